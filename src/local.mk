@@ -1,0 +1,29 @@
+# The library and the command.  Each folder lists its own sources, headers included, one per line
+# and sorted, so that two additions never meet in one line.
+
+noinst_LTLIBRARIES += libspectraj_core.la
+libspectraj_core_la_SOURCES =
+libspectraj_core_la_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags)
+libspectraj_core_la_LIBADD = $(STJ_LIBS)
+
+lib_LTLIBRARIES += libspectraj.la
+libspectraj_la_SOURCES =
+libspectraj_la_LIBADD = libspectraj_core.la
+libspectraj_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STJ_VERSION_INFO) \
+	-export-symbols-regex '^stj_' -no-undefined
+
+bin_PROGRAMS += spectraj
+spectraj_SOURCES =
+spectraj_CPPFLAGS = $(STJ_CPPFLAGS) -I$(top_srcdir)/include
+spectraj_LDADD = libspectraj.la
+
+include %reldir%/base/local.mk
+include %reldir%/data/local.mk
+include %reldir%/net/local.mk
+include %reldir%/train/local.mk
+include %reldir%/trajectory/local.mk
+include %reldir%/op/local.mk
+include %reldir%/spectrum/local.mk
+include %reldir%/run/local.mk
+include %reldir%/report/local.mk
+include %reldir%/cli/local.mk
