@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj.h: the whole public interface of libspectraj, one header per subject. */
+#ifndef SPECTRAJ_H
+#define SPECTRAJ_H
+
+#include <spectraj/density.h>
+#include <spectraj/op.h>
+#include <spectraj/problem.h>
+#include <spectraj/progress.h>
+#include <spectraj/report.h>
+#include <spectraj/results.h>
+#include <spectraj/run.h>
+#include <spectraj/status.h>
+#include <spectraj/svd.h>
+#include <spectraj/version.h>
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/density.h: how many singular values lie where, without finding any of them.
+ *
+ * Stochastic Lanczos quadrature: a few random probes, each carried through some steps of Golub-Kahan
+ * bidiagonalisation.  What a solve returns is the quadrature, alpha and beta of every probe; counts
+ * for any edge, curves, densities and functionals follow from it without further products.
+ */
+#ifndef SPECTRAJ_DENSITY_H
+#define SPECTRAJ_DENSITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <spectraj/op.h>
+#include <spectraj/progress.h>
+#include <spectraj/svd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the vectors of a probe are kept orthogonal to.  Basis memory per probe and step: two vectors,
+ * one, none.  Without it rounding makes copies of converged values: the counts stay usable, the
+ * enclosure is no longer rigorous, and no probe ends early. */
+enum stj_reorthogonalize {
+    STJ_REORTHOGONALIZE_AUTO, /* full, or one-sided where full does not fit the memory */
+    STJ_REORTHOGONALIZE_FULL,
+    STJ_REORTHOGONALIZE_ONE_SIDED, /* right vectors only (Simon and Zha 2000) */
+    STJ_REORTHOGONALIZE_NONE,
+};
+
+/* "auto", "full", "one-sided", "none"; and back: false for any other text. */
+const char *stj_reorthogonalize_text(enum stj_reorthogonalize how);
+bool stj_reorthogonalize_parse(const char *text, enum stj_reorthogonalize *how);
+
+struct stj_density_settings {
+    double epsilon;          /* the bulk is |sigma - 1| <= epsilon; 0 < epsilon < 1 */
+    double confidence;       /* of low .. high; 0 < confidence < 1 */
+    size_t probes;           /* random start vectors */
+    size_t steps;            /* of bidiagonalisation, each one product with A and one with A' */
+    uint64_t seed;
+    enum stj_reorthogonalize reorthogonalize;
+    size_t memory_bytes;     /* for the bases; 0: a quarter of what is free */
+    double tolerance;        /* 0: none; else steps and probes are added until the widest of the three
+                                intervals high - low is at most tolerance x N, or a budget is spent */
+    double max_applications; /* budget of products with A and A'; 0: none */
+    double max_seconds;      /* 0: none */
+    const struct stj_pairs *known; /* singular triplets to take out of the probes and count exactly;
+                                      those with a residual above 1e-3 are left; NULL: none */
+    struct stj_progress progress;
+};
+
+/* epsilon 0.1, confidence 0.95, 8 probes, 100 steps. */
+struct stj_density_settings stj_density_settings_default(void);
+
+/* The quadrature of one probe: the upper bidiagonal matrix B with alpha on the diagonal and beta
+ * above it, beta[k - 1] the coupling to what was not explored. */
+struct stj_density_probe {
+    size_t k;
+    double *alpha, *beta; /* [k] each */
+    double mass;          /* squared length of the Gaussian vector: the probe's share in means */
+    bool exact;           /* an invariant subspace was reached: the quadrature has no error */
+};
+
+/* A count of singular values in one region. */
+struct stj_density_count {
+    double estimate;
+    double low, high;                     /* confidence interval */
+    double enclosure_low, enclosure_high; /* rigorous for the measure of each probe
+                                             (Chebyshev-Markov-Stieltjes), sampling at 99.9 % */
+    double sampling, finite_steps;        /* half widths of the two parts of low .. high */
+};
+
+struct stj_density_counts {
+    double epsilon;
+    struct stj_density_count chaotic, bulk, stable; /* the estimates sum to N */
+};
+
+/* What the deflated triplets missed: singular values beyond the known one that is nearest to 1, which
+ * the quadrature sees and the triplets lack. */
+struct stj_density_missed {
+    bool compared;         /* there are known values on that side of 1 */
+    double sigma;          /* the known value nearest to 1 */
+    double estimate, low;  /* number missed; at the confidence of the result.  low >= 1: report it */
+};
+
+struct stj_density_result {
+    size_t n_params;    /* columns of A: the number N of singular values */
+    double epsilon, confidence;
+    size_t steps;       /* of the longest probe */
+    size_t n_probes;
+    struct stj_density_probe *probe;
+    size_t n_known;     /* deflated, counted exactly */
+    double *known;      /* [n_known] their singular values, descending */
+    size_t n_left;      /* n_params - n_known */
+    double sigma_1;     /* largest value seen: of the known and of the quadrature */
+    double floor;       /* singular values below it mean nothing */
+    struct stj_density_counts regions; /* at epsilon */
+    struct stj_density_missed missed_above, missed_below;
+    enum stj_reorthogonalize reorthogonalize; /* as chosen */
+    size_t in_flight;   /* probes of a block */
+    struct stj_op_counts counts; /* everything this solve cost */
+    double seconds;
+    enum stj_stop stop; /* floor: more steps do not fit the memory, more probes would not help */
+    uint64_t seed;
+};
+
+/* *result <- the quadrature of A and its counts, to be freed with stj_density_result_destroy.  A spent
+ * budget or an interrupt is a result with a stop reason, unless it comes before the first step.
+ * Cost: 2 x steps products for each probe. */
+enum stj_status stj_density_solve(struct stj_op *a, const struct stj_density_settings *settings,
+                                  struct stj_density_result **result, struct stj_error *err);
+void stj_density_result_destroy(struct stj_density_result *result); /* NULL is accepted */
+
+/* No function below takes products with the operator. */
+
+/* counts <- the regions for any 0 < epsilon < 1 and confidence (0: the result's). */
+enum stj_status stj_density_counts(const struct stj_density_result *result, double epsilon,
+                                   double confidence, struct stj_density_counts *counts,
+                                   struct stj_error *err);
+
+/* curve[n] <- the same for every epsilon[i]: the bulk dimension as a function of epsilon, with band. */
+enum stj_status stj_density_curve(const struct stj_density_result *result, size_t n,
+                                  const double *epsilon, double confidence,
+                                  struct stj_density_counts *curve, struct stj_error *err);
+
+/* count[n - 1] <- numbers of singular values in (edge[i], edge[i + 1]], for n >= 2 ascending edges >= 0
+ * (the first interval of 0 includes it).  Edges that do not ascend: overlapping regions, an error. */
+enum stj_status stj_density_histogram(const struct stj_density_result *result, size_t n,
+                                      const double *edge, double confidence,
+                                      struct stj_density_count *count, struct stj_error *err);
+
+/* density[n] <- singular values per unit of log10 sigma, smoothed by a Gaussian of standard deviation
+ * `width` in log10 sigma, at the points log_sigma[n]. */
+enum stj_status stj_density_smooth(const struct stj_density_result *result, size_t n,
+                                   const double *log_sigma, double width, double *density,
+                                   struct stj_error *err);
+
+/* A number with its standard error: over the probes (jackknife), and the change from half of the steps
+ * to all, added in squares. */
+struct stj_measured {
+    double value, error;
+};
+
+/* Functionals of the spectrum.  Values at or below the floor have no logarithm worth the name: they are
+ * counted, and left out of the sums of logarithms. */
+struct stj_density_functionals {
+    double floor;
+    struct stj_measured below_floor;         /* number of values at or below the floor */
+    struct stj_measured log_volume;          /* sum of log sigma above the floor */
+    struct stj_measured mean_log;            /* log_volume / number above the floor */
+    struct stj_measured lyapunov;            /* mean_log / n_steps: finite-time average */
+    struct stj_measured participation_ratio; /* (sum sigma^2)^2 / sum sigma^4 */
+    struct stj_measured effective_rank;      /* exp of the entropy of sigma / sum sigma (Roy, Vetterli) */
+    struct stj_measured frobenius_squared;   /* sum sigma^2 */
+};
+/* n_steps: training steps of the operator, for lyapunov; floor 0: the result's. */
+enum stj_status stj_density_functionals(const struct stj_density_result *result, double n_steps,
+                                        double floor, struct stj_density_functionals *functionals,
+                                        struct stj_error *err);
+
+/* Where the spectrum around 1 is thinnest. */
+struct stj_density_gap {
+    bool found;      /* false: the number in the bulk grows everywhere about as fast */
+    double epsilon;  /* suggested half width of the bulk */
+    double depth;    /* values per unit of log epsilon there / at the densest smaller epsilon; 0: empty */
+    struct stj_density_counts counts; /* at that epsilon */
+};
+enum stj_status stj_density_find_gap(const struct stj_density_result *result,
+                                     struct stj_density_gap *gap, struct stj_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/op.h: linear operators.
+ *
+ * An operator A is n_rows x n_cols and is known by its products with blocks of vectors.  Everything
+ * that computes with an operator goes through stj_op_apply, which checks, counts and times.
+ */
+#ifndef SPECTRAJ_OP_H
+#define SPECTRAJ_OP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <spectraj/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum stj_trans { STJ_NO_TRANS, STJ_TRANS };
+
+struct stj_op;
+
+/* Y <- op(A) X for a block of nvec columns: X has n_cols rows (n_rows for STJ_TRANS), Y n_rows
+ * (n_cols); column-major with leading dimensions ldx, ldy.  Y is overwritten; X is not touched and
+ * does not overlap Y. */
+typedef enum stj_status (*stj_op_apply_fn)(void *ctx, enum stj_trans trans, size_t nvec,
+                                           const double *x, size_t ldx, double *y, size_t ldy,
+                                           struct stj_error *err);
+
+/* *op <- an operator of the caller's own.  ctx is passed to `apply`; `destroy` (may be NULL) is
+ * called on it by stj_op_destroy. */
+enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn apply,
+                              void (*destroy)(void *ctx), void *ctx, struct stj_op **op,
+                              struct stj_error *err);
+void stj_op_destroy(struct stj_op *op); /* NULL is accepted */
+
+size_t stj_op_n_rows(const struct stj_op *op);
+size_t stj_op_n_cols(const struct stj_op *op);
+
+/* Y <- op(A) X.  Errors: STJ_EINVAL for leading dimensions that are too small, STJ_ENONFINITE when
+ * the product has a NaN or infinity (naming the number of the product), whatever `apply` returns. */
+enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
+                             size_t ldx, double *y, size_t ldy, struct stj_error *err);
+
+/* What an operator has cost so far.  Products are single vectors (a block of k counts k), weighted by
+ * the operator's cost: a window of w steps of an n-step run counts w / n. */
+struct stj_op_counts {
+    double jvp, vjp;  /* products with A, with A' */
+    double replayed;  /* of them, those that a journal supplied */
+    double seconds;
+};
+struct stj_op_counts stj_op_counts(const struct stj_op *op);
+
+/* The cost of one product in whole products (default 1). */
+void stj_op_set_cost(struct stj_op *op, double cost);
+
+/* *op <- A'A.  One product of it costs one product with A and one with A', which are counted by A.
+ * A is borrowed. */
+enum stj_status stj_op_create_normal(struct stj_op *a, struct stj_op **op, struct stj_error *err);
+
+/* *op <- a dense matrix, column-major with leading dimension ld; borrowed. */
+enum stj_status stj_op_create_dense(size_t n_rows, size_t n_cols, const double *a, size_t ld,
+                                    struct stj_op **op, struct stj_error *err);
+
+/* a (n_rows x n_cols, column-major, leading dimension ld) <- the matrix of the operator, from unit
+ * vectors in blocks of `block` (0: chosen); n_cols products.  progress may be NULL. */
+struct stj_progress;
+enum stj_status stj_op_densify(struct stj_op *op, size_t block, double *a, size_t ld,
+                               const struct stj_progress *progress, struct stj_error *err);
+
+/* *error <- max over `pairs` seeded Gaussian pairs of |<Ax,y> - <x,A'y>| / max(|Ax||y|, |x||A'y|).
+ * Costs `pairs` products with A and as many with A'. */
+enum stj_status stj_op_adjoint_error(struct stj_op *op, size_t pairs, uint64_t seed, double *error,
+                                     struct stj_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/problem.h: a training problem: N parameters, n steps, and at each step a loss L_t. */
+#ifndef SPECTRAJ_PROBLEM_H
+#define SPECTRAJ_PROBLEM_H
+
+#include <stddef.h>
+
+#include <spectraj/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct stj_problem;
+
+/* A problem of the caller's own: everything that operators, solvers and studies need of a network
+ * that the library does not know.  The callbacks may be called from several threads at once, for
+ * different steps; they must not keep state between calls. */
+struct stj_problem_callbacks {
+    size_t n_params;
+    size_t n_steps;
+    void *ctx; /* passed to the callbacks; borrowed */
+
+    /* *loss <- L_step(theta); g[n_params] <- its gradient. */
+    enum stj_status (*gradient)(void *ctx, size_t step, const double *theta, double *loss,
+                                double *g, struct stj_error *err);
+
+    /* y (n_params x nvec, column-major, leading dimension ldy) <- H x, the Hessian of L_step at
+     * theta times a block. */
+    enum stj_status (*hvp)(void *ctx, size_t step, const double *theta, size_t nvec,
+                           const double *x, size_t ldx, double *y, size_t ldy,
+                           struct stj_error *err);
+};
+
+/* *problem <- a problem of callbacks; the struct is copied, its ctx borrowed. */
+enum stj_status stj_problem_create(const struct stj_problem_callbacks *callbacks,
+                                   struct stj_problem **problem, struct stj_error *err);
+void stj_problem_destroy(struct stj_problem *problem); /* NULL is accepted */
+
+size_t stj_problem_n_params(const struct stj_problem *problem);
+size_t stj_problem_n_steps(const struct stj_problem *problem);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/progress.h: how long work reports and is interrupted; number of threads. */
+#ifndef SPECTRAJ_PROGRESS_H
+#define SPECTRAJ_PROGRESS_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Called between the pieces of long work (training steps, operator products, columns): `what` is
+ * its name, `done` of `total` pieces are finished (total 0: not known).  Return non-zero to
+ * interrupt: the work then stops at a consistent point with STJ_EINTERRUPTED or stop reason
+ * "interrupted".  Called from the thread that called the library. */
+typedef int (*stj_progress_fn)(void *ctx, const char *what, double done, double total);
+
+struct stj_progress {
+    stj_progress_fn fn; /* NULL: no reports, no interruption */
+    void *ctx;
+};
+
+/* Threads for the library's parallel regions; 0: what OpenMP chooses.  Results have the same bits
+ * for every number of threads on one kind of CPU and BLAS. */
+void stj_set_threads(size_t n_threads);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

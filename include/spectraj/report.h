@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/report.h: results as text: one JSON object (docs/json.md) or tables for people; figures.
+ *
+ * The writers print to the stream they are given and to nothing else, and JSON only when it is
+ * complete.  Whether the stream could take it is known after fflush or fclose: STJ_EIO is returned
+ * only for what fails at once.
+ */
+#ifndef SPECTRAJ_REPORT_H
+#define SPECTRAJ_REPORT_H
+
+#include <stdio.h>
+
+#include <spectraj/results.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum stj_report_format { STJ_REPORT_TEXT, STJ_REPORT_JSON };
+
+enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
+                                 const struct stj_run *run, struct stj_error *err);
+enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct stj_run *run,
+                                struct stj_error *err);
+enum stj_status stj_report_svd(FILE *out, enum stj_report_format format,
+                               const struct stj_svd_result *result, struct stj_error *err);
+enum stj_status stj_report_dense(FILE *out, enum stj_report_format format,
+                                 const struct stj_dense_result *result, struct stj_error *err);
+enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
+                                    const struct stj_validation *v, struct stj_error *err);
+
+/* A run and its analyses together: in JSON one object with the others' objects as `train`, `svd`,
+ * `dense` (null for a part that is NULL), in text one report after the other. */
+enum stj_status stj_report_run(FILE *out, enum stj_report_format format, const struct stj_run *run,
+                               const struct stj_svd_result *svd,
+                               const struct stj_dense_result *dense, struct stj_error *err);
+
+/* Draw a figure of the run with gnuplot, from what is stored under the tag (NULL: untagged).  With a
+ * path: into that file (svg, pdf or png by its ending; whole or absent), and a report of it on
+ * `out`.  Without: as text to `out`, as large as the terminal; JSON is then STJ_EINVAL.  A result
+ * that is not stored is STJ_EINVAL, naming the command that makes it; a missing gnuplot is
+ * STJ_EUNSUPPORTED. */
+enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct stj_run *run,
+                                const char *tag, const char *figure, const char *path,
+                                struct stj_error *err);
+
+/* "spectrum": "singular values ...": name and doc of figure i; false past the last. */
+bool stj_report_figure(size_t i, const char **name, const char **doc);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/results.h: the analyses of a run and their result files.
+ *
+ * Each analysis writes one HDF5 file into the run's directory.  The same request again returns what
+ * is stored, at no cost; a request with other settings does not reuse it.
+ */
+#ifndef SPECTRAJ_RESULTS_H
+#define SPECTRAJ_RESULTS_H
+
+#include <spectraj/run.h>
+#include <spectraj/svd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct stj_analysis_settings {
+    bool force;            /* compute even when the result is stored */
+    const char *tag;       /* svd-TAG.h5; NULL: svd.h5 */
+    size_t from, to;       /* window of steps; to = 0: n_steps */
+    size_t memory_bytes;   /* 0: a quarter of the free memory */
+};
+
+/* Singular pairs of the run's Jacobian, computed or read from svd.h5.  *stored says which; a stored
+ * result has zero counts. */
+enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_settings *svd,
+                                 const struct stj_analysis_settings *settings,
+                                 struct stj_svd_result **result, bool *stored,
+                                 struct stj_error *err);
+
+/* The dense Jacobian's singular values and vectors. */
+struct stj_dense_result {
+    size_t n_params;
+    double *sigma;  /* [n], descending */
+    double *cosine; /* [n]: u_i . v_i */
+    struct stj_regions regions; /* at epsilon */
+    double epsilon;
+    double seconds_build, seconds_svd;
+};
+
+/* J column by column in blocks and its full SVD, computed or read from dense.h5 (which also holds u
+ * and v).  Refuses with the numbers when the matrices do not fit `memory_bytes`. */
+enum stj_status stj_analysis_dense(struct stj_run *run, double epsilon,
+                                   const struct stj_analysis_settings *settings,
+                                   const struct stj_progress *progress,
+                                   struct stj_dense_result **result, bool *stored,
+                                   struct stj_error *err);
+void stj_dense_result_destroy(struct stj_dense_result *result); /* NULL is accepted */
+
+/* *result <- what is stored under the tag (NULL: the untagged file), or NULL when there is none.  No
+ * products. */
+enum stj_status stj_result_read_svd(struct stj_run *run, const char *tag,
+                                    struct stj_svd_result **result, struct stj_error *err);
+enum stj_status stj_result_read_dense(struct stj_run *run, const char *tag,
+                                      struct stj_dense_result **result, struct stj_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/run.h: a run: a directory with a resolved config and the trajectory of one training. */
+#ifndef SPECTRAJ_RUN_H
+#define SPECTRAJ_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <spectraj/op.h>
+#include <spectraj/progress.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct stj_run;
+
+struct stj_run_train_settings {
+    bool force;            /* replace a complete run */
+    bool seed_given;       /* `seed` overrides the config's init.seed and training.seed */
+    uint64_t seed;
+    struct stj_progress progress;
+};
+
+/* Train what the config file says and record it in the directory `dir` (created; config.yaml and
+ * trajectory.h5).  *run (may be NULL) <- the open run.  STJ_EEXIST when dir holds a complete run and
+ * not force.  A training that fails leaves no half-written file behind. */
+enum stj_status stj_run_train(const char *config_path, const char *dir,
+                              const struct stj_run_train_settings *settings, struct stj_run **run,
+                              struct stj_error *err);
+
+/* *run <- a complete run, checked: its config, its data (CRC), its trajectory (checksums). */
+enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err);
+void stj_run_destroy(struct stj_run *run); /* NULL is accepted */
+
+/* Does the directory hold a complete run made from the config file as it is now? */
+enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *matches,
+                                struct stj_error *err);
+
+struct stj_run_info {
+    const char *dir;         /* borrowed from the run, as are the other strings */
+    const char *fingerprint; /* 16 hexadecimal digits of config, data, theta0 and version */
+    const char *optimizer;
+    const char *loss;
+    size_t n_params, n_steps, n_slots, n_layers;
+    size_t batch_size, train_rows, test_rows;
+    double train_loss;       /* mean over the whole training set at theta_n */
+    double test_loss;        /* NaN without a test set */
+    double test_accuracy;    /* NaN without a test set or labels */
+    double seconds;          /* of the training */
+    const char *version;     /* of the library that trained */
+    const char *blas;        /* and its BLAS */
+};
+void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info);
+
+/* Layer i of the network: label, type, output shape as text, parameters and where they start; false
+ * past the last.  Strings are borrowed from the run. */
+struct stj_run_layer {
+    const char *label, *type, *shape;
+    size_t n_params, offset;
+};
+bool stj_run_get_layer(const struct stj_run *run, size_t i, struct stj_run_layer *layer);
+
+/* loss[n_steps]: the batch loss of each step; borrowed. */
+const double *stj_run_loss_curve(const struct stj_run *run);
+
+/* theta_t, n_params numbers into theta. */
+enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, struct stj_error *err);
+
+/* What the config's `analysis:` group asks for; zero where it says nothing. */
+struct stj_run_analysis {
+    bool has_svd, has_dense;
+    size_t svd_top, svd_bottom;
+    double dense_epsilon;
+};
+void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *analysis);
+
+/* *op <- the training Jacobian of the run, J(from -> to), to = 0 meaning n_steps; the run is borrowed.
+ * memory_bytes: for what is kept between sweeps (0: a quarter of the free memory). */
+enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
+                                 struct stj_op **op, struct stj_error *err);
+
+struct stj_validation {
+    double adjoint_error;            /* stj_op_adjoint_error over 5 pairs */
+    double finite_difference_error;  /* see docs: smallest over h of |central difference - Jx|/|Jx| */
+    double finite_difference_step;
+    bool replay_identical;           /* training again gives the same bits at every step */
+    double dense_max_sigma_error;    /* top pairs against dense / sigma_1; NaN: not compared */
+    bool passed;
+};
+
+/* Check the run against itself: adjoint identity, finite differences of whole trainings, replay, and
+ * matrix-free against dense (when n_params <= dense_limit). */
+enum stj_status stj_run_validate(struct stj_run *run, uint64_t seed, size_t dense_limit,
+                                 const struct stj_progress *progress, struct stj_validation *v,
+                                 struct stj_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

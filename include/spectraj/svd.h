@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/svd.h: singular pairs of an operator. */
+#ifndef SPECTRAJ_SVD_H
+#define SPECTRAJ_SVD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <spectraj/op.h>
+#include <spectraj/progress.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum stj_stop {
+    STJ_STOP_CONVERGED,
+    STJ_STOP_MAX_APPLICATIONS,
+    STJ_STOP_MAX_SECONDS,
+    STJ_STOP_INTERRUPTED,
+    STJ_STOP_INVARIANT_SUBSPACE,
+    STJ_STOP_FLOOR,
+};
+
+/* "converged", "max_applications", ...; never NULL. */
+const char *stj_stop_text(enum stj_stop stop);
+
+struct stj_svd_settings {
+    size_t top;               /* largest singular values wanted */
+    size_t ncv;               /* basis vectors; 0: about 2.4 top */
+    double tol;               /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
+    uint64_t seed;            /* of the start vector */
+    const char *method;       /* name of a method, NULL: automatic */
+    double max_applications;  /* budget of products with A and A'; 0: none */
+    double max_seconds;       /* 0: none */
+    struct stj_progress progress;
+};
+
+struct stj_svd_settings stj_svd_settings_default(void);
+
+/* k singular triplets, descending.  u (n_rows x k) and v (n_cols x k) are column-major; v has
+ * orthonormal columns, and so has u where sigma is above the floor. */
+struct stj_pairs {
+    size_t k, n_rows, n_cols;
+    double *sigma;
+    double *residual; /* |A'u - sigma v|, recomputed from the operator */
+    double *cosine;   /* u . v for a square operator, else NaN */
+    double *u, *v;
+};
+
+struct stj_svd_result {
+    size_t n_params;
+    size_t requested, converged;
+    double products;     /* products with A'A that the iteration used */
+    double sigma_1;      /* largest value seen */
+    struct stj_pairs top;
+    struct stj_op_counts counts; /* everything this solve cost */
+    double seconds;
+    enum stj_stop stop;
+    uint64_t seed;
+    size_t ncv;
+    double tol;
+    const char *method;
+};
+
+/* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a result:
+ * what converged, with the stop reason.  One solve at a time per process (ARPACK keeps its state
+ * between calls): a second at the same time is STJ_EINVAL.  Cost: 2 products per iteration, then `top`
+ * products with A and with A' to finish. */
+enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
+                              struct stj_svd_result **result, struct stj_error *err);
+void stj_svd_result_destroy(struct stj_svd_result *result); /* NULL is accepted */
+
+/* "arpack": "Lanczos on A'A ...": name and doc of method i; false past the last. */
+bool stj_svd_method(size_t i, const char **name, const char **doc);
+
+/* Full decomposition of a matrix: sigma[min], descending; a is destroyed. Counts by region follow
+ * from sigma: chaotic > 1 + epsilon, bulk within epsilon of 1, stable < 1 - epsilon. */
+struct stj_regions {
+    size_t chaotic, bulk, stable;
+};
+struct stj_regions stj_regions_count(size_t n, const double *sigma, double epsilon);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

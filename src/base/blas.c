@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/blas.c: checked casts from size_t to the integers of CBLAS and LAPACKE. */
+#include "base/blas.h"
+
+#include <assert.h>
+#include <cblas.h>
+#include <lapacke.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+enum stj_status stj_blas_fits(size_t n, const char *what, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, n <= INT_MAX, STJ_EUNSUPPORTED,
+              "%s is %zu, more than the %d that the integers of BLAS and LAPACK can hold", what, n,
+              INT_MAX);
+out:
+    return st;
+}
+
+static int blas_int(size_t n)
+{
+    assert(n <= INT_MAX);
+    return (int)n;
+}
+
+static CBLAS_TRANSPOSE cblas_trans(enum stj_blas_trans trans)
+{
+    return trans == STJ_BLAS_TRANS ? CblasTrans : CblasNoTrans;
+}
+
+void stj_gemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n, size_t k,
+              real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta, real *c,
+              size_t ldc)
+{
+#ifdef STJ_SINGLE
+    cblas_sgemm(CblasRowMajor, cblas_trans(trans_a), cblas_trans(trans_b), blas_int(m), blas_int(n),
+                blas_int(k), alpha, a, blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));
+#else
+    cblas_dgemm(CblasRowMajor, cblas_trans(trans_a), cblas_trans(trans_b), blas_int(m), blas_int(n),
+                blas_int(k), alpha, a, blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));
+#endif
+}
+
+void stj_dgemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n, size_t k,
+               double alpha, const double *a, size_t lda, const double *b, size_t ldb, double beta,
+               double *c, size_t ldc)
+{
+    cblas_dgemm(CblasColMajor, cblas_trans(trans_a), cblas_trans(trans_b), blas_int(m), blas_int(n),
+                blas_int(k), alpha, a, blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));
+}
+
+void stj_gemv(enum stj_blas_trans trans, size_t m, size_t n, double alpha, const double *a,
+              size_t lda, const double *x, double beta, double *y)
+{
+    cblas_dgemv(CblasColMajor, cblas_trans(trans), blas_int(m), blas_int(n), alpha, a, blas_int(lda),
+                x, 1, beta, y, 1);
+}
+
+double stj_dot(size_t n, const double *x, const double *y)
+{
+    return cblas_ddot(blas_int(n), x, 1, y, 1);
+}
+
+double stj_nrm2(size_t n, const double *x)
+{
+    return cblas_dnrm2(blas_int(n), x, 1);
+}
+
+void stj_scal(size_t n, double alpha, double *x)
+{
+    cblas_dscal(blas_int(n), alpha, x, 1);
+}
+
+void stj_axpy(size_t n, double alpha, const double *x, double *y)
+{
+    cblas_daxpy(blas_int(n), alpha, x, 1, y, 1);
+}
+
+static enum stj_status lapack_check(lapack_int info, const char *routine, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, info != LAPACK_WORK_MEMORY_ERROR && info != LAPACK_TRANSPOSE_MEMORY_ERROR,
+              STJ_ENOMEM, "out of memory for the workspace of LAPACK's %s", routine);
+    STJ_CHECK(err, info >= 0, STJ_ENONFINITE,
+              "LAPACK's %s refused argument %d: a NaN or infinity in its matrix", routine,
+              -(int)info);
+    STJ_CHECK(err, info == 0, STJ_ENUMERIC, "LAPACK's %s did not converge (info = %d)", routine,
+              (int)info);
+out:
+    return st;
+}
+
+enum stj_status stj_qr(size_t m, size_t n, double *a, size_t lda, double *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *tau = NULL;
+    STJ_TRY(stj_blas_fits(lda, "the leading dimension of a QR factorisation", err));
+    STJ_TRY(stj_new(&tau, n, sizeof *tau, err));
+    lapack_int info = LAPACKE_dgeqrf(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), a, blas_int(lda),
+                                     tau);
+    STJ_TRY(lapack_check(info, "dgeqrf", err));
+    if (r) {
+        memset(r, 0, n * n * sizeof *r);
+        for (size_t j = 0; j < n; j++)
+            memcpy(r + j * n, a + j * lda, (j + 1) * sizeof *r);
+    }
+    info = LAPACKE_dorgqr(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), blas_int(n), a,
+                          blas_int(lda), tau);
+    STJ_TRY(lapack_check(info, "dorgqr", err));
+out:
+    free(tau);
+    return st;
+}
+
+enum stj_status stj_gesdd(size_t m, size_t n, double *a, size_t lda, double *sigma, double *u,
+                          double *vt, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t least = m < n ? m : n;
+    int vectors = u && vt;
+    STJ_TRY(stj_blas_fits(lda, "the leading dimension of a matrix for gesdd", err));
+    lapack_int info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, vectors ? 'S' : 'N', blas_int(m),
+                                     blas_int(n), a, blas_int(lda), sigma, u, blas_int(m), vt,
+                                     blas_int(vectors ? least : 1));
+    STJ_TRY(lapack_check(info, "dgesdd", err));
+out:
+    return st;
+}
+
+enum stj_status stj_bdsqr(size_t n, double *d, double *e, double *w, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double unused = 0;
+    STJ_TRY(stj_blas_fits(n, "the order of a bidiagonal matrix", err));
+    if (n == 0)
+        goto out;
+    memset(w, 0, n * sizeof *w);
+    w[0] = 1;
+    lapack_int info = LAPACKE_dbdsqr(LAPACK_COL_MAJOR, 'U', blas_int(n), 1, 0, 0, d, e, w,
+                                     blas_int(n), &unused, 1, &unused, 1);
+    STJ_TRY(lapack_check(info, "dbdsqr", err));
+    for (size_t i = 0; i < n; i++)
+        w[i] *= w[i];
+out:
+    return st;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/block.h: how a block of parameter vectors lies in memory while it is swept through training.
+ *
+ * Outside, a block of nvec vectors is column-major, N x nvec, leading dimension ld.  Inside a sweep
+ * it is a *tile*: every tensor [rows][cols] of the parameter vector becomes [rows][nvec][cols], one
+ * tensor after another, so that the product of one matrix with all nvec tangents of a kernel is a
+ * single wide GEMM.  For nvec = 1 the two are the same.  A tile has n_params * nvec numbers, and the
+ * tensor at offset o of the vector starts at o * nvec.
+ */
+#ifndef STJ_BASE_BLOCK_H
+#define STJ_BASE_BLOCK_H
+
+#include <stddef.h>
+
+#include "base/real.h"
+
+struct stj_tensor_shape {
+    size_t offset; /* of its first element in the parameter vector */
+    size_t rows, cols;
+};
+
+/* The tensors of a parameter vector in order, without gaps.  Borrowed by whoever receives it. */
+struct stj_layout {
+    size_t n_params;
+    size_t n_tensors;
+    struct stj_tensor_shape *tensor; /* owned by the layout's owner */
+};
+
+/* tile <- the nvec columns of x (N x nvec, leading dimension ldx). */
+void stj_block_pack(const struct stj_layout *layout, size_t nvec, const double *x, size_t ldx,
+                    real *tile);
+
+/* y (N x nvec, leading dimension ldy) <- the tile. */
+void stj_block_unpack(const struct stj_layout *layout, size_t nvec, const real *tile, double *y,
+                      size_t ldy);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/build_info.c: version, the summary of configure, and the BLAS of this process. */
+#define _GNU_SOURCE /* dladdr */
+#include <config.h>
+
+#include <spectraj/version.h>
+
+#include <cblas.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *stj_version(void)
+{
+    return PACKAGE_VERSION;
+}
+
+const char *stj_build_summary(void)
+{
+    return STJ_BUILD_SUMMARY;
+}
+
+/* The file that a function was loaded from; the program itself when it was linked statically. */
+static const char *file_of(void (*function)(void))
+{
+    void *address = NULL;
+    Dl_info where;
+    memcpy(&address, &function, sizeof address);
+    return dladdr(address, &where) && where.dli_fname ? where.dli_fname : "unknown";
+}
+
+size_t stj_runtime_summary(char *text, size_t size)
+{
+    int n = snprintf(text, size, "  %-16s %s\n  %-16s %s\n  %-16s %s\n", "BLAS running",
+                     openblas_get_config(), "BLAS kernel", openblas_get_corename(), "BLAS file",
+                     file_of((void (*)(void))cblas_dgemm));
+    return n < 0 ? 0 : (size_t)n;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/h5_sink.h: the HDF5 file driver that result files are written through. */
+#ifndef STJ_BASE_H5_SINK_H
+#define STJ_BASE_H5_SINK_H
+
+#include <hdf5.h>
+
+/* Where the bytes go.  Owned by the caller, who opens and closes `fd`; it must outlive the HDF5
+ * file made with it. */
+struct stj_h5_sink {
+    int fd;
+    int failure; /* errno of the first write that failed, else 0 */
+};
+
+/* A file access property list whose files are written to the sink (to be closed with H5Pclose),
+ * or a negative number. */
+hid_t stj_h5_sink_access(struct stj_h5_sink *sink);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/memory.c: allocation with overflow checks; 64-byte alignment suits every vector unit. */
+#include "base/memory.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+enum { ALIGNMENT = 64 };
+
+enum stj_status stj_size_mul(size_t a, size_t b, size_t *product, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, b == 0 || a <= SIZE_MAX / b, STJ_ENOMEM,
+              "a size of %zu x %zu does not fit the address space", a, b);
+    *product = a * b;
+out:
+    return st;
+}
+
+static enum stj_status allocate(void **p, size_t n, size_t size, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t bytes = 0;
+    *p = NULL;
+    STJ_TRY(stj_size_mul(n, size, &bytes, err));
+    if (bytes == 0)
+        goto out;
+    STJ_CHECK(err, bytes <= SIZE_MAX - ALIGNMENT, STJ_ENOMEM,
+              "an allocation of %zu bytes does not fit the address space", bytes);
+    size_t padded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    *p = aligned_alloc(ALIGNMENT, padded);
+    STJ_CHECK(err, *p, STJ_ENOMEM, "out of memory: %zu bytes were not available", bytes);
+    memset(*p, 0, padded);
+out:
+    return st;
+}
+
+enum stj_status stj_new(void *pp, size_t n, size_t size, struct stj_error *err)
+{
+    void *p = NULL;
+    enum stj_status st = allocate(&p, n, size, err);
+    memcpy(pp, &p, sizeof p);
+    return st;
+}
+
+enum stj_status stj_resize(void *pp, size_t old_n, size_t n, size_t size, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    void *old = NULL;
+    void *p = NULL;
+    memcpy(&old, pp, sizeof old);
+    STJ_TRY(allocate(&p, n, size, err));
+    if (old && p)
+        memcpy(p, old, (old_n < n ? old_n : n) * size);
+    free(old);
+    memcpy(pp, &p, sizeof p);
+out:
+    return st;
+}
+
+enum stj_status stj_strdup(char **copy, const char *text, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t bytes = strlen(text) + 1;
+    STJ_TRY(stj_new(copy, bytes, 1, err));
+    memcpy(*copy, text, bytes);
+out:
+    return st;
+}
+
+size_t stj_memory_available(void)
+{
+    size_t kib = 0;
+    char line[128];
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "MemAvailable: %zu kB", &kib) == 1)
+            break;
+    if (file)
+        fclose(file);
+    if (kib)
+        return kib * 1024;
+    long pages = sysconf(_SC_PHYS_PAGES); /* elsewhere: half of what is installed */
+    long bytes = sysconf(_SC_PAGESIZE);
+    return pages > 0 && bytes > 0 ? (size_t)pages / 2 * (size_t)bytes : (size_t)1 << 30;
+}

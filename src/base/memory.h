@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/memory.h: every allocation of the library; sizes are overflow-checked. */
+#ifndef STJ_BASE_MEMORY_H
+#define STJ_BASE_MEMORY_H
+
+#include <stddef.h>
+
+#include <spectraj/status.h>
+
+/* *(T **)pp <- n zeroed items of `size` bytes, 64-byte aligned; NULL when n * size is 0.
+ * pp is the address of any object pointer.  Release with free(). */
+enum stj_status stj_new(void *pp, size_t n, size_t size, struct stj_error *err);
+
+/* *(T **)pp <- the same items in a block of n; items beyond old_n are zeroed.  On failure the old
+ * block is untouched. */
+enum stj_status stj_resize(void *pp, size_t old_n, size_t n, size_t size, struct stj_error *err);
+
+/* *copy <- a copy of text, to be released with free(). */
+enum stj_status stj_strdup(char **copy, const char *text, struct stj_error *err);
+
+/* *product <- a * b, or STJ_ENOMEM naming both when it does not fit a size_t. */
+enum stj_status stj_size_mul(size_t a, size_t b, size_t *product, struct stj_error *err);
+
+/* Bytes of memory that the system says can still be taken (an estimate). */
+size_t stj_memory_available(void);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/progress.h: calling the caller's progress callback. */
+#ifndef STJ_BASE_PROGRESS_H
+#define STJ_BASE_PROGRESS_H
+
+#include <spectraj/progress.h>
+#include <spectraj/status.h>
+
+/* Report; STJ_EINTERRUPTED when the callback asks to stop.  progress may be NULL. */
+enum stj_status stj_progress_report(const struct stj_progress *progress, const char *what,
+                                    double done, double total, struct stj_error *err);
+
+#endif
