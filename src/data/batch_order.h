@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* data/batch_order.h: which rows of a dataset form the batch of a training step.
+ *
+ * The rows of step t are a pure function of the settings and t, whatever was asked before:
+ *   epoch e = t / steps_per_epoch, batch b = t mod steps_per_epoch;
+ *   the epoch's order is 0 .. n_rows-1, or, with shuffle, a permutation of it drawn by a generator
+ *   seeded with (seed, e);
+ *   batch b is the b-th piece of batch_size rows of that order.  The last piece may be shorter and
+ *   is left out with drop_last.
+ */
+#ifndef STJ_DATA_BATCH_ORDER_H
+#define STJ_DATA_BATCH_ORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <spectraj/status.h>
+
+struct stj_batch_order_settings {
+    size_t n_rows;
+    size_t batch_size;
+    bool drop_last;
+    bool shuffle;
+    uint64_t seed; /* of the permutations; without shuffle it means nothing */
+};
+
+struct stj_batch_order;
+
+enum stj_status stj_batch_order_create(const struct stj_batch_order_settings *settings,
+                                       struct stj_batch_order **order, struct stj_error *err);
+void stj_batch_order_destroy(struct stj_batch_order *order); /* NULL is accepted */
+
+size_t stj_batch_order_steps_per_epoch(const struct stj_batch_order *order);
+size_t stj_batch_order_batch_size(const struct stj_batch_order *order);
+
+/* rows[0 .. *n) <- the batch of a step (from 0); room for batch_size rows.  Not for several threads
+ * at once with the same order: it keeps the permutation of the epoch last used. */
+enum stj_status stj_batch_order_rows(struct stj_batch_order *order, size_t step, size_t *rows,
+                                     size_t *n, struct stj_error *err);
+
+#endif

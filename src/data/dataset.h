@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* data/dataset.h: the samples of a training or test set, with class labels or real targets. */
+#ifndef STJ_DATA_DATASET_H
+#define STJ_DATA_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <spectraj/status.h>
+
+#include "base/option.h"
+
+/* One section `data.train` or `data.test` of a config. */
+struct stj_dataset_config {
+    char *file;          /* rows of numbers: the inputs and, where label_column says so, labels */
+    char *rows;          /* which rows of `file`, in order; NULL: all */
+    size_t label_column; /* from 0; never an input */
+    bool has_label_column;
+    double scale; /* inputs of `file` are multiplied by it */
+    char *inputs; /* takes the place of the inputs, unscaled: one row per row of the set; or NULL */
+    char *labels; /* takes the place of the labels, one or more for each row of the set; or NULL */
+    char *targets; /* real targets, one row per row of the set, no labels then; or NULL */
+};
+
+extern const struct stj_option stj_dataset_options[];
+
+/* Everything is owned by the dataset and not to be changed once it is in use. */
+struct stj_dataset {
+    size_t n_rows, n_features;
+    size_t n_labels, n_targets; /* of a row; 0 when there are none */
+    double *inputs;  /* [n_rows][n_features] */
+    size_t *labels;  /* [n_rows][n_labels], or NULL */
+    double *targets; /* [n_rows][n_targets], or NULL; exactly one of labels and targets is there */
+    uint32_t crc;    /* CRC-32 of inputs, then labels or targets */
+
+    char *label_file;   /* for messages; NULL: made in a program */
+    size_t *label_rows; /* [n_rows]: where in label_file a label stands; NULL: row i */
+};
+
+/* *dataset <- what the config section says, read and checked. */
+enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
+                                   struct stj_dataset **dataset, struct stj_error *err);
+
+/* *dataset <- copies of arrays of a program; one of labels and targets is NULL. */
+enum stj_status stj_dataset_from_arrays(size_t n_rows, size_t n_features, const double *inputs,
+                                        size_t n_labels, const size_t *labels, size_t n_targets,
+                                        const double *targets, struct stj_dataset **dataset,
+                                        struct stj_error *err);
+
+void stj_dataset_destroy(struct stj_dataset *dataset); /* NULL is accepted */
+
+/* An error unless the dataset has labels and all are below n_classes. */
+enum stj_status stj_dataset_check_classes(const struct stj_dataset *dataset, size_t n_classes,
+                                          struct stj_error *err);
+
+/* An error unless all inputs are whole numbers below n_ids: tokens of a vocabulary. */
+enum stj_status stj_dataset_check_ids(const struct stj_dataset *dataset, size_t n_ids,
+                                      struct stj_error *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* data/text_lines.c: lines of a text file through zlib, which also reads what is not compressed. */
+#include "data/text_lines.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+enum { CHUNK = 1 << 16, MAX_LINE = 64 << 20 };
+
+struct stj_text_lines {
+    gzFile file;
+    char *path;
+    char *chunk; /* [CHUNK]: what was read and not yet handed out is chunk[begin..end) */
+    size_t begin, end;
+    char *line; /* [capacity] */
+    size_t capacity;
+    size_t number;
+};
+
+enum stj_status stj_text_lines_open(const char *path, struct stj_text_lines **lines,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_text_lines *t = NULL;
+    *lines = NULL;
+    STJ_TRY(stj_new(&t, 1, sizeof *t, err));
+    STJ_TRY(stj_strdup(&t->path, path, err));
+    STJ_TRY(stj_new(&t->chunk, CHUNK, 1, err));
+    t->capacity = 256;
+    STJ_TRY(stj_new(&t->line, t->capacity, 1, err));
+    errno = 0;
+    t->file = gzopen(path, "rb");
+    STJ_CHECK(err, t->file, errno ? STJ_EIO : STJ_ENOMEM, "%s: cannot open: %s", path,
+              errno ? strerror(errno) : "out of memory");
+    gzbuffer(t->file, CHUNK);
+    *lines = t;
+    t = NULL;
+out:
+    stj_text_lines_close(t);
+    return st;
+}
+
+void stj_text_lines_close(struct stj_text_lines *lines)
+{
+    if (!lines)
+        return;
+    if (lines->file)
+        gzclose_r(lines->file);
+    free(lines->path);
+    free(lines->chunk);
+    free(lines->line);
+    free(lines);
+}
+
+size_t stj_text_lines_number(const struct stj_text_lines *lines)
+{
+    return lines->number;
+}
+
+/* Read the next chunk; end == 0 at the end of the file. */
+static enum stj_status fill(struct stj_text_lines *t, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    int n = gzread(t->file, t->chunk, CHUNK);
+    int code = Z_OK;
+    const char *text = gzerror(t->file, &code);
+    STJ_CHECK(err, code != Z_ERRNO, STJ_EIO, "%s: cannot read: %s", t->path, strerror(errno));
+    /* Z_BUF_ERROR: the file ends in the middle of a compressed stream. */
+    STJ_CHECK(err, n >= 0 && code == Z_OK, STJ_EFORMAT,
+              "%s: the compressed file is damaged or cut short after line %zu (%s)", t->path,
+              t->number, text);
+    t->begin = 0;
+    t->end = (size_t)n;
+out:
+    return st;
+}
+
+/* Append chunk[begin..begin + n) to the line of `length` characters. */
+static enum stj_status append(struct stj_text_lines *t, size_t *length, size_t n,
+                              struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, *length + n <= MAX_LINE, STJ_EFORMAT,
+              "%s:%zu: the line is longer than %d bytes; is this a text file?", t->path, t->number,
+              (int)MAX_LINE);
+    if (*length + n + 1 > t->capacity) {
+        size_t larger = 2 * (*length + n + 1);
+        STJ_TRY(stj_resize(&t->line, t->capacity, larger, 1, err));
+        t->capacity = larger;
+    }
+    memcpy(t->line + *length, t->chunk + t->begin, n);
+    *length += n;
+    t->begin += n;
+    t->line[*length] = '\0';
+out:
+    return st;
+}
+
+enum stj_status stj_text_lines_next(struct stj_text_lines *t, char **line, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t length = 0;
+    bool complete = false;
+    *line = NULL;
+    t->number++;
+    t->line[0] = '\0';
+    while (!complete) {
+        if (t->begin == t->end)
+            STJ_TRY(fill(t, err));
+        if (t->end == 0)
+            break;
+        const char *rest = t->chunk + t->begin;
+        const char *newline = memchr(rest, '\n', t->end - t->begin);
+        STJ_TRY(append(t, &length, newline ? (size_t)(newline - rest) : t->end - t->begin, err));
+        complete = newline != NULL;
+        t->begin += complete; /* step over the newline */
+    }
+    if (!complete && length == 0)
+        goto out;
+    STJ_CHECK(err, strlen(t->line) == length, STJ_EFORMAT,
+              "%s:%zu: the line holds a NUL byte; is this a text file?", t->path, t->number);
+    if (length > 0 && t->line[length - 1] == '\r')
+        t->line[length - 1] = '\0';
+    *line = t->line;
+out:
+    return st;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+char *stj_text_trim(char *text)
+{
+    size_t n = strlen(text);
+    while (n > 0 && is_blank(text[n - 1]))
+        n--;
+    text[n] = '\0';
+    while (is_blank(*text))
+        text++;
+    return text;
+}
+
+void stj_text_excerpt(const char *text, char excerpt[STJ_EXCERPT_MAX])
+{
+    size_t n = 0;
+    for (; text[n] && n < STJ_EXCERPT_MAX - 4; n++)
+        excerpt[n] = (unsigned char)text[n] < ' ' || text[n] == 0x7F ? '?' : text[n];
+    excerpt[n] = '\0';
+    if (text[n])
+        memcpy(excerpt + n, "...", 4);
+}
