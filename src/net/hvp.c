@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* net/hvp.c: block Hessian-vector product by forward-over-reverse, exact, at a linearisation.
+ *
+ * For tangents theta_dot [N][nvec]:  forward tangents y_dot_i in the order of the nodes, the loss's
+ * z_bar_dot = H_loss z_dot, then the tangents of the backward pass in the reverse order, which give
+ * theta_bar_dot = H theta_dot, to which an L2 penalty adds lambda theta_dot.  The primal pass is not
+ * repeated.
+ */
+#include "net/network_internal.h"
+
+/* Reals that the layers ask for: the most that any of them needs. */
+size_t stj_network_layer_scratch(const struct stj_network *net, size_t batch, size_t nvec)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        const struct stj_layer *layer = &net->node[i].layer;
+        size_t wanted = layer->ops->n_scratch ? layer->ops->n_scratch(layer, batch, nvec) : 0;
+        most = wanted > most ? wanted : most;
+    }
+    return most;
+}
+
+size_t stj_network_n_linear(const struct stj_network *net, size_t whole)
+{
+    return net->n_linear * whole;
+}
+
+size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t nvec)
+{
+    return net->n_tangent * batch * nvec + stj_network_layer_scratch(net, batch, nvec ? nvec : 1);
+}
+
+/* The tangents of one product: `block` = batch * nvec. */
+struct tangents {
+    const struct stj_network *net;
+    size_t block;
+    real *base;
+};
+
+static real *y_dot(const struct tangents *t, const struct stj_node *node, size_t k)
+{
+    if (k >= node->layer.n_inputs || node->input[k] == STJ_NETWORK_INPUT)
+        return NULL;
+    const struct stj_node *from = &t->net->node[node->input[k]];
+    return from->has_tangent ? t->base + from->y_dot * t->block : NULL;
+}
+
+static real *y_bar_dot(const struct tangents *t, const struct stj_node *node, size_t k)
+{
+    if (k >= node->layer.n_inputs || node->input[k] == STJ_NETWORK_INPUT)
+        return NULL;
+    const struct stj_node *from = &t->net->node[node->input[k]];
+    return from->has_tangent ? t->base + from->y_bar_dot * t->block : NULL;
+}
+
+void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,
+                     const real *lin, size_t nvec, const real *theta_dot, real *theta_bar_dot,
+                     real *scratch)
+{
+    const struct tangents t = {net, b->batch * nvec, scratch};
+    real *layer_scratch = scratch + net->n_tangent * t.block;
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        const struct stj_node *node = &net->node[i];
+        if (!node->has_tangent)
+            continue;
+        const struct stj_layer_values at = stj_node_values(net, node, b, theta, lin);
+        node->layer.ops->forward_tangent(&node->layer, nvec, t.base + node->y_dot * t.block, &at,
+                                         y_dot(&t, node, 0), y_dot(&t, node, 1),
+                                         theta_dot + nvec * node->theta, layer_scratch);
+    }
+    const struct stj_node *last = &net->node[net->n_nodes - 1];
+    const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
+    net->loss->backward_tangent(
+        net->config->loss.config, &net->output, b->batch, 1 / (real)b->whole, nvec,
+        t.base + last->y_bar_dot * t.block, out.y,
+        lin + net->loss_saved * b->whole + b->first * (net->n_linear - net->loss_saved),
+        t.base + last->y_dot * t.block);
+    for (size_t i = net->n_nodes; i-- > 0;) {
+        const struct stj_node *node = &net->node[i];
+        if (!node->has_tangent)
+            continue;
+        const struct stj_layer_values at = stj_node_values(net, node, b, theta, lin);
+        node->layer.ops->backward_tangent(
+            &node->layer, nvec, node->beta, y_bar_dot(&t, node, 0), y_bar_dot(&t, node, 1),
+            theta_bar_dot + nvec * node->theta, &at, y_dot(&t, node, 0), y_dot(&t, node, 1),
+            theta_dot + nvec * node->theta, t.base + node->y_bar_dot * t.block, layer_scratch);
+    }
+    stj_penalty_add(net, b, nvec, theta_dot, theta_bar_dot);
+}

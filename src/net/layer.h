@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* net/layer.h: the contract of a layer.
+ *
+ * A layer maps x to y = f(x, theta), sample by sample (unless couples_samples).  It provides f and
+ * the three functions that a gradient and a block Hessian-vector product need:
+ *
+ *     forward            y         = f(x, theta)
+ *     forward_tangent    y_dot     = f_x x_dot + f_theta theta_dot
+ *     backward           x_bar    += f_x' y_bar            theta_bar    += f_theta' y_bar
+ *     backward_tangent   the tangent of `backward`, for (x_dot, theta_dot, y_bar_dot):
+ *                        x_bar_dot, theta_bar_dot
+ *
+ * Layout.  A tensor of a batch has `rows` = batch * positions and `cols` = channels, where channels
+ * is the last dimension of the sample's shape and positions the product of the others; a flat vector
+ * is one position.  Values are [rows][cols] row-major.  A block of nvec tangents of a tensor,
+ * activation or parameter, is [rows][nvec][cols] (base/block.h).
+ *
+ * Rules.  The four functions never allocate, never fail, touch no globals, and may run at the same
+ * time on different slices of a batch; `scratch` holds n_scratch(layer, batch, nvec) reals.
+ * Outputs do not overlap inputs.  Whether an output is overwritten or accumulated into is said at
+ * each slot.  At non-smooth points all directions take the branch that `forward` took.
+ */
+#ifndef STJ_NET_LAYER_H
+#define STJ_NET_LAYER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/block.h"
+#include "base/option.h"
+#include "base/real.h"
+#include "base/rng.h"
+
+enum { STJ_MAX_DIMS = 4, STJ_MAX_TENSORS = 12, STJ_MAX_INPUTS = 2 };
+
+/* The shape of one sample, outermost dimension first: {n}, {positions, channels} or {height, width,
+ * channels}. */
+struct stj_shape {
+    size_t n_dims;
+    size_t dim[STJ_MAX_DIMS];
+};
+
+size_t stj_shape_size(const struct stj_shape *shape);      /* product of all dimensions */
+size_t stj_shape_cols(const struct stj_shape *shape);      /* last dimension */
+size_t stj_shape_positions(const struct stj_shape *shape); /* product of all but the last */
+/* "28x28x6" into text (at least 96 bytes); returns text. */
+const char *stj_shape_text(const struct stj_shape *shape, char *text);
+
+/* One parameter tensor of a layer. */
+struct stj_tensor {
+    const char *name;   /* "kernel", "bias" */
+    size_t rows, cols;
+    size_t offset;      /* within the layer's parameters */
+    size_t fan_in, fan_out;
+    const struct stj_plugin *init; /* initialiser; borrowed from the layer's config */
+};
+
+struct stj_layer_ops;
+
+/* One layer of one network: filled by its `setup`. */
+struct stj_layer {
+    const struct stj_layer_ops *ops;
+    const void *config;      /* parsed options; borrowed from the network's specification */
+    const char *label;       /* its name in messages: the config's `name`, else "dense0" */
+    size_t n_inputs;
+    struct stj_shape in, out;
+    size_t n_tensors;
+    struct stj_tensor tensor[STJ_MAX_TENSORS];
+    size_t n_params;         /* sum over tensors */
+    size_t n_saved;          /* reals per sample that forward leaves for the other three */
+    size_t n_ids;            /* the input is numbers of a vocabulary of this size; 0: real values */
+    uint64_t seed;           /* for masks: drawn from (seed, step) only; before setup: the number
+                                of the node, so that equal layers differ */
+};
+
+/* What every direction may see of the primal pass, for the rows of one slice of the batch. */
+struct stj_layer_values {
+    size_t batch;        /* samples in the slice */
+    size_t first;        /* number of the slice's first sample within the batch */
+    size_t step;         /* training step */
+    bool evaluate;       /* not training: nothing is dropped */
+    const real *theta;   /* [n_params] */
+    const real *x;       /* [batch][in] */
+    const real *x2;      /* second input of a layer that has two, else NULL */
+    const real *y;       /* [batch][out] */
+    const real *y_bar;   /* [batch][out]; not yet known in the two forward directions: NULL */
+    real *saved;         /* [batch][n_saved]; written by forward, read by the others */
+};
+
+struct stj_layer_ops {
+    struct stj_plugin_info info;
+    bool couples_samples; /* a sample's output depends on its batch: the batch is one slice */
+    size_t n_inputs;      /* 0 means 1 */
+
+    /* A plug-in that stands for several nodes has one of these.  parts: the nodes in a row, each
+     * set up with the plug-in's config; NULL-terminated.  body: the config's layers, which come
+     * first; these ops are then the node that joins the group's input and the body's output. */
+    const struct stj_layer_ops *const *parts;
+    const struct stj_plugins *(*body)(const void *config);
+
+    /* Check in (and in2 for two inputs) against the config; set out, tensors, n_params, n_saved. */
+    enum stj_status (*setup)(struct stj_layer *layer, const struct stj_shape *in2,
+                             struct stj_error *err);
+
+    /* text <- a random small valid instance, "{input: [...], layers: [...]}", of at most a few hundred
+     * parameters: what the conformance tests run.  Every option takes every branch sometimes. */
+    void (*sample)(struct stj_rng *rng, char *text, size_t size);
+
+    /* Reals of scratch that any of the four functions needs for a slice; NULL: none. */
+    size_t (*n_scratch)(const struct stj_layer *layer, size_t batch, size_t nvec);
+
+    /* y is overwritten. */
+    void (*forward)(const struct stj_layer *layer, real *y, const struct stj_layer_values *at,
+                    real *scratch);
+
+    /* y_dot is overwritten.  x_dot (x2_dot) NULL: zero.  theta_dot points at the layer's part of a
+     * tile. */
+    void (*forward_tangent)(const struct stj_layer *layer, size_t nvec, real *y_dot,
+                            const struct stj_layer_values *at, const real *x_dot,
+                            const real *x2_dot, const real *theta_dot, real *scratch);
+
+    /* x_bar <- beta[0] x_bar + ..., x2_bar <- beta[1] x2_bar + ... with beta 0 (not read) or 1; NULL:
+     * not wanted.  theta_bar is overwritten; NULL: not wanted. */
+    void (*backward)(const struct stj_layer *layer, const real *beta, real *x_bar, real *x2_bar,
+                     real *theta_bar, const struct stj_layer_values *at, real *scratch);
+
+    /* x_bar_dot <- beta[0] x_bar_dot + ...; theta_bar_dot is overwritten; NULL as in backward.
+     * x_dot NULL: zero. */
+    void (*backward_tangent)(const struct stj_layer *layer, size_t nvec, const real *beta,
+                             real *x_bar_dot, real *x2_bar_dot, real *theta_bar_dot,
+                             const struct stj_layer_values *at, const real *x_dot,
+                             const real *x2_dot, const real *theta_dot, const real *y_bar_dot,
+                             real *scratch);
+};
+
+extern const struct stj_kind stj_layers; /* the registry: net/layers/registry.c */
+
+#endif

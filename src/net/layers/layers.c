@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* net/layers/layers.c: the registry of layers, and what they share. */
+#include "net/layers/layers.h"
+
+static const struct stj_plugin_info *const layer_list[] = {
+    &stj_layer_dense.info,
+    &stj_layer_conv2d.info,
+    &stj_layer_max_pool.ops.info,
+    &stj_layer_average_pool.ops.info,
+    &stj_layer_global_average_pool.ops.info,
+    &stj_layer_flatten.ops.info,
+    &stj_layer_relu.ops.info,
+    &stj_layer_gelu.ops.info,
+    &stj_layer_silu.ops.info,
+    &stj_layer_tanh.ops.info,
+    &stj_layer_sigmoid.ops.info,
+    &stj_layer_softplus.ops.info,
+    &stj_layer_layer_norm.info,
+    &stj_layer_batch_norm.info,
+    &stj_layer_embedding.info,
+    &stj_layer_positions.info,
+    &stj_layer_attention.info,
+    &stj_layer_residual.info,
+    &stj_layer_dropout.info,
+    NULL,
+};
+
+const struct stj_kind stj_layers = {.what = "layer", .list = layer_list};
+
+void stj_layer_add_tensor(struct stj_layer *layer, const char *name, size_t rows, size_t cols,
+                          size_t fan_in, size_t fan_out, const struct stj_plugin *init)
+{
+    layer->tensor[layer->n_tensors++] = (struct stj_tensor){
+        .name = name,
+        .rows = rows,
+        .cols = cols,
+        .offset = layer->n_params,
+        .fan_in = fan_in,
+        .fan_out = fan_out,
+        .init = init,
+    };
+    layer->n_params += rows * cols;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* net/layers/layers.h: every layer, and what they share. */
+#ifndef STJ_NET_LAYERS_LAYERS_H
+#define STJ_NET_LAYERS_LAYERS_H
+
+#include "net/layer.h"
+#include "net/layers/elementwise.h"
+#include "net/layers/linear_map.h"
+
+extern const struct stj_layer_ops stj_layer_dense;
+extern const struct stj_layer_ops stj_layer_conv2d;
+extern const struct stj_linear_map stj_layer_max_pool;
+extern const struct stj_linear_map stj_layer_average_pool;
+extern const struct stj_linear_map stj_layer_global_average_pool;
+extern const struct stj_linear_map stj_layer_flatten;
+extern const struct stj_activation stj_layer_relu;
+extern const struct stj_activation stj_layer_gelu;
+extern const struct stj_activation stj_layer_silu;
+extern const struct stj_activation stj_layer_tanh;
+extern const struct stj_activation stj_layer_sigmoid;
+extern const struct stj_activation stj_layer_softplus;
+extern const struct stj_layer_ops stj_layer_layer_norm;
+extern const struct stj_layer_ops stj_layer_batch_norm;
+extern const struct stj_layer_ops stj_layer_embedding;
+extern const struct stj_layer_ops stj_layer_positions;
+extern const struct stj_layer_ops stj_layer_attention;
+extern const struct stj_layer_ops stj_layer_residual;
+extern const struct stj_layer_ops stj_layer_dropout;
+
+/* Append a parameter tensor; called by setup. */
+void stj_layer_add_tensor(struct stj_layer *layer, const char *name, size_t rows, size_t cols,
+                          size_t fan_in, size_t fan_out, const struct stj_plugin *init);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* net/layers/max_pool.c: the largest value of each window of an image, channel by channel.
+ *
+ * forward finds, for output p and channel c, the position q(p, c) of the largest x_qc in window p,
+ * of equal ones the first in the order of rows, then columns, and saves it; all directions follow:
+ *
+ *     forward            y_pc          = x_q(p,c)c
+ *     forward_tangent    y_dot_pjc     = x_dot_q(p,c)jc
+ *     backward           x_bar_qc      = sum over the p with q(p, c) = q of y_bar_pc
+ *     backward_tangent   x_bar_dot_qjc = sum over the same p of y_bar_dot_pjc
+ *
+ * Where two values of a window are equal this is a one-sided derivative.  A NaN in a window is its
+ * largest value.  Windows lie within the image (padding `valid`).
+ */
+#include "net/layers/layers.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "net/layers/linear_map.h"
+#include "net/layers/window.h"
+
+static const struct stj_option max_pool_options[] = {
+    {.name = "window",
+     .type = STJ_OPTION_SIZES,
+     .offset = offsetof(struct stj_window_config, size),
+     .min = 1,
+     .max = 1e9,
+     .doc = "height and width of the window, or one number for both"},
+    {.name = "stride",
+     .type = STJ_OPTION_SIZES,
+     .offset = offsetof(struct stj_window_config, stride),
+     .fallback = "",
+     .min = 1,
+     .max = 1e9,
+     .doc = "distance between windows, down and across, or one number for both; default: the window"},
+    {.name = NULL},
+};
+
+static void max_pool_sample(struct stj_rng *rng, char *text, size_t size)
+{
+    char window[96];
+    const size_t height = 1 + stj_rng_index(rng, 6);
+    const size_t width = 1 + stj_rng_index(rng, 6);
+    stj_window_sample(rng, height, width, "window", window, sizeof window);
+    snprintf(text, size, "{input: [%zu, %zu, %zu], layers: [{type: max_pool, %s}]}", height, width,
+             1 + stj_rng_index(rng, 4), window);
+}
+
+static enum stj_status max_pool_setup(struct stj_layer *layer, const struct stj_shape *in2,
+                                      struct stj_error *err)
+{
+    (void)in2;
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_window_check(layer, layer->config, "window", err));
+    const struct stj_window w = stj_window_of(&layer->in, layer->config);
+    layer->out = (struct stj_shape){.n_dims = 3, .dim = {w.out_h, w.out_w, w.channels}};
+    layer->n_saved = stj_shape_size(&layer->out);
+out:
+    return st;
+}
+
+/* y[channels], at[channels] <- the largest values of the window whose first position is `first`,
+ * and their positions. */
+static void window_max(const struct stj_window *w, size_t first, const real *restrict x,
+                       real *restrict y, real *restrict at)
+{
+    for (size_t c = 0; c < w->channels; c++) {
+        y[c] = x[first * w->channels + c];
+        at[c] = (real)first;
+    }
+    for (size_t i = 0; i < w->height; i++)
+        for (size_t j = 0; j < w->width; j++) {
+            const size_t q = first + i * w->in_w + j;
+            for (size_t c = 0; c < w->channels; c++) {
+                const real value = x[q * w->channels + c];
+                if (value > y[c] || value != value) {
+                    y[c] = value;
+                    at[c] = (real)q;
+                }
+            }
+        }
+}
+
+static void max_pool_forward(const struct stj_layer *layer, real *y,
+                             const struct stj_layer_values *at, real *scratch)
+{
+    (void)scratch;
+    const struct stj_window w = stj_window_of(&layer->in, layer->config);
+    const size_t n_in = stj_shape_size(&layer->in);
+    for (size_t s = 0, k = 0; s < at->batch; s++)
+        for (size_t i = 0; i < w.out_h; i++)
+            for (size_t j = 0; j < w.out_w; j++, k += w.channels)
+                window_max(&w, i * w.stride_h * w.in_w + j * w.stride_w, at->x + s * n_in, y + k,
+                           at->saved + k);
+}
+
+static void max_pool_apply(const struct stj_layer *layer, size_t nvec, const real *saved,
+                           const real *restrict x, real *restrict y)
+{
+    const size_t positions = stj_shape_positions(&layer->out);
+    const size_t channels = stj_shape_cols(&layer->out);
+    for (size_t p = 0; p < positions; p++)
+        for (size_t c = 0; c < channels; c++) {
+            const size_t q = (size_t)saved[p * channels + c];
+            for (size_t j = 0; j < nvec; j++)
+                y[(p * nvec + j) * channels + c] = x[(q * nvec + j) * channels + c];
+        }
+}
+
+static void max_pool_apply_adjoint(const struct stj_layer *layer, size_t nvec, const real *saved,
+                                   const real *restrict y, real *restrict x)
+{
+    const size_t positions = stj_shape_positions(&layer->out);
+    const size_t channels = stj_shape_cols(&layer->out);
+    for (size_t p = 0; p < positions; p++)
+        for (size_t c = 0; c < channels; c++) {
+            const size_t q = (size_t)saved[p * channels + c];
+            for (size_t j = 0; j < nvec; j++)
+                x[(q * nvec + j) * channels + c] += y[(p * nvec + j) * channels + c];
+        }
+}
+
+const struct stj_linear_map stj_layer_max_pool = {
+    .ops = {.info = {.name = "max_pool",
+                     .doc = "largest value of each window of an image",
+                     .options = max_pool_options,
+                     .config_size = sizeof(struct stj_window_config)},
+            .sample = max_pool_sample,
+            .setup = max_pool_setup,
+            .forward = max_pool_forward,
+            STJ_LINEAR_MAP_SLOTS},
+    .apply = max_pool_apply,
+    .apply_adjoint = max_pool_apply_adjoint,
+};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* net/losses/binary_cross_entropy.c: mean over the outputs of the cross-entropy of their sigmoids.
+ *
+ * For one sample with outputs (logits) z[n], targets t[n] in [0, 1] and p = 1 / (1 + exp(-z)); over a
+ * batch it is the mean over batch and outputs, PyTorch's BCEWithLogitsLoss with its default reduction:
+ *
+ *     value              mean_k of  max(z, 0) - t z + log(1 + exp(-|z|))    (saves p (1 - p))
+ *     backward           z_bar     = w / n (p - t)
+ *     backward_tangent   z_bar_dot = w / n p (1 - p) z_dot
+ *
+ * With e = exp(-|z|), p is 1 / (1 + e) for z >= 0 and e / (1 + e) below, and p (1 - p) is
+ * e / (1 + e)^2: nothing overflows or cancels, however large z is.
+ */
+#include "net/losses/losses.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clones.h"
+
+static void binary_sample(struct stj_rng *rng, char *text, size_t size)
+{
+    (void)rng;
+    snprintf(text, size, "binary_cross_entropy");
+}
+
+static size_t binary_n_saved(const struct stj_shape *out)
+{
+    return stj_shape_size(out);
+}
+
+static double binary_value(const void *config, const struct stj_shape *out, size_t batch,
+                           real weight, const real *z, const struct stj_targets *targets,
+                           real *saved)
+{
+    (void)config;
+    const size_t n = stj_shape_size(out);
+    double sum = 0;
+    for (size_t s = 0; s < batch; s++)
+        for (size_t k = 0; k < n; k++) {
+            const double x = (double)z[s * n + k];
+            const double e = exp(-fabs(x));
+            sum += fmax(x, 0) - targets->value[targets->row[s] * n + k] * x + log1p(e);
+            saved[s * n + k] = (real)(e / ((1 + e) * (1 + e)));
+        }
+    return (double)weight * sum / (double)n;
+}
+
+static void binary_backward(const void *config, const struct stj_shape *out, size_t batch,
+                            real weight, real *z_bar, const real *z,
+                            const struct stj_targets *targets, const real *saved)
+{
+    (void)config;
+    (void)saved;
+    const size_t n = stj_shape_size(out);
+    const real w = weight / (real)n;
+    for (size_t s = 0; s < batch; s++)
+        for (size_t k = 0; k < n; k++) {
+            const double x = (double)z[s * n + k];
+            const double e = exp(-fabs(x));
+            const double p = (x >= 0 ? 1 : e) / (1 + e);
+            z_bar[s * n + k] = w * (real)(p - targets->value[targets->row[s] * n + k]);
+        }
+}
+
+/* z_bar_dot = w p (1 - p) z_dot for the nvec tangents of one row. */
+STJ_CLONES static void row_tangent(size_t nvec, size_t n, real w, const real *restrict slope,
+                                   const real *restrict z_dot, real *restrict z_bar_dot)
+{
+    for (size_t j = 0; j < nvec; j++)
+        for (size_t k = 0; k < n; k++)
+            z_bar_dot[j * n + k] = w * slope[k] * z_dot[j * n + k];
+}
+
+static void binary_backward_tangent(const void *config, const struct stj_shape *out, size_t batch,
+                                    real weight, size_t nvec, real *z_bar_dot, const real *z,
+                                    const real *saved, const real *z_dot)
+{
+    (void)config;
+    (void)z;
+    const size_t cols = stj_shape_cols(out);
+    const real w = weight / (real)stj_shape_size(out);
+    for (size_t r = 0; r < batch * stj_shape_positions(out); r++)
+        row_tangent(nvec, cols, w, saved + r * cols, z_dot + r * nvec * cols,
+                    z_bar_dot + r * nvec * cols);
+}
+
+const struct stj_loss_ops stj_loss_binary_cross_entropy = {
+    .info = {.name = "binary_cross_entropy",
+             .doc = "cross-entropy of sigmoids of the outputs (logits) with targets in [0, 1]"},
+    .min_target = 0,
+    .max_target = 1,
+    .sample = binary_sample,
+    .n_saved = binary_n_saved,
+    .value = binary_value,
+    .backward = binary_backward,
+    .backward_tangent = binary_backward_tangent,
+};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* net/network.h: a network with its loss: gradient and block Hessian-vector product of one batch.
+ *
+ * The network is a topologically ordered array of nodes, one layer each.  The value of node i is
+ * y_i; node i reads the values of one or two earlier nodes, or the network's input.
+ *
+ * A *linearisation* is everything of the primal pass of one batch that Hessian-vector products need:
+ * the input, every y_i and what its layer saved, every y_bar_i, the loss's own.  It is stored for
+ * the whole batch, so that a slice of the batch is a range of rows of it, whatever the slicing.
+ */
+#ifndef STJ_NET_NETWORK_H
+#define STJ_NET_NETWORK_H
+
+#include "base/block.h"
+#include "net/layer.h"
+#include "net/loss.h"
+
+/* As parsed from the config's `network:` group. */
+struct stj_network_config {
+    struct stj_sizes input;      /* shape of one sample */
+    struct stj_plugins layers;
+    struct stj_plugin loss;
+    double l2; /* lambda of the penalty lambda/2 |theta|^2 */
+};
+
+extern const struct stj_option stj_network_options[];
+
+struct stj_network;
+
+/* *net <- a network.  `config` is borrowed and must outlive it.  Errors name the layer and shapes. */
+enum stj_status stj_network_create(const struct stj_network_config *config,
+                                   struct stj_network **net, struct stj_error *err);
+void stj_network_destroy(struct stj_network *net); /* NULL is accepted */
+
+size_t stj_network_n_params(const struct stj_network *net);
+const struct stj_layout *stj_network_layout(const struct stj_network *net);
+const struct stj_shape *stj_network_input(const struct stj_network *net);
+const struct stj_shape *stj_network_output(const struct stj_network *net);
+const struct stj_loss_ops *stj_network_loss(const struct stj_network *net);
+bool stj_network_couples_samples(const struct stj_network *net);
+size_t stj_network_n_ids(const struct stj_network *net); /* inputs are whole numbers below it; or 0 */
+/* Positions of a sample in the layer that has the most arithmetic: rows of its products. */
+size_t stj_network_positions(const struct stj_network *net);
+size_t stj_network_n_layers(const struct stj_network *net);
+const struct stj_layer *stj_network_layer(const struct stj_network *net, size_t i,
+                                          size_t *offset); /* offset of its parameters */
+
+/* theta[n_params] <- initial parameters, drawn tensor after tensor from the layers' initialisers. */
+enum stj_status stj_network_initialize(const struct stj_network *net, uint64_t seed, double *theta,
+                                       struct stj_error *err);
+
+/* One batch, or a slice of it: samples first .. first + batch - 1 of a batch of `whole`. */
+struct stj_batch {
+    size_t whole;                /* samples of the batch: the loss is the mean over them */
+    size_t first, batch;         /* the slice */
+    size_t step;                 /* training step, for dropout masks */
+    bool evaluate;               /* not training: nothing is dropped */
+    const real *x;               /* [whole][in]: the whole batch's inputs */
+    struct stj_targets targets;  /* row[whole]; not read by products */
+};
+
+/* Reals of a linearisation for batches of up to `whole` samples. */
+size_t stj_network_n_linear(const struct stj_network *net, size_t whole);
+/* Reals of scratch for a slice of `batch` samples and nvec tangents (0: primal work only). */
+size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t nvec);
+
+/* Forward and backward pass of a slice into its rows of the linearisation `lin`.  *loss (may be
+ * NULL) <- the slice's share of the batch's mean loss, L2 penalty included; theta_bar (may be NULL)
+ * is overwritten with the slice's share of its gradient. */
+void stj_network_linearize(const struct stj_network *net, const struct stj_batch *b,
+                           const real *theta, real *lin, double *loss, real *theta_bar,
+                           real *scratch);
+
+/* theta_bar_dot (a tile) is overwritten with the slice's share of H theta_dot (a tile), at the point
+ * and batch of `lin`. */
+void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,
+                     const real *lin, size_t nvec, const real *theta_dot, real *theta_bar_dot,
+                     real *scratch);
+
+/* Forward pass only: z[batch][out] <- the network's output of the slice, *loss (may be NULL)
+ * <- its share of the mean loss of the data, without the L2 penalty.  lin is work space of stj_network_n_linear(net, whole) reals. */
+void stj_network_evaluate(const struct stj_network *net, const struct stj_batch *b,
+                          const real *theta, real *lin, real *z, double *loss, real *scratch);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* net/network_internal.h: the struct behind net/network.h, for the files that walk it. */
+#ifndef STJ_NET_NETWORK_INTERNAL_H
+#define STJ_NET_NETWORK_INTERNAL_H
+
+#include "net/network.h"
+
+#define STJ_NETWORK_INPUT SIZE_MAX /* as a node's input: the network's own input */
+
+/* Offsets are in reals per sample: multiply by the whole batch (linearisation) or by batch * nvec
+ * (tangents). */
+struct stj_node {
+    struct stj_layer layer;
+    char label[64];
+    size_t input[STJ_MAX_INPUTS]; /* node numbers, or STJ_NETWORK_INPUT */
+    size_t theta;                 /* offset of its parameters */
+    size_t n_in, n_out;           /* reals per sample */
+    size_t y, saved, y_bar;       /* in a linearisation */
+    size_t y_dot, y_bar_dot;      /* in the tangents' scratch; y_bar_dot slots are shared */
+    bool has_tangent;             /* depends on a parameter: false before the first one */
+    real beta[STJ_MAX_INPUTS];    /* 1: a consumer visited before wrote this input's bar already */
+};
+
+struct stj_network {
+    const struct stj_network_config *config;
+    struct stj_shape input, output;
+    size_t n_nodes;
+    struct stj_node *node;
+    struct stj_layout layout;
+    const struct stj_loss_ops *loss;
+    size_t loss_saved;     /* offset in a linearisation */
+    size_t n_linear;       /* reals per sample of a linearisation */
+    size_t n_tangent;      /* reals per sample and tangent of scratch */
+    size_t output_bar_dot; /* offset of the loss's z_bar_dot: the last node's y_bar_dot */
+    bool couples_samples;
+    size_t n_ids; /* of the layers that read the network's input: the smallest vocabulary */
+};
+
+/* What a layer may see of a slice of the batch in a linearisation. */
+struct stj_layer_values stj_node_values(const struct stj_network *net, const struct stj_node *node,
+                                        const struct stj_batch *b, const real *theta,
+                                        const real *lin);
+
+/* Scratch of a layer: behind the tangents. */
+size_t stj_network_layer_scratch(const struct stj_network *net, size_t batch, size_t nvec);
+
+/* The slice's share of the L2 penalty at theta. */
+double stj_penalty_value(const struct stj_network *net, const struct stj_batch *b,
+                         const real *theta);
+
+/* y += the slice's share of lambda x, for parameter vectors (nvec 1) or tiles. */
+void stj_penalty_add(const struct stj_network *net, const struct stj_batch *b, size_t nvec,
+                     const real *x, real *y);
+
+#endif
