@@ -1,0 +1,24 @@
+# src/train/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/adam.c
+libspectraj_core_la_SOURCES += %reldir%/callback_problem.c
+libspectraj_core_la_SOURCES += %reldir%/network_problem.c
+libspectraj_core_la_SOURCES += %reldir%/network_problem.h
+libspectraj_core_la_SOURCES += %reldir%/optimizer.h
+libspectraj_core_la_SOURCES += %reldir%/optimizers.c
+libspectraj_core_la_SOURCES += %reldir%/optimizers.h
+libspectraj_core_la_SOURCES += %reldir%/problem.c
+libspectraj_core_la_SOURCES += %reldir%/problem.h
+libspectraj_core_la_SOURCES += %reldir%/rmsprop.c
+libspectraj_core_la_SOURCES += %reldir%/schedule.h
+libspectraj_core_la_SOURCES += %reldir%/schedules.c
+libspectraj_core_la_SOURCES += %reldir%/schedules.h
+libspectraj_core_la_SOURCES += %reldir%/schedules/compose.c
+libspectraj_core_la_SOURCES += %reldir%/schedules/constant.c
+libspectraj_core_la_SOURCES += %reldir%/schedules/decay.c
+libspectraj_core_la_SOURCES += %reldir%/schedules/one_cycle.c
+libspectraj_core_la_SOURCES += %reldir%/schedules/step.c
+libspectraj_core_la_SOURCES += %reldir%/sgd.c
+libspectraj_core_la_SOURCES += %reldir%/train.c
+libspectraj_core_la_SOURCES += %reldir%/train.h
+libspectraj_core_la_SOURCES += %reldir%/update_rows.c
+libspectraj_core_la_SOURCES += %reldir%/update_rows.h

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/network_problem.c: a network, a data set and an order of batches as a problem.
+ *
+ * The linearisation of a step is the inputs of its batch, gathered, followed by the network's own.
+ * The rows of all batches are listed once, so that a step's batch is a pointer.
+ */
+#include "train/network_problem.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+
+struct network_problem {
+    const struct stj_network *net;
+    const struct stj_dataset *data;
+    size_t *row;   /* of all batches, one after another */
+    size_t *start; /* [n_steps + 1]: where a step's rows begin */
+    size_t n_in;
+    size_t max_rows;
+};
+
+static void network_destroy(void *self)
+{
+    struct network_problem *p = self;
+    free(p->row);
+    free(p->start);
+    free(p);
+}
+
+static size_t network_n_rows(const void *self, size_t step)
+{
+    const struct network_problem *p = self;
+    return p->start[step + 1] - p->start[step];
+}
+
+static size_t network_n_linear(const void *self)
+{
+    const struct network_problem *p = self;
+    return p->max_rows * p->n_in + stj_network_n_linear(p->net, p->max_rows);
+}
+
+static size_t network_n_scratch(const void *self, size_t n_rows, size_t nvec)
+{
+    const struct network_problem *p = self;
+    return stj_network_n_scratch(p->net, n_rows, nvec);
+}
+
+/* A slice of step's batch; the inputs lie at the head of lin. */
+static struct stj_batch step_batch(const struct network_problem *p, size_t step,
+                                   struct stj_slice slice, const real *lin)
+{
+    return (struct stj_batch){
+        .whole = network_n_rows(p, step),
+        .first = slice.first,
+        .batch = slice.n,
+        .step = step,
+        .x = lin,
+        .targets = {.row = p->row + p->start[step],
+                    .label = p->data->labels,
+                    .value = p->data->targets},
+    };
+}
+
+static void gather(const struct stj_dataset *data, size_t n_in, size_t n, const size_t *row,
+                   real *x)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < n_in; c++)
+            x[i * n_in + c] = (real)data->inputs[row[i] * n_in + c];
+}
+
+static enum stj_status network_linearize(const void *self, size_t step, struct stj_slice slice,
+                                         const real *theta, real *lin, double *loss, real *g,
+                                         real *scratch, struct stj_error *err)
+{
+    (void)err;
+    const struct network_problem *p = self;
+    const struct stj_batch b = step_batch(p, step, slice, lin);
+    gather(p->data, p->n_in, slice.n, b.targets.row + slice.first, lin + slice.first * p->n_in);
+    stj_network_linearize(p->net, &b, theta, lin + p->max_rows * p->n_in, loss, g, scratch);
+    return STJ_OK;
+}
+
+static enum stj_status network_hvp(const void *self, size_t step, struct stj_slice slice,
+                                   const real *theta, const real *lin, size_t nvec, const real *x,
+                                   real *y, real *scratch, struct stj_error *err)
+{
+    (void)err;
+    const struct network_problem *p = self;
+    const struct stj_batch b = step_batch(p, step, slice, lin);
+    stj_network_hvp(p->net, &b, theta, lin + p->max_rows * p->n_in, nvec, x, y, scratch);
+    return STJ_OK;
+}
+
+static const struct stj_problem_ops network_ops = {
+    .destroy = network_destroy,
+    .n_rows = network_n_rows,
+    .n_linear = network_n_linear,
+    .n_scratch = network_n_scratch,
+    .linearize = network_linearize,
+    .hvp = network_hvp,
+};
+
+/* Do the target values fit the outputs, and the range that the loss takes? */
+static enum stj_status check_targets(const struct stj_network *net, const struct stj_dataset *data,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_loss_ops *loss = stj_network_loss(net);
+    const size_t n_out = stj_shape_size(stj_network_output(net));
+    char text[96];
+    STJ_CHECK(err, data->targets, STJ_ECONFIG,
+              "the loss %s needs target values, the data have class labels: give targets, or use a "
+              "loss of labels",
+              loss->info.name);
+    STJ_CHECK(err, data->n_targets == n_out, STJ_ECONFIG,
+              "the data have %zu target values a sample, the network's output %s has %zu",
+              data->n_targets, stj_shape_text(stj_network_output(net), text), n_out);
+    if (loss->min_target == 0 && loss->max_target == 0)
+        goto out;
+    for (size_t i = 0; i < data->n_rows * n_out; i++)
+        STJ_CHECK(err, data->targets[i] >= loss->min_target && data->targets[i] <= loss->max_target,
+                  STJ_ECONFIG,
+                  "target %zu of sample %zu is %g, the loss %s takes values from %g to %g",
+                  i % n_out, i / n_out, data->targets[i], loss->info.name, loss->min_target,
+                  loss->max_target);
+out:
+    return st;
+}
+
+/* Do the class numbers fit the outputs, one for each position? */
+static enum stj_status check_labels(const struct stj_network *net, const struct stj_dataset *data,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t positions = stj_shape_positions(stj_network_output(net));
+    char text[96];
+    STJ_CHECK(err, data->labels, STJ_ECONFIG,
+              "the loss %s needs class labels, the data have none: give label_column or labels",
+              stj_network_loss(net)->info.name);
+    STJ_CHECK(err, data->n_labels == positions, STJ_ECONFIG,
+              "the network's output %s has %zu positions a sample, the data %zu labels: give a label "
+              "for each position, or flatten before the last layer",
+              stj_shape_text(stj_network_output(net), text), positions, data->n_labels);
+    STJ_TRY(stj_dataset_check_classes(data, stj_shape_cols(stj_network_output(net)), err));
+out:
+    return st;
+}
+
+enum stj_status stj_network_check_data(const struct stj_network *net,
+                                       const struct stj_dataset *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_in = stj_shape_size(stj_network_input(net));
+    char text[96];
+    STJ_CHECK(err, data->n_features == n_in, STJ_ECONFIG,
+              "the data have %zu features a sample, the network's input %s needs %zu",
+              data->n_features, stj_shape_text(stj_network_input(net), text), n_in);
+    if (stj_network_n_ids(net))
+        STJ_TRY(stj_dataset_check_ids(data, stj_network_n_ids(net), err));
+    if (stj_network_loss(net)->wants_labels)
+        STJ_TRY(check_labels(net, data, err));
+    else
+        STJ_TRY(check_targets(net, data, err));
+out:
+    return st;
+}
+
+/* A slice of fewer rows would make products too thin to be worth a thread; every position of a
+ * sample is a row of them. */
+static size_t least_rows(const struct stj_network *net)
+{
+    enum { LEAST_PRODUCT_ROWS = 16 };
+    const size_t positions = stj_network_positions(net);
+    if (stj_network_couples_samples(net))
+        return SIZE_MAX;
+    return (LEAST_PRODUCT_ROWS + positions - 1) / positions;
+}
+
+/* List the rows of every step's batch. */
+static enum stj_status list_rows(struct network_problem *p, struct stj_batch_order *order,
+                                 size_t n_steps, size_t batch_size, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t most = 0;
+    STJ_TRY(stj_size_mul(n_steps, batch_size, &most, err));
+    STJ_TRY(stj_new(&p->row, most, sizeof *p->row, err));
+    STJ_TRY(stj_new(&p->start, n_steps + 1, sizeof *p->start, err));
+    for (size_t t = 0; t < n_steps; t++) {
+        size_t n = 0;
+        STJ_TRY(stj_batch_order_rows(order, t, p->row + p->start[t], &n, err));
+        p->start[t + 1] = p->start[t] + n;
+        p->max_rows = n > p->max_rows ? n : p->max_rows;
+    }
+out:
+    return st;
+}
+
+enum stj_status stj_network_problem_create(const struct stj_network *net,
+                                           const struct stj_dataset *data,
+                                           struct stj_batch_order *order, size_t n_steps,
+                                           struct stj_problem **problem, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_problem *p = NULL;
+    struct network_problem *self = NULL;
+    STJ_TRY(stj_new(&p, 1, sizeof *p, err));
+    p->ops = &network_ops;
+    STJ_TRY(stj_new(&self, 1, sizeof *self, err));
+    p->self = self;
+    *self = (struct network_problem){.net = net, .data = data, .n_in = data->n_features};
+    STJ_TRY(stj_network_check_data(net, data, err));
+    STJ_TRY(list_rows(self, order, n_steps, stj_batch_order_batch_size(order), err));
+    p->n_steps = n_steps;
+    p->max_rows = self->max_rows;
+    p->layout = stj_network_layout(net);
+    p->least_rows = least_rows(net);
+    *problem = p;
+    p = NULL;
+out:
+    stj_problem_destroy(p);
+    return st;
+}
+
+/* Outputs of one item whose largest is the label's, among the items of a slice. */
+static size_t count_correct(const struct stj_network *net, const struct stj_dataset *data,
+                            size_t batch, const size_t *row, const real *z)
+{
+    const size_t cols = stj_shape_cols(stj_network_output(net));
+    const size_t positions = stj_shape_positions(stj_network_output(net));
+    size_t correct = 0;
+    for (size_t r = 0; r < batch * positions; r++) {
+        size_t best = 0;
+        for (size_t k = 1; k < cols; k++)
+            if (z[r * cols + k] > z[r * cols + best])
+                best = k;
+        correct += best == data->labels[row[r / positions] * positions + r % positions];
+    }
+    return correct;
+}
+
+/* Work space of an evaluation in chunks of at most `chunk` samples. */
+struct evaluation_work {
+    size_t chunk;
+    size_t *row;
+    real *x, *theta, *lin, *z, *scratch;
+};
+
+static void evaluation_work_free(struct evaluation_work *w)
+{
+    free(w->row);
+    free(w->x);
+    free(w->theta);
+    free(w->lin);
+    free(w->z);
+    free(w->scratch);
+}
+
+static enum stj_status evaluation_work_init(struct evaluation_work *w,
+                                            const struct stj_network *net,
+                                            const struct stj_dataset *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t chunk = stj_network_couples_samples(net) || data->n_rows < 256 ? data->n_rows : 256;
+    w->chunk = chunk;
+    STJ_TRY(stj_new(&w->row, chunk, sizeof *w->row, err));
+    STJ_TRY(stj_new(&w->x, chunk * data->n_features, sizeof *w->x, err));
+    STJ_TRY(stj_new(&w->theta, stj_network_n_params(net), sizeof *w->theta, err));
+    STJ_TRY(stj_new(&w->lin, stj_network_n_linear(net, chunk), sizeof *w->lin, err));
+    STJ_TRY(stj_new(&w->z, chunk * stj_shape_size(stj_network_output(net)), sizeof *w->z, err));
+    STJ_TRY(stj_new(&w->scratch, stj_network_n_scratch(net, chunk, 0), sizeof *w->scratch, err));
+out:
+    return st;
+}
+
+enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dataset *data,
+                             const double *theta, struct stj_evaluation *result,
+                             struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct evaluation_work w = {0};
+    double loss = 0;
+    size_t correct = 0;
+    struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_TRY(stj_network_check_data(net, data, err));
+    STJ_TRY(evaluation_work_init(&w, net, data, err));
+    for (size_t i = 0; i < stj_network_n_params(net); i++)
+        w.theta[i] = (real)theta[i];
+    for (size_t first = 0; first < data->n_rows; first += w.chunk) {
+        const size_t n = data->n_rows - first < w.chunk ? data->n_rows - first : w.chunk;
+        const struct stj_batch b = {
+            .whole = n,
+            .batch = n,
+            .evaluate = true,
+            .x = w.x,
+            .targets = {.row = w.row, .label = data->labels, .value = data->targets}};
+        double mean = 0;
+        for (size_t i = 0; i < n; i++)
+            w.row[i] = first + i;
+        gather(data, data->n_features, n, w.row, w.x);
+        stj_network_evaluate(net, &b, w.theta, w.lin, w.z, &mean, w.scratch);
+        loss += mean * (double)n;
+        if (stj_network_loss(net)->wants_labels)
+            correct += count_correct(net, data, n, w.row, w.z);
+    }
+    size_t items = data->n_rows * stj_shape_positions(stj_network_output(net));
+    result->loss = loss / (double)data->n_rows;
+    result->accuracy = stj_network_loss(net)->wants_labels ? (double)correct / (double)items : NAN;
+out:
+    stj_blas_guard_give(guard);
+    evaluation_work_free(&w);
+    return st;
+}

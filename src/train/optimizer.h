@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/optimizer.h: the contract of an optimizer.
+ *
+ * One training step computes g = grad L_t(theta) and then an elementwise update of theta and of
+ * n_slots state vectors ("slots": the momentum m; m and v for Adam), which start at zero:
+ *
+ *     step       (theta, slots) <- U(theta, slots, g)
+ *     tangent    (theta_dot, slots_dot) <- U'(theta_dot, slots_dot, g_dot)
+ *     adjoint    given theta_bar, slots_bar after the step: g_bar, and theta_bar, slots_bar before
+ *                it, without the term through g (the caller adds theta_bar += H g_bar)
+ *
+ * U' depends on the primal point only through n_coef coefficient vectors, which `linearize` makes
+ * once per step.  Everything is elementwise, so each function is called on parts of the vector.
+ */
+#ifndef STJ_TRAIN_OPTIMIZER_H
+#define STJ_TRAIN_OPTIMIZER_H
+
+#include <stddef.h>
+
+#include "base/option.h"
+#include "base/real.h"
+#include "base/rng.h"
+
+enum { STJ_MAX_SLOTS = 3, STJ_MAX_COEFS = 6 };
+
+/* Where in training a step is. */
+struct stj_step {
+    size_t index; /* from 0 */
+    double eta;   /* its learning rate */
+};
+
+/* The same range of n parameters in every vector. */
+struct stj_update {
+    size_t n;
+    real *theta;
+    real *slot[STJ_MAX_SLOTS];
+};
+
+/* A part [rows][nvec][cols] of a tile; coefficients are [rows][cols]. */
+struct stj_update_tile {
+    size_t rows, nvec, cols;
+    real *theta;                         /* theta_dot or theta_bar */
+    real *slot[STJ_MAX_SLOTS];           /* slots_dot or slots_bar */
+    real *g;                             /* g_dot (read) or g_bar (written) */
+    const real *coef[STJ_MAX_COEFS];
+};
+
+struct stj_optimizer_ops {
+    struct stj_plugin_info info;
+    size_t n_slots;
+    size_t n_coef; /* 0: `linearize` is NULL, and no gradient is needed to differentiate a step */
+
+    /* text <- a random valid instance, "{type: NAME, ...}", for the conformance tests. */
+    void (*sample)(struct stj_rng *rng, char *text, size_t size);
+
+    void (*step)(const void *config, const struct stj_step *at, const struct stj_update *u,
+                 const real *g);
+
+    /* coef[k][i] <- the coefficients of the step from (theta, slots) with gradient g, all before the
+     * step.  An element without a derivative: STJ_ENONFINITE naming it (`first` is the number of
+     * the range's first parameter), the step and the remedy. */
+    enum stj_status (*linearize)(const void *config, const struct stj_step *at,
+                                 const struct stj_update *before, const real *g, size_t first,
+                                 real *const *coef, struct stj_error *err);
+
+    void (*tangent)(const void *config, const struct stj_step *at,
+                    const struct stj_update_tile *tile);
+    void (*adjoint)(const void *config, const struct stj_step *at,
+                    const struct stj_update_tile *tile);
+};
+
+extern const struct stj_kind stj_optimizers; /* the registry: train/optimizers.c */
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/optimizers.h: every optimizer. */
+#ifndef STJ_TRAIN_OPTIMIZERS_H
+#define STJ_TRAIN_OPTIMIZERS_H
+
+#include "train/optimizer.h"
+
+extern const struct stj_optimizer_ops stj_optimizer_sgd;
+extern const struct stj_optimizer_ops stj_optimizer_adam;
+extern const struct stj_optimizer_ops stj_optimizer_adamw;
+extern const struct stj_optimizer_ops stj_optimizer_rmsprop;
+
+#endif

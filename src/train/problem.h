@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/problem.h: what training and its derivative need to know of a problem.
+ *
+ * A problem gives, for each step t, the gradient of L_t and products of its Hessian with tiles of
+ * tangents.  There are two: a network with a data set (train/network_problem.c) and the caller's
+ * callbacks (train/callback_problem.c).
+ *
+ * Work is divided into *slices* of the step's batch: rows first .. first + n - 1 of n_rows(step).
+ * Gradients and Hessian-vector products are sums over slices; how a batch is sliced follows from
+ * its shape alone, so the bits do not depend on the number of threads.
+ */
+#ifndef STJ_TRAIN_PROBLEM_H
+#define STJ_TRAIN_PROBLEM_H
+
+#include <spectraj/problem.h>
+
+#include "base/block.h"
+
+struct stj_slice {
+    size_t first, n;
+};
+
+struct stj_problem_ops {
+    void (*destroy)(void *self);
+
+    /* Rows of step's batch; 1: cannot be sliced. */
+    size_t (*n_rows)(const void *self, size_t step);
+
+    /* Reals of a linearisation of one step, and of scratch for a slice of n_rows rows and nvec
+     * tangents (0: primal work only). */
+    size_t (*n_linear)(const void *self);
+    size_t (*n_scratch)(const void *self, size_t n_rows, size_t nvec);
+
+    /* The slice's rows of lin <- the primal quantities at theta (see net/network.h).  *loss and g
+     * (either may be NULL) <- the slice's share. */
+    enum stj_status (*linearize)(const void *self, size_t step, struct stj_slice slice,
+                                 const real *theta, real *lin, double *loss, real *g,
+                                 real *scratch, struct stj_error *err);
+
+    /* y <- the slice's share of H x; x and y are tiles. */
+    enum stj_status (*hvp)(const void *self, size_t step, struct stj_slice slice,
+                           const real *theta, const real *lin, size_t nvec, const real *x, real *y,
+                           real *scratch, struct stj_error *err);
+};
+
+struct stj_problem {
+    const struct stj_problem_ops *ops;
+    void *self;
+    size_t n_steps;
+    size_t max_rows; /* of any step's batch */
+    const struct stj_layout *layout;
+    size_t least_rows; /* of a slice, 0 as 1; SIZE_MAX: a batch is always one slice */
+};
+
+enum { STJ_MAX_SLICES = 16 };
+
+/* slice[STJ_MAX_SLICES] <- the slices of n_rows rows of the problem for work that has `n_tiles` independent tiles
+ * beside them (1 for a gradient); returns their number. */
+size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
+                          struct stj_slice *slice);
+
+/* Work space for whole gradients, reused from step to step. */
+struct stj_gradient_work;
+enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
+                                         struct stj_gradient_work **work, struct stj_error *err);
+void stj_gradient_work_destroy(struct stj_gradient_work *work);
+
+/* *loss <- L_step(theta), g[n_params] <- its gradient: linearisations of all slices in parallel,
+ * summed in order.  Same bits at any number of threads. */
+enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t step,
+                                     const real *theta, double *loss, real *g,
+                                     struct stj_gradient_work *work, struct stj_error *err);
+
+#endif

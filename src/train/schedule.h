@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/schedule.h: the contract of a learning-rate schedule: eta as a function of the step. */
+#ifndef STJ_TRAIN_SCHEDULE_H
+#define STJ_TRAIN_SCHEDULE_H
+
+#include <stddef.h>
+
+#include "base/option.h"
+
+struct stj_schedule_ops {
+    struct stj_plugin_info info;
+    double (*eta)(const void *config, size_t step, size_t n_steps);
+};
+
+extern const struct stj_kind stj_schedules; /* the registry: train/schedules.c */
+
+/* eta of one step. */
+double stj_schedule_eta(const struct stj_plugin *schedule, size_t step, size_t n_steps);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/schedules/compose.c: schedules made of schedules: warmup and sequence.
+ *
+ *     warmup      t < warmup_steps: eta_t = (start + (1 - start) t / warmup_steps) eta'_0,
+ *                 then eta'_(t - warmup_steps), where eta' is the schedule `then` over the steps that
+ *                 are left (as optax's warmup_* schedules)
+ *     sequence    the parts one after another, each for its number of steps, the last for the rest
+ */
+#include "base/error.h"
+#include "train/schedules.h"
+
+struct warmup_config {
+    size_t warmup_steps;
+    double start;
+    struct stj_plugin then;
+};
+
+static const struct stj_option warmup_options[] = {
+    {.name = "warmup_steps",
+     .type = STJ_OPTION_SIZE,
+     .offset = offsetof(struct warmup_config, warmup_steps),
+     .min = 0,
+     .max = 1e15,
+     .doc = "steps in which the rate rises in a straight line"},
+    {.name = "start",
+     .type = STJ_OPTION_REAL,
+     .offset = offsetof(struct warmup_config, start),
+     .fallback = "0",
+     .min = 0,
+     .max = 1,
+     .doc = "share of the full rate at step 0"},
+    {.name = "then",
+     .type = STJ_OPTION_PLUGIN,
+     .offset = offsetof(struct warmup_config, then),
+     .kind = &stj_schedules,
+     .doc = "the schedule that follows, and whose first rate is risen to"},
+    {.name = NULL},
+};
+
+static double warmup_eta(const void *config, size_t step, size_t n_steps)
+{
+    const struct warmup_config *c = config;
+    const size_t left = n_steps > c->warmup_steps ? n_steps - c->warmup_steps : 1;
+    if (step >= c->warmup_steps)
+        return stj_schedule_eta(&c->then, step - c->warmup_steps, left);
+    const double x = (double)step / (double)c->warmup_steps;
+    return (c->start + (1 - c->start) * x) * stj_schedule_eta(&c->then, 0, left);
+}
+
+const struct stj_schedule_ops stj_schedule_warmup = {
+    .info = {.name = "warmup",
+             .doc = "a linear rise, then another schedule",
+             .options = warmup_options,
+             .config_size = sizeof(struct warmup_config)},
+    .eta = warmup_eta,
+};
+
+struct sequence_config {
+    struct stj_plugins parts;
+    struct stj_sizes steps;
+};
+
+static const struct stj_option sequence_options[] = {
+    {.name = "parts",
+     .type = STJ_OPTION_PLUGINS,
+     .offset = offsetof(struct sequence_config, parts),
+     .kind = &stj_schedules,
+     .doc = "schedules, one after another"},
+    {.name = "steps",
+     .type = STJ_OPTION_SIZES,
+     .offset = offsetof(struct sequence_config, steps),
+     .min = 1,
+     .max = 1e15,
+     .doc = "how many steps each part but the last has"},
+    {.name = NULL},
+};
+
+static enum stj_status sequence_check(const void *config, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct sequence_config *c = config;
+    STJ_CHECK(err, c->parts.n > 0, STJ_ECONFIG, "parts is empty, it needs a schedule");
+    STJ_CHECK(err, c->steps.n == c->parts.n - 1, STJ_ECONFIG,
+              "%zu parts need %zu numbers of steps, got %zu: each part but the last has one",
+              c->parts.n, c->parts.n - 1, c->steps.n);
+out:
+    return st;
+}
+
+static double sequence_eta(const void *config, size_t step, size_t n_steps)
+{
+    const struct sequence_config *c = config;
+    size_t first = 0;
+    size_t part = 0;
+    while (part < c->steps.n && step - first >= c->steps.item[part])
+        first += c->steps.item[part++];
+    const size_t length = part < c->steps.n ? c->steps.item[part] : n_steps - first;
+    return stj_schedule_eta(&c->parts.item[part], step - first, length);
+}
+
+const struct stj_schedule_ops stj_schedule_sequence = {
+    .info = {.name = "sequence",
+             .doc = "schedules one after another",
+             .options = sequence_options,
+             .config_size = sizeof(struct sequence_config),
+             .check = sequence_check},
+    .eta = sequence_eta,
+};

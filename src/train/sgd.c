@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/sgd.c: stochastic gradient descent with momentum, dampening, Nesterov's form and coupled
+ * weight decay: the update of torch.optim.SGD (without dampening optax.sgd's too).
+ *
+ *     h = g + lambda theta
+ *     m <- mu m + a h,     a = 1 - dampening; 1 at the first step, and where mu = 0
+ *     d = m,  or  h + mu m in Nesterov's form
+ *     theta <- theta - eta d
+ *
+ * With d = p m + q h, (p, q) = (1, 0) or (mu, 1):
+ *
+ *     tangent    the same with theta_dot, m_dot, g_dot: the update is linear, without coefficients
+ *     adjoint    m_bar <- m_bar - eta p theta_bar;     h_bar = a m_bar - eta q theta_bar
+ *                g_bar = h_bar;     theta_bar <- theta_bar + lambda h_bar;     m_bar <- mu m_bar
+ *
+ * The first step's rule is PyTorch's, whose momentum starts as h itself.
+ */
+#include <stdio.h>
+
+#include "base/clones.h"
+#include "base/error.h"
+#include "train/optimizers.h"
+
+struct sgd_config {
+    double momentum, dampening, weight_decay;
+    bool nesterov;
+};
+
+static const struct stj_option sgd_options[] = {
+    {.name = "momentum",
+     .type = STJ_OPTION_REAL,
+     .offset = offsetof(struct sgd_config, momentum),
+     .fallback = "0",
+     .min = 0,
+     .max = 1,
+     .below_max = true,
+     .doc = "share of the previous direction that is kept"},
+    {.name = "dampening",
+     .type = STJ_OPTION_REAL,
+     .offset = offsetof(struct sgd_config, dampening),
+     .fallback = "0",
+     .min = 0,
+     .max = 1,
+     .doc = "share of the gradient that does not enter the direction, from the second step on"},
+    {.name = "nesterov",
+     .type = STJ_OPTION_BOOL,
+     .offset = offsetof(struct sgd_config, nesterov),
+     .fallback = "false",
+     .doc = "Nesterov's form of momentum"},
+    {.name = "weight_decay",
+     .type = STJ_OPTION_REAL,
+     .offset = offsetof(struct sgd_config, weight_decay),
+     .fallback = "0",
+     .min = 0,
+     .max = 1e300,
+     .doc = "lambda: lambda theta is added to the gradient"},
+    {.name = NULL},
+};
+
+static enum stj_status sgd_check(const void *config, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct sgd_config *c = config;
+    STJ_CHECK(err, !c->nesterov || (c->momentum > 0 && c->dampening == 0), STJ_ECONFIG,
+              "nesterov needs a momentum above 0 and no dampening, got momentum %g and dampening %g",
+              c->momentum, c->dampening);
+out:
+    return st;
+}
+
+static void sgd_sample(struct stj_rng *rng, char *text, size_t size)
+{
+    const double decay = stj_rng_index(rng, 2) ? stj_rng_uniform(rng) : 0;
+    const double mu = 0.05 + 0.9 * stj_rng_uniform(rng);
+    switch (stj_rng_index(rng, 3)) {
+    case 0:
+        snprintf(text, size, "{type: sgd, weight_decay: %.3f, dampening: 0.5}", decay);
+        break;
+    case 1:
+        snprintf(text, size, "{type: sgd, momentum: %.3f, dampening: %.3f, weight_decay: %.3f}", mu,
+                 stj_rng_uniform(rng), decay);
+        break;
+    default:
+        snprintf(text, size, "{type: sgd, momentum: %.3f, nesterov: true, weight_decay: %.3f}", mu,
+                 decay);
+    }
+}
+
+struct sgd_scalars {
+    real mu, a, eta_p, eta_q, lambda;
+};
+
+static struct sgd_scalars sgd_scalars(const void *config, const struct stj_step *at)
+{
+    const struct sgd_config *c = config;
+    const bool damped = at->index > 0 && c->momentum > 0;
+    return (struct sgd_scalars){
+        .mu = (real)c->momentum,
+        .a = (real)(damped ? 1 - c->dampening : 1),
+        .eta_p = (real)(c->nesterov ? at->eta * c->momentum : at->eta),
+        .eta_q = (real)(c->nesterov ? at->eta : 0),
+        .lambda = (real)c->weight_decay,
+    };
+}
+
+STJ_CLONES static void update(size_t n, struct sgd_scalars s, const real *restrict g,
+                              real *restrict m, real *restrict theta)
+{
+    for (size_t i = 0; i < n; i++) {
+        const real h = g[i] + s.lambda * theta[i];
+        m[i] = s.mu * m[i] + s.a * h;
+        theta[i] -= s.eta_p * m[i] + s.eta_q * h;
+    }
+}
+
+static void sgd_step(const void *config, const struct stj_step *at, const struct stj_update *u,
+                     const real *g)
+{
+    update(u->n, sgd_scalars(config, at), g, u->slot[0], u->theta);
+}
+
+static void sgd_tangent(const void *config, const struct stj_step *at,
+                        const struct stj_update_tile *t)
+{
+    update(t->rows * t->nvec * t->cols, sgd_scalars(config, at), t->g, t->slot[0], t->theta);
+}
+
+/* The adjoint without weight decay leaves theta_bar as it is: one stream less to write. */
+STJ_CLONES static void adjoint(size_t n, struct sgd_scalars s, const real *restrict theta_bar,
+                               real *restrict m_bar, real *restrict g_bar)
+{
+    for (size_t i = 0; i < n; i++) {
+        const real m = m_bar[i] - s.eta_p * theta_bar[i];
+        g_bar[i] = s.a * m - s.eta_q * theta_bar[i];
+        m_bar[i] = s.mu * m;
+    }
+}
+
+STJ_CLONES static void adjoint_decay(size_t n, struct sgd_scalars s, real *restrict theta_bar,
+                                     real *restrict m_bar, real *restrict g_bar)
+{
+    for (size_t i = 0; i < n; i++) {
+        const real m = m_bar[i] - s.eta_p * theta_bar[i];
+        const real h = s.a * m - s.eta_q * theta_bar[i];
+        g_bar[i] = h;
+        theta_bar[i] += s.lambda * h;
+        m_bar[i] = s.mu * m;
+    }
+}
+
+static void sgd_adjoint(const void *config, const struct stj_step *at,
+                        const struct stj_update_tile *t)
+{
+    const struct sgd_scalars s = sgd_scalars(config, at);
+    const size_t n = t->rows * t->nvec * t->cols;
+    if (s.lambda == 0)
+        adjoint(n, s, t->theta, t->slot[0], t->g);
+    else
+        adjoint_decay(n, s, t->theta, t->slot[0], t->g);
+}
+
+const struct stj_optimizer_ops stj_optimizer_sgd = {
+    .info = {.name = "sgd",
+             .doc = "stochastic gradient descent with momentum",
+             .options = sgd_options,
+             .config_size = sizeof(struct sgd_config),
+             .check = sgd_check},
+    .n_slots = 1,
+    .sample = sgd_sample,
+    .step = sgd_step,
+    .tangent = sgd_tangent,
+    .adjoint = sgd_adjoint,
+};

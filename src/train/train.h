@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/train.h: the training loop. */
+#ifndef STJ_TRAIN_TRAIN_H
+#define STJ_TRAIN_TRAIN_H
+
+#include <spectraj/progress.h>
+
+#include "train/optimizer.h"
+#include "train/problem.h"
+#include "train/schedule.h"
+
+/* The recipe of a run beside its problem; plug-ins are borrowed. */
+struct stj_recipe {
+    const struct stj_plugin *optimizer;
+    const struct stj_plugin *schedule;
+};
+
+static inline const struct stj_optimizer_ops *stj_recipe_optimizer(const struct stj_recipe *recipe)
+{
+    return (const struct stj_optimizer_ops *)recipe->optimizer->info;
+}
+
+/* Receives the state before step t = from .. to, and after the last step with t = to: theta and
+ * the slots one after another, (1 + n_slots) * n_params reals.  loss is that of step t at this
+ * state (NaN after the last step). */
+typedef enum stj_status (*stj_state_fn)(void *ctx, size_t t, const real *state, double loss,
+                                        struct stj_error *err);
+
+/* Train from step `from` to `to`, in place in state[(1 + n_slots) * n_params].  A loss or parameter
+ * that is not finite: STJ_ENONFINITE naming the step.  sink and progress may be NULL.  Deterministic:
+ * the same bits for any number of threads. */
+enum stj_status stj_train(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                          size_t from, size_t to, real *state, stj_state_fn sink, void *sink_ctx,
+                          const struct stj_progress *progress, struct stj_error *err);
+
+#endif
