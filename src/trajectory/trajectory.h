@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* trajectory/trajectory.h: the stored trajectory: the states that training passed through.
+ *
+ * State t, t = 0 .. n_steps, is theta before step t followed by the optimizer's slots:
+ * (1 + n_slots) * n_params reals.  An operator visits the states of a run of steps at a time, in
+ * either direction, without knowing how they are kept.
+
+ */
+#ifndef STJ_TRAJECTORY_TRAJECTORY_H
+#define STJ_TRAJECTORY_TRAJECTORY_H
+
+#include <stdint.h>
+
+#include "train/train.h"
+
+struct stj_trajectory;
+
+/* *trajectory <- room in memory for n_steps + 1 states. */
+enum stj_status stj_trajectory_create(size_t n_params, size_t n_slots, size_t n_steps,
+                                      struct stj_trajectory **trajectory, struct stj_error *err);
+void stj_trajectory_destroy(struct stj_trajectory *trajectory); /* NULL is accepted */
+
+/* A stj_state_fn (ctx is the trajectory): keep state t and the loss of step t. */
+enum stj_status stj_trajectory_record(void *trajectory, size_t t, const real *state, double loss,
+                                      struct stj_error *err);
+
+size_t stj_trajectory_n_params(const struct stj_trajectory *trajectory);
+size_t stj_trajectory_n_slots(const struct stj_trajectory *trajectory);
+size_t stj_trajectory_n_steps(const struct stj_trajectory *trajectory);
+const double *stj_trajectory_loss(const struct stj_trajectory *trajectory); /* [n_steps] */
+
+/* States first .. first + count - 1, one after another, `ld` reals apart.  Borrowed: valid until
+ * the next view of this trajectory or its end. */
+struct stj_trajectory_view {
+    const real *state;
+    size_t ld;
+};
+enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
+                                     struct stj_trajectory_view *view, struct stj_error *err);
+
+/* What trajectory.h5 says beside the states. */
+struct stj_trajectory_about {
+    char *fingerprint;    /* of the run: 16 hexadecimal digits of `identity` */
+    char *identity;       /* lines that say all that decides the bits of the training */
+    char *config;         /* the resolved config */
+    char *version, *blas; /* of the library that trained, and its BLAS */
+    uint64_t seed;        /* of the order of the batches */
+    double seconds;       /* of the training */
+    double train_loss, test_loss, test_accuracy; /* at theta_n; NaN without a test set */
+};
+
+/* Write to `trajectory.h5` (docs/trajectory-format.md), whole or not at all. */
+enum stj_status stj_trajectory_write(struct stj_trajectory *trajectory, const char *path,
+                                     const struct stj_trajectory_about *about,
+                                     struct stj_error *err);
+
+/* *trajectory <- the file's, every number compared with its checksum; about (all zeros; may be
+ * NULL) <- what it says, to be freed with stj_trajectory_about_free.  `fingerprint`: another one
+ * in the file is STJ_EMISMATCH; NULL: not checked. */
+enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
+                                    struct stj_trajectory **trajectory,
+                                    struct stj_trajectory_about *about, struct stj_error *err);
+
+/* about (all zeros) <- the same without the states. */
+enum stj_status stj_trajectory_read_about(const char *path, struct stj_trajectory_about *about,
+                                          struct stj_error *err);
+
+/* Free the strings and leave `about` zeroed. */
+void stj_trajectory_about_free(struct stj_trajectory_about *about);
+
+#endif
