@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/check.c: the adjoint identity <A x, y> = <x, A'y> on random vectors. */
+#include <spectraj/op.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/rng.h"
+
+enum stj_status stj_op_adjoint_error(struct stj_op *op, size_t pairs, uint64_t seed, double *error,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t m = stj_op_n_rows(op);
+    const size_t n = stj_op_n_cols(op);
+    struct stj_rng *rng = NULL;
+    double *x = NULL;   /* [n][pairs], as y, Ax and A'y */
+    double *y = NULL;
+    double *ax = NULL;
+    double *aty = NULL;
+    STJ_TRY(stj_rng_create(seed, STJ_STREAM_CHECK, 0, &rng, err));
+    STJ_TRY(stj_new(&x, n * pairs, sizeof *x, err));
+    STJ_TRY(stj_new(&y, m * pairs, sizeof *y, err));
+    STJ_TRY(stj_new(&ax, m * pairs, sizeof *ax, err));
+    STJ_TRY(stj_new(&aty, n * pairs, sizeof *aty, err));
+    stj_rng_fill_normal(rng, n * pairs, x);
+    stj_rng_fill_normal(rng, m * pairs, y);
+    STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, pairs, x, n, ax, m, err));
+    STJ_TRY(stj_op_apply(op, STJ_TRANS, pairs, y, m, aty, n, err));
+    *error = 0;
+    for (size_t p = 0; p < pairs; p++) {
+        const double left = stj_dot(m, ax + p * m, y + p * m);
+        const double right = stj_dot(n, x + p * n, aty + p * n);
+        const double scale = fmax(stj_nrm2(m, ax + p * m) * stj_nrm2(m, y + p * m),
+                                  stj_nrm2(n, x + p * n) * stj_nrm2(n, aty + p * n));
+        if (scale > 0)
+            *error = fmax(*error, fabs(left - right) / scale);
+    }
+out:
+    stj_rng_destroy(rng);
+    free(x);
+    free(y);
+    free(ax);
+    free(aty);
+    return st;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/linear_store.c: making and keeping the primal quantities of steps.
+ *
+ * Slots of memory: steps from .. from + kept - 1 have one each; the others share the last `chunk`
+ * slots in turn.  A step is sliced as for its gradient, whatever the memory, so that its linearisation
+ * has the same bits whether it was kept or made again.
+ */
+#include "op/linear_store.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+
+enum { CHUNK = 8 };
+
+struct stj_linear_store {
+    const struct stj_problem *problem;
+    const struct stj_recipe *recipe;
+    const struct stj_optimizer_ops *optimizer;
+    struct stj_trajectory *trajectory;
+    size_t from, to;
+    size_t chunk, kept;
+    size_t n_params, n_linear;
+    size_t n_slices; /* most of any step */
+    real *lin;       /* [kept + chunk][n_linear] */
+    real *coef;      /* [kept + chunk][n_coef][n_params] */
+    bool *ready;     /* [kept]: the slot holds its step */
+    size_t n_scratch;
+    real *scratch;   /* [chunk * n_slices][n_scratch] */
+    real *g;         /* [chunk * n_slices][n_params], where coefficients need gradients */
+    struct stj_trajectory_view view; /* of the chunk that was loaded last */
+    size_t view_first;
+};
+
+static size_t slot_of(const struct stj_linear_store *store, size_t t)
+{
+    size_t k = t - store->from;
+    return k < store->kept ? k : store->kept + (k - store->kept) % store->chunk;
+}
+
+/* How many steps are kept: what is left of the memory beside one chunk with its work space. */
+static void share_memory(struct stj_linear_store *store, size_t memory_bytes)
+{
+    const size_t n_steps = store->to - store->from;
+    const size_t n_coef = store->optimizer->n_coef;
+    const double slot = (double)sizeof(real) *
+                        ((double)store->n_linear + (double)n_coef * (double)store->n_params);
+    const double work = (double)sizeof(real) * (double)store->n_slices *
+                        ((double)store->n_scratch + (n_coef ? (double)store->n_params : 0));
+    double slots = ((double)memory_bytes - CHUNK * work) / slot;
+    store->chunk = CHUNK < n_steps ? CHUNK : n_steps;
+    if (slots >= (double)n_steps)
+        store->kept = n_steps;
+    else if (slots > (double)store->chunk)
+        store->kept = (size_t)slots - store->chunk;
+    else
+        store->chunk = slots >= 1 ? (size_t)slots : 1;
+}
+
+static enum stj_status allocate(struct stj_linear_store *store, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_coef = store->optimizer->n_coef;
+    const size_t n_slots =
+        store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
+    const size_t n_items = store->chunk * store->n_slices;
+    size_t bytes = 0;
+    STJ_TRY(stj_size_mul(store->n_linear, sizeof *store->lin, &bytes, err));
+    STJ_TRY(stj_new(&store->lin, n_slots, bytes, err));
+    STJ_TRY(stj_size_mul(store->n_params, n_coef * sizeof *store->coef, &bytes, err));
+    STJ_TRY(stj_new(&store->coef, n_slots, bytes, err));
+    STJ_TRY(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
+    STJ_TRY(stj_new(&store->scratch, n_items, store->n_scratch * sizeof *store->scratch, err));
+    if (n_coef)
+        STJ_TRY(stj_new(&store->g, n_items, store->n_params * sizeof *store->g, err));
+out:
+    return st;
+}
+
+enum stj_status stj_linear_store_create(const struct stj_problem *problem,
+                                        const struct stj_recipe *recipe,
+                                        struct stj_trajectory *trajectory, size_t from, size_t to,
+                                        size_t memory_bytes, struct stj_linear_store **store,
+                                        struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_linear_store *s = NULL;
+    struct stj_slice slice[STJ_MAX_SLICES];
+    STJ_TRY(stj_new(&s, 1, sizeof *s, err));
+    *s = (struct stj_linear_store){.problem = problem,
+                                   .recipe = recipe,
+                                   .optimizer = stj_recipe_optimizer(recipe),
+                                   .trajectory = trajectory,
+                                   .from = from,
+                                   .to = to,
+                                   .n_params = problem->layout->n_params,
+                                   .n_linear = problem->ops->n_linear(problem->self)};
+    s->n_slices = stj_problem_slices(problem, problem->max_rows, 1, slice);
+    for (size_t i = 0; i < s->n_slices; i++) {
+        size_t wanted = problem->ops->n_scratch(problem->self, slice[i].n, 0);
+        s->n_scratch = wanted > s->n_scratch ? wanted : s->n_scratch;
+    }
+    share_memory(s, memory_bytes);
+    STJ_TRY(allocate(s, err));
+    *store = s;
+    s = NULL;
+out:
+    stj_linear_store_destroy(s);
+    return st;
+}
+
+void stj_linear_store_destroy(struct stj_linear_store *store)
+{
+    if (!store)
+        return;
+    free(store->lin);
+    free(store->coef);
+    free(store->ready);
+    free(store->scratch);
+    free(store->g);
+    free(store);
+}
+
+size_t stj_linear_store_chunk(const struct stj_linear_store *store)
+{
+    return store->chunk;
+}
+
+static struct stj_step step_at(const struct stj_linear_store *store, size_t t)
+{
+    return (struct stj_step){
+        t, stj_schedule_eta(store->recipe->schedule, t, store->problem->n_steps)};
+}
+
+/* One slice of one step: item i of the chunk that begins at step `first`. */
+static enum stj_status linearize_item(struct stj_linear_store *store, size_t first, size_t i,
+                                      struct stj_error *err)
+{
+    const struct stj_problem *problem = store->problem;
+    const size_t t = first + i / store->n_slices;
+    const size_t s = i % store->n_slices;
+    const size_t slot = slot_of(store, t);
+    struct stj_slice slice[STJ_MAX_SLICES];
+    if (slot < store->kept && store->ready[slot])
+        return STJ_OK;
+    if (s >= stj_problem_slices(problem, problem->ops->n_rows(problem->self, t), 1, slice))
+        return STJ_OK;
+    return problem->ops->linearize(problem->self, t, slice[s],
+                                   store->view.state + (t - first) * store->view.ld,
+                                   store->lin + slot * store->n_linear, NULL,
+                                   store->g ? store->g + i * store->n_params : NULL,
+                                   store->scratch + i * store->n_scratch, err);
+}
+
+/* The optimizer's coefficients of step t, from the gradient's shares. */
+static enum stj_status make_coefficients(struct stj_linear_store *store, size_t first, size_t t,
+                                         struct stj_error *err)
+{
+    const size_t n = store->n_params;
+    const size_t slot = slot_of(store, t);
+    const real *state = store->view.state + (t - first) * store->view.ld;
+    real *g = store->g + (t - first) * store->n_slices * n;
+    struct stj_slice slice[STJ_MAX_SLICES];
+    struct stj_update before = {.n = n, .theta = (real *)state};
+    real *coef[STJ_MAX_COEFS] = {NULL};
+    const struct stj_step at = step_at(store, t);
+    if (slot < store->kept && store->ready[slot])
+        return STJ_OK;
+    for (size_t k = 0; k < store->optimizer->n_slots; k++)
+        before.slot[k] = (real *)state + (k + 1) * n;
+    for (size_t k = 0; k < store->optimizer->n_coef; k++)
+        coef[k] = store->coef + (slot * store->optimizer->n_coef + k) * n;
+    stj_reduce(n,
+               stj_problem_slices(store->problem,
+                                  store->problem->ops->n_rows(store->problem->self, t), 1, slice),
+               g, n, g);
+    return store->optimizer->linearize(store->recipe->optimizer->config, &at, &before, g, 0, coef,
+                                       err);
+}
+
+enum stj_status stj_linear_store_load(struct stj_linear_store *store, size_t first, size_t count,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_trajectory_visit(store->trajectory, first, count, &store->view, err));
+    store->view_first = first;
+#pragma omp parallel for schedule(dynamic) num_threads((int)stj_threads())
+    for (size_t i = 0; i < count * store->n_slices; i++) {
+        struct stj_error mine = STJ_ERROR_INIT;
+        if (linearize_item(store, first, i, &mine) != STJ_OK)
+#pragma omp critical
+            st = stj_error_set(err, mine.code, mine.file, mine.line, "%s", mine.text);
+    }
+    if (st != STJ_OK)
+        goto out;
+    for (size_t t = first; store->optimizer->n_coef && t < first + count; t++)
+        STJ_TRY(make_coefficients(store, first, t, err));
+    for (size_t t = first; t < first + count; t++)
+        if (slot_of(store, t) < store->kept)
+            store->ready[slot_of(store, t)] = true;
+out:
+    return st;
+}
+
+struct stj_linear_step stj_linear_store_step(const struct stj_linear_store *store, size_t t)
+{
+    const size_t slot = slot_of(store, t);
+    struct stj_linear_step step = {
+        .at = step_at(store, t),
+        .theta = store->view.state + (t - store->view_first) * store->view.ld,
+        .lin = store->lin + slot * store->n_linear,
+    };
+    for (size_t k = 0; k < store->optimizer->n_coef; k++)
+        step.coef[k] =
+            store->coef + (slot * store->optimizer->n_coef + k) * store->n_params;
+    return step;
+}

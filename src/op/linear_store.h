@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/linear_store.h: the primal quantities of training steps that sweeps of tangents pass through.
+ *
+ * For a step t these are the state theta_t, the problem's linearisation there, and the optimizer's
+ * coefficients.  As many steps as the memory allows are kept from one sweep to the next; the others
+ * are made again, a chunk of steps at a time, in every sweep.  What is kept does not change a bit of
+ * what is computed.
+ */
+#ifndef STJ_OP_LINEAR_STORE_H
+#define STJ_OP_LINEAR_STORE_H
+
+#include "trajectory/trajectory.h"
+
+struct stj_linear_store;
+
+/* *store <- for steps from .. to - 1, within memory_bytes (but room for one chunk at least). */
+enum stj_status stj_linear_store_create(const struct stj_problem *problem,
+                                        const struct stj_recipe *recipe,
+                                        struct stj_trajectory *trajectory, size_t from, size_t to,
+                                        size_t memory_bytes, struct stj_linear_store **store,
+                                        struct stj_error *err);
+void stj_linear_store_destroy(struct stj_linear_store *store); /* NULL is accepted */
+
+/* Steps of a chunk: what one call of `load` makes ready. */
+size_t stj_linear_store_chunk(const struct stj_linear_store *store);
+
+/* Make steps first .. first + count - 1 ready, count at most a chunk. */
+enum stj_status stj_linear_store_load(struct stj_linear_store *store, size_t first, size_t count,
+                                      struct stj_error *err);
+
+/* A step that is ready. */
+struct stj_linear_step {
+    struct stj_step at;
+    const real *theta;
+    const real *lin;
+    const real *coef[STJ_MAX_COEFS]; /* [n_params] each */
+};
+struct stj_linear_step stj_linear_store_step(const struct stj_linear_store *store, size_t t);
+
+#endif

@@ -1,0 +1,12 @@
+# src/op/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/check.c
+libspectraj_core_la_SOURCES += %reldir%/dense.c
+libspectraj_core_la_SOURCES += %reldir%/linear_store.c
+libspectraj_core_la_SOURCES += %reldir%/linear_store.h
+libspectraj_core_la_SOURCES += %reldir%/normal.c
+libspectraj_core_la_SOURCES += %reldir%/operator.c
+libspectraj_core_la_SOURCES += %reldir%/operator.h
+libspectraj_core_la_SOURCES += %reldir%/sweep.c
+libspectraj_core_la_SOURCES += %reldir%/sweep.h
+libspectraj_core_la_SOURCES += %reldir%/training_jacobian.c
+libspectraj_core_la_SOURCES += %reldir%/training_jacobian.h

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/operator.c: the one entry through which every operator is applied: checked, counted, timed. */
+#include "op/operator.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+struct stj_op {
+    size_t n_rows, n_cols;
+    stj_op_apply_fn apply;
+    void (*destroy)(void *ctx);
+    void *ctx;
+    stj_op_prefix_fn prefix;
+    struct stj_op *whole; /* of a prefix: whose cost its products are, too */
+    double cost;
+    double rounding;
+    double products; /* single vectors applied so far, for messages */
+    struct stj_op_counts counts;
+};
+
+enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn apply,
+                              void (*destroy)(void *ctx), void *ctx, struct stj_op **op,
+                              struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, n_rows > 0 && n_cols > 0, STJ_EINVAL,
+              "an operator of %zu x %zu: both dimensions must be at least 1", n_rows, n_cols);
+    STJ_CHECK(err, apply, STJ_EINVAL, "an operator needs an apply callback");
+    STJ_TRY(stj_new(op, 1, sizeof **op, err));
+    **op = (struct stj_op){.n_rows = n_rows,
+                           .n_cols = n_cols,
+                           .apply = apply,
+                           .destroy = destroy,
+                           .ctx = ctx,
+                           .cost = 1,
+                           .rounding = DBL_EPSILON};
+out:
+    return st;
+}
+
+void stj_op_destroy(struct stj_op *op)
+{
+    if (!op)
+        return;
+    if (op->destroy)
+        op->destroy(op->ctx);
+    free(op);
+}
+
+size_t stj_op_n_rows(const struct stj_op *op)
+{
+    return op->n_rows;
+}
+
+size_t stj_op_n_cols(const struct stj_op *op)
+{
+    return op->n_cols;
+}
+
+struct stj_op_counts stj_op_counts(const struct stj_op *op)
+{
+    return op->counts;
+}
+
+void stj_op_set_cost(struct stj_op *op, double cost)
+{
+    op->cost = cost;
+}
+
+double stj_op_cost(const struct stj_op *op)
+{
+    return op->cost;
+}
+
+void stj_op_set_rounding(struct stj_op *op, double rounding)
+{
+    op->rounding = rounding;
+}
+
+double stj_op_rounding(const struct stj_op *op)
+{
+    return op->rounding;
+}
+
+void stj_op_set_prefix(struct stj_op *op, stj_op_prefix_fn prefix)
+{
+    op->prefix = prefix;
+}
+
+bool stj_op_has_prefix(const struct stj_op *op)
+{
+    return op->prefix != NULL;
+}
+
+enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct stj_op **prefix,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, op->prefix, STJ_EUNSUPPORTED, "this operator is not a product of steps");
+    STJ_TRY(op->prefix(op->ctx, fraction, prefix, err));
+    (*prefix)->whole = op;
+out:
+    return st;
+}
+
+void *stj_op_ctx(const struct stj_op *op, stj_op_apply_fn apply)
+{
+    return op->apply == apply ? op->ctx : NULL;
+}
+
+/* The first column of a block with a NaN or infinity, or nvec. */
+static size_t first_bad_column(size_t n, size_t nvec, const double *y, size_t ldy)
+{
+    for (size_t j = 0; j < nvec; j++)
+        for (size_t i = 0; i < n; i++)
+            if (!isfinite(y[j * ldy + i]))
+                return j;
+    return nvec;
+}
+
+static void count(struct stj_op *op, enum stj_trans trans, double products, double seconds)
+{
+    for (struct stj_op *o = op; o; o = o->whole) {
+        o->counts.seconds += seconds;
+        *(trans == STJ_NO_TRANS ? &o->counts.jvp : &o->counts.vjp) += products;
+    }
+}
+
+enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
+                             size_t ldx, double *y, size_t ldy, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_in = trans == STJ_NO_TRANS ? op->n_cols : op->n_rows;
+    const size_t n_out = trans == STJ_NO_TRANS ? op->n_rows : op->n_cols;
+    const char *name = trans == STJ_NO_TRANS ? "A x" : "A'y";
+    STJ_CHECK(err, ldx >= n_in && ldy >= n_out, STJ_EINVAL,
+              "leading dimensions %zu and %zu of a product with an operator of %zu x %zu are too "
+              "small: at least %zu and %zu are needed",
+              ldx, ldy, op->n_rows, op->n_cols, n_in, n_out);
+    if (nvec == 0)
+        goto out;
+    const double begin = stj_clock();
+    STJ_TRY(op->apply(op->ctx, trans, nvec, x, ldx, y, ldy, err));
+    count(op, trans, (double)nvec * op->cost, stj_clock() - begin);
+    size_t bad = first_bad_column(n_out, nvec, y, ldy);
+    STJ_CHECK(err, bad == nvec, STJ_ENONFINITE,
+              "product %.0f with the operator (%s) has a NaN or infinity",
+              op->products + (double)bad + 1, name);
+    op->products += (double)nvec;
+out:
+    return st;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/operator.h: what operators of the library know beside the public face. */
+#ifndef STJ_OP_OPERATOR_H
+#define STJ_OP_OPERATOR_H
+
+#include <stdbool.h>
+
+#include <spectraj/op.h>
+
+/* How an operator that is a product of steps gives its first part: *prefix <- the operator of the first
+ * `fraction` of its steps, 0 < fraction <= 1, sharing what is kept with op, which must outlive it.
+ * Its products are counted by op too. */
+typedef enum stj_status (*stj_op_prefix_fn)(void *ctx, double fraction, struct stj_op **prefix,
+                                            struct stj_error *err);
+void stj_op_set_prefix(struct stj_op *op, stj_op_prefix_fn prefix);
+bool stj_op_has_prefix(const struct stj_op *op);
+enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct stj_op **prefix,
+                                     struct stj_error *err);
+
+/* The cost of one product in whole products. */
+double stj_op_cost(const struct stj_op *op);
+
+/* The relative rounding error of one product, in units of its norm: eps sqrt(steps) for a sweep of so
+ * many steps (default: eps).  Singular values below it times sigma_1 mean nothing. */
+void stj_op_set_rounding(struct stj_op *op, double rounding);
+double stj_op_rounding(const struct stj_op *op);
+
+/* The ctx of an operator that was made with this apply; NULL for any other operator. */
+void *stj_op_ctx(const struct stj_op *op, stj_op_apply_fn apply);
+
+#endif

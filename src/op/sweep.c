@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/sweep.c: tangents forward, adjoints backward, through the steps of training.
+ *
+ *     STJ_NO_TRANS, t = from .. to - 1       g_dot = H_t theta_dot
+ *                                            (theta_dot, slots_dot) <- tangent of the update
+ *     STJ_TRANS, t = to - 1 .. from          g_bar, slots_bar, theta_bar <- adjoint of the update
+ *                                            theta_bar <- theta_bar + H_t g_bar
+ *
+ * The block is cut into tiles, and H_t's batch into slices, by the shape of the problem and of the
+ * block alone.  A product with H_t gives one *share* per slice, and the shares are added in the order
+ * of the slices, so the bits do not depend on the threads.  There are two schedules over the same
+ * work, equal in every bit:
+ *
+ *     by tile    each thread takes a tile through all steps of a chunk; no waiting between steps
+ *     by slice   all threads work on one tile: slices of the product, then parts of the update
+ */
+#include "op/sweep.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+
+enum {
+    TILE_BYTES = 1 << 20, /* of a tile with its slots and one share: about a core's L2 */
+    TILE_LEAST = 8,
+    TILE_MOST = 32,
+    PART_SIZE = 4096 /* least number of parameters in a part of an update */
+};
+
+/* A range of rows of one tensor: the unit in which updates are divided among threads. */
+struct part {
+    size_t offset; /* of its first parameter */
+    size_t rows, cols;
+};
+
+struct stj_sweep {
+    const struct stj_problem *problem;
+    const struct stj_recipe *recipe;
+    const struct stj_optimizer_ops *optimizer;
+    struct stj_linear_store *store;
+    size_t from, to;
+    size_t tile_wish;
+    size_t n_parts;
+    struct part *part;
+    /* Of the current block: */
+    enum stj_trans trans;
+    size_t nvec, n_tiles;
+    size_t max_slices; /* of any step */
+    size_t n_teams;    /* tiles in flight */
+    size_t tile_size;  /* reals of the widest tile */
+    size_t n_scratch;
+    /* Arenas, grown when a block needs more than any before: */
+    size_t state_room, share_room, scratch_room;
+    real *state;   /* [n_tiles][1 + n_slots][tile_size] */
+    real *share;   /* [n_teams][max_slices + 1][tile_size]; the last of a team is its g_bar */
+    real *scratch; /* [n_teams or max_slices][n_scratch] */
+};
+
+static enum stj_status make_parts(struct stj_sweep *sweep, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_layout *layout = sweep->problem->layout;
+    size_t most = layout->n_tensors + layout->n_params / PART_SIZE;
+    STJ_TRY(stj_new(&sweep->part, most, sizeof *sweep->part, err));
+    for (size_t i = 0; i < layout->n_tensors; i++) {
+        const struct stj_tensor_shape *tensor = &layout->tensor[i];
+        const size_t step = (PART_SIZE + tensor->cols - 1) / tensor->cols;
+        const size_t n = tensor->rows / step > 1 ? tensor->rows / step : 1;
+        for (size_t k = 0; k < n; k++) {
+            const size_t first = tensor->rows * k / n;
+            sweep->part[sweep->n_parts++] =
+                (struct part){tensor->offset + first * tensor->cols,
+                              tensor->rows * (k + 1) / n - first, tensor->cols};
+        }
+    }
+out:
+    return st;
+}
+
+static size_t choose_tile(const struct stj_sweep *sweep, size_t wish)
+{
+    const size_t bytes = sweep->problem->layout->n_params * (2 + sweep->optimizer->n_slots) *
+                         sizeof(real);
+    size_t tile = TILE_BYTES / bytes;
+    tile = tile < TILE_LEAST ? TILE_LEAST : tile > TILE_MOST ? TILE_MOST : tile;
+    return wish ? wish : tile;
+}
+
+enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                                 struct stj_linear_store *store, size_t from, size_t to,
+                                 size_t tile, struct stj_sweep **sweep, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_sweep *s = NULL;
+    STJ_TRY(stj_new(&s, 1, sizeof *s, err));
+    *s = (struct stj_sweep){.problem = problem,
+                            .recipe = recipe,
+                            .optimizer = stj_recipe_optimizer(recipe),
+                            .store = store,
+                            .from = from,
+                            .to = to};
+    s->tile_wish = choose_tile(s, tile);
+    STJ_TRY(make_parts(s, err));
+    *sweep = s;
+    s = NULL;
+out:
+    stj_sweep_destroy(s);
+    return st;
+}
+
+void stj_sweep_destroy(struct stj_sweep *sweep)
+{
+    if (!sweep)
+        return;
+    free(sweep->part);
+    free(sweep->state);
+    free(sweep->share);
+    free(sweep->scratch);
+    free(sweep);
+}
+
+static enum stj_status grow(real **arena, size_t *room, size_t n, size_t size,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t wanted = 0;
+    STJ_TRY(stj_size_mul(n, size, &wanted, err));
+    if (wanted > *room) {
+        STJ_TRY(stj_resize(arena, 0, wanted, sizeof **arena, err));
+        *room = wanted;
+    }
+out:
+    return st;
+}
+
+/* Columns first .. of the tile. */
+static size_t tile_first(const struct stj_sweep *sweep, size_t tile)
+{
+    return sweep->nvec * tile / sweep->n_tiles;
+}
+
+static size_t tile_nvec(const struct stj_sweep *sweep, size_t tile)
+{
+    return tile_first(sweep, tile + 1) - tile_first(sweep, tile);
+}
+
+/* Divide a block of nvec vectors and make room for it. */
+static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_problem *problem = sweep->problem;
+    const size_t n_threads = stj_threads();
+    struct stj_slice slice[STJ_MAX_SLICES];
+    sweep->trans = trans;
+    sweep->nvec = nvec;
+    sweep->n_tiles = (nvec + sweep->tile_wish - 1) / sweep->tile_wish;
+    const size_t widest = (nvec + sweep->n_tiles - 1) / sweep->n_tiles;
+    sweep->tile_size = problem->layout->n_params * widest;
+    sweep->max_slices = stj_problem_slices(problem, problem->max_rows, sweep->n_tiles, slice);
+    sweep->n_scratch = 0;
+    for (size_t s = 0; s < sweep->max_slices; s++) {
+        size_t wanted = problem->ops->n_scratch(problem->self, slice[s].n, widest);
+        sweep->n_scratch = wanted > sweep->n_scratch ? wanted : sweep->n_scratch;
+    }
+    /* By tile where that keeps the threads evenly busy. */
+    const bool even = sweep->n_tiles % n_threads == 0 || sweep->n_tiles >= 4 * n_threads;
+    sweep->n_teams = even || sweep->max_slices == 1
+                         ? (n_threads < sweep->n_tiles ? n_threads : sweep->n_tiles)
+                         : 1;
+    const size_t n_scratch = sweep->n_teams > 1 ? sweep->n_teams : sweep->max_slices;
+    STJ_TRY(grow(&sweep->state, &sweep->state_room,
+                 sweep->n_tiles * (1 + sweep->optimizer->n_slots), sweep->tile_size, err));
+    STJ_TRY(grow(&sweep->share, &sweep->share_room, sweep->n_teams * (sweep->max_slices + 1),
+                 sweep->tile_size, err));
+    STJ_TRY(grow(&sweep->scratch, &sweep->scratch_room, n_scratch, sweep->n_scratch, err));
+out:
+    return st;
+}
+
+/* One tile in flight. */
+struct flight {
+    size_t nvec;
+    real *theta;
+    real *slot[STJ_MAX_SLOTS];
+    real *share; /* [max_slices][tile_size]; the first becomes their sum */
+    real *g_bar; /* [tile_size] */
+};
+
+static struct flight flight_of(const struct stj_sweep *sweep, size_t tile, size_t team)
+{
+    struct flight f = {
+        .nvec = tile_nvec(sweep, tile),
+        .theta = sweep->state + tile * (1 + sweep->optimizer->n_slots) * sweep->tile_size,
+        .share = sweep->share + team * (sweep->max_slices + 1) * sweep->tile_size,
+    };
+    f.g_bar = f.share + sweep->max_slices * sweep->tile_size;
+    for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
+        f.slot[k] = f.theta + (k + 1) * sweep->tile_size;
+    return f;
+}
+
+/* What the optimizer sees of one part of a tile. */
+static struct stj_update_tile update_tile(const struct stj_sweep *sweep, const struct flight *f,
+                                          const struct stj_linear_step *step,
+                                          const struct part *part, real *g)
+{
+    const size_t at = part->offset * f->nvec;
+    struct stj_update_tile u = {.rows = part->rows,
+                                .nvec = f->nvec,
+                                .cols = part->cols,
+                                .theta = f->theta + at,
+                                .g = g + at};
+    for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
+        u.slot[k] = f->slot[k] + at;
+    for (size_t k = 0; k < sweep->optimizer->n_coef; k++)
+        u.coef[k] = step->coef[k] + part->offset;
+    return u;
+}
+
+/* The work of a step on one tile, in phases; within a phase the items are independent.
+ *   before    parts: the adjoint of the update, which makes g_bar        (STJ_TRANS only)
+ *   product   slices: a share of H_t theta_dot, or of H_t g_bar
+ *   after     parts: the sum of the shares; the tangent of the update, or theta_bar += H_t g_bar */
+static void before(const struct stj_sweep *sweep, const struct flight *f,
+                   const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_update_tile u = update_tile(sweep, f, step, &sweep->part[p], f->g_bar);
+    sweep->optimizer->adjoint(sweep->recipe->optimizer->config, &step->at, &u);
+}
+
+static enum stj_status product(const struct stj_sweep *sweep, const struct flight *f,
+                               const struct stj_linear_step *step, struct stj_slice slice, size_t s,
+                               real *scratch, struct stj_error *err)
+{
+    const real *x = sweep->trans == STJ_NO_TRANS ? f->theta : f->g_bar;
+    return sweep->problem->ops->hvp(sweep->problem->self, step->at.index, slice, step->theta,
+                                    step->lin, f->nvec, x, f->share + s * sweep->tile_size, scratch,
+                                    err);
+}
+
+static void after(const struct stj_sweep *sweep, const struct flight *f,
+                  const struct stj_linear_step *step, size_t p, size_t n_slices)
+{
+    const struct part *part = &sweep->part[p];
+    const size_t n = part->rows * f->nvec * part->cols;
+    real *sum = f->share + part->offset * f->nvec;
+    stj_reduce(n, n_slices, sum, sweep->tile_size, sum);
+    const struct stj_update_tile u = update_tile(sweep, f, step, part, f->share);
+    if (sweep->trans == STJ_NO_TRANS)
+        sweep->optimizer->tangent(sweep->recipe->optimizer->config, &step->at, &u);
+    else
+        for (size_t i = 0; i < n; i++)
+            u.theta[i] += sum[i];
+}
+
+static size_t step_slices(const struct stj_sweep *sweep, size_t t, struct stj_slice *slice)
+{
+    return stj_problem_slices(sweep->problem,
+                              sweep->problem->ops->n_rows(sweep->problem->self, t), sweep->n_tiles,
+                              slice);
+}
+
+/* Steps first .. first + count - 1 in the order of the sweep's direction: the k-th of them. */
+static size_t kth_step(const struct stj_sweep *sweep, size_t first, size_t count, size_t k)
+{
+    return sweep->trans == STJ_NO_TRANS ? first + k : first + count - 1 - k;
+}
+
+/* One thread takes one tile through the steps of a chunk. */
+static enum stj_status run_tile(const struct stj_sweep *sweep, size_t tile, size_t team,
+                                size_t first, size_t count, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct flight f = flight_of(sweep, tile, team);
+    real *scratch = sweep->scratch + team * sweep->n_scratch;
+    struct stj_slice slice[STJ_MAX_SLICES];
+    for (size_t k = 0; k < count; k++) {
+        const size_t t = kth_step(sweep, first, count, k);
+        const struct stj_linear_step step = stj_linear_store_step(sweep->store, t);
+        const size_t n_slices = step_slices(sweep, t, slice);
+        for (size_t p = 0; sweep->trans == STJ_TRANS && p < sweep->n_parts; p++)
+            before(sweep, &f, &step, p);
+        for (size_t s = 0; s < n_slices; s++)
+            STJ_TRY(product(sweep, &f, &step, slice[s], s, scratch, err));
+        for (size_t p = 0; p < sweep->n_parts; p++)
+            after(sweep, &f, &step, p, n_slices);
+    }
+out:
+    return st;
+}
+
+static void keep_error(struct stj_error *err, const struct stj_error *mine)
+{
+#pragma omp critical(stj_sweep_error)
+    stj_error_set(err, mine->code, mine->file, mine->line, "%s", mine->text);
+}
+
+static enum stj_status run_by_tile(const struct stj_sweep *sweep, size_t first, size_t count,
+                                   struct stj_error *err)
+{
+    struct stj_error failure = STJ_ERROR_INIT;
+#pragma omp parallel for schedule(static, 1) num_threads((int)sweep->n_teams)
+    for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
+        struct stj_error mine = STJ_ERROR_INIT;
+        if (run_tile(sweep, tile, (size_t)omp_get_thread_num(), first, count, &mine) != STJ_OK)
+            keep_error(&failure, &mine);
+    }
+    return failure.code == STJ_OK ? STJ_OK
+                                  : stj_error_set(err, failure.code, failure.file, failure.line,
+                                                  "%s", failure.text);
+}
+
+/* All threads take one tile through the steps of a chunk; each `omp for` ends in a barrier. */
+static enum stj_status run_by_slice(const struct stj_sweep *sweep, size_t tile, size_t first,
+                                    size_t count, struct stj_error *err)
+{
+    struct stj_error failure = STJ_ERROR_INIT;
+    const struct flight f = flight_of(sweep, tile, 0);
+#pragma omp parallel num_threads((int)stj_threads())
+    for (size_t k = 0; k < count; k++) {
+        const size_t t = kth_step(sweep, first, count, k);
+        const struct stj_linear_step step = stj_linear_store_step(sweep->store, t);
+        struct stj_slice slice[STJ_MAX_SLICES];
+        struct stj_error mine = STJ_ERROR_INIT;
+        const size_t n_slices = step_slices(sweep, t, slice);
+        if (sweep->trans == STJ_TRANS) {
+#pragma omp for schedule(static)
+            for (size_t p = 0; p < sweep->n_parts; p++)
+                before(sweep, &f, &step, p);
+        }
+#pragma omp for schedule(static)
+        for (size_t s = 0; s < n_slices; s++)
+            if (product(sweep, &f, &step, slice[s], s, sweep->scratch + s * sweep->n_scratch,
+                        &mine) != STJ_OK)
+                keep_error(&failure, &mine);
+#pragma omp for schedule(static)
+        for (size_t p = 0; p < sweep->n_parts; p++)
+            after(sweep, &f, &step, p, n_slices);
+    }
+    return failure.code == STJ_OK ? STJ_OK
+                                  : stj_error_set(err, failure.code, failure.file, failure.line,
+                                                  "%s", failure.text);
+}
+
+/* Tiles <- columns of x, slots <- 0. */
+static void load_block(const struct stj_sweep *sweep, const double *x, size_t ldx)
+{
+    for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
+        const struct flight f = flight_of(sweep, tile, 0);
+        stj_block_pack(sweep->problem->layout, f.nvec, x + tile_first(sweep, tile) * ldx, ldx,
+                       f.theta);
+        for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
+            memset(f.slot[k], 0, sweep->tile_size * sizeof(real));
+    }
+}
+
+static void store_block(const struct stj_sweep *sweep, double *y, size_t ldy)
+{
+    for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
+        const struct flight f = flight_of(sweep, tile, 0);
+        stj_block_unpack(sweep->problem->layout, f.nvec, f.theta,
+                         y + tile_first(sweep, tile) * ldy, ldy);
+    }
+}
+
+enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
+                              const double *x, size_t ldx, double *y, size_t ldy,
+                              struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_steps = sweep->to - sweep->from;
+    const size_t chunk = stj_linear_store_chunk(sweep->store);
+    const struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_TRY(prepare(sweep, trans, nvec, err));
+    load_block(sweep, x, ldx);
+    for (size_t done = 0; done < n_steps; done += chunk) {
+        const size_t count = n_steps - done < chunk ? n_steps - done : chunk;
+        const size_t first =
+            trans == STJ_NO_TRANS ? sweep->from + done : sweep->to - done - count;
+        STJ_TRY(stj_linear_store_load(sweep->store, first, count, err));
+        if (sweep->n_teams > 1)
+            STJ_TRY(run_by_tile(sweep, first, count, err));
+        else
+            for (size_t tile = 0; tile < sweep->n_tiles; tile++)
+                STJ_TRY(run_by_slice(sweep, tile, first, count, err));
+    }
+    store_block(sweep, y, ldy);
+out:
+    stj_blas_guard_give(guard);
+    return st;
+}

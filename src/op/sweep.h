@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/sweep.h: carrying a block of tangents or adjoints through a window of training steps. */
+#ifndef STJ_OP_SWEEP_H
+#define STJ_OP_SWEEP_H
+
+#include <spectraj/op.h>
+
+#include "op/linear_store.h"
+
+struct stj_sweep;
+
+/* *sweep <- the engine for steps from .. to - 1; parts are borrowed.  tile: tangents of a tile, 0:
+ * chosen from the number of parameters. */
+enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                                 struct stj_linear_store *store, size_t from, size_t to,
+                                 size_t tile, struct stj_sweep **sweep, struct stj_error *err);
+void stj_sweep_destroy(struct stj_sweep *sweep); /* NULL is accepted */
+
+/* y <- J x (STJ_NO_TRANS) or J'x for nvec columns; the optimizer's slots start at zero and are left
+ * out at the end. */
+enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
+                              const double *x, size_t ldx, double *y, size_t ldy,
+                              struct stj_error *err);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/training_jacobian.h: J(from -> to) = d theta_to / d theta_from as an operator. */
+#ifndef STJ_OP_TRAINING_JACOBIAN_H
+#define STJ_OP_TRAINING_JACOBIAN_H
+
+#include <spectraj/op.h>
+
+#include "trajectory/trajectory.h"
+
+struct stj_training_jacobian_settings {
+    size_t from, to;      /* window of steps; to = 0: n_steps */
+    size_t memory_bytes;  /* for linearisations kept between sweeps; 0: a quarter of what is free */
+    size_t tile;          /* tangents of a tile; 0: chosen from N */
+};
+
+/* *op <- the Jacobian; N x N, cost (to - from) / n_steps.  The parts are borrowed and must outlive it.
+ * The optimizer's slots at step `from` are held fixed.  STJ_NO_TRANS is one sweep of tangents through
+ * the stored steps, STJ_TRANS one sweep of adjoints; a block shares the primal work. */
+enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
+                                             const struct stj_recipe *recipe,
+                                             struct stj_trajectory *trajectory,
+                                             const struct stj_training_jacobian_settings *settings,
+                                             struct stj_op **op, struct stj_error *err);
+
+/* *error, *step_size <- the smallest over h = 1e-2 .. 1e-9 of |central difference - J x| / |J x| for a
+ * seeded unit x, from whole trainings of the window at theta_from +- h x (16 trainings and one
+ * product), and the h where it is reached. */
+enum stj_status stj_finite_difference_error(struct stj_op *jacobian, uint64_t seed, double *error,
+                                            double *step_size, const struct stj_progress *progress,
+                                            struct stj_error *err);
+
+#endif
