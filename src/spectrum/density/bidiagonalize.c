@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/density/bidiagonalize.c: Golub-Kahan bidiagonalisation, a block of probes at a time.
+ *
+ *     v_1 = g / |g|                                    g Gaussian, orthogonal to the known v
+ *     alpha_j u_j     = A v_j  - beta_{j-1} u_{j-1}    then orthogonal to all earlier u
+ *     beta_j  v_{j+1} = A'u_j - alpha_j v_j            then orthogonal to all earlier v
+ *
+ * so that A V_k = U_k B_k with B_k upper bidiagonal (Golub and Kahan 1965).  B_k'B_k is the matrix of
+ * Lanczos on A'A, but is never formed: small singular values survive next to large ones.  Each probe
+ * has its own B; they share nothing but the block products.
+ *
+ * Orthogonalisation is classical Gram-Schmidt, twice (Giraud, Langou, Rozloznik 2005), in BLAS-2, one
+ * probe to a thread: same bits for any number of threads.
+ *
+ * An alpha or beta at or below
+ *     tau = 8 max(rounding of a product, eps sqrt(n)) max_i |(alpha_i, beta_i)|
+ * is rounding: it is set to zero, which moves no singular value by more than tau (Weyl), and what has
+ * been explored is an invariant subspace.  So is a basis of as many vectors as there are dimensions.
+ *
+ * Cost: 2 products a step and probe; memory 2 vectors a step and probe (one-sided: 1, none: 0).
+ */
+#include "spectrum/density/bidiagonalize.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/rng.h"
+#include "op/operator.h"
+
+/* One probe on its way. */
+struct probe {
+    struct stj_density_probe q;
+    size_t room;     /* steps that alpha and beta have room for */
+    double *u, *v;   /* bases, n_rows and n_cols rows: u_1..u_k and v_1..v_{k+1}, or of each only the
+                        last vector where they are not kept */
+    double *work;    /* coefficients */
+    double scale;    /* largest |(alpha_i, beta_i)| so far */
+};
+
+struct stj_bidiagonal {
+    struct stj_op *a;
+    struct stj_deflation deflation;
+    size_t n_rows, n_cols;
+    size_t n_left;  /* dimensions outside the deflated ones */
+    bool keep_u, keep_v;
+    double threshold; /* tau / scale */
+    size_t n_probes;
+    struct probe *probe;
+    size_t *active; /* [n_probes] probes that have not ended */
+    double *x, *y;  /* blocks of n_probes vectors */
+};
+
+double stj_bidiagonal_bytes(const struct stj_op *a, size_t steps, enum stj_reorthogonalize how)
+{
+    const double rows = (double)stj_op_n_rows(a) * (how == STJ_REORTHOGONALIZE_FULL
+                                                        ? (double)steps
+                                                        : 1);
+    const double cols = (double)stj_op_n_cols(a) * (how == STJ_REORTHOGONALIZE_NONE
+                                                        ? 1
+                                                        : (double)steps + 1);
+    return (rows + cols) * (double)sizeof(double);
+}
+
+/* x -= Q (Q'x) for the k columns of Q; work has room for k numbers. */
+static void project_out(size_t n, size_t k, const double *q, double *x, double *work)
+{
+    if (k == 0)
+        return;
+    stj_gemv(STJ_BLAS_TRANS, n, k, 1, q, n, x, 0, work);
+    stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, q, n, work, 1, x);
+}
+
+static void orthogonalize(size_t n, size_t n_known, const double *known, size_t k, const double *q,
+                          double *x, double *work)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        project_out(n, n_known, known, x, work);
+        project_out(n, k, q, x, work);
+    }
+}
+
+static void probe_free(struct probe *p)
+{
+    free(p->q.alpha);
+    free(p->q.beta);
+    free(p->u);
+    free(p->v);
+    free(p->work);
+}
+
+/* Room for `steps` steps, keeping what is there. */
+static enum stj_status probe_grow(const struct stj_bidiagonal *b, struct probe *p, size_t steps,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t old = p->room;
+    const size_t old_u = p->u ? (b->keep_u ? old : 1) : 0;
+    const size_t old_v = p->v ? (b->keep_v ? old + 1 : 1) : 0;
+    const size_t n_u = b->keep_u ? steps : 1;
+    const size_t n_v = b->keep_v ? steps + 1 : 1;
+    size_t bytes = 0;
+    if (p->v && steps <= old)
+        goto out;
+    STJ_TRY(stj_size_mul(b->n_rows, sizeof(double), &bytes, err));
+    STJ_TRY(stj_resize(&p->u, old_u, n_u, bytes, err));
+    STJ_TRY(stj_size_mul(b->n_cols, sizeof(double), &bytes, err));
+    STJ_TRY(stj_resize(&p->v, old_v, n_v, bytes, err));
+    STJ_TRY(stj_resize(&p->q.alpha, old, steps, sizeof(double), err));
+    STJ_TRY(stj_resize(&p->q.beta, old, steps, sizeof(double), err));
+    STJ_TRY(stj_resize(&p->work, 0, steps + 1 + b->deflation.k, sizeof(double), err));
+    p->room = steps;
+out:
+    return st;
+}
+
+static enum stj_status probe_start(const struct stj_bidiagonal *b, struct probe *p, uint64_t seed,
+                                   size_t number, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_rng *rng = NULL;
+    STJ_TRY(stj_rng_create(seed, STJ_STREAM_PROBES, number, &rng, err));
+    stj_rng_fill_normal(rng, b->n_cols, p->v);
+    orthogonalize(b->n_cols, b->deflation.k, b->deflation.v, 0, NULL, p->v, p->work);
+    const double length = stj_nrm2(b->n_cols, p->v);
+    p->q.mass = length * length;
+    stj_scal(b->n_cols, 1 / length, p->v);
+out:
+    stj_rng_destroy(rng);
+    return st;
+}
+
+enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflation *deflation,
+                                      size_t first, size_t n_probes, uint64_t seed, size_t steps,
+                                      enum stj_reorthogonalize how, struct stj_bidiagonal **block,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_bidiagonal *b = NULL;
+    size_t room = 0;
+    STJ_TRY(stj_new(&b, 1, sizeof *b, err));
+    const size_t m = stj_op_n_rows(a);
+    const size_t n = stj_op_n_cols(a);
+    const size_t most = m > n ? m : n;
+    *b = (struct stj_bidiagonal){.a = a, .deflation = *deflation, .n_rows = m, .n_cols = n};
+    b->n_left = n - deflation->k;
+    b->keep_u = how == STJ_REORTHOGONALIZE_FULL;
+    b->keep_v = how != STJ_REORTHOGONALIZE_NONE;
+    b->threshold = 8 * fmax(stj_op_rounding(a), DBL_EPSILON * sqrt((double)most));
+    STJ_TRY(stj_blas_fits(most, "the number of rows or columns of the operator", err));
+    STJ_TRY(stj_size_mul(most, n_probes, &room, err));
+    STJ_TRY(stj_new(&b->x, room, sizeof *b->x, err));
+    STJ_TRY(stj_new(&b->y, room, sizeof *b->y, err));
+    STJ_TRY(stj_new(&b->active, n_probes, sizeof *b->active, err));
+    STJ_TRY(stj_new(&b->probe, n_probes, sizeof *b->probe, err));
+    b->n_probes = n_probes;
+    for (size_t i = 0; i < n_probes; i++) {
+        STJ_TRY(probe_grow(b, b->probe + i, steps, err));
+        STJ_TRY(probe_start(b, b->probe + i, seed, first + i, err));
+    }
+    *block = b;
+    b = NULL;
+out:
+    stj_bidiagonal_destroy(b);
+    return st;
+}
+
+void stj_bidiagonal_destroy(struct stj_bidiagonal *block)
+{
+    if (!block)
+        return;
+    for (size_t i = 0; i < block->n_probes; i++)
+        probe_free(block->probe + i);
+    free(block->probe);
+    free(block->active);
+    free(block->x);
+    free(block->y);
+    free(block);
+}
+
+void stj_bidiagonal_freeze(struct stj_bidiagonal *block)
+{
+    for (size_t i = 0; i < block->n_probes; i++) {
+        struct probe *p = block->probe + i;
+        free(p->u);
+        free(p->v);
+        p->u = p->v = NULL;
+    }
+    free(block->x);
+    free(block->y);
+    block->x = block->y = NULL;
+}
+
+bool stj_bidiagonal_frozen(const struct stj_bidiagonal *block)
+{
+    return !block->x;
+}
+
+size_t stj_bidiagonal_probes(const struct stj_bidiagonal *block)
+{
+    return block->n_probes;
+}
+
+const struct stj_density_probe *stj_bidiagonal_probe(const struct stj_bidiagonal *block, size_t i)
+{
+    return &block->probe[i].q;
+}
+
+/* Where vector number j of a basis lies. */
+static double *vector(double *basis, bool kept, size_t n, size_t j)
+{
+    return basis + (kept ? j * n : 0);
+}
+
+/* x <- normalised, its length returned; 0, and x zero, when it is rounding next to `scale`. */
+static double normalise(size_t n, double *x, double tau)
+{
+    const double length = stj_nrm2(n, x);
+    if (length <= tau) {
+        memset(x, 0, n * sizeof *x);
+        return 0;
+    }
+    stj_scal(n, 1 / length, x);
+    return length;
+}
+
+/* Step j of a probe, left half: y = A v_j becomes u_j. */
+static void take_left(const struct stj_bidiagonal *b, struct probe *p, double *y)
+{
+    const size_t j = p->q.k;
+    const size_t n = b->n_rows;
+    if (j > 0)
+        stj_axpy(n, -p->q.beta[j - 1], vector(p->u, b->keep_u, n, j - 1), y);
+    orthogonalize(n, b->deflation.k, b->deflation.u, b->keep_u ? j : 0, p->u, y, p->work);
+    p->q.alpha[j] = normalise(n, y, b->threshold * p->scale);
+    memcpy(vector(p->u, b->keep_u, n, j), y, n * sizeof *y);
+}
+
+/* Right half: y = A'u_j becomes v_{j+1}, and the step is complete. */
+static void take_right(const struct stj_bidiagonal *b, struct probe *p, double *y)
+{
+    const size_t j = p->q.k;
+    const size_t n = b->n_cols;
+    const double alpha = p->q.alpha[j];
+    stj_axpy(n, -alpha, vector(p->v, b->keep_v, n, j), y);
+    orthogonalize(n, b->deflation.k, b->deflation.v, b->keep_v ? j + 1 : 0, p->v, y, p->work);
+    const double tau = b->threshold * fmax(p->scale, alpha);
+    const bool full = b->keep_v && j + 1 >= b->n_left;
+    const double beta = alpha == 0 || full ? 0 : normalise(n, y, tau);
+    p->q.beta[j] = beta;
+    p->q.k = j + 1;
+    p->q.exact = beta == 0;
+    p->scale = fmax(p->scale, hypot(alpha, beta));
+    if (!p->q.exact)
+        memcpy(vector(p->v, b->keep_v, n, j + 1), y, n * sizeof *y);
+}
+
+/* One step of the n_active probes. */
+static enum stj_status step(struct stj_bidiagonal *b, size_t n_active, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t m = b->n_rows;
+    const size_t n = b->n_cols;
+    for (size_t i = 0; i < n_active; i++) {
+        const struct probe *p = b->probe + b->active[i];
+        memcpy(b->x + i * n, vector(p->v, b->keep_v, n, p->q.k), n * sizeof *b->x);
+    }
+    STJ_TRY(stj_op_apply(b->a, STJ_NO_TRANS, n_active, b->x, n, b->y, m, err));
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
+    for (size_t i = 0; i < n_active; i++)
+        take_left(b, b->probe + b->active[i], b->y + i * m);
+    STJ_TRY(stj_op_apply(b->a, STJ_TRANS, n_active, b->y, m, b->x, n, err));
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
+    for (size_t i = 0; i < n_active; i++)
+        take_right(b, b->probe + b->active[i], b->x + i * n);
+out:
+    return st;
+}
+
+/* active <- the probes that have not ended and have fewer than `steps` steps. */
+static size_t find_active(struct stj_bidiagonal *b, size_t steps)
+{
+    size_t n_active = 0;
+    for (size_t i = 0; i < b->n_probes; i++)
+        if (!b->probe[i].q.exact && b->probe[i].q.k < steps)
+            b->active[n_active++] = i;
+    return n_active;
+}
+
+enum stj_status stj_bidiagonal_advance(struct stj_bidiagonal *block, size_t steps,
+                                       stj_bidiagonal_stop_fn stop, void *ctx, bool *stopped,
+                                       struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *stopped = false;
+    STJ_CHECK(err, !stj_bidiagonal_frozen(block), STJ_EINTERNAL,
+              "a block of probes without its bases was asked for more steps");
+    for (size_t i = 0; i < block->n_probes; i++)
+        if (!block->probe[i].q.exact)
+            STJ_TRY(probe_grow(block, block->probe + i, steps, err));
+    for (;;) {
+        const size_t n_active = find_active(block, steps);
+        if (n_active == 0)
+            break;
+        *stopped = stop(ctx, 2 * (double)n_active * stj_op_cost(block->a));
+        if (*stopped)
+            break;
+        STJ_TRY(step(block, n_active, err));
+    }
+out:
+    return st;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/density/bidiagonalize.h: Golub-Kahan bidiagonalisation of a block of probes. */
+#ifndef STJ_SPECTRUM_DENSITY_BIDIAGONALIZE_H
+#define STJ_SPECTRUM_DENSITY_BIDIAGONALIZE_H
+
+#include <spectraj/density.h>
+
+/* Known triplets to stay orthogonal to: u (n_rows x k), v (n_cols x k); k = 0: none. */
+struct stj_deflation {
+    size_t k;
+    const double *u, *v;
+};
+
+/* True when the work is to stop before `more` further products. */
+typedef bool (*stj_bidiagonal_stop_fn)(void *ctx, double more);
+
+struct stj_bidiagonal;
+
+/* *block <- n_probes Gaussian probes, numbers first .. first + n_probes - 1 of the seed's stream, with
+ * room for `steps` steps.  The operator and the deflation are borrowed.  `how` is not AUTO. */
+enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflation *deflation,
+                                      size_t first, size_t n_probes, uint64_t seed, size_t steps,
+                                      enum stj_reorthogonalize how, struct stj_bidiagonal **block,
+                                      struct stj_error *err);
+void stj_bidiagonal_destroy(struct stj_bidiagonal *block); /* NULL is accepted */
+
+/* Carry every probe that has not ended on to `steps` steps in all, together: one block product with A
+ * and one with A' a step.  *stopped <- whether `stop` ended it before. */
+enum stj_status stj_bidiagonal_advance(struct stj_bidiagonal *block, size_t steps,
+                                       stj_bidiagonal_stop_fn stop, void *ctx, bool *stopped,
+                                       struct stj_error *err);
+
+/* Give the bases back: the probes stay readable, and cannot be advanced any more. */
+void stj_bidiagonal_freeze(struct stj_bidiagonal *block);
+bool stj_bidiagonal_frozen(const struct stj_bidiagonal *block);
+
+size_t stj_bidiagonal_probes(const struct stj_bidiagonal *block);
+const struct stj_density_probe *stj_bidiagonal_probe(const struct stj_bidiagonal *block, size_t i);
+
+/* Bytes of the bases of one probe of `steps` steps. */
+double stj_bidiagonal_bytes(const struct stj_op *a, size_t steps, enum stj_reorthogonalize how);
+
+#endif

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/density/density.c: stochastic Lanczos quadrature: probes, budgets, accuracy asked for.
+ *
+ * Ubaru, Chen, Saad 2017 and Chen, Trogdon, Ubaru 2021 on the method; the bidiagonalisation, the
+ * intervals and the extrapolation are described where they are done.
+ *
+ *     repeat
+ *         carry all probes to `steps` steps, as many at a time as the memory has bases for
+ *         count; stop when the intervals are narrow enough, or nothing was asked
+ *         more steps where their part of the widest interval is the larger one, else more probes
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "op/operator.h"
+#include "spectrum/density/bidiagonalize.h"
+#include "spectrum/density/count.h"
+
+static const double most_residual = 1e-3; /* of a deflated triplet: it moves sigma by no more */
+
+static const char *const reorthogonalize_text[] = {
+    [STJ_REORTHOGONALIZE_AUTO] = "auto",
+    [STJ_REORTHOGONALIZE_FULL] = "full",
+    [STJ_REORTHOGONALIZE_ONE_SIDED] = "one-sided",
+    [STJ_REORTHOGONALIZE_NONE] = "none",
+};
+
+enum { N_REORTHOGONALIZE = sizeof reorthogonalize_text / sizeof reorthogonalize_text[0] };
+
+const char *stj_reorthogonalize_text(enum stj_reorthogonalize how)
+{
+    return reorthogonalize_text[how];
+}
+
+bool stj_reorthogonalize_parse(const char *text, enum stj_reorthogonalize *how)
+{
+    for (size_t i = 0; i < N_REORTHOGONALIZE; i++)
+        if (strcmp(text, reorthogonalize_text[i]) == 0) {
+            *how = (enum stj_reorthogonalize)i;
+            return true;
+        }
+    return false;
+}
+
+struct stj_density_settings stj_density_settings_default(void)
+{
+    return (struct stj_density_settings){
+        .epsilon = 0.1, .confidence = 0.95, .probes = 8, .steps = 100};
+}
+
+/* A solve in progress. */
+struct solve {
+    struct stj_op *a;
+    struct stj_density_settings s;
+    struct stj_op_counts begin;
+    double clock;
+    struct stj_deflation deflation;
+    double *u, *v; /* the deflated vectors */
+    size_t memory;
+    enum stj_reorthogonalize how;
+    size_t steps;     /* that probes are carried to, at most n_left */
+    size_t in_flight; /* probes of a block */
+    size_t n_blocks, room;
+    struct stj_bidiagonal **block;
+    enum stj_stop stop;
+    struct stj_density_result *r;
+};
+
+static void solve_free(struct solve *w)
+{
+    for (size_t i = 0; i < w->n_blocks; i++)
+        stj_bidiagonal_destroy(w->block[i]);
+    free(w->block);
+    free(w->u);
+    free(w->v);
+    stj_density_result_destroy(w->r);
+}
+
+static enum stj_status check_settings(const struct stj_op *a, const struct stj_density_settings *s,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_pairs *known = s->known;
+    STJ_TRY(stj_density_check(s->epsilon, s->confidence, err));
+    STJ_CHECK(err, stj_op_n_cols(a) > 0 && stj_op_n_rows(a) > 0, STJ_EINVAL,
+              "the operator of %zu x %zu has no singular values", stj_op_n_rows(a),
+              stj_op_n_cols(a));
+    STJ_CHECK(err, s->probes >= 1, STJ_EINVAL, "probes is 0: take at least one");
+    STJ_CHECK(err, s->steps >= 1, STJ_EINVAL, "steps is 0: take at least one");
+    STJ_CHECK(err, (size_t)s->reorthogonalize < N_REORTHOGONALIZE, STJ_EINVAL,
+              "reorthogonalize is %d, not one of the four ways", (int)s->reorthogonalize);
+    STJ_CHECK(err, s->tolerance >= 0 && s->tolerance < 1, STJ_EINVAL,
+              "tolerance is %g, a fraction of the number of singular values: 0 (none) to 1",
+              s->tolerance);
+    STJ_CHECK(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
+              "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
+              s->max_seconds);
+    STJ_CHECK(err,
+              !known || (known->n_rows == stj_op_n_rows(a) && known->n_cols == stj_op_n_cols(a)),
+              STJ_EMISMATCH, "the known triplets are of an operator of %zu x %zu, this one is %zu x %zu",
+              known ? known->n_rows : 0, known ? known->n_cols : 0, stj_op_n_rows(a),
+              stj_op_n_cols(a));
+out:
+    return st;
+}
+
+/* Copy the triplets that are good enough to be deflated. */
+static enum stj_status take_known(struct solve *w, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_pairs *known = w->s.known;
+    struct stj_density_result *r = w->r;
+    const size_t most = known ? known->k : 0;
+    STJ_CHECK(err, most <= r->n_params, STJ_EINVAL, "%zu known triplets of an operator with %zu columns",
+              most, r->n_params);
+    STJ_TRY(stj_new(&r->known, most, sizeof *r->known, err));
+    STJ_TRY(stj_new(&w->u, most, known ? known->n_rows * sizeof *w->u : 0, err));
+    STJ_TRY(stj_new(&w->v, most, known ? known->n_cols * sizeof *w->v : 0, err));
+    for (size_t i = 0; i < most; i++) {
+        if (!(known->residual[i] <= most_residual))
+            continue;
+        const size_t k = r->n_known++;
+        r->known[k] = known->sigma[i];
+        memcpy(w->u + k * known->n_rows, known->u + i * known->n_rows,
+               known->n_rows * sizeof *w->u);
+        memcpy(w->v + k * known->n_cols, known->v + i * known->n_cols,
+               known->n_cols * sizeof *w->v);
+    }
+    r->n_left = r->n_params - r->n_known;
+    w->deflation = (struct stj_deflation){r->n_known, w->u, w->v};
+out:
+    return st;
+}
+
+/* Probes whose bases fit. */
+static size_t fitting(const struct solve *w, size_t steps, enum stj_reorthogonalize how)
+{
+    const double n = floor((double)w->memory / stj_bidiagonal_bytes(w->a, steps, how));
+    return n < (double)w->s.probes ? (size_t)n : w->s.probes;
+}
+
+/* Full where at least half of the probes fit side by side, or where half of the memory would not
+ * change that; one vector a step otherwise. */
+static enum stj_status choose_bases(struct solve *w, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    w->memory = w->s.memory_bytes ? w->s.memory_bytes : stj_memory_available() / 4;
+    w->how = w->s.reorthogonalize;
+    if (w->how == STJ_REORTHOGONALIZE_AUTO) {
+        const size_t full = fitting(w, w->steps, STJ_REORTHOGONALIZE_FULL);
+        const bool enough = full >= 1 && 2 * full >= w->s.probes;
+        w->how = enough || full >= 4 ? STJ_REORTHOGONALIZE_FULL : STJ_REORTHOGONALIZE_ONE_SIDED;
+    }
+    w->in_flight = fitting(w, w->steps, w->how);
+    STJ_CHECK(err, w->in_flight >= 1, STJ_ENOMEM,
+              "the basis of one probe of %zu steps needs %.0f MiB, the limit is %zu MiB: raise the "
+              "memory, take fewer steps, or reorthogonalize none",
+              w->steps, stj_bidiagonal_bytes(w->a, w->steps, w->how) / 1048576,
+              w->memory >> 20);
+out:
+    return st;
+}
+
+static size_t count_probes(const struct solve *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->n_blocks; i++)
+        n += stj_bidiagonal_probes(w->block[i]);
+    return n;
+}
+
+/* Bytes of bases that are kept. */
+static double kept_bytes(const struct solve *w, size_t steps)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->n_blocks; i++)
+        if (!stj_bidiagonal_frozen(w->block[i]))
+            n += stj_bidiagonal_probes(w->block[i]);
+    return (double)n * stj_bidiagonal_bytes(w->a, steps, w->how);
+}
+
+static bool spent(void *ctx, double more)
+{
+    struct solve *w = ctx;
+    const struct stj_op_counts now = stj_op_counts(w->a);
+    const double used = now.jvp + now.vjp - w->begin.jvp - w->begin.vjp;
+    const double total = w->s.tolerance > 0 ? w->s.max_applications
+                                            : 2 * (double)w->s.probes * (double)w->steps
+                                                  * stj_op_cost(w->a);
+    if (stj_progress_report(&w->s.progress, "spectral density", used, total, NULL) != STJ_OK)
+        w->stop = STJ_STOP_INTERRUPTED;
+    else if (w->s.max_applications > 0 && used + more > w->s.max_applications)
+        w->stop = STJ_STOP_MAX_APPLICATIONS;
+    else if (w->s.max_seconds > 0 && used > 0 && stj_clock() - w->clock > w->s.max_seconds)
+        w->stop = STJ_STOP_MAX_SECONDS;
+    else
+        return false;
+    return true;
+}
+
+/* A block that has not taken its first step is of no use. */
+static void drop_empty_block(struct solve *w)
+{
+    if (w->n_blocks == 0 || stj_bidiagonal_probe(w->block[w->n_blocks - 1], 0)->k > 0)
+        return;
+    stj_bidiagonal_destroy(w->block[--w->n_blocks]);
+}
+
+/* New probes until there are n, block by block.  Bases that stand in the way are given back. */
+static enum stj_status add_probes(struct solve *w, size_t n, bool *stopped, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *stopped = false;
+    for (size_t have = count_probes(w); have < n && !*stopped; have = count_probes(w)) {
+        const size_t wanted = n - have < w->in_flight ? n - have : w->in_flight;
+        const double bytes = (double)wanted * stj_bidiagonal_bytes(w->a, w->steps, w->how);
+        if (kept_bytes(w, w->steps) + bytes > (double)w->memory)
+            for (size_t i = 0; i < w->n_blocks; i++)
+                stj_bidiagonal_freeze(w->block[i]);
+        if (w->n_blocks == w->room) {
+            STJ_TRY(stj_resize(&w->block, w->room, 2 * w->room + 1, sizeof *w->block, err));
+            w->room = 2 * w->room + 1;
+        }
+        STJ_TRY(stj_bidiagonal_create(w->a, &w->deflation, have, wanted, w->s.seed, w->steps, w->how,
+                                      &w->block[w->n_blocks], err));
+        w->n_blocks++;
+        STJ_TRY(stj_bidiagonal_advance(w->block[w->n_blocks - 1], w->steps, spent, w, stopped, err));
+        drop_empty_block(w);
+    }
+out:
+    return st;
+}
+
+static bool can_add_steps(const struct solve *w, size_t steps)
+{
+    for (size_t i = 0; i < w->n_blocks; i++)
+        if (stj_bidiagonal_frozen(w->block[i]))
+            return false;
+    return steps > w->steps && kept_bytes(w, steps) <= (double)w->memory;
+}
+
+static enum stj_status add_steps(struct solve *w, size_t steps, bool *stopped,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    w->steps = steps;
+    *stopped = false;
+    for (size_t i = 0; i < w->n_blocks && !*stopped; i++)
+        STJ_TRY(stj_bidiagonal_advance(w->block[i], steps, spent, w, stopped, err));
+out:
+    return st;
+}
+
+static void free_probes(struct stj_density_result *r)
+{
+    for (size_t i = 0; i < r->n_probes; i++) {
+        free(r->probe[i].alpha);
+        free(r->probe[i].beta);
+    }
+    free(r->probe);
+    r->probe = NULL;
+    r->n_probes = 0;
+}
+
+/* r->probe <- copies of what the blocks have. */
+static enum stj_status collect(struct solve *w, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_density_result *r = w->r;
+    free_probes(r);
+    r->steps = 0;
+    STJ_TRY(stj_new(&r->probe, count_probes(w), sizeof *r->probe, err));
+    for (size_t i = 0; i < w->n_blocks; i++)
+        for (size_t j = 0; j < stj_bidiagonal_probes(w->block[i]); j++) {
+            const struct stj_density_probe *from = stj_bidiagonal_probe(w->block[i], j);
+            struct stj_density_probe *to = r->probe + r->n_probes++;
+            *to = (struct stj_density_probe){.k = from->k, .mass = from->mass, .exact = from->exact};
+            STJ_TRY(stj_new(&to->alpha, from->k, sizeof *to->alpha, err));
+            STJ_TRY(stj_new(&to->beta, from->k, sizeof *to->beta, err));
+            memcpy(to->alpha, from->alpha, from->k * sizeof *to->alpha);
+            memcpy(to->beta, from->beta, from->k * sizeof *to->beta);
+            r->steps = from->k > r->steps ? from->k : r->steps;
+        }
+out:
+    return st;
+}
+
+/* sigma_1 and the floor, from the known values and the bidiagonal matrices. */
+static enum stj_status measure_scale(struct solve *w, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_density_result *r = w->r;
+    double *sigma = NULL;
+    STJ_TRY(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
+    r->sigma_1 = 0;
+    for (size_t i = 0; i < r->n_known; i++)
+        r->sigma_1 = fmax(r->sigma_1, r->known[i]);
+    for (size_t i = 0; i < r->n_probes; i++) {
+        STJ_TRY(stj_gauss_rule(r->probe + i, r->probe[i].k, sigma, sigma + r->steps, err));
+        r->sigma_1 = fmax(r->sigma_1, sigma[0]);
+    }
+    r->floor = stj_op_rounding(w->a) * r->sigma_1;
+out:
+    free(sigma);
+    return st;
+}
+
+static enum stj_status measure(struct solve *w, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(collect(w, err));
+    STJ_TRY(stj_density_counts(w->r, w->s.epsilon, 0, &w->r->regions, err));
+out:
+    return st;
+}
+
+/* The region with the widest interval. */
+static const struct stj_density_count *widest(const struct stj_density_counts *counts)
+{
+    const struct stj_density_count *c[] = {&counts->chaotic, &counts->bulk, &counts->stable};
+    const struct stj_density_count *most = c[0];
+    for (size_t i = 1; i < 3; i++)
+        if (c[i]->high - c[i]->low > most->high - most->low)
+            most = c[i];
+    return most;
+}
+
+/* As many probes as would make their part of the interval `share` of what is allowed, at least a
+ * quarter more and at most twice as many. */
+static size_t more_probes(const struct solve *w, const struct stj_density_count *c)
+{
+    const double have = (double)w->r->n_probes;
+    const double allowed = w->s.tolerance * (double)w->r->n_params / 2;
+    const double room = allowed * allowed - c->finite_steps * c->finite_steps;
+    const double wanted = room > 0 ? have * 1.05 * c->sampling * c->sampling / room : 2 * have;
+    return (size_t)ceil(fmin(fmax(wanted, 1.25 * have), 2 * have));
+}
+
+/* Steps and probes until the tolerance is met or a budget is spent. */
+static enum stj_status refine(struct solve *w, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    bool stopped = false;
+    while (!stopped) {
+        const struct stj_density_count *c = widest(&w->r->regions);
+        if (c->high - c->low <= w->s.tolerance * (double)w->r->n_params)
+            break;
+        const size_t wish = w->steps + (w->steps + 1) / 2;
+        const size_t steps = wish < w->r->n_left ? wish : w->r->n_left;
+        const bool hopeless = 2 * c->finite_steps >= w->s.tolerance * (double)w->r->n_params;
+        if (c->finite_steps > c->sampling && can_add_steps(w, steps)) {
+            STJ_TRY(add_steps(w, steps, &stopped, err));
+        } else if (hopeless && c->finite_steps > c->sampling) {
+            w->stop = STJ_STOP_FLOOR;
+            break;
+        } else {
+            STJ_TRY(add_probes(w, more_probes(w, c), &stopped, err));
+        }
+        STJ_TRY(measure(w, err));
+    }
+out:
+    return st;
+}
+
+static enum stj_status run(struct solve *w, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_density_result *r = w->r;
+    bool stopped = false;
+    w->stop = STJ_STOP_CONVERGED;
+    w->steps = w->s.steps < r->n_left ? w->s.steps : r->n_left;
+    if (r->n_left > 0) {
+        STJ_TRY(choose_bases(w, err));
+        STJ_TRY(add_probes(w, w->s.probes, &stopped, err));
+        STJ_CHECK(err, w->n_blocks > 0 || w->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
+                  "interrupted before the first step of any probe");
+        STJ_CHECK(err, w->n_blocks > 0, STJ_EINVAL,
+                  "max_applications is %g, one step of %zu probes takes %g: raise it or take fewer "
+                  "probes",
+                  w->s.max_applications, w->in_flight,
+                  2 * (double)w->in_flight * stj_op_cost(w->a));
+    }
+    STJ_TRY(measure(w, err));
+    if (!stopped && w->s.tolerance > 0 && r->n_left > 0)
+        STJ_TRY(refine(w, err));
+    bool exact = true;
+    for (size_t i = 0; i < r->n_probes; i++)
+        exact = exact && r->probe[i].exact;
+    if (w->stop == STJ_STOP_CONVERGED && exact)
+        w->stop = STJ_STOP_INVARIANT_SUBSPACE;
+    STJ_TRY(measure_scale(w, err));
+    STJ_TRY(stj_density_find_missed(r, err));
+out:
+    return st;
+}
+
+static void fill_result(struct solve *w)
+{
+    struct stj_density_result *r = w->r;
+    const struct stj_op_counts end = stj_op_counts(w->a);
+    r->counts = (struct stj_op_counts){end.jvp - w->begin.jvp, end.vjp - w->begin.vjp,
+                                       end.replayed - w->begin.replayed,
+                                       end.seconds - w->begin.seconds};
+    r->seconds = stj_clock() - w->clock;
+    r->stop = w->stop;
+    r->seed = w->s.seed;
+    r->reorthogonalize = w->how;
+    r->in_flight = w->in_flight;
+}
+
+enum stj_status stj_density_solve(struct stj_op *a, const struct stj_density_settings *settings,
+                                  struct stj_density_result **result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct solve w = {.a = a, .s = *settings, .begin = stj_op_counts(a), .clock = stj_clock()};
+    const struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_TRY(check_settings(a, &w.s, err));
+    STJ_TRY(stj_new(&w.r, 1, sizeof *w.r, err));
+    w.r->n_params = stj_op_n_cols(a);
+    w.r->epsilon = w.s.epsilon;
+    w.r->confidence = w.s.confidence;
+    STJ_TRY(take_known(&w, err));
+    STJ_TRY(run(&w, err));
+    fill_result(&w);
+    *result = w.r;
+    w.r = NULL;
+out:
+    stj_blas_guard_give(guard);
+    solve_free(&w);
+    return st;
+}
+
+void stj_density_result_destroy(struct stj_density_result *result)
+{
+    if (!result)
+        return;
+    free_probes(result);
+    free(result->known);
+    free(result);
+}

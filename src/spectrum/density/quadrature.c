@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/density/quadrature.c: what the bidiagonal matrix of a probe says about its measure.
+ *
+ * The measure of a probe v puts the mass (v_i . v)^2 on each singular value sigma_i; k steps know its
+ * first 2k + 1 moments in lambda = sigma^2.
+ *
+ * Gauss rule (Golub and Welsch 1969; Golub and Meurant 2010): nodes are the singular values of B_k,
+ * weights the squared first components of its right singular vectors.
+ *
+ * Bounds at an edge t (Chebyshev, Markov, Stieltjes): among the rules that match the moments is exactly
+ * one that has lambda = t^2 as a node, the canonical one.  Its mass below t is the least that any
+ * measure with these moments can have there, and with the node t itself the greatest; the difference,
+ * the Christoffel number L at t, is what is not known.  The rule is Gauss's with one more row in which
+ * a single number is changed.  With q_i = alpha_i^2, e_i = beta_i^2 and the stationary qd recurrence
+ *     s_1 = -t^2,   d_i = q_i + s_i,   s_{i+1} = e_i s_i / d_i - t^2
+ * (d_i: the pivots of B'B - t^2, formed without B'B) the matrix gets t^2 as an eigenvalue by
+ *     q_{k+1} <- -s_{k+1}                       if s_{k+1} <= 0
+ *     q_{k+1} <- 0,  e_k <- t^2 d_k / s_k       otherwise: 0 is a node too
+ * and exactly one of the two is a bidiagonal matrix, that is, a measure on [0, infinity).  As many
+ * nodes lie below t as there are negative pivots (Sylvester).  When beta_k = 0 the new node has weight
+ * 0: the rule is exact, low = high.
+ *
+ * Estimate: the middle of the bounds is a smoothed distribution function, with a width h that goes down
+ * as 1/k: where the density is smooth on the scale of h the error of the middle is proportional to h^2.
+ * So middles at STAGES numbers of steps from k/2 to k, averaged over probes, are fitted by
+ *     middle(j) = mass + c / j^2
+ * and extrapolated, then clipped to the bounds at k.
+ *
+ * Error of a finite number of steps: half of the correction that was made, plus L/2, which nothing
+ * can exceed, reduced by r^2, r = min(1, L / (mass on the smaller side of t)): where one node stands for
+ * all the mass of a side nothing is resolved and L/2 is the error; where r is small so is the
+ * second-order error of the middle.
+ */
+#include "spectrum/density/quadrature.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+
+enum {
+    STAGES = 5,         /* numbers of steps in the fit: k/2, 5k/8, .. k */
+    LEAST_TO_FIT = 2 * STAGES /* steps below which stages would coincide: no extrapolation */
+};
+
+/* 1, 4/5, .. : stage s is step (STAGES - 1 + s) / (2 STAGES - 2) of all. */
+static double stage_fraction(size_t s)
+{
+    return (double)(STAGES - 1 + s) / (double)(2 * STAGES - 2);
+}
+
+enum stj_status stj_gauss_rule(const struct stj_density_probe *probe, size_t k, double *sigma,
+                               double *weight, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *e = NULL;
+    STJ_TRY(stj_new(&e, k, sizeof *e, err));
+    memcpy(sigma, probe->alpha, k * sizeof *sigma);
+    memcpy(e, probe->beta, k * sizeof *e);
+    STJ_TRY(stj_bdsqr(k, sigma, e, weight, err));
+out:
+    free(e);
+    return st;
+}
+
+/* alpha[k + 1], beta[k] <- the canonical matrix for the edge; returns the number of nodes below it.
+ * Everything is in units of the edge, so that squares of large values do not overflow. */
+static size_t canonical(const struct stj_density_probe *probe, size_t k, double edge, double *alpha,
+                        double *beta)
+{
+    size_t below = 0;
+    double s = -1;
+    double d = 0;
+    double next = 0;
+    for (size_t i = 0; i < k; i++) {
+        alpha[i] = probe->alpha[i] / edge;
+        beta[i] = probe->beta[i] / edge;
+        d = alpha[i] * alpha[i] + s;
+        if (fabs(d) < DBL_MIN)
+            d = DBL_MIN; /* the edge is a node of a shorter rule: to its left by nothing */
+        below += d < 0;
+        next = beta[i] * beta[i] * s / d - 1;
+        if (i + 1 < k)
+            s = next;
+    }
+    if (!isfinite(next))
+        next = next > 0 ? DBL_MAX : -DBL_MAX;
+    if (next <= 0) {
+        alpha[k] = sqrt(-next);
+    } else {
+        alpha[k] = 0;
+        beta[k - 1] = sqrt(d / s);
+    }
+    return below;
+}
+
+enum stj_status stj_mass_bounds(const struct stj_density_probe *probe, size_t k, double edge,
+                                double *low, double *high, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *alpha = NULL;
+    STJ_TRY(stj_new(&alpha, 3 * (k + 1), sizeof *alpha, err));
+    double *beta = alpha + k + 1;
+    double *weight = beta + k + 1;
+    const size_t below = canonical(probe, k, edge, alpha, beta);
+    STJ_TRY(stj_bdsqr(k + 1, alpha, beta, weight, err));
+    double sum = 0;
+    for (size_t i = 0; i < below; i++)
+        sum += weight[k - i]; /* the nodes descend */
+    *low = fmin(sum, 1);
+    *high = fmin(sum + weight[k - below], 1);
+out:
+    free(alpha);
+    return st;
+}
+
+/* What the probes say at an edge: means over them. */
+struct followed {
+    double middle[STAGES];
+    double low, high;
+    size_t least_steps; /* of the probes that are not exact */
+};
+
+/* Stage s of a probe: the number of steps. */
+static size_t stage_steps(const struct stj_density_probe *probe, size_t s)
+{
+    const double k = ceil(stage_fraction(s) * (double)probe->k);
+    return probe->exact ? probe->k : k < 1 ? 1 : (size_t)k;
+}
+
+/* low[n][STAGES], high[...] <- the bounds of every probe at every stage. */
+static enum stj_status follow_probes(const struct stj_density_result *result, double at,
+                                     double *low, double *high, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_items = result->n_probes * STAGES;
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
+    for (size_t item = 0; item < n_items; item++) {
+        const struct stj_density_probe *probe = result->probe + item / STAGES;
+        const size_t k = stage_steps(probe, item % STAGES);
+        struct stj_error own = STJ_ERROR_INIT;
+        const enum stj_status mine = stj_mass_bounds(probe, k, at, low + item, high + item, &own);
+        if (mine != STJ_OK) {
+#pragma omp critical(stj_density_failure)
+            st = stj_error_set(err, mine, own.file, own.line, "%s", own.text);
+        }
+    }
+    return st;
+}
+
+static enum stj_status follow(const struct stj_density_result *result, double at,
+                              struct followed *f, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *low = NULL;
+    double mass = 0;
+    *f = (struct followed){.least_steps = SIZE_MAX};
+    STJ_TRY(stj_new(&low, 2 * result->n_probes * STAGES, sizeof *low, err));
+    double *high = low + result->n_probes * STAGES;
+    STJ_TRY(follow_probes(result, at, low, high, err));
+    for (size_t i = 0; i < result->n_probes; i++)
+        mass += result->probe[i].mass;
+    for (size_t i = 0; i < result->n_probes; i++) {
+        const struct stj_density_probe *p = result->probe + i;
+        const double share = p->mass / mass;
+        for (size_t s = 0; s < STAGES; s++)
+            f->middle[s] += share * (low[i * STAGES + s] + high[i * STAGES + s]) / 2;
+        f->low += share * low[i * STAGES + STAGES - 1];
+        f->high += share * high[i * STAGES + STAGES - 1];
+        if (!p->exact && p->k < f->least_steps)
+            f->least_steps = p->k;
+    }
+out:
+    free(low);
+    return st;
+}
+
+/* The value at infinitely many steps of the least-squares fit  middle = mass + c / fraction^2. */
+static double extrapolate(const double *middle)
+{
+    double mean_x = 0;
+    double mean_y = 0;
+    double sxx = 0;
+    double sxy = 0;
+    for (size_t s = 0; s < STAGES; s++) {
+        mean_x += 1 / (stage_fraction(s) * stage_fraction(s)) / STAGES;
+        mean_y += middle[s] / STAGES;
+    }
+    for (size_t s = 0; s < STAGES; s++) {
+        const double x = 1 / (stage_fraction(s) * stage_fraction(s)) - mean_x;
+        sxx += x * x;
+        sxy += x * (middle[s] - mean_y);
+    }
+    return mean_y - sxy / sxx * mean_x;
+}
+
+enum stj_status stj_edge_measure(const struct stj_density_result *result, double at,
+                                 struct stj_edge *edge, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct followed f;
+    STJ_TRY(follow(result, at, &f, err));
+    const double middle = (f.low + f.high) / 2;
+    const double width = f.high - f.low;
+    *edge = (struct stj_edge){.mass = middle, .low = f.low, .high = f.high};
+    if (f.least_steps >= LEAST_TO_FIT && f.least_steps != SIZE_MAX)
+        edge->mass = fmin(fmax(extrapolate(f.middle), f.low), f.high);
+    const double side = fmin(edge->mass, 1 - edge->mass);
+    const double r = width < side ? width / side : 1;
+    edge->error = width / 2 * r * r + fabs(edge->mass - middle) / 2;
+out:
+    return st;
+}

@@ -1,0 +1,22 @@
+# src/spectrum/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/density/bidiagonalize.c
+libspectraj_core_la_SOURCES += %reldir%/density/bidiagonalize.h
+libspectraj_core_la_SOURCES += %reldir%/density/count.c
+libspectraj_core_la_SOURCES += %reldir%/density/count.h
+libspectraj_core_la_SOURCES += %reldir%/density/density.c
+libspectraj_core_la_SOURCES += %reldir%/density/functionals.c
+libspectraj_core_la_SOURCES += %reldir%/density/gap.c
+libspectraj_core_la_SOURCES += %reldir%/density/quadrature.c
+libspectraj_core_la_SOURCES += %reldir%/density/quadrature.h
+libspectraj_core_la_SOURCES += %reldir%/density/sampling.c
+libspectraj_core_la_SOURCES += %reldir%/density/sampling.h
+libspectraj_core_la_SOURCES += %reldir%/orthogonalize.c
+libspectraj_core_la_SOURCES += %reldir%/orthogonalize.h
+libspectraj_core_la_SOURCES += %reldir%/regions.c
+libspectraj_core_la_SOURCES += %reldir%/svd/arpack.c
+libspectraj_core_la_SOURCES += %reldir%/svd/finish.c
+libspectraj_core_la_SOURCES += %reldir%/svd/krylov.c
+libspectraj_core_la_SOURCES += %reldir%/svd/krylov.h
+libspectraj_core_la_SOURCES += %reldir%/svd/lapack.c
+libspectraj_core_la_SOURCES += %reldir%/svd/svd.c
+libspectraj_core_la_SOURCES += %reldir%/svd/svd_method.h

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/svd/arpack.c: the largest singular vectors by implicitly restarted Lanczos on A'A.
+ *
+ * Method: dsaupd and dseupd of ARPACK-ng in reverse communication (Lehoucq, Sorensen, Yang 1998),
+ * which = LA, mode 1.  A pair of A'A with |A'A v - lambda v| <= tol lambda gives |A'u - sigma v| <=
+ * tol sigma.  ARPACK tests convergence only after ncv steps, so a larger basis can cost more: ncv is
+ * about 2.4 times the number wanted.
+ *
+ * Cost: two products (A and A') a step; memory ncv vectors.  Fails to see sigma below about
+ * sqrt(eps) sigma_1, which does not matter for the largest.
+ *
+ * ARPACK keeps state between calls: one solve at a time in a process, enforced here.
+ */
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpack.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "spectrum/svd/svd_method.h"
+
+static atomic_flag arpack_busy = ATOMIC_FLAG_INIT;
+
+enum {
+    MAX_RESTARTS = 100000, /* budgets end a solve, not this */
+    ZERO_OPERATOR = -9     /* dsaupd: A'A maps a random start vector to zero */
+};
+
+/* Everything that ARPACK is passed in every call. */
+struct arpack {
+    a_int n, nev, ncv, ldv, lworkl, info, ido;
+    a_int iparam[11], ipntr[14];
+    double tol;
+    double *resid, *v, *workd, *workl, *d;
+    a_int *select;
+};
+
+static void arpack_free(struct arpack *w)
+{
+    free(w->resid);
+    free(w->v);
+    free(w->workd);
+    free(w->workl);
+    free(w->d);
+    free(w->select);
+}
+
+size_t stj_svd_arpack_ncv(const struct stj_svd_settings *settings, size_t n)
+{
+    const size_t least = settings->top + 2;
+    size_t ncv = settings->ncv ? settings->ncv : (12 * settings->top + 4) / 5;
+    if (!settings->ncv && ncv < settings->top + 20)
+        ncv = settings->top + 20;
+    ncv = ncv < least ? least : ncv;
+    return ncv < n ? ncv : n;
+}
+
+static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_settings *settings,
+                                   size_t n, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_rng *rng = NULL;
+    const size_t ncv = stj_svd_arpack_ncv(settings, n);
+    size_t room = 0;
+    STJ_TRY(stj_blas_fits(n, "the number of columns of the operator", err));
+    STJ_TRY(stj_blas_fits(ncv * (ncv + 8), "the size of ARPACK's work space, ncv (ncv + 8),", err));
+    STJ_TRY(stj_size_mul(n, ncv, &room, err));
+    STJ_TRY(stj_new(&w->v, room, sizeof *w->v, err));
+    STJ_TRY(stj_new(&w->resid, n, sizeof *w->resid, err));
+    STJ_TRY(stj_new(&w->workd, 3 * n, sizeof *w->workd, err));
+    STJ_TRY(stj_new(&w->workl, ncv * (ncv + 8), sizeof *w->workl, err));
+    STJ_TRY(stj_new(&w->d, settings->top, sizeof *w->d, err));
+    STJ_TRY(stj_new(&w->select, ncv, sizeof *w->select, err));
+    w->n = w->ldv = (a_int)n;
+    w->nev = (a_int)settings->top;
+    w->ncv = (a_int)ncv;
+    w->lworkl = (a_int)(ncv * (ncv + 8));
+    w->tol = settings->tol;
+    w->info = 1; /* the start vector is ours */
+    w->iparam[0] = 1; /* exact shifts */
+    w->iparam[2] = MAX_RESTARTS;
+    w->iparam[3] = 1;
+    w->iparam[6] = 1; /* mode: A x = lambda x */
+    STJ_TRY(stj_rng_create(settings->seed, STJ_STREAM_START, 0, &rng, err));
+    stj_rng_fill_normal(rng, n, w->resid);
+out:
+    stj_rng_destroy(rng);
+    return st;
+}
+
+/* Every `info` of dsaupd as a sentence with its remedy. */
+static enum stj_status check_info(a_int info, const char *routine, struct stj_error *err)
+{
+    const char *text = "an argument was refused";
+    switch (info) {
+    case 0:
+        return STJ_OK;
+    case 1:
+        text = "the limit of restarts was reached; raise tol or ncv";
+        break;
+    case 3:
+        text = "no shifts could be applied during a restart; raise ncv relative to top";
+        break;
+    case -8:
+        text = "LAPACK failed on the tridiagonal matrix; use another seed";
+        break;
+    case -9999:
+        text = "no Lanczos factorisation could be built; lower ncv or use another seed";
+        break;
+    case -14:
+        text = "no eigenvalue was found to sufficient accuracy; raise ncv";
+        break;
+    default:
+        break;
+    }
+    return stj_error_set(err, STJ_ENUMERIC, __FILE__, __LINE__, "ARPACK's %s: %s (info = %d)",
+                         routine, text, (int)info);
+}
+
+/* The reverse communication loop: a product for ido -1 and 1, the end for 99, nothing after it. */
+static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
+                               const struct stj_svd_budget *budget, struct stj_svd_basis *basis,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = (size_t)w->n;
+    const double finish = 2 * (double)w->nev; /* applications of the finishing pass */
+    for (;;) {
+        dsaupd_c(&w->ido, "I", w->n, "LA", w->nev, w->tol, w->resid, w->ncv, w->v, w->ldv,
+                 w->iparam, w->ipntr, w->workd, w->workl, w->lworkl, &w->info);
+        if (w->ido == 99)
+            break;
+        STJ_CHECK(err, w->ido == -1 || w->ido == 1, STJ_ENUMERIC,
+                  "ARPACK's dsaupd asked for operation %d, which mode 1 does not have",
+                  (int)w->ido);
+        if (stj_svd_spent(budget, 2 + finish, basis->products, &basis->stop))
+            goto out;
+        STJ_TRY(stj_op_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1, n,
+                             w->workd + w->ipntr[1] - 1, n, err));
+        basis->products++;
+    }
+    if (w->info == ZERO_OPERATOR) {
+        basis->stop = STJ_STOP_INVARIANT_SUBSPACE;
+        goto out;
+    }
+    basis->stop = STJ_STOP_CONVERGED;
+    STJ_TRY(check_info(w->info, "dsaupd", err));
+out:
+    return st;
+}
+
+/* basis->v <- the converged vectors (any order: they are finished afterwards). */
+static enum stj_status extract(struct arpack *w, struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = (size_t)w->n;
+    dseupd_c(1, "A", w->select, w->d, w->v, w->ldv, 0.0, "I", w->n, "LA", w->nev, w->tol, w->resid,
+             w->ncv, w->v, w->ldv, w->iparam, w->ipntr, w->workd, w->workl, w->lworkl, &w->info);
+    STJ_TRY(check_info(w->info, "dseupd", err));
+    basis->k = (size_t)w->iparam[4];
+    STJ_TRY(stj_new(&basis->v, n * basis->k, sizeof *basis->v, err));
+    memcpy(basis->v, w->v, n * basis->k * sizeof *basis->v);
+out:
+    return st;
+}
+
+/* Of a zero operator every basis is one of singular vectors: take a random one. */
+static enum stj_status any_basis(const struct stj_svd_settings *settings, size_t n,
+                                 struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_rng *rng = NULL;
+    STJ_TRY(stj_new(&basis->v, n * settings->top, sizeof *basis->v, err));
+    STJ_TRY(stj_rng_create(settings->seed, STJ_STREAM_START, 1, &rng, err));
+    stj_rng_fill_normal(rng, n * settings->top, basis->v);
+    basis->k = settings->top;
+out:
+    stj_rng_destroy(rng);
+    return st;
+}
+
+static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget *budget,
+                                  struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct arpack w = {0};
+    struct stj_op *normal = NULL;
+    const bool busy = atomic_flag_test_and_set(&arpack_busy);
+    STJ_CHECK(err, !busy, STJ_EINVAL,
+              "another solve with ARPACK is running in this process; ARPACK allows one at a time");
+    STJ_TRY(arpack_init(&w, budget->settings, stj_op_n_cols(a), err));
+    basis->ncv = (size_t)w.ncv;
+    STJ_TRY(stj_op_create_normal(a, &normal, err));
+    STJ_TRY(iterate(&w, normal, budget, basis, err));
+    if (basis->stop == STJ_STOP_CONVERGED)
+        STJ_TRY(extract(&w, basis, err));
+    else if (basis->stop == STJ_STOP_INVARIANT_SUBSPACE)
+        STJ_TRY(any_basis(budget->settings, stj_op_n_cols(a), basis, err));
+out:
+    if (!busy)
+        atomic_flag_clear(&arpack_busy);
+    stj_op_destroy(normal);
+    arpack_free(&w);
+    return st;
+}
+
+const struct stj_svd_method stj_svd_arpack = {
+    .info = {.name = "arpack", .doc = "implicitly restarted Lanczos on A'A (ARPACK-ng)"},
+    .top = arpack_top,
+};

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/svd/krylov.c: block Arnoldi without restarts.
+ *
+ *     1. W = A Q_j                                 b products
+ *     2. W = Q H(1..m, j) + Q_{j+1} H(m+1..m+b, j)  block Gram-Schmidt, twice
+ *
+ * Memory n (m + b) and m^2 numbers; work 4 n m per vector and pass beside the products.
+ */
+#include "spectrum/svd/krylov.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "spectrum/orthogonalize.h"
+
+enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t room,
+                                uint64_t seed, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t bytes = 0;
+    double *r = NULL;
+    *k = (struct stj_krylov){.n = n, .b = b, .room = room, .ldh = room + b};
+    STJ_TRY(stj_rng_create(seed, STJ_STREAM_START, 2, &k->rng, err));
+    STJ_TRY(stj_size_mul(n, sizeof *k->q, &bytes, err));
+    STJ_TRY(stj_new(&k->q, room + b, bytes, err));
+    STJ_TRY(stj_new(&k->h, room, k->ldh * sizeof *k->h, err));
+    STJ_TRY(stj_new(&r, b, b * sizeof *r, err));
+    stj_rng_fill_normal(k->rng, n * b, k->q);
+    STJ_TRY(stj_orthogonalize(n, 0, k->q, b, k->q, r, b, k->rng, err));
+out:
+    free(r);
+    if (st != STJ_OK)
+        stj_krylov_free(k);
+    return st;
+}
+
+void stj_krylov_free(struct stj_krylov *k)
+{
+    free(k->q);
+    free(k->h);
+    stj_rng_destroy(k->rng);
+    *k = (struct stj_krylov){0};
+}
+
+enum stj_status stj_krylov_step(struct stj_krylov *k, struct stj_op *a, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *next = k->q + (k->m + k->b) * k->n;
+    STJ_CHECK(err, k->m + k->b <= k->room, STJ_EINTERNAL, "no room for another block");
+    STJ_TRY(stj_op_apply(a, STJ_NO_TRANS, k->b, k->q + k->m * k->n, k->n, next, k->n, err));
+    STJ_TRY(stj_orthogonalize(k->n, k->m + k->b, k->q, k->b, next, k->h + k->m * k->ldh, k->ldh,
+                              k->rng, err));
+    k->m += k->b;
+out:
+    return st;
+}
+
+enum stj_status stj_krylov_small(const struct stj_krylov *k, size_t p, double *sigma, double *y,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t m = k->m;
+    const size_t rows = m + k->b;
+    double *h = NULL;
+    double *u = NULL;
+    double *vt = NULL;
+    const struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
+    STJ_TRY(stj_new(&h, rows, m * sizeof *h, err));
+    for (size_t j = 0; j < m; j++)
+        memcpy(h + j * rows, k->h + j * k->ldh, rows * sizeof *h);
+    if (y) {
+        STJ_TRY(stj_new(&u, rows, m * sizeof *u, err));
+        STJ_TRY(stj_new(&vt, m, m * sizeof *vt, err));
+    }
+    STJ_TRY(stj_gesdd(rows, m, h, rows, sigma, u, vt, err));
+    for (size_t j = 0; y && j < p; j++)
+        for (size_t i = 0; i < m; i++)
+            y[j * m + i] = vt[i * m + m - 1 - j];
+out:
+    stj_blas_guard_give(guard);
+    free(h);
+    free(u);
+    free(vt);
+    return st;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/svd/krylov.h: a block Arnoldi factorisation, never restarted.
+ *
+ *     A Q_m = Q_{m+b} H,     Q orthonormal (n x (m + b)),  H (m + b) x m, zero below the b-th
+ *                            subdiagonal
+ *
+ * so that for every y, |A Q_m y| = |H y|: the singular values of H (not its eigenvalues) are upper
+ * bounds of A's smallest ones, and they are known without further products.
+ */
+#ifndef STJ_SPECTRUM_SVD_KRYLOV_H
+#define STJ_SPECTRUM_SVD_KRYLOV_H
+
+#include <spectraj/op.h>
+
+#include "base/rng.h"
+
+struct stj_krylov {
+    size_t n, b; /* dimension; block size */
+    size_t m;    /* columns of the factorisation so far */
+    size_t room; /* columns that there is memory for */
+    double *q;   /* n x (room + b) */
+    double *h;   /* (room + b) x room, leading dimension ldh = room + b */
+    size_t ldh;
+    struct stj_rng *rng; /* of the start block and of replacements in invariant subspaces */
+};
+
+/* A random start block; room for `room` columns in blocks of b, room + b <= n. */
+enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t room,
+                                uint64_t seed, struct stj_error *err);
+void stj_krylov_free(struct stj_krylov *k);
+
+/* One block step: b products with A (square). */
+enum stj_status stj_krylov_step(struct stj_krylov *k, struct stj_op *a, struct stj_error *err);
+
+/* sigma[m] <- the singular values of H, descending; y (m x p, may be NULL) <- the right singular vectors
+ * of the p smallest, smallest first. */
+enum stj_status stj_krylov_small(const struct stj_krylov *k, size_t p, double *sigma, double *y,
+                                 struct stj_error *err);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/svd/lapack.c: the operator as a matrix, and its SVD by LAPACK's gesdd.
+ *
+ * The slow twin of the iterative methods: oracle, and the method for operators so small that a basis
+ * would fill the space.  Cost: n_cols products with A; memory about 3 n_rows n_cols numbers.
+ */
+#include <stdlib.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "spectrum/svd/svd_method.h"
+
+static enum stj_status lapack_top(struct stj_op *a, const struct stj_svd_budget *budget,
+                                  struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t m = stj_op_n_rows(a);
+    const size_t n = stj_op_n_cols(a);
+    const size_t least = m < n ? m : n;
+    const size_t k = budget->settings->top;
+    double *matrix = NULL;
+    double *sigma = NULL;
+    double *u = NULL;
+    double *vt = NULL;
+    basis->ncv = n;
+    if (stj_svd_spent(budget, (double)n + 2 * (double)k, 0, &basis->stop))
+        goto out;
+    STJ_TRY(stj_size_mul(m, n, &(size_t){0}, err));
+    STJ_TRY(stj_new(&matrix, m * n, sizeof *matrix, err));
+    STJ_TRY(stj_new(&sigma, least, sizeof *sigma, err));
+    STJ_TRY(stj_new(&u, m * least, sizeof *u, err));
+    STJ_TRY(stj_new(&vt, least * n, sizeof *vt, err));
+    STJ_TRY(stj_op_densify(a, 0, matrix, m, &budget->settings->progress, err));
+    STJ_TRY(stj_gesdd(m, n, matrix, m, sigma, u, vt, err));
+    STJ_TRY(stj_new(&basis->v, n * k, sizeof *basis->v, err));
+    for (size_t j = 0; j < k; j++)
+        for (size_t i = 0; i < n; i++)
+            basis->v[j * n + i] = vt[i * least + j];
+    basis->k = k;
+    basis->products = (double)n;
+    basis->stop = STJ_STOP_CONVERGED;
+out:
+    free(matrix);
+    free(sigma);
+    free(u);
+    free(vt);
+    return st;
+}
+
+const struct stj_svd_method stj_svd_lapack = {
+    .info = {.name = "dense", .doc = "the whole matrix, decomposed by LAPACK's gesdd"},
+    .top = lapack_top,
+};

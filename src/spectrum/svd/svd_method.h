@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/svd/svd_method.h: the contract of a method for singular pairs.
+ *
+ * A method finds a basis V (n_cols x k) that is meant to span the wanted right singular vectors.  It
+ * certifies nothing: every basis is finished, in one place, by a QR of V and an SVD of A V, and its
+ * residuals are computed from the operator.
+ */
+#ifndef STJ_SPECTRUM_SVD_METHOD_H
+#define STJ_SPECTRUM_SVD_METHOD_H
+
+#include <spectraj/svd.h>
+
+#include "base/option.h"
+
+/* What a method found. */
+struct stj_svd_basis {
+    size_t k;        /* columns: at most what was wanted */
+    double *v;       /* n_cols x k, column-major; owned by the receiver */
+    double products; /* products with A'A (or A, for methods that use it alone) of the iteration */
+    size_t ncv;      /* basis vectors it worked with */
+    enum stj_stop stop;
+};
+
+/* The budgets of a solve. */
+struct stj_svd_budget {
+    const struct stj_svd_settings *settings;
+    struct stj_op *a;
+    struct stj_op_counts begin;
+    double clock;
+};
+
+/* True when the budgets do not allow `more` further applications, or the caller interrupts; *stop says
+ * which. */
+bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double products,
+                   enum stj_stop *stop);
+
+struct stj_svd_method {
+    struct stj_plugin_info info;
+    /* basis <- the span of the `top` largest right singular vectors, 1 <= top <= min dimension. */
+    enum stj_status (*top)(struct stj_op *a, const struct stj_svd_budget *budget,
+                           struct stj_svd_basis *basis, struct stj_error *err);
+};
+
+extern const struct stj_kind stj_svd_methods; /* the registry: spectrum/svd/svd.c */
+extern const struct stj_svd_method stj_svd_arpack;
+extern const struct stj_svd_method stj_svd_lapack;
+
+/* ncv that ARPACK will use for `top` values of an operator with n columns. */
+size_t stj_svd_arpack_ncv(const struct stj_svd_settings *settings, size_t n);
+
+/* pairs <- finished from a basis V (n_cols x k, overwritten): QR, k products with A, SVD, k products
+ * with A' for the residuals. */
+enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double *v, struct stj_pairs *pairs,
+                               struct stj_error *err);
+
+enum stj_status stj_pairs_init(struct stj_pairs *pairs, size_t k, size_t n_rows, size_t n_cols,
+                               struct stj_error *err);
+void stj_pairs_free(struct stj_pairs *pairs);
+
+#endif
