@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/gnuplot.c: run gnuplot on a script.
+ *
+ * No shell and no user text: gnuplot reads the script as its standard input and draws to its
+ * standard output, a pipe, so that neither a file name nor a title can be mistaken for a command, and
+ * a disk that is full is noticed here, where it can be told.
+ */
+#include "report/gnuplot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+extern char **environ;
+
+/* What gnuplot drew. */
+struct drawing {
+    char *bytes;
+    size_t size, capacity;
+};
+
+static const struct {
+    const char *ending;
+    const char *terminal;
+} file_kinds[] = {
+    {".svg", "svg size 960,600 font 'Helvetica,18' linewidth 1.5 background '#ffffff'"},
+    {".pdf", "pdfcairo size 16cm,10cm font 'Helvetica,12' linewidth 1.5"},
+    {".png", "pngcairo size 1440,900 font 'Helvetica,24' linewidth 2.5 background '#ffffff'"},
+};
+
+enum { N_FILE_KINDS = sizeof file_kinds / sizeof file_kinds[0] };
+
+static size_t clamp(size_t x, size_t low, size_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static void text_canvas(FILE *out, struct stj_canvas *canvas)
+{
+    struct winsize window = {.ws_col = 0};
+    size_t width = 79, height = 24;
+    int fd = out ? fileno(out) : -1;
+    if (fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 &&
+        window.ws_row > 0) {
+        width = clamp((size_t)window.ws_col - 1, 50, 160);
+        height = clamp((size_t)window.ws_row - 1, 16, 40);
+    }
+    snprintf(canvas->terminal, sizeof canvas->terminal, "dumb size %zu,%zu noenhanced", width,
+             height);
+}
+
+enum stj_status stj_canvas_of(const char *path, FILE *out, struct stj_canvas *canvas,
+                              struct stj_error *err)
+{
+    *canvas = (struct stj_canvas){.path = path};
+    if (!path) {
+        text_canvas(out, canvas);
+        return STJ_OK;
+    }
+    size_t length = strlen(path);
+    for (size_t i = 0; i < N_FILE_KINDS; i++) {
+        size_t n = strlen(file_kinds[i].ending);
+        if (length > n && strcasecmp(path + length - n, file_kinds[i].ending) == 0) {
+            snprintf(canvas->terminal, sizeof canvas->terminal, "%s", file_kinds[i].terminal);
+            return STJ_OK;
+        }
+    }
+    return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                         "%s: a figure's name must end in .svg, .pdf or .png", path);
+}
+
+enum stj_status stj_gnuplot_script(FILE **script, struct stj_error *err)
+{
+    *script = tmpfile();
+    if (*script)
+        return STJ_OK;
+    return stj_error_set(err, STJ_EIO, __FILE__, __LINE__,
+                         "no temporary file for the figure's data: %s", strerror(errno));
+}
+
+static enum stj_status start(int script, int output, int messages, const int *to_close, pid_t *pid,
+                             struct stj_error *err)
+{
+    char program[] = "gnuplot";
+    char defaults[] = "--default-settings"; /* the user's ~/.gnuplot is not ours to obey */
+    char *const argv[] = {program, defaults, NULL};
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error == 0) {
+        error = posix_spawn_file_actions_adddup2(&actions, script, STDIN_FILENO);
+        error = error ? error : posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+        error = error ? error : posix_spawn_file_actions_adddup2(&actions, messages, STDERR_FILENO);
+        for (int i = 0; i < 2; i++)
+            error = error ? error : posix_spawn_file_actions_addclose(&actions, to_close[i]);
+        error = error ? error : posix_spawnp(pid, program, &actions, NULL, argv, environ);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    if (error == ENOENT)
+        return stj_error_set(err, STJ_EUNSUPPORTED, __FILE__, __LINE__,
+                             "gnuplot was not found, and figures need it: install the Debian "
+                             "package gnuplot-nox");
+    if (error)
+        return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "gnuplot could not be started: %s",
+                             strerror(error));
+    return STJ_OK;
+}
+
+/* Everything that comes through the pipe. */
+static enum stj_status collect(int fd, struct drawing *d, struct stj_error *err)
+{
+    for (;;) {
+        if (d->size == d->capacity) {
+            size_t larger = d->capacity ? 2 * d->capacity : 65536;
+            enum stj_status st = stj_resize(&d->bytes, d->capacity, larger, 1, err);
+            if (st != STJ_OK)
+                return st;
+            d->capacity = larger;
+        }
+        ssize_t n = read(fd, d->bytes + d->size, d->capacity - d->size);
+        if (n == 0)
+            return STJ_OK;
+        if (n < 0 && errno != EINTR)
+            return stj_error_set(err, STJ_EIO, __FILE__, __LINE__,
+                                 "gnuplot's drawing could not be read: %s", strerror(errno));
+        d->size += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* The first line that tells something, without gnuplot's echo of the script. */
+static void first_message(FILE *messages, char *text, int size)
+{
+    text[0] = '\0';
+    rewind(messages);
+    while (fgets(text, size, messages)) {
+        text[strcspn(text, "\n")] = '\0';
+        size_t blank = strspn(text, " \t^");
+        if (text[blank] && !strstr(text, "gnuplot>"))
+            return;
+    }
+    snprintf(text, (size_t)size, "no message");
+}
+
+static enum stj_status finish(pid_t pid, const struct drawing *d, FILE *messages,
+                              struct stj_error *err)
+{
+    int status = 0;
+    pid_t done = -1;
+    char text[200];
+    do {
+        done = waitpid(pid, &status, 0);
+    } while (done < 0 && errno == EINTR);
+    if (done == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0 && d->size > 0)
+        return STJ_OK;
+    first_message(messages, text, sizeof text);
+    return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "gnuplot failed: %s", text);
+}
+
+/* *d <- what gnuplot draws. */
+static enum stj_status run_gnuplot(FILE *script, struct drawing *d, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    FILE *messages = NULL;
+    int ends[2] = {-1, -1};
+    pid_t pid = -1;
+
+    STJ_CHECK(err, fflush(script) == 0 && !ferror(script), STJ_EIO,
+              "the figure's data could not be written to a temporary file: %s", strerror(errno));
+    rewind(script);
+    STJ_TRY(stj_gnuplot_script(&messages, err));
+    STJ_CHECK(err, pipe(ends) == 0, STJ_EIO, "no pipe for gnuplot: %s", strerror(errno));
+    STJ_TRY(start(fileno(script), ends[1], fileno(messages), ends, &pid, err));
+    close(ends[1]);
+    ends[1] = -1;
+    st = collect(ends[0], d, err);
+    close(ends[0]); /* after a failure gnuplot must not wait for a reader */
+    ends[0] = -1;
+    if (st == STJ_OK)
+        st = finish(pid, d, messages, err);
+    else
+        waitpid(pid, NULL, 0);
+out:
+    for (int i = 0; i < 2; i++) {
+        if (ends[i] >= 0)
+            close(ends[i]);
+    }
+    if (messages)
+        fclose(messages);
+    return st;
+}
+
+static enum stj_status write_file(const struct drawing *d, const char *path, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *temporary = NULL;
+    FILE *file = NULL;
+    STJ_TRY(stj_file_temporary(path, &temporary, err));
+    file = fopen(temporary, "wb");
+    STJ_CHECK(err, file, STJ_EIO, "%s could not be created: %s", path, strerror(errno));
+    size_t written = fwrite(d->bytes, 1, d->size, file);
+    int closed = fclose(file);
+    if (written != d->size || closed != 0) {
+        st = stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "%s could not be written: %s", path,
+                           strerror(errno));
+        remove(temporary);
+        goto out;
+    }
+    st = stj_file_commit(temporary, path, err);
+out:
+    free(temporary);
+    return st;
+}
+
+enum stj_status stj_gnuplot_draw(FILE *script, const struct stj_canvas *canvas, FILE *out,
+                                 struct stj_error *err)
+{
+    struct drawing d = {.bytes = NULL};
+    enum stj_status st = run_gnuplot(script, &d, err);
+    if (st == STJ_OK && canvas->path)
+        st = write_file(&d, canvas->path, err);
+    else if (st == STJ_OK && fwrite(d.bytes, 1, d.size, out) != d.size)
+        st = stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "the figure could not be written");
+    free(d.bytes);
+    return st;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/gnuplot.h: run gnuplot on a script. */
+#ifndef STJ_REPORT_GNUPLOT_H
+#define STJ_REPORT_GNUPLOT_H
+
+#include <stdio.h>
+
+#include <spectraj/status.h>
+
+/* Where a drawing goes, and the `set terminal` line for it. */
+struct stj_canvas {
+    const char *path; /* NULL: text */
+    char terminal[160];
+};
+
+/* The canvas of a file by its ending, or the text canvas for `out` when path is NULL: as large as the
+ * terminal that `out` is, else 79 x 24. */
+enum stj_status stj_canvas_of(const char *path, FILE *out, struct stj_canvas *canvas,
+                              struct stj_error *err);
+
+/* *script <- an anonymous temporary file for commands and data, to be closed with fclose. */
+enum stj_status stj_gnuplot_script(FILE **script, struct stj_error *err);
+
+/* Run gnuplot on the script; what it draws goes to canvas->path (whole or absent), else to `out`.
+ * The script must hold nothing that a user typed: no name, no title. */
+enum stj_status stj_gnuplot_draw(FILE *script, const struct stj_canvas *canvas, FILE *out,
+                                 struct stj_error *err);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/json.c: results as JSON objects. */
+#include "report/json.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+/* jansson reports a failed allocation as NULL, and takes NULL as a failure in turn, so a builder
+ * looks once, at its end: `failed` latches. */
+struct builder {
+    json_t *object;
+    bool failed;
+};
+
+static struct builder begin(void)
+{
+    json_t *object = json_object();
+    return (struct builder){.object = object, .failed = !object};
+}
+
+static void put(struct builder *b, const char *key, json_t *value)
+{
+    if (json_object_set_new(b->object, key, value) != 0)
+        b->failed = true;
+}
+
+/* A nested object joins its parent. */
+static void put_object(struct builder *b, const char *key, struct builder *inner)
+{
+    b->failed = b->failed || inner->failed;
+    put(b, key, inner->object);
+}
+
+static enum stj_status finish(struct builder *b, json_t **object, struct stj_error *err)
+{
+    if (b->failed) {
+        json_decref(b->object);
+        *object = NULL;
+        return stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__,
+                             "out of memory for the JSON report");
+    }
+    *object = b->object;
+    return STJ_OK;
+}
+
+static struct builder begin_report(void)
+{
+    struct builder b = begin();
+    put(&b, "schema", json_integer(STJ_JSON_SCHEMA));
+    return b;
+}
+
+static json_t *json_of_real(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+static json_t *json_of_size(size_t n)
+{
+    return json_integer((json_int_t)n);
+}
+
+/* A count of products: a whole number unless windows of a run were applied. */
+static json_t *json_of_count(double x)
+{
+    bool whole = fabs(x) < 1 / DBL_EPSILON && x == floor(x);
+    return whole ? json_integer((json_int_t)x) : json_of_real(x);
+}
+
+/* Beyond 2^63 - 1 there is no JSON integer: decimal digits in a string. */
+static json_t *json_of_seed(uint64_t seed)
+{
+    char digits[24];
+    if (seed <= INT64_MAX)
+        return json_integer((json_int_t)seed);
+    snprintf(digits, sizeof digits, "%llu", (unsigned long long)seed);
+    return json_string(digits);
+}
+
+static json_t *json_of_reals(size_t n, const double *x)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++) {
+        if (json_array_append_new(array, json_of_real(x[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+/* A path may hold any byte; what is not UTF-8 becomes '?', since JSON text is UTF-8. */
+static json_t *json_of_text(const char *text)
+{
+    json_t *value = json_string(text ? text : "");
+    if (value)
+        return value;
+    char *ascii = NULL;
+    if (stj_strdup(&ascii, text, NULL) != STJ_OK)
+        return NULL;
+    for (char *p = ascii; *p; p++) {
+        if ((unsigned char)*p > 126)
+            *p = '?';
+    }
+    value = json_string(ascii);
+    free(ascii);
+    return value;
+}
+
+static void put_training(struct builder *b, const struct stj_run_info *info)
+{
+    put(b, "n_params", json_of_size(info->n_params));
+    put(b, "n_steps", json_of_size(info->n_steps));
+    put(b, "train_loss", json_of_real(info->train_loss));
+    put(b, "test_loss", json_of_real(info->test_loss));
+    put(b, "test_accuracy", json_of_real(info->test_accuracy));
+    put(b, "seconds", json_of_real(info->seconds));
+    put(b, "fingerprint", json_of_text(info->fingerprint));
+}
+
+enum stj_status stj_json_train(const struct stj_run_info *info, json_t **object,
+                               struct stj_error *err)
+{
+    struct builder b = begin_report();
+    put_training(&b, info);
+    return finish(&b, object, err);
+}
+
+static json_t *json_of_layers(const struct stj_run_layer *layers, size_t n)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++) {
+        struct builder b = begin();
+        put(&b, "label", layers[i].label ? json_of_text(layers[i].label) : json_null());
+        put(&b, "type", json_of_text(layers[i].type));
+        put(&b, "shape", json_of_text(layers[i].shape));
+        put(&b, "n_params", json_of_size(layers[i].n_params));
+        put(&b, "offset", json_of_size(layers[i].offset));
+        if (json_array_append_new(array, b.object) != 0 || b.failed) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *json_of_names(char *const *names, size_t n)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++) {
+        if (json_array_append_new(array, json_of_text(names[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+enum stj_status stj_json_info(const struct stj_run_info *info, const struct stj_run_layer *layers,
+                              size_t n_layers, char *const *results, size_t n_results,
+                              json_t **object, struct stj_error *err)
+{
+    struct builder b = begin_report();
+    put_training(&b, info);
+    put(&b, "dir", json_of_text(info->dir));
+    put(&b, "optimizer", json_of_text(info->optimizer));
+    put(&b, "loss", json_of_text(info->loss));
+    put(&b, "n_slots", json_of_size(info->n_slots));
+    put(&b, "batch_size", json_of_size(info->batch_size));
+    put(&b, "train_rows", json_of_size(info->train_rows));
+    put(&b, "test_rows", json_of_size(info->test_rows));
+    put(&b, "version", json_of_text(info->version));
+    put(&b, "blas", json_of_text(info->blas));
+    put(&b, "layers", json_of_layers(layers, n_layers));
+    put(&b, "results", json_of_names(results, n_results));
+    return finish(&b, object, err);
+}
+
+static void put_top(struct builder *b, const struct stj_svd_result *r)
+{
+    struct builder top = begin();
+    put(&top, "requested", json_of_size(r->requested));
+    put(&top, "converged", json_of_size(r->converged));
+    put(&top, "products", json_of_count(r->products));
+    put(&top, "sigma", json_of_reals(r->top.k, r->top.sigma));
+    put(&top, "residual", json_of_reals(r->top.k, r->top.residual));
+    put(&top, "cosine", json_of_reals(r->top.k, r->top.cosine));
+    put_object(b, "top", &top);
+}
+
+/* The keys are always there; nothing was asked for, so no floor was measured. */
+static void put_bottom(struct builder *b)
+{
+    struct builder bottom = begin();
+    put(&bottom, "requested", json_integer(0));
+    put(&bottom, "converged", json_integer(0));
+    put(&bottom, "products", json_integer(0));
+    put(&bottom, "sigma_bound", json_array());
+    put(&bottom, "residual", json_array());
+    put(&bottom, "floor", json_null());
+    put_object(b, "bottom", &bottom);
+}
+
+enum stj_status stj_json_svd(const struct stj_svd_result *r, json_t **object, struct stj_error *err)
+{
+    struct builder b = begin_report();
+    struct builder applications = begin();
+    put(&b, "n_params", json_of_size(r->n_params));
+    put_top(&b, r);
+    put_bottom(&b);
+    put(&applications, "jvp", json_of_count(r->counts.jvp));
+    put(&applications, "vjp", json_of_count(r->counts.vjp));
+    put(&applications, "replayed", json_of_count(r->counts.replayed));
+    put_object(&b, "applications", &applications);
+    put(&b, "seconds", json_of_real(r->seconds));
+    put(&b, "stop", json_of_text(stj_stop_text(r->stop)));
+    put(&b, "method", r->method ? json_of_text(r->method) : json_null());
+    put(&b, "seed", json_of_seed(r->seed));
+    put(&b, "ncv", json_of_size(r->ncv));
+    put(&b, "tol", json_of_real(r->tol));
+    return finish(&b, object, err);
+}
+
+enum stj_status stj_json_dense(const struct stj_dense_result *r, json_t **object,
+                               struct stj_error *err)
+{
+    struct builder b = begin_report();
+    struct builder regions = begin();
+    put(&b, "n_params", json_of_size(r->n_params));
+    put(&b, "sigma", json_of_reals(r->n_params, r->sigma));
+    put(&b, "cosine", json_of_reals(r->cosine ? r->n_params : 0, r->cosine));
+    put(&b, "epsilon", json_of_real(r->epsilon));
+    put(&regions, "chaotic", json_of_size(r->regions.chaotic));
+    put(&regions, "bulk", json_of_size(r->regions.bulk));
+    put(&regions, "stable", json_of_size(r->regions.stable));
+    put_object(&b, "regions", &regions);
+    put(&b, "seconds_build", json_of_real(r->seconds_build));
+    put(&b, "seconds_svd", json_of_real(r->seconds_svd));
+    return finish(&b, object, err);
+}
+
+enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,
+                                  struct stj_error *err)
+{
+    struct builder b = begin_report();
+    put(&b, "adjoint_error", json_of_real(v->adjoint_error));
+    put(&b, "finite_difference_error", json_of_real(v->finite_difference_error));
+    put(&b, "finite_difference_step", json_of_real(v->finite_difference_step));
+    put(&b, "replay_identical", json_boolean(v->replay_identical));
+    if (isnan(v->dense_max_sigma_error)) {
+        put(&b, "dense", json_null());
+    } else {
+        struct builder dense = begin();
+        put(&dense, "max_sigma_error", json_of_real(v->dense_max_sigma_error));
+        put_object(&b, "dense", &dense);
+    }
+    put(&b, "passed", json_boolean(v->passed));
+    return finish(&b, object, err);
+}
+
+enum stj_status stj_json_plot(const char *figure, const char *path, json_t **object,
+                              struct stj_error *err)
+{
+    struct builder b = begin_report();
+    put(&b, "figure", json_of_text(figure));
+    put(&b, "file", json_of_text(path));
+    return finish(&b, object, err);
+}
+
+enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *dense, json_t **object,
+                             struct stj_error *err)
+{
+    struct builder b = begin_report();
+    put(&b, "train", json_incref(train));
+    put(&b, "svd", svd ? json_incref(svd) : json_null());
+    put(&b, "dense", dense ? json_incref(dense) : json_null());
+    return finish(&b, object, err);
+}
+
+enum stj_status stj_json_print(FILE *out, const json_t *object, struct stj_error *err)
+{
+    char *text = json_dumps(object, JSON_REAL_PRECISION(17));
+    if (!text)
+        return stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__,
+                             "out of memory for the JSON report");
+    bool lost = fputs(text, out) == EOF || fputc('\n', out) == EOF;
+    free(text);
+    if (lost)
+        return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "the report could not be written");
+    return STJ_OK;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/json.h: results as JSON objects; the keys are documented in docs/json.md.
+ *
+ * Every builder sets *object to a new reference, with "schema" as its first key.  Real numbers have
+ * 17 significant digits, so that they read back as the same double; what is not finite is null;
+ * counts that are whole are written as integers.
+ */
+#ifndef STJ_REPORT_JSON_H
+#define STJ_REPORT_JSON_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include <spectraj/results.h>
+
+enum { STJ_JSON_SCHEMA = 1 };
+
+enum stj_status stj_json_train(const struct stj_run_info *info, json_t **object,
+                               struct stj_error *err);
+enum stj_status stj_json_svd(const struct stj_svd_result *result, json_t **object,
+                             struct stj_error *err);
+enum stj_status stj_json_dense(const struct stj_dense_result *result, json_t **object,
+                               struct stj_error *err);
+enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,
+                                  struct stj_error *err);
+enum stj_status stj_json_plot(const char *figure, const char *path, json_t **object,
+                              struct stj_error *err);
+
+/* layers[n_layers], results[n_results]: file names. */
+enum stj_status stj_json_info(const struct stj_run_info *info, const struct stj_run_layer *layers,
+                              size_t n_layers, char *const *results, size_t n_results,
+                              json_t **object, struct stj_error *err);
+
+/* svd, dense: borrowed objects, or NULL for null. */
+enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *dense, json_t **object,
+                             struct stj_error *err);
+
+/* Print the object on one line of its own; all of it, or nothing when memory is short. */
+enum stj_status stj_json_print(FILE *out, const json_t *object, struct stj_error *err);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/result.c: what the result files of all analyses have in common.
+ *
+ * A result file carries the fingerprint of its run and, as text, the request that it answers: every
+ * setting that its numbers depend on.  Equal texts mean that the stored numbers are the answer.
+
+ */
+#include "report/result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { TAG_MAX_BYTES = 100 };
+
+enum stj_status stj_result_window(const struct stj_run_info *info,
+                                  const struct stj_analysis_settings *settings,
+                                  struct stj_result_window *window, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    window->from = settings->from;
+    window->to = settings->to ? settings->to : info->n_steps;
+    STJ_CHECK(err, window->from < window->to && window->to <= info->n_steps, STJ_EINVAL,
+              "window of steps %zu to %zu: must be increasing and within the run's 0 to %zu",
+              window->from, window->to, info->n_steps);
+out:
+    return st;
+}
+
+enum stj_status stj_result_path(const struct stj_run_info *info, const char *name, const char *tag,
+                                char **path, struct stj_error *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "._-";
+    enum stj_status st = STJ_OK;
+    char file[TAG_MAX_BYTES + 64];
+    STJ_CHECK(err,
+              !tag || (tag[0] && strlen(tag) < TAG_MAX_BYTES && tag[strspn(tag, allowed)] == '\0'),
+              STJ_EINVAL, "tag \"%.40s\": must be 1 to %d letters, digits, '.', '_' or '-'",
+              tag ? tag : "", TAG_MAX_BYTES - 1);
+    snprintf(file, sizeof file, "%s%s%s.h5", name, tag ? "-" : "", tag ? tag : "");
+    STJ_TRY(stj_path_join(info->dir, file, path, err));
+out:
+    return st;
+}
+
+enum stj_status stj_result_create(const char *path, const struct stj_h5_format *format,
+                                  const struct stj_run_info *info, const char *request,
+                                  struct stj_h5 **file, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_h5_create(path, format, file, err));
+    STJ_TRY(stj_h5_put_text(*file, "@fingerprint", info->fingerprint, err));
+    STJ_TRY(stj_h5_put_text(*file, "@request", request, err));
+    STJ_TRY(stj_h5_put_unsigned(*file, "@n_params", info->n_params, err));
+out:
+    if (st != STJ_OK) {
+        stj_h5_close(*file);
+        *file = NULL;
+    }
+    return st;
+}
+
+static enum stj_status check_fingerprint(const char *path, struct stj_h5 *file,
+                                         const struct stj_run_info *info, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *fingerprint = NULL;
+    STJ_TRY(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
+    STJ_CHECK(
+        err, strcmp(fingerprint, info->fingerprint) == 0, STJ_EMISMATCH,
+        "%s: is a result of the run with fingerprint %s, this run has %s; --force replaces it",
+        path, fingerprint, info->fingerprint);
+out:
+    free(fingerprint);
+    return st;
+}
+
+enum stj_status stj_result_open(const char *path, const struct stj_h5_format *format,
+                                const struct stj_run_info *info, const char *request, bool force,
+                                struct stj_h5 **file, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_h5 *found = NULL;
+    char *stored = NULL;
+    bool same = false;
+    *file = NULL;
+    if (force || !stj_file_exists(path))
+        return STJ_OK;
+    STJ_TRY(stj_h5_open(path, format, &found, err));
+    STJ_TRY(check_fingerprint(path, found, info, err));
+    STJ_TRY(stj_h5_get_text(found, "@request", &stored, err));
+    same = !request || strcmp(stored, request) == 0;
+out:
+    free(stored);
+    if (st != STJ_OK || !same) {
+        stj_h5_close(found);
+        found = NULL;
+    }
+    *file = found;
+    return st;
+}
+
+enum stj_status stj_result_put_columns(struct stj_h5 *file, const char *name, size_t k, size_t n,
+                                       const double *columns, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (k == 0)
+        goto out;
+    STJ_TRY(stj_h5_put_matrix(file, name, k, n, err));
+    STJ_TRY(stj_h5_put_rows(file, name, 0, k, columns, n, err));
+out:
+    return st;
+}
+
+enum stj_status stj_result_get_columns(struct stj_h5 *file, const char *name, size_t k, size_t n,
+                                       double **columns, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (k == 0)
+        goto out;
+    STJ_TRY(stj_h5_expect(file, name, k, n, err));
+    STJ_TRY(stj_new(columns, k * n, sizeof **columns, err));
+    STJ_TRY(stj_h5_get_rows(file, name, 0, k, n, *columns, n, err));
+out:
+    return st;
+}
+
+enum stj_status stj_result_get_vector(struct stj_h5 *file, const char *name, size_t n,
+                                      double **value, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_h5_expect(file, name, n, 1, err));
+    STJ_TRY(stj_new(value, n, sizeof **value, err));
+    STJ_TRY(stj_h5_get_vector(file, name, n, *value, err));
+out:
+    return st;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/result.h: what the result files of all analyses have in common. */
+#ifndef STJ_REPORT_RESULT_H
+#define STJ_REPORT_RESULT_H
+
+#include <spectraj/results.h>
+
+#include "base/h5.h"
+
+/* A window of steps as asked for, with `to` resolved. */
+struct stj_result_window {
+    size_t from, to;
+};
+
+/* window <- the settings', checked against the run. */
+enum stj_status stj_result_window(const struct stj_run_info *info,
+                                  const struct stj_analysis_settings *settings,
+                                  struct stj_result_window *window, struct stj_error *err);
+
+/* *path <- "DIR/NAME.h5" or "DIR/NAME-TAG.h5" (owned by the caller). */
+enum stj_status stj_result_path(const struct stj_run_info *info, const char *name, const char *tag,
+                                char **path, struct stj_error *err);
+
+/* *file <- a new result file of the run, with its fingerprint and the request that it answers. */
+enum stj_status stj_result_create(const char *path, const struct stj_h5_format *format,
+                                  const struct stj_run_info *info, const char *request,
+                                  struct stj_h5 **file, struct stj_error *err);
+
+/* *file <- the stored result when there is one that answers the same request (NULL: any), else
+ * NULL: there is no file, `force` is set, or the file answers another request.  STJ_EMISMATCH
+ * for a file of another run. */
+enum stj_status stj_result_open(const char *path, const struct stj_h5_format *format,
+                                const struct stj_run_info *info, const char *request, bool force,
+                                struct stj_h5 **file, struct stj_error *err);
+
+/* Vectors as rows: matrix `name` [k][n] from and to k columns of length n, one after another;
+ * nothing for k = 0. */
+enum stj_status stj_result_put_columns(struct stj_h5 *file, const char *name, size_t k, size_t n,
+                                       const double *columns, struct stj_error *err);
+enum stj_status stj_result_get_columns(struct stj_h5 *file, const char *name, size_t k, size_t n,
+                                       double **columns, struct stj_error *err);
+
+/* *value <- a vector of n numbers (owned by the caller). */
+enum stj_status stj_result_get_vector(struct stj_h5 *file, const char *name, size_t n,
+                                      double **value, struct stj_error *err);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/result_svd.c: singular pairs of a run, computed or read from svd.h5. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "report/result.h"
+
+static const struct stj_h5_format svd_format = {
+    .name = "spectraj-svd", .version = 1, .remedy = "compute it again with --force"};
+
+enum { REQUEST_BYTES = 512 };
+
+/* Every setting that the numbers depend on. */
+static void describe(const struct stj_svd_settings *svd, const struct stj_result_window *window,
+                     char request[REQUEST_BYTES])
+{
+    snprintf(request, REQUEST_BYTES,
+             "svd from %zu to %zu top %zu ncv %zu tol %.17g seed %ju method %s "
+             "max_applications %.17g max_seconds %.17g",
+             window->from, window->to, svd->top, svd->ncv,
+             svd->tol > 0 ? svd->tol : stj_svd_settings_default().tol, (uintmax_t)svd->seed,
+             svd->method ? svd->method : "automatic", svd->max_applications, svd->max_seconds);
+}
+
+static enum stj_status put_numbers(struct stj_h5 *file, const struct stj_svd_result *r,
+                                   const struct stj_result_window *window, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_h5_put_unsigned(file, "@from", window->from, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@to", window->to, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@requested", r->requested, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@converged", r->converged, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@pairs", r->top.k, err));
+    STJ_TRY(stj_h5_put_real(file, "@products", r->products, err));
+    STJ_TRY(stj_h5_put_real(file, "@sigma_1", r->sigma_1, err));
+    STJ_TRY(stj_h5_put_real(file, "@jvp", r->counts.jvp, err));
+    STJ_TRY(stj_h5_put_real(file, "@vjp", r->counts.vjp, err));
+    STJ_TRY(stj_h5_put_real(file, "@replayed", r->counts.replayed, err));
+    STJ_TRY(stj_h5_put_real(file, "@seconds", r->seconds, err));
+    STJ_TRY(stj_h5_put_text(file, "@stop", stj_stop_text(r->stop), err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@seed", r->seed, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@ncv", r->ncv, err));
+    STJ_TRY(stj_h5_put_real(file, "@tol", r->tol, err));
+    STJ_TRY(stj_h5_put_text(file, "@method", r->method, err));
+out:
+    return st;
+}
+
+static enum stj_status put(struct stj_h5 *file, const struct stj_result_window *window,
+                           const struct stj_svd_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_pairs *top = &r->top;
+    STJ_TRY(put_numbers(file, r, window, err));
+    STJ_TRY(stj_h5_put_vector(file, "sigma", top->k, top->sigma, err));
+    STJ_TRY(stj_h5_put_vector(file, "residual", top->k, top->residual, err));
+    STJ_TRY(stj_h5_put_vector(file, "cosine", top->k, top->cosine, err));
+    STJ_TRY(stj_result_put_columns(file, "u", top->k, top->n_rows, top->u, err));
+    STJ_TRY(stj_result_put_columns(file, "v", top->k, top->n_cols, top->v, err));
+out:
+    return st;
+}
+
+static enum stj_status get_stop(struct stj_h5 *file, enum stj_stop *stop, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *text = NULL;
+    STJ_TRY(stj_h5_get_text(file, "@stop", &text, err));
+    for (int i = STJ_STOP_CONVERGED; i <= STJ_STOP_FLOOR; i++)
+        if (strcmp(text, stj_stop_text((enum stj_stop)i)) == 0) {
+            *stop = (enum stj_stop)i;
+            goto out;
+        }
+    st = stj_h5_refuse(file, err, "its stop reason \"%.40s\" is unknown", text);
+out:
+    free(text);
+    return st;
+}
+
+/* The method's own name, which outlives the result. */
+static enum stj_status get_method(struct stj_h5 *file, const char **method, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const char *name = NULL;
+    const char *doc = NULL;
+    char *text = NULL;
+    STJ_TRY(stj_h5_get_text(file, "@method", &text, err));
+    for (size_t i = 0; stj_svd_method(i, &name, &doc); i++)
+        if (strcmp(name, text) == 0) {
+            *method = name;
+            goto out;
+        }
+    st = stj_h5_refuse(file, err, "its method \"%.40s\" is unknown", text);
+out:
+    free(text);
+    return st;
+}
+
+/* Everything but the counts, which say what this request cost: nothing. */
+static enum stj_status get_numbers(struct stj_h5 *file, struct stj_svd_result *r,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_h5_get_size(file, "@n_params", &r->n_params, err));
+    STJ_TRY(stj_h5_get_size(file, "@requested", &r->requested, err));
+    STJ_TRY(stj_h5_get_size(file, "@converged", &r->converged, err));
+    STJ_TRY(stj_h5_get_size(file, "@pairs", &r->top.k, err));
+    STJ_TRY(stj_h5_get_real(file, "@products", &r->products, err));
+    STJ_TRY(stj_h5_get_real(file, "@sigma_1", &r->sigma_1, err));
+    STJ_TRY(stj_h5_get_real(file, "@seconds", &r->seconds, err));
+    STJ_TRY(stj_h5_get_unsigned(file, "@seed", &r->seed, err));
+    STJ_TRY(stj_h5_get_size(file, "@ncv", &r->ncv, err));
+    STJ_TRY(stj_h5_get_real(file, "@tol", &r->tol, err));
+    STJ_TRY(get_stop(file, &r->stop, err));
+    STJ_TRY(get_method(file, &r->method, err));
+out:
+    return st;
+}
+
+static enum stj_status load(struct stj_h5 *file, struct stj_svd_result **result,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_svd_result *r = NULL;
+    STJ_TRY(stj_new(&r, 1, sizeof *r, err));
+    STJ_TRY(get_numbers(file, r, err));
+    struct stj_pairs *top = &r->top;
+    top->n_rows = top->n_cols = r->n_params;
+    STJ_TRY(stj_result_get_vector(file, "sigma", top->k, &top->sigma, err));
+    STJ_TRY(stj_result_get_vector(file, "residual", top->k, &top->residual, err));
+    STJ_TRY(stj_result_get_vector(file, "cosine", top->k, &top->cosine, err));
+    STJ_TRY(stj_result_get_columns(file, "u", top->k, top->n_rows, &top->u, err));
+    STJ_TRY(stj_result_get_columns(file, "v", top->k, top->n_cols, &top->v, err));
+out:
+    if (st != STJ_OK) {
+        stj_svd_result_destroy(r);
+        r = NULL;
+    }
+    *result = r;
+    return st;
+}
+
+static enum stj_status compute(struct stj_run *run, const struct stj_svd_settings *svd,
+                               const struct stj_result_window *window, size_t memory_bytes,
+                               struct stj_svd_result **result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_op *op = NULL;
+    STJ_TRY(stj_run_jacobian(run, window->from, window->to, memory_bytes, &op, err));
+    STJ_TRY(stj_svd_solve(op, svd, result, err));
+out:
+    stj_op_destroy(op);
+    return st;
+}
+
+enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_settings *svd,
+                                 const struct stj_analysis_settings *settings,
+                                 struct stj_svd_result **result, bool *stored,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    struct stj_result_window window;
+    struct stj_h5 *file = NULL;
+    struct stj_svd_result *made = NULL;
+    char request[REQUEST_BYTES];
+    char *path = NULL;
+    *stored = false;
+    *result = NULL;
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_result_window(&info, settings, &window, err));
+    STJ_TRY(stj_result_path(&info, "svd", settings->tag, &path, err));
+    describe(svd, &window, request);
+    STJ_TRY(stj_result_open(path, &svd_format, &info, request, settings->force, &file, err));
+    if (file) {
+        STJ_TRY(load(file, result, err));
+        *stored = true;
+        goto out;
+    }
+    /* Begun before the work, so that a folder that cannot be written says so at once. */
+    STJ_TRY(stj_result_create(path, &svd_format, &info, request, &file, err));
+    STJ_TRY(compute(run, svd, &window, settings->memory_bytes, &made, err));
+    if (made->stop != STJ_STOP_INTERRUPTED) { /* asking again must go on, not return the half */
+        STJ_TRY(put(file, &window, made, err));
+        st = stj_h5_commit(file, err);
+        file = NULL;
+        STJ_TRY(st);
+    }
+    *result = made;
+    made = NULL;
+out:
+    stj_svd_result_destroy(made);
+    stj_h5_close(file);
+    free(path);
+    return st;
+}
+
+enum stj_status stj_result_read_svd(struct stj_run *run, const char *tag,
+                                    struct stj_svd_result **result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    struct stj_h5 *file = NULL;
+    char *path = NULL;
+    *result = NULL;
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_result_path(&info, "svd", tag, &path, err));
+    STJ_TRY(stj_result_open(path, &svd_format, &info, NULL, false, &file, err));
+    if (file)
+        STJ_TRY(load(file, result, err));
+out:
+    stj_h5_close(file);
+    free(path);
+    return st;
+}

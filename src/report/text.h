@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/text.h: results as tables for people.  Errors of the stream are the caller's to look for. */
+#ifndef STJ_REPORT_TEXT_H
+#define STJ_REPORT_TEXT_H
+
+#include <stdio.h>
+
+#include <spectraj/results.h>
+
+void stj_text_train(FILE *out, const struct stj_run_info *info);
+void stj_text_info(FILE *out, const struct stj_run_info *info, const struct stj_run_layer *layers,
+                   size_t n_layers, char *const *results, size_t n_results);
+void stj_text_svd(FILE *out, const struct stj_svd_result *result);
+void stj_text_dense(FILE *out, const struct stj_dense_result *result);
+void stj_text_validate(FILE *out, const struct stj_validation *v);
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/config.c: the option tables of a run's config, and what its keys must be to each other. */
+#include "run/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/option_value.h"
+#include "base/yaml.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+enum { DEFAULT_PAIRS = 20 };
+
+#define AT(type, member) .offset = offsetof(struct type, member)
+#define GIVEN(type, member) .present_offset = offsetof(struct type, member)
+
+static const struct stj_option data_options[] = {
+    {.name = "train",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_data_config, train),
+     .group = stj_dataset_options,
+     .doc = "the training set"},
+    {.name = "test",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_data_config, test),
+     GIVEN(stj_data_config, has_test),
+     .fallback = "",
+     .group = stj_dataset_options,
+     .doc = "the test set; default: none"},
+    {.name = NULL},
+};
+
+static const struct stj_option init_options[] = {
+    {.name = "file",
+     .type = STJ_OPTION_PATH,
+     AT(stj_init_config, file),
+     .fallback = "",
+     .doc = "file with the initial parameters, in the network's order; excludes `seed`"},
+    {.name = "seed",
+     .type = STJ_OPTION_SEED,
+     AT(stj_init_config, seed),
+     GIVEN(stj_init_config, has_seed),
+     .fallback = "",
+     .doc = "seed of the layers' initialisers; excludes `file`"},
+    {.name = NULL},
+};
+
+const struct stj_option stj_training_options[] = {
+    {.name = "optimizer",
+     .type = STJ_OPTION_PLUGIN,
+     AT(stj_training_config, optimizer),
+     .kind = &stj_optimizers,
+     .doc = "how a gradient changes the parameters"},
+    {.name = "learning_rate",
+     .type = STJ_OPTION_PLUGIN,
+     AT(stj_training_config, schedule),
+     .kind = &stj_schedules,
+     .doc = "the learning rate as a function of the step"},
+    {.name = "batch_size",
+     .type = STJ_OPTION_SIZE,
+     AT(stj_training_config, batch_size),
+     .min = 1,
+     .max = 1e15,
+     .doc = "samples of a step; its loss is their mean"},
+    {.name = "epochs",
+     .type = STJ_OPTION_SIZE,
+     AT(stj_training_config, epochs),
+     GIVEN(stj_training_config, has_epochs),
+     .fallback = "",
+     .min = 1,
+     .max = 1e12,
+     .doc = "passes over the training set; excludes `steps`"},
+    {.name = "steps",
+     .type = STJ_OPTION_SIZE,
+     AT(stj_training_config, steps),
+     GIVEN(stj_training_config, has_steps),
+     .fallback = "",
+     .min = 1,
+     .max = 1e12,
+     .doc = "optimizer steps; excludes `epochs`"},
+    {.name = "drop_last",
+     .type = STJ_OPTION_BOOL,
+     AT(stj_training_config, drop_last),
+     .fallback = "true",
+     .doc = "leave out an epoch's last batch when it is smaller than batch_size"},
+    {.name = "shuffle",
+     .type = STJ_OPTION_BOOL,
+     AT(stj_training_config, shuffle),
+     .fallback = "false",
+     .doc = "a new order of the samples for each epoch"},
+    {.name = "seed",
+     .type = STJ_OPTION_SEED,
+     AT(stj_training_config, seed),
+     .fallback = "0",
+     .doc = "seed of the order of the samples"},
+    {.name = NULL},
+};
+
+static const struct stj_option svd_options[] = {
+    {.name = "top",
+     .type = STJ_OPTION_SIZE,
+     AT(stj_svd_config, top),
+     GIVEN(stj_svd_config, has_top),
+     .fallback = "",
+     .doc = "how many of the largest singular values; default: 20, or 0 when `bottom` is given"},
+    {.name = "bottom",
+     .type = STJ_OPTION_SIZE,
+     AT(stj_svd_config, bottom),
+     GIVEN(stj_svd_config, has_bottom),
+     .fallback = "",
+     .doc = "how many of the smallest singular values; default: 20, or 0 when `top` is given"},
+    {.name = NULL},
+};
+
+static const struct stj_option dense_options[] = {
+    {.name = "epsilon",
+     .type = STJ_OPTION_REAL,
+     AT(stj_dense_config, epsilon),
+     .fallback = "0.1",
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .doc = "half width of the bulk around 1"},
+    {.name = NULL},
+};
+
+static const struct stj_option density_options[] = {
+    {.name = "probes",
+     .type = STJ_OPTION_SIZE,
+     AT(stj_density_config, probes),
+     .fallback = "8",
+     .min = 1,
+     .max = 1e9,
+     .doc = "random start vectors"},
+    {.name = "steps",
+     .type = STJ_OPTION_SIZE,
+     AT(stj_density_config, steps),
+     .fallback = "100",
+     .min = 1,
+     .max = 1e9,
+     .doc = "Lanczos steps of each"},
+    {.name = "epsilon",
+     .type = STJ_OPTION_REAL,
+     AT(stj_density_config, epsilon),
+     .fallback = "0.1",
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .doc = "half width of the bulk around 1"},
+    {.name = NULL},
+};
+
+static const struct stj_option analysis_options[] = {
+    {.name = "svd",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_analysis_config, svd),
+     GIVEN(stj_analysis_config, has_svd),
+     .fallback = "",
+     .group = svd_options,
+     .doc = "singular pairs at the ends of the spectrum"},
+    {.name = "density",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_analysis_config, density),
+     GIVEN(stj_analysis_config, has_density),
+     .fallback = "",
+     .group = density_options,
+     .doc = "density of the spectrum and dimensions of its regions"},
+    {.name = "dense",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_analysis_config, dense),
+     GIVEN(stj_analysis_config, has_dense),
+     .fallback = "",
+     .group = dense_options,
+     .doc = "the dense Jacobian and all its singular values"},
+    {.name = NULL},
+};
+
+const struct stj_option stj_run_options[] = {
+    {.name = "data",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_run_config, data),
+     .group = data_options,
+     .doc = "training and test set"},
+    {.name = "network",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_run_config, network),
+     .group = stj_network_options,
+     .doc = "layers and loss"},
+    {.name = "init",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_run_config, init),
+     .fallback = "{seed: 0}",
+     .group = init_options,
+     .doc = "the initial parameters"},
+    {.name = "training",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_run_config, training),
+     .group = stj_training_options,
+     .doc = "how to train"},
+    {.name = "analysis",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_run_config, analysis),
+     GIVEN(stj_run_config, has_analysis),
+     .fallback = "",
+     .group = analysis_options,
+     .doc = "what `spectraj run` computes"},
+    {.name = NULL},
+};
+
+/* The node of a key that was given twice over (group.key), else that of the group. */
+static const struct stj_yaml_node *node_of(const struct stj_yaml_node *root, const char *group,
+                                           const char *key)
+{
+    const struct stj_yaml_node *map = stj_yaml_get(root, group);
+    const struct stj_yaml_node *node = map ? stj_yaml_get(map, key) : NULL;
+    return node ? node : map;
+}
+
+static enum stj_status check_keys(const struct stj_yaml_node *root,
+                                  const struct stj_run_config *config, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_place init = {.key = "init"};
+    const struct stj_place training = {.key = "training"};
+    const struct stj_training_config *t = &config->training;
+    STJ_CHECK_PLACE(&init, node_of(root, "init", "seed"), err,
+                    !(config->init.file && config->init.has_seed),
+                    "file and seed exclude each other; leave one of them out");
+    STJ_CHECK_PLACE(&init, node_of(root, "init", ""), err,
+                    config->init.file || config->init.has_seed,
+                    "missing key: expected file or seed");
+    STJ_CHECK_PLACE(&training, node_of(root, "training", "steps"), err,
+                    !(t->has_epochs && t->has_steps),
+                    "epochs and steps exclude each other; leave one of them out");
+    STJ_CHECK_PLACE(&training, node_of(root, "training", ""), err, t->has_epochs || t->has_steps,
+                    "missing key: expected epochs or steps");
+out:
+    return st;
+}
+
+/* Neither: both; one alone: the other is 0. */
+static void complete_svd(struct stj_svd_config *svd)
+{
+    if (!svd->has_top && !svd->has_bottom)
+        svd->top = svd->bottom = DEFAULT_PAIRS;
+    svd->has_top = svd->has_bottom = true;
+}
+
+static enum stj_status from_tree(const struct stj_yaml_node *root, struct stj_run_config *config,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_options_parse(stj_run_options, root, config, err));
+    STJ_TRY(check_keys(root, config, err));
+    if (config->analysis.has_svd)
+        complete_svd(&config->analysis.svd);
+out:
+    if (st != STJ_OK)
+        stj_run_config_free(config);
+    return st;
+}
+
+enum stj_status stj_run_config_read(const char *path, struct stj_run_config *config,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_yaml_node *root = NULL;
+    STJ_TRY(stj_yaml_read(path, &root, err));
+    STJ_TRY(from_tree(root, config, err));
+out:
+    stj_yaml_destroy(root);
+    return st;
+}
+
+enum stj_status stj_run_config_parse(const char *text, const char *name,
+                                     struct stj_run_config *config, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_yaml_node *root = NULL;
+    STJ_TRY(stj_yaml_parse(text, strlen(text), name, &root, err));
+    STJ_TRY(from_tree(root, config, err));
+out:
+    stj_yaml_destroy(root);
+    return st;
+}
+
+void stj_run_config_free(struct stj_run_config *config)
+{
+    stj_options_free(stj_run_options, config);
+}
+
+/* *text <- what `table` says of `config`, or of two groups under their names. */
+struct section {
+    const char *name; /* NULL: at the left margin */
+    const struct stj_option *table;
+    const void *config;
+};
+
+static enum stj_status print_sections(const struct section *section, size_t n, char **text,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *buffer = NULL;
+    size_t size = 0;
+    *text = NULL;
+    FILE *file = open_memstream(&buffer, &size);
+    STJ_CHECK(err, file, STJ_ENOMEM, "no memory for the text of a config: %s", strerror(errno));
+    for (size_t i = 0; i < n; i++) {
+        if (section[i].name)
+            fprintf(file, "%s:\n", section[i].name);
+        stj_options_write(file, section[i].name ? 2 : 0, section[i].table, section[i].config);
+    }
+    int failed = ferror(file);
+    failed |= fclose(file);
+    STJ_CHECK(err, !failed && buffer, STJ_ENOMEM, "no memory for the text of a config");
+    STJ_TRY(stj_strdup(text, buffer, err));
+out:
+    free(buffer);
+    return st;
+}
+
+enum stj_status stj_run_config_print(const struct stj_run_config *config, char **text,
+                                     struct stj_error *err)
+{
+    const struct section all = {NULL, stj_run_options, config};
+    return print_sections(&all, 1, text, err);
+}
+
+enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config, char **text,
+                                            struct stj_error *err)
+{
+    const struct section recipe[] = {
+        {"network", stj_network_options, &config->network},
+        {"training", stj_training_options, &config->training},
+    };
+    return print_sections(recipe, 2, text, err);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/config.h: the config of a run: what the YAML file says, checked. */
+#ifndef STJ_RUN_CONFIG_H
+#define STJ_RUN_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/option.h"
+#include "data/dataset.h"
+#include "net/network.h"
+
+struct stj_data_config {
+    struct stj_dataset_config train, test;
+    bool has_test;
+};
+
+/* Exactly one of file and seed. */
+struct stj_init_config {
+    char *file; /* theta_0; NULL: drawn from the layers' initialisers with `seed` */
+    uint64_t seed;
+    bool has_seed;
+};
+
+struct stj_training_config {
+    struct stj_plugin optimizer, schedule;
+    size_t batch_size;
+    size_t epochs, steps; /* exactly one was given */
+    bool has_epochs, has_steps;
+    bool drop_last, shuffle;
+    uint64_t seed; /* of the order of the batches and of masks */
+};
+
+struct stj_svd_config {
+    size_t top, bottom;
+    bool has_top, has_bottom;
+};
+
+struct stj_dense_config {
+    double epsilon;
+};
+
+struct stj_density_config {
+    size_t probes, steps;
+    double epsilon;
+};
+
+struct stj_analysis_config {
+    struct stj_svd_config svd;
+    struct stj_dense_config dense;
+    struct stj_density_config density;
+    bool has_svd, has_dense, has_density;
+};
+
+struct stj_run_config {
+    struct stj_data_config data;
+    struct stj_network_config network;
+    struct stj_init_config init;
+    struct stj_training_config training;
+    struct stj_analysis_config analysis;
+    bool has_analysis;
+};
+
+/* The tables; the groups' own are used where a group is written alone. */
+extern const struct stj_option stj_run_options[];
+extern const struct stj_option stj_training_options[];
+
+/* config (all zeros) <- the file or text, with defaults filled in and every value checked on its
+ * own and against the others; paths are absolute.  STJ_ECONFIG with file, line and column. */
+enum stj_status stj_run_config_read(const char *path, struct stj_run_config *config,
+                                    struct stj_error *err);
+enum stj_status stj_run_config_parse(const char *text, const char *name,
+                                     struct stj_run_config *config, struct stj_error *err);
+
+/* *text <- YAML that reads back as the same config (owned by the caller). */
+enum stj_status stj_run_config_print(const struct stj_run_config *config, char **text,
+                                     struct stj_error *err);
+
+/* *text <- only the groups that decide the bits of a training: network and training. */
+enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config, char **text,
+                                            struct stj_error *err);
+
+void stj_run_config_free(struct stj_run_config *config);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/folder.c: the directory of a run: what is in it, can it be used, clearing it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "run/run_internal.h"
+
+/* What depends on the trajectory of a run, and what a killed process leaves. */
+static const char *const result_patterns[] = {
+    "svd.h5",     "svd-*.h5",    "dense.h5", "dense-*.h5", "density.h5", "density-*.h5",
+    "study-*.h5", "report.html", "*.log",    "*.tmp",      "*.new",
+};
+
+static bool is_result(const char *name)
+{
+    for (size_t i = 0; i < sizeof result_patterns / sizeof result_patterns[0]; i++)
+        if (fnmatch(result_patterns[i], name, 0) == 0)
+            return true;
+    return false;
+}
+
+static bool belongs_to_a_run(const char *name)
+{
+    return is_result(name) || strcmp(name, STJ_CONFIG_NAME) == 0 ||
+           strcmp(name, STJ_TRAJECTORY_NAME) == 0 || strcmp(name, "figures") == 0;
+}
+
+static bool is_dot(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+enum stj_status stj_folder_look(const char *dir, enum stj_folder_state *state,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct dirent *entry;
+    *state = STJ_FOLDER_ABSENT;
+    DIR *entries = opendir(dir);
+    if (!entries && errno == ENOENT)
+        return STJ_OK;
+    STJ_CHECK(err, entries || errno != ENOTDIR, STJ_EEXIST,
+              "%s: is a file, not a directory; choose another name for the run", dir);
+    if (!entries)
+        return stj_file_failed(dir, "read", errno, err);
+    char strange[256] = "";
+    *state = STJ_FOLDER_FREE;
+    while ((entry = readdir(entries)) != NULL) {
+        if (strcmp(entry->d_name, STJ_TRAJECTORY_NAME) == 0)
+            *state = STJ_FOLDER_COMPLETE;
+        if (!is_dot(entry->d_name) && !belongs_to_a_run(entry->d_name))
+            snprintf(strange, sizeof strange, "%s", entry->d_name);
+    }
+    STJ_CHECK(err, !strange[0] || *state == STJ_FOLDER_COMPLETE, STJ_EEXIST,
+              "%s: is not a run and not empty (it has %s); choose another directory", dir, strange);
+out:
+    if (entries)
+        closedir(entries);
+    return st;
+}
+
+/* Create a file and remove it again. */
+static enum stj_status try_to_write(const char *dir, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *path = NULL;
+    STJ_TRY(stj_path_join(dir, "probe.tmp", &path, err));
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        st = stj_file_failed(dir, "written", errno, err);
+    } else {
+        close(fd);
+        unlink(path);
+    }
+out:
+    free(path);
+    return st;
+}
+
+static enum stj_status check_space(const char *dir, size_t bytes, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct statvfs about;
+    if (statvfs(dir, &about) != 0)
+        goto out; /* unknown: writing will tell */
+    double available = (double)about.f_bavail * (double)about.f_frsize;
+    STJ_CHECK(err, (double)bytes <= available, STJ_EIO,
+              "%s: the trajectory needs %.0f MB and the disk has %.0f MB left; free some space or "
+              "write to another disk",
+              dir, (double)bytes / 1e6, available / 1e6);
+out:
+    return st;
+}
+
+enum stj_status stj_folder_prepare(const char *dir, enum stj_folder_state state, size_t bytes,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (state == STJ_FOLDER_ABSENT && mkdir(dir, 0777) != 0)
+        return stj_file_failed(dir, "created", errno, err);
+    STJ_TRY(try_to_write(dir, err));
+    STJ_TRY(check_space(dir, bytes, err));
+out:
+    if (st != STJ_OK && state == STJ_FOLDER_ABSENT)
+        rmdir(dir);
+    return st;
+}
+
+/* Remove the files of a folder: those that `chosen` accepts. */
+static void clear(const char *dir, bool (*chosen)(const char *name))
+{
+    const struct dirent *entry;
+    DIR *entries = opendir(dir);
+    while (entries && (entry = readdir(entries)) != NULL) {
+        char *path = NULL;
+        if (!is_dot(entry->d_name) && (!chosen || chosen(entry->d_name)) &&
+            stj_path_join(dir, entry->d_name, &path, NULL) == STJ_OK)
+            unlink(path);
+        free(path);
+    }
+    if (entries)
+        closedir(entries);
+}
+
+void stj_folder_clear_results(const char *dir)
+{
+    char *figures = NULL;
+    clear(dir, is_result);
+    if (stj_path_join(dir, "figures", &figures, NULL) == STJ_OK) {
+        clear(figures, NULL);
+        rmdir(figures);
+    }
+    free(figures);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/run.c: opening a run, and what is in it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "op/training_jacobian.h"
+#include "run/run_internal.h"
+
+void stj_run_destroy(struct stj_run *run)
+{
+    if (!run)
+        return;
+    stj_trajectory_destroy(run->trajectory);
+    stj_trajectory_about_free(&run->about);
+    stj_problem_destroy(run->problem);
+    stj_batch_order_destroy(run->order);
+    stj_network_destroy(run->net);
+    stj_dataset_destroy(run->train);
+    stj_dataset_destroy(run->test);
+    stj_run_config_free(&run->config);
+    free(run->shape);
+    free(run->dir);
+    free(run);
+}
+
+static enum stj_status check_complete(const char *dir, const char *config, const char *trajectory,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, stj_file_exists(dir), STJ_EIO,
+              "%s: no such run; make it with: spectraj train CONFIG -o %s", dir, dir);
+    STJ_CHECK(err, stj_file_exists(config), STJ_EFORMAT,
+              "%s: is not a run: it has no " STJ_CONFIG_NAME
+              "; make one with: spectraj train CONFIG -o RUN",
+              dir);
+    STJ_CHECK(err, stj_file_exists(trajectory), STJ_EFORMAT,
+              "%s: is not complete: it has no " STJ_TRAJECTORY_NAME
+              "; train again with: spectraj train CONFIG -o %s",
+              dir, dir);
+out:
+    return st;
+}
+
+/* What does not fit, in words, when the identity is not the recorded one. */
+static enum stj_status explain(const struct stj_run *run, const char *difference,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(
+        err, strncmp(difference, "\"numerics", 9) != 0, STJ_EMISMATCH,
+        "%s: was trained by a spectraj that calculates differently: %s; train again (--force)",
+        run->dir, difference);
+    STJ_CHECK(err, strncmp(difference, "\"data.", 6) != 0, STJ_EMISMATCH,
+              "%s: the data changed since the training: %s; put the data back or train again "
+              "(--force)",
+              run->dir, difference);
+    STJ_CHECK(err, !difference[0], STJ_EMISMATCH,
+              "%s: " STJ_CONFIG_NAME " is not the one that was trained: %s; undo the change or "
+              "train again (--force)",
+              run->dir, difference);
+out:
+    return st;
+}
+
+/* Does the trajectory fit what the config says? */
+static enum stj_status check_sizes(const struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_trajectory *trajectory = run->trajectory;
+    char fingerprint[STJ_FINGERPRINT_BYTES];
+    stj_run_fingerprint(run->about.identity, fingerprint);
+    STJ_CHECK(err,
+              strcmp(fingerprint, run->about.fingerprint) == 0 &&
+                  stj_trajectory_n_params(trajectory) == stj_network_n_params(run->net) &&
+                  stj_trajectory_n_steps(trajectory) == run->n_steps &&
+                  stj_trajectory_n_slots(trajectory) == stj_recipe_optimizer(&run->recipe)->n_slots,
+              STJ_EMISMATCH,
+              "%s: " STJ_TRAJECTORY_NAME " contradicts itself; train again (--force)", run->dir);
+out:
+    return st;
+}
+
+/* The run as its config and data are now must be the one that was trained. */
+static enum stj_status check_identity(const struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_view view = {0};
+    char difference[STJ_ERROR_TEXT_MAX / 2];
+    char *now = NULL;
+    char *recorded = NULL;
+    double *theta = NULL;
+    size_t n = stj_trajectory_n_params(run->trajectory);
+    STJ_TRY(stj_trajectory_visit(run->trajectory, 0, 1, &view, err));
+    STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
+    for (size_t i = 0; i < n; i++)
+        theta[i] = view.state[i];
+    STJ_TRY(stj_run_identity(run, theta, n, &now, err));
+    STJ_TRY(stj_run_recorded_identity(&run->about, &recorded, err));
+    stj_run_difference(now, recorded, difference, sizeof difference);
+    STJ_TRY(explain(run, difference, err));
+    STJ_TRY(check_sizes(run, err));
+out:
+    free(theta);
+    free(recorded);
+    free(now);
+    return st;
+}
+
+enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run *made = NULL;
+    char *config = NULL;
+    char *trajectory = NULL;
+    STJ_TRY(stj_path_join(dir, STJ_CONFIG_NAME, &config, err));
+    STJ_TRY(stj_path_join(dir, STJ_TRAJECTORY_NAME, &trajectory, err));
+    STJ_TRY(check_complete(dir, config, trajectory, err));
+    STJ_TRY(stj_run_prepare(config, false, 0, &made, err));
+    STJ_TRY(stj_strdup(&made->dir, dir, err));
+    STJ_TRY(stj_trajectory_read(trajectory, NULL, &made->trajectory, &made->about, err));
+    STJ_TRY(check_identity(made, err));
+out:
+    free(trajectory);
+    free(config);
+    if (st != STJ_OK) {
+        stj_run_destroy(made);
+        made = NULL;
+    }
+    *run = made;
+    return st;
+}
+
+void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
+{
+    const struct stj_trajectory_about *about = &run->about;
+    *info = (struct stj_run_info){
+        .dir = run->dir,
+        .fingerprint = about->fingerprint,
+        .optimizer = run->config.training.optimizer.info->name,
+        .loss = run->config.network.loss.info->name,
+        .n_params = stj_network_n_params(run->net),
+        .n_steps = run->n_steps,
+        .n_slots = stj_trajectory_n_slots(run->trajectory),
+        .n_layers = stj_network_n_layers(run->net),
+        .batch_size = run->config.training.batch_size,
+        .train_rows = run->train->n_rows,
+        .test_rows = run->test ? run->test->n_rows : 0,
+        .train_loss = about->train_loss,
+        .test_loss = about->test_loss,
+        .test_accuracy = about->test_accuracy,
+        .seconds = about->seconds,
+        .version = about->version,
+        .blas = about->blas,
+    };
+}
+
+bool stj_run_get_layer(const struct stj_run *run, size_t i, struct stj_run_layer *layer)
+{
+    size_t offset = 0;
+    if (i >= stj_network_n_layers(run->net))
+        return false;
+    const struct stj_layer *l = stj_network_layer(run->net, i, &offset);
+    *layer = (struct stj_run_layer){.label = l->label,
+                                    .type = l->ops->info.name,
+                                    .shape = run->shape[i],
+                                    .n_params = l->n_params,
+                                    .offset = offset};
+    return true;
+}
+
+const double *stj_run_loss_curve(const struct stj_run *run)
+{
+    return stj_trajectory_loss(run->trajectory);
+}
+
+enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_view view;
+    STJ_TRY(stj_trajectory_visit(run->trajectory, t, 1, &view, err));
+    for (size_t i = 0; i < stj_network_n_params(run->net); i++)
+        theta[i] = view.state[i];
+out:
+    return st;
+}
+
+void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *analysis)
+{
+    const struct stj_analysis_config *config = &run->config.analysis;
+    *analysis = (struct stj_run_analysis){.has_svd = config->has_svd,
+                                          .has_dense = config->has_dense,
+                                          .svd_top = config->svd.top,
+                                          .svd_bottom = config->svd.bottom,
+                                          .dense_epsilon = config->dense.epsilon};
+}
+
+enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
+                                 struct stj_op **op, struct stj_error *err)
+{
+    const struct stj_training_jacobian_settings settings = {
+        .from = from, .to = to, .memory_bytes = memory_bytes};
+    return stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &settings, op,
+                                        err);
+}

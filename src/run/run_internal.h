@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/run_internal.h: inside a run; for run/ only. */
+#ifndef STJ_RUN_RUN_INTERNAL_H
+#define STJ_RUN_RUN_INTERNAL_H
+
+#include <spectraj/run.h>
+
+#include "data/batch_order.h"
+#include "run/config.h"
+#include "train/network_problem.h"
+#include "trajectory/trajectory.h"
+
+enum { STJ_SHAPE_TEXT_MAX = 96 };
+
+struct stj_run {
+    char *dir;
+    struct stj_run_config config;
+    struct stj_dataset *train, *test; /* test: NULL without one */
+    struct stj_network *net;
+    struct stj_batch_order *order;
+    struct stj_problem *problem;
+    struct stj_recipe recipe; /* of the plug-ins in `config` */
+    size_t n_steps;
+    char (*shape)[STJ_SHAPE_TEXT_MAX]; /* of each layer's output */
+    struct stj_trajectory *trajectory;
+    struct stj_trajectory_about about;
+};
+
+/* *run <- a run of the config file without its trajectory: data, network and problem are made and
+ * checked.  seed_given: `seed` takes the place of those in the config. */
+enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
+                                struct stj_run **run, struct stj_error *err);
+
+/* theta[n_params] <- the initial parameters that the config asks for. */
+enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct stj_error *err);
+
+/* *identity <- the lines that say all that decides the bits of a training (owned by the caller),
+ * for initial parameters theta[n]; the fingerprint is their hash. */
+enum stj_status stj_run_identity(const struct stj_run *run, const double *theta, size_t n,
+                                 char **identity, struct stj_error *err);
+
+/* *identity <- that of a recorded training as this library would write it: keys that have come since,
+ * at their defaults, make no difference.  about->identity itself is what the fingerprint hashes. */
+enum stj_status stj_run_recorded_identity(const struct stj_trajectory_about *about, char **identity,
+                                          struct stj_error *err);
+enum { STJ_FINGERPRINT_BYTES = 17 };
+void stj_run_fingerprint(const char *identity, char fingerprint[STJ_FINGERPRINT_BYTES]);
+
+/* text <- the first difference of two identities, in words: "x where the run has y"; empty when
+ * there is none. */
+void stj_run_difference(const char *now, const char *recorded, char *text, size_t size);
+
+/* The folder of a run. */
+enum stj_folder_state {
+    STJ_FOLDER_ABSENT,
+    STJ_FOLDER_FREE,     /* empty, or only with what an incomplete run left */
+    STJ_FOLDER_COMPLETE, /* holds a trajectory */
+};
+
+/* *state <- what `dir` is; STJ_EEXIST when it is something that no run made. */
+enum stj_status stj_folder_look(const char *dir, enum stj_folder_state *state,
+                                struct stj_error *err);
+
+/* Make the folder if `state` is ABSENT, and see that a file of `bytes` bytes can be written
+ * there. */
+enum stj_status stj_folder_prepare(const char *dir, enum stj_folder_state state, size_t bytes,
+                                   struct stj_error *err);
+
+/* Remove the results, logs and temporary files of a run; its config and trajectory stay. */
+void stj_folder_clear_results(const char *dir);
+
+/* *path <- a file in the folder (owned by the caller). */
+#define STJ_CONFIG_NAME "config.yaml"
+#define STJ_TRAJECTORY_NAME "trajectory.h5"
+
+#endif

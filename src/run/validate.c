@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/validate.c: a run checked against itself.
+ *
+ *   adjoint             |<Jx,y> - <x,J'y>| relative, over 5 Gaussian pairs     at most 1e-12
+ *   finite differences  whole trainings from theta_0 +- h x against J x        at most 1e-6
+ *   replay              training again from theta_0                            the same bits
+ *   dense               top singular values against LAPACK's of the dense J    at most 1e-9 sigma_1
+ *
+ * The limits: J x and J'y are sums of n_steps products whose rounding errors stay near eps =
+ * 1e-16 of their norms, so 1e-12 leaves room for four digits of growth; central differences have
+ * an error of order h^2 + eps/h, 1e-10 at the best h, of a map that can magnify it by sigma_1.
+ */
+#include <math.h>
+#include <spectraj/svd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "op/training_jacobian.h"
+#include "run/run_internal.h"
+
+enum { ADJOINT_PAIRS = 5, DENSE_TOP = 5 };
+static const double adjoint_limit = 1e-12;
+static const double difference_limit = 1e-6;
+static const double dense_limit_error = 1e-9;
+
+/* A training that is compared with a recorded one, state by state. */
+struct replay {
+    struct stj_trajectory *trajectory;
+    size_t n_state;
+    bool identical;
+};
+
+static enum stj_status compare_state(void *ctx, size_t t, const real *state, double loss,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct replay *replay = ctx;
+    struct stj_trajectory_view view;
+    STJ_TRY(stj_trajectory_visit(replay->trajectory, t, 1, &view, err));
+    if (memcmp(state, view.state, replay->n_state * sizeof *state) != 0)
+        replay->identical = false;
+    if (t < stj_trajectory_n_steps(replay->trajectory) &&
+        memcmp(&loss, &stj_trajectory_loss(replay->trajectory)[t], sizeof loss) != 0)
+        replay->identical = false;
+out:
+    return st;
+}
+
+static enum stj_status check_replay(struct stj_run *run, const struct stj_progress *progress,
+                                    bool *identical, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_view view;
+    real *state = NULL;
+    struct replay replay = {.trajectory = run->trajectory, .identical = true};
+    replay.n_state =
+        (1 + stj_trajectory_n_slots(run->trajectory)) * stj_trajectory_n_params(run->trajectory);
+    STJ_TRY(stj_new(&state, replay.n_state, sizeof *state, err));
+    STJ_TRY(stj_trajectory_visit(run->trajectory, 0, 1, &view, err));
+    memcpy(state, view.state, replay.n_state * sizeof *state);
+    STJ_TRY(stj_train(run->problem, &run->recipe, 0, run->n_steps, state, compare_state, &replay,
+                      progress, err));
+    *identical = replay.identical;
+out:
+    free(state);
+    return st;
+}
+
+/* sigma[n] <- all singular values, from the dense Jacobian. */
+static enum stj_status dense_values(struct stj_op *op, const struct stj_progress *progress,
+                                    double *sigma, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *a = NULL;
+    size_t n = stj_op_n_cols(op);
+    size_t size = 0;
+    STJ_TRY(stj_size_mul(n, n, &size, err));
+    STJ_TRY(stj_new(&a, size, sizeof *a, err));
+    STJ_TRY(stj_op_densify(op, 0, a, n, progress, err));
+    struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
+    st = stj_gesdd(n, n, a, n, sigma, NULL, NULL, err);
+    stj_blas_guard_give(guard);
+out:
+    free(a);
+    return st;
+}
+
+static enum stj_status compare_dense(struct stj_op *op, uint64_t seed,
+                                     const struct stj_progress *progress, double *error,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_svd_settings settings = stj_svd_settings_default();
+    struct stj_svd_result *result = NULL;
+    double *sigma = NULL;
+    size_t n = stj_op_n_cols(op);
+    settings.top = n < DENSE_TOP ? n : DENSE_TOP;
+    settings.seed = seed;
+    if (progress)
+        settings.progress = *progress;
+    STJ_TRY(stj_new(&sigma, n, sizeof *sigma, err));
+    STJ_TRY(dense_values(op, progress, sigma, err));
+    STJ_TRY(stj_svd_solve(op, &settings, &result, err));
+    STJ_CHECK(err, result->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
+              "validation was interrupted");
+    *error = result->top.k < settings.top ? (double)INFINITY : 0; /* a missing pair is a failure */
+    for (size_t i = 0; i < result->top.k; i++)
+        *error = fmax(*error, fabs(result->top.sigma[i] - sigma[i]) / sigma[0]);
+out:
+    stj_svd_result_destroy(result);
+    free(sigma);
+    return st;
+}
+
+enum stj_status stj_run_validate(struct stj_run *run, uint64_t seed, size_t dense_limit,
+                                 const struct stj_progress *progress, struct stj_validation *v,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_op *op = NULL;
+    *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
+    STJ_TRY(stj_run_jacobian(run, 0, 0, 0, &op, err));
+    STJ_TRY(stj_progress_report(progress, "adjoint identity", 0, 1, err));
+    STJ_TRY(stj_op_adjoint_error(op, ADJOINT_PAIRS, seed, &v->adjoint_error, err));
+    STJ_TRY(stj_finite_difference_error(op, seed, &v->finite_difference_error,
+                                        &v->finite_difference_step, progress, err));
+    STJ_TRY(check_replay(run, progress, &v->replay_identical, err));
+    if (stj_network_n_params(run->net) <= dense_limit)
+        STJ_TRY(compare_dense(op, seed, progress, &v->dense_max_sigma_error, err));
+    v->passed = v->adjoint_error <= adjoint_limit &&
+                v->finite_difference_error <= difference_limit && v->replay_identical &&
+                (isnan(v->dense_max_sigma_error) || v->dense_max_sigma_error <= dense_limit_error);
+out:
+    stj_op_destroy(op);
+    return st;
+}
