@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/cli.c: messages, standard streams, signals, exit status, common settings.
+ *
+ * SIGPIPE keeps its default action: a reader that has gone ends the command quietly, as in any other
+ * pipeline.  Every other failure to write is an error.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SVD_TOP_DEFAULT = 20 };
+
+void cli_keep_standard_streams(void)
+{
+    /* The wrong direction on purpose: reading or writing a stream that its caller closed fails. */
+    static const int mode[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+            (void)!open("/dev/null", mode[fd]);
+    }
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+void cli_catch_signals(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    const int numbers[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction old;
+        /* What the parent ignores (nohup, a background job) stays ignored. */
+        if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
+    }
+    /* A full disk or a file size limit is an error of write(), not the end of the process. */
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+bool cli_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+static void complain(const char *kind, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void complain(const char *kind, const char *format, va_list args)
+{
+    char text[2 * STJ_ERROR_TEXT_MAX];
+    cli_progress_end();
+    vsnprintf(text, sizeof text, format, args);
+    for (char *p = text; *p; p++) {
+        if ((unsigned char)*p < ' ')
+            *p = ' ';
+    }
+    fprintf(stderr, "spectraj: %s%s\n", kind, text);
+}
+
+void cli_complain(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    complain("", format, args);
+    va_end(args);
+}
+
+void cli_warn(const struct cli *cli, const char *format, ...)
+{
+    va_list args;
+    if (cli->args.shared.quiet)
+        return;
+    va_start(args, format);
+    complain("warning: ", format, args);
+    va_end(args);
+}
+
+bool cli_close_output(void)
+{
+    bool lost = ferror(stdout) != 0;
+    errno = 0;
+    lost = fclose(stdout) != 0 || lost;
+    if (lost)
+        cli_complain("standard output could not be written: %s",
+                     errno ? strerror(errno) : "input/output error");
+    return !lost;
+}
+
+int cli_failed(enum stj_status status)
+{
+    return status == STJ_EINTERRUPTED ? CLI_INTERRUPTED : CLI_ERROR;
+}
+
+int cli_svd_exit(const struct stj_svd_result *result)
+{
+    if (result->stop == STJ_STOP_INTERRUPTED)
+        return CLI_INTERRUPTED;
+    return result->converged < result->requested ? CLI_NOT_CONVERGED : CLI_DONE;
+}
+
+struct stj_analysis_settings cli_analysis_settings(const struct cli *cli)
+{
+    const struct args_shared *shared = &cli->args.shared;
+    return (struct stj_analysis_settings){.force = shared->force,
+                                          .tag = shared->tag,
+                                          .from = shared->from,
+                                          .to = shared->to,
+                                          .memory_bytes = shared->memory};
+}
+
+struct stj_svd_settings cli_svd_settings(const struct cli *cli, const struct stj_run *run)
+{
+    struct stj_svd_settings settings = stj_svd_settings_default();
+    struct stj_run_analysis analysis;
+    stj_run_get_analysis(run, &analysis);
+    settings.top = analysis.has_svd ? analysis.svd_top : SVD_TOP_DEFAULT;
+    settings.progress = cli->progress;
+    if (cli->args.shared.seed_given)
+        settings.seed = cli->args.shared.seed;
+    return settings;
+}

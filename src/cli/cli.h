@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/cli.h: what the subcommands share: the parsed command line, progress, messages, exit status. */
+#ifndef STJ_CLI_CLI_H
+#define STJ_CLI_CLI_H
+
+#include <spectraj/progress.h>
+#include <spectraj/report.h>
+#include <spectraj/results.h>
+
+#include "args.h"
+
+enum cli_exit {
+    CLI_DONE = 0,
+    CLI_ERROR = 1,
+    CLI_NOT_CONVERGED = 2, /* ran, but not converged or not validated */
+    CLI_INTERRUPTED = 130, /* 128 + SIGINT, as a shell has it */
+};
+
+struct cli {
+    const struct command *command;
+    struct args args;
+    struct stj_progress progress; /* for the library */
+    enum stj_report_format format;
+    struct stj_error err; /* of the command; printed by main */
+};
+
+/* The commands; main.c has the table. */
+extern const struct command command_train;
+extern const struct command command_info;
+extern const struct command command_svd;
+extern const struct command command_dense;
+extern const struct command command_validate;
+extern const struct command command_run;
+extern const struct command command_plot;
+
+/* Descriptors 0 to 2 are open from here on, so that no file of ours becomes standard output. */
+void cli_keep_standard_streams(void);
+
+/* The first SIGINT or SIGTERM asks the work to stop; the second ends the process. */
+void cli_catch_signals(void);
+bool cli_interrupted(void);
+
+/* Progress on standard error as --progress and --quiet say; cli_progress_end wipes the bar away
+ * before anything else is printed. */
+struct stj_progress cli_progress(const struct args_shared *shared);
+void cli_progress_end(void);
+
+/* One line "spectraj: ..." on standard error, whatever the text contains. */
+void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Say it unless --quiet. */
+void cli_warn(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Close standard output; false, with a message printed, when something written to it was lost. */
+bool cli_close_output(void);
+
+/* The exit status for a failed call: CLI_INTERRUPTED or CLI_ERROR. */
+int cli_failed(enum stj_status status);
+
+/* CLI_DONE, or why the result is not what was asked for. */
+int cli_svd_exit(const struct stj_svd_result *result);
+
+/* The options that every analysis has. */
+struct stj_analysis_settings cli_analysis_settings(const struct cli *cli);
+
+/* Solver settings of a run: --seed, progress, and the number of pairs its config asks for. */
+struct stj_svd_settings cli_svd_settings(const struct cli *cli, const struct stj_run *run);
+
+#endif

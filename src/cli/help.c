@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/help.c: the help of a command, from its table. */
+#include "args.h"
+
+#include <string.h>
+
+enum { DOC_COLUMN = 29, RIGHT_MARGIN = 79, DOC_MAX = 512 };
+
+/* Words from column `column` on, wrapped at the margin and indented to DOC_COLUMN. */
+static void print_wrapped(FILE *out, size_t column, const char *text)
+{
+    fprintf(out, "%*s", column < DOC_COLUMN ? (int)(DOC_COLUMN - column) : 0, "");
+    if (column >= DOC_COLUMN)
+        fprintf(out, "\n%*s", DOC_COLUMN, "");
+    column = DOC_COLUMN;
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (column > DOC_COLUMN && column + 1 + word > RIGHT_MARGIN) {
+            fprintf(out, "\n%*s", DOC_COLUMN, "");
+            column = DOC_COLUMN;
+        } else if (column > DOC_COLUMN) {
+            fputc(' ', out);
+            column++;
+        }
+        fprintf(out, "%.*s", (int)word, text);
+        column += word;
+        text += word;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+static void print_option(FILE *out, const struct args_option *row)
+{
+    char head[96], doc[DOC_MAX];
+    char letter[8] = "    ";
+    if (row->letter)
+        snprintf(letter, sizeof letter, "-%c, ", row->letter);
+    snprintf(head, sizeof head, "  %s--%s%s%s", letter, row->name, row->metavar ? " " : "",
+             row->metavar ? row->metavar : "");
+    snprintf(doc, sizeof doc, "%s%s%s%s%s", row->doc, row->required ? " (required)" : "",
+             row->fallback ? " (default: " : "", row->fallback ? row->fallback : "",
+             row->fallback ? ")" : "");
+    fputs(head, out);
+    print_wrapped(out, strlen(head), doc);
+}
+
+void args_print_help(FILE *out, const struct command *command)
+{
+    bool shared = false;
+    const struct args_option *row = NULL;
+    fprintf(out, "Usage: spectraj %s [OPTION]... %s\n\n%s\nOptions:\n", command->name,
+            command->positional, command->description);
+    for (size_t i = 0; (row = args_row(command, i, &shared)); i++)
+        print_option(out, row);
+    fprintf(out, "\nExit status:\n"
+                 "    0  done\n"
+                 "    1  error: one line on standard error says what, where, and the remedy\n");
+    if (command->unconverged)
+        fprintf(out, "    2  %s\n", command->unconverged);
+    fprintf(out, "  130  interrupted\n\nExample:\n%s", command->example);
+}

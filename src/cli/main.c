@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/main.c: the command spectraj: a table of subcommands. */
+#include "cli.h"
+
+#include <spectraj/version.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+    &command_train,    &command_info, &command_svd, &command_dense,
+    &command_validate, &command_plot, &command_run,
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[N_COMMANDS + 1] = {"help"};
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        names[i + 1] = commands[i]->name;
+    const char *near = args_nearest(name, names, N_COMMANDS + 1);
+    if (near)
+        cli_complain("there is no command '%s'; did you mean '%s'?", name, near);
+    else
+        cli_complain("there is no command '%s' (spectraj --help lists them)", name);
+    return CLI_ERROR;
+}
+
+static int print_overview(void)
+{
+    printf("Usage: spectraj COMMAND [OPTION]... [ARGUMENT]...\n\n"
+           "The singular spectrum of neural-network training, J = d theta_n / d theta_0,\n"
+           "without forming J.\n\nCommands:\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    printf("  %-10s %s\n\n"
+           "'spectraj COMMAND --help' says more; 'spectraj --version' what this build is made of.\n"
+           "Exit status: 0 done, 1 error, 2 ran but not converged or not validated,\n"
+           "130 interrupted.\n",
+           "help", "help on a command");
+    return CLI_DONE;
+}
+
+static int print_version(void)
+{
+    printf("spectraj %s\n%s", stj_version(), stj_build_summary());
+    size_t length = stj_runtime_summary(NULL, 0);
+    char *text = malloc(length + 1);
+    if (text) {
+        stj_runtime_summary(text, length + 1);
+        fputs(text, stdout);
+    }
+    free(text);
+    return CLI_DONE;
+}
+
+static int print_help(int argc, char **argv)
+{
+    if (argc < 3)
+        return print_overview();
+    const struct command *command = find_command(argv[2]);
+    if (!command)
+        return unknown_command(argv[2]);
+    args_print_help(stdout, command);
+    return CLI_DONE;
+}
+
+/* Parse the command line into the struct of the command's own options, and go. */
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct cli cli = {.command = command};
+    void *options = calloc(1, command->options_size + 1);
+    int status = CLI_ERROR;
+    if (!options) {
+        cli_complain("out of memory");
+        return CLI_ERROR;
+    }
+    if (args_parse(command, argc, argv, &cli.args, options, &cli.err) != STJ_OK) {
+        status = CLI_ERROR;
+    } else if (cli.args.shared.help) {
+        args_print_help(stdout, command);
+        status = CLI_DONE;
+    } else if (cli.args.listed) {
+        status = CLI_DONE;
+    } else {
+        cli.format = cli.args.shared.json ? STJ_REPORT_JSON : STJ_REPORT_TEXT;
+        cli.progress = cli_progress(&cli.args.shared);
+        if (cli.args.shared.threads_given)
+            stj_set_threads(cli.args.shared.threads);
+        cli_catch_signals();
+        status = command->run(&cli, options);
+        cli_progress_end();
+    }
+    if (cli.err.code != STJ_OK)
+        cli_complain("%s", cli.err.text);
+    free(options);
+    return status;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    if (argc < 2) {
+        cli_complain("no command was given (spectraj --help lists them)");
+        return CLI_ERROR;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return print_overview();
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+        return print_version();
+    if (strcmp(word, "help") == 0)
+        return print_help(argc, argv);
+    const struct command *command = find_command(word);
+    if (!command)
+        return unknown_command(word);
+    return run_command(command, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    cli_keep_standard_streams();
+    int status = dispatch(argc, argv);
+    /* An error that was told already needs no second line. */
+    if (status == CLI_ERROR)
+        fflush(stdout);
+    else if (!cli_close_output())
+        status = CLI_ERROR;
+    return status;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/plot.c: spectraj plot: figures of a run. */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct plot_options {
+    const char *output;
+    bool terminal;
+};
+
+enum { FIGURE_MAX = 32, PATH_SIZE = 4096 };
+
+static void list_figures(FILE *out)
+{
+    const char *name = NULL;
+    const char *doc = NULL;
+    for (size_t i = 0; stj_report_figure(i, &name, &doc); i++)
+        fprintf(out, "%-12s %s\n", name, doc);
+}
+
+/* *figure <- the figure asked for; without one, the first of the list. */
+static enum stj_status choose_figure(const struct cli *cli, const char **figure,
+                                     struct stj_error *err)
+{
+    const char *names[FIGURE_MAX];
+    const char *doc = NULL;
+    size_t n = 0;
+    while (n < FIGURE_MAX && stj_report_figure(n, &names[n], &doc))
+        n++;
+    *figure = cli->args.n_positional > 1 ? cli->args.positional[1] : names[0];
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(*figure, names[i]) == 0)
+            return STJ_OK;
+    }
+    const char *near = args_nearest(*figure, names, n);
+    if (near)
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "there is no figure '%s'; did you mean '%s'?", *figure, near);
+    return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                         "there is no figure '%s' (spectraj plot RUN help lists them)", *figure);
+}
+
+/* path <- RUN/figures/FIGURE.svg; the folder is made. */
+static enum stj_status default_path(const char *run, const char *figure, char path[PATH_SIZE],
+                                    struct stj_error *err)
+{
+    int n = snprintf(path, PATH_SIZE, "%s/figures", run);
+    if (n > 0 && n < PATH_SIZE && mkdir(path, 0777) != 0 && errno != EEXIST)
+        return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "%s could not be created: %s", path,
+                             strerror(errno));
+    n = snprintf(path, PATH_SIZE, "%s/figures/%s.svg", run, figure);
+    if (n < 0 || n >= PATH_SIZE)
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "the path of the run is longer than %d bytes", PATH_SIZE);
+    return STJ_OK;
+}
+
+static enum stj_status check_options(const struct cli *cli, const struct plot_options *o,
+                                     struct stj_error *err)
+{
+    if (o->terminal && o->output)
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "--terminal and --output exclude each other");
+    if (o->terminal && cli->args.shared.json)
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "--terminal and --json exclude each other");
+    return STJ_OK;
+}
+
+static int plot(struct cli *cli, const void *options)
+{
+    const struct plot_options *o = options;
+    const char *figure = NULL;
+    const char *path = o->output;
+    char path_text[PATH_SIZE];
+    struct stj_run *run = NULL;
+
+    if (cli->args.n_positional > 1 && strcmp(cli->args.positional[1], "help") == 0) {
+        list_figures(stdout);
+        return CLI_DONE;
+    }
+    enum stj_status st = check_options(cli, o, &cli->err);
+    if (st == STJ_OK)
+        st = choose_figure(cli, &figure, &cli->err);
+    if (st == STJ_OK)
+        st = stj_run_open(cli->args.positional[0], &run, &cli->err);
+    if (st == STJ_OK && !o->terminal && !path) {
+        st = default_path(cli->args.positional[0], figure, path_text, &cli->err);
+        path = path_text;
+    }
+    if (st == STJ_OK)
+        st = stj_report_plot(stdout, cli->format, run, cli->args.shared.tag, figure, path,
+                             &cli->err);
+    stj_run_destroy(run);
+    return st == STJ_OK ? CLI_DONE : cli_failed(st);
+}
+
+static const struct args_option options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .type = ARGS_TEXT,
+     .offset = offsetof(struct plot_options, output),
+     .metavar = "FILE",
+     .doc = "draw into FILE; its ending says how: .svg, .pdf or .png (default: "
+            "RUN/figures/FIGURE.svg)"},
+    {.name = "terminal",
+     .letter = 't',
+     .type = ARGS_FLAG,
+     .offset = offsetof(struct plot_options, terminal),
+     .doc = "draw with characters on standard output"},
+    {.name = NULL},
+};
+
+const struct command command_plot = {
+    .name = "plot",
+    .summary = "draw a figure of a run with gnuplot",
+    .positional = "RUN [FIGURE]",
+    .min_positional = 1,
+    .max_positional = 2,
+    .description =
+        "Draw stored results: FIGURE is 'spectrum' (the default; singular values against their\n"
+        "index, from dense.h5, else svd.h5) or 'loss' (the training's batch losses).  'help'\n"
+        "as FIGURE lists them.  Needs gnuplot.\n",
+    .shared = ARGS_TAG,
+    .options = options,
+    .options_size = sizeof(struct plot_options),
+    .example = "  spectraj plot digits-run --terminal\n"
+               "  spectraj plot digits-run loss -o loss.pdf\n",
+    .run = plot,
+};

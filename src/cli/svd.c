@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/svd.c: spectraj svd: singular pairs of the training Jacobian, matrix-free. */
+#include "cli.h"
+
+struct svd_options {
+    size_t top, bottom, ncv;
+    bool top_given, tol_given; /* not first: offset 0 means that nothing is noted */
+    double tol, max_applications, max_seconds;
+    const char *method;
+};
+
+static enum stj_status settings_of(const struct cli *cli, const struct svd_options *o,
+                                   const struct stj_run *run, struct stj_svd_settings *settings,
+                                   struct stj_error *err)
+{
+    if (o->bottom > 0)
+        return stj_error_set(err, STJ_EUNSUPPORTED, __FILE__, __LINE__,
+                             "--bottom %zu: the smallest singular values are not available yet; "
+                             "leave --bottom out",
+                             o->bottom);
+    *settings = cli_svd_settings(cli, run);
+    if (o->top_given)
+        settings->top = o->top;
+    if (o->tol_given)
+        settings->tol = o->tol;
+    settings->ncv = o->ncv;
+    settings->method = o->method;
+    settings->max_applications = o->max_applications;
+    settings->max_seconds = o->max_seconds;
+    return STJ_OK;
+}
+
+/* What the config asks for and this command line, silently, would not give. */
+static void warn_of_bottom(const struct cli *cli, const struct svd_options *o,
+                           const struct stj_run *run)
+{
+    struct stj_run_analysis analysis;
+    stj_run_get_analysis(run, &analysis);
+    if (!o->top_given && analysis.has_svd && analysis.svd_bottom > 0)
+        cli_warn(cli,
+                 "the config's analysis.svd.bottom = %zu is left out: the smallest singular values "
+                 "are not available yet",
+                 analysis.svd_bottom);
+}
+
+static int svd(struct cli *cli, const void *options)
+{
+    const struct svd_options *o = options;
+    const struct stj_analysis_settings analysis = cli_analysis_settings(cli);
+    struct stj_svd_settings settings;
+    struct stj_svd_result *result = NULL;
+    struct stj_run *run = NULL;
+    bool stored = false;
+    int status = CLI_DONE;
+
+    enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
+    if (st == STJ_OK)
+        st = settings_of(cli, o, run, &settings, &cli->err);
+    if (st == STJ_OK)
+        warn_of_bottom(cli, o, run);
+    if (st == STJ_OK)
+        st = stj_analysis_svd(run, &settings, &analysis, &result, &stored, &cli->err);
+    cli_progress_end();
+    if (st == STJ_OK)
+        st = stj_report_svd(stdout, cli->format, result, &cli->err);
+    status = st == STJ_OK ? cli_svd_exit(result) : cli_failed(st);
+    stj_svd_result_destroy(result);
+    stj_run_destroy(run);
+    return status;
+}
+
+static void list_methods(FILE *out)
+{
+    const char *name = NULL;
+    const char *doc = NULL;
+    for (size_t i = 0; stj_svd_method(i, &name, &doc); i++)
+        fprintf(out, "%-12s %s\n", name, doc);
+}
+
+static const struct args_option options[] = {
+    {.name = "top",
+     .letter = 'k',
+     .type = ARGS_SIZE,
+     .offset = offsetof(struct svd_options, top),
+     .given_offset = offsetof(struct svd_options, top_given),
+     .min = 1,
+     .max = 1e9,
+     .metavar = "K",
+     .doc = "how many of the largest singular values (default: the config's analysis.svd.top, "
+            "else 20)"},
+    {.name = "bottom",
+     .type = ARGS_SIZE,
+     .offset = offsetof(struct svd_options, bottom),
+     .fallback = "0",
+     .metavar = "K",
+     .doc = "how many of the smallest; not available yet"},
+    {.name = "ncv",
+     .type = ARGS_SIZE,
+     .offset = offsetof(struct svd_options, ncv),
+     .min = 2,
+     .max = 1e9,
+     .metavar = "M",
+     .doc = "basis vectors to keep, more than K (default: about 2.4 K)"},
+    {.name = "tol",
+     .type = ARGS_REAL,
+     .offset = offsetof(struct svd_options, tol),
+     .given_offset = offsetof(struct svd_options, tol_given),
+     .min = 0,
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .metavar = "TOL",
+     .doc = "a pair is converged when |J'u - sigma v| is at most TOL sigma_1 (default: 1e-10)"},
+    {.name = "method",
+     .type = ARGS_TEXT,
+     .offset = offsetof(struct svd_options, method),
+     .list = list_methods,
+     .metavar = "NAME",
+     .doc = "how; 'help' lists the methods (default: automatic)"},
+    {.name = "max-applications",
+     .type = ARGS_REAL,
+     .offset = offsetof(struct svd_options, max_applications),
+     .min = 1,
+     .max = 1e15,
+     .metavar = "N",
+     .doc = "stop after about N products with J and J' together (default: no limit)"},
+    {.name = "max-seconds",
+     .type = ARGS_REAL,
+     .offset = offsetof(struct svd_options, max_seconds),
+     .min = 0,
+     .max = 1e9,
+     .above_min = true,
+     .metavar = "T",
+     .doc = "stop after about T seconds (default: no limit)"},
+    {.name = NULL},
+};
+
+const struct command command_svd = {
+    .name = "svd",
+    .summary = "largest singular values and vectors of the training Jacobian",
+    .positional = "RUN",
+    .min_positional = 1,
+    .max_positional = 1,
+    .description =
+        "Find singular pairs of J = d theta_n / d theta_0 without forming J, and keep them in\n"
+        "RUN/svd.h5.  Asking the same again prints what is stored.  Running out of a budget is\n"
+        "not an error: what converged is printed and kept, and the exit status is 2.\n",
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE | ARGS_WINDOW,
+    .options = options,
+    .options_size = sizeof(struct svd_options),
+    .unconverged = "fewer pairs than asked for have converged",
+    .example = "  spectraj svd digits-run --top 50\n"
+               "  spectraj svd digits-run --top 10 --from 0 --to 100 --tag early --json\n",
+    .run = svd,
+};

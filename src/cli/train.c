@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/train.c: spectraj train: train once and record the trajectory. */
+#include "cli.h"
+
+struct train_options {
+    const char *output;
+};
+
+static int train(struct cli *cli, const void *options)
+{
+    const struct train_options *o = options;
+    const struct stj_run_train_settings settings = {.force = cli->args.shared.force,
+                                                    .seed_given = cli->args.shared.seed_given,
+                                                    .seed = cli->args.shared.seed,
+                                                    .progress = cli->progress};
+    struct stj_run *run = NULL;
+    enum stj_status st =
+        stj_run_train(cli->args.positional[0], o->output, &settings, &run, &cli->err);
+    cli_progress_end();
+    if (st == STJ_OK)
+        st = stj_report_train(stdout, cli->format, run, &cli->err);
+    stj_run_destroy(run);
+    return st == STJ_OK ? CLI_DONE : cli_failed(st);
+}
+
+static const struct args_option options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .type = ARGS_TEXT,
+     .required = true,
+     .offset = offsetof(struct train_options, output),
+     .metavar = "RUN",
+     .doc = "directory of the run, created when there is none"},
+    {.name = NULL},
+};
+
+const struct command command_train = {
+    .name = "train",
+    .summary = "train a network once and record the trajectory",
+    .positional = "CONFIG -o RUN",
+    .min_positional = 1,
+    .max_positional = 1,
+    .description =
+        "Train the network of the YAML file CONFIG and record every state of the training in\n"
+        "the directory RUN: config.yaml (the resolved config) and trajectory.h5.  A training\n"
+        "that fails leaves no half-written file.\n",
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_FORCE,
+    .options = options,
+    .options_size = sizeof(struct train_options),
+    .example = "  spectraj train digits.yaml -o digits-run\n",
+    .run = train,
+};
