@@ -1,0 +1,20 @@
+# The examples, installed with their data: one file per line.
+digitsdir = $(pkgdatadir)/examples/digits
+dist_digits_DATA =
+dist_digits_DATA += %reldir%/digits/README.md
+dist_digits_DATA += %reldir%/digits/digits.csv.gz
+dist_digits_DATA += %reldir%/digits/digits.yaml
+dist_digits_DATA += %reldir%/digits/inputs_noise.npy
+dist_digits_DATA += %reldir%/digits/labels_shuffled.npy
+dist_digits_DATA += %reldir%/digits/test_inputs_noise.npy
+dist_digits_DATA += %reldir%/digits/test_rows.txt
+dist_digits_DATA += %reldir%/digits/theta0.npy
+dist_digits_DATA += %reldir%/digits/train_rows.txt
+
+# The C examples are built with everything else, from the public headers alone, and installed as
+# source.
+exampledir = $(pkgdatadir)/examples
+dist_example_DATA = %reldir%/top-values.c
+noinst_PROGRAMS += %reldir%/top-values
+%canon_reldir%_top_values_CPPFLAGS = $(STJ_CPPFLAGS) -I$(top_srcdir)/include
+%canon_reldir%_top_values_LDADD = libspectraj.la

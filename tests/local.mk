@@ -1,0 +1,71 @@
+# The tests.  Names: t- examples by unit, p- random properties, o- oracles, bad- error paths,
+# cli- the command; other scripts are about the source tree and the built library.
+#
+# A C test is one line below: its source is tests/NAME.c, and it links everything in src/ but the
+# command, the helpers, and Check.  A script is one line further down, and finds in its environment
+# top_srcdir and top_builddir (absolute), SPECTRAJ (the program), CC and NM.
+# Exit codes as automake wants them: 0 passed, 77 skipped, 99 could not even start, else failed.
+
+check_PROGRAMS += %reldir%/o-quadratic
+check_PROGRAMS += %reldir%/o-svd
+check_PROGRAMS += %reldir%/p-layers
+check_PROGRAMS += %reldir%/p-losses
+check_PROGRAMS += %reldir%/p-network
+check_PROGRAMS += %reldir%/p-optimizers
+check_PROGRAMS += %reldir%/t-config
+check_PROGRAMS += %reldir%/t-dataset
+check_PROGRAMS += %reldir%/t-file
+check_PROGRAMS += %reldir%/t-h5
+check_PROGRAMS += %reldir%/t-initializers
+check_PROGRAMS += %reldir%/t-libraries
+check_PROGRAMS += %reldir%/t-option
+check_PROGRAMS += %reldir%/t-readers
+check_PROGRAMS += %reldir%/t-run
+check_PROGRAMS += %reldir%/t-schedules
+check_PROGRAMS += %reldir%/t-trajectory
+check_PROGRAMS += %reldir%/t-yaml
+
+# Helpers shared by C tests, headers included, one file per line.
+check_LTLIBRARIES += libtestkit.la
+libtestkit_la_SOURCES =
+libtestkit_la_SOURCES += %reldir%/expect.h
+libtestkit_la_SOURCES += %reldir%/layer_subject.c
+libtestkit_la_SOURCES += %reldir%/layer_subject.h
+libtestkit_la_SOURCES += %reldir%/scratch.c
+libtestkit_la_SOURCES += %reldir%/scratch.h
+libtestkit_la_SOURCES += %reldir%/small_run.c
+libtestkit_la_SOURCES += %reldir%/small_run.h
+libtestkit_la_SOURCES += %reldir%/temp_files.c
+libtestkit_la_SOURCES += %reldir%/temp_files.h
+
+# Scripts, one per line.
+test_scripts =
+test_scripts += %reldir%/headers.sh
+test_scripts += %reldir%/includes.sh
+test_scripts += %reldir%/symbols.sh
+
+# Scripts that only run on demand.
+dist_check_SCRIPTS += %reldir%/format.sh
+
+# Below: what serves all tests and need not change when one is added.
+AM_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags) -I$(top_srcdir)/%reldir% $(CHECK_CFLAGS)
+LDADD = libtestkit.la libspectraj_core.la $(CHECK_LIBS)
+
+dist_check_SCRIPTS += $(test_scripts)
+TESTS += $(check_PROGRAMS) $(test_scripts)
+TEST_EXTENSIONS = .sh
+SH_LOG_COMPILER = $(SHELL)
+# Tests run beside each other, so threads that wait must not spin.
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	top_builddir='$(abs_top_builddir)'; export top_builddir; \
+	SPECTRAJ='$(abs_top_builddir)/spectraj$(EXEEXT)'; export SPECTRAJ; \
+	CC='$(CC)'; export CC; NM='$(NM)'; export NM; \
+	CLANG_FORMAT='$(CLANG_FORMAT)'; export CLANG_FORMAT; \
+	OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
+if SANITIZERS
+# A sanitized test is a few times slower than a plain one.
+AM_TESTS_ENVIRONMENT += \
+	CK_TIMEOUT_MULTIPLIER=10; export CK_TIMEOUT_MULTIPLIER; \
+	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
+endif

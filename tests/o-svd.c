@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/o-svd.c: singular pairs of operators whose singular values are known.
+ *
+ * A = U diag(sigma) V' with random orthogonal U, V, applied as a callback.  What is checked is
+ * recomputed from the operator, never taken from the solver's report:
+ *     orthonormal u and v, |A v - sigma u|, |A'u - sigma v| against the reported residual, and sigma
+ *     against the truth.
+ * Rounding: products with A have error at most 3 N eps sigma_1 (three N x N products), and singular
+ * values move by no more than the norm of the perturbation (Weyl).
+ */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <spectraj/svd.h>
+
+#include "base/blas.h"
+#include "expect.h"
+#include "small_run.h"
+
+/* U diag(sigma) V', with m rows and n columns. */
+struct known {
+    size_t m, n, least;
+    double *u, *v, *sigma; /* m x least, n x least; sigma descending */
+    double *work;
+    size_t poison; /* the product with this number gets a NaN; 0: none */
+    size_t products;
+};
+
+static enum stj_status known_apply(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
+                                   size_t ldx, double *y, size_t ldy, struct stj_error *err)
+{
+    (void)err;
+    struct known *k = ctx;
+    const bool straight = trans == STJ_NO_TRANS;
+    const double *in = straight ? k->v : k->u;
+    const double *out = straight ? k->u : k->v;
+    const size_t n_in = straight ? k->n : k->m;
+    const size_t n_out = straight ? k->m : k->n;
+    for (size_t j = 0; j < nvec; j++) {
+        stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k->least, 1, n_in, 1, in, n_in, x + j * ldx,
+                  n_in, 0, k->work, k->least);
+        for (size_t i = 0; i < k->least; i++)
+            k->work[i] *= k->sigma[i];
+        stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n_out, 1, k->least, 1, out, n_out, k->work,
+                  k->least, 0, y + j * ldy, n_out);
+        k->products++;
+        if (k->products == k->poison)
+            y[j * ldy] = NAN;
+    }
+    return STJ_OK;
+}
+
+static struct known *known_create(size_t m, size_t n, uint64_t seed)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct known *k = calloc(1, sizeof *k);
+    *k = (struct known){.m = m, .n = n, .least = m < n ? m : n};
+    k->u = normal_numbers(m * k->least, seed);
+    k->v = normal_numbers(n * k->least, seed + 1);
+    EXPECT_OK(stj_qr(m, k->least, k->u, m, NULL, &err), err);
+    EXPECT_OK(stj_qr(n, k->least, k->v, n, NULL, &err), err);
+    k->sigma = calloc(k->least, sizeof *k->sigma);
+    k->work = calloc(k->least, sizeof *k->work);
+    return k;
+}
+
+static void known_free(struct known *k)
+{
+    free(k->u);
+    free(k->v);
+    free(k->sigma);
+    free(k->work);
+    free(k);
+}
+
+static struct stj_op *known_op(struct known *k)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_op *op = NULL;
+    EXPECT_OK(stj_op_create(k->m, k->n, known_apply, NULL, k, &op, &err), err);
+    return op;
+}
+
+/* |x'x - I| of a block. */
+static double loss_of_orthogonality(size_t n, size_t k, const double *x)
+{
+    double worst = 0;
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j <= i; j++)
+            worst = fmax(worst, fabs(stj_dot(n, x + i * n, x + j * n) - (i == j)));
+    return worst;
+}
+
+static void check_pairs(const char *name, struct known *k, struct stj_op *op,
+                        const struct stj_svd_result *r, double tol)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_pairs *p = &r->top;
+    const double rounding = 3 * (double)(k->m + k->n) * DBL_EPSILON * k->sigma[0];
+    double *av = calloc(k->m + k->n, sizeof *av);
+    double *atu = av + k->m;
+    ck_assert_msg(loss_of_orthogonality(k->n, p->k, p->v) <= 1e-13, "%s: v not orthonormal", name);
+    ck_assert_msg(loss_of_orthogonality(k->m, p->k, p->u) <= 1e-13, "%s: u not orthonormal", name);
+    for (size_t i = 0; i < p->k; i++) {
+        EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, p->v + i * k->n, k->n, av, k->m, &err), err);
+        EXPECT_OK(stj_op_apply(op, STJ_TRANS, 1, p->u + i * k->m, k->m, atu, k->n, &err), err);
+        stj_axpy(k->m, -p->sigma[i], p->u + i * k->m, av);
+        stj_axpy(k->n, -p->sigma[i], p->v + i * k->n, atu);
+        const double residual = stj_nrm2(k->n, atu);
+        ck_assert_msg(stj_nrm2(k->m, av) <= rounding, "%s: |A v - sigma u| = %g", name,
+                      stj_nrm2(k->m, av));
+        ck_assert_msg(fabs(residual - p->residual[i]) <= rounding,
+                      "%s: pair %zu: residual %g, reported %g", name, i, residual, p->residual[i]);
+        ck_assert_msg(residual <= tol * k->sigma[0] + rounding, "%s: pair %zu: residual %g", name,
+                      i, residual);
+        ck_assert_msg(fabs(p->sigma[i] - k->sigma[i]) <= residual + rounding,
+                      "%s: sigma_%zu = %.17g, true %.17g", name, i + 1, p->sigma[i], k->sigma[i]);
+    }
+    free(av);
+}
+
+/* Solve and check everything; the caller's budget must be enough. */
+static void solve_and_check(const char *name, struct known *k, size_t top, const char *method,
+                            uint64_t seed)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_settings settings = stj_svd_settings_default();
+    struct stj_svd_result *r = NULL;
+    struct stj_op *op = known_op(k);
+    char label[96];
+    snprintf(label, sizeof label, "%s (%s, seed %zu)", name, method ? method : "auto",
+             (size_t)seed);
+    settings.top = top;
+    settings.method = method;
+    settings.seed = seed;
+    settings.max_applications = 20000;
+    EXPECT_OK(stj_svd_solve(op, &settings, &r, &err), err);
+    const enum stj_stop want = k->sigma[0] > 0 || r->ncv == k->n ? STJ_STOP_CONVERGED
+                                                                  : STJ_STOP_INVARIANT_SUBSPACE;
+    ck_assert_msg(r->stop == want && r->top.k == top && r->converged == top,
+                  "%s: %zu of %zu pairs, %zu converged, stop %s", label, r->top.k, top,
+                  r->converged, stj_stop_text(r->stop));
+    const struct stj_op_counts counts = stj_op_counts(op);
+    ck_assert_double_eq(counts.jvp, r->counts.jvp);
+    ck_assert_double_eq(counts.vjp, r->counts.vjp);
+    ck_assert_double_eq(counts.jvp + counts.vjp, (double)k->products);
+    check_pairs(label, k, op, r, settings.tol);
+    stj_svd_result_destroy(r);
+    stj_op_destroy(op);
+}
+
+/* Spectra of an operator of n columns. */
+static double identity(size_t i, size_t n)
+{
+    (void)i;
+    (void)n;
+    return 1;
+}
+static double multiple(size_t i, size_t n)
+{
+    (void)i;
+    (void)n;
+    return 1e-7;
+}
+static double clusters(size_t i, size_t n)
+{
+    return 1 + (double)(n / 5 - i / 5);
+}
+static double deficient(size_t i, size_t n)
+{
+    return i < n / 3 ? 2 - (double)i / (double)n : 0;
+}
+static double graded(size_t i, size_t n)
+{
+    return pow(10, 6 - 22 * (double)i / (double)(n - 1));
+}
+static double bulk(size_t i, size_t n)
+{
+    return i < n / 8 ? 20 * pow(0.9, (double)i) + 1 : i < 6 * n / 8 ? 1 : 0.5;
+}
+static double zero(size_t i, size_t n)
+{
+    (void)i;
+    (void)n;
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    double (*sigma)(size_t i, size_t n);
+} spectra[] = {
+    {"identity", identity}, {"multiple of the identity", multiple},
+    {"clusters of five", clusters}, {"rank deficient", deficient},
+    {"graded from 1e6 to 1e-16", graded}, {"bulk", bulk},
+    {"zero", zero},
+};
+
+enum { N_SPECTRA = sizeof spectra / sizeof spectra[0] };
+
+START_TEST(known_spectra_are_found)
+{
+    static const size_t shapes[][2] = {{100, 100}, {120, 80}, {80, 120}};
+    for (size_t s = 0; s < 3; s++) {
+        struct known *k = known_create(shapes[s][0], shapes[s][1], 40 + s);
+        for (size_t i = 0; i < k->least; i++)
+            k->sigma[i] = spectra[_i].sigma(i, k->least);
+        solve_and_check(spectra[_i].name, k, 7, NULL, s);
+        k->products = 0;
+        solve_and_check(spectra[_i].name, k, 7, "dense", s);
+        known_free(k);
+    }
+}
+END_TEST
+
+START_TEST(tiny_operators_and_all_pairs)
+{
+    for (size_t n = 1; n <= 4; n++)
+        for (size_t top = 1; top <= n; top++) {
+            struct known *k = known_create(n, n, 60 + n);
+            for (size_t i = 0; i < n; i++)
+                k->sigma[i] = (double)(n - i);
+            solve_and_check("tiny", k, top, NULL, 3);
+            known_free(k);
+        }
+}
+END_TEST
+
+START_TEST(requests_that_make_no_sense_are_refused)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_result *r = NULL;
+    struct known *k = known_create(5, 5, 70);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = stj_svd_settings_default();
+    s.top = 6;
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_EINVAL, "top is 6", err);
+    s.top = 0;
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_EINVAL, "top is 0", err);
+    s.top = 2;
+    s.tol = 1e-17;
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_EINVAL, "tol is 1e-17", err);
+    s.tol = 1e-8;
+    s.ncv = 2;
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_EINVAL, "ncv is 2", err);
+    s.ncv = 0;
+    s.method = "arpak";
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_ECONFIG, "arpack", err);
+    ck_assert_ptr_null(r);
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+START_TEST(a_product_with_nan_is_named)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_result *r = NULL;
+    struct known *k = known_create(100, 100, 80);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = stj_svd_settings_default();
+    for (size_t i = 0; i < 100; i++)
+        k->sigma[i] = bulk(i, 100);
+    k->poison = 9;
+    s.top = 3;
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_ENONFINITE, "product 9", err);
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+/* A budget ends the iteration, is kept, and is the stop reason. */
+START_TEST(budgets_are_kept)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_result *r = NULL;
+    struct known *k = known_create(200, 200, 90);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = stj_svd_settings_default();
+    for (size_t i = 0; i < 200; i++)
+        k->sigma[i] = 1 + 1e-3 * (double)(200 - i); /* hard: no gaps */
+    s.top = 5;
+    s.max_applications = 40;
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    ck_assert_int_eq(r->stop, STJ_STOP_MAX_APPLICATIONS);
+    ck_assert_msg(r->counts.jvp + r->counts.vjp <= 40, "%g applications",
+                  r->counts.jvp + r->counts.vjp);
+    ck_assert_uint_lt(r->converged, 5);
+    stj_svd_result_destroy(r);
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("singular pairs of known operators");
+    TCase *tc = tcase_create("svd");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, known_spectra_are_found, 0, N_SPECTRA);
+    tcase_add_test(tc, tiny_operators_and_all_pairs);
+    tcase_add_test(tc, requests_that_make_no_sense_are_refused);
+    tcase_add_test(tc, a_product_with_nan_is_named);
+    tcase_add_test(tc, budgets_are_kept);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

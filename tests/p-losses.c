@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/p-losses.c: properties of every loss of the registry, on random instances; the L2 penalty;
+ * and what is said where data and loss do not fit.  Failures print the seed and the instance. */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/blas.h"
+#include "base/yaml.h"
+#include "expect.h"
+#include "small_run.h"
+
+enum { MOST = 5 * 3 * 2 * 6, N_DATA = 9, N_SEEDS = 40, TEXT = 256, K = 3 };
+
+static size_t n_kinds(void)
+{
+    size_t n = 0;
+    while (stj_losses.list[n])
+        n++;
+    return n;
+}
+
+/* A loss on a batch of random outputs. */
+struct fixture {
+    char text[TEXT];
+    struct stj_plugin plugin;
+    const struct stj_loss_ops *ops;
+    struct stj_shape out;
+    size_t batch, n, n_saved; /* samples; outputs and saved reals of all */
+    double weight;
+    size_t row[5], label[N_DATA * 6];
+    double value[N_DATA * 36];
+    struct stj_targets targets;
+    double z[MOST], z_bar[MOST], saved[2 * MOST];
+};
+
+static double value(struct fixture *f, const double *z)
+{
+    return f->ops->value(f->plugin.config, &f->out, f->batch, f->weight, z, &f->targets, f->saved);
+}
+
+static void backward(struct fixture *f, const double *z, double *z_bar)
+{
+    value(f, z);
+    f->ops->backward(f->plugin.config, &f->out, f->batch, f->weight, z_bar, z, &f->targets, f->saved);
+}
+
+static void backward_tangent(struct fixture *f, size_t nvec, const double *z_dot, double *z_bar_dot)
+{
+    value(f, f->z);
+    f->ops->backward_tangent(f->plugin.config, &f->out, f->batch, f->weight, nvec, z_bar_dot, f->z,
+                             f->saved, z_dot);
+}
+
+static void set_plugin(struct fixture *f, const char *text)
+{
+    snprintf(f->text, sizeof f->text, "%s", text);
+    parse_plugin(&stj_losses, text, &f->plugin);
+    f->ops = (const struct stj_loss_ops *)f->plugin.info;
+}
+
+static void set_shape(struct fixture *f, struct stj_rng *rng)
+{
+    f->out.n_dims = 1 + stj_rng_index(rng, 3);
+    for (size_t d = 0; d < f->out.n_dims; d++)
+        f->out.dim[d] = 1 + stj_rng_index(rng, d + 1 == f->out.n_dims ? 6 : 3 - d);
+    f->batch = 1 + stj_rng_index(rng, 5);
+    f->n = f->batch * stj_shape_size(&f->out);
+    f->n_saved = f->batch * f->ops->n_saved(&f->out);
+    ck_assert_uint_le(f->n, MOST);
+    ck_assert_uint_le(f->n_saved, 2 * MOST);
+}
+
+static void set_targets(struct fixture *f, struct stj_rng *rng)
+{
+    const size_t size = stj_shape_size(&f->out);
+    const size_t positions = stj_shape_positions(&f->out);
+    const bool limited = f->ops->max_target > f->ops->min_target;
+    for (size_t i = 0; i < 5; i++)
+        f->row[i] = stj_rng_index(rng, N_DATA);
+    for (size_t i = 0; i < N_DATA * positions; i++)
+        f->label[i] = stj_rng_index(rng, stj_shape_cols(&f->out));
+    for (size_t i = 0; i < N_DATA * size; i++)
+        f->value[i] = limited ? f->ops->min_target + (f->ops->max_target - f->ops->min_target) *
+                                                         stj_rng_uniform(rng)
+                              : stj_rng_normal(rng);
+    f->targets = (struct stj_targets){f->row, f->label, f->value};
+}
+
+static void fixture_init(struct fixture *f, size_t i_case)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_rng *rng = NULL;
+    char text[TEXT];
+    *f = (struct fixture){.weight = 0.25};
+    EXPECT_OK(stj_rng_create(i_case, STJ_STREAM_CHECK, 0, &rng, &err), err);
+    ((const struct stj_loss_ops *)stj_losses.list[i_case % n_kinds()])->sample(rng, text, sizeof text);
+    set_plugin(f, text);
+    set_shape(f, rng);
+    set_targets(f, rng);
+    for (size_t i = 0; i < f->n; i++)
+        f->z[i] = 2 * stj_rng_normal(rng);
+    stj_rng_destroy(rng);
+}
+
+static void fixture_free(struct fixture *f)
+{
+    stj_plugin_free(&f->plugin);
+}
+
+/* Central differences with h = eps^(1/3) are off by h^2 f'''/6 + eps f/h: some 1e-10 here, where the
+ * third derivatives are at most of order |x|^3 < 1e2 times the weight. */
+START_TEST(backward_is_the_slope_of_the_value)
+{
+    struct fixture f;
+    fixture_init(&f, (size_t)_i);
+    const double h = cbrt(DBL_EPSILON);
+    double z[MOST], side[2];
+    double *x = normal_numbers(f.n, (uint64_t)_i);
+    backward(&f, f.z, f.z_bar);
+    for (int s = 0; s < 2; s++) {
+        for (size_t i = 0; i < f.n; i++)
+            z[i] = f.z[i] + (s ? -h : h) * x[i];
+        side[s] = value(&f, z);
+    }
+    const double difference = (side[0] - side[1]) / (2 * h);
+    const double slope = stj_dot(f.n, f.z_bar, x);
+    ck_assert_msg(fabs(difference - slope) <= 1e-8 * stj_nrm2(f.n, x),
+                  "seed %d, %s, batch %zu: slope %.17g, difference %.17g", _i, f.text, f.batch, slope,
+                  difference);
+    free(x);
+    fixture_free(&f);
+}
+END_TEST
+
+START_TEST(backward_tangent_is_the_slope_of_backward)
+{
+    struct fixture f;
+    fixture_init(&f, (size_t)_i);
+    const double h = cbrt(DBL_EPSILON);
+    double z[MOST], side[2][MOST], tangent[MOST];
+    double *x = normal_numbers(f.n, (uint64_t)_i);
+    backward_tangent(&f, 1, x, tangent);
+    for (int s = 0; s < 2; s++) {
+        for (size_t i = 0; i < f.n; i++)
+            z[i] = f.z[i] + (s ? -h : h) * x[i];
+        backward(&f, z, side[s]);
+    }
+    for (size_t i = 0; i < f.n; i++) {
+        const double difference = (side[0][i] - side[1][i]) / (2 * h);
+        ck_assert_msg(fabs(difference - tangent[i]) <= 1e-8 * stj_nrm2(f.n, x),
+                      "seed %d, %s, output %zu: tangent %.17g, difference %.17g", _i, f.text, i,
+                      tangent[i], difference);
+    }
+    free(x);
+    fixture_free(&f);
+}
+END_TEST
+
+/* Column j of a block of nvec, [rows][nvec][cols]. */
+static void column(const struct fixture *f, size_t nvec, size_t j, const double *block, double *x)
+{
+    const size_t cols = stj_shape_cols(&f->out);
+    for (size_t i = 0; i < f->n; i++)
+        x[i] = block[(i / cols * nvec + j) * cols + i % cols];
+}
+
+/* A block is done item by item and tangent by tangent, in the same order as a column: same bits. */
+START_TEST(hessians_are_symmetric_and_blocks_equal_columns)
+{
+    struct fixture f;
+    fixture_init(&f, (size_t)_i);
+    double y[K * MOST], one[MOST], xj[K][MOST], yj[K][MOST];
+    double *x = normal_numbers(K * f.n, (uint64_t)_i);
+    backward_tangent(&f, K, x, y);
+    for (size_t j = 0; j < K; j++) {
+        column(&f, K, j, x, xj[j]);
+        column(&f, K, j, y, yj[j]);
+        backward_tangent(&f, 1, xj[j], one);
+        ck_assert_msg(memcmp(one, yj[j], f.n * sizeof *one) == 0, "seed %d, %s: column %zu differs",
+                      _i, f.text, j);
+    }
+    const double left = stj_dot(f.n, xj[0], yj[1]);
+    const double right = stj_dot(f.n, xj[1], yj[0]);
+    const double scale = f.weight * stj_nrm2(f.n, xj[0]) * stj_nrm2(f.n, xj[1]);
+    ck_assert_msg(fabs(left - right) <= 4 * (double)f.n * DBL_EPSILON * scale,
+                  "seed %d, %s: asymmetry %g", _i, f.text, left - right);
+    free(x);
+    fixture_free(&f);
+}
+END_TEST
+
+/* Each sample done alone, reading what the whole batch saved, gives the whole. */
+START_TEST(slices_sum_to_the_whole)
+{
+    struct fixture f;
+    fixture_init(&f, (size_t)_i);
+    const size_t size = stj_shape_size(&f.out);
+    const size_t n_saved = f.ops->n_saved(&f.out);
+    double bar[MOST], dot[MOST], saved[2 * MOST], whole_dot[MOST];
+    double *x = normal_numbers(f.n, (uint64_t)_i);
+    const double whole = value(&f, f.z);
+    backward(&f, f.z, f.z_bar);
+    backward_tangent(&f, 1, x, whole_dot);
+    double sum = 0;
+    for (size_t s = 0; s < f.batch; s++) {
+        const struct stj_targets targets = {f.row + s, f.label, f.value};
+        const size_t o = s * size;
+        sum += f.ops->value(f.plugin.config, &f.out, 1, f.weight, f.z + o, &targets,
+                            saved + s * n_saved);
+        f.ops->backward(f.plugin.config, &f.out, 1, f.weight, bar + o, f.z + o, &targets,
+                        f.saved + s * n_saved);
+        f.ops->backward_tangent(f.plugin.config, &f.out, 1, f.weight, 1, dot + o, f.z + o,
+                                f.saved + s * n_saved, x + o);
+    }
+    ck_assert_msg(fabs(sum - whole) <= 8 * (double)f.n * DBL_EPSILON * fabs(whole),
+                  "seed %d, %s: %.17g and %.17g", _i, f.text, sum, whole);
+    ck_assert_msg(memcmp(saved, f.saved, f.n_saved * sizeof *saved) == 0 &&
+                      memcmp(bar, f.z_bar, f.n * sizeof *bar) == 0 &&
+                      memcmp(dot, whole_dot, f.n * sizeof *dot) == 0,
+                  "seed %d, %s: a slice differs", _i, f.text);
+    free(x);
+    fixture_free(&f);
+}
+END_TEST
+
+/* Outputs of +-1000: exp overflows at 710, so a careless formula has Inf or NaN. */
+START_TEST(extreme_outputs_stay_finite)
+{
+    struct fixture f;
+    fixture_init(&f, (size_t)_i);
+    double dot[MOST];
+    double *x = normal_numbers(f.n, (uint64_t)_i);
+    for (size_t i = 0; i < f.n; i++)
+        f.z[i] = x[i] > 0.5 ? 1e3 : x[i] < -0.5 ? -1e3 : 0;
+    const double v = value(&f, f.z);
+    ck_assert_msg(isfinite(v) && v >= 0, "seed %d, %s: value %g", _i, f.text, v);
+    backward(&f, f.z, f.z_bar);
+    backward_tangent(&f, 1, x, dot);
+    for (size_t i = 0; i < f.n; i++)
+        ck_assert_msg(isfinite(f.z_bar[i]) && isfinite(dot[i]), "seed %d, %s, output %zu: %g, %g",
+                      _i, f.text, i, f.z_bar[i], dot[i]);
+    free(x);
+    fixture_free(&f);
+}
+END_TEST
+
+/* ---- values by hand ---- */
+
+static double value_of(const char *text, size_t n, const double *z, size_t label,
+                       const double *target)
+{
+    struct fixture f = {.weight = 1, .batch = 1, .n = n, .label = {label}};
+    set_plugin(&f, text);
+    f.out = (struct stj_shape){1, {n}};
+    if (target)
+        memcpy(f.value, target, n * sizeof *target);
+    f.targets = (struct stj_targets){f.row, f.label, f.value};
+    const double v = value(&f, z);
+    fixture_free(&f);
+    return v;
+}
+
+static void expect_value(double got, double wanted)
+{
+    ck_assert_msg(fabs(got - wanted) <= 8 * DBL_EPSILON * fabs(wanted), "%.17g instead of %.17g", got,
+                  wanted);
+}
+
+START_TEST(values_are_those_worked_out_by_hand)
+{
+    const double z[] = {log(1), log(2), log(5)}; /* p = 1/8, 2/8, 5/8 */
+    const double t[] = {0.25, 1, 0};
+    const double wide[] = {1e3, -1e3};
+    const double sure[] = {1, 0}, wrong[] = {0, 1};
+    const double q = 0.3 / 3;
+    expect_value(value_of("softmax_cross_entropy", 3, z, 2, NULL), log(8.0 / 5));
+    expect_value(value_of("{type: softmax_cross_entropy, label_smoothing: 0.3}", 3, z, 2, NULL),
+                 (0.7 + q) * log(8.0 / 5) + q * log(8) + q * log(4));
+    expect_value(value_of("softmax_cross_entropy", 2, wide, 1, NULL), 2e3);
+    expect_value(value_of("mean_squared_error", 2, wide, 0, t),
+                 ((1e3 - 0.25) * (1e3 - 0.25) + 1001.0 * 1001.0) / 2);
+    expect_value(value_of("binary_cross_entropy", 3, z, 0, t),
+                 (0.25 * log(2) + 0.75 * log(2) + log(3.0 / 2) + log(6)) / 3);
+    expect_value(value_of("binary_cross_entropy", 2, wide, 0, wrong), 1e3);
+    ck_assert_double_eq(value_of("binary_cross_entropy", 2, wide, 0, sure), 0);
+}
+END_TEST
+
+/* ---- the L2 penalty: the same network with and without it ---- */
+
+static const char *const penalised[] = {
+    "{input: [4], layers: [{type: dense, units: 5}, gelu, {type: dense, units: 3}], loss: "
+    "softmax_cross_entropy, l2: %s}",
+    "{input: [4], layers: [{type: dense, units: 2}], loss: mean_squared_error, l2: %s}",
+};
+
+struct shares {
+    double loss;
+    double *g, *h; /* gradient; H x for two vectors, as a tile */
+};
+
+/* Loss, gradient and products of the first batch, summed over n_slices slices. */
+static void sum_slices(const char *format, const char *l2, size_t n_slices, const double *tile,
+                       struct shares *sum, struct small_run **keep)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    char text[TEXT];
+    snprintf(text, sizeof text, format, l2);
+    const struct small_spec spec = {text, "sgd", "{schedule: constant, peak: 0.1}", 12, 12, 1, 5};
+    struct small_run *run = small_run_create(&spec);
+    const struct stj_problem *p = run->problem;
+    const size_t n = run->n;
+    double *lin = calloc(p->ops->n_linear(p->self), sizeof *lin);
+    double *scratch = calloc(p->ops->n_scratch(p->self, 12, 2) + 1, sizeof *scratch);
+    double *part = calloc(3 * n, sizeof *part);
+    *sum = (struct shares){0, calloc(n, sizeof *sum->g), calloc(2 * n, sizeof *sum->h)};
+    for (size_t s = 0; s < n_slices; s++) {
+        const struct stj_slice slice = {12 * s / n_slices, 12 / n_slices};
+        double loss = 0;
+        EXPECT_OK(p->ops->linearize(p->self, 0, slice, run->state, lin, &loss, part, scratch, &err),
+                  err);
+        sum->loss += loss;
+        stj_axpy(n, 1, part, sum->g);
+        EXPECT_OK(p->ops->hvp(p->self, 0, slice, run->state, lin, 2, tile, part + n, scratch, &err),
+                  err);
+        stj_axpy(2 * n, 1, part + n, sum->h);
+    }
+    free(lin);
+    free(scratch);
+    free(part);
+    *keep = run;
+}
+
+START_TEST(the_penalty_adds_its_loss_gradient_and_hessian)
+{
+    const double lambda = 0.375;
+    struct shares with, without;
+    struct small_run *run, *plain;
+    double *x = normal_numbers(200, 9);
+    sum_slices(penalised[_i % 2], "0", 1, x, &without, &plain);
+    sum_slices(penalised[_i % 2], "0.375", _i < 2 ? 1 : 3, x, &with, &run);
+    const size_t n = run->n;
+    const double *theta = run->state;
+    const double eps = 100 * DBL_EPSILON; /* sums of a dozen samples */
+    const double norm = stj_nrm2(n, theta);
+    ck_assert(fabs(with.loss - without.loss - lambda / 2 * norm * norm) <= eps * with.loss);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(fabs(with.g[i] - without.g[i] - lambda * theta[i]) <= eps * (norm + 1),
+                      "gradient %zu of network %d", i, _i);
+    for (size_t i = 0; i < 2 * n; i++)
+        ck_assert_msg(fabs(with.h[i] - without.h[i] - lambda * x[i]) <= eps * stj_nrm2(n, x),
+                      "product %zu of network %d", i, _i);
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_evaluation a, b;
+    EXPECT_OK(stj_evaluate(run->net, run->data, theta, &a, &err), err);
+    EXPECT_OK(stj_evaluate(plain->net, plain->data, theta, &b, &err), err);
+    ck_assert_double_eq(a.loss, b.loss); /* of the data alone */
+    free(with.g);
+    free(with.h);
+    free(without.g);
+    free(without.h);
+    free(x);
+    small_run_destroy(run);
+    small_run_destroy(plain);
+}
+END_TEST
+
+/* ---- data that do not fit ---- */
+
+static void evaluation_fails(const char *network, const double *targets, size_t n_targets,
+                             const char *part)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct small_spec spec = {network, "sgd", "{schedule: constant, peak: 0.1}", 4, 4, 1, 5};
+    struct small_run *run = small_run_create(&spec);
+    struct stj_dataset *data = NULL;
+    struct stj_evaluation result;
+    const double inputs[8] = {0};
+    const size_t labels[4] = {0};
+    EXPECT_OK(stj_dataset_from_arrays(4, 2, inputs, 1, targets ? NULL : labels, n_targets, targets,
+                                      &data, &err),
+              err);
+    EXPECT_FAIL(stj_evaluate(run->net, data, run->state, &result, &err), STJ_ECONFIG, part, err);
+    stj_dataset_destroy(data);
+    small_run_destroy(run);
+}
+
+START_TEST(data_that_do_not_fit_the_loss_are_refused)
+{
+    static const char squared[] =
+        "{input: [2], layers: [{type: dense, units: 3}], loss: mean_squared_error}";
+    static const char binary[] =
+        "{input: [2], layers: [{type: dense, units: 2}], loss: binary_cross_entropy}";
+    const double targets[8] = {0, 1, 0.5, 0, 0, 1.5, 0, 0};
+    evaluation_fails(squared, targets, 2, "2 target values a sample, the network's output 3 has 3");
+    evaluation_fails(squared, NULL, 0, "mean_squared_error needs target values");
+    evaluation_fails(binary, targets, 2, "target 1 of sample 2 is 1.5");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("losses");
+    TCase *tc = tcase_create("properties");
+    const int n_cases = (int)n_kinds() * N_SEEDS;
+    tcase_add_loop_test(tc, backward_is_the_slope_of_the_value, 0, n_cases);
+    tcase_add_loop_test(tc, backward_tangent_is_the_slope_of_backward, 0, n_cases);
+    tcase_add_loop_test(tc, hessians_are_symmetric_and_blocks_equal_columns, 0, n_cases);
+    tcase_add_loop_test(tc, slices_sum_to_the_whole, 0, n_cases);
+    tcase_add_loop_test(tc, extreme_outputs_stay_finite, 0, n_cases);
+    tcase_add_test(tc, values_are_those_worked_out_by_hand);
+    tcase_add_loop_test(tc, the_penalty_adds_its_loss_gradient_and_hessian, 0, 4);
+    tcase_add_test(tc, data_that_do_not_fit_the_loss_are_refused);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/p-network.c: properties of gradients, Hessian-vector products and training Jacobians of
+ * whole networks.  Each is checked on every network of the table, seeded; failures print the seed. */
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <spectraj/progress.h>
+
+#include "base/blas.h"
+#include "expect.h"
+#include "small_run.h"
+
+static const struct small_spec specs[] = {
+    {.network = "{input: [7], layers: [{type: dense, units: 6}, gelu, {type: dense, units: 4}], "
+                "loss: softmax_cross_entropy}",
+     .optimizer = "{type: sgd, momentum: 0.9}",
+     .schedule = "{schedule: cosine, peak: 0.1}",
+     .rows = 96,
+     .batch = 32,
+     .steps = 12,
+     .seed = 1},
+    {.network = "{input: [5], layers: [{type: dense, units: 9, bias_init: {type: normal, stddev: "
+                "0.5}}, gelu, {type: dense, units: 8, bias: false}, gelu, {type: dense, units: 3}], "
+                "loss: softmax_cross_entropy}",
+     .optimizer = "sgd",
+     .schedule = "{schedule: constant, peak: 0.2}",
+     .rows = 70,
+     .batch = 35,
+     .steps = 9,
+     .seed = 2},
+    {.network = "{input: [6], layers: [gelu, {type: dense, units: 5}, gelu, {type: dense, "
+                "units: 2}], loss: softmax_cross_entropy}",
+     .optimizer = "{type: sgd, momentum: 0.5}",
+     .schedule = "{schedule: constant, peak: 0.2}",
+     .rows = 64,
+     .batch = 32,
+     .steps = 6,
+     .seed = 3},
+    {.network = "{input: [6], layers: [{type: dense, units: 7}, gelu, {type: dense, units: 3}], "
+                "loss: {type: softmax_cross_entropy, label_smoothing: 0.1}, l2: 0.01}",
+     .optimizer = "{type: sgd, momentum: 0.9, nesterov: true, weight_decay: 0.05}",
+     .schedule = "{schedule: warmup, warmup_steps: 3, start: 0.1, then: {schedule: cosine, peak: "
+                 "0.1}}",
+     .rows = 80,
+     .batch = 40,
+     .steps = 10,
+     .seed = 4},
+    {.network = "{input: [6], layers: [{type: dense, units: 8}, gelu, {type: dense, units: 3}], "
+                "loss: mean_squared_error}",
+     .optimizer = "{type: adam, weight_decay: 0.01}",
+     .schedule = "{schedule: one_cycle, peak: 0.02}",
+     .rows = 80,
+     .batch = 40,
+     .steps = 10,
+     .seed = 5},
+    {.network = "{input: [5], layers: [{type: dense, units: 8}, gelu, {type: dense, units: 4}], "
+                "loss: binary_cross_entropy}",
+     .optimizer = "{type: adamw, eps_root: 1e-8}",
+     .schedule = "{schedule: polynomial, peak: 0.01, power: 2}",
+     .rows = 70,
+     .batch = 35,
+     .steps = 10,
+     .seed = 6},
+    {.network = "{input: [5], layers: [{type: dense, units: 6}, gelu, {type: dense, units: 3}], "
+                "loss: softmax_cross_entropy}",
+     .optimizer = "{type: rmsprop, alpha: 0.9, momentum: 0.5, centered: true, eps: 1e-3}",
+     .schedule = "{schedule: step, peak: 0.01, every: 4}",
+     .rows = 64,
+     .batch = 32,
+     .steps = 8,
+     .seed = 7},
+};
+
+enum { N_SPECS = sizeof specs / sizeof specs[0] };
+
+/* A problem at one point of its trajectory. */
+struct point {
+    struct small_run *run;
+    struct stj_gradient_work *work;
+    double *theta;
+    double *lin, *scratch;
+    struct stj_slice whole;
+};
+
+static void point_init(struct point *p, const struct small_spec *spec, size_t nvec)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    p->run = small_run_create(spec);
+    const struct stj_problem *problem = p->run->problem;
+    p->whole = (struct stj_slice){0, problem->max_rows};
+    p->theta = p->run->state;
+    EXPECT_OK(stj_gradient_work_create(problem, &p->work, &err), err);
+    p->lin = calloc(problem->ops->n_linear(problem->self), sizeof *p->lin);
+    p->scratch = calloc(problem->ops->n_scratch(problem->self, problem->max_rows, nvec) + 1,
+                        sizeof *p->scratch);
+    EXPECT_OK(problem->ops->linearize(problem->self, 0, p->whole, p->theta, p->lin, NULL, NULL,
+                                      p->scratch, &err),
+              err);
+}
+
+static void point_free(struct point *p)
+{
+    stj_gradient_work_destroy(p->work);
+    free(p->lin);
+    free(p->scratch);
+    small_run_destroy(p->run);
+}
+
+static double gradient_at(struct point *p, const double *theta, double *g)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    double loss = 0;
+    EXPECT_OK(stj_problem_gradient(p->run->problem, 0, theta, &loss, g, p->work, &err), err);
+    return loss;
+}
+
+/* y (N x nvec) <- H x at the point, through tiles. */
+static void hvp(struct point *p, size_t nvec, const double *x, double *y)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_problem *problem = p->run->problem;
+    const size_t n = p->run->n;
+    double *tile = calloc(2 * n * nvec, sizeof *tile);
+    stj_block_pack(problem->layout, nvec, x, n, tile);
+    EXPECT_OK(problem->ops->hvp(problem->self, 0, p->whole, p->theta, p->lin, nvec, tile,
+                                tile + n * nvec, p->scratch, &err),
+              err);
+    stj_block_unpack(problem->layout, nvec, tile + n * nvec, y, n);
+    free(tile);
+}
+
+/* Central differences of the loss have error h^2 L'''/6 + eps L/h: with h = eps^(1/3) of order
+ * eps^(2/3) = 4e-11; 1e-8 leaves room for the third derivative. */
+START_TEST(gradient_is_the_slope_of_the_loss)
+{
+    struct point p = {0};
+    point_init(&p, &specs[_i], 1);
+    const size_t n = p.run->n;
+    const double h = cbrt(DBL_EPSILON);
+    double *x = normal_numbers(n, specs[_i].seed + 100);
+    double *g = calloc(n, sizeof *g);
+    double *theta = calloc(n, sizeof *theta);
+    double side[2];
+    gradient_at(&p, p.theta, g);
+    const double slope = stj_dot(n, g, x);
+    for (int s = 0; s < 2; s++) {
+        for (size_t i = 0; i < n; i++)
+            theta[i] = p.theta[i] + (s ? -h : h) * x[i];
+        side[s] = gradient_at(&p, theta, NULL);
+    }
+    const double difference = (side[0] - side[1]) / (2 * h);
+    ck_assert_msg(fabs(difference - slope) <= 1e-8 * stj_nrm2(n, x),
+                  "network %d, seed %zu: slope %.17g, difference %.17g", _i,
+                  (size_t)specs[_i].seed, slope, difference);
+    free(x);
+    free(g);
+    free(theta);
+    point_free(&p);
+}
+END_TEST
+
+/* |g(theta + h x) - g(theta) - h H x| = O(h^2): halving h must divide it by 4. */
+START_TEST(hvp_has_a_taylor_remainder_of_slope_two)
+{
+    struct point p = {0};
+    point_init(&p, &specs[_i], 1);
+    const size_t n = p.run->n;
+    double *x = normal_numbers(n, specs[_i].seed + 200);
+    double *g = calloc(4 * n, sizeof *g); /* g, Hx, g(theta + h x), theta + h x */
+    double remainder[5];
+    gradient_at(&p, p.theta, g);
+    hvp(&p, 1, x, g + n);
+    for (int k = 0; k < 5; k++) {
+        const double h = 1e-3 / pow(2, k);
+        for (size_t i = 0; i < n; i++)
+            g[3 * n + i] = p.theta[i] + h * x[i];
+        gradient_at(&p, g + 3 * n, g + 2 * n);
+        for (size_t i = 0; i < n; i++)
+            g[2 * n + i] -= g[i] + h * g[n + i];
+        remainder[k] = stj_nrm2(n, g + 2 * n);
+    }
+    for (int k = 0; k + 1 < 5; k++) {
+        const double slope = log2(remainder[k] / remainder[k + 1]);
+        ck_assert_msg(fabs(slope - 2) < 0.05, "network %d, seed %zu: slope %g at h = %g", _i,
+                      (size_t)specs[_i].seed, slope, 1e-3 / pow(2, k));
+    }
+    free(x);
+    free(g);
+    point_free(&p);
+}
+END_TEST
+
+/* <x, H y> = <H x, y> and columns of a block equal single products, to the rounding of sums of at
+ * most N + batch terms: 4 (N + batch) eps of the norms. */
+START_TEST(hvp_is_symmetric_and_blocks_agree_with_columns)
+{
+    enum { K = 5 };
+    struct point p = {0};
+    point_init(&p, &specs[_i], K);
+    const size_t n = p.run->n;
+    const double eps = 4 * (double)(n + p.whole.n) * DBL_EPSILON;
+    double *x = normal_numbers(n * K, specs[_i].seed + 300);
+    double *y = calloc(n * K, sizeof *y);
+    double *one = calloc(n, sizeof *one);
+    hvp(&p, K, x, y);
+    for (size_t j = 0; j < K; j++) {
+        const double norm = stj_nrm2(n, y + j * n);
+        hvp(&p, 1, x + j * n, one);
+        ck_assert_msg(largest_difference(n, y + j * n, one) <= eps * norm,
+                      "network %d: column %zu differs by %g", _i, j,
+                      largest_difference(n, y + j * n, one));
+        const double left = stj_dot(n, x, y + j * n);
+        const double right = stj_dot(n, y, x + j * n);
+        ck_assert_msg(fabs(left - right) <= eps * stj_nrm2(n, x) * norm * 2,
+                      "network %d: asymmetry %g", _i, left - right);
+    }
+    free(x);
+    free(y);
+    free(one);
+    point_free(&p);
+}
+END_TEST
+
+static void apply(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x, double *y)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const size_t n = stj_op_n_rows(op);
+    EXPECT_OK(stj_op_apply(op, trans, nvec, x, n, y, n, &err), err);
+}
+
+/* The same bits with one thread and with three, and with memory for all steps, for some or for a
+ * single one; the columns of other tile widths agree to rounding. */
+START_TEST(jacobian_products_have_the_same_bits)
+{
+    enum { K = 11 };
+    struct small_run *run = small_run_create(&specs[_i]);
+    const size_t n = run->n;
+    double *x = normal_numbers(n * K, specs[_i].seed + 400);
+    double *want = calloc(n * K, sizeof *want);
+    double *got = calloc(n * K, sizeof *got);
+    for (int trans = 0; trans < 2; trans++)
+        for (size_t nvec = 1; nvec <= K; nvec += K - 1) {
+            stj_set_threads(1);
+            struct stj_op *reference = small_run_jacobian(run, 0, 0, (size_t)1 << 30, 0);
+            apply(reference, (enum stj_trans)trans, nvec, x, want);
+            for (size_t threads = 1; threads <= 3; threads++)
+                for (size_t memory = 1; memory <= (size_t)1 << 20; memory <<= 10) {
+                    stj_set_threads(threads);
+                    struct stj_op *op = small_run_jacobian(run, 0, 0, memory, 0);
+                    for (int again = 0; again < 2; again++) {
+                        apply(op, (enum stj_trans)trans, nvec, x, got);
+                        ck_assert_msg(memcmp(want, got, n * nvec * sizeof *got) == 0,
+                                      "network %d, trans %d, %zu vectors, %zu threads, memory %zu",
+                                      _i, trans, nvec, threads, memory);
+                    }
+                    stj_op_destroy(op);
+                }
+            stj_op_destroy(reference);
+        }
+    free(x);
+    free(want);
+    free(got);
+    small_run_destroy(run);
+}
+END_TEST
+
+/* J(0 -> n) x from the window, against J' and against whole trainings. */
+START_TEST(jacobian_is_the_derivative_of_training)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct small_run *run = small_run_create(&specs[_i]);
+    for (size_t from = 0; from <= run->n_steps / 2; from += run->n_steps / 2) {
+        struct stj_op *op = small_run_jacobian(run, from, 0, 0, 0);
+        double adjoint = 1;
+        double difference = 1;
+        double h = 0;
+        EXPECT_OK(stj_op_adjoint_error(op, 5, 17, &adjoint, &err), err);
+        EXPECT_OK(stj_finite_difference_error(op, 17, &difference, &h, NULL, &err), err);
+        ck_assert_msg(adjoint <= 1e-13, "network %d: adjoint error %g", _i, adjoint);
+        ck_assert_msg(difference <= 1e-7, "network %d: difference %g at h = %g", _i, difference, h);
+        stj_op_destroy(op);
+    }
+    small_run_destroy(run);
+}
+END_TEST
+
+START_TEST(blocks_of_the_jacobian_agree_with_the_dense_matrix)
+{
+    enum { K = 3 };
+    struct stj_error err = STJ_ERROR_INIT;
+    struct small_run *run = small_run_create(&specs[_i]);
+    struct stj_op *op = small_run_jacobian(run, 0, 0, 0, 2);
+    struct stj_op *dense = NULL;
+    const size_t n = run->n;
+    double *a = calloc(n * n, sizeof *a);
+    double *x = normal_numbers(n * K, specs[_i].seed + 500);
+    double *y = calloc(n * K, sizeof *y);
+    double *z = calloc(n * K, sizeof *z);
+    EXPECT_OK(stj_op_densify(op, 7, a, n, NULL, &err), err);
+    EXPECT_OK(stj_op_create_dense(n, n, a, n, &dense, &err), err);
+    for (int trans = 0; trans < 2; trans++) {
+        apply(op, (enum stj_trans)trans, K, x, y);
+        apply(dense, (enum stj_trans)trans, K, x, z);
+        /* sums of N terms of a matrix whose norm is at most its Frobenius norm */
+        const double bound = (double)n * DBL_EPSILON * stj_nrm2(n * n, a) * stj_nrm2(n * K, x);
+        ck_assert_msg(largest_difference(n * K, y, z) <= bound, "network %d, trans %d: %g > %g", _i,
+                      trans, largest_difference(n * K, y, z), bound);
+    }
+    ck_assert_double_eq(stj_op_counts(op).jvp, (double)(n + K));
+    free(a);
+    free(x);
+    free(y);
+    free(z);
+    stj_op_destroy(dense);
+    stj_op_destroy(op);
+    small_run_destroy(run);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("networks");
+    TCase *tc = tcase_create("properties");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, gradient_is_the_slope_of_the_loss, 0, N_SPECS);
+    tcase_add_loop_test(tc, hvp_has_a_taylor_remainder_of_slope_two, 0, N_SPECS);
+    tcase_add_loop_test(tc, hvp_is_symmetric_and_blocks_agree_with_columns, 0, N_SPECS);
+    tcase_add_loop_test(tc, jacobian_products_have_the_same_bits, 0, N_SPECS);
+    tcase_add_loop_test(tc, jacobian_is_the_derivative_of_training, 0, N_SPECS);
+    tcase_add_loop_test(tc, blocks_of_the_jacobian_agree_with_the_dense_matrix, 0, N_SPECS);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

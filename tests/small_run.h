@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/small_run.h: small trainings for tests, from YAML texts, seeded. */
+#ifndef STJ_TESTS_SMALL_RUN_H
+#define STJ_TESTS_SMALL_RUN_H
+
+#include "net/network.h"
+#include "op/training_jacobian.h"
+#include "train/network_problem.h"
+
+struct small_spec {
+    const char *network;   /* the text of a `network:` group */
+    const char *optimizer; /* "{type: sgd, momentum: 0.9}" */
+    const char *schedule;  /* "{schedule: cosine, peak: 0.1}" */
+    size_t rows, batch, steps;
+    uint64_t seed;         /* of the data and the initial parameters */
+};
+
+/* Everything of a training; all made by small_run_create, which fails the test on any error. */
+struct small_run {
+    struct stj_network_config config;
+    struct stj_network *net;
+    struct stj_dataset *data;
+    struct stj_batch_order *order;
+    struct stj_problem *problem;
+    struct stj_plugin optimizer, schedule;
+    struct stj_recipe recipe;
+    size_t n; /* parameters */
+    size_t n_steps;
+    double *state; /* theta_0 and the slots */
+    struct stj_trajectory *trajectory;
+};
+
+struct small_run *small_run_create(const struct small_spec *spec);
+void small_run_destroy(struct small_run *run);
+
+/* The Jacobian of the window; memory and tile as in the settings, 0: chosen. */
+struct stj_op *small_run_jacobian(struct small_run *run, size_t from, size_t to, size_t memory,
+                                  size_t tile);
+
+/* A callback problem: L_t(theta) = theta' A_t theta / 2 - b_t' theta with symmetric A_t. */
+struct quadratic {
+    size_t n, n_steps;
+    size_t n_matrices; /* A_t = a[t % n_matrices] */
+    double *a;         /* [n_matrices][n][n] */
+    double *b;         /* [n] */
+};
+struct quadratic *quadratic_create(size_t n, size_t n_steps, size_t n_matrices, uint64_t seed);
+void quadratic_destroy(struct quadratic *q);
+struct stj_problem *quadratic_problem(struct quadratic *q);
+
+/* plugin <- the plug-in of a kind that a text of YAML says; fails the test on any error. */
+void parse_plugin(const struct stj_kind *kind, const char *text, struct stj_plugin *plugin);
+
+/* Seeded normal numbers; free them. */
+double *normal_numbers(size_t n, uint64_t seed);
+
+/* max |x_i - y_i|. */
+double largest_difference(size_t n, const double *x, const double *y);
+
+#endif

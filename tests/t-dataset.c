@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/t-dataset.c: row lists, datasets from config sections, batch order, checksums. */
+#include <check.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc.h"
+#include "base/yaml.h"
+#include "data/batch_order.h"
+#include "data/dataset.h"
+#include "data/rows.h"
+#include "expect.h"
+#include "temp_files.h"
+
+/* ---- checksum ---- */
+
+START_TEST(crc_has_the_standard_value)
+{
+    ck_assert_uint_eq(stj_crc32(0, "123456789", 9), 0xCBF43926u); /* the check value of CRC-32 */
+    ck_assert_uint_eq(stj_crc32(stj_crc32(0, "1234", 4), "56789", 5), 0xCBF43926u);
+    ck_assert_uint_eq(stj_crc32(7, NULL, 0), 7);
+}
+END_TEST
+
+/* ---- row lists ---- */
+
+START_TEST(rows_are_read_in_order)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_row_list list;
+    const char *path = temp_write_text("r.txt", "# the training rows\n3\n\n 0  # again\r\n3\n4");
+    EXPECT_OK(stj_rows_read(path, "d.csv", 5, &list, &err), err);
+    static const size_t wanted[] = {3, 0, 3, 4};
+    ck_assert_uint_eq(list.n, 4);
+    ck_assert_mem_eq(list.item, wanted, sizeof wanted);
+    stj_rows_free(&list);
+    EXPECT_OK(stj_rows_all(1000, &list, &err), err);
+    ck_assert_uint_eq(list.n, 1000);
+    ck_assert_uint_eq(list.item[999], 999);
+    stj_rows_free(&list);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    const char *message;
+} bad_rows[] = {
+    {"0\n1801\n", "row index 1801 at "},
+    {"0\n1801\n", "r.txt:2 is outside d.csv (1797 rows, 0 to 1796)"},
+    {"1797\n", "row index 1797 at "},
+    {"-1\n", "r.txt:1: expected one row index, a non-negative integer, got '-1'"},
+    {"0\n1.0\n", "r.txt:2: expected one row index"},
+    {"1 2\n", "got '1 2'"},
+    {"0,1\n", "got '0,1'"},
+    {"99999999999999999999999\n", "r.txt:1: expected one row index"},
+    {"# nothing\n\n", "r.txt: the row list is empty"},
+};
+
+START_TEST(bad_rows_are_named)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_row_list list;
+    const char *path = temp_write_text("r.txt", bad_rows[_i].text);
+    EXPECT_FAIL(stj_rows_read(path, "d.csv", 1797, &list, &err), STJ_EFORMAT, bad_rows[_i].message,
+                err);
+    ck_assert_ptr_null(list.item);
+}
+END_TEST
+
+/* ---- datasets ---- */
+
+/* dataset <- the config section `text`, standing in the test's folder, which has the files that
+ * write_files makes. */
+static enum stj_status create(const char *text, struct stj_dataset **dataset, struct stj_error *err)
+{
+    struct stj_yaml_node *root = NULL;
+    struct stj_dataset_config config = {0};
+    *dataset = NULL;
+    enum stj_status st = stj_yaml_parse(text, strlen(text), temp_path("t.yaml"), &root, err);
+    if (st == STJ_OK)
+        st = stj_options_parse(stj_dataset_options, root, &config, err);
+    if (st == STJ_OK)
+        st = stj_dataset_create(&config, dataset, err);
+    stj_options_free(stj_dataset_options, &config);
+    stj_yaml_destroy(root);
+    return st;
+}
+
+static void write_files(void)
+{
+    temp_write_text("d.csv", "1,2,3,0\n4,5,6,1\n7,8,9,12\n10,11,12,2\n");
+    temp_write_text("one.csv", "1\n2\n");
+    temp_write_text("half.csv", "1,0.5\n");
+    temp_write_text("minus.csv", "1,-1\n");
+    temp_write_text("huge.csv", "1,1e16\n");
+    temp_write_text("rows.txt", "3\n0\n");
+    temp_write_text("far.txt", "3\n4\n");
+    temp_write_text("labels.csv", "5\n6\n");
+    temp_write_text("pair.csv", "0.5,1.5\n2.5,-3.5\n");
+    temp_write_text("three.csv", "1\n2\n3\n");
+}
+
+/* The inputs are exactly these. */
+static void expect_inputs(const struct stj_dataset *ds, size_t n_rows, size_t n_features,
+                          const double *values)
+{
+    ck_assert_uint_eq(ds->n_rows, n_rows);
+    ck_assert_uint_eq(ds->n_features, n_features);
+    for (size_t i = 0; i < n_rows * n_features; i++)
+        ck_assert_double_eq(ds->inputs[i], values[i]);
+}
+
+START_TEST(rows_labels_and_scale_are_applied)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    write_files();
+    static const double last[] = {5, 5.5, 6, 0.5, 1, 1.5};
+    EXPECT_OK(create("{file: d.csv, rows: rows.txt, label_column: 3, scale: 0.5}", &ds, &err), err);
+    expect_inputs(ds, 2, 3, last);
+    ck_assert_uint_eq(ds->labels[0], 2);
+    ck_assert_uint_eq(ds->labels[1], 0);
+    ck_assert_ptr_null(ds->targets);
+    uint32_t crc = stj_crc32(0, last, sizeof last);
+    ck_assert_uint_eq(ds->crc, stj_crc32(crc, (const size_t[]){2, 0}, 2 * sizeof(size_t)));
+    stj_dataset_destroy(ds);
+
+    static const double middle[] = {1, 3, 0, 4, 6, 1, 7, 9, 12, 10, 12, 2};
+    EXPECT_OK(create("{file: d.csv, label_column: 1}", &ds, &err), err);
+    expect_inputs(ds, 4, 3, middle);
+    ck_assert_uint_eq(ds->labels[3], 11);
+    stj_dataset_destroy(ds);
+
+    EXPECT_OK(create("{file: d.csv, label_column: 0}", &ds, &err), err);
+    ck_assert_double_eq(ds->inputs[0], 2);
+    ck_assert_uint_eq(ds->labels[0], 1);
+    stj_dataset_destroy(ds);
+}
+END_TEST
+
+START_TEST(inputs_labels_and_targets_can_be_replaced)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    write_files();
+    static const double pair[] = {0.5, 1.5, 2.5, -3.5};
+    static const double all[] = {10, 11, 12, 2, 1, 2, 3, 0};
+    EXPECT_OK(create("{file: d.csv, rows: rows.txt, label_column: 3, labels: labels.csv, "
+                     "inputs: pair.csv, scale: 8}",
+                     &ds, &err),
+              err);
+    expect_inputs(ds, 2, 2, pair); /* unscaled */
+    ck_assert_uint_eq(ds->labels[0], 5);
+    ck_assert_uint_eq(ds->labels[1], 6);
+    stj_dataset_destroy(ds);
+
+    EXPECT_OK(create("{file: d.csv, rows: rows.txt, labels: labels.csv}", &ds, &err), err);
+    expect_inputs(ds, 2, 4, all); /* without label_column every column is an input */
+    stj_dataset_destroy(ds);
+
+    EXPECT_OK(create("{file: d.csv, rows: rows.txt, targets: pair.csv}", &ds, &err), err);
+    ck_assert_ptr_null(ds->labels);
+    ck_assert_uint_eq(ds->n_targets, 2);
+    ck_assert_double_eq(ds->targets[3], -3.5);
+    EXPECT_FAIL(stj_dataset_check_classes(ds, 3, &err), STJ_EINVAL, "real targets", err);
+    stj_dataset_destroy(ds);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    enum stj_status status;
+    const char *message;
+} bad_sets[] = {
+    {"{label_column: 3}", STJ_ECONFIG, "missing key 'file': expected a file name"},
+    {"{file: d.csv, label_colum: 3}", STJ_ECONFIG, "(did you mean 'label_column'?)"},
+    {"{file: d.csv, label_column: last}", STJ_ECONFIG, "label_column: expected a non-negative"},
+    {"{file: absent.csv, label_column: 3}", STJ_EIO, "absent.csv: cannot open: No such file"},
+    {"{file: d.csv}", STJ_ECONFIG,
+     "d.csv: no labels: give label_column (0 to 3), labels or targets"},
+    {"{file: d.csv, label_column: 4}", STJ_ECONFIG, "d.csv (4 columns, 0 to 3)"},
+    {"{file: one.csv, label_column: 0}", STJ_ECONFIG, "one.csv: its only column is the label"},
+    {"{file: d.csv, labels: one.csv, targets: one.csv}", STJ_ECONFIG, "exclude each other"},
+    {"{file: d.csv, label_column: 3, rows: far.txt}", STJ_EFORMAT, "far.txt:2 is outside "},
+    {"{file: d.csv, label_column: 3, rows: absent.txt}", STJ_EIO, "absent.txt: cannot open"},
+    {"{file: half.csv, label_column: 1}", STJ_EFORMAT, "label 0.5 in row 0 of "},
+    {"{file: minus.csv, label_column: 1}", STJ_EFORMAT, "label -1 in row 0 of "},
+    {"{file: huge.csv, label_column: 1}", STJ_EFORMAT, "label 10000000000000000 in row 0 of "},
+    {"{file: huge.csv, label_column: 0, scale: 1e300}", STJ_ENONFINITE, "row 0, column 1 (from 0)"},
+    {"{file: d.csv, labels: three.csv}", STJ_EFORMAT,
+     "three.csv: holds 3 rows of labels, but the "
+     "set has 4 rows"},
+    {"{file: d.csv, rows: rows.txt, labels: pair.csv}", STJ_EFORMAT, "label 0.5 in row 0 of "},
+    {"{file: d.csv, label_column: 3, inputs: pair.csv}", STJ_EFORMAT, "holds 2 rows of inputs"},
+    {"{file: d.csv, targets: pair.csv}", STJ_EFORMAT, "holds 2 rows of targets"},
+};
+
+START_TEST(bad_sections_are_explained)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    write_files();
+    EXPECT_FAIL(create(bad_sets[_i].text, &ds, &err), bad_sets[_i].status, bad_sets[_i].message,
+                err);
+    ck_assert_ptr_null(ds);
+}
+END_TEST
+
+START_TEST(labels_are_checked_against_the_classes)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    write_files();
+    temp_write_text("some.txt", "1\n2\n");
+    EXPECT_OK(create("{file: d.csv, label_column: 3, rows: some.txt}", &ds, &err), err);
+    EXPECT_OK(stj_dataset_check_classes(ds, 13, &err), err);
+    /* The row is the one of the file, not of the list. */
+    EXPECT_FAIL(stj_dataset_check_classes(ds, 10, &err), STJ_EFORMAT, "label 12 in row 2 of ", err);
+    EXPECT_FAIL(stj_dataset_check_classes(ds, 12, &err), STJ_EFORMAT,
+                "d.csv (from 0) is outside the 12 classes of the network's output", err);
+    stj_dataset_destroy(ds);
+
+    EXPECT_OK(create("{file: d.csv, rows: rows.txt, labels: labels.csv}", &ds, &err), err);
+    EXPECT_FAIL(stj_dataset_check_classes(ds, 6, &err), STJ_EFORMAT, "label 6 in row 1 of ", err);
+    EXPECT_FAIL(stj_dataset_check_classes(ds, 6, &err), STJ_EFORMAT, "labels.csv", err);
+    stj_dataset_destroy(ds);
+}
+END_TEST
+
+START_TEST(tokens_have_a_label_each_and_stay_in_the_vocabulary)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    temp_write_text("tokens.csv", "7,0,3\n1,2,299\n");
+    temp_write_text("next.csv", "0,3,1\n2,9,4\n");
+    EXPECT_OK(create("{file: tokens.csv, labels: next.csv}", &ds, &err), err);
+    ck_assert_uint_eq(ds->n_labels, 3);
+    ck_assert_uint_eq(ds->labels[4], 9);
+    EXPECT_OK(stj_dataset_check_classes(ds, 10, &err), err);
+    EXPECT_FAIL(stj_dataset_check_classes(ds, 9, &err), STJ_EFORMAT, "label 9 in row 1 of ", err);
+    EXPECT_OK(stj_dataset_check_ids(ds, 300, &err), err);
+    EXPECT_FAIL(stj_dataset_check_ids(ds, 299, &err), STJ_EFORMAT,
+                "token id 299 at row 1, position 2 is outside the vocabulary of 299", err);
+    stj_dataset_destroy(ds);
+    EXPECT_OK(create("{file: tokens.csv, labels: next.csv, scale: 0.5}", &ds, &err), err);
+    EXPECT_FAIL(stj_dataset_check_ids(ds, 300, &err), STJ_EFORMAT,
+                "input 3.5 at row 0, position 0", err);
+    stj_dataset_destroy(ds);
+    const double minus = -1;
+    EXPECT_OK(stj_dataset_from_arrays(1, 1, &minus, 1, (const size_t[]){0}, 0, NULL, &ds, &err), err);
+    EXPECT_FAIL(stj_dataset_check_ids(ds, 300, &err), STJ_EFORMAT, "input -1 at row 0", err);
+    stj_dataset_destroy(ds);
+}
+END_TEST
+
+START_TEST(datasets_are_made_of_arrays)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    double inputs[] = {1, 2, 3, 4, 5, 6};
+    const size_t labels[] = {0, 2};
+    EXPECT_OK(stj_dataset_from_arrays(2, 3, inputs, 1, labels, 0, NULL, &ds, &err), err);
+    expect_inputs(ds, 2, 3, inputs);
+    ck_assert_ptr_ne(ds->inputs, inputs);
+    uint32_t crc = ds->crc;
+    EXPECT_FAIL(stj_dataset_check_classes(ds, 2, &err), STJ_EFORMAT, "label 2 in row 1 of the data",
+                err);
+    stj_dataset_destroy(ds);
+    EXPECT_OK(stj_dataset_from_arrays(2, 1, inputs, 0, NULL, 2, inputs + 2, &ds, &err), err);
+    ck_assert_uint_eq(ds->n_targets, 2);
+    ck_assert_double_eq(ds->targets[3], 6);
+    ck_assert_uint_ne(ds->crc, crc);
+    stj_dataset_destroy(ds);
+
+    EXPECT_FAIL(stj_dataset_from_arrays(2, 3, inputs, 0, NULL, 0, NULL, &ds, &err), STJ_EINVAL,
+                "either labels or", err);
+    EXPECT_FAIL(stj_dataset_from_arrays(2, 1, inputs, 1, labels, 1, inputs, &ds, &err), STJ_EINVAL,
+                "either labels or", err);
+    EXPECT_FAIL(stj_dataset_from_arrays(0, 3, inputs, 1, labels, 0, NULL, &ds, &err), STJ_EINVAL,
+                "empty", err);
+    inputs[4] = NAN;
+    EXPECT_FAIL(stj_dataset_from_arrays(2, 3, inputs, 1, labels, 0, NULL, &ds, &err), STJ_ENONFINITE,
+                "input of row 1", err);
+}
+END_TEST
+
+/* The shipped digits: 1797 images of 8 x 8 pixels 0..16, 1600 of them for training. */
+START_TEST(the_digits_are_what_their_readme_says)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    const char *top = getenv("top_srcdir");
+    char text[2048];
+    const double sixteenth = 0.0625;
+    ck_assert_msg(top, "top_srcdir is not set; run this through make check");
+    snprintf(text, sizeof text,
+             "file: %s/examples/digits/digits.csv.gz\nrows: %s/examples/digits/train_rows.txt\n"
+             "label_column: 64\nscale: 0.0625\n",
+             top, top);
+    EXPECT_OK(create(text, &ds, &err), err);
+    ck_assert_uint_eq(ds->n_rows, 1600);
+    ck_assert_uint_eq(ds->n_features, 64);
+    EXPECT_OK(stj_dataset_check_classes(ds, 10, &err), err);
+    double largest = 0;
+    for (size_t i = 0; i < ds->n_rows * ds->n_features; i++) {
+        double pixels = ds->inputs[i] / sixteenth;
+        ck_assert(pixels >= 0 && pixels <= 16 && pixels == floor(pixels));
+        largest = fmax(largest, ds->inputs[i]);
+    }
+    ck_assert_double_eq(largest, 1);
+    ck_assert_uint_eq(ds->label_rows[0], 1188);
+    stj_dataset_destroy(ds);
+}
+END_TEST
+
+/* ---- batch order ---- */
+
+static struct stj_batch_order *make_order(size_t n_rows, size_t batch_size, bool drop_last,
+                                          bool shuffle, uint64_t seed)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_batch_order *order = NULL;
+    const struct stj_batch_order_settings settings = {.n_rows = n_rows,
+                                                      .batch_size = batch_size,
+                                                      .drop_last = drop_last,
+                                                      .shuffle = shuffle,
+                                                      .seed = seed};
+    EXPECT_OK(stj_batch_order_create(&settings, &order, &err), err);
+    return order;
+}
+
+static size_t rows_of(struct stj_batch_order *order, size_t step, size_t *rows)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    size_t n = 0;
+    EXPECT_OK(stj_batch_order_rows(order, step, rows, &n, &err), err);
+    return n;
+}
+
+START_TEST(in_order_batches_are_consecutive_and_wrap)
+{
+    size_t rows[4];
+    struct stj_batch_order *order = make_order(10, 4, false, false, 0);
+    ck_assert_uint_eq(stj_batch_order_steps_per_epoch(order), 3);
+    ck_assert_uint_eq(rows_of(order, 1, rows), 4);
+    ck_assert_mem_eq(rows, ((const size_t[]){4, 5, 6, 7}), sizeof rows);
+    ck_assert_uint_eq(rows_of(order, 2, rows), 2);
+    ck_assert_mem_eq(rows, ((const size_t[]){8, 9}), 2 * sizeof *rows);
+    ck_assert_uint_eq(rows_of(order, 3000, rows), 4);
+    ck_assert_mem_eq(rows, ((const size_t[]){0, 1, 2, 3}), sizeof rows);
+    stj_batch_order_destroy(order);
+
+    order = make_order(10, 4, true, false, 0);
+    ck_assert_uint_eq(stj_batch_order_steps_per_epoch(order), 2);
+    ck_assert_uint_eq(rows_of(order, 2, rows), 4);
+    ck_assert_uint_eq(rows[0], 0);
+    stj_batch_order_destroy(order);
+
+    order = make_order(3, 4, false, false, 0); /* one short batch */
+    ck_assert_uint_eq(stj_batch_order_steps_per_epoch(order), 1);
+    ck_assert_uint_eq(rows_of(order, 7, rows), 3);
+    stj_batch_order_destroy(order);
+}
+END_TEST
+
+/* all[0 .. count) <- the rows of a whole epoch; returns the count. */
+static size_t rows_of_epoch(struct stj_batch_order *order, size_t epoch, size_t *all)
+{
+    size_t steps = stj_batch_order_steps_per_epoch(order);
+    size_t count = 0;
+    for (size_t b = 0; b < steps; b++)
+        count += rows_of(order, epoch * steps + b, all + count);
+    return count;
+}
+
+enum { MAX_ROWS = 60 };
+
+/* Every row once per epoch (at most once with drop_last), in another order each epoch. */
+START_TEST(shuffled_epochs_are_permutations)
+{
+    const bool drop_last = _i % 2;
+    const size_t n_rows = 37 + (size_t)_i;
+    const size_t batch_size = 1 + (size_t)_i;
+    const uint64_t seed = 1000 + (uint64_t)_i;
+    struct stj_batch_order *order = make_order(n_rows, batch_size, drop_last, true, seed);
+    size_t first[MAX_ROWS];
+    size_t all[MAX_ROWS];
+    for (size_t epoch = 0; epoch < 3; epoch++) {
+        size_t seen[MAX_ROWS] = {0};
+        size_t count = rows_of_epoch(order, epoch, all);
+        ck_assert_uint_eq(count, drop_last ? n_rows / batch_size * batch_size : n_rows);
+        for (size_t i = 0; i < count; i++) {
+            ck_assert_uint_lt(all[i], n_rows);
+            ck_assert_msg(seen[all[i]]++ == 0, "row %zu twice in epoch %zu, seed %llu", all[i],
+                          epoch, (unsigned long long)seed);
+        }
+        /* Equal by chance with probability at most 1 / 20!, since 20 rows are left at least. */
+        if (epoch > 0)
+            ck_assert(memcmp(first, all, count * sizeof *all) != 0);
+        else
+            memcpy(first, all, count * sizeof *all);
+    }
+    stj_batch_order_destroy(order);
+}
+END_TEST
+
+START_TEST(batches_do_not_depend_on_what_was_asked_before)
+{
+    struct stj_batch_order *forward = make_order(50, 7, false, true, 11);
+    struct stj_batch_order *backward = make_order(50, 7, false, true, 11);
+    struct stj_batch_order *other = make_order(50, 7, false, true, 12);
+    enum { STEPS = 40 };
+    size_t want[STEPS][7] = {{0}};
+    size_t n_want[STEPS];
+    size_t differences = 0;
+    for (size_t t = 0; t < STEPS; t++)
+        n_want[t] = rows_of(forward, t, want[t]);
+    for (size_t t = STEPS; t-- > 0;) {
+        size_t rows[7] = {0};
+        ck_assert_uint_eq(rows_of(backward, t, rows), n_want[t]);
+        ck_assert_mem_eq(rows, want[t], sizeof rows);
+        rows_of(other, t, rows);
+        differences += memcmp(rows, want[t], sizeof rows) != 0;
+    }
+    ck_assert_uint_gt(differences, STEPS / 2); /* another seed, another order */
+    stj_batch_order_destroy(forward);
+    stj_batch_order_destroy(backward);
+    stj_batch_order_destroy(other);
+}
+END_TEST
+
+/* Each row is equally likely to come first: counts over m epochs are binomial (m, 1/n). */
+START_TEST(shuffling_is_uniform)
+{
+    enum { N = 8, EPOCHS = 8000 };
+    size_t count[N][N] = {{0}}; /* [position][row] */
+    struct stj_batch_order *order = make_order(N, N, true, true, 5);
+    for (size_t epoch = 0; epoch < EPOCHS; epoch++) {
+        size_t rows[N];
+        rows_of(order, epoch, rows);
+        for (size_t i = 0; i < N; i++)
+            count[i][rows[i]]++;
+    }
+    /* Five standard deviations: 64 counts exceed that by chance with probability 4e-5, and the
+     * seed is fixed. */
+    double mean = (double)EPOCHS / N;
+    double bound = 5 * sqrt(mean * (1 - 1.0 / N));
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++)
+            ck_assert_msg(fabs((double)count[i][j] - mean) <= bound,
+                          "row %zu at position %zu: %zu of %d epochs", j, i, count[i][j],
+                          (int)EPOCHS);
+    stj_batch_order_destroy(order);
+}
+END_TEST
+
+START_TEST(impossible_batches_are_refused)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_batch_order *order = NULL;
+    struct stj_batch_order_settings s = {.n_rows = 10, .batch_size = 11, .drop_last = true};
+    EXPECT_FAIL(stj_batch_order_create(&s, &order, &err), STJ_EINVAL,
+                "batch_size 11 is larger than the 10 rows", err);
+    s.batch_size = 0;
+    EXPECT_FAIL(stj_batch_order_create(&s, &order, &err), STJ_EINVAL, "at least 1, got 0", err);
+    s.n_rows = 0;
+    EXPECT_FAIL(stj_batch_order_create(&s, &order, &err), STJ_EINVAL, "no rows", err);
+    ck_assert_ptr_null(order);
+    stj_batch_order_destroy(NULL);
+}
+END_TEST
+
+static TCase *make_data_case(void)
+{
+    TCase *tc = tcase_create("data");
+    tcase_add_checked_fixture(tc, temp_setup, temp_teardown);
+    tcase_add_test(tc, crc_has_the_standard_value);
+    tcase_add_test(tc, rows_are_read_in_order);
+    tcase_add_loop_test(tc, bad_rows_are_named, 0, sizeof bad_rows / sizeof bad_rows[0]);
+    tcase_add_test(tc, rows_labels_and_scale_are_applied);
+    tcase_add_test(tc, inputs_labels_and_targets_can_be_replaced);
+    tcase_add_loop_test(tc, bad_sections_are_explained, 0, sizeof bad_sets / sizeof bad_sets[0]);
+    tcase_add_test(tc, labels_are_checked_against_the_classes);
+    tcase_add_test(tc, tokens_have_a_label_each_and_stay_in_the_vocabulary);
+    tcase_add_test(tc, datasets_are_made_of_arrays);
+    tcase_add_test(tc, the_digits_are_what_their_readme_says);
+    return tc;
+}
+
+static TCase *make_order_case(void)
+{
+    TCase *tc = tcase_create("batch order");
+    tcase_add_test(tc, in_order_batches_are_consecutive_and_wrap);
+    tcase_add_loop_test(tc, shuffled_epochs_are_permutations, 0, 17);
+    tcase_add_test(tc, batches_do_not_depend_on_what_was_asked_before);
+    tcase_add_test(tc, shuffling_is_uniform);
+    tcase_add_test(tc, impossible_batches_are_refused);
+    return tc;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("dataset");
+    suite_add_tcase(suite, make_data_case());
+    suite_add_tcase(suite, make_order_case());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

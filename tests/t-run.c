@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/t-run.c: runs from end to end on a small network: training, opening, results, validation,
+ * and that nothing half-written is left when something is wrong.
+ *
+ * Each test is a process of its own (Check forks), so the threads of one never meet another's.
+ */
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <spectraj/results.h>
+
+#include "base/file.h"
+#include "expect.h"
+#include "scratch.h"
+#include "trajectory/trajectory.h"
+
+enum { ROWS = 24, FEATURES = 3, CLASSES = 2, N_PARAMS = 3 * 4 + 4 + 4 * 2 + 2, N_STEPS = 12 };
+
+static const char config_head[] = "data:\n"
+                                  "  train: {file: train.csv, label_column: 3}\n"
+                                  "  test: {file: test.csv, label_column: 3}\n"
+                                  "network:\n"
+                                  "  input: [3]\n"
+                                  "  layers:\n"
+                                  "    - {type: dense, units: 4}\n"
+                                  "    - {type: gelu}\n"
+                                  "    - {type: dense, units: 2}\n"
+                                  "  loss: softmax_cross_entropy\n";
+static const char config_training[] = "training:\n"
+                                      "  optimizer: {type: sgd, momentum: 0.9}\n"
+                                      "  learning_rate: {schedule: cosine, peak: 0.3}\n"
+                                      "  batch_size: 8\n"
+                                      "  epochs: 4\n";
+
+static void write_config(const char *name, const char *init, const char *training)
+{
+    char text[2048];
+    snprintf(text, sizeof text, "%s%s%s", config_head, init, training);
+    scratch_write_text(name, text);
+}
+
+static void write_data(const char *name, size_t rows, double shift)
+{
+    char text[ROWS * 80] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < rows; i++) {
+        double x = sin(1.7 * (double)i + shift);
+        double y = cos(2.3 * (double)i);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%.6f,%.6f,%.6f,%d\n", x, y,
+                                 x * y, x + 0.5 * y > 0);
+    }
+    scratch_write_text(name, text);
+}
+
+/* Data, and the config c.yaml; everything of an earlier test is gone. */
+static void begin(void)
+{
+    scratch_remove("R");
+    scratch_remove("R2");
+    write_data("train.csv", ROWS, 0);
+    write_data("test.csv", ROWS / 2, 0.3);
+    write_config("c.yaml", "init: {seed: 5}\n", config_training);
+}
+
+static enum stj_status train(const char *config, const char *dir, bool force, struct stj_error *err)
+{
+    const struct stj_run_train_settings settings = {.force = force};
+    return stj_run_train(scratch_path(config), scratch_path(dir), &settings, NULL, err);
+}
+
+static struct stj_run *open_run(const char *dir)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    EXPECT_OK(stj_run_open(scratch_path(dir), &run, &err), err);
+    return run;
+}
+
+static struct stj_run *trained(void)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    begin();
+    EXPECT_OK(train("c.yaml", "R", false, &err), err);
+    return open_run("R");
+}
+
+static bool is_there(const char *name)
+{
+    return access(scratch_path(name), F_OK) == 0;
+}
+
+static void expect_open_fails(const char *dir, enum stj_status status, const char *phrase)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    EXPECT_FAIL(stj_run_open(scratch_path(dir), &run, &err), status, phrase, err);
+    ck_assert_ptr_null(run);
+}
+
+START_TEST(train_and_open)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run_info info;
+    struct stj_run_layer layer;
+    double theta[N_PARAMS];
+    struct stj_run *run = trained();
+    ck_assert_uint_eq(scratch_count("R"), 2);
+    stj_run_get_info(run, &info);
+    ck_assert_uint_eq(info.n_params, N_PARAMS);
+    ck_assert_uint_eq(info.n_steps, N_STEPS);
+    ck_assert_uint_eq(info.n_slots, 1);
+    ck_assert_uint_eq(info.n_layers, 3);
+    ck_assert_uint_eq(info.batch_size, 8);
+    ck_assert_uint_eq(info.train_rows, ROWS);
+    ck_assert_uint_eq(info.test_rows, ROWS / 2);
+    ck_assert_str_eq(info.optimizer, "sgd");
+    ck_assert_str_eq(info.loss, "softmax_cross_entropy");
+    ck_assert_uint_eq(strlen(info.fingerprint), 16);
+    ck_assert(info.train_loss > 0 && info.train_loss < log(2)); /* it has learned */
+    ck_assert(info.test_loss > 0 && info.test_accuracy >= 0.5 && info.test_accuracy <= 1);
+    ck_assert(stj_run_get_layer(run, 2, &layer));
+    ck_assert_str_eq(layer.type, "dense");
+    ck_assert_str_eq(layer.shape, "2");
+    ck_assert(layer.n_params == 10 && layer.offset == 16);
+    ck_assert(!stj_run_get_layer(run, 3, &layer));
+    for (size_t t = 0; t < N_STEPS; t++)
+        ck_assert(isfinite(stj_run_loss_curve(run)[t]));
+    EXPECT_OK(stj_run_theta(run, N_STEPS, theta, &err), err);
+    EXPECT_FAIL(stj_run_theta(run, N_STEPS + 1, theta, &err), STJ_EINVAL, "outside", err);
+    stj_run_destroy(run);
+    stj_run_destroy(NULL);
+}
+END_TEST
+
+START_TEST(complete_run_is_kept)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    bool matches = false;
+    stj_run_destroy(trained());
+    EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EEXIST,
+                "R: holds a complete run; --force replaces it", err);
+    EXPECT_OK(stj_run_matches(scratch_path("c.yaml"), scratch_path("R"), &matches, &err), err);
+    ck_assert(matches);
+    EXPECT_OK(stj_run_matches(scratch_path("c.yaml"), scratch_path("R2"), &matches, &err), err);
+    ck_assert(!matches && !is_there("R2"));
+    write_config("other.yaml", "init: {seed: 5}\n",
+                 "training: {optimizer: sgd, learning_rate: {schedule: constant, peak: 0.3}, "
+                 "batch_size: 8, steps: 3}\n");
+    EXPECT_OK(stj_run_matches(scratch_path("other.yaml"), scratch_path("R"), &matches, &err), err);
+    ck_assert(!matches);
+    EXPECT_FAIL(train("other.yaml", "R", false, &err), STJ_EEXIST, "of another config: now", err);
+    write_config("seed.yaml", "init: {seed: 6}\n", config_training);
+    EXPECT_FAIL(train("seed.yaml", "R", false, &err), STJ_EEXIST, "now \"theta0: 26", err);
+
+    scratch_write_text("R/svd.h5", "stale");
+    scratch_write_text("R/dense-x.h5", "stale");
+    scratch_write_text("R/notes.txt", "mine");
+    EXPECT_OK(train("other.yaml", "R", true, &err), err);
+    ck_assert(!is_there("R/svd.h5") && !is_there("R/dense-x.h5") && is_there("R/notes.txt"));
+    struct stj_run *run = open_run("R");
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
+    ck_assert_uint_eq(info.n_steps, 3);
+    stj_run_destroy(run);
+}
+END_TEST
+
+/* The same config gives the same bits; the seed on the command line takes the config's place. */
+START_TEST(seeds)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run_info a, b;
+    struct stj_run *other = NULL;
+    struct stj_run *run = trained();
+    const struct stj_run_train_settings same = {.seed_given = true, .seed = 5};
+    const struct stj_run_train_settings different = {.force = true, .seed_given = true, .seed = 6};
+    stj_run_get_info(run, &a);
+    EXPECT_OK(stj_run_train(scratch_path("c.yaml"), scratch_path("R2"), &same, &other, &err), err);
+    stj_run_get_info(other, &b);
+    ck_assert(b.train_loss == a.train_loss);
+    stj_run_destroy(other);
+    EXPECT_OK(stj_run_train(scratch_path("c.yaml"), scratch_path("R2"), &different, &other, &err),
+              err);
+    stj_run_get_info(other, &b);
+    ck_assert(b.train_loss != a.train_loss && strcmp(a.fingerprint, b.fingerprint) != 0);
+    stj_run_destroy(other);
+    stj_run_destroy(open_run("R2"));
+    stj_run_destroy(run);
+}
+END_TEST
+
+START_TEST(initial_parameters_from_a_file)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    char text[4096] = "";
+    double theta[N_PARAMS];
+    size_t used = 0;
+    begin();
+    for (size_t i = 0; i < N_PARAMS; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%.17g\n", 0.01 * (double)i);
+    scratch_write_text("theta.csv", text);
+    write_config("f.yaml", "init: {file: theta.csv}\n", config_training);
+    EXPECT_OK(train("f.yaml", "R", false, &err), err);
+    unlink(scratch_path("theta.csv")); /* an open run has its theta_0 */
+    struct stj_run *run = open_run("R");
+    EXPECT_OK(stj_run_theta(run, 0, theta, &err), err);
+    for (size_t i = 0; i < N_PARAMS; i++)
+        ck_assert(theta[i] == 0.01 * (double)i);
+    stj_run_destroy(run);
+}
+END_TEST
+
+#define ONE_STEP                                                                                   \
+    "training: {optimizer: sgd, learning_rate: {schedule: constant, peak: 0.1}, batch_size: 1, "   \
+    "steps: 1}\n"
+
+/* Each mistake: one line, and no directory. */
+START_TEST(bad_input)
+{
+    static const struct {
+        const char *name, *text; /* a file that is written before */
+        const char *init, *training;
+        enum stj_status status;
+        const char *phrase;
+    } cases[] = {
+        {"train.csv", "1,2,3,0\n1,2,1\n", "", ONE_STEP, STJ_EFORMAT, "train.csv"},
+        {"train.csv", "1,2,3,0\n1,x,3,1\n", "", ONE_STEP, STJ_EFORMAT, "train.csv"},
+        {"train.csv", "1,2,3,0\n1,2,3,2\n", "", ONE_STEP, STJ_EFORMAT, "label 2 in row 1"},
+        {"train.csv", "1,2,3,0.5\n", "", ONE_STEP, STJ_EFORMAT, "label 0.5"},
+        {"train.csv", "1,2,3,0,4\n", "", ONE_STEP, STJ_ECONFIG, "4 features"},
+        {"test.csv", "1,2,3,7\n", "", ONE_STEP, STJ_EFORMAT, "label 7"},
+        {"theta.csv", "1\n2\n3\n", "init: {file: theta.csv}\n", config_training, STJ_EMISMATCH,
+         "theta0 has 3 numbers, the network has 26 parameters"},
+        {"x", "", "init: {file: none.npy}\n", config_training, STJ_EIO, "none.npy"},
+        {"x", "", "",
+         "training: {optimizer: sgd, learning_rate: {schedule: constant, peak: 0.1}, "
+         "batch_size: 25, steps: 3}\n",
+         STJ_EINVAL, "batch_size 25 is larger than the 24 rows"},
+        {"x", "", "",
+         "training: {optimizer: sgd, learning_rate: {schedule: constant, peak: 1e200}, "
+         "batch_size: 8, steps: 3}\n",
+         STJ_ENONFINITE, "training diverged"},
+        {"x", "", "", "training: {}\n", STJ_ECONFIG, "bad.yaml:11:11: training: missing key"},
+    };
+    struct stj_error err = STJ_ERROR_INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin();
+        scratch_write_text(cases[i].name, cases[i].text);
+        write_config("bad.yaml", cases[i].init, cases[i].training);
+        enum stj_status st = train("bad.yaml", "R", false, &err);
+        ck_assert_msg(st == cases[i].status, "case %zu: %s %s", i, stj_status_name(st), err.text);
+        ck_assert_msg(strstr(err.text, cases[i].phrase) && !strchr(err.text, '\n'), "case %zu: %s",
+                      i, err.text);
+        ck_assert_msg(!is_there("R"), "case %zu leaves a directory", i);
+        stj_error_clear(&err);
+    }
+    begin();
+    EXPECT_FAIL(train("none.yaml", "R", false, &err), STJ_EIO, "none.yaml", err);
+    unlink(scratch_path("train.csv"));
+    EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EIO, "train.csv", err);
+    ck_assert(!is_there("R"));
+}
+END_TEST
+
+START_TEST(unsuitable_folders)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    begin();
+    scratch_write_text("file", "");
+    EXPECT_FAIL(train("c.yaml", "file", false, &err), STJ_EEXIST, "is a file, not a directory",
+                err);
+    EXPECT_FAIL(train("c.yaml", "none/R", false, &err), STJ_EIO, "none/R: cannot be created", err);
+    mkdir(scratch_path("R"), 0777);
+    scratch_write_text("R/thesis.tex", "");
+    EXPECT_FAIL(train("c.yaml", "R", true, &err), STJ_EEXIST,
+                "is not a run and not empty (it has thesis.tex)", err);
+    ck_assert_uint_eq(scratch_count("R"), 1);
+    unlink(scratch_path("R/thesis.tex"));
+    scratch_write_text("R/trajectory.h5.new.tmp", "left by a killed process");
+    scratch_write_text("R/config.yaml", "of an incomplete run");
+    expect_open_fails("R", STJ_EFORMAT, "is not complete");
+    EXPECT_OK(train("c.yaml", "R", false, &err), err);
+    ck_assert_uint_eq(scratch_count("R"), 2);
+    stj_run_destroy(open_run("R"));
+}
+END_TEST
+
+static int stop_late(void *ctx, const char *what, double done, double total)
+{
+    (void)ctx, (void)what, (void)total;
+    return done >= 5;
+}
+
+START_TEST(interrupted)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run_train_settings settings = {.progress = {.fn = stop_late}};
+    begin();
+    EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
+                STJ_EINTERRUPTED, "interrupted", err);
+    ck_assert(!is_there("R"));
+    stj_run_destroy(trained());
+    settings.force = true;
+    EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
+                STJ_EINTERRUPTED, "interrupted", err);
+    ck_assert_uint_eq(scratch_count("R"), 2);
+    stj_run_destroy(open_run("R")); /* the old run is whole */
+}
+END_TEST
+
+/* Train while no file can grow beyond `bytes`; nothing is asserted meanwhile (see t-file.c). */
+static enum stj_status train_limited(size_t bytes, bool force, struct stj_error *err)
+{
+    struct rlimit limit = {.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    int set = setrlimit(RLIMIT_FSIZE, &limit);
+    enum stj_status st = train("c.yaml", "R", force, err);
+    limit.rlim_cur = RLIM_INFINITY;
+    set |= setrlimit(RLIMIT_FSIZE, &limit);
+    ck_assert_int_eq(set, 0);
+    return st;
+}
+
+START_TEST(full_disk)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    begin();
+    for (size_t bytes = 0; bytes < 5000; bytes += 700) {
+        EXPECT_FAIL(train_limited(bytes, false, &err), STJ_EIO, "cannot be written: File too large",
+                    err);
+        ck_assert(!is_there("R"));
+    }
+    stj_run_destroy(trained());
+    EXPECT_FAIL(train_limited(3000, true, &err), STJ_EIO, "cannot be written", err);
+    ck_assert_uint_eq(scratch_count("R"), 2);
+    stj_run_destroy(open_run("R"));
+}
+END_TEST
+
+/* Replace the first occurrence of `from` in a file; both have the same length. */
+static void edit(const char *name, const char *from, const char *to)
+{
+    size_t n = 0;
+    unsigned char *data = scratch_read(name, &n);
+    char *at = strstr((char *)data, from);
+    ck_assert_ptr_nonnull(at);
+    memcpy(at, to, strlen(to));
+    scratch_write(name, data, n);
+    free(data);
+}
+
+START_TEST(refused_when_opened)
+{
+    size_t n = 0;
+    stj_run_destroy(trained());
+    expect_open_fails("nowhere", STJ_EIO, "nowhere: no such run");
+
+    edit("R/config.yaml", "batch_size: 8", "batch_size: 6");
+    expect_open_fails("R", STJ_EMISMATCH, "\"batch_size: 6\" where the run has \"batch_size: 8\"");
+    edit("R/config.yaml", "batch_size: 6", "batch_sise: 8");
+    expect_open_fails("R", STJ_ECONFIG, "did you mean 'batch_size'?");
+    edit("R/config.yaml", "batch_sise: 8", "batch_size: 8");
+
+    write_data("train.csv", ROWS, 1e-6);
+    expect_open_fails("R", STJ_EMISMATCH, "the data changed since the training: \"data.train:");
+    write_data("train.csv", ROWS, 0);
+    write_data("test.csv", ROWS / 2, 0.4);
+    expect_open_fails("R", STJ_EMISMATCH, "the data changed since the training: \"data.test:");
+    unlink(scratch_path("test.csv"));
+    expect_open_fails("R", STJ_EIO, "test.csv");
+    write_data("test.csv", ROWS / 2, 0.3);
+    stj_run_destroy(open_run("R"));
+
+    unsigned char *own = scratch_read("R/trajectory.h5", &n);
+    scratch_write("R/trajectory.h5", own, n / 2);
+    expect_open_fails("R", STJ_EFORMAT, "trajectory.h5: is truncated");
+    scratch_write("R/trajectory.h5", own, n);
+    stj_run_destroy(open_run("R"));
+    scratch_write_text("R/trajectory.h5", "theta");
+    expect_open_fails("R", STJ_EFORMAT, "trajectory.h5: is not an HDF5 file");
+    unlink(scratch_path("R/trajectory.h5"));
+    expect_open_fails("R", STJ_EFORMAT, "R: is not complete: it has no trajectory.h5");
+    unlink(scratch_path("R/config.yaml"));
+    expect_open_fails("R", STJ_EFORMAT, "R: is not a run: it has no config.yaml");
+    free(own);
+}
+END_TEST
+
+/* The trajectory of another run under this run's config. */
+START_TEST(foreign_trajectory)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    stj_run_destroy(trained());
+    write_config("momentum.yaml", "init: {seed: 5}\n",
+                 "training: {optimizer: {type: sgd, momentum: 0.8}, learning_rate: {schedule: "
+                 "cosine, peak: 0.3}, batch_size: 8, epochs: 4}\n");
+    EXPECT_OK(train("momentum.yaml", "R2", false, &err), err);
+    ck_assert_int_eq(rename(scratch_path("R2/trajectory.h5"), scratch_path("R/trajectory.h5")), 0);
+    expect_open_fails("R", STJ_EMISMATCH, "\"momentum: 0.9\" where the run has \"momentum: 0.8\"");
+}
+END_TEST
+
+START_TEST(svd_is_stored)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_settings svd = stj_svd_settings_default();
+    struct stj_analysis_settings settings = {0};
+    struct stj_svd_result *a = NULL;
+    struct stj_svd_result *b = NULL;
+    bool stored = true;
+    struct stj_run *run = trained();
+    svd.top = 3;
+    EXPECT_OK(stj_result_read_svd(run, NULL, &b, &err), err);
+    ck_assert_ptr_null(b);
+    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &a, &stored, &err), err);
+    ck_assert(!stored && a->top.k == 3 && a->counts.jvp > 0 && a->stop == STJ_STOP_CONVERGED);
+    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), err);
+    ck_assert(stored && b->counts.jvp == 0 && b->counts.vjp == 0 && b->n_params == N_PARAMS);
+    ck_assert(b->top.k == 3 && b->converged == a->converged && b->products == a->products);
+    ck_assert_mem_eq(a->top.sigma, b->top.sigma, 3 * sizeof(double));
+    ck_assert_mem_eq(a->top.residual, b->top.residual, 3 * sizeof(double));
+    ck_assert_mem_eq(a->top.cosine, b->top.cosine, 3 * sizeof(double));
+    ck_assert_mem_eq(a->top.u, b->top.u, 3 * N_PARAMS * sizeof(double));
+    ck_assert_mem_eq(a->top.v, b->top.v, 3 * N_PARAMS * sizeof(double));
+    ck_assert_str_eq(a->method, b->method);
+    ck_assert(b->stop == a->stop && b->seed == a->seed && b->ncv == a->ncv && b->tol == a->tol);
+    stj_svd_result_destroy(b);
+    EXPECT_OK(stj_result_read_svd(run, NULL, &b, &err), err);
+    ck_assert_mem_eq(a->top.sigma, b->top.sigma, 3 * sizeof(double));
+    stj_svd_result_destroy(b);
+
+    settings.tag = "few";
+    svd.top = 2;
+    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), err);
+    ck_assert(!stored && is_there("R/svd-few.h5") && is_there("R/svd.h5"));
+    stj_svd_result_destroy(b);
+    settings.tag = NULL; /* other settings: computed again, and they replace the stored */
+    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), err);
+    ck_assert(!stored && b->top.k == 2);
+    stj_svd_result_destroy(b);
+    settings.force = true;
+    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), err);
+    ck_assert(!stored && b->counts.jvp > 0);
+    stj_svd_result_destroy(b);
+    settings = (struct stj_analysis_settings){.tag = "../x"};
+    EXPECT_FAIL(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), STJ_EINVAL, "tag", err);
+    settings = (struct stj_analysis_settings){.from = 5, .to = 5};
+    EXPECT_FAIL(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), STJ_EINVAL, "window",
+                err);
+    stj_svd_result_destroy(a);
+    stj_run_destroy(run);
+    ck_assert_uint_eq(scratch_count("R"), 4);
+}
+END_TEST
+
+START_TEST(results_of_another_run_are_refused)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_settings svd = stj_svd_settings_default();
+    struct stj_analysis_settings settings = {0};
+    struct stj_svd_result *result = NULL;
+    bool stored = false;
+    struct stj_run *run = trained();
+    svd.top = 2;
+    write_config("seed.yaml", "init: {seed: 6}\n", config_training);
+    EXPECT_OK(train("seed.yaml", "R2", false, &err), err);
+    struct stj_run *other = open_run("R2");
+    EXPECT_OK(stj_analysis_svd(other, &svd, &settings, &result, &stored, &err), err);
+    stj_svd_result_destroy(result);
+    ck_assert_int_eq(rename(scratch_path("R2/svd.h5"), scratch_path("R/svd.h5")), 0);
+    EXPECT_FAIL(stj_analysis_svd(run, &svd, &settings, &result, &stored, &err), STJ_EMISMATCH,
+                "is a result of the run with fingerprint", err);
+    ck_assert_ptr_null(result);
+    settings.force = true;
+    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &result, &stored, &err), err);
+    stj_svd_result_destroy(result);
+    scratch_write_text("R/svd.h5", "nothing");
+    settings.force = false;
+    EXPECT_FAIL(stj_analysis_svd(run, &svd, &settings, &result, &stored, &err), STJ_EFORMAT,
+                "compute it again with --force", err);
+    stj_run_destroy(other);
+    stj_run_destroy(run);
+}
+END_TEST
+
+START_TEST(dense_is_stored_and_agrees_with_svd)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_settings svd = stj_svd_settings_default();
+    struct stj_analysis_settings settings = {0};
+    struct stj_svd_result *top = NULL;
+    struct stj_dense_result *a = NULL;
+    struct stj_dense_result *b = NULL;
+    bool stored = true;
+    struct stj_run *run = trained();
+    settings.memory_bytes = 1000;
+    EXPECT_FAIL(stj_analysis_dense(run, 0.1, &settings, NULL, &a, &stored, &err), STJ_ENOMEM,
+                "26 parameters needs", err);
+    ck_assert_uint_eq(scratch_count("R"), 2);
+    settings.memory_bytes = 0;
+    EXPECT_OK(stj_analysis_dense(run, 0.1, &settings, NULL, &a, &stored, &err), err);
+    ck_assert(!stored && a->n_params == N_PARAMS && a->epsilon == 0.1);
+    ck_assert_uint_eq(a->regions.chaotic + a->regions.bulk + a->regions.stable, N_PARAMS);
+    for (size_t i = 0; i < N_PARAMS; i++) {
+        ck_assert(a->sigma[i] >= 0 && (i == 0 || a->sigma[i] <= a->sigma[i - 1]));
+        ck_assert(fabs(a->cosine[i]) <= 1 + 1e-14); /* unit vectors within some eps */
+    }
+    /* Another epsilon needs no new decomposition. */
+    EXPECT_OK(stj_analysis_dense(run, 0.5, &settings, NULL, &b, &stored, &err), err);
+    ck_assert(stored && b->epsilon == 0.5 && b->regions.bulk >= a->regions.bulk);
+    ck_assert_mem_eq(a->sigma, b->sigma, N_PARAMS * sizeof(double));
+    ck_assert_mem_eq(a->cosine, b->cosine, N_PARAMS * sizeof(double));
+    stj_dense_result_destroy(b);
+    EXPECT_OK(stj_result_read_dense(run, NULL, &b, &err), err);
+    ck_assert(b->epsilon == 0.1 && b->regions.bulk == a->regions.bulk);
+    svd.top = 4;
+    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &top, &stored, &err), err);
+    for (size_t i = 0; i < 4; i++) /* residuals are below 1e-10 sigma_1, so are the errors */
+        ck_assert_double_eq_tol(top->top.sigma[i], a->sigma[i], 1e-9 * a->sigma[0]);
+    stj_svd_result_destroy(top);
+    stj_dense_result_destroy(a);
+    stj_dense_result_destroy(b);
+    stj_run_destroy(run);
+}
+END_TEST
+
+START_TEST(validation_passes)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_validation v;
+    struct stj_run *run = trained();
+    EXPECT_OK(stj_run_validate(run, 1, 100, NULL, &v, &err), err);
+    ck_assert_msg(v.passed && v.replay_identical && v.adjoint_error <= 1e-12 &&
+                      v.finite_difference_error <= 1e-6 && v.dense_max_sigma_error <= 1e-9,
+                  "adjoint %g, differences %g at %g, replay %d, dense %g", v.adjoint_error,
+                  v.finite_difference_error, v.finite_difference_step, v.replay_identical,
+                  v.dense_max_sigma_error);
+    EXPECT_OK(stj_run_validate(run, 1, 10, NULL, &v, &err), err);
+    ck_assert(v.passed && isnan(v.dense_max_sigma_error));
+    stj_run_destroy(run);
+}
+END_TEST
+
+/* A trajectory whose states are not those of the training, under correct checksums. */
+START_TEST(validation_notices_a_wrong_state)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_trajectory *trajectory = NULL;
+    struct stj_trajectory_about about = {0};
+    struct stj_trajectory_view view;
+    struct stj_validation v;
+    real state[2 * N_PARAMS];
+    stj_run_destroy(trained());
+    EXPECT_OK(stj_trajectory_read(scratch_path("R/trajectory.h5"), NULL, &trajectory, &about, &err),
+              err);
+    EXPECT_OK(stj_trajectory_visit(trajectory, 7, 1, &view, &err), err);
+    memcpy(state, view.state, sizeof state);
+    state[3] = (real)nextafter((double)state[3], 1e9);
+    EXPECT_OK(stj_trajectory_record(trajectory, 7, state, stj_trajectory_loss(trajectory)[7], &err),
+              err);
+    EXPECT_OK(stj_trajectory_write(trajectory, scratch_path("R/trajectory.h5"), &about, &err), err);
+    stj_trajectory_about_free(&about);
+    stj_trajectory_destroy(trajectory);
+    struct stj_run *run = open_run("R");
+    EXPECT_OK(stj_run_validate(run, 1, 0, NULL, &v, &err), err);
+    ck_assert(!v.replay_identical && !v.passed);
+    stj_run_destroy(run);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("run");
+    TCase *tests = tcase_create("run");
+    tcase_set_timeout(tests, 120);
+    tcase_add_unchecked_fixture(tests, scratch_begin, scratch_end);
+    tcase_add_test(tests, train_and_open);
+    tcase_add_test(tests, complete_run_is_kept);
+    tcase_add_test(tests, seeds);
+    tcase_add_test(tests, initial_parameters_from_a_file);
+    tcase_add_test(tests, bad_input);
+    tcase_add_test(tests, unsuitable_folders);
+    tcase_add_test(tests, interrupted);
+    tcase_add_test(tests, full_disk);
+    tcase_add_test(tests, refused_when_opened);
+    tcase_add_test(tests, foreign_trajectory);
+    tcase_add_test(tests, svd_is_stored);
+    tcase_add_test(tests, results_of_another_run_are_refused);
+    tcase_add_test(tests, dense_is_stored_and_agrees_with_svd);
+    tcase_add_test(tests, validation_passes);
+    tcase_add_test(tests, validation_notices_a_wrong_state);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
