@@ -152,6 +152,38 @@ static void solve_and_check(const char *name, struct known *k, size_t top, const
     stj_op_destroy(op);
 }
 
+/* Bounds of the smallest: no lower than the truth, consistent with the operator, counted honestly. */
+static void check_bottom(const char *name, struct known *k, struct stj_op *op,
+                         const struct stj_svd_result *r)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_pairs *p = &r->bottom;
+    const double rounding = 3 * (double)(k->m + k->n) * DBL_EPSILON * fmax(k->sigma[0], DBL_MIN);
+    size_t converged = 0;
+    double *av = calloc(k->m + k->n, sizeof *av);
+    double *atu = av + k->m;
+    ck_assert_msg(loss_of_orthogonality(k->n, p->k, p->v) <= 1e-12, "%s: v not orthonormal", name);
+    for (size_t i = 0; i < p->k; i++) {
+        const double truth = k->sigma[k->least - 1 - i];
+        EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, p->v + i * k->n, k->n, av, k->m, &err), err);
+        EXPECT_OK(stj_op_apply(op, STJ_TRANS, 1, p->u + i * k->m, k->m, atu, k->n, &err), err);
+        ck_assert_msg(p->sigma[i] >= truth - rounding, "%s: bound %zu is %.17g, below %.17g", name,
+                      i, p->sigma[i], truth);
+        ck_assert_msg(i == 0 || p->sigma[i] >= p->sigma[i - 1], "%s: not ascending", name);
+        stj_axpy(k->m, -p->sigma[i], p->u + i * k->m, av);
+        stj_axpy(k->n, -p->sigma[i], p->v + i * k->n, atu);
+        ck_assert_msg(stj_nrm2(k->m, av) <= rounding, "%s: |A v - sigma u| = %g", name,
+                      stj_nrm2(k->m, av));
+        ck_assert_msg(fabs(stj_nrm2(k->n, atu) - p->residual[i]) <= rounding,
+                      "%s: residual %g, reported %g", name, stj_nrm2(k->n, atu), p->residual[i]);
+        converged += p->residual[i] <= r->tol * r->sigma_1 || p->sigma[i] <= r->floor;
+    }
+    ck_assert_msg(converged == r->bottom_converged, "%s: %zu converged, reported %zu", name,
+                  converged, r->bottom_converged);
+    ck_assert_msg(r->floor <= 1e-12 * fmax(k->sigma[0], DBL_MIN), "%s: floor %g", name, r->floor);
+    free(av);
+}
+
 /* Spectra of an operator of n columns. */
 static double identity(size_t i, size_t n)
 {
@@ -212,6 +244,74 @@ START_TEST(known_spectra_are_found)
         solve_and_check(spectra[_i].name, k, 7, "dense", s);
         known_free(k);
     }
+}
+END_TEST
+
+/* The dense method finds them all; the iterative one stays within its budget whatever the spectrum. */
+START_TEST(smallest_are_bounded)
+{
+    static const char *const methods[] = {"dense", "arnoldi"};
+    struct stj_error err = STJ_ERROR_INIT;
+    for (size_t m = 0; m < 2; m++)
+        for (size_t seed = 0; seed < 3; seed++) {
+            struct known *k = known_create(90, 90, 140 + seed);
+            struct stj_op *op = known_op(k);
+            struct stj_svd_settings s = stj_svd_settings_default();
+            struct stj_svd_result *r = NULL;
+            for (size_t i = 0; i < k->least; i++)
+                k->sigma[i] = spectra[_i].sigma(i, k->least);
+            s.top = 0;
+            s.bottom = 6;
+            s.method = methods[m];
+            s.seed = seed;
+            s.max_applications = 120;
+            EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+            ck_assert_uint_eq(r->bottom.k, 6);
+            ck_assert_msg(k->products <= 120, "%s (%s): %zu products", spectra[_i].name, methods[m],
+                          k->products);
+            check_bottom(spectra[_i].name, k, op, r);
+            for (size_t i = 0; m == 0 && i < 6; i++)
+                ck_assert_double_eq_tol(r->bottom.sigma[i], k->sigma[k->least - 1 - i],
+                                        1000 * DBL_EPSILON * k->sigma[0] + DBL_MIN);
+            stj_svd_result_destroy(r);
+            stj_op_destroy(op);
+            known_free(k);
+        }
+}
+END_TEST
+
+/* What the method is made for: the identity plus a term of low rank that contracts some directions. */
+START_TEST(contracted_directions_of_a_low_rank_change_are_found)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    enum { NN = 300, RANK = 40, K = 8 };
+    double *a = calloc((size_t)NN * NN, sizeof *a);
+    double *v = normal_numbers((size_t)NN * RANK, 7);
+    struct stj_op *op = NULL;
+    struct stj_svd_result *r = NULL;
+    struct stj_svd_settings s = stj_svd_settings_default();
+    EXPECT_OK(stj_qr(NN, RANK, v, NN, NULL, &err), err);
+    for (size_t i = 0; i < NN; i++)
+        a[i * NN + i] = 1;
+    for (size_t k = 0; k < RANK; k++) /* v_k contracted to 10^-(k/2), the last half grown */
+        for (size_t j = 0; j < NN; j++)
+            for (size_t i = 0; i < NN; i++)
+                a[j * NN + i] += ((k < RANK / 2 ? pow(10, -(double)k / 2) : (double)k) - 1) *
+                                 v[k * NN + i] * v[k * NN + j];
+    EXPECT_OK(stj_op_create_dense(NN, NN, a, NN, &op, &err), err);
+    s.top = 0;
+    s.bottom = K;
+    s.method = "arnoldi";
+    s.max_applications = 150;
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    /* u = A v / sigma is known to eps sigma_1 / sigma only, so residuals of the smallest stay large; the
+     * bounds do not depend on u. */
+    for (size_t i = 0; i < K; i++)
+        ck_assert_double_eq_tol(r->bottom.sigma[i], pow(10, -(double)(RANK / 2 - 1 - i) / 2), 1e-10);
+    stj_svd_result_destroy(r);
+    stj_op_destroy(op);
+    free(a);
+    free(v);
 }
 END_TEST
 
@@ -300,6 +400,8 @@ int main(void)
     TCase *tc = tcase_create("svd");
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, known_spectra_are_found, 0, N_SPECTRA);
+    tcase_add_loop_test(tc, smallest_are_bounded, 0, N_SPECTRA);
+    tcase_add_test(tc, contracted_directions_of_a_low_rank_change_are_found);
     tcase_add_test(tc, tiny_operators_and_all_pairs);
     tcase_add_test(tc, requests_that_make_no_sense_are_refused);
     tcase_add_test(tc, a_product_with_nan_is_named);

@@ -27,6 +27,7 @@ const char *stj_stop_text(enum stj_stop stop);
 
 struct stj_svd_settings {
     size_t top;               /* largest singular values wanted */
+    size_t bottom;            /* smallest wanted */
     size_t ncv;               /* basis vectors; 0: about 2.4 top */
     double tol;               /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
     uint64_t seed;            /* of the start vector */
@@ -38,7 +39,7 @@ struct stj_svd_settings {
 
 struct stj_svd_settings stj_svd_settings_default(void);
 
-/* k singular triplets, descending.  u (n_rows x k) and v (n_cols x k) are column-major; v has
+/* k singular triplets, descending (ascending for the smallest).  u (n_rows x k) and v (n_cols x k) are column-major; v has
  * orthonormal columns, and so has u where sigma is above the floor. */
 struct stj_pairs {
     size_t k, n_rows, n_cols;
@@ -50,10 +51,22 @@ struct stj_pairs {
 
 struct stj_svd_result {
     size_t n_params;
+    /* The largest: */
     size_t requested, converged;
     double products;     /* products with A'A that the iteration used */
     double sigma_1;      /* largest value seen */
     struct stj_pairs top;
+    /* The smallest: bottom.sigma[i], ascending, is no less than the i-th smallest singular value
+     * (Courant-Fischer).  Converged: the residual is at most tol sigma_1, or the bound is at the floor,
+     * below which a value means nothing: the larger of the rounding of a product times sigma_1 and the
+     * measured defect of the adjoint. */
+    size_t bottom_requested, bottom_converged;
+    double bottom_products; /* products with A that the iteration used, a window's by its share */
+    double floor;
+    struct stj_pairs bottom;
+    const char *bottom_method;
+    size_t bottom_ncv;
+    /* Both: */
     struct stj_op_counts counts; /* everything this solve cost */
     double seconds;
     enum stj_stop stop;
@@ -65,8 +78,9 @@ struct stj_svd_result {
 
 /* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a result:
  * what converged, with the stop reason.  One solve at a time per process (ARPACK keeps its state
- * between calls): a second at the same time is STJ_EINVAL.  Cost: 2 products per iteration, then `top`
- * products with A and with A' to finish. */
+ * between calls): a second at the same time is STJ_EINVAL.  Cost of the largest: 2 products per
+ * iteration, then `top` products with A and with A' to finish; of the smallest: what the budget allows,
+ * else about 0.1 N + 50 `bottom` products with A, and `bottom` with A'. */
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err);
 void stj_svd_result_destroy(struct stj_svd_result *result); /* NULL is accepted */

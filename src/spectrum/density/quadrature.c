@@ -121,8 +121,8 @@ out:
 
 /* What the probes say at an edge: means over them. */
 struct followed {
-    double middle[STAGES];
-    double low, high;
+    double middle[STAGES], width[STAGES];
+    double low, high; /* at the last stage */
     size_t least_steps; /* of the probes that are not exact */
 };
 
@@ -168,8 +168,10 @@ static enum stj_status follow(const struct stj_density_result *result, double at
     for (size_t i = 0; i < result->n_probes; i++) {
         const struct stj_density_probe *p = result->probe + i;
         const double share = p->mass / mass;
-        for (size_t s = 0; s < STAGES; s++)
+        for (size_t s = 0; s < STAGES; s++) {
             f->middle[s] += share * (low[i * STAGES + s] + high[i * STAGES + s]) / 2;
+            f->width[s] += share * (high[i * STAGES + s] - low[i * STAGES + s]);
+        }
         f->low += share * low[i * STAGES + STAGES - 1];
         f->high += share * high[i * STAGES + STAGES - 1];
         if (!p->exact && p->k < f->least_steps)
@@ -180,23 +182,25 @@ out:
     return st;
 }
 
-/* The value at infinitely many steps of the least-squares fit  middle = mass + c / fraction^2. */
-static double extrapolate(const double *middle)
+/* The value at width 0 of the least-squares fit  middle = mass + c width^2.  Where the widths hardly
+ * differ the slope is held down: nothing can be learnt from them. */
+static double extrapolate(const double *middle, const double *width)
 {
     double mean_x = 0;
     double mean_y = 0;
     double sxx = 0;
     double sxy = 0;
     for (size_t s = 0; s < STAGES; s++) {
-        mean_x += 1 / (stage_fraction(s) * stage_fraction(s)) / STAGES;
+        mean_x += width[s] * width[s] / STAGES;
         mean_y += middle[s] / STAGES;
     }
     for (size_t s = 0; s < STAGES; s++) {
-        const double x = 1 / (stage_fraction(s) * stage_fraction(s)) - mean_x;
+        const double x = width[s] * width[s] - mean_x;
         sxx += x * x;
         sxy += x * (middle[s] - mean_y);
     }
-    return mean_y - sxy / sxx * mean_x;
+    sxx += STAGES * pow(0.05 * mean_x, 2);
+    return sxx > 0 ? mean_y - sxy / sxx * mean_x : middle[STAGES - 1];
 }
 
 enum stj_status stj_edge_measure(const struct stj_density_result *result, double at,
@@ -209,10 +213,12 @@ enum stj_status stj_edge_measure(const struct stj_density_result *result, double
     const double width = f.high - f.low;
     *edge = (struct stj_edge){.mass = middle, .low = f.low, .high = f.high};
     if (f.least_steps >= LEAST_TO_FIT && f.least_steps != SIZE_MAX)
-        edge->mass = fmin(fmax(extrapolate(f.middle), f.low), f.high);
+        edge->mass = fmin(fmax(extrapolate(f.middle, f.width), f.low), f.high);
     const double side = fmin(edge->mass, 1 - edge->mass);
     const double r = width < side ? width / side : 1;
-    edge->error = width / 2 * r * r + fabs(edge->mass - middle) / 2;
+    const double smooth = width / 2 * r * r + fabs(edge->mass - middle) / 2;
+    const double discrete = sqrt(fmax(width, 0) / (double)result->n_left) / 2;
+    edge->error = fmin(hypot(smooth, discrete), fmax(width, 0) / 2 + fabs(edge->mass - middle));
 out:
     return st;
 }

@@ -44,8 +44,9 @@ void stj_pairs_free(struct stj_pairs *pairs)
     *pairs = (struct stj_pairs){0};
 }
 
-/* residual and cosine of every pair; work is n_cols x k. */
-static enum stj_status measure(struct stj_op *a, struct stj_pairs *p, double *work,
+/* residual and cosine of every pair; work is n_cols x k.  *defect <- max |v'A'u - sigma|: A v = sigma u,
+ * so this is how far A' is from being the adjoint of A. */
+static enum stj_status measure(struct stj_op *a, struct stj_pairs *p, double *work, double *defect,
                                struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -53,10 +54,33 @@ static enum stj_status measure(struct stj_op *a, struct stj_pairs *p, double *wo
     STJ_TRY(stj_op_apply(a, STJ_TRANS, p->k, p->u, p->n_rows, work, n, err));
     for (size_t j = 0; j < p->k; j++) {
         stj_axpy(n, -p->sigma[j], p->v + j * n, work + j * n);
+        *defect = fmax(*defect, fabs(stj_dot(n, p->v + j * n, work + j * n)));
         p->residual[j] = stj_nrm2(n, work + j * n);
         p->cosine[j] = p->n_rows == n ? stj_dot(n, p->u + j * n, p->v + j * n) : NAN;
     }
 out:
+    return st;
+}
+
+enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,
+                              struct stj_pairs *pairs, double *defect, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t m = stj_op_n_rows(a);
+    const size_t n = stj_op_n_cols(a);
+    double *work = NULL;
+    STJ_TRY(stj_pairs_init(pairs, basis->k, m, n, err));
+    if (basis->k == 0)
+        goto out;
+    memcpy(pairs->sigma, basis->sigma, basis->k * sizeof *pairs->sigma);
+    memcpy(pairs->u, basis->u, m * basis->k * sizeof *pairs->u);
+    memcpy(pairs->v, basis->v, n * basis->k * sizeof *pairs->v);
+    STJ_TRY(stj_new(&work, n, basis->k * sizeof *work, err));
+    STJ_TRY(measure(a, pairs, work, defect, err));
+out:
+    if (st != STJ_OK)
+        stj_pairs_free(pairs);
+    free(work);
     return st;
 }
 
@@ -66,6 +90,7 @@ enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double *v, struct stj
     enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
+    double defect = 0;
     double *av = NULL;
     double *zt = NULL;
     STJ_TRY(stj_pairs_init(pairs, k, m, n, err));
@@ -77,7 +102,7 @@ enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double *v, struct stj
     STJ_TRY(stj_op_apply(a, STJ_NO_TRANS, k, v, n, av, m, err));
     STJ_TRY(stj_gesdd(m, k, av, m, pairs->sigma, pairs->u, zt, err));
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, n, k, k, 1, v, n, zt, k, 0, pairs->v, n);
-    STJ_TRY(measure(a, pairs, av, err));
+    STJ_TRY(measure(a, pairs, av, &defect, err));
 out:
     if (st != STJ_OK)
         stj_pairs_free(pairs);

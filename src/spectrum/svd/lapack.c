@@ -5,39 +5,59 @@
  * would fill the space.  Cost: n_cols products with A; memory about 3 n_rows n_cols numbers.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "spectrum/svd/svd_method.h"
 
-static enum stj_status lapack_top(struct stj_op *a, const struct stj_svd_budget *budget,
-                                  struct stj_svd_basis *basis, struct stj_error *err)
+/* The k pairs at one end of the decomposition, from the end inwards. */
+static enum stj_status take(const double *u, const double *sigma, const double *vt, size_t m,
+                            size_t n, size_t k, bool smallest, struct stj_svd_basis *basis,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t least = m < n ? m : n;
+    STJ_TRY(stj_new(&basis->v, n, k * sizeof *basis->v, err));
+    STJ_TRY(stj_new(&basis->u, m, k * sizeof *basis->u, err));
+    STJ_TRY(stj_new(&basis->sigma, k, sizeof *basis->sigma, err));
+    for (size_t j = 0; j < k; j++) {
+        const size_t from = smallest ? least - 1 - j : j;
+        basis->sigma[j] = sigma[from];
+        memcpy(basis->u + j * m, u + from * m, m * sizeof *u);
+        for (size_t i = 0; i < n; i++)
+            basis->v[j * n + i] = vt[i * least + from];
+    }
+    basis->k = k;
+    basis->sigma_1 = sigma[0];
+out:
+    return st;
+}
+
+static enum stj_status decompose(struct stj_op *a, const struct stj_svd_budget *budget, size_t k,
+                                 bool smallest, struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     const size_t least = m < n ? m : n;
-    const size_t k = budget->settings->top;
     double *matrix = NULL;
     double *sigma = NULL;
     double *u = NULL;
     double *vt = NULL;
+    size_t size = 0;
     basis->ncv = n;
-    if (stj_svd_spent(budget, (double)n + 2 * (double)k, 0, &basis->stop))
+    if (stj_svd_spent(budget, (double)n + (double)k, 0, &basis->stop))
         goto out;
-    STJ_TRY(stj_size_mul(m, n, &(size_t){0}, err));
-    STJ_TRY(stj_new(&matrix, m * n, sizeof *matrix, err));
+    STJ_TRY(stj_size_mul(m, n, &size, err));
+    STJ_TRY(stj_new(&matrix, size, sizeof *matrix, err));
     STJ_TRY(stj_new(&sigma, least, sizeof *sigma, err));
-    STJ_TRY(stj_new(&u, m * least, sizeof *u, err));
-    STJ_TRY(stj_new(&vt, least * n, sizeof *vt, err));
+    STJ_TRY(stj_new(&u, m, least * sizeof *u, err));
+    STJ_TRY(stj_new(&vt, least, n * sizeof *vt, err));
     STJ_TRY(stj_op_densify(a, 0, matrix, m, &budget->settings->progress, err));
     STJ_TRY(stj_gesdd(m, n, matrix, m, sigma, u, vt, err));
-    STJ_TRY(stj_new(&basis->v, n * k, sizeof *basis->v, err));
-    for (size_t j = 0; j < k; j++)
-        for (size_t i = 0; i < n; i++)
-            basis->v[j * n + i] = vt[i * least + j];
-    basis->k = k;
+    STJ_TRY(take(u, sigma, vt, m, n, k, smallest, basis, err));
     basis->products = (double)n;
     basis->stop = STJ_STOP_CONVERGED;
 out:
@@ -48,7 +68,20 @@ out:
     return st;
 }
 
+static enum stj_status lapack_top(struct stj_op *a, const struct stj_svd_budget *budget,
+                                  struct stj_svd_basis *basis, struct stj_error *err)
+{
+    return decompose(a, budget, budget->settings->top, false, basis, err);
+}
+
+static enum stj_status lapack_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
+                                     struct stj_svd_basis *basis, struct stj_error *err)
+{
+    return decompose(a, budget, budget->settings->bottom, true, basis, err);
+}
+
 const struct stj_svd_method stj_svd_lapack = {
     .info = {.name = "dense", .doc = "the whole matrix, decomposed by LAPACK's gesdd"},
     .top = lapack_top,
+    .bottom = lapack_bottom,
 };

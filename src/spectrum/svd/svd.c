@@ -9,9 +9,11 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "op/operator.h"
 #include "spectrum/svd/svd_method.h"
 
 static const struct stj_plugin_info *const method_list[] = {
+    &stj_svd_arnoldi.info,
     &stj_svd_arpack.info,
     &stj_svd_lapack.info,
     NULL,
@@ -46,12 +48,17 @@ struct stj_svd_settings stj_svd_settings_default(void)
     return (struct stj_svd_settings){.top = 20, .tol = 1e-10};
 }
 
+double stj_svd_used(const struct stj_svd_budget *budget)
+{
+    const struct stj_op_counts now = stj_op_counts(budget->a);
+    return now.jvp + now.vjp - budget->begin.jvp - budget->begin.vjp;
+}
+
 bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double products,
                    enum stj_stop *stop)
 {
     const struct stj_svd_settings *settings = budget->settings;
-    const struct stj_op_counts now = stj_op_counts(budget->a);
-    const double used = now.jvp + now.vjp - budget->begin.jvp - budget->begin.vjp;
+    const double used = stj_svd_used(budget);
     if (stj_progress_report(&settings->progress, "singular pairs", products, 0, NULL) != STJ_OK)
         *stop = STJ_STOP_INTERRUPTED;
     else if (settings->max_applications > 0 && used + more > settings->max_applications)
@@ -70,9 +77,13 @@ static enum stj_status check_settings(const struct stj_op *a, const struct stj_s
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     const size_t least = m < n ? m : n;
-    STJ_CHECK(err, s->top >= 1, STJ_EINVAL, "top is 0: ask for at least one singular value");
+    STJ_CHECK(err, s->top + s->bottom >= 1, STJ_EINVAL,
+              "top is 0 and bottom is 0: ask for at least one singular value");
     STJ_CHECK(err, s->top <= least, STJ_EINVAL,
               "top is %zu, the operator of %zu x %zu has %zu singular values", s->top, m, n, least);
+    STJ_CHECK(err, s->bottom <= least, STJ_EINVAL,
+              "bottom is %zu, the operator of %zu x %zu has %zu singular values", s->bottom, m, n,
+              least);
     STJ_CHECK(err, s->tol >= DBL_EPSILON && s->tol < 1, STJ_EINVAL,
               "tol is %g, it must lie between %g (double precision) and 1", s->tol, DBL_EPSILON);
     STJ_CHECK(err, s->ncv == 0 || (s->ncv > s->top && s->ncv <= n), STJ_EINVAL,
@@ -85,22 +96,119 @@ out:
     return st;
 }
 
-/* The named method; without a name, LAPACK where ARPACK's basis would fill the space. */
-static enum stj_status choose_method(const struct stj_op *a, const struct stj_svd_settings *s,
-                                     const struct stj_svd_method **method, struct stj_error *err)
+static enum stj_status named_method(const struct stj_svd_settings *s,
+                                    const struct stj_svd_method **method, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_plugin_info *info = NULL;
+    STJ_TRY(stj_kind_find(&stj_svd_methods, s->method, &info, err));
+    *method = (const struct stj_svd_method *)info;
+    STJ_CHECK(err, !s->top || (*method)->top, STJ_EINVAL,
+              "method %s does not find the largest singular values: use arpack or dense", s->method);
+    STJ_CHECK(err, !s->bottom || (*method)->bottom, STJ_EINVAL,
+              "method %s does not find the smallest singular values: use arnoldi or dense",
+              s->method);
+out:
+    return st;
+}
+
+/* Without a name: LAPACK where ARPACK's basis would fill the space. */
+static enum stj_status choose_top(const struct stj_op *a, const struct stj_svd_settings *s,
+                                  const struct stj_svd_method **method, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
+    *method = stj_svd_arpack_ncv(s, n) >= n ? &stj_svd_lapack : &stj_svd_arpack;
     if (s->method)
-        STJ_TRY(stj_kind_find(&stj_svd_methods, s->method, &info, err));
-    *method = info                                  ? (const struct stj_svd_method *)info
-              : stj_svd_arpack_ncv(s, n) >= n ? &stj_svd_lapack
-                                                    : &stj_svd_arpack;
+        STJ_TRY(named_method(s, method, err));
     STJ_CHECK(err, *method != &stj_svd_arpack || (s->top < n && stj_svd_arpack_ncv(s, n) > s->top),
               STJ_EINVAL, "arpack needs top < ncv <= %zu columns, top is %zu: use method dense", n,
               s->top);
 out:
+    return st;
+}
+
+/* Without a name: LAPACK for rectangular operators, and where its n products (with the residuals') are
+ * within the budget or no more than the iteration is likely to need. */
+static enum stj_status choose_bottom(const struct stj_op *a, const struct stj_svd_settings *s,
+                                     const struct stj_svd_method **method, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = stj_op_n_cols(a);
+    const bool square = stj_op_n_rows(a) == n;
+    const double likely = s->max_applications > 0 ? s->max_applications
+                                                  : 0.1 * (double)n + 50 * (double)s->bottom;
+    *method = !square || (double)(n + s->bottom) <= likely ? &stj_svd_lapack : &stj_svd_arnoldi;
+    if (s->method)
+        STJ_TRY(named_method(s, method, err));
+    STJ_CHECK(err, *method != &stj_svd_arnoldi || (square && n >= 2 * s->bottom + 4), STJ_EINVAL,
+              "arnoldi needs a square operator with at least 2 bottom + 4 = %zu columns, this one is "
+              "%zu x %zu: use method dense",
+              2 * s->bottom + 4, stj_op_n_rows(a), n);
+out:
+    return st;
+}
+
+static void basis_free(struct stj_svd_basis *basis)
+{
+    free(basis->v);
+    free(basis->u);
+    free(basis->sigma);
+}
+
+static enum stj_status solve_top(struct stj_op *a, const struct stj_svd_budget *budget,
+                                 struct stj_svd_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_svd_method *method = NULL;
+    struct stj_svd_basis basis = {0};
+    STJ_TRY(choose_top(a, budget->settings, &method, err));
+    STJ_TRY(method->top(a, budget, &basis, err));
+    if (basis.sigma)
+        STJ_TRY(stj_svd_adopt(a, &basis, &r->top, &r->floor, err));
+    else
+        STJ_TRY(stj_svd_finish(a, basis.k, basis.v, &r->top, err));
+    r->sigma_1 = r->top.k ? r->top.sigma[0] : 0;
+    for (size_t i = 0; i < r->top.k; i++)
+        r->converged += r->top.residual[i] <= budget->settings->tol * r->sigma_1;
+    r->products = basis.products;
+    r->ncv = basis.ncv;
+    r->method = method->info.name;
+    r->stop = basis.stop;
+out:
+    basis_free(&basis);
+    return st;
+}
+
+/* r->floor holds the measured defect of the adjoint: raise it to the rounding of products, and count. */
+static void judge_bottom(const struct stj_op *a, const struct stj_svd_budget *budget,
+                         struct stj_svd_result *r)
+{
+    const struct stj_pairs *p = &r->bottom;
+    r->floor = fmax(stj_op_rounding(a) * r->sigma_1, r->floor);
+    for (size_t i = 0; i < p->k; i++)
+        r->bottom_converged += p->residual[i] <= budget->settings->tol * r->sigma_1 ||
+                               p->sigma[i] <= r->floor;
+}
+
+static enum stj_status solve_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
+                                    struct stj_svd_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_svd_method *method = NULL;
+    struct stj_svd_basis basis = {0};
+    STJ_TRY(choose_bottom(a, budget->settings, &method, err));
+    STJ_TRY(method->bottom(a, budget, &basis, err));
+    r->sigma_1 = fmax(r->sigma_1, basis.sigma_1);
+    STJ_TRY(stj_svd_adopt(a, &basis, &r->bottom, &r->floor, err));
+    judge_bottom(a, budget, r);
+    r->bottom_products = basis.products;
+    r->bottom_ncv = basis.ncv;
+    r->bottom_method = method->info.name;
+    if (r->stop == STJ_STOP_CONVERGED)
+        r->stop = basis.stop;
+out:
+    basis_free(&basis);
     return st;
 }
 
@@ -110,9 +218,6 @@ static void count_result(struct stj_svd_result *r, const struct stj_op_counts *b
     r->counts = (struct stj_op_counts){end->jvp - begin->jvp, end->vjp - begin->vjp,
                                        end->replayed - begin->replayed,
                                        end->seconds - begin->seconds};
-    r->sigma_1 = r->top.k ? r->top.sigma[0] : NAN;
-    for (size_t i = 0; i < r->top.k; i++)
-        r->converged += r->top.residual[i] <= r->tol * r->sigma_1;
 }
 
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
@@ -121,25 +226,22 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     enum stj_status st = STJ_OK;
     struct stj_svd_settings s = *settings;
     struct stj_svd_result *r = NULL;
-    struct stj_svd_basis basis = {0};
-    const struct stj_svd_method *method = NULL;
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
     if (s.tol == 0)
         s.tol = stj_svd_settings_default().tol;
     const struct stj_svd_budget budget = {&s, a, stj_op_counts(a), stj_clock()};
     STJ_TRY(check_settings(a, &s, err));
-    STJ_TRY(choose_method(a, &s, &method, err));
     STJ_TRY(stj_new(&r, 1, sizeof *r, err));
-    STJ_TRY(method->top(a, &budget, &basis, err));
-    STJ_TRY(stj_svd_finish(a, basis.k, basis.v, &r->top, err));
     r->n_params = stj_op_n_cols(a);
     r->requested = s.top;
-    r->products = basis.products;
-    r->stop = basis.stop;
+    r->bottom_requested = s.bottom;
     r->seed = s.seed;
-    r->ncv = basis.ncv;
     r->tol = s.tol;
-    r->method = method->info.name;
+    r->stop = STJ_STOP_CONVERGED;
+    if (s.top)
+        STJ_TRY(solve_top(a, &budget, r, err));
+    if (s.bottom && r->stop != STJ_STOP_INTERRUPTED)
+        STJ_TRY(solve_bottom(a, &budget, r, err));
     const struct stj_op_counts end = stj_op_counts(a);
     count_result(r, &budget.begin, &end);
     r->seconds = stj_clock() - budget.clock;
@@ -147,7 +249,6 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     r = NULL;
 out:
     stj_blas_guard_give(guard);
-    free(basis.v);
     stj_svd_result_destroy(r);
     return st;
 }
@@ -157,5 +258,6 @@ void stj_svd_result_destroy(struct stj_svd_result *result)
     if (!result)
         return;
     stj_pairs_free(&result->top);
+    stj_pairs_free(&result->bottom);
     free(result);
 }

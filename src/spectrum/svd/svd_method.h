@@ -12,10 +12,13 @@
 
 #include "base/option.h"
 
-/* What a method found. */
+/* What a method found; the arrays are owned by the receiver. */
 struct stj_svd_basis {
     size_t k;        /* columns: at most what was wanted */
-    double *v;       /* n_cols x k, column-major; owned by the receiver */
+    double *v;       /* n_cols x k, column-major */
+    double *u;       /* n_rows x k and [k]: where the method holds A V = U diag(sigma) already, */
+    double *sigma;   /* from products of its own; else NULL */
+    double sigma_1;  /* a lower bound of the largest singular value; 0: none known */
     double products; /* products with A'A (or A, for methods that use it alone) of the iteration */
     size_t ncv;      /* basis vectors it worked with */
     enum stj_stop stop;
@@ -31,17 +34,25 @@ struct stj_svd_budget {
 
 /* True when the budgets do not allow `more` further applications, or the caller interrupts; *stop says
  * which. */
+double stj_svd_used(const struct stj_svd_budget *budget); /* applications so far */
 bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double products,
                    enum stj_stop *stop);
 
 struct stj_svd_method {
     struct stj_plugin_info info;
-    /* basis <- the span of the `top` largest right singular vectors, 1 <= top <= min dimension. */
+    /* Either slot is NULL where the method does not serve that end.  basis is zeroed before.
+     *
+     * basis <- the span of the `top` largest right singular vectors, 1 <= top <= min dimension. */
     enum stj_status (*top)(struct stj_op *a, const struct stj_svd_budget *budget,
                            struct stj_svd_basis *basis, struct stj_error *err);
+
+    /* basis <- `bottom` directions with small singular values, smallest first, with u and sigma. */
+    enum stj_status (*bottom)(struct stj_op *a, const struct stj_svd_budget *budget,
+                              struct stj_svd_basis *basis, struct stj_error *err);
 };
 
 extern const struct stj_kind stj_svd_methods; /* the registry: spectrum/svd/svd.c */
+extern const struct stj_svd_method stj_svd_arnoldi;
 extern const struct stj_svd_method stj_svd_arpack;
 extern const struct stj_svd_method stj_svd_lapack;
 
@@ -52,6 +63,11 @@ size_t stj_svd_arpack_ncv(const struct stj_svd_settings *settings, size_t n);
  * with A' for the residuals. */
 enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double *v, struct stj_pairs *pairs,
                                struct stj_error *err);
+
+/* pairs <- a basis that comes with u and sigma, taken over as it is; k products with A' for the
+ * residuals.  *defect <- the largest |v'A'u - sigma|, by which A' fails to be the adjoint of A. */
+enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,
+                              struct stj_pairs *pairs, double *defect, struct stj_error *err);
 
 enum stj_status stj_pairs_init(struct stj_pairs *pairs, size_t k, size_t n_rows, size_t n_cols,
                                struct stj_error *err);

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/svd/arnoldi.c: the smallest singular vectors of a product of steps, by products with A alone.
+ *
+ * Krylov methods on A'A see nothing below sqrt(eps) sigma_1 and converge to nothing at the small end.
+ * What works is that A = J(0 -> n) is the identity plus a term of low numerical rank, that what early
+ * steps contract stays contracted, and that a window B = J(0 -> w) costs w/n of a product:
+ *
+ *     1. Block Arnoldi on the window, never restarted:   B Q_m = Q_{m+b} H.
+ *        Once m passes the numerical rank of B - I, the small singular values of H fall sharply.
+ *     2. H = U diag(s) Z'.  Seeds S = Q_m Z_p of the p smallest s;  p products with A give A S = C R
+ *        (QR), and |A S y| = |R y| for every y.
+ *     3. Correction.  Of the k smallest pairs of R, v = S y and A v = C R y; the step that would
+ *        cancel A v if A were B is
+ *            t = P A v,   P = Q_m Z diag(s / (s^2 + d^2)) U' Q_{m+b}'  +  (I - Q Q') / (1 + d^2),
+ *        a damped inverse of B.  t is orthogonalised into S at the cost of one product, and R grows;
+ *        no product with A' is needed.  Repeat until the bounds stop falling or the budget ends.
+ *
+ * d is the window's singular value number DAMPING k from below: directions that the window contracts
+ * more are inverted only as far as they are known.  The bounds are certified by Courant-Fischer: the
+ * i-th smallest singular value of A restricted to any subspace is no less than the i-th smallest of A.
+ *
+ * Cost: m w/n + p + k per correction, in products with A.  Memory: n (m + 3 p') numbers for p' vectors
+ * in S.  It fails, with honest but large bounds, where m cannot reach the rank of B - I.
+ */
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "op/operator.h"
+#include "spectrum/orthogonalize.h"
+#include "spectrum/svd/krylov.h"
+#include "spectrum/svd/svd_method.h"
+
+enum {
+    BLOCK = 4,      /* vectors of an Arnoldi step */
+    SEEDS = 2,      /* seeds per wanted pair */
+    DAMPING = 2,
+    CORRECTIONS = 50, /* at most, without a budget */
+    STAGNATION = 3  /* corrections without progress that end a solve without a budget */
+};
+
+static const double krylov_share = 0.66;  /* of a budget, for the window's factorisation */
+static const double basis_share = 0.42;   /* Arnoldi vectors as a share of N */
+static const double window_default = 0.24;
+static const double progress_least = 0.02; /* relative fall of a bound that counts as progress */
+
+/* How a budget is spent. */
+struct plan {
+    double fraction; /* of the steps in the window */
+    size_t m;        /* Arnoldi vectors */
+    size_t p;        /* seeds */
+    size_t k;        /* wanted */
+    double total;    /* applications, everything included */
+};
+
+/* With a budget, two thirds go into the factorisation of as long a window as they pay for. */
+static struct plan make_plan(const struct stj_op *a, const struct stj_svd_budget *budget)
+{
+    const size_t n = stj_op_n_cols(a);
+    const size_t k = budget->settings->bottom;
+    const double cost = stj_op_cost(a);
+    struct plan plan = {.k = k, .p = SEEDS * k, .fraction = window_default};
+    plan.m = (size_t)(basis_share * (double)n);
+    if (plan.p > n / 2)
+        plan.p = n / 2 > k ? n / 2 : k;
+    if (plan.m < plan.p)
+        plan.m = plan.p;
+    if (plan.m + BLOCK > n)
+        plan.m = n - BLOCK;
+    if (!stj_op_has_prefix(a))
+        plan.fraction = 1;
+    plan.total = cost * ((double)plan.m * plan.fraction +
+                         (double)(plan.p + (CORRECTIONS + 1) * k));
+    if (budget->settings->max_applications > 0) {
+        plan.total = budget->settings->max_applications - stj_svd_used(budget);
+        if (stj_op_has_prefix(a))
+            plan.fraction = fmin(1, krylov_share * plan.total / (cost * (double)plan.m));
+    }
+    /* Never more vectors than the budget pays for beside seeds and residuals. */
+    const double left = plan.total - cost * (double)(plan.p + k);
+    const double most = left / (cost * plan.fraction);
+    if ((double)plan.m > most)
+        plan.m = most > (double)plan.p ? (size_t)most : plan.p;
+    plan.m -= plan.m % BLOCK;
+    return plan;
+}
+
+/* The window's factorisation with its SVD: the damped inverse P. */
+struct inverse {
+    struct stj_krylov krylov;
+    size_t m, rows;         /* of H: rows = m + b */
+    double *sigma, *u, *zt; /* H = U diag(sigma) Z': rows x m, m x m */
+    double damping;
+};
+
+static void inverse_free(struct inverse *inv)
+{
+    stj_krylov_free(&inv->krylov);
+    free(inv->sigma);
+    free(inv->u);
+    free(inv->zt);
+}
+
+static enum stj_status inverse_factor(struct inverse *inv, size_t k, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_krylov *krylov = &inv->krylov;
+    double *h = NULL;
+    const struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
+    inv->m = krylov->m;
+    inv->rows = krylov->m + krylov->b;
+    STJ_TRY(stj_new(&h, inv->rows, inv->m * sizeof *h, err));
+    STJ_TRY(stj_new(&inv->sigma, inv->m, sizeof *inv->sigma, err));
+    STJ_TRY(stj_new(&inv->u, inv->rows, inv->m * sizeof *inv->u, err));
+    STJ_TRY(stj_new(&inv->zt, inv->m, inv->m * sizeof *inv->zt, err));
+    for (size_t j = 0; j < inv->m; j++)
+        memcpy(h + j * inv->rows, krylov->h + j * krylov->ldh, inv->rows * sizeof *h);
+    STJ_TRY(stj_gesdd(inv->rows, inv->m, h, inv->rows, inv->sigma, inv->u, inv->zt, err));
+    const size_t at = DAMPING * k < inv->m ? DAMPING * k : inv->m;
+    inv->damping = fmax(inv->sigma[inv->m - at], DBL_EPSILON * inv->sigma[0]);
+    if (inv->damping == 0)
+        inv->damping = 1;
+out:
+    stj_blas_guard_give(guard);
+    free(h);
+    return st;
+}
+
+/* t (n x b) <- P t. */
+static enum stj_status inverse_apply(const struct inverse *inv, size_t b, double *t,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = inv->krylov.n;
+    const size_t m = inv->m;
+    const double d2 = inv->damping * inv->damping;
+    double *c = NULL; /* Q't, then U'Q't, then Z diag() U'Q't */
+    double *e = NULL;
+    STJ_TRY(stj_new(&c, inv->rows, b * sizeof *c, err));
+    STJ_TRY(stj_new(&e, m, b * sizeof *e, err));
+    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, inv->rows, b, n, 1, inv->krylov.q, n, t, n, 0, c,
+              inv->rows);
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, inv->rows, -1 / (1 + d2), inv->krylov.q,
+              n, c, inv->rows, 1 / (1 + d2), t, n);
+    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, inv->rows, 1, inv->u, inv->rows, c,
+              inv->rows, 0, e, m);
+    for (size_t j = 0; j < b; j++)
+        for (size_t i = 0; i < m; i++)
+            e[j * m + i] *= inv->sigma[i] / (inv->sigma[i] * inv->sigma[i] + d2);
+    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, m, 1, inv->zt, m, e, m, 0, c, m);
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, m, 1, inv->krylov.q, n, c, m, 1, t, n);
+out:
+    free(c);
+    free(e);
+    return st;
+}
+
+/* The growing subspace S with A S = C R. */
+struct space {
+    size_t n, p, room;
+    double *s, *c;  /* n x room, orthonormal columns */
+    double *r;      /* room x room, upper triangular */
+    double *sigma;  /* [p] of R, descending */
+    double *u, *zt; /* R = U diag(sigma) Z', p x p */
+    struct stj_rng *rng;
+};
+
+static void space_free(struct space *space)
+{
+    free(space->s);
+    free(space->c);
+    free(space->r);
+    free(space->sigma);
+    free(space->u);
+    free(space->zt);
+    stj_rng_destroy(space->rng);
+}
+
+static enum stj_status space_init(struct space *space, size_t n, size_t room, uint64_t seed,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *space = (struct space){.n = n, .room = room};
+    STJ_TRY(stj_new(&space->s, room, n * sizeof *space->s, err));
+    STJ_TRY(stj_new(&space->c, room, n * sizeof *space->c, err));
+    STJ_TRY(stj_new(&space->r, room, room * sizeof *space->r, err));
+    STJ_TRY(stj_new(&space->sigma, room, sizeof *space->sigma, err));
+    STJ_TRY(stj_new(&space->u, room, room * sizeof *space->u, err));
+    STJ_TRY(stj_new(&space->zt, room, room * sizeof *space->zt, err));
+    STJ_TRY(stj_rng_create(seed, STJ_STREAM_START, 3, &space->rng, err));
+out:
+    return st;
+}
+
+/* Columns p .. p + b - 1 of s hold new vectors: orthonormalise, multiply, extend R and its SVD. */
+static enum stj_status space_extend(struct space *space, struct stj_op *a, size_t b,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = space->n;
+    const size_t p = space->p;
+    double *s = space->s + p * n;
+    double *c = space->c + p * n;
+    double *copy = NULL;
+    STJ_TRY(stj_new(&copy, space->room, space->room * sizeof *copy, err));
+    STJ_TRY(stj_orthogonalize(n, p, space->s, b, s, copy, p + b, space->rng, err));
+    STJ_TRY(stj_op_apply(a, STJ_NO_TRANS, b, s, n, c, n, err));
+    STJ_TRY(stj_orthogonalize(n, p, space->c, b, c, space->r + p * space->room, space->room,
+                              space->rng, err));
+    space->p = p + b;
+    for (size_t j = 0; j < space->p; j++)
+        memcpy(copy + j * space->p, space->r + j * space->room, space->p * sizeof *copy);
+    STJ_TRY(stj_gesdd(space->p, space->p, copy, space->p, space->sigma, space->u, space->zt, err));
+out:
+    free(copy);
+    return st;
+}
+
+/* The i-th smallest bound, i from 0. */
+static double bound(const struct space *space, size_t i)
+{
+    return space->sigma[space->p - 1 - i];
+}
+
+/* out (n x k) <- basis times the k last columns of w, smallest first; w is p x p, transposed as stored
+ * when it is Z'. */
+static void smallest(const struct space *space, const double *basis, const double *w,
+                     bool transposed, size_t k, bool scale, double *coefficients, double *out)
+{
+    const size_t p = space->p;
+    for (size_t j = 0; j < k; j++)
+        for (size_t i = 0; i < p; i++) {
+            const double x = transposed ? w[i * p + p - 1 - j] : w[(p - 1 - j) * p + i];
+            coefficients[j * p + i] = scale ? bound(space, j) * x : x;
+        }
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->n, k, p, 1, basis, space->n,
+              coefficients, p, 0, out, space->n);
+}
+
+static enum stj_status factor_window(struct stj_op *a, const struct stj_svd_budget *budget,
+                                     const struct plan *plan, struct inverse *inv,
+                                     struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_op *window = NULL;
+    struct stj_op *b = a;
+    const size_t n = stj_op_n_cols(a);
+    if (plan->fraction < 1) {
+        STJ_TRY(stj_op_create_prefix(a, plan->fraction, &window, err));
+        b = window;
+    }
+    const double step = BLOCK * stj_op_cost(b);
+    const double rest = (double)(plan->p + plan->k) * stj_op_cost(a);
+    STJ_TRY(stj_krylov_init(&inv->krylov, n, BLOCK, plan->m, budget->settings->seed, err));
+    while (inv->krylov.m + BLOCK <= plan->m) {
+        if (stj_svd_spent(budget, step + rest, basis->products, &basis->stop))
+            break;
+        STJ_TRY(stj_krylov_step(&inv->krylov, b, err));
+        basis->products += step;
+    }
+out:
+    stj_op_destroy(window);
+    return st;
+}
+
+static enum stj_status plant_seeds(struct stj_op *a, const struct inverse *inv, size_t p,
+                                   struct space *space, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t m = inv->m;
+    double *y = NULL;
+    STJ_TRY(stj_new(&y, m, p * sizeof *y, err));
+    for (size_t j = 0; j < p; j++)
+        for (size_t i = 0; i < m; i++)
+            y[j * m + i] = inv->zt[i * m + m - 1 - j];
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->n, p, m, 1, inv->krylov.q, space->n, y,
+              m, 0, space->s, space->n);
+    STJ_TRY(space_extend(space, a, p, err));
+out:
+    free(y);
+    return st;
+}
+
+/* Did any of the k bounds fall by a share that counts?  Below the floor nothing does. */
+static bool progressed(const struct space *space, size_t k, double floor, double *last)
+{
+    bool any = false;
+    for (size_t i = 0; i < k; i++) {
+        any |= bound(space, i) > floor && bound(space, i) < (1 - progress_least) * last[i];
+        last[i] = bound(space, i);
+    }
+    return any;
+}
+
+static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *budget,
+                               const struct plan *plan, const struct inverse *inv,
+                               struct space *space, struct stj_svd_basis *basis,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t k = plan->k;
+    const double cost = stj_op_cost(a);
+    const double floor = stj_op_rounding(a) * inv->sigma[0];
+    const bool limited = budget->settings->max_applications > 0;
+    double *coefficients = NULL;
+    double *last = NULL;
+    int idle = 0;
+    STJ_TRY(stj_new(&coefficients, space->room, k * sizeof *coefficients, err));
+    STJ_TRY(stj_new(&last, k, sizeof *last, err));
+    progressed(space, k, floor, last);
+    basis->stop = STJ_STOP_CONVERGED;
+    while (space->p + k <= space->room && idle < STAGNATION && bound(space, k - 1) > floor) {
+        if (stj_svd_spent(budget, 2 * (double)k * cost, basis->products, &basis->stop))
+            break;
+        if (!limited && basis->products + 2 * (double)k * cost > plan->total) {
+            basis->stop = STJ_STOP_MAX_APPLICATIONS;
+            break;
+        }
+        double *t = space->s + space->p * space->n;
+        smallest(space, space->c, space->u, false, k, true, coefficients, t);
+        for (size_t j = 0; j < k; j++) { /* the directions matter, not the lengths */
+            const double length = stj_nrm2(space->n, t + j * space->n);
+            if (length > 0)
+                stj_scal(space->n, 1 / length, t + j * space->n);
+        }
+        STJ_TRY(inverse_apply(inv, k, t, err));
+        STJ_TRY(space_extend(space, a, k, err));
+        basis->products += (double)k * cost;
+        idle = progressed(space, k, floor, last) ? 0 : idle + 1;
+    }
+out:
+    free(coefficients);
+    free(last);
+    return st;
+}
+
+/* basis->v and ->av <- the k smallest directions of the space, smallest first. */
+static enum stj_status take_smallest(const struct space *space, size_t k,
+                                     struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *coefficients = NULL;
+    STJ_TRY(stj_new(&coefficients, space->p, k * sizeof *coefficients, err));
+    STJ_TRY(stj_new(&basis->v, space->n, k * sizeof *basis->v, err));
+    STJ_TRY(stj_new(&basis->u, space->n, k * sizeof *basis->u, err));
+    STJ_TRY(stj_new(&basis->sigma, k, sizeof *basis->sigma, err));
+    smallest(space, space->s, space->zt, true, k, false, coefficients, basis->v);
+    smallest(space, space->c, space->u, false, k, false, coefficients, basis->u);
+    for (size_t i = 0; i < k; i++)
+        basis->sigma[i] = bound(space, i);
+    basis->k = k;
+out:
+    free(coefficients);
+    return st;
+}
+
+static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
+                                      struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct plan plan = make_plan(a, budget);
+    const size_t n = stj_op_n_cols(a);
+    struct inverse inv = {0};
+    struct space space = {0};
+    const double left = plan.total - (double)plan.m * plan.fraction * stj_op_cost(a);
+    size_t room = plan.p + (left > 0 ? (size_t)(left / stj_op_cost(a)) : 0);
+    const size_t most = plan.p + 4 * CORRECTIONS * plan.k;
+    STJ_TRY(factor_window(a, budget, &plan, &inv, basis, err));
+    basis->ncv = inv.krylov.m;
+    if (inv.krylov.m < plan.p || basis->stop == STJ_STOP_INTERRUPTED)
+        goto out;
+    STJ_TRY(inverse_factor(&inv, plan.k, err));
+    room = room < n ? room : n;
+    room = room < most ? room : most;
+    STJ_TRY(space_init(&space, n, room, budget->settings->seed, err));
+    STJ_TRY(plant_seeds(a, &inv, plan.p, &space, err));
+    basis->products += (double)plan.p * stj_op_cost(a);
+    STJ_TRY(correct(a, budget, &plan, &inv, &space, basis, err));
+    basis->sigma_1 = inv.sigma[0];
+    STJ_TRY(take_smallest(&space, plan.k, basis, err));
+out:
+    space_free(&space);
+    inverse_free(&inv);
+    return st;
+}
+
+const struct stj_svd_method stj_svd_arnoldi = {
+    .info = {.name = "arnoldi",
+             .doc = "smallest only: block Arnoldi on an early window of the steps, corrected on all"},
+    .bottom = arnoldi_bottom,
+};
