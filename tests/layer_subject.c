@@ -169,11 +169,11 @@ double subject_rounding(const struct subject *s, double scale)
 enum { MOST_BUFFERS = 16, GUARD = 8 };
 
 struct buffer {
-    double *p;         /* n numbers and the guard */
+    double *p; /* n numbers and the guard */
     size_t n;
-    const double *in;  /* the original, which p must still equal; NULL: not an input */
-    double *out;       /* where p goes; NULL: not an output */
-    bool partial;      /* of the output some numbers may stay unset, if nobody reads them */
+    const double *in; /* the original, which p must still equal; NULL: not an input */
+    double *out;      /* where p goes; NULL: not an output */
+    bool partial;     /* of the output some numbers may stay unset, if nobody reads them */
 };
 
 struct call {
@@ -292,8 +292,7 @@ void subject_forward(const struct subject *s, struct range r, struct pass *p)
     struct stj_layer_values at = values(&c, r, p);
     double *y = output(&c, p->y + r.first * s->n_y1, r.n * s->n_y1, false);
     at.y = y;
-    at.saved =
-        output(&c, p->saved + r.first * s->layer->n_saved, r.n * s->layer->n_saved, false);
+    at.saved = output(&c, p->saved + r.first * s->layer->n_saved, r.n * s->layer->n_saved, false);
     c.buffer[c.n - 1].partial = true;
     s->layer->ops->forward(s->layer, y, &at, scratch(&c, r.n, 1));
     finish(&c);
@@ -340,8 +339,7 @@ void subject_backward_tangent(const struct subject *s, struct range r, const str
     const double *x_dot = input(&c, dot.x, r.n * s->n_in * nvec);
     const double *x2_dot = input(&c, dot.x2, r.n * s->n_in2 * nvec);
     const double *theta_dot = input(&c, dot.theta, s->n_theta * nvec);
-    const double *ybd =
-        input(&c, y_bar_dot + r.first * s->n_y1 * nvec, r.n * s->n_y1 * nvec);
+    const double *ybd = input(&c, y_bar_dot + r.first * s->n_y1 * nvec, r.n * s->n_y1 * nvec);
     double *x_bar_dot = output(&c, b.x, r.n * s->n_in * nvec, beta != 0);
     double *x2_bar_dot = output(&c, b.x2, r.n * s->n_in2 * nvec, beta != 0);
     double *theta_bar_dot = output(&c, b.theta, s->n_theta * nvec, false);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tests/layer_subject.h: a layer under test: an instance of it, a random point, and its four
- * functions behind checks.
+/* tests/layer_subject.h: a layer under test: an instance of it, and its four functions behind
+ * checks.
  *
- * The *point* of a subject is one vector z = (x, x2, theta) over the whole batch; whole numbers that
- * stand for words, the input of an embedding, are not part of it.  Tangents of the point and of the
+ * The *point* of a subject is one vector z = (x, x2, theta) over the whole batch; whole numbers for
+ * words, the input of an embedding, are not part of it.  Tangents of the point and of the
  * output are tiles (base/block.h) of the layouts `point` and `out`.
  *
  * Every call gives the function copies of its inputs and outputs of their exact sizes, outputs and
  * scratch filled with NaN, and fails the test when an input or a number beyond an output has
- * changed, or an output holds a NaN.
+ * changed, or an output holds a NaN.  Of `saved`, numbers that nobody reads may stay unset.
  */
 #ifndef STJ_TESTS_LAYER_SUBJECT_H
 #define STJ_TESTS_LAYER_SUBJECT_H
@@ -22,10 +22,10 @@ struct subject {
     char text[1024];  /* the instance */
     uint64_t seed;
     size_t batch, step, nvec;
-    size_t n_in, n_in2, n_y1;            /* a sample's reals */
-    size_t n_x, n_x2, n_theta, n, n_y;   /* of the whole batch; n = n_x + n_x2 + n_theta */
+    size_t n_in, n_in2, n_y1;          /* a sample's reals */
+    size_t n_x, n_x2, n_theta, n, n_y; /* of the whole batch; n = n_x + n_x2 + n_theta */
     struct stj_layout point, out;
-    double *ids;                         /* the input, when it stands for words; n_x is 0 then */
+    double *ids; /* the input, when it stands for words; n_x is 0 then */
     struct stj_rng *rng;
     struct stj_network_config config;
     struct stj_network *net;

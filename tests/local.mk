@@ -6,6 +6,7 @@
 # top_srcdir and top_builddir (absolute), SPECTRAJ (the program), CC and NM.
 # Exit codes as automake wants them: 0 passed, 77 skipped, 99 could not even start, else failed.
 
+check_PROGRAMS += %reldir%/bad-network
 check_PROGRAMS += %reldir%/o-quadratic
 check_PROGRAMS += %reldir%/o-svd
 check_PROGRAMS += %reldir%/p-layers
@@ -16,13 +17,16 @@ check_PROGRAMS += %reldir%/t-config
 check_PROGRAMS += %reldir%/t-dataset
 check_PROGRAMS += %reldir%/t-file
 check_PROGRAMS += %reldir%/t-h5
+check_PROGRAMS += %reldir%/t-images
 check_PROGRAMS += %reldir%/t-initializers
+check_PROGRAMS += %reldir%/t-layers
 check_PROGRAMS += %reldir%/t-libraries
 check_PROGRAMS += %reldir%/t-option
 check_PROGRAMS += %reldir%/t-readers
 check_PROGRAMS += %reldir%/t-run
 check_PROGRAMS += %reldir%/t-schedules
 check_PROGRAMS += %reldir%/t-trajectory
+check_PROGRAMS += %reldir%/t-vector-math
 check_PROGRAMS += %reldir%/t-yaml
 
 # Helpers shared by C tests, headers included, one file per line.
@@ -31,6 +35,8 @@ libtestkit_la_SOURCES =
 libtestkit_la_SOURCES += %reldir%/expect.h
 libtestkit_la_SOURCES += %reldir%/layer_subject.c
 libtestkit_la_SOURCES += %reldir%/layer_subject.h
+libtestkit_la_SOURCES += %reldir%/make_run.c
+libtestkit_la_SOURCES += %reldir%/make_run.h
 libtestkit_la_SOURCES += %reldir%/scratch.c
 libtestkit_la_SOURCES += %reldir%/scratch.h
 libtestkit_la_SOURCES += %reldir%/small_run.c

@@ -193,16 +193,16 @@ START_TEST(products_are_counted_and_windows_cost_their_share)
     ck_assert_double_eq(stj_op_counts(f.op).jvp, 3);
     ck_assert_double_eq(stj_op_counts(f.op).vjp, 2);
     const struct stj_training_jacobian_settings settings = {.from = 10, .to = 20};
-    EXPECT_OK(stj_training_jacobian_create(f.problem, &f.recipe, f.trajectory, &settings, &window,
-                                           &err),
-              err);
+    EXPECT_OK(
+        stj_training_jacobian_create(f.problem, &f.recipe, f.trajectory, &settings, &window, &err),
+        err);
     EXPECT_OK(stj_op_apply(window, STJ_NO_TRANS, 1, x, N, y, N, &err), err);
     ck_assert_double_eq(stj_op_counts(window).jvp, 0.25);
     stj_op_destroy(window);
     const struct stj_training_jacobian_settings bad = {.from = 20, .to = 20};
-    EXPECT_FAIL(stj_training_jacobian_create(f.problem, &f.recipe, f.trajectory, &bad, &window,
-                                             &err),
-                STJ_EINVAL, "from step 20 to 20", err);
+    EXPECT_FAIL(
+        stj_training_jacobian_create(f.problem, &f.recipe, f.trajectory, &bad, &window, &err),
+        STJ_EINVAL, "from step 20 to 20", err);
     EXPECT_FAIL(stj_op_apply(f.op, STJ_NO_TRANS, 1, x, N - 1, y, N, &err), STJ_EINVAL,
                 "leading dimensions", err);
     free(x);

@@ -138,8 +138,8 @@ static void solve_and_check(const char *name, struct known *k, size_t top, const
     settings.seed = seed;
     settings.max_applications = 20000;
     EXPECT_OK(stj_svd_solve(op, &settings, &r, &err), err);
-    const enum stj_stop want = k->sigma[0] > 0 || r->ncv == k->n ? STJ_STOP_CONVERGED
-                                                                  : STJ_STOP_INVARIANT_SUBSPACE;
+    const enum stj_stop want =
+        k->sigma[0] > 0 || r->ncv == k->n ? STJ_STOP_CONVERGED : STJ_STOP_INVARIANT_SUBSPACE;
     ck_assert_msg(r->stop == want && r->top.k == top && r->converged == top,
                   "%s: %zu of %zu pairs, %zu converged, stop %s", label, r->top.k, top,
                   r->converged, stj_stop_text(r->stop));
@@ -224,9 +224,12 @@ static const struct {
     const char *name;
     double (*sigma)(size_t i, size_t n);
 } spectra[] = {
-    {"identity", identity}, {"multiple of the identity", multiple},
-    {"clusters of five", clusters}, {"rank deficient", deficient},
-    {"graded from 1e6 to 1e-16", graded}, {"bulk", bulk},
+    {"identity", identity},
+    {"multiple of the identity", multiple},
+    {"clusters of five", clusters},
+    {"rank deficient", deficient},
+    {"graded from 1e6 to 1e-16", graded},
+    {"bulk", bulk},
     {"zero", zero},
 };
 
@@ -307,7 +310,8 @@ START_TEST(contracted_directions_of_a_low_rank_change_are_found)
     /* u = A v / sigma is known to eps sigma_1 / sigma only, so residuals of the smallest stay large; the
      * bounds do not depend on u. */
     for (size_t i = 0; i < K; i++)
-        ck_assert_double_eq_tol(r->bottom.sigma[i], pow(10, -(double)(RANK / 2 - 1 - i) / 2), 1e-10);
+        ck_assert_double_eq_tol(r->bottom.sigma[i], pow(10, -(double)(RANK / 2 - 1 - i) / 2),
+                                1e-10);
     stj_svd_result_destroy(r);
     stj_op_destroy(op);
     free(a);

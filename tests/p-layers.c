@@ -225,8 +225,7 @@ static void symmetry(struct subject *s)
     subject_backward_tangent(s, whole, &d.at, 1, PART_ALL, d.u, zero, 0, PART_ALL, hu);
     subject_backward_tangent(s, whole, &d.at, 1, PART_ALL, w, zero, 0, PART_ALL, hw);
     const double defect = fabs(dot(s->n, w, hu) - dot(s->n, d.u, hw));
-    const double scale =
-        norm(s->n, w) * norm(s->n, hu) + norm(s->n, d.u) * norm(s->n, hw);
+    const double scale = norm(s->n, w) * norm(s->n, hu) + norm(s->n, d.u) * norm(s->n, hw);
     subject_expect(s, "symmetry", defect, 1e-13 * scale);
     struct pass other = subject_pass(s, d.z, d.y_bar_dot);
     subject_backward_tangent(s, whole, &d.at, 1, PART_ALL, zero, d.y_bar_dot, 0, PART_ALL, hu);
@@ -346,8 +345,8 @@ static void wanted_outputs(struct subject *s)
                 for (unsigned k = 0; k < 3; k++)
                     for (size_t i = part[k]; i < part[k + 1]; i++) {
                         const bool keeps = !(wanted & (1u << k)) || (beta && k < 2);
-                        want[i] = (wanted & (1u << k) ? full[tangent][i] : 0) +
-                                  (keeps ? before[i] : 0);
+                        want[i] =
+                            (wanted & (1u << k) ? full[tangent][i] : 0) + (keeps ? before[i] : 0);
                     }
                 subject_expect(s, "wanted outputs and beta", distance(s->n, got, want),
                                subject_rounding(s, norm(s->n, full[tangent]) + norm(s->n, before)));

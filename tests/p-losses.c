@@ -43,7 +43,8 @@ static double value(struct fixture *f, const double *z)
 static void backward(struct fixture *f, const double *z, double *z_bar)
 {
     value(f, z);
-    f->ops->backward(f->plugin.config, &f->out, f->batch, f->weight, z_bar, z, &f->targets, f->saved);
+    f->ops->backward(f->plugin.config, &f->out, f->batch, f->weight, z_bar, z, &f->targets,
+                     f->saved);
 }
 
 static void backward_tangent(struct fixture *f, size_t nvec, const double *z_dot, double *z_bar_dot)
@@ -82,8 +83,8 @@ static void set_targets(struct fixture *f, struct stj_rng *rng)
     for (size_t i = 0; i < N_DATA * positions; i++)
         f->label[i] = stj_rng_index(rng, stj_shape_cols(&f->out));
     for (size_t i = 0; i < N_DATA * size; i++)
-        f->value[i] = limited ? f->ops->min_target + (f->ops->max_target - f->ops->min_target) *
-                                                         stj_rng_uniform(rng)
+        f->value[i] = limited ? f->ops->min_target +
+                                    (f->ops->max_target - f->ops->min_target) * stj_rng_uniform(rng)
                               : stj_rng_normal(rng);
     f->targets = (struct stj_targets){f->row, f->label, f->value};
 }
@@ -95,7 +96,8 @@ static void fixture_init(struct fixture *f, size_t i_case)
     char text[TEXT];
     *f = (struct fixture){.weight = 0.25};
     EXPECT_OK(stj_rng_create(i_case, STJ_STREAM_CHECK, 0, &rng, &err), err);
-    ((const struct stj_loss_ops *)stj_losses.list[i_case % n_kinds()])->sample(rng, text, sizeof text);
+    ((const struct stj_loss_ops *)stj_losses.list[i_case % n_kinds()])
+        ->sample(rng, text, sizeof text);
     set_plugin(f, text);
     set_shape(f, rng);
     set_targets(f, rng);
@@ -109,8 +111,8 @@ static void fixture_free(struct fixture *f)
     stj_plugin_free(&f->plugin);
 }
 
-/* Central differences with h = eps^(1/3) are off by h^2 f'''/6 + eps f/h: some 1e-10 here, where the
- * third derivatives are at most of order |x|^3 < 1e2 times the weight. */
+/* Central differences with h = eps^(1/3) are off by h^2 f'''/6 + eps f/h: some 1e-10 here, where
+ * the third derivatives are at most of order |x|^3 < 1e2 times the weight. */
 START_TEST(backward_is_the_slope_of_the_value)
 {
     struct fixture f;
@@ -127,8 +129,8 @@ START_TEST(backward_is_the_slope_of_the_value)
     const double difference = (side[0] - side[1]) / (2 * h);
     const double slope = stj_dot(f.n, f.z_bar, x);
     ck_assert_msg(fabs(difference - slope) <= 1e-8 * stj_nrm2(f.n, x),
-                  "seed %d, %s, batch %zu: slope %.17g, difference %.17g", _i, f.text, f.batch, slope,
-                  difference);
+                  "seed %d, %s, batch %zu: slope %.17g, difference %.17g", _i, f.text, f.batch,
+                  slope, difference);
     free(x);
     fixture_free(&f);
 }
@@ -264,8 +266,8 @@ static double value_of(const char *text, size_t n, const double *z, size_t label
 
 static void expect_value(double got, double wanted)
 {
-    ck_assert_msg(fabs(got - wanted) <= 8 * DBL_EPSILON * fabs(wanted), "%.17g instead of %.17g", got,
-                  wanted);
+    ck_assert_msg(fabs(got - wanted) <= 8 * DBL_EPSILON * fabs(wanted), "%.17g instead of %.17g",
+                  got, wanted);
 }
 
 START_TEST(values_are_those_worked_out_by_hand)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tests/p-optimizers.c: properties of every optimizer of the registry, on random instances.
  *
- * A case is an optimizer, from its own `sample`, at a random state: reached from zero slots by a few
- * steps with random gradients.  Failures print the seed and the instance. */
+ * A case is an optimizer, from its own `sample`, at a random state: reached from zero slots by a
+ * few steps with random gradients.  Failures print the seed and the instance. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -55,8 +55,9 @@ static enum stj_status linearize(struct stepper *c, size_t first, struct stj_err
     double *coef[STJ_MAX_COEFS];
     for (size_t k = 0; k < STJ_MAX_COEFS; k++)
         coef[k] = c->coef[k];
-    return c->ops->linearize ? c->ops->linearize(c->plugin.config, &c->at, &u, c->g, first, coef, err)
-                             : STJ_OK;
+    return c->ops->linearize
+               ? c->ops->linearize(c->plugin.config, &c->at, &u, c->g, first, coef, err)
+               : STJ_OK;
 }
 
 /* Gradients away from zero by more than any weight decay moves them (|theta| <= 0.2, lambda <= 1):
@@ -163,20 +164,21 @@ static void moved_step(const struct stepper *c, const struct block *b, double h,
     do_step(to);
 }
 
-static void compare_with_difference(const struct stepper *c, const char *what, const double *tangent_,
-                                    const double *plus, const double *minus, double h, int seed)
+static void compare_with_difference(const struct stepper *c, const char *what,
+                                    const double *tangent_, const double *plus, const double *minus,
+                                    double h, int seed)
 {
     for (size_t i = 0; i < c->n; i++) {
         const double difference = (plus[i] - minus[i]) / (2 * h);
         ck_assert_msg(fabs(difference - tangent_[i]) <= 1e-7 * (1 + fabs(tangent_[i])),
-                      "seed %d, %s, step %zu, %s[%zu]: tangent %.17g, difference %.17g", seed, c->text,
-                      c->at.index, what, i, tangent_[i], difference);
+                      "seed %d, %s, step %zu, %s[%zu]: tangent %.17g, difference %.17g", seed,
+                      c->text, c->at.index, what, i, tangent_[i], difference);
     }
 }
 
-/* Slots move in proportion to themselves, so that second moments stay positive.  Updates are made of
- * h / sqrt(v): a relative change of 3 h turns into an error of at most some 30 h^2 times the update,
- * which is below 30, and rounding into eps / h of it: with h = 3e-6 about 1e-8 and 2e-9. */
+/* Slots move in proportion to themselves, so that second moments stay positive.  Updates are made
+ * of h / sqrt(v): a relative change of 3 h turns into an error of at most some 30 h^2 times the
+ * update, which is below 30, and rounding into eps / h of it: with h = 3e-6 about 1e-8 and 2e-9. */
 START_TEST(tangent_is_the_slope_of_the_step)
 {
     const double h = 3e-6;
@@ -228,8 +230,8 @@ START_TEST(adjoint_is_the_transpose_of_the_tangent)
     adjoint(&c, &uy);
     const double left = inner(&c, &ux, &y, false);
     const double right = inner(&c, &x, &uy, true);
-    const double scale = fmax(norm(&c, &ux, false) * norm(&c, &y, false),
-                              norm(&c, &x, true) * norm(&c, &uy, true));
+    const double scale =
+        fmax(norm(&c, &ux, false) * norm(&c, &y, false), norm(&c, &x, true) * norm(&c, &uy, true));
     ck_assert_msg(fabs(left - right) <= 1e-13 * scale, "seed %d, %s, step %zu: %.17g and %.17g", _i,
                   c.text, c.at.index, left, right);
     stepper_free(&c);
@@ -317,8 +319,9 @@ static const char *const zero_cases[] = {
 };
 enum { N_ZERO = sizeof zero_cases / sizeof zero_cases[0] };
 
-/* Where nothing but zero gradients have come, a move s of them gives s (derivative) / (1 + O(s/eps)):
- * with s = 1e-7 of the smallest eps the quotient agrees to 1e-5 (c s / eps, c of some tens). */
+/* Where nothing but zero gradients have come, a move s of them gives s (derivative) / (1 +
+ * O(s/eps)): with s = 1e-7 of the smallest eps the quotient agrees to 1e-5 (c s / eps, c of some
+ * tens). */
 START_TEST(zero_second_moments_take_the_limit)
 {
     const double s = _i == 4 ? 1e-19 : 1e-15;
@@ -393,7 +396,8 @@ END_TEST
 
 /* ---- the same training written down again, parameter by parameter ---- */
 
-/* The update rules as the manuals of PyTorch and optax state them; `p` holds one parameter's state. */
+/* The update rules as the manuals of PyTorch and optax state them; `p` holds one parameter's
+ * state. */
 struct plain {
     double x, first, second, mean, buffer;
     bool started;

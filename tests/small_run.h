@@ -3,35 +3,11 @@
 #ifndef STJ_TESTS_SMALL_RUN_H
 #define STJ_TESTS_SMALL_RUN_H
 
-#include "net/network.h"
+#include "make_run.h"
 #include "op/training_jacobian.h"
-#include "train/network_problem.h"
 
-struct small_spec {
-    const char *network;   /* the text of a `network:` group */
-    const char *optimizer; /* "{type: sgd, momentum: 0.9}" */
-    const char *schedule;  /* "{schedule: cosine, peak: 0.1}" */
-    size_t rows, batch, steps;
-    uint64_t seed;         /* of the data and the initial parameters */
-};
-
-/* Everything of a training; all made by small_run_create, which fails the test on any error. */
-struct small_run {
-    struct stj_network_config config;
-    struct stj_network *net;
-    struct stj_dataset *data;
-    struct stj_batch_order *order;
-    struct stj_problem *problem;
-    struct stj_plugin optimizer, schedule;
-    struct stj_recipe recipe;
-    size_t n; /* parameters */
-    size_t n_steps;
-    double *state; /* theta_0 and the slots */
-    struct stj_trajectory *trajectory;
-};
-
+/* small_run_make, which fails the test on any error. */
 struct small_run *small_run_create(const struct small_spec *spec);
-void small_run_destroy(struct small_run *run);
 
 /* The Jacobian of the window; memory and tile as in the settings, 0: chosen. */
 struct stj_op *small_run_jacobian(struct small_run *run, size_t from, size_t to, size_t memory,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tests/t-initializers.c: moments and bounds of every initialiser of the registry.
  *
- * Over n draws the mean of a law of standard deviation s has standard error s / sqrt(n), and the mean
- * square about the law's mean has s^2 sqrt((kurtosis - 1) / n); both must lie within five of them
- * (one in a million and a half would not, and the seeds are fixed). */
+ * Over n draws the mean of a law of standard deviation s has standard error s / sqrt(n), and the
+ * mean square about the law's mean has s^2 sqrt((kurtosis - 1) / n); both must lie within five of
+ * them (one in a million and a half would not, and the seeds are fixed). */
 #include <math.h>
 #include <stdlib.h>
 
@@ -59,9 +59,10 @@ static size_t fill_laws(struct law *law)
     law[n++] = flat("uniform", 0, 1);
     law[n++] = flat("{type: uniform, min: -3, max: -1.5}", -3, -1.5);
     law[n++] = (struct law){"normal", 0, 1, 3, -INFINITY, INFINITY};
-    law[n++] = (struct law){"{type: normal, mean: 2, stddev: 0.5}", 2, 0.25, 3, -INFINITY, INFINITY};
-    law[n++] = (struct law){"{type: truncated_normal, mean: -1, stddev: 3}", -1, 9 * CUT,
-                            CUT_KURTOSIS, -7, 5};
+    law[n++] =
+        (struct law){"{type: normal, mean: 2, stddev: 0.5}", 2, 0.25, 3, -INFINITY, INFINITY};
+    law[n++] = (struct law){
+        "{type: truncated_normal, mean: -1, stddev: 3}", -1, 9 * CUT, CUT_KURTOSIS, -7, 5};
     law[n++] = (struct law){"zeros", 0, 0, 1, 0, 0};
     law[n++] = (struct law){"ones", 1, 0, 1, 1, 1};
     law[n++] = (struct law){"{type: constant, value: -0.75}", -0.75, 0, 1, -0.75, -0.75};

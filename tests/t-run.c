@@ -14,8 +14,8 @@
 
 #include <spectraj/results.h>
 
-#include "base/file.h"
 #include "expect.h"
+#include "run/run_internal.h"
 #include "scratch.h"
 #include "trajectory/trajectory.h"
 
@@ -391,6 +391,42 @@ START_TEST(refused_when_opened)
 }
 END_TEST
 
+/* text <- without its first line that holds `part`. */
+static void drop_line(char *text, const char *part)
+{
+    char *at = strstr(text, part);
+    ck_assert_ptr_nonnull(at);
+    while (at > text && at[-1] != '\n')
+        at--;
+    char *next = strchr(at, '\n') + 1;
+    memmove(at, next, strlen(next) + 1);
+}
+
+/* A run of a library that did not know the key drop_last yet opens: the default is what it did. */
+START_TEST(older_run_opens)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_trajectory *trajectory = NULL;
+    struct stj_trajectory_about about = {0};
+    bool matches = false;
+    stj_run_destroy(trained());
+    const char *path = scratch_path("R/trajectory.h5");
+    EXPECT_OK(stj_trajectory_read(path, NULL, &trajectory, &about, &err), err);
+    drop_line(about.identity, "drop_last: true");
+    drop_line(about.config, "drop_last: true");
+    EXPECT_OK(stj_trajectory_write(trajectory, path, &about, &err), err);
+    expect_open_fails("R", STJ_EMISMATCH,
+                      "contradicts itself"); /* the fingerprint is not its hash */
+    stj_run_fingerprint(about.identity, about.fingerprint);
+    EXPECT_OK(stj_trajectory_write(trajectory, scratch_path("R/trajectory.h5"), &about, &err), err);
+    stj_run_destroy(open_run("R"));
+    EXPECT_OK(stj_run_matches(scratch_path("c.yaml"), scratch_path("R"), &matches, &err), err);
+    ck_assert(matches);
+    stj_trajectory_about_free(&about);
+    stj_trajectory_destroy(trajectory);
+}
+END_TEST
+
 /* The trajectory of another run under this run's config. */
 START_TEST(foreign_trajectory)
 {
@@ -588,6 +624,7 @@ int main(void)
     tcase_add_test(tests, interrupted);
     tcase_add_test(tests, full_disk);
     tcase_add_test(tests, refused_when_opened);
+    tcase_add_test(tests, older_run_opens);
     tcase_add_test(tests, foreign_trajectory);
     tcase_add_test(tests, svd_is_stored);
     tcase_add_test(tests, results_of_another_run_are_refused);

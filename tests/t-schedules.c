@@ -106,9 +106,10 @@ END_TEST
 
 START_TEST(a_sequence_gives_each_part_its_steps)
 {
-    const char *text = "{schedule: sequence, steps: [2, 4], parts: [{schedule: constant, peak: 5}, "
-                       "{schedule: polynomial, peak: 1}, {schedule: warmup, warmup_steps: 1, start: "
-                       "0.5, then: {schedule: constant, peak: 3}}]}";
+    const char *text =
+        "{schedule: sequence, steps: [2, 4], parts: [{schedule: constant, peak: 5}, "
+        "{schedule: polynomial, peak: 1}, {schedule: warmup, warmup_steps: 1, start: "
+        "0.5, then: {schedule: constant, peak: 3}}]}";
     static const double wanted[] = {5, 5, 1, 0.75, 0.5, 0.25, 1.5, 3, 3};
     for (size_t t = 0; t < 9; t++)
         check(text, t, 9, wanted[t]);

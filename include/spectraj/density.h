@@ -34,17 +34,17 @@ const char *stj_reorthogonalize_text(enum stj_reorthogonalize how);
 bool stj_reorthogonalize_parse(const char *text, enum stj_reorthogonalize *how);
 
 struct stj_density_settings {
-    double epsilon;          /* the bulk is |sigma - 1| <= epsilon; 0 < epsilon < 1 */
-    double confidence;       /* of low .. high; 0 < confidence < 1 */
-    size_t probes;           /* random start vectors */
-    size_t steps;            /* of bidiagonalisation, each one product with A and one with A' */
+    double epsilon;    /* the bulk is |sigma - 1| <= epsilon; 0 < epsilon < 1 */
+    double confidence; /* of low .. high; 0 < confidence < 1 */
+    size_t probes;     /* random start vectors */
+    size_t steps;      /* of bidiagonalisation, each one product with A and one with A' */
     uint64_t seed;
     enum stj_reorthogonalize reorthogonalize;
-    size_t memory_bytes;     /* for the bases; 0: a quarter of what is free */
-    double tolerance;        /* 0: none; else steps and probes are added until the widest of the three
+    size_t memory_bytes; /* for the bases; 0: a quarter of what is free */
+    double tolerance;    /* 0: none; else steps and probes are added until the widest of the three
                                 intervals high - low is at most tolerance x N, or a budget is spent */
-    double max_applications; /* budget of products with A and A'; 0: none */
-    double max_seconds;      /* 0: none */
+    double max_applications;       /* budget of products with A and A'; 0: none */
+    double max_seconds;            /* 0: none */
     const struct stj_pairs *known; /* singular triplets to take out of the probes and count exactly;
                                       those with a residual above 1e-3 are left; NULL: none */
     struct stj_progress progress;
@@ -79,27 +79,27 @@ struct stj_density_counts {
 /* What the deflated triplets missed: singular values beyond the known one that is nearest to 1, which
  * the quadrature sees and the triplets lack. */
 struct stj_density_missed {
-    bool compared;         /* there are known values on that side of 1 */
-    double sigma;          /* the known value nearest to 1 */
-    double estimate, low;  /* number missed; at the confidence of the result.  low >= 1: report it */
+    bool compared;        /* there are known values on that side of 1 */
+    double sigma;         /* the known value nearest to 1 */
+    double estimate, low; /* number missed; at the confidence of the result.  low >= 1: report it */
 };
 
 struct stj_density_result {
-    size_t n_params;    /* columns of A: the number N of singular values */
+    size_t n_params; /* columns of A: the number N of singular values */
     double epsilon, confidence;
-    size_t steps;       /* of the longest probe */
+    size_t steps; /* of the longest probe */
     size_t n_probes;
     struct stj_density_probe *probe;
-    size_t n_known;     /* deflated, counted exactly */
-    double *known;      /* [n_known] their singular values, descending */
-    size_t n_left;      /* n_params - n_known */
-    double sigma_1;     /* largest value seen: of the known and of the quadrature */
-    double floor;       /* singular values below it mean nothing */
+    size_t n_known;                    /* deflated, counted exactly */
+    double *known;                     /* [n_known] their singular values, descending */
+    size_t n_left;                     /* n_params - n_known */
+    double sigma_1;                    /* largest value seen: of the known and of the quadrature */
+    double floor;                      /* singular values below it mean nothing */
     struct stj_density_counts regions; /* at epsilon */
     struct stj_density_missed missed_above, missed_below;
     enum stj_reorthogonalize reorthogonalize; /* as chosen */
-    size_t in_flight;   /* probes of a block */
-    struct stj_op_counts counts; /* everything this solve cost */
+    size_t in_flight;                         /* probes of a block */
+    struct stj_op_counts counts;              /* everything this solve cost */
     double seconds;
     enum stj_stop stop; /* floor: more steps do not fit the memory, more probes would not help */
     uint64_t seed;
@@ -151,8 +151,9 @@ struct stj_density_functionals {
     struct stj_measured mean_log;            /* log_volume / number above the floor */
     struct stj_measured lyapunov;            /* mean_log / n_steps: finite-time average */
     struct stj_measured participation_ratio; /* (sum sigma^2)^2 / sum sigma^4 */
-    struct stj_measured effective_rank;      /* exp of the entropy of sigma / sum sigma (Roy, Vetterli) */
-    struct stj_measured frobenius_squared;   /* sum sigma^2 */
+    struct stj_measured
+        effective_rank; /* exp of the entropy of sigma / sum sigma (Roy, Vetterli) */
+    struct stj_measured frobenius_squared; /* sum sigma^2 */
 };
 /* n_steps: training steps of the operator, for lyapunov; floor 0: the result's. */
 enum stj_status stj_density_functionals(const struct stj_density_result *result, double n_steps,
@@ -161,9 +162,10 @@ enum stj_status stj_density_functionals(const struct stj_density_result *result,
 
 /* Where the spectrum around 1 is thinnest. */
 struct stj_density_gap {
-    bool found;      /* false: the number in the bulk grows everywhere about as fast */
-    double epsilon;  /* suggested half width of the bulk */
-    double depth;    /* values per unit of log epsilon there / at the densest smaller epsilon; 0: empty */
+    bool found;     /* false: the number in the bulk grows everywhere about as fast */
+    double epsilon; /* suggested half width of the bulk */
+    double
+        depth; /* values per unit of log epsilon there / at the densest smaller epsilon; 0: empty */
     struct stj_density_counts counts; /* at that epsilon */
 };
 enum stj_status stj_density_find_gap(const struct stj_density_result *result,

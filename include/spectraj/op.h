@@ -45,8 +45,8 @@ enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nve
 /* What an operator has cost so far.  Products are single vectors (a block of k counts k), weighted by
  * the operator's cost: a window of w steps of an n-step run counts w / n. */
 struct stj_op_counts {
-    double jvp, vjp;  /* products with A, with A' */
-    double replayed;  /* of them, those that a journal supplied */
+    double jvp, vjp; /* products with A, with A' */
+    double replayed; /* of them, those that a journal supplied */
     double seconds;
 };
 struct stj_op_counts stj_op_counts(const struct stj_op *op);

@@ -15,10 +15,10 @@ extern "C" {
 #endif
 
 struct stj_analysis_settings {
-    bool force;            /* compute even when the result is stored */
-    const char *tag;       /* svd-TAG.h5; NULL: svd.h5 */
-    size_t from, to;       /* window of steps; to = 0: n_steps */
-    size_t memory_bytes;   /* 0: a quarter of the free memory */
+    bool force;          /* compute even when the result is stored */
+    const char *tag;     /* svd-TAG.h5; NULL: svd.h5 */
+    size_t from, to;     /* window of steps; to = 0: n_steps */
+    size_t memory_bytes; /* 0: a quarter of the free memory */
 };
 
 /* Singular pairs of the run's Jacobian, computed or read from svd.h5.  *stored says which; a stored
@@ -31,8 +31,8 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
 /* The dense Jacobian's singular values and vectors. */
 struct stj_dense_result {
     size_t n_params;
-    double *sigma;  /* [n], descending */
-    double *cosine; /* [n]: u_i . v_i */
+    double *sigma;              /* [n], descending */
+    double *cosine;             /* [n]: u_i . v_i */
     struct stj_regions regions; /* at epsilon */
     double epsilon;
     double seconds_build, seconds_svd;

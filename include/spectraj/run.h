@@ -16,8 +16,8 @@ extern "C" {
 struct stj_run;
 
 struct stj_run_train_settings {
-    bool force;            /* replace a complete run */
-    bool seed_given;       /* `seed` overrides the config's init.seed and training.seed */
+    bool force;      /* replace a complete run */
+    bool seed_given; /* `seed` overrides the config's init.seed and training.seed */
     uint64_t seed;
     struct stj_progress progress;
 };
@@ -44,12 +44,12 @@ struct stj_run_info {
     const char *loss;
     size_t n_params, n_steps, n_slots, n_layers;
     size_t batch_size, train_rows, test_rows;
-    double train_loss;       /* mean over the whole training set at theta_n */
-    double test_loss;        /* NaN without a test set */
-    double test_accuracy;    /* NaN without a test set or labels */
-    double seconds;          /* of the training */
-    const char *version;     /* of the library that trained */
-    const char *blas;        /* and its BLAS */
+    double train_loss;    /* mean over the whole training set at theta_n */
+    double test_loss;     /* NaN without a test set */
+    double test_accuracy; /* NaN without a test set or labels */
+    double seconds;       /* of the training */
+    const char *version;  /* of the library that trained */
+    const char *blas;     /* and its BLAS */
 };
 void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info);
 
@@ -81,11 +81,12 @@ enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, si
                                  struct stj_op **op, struct stj_error *err);
 
 struct stj_validation {
-    double adjoint_error;            /* stj_op_adjoint_error over 5 pairs */
-    double finite_difference_error;  /* see docs: smallest over h of |central difference - Jx|/|Jx| */
+    double adjoint_error; /* stj_op_adjoint_error over 5 pairs */
+    double
+        finite_difference_error; /* see docs: smallest over h of |central difference - Jx|/|Jx| */
     double finite_difference_step;
-    bool replay_identical;           /* training again gives the same bits at every step */
-    double dense_max_sigma_error;    /* top pairs against dense / sigma_1; NaN: not compared */
+    bool replay_identical;        /* training again gives the same bits at every step */
+    double dense_max_sigma_error; /* top pairs against dense / sigma_1; NaN: not compared */
     bool passed;
 };
 

@@ -16,18 +16,18 @@ extern "C" {
 /* One list makes the enum and the names. */
 #define STJ_STATUS_LIST(ENTRY)                                                                     \
     ENTRY(STJ_OK, "success")                                                                       \
-    ENTRY(STJ_EINVAL, "invalid argument")              /* a value outside its stated range */      \
-    ENTRY(STJ_ECONFIG, "invalid configuration")        /* a config key or value is wrong */        \
-    ENTRY(STJ_ENOMEM, "out of memory")                 /* an allocation failed or overflowed */    \
-    ENTRY(STJ_EIO, "input/output error")               /* the operating system said no */          \
-    ENTRY(STJ_EFORMAT, "malformed file")               /* a file's content is not what it must be */ \
+    ENTRY(STJ_EINVAL, "invalid argument")       /* a value outside its stated range */             \
+    ENTRY(STJ_ECONFIG, "invalid configuration") /* a config key or value is wrong */               \
+    ENTRY(STJ_ENOMEM, "out of memory")          /* an allocation failed or overflowed */           \
+    ENTRY(STJ_EIO, "input/output error")        /* the operating system said no */                 \
+    ENTRY(STJ_EFORMAT, "malformed file")        /* a file's content is not what it must be */      \
     ENTRY(STJ_EMISMATCH, "does not belong to this run") /* fingerprint or checksum differs */      \
-    ENTRY(STJ_EEXIST, "already exists")                /* would overwrite a finished result */     \
-    ENTRY(STJ_ENONFINITE, "not a finite number")       /* NaN or infinity in a computation */      \
-    ENTRY(STJ_EINTERRUPTED, "interrupted")             /* the caller's progress callback said stop */ \
-    ENTRY(STJ_ENUMERIC, "numerical library failure")   /* LAPACK or ARPACK returned an error */    \
-    ENTRY(STJ_EUNSUPPORTED, "not supported")           /* a valid request this build cannot serve */ \
-    ENTRY(STJ_EINTERNAL, "internal error")             /* a bug in the library */
+    ENTRY(STJ_EEXIST, "already exists")                 /* would overwrite a finished result */    \
+    ENTRY(STJ_ENONFINITE, "not a finite number")        /* NaN or infinity in a computation */     \
+    ENTRY(STJ_EINTERRUPTED, "interrupted") /* the caller's progress callback said stop */          \
+    ENTRY(STJ_ENUMERIC, "numerical library failure") /* LAPACK or ARPACK returned an error */      \
+    ENTRY(STJ_EUNSUPPORTED, "not supported")         /* a valid request this build cannot serve */ \
+    ENTRY(STJ_EINTERNAL, "internal error")           /* a bug in the library */
 
 enum stj_status {
 #define STJ_STATUS_ENUM(code, text) code,

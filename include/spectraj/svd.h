@@ -26,14 +26,14 @@ enum stj_stop {
 const char *stj_stop_text(enum stj_stop stop);
 
 struct stj_svd_settings {
-    size_t top;               /* largest singular values wanted */
-    size_t bottom;            /* smallest wanted */
-    size_t ncv;               /* basis vectors; 0: about 2.4 top */
-    double tol;               /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
-    uint64_t seed;            /* of the start vector */
-    const char *method;       /* name of a method, NULL: automatic */
-    double max_applications;  /* budget of products with A and A'; 0: none */
-    double max_seconds;       /* 0: none */
+    size_t top;              /* largest singular values wanted */
+    size_t bottom;           /* smallest wanted */
+    size_t ncv;              /* basis vectors; 0: about 2.4 top */
+    double tol;              /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
+    uint64_t seed;           /* of the start vector */
+    const char *method;      /* name of a method, NULL: automatic */
+    double max_applications; /* budget of products with A and A'; 0: none */
+    double max_seconds;      /* 0: none */
     struct stj_progress progress;
 };
 
@@ -53,8 +53,8 @@ struct stj_svd_result {
     size_t n_params;
     /* The largest: */
     size_t requested, converged;
-    double products;     /* products with A'A that the iteration used */
-    double sigma_1;      /* largest value seen */
+    double products; /* products with A'A that the iteration used */
+    double sigma_1;  /* largest value seen */
     struct stj_pairs top;
     /* The smallest: bottom.sigma[i], ascending, is no less than the i-th smallest singular value
      * (Courant-Fischer).  Converged: the residual is at most tol sigma_1, or the bound is at the floor,

@@ -33,9 +33,9 @@ static CBLAS_TRANSPOSE cblas_trans(enum stj_blas_trans trans)
     return trans == STJ_BLAS_TRANS ? CblasTrans : CblasNoTrans;
 }
 
-void stj_gemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n, size_t k,
-              real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta, real *c,
-              size_t ldc)
+void stj_gemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n,
+              size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta,
+              real *c, size_t ldc)
 {
 #ifdef STJ_SINGLE
     cblas_sgemm(CblasRowMajor, cblas_trans(trans_a), cblas_trans(trans_b), blas_int(m), blas_int(n),
@@ -46,9 +46,9 @@ void stj_gemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m
 #endif
 }
 
-void stj_dgemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n, size_t k,
-               double alpha, const double *a, size_t lda, const double *b, size_t ldb, double beta,
-               double *c, size_t ldc)
+void stj_dgemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n,
+               size_t k, double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+               double beta, double *c, size_t ldc)
 {
     cblas_dgemm(CblasColMajor, cblas_trans(trans_a), cblas_trans(trans_b), blas_int(m), blas_int(n),
                 blas_int(k), alpha, a, blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));
@@ -57,8 +57,8 @@ void stj_dgemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t 
 void stj_gemv(enum stj_blas_trans trans, size_t m, size_t n, double alpha, const double *a,
               size_t lda, const double *x, double beta, double *y)
 {
-    cblas_dgemv(CblasColMajor, cblas_trans(trans), blas_int(m), blas_int(n), alpha, a, blas_int(lda),
-                x, 1, beta, y, 1);
+    cblas_dgemv(CblasColMajor, cblas_trans(trans), blas_int(m), blas_int(n), alpha, a,
+                blas_int(lda), x, 1, beta, y, 1);
 }
 
 double stj_dot(size_t n, const double *x, const double *y)
@@ -101,16 +101,16 @@ enum stj_status stj_qr(size_t m, size_t n, double *a, size_t lda, double *r, str
     double *tau = NULL;
     STJ_TRY(stj_blas_fits(lda, "the leading dimension of a QR factorisation", err));
     STJ_TRY(stj_new(&tau, n, sizeof *tau, err));
-    lapack_int info = LAPACKE_dgeqrf(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), a, blas_int(lda),
-                                     tau);
+    lapack_int info =
+        LAPACKE_dgeqrf(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), a, blas_int(lda), tau);
     STJ_TRY(lapack_check(info, "dgeqrf", err));
     if (r) {
         memset(r, 0, n * n * sizeof *r);
         for (size_t j = 0; j < n; j++)
             memcpy(r + j * n, a + j * lda, (j + 1) * sizeof *r);
     }
-    info = LAPACKE_dorgqr(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), blas_int(n), a,
-                          blas_int(lda), tau);
+    info = LAPACKE_dorgqr(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), blas_int(n), a, blas_int(lda),
+                          tau);
     STJ_TRY(lapack_check(info, "dorgqr", err));
 out:
     free(tau);
@@ -124,9 +124,9 @@ enum stj_status stj_gesdd(size_t m, size_t n, double *a, size_t lda, double *sig
     size_t least = m < n ? m : n;
     int vectors = u && vt;
     STJ_TRY(stj_blas_fits(lda, "the leading dimension of a matrix for gesdd", err));
-    lapack_int info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, vectors ? 'S' : 'N', blas_int(m),
-                                     blas_int(n), a, blas_int(lda), sigma, u, blas_int(m), vt,
-                                     blas_int(vectors ? least : 1));
+    lapack_int info =
+        LAPACKE_dgesdd(LAPACK_COL_MAJOR, vectors ? 'S' : 'N', blas_int(m), blas_int(n), a,
+                       blas_int(lda), sigma, u, blas_int(m), vt, blas_int(vectors ? least : 1));
     STJ_TRY(lapack_check(info, "dgesdd", err));
 out:
     return st;

@@ -69,12 +69,12 @@ struct command {
     const char *summary;    /* one line for the list of commands */
     const char *positional; /* as in the usage line, "RUN [FIGURE]" */
     size_t min_positional, max_positional;
-    const char *description;           /* lines of at most 80 columns, with newlines */
-    unsigned shared;                   /* enum args_shared_mask */
-    const struct args_option *options; /* its own rows */
-    size_t options_size;               /* of the struct they fill */
-    const char *unconverged;           /* when it exits with 2; NULL: never */
-    const char *example;               /* lines */
+    const char *description;                          /* wrapped by the help */
+    unsigned shared;                                  /* enum args_shared_mask */
+    const struct args_option *options;                /* its own rows */
+    size_t options_size;                              /* of the struct they fill */
+    const char *unconverged;                          /* when it exits with 2; NULL: never */
+    const char *example;                              /* lines */
     int (*run)(struct cli *cli, const void *options); /* returns the exit status */
 };
 

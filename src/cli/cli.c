@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SVD_TOP_DEFAULT = 20 };
+enum { SVD_PAIRS_DEFAULT = 20 }; /* of either end */
 
 void cli_keep_standard_streams(void)
 {
@@ -110,7 +110,9 @@ int cli_svd_exit(const struct stj_svd_result *result)
 {
     if (result->stop == STJ_STOP_INTERRUPTED)
         return CLI_INTERRUPTED;
-    return result->converged < result->requested ? CLI_NOT_CONVERGED : CLI_DONE;
+    const bool all = result->converged >= result->requested &&
+                     result->bottom_converged >= result->bottom_requested;
+    return all ? CLI_DONE : CLI_NOT_CONVERGED;
 }
 
 struct stj_analysis_settings cli_analysis_settings(const struct cli *cli)
@@ -128,7 +130,8 @@ struct stj_svd_settings cli_svd_settings(const struct cli *cli, const struct stj
     struct stj_svd_settings settings = stj_svd_settings_default();
     struct stj_run_analysis analysis;
     stj_run_get_analysis(run, &analysis);
-    settings.top = analysis.has_svd ? analysis.svd_top : SVD_TOP_DEFAULT;
+    settings.top = analysis.has_svd ? analysis.svd_top : SVD_PAIRS_DEFAULT;
+    settings.bottom = analysis.has_svd ? analysis.svd_bottom : SVD_PAIRS_DEFAULT;
     settings.progress = cli->progress;
     if (cli->args.shared.seed_given)
         settings.seed = cli->args.shared.seed;

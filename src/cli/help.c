@@ -6,26 +6,27 @@
 
 enum { DOC_COLUMN = 29, RIGHT_MARGIN = 79, DOC_MAX = 512 };
 
-/* Words from column `column` on, wrapped at the margin and indented to DOC_COLUMN. */
-static void print_wrapped(FILE *out, size_t column, const char *text)
+/* The words of `text`, separated by blanks and newlines, from column `column` on, wrapped at the margin
+ * and indented. */
+static void print_wrapped(FILE *out, size_t column, size_t indent, const char *text)
 {
-    fprintf(out, "%*s", column < DOC_COLUMN ? (int)(DOC_COLUMN - column) : 0, "");
-    if (column >= DOC_COLUMN)
-        fprintf(out, "\n%*s", DOC_COLUMN, "");
-    column = DOC_COLUMN;
+    const char *blanks = " \n";
+    const bool below = column > 0 && column >= indent; /* no room beside what stands there */
+    fprintf(out, "%s%*s", below ? "\n" : "", (int)(below ? indent : indent - column), "");
+    column = indent;
     while (*text) {
-        size_t word = strcspn(text, " ");
-        if (column > DOC_COLUMN && column + 1 + word > RIGHT_MARGIN) {
-            fprintf(out, "\n%*s", DOC_COLUMN, "");
-            column = DOC_COLUMN;
-        } else if (column > DOC_COLUMN) {
+        size_t word = strcspn(text, blanks);
+        if (column > indent && column + 1 + word > RIGHT_MARGIN) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
             fputc(' ', out);
             column++;
         }
         fprintf(out, "%.*s", (int)word, text);
         column += word;
         text += word;
-        text += strspn(text, " ");
+        text += strspn(text, blanks);
     }
     fputc('\n', out);
 }
@@ -42,15 +43,16 @@ static void print_option(FILE *out, const struct args_option *row)
              row->fallback ? " (default: " : "", row->fallback ? row->fallback : "",
              row->fallback ? ")" : "");
     fputs(head, out);
-    print_wrapped(out, strlen(head), doc);
+    print_wrapped(out, strlen(head), DOC_COLUMN, doc);
 }
 
 void args_print_help(FILE *out, const struct command *command)
 {
     bool shared = false;
     const struct args_option *row = NULL;
-    fprintf(out, "Usage: spectraj %s [OPTION]... %s\n\n%s\nOptions:\n", command->name,
-            command->positional, command->description);
+    fprintf(out, "Usage: spectraj %s [OPTION]... %s\n\n", command->name, command->positional);
+    print_wrapped(out, 0, 0, command->description);
+    fprintf(out, "\nOptions:\n");
     for (size_t i = 0; (row = args_row(command, i, &shared)); i++)
         print_option(out, row);
     fprintf(out, "\nExit status:\n"

@@ -45,7 +45,7 @@ static int print_overview(void)
     for (size_t i = 0; i < N_COMMANDS; i++)
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     printf("  %-10s %s\n\n"
-           "'spectraj COMMAND --help' says more; 'spectraj --version' what this build is made of.\n"
+           "'spectraj COMMAND --help' says more, 'spectraj --version' what this build is of.\n"
            "Exit status: 0 done, 1 error, 2 ran but not converged or not validated,\n"
            "130 interrupted.\n",
            "help", "help on a command");

@@ -49,14 +49,7 @@ static enum stj_status analyse_svd(struct cli *cli, struct parts *parts, int *ex
 {
     const struct stj_analysis_settings settings = cli_analysis_settings(cli);
     const struct stj_svd_settings svd = cli_svd_settings(cli, parts->run);
-    struct stj_run_analysis analysis;
     bool stored = false;
-    stj_run_get_analysis(parts->run, &analysis);
-    if (analysis.svd_bottom > 0)
-        cli_warn(cli,
-                 "analysis.svd.bottom = %zu is left out: the smallest singular values are not "
-                 "available yet",
-                 analysis.svd_bottom);
     enum stj_status st =
         stj_analysis_svd(parts->run, &svd, &settings, &parts->svd, &stored, &cli->err);
     if (st == STJ_OK)

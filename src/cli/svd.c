@@ -4,43 +4,27 @@
 
 struct svd_options {
     size_t top, bottom, ncv;
-    bool top_given, tol_given; /* not first: offset 0 means that nothing is noted */
+    bool top_given, bottom_given, tol_given; /* not first: offset 0 means that nothing is noted */
     double tol, max_applications, max_seconds;
     const char *method;
 };
 
-static enum stj_status settings_of(const struct cli *cli, const struct svd_options *o,
-                                   const struct stj_run *run, struct stj_svd_settings *settings,
-                                   struct stj_error *err)
+/* One end given alone: the other is not asked for. */
+static struct stj_svd_settings settings_of(const struct cli *cli, const struct svd_options *o,
+                                           const struct stj_run *run)
 {
-    if (o->bottom > 0)
-        return stj_error_set(err, STJ_EUNSUPPORTED, __FILE__, __LINE__,
-                             "--bottom %zu: the smallest singular values are not available yet; "
-                             "leave --bottom out",
-                             o->bottom);
-    *settings = cli_svd_settings(cli, run);
-    if (o->top_given)
-        settings->top = o->top;
+    struct stj_svd_settings settings = cli_svd_settings(cli, run);
+    if (o->top_given || o->bottom_given) {
+        settings.top = o->top_given ? o->top : 0;
+        settings.bottom = o->bottom_given ? o->bottom : 0;
+    }
     if (o->tol_given)
-        settings->tol = o->tol;
-    settings->ncv = o->ncv;
-    settings->method = o->method;
-    settings->max_applications = o->max_applications;
-    settings->max_seconds = o->max_seconds;
-    return STJ_OK;
-}
-
-/* What the config asks for and this command line, silently, would not give. */
-static void warn_of_bottom(const struct cli *cli, const struct svd_options *o,
-                           const struct stj_run *run)
-{
-    struct stj_run_analysis analysis;
-    stj_run_get_analysis(run, &analysis);
-    if (!o->top_given && analysis.has_svd && analysis.svd_bottom > 0)
-        cli_warn(cli,
-                 "the config's analysis.svd.bottom = %zu is left out: the smallest singular values "
-                 "are not available yet",
-                 analysis.svd_bottom);
+        settings.tol = o->tol;
+    settings.ncv = o->ncv;
+    settings.method = o->method;
+    settings.max_applications = o->max_applications;
+    settings.max_seconds = o->max_seconds;
+    return settings;
 }
 
 static int svd(struct cli *cli, const void *options)
@@ -55,9 +39,7 @@ static int svd(struct cli *cli, const void *options)
 
     enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
     if (st == STJ_OK)
-        st = settings_of(cli, o, run, &settings, &cli->err);
-    if (st == STJ_OK)
-        warn_of_bottom(cli, o, run);
+        settings = settings_of(cli, o, run);
     if (st == STJ_OK)
         st = stj_analysis_svd(run, &settings, &analysis, &result, &stored, &cli->err);
     cli_progress_end();
@@ -90,10 +72,14 @@ static const struct args_option options[] = {
             "else 20)"},
     {.name = "bottom",
      .type = ARGS_SIZE,
+     .letter = 'b',
      .offset = offsetof(struct svd_options, bottom),
-     .fallback = "0",
+     .given_offset = offsetof(struct svd_options, bottom_given),
+     .min = 1,
+     .max = 1e9,
      .metavar = "K",
-     .doc = "how many of the smallest; not available yet"},
+     .doc = "how many of the smallest, as certified upper bounds (default: the config's "
+            "analysis.svd.bottom, else 20)"},
     {.name = "ncv",
      .type = ARGS_SIZE,
      .offset = offsetof(struct svd_options, ncv),
@@ -137,19 +123,22 @@ static const struct args_option options[] = {
 
 const struct command command_svd = {
     .name = "svd",
-    .summary = "largest singular values and vectors of the training Jacobian",
+    .summary = "largest and smallest singular values of the training Jacobian",
     .positional = "RUN",
     .min_positional = 1,
     .max_positional = 1,
     .description =
         "Find singular pairs of J = d theta_n / d theta_0 without forming J, and keep them in\n"
-        "RUN/svd.h5.  Asking the same again prints what is stored.  Running out of a budget is\n"
-        "not an error: what converged is printed and kept, and the exit status is 2.\n",
+        "RUN/svd.h5.  With one of --top and --bottom, the other end is left out.  The smallest\n"
+        "values are upper bounds, each with its residual.  Asking the same again prints what is\n"
+        "stored.  Running out of a budget is not an error: what converged is printed and kept,\n"
+        "and the exit status is 2.\n",
     .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE | ARGS_WINDOW,
     .options = options,
     .options_size = sizeof(struct svd_options),
     .unconverged = "fewer pairs than asked for have converged",
     .example = "  spectraj svd digits-run --top 50\n"
+               "  spectraj svd digits-run --bottom 20 --max-applications 800\n"
                "  spectraj svd digits-run --top 10 --from 0 --to 100 --tag early --json\n",
     .run = svd,
 };

@@ -17,7 +17,7 @@ enum stj_status stj_op_adjoint_error(struct stj_op *op, size_t pairs, uint64_t s
     const size_t m = stj_op_n_rows(op);
     const size_t n = stj_op_n_cols(op);
     struct stj_rng *rng = NULL;
-    double *x = NULL;   /* [n][pairs], as y, Ax and A'y */
+    double *x = NULL; /* [n][pairs], as y, Ax and A'y */
     double *y = NULL;
     double *ax = NULL;
     double *aty = NULL;

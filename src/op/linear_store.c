@@ -29,8 +29,8 @@ struct stj_linear_store {
     real *coef;      /* [kept + chunk][n_coef][n_params] */
     bool *ready;     /* [kept]: the slot holds its step */
     size_t n_scratch;
-    real *scratch;   /* [chunk * n_slices][n_scratch] */
-    real *g;         /* [chunk * n_slices][n_params], where coefficients need gradients */
+    real *scratch; /* [chunk * n_slices][n_scratch] */
+    real *g;       /* [chunk * n_slices][n_params], where coefficients need gradients */
     struct stj_trajectory_view view; /* of the chunk that was loaded last */
     size_t view_first;
 };
@@ -46,8 +46,8 @@ static void share_memory(struct stj_linear_store *store, size_t memory_bytes)
 {
     const size_t n_steps = store->to - store->from;
     const size_t n_coef = store->optimizer->n_coef;
-    const double slot = (double)sizeof(real) *
-                        ((double)store->n_linear + (double)n_coef * (double)store->n_params);
+    const double slot =
+        (double)sizeof(real) * ((double)store->n_linear + (double)n_coef * (double)store->n_params);
     const double work = (double)sizeof(real) * (double)store->n_slices *
                         ((double)store->n_scratch + (n_coef ? (double)store->n_params : 0));
     double slots = ((double)memory_bytes - CHUNK * work) / slot;
@@ -64,8 +64,7 @@ static enum stj_status allocate(struct stj_linear_store *store, struct stj_error
 {
     enum stj_status st = STJ_OK;
     const size_t n_coef = store->optimizer->n_coef;
-    const size_t n_slots =
-        store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
+    const size_t n_slots = store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
     const size_t n_items = store->chunk * store->n_slices;
     size_t bytes = 0;
     STJ_TRY(stj_size_mul(store->n_linear, sizeof *store->lin, &bytes, err));
@@ -131,8 +130,8 @@ size_t stj_linear_store_chunk(const struct stj_linear_store *store)
 
 static struct stj_step step_at(const struct stj_linear_store *store, size_t t)
 {
-    return (struct stj_step){
-        t, stj_schedule_eta(store->recipe->schedule, t, store->problem->n_steps)};
+    return (struct stj_step){t,
+                             stj_schedule_eta(store->recipe->schedule, t, store->problem->n_steps)};
 }
 
 /* One slice of one step: item i of the chunk that begins at step `first`. */
@@ -148,11 +147,10 @@ static enum stj_status linearize_item(struct stj_linear_store *store, size_t fir
         return STJ_OK;
     if (s >= stj_problem_slices(problem, problem->ops->n_rows(problem->self, t), 1, slice))
         return STJ_OK;
-    return problem->ops->linearize(problem->self, t, slice[s],
-                                   store->view.state + (t - first) * store->view.ld,
-                                   store->lin + slot * store->n_linear, NULL,
-                                   store->g ? store->g + i * store->n_params : NULL,
-                                   store->scratch + i * store->n_scratch, err);
+    return problem->ops->linearize(
+        problem->self, t, slice[s], store->view.state + (t - first) * store->view.ld,
+        store->lin + slot * store->n_linear, NULL, store->g ? store->g + i * store->n_params : NULL,
+        store->scratch + i * store->n_scratch, err);
 }
 
 /* The optimizer's coefficients of step t, from the gradient's shares. */
@@ -214,7 +212,6 @@ struct stj_linear_step stj_linear_store_step(const struct stj_linear_store *stor
         .lin = store->lin + slot * store->n_linear,
     };
     for (size_t k = 0; k < store->optimizer->n_coef; k++)
-        step.coef[k] =
-            store->coef + (slot * store->optimizer->n_coef + k) * store->n_params;
+        step.coef[k] = store->coef + (slot * store->optimizer->n_coef + k) * store->n_params;
     return step;
 }

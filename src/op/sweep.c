@@ -83,8 +83,8 @@ out:
 
 static size_t choose_tile(const struct stj_sweep *sweep, size_t wish)
 {
-    const size_t bytes = sweep->problem->layout->n_params * (2 + sweep->optimizer->n_slots) *
-                         sizeof(real);
+    const size_t bytes =
+        sweep->problem->layout->n_params * (2 + sweep->optimizer->n_slots) * sizeof(real);
     size_t tile = TILE_BYTES / bytes;
     tile = tile < TILE_LEAST ? TILE_LEAST : tile > TILE_MOST ? TILE_MOST : tile;
     return wish ? wish : tile;
@@ -260,9 +260,8 @@ static void after(const struct stj_sweep *sweep, const struct flight *f,
 
 static size_t step_slices(const struct stj_sweep *sweep, size_t t, struct stj_slice *slice)
 {
-    return stj_problem_slices(sweep->problem,
-                              sweep->problem->ops->n_rows(sweep->problem->self, t), sweep->n_tiles,
-                              slice);
+    return stj_problem_slices(sweep->problem, sweep->problem->ops->n_rows(sweep->problem->self, t),
+                              sweep->n_tiles, slice);
 }
 
 /* Steps first .. first + count - 1 in the order of the sweep's direction: the k-th of them. */
@@ -310,9 +309,9 @@ static enum stj_status run_by_tile(const struct stj_sweep *sweep, size_t first, 
         if (run_tile(sweep, tile, (size_t)omp_get_thread_num(), first, count, &mine) != STJ_OK)
             keep_error(&failure, &mine);
     }
-    return failure.code == STJ_OK ? STJ_OK
-                                  : stj_error_set(err, failure.code, failure.file, failure.line,
-                                                  "%s", failure.text);
+    return failure.code == STJ_OK
+               ? STJ_OK
+               : stj_error_set(err, failure.code, failure.file, failure.line, "%s", failure.text);
 }
 
 /* All threads take one tile through the steps of a chunk; each `omp for` ends in a barrier. */
@@ -342,9 +341,9 @@ static enum stj_status run_by_slice(const struct stj_sweep *sweep, size_t tile, 
         for (size_t p = 0; p < sweep->n_parts; p++)
             after(sweep, &f, &step, p, n_slices);
     }
-    return failure.code == STJ_OK ? STJ_OK
-                                  : stj_error_set(err, failure.code, failure.file, failure.line,
-                                                  "%s", failure.text);
+    return failure.code == STJ_OK
+               ? STJ_OK
+               : stj_error_set(err, failure.code, failure.file, failure.line, "%s", failure.text);
 }
 
 /* Tiles <- columns of x, slots <- 0. */
@@ -363,8 +362,8 @@ static void store_block(const struct stj_sweep *sweep, double *y, size_t ldy)
 {
     for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
         const struct flight f = flight_of(sweep, tile, 0);
-        stj_block_unpack(sweep->problem->layout, f.nvec, f.theta,
-                         y + tile_first(sweep, tile) * ldy, ldy);
+        stj_block_unpack(sweep->problem->layout, f.nvec, f.theta, y + tile_first(sweep, tile) * ldy,
+                         ldy);
     }
 }
 
@@ -380,8 +379,7 @@ enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, siz
     load_block(sweep, x, ldx);
     for (size_t done = 0; done < n_steps; done += chunk) {
         const size_t count = n_steps - done < chunk ? n_steps - done : chunk;
-        const size_t first =
-            trans == STJ_NO_TRANS ? sweep->from + done : sweep->to - done - count;
+        const size_t first = trans == STJ_NO_TRANS ? sweep->from + done : sweep->to - done - count;
         STJ_TRY(stj_linear_store_load(sweep->store, first, count, err));
         if (sweep->n_teams > 1)
             STJ_TRY(run_by_tile(sweep, first, count, err));

@@ -43,9 +43,8 @@ static void jacobian_destroy(void *ctx)
     free(self);
 }
 
-static enum stj_status jacobian_apply(void *ctx, enum stj_trans trans, size_t nvec,
-                                      const double *x, size_t ldx, double *y, size_t ldy,
-                                      struct stj_error *err)
+static enum stj_status jacobian_apply(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
+                                      size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
     struct training_jacobian *self = ctx;
     return stj_sweep_run(self->sweep, trans, nvec, x, ldx, y, ldy, err);
@@ -98,8 +97,8 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                        .owns_store = true};
     const size_t memory =
         settings->memory_bytes ? settings->memory_bytes : stj_memory_available() / 4;
-    STJ_TRY(stj_linear_store_create(problem, recipe, trajectory, from, to, memory, &self->store,
-                                    err));
+    STJ_TRY(
+        stj_linear_store_create(problem, recipe, trajectory, from, to, memory, &self->store, err));
     st = make_operator(self, op, err);
     self = NULL;
 out:
@@ -139,8 +138,8 @@ static enum stj_status train_shifted(const struct training_jacobian *self, doubl
     memcpy(state, view.state, n_state * sizeof *state);
     for (size_t i = 0; i < n; i++)
         state[i] += (real)(shift * x[i]);
-    STJ_TRY(stj_train(self->problem, self->recipe, self->from, self->to, state, NULL, NULL, NULL,
-                      err));
+    STJ_TRY(
+        stj_train(self->problem, self->recipe, self->from, self->to, state, NULL, NULL, NULL, err));
     for (size_t i = 0; i < n; i++)
         end[i] = (double)state[i];
 out:
@@ -181,8 +180,8 @@ enum stj_status stj_finite_difference_error(struct stj_op *jacobian, uint64_t se
     const size_t n = self->problem->layout->n_params;
     STJ_TRY(stj_rng_create(seed, STJ_STREAM_CHECK, 1, &rng, err));
     STJ_TRY(stj_new(&x, 4 * n, sizeof *x, err));
-    STJ_TRY(stj_new(&state, (1 + stj_trajectory_n_slots(self->trajectory)) * n, sizeof *state,
-                    err));
+    STJ_TRY(
+        stj_new(&state, (1 + stj_trajectory_n_slots(self->trajectory)) * n, sizeof *state, err));
     stj_rng_fill_normal(rng, n, x);
     stj_scal(n, 1 / stj_nrm2(n, x), x);
     STJ_TRY(stj_op_apply(jacobian, STJ_NO_TRANS, 1, x, n, x + n, n, err));

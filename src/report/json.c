@@ -193,16 +193,19 @@ static void put_top(struct builder *b, const struct stj_svd_result *r)
     put_object(b, "top", &top);
 }
 
-/* The keys are always there; nothing was asked for, so no floor was measured. */
-static void put_bottom(struct builder *b)
+/* The keys are always there; without a request no floor was measured. */
+static void put_bottom(struct builder *b, const struct stj_svd_result *r)
 {
     struct builder bottom = begin();
-    put(&bottom, "requested", json_integer(0));
-    put(&bottom, "converged", json_integer(0));
-    put(&bottom, "products", json_integer(0));
-    put(&bottom, "sigma_bound", json_array());
-    put(&bottom, "residual", json_array());
-    put(&bottom, "floor", json_null());
+    put(&bottom, "requested", json_of_size(r->bottom_requested));
+    put(&bottom, "converged", json_of_size(r->bottom_converged));
+    put(&bottom, "products", json_of_count(r->bottom_products));
+    put(&bottom, "sigma_bound", json_of_reals(r->bottom.k, r->bottom.sigma));
+    put(&bottom, "residual", json_of_reals(r->bottom.k, r->bottom.residual));
+    put(&bottom, "cosine", json_of_reals(r->bottom.k, r->bottom.cosine));
+    put(&bottom, "floor", r->bottom_requested ? json_of_real(r->floor) : json_null());
+    put(&bottom, "method", r->bottom_method ? json_of_text(r->bottom_method) : json_null());
+    put(&bottom, "ncv", json_of_size(r->bottom_ncv));
     put_object(b, "bottom", &bottom);
 }
 
@@ -212,7 +215,7 @@ enum stj_status stj_json_svd(const struct stj_svd_result *r, json_t **object, st
     struct builder applications = begin();
     put(&b, "n_params", json_of_size(r->n_params));
     put_top(&b, r);
-    put_bottom(&b);
+    put_bottom(&b, r);
     put(&applications, "jvp", json_of_count(r->counts.jvp));
     put(&applications, "vjp", json_of_count(r->counts.vjp));
     put(&applications, "replayed", json_of_count(r->counts.replayed));

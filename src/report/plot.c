@@ -6,7 +6,6 @@
  */
 #include "report/plot.h"
 
-#include <float.h>
 #include <math.h>
 
 #define VERMILLION "#D55E00"
@@ -67,9 +66,9 @@ static void write_regions(FILE *script, size_t n, const double *sigma, double ep
     }
 }
 
-/* The interval of the log axis: all positive values and the limits of the regions, but nothing below
- * the rounding level of the largest. */
-static void log_interval(size_t n, const double *value, double *low, double *high)
+/* Widen [low, high] to the positive values, but not below `floor`: a few tiny values would press all
+ * the others into one line. */
+static void log_interval(size_t n, const double *value, double floor, double *low, double *high)
 {
     for (size_t i = 0; i < n; i++) {
         if (value[i] > 0) {
@@ -77,8 +76,7 @@ static void log_interval(size_t n, const double *value, double *low, double *hig
             *high = fmax(*high, value[i]);
         }
     }
-    *low = fmax(*low, *high * DBL_EPSILON / 10);
-    *low /= 1.3;
+    *low = *low / 1.3 < floor ? floor : *low / 1.3;
     *high *= 1.3;
 }
 
@@ -87,20 +85,34 @@ static void write_limit(FILE *script, double limit)
     fprintf(script, "%.17g with lines lc rgb '%s' dt 2 notitle, ", limit, GREY);
 }
 
+static void write_spectrum_labels(FILE *script, const struct stj_canvas *canvas, size_t n,
+                                  const double *sigma, size_t n_params, double low)
+{
+    size_t below = 0;
+    for (size_t i = 0; i < n; i++)
+        below += sigma[i] < low;
+    fprintf(script, "set title '%s singular values of the training Jacobian, N = %zu'\n",
+            n == n_params ? "All" : "Largest", n_params);
+    fprintf(script, "set xlabel 'index");
+    if (below > 0)
+        fprintf(script, " (%zu values below %.2g are not drawn)", below, low);
+    fprintf(script,
+            "'\nset ylabel '%s'\nset xrange [0:%zu]\nset key below vertical maxrows 1 height 1\n",
+            canvas->path ? "singular value" : "sigma", n + 1);
+}
+
 void stj_plot_spectrum(FILE *script, const struct stj_canvas *canvas, size_t n, const double *sigma,
                        size_t n_params, double epsilon)
 {
     size_t count[N_REGIONS];
     double low = 1 - epsilon, high = 1 + epsilon;
     const char *sep = "";
-    log_interval(n, sigma, &low, &high);
+    log_interval(n, sigma, canvas->path ? 1e-4 : 1e-2, &low, &high);
     write_head(script, canvas);
     write_log_axis(script, canvas, low, high);
     write_regions(script, n, sigma, epsilon, count);
-    fprintf(script, "set title '%s singular values of the training Jacobian, N = %zu'\n",
-            n == n_params ? "All" : "Largest", n_params);
-    fprintf(script, "set xlabel 'index'\nset ylabel 'singular value'\nset xrange [0:%zu]\nplot ",
-            n + 1);
+    write_spectrum_labels(script, canvas, n, sigma, n_params, low);
+    fprintf(script, "plot ");
     write_limit(script, 1 + epsilon);
     write_limit(script, 1 - epsilon);
     for (int r = 0; r < N_REGIONS; r++) {
@@ -141,7 +153,7 @@ void stj_plot_loss(FILE *script, const struct stj_canvas *canvas, size_t n, cons
     for (size_t i = 0; i < n; i++)
         positive = positive && loss[i] > 0;
     write_head(script, canvas);
-    log_interval(n, loss, &low, &high);
+    log_interval(n, loss, 0, &low, &high);
     if (positive && n > 0)
         write_log_axis(script, canvas, low, high);
     fprintf(script, "$loss << EOD\n");

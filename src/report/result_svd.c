@@ -9,7 +9,7 @@
 #include "report/result.h"
 
 static const struct stj_h5_format svd_format = {
-    .name = "spectraj-svd", .version = 1, .remedy = "compute it again with --force"};
+    .name = "spectraj-svd", .version = 2, .remedy = "compute it again with --force"};
 
 enum { REQUEST_BYTES = 512 };
 
@@ -18,9 +18,9 @@ static void describe(const struct stj_svd_settings *svd, const struct stj_result
                      char request[REQUEST_BYTES])
 {
     snprintf(request, REQUEST_BYTES,
-             "svd from %zu to %zu top %zu ncv %zu tol %.17g seed %ju method %s "
+             "svd from %zu to %zu top %zu bottom %zu ncv %zu tol %.17g seed %ju method %s "
              "max_applications %.17g max_seconds %.17g",
-             window->from, window->to, svd->top, svd->ncv,
+             window->from, window->to, svd->top, svd->bottom, svd->ncv,
              svd->tol > 0 ? svd->tol : stj_svd_settings_default().tol, (uintmax_t)svd->seed,
              svd->method ? svd->method : "automatic", svd->max_applications, svd->max_seconds);
 }
@@ -44,7 +44,53 @@ static enum stj_status put_numbers(struct stj_h5 *file, const struct stj_svd_res
     STJ_TRY(stj_h5_put_unsigned(file, "@seed", r->seed, err));
     STJ_TRY(stj_h5_put_unsigned(file, "@ncv", r->ncv, err));
     STJ_TRY(stj_h5_put_real(file, "@tol", r->tol, err));
-    STJ_TRY(stj_h5_put_text(file, "@method", r->method, err));
+    STJ_TRY(stj_h5_put_text(file, "@method", r->method ? r->method : "none", err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@bottom_requested", r->bottom_requested, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@bottom_converged", r->bottom_converged, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@bottom_pairs", r->bottom.k, err));
+    STJ_TRY(stj_h5_put_real(file, "@bottom_products", r->bottom_products, err));
+    STJ_TRY(stj_h5_put_real(file, "@floor", r->floor, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@bottom_ncv", r->bottom_ncv, err));
+    STJ_TRY(
+        stj_h5_put_text(file, "@bottom_method", r->bottom_method ? r->bottom_method : "none", err));
+out:
+    return st;
+}
+
+/* The datasets of one end: PREFIXsigma and so on. */
+enum { NAME_BYTES = 32 };
+static const char *name_of(const char *prefix, const char *what, char name[NAME_BYTES])
+{
+    snprintf(name, NAME_BYTES, "%s%s", prefix, what);
+    return name;
+}
+
+static enum stj_status put_pairs(struct stj_h5 *file, const char *prefix, const struct stj_pairs *p,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[NAME_BYTES];
+    STJ_TRY(stj_h5_put_vector(file, name_of(prefix, "sigma", name), p->k, p->sigma, err));
+    STJ_TRY(stj_h5_put_vector(file, name_of(prefix, "residual", name), p->k, p->residual, err));
+    STJ_TRY(stj_h5_put_vector(file, name_of(prefix, "cosine", name), p->k, p->cosine, err));
+    STJ_TRY(stj_result_put_columns(file, name_of(prefix, "u", name), p->k, p->n_rows, p->u, err));
+    STJ_TRY(stj_result_put_columns(file, name_of(prefix, "v", name), p->k, p->n_cols, p->v, err));
+out:
+    return st;
+}
+
+static enum stj_status get_pairs(struct stj_h5 *file, const char *prefix, size_t n,
+                                 struct stj_pairs *p, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[NAME_BYTES];
+    p->n_rows = p->n_cols = n;
+    STJ_TRY(stj_result_get_vector(file, name_of(prefix, "sigma", name), p->k, &p->sigma, err));
+    STJ_TRY(
+        stj_result_get_vector(file, name_of(prefix, "residual", name), p->k, &p->residual, err));
+    STJ_TRY(stj_result_get_vector(file, name_of(prefix, "cosine", name), p->k, &p->cosine, err));
+    STJ_TRY(stj_result_get_columns(file, name_of(prefix, "u", name), p->k, n, &p->u, err));
+    STJ_TRY(stj_result_get_columns(file, name_of(prefix, "v", name), p->k, n, &p->v, err));
 out:
     return st;
 }
@@ -53,13 +99,9 @@ static enum stj_status put(struct stj_h5 *file, const struct stj_result_window *
                            const struct stj_svd_result *r, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_pairs *top = &r->top;
     STJ_TRY(put_numbers(file, r, window, err));
-    STJ_TRY(stj_h5_put_vector(file, "sigma", top->k, top->sigma, err));
-    STJ_TRY(stj_h5_put_vector(file, "residual", top->k, top->residual, err));
-    STJ_TRY(stj_h5_put_vector(file, "cosine", top->k, top->cosine, err));
-    STJ_TRY(stj_result_put_columns(file, "u", top->k, top->n_rows, top->u, err));
-    STJ_TRY(stj_result_put_columns(file, "v", top->k, top->n_cols, top->v, err));
+    STJ_TRY(put_pairs(file, "", &r->top, err));
+    STJ_TRY(put_pairs(file, "bottom_", &r->bottom, err));
 out:
     return st;
 }
@@ -80,14 +122,18 @@ out:
     return st;
 }
 
-/* The method's own name, which outlives the result. */
-static enum stj_status get_method(struct stj_h5 *file, const char **method, struct stj_error *err)
+/* The method's own name, which outlives the result; NULL for an end that was not asked for. */
+static enum stj_status get_method(struct stj_h5 *file, const char *attribute, const char **method,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const char *name = NULL;
     const char *doc = NULL;
     char *text = NULL;
-    STJ_TRY(stj_h5_get_text(file, "@method", &text, err));
+    STJ_TRY(stj_h5_get_text(file, attribute, &text, err));
+    *method = NULL;
+    if (strcmp(text, "none") == 0)
+        goto out;
     for (size_t i = 0; stj_svd_method(i, &name, &doc); i++)
         if (strcmp(name, text) == 0) {
             *method = name;
@@ -115,7 +161,14 @@ static enum stj_status get_numbers(struct stj_h5 *file, struct stj_svd_result *r
     STJ_TRY(stj_h5_get_size(file, "@ncv", &r->ncv, err));
     STJ_TRY(stj_h5_get_real(file, "@tol", &r->tol, err));
     STJ_TRY(get_stop(file, &r->stop, err));
-    STJ_TRY(get_method(file, &r->method, err));
+    STJ_TRY(get_method(file, "@method", &r->method, err));
+    STJ_TRY(stj_h5_get_size(file, "@bottom_requested", &r->bottom_requested, err));
+    STJ_TRY(stj_h5_get_size(file, "@bottom_converged", &r->bottom_converged, err));
+    STJ_TRY(stj_h5_get_size(file, "@bottom_pairs", &r->bottom.k, err));
+    STJ_TRY(stj_h5_get_real(file, "@bottom_products", &r->bottom_products, err));
+    STJ_TRY(stj_h5_get_real(file, "@floor", &r->floor, err));
+    STJ_TRY(stj_h5_get_size(file, "@bottom_ncv", &r->bottom_ncv, err));
+    STJ_TRY(get_method(file, "@bottom_method", &r->bottom_method, err));
 out:
     return st;
 }
@@ -127,13 +180,8 @@ static enum stj_status load(struct stj_h5 *file, struct stj_svd_result **result,
     struct stj_svd_result *r = NULL;
     STJ_TRY(stj_new(&r, 1, sizeof *r, err));
     STJ_TRY(get_numbers(file, r, err));
-    struct stj_pairs *top = &r->top;
-    top->n_rows = top->n_cols = r->n_params;
-    STJ_TRY(stj_result_get_vector(file, "sigma", top->k, &top->sigma, err));
-    STJ_TRY(stj_result_get_vector(file, "residual", top->k, &top->residual, err));
-    STJ_TRY(stj_result_get_vector(file, "cosine", top->k, &top->cosine, err));
-    STJ_TRY(stj_result_get_columns(file, "u", top->k, top->n_rows, &top->u, err));
-    STJ_TRY(stj_result_get_columns(file, "v", top->k, top->n_cols, &top->v, err));
+    STJ_TRY(get_pairs(file, "", r->n_params, &r->top, err));
+    STJ_TRY(get_pairs(file, "bottom_", r->n_params, &r->bottom, err));
 out:
     if (st != STJ_OK) {
         stj_svd_result_destroy(r);

@@ -70,12 +70,9 @@ static void print_cost(FILE *out, const struct stj_svd_result *r)
     }
 }
 
-void stj_text_svd(FILE *out, const struct stj_svd_result *r)
+static void print_pairs(FILE *out, const char *sigma, const struct stj_pairs *p)
 {
-    const struct stj_pairs *p = &r->top;
-    fprintf(out, "largest singular values of J, %zu parameters: %zu of %zu converged\n",
-            r->n_params, r->converged, r->requested);
-    fprintf(out, "%6s %15s %12s %10s\n", "i", "sigma", "residual", "cosine");
+    fprintf(out, "%6s %15s %12s %10s\n", "i", sigma, "residual", "cosine");
     for (size_t i = 0; i < p->k; i++) {
         fprintf(out, "%6zu %15.9g %12.2e", i + 1, p->sigma[i], p->residual[i]);
         if (isnan(p->cosine[i]))
@@ -83,9 +80,35 @@ void stj_text_svd(FILE *out, const struct stj_svd_result *r)
         else
             fprintf(out, " %10.5f\n", p->cosine[i]);
     }
-    fprintf(out, "method: %s, ncv %zu, tol %.3g, seed %llu; %.6g products with J'J; stop: %s\n",
-            r->method ? r->method : "automatic", r->ncv, r->tol, (unsigned long long)r->seed,
-            r->products, stj_stop_text(r->stop));
+}
+
+static void print_top(FILE *out, const struct stj_svd_result *r)
+{
+    fprintf(out, "largest singular values of J, %zu parameters: %zu of %zu converged\n",
+            r->n_params, r->converged, r->requested);
+    print_pairs(out, "sigma", &r->top);
+    fprintf(out, "method: %s, ncv %zu; %.6g products with J'J\n",
+            r->method ? r->method : "automatic", r->ncv, r->products);
+}
+
+static void print_bottom(FILE *out, const struct stj_svd_result *r)
+{
+    fprintf(out, "smallest singular values of J, as upper bounds: %zu of %zu converged\n",
+            r->bottom_converged, r->bottom_requested);
+    print_pairs(out, "sigma bound", &r->bottom);
+    fprintf(out, "method: %s, %zu vectors; %.6g products; floor %.2e\n",
+            r->bottom_method ? r->bottom_method : "automatic", r->bottom_ncv, r->bottom_products,
+            r->floor);
+}
+
+void stj_text_svd(FILE *out, const struct stj_svd_result *r)
+{
+    if (r->requested)
+        print_top(out, r);
+    if (r->bottom_requested)
+        print_bottom(out, r);
+    fprintf(out, "tol %.3g, seed %llu; stop: %s\n", r->tol, (unsigned long long)r->seed,
+            stj_stop_text(r->stop));
     print_cost(out, r);
 }
 

@@ -39,8 +39,8 @@ enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct
 enum stj_status stj_run_identity(const struct stj_run *run, const double *theta, size_t n,
                                  char **identity, struct stj_error *err);
 
-/* *identity <- that of a recorded training as this library would write it: keys that have come since,
- * at their defaults, make no difference.  about->identity itself is what the fingerprint hashes. */
+/* *identity <- that of a recorded training as this library would write it: keys that have come
+ * since, at their defaults, make no difference.  The fingerprint hashes about->identity itself. */
 enum stj_status stj_run_recorded_identity(const struct stj_trajectory_about *about, char **identity,
                                           struct stj_error *err);
 enum { STJ_FINGERPRINT_BYTES = 17 };

@@ -107,8 +107,7 @@ static void finish_column(size_t n, size_t m, const double *q, size_t j, double 
 }
 
 enum stj_status stj_orthogonalize(size_t n, size_t m, const double *q, size_t b, double *w,
-                                  double *h, size_t ldh, struct stj_rng *rng,
-                                  struct stj_error *err)
+                                  double *h, size_t ldh, struct stj_rng *rng, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct work work = {0};

@@ -4,7 +4,7 @@
  * The updates of torch.optim.Adam and AdamW, with optax's eps_root inside the root (0 in PyTorch).
  * At step t = 1, 2, ...:
  *
- *     h = g + lambda theta                   (adam: weight decay coupled to the gradient; adamw: h = g)
+ *     h = g + lambda theta                   (adam: coupled weight decay; adamw: h = g)
  *     m <- beta1 m + (1 - beta1) h,          m_hat = m / (1 - beta1^t)
  *     v <- beta2 v + (1 - beta2) h^2,        v_hat = v / (1 - beta2^t)
  *     theta <- delta theta - eta m_hat / (r + eps),        r = sqrt(v_hat + eps_root)
@@ -20,12 +20,13 @@
  *                theta_dot <- delta theta_dot - c_m m_dot + c_v v_dot
  *     adjoint    m_bar <- m_bar - c_m theta_bar;     v_bar <- v_bar + c_v theta_bar
  *                h_bar = (1 - beta1) m_bar + c_g v_bar;     g_bar = h_bar
- *                theta_bar <- delta theta_bar + lambda h_bar;  m_bar <- beta1 m_bar;  v_bar <- beta2 v_bar
+ *                theta_bar <- delta theta_bar + lambda h_bar
+ *                m_bar <- beta1 m_bar;     v_bar <- beta2 v_bar
  *
  * Where r = 0 the second moment is zero, so every h until now was, and so is m.  Moving theta by s
  * moves m_hat by s m_hat_dot + O(s^2) and r by O(|s|): theta moves by -eta s m_hat_dot / (0 + eps),
- * which is the tangent with c_v = 0.  Without eps there is no derivative: an error.  The step itself
- * then leaves the parameter alone (the limit of eps -> 0; PyTorch has 0/0).
+ * which is the tangent with c_v = 0.  Without eps there is no derivative: an error.  The step
+ * itself then leaves the parameter alone (the limit of eps -> 0; PyTorch has 0/0).
  */
 #include <math.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@
 #include "train/optimizers.h"
 #include "train/update_rows.h"
 
-enum { M, V, N_SLOTS };       /* slots */
+enum { M, V, N_SLOTS };         /* slots */
 enum { C_M, C_V, C_G, N_COEF }; /* coefficients */
 
 struct adam_config {
@@ -159,13 +160,14 @@ static enum stj_status linearize(const struct adam_config *config, const char *n
     enum stj_status st = STJ_OK;
     coefficients(u->n, s, g, u->slot[M], u->slot[V], u->theta, coef[C_M], coef[C_V], coef[C_G]);
     for (size_t i = 0; i < u->n; i++)
-        STJ_CHECK(err, isfinite(coef[C_M][i]) && isfinite(coef[C_V][i]) && isfinite(coef[C_G][i]),
-                  STJ_ENONFINITE,
-                  "the %s update of parameter %zu at step %zu has no derivative: its gradient is %g "
-                  "and its second moment before the step %g, with eps %g and eps_root %g; train with "
-                  "eps or eps_root above 0",
-                  name, first + i, at->index, (double)g[i], (double)u->slot[V][i], config->eps,
-                  config->eps_root);
+        STJ_CHECK(
+            err, isfinite(coef[C_M][i]) && isfinite(coef[C_V][i]) && isfinite(coef[C_G][i]),
+            STJ_ENONFINITE,
+            "the %s update of parameter %zu at step %zu has no derivative: its gradient is %g "
+            "and its second moment before the step %g, with eps %g and eps_root %g; train with "
+            "eps or eps_root above 0",
+            name, first + i, at->index, (double)g[i], (double)u->slot[V][i], config->eps,
+            config->eps_root);
 out:
     return st;
 }
@@ -174,14 +176,16 @@ static enum stj_status adam_linearize(const void *config, const struct stj_step 
                                       const struct stj_update *before, const real *g, size_t first,
                                       real *const *coef, struct stj_error *err)
 {
-    return linearize(config, "adam", scalars_of(config, at, false), at, before, g, first, coef, err);
+    return linearize(config, "adam", scalars_of(config, at, false), at, before, g, first, coef,
+                     err);
 }
 
 static enum stj_status adamw_linearize(const void *config, const struct stj_step *at,
                                        const struct stj_update *before, const real *g, size_t first,
                                        real *const *coef, struct stj_error *err)
 {
-    return linearize(config, "adamw", scalars_of(config, at, true), at, before, g, first, coef, err);
+    return linearize(config, "adamw", scalars_of(config, at, true), at, before, g, first, coef,
+                     err);
 }
 
 STJ_CLONES static void tangent(size_t nvec, size_t n, struct scalars s, const real *restrict c_m,

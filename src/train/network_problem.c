@@ -141,10 +141,11 @@ static enum stj_status check_labels(const struct stj_network *net, const struct 
     STJ_CHECK(err, data->labels, STJ_ECONFIG,
               "the loss %s needs class labels, the data have none: give label_column or labels",
               stj_network_loss(net)->info.name);
-    STJ_CHECK(err, data->n_labels == positions, STJ_ECONFIG,
-              "the network's output %s has %zu positions a sample, the data %zu labels: give a label "
-              "for each position, or flatten before the last layer",
-              stj_shape_text(stj_network_output(net), text), positions, data->n_labels);
+    STJ_CHECK(
+        err, data->n_labels == positions, STJ_ECONFIG,
+        "the network's output %s has %zu positions a sample, the data %zu labels: give a label "
+        "for each position, or flatten before the last layer",
+        stj_shape_text(stj_network_output(net), text), positions, data->n_labels);
     STJ_TRY(stj_dataset_check_classes(data, stj_shape_cols(stj_network_output(net)), err));
 out:
     return st;
@@ -264,7 +265,8 @@ static enum stj_status evaluation_work_init(struct evaluation_work *w,
                                             const struct stj_dataset *data, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t chunk = stj_network_couples_samples(net) || data->n_rows < 256 ? data->n_rows : 256;
+    const size_t chunk =
+        stj_network_couples_samples(net) || data->n_rows < 256 ? data->n_rows : 256;
     w->chunk = chunk;
     STJ_TRY(stj_new(&w->row, chunk, sizeof *w->row, err));
     STJ_TRY(stj_new(&w->x, chunk * data->n_features, sizeof *w->x, err));

@@ -34,13 +34,13 @@ struct stj_problem_ops {
     /* The slice's rows of lin <- the primal quantities at theta (see net/network.h).  *loss and g
      * (either may be NULL) <- the slice's share. */
     enum stj_status (*linearize)(const void *self, size_t step, struct stj_slice slice,
-                                 const real *theta, real *lin, double *loss, real *g,
-                                 real *scratch, struct stj_error *err);
+                                 const real *theta, real *lin, double *loss, real *g, real *scratch,
+                                 struct stj_error *err);
 
     /* y <- the slice's share of H x; x and y are tiles. */
-    enum stj_status (*hvp)(const void *self, size_t step, struct stj_slice slice,
-                           const real *theta, const real *lin, size_t nvec, const real *x, real *y,
-                           real *scratch, struct stj_error *err);
+    enum stj_status (*hvp)(const void *self, size_t step, struct stj_slice slice, const real *theta,
+                           const real *lin, size_t nvec, const real *x, real *y, real *scratch,
+                           struct stj_error *err);
 };
 
 struct stj_problem {

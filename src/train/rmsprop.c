@@ -24,9 +24,10 @@
  *                theta_bar <- theta_bar + lambda h_bar
  *                b_bar <- mu b_bar;   v_bar <- alpha v_bar;   a_bar <- alpha a_bar
  *
- * Where r = 0 every h until now was zero, u moves by h_dot / (0 + eps), and c_v = 0 says so.  Without
- * eps there is no derivative: an error; the step itself then has u = 0 (PyTorch: 0/0).  Rounding can
- * make v - a^2 negative for a gradient that hardly changes: it is taken as 0 (PyTorch: NaN).
+ * Where r = 0 every h until now was zero, u moves by h_dot / (0 + eps), and c_v = 0 says so.
+ * Without eps there is no derivative: an error; the step itself then has u = 0 (PyTorch: 0/0).
+ * Rounding can make v - a^2 negative for a gradient that hardly changes: it is taken as 0
+ * (PyTorch: NaN).
  */
 #include <math.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@
 #include "train/optimizers.h"
 #include "train/update_rows.h"
 
-enum { V, B, A, N_SLOTS };            /* slots */
+enum { V, B, A, N_SLOTS };           /* slots */
 enum { C_U, C_V, C_G, C_A, N_COEF }; /* coefficients */
 
 struct rmsprop_config {
@@ -85,12 +86,12 @@ static const struct stj_option rmsprop_options[] = {
 
 static void rmsprop_sample(struct stj_rng *rng, char *text, size_t size)
 {
-    snprintf(text, size,
-             "{type: rmsprop, alpha: %.3f, eps: %s, momentum: %.3f, centered: %s, weight_decay: %.3f}",
-             0.5 + 0.49 * stj_rng_uniform(rng), stj_rng_index(rng, 2) ? "0.001" : "0.1",
-             stj_rng_index(rng, 2) ? 0.95 * stj_rng_uniform(rng) : 0,
-             stj_rng_index(rng, 2) ? "true" : "false",
-             stj_rng_index(rng, 2) ? stj_rng_uniform(rng) : 0);
+    snprintf(
+        text, size,
+        "{type: rmsprop, alpha: %.3f, eps: %s, momentum: %.3f, centered: %s, weight_decay: %.3f}",
+        0.5 + 0.49 * stj_rng_uniform(rng), stj_rng_index(rng, 2) ? "0.001" : "0.1",
+        stj_rng_index(rng, 2) ? 0.95 * stj_rng_uniform(rng) : 0,
+        stj_rng_index(rng, 2) ? "true" : "false", stj_rng_index(rng, 2) ? stj_rng_uniform(rng) : 0);
 }
 
 /* The numbers of one step. */
@@ -180,15 +181,16 @@ static enum stj_status rmsprop_linearize(const void *config, const struct stj_st
     coefficients(u->n, scalars_of(config, at), g, u->slot[V], u->slot[A], u->theta, coef[C_U],
                  coef[C_V], coef[C_G], coef[C_A]);
     for (size_t i = 0; i < u->n; i++)
-        STJ_CHECK(err,
-                  isfinite(coef[C_U][i]) && isfinite(coef[C_V][i]) && isfinite(coef[C_G][i]) &&
-                      isfinite(coef[C_A][i]),
-                  STJ_ENONFINITE,
-                  "the rmsprop update of parameter %zu at step %zu has no derivative: its gradient "
-                  "is %g and its second moment before the step %g, with eps %g; train with eps above "
-                  "0",
-                  first + i, at->index, (double)g[i], (double)u->slot[V][i],
-                  ((const struct rmsprop_config *)config)->eps);
+        STJ_CHECK(
+            err,
+            isfinite(coef[C_U][i]) && isfinite(coef[C_V][i]) && isfinite(coef[C_G][i]) &&
+                isfinite(coef[C_A][i]),
+            STJ_ENONFINITE,
+            "the rmsprop update of parameter %zu at step %zu has no derivative: its gradient "
+            "is %g and its second moment before the step %g, with eps %g; train with eps above "
+            "0",
+            first + i, at->index, (double)g[i], (double)u->slot[V][i],
+            ((const struct rmsprop_config *)config)->eps);
 out:
     return st;
 }

@@ -61,9 +61,10 @@ static enum stj_status sgd_check(const void *config, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct sgd_config *c = config;
-    STJ_CHECK(err, !c->nesterov || (c->momentum > 0 && c->dampening == 0), STJ_ECONFIG,
-              "nesterov needs a momentum above 0 and no dampening, got momentum %g and dampening %g",
-              c->momentum, c->dampening);
+    STJ_CHECK(
+        err, !c->nesterov || (c->momentum > 0 && c->dampening == 0), STJ_ECONFIG,
+        "nesterov needs a momentum above 0 and no dampening, got momentum %g and dampening %g",
+        c->momentum, c->dampening);
 out:
     return st;
 }

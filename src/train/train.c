@@ -61,8 +61,8 @@ enum stj_status stj_train(const struct stj_problem *problem, const struct stj_re
         optimizer->step(recipe->optimizer->config, &at, &update, g);
         STJ_TRY(check_step(t, loss, n, state, err));
     }
-    STJ_TRY(stj_progress_report(progress, "training", (double)(to - from), (double)(to - from),
-                                err));
+    STJ_TRY(
+        stj_progress_report(progress, "training", (double)(to - from), (double)(to - from), err));
     if (sink)
         STJ_TRY(sink(sink_ctx, to, state, NAN, err));
 out:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/initializers/normal.c: normal laws of given scale: `normal` and `truncated_normal`.
  *
- * truncated_normal is mean + stddev z with z from the standard normal law cut at [-2, 2], so that its
- * own standard deviation is 0.8796 stddev, as in JAX and TensorFlow.
+ * truncated_normal is mean + stddev z with z from the standard normal law cut at [-2, 2], so that
+ * its own standard deviation is 0.8796 stddev, as in JAX and TensorFlow.
  */
 #include "net/initializers/initializers.h"
 

@@ -17,23 +17,6 @@
 #include "net/layers/linear_map.h"
 #include "net/layers/window.h"
 
-static const struct stj_option average_pool_options[] = {
-    {.name = "window",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct stj_window_config, size),
-     .min = 1,
-     .max = 1e9,
-     .doc = "height and width of the window, or one number for both"},
-    {.name = "stride",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct stj_window_config, stride),
-     .fallback = "",
-     .min = 1,
-     .max = 1e9,
-     .doc = "distance between windows, down and across, or one number for both; default: the window"},
-    {.name = NULL},
-};
-
 static void average_pool_sample(struct stj_rng *rng, char *text, size_t size)
 {
     char window[96];
@@ -109,7 +92,7 @@ static void average_pool_apply_adjoint(const struct stj_layer *layer, size_t nve
 const struct stj_linear_map stj_layer_average_pool = {
     .ops = {.info = {.name = "average_pool",
                      .doc = "mean of each window of an image",
-                     .options = average_pool_options,
+                     .options = stj_pool_options,
                      .config_size = sizeof(struct stj_window_config)},
             .sample = average_pool_sample,
             .setup = average_pool_setup,

@@ -61,8 +61,8 @@ static const struct stj_option conv2d_options[] = {
      .offset = offsetof(struct conv2d_config, window.padding),
      .fallback = "valid",
      .choices = paddings,
-     .doc = "valid: the kernel stays within the image; same: zeros around it, as TensorFlow and JAX "
-            "place them, so that stride 1 keeps the size"},
+     .doc = "valid: the kernel stays within the image; same: zeros around it, placed as in "
+            "TensorFlow and JAX, so that stride 1 keeps the size"},
     {.name = "kernel_init",
      .type = STJ_OPTION_PLUGIN,
      .offset = offsetof(struct conv2d_config, kernel_init),
@@ -92,10 +92,10 @@ static void conv2d_sample(struct stj_rng *rng, char *text, size_t size)
     const bool same = stj_rng_index(rng, 2);
     stj_window_sample(rng, same ? 3 : height, same ? 3 : width, "kernel", kernel, sizeof kernel);
     snprintf(text, size,
-             "{input: [%zu, %zu, %zu], layers: [{type: conv2d, filters: %zu, %s, padding: %s, bias: "
-             "%s}]}",
-             height, width, 1 + larger / 8 + stj_rng_index(rng, 3), 1 + stj_rng_index(rng, 4), kernel,
-             same ? "same" : "valid", stj_rng_index(rng, 3) ? "true" : "false");
+             "{input: [%zu, %zu, %zu], layers: [{type: conv2d, filters: %zu, %s, padding: %s, "
+             "bias: %s}]}",
+             height, width, 1 + larger / 8 + stj_rng_index(rng, 3), 1 + stj_rng_index(rng, 4),
+             kernel, same ? "same" : "valid", stj_rng_index(rng, 3) ? "true" : "false");
 }
 
 static enum stj_status conv2d_setup(struct stj_layer *layer, const struct stj_shape *in2,
@@ -129,8 +129,8 @@ out:
 struct conv2d_view {
     struct stj_window w;
     size_t taps, filters;
-    size_t ones;    /* columns of ones before P(X), rows of [b; W] before W: 1 with a bias, else 0 */
-    size_t kernel;  /* offset of W, to be multiplied by nvec in a tile */
+    size_t ones;       /* columns before P(X), and rows of [b; W] before W: 1 with a bias, else 0 */
+    size_t kernel;     /* offset of W, to be multiplied by nvec in a tile */
     real *patches;     /* [positions][ones + taps]: 1, P(X) */
     real *patches_dot; /* [positions][nvec][taps]: of tangents or of adjoints */
     real *strip;
@@ -182,8 +182,8 @@ static void begin_samples(const struct conv2d_view *v, const struct stj_band *ba
         memset(x + band->sample * n_in, 0, band->n_samples * n_in * sizeof *x);
 }
 
-static void conv2d_forward(const struct stj_layer *layer, real *y, const struct stj_layer_values *at,
-                           real *scratch)
+static void conv2d_forward(const struct stj_layer *layer, real *y,
+                           const struct stj_layer_values *at, real *scratch)
 {
     const struct conv2d_view v = conv2d_view(layer, at->batch, 1, scratch);
     struct stj_band band = {0};

@@ -19,8 +19,8 @@
 static void flatten_sample(struct stj_rng *rng, char *text, size_t size)
 {
     static const char *const outer[] = {"", "3, ", "2, 3, "};
-    snprintf(text, size, "{input: [%s%zu], layers: [{type: flatten}]}", outer[stj_rng_index(rng, 3)],
-             1 + stj_rng_index(rng, 9));
+    snprintf(text, size, "{input: [%s%zu], layers: [{type: flatten}]}",
+             outer[stj_rng_index(rng, 3)], 1 + stj_rng_index(rng, 9));
 }
 
 static enum stj_status flatten_setup(struct stj_layer *layer, const struct stj_shape *in2,

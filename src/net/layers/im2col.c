@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/layers/im2col.c: patches of images, by way of a strip.
  *
- * The strip holds the rows of one sample's image that a band sees, with the zeros around it, tangent
- * by tangent: [nvec][rows][columns][channels].  In it a row of a patch is one run of width *
- * channels reals, whatever nvec, so that patches are copied in long runs without a condition.
+ * The strip holds the rows of one sample's image that a band sees, with the zeros around it, one
+ * tangent after another: [nvec][rows][columns][channels].  In it a row of a patch is one run of
+ * width * channels reals, whatever nvec: patches are copied in long runs without a condition.
  */
 #include "net/layers/im2col.h"
 
@@ -83,8 +83,8 @@ struct stj_band_sizes stj_band_sizes(const struct stj_window *w, size_t batch, s
         const size_t positions = stj_band_positions(w, &band);
         sizes.positions = most(sizes.positions, positions);
         sizes.patches = most(sizes.patches, positions * k * taps);
-        sizes.strip = most(sizes.strip,
-                           k * strip_rows(w, band.n_rows) * strip_cols(w) * w->channels);
+        sizes.strip =
+            most(sizes.strip, k * strip_rows(w, band.n_rows) * strip_cols(w) * w->channels);
     }
     return sizes;
 }
@@ -165,9 +165,9 @@ STJ_CLONES static void cut_patches(const struct strip *s, size_t n_rows, const r
         for (size_t k = 0; k < w->out_w; k++)
             for (size_t j = 0; j < s->nvec; j++, patches += ld)
                 for (size_t r = 0; r < w->height; r++) {
-                    const real *from = strip + j * image +
-                                       ((i * w->stride_h + r) * s->cols + k * w->stride_w) *
-                                           w->channels;
+                    const real *from =
+                        strip + j * image +
+                        ((i * w->stride_h + r) * s->cols + k * w->stride_w) * w->channels;
                     for (size_t c = 0; c < run; c++)
                         patches[r * run + c] = from[c];
                 }

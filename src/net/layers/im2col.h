@@ -15,7 +15,7 @@ struct stj_band {
     size_t row, n_rows;       /* of output positions */
 };
 
-/* Turn a zeroed band into the first one of a slice, or one into the next; false: that was the last. */
+/* Turn a zeroed band into the first of a slice, or one into the next; false: there is none. */
 bool stj_band_next(const struct stj_window *w, size_t batch, size_t nvec, struct stj_band *band);
 
 /* Its positions, and the number of the first one within the slice's out_h * out_w a sample. */

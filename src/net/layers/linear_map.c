@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-static void apply_each(const struct stj_layer *layer, size_t nvec, const struct stj_layer_values *at,
-                       const real *x, real *y)
+static void apply_each(const struct stj_layer *layer, size_t nvec,
+                       const struct stj_layer_values *at, const real *x, real *y)
 {
     const struct stj_linear_map *map = (const struct stj_linear_map *)layer->ops;
     const size_t n_in = nvec * stj_shape_size(&layer->in);

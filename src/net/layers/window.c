@@ -6,6 +6,23 @@
 
 #include "base/error.h"
 
+const struct stj_option stj_pool_options[] = {
+    {.name = "window",
+     .type = STJ_OPTION_SIZES,
+     .offset = offsetof(struct stj_window_config, size),
+     .min = 1,
+     .max = 1e9,
+     .doc = "height and width of the window, or one number for both"},
+    {.name = "stride",
+     .type = STJ_OPTION_SIZES,
+     .offset = offsetof(struct stj_window_config, stride),
+     .fallback = "",
+     .min = 1,
+     .max = 1e9,
+     .doc = "distance between windows, down and across, or one number; default: the window"},
+    {.name = NULL},
+};
+
 static size_t item(const struct stj_sizes *sizes, size_t i)
 {
     return sizes->item[sizes->n == 1 ? 0 : i];
@@ -22,8 +39,9 @@ out:
     return st;
 }
 
-enum stj_status stj_window_check(const struct stj_layer *layer, const struct stj_window_config *config,
-                                 const char *what, struct stj_error *err)
+enum stj_status stj_window_check(const struct stj_layer *layer,
+                                 const struct stj_window_config *config, const char *what,
+                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char text[96];

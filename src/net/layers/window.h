@@ -32,9 +32,13 @@ struct stj_window {
     size_t top, left; /* zeros before the image */
 };
 
+/* The options of a pooling layer, whose config is a stj_window_config. */
+extern const struct stj_option stj_pool_options[];
+
 /* Does the window fit the layer's input?  `what` is the size's key in the config. */
-enum stj_status stj_window_check(const struct stj_layer *layer, const struct stj_window_config *config,
-                                 const char *what, struct stj_error *err);
+enum stj_status stj_window_check(const struct stj_layer *layer,
+                                 const struct stj_window_config *config, const char *what,
+                                 struct stj_error *err);
 
 /* The window of a config that was checked. */
 struct stj_window stj_window_of(const struct stj_shape *in, const struct stj_window_config *config);

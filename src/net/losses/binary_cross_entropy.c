@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/losses/binary_cross_entropy.c: mean over the outputs of the cross-entropy of their sigmoids.
  *
- * For one sample with outputs (logits) z[n], targets t[n] in [0, 1] and p = 1 / (1 + exp(-z)); over a
- * batch it is the mean over batch and outputs, PyTorch's BCEWithLogitsLoss with its default reduction:
+ * For one sample with outputs (logits) z[n], targets t[n] in [0, 1] and p = 1 / (1 + exp(-z));
+ * over a batch it is the mean over batch and outputs, PyTorch's BCEWithLogitsLoss with its default
+ * reduction:
  *
  *     value              mean_k of  max(z, 0) - t z + log(1 + exp(-|z|))    (saves p (1 - p))
  *     backward           z_bar     = w / n (p - t)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/losses/softmax_cross_entropy.c: cross-entropy of the softmax of the last dimension.
  *
- * For one item with outputs z[cols] and class c, p = softmax(z), and label smoothing s in [0, 1), the
- * target distribution is q = (1 - s) e_c + s / cols (PyTorch's CrossEntropyLoss):
+ * For one item with outputs z[cols] and class c, p = softmax(z), and label smoothing s in [0, 1),
+ * the target distribution is q = (1 - s) e_c + s / cols (PyTorch's CrossEntropyLoss):
  *
  *     value              -q' log p = log sum_k exp(z_k) - q' z       (shifted by max z; saves p)
  *     backward           z_bar     = w (p - q)

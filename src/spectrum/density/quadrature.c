@@ -182,25 +182,43 @@ out:
     return st;
 }
 
-/* The value at width 0 of the least-squares fit  middle = mass + c width^2.  Where the widths hardly
- * differ the slope is held down: nothing can be learnt from them. */
-static double extrapolate(const double *middle, const double *width)
+/* Least-squares fit  middle = value + c x  over the stages, x >= 0; *residual is its mean square.  Where
+ * the x hardly differ the slope is held down: nothing can be learnt from them. */
+static double fit(const double *middle, const double *x, double *residual)
 {
     double mean_x = 0;
     double mean_y = 0;
     double sxx = 0;
     double sxy = 0;
     for (size_t s = 0; s < STAGES; s++) {
-        mean_x += width[s] * width[s] / STAGES;
+        mean_x += x[s] / STAGES;
         mean_y += middle[s] / STAGES;
     }
     for (size_t s = 0; s < STAGES; s++) {
-        const double x = width[s] * width[s] - mean_x;
-        sxx += x * x;
-        sxy += x * (middle[s] - mean_y);
+        sxx += (x[s] - mean_x) * (x[s] - mean_x);
+        sxy += (x[s] - mean_x) * (middle[s] - mean_y);
     }
     sxx += STAGES * pow(0.05 * mean_x, 2);
-    return sxx > 0 ? mean_y - sxy / sxx * mean_x : middle[STAGES - 1];
+    const double slope = sxx > 0 ? sxy / sxx : 0;
+    *residual = 0;
+    for (size_t s = 0; s < STAGES; s++)
+        *residual += pow(middle[s] - mean_y - slope * (x[s] - mean_x), 2) / STAGES;
+    return mean_y - slope * mean_x;
+}
+
+/* The middle at width 0, by both laws, each with the weight that its fit deserves. */
+static double extrapolate(const double *middle, const double *width)
+{
+    static const double noise = 1e-12; /* of the residuals: what rounding leaves */
+    double square[STAGES];
+    double residual[2];
+    for (size_t s = 0; s < STAGES; s++)
+        square[s] = width[s] * width[s];
+    const double linear = fit(middle, width, residual);
+    const double quadratic = fit(middle, square, residual + 1);
+    const double w0 = 1 / (residual[0] + noise);
+    const double w1 = 1 / (residual[1] + noise);
+    return (w0 * linear + w1 * quadratic) / (w0 + w1);
 }
 
 enum stj_status stj_edge_measure(const struct stj_density_result *result, double at,

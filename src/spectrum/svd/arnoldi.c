@@ -13,7 +13,7 @@
  *        cancel A v if A were B is
  *            t = P A v,   P = Q_m Z diag(s / (s^2 + d^2)) U' Q_{m+b}'  +  (I - Q Q') / (1 + d^2),
  *        a damped inverse of B.  t is orthogonalised into S at the cost of one product, and R grows;
- *        no product with A' is needed.  Repeat until the bounds stop falling or the budget ends.
+ *        no product with A' is needed.  Repeat while the budget lasts.
  *
  * d is the window's singular value number DAMPING k from below: directions that the window contracts
  * more are inverted only as far as they are known.  The bounds are certified by Courant-Fischer: the
@@ -37,17 +37,15 @@
 #include "spectrum/svd/svd_method.h"
 
 enum {
-    BLOCK = 4,      /* vectors of an Arnoldi step */
-    SEEDS = 2,      /* seeds per wanted pair */
+    BLOCK = 4, /* vectors of an Arnoldi step */
+    SEEDS = 2, /* seeds per wanted pair */
     DAMPING = 2,
-    CORRECTIONS = 50, /* at most, without a budget */
-    STAGNATION = 3  /* corrections without progress that end a solve without a budget */
+    CORRECTIONS = 50 /* without a budget */
 };
 
-static const double krylov_share = 0.66;  /* of a budget, for the window's factorisation */
-static const double basis_share = 0.42;   /* Arnoldi vectors as a share of N */
+static const double krylov_share = 0.66; /* of a budget, for the window's factorisation */
+static const double basis_share = 0.42;  /* Arnoldi vectors as a share of N */
 static const double window_default = 0.24;
-static const double progress_least = 0.02; /* relative fall of a bound that counts as progress */
 
 /* How a budget is spent. */
 struct plan {
@@ -74,8 +72,7 @@ static struct plan make_plan(const struct stj_op *a, const struct stj_svd_budget
         plan.m = n - BLOCK;
     if (!stj_op_has_prefix(a))
         plan.fraction = 1;
-    plan.total = cost * ((double)plan.m * plan.fraction +
-                         (double)(plan.p + (CORRECTIONS + 1) * k));
+    plan.total = cost * ((double)plan.m * plan.fraction + (double)(plan.p + (CORRECTIONS + 1) * k));
     if (budget->settings->max_applications > 0) {
         plan.total = budget->settings->max_applications - stj_svd_used(budget);
         if (stj_op_has_prefix(a))
@@ -286,17 +283,6 @@ out:
     return st;
 }
 
-/* Did any of the k bounds fall by a share that counts?  Below the floor nothing does. */
-static bool progressed(const struct space *space, size_t k, double floor, double *last)
-{
-    bool any = false;
-    for (size_t i = 0; i < k; i++) {
-        any |= bound(space, i) > floor && bound(space, i) < (1 - progress_least) * last[i];
-        last[i] = bound(space, i);
-    }
-    return any;
-}
-
 static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *budget,
                                const struct plan *plan, const struct inverse *inv,
                                struct space *space, struct stj_svd_basis *basis,
@@ -306,21 +292,16 @@ static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *bu
     const size_t k = plan->k;
     const double cost = stj_op_cost(a);
     const double floor = stj_op_rounding(a) * inv->sigma[0];
-    const bool limited = budget->settings->max_applications > 0;
     double *coefficients = NULL;
-    double *last = NULL;
-    int idle = 0;
     STJ_TRY(stj_new(&coefficients, space->room, k * sizeof *coefficients, err));
-    STJ_TRY(stj_new(&last, k, sizeof *last, err));
-    progressed(space, k, floor, last);
-    basis->stop = STJ_STOP_CONVERGED;
-    while (space->p + k <= space->room && idle < STAGNATION && bound(space, k - 1) > floor) {
-        if (stj_svd_spent(budget, 2 * (double)k * cost, basis->products, &basis->stop))
-            break;
-        if (!limited && basis->products + 2 * (double)k * cost > plan->total) {
-            basis->stop = STJ_STOP_MAX_APPLICATIONS;
+    basis->stop = STJ_STOP_MAX_APPLICATIONS;
+    while (space->p + k <= space->room && basis->products + 2 * (double)k * cost <= plan->total) {
+        if (bound(space, k - 1) <= floor) {
+            basis->stop = STJ_STOP_FLOOR;
             break;
         }
+        if (stj_svd_spent(budget, 2 * (double)k * cost, basis->products, &basis->stop))
+            break;
         double *t = space->s + space->p * space->n;
         smallest(space, space->c, space->u, false, k, true, coefficients, t);
         for (size_t j = 0; j < k; j++) { /* the directions matter, not the lengths */
@@ -331,11 +312,9 @@ static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *bu
         STJ_TRY(inverse_apply(inv, k, t, err));
         STJ_TRY(space_extend(space, a, k, err));
         basis->products += (double)k * cost;
-        idle = progressed(space, k, floor, last) ? 0 : idle + 1;
     }
 out:
     free(coefficients);
-    free(last);
     return st;
 }
 
@@ -391,6 +370,7 @@ out:
 
 const struct stj_svd_method stj_svd_arnoldi = {
     .info = {.name = "arnoldi",
-             .doc = "smallest only: block Arnoldi on an early window of the steps, corrected on all"},
+             .doc =
+                 "smallest only: block Arnoldi on an early window of the steps, corrected on all"},
     .bottom = arnoldi_bottom,
 };

@@ -81,7 +81,7 @@ static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_settin
     w->ncv = (a_int)ncv;
     w->lworkl = (a_int)(ncv * (ncv + 8));
     w->tol = settings->tol;
-    w->info = 1; /* the start vector is ours */
+    w->info = 1;      /* the start vector is ours */
     w->iparam[0] = 1; /* exact shifts */
     w->iparam[2] = MAX_RESTARTS;
     w->iparam[3] = 1;

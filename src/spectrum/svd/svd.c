@@ -104,7 +104,8 @@ static enum stj_status named_method(const struct stj_svd_settings *s,
     STJ_TRY(stj_kind_find(&stj_svd_methods, s->method, &info, err));
     *method = (const struct stj_svd_method *)info;
     STJ_CHECK(err, !s->top || (*method)->top, STJ_EINVAL,
-              "method %s does not find the largest singular values: use arpack or dense", s->method);
+              "method %s does not find the largest singular values: use arpack or dense",
+              s->method);
     STJ_CHECK(err, !s->bottom || (*method)->bottom, STJ_EINVAL,
               "method %s does not find the smallest singular values: use arnoldi or dense",
               s->method);
@@ -128,6 +129,8 @@ out:
     return st;
 }
 
+enum { DENSE_ANYWAY = 3000 }; /* columns: without a budget, not worth an approximation */
+
 /* Without a name: LAPACK for rectangular operators, and where its n products (with the residuals') are
  * within the budget or no more than the iteration is likely to need. */
 static enum stj_status choose_bottom(const struct stj_op *a, const struct stj_svd_settings *s,
@@ -136,15 +139,17 @@ static enum stj_status choose_bottom(const struct stj_op *a, const struct stj_sv
     enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
     const bool square = stj_op_n_rows(a) == n;
-    const double likely = s->max_applications > 0 ? s->max_applications
-                                                  : 0.1 * (double)n + 50 * (double)s->bottom;
+    const double likely = s->max_applications > 0
+                              ? s->max_applications
+                              : fmax(DENSE_ANYWAY, 0.1 * (double)n + 50 * (double)s->bottom);
     *method = !square || (double)(n + s->bottom) <= likely ? &stj_svd_lapack : &stj_svd_arnoldi;
     if (s->method)
         STJ_TRY(named_method(s, method, err));
-    STJ_CHECK(err, *method != &stj_svd_arnoldi || (square && n >= 2 * s->bottom + 4), STJ_EINVAL,
-              "arnoldi needs a square operator with at least 2 bottom + 4 = %zu columns, this one is "
-              "%zu x %zu: use method dense",
-              2 * s->bottom + 4, stj_op_n_rows(a), n);
+    STJ_CHECK(
+        err, *method != &stj_svd_arnoldi || (square && n >= 2 * s->bottom + 4), STJ_EINVAL,
+        "arnoldi needs a square operator with at least 2 bottom + 4 = %zu columns, this one is "
+        "%zu x %zu: use method dense",
+        2 * s->bottom + 4, stj_op_n_rows(a), n);
 out:
     return st;
 }
@@ -187,8 +192,8 @@ static void judge_bottom(const struct stj_op *a, const struct stj_svd_budget *bu
     const struct stj_pairs *p = &r->bottom;
     r->floor = fmax(stj_op_rounding(a) * r->sigma_1, r->floor);
     for (size_t i = 0; i < p->k; i++)
-        r->bottom_converged += p->residual[i] <= budget->settings->tol * r->sigma_1 ||
-                               p->sigma[i] <= r->floor;
+        r->bottom_converged +=
+            p->residual[i] <= budget->settings->tol * r->sigma_1 || p->sigma[i] <= r->floor;
 }
 
 static enum stj_status solve_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
@@ -205,7 +210,7 @@ static enum stj_status solve_bottom(struct stj_op *a, const struct stj_svd_budge
     r->bottom_products = basis.products;
     r->bottom_ncv = basis.ncv;
     r->bottom_method = method->info.name;
-    if (r->stop == STJ_STOP_CONVERGED)
+    if (r->stop == STJ_STOP_CONVERGED && r->bottom_converged < r->bottom_requested)
         r->stop = basis.stop;
 out:
     basis_free(&basis);
@@ -215,9 +220,9 @@ out:
 static void count_result(struct stj_svd_result *r, const struct stj_op_counts *begin,
                          const struct stj_op_counts *end)
 {
-    r->counts = (struct stj_op_counts){end->jvp - begin->jvp, end->vjp - begin->vjp,
-                                       end->replayed - begin->replayed,
-                                       end->seconds - begin->seconds};
+    r->counts =
+        (struct stj_op_counts){end->jvp - begin->jvp, end->vjp - begin->vjp,
+                               end->replayed - begin->replayed, end->seconds - begin->seconds};
 }
 
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,

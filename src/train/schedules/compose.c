@@ -2,8 +2,8 @@
 /* train/schedules/compose.c: schedules made of schedules: warmup and sequence.
  *
  *     warmup      t < warmup_steps: eta_t = (start + (1 - start) t / warmup_steps) eta'_0,
- *                 then eta'_(t - warmup_steps), where eta' is the schedule `then` over the steps that
- *                 are left (as optax's warmup_* schedules)
+ *                 then eta'_(t - warmup_steps), where eta' is the schedule `then` over the steps
+ *                 that are left (as optax's warmup_* schedules)
  *     sequence    the parts one after another, each for its number of steps, the last for the rest
  */
 #include "base/error.h"

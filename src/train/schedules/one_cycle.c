@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train/schedules/one_cycle.c: one rise and one fall (Smith and Topin 2019), as PyTorch's OneCycleLR
- * with two phases; the momentum is not cycled.
+/* train/schedules/one_cycle.c: one rise and one fall (Smith and Topin 2019), as PyTorch's
+ * OneCycleLR with two phases; the momentum is not cycled.
  *
  * From first = peak / div_factor to peak at step up = rise n_steps - 1, and on to first /
- * final_div_factor at the last step, n_steps - 1.  Within a phase from rate a to b, with x in [0, 1]
- * the share of it that is done:
+ * final_div_factor at the last step, n_steps - 1.  Within a phase from rate a to b, with x in [0,
+ * 1] the share of it that is done:
  *
  *     cosine    b + (a - b) (1 + cos(pi x)) / 2
  *     linear    a + (b - a) x
  *
- * `up` need not be a whole number, and is negative where the rise has less than one step: then step 0
- * is in the fall already.
+ * `up` need not be a whole number, and is negative where the rise has less than one step: then
+ * step 0 is in the fall already.
  */
 #include <math.h>
 

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/bad-network.c: networks and data that do not fit, and what is said about each. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/yaml.h"
+#include "expect.h"
+#include "train/network_problem.h"
+
+/* Parse a network's text and build it; the caller destroys what came to be. */
+static enum stj_status build(const char *text, struct stj_network_config *config,
+                             struct stj_network **net, struct stj_error *err)
+{
+    struct stj_yaml_node *root = NULL;
+    enum stj_status st = stj_yaml_parse(text, strlen(text), "test", &root, err);
+    if (st == STJ_OK)
+        st = stj_options_parse(stj_network_options, root, config, err);
+    if (st == STJ_OK)
+        st = stj_network_create(config, net, err);
+    stj_yaml_destroy(root);
+    return st;
+}
+
+static const struct {
+    const char *layers; /* "[input], layers: [...]" */
+    const char *message;
+} bad_layers[] = {
+    {"[4], layers: []", "network.layers is empty"},
+    {"[4], layers: [{type: dense, units: 0}]", "units: expected an integer of at least 1"},
+    {"[4], layers: [{type: dens, units: 1}]", "unknown layer 'dens' (did you mean 'dense'?)"},
+    {"[4], layers: [tanh]", "no parameters: nothing to train"},
+    {"[4], layers: [{type: gelu, form: exact}]", "form: expected one of tanh, erf"},
+    {"[4], layers: [{type: dropout, rate: 1}]", "rate: "},
+    {"[4], layers: [{type: layer_norm, eps: 0}]", "eps: "},
+    {"[3, 4], layers: [{type: attention, heads: 3}]",
+     "layer 'attention0.qkv': 3 heads do not divide the width 4 of its input"},
+    {"[3, 4], layers: [{type: attention, heads: 0}]", "heads: expected an integer of at least 1"},
+    {"[4], layers: [{type: attention, heads: 2, name: mix}]",
+     "layer 'mix.qkv': its input is 4, it needs [positions, width]"},
+    {"[3, 4], layers: [{type: residual, layers: []}]", "layer 'residual0': `layers` is empty"},
+    {"[3, 4], layers: [{type: residual, layers: [{type: dense, units: 5}, tanh]}]",
+     "layer 'residual2': the layers of a residual group must keep its shape, these turn 3x4 into "
+     "3x5"},
+    {"[3, 4], layers: [{type: residual, layers: [{type: attention, heads: 5}]}]",
+     "layer 'attention0.qkv': 5 heads do not divide"},
+    {"[4], layers: [{type: dense, units: 3}, {type: embedding, vocabulary: 5, width: 2}]",
+     "layer 'embedding1' reads token ids, but its input is the output of layer 'dense0'"},
+    {"[3, 4], layers: [{type: embedding, vocabulary: 5, width: 2}]",
+     "layer 'embedding0': its input is 3x4, it needs [positions]"},
+};
+
+START_TEST(bad_layers_are_explained)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_network_config config = {0};
+    struct stj_network *net = NULL;
+    char text[400];
+    snprintf(text, sizeof text, "{input: %s, loss: mean_squared_error}", bad_layers[_i].layers);
+    EXPECT_FAIL(build(text, &config, &net, &err), STJ_ECONFIG, bad_layers[_i].message, err);
+    ck_assert_ptr_null(net);
+    stj_options_free(stj_network_options, &config);
+}
+END_TEST
+
+static const struct {
+    const char *network;
+    size_t n_features, n_labels, label; /* labels are all the same */
+    double last;                        /* the very last input; the others are 0 */
+    enum stj_status status;
+    const char *message; /* NULL: the data fit */
+} data_sets[] = {
+    {"{input: [4], layers: [{type: embedding, vocabulary: 256, width: 2}], loss: "
+     "softmax_cross_entropy}",
+     4, 4, 1, 255, STJ_OK, NULL},
+    {"{input: [4], layers: [{type: embedding, vocabulary: 256, width: 2}], loss: "
+     "softmax_cross_entropy}",
+     4, 4, 1, 300, STJ_EFORMAT,
+     "token id 300 at row 7, position 3 is outside the vocabulary of 256"},
+    {"{input: [4], layers: [{type: embedding, vocabulary: 256, width: 2}], loss: "
+     "softmax_cross_entropy}",
+     4, 4, 1, 0.5, STJ_EFORMAT, "input 0.5 at row 7, position 3 (from 0) is not a token id"},
+    {"{input: [4], layers: [{type: embedding, vocabulary: 256, width: 2}], loss: "
+     "softmax_cross_entropy}",
+     4, 4, 2, 0, STJ_EFORMAT, "label 2 in row 0 of the data (from 0) is outside the 2 classes"},
+    {"{input: [4], layers: [{type: embedding, vocabulary: 256, width: 2}], loss: "
+     "softmax_cross_entropy}",
+     4, 1, 1, 0, STJ_ECONFIG, "output 4x2 has 4 positions a sample, the data 1 labels"},
+    {"{input: [4], layers: [{type: dense, units: 2}], loss: softmax_cross_entropy}", 4, 2, 1, 0,
+     STJ_ECONFIG, "output 2 has 1 positions a sample, the data 2 labels"},
+    {"{input: [2, 4], layers: [{type: dense, units: 2}], loss: softmax_cross_entropy}", 4, 2, 1, 0,
+     STJ_ECONFIG, "the data have 4 features a sample, the network's input 2x4 needs 8"},
+};
+
+START_TEST(data_are_checked_against_the_network)
+{
+    enum { ROWS = 8 };
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_network_config config = {0};
+    struct stj_network *net = NULL;
+    struct stj_dataset *data = NULL;
+    const size_t n_in = data_sets[_i].n_features;
+    double inputs[ROWS * 8] = {0};
+    size_t labels[ROWS * 8];
+    inputs[ROWS * n_in - 1] = data_sets[_i].last;
+    for (size_t i = 0; i < ROWS * 8; i++)
+        labels[i] = data_sets[_i].label;
+    EXPECT_OK(build(data_sets[_i].network, &config, &net, &err), err);
+    EXPECT_OK(stj_dataset_from_arrays(ROWS, n_in, inputs, data_sets[_i].n_labels, labels, 0, NULL,
+                                      &data, &err),
+              err);
+    if (data_sets[_i].message)
+        EXPECT_FAIL(stj_network_check_data(net, data, &err), data_sets[_i].status,
+                    data_sets[_i].message, err);
+    else
+        EXPECT_OK(stj_network_check_data(net, data, &err), err);
+    stj_dataset_destroy(data);
+    stj_network_destroy(net);
+    stj_options_free(stj_network_options, &config);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("bad networks");
+    TCase *tc = tcase_create("messages");
+    tcase_add_loop_test(tc, bad_layers_are_explained, 0,
+                        (int)(sizeof bad_layers / sizeof bad_layers[0]));
+    tcase_add_loop_test(tc, data_are_checked_against_the_network, 0,
+                        (int)(sizeof data_sets / sizeof data_sets[0]));
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/cli-basic.sh: the command line itself: help, usage errors, exit status, standard streams.
+. "$(dirname "$0")/cli-lib.sh"
+
+commands="train info svd dense validate plot run"
+common="json progress quiet help"
+
+# What each command's options are; the help and the parser come from one table, this is the promise.
+options_of()
+{
+    case $1 in
+        train) echo "output seed threads force" ;;
+        info) ;;
+        svd) echo "top bottom ncv tol method max-applications max-seconds from to seed memory" \
+            "threads tag force" ;;
+        dense) echo "epsilon from to memory threads tag force" ;;
+        validate) echo "dense-limit seed threads" ;;
+        plot) echo "output terminal tag" ;;
+        run) echo "output seed memory threads force" ;;
+    esac
+}
+
+run 0 --version
+silent
+contains out "spectraj " OpenBLAS HDF5
+run 0 --help
+silent
+run 0 help
+for command in $commands; do
+    contains out "  $command "
+done
+
+for command in $commands; do
+    run 0 "$command" --help
+    silent
+    mv out by-option
+    run 0 help "$command"
+    cmp -s out by-option || fail "'help $command' and '$command --help' differ"
+    contains out "Usage: spectraj $command " "Options:" "Exit status:" "130  interrupted" "Example:"
+    grep -q "^  spectraj $command " out || fail "the example of $command does not use it"
+    [ "$(awk 'length > 80' out | wc -l)" -eq 0 ] || fail "the help of $command is wider than 80"
+    for option in $(options_of "$command") $common; do
+        grep -q -e "--$option\( \|\$\)" out || fail "--$option is not in the help of $command"
+        # The parser knows it: with --help at the end nothing is done.
+        "$spectraj" "$command" "--$option" > /dev/null 2> err < /dev/null
+        if grep -q 'unknown option' err; then
+            fail "$command does not know --$option"
+        fi
+    done
+    listed=$(grep -c '^  .*--[a-z]' out)
+    expected=$(for name in $(options_of "$command") $common; do echo "$name"; done | wc -l)
+    # The example lines name options too.
+    listed=$((listed - $(sed '1,/^Example/d' out | grep -c -e '--')))
+    [ "$listed" -eq "$expected" ] || fail "$command lists $listed options instead of $expected"
+done
+
+# Usage errors: one line, with the remedy.
+refused 'no command|--help'
+refused "no command 'trian'|did you mean 'train'" trian
+refused "no command 'frobnicate'|--help" frobnicate
+refused "did you mean 'dense'" help desne
+refused "unknown option '--tpo'|did you mean '--top'" svd R --tpo 3
+refused "unknown option '--colour'" svd R --colour
+refused "unknown option '-x'" svd R -x
+refused "option '--json' takes no value" svd R --json=yes
+refused "option '--top' needs a value" svd R --top
+refused 'too few arguments|RUN' svd
+refused 'too few arguments|CONFIG' train -o R
+refused "'--output RUN' is missing" train config.yaml
+refused "unexpected argument 'again'" svd R again
+refused "--top is 'many', not a whole number" svd R --top many
+refused "--top is '-3'" svd R --top -3
+refused '--top is 0, outside' svd R --top 0
+refused "--top is '3.5'" svd R --top 3.5
+refused "--top is ''" svd R --top ''
+refused "--top is '99999999999999999999'" svd R --top 99999999999999999999
+refused "--tol is 'nan', not a number" svd R --tol nan
+refused "--tol is '0x1p-3'" svd R --tol 0x1p-3
+refused '--tol is 0, outside ]0' svd R --tol 0
+refused '--epsilon is 1, outside|1[' dense R --epsilon 1
+refused "--memory is '8X'|8G" svd R --memory 8X
+refused "--memory is '99999999T'" svd R --memory 99999999T
+refused "--seed is '9223372036854775808'" svd R --seed 9223372036854775808
+refused "--seed is '-1'" validate R --seed -1
+refused '--threads is 0, outside' validate R --threads 0
+refused "--progress is 'plan'; did you mean 'plain'" svd R --progress plan
+refused "--tag is empty" svd R --tag ''
+refused "--terminal and --output" plot R -t -o figure.svg
+refused "--terminal and --json" plot R -t --json
+refused "no figure 'spectrun'; did you mean 'spectrum'" plot R spectrun
+refused "no figure 'xyz'" plot R xyz
+refused 'does-not-exist' info does-not-exist
+refused 'does-not-exist' info --json does-not-exist
+
+# What needs no run.
+run 0 svd --method help
+silent
+contains out arpack
+run 0 plot R help
+contains out spectrum loss
+
+# Streams: what cannot be written is an error, and a closed one never becomes a file of ours.
+command_line="--help > /dev/full"
+if [ -e /dev/full ]; then
+    "$spectraj" --help > /dev/full 2> err
+    status=$?
+    [ "$status" -eq 1 ] || fail "a full device gave exit status $status"
+    one_line
+    contains err 'standard output'
+fi
+command_line="--help >&-"
+"$spectraj" --help >&- 2> err
+status=$?
+[ "$status" -eq 1 ] || fail "a closed standard output gave exit status $status"
+one_line
+finish
