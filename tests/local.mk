@@ -7,6 +7,7 @@
 # Exit codes as automake wants them: 0 passed, 77 skipped, 99 could not even start, else failed.
 
 check_PROGRAMS += %reldir%/bad-network
+check_PROGRAMS += %reldir%/jsonkeys
 check_PROGRAMS += %reldir%/o-quadratic
 check_PROGRAMS += %reldir%/o-svd
 check_PROGRAMS += %reldir%/p-layers
@@ -20,9 +21,11 @@ check_PROGRAMS += %reldir%/t-h5
 check_PROGRAMS += %reldir%/t-images
 check_PROGRAMS += %reldir%/t-initializers
 check_PROGRAMS += %reldir%/t-layers
+check_PROGRAMS += %reldir%/t-journal
 check_PROGRAMS += %reldir%/t-libraries
 check_PROGRAMS += %reldir%/t-option
 check_PROGRAMS += %reldir%/t-readers
+check_PROGRAMS += %reldir%/t-report
 check_PROGRAMS += %reldir%/t-run
 check_PROGRAMS += %reldir%/t-schedules
 check_PROGRAMS += %reldir%/t-trajectory
@@ -46,12 +49,17 @@ libtestkit_la_SOURCES += %reldir%/temp_files.h
 
 # Scripts, one per line.
 test_scripts =
+test_scripts += %reldir%/bad-input.sh
+test_scripts += %reldir%/cli-basic.sh
+test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/headers.sh
 test_scripts += %reldir%/includes.sh
 test_scripts += %reldir%/symbols.sh
 
-# Scripts that only run on demand.
+# Scripts that only run on demand, or in others.
+dist_check_SCRIPTS += %reldir%/cli-lib.sh
 dist_check_SCRIPTS += %reldir%/format.sh
+dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
 # Below: what serves all tests and need not change when one is added.
 AM_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags) -I$(top_srcdir)/%reldir% $(CHECK_CFLAGS)

@@ -72,6 +72,12 @@ void stj_op_set_cost(struct stj_op *op, double cost)
     op->cost = cost;
 }
 
+void stj_op_count_replayed(struct stj_op *op, double products)
+{
+    for (struct stj_op *o = op; o; o = o->whole)
+        o->counts.replayed += products;
+}
+
 double stj_op_cost(const struct stj_op *op)
 {
     return op->cost;

@@ -17,6 +17,9 @@ bool stj_op_has_prefix(const struct stj_op *op);
 enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct stj_op **prefix,
                                      struct stj_error *err);
 
+/* Note that so many of an operator's products (in whole products) came from a journal. */
+void stj_op_count_replayed(struct stj_op *op, double products);
+
 /* The cost of one product in whole products. */
 double stj_op_cost(const struct stj_op *op);
 

@@ -48,6 +48,17 @@ out:
     return st;
 }
 
+enum stj_status stj_result_log_path(const char *path, char **log, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t stem = strlen(path) - strlen(".h5");
+    STJ_TRY(stj_new(log, stem + sizeof ".log", 1, err));
+    memcpy(*log, path, stem);
+    memcpy(*log + stem, ".log", sizeof ".log");
+out:
+    return st;
+}
+
 enum stj_status stj_result_create(const char *path, const struct stj_h5_format *format,
                                   const struct stj_run_info *info, const char *request,
                                   struct stj_h5 **file, struct stj_error *err)

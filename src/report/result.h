@@ -21,6 +21,9 @@ enum stj_status stj_result_window(const struct stj_run_info *info,
 enum stj_status stj_result_path(const struct stj_run_info *info, const char *name, const char *tag,
                                 char **path, struct stj_error *err);
 
+/* *log <- the path of the journal beside a result file: "DIR/NAME.log" (owned by the caller). */
+enum stj_status stj_result_log_path(const char *path, char **log, struct stj_error *err);
+
 /* *file <- a new result file of the run, with its fingerprint and the request that it answers. */
 enum stj_status stj_result_create(const char *path, const struct stj_h5_format *format,
                                   const struct stj_run_info *info, const char *request,

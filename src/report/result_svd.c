@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
+#include "op/journal.h"
 #include "report/result.h"
 
 static const struct stj_h5_format svd_format = {
@@ -191,16 +194,35 @@ out:
     return st;
 }
 
+/* Solve with a journal beside the result file, which is kept: what was interrupted goes on from it, and
+ * so does a larger request that begins as this one did. */
 static enum stj_status compute(struct stj_run *run, const struct stj_svd_settings *svd,
-                               const struct stj_result_window *window, size_t memory_bytes,
-                               struct stj_svd_result **result, struct stj_error *err)
+                               const struct stj_result_window *window, const char *path, bool again,
+                               size_t memory_bytes, struct stj_svd_result **result,
+                               struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    struct stj_op *inner = NULL;
     struct stj_op *op = NULL;
-    STJ_TRY(stj_run_jacobian(run, window->from, window->to, memory_bytes, &op, err));
+    struct stj_log *log = NULL;
+    char *log_path = NULL;
+    char header[REQUEST_BYTES];
+    stj_run_get_info(run, &info);
+    snprintf(header, sizeof header, "spectraj-products 1 %s from %zu to %zu", info.fingerprint,
+             window->from, window->to);
+    STJ_TRY(stj_result_log_path(path, &log_path, err));
+    if (again && stj_file_exists(path))
+        (void)unlink(log_path); /* asked to compute, not to replay; absent is as good */
+    STJ_TRY(stj_log_open(log_path, header, &log, err));
+    STJ_TRY(stj_run_jacobian(run, window->from, window->to, memory_bytes, &inner, err));
+    STJ_TRY(stj_op_create_journal(inner, log, &op, err));
     STJ_TRY(stj_svd_solve(op, svd, result, err));
 out:
     stj_op_destroy(op);
+    stj_op_destroy(inner);
+    stj_log_close(log);
+    free(log_path);
     return st;
 }
 
@@ -230,7 +252,7 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
     }
     /* Begun before the work, so that a folder that cannot be written says so at once. */
     STJ_TRY(stj_result_create(path, &svd_format, &info, request, &file, err));
-    STJ_TRY(compute(run, svd, &window, settings->memory_bytes, &made, err));
+    STJ_TRY(compute(run, svd, &window, path, settings->force, settings->memory_bytes, &made, err));
     if (made->stop != STJ_STOP_INTERRUPTED) { /* asking again must go on, not return the half */
         STJ_TRY(put(file, &window, made, err));
         st = stj_h5_commit(file, err);

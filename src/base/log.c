@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/log.c: the append-only record log over one file descriptor. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/crc.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+static const uint32_t magic = 0x4a544c31; /* "1LTJ" */
+
+enum { HEADER_TAG = 0, BUFFER = 1 << 16 };
+
+struct frame {
+    uint32_t magic, tag;
+    uint64_t bytes;
+    uint32_t crc, zero;
+};
+
+struct record {
+    uint32_t tag;
+    uint64_t offset, bytes; /* of the payload */
+};
+
+struct stj_log {
+    int fd;
+    char *path;
+    size_t n, room;
+    struct record *record;
+    uint64_t begin, end; /* of the records; of the whole log */
+    double synced;       /* clock of the last sync */
+};
+
+static uint32_t frame_crc(const struct frame *f)
+{
+    uint32_t crc = stj_crc32(0, &f->tag, sizeof f->tag);
+    return stj_crc32(crc, &f->bytes, sizeof f->bytes);
+}
+
+static enum stj_status read_at(const struct stj_log *log, uint64_t offset, void *to, size_t n,
+                               struct stj_error *err)
+{
+    char *at = to;
+    while (n > 0) {
+        const ssize_t got = pread(log->fd, at, n, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return stj_file_failed(log->path, "read", got < 0 ? errno : EIO, err);
+        at += got;
+        offset += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return STJ_OK;
+}
+
+/* Is there a whole, undamaged frame at `offset`?  STJ_OK with *whole set; reads the payload once. */
+static enum stj_status scan_frame(const struct stj_log *log, uint64_t offset, uint64_t size,
+                                  struct frame *f, bool *whole, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *buffer = NULL;
+    *whole = false;
+    if (size - offset < sizeof *f)
+        goto out;
+    STJ_TRY(read_at(log, offset, f, sizeof *f, err));
+    offset += sizeof *f;
+    if (f->magic != magic || f->zero != 0 || f->bytes > size - offset)
+        goto out;
+    STJ_TRY(stj_new(&buffer, BUFFER, 1, err));
+    uint32_t crc = frame_crc(f);
+    for (uint64_t left = f->bytes; left > 0;) {
+        const size_t now = left < BUFFER ? (size_t)left : BUFFER;
+        STJ_TRY(read_at(log, offset, buffer, now, err));
+        crc = stj_crc32(crc, buffer, now);
+        offset += now;
+        left -= now;
+    }
+    *whole = crc == f->crc;
+out:
+    free(buffer);
+    return st;
+}
+
+static enum stj_status note(struct stj_log *log, uint32_t tag, uint64_t bytes,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (log->n == log->room) {
+        const size_t room = log->room ? 2 * log->room : 256;
+        STJ_TRY(stj_resize(&log->record, log->room, room, sizeof *log->record, err));
+        log->room = room;
+    }
+    log->record[log->n++] = (struct record){tag, log->end + sizeof(struct frame), bytes};
+    log->end += sizeof(struct frame) + bytes;
+out:
+    return st;
+}
+
+/* Does the log begin with this header?  Then its records are listed up to the first damaged one. */
+static enum stj_status scan(struct stj_log *log, const char *header, bool *same,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stat info;
+    struct frame f;
+    bool whole = false;
+    char *text = NULL;
+    *same = false;
+    STJ_CHECK(err, fstat(log->fd, &info) == 0, STJ_EIO, "%s: %s", log->path, strerror(errno));
+    const uint64_t size = (uint64_t)info.st_size;
+    STJ_TRY(scan_frame(log, 0, size, &f, &whole, err));
+    if (!whole || f.tag != HEADER_TAG || f.bytes != strlen(header))
+        goto out;
+    STJ_TRY(stj_new(&text, f.bytes + 1, 1, err));
+    STJ_TRY(read_at(log, sizeof f, text, f.bytes, err));
+    if (strcmp(text, header) != 0)
+        goto out;
+    *same = true;
+    log->begin = log->end = sizeof f + f.bytes;
+    for (;;) {
+        STJ_TRY(scan_frame(log, log->end, size, &f, &whole, err));
+        if (!whole)
+            break;
+        STJ_TRY(note(log, f.tag, f.bytes, err));
+    }
+out:
+    free(text);
+    return st;
+}
+
+static enum stj_status cut(struct stj_log *log, struct stj_error *err)
+{
+    if (ftruncate(log->fd, (off_t)log->end) != 0 ||
+        lseek(log->fd, (off_t)log->end, SEEK_SET) == (off_t)-1)
+        return stj_file_failed(log->path, "shortened", errno, err);
+    return STJ_OK;
+}
+
+/* Write a frame at the end; on failure cut what was written off again. */
+static enum stj_status write_frame(struct stj_log *log, uint32_t tag,
+                                   const struct stj_log_piece *piece, size_t n_pieces,
+                                   uint64_t *bytes, struct stj_error *err)
+{
+    struct frame f = {.magic = magic, .tag = tag};
+    for (size_t i = 0; i < n_pieces; i++)
+        f.bytes += piece[i].bytes;
+    f.crc = frame_crc(&f);
+    for (size_t i = 0; i < n_pieces; i++)
+        f.crc = stj_crc32(f.crc, piece[i].data, piece[i].bytes);
+    *bytes = f.bytes;
+    int number = stj_file_write_all(log->fd, &f, sizeof f);
+    for (size_t i = 0; number == 0 && i < n_pieces; i++)
+        number = stj_file_write_all(log->fd, piece[i].data, piece[i].bytes);
+    if (number == 0)
+        return STJ_OK;
+    (void)cut(log, NULL);
+    return stj_file_failed(log->path, "written", number, err);
+}
+
+enum stj_status stj_log_open(const char *path, const char *header, struct stj_log **log,
+                             struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_log *l = NULL;
+    bool same = false;
+    STJ_TRY(stj_new(&l, 1, sizeof *l, err));
+    l->fd = -1;
+    STJ_TRY(stj_strdup(&l->path, path, err));
+    l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (l->fd < 0) {
+        st = stj_file_failed(path, "opened", errno, err);
+        goto out;
+    }
+    STJ_TRY(scan(l, header, &same, err));
+    if (!same) {
+        const struct stj_log_piece piece = {header, strlen(header)};
+        uint64_t bytes = 0;
+        l->n = 0;
+        l->end = 0;
+        STJ_TRY(cut(l, err));
+        STJ_TRY(write_frame(l, HEADER_TAG, &piece, 1, &bytes, err));
+        l->begin = l->end = sizeof(struct frame) + bytes;
+    }
+    STJ_TRY(cut(l, err));
+    l->synced = stj_clock();
+    *log = l;
+    l = NULL;
+out:
+    stj_log_close(l);
+    return st;
+}
+
+void stj_log_close(struct stj_log *log)
+{
+    if (!log)
+        return;
+    if (log->fd >= 0) {
+        (void)fsync(log->fd); /* every record that was promised was written */
+        close(log->fd);
+    }
+    free(log->record);
+    free(log->path);
+    free(log);
+}
+
+size_t stj_log_n_records(const struct stj_log *log)
+{
+    return log->n;
+}
+
+uint32_t stj_log_tag(const struct stj_log *log, size_t i)
+{
+    return log->record[i].tag;
+}
+
+size_t stj_log_bytes(const struct stj_log *log, size_t i)
+{
+    return log->record[i].bytes;
+}
+
+enum stj_status stj_log_read(struct stj_log *log, size_t i, size_t first, size_t n, void *bytes,
+                             struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct record *r = i < log->n ? &log->record[i] : NULL;
+    STJ_CHECK(err, r && first <= r->bytes && n <= r->bytes - first, STJ_EFORMAT,
+              "%s: record %zu has no bytes %zu to %zu", log->path, i, first, first + n);
+    STJ_TRY(read_at(log, r->offset + first, bytes, n, err));
+out:
+    return st;
+}
+
+enum stj_status stj_log_append(struct stj_log *log, uint32_t tag, const struct stj_log_piece *piece,
+                               size_t n_pieces, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    uint64_t bytes = 0;
+    STJ_TRY(write_frame(log, tag, piece, n_pieces, &bytes, err));
+    STJ_TRY(note(log, tag, bytes, err));
+    if (stj_clock() - log->synced > 1) {
+        if (fsync(log->fd) != 0)
+            STJ_TRY(stj_file_failed(log->path, "synced", errno, err));
+        log->synced = stj_clock();
+    }
+out:
+    return st;
+}
+
+enum stj_status stj_log_truncate(struct stj_log *log, size_t n, struct stj_error *err)
+{
+    if (n >= log->n)
+        return STJ_OK;
+    log->n = n;
+    log->end = n ? log->record[n - 1].offset + log->record[n - 1].bytes : log->begin;
+    return cut(log, err);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/journal.c: products recorded and replayed.
+ *
+ * Record: tag PRODUCT; u32 direction, u32 CRC-32 of the input columns, u64 width, f64 cost of one product,
+ * then the output columns one after another.
+ */
+#include "op/journal.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/crc.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "op/operator.h"
+
+enum { PRODUCT = 1 };
+
+struct head {
+    uint32_t trans, input_crc;
+    uint64_t nvec;
+    double cost;
+};
+
+/* Where the computation is in the log: shared by an operator and its prefixes. */
+struct position {
+    struct stj_log *log; /* borrowed */
+    size_t next;
+    size_t users;
+};
+
+struct journal {
+    struct stj_op *inner;
+    bool owns_inner; /* a prefix does */
+    struct stj_op *op;
+    struct position *position;
+    size_t room;
+    double *packed; /* an output block without gaps */
+};
+
+static void journal_destroy(void *ctx)
+{
+    struct journal *self = ctx;
+    if (!self)
+        return;
+    if (self->owns_inner)
+        stj_op_destroy(self->inner);
+    if (self->position && --self->position->users == 0)
+        free(self->position);
+    free(self->packed);
+    free(self);
+}
+
+static uint32_t columns_crc(size_t n, size_t nvec, const double *x, size_t ldx)
+{
+    uint32_t crc = 0;
+    for (size_t j = 0; j < nvec; j++)
+        crc = stj_crc32(crc, x + j * ldx, n * sizeof *x);
+    return crc;
+}
+
+/* *found <- the next record is this product; y is then read from it. */
+static enum stj_status replay(struct journal *self, const struct head *want, size_t n_out,
+                              double *y, size_t ldy, bool *found, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct position *at = self->position;
+    struct head have;
+    const size_t bytes = sizeof have + want->nvec * n_out * sizeof *y;
+    *found = false;
+    if (at->next >= stj_log_n_records(at->log))
+        goto out;
+    if (stj_log_tag(at->log, at->next) == PRODUCT && stj_log_bytes(at->log, at->next) == bytes) {
+        STJ_TRY(stj_log_read(at->log, at->next, 0, sizeof have, &have, err));
+        *found = have.trans == want->trans && have.input_crc == want->input_crc &&
+                 have.nvec == want->nvec && have.cost == want->cost;
+    }
+    if (!*found) {
+        STJ_TRY(stj_log_truncate(at->log, at->next, err));
+        goto out;
+    }
+    for (size_t j = 0; j < want->nvec; j++)
+        STJ_TRY(stj_log_read(at->log, at->next, sizeof have + j * n_out * sizeof *y,
+                             n_out * sizeof *y, y + j * ldy, err));
+    at->next++;
+out:
+    return st;
+}
+
+static enum stj_status record(struct journal *self, const struct head *head, size_t n_out,
+                              const double *y, size_t ldy, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t wanted = 0;
+    STJ_TRY(stj_size_mul(head->nvec, n_out, &wanted, err));
+    if (wanted > self->room) {
+        STJ_TRY(stj_resize(&self->packed, 0, wanted, sizeof *self->packed, err));
+        self->room = wanted;
+    }
+    for (size_t j = 0; j < head->nvec; j++)
+        for (size_t i = 0; i < n_out; i++)
+            self->packed[j * n_out + i] = y[j * ldy + i];
+    const struct stj_log_piece piece[] = {{head, sizeof *head},
+                                          {self->packed, wanted * sizeof *self->packed}};
+    STJ_TRY(stj_log_append(self->position->log, PRODUCT, piece, 2, err));
+    self->position->next++;
+out:
+    return st;
+}
+
+static enum stj_status journal_apply(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
+                                     size_t ldx, double *y, size_t ldy, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct journal *self = ctx;
+    const bool straight = trans == STJ_NO_TRANS;
+    const size_t n_in = straight ? stj_op_n_cols(self->inner) : stj_op_n_rows(self->inner);
+    const size_t n_out = straight ? stj_op_n_rows(self->inner) : stj_op_n_cols(self->inner);
+    const struct head head = {.trans = (uint32_t)trans,
+                              .input_crc = columns_crc(n_in, nvec, x, ldx),
+                              .nvec = nvec,
+                              .cost = stj_op_cost(self->inner)};
+    bool found = false;
+    STJ_TRY(replay(self, &head, n_out, y, ldy, &found, err));
+    if (found) {
+        stj_op_count_replayed(self->op, (double)nvec * head.cost);
+        goto out;
+    }
+    STJ_TRY(stj_op_apply(self->inner, trans, nvec, x, ldx, y, ldy, err));
+    STJ_TRY(record(self, &head, n_out, y, ldy, err));
+out:
+    return st;
+}
+
+static enum stj_status journal_prefix(void *ctx, double fraction, struct stj_op **prefix,
+                                      struct stj_error *err);
+
+/* The operator of a journal that is filled but for its op; takes self over, also on failure. */
+static enum stj_status make_operator(struct journal *self, struct stj_op **op,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_op_create(stj_op_n_rows(self->inner), stj_op_n_cols(self->inner), journal_apply,
+                          journal_destroy, self, op, err));
+    self->op = *op;
+    stj_op_set_cost(*op, stj_op_cost(self->inner));
+    stj_op_set_rounding(*op, stj_op_rounding(self->inner));
+    if (stj_op_has_prefix(self->inner))
+        stj_op_set_prefix(*op, journal_prefix);
+    self = NULL;
+out:
+    journal_destroy(self);
+    return st;
+}
+
+static enum stj_status journal_prefix(void *ctx, double fraction, struct stj_op **prefix,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct journal *whole = ctx;
+    struct journal *self = NULL;
+    STJ_TRY(stj_new(&self, 1, sizeof *self, err));
+    self->position = whole->position;
+    self->position->users++;
+    self->owns_inner = true;
+    STJ_TRY(stj_op_create_prefix(whole->inner, fraction, &self->inner, err));
+    st = make_operator(self, prefix, err);
+    self = NULL;
+out:
+    journal_destroy(self);
+    return st;
+}
+
+enum stj_status stj_op_create_journal(struct stj_op *inner, struct stj_log *log, struct stj_op **op,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct journal *self = NULL;
+    STJ_TRY(stj_new(&self, 1, sizeof *self, err));
+    self->inner = inner;
+    STJ_TRY(stj_new(&self->position, 1, sizeof *self->position, err));
+    *self->position = (struct position){.log = log, .users = 1};
+    st = make_operator(self, op, err);
+    self = NULL;
+out:
+    journal_destroy(self);
+    return st;
+}
