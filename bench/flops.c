@@ -53,21 +53,16 @@ static double attention_flops(const struct stj_layer *layer, size_t batch)
     return 12 * 2 * t * t * width * (double)batch * (config->causal ? 0.5 : 1);
 }
 
-double node_tangent_flops(const struct stj_network *net, size_t i, size_t batch)
-{
-    const struct stj_node *node = &net->node[i];
-    if (!node->has_tangent)
-        return 0;
-    /* By the plug-in's name: its table may be a wrapper of the real one. */
-    if (strcmp(node->layer.ops->info.name, stj_layer_attention_heads.info.name) == 0)
-        return attention_flops(&node->layer, batch);
-    return kernel_flops(net, node, batch);
-}
-
 double tangent_flops(const struct stj_network *net, size_t batch)
 {
     double flops = 0;
-    for (size_t i = 0; i < net->n_nodes; i++)
-        flops += node_tangent_flops(net, i, batch);
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        const struct stj_node *node = &net->node[i];
+        if (!node->has_tangent)
+            continue;
+        flops += node->layer.ops == &stj_layer_attention_heads
+                     ? attention_flops(&node->layer, batch)
+                     : kernel_flops(net, node, batch);
+    }
     return flops;
 }

@@ -5,10 +5,7 @@
 
 #include "net/network.h"
 
-/* Additions and multiplications of the tangent pass of node i for one vector and `batch` samples. */
-double node_tangent_flops(const struct stj_network *net, size_t i, size_t batch);
-
-/* The sum over all nodes. */
+/* Additions and multiplications of the tangent pass for one vector and `batch` samples. */
 double tangent_flops(const struct stj_network *net, size_t batch);
 
 #endif

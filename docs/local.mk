@@ -1,5 +1,7 @@
 # The documents, one per line: pages under docdir, manual pages under man1.
 dist_doc_DATA += %reldir%/architecture.md
+dist_doc_DATA += %reldir%/json.md
 dist_doc_DATA += %reldir%/optimizers.md
+dist_doc_DATA += %reldir%/performance.md
 dist_doc_DATA += %reldir%/results-format.md
 dist_doc_DATA += %reldir%/trajectory-format.md

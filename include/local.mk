@@ -9,4 +9,5 @@ spectrajinclude_HEADERS += %reldir%/spectraj/results.h
 spectrajinclude_HEADERS += %reldir%/spectraj/run.h
 spectrajinclude_HEADERS += %reldir%/spectraj/status.h
 spectrajinclude_HEADERS += %reldir%/spectraj/svd.h
+spectrajinclude_HEADERS += %reldir%/spectraj/trace.h
 spectrajinclude_HEADERS += %reldir%/spectraj/version.h

@@ -12,6 +12,7 @@
 #include <spectraj/run.h>
 #include <spectraj/status.h>
 #include <spectraj/svd.h>
+#include <spectraj/trace.h>
 #include <spectraj/version.h>
 
 #endif

@@ -8,6 +8,9 @@ top_builddir=${top_builddir:-$(pwd)}
 spectraj=${SPECTRAJ:-$top_builddir/spectraj}
 jsonkeys=$top_builddir/tests/jsonkeys
 digits=$top_srcdir/examples/digits
+# Tests run beside each other: a thread that waits must not spin.
+OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+export OMP_WAIT_POLICY
 failures=0
 command_line=
 status=0

@@ -12,7 +12,7 @@ if [ "$version" != 14 ]; then
     exit 77
 fi
 cd "$top_srcdir" || exit 99
-files=$(find src include tests examples -name '*.[ch]' | sort)
+files=$(find src include tests examples bench -name '*.[ch]' | sort)
 [ -n "$files" ] || { echo "format: no C files under $top_srcdir"; exit 99; }
 [ "${1-}" != --fix ] || { echo "$files" | xargs "$tool" --style=file -i; exit; }
 fail=0

@@ -8,8 +8,10 @@
 
 check_PROGRAMS += %reldir%/bad-network
 check_PROGRAMS += %reldir%/jsonkeys
+check_PROGRAMS += %reldir%/o-density
 check_PROGRAMS += %reldir%/o-quadratic
 check_PROGRAMS += %reldir%/o-svd
+check_PROGRAMS += %reldir%/o-trace
 check_PROGRAMS += %reldir%/p-layers
 check_PROGRAMS += %reldir%/p-losses
 check_PROGRAMS += %reldir%/p-network
@@ -36,6 +38,8 @@ check_PROGRAMS += %reldir%/t-yaml
 check_LTLIBRARIES += libtestkit.la
 libtestkit_la_SOURCES =
 libtestkit_la_SOURCES += %reldir%/expect.h
+libtestkit_la_SOURCES += %reldir%/known_op.c
+libtestkit_la_SOURCES += %reldir%/known_op.h
 libtestkit_la_SOURCES += %reldir%/layer_subject.c
 libtestkit_la_SOURCES += %reldir%/layer_subject.h
 libtestkit_la_SOURCES += %reldir%/make_run.c

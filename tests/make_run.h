@@ -12,7 +12,7 @@ struct small_spec {
     const char *optimizer; /* "{type: sgd, momentum: 0.9}" */
     const char *schedule;  /* "{schedule: cosine, peak: 0.1}" */
     size_t rows, batch, steps;
-    uint64_t seed;         /* of the data and the initial parameters */
+    uint64_t seed; /* of the data and the initial parameters */
 };
 
 /* Everything of a training. */

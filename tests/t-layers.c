@@ -109,8 +109,12 @@ static const struct {
     const char *layer;
     double (*f)(double x);
 } activations[] = {
-    {"relu", relu}, {"{type: gelu}", gelu_tanh}, {"{type: gelu, form: erf}", gelu_erf},
-    {"silu", silu}, {"tanh", tanh},              {"sigmoid", sigmoid},
+    {"relu", relu},
+    {"{type: gelu}", gelu_tanh},
+    {"{type: gelu, form: erf}", gelu_erf},
+    {"silu", silu},
+    {"tanh", tanh},
+    {"sigmoid", sigmoid},
     {"softplus", softplus},
 };
 
@@ -316,8 +320,7 @@ END_TEST
 /* Scores of 1e6 and of -1e6: a position that may not be seen has no influence, and nothing is NaN. */
 START_TEST(causal_attention_does_not_see_what_comes_later)
 {
-    struct subject s =
-        subject_create("[5, 6], layers: [{type: attention, heads: 2, causal: true}");
+    struct subject s = subject_create("[5, 6], layers: [{type: attention, heads: 2, causal: true}");
     double *u = normal_numbers(T * 3 * C, 7);
     double y[T * C];
     double z[T * C];
@@ -341,8 +344,9 @@ END_TEST
 START_TEST(dropout_masks_are_functions_of_seed_step_and_sample)
 {
     enum { BATCH = 3, N = 4000 };
-    struct subject s = subject_create("[4000], layers: [{type: dropout, rate: 0.3, seed: 9}, {type: "
-                                      "dropout, rate: 0.3, seed: 9}");
+    struct subject s =
+        subject_create("[4000], layers: [{type: dropout, rate: 0.3, seed: 9}, {type: "
+                       "dropout, rate: 0.3, seed: 9}");
     double *ones = calloc(BATCH * N, sizeof *ones);
     double *y = calloc(4 * BATCH * N, sizeof *y);
     double *other_step = y + BATCH * N;

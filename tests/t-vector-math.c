@@ -132,8 +132,9 @@ START_TEST(extreme_arguments_have_limits)
     ck_assert_double_eq(stj_softplus(INFINITY), INFINITY);
     ck_assert_double_lt(stj_softplus(-INFINITY), 1e-300);
     ck_assert_double_lt(stj_erfc(INFINITY), 1e-300);
-    const double nans[] = {stj_exp(NAN), stj_tanh(NAN), stj_logistic(NAN).value,
-                           stj_logistic(NAN).complement, stj_softplus(NAN), stj_erfc(NAN)};
+    const double nans[] = {
+        stj_exp(NAN),      stj_tanh(NAN), stj_logistic(NAN).value, stj_logistic(NAN).complement,
+        stj_softplus(NAN), stj_erfc(NAN)};
     for (size_t i = 0; i < sizeof nans / sizeof nans[0]; i++)
         ck_assert_msg(isnan(nans[i]), "function %zu of NaN is %g", i, nans[i]);
 }

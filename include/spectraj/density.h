@@ -45,8 +45,9 @@ struct stj_density_settings {
                                 intervals high - low is at most tolerance x N, or a budget is spent */
     double max_applications;       /* budget of products with A and A'; 0: none */
     double max_seconds;            /* 0: none */
-    const struct stj_pairs *known; /* singular triplets to take out of the probes and count exactly;
-                                      those with a residual above 1e-3 are left; NULL: none */
+    const struct stj_pairs *known[2]; /* sets of singular triplets (the largest, the smallest) to take out
+                                         of the probes and count exactly, but for those with a residual
+                                         above 1e-3 and those that are in the first set too; NULL: none */
     struct stj_progress progress;
 };
 

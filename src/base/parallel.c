@@ -28,6 +28,15 @@ size_t stj_threads(void)
 #endif
 }
 
+size_t stj_thread_number(void)
+{
+#ifdef _OPENMP
+    return (size_t)omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
 struct stj_blas_guard stj_blas_guard_take(size_t n_threads)
 {
     struct stj_blas_guard guard = {.threads_before = openblas_get_num_threads()};

@@ -21,6 +21,9 @@ void stj_blas_guard_give(struct stj_blas_guard guard);
  * OMP_NUM_THREADS, else every processor. */
 size_t stj_threads(void);
 
+/* The number of the calling thread within its parallel region, from 0. */
+size_t stj_thread_number(void);
+
 /* y[0..n) <- sum over parts p = 0..n_parts-1 of part[p][0..n), added in the order of p whatever
  * the number of threads.  The one place where partial sums meet. */
 void stj_reduce(size_t n, size_t n_parts, const double *part, size_t ld_part, double *y);

@@ -323,13 +323,15 @@ enum stj_status stj_dataset_check_ids(const struct stj_dataset *dataset, size_t 
     const size_t m = dataset->n_features;
     for (size_t i = 0; i < dataset->n_rows * m; i++) {
         const double id = dataset->inputs[i];
-        STJ_CHECK(err, id >= 0 && id == floor(id), STJ_EFORMAT,
-                  "input %.17g at row %zu, position %zu (from 0) is not a token id, an integer from "
-                  "0 (is there a scale other than 1?)",
-                  id, i / m, i % m);
-        STJ_CHECK(err, id < (double)n_ids, STJ_EFORMAT,
-                  "token id %.0f at row %zu, position %zu is outside the vocabulary of %zu (from 0)",
-                  id, i / m, i % m, n_ids);
+        STJ_CHECK(
+            err, id >= 0 && id == floor(id), STJ_EFORMAT,
+            "input %.17g at row %zu, position %zu (from 0) is not a token id, an integer from "
+            "0 (is there a scale other than 1?)",
+            id, i / m, i % m);
+        STJ_CHECK(
+            err, id < (double)n_ids, STJ_EFORMAT,
+            "token id %.0f at row %zu, position %zu is outside the vocabulary of %zu (from 0)", id,
+            i / m, i % m, n_ids);
     }
 out:
     return st;

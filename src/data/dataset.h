@@ -29,8 +29,8 @@ extern const struct stj_option stj_dataset_options[];
 struct stj_dataset {
     size_t n_rows, n_features;
     size_t n_labels, n_targets; /* of a row; 0 when there are none */
-    double *inputs;  /* [n_rows][n_features] */
-    size_t *labels;  /* [n_rows][n_labels], or NULL */
+    double *inputs;             /* [n_rows][n_features] */
+    size_t *labels;             /* [n_rows][n_labels], or NULL */
     double *targets; /* [n_rows][n_targets], or NULL; exactly one of labels and targets is there */
     uint32_t crc;    /* CRC-32 of inputs, then labels or targets */
 

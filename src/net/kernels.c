@@ -56,7 +56,8 @@ void stj_scale_block(size_t rows, size_t nvec, size_t cols, const real *a, const
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < nvec; j++)
-            stj_scale(cols, a + r * cols, x + (r * nvec + j) * cols, beta, y + (r * nvec + j) * cols);
+            stj_scale(cols, a + r * cols, x + (r * nvec + j) * cols, beta,
+                      y + (r * nvec + j) * cols);
 }
 
 STJ_CLONES static void scale2(size_t n, const real *restrict a, const real *restrict x,

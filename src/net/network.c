@@ -61,10 +61,11 @@ out:
     return st;
 }
 
-/* How a plug-in of the config becomes nodes; `input` and the result are node numbers. */
+/* A node to be made for a plug-in of the config; inputs are node numbers. */
 struct insertion {
     const struct stj_plugin *plugin;
     const struct stj_layer_ops *ops; /* the plug-in's, or those of one of its parts */
+    size_t number;                   /* of the first of its nodes, in labels */
     size_t input[STJ_MAX_INPUTS];
 };
 
@@ -93,7 +94,7 @@ static size_t count_nodes(const struct stj_plugins *layers)
     return n;
 }
 
-static void set_label(struct stj_node *node, const struct insertion *what, size_t number)
+static void set_label(struct stj_node *node, const struct insertion *what)
 {
     const struct stj_plugin *plugin = what->plugin;
     const char *part = what->ops == ops_of(plugin) ? "" : what->ops->info.name;
@@ -101,8 +102,8 @@ static void set_label(struct stj_node *node, const struct insertion *what, size_
     if (plugin->label)
         snprintf(node->label, sizeof node->label, "%s%s%s", plugin->label, dot, part);
     else
-        snprintf(node->label, sizeof node->label, "%s%zu%s%s", plugin->info->name, number, dot,
-                 part);
+        snprintf(node->label, sizeof node->label, "%s%zu%s%s", plugin->info->name, what->number,
+                 dot, part);
 }
 
 static const struct stj_shape *shape_at(const struct stj_network *net, size_t node)
@@ -132,7 +133,7 @@ static enum stj_status append_node(struct stj_network *net, const struct inserti
     enum stj_status st = STJ_OK;
     struct stj_node *node = &net->node[net->n_nodes];
     struct stj_layer *layer = &node->layer;
-    set_label(node, what, net->n_nodes);
+    set_label(node, what);
     layer->ops = what->ops;
     layer->config = what->plugin->config;
     layer->label = node->label;
@@ -167,6 +168,7 @@ static enum stj_status append_plugin(struct stj_network *net, const struct stj_p
     struct insertion what = {.plugin = plugin, .ops = ops_of(plugin), .input = {input, input}};
     if (what.ops->body)
         STJ_TRY(append_layers(net, what.ops->body(plugin->config), input, &what.input[1], err));
+    what.number = net->n_nodes;
     if (!what.ops->parts) {
         STJ_TRY(append_node(net, &what, err));
     } else {

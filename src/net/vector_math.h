@@ -44,7 +44,7 @@ struct stj_exp_parts {
 /* The parts of e^x, |x| <= 1000. */
 STJ_INLINE struct stj_exp_parts stj_exp_split(double x)
 {
-    const double round = 0x1.8p52; /* adding it leaves an integer in the low bits */
+    const double round = 0x1.8p52;             /* adding it leaves an integer in the low bits */
     const double log2_high = 0x1.62e42fefap-1; /* 37 bits: a multiple by k is exact */
     const double log2_low = 0x1.cf79abc9e3b3ap-40;
     const double shifted = x * 0x1.71547652b82fep0 + round;
@@ -52,10 +52,9 @@ STJ_INLINE struct stj_exp_parts stj_exp_split(double x)
     const double r = (x - k * log2_high) - k * log2_low;
     const double z = r * r;
     const double series =
-        1.0 / 6 +
-        z * (-1.0 / 360 +
-             z * (1.0 / 15120 +
-                  z * (-1.0 / 604800 + z * (1.0 / 23950080 + z * (-691.0 / 653837184000)))));
+        1.0 / 6 + z * (-1.0 / 360 +
+                       z * (1.0 / 15120 + z * (-1.0 / 604800 + z * (1.0 / 23950080 +
+                                                                    z * (-691.0 / 653837184000)))));
     return (struct stj_exp_parts){2 + z * series, r, stj_bits_of(shifted) << 52};
 }
 
@@ -153,10 +152,10 @@ STJ_INLINE double stj_erfc(double z)
                    2.238423915508222982e-5, 5.1649098892682403449e-5);
     p = stj_horner(p, t, -0.00029015408054084171105, 0.00029371366559134481992,
                    0.0017556258528952953569, -0.0097465795580292755337);
-    p = stj_horner(p, t, 0.028362277418956404286, -0.058693398589636774061,
-                   0.09230432116037747776, -0.10880393014174885723);
-    p = stj_horner(p, t, 0.082276738490145207683, 0.003585415485464429369,
-                   -0.14024059858554696245, 1.2375126308378275796);
+    p = stj_horner(p, t, 0.028362277418956404286, -0.058693398589636774061, 0.09230432116037747776,
+                   -0.10880393014174885723);
+    p = stj_horner(p, t, 0.082276738490145207683, 0.003585415485464429369, -0.14024059858554696245,
+                   1.2375126308378275796);
     const double h = (double)(float)y;
     const double d = (y - h) * (y + h);
     const double correction = 1 - d * (1 - d * (0.5 - d * (1.0 / 6)));

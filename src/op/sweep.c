@@ -16,7 +16,6 @@
  */
 #include "op/sweep.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,7 +305,7 @@ static enum stj_status run_by_tile(const struct stj_sweep *sweep, size_t first, 
 #pragma omp parallel for schedule(static, 1) num_threads((int)sweep->n_teams)
     for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
         struct stj_error mine = STJ_ERROR_INIT;
-        if (run_tile(sweep, tile, (size_t)omp_get_thread_num(), first, count, &mine) != STJ_OK)
+        if (run_tile(sweep, tile, stj_thread_number(), first, count, &mine) != STJ_OK)
             keep_error(&failure, &mine);
     }
     return failure.code == STJ_OK

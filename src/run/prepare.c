@@ -20,15 +20,9 @@ static enum stj_status read_data(const char *name, const struct stj_dataset_conf
 /* The test set must suit the network as the training set does. */
 static enum stj_status check_test(const struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    size_t n_in = stj_shape_size(stj_network_input(run->net));
-    STJ_CHECK(err, run->test->n_features == n_in, STJ_EMISMATCH,
-              "data.test has %zu inputs per sample, the network takes %zu", run->test->n_features,
-              n_in);
-    if (stj_network_loss(run->net)->wants_labels)
-        STJ_TRY(stj_dataset_check_classes(run->test, stj_shape_cols(stj_network_output(run->net)),
-                                          err));
-out:
+    enum stj_status st = stj_network_check_data(run->net, run->test, err);
+    if (st != STJ_OK)
+        stj_error_prefix(err, "data.test");
     return st;
 }
 

@@ -49,8 +49,8 @@ static enum stj_status heads_setup(struct stj_layer *layer, const struct stj_sha
 
 /* Sizes of the layer, and where one head of one sample lies. */
 struct head {
-    size_t t, d;         /* positions, width of a head */
-    size_t ld_u, ld_y;   /* 3 C, C */
+    size_t t, d;       /* positions, width of a head */
+    size_t ld_u, ld_y; /* 3 C, C */
     real c;
     bool causal;
     size_t sample, column; /* of this head: its number and its first column of Y */
@@ -296,8 +296,8 @@ static void multiply_transposed(const struct head *h, size_t nvec, real alpha, c
 static void heads_backward_tangent(const struct stj_layer *layer, size_t nvec, const real *beta,
                                    real *x_bar_dot, real *x2_bar_dot, real *theta_bar_dot,
                                    const struct stj_layer_values *at, const real *x_dot,
-                                   const real *x2_dot, const real *theta_dot,
-                                   const real *y_bar_dot, real *scratch)
+                                   const real *x2_dot, const real *theta_dot, const real *y_bar_dot,
+                                   real *scratch)
 {
     (void)x2_bar_dot;
     (void)theta_bar_dot;
@@ -321,8 +321,7 @@ static void heads_backward_tangent(const struct stj_layer *layer, size_t nvec, c
         /* S_bar, S_dot, P_bar_dot; then S_bar_dot and P_dot in the places of the last two */
         make_s_bar(&h, &w);
         product_tangent(&h, nvec, h.c, q_dot, h.q, h.ld_u, h.k, k_dot, h.ld_u, w.s_dot);
-        product_tangent(&h, nvec, 1, out_bar_dot, h.y_bar, h.ld_y, h.v, v_dot, h.ld_u,
-                        w.p_bar_dot);
+        product_tangent(&h, nvec, 1, out_bar_dot, h.y_bar, h.ld_y, h.v, v_dot, h.ld_u, w.p_bar_dot);
         scores_tangent(h.t, nvec, h.p, w.s_bar, w.s_dot, w.p_bar_dot);
         /* Q_bar_dot = c (S_bar_dot K + S_bar K_dot) */
         stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, h.t * nvec, h.d, h.t, h.c, w.p_bar_dot, h.t,

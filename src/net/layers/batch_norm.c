@@ -249,7 +249,7 @@ static void batch_norm_backward(const struct stj_layer *layer, const real *beta,
 /* Sums over rows that backward_tangent needs: of y_bar, h y_bar; per tangent of x_dot, h x_dot,
  * y_bar_dot, h y_bar_dot, and y_bar x_dot, which becomes s_bar_dot. */
 struct batch_sums {
-    real *y_bar, *h_y_bar;                                    /* [cols] */
+    real *y_bar, *h_y_bar;                                       /* [cols] */
     real *x_dot, *h_x_dot, *y_bar_dot, *h_y_bar_dot, *s_bar_dot; /* [nvec][cols] */
 };
 
@@ -322,8 +322,8 @@ STJ_CLONES static void row_x_bar_dot(const struct batch_view *v, const struct ba
         const real h_dot = r * ((x_dot ? x_dot[c] : 0) - share * t->x_dot[o + c] - h[c] * m1);
         const real q_dot = y_bar_dot[c] - share * t->y_bar_dot[o + c] -
                            h_dot * share * t->h_y_bar[c] - h[c] * share * t->s_bar_dot[o + c];
-        x_bar_dot[c] = (beta == 0 ? 0 : x_bar_dot[c]) + (s_dot[c] * r - s * r * r * m1) * q +
-                       s * r * q_dot;
+        x_bar_dot[c] =
+            (beta == 0 ? 0 : x_bar_dot[c]) + (s_dot[c] * r - s * r * r * m1) * q + s * r * q_dot;
     }
 }
 

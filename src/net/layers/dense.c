@@ -107,7 +107,7 @@ static struct dense_view dense_view(const struct stj_layer *layer, size_t batch)
 }
 
 void stj_dense_forward(const struct stj_layer *layer, real *y, const struct stj_layer_values *at,
-                          real *scratch)
+                       real *scratch)
 {
     (void)scratch;
     const struct dense_view v = dense_view(layer, at->batch);
@@ -119,8 +119,8 @@ void stj_dense_forward(const struct stj_layer *layer, real *y, const struct stj_
 }
 
 void stj_dense_forward_tangent(const struct stj_layer *layer, size_t nvec, real *y_dot,
-                                  const struct stj_layer_values *at, const real *x_dot,
-                                  const real *x2_dot, const real *theta_dot, real *scratch)
+                               const struct stj_layer_values *at, const real *x_dot,
+                               const real *x2_dot, const real *theta_dot, real *scratch)
 {
     (void)x2_dot;
     (void)scratch;
@@ -136,7 +136,7 @@ void stj_dense_forward_tangent(const struct stj_layer *layer, size_t nvec, real 
 }
 
 void stj_dense_backward(const struct stj_layer *layer, const real *beta, real *x_bar, real *x2_bar,
-                           real *theta_bar, const struct stj_layer_values *at, real *scratch)
+                        real *theta_bar, const struct stj_layer_values *at, real *scratch)
 {
     (void)x2_bar;
     (void)scratch;
@@ -155,10 +155,10 @@ void stj_dense_backward(const struct stj_layer *layer, const real *beta, real *x
 }
 
 void stj_dense_backward_tangent(const struct stj_layer *layer, size_t nvec, const real *beta,
-                                   real *x_bar_dot, real *x2_bar_dot, real *theta_bar_dot,
-                                   const struct stj_layer_values *at, const real *x_dot,
-                                   const real *x2_dot, const real *theta_dot,
-                                   const real *y_bar_dot, real *scratch)
+                                real *x_bar_dot, real *x2_bar_dot, real *theta_bar_dot,
+                                const struct stj_layer_values *at, const real *x_dot,
+                                const real *x2_dot, const real *theta_dot, const real *y_bar_dot,
+                                real *scratch)
 {
     (void)x2_bar_dot;
     (void)x2_dot;
@@ -196,4 +196,4 @@ const struct stj_layer_ops stj_layer_dense = {
     .sample = dense_sample,
     .setup = dense_setup,
     STJ_DENSE_SLOTS,
-                };
+};

@@ -49,8 +49,7 @@ static const struct stj_option embedding_options[] = {
 
 static void embedding_sample(struct stj_rng *rng, char *text, size_t size)
 {
-    snprintf(text, size,
-             "{input: [%zu], layers: [{type: embedding, vocabulary: %zu, width: %zu}]}",
+    snprintf(text, size, "{input: [%zu], layers: [{type: embedding, vocabulary: %zu, width: %zu}]}",
              1 + stj_rng_index(rng, 5), 1 + stj_rng_index(rng, 6), 1 + stj_rng_index(rng, 9));
 }
 

@@ -11,7 +11,10 @@
 
 #include "base/clones.h"
 
-enum { PATCHES = 1 << 16 }; /* reals of a band's patches: half of a core's L2 */
+enum {
+    PATCHES = 1 << 16, /* reals of a band's patches: half of a core's L2 */
+    POSITIONS = 32,    /* at least: fewer make poor matrix products */
+};
 
 static size_t least(size_t a, size_t b)
 {
@@ -31,12 +34,12 @@ size_t stj_window_taps(const struct stj_window *w)
 /* Rows and samples of a band: several samples only when all rows of one fit. */
 static struct stj_band band_size(const struct stj_window *w, size_t batch, size_t nvec)
 {
-    const size_t row = w->out_w * nvec * stj_window_taps(w);
-    const size_t rows = least(most(PATCHES / row, 1), w->out_h);
+    const size_t wish = most(PATCHES / (nvec * stj_window_taps(w)), POSITIONS);
+    const size_t rows = least(most(wish / w->out_w, 1), w->out_h);
     const size_t n_bands = (w->out_h + rows - 1) / rows;
     return (struct stj_band){
         .n_rows = (w->out_h + n_bands - 1) / n_bands,
-        .n_samples = n_bands > 1 ? 1 : least(most(PATCHES / (row * w->out_h), 1), batch),
+        .n_samples = least(most(wish / (w->out_h * w->out_w), 1), batch),
     };
 }
 

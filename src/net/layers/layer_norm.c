@@ -59,10 +59,10 @@ static const struct stj_option layer_norm_options[] = {
 static void layer_norm_sample(struct stj_rng *rng, char *text, size_t size)
 {
     static const char *const eps[] = {"", ", eps: 0.1"};
-    snprintf(text, size,
-             "{input: [%s%zu], layers: [{type: layer_norm, scale_init: {type: normal, mean: 1}%s}]}",
-             stj_rng_index(rng, 2) ? "3, " : "", 3 + stj_rng_index(rng, 18),
-             eps[stj_rng_index(rng, 2)]);
+    snprintf(
+        text, size,
+        "{input: [%s%zu], layers: [{type: layer_norm, scale_init: {type: normal, mean: 1}%s}]}",
+        stj_rng_index(rng, 2) ? "3, " : "", 3 + stj_rng_index(rng, 18), eps[stj_rng_index(rng, 2)]);
 }
 
 static enum stj_status layer_norm_setup(struct stj_layer *layer, const struct stj_shape *in2,
@@ -221,7 +221,7 @@ struct row {
     size_t n;
     const real *s, *h, *y_bar;
     real r;
-    real m1;                    /* <h g> */
+    real m1; /* <h g> */
     real *g, *q, *h_dot, *g_dot;
 };
 
@@ -288,8 +288,12 @@ static void layer_norm_backward_tangent(const struct stj_layer *layer, size_t nv
     (void)x2_dot;
     const size_t n = stj_shape_cols(&layer->in);
     const size_t rows = stj_shape_positions(&layer->in);
-    struct row w = {.n = n, .s = at->theta + n, .g = scratch, .q = scratch + n,
-                    .h_dot = scratch + 2 * n, .g_dot = scratch + 3 * n};
+    struct row w = {.n = n,
+                    .s = at->theta + n,
+                    .g = scratch,
+                    .q = scratch + n,
+                    .h_dot = scratch + 2 * n,
+                    .g_dot = scratch + 3 * n};
     memset(w.h_dot, 0, n * sizeof *w.h_dot);
     if (theta_bar_dot)
         memset(theta_bar_dot, 0, layer->n_params * nvec * sizeof *theta_bar_dot);

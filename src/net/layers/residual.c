@@ -39,7 +39,8 @@ static void residual_sample(struct stj_rng *rng, char *text, size_t size)
 {
     static const char *const body[] = {
         "{type: dense, units: %zu}",
-        "tanh, {type: dense, units: 3}, {type: residual, layers: [silu]}, {type: dense, units: %zu}",
+        "tanh, {type: dense, units: 3}, {type: residual, layers: [silu]}, {type: dense, units: "
+        "%zu}",
         "{type: residual, layers: [{type: dense, units: %zu, bias: false}]}, sigmoid"};
     const size_t n = 1 + stj_rng_index(rng, 6);
     char layers[160];
@@ -56,9 +57,9 @@ static enum stj_status residual_setup(struct stj_layer *layer, const struct stj_
     char to[96];
     STJ_CHECK(err, residual_body(layer->config)->n > 0, STJ_ECONFIG,
               "`layers` is empty, a residual group needs a layer");
-    STJ_CHECK(err, strcmp(stj_shape_text(&layer->in, from), stj_shape_text(in2, to)) == 0,
-              STJ_ECONFIG,
-              "the layers of a residual group must keep its shape, these turn %s into %s", from, to);
+    STJ_CHECK(
+        err, strcmp(stj_shape_text(&layer->in, from), stj_shape_text(in2, to)) == 0, STJ_ECONFIG,
+        "the layers of a residual group must keep its shape, these turn %s into %s", from, to);
     layer->out = layer->in;
 out:
     return st;

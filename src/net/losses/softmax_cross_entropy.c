@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "base/clones.h"
+#include "net/vector_math.h"
 
 struct softmax_config {
     double label_smoothing;
@@ -48,16 +49,16 @@ static size_t softmax_n_saved(const struct stj_shape *out)
 }
 
 /* p[n] <- softmax(z); returns log sum exp(z). */
-static double softmax(size_t n, const real *z, real *p)
+STJ_CLONES static double softmax(size_t n, const real *restrict z, real *restrict p)
 {
     real top = z[0];
     for (size_t k = 1; k < n; k++)
         top = z[k] > top ? z[k] : top;
     double sum = 0;
-    for (size_t k = 0; k < n; k++) {
-        p[k] = (real)exp((double)(z[k] - top));
+    for (size_t k = 0; k < n; k++)
+        p[k] = (real)stj_exp((double)(z[k] - top));
+    for (size_t k = 0; k < n; k++)
         sum += (double)p[k];
-    }
     for (size_t k = 0; k < n; k++)
         p[k] = (real)((double)p[k] / sum);
     return log(sum) + (double)top;

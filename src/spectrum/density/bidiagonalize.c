@@ -236,7 +236,7 @@ static void take_left(const struct stj_bidiagonal *b, struct probe *p, double *y
     const size_t n = b->n_rows;
     if (j > 0)
         stj_axpy(n, -p->q.beta[j - 1], vector(p->u, b->keep_u, n, j - 1), y);
-    orthogonalize(n, b->deflation.k, b->deflation.u, b->keep_u ? j : 0, p->u, y, p->work);
+    orthogonalize(n, 0, NULL, b->keep_u ? j : 0, p->u, y, p->work);
     p->q.alpha[j] = normalise(n, y, b->threshold * p->scale);
     memcpy(vector(p->u, b->keep_u, n, j), y, n * sizeof *y);
 }

@@ -5,10 +5,11 @@
 
 #include <spectraj/density.h>
 
-/* Known triplets to stay orthogonal to: u (n_rows x k), v (n_cols x k); k = 0: none. */
+/* Known right singular vectors to stay orthogonal to: orthonormal columns v (n_cols x k).  The left ones
+ * need no such care: A'A keeps the complement of v to itself. */
 struct stj_deflation {
     size_t k;
-    const double *u, *v;
+    const double *v;
 };
 
 /* True when the work is to stop before `more` further products. */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -61,7 +62,7 @@ struct solve {
     struct stj_op_counts begin;
     double clock;
     struct stj_deflation deflation;
-    double *u, *v; /* the deflated vectors */
+    double *v; /* the deflated vectors */
     size_t memory;
     enum stj_reorthogonalize how;
     size_t steps;     /* that probes are carried to, at most n_left */
@@ -77,7 +78,6 @@ static void solve_free(struct solve *w)
     for (size_t i = 0; i < w->n_blocks; i++)
         stj_bidiagonal_destroy(w->block[i]);
     free(w->block);
-    free(w->u);
     free(w->v);
     stj_density_result_destroy(w->r);
 }
@@ -86,7 +86,6 @@ static enum stj_status check_settings(const struct stj_op *a, const struct stj_d
                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_pairs *known = s->known;
     STJ_TRY(stj_density_check(s->epsilon, s->confidence, err));
     STJ_CHECK(err, stj_op_n_cols(a) > 0 && stj_op_n_rows(a) > 0, STJ_EINVAL,
               "the operator of %zu x %zu has no singular values", stj_op_n_rows(a),
@@ -101,40 +100,78 @@ static enum stj_status check_settings(const struct stj_op *a, const struct stj_d
     STJ_CHECK(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
               "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
               s->max_seconds);
-    STJ_CHECK(err,
-              !known || (known->n_rows == stj_op_n_rows(a) && known->n_cols == stj_op_n_cols(a)),
-              STJ_EMISMATCH, "the known triplets are of an operator of %zu x %zu, this one is %zu x %zu",
-              known ? known->n_rows : 0, known ? known->n_cols : 0, stj_op_n_rows(a),
-              stj_op_n_cols(a));
 out:
     return st;
 }
 
-/* Copy the triplets that are good enough to be deflated. */
+/* v less its part in the span of the known vectors; its length.  v has length 1. */
+static double leftover(const struct solve *w, double *v, double *work)
+{
+    const size_t n = w->r->n_params;
+    const size_t k = w->r->n_known;
+    for (int pass = 0; pass < 2 && k > 0; pass++) {
+        stj_gemv(STJ_BLAS_TRANS, n, k, 1, w->v, n, v, 0, work);
+        stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, w->v, n, work, 1, v);
+    }
+    return stj_nrm2(n, v);
+}
+
+/* Take over the triplets of a set that are good enough to be deflated and not there yet: vectors of two
+ * sets are orthogonal up to their residuals, or the same. */
+static enum stj_status take_set(struct solve *w, const struct stj_pairs *set, double *work,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_density_result *r = w->r;
+    const size_t n = r->n_params;
+    STJ_CHECK(err, set->n_rows == stj_op_n_rows(w->a) && set->n_cols == n, STJ_EMISMATCH,
+              "the known triplets are of an operator of %zu x %zu, this one is %zu x %zu",
+              set->n_rows, set->n_cols, stj_op_n_rows(w->a), n);
+    for (size_t i = 0; i < set->k && r->n_known < n; i++) {
+        double *v = w->v + r->n_known * n;
+        if (!(set->residual[i] <= most_residual))
+            continue;
+        memcpy(v, set->v + i * n, n * sizeof *v);
+        const double length = leftover(w, v, work);
+        if (length < 0.5)
+            continue;
+        stj_scal(n, 1 / length, v);
+        r->known[r->n_known++] = set->sigma[i];
+    }
+out:
+    return st;
+}
+
+static int compare_descending(const void *a, const void *b)
+{
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
 static enum stj_status take_known(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_pairs *known = w->s.known;
     struct stj_density_result *r = w->r;
-    const size_t most = known ? known->k : 0;
-    STJ_CHECK(err, most <= r->n_params, STJ_EINVAL, "%zu known triplets of an operator with %zu columns",
-              most, r->n_params);
+    const struct stj_pairs *const *set = w->s.known;
+    double *work = NULL;
+    size_t most = 0;
+    for (size_t i = 0; i < 2; i++)
+        most += set[i] ? set[i]->k : 0;
+    size_t room = 0;
+    STJ_TRY(stj_size_mul(r->n_params, most, &room, err));
     STJ_TRY(stj_new(&r->known, most, sizeof *r->known, err));
-    STJ_TRY(stj_new(&w->u, most, known ? known->n_rows * sizeof *w->u : 0, err));
-    STJ_TRY(stj_new(&w->v, most, known ? known->n_cols * sizeof *w->v : 0, err));
-    for (size_t i = 0; i < most; i++) {
-        if (!(known->residual[i] <= most_residual))
-            continue;
-        const size_t k = r->n_known++;
-        r->known[k] = known->sigma[i];
-        memcpy(w->u + k * known->n_rows, known->u + i * known->n_rows,
-               known->n_rows * sizeof *w->u);
-        memcpy(w->v + k * known->n_cols, known->v + i * known->n_cols,
-               known->n_cols * sizeof *w->v);
-    }
+    STJ_TRY(stj_new(&work, most, sizeof *work, err));
+    STJ_TRY(stj_new(&w->v, room, sizeof *w->v, err));
+    for (size_t i = 0; i < 2; i++)
+        if (set[i])
+            STJ_TRY(take_set(w, set[i], work, err));
+    if (r->n_known > 1)
+        qsort(r->known, r->n_known, sizeof *r->known, compare_descending);
     r->n_left = r->n_params - r->n_known;
-    w->deflation = (struct stj_deflation){r->n_known, w->u, w->v};
+    w->deflation = (struct stj_deflation){r->n_known, w->v};
 out:
+    free(work);
     return st;
 }
 

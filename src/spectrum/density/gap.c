@@ -3,7 +3,8 @@
  *
  * The number in the bulk, n(epsilon), is followed over epsilon on a logarithmic grid.  Its slope
  * dn / d log epsilon is the density of |sigma - 1| on a logarithmic axis; a gap is where it falls well
- * below what it was at some smaller epsilon and rises again at a larger one.
+ * below what it was at some smaller epsilon and rises again at a larger one, by more than what the
+ * number of steps leaves in doubt.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -23,18 +24,21 @@ static double grid(double i)
     return least_epsilon * pow(most_epsilon / least_epsilon, i / (POINTS - 1));
 }
 
-/* slope[POINTS - 1] <- numbers of singular values that enter the bulk between points. */
-static enum stj_status slopes(const struct stj_density_result *result, double *slope,
+/* slope[POINTS - 1] <- numbers of singular values that enter the bulk between points; doubt[..]: what a
+ * finite number of steps may hide there. */
+static enum stj_status slopes(const struct stj_density_result *result, double *slope, double *doubt,
                               struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    double before = 0;
+    struct stj_density_count before = {0};
     for (size_t i = 0; i < POINTS; i++) {
         struct stj_density_counts counts;
         STJ_TRY(stj_density_counts(result, grid((double)i), 0, &counts, err));
-        if (i > 0)
-            slope[i - 1] = fmax(counts.bulk.estimate - before, 0);
-        before = counts.bulk.estimate;
+        if (i > 0) {
+            slope[i - 1] = fmax(counts.bulk.estimate - before.estimate, 0);
+            doubt[i - 1] = hypot(counts.bulk.finite_steps, before.finite_steps);
+        }
+        before = counts.bulk;
     }
 out:
     return st;
@@ -45,12 +49,13 @@ enum stj_status stj_density_find_gap(const struct stj_density_result *result,
 {
     enum stj_status st = STJ_OK;
     double slope[POINTS - 1];
+    double doubt[POINTS - 1];
     double left[POINTS - 1] = {0}; /* largest slope before a point */
     double right[POINTS - 1] = {0};
     size_t best = 0;
     double least = depth_of_a_gap;
     *gap = (struct stj_density_gap){0};
-    STJ_TRY(slopes(result, slope, err));
+    STJ_TRY(slopes(result, slope, doubt, err));
     struct stj_density_counts first;
     STJ_TRY(stj_density_counts(result, least_epsilon, 0, &first, err));
     left[0] = first.bulk.estimate; /* what lies closer to 1 than the grid begins */
@@ -63,7 +68,7 @@ enum stj_status stj_density_find_gap(const struct stj_density_result *result,
         right[i] = fmax(right[i + 1], slope[i + 1]);
     for (size_t i = 0; i < POINTS - 1; i++) {
         const double beside = fmin(left[i], right[i]);
-        const double depth = beside > 0.5 ? slope[i] / beside : 1;
+        const double depth = beside > 0.5 ? (slope[i] + doubt[i]) / beside : 1;
         if (depth < least) {
             least = depth;
             best = i;

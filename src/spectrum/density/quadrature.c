@@ -48,6 +48,9 @@ enum {
     LEAST_TO_FIT = 2 * STAGES /* steps below which stages would coincide: no extrapolation */
 };
 
+/* Of the sqrt(n) by which n values at random places differ from evenly spread ones. */
+static const double share_of_values = 0.6;
+
 /* 1, 4/5, .. : stage s is step (STAGES - 1 + s) / (2 STAGES - 2) of all. */
 static double stage_fraction(size_t s)
 {
@@ -206,8 +209,9 @@ static double fit(const double *middle, const double *x, double *residual)
     return mean_y - slope * mean_x;
 }
 
-/* The middle at width 0, by both laws, each with the weight that its fit deserves. */
-static double extrapolate(const double *middle, const double *width)
+/* The middle at width 0, by both laws, each with the weight that its fit deserves; *doubt is the standard
+ * deviation of that choice (Buckland, Burnham, Augustin 1997). */
+static double extrapolate(const double *middle, const double *width, double *doubt)
 {
     static const double noise = 1e-12; /* of the residuals: what rounding leaves */
     double square[STAGES];
@@ -216,9 +220,9 @@ static double extrapolate(const double *middle, const double *width)
         square[s] = width[s] * width[s];
     const double linear = fit(middle, width, residual);
     const double quadratic = fit(middle, square, residual + 1);
-    const double w0 = 1 / (residual[0] + noise);
-    const double w1 = 1 / (residual[1] + noise);
-    return (w0 * linear + w1 * quadratic) / (w0 + w1);
+    const double share = (residual[1] + noise) / (residual[0] + residual[1] + 2 * noise);
+    *doubt = sqrt(share * (1 - share)) * fabs(linear - quadratic);
+    return share * linear + (1 - share) * quadratic;
 }
 
 enum stj_status stj_edge_measure(const struct stj_density_result *result, double at,
@@ -226,17 +230,19 @@ enum stj_status stj_edge_measure(const struct stj_density_result *result, double
 {
     enum stj_status st = STJ_OK;
     struct followed f;
+    double doubt = 0;
     STJ_TRY(follow(result, at, &f, err));
+    const double width = fmax(f.high - f.low, 0);
     const double middle = (f.low + f.high) / 2;
-    const double width = f.high - f.low;
     *edge = (struct stj_edge){.mass = middle, .low = f.low, .high = f.high};
     if (f.least_steps >= LEAST_TO_FIT && f.least_steps != SIZE_MAX)
-        edge->mass = fmin(fmax(extrapolate(f.middle, f.width), f.low), f.high);
+        edge->mass = fmin(fmax(extrapolate(f.middle, f.width, &doubt), f.low), f.high);
     const double side = fmin(edge->mass, 1 - edge->mass);
     const double r = width < side ? width / side : 1;
-    const double smooth = width / 2 * r * r + fabs(edge->mass - middle) / 2;
-    const double discrete = sqrt(fmax(width, 0) / (double)result->n_left) / 2;
-    edge->error = fmin(hypot(smooth, discrete), fmax(width, 0) / 2 + fabs(edge->mass - middle));
+    const double correction = fabs(edge->mass - middle);
+    const double smooth = width / 2 * r * r + correction / 2 + doubt;
+    const double discrete = share_of_values * sqrt(width / (double)result->n_left);
+    edge->error = fmin(hypot(smooth, discrete), width / 2 + correction);
 out:
     return st;
 }

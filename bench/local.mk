@@ -1,0 +1,21 @@
+# The benchmark: built and run by `make bench` alone.  ENGINE_FLAGS are its options, as in
+#   make bench ENGINE_FLAGS='--case digits-single --profile'
+EXTRA_PROGRAMS += %reldir%/engine
+%canon_reldir%_engine_SOURCES =
+%canon_reldir%_engine_SOURCES += %reldir%/engine.c
+%canon_reldir%_engine_SOURCES += %reldir%/flops.c
+%canon_reldir%_engine_SOURCES += %reldir%/flops.h
+%canon_reldir%_engine_SOURCES += %reldir%/profile.c
+%canon_reldir%_engine_SOURCES += %reldir%/profile.h
+%canon_reldir%_engine_SOURCES += tests/make_run.c
+%canon_reldir%_engine_SOURCES += tests/make_run.h
+%canon_reldir%_engine_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags) -I$(top_srcdir)/%reldir% \
+	-I$(top_srcdir)/tests
+%canon_reldir%_engine_LDADD = libspectraj_core.la
+%canon_reldir%_engine_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=stj_gemm
+CLEANFILES += %reldir%/engine$(EXEEXT)
+
+bench: %reldir%/engine$(EXEEXT)
+	%reldir%/engine$(EXEEXT) $(ENGINE_FLAGS)
+
+.PHONY: bench

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/trace.h: traces of functions of an operator from products with random vectors. */
+#ifndef SPECTRAJ_TRACE_H
+#define SPECTRAJ_TRACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <spectraj/op.h>
+#include <spectraj/progress.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum stj_trace_function {
+    STJ_TRACE_TRACE,     /* tr A */
+    STJ_TRACE_FROBENIUS, /* |A|_F^2 = tr A'A */
+    STJ_TRACE_DEVIATION, /* |A - I|_F^2 = tr (A - I)'(A - I) */
+};
+
+/* "trace", "frobenius", "deviation"; and back: false for any other text. */
+const char *stj_trace_function_text(enum stj_trace_function function);
+bool stj_trace_function_parse(const char *text, enum stj_trace_function *function);
+
+struct stj_trace_settings {
+    enum stj_trace_function function;
+    const char *method;  /* name of a method, NULL: xtrace */
+    size_t products;     /* with the matrix whose trace is wanted: A itself, or A'A, or (A-I)'(A-I) */
+    double confidence;   /* of low .. high */
+    uint64_t seed;
+    struct stj_progress progress;
+};
+
+/* tr A by xtrace with 100 products, confidence 0.95. */
+struct stj_trace_settings stj_trace_settings_default(void);
+
+struct stj_trace_result {
+    size_t n_params;
+    enum stj_trace_function function;
+    const char *method;  /* "exact" where the products suffice for every unit vector */
+    double value;
+    double error;        /* standard error, estimated from the samples; 0: exact */
+    double low, high;    /* Student interval */
+    double confidence;
+    size_t products;     /* used: what the method can divide up evenly */
+    size_t samples;      /* numbers that the error is estimated from */
+    struct stj_op_counts counts; /* everything this cost; Hutchinson's |A x|^2 needs no products with A' */
+    double seconds;
+    uint64_t seed;
+};
+
+/* result <- the estimate.  tr A and the deviation want a square operator. */
+enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_settings *settings,
+                                struct stj_trace_result *result, struct stj_error *err);
+
+/* "hutchinson": "mean of ...": name and doc of method i; false past the last. */
+bool stj_trace_method(size_t i, const char **name, const char **doc);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/trace/trace.c: traces: checks, the matrix that is meant, the method, the error bar.
+ *
+ * Error bar: the standard error of the samples' mean, and Student's interval with one degree of freedom
+ * less than samples.  Where the products suffice for all unit vectors the trace is summed exactly.
+ */
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "spectrum/trace/trace_method.h"
+
+enum { BLOCK = 32 }; /* vectors between two reports */
+
+static const struct stj_plugin_info *const method_list[] = {
+    &stj_trace_xtrace.info,
+    &stj_trace_hutchpp.info,
+    &stj_trace_hutchinson.info,
+    NULL,
+};
+
+const struct stj_kind stj_trace_methods = {.what = "method", .list = method_list};
+
+bool stj_trace_method(size_t i, const char **name, const char **doc)
+{
+    if (i + 1 >= sizeof method_list / sizeof method_list[0])
+        return false;
+    *name = method_list[i]->name;
+    *doc = method_list[i]->doc;
+    return true;
+}
+
+static const char *const function_text[] = {
+    [STJ_TRACE_TRACE] = "trace",
+    [STJ_TRACE_FROBENIUS] = "frobenius",
+    [STJ_TRACE_DEVIATION] = "deviation",
+};
+
+enum { N_FUNCTIONS = sizeof function_text / sizeof function_text[0] };
+
+const char *stj_trace_function_text(enum stj_trace_function function)
+{
+    return function_text[function];
+}
+
+bool stj_trace_function_parse(const char *text, enum stj_trace_function *function)
+{
+    for (size_t i = 0; i < N_FUNCTIONS; i++)
+        if (strcmp(text, function_text[i]) == 0) {
+            *function = (enum stj_trace_function)i;
+            return true;
+        }
+    return false;
+}
+
+struct stj_trace_settings stj_trace_settings_default(void)
+{
+    return (struct stj_trace_settings){.products = 100, .confidence = 0.95};
+}
+
+enum stj_status stj_trace_probes(const struct stj_trace_target *target, size_t first, size_t k,
+                                 double *x, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_rng *rng = NULL;
+    const size_t n = target->n;
+    for (size_t j = 0; j < k; j++) {
+        STJ_TRY(stj_rng_create(target->seed, STJ_STREAM_PROBES, first + j, &rng, err));
+        stj_rng_fill_normal(rng, n, x + j * n);
+        stj_rng_destroy(rng);
+        rng = NULL;
+        stj_scal(n, sqrt((double)n) / stj_nrm2(n, x + j * n), x + j * n);
+    }
+out:
+    stj_rng_destroy(rng);
+    return st;
+}
+
+enum stj_status stj_trace_apply(const struct stj_trace_target *target, struct stj_op *op, size_t k,
+                                const double *x, double *y, size_t done, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = stj_op_n_cols(op);
+    const size_t m = stj_op_n_rows(op);
+    for (size_t first = 0; first < k; first += BLOCK) {
+        const size_t width = k - first < BLOCK ? k - first : BLOCK;
+        STJ_TRY(stj_progress_report(target->progress, "trace", (double)(done + first),
+                                    (double)target->products, err));
+        STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, width, x + first * n, n, y + first * m, m, err));
+    }
+out:
+    return st;
+}
+
+/* All unit vectors: samples->offset <- the trace. */
+static enum stj_status exact_estimate(const struct stj_trace_target *target,
+                                      struct stj_trace_samples *samples, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_op *op = target->half ? target->half : target->b;
+    const size_t n = target->n;
+    const size_t m = stj_op_n_rows(op);
+    double *x = NULL;
+    double *y = NULL;
+    STJ_TRY(stj_new(&x, n * BLOCK, sizeof *x, err));
+    STJ_TRY(stj_new(&y, m * BLOCK, sizeof *y, err));
+    for (size_t first = 0; first < n; first += BLOCK) {
+        const size_t width = n - first < BLOCK ? n - first : BLOCK;
+        memset(x, 0, n * BLOCK * sizeof *x);
+        for (size_t j = 0; j < width; j++)
+            x[j * n + first + j] = 1;
+        STJ_TRY(stj_trace_apply(target, op, width, x, y, first, err));
+        for (size_t j = 0; j < width; j++)
+            samples->offset += target->half ? stj_dot(m, y + j * m, y + j * m)
+                                            : y[j * m + first + j];
+    }
+    samples->products = n;
+out:
+    free(x);
+    free(y);
+    return st;
+}
+
+static enum stj_status check_settings(const struct stj_op *a, const struct stj_trace_settings *s,
+                                      const struct stj_trace_method **method, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_plugin_info *info = &stj_trace_xtrace.info;
+    const size_t m = stj_op_n_rows(a);
+    const size_t n = stj_op_n_cols(a);
+    STJ_CHECK(err, (size_t)s->function < N_FUNCTIONS, STJ_EINVAL,
+              "function is %d, not one of trace, frobenius and deviation", (int)s->function);
+    STJ_CHECK(err, s->confidence > 0 && s->confidence < 1, STJ_EINVAL,
+              "confidence is %g, it must lie between 0 and 1, both excluded", s->confidence);
+    STJ_CHECK(err, m == n || s->function == STJ_TRACE_FROBENIUS, STJ_EINVAL,
+              "%s wants a square operator, this one is %zu x %zu: only frobenius has no such need",
+              function_text[s->function], m, n);
+    if (s->method)
+        STJ_TRY(stj_kind_find(&stj_trace_methods, s->method, &info, err));
+    *method = (const struct stj_trace_method *)info;
+    STJ_CHECK(err, s->products >= n || s->products >= (*method)->least, STJ_EINVAL,
+              "products is %zu, %s needs at least %zu", s->products, info->name, (*method)->least);
+out:
+    return st;
+}
+
+/* target->half and target->b; *shifted and *normal are the operators made for it. */
+static enum stj_status make_target(struct stj_op *a, enum stj_trace_function function,
+                                   struct stj_trace_target *target, struct stj_op **shifted,
+                                   struct stj_op **normal, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    target->n = stj_op_n_cols(a);
+    target->b = a;
+    if (function == STJ_TRACE_TRACE)
+        goto out;
+    target->half = a;
+    if (function == STJ_TRACE_DEVIATION) {
+        STJ_TRY(stj_trace_minus_identity(a, shifted, err));
+        target->half = *shifted;
+    }
+    STJ_TRY(stj_op_create_normal(target->half, normal, err));
+    target->b = *normal;
+out:
+    return st;
+}
+
+static void summarise(const struct stj_trace_samples *s, struct stj_trace_result *r)
+{
+    double mean = 0;
+    double square = 0;
+    for (size_t i = 0; i < s->n; i++)
+        mean += s->sample[i] / (double)s->n;
+    for (size_t i = 0; i < s->n; i++)
+        square += (s->sample[i] - mean) * (s->sample[i] - mean);
+    r->value = s->offset + mean;
+    r->samples = s->n;
+    r->products = s->products;
+    if (s->n > 1) {
+        const double dof = (double)s->n - 1;
+        r->error = sqrt(square / dof / (double)s->n);
+        const double half = r->error * gsl_cdf_tdist_Pinv((1 + r->confidence) / 2, dof);
+        r->low = r->value - half;
+        r->high = r->value + half;
+    } else {
+        r->low = r->high = r->value;
+    }
+}
+
+enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_settings *settings,
+                                struct stj_trace_result *result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_trace_settings *s = settings;
+    const struct stj_trace_method *method = NULL;
+    const struct stj_op_counts begin = stj_op_counts(a);
+    const double clock = stj_clock();
+    const struct stj_blas_guard guard = stj_blas_guard_take(1);
+    struct stj_trace_samples samples = {0};
+    struct stj_op *shifted = NULL;
+    struct stj_op *normal = NULL;
+    STJ_TRY(check_settings(a, s, &method, err));
+    struct stj_trace_target target = {
+        .products = s->products, .seed = s->seed, .progress = &s->progress};
+    STJ_TRY(make_target(a, s->function, &target, &shifted, &normal, err));
+    const bool exact = s->products >= target.n;
+    STJ_TRY((exact ? exact_estimate : method->estimate)(&target, &samples, err));
+    *result = (struct stj_trace_result){.n_params = target.n,
+                                        .function = s->function,
+                                        .method = exact ? "exact" : method->info.name,
+                                        .confidence = s->confidence,
+                                        .seed = s->seed};
+    summarise(&samples, result);
+    const struct stj_op_counts end = stj_op_counts(a);
+    result->counts = (struct stj_op_counts){end.jvp - begin.jvp, end.vjp - begin.vjp,
+                                            end.replayed - begin.replayed,
+                                            end.seconds - begin.seconds};
+    result->seconds = stj_clock() - clock;
+out:
+    stj_blas_guard_give(guard);
+    free(samples.sample);
+    stj_op_destroy(normal);
+    stj_op_destroy(shifted);
+    return st;
+}

@@ -1,0 +1,272 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/bad-input.sh: what is wrong is refused with exit status 1 and one line that says where, and
+# nothing half-written stays behind.
+. "$(dirname "$0")/cli-lib.sh"
+
+# bad_config 'TEXT|TEXT...' [SED SCRIPT]...: a changed config cannot be trained.
+bad_config()
+{
+    texts_wanted=$1
+    shift
+    short_config bad.yaml "$@"
+    refused "$texts_wanted" train bad.yaml -o BAD
+    no_files BAD
+    rm -rf BAD
+}
+
+# bad_data 'TEXT|TEXT...': the files data.csv, rows.txt of a small network cannot be used.
+bad_data()
+{
+    cat > data.yaml <<END
+data:
+  train: {file: data.csv, label_column: 2${rows:+, rows: $rows}}
+network:
+  input: [2]
+  layers:
+    - {type: dense, units: 2}
+  loss: softmax_cross_entropy
+init: ${init:-{seed: 0\}}
+training:
+  optimizer: {type: sgd}
+  learning_rate: {schedule: ${schedule:-constant, peak: 0.1}}
+  batch_size: 2
+  steps: 4
+END
+    refused "$1" train data.yaml -o BAD
+    no_files BAD
+    rm -rf BAD
+}
+
+# The config
+bad_config "bad.yaml|network" '/^network:/,/^  loss:/d'
+bad_config "bad.yaml|momentun|momentum" 's/momentum: 0.9/momentun: 0.9/'
+bad_config "bad.yaml:12:1|trainign|training" 's/^training:/trainign:/'
+bad_config 'bad.yaml:15:15|batch_size|many' 's/batch_size: 64/batch_size: many/'
+bad_config 'bad.yaml|batch_size' 's/batch_size: 64/batch_size: -1/'
+bad_config 'bad.yaml|batch_size' 's/batch_size: 64/batch_size: 0/'
+bad_config 'bad.yaml|batch_size' 's/batch_size: 64/batch_size: 1.5/'
+bad_config 'batch_size|5000|1600' 's/batch_size: 64/batch_size: 5000/'
+bad_config 'bad.yaml|steps' 's/steps: 20/steps: 18446744073709551616/'
+bad_config 'bad.yaml|steps' '/steps: 20/d'
+bad_config 'bad.yaml|epochs|steps' 's/  steps: 20/  steps: 20\
+  epochs: 2/'
+bad_config 'bad.yaml|batch_size' 's/^  batch_size: 64/  batch_size: 64\
+  batch_size: 32/'
+bad_config 'bad.yaml|peak' 's/peak: 0.1/peak: .nan/'
+bad_config 'bad.yaml|peak' 's/peak: 0.1/peak: .inf/'
+bad_config 'bad.yaml|cosin|cosine' 's/schedule: cosine/schedule: cosin/'
+bad_config 'bad.yaml|gelo|gelu' 's/type: gelu/type: gelo/'
+bad_config 'bad.yaml|layers' 's/^  layers:/  layers: 3/;/^    - /d'
+bad_config 'bad.yaml|softmax_cross_entropie|softmax_cross_entropy' 's/entropy/entropie/'
+bad_config 'bad.yaml:5:10|anchor' 's/input: .64./input: \&size [64]/'
+bad_config 'bad.yaml' 's/input: .64./input: [64/'
+bad_config '64|63' 's/input: .64./input: [63]/'
+bad_config 'bad.yaml|seed' 's/seed: 3/seed: -3/'
+bad_config 'bad.yaml|analysis|densee|dense' 's/^  dense: ..$/  densee: {}/'
+bad_config 'no-such.csv' "s,file: $digits/digits.csv.gz,file: no-such.csv,"
+bad_config 'no-such-rows.txt' "s,rows: $digits/train_rows.txt,rows: no-such-rows.txt,"
+bad_config 'label_column|99' 's/label_column: 64/label_column: 99/'
+bad_config 'class|9|8' 's/units: 10/units: 8/'
+refused 'no-such.yaml' train no-such.yaml -o BAD
+mkdir folder.yaml
+refused 'folder.yaml' train folder.yaml -o BAD
+: > empty.yaml
+refused 'empty.yaml' train empty.yaml -o BAD
+head -c 4096 "$digits/digits.csv.gz" > binary.yaml
+refused 'binary.yaml' train binary.yaml -o BAD
+no_files BAD
+
+# The data
+rows=
+printf '1,2,0\n3,4,1\n5,6,0\n' > good.csv
+cp good.csv data.csv
+printf '1,2,0\n3,4\n5,6,0\n' > data.csv
+bad_data 'data.csv:2'
+printf '1,2,0\n3,four,1\n5,6,0\n' > data.csv
+bad_data 'data.csv:2|four'
+printf '1,2,0\n3,,1\n5,6,0\n' > data.csv
+bad_data 'data.csv:2'
+printf '1,2,0\n3,nan,1\n5,6,0\n' > data.csv
+bad_data 'data.csv:2'
+printf '1,2,0\n3,4,2\n5,6,0\n' > data.csv
+bad_data 'data.csv|label|2'
+printf '1,2,0\n3,4,0.5\n5,6,0\n' > data.csv
+bad_data 'data.csv|label|0.5'
+printf '1,2,0\n3,4,-1\n5,6,0\n' > data.csv
+bad_data 'data.csv|label|-1'
+: > data.csv
+bad_data 'data.csv'
+rm data.csv
+mkdir data.csv
+bad_data 'data.csv'
+rmdir data.csv
+cp good.csv data.csv
+rows=rows.txt
+printf '0\n3\n' > rows.txt
+bad_data 'rows.txt|3'
+printf '0\n-1\n' > rows.txt
+bad_data 'rows.txt|-1'
+printf '0\none\n' > rows.txt
+bad_data 'rows.txt|one'
+: > rows.txt
+bad_data 'rows.txt'
+rows=
+head -c 2000 "$digits/digits.csv.gz" > cut.csv.gz
+bad_config 'cut.csv.gz' "s,train: {file: $digits/digits.csv.gz,train: {file: cut.csv.gz,"
+
+# theta0: of the wrong length, of the wrong kind, cut
+bad_config 'theta0.npy|4810|310' "s,init: {seed: 3},init: {file: $digits/theta0.npy},"
+init='{file: cut.npy}'
+head -c 100 "$digits/theta0.npy" > cut.npy
+bad_data 'cut.npy'
+cp good.csv cut.npy
+bad_data 'cut.npy'
+init='{file: no-such.npy}'
+bad_data 'no-such.npy'
+init=
+
+# Training that leaves the finite numbers says at which step.
+bad_config 'step' 's/peak: 0.1/peak: 1e300/'
+printf '1e308,2,0\n3,1e308,1\n5,6,0\n' > data.csv
+bad_data 'step'
+
+# Runs
+refused 'no-such-run' svd no-such-run
+mkdir empty
+refused 'empty' info empty
+short_config good.yaml '/^analysis:/,$d'
+run 0 train good.yaml -o RUN
+run 0 train good.yaml -o other --seed 7
+cp -r RUN copy
+refused 'RUN|complete|--force' train good.yaml -o RUN
+cmp -s RUN/trajectory.h5 copy/trajectory.h5 || fail "a refused training changed the run"
+short_config bad.yaml '/^analysis:/,$d' 's/peak: 0.1/peak: 1e300/'
+refused 'step' train bad.yaml -o RUN --force
+run 0 info RUN
+[ -z "$(find RUN -name '*tmp*' -o -name '*.part*' -o -name '.*' ! -name . | grep .)" ] ||
+    fail "a failed training left $(ls -A RUN | tr '\n' ' ')"
+touch file
+refused 'file' train good.yaml -o file
+refused 'file' train good.yaml -o file/RUN
+
+# damaged NAME 'TEXT|...': the run `damaged`, a copy that the caller spoilt, is refused by all that read.
+damaged()
+{
+    for command in info svd dense validate; do
+        refused "$1" "$command" damaged
+    done
+    [ -z "$(find damaged -name 'svd*' -o -name 'dense*')" ] || fail "results of a damaged run"
+    rm -rf damaged
+}
+for size in 0 100 4096 50000; do
+    cp -r RUN damaged
+    head -c $size RUN/trajectory.h5 > damaged/trajectory.h5
+    damaged 'trajectory.h5'
+done
+cp -r RUN damaged
+rm damaged/trajectory.h5
+damaged 'trajectory.h5'
+cp -r RUN damaged
+cp other/trajectory.h5 damaged/trajectory.h5
+damaged 'damaged|"seed: 7"'
+cp -r RUN damaged
+cp "$digits/theta0.npy" damaged/trajectory.h5
+damaged 'trajectory.h5'
+cp -r RUN damaged
+rm damaged/config.yaml
+damaged 'config.yaml'
+cp -r RUN damaged
+sed 's/momentum: 0.9/momentum: 0.8/' RUN/config.yaml > damaged/config.yaml
+cmp -s RUN/config.yaml damaged/config.yaml && fail "config.yaml does not have momentum: 0.9"
+damaged 'damaged'
+# One bit of a state: found wherever states are read.
+cp -r RUN damaged
+size=$(wc -c < RUN/trajectory.h5)
+printf '\377\376' | dd of=damaged/trajectory.h5 bs=1 seek=$((size / 2)) conv=notrunc 2> /dev/null
+cmp -s RUN/trajectory.h5 damaged/trajectory.h5 && fail "the damage did not change the file"
+refused 'trajectory.h5' svd damaged --top 3
+rm -rf damaged
+# Data that changed after the training
+cp good.csv data.csv
+cat > moved.yaml <<END
+data:
+  train: {file: data.csv, label_column: 2}
+network: {input: [2], layers: [{type: dense, units: 2}], loss: softmax_cross_entropy}
+init: {seed: 0}
+training:
+  optimizer: {type: sgd}
+  learning_rate: {schedule: constant, peak: 0.1}
+  batch_size: 2
+  steps: 4
+END
+run 0 train moved.yaml -o moved
+printf '1,2,0\n3,4,1\n5,7,0\n' > data.csv
+refused 'moved|data' svd moved
+rm data.csv
+refused 'data.csv' svd moved
+
+# Requests that the run cannot serve
+refused '311|310' svd RUN --top 311
+refused 'ncv' svd RUN --top 5 --ncv 5
+refused 'ncv' svd RUN --top 5 --ncv 1000
+refused 'arpak|arpack' svd RUN --method arpak
+refused '21|20' svd RUN --to 21
+refused '20|steps' svd RUN --from 20
+refused '10 to 10' svd RUN --from 10 --to 10
+refused '7 to 3' dense RUN --from 7 --to 3
+refused 'tag' svd RUN --tag ../escape
+refused 'tag' dense RUN --tag a/b
+refused 'memory' dense RUN --memory 1K
+[ -z "$(find RUN -name 'svd*.h5' -o -name 'dense*.h5')" ] || fail "a refused request left a result"
+run 0 svd RUN --top 3
+head -c 500 RUN/svd.h5 > cut.h5
+cp cut.h5 RUN/svd.h5
+refused 'svd.h5' svd RUN --top 3
+cp copy/trajectory.h5 RUN/svd.h5
+refused 'svd.h5' svd RUN --top 3
+run 0 svd other --top 3
+cp other/svd.h5 RUN/svd.h5
+refused 'svd.h5' svd RUN --top 3
+rm RUN/svd.h5
+
+# A disk that is full: no file may be larger than a few blocks (of 512 or 1024 bytes).
+limited()
+{
+    command_line="$*, with files limited to 8 blocks"
+    (
+        ulimit -f 8 || exit 99
+        exec "$spectraj" "$@" > out 2> err
+    )
+    status=$?
+    [ "$status" -eq 1 ] || fail "exit status $status instead of 1"
+    one_line
+}
+limited train good.yaml -o full
+no_files full
+limited dense RUN
+[ ! -e RUN/dense.h5 ] || fail "a dense.h5 was left"
+# The log of products, svd.log, is kept on purpose: a next attempt goes on from it.
+[ -z "$(ls -A RUN | grep -v -x -e config.yaml -e trajectory.h5 -e svd.log)" ] ||
+    fail "left in RUN: $(ls -A RUN | tr '\n' ' ')"
+# And a real one, where a file system can be mounted.
+mkdir disk
+if mount -t tmpfs -o size=64k none disk 2> /dev/null; then
+    refused 'disk' train good.yaml -o disk/RUN
+    no_files disk/RUN
+    umount disk
+fi
+if [ -e /dev/full ]; then
+    command_line="info RUN --json > /dev/full"
+    "$spectraj" info RUN --json > /dev/full 2> err
+    status=$?
+    [ "$status" -eq 1 ] || fail "exit status $status instead of 1"
+    one_line
+fi
+# Not as root, who may write anywhere.
+if [ "$(id -u)" -ne 0 ]; then
+    mkdir locked
+    chmod a-w locked
+    refused 'locked' train good.yaml -o locked/RUN
+fi
+finish

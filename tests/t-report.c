@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/t-report.c: reports and figures of results made by hand. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <spectraj/report.h>
+
+#include "expect.h"
+#include "report/gnuplot.h"
+#include "report/json.h"
+#include "report/plot.h"
+#include "report/text.h"
+#include "temp_files.h"
+
+static struct stj_error err;
+
+/* Print the object and read it back, as a user's program would; the object is dropped. */
+static json_t *round_trip(json_t *object)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(stream);
+    EXPECT_OK(stj_json_print(stream, object, &err), err);
+    fclose(stream);
+    ck_assert_msg(size > 1 && strchr(text, '\n') == text + size - 1, "not one line: %s", text);
+    json_t *back = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_msg(back != NULL, "not JSON: %s", text);
+    ck_assert_int_eq(json_integer_value(json_object_get(back, "schema")), 1);
+    free(text);
+    json_decref(object);
+    return back;
+}
+
+static const json_t *item(const json_t *object, const char *key, size_t i)
+{
+    return json_array_get(json_object_get(object, key), i);
+}
+
+static struct stj_svd_result svd_result(double *sigma, double *residual, double *cosine, size_t k)
+{
+    return (struct stj_svd_result){.n_params = 7,
+                                   .requested = 3,
+                                   .converged = k,
+                                   .products = 12,
+                                   .top = {.k = k,
+                                           .n_rows = 7,
+                                           .n_cols = 7,
+                                           .sigma = sigma,
+                                           .residual = residual,
+                                           .cosine = cosine},
+                                   .counts = {.jvp = 12.5, .vjp = 12, .replayed = 0, .seconds = 1},
+                                   .seconds = 1.5,
+                                   .stop = STJ_STOP_MAX_APPLICATIONS,
+                                   .seed = 42,
+                                   .ncv = 6,
+                                   .tol = 1e-10,
+                                   .method = "arpack"};
+}
+
+START_TEST(svd_json_keeps_every_bit_and_every_key)
+{
+    /* 1/3 and its neighbour differ in the 17th digit only. */
+    double sigma[2] = {1.0 / 3, nextafter(1.0 / 3, 0)}, residual[2] = {5e-324, HUGE_VAL};
+    double cosine[2] = {(double)NAN, -1};
+    struct stj_svd_result r = svd_result(sigma, residual, cosine, 2);
+    json_t *made = NULL;
+    EXPECT_OK(stj_json_svd(&r, &made, &err), err);
+    json_t *o = round_trip(made);
+    const json_t *top = json_object_get(o, "top");
+    const json_t *bottom = json_object_get(o, "bottom");
+    const json_t *applications = json_object_get(o, "applications");
+
+    ck_assert(json_real_value(item(top, "sigma", 0)) == sigma[0]);
+    ck_assert(json_real_value(item(top, "sigma", 1)) == sigma[1]);
+    ck_assert(json_real_value(item(top, "residual", 0)) == residual[0]);
+    ck_assert(json_is_null(item(top, "residual", 1)));
+    ck_assert(json_is_null(item(top, "cosine", 0)));
+    ck_assert_int_eq(json_integer_value(json_object_get(top, "requested")), 3);
+    ck_assert_int_eq(json_integer_value(json_object_get(top, "converged")), 2);
+    ck_assert(json_is_integer(json_object_get(top, "products")));
+    ck_assert(json_is_integer(json_object_get(applications, "vjp")));
+    ck_assert(json_real_value(json_object_get(applications, "jvp")) == 12.5);
+    ck_assert(json_is_integer(json_object_get(applications, "replayed")));
+    ck_assert_str_eq(json_string_value(json_object_get(o, "stop")), "max_applications");
+    ck_assert_str_eq(json_string_value(json_object_get(o, "method")), "arpack");
+    ck_assert_int_eq(json_integer_value(json_object_get(o, "seed")), 42);
+
+    /* Nothing was asked for at the other end: empty, not missing. */
+    ck_assert_int_eq(json_integer_value(json_object_get(bottom, "requested")), 0);
+    ck_assert(json_is_array(json_object_get(bottom, "sigma_bound")));
+    ck_assert_uint_eq(json_array_size(json_object_get(bottom, "sigma_bound")), 0);
+    ck_assert(json_is_array(json_object_get(bottom, "residual")));
+    ck_assert_ptr_nonnull(json_object_get(bottom, "floor"));
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(svd_json_with_nothing_converged_and_a_huge_seed)
+{
+    struct stj_svd_result r = svd_result(NULL, NULL, NULL, 0);
+    json_t *made = NULL;
+    r.seed = UINT64_MAX;
+    r.method = NULL;
+    EXPECT_OK(stj_json_svd(&r, &made, &err), err);
+    json_t *o = round_trip(made);
+    ck_assert_uint_eq(json_array_size(json_object_get(json_object_get(o, "top"), "sigma")), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(o, "seed")), "18446744073709551615");
+    ck_assert(json_is_null(json_object_get(o, "method")));
+    json_decref(o);
+}
+END_TEST
+
+static struct stj_dense_result dense_result(double *sigma, double *cosine, size_t n)
+{
+    return (struct stj_dense_result){.n_params = n,
+                                     .sigma = sigma,
+                                     .cosine = cosine,
+                                     .regions = stj_regions_count(n, sigma, 0.1),
+                                     .epsilon = 0.1,
+                                     .seconds_build = 2,
+                                     .seconds_svd = 3};
+}
+
+START_TEST(dense_json)
+{
+    double sigma[4] = {3, 1, 0.5, 0}, cosine[4] = {0.5, 1, 0, (double)NAN};
+    struct stj_dense_result r = dense_result(sigma, cosine, 4);
+    json_t *made = NULL;
+    EXPECT_OK(stj_json_dense(&r, &made, &err), err);
+    json_t *o = round_trip(made);
+    const json_t *regions = json_object_get(o, "regions");
+    ck_assert_int_eq(json_integer_value(json_object_get(o, "n_params")), 4);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert(json_number_value(item(o, "sigma", i)) == sigma[i]);
+    ck_assert_int_eq(json_integer_value(json_object_get(regions, "chaotic")), 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(regions, "bulk")), 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(regions, "stable")), 2);
+    ck_assert(json_number_value(json_object_get(o, "seconds_build")) == 2);
+    ck_assert(json_number_value(json_object_get(o, "seconds_svd")) == 3);
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(validate_json_has_dense_or_null)
+{
+    struct stj_validation v = {.adjoint_error = 1e-16,
+                               .finite_difference_error = 1e-9,
+                               .finite_difference_step = 1e-5,
+                               .replay_identical = true,
+                               .dense_max_sigma_error = (double)NAN,
+                               .passed = true};
+    json_t *made = NULL;
+    EXPECT_OK(stj_json_validate(&v, &made, &err), err);
+    json_t *o = round_trip(made);
+    ck_assert(json_is_null(json_object_get(o, "dense")));
+    ck_assert(json_is_true(json_object_get(o, "passed")));
+    ck_assert(json_is_true(json_object_get(o, "replay_identical")));
+    json_decref(o);
+
+    v.dense_max_sigma_error = 0.25;
+    v.passed = false;
+    EXPECT_OK(stj_json_validate(&v, &made, &err), err);
+    o = round_trip(made);
+    ck_assert(json_real_value(json_object_get(json_object_get(o, "dense"), "max_sigma_error")) ==
+              0.25);
+    ck_assert(json_is_false(json_object_get(o, "passed")));
+    json_decref(o);
+}
+END_TEST
+
+static const struct stj_run_info run_info = {.dir = "caf\xe9/run",
+                                             .fingerprint = "0123456789abcdef",
+                                             .optimizer = "sgd",
+                                             .loss = "softmax_cross_entropy",
+                                             .n_params = 310,
+                                             .n_steps = 20,
+                                             .n_slots = 1,
+                                             .n_layers = 1,
+                                             .batch_size = 64,
+                                             .train_rows = 1600,
+                                             .train_loss = 2.5,
+                                             .test_loss = (double)NAN,
+                                             .test_accuracy = (double)NAN,
+                                             .seconds = 0.5,
+                                             .version = "0.1.0",
+                                             .blas = "OpenBLAS"};
+
+START_TEST(info_json_without_test_set_and_with_any_path)
+{
+    const struct stj_run_layer layer = {"dense0", "dense", "4", 260, 0};
+    char name[] = "svd.h5";
+    char *const results[] = {name};
+    json_t *made = NULL;
+    EXPECT_OK(stj_json_info(&run_info, &layer, 1, results, 1, &made, &err), err);
+    json_t *o = round_trip(made);
+    /* A byte that is not UTF-8 has no place in JSON. */
+    ck_assert_str_eq(json_string_value(json_object_get(o, "dir")), "caf?/run");
+    ck_assert(json_is_null(json_object_get(o, "test_loss")));
+    ck_assert(json_is_null(json_object_get(o, "test_accuracy")));
+    ck_assert_int_eq(json_integer_value(json_object_get(item(o, "layers", 0), "n_params")), 260);
+    ck_assert_str_eq(json_string_value(item(o, "results", 0)), "svd.h5");
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(run_json_has_null_for_what_is_missing)
+{
+    json_t *train = NULL, *made = NULL;
+    EXPECT_OK(stj_json_train(&run_info, &train, &err), err);
+    EXPECT_OK(stj_json_run(train, NULL, NULL, &made, &err), err);
+    json_decref(train);
+    json_t *o = round_trip(made);
+    const json_t *part = json_object_get(o, "train");
+    ck_assert(json_real_value(json_object_get(part, "train_loss")) == 2.5);
+    ck_assert(json_is_null(json_object_get(o, "svd")));
+    ck_assert(json_is_null(json_object_get(o, "dense")));
+    json_decref(o);
+}
+END_TEST
+
+/* What a text writer prints; free it. */
+#define TEXT_OF(call)                                                                              \
+    __extension__({                                                                                \
+        char *text_of = NULL;                                                                      \
+        size_t text_size = 0;                                                                      \
+        FILE *stream = open_memstream(&text_of, &text_size);                                       \
+        ck_assert_ptr_nonnull(stream);                                                             \
+        call;                                                                                      \
+        fclose(stream);                                                                            \
+        text_of;                                                                                   \
+    })
+
+static void expect_part(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "'%s' is not in:\n%s", part, text);
+}
+
+START_TEST(texts_for_people)
+{
+    double sigma[4] = {3, 1, 0.5, 0}, cosine[4] = {0.5, (double)NAN, 0, 0};
+    double residual[4] = {1e-12, 2e-12, 0, 0};
+    struct stj_dense_result dense = dense_result(sigma, cosine, 4);
+    char *text = TEXT_OF(stj_text_dense(stream, &dense));
+    expect_part(text, "chaotic");
+    expect_part(text, "25.00 %");
+    expect_part(text, "50.00 %");
+    free(text);
+
+    struct stj_svd_result svd = svd_result(sigma, residual, cosine, 2);
+    text = TEXT_OF(stj_text_svd(stream, &svd));
+    expect_part(text, "2 of 3 converged");
+    expect_part(text, "max_applications");
+    expect_part(text, " -\n"); /* the cosine that is not a number */
+    ck_assert_ptr_null(strstr(text, "nan"));
+    expect_part(text, "12.5 products with J,");
+    free(text);
+
+    svd.counts = (struct stj_op_counts){.jvp = 0};
+    text = TEXT_OF(stj_text_svd(stream, &svd));
+    expect_part(text, "stored result");
+    free(text);
+
+    text = TEXT_OF(stj_text_train(stream, &run_info));
+    expect_part(text, "310 parameters");
+    ck_assert_ptr_null(strstr(text, "test loss"));
+    free(text);
+}
+END_TEST
+
+START_TEST(a_stream_that_cannot_be_written_is_an_error)
+{
+    double sigma[2] = {2, 1}, cosine[2] = {1, 1};
+    struct stj_dense_result dense = dense_result(sigma, cosine, 2);
+    FILE *full = fopen("/dev/full", "w");
+    if (!full)
+        return;
+    setvbuf(full, NULL, _IONBF, 0);
+    EXPECT_FAIL(stj_report_dense(full, STJ_REPORT_JSON, &dense, &err), STJ_EIO, "written", err);
+    EXPECT_FAIL(stj_report_dense(full, STJ_REPORT_TEXT, &dense, &err), STJ_EIO, "written", err);
+    fclose(full);
+}
+END_TEST
+
+/* The script of a spectrum with all three regions and a zero. */
+static FILE *make_script(const struct stj_canvas *canvas)
+{
+    static const double sigma[5] = {8, 1.05, 0.95, 1e-3, 0};
+    FILE *script = NULL;
+    EXPECT_OK(stj_gnuplot_script(&script, &err), err);
+    stj_plot_spectrum(script, canvas, 5, sigma, 5, 0.1);
+    return script;
+}
+
+START_TEST(script_of_a_spectrum)
+{
+    struct stj_canvas canvas;
+    char text[8192];
+    EXPECT_OK(stj_canvas_of("figure.SVG", NULL, &canvas, &err), err);
+    FILE *script = make_script(&canvas);
+    rewind(script);
+    text[fread(text, 1, sizeof text - 1, script)] = '\0';
+    fclose(script);
+    expect_part(text, "$chaotic << EOD\n1 8\nEOD\n");
+    expect_part(text, "$bulk << EOD\n2 1.05\n3 0.95\nEOD\n");
+    expect_part(text, "$stable << EOD\n4 0.001\nEOD\n"); /* no place for 0 on a log axis */
+    expect_part(text, "stable: 2 (40.0 %)");
+    expect_part(text, "plot 1.1");
+    expect_part(text, ", 0.9");
+    expect_part(text, "set logscale y");
+    expect_part(text, "1 values below");
+}
+END_TEST
+
+START_TEST(canvases)
+{
+    struct stj_canvas canvas;
+    EXPECT_OK(stj_canvas_of("a.b/c.pdf", NULL, &canvas, &err), err);
+    expect_part(canvas.terminal, "pdfcairo");
+    EXPECT_OK(stj_canvas_of("x.png", NULL, &canvas, &err), err);
+    expect_part(canvas.terminal, "pngcairo");
+    EXPECT_OK(stj_canvas_of(NULL, NULL, &canvas, &err), err);
+    expect_part(canvas.terminal, "dumb size 79,24");
+    EXPECT_FAIL(stj_canvas_of("x.jpeg", NULL, &canvas, &err), STJ_EINVAL, ".svg, .pdf or .png",
+                err);
+    EXPECT_FAIL(stj_canvas_of(".svg", NULL, &canvas, &err), STJ_EINVAL, ".svg", err);
+}
+END_TEST
+
+static bool gnuplot_is_there(void)
+{
+    return system("command -v gnuplot > /dev/null") == 0;
+}
+
+START_TEST(gnuplot_draws_whole_files_and_text)
+{
+    struct stj_canvas canvas;
+    if (!gnuplot_is_there())
+        return;
+    const char *path = temp_path("it's $(figure).svg");
+    EXPECT_OK(stj_canvas_of(path, NULL, &canvas, &err), err);
+    FILE *script = make_script(&canvas);
+    EXPECT_OK(stj_gnuplot_draw(script, &canvas, stdout, &err), err);
+    fclose(script);
+    ck_assert_int_eq(access(path, R_OK), 0);
+
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    EXPECT_OK(stj_canvas_of(NULL, stream, &canvas, &err), err);
+    script = make_script(&canvas);
+    EXPECT_OK(stj_gnuplot_draw(script, &canvas, stream, &err), err);
+    fclose(script);
+    fclose(stream);
+    expect_part(text, "N = 5");
+    expect_part(text, "chaotic: 1 (20.0 %)");
+    free(text);
+}
+END_TEST
+
+START_TEST(a_failing_gnuplot_leaves_no_file)
+{
+    struct stj_canvas canvas;
+    FILE *script = NULL;
+    const char *path = temp_path("figure.svg");
+    EXPECT_OK(stj_canvas_of(path, NULL, &canvas, &err), err);
+    if (gnuplot_is_there()) {
+        EXPECT_OK(stj_gnuplot_script(&script, &err), err);
+        fprintf(script, "set terminal svg\nplot nonsense(x\n");
+        EXPECT_FAIL(stj_gnuplot_draw(script, &canvas, stdout, &err), STJ_EIO, "gnuplot failed",
+                    err);
+        fclose(script);
+    }
+    ck_assert_int_eq(setenv("PATH", temp_folder(), 1), 0);
+    script = make_script(&canvas);
+    EXPECT_FAIL(stj_gnuplot_draw(script, &canvas, stdout, &err), STJ_EUNSUPPORTED, "gnuplot-nox",
+                err);
+    fclose(script);
+    ck_assert_int_ne(access(path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(figures_are_listed)
+{
+    const char *name = NULL, *doc = NULL;
+    size_t n = 0;
+    while (stj_report_figure(n, &name, &doc))
+        n++;
+    ck_assert_uint_ge(n, 2);
+    ck_assert(stj_report_figure(0, &name, &doc) && strcmp(name, "spectrum") == 0);
+    EXPECT_FAIL(stj_report_plot(stdout, STJ_REPORT_TEXT, NULL, NULL, "none", NULL, &err),
+                STJ_EINVAL, "none", err);
+    EXPECT_FAIL(stj_report_plot(stdout, STJ_REPORT_JSON, NULL, NULL, "loss", NULL, &err),
+                STJ_EINVAL, "JSON", err);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("report");
+    TCase *tc = tcase_create("report");
+    tcase_add_checked_fixture(tc, temp_setup, temp_teardown);
+    tcase_set_timeout(tc, 30);
+    tcase_add_test(tc, svd_json_keeps_every_bit_and_every_key);
+    tcase_add_test(tc, svd_json_with_nothing_converged_and_a_huge_seed);
+    tcase_add_test(tc, dense_json);
+    tcase_add_test(tc, validate_json_has_dense_or_null);
+    tcase_add_test(tc, info_json_without_test_set_and_with_any_path);
+    tcase_add_test(tc, run_json_has_null_for_what_is_missing);
+    tcase_add_test(tc, texts_for_people);
+    tcase_add_test(tc, a_stream_that_cannot_be_written_is_an_error);
+    tcase_add_test(tc, script_of_a_spectrum);
+    tcase_add_test(tc, canvases);
+    tcase_add_test(tc, gnuplot_draws_whole_files_and_text);
+    tcase_add_test(tc, a_failing_gnuplot_leaves_no_file);
+    tcase_add_test(tc, figures_are_listed);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
