@@ -3,7 +3,7 @@
 # tests/cli-basic.sh: the command line itself: help, usage errors, exit status, standard streams.
 . "$(dirname "$0")/cli-lib.sh"
 
-commands="train info svd dense validate plot run"
+commands="train info svd density trace dense validate plot run"
 common="json progress quiet help"
 
 # What each command's options are; the help and the parser come from one table, this is the promise.
@@ -14,6 +14,9 @@ options_of()
         info) ;;
         svd) echo "top bottom ncv tol method max-applications max-seconds from to seed memory" \
             "threads tag force" ;;
+        density) echo "epsilon confidence probes steps tolerance reorthogonalize no-deflation edges" \
+            "curve gap max-applications max-seconds from to seed memory threads tag force" ;;
+        trace) echo "function method products confidence from to seed memory threads tag force" ;;
         dense) echo "epsilon from to memory threads tag force" ;;
         validate) echo "dense-limit seed threads" ;;
         plot) echo "output terminal tag" ;;

@@ -51,7 +51,7 @@ static void fixture_init(struct fixture *f, size_t n_matrices, double mu, uint64
     parse_plugin(&stj_optimizers, text, &f->optimizer);
     snprintf(text, sizeof text, "{schedule: constant, peak: %.17g}", eta);
     parse_plugin(&stj_schedules, text, &f->schedule);
-    f->recipe = (struct stj_recipe){&f->optimizer, &f->schedule};
+    f->recipe = (struct stj_recipe){.optimizer = &f->optimizer, .schedule = &f->schedule};
     EXPECT_OK(stj_trajectory_create(N, 1, STEPS, &f->trajectory, &err), err);
     EXPECT_OK(stj_train(f->problem, &f->recipe, 0, STEPS, state, stj_trajectory_record,
                         f->trajectory, NULL, &err),

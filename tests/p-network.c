@@ -13,6 +13,25 @@
 #include "small_run.h"
 
 static const struct small_spec specs[] = {
+    /* clipped at every step, and at some */
+    {.network = "{input: [7], layers: [{type: dense, units: 6}, tanh, {type: dense, units: 4}], "
+                "loss: softmax_cross_entropy}",
+     .optimizer = "{type: sgd, momentum: 0.9}",
+     .schedule = "{schedule: constant, peak: 0.3}",
+     .clip_norm = 0.05,
+     .rows = 96,
+     .batch = 32,
+     .steps = 12,
+     .seed = 11},
+    {.network = "{input: [7], layers: [{type: dense, units: 6}, tanh, {type: dense, units: 4}], "
+                "loss: softmax_cross_entropy}",
+     .optimizer = "{type: adam, eps_root: 1e-8}",
+     .schedule = "{schedule: constant, peak: 0.01}",
+     .clip_norm = 0.6,
+     .rows = 96,
+     .batch = 32,
+     .steps = 12,
+     .seed = 12},
     {.network = "{input: [7], layers: [{type: dense, units: 6}, gelu, {type: dense, units: 4}], "
                 "loss: softmax_cross_entropy}",
      .optimizer = "{type: sgd, momentum: 0.9}",

@@ -211,7 +211,7 @@ START_TEST(run_json_has_null_for_what_is_missing)
 {
     json_t *train = NULL, *made = NULL;
     EXPECT_OK(stj_json_train(&run_info, &train, &err), err);
-    EXPECT_OK(stj_json_run(train, NULL, NULL, &made, &err), err);
+    EXPECT_OK(stj_json_run(train, NULL, NULL, NULL, &made, &err), err);
     json_decref(train);
     json_t *o = round_trip(made);
     const json_t *part = json_object_get(o, "train");

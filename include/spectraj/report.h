@@ -26,13 +26,30 @@ enum stj_status stj_report_svd(FILE *out, enum stj_report_format format,
                                const struct stj_svd_result *result, struct stj_error *err);
 enum stj_status stj_report_dense(FILE *out, enum stj_report_format format,
                                  const struct stj_dense_result *result, struct stj_error *err);
+
+/* What is asked of a density beside the counts of its regions; parts that are NULL or 0 are left out. */
+struct stj_density_extras {
+    const struct stj_density_functionals *functionals;
+    const struct stj_density_gap *gap;
+    size_t n_curve;
+    const struct stj_density_counts *curve; /* [n_curve] */
+    size_t n_edges;
+    const double *edge;                     /* [n_edges] */
+    const struct stj_density_count *region; /* [n_edges - 1] */
+};
+enum stj_status stj_report_density(FILE *out, enum stj_report_format format,
+                                   const struct stj_density_result *result,
+                                   const struct stj_density_extras *extras, struct stj_error *err);
+enum stj_status stj_report_trace(FILE *out, enum stj_report_format format,
+                                 const struct stj_trace_result *result, struct stj_error *err);
 enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
                                     const struct stj_validation *v, struct stj_error *err);
 
 /* A run and its analyses together: in JSON one object with the others' objects as `train`, `svd`,
- * `dense` (null for a part that is NULL), in text one report after the other. */
+ * `density`, `dense` (null for a part that is NULL), in text one report after the other. */
 enum stj_status stj_report_run(FILE *out, enum stj_report_format format, const struct stj_run *run,
                                const struct stj_svd_result *svd,
+                               const struct stj_density_result *density,
                                const struct stj_dense_result *dense, struct stj_error *err);
 
 /* Draw a figure of the run with gnuplot, from what is stored under the tag (NULL: untagged).  With a

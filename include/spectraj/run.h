@@ -69,9 +69,11 @@ enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, stru
 
 /* What the config's `analysis:` group asks for; zero where it says nothing. */
 struct stj_run_analysis {
-    bool has_svd, has_dense;
+    bool has_svd, has_dense, has_density;
     size_t svd_top, svd_bottom;
     double dense_epsilon;
+    size_t density_probes, density_steps;
+    double density_epsilon;
 };
 void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *analysis);
 

@@ -115,6 +115,19 @@ int cli_svd_exit(const struct stj_svd_result *result)
     return all ? CLI_DONE : CLI_NOT_CONVERGED;
 }
 
+int cli_density_exit(const struct stj_density_result *result)
+{
+    switch (result->stop) {
+    case STJ_STOP_CONVERGED:
+    case STJ_STOP_INVARIANT_SUBSPACE:
+        return CLI_DONE;
+    case STJ_STOP_INTERRUPTED:
+        return CLI_INTERRUPTED;
+    default:
+        return CLI_NOT_CONVERGED;
+    }
+}
+
 struct stj_analysis_settings cli_analysis_settings(const struct cli *cli)
 {
     const struct args_shared *shared = &cli->args.shared;
@@ -132,6 +145,22 @@ struct stj_svd_settings cli_svd_settings(const struct cli *cli, const struct stj
     stj_run_get_analysis(run, &analysis);
     settings.top = analysis.has_svd ? analysis.svd_top : SVD_PAIRS_DEFAULT;
     settings.bottom = analysis.has_svd ? analysis.svd_bottom : SVD_PAIRS_DEFAULT;
+    settings.progress = cli->progress;
+    if (cli->args.shared.seed_given)
+        settings.seed = cli->args.shared.seed;
+    return settings;
+}
+
+struct stj_density_settings cli_density_settings(const struct cli *cli, const struct stj_run *run)
+{
+    struct stj_density_settings settings = stj_density_settings_default();
+    struct stj_run_analysis analysis;
+    stj_run_get_analysis(run, &analysis);
+    if (analysis.has_density) {
+        settings.probes = analysis.density_probes;
+        settings.steps = analysis.density_steps;
+        settings.epsilon = analysis.density_epsilon;
+    }
     settings.progress = cli->progress;
     if (cli->args.shared.seed_given)
         settings.seed = cli->args.shared.seed;

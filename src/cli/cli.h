@@ -28,6 +28,8 @@ struct cli {
 extern const struct command command_train;
 extern const struct command command_info;
 extern const struct command command_svd;
+extern const struct command command_density;
+extern const struct command command_trace;
 extern const struct command command_dense;
 extern const struct command command_validate;
 extern const struct command command_run;
@@ -59,11 +61,13 @@ int cli_failed(enum stj_status status);
 
 /* CLI_DONE, or why the result is not what was asked for. */
 int cli_svd_exit(const struct stj_svd_result *result);
+int cli_density_exit(const struct stj_density_result *result);
 
 /* The options that every analysis has. */
 struct stj_analysis_settings cli_analysis_settings(const struct cli *cli);
 
-/* Solver settings of a run: --seed, progress, and the number of pairs its config asks for. */
+/* Settings of a run: --seed, progress, and what its config asks for. */
 struct stj_svd_settings cli_svd_settings(const struct cli *cli, const struct stj_run *run);
+struct stj_density_settings cli_density_settings(const struct cli *cli, const struct stj_run *run);
 
 #endif

@@ -14,6 +14,7 @@ struct run_options {
 struct parts {
     struct stj_run *run;
     struct stj_svd_result *svd;
+    struct stj_density_result *density;
     struct stj_dense_result *dense;
 };
 
@@ -61,6 +62,22 @@ static enum stj_status analyse_svd(struct cli *cli, struct parts *parts, int *ex
     return st;
 }
 
+static enum stj_status analyse_density(struct cli *cli, struct parts *parts, int *exit_status)
+{
+    const struct stj_analysis_settings settings = cli_analysis_settings(cli);
+    const struct stj_density_settings density = cli_density_settings(cli, parts->run);
+    bool stored = false;
+    enum stj_status st = stj_analysis_density(parts->run, &density, true, &settings,
+                                              &parts->density, &stored, &cli->err);
+    if (st == STJ_OK && cli_density_exit(parts->density) != CLI_DONE)
+        *exit_status = cli_density_exit(parts->density);
+    if (st == STJ_OK && prints_now(cli)) {
+        fputc('\n', stdout);
+        st = stj_report_density(stdout, cli->format, parts->density, NULL, &cli->err);
+    }
+    return st;
+}
+
 static enum stj_status analyse_dense(struct cli *cli, struct parts *parts)
 {
     const struct stj_analysis_settings settings = cli_analysis_settings(cli);
@@ -87,12 +104,16 @@ static int run(struct cli *cli, const void *options)
         stj_run_get_analysis(parts.run, &analysis);
     if (st == STJ_OK && analysis.has_svd)
         st = analyse_svd(cli, &parts, &exit_status);
+    if (st == STJ_OK && analysis.has_density && exit_status != CLI_INTERRUPTED)
+        st = analyse_density(cli, &parts, &exit_status);
     if (st == STJ_OK && analysis.has_dense && exit_status != CLI_INTERRUPTED)
         st = analyse_dense(cli, &parts);
     cli_progress_end();
     if (st == STJ_OK && cli->format == STJ_REPORT_JSON)
-        st = stj_report_run(stdout, cli->format, parts.run, parts.svd, parts.dense, &cli->err);
+        st = stj_report_run(stdout, cli->format, parts.run, parts.svd, parts.density, parts.dense,
+                            &cli->err);
     stj_dense_result_destroy(parts.dense);
+    stj_density_result_destroy(parts.density);
     stj_svd_result_destroy(parts.svd);
     stj_run_destroy(parts.run);
     return st == STJ_OK ? exit_status : cli_failed(st);

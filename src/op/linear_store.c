@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "train/clip.h"
 
 enum { CHUNK = 8 };
 
@@ -24,9 +25,11 @@ struct stj_linear_store {
     size_t from, to;
     size_t chunk, kept;
     size_t n_params, n_linear;
-    size_t n_slices; /* most of any step */
+    size_t n_vectors; /* n_coef, and one more with clipping: the gradient's direction */
+    size_t n_slices;  /* most of any step */
     real *lin;       /* [kept + chunk][n_linear] */
-    real *coef;      /* [kept + chunk][n_coef][n_params] */
+    real *coef;      /* [kept + chunk][n_vectors][n_params] */
+    double *clip;    /* [kept + chunk]: factors of clipped gradients */
     bool *ready;     /* [kept]: the slot holds its step */
     size_t n_scratch;
     real *scratch; /* [chunk * n_slices][n_scratch] */
@@ -45,11 +48,11 @@ static size_t slot_of(const struct stj_linear_store *store, size_t t)
 static void share_memory(struct stj_linear_store *store, size_t memory_bytes)
 {
     const size_t n_steps = store->to - store->from;
-    const size_t n_coef = store->optimizer->n_coef;
+    const double n_params = (double)store->n_params;
     const double slot =
-        (double)sizeof(real) * ((double)store->n_linear + (double)n_coef * (double)store->n_params);
+        (double)sizeof(real) * ((double)store->n_linear + (double)store->n_vectors * n_params);
     const double work = (double)sizeof(real) * (double)store->n_slices *
-                        ((double)store->n_scratch + (n_coef ? (double)store->n_params : 0));
+                        ((double)store->n_scratch + (store->n_vectors ? n_params : 0));
     double slots = ((double)memory_bytes - CHUNK * work) / slot;
     store->chunk = CHUNK < n_steps ? CHUNK : n_steps;
     if (slots >= (double)n_steps)
@@ -63,17 +66,17 @@ static void share_memory(struct stj_linear_store *store, size_t memory_bytes)
 static enum stj_status allocate(struct stj_linear_store *store, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n_coef = store->optimizer->n_coef;
     const size_t n_slots = store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
     const size_t n_items = store->chunk * store->n_slices;
     size_t bytes = 0;
     STJ_TRY(stj_size_mul(store->n_linear, sizeof *store->lin, &bytes, err));
     STJ_TRY(stj_new(&store->lin, n_slots, bytes, err));
-    STJ_TRY(stj_size_mul(store->n_params, n_coef * sizeof *store->coef, &bytes, err));
+    STJ_TRY(stj_size_mul(store->n_params, store->n_vectors * sizeof *store->coef, &bytes, err));
     STJ_TRY(stj_new(&store->coef, n_slots, bytes, err));
+    STJ_TRY(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
     STJ_TRY(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
     STJ_TRY(stj_new(&store->scratch, n_items, store->n_scratch * sizeof *store->scratch, err));
-    if (n_coef)
+    if (store->n_vectors)
         STJ_TRY(stj_new(&store->g, n_items, store->n_params * sizeof *store->g, err));
 out:
     return st;
@@ -102,6 +105,7 @@ enum stj_status stj_linear_store_create(const struct stj_problem *problem,
         size_t wanted = problem->ops->n_scratch(problem->self, slice[i].n, 0);
         s->n_scratch = wanted > s->n_scratch ? wanted : s->n_scratch;
     }
+    s->n_vectors = s->optimizer->n_coef + (recipe->clip_norm > 0);
     share_memory(s, memory_bytes);
     STJ_TRY(allocate(s, err));
     *store = s;
@@ -117,6 +121,7 @@ void stj_linear_store_destroy(struct stj_linear_store *store)
         return;
     free(store->lin);
     free(store->coef);
+    free(store->clip);
     free(store->ready);
     free(store->scratch);
     free(store->g);
@@ -153,7 +158,13 @@ static enum stj_status linearize_item(struct stj_linear_store *store, size_t fir
         store->scratch + i * store->n_scratch, err);
 }
 
-/* The optimizer's coefficients of step t, from the gradient's shares. */
+/* Vector k of a slot: the optimizer's coefficients, then the direction of a clipped gradient. */
+static real *vector_of(const struct stj_linear_store *store, size_t slot, size_t k)
+{
+    return store->coef + (slot * store->n_vectors + k) * store->n_params;
+}
+
+/* The optimizer's coefficients of step t, and how its gradient was clipped, from the gradient's shares. */
 static enum stj_status make_coefficients(struct stj_linear_store *store, size_t first, size_t t,
                                          struct stj_error *err)
 {
@@ -170,11 +181,16 @@ static enum stj_status make_coefficients(struct stj_linear_store *store, size_t 
     for (size_t k = 0; k < store->optimizer->n_slots; k++)
         before.slot[k] = (real *)state + (k + 1) * n;
     for (size_t k = 0; k < store->optimizer->n_coef; k++)
-        coef[k] = store->coef + (slot * store->optimizer->n_coef + k) * n;
+        coef[k] = vector_of(store, slot, k);
     stj_reduce(n,
                stj_problem_slices(store->problem,
                                   store->problem->ops->n_rows(store->problem->self, t), 1, slice),
                g, n, g);
+    const double limit = store->recipe->clip_norm;
+    store->clip[slot] =
+        stj_clip(n, g, limit, limit > 0 ? vector_of(store, slot, store->n_vectors - 1) : NULL);
+    if (store->optimizer->n_coef == 0)
+        return STJ_OK;
     return store->optimizer->linearize(store->recipe->optimizer->config, &at, &before, g, 0, coef,
                                        err);
 }
@@ -194,7 +210,7 @@ enum stj_status stj_linear_store_load(struct stj_linear_store *store, size_t fir
     }
     if (st != STJ_OK)
         goto out;
-    for (size_t t = first; store->optimizer->n_coef && t < first + count; t++)
+    for (size_t t = first; store->n_vectors && t < first + count; t++)
         STJ_TRY(make_coefficients(store, first, t, err));
     for (size_t t = first; t < first + count; t++)
         if (slot_of(store, t) < store->kept)
@@ -210,8 +226,11 @@ struct stj_linear_step stj_linear_store_step(const struct stj_linear_store *stor
         .at = step_at(store, t),
         .theta = store->view.state + (t - store->view_first) * store->view.ld,
         .lin = store->lin + slot * store->n_linear,
+        .clip = store->n_vectors ? store->clip[slot] : 1,
     };
     for (size_t k = 0; k < store->optimizer->n_coef; k++)
-        step.coef[k] = store->coef + (slot * store->optimizer->n_coef + k) * store->n_params;
+        step.coef[k] = vector_of(store, slot, k);
+    if (step.clip < 1)
+        step.unit = vector_of(store, slot, store->n_vectors - 1);
     return step;
 }

@@ -34,6 +34,8 @@ struct stj_linear_step {
     const real *theta;
     const real *lin;
     const real *coef[STJ_MAX_COEFS]; /* [n_params] each */
+    double clip;                     /* factor of the clipped gradient; 1: not clipped */
+    const real *unit;                /* [n_params]: its direction, where it is clipped */
 };
 struct stj_linear_step stj_linear_store_step(const struct stj_linear_store *store, size_t t);
 

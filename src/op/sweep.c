@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "train/clip.h"
 
 enum {
     TILE_BYTES = 1 << 20, /* of a tile with its slots and one share: about a core's L2 */
@@ -50,13 +51,15 @@ struct stj_sweep {
     size_t nvec, n_tiles;
     size_t max_slices; /* of any step */
     size_t n_teams;    /* tiles in flight */
-    size_t tile_size;  /* reals of the widest tile */
+    size_t widest;     /* vectors of the widest tile, */
+    size_t tile_size;  /* its reals */
     size_t n_scratch;
     /* Arenas, grown when a block needs more than any before: */
-    size_t state_room, share_room, scratch_room;
+    size_t state_room, share_room, scratch_room, dot_room;
     real *state;   /* [n_tiles][1 + n_slots][tile_size] */
     real *share;   /* [n_teams][max_slices + 1][tile_size]; the last of a team is its g_bar */
     real *scratch; /* [n_teams or max_slices][n_scratch] */
+    double *dot;   /* [n_teams][n_parts][widest] */
 };
 
 static enum stj_status make_parts(struct stj_sweep *sweep, struct stj_error *err)
@@ -86,7 +89,7 @@ static size_t choose_tile(const struct stj_sweep *sweep, size_t wish)
         sweep->problem->layout->n_params * (2 + sweep->optimizer->n_slots) * sizeof(real);
     size_t tile = TILE_BYTES / bytes;
     tile = tile < TILE_LEAST ? TILE_LEAST : tile > TILE_MOST ? TILE_MOST : tile;
-    return wish ? wish : tile;
+    return wish ? (wish < TILE_MOST ? wish : TILE_MOST) : tile;
 }
 
 enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,
@@ -119,6 +122,7 @@ void stj_sweep_destroy(struct stj_sweep *sweep)
     free(sweep->state);
     free(sweep->share);
     free(sweep->scratch);
+    free(sweep->dot);
     free(sweep);
 }
 
@@ -159,6 +163,7 @@ static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, si
     sweep->nvec = nvec;
     sweep->n_tiles = (nvec + sweep->tile_wish - 1) / sweep->tile_wish;
     const size_t widest = (nvec + sweep->n_tiles - 1) / sweep->n_tiles;
+    sweep->widest = widest;
     sweep->tile_size = problem->layout->n_params * widest;
     sweep->max_slices = stj_problem_slices(problem, problem->max_rows, sweep->n_tiles, slice);
     sweep->n_scratch = 0;
@@ -177,6 +182,11 @@ static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, si
     STJ_TRY(grow(&sweep->share, &sweep->share_room, sweep->n_teams * (sweep->max_slices + 1),
                  sweep->tile_size, err));
     STJ_TRY(grow(&sweep->scratch, &sweep->scratch_room, n_scratch, sweep->n_scratch, err));
+    const size_t n_dots = sweep->n_teams * sweep->n_parts * widest;
+    if (n_dots > sweep->dot_room) {
+        STJ_TRY(stj_resize(&sweep->dot, 0, n_dots, sizeof *sweep->dot, err));
+        sweep->dot_room = n_dots;
+    }
 out:
     return st;
 }
@@ -188,6 +198,7 @@ struct flight {
     real *slot[STJ_MAX_SLOTS];
     real *share; /* [max_slices][tile_size]; the first becomes their sum */
     real *g_bar; /* [tile_size] */
+    double *dot; /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
 };
 
 static struct flight flight_of(const struct stj_sweep *sweep, size_t tile, size_t team)
@@ -198,6 +209,7 @@ static struct flight flight_of(const struct stj_sweep *sweep, size_t tile, size_
         .share = sweep->share + team * (sweep->max_slices + 1) * sweep->tile_size,
     };
     f.g_bar = f.share + sweep->max_slices * sweep->tile_size;
+    f.dot = sweep->dot + team * sweep->n_parts * sweep->widest;
     for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
         f.slot[k] = f.theta + (k + 1) * sweep->tile_size;
     return f;
@@ -223,13 +235,42 @@ static struct stj_update_tile update_tile(const struct stj_sweep *sweep, const s
 
 /* The work of a step on one tile, in phases; within a phase the items are independent.
  *   before    parts: the adjoint of the update, which makes g_bar        (STJ_TRANS only)
+ *   clip      parts: the differential of clipping, of g_bar              (where the step was clipped)
  *   product   slices: a share of H_t theta_dot, or of H_t g_bar
- *   after     parts: the sum of the shares; the tangent of the update, or theta_bar += H_t g_bar */
+ *   after     parts: the sum of the shares; the tangent of the update, or theta_bar += H_t g_bar
+ *   clip      parts: the same of g_dot, then the tangent of the update   (where the step was clipped) */
+static void clip_dot(const struct flight *f, const struct stj_linear_step *step, size_t p,
+                     const struct part *part, const real *g)
+{
+    stj_clip_dot(part->rows, f->nvec, part->cols, step->unit + part->offset,
+                 g + part->offset * f->nvec, f->dot + p * f->nvec);
+}
+
+static void clip_project(const struct stj_sweep *sweep, const struct flight *f,
+                         const struct stj_linear_step *step, size_t p, real *g)
+{
+    const struct part *part = &sweep->part[p];
+    double dot[TILE_MOST] = {0};
+    for (size_t q = 0; q < sweep->n_parts; q++)
+        for (size_t j = 0; j < f->nvec; j++)
+            dot[j] += f->dot[q * f->nvec + j];
+    stj_clip_project(part->rows, f->nvec, part->cols, step->clip, step->unit + part->offset, dot,
+                     g + part->offset * f->nvec);
+}
+
 static void before(const struct stj_sweep *sweep, const struct flight *f,
                    const struct stj_linear_step *step, size_t p)
 {
     const struct stj_update_tile u = update_tile(sweep, f, step, &sweep->part[p], f->g_bar);
     sweep->optimizer->adjoint(sweep->recipe->optimizer->config, &step->at, &u);
+    if (step->unit)
+        clip_dot(f, step, p, &sweep->part[p], f->g_bar);
+}
+
+static void clip_before(const struct stj_sweep *sweep, const struct flight *f,
+                        const struct stj_linear_step *step, size_t p)
+{
+    clip_project(sweep, f, step, p, f->g_bar);
 }
 
 static enum stj_status product(const struct stj_sweep *sweep, const struct flight *f,
@@ -242,19 +283,35 @@ static enum stj_status product(const struct stj_sweep *sweep, const struct fligh
                                     err);
 }
 
+static void update_tangent(const struct stj_sweep *sweep, const struct flight *f,
+                           const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_update_tile u = update_tile(sweep, f, step, &sweep->part[p], f->share);
+    sweep->optimizer->tangent(sweep->recipe->optimizer->config, &step->at, &u);
+}
+
 static void after(const struct stj_sweep *sweep, const struct flight *f,
                   const struct stj_linear_step *step, size_t p, size_t n_slices)
 {
     const struct part *part = &sweep->part[p];
+    const size_t at = part->offset * f->nvec;
     const size_t n = part->rows * f->nvec * part->cols;
-    real *sum = f->share + part->offset * f->nvec;
+    real *sum = f->share + at;
     stj_reduce(n, n_slices, sum, sweep->tile_size, sum);
-    const struct stj_update_tile u = update_tile(sweep, f, step, part, f->share);
-    if (sweep->trans == STJ_NO_TRANS)
-        sweep->optimizer->tangent(sweep->recipe->optimizer->config, &step->at, &u);
-    else
+    if (sweep->trans == STJ_TRANS)
         for (size_t i = 0; i < n; i++)
-            u.theta[i] += sum[i];
+            f->theta[at + i] += sum[i];
+    else if (step->unit)
+        clip_dot(f, step, p, part, f->share);
+    else
+        update_tangent(sweep, f, step, p);
+}
+
+static void clip_after(const struct stj_sweep *sweep, const struct flight *f,
+                       const struct stj_linear_step *step, size_t p)
+{
+    clip_project(sweep, f, step, p, f->share);
+    update_tangent(sweep, f, step, p);
 }
 
 static size_t step_slices(const struct stj_sweep *sweep, size_t t, struct stj_slice *slice)
@@ -281,12 +338,17 @@ static enum stj_status run_tile(const struct stj_sweep *sweep, size_t tile, size
         const size_t t = kth_step(sweep, first, count, k);
         const struct stj_linear_step step = stj_linear_store_step(sweep->store, t);
         const size_t n_slices = step_slices(sweep, t, slice);
-        for (size_t p = 0; sweep->trans == STJ_TRANS && p < sweep->n_parts; p++)
+        const bool back = sweep->trans == STJ_TRANS;
+        for (size_t p = 0; back && p < sweep->n_parts; p++)
             before(sweep, &f, &step, p);
+        for (size_t p = 0; back && step.unit && p < sweep->n_parts; p++)
+            clip_before(sweep, &f, &step, p);
         for (size_t s = 0; s < n_slices; s++)
             STJ_TRY(product(sweep, &f, &step, slice[s], s, scratch, err));
         for (size_t p = 0; p < sweep->n_parts; p++)
             after(sweep, &f, &step, p, n_slices);
+        for (size_t p = 0; !back && step.unit && p < sweep->n_parts; p++)
+            clip_after(sweep, &f, &step, p);
     }
 out:
     return st;
@@ -326,10 +388,16 @@ static enum stj_status run_by_slice(const struct stj_sweep *sweep, size_t tile, 
         struct stj_slice slice[STJ_MAX_SLICES];
         struct stj_error mine = STJ_ERROR_INIT;
         const size_t n_slices = step_slices(sweep, t, slice);
-        if (sweep->trans == STJ_TRANS) {
+        const bool back = sweep->trans == STJ_TRANS;
+        if (back) {
 #pragma omp for schedule(static)
             for (size_t p = 0; p < sweep->n_parts; p++)
                 before(sweep, &f, &step, p);
+        }
+        if (back && step.unit) {
+#pragma omp for schedule(static)
+            for (size_t p = 0; p < sweep->n_parts; p++)
+                clip_before(sweep, &f, &step, p);
         }
 #pragma omp for schedule(static)
         for (size_t s = 0; s < n_slices; s++)
@@ -339,6 +407,11 @@ static enum stj_status run_by_slice(const struct stj_sweep *sweep, size_t tile, 
 #pragma omp for schedule(static)
         for (size_t p = 0; p < sweep->n_parts; p++)
             after(sweep, &f, &step, p, n_slices);
+        if (!back && step.unit) {
+#pragma omp for schedule(static)
+            for (size_t p = 0; p < sweep->n_parts; p++)
+                clip_after(sweep, &f, &step, p);
+        }
     }
     return failure.code == STJ_OK
                ? STJ_OK

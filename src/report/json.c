@@ -247,6 +247,166 @@ enum stj_status stj_json_dense(const struct stj_dense_result *r, json_t **object
     return finish(&b, object, err);
 }
 
+static void put_count(struct builder *b, const char *key, const struct stj_density_count *c)
+{
+    struct builder count = begin();
+    put(&count, "estimate", json_of_real(c->estimate));
+    put(&count, "low", json_of_real(c->low));
+    put(&count, "high", json_of_real(c->high));
+    put(&count, "enclosure_low", json_of_real(c->enclosure_low));
+    put(&count, "enclosure_high", json_of_real(c->enclosure_high));
+    put(&count, "sampling", json_of_real(c->sampling));
+    put(&count, "finite_steps", json_of_real(c->finite_steps));
+    put_object(b, key, &count);
+}
+
+static void put_counts(struct builder *b, const struct stj_density_counts *c)
+{
+    struct builder regions = begin();
+    put_count(&regions, "chaotic", &c->chaotic);
+    put_count(&regions, "bulk", &c->bulk);
+    put_count(&regions, "stable", &c->stable);
+    put_object(b, "regions", &regions);
+}
+
+static void put_missed(struct builder *b, const char *key, const struct stj_density_missed *m)
+{
+    struct builder missed = begin();
+    put(&missed, "sigma", m->compared ? json_of_real(m->sigma) : json_null());
+    put(&missed, "estimate", m->compared ? json_of_real(m->estimate) : json_null());
+    put(&missed, "low", m->compared ? json_of_real(m->low) : json_null());
+    put_object(b, key, &missed);
+}
+
+static void put_known(struct builder *b, const struct stj_density_result *r)
+{
+    struct builder known = begin();
+    put(&known, "deflated", json_of_size(r->n_known));
+    put_missed(&known, "missed_above", &r->missed_above);
+    put_missed(&known, "missed_below", &r->missed_below);
+    put_object(b, "known", &known);
+}
+
+static void put_measured(struct builder *b, const char *key, const struct stj_measured *m)
+{
+    struct builder measured = begin();
+    put(&measured, "value", json_of_real(m->value));
+    put(&measured, "error", json_of_real(m->error));
+    put_object(b, key, &measured);
+}
+
+static void put_functionals(struct builder *b, const struct stj_density_functionals *f)
+{
+    struct builder all = begin();
+    put(&all, "floor", json_of_real(f->floor));
+    put_measured(&all, "below_floor", &f->below_floor);
+    put_measured(&all, "log_volume", &f->log_volume);
+    put_measured(&all, "mean_log", &f->mean_log);
+    put_measured(&all, "lyapunov", &f->lyapunov);
+    put_measured(&all, "participation_ratio", &f->participation_ratio);
+    put_measured(&all, "effective_rank", &f->effective_rank);
+    put_measured(&all, "frobenius_squared", &f->frobenius_squared);
+    put_object(b, "functionals", &all);
+}
+
+static void put_gap(struct builder *b, const struct stj_density_gap *gap)
+{
+    struct builder found = begin();
+    put(&found, "found", json_boolean(gap->found));
+    if (gap->found) {
+        put(&found, "epsilon", json_of_real(gap->epsilon));
+        put(&found, "depth", json_of_real(gap->depth));
+        put_counts(&found, &gap->counts);
+    }
+    put_object(b, "gap", &found);
+}
+
+/* An object joins an array. */
+static void append(struct builder *b, json_t *array, struct builder *item)
+{
+    b->failed = b->failed || item->failed;
+    if (json_array_append_new(array, item->object) != 0)
+        b->failed = true;
+}
+
+static void put_extras(struct builder *b, const struct stj_density_extras *x)
+{
+    json_t *curve = json_array();
+    json_t *bins = json_array();
+    for (size_t i = 0; i < x->n_curve; i++) {
+        struct builder point = begin();
+        put(&point, "epsilon", json_of_real(x->curve[i].epsilon));
+        put_counts(&point, &x->curve[i]);
+        append(b, curve, &point);
+    }
+    for (size_t i = 0; i + 1 < x->n_edges; i++) {
+        struct builder bin = begin();
+        put(&bin, "from", json_of_real(x->edge[i]));
+        put(&bin, "to", json_of_real(x->edge[i + 1]));
+        put_count(&bin, "count", &x->region[i]);
+        append(b, bins, &bin);
+    }
+    put(b, "curve", curve);
+    put(b, "between", bins);
+    if (x->functionals)
+        put_functionals(b, x->functionals);
+    if (x->gap)
+        put_gap(b, x->gap);
+}
+
+static void put_applications(struct builder *b, const struct stj_op_counts *counts)
+{
+    struct builder applications = begin();
+    put(&applications, "jvp", json_of_count(counts->jvp));
+    put(&applications, "vjp", json_of_count(counts->vjp));
+    put(&applications, "replayed", json_of_count(counts->replayed));
+    put_object(b, "applications", &applications);
+}
+
+enum stj_status stj_json_density(const struct stj_density_result *r,
+                                 const struct stj_density_extras *extras, json_t **object,
+                                 struct stj_error *err)
+{
+    struct builder b = begin_report();
+    put(&b, "n_params", json_of_size(r->n_params));
+    put(&b, "epsilon", json_of_real(r->epsilon));
+    put(&b, "confidence", json_of_real(r->confidence));
+    put(&b, "probes", json_of_size(r->n_probes));
+    put(&b, "steps", json_of_size(r->steps));
+    put_counts(&b, &r->regions);
+    put_applications(&b, &r->counts);
+    put(&b, "seconds", json_of_real(r->seconds));
+    put(&b, "stop", json_of_text(stj_stop_text(r->stop)));
+    put(&b, "seed", json_of_seed(r->seed));
+    put(&b, "reorthogonalize", json_of_text(stj_reorthogonalize_text(r->reorthogonalize)));
+    put(&b, "in_flight", json_of_size(r->in_flight));
+    put(&b, "sigma_1", json_of_real(r->sigma_1));
+    put(&b, "floor", json_of_real(r->floor));
+    put_known(&b, r);
+    put_extras(&b, extras);
+    return finish(&b, object, err);
+}
+
+enum stj_status stj_json_trace(const struct stj_trace_result *r, json_t **object,
+                               struct stj_error *err)
+{
+    struct builder b = begin_report();
+    put(&b, "n_params", json_of_size(r->n_params));
+    put(&b, "function", json_of_text(stj_trace_function_text(r->function)));
+    put(&b, "method", json_of_text(r->method));
+    put(&b, "value", json_of_real(r->value));
+    put(&b, "error", json_of_real(r->error));
+    put(&b, "low", json_of_real(r->low));
+    put(&b, "high", json_of_real(r->high));
+    put(&b, "confidence", json_of_real(r->confidence));
+    put(&b, "products", json_of_size(r->products));
+    put(&b, "samples", json_of_size(r->samples));
+    put_applications(&b, &r->counts);
+    put(&b, "seconds", json_of_real(r->seconds));
+    put(&b, "seed", json_of_seed(r->seed));
+    return finish(&b, object, err);
+}
+
 enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,
                                   struct stj_error *err)
 {
@@ -275,12 +435,13 @@ enum stj_status stj_json_plot(const char *figure, const char *path, json_t **obj
     return finish(&b, object, err);
 }
 
-enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *dense, json_t **object,
-                             struct stj_error *err)
+enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *density, json_t *dense,
+                             json_t **object, struct stj_error *err)
 {
     struct builder b = begin_report();
     put(&b, "train", json_incref(train));
     put(&b, "svd", svd ? json_incref(svd) : json_null());
+    put(&b, "density", density ? json_incref(density) : json_null());
     put(&b, "dense", dense ? json_incref(dense) : json_null());
     return finish(&b, object, err);
 }

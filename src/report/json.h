@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include <spectraj/results.h>
+#include <spectraj/report.h>
 
 enum { STJ_JSON_SCHEMA = 1 };
 
@@ -20,6 +20,11 @@ enum stj_status stj_json_train(const struct stj_run_info *info, json_t **object,
 enum stj_status stj_json_svd(const struct stj_svd_result *result, json_t **object,
                              struct stj_error *err);
 enum stj_status stj_json_dense(const struct stj_dense_result *result, json_t **object,
+                               struct stj_error *err);
+enum stj_status stj_json_density(const struct stj_density_result *result,
+                                 const struct stj_density_extras *extras, json_t **object,
+                                 struct stj_error *err);
+enum stj_status stj_json_trace(const struct stj_trace_result *result, json_t **object,
                                struct stj_error *err);
 enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,
                                   struct stj_error *err);
@@ -31,9 +36,9 @@ enum stj_status stj_json_info(const struct stj_run_info *info, const struct stj_
                               size_t n_layers, char *const *results, size_t n_results,
                               json_t **object, struct stj_error *err);
 
-/* svd, dense: borrowed objects, or NULL for null. */
-enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *dense, json_t **object,
-                             struct stj_error *err);
+/* svd, density, dense: borrowed objects, or NULL for null. */
+enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *density, json_t *dense,
+                             json_t **object, struct stj_error *err);
 
 /* Print the object on one line of its own; all of it, or nothing when memory is short. */
 enum stj_status stj_json_print(FILE *out, const json_t *object, struct stj_error *err);

@@ -52,7 +52,7 @@ enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
 
 static bool is_result(const char *name)
 {
-    static const char *const starts[] = {"svd", "dense", "density", "study-"};
+    static const char *const starts[] = {"svd", "dense", "density", "trace-", "study-"};
     size_t length = strlen(name);
     if (length < 4 || strcmp(name + length - 3, ".h5") != 0)
         return false;
@@ -148,6 +148,30 @@ enum stj_status stj_report_dense(FILE *out, enum stj_report_format format,
     return check_stream(out, err);
 }
 
+enum stj_status stj_report_density(FILE *out, enum stj_report_format format,
+                                   const struct stj_density_result *result,
+                                   const struct stj_density_extras *extras, struct stj_error *err)
+{
+    static const struct stj_density_extras none = {0};
+    json_t *object = NULL;
+    if (!extras)
+        extras = &none;
+    if (format == STJ_REPORT_JSON)
+        return print_and_drop(stj_json_density(result, extras, &object, err), out, &object, err);
+    stj_text_density(out, result, extras);
+    return check_stream(out, err);
+}
+
+enum stj_status stj_report_trace(FILE *out, enum stj_report_format format,
+                                 const struct stj_trace_result *result, struct stj_error *err)
+{
+    json_t *object = NULL;
+    if (format == STJ_REPORT_JSON)
+        return print_and_drop(stj_json_trace(result, &object, err), out, &object, err);
+    stj_text_trace(out, result);
+    return check_stream(out, err);
+}
+
 enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
                                     const struct stj_validation *v, struct stj_error *err)
 {
@@ -160,36 +184,44 @@ enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
 
 static enum stj_status run_as_json(FILE *out, const struct stj_run *run,
                                    const struct stj_svd_result *svd,
+                                   const struct stj_density_result *density,
                                    const struct stj_dense_result *dense, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    json_t *whole = NULL, *train = NULL, *svd_part = NULL, *dense_part = NULL;
+    static const struct stj_density_extras none = {0};
+    json_t *whole = NULL, *train = NULL, *svd_part = NULL, *density_part = NULL, *dense_part = NULL;
     struct stj_run_info info;
     stj_run_get_info(run, &info);
     STJ_TRY(stj_json_train(&info, &train, err));
     if (svd)
         STJ_TRY(stj_json_svd(svd, &svd_part, err));
+    if (density)
+        STJ_TRY(stj_json_density(density, &none, &density_part, err));
     if (dense)
         STJ_TRY(stj_json_dense(dense, &dense_part, err));
-    STJ_TRY(stj_json_run(train, svd_part, dense_part, &whole, err));
+    STJ_TRY(stj_json_run(train, svd_part, density_part, dense_part, &whole, err));
     STJ_TRY(stj_json_print(out, whole, err));
 out:
     json_decref(whole);
     json_decref(train);
     json_decref(svd_part);
+    json_decref(density_part);
     json_decref(dense_part);
     return st;
 }
 
 enum stj_status stj_report_run(FILE *out, enum stj_report_format format, const struct stj_run *run,
                                const struct stj_svd_result *svd,
+                               const struct stj_density_result *density,
                                const struct stj_dense_result *dense, struct stj_error *err)
 {
     if (format == STJ_REPORT_JSON)
-        return run_as_json(out, run, svd, dense, err);
+        return run_as_json(out, run, svd, density, dense, err);
     enum stj_status st = stj_report_train(out, format, run, err);
     if (st == STJ_OK && svd)
         st = stj_report_svd(out, format, svd, err);
+    if (st == STJ_OK && density)
+        st = stj_report_density(out, format, density, NULL, err);
     if (st == STJ_OK && dense)
         st = stj_report_dense(out, format, dense, err);
     return st;

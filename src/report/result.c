@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "op/journal.h"
 
 enum { TAG_MAX_BYTES = 100 };
 
@@ -149,5 +151,62 @@ enum stj_status stj_result_get_vector(struct stj_h5 *file, const char *name, siz
     STJ_TRY(stj_new(value, n, sizeof **value, err));
     STJ_TRY(stj_h5_get_vector(file, name, n, *value, err));
 out:
+    return st;
+}
+
+enum { HEADER_BYTES = 256 };
+
+enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_result_window *window,
+                                   const char *path, bool again, size_t memory_bytes,
+                                   struct stj_result_op *op, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    char header[HEADER_BYTES];
+    stj_run_get_info(run, &info);
+    snprintf(header, sizeof header, "spectraj-products 1 %s from %zu to %zu", info.fingerprint,
+             window->from, window->to);
+    char *log_path = NULL;
+    STJ_TRY(stj_result_log_path(path, &log_path, err));
+    if (again && stj_file_exists(path))
+        (void)unlink(log_path); /* asked to compute, not to replay; absent is as good */
+    STJ_TRY(stj_log_open(log_path, header, &op->log, err));
+    STJ_TRY(stj_run_jacobian(run, window->from, window->to, memory_bytes, &op->inner, err));
+    STJ_TRY(stj_op_create_journal(op->inner, op->log, &op->op, err));
+out:
+    free(log_path);
+    return st;
+}
+
+void stj_result_op_close(struct stj_result_op *op)
+{
+    stj_op_destroy(op->op);
+    stj_op_destroy(op->inner);
+    stj_log_close(op->log);
+    *op = (struct stj_result_op){0};
+}
+
+void stj_result_op_forget(const char *path)
+{
+    char *log_path = NULL;
+    if (stj_result_log_path(path, &log_path, NULL) == STJ_OK)
+        (void)unlink(log_path); /* what stays behind is only in the way */
+    free(log_path);
+}
+
+enum stj_status stj_result_get_stop(struct stj_h5 *file, enum stj_stop *stop,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *text = NULL;
+    STJ_TRY(stj_h5_get_text(file, "@stop", &text, err));
+    for (int i = STJ_STOP_CONVERGED; i <= STJ_STOP_FLOOR; i++)
+        if (strcmp(text, stj_stop_text((enum stj_stop)i)) == 0) {
+            *stop = (enum stj_stop)i;
+            goto out;
+        }
+    st = stj_h5_refuse(file, err, "its stop reason \"%.40s\" is unknown", text);
+out:
+    free(text);
     return st;
 }

@@ -36,6 +36,30 @@ enum stj_status stj_result_open(const char *path, const struct stj_h5_format *fo
                                 const struct stj_run_info *info, const char *request, bool force,
                                 struct stj_h5 **file, struct stj_error *err);
 
+/* The Jacobian of a window with the journal that lies beside a result file. */
+struct stj_result_op {
+    struct stj_op *inner, *op; /* op: to be computed with */
+    struct stj_log *log;
+};
+
+/* Open it.  again: products are computed anew where there is a result at `path` already. */
+enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_result_window *window,
+                                   const char *path, bool again, size_t memory_bytes,
+                                   struct stj_result_op *op, struct stj_error *err);
+void stj_result_op_close(struct stj_result_op *op);
+
+/* Remove the journal beside a result file that needs it no more. */
+void stj_result_op_forget(const char *path);
+
+/* *result <- the stored singular pairs of the window, untagged; NULL when there are none. */
+enum stj_status stj_result_read_svd_window(struct stj_run *run,
+                                           const struct stj_result_window *window,
+                                           struct stj_svd_result **result, struct stj_error *err);
+
+/* *stop <- the attribute @stop. */
+enum stj_status stj_result_get_stop(struct stj_h5 *file, enum stj_stop *stop,
+                                    struct stj_error *err);
+
 /* Vectors as rows: matrix `name` [k][n] from and to k columns of length n, one after another;
  * nothing for k = 0. */
 enum stj_status stj_result_put_columns(struct stj_h5 *file, const char *name, size_t k, size_t n,

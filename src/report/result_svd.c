@@ -3,12 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
-#include "op/journal.h"
 #include "report/result.h"
 
 static const struct stj_h5_format svd_format = {
@@ -109,22 +106,6 @@ out:
     return st;
 }
 
-static enum stj_status get_stop(struct stj_h5 *file, enum stj_stop *stop, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    char *text = NULL;
-    STJ_TRY(stj_h5_get_text(file, "@stop", &text, err));
-    for (int i = STJ_STOP_CONVERGED; i <= STJ_STOP_FLOOR; i++)
-        if (strcmp(text, stj_stop_text((enum stj_stop)i)) == 0) {
-            *stop = (enum stj_stop)i;
-            goto out;
-        }
-    st = stj_h5_refuse(file, err, "its stop reason \"%.40s\" is unknown", text);
-out:
-    free(text);
-    return st;
-}
-
 /* The method's own name, which outlives the result; NULL for an end that was not asked for. */
 static enum stj_status get_method(struct stj_h5 *file, const char *attribute, const char **method,
                                   struct stj_error *err)
@@ -163,7 +144,7 @@ static enum stj_status get_numbers(struct stj_h5 *file, struct stj_svd_result *r
     STJ_TRY(stj_h5_get_unsigned(file, "@seed", &r->seed, err));
     STJ_TRY(stj_h5_get_size(file, "@ncv", &r->ncv, err));
     STJ_TRY(stj_h5_get_real(file, "@tol", &r->tol, err));
-    STJ_TRY(get_stop(file, &r->stop, err));
+    STJ_TRY(stj_result_get_stop(file, &r->stop, err));
     STJ_TRY(get_method(file, "@method", &r->method, err));
     STJ_TRY(stj_h5_get_size(file, "@bottom_requested", &r->bottom_requested, err));
     STJ_TRY(stj_h5_get_size(file, "@bottom_converged", &r->bottom_converged, err));
@@ -202,27 +183,11 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
                                struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_run_info info;
-    struct stj_op *inner = NULL;
-    struct stj_op *op = NULL;
-    struct stj_log *log = NULL;
-    char *log_path = NULL;
-    char header[REQUEST_BYTES];
-    stj_run_get_info(run, &info);
-    snprintf(header, sizeof header, "spectraj-products 1 %s from %zu to %zu", info.fingerprint,
-             window->from, window->to);
-    STJ_TRY(stj_result_log_path(path, &log_path, err));
-    if (again && stj_file_exists(path))
-        (void)unlink(log_path); /* asked to compute, not to replay; absent is as good */
-    STJ_TRY(stj_log_open(log_path, header, &log, err));
-    STJ_TRY(stj_run_jacobian(run, window->from, window->to, memory_bytes, &inner, err));
-    STJ_TRY(stj_op_create_journal(inner, log, &op, err));
-    STJ_TRY(stj_svd_solve(op, svd, result, err));
+    struct stj_result_op op = {0};
+    STJ_TRY(stj_result_op_open(run, window, path, again, memory_bytes, &op, err));
+    STJ_TRY(stj_svd_solve(op.op, svd, result, err));
 out:
-    stj_op_destroy(op);
-    stj_op_destroy(inner);
-    stj_log_close(log);
-    free(log_path);
+    stj_result_op_close(&op);
     return st;
 }
 
@@ -280,6 +245,31 @@ enum stj_status stj_result_read_svd(struct stj_run *run, const char *tag,
     STJ_TRY(stj_result_path(&info, "svd", tag, &path, err));
     STJ_TRY(stj_result_open(path, &svd_format, &info, NULL, false, &file, err));
     if (file)
+        STJ_TRY(load(file, result, err));
+out:
+    stj_h5_close(file);
+    free(path);
+    return st;
+}
+
+enum stj_status stj_result_read_svd_window(struct stj_run *run,
+                                           const struct stj_result_window *window,
+                                           struct stj_svd_result **result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    struct stj_result_window have = {0};
+    struct stj_h5 *file = NULL;
+    char *path = NULL;
+    *result = NULL;
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_result_path(&info, "svd", NULL, &path, err));
+    STJ_TRY(stj_result_open(path, &svd_format, &info, NULL, false, &file, err));
+    if (!file)
+        goto out;
+    STJ_TRY(stj_h5_get_size(file, "@from", &have.from, err));
+    STJ_TRY(stj_h5_get_size(file, "@to", &have.to, err));
+    if (have.from == window->from && have.to == window->to)
         STJ_TRY(load(file, result, err));
 out:
     stj_h5_close(file);

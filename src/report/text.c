@@ -57,14 +57,13 @@ void stj_text_info(FILE *out, const struct stj_run_info *info, const struct stj_
     fprintf(out, "%s\n", n_results == 0 ? " none yet" : "");
 }
 
-static void print_cost(FILE *out, const struct stj_svd_result *r)
+static void print_cost(FILE *out, const struct stj_op_counts *c, double seconds)
 {
-    const struct stj_op_counts *c = &r->counts;
     if (c->jvp + c->vjp > 0) {
         fprintf(out, "cost: %.6g products with J, %.6g with J'", c->jvp, c->vjp);
         if (c->replayed > 0)
             fprintf(out, ", %.6g of them from the record of an earlier start", c->replayed);
-        print_seconds(out, "; ", r->seconds, "\n");
+        print_seconds(out, "; ", seconds, "\n");
     } else {
         fprintf(out, "cost: none, this is the stored result\n");
     }
@@ -109,7 +108,7 @@ void stj_text_svd(FILE *out, const struct stj_svd_result *r)
         print_bottom(out, r);
     fprintf(out, "tol %.3g, seed %llu; stop: %s\n", r->tol, (unsigned long long)r->seed,
             stj_stop_text(r->stop));
-    print_cost(out, r);
+    print_cost(out, &r->counts, r->seconds);
 }
 
 static void print_region(FILE *out, const char *name, const char *condition, double limit,
@@ -143,6 +142,115 @@ void stj_text_dense(FILE *out, const struct stj_dense_result *r)
     print_ends(out, r);
     print_seconds(out, "matrix built in ", r->seconds_build, "");
     print_seconds(out, ", decomposed in ", r->seconds_svd, "\n");
+}
+
+/* One row of a table of counts. */
+static void print_count(FILE *out, const char *name, const struct stj_density_count *c, size_t n)
+{
+    fprintf(out, "%-22s %9.1f %9.1f ..%9.1f %9.1f ..%9.1f %8.2f %%\n", name, c->estimate, c->low,
+            c->high, c->enclosure_low, c->enclosure_high,
+            n > 0 ? 100 * c->estimate / (double)n : 0);
+}
+
+static void print_missed(FILE *out, const char *side, const struct stj_density_missed *m)
+{
+    if (m->compared && m->low >= 1)
+        fprintf(out,
+                "missing: about %.1f singular values %s %.6g, at least %.0f, are not among the pairs "
+                "that are known there\n",
+                m->estimate, side, m->sigma, m->low);
+}
+
+static void print_measured(FILE *out, const char *name, const struct stj_measured *m)
+{
+    fprintf(out, "%-22s %15.8g", name, m->value);
+    if (isfinite(m->error))
+        fprintf(out, " +- %.2g", m->error);
+    fputc('\n', out);
+}
+
+static void print_functionals(FILE *out, const struct stj_density_functionals *f)
+{
+    fprintf(out, "\nfrom the quadrature, with standard errors; floor %.2e\n", f->floor);
+    print_measured(out, "values below the floor", &f->below_floor);
+    print_measured(out, "sum of log sigma", &f->log_volume);
+    print_measured(out, "mean of log sigma", &f->mean_log);
+    print_measured(out, "mean per step", &f->lyapunov);
+    print_measured(out, "participation ratio", &f->participation_ratio);
+    print_measured(out, "effective rank", &f->effective_rank);
+    print_measured(out, "sum of sigma^2", &f->frobenius_squared);
+}
+
+static void print_gap(FILE *out, const struct stj_density_gap *gap)
+{
+    if (gap->found)
+        fprintf(out,
+                "gap: the spectrum around 1 is thinnest at epsilon = %.3g (%.1f %% of the density "
+                "beside it), with %.1f values in the bulk\n",
+                gap->epsilon, 100 * gap->depth, gap->counts.bulk.estimate);
+    else
+        fprintf(out, "gap: none that these steps resolve\n");
+}
+
+static void print_extras(FILE *out, const struct stj_density_extras *x, size_t n)
+{
+    char name[48];
+    if (x->n_edges > 1)
+        fputc('\n', out);
+    for (size_t i = 0; i + 1 < x->n_edges; i++) {
+        snprintf(name, sizeof name, "%.5g to %.5g", x->edge[i], x->edge[i + 1]);
+        print_count(out, name, &x->region[i], n);
+    }
+    if (x->n_curve > 0)
+        fprintf(out, "\n%-22s %9s\n", "bulk within epsilon of", "count");
+    for (size_t i = 0; i < x->n_curve; i++) {
+        snprintf(name, sizeof name, "%.5g", x->curve[i].epsilon);
+        print_count(out, name, &x->curve[i].bulk, n);
+    }
+    if (x->functionals)
+        print_functionals(out, x->functionals);
+    if (x->gap)
+        print_gap(out, x->gap);
+}
+
+void stj_text_density(FILE *out, const struct stj_density_result *r,
+                      const struct stj_density_extras *extras)
+{
+    char name[48], head[48];
+    fprintf(out, "%zu singular values of J, counted with %zu probes of up to %zu steps", r->n_params,
+            r->n_probes, r->steps);
+    fprintf(out, r->n_known ? "; %zu known\n" : "\n", r->n_known);
+    snprintf(head, sizeof head, "%.4g %% interval", 100 * r->confidence);
+    fprintf(out, "%-22s %9s %20s  %20s %10s\n", "region", "count", head, "enclosure", "share");
+    snprintf(name, sizeof name, "chaotic  above %.5g", 1 + r->epsilon);
+    print_count(out, name, &r->regions.chaotic, r->n_params);
+    snprintf(name, sizeof name, "bulk     1 +-  %.5g", r->epsilon);
+    print_count(out, name, &r->regions.bulk, r->n_params);
+    snprintf(name, sizeof name, "stable   below %.5g", 1 - r->epsilon);
+    print_count(out, name, &r->regions.stable, r->n_params);
+    print_missed(out, "above", &r->missed_above);
+    print_missed(out, "below", &r->missed_below);
+    print_extras(out, extras, r->n_params);
+    fprintf(out, "reorthogonalization %s, %zu probes at a time, seed %llu; stop: %s\n",
+            stj_reorthogonalize_text(r->reorthogonalize), r->in_flight, (unsigned long long)r->seed,
+            stj_stop_text(r->stop));
+    print_cost(out, &r->counts, r->seconds);
+}
+
+void stj_text_trace(FILE *out, const struct stj_trace_result *r)
+{
+    static const char *const meaning[] = {
+        [STJ_TRACE_TRACE] = "tr J",
+        [STJ_TRACE_FROBENIUS] = "|J|_F^2 = tr J'J",
+        [STJ_TRACE_DEVIATION] = "|J - I|_F^2 = tr (J - I)'(J - I)",
+    };
+    fprintf(out, "%s of %zu parameters\n", meaning[r->function], r->n_params);
+    fprintf(out, "value          %.10g\n", r->value);
+    fprintf(out, "error          %.3g\n", r->error);
+    fprintf(out, "%.4g %% interval  %.10g .. %.10g\n", 100 * r->confidence, r->low, r->high);
+    fprintf(out, "method: %s, %zu products, %zu samples; seed %llu\n", r->method, r->products,
+            r->samples, (unsigned long long)r->seed);
+    print_cost(out, &r->counts, r->seconds);
 }
 
 void stj_text_validate(FILE *out, const struct stj_validation *v)

@@ -16,8 +16,8 @@
 
 /* What depends on the trajectory of a run, and what a killed process leaves. */
 static const char *const result_patterns[] = {
-    "svd.h5",     "svd-*.h5",    "dense.h5", "dense-*.h5", "density.h5", "density-*.h5",
-    "study-*.h5", "report.html", "*.log",    "*.tmp",      "*.new",
+    "svd.h5",     "svd-*.h5",   "dense.h5",    "dense-*.h5", "density.h5", "density-*.h5",
+    "trace-*.h5", "study-*.h5", "report.html", "*.log",      "*.tmp",      "*.new",
 };
 
 static bool is_result(const char *name)

@@ -75,7 +75,8 @@ static enum stj_status make_parts(struct stj_run *run, struct stj_error *err)
         STJ_TRY(check_test(run, err));
     STJ_TRY(describe_layers(run, err));
     run->recipe = (struct stj_recipe){.optimizer = &config->training.optimizer,
-                                      .schedule = &config->training.schedule};
+                                      .schedule = &config->training.schedule,
+                                      .clip_norm = config->training.clip_norm};
 out:
     return st;
 }

@@ -194,7 +194,11 @@ void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *an
                                           .has_dense = config->has_dense,
                                           .svd_top = config->svd.top,
                                           .svd_bottom = config->svd.bottom,
-                                          .dense_epsilon = config->dense.epsilon};
+                                          .dense_epsilon = config->dense.epsilon,
+                                          .has_density = config->has_density,
+                                          .density_probes = config->density.probes,
+                                          .density_steps = config->density.steps,
+                                          .density_epsilon = config->density.epsilon};
 }
 
 enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, size_t memory_bytes,

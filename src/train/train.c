@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "train/clip.h"
 
 static size_t first_not_finite(size_t n, const real *x)
 {
@@ -58,6 +59,7 @@ enum stj_status stj_train(const struct stj_problem *problem, const struct stj_re
         STJ_TRY(stj_problem_gradient(problem, t, state, &loss, g, work, err));
         if (sink)
             STJ_TRY(sink(sink_ctx, t, state, loss, err));
+        stj_clip(n, g, recipe->clip_norm, NULL);
         optimizer->step(recipe->optimizer->config, &at, &update, g);
         STJ_TRY(check_step(t, loss, n, state, err));
     }

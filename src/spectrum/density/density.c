@@ -296,7 +296,7 @@ out:
 
 static void free_probes(struct stj_density_result *r)
 {
-    for (size_t i = 0; i < r->n_probes; i++) {
+    for (size_t i = 0; r->probe && i < r->n_probes; i++) {
         free(r->probe[i].alpha);
         free(r->probe[i].beta);
     }

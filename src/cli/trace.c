@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* cli/trace.c: spectraj trace: traces of functions of the training Jacobian. */
+#include "cli.h"
+
+struct trace_options {
+    size_t products;
+    double confidence;
+    int function; /* index into the choices, which are in the order of the enum */
+    const char *method;
+};
+
+static int trace(struct cli *cli, const void *options)
+{
+    const struct trace_options *o = options;
+    const struct stj_analysis_settings analysis = cli_analysis_settings(cli);
+    struct stj_trace_settings settings = stj_trace_settings_default();
+    struct stj_trace_result result;
+    struct stj_run *run = NULL;
+    bool stored = false;
+
+    settings.function = (enum stj_trace_function)o->function;
+    settings.method = o->method;
+    settings.products = o->products;
+    settings.confidence = o->confidence;
+    settings.progress = cli->progress;
+    if (cli->args.shared.seed_given)
+        settings.seed = cli->args.shared.seed;
+    enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
+    if (st == STJ_OK)
+        st = stj_analysis_trace(run, &settings, &analysis, &result, &stored, &cli->err);
+    cli_progress_end();
+    if (st == STJ_OK)
+        st = stj_report_trace(stdout, cli->format, &result, &cli->err);
+    stj_run_destroy(run);
+    return st == STJ_OK ? CLI_DONE : cli_failed(st);
+}
+
+static void list_methods(FILE *out)
+{
+    const char *name = NULL;
+    const char *doc = NULL;
+    for (size_t i = 0; stj_trace_method(i, &name, &doc); i++)
+        fprintf(out, "%-12s %s\n", name, doc);
+}
+
+static const char *const function_choices[] = {"trace", "frobenius", "deviation", NULL};
+
+static const struct args_option options[] = {
+    {.name = "function",
+     .letter = 'f',
+     .type = ARGS_CHOICE,
+     .choices = function_choices,
+     .offset = offsetof(struct trace_options, function),
+     .fallback = "trace",
+     .metavar = "NAME",
+     .doc = "trace: tr J; frobenius: |J|^2 = tr J'J; deviation: |J - I|^2, squared Frobenius "
+            "norms"},
+    {.name = "method",
+     .type = ARGS_TEXT,
+     .offset = offsetof(struct trace_options, method),
+     .list = list_methods,
+     .metavar = "NAME",
+     .doc = "how; 'help' lists the methods (default: xtrace)"},
+    {.name = "products",
+     .letter = 'n',
+     .type = ARGS_SIZE,
+     .offset = offsetof(struct trace_options, products),
+     .fallback = "100",
+     .min = 1,
+     .max = 1e9,
+     .metavar = "N",
+     .doc = "products with the matrix of which the trace is taken; as many as parameters: exact"},
+    {.name = "confidence",
+     .type = ARGS_REAL,
+     .offset = offsetof(struct trace_options, confidence),
+     .fallback = "0.95",
+     .min = 0,
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .metavar = "P",
+     .doc = "how often the interval contains the true value"},
+    {.name = NULL},
+};
+
+const struct command command_trace = {
+    .name = "trace",
+    .summary = "traces of the training Jacobian, with error bars",
+    .positional = "RUN",
+    .min_positional = 1,
+    .max_positional = 1,
+    .description =
+        "Estimate tr J, or the squared Frobenius norm of J or of J - I, from products with random\n"
+        "vectors, and keep the result in RUN/trace-FUNCTION.h5.  Asking the same again prints\n"
+        "what is stored.\n",
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE | ARGS_WINDOW,
+    .options = options,
+    .options_size = sizeof(struct trace_options),
+    .example = "  spectraj trace digits-run --function deviation\n"
+               "  spectraj trace digits-run --method hutchinson --products 400 --json\n",
+    .run = trace,
+};

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/result_trace.c: traces of the Jacobian, computed or read from trace-FUNCTION.h5. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "report/result.h"
+
+static const struct stj_h5_format trace_format = {
+    .name = "spectraj-trace", .version = 1, .remedy = "compute it again with --force"};
+
+enum { REQUEST_BYTES = 256, NAME_BYTES = 32 };
+
+static void describe(const struct stj_trace_settings *s, const struct stj_result_window *window,
+                     char request[REQUEST_BYTES])
+{
+    snprintf(request, REQUEST_BYTES,
+             "trace from %zu to %zu function %s method %s products %zu seed %ju confidence %.17g",
+             window->from, window->to, stj_trace_function_text(s->function),
+             s->method ? s->method : "automatic", s->products, (uintmax_t)s->seed, s->confidence);
+}
+
+static enum stj_status put(struct stj_h5 *file, const struct stj_trace_result *r,
+                           const struct stj_result_window *window, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_h5_put_unsigned(file, "@from", window->from, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@to", window->to, err));
+    STJ_TRY(stj_h5_put_text(file, "@function", stj_trace_function_text(r->function), err));
+    STJ_TRY(stj_h5_put_text(file, "@method", r->method, err));
+    STJ_TRY(stj_h5_put_real(file, "@value", r->value, err));
+    STJ_TRY(stj_h5_put_real(file, "@error", r->error, err));
+    STJ_TRY(stj_h5_put_real(file, "@low", r->low, err));
+    STJ_TRY(stj_h5_put_real(file, "@high", r->high, err));
+    STJ_TRY(stj_h5_put_real(file, "@confidence", r->confidence, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@products", r->products, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@samples", r->samples, err));
+    STJ_TRY(stj_h5_put_real(file, "@jvp", r->counts.jvp, err));
+    STJ_TRY(stj_h5_put_real(file, "@vjp", r->counts.vjp, err));
+    STJ_TRY(stj_h5_put_real(file, "@replayed", r->counts.replayed, err));
+    STJ_TRY(stj_h5_put_real(file, "@seconds", r->seconds, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@seed", r->seed, err));
+out:
+    return st;
+}
+
+/* The method's own name, which outlives the result. */
+static enum stj_status get_method(struct stj_h5 *file, const char **method, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const char *name = NULL;
+    const char *doc = NULL;
+    char *text = NULL;
+    STJ_TRY(stj_h5_get_text(file, "@method", &text, err));
+    *method = strcmp(text, "exact") == 0 ? "exact" : NULL;
+    for (size_t i = 0; !*method && stj_trace_method(i, &name, &doc); i++)
+        if (strcmp(name, text) == 0)
+            *method = name;
+    if (!*method)
+        st = stj_h5_refuse(file, err, "its method \"%.40s\" is unknown", text);
+out:
+    free(text);
+    return st;
+}
+
+/* Everything but the counts, which say what this request cost: nothing. */
+static enum stj_status load(struct stj_h5 *file, struct stj_trace_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *function = NULL;
+    STJ_TRY(stj_h5_get_size(file, "@n_params", &r->n_params, err));
+    STJ_TRY(stj_h5_get_text(file, "@function", &function, err));
+    if (!stj_trace_function_parse(function, &r->function))
+        STJ_TRY(stj_h5_refuse(file, err, "its function \"%.40s\" is unknown", function));
+    STJ_TRY(get_method(file, &r->method, err));
+    STJ_TRY(stj_h5_get_real(file, "@value", &r->value, err));
+    STJ_TRY(stj_h5_get_real(file, "@error", &r->error, err));
+    STJ_TRY(stj_h5_get_real(file, "@low", &r->low, err));
+    STJ_TRY(stj_h5_get_real(file, "@high", &r->high, err));
+    STJ_TRY(stj_h5_get_real(file, "@confidence", &r->confidence, err));
+    STJ_TRY(stj_h5_get_size(file, "@products", &r->products, err));
+    STJ_TRY(stj_h5_get_size(file, "@samples", &r->samples, err));
+    STJ_TRY(stj_h5_get_real(file, "@seconds", &r->seconds, err));
+    STJ_TRY(stj_h5_get_unsigned(file, "@seed", &r->seed, err));
+out:
+    free(function);
+    return st;
+}
+
+static enum stj_status compute(struct stj_run *run, const struct stj_trace_settings *trace,
+                               const struct stj_result_window *window, const char *path,
+                               const struct stj_analysis_settings *settings,
+                               struct stj_trace_result *result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_result_op op = {0};
+    STJ_TRY(stj_result_op_open(run, window, path, settings->force, settings->memory_bytes, &op,
+                               err));
+    STJ_TRY(stj_trace_solve(op.op, trace, result, err));
+out:
+    stj_result_op_close(&op);
+    return st;
+}
+
+enum stj_status stj_analysis_trace(struct stj_run *run, const struct stj_trace_settings *trace,
+                                   const struct stj_analysis_settings *settings,
+                                   struct stj_trace_result *result, bool *stored,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    struct stj_result_window window;
+    struct stj_h5 *file = NULL;
+    char request[REQUEST_BYTES];
+    char name[NAME_BYTES];
+    char *path = NULL;
+    *stored = false;
+    *result = (struct stj_trace_result){0};
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_result_window(&info, settings, &window, err));
+    snprintf(name, sizeof name, "trace-%s", stj_trace_function_text(trace->function));
+    STJ_TRY(stj_result_path(&info, name, settings->tag, &path, err));
+    describe(trace, &window, request);
+    STJ_TRY(stj_result_open(path, &trace_format, &info, request, settings->force, &file, err));
+    if (file) {
+        STJ_TRY(load(file, result, err));
+        *stored = true;
+        goto out;
+    }
+    /* Begun before the work, so that a folder that cannot be written says so at once. */
+    STJ_TRY(stj_result_create(path, &trace_format, &info, request, &file, err));
+    STJ_TRY(compute(run, trace, &window, path, settings, result, err));
+    STJ_TRY(put(file, result, &window, err));
+    st = stj_h5_commit(file, err);
+    file = NULL;
+    STJ_TRY(st);
+    stj_result_op_forget(path);
+out:
+    stj_h5_close(file);
+    free(path);
+    return st;
+}
