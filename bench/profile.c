@@ -6,13 +6,14 @@
  */
 #include "profile.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/blas.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "net/network_internal.h"
 
 enum { MOST_THREADS = 64, MOST_NODES = 64, FORWARD = 0, BACKWARD = 1 };
@@ -42,7 +43,7 @@ static _Thread_local struct gemm_count gemm_so_far;
 
 static struct counters *mine(void)
 {
-    return &profile.counters[omp_get_thread_num()];
+    return &profile.counters[stj_thread_number()];
 }
 
 static void add_gemm(struct gemm_count *to, struct gemm_count since)
@@ -63,11 +64,11 @@ void __wrap_stj_gemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, s
                      size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb,
                      real beta, real *c, size_t ldc)
 {
-    const double begin = profile.run ? omp_get_wtime() : 0;
+    const double begin = profile.run ? stj_clock() : 0;
     __real_stj_gemm(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     if (!profile.run)
         return;
-    gemm_so_far.seconds += omp_get_wtime() - begin;
+    gemm_so_far.seconds += stj_clock() - begin;
     gemm_so_far.flops += 2 * (double)m * (double)n * (double)k;
 }
 
@@ -76,10 +77,10 @@ static enum stj_status timed_linearize(const void *self, size_t step, struct stj
                                        const real *theta, real *lin, double *loss, real *g,
                                        real *scratch, struct stj_error *err)
 {
-    const double begin = omp_get_wtime();
+    const double begin = stj_clock();
     enum stj_status st =
         profile.problem->linearize(self, step, slice, theta, lin, loss, g, scratch, err);
-    mine()->linearize += omp_get_wtime() - begin;
+    mine()->linearize += stj_clock() - begin;
     return st;
 }
 
@@ -88,10 +89,10 @@ static enum stj_status timed_hvp(const void *self, size_t step, struct stj_slice
                                  real *y, real *scratch, struct stj_error *err)
 {
     const struct gemm_count since = gemm_so_far;
-    const double begin = omp_get_wtime();
+    const double begin = stj_clock();
     enum stj_status st =
         profile.problem->hvp(self, step, slice, theta, lin, nvec, x, y, scratch, err);
-    mine()->product += omp_get_wtime() - begin;
+    mine()->product += stj_clock() - begin;
     add_gemm(&mine()->gemm, since);
     return st;
 }
@@ -102,17 +103,17 @@ static struct stj_problem_ops timed_problem;
 static void timed_tangent(const void *config, const struct stj_step *at,
                           const struct stj_update_tile *tile)
 {
-    const double begin = omp_get_wtime();
+    const double begin = stj_clock();
     profile.optimizer->tangent(config, at, tile);
-    mine()->update += omp_get_wtime() - begin;
+    mine()->update += stj_clock() - begin;
 }
 
 static void timed_adjoint(const void *config, const struct stj_step *at,
                           const struct stj_update_tile *tile)
 {
-    const double begin = omp_get_wtime();
+    const double begin = stj_clock();
     profile.optimizer->adjoint(config, at, tile);
-    mine()->update += omp_get_wtime() - begin;
+    mine()->update += stj_clock() - begin;
 }
 
 static struct stj_optimizer_ops timed_optimizer;
@@ -148,9 +149,9 @@ static void timed_forward_tangent(const struct stj_layer *layer, size_t nvec, re
     const struct stj_layer *as = real_layer(layer);
     const size_t i = node_of(layer);
     const struct gemm_count since = gemm_so_far;
-    const double begin = omp_get_wtime();
+    const double begin = stj_clock();
     as->ops->forward_tangent(as, nvec, y_dot, at, x_dot, x2_dot, theta_dot, scratch);
-    mine()->node[i][FORWARD] += omp_get_wtime() - begin;
+    mine()->node[i][FORWARD] += stj_clock() - begin;
     add_gemm(&mine()->node_gemm[i], since);
 }
 
@@ -171,10 +172,10 @@ static void timed_backward_tangent(const struct stj_layer *layer, size_t nvec, c
     const struct stj_layer *as = real_layer(layer);
     const size_t i = node_of(layer);
     const struct gemm_count since = gemm_so_far;
-    const double begin = omp_get_wtime();
+    const double begin = stj_clock();
     as->ops->backward_tangent(as, nvec, beta, x_bar_dot, x2_bar_dot, theta_bar_dot, at, x_dot,
                               x2_dot, theta_dot, y_bar_dot, scratch);
-    mine()->node[i][BACKWARD] += omp_get_wtime() - begin;
+    mine()->node[i][BACKWARD] += stj_clock() - begin;
     add_gemm(&mine()->node_gemm[i], since);
 }
 
@@ -191,8 +192,8 @@ enum stj_status profile_attach(struct small_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_network *net = run->net;
-    STJ_CHECK(err, omp_get_max_threads() <= MOST_THREADS, STJ_EUNSUPPORTED,
-              "a profile of %d threads: it has room for %d", omp_get_max_threads(), MOST_THREADS);
+    STJ_CHECK(err, stj_threads() <= MOST_THREADS, STJ_EUNSUPPORTED,
+              "a profile of %zu threads: it has room for %d", stj_threads(), MOST_THREADS);
     STJ_CHECK(err, net->n_nodes <= MOST_NODES, STJ_EUNSUPPORTED,
               "a profile of %zu nodes: it has room for %d", net->n_nodes, MOST_NODES);
     STJ_TRY(stj_new(&profile.layer, net->n_nodes, sizeof *profile.layer, err));

@@ -136,8 +136,9 @@ static double spread(size_t i, size_t n)
 
 static double few_outside(size_t i, size_t n)
 {
-    return i < 3 ? 2.4 + 0.3 * (double)i : i < 10 ? 0.07 * (double)(i - 3)
-                                                 : 1 + 0.1 * (share(i, n) - 0.5);
+    return i < 3    ? 2.4 + 0.3 * (double)i
+           : i < 10 ? 0.07 * (double)(i - 3)
+                    : 1 + 0.1 * (share(i, n) - 0.5);
 }
 
 static double unresolved(size_t i, size_t n)

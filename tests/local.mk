@@ -55,6 +55,7 @@ libtestkit_la_SOURCES += %reldir%/temp_files.h
 test_scripts =
 test_scripts += %reldir%/bad-input.sh
 test_scripts += %reldir%/cli-basic.sh
+test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/headers.sh
 test_scripts += %reldir%/includes.sh

@@ -11,7 +11,7 @@ struct small_spec {
     const char *network;   /* the text of a `network:` group */
     const char *optimizer; /* "{type: sgd, momentum: 0.9}" */
     const char *schedule;  /* "{schedule: cosine, peak: 0.1}" */
-    double clip_norm; /* 0: gradients are not clipped */
+    double clip_norm;      /* 0: gradients are not clipped */
     size_t rows, batch, steps;
     uint64_t seed; /* of the data and the initial parameters */
 };

@@ -84,9 +84,11 @@ START_TEST(gauss_rules_have_the_moments)
                 want += mass[i] * pow(sigma[i], 2 * (double)j);
             for (size_t i = 0; i < steps; i++)
                 got += weight[i] * pow(node[i], 2 * (double)j);
-            const double bound = 3 * 12 * (double)(m + n) * DBL_EPSILON * pow(sigma[0], 2 * (double)j);
-            ck_assert_msg(fabs(got - want) <= bound, "%zux%zu, %zu steps: moment %zu: %.17g for %.17g",
-                          m, n, steps, j, got, want);
+            const double bound =
+                3 * 12 * (double)(m + n) * DBL_EPSILON * pow(sigma[0], 2 * (double)j);
+            ck_assert_msg(fabs(got - want) <= bound,
+                          "%zux%zu, %zu steps: moment %zu: %.17g for %.17g", m, n, steps, j, got,
+                          want);
         }
     }
     stj_density_result_destroy(r);
@@ -122,9 +124,10 @@ START_TEST(bounds_hold_the_mass)
             double low = NAN;
             double high = NAN;
             EXPECT_OK(stj_mass_bounds(r->probe, steps, edge, &low, &high, &err), err);
-            ck_assert_msg(low <= want + 1e-10 && high >= want - 1e-10 && high - low <= width + 1e-10,
-                          "%zux%zu: edge %g, %zu steps: %.12g not in %.12g .. %.12g (width before %g)",
-                          m, n, edge, steps, want, low, high, width);
+            ck_assert_msg(
+                low <= want + 1e-10 && high >= want - 1e-10 && high - low <= width + 1e-10,
+                "%zux%zu: edge %g, %zu steps: %.12g not in %.12g .. %.12g (width before %g)", m, n,
+                edge, steps, want, low, high, width);
             width = high - low;
         }
         ck_assert_msg(width <= 1e-10, "edge %g: %g left when the space is exhausted", edge, width);
@@ -150,11 +153,11 @@ static bool holds(double low, double high, double x)
 static void tally_count(const struct stj_density_count *c, double truth, struct tally *t,
                         const char *name, uint64_t seed)
 {
-    ck_assert_msg(isfinite(c->estimate) && isfinite(c->low) && isfinite(c->high)
-                      && isfinite(c->enclosure_low) && isfinite(c->enclosure_high),
+    ck_assert_msg(isfinite(c->estimate) && isfinite(c->low) && isfinite(c->high) &&
+                      isfinite(c->enclosure_low) && isfinite(c->enclosure_high),
                   "%s, seed %zu: not finite", name, (size_t)seed);
-    ck_assert_msg(c->low <= c->estimate && c->estimate <= c->high
-                      && c->enclosure_low <= c->estimate && c->estimate <= c->enclosure_high,
+    ck_assert_msg(c->low <= c->estimate && c->estimate <= c->high &&
+                      c->enclosure_low <= c->estimate && c->estimate <= c->enclosure_high,
                   "%s, seed %zu: %g outside its own intervals", name, (size_t)seed, c->estimate);
     t->covered += holds(c->low, c->high, truth);
     t->enclosed += holds(c->enclosure_low, c->enclosure_high, truth);
@@ -196,10 +199,10 @@ START_TEST(intervals_are_calibrated)
                (double)t->enclosed / (double)seeds, t->half / (double)seeds,
                t->sampling / (double)seeds, t->worst);
         ck_assert_msg(t->covered >= least_successes(seeds, 0.90),
-                      "%s: %s covered by %zu of %zu intervals", spectrum->name, region[i], t->covered,
-                      seeds);
-        ck_assert_msg(t->enclosed >= least_successes(seeds, 0.999),
-                      "%s: %s enclosed by %zu of %zu", spectrum->name, region[i], t->enclosed, seeds);
+                      "%s: %s covered by %zu of %zu intervals", spectrum->name, region[i],
+                      t->covered, seeds);
+        ck_assert_msg(t->enclosed >= least_successes(seeds, 0.999), "%s: %s enclosed by %zu of %zu",
+                      spectrum->name, region[i], t->enclosed, seeds);
     }
     stj_op_destroy(op);
     free(sigma);
@@ -257,7 +260,8 @@ START_TEST(invariant_subspaces_are_exact_and_cheap)
 END_TEST
 
 /* Triplets of a known matrix, as a solver would hand them over; `skip` of them is left out. */
-static struct stj_pairs known_pairs(struct known_matrix *k, const double *sigma, size_t n, size_t skip)
+static struct stj_pairs known_pairs(struct known_matrix *k, const double *sigma, size_t n,
+                                    size_t skip)
 {
     struct stj_pairs p = {.n_rows = k->m, .n_cols = k->n};
     p.sigma = calloc(n, sizeof *p.sigma);
@@ -286,8 +290,9 @@ static void pairs_free(struct stj_pairs *p)
 /* 100 values: 12 chaotic, from 9.0 down to 3.5, then a bulk, then some stable ones. */
 static double with_outliers(size_t i)
 {
-    return i < 12 ? 9 - 0.5 * (double)i : i < 80 ? 1 + 0.001 * ((double)i - 46)
-                                                : 0.5 - 0.02 * (double)(i - 80);
+    return i < 12   ? 9 - 0.5 * (double)i
+           : i < 80 ? 1 + 0.001 * ((double)i - 46)
+                    : 0.5 - 0.02 * (double)(i - 80);
 }
 
 START_TEST(deflated_triplets_are_counted_exactly)
@@ -318,7 +323,8 @@ START_TEST(deflated_triplets_are_counted_exactly)
     pairs_free(&known); /* one of them overlooked: found out */
     known = known_pairs(k, sigma, 12, 5);
     r = solve(op, &s);
-    ck_assert_msg(r->missed_above.low >= 1 && holds(r->regions.chaotic.low, r->regions.chaotic.high, 12),
+    ck_assert_msg(r->missed_above.low >= 1 &&
+                      holds(r->regions.chaotic.low, r->regions.chaotic.high, 12),
                   "missed %g, at least %g", r->missed_above.estimate, r->missed_above.low);
     stj_density_result_destroy(r);
 
@@ -421,7 +427,8 @@ START_TEST(an_interrupt_is_a_result)
     stj_density_result_destroy(r);
     left = 0;
     r = NULL;
-    EXPECT_FAIL(stj_density_solve(op, &s, &r, &err), STJ_EINTERRUPTED, "before the first step", err);
+    EXPECT_FAIL(stj_density_solve(op, &s, &r, &err), STJ_EINTERRUPTED, "before the first step",
+                err);
     ck_assert_ptr_null(r);
     stj_op_destroy(op);
 }
@@ -436,7 +443,8 @@ START_TEST(a_tolerance_is_reached)
     struct stj_density_settings s = settings(2, 10, 4);
     s.tolerance = 0.04;
     struct stj_density_result *r = solve(op, &s);
-    const struct stj_density_count *c[] = {&r->regions.chaotic, &r->regions.bulk, &r->regions.stable};
+    const struct stj_density_count *c[] = {&r->regions.chaotic, &r->regions.bulk,
+                                           &r->regions.stable};
     ck_assert(r->stop == STJ_STOP_CONVERGED || r->stop == STJ_STOP_INVARIANT_SUBSPACE);
     for (size_t i = 0; i < 3; i++)
         ck_assert_msg(c[i]->high - c[i]->low <= 0.04 * 300, "width %g", c[i]->high - c[i]->low);
@@ -586,8 +594,8 @@ START_TEST(other_questions_cost_no_products)
         double truth = 0;
         for (size_t j = 0; j < 300; j++)
             truth += sigma[j] > edge[i] && sigma[j] <= edge[i + 1];
-        ck_assert_msg(holds(bin[i].low, bin[i].high, truth), "bin %zu: %g not in %g .. %g", i, truth,
-                      bin[i].low, bin[i].high);
+        ck_assert_msg(holds(bin[i].low, bin[i].high, truth), "bin %zu: %g not in %g .. %g", i,
+                      truth, bin[i].low, bin[i].high);
         sum += bin[i].estimate;
     }
     ck_assert_double_eq_tol(sum, 300, 1e-9);
@@ -657,8 +665,9 @@ START_TEST(gaps_are_found)
     struct stj_error err = STJ_ERROR_INIT;
     double sigma[400];
     for (size_t i = 0; i < 400; i++) /* a bulk of half width 0.05, then nothing up to 0.4 */
-        sigma[i] = i < 250 ? 1 + 0.0004 * ((double)i - 125) : i < 330 ? 1.4 + 0.02 * (double)(i - 250)
-                                                            : 0.6 * (double)(i - 330) / 70;
+        sigma[i] = i < 250   ? 1 + 0.0004 * ((double)i - 125)
+                   : i < 330 ? 1.4 + 0.02 * (double)(i - 250)
+                             : 0.6 * (double)(i - 330) / 70;
     struct stj_op *op = diagonal_op(400, sigma);
     const struct stj_density_settings s = settings(8, 80, 2);
     struct stj_density_result *r = solve(op, &s);
@@ -692,8 +701,8 @@ START_TEST(the_beta_law_is_inverted)
             const double here = stj_beta_cdf(x, a, b);
             const double there = stj_beta_cdf(x, a, b + 2); /* from the other side of the limit */
             const double slope = x > 0 && x < 1 ? fabs(here - stj_beta_cdf(x, a, b - 2)) : 0;
-            ck_assert_msg(fabs(there - here) <= 1e-5 + 2 * slope, "a %g b %g x %g: %.12g and %.12g", a,
-                          b, x, here, there);
+            ck_assert_msg(fabs(there - here) <= 1e-5 + 2 * slope, "a %g b %g x %g: %.12g and %.12g",
+                          a, b, x, here, there);
         }
     }
     for (size_t n = 1; n < 100; n += 7) {

@@ -102,8 +102,9 @@ START_TEST(intervals_are_calibrated)
                (double)covered / (double)seeds);
         ck_assert_msg(covered >= least_successes(seeds, 0.90), "%s %s: %zu of %zu covered", method,
                       stj_trace_function_text(f), covered, seeds);
-        ck_assert_msg(fabs(mean) <= 4 * sqrt(square / (double)seeds), "%s %s: bias %g, deviation %g",
-                      method, stj_trace_function_text(f), mean, sqrt(square));
+        ck_assert_msg(fabs(mean) <= 4 * sqrt(square / (double)seeds),
+                      "%s %s: bias %g, deviation %g", method, stj_trace_function_text(f), mean,
+                      sqrt(square));
     }
     stj_op_destroy(op);
     known_matrix_free(k);
@@ -140,8 +141,8 @@ START_TEST(identity_and_zero_have_no_variance)
                 const struct stj_trace_result r = solve(op, methods[m], f, 20, 7);
                 const double want = (f == STJ_TRACE_DEVIATION) != one ? 200 : 0;
                 ck_assert_msg(fabs(r.value - want) <= 1e-9 && r.error <= 1e-9 && isfinite(r.low),
-                              "%s %s of %d: %.17g +- %g", methods[m], stj_trace_function_text(f), one,
-                              r.value, r.error);
+                              "%s %s of %d: %.17g +- %g", methods[m], stj_trace_function_text(f),
+                              one, r.value, r.error);
             }
         stj_op_destroy(op);
     }
@@ -183,8 +184,8 @@ START_TEST(costs_are_what_they_should_be)
     const double want = truth(k, STJ_TRACE_FROBENIUS);
     for (size_t m = 0; m < N_METHODS; m++) {
         const struct stj_trace_result r = solve(op, methods[m], STJ_TRACE_FROBENIUS, 36, 3);
-        ck_assert_msg(fabs(r.value - want) <= 5 * r.error, "%s: %g +- %g for %g", methods[m], r.value,
-                      r.error, want);
+        ck_assert_msg(fabs(r.value - want) <= 5 * r.error, "%s: %g +- %g for %g", methods[m],
+                      r.value, r.error, want);
         ck_assert_double_eq(r.counts.jvp, 36);
         ck_assert_double_eq(r.counts.vjp, strcmp(methods[m], "hutchinson") == 0 ? 0 : 36);
     }

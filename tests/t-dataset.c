@@ -246,11 +246,12 @@ START_TEST(tokens_have_a_label_each_and_stay_in_the_vocabulary)
                 "token id 299 at row 1, position 2 is outside the vocabulary of 299", err);
     stj_dataset_destroy(ds);
     EXPECT_OK(create("{file: tokens.csv, labels: next.csv, scale: 0.5}", &ds, &err), err);
-    EXPECT_FAIL(stj_dataset_check_ids(ds, 300, &err), STJ_EFORMAT,
-                "input 3.5 at row 0, position 0", err);
+    EXPECT_FAIL(stj_dataset_check_ids(ds, 300, &err), STJ_EFORMAT, "input 3.5 at row 0, position 0",
+                err);
     stj_dataset_destroy(ds);
     const double minus = -1;
-    EXPECT_OK(stj_dataset_from_arrays(1, 1, &minus, 1, (const size_t[]){0}, 0, NULL, &ds, &err), err);
+    EXPECT_OK(stj_dataset_from_arrays(1, 1, &minus, 1, (const size_t[]){0}, 0, NULL, &ds, &err),
+              err);
     EXPECT_FAIL(stj_dataset_check_ids(ds, 300, &err), STJ_EFORMAT, "input -1 at row 0", err);
     stj_dataset_destroy(ds);
 }
@@ -282,8 +283,8 @@ START_TEST(datasets_are_made_of_arrays)
     EXPECT_FAIL(stj_dataset_from_arrays(0, 3, inputs, 1, labels, 0, NULL, &ds, &err), STJ_EINVAL,
                 "empty", err);
     inputs[4] = NAN;
-    EXPECT_FAIL(stj_dataset_from_arrays(2, 3, inputs, 1, labels, 0, NULL, &ds, &err), STJ_ENONFINITE,
-                "input of row 1", err);
+    EXPECT_FAIL(stj_dataset_from_arrays(2, 3, inputs, 1, labels, 0, NULL, &ds, &err),
+                STJ_ENONFINITE, "input of row 1", err);
 }
 END_TEST
 

@@ -490,7 +490,8 @@ START_TEST(svd_is_stored)
                 err);
     stj_svd_result_destroy(a);
     stj_run_destroy(run);
-    ck_assert_uint_eq(scratch_count("R"), 6); /* config, trajectory, and two results with their journals */
+    ck_assert_uint_eq(scratch_count("R"),
+                      6); /* config, trajectory, and two results with their journals */
 }
 END_TEST
 

@@ -43,9 +43,10 @@ struct stj_density_settings {
     size_t memory_bytes; /* for the bases; 0: a quarter of what is free */
     double tolerance;    /* 0: none; else steps and probes are added until the widest of the three
                                 intervals high - low is at most tolerance x N, or a budget is spent */
-    double max_applications;       /* budget of products with A and A'; 0: none */
-    double max_seconds;            /* 0: none */
-    const struct stj_pairs *known[2]; /* sets of singular triplets (the largest, the smallest) to take out
+    double max_applications; /* budget of products with A and A'; 0: none */
+    double max_seconds;      /* 0: none */
+    const struct stj_pairs
+        *known[2]; /* sets of singular triplets (the largest, the smallest) to take out
                                          of the probes and count exactly, but for those with a residual
                                          above 1e-3 and those that are in the first set too; NULL: none */
     struct stj_progress progress;
@@ -143,7 +144,7 @@ struct stj_measured {
     double value, error;
 };
 
-/* Functionals of the spectrum.  Values at or below the floor have no logarithm worth the name: they are
+/* Functionals of the spectrum.  Logarithms of values below the floor are not resolved: these values are
  * counted, and left out of the sums of logarithms. */
 struct stj_density_functionals {
     double floor;
@@ -156,7 +157,8 @@ struct stj_density_functionals {
         effective_rank; /* exp of the entropy of sigma / sum sigma (Roy, Vetterli) */
     struct stj_measured frobenius_squared; /* sum sigma^2 */
 };
-/* n_steps: training steps of the operator, for lyapunov; floor 0: the result's. */
+/* n_steps: training steps of the operator, for lyapunov; floor 0: what the quadrature resolves, between its
+ * two smallest nodes. */
 enum stj_status stj_density_functionals(const struct stj_density_result *result, double n_steps,
                                         double floor, struct stj_density_functionals *functionals,
                                         struct stj_error *err);

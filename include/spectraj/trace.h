@@ -25,9 +25,9 @@ bool stj_trace_function_parse(const char *text, enum stj_trace_function *functio
 
 struct stj_trace_settings {
     enum stj_trace_function function;
-    const char *method;  /* name of a method, NULL: xtrace */
-    size_t products;     /* with the matrix whose trace is wanted: A itself, or A'A, or (A-I)'(A-I) */
-    double confidence;   /* of low .. high */
+    const char *method; /* name of a method, NULL: xtrace */
+    size_t products;   /* with the matrix whose trace is wanted: A itself, or A'A, or (A-I)'(A-I) */
+    double confidence; /* of low .. high */
     uint64_t seed;
     struct stj_progress progress;
 };
@@ -38,14 +38,15 @@ struct stj_trace_settings stj_trace_settings_default(void);
 struct stj_trace_result {
     size_t n_params;
     enum stj_trace_function function;
-    const char *method;  /* "exact" where the products suffice for every unit vector */
+    const char *method; /* "exact" where the products suffice for every unit vector */
     double value;
-    double error;        /* standard error, estimated from the samples; 0: exact */
-    double low, high;    /* Student interval */
+    double error;     /* standard error, estimated from the samples; 0: exact */
+    double low, high; /* Student interval */
     double confidence;
-    size_t products;     /* used: what the method can divide up evenly */
-    size_t samples;      /* numbers that the error is estimated from */
-    struct stj_op_counts counts; /* everything this cost; Hutchinson's |A x|^2 needs no products with A' */
+    size_t products; /* used: what the method can divide up evenly */
+    size_t samples;  /* numbers that the error is estimated from */
+    struct stj_op_counts
+        counts; /* everything this cost; Hutchinson's |A x|^2 needs no products with A' */
     double seconds;
     uint64_t seed;
 };

@@ -319,8 +319,7 @@ out:
 }
 
 /* The plug-in's own check, its sentence put where the config says it. */
-static enum stj_status check_values(const struct stj_place *place,
-                                    const struct stj_yaml_node *node,
+static enum stj_status check_values(const struct stj_place *place, const struct stj_yaml_node *node,
                                     const struct stj_plugin *plugin, struct stj_error *err)
 {
     struct stj_error mine = STJ_ERROR_INIT;

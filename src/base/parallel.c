@@ -53,7 +53,7 @@ void stj_reduce(size_t n, size_t n_parts, const double *part, size_t ld_part, do
 {
     if (n_parts == 0)
         memset(y, 0, n * sizeof *y);
-    else
+    else if (y != part)
         memmove(y, part, n * sizeof *y);
     for (size_t p = 1; p < n_parts; p++)
         for (size_t i = 0; i < n; i++)

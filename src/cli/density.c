@@ -8,7 +8,8 @@
 
 struct density_options {
     size_t probes, steps, curve;
-    bool probes_given, steps_given, epsilon_given; /* not first: offset 0 means that nothing is noted */
+    bool probes_given, steps_given,
+        epsilon_given; /* not first: offset 0 means that nothing is noted */
     double epsilon, confidence, tolerance, max_applications, max_seconds;
     const char *edges;
     int reorthogonalize; /* index into the choices, which are in the order of the enum */
@@ -81,8 +82,8 @@ static enum stj_status make_curve(const struct stj_density_result *r, size_t n, 
     if (!epsilon || !a->curve)
         st = stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__, "out of memory");
     for (size_t i = 0; st == STJ_OK && i < n; i++)
-        epsilon[i] = least_epsilon
-                     * pow(most_epsilon / least_epsilon, n > 1 ? (double)i / (double)(n - 1) : 1);
+        epsilon[i] = least_epsilon *
+                     pow(most_epsilon / least_epsilon, n > 1 ? (double)i / (double)(n - 1) : 1);
     if (st == STJ_OK)
         st = stj_density_curve(r, n, epsilon, 0, a->curve, err);
     free(epsilon);
@@ -253,7 +254,8 @@ const struct command command_density = {
     .max_positional = 1,
     .description =
         "Count the singular values of J = d theta_n / d theta_0 above, around and below 1 without\n"
-        "finding any, by stochastic Lanczos quadrature, and keep the quadrature in RUN/density.h5.\n"
+        "finding any, by stochastic Lanczos quadrature, and keep the quadrature in "
+        "RUN/density.h5.\n"
         "Each count has an interval that contains the true one as often as --confidence says, and\n"
         "an enclosure that nearly always does.  Other values of --epsilon, --confidence, --edges\n"
         "and --curve are answered from what is stored.  Running out of a budget is not an error:\n"

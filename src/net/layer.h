@@ -49,9 +49,9 @@ const char *stj_shape_text(const struct stj_shape *shape, char *text);
 
 /* One parameter tensor of a layer. */
 struct stj_tensor {
-    const char *name;   /* "kernel", "bias" */
+    const char *name; /* "kernel", "bias" */
     size_t rows, cols;
-    size_t offset;      /* within the layer's parameters */
+    size_t offset; /* within the layer's parameters */
     size_t fan_in, fan_out;
     const struct stj_plugin *init; /* initialiser; borrowed from the layer's config */
 };
@@ -61,31 +61,31 @@ struct stj_layer_ops;
 /* One layer of one network: filled by its `setup`. */
 struct stj_layer {
     const struct stj_layer_ops *ops;
-    const void *config;      /* parsed options; borrowed from the network's specification */
-    const char *label;       /* its name in messages: the config's `name`, else "dense0" */
+    const void *config; /* parsed options; borrowed from the network's specification */
+    const char *label;  /* its name in messages: the config's `name`, else "dense0" */
     size_t n_inputs;
     struct stj_shape in, out;
     size_t n_tensors;
     struct stj_tensor tensor[STJ_MAX_TENSORS];
-    size_t n_params;         /* sum over tensors */
-    size_t n_saved;          /* reals per sample that forward leaves for the other three */
-    size_t n_ids;            /* the input is numbers of a vocabulary of this size; 0: real values */
-    uint64_t seed;           /* for masks: drawn from (seed, step) only; before setup: the number
+    size_t n_params; /* sum over tensors */
+    size_t n_saved;  /* reals per sample that forward leaves for the other three */
+    size_t n_ids;    /* the input is numbers of a vocabulary of this size; 0: real values */
+    uint64_t seed;   /* for masks: drawn from (seed, step) only; before setup: the number
                                 of the node, so that equal layers differ */
 };
 
 /* What every direction may see of the primal pass, for the rows of one slice of the batch. */
 struct stj_layer_values {
-    size_t batch;        /* samples in the slice */
-    size_t first;        /* number of the slice's first sample within the batch */
-    size_t step;         /* training step */
-    bool evaluate;       /* not training: nothing is dropped */
-    const real *theta;   /* [n_params] */
-    const real *x;       /* [batch][in] */
-    const real *x2;      /* second input of a layer that has two, else NULL */
-    const real *y;       /* [batch][out] */
-    const real *y_bar;   /* [batch][out]; not yet known in the two forward directions: NULL */
-    real *saved;         /* [batch][n_saved]; written by forward, read by the others */
+    size_t batch;      /* samples in the slice */
+    size_t first;      /* number of the slice's first sample within the batch */
+    size_t step;       /* training step */
+    bool evaluate;     /* not training: nothing is dropped */
+    const real *theta; /* [n_params] */
+    const real *x;     /* [batch][in] */
+    const real *x2;    /* second input of a layer that has two, else NULL */
+    const real *y;     /* [batch][out] */
+    const real *y_bar; /* [batch][out]; not yet known in the two forward directions: NULL */
+    real *saved;       /* [batch][n_saved]; written by forward, read by the others */
 };
 
 struct stj_layer_ops {

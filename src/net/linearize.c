@@ -86,10 +86,8 @@ void stj_network_linearize(const struct stj_network *net, const struct stj_batch
     const void *config = net->config->loss.config;
     forward(net, b, theta, lin, scratch);
     const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
-    real *saved = lin + net->loss_saved * b->whole +
-                  b->first * (net->n_linear - net->loss_saved);
-    double value =
-        net->loss->value(config, &net->output, b->batch, weight, out.y, &targets, saved);
+    real *saved = lin + net->loss_saved * b->whole + b->first * (net->n_linear - net->loss_saved);
+    double value = net->loss->value(config, &net->output, b->batch, weight, out.y, &targets, saved);
     if (loss)
         *loss = value + stj_penalty_value(net, b, theta);
     net->loss->backward(config, &net->output, b->batch, weight, (real *)out.y_bar, out.y, &targets,
@@ -108,8 +106,7 @@ void stj_network_evaluate(const struct stj_network *net, const struct stj_batch 
     const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
     memcpy(z, out.y, b->batch * last->n_out * sizeof *z);
     if (loss)
-        *loss = net->loss->value(net->config->loss.config, &net->output, b->batch,
-                                 1 / (real)b->whole, out.y, &targets,
-                                 lin + net->loss_saved * b->whole +
-                                     b->first * (net->n_linear - net->loss_saved));
+        *loss = net->loss->value(
+            net->config->loss.config, &net->output, b->batch, 1 / (real)b->whole, out.y, &targets,
+            lin + net->loss_saved * b->whole + b->first * (net->n_linear - net->loss_saved));
 }

@@ -17,7 +17,7 @@
 
 /* As parsed from the config's `network:` group. */
 struct stj_network_config {
-    struct stj_sizes input;      /* shape of one sample */
+    struct stj_sizes input; /* shape of one sample */
     struct stj_plugins layers;
     struct stj_plugin loss;
     double l2; /* lambda of the penalty lambda/2 |theta|^2 */
@@ -38,7 +38,8 @@ const struct stj_shape *stj_network_input(const struct stj_network *net);
 const struct stj_shape *stj_network_output(const struct stj_network *net);
 const struct stj_loss_ops *stj_network_loss(const struct stj_network *net);
 bool stj_network_couples_samples(const struct stj_network *net);
-size_t stj_network_n_ids(const struct stj_network *net); /* inputs are whole numbers below it; or 0 */
+size_t stj_network_n_ids(
+    const struct stj_network *net); /* inputs are whole numbers below it; or 0 */
 /* Positions of a sample in the layer that has the most arithmetic: rows of its products. */
 size_t stj_network_positions(const struct stj_network *net);
 size_t stj_network_n_layers(const struct stj_network *net);
@@ -51,12 +52,12 @@ enum stj_status stj_network_initialize(const struct stj_network *net, uint64_t s
 
 /* One batch, or a slice of it: samples first .. first + batch - 1 of a batch of `whole`. */
 struct stj_batch {
-    size_t whole;                /* samples of the batch: the loss is the mean over them */
-    size_t first, batch;         /* the slice */
-    size_t step;                 /* training step, for dropout masks */
-    bool evaluate;               /* not training: nothing is dropped */
-    const real *x;               /* [whole][in]: the whole batch's inputs */
-    struct stj_targets targets;  /* row[whole]; not read by products */
+    size_t whole;               /* samples of the batch: the loss is the mean over them */
+    size_t first, batch;        /* the slice */
+    size_t step;                /* training step, for dropout masks */
+    bool evaluate;              /* not training: nothing is dropped */
+    const real *x;              /* [whole][in]: the whole batch's inputs */
+    struct stj_targets targets; /* row[whole]; not read by products */
 };
 
 /* Reals of a linearisation for batches of up to `whole` samples. */

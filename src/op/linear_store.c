@@ -27,10 +27,10 @@ struct stj_linear_store {
     size_t n_params, n_linear;
     size_t n_vectors; /* n_coef, and one more with clipping: the gradient's direction */
     size_t n_slices;  /* most of any step */
-    real *lin;       /* [kept + chunk][n_linear] */
-    real *coef;      /* [kept + chunk][n_vectors][n_params] */
-    double *clip;    /* [kept + chunk]: factors of clipped gradients */
-    bool *ready;     /* [kept]: the slot holds its step */
+    real *lin;        /* [kept + chunk][n_linear] */
+    real *coef;       /* [kept + chunk][n_vectors][n_params] */
+    double *clip;     /* [kept + chunk]: factors of clipped gradients */
+    bool *ready;      /* [kept]: the slot holds its step */
     size_t n_scratch;
     real *scratch; /* [chunk * n_slices][n_scratch] */
     real *g;       /* [chunk * n_slices][n_params], where coefficients need gradients */

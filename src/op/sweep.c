@@ -28,6 +28,7 @@ enum {
     TILE_BYTES = 1 << 20, /* of a tile with its slots and one share: about a core's L2 */
     TILE_LEAST = 8,
     TILE_MOST = 32,
+    TILE_LARGE = 4,
     PART_SIZE = 4096 /* least number of parameters in a part of an update */
 };
 
@@ -83,13 +84,17 @@ out:
     return st;
 }
 
+/* Vectors of a tile: wished for, or as many as stay in a core's cache, or few where none would. */
 static size_t choose_tile(const struct stj_sweep *sweep, size_t wish)
 {
     const size_t bytes =
         sweep->problem->layout->n_params * (2 + sweep->optimizer->n_slots) * sizeof(real);
-    size_t tile = TILE_BYTES / bytes;
-    tile = tile < TILE_LEAST ? TILE_LEAST : tile > TILE_MOST ? TILE_MOST : tile;
-    return wish ? (wish < TILE_MOST ? wish : TILE_MOST) : tile;
+    const size_t fits = TILE_BYTES / bytes;
+    if (wish)
+        return wish < TILE_MOST ? wish : TILE_MOST;
+    if (stj_problem_is_large(sweep->problem))
+        return TILE_LARGE;
+    return fits < TILE_LEAST ? TILE_LEAST : fits > TILE_MOST ? TILE_MOST : fits;
 }
 
 enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,

@@ -194,8 +194,7 @@ void stj_result_op_forget(const char *path)
     free(log_path);
 }
 
-enum stj_status stj_result_get_stop(struct stj_h5 *file, enum stj_stop *stop,
-                                    struct stj_error *err)
+enum stj_status stj_result_get_stop(struct stj_h5 *file, enum stj_stop *stop, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char *text = NULL;

@@ -23,13 +23,13 @@ enum { REQUEST_BYTES = 512 };
 static void describe(const struct stj_density_settings *s, bool deflate,
                      const struct stj_result_window *window, char request[REQUEST_BYTES])
 {
-    const int n =
-        snprintf(request, REQUEST_BYTES,
-                 "density from %zu to %zu probes %zu steps %zu seed %ju reorthogonalize %s deflate %s "
-                 "max_applications %.17g max_seconds %.17g",
-                 window->from, window->to, s->probes, s->steps, (uintmax_t)s->seed,
-                 stj_reorthogonalize_text(s->reorthogonalize), deflate ? "yes" : "no",
-                 s->max_applications, s->max_seconds);
+    const int n = snprintf(
+        request, REQUEST_BYTES,
+        "density from %zu to %zu probes %zu steps %zu seed %ju reorthogonalize %s deflate %s "
+        "max_applications %.17g max_seconds %.17g",
+        window->from, window->to, s->probes, s->steps, (uintmax_t)s->seed,
+        stj_reorthogonalize_text(s->reorthogonalize), deflate ? "yes" : "no", s->max_applications,
+        s->max_seconds);
     if (s->tolerance > 0)
         snprintf(request + n, REQUEST_BYTES - (size_t)n,
                  " tolerance %.17g epsilon %.17g confidence %.17g", s->tolerance, s->epsilon,

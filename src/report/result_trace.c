@@ -96,8 +96,8 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
 {
     enum stj_status st = STJ_OK;
     struct stj_result_op op = {0};
-    STJ_TRY(stj_result_op_open(run, window, path, settings->force, settings->memory_bytes, &op,
-                               err));
+    STJ_TRY(
+        stj_result_op_open(run, window, path, settings->force, settings->memory_bytes, &op, err));
     STJ_TRY(stj_trace_solve(op.op, trace, result, err));
 out:
     stj_result_op_close(&op);

@@ -155,10 +155,11 @@ static void print_count(FILE *out, const char *name, const struct stj_density_co
 static void print_missed(FILE *out, const char *side, const struct stj_density_missed *m)
 {
     if (m->compared && m->low >= 1)
-        fprintf(out,
-                "missing: about %.1f singular values %s %.6g, at least %.0f, are not among the pairs "
-                "that are known there\n",
-                m->estimate, side, m->sigma, m->low);
+        fprintf(
+            out,
+            "missing: about %.1f singular values %s %.6g, at least %.0f, are not among the pairs "
+            "that are known there\n",
+            m->estimate, side, m->sigma, m->low);
 }
 
 static void print_measured(FILE *out, const char *name, const struct stj_measured *m)
@@ -217,8 +218,8 @@ void stj_text_density(FILE *out, const struct stj_density_result *r,
                       const struct stj_density_extras *extras)
 {
     char name[48], head[48];
-    fprintf(out, "%zu singular values of J, counted with %zu probes of up to %zu steps", r->n_params,
-            r->n_probes, r->steps);
+    fprintf(out, "%zu singular values of J, counted with %zu probes of up to %zu steps",
+            r->n_params, r->n_probes, r->steps);
     fprintf(out, r->n_known ? "; %zu known\n" : "\n", r->n_known);
     snprintf(head, sizeof head, "%.4g %% interval", 100 * r->confidence);
     fprintf(out, "%-22s %9s %20s  %20s %10s\n", "region", "count", head, "enclosure", "share");

@@ -39,9 +39,9 @@ struct stj_update {
 /* A part [rows][nvec][cols] of a tile; coefficients are [rows][cols]. */
 struct stj_update_tile {
     size_t rows, nvec, cols;
-    real *theta;                         /* theta_dot or theta_bar */
-    real *slot[STJ_MAX_SLOTS];           /* slots_dot or slots_bar */
-    real *g;                             /* g_dot (read) or g_bar (written) */
+    real *theta;               /* theta_dot or theta_bar */
+    real *slot[STJ_MAX_SLOTS]; /* slots_dot or slots_bar */
+    real *g;                   /* g_dot (read) or g_bar (written) */
     const real *coef[STJ_MAX_COEFS];
 };
 

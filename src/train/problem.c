@@ -8,12 +8,21 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 
-enum { WORK_ITEMS = 8 /* that a step should offer to the threads */ };
+enum {
+    WORK_ITEMS = 8,      /* that a step should offer to the threads */
+    WORK_ITEMS_LARGE = 4 /* the same of a large problem */
+};
+
+bool stj_problem_is_large(const struct stj_problem *problem)
+{
+    return problem->layout->n_params >= 1 << 17;
+}
 
 size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
                           struct stj_slice *slice)
 {
-    size_t wanted = (WORK_ITEMS + n_tiles - 1) / n_tiles;
+    const size_t items = stj_problem_is_large(problem) ? WORK_ITEMS_LARGE : WORK_ITEMS;
+    size_t wanted = (items + n_tiles - 1) / n_tiles;
     size_t most = problem->least_rows ? n_rows / problem->least_rows : n_rows;
     size_t n = wanted < most ? wanted : most;
     n = n < 1 ? 1 : n > STJ_MAX_SLICES ? STJ_MAX_SLICES : n;

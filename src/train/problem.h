@@ -12,6 +12,8 @@
 #ifndef STJ_TRAIN_PROBLEM_H
 #define STJ_TRAIN_PROBLEM_H
 
+#include <stdbool.h>
+
 #include <spectraj/problem.h>
 
 #include "base/block.h"
@@ -58,6 +60,10 @@ enum { STJ_MAX_SLICES = 16 };
  * beside them (1 for a gradient); returns their number. */
 size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
                           struct stj_slice *slice);
+
+/* Are the problem's vectors far larger than a core's cache?  Then every slice costs the writing and adding
+ * of its share in memory, so work is divided into fewer slices and into more, thinner tiles. */
+bool stj_problem_is_large(const struct stj_problem *problem);
 
 /* Work space for whole gradients, reused from step to step. */
 struct stj_gradient_work;

@@ -50,8 +50,9 @@ void stj_elementwise_forward_tangent(const struct stj_layer *layer, size_t nvec,
                         y_dot + s * nvec * n);
 }
 
-void stj_elementwise_backward(const struct stj_layer *layer, const real *beta, real *x_bar, real *x2_bar,
-                              real *theta_bar, const struct stj_layer_values *at, real *scratch)
+void stj_elementwise_backward(const struct stj_layer *layer, const real *beta, real *x_bar,
+                              real *x2_bar, real *theta_bar, const struct stj_layer_values *at,
+                              real *scratch)
 {
     (void)x2_bar;
     (void)theta_bar;

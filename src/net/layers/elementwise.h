@@ -26,8 +26,9 @@ void stj_elementwise_forward(const struct stj_layer *layer, real *y,
 void stj_elementwise_forward_tangent(const struct stj_layer *layer, size_t nvec, real *y_dot,
                                      const struct stj_layer_values *at, const real *x_dot,
                                      const real *x2_dot, const real *theta_dot, real *scratch);
-void stj_elementwise_backward(const struct stj_layer *layer, const real *beta, real *x_bar, real *x2_bar,
-                              real *theta_bar, const struct stj_layer_values *at, real *scratch);
+void stj_elementwise_backward(const struct stj_layer *layer, const real *beta, real *x_bar,
+                              real *x2_bar, real *theta_bar, const struct stj_layer_values *at,
+                              real *scratch);
 void stj_elementwise_backward_tangent(const struct stj_layer *layer, size_t nvec, const real *beta,
                                       real *x_bar_dot, real *x2_bar_dot, real *theta_bar_dot,
                                       const struct stj_layer_values *at, const real *x_dot,

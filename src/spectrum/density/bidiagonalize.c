@@ -36,18 +36,18 @@
 /* One probe on its way. */
 struct probe {
     struct stj_density_probe q;
-    size_t room;     /* steps that alpha and beta have room for */
-    double *u, *v;   /* bases, n_rows and n_cols rows: u_1..u_k and v_1..v_{k+1}, or of each only the
+    size_t room;   /* steps that alpha and beta have room for */
+    double *u, *v; /* bases, n_rows and n_cols rows: u_1..u_k and v_1..v_{k+1}, or of each only the
                         last vector where they are not kept */
-    double *work;    /* coefficients */
-    double scale;    /* largest |(alpha_i, beta_i)| so far */
+    double *work;  /* coefficients */
+    double scale;  /* largest |(alpha_i, beta_i)| so far */
 };
 
 struct stj_bidiagonal {
     struct stj_op *a;
     struct stj_deflation deflation;
     size_t n_rows, n_cols;
-    size_t n_left;  /* dimensions outside the deflated ones */
+    size_t n_left; /* dimensions outside the deflated ones */
     bool keep_u, keep_v;
     double threshold; /* tau / scale */
     size_t n_probes;
@@ -58,12 +58,10 @@ struct stj_bidiagonal {
 
 double stj_bidiagonal_bytes(const struct stj_op *a, size_t steps, enum stj_reorthogonalize how)
 {
-    const double rows = (double)stj_op_n_rows(a) * (how == STJ_REORTHOGONALIZE_FULL
-                                                        ? (double)steps
-                                                        : 1);
-    const double cols = (double)stj_op_n_cols(a) * (how == STJ_REORTHOGONALIZE_NONE
-                                                        ? 1
-                                                        : (double)steps + 1);
+    const double rows =
+        (double)stj_op_n_rows(a) * (how == STJ_REORTHOGONALIZE_FULL ? (double)steps : 1);
+    const double cols =
+        (double)stj_op_n_cols(a) * (how == STJ_REORTHOGONALIZE_NONE ? 1 : (double)steps + 1);
     return (rows + cols) * (double)sizeof(double);
 }
 

@@ -6,6 +6,7 @@
  *                 steps (spectrum/density/quadrature.c, both edges of the region added).
  * enclosure       the bounds of the mass of each probe are rigorous; what remains is sampling, taken at
  *                 99.9 %: the least count that the lower bound allows to the greatest that the upper does.
+ *                 low .. high is cut to it.
  */
 #include "spectrum/density/count.h"
 
@@ -56,14 +57,14 @@ void stj_density_count_between(const struct stj_density_result *result, const st
     const double steps = left * (from->error + to->error);
     const double least = clamp(to->low - from->high - rounding, 0, 1);
     const double most = clamp(to->high - from->low + rounding, 0, 1);
-    const double enclosure_low = stj_count_low(least, n, p, enclosure_confidence);
-    const double enclosure_high = stj_count_high(most, n, p, enclosure_confidence);
+    const double floor = fmin(stj_count_low(least, n, p, enclosure_confidence), estimate);
+    const double ceiling = fmax(stj_count_high(most, n, p, enclosure_confidence), estimate);
     *count = (struct stj_density_count){
         .estimate = known + estimate,
-        .low = known + clamp(estimate - hypot(below, steps), 0, left),
-        .high = known + clamp(estimate + hypot(above, steps), 0, left),
-        .enclosure_low = known + fmin(enclosure_low, estimate),
-        .enclosure_high = known + fmax(enclosure_high, estimate),
+        .low = known + fmax(estimate - hypot(below, steps), floor),
+        .high = known + fmin(estimate + hypot(above, steps), ceiling),
+        .enclosure_low = known + floor,
+        .enclosure_high = known + ceiling,
         .sampling = (below + above) / 2,
         .finite_steps = steps,
     };
@@ -130,8 +131,8 @@ static enum stj_status check_edges(size_t n, const double *edge, struct stj_erro
               edge[0]);
     for (size_t i = 1; i < n; i++)
         STJ_CHECK(err, edge[i] > edge[i - 1], STJ_EINVAL,
-                  "edge %zu is %g, not above edge %zu, %g: regions must not overlap", i + 1, edge[i],
-                  i, edge[i - 1]);
+                  "edge %zu is %g, not above edge %zu, %g: regions must not overlap", i + 1,
+                  edge[i], i, edge[i - 1]);
 out:
     return st;
 }
@@ -152,8 +153,8 @@ enum stj_status stj_density_histogram(const struct stj_density_result *result, s
         if (isfinite(edge[i]) && result->n_left > 0)
             STJ_TRY(stj_edge_measure(result, edge[i], &to, err));
         to.mass = fmax(to.mass, from.mass);
-        stj_density_count_between(result, &from, &to, known_between(result, edge[i - 1], edge[i]), c,
-                                  count + i - 1);
+        stj_density_count_between(result, &from, &to, known_between(result, edge[i - 1], edge[i]),
+                                  c, count + i - 1);
         from = to;
     }
 out:

@@ -198,8 +198,7 @@ static enum stj_status choose_bases(struct solve *w, struct stj_error *err)
     STJ_CHECK(err, w->in_flight >= 1, STJ_ENOMEM,
               "the basis of one probe of %zu steps needs %.0f MiB, the limit is %zu MiB: raise the "
               "memory, take fewer steps, or reorthogonalize none",
-              w->steps, stj_bidiagonal_bytes(w->a, w->steps, w->how) / 1048576,
-              w->memory >> 20);
+              w->steps, stj_bidiagonal_bytes(w->a, w->steps, w->how) / 1048576, w->memory >> 20);
 out:
     return st;
 }
@@ -227,9 +226,9 @@ static bool spent(void *ctx, double more)
     struct solve *w = ctx;
     const struct stj_op_counts now = stj_op_counts(w->a);
     const double used = now.jvp + now.vjp - w->begin.jvp - w->begin.vjp;
-    const double total = w->s.tolerance > 0 ? w->s.max_applications
-                                            : 2 * (double)w->s.probes * (double)w->steps
-                                                  * stj_op_cost(w->a);
+    const double total = w->s.tolerance > 0
+                             ? w->s.max_applications
+                             : 2 * (double)w->s.probes * (double)w->steps * stj_op_cost(w->a);
     if (stj_progress_report(&w->s.progress, "spectral density", used, total, NULL) != STJ_OK)
         w->stop = STJ_STOP_INTERRUPTED;
     else if (w->s.max_applications > 0 && used + more > w->s.max_applications)
@@ -264,10 +263,11 @@ static enum stj_status add_probes(struct solve *w, size_t n, bool *stopped, stru
             STJ_TRY(stj_resize(&w->block, w->room, 2 * w->room + 1, sizeof *w->block, err));
             w->room = 2 * w->room + 1;
         }
-        STJ_TRY(stj_bidiagonal_create(w->a, &w->deflation, have, wanted, w->s.seed, w->steps, w->how,
-                                      &w->block[w->n_blocks], err));
+        STJ_TRY(stj_bidiagonal_create(w->a, &w->deflation, have, wanted, w->s.seed, w->steps,
+                                      w->how, &w->block[w->n_blocks], err));
         w->n_blocks++;
-        STJ_TRY(stj_bidiagonal_advance(w->block[w->n_blocks - 1], w->steps, spent, w, stopped, err));
+        STJ_TRY(
+            stj_bidiagonal_advance(w->block[w->n_blocks - 1], w->steps, spent, w, stopped, err));
         drop_empty_block(w);
     }
 out:
@@ -317,7 +317,8 @@ static enum stj_status collect(struct solve *w, struct stj_error *err)
         for (size_t j = 0; j < stj_bidiagonal_probes(w->block[i]); j++) {
             const struct stj_density_probe *from = stj_bidiagonal_probe(w->block[i], j);
             struct stj_density_probe *to = r->probe + r->n_probes++;
-            *to = (struct stj_density_probe){.k = from->k, .mass = from->mass, .exact = from->exact};
+            *to =
+                (struct stj_density_probe){.k = from->k, .mass = from->mass, .exact = from->exact};
             STJ_TRY(stj_new(&to->alpha, from->k, sizeof *to->alpha, err));
             STJ_TRY(stj_new(&to->beta, from->k, sizeof *to->beta, err));
             memcpy(to->alpha, from->alpha, from->k * sizeof *to->alpha);
@@ -441,9 +442,9 @@ static void fill_result(struct solve *w)
 {
     struct stj_density_result *r = w->r;
     const struct stj_op_counts end = stj_op_counts(w->a);
-    r->counts = (struct stj_op_counts){end.jvp - w->begin.jvp, end.vjp - w->begin.vjp,
-                                       end.replayed - w->begin.replayed,
-                                       end.seconds - w->begin.seconds};
+    r->counts =
+        (struct stj_op_counts){end.jvp - w->begin.jvp, end.vjp - w->begin.vjp,
+                               end.replayed - w->begin.replayed, end.seconds - w->begin.seconds};
     r->seconds = stj_clock() - w->clock;
     r->stop = w->stop;
     r->seed = w->s.seed;

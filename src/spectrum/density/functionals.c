@@ -6,6 +6,11 @@
  * and ratios of such sums.  Sampling error: jackknife over the probes (leave one out), which serves
  * ratios as well as sums.  Finite steps: the change from the rules of half of the steps.  Sums are taken
  * in units of sigma_1, so that fourth powers do not overflow.
+ *
+ * The smallest node of a rule stands for everything near 0, and its logarithm says nothing about the
+ * logarithms there.  So unless the caller names a floor it lies between the two smallest nodes: what is
+ * below is counted, with the doubt about the mass below the floor, and has no part in the sums of
+ * logarithms.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -80,6 +85,27 @@ static void combine(const struct stj_density_result *r, const double *known, con
     }
 }
 
+/* *floor <- between the two smallest nodes of the probes, the largest of these; no less than the floor of
+ * rounding.  Exact probes resolve everything. */
+static enum stj_status find_floor(const struct stj_density_result *r, double *floor,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *sigma = NULL;
+    STJ_TRY(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
+    *floor = r->floor;
+    for (size_t i = 0; i < r->n_probes; i++) {
+        const struct stj_density_probe *p = r->probe + i;
+        if (p->exact || p->k < 2)
+            continue;
+        STJ_TRY(stj_gauss_rule(p, p->k, sigma, sigma + r->steps, err));
+        *floor = fmax(*floor, sqrt(sigma[p->k - 1]) * sqrt(sigma[p->k - 2]));
+    }
+out:
+    free(sigma);
+    return st;
+}
+
 /* own[n_probes][N_SUMS] <- the sums of the rules at all, or at half, of the steps. */
 static enum stj_status sum_rules(const struct stj_density_result *r, const struct scale *scale,
                                  bool half, double *own, struct stj_error *err)
@@ -140,8 +166,12 @@ enum stj_status stj_density_functionals(const struct stj_density_result *result,
     double error[N_VALUES] = {0};
     STJ_CHECK(err, n_steps >= 0 && floor >= 0, STJ_EINVAL,
               "a negative number of steps (%g) or floor (%g)", n_steps, floor);
-    const struct scale scale = {r->sigma_1 > 0 ? r->sigma_1 : 1, floor > 0 ? floor : r->floor,
-                                n_steps};
+    if (floor == 0)
+        STJ_TRY(find_floor(r, &floor, err));
+    const struct scale scale = {r->sigma_1 > 0 ? r->sigma_1 : 1, floor, n_steps};
+    struct stj_edge edge = {0};
+    if (floor > 0 && r->n_left > 0)
+        STJ_TRY(stj_edge_measure(r, floor, &edge, err));
     STJ_TRY(stj_new(&own, r->n_probes, N_SUMS * sizeof *own, err));
     for (size_t i = 0; i < r->n_known; i++)
         add_value(&scale, r->known[i], 1, known);
@@ -155,6 +185,12 @@ enum stj_status stj_density_functionals(const struct stj_density_result *result,
     struct stj_measured m[N_VALUES];
     for (size_t v = 0; v < N_VALUES; v++)
         m[v] = (struct stj_measured){value[v], hypot(error[v], value[v] - half[v])};
+    const double doubt = edge.error * (double)r->n_left;
+    const double above = fmax(total[SUM_ABOVE], 1);
+    m[0].error = hypot(m[0].error, doubt);
+    m[1].error = hypot(m[1].error, doubt * log(floor > 0 ? floor : 1));
+    m[2].error = hypot(m[2].error, doubt * (log(floor > 0 ? floor : 1) - m[2].value) / above);
+    m[3].error = ratio(m[2].error, n_steps);
     *functionals =
         (struct stj_density_functionals){scale.floor, m[0], m[1], m[2], m[3], m[4], m[5], m[6]};
 out:
@@ -178,7 +214,8 @@ enum stj_status stj_density_smooth(const struct stj_density_result *result, size
         density[i] = 0;
         for (size_t j = 0; j < r->n_known; j++)
             if (r->known[j] > 0)
-                density[i] += height * exp(-pow((log10(r->known[j]) - log_sigma[i]) / width, 2) / 2);
+                density[i] +=
+                    height * exp(-pow((log10(r->known[j]) - log_sigma[i]) / width, 2) / 2);
     }
     for (size_t p = 0; p < r->n_probes; p++)
         mass += r->probe[p].mass;
@@ -187,8 +224,8 @@ enum stj_status stj_density_smooth(const struct stj_density_result *result, size
         STJ_TRY(stj_gauss_rule(r->probe + p, r->probe[p].k, sigma, weight, err));
         for (size_t j = 0; j < r->probe[p].k; j++)
             for (size_t i = 0; sigma[j] > 0 && i < n; i++)
-                density[i] += share * weight[j]
-                              * exp(-pow((log10(sigma[j]) - log_sigma[i]) / width, 2) / 2);
+                density[i] +=
+                    share * weight[j] * exp(-pow((log10(sigma[j]) - log_sigma[i]) / width, 2) / 2);
     }
 out:
     free(sigma);

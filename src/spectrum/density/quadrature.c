@@ -44,7 +44,7 @@
 #include "base/parallel.h"
 
 enum {
-    STAGES = 5,         /* numbers of steps in the fit: k/2, 5k/8, .. k */
+    STAGES = 5,               /* numbers of steps in the fit: k/2, 5k/8, .. k */
     LEAST_TO_FIT = 2 * STAGES /* steps below which stages would coincide: no extrapolation */
 };
 
@@ -125,7 +125,7 @@ out:
 /* What the probes say at an edge: means over them. */
 struct followed {
     double middle[STAGES], width[STAGES];
-    double low, high; /* at the last stage */
+    double low, high;   /* at the last stage */
     size_t least_steps; /* of the probes that are not exact */
 };
 

@@ -29,10 +29,8 @@ static double beta_cdf_normal(double x, double a, double b)
     const double q = x;
     const double s = b - 0.5;
     const double t = a - 0.5;
-    const double d = s + 1.0 / 6 - (n + 1.0 / 3) * p
-                     + 0.02 * (q / b - p / a + (q - 0.5) / (a + b));
-    const double deviance = 2 / (1 + 1 / (6 * n))
-                            * (s * log(s / (n * p)) + t * log(t / (n * q)));
+    const double d = s + 1.0 / 6 - (n + 1.0 / 3) * p + 0.02 * (q / b - p / a + (q - 0.5) / (a + b));
+    const double deviance = 2 / (1 + 1 / (6 * n)) * (s * log(s / (n * p)) + t * log(t / (n * q)));
     const double z = d * sqrt(fmax(deviance, 0)) / fabs(s - n * p);
     return gsl_cdf_ugaussian_P(fabs(s - n * p) > 1e-9 * n ? z : d / sqrt(n * p * q));
 }
@@ -66,7 +64,7 @@ static bool accepts(double n, double mass, double n_values, double n_probes, dou
 double stj_count_low(double mass, size_t n_values, size_t n_probes, double confidence)
 {
     const double tail = (1 - confidence) / 2;
-    double bad = -1; /* not accepted */
+    double bad = -1;                /* not accepted */
     double good = (double)n_values; /* accepted, as all above it */
     while (good - bad > 1) {
         const double n = floor((good + bad) / 2);

@@ -13,8 +13,7 @@
 #include "spectrum/trace/trace_method.h"
 
 static enum stj_status hutchinson_estimate(const struct stj_trace_target *target,
-                                           struct stj_trace_samples *samples,
-                                           struct stj_error *err)
+                                           struct stj_trace_samples *samples, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = target->n;
@@ -30,8 +29,8 @@ static enum stj_status hutchinson_estimate(const struct stj_trace_target *target
     STJ_TRY(stj_trace_probes(target, 0, k, x, err));
     STJ_TRY(stj_trace_apply(target, op, k, x, y, 0, err));
     for (size_t j = 0; j < k; j++)
-        samples->sample[j] = target->half ? stj_dot(m, y + j * m, y + j * m)
-                                          : stj_dot(n, x + j * n, y + j * n);
+        samples->sample[j] =
+            target->half ? stj_dot(m, y + j * m, y + j * m) : stj_dot(n, x + j * n, y + j * n);
     samples->n = samples->products = k;
 out:
     free(x);

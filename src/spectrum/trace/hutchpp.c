@@ -49,8 +49,8 @@ static enum stj_status hutchpp_estimate(const struct stj_trace_target *target,
     project_out(n, k, q, x, work);
     STJ_TRY(stj_trace_apply(target, target->b, k, x, y, 2 * k, err));
     for (size_t j = 0; j < k; j++)
-        samples->sample[j] = (double)(n - k) / stj_dot(n, x + j * n, x + j * n)
-                             * stj_dot(n, x + j * n, y + j * n);
+        samples->sample[j] =
+            (double)(n - k) / stj_dot(n, x + j * n, x + j * n) * stj_dot(n, x + j * n, y + j * n);
     samples->n = k;
     samples->products = 3 * k;
 out:

@@ -119,8 +119,8 @@ static enum stj_status exact_estimate(const struct stj_trace_target *target,
             x[j * n + first + j] = 1;
         STJ_TRY(stj_trace_apply(target, op, width, x, y, first, err));
         for (size_t j = 0; j < width; j++)
-            samples->offset += target->half ? stj_dot(m, y + j * m, y + j * m)
-                                            : y[j * m + first + j];
+            samples->offset +=
+                target->half ? stj_dot(m, y + j * m, y + j * m) : y[j * m + first + j];
     }
     samples->products = n;
 out:
@@ -220,9 +220,9 @@ enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_setting
                                         .seed = s->seed};
     summarise(&samples, result);
     const struct stj_op_counts end = stj_op_counts(a);
-    result->counts = (struct stj_op_counts){end.jvp - begin.jvp, end.vjp - begin.vjp,
-                                            end.replayed - begin.replayed,
-                                            end.seconds - begin.seconds};
+    result->counts =
+        (struct stj_op_counts){end.jvp - begin.jvp, end.vjp - begin.vjp,
+                               end.replayed - begin.replayed, end.seconds - begin.seconds};
     result->seconds = stj_clock() - clock;
 out:
     stj_blas_guard_give(guard);
