@@ -5,8 +5,8 @@
 
 #include <spectraj/op.h>
 
-/* The diagonal matrix of sigma[n] (borrowed), as a callback.  Gaussian probes know no preferred basis,
- * so for everything statistical it stands for all matrices of these singular values. */
+/* The diagonal matrix of sigma[n] (borrowed), as a callback.  Gaussian probes know no preferred
+ * basis, so for everything statistical it stands for all matrices of these singular values. */
 struct stj_op *diagonal_op(size_t n, const double *sigma);
 
 /* A = U diag(sigma) V', m x n, dense, with random orthonormal U and V of min(m, n) columns. */
@@ -30,8 +30,8 @@ extern const size_t n_known_spectra;
 /* STJ_TEST_MULTIPLIER, 1 without it. */
 size_t test_multiplier(void);
 
-/* The least number of successes in n trials that a probability p does not make incredible: fewer have
- * probability below 1e-3. */
+/* The least number of successes in n trials that a probability p does not make incredible: fewer
+ * have probability below 1e-3. */
 size_t least_successes(size_t n, double p);
 
 #endif

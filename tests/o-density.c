@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tests/o-density.c: counts of singular values against spectra that are known.
  *
- * What holds for every probe (moments, bounds, invariant subspaces) is checked to rounding; what holds
- * on average (coverage of intervals) over many seeds, STJ_TEST_MULTIPLIER times as many on demand
- * (5: the 200 of the published calibration; the table is printed).
+ * What holds for every probe (moments, bounds, invariant subspaces) is checked to rounding; what
+ * holds on average (coverage of intervals) over many seeds, STJ_TEST_MULTIPLIER times as many on
+ * demand (5: the 200 of the published calibration; the table is printed).
  */
 #include <float.h>
 #include <gsl/gsl_cdf.h>
@@ -57,8 +57,8 @@ static void true_measure(const struct known_matrix *k, uint64_t seed, double *ma
 static const size_t shapes[][2] = {{60, 60}, {80, 50}, {50, 80}};
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0], MOST = 80 };
 
-/* The rule of k steps integrates lambda^0 .. lambda^(2k - 1) of the probe's own measure.  Rounding: of
- * the moments of B, k steps of 3 N eps each, relative to sigma_1^2j. */
+/* The rule of k steps integrates lambda^0 .. lambda^(2k - 1) of the probe's own measure.  Rounding:
+ * of the moments of B, k steps of 3 N eps each, relative to sigma_1^2j. */
 START_TEST(gauss_rules_have_the_moments)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -97,9 +97,9 @@ START_TEST(gauss_rules_have_the_moments)
 }
 END_TEST
 
-/* At every edge and every number of steps the bounds hold the probe's true mass, and each step narrows
- * them.  Rounding: of sums of at most N weights, and of singular values that sit at the edge, which is
- * kept away from them. */
+/* At every edge and every number of steps the bounds hold the probe's true mass, and each step
+ * narrows them.  Rounding: of sums of at most N weights, and of singular values that sit at the
+ * edge, which is kept away from them. */
 START_TEST(bounds_hold_the_mass)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -138,8 +138,8 @@ START_TEST(bounds_hold_the_mass)
 }
 END_TEST
 
-/* What one spectrum's seeds add up to, per region: covered, enclosed, half width of the interval, of its
- * sampling part. */
+/* What one spectrum's seeds add up to, per region: covered, enclosed, half width of the interval,
+ * of its sampling part. */
 struct tally {
     size_t covered, enclosed;
     double half, sampling, worst;
@@ -166,7 +166,8 @@ static void tally_count(const struct stj_density_count *c, double truth, struct 
     t->worst = fmax(t->worst, fabs(c->estimate - truth));
 }
 
-/* 95 % intervals cover at least 0.90 of the time, the enclosures (sampling at 99.9 %) always, or once. */
+/* 95 % intervals cover at least 0.90 of the time, the enclosures (sampling at 99.9 %) always, or
+ * once. */
 START_TEST(intervals_are_calibrated)
 {
     const struct known_spectrum *spectrum = &known_spectra[_i];

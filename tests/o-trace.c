@@ -74,9 +74,9 @@ START_TEST(fast_decay_is_what_xtrace_is_for)
 }
 END_TEST
 
-/* The Student intervals cover at 95 %: their coverage is asked to be at least 0.90, since the error of
- * exchangeable samples is estimated, and the estimates are unbiased: their mean over the seeds is within
- * four of its standard deviations. */
+/* The Student intervals cover at 95 %: their coverage is asked to be at least 0.90, since the error
+ * of exchangeable samples is estimated, and the estimates are unbiased: their mean over the seeds
+ * is within four of its standard deviations. */
 START_TEST(intervals_are_calibrated)
 {
     const char *method = methods[_i];
@@ -111,8 +111,8 @@ START_TEST(intervals_are_calibrated)
 }
 END_TEST
 
-/* Rank 3: what spans the range is found, and nothing is left to chance.  Rounding: 2 x 20 products of N
- * terms. */
+/* Rank 3: what spans the range is found, and nothing is left to chance.  Rounding: 2 x 20 products
+ * of N terms. */
 START_TEST(low_rank_is_exact)
 {
     double sigma[N] = {3, 2, 1};

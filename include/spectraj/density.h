@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/density.h: how many singular values lie where, without finding any of them.
  *
- * Stochastic Lanczos quadrature: a few random probes, each carried through some steps of Golub-Kahan
- * bidiagonalisation.  What a solve returns is the quadrature, alpha and beta of every probe; counts
- * for any edge, curves, densities and functionals follow from it without further products.
+ * Stochastic Lanczos quadrature: a few random probes, each carried through some steps of
+ * Golub-Kahan bidiagonalisation.  What a solve returns is the quadrature, alpha and beta of every
+ * probe; counts for any edge, curves, densities and functionals follow from it without further
+ * products.
  */
 #ifndef SPECTRAJ_DENSITY_H
 #define SPECTRAJ_DENSITY_H
@@ -19,9 +20,9 @@
 extern "C" {
 #endif
 
-/* What the vectors of a probe are kept orthogonal to.  Basis memory per probe and step: two vectors,
- * one, none.  Without it rounding makes copies of converged values: the counts stay usable, the
- * enclosure is no longer rigorous, and no probe ends early. */
+/* What the vectors of a probe are kept orthogonal to.  Basis memory per probe and step: two
+ * vectors, one, none.  Without it rounding makes copies of converged values: the counts stay
+ * usable, the enclosure is no longer rigorous, and no probe ends early. */
 enum stj_reorthogonalize {
     STJ_REORTHOGONALIZE_AUTO, /* full, or one-sided where full does not fit the memory */
     STJ_REORTHOGONALIZE_FULL,
@@ -78,8 +79,8 @@ struct stj_density_counts {
     struct stj_density_count chaotic, bulk, stable; /* the estimates sum to N */
 };
 
-/* What the deflated triplets missed: singular values beyond the known one that is nearest to 1, which
- * the quadrature sees and the triplets lack. */
+/* What the deflated triplets missed: singular values beyond the known one that is nearest to 1,
+ * which the quadrature sees and the triplets lack. */
 struct stj_density_missed {
     bool compared;        /* there are known values on that side of 1 */
     double sigma;         /* the known value nearest to 1 */
@@ -107,9 +108,9 @@ struct stj_density_result {
     uint64_t seed;
 };
 
-/* *result <- the quadrature of A and its counts, to be freed with stj_density_result_destroy.  A spent
- * budget or an interrupt is a result with a stop reason, unless it comes before the first step.
- * Cost: 2 x steps products for each probe. */
+/* *result <- the quadrature of A and its counts, to be freed with stj_density_result_destroy.  A
+ * spent budget or an interrupt is a result with a stop reason, unless it comes before the first
+ * step. Cost: 2 x steps products for each probe. */
 enum stj_status stj_density_solve(struct stj_op *a, const struct stj_density_settings *settings,
                                   struct stj_density_result **result, struct stj_error *err);
 void stj_density_result_destroy(struct stj_density_result *result); /* NULL is accepted */
@@ -121,31 +122,33 @@ enum stj_status stj_density_counts(const struct stj_density_result *result, doub
                                    double confidence, struct stj_density_counts *counts,
                                    struct stj_error *err);
 
-/* curve[n] <- the same for every epsilon[i]: the bulk dimension as a function of epsilon, with band. */
+/* curve[n] <- the same for every epsilon[i]: the bulk dimension as a function of epsilon, with
+ * band. */
 enum stj_status stj_density_curve(const struct stj_density_result *result, size_t n,
                                   const double *epsilon, double confidence,
                                   struct stj_density_counts *curve, struct stj_error *err);
 
-/* count[n - 1] <- numbers of singular values in (edge[i], edge[i + 1]], for n >= 2 ascending edges >= 0
- * (the first interval of 0 includes it).  Edges that do not ascend: overlapping regions, an error. */
+/* count[n - 1] <- numbers of singular values in (edge[i], edge[i + 1]], for n >= 2 ascending edges
+ * >= 0 (the first interval of 0 includes it).  Edges that do not ascend: overlapping regions, an
+ * error. */
 enum stj_status stj_density_histogram(const struct stj_density_result *result, size_t n,
                                       const double *edge, double confidence,
                                       struct stj_density_count *count, struct stj_error *err);
 
-/* density[n] <- singular values per unit of log10 sigma, smoothed by a Gaussian of standard deviation
- * `width` in log10 sigma, at the points log_sigma[n]. */
+/* density[n] <- singular values per unit of log10 sigma, smoothed by a Gaussian of standard
+ * deviation `width` in log10 sigma, at the points log_sigma[n]. */
 enum stj_status stj_density_smooth(const struct stj_density_result *result, size_t n,
                                    const double *log_sigma, double width, double *density,
                                    struct stj_error *err);
 
-/* A number with its standard error: over the probes (jackknife), and the change from half of the steps
- * to all, added in squares. */
+/* A number with its standard error: over the probes (jackknife), and the change from half of the
+ * steps to all, added in squares. */
 struct stj_measured {
     double value, error;
 };
 
-/* Functionals of the spectrum.  Logarithms of values below the floor are not resolved: these values are
- * counted, and left out of the sums of logarithms. */
+/* Functionals of the spectrum.  Logarithms of values below the floor are not resolved: these values
+ * are counted, and left out of the sums of logarithms. */
 struct stj_density_functionals {
     double floor;
     struct stj_measured below_floor;         /* number of values at or below the floor */
@@ -157,8 +160,8 @@ struct stj_density_functionals {
         effective_rank; /* exp of the entropy of sigma / sum sigma (Roy, Vetterli) */
     struct stj_measured frobenius_squared; /* sum sigma^2 */
 };
-/* n_steps: training steps of the operator, for lyapunov; floor 0: what the quadrature resolves, between its
- * two smallest nodes. */
+/* n_steps: training steps of the operator, for lyapunov; floor 0: what the quadrature resolves,
+ * between its two smallest nodes. */
 enum stj_status stj_density_functionals(const struct stj_density_result *result, double n_steps,
                                         double floor, struct stj_density_functionals *functionals,
                                         struct stj_error *err);

@@ -27,7 +27,8 @@ enum stj_status stj_report_svd(FILE *out, enum stj_report_format format,
 enum stj_status stj_report_dense(FILE *out, enum stj_report_format format,
                                  const struct stj_dense_result *result, struct stj_error *err);
 
-/* What is asked of a density beside the counts of its regions; parts that are NULL or 0 are left out. */
+/* What is asked of a density beside the counts of its regions; parts that are NULL or 0 are left
+ * out. */
 struct stj_density_extras {
     const struct stj_density_functionals *functionals;
     const struct stj_density_gap *gap;
@@ -52,8 +53,8 @@ enum stj_status stj_report_run(FILE *out, enum stj_report_format format, const s
                                const struct stj_density_result *density,
                                const struct stj_dense_result *dense, struct stj_error *err);
 
-/* Draw a figure of the run with gnuplot, from what is stored under the tag (NULL: untagged).  With a
- * path: into that file (svg, pdf or png by its ending; whole or absent), and a report of it on
+/* Draw a figure of the run with gnuplot, from what is stored under the tag (NULL: untagged).  With
+ * a path: into that file (svg, pdf or png by its ending; whole or absent), and a report of it on
  * `out`.  Without: as text to `out`, as large as the terminal; JSON is then STJ_EINVAL.  A result
  * that is not stored is STJ_EINVAL, naming the command that makes it; a missing gnuplot is
  * STJ_EUNSUPPORTED. */

@@ -49,10 +49,10 @@ enum stj_status stj_analysis_dense(struct stj_run *run, double epsilon,
                                    struct stj_error *err);
 void stj_dense_result_destroy(struct stj_dense_result *result); /* NULL is accepted */
 
-/* Counts of the run's singular values, from density.h5 or computed.  The file keeps the quadrature: other
- * epsilon and confidence are answered from it without products (unless a tolerance was to be met).
- * deflate: take the triplets of the untagged svd.h5, where there is one of the same window, out of the
- * probes; settings->known is not looked at. */
+/* Counts of the run's singular values, from density.h5 or computed.  The file keeps the quadrature:
+ * other epsilon and confidence are answered from it without products (unless a tolerance was to be
+ * met). deflate: take the triplets of the untagged svd.h5, where there is one of the same window,
+ * out of the probes; settings->known is not looked at. */
 enum stj_status stj_analysis_density(struct stj_run *run,
                                      const struct stj_density_settings *density, bool deflate,
                                      const struct stj_analysis_settings *settings,
@@ -65,8 +65,8 @@ enum stj_status stj_analysis_trace(struct stj_run *run, const struct stj_trace_s
                                    struct stj_trace_result *result, bool *stored,
                                    struct stj_error *err);
 
-/* *result <- what is stored under the tag (NULL: the untagged file), or NULL when there is none.  No
- * products. */
+/* *result <- what is stored under the tag (NULL: the untagged file), or NULL when there is none. 
+ * No products. */
 enum stj_status stj_result_read_svd(struct stj_run *run, const char *tag,
                                     struct stj_svd_result **result, struct stj_error *err);
 enum stj_status stj_result_read_density(struct stj_run *run, const char *tag,

@@ -81,10 +81,11 @@ static enum stj_status analyse_density(struct cli *cli, struct parts *parts, int
 static enum stj_status analyse_dense(struct cli *cli, struct parts *parts)
 {
     const struct stj_analysis_settings settings = cli_analysis_settings(cli);
-    const double epsilon = 0.1;
+    struct stj_run_analysis analysis;
     bool stored = false;
-    enum stj_status st = stj_analysis_dense(parts->run, epsilon, &settings, &cli->progress,
-                                            &parts->dense, &stored, &cli->err);
+    stj_run_get_analysis(parts->run, &analysis);
+    enum stj_status st = stj_analysis_dense(parts->run, analysis.dense_epsilon, &settings,
+                                            &cli->progress, &parts->dense, &stored, &cli->err);
     if (st == STJ_OK && prints_now(cli)) {
         fputc('\n', stdout);
         st = stj_report_dense(stdout, cli->format, parts->dense, &cli->err);

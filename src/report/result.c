@@ -166,15 +166,13 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_result_
     stj_run_get_info(run, &info);
     snprintf(header, sizeof header, "spectraj-products 1 %s from %zu to %zu", info.fingerprint,
              window->from, window->to);
-    char *log_path = NULL;
-    STJ_TRY(stj_result_log_path(path, &log_path, err));
+    STJ_TRY(stj_result_log_path(path, &op->log_path, err));
     if (again && stj_file_exists(path))
-        (void)unlink(log_path); /* asked to compute, not to replay; absent is as good */
-    STJ_TRY(stj_log_open(log_path, header, &op->log, err));
+        (void)unlink(op->log_path); /* asked to compute, not to replay; absent is as good */
+    STJ_TRY(stj_log_open(op->log_path, header, &op->log, err));
     STJ_TRY(stj_run_jacobian(run, window->from, window->to, memory_bytes, &op->inner, err));
     STJ_TRY(stj_op_create_journal(op->inner, op->log, &op->op, err));
 out:
-    free(log_path);
     return st;
 }
 
@@ -182,7 +180,10 @@ void stj_result_op_close(struct stj_result_op *op)
 {
     stj_op_destroy(op->op);
     stj_op_destroy(op->inner);
+    if (op->log && stj_log_n_records(op->log) == 0)
+        (void)unlink(op->log_path);
     stj_log_close(op->log);
+    free(op->log_path);
     *op = (struct stj_result_op){0};
 }
 

@@ -40,12 +40,14 @@ enum stj_status stj_result_open(const char *path, const struct stj_h5_format *fo
 struct stj_result_op {
     struct stj_op *inner, *op; /* op: to be computed with */
     struct stj_log *log;
+    char *log_path;
 };
 
 /* Open it.  again: products are computed anew where there is a result at `path` already. */
 enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_result_window *window,
                                    const char *path, bool again, size_t memory_bytes,
                                    struct stj_result_op *op, struct stj_error *err);
+/* Close it; a journal without a product is removed. */
 void stj_result_op_close(struct stj_result_op *op);
 
 /* Remove the journal beside a result file that needs it no more. */

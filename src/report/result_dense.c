@@ -35,8 +35,8 @@ static enum stj_status check_memory(size_t n, size_t memory_bytes, struct stj_er
     double needed = SQUARES * (double)n * (double)n * sizeof(double);
     STJ_CHECK(
         err, needed <= (double)limit, STJ_ENOMEM,
-        "a dense Jacobian of %zu parameters needs %.1f GB (%d matrices of %zu x %zu), allowed "
-        "are %.1f GB; raise --memory, or use spectraj svd, which needs no matrix",
+        "a dense Jacobian of %zu parameters needs %.3g GB (%d matrices of %zu x %zu), allowed "
+        "are %.3g GB; raise --memory, or use spectraj svd, which needs no matrix",
         n, needed / 1e9, SQUARES, n, n, (double)limit / 1e9);
 out:
     return st;

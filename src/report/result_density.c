@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* report/result_density.c: counts of singular values, computed or read from density.h5.
  *
- * The file holds the quadrature, alpha and beta of every probe, and the deflated singular values; counts
- * are made from it whenever it is read.  So epsilon and confidence are part of the request only where
- * steps and probes were added until intervals were narrow enough.
+ * The file holds the quadrature, alpha and beta of every probe, and the deflated singular values;
+ * counts are made from it whenever it is read.  So epsilon and confidence are part of the request
+ * only where steps and probes were added until intervals were narrow enough.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -175,8 +175,8 @@ out:
     return st;
 }
 
-/* Solve with a journal beside the result file, which is kept: what was interrupted goes on from it, and
- * so does a larger request that begins as this one did. */
+/* Solve with a journal beside the result file, which is kept: what was interrupted goes on from it,
+ * and so does a larger request that begins as this one did. */
 static enum stj_status compute(struct stj_run *run, const struct stj_svd_settings *svd,
                                const struct stj_result_window *window, const char *path, bool again,
                                size_t memory_bytes, struct stj_svd_result **result,

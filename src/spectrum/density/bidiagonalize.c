@@ -5,17 +5,18 @@
  *     alpha_j u_j     = A v_j  - beta_{j-1} u_{j-1}    then orthogonal to all earlier u
  *     beta_j  v_{j+1} = A'u_j - alpha_j v_j            then orthogonal to all earlier v
  *
- * so that A V_k = U_k B_k with B_k upper bidiagonal (Golub and Kahan 1965).  B_k'B_k is the matrix of
- * Lanczos on A'A, but is never formed: small singular values survive next to large ones.  Each probe
- * has its own B; they share nothing but the block products.
+ * so that A V_k = U_k B_k with B_k upper bidiagonal (Golub and Kahan 1965).  B_k'B_k is the matrix
+ * of Lanczos on A'A, but is never formed: small singular values survive next to large ones.  Each
+ * probe has its own B; they share nothing but the block products.
  *
- * Orthogonalisation is classical Gram-Schmidt, twice (Giraud, Langou, Rozloznik 2005), in BLAS-2, one
- * probe to a thread: same bits for any number of threads.
+ * Orthogonalisation is classical Gram-Schmidt, twice (Giraud, Langou, Rozloznik 2005), in BLAS-2,
+ * one probe to a thread: same bits for any number of threads.
  *
  * An alpha or beta at or below
  *     tau = 8 max(rounding of a product, eps sqrt(n)) max_i |(alpha_i, beta_i)|
- * is rounding: it is set to zero, which moves no singular value by more than tau (Weyl), and what has
- * been explored is an invariant subspace.  So is a basis of as many vectors as there are dimensions.
+ * is rounding: it is set to zero, which moves no singular value by more than tau (Weyl), and what
+ * has been explored is an invariant subspace.  So is a basis of as many vectors as there are
+ * dimensions.
  *
  * Cost: 2 products a step and probe; memory 2 vectors a step and probe (one-sided: 1, none: 0).
  */

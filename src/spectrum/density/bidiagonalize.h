@@ -5,8 +5,8 @@
 
 #include <spectraj/density.h>
 
-/* Known right singular vectors to stay orthogonal to: orthonormal columns v (n_cols x k).  The left ones
- * need no such care: A'A keeps the complement of v to itself. */
+/* Known right singular vectors to stay orthogonal to: orthonormal columns v (n_cols x k).  The left
+ * ones need no such care: A'A keeps the complement of v to itself. */
 struct stj_deflation {
     size_t k;
     const double *v;
@@ -17,16 +17,16 @@ typedef bool (*stj_bidiagonal_stop_fn)(void *ctx, double more);
 
 struct stj_bidiagonal;
 
-/* *block <- n_probes Gaussian probes, numbers first .. first + n_probes - 1 of the seed's stream, with
- * room for `steps` steps.  The operator and the deflation are borrowed.  `how` is not AUTO. */
+/* *block <- n_probes Gaussian probes, numbers first .. first + n_probes - 1 of the seed's stream,
+ * with room for `steps` steps.  The operator and the deflation are borrowed.  `how` is not AUTO. */
 enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflation *deflation,
                                       size_t first, size_t n_probes, uint64_t seed, size_t steps,
                                       enum stj_reorthogonalize how, struct stj_bidiagonal **block,
                                       struct stj_error *err);
 void stj_bidiagonal_destroy(struct stj_bidiagonal *block); /* NULL is accepted */
 
-/* Carry every probe that has not ended on to `steps` steps in all, together: one block product with A
- * and one with A' a step.  *stopped <- whether `stop` ended it before. */
+/* Carry every probe that has not ended on to `steps` steps in all, together: one block product with
+ * A and one with A' a step.  *stopped <- whether `stop` ended it before. */
 enum stj_status stj_bidiagonal_advance(struct stj_bidiagonal *block, size_t steps,
                                        stj_bidiagonal_stop_fn stop, void *ctx, bool *stopped,
                                        struct stj_error *err);

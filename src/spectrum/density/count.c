@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/density/count.c: counts of singular values by region, with two intervals.
  *
- * low .. high     two independent parts, added in squares: the sampling of few probes (the counts that
- *                 the inverted Beta law accepts, spectrum/density/sampling.c) and the finite number of
- *                 steps (spectrum/density/quadrature.c, both edges of the region added).
- * enclosure       the bounds of the mass of each probe are rigorous; what remains is sampling, taken at
- *                 99.9 %: the least count that the lower bound allows to the greatest that the upper does.
- *                 low .. high is cut to it.
+ * low .. high     two independent parts, added in squares: the sampling of few probes (the counts
+ * that
+ *                 the inverted Beta law accepts, spectrum/density/sampling.c) and the finite number
+ *                 of steps (spectrum/density/quadrature.c, both edges of the region added).
+ * enclosure       the bounds of the mass of each probe are rigorous; what remains is sampling,
+ * taken at
+ *                 99.9 %: the least count that the lower bound allows to the greatest that the
+ *                 upper does. low .. high is cut to it.
  */
 #include "spectrum/density/count.h"
 

@@ -5,8 +5,8 @@
 
 #include "spectrum/density/quadrature.h"
 
-/* *count <- the singular values between two edges: `known` deflated ones and those that the quadrature
- * sees. */
+/* *count <- the singular values between two edges: `known` deflated ones and those that the
+ * quadrature sees. */
 void stj_density_count_between(const struct stj_density_result *result, const struct stj_edge *from,
                                const struct stj_edge *to, double known, double confidence,
                                struct stj_density_count *count);

@@ -116,8 +116,8 @@ static double leftover(const struct solve *w, double *v, double *work)
     return stj_nrm2(n, v);
 }
 
-/* Take over the triplets of a set that are good enough to be deflated and not there yet: vectors of two
- * sets are orthogonal up to their residuals, or the same. */
+/* Take over the triplets of a set that are good enough to be deflated and not there yet: vectors of
+ * two sets are orthogonal up to their residuals, or the same. */
 static enum stj_status take_set(struct solve *w, const struct stj_pairs *set, double *work,
                                 struct stj_error *err)
 {

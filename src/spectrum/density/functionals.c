@@ -4,13 +4,13 @@
  *     sum_i f(sigma_i)  ~  sum over known f  +  n_left mean over probes of sum_j weight_j f(node_j)
  *
  * and ratios of such sums.  Sampling error: jackknife over the probes (leave one out), which serves
- * ratios as well as sums.  Finite steps: the change from the rules of half of the steps.  Sums are taken
- * in units of sigma_1, so that fourth powers do not overflow.
+ * ratios as well as sums.  Finite steps: the change from the rules of half of the steps.  Sums are
+ * taken in units of sigma_1, so that fourth powers do not overflow.
  *
- * The smallest node of a rule stands for everything near 0, and its logarithm says nothing about the
- * logarithms there.  So unless the caller names a floor it lies between the two smallest nodes: what is
- * below is counted, with the doubt about the mass below the floor, and has no part in the sums of
- * logarithms.
+ * The smallest node of a rule stands for everything near 0, and its logarithm says nothing about
+ * the logarithms there.  So unless the caller names a floor it lies between the two smallest nodes:
+ * what is below is counted, with the doubt about the mass below the floor, and has no part in the
+ * sums of logarithms.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -85,8 +85,8 @@ static void combine(const struct stj_density_result *r, const double *known, con
     }
 }
 
-/* *floor <- between the two smallest nodes of the probes, the largest of these; no less than the floor of
- * rounding.  Exact probes resolve everything. */
+/* *floor <- between the two smallest nodes of the probes, the largest of these; no less than the
+ * floor of rounding.  Exact probes resolve everything. */
 static enum stj_status find_floor(const struct stj_density_result *r, double *floor,
                                   struct stj_error *err)
 {

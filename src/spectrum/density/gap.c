@@ -2,9 +2,9 @@
 /* spectrum/density/gap.c: where the spectrum around 1 is thinnest.
  *
  * The number in the bulk, n(epsilon), is followed over epsilon on a logarithmic grid.  Its slope
- * dn / d log epsilon is the density of |sigma - 1| on a logarithmic axis; a gap is where it falls well
- * below what it was at some smaller epsilon and rises again at a larger one, by more than what the
- * number of steps leaves in doubt.
+ * dn / d log epsilon is the density of |sigma - 1| on a logarithmic axis; a gap is where it falls
+ * well below what it was at some smaller epsilon and rises again at a larger one, by more than what
+ * the number of steps leaves in doubt.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -24,8 +24,8 @@ static double grid(double i)
     return least_epsilon * pow(most_epsilon / least_epsilon, i / (POINTS - 1));
 }
 
-/* slope[POINTS - 1] <- numbers of singular values that enter the bulk between points; doubt[..]: what a
- * finite number of steps may hide there. */
+/* slope[POINTS - 1] <- numbers of singular values that enter the bulk between points; doubt[..]:
+ * what a finite number of steps may hide there. */
 static enum stj_status slopes(const struct stj_density_result *result, double *slope, double *doubt,
                               struct stj_error *err)
 {

@@ -1,35 +1,40 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/density/quadrature.c: what the bidiagonal matrix of a probe says about its measure.
  *
- * The measure of a probe v puts the mass (v_i . v)^2 on each singular value sigma_i; k steps know its
- * first 2k + 1 moments in lambda = sigma^2.
+ * The measure of a probe v puts the mass (v_i . v)^2 on each singular value sigma_i; k steps know
+ * its first 2k + 1 moments in lambda = sigma^2.
  *
  * Gauss rule (Golub and Welsch 1969; Golub and Meurant 2010): nodes are the singular values of B_k,
  * weights the squared first components of its right singular vectors.
  *
- * Bounds at an edge t (Chebyshev, Markov, Stieltjes): among the rules that match the moments is exactly
- * one that has lambda = t^2 as a node, the canonical one.  Its mass below t is the least that any
- * measure with these moments can have there, and with the node t itself the greatest; the difference,
- * the Christoffel number L at t, is what is not known.  The rule is Gauss's with one more row in which
- * a single number is changed.  With q_i = alpha_i^2, e_i = beta_i^2 and the stationary qd recurrence
+ * Bounds at an edge t (Chebyshev, Markov, Stieltjes): among the rules that match the moments is
+ * exactly one that has lambda = t^2 as a node, the canonical one.  Its mass below t is the least
+ * that any measure with these moments can have there, and with the node t itself the greatest; the
+ * difference, the Christoffel number L at t, is what is not known.  The rule is Gauss's with one
+ * more row in which a single number is changed.  With q_i = alpha_i^2, e_i = beta_i^2 and the
+ * stationary qd recurrence
  *     s_1 = -t^2,   d_i = q_i + s_i,   s_{i+1} = e_i s_i / d_i - t^2
  * (d_i: the pivots of B'B - t^2, formed without B'B) the matrix gets t^2 as an eigenvalue by
  *     q_{k+1} <- -s_{k+1}                       if s_{k+1} <= 0
  *     q_{k+1} <- 0,  e_k <- t^2 d_k / s_k       otherwise: 0 is a node too
  * and exactly one of the two is a bidiagonal matrix, that is, a measure on [0, infinity).  As many
- * nodes lie below t as there are negative pivots (Sylvester).  When beta_k = 0 the new node has weight
- * 0: the rule is exact, low = high.
+ * nodes lie below t as there are negative pivots (Sylvester).  When beta_k = 0 the new node has
+ * weight 0: the rule is exact, low = high.
  *
- * Estimate: the middle of the bounds is a smoothed distribution function, with a width h that goes down
- * as 1/k: where the density is smooth on the scale of h the error of the middle is proportional to h^2.
- * So middles at STAGES numbers of steps from k/2 to k, averaged over probes, are fitted by
- *     middle(j) = mass + c / j^2
- * and extrapolated, then clipped to the bounds at k.
+ * Estimate: the middle of the bounds is a smoothed distribution function, with a width that goes
+ * down with the number of steps, as 1/k or faster.  Where the density is smooth on the scale of L the
+ * error of the middle is proportional to L^2; at the border of a gap it is L/2, since all of L lies
+ * on one side.  So the middles at STAGES numbers of steps j from k/2 to k, averaged over the probes,
+ * are fitted by both laws,
+ *     middle(j) = mass + c L(j)   and   middle(j) = mass + c L(j)^2,
+ * extrapolated to L = 0, averaged with weights inverse to the residuals of the fits, and clipped to
+ * the bounds at k.
  *
- * Error of a finite number of steps: half of the correction that was made, plus L/2, which nothing
- * can exceed, reduced by r^2, r = min(1, L / (mass on the smaller side of t)): where one node stands for
- * all the mass of a side nothing is resolved and L/2 is the error; where r is small so is the
- * second-order error of the middle.
+ * Error of a finite number of steps: half of the correction that was made; the doubt which law
+ * holds; L/2, which nothing can exceed, reduced by r^2, r = min(1, L / (mass on the smaller side of
+ * t)): where one node stands for all the mass of a side nothing is resolved, where r is small so is
+ * the second-order error of the middle.  And, independent of these, share_of_values sqrt(N L) for
+ * the N L values that share a node and do not lie evenly.
  */
 #include "spectrum/density/quadrature.h"
 
@@ -51,7 +56,7 @@ enum {
 /* Of the sqrt(n) by which n values at random places differ from evenly spread ones. */
 static const double share_of_values = 0.6;
 
-/* 1, 4/5, .. : stage s is step (STAGES - 1 + s) / (2 STAGES - 2) of all. */
+/* 1/2, 5/8, .. 1: the share of its steps that stage s takes of a probe. */
 static double stage_fraction(size_t s)
 {
     return (double)(STAGES - 1 + s) / (double)(2 * STAGES - 2);
@@ -185,8 +190,8 @@ out:
     return st;
 }
 
-/* Least-squares fit  middle = value + c x  over the stages, x >= 0; *residual is its mean square.  Where
- * the x hardly differ the slope is held down: nothing can be learnt from them. */
+/* Least-squares fit  middle = value + c x  over the stages, x >= 0; *residual is its mean square. 
+ * Where the x hardly differ the slope is held down: nothing can be learnt from them. */
 static double fit(const double *middle, const double *x, double *residual)
 {
     double mean_x = 0;
@@ -209,8 +214,8 @@ static double fit(const double *middle, const double *x, double *residual)
     return mean_y - slope * mean_x;
 }
 
-/* The middle at width 0, by both laws, each with the weight that its fit deserves; *doubt is the standard
- * deviation of that choice (Buckland, Burnham, Augustin 1997). */
+/* The middle at width 0, by both laws, each with the weight that its fit deserves; *doubt is the
+ * standard deviation of that choice (Buckland, Burnham, Augustin 1997). */
 static double extrapolate(const double *middle, const double *width, double *doubt)
 {
     static const double noise = 1e-12; /* of the residuals: what rounding leaves */

@@ -5,12 +5,13 @@
 
 #include <spectraj/density.h>
 
-/* sigma[k], descending, and weight[k] with sum 1: the Gauss rule of the first k steps of the probe. */
+/* sigma[k], descending, and weight[k] with sum 1: the Gauss rule of the first k steps of the probe.
+ * */
 enum stj_status stj_gauss_rule(const struct stj_density_probe *probe, size_t k, double *sigma,
                                double *weight, struct stj_error *err);
 
-/* *low, *high <- the least and the greatest mass below `edge` > 0 of all measures on [0, infinity) that
- * have the alpha and beta of the first k steps, 1 <= k <= probe->k. */
+/* *low, *high <- the least and the greatest mass below `edge` > 0 of all measures on [0, infinity)
+ * that have the alpha and beta of the first k steps, 1 <= k <= probe->k. */
 enum stj_status stj_mass_bounds(const struct stj_density_probe *probe, size_t k, double edge,
                                 double *low, double *high, struct stj_error *err);
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/density/sampling.c: intervals for a count by inverting the Beta law.
  *
- * A Gaussian g_p in N dimensions has |P g_p|^2 ~ chi^2_n in the n dimensions of a region and, apart from
- * it, chi^2_{N-n} in the others.  So the mass of p probes, each weighted by its squared length,
+ * A Gaussian g_p in N dimensions has |P g_p|^2 ~ chi^2_n in the n dimensions of a region and, apart
+ * from it, chi^2_{N-n} in the others.  So the mass of p probes, each weighted by its squared
+ * length,
  *     sum |P g_p|^2 / sum |g_p|^2  ~  Beta(p n / 2, p (N - n) / 2)
- * exactly, whatever the spectrum.  The law grows with n: the counts that a two-sided test accepts are
- * an interval of integers, and it contains the true one with probability `confidence` exactly.  (The
- * Student interval over 8 probes covers 0.85 where few values lie in the region.)
+ * exactly, whatever the spectrum.  The law grows with n: the counts that a two-sided test accepts
+ * are an interval of integers, and it contains the true one with probability `confidence` exactly. 
+ * (The Student interval over 8 probes covers 0.85 where few values lie in the region.)
  *
  * n = 0 and n = N have degenerate laws, accepted when the mass is 0 or 1 to rounding.
  */

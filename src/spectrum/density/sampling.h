@@ -5,9 +5,9 @@
 
 #include <stddef.h>
 
-/* Of n_values singular values, n lie in a region; the mean over n_probes Gaussian probes of its mass
- * (weighted by their squared lengths) was `mass`.  The smallest and the largest n that a two-sided
- * test at the level 1 - confidence accepts. */
+/* Of n_values singular values, n lie in a region; the mean over n_probes Gaussian probes of its
+ * mass (weighted by their squared lengths) was `mass`.  The smallest and the largest n that a
+ * two-sided test at the level 1 - confidence accepts. */
 double stj_count_low(double mass, size_t n_values, size_t n_probes, double confidence);
 double stj_count_high(double mass, size_t n_values, size_t n_probes, double confidence);
 

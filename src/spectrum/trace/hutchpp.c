@@ -5,8 +5,8 @@
  *     tr B = tr Q'B Q                                    products / 3, exact
  *          + tr (I - QQ') B (I - QQ'), by Hutchinson     products / 3
  *
- * The vectors of the last part are scaled to length sqrt(n - products / 3) after the projection: their
- * directions are uniform in what is left, and a varying length would only add variance.
+ * The vectors of the last part are scaled to length sqrt(n - products / 3) after the projection:
+ * their directions are uniform in what is left, and a varying length would only add variance.
  * The error of the second part is that of what the largest third of the spectrum leaves over.
  */
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/trace/trace.c: traces: checks, the matrix that is meant, the method, the error bar.
  *
- * Error bar: the standard error of the samples' mean, and Student's interval with one degree of freedom
- * less than samples.  Where the products suffice for all unit vectors the trace is summed exactly.
+ * Error bar: the standard error of the samples' mean, and Student's interval with one degree of
+ * freedom less than samples.  Where the products suffice for all unit vectors the trace is summed
+ * exactly.
  */
 #include <gsl/gsl_cdf.h>
 #include <math.h>

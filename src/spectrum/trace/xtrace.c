@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/trace/xtrace.c: XTrace, the exchangeable estimator (Epperly, Tropp, Webber 2024).
  *
- * Like Hutch++, but every test vector serves for the low-rank part of all others.  With k = products / 2
- * vectors w_i and Y = B W = Q R, Q_i a basis of the columns of Y without the i-th, P_i = I - Q_i Q_i':
+ * Like Hutch++, but every test vector serves for the low-rank part of all others.  With k =
+ * products / 2 vectors w_i and Y = B W = Q R, Q_i a basis of the columns of Y without the i-th, P_i
+ * = I - Q_i Q_i':
  *     t_i = tr Q_i'B Q_i + (n - k + 1) / |P_i w_i|^2  (P_i w_i)'B (P_i w_i)
- * and tr B is the mean of the t_i; each is unbiased since w_i is independent of Q_i.  (The factor makes
- * the direction of P_i w_i uniform: "resphering".)  No new factorisation is needed: Q_i Q_i' =
- * Q (I - s_i s_i') Q' with s_i the normalised column i of R^{-T}.  With
+ * and tr B is the mean of the t_i; each is unbiased since w_i is independent of Q_i.  (The factor
+ * makes the direction of P_i w_i uniform: "resphering".)  No new factorisation is needed: Q_i Q_i'
+ * = Q (I - s_i s_i') Q' with s_i the normalised column i of R^{-T}.  With
  *     H = Q'B Q,   x_i = (I - s_i s_i') Q'w_i        (Q x_i is the part of w_i in Q_i)
  * one has tr Q_i'B Q_i = tr H - s_i'H s_i, and P_i w_i = w_i - Q x_i, B P_i w_i = y_i - (B Q) x_i.
  *
