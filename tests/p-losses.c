@@ -310,7 +310,13 @@ static void sum_slices(const char *format, const char *l2, size_t n_slices, cons
     struct stj_error err = STJ_ERROR_INIT;
     char text[TEXT];
     snprintf(text, sizeof text, format, l2);
-    const struct small_spec spec = {text, "sgd", "{schedule: constant, peak: 0.1}", 12, 12, 1, 5};
+    const struct small_spec spec = {.network = text,
+                                    .optimizer = "sgd",
+                                    .schedule = "{schedule: constant, peak: 0.1}",
+                                    .rows = 12,
+                                    .batch = 12,
+                                    .steps = 1,
+                                    .seed = 5};
     struct small_run *run = small_run_create(&spec);
     const struct stj_problem *p = run->problem;
     const size_t n = run->n;

@@ -34,6 +34,10 @@ enum stj_reorthogonalize {
 const char *stj_reorthogonalize_text(enum stj_reorthogonalize how);
 bool stj_reorthogonalize_parse(const char *text, enum stj_reorthogonalize *how);
 
+/* tolerance: steps and probes are added until the widest of the three intervals, high - low, is at
+ * most tolerance x N, or a budget is spent.
+ * known: sets of singular triplets (say the largest and the smallest) to take out of the probes and
+ * count exactly, but for those with a residual above 1e-3, and those that the first set has too. */
 struct stj_density_settings {
     double epsilon;    /* the bulk is |sigma - 1| <= epsilon; 0 < epsilon < 1 */
     double confidence; /* of low .. high; 0 < confidence < 1 */
@@ -41,15 +45,11 @@ struct stj_density_settings {
     size_t steps;      /* of bidiagonalisation, each one product with A and one with A' */
     uint64_t seed;
     enum stj_reorthogonalize reorthogonalize;
-    size_t memory_bytes; /* for the bases; 0: a quarter of what is free */
-    double tolerance;    /* 0: none; else steps and probes are added until the widest of the three
-                                intervals high - low is at most tolerance x N, or a budget is spent */
-    double max_applications; /* budget of products with A and A'; 0: none */
-    double max_seconds;      /* 0: none */
-    const struct stj_pairs
-        *known[2]; /* sets of singular triplets (the largest, the smallest) to take out
-                                         of the probes and count exactly, but for those with a residual
-                                         above 1e-3 and those that are in the first set too; NULL: none */
+    size_t memory_bytes;              /* for the bases; 0: a quarter of what is free */
+    double tolerance;                 /* 0: none, else see above */
+    double max_applications;          /* budget of products with A and A'; 0: none */
+    double max_seconds;               /* 0: none */
+    const struct stj_pairs *known[2]; /* NULL: none; see above */
     struct stj_progress progress;
 };
 
