@@ -381,7 +381,13 @@ static void evaluation_fails(const char *network, const double *targets, size_t 
                              const char *part)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    const struct small_spec spec = {network, "sgd", "{schedule: constant, peak: 0.1}", 4, 4, 1, 5};
+    const struct small_spec spec = {.network = network,
+                                    .optimizer = "sgd",
+                                    .schedule = "{schedule: constant, peak: 0.1}",
+                                    .rows = 4,
+                                    .batch = 4,
+                                    .steps = 1,
+                                    .seed = 5};
     struct small_run *run = small_run_create(&spec);
     struct stj_dataset *data = NULL;
     struct stj_evaluation result;
