@@ -101,7 +101,9 @@ refused '--epsilon is 1, outside' density R --epsilon 1
 refused '--confidence is 1, outside' density R --confidence 1
 refused '--probes is 0, outside' density R --probes 0
 refused '--steps is 0, outside' density R --steps 0
-refused 'edge|overlap' density R --probes 4 --steps 30 --edges 1,0.5
+refused 'edge|overlap' density R --tag overlap --edges 1,0.5
+refused '1 edges' density R --tag overlap --edges 1
+[ ! -e R/density-overlap.h5 ] || fail "regions were refused after the work was done"
 refused "--edges is '1,x'|'x' is not a number" density R --edges 1,x
 refused "'ful'|'full'" density R --reorthogonalize ful
 run 0 train short.yaml -o S --seed 9

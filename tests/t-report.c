@@ -145,6 +145,48 @@ START_TEST(dense_json)
 }
 END_TEST
 
+START_TEST(density_json_has_null_for_what_is_unknown)
+{
+    const struct stj_density_count count = {5, 4, 6, 3, 7, 0.5, 0.25};
+    const struct stj_density_functionals functionals = {.log_volume = {-2, (double)INFINITY}};
+    const double edge[] = {0.5, (double)INFINITY};
+    const struct stj_density_extras extras = {
+        .functionals = &functionals, .n_edges = 2, .edge = edge, .region = &count};
+    const struct stj_density_result r = {
+        .n_params = 15,
+        .n_probes = 1,
+        .regions = {.epsilon = 0.1, .chaotic = count, .bulk = count, .stable = count},
+        .missed_above = {.compared = true, .sigma = 1.5, .estimate = 2, .low = 1},
+    };
+    json_t *made = NULL;
+    EXPECT_OK(stj_json_density(&r, &extras, &made, &err), err);
+    json_t *o = round_trip(made);
+    const json_t *part = json_object_get(json_object_get(o, "regions"), "stable");
+    ck_assert(json_real_value(json_object_get(part, "enclosure_high")) == 7);
+    part = json_object_get(json_object_get(o, "functionals"), "log_volume");
+    ck_assert(json_real_value(json_object_get(part, "value")) == -2);
+    ck_assert(json_is_null(json_object_get(part, "error")));
+    part = json_object_get(o, "known");
+    ck_assert(json_real_value(json_object_get(json_object_get(part, "missed_above"), "sigma")) ==
+              1.5);
+    ck_assert(json_is_null(json_object_get(json_object_get(part, "missed_below"), "sigma")));
+    part = item(o, "between", 0);
+    ck_assert(json_is_null(json_object_get(part, "to")));
+    ck_assert_uint_eq(json_array_size(json_object_get(o, "curve")), 0);
+    ck_assert_ptr_null(json_object_get(o, "gap"));
+    json_decref(o);
+
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    stj_text_density(stream, &r, &extras);
+    fclose(stream);
+    ck_assert_msg(strstr(text, "missing: about 2.0"), "no warning in:\n%s", text);
+    ck_assert_ptr_null(strstr(text, "nan"));
+    free(text);
+}
+END_TEST
+
 START_TEST(validate_json_has_dense_or_null)
 {
     struct stj_validation v = {.adjoint_error = 1e-16,
@@ -407,6 +449,7 @@ int main(void)
     tcase_add_test(tc, svd_json_keeps_every_bit_and_every_key);
     tcase_add_test(tc, svd_json_with_nothing_converged_and_a_huge_seed);
     tcase_add_test(tc, dense_json);
+    tcase_add_test(tc, density_json_has_null_for_what_is_unknown);
     tcase_add_test(tc, validate_json_has_dense_or_null);
     tcase_add_test(tc, info_json_without_test_set_and_with_any_path);
     tcase_add_test(tc, run_json_has_null_for_what_is_missing);

@@ -134,6 +134,7 @@ enum stj_status stj_density_curve(const struct stj_density_result *result, size_
 enum stj_status stj_density_histogram(const struct stj_density_result *result, size_t n,
                                       const double *edge, double confidence,
                                       struct stj_density_count *count, struct stj_error *err);
+enum stj_status stj_density_check_edges(size_t n, const double *edge, struct stj_error *err);
 
 /* density[n] <- singular values per unit of log10 sigma, smoothed by a Gaussian of standard
  * deviation `width` in log10 sigma, at the points log_sigma[n]. */

@@ -70,7 +70,7 @@ static enum stj_status parse_edges(const char *text, struct answers *a, struct s
         p = *end ? end + 1 : end;
     }
     a->extras.n_edges = n;
-    return STJ_OK;
+    return stj_density_check_edges(n, a->edge, err);
 }
 
 static enum stj_status make_curve(const struct stj_density_result *r, size_t n, struct answers *a,

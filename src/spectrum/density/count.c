@@ -125,7 +125,7 @@ out:
     return st;
 }
 
-static enum stj_status check_edges(size_t n, const double *edge, struct stj_error *err)
+enum stj_status stj_density_check_edges(size_t n, const double *edge, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_CHECK(err, n >= 2, STJ_EINVAL, "%zu edges make no region: give at least 2", n);
@@ -146,7 +146,7 @@ enum stj_status stj_density_histogram(const struct stj_density_result *result, s
     enum stj_status st = STJ_OK;
     const double c = confidence == 0 ? result->confidence : confidence;
     struct stj_edge from = stj_edge_bottom;
-    STJ_TRY(check_edges(n, edge, err));
+    STJ_TRY(stj_density_check_edges(n, edge, err));
     STJ_TRY(stj_density_check(0.5, c, err));
     if (edge[0] > 0 && result->n_left > 0)
         STJ_TRY(stj_edge_measure(result, edge[0], &from, err));

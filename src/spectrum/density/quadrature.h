@@ -5,8 +5,7 @@
 
 #include <spectraj/density.h>
 
-/* sigma[k], descending, and weight[k] with sum 1: the Gauss rule of the first k steps of the probe.
- * */
+/* sigma[k], descending, and weight[k] with sum 1: the Gauss rule of the first k steps. */
 enum stj_status stj_gauss_rule(const struct stj_density_probe *probe, size_t k, double *sigma,
                                double *weight, struct stj_error *err);
 
