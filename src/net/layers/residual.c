@@ -39,8 +39,7 @@ static void residual_sample(struct stj_rng *rng, char *text, size_t size)
 {
     static const char *const body[] = {
         "{type: dense, units: %zu}",
-        "tanh, {type: dense, units: 3}, {type: residual, layers: [silu]}, {type: dense, units: "
-        "%zu}",
+        "{type: dense, units: 3}, {type: residual, layers: [silu]}, {type: dense, units: %zu}",
         "{type: residual, layers: [{type: dense, units: %zu, bias: false}]}, sigmoid"};
     const size_t n = 1 + stj_rng_index(rng, 6);
     char layers[160];
