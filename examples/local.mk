@@ -11,6 +11,11 @@ dist_digits_DATA += %reldir%/digits/test_rows.txt
 dist_digits_DATA += %reldir%/digits/theta0.npy
 dist_digits_DATA += %reldir%/digits/train_rows.txt
 
+lenetdir = $(pkgdatadir)/examples/lenet
+dist_lenet_DATA =
+dist_lenet_DATA += %reldir%/lenet/lenet-short.yaml
+dist_lenet_DATA += %reldir%/lenet/lenet.yaml
+
 # The C examples are built with everything else, from the public headers alone, and installed as
 # source.
 exampledir = $(pkgdatadir)/examples

@@ -16,6 +16,7 @@ check_PROGRAMS += %reldir%/p-layers
 check_PROGRAMS += %reldir%/p-losses
 check_PROGRAMS += %reldir%/p-network
 check_PROGRAMS += %reldir%/p-optimizers
+check_PROGRAMS += %reldir%/t-arrays
 check_PROGRAMS += %reldir%/t-config
 check_PROGRAMS += %reldir%/t-dataset
 check_PROGRAMS += %reldir%/t-file

@@ -60,11 +60,25 @@ const char *temp_write_text(const char *name, const char *text)
     return temp_write(name, text, strlen(text));
 }
 
-const char *temp_write_gz(const char *name, const char *text)
+const char *temp_write_gz_bytes(const char *name, const void *bytes, size_t n)
 {
     const char *path = temp_path(name);
     gzFile file = gzopen(path, "wb");
-    ck_assert_msg(file && gzputs(file, text) >= 0 && gzclose(file) == Z_OK, "cannot write %s",
-                  path);
+    ck_assert_msg(file && gzwrite(file, bytes, (unsigned)n) == (int)n && gzclose(file) == Z_OK,
+                  "cannot write %s", path);
     return path;
+}
+
+const char *temp_write_gz(const char *name, const char *text)
+{
+    return temp_write_gz_bytes(name, text, strlen(text));
+}
+
+size_t temp_read(const char *path, void *bytes, size_t n)
+{
+    FILE *file = fopen(path, "rb");
+    ck_assert_msg(file, "cannot open %s", path);
+    size_t got = fread(bytes, 1, n, file);
+    fclose(file);
+    return got;
 }

@@ -19,5 +19,9 @@ const char *temp_path(const char *name);
 const char *temp_write(const char *name, const void *bytes, size_t n);
 const char *temp_write_text(const char *name, const char *text);
 const char *temp_write_gz(const char *name, const char *text);
+const char *temp_write_gz_bytes(const char *name, const void *bytes, size_t n);
+
+/* The first n bytes of a file, or as many as there are; returns how many. */
+size_t temp_read(const char *path, void *bytes, size_t n);
 
 #endif

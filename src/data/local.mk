@@ -1,12 +1,23 @@
 # src/data/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/array_items.c
+libspectraj_core_la_SOURCES += %reldir%/array_items.h
 libspectraj_core_la_SOURCES += %reldir%/batch_order.c
 libspectraj_core_la_SOURCES += %reldir%/batch_order.h
+libspectraj_core_la_SOURCES += %reldir%/byte_stream.c
+libspectraj_core_la_SOURCES += %reldir%/byte_stream.h
 libspectraj_core_la_SOURCES += %reldir%/dataset.c
 libspectraj_core_la_SOURCES += %reldir%/dataset.h
+libspectraj_core_la_SOURCES += %reldir%/items.c
+libspectraj_core_la_SOURCES += %reldir%/items.h
 libspectraj_core_la_SOURCES += %reldir%/matrix.h
+libspectraj_core_la_SOURCES += %reldir%/named_arrays.c
+libspectraj_core_la_SOURCES += %reldir%/named_arrays.h
+libspectraj_core_la_SOURCES += %reldir%/npy_header.c
+libspectraj_core_la_SOURCES += %reldir%/npy_header.h
 libspectraj_core_la_SOURCES += %reldir%/reader.c
 libspectraj_core_la_SOURCES += %reldir%/reader.h
 libspectraj_core_la_SOURCES += %reldir%/readers/csv.c
+libspectraj_core_la_SOURCES += %reldir%/readers/idx.c
 libspectraj_core_la_SOURCES += %reldir%/readers/npy.c
 libspectraj_core_la_SOURCES += %reldir%/rows.c
 libspectraj_core_la_SOURCES += %reldir%/rows.h

@@ -18,7 +18,7 @@ struct stj_matrix {
     size_t shape[STJ_MATRIX_MAX_DIMS]; /* shape[0] == rows where n_dims > 0 */
 };
 
-/* matrix <- the content of a file in any of the registered formats (data/reader.h). */
+/* matrix <- the array that the text FILE or FILE:NAME means (data/named_arrays.h). */
 enum stj_status stj_matrix_read(const char *path, struct stj_matrix *matrix, struct stj_error *err);
 
 /* Free the values and leave the matrix zeroed. */

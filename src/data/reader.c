@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +11,14 @@
 #include "base/error.h"
 
 extern const struct stj_reader stj_reader_csv;
+extern const struct stj_reader stj_reader_idx;
 extern const struct stj_reader stj_reader_npy;
 
 /* All readers; the first that accepts a file reads it. */
 static const struct stj_plugin_info *const readers[] = {
     &stj_reader_npy.info,
     &stj_reader_csv.info,
+    &stj_reader_idx.info,
     NULL,
 };
 
@@ -73,31 +74,16 @@ out:
     return st;
 }
 
-static enum stj_status check_values(const char *path, const struct stj_matrix *matrix,
-                                    struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, matrix->rows > 0 && matrix->cols > 0, STJ_EFORMAT,
-              "%s: holds no values (%zu rows, %zu columns)", path, matrix->rows, matrix->cols);
-    for (size_t i = 0; i < matrix->rows * matrix->cols; i++)
-        STJ_CHECK(err, isfinite(matrix->data[i]), STJ_ENONFINITE,
-                  "%s: the value in row %zu, column %zu (from 0) is %g; data must be finite", path,
-                  i / matrix->cols, i % matrix->cols, matrix->data[i]);
-out:
-    return st;
-}
-
 enum stj_status stj_matrix_read(const char *path, struct stj_matrix *matrix, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_reader *reader = NULL;
+    struct stj_arrays *arrays = NULL;
+    size_t i = 0;
     *matrix = (struct stj_matrix){0};
-    STJ_TRY(stj_reader_find(path, &reader, err));
-    STJ_TRY(reader->read(path, matrix, err));
-    STJ_TRY(check_values(path, matrix, err));
+    STJ_TRY(stj_arrays_open_one(path, &arrays, &i, err));
+    STJ_TRY(stj_arrays_read(arrays, i, matrix, err));
 out:
-    if (st != STJ_OK)
-        stj_matrix_free(matrix);
+    stj_arrays_close(arrays);
     return st;
 }
 

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* data/byte_stream.c: reading and unpacking ranges of files, in pieces of constant size. */
+#include "data/byte_stream.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "base/crc.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+enum { PIECE = 1 << 16 };
+
+struct stj_byte_stream {
+    char *path;
+    FILE *file;
+    enum stj_packing packing;
+    size_t first, bytes; /* the range of the file */
+    size_t taken;        /* of the range: what was read of it */
+    size_t position;     /* unpacked bytes handed out */
+    z_stream z;
+    bool z_open, ended; /* ended: of a packed stream, its last byte was unpacked */
+    unsigned char packed[PIECE];
+};
+
+enum stj_status stj_file_length(const char *path, size_t *bytes, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stat info;
+    STJ_CHECK(err, stat(path, &info) == 0, STJ_EIO, "%s: cannot open: %s", path, strerror(errno));
+    STJ_CHECK(err, S_ISREG(info.st_mode), STJ_EUNSUPPORTED, "%s: not a regular file", path);
+    *bytes = (size_t)info.st_size;
+out:
+    return st;
+}
+
+/* To the first byte. */
+static enum stj_status rewind_stream(struct stj_byte_stream *s, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, fseeko(s->file, (off_t)s->first, SEEK_SET) == 0, STJ_EIO, "%s: cannot read: %s",
+              s->path, strerror(errno));
+    s->taken = s->position = 0;
+    s->ended = false;
+    s->z.avail_in = 0;
+    if (s->packing == STJ_PACKING_NONE)
+        goto out;
+    int code = Z_OK;
+    if (s->z_open)
+        code = inflateReset(&s->z);
+    else /* zlib's window of 32 KiB; negative: no header, 16 more: that of gzip */
+        code = inflateInit2(&s->z, s->packing == STJ_PACKING_GZIP ? 15 + 16 : -15);
+    STJ_CHECK(err, code == Z_OK, STJ_ENOMEM, "%s: no memory to unpack it", s->path);
+    s->z_open = true;
+out:
+    return st;
+}
+
+enum stj_status stj_byte_stream_open(const char *path, size_t first, size_t bytes,
+                                     enum stj_packing packing, struct stj_byte_stream **stream,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_byte_stream *s = NULL;
+    size_t length = 0;
+    *stream = NULL;
+    STJ_TRY(stj_file_length(path, &length, err));
+    STJ_CHECK(err, first <= length && bytes <= length - first, STJ_EFORMAT,
+              "%s: bytes %zu to %zu are wanted, the file has %zu; it is cut short or damaged", path,
+              first, first + bytes, length);
+    STJ_TRY(stj_new(&s, 1, sizeof *s, err));
+    STJ_TRY(stj_strdup(&s->path, path, err));
+    s->file = fopen(path, "rb");
+    STJ_CHECK(err, s->file, STJ_EIO, "%s: cannot open: %s", path, strerror(errno));
+    s->packing = packing;
+    s->first = first;
+    s->bytes = bytes == STJ_TO_THE_END ? length - first : bytes;
+    STJ_TRY(rewind_stream(s, err));
+    *stream = s;
+    s = NULL;
+out:
+    stj_byte_stream_close(s);
+    return st;
+}
+
+void stj_byte_stream_close(struct stj_byte_stream *stream)
+{
+    if (!stream)
+        return;
+    if (stream->z_open)
+        inflateEnd(&stream->z);
+    if (stream->file)
+        fclose(stream->file);
+    free(stream->path);
+    free(stream);
+}
+
+/* bytes <- the next n of the range as they lie in the file. */
+static enum stj_status take(struct stj_byte_stream *s, void *bytes, size_t n, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t got = n <= s->bytes - s->taken ? fread(bytes, 1, n, s->file) : 0;
+    STJ_CHECK(err, !ferror(s->file), STJ_EIO, "%s: cannot read: %s", s->path, strerror(errno));
+    STJ_CHECK(err, got == n, STJ_EFORMAT, "%s: the file is cut short: it ends before byte %zu",
+              s->path, s->first + s->taken + n);
+    s->taken += n;
+out:
+    return st;
+}
+
+/* Give zlib more of the range when it has used up what it had. */
+static enum stj_status refill(struct stj_byte_stream *s, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t left = s->bytes - s->taken;
+    size_t n = left < PIECE ? left : PIECE;
+    if (s->z.avail_in > 0 || n == 0)
+        goto out;
+    STJ_TRY(take(s, s->packed, n, err));
+    s->z.next_in = s->packed;
+    s->z.avail_in = (uInt)n;
+out:
+    return st;
+}
+
+/* A packed stream is at the end of a member: is it the last? */
+static enum stj_status end_member(struct stj_byte_stream *s, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(refill(s, err));
+    s->ended = s->z.avail_in == 0;
+    if (s->ended)
+        goto out;
+    STJ_CHECK(err, s->packing == STJ_PACKING_GZIP && inflateReset(&s->z) == Z_OK, STJ_EFORMAT,
+              "%s: bytes follow the end of its packed data at byte %zu; the file is damaged",
+              s->path, s->first + s->taken - s->z.avail_in);
+out:
+    return st;
+}
+
+/* bytes <- up to n unpacked bytes, *got of them; fewer than n only at the end. */
+static enum stj_status unpack(struct stj_byte_stream *s, unsigned char *bytes, size_t n,
+                              size_t *got, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *got = 0;
+    while (*got < n && !s->ended) {
+        size_t wanted = n - *got < PIECE ? n - *got : PIECE;
+        STJ_TRY(refill(s, err));
+        s->z.next_out = bytes + *got;
+        s->z.avail_out = (uInt)wanted;
+        int code = inflate(&s->z, Z_NO_FLUSH);
+        *got += wanted - s->z.avail_out;
+        if (code == Z_STREAM_END) {
+            STJ_TRY(end_member(s, err));
+            continue;
+        }
+        STJ_CHECK(err, code != Z_MEM_ERROR, STJ_ENOMEM, "%s: no memory to unpack it", s->path);
+        /* No progress for want of input is an error code too (Z_BUF_ERROR). */
+        STJ_CHECK(err, code == Z_OK, STJ_EFORMAT,
+                  "%s: the packed data are damaged or cut short near byte %zu%s%s", s->path,
+                  s->first + s->taken - s->z.avail_in, s->z.msg ? ": " : "",
+                  s->z.msg ? s->z.msg : "");
+    }
+    s->position += *got;
+out:
+    return st;
+}
+
+enum stj_status stj_byte_stream_read(struct stj_byte_stream *stream, void *bytes, size_t n,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t got = 0;
+    if (stream->packing == STJ_PACKING_NONE) {
+        STJ_TRY(take(stream, bytes, n, err));
+        stream->position += n;
+        goto out;
+    }
+    STJ_TRY(unpack(stream, bytes, n, &got, err));
+    STJ_CHECK(err, got == n, STJ_EFORMAT,
+              "%s: cut short: its content ends at unpacked byte %zu, %zu more were announced",
+              stream->path, stream->position, n - got);
+out:
+    return st;
+}
+
+enum stj_status stj_byte_stream_seek(struct stj_byte_stream *stream, size_t position,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    unsigned char piece[4096];
+    if (stream->packing == STJ_PACKING_NONE) {
+        STJ_CHECK(err, position <= stream->bytes, STJ_EFORMAT,
+                  "%s: the file is cut short: it ends before byte %zu", stream->path,
+                  stream->first + position);
+        STJ_CHECK(err, fseeko(stream->file, (off_t)(stream->first + position), SEEK_SET) == 0,
+                  STJ_EIO, "%s: cannot read: %s", stream->path, strerror(errno));
+        stream->taken = stream->position = position;
+        goto out;
+    }
+    if (position < stream->position)
+        STJ_TRY(rewind_stream(stream, err));
+    while (stream->position < position) {
+        size_t left = position - stream->position;
+        STJ_TRY(
+            stj_byte_stream_read(stream, piece, left < sizeof piece ? left : sizeof piece, err));
+    }
+out:
+    return st;
+}
+
+enum stj_status stj_byte_stream_measure(struct stj_byte_stream *stream, size_t limit,
+                                        size_t *length, uint32_t *crc, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    unsigned char *piece = NULL;
+    uint32_t sum = 0;
+    size_t done = 0;
+    bool plain = stream->packing == STJ_PACKING_NONE;
+    STJ_TRY(rewind_stream(stream, err));
+    STJ_TRY(stj_new(&piece, PIECE, 1, err));
+    while (done <= limit && !(plain && !crc)) {
+        size_t wanted = limit - done < PIECE ? limit - done + 1 : PIECE;
+        size_t n = 0;
+        if (plain) {
+            n = stream->bytes - done < wanted ? stream->bytes - done : wanted;
+            STJ_TRY(take(stream, piece, n, err));
+        } else {
+            STJ_TRY(unpack(stream, piece, wanted, &n, err));
+        }
+        if (n == 0)
+            break;
+        sum = stj_crc32(sum, piece, n);
+        done += n;
+    }
+    *length = plain && !crc ? stream->bytes : done;
+    if (crc)
+        *crc = sum;
+    STJ_TRY(rewind_stream(stream, err));
+out:
+    free(piece);
+    return st;
+}
