@@ -157,7 +157,7 @@ json out train.n_params=$N svd=null dense=null
 short_config other.yaml 's/units: 4/units: 3/'
 refused 'all|--force' run other.yaml -o all
 
-# An interrupt ends in 130, and the run can be made afterwards.
+# An interrupt ends in 130, says how to go on, and gives the folder to no other training unasked.
 short_config long.yaml 's/steps: 20/steps: 300000/'
 "$spectraj" train long.yaml -o interrupted > out 2> err &
 child=$!
@@ -168,6 +168,10 @@ status=$?
 command_line="train long.yaml, interrupted"
 [ "$status" -eq 130 ] || fail "exit status $status instead of 130"
 one_line
+contains err 'spectraj train long.yaml -o interrupted'
 [ ! -e interrupted/trajectory.h5 ] || fail "an interrupted training left a trajectory"
-run 0 train plain.yaml -o interrupted
+refused 'steps: 20|steps: 300000|--force' train plain.yaml -o interrupted
+refused 'not finished|spectraj train' info interrupted
+run 0 train plain.yaml -o interrupted --force
+run 0 info interrupted
 finish

@@ -29,6 +29,7 @@ check_PROGRAMS += %reldir%/t-libraries
 check_PROGRAMS += %reldir%/t-option
 check_PROGRAMS += %reldir%/t-readers
 check_PROGRAMS += %reldir%/t-report
+check_PROGRAMS += %reldir%/t-resume
 check_PROGRAMS += %reldir%/t-run
 check_PROGRAMS += %reldir%/t-schedules
 check_PROGRAMS += %reldir%/t-trajectory

@@ -14,6 +14,7 @@
 
 #include <spectraj/results.h>
 
+#include "base/log.h"
 #include "expect.h"
 #include "run/run_internal.h"
 #include "scratch.h"
@@ -290,26 +291,104 @@ START_TEST(unsuitable_folders)
 }
 END_TEST
 
+static int count_steps(void *ctx, const char *what, double done, double total)
+{
+    (void)what;
+    *(size_t *)ctx += done < total;
+    return 0;
+}
+
 static int stop_late(void *ctx, const char *what, double done, double total)
 {
     (void)ctx, (void)what, (void)total;
     return done >= 5;
 }
 
+/* What an interrupted training has done is kept, and the same call goes on from there; an old run is
+ * whole until the new one takes its place. */
 START_TEST(interrupted)
 {
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_run_train_settings settings = {.progress = {.fn = stop_late}};
+    struct stj_run *run = NULL;
     begin();
     EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
-                STJ_EINTERRUPTED, "interrupted", err);
-    ck_assert(!is_there("R"));
-    stj_run_destroy(trained());
-    settings.force = true;
-    EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
-                STJ_EINTERRUPTED, "interrupted", err);
+                STJ_EINTERRUPTED,
+                "training was interrupted; 5 of 13 states are kept, to go on:", err);
+    ck_assert_uint_eq(scratch_count("R"), 1);
+    expect_open_fails("R", STJ_EFORMAT, "R: its training is not finished; go on with:");
+    settings.progress.fn = count_steps;
+    size_t steps = 0;
+    settings.progress.ctx = &steps;
+    EXPECT_OK(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, &run, &err), err);
+    ck_assert_uint_eq(steps, N_STEPS - 4); /* from state 4, the fifth */
     ck_assert_uint_eq(scratch_count("R"), 2);
+    EXPECT_OK(train("c.yaml", "R2", false, &err), err);
+    struct stj_run *whole = open_run("R2");
+    for (size_t t = 0; t <= N_STEPS; t++) {
+        double a[N_PARAMS];
+        double b[N_PARAMS];
+        EXPECT_OK(stj_run_theta(run, t, a, &err), err);
+        EXPECT_OK(stj_run_theta(whole, t, b, &err), err);
+        ck_assert_mem_eq(a, b, sizeof a);
+    }
+    ck_assert_mem_eq(stj_run_loss_curve(run), stj_run_loss_curve(whole), N_STEPS * sizeof(double));
+    stj_run_destroy(whole);
+    stj_run_destroy(run);
+}
+END_TEST
+
+START_TEST(interrupted_replacement)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run_train_settings settings = {.force = true, .progress = {.fn = stop_late}};
+    bool matches = true;
+    stj_run_destroy(trained());
+    EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
+                STJ_EINTERRUPTED, "are kept, to go on", err);
+    ck_assert_uint_eq(scratch_count("R"), 3);
     stj_run_destroy(open_run("R")); /* the old run is whole */
+    EXPECT_OK(stj_run_matches(scratch_path("c.yaml"), scratch_path("R"), &matches, &err), err);
+    ck_assert(!matches); /* there is something to be finished */
+    write_config("seed.yaml", "init: {seed: 6}\n", config_training);
+    EXPECT_FAIL(train("seed.yaml", "R", false, &err), STJ_EEXIST,
+                "R: holds an unfinished training of another config: now \"theta0: 26, crc32", err);
+    EXPECT_OK(train("c.yaml", "R", false, &err), err);
+    ck_assert_uint_eq(scratch_count("R"), 2);
+    stj_run_destroy(open_run("R"));
+}
+END_TEST
+
+/* A log that says nothing, of another processor, or of a later version. */
+START_TEST(unusable_training_logs)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run_train_settings settings = {.progress = {.fn = stop_late}};
+    struct stj_log *log = NULL;
+    char *header = NULL;
+    begin();
+    mkdir(scratch_path("R"), 0777);
+    scratch_write_text("R/train.log", "torn");
+    EXPECT_OK(train("c.yaml", "R", false, &err), err);
+    scratch_remove("R");
+    EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
+                STJ_EINTERRUPTED, "", err);
+    EXPECT_OK(stj_log_read_header(scratch_path("R/train.log"), &header, &err), err);
+    EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
+    EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EEXIST, "is in use by another spectraj",
+                err);
+    stj_log_close(log);
+    memcpy(strstr(header, "\nblas ") + 6, "Other", 5);
+    EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
+    stj_log_close(log);
+    EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EMISMATCH, "begun with \"Other", err);
+    memcpy(header, "spectraj-training 9", 19);
+    EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
+    stj_log_close(log);
+    EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EFORMAT, "of another version", err);
+    EXPECT_OK(train("c.yaml", "R", true, &err), err);
+    stj_run_destroy(open_run("R"));
+    free(header);
 }
 END_TEST
 
@@ -326,17 +405,26 @@ static enum stj_status train_limited(size_t bytes, bool force, struct stj_error 
     return st;
 }
 
+/* The states that the disk could take are kept, and gone on from; where there are none, nothing is. */
 START_TEST(full_disk)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    begin();
-    for (size_t bytes = 0; bytes < 5000; bytes += 700) {
+    size_t continued = 0;
+    for (size_t bytes = 0; bytes < 16000; bytes += 1300) {
+        begin();
         EXPECT_FAIL(train_limited(bytes, false, &err), STJ_EIO, "cannot be written: File too large",
                     err);
-        ck_assert(!is_there("R"));
+        if (!is_there("R"))
+            continue;
+        continued++;
+        ck_assert_uint_eq(scratch_count("R"), 1);
+        EXPECT_OK(train("c.yaml", "R", false, &err), err);
+        ck_assert_uint_eq(scratch_count("R"), 2);
+        stj_run_destroy(open_run("R"));
     }
+    ck_assert_uint_ge(continued, 4);
     stj_run_destroy(trained());
-    EXPECT_FAIL(train_limited(3000, true, &err), STJ_EIO, "cannot be written", err);
+    EXPECT_FAIL(train_limited(900, true, &err), STJ_EIO, "cannot be written", err);
     ck_assert_uint_eq(scratch_count("R"), 2);
     stj_run_destroy(open_run("R"));
 }
@@ -623,6 +711,8 @@ int main(void)
     tcase_add_test(tests, bad_input);
     tcase_add_test(tests, unsuitable_folders);
     tcase_add_test(tests, interrupted);
+    tcase_add_test(tests, interrupted_replacement);
+    tcase_add_test(tests, unusable_training_logs);
     tcase_add_test(tests, full_disk);
     tcase_add_test(tests, refused_when_opened);
     tcase_add_test(tests, older_run_opens);

@@ -16,7 +16,7 @@ extern "C" {
 struct stj_run;
 
 struct stj_run_train_settings {
-    bool force;      /* replace a complete run */
+    bool force;      /* replace a complete run, start an unfinished one anew */
     bool seed_given; /* `seed` overrides the config's init.seed and training.seed */
     uint64_t seed;
     struct stj_progress progress;
@@ -24,7 +24,10 @@ struct stj_run_train_settings {
 
 /* Train what the config file says and record it in the directory `dir` (created; config.yaml and
  * trajectory.h5).  *run (may be NULL) <- the open run.  STJ_EEXIST when dir holds a complete run and
- * not force.  A training that fails leaves no half-written file behind. */
+ * not force.  States are appended to train.log as they come: whatever ends the training (the progress
+ * callback, a full disk, a kill), the same call goes on from the last whole one and comes to the same bits;
+ * of another config, STJ_EEXIST naming the first key that differs.  A training that diverges leaves
+ * nothing behind. */
 enum stj_status stj_run_train(const char *config_path, const char *dir,
                               const struct stj_run_train_settings *settings, struct stj_run **run,
                               struct stj_error *err);

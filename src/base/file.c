@@ -152,6 +152,12 @@ bool stj_file_exists(const char *path)
     return stat(path, &about) == 0;
 }
 
+size_t stj_file_bytes(const char *path)
+{
+    struct stat about;
+    return stat(path, &about) == 0 ? (size_t)about.st_size : 0;
+}
+
 enum stj_status stj_path_join(const char *folder, const char *name, char **joined,
                               struct stj_error *err)
 {

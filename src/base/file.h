@@ -25,6 +25,9 @@ enum stj_status stj_file_read_text(const char *path, size_t limit, char **text,
 
 bool stj_file_exists(const char *path);
 
+/* Its size; 0 for a file that is not there. */
+size_t stj_file_bytes(const char *path);
+
 /* STJ_EIO for a system call that failed with errno `number`: "PATH: cannot be VERB: reason",
  * with the remedy where there is one (a full disk). */
 enum stj_status stj_file_failed(const char *path, const char *verb, int number,

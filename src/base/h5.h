@@ -53,6 +53,8 @@ enum stj_status stj_h5_put_text(struct stj_h5 *file, const char *name, const cha
                                 struct stj_error *err);
 enum stj_status stj_h5_put_vector(struct stj_h5 *file, const char *name, size_t n,
                                   const double *value, struct stj_error *err);
+enum stj_status stj_h5_put_unsigneds(struct stj_h5 *file, const char *name, size_t n,
+                                     const uint64_t *value, struct stj_error *err);
 /* A matrix [rows][cols]; its rows are to be written once each, in any pieces; rows of `value` are
  * `ld` apart. */
 enum stj_status stj_h5_put_matrix(struct stj_h5 *file, const char *name, size_t rows, size_t cols,
@@ -78,8 +80,14 @@ enum stj_status stj_h5_get_text(struct stj_h5 *file, const char *name, char **te
                                 struct stj_error *err);
 enum stj_status stj_h5_get_vector(struct stj_h5 *file, const char *name, size_t n, double *value,
                                   struct stj_error *err);
+enum stj_status stj_h5_get_unsigneds(struct stj_h5 *file, const char *name, size_t n,
+                                     uint64_t *value, struct stj_error *err);
 enum stj_status stj_h5_get_rows(struct stj_h5 *file, const char *name, size_t first, size_t count,
                                 size_t cols, double *value, size_t ld, struct stj_error *err);
+
+/* crc[rows] <- the checksums of the rows of a matrix, verified. */
+enum stj_status stj_h5_get_row_crc(struct stj_h5 *file, const char *name, size_t rows,
+                                   uint64_t *crc, struct stj_error *err);
 
 /* Whatever the caller finds inconsistent in a file: STJ_EFORMAT "PATH: what; remedy". */
 enum stj_status stj_h5_refuse(const struct stj_h5 *file, struct stj_error *err, const char *format,

@@ -137,6 +137,12 @@ enum stj_status stj_h5_put_vector(struct stj_h5 *file, const char *name, size_t 
     return put(file, name, STJ_ITEM_REAL, n, value, err);
 }
 
+enum stj_status stj_h5_put_unsigneds(struct stj_h5 *file, const char *name, size_t n,
+                                     const uint64_t *value, struct stj_error *err)
+{
+    return put(file, name, STJ_ITEM_UNSIGNED, n, value, err);
+}
+
 /* Does an opened object have the type and shape that the item should have?  Takes over both ids. */
 static bool has_shape(const struct stj_item *item, hid_t type, hid_t space)
 {
@@ -262,4 +268,10 @@ enum stj_status stj_h5_get_vector(struct stj_h5 *file, const char *name, size_t 
                                   struct stj_error *err)
 {
     return get(file, name, STJ_ITEM_REAL, n, value, err);
+}
+
+enum stj_status stj_h5_get_unsigneds(struct stj_h5 *file, const char *name, size_t n,
+                                     uint64_t *value, struct stj_error *err)
+{
+    return get(file, name, STJ_ITEM_UNSIGNED, n, value, err);
 }

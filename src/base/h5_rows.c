@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/crc.h"
 #include "base/error.h"
@@ -241,6 +242,19 @@ enum stj_status stj_h5_get_rows(struct stj_h5 *file, const char *name, size_t fi
             st =
                 stj_h5_refuse(file, err, "is damaged: row %zu of \"%s\" does not have its checksum",
                               first + i, name);
+out:
+    return st;
+}
+
+enum stj_status stj_h5_get_row_crc(struct stj_h5 *file, const char *name, size_t rows,
+                                   uint64_t *crc, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_item *item = NULL;
+    STJ_TRY(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
+    STJ_TRY(stj_h5_expect(file, name, rows, item->cols, err));
+    STJ_TRY(load_row_crc(file, item, err));
+    memcpy(crc, item->row_crc, rows * sizeof *crc);
 out:
     return st;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,27 +107,51 @@ out:
     return st;
 }
 
+/* *header <- the text of the header frame, NULL when there is none whole. */
+static enum stj_status read_header(const struct stj_log *log, uint64_t size, char **header,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct frame f;
+    bool whole = false;
+    STJ_TRY(scan_frame(log, 0, size, &f, &whole, err));
+    if (!whole || f.tag != HEADER_TAG)
+        goto out;
+    STJ_TRY(stj_new(header, f.bytes + 1, 1, err));
+    STJ_TRY(read_at(log, sizeof f, *header, f.bytes, err));
+    if (strlen(*header) != f.bytes) { /* not a text */
+        free(*header);
+        *header = NULL;
+    }
+out:
+    return st;
+}
+
+static enum stj_status file_size(const struct stj_log *log, uint64_t *size, struct stj_error *err)
+{
+    struct stat info;
+    if (fstat(log->fd, &info) != 0)
+        return stj_file_failed(log->path, "read", errno, err);
+    *size = (uint64_t)info.st_size;
+    return STJ_OK;
+}
+
 /* Does the log begin with this header?  Then its records are listed up to the first damaged one. */
 static enum stj_status scan(struct stj_log *log, const char *header, bool *same,
                             struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stat info;
     struct frame f;
+    uint64_t size = 0;
     bool whole = false;
     char *text = NULL;
     *same = false;
-    STJ_CHECK(err, fstat(log->fd, &info) == 0, STJ_EIO, "%s: %s", log->path, strerror(errno));
-    const uint64_t size = (uint64_t)info.st_size;
-    STJ_TRY(scan_frame(log, 0, size, &f, &whole, err));
-    if (!whole || f.tag != HEADER_TAG || f.bytes != strlen(header))
-        goto out;
-    STJ_TRY(stj_new(&text, f.bytes + 1, 1, err));
-    STJ_TRY(read_at(log, sizeof f, text, f.bytes, err));
-    if (strcmp(text, header) != 0)
+    STJ_TRY(file_size(log, &size, err));
+    STJ_TRY(read_header(log, size, &text, err));
+    if (!text || strcmp(text, header) != 0)
         goto out;
     *same = true;
-    log->begin = log->end = sizeof f + f.bytes;
+    log->begin = log->end = sizeof f + strlen(header);
     for (;;) {
         STJ_TRY(scan_frame(log, log->end, size, &f, &whole, err));
         if (!whole)
@@ -167,6 +192,39 @@ static enum stj_status write_frame(struct stj_log *log, uint32_t tag,
     return stj_file_failed(log->path, "written", number, err);
 }
 
+/* The lock goes with the process that holds it, however that ends. */
+static enum stj_status lock(const struct stj_log *log, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const bool taken = flock(log->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    STJ_CHECK(err, !taken, STJ_EEXIST,
+              "%s: is in use by another spectraj; wait for it, or end it, and ask again",
+              log->path);
+out:
+    return st;
+}
+
+enum stj_status stj_log_read_header(const char *path, char **header, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_log log = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    uint64_t size = 0;
+    *header = NULL;
+    if (log.fd < 0)
+        return errno == ENOENT ? STJ_OK : stj_file_failed(path, "opened", errno, err);
+    STJ_TRY(stj_strdup(&log.path, path, err));
+    STJ_TRY(file_size(&log, &size, err));
+    STJ_TRY(read_header(&log, size, header, err));
+out:
+    if (st != STJ_OK) {
+        free(*header);
+        *header = NULL;
+    }
+    free(log.path);
+    close(log.fd);
+    return st;
+}
+
 enum stj_status stj_log_open(const char *path, const char *header, struct stj_log **log,
                              struct stj_error *err)
 {
@@ -181,6 +239,7 @@ enum stj_status stj_log_open(const char *path, const char *header, struct stj_lo
         st = stj_file_failed(path, "opened", errno, err);
         goto out;
     }
+    STJ_TRY(lock(l, err));
     STJ_TRY(scan(l, header, &same, err));
     if (!same) {
         const struct stj_log_piece piece = {header, strlen(header)};
@@ -188,7 +247,11 @@ enum stj_status stj_log_open(const char *path, const char *header, struct stj_lo
         l->n = 0;
         l->end = 0;
         STJ_TRY(cut(l, err));
-        STJ_TRY(write_frame(l, HEADER_TAG, &piece, 1, &bytes, err));
+        st = write_frame(l, HEADER_TAG, &piece, 1, &bytes, err);
+        if (st != STJ_OK) {
+            (void)unlink(path); /* it would be a log of nothing */
+            goto out;
+        }
         l->begin = l->end = sizeof(struct frame) + bytes;
     }
     STJ_TRY(cut(l, err));

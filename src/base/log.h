@@ -19,10 +19,15 @@
 struct stj_log;
 
 /* *log <- the log at path.  One that was begun with the same header text is continued, with its whole
- * records; any other content is replaced by an empty log with this header. */
+ * records; any other content is replaced by an empty log with this header.  STJ_EEXIST while another
+ * process has it open (a file system that cannot lock is trusted). */
 enum stj_status stj_log_open(const char *path, const char *header, struct stj_log **log,
                              struct stj_error *err);
 void stj_log_close(struct stj_log *log); /* NULL is accepted; syncs */
+
+/* *header <- the header text of the log at path (owned by the caller); NULL when there is no file or no
+ * whole header in it. */
+enum stj_status stj_log_read_header(const char *path, char **header, struct stj_error *err);
 
 size_t stj_log_n_records(const struct stj_log *log);
 

@@ -43,7 +43,8 @@ const struct command command_train = {
     .description =
         "Train the network of the YAML file CONFIG and record every state of the training in\n"
         "the directory RUN: config.yaml (the resolved config) and trajectory.h5.  A training\n"
-        "that fails leaves no half-written file.\n",
+        "that was interrupted or killed goes on from its last state when the same is asked\n"
+        "again, and ends with the same bits.\n",
     .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_FORCE,
     .options = options,
     .options_size = sizeof(struct train_options),

@@ -22,6 +22,8 @@ static const char *const result_patterns[] = {
 
 static bool is_result(const char *name)
 {
+    if (strcmp(name, STJ_TRAINING_LOG) == 0)
+        return false;
     for (size_t i = 0; i < sizeof result_patterns / sizeof result_patterns[0]; i++)
         if (fnmatch(result_patterns[i], name, 0) == 0)
             return true;
@@ -31,7 +33,8 @@ static bool is_result(const char *name)
 static bool belongs_to_a_run(const char *name)
 {
     return is_result(name) || strcmp(name, STJ_CONFIG_NAME) == 0 ||
-           strcmp(name, STJ_TRAJECTORY_NAME) == 0 || strcmp(name, "figures") == 0;
+           strcmp(name, STJ_TRAJECTORY_NAME) == 0 || strcmp(name, STJ_TRAINING_LOG) == 0 ||
+           strcmp(name, "figures") == 0;
 }
 
 static bool is_dot(const char *name)
@@ -53,14 +56,18 @@ enum stj_status stj_folder_look(const char *dir, enum stj_folder_state *state,
     if (!entries)
         return stj_file_failed(dir, "read", errno, err);
     char strange[256] = "";
-    *state = STJ_FOLDER_FREE;
+    bool trajectory = false;
+    bool unfinished = false;
     while ((entry = readdir(entries)) != NULL) {
-        if (strcmp(entry->d_name, STJ_TRAJECTORY_NAME) == 0)
-            *state = STJ_FOLDER_COMPLETE;
+        trajectory = trajectory || strcmp(entry->d_name, STJ_TRAJECTORY_NAME) == 0;
+        unfinished = unfinished || strcmp(entry->d_name, STJ_TRAINING_LOG) == 0;
         if (!is_dot(entry->d_name) && !belongs_to_a_run(entry->d_name))
             snprintf(strange, sizeof strange, "%s", entry->d_name);
     }
-    STJ_CHECK(err, !strange[0] || *state == STJ_FOLDER_COMPLETE, STJ_EEXIST,
+    *state = unfinished   ? STJ_FOLDER_UNFINISHED
+             : trajectory ? STJ_FOLDER_COMPLETE
+                          : STJ_FOLDER_FREE;
+    STJ_CHECK(err, !strange[0] || *state != STJ_FOLDER_FREE, STJ_EEXIST,
               "%s: is not a run and not empty (it has %s); choose another directory", dir, strange);
 out:
     if (entries)

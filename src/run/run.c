@@ -27,11 +27,14 @@ void stj_run_destroy(struct stj_run *run)
 }
 
 static enum stj_status check_complete(const char *dir, const char *config, const char *trajectory,
-                                      struct stj_error *err)
+                                      const char *log, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_CHECK(err, stj_file_exists(dir), STJ_EIO,
               "%s: no such run; make it with: spectraj train CONFIG -o %s", dir, dir);
+    STJ_CHECK(err, stj_file_exists(trajectory) || !stj_file_exists(log), STJ_EFORMAT,
+              "%s: its training is not finished; go on with: spectraj train CONFIG -o %s", dir,
+              dir);
     STJ_CHECK(err, stj_file_exists(config), STJ_EFORMAT,
               "%s: is not a run: it has no " STJ_CONFIG_NAME
               "; make one with: spectraj train CONFIG -o RUN",
@@ -115,14 +118,17 @@ enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_e
     struct stj_run *made = NULL;
     char *config = NULL;
     char *trajectory = NULL;
+    char *log = NULL;
     STJ_TRY(stj_path_join(dir, STJ_CONFIG_NAME, &config, err));
     STJ_TRY(stj_path_join(dir, STJ_TRAJECTORY_NAME, &trajectory, err));
-    STJ_TRY(check_complete(dir, config, trajectory, err));
+    STJ_TRY(stj_path_join(dir, STJ_TRAINING_LOG, &log, err));
+    STJ_TRY(check_complete(dir, config, trajectory, log, err));
     STJ_TRY(stj_run_prepare(config, false, 0, &made, err));
     STJ_TRY(stj_strdup(&made->dir, dir, err));
     STJ_TRY(stj_trajectory_read(trajectory, NULL, &made->trajectory, &made->about, err));
     STJ_TRY(check_identity(made, err));
 out:
+    free(log);
     free(trajectory);
     free(config);
     if (st != STJ_OK) {

@@ -53,8 +53,9 @@ void stj_run_difference(const char *now, const char *recorded, char *text, size_
 /* The folder of a run. */
 enum stj_folder_state {
     STJ_FOLDER_ABSENT,
-    STJ_FOLDER_FREE,     /* empty, or only with what an incomplete run left */
-    STJ_FOLDER_COMPLETE, /* holds a trajectory */
+    STJ_FOLDER_FREE,       /* empty, or only with scraps of a run */
+    STJ_FOLDER_UNFINISHED, /* holds a training on its way, and perhaps the run that it is to replace */
+    STJ_FOLDER_COMPLETE, /* holds a trajectory, and nothing unfinished */
 };
 
 /* *state <- what `dir` is; STJ_EEXIST when it is something that no run made. */
@@ -66,11 +67,23 @@ enum stj_status stj_folder_look(const char *dir, enum stj_folder_state *state,
 enum stj_status stj_folder_prepare(const char *dir, enum stj_folder_state state, size_t bytes,
                                    struct stj_error *err);
 
-/* Remove the results, logs and temporary files of a run; its config and trajectory stay. */
+/* Remove the results, their logs and the temporary files of a run; its config and trajectory stay, and
+ * so does a training on its way. */
 void stj_folder_clear_results(const char *dir);
 
-/* *path <- a file in the folder (owned by the caller). */
+/* *header <- the header of a training's log (owned by the caller): what it is of, and which states it
+ * keeps. */
+enum stj_status stj_unfinished_print(const struct stj_trajectory_about *about, size_t every,
+                                     char **header, struct stj_error *err);
+
+/* Is a log with this header of the training that `run` (with its identity) describes, here and now?
+ * *every <- which states it keeps.  STJ_EEXIST naming the first difference. */
+enum stj_status stj_unfinished_check(const struct stj_run *run, const char *header, size_t *every,
+                                     struct stj_error *err);
+
+/* Files in it. */
 #define STJ_CONFIG_NAME "config.yaml"
 #define STJ_TRAJECTORY_NAME "trajectory.h5"
+#define STJ_TRAINING_LOG "train.log"
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* run/train.c: train what a config says and keep it in a directory.
  *
- * Nothing is written before the training is done, except to see that it can be.  Then the
- * trajectory is written beside the final name, config.yaml replaced, and last the trajectory
- * renamed: a run is complete when it has trajectory.h5, and an old run is whole until the new
- * one takes its place.
+ * The states go into train.log as they come.  When the last is there, the trajectory is written beside
+ * its final name, config.yaml replaced, the trajectory renamed, the results of an older run removed,
+ * and last of all train.log: a run is complete when it has trajectory.h5 and no train.log.  Whatever ends the
+ * process before, the same command goes on from what the log holds, and comes to the same bits; an
+ * old run is whole until the new one takes its place.
  */
 #include <cblas.h>
 #include <math.h>
@@ -14,56 +15,93 @@
 
 #include <spectraj/version.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "run/run_internal.h"
+#include "trajectory/recording.h"
 
 static size_t state_size(const struct stj_run *run)
 {
     return (1 + stj_recipe_optimizer(&run->recipe)->n_slots) * stj_network_n_params(run->net);
 }
 
-/* run->trajectory, and in `about` the time and the identity. */
-static enum stj_status train(struct stj_run *run, const struct stj_progress *progress,
-                             struct stj_error *err)
+/* theta[n_params] <- theta_0; run->about <- what is known before the training. */
+static enum stj_status identify(struct stj_run *run, double *theta, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    size_t n = stj_network_n_params(run->net);
-    real *state = NULL;
-    double *theta = NULL;
+    const size_t n = stj_network_n_params(run->net);
+    struct stj_trajectory_about *about = &run->about;
     char fingerprint[STJ_FINGERPRINT_BYTES];
-    STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
-    STJ_TRY(stj_new(&state, state_size(run), sizeof *state, err));
+    char blas[256];
     STJ_TRY(stj_run_initial(run, theta, err));
-    for (size_t i = 0; i < n; i++)
-        state[i] = (real)theta[i];
-    STJ_TRY(stj_run_identity(run, theta, n, &run->about.identity, err));
-    stj_run_fingerprint(run->about.identity, fingerprint);
-    STJ_TRY(stj_strdup(&run->about.fingerprint, fingerprint, err));
-    STJ_TRY(stj_trajectory_create(n, stj_recipe_optimizer(&run->recipe)->n_slots, run->n_steps,
-                                  &run->trajectory, err));
-    double start = stj_clock();
-    STJ_TRY(stj_train(run->problem, &run->recipe, 0, run->n_steps, state, stj_trajectory_record,
-                      run->trajectory, progress, err));
-    run->about.seconds = stj_clock() - start;
+    STJ_TRY(stj_run_identity(run, theta, n, &about->identity, err));
+    stj_run_fingerprint(about->identity, fingerprint);
+    STJ_TRY(stj_strdup(&about->fingerprint, fingerprint, err));
+    snprintf(blas, sizeof blas, "%s, kernel %s", openblas_get_config(), openblas_get_corename());
+    STJ_TRY(stj_strdup(&about->blas, blas, err));
+    STJ_TRY(stj_strdup(&about->version, stj_version(), err));
+    about->seed = run->config.training.seed;
 out:
-    free(theta);
-    free(state);
+    return st;
+}
+
+/* The config that is kept: what it was made with, then the resolved values. */
+static enum stj_status describe(struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_about *about = &run->about;
+    char *resolved = NULL;
+    STJ_TRY(stj_run_config_print(&run->config, &resolved, err));
+    size_t bytes = strlen(resolved) + strlen(about->blas) + strlen(about->version) + 256;
+    STJ_TRY(stj_new(&about->config, bytes, 1, err));
+    snprintf(about->config, bytes,
+             "# Resolved config of a run; do not change it by hand.\n"
+             "# spectraj %s\n# BLAS: %s\n# fingerprint: %s\n%s",
+             about->version, about->blas, about->fingerprint, resolved);
+out:
+    free(resolved);
+    return st;
+}
+
+/* The rows of every batch. */
+static enum stj_status list_batches(struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_about *about = &run->about;
+    const size_t batch = stj_batch_order_batch_size(run->order);
+    size_t *row = NULL;
+    size_t most = 0;
+    size_t n = 0;
+    STJ_TRY(stj_size_mul(run->n_steps, batch, &most, err));
+    STJ_TRY(stj_new(&row, batch, sizeof *row, err));
+    STJ_TRY(stj_new(&about->batch_start, run->n_steps + 1, sizeof *about->batch_start, err));
+    STJ_TRY(stj_new(&about->batch_row, most, sizeof *about->batch_row, err));
+    for (size_t t = 0; t < run->n_steps; t++) {
+        STJ_TRY(stj_batch_order_rows(run->order, t, row, &n, err));
+        uint64_t *to = about->batch_row + about->batch_start[t];
+        for (size_t i = 0; i < n; i++)
+            to[i] = row[i];
+        about->batch_start[t + 1] = about->batch_start[t] + n;
+    }
+out:
+    free(row);
     return st;
 }
 
 /* Losses at theta_n. */
-static enum stj_status evaluate(struct stj_run *run, struct stj_error *err)
+static enum stj_status evaluate(struct stj_run *run, const real *theta_n, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const size_t n = stj_network_n_params(run->net);
     struct stj_evaluation result = {0};
     double *theta = NULL;
     run->about.test_loss = (double)NAN;
     run->about.test_accuracy = (double)NAN;
-    STJ_TRY(stj_new(&theta, stj_network_n_params(run->net), sizeof *theta, err));
-    STJ_TRY(stj_run_theta(run, run->n_steps, theta, err));
+    STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
+    for (size_t i = 0; i < n; i++)
+        theta[i] = (double)theta_n[i];
     STJ_TRY(stj_evaluate(run->net, run->train, theta, &result, err));
     run->about.train_loss = result.loss;
     if (run->test) {
@@ -76,40 +114,103 @@ out:
     return st;
 }
 
-/* The config that is kept: what it was made with, then the resolved values. */
-static enum stj_status describe(struct stj_run *run, struct stj_error *err)
+/* A training on its way. */
+struct training {
+    struct stj_run *run;
+    enum stj_folder_state folder; /* as it was found */
+    bool prepared;                /* the folder is there and can be written */
+    size_t every;                 /* states that are kept */
+    char *log_path, *header;
+    struct stj_recording *recording; /* NULL: the log is not ours */
+};
+
+static void training_end(struct training *t)
+{
+    stj_recording_close(t->recording);
+    t->recording = NULL;
+    free(t->log_path);
+    free(t->header);
+}
+
+/* t->header and t->every: those of an unfinished log of this training, else new ones. */
+static enum stj_status choose_header(struct training *t, bool force, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_trajectory_about *about = &run->about;
-    char *resolved = NULL;
-    char blas[256];
-    snprintf(blas, sizeof blas, "%s, kernel %s", openblas_get_config(), openblas_get_corename());
-    STJ_TRY(stj_strdup(&about->version, stj_version(), err));
-    STJ_TRY(stj_strdup(&about->blas, blas, err));
-    about->seed = run->config.training.seed;
-    STJ_TRY(stj_run_config_print(&run->config, &resolved, err));
-    size_t bytes = strlen(resolved) + sizeof blas + 256;
-    STJ_TRY(stj_new(&about->config, bytes, 1, err));
-    snprintf(about->config, bytes,
-             "# Resolved config of a run; do not change it by hand.\n"
-             "# spectraj %s\n# BLAS: %s\n# fingerprint: %s\n%s",
-             about->version, blas, about->fingerprint, resolved);
+    t->every = 1;
+    if (t->folder == STJ_FOLDER_UNFINISHED && !force)
+        STJ_TRY(stj_log_read_header(t->log_path, &t->header, err));
+    if (t->header)
+        STJ_TRY(stj_unfinished_check(t->run, t->header, &t->every, err));
+    else
+        STJ_TRY(stj_unfinished_print(&t->run->about, t->every, &t->header, err));
 out:
-    free(resolved);
+    return st;
+}
+
+/* Bytes that the folder must still take: the log and the trajectory made from it, less what is there. */
+static enum stj_status bytes_wanted(const struct training *t, size_t *bytes, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_steps = t->run->n_steps;
+    const size_t n_stored = 1 + n_steps / t->every + (n_steps % t->every != 0);
+    STJ_TRY(stj_size_mul(state_size(t->run) * sizeof(double), 2 * n_stored, bytes, err));
+    const size_t have = t->header ? stj_file_bytes(t->log_path) : 0;
+    *bytes = have < *bytes / 2 ? *bytes - have : *bytes / 2;
+out:
+    return st;
+}
+
+static enum stj_status open_recording(struct training *t, bool force, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_shape shape;
+    size_t bytes = 0;
+    STJ_TRY(stj_path_join(t->run->dir, STJ_TRAINING_LOG, &t->log_path, err));
+    STJ_TRY(choose_header(t, force, err));
+    STJ_TRY(bytes_wanted(t, &bytes, err));
+    STJ_TRY(stj_folder_prepare(t->run->dir, t->folder, bytes, err));
+    t->prepared = true;
+    if (force)
+        (void)unlink(t->log_path); /* absent is as good */
+    STJ_TRY(stj_trajectory_shape_set(stj_network_n_params(t->run->net),
+                                     stj_recipe_optimizer(&t->run->recipe)->n_slots,
+                                     t->run->n_steps, &shape, err));
+    STJ_TRY(stj_recording_open(t->log_path, t->header, &shape, t->every, &t->recording, err));
+out:
+    return st;
+}
+
+/* Train from the last state kept, or from theta; state[n_state] <- the last. */
+static enum stj_status train(struct training *t, const double *theta, real *state,
+                             const struct stj_progress *progress, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run *run = t->run;
+    size_t from = 0;
+    for (size_t i = 0; i < stj_network_n_params(run->net); i++)
+        state[i] = (real)theta[i];
+    if (stj_recording_n_kept(t->recording) > 0)
+        STJ_TRY(stj_recording_last(t->recording, &from, state, err));
+    if (from < run->n_steps)
+        STJ_TRY(stj_train(run->problem, &run->recipe, from, run->n_steps, state, stj_recording_add,
+                          t->recording, progress, err));
+    run->about.seconds = stj_recording_seconds(t->recording);
+out:
     return st;
 }
 
 /* Write the files of the run into its directory. */
-static enum stj_status save(struct stj_run *run, struct stj_error *err)
+static enum stj_status save(struct training *t, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    struct stj_run *run = t->run;
     char *config = NULL;
     char *trajectory = NULL;
     char *fresh = NULL;
     STJ_TRY(stj_path_join(run->dir, STJ_CONFIG_NAME, &config, err));
     STJ_TRY(stj_path_join(run->dir, STJ_TRAJECTORY_NAME, &trajectory, err));
     STJ_TRY(stj_path_join(run->dir, STJ_TRAJECTORY_NAME ".new", &fresh, err));
-    STJ_TRY(stj_trajectory_write(run->trajectory, fresh, &run->about, err));
+    STJ_TRY(stj_recording_write(t->recording, fresh, &run->about, err));
     st = stj_file_write_text(config, run->about.config, err);
     if (st != STJ_OK) {
         unlink(fresh);
@@ -117,10 +218,73 @@ static enum stj_status save(struct stj_run *run, struct stj_error *err)
     }
     STJ_TRY(stj_file_commit(fresh, trajectory, err));
     stj_folder_clear_results(run->dir);
+    STJ_TRY(stj_trajectory_read(trajectory, NULL, &run->trajectory, NULL, err));
+    (void)unlink(t->log_path); /* its lock is held until it is closed */
 out:
     free(fresh);
     free(trajectory);
     free(config);
+    return st;
+}
+
+/* After a failure: is there anything in the log that is worth going on from? */
+static bool worth_keeping(const struct training *t, enum stj_status st)
+{
+    const bool passing = st == STJ_EINTERRUPTED || st == STJ_EIO || st == STJ_ENOMEM;
+    return passing && stj_recording_n_kept(t->recording) > 1;
+}
+
+/* The training ended before its time: why, and how to go on. */
+static enum stj_status report_end(const struct training *t, const char *config_path,
+                                  const struct stj_run_train_settings *settings,
+                                  const struct stj_error *why, struct stj_error *err)
+{
+    char seed[32] = "";
+    if (!worth_keeping(t, why->code))
+        return stj_error_set(err, why->code, why->file, why->line, "%s", why->text);
+    if (settings->seed_given)
+        snprintf(seed, sizeof seed, " --seed %ju", (uintmax_t)settings->seed);
+    return stj_error_set(err, why->code, why->file, why->line,
+                         "%s; %zu of %zu states are kept, to go on: spectraj train %s -o %s%s",
+                         why->text, stj_recording_n_kept(t->recording),
+                         stj_recording_n_wanted(t->recording), config_path, t->run->dir, seed);
+}
+
+/* What a training that failed leaves behind: a log that is worth it, else nothing. */
+static void clean_up(struct training *t, enum stj_status st)
+{
+    if (t->recording && !worth_keeping(t, st))
+        (void)unlink(t->log_path);
+    if (t->prepared && t->folder == STJ_FOLDER_ABSENT)
+        (void)rmdir(t->run->dir); /* stays when there is something in it */
+}
+
+/* From theta_0 to the files of a complete run. */
+static enum stj_status train_and_save(struct training *t, const char *config_path,
+                                      const struct stj_run_train_settings *settings,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_error why = STJ_ERROR_INIT;
+    double *theta = NULL;
+    real *state = NULL;
+    STJ_TRY(stj_new(&theta, stj_network_n_params(t->run->net), sizeof *theta, err));
+    STJ_TRY(stj_new(&state, state_size(t->run), sizeof *state, err));
+    STJ_TRY(identify(t->run, theta, err));
+    STJ_TRY(describe(t->run, err));
+    STJ_TRY(open_recording(t, settings->force, err));
+    st = train(t, theta, state, &settings->progress, &why);
+    if (st == STJ_OK)
+        st = evaluate(t->run, state, &why);
+    if (st == STJ_OK)
+        st = list_batches(t->run, &why);
+    if (st == STJ_OK)
+        st = save(t, &why);
+    if (st != STJ_OK)
+        STJ_TRY(report_end(t, config_path, settings, &why, err));
+out:
+    free(theta);
+    free(state);
     return st;
 }
 
@@ -167,31 +331,25 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
                               struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    enum stj_folder_state state = STJ_FOLDER_COMPLETE;
+    struct training training = {.folder = STJ_FOLDER_COMPLETE};
     struct stj_run *made = NULL;
-    bool prepared = false;
-    size_t bytes = 0;
     if (run)
         *run = NULL;
-    STJ_TRY(stj_folder_look(dir, &state, err));
+    STJ_TRY(stj_folder_look(dir, &training.folder, err));
     STJ_TRY(stj_run_prepare(config_path, settings->seed_given, settings->seed, &made, err));
     STJ_TRY(stj_strdup(&made->dir, dir, err));
-    if (state == STJ_FOLDER_COMPLETE && !settings->force)
+    training.run = made;
+    if (training.folder == STJ_FOLDER_COMPLETE && !settings->force)
         STJ_TRY(refuse_complete(made, err));
-    STJ_TRY(stj_size_mul(state_size(made) * sizeof(double), made->n_steps + 1, &bytes, err));
-    STJ_TRY(stj_folder_prepare(dir, state, bytes, err));
-    prepared = true;
-    STJ_TRY(train(made, &settings->progress, err));
-    STJ_TRY(evaluate(made, err));
-    STJ_TRY(describe(made, err));
-    STJ_TRY(save(made, err));
+    STJ_TRY(train_and_save(&training, config_path, settings, err));
     if (run) {
         *run = made;
         made = NULL;
     }
 out:
-    if (st != STJ_OK && prepared && state == STJ_FOLDER_ABSENT)
-        rmdir(dir);
+    if (st != STJ_OK && training.run)
+        clean_up(&training, st);
+    training_end(&training);
     stj_run_destroy(made);
     return st;
 }

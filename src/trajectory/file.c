@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc.h"
 #include "base/error.h"
 #include "base/h5.h"
 #include "base/memory.h"
-#include "trajectory/policy.h"
+#include "trajectory/record.h"
 
 static const struct stj_h5_format trajectory_format = {
     .name = "spectraj-trajectory",
-    .version = 1,
+    .version = 2,
     .remedy = "train the run again (--force)",
 };
 
@@ -67,23 +68,20 @@ out:
     return st;
 }
 
-static enum stj_status put_states(struct stj_h5 *file, struct stj_trajectory *trajectory,
-                                  const struct stj_trajectory_shape *shape, struct stj_error *err)
+static enum stj_status put_states(struct stj_h5 *file, const struct stj_record *record,
+                                  stj_row_fn next, void *ctx, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const size_t n = record->shape.n_state;
     double *row = NULL;
-    const size_t n = shape->n_steps + 1;
-    const size_t rows = piece(shape);
-    STJ_TRY(stj_new(&row, rows * shape->n_state, sizeof *row, err));
-    STJ_TRY(stj_h5_put_matrix(file, "states", n, shape->n_state, err));
-    for (size_t first = 0; first < n; first += rows) {
-        struct stj_trajectory_view view;
-        size_t count = at_most(rows, n - first);
-        STJ_TRY(stj_trajectory_visit(trajectory, first, count, &view, err));
-        for (size_t t = 0; t < count; t++)
-            for (size_t i = 0; i < shape->n_state; i++)
-                row[t * shape->n_state + i] = view.state[t * view.ld + i];
-        STJ_TRY(stj_h5_put_rows(file, "states", first, count, row, shape->n_state, err));
+    STJ_TRY(stj_new(&row, n, sizeof *row, err));
+    STJ_TRY(stj_h5_put_matrix(file, "states", record->n_stored, n, err));
+    for (size_t k = 0; k < record->n_stored; k++) {
+        STJ_TRY(next(ctx, k, row, err));
+        STJ_CHECK(err, stj_crc32(0, row, n * sizeof *row) == record->crc[record->step[k]],
+                  STJ_EFORMAT, "the state at step %ju does not have its checksum",
+                  (uintmax_t)record->step[k]);
+        STJ_TRY(stj_h5_put_rows(file, "states", k, 1, row, n, err));
     }
 out:
     free(row);
@@ -118,23 +116,38 @@ out:
     return st;
 }
 
-enum stj_status stj_trajectory_write(struct stj_trajectory *trajectory, const char *path,
-                                     const struct stj_trajectory_about *about,
-                                     struct stj_error *err)
+/* The rows of the batches, where they are known. */
+static enum stj_status put_batches(struct stj_h5 *file, const struct stj_trajectory_about *about,
+                                   size_t n_steps, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    if (!about->batch_start)
+        goto out;
+    STJ_TRY(stj_h5_put_unsigneds(file, "batch_start", n_steps + 1, about->batch_start, err));
+    STJ_TRY(stj_h5_put_unsigneds(file, "batch_row", about->batch_start[n_steps], about->batch_row,
+                                 err));
+out:
+    return st;
+}
+
+enum stj_status stj_record_write(const struct stj_record *record, stj_row_fn row, void *ctx,
+                                 const char *path, const struct stj_trajectory_about *about,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_trajectory_shape *shape = &record->shape;
     struct stj_h5 *file = NULL;
-    struct stj_trajectory_shape shape;
-    STJ_TRY(stj_trajectory_shape_set(stj_trajectory_n_params(trajectory),
-                                     stj_trajectory_n_slots(trajectory),
-                                     stj_trajectory_n_steps(trajectory), &shape, err));
     STJ_TRY(stj_h5_create(path, &trajectory_format, &file, err));
     STJ_TRY(put_about(file, about, err));
-    STJ_TRY(stj_h5_put_unsigned(file, "@n_params", shape.n_params, err));
-    STJ_TRY(stj_h5_put_unsigned(file, "@n_slots", shape.n_slots, err));
-    STJ_TRY(stj_h5_put_unsigned(file, "@n_steps", shape.n_steps, err));
-    STJ_TRY(stj_h5_put_vector(file, "loss", shape.n_steps, stj_trajectory_loss(trajectory), err));
-    STJ_TRY(put_states(file, trajectory, &shape, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@n_params", shape->n_params, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@n_slots", shape->n_slots, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@n_steps", shape->n_steps, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@n_stored", record->n_stored, err));
+    STJ_TRY(stj_h5_put_vector(file, "loss", shape->n_steps, record->loss, err));
+    STJ_TRY(stj_h5_put_unsigneds(file, "state_step", record->n_stored, record->step, err));
+    STJ_TRY(stj_h5_put_unsigneds(file, "state_crc32", shape->n_steps + 1, record->crc, err));
+    STJ_TRY(put_batches(file, about, shape->n_steps, err));
+    STJ_TRY(put_states(file, record, row, ctx, err));
     st = stj_h5_commit(file, err);
     file = NULL;
 out:
@@ -142,18 +155,103 @@ out:
     return st;
 }
 
-/* shape <- the sizes that the file states, which must agree with what it holds. */
-static enum stj_status get_shape(struct stj_h5 *file, struct stj_trajectory_shape *shape,
-                                 struct stj_error *err)
+/* A stj_row_fn of a trajectory that has every state. */
+static enum stj_status visit_row(void *ctx, size_t k, double *row, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    size_t n_params, n_slots, n_steps;
+    struct stj_trajectory *trajectory = ctx;
+    const size_t n = (1 + stj_trajectory_n_slots(trajectory)) * stj_trajectory_n_params(trajectory);
+    struct stj_trajectory_view view;
+    STJ_TRY(stj_trajectory_visit(trajectory, k, 1, &view, err));
+    for (size_t i = 0; i < n; i++)
+        row[i] = (double)view.state[i];
+out:
+    return st;
+}
+
+enum stj_status stj_trajectory_write(struct stj_trajectory *trajectory, const char *path,
+                                     const struct stj_trajectory_about *about,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_shape shape;
+    struct stj_record record = {0};
+    STJ_TRY(stj_trajectory_shape_set(stj_trajectory_n_params(trajectory),
+                                     stj_trajectory_n_slots(trajectory),
+                                     stj_trajectory_n_steps(trajectory), &shape, err));
+    STJ_TRY(stj_record_init(&shape, shape.n_steps + 1, &record, err));
+    for (size_t t = 0; t <= shape.n_steps; t++) {
+        struct stj_trajectory_view view;
+        STJ_TRY(stj_trajectory_visit(trajectory, t, 1, &view, err));
+        record.step[t] = t;
+        record.crc[t] = stj_state_crc(shape.n_state, view.state);
+    }
+    memcpy(record.loss, stj_trajectory_loss(trajectory), shape.n_steps * sizeof *record.loss);
+    STJ_TRY(stj_record_write(&record, visit_row, trajectory, path, about, err));
+out:
+    stj_record_free(&record);
+    return st;
+}
+
+/* The steps of the stored states must begin with 0, end with n_steps and increase. */
+static enum stj_status check_steps(struct stj_h5 *file, const struct stj_record *record,
+                                   struct stj_error *err)
+{
+    const size_t n = record->n_stored;
+    bool good = record->step[0] == 0 && record->step[n - 1] == record->shape.n_steps;
+    for (size_t k = 1; k < n; k++)
+        good = good && record->step[k] > record->step[k - 1];
+    return good ? STJ_OK
+                : stj_h5_refuse(file, err,
+                                "its \"state_step\" does not increase from 0 to %zu, or is cut off",
+                                record->shape.n_steps);
+}
+
+/* Version 1 has every state, and its checksums only as those of the rows. */
+static enum stj_status get_list(struct stj_h5 *file, uint64_t version, struct stj_record *record,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_steps = record->shape.n_steps;
+    STJ_TRY(stj_h5_get_vector(file, "loss", n_steps, record->loss, err));
+    if (version == 1) {
+        for (size_t t = 0; t <= n_steps; t++)
+            record->step[t] = t;
+        STJ_TRY(stj_h5_get_row_crc(file, "states", n_steps + 1, record->crc, err));
+        goto out;
+    }
+    STJ_TRY(stj_h5_expect(file, "state_step", record->n_stored, 1, err));
+    STJ_TRY(stj_h5_expect(file, "state_crc32", n_steps + 1, 1, err));
+    STJ_TRY(stj_h5_get_unsigneds(file, "state_step", record->n_stored, record->step, err));
+    STJ_TRY(stj_h5_get_unsigneds(file, "state_crc32", n_steps + 1, record->crc, err));
+    STJ_TRY(check_steps(file, record, err));
+out:
+    return st;
+}
+
+/* record <- the sizes that the file states, which must agree with what it holds, and its lists. */
+static enum stj_status get_record(struct stj_h5 *file, struct stj_record *record,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_shape shape;
+    size_t n_params, n_slots, n_steps, n_stored;
+    uint64_t version;
+    STJ_TRY(stj_h5_get_unsigned(file, "@version", &version, err));
     STJ_TRY(stj_h5_get_size(file, "@n_params", &n_params, err));
     STJ_TRY(stj_h5_get_size(file, "@n_slots", &n_slots, err));
     STJ_TRY(stj_h5_get_size(file, "@n_steps", &n_steps, err));
-    STJ_TRY(stj_trajectory_shape_set(n_params, n_slots, n_steps, shape, err));
-    STJ_TRY(stj_h5_expect(file, "states", n_steps + 1, shape->n_state, err));
+    STJ_TRY(stj_trajectory_shape_set(n_params, n_slots, n_steps, &shape, err));
+    n_stored = n_steps + 1;
+    if (version > 1)
+        STJ_TRY(stj_h5_get_size(file, "@n_stored", &n_stored, err));
+    if (n_stored < 2 || n_stored > n_steps + 1)
+        STJ_TRY(stj_h5_refuse(file, err, "%zu stored states of %zu are impossible", n_stored,
+                              n_steps + 1));
+    STJ_TRY(stj_h5_expect(file, "states", n_stored, shape.n_state, err));
     STJ_TRY(stj_h5_expect(file, "loss", n_steps, 1, err));
+    STJ_TRY(stj_record_init(&shape, n_stored, record, err));
+    STJ_TRY(get_list(file, version, record, err));
 out:
     return st;
 }
@@ -178,17 +276,15 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
     struct stj_h5 *file = NULL;
     struct stj_trajectory *made = NULL;
     struct stj_trajectory_about own = {0};
-    struct stj_trajectory_shape shape;
-    double *loss = NULL;
+    struct stj_record record = {0};
     *trajectory = NULL;
     STJ_TRY(stj_h5_open(path, &trajectory_format, &file, err));
     STJ_TRY(get_about(file, &own, err));
     STJ_TRY(check_fingerprint(path, own.fingerprint, fingerprint, err));
-    STJ_TRY(get_shape(file, &shape, err));
-    STJ_TRY(stj_new(&loss, shape.n_steps, sizeof *loss, err));
-    STJ_TRY(stj_h5_get_vector(file, "loss", shape.n_steps, loss, err));
+    STJ_TRY(get_record(file, &record, err));
+    const struct stj_trajectory_shape shape = record.shape;
     STJ_TRY(stj_trajectory_create(shape.n_params, shape.n_slots, shape.n_steps, &made, err));
-    STJ_TRY(get_states(file, made, &shape, loss, err));
+    STJ_TRY(get_states(file, made, &shape, record.loss, err));
     *trajectory = made;
     made = NULL;
     if (about) {
@@ -198,8 +294,8 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
 out:
     stj_trajectory_destroy(made);
     stj_trajectory_about_free(&own);
+    stj_record_free(&record);
     stj_h5_close(file);
-    free(loss);
     return st;
 }
 
@@ -224,5 +320,7 @@ void stj_trajectory_about_free(struct stj_trajectory_about *about)
     free(about->config);
     free(about->version);
     free(about->blas);
+    free(about->batch_start);
+    free(about->batch_row);
     *about = (struct stj_trajectory_about){0};
 }

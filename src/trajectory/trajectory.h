@@ -45,7 +45,11 @@ struct stj_trajectory_about {
     char *config;         /* the resolved config */
     char *version, *blas; /* of the library that trained, and its BLAS */
     uint64_t seed;        /* of the order of the batches */
-    double seconds;       /* of the training */
+    /* The rows of the data that step t was trained on: batch_row[batch_start[t] .. batch_start[t + 1]);
+     * NULL: not known. */
+    uint64_t *batch_start; /* [n_steps + 1] */
+    uint64_t *batch_row;
+    double seconds;                              /* of the training */
     double train_loss, test_loss, test_accuracy; /* at theta_n; NaN without a test set */
 };
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* trajectory/record.h: what is kept of a training: which states, and the checksum of every state,
+ * kept or not, so that a state that is computed again can be compared. */
+#ifndef STJ_TRAJECTORY_RECORD_H
+#define STJ_TRAJECTORY_RECORD_H
+
+#include "trajectory/policy.h"
+
+struct stj_record {
+    struct stj_trajectory_shape shape;
+    size_t n_stored;
+    uint64_t *step; /* [n_stored]: of the stored states, increasing, from 0 to n_steps */
+    uint64_t *crc;  /* [n_steps + 1]: stj_state_crc of every state */
+    double *loss;   /* [n_steps] */
+};
+
+/* record (all zeros) <- room for n_stored states; step, crc and loss are zero. */
+enum stj_status stj_record_init(const struct stj_trajectory_shape *shape, size_t n_stored,
+                                struct stj_record *record, struct stj_error *err);
+void stj_record_free(struct stj_record *record); /* leaves it zeroed */
+
+/* CRC-32 of n numbers as 64-bit floating point. */
+uint32_t stj_state_crc(size_t n, const real *state);
+
+/* row[n] <- the k-th stored state as 64-bit numbers. */
+typedef enum stj_status (*stj_row_fn)(void *ctx, size_t k, double *row, struct stj_error *err);
+
+/* Write to `trajectory.h5` (docs/trajectory-format.md), whole or not at all.  A row that does not have
+ * its checksum is STJ_EFORMAT. */
+enum stj_status stj_record_write(const struct stj_record *record, stj_row_fn row, void *ctx,
+                                 const char *path, const struct stj_trajectory_about *about,
+                                 struct stj_error *err);
+
+#endif
