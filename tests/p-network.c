@@ -10,6 +10,7 @@
 
 #include "base/blas.h"
 #include "expect.h"
+#include "op/difference.h"
 #include "small_run.h"
 
 static const struct small_spec specs[] = {
@@ -340,14 +341,32 @@ START_TEST(jacobian_is_the_derivative_of_training)
     for (size_t from = 0; from <= run->n_steps / 2; from += run->n_steps / 2) {
         struct stj_op *op = small_run_jacobian(run, from, 0, 0, 0);
         double adjoint = 1;
-        double difference = 1;
-        double h = 0;
+        struct stj_difference difference = {.error = 1};
         EXPECT_OK(stj_op_adjoint_error(op, 5, 17, &adjoint, &err), err);
-        EXPECT_OK(stj_finite_difference_error(op, 17, &difference, &h, NULL, &err), err);
+        EXPECT_OK(stj_difference_check(op, 17, 1e-7, &difference, NULL, &err), err);
         ck_assert_msg(adjoint <= 1e-13, "network %d: adjoint error %g", _i, adjoint);
-        ck_assert_msg(difference <= 1e-7, "network %d: difference %g at h = %g", _i, difference, h);
+        ck_assert_msg(difference.error <= 1e-7 && difference.n_steps == 0,
+                      "network %d: difference %g at h = %g, %zu single steps", _i, difference.error,
+                      difference.step, difference.n_steps);
         stj_op_destroy(op);
     }
+    small_run_destroy(run);
+}
+END_TEST
+
+/* A limit that no difference can meet sends the check to single steps, which must then agree. */
+START_TEST(single_steps_are_differenced_where_whole_trainings_disagree)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct small_run *run = small_run_create(&specs[_i]);
+    struct stj_op *op = small_run_jacobian(run, 0, 0, 0, 0);
+    struct stj_difference difference = {.error = 1};
+    EXPECT_OK(stj_difference_check(op, 18, 0, &difference, NULL, &err), err);
+    ck_assert_msg(difference.error > 0 && difference.error <= 1e-6 &&
+                      difference.n_steps == (run->n_steps < 8 ? run->n_steps : 8),
+                  "network %d: difference %g at h = %g, %zu single steps", _i, difference.error,
+                  difference.step, difference.n_steps);
+    stj_op_destroy(op);
     small_run_destroy(run);
 }
 END_TEST
@@ -395,6 +414,8 @@ int main(void)
     tcase_add_loop_test(tc, hvp_is_symmetric_and_blocks_agree_with_columns, 0, N_SPECS);
     tcase_add_loop_test(tc, jacobian_products_have_the_same_bits, 0, N_SPECS);
     tcase_add_loop_test(tc, jacobian_is_the_derivative_of_training, 0, N_SPECS);
+    tcase_add_loop_test(tc, single_steps_are_differenced_where_whole_trainings_disagree, 0,
+                        N_SPECS);
     tcase_add_loop_test(tc, blocks_of_the_jacobian_agree_with_the_dense_matrix, 0, N_SPECS);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -86,12 +86,13 @@ enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, si
                                  struct stj_op **op, struct stj_error *err);
 
 struct stj_validation {
-    double adjoint_error; /* stj_op_adjoint_error over 5 pairs */
-    double
-        finite_difference_error; /* see docs: smallest over h of |central difference - Jx|/|Jx| */
-    double finite_difference_step;
-    bool replay_identical;        /* training again gives the same bits at every step */
-    double dense_max_sigma_error; /* top pairs against dense / sigma_1; NaN: not compared */
+    double adjoint_error;           /* stj_op_adjoint_error over 5 pairs */
+    double finite_difference_error; /* smallest over h of |central difference - Jx| / |Jx| */
+    double finite_difference_step;  /* that h */
+    size_t single_steps;            /* steps differenced one at a time, where activations switch in
+                                     * whole trainings at every h; the error is theirs then; 0: none */
+    bool replay_identical;          /* training again gives the same bits at every step */
+    double dense_max_sigma_error;   /* top pairs against dense / sigma_1; NaN: not compared */
     bool passed;
 };
 

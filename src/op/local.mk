@@ -1,6 +1,8 @@
 # src/op/: one file per line, sorted.
 libspectraj_core_la_SOURCES += %reldir%/check.c
 libspectraj_core_la_SOURCES += %reldir%/dense.c
+libspectraj_core_la_SOURCES += %reldir%/difference.c
+libspectraj_core_la_SOURCES += %reldir%/difference.h
 libspectraj_core_la_SOURCES += %reldir%/journal.c
 libspectraj_core_la_SOURCES += %reldir%/journal.h
 libspectraj_core_la_SOURCES += %reldir%/linear_store.c

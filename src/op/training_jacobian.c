@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* op/training_jacobian.c: J(from -> to) = d theta_to / d theta_from as an operator, and the check of
- * its products against differences of whole trainings.
- *
- *     central difference   (Phi(theta + h x) - Phi(theta - h x)) / (2 h)
- *
- * with Phi the training from step `from` to `to`, the optimizer's slots at `from` held.
- */
+/* op/training_jacobian.c: J(from -> to) = d theta_to / d theta_from as an operator. */
 #include "op/training_jacobian.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/progress.h"
-#include "base/rng.h"
 #include "op/operator.h"
 #include "op/sweep.h"
 
@@ -125,81 +115,11 @@ out:
     return st;
 }
 
-/* end[n] <- theta_to when training starts from state_from + shift x. */
-static enum stj_status train_shifted(const struct training_jacobian *self, double shift,
-                                     const double *x, real *state, double *end,
-                                     struct stj_error *err)
+bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_window *window)
 {
-    enum stj_status st = STJ_OK;
-    const size_t n = self->problem->layout->n_params;
-    const size_t n_state = (1 + stj_trajectory_n_slots(self->trajectory)) * n;
-    struct stj_trajectory_view view;
-    STJ_TRY(stj_trajectory_visit(self->trajectory, self->from, 1, &view, err));
-    memcpy(state, view.state, n_state * sizeof *state);
-    for (size_t i = 0; i < n; i++)
-        state[i] += (real)(shift * x[i]);
-    STJ_TRY(
-        stj_train(self->problem, self->recipe, self->from, self->to, state, NULL, NULL, NULL, err));
-    for (size_t i = 0; i < n; i++)
-        end[i] = (double)state[i];
-out:
-    return st;
-}
-
-/* *error <- |(plus - minus) / 2h - jx| / |jx|; infinite when a training diverged. */
-static enum stj_status difference_error(const struct training_jacobian *self, double h,
-                                        const double *x, const double *jx, real *state,
-                                        double *plus, double *minus, double *error)
-{
-    const size_t n = self->problem->layout->n_params;
-    struct stj_error diverged = STJ_ERROR_INIT;
-    enum stj_status st = train_shifted(self, h, x, state, plus, &diverged);
-    if (st == STJ_OK)
-        st = train_shifted(self, -h, x, state, minus, &diverged);
-    *error = INFINITY;
-    if (st == STJ_ENONFINITE)
-        return STJ_OK;
-    if (st != STJ_OK)
-        return st;
-    for (size_t i = 0; i < n; i++)
-        plus[i] = (plus[i] - minus[i]) / (2 * h) - jx[i];
-    *error = stj_nrm2(n, plus) / stj_nrm2(n, jx);
-    return STJ_OK;
-}
-
-enum stj_status stj_finite_difference_error(struct stj_op *jacobian, uint64_t seed, double *error,
-                                            double *step_size, const struct stj_progress *progress,
-                                            struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const struct training_jacobian *self = stj_op_ctx(jacobian, jacobian_apply);
-    struct stj_rng *rng = NULL;
-    double *x = NULL; /* [4][n]: x, J x, plus, minus */
-    real *state = NULL;
-    STJ_CHECK(err, self, STJ_EINVAL, "finite differences need a training Jacobian");
-    const size_t n = self->problem->layout->n_params;
-    STJ_TRY(stj_rng_create(seed, STJ_STREAM_CHECK, 1, &rng, err));
-    STJ_TRY(stj_new(&x, 4 * n, sizeof *x, err));
-    STJ_TRY(
-        stj_new(&state, (1 + stj_trajectory_n_slots(self->trajectory)) * n, sizeof *state, err));
-    stj_rng_fill_normal(rng, n, x);
-    stj_scal(n, 1 / stj_nrm2(n, x), x);
-    STJ_TRY(stj_op_apply(jacobian, STJ_NO_TRANS, 1, x, n, x + n, n, err));
-    *error = INFINITY;
-    for (int k = 2; k <= 9; k++) {
-        const double h = pow(10, -k);
-        double now = INFINITY;
-        STJ_TRY(stj_progress_report(progress, "finite differences", k - 2, 8, err));
-        STJ_TRY(difference_error(self, h, x, x + n, state, x + 2 * n, x + 3 * n, &now));
-        if (now < *error) {
-            *error = now;
-            *step_size = h;
-        }
-    }
-    STJ_TRY(stj_progress_report(progress, "finite differences", 8, 8, err));
-out:
-    stj_rng_destroy(rng);
-    free(x);
-    free(state);
-    return st;
+    const struct training_jacobian *self = stj_op_ctx(op, jacobian_apply);
+    if (self)
+        *window = (struct stj_training_window){self->problem, self->recipe, self->trajectory,
+                                               self->from, self->to};
+    return self != NULL;
 }

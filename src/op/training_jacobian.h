@@ -3,6 +3,8 @@
 #ifndef STJ_OP_TRAINING_JACOBIAN_H
 #define STJ_OP_TRAINING_JACOBIAN_H
 
+#include <stdbool.h>
+
 #include <spectraj/op.h>
 
 #include "trajectory/trajectory.h"
@@ -22,11 +24,15 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                              const struct stj_training_jacobian_settings *settings,
                                              struct stj_op **op, struct stj_error *err);
 
-/* *error, *step_size <- the smallest over h = 1e-2 .. 1e-9 of |central difference - J x| / |J x| for a
- * seeded unit x, from whole trainings of the window at theta_from +- h x (16 trainings and one
- * product), and the h where it is reached. */
-enum stj_status stj_finite_difference_error(struct stj_op *jacobian, uint64_t seed, double *error,
-                                            double *step_size, const struct stj_progress *progress,
-                                            struct stj_error *err);
+/* What the operator is the derivative of: training from step `from` to `to`. */
+struct stj_training_window {
+    const struct stj_problem *problem;
+    const struct stj_recipe *recipe;
+    struct stj_trajectory *trajectory;
+    size_t from, to;
+};
+
+/* *window <- the parts that a training Jacobian borrows; false for any other operator. */
+bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_window *window);
 
 #endif

@@ -414,6 +414,7 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
     put(&b, "adjoint_error", json_of_real(v->adjoint_error));
     put(&b, "finite_difference_error", json_of_real(v->finite_difference_error));
     put(&b, "finite_difference_step", json_of_real(v->finite_difference_step));
+    put(&b, "finite_difference_single_steps", json_of_size(v->single_steps));
     put(&b, "replay_identical", json_boolean(v->replay_identical));
     if (isnan(v->dense_max_sigma_error)) {
         put(&b, "dense", json_null());

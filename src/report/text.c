@@ -257,8 +257,12 @@ void stj_text_trace(FILE *out, const struct stj_trace_result *r)
 void stj_text_validate(FILE *out, const struct stj_validation *v)
 {
     fprintf(out, "adjoint identity     %.2e relative\n", v->adjoint_error);
-    fprintf(out, "finite differences   %.2e relative, at step %.0e\n", v->finite_difference_error,
-            v->finite_difference_step);
+    fprintf(out, "finite differences   %.2e relative, at step %.0e, of ",
+            v->finite_difference_error, v->finite_difference_step);
+    if (v->single_steps)
+        fprintf(out, "%zu single steps: activations switch in whole trainings\n", v->single_steps);
+    else
+        fprintf(out, "whole trainings\n");
     fprintf(out, "replay               %s\n",
             v->replay_identical ? "the same bits at every step" : "DIFFERENT");
     if (isnan(v->dense_max_sigma_error))

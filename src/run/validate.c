@@ -20,7 +20,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/progress.h"
-#include "op/training_jacobian.h"
+#include "op/difference.h"
 #include "run/run_internal.h"
 
 enum { ADJOINT_PAIRS = 5, DENSE_TOP = 5 };
@@ -123,12 +123,15 @@ enum stj_status stj_run_validate(struct stj_run *run, uint64_t seed, size_t dens
 {
     enum stj_status st = STJ_OK;
     struct stj_op *op = NULL;
+    struct stj_difference difference;
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
     STJ_TRY(stj_run_jacobian(run, 0, 0, 0, &op, err));
     STJ_TRY(stj_progress_report(progress, "adjoint identity", 0, 1, err));
     STJ_TRY(stj_op_adjoint_error(op, ADJOINT_PAIRS, seed, &v->adjoint_error, err));
-    STJ_TRY(stj_finite_difference_error(op, seed, &v->finite_difference_error,
-                                        &v->finite_difference_step, progress, err));
+    STJ_TRY(stj_difference_check(op, seed, difference_limit, &difference, progress, err));
+    v->finite_difference_error = difference.error;
+    v->finite_difference_step = difference.step;
+    v->single_steps = difference.n_steps;
     STJ_TRY(check_replay(run, progress, &v->replay_identical, err));
     if (stj_network_n_params(run->net) <= dense_limit)
         STJ_TRY(compare_dense(op, seed, progress, &v->dense_max_sigma_error, err));
