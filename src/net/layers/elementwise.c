@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/layers/elementwise.c: the four directions of every elementwise layer.
  *
- * What forward saves of a sample lies together, f' [n] and then f'' [n], so that it does not depend
- * on how the batch is sliced.
+ * What forward saves of a sample lies together, f' [n] and then f'' [n] unless it is zero, so that it
+ * does not depend on how the batch is sliced.
  */
 #include "net/layers/elementwise.h"
 
@@ -16,7 +16,8 @@ enum stj_status stj_elementwise_setup(struct stj_layer *layer, const struct stj_
     (void)in2;
     (void)err;
     layer->out = layer->in;
-    layer->n_saved = 2 * stj_shape_size(&layer->in);
+    const struct stj_activation *activation = (const struct stj_activation *)layer->ops;
+    layer->n_saved = (activation->piecewise_linear ? 1 : 2) * stj_shape_size(&layer->in);
     return STJ_OK;
 }
 
@@ -27,8 +28,9 @@ void stj_elementwise_forward(const struct stj_layer *layer, real *y,
     const struct stj_activation *activation = (const struct stj_activation *)layer->ops;
     const size_t n = stj_shape_size(&layer->in);
     for (size_t s = 0; s < at->batch; s++) {
-        real *f1 = at->saved + s * 2 * n;
-        activation->derivatives(layer->config, n, at->x + s * n, y + s * n, f1, f1 + n);
+        real *f1 = at->saved + s * layer->n_saved;
+        real *f2 = activation->piecewise_linear ? NULL : f1 + n;
+        activation->derivatives(layer->config, n, at->x + s * n, y + s * n, f1, f2);
     }
 }
 
@@ -46,8 +48,8 @@ void stj_elementwise_forward_tangent(const struct stj_layer *layer, size_t nvec,
         return;
     }
     for (size_t s = 0; s < at->batch; s++)
-        stj_scale_block(n / cols, nvec, cols, at->saved + s * 2 * n, x_dot + s * nvec * n, 0,
-                        y_dot + s * nvec * n);
+        stj_scale_block(n / cols, nvec, cols, at->saved + s * layer->n_saved, x_dot + s * nvec * n,
+                        0, y_dot + s * nvec * n);
 }
 
 void stj_elementwise_backward(const struct stj_layer *layer, const real *beta, real *x_bar,
@@ -59,7 +61,7 @@ void stj_elementwise_backward(const struct stj_layer *layer, const real *beta, r
     (void)scratch;
     const size_t n = stj_shape_size(&layer->in);
     for (size_t s = 0; x_bar && s < at->batch; s++)
-        stj_scale(n, at->saved + s * 2 * n, at->y_bar + s * n, beta[0], x_bar + s * n);
+        stj_scale(n, at->saved + s * layer->n_saved, at->y_bar + s * n, beta[0], x_bar + s * n);
 }
 
 void stj_elementwise_backward_tangent(const struct stj_layer *layer, size_t nvec, const real *beta,
@@ -73,12 +75,13 @@ void stj_elementwise_backward_tangent(const struct stj_layer *layer, size_t nvec
     (void)x2_dot;
     (void)theta_dot;
     (void)scratch;
+    const struct stj_activation *activation = (const struct stj_activation *)layer->ops;
     const size_t n = stj_shape_size(&layer->in);
     const size_t cols = stj_shape_cols(&layer->in);
     for (size_t s = 0; x_bar_dot && s < at->batch; s++) {
-        const real *f1 = at->saved + s * 2 * n;
+        const real *f1 = at->saved + s * layer->n_saved;
         const size_t o = s * nvec * n;
-        if (x_dot)
+        if (x_dot && !activation->piecewise_linear)
             stj_scale2_block(n / cols, nvec, cols, f1, y_bar_dot + o, f1 + n, at->y_bar + s * n,
                              x_dot + o, beta[0], x_bar_dot + o);
         else

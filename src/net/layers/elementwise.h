@@ -15,7 +15,9 @@
 struct stj_activation {
     struct stj_layer_ops ops; /* first: a layer's `ops` points here */
 
-    /* f[n], f1[n], f2[n] <- f(x), f'(x), f''(x). */
+    bool piecewise_linear; /* f'' = 0 and is not kept */
+
+    /* f[n], f1[n], f2[n] <- f(x), f'(x), f''(x); f2 is NULL where f is piecewise linear. */
     void (*derivatives)(const void *config, size_t n, const real *x, real *f, real *f1, real *f2);
 };
 

@@ -14,15 +14,16 @@ STJ_CLONES static void relu_derivatives(const void *config, size_t n, const real
                                         real *restrict f, real *restrict f1, real *restrict f2)
 {
     (void)config;
+    (void)f2;
     for (size_t i = 0; i < n; i++) {
         f1[i] = x[i] > 0 ? 1 : 0;
         f[i] = x[i] < 0 ? 0 : x[i]; /* NaN stays NaN */
-        f2[i] = 0;
     }
 }
 
 const struct stj_activation stj_layer_relu = {
     .ops = {.info = {.name = "relu", .doc = "rectified linear unit, max(x, 0)"},
             STJ_ELEMENTWISE_SLOTS},
+    .piecewise_linear = true,
     .derivatives = relu_derivatives,
 };
