@@ -65,6 +65,7 @@ struct bench_case {
 
 static const struct bench_case cases[] = {
     {"digits-block64", 64, DIGITS},
+    {"density-block8", 8, DIGITS},
     {"digits-single", 1, DIGITS},
     {"mlp-784-512-512-10-block16",
      16,

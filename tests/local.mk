@@ -17,6 +17,7 @@ check_PROGRAMS += %reldir%/p-losses
 check_PROGRAMS += %reldir%/p-network
 check_PROGRAMS += %reldir%/p-optimizers
 check_PROGRAMS += %reldir%/t-arrays
+check_PROGRAMS += %reldir%/p-whole-runs
 check_PROGRAMS += %reldir%/t-config
 check_PROGRAMS += %reldir%/t-dataset
 check_PROGRAMS += %reldir%/t-file
@@ -55,6 +56,7 @@ libtestkit_la_SOURCES += %reldir%/temp_files.h
 
 # Scripts, one per line.
 test_scripts =
+test_scripts += %reldir%/single.sh
 test_scripts += %reldir%/bad-input.sh
 test_scripts += %reldir%/cli-basic.sh
 test_scripts += %reldir%/cli-density.sh

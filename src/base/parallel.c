@@ -37,6 +37,69 @@ size_t stj_thread_number(void)
 #endif
 }
 
+size_t stj_team_size(void)
+{
+#ifdef _OPENMP
+    return (size_t)omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
+
+void stj_barrier_init(struct stj_barrier *barrier)
+{
+    *barrier = (struct stj_barrier){.n_threads = 1};
+    pthread_mutex_init(&barrier->mutex, NULL); /* neither fails on Linux with default attributes */
+    pthread_cond_init(&barrier->wake, NULL);
+}
+
+void stj_barrier_destroy(struct stj_barrier *barrier)
+{
+    pthread_cond_destroy(&barrier->wake);
+    pthread_mutex_destroy(&barrier->mutex);
+}
+
+static void relax(void)
+{
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Until the round is over.  A sleeper counts itself before it looks at the round, and who ends the round
+ * looks at the count after: one of the two sees the other. */
+static void sleep_through(struct stj_barrier *barrier, size_t round)
+{
+    pthread_mutex_lock(&barrier->mutex);
+    atomic_fetch_add(&barrier->sleepers, 1);
+    while (atomic_load(&barrier->round) == round)
+        pthread_cond_wait(&barrier->wake, &barrier->mutex);
+    atomic_fetch_sub(&barrier->sleepers, 1);
+    pthread_mutex_unlock(&barrier->mutex);
+}
+
+void stj_barrier_wait(struct stj_barrier *barrier)
+{
+    enum { SPINS = 4000 }; /* 50 to 150 microseconds */
+    const size_t round = atomic_load(&barrier->round);
+    if (atomic_fetch_add(&barrier->arrived, 1) + 1 == barrier->n_threads) {
+        atomic_store(&barrier->arrived, 0);
+        atomic_store(&barrier->round, round + 1);
+        if (atomic_load(&barrier->sleepers) > 0) {
+            pthread_mutex_lock(&barrier->mutex);
+            pthread_cond_broadcast(&barrier->wake);
+            pthread_mutex_unlock(&barrier->mutex);
+        }
+        return;
+    }
+    for (size_t i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(&barrier->round, memory_order_acquire) != round)
+            return;
+        relax();
+    }
+    sleep_through(barrier, round);
+}
+
 struct stj_blas_guard stj_blas_guard_take(size_t n_threads)
 {
     struct stj_blas_guard guard = {.threads_before = openblas_get_num_threads()};
@@ -49,16 +112,19 @@ void stj_blas_guard_give(struct stj_blas_guard guard)
     openblas_set_num_threads(guard.threads_before);
 }
 
-void stj_reduce(size_t n, size_t n_parts, const double *part, size_t ld_part, double *y)
-{
-    if (n_parts == 0)
-        memset(y, 0, n * sizeof *y);
-    else if (y != part)
-        memmove(y, part, n * sizeof *y);
-    for (size_t p = 1; p < n_parts; p++)
-        for (size_t i = 0; i < n; i++)
-            y[i] += part[p * ld_part + i];
-}
+#define DEFINE_REDUCE(name, type)                                                                  \
+    void name(size_t n, size_t n_parts, const type *part, size_t ld_part, type *y)                 \
+    {                                                                                              \
+        if (n_parts == 0)                                                                          \
+            memset(y, 0, n * sizeof *y);                                                           \
+        else if (y != part)                                                                        \
+            memmove(y, part, n * sizeof *y);                                                       \
+        for (size_t p = 1; p < n_parts; p++)                                                       \
+            for (size_t i = 0; i < n; i++)                                                         \
+                y[i] += part[p * ld_part + i];                                                     \
+    }
+DEFINE_REDUCE(stj_reduce_float, float)
+DEFINE_REDUCE(stj_reduce_double, double)
 
 enum stj_status stj_progress_report(const struct stj_progress *progress, const char *what,
                                     double done, double total, struct stj_error *err)

@@ -8,6 +8,8 @@
 #ifndef STJ_BASE_PARALLEL_H
 #define STJ_BASE_PARALLEL_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 struct stj_blas_guard {
@@ -21,11 +23,33 @@ void stj_blas_guard_give(struct stj_blas_guard guard);
  * OMP_NUM_THREADS, else every processor. */
 size_t stj_threads(void);
 
-/* The number of the calling thread within its parallel region, from 0. */
+/* The number of the calling thread within its parallel region, from 0, and how many there are. */
 size_t stj_thread_number(void);
+size_t stj_team_size(void);
+
+/* A place where the threads of one parallel region wait for each other.  A thread that waits spins for
+ * some tens of microseconds, which is what the shortest phases need, and then sleeps: OpenMP's own
+ * barrier spins for milliseconds, and where another process holds one of the processors, a sweep of
+ * thousands of short phases would take a time slice of the scheduler for each. */
+struct stj_barrier {
+    size_t n_threads;
+    atomic_size_t arrived, round, sleepers;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+};
+void stj_barrier_init(struct stj_barrier *barrier);
+void stj_barrier_destroy(struct stj_barrier *barrier);
+
+/* Return when all n_threads threads have come here; what each wrote before, all see after.  The first
+ * call sets n_threads outside of the region or before another barrier of the region. */
+void stj_barrier_wait(struct stj_barrier *barrier);
 
 /* y[0..n) <- sum over parts p = 0..n_parts-1 of part[p][0..n), added in the order of p whatever
  * the number of threads.  The one place where partial sums meet. */
-void stj_reduce(size_t n, size_t n_parts, const double *part, size_t ld_part, double *y);
+#define stj_reduce(n, n_parts, part, ld_part, y)                                                   \
+    _Generic((y), float *: stj_reduce_float, double *: stj_reduce_double)(n, n_parts, part,        \
+                                                                          ld_part, y)
+void stj_reduce_float(size_t n, size_t n_parts, const float *part, size_t ld_part, float *y);
+void stj_reduce_double(size_t n, size_t n_parts, const double *part, size_t ld_part, double *y);
 
 #endif

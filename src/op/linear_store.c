@@ -195,12 +195,22 @@ static enum stj_status make_coefficients(struct stj_linear_store *store, size_t 
                                        err);
 }
 
+static bool all_ready(const struct stj_linear_store *store, size_t first, size_t count)
+{
+    for (size_t t = first; t < first + count; t++)
+        if (slot_of(store, t) >= store->kept || !store->ready[slot_of(store, t)])
+            return false;
+    return true;
+}
+
 enum stj_status stj_linear_store_load(struct stj_linear_store *store, size_t first, size_t count,
                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_trajectory_visit(store->trajectory, first, count, &store->view, err));
     store->view_first = first;
+    if (all_ready(store, first, count))
+        goto out;
 #pragma omp parallel for schedule(dynamic) num_threads((int)stj_threads())
     for (size_t i = 0; i < count * store->n_slices; i++) {
         struct stj_error mine = STJ_ERROR_INIT;

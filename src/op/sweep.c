@@ -29,7 +29,10 @@ enum {
     TILE_LEAST = 8,
     TILE_MOST = 32,
     TILE_LARGE = 4,
-    PART_SIZE = 4096 /* least number of parameters in a part of an update */
+    PART_LEAST =
+        256, /* parameters in a part of an update, where the layout's tensors have as many: */
+    PART_MOST = 4096, /* a sixteenth of all, within these bounds */
+    PARTS = 16
 };
 
 /* A range of rows of one tensor: the unit in which updates are divided among threads. */
@@ -58,7 +61,7 @@ struct stj_sweep {
     /* Arenas, grown when a block needs more than any before: */
     size_t state_room, share_room, scratch_room, dot_room;
     real *state;   /* [n_tiles][1 + n_slots][tile_size] */
-    real *share;   /* [n_teams][max_slices + 1][tile_size]; the last of a team is its g_bar */
+    real *share;   /* [n_teams][max_slices + 1][tile_size]; the last of a team is its g */
     real *scratch; /* [n_teams or max_slices][n_scratch] */
     double *dot;   /* [n_teams][n_parts][widest] */
 };
@@ -67,11 +70,13 @@ static enum stj_status make_parts(struct stj_sweep *sweep, struct stj_error *err
 {
     enum stj_status st = STJ_OK;
     const struct stj_layout *layout = sweep->problem->layout;
-    size_t most = layout->n_tensors + layout->n_params / PART_SIZE;
+    const size_t share = layout->n_params / PARTS;
+    const size_t size = share < PART_LEAST ? PART_LEAST : share > PART_MOST ? PART_MOST : share;
+    const size_t most = layout->n_tensors + layout->n_params / size;
     STJ_TRY(stj_new(&sweep->part, most, sizeof *sweep->part, err));
     for (size_t i = 0; i < layout->n_tensors; i++) {
         const struct stj_tensor_shape *tensor = &layout->tensor[i];
-        const size_t step = (PART_SIZE + tensor->cols - 1) / tensor->cols;
+        const size_t step = (size + tensor->cols - 1) / tensor->cols;
         const size_t n = tensor->rows / step > 1 ? tensor->rows / step : 1;
         for (size_t k = 0; k < n; k++) {
             const size_t first = tensor->rows * k / n;
@@ -201,8 +206,8 @@ struct flight {
     size_t nvec;
     real *theta;
     real *slot[STJ_MAX_SLOTS];
-    real *share; /* [max_slices][tile_size]; the first becomes their sum */
-    real *g_bar; /* [tile_size] */
+    real *share; /* [max_slices][tile_size] */
+    real *g;     /* [tile_size]: g_dot, the sum of the shares; or g_bar */
     double *dot; /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
 };
 
@@ -213,7 +218,7 @@ static struct flight flight_of(const struct stj_sweep *sweep, size_t tile, size_
         .theta = sweep->state + tile * (1 + sweep->optimizer->n_slots) * sweep->tile_size,
         .share = sweep->share + team * (sweep->max_slices + 1) * sweep->tile_size,
     };
-    f.g_bar = f.share + sweep->max_slices * sweep->tile_size;
+    f.g = f.share + sweep->max_slices * sweep->tile_size;
     f.dot = sweep->dot + team * sweep->n_parts * sweep->widest;
     for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
         f.slot[k] = f.theta + (k + 1) * sweep->tile_size;
@@ -266,23 +271,23 @@ static void clip_project(const struct stj_sweep *sweep, const struct flight *f,
 static void before(const struct stj_sweep *sweep, const struct flight *f,
                    const struct stj_linear_step *step, size_t p)
 {
-    const struct stj_update_tile u = update_tile(sweep, f, step, &sweep->part[p], f->g_bar);
+    const struct stj_update_tile u = update_tile(sweep, f, step, &sweep->part[p], f->g);
     sweep->optimizer->adjoint(sweep->recipe->optimizer->config, &step->at, &u);
     if (step->unit)
-        clip_dot(f, step, p, &sweep->part[p], f->g_bar);
+        clip_dot(f, step, p, &sweep->part[p], f->g);
 }
 
 static void clip_before(const struct stj_sweep *sweep, const struct flight *f,
                         const struct stj_linear_step *step, size_t p)
 {
-    clip_project(sweep, f, step, p, f->g_bar);
+    clip_project(sweep, f, step, p, f->g);
 }
 
 static enum stj_status product(const struct stj_sweep *sweep, const struct flight *f,
                                const struct stj_linear_step *step, struct stj_slice slice, size_t s,
                                real *scratch, struct stj_error *err)
 {
-    const real *x = sweep->trans == STJ_NO_TRANS ? f->theta : f->g_bar;
+    const real *x = sweep->trans == STJ_NO_TRANS ? f->theta : f->g;
     return sweep->problem->ops->hvp(sweep->problem->self, step->at.index, slice, step->theta,
                                     step->lin, f->nvec, x, f->share + s * sweep->tile_size, scratch,
                                     err);
@@ -291,8 +296,23 @@ static enum stj_status product(const struct stj_sweep *sweep, const struct fligh
 static void update_tangent(const struct stj_sweep *sweep, const struct flight *f,
                            const struct stj_linear_step *step, size_t p)
 {
-    const struct stj_update_tile u = update_tile(sweep, f, step, &sweep->part[p], f->share);
+    const struct stj_update_tile u = update_tile(sweep, f, step, &sweep->part[p], f->g);
     sweep->optimizer->tangent(sweep->recipe->optimizer->config, &step->at, &u);
+}
+
+/* theta_bar += the sum of the shares, for n reals from `at`.  The sum is taken in pieces on the stack: to add
+ * in place, in a share, would move that share's cache lines to this processor and back. */
+static void add_shares(const struct stj_sweep *sweep, const struct flight *f, size_t at, size_t n,
+                       size_t n_slices)
+{
+    enum { PIECE = 512 };
+    real sum[PIECE];
+    for (size_t i = 0; i < n; i += PIECE) {
+        const size_t count = n - i < PIECE ? n - i : PIECE;
+        stj_reduce(count, n_slices, f->share + at + i, sweep->tile_size, sum);
+        for (size_t k = 0; k < count; k++)
+            f->theta[at + i + k] += sum[k];
+    }
 }
 
 static void after(const struct stj_sweep *sweep, const struct flight *f,
@@ -301,13 +321,13 @@ static void after(const struct stj_sweep *sweep, const struct flight *f,
     const struct part *part = &sweep->part[p];
     const size_t at = part->offset * f->nvec;
     const size_t n = part->rows * f->nvec * part->cols;
-    real *sum = f->share + at;
-    stj_reduce(n, n_slices, sum, sweep->tile_size, sum);
-    if (sweep->trans == STJ_TRANS)
-        for (size_t i = 0; i < n; i++)
-            f->theta[at + i] += sum[i];
-    else if (step->unit)
-        clip_dot(f, step, p, part, f->share);
+    if (sweep->trans == STJ_TRANS) {
+        add_shares(sweep, f, at, n, n_slices);
+        return;
+    }
+    stj_reduce(n, n_slices, f->share + at, sweep->tile_size, f->g + at);
+    if (step->unit)
+        clip_dot(f, step, p, part, f->g);
     else
         update_tangent(sweep, f, step, p);
 }
@@ -315,7 +335,7 @@ static void after(const struct stj_sweep *sweep, const struct flight *f,
 static void clip_after(const struct stj_sweep *sweep, const struct flight *f,
                        const struct stj_linear_step *step, size_t p)
 {
-    clip_project(sweep, f, step, p, f->share);
+    clip_project(sweep, f, step, p, f->g);
     update_tangent(sweep, f, step, p);
 }
 
@@ -380,47 +400,80 @@ static enum stj_status run_by_tile(const struct stj_sweep *sweep, size_t first, 
                : stj_error_set(err, failure.code, failure.file, failure.line, "%s", failure.text);
 }
 
-/* All threads take one tile through the steps of a chunk; each `omp for` ends in a barrier. */
+/* A tile that all threads of a region take through the steps of a chunk. */
+struct team {
+    const struct stj_sweep *sweep;
+    struct flight f;
+    struct stj_barrier barrier;
+    struct stj_error failure;
+};
+
+typedef void phase_fn(const struct stj_sweep *sweep, const struct flight *f,
+                      const struct stj_linear_step *step, size_t p);
+
+/* The calling thread's share of the items 0 .. n - 1: *from .. its end. */
+static size_t share_of(size_t n, size_t *from)
+{
+    const size_t thread = stj_thread_number();
+    *from = n * thread / stj_team_size();
+    return n * (thread + 1) / stj_team_size();
+}
+
+/* One phase over the parts, which all threads have finished on return. */
+static void run_parts(struct team *team, const struct stj_linear_step *step, phase_fn *phase)
+{
+    size_t p = 0;
+    for (const size_t end = share_of(team->sweep->n_parts, &p); p < end; p++)
+        phase(team->sweep, &team->f, step, p);
+    stj_barrier_wait(&team->barrier);
+}
+
+/* One step of the team: every thread calls it. */
+static void run_step(struct team *team, size_t t)
+{
+    const struct stj_sweep *sweep = team->sweep;
+    const struct stj_linear_step step = stj_linear_store_step(sweep->store, t);
+    struct stj_slice slice[STJ_MAX_SLICES];
+    struct stj_error mine = STJ_ERROR_INIT;
+    const size_t n_slices = step_slices(sweep, t, slice);
+    const bool back = sweep->trans == STJ_TRANS;
+    size_t i = 0;
+    if (back)
+        run_parts(team, &step, before);
+    if (back && step.unit)
+        run_parts(team, &step, clip_before);
+    for (const size_t end = share_of(n_slices, &i); i < end; i++)
+        if (product(sweep, &team->f, &step, slice[i], i, sweep->scratch + i * sweep->n_scratch,
+                    &mine) != STJ_OK)
+            keep_error(&team->failure, &mine);
+    stj_barrier_wait(&team->barrier);
+    const size_t end = share_of(sweep->n_parts, &i);
+    for (; i < end; i++)
+        after(sweep, &team->f, &step, i, n_slices);
+    /* What follows a backward step is the `before` of the same parts by the same thread. */
+    if (!back)
+        stj_barrier_wait(&team->barrier);
+    if (!back && step.unit)
+        run_parts(team, &step, clip_after);
+}
+
 static enum stj_status run_by_slice(const struct stj_sweep *sweep, size_t tile, size_t first,
                                     size_t count, struct stj_error *err)
 {
-    struct stj_error failure = STJ_ERROR_INIT;
-    const struct flight f = flight_of(sweep, tile, 0);
+    struct team team = {.sweep = sweep, .f = flight_of(sweep, tile, 0), .failure = STJ_ERROR_INIT};
+    stj_barrier_init(&team.barrier);
 #pragma omp parallel num_threads((int)stj_threads())
-    for (size_t k = 0; k < count; k++) {
-        const size_t t = kth_step(sweep, first, count, k);
-        const struct stj_linear_step step = stj_linear_store_step(sweep->store, t);
-        struct stj_slice slice[STJ_MAX_SLICES];
-        struct stj_error mine = STJ_ERROR_INIT;
-        const size_t n_slices = step_slices(sweep, t, slice);
-        const bool back = sweep->trans == STJ_TRANS;
-        if (back) {
-#pragma omp for schedule(static)
-            for (size_t p = 0; p < sweep->n_parts; p++)
-                before(sweep, &f, &step, p);
-        }
-        if (back && step.unit) {
-#pragma omp for schedule(static)
-            for (size_t p = 0; p < sweep->n_parts; p++)
-                clip_before(sweep, &f, &step, p);
-        }
-#pragma omp for schedule(static)
-        for (size_t s = 0; s < n_slices; s++)
-            if (product(sweep, &f, &step, slice[s], s, sweep->scratch + s * sweep->n_scratch,
-                        &mine) != STJ_OK)
-                keep_error(&failure, &mine);
-#pragma omp for schedule(static)
-        for (size_t p = 0; p < sweep->n_parts; p++)
-            after(sweep, &f, &step, p, n_slices);
-        if (!back && step.unit) {
-#pragma omp for schedule(static)
-            for (size_t p = 0; p < sweep->n_parts; p++)
-                clip_after(sweep, &f, &step, p);
-        }
+    {
+#pragma omp single
+        team.barrier.n_threads = stj_team_size();
+        for (size_t k = 0; k < count; k++)
+            run_step(&team, kth_step(sweep, first, count, k));
     }
-    return failure.code == STJ_OK
-               ? STJ_OK
-               : stj_error_set(err, failure.code, failure.file, failure.line, "%s", failure.text);
+    stj_barrier_destroy(&team.barrier);
+    const struct stj_error *failure = &team.failure;
+    return failure->code == STJ_OK ? STJ_OK
+                                   : stj_error_set(err, failure->code, failure->file, failure->line,
+                                                   "%s", failure->text);
 }
 
 /* Tiles <- columns of x, slots <- 0. */

@@ -174,7 +174,7 @@ out:
  * sample is a row of them. */
 static size_t least_rows(const struct stj_network *net)
 {
-    enum { LEAST_PRODUCT_ROWS = 16 };
+    enum { LEAST_PRODUCT_ROWS = 32 };
     const size_t positions = stj_network_positions(net);
     if (stj_network_couples_samples(net))
         return SIZE_MAX;
