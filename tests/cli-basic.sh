@@ -19,7 +19,7 @@ options_of()
         trace) echo "function method products confidence from to seed memory threads tag force" ;;
         dense) echo "epsilon from to memory threads tag force" ;;
         validate) echo "dense-limit seed threads" ;;
-        plot) echo "output terminal tag" ;;
+        plot) echo "output terminal data tag" ;;
         run) echo "output seed memory threads force" ;;
     esac
 }
@@ -91,6 +91,7 @@ refused "--progress is 'plan'; did you mean 'plain'" svd R --progress plan
 refused "--tag is empty" svd R --tag ''
 refused "--terminal and --output" plot R -t -o figure.svg
 refused "--terminal and --json" plot R -t --json
+refused "--terminal and --data" plot R -t --data
 refused "no figure 'spectrun'; did you mean 'spectrum'" plot R spectrun
 refused "no figure 'xyz'" plot R xyz
 refused 'does-not-exist' info does-not-exist

@@ -111,6 +111,15 @@ run 0 info R --json
 json out 'results[0]=dense-wide.h5' 'results[1]=dense.h5'
 
 # plot
+run 0 plot R --data
+silent
+[ "$(sed 1q out)" = "series,index,sigma" ] || fail "the head of the CSV is $(sed 1q out)"
+[ "$(wc -l < out)" -eq $((N + 1)) ] || fail "$(wc -l < out) lines of CSV"
+mv out all.csv
+run 0 plot R -d -o spectrum.csv
+contains out spectrum.csv
+cmp -s all.csv spectrum.csv || fail "the CSV in a file is another one"
+refused 'JSON' plot R --data --json
 if command -v gnuplot > /dev/null; then
     run 0 plot R --terminal
     silent

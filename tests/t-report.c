@@ -332,8 +332,11 @@ static FILE *make_script(const struct stj_canvas *canvas)
 {
     static const double sigma[5] = {8, 1.05, 0.95, 1e-3, 0};
     FILE *script = NULL;
+    struct stj_chart chart = {.n_series = 0};
     EXPECT_OK(stj_gnuplot_script(&script, &err), err);
-    stj_plot_spectrum(script, canvas, 5, sigma, 5, 0.1);
+    EXPECT_OK(stj_chart_spectrum(&chart, 5, sigma, 5, 0.1, &err), err);
+    stj_plot_chart(script, canvas, &chart);
+    stj_chart_free(&chart);
     return script;
 }
 
@@ -346,14 +349,61 @@ START_TEST(script_of_a_spectrum)
     rewind(script);
     text[fread(text, 1, sizeof text - 1, script)] = '\0';
     fclose(script);
-    expect_part(text, "$chaotic << EOD\n1 8\nEOD\n");
-    expect_part(text, "$bulk << EOD\n2 1.05\n3 0.95\nEOD\n");
-    expect_part(text, "$stable << EOD\n4 0.001\nEOD\n"); /* no place for 0 on a log axis */
+    expect_part(text, "$series0 << EOD\n1 8\nEOD\n");
+    expect_part(text, "$series1 << EOD\n2 1.05\n3 0.95\nEOD\n");
+    expect_part(text, "$series2 << EOD\n4 0.001\n\nEOD\n"); /* no place for 0 on a log axis */
     expect_part(text, "stable: 2 (40.0 %)");
     expect_part(text, "plot 1.1");
     expect_part(text, ", 0.9");
     expect_part(text, "set logscale y");
     expect_part(text, "1 values below");
+}
+END_TEST
+
+START_TEST(numbers_of_a_chart)
+{
+    static const double x[3] = {1, 2, 3};
+    static const double y[3] = {0.1, NAN, 1e-300};
+    struct stj_chart chart = {.n_series = 0};
+    char *text = NULL;
+    size_t size = 0;
+    stj_axis_name(&chart.x, "index", "");
+    stj_axis_name(&chart.y, "a,b", "");
+    EXPECT_OK(stj_chart_add(&chart, STJ_CHART_LINE, STJ_CHART_BLUE, 3, x, y, &err, "the \"one\""),
+              err);
+    EXPECT_OK(stj_chart_add(&chart, STJ_CHART_LINE, STJ_CHART_BLUE, 1, NULL, y, &err, "s"), err);
+    FILE *stream = open_memstream(&text, &size);
+    stj_plot_csv(stream, &chart);
+    fclose(stream);
+    ck_assert_str_eq(text, "series,index,\"a,b\"\n"
+                           "\"the \"\"one\"\"\",1,0.10000000000000001\n"
+                           "\"the \"\"one\"\"\",2,\n"
+                           "\"the \"\"one\"\"\",3,1e-300\n"
+                           "s,1,0.10000000000000001\n");
+    free(text);
+    stj_chart_free(&chart);
+}
+END_TEST
+
+START_TEST(gaps_and_odd_texts_of_a_chart)
+{
+    static const double y[5] = {1, 2, NAN, 3, -4};
+    struct stj_chart chart = {.n_series = 0};
+    struct stj_canvas canvas;
+    char text[8192];
+    FILE *script = NULL;
+    EXPECT_OK(stj_canvas_of("figure.svg", NULL, &canvas, &err), err);
+    EXPECT_OK(stj_gnuplot_script(&script, &err), err);
+    stj_chart_title(&chart, "a' ; system('x')\n");
+    chart.y.log = true;
+    EXPECT_OK(stj_chart_add(&chart, STJ_CHART_LINE, STJ_CHART_BLUE, 5, NULL, y, &err, "s"), err);
+    stj_plot_chart(script, &canvas, &chart);
+    rewind(script);
+    text[fread(text, 1, sizeof text - 1, script)] = '\0';
+    fclose(script);
+    stj_chart_free(&chart);
+    expect_part(text, "$series0 << EOD\n1 1\n2 2\n\n4 3\n\nEOD\n");
+    expect_part(text, "set title 'a  ; system( x ) '\n"); /* a quote would end the text */
 }
 END_TEST
 
@@ -457,6 +507,8 @@ int main(void)
     tcase_add_test(tc, a_stream_that_cannot_be_written_is_an_error);
     tcase_add_test(tc, script_of_a_spectrum);
     tcase_add_test(tc, canvases);
+    tcase_add_test(tc, numbers_of_a_chart);
+    tcase_add_test(tc, gaps_and_odd_texts_of_a_chart);
     tcase_add_test(tc, gnuplot_draws_whole_files_and_text);
     tcase_add_test(tc, a_failing_gnuplot_leaves_no_file);
     tcase_add_test(tc, figures_are_listed);

@@ -62,6 +62,12 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
                                 const char *tag, const char *figure, const char *path,
                                 struct stj_error *err);
 
+/* Write the numbers of a figure as CSV, "series,x,y" with the axes' names in the first line: into the
+ * file `path` (whole or absent) and a report of it on `out`; without one to `out` itself. */
+enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, struct stj_run *run,
+                                     const char *tag, const char *figure, const char *path,
+                                     struct stj_error *err);
+
 /* "spectrum": "singular values ...": name and doc of figure i; false past the last. */
 bool stj_report_figure(size_t i, const char **name, const char **doc);
 

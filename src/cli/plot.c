@@ -8,7 +8,7 @@
 
 struct plot_options {
     const char *output;
-    bool terminal;
+    bool terminal, data;
 };
 
 enum { FIGURE_MAX = 32, PATH_SIZE = 4096 };
@@ -64,6 +64,9 @@ static enum stj_status check_options(const struct cli *cli, const struct plot_op
     if (o->terminal && o->output)
         return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
                              "--terminal and --output exclude each other");
+    if (o->terminal && o->data)
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "--terminal and --data exclude each other");
     if (o->terminal && cli->args.shared.json)
         return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
                              "--terminal and --json exclude each other");
@@ -87,13 +90,13 @@ static int plot(struct cli *cli, const void *options)
         st = choose_figure(cli, &figure, &cli->err);
     if (st == STJ_OK)
         st = stj_run_open(cli->args.positional[0], &run, &cli->err);
-    if (st == STJ_OK && !o->terminal && !path) {
+    if (st == STJ_OK && !o->terminal && !o->data && !path) {
         st = default_path(cli->args.positional[0], figure, path_text, &cli->err);
         path = path_text;
     }
     if (st == STJ_OK)
-        st = stj_report_plot(stdout, cli->format, run, cli->args.shared.tag, figure, path,
-                             &cli->err);
+        st = (o->data ? stj_report_plot_data : stj_report_plot)(
+            stdout, cli->format, run, cli->args.shared.tag, figure, path, &cli->err);
     stj_run_destroy(run);
     return st == STJ_OK ? CLI_DONE : cli_failed(st);
 }
@@ -111,6 +114,11 @@ static const struct args_option options[] = {
      .type = ARGS_FLAG,
      .offset = offsetof(struct plot_options, terminal),
      .doc = "draw with characters on standard output"},
+    {.name = "data",
+     .letter = 'd',
+     .type = ARGS_FLAG,
+     .offset = offsetof(struct plot_options, data),
+     .doc = "write the numbers of the figure as CSV instead: into FILE, else on standard output"},
     {.name = NULL},
 };
 
@@ -123,11 +131,12 @@ const struct command command_plot = {
     .description =
         "Draw stored results: FIGURE is 'spectrum' (the default; singular values against their\n"
         "index, from dense.h5, else svd.h5) or 'loss' (the training's batch losses).  'help'\n"
-        "as FIGURE lists them.  Needs gnuplot.\n",
+        "as FIGURE lists them.  Needs gnuplot, but not for --data.\n",
     .shared = ARGS_TAG,
     .options = options,
     .options_size = sizeof(struct plot_options),
     .example = "  spectraj plot digits-run --terminal\n"
-               "  spectraj plot digits-run loss -o loss.pdf\n",
+               "  spectraj plot digits-run loss -o loss.pdf\n"
+               "  spectraj plot digits-run loss --data > loss.csv\n",
     .run = plot,
 };

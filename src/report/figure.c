@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/figure.c: the figures of a run: find the stored data, draw them. */
+/* report/figure.c: the figures of a run: find the stored data, draw them or write them down. */
 #include <spectraj/report.h>
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "report/gnuplot.h"
 #include "report/json.h"
 #include "report/plot.h"
 
 static const double default_epsilon = 0.1;
 
-/* One figure: write the script for what is stored under the tag. */
+/* One figure: chart <- what is stored under the tag. */
 struct figure {
     const char *name;
     const char *doc;
-    enum stj_status (*write)(FILE *script, const struct stj_canvas *canvas, struct stj_run *run,
-                             const char *tag, struct stj_error *err);
+    enum stj_status (*make)(struct stj_chart *chart, struct stj_run *run, const char *tag,
+                            struct stj_error *err);
 };
 
-static enum stj_status write_spectrum(FILE *script, const struct stj_canvas *canvas,
-                                      struct stj_run *run, const char *tag, struct stj_error *err)
+static enum stj_status make_spectrum(struct stj_chart *chart, struct stj_run *run, const char *tag,
+                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_dense_result *dense = NULL;
@@ -30,37 +33,36 @@ static enum stj_status write_spectrum(FILE *script, const struct stj_canvas *can
     stj_run_get_info(run, &info);
     STJ_TRY(stj_result_read_dense(run, tag, &dense, err));
     if (dense) {
-        stj_plot_spectrum(script, canvas, dense->n_params, dense->sigma, dense->n_params,
-                          dense->epsilon);
+        STJ_TRY(stj_chart_spectrum(chart, dense->n_params, dense->sigma, dense->n_params,
+                                   dense->epsilon, err));
         goto out;
     }
     STJ_TRY(stj_result_read_svd(run, tag, &svd, err));
     STJ_CHECK(err, svd && svd->top.k > 0, STJ_EINVAL,
               "%s holds no singular values%s%s yet: run 'spectraj svd' or 'spectraj dense' first",
               info.dir, tag ? " tagged " : "", tag ? tag : "");
-    stj_plot_spectrum(script, canvas, svd->top.k, svd->top.sigma, svd->n_params, default_epsilon);
+    STJ_TRY(
+        stj_chart_spectrum(chart, svd->top.k, svd->top.sigma, svd->n_params, default_epsilon, err));
 out:
     stj_svd_result_destroy(svd);
     stj_dense_result_destroy(dense);
     return st;
 }
 
-static enum stj_status write_loss(FILE *script, const struct stj_canvas *canvas,
-                                  struct stj_run *run, const char *tag, struct stj_error *err)
+static enum stj_status make_loss(struct stj_chart *chart, struct stj_run *run, const char *tag,
+                                 struct stj_error *err)
 {
     struct stj_run_info info;
     (void)tag;
-    (void)err;
     stj_run_get_info(run, &info);
     size_t epoch = info.batch_size > 0 ? info.train_rows / info.batch_size : 0;
-    stj_plot_loss(script, canvas, info.n_steps, stj_run_loss_curve(run), epoch);
-    return STJ_OK;
+    return stj_chart_loss(chart, info.n_steps, stj_run_loss_curve(run), epoch, err);
 }
 
 static const struct figure figures[] = {
     {"spectrum", "singular values against their index, with the limits of the regions",
-     write_spectrum},
-    {"loss", "loss of each training step, and its mean over an epoch", write_loss},
+     make_spectrum},
+    {"loss", "loss of each training step, and its mean over an epoch", make_loss},
 };
 
 enum { N_FIGURES = sizeof figures / sizeof figures[0] };
@@ -100,25 +102,79 @@ static enum stj_status report_file(FILE *out, enum stj_report_format format, con
     return st;
 }
 
+/* chart <- the figure of that name. */
+static enum stj_status make_chart(struct stj_chart *chart, struct stj_run *run, const char *tag,
+                                  const char *figure, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct figure *f = find_figure(figure);
+    STJ_CHECK(err, f, STJ_EINVAL, "there is no figure '%s'", figure);
+    STJ_TRY(f->make(chart, run, tag, err));
+out:
+    return st;
+}
+
 enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct stj_run *run,
                                 const char *tag, const char *figure, const char *path,
                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     FILE *script = NULL;
+    struct stj_chart chart = {.n_series = 0};
     struct stj_canvas canvas;
-    const struct figure *f = find_figure(figure);
-    STJ_CHECK(err, f, STJ_EINVAL, "there is no figure '%s'", figure);
+    STJ_CHECK(err, find_figure(figure), STJ_EINVAL, "there is no figure '%s'", figure);
     STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
               "a figure in the terminal cannot be JSON: name a file for it");
     STJ_TRY(stj_canvas_of(path, out, &canvas, err));
+    STJ_TRY(make_chart(&chart, run, tag, figure, err));
     STJ_TRY(stj_gnuplot_script(&script, err));
-    STJ_TRY(f->write(script, &canvas, run, tag, err));
+    stj_plot_chart(script, &canvas, &chart);
     STJ_TRY(stj_gnuplot_draw(script, &canvas, out, err));
     if (path)
         STJ_TRY(report_file(out, format, figure, path, err));
 out:
     if (script)
         fclose(script);
+    stj_chart_free(&chart);
+    return st;
+}
+
+/* A file with the chart's numbers, whole or absent. */
+static enum stj_status write_csv_file(const struct stj_chart *chart, const char *path,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    STJ_CHECK(err, file, STJ_ENOMEM, "no memory for the numbers of a figure: %s", strerror(errno));
+    stj_plot_csv(file, chart);
+    int failed = ferror(file);
+    failed |= fclose(file);
+    STJ_CHECK(err, !failed && text, STJ_ENOMEM, "no memory for the numbers of a figure");
+    STJ_TRY(stj_file_write_text(path, text, err));
+out:
+    free(text);
+    return st;
+}
+
+enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, struct stj_run *run,
+                                     const char *tag, const char *figure, const char *path,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_chart chart = {.n_series = 0};
+    STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
+              "the numbers of a figure are CSV and not JSON: name a file for them");
+    STJ_TRY(make_chart(&chart, run, tag, figure, err));
+    if (path) {
+        STJ_TRY(write_csv_file(&chart, path, err));
+        STJ_TRY(report_file(out, format, figure, path, err));
+    } else {
+        stj_plot_csv(out, &chart);
+        STJ_CHECK(err, !ferror(out), STJ_EIO, "the report could not be written");
+    }
+out:
+    stj_chart_free(&chart);
     return st;
 }

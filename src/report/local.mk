@@ -1,4 +1,5 @@
 # src/report/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/charts.c
 libspectraj_core_la_SOURCES += %reldir%/figure.c
 libspectraj_core_la_SOURCES += %reldir%/gnuplot.c
 libspectraj_core_la_SOURCES += %reldir%/gnuplot.h

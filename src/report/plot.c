@@ -1,174 +1,274 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/plot.c: figures as gnuplot scripts, from plain arrays.
+/* report/plot.c: charts as gnuplot scripts and as CSV.
  *
- * Data go into the script as named blocks.  Colours are Okabe and Ito's, which people with any kind
- * of colour vision tell apart; in a text canvas each curve has a letter.
+ * Data go into the script as named blocks.  The legend stands below the axes, where no curve comes;
+ * in a text canvas each curve has a letter.
  */
 #include "report/plot.h"
 
 #include <math.h>
+#include <string.h>
 
-#define VERMILLION "#D55E00"
-#define GREEN "#009E73"
-#define BLUE "#0072B2"
-#define SKY_BLUE "#56B4E9"
-#define GREY "#666666"
+static const char *const colour[STJ_CHART_N_COLOURS] = {
+    [STJ_CHART_VERMILLION] = "#D55E00", [STJ_CHART_GREEN] = "#009E73",
+    [STJ_CHART_BLUE] = "#0072B2",       [STJ_CHART_SKY_BLUE] = "#56B4E9",
+    [STJ_CHART_ORANGE] = "#E69F00",     [STJ_CHART_PURPLE] = "#CC79A7",
+    [STJ_CHART_BLACK] = "#000000",      [STJ_CHART_GREY] = "#666666",
+};
 
 /* Up to so many values, each is shown as a point of its own. */
 enum { POINTS_MAX = 120 };
 
-enum region { CHAOTIC, BULK, STABLE, N_REGIONS };
+/* Characters of the legend that fit one row. */
+enum { LEGEND_CHARACTERS = 84 };
 
-static const char *const region_name[N_REGIONS] = {"chaotic", "bulk", "stable"};
-static const char *const region_colour[N_REGIONS] = {VERMILLION, GREEN, BLUE};
-
-static enum region region_of(double sigma, double epsilon)
+/* Text between single quotes: only what gnuplot takes literally. */
+static void write_text(FILE *script, const char *text)
 {
-    return sigma > 1 + epsilon ? CHAOTIC : sigma < 1 - epsilon ? STABLE : BULK;
+    for (const char *c = text; *c; c++)
+        fputc((unsigned char)*c < ' ' || *c == '\'' || *c == '\\' || *c == '@' || *c == '&' ? ' '
+                                                                                            : *c,
+              script);
 }
 
-static void write_head(FILE *script, const struct stj_canvas *canvas)
+static void write_head(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart)
 {
     fprintf(script,
             "set terminal %s\n"
+            "set encoding utf8\n"
             "set border 3 lc rgb '%s'\n"
             "set tics nomirror out\n"
-            "set grid ytics lc rgb '#dddddd' lt 1\n"
-            "set key top right samplen 2\n",
-            canvas->terminal, GREY);
+            "set grid ytics lc rgb '#dddddd' lt 1\n",
+            canvas->terminal, colour[STJ_CHART_GREY]);
     if (!canvas->path)
         fprintf(script, "unset grid\n");
+    fprintf(script, "set title '");
+    write_text(script, chart->title);
+    fprintf(script, "'\n");
 }
 
-static void write_log_axis(FILE *script, const struct stj_canvas *canvas, double low, double high)
+/* The legend in as many rows as its words need. */
+static void write_legend(FILE *script, const struct stj_chart *chart)
 {
-    fprintf(script, "set logscale y\nset format y '%s'\n", canvas->path ? "10^{%T}" : "%.0e");
-    if (high / low < 1000)
-        fprintf(script, "set format y '%%g'\n");
-    fprintf(script, "set yrange [%.17g:%.17g]\n", low, high);
+    size_t characters = 0, entries = 0, longest = 0;
+    for (size_t i = 0; i < chart->n_series; i++) {
+        size_t length = strlen(chart->series[i].name);
+        entries += length > 0;
+        longest = length > longest ? length : longest;
+        characters += length > 0 ? length + 6 : 0;
+    }
+    if (entries == 0) {
+        fprintf(script, "unset key\n");
+        return;
+    }
+    size_t columns = characters <= LEGEND_CHARACTERS ? entries : LEGEND_CHARACTERS / (longest + 6);
+    columns = columns < 1 ? 1 : columns;
+    fprintf(script, "set key below horizontal maxcols %zu samplen 2 height 1\n", columns);
 }
 
-/* One named block per region: index, value.  Zeros have no place on a log axis. */
-static void write_regions(FILE *script, size_t n, const double *sigma, double epsilon,
-                          size_t count[N_REGIONS])
+static bool is_drawn(const struct stj_chart *chart, double low, double x, double y)
 {
-    for (int r = 0; r < N_REGIONS; r++) {
-        count[r] = 0;
-        fprintf(script, "$%s << EOD\n", region_name[r]);
-        for (size_t i = 0; i < n; i++) {
-            if ((int)region_of(sigma[i], epsilon) != r)
+    return isfinite(x) && isfinite(y) && (!chart->x.log || x > 0) &&
+           (!chart->y.log || (y > 0 && y >= low));
+}
+
+/* The smallest and largest value on an axis; on a log axis of the positive ones. */
+static void interval(const struct stj_chart *chart, bool of_y, double *low, double *high)
+{
+    const struct stj_axis *axis = of_y ? &chart->y : &chart->x;
+    *low = HUGE_VAL;
+    *high = -HUGE_VAL;
+    for (size_t i = 0; i < chart->n_series; i++)
+        for (size_t k = 0; k < chart->series[i].n; k++) {
+            double value = of_y ? chart->series[i].y[k] : chart->series[i].x[k];
+            if (!isfinite(value) || (axis->log && value <= 0))
                 continue;
-            count[r]++;
-            if (sigma[i] > 0)
-                fprintf(script, "%zu %.9g\n", i + 1, sigma[i]);
+            *low = fmin(*low, value);
+            *high = fmax(*high, value);
         }
-        fprintf(script, "EOD\n");
+    for (size_t i = 0; of_y && i < chart->n_limits; i++) {
+        *low = fmin(*low, chart->limit[i]);
+        *high = fmax(*high, chart->limit[i]);
     }
 }
 
-/* Widen [low, high] to the positive values, but not below `floor`: a few tiny values would press all
- * the others into one line. */
-static void log_interval(size_t n, const double *value, double floor, double *low, double *high)
+/* The range of an axis, a little wider than its values but not below the floor: a few tiny values
+ * would press all the others into one line.  A text has no room for two more decades. */
+static void range_of(const struct stj_canvas *canvas, const struct stj_chart *chart, bool of_y,
+                     double *low, double *high)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (value[i] > 0) {
-            *low = fmin(*low, value[i]);
-            *high = fmax(*high, value[i]);
-        }
+    const struct stj_axis *axis = of_y ? &chart->y : &chart->x;
+    const double floor = canvas->path ? axis->floor : 100 * axis->floor;
+    interval(chart, of_y, low, high);
+    if (axis->low < axis->high) {
+        *low = axis->low;
+        *high = axis->high;
+    } else if (!(*low <= *high)) { /* nothing to draw */
+        *low = axis->log ? 0.1 : 0;
+        *high = 1;
+    } else if (axis->log) {
+        *low = *low / 1.3 < floor ? floor : *low / 1.3;
+        *high = fmax(1.3 * *high, 1.3 * *low);
+    } else {
+        double room = *high > *low ? 0.04 * (*high - *low) : fmax(fabs(*high), 1) * 0.1;
+        *low -= of_y ? room : 0;
+        *high += of_y || *low == *high ? room : 0;
     }
-    *low = *low / 1.3 < floor ? floor : *low / 1.3;
-    *high *= 1.3;
 }
 
-static void write_limit(FILE *script, double limit)
+static void write_axis(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart,
+                       bool of_y, double low, double high)
 {
-    fprintf(script, "%.17g with lines lc rgb '%s' dt 2 notitle, ", limit, GREY);
+    const struct stj_axis *axis = of_y ? &chart->y : &chart->x;
+    const char letter = of_y ? 'y' : 'x';
+    if (axis->log) {
+        const bool short_range = high / low < 1000;
+        fprintf(script, "set logscale %c\nset format %c '%s'\n", letter, letter,
+                short_range    ? "%g"
+                : canvas->path ? "10^{%T}"
+                               : "%.0e");
+    }
+    fprintf(script, "set %crange [%.17g:%.17g]\nset %clabel '", letter, low, high, letter);
+    write_text(script, axis->label);
 }
 
-static void write_spectrum_labels(FILE *script, const struct stj_canvas *canvas, size_t n,
-                                  const double *sigma, size_t n_params, double low)
+/* How many values the floor of the y axis hides. */
+static size_t count_hidden(const struct stj_chart *chart, double low)
 {
-    size_t below = 0;
-    for (size_t i = 0; i < n; i++)
-        below += sigma[i] < low;
-    fprintf(script, "set title '%s singular values of the training Jacobian, N = %zu'\n",
-            n == n_params ? "All" : "Largest", n_params);
-    fprintf(script, "set xlabel 'index");
-    if (below > 0)
-        fprintf(script, " (%zu values below %.2g are not drawn)", below, low);
-    fprintf(script,
-            "'\nset ylabel '%s'\nset xrange [0:%zu]\nset key below vertical maxrows 1 height 1\n",
-            canvas->path ? "singular value" : "sigma", n + 1);
+    size_t hidden = 0;
+    for (size_t i = 0; chart->y.log && i < chart->n_series; i++)
+        for (size_t k = 0; k < chart->series[i].n; k++)
+            hidden += isfinite(chart->series[i].y[k]) && chart->series[i].y[k] < low;
+    return hidden;
 }
 
-void stj_plot_spectrum(FILE *script, const struct stj_canvas *canvas, size_t n, const double *sigma,
-                       size_t n_params, double epsilon)
+static void write_axes(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart,
+                       double *low)
 {
-    size_t count[N_REGIONS];
-    double low = 1 - epsilon, high = 1 + epsilon;
-    const char *sep = "";
-    log_interval(n, sigma, canvas->path ? 1e-4 : 1e-2, &low, &high);
-    write_head(script, canvas);
-    write_log_axis(script, canvas, low, high);
-    write_regions(script, n, sigma, epsilon, count);
-    write_spectrum_labels(script, canvas, n, sigma, n_params, low);
-    fprintf(script, "plot ");
-    write_limit(script, 1 + epsilon);
-    write_limit(script, 1 - epsilon);
-    for (int r = 0; r < N_REGIONS; r++) {
-        if (count[r] == 0)
-            continue;
-        fprintf(script, "%s$%s using 1:2 with %s lc rgb '%s' title '%s: %zu", sep, region_name[r],
-                n <= POINTS_MAX ? "points pt 7 ps 0.7" : "lines lw 3", region_colour[r],
-                region_name[r], count[r]);
-        if (n == n_params)
-            fprintf(script, " (%.1f %%)", 100 * (double)count[r] / (double)n);
+    double high = 0, x_low = 0, x_high = 0;
+    range_of(canvas, chart, true, low, &high);
+    range_of(canvas, chart, false, &x_low, &x_high);
+    write_axis(script, canvas, chart, true, *low, high);
+    fprintf(script, "'\n");
+    write_axis(script, canvas, chart, false, x_low, x_high);
+    const size_t hidden = count_hidden(chart, *low);
+    if (hidden > 0)
+        fprintf(script, " (%zu values below %.2g are not drawn)", hidden, *low);
+    fprintf(script, "'\n");
+}
+
+/* A named block: x, y; an empty line where the curve has a gap. */
+static void write_block(FILE *script, const struct stj_chart *chart, size_t i, double low)
+{
+    const struct stj_series *s = &chart->series[i];
+    bool joined = false; /* the point before was drawn */
+    fprintf(script, "$series%zu << EOD\n", i);
+    for (size_t k = 0; k < s->n; k++) {
+        const bool drawn = is_drawn(chart, low, s->x[k], s->y[k]);
+        if (drawn)
+            fprintf(script, "%.9g %.9g\n", s->x[k], s->y[k]);
+        else if (joined)
+            fputc('\n', script);
+        joined = drawn;
+    }
+    fprintf(script, "EOD\n");
+}
+
+static void write_curve(FILE *script, const struct stj_series *s, size_t i)
+{
+    fprintf(script, "$series%zu using 1:2 with ", i);
+    switch (s->style) {
+    case STJ_CHART_LINE:
+        fprintf(script, "lines lw %g", s->n > POINTS_MAX ? 1.5 : 3.0);
+        break;
+    case STJ_CHART_DASHED:
+        fprintf(script, "lines lw 2 dt 2");
+        break;
+    case STJ_CHART_POINTS:
+        fprintf(script, "points pt 7 ps %g", s->n > POINTS_MAX ? 0.25 : 0.7);
+        break;
+    case STJ_CHART_BOTH:
+        fprintf(script, "linespoints pt 7 ps 0.7 lw 2");
+        break;
+    }
+    fprintf(script, " lc rgb '%s'", colour[s->colour]);
+    if (s->name[0]) {
+        fprintf(script, " title '");
+        write_text(script, s->name);
         fprintf(script, "'");
+    } else {
+        fprintf(script, " notitle");
+    }
+}
+
+/* Does any point of the series have a place? */
+static bool has_point(const struct stj_chart *chart, const struct stj_series *s, double low)
+{
+    for (size_t k = 0; k < s->n; k++)
+        if (is_drawn(chart, low, s->x[k], s->y[k]))
+            return true;
+    return false;
+}
+
+void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart)
+{
+    double low = 0;
+    const char *sep = "";
+    write_head(script, canvas, chart);
+    write_legend(script, chart);
+    write_axes(script, canvas, chart, &low);
+    for (size_t i = 0; i < chart->n_series; i++)
+        write_block(script, chart, i, low);
+    fprintf(script, "plot ");
+    for (size_t i = 0; i < chart->n_limits; i++, sep = ", ")
+        fprintf(script, "%s%.17g with lines lc rgb '%s' dt 2 notitle", sep, chart->limit[i],
+                colour[STJ_CHART_GREY]);
+    for (size_t i = 0; i < chart->n_series; i++) {
+        if (!has_point(chart, &chart->series[i], low))
+            continue;
+        fprintf(script, "%s", sep);
+        write_curve(script, &chart->series[i], i);
         sep = ", ";
     }
+    if (sep[0] == '\0')
+        fprintf(script, "1/0 notitle"); /* axes alone */
     fprintf(script, "\n");
 }
 
-/* Two columns: the step, and the mean of the last `window` losses up to it. */
-static void write_mean(FILE *script, size_t n, const double *loss, size_t window)
+/* A field of CSV, in quotes where it must be. */
+static void write_field(FILE *out, const char *text)
 {
-    double sum = 0;
-    fprintf(script, "$mean << EOD\n");
-    for (size_t i = 0; i < n; i++) {
-        sum += loss[i];
-        if (i >= window)
-            sum -= loss[i - window];
-        if (i + 1 >= window)
-            fprintf(script, "%zu %.9g\n", i + 1, sum / (double)window);
+    if (!strpbrk(text, ",\"\n")) {
+        fputs(text, out);
+        return;
     }
-    fprintf(script, "EOD\n");
+    fputc('"', out);
+    for (const char *c = text; *c; c++)
+        fputs(*c == '"' ? "\"\"" : (const char[]){*c, '\0'}, out);
+    fputc('"', out);
 }
 
-void stj_plot_loss(FILE *script, const struct stj_canvas *canvas, size_t n, const double *loss,
-                   size_t window)
+static void write_number(FILE *out, double x)
 {
-    double low = HUGE_VAL, high = 0;
-    bool positive = true;
-    bool has_mean = window > 1 && n >= 2 * window;
-    for (size_t i = 0; i < n; i++)
-        positive = positive && loss[i] > 0;
-    write_head(script, canvas);
-    log_interval(n, loss, 0, &low, &high);
-    if (positive && n > 0)
-        write_log_axis(script, canvas, low, high);
-    fprintf(script, "$loss << EOD\n");
-    for (size_t i = 0; i < n; i++)
-        fprintf(script, "%zu %.9g\n", i + 1, loss[i]);
-    fprintf(script, "EOD\n");
-    if (has_mean)
-        write_mean(script, n, loss, window);
-    fprintf(script,
-            "set title 'Loss of each training step'\n"
-            "set xlabel 'step'\nset ylabel 'loss'\nset xrange [0:%zu]\n"
-            "plot $loss using 1:2 with lines lw 1 lc rgb '%s' title 'batch'",
-            n + 1, SKY_BLUE);
-    if (has_mean)
-        fprintf(script, ", $mean using 1:2 with lines lw 3 lc rgb '%s' title 'mean of %zu steps'",
-                BLUE, window);
-    fprintf(script, "\n");
+    fputc(',', out);
+    if (isfinite(x))
+        fprintf(out, "%.17g", x);
+}
+
+void stj_plot_csv(FILE *out, const struct stj_chart *chart)
+{
+    fprintf(out, "series,");
+    write_field(out, chart->x.name);
+    fputc(',', out);
+    write_field(out, chart->y.name);
+    fputc('\n', out);
+    for (size_t i = 0; i < chart->n_series; i++) {
+        const struct stj_series *s = &chart->series[i];
+        for (size_t k = 0; k < s->n; k++) {
+            write_field(out, s->name);
+            write_number(out, s->x[k]);
+            write_number(out, s->y[k]);
+            fputc('\n', out);
+        }
+    }
 }

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/plot.h: figures as gnuplot scripts, from plain arrays. */
+/* report/plot.h: charts as gnuplot scripts and as CSV, and the charts of spectra and losses. */
 #ifndef STJ_REPORT_PLOT_H
 #define STJ_REPORT_PLOT_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 
+#include "base/chart.h"
 #include "report/gnuplot.h"
 
-/* sigma[n], descending, the first n of n_params; limits of the regions at 1 +- epsilon. */
-void stj_plot_spectrum(FILE *script, const struct stj_canvas *canvas, size_t n, const double *sigma,
-                       size_t n_params, double epsilon);
+/* The chart as a script for the canvas; errors of the stream are the caller's to look for. */
+void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart);
 
-/* loss[n]: the loss of each step's batch; with it its running mean over `window` steps. */
-void stj_plot_loss(FILE *script, const struct stj_canvas *canvas, size_t n, const double *loss,
-                   size_t window);
+/* Every number of the chart: a line of column names, then "series,x,y" with 17 digits. */
+void stj_plot_csv(FILE *out, const struct stj_chart *chart);
+
+/* chart <- sigma[n], descending, the first n of n_params; limits of the regions at 1 +- epsilon. */
+enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const double *sigma,
+                                   size_t n_params, double epsilon, struct stj_error *err);
+
+/* chart <- loss[n]: the loss of each step's batch; with it its running mean over `window` steps. */
+enum stj_status stj_chart_loss(struct stj_chart *chart, size_t n, const double *loss, size_t window,
+                               struct stj_error *err);
 
 #endif

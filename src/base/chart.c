@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/chart.c: a figure as data. */
+#include "base/chart.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+void stj_chart_title(struct stj_chart *chart, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(chart->title, sizeof chart->title, format, args);
+    va_end(args);
+}
+
+void stj_chart_note(struct stj_chart *chart, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(chart->note, sizeof chart->note, format, args);
+    va_end(args);
+}
+
+void stj_axis_name(struct stj_axis *axis, const char *name, const char *label)
+{
+    snprintf(axis->name, sizeof axis->name, "%s", name);
+    snprintf(axis->label, sizeof axis->label, "%s", label);
+}
+
+enum stj_status stj_chart_add(struct stj_chart *chart, enum stj_chart_style style,
+                              enum stj_chart_colour colour, size_t n, const double *x,
+                              const double *y, struct stj_error *err, const char *name, ...)
+{
+    enum stj_status st = STJ_OK;
+    va_list args;
+    STJ_TRY(stj_resize(&chart->series, chart->n_series, chart->n_series + 1, sizeof *chart->series,
+                       err));
+    struct stj_series *s = &chart->series[chart->n_series++];
+    *s = (struct stj_series){.style = style, .colour = colour};
+    va_start(args, name);
+    vsnprintf(s->name, sizeof s->name, name, args);
+    va_end(args);
+    STJ_TRY(stj_new(&s->x, n, sizeof *s->x, err));
+    STJ_TRY(stj_new(&s->y, n, sizeof *s->y, err));
+    s->n = n;
+    for (size_t i = 0; i < n; i++) {
+        s->x[i] = x ? x[i] : (double)(i + 1);
+        s->y[i] = y[i];
+    }
+out:
+    return st;
+}
+
+void stj_chart_limit(struct stj_chart *chart, double y)
+{
+    if (chart->n_limits < STJ_CHART_LIMITS_MAX)
+        chart->limit[chart->n_limits++] = y;
+}
+
+void stj_chart_free(struct stj_chart *chart)
+{
+    for (size_t i = 0; i < chart->n_series; i++) {
+        free(chart->series[i].x);
+        free(chart->series[i].y);
+    }
+    free(chart->series);
+    *chart = (struct stj_chart){.n_series = 0};
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/chart.h: a figure as data: axes and series, made by whoever has the numbers.
+ *
+ * report/plot.c draws a chart through gnuplot and report/csv.c writes its numbers, so that a figure
+ * and the table behind it cannot differ.  All texts are copied and cut to their room.
+ */
+#ifndef STJ_BASE_CHART_H
+#define STJ_BASE_CHART_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <spectraj/status.h>
+
+enum { STJ_CHART_TEXT_MAX = 160, STJ_CHART_NAME_MAX = 64, STJ_CHART_LIMITS_MAX = 4 };
+
+enum stj_chart_style {
+    STJ_CHART_LINE,
+    STJ_CHART_DASHED,
+    STJ_CHART_POINTS, /* dots where there are many */
+    STJ_CHART_BOTH,   /* points joined by a line */
+};
+
+/* Okabe and Ito's colours, which people with any kind of colour vision tell apart. */
+enum stj_chart_colour {
+    STJ_CHART_VERMILLION,
+    STJ_CHART_GREEN,
+    STJ_CHART_BLUE,
+    STJ_CHART_SKY_BLUE,
+    STJ_CHART_ORANGE,
+    STJ_CHART_PURPLE,
+    STJ_CHART_BLACK,
+    STJ_CHART_GREY,
+    STJ_CHART_N_COLOURS
+};
+
+struct stj_axis {
+    char name[STJ_CHART_NAME_MAX];  /* head of the CSV column: "index" */
+    char label[STJ_CHART_TEXT_MAX]; /* with the unit where there is one */
+    bool log;                       /* values that are not positive have no place */
+    double low, high;               /* the range; low >= high: that of the values */
+    double floor; /* log: what is smaller is not drawn, and the figure says so; 0: none */
+};
+
+struct stj_series {
+    char name[STJ_CHART_NAME_MAX]; /* in the legend; empty: not there */
+    enum stj_chart_style style;
+    enum stj_chart_colour colour;
+    size_t n;
+    double *x, *y; /* [n]; a value that is not finite is a gap */
+};
+
+struct stj_chart {
+    char title[STJ_CHART_TEXT_MAX];
+    char note[STJ_CHART_TEXT_MAX]; /* a line below the title; empty: none */
+    struct stj_axis x, y;
+    size_t n_series;
+    struct stj_series *series;
+    size_t n_limits;
+    double limit[STJ_CHART_LIMITS_MAX]; /* horizontal lines */
+};
+
+void stj_chart_title(struct stj_chart *chart, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void stj_chart_note(struct stj_chart *chart, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void stj_axis_name(struct stj_axis *axis, const char *name, const char *label);
+
+/* A new series with copies of x and y; x NULL: 1, 2, ...  n may be 0. */
+enum stj_status stj_chart_add(struct stj_chart *chart, enum stj_chart_style style,
+                              enum stj_chart_colour colour, size_t n, const double *x,
+                              const double *y, struct stj_error *err, const char *name, ...)
+    __attribute__((format(printf, 8, 9)));
+
+void stj_chart_limit(struct stj_chart *chart, double y);
+
+void stj_chart_free(struct stj_chart *chart);
+
+#endif
