@@ -532,6 +532,76 @@ END_TEST
 
 /* ---- names ---- */
 
+struct pairs {
+    size_t index;
+    bool flag;
+    char *file;
+    struct stj_sizes k;
+    struct stj_reals step;
+};
+static const struct stj_option pairs_options[] = {
+    {.name = "index",
+     .type = STJ_OPTION_SIZE,
+     .offset = offsetof(struct pairs, index),
+     .fallback = "1",
+     .min = 1},
+    {.name = "flag",
+     .type = STJ_OPTION_BOOL,
+     .offset = offsetof(struct pairs, flag),
+     .fallback = "false"},
+    {.name = "file",
+     .type = STJ_OPTION_PATH,
+     .offset = offsetof(struct pairs, file),
+     .fallback = ""},
+    {.name = "k", .type = STJ_OPTION_SIZES, .offset = offsetof(struct pairs, k), .fallback = ""},
+    {.name = "step",
+     .type = STJ_OPTION_REALS,
+     .offset = offsetof(struct pairs, step),
+     .fallback = "[1, 2.5]",
+     .above_min = true},
+    {.name = NULL},
+};
+
+static void expect_pair_fails(const char *name, const char *text, const char *part)
+{
+    const struct stj_option_pair pair = {name, text};
+    struct pairs config = {0};
+    struct stj_error err = STJ_ERROR_INIT;
+    EXPECT_FAIL(stj_options_parse_pairs(pairs_options, 1, &pair, &config, &err), STJ_ECONFIG, part,
+                err);
+}
+
+START_TEST(options_are_parsed_from_pairs)
+{
+    static const struct stj_option_pair pair[] = {
+        {"step", "1e-3,0.5"}, {"k", "7"}, {"flag", "true"}, {"file", "it's: a [name]"}};
+    struct pairs config = {0};
+    struct stj_error err = STJ_ERROR_INIT;
+    EXPECT_OK(stj_options_parse_pairs(pairs_options, 4, pair, &config, &err), err);
+    ck_assert_uint_eq(config.index, 1);
+    ck_assert(config.flag);
+    ck_assert_uint_eq(config.k.n, 1);
+    ck_assert_uint_eq(config.k.item[0], 7);
+    ck_assert_uint_eq(config.step.n, 2);
+    ck_assert_double_eq(config.step.item[0], 1e-3);
+    ck_assert_double_eq(config.step.item[1], 0.5);
+    ck_assert_msg(config.file[0] == '/' && strstr(config.file, "/it's: a [name]"), "%s",
+                  config.file);
+    stj_options_free(pairs_options, &config);
+    EXPECT_OK(stj_options_parse_pairs(pairs_options, 0, NULL, &config, &err), err);
+    ck_assert_uint_eq(config.k.n, 0);
+    ck_assert_double_eq(config.step.item[1], 2.5);
+    stj_options_free(pairs_options, &config);
+    expect_pair_fails("index", "0", "index: expected an integer of at least 1, got '0'");
+    expect_pair_fails("step", "1,0", "step[1]: expected a list of numbers, each above 0, got '0'");
+    expect_pair_fails("k", "1,,2", "k[1]: expected a list of non-negative integers, got nothing");
+    expect_pair_fails("indx", "1", "unknown key 'indx' (did you mean 'index'?)");
+    const struct stj_option_pair twice[] = {{"k", "1"}, {"k", "2"}};
+    EXPECT_FAIL(stj_options_parse_pairs(pairs_options, 2, twice, &config, &err), STJ_ECONFIG,
+                "k: is given twice", err);
+}
+END_TEST
+
 START_TEST(the_nearest_name_is_suggested)
 {
     static const char *const names[] = {"dense", "gelu", "conv", "learning_rate", "sgd"};
@@ -587,6 +657,7 @@ int main(void)
     tcase_add_loop_test(tc, any_text_reads_back_equal, 0, sizeof texts / sizeof texts[0]);
     tcase_add_test(tc, reals_read_back_bit_for_bit);
     tcase_add_test(tc, numbers_do_not_depend_on_the_locale);
+    tcase_add_test(tc, options_are_parsed_from_pairs);
     tcase_add_test(tc, the_nearest_name_is_suggested);
     tcase_add_test(tc, plugins_are_found_by_name);
     suite_add_tcase(suite, tc);

@@ -35,6 +35,7 @@ libspectraj_core_la_SOURCES += %reldir%/number.c
 libspectraj_core_la_SOURCES += %reldir%/number.h
 libspectraj_core_la_SOURCES += %reldir%/option.c
 libspectraj_core_la_SOURCES += %reldir%/option.h
+libspectraj_core_la_SOURCES += %reldir%/option_pairs.c
 libspectraj_core_la_SOURCES += %reldir%/option_value.c
 libspectraj_core_la_SOURCES += %reldir%/option_value.h
 libspectraj_core_la_SOURCES += %reldir%/option_write.c

@@ -63,6 +63,10 @@ static void free_field(const struct stj_option *option, void *field)
         free(((struct stj_sizes *)field)->item);
         *(struct stj_sizes *)field = (struct stj_sizes){0};
         break;
+    case STJ_OPTION_REALS:
+        free(((struct stj_reals *)field)->item);
+        *(struct stj_reals *)field = (struct stj_reals){0};
+        break;
     case STJ_OPTION_PLUGIN:
         stj_plugin_free(field);
         break;
@@ -206,7 +210,8 @@ static enum stj_status parse_default(const struct task *task, const struct stj_p
     if (option->fallback[0] == '\0')
         goto out;
     STJ_TRY(stj_yaml_parse(option->fallback, strlen(option->fallback),
-                           task->where ? task->where->file : "default", &node, err));
+                           task->where && task->where->file ? task->where->file : "default", &node,
+                           err));
     relocate(node, task->where);
     STJ_TRY(parse_field(place, option, node, field, err));
 out:

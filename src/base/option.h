@@ -25,6 +25,7 @@ enum stj_option_type {
     STJ_OPTION_PATH,    /* char *, owned; made absolute relative to the config file's folder */
     STJ_OPTION_CHOICE,  /* int: index into `choices` */
     STJ_OPTION_SIZES,   /* struct stj_sizes: a list of non-negative integers; a bare number too */
+    STJ_OPTION_REALS,   /* struct stj_reals: a list of finite numbers; a bare number too */
     STJ_OPTION_PLUGIN,  /* struct stj_plugin: {type: NAME, ...} of a `kind`; a bare NAME too */
     STJ_OPTION_PLUGINS, /* struct stj_plugins: a list of them */
     STJ_OPTION_GROUP,   /* a nested mapping with its own table `group`, at `offset` in the struct */
@@ -33,6 +34,11 @@ enum stj_option_type {
 struct stj_sizes {
     size_t n;
     size_t *item;
+};
+
+struct stj_reals {
+    size_t n;
+    double *item;
 };
 
 /* The head of every plug-in's table of operations: its first member, named `info`. */
@@ -93,6 +99,18 @@ struct stj_yaml_node; /* base/yaml.h */
  * line, column, key, the value received and what is accepted. */
 enum stj_status stj_options_parse(const struct stj_option *table, const struct stj_yaml_node *map,
                                   void *config, struct stj_error *err);
+
+/* An option as a command line gives it: its name and the text of its value, the items of a list
+ * with commas between them. */
+struct stj_option_pair {
+    const char *name, *text;
+};
+
+/* The same from n pairs instead of a mapping; a path is relative to the working folder, and messages
+ * name the option without a position. */
+enum stj_status stj_options_parse_pairs(const struct stj_option *table, size_t n,
+                                        const struct stj_option_pair *pair, void *config,
+                                        struct stj_error *err);
 
 /* Free what the config struct owns (strings, lists, plug-ins), leaving it zeroed. */
 void stj_options_free(const struct stj_option *table, void *config);

@@ -45,7 +45,7 @@ enum stj_status stj_place_fail(const struct stj_place *place, const struct stj_y
 {
     char text[STJ_ERROR_TEXT_MAX] = "";
     va_list args;
-    if (node)
+    if (node && node->file)
         stj_text_add(text, sizeof text, "%s:%d:%d: ", node->file, node->line, node->column);
     if (place) {
         add_place(text, sizeof text, place);
@@ -124,6 +124,8 @@ static const char *type_phrase(const struct stj_option *option)
         return "a file name";
     case STJ_OPTION_SIZES:
         return limited ? "a list of integers, each" : "a list of non-negative integers";
+    case STJ_OPTION_REALS:
+        return limited ? "a list of numbers, each" : "a list of numbers";
     case STJ_OPTION_GROUP:
         return "a mapping";
     default:
@@ -134,7 +136,8 @@ static const char *type_phrase(const struct stj_option *option)
 void stj_option_expected(const struct stj_option *option, char text[STJ_EXPECTED_MAX])
 {
     snprintf(text, STJ_EXPECTED_MAX, "%s", type_phrase(option));
-    if (option->type <= STJ_OPTION_REAL || option->type == STJ_OPTION_SIZES)
+    if (option->type <= STJ_OPTION_REAL || option->type == STJ_OPTION_SIZES ||
+        option->type == STJ_OPTION_REALS)
         add_range(option, text);
     else if (option->type == STJ_OPTION_CHOICE)
         add_choices(option, text);
@@ -245,7 +248,7 @@ static enum stj_status resolve_path(const char *config_file, const char *name, c
     enum stj_status st = STJ_OK;
     char *folder = NULL;
     char *real_folder = NULL;
-    STJ_TRY(stj_path_folder(config_file, &folder, err));
+    STJ_TRY(stj_path_folder(config_file ? config_file : "", &folder, err));
     real_folder = realpath(folder, NULL);
     STJ_TRY(stj_path_join(real_folder ? real_folder : folder, name, absolute, err));
 out:
@@ -306,6 +309,24 @@ out:
     return st;
 }
 
+static enum stj_status parse_reals(const struct stj_place *place, const struct stj_option *option,
+                                   const struct stj_yaml_node *node, struct stj_reals *value,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    bool list = node->type == STJ_YAML_SEQUENCE;
+    size_t n = list ? node->n : 1;
+    STJ_TRY(stj_new(&value->item, n, sizeof *value->item, err));
+    value->n = n;
+    for (size_t i = 0; i < n; i++) {
+        struct stj_place at = {.up = place, .index = i};
+        STJ_TRY(parse_real(list ? &at : place, option, list ? &node->item[i] : node,
+                           &value->item[i], err));
+    }
+out:
+    return st;
+}
+
 enum stj_status stj_option_parse_value(const struct stj_place *place,
                                        const struct stj_option *option,
                                        const struct stj_yaml_node *node, void *field,
@@ -328,6 +349,8 @@ enum stj_status stj_option_parse_value(const struct stj_place *place,
         return parse_choice(place, option, node, field, err);
     case STJ_OPTION_SIZES:
         return parse_sizes(place, option, node, field, err);
+    case STJ_OPTION_REALS:
+        return parse_reals(place, option, node, field, err);
     case STJ_OPTION_PLUGIN:
     case STJ_OPTION_PLUGINS:
     case STJ_OPTION_GROUP:

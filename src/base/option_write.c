@@ -103,6 +103,8 @@ static bool is_zero(const struct stj_option *option, const void *field)
         return !*(char *const *)field;
     case STJ_OPTION_SIZES:
         return ((const struct stj_sizes *)field)->n == 0;
+    case STJ_OPTION_REALS:
+        return ((const struct stj_reals *)field)->n == 0;
     case STJ_OPTION_PLUGIN:
         return !((const struct stj_plugin *)field)->info;
     case STJ_OPTION_PLUGINS:
@@ -142,6 +144,16 @@ static void write_sizes(FILE *file, const struct stj_sizes *sizes)
     fputc('[', file);
     for (size_t i = 0; i < sizes->n; i++)
         fprintf(file, "%s%zu", i ? ", " : "", sizes->item[i]);
+    fputc(']', file);
+}
+
+static void write_reals(FILE *file, const struct stj_reals *reals)
+{
+    fputc('[', file);
+    for (size_t i = 0; i < reals->n; i++) {
+        fputs(i ? ", " : "", file);
+        write_real(file, reals->item[i]);
+    }
     fputc(']', file);
 }
 
@@ -200,6 +212,8 @@ static void write_single(FILE *file, const struct stj_option *option, const void
         write_text(file, option->choices[*(const int *)field]);
     else if (option->type == STJ_OPTION_SIZES)
         write_sizes(file, field);
+    else if (option->type == STJ_OPTION_REALS)
+        write_reals(file, field);
     else
         write_text(file, *(char *const *)field);
     fputc('\n', file);

@@ -16,7 +16,7 @@ enum stj_yaml_type { STJ_YAML_SCALAR, STJ_YAML_SEQUENCE, STJ_YAML_MAPPING };
 
 struct stj_yaml_node {
     enum stj_yaml_type type;
-    const char *file;           /* as named by the caller, for messages */
+    const char *file;           /* as named by the caller, for messages; NULL: no file */
     int line, column;           /* from 1 */
     char *text;                 /* SCALAR */
     bool quoted;                /* SCALAR: written in quotes, so never a number or a bool */
