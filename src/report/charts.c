@@ -5,27 +5,18 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "report/plot.h"
+#include "spectrum/regions.h"
 
 enum { POINTS_MAX = 120 }; /* values that are drawn as points each */
 
 /* What is smaller presses the rest of a spectrum into one line. */
 static const double spectrum_floor = 1e-4;
 
-enum region { CHAOTIC, BULK, STABLE, N_REGIONS };
-
-static enum region region_of(double sigma, double epsilon)
-{
-    return sigma > 1 + epsilon ? CHAOTIC : sigma < 1 - epsilon ? STABLE : BULK;
-}
-
 /* One series per region: index and value. */
-static enum stj_status add_region(struct stj_chart *chart, enum region region, size_t n,
+static enum stj_status add_region(struct stj_chart *chart, enum stj_region region, size_t n,
                                   const double *sigma, size_t n_params, double epsilon,
                                   struct stj_error *err)
 {
-    static const char *const name[N_REGIONS] = {"chaotic", "bulk", "stable"};
-    static const enum stj_chart_colour colour[N_REGIONS] = {STJ_CHART_VERMILLION, STJ_CHART_GREEN,
-                                                            STJ_CHART_BLUE};
     enum stj_status st = STJ_OK;
     const enum stj_chart_style style = n <= POINTS_MAX ? STJ_CHART_POINTS : STJ_CHART_LINE;
     char share[32] = "";
@@ -34,14 +25,14 @@ static enum stj_status add_region(struct stj_chart *chart, enum region region, s
     STJ_TRY(stj_new(&x, n, sizeof *x, err));
     STJ_TRY(stj_new(&y, n, sizeof *y, err));
     for (size_t i = 0; i < n; i++)
-        if (region_of(sigma[i], epsilon) == region) {
+        if (stj_region_of(sigma[i], epsilon) == region) {
             x[count] = (double)(i + 1);
             y[count++] = sigma[i];
         }
     if (n == n_params && n > 0)
         snprintf(share, sizeof share, " (%.1f %%)", 100 * (double)count / (double)n);
-    STJ_TRY(stj_chart_add(chart, style, colour[region], count, x, y, err, "%s: %zu%s", name[region],
-                          count, share));
+    STJ_TRY(stj_chart_add(chart, style, stj_region_colour(region), count, x, y, err, "%s: %zu%s",
+                          stj_region_name(region), count, share));
 out:
     free(x);
     free(y);
@@ -61,7 +52,7 @@ enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const doub
     chart->y.floor = spectrum_floor;
     stj_chart_limit(chart, 1 + epsilon);
     stj_chart_limit(chart, 1 - epsilon);
-    for (enum region r = CHAOTIC; r < N_REGIONS; r++)
+    for (enum stj_region r = STJ_CHAOTIC; r < STJ_N_REGIONS; r++)
         STJ_TRY(add_region(chart, r, n, sigma, n_params, epsilon, err));
 out:
     return st;

@@ -13,6 +13,7 @@ libspectraj_core_la_SOURCES += %reldir%/density/sampling.h
 libspectraj_core_la_SOURCES += %reldir%/orthogonalize.c
 libspectraj_core_la_SOURCES += %reldir%/orthogonalize.h
 libspectraj_core_la_SOURCES += %reldir%/regions.c
+libspectraj_core_la_SOURCES += %reldir%/regions.h
 libspectraj_core_la_SOURCES += %reldir%/svd/arnoldi.c
 libspectraj_core_la_SOURCES += %reldir%/svd/arpack.c
 libspectraj_core_la_SOURCES += %reldir%/svd/finish.c

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/regions.h: the three regions of singular values, their names and colours. */
+#ifndef STJ_SPECTRUM_REGIONS_H
+#define STJ_SPECTRUM_REGIONS_H
+
+#include "base/chart.h"
+
+enum stj_region { STJ_CHAOTIC, STJ_BULK, STJ_STABLE, STJ_N_REGIONS };
+
+/* Chaotic above 1 + epsilon, stable below 1 - epsilon. */
+enum stj_region stj_region_of(double sigma, double epsilon);
+const char *stj_region_name(enum stj_region region);
+enum stj_chart_colour stj_region_colour(enum stj_region region);
+
+#endif
