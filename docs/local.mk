@@ -6,4 +6,5 @@ dist_doc_DATA += %reldir%/json.md
 dist_doc_DATA += %reldir%/optimizers.md
 dist_doc_DATA += %reldir%/performance.md
 dist_doc_DATA += %reldir%/results-format.md
+dist_doc_DATA += %reldir%/studies.md
 dist_doc_DATA += %reldir%/trajectory-format.md

@@ -3,7 +3,7 @@
 # tests/cli-basic.sh: the command line itself: help, usage errors, exit status, standard streams.
 . "$(dirname "$0")/cli-lib.sh"
 
-commands="train info svd density trace dense validate plot run"
+commands="train info svd density trace dense validate study plot run"
 common="json progress quiet help"
 
 # What each command's options are; the help and the parser come from one table, this is the promise.
@@ -19,6 +19,7 @@ options_of()
         trace) echo "function method products confidence from to seed memory threads tag force" ;;
         dense) echo "epsilon from to memory threads tag force" ;;
         validate) echo "dense-limit seed threads" ;;
+        study) echo "seed memory threads tag force" ;;
         plot) echo "output terminal data tag" ;;
         run) echo "output seed memory threads force" ;;
     esac

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include <spectraj/results.h>
+#include <spectraj/study.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +44,8 @@ enum stj_status stj_report_density(FILE *out, enum stj_report_format format,
                                    const struct stj_density_extras *extras, struct stj_error *err);
 enum stj_status stj_report_trace(FILE *out, enum stj_report_format format,
                                  const struct stj_trace_result *result, struct stj_error *err);
+enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
+                                 const struct stj_study_result *result, struct stj_error *err);
 enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
                                     const struct stj_validation *v, struct stj_error *err);
 

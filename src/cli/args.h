@@ -60,7 +60,7 @@ enum args_shared_mask {
     ARGS_WINDOW = 32, /* --from, --to */
 };
 
-enum { ARGS_POSITIONAL_MAX = 2 };
+enum { ARGS_POSITIONAL_MAX = 3 };
 
 struct cli;
 
@@ -69,13 +69,18 @@ struct command {
     const char *summary;    /* one line for the list of commands */
     const char *positional; /* as in the usage line, "RUN [FIGURE]" */
     size_t min_positional, max_positional;
-    const char *description;                          /* wrapped by the help */
-    unsigned shared;                                  /* enum args_shared_mask */
-    const struct args_option *options;                /* its own rows */
-    size_t options_size;                              /* of the struct they fill */
+    const char *description;           /* wrapped by the help */
+    unsigned shared;                   /* enum args_shared_mask */
+    const struct args_option *options; /* its own rows */
+    size_t options_size;               /* of the struct they fill */
+    const char *list_title;            /* of what the help lists; NULL: nothing */
+    void (*list)(FILE *out);
     const char *unconverged;                          /* when it exits with 2; NULL: never */
     const char *example;                              /* lines */
     int (*run)(struct cli *cli, const void *options); /* returns the exit status */
+
+    /* The command that the first argument makes of this one; NULL: none.  May itself be NULL. */
+    const struct command *(*specialize)(const char *word);
 };
 
 struct args {

@@ -128,6 +128,23 @@ int cli_density_exit(const struct stj_density_result *result)
     }
 }
 
+int cli_on_run(struct cli *cli, const void *options, cli_work_fn work)
+{
+    struct stj_run *run = NULL;
+    int exit_status = CLI_DONE;
+    enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
+    if (st == STJ_OK)
+        st = work(cli, run, options, &exit_status);
+    cli_progress_end();
+    stj_run_destroy(run);
+    return st == STJ_OK ? exit_status : cli_failed(st);
+}
+
+uint64_t cli_seed(const struct cli *cli)
+{
+    return cli->args.shared.seed_given ? cli->args.shared.seed : 0;
+}
+
 struct stj_analysis_settings cli_analysis_settings(const struct cli *cli)
 {
     const struct args_shared *shared = &cli->args.shared;
@@ -146,8 +163,7 @@ struct stj_svd_settings cli_svd_settings(const struct cli *cli, const struct stj
     settings.top = analysis.has_svd ? analysis.svd_top : SVD_PAIRS_DEFAULT;
     settings.bottom = analysis.has_svd ? analysis.svd_bottom : SVD_PAIRS_DEFAULT;
     settings.progress = cli->progress;
-    if (cli->args.shared.seed_given)
-        settings.seed = cli->args.shared.seed;
+    settings.seed = cli_seed(cli);
     return settings;
 }
 
@@ -162,7 +178,6 @@ struct stj_density_settings cli_density_settings(const struct cli *cli, const st
         settings.epsilon = analysis.density_epsilon;
     }
     settings.progress = cli->progress;
-    if (cli->args.shared.seed_given)
-        settings.seed = cli->args.shared.seed;
+    settings.seed = cli_seed(cli);
     return settings;
 }

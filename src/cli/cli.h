@@ -31,6 +31,7 @@ extern const struct command command_svd;
 extern const struct command command_density;
 extern const struct command command_trace;
 extern const struct command command_dense;
+extern const struct command command_study;
 extern const struct command command_validate;
 extern const struct command command_run;
 extern const struct command command_plot;
@@ -62,6 +63,16 @@ int cli_failed(enum stj_status status);
 /* CLI_DONE, or why the result is not what was asked for. */
 int cli_svd_exit(const struct stj_svd_result *result);
 int cli_density_exit(const struct stj_density_result *result);
+
+/* What a command does with its open run; *exit_status is CLI_DONE before it. */
+typedef enum stj_status (*cli_work_fn)(struct cli *cli, struct stj_run *run, const void *options,
+                                       int *exit_status);
+
+/* The whole of a command on a run: open the first argument, work, close; returns the exit status. */
+int cli_on_run(struct cli *cli, const void *options, cli_work_fn work);
+
+/* --seed, or 0. */
+uint64_t cli_seed(const struct cli *cli);
 
 /* The options that every analysis has. */
 struct stj_analysis_settings cli_analysis_settings(const struct cli *cli);

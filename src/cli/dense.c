@@ -6,24 +6,26 @@ struct dense_options {
     double epsilon;
 };
 
-static int dense(struct cli *cli, const void *options)
+static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
+                            int *exit_status)
 {
     const struct dense_options *o = options;
     const struct stj_analysis_settings settings = cli_analysis_settings(cli);
     struct stj_dense_result *result = NULL;
-    struct stj_run *run = NULL;
     bool stored = false;
-
-    enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
-    if (st == STJ_OK)
-        st = stj_analysis_dense(run, o->epsilon, &settings, &cli->progress, &result, &stored,
-                                &cli->err);
+    (void)exit_status;
+    enum stj_status st =
+        stj_analysis_dense(run, o->epsilon, &settings, &cli->progress, &result, &stored, &cli->err);
     cli_progress_end();
     if (st == STJ_OK)
         st = stj_report_dense(stdout, cli->format, result, &cli->err);
     stj_dense_result_destroy(result);
-    stj_run_destroy(run);
-    return st == STJ_OK ? CLI_DONE : cli_failed(st);
+    return st;
+}
+
+static int dense(struct cli *cli, const void *options)
+{
+    return cli_on_run(cli, options, work);
 }
 
 static const struct args_option options[] = {

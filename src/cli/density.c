@@ -114,22 +114,16 @@ static enum stj_status answer(const struct cli *cli, const struct density_option
     return st;
 }
 
-static int density(struct cli *cli, const void *options)
+static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
+                            int *exit_status)
 {
     const struct density_options *o = options;
     const struct stj_analysis_settings analysis = cli_analysis_settings(cli);
-    struct stj_density_settings settings;
+    const struct stj_density_settings settings = settings_of(cli, o, run);
     struct stj_density_result *result = NULL;
-    struct stj_run *run = NULL;
     struct answers answers = {.curve = NULL};
     bool stored = false;
-    int status = CLI_DONE;
-
     enum stj_status st = o->edges ? parse_edges(o->edges, &answers, &cli->err) : STJ_OK;
-    if (st == STJ_OK)
-        st = stj_run_open(cli->args.positional[0], &run, &cli->err);
-    if (st == STJ_OK)
-        settings = settings_of(cli, o, run);
     if (st == STJ_OK)
         st = stj_analysis_density(run, &settings, !o->no_deflation, &analysis, &result, &stored,
                                   &cli->err);
@@ -138,13 +132,18 @@ static int density(struct cli *cli, const void *options)
     cli_progress_end();
     if (st == STJ_OK)
         st = stj_report_density(stdout, cli->format, result, &answers.extras, &cli->err);
-    status = st == STJ_OK ? cli_density_exit(result) : cli_failed(st);
+    if (st == STJ_OK)
+        *exit_status = cli_density_exit(result);
     free(answers.curve);
     free(answers.edge);
     free(answers.region);
     stj_density_result_destroy(result);
-    stj_run_destroy(run);
-    return status;
+    return st;
+}
+
+static int density(struct cli *cli, const void *options)
+{
+    return cli_on_run(cli, options, work);
 }
 
 static const char *const reorthogonalize_choices[] = {"auto", "full", "one-sided", "none", NULL};

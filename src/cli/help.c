@@ -52,6 +52,10 @@ void args_print_help(FILE *out, const struct command *command)
     const struct args_option *row = NULL;
     fprintf(out, "Usage: spectraj %s [OPTION]... %s\n\n", command->name, command->positional);
     print_wrapped(out, 0, 0, command->description);
+    if (command->list_title) {
+        fprintf(out, "\n%s:\n", command->list_title);
+        command->list(out);
+    }
     fprintf(out, "\nOptions:\n");
     for (size_t i = 0; (row = args_row(command, i, &shared)); i++)
         print_option(out, row);

@@ -2,15 +2,17 @@
 /* cli/info.c: spectraj info: what is in a run. */
 #include "cli.h"
 
-static int info(struct cli *cli, const void *options)
+static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
+                            int *exit_status)
 {
     (void)options;
-    struct stj_run *run = NULL;
-    enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
-    if (st == STJ_OK)
-        st = stj_report_info(stdout, cli->format, run, &cli->err);
-    stj_run_destroy(run);
-    return st == STJ_OK ? CLI_DONE : cli_failed(st);
+    (void)exit_status;
+    return stj_report_info(stdout, cli->format, run, &cli->err);
+}
+
+static int info(struct cli *cli, const void *options)
+{
+    return cli_on_run(cli, options, work);
 }
 
 const struct command command_info = {

@@ -12,6 +12,7 @@ spectraj_SOURCES += %reldir%/nearest.c
 spectraj_SOURCES += %reldir%/plot.c
 spectraj_SOURCES += %reldir%/progress.c
 spectraj_SOURCES += %reldir%/run.c
+spectraj_SOURCES += %reldir%/study.c
 spectraj_SOURCES += %reldir%/svd.c
 spectraj_SOURCES += %reldir%/trace.c
 spectraj_SOURCES += %reldir%/train.c

@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_train, &command_info,     &command_svd,  &command_density, &command_trace,
-    &command_dense, &command_validate, &command_plot, &command_run,
+    &command_train, &command_info,     &command_svd,   &command_density, &command_trace,
+    &command_dense, &command_validate, &command_study, &command_plot,    &command_run,
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
@@ -72,6 +72,8 @@ static int print_help(int argc, char **argv)
     const struct command *command = find_command(argv[2]);
     if (!command)
         return unknown_command(argv[2]);
+    if (argc > 3 && command->specialize && command->specialize(argv[3]))
+        command = command->specialize(argv[3]);
     args_print_help(stdout, command);
     return CLI_DONE;
 }
@@ -124,7 +126,13 @@ static int dispatch(int argc, char **argv)
     const struct command *command = find_command(word);
     if (!command)
         return unknown_command(word);
-    return run_command(command, argc - 1, argv + 1);
+    argc--;
+    argv++;
+    const struct command *special =
+        argc > 1 && command->specialize ? command->specialize(argv[1]) : NULL;
+    if (special)
+        return run_command(special, argc - 1, argv + 1);
+    return run_command(command, argc, argv);
 }
 
 int main(int argc, char **argv)

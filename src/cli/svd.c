@@ -27,28 +27,26 @@ static struct stj_svd_settings settings_of(const struct cli *cli, const struct s
     return settings;
 }
 
-static int svd(struct cli *cli, const void *options)
+static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
+                            int *exit_status)
 {
-    const struct svd_options *o = options;
     const struct stj_analysis_settings analysis = cli_analysis_settings(cli);
-    struct stj_svd_settings settings;
+    const struct stj_svd_settings settings = settings_of(cli, options, run);
     struct stj_svd_result *result = NULL;
-    struct stj_run *run = NULL;
     bool stored = false;
-    int status = CLI_DONE;
-
-    enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
-    if (st == STJ_OK)
-        settings = settings_of(cli, o, run);
-    if (st == STJ_OK)
-        st = stj_analysis_svd(run, &settings, &analysis, &result, &stored, &cli->err);
+    enum stj_status st = stj_analysis_svd(run, &settings, &analysis, &result, &stored, &cli->err);
     cli_progress_end();
     if (st == STJ_OK)
         st = stj_report_svd(stdout, cli->format, result, &cli->err);
-    status = st == STJ_OK ? cli_svd_exit(result) : cli_failed(st);
+    if (st == STJ_OK)
+        *exit_status = cli_svd_exit(result);
     stj_svd_result_destroy(result);
-    stj_run_destroy(run);
-    return status;
+    return st;
+}
+
+static int svd(struct cli *cli, const void *options)
+{
+    return cli_on_run(cli, options, work);
 }
 
 static void list_methods(FILE *out)

@@ -9,30 +9,29 @@ struct trace_options {
     const char *method;
 };
 
-static int trace(struct cli *cli, const void *options)
+static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
+                            int *exit_status)
 {
     const struct trace_options *o = options;
     const struct stj_analysis_settings analysis = cli_analysis_settings(cli);
     struct stj_trace_settings settings = stj_trace_settings_default();
     struct stj_trace_result result;
-    struct stj_run *run = NULL;
     bool stored = false;
-
+    (void)exit_status;
     settings.function = (enum stj_trace_function)o->function;
     settings.method = o->method;
     settings.products = o->products;
     settings.confidence = o->confidence;
     settings.progress = cli->progress;
-    if (cli->args.shared.seed_given)
-        settings.seed = cli->args.shared.seed;
-    enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
-    if (st == STJ_OK)
-        st = stj_analysis_trace(run, &settings, &analysis, &result, &stored, &cli->err);
+    settings.seed = cli_seed(cli);
+    enum stj_status st = stj_analysis_trace(run, &settings, &analysis, &result, &stored, &cli->err);
     cli_progress_end();
-    if (st == STJ_OK)
-        st = stj_report_trace(stdout, cli->format, &result, &cli->err);
-    stj_run_destroy(run);
-    return st == STJ_OK ? CLI_DONE : cli_failed(st);
+    return st == STJ_OK ? stj_report_trace(stdout, cli->format, &result, &cli->err) : st;
+}
+
+static int trace(struct cli *cli, const void *options)
+{
+    return cli_on_run(cli, options, work);
 }
 
 static void list_methods(FILE *out)

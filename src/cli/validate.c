@@ -6,23 +6,22 @@ struct validate_options {
     size_t dense_limit;
 };
 
-static int validate(struct cli *cli, const void *options)
+static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
+                            int *exit_status)
 {
     const struct validate_options *o = options;
     struct stj_validation v = {.passed = false};
-    struct stj_run *run = NULL;
-
-    enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
-    if (st == STJ_OK)
-        st = stj_run_validate(run, cli->args.shared.seed, o->dense_limit, &cli->progress, &v,
-                              &cli->err);
+    enum stj_status st =
+        stj_run_validate(run, cli_seed(cli), o->dense_limit, &cli->progress, &v, &cli->err);
     cli_progress_end();
-    if (st == STJ_OK)
-        st = stj_report_validate(stdout, cli->format, &v, &cli->err);
-    stj_run_destroy(run);
-    if (st != STJ_OK)
-        return cli_failed(st);
-    return v.passed ? CLI_DONE : CLI_NOT_CONVERGED;
+    if (st == STJ_OK && !v.passed)
+        *exit_status = CLI_NOT_CONVERGED;
+    return st == STJ_OK ? stj_report_validate(stdout, cli->format, &v, &cli->err) : st;
+}
+
+static int validate(struct cli *cli, const void *options)
+{
+    return cli_on_run(cli, options, work);
 }
 
 static const struct args_option options[] = {

@@ -12,10 +12,11 @@
 #include "report/gnuplot.h"
 #include "report/json.h"
 #include "report/plot.h"
+#include "study/study.h"
 
 static const double default_epsilon = 0.1;
 
-/* One figure: chart <- what is stored under the tag. */
+/* One figure of the run itself: chart <- what is stored under the tag. */
 struct figure {
     const char *name;
     const char *doc;
@@ -67,22 +68,67 @@ static const struct figure figures[] = {
 
 enum { N_FIGURES = sizeof figures / sizeof figures[0] };
 
+/* A figure of the run, or of a study. */
+struct choice {
+    const struct figure *figure; /* NULL: of the study */
+    const struct stj_study_ops *study;
+    const struct stj_study_figure *of_study;
+};
+
+/* Figure number i; false past the last. */
+static bool choose(size_t i, struct choice *choice)
+{
+    *choice = (struct choice){.figure = i < N_FIGURES ? &figures[i] : NULL};
+    if (i < N_FIGURES)
+        return true;
+    i -= N_FIGURES;
+    for (size_t s = 0; stj_studies.list[s]; s++) {
+        const struct stj_study_ops *ops = (const struct stj_study_ops *)stj_studies.list[s];
+        for (const struct stj_study_figure *f = ops->figures; f->doc; f++)
+            if (i-- == 0) {
+                *choice = (struct choice){.study = ops, .of_study = f};
+                return true;
+            }
+    }
+    return false;
+}
+
 bool stj_report_figure(size_t i, const char **name, const char **doc)
 {
-    if (i >= N_FIGURES)
+    struct choice choice;
+    if (!choose(i, &choice))
         return false;
-    *name = figures[i].name;
-    *doc = figures[i].doc;
+    *name = choice.figure ? choice.figure->name : choice.of_study->name;
+    *doc = choice.figure ? choice.figure->doc : choice.of_study->doc;
     return true;
 }
 
-static const struct figure *find_figure(const char *name)
+static bool find_figure(const char *name, struct choice *choice)
 {
-    for (size_t i = 0; i < N_FIGURES; i++) {
-        if (strcmp(figures[i].name, name) == 0)
-            return &figures[i];
-    }
-    return NULL;
+    const char *found = NULL, *doc = NULL;
+    for (size_t i = 0; stj_report_figure(i, &found, &doc); i++)
+        if (strcmp(found, name) == 0)
+            return choose(i, choice);
+    return false;
+}
+
+static enum stj_status make_of_study(struct stj_chart *chart, const struct choice *choice,
+                                     struct stj_run *run, const char *tag, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_study_result *result = NULL;
+    struct stj_run_info info;
+    const char *name = choice->study->info.name;
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_result_read_study(run, name, tag, &result, err));
+    STJ_CHECK(err, result, STJ_EINVAL,
+              "%s holds no study-%s%s%s.h5 yet: run 'spectraj study %s %s%s' first", info.dir, name,
+              tag ? "-" : "", tag ? tag : "", name, info.dir,
+              choice->study->two_runs ? " RUN2" : "");
+    STJ_TRY(choice->of_study->make(result, chart, err));
+out:
+    stj_study_result_destroy(result);
+    return st;
 }
 
 static enum stj_status report_file(FILE *out, enum stj_report_format format, const char *figure,
@@ -107,9 +153,12 @@ static enum stj_status make_chart(struct stj_chart *chart, struct stj_run *run, 
                                   const char *figure, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct figure *f = find_figure(figure);
-    STJ_CHECK(err, f, STJ_EINVAL, "there is no figure '%s'", figure);
-    STJ_TRY(f->make(chart, run, tag, err));
+    struct choice choice;
+    STJ_CHECK(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
+    if (choice.figure)
+        STJ_TRY(choice.figure->make(chart, run, tag, err));
+    else
+        STJ_TRY(make_of_study(chart, &choice, run, tag, err));
 out:
     return st;
 }
@@ -122,7 +171,8 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
     FILE *script = NULL;
     struct stj_chart chart = {.n_series = 0};
     struct stj_canvas canvas;
-    STJ_CHECK(err, find_figure(figure), STJ_EINVAL, "there is no figure '%s'", figure);
+    struct choice choice;
+    STJ_CHECK(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
     STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
               "a figure in the terminal cannot be JSON: name a file for it");
     STJ_TRY(stj_canvas_of(path, out, &canvas, err));

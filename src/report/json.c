@@ -55,7 +55,7 @@ static struct builder begin_report(void)
     return b;
 }
 
-static json_t *json_of_real(double x)
+json_t *stj_json_of_real(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
 }
@@ -69,7 +69,7 @@ static json_t *json_of_size(size_t n)
 static json_t *json_of_count(double x)
 {
     bool whole = fabs(x) < 1 / DBL_EPSILON && x == floor(x);
-    return whole ? json_integer((json_int_t)x) : json_of_real(x);
+    return whole ? json_integer((json_int_t)x) : stj_json_of_real(x);
 }
 
 /* Beyond 2^63 - 1 there is no JSON integer: decimal digits in a string. */
@@ -82,11 +82,11 @@ static json_t *json_of_seed(uint64_t seed)
     return json_string(digits);
 }
 
-static json_t *json_of_reals(size_t n, const double *x)
+json_t *stj_json_of_reals(size_t n, const double *x)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < n; i++) {
-        if (json_array_append_new(array, json_of_real(x[i])) != 0) {
+        if (json_array_append_new(array, stj_json_of_real(x[i])) != 0) {
             json_decref(array);
             return NULL;
         }
@@ -95,7 +95,7 @@ static json_t *json_of_reals(size_t n, const double *x)
 }
 
 /* A path may hold any byte; what is not UTF-8 becomes '?', since JSON text is UTF-8. */
-static json_t *json_of_text(const char *text)
+json_t *stj_json_of_text(const char *text)
 {
     json_t *value = json_string(text ? text : "");
     if (value)
@@ -116,11 +116,11 @@ static void put_training(struct builder *b, const struct stj_run_info *info)
 {
     put(b, "n_params", json_of_size(info->n_params));
     put(b, "n_steps", json_of_size(info->n_steps));
-    put(b, "train_loss", json_of_real(info->train_loss));
-    put(b, "test_loss", json_of_real(info->test_loss));
-    put(b, "test_accuracy", json_of_real(info->test_accuracy));
-    put(b, "seconds", json_of_real(info->seconds));
-    put(b, "fingerprint", json_of_text(info->fingerprint));
+    put(b, "train_loss", stj_json_of_real(info->train_loss));
+    put(b, "test_loss", stj_json_of_real(info->test_loss));
+    put(b, "test_accuracy", stj_json_of_real(info->test_accuracy));
+    put(b, "seconds", stj_json_of_real(info->seconds));
+    put(b, "fingerprint", stj_json_of_text(info->fingerprint));
 }
 
 enum stj_status stj_json_train(const struct stj_run_info *info, json_t **object,
@@ -136,9 +136,9 @@ static json_t *json_of_layers(const struct stj_run_layer *layers, size_t n)
     json_t *array = json_array();
     for (size_t i = 0; i < n; i++) {
         struct builder b = begin();
-        put(&b, "label", layers[i].label ? json_of_text(layers[i].label) : json_null());
-        put(&b, "type", json_of_text(layers[i].type));
-        put(&b, "shape", json_of_text(layers[i].shape));
+        put(&b, "label", layers[i].label ? stj_json_of_text(layers[i].label) : json_null());
+        put(&b, "type", stj_json_of_text(layers[i].type));
+        put(&b, "shape", stj_json_of_text(layers[i].shape));
         put(&b, "n_params", json_of_size(layers[i].n_params));
         put(&b, "offset", json_of_size(layers[i].offset));
         if (json_array_append_new(array, b.object) != 0 || b.failed) {
@@ -153,7 +153,7 @@ static json_t *json_of_names(char *const *names, size_t n)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < n; i++) {
-        if (json_array_append_new(array, json_of_text(names[i])) != 0) {
+        if (json_array_append_new(array, stj_json_of_text(names[i])) != 0) {
             json_decref(array);
             return NULL;
         }
@@ -167,15 +167,15 @@ enum stj_status stj_json_info(const struct stj_run_info *info, const struct stj_
 {
     struct builder b = begin_report();
     put_training(&b, info);
-    put(&b, "dir", json_of_text(info->dir));
-    put(&b, "optimizer", json_of_text(info->optimizer));
-    put(&b, "loss", json_of_text(info->loss));
+    put(&b, "dir", stj_json_of_text(info->dir));
+    put(&b, "optimizer", stj_json_of_text(info->optimizer));
+    put(&b, "loss", stj_json_of_text(info->loss));
     put(&b, "n_slots", json_of_size(info->n_slots));
     put(&b, "batch_size", json_of_size(info->batch_size));
     put(&b, "train_rows", json_of_size(info->train_rows));
     put(&b, "test_rows", json_of_size(info->test_rows));
-    put(&b, "version", json_of_text(info->version));
-    put(&b, "blas", json_of_text(info->blas));
+    put(&b, "version", stj_json_of_text(info->version));
+    put(&b, "blas", stj_json_of_text(info->blas));
     put(&b, "layers", json_of_layers(layers, n_layers));
     put(&b, "results", json_of_names(results, n_results));
     return finish(&b, object, err);
@@ -187,9 +187,9 @@ static void put_top(struct builder *b, const struct stj_svd_result *r)
     put(&top, "requested", json_of_size(r->requested));
     put(&top, "converged", json_of_size(r->converged));
     put(&top, "products", json_of_count(r->products));
-    put(&top, "sigma", json_of_reals(r->top.k, r->top.sigma));
-    put(&top, "residual", json_of_reals(r->top.k, r->top.residual));
-    put(&top, "cosine", json_of_reals(r->top.k, r->top.cosine));
+    put(&top, "sigma", stj_json_of_reals(r->top.k, r->top.sigma));
+    put(&top, "residual", stj_json_of_reals(r->top.k, r->top.residual));
+    put(&top, "cosine", stj_json_of_reals(r->top.k, r->top.cosine));
     put_object(b, "top", &top);
 }
 
@@ -200,11 +200,11 @@ static void put_bottom(struct builder *b, const struct stj_svd_result *r)
     put(&bottom, "requested", json_of_size(r->bottom_requested));
     put(&bottom, "converged", json_of_size(r->bottom_converged));
     put(&bottom, "products", json_of_count(r->bottom_products));
-    put(&bottom, "sigma_bound", json_of_reals(r->bottom.k, r->bottom.sigma));
-    put(&bottom, "residual", json_of_reals(r->bottom.k, r->bottom.residual));
-    put(&bottom, "cosine", json_of_reals(r->bottom.k, r->bottom.cosine));
-    put(&bottom, "floor", r->bottom_requested ? json_of_real(r->floor) : json_null());
-    put(&bottom, "method", r->bottom_method ? json_of_text(r->bottom_method) : json_null());
+    put(&bottom, "sigma_bound", stj_json_of_reals(r->bottom.k, r->bottom.sigma));
+    put(&bottom, "residual", stj_json_of_reals(r->bottom.k, r->bottom.residual));
+    put(&bottom, "cosine", stj_json_of_reals(r->bottom.k, r->bottom.cosine));
+    put(&bottom, "floor", r->bottom_requested ? stj_json_of_real(r->floor) : json_null());
+    put(&bottom, "method", r->bottom_method ? stj_json_of_text(r->bottom_method) : json_null());
     put(&bottom, "ncv", json_of_size(r->bottom_ncv));
     put_object(b, "bottom", &bottom);
 }
@@ -220,12 +220,12 @@ enum stj_status stj_json_svd(const struct stj_svd_result *r, json_t **object, st
     put(&applications, "vjp", json_of_count(r->counts.vjp));
     put(&applications, "replayed", json_of_count(r->counts.replayed));
     put_object(&b, "applications", &applications);
-    put(&b, "seconds", json_of_real(r->seconds));
-    put(&b, "stop", json_of_text(stj_stop_text(r->stop)));
-    put(&b, "method", r->method ? json_of_text(r->method) : json_null());
+    put(&b, "seconds", stj_json_of_real(r->seconds));
+    put(&b, "stop", stj_json_of_text(stj_stop_text(r->stop)));
+    put(&b, "method", r->method ? stj_json_of_text(r->method) : json_null());
     put(&b, "seed", json_of_seed(r->seed));
     put(&b, "ncv", json_of_size(r->ncv));
-    put(&b, "tol", json_of_real(r->tol));
+    put(&b, "tol", stj_json_of_real(r->tol));
     return finish(&b, object, err);
 }
 
@@ -235,28 +235,28 @@ enum stj_status stj_json_dense(const struct stj_dense_result *r, json_t **object
     struct builder b = begin_report();
     struct builder regions = begin();
     put(&b, "n_params", json_of_size(r->n_params));
-    put(&b, "sigma", json_of_reals(r->n_params, r->sigma));
-    put(&b, "cosine", json_of_reals(r->cosine ? r->n_params : 0, r->cosine));
-    put(&b, "epsilon", json_of_real(r->epsilon));
+    put(&b, "sigma", stj_json_of_reals(r->n_params, r->sigma));
+    put(&b, "cosine", stj_json_of_reals(r->cosine ? r->n_params : 0, r->cosine));
+    put(&b, "epsilon", stj_json_of_real(r->epsilon));
     put(&regions, "chaotic", json_of_size(r->regions.chaotic));
     put(&regions, "bulk", json_of_size(r->regions.bulk));
     put(&regions, "stable", json_of_size(r->regions.stable));
     put_object(&b, "regions", &regions);
-    put(&b, "seconds_build", json_of_real(r->seconds_build));
-    put(&b, "seconds_svd", json_of_real(r->seconds_svd));
+    put(&b, "seconds_build", stj_json_of_real(r->seconds_build));
+    put(&b, "seconds_svd", stj_json_of_real(r->seconds_svd));
     return finish(&b, object, err);
 }
 
 static void put_count(struct builder *b, const char *key, const struct stj_density_count *c)
 {
     struct builder count = begin();
-    put(&count, "estimate", json_of_real(c->estimate));
-    put(&count, "low", json_of_real(c->low));
-    put(&count, "high", json_of_real(c->high));
-    put(&count, "enclosure_low", json_of_real(c->enclosure_low));
-    put(&count, "enclosure_high", json_of_real(c->enclosure_high));
-    put(&count, "sampling", json_of_real(c->sampling));
-    put(&count, "finite_steps", json_of_real(c->finite_steps));
+    put(&count, "estimate", stj_json_of_real(c->estimate));
+    put(&count, "low", stj_json_of_real(c->low));
+    put(&count, "high", stj_json_of_real(c->high));
+    put(&count, "enclosure_low", stj_json_of_real(c->enclosure_low));
+    put(&count, "enclosure_high", stj_json_of_real(c->enclosure_high));
+    put(&count, "sampling", stj_json_of_real(c->sampling));
+    put(&count, "finite_steps", stj_json_of_real(c->finite_steps));
     put_object(b, key, &count);
 }
 
@@ -272,9 +272,9 @@ static void put_counts(struct builder *b, const struct stj_density_counts *c)
 static void put_missed(struct builder *b, const char *key, const struct stj_density_missed *m)
 {
     struct builder missed = begin();
-    put(&missed, "sigma", m->compared ? json_of_real(m->sigma) : json_null());
-    put(&missed, "estimate", m->compared ? json_of_real(m->estimate) : json_null());
-    put(&missed, "low", m->compared ? json_of_real(m->low) : json_null());
+    put(&missed, "sigma", m->compared ? stj_json_of_real(m->sigma) : json_null());
+    put(&missed, "estimate", m->compared ? stj_json_of_real(m->estimate) : json_null());
+    put(&missed, "low", m->compared ? stj_json_of_real(m->low) : json_null());
     put_object(b, key, &missed);
 }
 
@@ -290,15 +290,15 @@ static void put_known(struct builder *b, const struct stj_density_result *r)
 static void put_measured(struct builder *b, const char *key, const struct stj_measured *m)
 {
     struct builder measured = begin();
-    put(&measured, "value", json_of_real(m->value));
-    put(&measured, "error", json_of_real(m->error));
+    put(&measured, "value", stj_json_of_real(m->value));
+    put(&measured, "error", stj_json_of_real(m->error));
     put_object(b, key, &measured);
 }
 
 static void put_functionals(struct builder *b, const struct stj_density_functionals *f)
 {
     struct builder all = begin();
-    put(&all, "floor", json_of_real(f->floor));
+    put(&all, "floor", stj_json_of_real(f->floor));
     put_measured(&all, "below_floor", &f->below_floor);
     put_measured(&all, "log_volume", &f->log_volume);
     put_measured(&all, "mean_log", &f->mean_log);
@@ -314,8 +314,8 @@ static void put_gap(struct builder *b, const struct stj_density_gap *gap)
     struct builder found = begin();
     put(&found, "found", json_boolean(gap->found));
     if (gap->found) {
-        put(&found, "epsilon", json_of_real(gap->epsilon));
-        put(&found, "depth", json_of_real(gap->depth));
+        put(&found, "epsilon", stj_json_of_real(gap->epsilon));
+        put(&found, "depth", stj_json_of_real(gap->depth));
         put_counts(&found, &gap->counts);
     }
     put_object(b, "gap", &found);
@@ -335,14 +335,14 @@ static void put_extras(struct builder *b, const struct stj_density_extras *x)
     json_t *bins = json_array();
     for (size_t i = 0; i < x->n_curve; i++) {
         struct builder point = begin();
-        put(&point, "epsilon", json_of_real(x->curve[i].epsilon));
+        put(&point, "epsilon", stj_json_of_real(x->curve[i].epsilon));
         put_counts(&point, &x->curve[i]);
         append(b, curve, &point);
     }
     for (size_t i = 0; i + 1 < x->n_edges; i++) {
         struct builder bin = begin();
-        put(&bin, "from", json_of_real(x->edge[i]));
-        put(&bin, "to", json_of_real(x->edge[i + 1]));
+        put(&bin, "from", stj_json_of_real(x->edge[i]));
+        put(&bin, "to", stj_json_of_real(x->edge[i + 1]));
         put_count(&bin, "count", &x->region[i]);
         append(b, bins, &bin);
     }
@@ -369,19 +369,19 @@ enum stj_status stj_json_density(const struct stj_density_result *r,
 {
     struct builder b = begin_report();
     put(&b, "n_params", json_of_size(r->n_params));
-    put(&b, "epsilon", json_of_real(r->epsilon));
-    put(&b, "confidence", json_of_real(r->confidence));
+    put(&b, "epsilon", stj_json_of_real(r->epsilon));
+    put(&b, "confidence", stj_json_of_real(r->confidence));
     put(&b, "probes", json_of_size(r->n_probes));
     put(&b, "steps", json_of_size(r->steps));
     put_counts(&b, &r->regions);
     put_applications(&b, &r->counts);
-    put(&b, "seconds", json_of_real(r->seconds));
-    put(&b, "stop", json_of_text(stj_stop_text(r->stop)));
+    put(&b, "seconds", stj_json_of_real(r->seconds));
+    put(&b, "stop", stj_json_of_text(stj_stop_text(r->stop)));
     put(&b, "seed", json_of_seed(r->seed));
-    put(&b, "reorthogonalize", json_of_text(stj_reorthogonalize_text(r->reorthogonalize)));
+    put(&b, "reorthogonalize", stj_json_of_text(stj_reorthogonalize_text(r->reorthogonalize)));
     put(&b, "in_flight", json_of_size(r->in_flight));
-    put(&b, "sigma_1", json_of_real(r->sigma_1));
-    put(&b, "floor", json_of_real(r->floor));
+    put(&b, "sigma_1", stj_json_of_real(r->sigma_1));
+    put(&b, "floor", stj_json_of_real(r->floor));
     put_known(&b, r);
     put_extras(&b, extras);
     return finish(&b, object, err);
@@ -392,17 +392,17 @@ enum stj_status stj_json_trace(const struct stj_trace_result *r, json_t **object
 {
     struct builder b = begin_report();
     put(&b, "n_params", json_of_size(r->n_params));
-    put(&b, "function", json_of_text(stj_trace_function_text(r->function)));
-    put(&b, "method", json_of_text(r->method));
-    put(&b, "value", json_of_real(r->value));
-    put(&b, "error", json_of_real(r->error));
-    put(&b, "low", json_of_real(r->low));
-    put(&b, "high", json_of_real(r->high));
-    put(&b, "confidence", json_of_real(r->confidence));
+    put(&b, "function", stj_json_of_text(stj_trace_function_text(r->function)));
+    put(&b, "method", stj_json_of_text(r->method));
+    put(&b, "value", stj_json_of_real(r->value));
+    put(&b, "error", stj_json_of_real(r->error));
+    put(&b, "low", stj_json_of_real(r->low));
+    put(&b, "high", stj_json_of_real(r->high));
+    put(&b, "confidence", stj_json_of_real(r->confidence));
     put(&b, "products", json_of_size(r->products));
     put(&b, "samples", json_of_size(r->samples));
     put_applications(&b, &r->counts);
-    put(&b, "seconds", json_of_real(r->seconds));
+    put(&b, "seconds", stj_json_of_real(r->seconds));
     put(&b, "seed", json_of_seed(r->seed));
     return finish(&b, object, err);
 }
@@ -411,16 +411,16 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
                                   struct stj_error *err)
 {
     struct builder b = begin_report();
-    put(&b, "adjoint_error", json_of_real(v->adjoint_error));
-    put(&b, "finite_difference_error", json_of_real(v->finite_difference_error));
-    put(&b, "finite_difference_step", json_of_real(v->finite_difference_step));
+    put(&b, "adjoint_error", stj_json_of_real(v->adjoint_error));
+    put(&b, "finite_difference_error", stj_json_of_real(v->finite_difference_error));
+    put(&b, "finite_difference_step", stj_json_of_real(v->finite_difference_step));
     put(&b, "finite_difference_single_steps", json_of_size(v->single_steps));
     put(&b, "replay_identical", json_boolean(v->replay_identical));
     if (isnan(v->dense_max_sigma_error)) {
         put(&b, "dense", json_null());
     } else {
         struct builder dense = begin();
-        put(&dense, "max_sigma_error", json_of_real(v->dense_max_sigma_error));
+        put(&dense, "max_sigma_error", stj_json_of_real(v->dense_max_sigma_error));
         put_object(&b, "dense", &dense);
     }
     put(&b, "passed", json_boolean(v->passed));
@@ -431,8 +431,8 @@ enum stj_status stj_json_plot(const char *figure, const char *path, json_t **obj
                               struct stj_error *err)
 {
     struct builder b = begin_report();
-    put(&b, "figure", json_of_text(figure));
-    put(&b, "file", json_of_text(path));
+    put(&b, "figure", stj_json_of_text(figure));
+    put(&b, "file", stj_json_of_text(path));
     return finish(&b, object, err);
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include <spectraj/report.h>
+#include <spectraj/study.h>
 
 enum { STJ_JSON_SCHEMA = 1 };
 
@@ -31,6 +32,9 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
 enum stj_status stj_json_plot(const char *figure, const char *path, json_t **object,
                               struct stj_error *err);
 
+enum stj_status stj_json_study(const struct stj_study_result *result, json_t **object,
+                               struct stj_error *err);
+
 /* layers[n_layers], results[n_results]: file names. */
 enum stj_status stj_json_info(const struct stj_run_info *info, const struct stj_run_layer *layers,
                               size_t n_layers, char *const *results, size_t n_results,
@@ -39,6 +43,11 @@ enum stj_status stj_json_info(const struct stj_run_info *info, const struct stj_
 /* svd, density, dense: borrowed objects, or NULL for null. */
 enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *density, json_t *dense,
                              json_t **object, struct stj_error *err);
+
+/* A number with 17 digits, null when it is not finite; n of them. */
+json_t *stj_json_of_real(double x);
+json_t *stj_json_of_reals(size_t n, const double *x);
+json_t *stj_json_of_text(const char *text);
 
 /* Print the object on one line of its own; all of it, or nothing when memory is short. */
 enum stj_status stj_json_print(FILE *out, const json_t *object, struct stj_error *err);

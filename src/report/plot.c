@@ -72,8 +72,9 @@ static bool is_drawn(const struct stj_chart *chart, double low, double x, double
            (!chart->y.log || (y > 0 && y >= low));
 }
 
-/* The smallest and largest value on an axis; on a log axis of the positive ones. */
-static void interval(const struct stj_chart *chart, bool of_y, double *low, double *high)
+/* The smallest and largest value on an axis; on a log axis of the positive ones from the floor on. */
+static void interval(const struct stj_chart *chart, bool of_y, double floor, double *low,
+                     double *high)
 {
     const struct stj_axis *axis = of_y ? &chart->y : &chart->x;
     *low = HUGE_VAL;
@@ -81,7 +82,7 @@ static void interval(const struct stj_chart *chart, bool of_y, double *low, doub
     for (size_t i = 0; i < chart->n_series; i++)
         for (size_t k = 0; k < chart->series[i].n; k++) {
             double value = of_y ? chart->series[i].y[k] : chart->series[i].x[k];
-            if (!isfinite(value) || (axis->log && value <= 0))
+            if (!isfinite(value) || (axis->log && (value <= 0 || value < floor)))
                 continue;
             *low = fmin(*low, value);
             *high = fmax(*high, value);
@@ -99,7 +100,7 @@ static void range_of(const struct stj_canvas *canvas, const struct stj_chart *ch
 {
     const struct stj_axis *axis = of_y ? &chart->y : &chart->x;
     const double floor = canvas->path ? axis->floor : 100 * axis->floor;
-    interval(chart, of_y, low, high);
+    interval(chart, of_y, axis->log ? floor : 0, low, high);
     if (axis->low < axis->high) {
         *low = axis->low;
         *high = axis->high;
@@ -107,8 +108,8 @@ static void range_of(const struct stj_canvas *canvas, const struct stj_chart *ch
         *low = axis->log ? 0.1 : 0;
         *high = 1;
     } else if (axis->log) {
-        *low = *low / 1.3 < floor ? floor : *low / 1.3;
-        *high = fmax(1.3 * *high, 1.3 * *low);
+        *low = fmax(*low / 1.3, floor);
+        *high *= 1.3;
     } else {
         double room = *high > *low ? 0.04 * (*high - *low) : fmax(fabs(*high), 1) * 0.1;
         *low -= of_y ? room : 0;
@@ -193,6 +194,9 @@ static void write_curve(FILE *script, const struct stj_series *s, size_t i)
     }
     fprintf(script, " lc rgb '%s'", colour[s->colour]);
     if (s->name[0]) {
+        if (s->style == STJ_CHART_POINTS) /* of a size that shows its colour */
+            fprintf(script, " notitle, keyentry with points pt 7 ps 0.9 lc rgb '%s'",
+                    colour[s->colour]);
         fprintf(script, " title '");
         write_text(script, s->name);
         fprintf(script, "'");

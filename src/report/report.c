@@ -172,6 +172,16 @@ enum stj_status stj_report_trace(FILE *out, enum stj_report_format format,
     return check_stream(out, err);
 }
 
+enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
+                                 const struct stj_study_result *result, struct stj_error *err)
+{
+    json_t *object = NULL;
+    if (format == STJ_REPORT_JSON)
+        return print_and_drop(stj_json_study(result, &object, err), out, &object, err);
+    stj_text_study(out, result);
+    return check_stream(out, err);
+}
+
 enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
                                     const struct stj_validation *v, struct stj_error *err)
 {

@@ -7,6 +7,9 @@
 
 #include "base/h5.h"
 
+/* The files whose vectors other analyses read. */
+extern const struct stj_h5_format stj_dense_format, stj_svd_format;
+
 /* A window of steps as asked for, with `to` resolved. */
 struct stj_result_window {
     size_t from, to;

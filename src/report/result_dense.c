@@ -17,7 +17,7 @@
 #include "base/progress.h"
 #include "report/result.h"
 
-static const struct stj_h5_format dense_format = {
+const struct stj_h5_format stj_dense_format = {
     .name = "spectraj-dense", .version = 1, .remedy = "compute it again with --force"};
 
 enum { REQUEST_BYTES = 128, SQUARES = 6 };
@@ -138,7 +138,7 @@ static enum stj_status compute_and_save(struct stj_run *run, const char *path,
     enum stj_status st = STJ_OK;
     struct stj_h5 *file = NULL;
     struct decomposition d = {0};
-    STJ_TRY(stj_result_create(path, &dense_format, info, request, &file, err));
+    STJ_TRY(stj_result_create(path, &stj_dense_format, info, request, &file, err));
     STJ_TRY(compute(run, window, progress, result, &d, err));
     STJ_TRY(put(file, window, result, &d, err));
     st = stj_h5_commit(file, err);
@@ -192,7 +192,7 @@ enum stj_status stj_analysis_dense(struct stj_run *run, double epsilon,
     STJ_TRY(stj_result_window(&info, settings, &window, err));
     STJ_TRY(stj_result_path(&info, "dense", settings->tag, &path, err));
     snprintf(request, sizeof request, "dense from %zu to %zu", window.from, window.to);
-    STJ_TRY(stj_result_open(path, &dense_format, &info, request, settings->force, &file, err));
+    STJ_TRY(stj_result_open(path, &stj_dense_format, &info, request, settings->force, &file, err));
     if (file) {
         STJ_TRY(load(file, &info, result, err));
         *stored = true;
@@ -233,7 +233,7 @@ enum stj_status stj_result_read_dense(struct stj_run *run, const char *tag,
     *result = NULL;
     stj_run_get_info(run, &info);
     STJ_TRY(stj_result_path(&info, "dense", tag, &path, err));
-    STJ_TRY(stj_result_open(path, &dense_format, &info, NULL, false, &file, err));
+    STJ_TRY(stj_result_open(path, &stj_dense_format, &info, NULL, false, &file, err));
     if (file)
         STJ_TRY(load(file, &info, result, err));
 out:

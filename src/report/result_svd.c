@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "report/result.h"
 
-static const struct stj_h5_format svd_format = {
+const struct stj_h5_format stj_svd_format = {
     .name = "spectraj-svd", .version = 2, .remedy = "compute it again with --force"};
 
 enum { REQUEST_BYTES = 512 };
@@ -209,14 +209,14 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
     STJ_TRY(stj_result_window(&info, settings, &window, err));
     STJ_TRY(stj_result_path(&info, "svd", settings->tag, &path, err));
     describe(svd, &window, request);
-    STJ_TRY(stj_result_open(path, &svd_format, &info, request, settings->force, &file, err));
+    STJ_TRY(stj_result_open(path, &stj_svd_format, &info, request, settings->force, &file, err));
     if (file) {
         STJ_TRY(load(file, result, err));
         *stored = true;
         goto out;
     }
     /* Begun before the work, so that a folder that cannot be written says so at once. */
-    STJ_TRY(stj_result_create(path, &svd_format, &info, request, &file, err));
+    STJ_TRY(stj_result_create(path, &stj_svd_format, &info, request, &file, err));
     STJ_TRY(compute(run, svd, &window, path, settings->force, settings->memory_bytes, &made, err));
     if (made->stop != STJ_STOP_INTERRUPTED) { /* asking again must go on, not return the half */
         STJ_TRY(put(file, &window, made, err));
@@ -243,7 +243,7 @@ enum stj_status stj_result_read_svd(struct stj_run *run, const char *tag,
     *result = NULL;
     stj_run_get_info(run, &info);
     STJ_TRY(stj_result_path(&info, "svd", tag, &path, err));
-    STJ_TRY(stj_result_open(path, &svd_format, &info, NULL, false, &file, err));
+    STJ_TRY(stj_result_open(path, &stj_svd_format, &info, NULL, false, &file, err));
     if (file)
         STJ_TRY(load(file, result, err));
 out:
@@ -264,7 +264,7 @@ enum stj_status stj_result_read_svd_window(struct stj_run *run,
     *result = NULL;
     stj_run_get_info(run, &info);
     STJ_TRY(stj_result_path(&info, "svd", NULL, &path, err));
-    STJ_TRY(stj_result_open(path, &svd_format, &info, NULL, false, &file, err));
+    STJ_TRY(stj_result_open(path, &stj_svd_format, &info, NULL, false, &file, err));
     if (!file)
         goto out;
     STJ_TRY(stj_h5_get_size(file, "@from", &have.from, err));

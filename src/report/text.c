@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "study/study.h"
+
 /* How many of the largest and of the smallest values of a full spectrum are printed. */
 enum { ENDS_SHOWN = 6 };
 
@@ -252,6 +254,13 @@ void stj_text_trace(FILE *out, const struct stj_trace_result *r)
     fprintf(out, "method: %s, %zu products, %zu samples; seed %llu\n", r->method, r->products,
             r->samples, (unsigned long long)r->seed);
     print_cost(out, &r->counts, r->seconds);
+}
+
+void stj_text_study(FILE *out, const struct stj_study_result *r)
+{
+    r->study->print(out, r);
+    print_seconds(out, r->stored ? "stored result, computed in " : "computed in ", r->seconds,
+                  "\n");
 }
 
 void stj_text_validate(FILE *out, const struct stj_validation *v)

@@ -15,6 +15,7 @@ void stj_text_dense(FILE *out, const struct stj_dense_result *result);
 void stj_text_density(FILE *out, const struct stj_density_result *result,
                       const struct stj_density_extras *extras);
 void stj_text_trace(FILE *out, const struct stj_trace_result *result);
+void stj_text_study(FILE *out, const struct stj_study_result *result);
 void stj_text_validate(FILE *out, const struct stj_validation *v);
 
 #endif

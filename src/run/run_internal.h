@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/run_internal.h: inside a run; for run/ only. */
+/* run/run_internal.h: inside a run; for run/ and study/ only. */
 #ifndef STJ_RUN_RUN_INTERNAL_H
 #define STJ_RUN_RUN_INTERNAL_H
 

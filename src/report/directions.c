@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/directions.c: the singular directions that the result files of a run hold.
+ *
+ * Of svd.h5 the pairs count that are pairs: residual at most 1e-3.  The smallest ones are bounds: what
+ * is certain of their vectors is that J shrinks them so far, not that none is missing between them.
+ */
+#include "report/directions.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "report/result.h"
+
+static const double most_residual = 1e-3;
+
+/* Vectors that differ by less than a thousandth part: their singular values are a thousand times the
+ * rounding of a product apart. */
+static const double rounding_factor = 1e3;
+
+static enum stj_status fetch(void *ctx, enum stj_side side, size_t first, size_t count, double *x,
+                             struct stj_error *err)
+{
+    static const char *const name[2][2] = {{"u", "v"}, {"bottom_u", "bottom_v"}};
+    struct stj_stored_directions *s = ctx;
+    enum stj_status st = STJ_OK;
+    const size_t n = s->d.n;
+    const size_t in_top = first >= s->d.top          ? 0
+                          : s->d.top - first < count ? s->d.top - first
+                                                     : count;
+    if (in_top > 0)
+        STJ_TRY(stj_h5_get_rows(s->file, name[0][side], first, in_top, n, x, n, err));
+    /* The smallest are stored ascending. */
+    for (size_t i = in_top; i < count; i++)
+        STJ_TRY(
+            stj_h5_get_rows(s->file, name[1][side], n - 1 - (first + i), 1, n, x + i * n, n, err));
+out:
+    return st;
+}
+
+/* Is the file's window the whole training? */
+static enum stj_status is_whole(struct stj_h5 *file, size_t n_steps, bool *whole,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t from = 0, to = 0;
+    STJ_TRY(stj_h5_get_size(file, "@from", &from, err));
+    STJ_TRY(stj_h5_get_size(file, "@to", &to, err));
+    *whole = from == 0 && to == n_steps;
+out:
+    return st;
+}
+
+/* Open NAME.h5 unless it is absent or of a window. */
+static enum stj_status open_file(const struct stj_run_info *info, const char *name,
+                                 const struct stj_h5_format *format, struct stj_h5 **file,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *path = NULL;
+    bool whole = false;
+    STJ_TRY(stj_result_path(info, name, NULL, &path, err));
+    STJ_TRY(stj_result_open(path, format, info, NULL, false, file, err));
+    if (*file)
+        STJ_TRY(is_whole(*file, info->n_steps, &whole, err));
+out:
+    if (*file && !whole) {
+        stj_h5_close(*file);
+        *file = NULL;
+    }
+    free(path);
+    return st;
+}
+
+static enum stj_status take_dense(struct stj_stored_directions *s, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    s->d.source = "dense.h5";
+    s->d.top = s->d.n;
+    STJ_TRY(stj_h5_get_vector(s->file, "sigma", s->d.n, s->d.sigma, err));
+out:
+    return st;
+}
+
+/* *count <- the leading pairs of an end with a small residual; their values to sigma[], from the
+ * other end when `up`. */
+static enum stj_status take_end(struct stj_stored_directions *s, const char *pairs,
+                                const char *sigma_name, const char *residual_name, bool up,
+                                size_t *count, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *sigma = NULL, *residual = NULL;
+    size_t k = 0;
+    STJ_TRY(stj_h5_get_size(s->file, pairs, &k, err));
+    STJ_TRY(stj_result_get_vector(s->file, sigma_name, k, &sigma, err));
+    STJ_TRY(stj_result_get_vector(s->file, residual_name, k, &residual, err));
+    for (*count = 0; *count < k && residual[*count] <= most_residual; ++*count)
+        s->d.sigma[up ? s->d.n - 1 - *count : *count] = sigma[*count];
+out:
+    free(sigma);
+    free(residual);
+    return st;
+}
+
+static enum stj_status take_svd(struct stj_stored_directions *s, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    s->d.source = "svd.h5";
+    STJ_TRY(take_end(s, "@pairs", "sigma", "residual", false, &s->d.top, err));
+    STJ_TRY(
+        take_end(s, "@bottom_pairs", "bottom_sigma", "bottom_residual", true, &s->d.bottom, err));
+    if (s->d.bottom > s->d.n - s->d.top)
+        s->d.bottom = s->d.n - s->d.top;
+out:
+    return st;
+}
+
+static enum stj_status take(struct stj_stored_directions *s, const struct stj_run_info *info,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    s->d.n = info->n_params;
+    STJ_TRY(stj_new(&s->d.sigma, s->d.n, sizeof *s->d.sigma, err));
+    for (size_t i = 0; i < s->d.n; i++)
+        s->d.sigma[i] = (double)NAN;
+    STJ_TRY(s->dense ? take_dense(s, err) : take_svd(s, err));
+    STJ_CHECK(err, stj_directions_n_known(&s->d) > 0, STJ_EINVAL,
+              "%s: svd.h5 has no singular pair with a residual of at most %g: run 'spectraj svd' "
+              "with more applications, or 'spectraj dense'",
+              info->dir, most_residual);
+    STJ_TRY(stj_h5_get_text(s->file, "@request", &s->d.request, err));
+    const double largest = s->d.top ? s->d.sigma[0] : 1;
+    s->d.rounding = rounding_factor * DBL_EPSILON * largest * sqrt((double)info->n_steps);
+    s->d.fetch = fetch;
+    s->d.ctx = s;
+out:
+    return st;
+}
+
+enum stj_status stj_stored_directions_open(struct stj_run *run,
+                                           struct stj_stored_directions *stored,
+                                           struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    *stored = (struct stj_stored_directions){.dense = true};
+    stj_run_get_info(run, &info);
+    STJ_TRY(open_file(&info, "dense", &stj_dense_format, &stored->file, err));
+    if (!stored->file) {
+        stored->dense = false;
+        STJ_TRY(open_file(&info, "svd", &stj_svd_format, &stored->file, err));
+    }
+    STJ_CHECK(err, stored->file, STJ_EINVAL,
+              "%s holds no singular vectors of the whole training yet: run 'spectraj dense %s', or "
+              "'spectraj svd %s' for the two ends of the spectrum, first",
+              info.dir, info.dir, info.dir);
+    STJ_TRY(take(stored, &info, err));
+out:
+    return st;
+}
+
+void stj_stored_directions_close(struct stj_stored_directions *stored)
+{
+    stj_h5_close(stored->file);
+    free(stored->d.sigma);
+    free(stored->d.request);
+    *stored = (struct stj_stored_directions){.file = NULL};
+}

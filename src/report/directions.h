@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/directions.h: the singular directions that the result files of a run hold. */
+#ifndef STJ_REPORT_DIRECTIONS_H
+#define STJ_REPORT_DIRECTIONS_H
+
+#include "base/h5.h"
+#include "study/directions.h"
+
+/* The directions and the open file that their vectors are read from. */
+struct stj_stored_directions {
+    struct stj_directions d;
+    struct stj_h5 *file;
+    bool dense;
+};
+
+/* Those of the untagged dense.h5 of the whole training, else of svd.h5; with neither STJ_EINVAL, naming
+ * the commands that make them.  `stored` is to be closed whatever happens. */
+enum stj_status stj_stored_directions_open(struct stj_run *run,
+                                           struct stj_stored_directions *stored,
+                                           struct stj_error *err);
+void stj_stored_directions_close(struct stj_stored_directions *stored);
+
+#endif

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/result_study.c: studies of a run, computed or read from study-NAME.h5.
+ *
+ * The file holds the items under their names, and the data set `items`: a line "KIND NAME" for each,
+ * in their order.  Single numbers and texts are attributes, vectors data sets.  The first item of every
+ * result is n_params, which every result file has.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "report/directions.h"
+#include "report/result.h"
+#include "study/study.h"
+
+static const struct stj_h5_format study_format = {
+    .name = "spectraj-study", .version = 1, .remedy = "compute it again with --force"};
+
+static const char *const kind_name[STJ_STUDY_N_KINDS] = {"real", "count", "text", "reals",
+                                                         "counts"};
+
+enum { FILE_NAME_BYTES = 64 };
+
+static const char *name_of_file(const struct stj_study_ops *ops, char name[FILE_NAME_BYTES])
+{
+    snprintf(name, FILE_NAME_BYTES, "study-%s", ops->info.name);
+    return name;
+}
+
+/* ---- the file ---- */
+
+static bool is_attribute(enum stj_study_kind kind)
+{
+    return kind == STJ_STUDY_REAL || kind == STJ_STUDY_COUNT || kind == STJ_STUDY_TEXT;
+}
+
+/* The item's name in the file; the size of a vector as the attribute @NAME_n. */
+enum { ITEM_NAME_BYTES = STJ_STUDY_NAME_MAX + 4 };
+static const char *item_name(bool attribute, const char *name, const char *after,
+                             char text[ITEM_NAME_BYTES])
+{
+    snprintf(text, ITEM_NAME_BYTES, "%s%s%s", attribute ? "@" : "", name, after);
+    return text;
+}
+
+static enum stj_status put_item(struct stj_h5 *file, const struct stj_study_item *item,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[ITEM_NAME_BYTES];
+    item_name(is_attribute(item->kind), item->name, "", name);
+    if (item->kind == STJ_STUDY_TEXT)
+        return stj_h5_put_text(file, name, item->text ? item->text : "", err);
+    if (is_attribute(item->kind))
+        return stj_h5_put_real(file, name, item->value[0], err);
+    STJ_TRY(stj_h5_put_vector(file, name, item->n, item->value, err));
+    STJ_TRY(stj_h5_put_unsigned(file, item_name(true, item->name, "_n", name), item->n, err));
+out:
+    return st;
+}
+
+static enum stj_status put(struct stj_h5 *file, const struct stj_study_result *r,
+                           struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *text = NULL;
+    size_t used = 0;
+    const size_t room = (r->n + 1) * (STJ_STUDY_NAME_MAX + 16);
+    STJ_TRY(stj_new(&text, room, 1, err));
+    for (size_t i = 1; i < r->n; i++) {
+        const struct stj_study_item *item = &r->item[i];
+        STJ_TRY(put_item(file, item, err));
+        /* A text that is not there is told from an empty one by its kind. */
+        used +=
+            (size_t)snprintf(text + used, room - used, "%s%s %s\n", kind_name[item->kind],
+                             item->kind == STJ_STUDY_TEXT && !item->text ? "?" : "", item->name);
+    }
+    STJ_TRY(stj_h5_put_text(file, "items", text, err));
+    STJ_TRY(stj_h5_put_real(file, "@seconds", r->seconds, err));
+out:
+    free(text);
+    return st;
+}
+
+static enum stj_status get_vector(struct stj_h5 *file, const char *item, enum stj_study_kind kind,
+                                  struct stj_study_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[ITEM_NAME_BYTES];
+    double *value = NULL;
+    size_t n = 0;
+    STJ_TRY(stj_h5_get_size(file, item_name(true, item, "_n", name), &n, err));
+    STJ_TRY(stj_result_get_vector(file, item, n, &value, err));
+    STJ_TRY(stj_study_put_item(r, kind, item, n, value, NULL, err));
+out:
+    free(value);
+    return st;
+}
+
+static enum stj_status get_item(struct stj_h5 *file, const char *kind_text, const char *item,
+                                struct stj_study_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[ITEM_NAME_BYTES];
+    char *text = NULL;
+    double value = 0;
+    int kind = 0;
+    while (kind < STJ_STUDY_N_KINDS && strcmp(kind_name[kind], kind_text) != 0)
+        kind++;
+    if (strcmp(kind_text, "text?") == 0)
+        return stj_study_put_item(r, STJ_STUDY_TEXT, item, 0, NULL, NULL, err);
+    if (kind == STJ_STUDY_N_KINDS)
+        return stj_h5_refuse(file, err, "has an item of the unknown kind \"%.40s\"", kind_text);
+    if (!is_attribute((enum stj_study_kind)kind))
+        return get_vector(file, item, (enum stj_study_kind)kind, r, err);
+    item_name(true, item, "", name);
+    if (kind == STJ_STUDY_TEXT)
+        STJ_TRY(stj_h5_get_text(file, name, &text, err));
+    else
+        STJ_TRY(stj_h5_get_real(file, name, &value, err));
+    STJ_TRY(stj_study_put_item(r, (enum stj_study_kind)kind, item, kind != STJ_STUDY_TEXT, &value,
+                               text, err));
+out:
+    free(text);
+    return st;
+}
+
+/* *result <- what the file holds. */
+static enum stj_status load(struct stj_h5 *file, const struct stj_study_ops *ops,
+                            struct stj_study_result **result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_study_result *r = NULL;
+    char *items = NULL;
+    size_t n_params = 0;
+    STJ_TRY(stj_study_result_create(ops, &r, err));
+    r->stored = true;
+    STJ_TRY(stj_h5_get_size(file, "@n_params", &n_params, err));
+    STJ_TRY(stj_study_put_count(r, n_params, err, "n_params"));
+    STJ_TRY(stj_h5_get_real(file, "@seconds", &r->seconds, err));
+    STJ_TRY(stj_h5_get_text(file, "items", &items, err));
+    for (char *line = items; *line;) {
+        char *end = line + strcspn(line, "\n");
+        char *blank = line + strcspn(line, " \n");
+        if (*blank != ' ' || *end != '\n') {
+            st = stj_h5_refuse(file, err, "its list of items is malformed");
+            goto out;
+        }
+        *blank = *end = '\0';
+        STJ_TRY(get_item(file, line, blank + 1, r, err));
+        line = end + 1;
+    }
+    *result = r;
+    r = NULL;
+out:
+    stj_study_result_destroy(r);
+    free(items);
+    return st;
+}
+
+/* ---- a request ---- */
+
+/* Everything of one call. */
+struct call {
+    const struct stj_study_ops *ops;
+    struct stj_run_info info, other_info;
+    void *config;
+    struct stj_stored_directions directions, other_directions;
+    char *request, *path, *log_path;
+    struct stj_log *log;
+    struct stj_h5 *file;
+};
+
+static void call_free(struct call *c)
+{
+    stj_h5_close(c->file);
+    if (c->log && stj_log_n_records(c->log) == 0)
+        (void)unlink(c->log_path);
+    stj_log_close(c->log);
+    stj_stored_directions_close(&c->directions);
+    stj_stored_directions_close(&c->other_directions);
+    if (c->ops)
+        stj_options_free(c->ops->info.options, c->config);
+    free(c->config);
+    free(c->request);
+    free(c->path);
+    free(c->log_path);
+}
+
+/* The options, and what they must be to each other. */
+static enum stj_status read_options(struct call *c, const struct stj_study_settings *settings,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_plugin_info *info = &c->ops->info;
+    struct stj_option_pair *pair = NULL;
+    STJ_TRY(stj_new(&c->config, 1, info->config_size, err));
+    STJ_TRY(stj_new(&pair, settings->n, sizeof *pair, err));
+    for (size_t i = 0; i < settings->n; i++)
+        pair[i] = (struct stj_option_pair){settings->setting[i].name, settings->setting[i].text};
+    st = stj_options_parse_pairs(info->options, settings->n, pair, c->config, err);
+    if (st == STJ_OK && info->check)
+        st = info->check(c->config, err);
+    if (st != STJ_OK)
+        stj_error_prefix(err, "study %s", info->name);
+out:
+    free(pair);
+    return st;
+}
+
+/* c->request <- everything that the numbers depend on, as text. */
+static enum stj_status describe(struct call *c, const struct stj_study_settings *settings,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_directions *d[] = {&c->directions.d, &c->other_directions.d};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    STJ_CHECK(err, file, STJ_ENOMEM, "no memory for the request of a study");
+    fprintf(file, "study %s seed %ju\n", c->ops->info.name, (uintmax_t)settings->seed);
+    if (c->other_info.fingerprint)
+        fprintf(file, "with %s\n", c->other_info.fingerprint);
+    for (size_t i = 0; i < 2; i++)
+        if (d[i]->source)
+            fprintf(file, "directions of %s: %s\n", d[i]->source, d[i]->request);
+    stj_options_write(file, 0, c->ops->info.options, c->config);
+    int failed = ferror(file);
+    failed |= fclose(file);
+    STJ_CHECK(err, !failed && text, STJ_ENOMEM, "no memory for the request of a study");
+    STJ_TRY(stj_strdup(&c->request, text, err));
+out:
+    free(text);
+    return st;
+}
+
+static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_run *other,
+                               const char *name, const struct stj_study_settings *settings,
+                               const struct stj_analysis_settings *analysis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char file_name[FILE_NAME_BYTES];
+    const struct stj_plugin_info *found = NULL;
+    STJ_TRY(stj_kind_find(&stj_studies, name, &found, err));
+    c->ops = (const struct stj_study_ops *)found;
+    STJ_CHECK(err, c->ops->two_runs == (other != NULL), STJ_EINVAL,
+              c->ops->two_runs ? "study %s compares two runs: name a second one"
+                               : "study %s is of one run; a second one has no place",
+              name);
+    STJ_TRY(read_options(c, settings, err));
+    stj_run_get_info(run, &c->info);
+    if (other)
+        stj_run_get_info(other, &c->other_info);
+    if (c->ops->known_directions)
+        STJ_TRY(stj_stored_directions_open(run, &c->directions, err));
+    if (c->ops->known_directions && other)
+        STJ_TRY(stj_stored_directions_open(other, &c->other_directions, err));
+    STJ_TRY(
+        stj_result_path(&c->info, name_of_file(c->ops, file_name), analysis->tag, &c->path, err));
+    STJ_TRY(describe(c, settings, err));
+out:
+    return st;
+}
+
+/* The log of finished pieces beside the result file. */
+static enum stj_status open_log(struct call *c, bool force, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *header = NULL;
+    const char *format = "spectraj-study 1 %s\n%s";
+    const size_t bytes = strlen(format) + strlen(c->info.fingerprint) + strlen(c->request);
+    if (!c->ops->keeps_log)
+        goto out;
+    STJ_TRY(stj_new(&header, bytes, 1, err));
+    snprintf(header, bytes, "spectraj-study 1 %s\n%s", c->info.fingerprint, c->request);
+    STJ_TRY(stj_result_log_path(c->path, &c->log_path, err));
+    if (force && stj_file_exists(c->path))
+        (void)unlink(c->log_path); /* asked to compute again; absent is as good */
+    STJ_TRY(stj_log_open(c->log_path, header, &c->log, err));
+out:
+    free(header);
+    return st;
+}
+
+static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_run *other,
+                               const struct stj_study_settings *settings,
+                               const struct stj_analysis_settings *analysis,
+                               struct stj_study_result **result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_study_result *r = NULL;
+    const struct stj_study_context cx = {
+        .run = run,
+        .other = other,
+        .directions = c->ops->known_directions ? &c->directions.d : NULL,
+        .other_directions = c->ops->known_directions && other ? &c->other_directions.d : NULL,
+        .log = c->log,
+        .memory_bytes = analysis->memory_bytes,
+        .seed = settings->seed,
+        .progress = &settings->progress};
+    const double start = stj_clock();
+    STJ_TRY(stj_study_result_create(c->ops, &r, err));
+    STJ_TRY(stj_study_put_count(r, c->info.n_params, err, "n_params"));
+    STJ_TRY(c->ops->run(&cx, c->config, r, err));
+    r->seconds = stj_clock() - start;
+    STJ_TRY(put(c->file, r, err));
+    st = stj_h5_commit(c->file, err);
+    c->file = NULL;
+    STJ_TRY(st);
+    stj_result_op_forget(c->path);
+    *result = r;
+    r = NULL;
+out:
+    stj_study_result_destroy(r);
+    return st;
+}
+
+enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, const char *name,
+                                   const struct stj_study_settings *settings,
+                                   const struct stj_analysis_settings *analysis,
+                                   struct stj_study_result **result, bool *stored,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct call c = {.ops = NULL};
+    *result = NULL;
+    *stored = false;
+    STJ_TRY(prepare(&c, run, other, name, settings, analysis, err));
+    STJ_TRY(
+        stj_result_open(c.path, &study_format, &c.info, c.request, analysis->force, &c.file, err));
+    if (c.file) {
+        STJ_TRY(load(c.file, c.ops, result, err));
+        *stored = true;
+        goto out;
+    }
+    STJ_TRY(open_log(&c, analysis->force, err));
+    /* Begun before the work, so that a folder that cannot be written says so at once. */
+    STJ_TRY(stj_result_create(c.path, &study_format, &c.info, c.request, &c.file, err));
+    STJ_TRY(compute(&c, run, other, settings, analysis, result, err));
+out:
+    call_free(&c);
+    return st;
+}
+
+enum stj_status stj_result_read_study(struct stj_run *run, const char *name, const char *tag,
+                                      struct stj_study_result **result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    char file_name[FILE_NAME_BYTES];
+    struct stj_h5 *file = NULL;
+    char *path = NULL;
+    const struct stj_study_ops *ops = stj_study_find_ops(name);
+    *result = NULL;
+    STJ_CHECK(err, ops, STJ_EINVAL, "there is no study '%s'", name);
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_result_path(&info, name_of_file(ops, file_name), tag, &path, err));
+    STJ_TRY(stj_result_open(path, &study_format, &info, NULL, false, &file, err));
+    if (file)
+        STJ_TRY(load(file, ops, result, err));
+out:
+    stj_h5_close(file);
+    free(path);
+    return st;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* study/charts.c: the charts that several studies have in common. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "study/study.h"
+
+/* The directions of one series: of a region, or the basis-dependent ones of all regions. */
+static enum stj_status add_series(const struct stj_study_result *r, const char *item,
+                                  enum stj_region region, bool dependent, struct stj_chart *chart,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t n = 0, count = 0;
+    const double epsilon = stj_study_number(r, "epsilon");
+    const double *index = stj_study_vector(r, &n, "index");
+    const double *sigma = stj_study_vector(r, &n, "sigma");
+    const double *mark = stj_study_vector(r, &n, "basis_dependent");
+    const double *value = stj_study_vector(r, &n, "%s", item);
+    double *x = NULL, *y = NULL;
+    STJ_TRY(stj_new(&x, n, sizeof *x, err));
+    STJ_TRY(stj_new(&y, n, sizeof *y, err));
+    for (size_t i = 0; i < n; i++) {
+        if ((mark[i] > 0) != dependent ||
+            (!dependent && stj_region_of(sigma[i], epsilon) != region))
+            continue;
+        x[count] = index[i];
+        y[count++] = value[i];
+    }
+    if (count > 0)
+        STJ_TRY(stj_chart_add(chart, STJ_CHART_POINTS,
+                              dependent ? STJ_CHART_GREY : stj_region_colour(region), count, x, y,
+                              err, "%s", dependent ? "basis-dependent" : stj_region_name(region)));
+out:
+    free(x);
+    free(y);
+    return st;
+}
+
+enum stj_status stj_study_chart_directions(const struct stj_study_result *r, const char *item,
+                                           struct stj_chart *chart, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    stj_axis_name(&chart->x, "index", "index i of the singular value, descending");
+    chart->x.high = stj_study_number(r, "n_params") + 1;
+    for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
+        STJ_TRY(add_series(r, item, g, false, chart, err));
+    STJ_TRY(add_series(r, item, STJ_BULK, true, chart, err));
+out:
+    return st;
+}

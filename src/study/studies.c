@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* study/studies.c: the registry of studies, and what it says to the outside. */
+#include "study/studies.h"
+
+#include <string.h>
+
+static const struct stj_plugin_info *const list[] = {
+    &stj_study_alignment.info,
+    &stj_study_displacement.info,
+    NULL,
+};
+
+const struct stj_kind stj_studies = {.what = "study", .list = list};
+
+enum { N_STUDIES = sizeof list / sizeof list[0] - 1 };
+
+static const struct stj_study_ops *ops_of(size_t i)
+{
+    return (const struct stj_study_ops *)list[i];
+}
+
+const struct stj_study_ops *stj_study_find_ops(const char *name)
+{
+    for (size_t i = 0; i < N_STUDIES; i++)
+        if (strcmp(list[i]->name, name) == 0)
+            return ops_of(i);
+    return NULL;
+}
+
+bool stj_study_get(size_t i, struct stj_study_about *about)
+{
+    if (i >= N_STUDIES)
+        return false;
+    *about = (struct stj_study_about){.name = list[i]->name,
+                                      .doc = list[i]->doc,
+                                      .description = ops_of(i)->description,
+                                      .example = ops_of(i)->example,
+                                      .two_runs = ops_of(i)->two_runs};
+    return true;
+}
+
+/* What the help calls a value. */
+static const char *value_of(const struct stj_option *option)
+{
+    switch (option->type) {
+    case STJ_OPTION_BOOL:
+        return NULL;
+    case STJ_OPTION_SIZE:
+    case STJ_OPTION_SEED:
+        return "N";
+    case STJ_OPTION_REAL:
+        return "X";
+    case STJ_OPTION_SIZES:
+        return "N,N,...";
+    case STJ_OPTION_REALS:
+        return "X,X,...";
+    case STJ_OPTION_PATH:
+        return "FILE";
+    case STJ_OPTION_CHOICE:
+        return "WHICH";
+    default:
+        return "TEXT";
+    }
+}
+
+bool stj_study_get_option(const char *study, size_t i, struct stj_study_option *option)
+{
+    const struct stj_study_ops *ops = stj_study_find_ops(study);
+    const struct stj_option *row = ops ? ops->info.options : NULL;
+    for (; row && row->name && i > 0; i--)
+        row++;
+    if (!row || !row->name)
+        return false;
+    *option = (struct stj_study_option){.name = row->name,
+                                        .doc = row->doc,
+                                        .fallback = row->fallback ? row->fallback : "",
+                                        .value = value_of(row)};
+    return true;
+}

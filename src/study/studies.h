@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* study/studies.h: every study. */
+#ifndef STJ_STUDY_STUDIES_H
+#define STJ_STUDY_STUDIES_H
+
+#include "study/study.h"
+
+extern const struct stj_study_ops stj_study_alignment;
+extern const struct stj_study_ops stj_study_displacement;
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* study/study.h: the contract of a study.
+ *
+ * A study is one file and one line in study/studies.c: a table of options, a computation that fills a
+ * result, a table for people, and the figures, as charts made of the result alone.  Result file, JSON,
+ * command line, help, `plot` and CSV follow from these.
+ */
+#ifndef STJ_STUDY_STUDY_H
+#define STJ_STUDY_STUDY_H
+
+#include <stdio.h>
+
+#include "base/chart.h"
+#include "base/log.h"
+#include "base/option.h"
+#include "run/run_internal.h"
+#include "study/directions.h"
+#include "study/result.h"
+
+/* What a study gets.  Everything is borrowed. */
+struct stj_study_context {
+    struct stj_run *run;
+    struct stj_run *other;                         /* NULL unless two_runs */
+    const struct stj_directions *directions;       /* NULL unless known_directions */
+    const struct stj_directions *other_directions; /* of `other` */
+    struct stj_log *log; /* for pieces of work that are finished; empty or of this request */
+    size_t memory_bytes; /* 0: a quarter of what is free */
+    uint64_t seed;
+    const struct stj_progress *progress;
+};
+
+struct stj_study_figure {
+    const char *name; /* the study's, or it with something behind */
+    const char *doc;
+    enum stj_status (*make)(const struct stj_study_result *r, struct stj_chart *chart,
+                            struct stj_error *err);
+};
+
+struct stj_study_ops {
+    struct stj_plugin_info info; /* name, a line of doc, options */
+    const char *description, *example;
+    bool two_runs;
+    bool known_directions; /* needs some singular vectors */
+    bool keeps_log;        /* has pieces of work worth keeping */
+
+    /* r (with the item n_params) <- the result.  STJ_EINTERRUPTED when progress asks to stop: the log stays. */
+    enum stj_status (*run)(const struct stj_study_context *cx, const void *config,
+                           struct stj_study_result *r, struct stj_error *err);
+
+    /* A table; errors of the stream are the caller's to look for. */
+    void (*print)(FILE *out, const struct stj_study_result *r);
+
+    const struct stj_study_figure *figures; /* ends with a NULL doc */
+};
+
+extern const struct stj_kind stj_studies; /* the registry: study/studies.c */
+
+/* The study of a name; NULL: there is none. */
+const struct stj_study_ops *stj_study_find_ops(const char *name);
+
+/* chart <- the vector `item` against the index, coloured by region (the items epsilon, index, sigma,
+ * basis_dependent); labels of y and the title are the caller's. */
+enum stj_status stj_study_chart_directions(const struct stj_study_result *r, const char *item,
+                                           struct stj_chart *chart, struct stj_error *err);
+
+#endif
