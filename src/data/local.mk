@@ -26,3 +26,5 @@ libspectraj_core_la_SOURCES += %reldir%/rows.c
 libspectraj_core_la_SOURCES += %reldir%/rows.h
 libspectraj_core_la_SOURCES += %reldir%/text_lines.c
 libspectraj_core_la_SOURCES += %reldir%/text_lines.h
+libspectraj_core_la_SOURCES += %reldir%/tokens.c
+libspectraj_core_la_SOURCES += %reldir%/tokens.h
