@@ -7,5 +7,6 @@
 
 extern const struct stj_study_ops stj_study_alignment;
 extern const struct stj_study_ops stj_study_displacement;
+extern const struct stj_study_ops stj_study_response;
 
 #endif
