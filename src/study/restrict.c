@@ -368,9 +368,10 @@ static enum stj_status make_figure(const struct stj_study_result *r, const char 
     stj_axis_name(&chart->y, what, label);
     chart->x.log = true;
     for (enum family f = CHAOTIC; f < N_FAMILIES; f++)
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_BOTH, family_colour[f], n, k,
-                              stj_study_vector(r, &n, "%s.%s", family_name[f], what), err, "%s",
-                              family_name[f]));
+        /* Up to a k, chaotic and complement are the same directions: both are to be seen. */
+        STJ_TRY(stj_chart_add(
+            chart, f == COMPLEMENT ? STJ_CHART_BROKEN : STJ_CHART_BOTH, family_colour[f], n, k,
+            stj_study_vector(r, &n, "%s.%s", family_name[f], what), err, "%s", family_name[f]));
     stj_chart_limit(chart, stj_study_number(r, "trained_%s", what));
 out:
     return st;
