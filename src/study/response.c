@@ -470,7 +470,7 @@ static const struct stj_study_figure figures[] = {
 
 const struct stj_study_ops stj_study_response = {
     .info = {.name = "response",
-             .doc = "train again from a perturbed start, against sigma's prediction",
+             .doc = "train again from perturbed starts, against the prediction",
              .options = options,
              .config_size = sizeof(struct response_config),
              .check = check},

@@ -399,7 +399,7 @@ static const struct stj_study_figure figures[] = {
 
 const struct stj_study_ops stj_study_restrict = {
     .info = {.name = "restrict",
-             .doc = "train within a few singular directions, and within random ones",
+             .doc = "train within few directions, singular or random",
              .options = options,
              .config_size = sizeof(struct restrict_config)},
     .description =
