@@ -12,7 +12,7 @@ options_of()
     case $1 in
         train) echo "output seed threads force" ;;
         info) ;;
-        svd) echo "top bottom ncv tol method max-applications max-seconds from to seed memory" \
+        svd) echo "top bottom above below ncv tol method max-applications max-seconds from to seed memory" \
             "threads tag force" ;;
         density) echo "epsilon confidence probes steps tolerance reorthogonalize no-deflation edges" \
             "curve gap max-applications max-seconds from to seed memory threads tag force" ;;

@@ -74,9 +74,20 @@ json out 'applications.jvp>0'
     fail "the window of half the steps has the same singular values"
 
 # Running out of a budget is a result.
-run 2 svd R --top 5 --max-applications 6 --tag budget --json
+run 2 svd R --top 5 --max-applications 8 --tag budget --json
 silent
-json out top.requested=5 'top.converged<5' stop=max_applications
+json out top.requested=5 'top.converged<5' stop=max_applications top.sigma#1
+
+# All above and below a threshold, counted by the dense matrix further down.
+run 0 svd R --above 1.1 --tag above --json
+silent
+json out top.above=1.1 top.straddling=0 'bottom.sigma_bound#0' stop=converged
+mv out above.json
+run 0 svd R --below 0.9 --tag below --json
+json out bottom.below=0.9 'top.sigma#0' stop=converged
+mv out below.json
+run 1 svd R --above 1.1 --top 3
+contains err 'give one of them'
 
 # dense
 run 0 dense R --json
@@ -90,6 +101,10 @@ for region in chaotic bulk stable; do
 done
 [ "$total" -eq $N ] || fail "the regions have $total values instead of $N"
 "$jsonkeys" --compare dense.json sigma svd.json top.sigma 1e-9 || fail "svd and dense disagree"
+[ "$("$jsonkeys" --print above.json top.requested)" -eq "$("$jsonkeys" --print dense.json regions.chaotic)" ] ||
+    fail "--above 1.1 and dense count differently"
+[ "$("$jsonkeys" --print below.json bottom.requested)" -eq "$("$jsonkeys" --print dense.json regions.stable)" ] ||
+    fail "--below 0.9 and dense count differently"
 run 0 dense R
 contains out chaotic bulk stable %
 run 0 dense R --epsilon 0.2 --tag wide --json
@@ -100,7 +115,7 @@ run 0 validate R --json
 silent
 json out schema=1 'adjoint_error<1e-12' 'finite_difference_error<1e-6' \
     'finite_difference_step<0.011' 'finite_difference_step>9e-10' replay_identical=true \
-    'dense.max_sigma_error<1e-9' passed=true
+    'dense.max_sigma_error<1e-9' 'dense.bottom_violation<1e-9' 'dense.bottom_excess>-1e-300' passed=true
 run 0 validate R --dense-limit 10 --json
 json out dense=null passed=true
 run 0 validate R

@@ -19,6 +19,7 @@
 #include "base/blas.h"
 #include "expect.h"
 #include "small_run.h"
+#include "spectrum/svd/svd_method.h"
 
 /* U diag(sigma) V', with m rows and n columns. */
 struct known {
@@ -94,8 +95,17 @@ static double loss_of_orthogonality(size_t n, size_t k, const double *x)
     return worst;
 }
 
+/* Of sigma_i from the true one; where pairs between may lack, from the nearest. */
+static double distance(const struct known *k, size_t i, double sigma, bool complete)
+{
+    double least = fabs(sigma - k->sigma[i]);
+    for (size_t j = 0; !complete && j < k->least; j++)
+        least = fmin(least, fabs(sigma - k->sigma[j]));
+    return least;
+}
+
 static void check_pairs(const char *name, struct known *k, struct stj_op *op,
-                        const struct stj_svd_result *r, double tol)
+                        const struct stj_svd_result *r, double tol, bool complete)
 {
     struct stj_error err = STJ_ERROR_INIT;
     const struct stj_pairs *p = &r->top;
@@ -116,7 +126,7 @@ static void check_pairs(const char *name, struct known *k, struct stj_op *op,
                       "%s: pair %zu: residual %g, reported %g", name, i, residual, p->residual[i]);
         ck_assert_msg(residual <= tol * k->sigma[0] + rounding, "%s: pair %zu: residual %g", name,
                       i, residual);
-        ck_assert_msg(fabs(p->sigma[i] - k->sigma[i]) <= residual + rounding,
+        ck_assert_msg(distance(k, i, p->sigma[i], complete) <= residual + rounding,
                       "%s: sigma_%zu = %.17g, true %.17g", name, i + 1, p->sigma[i], k->sigma[i]);
     }
     free(av);
@@ -147,7 +157,7 @@ static void solve_and_check(const char *name, struct known *k, size_t top, const
     ck_assert_double_eq(counts.jvp, r->counts.jvp);
     ck_assert_double_eq(counts.vjp, r->counts.vjp);
     ck_assert_double_eq(counts.jvp + counts.vjp, (double)k->products);
-    check_pairs(label, k, op, r, settings.tol);
+    check_pairs(label, k, op, r, settings.tol, true);
     stj_svd_result_destroy(r);
     stj_op_destroy(op);
 }
@@ -398,6 +408,151 @@ START_TEST(budgets_are_kept)
 }
 END_TEST
 
+/* 43 values above 1.5, the least of them 1.6; a bulk at 1; 57 values below 0.5. */
+static void set_regions(struct known *k)
+{
+    for (size_t i = 0; i < k->least; i++)
+        k->sigma[i] = i < 43              ? 6 - 0.1 * (double)(i + 1)
+                      : i < k->least - 57 ? 1 + 1e-3 * ((double)i / (double)k->least - 0.5)
+                                          : 0.4 * (double)(k->least - i) / 57;
+}
+
+/* All above a threshold, however many: from an estimate, from a hint that is far too low, and densely. */
+START_TEST(everything_above_a_threshold_is_found)
+{
+    static const char *const methods[] = {NULL, "arpack", "dense"};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct known *k = known_create(600, 600, 120);
+    struct stj_op *op = known_op(k);
+    set_regions(k);
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        for (double hint = 0; hint <= 3; hint += 3) {
+            struct stj_svd_result *r = NULL;
+            struct stj_svd_settings s = stj_svd_settings_default();
+            s.top = 0;
+            s.above = 1.5;
+            s.count_above = hint;
+            s.method = methods[i];
+            s.seed = 5 + i;
+            EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+            ck_assert_msg(r->top.k == 43 && r->requested == 43 && r->converged == 43 &&
+                              r->straddling == 0 && r->stop == STJ_STOP_CONVERGED,
+                          "%s: %zu pairs, %zu converged, %zu straddling", r->method, r->top.k,
+                          r->converged, r->straddling);
+            check_pairs("above", k, op, r, s.tol, true);
+            stj_svd_result_destroy(r);
+        }
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+/* A threshold that is a singular value: whether it lies above cannot be told, and that is said. */
+START_TEST(pairs_at_the_threshold_are_told)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_result *r = NULL;
+    struct known *k = known_create(600, 600, 121);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = stj_svd_settings_default();
+    set_regions(k);
+    s.top = 0;
+    s.above = k->sigma[20];
+    s.tol = 1e-7;
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    /* 20 values are above for certain; the one at the threshold is listed if its interval reaches above */
+    ck_assert_msg(r->top.k - r->straddling == 20 && r->straddling <= 1, "%zu pairs, %zu straddling",
+                  r->top.k, r->straddling);
+    stj_svd_result_destroy(r);
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+START_TEST(everything_below_a_threshold_is_found)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_result *r = NULL;
+    struct known *k = known_create(600, 600, 122);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = stj_svd_settings_default();
+    set_regions(k);
+    s.top = 0;
+    s.below = 0.5;
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    ck_assert_uint_eq(r->bottom.k, 57);
+    ck_assert_uint_eq(r->bottom_requested, 57);
+    for (size_t i = 0; i < 57; i++)
+        ck_assert_double_eq_tol(r->bottom.sigma[i], k->sigma[599 - i], 1e-12);
+    stj_svd_result_destroy(r);
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+/* A solve cut short gives what it has: Ritz pairs, lower bounds of the true values, true residuals, and no
+ * more applications than were allowed. */
+START_TEST(a_solve_cut_short_gives_certified_pairs)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct known *k = known_create(400, 400, 123);
+    struct stj_op *op = known_op(k);
+    for (size_t i = 0; i < 400; i++)
+        k->sigma[i] = 20 * pow(0.97, (double)i);
+    for (double budget = 3; budget <= 243; budget += 24) {
+        struct stj_svd_result *r = NULL;
+        struct stj_svd_settings s = stj_svd_settings_default();
+        s.top = 30;
+        s.max_applications = budget;
+        EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+        ck_assert_msg(r->counts.jvp + r->counts.vjp <= budget, "budget %g: %g applications", budget,
+                      r->counts.jvp + r->counts.vjp);
+        ck_assert_msg(r->top.k > 0 || budget < 8, "budget %g: no pair", budget);
+        check_pairs("cut short", k, op, r, 1, false);
+        for (size_t i = 0; i < r->top.k; i++)
+            ck_assert_msg(r->top.sigma[i] <= k->sigma[i] * (1 + 1e-13),
+                          "budget %g: sigma_%zu = %.17g, true %.17g", budget, i + 1,
+                          r->top.sigma[i], k->sigma[i]);
+        if (r->stop == STJ_STOP_MAX_APPLICATIONS && budget > 200)
+            ck_assert_uint_ge(r->converged, 1);
+        stj_svd_result_destroy(r);
+    }
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+/* A pair that the list lacks is proved to be missing; of a complete list nothing is said. */
+START_TEST(a_missing_pair_is_noticed)
+{
+    enum { K = 12 };
+    struct stj_error err = STJ_ERROR_INIT;
+    struct known *k = known_create(500, 500, 124);
+    struct stj_op *op = known_op(k);
+    for (size_t i = 0; i < 500; i++)
+        k->sigma[i] = i < 3 ? 9 : i < K ? 9 - 0.5 * (double)i : 1; /* sigma_1 three times */
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct stj_svd_settings s = stj_svd_settings_default();
+        struct stj_svd_outside outside;
+        struct stj_pairs whole = {
+            .k = K, .n_rows = 500, .n_cols = 500, .sigma = k->sigma, .v = k->v};
+        struct stj_pairs lacking = {
+            .k = K - 1, .n_rows = 500, .n_cols = 500, .sigma = k->sigma + 1, .v = k->v + 500};
+        s.seed = seed;
+        const struct stj_svd_budget budget = {&s, op, stj_op_counts(op), 0};
+        EXPECT_OK(stj_svd_look_outside(op, &budget, &whole, &outside, &err), err);
+        ck_assert_msg(outside.checked && outside.missed == 0 && outside.sigma <= 1 + 1e-12,
+                      "seed %zu: %zu missed, sigma %.17g", (size_t)seed, outside.missed,
+                      outside.sigma);
+        EXPECT_OK(stj_svd_look_outside(op, &budget, &lacking, &outside, &err), err);
+        ck_assert_msg(outside.missed == 1 && outside.sigma > 8.99, "seed %zu: %zu missed, sigma %g",
+                      (size_t)seed, outside.missed, outside.sigma);
+    }
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("singular pairs of known operators");
@@ -410,6 +565,11 @@ int main(void)
     tcase_add_test(tc, requests_that_make_no_sense_are_refused);
     tcase_add_test(tc, a_product_with_nan_is_named);
     tcase_add_test(tc, budgets_are_kept);
+    tcase_add_test(tc, everything_above_a_threshold_is_found);
+    tcase_add_test(tc, pairs_at_the_threshold_are_told);
+    tcase_add_test(tc, everything_below_a_threshold_is_found);
+    tcase_add_test(tc, a_solve_cut_short_gives_certified_pairs);
+    tcase_add_test(tc, a_missing_pair_is_noticed);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

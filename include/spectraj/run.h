@@ -93,6 +93,9 @@ struct stj_validation {
                                      * whole trainings at every h; the error is theirs then; 0: none */
     bool replay_identical;          /* training again gives the same bits at every step */
     double dense_max_sigma_error;   /* top pairs against dense / sigma_1; NaN: not compared */
+    double
+        dense_bottom_violation; /* how far a bound lies below the true smallest value / sigma_1 */
+    double dense_bottom_excess; /* how far above at most / sigma_1 */
     bool passed;
 };
 

@@ -26,18 +26,36 @@ enum stj_stop {
 const char *stj_stop_text(enum stj_stop stop);
 
 struct stj_svd_settings {
-    size_t top;              /* largest singular values wanted */
-    size_t bottom;           /* smallest wanted */
-    size_t ncv;              /* basis vectors; 0: about 2.4 top */
-    double tol;              /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
-    uint64_t seed;           /* of the start vector */
-    const char *method;      /* name of a method, NULL: automatic */
+    size_t top;          /* largest singular values wanted */
+    size_t bottom;       /* smallest wanted */
+    double above, below; /* all above, all below a threshold instead of a number; 0: none */
+    double count_above;  /* how many these are likely to be, where known (from a density);      */
+    double count_below;  /* 0: estimated first, at a cost of about 120 products */
+    size_t ncv;          /* basis vectors; 0: about 2.4 top */
+    double tol;          /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
+    uint64_t seed;       /* of the start vector */
+    const char *method;  /* name of a method, NULL: automatic */
     double max_applications; /* budget of products with A and A'; 0: none */
     double max_seconds;      /* 0: none */
     struct stj_progress progress;
 };
 
 struct stj_svd_settings stj_svd_settings_default(void);
+
+/* Did the solve miss a large value, say a copy of a repeated one?  A random vector is projected off the pairs
+ * found, and a few Lanczos steps are taken from it: A cannot stretch any direction outside of the span of the
+ * k largest by more than sigma_k. */
+struct stj_svd_outside {
+    bool checked;
+    double sigma;  /* some direction outside is stretched by so much */
+    size_t missed; /* at least so many values above sigma_k are missing; 0: nothing was noticed */
+};
+
+/* The count beside that of a density of the same operator, where there is one. */
+struct stj_svd_counted {
+    bool compared;
+    double low, high; /* the density's confidence interval for the values above the threshold */
+};
 
 /* k singular triplets, descending (ascending for the smallest).  u (n_rows x k) and v (n_cols x k) are column-major; v has
  * orthonormal columns, and so has u where sigma is above the floor. */
@@ -55,6 +73,11 @@ struct stj_svd_result {
     size_t requested, converged;
     double products; /* products with A'A that the iteration used */
     double sigma_1;  /* largest value seen */
+    double above;    /* 0: the largest `requested` were asked for; else all above, and then       */
+    size_t
+        straddling; /* so many of them, the last, are within their residual of the threshold     */
+    struct stj_svd_outside outside;
+    struct stj_svd_counted counted; /* filled by stj_analysis_svd */
     struct stj_pairs top;
     /* The smallest: bottom.sigma[i], ascending, is no less than the i-th smallest singular value
      * (Courant-Fischer).  Converged: the residual is at most tol sigma_1, or the bound is at the floor,
@@ -63,6 +86,7 @@ struct stj_svd_result {
     size_t bottom_requested, bottom_converged;
     double bottom_products; /* products with A that the iteration used, a window's by its share */
     double floor;
+    double below; /* 0: the smallest `bottom_requested` were asked for; else all below */
     struct stj_pairs bottom;
     const char *bottom_method;
     size_t bottom_ncv;
@@ -78,11 +102,17 @@ struct stj_svd_result {
 
 /* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a result:
  * what converged, with the stop reason.  One solve at a time per process (ARPACK keeps its state
- * between calls): a second at the same time is STJ_EINVAL.  Cost of the largest: 2 products per
- * iteration, then `top` products with A and with A' to finish; of the smallest: what the budget allows,
+ * between calls): a second at the same time is STJ_EINVAL.  Where pairs above or below a threshold were asked for,
+ * `requested` is how many were found once the search has passed the threshold, else how many there were likely to be.
+ * Cost of the largest: 2 products per iteration, then `top` products with A and with A' to finish, and 12 to look
+ * outside; of the smallest: what the budget allows,
  * else about 0.1 N + 50 `bottom` products with A, and `bottom` with A'. */
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err);
+
+/* Does the count of pairs above the threshold lie within the density's interval, where they were compared? */
+bool stj_svd_count_agrees(const struct stj_svd_result *result);
+
 void stj_svd_result_destroy(struct stj_svd_result *result); /* NULL is accepted */
 
 /* "arpack": "Lanczos on A'A ...": name and doc of method i; false past the last. */

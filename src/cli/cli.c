@@ -111,7 +111,8 @@ int cli_svd_exit(const struct stj_svd_result *result)
     if (result->stop == STJ_STOP_INTERRUPTED)
         return CLI_INTERRUPTED;
     const bool all = result->converged >= result->requested &&
-                     result->bottom_converged >= result->bottom_requested;
+                     result->bottom_converged >= result->bottom_requested &&
+                     result->outside.missed == 0;
     return all ? CLI_DONE : CLI_NOT_CONVERGED;
 }
 

@@ -5,7 +5,7 @@
 struct svd_options {
     size_t top, bottom, ncv;
     bool top_given, bottom_given, tol_given; /* not first: offset 0 means that nothing is noted */
-    double tol, max_applications, max_seconds;
+    double above, below, tol, max_applications, max_seconds;
     const char *method;
 };
 
@@ -14,10 +14,12 @@ static struct stj_svd_settings settings_of(const struct cli *cli, const struct s
                                            const struct stj_run *run)
 {
     struct stj_svd_settings settings = cli_svd_settings(cli, run);
-    if (o->top_given || o->bottom_given) {
+    if (o->top_given || o->bottom_given || o->above > 0 || o->below > 0) {
         settings.top = o->top_given ? o->top : 0;
         settings.bottom = o->bottom_given ? o->bottom : 0;
     }
+    settings.above = o->above;
+    settings.below = o->below;
     if (o->tol_given)
         settings.tol = o->tol;
     settings.ncv = o->ncv;
@@ -78,6 +80,22 @@ static const struct args_option options[] = {
      .metavar = "K",
      .doc = "how many of the smallest, as certified upper bounds (default: the config's "
             "analysis.svd.bottom, else 20)"},
+    {.name = "above",
+     .type = ARGS_REAL,
+     .offset = offsetof(struct svd_options, above),
+     .min = 0,
+     .max = 1e300,
+     .above_min = true,
+     .metavar = "SIGMA",
+     .doc = "all singular values above SIGMA, instead of a number of them"},
+    {.name = "below",
+     .type = ARGS_REAL,
+     .offset = offsetof(struct svd_options, below),
+     .min = 0,
+     .max = 1e300,
+     .above_min = true,
+     .metavar = "SIGMA",
+     .doc = "directions with singular values below SIGMA, as many as the method finds"},
     {.name = "ncv",
      .type = ARGS_SIZE,
      .offset = offsetof(struct svd_options, ncv),
@@ -136,6 +154,7 @@ const struct command command_svd = {
     .options_size = sizeof(struct svd_options),
     .unconverged = "fewer pairs than asked for have converged",
     .example = "  spectraj svd digits-run --top 50\n"
+               "  spectraj svd digits-run --above 1.1\n"
                "  spectraj svd digits-run --bottom 20 --max-applications 800\n"
                "  spectraj svd digits-run --top 10 --from 0 --to 100 --tag early --json\n",
     .run = svd,

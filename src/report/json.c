@@ -181,6 +181,31 @@ enum stj_status stj_json_info(const struct stj_run_info *info, const struct stj_
     return finish(&b, object, err);
 }
 
+static void put_outside(struct builder *b, const struct stj_svd_outside *outside)
+{
+    if (!outside->checked) {
+        put(b, "outside", json_null());
+        return;
+    }
+    struct builder o = begin();
+    put(&o, "sigma", stj_json_of_real(outside->sigma));
+    put(&o, "missed", json_of_size(outside->missed));
+    put_object(b, "outside", &o);
+}
+
+static void put_counted(struct builder *b, const struct stj_svd_result *r)
+{
+    if (!r->counted.compared) {
+        put(b, "density", json_null());
+        return;
+    }
+    struct builder o = begin();
+    put(&o, "low", stj_json_of_real(r->counted.low));
+    put(&o, "high", stj_json_of_real(r->counted.high));
+    put(&o, "agrees", json_boolean(stj_svd_count_agrees(r)));
+    put_object(b, "density", &o);
+}
+
 static void put_top(struct builder *b, const struct stj_svd_result *r)
 {
     struct builder top = begin();
@@ -190,6 +215,10 @@ static void put_top(struct builder *b, const struct stj_svd_result *r)
     put(&top, "sigma", stj_json_of_reals(r->top.k, r->top.sigma));
     put(&top, "residual", stj_json_of_reals(r->top.k, r->top.residual));
     put(&top, "cosine", stj_json_of_reals(r->top.k, r->top.cosine));
+    put(&top, "above", r->above > 0 ? stj_json_of_real(r->above) : json_null());
+    put(&top, "straddling", json_of_size(r->straddling));
+    put_outside(&top, &r->outside);
+    put_counted(&top, r);
     put_object(b, "top", &top);
 }
 
@@ -203,6 +232,7 @@ static void put_bottom(struct builder *b, const struct stj_svd_result *r)
     put(&bottom, "sigma_bound", stj_json_of_reals(r->bottom.k, r->bottom.sigma));
     put(&bottom, "residual", stj_json_of_reals(r->bottom.k, r->bottom.residual));
     put(&bottom, "cosine", stj_json_of_reals(r->bottom.k, r->bottom.cosine));
+    put(&bottom, "below", r->below > 0 ? stj_json_of_real(r->below) : json_null());
     put(&bottom, "floor", r->bottom_requested ? stj_json_of_real(r->floor) : json_null());
     put(&bottom, "method", r->bottom_method ? stj_json_of_text(r->bottom_method) : json_null());
     put(&bottom, "ncv", json_of_size(r->bottom_ncv));
@@ -421,6 +451,8 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
     } else {
         struct builder dense = begin();
         put(&dense, "max_sigma_error", stj_json_of_real(v->dense_max_sigma_error));
+        put(&dense, "bottom_violation", stj_json_of_real(v->dense_bottom_violation));
+        put(&dense, "bottom_excess", stj_json_of_real(v->dense_bottom_excess));
         put_object(&b, "dense", &dense);
     }
     put(&b, "passed", json_boolean(v->passed));

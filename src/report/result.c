@@ -210,3 +210,31 @@ out:
     free(text);
     return st;
 }
+
+enum stj_status stj_result_open_window(struct stj_run *run, const char *name,
+                                       const struct stj_h5_format *format,
+                                       const struct stj_result_window *window, struct stj_h5 **file,
+                                       struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    struct stj_result_window have = {0};
+    struct stj_h5 *found = NULL;
+    char *path = NULL;
+    *file = NULL;
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_result_path(&info, name, NULL, &path, err));
+    STJ_TRY(stj_result_open(path, format, &info, NULL, false, &found, err));
+    if (!found)
+        goto out;
+    STJ_TRY(stj_h5_get_size(found, "@from", &have.from, err));
+    STJ_TRY(stj_h5_get_size(found, "@to", &have.to, err));
+    if (have.from == window->from && have.to == window->to) {
+        *file = found;
+        found = NULL;
+    }
+out:
+    stj_h5_close(found);
+    free(path);
+    return st;
+}

@@ -56,10 +56,22 @@ void stj_result_op_close(struct stj_result_op *op);
 /* Remove the journal beside a result file that needs it no more. */
 void stj_result_op_forget(const char *path);
 
+/* *file <- the stored, untagged result NAME.h5 of the window; NULL when there is none. */
+enum stj_status stj_result_open_window(struct stj_run *run, const char *name,
+                                       const struct stj_h5_format *format,
+                                       const struct stj_result_window *window, struct stj_h5 **file,
+                                       struct stj_error *err);
+
 /* *result <- the stored singular pairs of the window, untagged; NULL when there are none. */
 enum stj_status stj_result_read_svd_window(struct stj_run *run,
                                            const struct stj_result_window *window,
                                            struct stj_svd_result **result, struct stj_error *err);
+
+/* The same of the stored density. */
+enum stj_status stj_result_read_density_window(struct stj_run *run,
+                                               const struct stj_result_window *window,
+                                               struct stj_density_result **result,
+                                               struct stj_error *err);
 
 /* *stop <- the attribute @stop. */
 enum stj_status stj_result_get_stop(struct stj_h5 *file, enum stj_stop *stop,

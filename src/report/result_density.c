@@ -328,3 +328,19 @@ out:
     free(path);
     return st;
 }
+
+enum stj_status stj_result_read_density_window(struct stj_run *run,
+                                               const struct stj_result_window *window,
+                                               struct stj_density_result **result,
+                                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_h5 *file = NULL;
+    *result = NULL;
+    STJ_TRY(stj_result_open_window(run, "density", &density_format, window, &file, err));
+    if (file)
+        STJ_TRY(load(file, result, err));
+out:
+    stj_h5_close(file);
+    return st;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* report/result_svd.c: singular pairs of a run, computed or read from svd.h5. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "report/result.h"
 
 const struct stj_h5_format stj_svd_format = {
-    .name = "spectraj-svd", .version = 2, .remedy = "compute it again with --force"};
+    .name = "spectraj-svd", .version = 3, .remedy = "compute it again with --force"};
 
 enum { REQUEST_BYTES = 512 };
 
@@ -18,9 +19,10 @@ static void describe(const struct stj_svd_settings *svd, const struct stj_result
                      char request[REQUEST_BYTES])
 {
     snprintf(request, REQUEST_BYTES,
-             "svd from %zu to %zu top %zu bottom %zu ncv %zu tol %.17g seed %ju method %s "
+             "svd from %zu to %zu top %zu above %.17g bottom %zu below %.17g ncv %zu tol %.17g "
+             "seed %ju method %s "
              "max_applications %.17g max_seconds %.17g",
-             window->from, window->to, svd->top, svd->bottom, svd->ncv,
+             window->from, window->to, svd->top, svd->above, svd->bottom, svd->below, svd->ncv,
              svd->tol > 0 ? svd->tol : stj_svd_settings_default().tol, (uintmax_t)svd->seed,
              svd->method ? svd->method : "automatic", svd->max_applications, svd->max_seconds);
 }
@@ -36,6 +38,12 @@ static enum stj_status put_numbers(struct stj_h5 *file, const struct stj_svd_res
     STJ_TRY(stj_h5_put_unsigned(file, "@pairs", r->top.k, err));
     STJ_TRY(stj_h5_put_real(file, "@products", r->products, err));
     STJ_TRY(stj_h5_put_real(file, "@sigma_1", r->sigma_1, err));
+    STJ_TRY(stj_h5_put_real(file, "@above", r->above, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@straddling", r->straddling, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@outside_checked", r->outside.checked, err));
+    STJ_TRY(stj_h5_put_real(file, "@outside_sigma", r->outside.sigma, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@outside_missed", r->outside.missed, err));
+    STJ_TRY(stj_h5_put_real(file, "@below", r->below, err));
     STJ_TRY(stj_h5_put_real(file, "@jvp", r->counts.jvp, err));
     STJ_TRY(stj_h5_put_real(file, "@vjp", r->counts.vjp, err));
     STJ_TRY(stj_h5_put_real(file, "@replayed", r->counts.replayed, err));
@@ -134,12 +142,20 @@ static enum stj_status get_numbers(struct stj_h5 *file, struct stj_svd_result *r
                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    size_t checked = 0;
     STJ_TRY(stj_h5_get_size(file, "@n_params", &r->n_params, err));
     STJ_TRY(stj_h5_get_size(file, "@requested", &r->requested, err));
     STJ_TRY(stj_h5_get_size(file, "@converged", &r->converged, err));
     STJ_TRY(stj_h5_get_size(file, "@pairs", &r->top.k, err));
     STJ_TRY(stj_h5_get_real(file, "@products", &r->products, err));
     STJ_TRY(stj_h5_get_real(file, "@sigma_1", &r->sigma_1, err));
+    STJ_TRY(stj_h5_get_real(file, "@above", &r->above, err));
+    STJ_TRY(stj_h5_get_size(file, "@straddling", &r->straddling, err));
+    STJ_TRY(stj_h5_get_size(file, "@outside_checked", &checked, err));
+    r->outside.checked = checked != 0;
+    STJ_TRY(stj_h5_get_real(file, "@outside_sigma", &r->outside.sigma, err));
+    STJ_TRY(stj_h5_get_size(file, "@outside_missed", &r->outside.missed, err));
+    STJ_TRY(stj_h5_get_real(file, "@below", &r->below, err));
     STJ_TRY(stj_h5_get_real(file, "@seconds", &r->seconds, err));
     STJ_TRY(stj_h5_get_unsigned(file, "@seed", &r->seed, err));
     STJ_TRY(stj_h5_get_size(file, "@ncv", &r->ncv, err));
@@ -175,6 +191,53 @@ out:
     return st;
 }
 
+/* How many values a density counts above a threshold. */
+static enum stj_status count_above(const struct stj_density_result *density, double threshold,
+                                   struct stj_density_count *count, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const double n = (double)density->n_params;
+    const double edge[2] = {0, threshold};
+    struct stj_density_count rest;
+    STJ_TRY(stj_density_histogram(density, 2, edge, density->confidence, &rest, err));
+    *count = (struct stj_density_count){
+        .estimate = n - rest.estimate, .low = n - rest.high, .high = n - rest.low};
+out:
+    return st;
+}
+
+/* Take the numbers of likely values beyond the thresholds from a density. */
+static enum stj_status hint(const struct stj_density_result *density, struct stj_svd_settings *svd,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_density_count count;
+    if (svd->above > 0) {
+        STJ_TRY(count_above(density, svd->above, &count, err));
+        svd->count_above = fmax(count.estimate, 1);
+    }
+    if (svd->below > 0) {
+        STJ_TRY(count_above(density, svd->below, &count, err));
+        svd->count_below = fmax((double)density->n_params - count.estimate, 1);
+    }
+out:
+    return st;
+}
+
+/* Beside the count of a density, where the search has passed its threshold. */
+static enum stj_status compare_count(const struct stj_density_result *density,
+                                     struct stj_svd_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_density_count count;
+    if (r->above == 0 || r->top.k < r->requested)
+        goto out;
+    STJ_TRY(count_above(density, r->above, &count, err));
+    r->counted = (struct stj_svd_counted){true, count.low, count.high};
+out:
+    return st;
+}
+
 /* Solve with a journal beside the result file, which is kept: what was interrupted goes on from it,
  * and so does a larger request that begins as this one did. */
 static enum stj_status compute(struct stj_run *run, const struct stj_svd_settings *svd,
@@ -184,9 +247,17 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
 {
     enum stj_status st = STJ_OK;
     struct stj_result_op op = {0};
+    struct stj_svd_settings with_hints = *svd;
+    struct stj_density_result *density = NULL;
+    STJ_TRY(stj_result_read_density_window(run, window, &density, err));
+    if (density)
+        STJ_TRY(hint(density, &with_hints, err));
     STJ_TRY(stj_result_op_open(run, window, path, again, memory_bytes, &op, err));
-    STJ_TRY(stj_svd_solve(op.op, svd, result, err));
+    STJ_TRY(stj_svd_solve(op.op, &with_hints, result, err));
+    if (density)
+        STJ_TRY(compare_count(density, *result, err));
 out:
+    stj_density_result_destroy(density);
     stj_result_op_close(&op);
     return st;
 }
@@ -201,6 +272,7 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
     struct stj_result_window window;
     struct stj_h5 *file = NULL;
     struct stj_svd_result *made = NULL;
+    struct stj_density_result *density = NULL;
     char request[REQUEST_BYTES];
     char *path = NULL;
     *stored = false;
@@ -212,6 +284,9 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
     STJ_TRY(stj_result_open(path, &stj_svd_format, &info, request, settings->force, &file, err));
     if (file) {
         STJ_TRY(load(file, result, err));
+        STJ_TRY(stj_result_read_density_window(run, &window, &density, err));
+        if (density)
+            STJ_TRY(compare_count(density, *result, err));
         *stored = true;
         goto out;
     }
@@ -227,6 +302,7 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
     *result = made;
     made = NULL;
 out:
+    stj_density_result_destroy(density);
     stj_svd_result_destroy(made);
     stj_h5_close(file);
     free(path);
@@ -257,22 +333,12 @@ enum stj_status stj_result_read_svd_window(struct stj_run *run,
                                            struct stj_svd_result **result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_run_info info;
-    struct stj_result_window have = {0};
     struct stj_h5 *file = NULL;
-    char *path = NULL;
     *result = NULL;
-    stj_run_get_info(run, &info);
-    STJ_TRY(stj_result_path(&info, "svd", NULL, &path, err));
-    STJ_TRY(stj_result_open(path, &stj_svd_format, &info, NULL, false, &file, err));
-    if (!file)
-        goto out;
-    STJ_TRY(stj_h5_get_size(file, "@from", &have.from, err));
-    STJ_TRY(stj_h5_get_size(file, "@to", &have.to, err));
-    if (have.from == window->from && have.to == window->to)
+    STJ_TRY(stj_result_open_window(run, "svd", &stj_svd_format, window, &file, err));
+    if (file)
         STJ_TRY(load(file, result, err));
 out:
     stj_h5_close(file);
-    free(path);
     return st;
 }

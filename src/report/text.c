@@ -90,12 +90,26 @@ static void print_top(FILE *out, const struct stj_svd_result *r)
     print_pairs(out, "sigma", &r->top);
     fprintf(out, "method: %s, ncv %zu; %.6g products with J'J\n",
             r->method ? r->method : "automatic", r->ncv, r->products);
+    if (r->above > 0)
+        fprintf(out, "above %.6g: %zu, of which %zu within their residual of it\n", r->above,
+                r->top.k, r->straddling);
+    if (r->outside.missed)
+        fprintf(
+            out,
+            "MISSED: at least %zu values above the smallest one found; outside of the pairs some "
+            "direction is stretched by %.10g: use a larger K or ncv\n",
+            r->outside.missed, r->outside.sigma);
+    if (!stj_svd_count_agrees(r))
+        fprintf(out, "DISAGREES: the stored density counts %.6g to %.6g above %.6g\n",
+                r->counted.low, r->counted.high, r->above);
 }
 
 static void print_bottom(FILE *out, const struct stj_svd_result *r)
 {
     fprintf(out, "smallest singular values of J, as upper bounds: %zu of %zu converged\n",
             r->bottom_converged, r->bottom_requested);
+    if (r->below > 0)
+        fprintf(out, "below %.6g: at least %zu\n", r->below, r->bottom.k);
     print_pairs(out, "sigma bound", &r->bottom);
     fprintf(out, "method: %s, %zu vectors; %.6g products; floor %.2e\n",
             r->bottom_method ? r->bottom_method : "automatic", r->bottom_ncv, r->bottom_products,
@@ -104,9 +118,9 @@ static void print_bottom(FILE *out, const struct stj_svd_result *r)
 
 void stj_text_svd(FILE *out, const struct stj_svd_result *r)
 {
-    if (r->requested)
+    if (r->requested || r->above > 0)
         print_top(out, r);
-    if (r->bottom_requested)
+    if (r->bottom_requested || r->below > 0)
         print_bottom(out, r);
     fprintf(out, "tol %.3g, seed %llu; stop: %s\n", r->tol, (unsigned long long)r->seed,
             stj_stop_text(r->stop));
@@ -277,6 +291,10 @@ void stj_text_validate(FILE *out, const struct stj_validation *v)
     if (isnan(v->dense_max_sigma_error))
         fprintf(out, "against dense        not compared (too many parameters)\n");
     else
-        fprintf(out, "against dense        %.2e of sigma_1\n", v->dense_max_sigma_error);
+        fprintf(out,
+                "against dense        %.2e of sigma_1; bounds of the smallest at most %.2e below "
+                "and %.2e "
+                "above\n",
+                v->dense_max_sigma_error, v->dense_bottom_violation, v->dense_bottom_excess);
     fprintf(out, "%s\n", v->passed ? "passed" : "NOT PASSED");
 }

@@ -35,6 +35,7 @@ enum {
 struct arpack {
     a_int n, nev, ncv, ldv, lworkl, info, ido;
     a_int iparam[11], ipntr[14];
+    size_t room; /* pairs that the budget leaves to be finished when it cuts a solve short */
     double tol;
     double *resid, *v, *workd, *workl, *d;
     a_int *select;
@@ -129,7 +130,9 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
 {
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
-    const double finish = 2 * (double)w->nev; /* applications of the finishing pass */
+    const double budget_size = budget->settings->max_applications;
+    /* Applications of the finishing pass, or half of a budget too small for all pairs. */
+    const double finish = budget_size > 0 ? fmin(2 * (double)w->nev, budget_size / 2) : 0;
     for (;;) {
         dsaupd_c(&w->ido, "I", w->n, "LA", w->nev, w->tol, w->resid, w->ncv, w->v, w->ldv,
                  w->iparam, w->ipntr, w->workd, w->workl, w->lworkl, &w->info);
@@ -138,8 +141,10 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
         STJ_CHECK(err, w->ido == -1 || w->ido == 1, STJ_ENUMERIC,
                   "ARPACK's dsaupd asked for operation %d, which mode 1 does not have",
                   (int)w->ido);
-        if (stj_svd_spent(budget, 2 + finish, basis->products, &basis->stop))
+        if (stj_svd_spent(budget, 2 + finish, basis->products, &basis->stop)) {
+            w->room = budget_size > 0 ? (size_t)(budget_size - stj_svd_used(budget)) / 2 : SIZE_MAX;
             goto out;
+        }
         STJ_TRY(stj_op_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1, n,
                              w->workd + w->ipntr[1] - 1, n, err));
         basis->products++;
@@ -166,6 +171,49 @@ static enum stj_status extract(struct arpack *w, struct stj_svd_basis *basis, st
     STJ_TRY(stj_new(&basis->v, n * basis->k, sizeof *basis->v, err));
     memcpy(basis->v, w->v, n * basis->k * sizeof *basis->v);
 out:
+    return st;
+}
+
+/* Steps of the factorisation that are complete when ARPACK asks for a product: it lends a copy of the newest
+ * vector, whose column in V says how many came before. */
+static size_t steps_done(const struct arpack *w)
+{
+    const size_t n = (size_t)w->n;
+    for (size_t j = 0; j < (size_t)w->ncv; j++)
+        if (memcmp(w->v + j * n, w->workd + w->ipntr[0] - 1, n * sizeof *w->v) == 0)
+            return j;
+    return 0;
+}
+
+/* basis->v <- the Ritz vectors of the largest values of a factorisation that was cut short: A'A V = V T + r e',
+ * T in two columns of workl, its subdiagonal (from the second row on) and its diagonal. */
+static enum stj_status extract_partial(struct arpack *w, struct stj_svd_basis *basis,
+                                       struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = (size_t)w->n;
+    const size_t j = steps_done(w);
+    const double *t = w->workl + w->ipntr[4] - 1;
+    size_t k = (size_t)w->nev < j ? (size_t)w->nev : j;
+    double *work = NULL; /* T, then its eigenvalues, left and right vectors */
+    k = k < w->room ? k : w->room;
+    if (k == 0)
+        goto out;
+    STJ_TRY(stj_new(&work, 3 * j * j + j, sizeof *work, err));
+    for (size_t i = 0; i < j; i++) {
+        work[i * j + i] = t[(size_t)w->ncv + i];
+        if (i > 0)
+            work[i * j + i - 1] = work[(i - 1) * j + i] = t[i];
+    }
+    double *sigma = work + 3 * j * j;
+    double *u =
+        work + j * j; /* T is symmetric and no negative value is wanted: u are eigenvectors */
+    STJ_TRY(stj_gesdd(j, j, work, j, sigma, u, work + 2 * j * j, err));
+    STJ_TRY(stj_new(&basis->v, n * k, sizeof *basis->v, err));
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, k, j, 1, w->v, n, u, j, 0, basis->v, n);
+    basis->k = k;
+out:
+    free(work);
     return st;
 }
 
@@ -201,6 +249,8 @@ static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget 
         STJ_TRY(extract(&w, basis, err));
     else if (basis->stop == STJ_STOP_INVARIANT_SUBSPACE)
         STJ_TRY(any_basis(budget->settings, stj_op_n_cols(a), basis, err));
+    else if (basis->stop != STJ_STOP_INTERRUPTED)
+        STJ_TRY(extract_partial(&w, basis, err));
 out:
     if (!busy)
         atomic_flag_clear(&arpack_busy);

@@ -44,6 +44,13 @@ void stj_pairs_free(struct stj_pairs *pairs)
     *pairs = (struct stj_pairs){0};
 }
 
+void stj_svd_basis_free(struct stj_svd_basis *basis)
+{
+    free(basis->v);
+    free(basis->u);
+    free(basis->sigma);
+}
+
 /* residual and cosine of every pair; work is n_cols x k.  *defect <- max |v'A'u - sigma|: A v = sigma u,
  * so this is how far A' is from being the adjoint of A. */
 static enum stj_status measure(struct stj_op *a, struct stj_pairs *p, double *work, double *defect,

@@ -35,7 +35,20 @@ out:
     return st;
 }
 
-static enum stj_status decompose(struct stj_op *a, const struct stj_svd_budget *budget, size_t k,
+/* How many pairs to take: the number wanted, or all beyond a threshold and one more, which shows it. */
+static size_t wanted(const struct stj_svd_settings *s, bool smallest, size_t least,
+                     const double *sigma)
+{
+    const double threshold = smallest ? s->below : s->above;
+    size_t k = 0;
+    if (threshold == 0)
+        return smallest ? s->bottom : s->top;
+    while (k < least && (smallest ? sigma[least - 1 - k] < threshold : sigma[k] > threshold))
+        k++;
+    return k < least ? k + 1 : k;
+}
+
+static enum stj_status decompose(struct stj_op *a, const struct stj_svd_budget *budget,
                                  bool smallest, struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -48,7 +61,8 @@ static enum stj_status decompose(struct stj_op *a, const struct stj_svd_budget *
     double *vt = NULL;
     size_t size = 0;
     basis->ncv = n;
-    if (stj_svd_spent(budget, (double)n + (double)k, 0, &basis->stop))
+    const size_t likely = smallest ? budget->settings->bottom : budget->settings->top;
+    if (stj_svd_spent(budget, (double)(n + likely), 0, &basis->stop))
         goto out;
     STJ_TRY(stj_size_mul(m, n, &size, err));
     STJ_TRY(stj_new(&matrix, size, sizeof *matrix, err));
@@ -57,6 +71,7 @@ static enum stj_status decompose(struct stj_op *a, const struct stj_svd_budget *
     STJ_TRY(stj_new(&vt, least, n * sizeof *vt, err));
     STJ_TRY(stj_op_densify(a, 0, matrix, m, &budget->settings->progress, err));
     STJ_TRY(stj_gesdd(m, n, matrix, m, sigma, u, vt, err));
+    const size_t k = wanted(budget->settings, smallest, least, sigma);
     STJ_TRY(take(u, sigma, vt, m, n, k, smallest, basis, err));
     basis->products = (double)n;
     basis->stop = STJ_STOP_CONVERGED;
@@ -71,13 +86,13 @@ out:
 static enum stj_status lapack_top(struct stj_op *a, const struct stj_svd_budget *budget,
                                   struct stj_svd_basis *basis, struct stj_error *err)
 {
-    return decompose(a, budget, budget->settings->top, false, basis, err);
+    return decompose(a, budget, false, basis, err);
 }
 
 static enum stj_status lapack_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
                                      struct stj_svd_basis *basis, struct stj_error *err)
 {
-    return decompose(a, budget, budget->settings->bottom, true, basis, err);
+    return decompose(a, budget, true, basis, err);
 }
 
 const struct stj_svd_method stj_svd_lapack = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectrum/svd/svd.c: singular pairs of an operator: checks, choice of the method, budgets, result. */
+/* spectrum/svd/svd.c: singular pairs of an operator: checks, budgets, result. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -70,6 +70,16 @@ bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double prod
     return true;
 }
 
+static bool wants_top(const struct stj_svd_settings *s)
+{
+    return s->top > 0 || s->above > 0;
+}
+
+static bool wants_bottom(const struct stj_svd_settings *s)
+{
+    return s->bottom > 0 || s->below > 0;
+}
+
 static enum stj_status check_settings(const struct stj_op *a, const struct stj_svd_settings *s,
                                       struct stj_error *err)
 {
@@ -77,8 +87,13 @@ static enum stj_status check_settings(const struct stj_op *a, const struct stj_s
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     const size_t least = m < n ? m : n;
-    STJ_CHECK(err, s->top + s->bottom >= 1, STJ_EINVAL,
+    STJ_CHECK(err, wants_top(s) || wants_bottom(s), STJ_EINVAL,
               "top is 0 and bottom is 0: ask for at least one singular value");
+    STJ_CHECK(err, (s->above == 0 || s->top == 0) && (s->below == 0 || s->bottom == 0), STJ_EINVAL,
+              "a number of pairs and a threshold are asked for at the same end: give one of them");
+    STJ_CHECK(err, isfinite(s->above) && s->above >= 0 && isfinite(s->below) && s->below >= 0,
+              STJ_EINVAL, "a threshold is %g above, %g below: they must be positive numbers",
+              s->above, s->below);
     STJ_CHECK(err, s->top <= least, STJ_EINVAL,
               "top is %zu, the operator of %zu x %zu has %zu singular values", s->top, m, n, least);
     STJ_CHECK(err, s->bottom <= least, STJ_EINVAL,
@@ -96,125 +111,27 @@ out:
     return st;
 }
 
-static enum stj_status named_method(const struct stj_svd_settings *s,
-                                    const struct stj_svd_method **method, struct stj_error *err)
+enum stj_status stj_svd_named_method(const struct stj_svd_settings *s,
+                                     const struct stj_svd_method **method, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_plugin_info *info = NULL;
     STJ_TRY(stj_kind_find(&stj_svd_methods, s->method, &info, err));
     *method = (const struct stj_svd_method *)info;
-    STJ_CHECK(err, !s->top || (*method)->top, STJ_EINVAL,
+    STJ_CHECK(err, !wants_top(s) || (*method)->top, STJ_EINVAL,
               "method %s does not find the largest singular values: use arpack or dense",
               s->method);
-    STJ_CHECK(err, !s->bottom || (*method)->bottom, STJ_EINVAL,
+    STJ_CHECK(err, !wants_bottom(s) || (*method)->bottom, STJ_EINVAL,
               "method %s does not find the smallest singular values: use arnoldi or dense",
               s->method);
 out:
     return st;
 }
 
-/* Without a name: LAPACK where ARPACK's basis would fill the space. */
-static enum stj_status choose_top(const struct stj_op *a, const struct stj_svd_settings *s,
-                                  const struct stj_svd_method **method, struct stj_error *err)
+bool stj_svd_fits_dense(const struct stj_op *a)
 {
-    enum stj_status st = STJ_OK;
-    const size_t n = stj_op_n_cols(a);
-    *method = stj_svd_arpack_ncv(s, n) >= n ? &stj_svd_lapack : &stj_svd_arpack;
-    if (s->method)
-        STJ_TRY(named_method(s, method, err));
-    STJ_CHECK(err, *method != &stj_svd_arpack || (s->top < n && stj_svd_arpack_ncv(s, n) > s->top),
-              STJ_EINVAL, "arpack needs top < ncv <= %zu columns, top is %zu: use method dense", n,
-              s->top);
-out:
-    return st;
-}
-
-enum { DENSE_ANYWAY = 3000 }; /* columns: without a budget, not worth an approximation */
-
-/* Without a name: LAPACK for rectangular operators, and where its n products (with the residuals') are
- * within the budget or no more than the iteration is likely to need. */
-static enum stj_status choose_bottom(const struct stj_op *a, const struct stj_svd_settings *s,
-                                     const struct stj_svd_method **method, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const size_t n = stj_op_n_cols(a);
-    const bool square = stj_op_n_rows(a) == n;
-    const double likely = s->max_applications > 0
-                              ? s->max_applications
-                              : fmax(DENSE_ANYWAY, 0.1 * (double)n + 50 * (double)s->bottom);
-    *method = !square || (double)(n + s->bottom) <= likely ? &stj_svd_lapack : &stj_svd_arnoldi;
-    if (s->method)
-        STJ_TRY(named_method(s, method, err));
-    STJ_CHECK(
-        err, *method != &stj_svd_arnoldi || (square && n >= 2 * s->bottom + 4), STJ_EINVAL,
-        "arnoldi needs a square operator with at least 2 bottom + 4 = %zu columns, this one is "
-        "%zu x %zu: use method dense",
-        2 * s->bottom + 4, stj_op_n_rows(a), n);
-out:
-    return st;
-}
-
-static void basis_free(struct stj_svd_basis *basis)
-{
-    free(basis->v);
-    free(basis->u);
-    free(basis->sigma);
-}
-
-static enum stj_status solve_top(struct stj_op *a, const struct stj_svd_budget *budget,
-                                 struct stj_svd_result *r, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const struct stj_svd_method *method = NULL;
-    struct stj_svd_basis basis = {0};
-    STJ_TRY(choose_top(a, budget->settings, &method, err));
-    STJ_TRY(method->top(a, budget, &basis, err));
-    if (basis.sigma)
-        STJ_TRY(stj_svd_adopt(a, &basis, &r->top, &r->floor, err));
-    else
-        STJ_TRY(stj_svd_finish(a, basis.k, basis.v, &r->top, err));
-    r->sigma_1 = r->top.k ? r->top.sigma[0] : 0;
-    for (size_t i = 0; i < r->top.k; i++)
-        r->converged += r->top.residual[i] <= budget->settings->tol * r->sigma_1;
-    r->products = basis.products;
-    r->ncv = basis.ncv;
-    r->method = method->info.name;
-    r->stop = basis.stop;
-out:
-    basis_free(&basis);
-    return st;
-}
-
-/* r->floor holds the measured defect of the adjoint: raise it to the rounding of products, and count. */
-static void judge_bottom(const struct stj_op *a, const struct stj_svd_budget *budget,
-                         struct stj_svd_result *r)
-{
-    const struct stj_pairs *p = &r->bottom;
-    r->floor = fmax(stj_op_rounding(a) * r->sigma_1, r->floor);
-    for (size_t i = 0; i < p->k; i++)
-        r->bottom_converged +=
-            p->residual[i] <= budget->settings->tol * r->sigma_1 || p->sigma[i] <= r->floor;
-}
-
-static enum stj_status solve_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
-                                    struct stj_svd_result *r, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const struct stj_svd_method *method = NULL;
-    struct stj_svd_basis basis = {0};
-    STJ_TRY(choose_bottom(a, budget->settings, &method, err));
-    STJ_TRY(method->bottom(a, budget, &basis, err));
-    r->sigma_1 = fmax(r->sigma_1, basis.sigma_1);
-    STJ_TRY(stj_svd_adopt(a, &basis, &r->bottom, &r->floor, err));
-    judge_bottom(a, budget, r);
-    r->bottom_products = basis.products;
-    r->bottom_ncv = basis.ncv;
-    r->bottom_method = method->info.name;
-    if (r->stop == STJ_STOP_CONVERGED && r->bottom_converged < r->bottom_requested)
-        r->stop = basis.stop;
-out:
-    basis_free(&basis);
-    return st;
+    const double bytes = 3 * 8.0 * (double)stj_op_n_rows(a) * (double)stj_op_n_cols(a);
+    return bytes <= (double)stj_memory_available() / 2;
 }
 
 static void count_result(struct stj_svd_result *r, const struct stj_op_counts *begin,
@@ -243,10 +160,10 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     r->seed = s.seed;
     r->tol = s.tol;
     r->stop = STJ_STOP_CONVERGED;
-    if (s.top)
-        STJ_TRY(solve_top(a, &budget, r, err));
-    if (s.bottom && r->stop != STJ_STOP_INTERRUPTED)
-        STJ_TRY(solve_bottom(a, &budget, r, err));
+    if (wants_top(&s))
+        STJ_TRY(stj_svd_solve_top(a, &budget, r, err));
+    if (wants_bottom(&s) && r->stop != STJ_STOP_INTERRUPTED)
+        STJ_TRY(stj_svd_solve_bottom(a, &budget, r, err));
     const struct stj_op_counts end = stj_op_counts(a);
     count_result(r, &budget.begin, &end);
     r->seconds = stj_clock() - budget.clock;
@@ -256,6 +173,12 @@ out:
     stj_blas_guard_give(guard);
     stj_svd_result_destroy(r);
     return st;
+}
+
+bool stj_svd_count_agrees(const struct stj_svd_result *r)
+{
+    const double count = (double)r->top.k;
+    return !r->counted.compared || (count >= r->counted.low && count <= r->counted.high);
 }
 
 void stj_svd_result_destroy(struct stj_svd_result *result)

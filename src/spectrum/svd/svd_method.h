@@ -24,6 +24,8 @@ struct stj_svd_basis {
     enum stj_stop stop;
 };
 
+void stj_svd_basis_free(struct stj_svd_basis *basis);
+
 /* The budgets of a solve. */
 struct stj_svd_budget {
     const struct stj_svd_settings *settings;
@@ -58,6 +60,31 @@ extern const struct stj_svd_method stj_svd_lapack;
 
 /* ncv that ARPACK will use for `top` values of an operator with n columns. */
 size_t stj_svd_arpack_ncv(const struct stj_svd_settings *settings, size_t n);
+
+/* The ends of a solve, into r. */
+enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget *budget,
+                                  struct stj_svd_result *r, struct stj_error *err);
+enum stj_status stj_svd_solve_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
+                                     struct stj_svd_result *r, struct stj_error *err);
+
+/* The method that the settings name, which must serve the ends that they ask for. */
+enum stj_status stj_svd_named_method(const struct stj_svd_settings *settings,
+                                     const struct stj_svd_method **method, struct stj_error *err);
+
+/* Would the matrix and its decomposition fit in half of the free memory? */
+bool stj_svd_fits_dense(const struct stj_op *a);
+
+/* *request <- how many pairs to ask for in order to find all above (or below) a threshold: somewhat more than a
+ * coarse quadrature counts, or than the caller's `known` count. */
+enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *budget,
+                                double threshold, bool above, double known, size_t *request,
+                                struct stj_error *err);
+size_t stj_svd_request_more(const struct stj_op *a, size_t request);
+
+/* outside <- what a few steps from a random vector find beside the pairs. */
+enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budget *budget,
+                                     const struct stj_pairs *pairs, struct stj_svd_outside *outside,
+                                     struct stj_error *err);
 
 /* pairs <- finished from a basis V (n_cols x k, overwritten): QR, k products with A, SVD, k products
  * with A' for the residuals. */
