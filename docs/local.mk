@@ -1,6 +1,7 @@
 # The documents, one per line: pages under docdir, manual pages under man1.
 dist_doc_DATA += %reldir%/architecture.md
 dist_doc_DATA += %reldir%/bottom.md
+dist_doc_DATA += %reldir%/data.md
 dist_doc_DATA += %reldir%/density.md
 dist_doc_DATA += %reldir%/json.md
 dist_doc_DATA += %reldir%/optimizers.md

@@ -106,6 +106,100 @@ contains out "1 to 7 and $((N - 3)) to $N of $N, from svd.h5" "lacking: 8 to $((
 run 0 study displacement S --json
 json out 'unknown_share>0' projection#11
 
+# within FILE PATH WANTED TOLERANCE: the value is that far from WANTED at most.
+within()
+{
+    value=$("$jsonkeys" --print "$1" "$2")
+    awk -v x="$value" -v y="$3" -v t="$4" 'BEGIN { d = x - y; exit !(d <= t && -d <= t) }' ||
+        fail "$2 is $value, not within $4 of $3"
+}
+
+# response: the first singular value, measured by training again.
+run 0 study response R --step 1e-7,1e-3,1e300 --json
+silent
+json out study=response index=1 region=null basis_dependent=0 step#3 projection#3 complement#3 \
+    prediction#3 test_loss#3 test_accuracy#3 'sigma>1' 'step[1]=0.001' \
+    'projection[2]=null' 'complement[2]=null' 'test_loss[2]=null' 'initial_test_loss>2'
+sigma=$("$jsonkeys" --print out sigma)
+[ "$sigma" = "$("$jsonkeys" --print dense.json 'sigma[0]')" ] || fail "sigma is $sigma"
+# What is left is of second order in the step, 1e-14 times second derivatives of order 100.
+within out 'projection[0]' "$(awk -v s="$sigma" 'BEGIN { printf "%.17g", 1e-7 * s }')" 1e-11
+json out 'complement[0]<1e-11'
+within out trained_test_loss "$("$spectraj" info R --json > info.json
+    "$jsonkeys" --print info.json test_loss)" 0
+mv out response.json
+[ ! -e R/study-response.log ] || fail "the log of a complete study was left behind"
+run 0 study response R --step 1e-7,1e-3,1e300 --json --threads 1 --force
+for key in 'projection[0]' 'complement[1]' 'test_loss[1]'; do
+    within out "$key" "$("$jsonkeys" --print response.json "$key")" 0
+done
+run 0 study response R --index 300 --least 1e-4 --most 1e-2 --decade 2 --tag small --json
+json out index=300 step#5 'step[0]=0.0001' 'step[2]=0.001' 'step[4]=0.01'
+run 0 study response R --region bulk --step 0.01 --seed 4 --tag bulk --json
+json out index=null region=bulk 'region_directions>10' 'sigma>0.9' 'sigma<1.1'
+run 0 study response R --region bulk --step 0.01 --seed 5 --tag bulk --json
+run 0 plot R response-loss --data
+refused 'response: index|least 1|0' study response R --index 0
+refused 'direction 311|310' study response R --index 311
+refused 'index|region|exclude' study response R --index 1 --region bulk
+refused 'step|above 0' study response R --step 0
+refused 'least|most' study response R --least 1 --most 0.1
+refused 'direction 8 was not computed|1 to 7|from svd.h5|spectraj dense' study response S --index 8
+refused 'no direction of the region bulk|from svd.h5|spectraj dense' study response S --region bulk
+run 0 study response S --index 309 --step 0.001 --json
+json out directions.source=svd.h5
+
+# restrict
+run 0 study restrict R --k 3,310 --json
+silent
+json out study=restrict k#2 'k[1]=310' initial_test_loss trained_test_accuracy
+for family in chaotic stable bulk complement random; do
+    json out "$family.test_loss#2" "$family.test_accuracy#2" "$family.test_loss[0]>0"
+    # All directions: rounding apart, the training itself, by momentum SGD in rotated coordinates.
+    within out "$family.test_loss[1]" "$("$jsonkeys" --print out trained_test_loss)" 1e-9
+done
+run 0 study restrict R
+contains out random 'trained everywhere'
+refused 'restrict: k|311 directions|310' study restrict R --k 5,311
+refused 'restrict: k|0' study restrict R --k 0
+refused 'k[1]' study restrict R --k 5,x
+run 0 study restrict S --k 3,7,8 --json
+json out 'chaotic.test_loss[1]>0' 'chaotic.test_loss[2]=null' 'stable.test_loss[0]>0' \
+    'stable.test_loss[1]=null' 'bulk.test_loss[0]=null' 'complement.test_loss[0]=null' \
+    'random.test_loss[2]>0'
+short_config no-test.yaml '/^analysis:/,$d' '/^  test:/d'
+run 0 train no-test.yaml -o U
+run 0 svd U --top 3
+refused 'U|no test set|data.test' study restrict U --k 2
+run 0 study response U --step 0.001 --json
+json out 'test_loss[0]=null' 'projection[0]>0'
+
+# Interrupted, and gone on with: the same numbers.
+rm R/study-restrict.h5
+"$spectraj" study restrict R --k 100,150,200 --tag full --json > full.json
+"$spectraj" study restrict R --k 100,150,200 --json > out 2> err &
+child=$!
+while kill -0 $child 2> /dev/null; do
+    [ -e R/study-restrict.log ] && [ "$(wc -c < R/study-restrict.log)" -gt 8000 ] && break
+    sleep 0.01
+done
+kill -INT $child 2> /dev/null
+wait $child
+status=$?
+command_line="study restrict R, interrupted"
+# The machine may have been faster than the signal.
+case $status in
+    130) one_line; contains err interrupted; [ -e R/study-restrict.log ] || fail "no log" ;;
+    0) ;;
+    *) fail "exit status $status instead of 130" ;;
+esac
+run 0 study restrict R --k 100,150,200 --json
+for family in chaotic stable bulk complement random; do
+    "$jsonkeys" --compare full.json $family.test_loss out $family.test_loss 0 ||
+        fail "$family differs after an interrupt"
+done
+[ ! -e R/study-restrict.log ] || fail "the log of a complete study was left behind"
+
 # Damage and mix-ups.
 head -c 4000 R/study-alignment.h5 > S/study-alignment.h5
 refused 'study-alignment.h5|--force' study alignment S

@@ -53,6 +53,8 @@ libtestkit_la_SOURCES += %reldir%/small_run.c
 libtestkit_la_SOURCES += %reldir%/small_run.h
 libtestkit_la_SOURCES += %reldir%/temp_files.c
 libtestkit_la_SOURCES += %reldir%/temp_files.h
+libtestkit_la_SOURCES += %reldir%/write_arrays.c
+libtestkit_la_SOURCES += %reldir%/write_arrays.h
 
 # Scripts, one per line.
 test_scripts =

@@ -170,6 +170,76 @@ START_TEST(inputs_labels_and_targets_can_be_replaced)
 }
 END_TEST
 
+START_TEST(a_range_of_rows_is_taken)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    write_files();
+    temp_write_text("each.csv", "5\n6\n7\n8\n");
+    static const double tail[] = {4, 5, 6, 1, 7, 8, 9, 12};
+    EXPECT_OK(create("{file: d.csv, first: 1, count: 2, label_file: each.csv}", &ds, &err), err);
+    expect_inputs(ds, 2, 4, tail);
+    ck_assert_uint_eq(ds->labels[0], 6);
+    ck_assert_uint_eq(ds->labels[1], 7);
+    EXPECT_FAIL(stj_dataset_check_classes(ds, 7, &err), STJ_EFORMAT, "label 7 in row 2 of ", err);
+    stj_dataset_destroy(ds);
+
+    static const double chosen[] = {10, 11, 12, 2, 1, 2, 3, 0};
+    EXPECT_OK(create("{file: d.csv, rows: rows.txt, label_file: each.csv}", &ds, &err), err);
+    expect_inputs(ds, 2, 4, chosen);
+    ck_assert_uint_eq(ds->labels[0], 8);
+    ck_assert_uint_eq(ds->labels[1], 5);
+    stj_dataset_destroy(ds);
+
+    static const double rest[] = {14, 16, 18, 20, 22, 24};
+    EXPECT_OK(create("{file: d.csv, first: 2, label_column: 3, scale: 2}", &ds, &err), err);
+    expect_inputs(ds, 2, 3, rest);
+    ck_assert_uint_eq(ds->labels[1], 2);
+    stj_dataset_destroy(ds);
+}
+END_TEST
+
+/* Rows of a text begin `stride` apart, and its labels are one token further. */
+static void expect_sequences(const struct stj_dataset *ds, const char *text, size_t first,
+                             size_t n_rows, size_t length, size_t stride)
+{
+    ck_assert_uint_eq(ds->n_rows, n_rows);
+    ck_assert_uint_eq(ds->n_features, length);
+    ck_assert_uint_eq(ds->n_labels, length);
+    for (size_t i = 0; i < n_rows; i++)
+        for (size_t k = 0; k < length; k++) {
+            const size_t at = (first + i) * stride + k;
+            ck_assert_double_eq(ds->inputs[i * length + k], (unsigned char)text[at]);
+            ck_assert_uint_eq(ds->labels[i * length + k], (unsigned char)text[at + 1]);
+        }
+}
+
+START_TEST(a_text_becomes_sequences)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    static const char text[] = "to be, or not to be\xC3\xA9\n";
+    temp_write_text("t", text);
+    temp_write_gz("t.gz", text);
+    EXPECT_OK(create("{file: t, sequence: 4}", &ds, &err), err);
+    expect_sequences(ds, text, 0, 5, 4, 4); /* 22 bytes: 5 x 4 + 1, one is left over */
+    stj_dataset_destroy(ds);
+    EXPECT_OK(create("{file: t.gz, sequence: 3, stride: 2, first: 1}", &ds, &err), err);
+    expect_sequences(ds, text, 1, 9, 3, 2);
+    stj_dataset_destroy(ds);
+    EXPECT_OK(create("{file: t, sequence: 21}", &ds, &err), err);
+    expect_sequences(ds, text, 0, 1, 21, 21);
+    stj_dataset_destroy(ds);
+    temp_write_text("ids.csv", "7,8,9\n1,0,300\n");
+    EXPECT_OK(create("{file: ids.csv, sequence: 2, tokens: ids, stride: 3}", &ds, &err), err);
+    static const double ids[] = {7, 8, 1, 0};
+    expect_inputs(ds, 2, 2, ids);
+    ck_assert_uint_eq(ds->labels[1], 9);
+    ck_assert_uint_eq(ds->labels[3], 300);
+    stj_dataset_destroy(ds);
+}
+END_TEST
+
 static const struct {
     const char *text;
     enum stj_status status;
@@ -180,7 +250,7 @@ static const struct {
     {"{file: d.csv, label_column: last}", STJ_ECONFIG, "label_column: expected a non-negative"},
     {"{file: absent.csv, label_column: 3}", STJ_EIO, "absent.csv: cannot open: No such file"},
     {"{file: d.csv}", STJ_ECONFIG,
-     "d.csv: no labels: give label_column (0 to 3), labels or targets"},
+     "d.csv: no labels: give label_column (0 to 3), label_file, labels or targets"},
     {"{file: d.csv, label_column: 4}", STJ_ECONFIG, "d.csv (4 columns, 0 to 3)"},
     {"{file: one.csv, label_column: 0}", STJ_ECONFIG, "one.csv: its only column is the label"},
     {"{file: d.csv, labels: one.csv, targets: one.csv}", STJ_ECONFIG, "exclude each other"},
@@ -196,6 +266,25 @@ static const struct {
     {"{file: d.csv, rows: rows.txt, labels: pair.csv}", STJ_EFORMAT, "label 0.5 in row 0 of "},
     {"{file: d.csv, label_column: 3, inputs: pair.csv}", STJ_EFORMAT, "holds 2 rows of inputs"},
     {"{file: d.csv, targets: pair.csv}", STJ_EFORMAT, "holds 2 rows of targets"},
+    {"{file: d.csv, label_column: 3, first: 4}", STJ_ECONFIG, "first 4 is outside "},
+    {"{file: d.csv, label_column: 3, first: 1, count: 4}", STJ_ECONFIG,
+     "count 4 from first 1 on is more than "},
+    {"{file: d.csv, label_column: 3, count: 0}", STJ_ECONFIG, "count: expected"},
+    {"{file: d.csv, label_column: 3, count: 1, rows: rows.txt}", STJ_ECONFIG,
+     "rows excludes first and count"},
+    {"{file: d.csv, label_column: 3, label_file: three.csv}", STJ_ECONFIG, "exclude each other"},
+    {"{file: d.csv, targets: three.csv, label_file: three.csv}", STJ_ECONFIG, "exclude each"},
+    {"{file: d.csv, label_file: three.csv}", STJ_EFORMAT, "holds 3 rows of labels, but "},
+    {"{file: d.csv, count: 2, labels: three.csv}", STJ_EFORMAT,
+     "label_file is for a label for each row of `file`"},
+    {"{file: d.csv, label_column: 3, stride: 2}", STJ_ECONFIG, "give sequence with them"},
+    {"{file: d.csv, label_column: 3, tokens: ids}", STJ_ECONFIG, "give sequence with them"},
+    {"{file: d.csv, label_column: 3, sequence: 2}", STJ_ECONFIG, "no place beside sequence"},
+    {"{file: one.csv, sequence: 4}", STJ_EFORMAT, "has 4 tokens; a sequence of 4 with its next"},
+    {"{file: one.csv, sequence: 1, scale: 0.5}", STJ_ECONFIG, "tokens are not scaled"},
+    {"{file: one.csv, sequence: 1, count: 4}", STJ_ECONFIG, "(3 sequences)"},
+    {"{file: minus.csv, sequence: 1, tokens: ids}", STJ_EFORMAT, "token 1 (from 0) is -1"},
+    {"{file: half.csv, sequence: 1, tokens: ids}", STJ_EFORMAT, "token 1 (from 0) is 0.5"},
 };
 
 START_TEST(bad_sections_are_explained)
@@ -483,6 +572,8 @@ static TCase *make_data_case(void)
     tcase_add_loop_test(tc, bad_rows_are_named, 0, sizeof bad_rows / sizeof bad_rows[0]);
     tcase_add_test(tc, rows_labels_and_scale_are_applied);
     tcase_add_test(tc, inputs_labels_and_targets_can_be_replaced);
+    tcase_add_test(tc, a_range_of_rows_is_taken);
+    tcase_add_test(tc, a_text_becomes_sequences);
     tcase_add_loop_test(tc, bad_sections_are_explained, 0, sizeof bad_sets / sizeof bad_sets[0]);
     tcase_add_test(tc, labels_are_checked_against_the_classes);
     tcase_add_test(tc, tokens_have_a_label_each_and_stay_in_the_vocabulary);

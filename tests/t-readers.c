@@ -331,8 +331,9 @@ START_TEST(formats_are_recognised)
     const char *path = write_npy("x.dat", 1, DICT("'<f8'", "False", "(2, 3)"), few, sizeof few);
     EXPECT_OK(stj_reader_find(path, &reader, &err), err);
     ck_assert_str_eq(reader->info.name, "npy");
-    expect_failure(temp_write_text("a.txt", "1,2\n"), STJ_EFORMAT,
-                   "a.txt: not a data file of a known format (NumPy array, .npy, comma-separated");
+    expect_failure(
+        temp_write_text("a.txt", "1,2\n"), STJ_EFORMAT,
+        "a.txt: not a data file of a known format (NumPy array, .npy, NumPy arrays by name");
     expect_failure(temp_path("absent.csv"), STJ_EIO, "absent.csv: cannot open: No such file");
     expect_failure(temp_folder(), STJ_EIO, "cannot read");
     for (size_t i = 0; stj_reader_kind.list[i]; i++)

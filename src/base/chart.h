@@ -19,6 +19,7 @@ enum stj_chart_style {
     STJ_CHART_DASHED,
     STJ_CHART_POINTS, /* dots where there are many */
     STJ_CHART_BOTH,   /* points joined by a line */
+    STJ_CHART_BROKEN, /* points joined by a dashed line */
 };
 
 /* Okabe and Ito's colours, which people with any kind of colour vision tell apart. */

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/h5.h"
+#include "base/h5_quiet.h"
 #include "base/h5_sink.h"
 #include "base/manifest.h"
 
@@ -20,14 +21,6 @@ struct stj_h5 {
     hid_t matrix; /* the matrix whose rows are being moved, or -1: kept open, so that chunks */
     size_t matrix_item; /* written in pieces stay in HDF5's cache; its number in the manifest */
 };
-
-/* HDF5 prints its error stack unless told not to; the process's own setting is put back. */
-struct stj_h5_quiet {
-    H5E_auto2_t function;
-    void *data;
-};
-struct stj_h5_quiet stj_h5_quiet_begin(void);
-void stj_h5_quiet_end(struct stj_h5_quiet quiet);
 
 /* The type in the file, or in memory, of one element of an item; to be closed with H5Tclose. */
 hid_t stj_h5_type(const struct stj_item *item, bool in_memory);

@@ -21,6 +21,7 @@ libspectraj_core_la_SOURCES += %reldir%/h5_file.h
 libspectraj_core_la_SOURCES += %reldir%/h5_header.c
 libspectraj_core_la_SOURCES += %reldir%/h5_header.h
 libspectraj_core_la_SOURCES += %reldir%/h5_item.c
+libspectraj_core_la_SOURCES += %reldir%/h5_quiet.h
 libspectraj_core_la_SOURCES += %reldir%/h5_rows.c
 libspectraj_core_la_SOURCES += %reldir%/h5_sink.c
 libspectraj_core_la_SOURCES += %reldir%/h5_sink.h

@@ -17,6 +17,7 @@ enum stj_rng_stream {
     STJ_STREAM_CHECK,    /* vectors of self-checks */
     STJ_STREAM_DROPOUT,  /* masks */
     STJ_STREAM_DATA,     /* generated data */
+    STJ_STREAM_STUDY,    /* directions and data of studies */
 };
 
 struct stj_rng;

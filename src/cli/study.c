@@ -30,7 +30,7 @@ static void list_studies(FILE *out)
 {
     struct stj_study_about about;
     for (size_t i = 0; stj_study_get(i, &about); i++)
-        fprintf(out, "  %-20s %s\n", about.name, about.doc);
+        fprintf(out, "  %-18s %s\n", about.name, about.doc);
 }
 
 /* The options that were given, as the library wants them. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* data/dataset.c: from data files and row lists to inputs, labels and targets. */
+/* data/dataset.c: from data files and row lists to inputs, labels and targets.
+ *
+ * Only the wanted rows of `file` are kept; where they follow each other only they are read.
+ */
 #include "data/dataset.h"
 
 #include <math.h>
@@ -9,10 +12,13 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/matrix.h"
+#include "data/named_arrays.h"
 #include "data/rows.h"
+#include "data/tokens.h"
 
 #define FIELD(member) offsetof(struct stj_dataset_config, member)
+
+static const char *const token_kinds[] = {"bytes", "ids", NULL};
 
 const struct stj_option stj_dataset_options[] = {
     {.name = "file",
@@ -24,6 +30,18 @@ const struct stj_option stj_dataset_options[] = {
      .offset = FIELD(rows),
      .fallback = "",
      .doc = "text file with the rows of `file` to use, in order, from 0; default: all rows"},
+    {.name = "first",
+     .type = STJ_OPTION_SIZE,
+     .offset = FIELD(first),
+     .fallback = "0",
+     .doc = "the first row of `file` to use, from 0; excludes `rows`"},
+    {.name = "count",
+     .type = STJ_OPTION_SIZE,
+     .offset = FIELD(count),
+     .fallback = "",
+     .present_offset = FIELD(has_count),
+     .min = 1,
+     .doc = "how many rows of `file` to use; default: all from `first` on; excludes `rows`"},
     {.name = "label_column",
      .type = STJ_OPTION_SIZE,
      .offset = FIELD(label_column),
@@ -40,6 +58,11 @@ const struct stj_option stj_dataset_options[] = {
      .offset = FIELD(inputs),
      .fallback = "",
      .doc = "data file that takes the place of the selected inputs, row by row, without scale"},
+    {.name = "label_file",
+     .type = STJ_OPTION_PATH,
+     .offset = FIELD(label_file),
+     .fallback = "",
+     .doc = "data file with the class label of each row of `file`, chosen by the same `rows`"},
     {.name = "labels",
      .type = STJ_OPTION_PATH,
      .offset = FIELD(labels),
@@ -50,6 +73,25 @@ const struct stj_option stj_dataset_options[] = {
      .offset = FIELD(targets),
      .fallback = "",
      .doc = "data file with the real targets of each selected row, instead of labels"},
+    {.name = "sequence",
+     .type = STJ_OPTION_SIZE,
+     .offset = FIELD(sequence),
+     .fallback = "",
+     .min = 1,
+     .doc = "`file` is a text: a row is this many tokens, its labels the tokens that come next"},
+    {.name = "stride",
+     .type = STJ_OPTION_SIZE,
+     .offset = FIELD(stride),
+     .fallback = "",
+     .min = 1,
+     .unit = "tokens",
+     .doc = "from the beginning of one sequence to that of the next; default: `sequence`"},
+    {.name = "tokens",
+     .type = STJ_OPTION_CHOICE,
+     .offset = FIELD(tokens),
+     .fallback = "bytes",
+     .choices = token_kinds,
+     .doc = "what a token of a text is: a byte of the file, or a number of a data file (ids)"},
     {.name = NULL},
 };
 
@@ -78,15 +120,47 @@ static void set_crc(struct stj_dataset *ds)
     ds->crc = crc;
 }
 
-static enum stj_status check_config(const struct stj_dataset_config *config,
-                                    const struct stj_matrix *file, struct stj_error *err)
+/* The rows of `file` that the set takes. */
+struct selection {
+    struct stj_row_list rows;
+    bool in_a_row; /* one after another: rows.item[0] .. + rows.n - 1 */
+};
+
+/* What a config section asks for that cannot be, whatever its files hold. */
+static enum stj_status check_config(const struct stj_dataset_config *config, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_CHECK(err, config->has_label_column || config->labels || config->targets, STJ_ECONFIG,
-              "%s: no labels: give label_column (0 to %zu), labels or targets", config->file,
-              file->cols - 1);
+    const char *file = config->file;
     STJ_CHECK(err, !(config->labels && config->targets), STJ_ECONFIG,
-              "%s: labels and targets exclude each other; give one of them", config->file);
+              "%s: labels and targets exclude each other; give one of them", file);
+    STJ_CHECK(err, !(config->label_file && config->has_label_column), STJ_ECONFIG,
+              "%s: label_file and label_column exclude each other; give one of them", file);
+    STJ_CHECK(err, !(config->label_file && config->targets), STJ_ECONFIG,
+              "%s: label_file and targets exclude each other; give one of them", file);
+    STJ_CHECK(err, !(config->rows && (config->first > 0 || config->has_count)), STJ_ECONFIG,
+              "%s: rows excludes first and count", file);
+    STJ_CHECK(err, config->sequence || (!config->stride && config->tokens == STJ_TOKENS_BYTES),
+              STJ_ECONFIG, "%s: stride and tokens are for texts: give sequence with them", file);
+    STJ_CHECK(err,
+              !config->sequence || (!config->has_label_column && !config->label_file &&
+                                    !config->labels && !config->targets && !config->inputs),
+              STJ_ECONFIG,
+              "%s: the labels of a text are its next tokens: label_column, label_file, labels, "
+              "targets and inputs have no place beside sequence",
+              file);
+out:
+    return st;
+}
+
+/* The same for a file of rows, once its size is known. */
+static enum stj_status check_columns(const struct stj_dataset_config *config,
+                                     const struct stj_array *file, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const bool has_labels = config->has_label_column || config->label_file || config->labels;
+    STJ_CHECK(err, has_labels || config->targets, STJ_ECONFIG,
+              "%s: no labels: give label_column (0 to %zu), label_file, labels or targets",
+              config->file, file->cols - 1);
     STJ_CHECK(err, !config->has_label_column || config->label_column < file->cols, STJ_ECONFIG,
               "label_column %zu is outside %s (%zu columns, 0 to %zu)", config->label_column,
               config->file, file->cols, file->cols - 1);
@@ -96,27 +170,83 @@ out:
     return st;
 }
 
-/* inputs <- scale * (the selected rows of the file, without the label column). */
-static enum stj_status take_inputs(const struct stj_dataset_config *config,
-                                   const struct stj_matrix *file, const struct stj_row_list *rows,
-                                   struct stj_dataset *ds, struct stj_error *err)
+/* Which of n rows, or sequences, of the file. */
+static enum stj_status select_rows(const struct stj_dataset_config *config, size_t n,
+                                   struct selection *selection, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const char *what = config->sequence ? "sequences" : "rows";
+    size_t count = config->has_count ? config->count : n - config->first;
+    if (config->rows) {
+        STJ_TRY(stj_rows_read(config->rows, config->file, n, &selection->rows, err));
+        goto out;
+    }
+    STJ_CHECK(err, config->first < n, STJ_ECONFIG, "first %zu is outside %s (%zu %s, 0 to %zu)",
+              config->first, config->file, n, what, n - 1);
+    STJ_CHECK(err, count <= n - config->first, STJ_ECONFIG,
+              "count %zu from first %zu on is more than %s has (%zu %s)", count, config->first,
+              config->file, n, what);
+    STJ_TRY(stj_rows_all(count, &selection->rows, err));
+    for (size_t i = 0; i < count; i++)
+        selection->rows.item[i] += config->first;
+    selection->in_a_row = true;
+out:
+    return st;
+}
+
+/* matrix <- the selected rows of an array that was verified. */
+static enum stj_status read_selected(struct stj_arrays *arrays, size_t i,
+                                     const struct selection *selection, struct stj_matrix *matrix,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_array *array = stj_arrays_get(arrays, i);
+    const struct stj_row_list *rows = &selection->rows;
+    struct stj_matrix whole = {0};
     size_t size = 0;
-    ds->n_features = file->cols - (config->has_label_column ? 1 : 0);
-    STJ_TRY(stj_size_mul(rows->n, ds->n_features, &size, err));
-    STJ_TRY(stj_new(&ds->inputs, size, sizeof *ds->inputs, err));
+    STJ_TRY(stj_size_mul(rows->n, array->cols, &size, err));
+    if (!selection->in_a_row)
+        STJ_TRY(stj_arrays_read(arrays, i, &whole, err));
+    STJ_TRY(stj_new(&matrix->data, size, sizeof *matrix->data, err));
+    matrix->rows = rows->n;
+    matrix->cols = array->cols;
+    if (selection->in_a_row)
+        STJ_TRY(stj_arrays_read_rows(arrays, i, rows->item[0], rows->n, matrix->data, err));
+    else
+        for (size_t r = 0; r < rows->n; r++)
+            memcpy(matrix->data + r * array->cols, whole.data + rows->item[r] * array->cols,
+                   array->cols * sizeof *matrix->data);
+out:
+    stj_matrix_free(&whole);
+    return st;
+}
+
+/* inputs <- scale * (the selected rows of the file, without the label column); the matrix gives up
+ * its values where all of them are inputs. */
+static enum stj_status take_inputs(const struct stj_dataset_config *config, struct stj_matrix *file,
+                                   const struct stj_row_list *rows, struct stj_dataset *ds,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t cols = file->cols;
+    ds->n_features = cols - (config->has_label_column ? 1 : 0);
+    if (config->has_label_column) {
+        STJ_TRY(stj_new(&ds->inputs, rows->n * ds->n_features, sizeof *ds->inputs, err));
+    } else {
+        ds->inputs = file->data;
+        file->data = NULL;
+    }
+    const double *from = file->data ? file->data : ds->inputs;
     double *to = ds->inputs;
-    for (size_t i = 0; i < rows->n; i++)
-        for (size_t j = 0; j < file->cols; j++) {
-            if (config->has_label_column && j == config->label_column)
-                continue;
-            *to = config->scale * file->data[rows->item[i] * file->cols + j];
-            STJ_CHECK(err, isfinite(*to), STJ_ENONFINITE,
-                      "%s: scale %g makes the value in row %zu, column %zu (from 0) overflow",
-                      config->file, config->scale, rows->item[i], j);
-            to++;
-        }
+    for (size_t i = 0; i < rows->n * cols; i++) {
+        if (config->has_label_column && i % cols == config->label_column)
+            continue;
+        *to = config->scale * from[i];
+        STJ_CHECK(err, isfinite(*to), STJ_ENONFINITE,
+                  "%s: scale %g makes the value in row %zu, column %zu (from 0) overflow",
+                  config->file, config->scale, rows->item[i / cols], i % cols);
+        to++;
+    }
 out:
     return st;
 }
@@ -148,7 +278,8 @@ out:
     return st;
 }
 
-/* labels <- n_labels columns of a matrix from `column` on, at the given rows (NULL: all). */
+/* labels <- n_labels columns of a matrix from `column` on; its rows have these numbers in the file
+ * (NULL: their own). */
 static enum stj_status take_labels(const char *path, const struct stj_matrix *matrix, size_t column,
                                    size_t n_labels, const size_t *rows, struct stj_dataset *ds,
                                    struct stj_error *err)
@@ -160,11 +291,11 @@ static enum stj_status take_labels(const char *path, const struct stj_matrix *ma
     STJ_TRY(stj_new(&ds->labels, size, sizeof *ds->labels, err));
     ds->n_labels = n_labels;
     for (size_t i = 0; i < size; i++) {
-        size_t row = rows ? rows[i / n_labels] : i / n_labels;
+        const size_t row = i / n_labels;
         double label = matrix->data[row * matrix->cols + column + i % n_labels];
         STJ_CHECK(err, label >= 0 && label <= largest_integer && label == floor(label), STJ_EFORMAT,
                   "label %.17g in row %zu of %s (from 0) is not a class number, an integer from 0",
-                  label, row, path);
+                  label, rows ? rows[row] : row, path);
         ds->labels[i] = (size_t)label;
     }
 out:
@@ -176,10 +307,36 @@ static enum stj_status replace_labels(const struct stj_dataset_config *config,
 {
     enum stj_status st = STJ_OK;
     struct stj_matrix matrix = {0};
-    STJ_TRY(read_parallel(config->labels, "labels", ds->n_rows, &matrix, err));
+    st = read_parallel(config->labels, "labels", ds->n_rows, &matrix, err);
+    if (st == STJ_EFORMAT && matrix.rows != ds->n_rows && (config->rows || config->has_count))
+        stj_error_prefix(err, "labels (label_file is for a label for each row of `file`)");
+    STJ_TRY(st);
     STJ_TRY(take_labels(config->labels, &matrix, 0, matrix.cols, NULL, ds, err));
 out:
     stj_matrix_free(&matrix);
+    return st;
+}
+
+/* labels <- the selected rows of label_file, which has one for each of the n_rows of `file`. */
+static enum stj_status select_labels(const struct stj_dataset_config *config, size_t n_rows,
+                                     const struct selection *selection, struct stj_dataset *ds,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_arrays *arrays = NULL;
+    struct stj_matrix matrix = {0};
+    size_t i = 0;
+    STJ_TRY(stj_arrays_open_one(config->label_file, &arrays, &i, err));
+    STJ_TRY(stj_arrays_verify(arrays, i, err));
+    STJ_CHECK(err, stj_arrays_get(arrays, i)->rows == n_rows, STJ_EFORMAT,
+              "%s: holds %zu rows of labels, but %s has %zu rows", config->label_file,
+              stj_arrays_get(arrays, i)->rows, config->file, n_rows);
+    STJ_TRY(read_selected(arrays, i, selection, &matrix, err));
+    STJ_TRY(
+        take_labels(config->label_file, &matrix, 0, matrix.cols, selection->rows.item, ds, err));
+out:
+    stj_matrix_free(&matrix);
+    stj_arrays_close(arrays);
     return st;
 }
 
@@ -197,28 +354,92 @@ out:
     return st;
 }
 
-/* Fill a dataset that has nothing but its number of rows; `rows` ends up as its label_rows where
- * the labels come from the file itself. */
-static enum stj_status fill(const struct stj_dataset_config *config, const struct stj_matrix *file,
-                            struct stj_row_list *rows, struct stj_dataset *ds,
-                            struct stj_error *err)
+/* Fill a dataset that has nothing but its number of rows from the selected rows of a file that has
+ * n_rows; `selection` gives up its list to label_rows where labels come with the file's rows. */
+static enum stj_status fill(const struct stj_dataset_config *config, size_t n_rows,
+                            struct stj_matrix *file, struct selection *selection,
+                            struct stj_dataset *ds, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    if (config->targets)
+        STJ_TRY(take_targets(config, ds, err));
+    else if (config->labels)
+        STJ_TRY(replace_labels(config, ds, err));
+    else if (config->label_file)
+        STJ_TRY(select_labels(config, n_rows, selection, ds, err));
+    else
+        STJ_TRY(take_labels(config->file, file, config->label_column, 1, selection->rows.item, ds,
+                            err));
     if (config->inputs)
         STJ_TRY(replace_inputs(config, ds, err));
     else
-        STJ_TRY(take_inputs(config, file, rows, ds, err));
-    if (config->targets) {
-        STJ_TRY(take_targets(config, ds, err));
-    } else if (config->labels) {
-        STJ_TRY(replace_labels(config, ds, err));
-    } else {
-        STJ_TRY(take_labels(config->file, file, config->label_column, 1, rows->item, ds, err));
-        ds->label_rows = rows->item;
-        *rows = (struct stj_row_list){0};
+        STJ_TRY(take_inputs(config, file, &selection->rows, ds, err));
+    if (ds->labels && !config->labels) {
+        ds->label_rows = selection->rows.item;
+        selection->rows = (struct stj_row_list){0};
     }
-    set_crc(ds);
 out:
+    return st;
+}
+
+static enum stj_status read_rows(const struct stj_dataset_config *config, struct stj_dataset *ds,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_arrays *arrays = NULL;
+    struct stj_matrix file = {0};
+    struct selection selection = {0};
+    size_t i = 0;
+    STJ_TRY(stj_arrays_open_one(config->file, &arrays, &i, err));
+    STJ_TRY(stj_arrays_verify(arrays, i, err));
+    const size_t n_rows = stj_arrays_get(arrays, i)->rows;
+    STJ_TRY(check_columns(config, stj_arrays_get(arrays, i), err));
+    STJ_TRY(select_rows(config, n_rows, &selection, err));
+    STJ_TRY(read_selected(arrays, i, &selection, &file, err));
+    stj_arrays_close(arrays);
+    arrays = NULL;
+    ds->n_rows = selection.rows.n;
+    STJ_TRY(fill(config, n_rows, &file, &selection, ds, err));
+out:
+    stj_rows_free(&selection.rows);
+    stj_matrix_free(&file);
+    stj_arrays_close(arrays);
+    return st;
+}
+
+/* Inputs and labels of the selected sequences of a text. */
+static enum stj_status read_text(const struct stj_dataset_config *config, struct stj_dataset *ds,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_token_list list = {0};
+    struct selection selection = {0};
+    size_t n = 0;
+    size_t size = 0;
+    const size_t length = config->sequence;
+    const size_t stride = config->stride ? config->stride : length;
+    STJ_CHECK(err, config->scale == 1, STJ_ECONFIG, "%s: tokens are not scaled; leave out scale",
+              config->file);
+    STJ_TRY(stj_tokens_read(config->file, config->tokens == STJ_TOKENS_BYTES, &list, err));
+    STJ_TRY(stj_tokens_count(&list, config->file, length, stride, &n, err));
+    STJ_TRY(select_rows(config, n, &selection, err));
+    ds->n_rows = selection.rows.n;
+    ds->n_features = ds->n_labels = length;
+    STJ_TRY(stj_size_mul(ds->n_rows, length, &size, err));
+    STJ_TRY(stj_new(&ds->inputs, size, sizeof *ds->inputs, err));
+    STJ_TRY(stj_new(&ds->labels, size, sizeof *ds->labels, err));
+    STJ_TRY(stj_strdup(&ds->label_file, config->file, err));
+    for (size_t r = 0; r < ds->n_rows; r++)
+        for (size_t k = 0; k < length; k++) {
+            const size_t at = selection.rows.item[r] * stride + k;
+            ds->inputs[r * length + k] = (double)stj_token(&list, at);
+            ds->labels[r * length + k] = stj_token(&list, at + 1);
+        }
+    ds->label_rows = selection.rows.item;
+    selection.rows = (struct stj_row_list){0};
+out:
+    stj_rows_free(&selection.rows);
+    stj_tokens_free(&list);
     return st;
 }
 
@@ -226,25 +447,19 @@ enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
                                    struct stj_dataset **dataset, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_matrix file = {0};
-    struct stj_row_list rows = {0};
     struct stj_dataset *ds = NULL;
     *dataset = NULL;
-    STJ_TRY(stj_matrix_read(config->file, &file, err));
-    STJ_TRY(check_config(config, &file, err));
-    if (config->rows)
-        STJ_TRY(stj_rows_read(config->rows, config->file, file.rows, &rows, err));
-    else
-        STJ_TRY(stj_rows_all(file.rows, &rows, err));
+    STJ_TRY(check_config(config, err));
     STJ_TRY(stj_new(&ds, 1, sizeof *ds, err));
-    ds->n_rows = rows.n;
-    STJ_TRY(fill(config, &file, &rows, ds, err));
+    if (config->sequence)
+        STJ_TRY(read_text(config, ds, err));
+    else
+        STJ_TRY(read_rows(config, ds, err));
+    set_crc(ds);
     *dataset = ds;
     ds = NULL;
 out:
     stj_dataset_destroy(ds);
-    stj_rows_free(&rows);
-    stj_matrix_free(&file);
     return st;
 }
 

@@ -13,14 +13,28 @@
 
 /* One section `data.train` or `data.test` of a config. */
 struct stj_dataset_config {
-    char *file;          /* rows of numbers: the inputs and, where label_column says so, labels */
-    char *rows;          /* which rows of `file`, in order; NULL: all */
+    char *file; /* rows of numbers: the inputs and, where label_column says so, labels; or a text */
+    char *rows; /* which rows of `file`, in order; NULL: those from `first` on */
+    size_t first, count; /* has_count false: to the end */
+    bool has_count;
     size_t label_column; /* from 0; never an input */
     bool has_label_column;
     double scale; /* inputs of `file` are multiplied by it */
     char *inputs; /* takes the place of the inputs, unscaled: one row per row of the set; or NULL */
-    char *labels; /* takes the place of the labels, one or more for each row of the set; or NULL */
+    char *label_file; /* labels, one or more for each row of `file`, chosen with it; or NULL */
+    char *labels;  /* takes the place of the labels, one or more for each row of the set; or NULL */
     char *targets; /* real targets, one row per row of the set, no labels then; or NULL */
+
+    /* A language model's: `file` is a sequence of tokens, a row is `sequence` of them, and its
+     * labels are the tokens that come next. */
+    size_t sequence; /* 0: `file` has rows */
+    size_t stride;   /* tokens from one row to the next; 0: sequence */
+    int tokens;      /* enum stj_tokens */
+};
+
+enum stj_tokens {
+    STJ_TOKENS_BYTES, /* the bytes of a file of any kind, gzip unpacked */
+    STJ_TOKENS_IDS,   /* the numbers of a data file */
 };
 
 extern const struct stj_option stj_dataset_options[];

@@ -268,23 +268,32 @@ out:
     return st;
 }
 
+enum stj_status stj_arrays_verify(struct stj_arrays *arrays, size_t i, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_array_entry *entry = &arrays->list.item[i];
+    const struct stj_array *array = &entry->array;
+    size_t size = 0;
+    STJ_TRY(check_rows(arrays, array, 0, array->rows, err));
+    STJ_CHECK(err, array->rows > 0 && array->cols > 0, STJ_EFORMAT,
+              "%s%s%s: holds no values (%zu rows, %zu columns)", arrays->list.path,
+              array->name[0] ? ":" : "", array->name, array->rows, array->cols);
+    STJ_TRY(stj_size_mul(array->rows, array->cols, &size, err));
+    STJ_TRY(stj_size_mul(size, sizeof(double), &size, err));
+    if (!arrays->reader->read && !arrays->reader->read_rows)
+        STJ_TRY(stj_array_cursor_open(&arrays->cursor, arrays->list.path, entry, err));
+out:
+    return st;
+}
+
 enum stj_status stj_arrays_read(struct stj_arrays *arrays, size_t i, struct stj_matrix *matrix,
                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_array *array = &arrays->list.item[i].array;
-    const char *colon = array->name[0] ? ":" : "";
-    size_t size = 0;
     *matrix = (struct stj_matrix){0};
-    STJ_TRY(check_rows(arrays, array, 0, array->rows, err));
-    STJ_CHECK(err, array->rows > 0 && array->cols > 0, STJ_EFORMAT,
-              "%s%s%s: holds no values (%zu rows, %zu columns)", arrays->list.path, colon,
-              array->name, array->rows, array->cols);
-    STJ_TRY(stj_size_mul(array->rows, array->cols, &size, err));
-    if (!arrays->reader->read && !arrays->reader->read_rows)
-        STJ_TRY(
-            stj_array_cursor_open(&arrays->cursor, arrays->list.path, &arrays->list.item[i], err));
-    STJ_TRY(stj_new(&matrix->data, size, sizeof *matrix->data, err));
+    STJ_TRY(stj_arrays_verify(arrays, i, err));
+    STJ_TRY(stj_new(&matrix->data, array->rows * array->cols, sizeof *matrix->data, err));
     matrix->rows = array->rows;
     matrix->cols = array->cols;
     matrix->n_dims = array->n_dims;

@@ -11,12 +11,18 @@
 #include "base/error.h"
 
 extern const struct stj_reader stj_reader_csv;
+extern const struct stj_reader stj_reader_hdf5;
 extern const struct stj_reader stj_reader_idx;
 extern const struct stj_reader stj_reader_npy;
+extern const struct stj_reader stj_reader_npz;
+extern const struct stj_reader stj_reader_safetensors;
 
 /* All readers; the first that accepts a file reads it. */
 static const struct stj_plugin_info *const readers[] = {
     &stj_reader_npy.info,
+    &stj_reader_npz.info,
+    &stj_reader_hdf5.info,
+    &stj_reader_safetensors.info,
     &stj_reader_csv.info,
     &stj_reader_idx.info,
     NULL,
@@ -57,7 +63,7 @@ enum stj_status stj_reader_find(const char *path, const struct stj_reader **read
     enum stj_status st = STJ_OK;
     unsigned char head[STJ_READER_HEAD] = {0};
     size_t n = 0;
-    char known[256] = "";
+    char known[512] = "";
     *reader = NULL;
     STJ_TRY(read_head(path, head, &n, err));
     for (size_t i = 0; readers[i]; i++) {

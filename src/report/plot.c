@@ -19,6 +19,10 @@ static const char *const colour[STJ_CHART_N_COLOURS] = {
 /* Up to so many values, each is shown as a point of its own. */
 enum { POINTS_MAX = 120 };
 
+/* Points of curves: filled disc, square, triangles, diamond, pentagon. */
+static const int shape[] = {7, 5, 9, 13, 11, 15};
+enum { N_SHAPES = sizeof shape / sizeof shape[0] };
+
 /* Characters of the legend that fit one row. */
 enum { LEGEND_CHARACTERS = 84 };
 
@@ -63,7 +67,7 @@ static void write_legend(FILE *script, const struct stj_chart *chart)
     }
     size_t columns = characters <= LEGEND_CHARACTERS ? entries : LEGEND_CHARACTERS / (longest + 6);
     columns = columns < 1 ? 1 : columns;
-    fprintf(script, "set key below horizontal maxcols %zu samplen 2 height 1\n", columns);
+    fprintf(script, "set key below horizontal maxcols %zu samplen 3 height 1\n", columns);
 }
 
 static bool is_drawn(const struct stj_chart *chart, double low, double x, double y)
@@ -117,17 +121,36 @@ static void range_of(const struct stj_canvas *canvas, const struct stj_chart *ch
     }
 }
 
+/* Labels 1, 2, 5, 10, ... where whole powers of ten would be too few. */
+static void write_log_tics(FILE *script, char letter, double low, double high)
+{
+    static const double mantissa[] = {1, 2, 5};
+    const char *sep = "";
+    fprintf(script, "set %ctics (", letter);
+    for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
+        for (size_t i = 0; i < sizeof mantissa / sizeof mantissa[0]; i++) {
+            const double tic = mantissa[i] * pow(10, e);
+            if (tic < low || tic > high)
+                continue;
+            fprintf(script, "%s%.6g", sep, tic);
+            sep = ", ";
+        }
+    fprintf(script, ")\n");
+}
+
 static void write_axis(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart,
                        bool of_y, double low, double high)
 {
     const struct stj_axis *axis = of_y ? &chart->y : &chart->x;
     const char letter = of_y ? 'y' : 'x';
-    if (axis->log) {
+    if (axis->log && high / low > 3) {
         const bool short_range = high / low < 1000;
         fprintf(script, "set logscale %c\nset format %c '%s'\n", letter, letter,
                 short_range    ? "%g"
                 : canvas->path ? "10^{%T}"
                                : "%.0e");
+        if (short_range)
+            write_log_tics(script, letter, low, high);
     }
     fprintf(script, "set %crange [%.17g:%.17g]\nset %clabel '", letter, low, high, letter);
     write_text(script, axis->label);
@@ -183,13 +206,16 @@ static void write_curve(FILE *script, const struct stj_series *s, size_t i)
         fprintf(script, "lines lw %g", s->n > POINTS_MAX ? 1.5 : 3.0);
         break;
     case STJ_CHART_DASHED:
-        fprintf(script, "lines lw 2 dt 2");
+        fprintf(script, "lines lw 2 dt (8,5)");
         break;
     case STJ_CHART_POINTS:
         fprintf(script, "points pt 7 ps %g", s->n > POINTS_MAX ? 0.25 : 0.7);
         break;
     case STJ_CHART_BOTH:
-        fprintf(script, "linespoints pt 7 ps 0.7 lw 2");
+        fprintf(script, "linespoints pt %d ps 0.8 lw 2", shape[i % N_SHAPES]);
+        break;
+    case STJ_CHART_BROKEN:
+        fprintf(script, "linespoints pt %d ps 0.8 lw 2 dt (8,5)", shape[i % N_SHAPES]);
         break;
     }
     fprintf(script, " lc rgb '%s'", colour[s->colour]);

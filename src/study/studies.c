@@ -7,6 +7,8 @@
 static const struct stj_plugin_info *const list[] = {
     &stj_study_alignment.info,
     &stj_study_displacement.info,
+    &stj_study_response.info,
+    &stj_study_restrict.info,
     NULL,
 };
 

@@ -58,6 +58,11 @@ extern const struct stj_kind stj_studies; /* the registry: study/studies.c */
 /* The study of a name; NULL: there is none. */
 const struct stj_study_ops *stj_study_find_ops(const char *name);
 
+/* loss and accuracy of the run's network on a data set (NULL: both NaN) at theta. */
+enum stj_status stj_study_evaluate(const struct stj_run *run, const struct stj_dataset *data,
+                                   const double *theta, double *loss, double *accuracy,
+                                   struct stj_error *err);
+
 /* chart <- the vector `item` against the index, coloured by region (the items epsilon, index, sigma,
  * basis_dependent); labels of y and the title are the caller's. */
 enum stj_status stj_study_chart_directions(const struct stj_study_result *r, const char *item,

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -36,40 +37,115 @@ out:
     return st;
 }
 
-enum stj_status stj_train(const struct stj_problem *problem, const struct stj_recipe *recipe,
-                          size_t from, size_t to, real *state, stj_state_fn sink, void *sink_ctx,
-                          const struct stj_progress *progress, struct stj_error *err)
+void stj_subspace_point(const struct stj_subspace *subspace, size_t n_params, const real *z,
+                        double *theta)
+{
+    for (size_t i = 0; i < n_params; i++)
+        theta[i] = subspace->origin[i];
+    for (size_t j = 0; j < subspace->k; j++)
+        stj_axpy(n_params, (double)z[j], subspace->basis + j * n_params, theta);
+}
+
+/* What a training in a subspace needs beside the whole one. */
+struct within {
+    const struct stj_subspace *subspace; /* NULL: train everything */
+    double *point;                       /* theta, then g, in double */
+    double *reduced;                     /* B'g */
+    real *theta;
+};
+
+static void within_free(struct within *w)
+{
+    free(w->point);
+    free(w->reduced);
+    free(w->theta);
+}
+
+static enum stj_status within_init(struct within *w, const struct stj_subspace *subspace, size_t n,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    w->subspace = subspace;
+    if (!subspace)
+        goto out;
+    STJ_TRY(stj_new(&w->point, n, sizeof *w->point, err));
+    STJ_TRY(stj_new(&w->reduced, subspace->k, sizeof *w->reduced, err));
+    STJ_TRY(stj_new(&w->theta, n, sizeof *w->theta, err));
+out:
+    return st;
+}
+
+/* The parameters at the coordinates of the state. */
+static const real *point_of(struct within *w, size_t n, const real *state)
+{
+    if (!w->subspace)
+        return state;
+    stj_subspace_point(w->subspace, n, state, w->point);
+    for (size_t i = 0; i < n; i++)
+        w->theta[i] = (real)w->point[i];
+    return w->theta;
+}
+
+/* g <- the gradient in the coordinates, B'g. */
+static void reduce_gradient(struct within *w, size_t n, real *g)
+{
+    if (!w->subspace)
+        return;
+    for (size_t i = 0; i < n; i++)
+        w->point[i] = g[i];
+    stj_gemv(STJ_BLAS_TRANS, n, w->subspace->k, 1, w->subspace->basis, n, w->point, 0, w->reduced);
+    for (size_t j = 0; j < w->subspace->k; j++)
+        g[j] = (real)w->reduced[j];
+}
+
+enum stj_status stj_train_within(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                                 const struct stj_subspace *subspace, size_t from, size_t to,
+                                 real *state, stj_state_fn sink, void *sink_ctx,
+                                 const struct stj_progress *progress, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_optimizer_ops *optimizer = stj_recipe_optimizer(recipe);
-    const size_t n = problem->layout->n_params;
-    struct stj_update update = {.n = n, .theta = state};
+    const size_t n = problem->layout->n_params, k = subspace ? subspace->k : n;
+    struct stj_update update = {.n = k, .theta = state};
+    struct within within = {.subspace = NULL};
     struct stj_gradient_work *work = NULL;
-    struct stj_blas_guard guard = stj_blas_guard_take(1);
     real *g = NULL;
     double loss;
-    for (size_t k = 0; k < optimizer->n_slots; k++)
-        update.slot[k] = state + (k + 1) * n;
+    for (size_t i = 0; i < optimizer->n_slots; i++)
+        update.slot[i] = state + (i + 1) * k;
     STJ_TRY(stj_gradient_work_create(problem, &work, err));
+    STJ_TRY(within_init(&within, subspace, n, err));
     STJ_TRY(stj_new(&g, n, sizeof *g, err));
     for (size_t t = from; t < to; t++) {
         const struct stj_step at = {t, stj_schedule_eta(recipe->schedule, t, problem->n_steps)};
         STJ_TRY(stj_progress_report(progress, "training", (double)(t - from), (double)(to - from),
                                     err));
-        STJ_TRY(stj_problem_gradient(problem, t, state, &loss, g, work, err));
+        STJ_TRY(stj_problem_gradient(problem, t, point_of(&within, n, state), &loss, g, work, err));
         if (sink)
             STJ_TRY(sink(sink_ctx, t, state, loss, err));
-        stj_clip(n, g, recipe->clip_norm, NULL);
+        reduce_gradient(&within, n, g);
+        stj_clip(k, g, recipe->clip_norm, NULL);
         optimizer->step(recipe->optimizer->config, &at, &update, g);
-        STJ_TRY(check_step(t, loss, n, state, err));
+        STJ_TRY(check_step(t, loss, k, state, err));
     }
     STJ_TRY(
         stj_progress_report(progress, "training", (double)(to - from), (double)(to - from), err));
     if (sink)
         STJ_TRY(sink(sink_ctx, to, state, NAN, err));
 out:
-    stj_blas_guard_give(guard);
+    within_free(&within);
     stj_gradient_work_destroy(work);
     free(g);
+    return st;
+}
+
+enum stj_status stj_train(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                          size_t from, size_t to, real *state, stj_state_fn sink, void *sink_ctx,
+                          const struct stj_progress *progress, struct stj_error *err)
+{
+    struct stj_blas_guard guard = stj_blas_guard_take(1);
+    enum stj_status st =
+        stj_train_within(problem, recipe, NULL, from, to, state, sink, sink_ctx, progress, err);
+    stj_blas_guard_give(guard);
     return st;
 }

@@ -40,4 +40,25 @@ enum stj_status stj_train(const struct stj_problem *problem, const struct stj_re
                           size_t from, size_t to, real *state, stj_state_fn sink, void *sink_ctx,
                           const struct stj_progress *progress, struct stj_error *err);
 
+/* Coordinates of a part of the space of parameters:  theta = origin + B z,  B with orthonormal
+ * columns. */
+struct stj_subspace {
+    size_t k;             /* coordinates */
+    const double *basis;  /* [n_params][k], column-major; borrowed */
+    const double *origin; /* [n_params]; borrowed */
+};
+
+/* Train in the coordinates of a subspace: the gradient is B'g, and it is z that the optimizer updates and
+ * keeps its slots for; state[(1 + n_slots) * k].  subspace NULL: as stj_train.  For callers that hold
+ * the BLAS guard with one thread, and may call this from several threads at once; progress is then
+ * called from those. */
+enum stj_status stj_train_within(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                                 const struct stj_subspace *subspace, size_t from, size_t to,
+                                 real *state, stj_state_fn sink, void *sink_ctx,
+                                 const struct stj_progress *progress, struct stj_error *err);
+
+/* theta[n_params] <- origin + B z. */
+void stj_subspace_point(const struct stj_subspace *subspace, size_t n_params, const real *z,
+                        double *theta);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* study/charts.c: the charts that several studies have in common. */
+/* study/common.c: what several studies have in common. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -47,6 +48,20 @@ enum stj_status stj_study_chart_directions(const struct stj_study_result *r, con
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
         STJ_TRY(add_series(r, item, g, false, chart, err));
     STJ_TRY(add_series(r, item, STJ_BULK, true, chart, err));
+out:
+    return st;
+}
+
+enum stj_status stj_study_evaluate(const struct stj_run *run, const struct stj_dataset *data,
+                                   const double *theta, double *loss, double *accuracy,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_evaluation result = {(double)NAN, (double)NAN};
+    if (data)
+        STJ_TRY(stj_evaluate(run->net, data, theta, &result, err));
+    *loss = result.loss;
+    *accuracy = result.accuracy;
 out:
     return st;
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/h5_quiet.h: HDF5 without the error stack that it prints. */
+#ifndef STJ_BASE_H5_QUIET_H
+#define STJ_BASE_H5_QUIET_H
+
+#include <hdf5.h>
+
+/* HDF5 prints its error stack unless told not to; the process's own setting is put back. */
+struct stj_h5_quiet {
+    H5E_auto2_t function;
+    void *data;
+};
+struct stj_h5_quiet stj_h5_quiet_begin(void);
+void stj_h5_quiet_end(struct stj_h5_quiet quiet);
+
+#endif

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* study/restrict.c: training within a few directions of the space of parameters.
+ *
+ *     theta = theta_0 + B z,      z trained by the run's own recipe: gradient B'g, slots in z
+ *
+ * B holds right singular vectors, for each k in a list:
+ *
+ *     chaotic      the k of the largest singular values
+ *     stable       the k of the smallest
+ *     bulk         the k nearest to 1
+ *     complement   the k farthest from 1: bulk is left out as far as possible
+ *     random       k orthonormal random vectors: the control
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "study/retrain.h"
+#include "study/studies.h"
+
+enum family { CHAOTIC, STABLE, BULK, COMPLEMENT, RANDOM, N_FAMILIES };
+
+static const char *const family_name[N_FAMILIES] = {"chaotic", "stable", "bulk", "complement",
+                                                    "random"};
+static const enum stj_chart_colour family_colour[N_FAMILIES] = {
+    STJ_CHART_VERMILLION, STJ_CHART_BLUE, STJ_CHART_GREEN, STJ_CHART_PURPLE, STJ_CHART_BLACK};
+
+struct restrict_config {
+    struct stj_sizes k;
+};
+
+static const size_t default_k[] = {10, 20, 50, 100, 200, 500, 1000, 2000};
+
+static const struct stj_option options[] = {
+    {.name = "k",
+     .type = STJ_OPTION_SIZES,
+     .offset = offsetof(struct restrict_config, k),
+     .fallback = "",
+     .min = 1,
+     .doc = "dimensions to train within, at most the number of parameters (default: those of "
+            "10,20,50,100,200,500,1000,2000)"},
+    {.name = NULL},
+};
+
+/* The copies: family f with k[j] directions is copy f * n_k + j, without those that are not known. */
+struct plan {
+    const struct stj_directions *d;
+    uint64_t seed;
+    size_t n_k;
+    size_t *k;
+    double *theta_0;
+    size_t *by_distance; /* directions by |sigma - 1|, nearest first; NULL unless all are known */
+    size_t n_copies;
+    size_t *family, *which, *columns; /* [n_copies] */
+};
+
+static void plan_free(struct plan *p)
+{
+    free(p->k);
+    free(p->theta_0);
+    free(p->by_distance);
+    free(p->family);
+    free(p->which);
+    free(p->columns);
+}
+
+/* ---- which directions ---- */
+
+struct distance {
+    double distance;
+    size_t i;
+};
+
+static int nearer(const void *a, const void *b)
+{
+    const struct distance *x = a, *y = b;
+    if (x->distance != y->distance)
+        return x->distance < y->distance ? -1 : 1;
+    return x->i < y->i ? -1 : x->i > y->i;
+}
+
+static enum stj_status sort_by_distance(struct plan *p, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = p->d->n;
+    struct distance *list = NULL;
+    if (stj_directions_n_known(p->d) < n)
+        goto out;
+    STJ_TRY(stj_new(&list, n, sizeof *list, err));
+    STJ_TRY(stj_new(&p->by_distance, n, sizeof *p->by_distance, err));
+    for (size_t i = 0; i < n; i++)
+        list[i] = (struct distance){fabs(p->d->sigma[i] - 1), i};
+    qsort(list, n, sizeof *list, nearer);
+    for (size_t i = 0; i < n; i++)
+        p->by_distance[i] = list[i].i;
+out:
+    free(list);
+    return st;
+}
+
+/* Direction j of the k of a family. */
+static size_t member(const struct plan *p, enum family f, size_t k, size_t j)
+{
+    const size_t n = p->d->n;
+    switch (f) {
+    case CHAOTIC:
+        return j;
+    case STABLE:
+        return n - k + j;
+    case BULK:
+        return p->by_distance[j];
+    default:
+        return p->by_distance[n - k + j];
+    }
+}
+
+static bool is_known(const struct plan *p, enum family f, size_t k)
+{
+    const struct stj_directions *d = p->d;
+    const bool all = stj_directions_n_known(d) == d->n;
+    switch (f) {
+    case CHAOTIC:
+        return all || k <= d->top;
+    case STABLE:
+        return all || k <= d->bottom;
+    case RANDOM:
+        return true;
+    default:
+        return all;
+    }
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static enum stj_status gather(const struct plan *p, enum family f, size_t k, double *basis,
+                              struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t *item = NULL;
+    STJ_TRY(stj_new(&item, k, sizeof *item, err));
+    for (size_t j = 0; j < k; j++)
+        item[j] = member(p, f, k, j);
+    qsort(item, k, sizeof *item, by_number); /* neighbours are read together */
+    STJ_TRY(stj_directions_gather(p->d, STJ_RIGHT, k, item, basis, err));
+out:
+    free(item);
+    return st;
+}
+
+/* basis <- k random directions: the first k of one sequence, made orthonormal. */
+static enum stj_status draw(const struct plan *p, size_t k, double *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_rng *rng = NULL;
+    STJ_TRY(stj_rng_create(p->seed, STJ_STREAM_STUDY, 1, &rng, err));
+    stj_rng_fill_normal(rng, k * p->d->n, basis);
+    STJ_TRY(stj_qr(p->d->n, k, basis, p->d->n, NULL, err));
+out:
+    stj_rng_destroy(rng);
+    return st;
+}
+
+static enum stj_status begin(void *ctx, size_t copy, struct stj_copy *start, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct plan *p = ctx;
+    const enum family f = (enum family)p->family[copy];
+    const size_t k = p->columns[copy];
+    size_t size = 0;
+    memcpy(start->theta, p->theta_0, p->d->n * sizeof *start->theta);
+    STJ_TRY(stj_size_mul(k, p->d->n, &size, err));
+    STJ_TRY(stj_new(&start->basis, size, sizeof *start->basis, err));
+    start->k = k;
+    STJ_TRY(f == RANDOM ? draw(p, k, start->basis, err) : gather(p, f, k, start->basis, err));
+out:
+    return st;
+}
+
+/* ---- the plan ---- */
+
+/* The k asked for, or those of the default list that fit. */
+static enum stj_status list_k(struct plan *p, const struct stj_sizes *given, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t *from = given->n ? given->item : default_k;
+    const size_t n = given->n ? given->n : sizeof default_k / sizeof default_k[0];
+    STJ_TRY(stj_new(&p->k, n, sizeof *p->k, err));
+    for (size_t i = 0; i < n; i++) {
+        STJ_CHECK(err, !given->n || from[i] <= p->d->n, STJ_EINVAL,
+                  "study restrict: k: %zu directions, but there are %zu, as many as parameters",
+                  from[i], p->d->n);
+        if (from[i] <= p->d->n)
+            p->k[p->n_k++] = from[i];
+    }
+    if (p->n_k == 0) /* a tiny network */
+        p->k[p->n_k++] = p->d->n;
+out:
+    return st;
+}
+
+static enum stj_status list_copies(struct plan *p, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_new(&p->family, N_FAMILIES * p->n_k, sizeof *p->family, err));
+    STJ_TRY(stj_new(&p->which, N_FAMILIES * p->n_k, sizeof *p->which, err));
+    STJ_TRY(stj_new(&p->columns, N_FAMILIES * p->n_k, sizeof *p->columns, err));
+    for (enum family f = CHAOTIC; f < N_FAMILIES; f++)
+        for (size_t j = 0; j < p->n_k; j++) {
+            if (!is_known(p, f, p->k[j]))
+                continue;
+            p->family[p->n_copies] = f;
+            p->which[p->n_copies] = j;
+            p->columns[p->n_copies++] = p->k[j];
+        }
+out:
+    return st;
+}
+
+static enum stj_status make_plan(const struct stj_study_context *cx,
+                                 const struct restrict_config *c, struct plan *p,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    p->d = cx->directions;
+    p->seed = cx->seed;
+    STJ_TRY(list_k(p, &c->k, err));
+    STJ_TRY(sort_by_distance(p, err));
+    STJ_TRY(list_copies(p, err));
+    STJ_TRY(stj_new(&p->theta_0, p->d->n, sizeof *p->theta_0, err));
+    STJ_TRY(stj_run_theta(cx->run, 0, p->theta_0, err));
+out:
+    return st;
+}
+
+/* ---- the result ---- */
+
+/* loss, accuracy [N_FAMILIES][n_k] <- of all copies; NaN where directions lack or training left the
+ * finite numbers. */
+static enum stj_status train_all(const struct stj_study_context *cx, struct plan *p, double *loss,
+                                 double *accuracy, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_retraining work = {.problem = cx->run->problem,
+                                        .recipe = &cx->run->recipe,
+                                        .n_copies = p->n_copies,
+                                        .columns = p->columns,
+                                        .memory_bytes = cx->memory_bytes,
+                                        .begin = begin,
+                                        .ctx = p,
+                                        .log = cx->log,
+                                        .progress = cx->progress};
+    struct stj_retrained *done = NULL;
+    double *theta = NULL;
+    bool finite = false;
+    for (size_t i = 0; i < N_FAMILIES * p->n_k; i++)
+        loss[i] = accuracy[i] = (double)NAN;
+    STJ_TRY(stj_new(&theta, p->d->n, sizeof *theta, err));
+    STJ_TRY(stj_retrain(&work, &done, err));
+    for (size_t i = 0; i < p->n_copies; i++) {
+        const size_t at = p->family[i] * p->n_k + p->which[i];
+        STJ_TRY(stj_retrained_theta(done, i, theta, &finite, err));
+        if (finite)
+            STJ_TRY(
+                stj_study_evaluate(cx->run, cx->run->test, theta, &loss[at], &accuracy[at], err));
+    }
+out:
+    stj_retrained_destroy(done);
+    free(theta);
+    return st;
+}
+
+static enum stj_status put(const struct stj_study_context *cx, const struct plan *p,
+                           const double *loss, const double *accuracy, struct stj_study_result *r,
+                           struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double initial_loss = 0, initial_accuracy = 0;
+    STJ_TRY(stj_directions_put(p->d, r, err));
+    STJ_TRY(stj_study_put_counts(r, p->n_k, p->k, err, "k"));
+    for (enum family f = CHAOTIC; f < N_FAMILIES; f++) {
+        STJ_TRY(
+            stj_study_put_reals(r, p->n_k, loss + f * p->n_k, err, "%s.test_loss", family_name[f]));
+        STJ_TRY(stj_study_put_reals(r, p->n_k, accuracy + f * p->n_k, err, "%s.test_accuracy",
+                                    family_name[f]));
+    }
+    STJ_TRY(stj_study_evaluate(cx->run, cx->run->test, p->theta_0, &initial_loss, &initial_accuracy,
+                               err));
+    STJ_TRY(stj_study_put_real(r, initial_loss, err, "initial_test_loss"));
+    STJ_TRY(stj_study_put_real(r, initial_accuracy, err, "initial_test_accuracy"));
+    STJ_TRY(stj_study_put_real(r, cx->run->about.test_loss, err, "trained_test_loss"));
+    STJ_TRY(stj_study_put_real(r, cx->run->about.test_accuracy, err, "trained_test_accuracy"));
+out:
+    return st;
+}
+
+static enum stj_status run(const struct stj_study_context *cx, const void *config,
+                           struct stj_study_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct plan p = {.d = NULL};
+    double *loss = NULL, *accuracy = NULL;
+    STJ_CHECK(err, cx->run->test, STJ_EINVAL,
+              "%s has no test set, and study restrict compares test losses: give data.test in the "
+              "config",
+              cx->run->dir);
+    STJ_TRY(make_plan(cx, config, &p, err));
+    STJ_TRY(stj_new(&loss, N_FAMILIES * p.n_k, sizeof *loss, err));
+    STJ_TRY(stj_new(&accuracy, N_FAMILIES * p.n_k, sizeof *accuracy, err));
+    STJ_TRY(train_all(cx, &p, loss, accuracy, err));
+    STJ_TRY(put(cx, &p, loss, accuracy, r, err));
+out:
+    free(loss);
+    free(accuracy);
+    plan_free(&p);
+    return st;
+}
+
+static void print_table(FILE *out, const struct stj_study_result *r, const char *what)
+{
+    size_t n = 0;
+    const double *k = stj_study_vector(r, &n, "k");
+    for (size_t i = 0; i < n; i++) {
+        fprintf(out, "%8.0f", k[i]);
+        for (enum family f = CHAOTIC; f < N_FAMILIES; f++) {
+            const double x = stj_study_vector(r, &n, "%s.%s", family_name[f], what)[i];
+            if (isnan(x))
+                fprintf(out, " %11s", "-");
+            else
+                fprintf(out, " %11.5f", x);
+        }
+        fputc('\n', out);
+    }
+}
+
+static void print(FILE *out, const struct stj_study_result *r)
+{
+    fprintf(out, "trained within theta_0 + span(B), B of k right singular vectors: test loss\n");
+    fprintf(out, "%8s", "k");
+    for (enum family f = CHAOTIC; f < N_FAMILIES; f++)
+        fprintf(out, " %11s", family_name[f]);
+    fputc('\n', out);
+    print_table(out, r, "test_loss");
+    fprintf(out, "test accuracy\n");
+    print_table(out, r, "test_accuracy");
+    fprintf(out, "before training %.6g and %.4g; trained everywhere %.6g and %.4g\n",
+            stj_study_number(r, "initial_test_loss"), stj_study_number(r, "initial_test_accuracy"),
+            stj_study_number(r, "trained_test_loss"), stj_study_number(r, "trained_test_accuracy"));
+    stj_directions_print(out, r);
+}
+
+static enum stj_status make_figure(const struct stj_study_result *r, const char *what,
+                                   const char *label, struct stj_chart *chart,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t n = 0;
+    const double *k = stj_study_vector(r, &n, "k");
+    stj_chart_title(chart, "Training within k directions");
+    stj_axis_name(&chart->x, "k", "number of directions k");
+    stj_axis_name(&chart->y, what, label);
+    chart->x.log = true;
+    for (enum family f = CHAOTIC; f < N_FAMILIES; f++)
+        /* Up to a k, chaotic and complement are the same directions: both are to be seen. */
+        STJ_TRY(stj_chart_add(
+            chart, f == COMPLEMENT ? STJ_CHART_BROKEN : STJ_CHART_BOTH, family_colour[f], n, k,
+            stj_study_vector(r, &n, "%s.%s", family_name[f], what), err, "%s", family_name[f]));
+    stj_chart_limit(chart, stj_study_number(r, "trained_%s", what));
+out:
+    return st;
+}
+
+static enum stj_status make_loss(const struct stj_study_result *r, struct stj_chart *chart,
+                                 struct stj_error *err)
+{
+    chart->y.log = true;
+    return make_figure(r, "test_loss", "test loss (dashed: trained everywhere)", chart, err);
+}
+
+static enum stj_status make_accuracy(const struct stj_study_result *r, struct stj_chart *chart,
+                                     struct stj_error *err)
+{
+    return make_figure(r, "test_accuracy", "test accuracy (dashed: trained everywhere)", chart,
+                       err);
+}
+
+static const struct stj_study_figure figures[] = {
+    {"restrict", "test loss of training within k directions", make_loss},
+    {"restrict-accuracy", "test accuracy of training within k directions", make_accuracy},
+    {.doc = NULL},
+};
+
+const struct stj_study_ops stj_study_restrict = {
+    .info = {.name = "restrict",
+             .doc = "train within few directions, singular or random",
+             .options = options,
+             .config_size = sizeof(struct restrict_config)},
+    .description =
+        "Train within theta_0 + span(B) for B of k right singular vectors: the k most chaotic, the "
+        "k "
+        "most stable, the k of the bulk nearest to 1, the k farthest from 1 (its complement), and "
+        "k "
+        "random directions as the control.  The optimizer runs in the coordinates of B.  Bulk and "
+        "complement need all directions, of dense.h5; what lacks has no values.",
+    .example = "  spectraj study restrict digits-run\n"
+               "  spectraj study restrict digits-run --k 10,100,1000 --json\n",
+    .known_directions = true,
+    .keeps_log = true,
+    .run = run,
+    .print = print,
+    .figures = figures,
+};
