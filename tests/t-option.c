@@ -538,6 +538,7 @@ struct pairs {
     char *file;
     struct stj_sizes k;
     struct stj_reals step;
+    struct stj_names names;
 };
 static const struct stj_option pairs_options[] = {
     {.name = "index",
@@ -559,8 +560,46 @@ static const struct stj_option pairs_options[] = {
      .offset = offsetof(struct pairs, step),
      .fallback = "[1, 2.5]",
      .above_min = true},
+    {.name = "names",
+     .type = STJ_OPTION_NAMES,
+     .offset = offsetof(struct pairs, names),
+     .fallback = ""},
     {.name = NULL},
 };
+
+START_TEST(names_are_a_mapping_of_the_users_own)
+{
+    static const char text[] = "names: {kernel: weight, a.b: \"no\", \"x: y\": 7}\n";
+    struct stj_error err = STJ_ERROR_INIT;
+    for (int again = 0; again < 2; again++) {
+        struct stj_yaml_node *root = NULL;
+        struct pairs config = {0};
+        char *printed = NULL;
+        size_t size = 0;
+        EXPECT_OK(stj_yaml_parse(text, strlen(text), "t.yaml", &root, &err), err);
+        EXPECT_OK(stj_options_parse(pairs_options, root, &config, &err), err);
+        stj_yaml_destroy(root);
+        if (again) { /* what is written reads back as the same */
+            FILE *file = open_memstream(&printed, &size);
+            stj_options_write(file, 0, pairs_options, &config);
+            fclose(file);
+            stj_options_free(pairs_options, &config);
+            EXPECT_OK(stj_yaml_parse(printed, size, "t.yaml", &root, &err), err);
+            EXPECT_OK(stj_options_parse(pairs_options, root, &config, &err), err);
+            stj_yaml_destroy(root);
+            free(printed);
+        }
+        ck_assert_uint_eq(config.names.n, 3);
+        ck_assert_str_eq(config.names.item[0].key, "kernel");
+        ck_assert_str_eq(config.names.item[0].value, "weight");
+        ck_assert_str_eq(config.names.item[1].value, "no");
+        ck_assert_str_eq(config.names.item[2].key, "x: y");
+        ck_assert_str_eq(config.names.item[2].value, "7");
+        stj_options_free(pairs_options, &config);
+        ck_assert_uint_eq(config.names.n, 0);
+    }
+}
+END_TEST
 
 static void expect_pair_fails(const char *name, const char *text, const char *part)
 {
@@ -658,6 +697,7 @@ int main(void)
     tcase_add_test(tc, reals_read_back_bit_for_bit);
     tcase_add_test(tc, numbers_do_not_depend_on_the_locale);
     tcase_add_test(tc, options_are_parsed_from_pairs);
+    tcase_add_test(tc, names_are_a_mapping_of_the_users_own);
     tcase_add_test(tc, the_nearest_name_is_suggested);
     tcase_add_test(tc, plugins_are_found_by_name);
     suite_add_tcase(suite, tc);

@@ -36,6 +36,16 @@ static void free_plugins(struct stj_plugins *plugins)
     *plugins = (struct stj_plugins){0};
 }
 
+static void free_names(struct stj_names *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        free(names->item[i].key);
+        free(names->item[i].value);
+    }
+    free(names->item);
+    *names = (struct stj_names){0};
+}
+
 static void free_field(const struct stj_option *option, void *field)
 {
     switch (option->type) {
@@ -66,6 +76,9 @@ static void free_field(const struct stj_option *option, void *field)
     case STJ_OPTION_REALS:
         free(((struct stj_reals *)field)->item);
         *(struct stj_reals *)field = (struct stj_reals){0};
+        break;
+    case STJ_OPTION_NAMES:
+        free_names(field);
         break;
     case STJ_OPTION_PLUGIN:
         stj_plugin_free(field);

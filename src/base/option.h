@@ -25,6 +25,7 @@ enum stj_option_type {
     STJ_OPTION_PATH,    /* char *, owned; made absolute relative to the config file's folder */
     STJ_OPTION_CHOICE,  /* int: index into `choices` */
     STJ_OPTION_SIZES,   /* struct stj_sizes: a list of non-negative integers; a bare number too */
+    STJ_OPTION_NAMES,   /* struct stj_names: a mapping of texts to texts, keys of the user's own */
     STJ_OPTION_REALS,   /* struct stj_reals: a list of finite numbers; a bare number too */
     STJ_OPTION_PLUGIN,  /* struct stj_plugin: {type: NAME, ...} of a `kind`; a bare NAME too */
     STJ_OPTION_PLUGINS, /* struct stj_plugins: a list of them */
@@ -39,6 +40,13 @@ struct stj_sizes {
 struct stj_reals {
     size_t n;
     double *item;
+};
+
+struct stj_names {
+    size_t n;
+    struct stj_name {
+        char *key, *value; /* owned */
+    } * item;
 };
 
 /* The head of every plug-in's table of operations: its first member, named `info`. */

@@ -126,6 +126,8 @@ static const char *type_phrase(const struct stj_option *option)
         return limited ? "a list of integers, each" : "a list of non-negative integers";
     case STJ_OPTION_REALS:
         return limited ? "a list of numbers, each" : "a list of numbers";
+    case STJ_OPTION_NAMES:
+        return "a mapping of names to names";
     case STJ_OPTION_GROUP:
         return "a mapping";
     default:
@@ -327,6 +329,29 @@ out:
     return st;
 }
 
+static enum stj_status parse_names(const struct stj_place *place, const struct stj_option *option,
+                                   const struct stj_yaml_node *node, struct stj_names *value,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (node->type != STJ_YAML_MAPPING)
+        return fail_type(place, option, node, err);
+    STJ_TRY(stj_new(&value->item, node->n, sizeof *value->item, err));
+    value->n = node->n;
+    for (size_t i = 0; i < node->n; i++) {
+        const struct stj_place at = {.up = place, .key = node->key[i].text};
+        const struct stj_yaml_node *name = &node->item[i];
+        char got[STJ_GOT_MAX];
+        stj_option_got(name, got);
+        STJ_CHECK_PLACE(&at, name, err, name->type == STJ_YAML_SCALAR && !is_null(name),
+                        "expected a name, got %s", got);
+        STJ_TRY(stj_strdup(&value->item[i].key, node->key[i].text, err));
+        STJ_TRY(stj_strdup(&value->item[i].value, name->text, err));
+    }
+out:
+    return st;
+}
+
 enum stj_status stj_option_parse_value(const struct stj_place *place,
                                        const struct stj_option *option,
                                        const struct stj_yaml_node *node, void *field,
@@ -351,6 +376,8 @@ enum stj_status stj_option_parse_value(const struct stj_place *place,
         return parse_sizes(place, option, node, field, err);
     case STJ_OPTION_REALS:
         return parse_reals(place, option, node, field, err);
+    case STJ_OPTION_NAMES:
+        return parse_names(place, option, node, field, err);
     case STJ_OPTION_PLUGIN:
     case STJ_OPTION_PLUGINS:
     case STJ_OPTION_GROUP:

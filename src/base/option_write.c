@@ -105,6 +105,8 @@ static bool is_zero(const struct stj_option *option, const void *field)
         return ((const struct stj_sizes *)field)->n == 0;
     case STJ_OPTION_REALS:
         return ((const struct stj_reals *)field)->n == 0;
+    case STJ_OPTION_NAMES:
+        return ((const struct stj_names *)field)->n == 0;
     case STJ_OPTION_PLUGIN:
         return !((const struct stj_plugin *)field)->info;
     case STJ_OPTION_PLUGINS:
@@ -155,6 +157,18 @@ static void write_reals(FILE *file, const struct stj_reals *reals)
         write_real(file, reals->item[i]);
     }
     fputc(']', file);
+}
+
+static void write_names(FILE *file, const struct stj_names *names)
+{
+    fputc('{', file);
+    for (size_t i = 0; i < names->n; i++) {
+        fputs(i ? ", " : "", file);
+        write_text(file, names->item[i].key);
+        fputs(": ", file);
+        write_text(file, names->item[i].value);
+    }
+    fputc('}', file);
 }
 
 /* "type: NAME" here and the other keys below it, all indented by `indent`. */
@@ -214,6 +228,8 @@ static void write_single(FILE *file, const struct stj_option *option, const void
         write_sizes(file, field);
     else if (option->type == STJ_OPTION_REALS)
         write_reals(file, field);
+    else if (option->type == STJ_OPTION_NAMES)
+        write_names(file, field);
     else
         write_text(file, *(char *const *)field);
     fputc('\n', file);
