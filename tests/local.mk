@@ -23,6 +23,7 @@ check_PROGRAMS += %reldir%/t-dataset
 check_PROGRAMS += %reldir%/t-file
 check_PROGRAMS += %reldir%/t-h5
 check_PROGRAMS += %reldir%/t-images
+check_PROGRAMS += %reldir%/t-import
 check_PROGRAMS += %reldir%/t-initializers
 check_PROGRAMS += %reldir%/t-layers
 check_PROGRAMS += %reldir%/t-journal

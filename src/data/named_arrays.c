@@ -187,8 +187,8 @@ static bool is_file(const char *path)
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-enum stj_status stj_arrays_open_one(const char *text, struct stj_arrays **arrays, size_t *i,
-                                    struct stj_error *err)
+enum stj_status stj_arrays_open_file(const char *text, struct stj_arrays **arrays, size_t *i,
+                                     bool *is_named, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char *path = NULL;
@@ -206,9 +206,28 @@ enum stj_status stj_arrays_open_one(const char *text, struct stj_arrays **arrays
     if (!name)
         memcpy(path, text, strlen(text) + 1);
     STJ_TRY(stj_arrays_open(path, arrays, err));
-    STJ_TRY(stj_arrays_find(*arrays, name, i, err));
+    *i = 0;
+    *is_named = name != NULL;
+    if (name)
+        STJ_TRY(stj_arrays_find(*arrays, name, i, err));
 out:
     free(path);
+    if (st != STJ_OK) {
+        stj_arrays_close(*arrays);
+        *arrays = NULL;
+    }
+    return st;
+}
+
+enum stj_status stj_arrays_open_one(const char *text, struct stj_arrays **arrays, size_t *i,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    bool is_named = false;
+    STJ_TRY(stj_arrays_open_file(text, arrays, i, &is_named, err));
+    if (!is_named)
+        STJ_TRY(find_only(*arrays, i, err));
+out:
     if (st != STJ_OK) {
         stj_arrays_close(*arrays);
         *arrays = NULL;

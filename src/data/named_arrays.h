@@ -9,6 +9,8 @@
 #ifndef STJ_DATA_NAMED_ARRAYS_H
 #define STJ_DATA_NAMED_ARRAYS_H
 
+#include <stdbool.h>
+
 #include "data/matrix.h"
 
 struct stj_array {
@@ -48,8 +50,12 @@ enum stj_status stj_arrays_read_rows(struct stj_arrays *arrays, size_t i, size_t
 enum stj_status stj_arrays_read(struct stj_arrays *arrays, size_t i, struct stj_matrix *matrix,
                                 struct stj_error *err);
 
-/* *arrays, *i <- the array that the text FILE or FILE:NAME means; a file whose whole name is the
- * text comes first. */
+/* *arrays <- the file that the text FILE or FILE:NAME means, *is_named tells which, and then
+ * *i <- the array of that name.  A file whose whole name is the text comes first. */
+enum stj_status stj_arrays_open_file(const char *text, struct stj_arrays **arrays, size_t *i,
+                                     bool *is_named, struct stj_error *err);
+
+/* The same with *i <- the only array where the text is a FILE. */
 enum stj_status stj_arrays_open_one(const char *text, struct stj_arrays **arrays, size_t *i,
                                     struct stj_error *err);
 

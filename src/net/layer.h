@@ -47,12 +47,21 @@ size_t stj_shape_positions(const struct stj_shape *shape); /* product of all but
 /* "28x28x6" into text (at least 96 bytes); returns text. */
 const char *stj_shape_text(const struct stj_shape *shape, char *text);
 
+/* What the rows and columns of a tensor stand for; other programs lay them out in their own ways. */
+enum stj_tensor_role {
+    STJ_TENSOR_TABLE,  /* [rows][cols], or [cols] of one row: a number for each channel */
+    STJ_TENSOR_DENSE,  /* a matrix [in][out] */
+    STJ_TENSOR_KERNEL, /* of a convolution: [height][width][in][out] */
+};
+
 /* One parameter tensor of a layer. */
 struct stj_tensor {
     const char *name; /* "kernel", "bias" */
     size_t rows, cols;
     size_t offset; /* within the layer's parameters */
     size_t fan_in, fan_out;
+    enum stj_tensor_role role;
+    size_t height, width;          /* KERNEL */
     const struct stj_plugin *init; /* initialiser; borrowed from the layer's config */
 };
 

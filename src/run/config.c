@@ -34,12 +34,41 @@ static const struct stj_option data_options[] = {
     {.name = NULL},
 };
 
+static const char *const conv_layouts[] = {"HWIO", "OIHW", NULL};
+static const char *const dense_layouts[] = {"in_out", "out_in", NULL};
+static const char *const flatten_layouts[] = {"HWC", "CHW", NULL};
+
 static const struct stj_option init_options[] = {
     {.name = "file",
      .type = STJ_OPTION_PATH,
      AT(stj_init_config, file),
      .fallback = "",
-     .doc = "file with the initial parameters, in the network's order; excludes `seed`"},
+     .doc = "file with the initial parameters, one vector in the network's order or an array for "
+            "each tensor; excludes `seed`"},
+    {.name = "names",
+     .type = STJ_OPTION_NAMES,
+     AT(stj_init_config, names),
+     .fallback = "",
+     .doc = "what the file calls a tensor (conv2d0.kernel: c1.weight), all tensors of a name "
+            "(kernel: weight), or a layer (conv2d0: c1)"},
+    {.name = "conv_kernel",
+     .type = STJ_OPTION_CHOICE,
+     AT(stj_init_config, layout.conv),
+     .fallback = "HWIO",
+     .choices = conv_layouts,
+     .doc = "axes of convolution kernels in the file: PyTorch has OIHW"},
+    {.name = "dense_kernel",
+     .type = STJ_OPTION_CHOICE,
+     AT(stj_init_config, layout.dense),
+     .fallback = "in_out",
+     .choices = dense_layouts,
+     .doc = "axes of dense kernels in the file: PyTorch has out_in"},
+    {.name = "flatten",
+     .type = STJ_OPTION_CHOICE,
+     AT(stj_init_config, layout.flatten),
+     .fallback = "HWC",
+     .choices = flatten_layouts,
+     .doc = "order of a flattened image where the file was trained: PyTorch has CHW"},
     {.name = "seed",
      .type = STJ_OPTION_SEED,
      AT(stj_init_config, seed),
@@ -239,6 +268,11 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     STJ_CHECK_PLACE(&init, node_of(root, "init", ""), err,
                     config->init.file || config->init.has_seed,
                     "missing key: expected file or seed");
+    const struct stj_parameter_layout *layout = &config->init.layout;
+    STJ_CHECK_PLACE(&init, node_of(root, "init", "names"), err,
+                    config->init.file || (config->init.names.n == 0 && layout->conv == 0 &&
+                                          layout->dense == 0 && layout->flatten == 0),
+                    "names, conv_kernel, dense_kernel and flatten are for a file");
     STJ_CHECK_PLACE(&training, node_of(root, "training", "steps"), err,
                     !(t->has_epochs && t->has_steps),
                     "epochs and steps exclude each other; leave one of them out");

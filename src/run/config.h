@@ -9,7 +9,7 @@
 
 #include "base/option.h"
 #include "data/dataset.h"
-#include "net/network.h"
+#include "net/parameter_map.h"
 
 struct stj_data_config {
     struct stj_dataset_config train, test;
@@ -18,7 +18,9 @@ struct stj_data_config {
 
 /* Exactly one of file and seed. */
 struct stj_init_config {
-    char *file; /* theta_0; NULL: drawn from the layers' initialisers with `seed` */
+    char *file;             /* theta_0; NULL: drawn from the layers' initialisers with `seed` */
+    struct stj_names names; /* of tensors in `file`, where they are not ours */
+    struct stj_parameter_layout layout; /* of the tensors in `file` */
     uint64_t seed;
     bool has_seed;
 };

@@ -3,6 +3,7 @@ libspectraj_core_la_SOURCES += %reldir%/config.c
 libspectraj_core_la_SOURCES += %reldir%/config.h
 libspectraj_core_la_SOURCES += %reldir%/folder.c
 libspectraj_core_la_SOURCES += %reldir%/identity.c
+libspectraj_core_la_SOURCES += %reldir%/initial.c
 libspectraj_core_la_SOURCES += %reldir%/prepare.c
 libspectraj_core_la_SOURCES += %reldir%/run.c
 libspectraj_core_la_SOURCES += %reldir%/run_internal.h

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/matrix.h"
 #include "run/run_internal.h"
 
 static enum stj_status read_data(const char *name, const struct stj_dataset_config *config,
@@ -103,31 +102,4 @@ out:
     }
     *run = made;
     return st;
-}
-
-static enum stj_status read_initial(const struct stj_run *run, double *theta, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const char *path = run->config.init.file;
-    size_t n = stj_network_n_params(run->net);
-    struct stj_matrix matrix = {0};
-    st = stj_matrix_read(path, &matrix, err);
-    if (st != STJ_OK) {
-        stj_error_prefix(err, "init.file");
-        goto out;
-    }
-    STJ_CHECK(err, matrix.rows * matrix.cols == n, STJ_EMISMATCH,
-              "init.file: %s: theta0 has %zu numbers, the network has %zu parameters", path,
-              matrix.rows * matrix.cols, n);
-    memcpy(theta, matrix.data, n * sizeof *theta);
-out:
-    stj_matrix_free(&matrix);
-    return st;
-}
-
-enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct stj_error *err)
-{
-    if (run->config.init.file)
-        return read_initial(run, theta, err);
-    return stj_network_initialize(run->net, run->config.init.seed, theta, err);
 }

@@ -31,6 +31,11 @@ struct stj_run {
 enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
                                 struct stj_run **run, struct stj_error *err);
 
+/* name <- what init.file calls a tensor. */
+enum { STJ_FILE_NAME_MAX = 256 };
+void stj_run_file_name(const struct stj_run *run, const struct stj_parameter *p,
+                       char name[STJ_FILE_NAME_MAX]);
+
 /* theta[n_params] <- the initial parameters that the config asks for. */
 enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct stj_error *err);
 

@@ -119,8 +119,11 @@ static enum stj_status conv2d_setup(struct stj_layer *layer, const struct stj_sh
     if (config->bias)
         stj_layer_add_tensor(layer, "bias", 1, config->filters, fan_in, fan_out,
                              &config->bias_init);
-    stj_layer_add_tensor(layer, "kernel", fan_in, config->filters, fan_in, fan_out,
-                         &config->kernel_init);
+    struct stj_tensor *kernel = stj_layer_add_tensor(layer, "kernel", fan_in, config->filters,
+                                                     fan_in, fan_out, &config->kernel_init);
+    kernel->role = STJ_TENSOR_KERNEL;
+    kernel->height = w.height;
+    kernel->width = w.width;
 out:
     return st;
 }

@@ -73,7 +73,8 @@ void stj_dense_add(struct stj_layer *layer, size_t n_out, const struct stj_plugi
     layer->out.dim[layer->out.n_dims - 1] = n_out;
     if (bias_init)
         stj_layer_add_tensor(layer, "bias", 1, n_out, n_in, n_out, bias_init);
-    stj_layer_add_tensor(layer, "kernel", n_in, n_out, n_in, n_out, kernel_init);
+    stj_layer_add_tensor(layer, "kernel", n_in, n_out, n_in, n_out, kernel_init)->role =
+        STJ_TENSOR_DENSE;
 }
 
 static enum stj_status dense_setup(struct stj_layer *layer, const struct stj_shape *in2,

@@ -27,10 +27,12 @@ static const struct stj_plugin_info *const layer_list[] = {
 
 const struct stj_kind stj_layers = {.what = "layer", .list = layer_list};
 
-void stj_layer_add_tensor(struct stj_layer *layer, const char *name, size_t rows, size_t cols,
-                          size_t fan_in, size_t fan_out, const struct stj_plugin *init)
+struct stj_tensor *stj_layer_add_tensor(struct stj_layer *layer, const char *name, size_t rows,
+                                        size_t cols, size_t fan_in, size_t fan_out,
+                                        const struct stj_plugin *init)
 {
-    layer->tensor[layer->n_tensors++] = (struct stj_tensor){
+    struct stj_tensor *tensor = &layer->tensor[layer->n_tensors++];
+    *tensor = (struct stj_tensor){
         .name = name,
         .rows = rows,
         .cols = cols,
@@ -40,4 +42,5 @@ void stj_layer_add_tensor(struct stj_layer *layer, const char *name, size_t rows
         .init = init,
     };
     layer->n_params += rows * cols;
+    return tensor;
 }

@@ -27,8 +27,9 @@ extern const struct stj_layer_ops stj_layer_attention;
 extern const struct stj_layer_ops stj_layer_residual;
 extern const struct stj_layer_ops stj_layer_dropout;
 
-/* Append a parameter tensor; called by setup. */
-void stj_layer_add_tensor(struct stj_layer *layer, const char *name, size_t rows, size_t cols,
-                          size_t fan_in, size_t fan_out, const struct stj_plugin *init);
+/* Append a parameter tensor, a table; called by setup, which may then say another role. */
+struct stj_tensor *stj_layer_add_tensor(struct stj_layer *layer, const char *name, size_t rows,
+                                        size_t cols, size_t fan_in, size_t fan_out,
+                                        const struct stj_plugin *init);
 
 #endif

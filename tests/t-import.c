@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/t-import.c: initial parameters from other programs: names, layouts, and the same logits.
+ *
+ * The oracle is a LeNet written here in PyTorch's conventions: images [channels][height][width],
+ * kernels [out][in][height][width], dense kernels [out][in], images flattened channels first.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "expect.h"
+#include "run/run_internal.h"
+#include "temp_files.h"
+#include "write_arrays.h"
+
+enum { SAMPLES = 3, SIDE = 28, CLASSES = 10, N_TENSORS = 10, N_PARAMS = 61706 };
+
+/* LeNet-5's parameters as PyTorch's state_dict has them. */
+static const struct tensor {
+    const char *name;
+    size_t n_dims, shape[4];
+} tensors[N_TENSORS] = {
+    {"conv1.weight", 4, {6, 1, 5, 5}},  {"conv1.bias", 1, {6}},
+    {"conv2.weight", 4, {16, 6, 5, 5}}, {"conv2.bias", 1, {16}},
+    {"fc1.weight", 2, {120, 400}},      {"fc1.bias", 1, {120}},
+    {"fc2.weight", 2, {84, 120}},       {"fc2.bias", 1, {84}},
+    {"fc3.weight", 2, {10, 84}},        {"fc3.bias", 1, {10}},
+};
+
+static double parameter[N_PARAMS]; /* of all tensors, one after another */
+static struct named_array state[N_TENSORS];
+static double image[SAMPLES][SIDE * SIDE];
+
+static void draw(void)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_rng *rng = NULL;
+    size_t at = 0;
+    EXPECT_OK(stj_rng_create(41, STJ_STREAM_INIT, 0, &rng, &err), err);
+    for (size_t t = 0; t < N_TENSORS; t++) {
+        size_t n = 1;
+        for (size_t d = 0; d < tensors[t].n_dims; d++)
+            n *= tensors[t].shape[d];
+        state[t] = (struct named_array){
+            .name = tensors[t].name, .n_dims = tensors[t].n_dims, .value = parameter + at};
+        memcpy(state[t].shape, tensors[t].shape, sizeof state[t].shape);
+        for (size_t i = 0; i < n; i++)
+            parameter[at++] = 0.2 * stj_rng_normal(rng);
+    }
+    ck_assert_uint_eq(at, N_PARAMS);
+    for (size_t s = 0; s < SAMPLES; s++)
+        stj_rng_fill_normal(rng, SIDE * SIDE, image[s]);
+    stj_rng_destroy(rng);
+}
+
+/* ---- the oracle ---- */
+
+/* y [out][rows][rows] <- relu of the convolution of x [in][side][side] with zeros of width pad. */
+static void convolve(size_t in, size_t side, size_t pad, const double *x, size_t out,
+                     const double *weight, const double *bias, double *y)
+{
+    const size_t rows = side + 2 * pad - 4;
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < rows; j++) {
+                double sum = bias[o];
+                for (size_t c = 0; c < in; c++)
+                    for (size_t a = 0; a < 5; a++)
+                        for (size_t b = 0; b < 5; b++) {
+                            const size_t r = i + a;
+                            const size_t s = j + b;
+                            if (r >= pad && s >= pad && r - pad < side && s - pad < side)
+                                sum += weight[((o * in + c) * 5 + a) * 5 + b] *
+                                       x[(c * side + r - pad) * side + s - pad];
+                        }
+                y[(o * rows + i) * rows + j] = sum > 0 ? sum : 0;
+            }
+}
+
+static void pool(size_t channels, size_t side, const double *x, double *y)
+{
+    const size_t half = side / 2;
+    for (size_t c = 0; c < channels; c++)
+        for (size_t i = 0; i < half; i++)
+            for (size_t j = 0; j < half; j++) {
+                const double *p = x + (c * side + 2 * i) * side + 2 * j;
+                y[(c * half + i) * half + j] = (p[0] + p[1] + p[side] + p[side + 1]) / 4;
+            }
+}
+
+static void linear(size_t in, const double *x, size_t out, const double *weight, const double *bias,
+                   bool relu, double *y)
+{
+    for (size_t o = 0; o < out; o++) {
+        double sum = bias[o];
+        for (size_t i = 0; i < in; i++)
+            sum += weight[o * in + i] * x[i];
+        y[o] = relu && sum < 0 ? 0 : sum;
+    }
+}
+
+static void torch_logits(const double *x, double *z)
+{
+    static double a[6 * SIDE * SIDE];
+    static double b[6 * SIDE * SIDE];
+    convolve(1, 28, 2, x, 6, state[0].value, state[1].value, a);
+    pool(6, 28, a, b);
+    convolve(6, 14, 0, b, 16, state[2].value, state[3].value, a);
+    pool(16, 10, a, b);
+    linear(400, b, 120, state[4].value, state[5].value, true, a);
+    linear(120, a, 84, state[6].value, state[7].value, true, b);
+    linear(84, b, 10, state[8].value, state[9].value, false, z);
+}
+
+/* ---- runs ---- */
+
+static const char lenet[] =
+    "network:\n"
+    "  input: [28, 28, 1]\n"
+    "  layers:\n"
+    "    - {type: conv2d, name: conv1, filters: 6, kernel: 5, padding: same}\n"
+    "    - relu\n"
+    "    - {type: average_pool, window: 2}\n"
+    "    - {type: conv2d, name: conv2, filters: 16, kernel: 5}\n"
+    "    - relu\n"
+    "    - {type: average_pool, window: 2}\n"
+    "    - flatten\n"
+    "    - {type: dense, name: fc1, units: 120}\n"
+    "    - relu\n"
+    "    - {type: dense, name: fc2, units: 84}\n"
+    "    - relu\n"
+    "    - {type: dense, units: 10}\n"
+    "  loss: softmax_cross_entropy\n";
+static const char torch_init[] = "names: {kernel: weight, dense11: fc3}, conv_kernel: OIHW, "
+                                 "dense_kernel: out_in, flatten: CHW";
+
+/* *run <- of a network with this `init`; theta (NULL: not wanted) <- its initial parameters. */
+static enum stj_status make_run(const char *network, const char *init, struct stj_run **run,
+                                double *theta, struct stj_error *err)
+{
+    char text[4096];
+    struct bytes b = {0};
+    const struct named_array data = {"data", 2, {SAMPLES, SIDE * SIDE}, image[0]};
+    bytes_add_npy(&b, &data);
+    temp_write("x.npy", b.item, b.n);
+    bytes_free(&b);
+    temp_write_text("y.csv", "1\n0\n1\n");
+    snprintf(text, sizeof text,
+             "data: {train: {file: x.npy, labels: y.csv}}\n%sinit: {%s}\n"
+             "training: {optimizer: sgd, learning_rate: {schedule: constant, peak: 0.1}, "
+             "batch_size: 3, steps: 1}\n",
+             network, init);
+    *run = NULL;
+    enum stj_status st = stj_run_prepare(temp_write_text("c.yaml", text), false, 0, run, err);
+    if (st == STJ_OK && theta)
+        st = stj_run_initial(*run, theta, err);
+    return st;
+}
+
+/* The network's outputs for the images. */
+static void native_logits(const struct stj_run *run, const double *theta, double *z)
+{
+    real *lin = calloc(stj_network_n_linear(run->net, SAMPLES), sizeof *lin);
+    real *scratch = calloc(stj_network_n_scratch(run->net, SAMPLES, 0) + 1, sizeof *scratch);
+    const size_t row[SAMPLES] = {0, 1, 2};
+    const struct stj_batch b = {.whole = SAMPLES,
+                                .batch = SAMPLES,
+                                .evaluate = true,
+                                .x = run->train->inputs,
+                                .targets = {.row = row, .label = run->train->labels}};
+    stj_network_evaluate(run->net, &b, theta, lin, z, NULL, scratch);
+    free(lin);
+    free(scratch);
+}
+
+/* Sums of at most 401 products in another order: their relative error stays below 401 eps = 1e-13
+ * a layer. */
+static void expect_torch_logits(const struct stj_run *run, const double *theta)
+{
+    double z[SAMPLES * CLASSES];
+    double wanted[CLASSES];
+    native_logits(run, theta, z);
+    for (size_t s = 0; s < SAMPLES; s++) {
+        double scale = 0;
+        torch_logits(image[s], wanted);
+        for (size_t k = 0; k < CLASSES; k++)
+            scale = fmax(scale, fabs(wanted[k]));
+        ck_assert_double_gt(scale, 0.1);
+        for (size_t k = 0; k < CLASSES; k++)
+            ck_assert_msg(fabs(z[s * CLASSES + k] - wanted[k]) <= 1e-12 * scale,
+                          "sample %zu, class %zu: %.17g, not %.17g", s, k, z[s * CLASSES + k],
+                          wanted[k]);
+    }
+}
+
+static void write_state(const char *name)
+{
+    struct bytes b = {0};
+    if (strstr(name, ".h5")) {
+        write_hdf5(temp_path(name), state, N_TENSORS, 0);
+        return;
+    }
+    if (strstr(name, ".npz"))
+        bytes_npz(&b, state, 8, true, NULL);
+    else
+        bytes_safetensors(&b, state, N_TENSORS);
+    temp_write(name, b.item, b.n);
+    bytes_free(&b);
+}
+
+START_TEST(torch_parameters_give_the_same_logits)
+{
+    static const char *const files[] = {"m.safetensors", "m.h5"};
+    struct stj_error err = STJ_ERROR_INIT;
+    static double theta[N_PARAMS];
+    draw();
+    for (size_t f = 0; f < 2; f++) {
+        char init[512];
+        struct stj_run *run = NULL;
+        write_state(files[f]);
+        snprintf(init, sizeof init, "file: %s, %s", files[f], torch_init);
+        EXPECT_OK(make_run(lenet, init, &run, theta, &err), err);
+        ck_assert_uint_eq(stj_network_n_params(run->net), N_PARAMS);
+        expect_torch_logits(run, theta);
+        stj_run_destroy(run);
+    }
+}
+END_TEST
+
+/* The layouts of our own, by name and as one vector: what was taken from a vector comes back bit by
+ * bit from named arrays. */
+START_TEST(our_own_layout_needs_no_keys)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    static double drawn[N_PARAMS];
+    static double theta[N_PARAMS];
+    struct named_array own[N_TENSORS];
+    char name[N_TENSORS][STJ_PARAMETER_NAME_MAX];
+    const struct stj_parameter_layout ours = {0};
+    draw();
+    EXPECT_OK(make_run(lenet, "seed: 5", &run, drawn, &err), err);
+    for (size_t i = 0; i < N_TENSORS; i++) {
+        struct stj_parameter p;
+        EXPECT_OK(stj_network_parameter(run->net, &ours, i, &p, &err), err);
+        snprintf(name[i], sizeof name[i], "%s", p.name);
+        own[i] = (struct named_array){.name = name[i], .n_dims = p.n_dims};
+        memcpy(own[i].shape, p.shape, sizeof p.shape);
+        own[i].value = drawn + p.offset;
+    }
+    stj_run_destroy(run);
+    ck_assert_str_eq(name[1], "conv1.kernel");
+    ck_assert_uint_eq(own[1].shape[0] * 10000 + own[1].shape[3], 50006);
+    write_hdf5(temp_path("own.h5"), own, N_TENSORS, 2);
+    EXPECT_OK(make_run(lenet, "file: own.h5", &run, theta, &err), err);
+    ck_assert_mem_eq(theta, drawn, sizeof drawn);
+    stj_run_destroy(run);
+    const struct named_array vector = {"theta", 1, {N_PARAMS}, drawn};
+    write_hdf5(temp_path("v.h5"), &vector, 1, 0);
+    EXPECT_OK(make_run(lenet, "file: 'v.h5:theta'", &run, theta, &err), err);
+    ck_assert_mem_eq(theta, drawn, sizeof drawn);
+    stj_run_destroy(run);
+}
+END_TEST
+
+/* A normalisation of a flattened image: its vectors are reordered as the kernel behind it is. */
+START_TEST(vectors_of_a_flattened_image_are_reordered)
+{
+    static const char network[] =
+        "network: {input: [28, 28, 1], layers: [{type: conv2d, name: c, filters: 3, kernel: 27}, "
+        "flatten, {type: layer_norm, name: n}, relu, {type: dense, name: d, units: 2}], "
+        "loss: softmax_cross_entropy}\n";
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    const struct stj_parameter_layout torch = {STJ_CONV_OIHW, STJ_DENSE_OUT_IN, STJ_FLATTEN_CHW};
+    struct stj_parameter p;
+    double file[24];
+    double theta[24];
+    draw();
+    EXPECT_OK(make_run(network, "seed: 1", &run, NULL, &err), err);
+    for (size_t i = 0; i < 24; i++)
+        file[i] = (double)i;
+    EXPECT_OK(stj_network_parameter(run->net, &torch, 3, &p, &err), err);
+    ck_assert_str_eq(p.name, "n.scale");
+    ck_assert_uint_eq(p.n_dims, 1);
+    ck_assert_uint_eq(p.shape[0], 12);
+    stj_parameter_arrange(&p, file, theta); /* file [3][2][2], theta [2][2][3] */
+    for (size_t h = 0; h < 2; h++)
+        for (size_t w = 0; w < 2; w++)
+            for (size_t c = 0; c < 3; c++)
+                ck_assert_double_eq(theta[(h * 2 + w) * 3 + c], (double)((c * 2 + h) * 2 + w));
+    EXPECT_OK(stj_network_parameter(run->net, &torch, 4, &p, &err), err);
+    ck_assert_str_eq(p.name, "d.bias");
+    stj_parameter_arrange(&p, file, theta); /* of the outputs: as it is */
+    ck_assert_double_eq(theta[1], 1);
+    EXPECT_OK(stj_network_parameter(run->net, &torch, 5, &p, &err), err);
+    stj_parameter_arrange(&p, file, theta); /* file [2][3][2][2], theta [2][2][3][2] */
+    for (size_t h = 0; h < 2; h++)
+        for (size_t w = 0; w < 2; w++)
+            for (size_t c = 0; c < 3; c++)
+                for (size_t o = 0; o < 2; o++)
+                    ck_assert_double_eq(theta[((h * 2 + w) * 3 + c) * 2 + o],
+                                        (double)(((o * 3 + c) * 2 + h) * 2 + w));
+    stj_run_destroy(run);
+}
+END_TEST
+
+static const struct {
+    const char *init, *message;
+    enum stj_status status;
+} bad[] = {
+    {"file: m.safetensors", "init.file: conv1.kernel of shape [5, 5, 1, 6]: ", STJ_EMISMATCH},
+    {"file: m.safetensors, names: {kernel: weight, dense11: fc3}",
+     "m.safetensors:conv1.weight has the shape [6, 1, 5, 5], expected [5, 5, 1, 6] for "
+     "conv1.kernel",
+     STJ_EMISMATCH},
+    {"file: m.safetensors, names: {kernel: weight}, conv_kernel: OIHW, dense_kernel: out_in, "
+     "flatten: CHW",
+     "dense11.bias of shape [10]: ", STJ_EMISMATCH},
+    {"file: m.safetensors, names: {kernle: weight}",
+     "init.names: 'kernle' is no tensor, layer or kind of tensor of the network (did you mean "
+     "'kernel'?)",
+     STJ_ECONFIG},
+    {"file: m.npz, names: {kernel: weight, dense11: fc3}, conv_kernel: OIHW, dense_kernel: out_in, "
+     "flatten: CHW",
+     "m.npz: has no array 'fc3.bias'", STJ_EMISMATCH},
+    {"file: nan.h5, names: {kernel: weight, dense11: fc3}, conv_kernel: OIHW, dense_kernel: "
+     "out_in, flatten: CHW",
+     "nan.h5:fc1.weight: the value in row 7, column 200 (from 0) is nan", STJ_ENONFINITE},
+    {"file: 'm.safetensors:fc3.bias'", "theta0 has 10 numbers, the network has 61706",
+     STJ_EMISMATCH},
+    {"file: x.npy, flatten: CHW", "are for files of named tensors", STJ_ECONFIG},
+    {"file: 'm.h5:conv1.weihgt'", "(did you mean 'conv1.weight'?)", STJ_EMISMATCH},
+    {"seed: 1, flatten: CHW", "are for a file", STJ_ECONFIG},
+    {"file: m.h5, names: {kernel: [weight]}", "init.names.kernel: expected a name, got a list",
+     STJ_ECONFIG},
+    {"file: m.h5, names: weight", "init.names: expected a mapping of names to names", STJ_ECONFIG},
+    {"file: m.h5, conv_kernel: OHWI", "expected one of HWIO, OIHW, got 'OHWI'", STJ_ECONFIG},
+};
+
+START_TEST(what_does_not_fit_is_explained)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    static double theta[N_PARAMS];
+    draw();
+    write_state("m.safetensors");
+    write_state("m.h5");
+    write_state("m.npz"); /* without the last two */
+    ((double *)(uintptr_t)state[4].value)[7 * 400 + 200] = (double)NAN;
+    write_state("nan.h5");
+    EXPECT_FAIL(make_run(lenet, bad[_i].init, &run, theta, &err), bad[_i].status, bad[_i].message,
+                err);
+    stj_run_destroy(run);
+}
+END_TEST
+
+/* What is added to a flattened image must be one: else no order of channels is right. */
+START_TEST(a_sum_of_two_orders_is_refused)
+{
+    static const char network[] =
+        "network: {input: [28, 28, 1], layers: [{type: conv2d, filters: 3, kernel: 27}, "
+        "flatten, {type: residual, layers: [{type: dense, units: 12}]}, {type: dense, units: 2}], "
+        "loss: softmax_cross_entropy}\n";
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    double theta[4096];
+    draw();
+    write_state("m.h5");
+    EXPECT_FAIL(make_run(network, "file: m.h5, flatten: CHW", &run, theta, &err), STJ_EUNSUPPORTED,
+                "adds a flattened image to something that is none", err);
+    stj_run_destroy(run);
+}
+END_TEST
+
+static TCase *make_case(void)
+{
+    TCase *tc = tcase_create("import");
+    tcase_add_checked_fixture(tc, temp_setup, temp_teardown);
+    tcase_add_test(tc, torch_parameters_give_the_same_logits);
+    tcase_add_test(tc, our_own_layout_needs_no_keys);
+    tcase_add_test(tc, vectors_of_a_flattened_image_are_reordered);
+    tcase_add_loop_test(tc, what_does_not_fit_is_explained, 0, sizeof bad / sizeof bad[0]);
+    tcase_add_test(tc, a_sum_of_two_orders_is_refused);
+    return tc;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("import");
+    suite_add_tcase(suite, make_case());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
