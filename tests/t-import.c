@@ -224,6 +224,11 @@ START_TEST(torch_parameters_give_the_same_logits)
         snprintf(init, sizeof init, "file: %s, %s", files[f], torch_init);
         EXPECT_OK(make_run(lenet, init, &run, theta, &err), err);
         ck_assert_uint_eq(stj_network_n_params(run->net), N_PARAMS);
+        for (size_t i = 0; i < N_TENSORS; i++) { /* what info tells is what the file had */
+            struct stj_run_parameter p;
+            ck_assert(stj_run_get_parameter(run, i, &p));
+            ck_assert_str_eq(p.file_name, state[i ^ 1].name); /* a bias lies before its kernel */
+        }
         expect_torch_logits(run, theta);
         stj_run_destroy(run);
     }

@@ -235,15 +235,26 @@ START_TEST(info_json_without_test_set_and_with_any_path)
 {
     const struct stj_run_layer layer = {"dense0", "dense", "4", 260, 0};
     char name[] = "svd.h5";
-    char *const results[] = {name};
+    char *results[] = {name};
+    const struct stj_run_parameter parameter = {"dense0.bias", "[4]", "d.bias", 4, 0};
+    const struct stj_contents contents = {.info = run_info,
+                                          .n_layers = 1,
+                                          .layer = (struct stj_run_layer *)(uintptr_t)&layer,
+                                          .n_parameters = 1,
+                                          .parameter =
+                                              (struct stj_run_parameter *)(uintptr_t)&parameter,
+                                          .n_results = 1,
+                                          .result = results};
     json_t *made = NULL;
-    EXPECT_OK(stj_json_info(&run_info, &layer, 1, results, 1, &made, &err), err);
+    EXPECT_OK(stj_json_info(&contents, &made, &err), err);
     json_t *o = round_trip(made);
     /* A byte that is not UTF-8 has no place in JSON. */
     ck_assert_str_eq(json_string_value(json_object_get(o, "dir")), "caf?/run");
     ck_assert(json_is_null(json_object_get(o, "test_loss")));
     ck_assert(json_is_null(json_object_get(o, "test_accuracy")));
     ck_assert_int_eq(json_integer_value(json_object_get(item(o, "layers", 0), "n_params")), 260);
+    ck_assert_str_eq(json_string_value(json_object_get(item(o, "parameters", 0), "file_name")),
+                     "d.bias");
     ck_assert_str_eq(json_string_value(item(o, "results", 0)), "svd.h5");
     json_decref(o);
 }

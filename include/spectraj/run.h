@@ -32,6 +32,11 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
                               const struct stj_run_train_settings *settings, struct stj_run **run,
                               struct stj_error *err);
 
+/* *run <- what a config file says, checked with its data, before any training: for what needs no
+ * trajectory (info, layers, parameters, plan). */
+enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
+                                 struct stj_error *err);
+
 /* *run <- a complete run, checked: its config, its data (CRC), its trajectory (checksums). */
 enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err);
 void stj_run_destroy(struct stj_run *run); /* NULL is accepted */
@@ -41,7 +46,8 @@ enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *
                                 struct stj_error *err);
 
 struct stj_run_info {
-    const char *dir;         /* borrowed from the run, as are the other strings */
+    bool trained;    /* false: described alone; then NaN for losses and seconds, and NULL for */
+    const char *dir; /* dir, fingerprint, version and blas; strings are borrowed from the run */
     const char *fingerprint; /* 16 hexadecimal digits of config, data, theta0 and version */
     const char *optimizer;
     const char *loss;
@@ -63,6 +69,16 @@ struct stj_run_layer {
     size_t n_params, offset;
 };
 bool stj_run_get_layer(const struct stj_run *run, size_t i, struct stj_run_layer *layer);
+
+/* Tensor i of the parameters, in their order; false past the last.  Strings are borrowed. */
+struct stj_run_parameter {
+    const char *name;  /* LABEL.TENSOR */
+    const char *shape; /* "[5, 5, 1, 6]" as init.file has it, in the layout that the config says */
+    const char *file_name; /* what init.file calls it, by the config's init.names */
+    size_t n_params, offset;
+};
+bool stj_run_get_parameter(const struct stj_run *run, size_t i,
+                           struct stj_run_parameter *parameter);
 
 /* loss[n_steps]: the batch loss of each step; borrowed. */
 const double *stj_run_loss_curve(const struct stj_run *run);

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SVD_PAIRS_DEFAULT = 20 }; /* of either end */
@@ -129,16 +130,30 @@ int cli_density_exit(const struct stj_density_result *result)
     }
 }
 
-int cli_on_run(struct cli *cli, const void *options, cli_work_fn work)
+typedef enum stj_status (*open_fn)(const char *path, struct stj_run **run, struct stj_error *err);
+
+static int on_opened(struct cli *cli, const void *options, open_fn open, cli_work_fn work)
 {
     struct stj_run *run = NULL;
     int exit_status = CLI_DONE;
-    enum stj_status st = stj_run_open(cli->args.positional[0], &run, &cli->err);
+    enum stj_status st = open(cli->args.positional[0], &run, &cli->err);
     if (st == STJ_OK)
         st = work(cli, run, options, &exit_status);
     cli_progress_end();
     stj_run_destroy(run);
     return st == STJ_OK ? exit_status : cli_failed(st);
+}
+
+int cli_on_run(struct cli *cli, const void *options, cli_work_fn work)
+{
+    return on_opened(cli, options, stj_run_open, work);
+}
+
+int cli_on_run_or_config(struct cli *cli, const void *options, cli_work_fn work)
+{
+    struct stat info;
+    const bool is_file = stat(cli->args.positional[0], &info) == 0 && S_ISREG(info.st_mode);
+    return on_opened(cli, options, is_file ? stj_run_describe : stj_run_open, work);
 }
 
 uint64_t cli_seed(const struct cli *cli)

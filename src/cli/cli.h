@@ -71,6 +71,9 @@ typedef enum stj_status (*cli_work_fn)(struct cli *cli, struct stj_run *run, con
 /* The whole of a command on a run: open the first argument, work, close; returns the exit status. */
 int cli_on_run(struct cli *cli, const void *options, cli_work_fn work);
 
+/* The same where the first argument may also be a config file: the run is then not trained. */
+int cli_on_run_or_config(struct cli *cli, const void *options, cli_work_fn work);
+
 /* --seed, or 0. */
 uint64_t cli_seed(const struct cli *cli);
 

@@ -12,18 +12,19 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
 
 static int info(struct cli *cli, const void *options)
 {
-    return cli_on_run(cli, options, work);
+    return cli_on_run_or_config(cli, options, work);
 }
 
 const struct command command_info = {
     .name = "info",
-    .summary = "say what is in a run",
-    .positional = "RUN",
+    .summary = "say what is in a run, or in a config",
+    .positional = "RUN|CONFIG",
     .min_positional = 1,
     .max_positional = 1,
     .description =
         "Print the network, the training and the stored results of a run, after checking that\n"
-        "its files are whole and belong together.\n",
-    .example = "  spectraj info digits-run\n",
+        "its files are whole and belong together; or, of a config file, what it would train.\n"
+        "The names and shapes of the parameters are those that init.file must have.\n",
+    .example = "  spectraj info digits-run\n  spectraj info lenet.yaml\n",
     .run = info,
 };

@@ -120,7 +120,7 @@ static void put_training(struct builder *b, const struct stj_run_info *info)
     put(b, "test_loss", stj_json_of_real(info->test_loss));
     put(b, "test_accuracy", stj_json_of_real(info->test_accuracy));
     put(b, "seconds", stj_json_of_real(info->seconds));
-    put(b, "fingerprint", stj_json_of_text(info->fingerprint));
+    put(b, "fingerprint", info->fingerprint ? stj_json_of_text(info->fingerprint) : json_null());
 }
 
 enum stj_status stj_json_train(const struct stj_run_info *info, json_t **object,
@@ -161,23 +161,49 @@ static json_t *json_of_names(char *const *names, size_t n)
     return array;
 }
 
-enum stj_status stj_json_info(const struct stj_run_info *info, const struct stj_run_layer *layers,
-                              size_t n_layers, char *const *results, size_t n_results,
-                              json_t **object, struct stj_error *err)
+static json_t *json_of_parameters(const struct stj_run_parameter *p, size_t n)
 {
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++) {
+        struct builder b = begin();
+        put(&b, "name", stj_json_of_text(p[i].name));
+        put(&b, "shape", stj_json_of_text(p[i].shape));
+        put(&b, "file_name", stj_json_of_text(p[i].file_name));
+        put(&b, "n_params", json_of_size(p[i].n_params));
+        put(&b, "offset", json_of_size(p[i].offset));
+        if (json_array_append_new(array, b.object) != 0 || b.failed) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+/* null: a run that was not trained has none. */
+static json_t *json_of_maybe(const char *text)
+{
+    return text ? stj_json_of_text(text) : json_null();
+}
+
+enum stj_status stj_json_info(const struct stj_contents *contents, json_t **object,
+                              struct stj_error *err)
+{
+    const struct stj_run_info *info = &contents->info;
     struct builder b = begin_report();
     put_training(&b, info);
-    put(&b, "dir", stj_json_of_text(info->dir));
+    put(&b, "trained", json_boolean(info->trained));
+    put(&b, "dir", json_of_maybe(info->dir));
     put(&b, "optimizer", stj_json_of_text(info->optimizer));
     put(&b, "loss", stj_json_of_text(info->loss));
     put(&b, "n_slots", json_of_size(info->n_slots));
     put(&b, "batch_size", json_of_size(info->batch_size));
     put(&b, "train_rows", json_of_size(info->train_rows));
     put(&b, "test_rows", json_of_size(info->test_rows));
-    put(&b, "version", stj_json_of_text(info->version));
-    put(&b, "blas", stj_json_of_text(info->blas));
-    put(&b, "layers", json_of_layers(layers, n_layers));
-    put(&b, "results", json_of_names(results, n_results));
+    put(&b, "version", json_of_maybe(info->version));
+    put(&b, "blas", json_of_maybe(info->blas));
+    put(&b, "layers", json_of_layers(contents->layer, contents->n_layers));
+    put(&b, "parameters", json_of_parameters(contents->parameter, contents->n_parameters));
+    put(&b, "results", json_of_names(contents->result, contents->n_results));
     return finish(&b, object, err);
 }
 

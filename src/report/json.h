@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #include <spectraj/report.h>
+
+#include "report/contents.h"
 #include <spectraj/study.h>
 
 enum { STJ_JSON_SCHEMA = 1 };
@@ -36,9 +38,8 @@ enum stj_status stj_json_study(const struct stj_study_result *result, json_t **o
                                struct stj_error *err);
 
 /* layers[n_layers], results[n_results]: file names. */
-enum stj_status stj_json_info(const struct stj_run_info *info, const struct stj_run_layer *layers,
-                              size_t n_layers, char *const *results, size_t n_results,
-                              json_t **object, struct stj_error *err);
+enum stj_status stj_json_info(const struct stj_contents *contents, json_t **object,
+                              struct stj_error *err);
 
 /* svd, density, dense: borrowed objects, or NULL for null. */
 enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *density, json_t *dense,

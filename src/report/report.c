@@ -2,23 +2,14 @@
 /* report/report.c: a result in the format asked for. */
 #include <spectraj/report.h>
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "report/contents.h"
 #include "report/json.h"
 #include "report/text.h"
-
-/* The result files of a run, and its network. */
-struct contents {
-    char **results;
-    size_t n_results;
-    struct stj_run_layer *layers;
-    size_t n_layers;
-};
 
 static enum stj_status check_stream(FILE *out, struct stj_error *err)
 {
@@ -50,81 +41,22 @@ enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
     return check_stream(out, err);
 }
 
-static bool is_result(const char *name)
-{
-    static const char *const starts[] = {"svd", "dense", "density", "trace-", "study-"};
-    size_t length = strlen(name);
-    if (length < 4 || strcmp(name + length - 3, ".h5") != 0)
-        return false;
-    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
-        if (strncmp(name, starts[i], strlen(starts[i])) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static enum stj_status list_results(const char *dir, struct contents *c, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    DIR *folder = opendir(dir);
-    STJ_CHECK(err, folder, STJ_EIO, "%s: %s", dir, strerror(errno));
-    for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
-        if (!is_result(entry->d_name))
-            continue;
-        STJ_TRY(stj_resize(&c->results, c->n_results, c->n_results + 1, sizeof *c->results, err));
-        STJ_TRY(stj_strdup(&c->results[c->n_results], entry->d_name, err));
-        c->n_results++;
-    }
-    if (c->n_results > 1)
-        qsort(c->results, c->n_results, sizeof *c->results, compare_names);
-out:
-    if (folder)
-        closedir(folder);
-    return st;
-}
-
-static enum stj_status list_layers(const struct stj_run *run, size_t n, struct contents *c,
-                                   struct stj_error *err)
-{
-    enum stj_status st = stj_new(&c->layers, n, sizeof *c->layers, err);
-    while (st == STJ_OK && c->n_layers < n &&
-           stj_run_get_layer(run, c->n_layers, &c->layers[c->n_layers]))
-        c->n_layers++;
-    return st;
-}
-
-static void contents_free(struct contents *c)
-{
-    for (size_t i = 0; i < c->n_results; i++)
-        free(c->results[i]);
-    free(c->results);
-    free(c->layers);
-}
-
 enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct stj_run *run,
                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     json_t *object = NULL;
-    struct contents c = {.results = NULL};
-    struct stj_run_info info;
-    stj_run_get_info(run, &info);
-    STJ_TRY(list_layers(run, info.n_layers, &c, err));
-    STJ_TRY(list_results(info.dir, &c, err));
+    struct stj_contents contents;
+    STJ_TRY(stj_contents_of(run, &contents, err));
     if (format == STJ_REPORT_JSON) {
-        st = stj_json_info(&info, c.layers, c.n_layers, c.results, c.n_results, &object, err);
+        st = stj_json_info(&contents, &object, err);
         st = print_and_drop(st, out, &object, err);
     } else {
-        stj_text_info(out, &info, c.layers, c.n_layers, c.results, c.n_results);
+        stj_text_info(out, &contents);
         st = check_stream(out, err);
     }
 out:
-    contents_free(&c);
+    stj_contents_free(&contents);
     return st;
 }
 

@@ -3,6 +3,7 @@
 #include "report/text.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "study/study.h"
 
@@ -37,26 +38,53 @@ void stj_text_train(FILE *out, const struct stj_run_info *info)
     fprintf(out, "run            %s\n", info->dir);
 }
 
-void stj_text_info(FILE *out, const struct stj_run_info *info, const struct stj_run_layer *layers,
-                   size_t n_layers, char *const *results, size_t n_results)
+/* The second name where init.file has another one. */
+static void print_parameters(FILE *out, const struct stj_contents *c)
 {
-    fprintf(out, "run            %s\nfingerprint    %s\n", info->dir, info->fingerprint);
-    fprintf(out, "made by        spectraj %s, %s\n", info->version, info->blas);
-    fprintf(out, "data           %zu rows to train, %zu to test\n", info->train_rows,
-            info->test_rows);
-    fprintf(out, "network        %zu parameters, %s\n", info->n_params, info->loss);
-    for (size_t i = 0; i < n_layers; i++)
-        fprintf(out, "  %-16s %-12s %8zu parameters at %zu\n",
-                layers[i].label ? layers[i].label : layers[i].type, layers[i].shape,
-                layers[i].n_params, layers[i].offset);
+    fprintf(out, "parameters     as init.file has them\n");
+    for (size_t i = 0; i < c->n_parameters; i++) {
+        const struct stj_run_parameter *p = &c->parameter[i];
+        if (strcmp(p->name, p->file_name) == 0)
+            fprintf(out, "  %-24s %s\n", p->name, p->shape);
+        else
+            fprintf(out, "  %-24s %-20s as %s\n", p->name, p->shape, p->file_name);
+    }
+}
+
+static void print_training(FILE *out, const struct stj_contents *c)
+{
+    const struct stj_run_info *info = &c->info;
     fprintf(out, "training       %s, %zu steps of %zu rows", info->optimizer, info->n_steps,
             info->batch_size);
+    if (!info->trained) {
+        fprintf(out, "\n");
+        return;
+    }
     print_seconds(out, ", ", info->seconds, "\n");
     print_losses(out, info);
     fprintf(out, "results       ");
-    for (size_t i = 0; i < n_results; i++)
-        fprintf(out, " %s", results[i]);
-    fprintf(out, "%s\n", n_results == 0 ? " none yet" : "");
+    for (size_t i = 0; i < c->n_results; i++)
+        fprintf(out, " %s", c->result[i]);
+    fprintf(out, "%s\n", c->n_results == 0 ? " none yet" : "");
+}
+
+void stj_text_info(FILE *out, const struct stj_contents *contents)
+{
+    const struct stj_run_info *info = &contents->info;
+    const struct stj_run_layer *layer = contents->layer;
+    if (info->trained) {
+        fprintf(out, "run            %s\nfingerprint    %s\n", info->dir, info->fingerprint);
+        fprintf(out, "made by        spectraj %s, %s\n", info->version, info->blas);
+    }
+    fprintf(out, "data           %zu rows to train, %zu to test\n", info->train_rows,
+            info->test_rows);
+    fprintf(out, "network        %zu parameters, %s\n", info->n_params, info->loss);
+    for (size_t i = 0; i < contents->n_layers; i++)
+        fprintf(out, "  %-16s %-12s %8zu parameters at %zu\n",
+                layer[i].label ? layer[i].label : layer[i].type, layer[i].shape, layer[i].n_params,
+                layer[i].offset);
+    print_parameters(out, contents);
+    print_training(out, contents);
 }
 
 static void print_cost(FILE *out, const struct stj_op_counts *c, double seconds)

@@ -24,8 +24,9 @@ static const char *renamed(const struct stj_names *names, const char *word)
     return word;
 }
 
-void stj_run_file_name(const struct stj_run *run, const struct stj_parameter *p,
-                       char name[STJ_FILE_NAME_MAX])
+/* name <- what init.file calls a tensor. */
+static void file_name(const struct stj_run *run, const struct stj_parameter *p,
+                      char name[STJ_FILE_NAME_MAX])
 {
     const struct stj_names *names = &run->config.init.names;
     const char *whole = renamed(names, p->name);
@@ -42,6 +43,35 @@ static enum stj_status get_tensor(const struct stj_run *run, size_t i, struct st
     enum stj_status st = stj_network_parameter(run->net, &run->config.init.layout, i, p, err);
     if (st != STJ_OK)
         stj_error_prefix(err, "init.flatten");
+    return st;
+}
+
+/* text <- "[3, 4]" */
+static void shape_text(size_t n_dims, const size_t *shape, char *text, size_t size)
+{
+    text[0] = '\0';
+    stj_text_add(text, size, "[");
+    for (size_t d = 0; d < n_dims; d++)
+        stj_text_add(text, size, "%s%zu", d ? ", " : "", shape[d]);
+    stj_text_add(text, size, "]");
+}
+
+enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = stj_network_n_tensors(run->net);
+    STJ_TRY(stj_new(&run->tensor, n, sizeof *run->tensor, err));
+    for (size_t i = 0; i < n; i++) {
+        struct stj_run_tensor *t = &run->tensor[i];
+        struct stj_parameter p;
+        STJ_TRY(get_tensor(run, i, &p, err));
+        memcpy(t->name, p.name, sizeof t->name);
+        file_name(run, &p, t->file_name);
+        shape_text(p.n_dims, p.shape, t->shape, sizeof t->shape);
+        t->offset = p.offset;
+        t->n = p.n;
+    }
+out:
     return st;
 }
 
@@ -79,43 +109,33 @@ static bool has_shape(const struct stj_array *array, const struct stj_parameter 
     return same;
 }
 
-/* text <- "[3, 4]" */
-static void shape_text(size_t n_dims, const size_t *shape, char *text, size_t size)
-{
-    text[0] = '\0';
-    stj_text_add(text, size, "[");
-    for (size_t d = 0; d < n_dims; d++)
-        stj_text_add(text, size, "%s%zu", d ? ", " : "", shape[d]);
-    stj_text_add(text, size, "]");
-}
-
-static enum stj_status read_tensor(struct stj_arrays *arrays, const char *name,
-                                   const struct stj_parameter *p, double *theta,
-                                   struct stj_error *err)
+static enum stj_status read_tensor(const struct stj_run *run, struct stj_arrays *arrays,
+                                   size_t number, double *theta, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const struct stj_run_tensor *tensor = &run->tensor[number];
     struct stj_matrix matrix = {0};
+    struct stj_parameter p;
     char got[STJ_SHAPE_TEXT_MAX * 2];
-    char wanted[STJ_SHAPE_TEXT_MAX];
     size_t i = 0;
-    shape_text(p->n_dims, p->shape, wanted, sizeof wanted);
-    st = stj_arrays_find(arrays, name, &i, err);
+    STJ_TRY(get_tensor(run, number, &p, err));
+    st = stj_arrays_find(arrays, tensor->file_name, &i, err);
     if (st != STJ_OK) {
-        stj_error_prefix(err, "init.file: %s of shape %s", p->name, wanted);
+        stj_error_prefix(err, "init.file: %s of shape %s", p.name, tensor->shape);
         goto out;
     }
     const struct stj_array *array = stj_arrays_get(arrays, i);
     shape_text(array->n_dims, array->shape, got, sizeof got);
-    STJ_CHECK(err, array->problem || has_shape(array, p), STJ_EMISMATCH,
+    STJ_CHECK(err, array->problem || has_shape(array, &p), STJ_EMISMATCH,
               "init.file: %s:%s has the shape %s, expected %s for %s (init.conv_kernel, "
               "dense_kernel and flatten say how the file lays tensors out)",
-              stj_arrays_path(arrays), array->name, got, wanted, p->name);
+              stj_arrays_path(arrays), array->name, got, tensor->shape, p.name);
     st = stj_arrays_read(arrays, i, &matrix, err);
     if (st != STJ_OK) {
         stj_error_prefix(err, "init.file");
         goto out;
     }
-    stj_parameter_arrange(p, matrix.data, theta + p->offset);
+    stj_parameter_arrange(&p, matrix.data, theta + p.offset);
 out:
     stj_matrix_free(&matrix);
     return st;
@@ -125,13 +145,8 @@ static enum stj_status read_tensors(const struct stj_run *run, struct stj_arrays
                                     double *theta, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    for (size_t i = 0; i < stj_network_n_tensors(run->net); i++) {
-        struct stj_parameter p;
-        char name[STJ_FILE_NAME_MAX];
-        STJ_TRY(get_tensor(run, i, &p, err));
-        stj_run_file_name(run, &p, name);
-        STJ_TRY(read_tensor(arrays, name, &p, theta, err));
-    }
+    for (size_t i = 0; i < stj_network_n_tensors(run->net); i++)
+        STJ_TRY(read_tensor(run, arrays, i, theta, err));
 out:
     return st;
 }

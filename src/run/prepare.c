@@ -73,6 +73,7 @@ static enum stj_status make_parts(struct stj_run *run, struct stj_error *err)
     if (run->test)
         STJ_TRY(check_test(run, err));
     STJ_TRY(describe_layers(run, err));
+    STJ_TRY(stj_run_describe_tensors(run, err));
     run->recipe = (struct stj_recipe){.optimizer = &config->training.optimizer,
                                       .schedule = &config->training.schedule,
                                       .clip_norm = config->training.clip_norm};
@@ -102,4 +103,10 @@ out:
     }
     *run = made;
     return st;
+}
+
+enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
+                                 struct stj_error *err)
+{
+    return stj_run_prepare(config_path, false, 0, run, err);
 }

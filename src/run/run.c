@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* run/run.c: opening a run, and what is in it. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ void stj_run_destroy(struct stj_run *run)
     stj_dataset_destroy(run->test);
     stj_run_config_free(&run->config);
     free(run->shape);
+    free(run->tensor);
     free(run->dir);
     free(run);
 }
@@ -142,22 +144,24 @@ out:
 void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
 {
     const struct stj_trajectory_about *about = &run->about;
+    const bool trained = run->trajectory != NULL;
     *info = (struct stj_run_info){
+        .trained = trained,
         .dir = run->dir,
         .fingerprint = about->fingerprint,
         .optimizer = run->config.training.optimizer.info->name,
         .loss = run->config.network.loss.info->name,
         .n_params = stj_network_n_params(run->net),
         .n_steps = run->n_steps,
-        .n_slots = stj_trajectory_n_slots(run->trajectory),
+        .n_slots = stj_recipe_optimizer(&run->recipe)->n_slots,
         .n_layers = stj_network_n_layers(run->net),
         .batch_size = run->config.training.batch_size,
         .train_rows = run->train->n_rows,
         .test_rows = run->test ? run->test->n_rows : 0,
-        .train_loss = about->train_loss,
-        .test_loss = about->test_loss,
-        .test_accuracy = about->test_accuracy,
-        .seconds = about->seconds,
+        .train_loss = trained ? about->train_loss : (double)NAN,
+        .test_loss = trained ? about->test_loss : (double)NAN,
+        .test_accuracy = trained ? about->test_accuracy : (double)NAN,
+        .seconds = trained ? about->seconds : (double)NAN,
         .version = about->version,
         .blas = about->blas,
     };
@@ -174,6 +178,19 @@ bool stj_run_get_layer(const struct stj_run *run, size_t i, struct stj_run_layer
                                     .shape = run->shape[i],
                                     .n_params = l->n_params,
                                     .offset = offset};
+    return true;
+}
+
+bool stj_run_get_parameter(const struct stj_run *run, size_t i, struct stj_run_parameter *parameter)
+{
+    if (i >= stj_network_n_tensors(run->net))
+        return false;
+    const struct stj_run_tensor *t = &run->tensor[i];
+    *parameter = (struct stj_run_parameter){.name = t->name,
+                                            .shape = t->shape,
+                                            .file_name = t->file_name,
+                                            .n_params = t->n,
+                                            .offset = t->offset};
     return true;
 }
 

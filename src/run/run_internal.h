@@ -10,7 +10,13 @@
 #include "train/network_problem.h"
 #include "trajectory/trajectory.h"
 
-enum { STJ_SHAPE_TEXT_MAX = 96 };
+enum { STJ_SHAPE_TEXT_MAX = 96, STJ_FILE_NAME_MAX = 256 };
+
+/* A tensor of the parameters, in words. */
+struct stj_run_tensor {
+    char name[STJ_PARAMETER_NAME_MAX], file_name[STJ_FILE_NAME_MAX], shape[STJ_SHAPE_TEXT_MAX];
+    size_t offset, n;
+};
 
 struct stj_run {
     char *dir;
@@ -22,6 +28,7 @@ struct stj_run {
     struct stj_recipe recipe; /* of the plug-ins in `config` */
     size_t n_steps;
     char (*shape)[STJ_SHAPE_TEXT_MAX]; /* of each layer's output */
+    struct stj_run_tensor *tensor;     /* [stj_network_n_tensors(net)] */
     struct stj_trajectory *trajectory;
     struct stj_trajectory_about about;
 };
@@ -31,10 +38,8 @@ struct stj_run {
 enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
                                 struct stj_run **run, struct stj_error *err);
 
-/* name <- what init.file calls a tensor. */
-enum { STJ_FILE_NAME_MAX = 256 };
-void stj_run_file_name(const struct stj_run *run, const struct stj_parameter *p,
-                       char name[STJ_FILE_NAME_MAX]);
+/* run->tensor <- the tensors of the network, and what init.file is to have of them. */
+enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *err);
 
 /* theta[n_params] <- the initial parameters that the config asks for. */
 enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct stj_error *err);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/contents.h: what `info` tells of a run. */
+#ifndef STJ_REPORT_CONTENTS_H
+#define STJ_REPORT_CONTENTS_H
+
+#include <spectraj/run.h>
+
+struct stj_contents {
+    struct stj_run_info info;
+    size_t n_layers, n_parameters, n_results;
+    struct stj_run_layer *layer; /* owned, as are the other arrays; their texts are the run's */
+    struct stj_run_parameter *parameter;
+    char **result; /* names of the stored result files, sorted; owned */
+};
+
+enum stj_status stj_contents_of(const struct stj_run *run, struct stj_contents *contents,
+                                struct stj_error *err);
+void stj_contents_free(struct stj_contents *contents);
+
+#endif
