@@ -14,6 +14,7 @@
 #include "base/h5.h"
 #include "base/h5_header.h"
 #include "base/manifest.h"
+#include "expect.h"
 #include "scratch.h"
 
 static const struct stj_h5_format format = {
@@ -397,6 +398,55 @@ START_TEST(manifest_text)
 }
 END_TEST
 
+/* Rows come without HDF5 as they come through it, in chunks of many rows and of less than one, after
+ * the file was closed, and a damaged one is named. */
+START_TEST(rows_without_hdf5)
+{
+    static const size_t shapes[][2] = {{1, 1}, {7, 5}, {40000, 9}, {300, 1000}, {3, 300000}};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_h5 *file = NULL;
+    struct stj_h5_rows *rows = NULL;
+    const size_t m = shapes[_i][0];
+    const size_t n = shapes[_i][1];
+    double *x = malloc(m * n * sizeof *x);
+    double *row = malloc(n * sizeof *row);
+    for (size_t i = 0; i < m * n; i++)
+        x[i] = sin((double)i + 1);
+    EXPECT_OK(stj_h5_create(scratch_path("rows.h5"), &format, &file, &err), err);
+    EXPECT_OK(stj_h5_put_text(file, "text", "something in front", &err), err);
+    EXPECT_OK(stj_h5_put_matrix(file, "x", m, n, &err), err);
+    for (size_t i = m; i-- > 0;) /* in any order */
+        EXPECT_OK(stj_h5_put_rows(file, "x", i, 1, x + i * n, n, &err), err);
+    EXPECT_OK(stj_h5_commit(file, &err), err);
+    EXPECT_OK(stj_h5_open(scratch_path("rows.h5"), &format, &file, &err), err);
+    EXPECT_FAIL(stj_h5_rows_open(file, "text", &rows, &err), STJ_EFORMAT, "another type", err);
+    EXPECT_OK(stj_h5_rows_open(file, "x", &rows, &err), err);
+    stj_h5_close(file);
+    stj_h5_rows_ahead(rows, 0, m);
+    for (size_t i = 0; i < m; i++) {
+        EXPECT_OK(stj_h5_rows_read(rows, i, row, &err), err);
+        ck_assert_mem_eq(row, x + i * n, n * sizeof *row);
+    }
+    EXPECT_FAIL(stj_h5_rows_read(rows, m, row, &err), STJ_EINVAL, "has no row", err);
+    /* The last number, somewhere in the file. */
+    size_t bytes = 0;
+    unsigned char *data = scratch_read("rows.h5", &bytes);
+    size_t at = 0;
+    while (at + sizeof *x <= bytes && memcmp(data + at, &x[m * n - 1], sizeof *x) != 0)
+        at++;
+    ck_assert_uint_lt(at, bytes - sizeof *x);
+    int fd = open(scratch_path("rows.h5"), O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, "\0", 1, (off_t)at), 1);
+    close(fd);
+    EXPECT_FAIL(stj_h5_rows_read(rows, m - 1, row, &err), STJ_EFORMAT, "rows.h5: is damaged: row",
+                err);
+    stj_h5_rows_close(rows);
+    free(data);
+    free(row);
+    free(x);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("h5");
@@ -416,6 +466,7 @@ int main(void)
     tcase_add_test(tests, given_up);
     tcase_add_test(tests, full_disk);
     tcase_add_test(tests, manifest_text);
+    tcase_add_loop_test(tests, rows_without_hdf5, 0, 5);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

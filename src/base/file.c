@@ -96,6 +96,22 @@ int stj_file_write_all(int fd, const void *data, size_t bytes)
     return 0;
 }
 
+int stj_file_read_at(int fd, uint64_t offset, void *data, size_t bytes)
+{
+    char *next = data;
+    while (bytes > 0) {
+        const ssize_t n = pread(fd, next, bytes, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? errno : EIO;
+        next += n;
+        offset += (uint64_t)n;
+        bytes -= (size_t)n;
+    }
+    return 0;
+}
+
 enum stj_status stj_file_write_text(const char *path, const char *text, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;

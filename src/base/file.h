@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <spectraj/status.h>
 
@@ -35,6 +36,9 @@ enum stj_status stj_file_failed(const char *path, const char *verb, int number,
 
 /* Write all bytes to a file descriptor; returns 0 or an errno. */
 int stj_file_write_all(int fd, const void *data, size_t bytes);
+
+/* Read all bytes from an offset on; returns 0 or an errno (EIO: the file ends before). */
+int stj_file_read_at(int fd, uint64_t offset, void *data, size_t bytes);
 
 /* *joined <- "folder/name" (owned by the caller); an absolute name stays as it is. */
 enum stj_status stj_path_join(const char *folder, const char *name, char **joined,

@@ -89,6 +89,20 @@ enum stj_status stj_h5_get_rows(struct stj_h5 *file, const char *name, size_t fi
 enum stj_status stj_h5_get_row_crc(struct stj_h5 *file, const char *name, size_t rows,
                                    uint64_t *crc, struct stj_error *err);
 
+/* Rows of a matrix, read without HDF5: the file may be closed meanwhile, and several threads may read
+ * at once.  STJ_EFORMAT for a matrix that lies otherwise than this library lays it. */
+struct stj_h5_rows;
+enum stj_status stj_h5_rows_open(struct stj_h5 *file, const char *name, struct stj_h5_rows **rows,
+                                 struct stj_error *err);
+void stj_h5_rows_close(struct stj_h5_rows *rows); /* NULL is accepted */
+
+/* value[cols] <- a row, verified. */
+enum stj_status stj_h5_rows_read(const struct stj_h5_rows *rows, size_t row, double *value,
+                                 struct stj_error *err);
+
+/* Rows that will be wanted soon: the system may begin to read them. */
+void stj_h5_rows_ahead(const struct stj_h5_rows *rows, size_t first, size_t count);
+
 /* Whatever the caller finds inconsistent in a file: STJ_EFORMAT "PATH: what; remedy". */
 enum stj_status stj_h5_refuse(const struct stj_h5 *file, struct stj_error *err, const char *format,
                               ...) __attribute__((format(printf, 3, 4)));

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base/h5_rows.c: result files: matrices, written and read some rows at a time.
  *
- * A matrix lies in chunks of about a megabyte, whole rows where they are shorter than that.
- * Each row has a checksum; their list is a data set of its own, guarded by the manifest.
+ * A matrix lies in chunks of about a megabyte, whole rows where they are shorter than that.  They are
+ * allocated at once and without filters, so that they lie one after another and a row is a run of bytes
+ * of the file: it can be read without HDF5.  Each row has a checksum; their list is a data set of its
+ * own, guarded by the manifest.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/crc.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/h5_file.h"
+#include "base/h5_header.h"
 #include "base/memory.h"
 
 enum { CHUNK_VALUES = 1 << 17 };
@@ -34,17 +41,23 @@ static size_t at_most(size_t n, size_t limit)
     return n < limit ? n : limit;
 }
 
+static void chunk_extent(const struct stj_item *item, hsize_t chunk[2])
+{
+    chunk[1] = at_most(item->cols, CHUNK_VALUES);
+    chunk[0] = at_most(item->rows, CHUNK_VALUES / (size_t)chunk[1]);
+}
+
 static hid_t create_matrix(hid_t file, const struct stj_item *item)
 {
     hsize_t extent[2] = {item->rows, item->cols};
     hsize_t chunk[2];
-    chunk[1] = at_most(item->cols, CHUNK_VALUES);
-    chunk[0] = at_most(item->rows, CHUNK_VALUES / (size_t)chunk[1]);
     hid_t id = -1;
+    chunk_extent(item, chunk);
     hid_t type = stj_h5_type(item, false);
     hid_t space = H5Screate_simple(2, extent, NULL);
     hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
-    if (H5Pset_chunk(creation, 2, chunk) >= 0 && H5Pset_fletcher32(creation) >= 0 &&
+    if (H5Pset_chunk(creation, 2, chunk) >= 0 &&
+        H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY) >= 0 &&
         H5Pset_obj_track_times(creation, 0) >= 0 &&
         H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER) >= 0)
         id = H5Dcreate2(file, item->name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
@@ -257,4 +270,141 @@ enum stj_status stj_h5_get_row_crc(struct stj_h5 *file, const char *name, size_t
     memcpy(crc, item->row_crc, rows * sizeof *crc);
 out:
     return st;
+}
+
+struct stj_h5_rows {
+    const struct stj_h5_format *format;
+    char *path, *name;
+    int fd;
+    size_t rows, cols;
+    uint64_t *crc;  /* [rows] */
+    uint64_t begin; /* of row 0 in the file, and the distance of rows, in bytes */
+    size_t stride;
+};
+
+/* Where the chunks lie: *begin <- the first, when all of them follow each other from there. */
+static bool find_chunks(hid_t matrix, const struct stj_item *item, size_t *stride, uint64_t *begin)
+{
+    hsize_t want[2];
+    hsize_t have[2] = {0, 0};
+    hsize_t at[2] = {0, 0};
+    haddr_t first = HADDR_UNDEF;
+    haddr_t last = HADDR_UNDEF;
+    hsize_t n = 0;
+    hsize_t bytes = 0;
+    unsigned mask = 0;
+    chunk_extent(item, want);
+    const size_t across = (item->cols + (size_t)want[1] - 1) / (size_t)want[1];
+    const hsize_t chunk_bytes = want[0] * want[1] * sizeof(double);
+    hid_t creation = H5Dget_create_plist(matrix);
+    bool plain = H5Pget_layout(creation) == H5D_CHUNKED && H5Pget_nfilters(creation) == 0 &&
+                 H5Pget_chunk(creation, 2, have) == 2 && have[0] == want[0] && have[1] == want[1];
+    H5Pclose(creation);
+    hid_t space = H5Dget_space(matrix);
+    plain = plain && H5Dget_num_chunks(matrix, space, &n) >= 0 && n > 0 &&
+            H5Dget_chunk_info(matrix, space, 0, at, &mask, &first, &bytes) >= 0 &&
+            bytes == chunk_bytes &&
+            H5Dget_chunk_info(matrix, space, n - 1, at, &mask, &last, &bytes) >= 0 &&
+            last == first + (n - 1) * chunk_bytes;
+    H5Sclose(space);
+    *stride = across > 1 ? across * (size_t)chunk_bytes : item->cols * sizeof(double);
+    *begin = first;
+    return plain;
+}
+
+/* Versions of HDF5 differ in whether a chunk's address counts the header: whichever gives row 0. */
+static enum stj_status find_first_row(struct stj_h5_rows *rows, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *row = NULL;
+    struct stj_error inner = STJ_ERROR_INIT;
+    STJ_TRY(stj_new(&row, rows->cols, sizeof *row, err));
+    st = stj_h5_rows_read(rows, 0, row, &inner);
+    if (st != STJ_OK) {
+        rows->begin += STJ_H5_HEADER_BYTES;
+        st = stj_h5_rows_read(rows, 0, row, err);
+    }
+out:
+    free(row);
+    return st;
+}
+
+static enum stj_status rows_fill(struct stj_h5 *file, const struct stj_item *item,
+                                 struct stj_h5_rows *rows, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    rows->format = file->format;
+    rows->rows = item->rows;
+    rows->cols = item->cols;
+    STJ_TRY(stj_strdup(&rows->path, file->path, err));
+    STJ_TRY(stj_strdup(&rows->name, item->name, err));
+    STJ_TRY(stj_new(&rows->crc, rows->rows, sizeof *rows->crc, err));
+    STJ_TRY(stj_h5_get_row_crc(file, item->name, rows->rows, rows->crc, err));
+    struct stj_h5_quiet quiet = stj_h5_quiet_begin();
+    const bool plain =
+        open_matrix(file, item) && find_chunks(file->matrix, item, &rows->stride, &rows->begin);
+    stj_h5_quiet_end(quiet);
+    if (!plain)
+        STJ_TRY(stj_h5_refuse(file, err, "\"%s\" does not lie as spectraj writes it", item->name));
+    rows->fd = open(file->path, O_RDONLY | O_CLOEXEC);
+    if (rows->fd < 0)
+        return stj_file_failed(file->path, "read", errno, err);
+    STJ_TRY(find_first_row(rows, err));
+out:
+    return st;
+}
+
+enum stj_status stj_h5_rows_open(struct stj_h5 *file, const char *name, struct stj_h5_rows **rows,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_item *item = NULL;
+    struct stj_h5_rows *made = NULL;
+    STJ_TRY(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
+    STJ_TRY(stj_h5_expect(file, name, item->rows, item->cols, err));
+    STJ_TRY(stj_new(&made, 1, sizeof *made, err));
+    made->fd = -1;
+    STJ_TRY(rows_fill(file, item, made, err));
+    *rows = made;
+    made = NULL;
+out:
+    stj_h5_rows_close(made);
+    return st;
+}
+
+void stj_h5_rows_close(struct stj_h5_rows *rows)
+{
+    if (!rows)
+        return;
+    if (rows->fd >= 0)
+        close(rows->fd);
+    free(rows->crc);
+    free(rows->name);
+    free(rows->path);
+    free(rows);
+}
+
+enum stj_status stj_h5_rows_read(const struct stj_h5_rows *rows, size_t row, double *value,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t bytes = rows->cols * sizeof *value;
+    STJ_CHECK(err, row < rows->rows, STJ_EINVAL, "%s: \"%s\" has no row %zu, only %zu", rows->path,
+              rows->name, row, rows->rows);
+    const int number =
+        stj_file_read_at(rows->fd, rows->begin + (uint64_t)row * rows->stride, value, bytes);
+    if (number != 0)
+        return stj_file_failed(rows->path, "read", number, err);
+    STJ_CHECK(err, stj_crc32(0, value, bytes) == rows->crc[row], STJ_EFORMAT,
+              "%s: is damaged: row %zu of \"%s\" does not have its checksum; %s", rows->path, row,
+              rows->name, rows->format->remedy);
+out:
+    return st;
+}
+
+void stj_h5_rows_ahead(const struct stj_h5_rows *rows, size_t first, size_t count)
+{
+    /* A hint: where it is not taken, the rows are read when they are asked for. */
+    (void)posix_fadvise(rows->fd, (off_t)(rows->begin + (uint64_t)first * rows->stride),
+                        (off_t)(count * rows->stride), POSIX_FADV_WILLNEED);
 }

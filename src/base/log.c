@@ -39,6 +39,7 @@ struct stj_log {
     struct record *record;
     uint64_t begin, end; /* of the records; of the whole log */
     double synced;       /* clock of the last sync */
+    double patience;     /* seconds until the next */
 };
 
 static uint32_t frame_crc(const struct frame *f)
@@ -50,18 +51,8 @@ static uint32_t frame_crc(const struct frame *f)
 static enum stj_status read_at(const struct stj_log *log, uint64_t offset, void *to, size_t n,
                                struct stj_error *err)
 {
-    char *at = to;
-    while (n > 0) {
-        const ssize_t got = pread(log->fd, at, n, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return stj_file_failed(log->path, "read", got < 0 ? errno : EIO, err);
-        at += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
-    return STJ_OK;
+    const int number = stj_file_read_at(log->fd, offset, to, n);
+    return number == 0 ? STJ_OK : stj_file_failed(log->path, "read", number, err);
 }
 
 /* Is there a whole, undamaged frame at `offset`?  STJ_OK with *whole set; reads the payload once. */
@@ -256,6 +247,7 @@ enum stj_status stj_log_open(const char *path, const char *header, struct stj_lo
     }
     STJ_TRY(cut(l, err));
     l->synced = stj_clock();
+    l->patience = 1;
     *log = l;
     l = NULL;
 out:
@@ -303,6 +295,17 @@ out:
     return st;
 }
 
+/* A disk that is slow to sync is asked less often: at most a tenth of the time is spent on it. */
+static enum stj_status sync_now(struct stj_log *log, struct stj_error *err)
+{
+    const double begin = stj_clock();
+    if (fsync(log->fd) != 0)
+        return stj_file_failed(log->path, "synced", errno, err);
+    log->synced = stj_clock();
+    log->patience = 9 * (log->synced - begin) > 1 ? 9 * (log->synced - begin) : 1;
+    return STJ_OK;
+}
+
 enum stj_status stj_log_append(struct stj_log *log, uint32_t tag, const struct stj_log_piece *piece,
                                size_t n_pieces, struct stj_error *err)
 {
@@ -310,11 +313,8 @@ enum stj_status stj_log_append(struct stj_log *log, uint32_t tag, const struct s
     uint64_t bytes = 0;
     STJ_TRY(write_frame(log, tag, piece, n_pieces, &bytes, err));
     STJ_TRY(note(log, tag, bytes, err));
-    if (stj_clock() - log->synced > 1) {
-        if (fsync(log->fd) != 0)
-            STJ_TRY(stj_file_failed(log->path, "synced", errno, err));
-        log->synced = stj_clock();
-    }
+    if (stj_clock() - log->synced > log->patience)
+        STJ_TRY(sync_now(log, err));
 out:
     return st;
 }

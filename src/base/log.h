@@ -5,8 +5,9 @@
  *     frame    u32 magic | u32 tag | u64 bytes of payload | u32 CRC-32 of (tag, bytes, payload) | payload
  *
  * All little-endian.  A frame that is torn or damaged ends the log: it and all that follows are dropped
- * when the log is opened.  Records are written as they come, and synced about once a second and at the
- * end, so a crash of the process loses nothing and one of the machine about a second.
+ * when the log is opened.  Records are written as they come, and synced about once a second (on a slow
+ * disk more rarely) and at the end, so a crash of the process loses nothing and one of the machine about
+ * a second.
  */
 #ifndef STJ_BASE_LOG_H
 #define STJ_BASE_LOG_H
