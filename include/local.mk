@@ -8,6 +8,7 @@ spectrajinclude_HEADERS += %reldir%/spectraj/report.h
 spectrajinclude_HEADERS += %reldir%/spectraj/results.h
 spectrajinclude_HEADERS += %reldir%/spectraj/run.h
 spectrajinclude_HEADERS += %reldir%/spectraj/status.h
+spectrajinclude_HEADERS += %reldir%/spectraj/storage.h
 spectrajinclude_HEADERS += %reldir%/spectraj/study.h
 spectrajinclude_HEADERS += %reldir%/spectraj/svd.h
 spectrajinclude_HEADERS += %reldir%/spectraj/trace.h

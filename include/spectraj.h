@@ -11,6 +11,7 @@
 #include <spectraj/results.h>
 #include <spectraj/run.h>
 #include <spectraj/status.h>
+#include <spectraj/storage.h>
 #include <spectraj/study.h>
 #include <spectraj/svd.h>
 #include <spectraj/trace.h>

@@ -4,8 +4,12 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/error.h"
 #include "expect.h"
+#include "op/memory_split.h"
+#include "trajectory/record.h"
 
 void parse_plugin(const struct stj_kind *kind, const char *text, struct stj_plugin *plugin)
 {
@@ -47,6 +51,69 @@ struct stj_op *small_run_jacobian(struct small_run *run, size_t from, size_t to,
                                            &op, &err),
               err);
     return op;
+}
+
+size_t small_run_least_memory(struct small_run *run, size_t from, size_t to)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_memory_split split;
+    EXPECT_FAIL(stj_memory_split(run->problem, &run->recipe, run->trajectory, from,
+                                 to ? to : run->n_steps, 1, &split, &err),
+                STJ_ENOMEM, "need at least", err);
+    return split.storage.minimum;
+}
+
+struct stored_rows {
+    struct small_run *run;
+    const struct stj_record *record;
+};
+
+static enum stj_status stored_row(void *ctx, size_t k, double *row, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stored_rows *rows = ctx;
+    struct stj_trajectory_view view;
+    STJ_TRY(stj_trajectory_visit(rows->run->trajectory, rows->record->step[k], 1, &view, err));
+    for (size_t i = 0; i < rows->record->shape.n_state; i++)
+        row[i] = (double)view.state[i];
+out:
+    return st;
+}
+
+void small_run_write(struct small_run *run, size_t every, const char *path)
+{
+    static char nothing[] = "";
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_trajectory_shape shape;
+    struct stj_record record = {0};
+    struct stored_rows rows = {run, &record};
+    const struct stj_trajectory_about about = {.fingerprint = nothing,
+                                               .identity = nothing,
+                                               .config = nothing,
+                                               .version = nothing,
+                                               .blas = nothing};
+    EXPECT_OK(stj_trajectory_shape_set(run->n, stj_trajectory_n_slots(run->trajectory),
+                                       run->n_steps, &shape, &err),
+              err);
+    EXPECT_OK(stj_record_init(&shape, 1 + (run->n_steps + every - 1) / every, &record, &err), err);
+    for (size_t k = 0; k < record.n_stored; k++)
+        record.step[k] = k + 1 < record.n_stored ? k * every : run->n_steps;
+    for (size_t t = 0; t <= run->n_steps; t++) {
+        struct stj_trajectory_view view;
+        EXPECT_OK(stj_trajectory_visit(run->trajectory, t, 1, &view, &err), err);
+        record.crc[t] = stj_state_crc(shape.n_state, view.state);
+    }
+    memcpy(record.loss, stj_trajectory_loss(run->trajectory), run->n_steps * sizeof *record.loss);
+    EXPECT_OK(stj_record_write(&record, stored_row, &rows, path, &about, &err), err);
+    stj_record_free(&record);
+}
+
+void small_run_read(struct small_run *run, const char *path)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    stj_trajectory_destroy(run->trajectory);
+    EXPECT_OK(stj_trajectory_read(path, NULL, &run->trajectory, NULL, &err), err);
+    stj_trajectory_set_training(run->trajectory, run->problem, &run->recipe);
 }
 
 struct quadratic *quadratic_create(size_t n, size_t n_steps, size_t n_matrices, uint64_t seed)

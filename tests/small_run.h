@@ -13,6 +13,15 @@ struct small_run *small_run_create(const struct small_spec *spec);
 struct stj_op *small_run_jacobian(struct small_run *run, size_t from, size_t to, size_t memory,
                                   size_t tile);
 
+/* The least memory that a Jacobian of the window takes. */
+size_t small_run_least_memory(struct small_run *run, size_t from, size_t to);
+
+/* trajectory.h5 (and nothing else) of the run at `path`, with every c-th state and the last. */
+void small_run_write(struct small_run *run, size_t every, const char *path);
+
+/* run->trajectory <- what such a file holds, for this run's training. */
+void small_run_read(struct small_run *run, const char *path);
+
 /* A callback problem: L_t(theta) = theta' A_t theta / 2 - b_t' theta with symmetric A_t. */
 struct quadratic {
     size_t n, n_steps;

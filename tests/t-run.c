@@ -677,20 +677,28 @@ START_TEST(validation_notices_a_wrong_state)
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_trajectory *trajectory = NULL;
     struct stj_trajectory_about about = {0};
+    struct stj_trajectory *wrong = NULL;
     struct stj_trajectory_view view;
     struct stj_validation v;
     real state[2 * N_PARAMS];
     stj_run_destroy(trained());
     EXPECT_OK(stj_trajectory_read(scratch_path("R/trajectory.h5"), NULL, &trajectory, &about, &err),
               err);
-    EXPECT_OK(stj_trajectory_visit(trajectory, 7, 1, &view, &err), err);
-    memcpy(state, view.state, sizeof state);
-    state[3] = (real)nextafter((double)state[3], 1e9);
-    EXPECT_OK(stj_trajectory_record(trajectory, 7, state, stj_trajectory_loss(trajectory)[7], &err),
-              err);
-    EXPECT_OK(stj_trajectory_write(trajectory, scratch_path("R/trajectory.h5"), &about, &err), err);
+    EXPECT_OK(stj_trajectory_create(N_PARAMS, 1, N_STEPS, &wrong, &err), err);
+    for (size_t t = 0; t <= N_STEPS; t++) {
+        EXPECT_OK(stj_trajectory_visit(trajectory, t, 1, &view, &err), err);
+        memcpy(state, view.state, sizeof state);
+        if (t == 7)
+            state[3] = (real)nextafter((double)state[3], 1e9);
+        const double loss = t < N_STEPS ? stj_trajectory_loss(trajectory)[t] : (double)NAN;
+        EXPECT_OK(stj_trajectory_record(wrong, t, state, loss, &err), err);
+    }
+    EXPECT_FAIL(stj_trajectory_record(trajectory, 7, state, 0, &err), STJ_EINVAL,
+                "a trajectory of a file", err);
+    EXPECT_OK(stj_trajectory_write(wrong, scratch_path("R/trajectory.h5"), &about, &err), err);
     stj_trajectory_about_free(&about);
     stj_trajectory_destroy(trajectory);
+    stj_trajectory_destroy(wrong);
     struct stj_run *run = open_run("R");
     EXPECT_OK(stj_run_validate(run, 1, 0, NULL, &v, &err), err);
     ck_assert(!v.replay_identical && !v.passed);

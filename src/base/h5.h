@@ -89,8 +89,8 @@ enum stj_status stj_h5_get_rows(struct stj_h5 *file, const char *name, size_t fi
 enum stj_status stj_h5_get_row_crc(struct stj_h5 *file, const char *name, size_t rows,
                                    uint64_t *crc, struct stj_error *err);
 
-/* Rows of a matrix, read without HDF5: the file may be closed meanwhile, and several threads may read
- * at once.  STJ_EFORMAT for a matrix that lies otherwise than this library lays it. */
+/* Rows of a matrix, read without HDF5 where its layout allows: the file may be closed meanwhile, and
+ * several threads may read at once. */
 struct stj_h5_rows;
 enum stj_status stj_h5_rows_open(struct stj_h5 *file, const char *name, struct stj_h5_rows **rows,
                                  struct stj_error *err);

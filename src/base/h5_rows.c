@@ -280,6 +280,8 @@ struct stj_h5_rows {
     uint64_t *crc;  /* [rows] */
     uint64_t begin; /* of row 0 in the file, and the distance of rows, in bytes */
     size_t stride;
+    struct stj_h5
+        *file; /* NULL, or what to read through: a matrix of an older version, with filters */
 };
 
 /* Where the chunks lie: *begin <- the first, when all of them follow each other from there. */
@@ -345,7 +347,7 @@ static enum stj_status rows_fill(struct stj_h5 *file, const struct stj_item *ite
         open_matrix(file, item) && find_chunks(file->matrix, item, &rows->stride, &rows->begin);
     stj_h5_quiet_end(quiet);
     if (!plain)
-        STJ_TRY(stj_h5_refuse(file, err, "\"%s\" does not lie as spectraj writes it", item->name));
+        return stj_h5_open(file->path, file->format, &rows->file, err);
     rows->fd = open(file->path, O_RDONLY | O_CLOEXEC);
     if (rows->fd < 0)
         return stj_file_failed(file->path, "read", errno, err);
@@ -378,10 +380,21 @@ void stj_h5_rows_close(struct stj_h5_rows *rows)
         return;
     if (rows->fd >= 0)
         close(rows->fd);
+    stj_h5_close(rows->file);
     free(rows->crc);
     free(rows->name);
     free(rows->path);
     free(rows);
+}
+
+/* HDF5 takes one thread at a time. */
+static enum stj_status read_through(const struct stj_h5_rows *rows, size_t row, double *value,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+#pragma omp critical(stj_h5_rows)
+    st = stj_h5_get_rows(rows->file, rows->name, row, 1, rows->cols, value, rows->cols, err);
+    return st;
 }
 
 enum stj_status stj_h5_rows_read(const struct stj_h5_rows *rows, size_t row, double *value,
@@ -391,6 +404,8 @@ enum stj_status stj_h5_rows_read(const struct stj_h5_rows *rows, size_t row, dou
     const size_t bytes = rows->cols * sizeof *value;
     STJ_CHECK(err, row < rows->rows, STJ_EINVAL, "%s: \"%s\" has no row %zu, only %zu", rows->path,
               rows->name, row, rows->rows);
+    if (rows->file)
+        return read_through(rows, row, value, err);
     const int number =
         stj_file_read_at(rows->fd, rows->begin + (uint64_t)row * rows->stride, value, bytes);
     if (number != 0)
@@ -405,6 +420,7 @@ out:
 void stj_h5_rows_ahead(const struct stj_h5_rows *rows, size_t first, size_t count)
 {
     /* A hint: where it is not taken, the rows are read when they are asked for. */
-    (void)posix_fadvise(rows->fd, (off_t)(rows->begin + (uint64_t)first * rows->stride),
-                        (off_t)(count * rows->stride), POSIX_FADV_WILLNEED);
+    if (rows->fd >= 0)
+        (void)posix_fadvise(rows->fd, (off_t)(rows->begin + (uint64_t)first * rows->stride),
+                            (off_t)(count * rows->stride), POSIX_FADV_WILLNEED);
 }

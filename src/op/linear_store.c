@@ -15,8 +15,6 @@
 #include "base/parallel.h"
 #include "train/clip.h"
 
-enum { CHUNK = 8 };
-
 struct stj_linear_store {
     const struct stj_problem *problem;
     const struct stj_recipe *recipe;
@@ -44,23 +42,31 @@ static size_t slot_of(const struct stj_linear_store *store, size_t t)
     return k < store->kept ? k : store->kept + (k - store->kept) % store->chunk;
 }
 
-/* How many steps are kept: what is left of the memory beside one chunk with its work space. */
-static void share_memory(struct stj_linear_store *store, size_t memory_bytes)
+/* Sizes of a store, in reals: of a step, and of the work of one in a chunk. */
+static void set_sizes(struct stj_linear_store *store)
 {
-    const size_t n_steps = store->to - store->from;
-    const double n_params = (double)store->n_params;
-    const double slot =
-        (double)sizeof(real) * ((double)store->n_linear + (double)store->n_vectors * n_params);
-    const double work = (double)sizeof(real) * (double)store->n_slices *
-                        ((double)store->n_scratch + (store->n_vectors ? n_params : 0));
-    double slots = ((double)memory_bytes - CHUNK * work) / slot;
-    store->chunk = CHUNK < n_steps ? CHUNK : n_steps;
-    if (slots >= (double)n_steps)
-        store->kept = n_steps;
-    else if (slots > (double)store->chunk)
-        store->kept = (size_t)slots - store->chunk;
-    else
-        store->chunk = slots >= 1 ? (size_t)slots : 1;
+    const struct stj_problem *problem = store->problem;
+    struct stj_slice slice[STJ_MAX_SLICES];
+    store->n_params = problem->layout->n_params;
+    store->n_linear = problem->ops->n_linear(problem->self);
+    store->n_slices = stj_problem_slices(problem, problem->max_rows, 1, slice);
+    for (size_t i = 0; i < store->n_slices; i++) {
+        size_t wanted = problem->ops->n_scratch(problem->self, slice[i].n, 0);
+        store->n_scratch = wanted > store->n_scratch ? wanted : store->n_scratch;
+    }
+    store->n_vectors = store->optimizer->n_coef + (store->recipe->clip_norm > 0);
+}
+
+struct stj_linear_bytes stj_linear_store_bytes(const struct stj_problem *problem,
+                                               const struct stj_recipe *recipe)
+{
+    struct stj_linear_store s = {
+        .problem = problem, .recipe = recipe, .optimizer = stj_recipe_optimizer(recipe)};
+    set_sizes(&s);
+    return (struct stj_linear_bytes){
+        .step = sizeof(real) * (s.n_linear + s.n_vectors * s.n_params),
+        .work = sizeof(real) * s.n_slices * (s.n_scratch + (s.n_vectors ? s.n_params : 0)),
+    };
 }
 
 static enum stj_status allocate(struct stj_linear_store *store, struct stj_error *err)
@@ -85,12 +91,11 @@ out:
 enum stj_status stj_linear_store_create(const struct stj_problem *problem,
                                         const struct stj_recipe *recipe,
                                         struct stj_trajectory *trajectory, size_t from, size_t to,
-                                        size_t memory_bytes, struct stj_linear_store **store,
+                                        size_t chunk, size_t kept, struct stj_linear_store **store,
                                         struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_linear_store *s = NULL;
-    struct stj_slice slice[STJ_MAX_SLICES];
     STJ_TRY(stj_new(&s, 1, sizeof *s, err));
     *s = (struct stj_linear_store){.problem = problem,
                                    .recipe = recipe,
@@ -98,15 +103,9 @@ enum stj_status stj_linear_store_create(const struct stj_problem *problem,
                                    .trajectory = trajectory,
                                    .from = from,
                                    .to = to,
-                                   .n_params = problem->layout->n_params,
-                                   .n_linear = problem->ops->n_linear(problem->self)};
-    s->n_slices = stj_problem_slices(problem, problem->max_rows, 1, slice);
-    for (size_t i = 0; i < s->n_slices; i++) {
-        size_t wanted = problem->ops->n_scratch(problem->self, slice[i].n, 0);
-        s->n_scratch = wanted > s->n_scratch ? wanted : s->n_scratch;
-    }
-    s->n_vectors = s->optimizer->n_coef + (recipe->clip_norm > 0);
-    share_memory(s, memory_bytes);
+                                   .chunk = chunk,
+                                   .kept = kept};
+    set_sizes(s);
     STJ_TRY(allocate(s, err));
     *store = s;
     s = NULL;

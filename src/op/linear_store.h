@@ -2,9 +2,9 @@
 /* op/linear_store.h: the primal quantities of training steps that sweeps of tangents pass through.
  *
  * For a step t these are the state theta_t, the problem's linearisation there, and the optimizer's
- * coefficients.  As many steps as the memory allows are kept from one sweep to the next; the others
- * are made again, a chunk of steps at a time, in every sweep.  What is kept does not change a bit of
- * what is computed.
+ * coefficients.  Some steps are kept from one sweep to the next, as many as memory allows
+ * (op/memory_split.h); the others are made again, a chunk of steps at a time, in every sweep.  What is
+ * kept does not change a bit of what is computed.
  */
 #ifndef STJ_OP_LINEAR_STORE_H
 #define STJ_OP_LINEAR_STORE_H
@@ -13,11 +13,19 @@
 
 struct stj_linear_store;
 
-/* *store <- for steps from .. to - 1, within memory_bytes (but room for one chunk at least). */
+/* Bytes that the primal quantities of a step take, and those of the work space for making the steps
+ * of a chunk, for each of them. */
+struct stj_linear_bytes {
+    size_t step, work;
+};
+struct stj_linear_bytes stj_linear_store_bytes(const struct stj_problem *problem,
+                                               const struct stj_recipe *recipe);
+
+/* *store <- for steps from .. to - 1, the first `kept` of them kept, and `chunk` made ready at once. */
 enum stj_status stj_linear_store_create(const struct stj_problem *problem,
                                         const struct stj_recipe *recipe,
                                         struct stj_trajectory *trajectory, size_t from, size_t to,
-                                        size_t memory_bytes, struct stj_linear_store **store,
+                                        size_t chunk, size_t kept, struct stj_linear_store **store,
                                         struct stj_error *err);
 void stj_linear_store_destroy(struct stj_linear_store *store); /* NULL is accepted */
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "op/memory_split.h"
 #include "op/operator.h"
 #include "op/sweep.h"
 
@@ -71,6 +72,7 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
 {
     enum stj_status st = STJ_OK;
     struct training_jacobian *self = NULL;
+    struct stj_memory_split split = {.chunk = 0};
     const size_t n_steps = stj_trajectory_n_steps(trajectory);
     const size_t from = settings->from;
     const size_t to = settings->to ? settings->to : n_steps;
@@ -85,10 +87,11 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                        .to = to,
                                        .tile = settings->tile,
                                        .owns_store = true};
-    const size_t memory =
-        settings->memory_bytes ? settings->memory_bytes : stj_memory_available() / 4;
-    STJ_TRY(
-        stj_linear_store_create(problem, recipe, trajectory, from, to, memory, &self->store, err));
+    STJ_TRY(stj_memory_split(problem, recipe, trajectory, from, to, settings->memory_bytes, &split,
+                             err));
+    STJ_TRY(stj_trajectory_fit(trajectory, from, to, split.chunk, split.state_budget, err));
+    STJ_TRY(stj_linear_store_create(problem, recipe, trajectory, from, to, split.chunk,
+                                    split.storage.kept_steps, &self->store, err));
     st = make_operator(self, op, err);
     self = NULL;
 out:

@@ -11,7 +11,7 @@
 
 struct stj_training_jacobian_settings {
     size_t from, to;     /* window of steps; to = 0: n_steps */
-    size_t memory_bytes; /* for linearisations kept between sweeps; 0: a quarter of what is free */
+    size_t memory_bytes; /* for states and linearisations; 0: a quarter of what is free */
     size_t tile;         /* tangents of a tile, at most 32; 0: chosen from N */
 };
 

@@ -114,6 +114,13 @@ out:
     return st;
 }
 
+enum stj_status stj_run_attach(struct stj_run *run, struct stj_error *err)
+{
+    stj_trajectory_set_training(run->trajectory, run->problem, &run->recipe);
+    return stj_trajectory_fit(run->trajectory, 0, stj_trajectory_n_steps(run->trajectory), 1,
+                              stj_memory_available() / 4, err);
+}
+
 enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -128,6 +135,7 @@ enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_e
     STJ_TRY(stj_run_prepare(config, false, 0, &made, err));
     STJ_TRY(stj_strdup(&made->dir, dir, err));
     STJ_TRY(stj_trajectory_read(trajectory, NULL, &made->trajectory, &made->about, err));
+    STJ_TRY(stj_run_attach(made, err));
     STJ_TRY(check_identity(made, err));
 out:
     free(log);

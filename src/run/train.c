@@ -219,6 +219,7 @@ static enum stj_status save(struct training *t, struct stj_error *err)
     STJ_TRY(stj_file_commit(fresh, trajectory, err));
     stj_folder_clear_results(run->dir);
     STJ_TRY(stj_trajectory_read(trajectory, NULL, &run->trajectory, NULL, err));
+    STJ_TRY(stj_run_attach(run, err));
     (void)unlink(t->log_path); /* its lock is held until it is closed */
 out:
     free(fresh);

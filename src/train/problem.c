@@ -58,19 +58,27 @@ struct stj_gradient_work {
     size_t n_scratch;
 };
 
+/* Sizes of the work space for any step: slices, and the scratch of each. */
+static size_t work_slices(const struct stj_problem *problem, size_t *n_scratch)
+{
+    struct stj_slice slice[STJ_MAX_SLICES];
+    const size_t n = stj_problem_slices(problem, problem->max_rows, 1, slice);
+    *n_scratch = 0;
+    for (size_t s = 0; s < n; s++) {
+        size_t wanted = problem->ops->n_scratch(problem->self, slice[s].n, 0);
+        *n_scratch = wanted > *n_scratch ? wanted : *n_scratch;
+    }
+    return n;
+}
+
 enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
                                          struct stj_gradient_work **work, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_gradient_work *w = NULL;
-    struct stj_slice slice[STJ_MAX_SLICES];
-    size_t n = stj_problem_slices(problem, problem->max_rows, 1, slice);
     size_t n_params = problem->layout->n_params;
     STJ_TRY(stj_new(&w, 1, sizeof *w, err));
-    for (size_t s = 0; s < n; s++) {
-        size_t wanted = problem->ops->n_scratch(problem->self, slice[s].n, 0);
-        w->n_scratch = wanted > w->n_scratch ? wanted : w->n_scratch;
-    }
+    const size_t n = work_slices(problem, &w->n_scratch);
     STJ_TRY(stj_new(&w->lin, problem->ops->n_linear(problem->self), sizeof *w->lin, err));
     STJ_TRY(stj_new(&w->scratch, n * w->n_scratch, sizeof *w->scratch, err));
     STJ_TRY(stj_new(&w->g, n * n_params, sizeof *w->g, err));
@@ -79,6 +87,14 @@ enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
 out:
     stj_gradient_work_destroy(w);
     return st;
+}
+
+size_t stj_gradient_work_bytes(const struct stj_problem *problem)
+{
+    size_t n_scratch = 0;
+    const size_t n = work_slices(problem, &n_scratch);
+    return sizeof(real) *
+           (problem->ops->n_linear(problem->self) + n * (n_scratch + problem->layout->n_params));
 }
 
 void stj_gradient_work_destroy(struct stj_gradient_work *work)

@@ -70,6 +70,7 @@ struct stj_gradient_work;
 enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
                                          struct stj_gradient_work **work, struct stj_error *err);
 void stj_gradient_work_destroy(struct stj_gradient_work *work);
+size_t stj_gradient_work_bytes(const struct stj_problem *problem);
 
 /* *loss <- L_step(theta), g[n_params] <- its gradient: linearisations of all slices in parallel,
  * summed in order.  Same bits at any number of threads. */

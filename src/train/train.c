@@ -98,35 +98,92 @@ static void reduce_gradient(struct within *w, size_t n, real *g)
         g[j] = (real)w->reduced[j];
 }
 
+struct stj_train_work {
+    struct stj_gradient_work *gradient;
+    real *g; /* [n_params] */
+};
+
+enum stj_status stj_train_work_create(const struct stj_problem *problem,
+                                      struct stj_train_work **work, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_train_work *w = NULL;
+    STJ_TRY(stj_new(&w, 1, sizeof *w, err));
+    STJ_TRY(stj_gradient_work_create(problem, &w->gradient, err));
+    STJ_TRY(stj_new(&w->g, problem->layout->n_params, sizeof *w->g, err));
+    *work = w;
+    w = NULL;
+out:
+    stj_train_work_destroy(w);
+    return st;
+}
+
+void stj_train_work_destroy(struct stj_train_work *work)
+{
+    if (!work)
+        return;
+    stj_gradient_work_destroy(work->gradient);
+    free(work->g);
+    free(work);
+}
+
+size_t stj_train_work_bytes(const struct stj_problem *problem)
+{
+    return stj_gradient_work_bytes(problem) + problem->layout->n_params * sizeof(real);
+}
+
+/* The second half of a step in k coordinates: state t with gradient g becomes state t + 1. */
+static enum stj_status update(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                              size_t k, size_t t, real *state, double loss, real *g,
+                              struct stj_error *err)
+{
+    const struct stj_optimizer_ops *optimizer = stj_recipe_optimizer(recipe);
+    const struct stj_step at = {t, stj_schedule_eta(recipe->schedule, t, problem->n_steps)};
+    struct stj_update update = {.n = k, .theta = state};
+    for (size_t i = 0; i < optimizer->n_slots; i++)
+        update.slot[i] = state + (i + 1) * k;
+    stj_clip(k, g, recipe->clip_norm, NULL);
+    optimizer->step(recipe->optimizer->config, &at, &update, g);
+    return check_step(t, loss, k, state, err);
+}
+
+enum stj_status stj_train_step(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                               size_t t, real *state, double *loss, struct stj_train_work *work,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_blas_guard guard = stj_blas_guard_take(1);
+    double value = 0;
+    STJ_TRY(stj_problem_gradient(problem, t, state, &value, work->g, work->gradient, err));
+    STJ_TRY(update(problem, recipe, problem->layout->n_params, t, state, value, work->g, err));
+    if (loss)
+        *loss = value;
+out:
+    stj_blas_guard_give(guard);
+    return st;
+}
+
 enum stj_status stj_train_within(const struct stj_problem *problem, const struct stj_recipe *recipe,
                                  const struct stj_subspace *subspace, size_t from, size_t to,
                                  real *state, stj_state_fn sink, void *sink_ctx,
                                  const struct stj_progress *progress, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_optimizer_ops *optimizer = stj_recipe_optimizer(recipe);
     const size_t n = problem->layout->n_params, k = subspace ? subspace->k : n;
-    struct stj_update update = {.n = k, .theta = state};
     struct within within = {.subspace = NULL};
-    struct stj_gradient_work *work = NULL;
-    real *g = NULL;
+    struct stj_train_work *work = NULL;
     double loss;
-    for (size_t i = 0; i < optimizer->n_slots; i++)
-        update.slot[i] = state + (i + 1) * k;
-    STJ_TRY(stj_gradient_work_create(problem, &work, err));
+    STJ_TRY(stj_train_work_create(problem, &work, err));
     STJ_TRY(within_init(&within, subspace, n, err));
-    STJ_TRY(stj_new(&g, n, sizeof *g, err));
     for (size_t t = from; t < to; t++) {
-        const struct stj_step at = {t, stj_schedule_eta(recipe->schedule, t, problem->n_steps)};
         STJ_TRY(stj_progress_report(progress, "training", (double)(t - from), (double)(to - from),
                                     err));
-        STJ_TRY(stj_problem_gradient(problem, t, point_of(&within, n, state), &loss, g, work, err));
+        STJ_TRY(stj_problem_gradient(problem, t, point_of(&within, n, state), &loss, work->g,
+                                     work->gradient, err));
         if (sink)
             STJ_TRY(sink(sink_ctx, t, state, loss, err));
-        reduce_gradient(&within, n, g);
-        stj_clip(k, g, recipe->clip_norm, NULL);
-        optimizer->step(recipe->optimizer->config, &at, &update, g);
-        STJ_TRY(check_step(t, loss, k, state, err));
+        reduce_gradient(&within, n, work->g);
+        STJ_TRY(update(problem, recipe, k, t, state, loss, work->g, err));
     }
     STJ_TRY(
         stj_progress_report(progress, "training", (double)(to - from), (double)(to - from), err));
@@ -134,8 +191,7 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
         STJ_TRY(sink(sink_ctx, to, state, NAN, err));
 out:
     within_free(&within);
-    stj_gradient_work_destroy(work);
-    free(g);
+    stj_train_work_destroy(work);
     return st;
 }
 

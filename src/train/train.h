@@ -61,4 +61,17 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
 void stj_subspace_point(const struct stj_subspace *subspace, size_t n_params, const real *z,
                         double *theta);
 
+/* What training works in, for those who train a few steps at a time. */
+struct stj_train_work;
+enum stj_status stj_train_work_create(const struct stj_problem *problem,
+                                      struct stj_train_work **work, struct stj_error *err);
+void stj_train_work_destroy(struct stj_train_work *work); /* NULL is accepted */
+size_t stj_train_work_bytes(const struct stj_problem *problem);
+
+/* One step of a training, in place: state t becomes state t + 1.  *loss (may be NULL) <- that at
+ * state t. */
+enum stj_status stj_train_step(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                               size_t t, real *state, double *loss, struct stj_train_work *work,
+                               struct stj_error *err);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* trajectory/file.c: trajectory.h5, written and read some states at a time.
+/* trajectory/file.c: trajectory.h5, written and opened.
  *
  * The layout is in docs/trajectory-format.md.  States are 64-bit in the file whatever `real` is.
 
@@ -11,26 +11,13 @@
 #include "base/error.h"
 #include "base/h5.h"
 #include "base/memory.h"
-#include "trajectory/record.h"
+#include "trajectory/source.h"
 
 static const struct stj_h5_format trajectory_format = {
     .name = "spectraj-trajectory",
     .version = 2,
     .remedy = "train the run again (--force)",
 };
-
-/* States that are moved at once: about 16 MiB. */
-static size_t piece(const struct stj_trajectory_shape *shape)
-{
-    size_t rows = ((size_t)1 << 21) / shape->n_state;
-    size_t n = shape->n_steps + 1;
-    return rows < 1 ? 1 : rows > n ? n : rows;
-}
-
-static size_t at_most(size_t n, size_t limit)
-{
-    return n < limit ? n : limit;
-}
 
 static enum stj_status put_about(struct stj_h5 *file, const struct stj_trajectory_about *about,
                                  struct stj_error *err)
@@ -84,34 +71,6 @@ static enum stj_status put_states(struct stj_h5 *file, const struct stj_record *
         STJ_TRY(stj_h5_put_rows(file, "states", k, 1, row, n, err));
     }
 out:
-    free(row);
-    return st;
-}
-
-static enum stj_status get_states(struct stj_h5 *file, struct stj_trajectory *trajectory,
-                                  const struct stj_trajectory_shape *shape, const double *loss,
-                                  struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    double *row = NULL;
-    real *state = NULL;
-    const size_t n = shape->n_steps + 1;
-    const size_t rows = piece(shape);
-    STJ_TRY(stj_new(&row, rows * shape->n_state, sizeof *row, err));
-    STJ_TRY(stj_new(&state, shape->n_state, sizeof *state, err));
-    for (size_t first = 0; first < n; first += rows) {
-        size_t count = at_most(rows, n - first);
-        STJ_TRY(stj_h5_get_rows(file, "states", first, count, shape->n_state, row, shape->n_state,
-                                err));
-        for (size_t t = 0; t < count; t++) {
-            for (size_t i = 0; i < shape->n_state; i++)
-                state[i] = (real)row[t * shape->n_state + i];
-            double loss_t = first + t < shape->n_steps ? loss[first + t] : 0;
-            STJ_TRY(stj_trajectory_record(trajectory, first + t, state, loss_t, err));
-        }
-    }
-out:
-    free(state);
     free(row);
     return st;
 }
@@ -274,27 +233,22 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
 {
     enum stj_status st = STJ_OK;
     struct stj_h5 *file = NULL;
-    struct stj_trajectory *made = NULL;
+    struct stj_source source = {0};
     struct stj_trajectory_about own = {0};
-    struct stj_record record = {0};
     *trajectory = NULL;
     STJ_TRY(stj_h5_open(path, &trajectory_format, &file, err));
     STJ_TRY(get_about(file, &own, err));
     STJ_TRY(check_fingerprint(path, own.fingerprint, fingerprint, err));
-    STJ_TRY(get_record(file, &record, err));
-    const struct stj_trajectory_shape shape = record.shape;
-    STJ_TRY(stj_trajectory_create(shape.n_params, shape.n_slots, shape.n_steps, &made, err));
-    STJ_TRY(get_states(file, made, &shape, record.loss, err));
-    *trajectory = made;
-    made = NULL;
+    STJ_TRY(get_record(file, &source.record, err));
+    STJ_TRY(stj_h5_rows_open(file, "states", &source.rows, err));
+    STJ_TRY(stj_trajectory_of_source(&source, trajectory, err));
     if (about) {
         *about = own;
         own = (struct stj_trajectory_about){0};
     }
 out:
-    stj_trajectory_destroy(made);
     stj_trajectory_about_free(&own);
-    stj_record_free(&record);
+    stj_source_close(&source);
     stj_h5_close(file);
     return st;
 }

@@ -1,4 +1,6 @@
 # src/trajectory/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/all.c
+libspectraj_core_la_SOURCES += %reldir%/disk.c
 libspectraj_core_la_SOURCES += %reldir%/file.c
 libspectraj_core_la_SOURCES += %reldir%/memory.c
 libspectraj_core_la_SOURCES += %reldir%/policy.h
@@ -6,5 +8,13 @@ libspectraj_core_la_SOURCES += %reldir%/record.c
 libspectraj_core_la_SOURCES += %reldir%/record.h
 libspectraj_core_la_SOURCES += %reldir%/recording.c
 libspectraj_core_la_SOURCES += %reldir%/recording.h
+libspectraj_core_la_SOURCES += %reldir%/replay.c
+libspectraj_core_la_SOURCES += %reldir%/replay.h
+libspectraj_core_la_SOURCES += %reldir%/revolve.c
+libspectraj_core_la_SOURCES += %reldir%/segments.c
+libspectraj_core_la_SOURCES += %reldir%/source.c
+libspectraj_core_la_SOURCES += %reldir%/source.h
+libspectraj_core_la_SOURCES += %reldir%/storage.c
+libspectraj_core_la_SOURCES += %reldir%/storage.h
 libspectraj_core_la_SOURCES += %reldir%/trajectory.c
 libspectraj_core_la_SOURCES += %reldir%/trajectory.h

@@ -14,6 +14,7 @@ struct stj_trajectory_shape {
 /* The ranges are checked by the callers of these. */
 struct stj_trajectory_policy {
     const char *name;
+    /* NULL: the states come from elsewhere. */
     enum stj_status (*record)(void *self, const struct stj_trajectory_shape *shape, size_t t,
                               const real *state, struct stj_error *err);
     enum stj_status (*visit)(void *self, const struct stj_trajectory_shape *shape, size_t first,
@@ -26,6 +27,11 @@ struct stj_trajectory_policy {
 enum stj_status stj_trajectory_wrap(const struct stj_trajectory_shape *shape,
                                     const struct stj_trajectory_policy *policy, void *self,
                                     struct stj_trajectory **trajectory, struct stj_error *err);
+
+/* *trajectory <- the states of a file, which is taken over, also on failure. */
+struct stj_source;
+enum stj_status stj_trajectory_of_source(struct stj_source *source,
+                                         struct stj_trajectory **trajectory, struct stj_error *err);
 
 /* shape <- the sizes, checked for overflow. */
 enum stj_status stj_trajectory_shape_set(size_t n_params, size_t n_slots, size_t n_steps,

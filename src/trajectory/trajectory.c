@@ -6,14 +6,25 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "trajectory/policy.h"
+#include "trajectory/storage.h"
 
 struct stj_trajectory {
     struct stj_trajectory_shape shape;
     const struct stj_trajectory_policy *policy;
     void *self;
     double *loss; /* [n_steps] */
+    /* Of a file: */
+    struct stj_source source;
+    struct stj_replay replay;
+    struct stj_storage_plan plan;
+    size_t outside_room;
+    real *outside; /* [outside_room][n_state]: a visit that is not within the plan's window */
 };
+
+static bool of_file(const struct stj_trajectory *trajectory)
+{
+    return trajectory->source.rows != NULL;
+}
 
 enum stj_status stj_trajectory_shape_set(size_t n_params, size_t n_slots, size_t n_steps,
                                          struct stj_trajectory_shape *shape, struct stj_error *err)
@@ -59,7 +70,13 @@ void stj_trajectory_destroy(struct stj_trajectory *trajectory)
 {
     if (!trajectory)
         return;
-    trajectory->policy->destroy(trajectory->self);
+    if (trajectory->self)
+        trajectory->policy->destroy(trajectory->self);
+    if (of_file(trajectory))
+        trajectory->loss = NULL; /* the source's */
+    stj_replay_free(&trajectory->replay);
+    stj_source_close(&trajectory->source);
+    free(trajectory->outside);
     free(trajectory->loss);
     free(trajectory);
 }
@@ -71,9 +88,29 @@ enum stj_status stj_trajectory_record(void *trajectory, size_t t, const real *st
     struct stj_trajectory *self = trajectory;
     STJ_CHECK(err, t <= self->shape.n_steps, STJ_EINVAL,
               "state %zu is outside a trajectory of %zu steps", t, self->shape.n_steps);
+    STJ_CHECK(err, self->policy->record, STJ_EINVAL, "a trajectory of a file takes no states");
     STJ_TRY(self->policy->record(self->self, &self->shape, t, state, err));
     if (t < self->shape.n_steps)
         self->loss[t] = loss;
+out:
+    return st;
+}
+
+/* States first .. first + count - 1 into a buffer of their own. */
+static enum stj_status visit_outside(struct stj_trajectory *trajectory, size_t first, size_t count,
+                                     struct stj_trajectory_view *view, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = trajectory->shape.n_state;
+    if (count > trajectory->outside_room) {
+        STJ_TRY(stj_resize(&trajectory->outside, 0, count, n * sizeof *trajectory->outside, err));
+        trajectory->outside_room = count;
+    }
+    for (size_t i = 0; i < count; i++)
+        STJ_TRY(stj_replay_next(&trajectory->replay, first + i, i > 0, trajectory->outside + i * n,
+                                err));
+    view->state = trajectory->outside;
+    view->ld = n;
 out:
     return st;
 }
@@ -86,6 +123,9 @@ enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t f
     STJ_CHECK(err, first <= n && count <= n - first, STJ_EINVAL,
               "states %zu to %zu are outside a trajectory of %zu steps", first, first + count,
               trajectory->shape.n_steps);
+    if (of_file(trajectory) &&
+        (first < trajectory->plan.from || first + count > trajectory->plan.to + 1))
+        return visit_outside(trajectory, first, count, view, err);
     STJ_TRY(
         trajectory->policy->visit(trajectory->self, &trajectory->shape, first, count, view, err));
 out:
@@ -110,4 +150,119 @@ size_t stj_trajectory_n_steps(const struct stj_trajectory *trajectory)
 const double *stj_trajectory_loss(const struct stj_trajectory *trajectory)
 {
     return trajectory->loss;
+}
+
+void stj_trajectory_set_training(struct stj_trajectory *trajectory,
+                                 const struct stj_problem *problem, const struct stj_recipe *recipe)
+{
+    trajectory->replay.problem = problem;
+    trajectory->replay.recipe = recipe;
+}
+
+bool stj_trajectory_storage(const struct stj_trajectory *trajectory, size_t from, size_t to,
+                            size_t chunk, size_t bytes, struct stj_storage *storage)
+{
+    struct stj_storage_plan plan = {.about = {.policy = STJ_STORAGE_MEMORY,
+                                              .states = to - from + 1,
+                                              .stored = to - from + 1,
+                                              .every = 1,
+                                              .held = trajectory->shape.n_steps + 1}};
+    bool fits = true;
+    if (of_file(trajectory))
+        stj_storage_choose(&trajectory->source, &trajectory->replay, from, to, chunk, bytes, &plan,
+                           &fits);
+    *storage = plan.about;
+    return fits;
+}
+
+/* What a policy is made with. */
+static enum stj_status make_policy(struct stj_trajectory *trajectory, struct stj_error *err)
+{
+    const struct stj_source *source = &trajectory->source;
+    struct stj_replay *replay = &trajectory->replay;
+    void **self = &trajectory->self;
+    switch (trajectory->plan.about.policy) {
+    case STJ_STORAGE_DISK:
+        trajectory->policy = &stj_policy_disk;
+        return stj_policy_disk_create(&trajectory->plan, source, replay, self, err);
+    case STJ_STORAGE_MEMORY_REPLAY:
+    case STJ_STORAGE_DISK_REPLAY:
+        trajectory->policy = &stj_policy_segments;
+        return stj_policy_segments_create(&trajectory->plan, source, replay, self, err);
+    case STJ_STORAGE_REVOLVE:
+        trajectory->policy = &stj_policy_revolve;
+        return stj_policy_revolve_create(&trajectory->plan, source, replay, self, err);
+    default:
+        trajectory->policy = &stj_policy_all;
+        return stj_policy_all_create(&trajectory->plan, source, replay, self, err);
+    }
+}
+
+static void drop_policy(struct stj_trajectory *trajectory)
+{
+    if (trajectory->self)
+        trajectory->policy->destroy(trajectory->self);
+    trajectory->self = NULL;
+    stj_replay_free(&trajectory->replay);
+    free(trajectory->outside);
+    trajectory->outside = NULL;
+    trajectory->outside_room = 0;
+}
+
+enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t from, size_t to,
+                                   size_t chunk, size_t bytes, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_storage_plan plan;
+    bool fits = true;
+    STJ_CHECK(err, from <= to && to <= trajectory->shape.n_steps && chunk > 0, STJ_EINVAL,
+              "states %zu to %zu are outside a trajectory of %zu steps", from, to,
+              trajectory->shape.n_steps);
+    if (!of_file(trajectory))
+        goto out;
+    stj_storage_choose(&trajectory->source, &trajectory->replay, from, to, chunk, bytes, &plan,
+                       &fits);
+    STJ_CHECK(err, fits, STJ_ENOMEM,
+              "the states of the training need at least %zu bytes of memory, %zu are allowed",
+              plan.about.minimum, bytes);
+    drop_policy(trajectory);
+    trajectory->plan = plan;
+    STJ_TRY(make_policy(trajectory, err));
+out:
+    return st;
+}
+
+void stj_trajectory_divergence(const struct stj_trajectory *trajectory, struct stj_storage *storage)
+{
+    storage->diverged = trajectory->replay.diverged;
+    storage->diverged_at = trajectory->replay.diverged_at;
+    storage->compared_at = trajectory->replay.compared_at;
+    storage->difference = trajectory->replay.difference;
+}
+
+size_t stj_trajectory_replayed(const struct stj_trajectory *trajectory)
+{
+    return trajectory->replay.steps;
+}
+
+enum stj_status stj_trajectory_of_source(struct stj_source *source,
+                                         struct stj_trajectory **trajectory, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory *made = NULL;
+    *trajectory = NULL;
+    STJ_TRY(stj_new(&made, 1, sizeof *made, err));
+    made->source = *source;
+    *source = (struct stj_source){0};
+    made->shape = made->source.record.shape;
+    made->loss = made->source.record.loss;
+    made->replay.source = &made->source;
+    made->policy = &stj_policy_all;
+    STJ_TRY(stj_trajectory_fit(made, 0, made->shape.n_steps, 1, SIZE_MAX, err));
+    *trajectory = made;
+    made = NULL;
+out:
+    stj_source_close(source);
+    stj_trajectory_destroy(made);
+    return st;
 }

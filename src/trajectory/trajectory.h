@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include <spectraj/storage.h>
+
 #include "train/train.h"
 
 struct stj_trajectory;
@@ -20,7 +22,8 @@ enum stj_status stj_trajectory_create(size_t n_params, size_t n_slots, size_t n_
                                       struct stj_trajectory **trajectory, struct stj_error *err);
 void stj_trajectory_destroy(struct stj_trajectory *trajectory); /* NULL is accepted */
 
-/* A stj_state_fn (ctx is the trajectory): keep state t and the loss of step t. */
+/* A stj_state_fn (ctx is the trajectory): keep state t and the loss of step t.  Not for a trajectory
+ * of a file. */
 enum stj_status stj_trajectory_record(void *trajectory, size_t t, const real *state, double loss,
                                       struct stj_error *err);
 
@@ -37,6 +40,29 @@ struct stj_trajectory_view {
 };
 enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
                                      struct stj_trajectory_view *view, struct stj_error *err);
+
+/* The training that states which are not stored are replayed with; borrowed. */
+void stj_trajectory_set_training(struct stj_trajectory *trajectory,
+                                 const struct stj_problem *problem,
+                                 const struct stj_recipe *recipe);
+
+/* storage <- how states from .. to would be at hand, at most `chunk` of them visited at a time, within
+ * `bytes` of memory: its part about states.  False: they do not fit; storage->minimum says what would.
+ * States in memory of their own, which nothing can make fewer, always fit. */
+bool stj_trajectory_storage(const struct stj_trajectory *trajectory, size_t from, size_t to,
+                            size_t chunk, size_t bytes, struct stj_storage *storage);
+
+/* Have them at hand that way from now on; views of before are not valid any more.  STJ_ENOMEM: they do
+ * not fit.  States outside of from .. to can still be visited, one visit at a time. */
+enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t from, size_t to,
+                                   size_t chunk, size_t bytes, struct stj_error *err);
+
+/* Has a replay left the record?  Fills that part of `storage`. */
+void stj_trajectory_divergence(const struct stj_trajectory *trajectory,
+                               struct stj_storage *storage);
+
+/* Steps replayed so far. */
+size_t stj_trajectory_replayed(const struct stj_trajectory *trajectory);
 
 /* What trajectory.h5 says beside the states. */
 struct stj_trajectory_about {
@@ -58,9 +84,10 @@ enum stj_status stj_trajectory_write(struct stj_trajectory *trajectory, const ch
                                      const struct stj_trajectory_about *about,
                                      struct stj_error *err);
 
-/* *trajectory <- the file's, every number compared with its checksum; about (all zeros; may be
- * NULL) <- what it says, to be freed with stj_trajectory_about_free.  `fingerprint`: another one
- * in the file is STJ_EMISMATCH; NULL: not checked. */
+/* *trajectory <- the file's, which was compared with its checksums; its states are read as they are
+ * visited, and compared again.  At first all of them may be held in memory.  about (all zeros; may be NULL) <-
+ * what it says, to be freed with stj_trajectory_about_free.  `fingerprint`: another one in the file is
+ * STJ_EMISMATCH; NULL: not checked. */
 enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
                                     struct stj_trajectory **trajectory,
                                     struct stj_trajectory_about *about, struct stj_error *err);

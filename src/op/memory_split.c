@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/memory_split.c: how the memory of a training Jacobian is divided.
+ *
+ *     budget  =  states and replay's work  +  one chunk of linearisations and its work  +  kept ones
+ *
+ * States come first: with all of them in memory none is read or replayed.  What they leave keeps
+ * linearisations between sweeps.  Chunks shrink from 8 steps to 1 where 8 do not fit.  A sweep's own
+ * work space, which grows with the block of vectors, is beside the budget.
+ */
+#include "op/memory_split.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+enum { CHUNK = 8 };
+
+/* The split for chunks of a size; false: it does not fit. */
+static bool try_chunk(const struct stj_trajectory *trajectory, struct stj_linear_bytes linear,
+                      size_t from, size_t to, size_t chunk, size_t budget,
+                      struct stj_memory_split *split)
+{
+    struct stj_storage *storage = &split->storage;
+    const size_t n_steps = to - from;
+    const size_t least = chunk * (linear.step + linear.work);
+    split->chunk = chunk;
+    split->state_budget = budget > least ? budget - least : 0;
+    const bool fits =
+        stj_trajectory_storage(trajectory, from, to, chunk, split->state_budget, storage);
+    storage->budget = budget;
+    storage->minimum += least;
+    if (!fits || least > budget)
+        return false;
+    const size_t left = split->state_budget - storage->state_bytes;
+    const size_t all = n_steps - chunk; /* beside the chunk, whose place is not needed then */
+    const size_t kept = linear.step ? left / linear.step : all;
+    storage->kept_steps = kept >= all ? n_steps : kept;
+    storage->linear_bytes = least + (kept >= all ? all : kept) * linear.step;
+    return true;
+}
+
+enum stj_status stj_memory_split(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                                 const struct stj_trajectory *trajectory, size_t from, size_t to,
+                                 size_t budget, struct stj_memory_split *split,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_linear_bytes linear = stj_linear_store_bytes(problem, recipe);
+    const size_t bytes = budget ? budget : stj_memory_available() / 4;
+    bool fits = false;
+    for (size_t chunk = CHUNK < to - from ? CHUNK : to - from; !fits && chunk > 0; chunk /= 2)
+        fits = try_chunk(trajectory, linear, from, to, chunk, bytes, split);
+    STJ_CHECK(err, fits, STJ_ENOMEM,
+              "%.4g MB of memory is too little to go through this training: the states and "
+              "linearisations of a step need at least %.4g MB (--memory %zuK)",
+              (double)bytes / 1e6, (double)split->storage.minimum / 1e6,
+              split->storage.minimum / 1024 + 1);
+out:
+    return st;
+}

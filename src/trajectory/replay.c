@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* trajectory/replay.c: training again from a stored state, each step compared with the record.
+ *
+ * A step is a pure function of its state and number, so a replay on the same type of processor and BLAS
+ * has the bits of the record.  Where it has not, the first state that differs is noted, and how far the
+ * replay is from the record at the next stored state.
+ */
+#include "trajectory/replay.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+void stj_replay_free(struct stj_replay *replay)
+{
+    stj_train_work_destroy(replay->work);
+    replay->work = NULL;
+}
+
+/* State t becomes state t + 1. */
+static enum stj_status step(struct stj_replay *replay, size_t t, real *state, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, replay->problem, STJ_EINTERNAL,
+              "state %zu is not stored, and there is no problem to replay it with", t + 1);
+    if (!replay->work)
+        STJ_TRY(stj_train_work_create(replay->problem, &replay->work, err));
+    STJ_TRY(stj_train_step(replay->problem, replay->recipe, t, state, NULL, replay->work, err));
+    replay->steps++;
+out:
+    return st;
+}
+
+/* |x - y| / |y| */
+static double relative_difference(size_t n, const real *x, const real *y)
+{
+    double difference = 0;
+    double norm = 0;
+    for (size_t i = 0; i < n; i++) {
+        difference = hypot(difference, (double)x[i] - (double)y[i]);
+        norm = hypot(norm, (double)y[i]);
+    }
+    return norm > 0 ? difference / norm : difference;
+}
+
+/* State t of the replay is not the recorded one: go on, in a copy, to the next stored state, and see
+ * how far from it the replay is. */
+static enum stj_status measure(struct stj_replay *replay, size_t t, const real *state,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_record *record = &replay->source->record;
+    const size_t n = record->shape.n_state;
+    size_t k = stj_source_before(replay->source, t);
+    real *copy = NULL; /* [2][n]: the replay, the record */
+    k += record->step[k] < t;
+    replay->diverged = true;
+    replay->diverged_at = t;
+    replay->compared_at = record->step[k];
+    STJ_TRY(stj_new(&copy, 2 * n, sizeof *copy, err));
+    memcpy(copy, state, n * sizeof *copy);
+    for (size_t s = t; s < record->step[k]; s++)
+        STJ_TRY(step(replay, s, copy, err));
+    STJ_TRY(stj_source_read(replay->source, k, copy + n, err));
+    replay->difference = relative_difference(n, copy, copy + n);
+out:
+    free(copy);
+    return st;
+}
+
+enum stj_status stj_replay_step(struct stj_replay *replay, size_t t, real *state,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_record *record = &replay->source->record;
+    STJ_TRY(step(replay, t, state, err));
+    if (stj_state_crc(record->shape.n_state, state) == record->crc[t + 1])
+        goto out;
+    if (!replay->diverged || t + 1 < replay->diverged_at)
+        STJ_TRY(measure(replay, t + 1, state, err));
+    if (stj_source_has(replay->source, t + 1))
+        STJ_TRY(
+            stj_source_read(replay->source, stj_source_before(replay->source, t + 1), state, err));
+out:
+    return st;
+}
+
+enum stj_status stj_replay_next(struct stj_replay *replay, size_t t, bool follows, real *state,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = replay->source->record.shape.n_state;
+    const size_t k = stj_source_before(replay->source, t);
+    size_t s = replay->source->record.step[k];
+    if (s < t && follows) {
+        memcpy(state, state - n, n * sizeof *state);
+        s = t - 1;
+    } else {
+        STJ_TRY(stj_source_read(replay->source, k, state, err));
+    }
+    for (; s < t; s++)
+        STJ_TRY(stj_replay_step(replay, s, state, err));
+out:
+    return st;
+}

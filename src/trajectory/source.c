@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* trajectory/source.c: the states that trajectory.h5 holds. */
+#include "trajectory/source.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+void stj_source_close(struct stj_source *source)
+{
+    stj_h5_rows_close(source->rows);
+    stj_record_free(&source->record);
+    *source = (struct stj_source){0};
+}
+
+size_t stj_source_before(const struct stj_source *source, size_t t)
+{
+    size_t low = 0; /* step[low] <= t < step[high] */
+    size_t high = source->record.n_stored;
+    while (high - low > 1) {
+        const size_t middle = low + (high - low) / 2;
+        if (source->record.step[middle] <= t)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool stj_source_has(const struct stj_source *source, size_t t)
+{
+    return source->record.step[stj_source_before(source, t)] == t;
+}
+
+enum stj_status stj_source_read(const struct stj_source *source, size_t k, real *state,
+                                struct stj_error *err)
+{
+#ifdef STJ_SINGLE
+    enum stj_status st = STJ_OK;
+    double *row = NULL;
+    STJ_TRY(stj_new(&row, source->record.shape.n_state, sizeof *row, err));
+    STJ_TRY(stj_h5_rows_read(source->rows, k, row, err));
+    for (size_t i = 0; i < source->record.shape.n_state; i++)
+        state[i] = (real)row[i];
+out:
+    free(row);
+    return st;
+#else
+    return stj_h5_rows_read(source->rows, k, state, err);
+#endif
+}
+
+void stj_source_ahead(const struct stj_source *source, size_t first, size_t last)
+{
+    const size_t k = stj_source_before(source, first);
+    stj_h5_rows_ahead(source->rows, k, stj_source_before(source, last) + 1 - k);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* trajectory/source.h: the states that trajectory.h5 holds, read one at a time and verified. */
+#ifndef STJ_TRAJECTORY_SOURCE_H
+#define STJ_TRAJECTORY_SOURCE_H
+
+#include "base/h5.h"
+#include "trajectory/record.h"
+
+struct stj_source {
+    struct stj_record record;
+    struct stj_h5_rows *rows;
+};
+
+void stj_source_close(struct stj_source *source); /* leaves it zeroed */
+
+/* The number of the last stored state at or before step t. */
+size_t stj_source_before(const struct stj_source *source, size_t t);
+
+/* Is state t stored? */
+bool stj_source_has(const struct stj_source *source, size_t t);
+
+/* state[n_state] <- the k-th stored state; several threads may read at once. */
+enum stj_status stj_source_read(const struct stj_source *source, size_t k, real *state,
+                                struct stj_error *err);
+
+/* The stored states from step first to last will be wanted soon. */
+void stj_source_ahead(const struct stj_source *source, size_t first, size_t last);
+
+#endif
