@@ -5,6 +5,7 @@ dist_doc_DATA += %reldir%/data.md
 dist_doc_DATA += %reldir%/density.md
 dist_doc_DATA += %reldir%/json.md
 dist_doc_DATA += %reldir%/optimizers.md
+dist_doc_DATA += %reldir%/own-problem.md
 dist_doc_DATA += %reldir%/performance.md
 dist_doc_DATA += %reldir%/results-format.md
 dist_doc_DATA += %reldir%/studies.md

@@ -17,9 +17,23 @@ dist_lenet_DATA += %reldir%/lenet/lenet-short.yaml
 dist_lenet_DATA += %reldir%/lenet/lenet.yaml
 
 # The C examples are built with everything else, from the public headers alone, and installed as
-# source.
+# source.  Those without arguments check themselves: they are tests as well.
 exampledir = $(pkgdatadir)/examples
 dist_example_DATA = %reldir%/top-values.c
+examplecdir = $(pkgdatadir)/examples/c
+dist_examplec_DATA =
+dist_examplec_DATA += %reldir%/c/own-network.c
+dist_examplec_DATA += %reldir%/c/own-operator.c
+
+example_cppflags = $(STJ_CPPFLAGS) -I$(top_srcdir)/include
 noinst_PROGRAMS += %reldir%/top-values
-%canon_reldir%_top_values_CPPFLAGS = $(STJ_CPPFLAGS) -I$(top_srcdir)/include
+%canon_reldir%_top_values_CPPFLAGS = $(example_cppflags)
 %canon_reldir%_top_values_LDADD = libspectraj.la
+noinst_PROGRAMS += %reldir%/c/own-network
+%canon_reldir%_c_own_network_CPPFLAGS = $(example_cppflags)
+%canon_reldir%_c_own_network_LDADD = libspectraj.la
+noinst_PROGRAMS += %reldir%/c/own-operator
+%canon_reldir%_c_own_operator_CPPFLAGS = $(example_cppflags)
+%canon_reldir%_c_own_operator_LDADD = libspectraj.la
+TESTS += %reldir%/c/own-network
+TESTS += %reldir%/c/own-operator

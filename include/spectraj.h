@@ -15,6 +15,7 @@
 #include <spectraj/study.h>
 #include <spectraj/svd.h>
 #include <spectraj/trace.h>
+#include <spectraj/training.h>
 #include <spectraj/version.h>
 
 #endif

@@ -30,6 +30,7 @@ check_PROGRAMS += %reldir%/t-layers
 check_PROGRAMS += %reldir%/t-journal
 check_PROGRAMS += %reldir%/t-libraries
 check_PROGRAMS += %reldir%/t-option
+check_PROGRAMS += %reldir%/t-problem
 check_PROGRAMS += %reldir%/t-readers
 check_PROGRAMS += %reldir%/t-report
 check_PROGRAMS += %reldir%/t-resume

@@ -30,6 +30,19 @@ struct stj_problem_callbacks {
     enum stj_status (*hvp)(void *ctx, size_t step, const double *theta, size_t nvec,
                            const double *x, size_t ldx, double *y, size_t ldy,
                            struct stj_error *err);
+
+    /* Optional: L_step is a sum over n_rows(step) rows of a batch, and these give the share of rows
+     * first .. first + n - 1 instead of the two above.  A batch is then divided among threads, which
+     * call them for different rows at the same time; the shares are added in a fixed order.  All
+     * three or none; max_rows is the largest that n_rows returns. */
+    size_t max_rows;
+    size_t (*n_rows)(void *ctx, size_t step);
+    enum stj_status (*gradient_rows)(void *ctx, size_t step, size_t first, size_t n,
+                                     const double *theta, double *loss, double *g,
+                                     struct stj_error *err);
+    enum stj_status (*hvp_rows)(void *ctx, size_t step, size_t first, size_t n, const double *theta,
+                                size_t nvec, const double *x, size_t ldx, double *y, size_t ldy,
+                                struct stj_error *err);
 };
 
 /* *problem <- a problem of callbacks; the struct is copied, its ctx borrowed. */

@@ -8,5 +8,6 @@ libspectraj_core_la_SOURCES += %reldir%/prepare.c
 libspectraj_core_la_SOURCES += %reldir%/run.c
 libspectraj_core_la_SOURCES += %reldir%/run_internal.h
 libspectraj_core_la_SOURCES += %reldir%/train.c
+libspectraj_core_la_SOURCES += %reldir%/training.c
 libspectraj_core_la_SOURCES += %reldir%/unfinished.c
 libspectraj_core_la_SOURCES += %reldir%/validate.c

@@ -64,6 +64,11 @@ void stj_run_fingerprint(const char *identity, char fingerprint[STJ_FINGERPRINT_
  * there is none. */
 void stj_run_difference(const char *now, const char *recorded, char *text, size_t size);
 
+/* v <- the checks of stj_run_validate of a training Jacobian. */
+enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t dense_limit,
+                                      const struct stj_progress *progress, struct stj_validation *v,
+                                      struct stj_error *err);
+
 /* The folder of a run. */
 enum stj_folder_state {
     STJ_FOLDER_ABSENT,

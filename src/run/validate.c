@@ -22,6 +22,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "op/difference.h"
+#include "op/training_jacobian.h"
 #include "run/run_internal.h"
 
 enum { ADJOINT_PAIRS = 5, DENSE_PAIRS = 5 };
@@ -52,19 +53,20 @@ out:
     return st;
 }
 
-static enum stj_status check_replay(struct stj_run *run, const struct stj_progress *progress,
-                                    bool *identical, struct stj_error *err)
+static enum stj_status check_replay(const struct stj_training_window *w,
+                                    const struct stj_progress *progress, bool *identical,
+                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_trajectory_view view;
     real *state = NULL;
-    struct replay replay = {.trajectory = run->trajectory, .identical = true};
+    struct replay replay = {.trajectory = w->trajectory, .identical = true};
     replay.n_state =
-        (1 + stj_trajectory_n_slots(run->trajectory)) * stj_trajectory_n_params(run->trajectory);
+        (1 + stj_trajectory_n_slots(w->trajectory)) * stj_trajectory_n_params(w->trajectory);
     STJ_TRY(stj_new(&state, replay.n_state, sizeof *state, err));
-    STJ_TRY(stj_trajectory_visit(run->trajectory, 0, 1, &view, err));
+    STJ_TRY(stj_trajectory_visit(w->trajectory, w->from, 1, &view, err));
     memcpy(state, view.state, replay.n_state * sizeof *state);
-    STJ_TRY(stj_train(run->problem, &run->recipe, 0, run->n_steps, state, compare_state, &replay,
+    STJ_TRY(stj_train(w->problem, w->recipe, w->from, w->to, state, compare_state, &replay,
                       progress, err));
     *identical = replay.identical;
 out:
@@ -158,28 +160,42 @@ out:
     return st;
 }
 
-enum stj_status stj_run_validate(struct stj_run *run, uint64_t seed, size_t dense_limit,
-                                 const struct stj_progress *progress, struct stj_validation *v,
-                                 struct stj_error *err)
+enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t dense_limit,
+                                      const struct stj_progress *progress, struct stj_validation *v,
+                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_op *op = NULL;
+    struct stj_training_window window;
     struct stj_difference difference;
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
-    STJ_TRY(stj_run_jacobian(run, 0, 0, 0, &op, err));
+    STJ_CHECK(err, stj_training_jacobian_window(op, &window), STJ_EINTERNAL,
+              "only a training Jacobian can be validated");
     STJ_TRY(stj_progress_report(progress, "adjoint identity", 0, 1, err));
     STJ_TRY(stj_op_adjoint_error(op, ADJOINT_PAIRS, seed, &v->adjoint_error, err));
     STJ_TRY(stj_difference_check(op, seed, difference_limit, &difference, progress, err));
     v->finite_difference_error = difference.error;
     v->finite_difference_step = difference.step;
     v->single_steps = difference.n_steps;
-    STJ_TRY(check_replay(run, progress, &v->replay_identical, err));
-    if (stj_network_n_params(run->net) <= dense_limit)
+    STJ_TRY(check_replay(&window, progress, &v->replay_identical, err));
+    if (stj_op_n_cols(op) <= dense_limit)
         STJ_TRY(compare_dense(op, seed, progress, v, err));
     v->passed = v->adjoint_error <= adjoint_limit &&
                 v->finite_difference_error <= difference_limit && v->replay_identical &&
                 (isnan(v->dense_max_sigma_error) ||
                  fmax(v->dense_max_sigma_error, v->dense_bottom_violation) <= dense_limit_error);
+out:
+    return st;
+}
+
+enum stj_status stj_run_validate(struct stj_run *run, uint64_t seed, size_t dense_limit,
+                                 const struct stj_progress *progress, struct stj_validation *v,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_op *op = NULL;
+    *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
+    STJ_TRY(stj_run_jacobian(run, 0, 0, 0, &op, err));
+    STJ_TRY(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));
 out:
     stj_op_destroy(op);
     return st;

@@ -2,7 +2,8 @@
 /* train/callback_problem.c: the caller's own gradient and Hessian-vector product as a problem.
  *
  * Its parameters are one tensor of a single row, so a tile is a column-major block with leading
- * dimension N, which is what the callbacks take.  A batch is one row: it cannot be sliced.
+ * dimension N, which is what the callbacks take.  Without callbacks for rows a batch is one row, which
+ * cannot be sliced.
  */
 #include <stdlib.h>
 
@@ -23,9 +24,8 @@ static void callback_destroy(void *self)
 
 static size_t callback_n_rows(const void *self, size_t step)
 {
-    (void)self;
-    (void)step;
-    return 1;
+    const struct stj_problem_callbacks *c = &((const struct callback_problem *)self)->callbacks;
+    return c->n_rows ? c->n_rows(c->ctx, step) : 1;
 }
 
 static size_t callback_n_linear(const void *self)
@@ -46,26 +46,29 @@ static enum stj_status callback_linearize(const void *self, size_t step, struct 
                                           const real *theta, real *lin, double *loss, real *g,
                                           real *scratch, struct stj_error *err)
 {
-    (void)slice;
     (void)lin;
-    const struct callback_problem *p = self;
+    const struct stj_problem_callbacks *c = &((const struct callback_problem *)self)->callbacks;
     double unused;
     if (!loss && !g)
         return STJ_OK;
-    return p->callbacks.gradient(p->callbacks.ctx, step, theta, loss ? loss : &unused,
-                                 g ? g : scratch, err);
+    loss = loss ? loss : &unused;
+    g = g ? g : scratch;
+    if (c->n_rows)
+        return c->gradient_rows(c->ctx, step, slice.first, slice.n, theta, loss, g, err);
+    return c->gradient(c->ctx, step, theta, loss, g, err);
 }
 
 static enum stj_status callback_hvp(const void *self, size_t step, struct stj_slice slice,
                                     const real *theta, const real *lin, size_t nvec, const real *x,
                                     real *y, real *scratch, struct stj_error *err)
 {
-    (void)slice;
     (void)lin;
     (void)scratch;
-    const struct callback_problem *p = self;
-    return p->callbacks.hvp(p->callbacks.ctx, step, theta, nvec, x, p->layout.n_params, y,
-                            p->layout.n_params, err);
+    const struct stj_problem_callbacks *c = &((const struct callback_problem *)self)->callbacks;
+    const size_t n = c->n_params;
+    if (c->n_rows)
+        return c->hvp_rows(c->ctx, step, slice.first, slice.n, theta, nvec, x, n, y, n, err);
+    return c->hvp(c->ctx, step, theta, nvec, x, n, y, n, err);
 }
 
 static const struct stj_problem_ops callback_ops = {
@@ -77,6 +80,27 @@ static const struct stj_problem_ops callback_ops = {
     .hvp = callback_hvp,
 };
 
+/* Either the two for whole batches, or the three for rows with no batch larger than max_rows. */
+static enum stj_status check_callbacks(const struct stj_problem_callbacks *c, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (!c->n_rows) {
+        STJ_CHECK(err, c->gradient && c->hvp && !c->gradient_rows && !c->hvp_rows, STJ_EINVAL,
+                  "a problem needs both callbacks, gradient and hvp, or n_rows, gradient_rows and "
+                  "hvp_rows");
+        goto out;
+    }
+    STJ_CHECK(err, c->gradient_rows && c->hvp_rows, STJ_EINVAL,
+              "a problem with n_rows needs gradient_rows and hvp_rows");
+    for (size_t t = 0; t < c->n_steps; t++) {
+        const size_t n = c->n_rows(c->ctx, t);
+        STJ_CHECK(err, n > 0 && n <= c->max_rows, STJ_EINVAL,
+                  "n_rows of step %zu is %zu, expected 1 to max_rows, %zu", t, n, c->max_rows);
+    }
+out:
+    return st;
+}
+
 enum stj_status stj_problem_create(const struct stj_problem_callbacks *callbacks,
                                    struct stj_problem **problem, struct stj_error *err)
 {
@@ -84,14 +108,18 @@ enum stj_status stj_problem_create(const struct stj_problem_callbacks *callbacks
     struct stj_problem *p = NULL;
     struct callback_problem *self = NULL;
     STJ_CHECK(err, callbacks->n_params > 0, STJ_EINVAL, "a problem needs at least one parameter");
-    STJ_CHECK(err, callbacks->gradient && callbacks->hvp, STJ_EINVAL,
-              "a problem needs both callbacks, gradient and hvp");
+    STJ_TRY(check_callbacks(callbacks, err));
     STJ_TRY(stj_new(&p, 1, sizeof *p, err));
     STJ_TRY(stj_new(&self, 1, sizeof *self, err));
     self->callbacks = *callbacks;
     self->tensor = (struct stj_tensor_shape){.rows = 1, .cols = callbacks->n_params};
     self->layout = (struct stj_layout){callbacks->n_params, 1, &self->tensor};
-    *p = (struct stj_problem){&callback_ops, self, callbacks->n_steps, 1, &self->layout, 1};
+    *p = (struct stj_problem){.ops = &callback_ops,
+                              .self = self,
+                              .n_steps = callbacks->n_steps,
+                              .max_rows = callbacks->n_rows ? callbacks->max_rows : 1,
+                              .layout = &self->layout,
+                              .least_rows = 1};
     self = NULL;
     *problem = p;
     p = NULL;

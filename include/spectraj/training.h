@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/training.h: training a problem of the caller's own, and its training Jacobian. */
+#ifndef SPECTRAJ_TRAINING_H
+#define SPECTRAJ_TRAINING_H
+
+#include <spectraj/op.h>
+#include <spectraj/problem.h>
+#include <spectraj/progress.h>
+#include <spectraj/run.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct stj_training;
+
+struct stj_training_settings {
+    /* The keys optimizer, learning_rate and clip_norm of a config's `training` group, as YAML:
+     * "{optimizer: {type: sgd, momentum: 0.9}, learning_rate: {schedule: constant, peak: 0.1}}" */
+    const char *recipe;
+    const double *theta0; /* [n_params] */
+    struct stj_progress progress;
+};
+
+/* *training <- the problem trained through its n_steps, every state kept in memory.  The problem is
+ * borrowed. */
+enum stj_status stj_training_create(const struct stj_problem *problem,
+                                    const struct stj_training_settings *settings,
+                                    struct stj_training **training, struct stj_error *err);
+void stj_training_destroy(struct stj_training *training); /* NULL is accepted */
+
+/* theta_t, t = 0 .. n_steps, n_params numbers into theta. */
+enum stj_status stj_training_theta(struct stj_training *training, size_t t, double *theta,
+                                   struct stj_error *err);
+
+/* loss[n_steps]: L_t at theta_t; borrowed. */
+const double *stj_training_loss_curve(const struct stj_training *training);
+
+/* *op <- the training Jacobian J(from -> to), to = 0 meaning n_steps, for every solver that takes an
+ * operator; the training is borrowed. */
+enum stj_status stj_training_jacobian(struct stj_training *training, size_t from, size_t to,
+                                      struct stj_op **op, struct stj_error *err);
+
+/* As stj_run_validate: are gradient and hvp derivatives of the loss and of the gradient, and is the
+ * same trained again? */
+enum stj_status stj_training_validate(struct stj_training *training, uint64_t seed,
+                                      size_t dense_limit, const struct stj_progress *progress,
+                                      struct stj_validation *v, struct stj_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

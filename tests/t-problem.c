@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/t-problem.c: problems of a program's own: callbacks for batches and for rows of them. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <spectraj/svd.h>
+#include <spectraj/training.h>
+
+#include "expect.h"
+
+/* L_t(theta) = sum over rows i of  1/2 (x_i . theta)^2 + 1/24 (x_i . theta)^4, rows chosen by t. */
+enum { N = 6, ROWS = 40, BATCH = 11, STEPS = 9 };
+
+struct rows {
+    double x[ROWS][N];
+};
+
+static void fill(struct rows *rows)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t j = 0; j < N; j++)
+            rows->x[i][j] = sin(1 + 3.7 * (double)i + 1.3 * (double)j * (double)(i + 1)) / 3;
+}
+
+static size_t n_rows(void *ctx, size_t step)
+{
+    (void)ctx;
+    return step == STEPS - 1 ? 1 : BATCH; /* the last batch is smaller */
+}
+
+static const double *row(const void *ctx, size_t step, size_t i)
+{
+    return ((const struct rows *)ctx)->x[(step * 7 + i) % ROWS];
+}
+
+static double dot(const double *x, const double *y)
+{
+    double sum = 0;
+    for (size_t j = 0; j < N; j++)
+        sum += x[j] * y[j];
+    return sum;
+}
+
+static enum stj_status gradient_rows(void *ctx, size_t step, size_t first, size_t n,
+                                     const double *theta, double *loss, double *g,
+                                     struct stj_error *err)
+{
+    (void)err;
+    *loss = 0;
+    memset(g, 0, N * sizeof *g);
+    for (size_t i = first; i < first + n; i++) {
+        const double *x = row(ctx, step, i);
+        const double z = dot(x, theta);
+        *loss += z * z / 2 + z * z * z * z / 24;
+        for (size_t j = 0; j < N; j++)
+            g[j] += (z + z * z * z / 6) * x[j];
+    }
+    return STJ_OK;
+}
+
+static enum stj_status hvp_rows(void *ctx, size_t step, size_t first, size_t n, const double *theta,
+                                size_t nvec, const double *x, size_t ldx, double *y, size_t ldy,
+                                struct stj_error *err)
+{
+    (void)err;
+    for (size_t b = 0; b < nvec; b++) {
+        memset(y + b * ldy, 0, N * sizeof *y);
+        for (size_t i = first; i < first + n; i++) {
+            const double *r = row(ctx, step, i);
+            const double z = dot(r, theta);
+            const double scale = (1 + z * z / 2) * dot(r, x + b * ldx);
+            for (size_t j = 0; j < N; j++)
+                y[b * ldy + j] += scale * r[j];
+        }
+    }
+    return STJ_OK;
+}
+
+static enum stj_status gradient(void *ctx, size_t step, const double *theta, double *loss,
+                                double *g, struct stj_error *err)
+{
+    return gradient_rows(ctx, step, 0, n_rows(ctx, step), theta, loss, g, err);
+}
+
+static enum stj_status hvp(void *ctx, size_t step, const double *theta, size_t nvec,
+                           const double *x, size_t ldx, double *y, size_t ldy,
+                           struct stj_error *err)
+{
+    return hvp_rows(ctx, step, 0, n_rows(ctx, step), theta, nvec, x, ldx, y, ldy, err);
+}
+
+static const double theta0[N] = {0.3, -1, 0.7, 1.1, -0.2, 0.5};
+static const char recipe[] = "{optimizer: {type: adam, eps_root: 1e-8}, "
+                             "learning_rate: {schedule: constant, peak: 0.05}, clip_norm: 1.5}";
+
+/* a[N][N] <- the dense Jacobian of the training, theta[N] <- its end; validated on the way. */
+static void train(const struct stj_problem_callbacks *callbacks, double *a, double *theta)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_problem *problem = NULL;
+    struct stj_training *training = NULL;
+    struct stj_op *op = NULL;
+    struct stj_validation v;
+    const struct stj_training_settings settings = {.recipe = recipe, .theta0 = theta0};
+    EXPECT_OK(stj_problem_create(callbacks, &problem, &err), err);
+    EXPECT_OK(stj_training_create(problem, &settings, &training, &err), err);
+    EXPECT_OK(stj_training_validate(training, 3, N, NULL, &v, &err), err);
+    ck_assert_msg(v.passed && v.replay_identical, "adjoint %g, differences %g, dense %g",
+                  v.adjoint_error, v.finite_difference_error, v.dense_max_sigma_error);
+    EXPECT_OK(stj_training_theta(training, 0, theta, &err), err);
+    ck_assert_mem_eq(theta, theta0, sizeof theta0);
+    EXPECT_FAIL(stj_training_theta(training, STEPS + 1, theta, &err), STJ_EINVAL,
+                "state 10 is wanted, there are 0 to 9", err);
+    EXPECT_OK(stj_training_theta(training, STEPS, theta, &err), err);
+    ck_assert_double_gt(stj_training_loss_curve(training)[0], 0);
+    EXPECT_OK(stj_training_jacobian(training, 0, 0, &op, &err), err);
+    EXPECT_OK(stj_op_densify(op, 0, a, N, NULL, &err), err);
+    stj_op_destroy(op);
+    stj_training_destroy(training);
+    stj_problem_destroy(problem);
+}
+
+/* Shares of rows add up to the batch: they differ by the rounding of STEPS steps of sums of BATCH
+ * products, each below 100 eps, magnified by at most |J|. */
+START_TEST(rows_and_whole_batches_train_the_same)
+{
+    struct rows rows;
+    double a[2][N * N];
+    double theta[2][N];
+    const struct stj_problem_callbacks whole = {
+        .n_params = N, .n_steps = STEPS, .ctx = &rows, .gradient = gradient, .hvp = hvp};
+    const struct stj_problem_callbacks sliced = {.n_params = N,
+                                                 .n_steps = STEPS,
+                                                 .ctx = &rows,
+                                                 .max_rows = BATCH,
+                                                 .n_rows = n_rows,
+                                                 .gradient_rows = gradient_rows,
+                                                 .hvp_rows = hvp_rows};
+    fill(&rows);
+    train(&whole, a[0], theta[0]);
+    train(&sliced, a[1], theta[1]);
+    for (size_t j = 0; j < N; j++)
+        ck_assert_double_le(fabs(theta[0][j] - theta[1][j]), 1e-12);
+    for (size_t j = 0; j < N * N; j++)
+        ck_assert_double_le(fabs(a[0][j] - a[1][j]), 1e-10);
+}
+END_TEST
+
+START_TEST(what_is_missing_is_named)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct rows rows;
+    struct stj_problem *problem = NULL;
+    struct stj_training *training = NULL;
+    struct stj_problem_callbacks c = {.n_params = N, .n_steps = STEPS, .ctx = &rows};
+    fill(&rows);
+    EXPECT_FAIL(stj_problem_create(&c, &problem, &err), STJ_EINVAL, "gradient and hvp, or", err);
+    c.n_rows = n_rows;
+    EXPECT_FAIL(stj_problem_create(&c, &problem, &err), STJ_EINVAL, "needs gradient_rows", err);
+    c.gradient_rows = gradient_rows;
+    c.hvp_rows = hvp_rows;
+    EXPECT_FAIL(stj_problem_create(&c, &problem, &err), STJ_EINVAL,
+                "n_rows of step 0 is 11, expected 1 to max_rows, 0", err);
+    c.max_rows = BATCH;
+    EXPECT_OK(stj_problem_create(&c, &problem, &err), err);
+    struct stj_training_settings settings = {.recipe = "{optimizer: sgd}", .theta0 = theta0};
+    EXPECT_FAIL(stj_training_create(problem, &settings, &training, &err), STJ_ECONFIG,
+                "missing key 'learning_rate'", err);
+    settings.recipe = "{optimizer: sgd, learning_rate: {schedule: constant, peak: 1}, epochs: 3}";
+    EXPECT_FAIL(stj_training_create(problem, &settings, &training, &err), STJ_ECONFIG,
+                "unknown key 'epochs'", err);
+    settings.theta0 = NULL;
+    settings.recipe = recipe;
+    EXPECT_FAIL(stj_training_create(problem, &settings, &training, &err), STJ_EINVAL,
+                "needs theta0", err);
+    ck_assert_ptr_null(training);
+    stj_problem_destroy(problem);
+}
+END_TEST
+
+static TCase *make_case(void)
+{
+    TCase *tc = tcase_create("problem");
+    tcase_add_test(tc, rows_and_whole_batches_train_the_same);
+    tcase_add_test(tc, what_is_missing_is_named);
+    return tc;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("problem");
+    suite_add_tcase(suite, make_case());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
