@@ -13,9 +13,14 @@ EXTRA_PROGRAMS += %reldir%/engine
 	-I$(top_srcdir)/tests
 %canon_reldir%_engine_LDADD = libspectraj_core.la
 %canon_reldir%_engine_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=stj_gemm
-CLEANFILES += %reldir%/engine$(EXEEXT)
+EXTRA_PROGRAMS += %reldir%/traces
+%canon_reldir%_traces_SOURCES = %reldir%/traces.c
+%canon_reldir%_traces_CPPFLAGS = -I$(top_srcdir)/include
+%canon_reldir%_traces_LDADD = libspectraj.la -lm
+CLEANFILES += %reldir%/engine$(EXEEXT) %reldir%/traces$(EXEEXT)
 
-bench: %reldir%/engine$(EXEEXT)
+bench: %reldir%/engine$(EXEEXT) %reldir%/traces$(EXEEXT)
 	%reldir%/engine$(EXEEXT) $(ENGINE_FLAGS)
+	%reldir%/traces$(EXEEXT)
 
 .PHONY: bench

@@ -14,7 +14,7 @@ options_of()
         info) ;;
         svd) echo "top bottom above below ncv tol method max-applications max-seconds from to seed memory" \
             "threads tag force" ;;
-        density) echo "epsilon confidence probes steps tolerance reorthogonalize no-deflation edges" \
+        density) echo "epsilon confidence probes steps tolerance reorthogonalize scratch no-deflation edges" \
             "curve gap max-applications max-seconds from to seed memory threads tag force" ;;
         trace) echo "function method products confidence from to seed memory threads tag force" ;;
         dense) echo "epsilon from to memory threads tag force" ;;

@@ -48,6 +48,16 @@ json out applications.jvp=0 applications.vjp=0 \
 run 0 density R --probes 4 --steps 30
 contains out chaotic bulk stable enclosure 'stored result' 'sum of log sigma'
 
+# Bases in files: the same bits, and nothing left in the folder.
+mkdir scratch
+run 0 density R --probes 4 --steps 30 --scratch scratch --tag disk --json
+for key in estimate low high; do
+    json out "regions.bulk.$key=$("$jsonkeys" --print density.json regions.bulk.$key)"
+done
+[ -z "$(ls -A scratch)" ] || fail "a scratch file was left behind"
+run 1 density R --probes 4 --steps 31 --scratch nowhere --tag disk
+contains err nowhere 'scratch files'
+
 # Other questions to the same quadrature cost nothing either.
 run 0 dense R --epsilon 0.3 --json
 mv out dense3.json

@@ -74,6 +74,7 @@ test_scripts += %reldir%/symbols.sh
 # Scripts that only run on demand, or in others.
 dist_check_SCRIPTS += %reldir%/cli-lib.sh
 dist_check_SCRIPTS += %reldir%/format.sh
+dist_check_SCRIPTS += %reldir%/kills.sh
 dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
 # Below: what serves all tests and need not change when one is added.

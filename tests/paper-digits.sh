@@ -38,7 +38,7 @@ say "  built in $("$jsonkeys" --print dense.json seconds_build) s," \
 say "svd"
 run 0 svd RUN --top 50 --json
 mv out svd.json
-json svd.json top.requested=50 top.converged=50 top.sigma#50 'top.products<180.5'
+json svd.json top.requested=50 top.converged=50 top.sigma#50 'top.products<170.5' top.outside.missed=0
 say "  $("$jsonkeys" --print svd.json top.products) products," \
     "$("$jsonkeys" --print svd.json seconds) s"
 "$jsonkeys" --compare dense.json sigma svd.json top.sigma 1e-9 ||
@@ -48,6 +48,64 @@ i=0
 while [ "$i" -lt 50 ]; do
     json svd.json "top.residual[$i]<$limit"
     i=$((i + 1))
+done
+
+run 0 svd RUN --top 100 --tag hundred --json
+json out top.converged=100 'top.products<260.5'
+say "  the largest 100: $("$jsonkeys" --print out top.products) products"
+"$jsonkeys" --compare dense.json sigma out top.sigma 1e-9 ||
+    fail "svd --top 100 and dense differ by more than 1e-9 sigma_1"
+
+say "bottom"
+for limit in 350:2e-2 800:5e-4 1600:1e-6; do
+    budget=${limit%:*}
+    for seed in ${SEEDS_BOTTOM:-0 1 2}; do
+        run 2 svd RUN --bottom 20 --max-applications $budget --seed $seed --tag bottom --json
+        json out bottom.sigma_bound#20 "bottom.sigma_bound[19]<${limit#*:}"
+        i=0
+        while [ "$i" -lt 20 ]; do
+            true_value=$("$jsonkeys" --print dense.json "sigma[$((N - 1 - i))]")
+            json out "bottom.sigma_bound[$i]>$(awk -v s="$true_value" \
+                -v f="$("$jsonkeys" --print out bottom.floor)" 'BEGIN { printf "%.17g", s - f }')"
+            i=$((i + 1))
+        done
+        used=$(awk -v a="$("$jsonkeys" --print out applications.jvp)" \
+            -v b="$("$jsonkeys" --print out applications.vjp)" 'BEGIN { printf "%.0f", a + b }')
+        [ "$used" -le "$budget" ] || fail "a budget of $budget was overspent: $used"
+        say "  budget $budget, seed $seed: used $used, 1st, 10th, 20th" \
+            "$("$jsonkeys" --print out 'bottom.sigma_bound[0]')" \
+            "$("$jsonkeys" --print out 'bottom.sigma_bound[9]')" \
+            "$("$jsonkeys" --print out 'bottom.sigma_bound[19]')"
+    done
+done
+
+say "density"
+for seed in ${SEEDS_DENSITY:-1 2 3 4 5 6 7 8 9 10}; do
+    run 0 density RUN --probes 8 --steps 200 --seed $seed --no-deflation --tag d --json
+    line="  seed $seed:"
+    for region in chaotic:717 bulk:2984 stable:1109; do
+        name=${region%:*}
+        truth=${region#*:}
+        json out "regions.$name.enclosure_low<$(awk -v t=$truth 'BEGIN { print t + 1e-6 }')" \
+            "regions.$name.enclosure_high>$(awk -v t=$truth 'BEGIN { print t - 1e-6 }')" \
+            "regions.$name.estimate>$(awk -v t=$truth -v n=$N 'BEGIN { print t - 0.01 * n }')" \
+            "regions.$name.estimate<$(awk -v t=$truth -v n=$N 'BEGIN { print t + 0.01 * n }')"
+        low=$("$jsonkeys" --print out regions.$name.low)
+        high=$("$jsonkeys" --print out regions.$name.high)
+        line="$line $(awk -v e="$("$jsonkeys" --print out regions.$name.estimate)" -v l="$low" -v h="$high" \
+            'BEGIN { printf "%.0f (%.0f..%.0f)", e, l, h }')"
+        if awk -v t=$truth -v l="$low" -v h="$high" 'BEGIN { exit !(l > t || h < t) }'; then
+            eval "outside_$name=\$((\${outside_$name:-0} + 1))"
+        fi
+        awk -v l="$low" -v h="$high" -v n=$N 'BEGIN { exit !(h - l <= 0.06 * n) }' ||
+            fail "seed $seed: the interval of $name is wider than 6 % of N"
+    done
+    say "$line"
+done
+for name in chaotic bulk stable; do
+    missed=$(eval echo "\${outside_$name:-0}")
+    say "  $name: $missed intervals without the truth"
+    [ "$missed" -le 1 ] || fail "$missed of the 95 % intervals of $name lack the truth"
 done
 
 say "validate"

@@ -45,8 +45,10 @@ struct stj_density_settings {
     size_t steps;      /* of bidiagonalisation, each one product with A and one with A' */
     uint64_t seed;
     enum stj_reorthogonalize reorthogonalize;
-    size_t memory_bytes;              /* for the bases; 0: a quarter of what is free */
-    double tolerance;                 /* 0: none, else see above */
+    size_t memory_bytes; /* for the bases; 0: a quarter of what is free */
+    const char
+        *scratch;     /* folder for the bases, in files without names; NULL: they lie in memory */
+    double tolerance; /* 0: none, else see above */
     double max_applications;          /* budget of products with A and A'; 0: none */
     double max_seconds;               /* 0: none */
     const struct stj_pairs *known[2]; /* NULL: none; see above */

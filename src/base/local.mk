@@ -46,5 +46,7 @@ libspectraj_core_la_SOURCES += %reldir%/progress.h
 libspectraj_core_la_SOURCES += %reldir%/real.h
 libspectraj_core_la_SOURCES += %reldir%/rng.c
 libspectraj_core_la_SOURCES += %reldir%/rng.h
+libspectraj_core_la_SOURCES += %reldir%/scratch.c
+libspectraj_core_la_SOURCES += %reldir%/scratch.h
 libspectraj_core_la_SOURCES += %reldir%/yaml.c
 libspectraj_core_la_SOURCES += %reldir%/yaml.h

@@ -11,7 +11,7 @@ struct density_options {
     bool probes_given, steps_given,
         epsilon_given; /* not first: offset 0 means that nothing is noted */
     double epsilon, confidence, tolerance, max_applications, max_seconds;
-    const char *edges;
+    const char *edges, *scratch;
     int reorthogonalize; /* index into the choices, which are in the order of the enum */
     bool no_deflation, gap;
 };
@@ -43,6 +43,7 @@ static struct stj_density_settings settings_of(const struct cli *cli,
         s.epsilon = o->epsilon;
     s.confidence = o->confidence;
     s.reorthogonalize = (enum stj_reorthogonalize)o->reorthogonalize;
+    s.scratch = o->scratch;
     s.tolerance = o->tolerance;
     s.max_applications = o->max_applications;
     s.max_seconds = o->max_seconds;
@@ -207,6 +208,11 @@ static const struct args_option options[] = {
      .fallback = "auto",
      .metavar = "HOW",
      .doc = "full, one-sided or none: two, one or no vectors of memory a step and probe"},
+    {.name = "scratch",
+     .type = ARGS_TEXT,
+     .offset = offsetof(struct density_options, scratch),
+     .metavar = "DIR",
+     .doc = "keep these vectors in nameless files of DIR instead of memory"},
     {.name = "no-deflation",
      .type = ARGS_FLAG,
      .offset = offsetof(struct density_options, no_deflation),

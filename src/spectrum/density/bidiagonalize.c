@@ -32,6 +32,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "base/scratch.h"
 #include "op/operator.h"
 
 /* One probe on its way. */
@@ -40,8 +41,9 @@ struct probe {
     size_t room;   /* steps that alpha and beta have room for */
     double *u, *v; /* bases, n_rows and n_cols rows: u_1..u_k and v_1..v_{k+1}, or of each only the
                         last vector where they are not kept */
-    double *work;  /* coefficients */
-    double scale;  /* largest |(alpha_i, beta_i)| so far */
+    struct stj_scratch u_room, v_room;
+    double *work; /* coefficients */
+    double scale; /* largest |(alpha_i, beta_i)| so far */
 };
 
 struct stj_bidiagonal {
@@ -50,7 +52,8 @@ struct stj_bidiagonal {
     size_t n_rows, n_cols;
     size_t n_left; /* dimensions outside the deflated ones */
     bool keep_u, keep_v;
-    double threshold; /* tau / scale */
+    double threshold;    /* tau / scale */
+    const char *scratch; /* folder of the bases; NULL: in memory */
     size_t n_probes;
     struct probe *probe;
     size_t *active; /* [n_probes] probes that have not ended */
@@ -88,8 +91,8 @@ static void probe_free(struct probe *p)
 {
     free(p->q.alpha);
     free(p->q.beta);
-    free(p->u);
-    free(p->v);
+    stj_scratch_free(&p->u_room);
+    stj_scratch_free(&p->v_room);
     free(p->work);
 }
 
@@ -99,17 +102,17 @@ static enum stj_status probe_grow(const struct stj_bidiagonal *b, struct probe *
 {
     enum stj_status st = STJ_OK;
     const size_t old = p->room;
-    const size_t old_u = p->u ? (b->keep_u ? old : 1) : 0;
-    const size_t old_v = p->v ? (b->keep_v ? old + 1 : 1) : 0;
     const size_t n_u = b->keep_u ? steps : 1;
     const size_t n_v = b->keep_v ? steps + 1 : 1;
     size_t bytes = 0;
     if (p->v && steps <= old)
         goto out;
-    STJ_TRY(stj_size_mul(b->n_rows, sizeof(double), &bytes, err));
-    STJ_TRY(stj_resize(&p->u, old_u, n_u, bytes, err));
-    STJ_TRY(stj_size_mul(b->n_cols, sizeof(double), &bytes, err));
-    STJ_TRY(stj_resize(&p->v, old_v, n_v, bytes, err));
+    STJ_TRY(stj_size_mul(b->n_rows, n_u * sizeof(double), &bytes, err));
+    STJ_TRY(stj_scratch_grow(&p->u_room, b->scratch, bytes, err));
+    STJ_TRY(stj_size_mul(b->n_cols, n_v * sizeof(double), &bytes, err));
+    STJ_TRY(stj_scratch_grow(&p->v_room, b->scratch, bytes, err));
+    p->u = p->u_room.at;
+    p->v = p->v_room.at;
     STJ_TRY(stj_resize(&p->q.alpha, old, steps, sizeof(double), err));
     STJ_TRY(stj_resize(&p->q.beta, old, steps, sizeof(double), err));
     STJ_TRY(stj_resize(&p->work, 0, steps + 1 + b->deflation.k, sizeof(double), err));
@@ -136,8 +139,8 @@ out:
 
 enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflation *deflation,
                                       size_t first, size_t n_probes, uint64_t seed, size_t steps,
-                                      enum stj_reorthogonalize how, struct stj_bidiagonal **block,
-                                      struct stj_error *err)
+                                      enum stj_reorthogonalize how, const char *scratch,
+                                      struct stj_bidiagonal **block, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_bidiagonal *b = NULL;
@@ -148,6 +151,7 @@ enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflati
     const size_t most = m > n ? m : n;
     *b = (struct stj_bidiagonal){.a = a, .deflation = *deflation, .n_rows = m, .n_cols = n};
     b->n_left = n - deflation->k;
+    b->scratch = scratch;
     b->keep_u = how == STJ_REORTHOGONALIZE_FULL;
     b->keep_v = how != STJ_REORTHOGONALIZE_NONE;
     b->threshold = 8 * fmax(stj_op_rounding(a), DBL_EPSILON * sqrt((double)most));
@@ -186,8 +190,8 @@ void stj_bidiagonal_freeze(struct stj_bidiagonal *block)
 {
     for (size_t i = 0; i < block->n_probes; i++) {
         struct probe *p = block->probe + i;
-        free(p->u);
-        free(p->v);
+        stj_scratch_free(&p->u_room);
+        stj_scratch_free(&p->v_room);
         p->u = p->v = NULL;
     }
     free(block->x);

@@ -21,8 +21,8 @@ struct stj_bidiagonal;
  * with room for `steps` steps.  The operator and the deflation are borrowed.  `how` is not AUTO. */
 enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflation *deflation,
                                       size_t first, size_t n_probes, uint64_t seed, size_t steps,
-                                      enum stj_reorthogonalize how, struct stj_bidiagonal **block,
-                                      struct stj_error *err);
+                                      enum stj_reorthogonalize how, const char *scratch,
+                                      struct stj_bidiagonal **block, struct stj_error *err);
 void stj_bidiagonal_destroy(struct stj_bidiagonal *block); /* NULL is accepted */
 
 /* Carry every probe that has not ended on to `steps` steps in all, together: one block product with

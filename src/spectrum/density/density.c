@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "base/scratch.h"
 #include "op/operator.h"
 #include "spectrum/density/bidiagonalize.h"
 #include "spectrum/density/count.h"
@@ -188,6 +189,8 @@ static enum stj_status choose_bases(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     w->memory = w->s.memory_bytes ? w->s.memory_bytes : stj_memory_available() / 4;
+    if (w->s.scratch)
+        STJ_TRY(stj_scratch_free_bytes(w->s.scratch, &w->memory, err));
     w->how = w->s.reorthogonalize;
     if (w->how == STJ_REORTHOGONALIZE_AUTO) {
         const size_t full = fitting(w, w->steps, STJ_REORTHOGONALIZE_FULL);
@@ -195,10 +198,12 @@ static enum stj_status choose_bases(struct solve *w, struct stj_error *err)
         w->how = enough || full >= 4 ? STJ_REORTHOGONALIZE_FULL : STJ_REORTHOGONALIZE_ONE_SIDED;
     }
     w->in_flight = fitting(w, w->steps, w->how);
-    STJ_CHECK(err, w->in_flight >= 1, STJ_ENOMEM,
-              "the basis of one probe of %zu steps needs %.0f MiB, the limit is %zu MiB: raise the "
-              "memory, take fewer steps, or reorthogonalize none",
-              w->steps, stj_bidiagonal_bytes(w->a, w->steps, w->how) / 1048576, w->memory >> 20);
+    STJ_CHECK(
+        err, w->in_flight >= 1, STJ_ENOMEM,
+        "the basis of one probe of %zu steps needs %.0f MiB, the limit is %zu MiB %s: raise the "
+        "memory, keep the bases in scratch files, take fewer steps, or reorthogonalize none",
+        w->steps, stj_bidiagonal_bytes(w->a, w->steps, w->how) / 1048576, w->memory >> 20,
+        w->s.scratch ? "free on the disk" : "of memory");
 out:
     return st;
 }
@@ -264,7 +269,7 @@ static enum stj_status add_probes(struct solve *w, size_t n, bool *stopped, stru
             w->room = 2 * w->room + 1;
         }
         STJ_TRY(stj_bidiagonal_create(w->a, &w->deflation, have, wanted, w->s.seed, w->steps,
-                                      w->how, &w->block[w->n_blocks], err));
+                                      w->how, w->s.scratch, &w->block[w->n_blocks], err));
         w->n_blocks++;
         STJ_TRY(
             stj_bidiagonal_advance(w->block[w->n_blocks - 1], w->steps, spent, w, stopped, err));
