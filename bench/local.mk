@@ -23,4 +23,12 @@ bench: %reldir%/engine$(EXEEXT) %reldir%/traces$(EXEEXT)
 	%reldir%/engine$(EXEEXT) $(ENGINE_FLAGS)
 	%reldir%/traces$(EXEEXT)
 
-.PHONY: bench
+# Beside SLEPc, where it is installed (with mpicc, which its headers need).
+EXTRA_DIST += %reldir%/slepc.c
+bench-slepc: libspectraj.la
+	$(LIBTOOL) --tag=CC --mode=link mpicc -O2 -I$(top_srcdir)/include $(srcdir)/%reldir%/slepc.c \
+	  libspectraj.la $$(pkg-config --cflags --libs slepc) -o %reldir%/slepc
+	%reldir%/slepc "$(RUN)" $(K) $(NCV)
+CLEANFILES += %reldir%/slepc
+
+.PHONY: bench bench-slepc
