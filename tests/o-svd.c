@@ -522,6 +522,38 @@ START_TEST(a_solve_cut_short_gives_certified_pairs)
 }
 END_TEST
 
+/* Any budget gives bounds, no lower than the truth, and is kept. */
+START_TEST(small_budgets_give_bounds)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct known *k = known_create(300, 300, 130);
+    struct stj_op *op = known_op(k);
+    for (size_t i = 0; i < 300; i++)
+        k->sigma[i] = i < 250 ? 1 + 1e-3 * (double)(250 - i) : pow(10, -0.2 * (double)(i - 249));
+    for (double budget = 1; budget < 200; budget = 1 + 1.5 * budget) {
+        struct stj_svd_result *r = NULL;
+        struct stj_svd_settings s = stj_svd_settings_default();
+        s.top = 0;
+        s.bottom = 10;
+        s.method = "arnoldi";
+        s.max_applications = budget;
+        EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+        ck_assert_msg(r->counts.jvp + r->counts.vjp <= budget, "budget %g: %g applications", budget,
+                      r->counts.jvp + r->counts.vjp);
+        ck_assert_msg(r->bottom.k == (budget < 20 ? (size_t)(budget / 2) : 10),
+                      "budget %g: %zu pairs", budget, r->bottom.k);
+        ck_assert_int_eq(r->stop, STJ_STOP_MAX_APPLICATIONS);
+        for (size_t i = 0; i < r->bottom.k; i++)
+            ck_assert_msg(r->bottom.sigma[i] >= k->sigma[299 - i] * (1 - 1e-10) - 1e-14,
+                          "budget %g: bound %zu is %g, the truth %g", budget, i,
+                          r->bottom.sigma[i], k->sigma[299 - i]);
+        stj_svd_result_destroy(r);
+    }
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
 /* A pair that the list lacks is proved to be missing; of a complete list nothing is said. */
 START_TEST(a_missing_pair_is_noticed)
 {
@@ -570,6 +602,7 @@ int main(void)
     tcase_add_test(tc, everything_below_a_threshold_is_found);
     tcase_add_test(tc, a_solve_cut_short_gives_certified_pairs);
     tcase_add_test(tc, a_missing_pair_is_noticed);
+    tcase_add_test(tc, small_budgets_give_bounds);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

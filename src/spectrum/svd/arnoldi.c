@@ -74,15 +74,22 @@ static struct plan make_plan(const struct stj_op *a, const struct stj_svd_budget
         plan.fraction = 1;
     plan.total = cost * ((double)plan.m * plan.fraction + (double)(plan.p + (CORRECTIONS + 1) * k));
     if (budget->settings->max_applications > 0) {
-        plan.total = budget->settings->max_applications - stj_svd_used(budget);
+        plan.total = fmax(0, budget->settings->max_applications - stj_svd_used(budget));
         if (stj_op_has_prefix(a))
-            plan.fraction = fmin(1, krylov_share * plan.total / (cost * (double)plan.m));
+            plan.fraction =
+                fmax(1e-6, fmin(1, krylov_share * plan.total / (cost * (double)plan.m)));
     }
+    /* A small budget has seeds for the wanted pairs alone, one smaller yet for some of them. */
+    const double affordable = plan.total / cost;
+    if (affordable < (double)(2 * plan.p + k))
+        plan.p = k;
+    if (affordable < 3 * (double)k)
+        plan.p = plan.k = affordable >= 2 ? (size_t)fmin((double)k, affordable / 2) : 0;
     /* Never more vectors than the budget pays for beside seeds and residuals. */
-    const double left = plan.total - cost * (double)(plan.p + k);
-    const double most = left / (cost * plan.fraction);
+    const double left = plan.total - cost * (double)(plan.p + plan.k);
+    const double most = left > 0 ? left / (cost * plan.fraction) : 0;
     if ((double)plan.m > most)
-        plan.m = most > (double)plan.p ? (size_t)most : plan.p;
+        plan.m = (size_t)most;
     plan.m -= plan.m % BLOCK;
     return plan;
 }
@@ -349,18 +356,27 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
     const double left = plan.total - (double)plan.m * plan.fraction * stj_op_cost(a);
     size_t room = plan.p + (left > 0 ? (size_t)(left / stj_op_cost(a)) : 0);
     const size_t most = plan.p + 4 * CORRECTIONS * plan.k;
+    basis->stop = STJ_STOP_MAX_APPLICATIONS;
+    if (plan.k == 0)
+        goto out;
     STJ_TRY(factor_window(a, budget, &plan, &inv, basis, err));
     basis->ncv = inv.krylov.m;
-    if (inv.krylov.m < plan.p || basis->stop == STJ_STOP_INTERRUPTED)
+    if (basis->stop == STJ_STOP_INTERRUPTED)
         goto out;
-    STJ_TRY(inverse_factor(&inv, plan.k, err));
     room = room < n ? room : n;
     room = room < most ? room : most;
     STJ_TRY(space_init(&space, n, room, budget->settings->seed, err));
-    STJ_TRY(plant_seeds(a, &inv, plan.p, &space, err));
     basis->products += (double)plan.p * stj_op_cost(a);
-    STJ_TRY(correct(a, budget, &plan, &inv, &space, basis, err));
-    basis->sigma_1 = inv.sigma[0];
+    if (inv.krylov.m < plan.p) { /* too short for seeds: any directions, which are bounds too */
+        stj_rng_fill_normal(space.rng, n * plan.p, space.s);
+        STJ_TRY(space_extend(&space, a, plan.p, err));
+        basis->sigma_1 = space.sigma[0];
+    } else {
+        STJ_TRY(inverse_factor(&inv, plan.k, err));
+        STJ_TRY(plant_seeds(a, &inv, plan.p, &space, err));
+        STJ_TRY(correct(a, budget, &plan, &inv, &space, basis, err));
+        basis->sigma_1 = inv.sigma[0];
+    }
     STJ_TRY(take_smallest(&space, plan.k, basis, err));
 out:
     space_free(&space);
