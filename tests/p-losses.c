@@ -136,6 +136,60 @@ START_TEST(backward_is_the_slope_of_the_value)
 }
 END_TEST
 
+/* p = (1/2, 1/2), q = (3/4, 1/4): KL(p | q) = log(4/3) / 2, and KL(q | p) another number. */
+START_TEST(divergence_is_of_the_first_from_the_second)
+{
+    static const double z[2] = {7, 7};
+    const double other[2] = {log(3), 0};
+    const struct stj_shape out = {1, {2}};
+    double kl = 0;
+    struct fixture f = {.weight = 1};
+    set_plugin(&f, "softmax_cross_entropy");
+    f.ops->divergence(&out, 1, z, other, &kl);
+    ck_assert_double_eq_tol(kl, log(4.0 / 3) / 2, 1e-15);
+    fixture_free(&f);
+    set_plugin(&f, "binary_cross_entropy"); /* tosses with 1/2 and 3/4 */
+    const struct stj_shape one = {1, {1}};
+    f.ops->divergence(&one, 1, (const double[]){0}, other, &kl);
+    ck_assert_double_eq_tol(kl, log(4.0 / 3) / 2, 1e-15);
+    fixture_free(&f);
+    set_plugin(&f, "mean_squared_error");
+    f.ops->divergence(&out, 1, z, (const double[]){6, 10}, &kl);
+    ck_assert_double_eq_tol(kl, (1.0 + 9.0) / 2, 1e-15);
+    fixture_free(&f);
+}
+END_TEST
+
+/* KL(z | z) is 0; KL(z | z + h x) is never below it, and h^2 / 2 x' H x but for the third order: with
+ * h = 1e-3 and derivatives of order 1 to 10, at most a per cent of |h x|^2. */
+START_TEST(divergence_has_the_loss_s_second_derivative)
+{
+    struct fixture f;
+    fixture_init(&f, (size_t)_i);
+    const double h = 1e-3;
+    double z[MOST], kl[5], h_x[MOST], sum = 0;
+    double *x = normal_numbers(f.n, (uint64_t)_i);
+    f.ops->divergence(&f.out, f.batch, f.z, f.z, kl);
+    for (size_t s = 0; s < f.batch; s++)
+        ck_assert_msg(kl[s] == 0, "seed %d, %s: %.17g at the same outputs", _i, f.text, kl[s]);
+    f.weight = 1;
+    backward_tangent(&f, 1, x, h_x);
+    for (size_t i = 0; i < f.n; i++)
+        z[i] = f.z[i] + h * x[i];
+    f.ops->divergence(&f.out, f.batch, f.z, z, kl);
+    for (size_t s = 0; s < f.batch; s++) {
+        ck_assert_msg(kl[s] >= 0, "seed %d, %s: %.17g", _i, f.text, kl[s]);
+        sum += kl[s];
+    }
+    const double wanted = h * h / 2 * stj_dot(f.n, x, h_x);
+    ck_assert_msg(fabs(sum - wanted) <= 1e-2 * h * h * stj_dot(f.n, x, x),
+                  "seed %d, %s, batch %zu: divergence %.17g, second order %.17g", _i, f.text,
+                  f.batch, sum, wanted);
+    free(x);
+    fixture_free(&f);
+}
+END_TEST
+
 START_TEST(backward_tangent_is_the_slope_of_backward)
 {
     struct fixture f;
@@ -421,6 +475,8 @@ int main(void)
     const int n_cases = (int)n_kinds() * N_SEEDS;
     tcase_add_loop_test(tc, backward_is_the_slope_of_the_value, 0, n_cases);
     tcase_add_loop_test(tc, backward_tangent_is_the_slope_of_backward, 0, n_cases);
+    tcase_add_loop_test(tc, divergence_has_the_loss_s_second_derivative, 0, n_cases);
+    tcase_add_test(tc, divergence_is_of_the_first_from_the_second);
     tcase_add_loop_test(tc, hessians_are_symmetric_and_blocks_equal_columns, 0, n_cases);
     tcase_add_loop_test(tc, slices_sum_to_the_whole, 0, n_cases);
     tcase_add_loop_test(tc, extreme_outputs_stay_finite, 0, n_cases);

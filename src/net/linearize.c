@@ -97,14 +97,22 @@ void stj_network_linearize(const struct stj_network *net, const struct stj_batch
         stj_penalty_add(net, b, 1, theta, theta_bar);
 }
 
+void stj_network_predict(const struct stj_network *net, const struct stj_batch *b,
+                         const real *theta, real *lin, real *z, real *scratch)
+{
+    const struct stj_node *last = &net->node[net->n_nodes - 1];
+    forward(net, b, theta, lin, scratch);
+    const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
+    memcpy(z, out.y, b->batch * last->n_out * sizeof *z);
+}
+
 void stj_network_evaluate(const struct stj_network *net, const struct stj_batch *b,
                           const real *theta, real *lin, real *z, double *loss, real *scratch)
 {
     const struct stj_node *last = &net->node[net->n_nodes - 1];
     const struct stj_targets targets = slice_targets(b);
-    forward(net, b, theta, lin, scratch);
+    stj_network_predict(net, b, theta, lin, z, scratch);
     const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
-    memcpy(z, out.y, b->batch * last->n_out * sizeof *z);
     if (loss)
         *loss = net->loss->value(
             net->config->loss.config, &net->output, b->batch, 1 / (real)b->whole, out.y, &targets,

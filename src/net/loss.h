@@ -38,6 +38,13 @@ struct stj_loss_ops {
     void (*backward_tangent)(const void *config, const struct stj_shape *out, size_t batch,
                              real weight, size_t nvec, real *z_bar_dot, const real *z,
                              const real *saved, const real *z_dot);
+
+    /* kl[batch] <- the Kullback-Leibler divergence of each sample's prediction from another one,
+     * KL(p_z | p_other), p_z being the law of targets with density proportional to exp(-value):
+     * classes, coin tosses, normal numbers.  Its second derivative at other = z is backward_tangent
+     * with weight 1. */
+    void (*divergence)(const struct stj_shape *out, size_t batch, const real *z, const real *other,
+                       double *kl);
 };
 
 extern const struct stj_kind stj_losses; /* the registry: net/losses/registry.c */

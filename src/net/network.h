@@ -83,4 +83,8 @@ void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, c
 void stj_network_evaluate(const struct stj_network *net, const struct stj_batch *b,
                           const real *theta, real *lin, real *z, double *loss, real *scratch);
 
+/* z[batch][out] <- the same without a loss: targets are not read. */
+void stj_network_predict(const struct stj_network *net, const struct stj_batch *b,
+                         const real *theta, real *lin, real *z, real *scratch);
+
 #endif

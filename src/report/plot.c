@@ -30,8 +30,10 @@ enum { LEGEND_CHARACTERS = 84 };
 static void write_text(FILE *script, const char *text)
 {
     for (const char *c = text; *c; c++)
-        fputc((unsigned char)*c < ' ' || *c == '\'' || *c == '\\' || *c == '@' || *c == '&' ? ' '
-                                                                                            : *c,
+        fputc((unsigned char)*c < ' ' || *c == '\'' || *c == '\\' || *c == '`' || *c == '@' ||
+                      *c == '&'
+                  ? ' '
+                  : *c,
               script);
 }
 
@@ -67,7 +69,8 @@ static void write_legend(FILE *script, const struct stj_chart *chart)
     }
     size_t columns = characters <= LEGEND_CHARACTERS ? entries : LEGEND_CHARACTERS / (longest + 6);
     columns = columns < 1 ? 1 : columns;
-    fprintf(script, "set key below horizontal maxcols %zu samplen 3 height 1\n", columns);
+    fprintf(script, "set key below horizontal maxcols %zu samplen 3 height 1 noenhanced\n",
+            columns);
 }
 
 static bool is_drawn(const struct stj_chart *chart, double low, double x, double y)

@@ -86,6 +86,30 @@ static void binary_backward_tangent(const void *config, const struct stj_shape *
                     z_bar_dot + r * nvec * cols);
 }
 
+/* log(1 + exp(x)), for large x too. */
+static double soft_plus(double x)
+{
+    return fmax(x, 0) + log1p(exp(-fabs(x)));
+}
+
+/* The mean over the outputs of p log (p / q) + (1 - p) log ((1 - p) / (1 - q)), which is
+ * p (x - y) - s(x) + s(y) with s the softplus of the logits x and y. */
+static void binary_divergence(const struct stj_shape *out, size_t batch, const real *z,
+                              const real *other, double *kl)
+{
+    const size_t n = stj_shape_size(out);
+    for (size_t i = 0; i < batch; i++) {
+        double sum = 0;
+        for (size_t k = i * n; k < (i + 1) * n; k++) {
+            const double x = (double)z[k], y = (double)other[k];
+            const double e = exp(-fabs(x));
+            const double p = (x >= 0 ? 1 : e) / (1 + e);
+            sum += fmax(0, p * (x - y) - soft_plus(x) + soft_plus(y));
+        }
+        kl[i] = sum / (double)n;
+    }
+}
+
 const struct stj_loss_ops stj_loss_binary_cross_entropy = {
     .info = {.name = "binary_cross_entropy",
              .doc = "cross-entropy of sigmoids of the outputs (logits) with targets in [0, 1]"},
@@ -96,4 +120,5 @@ const struct stj_loss_ops stj_loss_binary_cross_entropy = {
     .value = binary_value,
     .backward = binary_backward,
     .backward_tangent = binary_backward_tangent,
+    .divergence = binary_divergence,
 };

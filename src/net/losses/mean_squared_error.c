@@ -76,6 +76,21 @@ static void squared_backward_tangent(const void *config, const struct stj_shape 
     times(batch * n * nvec, 2 * weight / (real)n, z_dot, z_bar_dot);
 }
 
+/* Of normal laws with mean z and variance n / 2 in each output: the mean squared distance. */
+static void squared_divergence(const struct stj_shape *out, size_t batch, const real *z,
+                               const real *other, double *kl)
+{
+    const size_t n = stj_shape_size(out);
+    for (size_t s = 0; s < batch; s++) {
+        double sum = 0;
+        for (size_t k = 0; k < n; k++) {
+            const double distance = (double)z[s * n + k] - (double)other[s * n + k];
+            sum += distance * distance;
+        }
+        kl[s] = sum / (double)n;
+    }
+}
+
 const struct stj_loss_ops stj_loss_mean_squared_error = {
     .info = {.name = "mean_squared_error",
              .doc = "mean over the outputs of the squared distance to target values"},
@@ -84,4 +99,5 @@ const struct stj_loss_ops stj_loss_mean_squared_error = {
     .value = squared_value,
     .backward = squared_backward,
     .backward_tangent = squared_backward_tangent,
+    .divergence = squared_divergence,
 };

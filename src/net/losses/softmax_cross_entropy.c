@@ -141,6 +141,37 @@ static void softmax_backward_tangent(const void *config, const struct stj_shape 
                      z_bar_dot + r * nvec * cols);
 }
 
+/* sum_k p_k (log p_k - log q_k) of the laws of one item, p = softmax(z), q = softmax(other). */
+static double item_divergence(size_t n, const real *z, const real *other)
+{
+    double top = z[0], other_top = other[0], sum = 0, other_sum = 0, mean = 0;
+    for (size_t k = 1; k < n; k++) {
+        top = fmax(top, z[k]);
+        other_top = fmax(other_top, other[k]);
+    }
+    for (size_t k = 0; k < n; k++) {
+        const double e = exp((double)z[k] - top);
+        sum += e;
+        other_sum += exp((double)other[k] - other_top);
+        mean += e * (((double)z[k] - top) - ((double)other[k] - other_top));
+    }
+    return fmax(0, mean / sum - log(sum) + log(other_sum)); /* rounding may fall below 0 */
+}
+
+/* Label smoothing is of the targets, and no part of the prediction. */
+static void softmax_divergence(const struct stj_shape *out, size_t batch, const real *z,
+                               const real *other, double *kl)
+{
+    const size_t cols = stj_shape_cols(out);
+    const size_t positions = stj_shape_positions(out);
+    for (size_t s = 0; s < batch; s++) {
+        double sum = 0;
+        for (size_t r = s * positions; r < (s + 1) * positions; r++)
+            sum += item_divergence(cols, z + r * cols, other + r * cols);
+        kl[s] = sum / (double)positions;
+    }
+}
+
 const struct stj_loss_ops stj_loss_softmax_cross_entropy = {
     .info = {.name = "softmax_cross_entropy",
              .doc = "cross-entropy of the softmax of the last dimension with class labels",
@@ -152,4 +183,5 @@ const struct stj_loss_ops stj_loss_softmax_cross_entropy = {
     .value = softmax_value,
     .backward = softmax_backward,
     .backward_tangent = softmax_backward_tangent,
+    .divergence = softmax_divergence,
 };
