@@ -139,7 +139,7 @@ out:
     return st;
 }
 
-enum stj_status stj_stored_directions_open(struct stj_run *run,
+enum stj_status stj_stored_directions_open(struct stj_run *run, bool needed,
                                            struct stj_stored_directions *stored,
                                            struct stj_error *err)
 {
@@ -152,6 +152,8 @@ enum stj_status stj_stored_directions_open(struct stj_run *run,
         stored->dense = false;
         STJ_TRY(open_file(&info, "svd", &stj_svd_format, &stored->file, err));
     }
+    if (!stored->file && !needed)
+        goto out;
     STJ_CHECK(err, stored->file, STJ_EINVAL,
               "%s holds no singular vectors of the whole training yet: run 'spectraj dense %s', or "
               "'spectraj svd %s' for the two ends of the spectrum, first",

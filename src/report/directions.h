@@ -13,9 +13,10 @@ struct stj_stored_directions {
     bool dense;
 };
 
-/* Those of the untagged dense.h5 of the whole training, else of svd.h5; with neither STJ_EINVAL, naming
- * the commands that make them.  `stored` is to be closed whatever happens. */
-enum stj_status stj_stored_directions_open(struct stj_run *run,
+/* Those of the untagged dense.h5 of the whole training, else of svd.h5.  With neither: STJ_EINVAL, naming
+ * the commands that make them, when they are needed; else d.n is 0.  `stored` is to be closed whatever
+ * happens. */
+enum stj_status stj_stored_directions_open(struct stj_run *run, bool needed,
                                            struct stj_stored_directions *stored,
                                            struct stj_error *err);
 void stj_stored_directions_close(struct stj_stored_directions *stored);

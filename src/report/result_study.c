@@ -256,10 +256,14 @@ static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_r
     stj_run_get_info(run, &c->info);
     if (other)
         stj_run_get_info(other, &c->other_info);
-    if (c->ops->known_directions)
-        STJ_TRY(stj_stored_directions_open(run, &c->directions, err));
-    if (c->ops->known_directions && other)
-        STJ_TRY(stj_stored_directions_open(other, &c->other_directions, err));
+    const bool needed = c->ops->needs == STJ_STUDY_NEEDS_DIRECTIONS;
+    STJ_CHECK(err, !other || c->info.n_params == c->other_info.n_params, STJ_EMISMATCH,
+              "study %s: %s has %zu parameters and %s has %zu: the runs must have equally many",
+              name, c->info.dir, c->info.n_params, c->other_info.dir, c->other_info.n_params);
+    if (c->ops->needs != STJ_STUDY_NEEDS_NOTHING)
+        STJ_TRY(stj_stored_directions_open(run, needed, &c->directions, err));
+    if (c->ops->needs != STJ_STUDY_NEEDS_NOTHING && other)
+        STJ_TRY(stj_stored_directions_open(other, needed, &c->other_directions, err));
     STJ_TRY(
         stj_result_path(&c->info, name_of_file(c->ops, file_name), analysis->tag, &c->path, err));
     STJ_TRY(describe(c, settings, err));
@@ -297,8 +301,8 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
     const struct stj_study_context cx = {
         .run = run,
         .other = other,
-        .directions = c->ops->known_directions ? &c->directions.d : NULL,
-        .other_directions = c->ops->known_directions && other ? &c->other_directions.d : NULL,
+        .directions = c->directions.d.n ? &c->directions.d : NULL,
+        .other_directions = c->other_directions.d.n ? &c->other_directions.d : NULL,
         .log = c->log,
         .memory_bytes = analysis->memory_bytes,
         .seed = settings->seed,

@@ -170,7 +170,7 @@ const struct stj_study_ops stj_study_displacement = {
         "The length of theta_n - theta_0 along every known singular vector, and the share "
         "of each region in its square.",
     .example = "  spectraj study displacement digits-run\n",
-    .known_directions = true,
+    .needs = STJ_STUDY_NEEDS_DIRECTIONS,
     .run = run,
     .print = print,
     .figures = figures,

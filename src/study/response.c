@@ -484,7 +484,7 @@ const struct stj_study_ops stj_study_response = {
     .example = "  spectraj study response digits-run --index 1\n"
                "  spectraj study response digits-run --index 1 --step 1e-3,1e-2 --json\n"
                "  spectraj study response digits-run --region bulk --tag bulk\n",
-    .known_directions = true,
+    .needs = STJ_STUDY_NEEDS_DIRECTIONS,
     .keeps_log = true,
     .run = run,
     .print = print,

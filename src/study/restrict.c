@@ -411,7 +411,7 @@ const struct stj_study_ops stj_study_restrict = {
         "complement need all directions, of dense.h5; what lacks has no values.",
     .example = "  spectraj study restrict digits-run\n"
                "  spectraj study restrict digits-run --k 10,100,1000 --json\n",
-    .known_directions = true,
+    .needs = STJ_STUDY_NEEDS_DIRECTIONS,
     .keeps_log = true,
     .run = run,
     .print = print,

@@ -20,13 +20,20 @@
 /* What a study gets.  Everything is borrowed. */
 struct stj_study_context {
     struct stj_run *run;
-    struct stj_run *other;                         /* NULL unless two_runs */
-    const struct stj_directions *directions;       /* NULL unless known_directions */
+    struct stj_run *other;                   /* NULL unless two_runs */
+    const struct stj_directions *directions; /* NULL: none is known, or `needs` says nothing */
     const struct stj_directions *other_directions; /* of `other` */
     struct stj_log *log; /* for pieces of work that are finished; empty or of this request */
     size_t memory_bytes; /* 0: a quarter of what is free */
     uint64_t seed;
     const struct stj_progress *progress;
+};
+
+/* Singular vectors of stored results. */
+enum stj_study_needs {
+    STJ_STUDY_NEEDS_NOTHING,
+    STJ_STUDY_LIKES_DIRECTIONS, /* uses those that there are */
+    STJ_STUDY_NEEDS_DIRECTIONS, /* some of them, of each run */
 };
 
 struct stj_study_figure {
@@ -40,8 +47,8 @@ struct stj_study_ops {
     struct stj_plugin_info info; /* name, a line of doc, options */
     const char *description, *example;
     bool two_runs;
-    bool known_directions; /* needs some singular vectors */
-    bool keeps_log;        /* has pieces of work worth keeping */
+    enum stj_study_needs needs;
+    bool keeps_log; /* has pieces of work worth keeping */
 
     /* r (with the item n_params) <- the result.  STJ_EINTERRUPTED when progress asks to stop: the log stays. */
     enum stj_status (*run)(const struct stj_study_context *cx, const void *config,
