@@ -95,13 +95,13 @@ out:
     return st;
 }
 
-enum stj_status stj_qr(size_t m, size_t n, double *a, size_t lda, double *r, struct stj_error *err)
+/* Householder QR in place: the reflections stay in a, the triangle goes to r. */
+static enum stj_status factorise(size_t m, size_t n, double *a, size_t lda, double *tau, double *r,
+                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    double *tau = NULL;
     STJ_TRY(stj_blas_fits(lda, "the leading dimension of a QR factorisation", err));
-    STJ_TRY(stj_new(&tau, n, sizeof *tau, err));
-    lapack_int info =
+    const lapack_int info =
         LAPACKE_dgeqrf(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), a, blas_int(lda), tau);
     STJ_TRY(lapack_check(info, "dgeqrf", err));
     if (r) {
@@ -109,9 +109,31 @@ enum stj_status stj_qr(size_t m, size_t n, double *a, size_t lda, double *r, str
         for (size_t j = 0; j < n; j++)
             memcpy(r + j * n, a + j * lda, (j + 1) * sizeof *r);
     }
-    info = LAPACKE_dorgqr(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), blas_int(n), a, blas_int(lda),
-                          tau);
+out:
+    return st;
+}
+
+enum stj_status stj_qr(size_t m, size_t n, double *a, size_t lda, double *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *tau = NULL;
+    STJ_TRY(stj_new(&tau, n, sizeof *tau, err));
+    STJ_TRY(factorise(m, n, a, lda, tau, r, err));
+    const lapack_int info = LAPACKE_dorgqr(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), blas_int(n),
+                                           a, blas_int(lda), tau);
     STJ_TRY(lapack_check(info, "dorgqr", err));
+out:
+    free(tau);
+    return st;
+}
+
+enum stj_status stj_qr_triangle(size_t m, size_t n, double *a, size_t lda, double *r,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *tau = NULL;
+    STJ_TRY(stj_new(&tau, n, sizeof *tau, err));
+    STJ_TRY(factorise(m, n, a, lda, tau, r, err));
 out:
     free(tau);
     return st;

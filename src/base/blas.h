@@ -43,6 +43,10 @@ void stj_axpy(size_t n, double alpha, const double *x, double *y);
  * r, n x n upper triangular with zeros below, when not NULL. */
 enum stj_status stj_qr(size_t m, size_t n, double *a, size_t lda, double *r, struct stj_error *err);
 
+/* r (n x n) <- the triangle of QR of A (m x n, m >= n, destroyed) alone. */
+enum stj_status stj_qr_triangle(size_t m, size_t n, double *a, size_t lda, double *r,
+                                struct stj_error *err);
+
 /* Singular values of A (m x n, destroyed), descending in sigma[min(m, n)]; u (m x min) and
  * vt (min x n), column-major with leading dimensions m and min, when both are not NULL: gesdd. */
 enum stj_status stj_gesdd(size_t m, size_t n, double *a, size_t lda, double *sigma, double *u,

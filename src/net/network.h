@@ -78,6 +78,18 @@ void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, c
                      const real *lin, size_t nvec, const real *theta_dot, real *theta_bar_dot,
                      real *scratch);
 
+/* Products with the Jacobian of the slice's outputs with respect to the parameters, at a point where a
+ * forward pass left `lin` (its y_bar are not read but must be finite).  Outputs are blocks
+ * [rows][nvec][cols] (base/block.h), parameters tiles.
+ *     jvp    z_dot     = G theta_dot
+ *     vjp    theta_bar = G' z_bar          zero: a tile of zeros */
+void stj_network_jvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,
+                     const real *lin, size_t nvec, const real *theta_dot, real *z_dot,
+                     real *scratch);
+void stj_network_vjp(const struct stj_network *net, const struct stj_batch *b, const real *theta,
+                     const real *lin, size_t nvec, const real *zero, const real *z_bar,
+                     real *theta_bar, real *scratch);
+
 /* Forward pass only: z[batch][out] <- the network's output of the slice, *loss (may be NULL)
  * <- its share of the mean loss of the data, without the L2 penalty.  lin is work space of stj_network_n_linear(net, whole) reals. */
 void stj_network_evaluate(const struct stj_network *net, const struct stj_batch *b,

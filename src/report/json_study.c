@@ -40,6 +40,7 @@ static json_t *json_of_item(const struct stj_study_item *item)
         return stj_json_of_reals(item->n, item->value);
     case STJ_STUDY_COUNTS:
         return json_of_counts(item->n, item->value);
+    case STJ_STUDY_VECTORS:
     case STJ_STUDY_N_KINDS:
         break;
     }
@@ -97,7 +98,8 @@ enum stj_status stj_json_study(const struct stj_study_result *r, json_t **object
     int failed = json_object_set_new(whole, "schema", json_integer(STJ_JSON_SCHEMA));
     failed |= json_object_set_new(whole, "study", json_string(r->study->info.name));
     for (size_t i = 0; i < r->n; i++)
-        failed |= put_at(whole, r->item[i].name, json_of_item(&r->item[i]));
+        failed |= r->item[i].kind != STJ_STUDY_VECTORS &&
+                  put_at(whole, r->item[i].name, json_of_item(&r->item[i]));
     failed |= json_object_set_new(whole, "seconds", stj_json_of_real(r->seconds));
     if (failed) {
         json_decref(whole);

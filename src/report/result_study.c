@@ -21,8 +21,8 @@
 static const struct stj_h5_format study_format = {
     .name = "spectraj-study", .version = 1, .remedy = "compute it again with --force"};
 
-static const char *const kind_name[STJ_STUDY_N_KINDS] = {"real", "count", "text", "reals",
-                                                         "counts"};
+static const char *const kind_name[STJ_STUDY_N_KINDS] = {"real",  "count",  "text",
+                                                         "reals", "counts", "vectors"};
 
 enum { FILE_NAME_BYTES = 64 };
 

@@ -191,7 +191,8 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
                             struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    stj_chart_title(chart, "Overlap of two runs' %s singular subspaces", stj_study_text(r, "side"));
+    stj_chart_title(chart, "Principal angles between two runs: %s singular vectors",
+                    stj_study_text(r, "side"));
     stj_axis_name(&chart->x, "share", "share of the principal angles, smallest angles first");
     stj_axis_name(&chart->y, "cosine", "cosine of the principal angle");
     chart->x.high = 1;

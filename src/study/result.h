@@ -15,6 +15,7 @@ enum stj_study_kind {
     STJ_STUDY_TEXT,
     STJ_STUDY_REALS,
     STJ_STUDY_COUNTS,
+    STJ_STUDY_VECTORS, /* too much for JSON: in the file alone */
     STJ_STUDY_N_KINDS
 };
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/function_jacobian.h: G = d outputs / d theta of a network on a set of inputs, as an operator. */
+#ifndef STJ_OP_FUNCTION_JACOBIAN_H
+#define STJ_OP_FUNCTION_JACOBIAN_H
+
+#include <spectraj/op.h>
+
+#include "net/network.h"
+
+/* *op <- G at theta[n_params]: n_rows * outputs x n_params, the outputs of the first row of x first.  The
+ * network and x [n_rows][in] are borrowed, theta is copied.  Nothing is dropped; where the network couples
+ * samples, all rows are one batch. */
+enum stj_status stj_function_jacobian_create(const struct stj_network *net, size_t n_rows,
+                                             const real *x, const double *theta, struct stj_op **op,
+                                             struct stj_error *err);
+
+#endif
