@@ -4,6 +4,7 @@ dist_doc_DATA += %reldir%/bottom.md
 dist_doc_DATA += %reldir%/data.md
 dist_doc_DATA += %reldir%/density.md
 dist_doc_DATA += %reldir%/json.md
+dist_doc_DATA += %reldir%/memory.md
 dist_doc_DATA += %reldir%/optimizers.md
 dist_doc_DATA += %reldir%/own-problem.md
 dist_doc_DATA += %reldir%/performance.md

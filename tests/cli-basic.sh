@@ -11,14 +11,14 @@ options_of()
 {
     case $1 in
         train) echo "output seed threads force" ;;
-        info) ;;
+        info) echo "memory" ;;
         svd) echo "top bottom above below ncv tol method max-applications max-seconds from to seed memory" \
             "threads tag force" ;;
         density) echo "epsilon confidence probes steps tolerance reorthogonalize scratch no-deflation edges" \
             "curve gap max-applications max-seconds from to seed memory threads tag force" ;;
         trace) echo "function method products confidence from to seed memory threads tag force" ;;
         dense) echo "epsilon from to memory threads tag force" ;;
-        validate) echo "dense-limit seed threads" ;;
+        validate) echo "dense-limit seed memory threads" ;;
         study) echo "seed memory threads tag force" ;;
         plot) echo "output terminal data tag" ;;
         run) echo "output seed memory threads force" ;;

@@ -67,6 +67,7 @@ test_scripts += %reldir%/cli-basic.sh
 test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/cli-study.sh
+test_scripts += %reldir%/cli-trajectory.sh
 test_scripts += %reldir%/headers.sh
 test_scripts += %reldir%/includes.sh
 test_scripts += %reldir%/symbols.sh

@@ -260,15 +260,29 @@ START_TEST(info_json_without_test_set_and_with_any_path)
 }
 END_TEST
 
+static const struct stj_storage storage = {.policy = STJ_STORAGE_DISK_REPLAY,
+                                           .states = 626,
+                                           .stored = 27,
+                                           .every = 25,
+                                           .held = 33,
+                                           .diverged = true,
+                                           .diverged_at = 31,
+                                           .compared_at = 50,
+                                           .difference = 2e-12};
+
 START_TEST(run_json_has_null_for_what_is_missing)
 {
     json_t *train = NULL, *made = NULL;
-    EXPECT_OK(stj_json_train(&run_info, &train, &err), err);
+    EXPECT_OK(stj_json_train(&run_info, &storage, &train, &err), err);
     EXPECT_OK(stj_json_run(train, NULL, NULL, NULL, &made, &err), err);
     json_decref(train);
     json_t *o = round_trip(made);
     const json_t *part = json_object_get(o, "train");
     ck_assert(json_real_value(json_object_get(part, "train_loss")) == 2.5);
+    const json_t *kept = json_object_get(part, "trajectory");
+    ck_assert_str_eq(json_string_value(json_object_get(kept, "policy")), "disk and replay");
+    ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(kept, "diverged"), "step")),
+                     31);
     ck_assert(json_is_null(json_object_get(o, "svd")));
     ck_assert(json_is_null(json_object_get(o, "dense")));
     json_decref(o);
@@ -317,8 +331,10 @@ START_TEST(texts_for_people)
     expect_part(text, "stored result");
     free(text);
 
-    text = TEXT_OF(stj_text_train(stream, &run_info));
+    text = TEXT_OF(stj_text_train(stream, &run_info, &storage));
     expect_part(text, "310 parameters");
+    expect_part(text, "states         626, one every 25 on disk, replay between");
+    expect_part(text, "LEFT THE RECORD at step 31: relative difference 2e-12 at step 50");
     ck_assert_ptr_null(strstr(text, "test loss"));
     free(text);
 }

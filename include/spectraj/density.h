@@ -14,6 +14,7 @@
 
 #include <spectraj/op.h>
 #include <spectraj/progress.h>
+#include <spectraj/storage.h>
 #include <spectraj/svd.h>
 
 #ifdef __cplusplus
@@ -105,6 +106,7 @@ struct stj_density_result {
     enum stj_reorthogonalize reorthogonalize; /* as chosen */
     size_t in_flight;                         /* probes of a block */
     struct stj_op_counts counts;              /* everything this solve cost */
+    struct stj_storage storage;               /* of a run's states, where it was of a run */
     double seconds;
     enum stj_stop stop; /* floor: more steps do not fit the memory, more probes would not help */
     uint64_t seed;

@@ -20,7 +20,7 @@ struct stj_analysis_settings {
     bool force;          /* compute even when the result is stored */
     const char *tag;     /* svd-TAG.h5; NULL: svd.h5 */
     size_t from, to;     /* window of steps; to = 0: n_steps */
-    size_t memory_bytes; /* 0: a quarter of the free memory */
+    size_t memory_bytes; /* 0: what stj_run_set_memory said */
 };
 
 /* Singular pairs of the run's Jacobian, computed or read from svd.h5.  *stored says which; a stored
@@ -38,6 +38,7 @@ struct stj_dense_result {
     struct stj_regions regions; /* at epsilon */
     double epsilon;
     double seconds_build, seconds_svd;
+    struct stj_storage storage; /* of the run's states while the columns were made */
 };
 
 /* J column by column in blocks and its full SVD, computed or read from dense.h5 (which also holds u

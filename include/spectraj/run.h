@@ -8,6 +8,7 @@
 
 #include <spectraj/op.h>
 #include <spectraj/progress.h>
+#include <spectraj/storage.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -97,9 +98,22 @@ struct stj_run_analysis {
 void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *analysis);
 
 /* *op <- the training Jacobian of the run, J(from -> to), to = 0 meaning n_steps; the run is borrowed.
- * memory_bytes: for what is kept between sweeps (0: a quarter of the free memory). */
+ * memory_bytes: for states and linearisations (0: what stj_run_set_memory said). */
 enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                                  struct stj_op **op, struct stj_error *err);
+
+/* Memory for states and linearisations of every operator that is not told otherwise; 0: a quarter of
+ * what is free. */
+void stj_run_set_memory(struct stj_run *run, size_t memory_bytes);
+
+/* *storage <- what stj_run_jacobian with these arguments would do with its memory, work_bytes for blocks of
+ * nvec vectors; nothing is allocated.  STJ_ENOMEM: below the minimum, which the message says. */
+enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t to,
+                                size_t memory_bytes, size_t nvec, struct stj_storage *storage,
+                                struct stj_error *err);
+
+/* Has a replay of this run left the record?  Fills that part of `storage`. */
+void stj_run_get_divergence(const struct stj_run *run, struct stj_storage *storage);
 
 struct stj_validation {
     double adjoint_error;           /* stj_op_adjoint_error over 5 pairs */
@@ -113,6 +127,7 @@ struct stj_validation {
         dense_bottom_violation; /* how far a bound lies below the true smallest value / sigma_1 */
     double dense_bottom_excess; /* how far above at most / sigma_1 */
     bool passed;
+    struct stj_storage storage;
 };
 
 /* Check the run against itself: adjoint identity, finite differences of whole trainings, replay, and

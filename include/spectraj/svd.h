@@ -8,6 +8,7 @@
 
 #include <spectraj/op.h>
 #include <spectraj/progress.h>
+#include <spectraj/storage.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -92,6 +93,7 @@ struct stj_svd_result {
     size_t bottom_ncv;
     /* Both: */
     struct stj_op_counts counts; /* everything this solve cost */
+    struct stj_storage storage;  /* of a run's states, where it was of a run */
     double seconds;
     enum stj_stop stop;
     uint64_t seed;

@@ -8,6 +8,7 @@
 
 #include <spectraj/op.h>
 #include <spectraj/progress.h>
+#include <spectraj/storage.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,6 +48,7 @@ struct stj_trace_result {
     size_t samples;  /* numbers that the error is estimated from */
     struct stj_op_counts
         counts; /* everything this cost; Hutchinson's |A x|^2 needs no products with A' */
+    struct stj_storage storage; /* of a run's states, where it was of a run */
     double seconds;
     uint64_t seed;
 };

@@ -132,14 +132,31 @@ int cli_density_exit(const struct stj_density_result *result)
 
 typedef enum stj_status (*open_fn)(const char *path, struct stj_run **run, struct stj_error *err);
 
+static void warn_of_replay(const struct cli *cli, const struct stj_run *run)
+{
+    struct stj_storage storage = {.diverged = false};
+    stj_run_get_divergence(run, &storage);
+    if (storage.diverged)
+        cli_warn(
+            cli,
+            "replay left the recorded training at step %zu (another BLAS or processor?); at step "
+            "%zu, where the next state is stored, the relative difference is %.2g; every replay "
+            "began at a stored state",
+            storage.diverged_at, storage.compared_at, storage.difference);
+}
+
 static int on_opened(struct cli *cli, const void *options, open_fn open, cli_work_fn work)
 {
     struct stj_run *run = NULL;
     int exit_status = CLI_DONE;
     enum stj_status st = open(cli->args.positional[0], &run, &cli->err);
-    if (st == STJ_OK)
+    if (st == STJ_OK) {
+        stj_run_set_memory(run, cli->args.shared.memory);
         st = work(cli, run, options, &exit_status);
+    }
     cli_progress_end();
+    if (st == STJ_OK)
+        warn_of_replay(cli, run);
     stj_run_destroy(run);
     return st == STJ_OK ? exit_status : cli_failed(st);
 }

@@ -24,7 +24,9 @@ const struct command command_info = {
     .description =
         "Print the network, the training and the stored results of a run, after checking that\n"
         "its files are whole and belong together; or, of a config file, what it would train.\n"
-        "The names and shapes of the parameters are those that init.file must have.\n",
+        "The names and shapes of the parameters are those that init.file must have; the states\n"
+        "are as an analysis with that memory would have them at hand.\n",
+    .shared = ARGS_MEMORY,
     .example = "  spectraj info digits-run\n  spectraj info lenet.yaml\n",
     .run = info,
 };

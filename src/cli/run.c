@@ -41,6 +41,8 @@ static enum stj_status open_or_train(struct cli *cli, const char *dir, struct pa
         return st;
     st = matches ? stj_run_open(dir, &parts->run, &cli->err)
                  : stj_run_train(config, dir, &settings, &parts->run, &cli->err);
+    if (st == STJ_OK)
+        stj_run_set_memory(parts->run, shared->memory);
     if (st == STJ_OK && prints_now(cli))
         st = stj_report_train(stdout, cli->format, parts->run, &cli->err);
     return st;

@@ -161,15 +161,12 @@ static size_t tile_nvec(const struct stj_sweep *sweep, size_t tile)
     return tile_first(sweep, tile + 1) - tile_first(sweep, tile);
 }
 
-/* Divide a block of nvec vectors and make room for it. */
-static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
-                               struct stj_error *err)
+/* Divide a block of nvec vectors. */
+static void divide(struct stj_sweep *sweep, size_t nvec)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_problem *problem = sweep->problem;
     const size_t n_threads = stj_threads();
     struct stj_slice slice[STJ_MAX_SLICES];
-    sweep->trans = trans;
     sweep->nvec = nvec;
     sweep->n_tiles = (nvec + sweep->tile_wish - 1) / sweep->tile_wish;
     const size_t widest = (nvec + sweep->n_tiles - 1) / sweep->n_tiles;
@@ -186,19 +183,54 @@ static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, si
     sweep->n_teams = even || sweep->max_slices == 1
                          ? (n_threads < sweep->n_tiles ? n_threads : sweep->n_tiles)
                          : 1;
-    const size_t n_scratch = sweep->n_teams > 1 ? sweep->n_teams : sweep->max_slices;
-    STJ_TRY(grow(&sweep->state, &sweep->state_room,
-                 sweep->n_tiles * (1 + sweep->optimizer->n_slots), sweep->tile_size, err));
-    STJ_TRY(grow(&sweep->share, &sweep->share_room, sweep->n_teams * (sweep->max_slices + 1),
-                 sweep->tile_size, err));
-    STJ_TRY(grow(&sweep->scratch, &sweep->scratch_room, n_scratch, sweep->n_scratch, err));
-    const size_t n_dots = sweep->n_teams * sweep->n_parts * widest;
-    if (n_dots > sweep->dot_room) {
-        STJ_TRY(stj_resize(&sweep->dot, 0, n_dots, sizeof *sweep->dot, err));
-        sweep->dot_room = n_dots;
+}
+
+/* Items of each arena: tiles with slots, shares, and pieces of scratch. */
+static size_t n_states(const struct stj_sweep *sweep)
+{
+    return sweep->n_tiles * (1 + sweep->optimizer->n_slots);
+}
+
+static size_t n_shares(const struct stj_sweep *sweep)
+{
+    return sweep->n_teams * (sweep->max_slices + 1);
+}
+
+static size_t n_scratches(const struct stj_sweep *sweep)
+{
+    return sweep->n_teams > 1 ? sweep->n_teams : sweep->max_slices;
+}
+
+static size_t n_dots(const struct stj_sweep *sweep)
+{
+    return sweep->n_teams * sweep->n_parts * sweep->widest;
+}
+
+/* Divide a block of nvec vectors and make room for it. */
+static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    sweep->trans = trans;
+    divide(sweep, nvec);
+    STJ_TRY(grow(&sweep->state, &sweep->state_room, n_states(sweep), sweep->tile_size, err));
+    STJ_TRY(grow(&sweep->share, &sweep->share_room, n_shares(sweep), sweep->tile_size, err));
+    STJ_TRY(grow(&sweep->scratch, &sweep->scratch_room, n_scratches(sweep), sweep->n_scratch, err));
+    if (n_dots(sweep) > sweep->dot_room) {
+        STJ_TRY(stj_resize(&sweep->dot, 0, n_dots(sweep), sizeof *sweep->dot, err));
+        sweep->dot_room = n_dots(sweep);
     }
 out:
     return st;
+}
+
+size_t stj_sweep_bytes(const struct stj_sweep *sweep, size_t nvec)
+{
+    struct stj_sweep s = *sweep;
+    divide(&s, nvec);
+    return sizeof(real) *
+               ((n_states(&s) + n_shares(&s)) * s.tile_size + n_scratches(&s) * s.n_scratch) +
+           sizeof(double) * n_dots(&s);
 }
 
 /* One tile in flight. */

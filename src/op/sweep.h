@@ -16,6 +16,9 @@ enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct
                                  size_t tile, struct stj_sweep **sweep, struct stj_error *err);
 void stj_sweep_destroy(struct stj_sweep *sweep); /* NULL is accepted */
 
+/* Work space that a block of nvec vectors takes, with the threads of now. */
+size_t stj_sweep_bytes(const struct stj_sweep *sweep, size_t nvec);
+
 /* y <- J x (STJ_NO_TRANS) or J'x for nvec columns; the optimizer's slots start at zero and are left
  * out at the end. */
 enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,

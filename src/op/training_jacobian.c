@@ -21,6 +21,7 @@ struct training_jacobian {
     struct stj_linear_store *store;
     bool owns_store;
     struct stj_sweep *sweep;
+    struct stj_storage storage; /* but for what replays find out */
 };
 
 static void jacobian_destroy(void *ctx)
@@ -64,6 +65,43 @@ out:
     return st;
 }
 
+static enum stj_status resolve(const struct stj_trajectory *trajectory,
+                               const struct stj_training_jacobian_settings *settings, size_t *to,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_steps = stj_trajectory_n_steps(trajectory);
+    *to = settings->to ? settings->to : n_steps;
+    STJ_CHECK(err, settings->from < *to && *to <= n_steps, STJ_EINVAL,
+              "a window from step %zu to %zu: it must hold 0 <= from < to <= %zu", settings->from,
+              *to, n_steps);
+out:
+    return st;
+}
+
+enum stj_status stj_training_jacobian_predict(const struct stj_problem *problem,
+                                              const struct stj_recipe *recipe,
+                                              const struct stj_trajectory *trajectory,
+                                              const struct stj_training_jacobian_settings *settings,
+                                              size_t nvec, struct stj_storage *storage,
+                                              struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_memory_split split = {.chunk = 0};
+    struct stj_sweep *sweep = NULL;
+    size_t to = 0;
+    STJ_TRY(resolve(trajectory, settings, &to, err));
+    STJ_TRY(stj_memory_split(problem, recipe, trajectory, settings->from, to,
+                             settings->memory_bytes, &split, err));
+    STJ_TRY(
+        stj_sweep_create(problem, recipe, NULL, settings->from, to, settings->tile, &sweep, err));
+    split.storage.work_bytes = stj_sweep_bytes(sweep, nvec);
+out:
+    *storage = split.storage;
+    stj_sweep_destroy(sweep);
+    return st;
+}
+
 enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                              const struct stj_recipe *recipe,
                                              struct stj_trajectory *trajectory,
@@ -73,12 +111,9 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
     enum stj_status st = STJ_OK;
     struct training_jacobian *self = NULL;
     struct stj_memory_split split = {.chunk = 0};
-    const size_t n_steps = stj_trajectory_n_steps(trajectory);
     const size_t from = settings->from;
-    const size_t to = settings->to ? settings->to : n_steps;
-    STJ_CHECK(err, from < to && to <= n_steps, STJ_EINVAL,
-              "a window from step %zu to %zu: it must hold 0 <= from < to <= %zu", from, to,
-              n_steps);
+    size_t to = 0;
+    STJ_TRY(resolve(trajectory, settings, &to, err));
     STJ_TRY(stj_new(&self, 1, sizeof *self, err));
     *self = (struct training_jacobian){.problem = problem,
                                        .recipe = recipe,
@@ -92,6 +127,7 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
     STJ_TRY(stj_trajectory_fit(trajectory, from, to, split.chunk, split.state_budget, err));
     STJ_TRY(stj_linear_store_create(problem, recipe, trajectory, from, to, split.chunk,
                                     split.storage.kept_steps, &self->store, err));
+    self->storage = split.storage;
     st = make_operator(self, op, err);
     self = NULL;
 out:
@@ -116,6 +152,17 @@ static enum stj_status jacobian_prefix(void *ctx, double fraction, struct stj_op
     st = make_operator(self, prefix, err);
 out:
     return st;
+}
+
+bool stj_training_jacobian_storage(const struct stj_op *op, struct stj_storage *storage)
+{
+    const struct training_jacobian *self = stj_op_ctx(op, jacobian_apply);
+    if (!self)
+        return false;
+    *storage = self->storage;
+    storage->work_bytes = stj_sweep_bytes(self->sweep, 1);
+    stj_trajectory_divergence(self->trajectory, storage);
+    return true;
 }
 
 bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_window *window)

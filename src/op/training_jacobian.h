@@ -24,6 +24,19 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                              const struct stj_training_jacobian_settings *settings,
                                              struct stj_op **op, struct stj_error *err);
 
+/* *storage <- how such an operator would have its states at hand, with work space for blocks of nvec
+ * vectors.  Nothing is allocated that stays. */
+enum stj_status stj_training_jacobian_predict(const struct stj_problem *problem,
+                                              const struct stj_recipe *recipe,
+                                              const struct stj_trajectory *trajectory,
+                                              const struct stj_training_jacobian_settings *settings,
+                                              size_t nvec, struct stj_storage *storage,
+                                              struct stj_error *err);
+
+/* *storage <- how an operator made here has its states at hand, and what its replays found out; false for
+ * any other operator. */
+bool stj_training_jacobian_storage(const struct stj_op *op, struct stj_storage *storage);
+
 /* What the operator is the derivative of: training from step `from` to `to`. */
 struct stj_training_window {
     const struct stj_problem *problem;

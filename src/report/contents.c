@@ -57,6 +57,7 @@ enum stj_status stj_contents_of(const struct stj_run *run, struct stj_contents *
     size_t n = 0;
     *c = (struct stj_contents){.n_layers = 0};
     stj_run_get_info(run, &c->info);
+    STJ_TRY(stj_run_storage(run, 0, 0, 0, 1, &c->storage, err));
     while (stj_run_get_parameter(run, n, &parameter))
         n++;
     STJ_TRY(stj_new(&c->layer, c->info.n_layers, sizeof *c->layer, err));

@@ -7,6 +7,7 @@
 
 struct stj_contents {
     struct stj_run_info info;
+    struct stj_storage storage; /* how an analysis would have the states at hand */
     size_t n_layers, n_parameters, n_results;
     struct stj_run_layer *layer; /* owned, as are the other arrays; their texts are the run's */
     struct stj_run_parameter *parameter;

@@ -112,6 +112,36 @@ json_t *stj_json_of_text(const char *text)
     return value;
 }
 
+/* null: a stored result, for which no state was passed through. */
+static void put_storage(struct builder *b, const struct stj_storage *s)
+{
+    struct builder o = begin();
+    struct builder bytes = begin();
+    struct builder diverged = begin();
+    put(&o, "policy", s->policy ? stj_json_of_text(stj_storage_text(s->policy)) : json_null());
+    put(&o, "states", json_of_size(s->states));
+    put(&o, "stored", json_of_size(s->stored));
+    put(&o, "every", json_of_size(s->every));
+    put(&o, "held", json_of_size(s->held));
+    put(&o, "extra_passes", stj_json_of_real(s->extra_passes));
+    put(&o, "kept_steps", json_of_size(s->kept_steps));
+    put(&bytes, "states", json_of_size(s->state_bytes));
+    put(&bytes, "linearisations", json_of_size(s->linear_bytes));
+    put(&bytes, "work", json_of_size(s->work_bytes));
+    put(&bytes, "budget", json_of_size(s->budget));
+    put(&bytes, "minimum", json_of_size(s->minimum));
+    put_object(&o, "memory_bytes", &bytes);
+    put(&diverged, "step", json_of_size(s->diverged_at));
+    put(&diverged, "compared_at", json_of_size(s->compared_at));
+    put(&diverged, "difference", stj_json_of_real(s->difference));
+    put_object(&o, "diverged", &diverged);
+    if (!s->diverged)
+        put(&o, "diverged", json_null());
+    put_object(b, "trajectory", &o);
+    if (!s->policy)
+        put(b, "trajectory", json_null());
+}
+
 static void put_training(struct builder *b, const struct stj_run_info *info)
 {
     put(b, "n_params", json_of_size(info->n_params));
@@ -123,11 +153,12 @@ static void put_training(struct builder *b, const struct stj_run_info *info)
     put(b, "fingerprint", info->fingerprint ? stj_json_of_text(info->fingerprint) : json_null());
 }
 
-enum stj_status stj_json_train(const struct stj_run_info *info, json_t **object,
-                               struct stj_error *err)
+enum stj_status stj_json_train(const struct stj_run_info *info, const struct stj_storage *storage,
+                               json_t **object, struct stj_error *err)
 {
     struct builder b = begin_report();
     put_training(&b, info);
+    put_storage(&b, storage);
     return finish(&b, object, err);
 }
 
@@ -191,6 +222,7 @@ enum stj_status stj_json_info(const struct stj_contents *contents, json_t **obje
     const struct stj_run_info *info = &contents->info;
     struct builder b = begin_report();
     put_training(&b, info);
+    put_storage(&b, &contents->storage);
     put(&b, "trained", json_boolean(info->trained));
     put(&b, "dir", json_of_maybe(info->dir));
     put(&b, "optimizer", stj_json_of_text(info->optimizer));
@@ -282,6 +314,7 @@ enum stj_status stj_json_svd(const struct stj_svd_result *r, json_t **object, st
     put(&b, "seed", json_of_seed(r->seed));
     put(&b, "ncv", json_of_size(r->ncv));
     put(&b, "tol", stj_json_of_real(r->tol));
+    put_storage(&b, &r->storage);
     return finish(&b, object, err);
 }
 
@@ -300,6 +333,7 @@ enum stj_status stj_json_dense(const struct stj_dense_result *r, json_t **object
     put_object(&b, "regions", &regions);
     put(&b, "seconds_build", stj_json_of_real(r->seconds_build));
     put(&b, "seconds_svd", stj_json_of_real(r->seconds_svd));
+    put_storage(&b, &r->storage);
     return finish(&b, object, err);
 }
 
@@ -440,6 +474,7 @@ enum stj_status stj_json_density(const struct stj_density_result *r,
     put(&b, "floor", stj_json_of_real(r->floor));
     put_known(&b, r);
     put_extras(&b, extras);
+    put_storage(&b, &r->storage);
     return finish(&b, object, err);
 }
 
@@ -460,6 +495,7 @@ enum stj_status stj_json_trace(const struct stj_trace_result *r, json_t **object
     put_applications(&b, &r->counts);
     put(&b, "seconds", stj_json_of_real(r->seconds));
     put(&b, "seed", json_of_seed(r->seed));
+    put_storage(&b, &r->storage);
     return finish(&b, object, err);
 }
 
@@ -482,6 +518,7 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
         put_object(&b, "dense", &dense);
     }
     put(&b, "passed", json_boolean(v->passed));
+    put_storage(&b, &v->storage);
     return finish(&b, object, err);
 }
 

@@ -34,10 +34,14 @@ enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
 {
     json_t *object = NULL;
     struct stj_run_info info;
+    struct stj_storage storage;
     stj_run_get_info(run, &info);
+    enum stj_status st = stj_run_storage(run, 0, 0, 0, 1, &storage, err);
+    if (st != STJ_OK)
+        return st;
     if (format == STJ_REPORT_JSON)
-        return print_and_drop(stj_json_train(&info, &object, err), out, &object, err);
-    stj_text_train(out, &info);
+        return print_and_drop(stj_json_train(&info, &storage, &object, err), out, &object, err);
+    stj_text_train(out, &info, &storage);
     return check_stream(out, err);
 }
 
@@ -133,8 +137,10 @@ static enum stj_status run_as_json(FILE *out, const struct stj_run *run,
     static const struct stj_density_extras none = {0};
     json_t *whole = NULL, *train = NULL, *svd_part = NULL, *density_part = NULL, *dense_part = NULL;
     struct stj_run_info info;
+    struct stj_storage storage;
     stj_run_get_info(run, &info);
-    STJ_TRY(stj_json_train(&info, &train, err));
+    STJ_TRY(stj_run_storage(run, 0, 0, 0, 1, &storage, err));
+    STJ_TRY(stj_json_train(&info, &storage, &train, err));
     if (svd)
         STJ_TRY(stj_json_svd(svd, &svd_part, err));
     if (density)

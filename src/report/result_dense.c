@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "op/training_jacobian.h"
 #include "report/result.h"
 
 const struct stj_h5_format stj_dense_format = {
@@ -80,19 +81,23 @@ out:
     return st;
 }
 
+/* memory_bytes: for the matrix that is built and the engine, 0: no matter. */
 static enum stj_status compute(struct stj_run *run, const struct stj_result_window *window,
-                               const struct stj_progress *progress, struct stj_dense_result *r,
-                               struct decomposition *d, struct stj_error *err)
+                               size_t memory_bytes, const struct stj_progress *progress,
+                               struct stj_dense_result *r, struct decomposition *d,
+                               struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = r->n_params;
     struct stj_op *op = NULL;
     double *a = NULL;
     STJ_TRY(stj_new(&a, n * n, sizeof *a, err));
-    STJ_TRY(stj_run_jacobian(run, window->from, window->to, 0, &op, err));
+    const size_t engine = memory_bytes ? memory_bytes - n * n * sizeof *a : 0; /* 6 n^2 fit */
+    STJ_TRY(stj_run_jacobian(run, window->from, window->to, engine, &op, err));
     double start = stj_clock();
     STJ_TRY(stj_op_densify(op, 0, a, n, progress, err));
     r->seconds_build = stj_clock() - start;
+    stj_training_jacobian_storage(op, &r->storage);
     stj_op_destroy(op); /* what it kept between sweeps makes room for the decomposition */
     op = NULL;
     STJ_TRY(stj_progress_report(progress, "decomposition", 0, 1, err));
@@ -131,7 +136,7 @@ out:
  * folder that cannot be written says so at once. */
 static enum stj_status compute_and_save(struct stj_run *run, const char *path,
                                         const struct stj_run_info *info, const char *request,
-                                        const struct stj_result_window *window,
+                                        const struct stj_result_window *window, size_t memory_bytes,
                                         const struct stj_progress *progress,
                                         struct stj_dense_result *result, struct stj_error *err)
 {
@@ -139,7 +144,7 @@ static enum stj_status compute_and_save(struct stj_run *run, const char *path,
     struct stj_h5 *file = NULL;
     struct decomposition d = {0};
     STJ_TRY(stj_result_create(path, &stj_dense_format, info, request, &file, err));
-    STJ_TRY(compute(run, window, progress, result, &d, err));
+    STJ_TRY(compute(run, window, memory_bytes, progress, result, &d, err));
     STJ_TRY(put(file, window, result, &d, err));
     st = stj_h5_commit(file, err);
     file = NULL;
@@ -200,7 +205,8 @@ enum stj_status stj_analysis_dense(struct stj_run *run, double epsilon,
         STJ_TRY(check_memory(info.n_params, settings->memory_bytes, err));
         STJ_TRY(create_result(info.n_params, result, err));
         (*result)->epsilon = epsilon;
-        STJ_TRY(compute_and_save(run, path, &info, request, &window, progress, *result, err));
+        STJ_TRY(compute_and_save(run, path, &info, request, &window, settings->memory_bytes,
+                                 progress, *result, err));
     }
     (*result)->epsilon = epsilon; /* not part of the request: the values do not depend on it */
     (*result)->regions = stj_regions_count(info.n_params, (*result)->sigma, epsilon);

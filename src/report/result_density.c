@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "op/training_jacobian.h"
 #include "report/result.h"
 #include "spectrum/density/count.h"
 
@@ -229,6 +230,18 @@ out:
     return st;
 }
 
+/* How much of the memory is the engine's: half, but no less than it needs; the rest is for bases. */
+static size_t engine_share(const struct stj_run *run, const struct stj_result_window *window,
+                           size_t memory_bytes)
+{
+    struct stj_storage storage = {.minimum = 0};
+    const size_t half = memory_bytes / 2;
+    if (memory_bytes == 0 ||
+        stj_run_storage(run, window->from, window->to, half, 1, &storage, NULL) == STJ_OK)
+        return half;
+    return storage.minimum < memory_bytes ? storage.minimum : memory_bytes;
+}
+
 /* Solve with a journal beside the file; what svd.h5 knows of the same window is deflated. */
 static enum stj_status compute(struct stj_run *run, const struct stj_density_settings *density,
                                bool deflate, const struct stj_result_window *window,
@@ -240,16 +253,17 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
     struct stj_svd_result *known = NULL;
     struct stj_result_op op = {0};
     s.known[0] = s.known[1] = NULL;
-    s.memory_bytes = settings->memory_bytes / 2; /* the other half is the engine's */
+    const size_t engine = engine_share(run, window, settings->memory_bytes);
+    s.memory_bytes = settings->memory_bytes - engine;
     if (deflate)
         STJ_TRY(stj_result_read_svd_window(run, window, &known, err));
     if (known) {
         s.known[0] = &known->top;
         s.known[1] = &known->bottom;
     }
-    STJ_TRY(stj_result_op_open(run, window, path, settings->force, settings->memory_bytes / 2, &op,
-                               err));
+    STJ_TRY(stj_result_op_open(run, window, path, settings->force, engine, &op, err));
     STJ_TRY(stj_density_solve(op.op, &s, result, err));
+    stj_training_jacobian_storage(op.inner, &(*result)->storage);
 out:
     stj_result_op_close(&op);
     stj_svd_result_destroy(known);

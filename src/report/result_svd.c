@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "op/training_jacobian.h"
 #include "report/result.h"
 
 const struct stj_h5_format stj_svd_format = {
@@ -254,6 +255,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
         STJ_TRY(hint(density, &with_hints, err));
     STJ_TRY(stj_result_op_open(run, window, path, again, memory_bytes, &op, err));
     STJ_TRY(stj_svd_solve(op.op, &with_hints, result, err));
+    stj_training_jacobian_storage(op.inner, &(*result)->storage);
     if (density)
         STJ_TRY(compare_count(density, *result, err));
 out:

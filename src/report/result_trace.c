@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "op/training_jacobian.h"
 #include "report/result.h"
 
 static const struct stj_h5_format trace_format = {
@@ -99,6 +100,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
     STJ_TRY(
         stj_result_op_open(run, window, path, settings->force, settings->memory_bytes, &op, err));
     STJ_TRY(stj_trace_solve(op.op, trace, result, err));
+    stj_training_jacobian_storage(op.inner, &result->storage);
 out:
     stj_result_op_close(&op);
     return st;

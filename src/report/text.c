@@ -20,6 +20,36 @@ static void print_seconds(FILE *out, const char *before, double seconds, const c
         fprintf(out, "%s%.1f h%s", before, seconds / 3600, after);
 }
 
+/* How the states were at hand; nothing for a stored result. */
+static void print_storage(FILE *out, const char *before, const struct stj_storage *s)
+{
+    if (!s->policy)
+        return;
+    fprintf(out, "%s", before);
+    switch (s->policy) {
+    case STJ_STORAGE_DISK:
+        fprintf(out, "%zu on disk, read ahead", s->states);
+        break;
+    case STJ_STORAGE_MEMORY_REPLAY:
+    case STJ_STORAGE_DISK_REPLAY:
+        fprintf(out, "%zu, one every %zu %s, replay between", s->states, s->every,
+                s->policy == STJ_STORAGE_DISK_REPLAY ? "on disk" : "in memory");
+        break;
+    case STJ_STORAGE_REVOLVE:
+        fprintf(out, "%zu, replay from binomial checkpoints, about %.3g times the training",
+                s->states, s->extra_passes);
+        break;
+    default:
+        fprintf(out, "%zu in memory", s->states);
+    }
+    fprintf(out, "; at most %zu held in %.4g MB", s->held, (double)s->state_bytes / 1e6);
+    fprintf(out, ", %zu linearisations kept in %.4g MB\n", s->kept_steps,
+            (double)s->linear_bytes / 1e6);
+    if (s->diverged)
+        fprintf(out, "replay LEFT THE RECORD at step %zu: relative difference %.2g at step %zu\n",
+                s->diverged_at, s->difference, s->compared_at);
+}
+
 static void print_losses(FILE *out, const struct stj_run_info *info)
 {
     fprintf(out, "train loss     %.6g\n", info->train_loss);
@@ -29,12 +59,13 @@ static void print_losses(FILE *out, const struct stj_run_info *info)
         fprintf(out, "test accuracy  %.4f\n", info->test_accuracy);
 }
 
-void stj_text_train(FILE *out, const struct stj_run_info *info)
+void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj_storage *storage)
 {
     fprintf(out, "%zu parameters, %zu steps of %zu rows", info->n_params, info->n_steps,
             info->batch_size);
     print_seconds(out, ", ", info->seconds, "\n");
     print_losses(out, info);
+    print_storage(out, "states         ", storage);
     fprintf(out, "run            %s\n", info->dir);
 }
 
@@ -62,6 +93,7 @@ static void print_training(FILE *out, const struct stj_contents *c)
     }
     print_seconds(out, ", ", info->seconds, "\n");
     print_losses(out, info);
+    print_storage(out, "states         ", &c->storage);
     fprintf(out, "results       ");
     for (size_t i = 0; i < c->n_results; i++)
         fprintf(out, " %s", c->result[i]);
@@ -153,6 +185,7 @@ void stj_text_svd(FILE *out, const struct stj_svd_result *r)
     fprintf(out, "tol %.3g, seed %llu; stop: %s\n", r->tol, (unsigned long long)r->seed,
             stj_stop_text(r->stop));
     print_cost(out, &r->counts, r->seconds);
+    print_storage(out, "states: ", &r->storage);
 }
 
 static void print_region(FILE *out, const char *name, const char *condition, double limit,
@@ -186,6 +219,7 @@ void stj_text_dense(FILE *out, const struct stj_dense_result *r)
     print_ends(out, r);
     print_seconds(out, "matrix built in ", r->seconds_build, "");
     print_seconds(out, ", decomposed in ", r->seconds_svd, "\n");
+    print_storage(out, "states: ", &r->storage);
 }
 
 /* One row of a table of counts. */
@@ -280,6 +314,7 @@ void stj_text_density(FILE *out, const struct stj_density_result *r,
             stj_reorthogonalize_text(r->reorthogonalize), r->in_flight, (unsigned long long)r->seed,
             stj_stop_text(r->stop));
     print_cost(out, &r->counts, r->seconds);
+    print_storage(out, "states: ", &r->storage);
 }
 
 void stj_text_trace(FILE *out, const struct stj_trace_result *r)
@@ -296,6 +331,7 @@ void stj_text_trace(FILE *out, const struct stj_trace_result *r)
     fprintf(out, "method: %s, %zu products, %zu samples; seed %llu\n", r->method, r->products,
             r->samples, (unsigned long long)r->seed);
     print_cost(out, &r->counts, r->seconds);
+    print_storage(out, "states: ", &r->storage);
 }
 
 void stj_text_study(FILE *out, const struct stj_study_result *r)
@@ -324,5 +360,6 @@ void stj_text_validate(FILE *out, const struct stj_validation *v)
                 "and %.2e "
                 "above\n",
                 v->dense_max_sigma_error, v->dense_bottom_violation, v->dense_bottom_excess);
+    print_storage(out, "states               ", &v->storage);
     fprintf(out, "%s\n", v->passed ? "passed" : "NOT PASSED");
 }

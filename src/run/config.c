@@ -135,6 +135,28 @@ const struct stj_option stj_training_options[] = {
     {.name = NULL},
 };
 
+static const struct stj_option keep_options[] = {
+    {.name = "every",
+     .type = STJ_OPTION_SIZE,
+     AT(stj_keep_config, every),
+     GIVEN(stj_keep_config, has_every),
+     .fallback = "",
+     .min = 1,
+     .max = 1e15,
+     .doc = "distance in steps of the states that trajectory.h5 holds, replay makes the others; "
+            "default: 1; excludes `max_bytes`"},
+    {.name = "max_bytes",
+     .type = STJ_OPTION_SIZE,
+     AT(stj_keep_config, max_bytes),
+     GIVEN(stj_keep_config, has_max_bytes),
+     .fallback = "",
+     .min = 1,
+     .unit = "byte",
+     .doc = "what the states in trajectory.h5 may take: as many, equally spaced, as that allows; "
+            "excludes `every`"},
+    {.name = NULL},
+};
+
 static const struct stj_option svd_options[] = {
     {.name = "top",
      .type = STJ_OPTION_SIZE,
@@ -236,6 +258,13 @@ const struct stj_option stj_run_options[] = {
      AT(stj_run_config, training),
      .group = stj_training_options,
      .doc = "how to train"},
+    {.name = "trajectory",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_run_config, trajectory),
+     GIVEN(stj_run_config, has_trajectory),
+     .fallback = "",
+     .group = keep_options,
+     .doc = "which states of the training are kept"},
     {.name = "analysis",
      .type = STJ_OPTION_GROUP,
      AT(stj_run_config, analysis),
@@ -261,6 +290,7 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     enum stj_status st = STJ_OK;
     const struct stj_place init = {.key = "init"};
     const struct stj_place training = {.key = "training"};
+    const struct stj_place trajectory = {.key = "trajectory"};
     const struct stj_training_config *t = &config->training;
     STJ_CHECK_PLACE(&init, node_of(root, "init", "seed"), err,
                     !(config->init.file && config->init.has_seed),
@@ -276,6 +306,9 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     STJ_CHECK_PLACE(&training, node_of(root, "training", "steps"), err,
                     !(t->has_epochs && t->has_steps),
                     "epochs and steps exclude each other; leave one of them out");
+    STJ_CHECK_PLACE(&trajectory, node_of(root, "trajectory", "max_bytes"), err,
+                    !(config->trajectory.has_every && config->trajectory.has_max_bytes),
+                    "every and max_bytes exclude each other; leave one of them out");
     STJ_CHECK_PLACE(&training, node_of(root, "training", ""), err, t->has_epochs || t->has_steps,
                     "missing key: expected epochs or steps");
 out:

@@ -35,6 +35,12 @@ struct stj_training_config {
     uint64_t seed; /* of the order of the batches and of masks */
 };
 
+/* At most one of every and max_bytes; neither: every state is kept. */
+struct stj_keep_config {
+    size_t every, max_bytes;
+    bool has_every, has_max_bytes;
+};
+
 struct stj_svd_config {
     size_t top, bottom;
     bool has_top, has_bottom;
@@ -61,8 +67,9 @@ struct stj_run_config {
     struct stj_network_config network;
     struct stj_init_config init;
     struct stj_training_config training;
+    struct stj_keep_config trajectory;
     struct stj_analysis_config analysis;
-    bool has_analysis;
+    bool has_analysis, has_trajectory;
 };
 
 /* The tables; the groups' own are used where a group is written alone. */

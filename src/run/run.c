@@ -236,7 +236,34 @@ enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, si
                                  struct stj_op **op, struct stj_error *err)
 {
     const struct stj_training_jacobian_settings settings = {
-        .from = from, .to = to, .memory_bytes = memory_bytes};
+        .from = from, .to = to, .memory_bytes = memory_bytes ? memory_bytes : run->memory};
     return stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &settings, op,
                                         err);
+}
+
+void stj_run_set_memory(struct stj_run *run, size_t memory_bytes)
+{
+    run->memory = memory_bytes;
+    if (memory_bytes && run->trajectory) /* too little is said where it is needed */
+        (void)stj_trajectory_fit(run->trajectory, 0, run->n_steps, 1, memory_bytes, NULL);
+}
+
+void stj_run_get_divergence(const struct stj_run *run, struct stj_storage *storage)
+{
+    if (run->trajectory)
+        stj_trajectory_divergence(run->trajectory, storage);
+}
+
+enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t to,
+                                size_t memory_bytes, size_t nvec, struct stj_storage *storage,
+                                struct stj_error *err)
+{
+    const struct stj_training_jacobian_settings settings = {
+        .from = from, .to = to, .memory_bytes = memory_bytes ? memory_bytes : run->memory};
+    if (!run->trajectory) {
+        *storage = (struct stj_storage){.policy = STJ_STORAGE_NONE};
+        return STJ_OK;
+    }
+    return stj_training_jacobian_predict(run->problem, &run->recipe, run->trajectory, &settings,
+                                         nvec, storage, err);
 }

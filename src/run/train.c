@@ -132,11 +132,30 @@ static void training_end(struct training *t)
     free(t->header);
 }
 
+/* The distance of the states that are kept, as the config says. */
+static enum stj_status choose_every(const struct stj_run *run, size_t *every, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_keep_config *keep = &run->config.trajectory;
+    const double state = (double)state_size(run) * sizeof(double);
+    *every = keep->has_every ? keep->every : 1;
+    if (!keep->has_max_bytes)
+        goto out;
+    const double room = floor((double)keep->max_bytes / state);
+    STJ_CHECK(err, room >= 2, STJ_ECONFIG,
+              "trajectory.max_bytes is %zu, the first and the last state alone take %.0f",
+              keep->max_bytes, 2 * state);
+    if (room < (double)run->n_steps + 1)
+        *every = (size_t)ceil((double)run->n_steps / (room - 1));
+out:
+    return st;
+}
+
 /* t->header and t->every: those of an unfinished log of this training, else new ones. */
 static enum stj_status choose_header(struct training *t, bool force, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    t->every = 1;
+    STJ_TRY(choose_every(t->run, &t->every, err));
     if (t->folder == STJ_FOLDER_UNFINISHED && !force)
         STJ_TRY(stj_log_read_header(t->log_path, &t->header, err));
     if (t->header)

@@ -166,6 +166,24 @@ static enum stj_status check_steps(struct stj_h5 *file, const struct stj_record 
                                 record->shape.n_steps);
 }
 
+/* The checksums of the stored states are also those of the rows. */
+static enum stj_status check_crc(struct stj_h5 *file, const struct stj_record *record,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    uint64_t *row = NULL;
+    STJ_TRY(stj_new(&row, record->n_stored, sizeof *row, err));
+    STJ_TRY(stj_h5_get_row_crc(file, "states", record->n_stored, row, err));
+    for (size_t k = 0; k < record->n_stored; k++)
+        if (row[k] != record->crc[record->step[k]])
+            STJ_TRY(stj_h5_refuse(file, err,
+                                  "row %zu of its \"states\" is not the state of step %ju", k,
+                                  (uintmax_t)record->step[k]));
+out:
+    free(row);
+    return st;
+}
+
 /* Version 1 has every state, and its checksums only as those of the rows. */
 static enum stj_status get_list(struct stj_h5 *file, uint64_t version, struct stj_record *record,
                                 struct stj_error *err)
@@ -184,6 +202,7 @@ static enum stj_status get_list(struct stj_h5 *file, uint64_t version, struct st
     STJ_TRY(stj_h5_get_unsigneds(file, "state_step", record->n_stored, record->step, err));
     STJ_TRY(stj_h5_get_unsigneds(file, "state_crc32", n_steps + 1, record->crc, err));
     STJ_TRY(check_steps(file, record, err));
+    STJ_TRY(check_crc(file, record, err));
 out:
     return st;
 }

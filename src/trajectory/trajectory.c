@@ -240,6 +240,11 @@ void stj_trajectory_divergence(const struct stj_trajectory *trajectory, struct s
     storage->difference = trajectory->replay.difference;
 }
 
+uint64_t stj_trajectory_crc(const struct stj_trajectory *trajectory, size_t t)
+{
+    return trajectory->source.record.crc[t];
+}
+
 size_t stj_trajectory_replayed(const struct stj_trajectory *trajectory)
 {
     return trajectory->replay.steps;

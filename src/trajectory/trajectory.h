@@ -61,6 +61,9 @@ enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t fro
 void stj_trajectory_divergence(const struct stj_trajectory *trajectory,
                                struct stj_storage *storage);
 
+/* The checksum of state t (trajectory/record.h) of a trajectory of a file. */
+uint64_t stj_trajectory_crc(const struct stj_trajectory *trajectory, size_t t);
+
 /* Steps replayed so far. */
 size_t stj_trajectory_replayed(const struct stj_trajectory *trajectory);
 
