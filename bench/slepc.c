@@ -24,8 +24,7 @@ static PetscErrorCode multiply(Mat matrix, Vec x, Vec y, enum stj_trans trans)
     (void)matrix;
     VecGetArrayRead(x, &in);
     VecGetArray(y, &out);
-    const enum stj_status st =
-        stj_op_apply(jacobian, trans, 1, in, n_params, out, n_params, &err);
+    const enum stj_status st = stj_op_apply(jacobian, trans, 1, in, n_params, out, n_params, &err);
     VecRestoreArrayRead(x, &in);
     VecRestoreArray(y, &out);
     products[trans]++;

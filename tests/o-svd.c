@@ -545,8 +545,8 @@ START_TEST(small_budgets_give_bounds)
         ck_assert_int_eq(r->stop, STJ_STOP_MAX_APPLICATIONS);
         for (size_t i = 0; i < r->bottom.k; i++)
             ck_assert_msg(r->bottom.sigma[i] >= k->sigma[299 - i] * (1 - 1e-10) - 1e-14,
-                          "budget %g: bound %zu is %g, the truth %g", budget, i,
-                          r->bottom.sigma[i], k->sigma[299 - i]);
+                          "budget %g: bound %zu is %g, the truth %g", budget, i, r->bottom.sigma[i],
+                          k->sigma[299 - i]);
         stj_svd_result_destroy(r);
     }
     stj_op_destroy(op);
