@@ -11,3 +11,29 @@ dist_doc_DATA += %reldir%/performance.md
 dist_doc_DATA += %reldir%/results-format.md
 dist_doc_DATA += %reldir%/studies.md
 dist_doc_DATA += %reldir%/trajectory-format.md
+
+# Manual pages and the completion of bash come from the tables of the built program.
+man1_pages = %reldir%/spectraj.1
+man1_pages += %reldir%/spectraj-dense.1
+man1_pages += %reldir%/spectraj-density.1
+man1_pages += %reldir%/spectraj-info.1
+man1_pages += %reldir%/spectraj-plot.1
+man1_pages += %reldir%/spectraj-run.1
+man1_pages += %reldir%/spectraj-study.1
+man1_pages += %reldir%/spectraj-svd.1
+man1_pages += %reldir%/spectraj-trace.1
+man1_pages += %reldir%/spectraj-train.1
+man1_pages += %reldir%/spectraj-validate.1
+nodist_man1_MANS = $(man1_pages)
+nodist_man5_MANS = %reldir%/spectraj-config.5
+completiondir = $(datadir)/bash-completion/completions
+nodist_completion_DATA = %reldir%/spectraj
+CLEANFILES += $(man1_pages) %reldir%/spectraj-config.5 %reldir%/spectraj
+
+$(man1_pages) %reldir%/spectraj-config.5: spectraj$(EXEEXT)
+	@$(MKDIR_P) %reldir%
+	$(AM_V_GEN)name=`basename $@ | sed 's/\.[15]$$//; s/^spectraj-*//'`; \
+	./spectraj$(EXEEXT) help --man $$name > $@.tmp && mv $@.tmp $@
+%reldir%/spectraj: spectraj$(EXEEXT)
+	@$(MKDIR_P) %reldir%
+	$(AM_V_GEN)./spectraj$(EXEEXT) help --completion > $@.tmp && mv $@.tmp $@

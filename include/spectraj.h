@@ -3,6 +3,7 @@
 #ifndef SPECTRAJ_H
 #define SPECTRAJ_H
 
+#include <spectraj/config.h>
 #include <spectraj/density.h>
 #include <spectraj/op.h>
 #include <spectraj/problem.h>

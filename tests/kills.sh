@@ -19,9 +19,9 @@ try()
     shift
     "$spectraj" svd RUN --tag calm "$@" --json > calm.json 2> err
     calm_status=$?
-    # Delays from 0 to a twelfth of the calm time: each run gets some way further, most kills come in time.
+    # Delays from 0 to a sixteenth of the calm time: each run gets some way further, most kills come in time.
     awk -v n="$kills" -v seed="$seed" -v t="$("$jsonkeys" --print calm.json seconds)" \
-        'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "%.3f\n", rand() * t / 12 }' > delays
+        'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "%.3f\n", rand() * t / 16 }' > delays
     before=0
     killed=0
     while read -r delay; do

@@ -12,6 +12,9 @@ extern "C" {
 /* The version of the library, such as "0.1.0"; static, never NULL. */
 const char *stj_version(void);
 
+/* The day of its release, such as "2026-11-22"; static, never NULL. */
+const char *stj_release_date(void);
+
 /* What configure found: compiler, libraries with their versions, where BLAS and LAPACK were
  * resolved, integer widths, OpenMP.  Lines "  name   value\n"; static, never NULL. */
 const char *stj_build_summary(void);

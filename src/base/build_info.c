@@ -10,6 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *stj_release_date(void)
+{
+    return STJ_RELEASE_DATE;
+}
+
 const char *stj_version(void)
 {
     return PACKAGE_VERSION;

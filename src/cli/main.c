@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* cli/main.c: the command spectraj: a table of subcommands. */
 #include "cli.h"
+#include "manual.h"
 
 #include <spectraj/version.h>
 
@@ -45,7 +46,8 @@ static int print_overview(void)
     for (size_t i = 0; i < N_COMMANDS; i++)
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     printf("  %-10s %s\n\n"
-           "'spectraj COMMAND --help' says more, 'spectraj --version' what this build is of.\n"
+           "'spectraj COMMAND --help' says more, 'spectraj help config' what a config may say,\n"
+           "'spectraj --version' what this build is of.\n"
            "Exit status: 0 done, 1 error, 2 ran but not converged or not validated,\n"
            "130 interrupted.\n",
            "help", "help on a command");
@@ -65,10 +67,35 @@ static int print_version(void)
     return CLI_DONE;
 }
 
+/* help --man [COMMAND | config]: the source of a manual page. */
+static int print_manual(const char *name)
+{
+    const struct command *command = name ? find_command(name) : NULL;
+    if (!name)
+        manual_print_program(stdout, commands, N_COMMANDS);
+    else if (strcmp(name, "config") == 0)
+        manual_print_config(stdout);
+    else if (command)
+        manual_print_command(stdout, command);
+    else
+        return unknown_command(name);
+    return CLI_DONE;
+}
+
 static int print_help(int argc, char **argv)
 {
     if (argc < 3)
         return print_overview();
+    if (strcmp(argv[2], "--man") == 0)
+        return print_manual(argv[3]);
+    if (strcmp(argv[2], "--completion") == 0) {
+        manual_print_completion(stdout, commands, N_COMMANDS);
+        return CLI_DONE;
+    }
+    if (strcmp(argv[2], "config") == 0) {
+        manual_print_config_help(stdout);
+        return CLI_DONE;
+    }
     const struct command *command = find_command(argv[2]);
     if (!command)
         return unknown_command(argv[2]);

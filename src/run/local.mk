@@ -1,6 +1,7 @@
 # src/run/: one file per line, sorted.
 libspectraj_core_la_SOURCES += %reldir%/config.c
 libspectraj_core_la_SOURCES += %reldir%/config.h
+libspectraj_core_la_SOURCES += %reldir%/describe.c
 libspectraj_core_la_SOURCES += %reldir%/folder.c
 libspectraj_core_la_SOURCES += %reldir%/identity.c
 libspectraj_core_la_SOURCES += %reldir%/initial.c

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/describe.c: the tables of the config as a reference: groups from the top, then the plug-ins they mention. */
+#include <spectraj/config.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run/config.h"
+
+enum { MOST_KINDS = 16, MOST_GROUPS = 32, TEXT_BYTES = 256, TITLE_BYTES = 128 };
+
+struct description {
+    const struct stj_config_visitor *visitor;
+    const struct stj_kind *kind[MOST_KINDS]; /* mentioned so far, in order */
+    size_t n_kinds;
+    struct {
+        const struct stj_option *table;
+        char path[TITLE_BYTES];
+    } group[MOST_GROUPS];
+    size_t n_groups;
+};
+
+static void mention(struct description *d, const struct stj_kind *kind)
+{
+    for (size_t i = 0; i < d->n_kinds; i++)
+        if (d->kind[i] == kind)
+            return;
+    if (d->n_kinds < MOST_KINDS)
+        d->kind[d->n_kinds++] = kind;
+}
+
+static void append(char text[TEXT_BYTES], const char *part)
+{
+    const size_t length = strlen(text);
+    snprintf(text + length, TEXT_BYTES - length, "%s%s", length ? ", " : "", part);
+}
+
+static void type_text(const struct stj_option *row, char text[TEXT_BYTES])
+{
+    static const char *const plain[] = {
+        [STJ_OPTION_SIZE] = "integer",
+        [STJ_OPTION_SEED] = "integer",
+        [STJ_OPTION_REAL] = "number",
+        [STJ_OPTION_BOOL] = "true or false",
+        [STJ_OPTION_STRING] = "text",
+        [STJ_OPTION_PATH] = "file",
+        [STJ_OPTION_SIZES] = "list of integers",
+        [STJ_OPTION_NAMES] = "mapping of names",
+        [STJ_OPTION_REALS] = "list of numbers",
+        [STJ_OPTION_GROUP] = "group",
+    };
+    char names[TEXT_BYTES] = "";
+    if (row->type == STJ_OPTION_PLUGIN)
+        snprintf(text, TEXT_BYTES, "%s", row->kind->what);
+    else if (row->type == STJ_OPTION_PLUGINS)
+        snprintf(text, TEXT_BYTES, "list, each a %s", row->kind->what);
+    else if (row->type != STJ_OPTION_CHOICE)
+        snprintf(text, TEXT_BYTES, "%s", plain[row->type]);
+    else {
+        for (size_t i = 0; row->choices[i]; i++)
+            append(names, row->choices[i]);
+        snprintf(text, TEXT_BYTES, "one of %.*s", TEXT_BYTES - 8, names);
+    }
+}
+
+static bool has_range(const struct stj_option *row)
+{
+    switch (row->type) {
+    case STJ_OPTION_SIZE:
+    case STJ_OPTION_SEED:
+    case STJ_OPTION_REAL:
+    case STJ_OPTION_SIZES:
+    case STJ_OPTION_REALS:
+        return row->min != 0 || row->max != 0 || row->above_min || row->below_max;
+    default:
+        return false;
+    }
+}
+
+static void range_text(const struct stj_option *row, char text[TEXT_BYTES])
+{
+    char part[64];
+    text[0] = '\0';
+    if (!has_range(row))
+        return;
+    if (isfinite(row->min)) {
+        snprintf(part, sizeof part, "%s %.15g", row->above_min ? "above" : "at least", row->min);
+        append(text, part);
+    }
+    if (isfinite(row->max) && (row->max > row->min || (row->max == row->min && row->below_max))) {
+        snprintf(part, sizeof part, "%s %.15g", row->below_max ? "below" : "at most", row->max);
+        append(text, part);
+    }
+}
+
+static void describe_rows(struct description *d, const struct stj_option *table)
+{
+    for (const struct stj_option *row = table; row && row->name; row++) {
+        char type[TEXT_BYTES], range[TEXT_BYTES];
+        type_text(row, type);
+        range_text(row, range);
+        const struct stj_config_key key = {
+            .name = row->name,
+            .type = type,
+            .range = range,
+            .unit = row->unit ? row->unit : "",
+            .fallback = row->fallback ? row->fallback : "",
+            .required = row->fallback == NULL,
+            .doc = row->doc,
+        };
+        d->visitor->key(d->visitor->ctx, &key);
+        if (row->kind)
+            mention(d, row->kind);
+    }
+}
+
+/* Where the keys of a group were described already; NULL: nowhere. */
+static const char *known_group(const struct description *d, const struct stj_option *table)
+{
+    for (size_t i = 0; i < d->n_groups; i++)
+        if (d->group[i].table == table)
+            return d->group[i].path;
+    return NULL;
+}
+
+static void describe_group(struct description *d, const char *path, const char *doc,
+                           const struct stj_option *table)
+{
+    const char *before = known_group(d, table);
+    if (before) {
+        char same[TEXT_BYTES];
+        snprintf(same, sizeof same, "%s; the keys of %s", doc, before);
+        d->visitor->section(d->visitor->ctx, path, same);
+        return;
+    }
+    if (d->n_groups < MOST_GROUPS) {
+        d->group[d->n_groups].table = table;
+        snprintf(d->group[d->n_groups++].path, TITLE_BYTES, "%s", path);
+    }
+    d->visitor->section(d->visitor->ctx, path, doc);
+    describe_rows(d, table);
+    for (const struct stj_option *row = table; row->name; row++)
+        if (row->type == STJ_OPTION_GROUP) {
+            char inner[TITLE_BYTES];
+            snprintf(inner, sizeof inner, "%s%s%s", path, path[0] ? "." : "", row->name);
+            describe_group(d, inner, row->doc, row->group);
+        }
+}
+
+static void describe_kind(struct description *d, const struct stj_kind *kind)
+{
+    for (size_t i = 0; kind->list[i]; i++) {
+        char title[TITLE_BYTES];
+        snprintf(title, sizeof title, "%s: %s", kind->what, kind->list[i]->name);
+        d->visitor->section(d->visitor->ctx, title, kind->list[i]->doc);
+        describe_rows(d, kind->list[i]->options);
+    }
+}
+
+void stj_config_describe(const struct stj_config_visitor *visitor)
+{
+    struct description d = {.visitor = visitor};
+    for (const struct stj_option *row = stj_run_options; row->name; row++)
+        if (row->type == STJ_OPTION_GROUP)
+            describe_group(&d, row->name, row->doc, row->group);
+    for (size_t i = 0; i < d.n_kinds; i++)
+        describe_kind(&d, d.kind[i]);
+}
