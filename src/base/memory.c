@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -71,6 +72,25 @@ enum stj_status stj_strdup(char **copy, const char *text, struct stj_error *err)
     memcpy(*copy, text, bytes);
 out:
     return st;
+}
+
+size_t stj_memory_resident(void)
+{
+    size_t total = 0;
+    size_t resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file && fscanf(file, "%zu %zu", &total, &resident) != 2)
+        resident = 0;
+    if (file)
+        fclose(file);
+    long bytes = sysconf(_SC_PAGESIZE);
+    return bytes > 0 ? resident * (size_t)bytes : 0;
+}
+
+size_t stj_memory_peak(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
 }
 
 size_t stj_memory_available(void)

@@ -21,6 +21,10 @@ enum stj_status stj_strdup(char **copy, const char *text, struct stj_error *err)
 /* *product <- a * b, or STJ_ENOMEM naming both when it does not fit a size_t. */
 enum stj_status stj_size_mul(size_t a, size_t b, size_t *product, struct stj_error *err);
 
+/* Bytes of the process that are in memory now, and the most that ever were; 0: not known. */
+size_t stj_memory_resident(void);
+size_t stj_memory_peak(void);
+
 /* Bytes of memory that the system says can still be taken (an estimate). */
 size_t stj_memory_available(void);
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "op/operator.h"
 
 struct dense {
     size_t n_rows, n_cols, ld;
@@ -48,8 +49,6 @@ out:
     return st;
 }
 
-enum { DENSIFY_BLOCK = 128 };
-
 enum stj_status stj_op_densify(struct stj_op *op, size_t block, double *a, size_t ld,
                                const struct stj_progress *progress, struct stj_error *err)
 {
@@ -58,7 +57,7 @@ enum stj_status stj_op_densify(struct stj_op *op, size_t block, double *a, size_
     double *unit = NULL;
     size_t room = 0;
     if (block == 0)
-        block = n < DENSIFY_BLOCK ? n : DENSIFY_BLOCK;
+        block = n < STJ_DENSIFY_BLOCK ? n : STJ_DENSIFY_BLOCK;
     STJ_TRY(stj_size_mul(n, block, &room, err));
     STJ_TRY(stj_new(&unit, room, sizeof *unit, err));
     for (size_t first = 0; first < n; first += block) {

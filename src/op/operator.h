@@ -31,4 +31,6 @@ double stj_op_rounding(const struct stj_op *op);
 /* The ctx of an operator that was made with this apply; NULL for any other operator. */
 void *stj_op_ctx(const struct stj_op *op, stj_op_apply_fn apply);
 
+enum { STJ_DENSIFY_BLOCK = 128 }; /* columns that stj_op_densify makes at a time, by default */
+
 #endif

@@ -60,12 +60,11 @@ struct stj_bidiagonal {
     double *x, *y;  /* blocks of n_probes vectors */
 };
 
-double stj_bidiagonal_bytes(const struct stj_op *a, size_t steps, enum stj_reorthogonalize how)
+double stj_bidiagonal_bytes(size_t n_rows, size_t n_cols, size_t steps,
+                            enum stj_reorthogonalize how)
 {
-    const double rows =
-        (double)stj_op_n_rows(a) * (how == STJ_REORTHOGONALIZE_FULL ? (double)steps : 1);
-    const double cols =
-        (double)stj_op_n_cols(a) * (how == STJ_REORTHOGONALIZE_NONE ? 1 : (double)steps + 1);
+    const double rows = (double)n_rows * (how == STJ_REORTHOGONALIZE_FULL ? (double)steps : 1);
+    const double cols = (double)n_cols * (how == STJ_REORTHOGONALIZE_NONE ? 1 : (double)steps + 1);
     return (rows + cols) * (double)sizeof(double);
 }
 

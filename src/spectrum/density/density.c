@@ -176,33 +176,46 @@ out:
     return st;
 }
 
-/* Probes whose bases fit. */
-static size_t fitting(const struct solve *w, size_t steps, enum stj_reorthogonalize how)
+/* Bytes of the bases of one probe. */
+static double probe_bytes(const struct solve *w, size_t steps)
 {
-    const double n = floor((double)w->memory / stj_bidiagonal_bytes(w->a, steps, how));
-    return n < (double)w->s.probes ? (size_t)n : w->s.probes;
+    return stj_bidiagonal_bytes(stj_op_n_rows(w->a), stj_op_n_cols(w->a), steps, w->how);
 }
 
-/* Full where at least half of the probes fit side by side, or where half of the memory would not
- * change that; one vector a step otherwise. */
+/* Probes whose bases of so many bytes fit. */
+static size_t fitting(const struct stj_density_settings *s, double bytes, size_t memory)
+{
+    const double n = floor((double)memory / bytes);
+    return n < (double)s->probes ? (size_t)n : s->probes;
+}
+
+size_t stj_density_in_flight(const struct stj_density_settings *settings, size_t n_rows,
+                             size_t n_cols, size_t steps, size_t memory,
+                             enum stj_reorthogonalize *how)
+{
+    *how = settings->reorthogonalize;
+    if (*how == STJ_REORTHOGONALIZE_AUTO) {
+        const double bytes = stj_bidiagonal_bytes(n_rows, n_cols, steps, STJ_REORTHOGONALIZE_FULL);
+        const size_t full = fitting(settings, bytes, memory);
+        const bool enough = full >= 1 && 2 * full >= settings->probes;
+        *how = enough || full >= 4 ? STJ_REORTHOGONALIZE_FULL : STJ_REORTHOGONALIZE_ONE_SIDED;
+    }
+    return fitting(settings, stj_bidiagonal_bytes(n_rows, n_cols, steps, *how), memory);
+}
+
 static enum stj_status choose_bases(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     w->memory = w->s.memory_bytes ? w->s.memory_bytes : stj_memory_available() / 4;
     if (w->s.scratch)
         STJ_TRY(stj_scratch_free_bytes(w->s.scratch, &w->memory, err));
-    w->how = w->s.reorthogonalize;
-    if (w->how == STJ_REORTHOGONALIZE_AUTO) {
-        const size_t full = fitting(w, w->steps, STJ_REORTHOGONALIZE_FULL);
-        const bool enough = full >= 1 && 2 * full >= w->s.probes;
-        w->how = enough || full >= 4 ? STJ_REORTHOGONALIZE_FULL : STJ_REORTHOGONALIZE_ONE_SIDED;
-    }
-    w->in_flight = fitting(w, w->steps, w->how);
+    w->in_flight = stj_density_in_flight(&w->s, stj_op_n_rows(w->a), stj_op_n_cols(w->a), w->steps,
+                                         w->memory, &w->how);
     STJ_CHECK(
         err, w->in_flight >= 1, STJ_ENOMEM,
         "the basis of one probe of %zu steps needs %.0f MiB, the limit is %zu MiB %s: raise the "
         "memory, keep the bases in scratch files, take fewer steps, or reorthogonalize none",
-        w->steps, stj_bidiagonal_bytes(w->a, w->steps, w->how) / 1048576, w->memory >> 20,
+        w->steps, probe_bytes(w, w->steps) / 1048576, w->memory >> 20,
         w->s.scratch ? "free on the disk" : "of memory");
 out:
     return st;
@@ -223,7 +236,7 @@ static double kept_bytes(const struct solve *w, size_t steps)
     for (size_t i = 0; i < w->n_blocks; i++)
         if (!stj_bidiagonal_frozen(w->block[i]))
             n += stj_bidiagonal_probes(w->block[i]);
-    return (double)n * stj_bidiagonal_bytes(w->a, steps, w->how);
+    return (double)n * probe_bytes(w, steps);
 }
 
 static bool spent(void *ctx, double more)
@@ -260,7 +273,7 @@ static enum stj_status add_probes(struct solve *w, size_t n, bool *stopped, stru
     *stopped = false;
     for (size_t have = count_probes(w); have < n && !*stopped; have = count_probes(w)) {
         const size_t wanted = n - have < w->in_flight ? n - have : w->in_flight;
-        const double bytes = (double)wanted * stj_bidiagonal_bytes(w->a, w->steps, w->how);
+        const double bytes = (double)wanted * probe_bytes(w, w->steps);
         if (kept_bytes(w, w->steps) + bytes > (double)w->memory)
             for (size_t i = 0; i < w->n_blocks; i++)
                 stj_bidiagonal_freeze(w->block[i]);

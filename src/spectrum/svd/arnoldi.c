@@ -37,7 +37,7 @@
 #include "spectrum/svd/svd_method.h"
 
 enum {
-    BLOCK = 4, /* vectors of an Arnoldi step */
+    BLOCK = STJ_ARNOLDI_BLOCK,
     SEEDS = 2, /* seeds per wanted pair */
     DAMPING = 2,
     CORRECTIONS = 50 /* without a budget */
@@ -47,22 +47,12 @@ static const double krylov_share = 0.66; /* of a budget, for the window's factor
 static const double basis_share = 0.42;  /* Arnoldi vectors as a share of N */
 static const double window_default = 0.24;
 
-/* How a budget is spent. */
-struct plan {
-    double fraction; /* of the steps in the window */
-    size_t m;        /* Arnoldi vectors */
-    size_t p;        /* seeds */
-    size_t k;        /* wanted */
-    double total;    /* applications, everything included */
-};
-
 /* With a budget, two thirds go into the factorisation of as long a window as they pay for. */
-static struct plan make_plan(const struct stj_op *a, const struct stj_svd_budget *budget)
+struct stj_arnoldi_plan stj_arnoldi_plan(const struct stj_svd_settings *settings, size_t n,
+                                         double cost, bool has_prefix, double used)
 {
-    const size_t n = stj_op_n_cols(a);
-    const size_t k = budget->settings->bottom;
-    const double cost = stj_op_cost(a);
-    struct plan plan = {.k = k, .p = SEEDS * k, .fraction = window_default};
+    const size_t k = settings->bottom;
+    struct stj_arnoldi_plan plan = {.k = k, .p = SEEDS * k, .fraction = window_default};
     plan.m = (size_t)(basis_share * (double)n);
     if (plan.p > n / 2)
         plan.p = n / 2 > k ? n / 2 : k;
@@ -70,12 +60,12 @@ static struct plan make_plan(const struct stj_op *a, const struct stj_svd_budget
         plan.m = plan.p;
     if (plan.m + BLOCK > n)
         plan.m = n - BLOCK;
-    if (!stj_op_has_prefix(a))
+    if (!has_prefix)
         plan.fraction = 1;
     plan.total = cost * ((double)plan.m * plan.fraction + (double)(plan.p + (CORRECTIONS + 1) * k));
-    if (budget->settings->max_applications > 0) {
-        plan.total = fmax(0, budget->settings->max_applications - stj_svd_used(budget));
-        if (stj_op_has_prefix(a))
+    if (settings->max_applications > 0) {
+        plan.total = fmax(0, settings->max_applications - used);
+        if (has_prefix)
             plan.fraction =
                 fmax(1e-6, fmin(1, krylov_share * plan.total / (cost * (double)plan.m)));
     }
@@ -247,7 +237,7 @@ static void smallest(const struct space *space, const double *basis, const doubl
 }
 
 static enum stj_status factor_window(struct stj_op *a, const struct stj_svd_budget *budget,
-                                     const struct plan *plan, struct inverse *inv,
+                                     const struct stj_arnoldi_plan *plan, struct inverse *inv,
                                      struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -291,7 +281,7 @@ out:
 }
 
 static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *budget,
-                               const struct plan *plan, const struct inverse *inv,
+                               const struct stj_arnoldi_plan *plan, const struct inverse *inv,
                                struct space *space, struct stj_svd_basis *basis,
                                struct stj_error *err)
 {
@@ -349,8 +339,9 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
                                       struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct plan plan = make_plan(a, budget);
     const size_t n = stj_op_n_cols(a);
+    const struct stj_arnoldi_plan plan = stj_arnoldi_plan(
+        budget->settings, n, stj_op_cost(a), stj_op_has_prefix(a), stj_svd_used(budget));
     struct inverse inv = {0};
     struct space space = {0};
     const double left = plan.total - (double)plan.m * plan.fraction * stj_op_cost(a);

@@ -9,8 +9,14 @@
 
 enum { DENSE_ANYWAY = 3000 }; /* columns: without a budget, not worth an approximation */
 
-/* Without a name: LAPACK for rectangular operators, and where its n products (with the residuals') are
- * within the budget or no more than the iteration is likely to need. */
+bool stj_svd_prefers_dense_bottom(const struct stj_svd_settings *s, size_t m, size_t n, double used)
+{
+    const double likely = s->max_applications > 0
+                              ? s->max_applications - used
+                              : fmax(DENSE_ANYWAY, 0.1 * (double)n + 50 * (double)s->bottom);
+    return m != n || ((double)(n + s->bottom) <= likely && stj_svd_fits_dense(m, n));
+}
+
 static enum stj_status choose(const struct stj_op *a, const struct stj_svd_budget *budget,
                               const struct stj_svd_method **method, struct stj_error *err)
 {
@@ -18,11 +24,8 @@ static enum stj_status choose(const struct stj_op *a, const struct stj_svd_budge
     const struct stj_svd_settings *s = budget->settings;
     const size_t n = stj_op_n_cols(a);
     const bool square = stj_op_n_rows(a) == n;
-    const double likely = s->max_applications > 0
-                              ? s->max_applications - stj_svd_used(budget)
-                              : fmax(DENSE_ANYWAY, 0.1 * (double)n + 50 * (double)s->bottom);
-    const bool dense = (double)(n + s->bottom) <= likely && stj_svd_fits_dense(a);
-    *method = !square || dense ? &stj_svd_lapack : &stj_svd_arnoldi;
+    const bool dense = stj_svd_prefers_dense_bottom(s, stj_op_n_rows(a), n, stj_svd_used(budget));
+    *method = dense ? &stj_svd_lapack : &stj_svd_arnoldi;
     if (s->method)
         STJ_TRY(stj_svd_named_method(s, method, err));
     STJ_CHECK(

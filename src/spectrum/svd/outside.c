@@ -22,7 +22,12 @@
 #include "spectrum/orthogonalize.h"
 #include "spectrum/svd/svd_method.h"
 
-enum { STEPS = 6, QUADRATURE_PROBES = 2, QUADRATURE_STEPS = 30, REQUEST_LEAST = 10 };
+enum {
+    STEPS = STJ_OUTSIDE_STEPS,
+    QUADRATURE_PROBES = 2,
+    QUADRATURE_STEPS = 30,
+    REQUEST_LEAST = 10
+};
 
 static size_t at_most_all(const struct stj_op *a, double request)
 {

@@ -128,9 +128,9 @@ out:
     return st;
 }
 
-bool stj_svd_fits_dense(const struct stj_op *a)
+bool stj_svd_fits_dense(size_t m, size_t n)
 {
-    const double bytes = 3 * 8.0 * (double)stj_op_n_rows(a) * (double)stj_op_n_cols(a);
+    const double bytes = 3 * 8.0 * (double)m * (double)n;
     return bytes <= (double)stj_memory_available() / 2;
 }
 

@@ -72,7 +72,35 @@ enum stj_status stj_svd_named_method(const struct stj_svd_settings *settings,
                                      const struct stj_svd_method **method, struct stj_error *err);
 
 /* Would the matrix and its decomposition fit in half of the free memory? */
-bool stj_svd_fits_dense(const struct stj_op *a);
+bool stj_svd_fits_dense(size_t m, size_t n);
+
+/* Products with A'A that ARPACK is likely to take. */
+double stj_svd_likely_iterations(const struct stj_svd_settings *settings, size_t n);
+
+/* Is LAPACK the method for the largest of an m x n operator: where ARPACK's basis would fill the space, or
+ * its iterations cost more than all columns?  And for the smallest: of a rectangular operator, or where
+ * n products (with the residuals') are within the budget, of which `used` is gone, or no more than the
+ * iteration is likely to need? */
+bool stj_svd_prefers_dense(const struct stj_svd_settings *settings, size_t m, size_t n);
+bool stj_svd_prefers_dense_bottom(const struct stj_svd_settings *settings, size_t m, size_t n,
+                                  double used);
+
+/* How Arnoldi spends its budget. */
+struct stj_arnoldi_plan {
+    double fraction; /* of the steps in the window */
+    size_t m;        /* Arnoldi vectors */
+    size_t p;        /* seeds */
+    size_t k;        /* wanted */
+    double total;    /* applications, everything included */
+};
+enum { STJ_ARNOLDI_BLOCK = 4 }; /* vectors of an Arnoldi step */
+
+/* For n columns and products of this cost; `used` applications of a budget are gone. */
+struct stj_arnoldi_plan stj_arnoldi_plan(const struct stj_svd_settings *settings, size_t n,
+                                         double cost, bool has_prefix, double used);
+
+/* Products with A'A that looking outside takes. */
+enum { STJ_OUTSIDE_STEPS = 6 };
 
 /* *request <- how many pairs to ask for in order to find all above (or below) a threshold: somewhat more than a
  * coarse quadrature counts, or than the caller's `known` count. */

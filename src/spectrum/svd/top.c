@@ -10,21 +10,25 @@
 #include "base/error.h"
 #include "spectrum/svd/svd_method.h"
 
-/* Applications that ARPACK is likely to take: on the training Jacobians measured, 1.35 ncv iterations. */
-static double likely_applications(const struct stj_svd_settings *s, size_t n)
+/* On the training Jacobians measured. */
+double stj_svd_likely_iterations(const struct stj_svd_settings *s, size_t n)
 {
-    return 2 * 1.35 * (double)stj_svd_arpack_ncv(s, n) + 2 * (double)s->top;
+    return 1.35 * (double)stj_svd_arpack_ncv(s, n);
 }
 
-/* Without a name: LAPACK where ARPACK's basis would fill the space, or its iterations cost more than all columns. */
+bool stj_svd_prefers_dense(const struct stj_svd_settings *s, size_t m, size_t n)
+{
+    const double likely = 2 * (stj_svd_likely_iterations(s, n) + (double)s->top);
+    return stj_svd_arpack_ncv(s, n) >= n ||
+           ((double)(n + s->top) <= likely && stj_svd_fits_dense(m, n));
+}
+
 static enum stj_status choose(const struct stj_op *a, const struct stj_svd_settings *s,
                               const struct stj_svd_method **method, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
-    const bool fills = stj_svd_arpack_ncv(s, n) >= n;
-    const bool cheaper = (double)(n + s->top) <= likely_applications(s, n) && stj_svd_fits_dense(a);
-    *method = fills || cheaper ? &stj_svd_lapack : &stj_svd_arpack;
+    *method = stj_svd_prefers_dense(s, stj_op_n_rows(a), n) ? &stj_svd_lapack : &stj_svd_arpack;
     if (s->method)
         STJ_TRY(stj_svd_named_method(s, method, err));
     STJ_CHECK(err, *method != &stj_svd_arpack || (s->top < n && stj_svd_arpack_ncv(s, n) > s->top),

@@ -19,7 +19,7 @@
 #include "base/rng.h"
 #include "spectrum/trace/trace_method.h"
 
-enum { BLOCK = 32 }; /* vectors between two reports */
+enum { BLOCK = STJ_TRACE_BLOCK };
 
 static const struct stj_plugin_info *const method_list[] = {
     &stj_trace_xtrace.info,

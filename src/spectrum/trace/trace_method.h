@@ -41,6 +41,8 @@ extern const struct stj_trace_method stj_trace_xtrace;
 enum stj_status stj_trace_probes(const struct stj_trace_target *target, size_t first, size_t k,
                                  double *x, struct stj_error *err);
 
+enum { STJ_TRACE_BLOCK = 32 }; /* vectors between two reports */
+
 /* y <- op x for k columns, in blocks between which progress is reported: `done` products of the
  * target before. */
 enum stj_status stj_trace_apply(const struct stj_trace_target *target, struct stj_op *op, size_t k,

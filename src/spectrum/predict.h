@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/predict.h: what a solver is likely to cost, before it is paid for. */
+#ifndef STJ_SPECTRUM_PREDICT_H
+#define STJ_SPECTRUM_PREDICT_H
+
+#include <spectraj/density.h>
+#include <spectraj/svd.h>
+#include <spectraj/trace.h>
+
+/* Products of one kind: how many, and how many vectors go together. */
+struct stj_predicted_products {
+    double jvp, vjp;
+    size_t block;
+};
+
+/* A time of a solve in which its own arrays are largest beside those of a block of vectors. */
+struct stj_predicted_phase {
+    double bytes;
+    size_t block;
+};
+
+enum { STJ_PREDICTED_KINDS = 4, STJ_PREDICTED_PHASES = 3 };
+
+/* Zeroed, then added to. */
+struct stj_prediction {
+    struct stj_predicted_products products[STJ_PREDICTED_KINDS];
+    struct stj_predicted_phase phase[STJ_PREDICTED_PHASES];
+    double svd_flops;    /* of dense decompositions */
+    double vector_bytes; /* that pass through memory beside products: orthogonalisation */
+};
+
+/* All for a square operator with n columns; memory_bytes as in the settings of the solver. */
+void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
+                     struct stj_prediction *prediction);
+void stj_density_predict(const struct stj_density_settings *settings, size_t n,
+                         struct stj_prediction *prediction);
+void stj_trace_predict(const struct stj_trace_settings *settings, size_t n,
+                       struct stj_prediction *prediction);
+
+/* The matrix and its whole decomposition with vectors; `matrices` of its size at the peak. */
+void stj_dense_predict(size_t n, double matrices, struct stj_prediction *prediction);
+
+/* Products in all, of single vectors. */
+double stj_predicted_applications(const struct stj_prediction *prediction);
+
+#endif
