@@ -65,6 +65,9 @@ void stj_run_fingerprint(const char *identity, char fingerprint[STJ_FINGERPRINT_
  * there is none. */
 void stj_run_difference(const char *now, const char *recorded, char *text, size_t size);
 
+/* *every <- the distance of the states that a training keeps, as the config says. */
+enum stj_status stj_run_every(const struct stj_run *run, size_t *every, struct stj_error *err);
+
 /* v <- the checks of stj_run_validate of a training Jacobian. */
 enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t dense_limit,
                                       const struct stj_progress *progress, struct stj_validation *v,

@@ -132,8 +132,7 @@ static void training_end(struct training *t)
     free(t->header);
 }
 
-/* The distance of the states that are kept, as the config says. */
-static enum stj_status choose_every(const struct stj_run *run, size_t *every, struct stj_error *err)
+enum stj_status stj_run_every(const struct stj_run *run, size_t *every, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_keep_config *keep = &run->config.trajectory;
@@ -155,7 +154,7 @@ out:
 static enum stj_status choose_header(struct training *t, bool force, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(choose_every(t->run, &t->every, err));
+    STJ_TRY(stj_run_every(t->run, &t->every, err));
     if (t->folder == STJ_FOLDER_UNFINISHED && !force)
         STJ_TRY(stj_log_read_header(t->log_path, &t->header, err));
     if (t->header)

@@ -14,16 +14,42 @@ struct stj_trajectory {
     void *self;
     double *loss; /* [n_steps] */
     /* Of a file: */
-    struct stj_source source;
+    struct stj_source source; /* of an outline: its record alone */
     struct stj_replay replay;
     struct stj_storage_plan plan;
     size_t outside_room;
     real *outside; /* [outside_room][n_state]: a visit that is not within the plan's window */
 };
 
+/* States that are not there. */
+static enum stj_status outline_visit(void *self, const struct stj_trajectory_shape *shape,
+                                     size_t first, size_t count, struct stj_trajectory_view *view,
+                                     struct stj_error *err)
+{
+    (void)self;
+    (void)shape;
+    *view = (struct stj_trajectory_view){.state = NULL};
+    return stj_error_set(err, STJ_EINTERNAL, __FILE__, __LINE__,
+                         "states %zu to %zu of a training that did not take place", first,
+                         first + count);
+}
+
+static void outline_destroy(void *self)
+{
+    free(self);
+}
+
+static const struct stj_trajectory_policy outline_policy = {
+    .name = "outline", .visit = outline_visit, .destroy = outline_destroy};
+
 static bool of_file(const struct stj_trajectory *trajectory)
 {
     return trajectory->source.rows != NULL;
+}
+
+static bool is_outline(const struct stj_trajectory *trajectory)
+{
+    return trajectory->policy == &outline_policy;
 }
 
 enum stj_status stj_trajectory_shape_set(size_t n_params, size_t n_slots, size_t n_steps,
@@ -72,7 +98,7 @@ void stj_trajectory_destroy(struct stj_trajectory *trajectory)
         return;
     if (trajectory->self)
         trajectory->policy->destroy(trajectory->self);
-    if (of_file(trajectory))
+    if (of_file(trajectory) || is_outline(trajectory))
         trajectory->loss = NULL; /* the source's */
     stj_replay_free(&trajectory->replay);
     stj_source_close(&trajectory->source);
@@ -168,7 +194,7 @@ bool stj_trajectory_storage(const struct stj_trajectory *trajectory, size_t from
                                               .every = 1,
                                               .held = trajectory->shape.n_steps + 1}};
     bool fits = true;
-    if (of_file(trajectory))
+    if (of_file(trajectory) || is_outline(trajectory))
         stj_storage_choose(&trajectory->source, &trajectory->replay, from, to, chunk, bytes, &plan,
                            &fits);
     *storage = plan.about;
@@ -248,6 +274,29 @@ uint64_t stj_trajectory_crc(const struct stj_trajectory *trajectory, size_t t)
 size_t stj_trajectory_replayed(const struct stj_trajectory *trajectory)
 {
     return trajectory->replay.steps;
+}
+
+enum stj_status stj_trajectory_outline(size_t n_params, size_t n_slots, size_t n_steps,
+                                       size_t every, struct stj_trajectory **trajectory,
+                                       struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory *made = NULL;
+    struct stj_record *record = NULL;
+    const size_t n_stored = 1 + n_steps / every + (n_steps % every != 0);
+    STJ_TRY(stj_new(&made, 1, sizeof *made, err));
+    made->policy = &outline_policy;
+    STJ_TRY(stj_trajectory_shape_set(n_params, n_slots, n_steps, &made->shape, err));
+    record = &made->source.record;
+    STJ_TRY(stj_record_init(&made->shape, n_stored, record, err));
+    for (size_t k = 0; k < n_stored; k++)
+        record->step[k] = k * every < n_steps ? k * every : n_steps;
+    made->loss = record->loss;
+    *trajectory = made;
+    made = NULL;
+out:
+    stj_trajectory_destroy(made);
+    return st;
 }
 
 enum stj_status stj_trajectory_of_source(struct stj_source *source,

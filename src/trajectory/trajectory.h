@@ -41,6 +41,12 @@ struct stj_trajectory_view {
 enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
                                      struct stj_trajectory_view *view, struct stj_error *err);
 
+/* *trajectory <- what a file would be that holds every `every`-th state and the last, without any states: for
+ * stj_trajectory_storage. */
+enum stj_status stj_trajectory_outline(size_t n_params, size_t n_slots, size_t n_steps,
+                                       size_t every, struct stj_trajectory **trajectory,
+                                       struct stj_error *err);
+
 /* The training that states which are not stored are replayed with; borrowed. */
 void stj_trajectory_set_training(struct stj_trajectory *trajectory,
                                  const struct stj_problem *problem,
