@@ -14,7 +14,12 @@ dist_digits_DATA += %reldir%/digits/train_rows.txt
 lenetdir = $(pkgdatadir)/examples/lenet
 dist_lenet_DATA =
 dist_lenet_DATA += %reldir%/lenet/lenet-short.yaml
+dist_lenet_DATA += %reldir%/lenet/lenet-small.yaml
 dist_lenet_DATA += %reldir%/lenet/lenet.yaml
+mlpwidedir = $(pkgdatadir)/examples/mlp-wide
+dist_mlpwide_DATA = %reldir%/mlp-wide/mlp-wide.yaml
+transformerdir = $(pkgdatadir)/examples/transformer
+dist_transformer_DATA = %reldir%/transformer/transformer.yaml
 
 # The C examples are built with everything else, from the public headers alone, and installed as
 # source.  Those without arguments check themselves: they are tests as well.

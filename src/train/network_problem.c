@@ -265,8 +265,11 @@ static enum stj_status evaluation_work_init(struct evaluation_work *w,
                                             const struct stj_dataset *data, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t chunk =
-        stj_network_couples_samples(net) || data->n_rows < 256 ? data->n_rows : 256;
+    enum { MOST_SAMPLES = 256, MOST_REALS = 1 << 24 };
+    const size_t of_one = stj_network_n_linear(net, 1);
+    size_t chunk = of_one < MOST_REALS / MOST_SAMPLES ? MOST_SAMPLES : MOST_REALS / of_one + 1;
+    if (stj_network_couples_samples(net) || data->n_rows < chunk)
+        chunk = data->n_rows;
     w->chunk = chunk;
     STJ_TRY(stj_new(&w->row, chunk, sizeof *w->row, err));
     STJ_TRY(stj_new(&w->x, chunk * data->n_features, sizeof *w->x, err));
