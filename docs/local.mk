@@ -1,4 +1,4 @@
-# The documents, one per line: pages under docdir, manual pages under man1.
+# The documents, one per line: pages under docdir.
 dist_doc_DATA += %reldir%/architecture.md
 dist_doc_DATA += %reldir%/bottom.md
 dist_doc_DATA += %reldir%/data.md
@@ -37,3 +37,14 @@ $(man1_pages) %reldir%/spectraj-config.5: spectraj$(EXEEXT)
 %reldir%/spectraj: spectraj$(EXEEXT)
 	@$(MKDIR_P) %reldir%
 	$(AM_V_GEN)./spectraj$(EXEEXT) help --completion > $@.tmp && mv $@.tmp $@
+
+# The reference of the library, from its headers, on demand; without doxygen says so.
+EXTRA_DIST += %reldir%/Doxyfile
+EXTRA_DIST += %reldir%/doxygen-filter.awk
+doc:
+	@$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/tests/reference.sh '$(abs_top_builddir)/%reldir%/reference'; \
+	rc=$$?; test $$rc -eq 77 || exit $$rc
+.PHONY: doc
+clean-local: clean-reference
+clean-reference:
+	rm -rf %reldir%/reference

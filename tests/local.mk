@@ -71,6 +71,7 @@ test_scripts += %reldir%/cli-trajectory.sh
 test_scripts += %reldir%/headers.sh
 test_scripts += %reldir%/includes.sh
 test_scripts += %reldir%/manual.sh
+test_scripts += %reldir%/reference.sh
 test_scripts += %reldir%/symbols.sh
 
 # Scripts that only run on demand, or in others.

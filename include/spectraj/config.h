@@ -11,19 +11,23 @@ extern "C" {
 
 /* One key.  The strings are valid during the call. */
 struct stj_config_key {
-    const char *name;
+    const char *name;     /* within its section */
     const char *type;     /* "integer", "number", "one of a, b", "a layer", ... */
     const char *range;    /* "above 0, at most 1", or "" */
     const char *unit;     /* or "" */
     const char *fallback; /* the default as YAML; "": none */
-    bool required;
-    const char *doc;
+    bool required;        /* it has no default and must be given */
+    const char *doc;      /* sentences */
 };
 
 /* A section is a mapping of the file ("training"), or what one plug-in takes ("layer: dense"). */
 struct stj_config_visitor {
-    void *ctx;
+    void *ctx; /* passed to the two; borrowed */
+
+    /* A section begins. */
     void (*section)(void *ctx, const char *title, const char *doc);
+
+    /* A key of the section that began last. */
     void (*key)(void *ctx, const struct stj_config_key *key);
 };
 

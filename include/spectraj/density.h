@@ -25,17 +25,20 @@ extern "C" {
  * vectors, one, none.  Without it rounding makes copies of converged values: the counts stay
  * usable, the enclosure is no longer rigorous, and no probe ends early. */
 enum stj_reorthogonalize {
-    STJ_REORTHOGONALIZE_AUTO, /* full, or one-sided where full does not fit the memory */
-    STJ_REORTHOGONALIZE_FULL,
+    STJ_REORTHOGONALIZE_AUTO,      /* full, or one-sided where full does not fit the memory */
+    STJ_REORTHOGONALIZE_FULL,      /* left and right vectors */
     STJ_REORTHOGONALIZE_ONE_SIDED, /* right vectors only (Simon and Zha 2000) */
-    STJ_REORTHOGONALIZE_NONE,
+    STJ_REORTHOGONALIZE_NONE,      /* the last two only */
 };
 
-/* "auto", "full", "one-sided", "none"; and back: false for any other text. */
+/* "auto", "full", "one-sided", "none"; never NULL. */
 const char *stj_reorthogonalize_text(enum stj_reorthogonalize how);
+
+/* *how <- from its text; false for any other text. */
 bool stj_reorthogonalize_parse(const char *text, enum stj_reorthogonalize *how);
 
-/* tolerance: steps and probes are added until the widest of the three intervals, high - low, is at
+/* What to count, how well, and what it may cost; start from stj_density_settings_default.
+ * tolerance: steps and probes are added until the widest of the three intervals, high - low, is at
  * most tolerance x N, or a budget is spent.
  * known: sets of singular triplets (say the largest and the smallest) to take out of the probes and
  * count exactly, but for those with a residual above 1e-3, and those that the first set has too. */
@@ -44,16 +47,16 @@ struct stj_density_settings {
     double confidence; /* of low .. high; 0 < confidence < 1 */
     size_t probes;     /* random start vectors */
     size_t steps;      /* of bidiagonalisation, each one product with A and one with A' */
-    uint64_t seed;
-    enum stj_reorthogonalize reorthogonalize;
-    size_t memory_bytes; /* for the bases; 0: a quarter of what is free */
-    const char
-        *scratch;     /* folder for the bases, in files without names; NULL: they lie in memory */
-    double tolerance; /* 0: none, else see above */
+    uint64_t seed;     /* of the probes */
+    enum stj_reorthogonalize reorthogonalize; /* what the vectors are kept orthogonal to */
+    size_t memory_bytes;                      /* for the bases; 0: a quarter of what is free */
+    /* Folder for the bases, in files without names; NULL: they lie in memory. */
+    const char *scratch;
+    double tolerance;                 /* 0: none, else see above */
     double max_applications;          /* budget of products with A and A'; 0: none */
     double max_seconds;               /* 0: none */
     const struct stj_pairs *known[2]; /* NULL: none; see above */
-    struct stj_progress progress;
+    struct stj_progress progress;     /* between products */
 };
 
 /* epsilon 0.1, confidence 0.95, 8 probes, 100 steps. */
@@ -62,7 +65,7 @@ struct stj_density_settings stj_density_settings_default(void);
 /* The quadrature of one probe: the upper bidiagonal matrix B with alpha on the diagonal and beta
  * above it, beta[k - 1] the coupling to what was not explored. */
 struct stj_density_probe {
-    size_t k;
+    size_t k;             /* steps */
     double *alpha, *beta; /* [k] each */
     double mass;          /* squared length of the Gaussian vector: the probe's share in means */
     bool exact;           /* an invariant subspace was reached: the quadrature has no error */
@@ -70,46 +73,49 @@ struct stj_density_probe {
 
 /* A count of singular values in one region. */
 struct stj_density_count {
-    double estimate;
+    double estimate;                      /* seldom a whole number */
     double low, high;                     /* confidence interval */
     double enclosure_low, enclosure_high; /* rigorous for the measure of each probe
                                              (Chebyshev-Markov-Stieltjes), sampling at 99.9 % */
     double sampling, finite_steps;        /* half widths of the two parts of low .. high */
 };
 
+/* The three regions: above 1 + epsilon, within epsilon of 1, below 1 - epsilon. */
 struct stj_density_counts {
-    double epsilon;
+    double epsilon;                                 /* half width of the bulk */
     struct stj_density_count chaotic, bulk, stable; /* the estimates sum to N */
 };
 
 /* What the deflated triplets missed: singular values beyond the known one that is nearest to 1,
  * which the quadrature sees and the triplets lack. */
 struct stj_density_missed {
-    bool compared;        /* there are known values on that side of 1 */
-    double sigma;         /* the known value nearest to 1 */
-    double estimate, low; /* number missed; at the confidence of the result.  low >= 1: report it */
+    bool compared;   /* there are known values on that side of 1 */
+    double sigma;    /* the known value nearest to 1 */
+    double estimate; /* number missed */
+    double low;      /* at the confidence of the result; 1 or more: report it */
 };
 
+/* The quadrature of an operator and its counts; owned by the caller. */
 struct stj_density_result {
-    size_t n_params; /* columns of A: the number N of singular values */
-    double epsilon, confidence;
-    size_t steps; /* of the longest probe */
-    size_t n_probes;
-    struct stj_density_probe *probe;
+    size_t n_params;                   /* columns of A: the number N of singular values */
+    double epsilon, confidence;        /* as in the settings */
+    size_t steps;                      /* of the longest probe */
+    size_t n_probes;                   /* those that are complete */
+    struct stj_density_probe *probe;   /* [n_probes] */
     size_t n_known;                    /* deflated, counted exactly */
     double *known;                     /* [n_known] their singular values, descending */
     size_t n_left;                     /* n_params - n_known */
     double sigma_1;                    /* largest value seen: of the known and of the quadrature */
     double floor;                      /* singular values below it mean nothing */
     struct stj_density_counts regions; /* at epsilon */
-    struct stj_density_missed missed_above, missed_below;
-    enum stj_reorthogonalize reorthogonalize; /* as chosen */
-    size_t in_flight;                         /* probes of a block */
-    struct stj_op_counts counts;              /* everything this solve cost */
-    struct stj_storage storage;               /* of a run's states, where it was of a run */
-    double seconds;
+    struct stj_density_missed missed_above, missed_below; /* by the known triplets */
+    enum stj_reorthogonalize reorthogonalize;             /* as chosen */
+    size_t in_flight;                                     /* probes of a block */
+    struct stj_op_counts counts;                          /* everything this solve cost */
+    struct stj_storage storage; /* of a run's states, where it was of a run */
+    double seconds;             /* of wall clock */
     enum stj_stop stop; /* floor: more steps do not fit the memory, more probes would not help */
-    uint64_t seed;
+    uint64_t seed;      /* as in the settings */
 };
 
 /* *result <- the quadrature of A and its counts, to be freed with stj_density_result_destroy.  A
@@ -117,6 +123,7 @@ struct stj_density_result {
  * step. Cost: 2 x steps products for each probe. */
 enum stj_status stj_density_solve(struct stj_op *a, const struct stj_density_settings *settings,
                                   struct stj_density_result **result, struct stj_error *err);
+
 void stj_density_result_destroy(struct stj_density_result *result); /* NULL is accepted */
 
 /* No function below takes products with the operator. */
@@ -138,6 +145,8 @@ enum stj_status stj_density_curve(const struct stj_density_result *result, size_
 enum stj_status stj_density_histogram(const struct stj_density_result *result, size_t n,
                                       const double *edge, double confidence,
                                       struct stj_density_count *count, struct stj_error *err);
+
+/* STJ_EINVAL unless there are two or more edges, ascending from 0 or above. */
 enum stj_status stj_density_check_edges(size_t n, const double *edge, struct stj_error *err);
 
 /* density[n] <- singular values per unit of log10 sigma, smoothed by a Gaussian of standard
@@ -149,13 +158,14 @@ enum stj_status stj_density_smooth(const struct stj_density_result *result, size
 /* A number with its standard error: over the probes (jackknife), and the change from half of the
  * steps to all, added in squares. */
 struct stj_measured {
-    double value, error;
+    double value; /* the estimate */
+    double error; /* its standard error */
 };
 
 /* Functionals of the spectrum.  Logarithms of values below the floor are not resolved: these values
  * are counted, and left out of the sums of logarithms. */
 struct stj_density_functionals {
-    double floor;
+    double floor;                            /* as asked for, or chosen */
     struct stj_measured below_floor;         /* number of values at or below the floor */
     struct stj_measured log_volume;          /* sum of log sigma above the floor */
     struct stj_measured mean_log;            /* log_volume / number above the floor */
@@ -165,7 +175,8 @@ struct stj_density_functionals {
         effective_rank; /* exp of the entropy of sigma / sum sigma (Roy, Vetterli) */
     struct stj_measured frobenius_squared; /* sum sigma^2 */
 };
-/* n_steps: training steps of the operator, for lyapunov; floor 0: what the quadrature resolves,
+
+/* functionals <- those of the spectrum, without products.  n_steps: training steps of the operator, for lyapunov; floor 0: what the quadrature resolves,
  * between its two smallest nodes. */
 enum stj_status stj_density_functionals(const struct stj_density_result *result, double n_steps,
                                         double floor, struct stj_density_functionals *functionals,
@@ -175,10 +186,12 @@ enum stj_status stj_density_functionals(const struct stj_density_result *result,
 struct stj_density_gap {
     bool found;     /* false: the number in the bulk grows everywhere about as fast */
     double epsilon; /* suggested half width of the bulk */
-    double
-        depth; /* values per unit of log epsilon there / at the densest smaller epsilon; 0: empty */
+    /* Values per unit of log epsilon there / at the densest smaller epsilon; 0: empty. */
+    double depth;
     struct stj_density_counts counts; /* at that epsilon */
 };
+
+/* gap <- the thinnest place, without products. */
 enum stj_status stj_density_find_gap(const struct stj_density_result *result,
                                      struct stj_density_gap *gap, struct stj_error *err);
 

@@ -16,9 +16,14 @@
 extern "C" {
 #endif
 
-enum stj_trans { STJ_NO_TRANS, STJ_TRANS };
+/* Which of the two a product is with. */
+enum stj_trans {
+    STJ_NO_TRANS, /* A */
+    STJ_TRANS,    /* A' */
+};
 
 struct stj_op;
+struct stj_progress;
 
 /* Y <- op(A) X for a block of nvec columns: X has n_cols rows (n_rows for STJ_TRANS), Y n_rows
  * (n_cols); column-major with leading dimensions ldx, ldy.  Y is overwritten; X is not touched and
@@ -28,14 +33,15 @@ typedef enum stj_status (*stj_op_apply_fn)(void *ctx, enum stj_trans trans, size
                                            struct stj_error *err);
 
 /* *op <- an operator of the caller's own.  ctx is passed to `apply`; `destroy` (may be NULL) is
- * called on it by stj_op_destroy. */
+ * called on it by stj_op_destroy.  n_rows, n_cols >= 1. */
 enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn apply,
                               void (*destroy)(void *ctx), void *ctx, struct stj_op **op,
                               struct stj_error *err);
 void stj_op_destroy(struct stj_op *op); /* NULL is accepted */
 
+/* The numbers of rows and of columns of A. */
 size_t stj_op_n_rows(const struct stj_op *op);
-size_t stj_op_n_cols(const struct stj_op *op);
+size_t stj_op_n_cols(const struct stj_op *op); /* see stj_op_n_rows */
 
 /* Y <- op(A) X.  Errors: STJ_EINVAL for leading dimensions that are too small, STJ_ENONFINITE when
  * the product has a NaN or infinity (naming the number of the product), whatever `apply` returns. */
@@ -47,8 +53,10 @@ enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nve
 struct stj_op_counts {
     double jvp, vjp; /* products with A, with A' */
     double replayed; /* of them, those that a journal supplied */
-    double seconds;
+    double seconds;  /* inside of products */
 };
+
+/* What the operator has cost since it was created. */
 struct stj_op_counts stj_op_counts(const struct stj_op *op);
 
 /* The cost of one product in whole products (default 1). */
@@ -64,7 +72,6 @@ enum stj_status stj_op_create_dense(size_t n_rows, size_t n_cols, const double *
 
 /* a (n_rows x n_cols, column-major, leading dimension ld) <- the matrix of the operator, from unit
  * vectors in blocks of `block` (0: chosen); n_cols products.  progress may be NULL. */
-struct stj_progress;
 enum stj_status stj_op_densify(struct stj_op *op, size_t block, double *a, size_t ld,
                                const struct stj_progress *progress, struct stj_error *err);
 

@@ -17,9 +17,9 @@ struct stj_problem;
  * that the library does not know.  The callbacks may be called from several threads at once, for
  * different steps; they must not keep state between calls. */
 struct stj_problem_callbacks {
-    size_t n_params;
-    size_t n_steps;
-    void *ctx; /* passed to the callbacks; borrowed */
+    size_t n_params; /* N >= 1 */
+    size_t n_steps;  /* n */
+    void *ctx;       /* passed to the callbacks; borrowed */
 
     /* *loss <- L_step(theta); g[n_params] <- its gradient. */
     enum stj_status (*gradient)(void *ctx, size_t step, const double *theta, double *loss,
@@ -36,10 +36,13 @@ struct stj_problem_callbacks {
      * call them for different rows at the same time; the shares are added in a fixed order.  All
      * three or none; max_rows is the largest that n_rows returns. */
     size_t max_rows;
+    /* How many rows the batch of a step has, 1 .. max_rows. */
     size_t (*n_rows)(void *ctx, size_t step);
+    /* *loss, g <- the share of rows first .. first + n - 1 in those of `gradient`. */
     enum stj_status (*gradient_rows)(void *ctx, size_t step, size_t first, size_t n,
                                      const double *theta, double *loss, double *g,
                                      struct stj_error *err);
+    /* y <- the share of rows first .. first + n - 1 in that of `hvp`. */
     enum stj_status (*hvp_rows)(void *ctx, size_t step, size_t first, size_t n, const double *theta,
                                 size_t nvec, const double *x, size_t ldx, double *y, size_t ldy,
                                 struct stj_error *err);
@@ -50,8 +53,9 @@ enum stj_status stj_problem_create(const struct stj_problem_callbacks *callbacks
                                    struct stj_problem **problem, struct stj_error *err);
 void stj_problem_destroy(struct stj_problem *problem); /* NULL is accepted */
 
+/* The numbers of parameters and of steps. */
 size_t stj_problem_n_params(const struct stj_problem *problem);
-size_t stj_problem_n_steps(const struct stj_problem *problem);
+size_t stj_problem_n_steps(const struct stj_problem *problem); /* see stj_problem_n_params */
 
 #ifdef __cplusplus
 }

@@ -15,9 +15,10 @@ extern "C" {
  * "interrupted".  Called from the thread that called the library. */
 typedef int (*stj_progress_fn)(void *ctx, const char *what, double done, double total);
 
+/* Whom to report to.  All zero: nobody. */
 struct stj_progress {
     stj_progress_fn fn; /* NULL: no reports, no interruption */
-    void *ctx;
+    void *ctx;          /* passed to fn; borrowed for as long as the work lasts */
 };
 
 /* Threads for the library's parallel regions; 0: what OpenMP chooses.  Results have the same bits

@@ -17,35 +17,54 @@
 extern "C" {
 #endif
 
-enum stj_report_format { STJ_REPORT_TEXT, STJ_REPORT_JSON };
+/* How results are written. */
+enum stj_report_format {
+    STJ_REPORT_TEXT, /* tables for people */
+    STJ_REPORT_JSON, /* one object, docs/json.md */
+};
 
+/* A training: losses, accuracy, time. */
 enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
                                  const struct stj_run *run, struct stj_error *err);
+
+/* What is in a run. */
 enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct stj_run *run,
                                 struct stj_error *err);
+
+/* Singular pairs. */
 enum stj_status stj_report_svd(FILE *out, enum stj_report_format format,
                                const struct stj_svd_result *result, struct stj_error *err);
+
+/* All singular values, in regions. */
 enum stj_status stj_report_dense(FILE *out, enum stj_report_format format,
                                  const struct stj_dense_result *result, struct stj_error *err);
 
 /* What is asked of a density beside the counts of its regions; parts that are NULL or 0 are left
  * out. */
 struct stj_density_extras {
-    const struct stj_density_functionals *functionals;
-    const struct stj_density_gap *gap;
-    size_t n_curve;
-    const struct stj_density_counts *curve; /* [n_curve] */
-    size_t n_edges;
-    const double *edge;                     /* [n_edges] */
-    const struct stj_density_count *region; /* [n_edges - 1] */
+    const struct stj_density_functionals *functionals; /* of stj_density_functionals */
+    const struct stj_density_gap *gap;                 /* of stj_density_find_gap */
+    size_t n_curve;                                    /* points of the curve */
+    const struct stj_density_counts *curve;            /* [n_curve] */
+    size_t n_edges;                                    /* of the regions, one more than there are */
+    const double *edge;                                /* [n_edges] */
+    const struct stj_density_count *region;            /* [n_edges - 1] */
 };
+
+/* Counts of a density, and what else was asked of it; extras may be NULL. */
 enum stj_status stj_report_density(FILE *out, enum stj_report_format format,
                                    const struct stj_density_result *result,
                                    const struct stj_density_extras *extras, struct stj_error *err);
+
+/* A trace with its error. */
 enum stj_status stj_report_trace(FILE *out, enum stj_report_format format,
                                  const struct stj_trace_result *result, struct stj_error *err);
+
+/* A study: its table or its items. */
 enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
                                  const struct stj_study_result *result, struct stj_error *err);
+
+/* A validation, check by check. */
 enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
                                     const struct stj_validation *v, struct stj_error *err);
 

@@ -16,6 +16,7 @@
 extern "C" {
 #endif
 
+/* Where an analysis is kept, and what of the run it looks at.  All zero: the usual. */
 struct stj_analysis_settings {
     bool force;          /* compute even when the result is stored */
     const char *tag;     /* svd-TAG.h5; NULL: svd.h5 */
@@ -32,12 +33,13 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
 
 /* The dense Jacobian's singular values and vectors. */
 struct stj_dense_result {
-    size_t n_params;
+    size_t n_params;            /* rows and columns of J */
     double *sigma;              /* [n], descending */
     double *cosine;             /* [n]: u_i . v_i */
     struct stj_regions regions; /* at epsilon */
-    double epsilon;
-    double seconds_build, seconds_svd;
+    double epsilon;             /* half width of the bulk */
+    double seconds_build;       /* for the columns */
+    double seconds_svd;         /* for the decomposition */
     struct stj_storage storage; /* of the run's states while the columns were made */
 };
 
@@ -66,12 +68,16 @@ enum stj_status stj_analysis_trace(struct stj_run *run, const struct stj_trace_s
                                    struct stj_trace_result *result, bool *stored,
                                    struct stj_error *err);
 
-/* *result <- what is stored under the tag (NULL: the untagged file), or NULL when there is none. 
+/* *result <- what is stored under the tag (NULL: the untagged file), or NULL when there is none.
  * No products. */
 enum stj_status stj_result_read_svd(struct stj_run *run, const char *tag,
                                     struct stj_svd_result **result, struct stj_error *err);
+
+/* As stj_result_read_svd, of density.h5; free with stj_density_result_destroy. */
 enum stj_status stj_result_read_density(struct stj_run *run, const char *tag,
                                         struct stj_density_result **result, struct stj_error *err);
+
+/* As stj_result_read_svd, of dense.h5; free with stj_dense_result_destroy. */
 enum stj_status stj_result_read_dense(struct stj_run *run, const char *tag,
                                       struct stj_dense_result **result, struct stj_error *err);
 

@@ -16,11 +16,12 @@ extern "C" {
 
 struct stj_run;
 
+/* How to train a run.  All zero: as the config says. */
 struct stj_run_train_settings {
-    bool force;      /* replace a complete run, start an unfinished one anew */
-    bool seed_given; /* `seed` overrides the config's init.seed and training.seed */
-    uint64_t seed;
-    struct stj_progress progress;
+    bool force;                   /* replace a complete run, start an unfinished one anew */
+    bool seed_given;              /* `seed` overrides the config's init.seed and training.seed */
+    uint64_t seed;                /* see above */
+    struct stj_progress progress; /* between steps */
 };
 
 /* Train what the config file says and record it in the directory `dir` (created; config.yaml and
@@ -46,38 +47,52 @@ void stj_run_destroy(struct stj_run *run); /* NULL is accepted */
 enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *matches,
                                 struct stj_error *err);
 
+/* A run in numbers.  Strings are borrowed from the run. */
 struct stj_run_info {
-    bool trained;    /* false: described alone; then NaN for losses and seconds, and NULL for */
-    const char *dir; /* dir, fingerprint, version and blas; strings are borrowed from the run */
-    const char *fingerprint; /* 16 hexadecimal digits of config, data, theta0 and version */
-    const char *optimizer;
-    const char *loss;
-    size_t n_params, n_steps, n_slots, n_layers;
-    size_t batch_size, train_rows, test_rows;
-    double train_loss;    /* mean over the whole training set at theta_n */
-    double test_loss;     /* NaN without a test set */
-    double test_accuracy; /* NaN without a test set or labels */
-    double seconds;       /* of the training */
-    const char *version;  /* of the library that trained */
-    const char *blas;     /* and its BLAS */
+    /* false: described alone; then NaN for losses and seconds, and NULL for dir, fingerprint, version
+     * and blas. */
+    bool trained;
+    const char *dir;          /* its directory */
+    const char *fingerprint;  /* 16 hexadecimal digits of config, data, theta0 and version */
+    const char *optimizer;    /* its name in the config */
+    const char *loss;         /* its name in the config */
+    size_t n_params, n_steps; /* N and n */
+    size_t n_slots;           /* state vectors of the optimizer */
+    size_t n_layers;          /* nodes of the network */
+    size_t batch_size, train_rows, test_rows; /* samples */
+    double train_loss;                        /* mean over the whole training set at theta_n */
+    double test_loss;                         /* NaN without a test set */
+    double test_accuracy;                     /* NaN without a test set or labels */
+    double seconds;                           /* of the training */
+    const char *version;                      /* of the library that trained */
+    const char *blas;                         /* and its BLAS */
 };
+
+/* info <- what is known of the run. */
 void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info);
 
-/* Layer i of the network: label, type, output shape as text, parameters and where they start; false
- * past the last.  Strings are borrowed from the run. */
+/* A layer of the network.  Strings are borrowed from the run. */
 struct stj_run_layer {
-    const char *label, *type, *shape;
-    size_t n_params, offset;
+    const char *label; /* its name */
+    const char *type;  /* "dense" */
+    const char *shape; /* of its output for one sample, "28x28x6" */
+    size_t n_params;   /* of its own */
+    size_t offset;     /* where they start in theta */
 };
+
+/* layer <- layer i; false past the last. */
 bool stj_run_get_layer(const struct stj_run *run, size_t i, struct stj_run_layer *layer);
 
-/* Tensor i of the parameters, in their order; false past the last.  Strings are borrowed. */
+/* A tensor of the parameters.  Strings are borrowed from the run. */
 struct stj_run_parameter {
     const char *name;  /* LABEL.TENSOR */
     const char *shape; /* "[5, 5, 1, 6]" as init.file has it, in the layout that the config says */
     const char *file_name; /* what init.file calls it, by the config's init.names */
-    size_t n_params, offset;
+    size_t n_params;       /* its numbers */
+    size_t offset;         /* where they start in theta */
 };
+
+/* parameter <- tensor i, in the order of theta; false past the last. */
 bool stj_run_get_parameter(const struct stj_run *run, size_t i,
                            struct stj_run_parameter *parameter);
 
@@ -89,12 +104,14 @@ enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, stru
 
 /* What the config's `analysis:` group asks for; zero where it says nothing. */
 struct stj_run_analysis {
-    bool has_svd, has_dense, has_density;
-    size_t svd_top, svd_bottom;
-    double dense_epsilon;
-    size_t density_probes, density_steps;
-    double density_epsilon;
+    bool has_svd, has_dense, has_density; /* the group has this part */
+    size_t svd_top, svd_bottom;           /* how many pairs */
+    double dense_epsilon;                 /* half width of the bulk */
+    size_t density_probes, density_steps; /* of the quadrature */
+    double density_epsilon;               /* half width of the bulk */
 };
+
+/* analysis <- what the config asks for. */
 void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *analysis);
 
 /* *op <- the training Jacobian of the run, J(from -> to), to = 0 meaning n_steps; the run is borrowed.
@@ -115,6 +132,7 @@ enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t t
 /* Has a replay of this run left the record?  Fills that part of `storage`. */
 void stj_run_get_divergence(const struct stj_run *run, struct stj_storage *storage);
 
+/* What a validation found. */
 struct stj_validation {
     double adjoint_error;           /* stj_op_adjoint_error over 5 pairs */
     double finite_difference_error; /* smallest over h of |central difference - Jx| / |Jx| */
@@ -123,11 +141,11 @@ struct stj_validation {
                                      * whole trainings at every h; the error is theirs then; 0: none */
     bool replay_identical;          /* training again gives the same bits at every step */
     double dense_max_sigma_error;   /* top pairs against dense / sigma_1; NaN: not compared */
-    double
-        dense_bottom_violation; /* how far a bound lies below the true smallest value / sigma_1 */
+    /* How far a bound lies below the true smallest value / sigma_1. */
+    double dense_bottom_violation;
     double dense_bottom_excess; /* how far above at most / sigma_1 */
-    bool passed;
-    struct stj_storage storage;
+    bool passed;                /* every part that was looked at */
+    struct stj_storage storage; /* of the states */
 };
 
 /* Check the run against itself: adjoint identity, finite differences of whole trainings, replay, and

@@ -29,23 +29,26 @@ extern "C" {
     ENTRY(STJ_EUNSUPPORTED, "not supported")         /* a valid request this build cannot serve */ \
     ENTRY(STJ_EINTERNAL, "internal error")           /* a bug in the library */
 
+/* What became of a call. */
 enum stj_status {
 #define STJ_STATUS_ENUM(code, text) code,
     STJ_STATUS_LIST(STJ_STATUS_ENUM)
 #undef STJ_STATUS_ENUM
 };
 
+/* Bytes for the text of an error, its final zero among them; longer texts are cut. */
 enum { STJ_ERROR_TEXT_MAX = 1024 };
 
 /* Owned by the caller; start from STJ_ERROR_INIT (or all zero).  `file` and `line` name the
  * library's own source line that found the error; `text` is for people. */
 struct stj_error {
-    enum stj_status code;
-    int line;
-    const char *file;
-    char text[STJ_ERROR_TEXT_MAX];
+    enum stj_status code;          /* STJ_OK: nothing is recorded */
+    int line;                      /* of `file` */
+    const char *file;              /* static */
+    char text[STJ_ERROR_TEXT_MAX]; /* one line, with a final zero */
 };
 
+/* The record before any error. */
 #define STJ_ERROR_INIT                                                                             \
     {                                                                                              \
         .code = STJ_OK                                                                             \

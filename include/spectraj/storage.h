@@ -24,10 +24,11 @@ enum stj_storage_policy {
 /* "memory", "memory and replay", "disk", "disk and replay", "revolve"; NULL for none. */
 const char *stj_storage_text(enum stj_storage_policy policy);
 
+/* What an operator did, or would do, with its memory. */
 struct stj_storage {
-    enum stj_storage_policy policy;
-    size_t states;       /* of the window: what a sweep passes through */
-    size_t stored;       /* of them, those in trajectory.h5 */
+    enum stj_storage_policy policy; /* how states come to hand */
+    size_t states;                  /* of the window: what a sweep passes through */
+    size_t stored;                  /* of them, those in trajectory.h5 */
     size_t every;        /* replay begins at most so many steps before a state; 1: no replay */
     size_t held;         /* states in memory at once, at most */
     double extra_passes; /* trainings of the window that one sweep backward replays, about */
@@ -41,9 +42,10 @@ struct stj_storage {
     /* A replay that left the record (made with another BLAS or processor): the first state that
      * differed, and |replayed - stored| / |stored| at the next one that is stored.  Every replay
      * begins at a stored state, so differences do not add up beyond that. */
-    bool diverged;
-    size_t diverged_at, compared_at;
-    double difference;
+    bool diverged;      /* it happened */
+    size_t diverged_at; /* the first state that differed */
+    size_t compared_at; /* the next that is stored */
+    double difference;  /* relative, there */
 };
 
 #ifdef __cplusplus

@@ -20,8 +20,9 @@
 extern "C" {
 #endif
 
+/* A study in words.  Strings are static. */
 struct stj_study_about {
-    const char *name;
+    const char *name;        /* as on the command line */
     const char *doc;         /* one line */
     const char *description; /* sentences for the help */
     const char *example;     /* lines for the help */
@@ -31,9 +32,10 @@ struct stj_study_about {
 /* about <- study number i; false past the last. */
 bool stj_study_get(size_t i, struct stj_study_about *about);
 
+/* An option of a study.  Strings are static. */
 struct stj_study_option {
-    const char *name;
-    const char *doc;
+    const char *name;     /* "index" */
+    const char *doc;      /* one line */
     const char *fallback; /* its default as text; "": none */
     const char *value;    /* what its value is, "N"; NULL: a flag, given as "true" */
 };
@@ -43,14 +45,16 @@ bool stj_study_get_option(const char *study, size_t i, struct stj_study_option *
 
 /* "index", "3"; the items of a list with commas between them. */
 struct stj_study_setting {
-    const char *name, *text;
+    const char *name; /* of the option */
+    const char *text; /* its value */
 };
 
+/* What a study is asked. */
 struct stj_study_settings {
-    size_t n;
+    size_t n;                                /* options given */
     const struct stj_study_setting *setting; /* [n]; options that are not here have their default */
-    uint64_t seed;
-    struct stj_progress progress;
+    uint64_t seed;                           /* of what is random in it */
+    struct stj_progress progress;            /* between retrainings and products */
 };
 
 struct stj_study_result;

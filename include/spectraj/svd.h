@@ -14,92 +14,105 @@
 extern "C" {
 #endif
 
+/* Why a solve ended. */
 enum stj_stop {
-    STJ_STOP_CONVERGED,
-    STJ_STOP_MAX_APPLICATIONS,
-    STJ_STOP_MAX_SECONDS,
-    STJ_STOP_INTERRUPTED,
-    STJ_STOP_INVARIANT_SUBSPACE,
-    STJ_STOP_FLOOR,
+    STJ_STOP_CONVERGED,          /* what was asked for was reached */
+    STJ_STOP_MAX_APPLICATIONS,   /* the budget of products is spent */
+    STJ_STOP_MAX_SECONDS,        /* the budget of time is spent */
+    STJ_STOP_INTERRUPTED,        /* the progress callback said stop */
+    STJ_STOP_INVARIANT_SUBSPACE, /* the Krylov space is exhausted: nothing is left to find in it */
+    STJ_STOP_FLOOR,              /* what is left cannot be told from rounding */
 };
 
 /* "converged", "max_applications", ...; never NULL. */
 const char *stj_stop_text(enum stj_stop stop);
 
+/* What to find, and what it may cost; start from stj_svd_settings_default. */
 struct stj_svd_settings {
     size_t top;          /* largest singular values wanted */
     size_t bottom;       /* smallest wanted */
     double above, below; /* all above, all below a threshold instead of a number; 0: none */
-    double count_above;  /* how many these are likely to be, where known (from a density);      */
-    double count_below;  /* 0: estimated first, at a cost of about 120 products */
-    size_t ncv;          /* basis vectors; 0: about 2.4 top */
-    double tol;          /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
-    uint64_t seed;       /* of the start vector */
-    const char *method;  /* name of a method, NULL: automatic */
+    /* How many these are likely to be, where known (from a density); 0: estimated first, at a cost
+     * of about 120 products. */
+    double count_above, count_below;
+    size_t ncv;              /* basis vectors; 0: about 2.4 top */
+    double tol;              /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
+    uint64_t seed;           /* of the start vector */
+    const char *method;      /* name of a method, NULL: automatic */
     double max_applications; /* budget of products with A and A'; 0: none */
     double max_seconds;      /* 0: none */
-    struct stj_progress progress;
+    struct stj_progress progress; /* between products */
 };
 
+/* The 20 largest to a tolerance of 1e-10, seed 0, no budgets, the rest chosen. */
 struct stj_svd_settings stj_svd_settings_default(void);
 
 /* Did the solve miss a large value, say a copy of a repeated one?  A random vector is projected off the pairs
  * found, and a few Lanczos steps are taken from it: A cannot stretch any direction outside of the span of the
  * k largest by more than sigma_k. */
 struct stj_svd_outside {
-    bool checked;
+    bool checked;  /* it was looked for */
     double sigma;  /* some direction outside is stretched by so much */
     size_t missed; /* at least so many values above sigma_k are missing; 0: nothing was noticed */
 };
 
 /* The count beside that of a density of the same operator, where there is one. */
 struct stj_svd_counted {
-    bool compared;
+    bool compared;    /* there was one */
     double low, high; /* the density's confidence interval for the values above the threshold */
 };
 
 /* k singular triplets, descending (ascending for the smallest).  u (n_rows x k) and v (n_cols x k) are column-major; v has
  * orthonormal columns, and so has u where sigma is above the floor. */
 struct stj_pairs {
-    size_t k, n_rows, n_cols;
-    double *sigma;
+    size_t k;         /* how many */
+    size_t n_rows;    /* length of a u */
+    size_t n_cols;    /* length of a v */
+    double *sigma;    /* [k] */
     double *residual; /* |A'u - sigma v|, recomputed from the operator */
     double *cosine;   /* u . v for a square operator, else NaN */
-    double *u, *v;
+    double *u, *v;    /* left and right vectors */
 };
 
+/* Both ends of a spectrum as far as they were asked for; owned by the caller. */
 struct stj_svd_result {
-    size_t n_params;
+    size_t n_params; /* columns of A */
+
     /* The largest: */
-    size_t requested, converged;
-    double products; /* products with A'A that the iteration used */
-    double sigma_1;  /* largest value seen */
-    double above;    /* 0: the largest `requested` were asked for; else all above, and then       */
-    size_t
-        straddling; /* so many of them, the last, are within their residual of the threshold     */
-    struct stj_svd_outside outside;
+
+    size_t requested, converged; /* how many */
+    double products;             /* products with A'A that the iteration used */
+    double sigma_1;              /* largest value seen */
+    double above;                /* 0: the largest `requested` were asked for; else all above */
+    /* So many of those above, the last, are within their residual of the threshold. */
+    size_t straddling;
+    struct stj_svd_outside outside; /* was one missed? */
     struct stj_svd_counted counted; /* filled by stj_analysis_svd */
-    struct stj_pairs top;
+    struct stj_pairs top;           /* descending */
+
     /* The smallest: bottom.sigma[i], ascending, is no less than the i-th smallest singular value
      * (Courant-Fischer).  Converged: the residual is at most tol sigma_1, or the bound is at the floor,
      * below which a value means nothing: the larger of the rounding of a product times sigma_1 and the
      * measured defect of the adjoint. */
-    size_t bottom_requested, bottom_converged;
-    double bottom_products; /* products with A that the iteration used, a window's by its share */
-    double floor;
-    double below; /* 0: the smallest `bottom_requested` were asked for; else all below */
-    struct stj_pairs bottom;
-    const char *bottom_method;
-    size_t bottom_ncv;
+
+    size_t bottom_requested, bottom_converged; /* how many */
+    double bottom_products;  /* products with A that the iteration used, a window's by its share */
+    double floor;            /* see above */
+    double below;            /* 0: the smallest `bottom_requested` were asked for; else all below */
+    struct stj_pairs bottom; /* ascending bounds */
+    const char *bottom_method; /* name of the method; NULL: none was asked for */
+    size_t bottom_ncv;         /* basis vectors it used */
+
     /* Both: */
+
     struct stj_op_counts counts; /* everything this solve cost */
     struct stj_storage storage;  /* of a run's states, where it was of a run */
-    double seconds;
-    enum stj_stop stop;
-    uint64_t seed;
-    size_t ncv;
-    double tol;
-    const char *method;
+    double seconds;              /* of wall clock */
+    enum stj_stop stop;          /* why it ended */
+    uint64_t seed;               /* as in the settings */
+    size_t ncv;                  /* basis vectors of the method for the largest */
+    double tol;                  /* as in the settings, or chosen */
+    const char *method;          /* of the largest */
 };
 
 /* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a result:
@@ -120,11 +133,12 @@ void stj_svd_result_destroy(struct stj_svd_result *result); /* NULL is accepted 
 /* "arpack": "Lanczos on A'A ...": name and doc of method i; false past the last. */
 bool stj_svd_method(size_t i, const char **name, const char **doc);
 
-/* Full decomposition of a matrix: sigma[min], descending; a is destroyed. Counts by region follow
- * from sigma: chaotic > 1 + epsilon, bulk within epsilon of 1, stable < 1 - epsilon. */
+/* Counts by region: chaotic > 1 + epsilon, bulk within epsilon of 1, stable < 1 - epsilon. */
 struct stj_regions {
-    size_t chaotic, bulk, stable;
+    size_t chaotic, bulk, stable; /* they sum to n */
 };
+
+/* The regions of sigma[n], in any order. */
 struct stj_regions stj_regions_count(size_t n, const double *sigma, double epsilon);
 
 #ifdef __cplusplus

@@ -14,46 +14,52 @@
 extern "C" {
 #endif
 
+/* What to estimate. */
 enum stj_trace_function {
     STJ_TRACE_TRACE,     /* tr A */
     STJ_TRACE_FROBENIUS, /* |A|_F^2 = tr A'A */
     STJ_TRACE_DEVIATION, /* |A - I|_F^2 = tr (A - I)'(A - I) */
 };
 
-/* "trace", "frobenius", "deviation"; and back: false for any other text. */
+/* "trace", "frobenius", "deviation"; never NULL. */
 const char *stj_trace_function_text(enum stj_trace_function function);
+
+/* *function <- from its text; false for any other text. */
 bool stj_trace_function_parse(const char *text, enum stj_trace_function *function);
 
+/* What to estimate and how; start from stj_trace_settings_default. */
 struct stj_trace_settings {
-    enum stj_trace_function function;
-    const char *method; /* name of a method, NULL: xtrace */
+    enum stj_trace_function function; /* of A */
+    const char *method;               /* name of a method, NULL: xtrace */
     size_t products;   /* with the matrix whose trace is wanted: A itself, or A'A, or (A-I)'(A-I) */
     double confidence; /* of low .. high */
-    uint64_t seed;
-    struct stj_progress progress;
+    uint64_t seed;     /* of the random vectors */
+    struct stj_progress progress; /* between products */
 };
 
 /* tr A by xtrace with 100 products, confidence 0.95. */
 struct stj_trace_settings stj_trace_settings_default(void);
 
+/* An estimate; it owns nothing. */
 struct stj_trace_result {
-    size_t n_params;
-    enum stj_trace_function function;
-    const char *method; /* "exact" where the products suffice for every unit vector */
-    double value;
-    double error;     /* standard error, estimated from the samples; 0: exact */
-    double low, high; /* Student interval */
-    double confidence;
-    size_t products; /* used: what the method can divide up evenly */
-    size_t samples;  /* numbers that the error is estimated from */
-    struct stj_op_counts
-        counts; /* everything this cost; Hutchinson's |A x|^2 needs no products with A' */
+    size_t n_params;                  /* columns of A */
+    enum stj_trace_function function; /* that was estimated */
+    const char *method;               /* "exact" where the products suffice for every unit vector */
+    double value;                     /* the estimate */
+    double error;                     /* standard error, estimated from the samples; 0: exact */
+    double low, high;                 /* Student interval */
+    double confidence;                /* of low .. high */
+    size_t products;                  /* used: what the method can divide up evenly */
+    size_t samples;                   /* numbers that the error is estimated from */
+    /* Everything this cost; Hutchinson's |A x|^2 needs no products with A'. */
+    struct stj_op_counts counts;
     struct stj_storage storage; /* of a run's states, where it was of a run */
-    double seconds;
-    uint64_t seed;
+    double seconds;             /* of wall clock */
+    uint64_t seed;              /* as in the settings */
 };
 
-/* result <- the estimate.  tr A and the deviation want a square operator. */
+/* result <- the estimate.  tr A and the deviation want a square operator.  Cost: products with A as
+ * the settings say; for the other functions as many with A' too. */
 enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_settings *settings,
                                 struct stj_trace_result *result, struct stj_error *err);
 

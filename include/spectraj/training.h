@@ -14,12 +14,13 @@ extern "C" {
 
 struct stj_training;
 
+/* How to train. */
 struct stj_training_settings {
     /* The keys optimizer, learning_rate and clip_norm of a config's `training` group, as YAML:
      * "{optimizer: {type: sgd, momentum: 0.9}, learning_rate: {schedule: constant, peak: 0.1}}" */
     const char *recipe;
-    const double *theta0; /* [n_params] */
-    struct stj_progress progress;
+    const double *theta0;         /* [n_params] */
+    struct stj_progress progress; /* between steps */
 };
 
 /* *training <- the problem trained through its n_steps, every state kept in memory.  The problem is
