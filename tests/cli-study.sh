@@ -174,6 +174,134 @@ refused 'U|no test set|data.test' study restrict U --k 2
 run 0 study response U --step 0.001 --json
 json out 'test_loss[0]=null' 'projection[0]>0'
 
+# divergence
+run 0 study divergence R --json
+silent
+json out study=divergence step=1 side=left n_datasets=4 index#$N datasets#4 \
+    'datasets[0].name=train' 'datasets[0].rows=1600' 'datasets[1].name=test' \
+    'datasets[1].rows=197' 'datasets[2].name=inverted' 'datasets[3].name=noise' \
+    'datasets[3].rows=197' "datasets[3].mean#$N" 'datasets[1].mean[0]>0' 'datasets[1].q99[0]>0' \
+    'datasets[1].max[0]>0' 'datasets[2].median[0]>0' 'datasets[0].q90[5]>0' \
+    'datasets[0].regions.bulk.mean>0' 'datasets[3].regions.chaotic.max>0'
+mv out divergence.json
+run 0 study divergence R --threads 1 --force --json
+"$jsonkeys" --compare out 'datasets[3].mean' divergence.json 'datasets[3].mean' 0 ||
+    fail "the number of threads changes a divergence"
+run 0 study divergence R --data "test,$digits/test_inputs_noise.npy" --rows 50 --step 0.01 \
+    --side right --tag files --json
+json out n_datasets=2 'datasets[1].name=test_inputs_noise.npy' 'datasets[1].rows=50' side=right
+run 0 study divergence R --tag files --data noise
+contains out noise 'KL divergence'
+run 0 plot R divergence-shift --data
+[ "$(sed 1q out)" = "series,mean_kl_in,mean_kl_out" ] || fail "the head of the CSV is $(sed 1q out)"
+printf '1,2,3\n4,5,6\n' > narrow.csv
+refused 'narrow.csv|3 numbers a row|64' study divergence R --data test,narrow.csv
+refused 'no-such.npy' study divergence R --data no-such.npy
+refused 'empty name' study divergence R --data test,,noise
+refused "'test' need a test set|U" study divergence U --data test
+run 0 study divergence U --json
+json out n_datasets=2 'datasets[1].name=noise' 'datasets[1].rows=1600'
+run 0 study divergence S --rows 20 --json
+json out directions.source=svd.h5 index#11 'datasets[0].mean#11' 'datasets[0].regions.bulk.mean=null'
+
+# overlap: of a run with itself everything; of two runs what angles say.
+run 0 train short.yaml -o V --seed 9
+run 0 dense V
+run 0 study overlap R R --json
+for region in chaotic bulk stable; do
+    within out regions.$region.mean_squared_cosine 1 1e-12
+    dimension=$("$jsonkeys" --print dense.json regions.$region)
+    json out "regions.$region.dimension=$dimension" "regions.$region.cosine#$dimension" \
+        "regions.$region.angle#$dimension"
+    within out regions.$region.random_mean_squared_cosine \
+        "$(awk -v d="$dimension" -v n=$N 'BEGIN { printf "%.17g", d / n }')" 1e-15
+done
+run 0 study overlap R V --json
+json out study=overlap side=right 'regions.bulk.mean_squared_cosine>0.5' \
+    'regions.bulk.mean_squared_cosine<1' 'regions.stable.cosine[0]<1.0000001' 'regions.bulk.angle[0]<0.1'
+run 0 study overlap R V --k 4 --side left --tag four --json
+json out k=4 regions.chaotic.dimension=4 regions.bulk.other_dimension=4 regions.stable.cosine#4
+run 0 study overlap R V
+contains out 'if random' 'of the other run'
+run 0 study overlap S V --json
+json out regions.chaotic.dimension=7 regions.bulk.dimension=0 regions.bulk.cosine#0 \
+    regions.bulk.mean_squared_cosine=null directions.source=svd.h5 other_directions.source=dense.h5
+refused 'too few arguments|RUN2' study overlap R
+refused '311 directions|310' study overlap R V --k 311
+refused 'no-such-run' study overlap R no-such-run
+short_config wide.yaml '/^analysis:/,$d' 's/units: 4/units: 5/'
+run 0 train wide.yaml -o W
+run 0 svd W --top 2
+refused 'R has 310|W has 385|equally many' study overlap R W
+
+# function-jacobian: 1970 outputs, 310 parameters.
+run 0 study function-jacobian R --json
+silent
+json out study=function-jacobian data=test rows=197 at=end outputs=1970 complete=1 \
+    function_sigma#$N null_share#$N side=left vectors=20 rank null_dimension \
+    regions.bulk.null_share regions.bulk.mean_squared_cosine regions.bulk.random_mean_squared_cosine
+rank=$("$jsonkeys" --print out rank)
+json out "null_dimension=$((N - rank))"
+mv out tall.json
+run 0 study function-jacobian R --data train --rows 20 --at start --side right --tag wide --json
+json out rows=20 outputs=200 at=start side=right function_sigma#200 'rank<201'
+# Too little memory for all of them: the largest, matrix-free, the same.
+run 0 study function-jacobian R --memory 1M --top 5 --tag top --json
+json out complete=0 function_sigma#5 null_dimension=null regions.bulk.mean_squared_cosine=null
+for i in 0 4; do
+    within out "function_sigma[$i]" "$("$jsonkeys" --print tall.json "function_sigma[$i]")" 1e-6
+done
+run 0 study function-jacobian V --data noise --rows 3
+contains out 'rank' 'of noise'
+run 0 plot R function-jacobian-null --data
+run 0 train short.yaml -o X --seed 2
+run 0 study function-jacobian X
+contains out rank 'no singular vectors'
+refused 'no singular vectors' plot X function-jacobian-null --data
+refused 'data|one set' study function-jacobian R --data test,noise
+
+# distributions
+run 0 study distributions R --json
+silent
+json out study=distributions runs#3 'runs[0].name=original' 'runs[1].name=shuffled' \
+    'runs[2].name=noise' "runs[0].n_params=$N" "runs[1].sigma#$N" "runs[2].sigma#$N" \
+    'runs[1].method=dense' 'runs[2].train_loss>0' 'runs[1].test_accuracy<0.5'
+"$jsonkeys" --compare out 'runs[0].sigma' dense.json sigma 0 || fail "original is not dense.h5's"
+mv out distributions.json
+# As a run of its own, with the drawn data as files: here the labels of the digits example.
+short_config shuffled.yaml '/^analysis:/,$d' \
+    "s,train: {file: ,train: {labels: $digits/labels_shuffled.npy\, file: ,"
+run 0 train shuffled.yaml -o Y --json
+mv out shuffled-train.json
+run 0 dense Y --json
+mv out shuffled.json
+run 0 study distributions R --labels "$digits/labels_shuffled.npy" \
+    --noise "$digits/inputs_noise.npy" --tag files --json
+"$jsonkeys" --compare out 'runs[1].sigma' shuffled.json sigma 1e-12 ||
+    fail "the spectrum on shuffled labels is not that of a run on them"
+within out 'runs[1].train_loss' "$("$jsonkeys" --print shuffled-train.json train_loss)" 0
+mv out files.json
+short_config config.yaml '/^analysis:/,$d' '$a\
+study:\
+  distributions: {shuffled_labels: LABELS, noise_inputs: NOISE}'
+sed "s,LABELS,$digits/labels_shuffled.npy,;s,NOISE,$digits/inputs_noise.npy," config.yaml > c.yaml
+run 0 train c.yaml -o Z
+run 0 study distributions Z --json
+for i in 1 2; do
+    "$jsonkeys" --compare out "runs[$i].sigma" files.json "runs[$i].sigma" 0 ||
+        fail "files of the config and of the command line differ"
+done
+run 0 study distributions R --method density --probes 2 --steps 8 --tag density --json
+json out 'runs[0].method=density' 'runs[0].sigma#0' 'runs[1].regions.bulk>0' \
+    'runs[2].density.value#801'
+run 0 study distributions R
+contains out shuffled noise original
+run 0 plot R distributions --data
+run 0 plot R distributions-density --tag density --data
+refused 'no singular values|distributions-density' plot R distributions --tag density --data
+refused 'narrow.csv|2 x 3|1600 x 1' study distributions R --labels narrow.csv
+refused 'narrow.csv|2 x 3|1600 x 64' study distributions R --noise narrow.csv
+
 # Interrupted, and gone on with: the same numbers.
 rm R/study-restrict.h5
 "$spectraj" study restrict R --k 100,150,200 --tag full --json > full.json

@@ -253,6 +253,8 @@ static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_r
                                : "study %s is of one run; a second one has no place",
               name);
     STJ_TRY(read_options(c, settings, err));
+    if (c->ops->complete)
+        STJ_TRY(c->ops->complete(run, c->config, err));
     stj_run_get_info(run, &c->info);
     if (other)
         stj_run_get_info(other, &c->other_info);

@@ -236,6 +236,30 @@ static const struct stj_option analysis_options[] = {
     {.name = NULL},
 };
 
+static const struct stj_option distributions_options[] = {
+    {.name = "shuffled_labels",
+     .type = STJ_OPTION_PATH,
+     AT(stj_distributions_config, shuffled_labels),
+     .fallback = "",
+     .doc = "labels (or targets) of the training rows in another order; default: drawn"},
+    {.name = "noise_inputs",
+     .type = STJ_OPTION_PATH,
+     AT(stj_distributions_config, noise_inputs),
+     .fallback = "",
+     .doc = "white noise in place of the training inputs; default: drawn"},
+    {.name = NULL},
+};
+
+static const struct stj_option study_options[] = {
+    {.name = "distributions",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_study_config, distributions),
+     .fallback = "{}",
+     .group = distributions_options,
+     .doc = "data of `spectraj study distributions`"},
+    {.name = NULL},
+};
+
 const struct stj_option stj_run_options[] = {
     {.name = "data",
      .type = STJ_OPTION_GROUP,
@@ -272,6 +296,13 @@ const struct stj_option stj_run_options[] = {
      .fallback = "",
      .group = analysis_options,
      .doc = "what `spectraj run` computes"},
+    {.name = "study",
+     .type = STJ_OPTION_GROUP,
+     AT(stj_run_config, study),
+     GIVEN(stj_run_config, has_study),
+     .fallback = "",
+     .group = study_options,
+     .doc = "files that `spectraj study` uses"},
     {.name = NULL},
 };
 

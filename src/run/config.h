@@ -62,6 +62,16 @@ struct stj_analysis_config {
     bool has_svd, has_dense, has_density;
 };
 
+/* What `spectraj study` begins with: files that take the place of random draws; NULL: drawn. */
+struct stj_distributions_config {
+    char *shuffled_labels; /* labels, or targets, of the training rows */
+    char *noise_inputs;    /* inputs of the training rows */
+};
+
+struct stj_study_config {
+    struct stj_distributions_config distributions;
+};
+
 struct stj_run_config {
     struct stj_data_config data;
     struct stj_network_config network;
@@ -69,7 +79,8 @@ struct stj_run_config {
     struct stj_training_config training;
     struct stj_keep_config trajectory;
     struct stj_analysis_config analysis;
-    bool has_analysis, has_trajectory;
+    struct stj_study_config study;
+    bool has_analysis, has_trajectory, has_study;
 };
 
 /* The tables; the groups' own are used where a group is written alone. */

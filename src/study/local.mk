@@ -4,6 +4,7 @@ libspectraj_core_la_SOURCES += %reldir%/common.c
 libspectraj_core_la_SOURCES += %reldir%/directions.c
 libspectraj_core_la_SOURCES += %reldir%/directions.h
 libspectraj_core_la_SOURCES += %reldir%/displacement.c
+libspectraj_core_la_SOURCES += %reldir%/distributions.c
 libspectraj_core_la_SOURCES += %reldir%/divergence.c
 libspectraj_core_la_SOURCES += %reldir%/function_jacobian.c
 libspectraj_core_la_SOURCES += %reldir%/overlap.c

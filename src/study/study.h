@@ -50,6 +50,9 @@ struct stj_study_ops {
     enum stj_study_needs needs;
     bool keeps_log; /* has pieces of work worth keeping */
 
+    /* Options that were not given and that the run's config decides.  NULL: none. */
+    enum stj_status (*complete)(const struct stj_run *run, void *config, struct stj_error *err);
+
     /* r (with the item n_params) <- the result.  STJ_EINTERRUPTED when progress asks to stop: the log stays. */
     enum stj_status (*run)(const struct stj_study_context *cx, const void *config,
                            struct stj_study_result *r, struct stj_error *err);

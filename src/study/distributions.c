@@ -1,0 +1,694 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* study/distributions.c: the spectrum of the same training on shuffled labels and on white noise.
+ *
+ *     original    the run itself
+ *     shuffled    the labels of the training rows in another order: nothing but memory can learn them
+ *     noise       white noise in place of the inputs, uniform in their range
+ *
+ * Everything else is the run's: network, theta_0, recipe, order of the batches.  Spectra are complete, from
+ * the dense Jacobian, where that fits; else densities by stochastic Lanczos quadrature.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <spectraj/density.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "data/matrix.h"
+#include "op/training_jacobian.h"
+#include "study/studies.h"
+
+enum { ORIGINAL, SHUFFLED, NOISE, N_RUNS };
+static const char *const run_name[N_RUNS] = {"original", "shuffled", "noise"};
+static const enum stj_chart_colour run_colour[N_RUNS] = {STJ_CHART_BLUE, STJ_CHART_VERMILLION,
+                                                         STJ_CHART_GREEN};
+
+enum method { AUTO, DENSE, DENSITY };
+static const char *const methods[] = {"auto", "dense", "density", NULL};
+
+struct distributions_config {
+    char *labels, *noise;
+    int method;
+    double epsilon, width;
+    size_t limit, probes, steps;
+};
+
+#define AT(member) .offset = offsetof(struct distributions_config, member)
+
+static const struct stj_option options[] = {
+    {.name = "labels",
+     .type = STJ_OPTION_PATH,
+     AT(labels),
+     .fallback = "",
+     .doc = "shuffled labels (or targets) of the training rows (default: the config's "
+            "study.distributions.shuffled_labels, else drawn)"},
+    {.name = "noise",
+     .type = STJ_OPTION_PATH,
+     AT(noise),
+     .fallback = "",
+     .doc = "inputs in place of the training inputs (default: the config's "
+            "study.distributions.noise_inputs, else drawn)"},
+    {.name = "method",
+     .type = STJ_OPTION_CHOICE,
+     AT(method),
+     .choices = methods,
+     .fallback = "auto",
+     .doc = "dense: all singular values; density: an estimate of their density; auto: dense where "
+            "it fits"},
+    {.name = "limit",
+     .type = STJ_OPTION_SIZE,
+     AT(limit),
+     .fallback = "8000",
+     .doc = "most parameters for which auto is dense"},
+    {.name = "probes",
+     .type = STJ_OPTION_SIZE,
+     AT(probes),
+     .fallback = "8",
+     .min = 1,
+     .max = 1e9,
+     .doc = "random start vectors of a density"},
+    {.name = "steps",
+     .type = STJ_OPTION_SIZE,
+     AT(steps),
+     .fallback = "100",
+     .min = 1,
+     .max = 1e9,
+     .doc = "Lanczos steps of each"},
+    {.name = "width",
+     .type = STJ_OPTION_REAL,
+     AT(width),
+     .fallback = "0.03",
+     .above_min = true,
+     .doc = "standard deviation, in log10 sigma, that densities are smoothed with"},
+    {.name = "epsilon",
+     .type = STJ_OPTION_REAL,
+     AT(epsilon),
+     .fallback = "0.1",
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .doc = "half width of the bulk: chaotic above 1 + X, stable below 1 - X"},
+    {.name = NULL},
+};
+
+/* The points of a density: log10 sigma from -4 to 4. */
+enum { GRID = 801 };
+static const double grid_from = -4, grid_to = 4;
+
+static double grid_point(size_t i)
+{
+    return grid_from + (grid_to - grid_from) * (double)i / (GRID - 1);
+}
+
+/* What is kept of each run; also the record of the log. */
+struct outcome {
+    size_t n_sigma; /* n_params, or 0 for a density */
+    double *sigma;
+    double density[GRID];          /* singular values per unit of log10 sigma */
+    double regions[STJ_N_REGIONS]; /* counts */
+    double train_loss, test_loss, test_accuracy;
+};
+
+/* Numbers of an outcome before its sigma. */
+enum { HEAD = 3 + STJ_N_REGIONS };
+
+/* A training on other data. */
+struct rerun {
+    struct stj_dataset *data;
+    struct stj_problem *problem;
+    struct stj_trajectory *trajectory;
+};
+
+static void rerun_free(struct rerun *t)
+{
+    stj_trajectory_destroy(t->trajectory);
+    stj_problem_destroy(t->problem);
+    stj_dataset_destroy(t->data);
+}
+
+/* ---- the data ---- */
+
+static enum stj_status copy_data(const struct stj_dataset *from, struct stj_dataset **copy,
+                                 struct stj_error *err)
+{
+    return stj_dataset_from_arrays(from->n_rows, from->n_features, from->inputs, from->n_labels,
+                                   from->labels, from->n_targets, from->targets, copy, err);
+}
+
+/* A file with one row for each training row. */
+static enum stj_status read_rows(const char *path, const char *what, size_t rows, size_t cols,
+                                 struct stj_matrix *m, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_matrix_read(path, m, err));
+    STJ_CHECK(err, m->rows == rows && m->cols == cols, STJ_EINVAL,
+              "%s: has %zu x %zu numbers, but the %s of the training set are %zu x %zu", path,
+              m->rows, m->cols, what, rows, cols);
+out:
+    return st;
+}
+
+static enum stj_status take_labels(const char *path, struct stj_dataset *data,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_matrix m = {0};
+    const size_t cols = data->labels ? data->n_labels : data->n_targets;
+    STJ_TRY(read_rows(path, data->labels ? "labels" : "targets", data->n_rows, cols, &m, err));
+    for (size_t i = 0; i < data->n_rows * cols; i++) {
+        STJ_CHECK(err, !data->labels || (m.data[i] >= 0 && m.data[i] == floor(m.data[i])),
+                  STJ_EINVAL, "%s: label %g in row %zu is not a class number", path, m.data[i],
+                  i / cols);
+        if (data->labels)
+            data->labels[i] = (size_t)m.data[i];
+        else
+            data->targets[i] = m.data[i];
+    }
+out:
+    stj_matrix_free(&m);
+    return st;
+}
+
+/* The labels of all rows, or their targets, in a random order. */
+static enum stj_status shuffle_labels(const struct stj_dataset *from, uint64_t seed,
+                                      struct stj_dataset *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_rng *rng = NULL;
+    size_t *order = NULL;
+    STJ_TRY(stj_rng_create(seed, STJ_STREAM_STUDY, 3, &rng, err));
+    STJ_TRY(stj_new(&order, data->n_rows, sizeof *order, err));
+    for (size_t i = 0; i < data->n_rows; i++)
+        order[i] = i;
+    stj_rng_shuffle(rng, order, data->n_rows);
+    for (size_t i = 0; i < data->n_rows; i++) {
+        for (size_t k = 0; k < data->n_labels; k++)
+            data->labels[i * data->n_labels + k] = from->labels[order[i] * data->n_labels + k];
+        for (size_t k = 0; k < data->n_targets; k++)
+            data->targets[i * data->n_targets + k] = from->targets[order[i] * data->n_targets + k];
+    }
+out:
+    stj_rng_destroy(rng);
+    free(order);
+    return st;
+}
+
+static enum stj_status take_noise(const char *path, struct stj_dataset *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_matrix m = {0};
+    STJ_TRY(read_rows(path, "inputs", data->n_rows, data->n_features, &m, err));
+    memcpy(data->inputs, m.data, data->n_rows * data->n_features * sizeof *data->inputs);
+out:
+    stj_matrix_free(&m);
+    return st;
+}
+
+/* Uniform in the range of the inputs; tokens: uniform in the vocabulary. */
+static enum stj_status draw_noise(size_t n_ids, uint64_t seed, struct stj_dataset *data,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = data->n_rows * data->n_features;
+    struct stj_rng *rng = NULL;
+    double low = data->inputs[0], high = data->inputs[0];
+    for (size_t i = 0; i < n; i++) {
+        low = fmin(low, data->inputs[i]);
+        high = fmax(high, data->inputs[i]);
+    }
+    STJ_TRY(stj_rng_create(seed, STJ_STREAM_STUDY, 4, &rng, err));
+    for (size_t i = 0; i < n; i++)
+        data->inputs[i] =
+            n_ids ? (double)stj_rng_index(rng, n_ids) : low + (high - low) * stj_rng_uniform(rng);
+out:
+    stj_rng_destroy(rng);
+    return st;
+}
+
+static enum stj_status complete(const struct stj_run *run, void *config, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct distributions_config *c = config;
+    const struct stj_distributions_config *files = &run->config.study.distributions;
+    if (!c->labels && files->shuffled_labels)
+        STJ_TRY(stj_strdup(&c->labels, files->shuffled_labels, err));
+    if (!c->noise && files->noise_inputs)
+        STJ_TRY(stj_strdup(&c->noise, files->noise_inputs, err));
+out:
+    return st;
+}
+
+static enum stj_status make_data(const struct stj_study_context *cx,
+                                 const struct distributions_config *c, int which,
+                                 struct stj_dataset **data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_run *run = cx->run;
+    STJ_TRY(copy_data(run->train, data, err));
+    if (which == SHUFFLED)
+        STJ_TRY(c->labels ? take_labels(c->labels, *data, err)
+                          : shuffle_labels(run->train, cx->seed, *data, err));
+    else
+        STJ_TRY(c->noise ? take_noise(c->noise, *data, err)
+                         : draw_noise(stj_network_n_ids(run->net), cx->seed, *data, err));
+    STJ_TRY(stj_network_check_data(run->net, *data, err));
+out:
+    return st;
+}
+
+/* ---- the training ---- */
+
+static enum stj_status train(const struct stj_run *run, struct rerun *t,
+                             const struct stj_progress *progress, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = stj_network_n_params(run->net);
+    const size_t n_slots = stj_recipe_optimizer(&run->recipe)->n_slots;
+    struct stj_trajectory_view view;
+    real *state = NULL;
+    STJ_TRY(stj_new(&state, (1 + n_slots) * n, sizeof *state, err));
+    STJ_TRY(stj_trajectory_visit(run->trajectory, 0, 1, &view, err));
+    memcpy(state, view.state, n * sizeof *state);
+    STJ_TRY(stj_trajectory_create(n, n_slots, run->n_steps, &t->trajectory, err));
+    STJ_TRY(stj_train(t->problem, &run->recipe, 0, run->n_steps, state, stj_trajectory_record,
+                      t->trajectory, progress, err));
+    stj_trajectory_set_training(t->trajectory, t->problem, &run->recipe);
+out:
+    free(state);
+    return st;
+}
+
+static enum stj_status rerun_init(const struct stj_study_context *cx,
+                                  const struct distributions_config *c, int which, struct rerun *t,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_run *run = cx->run;
+    st = make_data(cx, c, which, &t->data, err);
+    if (st != STJ_OK)
+        stj_error_prefix(err, "the run '%s'", run_name[which]);
+    STJ_TRY(st);
+    STJ_TRY(
+        stj_network_problem_create(run->net, t->data, run->order, run->n_steps, &t->problem, err));
+    STJ_TRY(train(run, t, cx->progress, err));
+out:
+    return st;
+}
+
+static enum stj_status evaluate(const struct stj_run *run, const struct stj_dataset *data,
+                                struct stj_trajectory *trajectory, struct outcome *o,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = stj_network_n_params(run->net);
+    struct stj_trajectory_view view;
+    double unused = 0;
+    double *theta = NULL;
+    STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
+    STJ_TRY(stj_trajectory_visit(trajectory, run->n_steps, 1, &view, err));
+    for (size_t i = 0; i < n; i++)
+        theta[i] = (double)view.state[i];
+    STJ_TRY(stj_study_evaluate(run, data, theta, &o->train_loss, &unused, err));
+    STJ_TRY(stj_study_evaluate(run, run->test, theta, &o->test_loss, &o->test_accuracy, err));
+out:
+    free(theta);
+    return st;
+}
+
+/* ---- the spectrum ---- */
+
+/* o->density, o->regions <- from all singular values. */
+static void smooth(const struct distributions_config *c, struct outcome *o)
+{
+    const double norm = 1 / (c->width * sqrt(2 * acos(-1)));
+    memset(o->density, 0, sizeof o->density);
+    for (size_t i = 0; i < o->n_sigma; i++) {
+        o->regions[stj_region_of(o->sigma[i], c->epsilon)]++;
+        if (!(o->sigma[i] > 0))
+            continue;
+        const double at = log10(o->sigma[i]);
+        for (size_t k = 0; k < GRID; k++) {
+            const double distance = (grid_point(k) - at) / c->width;
+            if (fabs(distance) < 8)
+                o->density[k] += norm * exp(-distance * distance / 2);
+        }
+    }
+}
+
+static enum stj_status solve_dense(struct stj_op *op, const struct stj_progress *progress,
+                                   struct outcome *o, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = stj_op_n_cols(op);
+    double *a = NULL;
+    size_t size = 0;
+    STJ_TRY(stj_size_mul(n, n, &size, err));
+    STJ_TRY(stj_new(&a, size, sizeof *a, err));
+    STJ_TRY(stj_new(&o->sigma, n, sizeof *o->sigma, err));
+    STJ_TRY(stj_op_densify(op, 0, a, n, progress, err));
+    STJ_TRY(stj_progress_report(progress, "decomposition", 0, 1, err));
+    struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
+    st = stj_gesdd(n, n, a, n, o->sigma, NULL, NULL, err);
+    stj_blas_guard_give(guard);
+    o->n_sigma = n;
+out:
+    free(a);
+    return st;
+}
+
+static enum stj_status solve_density(struct stj_op *op, const struct stj_study_context *cx,
+                                     const struct distributions_config *c, struct outcome *o,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_density_settings settings = stj_density_settings_default();
+    struct stj_density_result *result = NULL;
+    double at[GRID];
+    settings.epsilon = c->epsilon;
+    settings.probes = c->probes;
+    settings.steps = c->steps;
+    settings.seed = cx->seed;
+    settings.memory_bytes = cx->memory_bytes;
+    if (cx->progress)
+        settings.progress = *cx->progress;
+    for (size_t i = 0; i < GRID; i++)
+        at[i] = grid_point(i);
+    STJ_TRY(stj_density_solve(op, &settings, &result, err));
+    STJ_CHECK(err, result->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
+              "the density of a spectrum was interrupted");
+    STJ_TRY(stj_density_smooth(result, GRID, at, c->width, o->density, err));
+    o->regions[STJ_CHAOTIC] = result->regions.chaotic.estimate;
+    o->regions[STJ_BULK] = result->regions.bulk.estimate;
+    o->regions[STJ_STABLE] = result->regions.stable.estimate;
+out:
+    stj_density_result_destroy(result);
+    return st;
+}
+
+static bool is_dense(const struct stj_study_context *cx, const struct distributions_config *c)
+{
+    const double n = (double)stj_network_n_params(cx->run->net);
+    const size_t limit = cx->memory_bytes ? cx->memory_bytes : stj_memory_available() / 2;
+    const bool fits = n <= (double)c->limit && 2 * n * n * sizeof(double) <= (double)limit;
+    return c->method == DENSE || (c->method == AUTO && fits);
+}
+
+static enum stj_status solve(const struct stj_study_context *cx,
+                             const struct distributions_config *c,
+                             const struct stj_problem *problem, struct stj_trajectory *trajectory,
+                             struct outcome *o, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_training_jacobian_settings settings = {.memory_bytes = cx->memory_bytes};
+    struct stj_op *op = NULL;
+    STJ_TRY(
+        stj_training_jacobian_create(problem, &cx->run->recipe, trajectory, &settings, &op, err));
+    if (!is_dense(cx, c)) {
+        STJ_TRY(solve_density(op, cx, c, o, err));
+        goto out;
+    }
+    STJ_TRY(solve_dense(op, cx->progress, o, err));
+    smooth(c, o);
+out:
+    stj_op_destroy(op);
+    return st;
+}
+
+/* The spectrum of the run itself: that of dense.h5 where there is one. */
+static enum stj_status solve_original(const struct stj_study_context *cx,
+                                      const struct distributions_config *c, struct outcome *o,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_directions *d = cx->directions;
+    const struct stj_run *run = cx->run;
+    if (!d || stj_directions_n_known(d) < d->n || c->method == DENSITY) {
+        STJ_TRY(solve(cx, c, run->problem, run->trajectory, o, err));
+    } else {
+        o->n_sigma = d->n;
+        STJ_TRY(stj_new(&o->sigma, d->n, sizeof *o->sigma, err));
+        memcpy(o->sigma, d->sigma, d->n * sizeof *o->sigma);
+        smooth(c, o);
+    }
+    o->train_loss = run->about.train_loss;
+    o->test_loss = run->about.test_loss;
+    o->test_accuracy = run->about.test_accuracy;
+out:
+    return st;
+}
+
+static enum stj_status compute(const struct stj_study_context *cx,
+                               const struct distributions_config *c, int which, struct outcome *o,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct rerun t = {.data = NULL};
+    if (which == ORIGINAL)
+        return solve_original(cx, c, o, err);
+    STJ_TRY(rerun_init(cx, c, which, &t, err));
+    STJ_TRY(evaluate(cx->run, t.data, t.trajectory, o, err));
+    STJ_TRY(solve(cx, c, t.problem, t.trajectory, o, err));
+out:
+    rerun_free(&t);
+    return st;
+}
+
+/* ---- the log: tag run + 1; losses, counts, the density, then sigma ---- */
+
+static enum stj_status record(struct stj_log *log, int which, const struct outcome *o,
+                              struct stj_error *err)
+{
+    double head[HEAD] = {o->train_loss, o->test_loss, o->test_accuracy};
+    for (size_t g = 0; g < STJ_N_REGIONS; g++)
+        head[3 + g] = o->regions[g];
+    const struct stj_log_piece piece[] = {{head, sizeof head},
+                                          {o->density, sizeof o->density},
+                                          {o->sigma, o->n_sigma * sizeof *o->sigma}};
+    return stj_log_append(log, (uint32_t)(which + 1), piece, 3, err);
+}
+
+/* *found <- the log has the run, and *o what it says. */
+static enum stj_status replay(struct stj_log *log, int which, struct outcome *o, bool *found,
+                              struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double head[HEAD];
+    const size_t before = sizeof head + sizeof o->density;
+    *found = false;
+    for (size_t i = 0; i < stj_log_n_records(log); i++) {
+        if (stj_log_tag(log, i) != (uint32_t)(which + 1) || stj_log_bytes(log, i) < before)
+            continue;
+        o->n_sigma = (stj_log_bytes(log, i) - before) / sizeof *o->sigma;
+        STJ_TRY(stj_log_read(log, i, 0, sizeof head, head, err));
+        STJ_TRY(stj_log_read(log, i, sizeof head, sizeof o->density, o->density, err));
+        STJ_TRY(stj_new(&o->sigma, o->n_sigma, sizeof *o->sigma, err));
+        STJ_TRY(stj_log_read(log, i, before, o->n_sigma * sizeof *o->sigma, o->sigma, err));
+        o->train_loss = head[0];
+        o->test_loss = head[1];
+        o->test_accuracy = head[2];
+        for (size_t g = 0; g < STJ_N_REGIONS; g++)
+            o->regions[g] = head[3 + g];
+        *found = true;
+        break;
+    }
+out:
+    return st;
+}
+
+/* ---- the result ---- */
+
+static enum stj_status put(const struct stj_run *run, int which, const struct outcome *o,
+                           const double *grid, struct stj_study_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_study_put_text(r, run_name[which], err, "runs[%d].name", which));
+    STJ_TRY(
+        stj_study_put_count(r, stj_network_n_params(run->net), err, "runs[%d].n_params", which));
+    STJ_TRY(stj_study_put_text(r, o->n_sigma ? "dense" : "density", err, "runs[%d].method", which));
+    STJ_TRY(stj_study_put_reals(r, o->n_sigma, o->sigma, err, "runs[%d].sigma", which));
+    for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
+        STJ_TRY(stj_study_put_real(r, o->regions[g], err, "runs[%d].regions.%s", which,
+                                   stj_region_name(g)));
+    STJ_TRY(stj_study_put_real(r, o->train_loss, err, "runs[%d].train_loss", which));
+    STJ_TRY(stj_study_put_real(r, o->test_loss, err, "runs[%d].test_loss", which));
+    STJ_TRY(stj_study_put_real(r, o->test_accuracy, err, "runs[%d].test_accuracy", which));
+    STJ_TRY(stj_study_put_reals(r, GRID, grid, err, "runs[%d].density.log10_sigma", which));
+    STJ_TRY(stj_study_put_reals(r, GRID, o->density, err, "runs[%d].density.value", which));
+out:
+    return st;
+}
+
+static enum stj_status run(const struct stj_study_context *cx, const void *config,
+                           struct stj_study_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct distributions_config *c = config;
+    struct outcome *o = NULL;
+    double grid[GRID];
+    bool found = false;
+    for (size_t i = 0; i < GRID; i++)
+        grid[i] = grid_point(i);
+    STJ_TRY(stj_new(&o, 1, sizeof *o, err));
+    STJ_TRY(stj_study_put_real(r, c->epsilon, err, "epsilon"));
+    STJ_TRY(stj_study_put_real(r, c->width, err, "width"));
+    for (int which = ORIGINAL; which < N_RUNS; which++) {
+        *o = (struct outcome){.sigma = NULL};
+        STJ_TRY(replay(cx->log, which, o, &found, err));
+        if (!found) {
+            STJ_TRY(compute(cx, c, which, o, err));
+            STJ_TRY(record(cx->log, which, o, err));
+        }
+        STJ_TRY(put(cx->run, which, o, grid, r, err));
+        free(o->sigma);
+        o->sigma = NULL;
+    }
+out:
+    free(o ? o->sigma : NULL);
+    free(o);
+    return st;
+}
+
+static void print(FILE *out, const struct stj_study_result *r)
+{
+    char item[STJ_STUDY_NAME_MAX];
+    fprintf(out, "the same training on other data (epsilon %.6g)\n",
+            stj_study_number(r, "epsilon"));
+    fprintf(out, "%-9s %10s %10s %10s %11s %11s %11s %9s  %s\n", "run", "chaotic", "bulk", "stable",
+            "sigma_1", "train loss", "test loss", "accuracy", "spectrum");
+    for (int i = 0; i < N_RUNS; i++) {
+        size_t n = 0;
+        const double *sigma = stj_study_vector(r, &n, "runs[%d].sigma", i);
+        fprintf(out, "%-9s", run_name[i]);
+        for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
+            fprintf(out, n ? " %10.0f" : " %10.1f",
+                    stj_study_number(r, "runs[%d].regions.%s", i, stj_region_name(g)));
+        if (n > 0)
+            fprintf(out, " %11.6g", sigma[0]);
+        else
+            fprintf(out, " %11s", "-");
+        snprintf(item, sizeof item, "runs[%d].method", i);
+        fprintf(out, " %11.5g %11.5g %9.4f  %s\n", stj_study_number(r, "runs[%d].train_loss", i),
+                stj_study_number(r, "runs[%d].test_loss", i),
+                stj_study_number(r, "runs[%d].test_accuracy", i), stj_study_text(r, item));
+    }
+}
+
+/* ---- figures ---- */
+
+/* One curve of each run that has all singular values: fn of each against the index. */
+static enum stj_status add_values(const struct stj_study_result *r, double (*fn)(double sigma),
+                                  struct stj_chart *chart, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *y = NULL;
+    bool any = false;
+    stj_axis_name(&chart->x, "index", "index i of the singular value, descending");
+    chart->x.high = stj_study_number(r, "n_params") + 1;
+    chart->y.log = true;
+    for (int i = 0; i < N_RUNS; i++) {
+        size_t n = 0;
+        const double *sigma = stj_study_vector(r, &n, "runs[%d].sigma", i);
+        if (n == 0)
+            continue;
+        any = true;
+        STJ_TRY(stj_new(&y, n, sizeof *y, err));
+        for (size_t k = 0; k < n; k++)
+            y[k] = fn(sigma[k]);
+        STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[i], n, NULL, y, err, "%s",
+                              run_name[i]));
+        free(y);
+        y = NULL;
+    }
+    STJ_CHECK(err, any, STJ_EINVAL,
+              "the stored study distributions has densities and no singular values: draw the "
+              "figure distributions-density, or do the study with --method dense");
+out:
+    free(y);
+    return st;
+}
+
+static double from_one(double sigma)
+{
+    return fabs(sigma - 1);
+}
+
+static double itself(double sigma)
+{
+    return sigma;
+}
+
+static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
+                            struct stj_error *err)
+{
+    stj_chart_title(chart, "Distance of the singular values from 1, on other data");
+    stj_axis_name(&chart->y, "distance", "|sigma_i - 1|");
+    chart->y.floor = 1e-8;
+    return add_values(r, from_one, chart, err);
+}
+
+static enum stj_status make_spectrum(const struct stj_study_result *r, struct stj_chart *chart,
+                                     struct stj_error *err)
+{
+    stj_chart_title(chart, "Singular values of the same training on other data");
+    stj_axis_name(&chart->y, "sigma", "singular value sigma_i");
+    chart->y.floor = 1e-4;
+    return add_values(r, itself, chart, err);
+}
+
+/* Values per unit of log10 sigma. */
+static enum stj_status make_density(const struct stj_study_result *r, struct stj_chart *chart,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *sigma = NULL;
+    STJ_TRY(stj_new(&sigma, GRID, sizeof *sigma, err));
+    for (size_t i = 0; i < GRID; i++)
+        sigma[i] = pow(10, grid_point(i));
+    stj_chart_title(chart, "Density of the spectrum of the same training on other data");
+    stj_axis_name(&chart->x, "sigma", "singular value");
+    stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
+    chart->x.log = chart->y.log = true;
+    chart->y.floor = 1;
+    for (int i = 0; i < N_RUNS; i++) {
+        size_t n = 0;
+        const double *value = stj_study_vector(r, &n, "runs[%d].density.value", i);
+        STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[i], n, sigma, value, err, "%s",
+                              run_name[i]));
+    }
+out:
+    free(sigma);
+    return st;
+}
+
+static const struct stj_study_figure figures[] = {
+    {"distributions", "distance of the singular values from 1, on other data", make},
+    {"distributions-spectrum", "singular values on other data", make_spectrum},
+    {"distributions-density", "density of the spectrum on other data", make_density},
+    {.doc = NULL},
+};
+
+const struct stj_study_ops stj_study_distributions = {
+    .info = {.name = "distributions",
+             .doc = "the spectrum on shuffled labels and on white noise",
+             .options = options,
+             .config_size = sizeof(struct distributions_config)},
+    .description =
+        "Train the run again on shuffled labels and on white noise, and compare the spectra of the "
+        "training Jacobian: all singular values where the dense matrix fits, else their density.  "
+        "The "
+        "data are drawn from --seed, or given as files, here or in the config's "
+        "study.distributions.",
+    .example = "  spectraj study distributions digits-run\n",
+    .needs = STJ_STUDY_LIKES_DIRECTIONS,
+    .keeps_log = true,
+    .complete = complete,
+    .run = run,
+    .print = print,
+    .figures = figures,
+};
