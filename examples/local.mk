@@ -11,6 +11,16 @@ dist_digits_DATA += %reldir%/digits/test_rows.txt
 dist_digits_DATA += %reldir%/digits/theta0.npy
 dist_digits_DATA += %reldir%/digits/train_rows.txt
 
+# The paper's experiments, which use the data of digits/ beside them.
+paperdir = $(pkgdatadir)/examples/paper
+dist_paper_DATA =
+dist_paper_DATA += %reldir%/paper/README.md
+dist_paper_DATA += %reldir%/paper/adam.yaml
+dist_paper_DATA += %reldir%/paper/noise.yaml
+dist_paper_DATA += %reldir%/paper/other-seed.yaml
+dist_paper_DATA += %reldir%/paper/reproduce.sh
+dist_paper_DATA += %reldir%/paper/shuffled.yaml
+
 lenetdir = $(pkgdatadir)/examples/lenet
 dist_lenet_DATA =
 dist_lenet_DATA += %reldir%/lenet/lenet-short.yaml

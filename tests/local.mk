@@ -37,6 +37,7 @@ check_PROGRAMS += %reldir%/t-report
 check_PROGRAMS += %reldir%/t-resume
 check_PROGRAMS += %reldir%/t-run
 check_PROGRAMS += %reldir%/t-schedules
+check_PROGRAMS += %reldir%/t-study
 check_PROGRAMS += %reldir%/t-trajectory
 check_PROGRAMS += %reldir%/t-vector-math
 check_PROGRAMS += %reldir%/t-yaml

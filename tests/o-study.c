@@ -162,7 +162,8 @@ START_TEST(an_interrupted_batch_goes_on_with_the_same_bits)
     for (; st == STJ_EINTERRUPTED && starts < 1000; starts++) {
         int left = 3 * STEPS; /* calls of the thread that reports: some copies are finished */
         const struct stj_progress progress = {stop_after, &left};
-        stj_set_threads(starts == 0 ? 1 : 2); /* one thread certainly stops in its third or fourth copy */
+        stj_set_threads(
+            starts == 0 ? 1 : 2); /* one thread certainly stops in its third or fourth copy */
         st = retrain(&f, &progress, &done);
         if (st == STJ_EINTERRUPTED) {
             ck_assert_msg(strstr(err.text, "interrupted"), "%s", err.text);

@@ -132,6 +132,14 @@ enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t t
 /* Has a replay of this run left the record?  Fills that part of `storage`. */
 void stj_run_get_divergence(const struct stj_run *run, struct stj_storage *storage);
 
+/* *op <- the parameter-function Jacobian d outputs / d theta of the run's network at theta_step, a
+ * rectangular operator: n_rows * outputs x n_params, the outputs of the first row first.  inputs
+ * [n_rows][width of the network's input] is copied; NULL: the first n_rows (0: all) of the test set, or
+ * of the training set where there is no test set.  The run is borrowed. */
+enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size_t n_rows,
+                                          const double *inputs, struct stj_op **op,
+                                          struct stj_error *err);
+
 /* What a validation found. */
 struct stj_validation {
     double adjoint_error;           /* stj_op_adjoint_error over 5 pairs */

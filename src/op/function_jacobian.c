@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -19,8 +20,7 @@ enum { CHUNK_ROWS = 64, TILE = 16 };
 struct function_jacobian {
     const struct stj_network *net;
     size_t n_rows, n_in, n_out, n_params;
-    const real *x;
-    real *theta;
+    real *x, *theta;
     real *zero; /* a tile */
     size_t chunk, n_chunks;
 };
@@ -35,6 +35,7 @@ static void function_jacobian_destroy(void *ctx)
     struct function_jacobian *self = ctx;
     if (!self)
         return;
+    free(self->x);
     free(self->theta);
     free(self->zero);
     free(self);
@@ -195,18 +196,20 @@ enum stj_status stj_function_jacobian_create(const struct stj_network *net, size
 {
     enum stj_status st = STJ_OK;
     struct function_jacobian *self = NULL;
-    size_t outputs = 0;
+    size_t outputs = 0, inputs = 0;
     STJ_CHECK(err, n_rows > 0, STJ_EINVAL, "the Jacobian of a network's outputs needs inputs");
     STJ_TRY(stj_new(&self, 1, sizeof *self, err));
     *self = (struct function_jacobian){.net = net,
                                        .n_rows = n_rows,
-                                       .x = x,
                                        .n_in = stj_shape_size(stj_network_input(net)),
                                        .n_out = stj_shape_size(stj_network_output(net)),
                                        .n_params = stj_network_n_params(net)};
     self->chunk = stj_network_couples_samples(net) || n_rows < CHUNK_ROWS ? n_rows : CHUNK_ROWS;
     self->n_chunks = (n_rows + self->chunk - 1) / self->chunk;
     STJ_TRY(stj_size_mul(n_rows, self->n_out, &outputs, err));
+    STJ_TRY(stj_size_mul(n_rows, self->n_in, &inputs, err));
+    STJ_TRY(stj_new(&self->x, inputs, sizeof *self->x, err));
+    memcpy(self->x, x, inputs * sizeof *x);
     STJ_TRY(stj_new(&self->theta, self->n_params, sizeof *self->theta, err));
     STJ_TRY(stj_new(&self->zero, TILE * self->n_params, sizeof *self->zero, err));
     for (size_t i = 0; i < self->n_params; i++)

@@ -8,7 +8,7 @@
 #include "net/network.h"
 
 /* *op <- G at theta[n_params]: n_rows * outputs x n_params, the outputs of the first row of x first.  The
- * network and x [n_rows][in] are borrowed, theta is copied.  Nothing is dropped; where the network couples
+ * network is borrowed, x [n_rows][in] and theta are copied.  Nothing is dropped; where the network couples
  * samples, all rows are one batch. */
 enum stj_status stj_function_jacobian_create(const struct stj_network *net, size_t n_rows,
                                              const real *x, const double *theta, struct stj_op **op,

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "op/function_jacobian.h"
 #include "op/training_jacobian.h"
 #include "run/run_internal.h"
 
@@ -276,5 +277,33 @@ enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t t
                                           storage, err));
 out:
     stj_trajectory_destroy(outline);
+    return st;
+}
+
+enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size_t n_rows,
+                                          const double *inputs, struct stj_op **op,
+                                          struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_dataset *data = run->test ? run->test : run->train;
+    const size_t n_in = stj_shape_size(stj_network_input(run->net));
+    double *theta = NULL;
+    real *x = NULL;
+    size_t size = 0;
+    STJ_CHECK(err, step <= run->n_steps, STJ_EINVAL, "step %zu is past the last one, %zu", step,
+              run->n_steps);
+    STJ_CHECK(err, inputs || n_rows <= data->n_rows, STJ_EINVAL,
+              "%zu rows of inputs, but the data set has %zu", n_rows, data->n_rows);
+    n_rows = !inputs && n_rows == 0 ? data->n_rows : n_rows;
+    STJ_TRY(stj_size_mul(n_rows, n_in, &size, err));
+    STJ_TRY(stj_new(&x, size, sizeof *x, err));
+    for (size_t i = 0; i < size; i++)
+        x[i] = (real)(inputs ? inputs[i] : data->inputs[i]);
+    STJ_TRY(stj_new(&theta, stj_network_n_params(run->net), sizeof *theta, err));
+    STJ_TRY(stj_run_theta(run, step, theta, err));
+    STJ_TRY(stj_function_jacobian_create(run->net, n_rows, x, theta, op, err));
+out:
+    free(theta);
+    free(x);
     return st;
 }
