@@ -7,8 +7,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
+#include "base/crc.h"
 #include "base/file.h"
+#include "base/rng.h"
+#include "expect.h"
 #include "scratch.h"
 
 /* stj_file_write_text while no file can grow beyond `bytes`.  The limit also holds for the file
@@ -125,11 +129,35 @@ START_TEST(paths)
 }
 END_TEST
 
+/* The same as zlib's, whatever the length, the alignment and the pieces. */
+START_TEST(checksums_are_those_of_zlib)
+{
+    enum { BYTES = 5000 };
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_rng *rng = NULL;
+    unsigned char data[BYTES];
+    EXPECT_OK(stj_rng_create(17, STJ_STREAM_CHECK, 0, &rng, &err), err);
+    for (size_t i = 0; i < BYTES; i++)
+        data[i] = (unsigned char)stj_rng_index(rng, 256);
+    for (int k = 0; k < 3000; k++) {
+        const size_t first = stj_rng_index(rng, 70);
+        const size_t n = stj_rng_index(rng, k % 2 ? 400 : BYTES - 70);
+        const size_t part = stj_rng_index(rng, n + 1);
+        const uint32_t want = (uint32_t)crc32(0, data + first, (uInt)n);
+        const uint32_t head = stj_crc32(0, data + first, part);
+        ck_assert_uint_eq(stj_crc32(0, data + first, n), want);
+        ck_assert_uint_eq(stj_crc32(head, data + first + part, n - part), want);
+    }
+    stj_rng_destroy(rng);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("file");
     TCase *tests = tcase_create("file");
     tcase_add_unchecked_fixture(tests, scratch_begin, scratch_end);
+    tcase_add_test(tests, checksums_are_those_of_zlib);
     tcase_add_test(tests, text_is_written_and_replaced);
     tcase_add_test(tests, leftover_of_a_killed_process_is_replaced);
     tcase_add_test(tests, full_disk_keeps_the_old_file);

@@ -145,7 +145,7 @@ START_TEST(file)
 }
 END_TEST
 
-/* A random bit of a random byte, some hundreds of times. */
+/* A random bit of a random byte: the file is refused, and named. */
 START_TEST(flipped_bits)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -155,7 +155,7 @@ START_TEST(flipped_bits)
     unsigned char *data = scratch_read("b.h5", &n);
     int fd = open(scratch_path("b.h5"), O_WRONLY);
     EXPECT_OK(stj_rng_create(seed, STJ_STREAM_CHECK, 0, &rng, &err), err);
-    for (int k = 0; k < 500; k++) {
+    for (int k = 0; k < 2000; k++) {
         size_t i = stj_rng_index(rng, n);
         unsigned char flipped = (unsigned char)(data[i] ^ 1u << stj_rng_index(rng, 8));
         ck_assert_int_eq(pwrite(fd, &flipped, 1, (off_t)i), 1);
@@ -167,6 +167,44 @@ START_TEST(flipped_bits)
         ck_assert_int_eq(pwrite(fd, &data[i], 1, (off_t)i), 1);
     }
     EXPECT_OK(read_file("b.h5", NULL, &err), err);
+    close(fd);
+    stj_rng_destroy(rng);
+    free(data);
+}
+END_TEST
+
+/* The same after the file was opened: a state is then what it was, or refused; never another. */
+START_TEST(flipped_while_open)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_rng *rng = NULL;
+    size_t n = 0;
+    size_t refused = 0;
+    write_file("f.h5");
+    unsigned char *data = scratch_read("f.h5", &n);
+    int fd = open(scratch_path("f.h5"), O_WRONLY);
+    EXPECT_OK(stj_rng_create(seed, STJ_STREAM_CHECK, 1, &rng, &err), err);
+    for (int k = 0; k < 300; k++) {
+        struct stj_trajectory *trajectory = NULL;
+        size_t i = stj_rng_index(rng, n);
+        unsigned char flipped = (unsigned char)(data[i] ^ 1u << stj_rng_index(rng, 8));
+        EXPECT_OK(stj_trajectory_read(scratch_path("f.h5"), NULL, &trajectory, NULL, &err), err);
+        ck_assert_int_eq(pwrite(fd, &flipped, 1, (off_t)i), 1);
+        for (size_t t = 0; t <= N_STEPS; t++) {
+            struct stj_trajectory_view view;
+            enum stj_status st = stj_trajectory_visit(trajectory, t, 1, &view, &err);
+            ck_assert_msg(
+                st == STJ_OK || (st == STJ_EFORMAT && strstr(err.text, "f.h5: is damaged")),
+                "seed %ju, byte %zu: %s %s", (uintmax_t)seed, i, stj_status_name(st), err.text);
+            refused += st != STJ_OK;
+            for (size_t c = 0; st == STJ_OK && c < N_STATE; c++)
+                ck_assert(view.state[c] == (real)number(t, c));
+            stj_error_clear(&err);
+        }
+        ck_assert_int_eq(pwrite(fd, &data[i], 1, (off_t)i), 1);
+        stj_trajectory_destroy(trajectory);
+    }
+    ck_assert_uint_gt(refused, 0); /* some flips were within states */
     close(fd);
     stj_rng_destroy(rng);
     free(data);
@@ -193,7 +231,8 @@ END_TEST
  * taken for it. */
 START_TEST(wrong_claims)
 {
-    static const struct stj_h5_format format = {"spectraj-trajectory", 1, "remedy"};
+    static const struct stj_h5_format format = {"spectraj-trajectory", 1,
+                                                "remedy"}; /* still read */
     static const struct {
         uint64_t n_params, n_slots, n_steps;
         enum stj_status status;
@@ -270,6 +309,7 @@ int main(void)
     tcase_add_test(tests, memory);
     tcase_add_test(tests, impossible_sizes);
     tcase_add_test(tests, flipped_bits);
+    tcase_add_test(tests, flipped_while_open);
     tcase_add_test(tests, truncated);
     tcase_add_test(tests, wrong_claims);
     tcase_add_test(tests, full_disk_keeps_the_old_file);

@@ -4,7 +4,7 @@
  *     budget  =  states and replay's work  +  one chunk of linearisations and its work  +  kept ones
  *
  * States come first: with all of them in memory none is read or replayed.  What they leave keeps
- * linearisations between sweeps.  Chunks shrink from 8 steps to 1 where 8 do not fit.  A sweep's own
+ * linearisations between sweeps.  Chunks are of 8 steps, or of fewer where that fits, or spares replay.  A sweep's own
  * work space, which grows with the block of vectors, is beside the budget.
  */
 #include "op/memory_split.h"
@@ -38,6 +38,13 @@ static bool try_chunk(const struct stj_trajectory *trajectory, struct stj_linear
     return true;
 }
 
+/* Less replay, or as much by simpler means: policies are in that order. */
+static bool is_better(const struct stj_storage *a, const struct stj_storage *b)
+{
+    return a->extra_passes < b->extra_passes ||
+           (a->extra_passes == b->extra_passes && a->policy < b->policy);
+}
+
 enum stj_status stj_memory_split(const struct stj_problem *problem, const struct stj_recipe *recipe,
                                  const struct stj_trajectory *trajectory, size_t from, size_t to,
                                  size_t budget, struct stj_memory_split *split,
@@ -46,9 +53,15 @@ enum stj_status stj_memory_split(const struct stj_problem *problem, const struct
     enum stj_status st = STJ_OK;
     const struct stj_linear_bytes linear = stj_linear_store_bytes(problem, recipe);
     const size_t bytes = budget ? budget : stj_memory_available() / 4;
+    struct stj_memory_split other;
     bool fits = false;
-    for (size_t chunk = CHUNK < to - from ? CHUNK : to - from; !fits && chunk > 0; chunk /= 2)
-        fits = try_chunk(trajectory, linear, from, to, chunk, bytes, split);
+    for (size_t chunk = CHUNK < to - from ? CHUNK : to - from; chunk > 0; chunk /= 2) {
+        const bool good = try_chunk(trajectory, linear, from, to, chunk, bytes, &other);
+        if (!fits || (good && is_better(&other.storage, &split->storage)))
+            *split = other;
+        fits = fits || good;
+    }
+    split->storage.minimum = other.storage.minimum; /* of single steps */
     STJ_CHECK(err, fits, STJ_ENOMEM,
               "%.4g MB of memory is too little to go through this training: the states and "
               "linearisations of a step need at least %.4g MB (--memory %zuK)",

@@ -117,9 +117,11 @@ out:
 
 enum stj_status stj_run_attach(struct stj_run *run, struct stj_error *err)
 {
+    struct stj_storage least;
+    const size_t last = stj_trajectory_n_steps(run->trajectory);
     stj_trajectory_set_training(run->trajectory, run->problem, &run->recipe);
-    return stj_trajectory_fit(run->trajectory, 0, stj_trajectory_n_steps(run->trajectory), 1,
-                              stj_memory_available() / 4, err);
+    (void)stj_trajectory_storage(run->trajectory, 0, last, 1, 0, &least);
+    return stj_trajectory_fit(run->trajectory, 0, last, 1, least.minimum, err);
 }
 
 enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err)
@@ -245,8 +247,6 @@ enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, si
 void stj_run_set_memory(struct stj_run *run, size_t memory_bytes)
 {
     run->memory = memory_bytes;
-    if (memory_bytes && run->trajectory) /* too little is said where it is needed */
-        (void)stj_trajectory_fit(run->trajectory, 0, run->n_steps, 1, memory_bytes, NULL);
 }
 
 void stj_run_get_divergence(const struct stj_run *run, struct stj_storage *storage)

@@ -42,8 +42,8 @@ enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64
 /* run->tensor <- the tensors of the network, and what init.file is to have of them. */
 enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *err);
 
-/* The trajectory was opened: states that it lacks are replayed with the run's problem, and until an
- * operator says otherwise a quarter of the free memory may hold states. */
+/* The trajectory was opened: states that it lacks are replayed with the run's problem, and as few as can
+ * be are in memory until an operator has them at hand its own way. */
 enum stj_status stj_run_attach(struct stj_run *run, struct stj_error *err);
 
 /* theta[n_params] <- the initial parameters that the config asks for. */

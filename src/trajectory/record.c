@@ -31,6 +31,7 @@ void stj_record_free(struct stj_record *record)
     *record = (struct stj_record){0};
 }
 
+#ifdef STJ_SINGLE
 uint32_t stj_state_crc(size_t n, const real *state)
 {
     double piece[512];
@@ -44,3 +45,9 @@ uint32_t stj_state_crc(size_t n, const real *state)
     }
     return crc;
 }
+#else
+uint32_t stj_state_crc(size_t n, const real *state)
+{
+    return stj_crc32(0, state, n * sizeof *state);
+}
+#endif

@@ -216,6 +216,17 @@ out:
     return st;
 }
 
+static enum stj_status make_view(struct segments *s, size_t n, size_t count, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (count > s->view_room) {
+        STJ_TRY(stj_resize(&s->view, 0, count, n * sizeof *s->view, err));
+        s->view_room = count;
+    }
+out:
+    return st;
+}
+
 static enum stj_status straddle(struct segments *s, size_t n, size_t first, size_t count,
                                 struct stj_error *err)
 {
@@ -223,10 +234,7 @@ static enum stj_status straddle(struct segments *s, size_t n, size_t first, size
     const size_t low = segment_of(s, first);
     const size_t high = segment_of(s, first + count - 1);
     const size_t begin = s->current;
-    if (count > s->view_room) {
-        STJ_TRY(stj_resize(&s->view, 0, count, n * sizeof *s->view, err));
-        s->view_room = count;
-    }
+    STJ_TRY(make_view(s, n, count, err));
     if (begin >= low && begin <= high)
         STJ_TRY(copy_part(s, n, begin, first, count, err));
     /* Who comes from above goes on down; so does who comes to a far place from below, for that is
@@ -244,6 +252,16 @@ out:
     return st;
 }
 
+/* A single stored state, of a segment that is not in the buffer. */
+static enum stj_status read_alone(struct segments *s, size_t n, size_t t, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(make_view(s, n, 1, err));
+    STJ_TRY(stj_source_read(s->source, stj_source_before(s->source, t), s->view, err));
+out:
+    return st;
+}
+
 static enum stj_status segments_visit(void *self, const struct stj_trajectory_shape *shape,
                                       size_t first, size_t count, struct stj_trajectory_view *view,
                                       struct stj_error *err)
@@ -252,8 +270,13 @@ static enum stj_status segments_visit(void *self, const struct stj_trajectory_sh
     struct segments *s = self;
     const size_t n = shape->n_state;
     const size_t j = segment_of(s, first);
-    STJ_TRY(allocate(s, n, err));
     view->ld = n;
+    if (count == 1 && s->current != j && stj_source_has(s->source, first)) {
+        STJ_TRY(read_alone(s, n, first, err));
+        view->state = s->view;
+        goto out;
+    }
+    STJ_TRY(allocate(s, n, err));
     if (first + count <= s->start[j + 1]) {
         if (s->current != j)
             STJ_TRY(load(s, n, j, err));
