@@ -33,7 +33,7 @@ static const double dense_limit_error = 1e-9;
 
 /* A training that is compared with a recorded one, state by state. */
 struct replay {
-    const struct stj_trajectory *trajectory;
+    struct stj_trajectory *trajectory;
     size_t n_state;
     bool identical;
 };
@@ -41,14 +41,17 @@ struct replay {
 static enum stj_status compare_state(void *ctx, size_t t, const real *state, double loss,
                                      struct stj_error *err)
 {
-    (void)err;
+    enum stj_status st = STJ_OK;
     struct replay *replay = ctx;
-    if (stj_trajectory_crc(replay->trajectory, t) != stj_state_crc(replay->n_state, state))
+    uint64_t crc = 0;
+    STJ_TRY(stj_trajectory_crc(replay->trajectory, t, &crc, err));
+    if (crc != stj_state_crc(replay->n_state, state))
         replay->identical = false;
     if (t < stj_trajectory_n_steps(replay->trajectory) &&
         memcmp(&loss, &stj_trajectory_loss(replay->trajectory)[t], sizeof loss) != 0)
         replay->identical = false;
-    return STJ_OK;
+out:
+    return st;
 }
 
 static enum stj_status check_replay(const struct stj_training_window *w,

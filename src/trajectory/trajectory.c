@@ -266,9 +266,19 @@ void stj_trajectory_divergence(const struct stj_trajectory *trajectory, struct s
     storage->difference = trajectory->replay.difference;
 }
 
-uint64_t stj_trajectory_crc(const struct stj_trajectory *trajectory, size_t t)
+enum stj_status stj_trajectory_crc(struct stj_trajectory *trajectory, size_t t, uint64_t *crc,
+                                   struct stj_error *err)
 {
-    return trajectory->source.record.crc[t];
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_view view;
+    if (of_file(trajectory) && t <= trajectory->shape.n_steps) {
+        *crc = trajectory->source.record.crc[t];
+        goto out;
+    }
+    STJ_TRY(stj_trajectory_visit(trajectory, t, 1, &view, err));
+    *crc = stj_state_crc(trajectory->shape.n_state, view.state);
+out:
+    return st;
 }
 
 size_t stj_trajectory_replayed(const struct stj_trajectory *trajectory)

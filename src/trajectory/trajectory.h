@@ -67,8 +67,10 @@ enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t fro
 void stj_trajectory_divergence(const struct stj_trajectory *trajectory,
                                struct stj_storage *storage);
 
-/* The checksum of state t (trajectory/record.h) of a trajectory of a file. */
-uint64_t stj_trajectory_crc(const struct stj_trajectory *trajectory, size_t t);
+/* *crc <- the checksum of state t (trajectory/record.h): of a file as it was recorded, without visiting
+ * the state. */
+enum stj_status stj_trajectory_crc(struct stj_trajectory *trajectory, size_t t, uint64_t *crc,
+                                   struct stj_error *err);
 
 /* Steps replayed so far. */
 size_t stj_trajectory_replayed(const struct stj_trajectory *trajectory);
