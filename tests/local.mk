@@ -82,6 +82,9 @@ dist_check_SCRIPTS += %reldir%/format.sh
 dist_check_SCRIPTS += %reldir%/kills.sh
 dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
+# Files that tests read.
+EXTRA_DIST += %reldir%/data/trajectory-v1.h5
+
 # Below: what serves all tests and need not change when one is added.
 AM_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags) -I$(top_srcdir)/%reldir% $(CHECK_CFLAGS)
 LDADD = libtestkit.la libspectraj_core.la $(CHECK_LIBS)

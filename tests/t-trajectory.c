@@ -278,6 +278,34 @@ START_TEST(wrong_claims)
 }
 END_TEST
 
+/* A file of version 1, whose matrices have HDF5's Fletcher-32 filter; one of a version to come. */
+START_TEST(other_versions)
+{
+    static const struct stj_h5_format newer = {"spectraj-trajectory", 3, "remedy"};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_trajectory *trajectory = NULL;
+    struct stj_h5 *h5 = NULL;
+    char path[4096];
+    const char *source = getenv("top_srcdir");
+    snprintf(path, sizeof path, "%s/tests/data/trajectory-v1.h5", source ? source : ".");
+    EXPECT_OK(stj_trajectory_read(path, NULL, &trajectory, NULL, &err), err);
+    ck_assert_uint_eq(stj_trajectory_n_params(trajectory), 14);
+    ck_assert_uint_eq(stj_trajectory_n_slots(trajectory), 1);
+    ck_assert_uint_eq(stj_trajectory_n_steps(trajectory), 5);
+    for (size_t t = 0; t <= 5; t++) {
+        struct stj_trajectory_view view;
+        EXPECT_OK(stj_trajectory_visit(trajectory, t, 1, &view, &err), err);
+        for (size_t i = 0; t == 0 && i < 14; i++)
+            ck_assert(view.state[14 + i] == 0); /* the momentum begins so */
+    }
+    stj_trajectory_destroy(trajectory);
+    EXPECT_OK(stj_h5_create(scratch_path("new.h5"), &newer, &h5, &err), err);
+    EXPECT_OK(stj_h5_commit(h5, &err), err);
+    EXPECT_FAIL(stj_trajectory_read(scratch_path("new.h5"), NULL, &trajectory, NULL, &err),
+                STJ_EFORMAT, "has version 3 of its format, this library reads up to 2", err);
+}
+END_TEST
+
 START_TEST(full_disk_keeps_the_old_file)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -312,6 +340,7 @@ int main(void)
     tcase_add_test(tests, flipped_while_open);
     tcase_add_test(tests, truncated);
     tcase_add_test(tests, wrong_claims);
+    tcase_add_test(tests, other_versions);
     tcase_add_test(tests, full_disk_keeps_the_old_file);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
