@@ -31,24 +31,33 @@ dist_mlpwide_DATA = %reldir%/mlp-wide/mlp-wide.yaml
 transformerdir = $(pkgdatadir)/examples/transformer
 dist_transformer_DATA = %reldir%/transformer/transformer.yaml
 
-# The C examples are built with everything else, from the public headers alone, and installed as
-# source.  Those without arguments check themselves: they are tests as well.
-exampledir = $(pkgdatadir)/examples
-dist_example_DATA = %reldir%/top-values.c
+# The C examples, numbered in the order to read them, are built with everything else from the public
+# headers alone, run by tests/examples.sh, and installed as source.
 examplecdir = $(pkgdatadir)/examples/c
-dist_examplec_DATA =
-dist_examplec_DATA += %reldir%/c/own-network.c
-dist_examplec_DATA += %reldir%/c/own-operator.c
+dist_examplec_DATA = %reldir%/c/small.yaml
+dist_examplec_DATA += %reldir%/c/01-own-operator.c
+dist_examplec_DATA += %reldir%/c/02-own-network.c
+dist_examplec_DATA += %reldir%/c/03-train-and-top-values.c
+dist_examplec_DATA += %reldir%/c/04-density.c
+dist_examplec_DATA += %reldir%/c/05-window-and-trace.c
+dist_examplec_DATA += %reldir%/c/06-perturb-training.c
 
 example_cppflags = $(STJ_CPPFLAGS) -I$(top_srcdir)/include
-noinst_PROGRAMS += %reldir%/top-values
-%canon_reldir%_top_values_CPPFLAGS = $(example_cppflags)
-%canon_reldir%_top_values_LDADD = libspectraj.la
-noinst_PROGRAMS += %reldir%/c/own-network
-%canon_reldir%_c_own_network_CPPFLAGS = $(example_cppflags)
-%canon_reldir%_c_own_network_LDADD = libspectraj.la
-noinst_PROGRAMS += %reldir%/c/own-operator
-%canon_reldir%_c_own_operator_CPPFLAGS = $(example_cppflags)
-%canon_reldir%_c_own_operator_LDADD = libspectraj.la
-TESTS += %reldir%/c/own-network
-TESTS += %reldir%/c/own-operator
+noinst_PROGRAMS += %reldir%/c/01-own-operator
+%canon_reldir%_c_01_own_operator_CPPFLAGS = $(example_cppflags)
+%canon_reldir%_c_01_own_operator_LDADD = libspectraj.la
+noinst_PROGRAMS += %reldir%/c/02-own-network
+%canon_reldir%_c_02_own_network_CPPFLAGS = $(example_cppflags)
+%canon_reldir%_c_02_own_network_LDADD = libspectraj.la
+noinst_PROGRAMS += %reldir%/c/03-train-and-top-values
+%canon_reldir%_c_03_train_and_top_values_CPPFLAGS = $(example_cppflags)
+%canon_reldir%_c_03_train_and_top_values_LDADD = libspectraj.la
+noinst_PROGRAMS += %reldir%/c/04-density
+%canon_reldir%_c_04_density_CPPFLAGS = $(example_cppflags)
+%canon_reldir%_c_04_density_LDADD = libspectraj.la
+noinst_PROGRAMS += %reldir%/c/05-window-and-trace
+%canon_reldir%_c_05_window_and_trace_CPPFLAGS = $(example_cppflags)
+%canon_reldir%_c_05_window_and_trace_LDADD = libspectraj.la
+noinst_PROGRAMS += %reldir%/c/06-perturb-training
+%canon_reldir%_c_06_perturb_training_CPPFLAGS = $(example_cppflags)
+%canon_reldir%_c_06_perturb_training_LDADD = libspectraj.la

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* examples/c/own-network.c: the training Jacobian of a network that the library does not know.
+/* examples/c/02-own-network.c: the training Jacobian of a network that the library does not know.
  *
- *   cc own-network.c $(pkg-config --cflags --libs spectraj) -lm -o own-network
- *   ./own-network
+ *   cc 02-own-network.c $(pkg-config --cflags --libs spectraj) -lm -o 02-own-network
+ *   ./02-own-network
  *
  * The network is a sum of K bumps on a line,
  *
@@ -222,7 +222,7 @@ int main(void)
     if (err.code == STJ_OK && stj_training_jacobian(training, 0, 0, &jacobian, &err) == STJ_OK)
         analyse(jacobian, &err);
     if (err.code != STJ_OK)
-        fprintf(stderr, "own-network: %s\n", err.text);
+        fprintf(stderr, "02-own-network: %s\n", err.text);
     stj_op_destroy(jacobian);
     stj_training_destroy(training);
     stj_problem_destroy(problem);

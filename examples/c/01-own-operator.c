@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* examples/c/own-operator.c: singular values of a linear operator of your own.
+/* examples/c/01-own-operator.c: singular values of a linear operator of your own.
  *
- *   cc own-operator.c $(pkg-config --cflags --libs spectraj) -lm -o own-operator
- *   ./own-operator
+ *   cc 01-own-operator.c $(pkg-config --cflags --libs spectraj) -lm -o 01-own-operator
+ *   ./01-own-operator
  *
  * The operator takes differences of neighbours, (A x)_i = x_(i+1) - x_i, n - 1 rows and n columns.
  * It is never formed, and its singular values are known: 2 sin(k pi / 2n), k = 1 .. n - 1, and 0.
@@ -76,7 +76,7 @@ int main(void)
                above->estimate, N, above->low, above->high, exactly_above(counts->epsilon));
     }
     if (err.code != STJ_OK)
-        fprintf(stderr, "own-operator: %s\n", err.text);
+        fprintf(stderr, "01-own-operator: %s\n", err.text);
     stj_density_result_destroy(counts);
     stj_svd_result_destroy(pairs);
     stj_op_destroy(op);
