@@ -1,9 +1,13 @@
 # The documents, one per line: pages under docdir.
+dist_doc_DATA += %reldir%/adding-a-layer.md
+dist_doc_DATA += %reldir%/adding-a-method.md
+dist_doc_DATA += %reldir%/adding-an-optimizer.md
 dist_doc_DATA += %reldir%/architecture.md
 dist_doc_DATA += %reldir%/bottom.md
 dist_doc_DATA += %reldir%/data.md
 dist_doc_DATA += %reldir%/density.md
 dist_doc_DATA += %reldir%/json.md
+dist_doc_DATA += %reldir%/math.md
 dist_doc_DATA += %reldir%/memory.md
 dist_doc_DATA += %reldir%/optimizers.md
 dist_doc_DATA += %reldir%/own-problem.md

@@ -70,11 +70,13 @@ test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/cli-study.sh
 test_scripts += %reldir%/cli-trajectory.sh
+test_scripts += %reldir%/examples.sh
 test_scripts += %reldir%/headers.sh
 test_scripts += %reldir%/includes.sh
 test_scripts += %reldir%/manual.sh
 test_scripts += %reldir%/reference.sh
 test_scripts += %reldir%/symbols.sh
+test_scripts += %reldir%/walkthroughs.sh
 
 # Scripts that only run on demand, or in others.
 dist_check_SCRIPTS += %reldir%/cli-lib.sh
@@ -98,6 +100,9 @@ AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \
 	SPECTRAJ='$(abs_top_builddir)/spectraj$(EXEEXT)'; export SPECTRAJ; \
+	CORE_FLAGS='$(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS) $(CFLAGS)'; export CORE_FLAGS; \
+	LINK_FLAGS='$(AM_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS)'; export LINK_FLAGS; \
+	CHECK_LIBS='$(CHECK_LIBS)'; export CHECK_LIBS; \
 	CC='$(CC)'; export CC; NM='$(NM)'; export NM; \
 	CLANG_FORMAT='$(CLANG_FORMAT)'; export CLANG_FORMAT; \
 	OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;

@@ -585,6 +585,39 @@ START_TEST(a_missing_pair_is_noticed)
 }
 END_TEST
 
+/* Whoever is in the registry finds what it says it finds, or stays within its budget with what it has. */
+START_TEST(every_method_of_the_registry_is_honest)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_svd_method *method = (const struct stj_svd_method *)stj_svd_methods.list[_i];
+    for (size_t seed = 0; method->top && seed < 3; seed++) {
+        struct known *k = known_create(70, 60, 300 + seed);
+        for (size_t i = 0; i < k->least; i++)
+            k->sigma[i] = 1 + 20 * pow(0.8, (double)i);
+        solve_and_check("decay to a bulk", k, 5, method->info.name, seed);
+        known_free(k);
+    }
+    for (size_t i = 0; method->bottom && i < N_SPECTRA; i++) {
+        struct known *k = known_create(60, 60, 320 + i);
+        struct stj_op *op = known_op(k);
+        struct stj_svd_result *r = NULL;
+        struct stj_svd_settings s = stj_svd_settings_default();
+        for (size_t j = 0; j < k->least; j++)
+            k->sigma[j] = spectra[i].sigma(j, k->least);
+        s.top = 0;
+        s.bottom = 4;
+        s.method = method->info.name;
+        s.max_applications = 80;
+        EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+        ck_assert_uint_le(k->products, 80);
+        check_bottom(spectra[i].name, k, op, r);
+        stj_svd_result_destroy(r);
+        stj_op_destroy(op);
+        known_free(k);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("singular pairs of known operators");
@@ -604,6 +637,13 @@ int main(void)
     tcase_add_test(tc, a_missing_pair_is_noticed);
     tcase_add_test(tc, small_budgets_give_bounds);
     suite_add_tcase(suite, tc);
+    TCase *registry = tcase_create("registry");
+    int n_methods = 0;
+    while (stj_svd_methods.list[n_methods])
+        n_methods++;
+    tcase_set_timeout(registry, 60);
+    tcase_add_loop_test(registry, every_method_of_the_registry_is_honest, 0, n_methods);
+    suite_add_tcase(suite, registry);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);

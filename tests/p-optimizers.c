@@ -565,7 +565,6 @@ int main(void)
     Suite *suite = suite_create("optimizers");
     TCase *tc = tcase_create("properties");
     const int n_cases = (int)n_kinds() * N_SEEDS;
-    tcase_add_test(tc, every_optimizer_is_written_down_again);
     tcase_add_loop_test(tc, tangent_is_the_slope_of_the_step, 0, n_cases);
     tcase_add_loop_test(tc, adjoint_is_the_transpose_of_the_tangent, 0, n_cases);
     tcase_add_loop_test(tc, blocks_equal_columns, 0, n_cases);
@@ -575,6 +574,9 @@ int main(void)
     tcase_add_loop_test(tc, steps_are_those_of_the_manuals, 0, N_PLAIN);
     tcase_add_test(tc, bad_settings_are_refused);
     suite_add_tcase(suite, tc);
+    TCase *twins = tcase_create("twins");
+    tcase_add_test(twins, every_optimizer_is_written_down_again);
+    suite_add_tcase(suite, twins);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
