@@ -22,6 +22,7 @@ man1_pages += %reldir%/spectraj-dense.1
 man1_pages += %reldir%/spectraj-density.1
 man1_pages += %reldir%/spectraj-info.1
 man1_pages += %reldir%/spectraj-plot.1
+man1_pages += %reldir%/spectraj-report.1
 man1_pages += %reldir%/spectraj-run.1
 man1_pages += %reldir%/spectraj-study.1
 man1_pages += %reldir%/spectraj-svd.1

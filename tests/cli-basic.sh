@@ -21,6 +21,7 @@ options_of()
         validate) echo "dense-limit seed memory threads" ;;
         study) echo "seed memory threads tag force" ;;
         plot) echo "output terminal data tag" ;;
+        report) echo "output" ;;
         run) echo "output seed memory threads force" ;;
     esac
 }

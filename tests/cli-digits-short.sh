@@ -121,6 +121,21 @@ json out dense=null passed=true
 run 0 validate R
 contains out passed
 
+# The page: complete in itself, with the figures and tables of what is stored.
+run 0 report R
+contains out R/report.html
+contains R/report.html '<!DOCTYPE html>' "$N" 'All singular values' '<svg' 'Largest singular values' \
+    'spectraj dense RUN' fingerprint softmax_cross_entropy
+grep -q -e '<script' -e 'src=' -e 'url(' -e 'https\{0,1\}:' R/report.html && fail "the page needs something else"
+run 0 report R -o page.html --json
+json out figure=report file=page.html
+cmp -s R/report.html page.html || fail "two reports of the same run differ"
+rm page.html
+run 1 report R -o nowhere/page.html
+contains err nowhere
+run 1 report
+run 1 report nowhere
+
 # info lists what is there by now.
 run 0 info R --json
 json out 'results[0]=dense-wide.h5' 'results[1]=dense.h5'

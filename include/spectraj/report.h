@@ -90,6 +90,14 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
                                      const char *tag, const char *figure, const char *path,
                                      struct stj_error *err);
 
+/* Write everything that is known of the run to one HTML page, complete in itself: the file `path` (whole or
+ * absent), NULL: report.html in the run's directory.  Results are read, nothing is computed. */
+enum stj_status stj_report_html(struct stj_run *run, const char *path, struct stj_error *err);
+
+/* Say on `out` where that page is. */
+enum stj_status stj_report_page(FILE *out, enum stj_report_format format, const struct stj_run *run,
+                                const char *path, struct stj_error *err);
+
 /* "spectrum": "singular values ...": name and doc of figure i; false past the last. */
 bool stj_report_figure(size_t i, const char **name, const char **doc);
 

@@ -112,6 +112,12 @@ static int run(struct cli *cli, const void *options)
     if (st == STJ_OK && analysis.has_dense && exit_status != CLI_INTERRUPTED)
         st = analyse_dense(cli, &parts);
     cli_progress_end();
+    if (st == STJ_OK && exit_status != CLI_INTERRUPTED)
+        st = stj_report_html(parts.run, NULL, &cli->err);
+    if (st == STJ_OK && exit_status != CLI_INTERRUPTED && prints_now(cli)) {
+        fputc('\n', stdout);
+        st = stj_report_page(stdout, cli->format, parts.run, NULL, &cli->err);
+    }
     if (st == STJ_OK && cli->format == STJ_REPORT_JSON)
         st = stj_report_run(stdout, cli->format, parts.run, parts.svd, parts.density, parts.dense,
                             &cli->err);
@@ -135,13 +141,13 @@ static const struct args_option options[] = {
 
 const struct command command_run = {
     .name = "run",
-    .summary = "train, then all that the config's analysis group asks for",
+    .summary = "train, all that the config's analysis group asks for, and the report",
     .positional = "CONFIG -o RUN",
     .min_positional = 1,
     .max_positional = 1,
     .description =
         "Train as CONFIG says unless RUN holds that training already, then do each analysis\n"
-        "that its 'analysis' group names and that is not stored already.\n",
+        "that its 'analysis' group names and that is not stored already, and write report.html.\n",
     .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_FORCE,
     .options = options,
     .options_size = sizeof(struct run_options),

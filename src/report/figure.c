@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "report/figures.h"
 #include "report/gnuplot.h"
 #include "report/json.h"
 #include "report/plot.h"
@@ -226,5 +227,31 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
     }
 out:
     stj_chart_free(&chart);
+    return st;
+}
+
+enum stj_status stj_figure_if_stored(struct stj_run *run, const char *figure,
+                                     struct stj_chart *chart, bool *made, struct stj_error *err)
+{
+    struct stj_error missing = STJ_ERROR_INIT;
+    const enum stj_status st = make_chart(chart, run, NULL, figure, &missing);
+    *made = st == STJ_OK;
+    if (st == STJ_OK || st == STJ_EINVAL) /* what is not stored is a request that makes no sense */
+        return STJ_OK;
+    return stj_error_set(err, missing.code, missing.file, missing.line, "%s", missing.text);
+}
+
+enum stj_status stj_report_page(FILE *out, enum stj_report_format format, const struct stj_run *run,
+                                const char *path, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    char *own = NULL;
+    stj_run_get_info(run, &info);
+    if (!path)
+        STJ_TRY(stj_path_join(info.dir, "report.html", &own, err));
+    STJ_TRY(report_file(out, format, "report", path ? path : own, err));
+out:
+    free(own);
     return st;
 }

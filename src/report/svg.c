@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/svg.c: a chart as inline SVG.
+ *
+ * One path per series.  Points closer together than half a pixel are drawn once, so that thousands of singular
+ * values make kilobytes.  Legend and title are HTML beside the drawing: they wrap on a narrow screen.
+ */
+#include "report/svg.h"
+
+#include <math.h>
+
+enum { WIDTH = 560, HEIGHT = 340, LEFT = 64, RIGHT = 12, TOP = 10, BOTTOM = 44, TICKS_MAX = 12 };
+
+/* Where an axis lies on the drawing: value low at pixel `from`, high at `to`. */
+struct scale {
+    bool log;
+    double low, high;
+    double from, to;
+};
+
+void stj_html_text(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '&')
+            fputs("&amp;", out);
+        else if (*text == '<')
+            fputs("&lt;", out);
+        else if (*text == '>')
+            fputs("&gt;", out);
+        else if (*text == '"')
+            fputs("&quot;", out);
+        else
+            fputc(*text, out);
+    }
+}
+
+static double place(const struct scale *s, double value)
+{
+    const double x = s->log ? log10(value) : value;
+    const double low = s->log ? log10(s->low) : s->low;
+    const double high = s->log ? log10(s->high) : s->high;
+    return s->from + (s->to - s->from) * (x - low) / (high - low);
+}
+
+static bool drawable(const struct stj_axis *axis, double value)
+{
+    return isfinite(value) && (!axis->log || (value > 0 && value >= axis->floor));
+}
+
+/* Low and high of the values of one axis, widened a little, or to powers of ten. */
+static struct scale scale_of(const struct stj_chart *chart, bool vertical)
+{
+    const struct stj_axis *axis = vertical ? &chart->y : &chart->x;
+    struct scale s = {.log = axis->log, .low = INFINITY, .high = -INFINITY};
+    s.from = vertical ? HEIGHT - BOTTOM : LEFT;
+    s.to = vertical ? TOP : WIDTH - RIGHT;
+    for (size_t i = 0; i < chart->n_series; i++)
+        for (size_t k = 0; k < chart->series[i].n; k++) {
+            const double value = vertical ? chart->series[i].y[k] : chart->series[i].x[k];
+            if (!drawable(axis, value))
+                continue;
+            s.low = fmin(s.low, value);
+            s.high = fmax(s.high, value);
+        }
+    for (size_t i = 0; vertical && i < chart->n_limits; i++) {
+        s.low = fmin(s.low, chart->limit[i]);
+        s.high = fmax(s.high, chart->limit[i]);
+    }
+    if (!(s.low <= s.high)) {
+        s.low = axis->log ? 0.1 : 0;
+        s.high = 1;
+    }
+    if (axis->low < axis->high) {
+        s.low = axis->low;
+        s.high = axis->high;
+    } else if (axis->log) {
+        s.low /= 1.2;
+        s.high *= 1.2;
+    } else {
+        const double margin = s.high > s.low ? 0.04 * (s.high - s.low) : 0.5;
+        s.low -= margin;
+        s.high += margin;
+    }
+    if (axis->log && s.low <= 0)
+        s.low = s.high / 1e6;
+    return s;
+}
+
+/* Round values inside the scale: powers of ten, or steps of 1, 2 or 5. */
+static size_t ticks_of(const struct scale *s, double tick[TICKS_MAX])
+{
+    size_t n = 0;
+    if (s->log) {
+        const double first = ceil(log10(s->low) - 1e-9);
+        const double last = floor(log10(s->high) + 1e-9);
+        const double step = fmax(1, ceil((last - first + 1) / (TICKS_MAX - 2)));
+        for (double e = first; e <= last && n < TICKS_MAX; e += step)
+            tick[n++] = pow(10, e);
+        if (n >= 2)
+            return n;
+        n = 0; /* less than two decades: tell it as a linear axis would */
+    }
+    const double raw = (s->high - s->low) / 6;
+    const double power = pow(10, floor(log10(raw)));
+    const double step = raw / power < 1.5   ? power
+                        : raw / power < 3.5 ? 2 * power
+                        : raw / power < 7.5 ? 5 * power
+                                            : 10 * power;
+    for (double t = ceil(s->low / step); t * step <= s->high && n < TICKS_MAX; t++)
+        tick[n++] = t * step;
+    return n;
+}
+
+/* "1e-4", not "0.0001" or "1e-04". */
+static const char *tick_text(double value, char text[32])
+{
+    const double size = fabs(value);
+    if (size > 0 && (size < 1e-3 || size >= 1e5)) {
+        const double power = floor(log10(size) + 1e-9);
+        snprintf(text, 32, "%.3ge%.0f", value / pow(10, power), power);
+    } else {
+        snprintf(text, 32, "%.6g", value);
+    }
+    return text;
+}
+
+static void draw_axis(FILE *out, const struct stj_axis *axis, const struct scale *s, bool vertical)
+{
+    double tick[TICKS_MAX];
+    char text[32];
+    const size_t n = ticks_of(s, tick);
+    for (size_t i = 0; i < n; i++) {
+        const double at = place(s, tick[i]);
+        if (vertical)
+            fprintf(out,
+                    "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text class=\"end\" x=\"%d\" "
+                    "y=\"%.1f\">%s</text>",
+                    LEFT, at, WIDTH - RIGHT, LEFT - 6, at + 4, tick_text(tick[i], text));
+        else
+            fprintf(out,
+                    "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text class=\"middle\" x=\"%.1f\" "
+                    "y=\"%d\">%s</text>",
+                    at, TOP, HEIGHT - BOTTOM, at, HEIGHT - BOTTOM + 16, tick_text(tick[i], text));
+    }
+    if (vertical)
+        fprintf(out, "<text class=\"middle\" transform=\"translate(13 %d) rotate(-90)\">",
+                (TOP + HEIGHT - BOTTOM) / 2);
+    else
+        fprintf(out, "<text class=\"middle\" x=\"%d\" y=\"%d\">", (LEFT + WIDTH - RIGHT) / 2,
+                HEIGHT - 8);
+    stj_html_text(out, axis->label);
+    fputs("</text>\n", out);
+}
+
+static void draw_series(FILE *out, const struct stj_chart *chart, const struct stj_series *series,
+                        const struct scale *x, const struct scale *y)
+{
+    const bool joined = series->style != STJ_CHART_POINTS;
+    const bool marked = series->style != STJ_CHART_LINE && series->style != STJ_CHART_DASHED;
+    const bool dashed = series->style == STJ_CHART_DASHED || series->style == STJ_CHART_BROKEN;
+    for (int pass = 0; pass < 2; pass++) {
+        double before_x = -1e9, before_y = -1e9;
+        bool pen_down = false;
+        if (!(pass == 0 ? joined : marked))
+            continue;
+        fprintf(out, "<path class=\"%s c%d%s\" d=\"", pass == 0 ? "line" : "dots", series->colour,
+                pass == 0 && dashed ? " dashed" : "");
+        for (size_t k = 0; k < series->n; k++) {
+            if (!drawable(&chart->x, series->x[k]) || !drawable(&chart->y, series->y[k])) {
+                pen_down = false;
+                continue;
+            }
+            const double px = place(x, series->x[k]);
+            const double py = place(y, series->y[k]);
+            if (fabs(px - before_x) < 0.5 && fabs(py - before_y) < 0.5)
+                continue;
+            if (pass == 1)
+                fprintf(out, "M%.1f %.1fh0", px, py);
+            else
+                fprintf(out, "%c%.1f %.1f", pen_down ? 'L' : 'M', px, py);
+            pen_down = true;
+            before_x = px;
+            before_y = py;
+        }
+        fputs("\"/>\n", out);
+    }
+}
+
+static void draw_legend(FILE *out, const struct stj_chart *chart)
+{
+    fputs("<p class=\"legend\">", out);
+    for (size_t i = 0; i < chart->n_series; i++) {
+        const struct stj_series *s = &chart->series[i];
+        if (!s->name[0] || s->n == 0)
+            continue;
+        fprintf(out, "<span><i class=\"b%d\"></i>", s->colour);
+        stj_html_text(out, s->name);
+        fputs("</span> ", out);
+    }
+    fputs("</p>\n", out);
+}
+
+void stj_svg_chart(FILE *out, const struct stj_chart *chart)
+{
+    const struct scale x = scale_of(chart, false);
+    const struct scale y = scale_of(chart, true);
+    fputs("<figure><figcaption>", out);
+    stj_html_text(out, chart->title);
+    if (chart->note[0]) {
+        fputs("<small>", out);
+        stj_html_text(out, chart->note);
+        fputs("</small>", out);
+    }
+    fprintf(out, "</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
+            HEIGHT);
+    stj_html_text(out, chart->title);
+    fputs("\">\n", out);
+    draw_axis(out, &chart->x, &x, false);
+    draw_axis(out, &chart->y, &y, true);
+    fprintf(out, "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", LEFT,
+            TOP, WIDTH - RIGHT - LEFT, HEIGHT - BOTTOM - TOP);
+    for (size_t i = 0; i < chart->n_limits; i++)
+        fprintf(out, "<path class=\"limit\" d=\"M%d %.1fH%d\"/>\n", LEFT,
+                place(&y, chart->limit[i]), WIDTH - RIGHT);
+    for (size_t i = 0; i < chart->n_series; i++)
+        draw_series(out, chart, &chart->series[i], &x, &y);
+    fputs("</svg>\n", out);
+    draw_legend(out, chart);
+    fputs("</figure>\n", out);
+}
+
+void stj_svg_style(FILE *out)
+{
+    /* Okabe and Ito's colours; on a dark page, lighter ones of the same hues. */
+    static const char *const light[STJ_CHART_N_COLOURS] = {
+        "#d55e00", "#009e73", "#0072b2", "#56b4e9", "#e69f00", "#cc79a7", "#222222", "#888888"};
+    static const char *const dark[STJ_CHART_N_COLOURS] = {
+        "#ff8a3d", "#2fc79a", "#4aa8e8", "#5b7f96", "#f2b93b", "#e39cc4", "#e8e8e8", "#9a9a9a"};
+    fputs(":root{", out);
+    for (int i = 0; i < STJ_CHART_N_COLOURS; i++)
+        fprintf(out, "--c%d:%s;", i, light[i]);
+    fputs("}\n@media (prefers-color-scheme:dark){:root{", out);
+    for (int i = 0; i < STJ_CHART_N_COLOURS; i++)
+        fprintf(out, "--c%d:%s;", i, dark[i]);
+    fputs("}}\n", out);
+    for (int i = 0; i < STJ_CHART_N_COLOURS; i++)
+        fprintf(out, ".c%d{stroke:var(--c%d)}.b%d{background:var(--c%d)}\n", i, i, i, i);
+    fputs("svg{width:100%;height:auto;display:block}svg text{font:12px "
+          "system-ui,sans-serif;fill:var(--ink)}\n"
+          ".end{text-anchor:end}.middle{text-anchor:middle}.grid{stroke:var(--rule);stroke-width:."
+          "6}\n"
+          ".frame{fill:none;stroke:var(--soft);stroke-width:.8}.limit{stroke:var(--soft);"
+          "stroke-dasharray:5 4}\n"
+          ".line{fill:none;stroke-width:1.6;stroke-linejoin:round}.dashed{stroke-dasharray:6 4}\n"
+          ".dots{fill:none;stroke-width:4;stroke-linecap:round}\n"
+          ".legend{display:flex;flex-wrap:wrap;gap:.2em 1.2em;margin:.3em 0 0;font-size:.9em}\n"
+          ".legend "
+          "i{display:inline-block;width:.8em;height:.8em;border-radius:50%;margin-right:.4em}\n",
+          out);
+}
