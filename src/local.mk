@@ -14,7 +14,8 @@ libspectraj_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STJ_VERSION_INFO) \
 
 bin_PROGRAMS += spectraj
 spectraj_SOURCES =
-spectraj_CPPFLAGS = $(STJ_CPPFLAGS) -I$(top_srcdir)/include
+spectraj_CPPFLAGS = $(STJ_CPPFLAGS) -I$(top_srcdir)/include \
+	-DSPECTRAJ_EXAMPLES_DIR='"$(pkgdatadir)/examples"'
 spectraj_LDADD = libspectraj.la
 
 include %reldir%/base/local.mk

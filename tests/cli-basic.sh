@@ -3,7 +3,7 @@
 # tests/cli-basic.sh: the command line itself: help, usage errors, exit status, standard streams.
 . "$(dirname "$0")/cli-lib.sh"
 
-commands="train info svd density trace dense validate study plot run"
+commands="init train info svd density trace dense validate study plot report export run"
 common="json progress quiet help"
 
 # What each command's options are; the help and the parser come from one table, this is the promise.
@@ -22,6 +22,8 @@ options_of()
         study) echo "seed memory threads tag force" ;;
         plot) echo "output terminal data tag" ;;
         report) echo "output" ;;
+        export) echo "output csv npy" ;;
+        init) echo "output force" ;;
         run) echo "output seed memory threads force" ;;
     esac
 }

@@ -136,6 +136,42 @@ contains err nowhere
 run 1 report
 run 1 report nowhere
 
+# export: every array in a file of its own; the numbers are those of the result.
+run 0 export R svd -o arrays
+contains out arrays/svd-sigma.csv arrays/svd-v.csv arrays/svd-attributes.csv
+[ "$(head -1 arrays/svd-sigma.csv)" = "$("$jsonkeys" --print svd.json 'top.sigma[0]')" ] ||
+    fail "svd-sigma.csv does not begin with sigma_1"
+[ "$(wc -l < arrays/svd-sigma.csv)" -eq 5 ] || fail "svd-sigma.csv has not 5 lines"
+[ "$(head -1 arrays/svd-v.csv | tr ',' '\n' | wc -l)" -eq $N ] || fail "svd-v.csv has not $N columns"
+grep -q '^requested,5$' arrays/svd-attributes.csv || fail "svd-attributes.csv lacks requested"
+run 0 export R svd --npy -o arrays
+[ "$(wc -c < arrays/svd-v.npy)" -eq $((128 + 8 * 5 * N)) ] || fail "svd-v.npy has not its size"
+head -c 6 arrays/svd-v.npy | grep -q NUMPY || fail "svd-v.npy is no NPY file"
+run 0 export R -o all
+contains out all/dense-sigma.csv all/svd-three-sigma.csv
+run 1 export R nonsense -o arrays
+contains err nonsense
+run 1 export R svd --csv --npy -o arrays
+rm -rf arrays all
+
+# init: every example is a config that would train where its data are.
+SPECTRAJ_EXAMPLES=$top_srcdir/examples
+export SPECTRAJ_EXAMPLES
+run 0 init
+contains out 'optimizer:' "$digits/digits.csv.gz" '# '
+run 0 init digits -o new.yaml
+run 0 info new.yaml --json
+json out n_params=4810
+run 1 init digits -o new.yaml
+contains err 'force'
+for example in lenet mlp transformer; do
+    run 0 init $example
+    contains out 'network:' 'layers:'
+done
+run 1 init digit
+contains err "did you mean 'digits'"
+rm new.yaml
+
 # info lists what is there by now.
 run 0 info R --json
 json out 'results[0]=dense-wide.h5' 'results[1]=dense.h5'

@@ -69,9 +69,11 @@ if command -v bash > /dev/null; then
 fi
 
 # The examples.
+SPECTRAJ_EXAMPLES=$top_srcdir/examples
+export SPECTRAJ_EXAMPLES
 short_config digits.yaml '/^analysis:/,$d' 's/steps: 20/steps: 120/'
 cp digits.yaml lenet.yaml
-for command in train $commands; do
+for command in train svd $commands; do
     "$spectraj" "$command" --help | sed '1,/^Example/d' > examples
     [ -s examples ] || fail "$command has no example"
     while read -r line; do

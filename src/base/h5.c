@@ -276,3 +276,16 @@ out:
     *file = made;
     return st;
 }
+
+bool stj_h5_item_at(const struct stj_h5 *file, size_t i, struct stj_h5_item_info *info)
+{
+    static const enum stj_h5_item_kind kind[] = {[STJ_ITEM_REAL] = STJ_H5_REAL,
+                                                 [STJ_ITEM_UNSIGNED] = STJ_H5_UNSIGNED,
+                                                 [STJ_ITEM_TEXT] = STJ_H5_TEXT,
+                                                 [STJ_ITEM_MATRIX] = STJ_H5_MATRIX};
+    if (i >= file->manifest.n)
+        return false;
+    const struct stj_item *item = &file->manifest.item[i];
+    *info = (struct stj_h5_item_info){item->name, kind[item->type], item->rows, item->cols};
+    return true;
+}

@@ -13,6 +13,7 @@
 #ifndef STJ_BASE_H5_H
 #define STJ_BASE_H5_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,8 @@
 
 /* One kind of result file; static. */
 struct stj_h5_format {
-    const char *name; /* "spectraj-trajectory": the attribute `format` */
+    const char
+        *name; /* "spectraj-trajectory": the attribute `format`; NULL, reading: any of ours */
     unsigned version; /* newest that this library reads, and what it writes: attribute `version` */
     const char *remedy; /* "train again with --force": ends the messages about damaged files */
 };
@@ -66,6 +68,15 @@ enum stj_status stj_h5_put_rows(struct stj_h5 *file, const char *name, size_t fi
  * large enough to hold it: to be asked before memory is allocated for sizes that a file claims. */
 enum stj_status stj_h5_expect(struct stj_h5 *file, const char *name, size_t rows, size_t cols,
                               struct stj_error *err);
+
+/* What an open file holds: item i, false past the last.  A number has 1 row and column, a vector 1 column. */
+enum stj_h5_item_kind { STJ_H5_REAL, STJ_H5_UNSIGNED, STJ_H5_TEXT, STJ_H5_MATRIX };
+struct stj_h5_item_info {
+    const char *name; /* borrowed */
+    enum stj_h5_item_kind kind;
+    size_t rows, cols;
+};
+bool stj_h5_item_at(const struct stj_h5 *file, size_t i, struct stj_h5_item_info *info);
 
 /* Reading.  STJ_EFORMAT when an item is missing, of another type or shape than expected, or does
  * not have its checksum. */

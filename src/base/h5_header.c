@@ -99,11 +99,12 @@ static enum stj_status explain(const char *path, const struct stj_h5_format *for
                                const char *text, size_t n, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const char *name = format->name ? format->name : "result file of spectraj";
     static const char prefix[] = "spectraj-";
     bool ours = n > 0 && strncmp(text, prefix, n < strlen(prefix) ? n : strlen(prefix)) == 0;
     STJ_CHECK(err, ours || is_hdf5(text) || is_hdf5(text + STJ_H5_HEADER_BYTES), STJ_EFORMAT,
-              "%s: is not an HDF5 file, so not a %s; %s", path, format->name, format->remedy);
-    STJ_CHECK(err, ours, STJ_EFORMAT, "%s: is an HDF5 file but not a %s; %s", path, format->name,
+              "%s: is not an HDF5 file, so not a %s; %s", path, name, format->remedy);
+    STJ_CHECK(err, ours, STJ_EFORMAT, "%s: is an HDF5 file but not a %s; %s", path, name,
               format->remedy);
     STJ_CHECK(err, n >= STJ_H5_HEADER_BYTES, STJ_EFORMAT,
               "%s: is truncated: it has %zu bytes, less than its header; %s", path, n,
@@ -120,7 +121,7 @@ static enum stj_status check_header(const char *path, const struct stj_h5_format
                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_CHECK(err, strcmp(header->name, format->name) == 0, STJ_EFORMAT,
+    STJ_CHECK(err, !format->name || strcmp(header->name, format->name) == 0, STJ_EFORMAT,
               "%s: is a %s, not a %s; %s", path, header->name, format->name, format->remedy);
     STJ_CHECK(err, header->version <= format->version, STJ_EFORMAT,
               "%s: has version %u of its format, this library reads up to %u; use the spectraj "

@@ -36,6 +36,8 @@ extern const struct command command_validate;
 extern const struct command command_run;
 extern const struct command command_plot;
 extern const struct command command_report;
+extern const struct command command_export;
+extern const struct command command_init;
 
 /* Descriptors 0 to 2 are open from here on, so that no file of ours becomes standard output. */
 void cli_keep_standard_streams(void);

@@ -141,7 +141,7 @@ static const struct args_option options[] = {
 
 const struct command command_run = {
     .name = "run",
-    .summary = "train, all that the config's analysis group asks for, and the report",
+    .summary = "train, analyse as the config says, write the report",
     .positional = "CONFIG -o RUN",
     .min_positional = 1,
     .max_positional = 1,

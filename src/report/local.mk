@@ -4,6 +4,7 @@ libspectraj_core_la_SOURCES += %reldir%/contents.c
 libspectraj_core_la_SOURCES += %reldir%/contents.h
 libspectraj_core_la_SOURCES += %reldir%/directions.c
 libspectraj_core_la_SOURCES += %reldir%/directions.h
+libspectraj_core_la_SOURCES += %reldir%/export.c
 libspectraj_core_la_SOURCES += %reldir%/figure.c
 libspectraj_core_la_SOURCES += %reldir%/figures.h
 libspectraj_core_la_SOURCES += %reldir%/gnuplot.c
