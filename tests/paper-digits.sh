@@ -114,5 +114,40 @@ json out 'adjoint_error<1e-12' 'finite_difference_error<1e-6' replay_identical=t
 say "  adjoint $("$jsonkeys" --print out adjoint_error)," \
     "finite differences $("$jsonkeys" --print out finite_difference_error)"
 
+# mean FIGURE CONDITION VALUE [OPTION]...: over the lines of a figure's CSV, `series,x,y`.
+mean()
+{
+    figure=$1 condition=$2 value=$3
+    shift 3
+    run 0 plot RUN "$figure" --data "$@"
+    awk -F, "NR > 1 && ($condition) { sum += $value; n++ } END { printf \"%.17g\", n ? sum / n : -1 }" out
+}
+
+say "study alignment"
+run 0 study alignment RUN
+bulk=$(mean alignment '$2 >= 1000 && $2 <= 4000' '$3')
+last=$(mean alignment '$2 > 4510' '($3 < 0 ? -$3 : $3)')
+awk -v b="$bulk" -v l="$last" 'BEGIN { exit !(b > 0.9 && l < 0.2) }' ||
+    fail "mean cosine $bulk from 1000 to 4000, |cosine| $last over the last 300"
+say "  cosine $bulk from 1000 to 4000, |cosine| $last over the last 300"
+
+say "study response"
+run 0 study response RUN --index 1 --step 1e-3 --json
+near out 'projection[0]' 0.02042 0.000005
+near out 'complement[0]' 0.000121 0.0000005
+near out initial_test_loss 2.4904 0.00005
+
+say "study restrict"
+run 0 study restrict RUN --k 100 --json
+near out 'bulk.test_loss[0]' 2.490 0.01
+near out 'complement.test_loss[0]' 0.223 0.01
+near out 'chaotic.test_loss[0]' 0.223 0.01
+near out 'stable.test_loss[0]' 2.35 0.01
+
+say "study distributions"
+run 0 study distributions RUN --json
+near out 'runs[1].sigma[0]' 9.46 0.01
+near out 'runs[2].sigma[0]' 28.86 0.01
+
 [ "$failures" -eq 0 ] && say "all figures agree"
 finish
