@@ -1,6 +1,7 @@
 # The documents, one per line: pages under docdir.
 dist_doc_DATA += %reldir%/adding-a-layer.md
 dist_doc_DATA += %reldir%/adding-a-method.md
+dist_doc_DATA += %reldir%/adding-a-study.md
 dist_doc_DATA += %reldir%/adding-an-optimizer.md
 dist_doc_DATA += %reldir%/architecture.md
 dist_doc_DATA += %reldir%/bottom.md

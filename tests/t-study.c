@@ -248,8 +248,40 @@ START_TEST(null_space_of_one_row)
 }
 END_TEST
 
-/* Every study is stored and read back as it was, in JSON to the last digit. */
-START_TEST(stored_studies_are_the_same)
+/* What a report says of a study. */
+static char *report(const struct stj_study_result *r, enum stj_report_format format)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    EXPECT_OK(stj_report_study(stream, format, r, &err), err);
+    fclose(stream);
+    return text;
+}
+
+/* Every figure that begins with the name of a study has numbers. */
+static void expect_figures(struct stj_run *run, const char *study_name, const char *tag)
+{
+    const char *name = NULL, *doc = NULL;
+    size_t figures = 0;
+    for (size_t i = 0; stj_report_figure(i, &name, &doc); i++) {
+        char *text = NULL;
+        size_t size = 0;
+        if (strncmp(name, study_name, strlen(study_name)) != 0)
+            continue;
+        FILE *stream = open_memstream(&text, &size);
+        EXPECT_OK(stj_report_plot_data(stream, STJ_REPORT_TEXT, run, tag, name, NULL, &err), err);
+        fclose(stream);
+        ck_assert_msg(strncmp(text, "series,", 7) == 0 && strchr(text, '\n')[1], "figure %s: %s",
+                      name, text);
+        free(text);
+        figures++;
+    }
+    ck_assert_msg(figures > 0, "study %s has no figure", study_name);
+}
+
+/* Every study is computed, stored, read back as it was, in JSON to the last digit, and drawn. */
+START_TEST(every_study_is_stored_and_reported)
 {
     struct stj_run *run = trained();
     struct stj_study_about about;
@@ -257,22 +289,24 @@ START_TEST(stored_studies_are_the_same)
     const struct stj_study_settings settings = {.seed = 3};
     for (size_t i = 0; stj_study_get(i, &about); i++) {
         char *text[2] = {NULL, NULL};
+        ck_assert(about.doc[0] && about.description[0] && about.example[0]);
         for (int k = 0; k < 2; k++) {
             struct stj_study_result *r = NULL;
             bool stored = false;
-            size_t size = 0;
             EXPECT_OK(stj_analysis_study(run, about.two_runs ? run : NULL, about.name, &settings,
                                          &analysis, &r, &stored, &err),
                       err);
             ck_assert_int_eq(stored, k == 1);
-            FILE *stream = open_memstream(&text[k], &size);
-            EXPECT_OK(stj_report_study(stream, STJ_REPORT_JSON, r, &err), err);
-            fclose(stream);
+            text[k] = report(r, STJ_REPORT_JSON);
+            char *table = report(r, STJ_REPORT_TEXT);
+            ck_assert_msg(strchr(table, '\n'), "%s prints nothing", about.name);
+            free(table);
             stj_study_result_destroy(r);
         }
         ck_assert_msg(strcmp(text[0], text[1]) == 0, "%s:\n%s%s", about.name, text[0], text[1]);
         free(text[0]);
         free(text[1]);
+        expect_figures(run, about.name, analysis.tag);
     }
     stj_run_destroy(run);
 }
@@ -320,9 +354,13 @@ int main(void)
     tcase_add_test(tests, divergence_of_a_linear_network);
     tcase_add_test(tests, function_jacobian_of_a_linear_network);
     tcase_add_test(tests, null_space_of_one_row);
-    tcase_add_test(tests, stored_studies_are_the_same);
     tcase_add_test(tests, wrong_requests);
     suite_add_tcase(suite, tests);
+    TCase *conformance = tcase_create("conformance"); /* of every study of the registry */
+    tcase_set_timeout(conformance, 60);
+    tcase_add_unchecked_fixture(conformance, scratch_begin, scratch_end);
+    tcase_add_test(conformance, every_study_is_stored_and_reported);
+    suite_add_tcase(suite, conformance);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

@@ -45,4 +45,5 @@ walk adding-an-optimizer.md src/train/adagrad.c src/train/optimizers.h src/train
     p-optimizers properties
 walk adding-a-method.md src/spectrum/svd/subspace.c src/spectrum/svd/svd_method.h \
     src/spectrum/svd/svd.c o-svd registry
+walk adding-a-study.md src/study/path.c src/study/studies.h src/study/studies.c t-study conformance
 exit $fail
