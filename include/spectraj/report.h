@@ -98,10 +98,11 @@ enum stj_status stj_report_html(struct stj_run *run, const char *path, struct st
 enum stj_status stj_report_page(FILE *out, enum stj_report_format format, const struct stj_run *run,
                                 const char *path, struct stj_error *err);
 
+enum stj_export_format { STJ_EXPORT_CSV, STJ_EXPORT_NPY };
+
 /* Write every array of a stored result ("svd", "density-TAG"; NULL: all results) to a file of its own in the
  * folder `dir` (made when there is none): RESULT-NAME.csv or .npy, numbers and texts to
  * RESULT-attributes.csv; the paths are listed on `out`. */
-enum stj_export_format { STJ_EXPORT_CSV, STJ_EXPORT_NPY };
 enum stj_status stj_report_export(FILE *out, struct stj_run *run, const char *result,
                                   enum stj_export_format format, const char *dir,
                                   struct stj_error *err);
