@@ -12,13 +12,13 @@ options_of()
     case $1 in
         train) echo "output seed threads force" ;;
         info) echo "memory" ;;
-        svd) echo "top bottom above below ncv tol method max-applications max-seconds from to seed memory" \
+        svd) echo "top bottom above below ncv tol method max-applications max-seconds from to layers state seed memory" \
             "threads tag force" ;;
         density) echo "epsilon confidence probes steps tolerance reorthogonalize scratch no-deflation edges" \
-            "curve gap max-applications max-seconds from to seed memory threads tag force" ;;
-        trace) echo "function method products confidence from to seed memory threads tag force" ;;
-        dense) echo "epsilon from to memory threads tag force" ;;
-        validate) echo "dense-limit seed memory threads" ;;
+            "curve gap max-applications max-seconds from to layers state seed memory threads tag force" ;;
+        trace) echo "function method products confidence from to layers state seed memory threads tag force" ;;
+        dense) echo "epsilon from to layers state memory threads tag force" ;;
+        validate) echo "dense-limit from to layers state seed memory threads" ;;
         study) echo "seed memory threads tag force" ;;
         plot) echo "output terminal data tag" ;;
         report) echo "output" ;;

@@ -9,6 +9,7 @@
 check_PROGRAMS += %reldir%/bad-network
 check_PROGRAMS += %reldir%/jsonkeys
 check_PROGRAMS += %reldir%/o-density
+check_PROGRAMS += %reldir%/o-part
 check_PROGRAMS += %reldir%/o-quadratic
 check_PROGRAMS += %reldir%/o-svd
 check_PROGRAMS += %reldir%/o-study
@@ -68,6 +69,7 @@ test_scripts += %reldir%/bad-input.sh
 test_scripts += %reldir%/cli-basic.sh
 test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh
+test_scripts += %reldir%/cli-parts.sh
 test_scripts += %reldir%/cli-study.sh
 test_scripts += %reldir%/cli-trajectory.sh
 test_scripts += %reldir%/examples.sh

@@ -46,7 +46,8 @@ struct stj_op *small_run_jacobian(struct small_run *run, size_t from, size_t to,
 {
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_op *op = NULL;
-    const struct stj_training_jacobian_settings settings = {from, to, memory, tile};
+    const struct stj_training_jacobian_settings settings = {
+        .from = from, .to = to, .memory_bytes = memory, .tile = tile};
     EXPECT_OK(stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &settings,
                                            &op, &err),
               err);

@@ -659,13 +659,13 @@ START_TEST(validation_passes)
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_validation v;
     struct stj_run *run = trained();
-    EXPECT_OK(stj_run_validate(run, 1, 100, NULL, &v, &err), err);
+    EXPECT_OK(stj_run_validate(run, NULL, 1, 100, NULL, &v, &err), err);
     ck_assert_msg(v.passed && v.replay_identical && v.adjoint_error <= 1e-12 &&
                       v.finite_difference_error <= 1e-6 && v.dense_max_sigma_error <= 1e-9,
                   "adjoint %g, differences %g at %g, replay %d, dense %g", v.adjoint_error,
                   v.finite_difference_error, v.finite_difference_step, v.replay_identical,
                   v.dense_max_sigma_error);
-    EXPECT_OK(stj_run_validate(run, 1, 10, NULL, &v, &err), err);
+    EXPECT_OK(stj_run_validate(run, NULL, 1, 10, NULL, &v, &err), err);
     ck_assert(v.passed && isnan(v.dense_max_sigma_error));
     stj_run_destroy(run);
 }
@@ -700,7 +700,7 @@ START_TEST(validation_notices_a_wrong_state)
     stj_trajectory_destroy(trajectory);
     stj_trajectory_destroy(wrong);
     struct stj_run *run = open_run("R");
-    EXPECT_OK(stj_run_validate(run, 1, 0, NULL, &v, &err), err);
+    EXPECT_OK(stj_run_validate(run, NULL, 1, 0, NULL, &v, &err), err);
     ck_assert(!v.replay_identical && !v.passed);
     stj_run_destroy(run);
 }

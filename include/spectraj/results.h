@@ -21,6 +21,8 @@ struct stj_analysis_settings {
     bool force;          /* compute even when the result is stored */
     const char *tag;     /* svd-TAG.h5; NULL: svd.h5 */
     size_t from, to;     /* window of steps; to = 0: n_steps */
+    const char *layers;  /* as in struct stj_run_part; a result of these has a name of its own */
+    bool full_state;     /* the same */
     size_t memory_bytes; /* 0: what stj_run_set_memory said */
 };
 
@@ -41,6 +43,7 @@ struct stj_dense_result {
     double seconds_build;       /* for the columns */
     double seconds_svd;         /* for the decomposition */
     struct stj_storage storage; /* of the run's states while the columns were made */
+    struct stj_part part;
 };
 
 /* J column by column in blocks and its full SVD, computed or read from dense.h5 (which also holds u

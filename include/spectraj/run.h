@@ -114,6 +114,26 @@ struct stj_run_analysis {
 /* analysis <- what the config asks for. */
 void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *analysis);
 
+/* Which Jacobian of a run. */
+struct stj_run_part {
+    size_t from, to;    /* window of steps; to = 0: n_steps */
+    const char *layers; /* "NAME,NAME": rows and columns of these parameters alone, layers or single
+                         * tensors as stj_run_get_layer and stj_run_get_parameter name them; NULL: all */
+    bool full_state;    /* of (theta, slots) with respect to (theta, slots), which composes:
+                         * J(s -> u) = J(t -> u) J(s -> t); with layers, theirs in each of them */
+};
+
+/* *op <- that Jacobian; its vectors are the chosen parameters in the order of theta, then those of each slot.
+ * The run is borrowed.  STJ_EINVAL for a name that is none, naming the nearest. */
+enum stj_status stj_run_part_jacobian(struct stj_run *run, const struct stj_run_part *part,
+                                      size_t memory_bytes, struct stj_op **op,
+                                      struct stj_error *err);
+
+/* *n <- its rows and columns; names (may be NULL) <- the tensors that it is of, separated by commas (owned by
+ * the caller; empty for all of them). */
+enum stj_status stj_run_part_size(const struct stj_run *run, const struct stj_run_part *part,
+                                  size_t *n, char **names, struct stj_error *err);
+
 /* *op <- the training Jacobian of the run, J(from -> to), to = 0 meaning n_steps; the run is borrowed.
  * memory_bytes: for states and linearisations (0: what stj_run_set_memory said). */
 enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
@@ -154,11 +174,14 @@ struct stj_validation {
     double dense_bottom_excess; /* how far above at most / sigma_1 */
     bool passed;                /* every part that was looked at */
     struct stj_storage storage; /* of the states */
+    struct stj_part part;
 };
 
-/* Check the run against itself: adjoint identity, finite differences of whole trainings, replay, and
- * matrix-free against dense (when n_params <= dense_limit). */
-enum stj_status stj_run_validate(struct stj_run *run, uint64_t seed, size_t dense_limit,
+/* Check the run, or a part of its Jacobian (NULL: all of it), against itself: adjoint identity, finite
+ * differences of whole trainings, replay, and matrix-free against dense (when it has at most dense_limit
+ * columns). */
+enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part *part,
+                                 uint64_t seed, size_t dense_limit,
                                  const struct stj_progress *progress, struct stj_validation *v,
                                  struct stj_error *err);
 

@@ -48,6 +48,16 @@ struct stj_storage {
     double difference;  /* relative, there */
 };
 
+/* Which part of a run's Jacobian a result is of; all zero where it was not of a run. */
+enum { STJ_PART_LAYERS_MAX = 256 };
+struct stj_part {
+    size_t from, to; /* steps */
+    bool full_state; /* of the parameters and the optimizer's slots */
+    char
+        layers[STJ_PART_LAYERS_MAX]; /* the tensors, separated by commas, cut at the end where there
+                                       * are more; empty: all */
+};
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,6 +11,7 @@
 /* A row's value of getopt_long, clear of every character. */
 enum { ROW_BASE = 1000, ROWS_MAX = 64 };
 
+static const char *const state_choices[] = {"theta", "full", NULL};
 static const char *const progress_choices[] = {"auto", "plain", "off", NULL};
 
 static const struct {
@@ -32,6 +33,20 @@ static const struct {
       .max = 1e15,
       .metavar = "STEP",
       .doc = "end of the window (default: the last step)"}},
+    {ARGS_WINDOW,
+     {.name = "layers",
+      .type = ARGS_TEXT,
+      .offset = offsetof(struct args_shared, layers),
+      .metavar = "NAME,...",
+      .doc = "rows and columns of these layers or tensors alone, named as info names them"}},
+    {ARGS_WINDOW,
+     {.name = "state",
+      .type = ARGS_CHOICE,
+      .choices = state_choices,
+      .offset = offsetof(struct args_shared, state),
+      .fallback = "theta",
+      .metavar = "WHAT",
+      .doc = "theta: of the parameters; full: of the parameters and the optimizer's slots"}},
     {ARGS_USES_SEED,
      {.name = "seed",
       .type = ARGS_SEED,

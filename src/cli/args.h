@@ -46,7 +46,8 @@ struct args_shared {
     bool json, force, quiet, help, seed_given, threads_given;
     uint64_t seed;
     size_t threads, memory, from, to;
-    const char *tag;
+    const char *tag, *layers;
+    int state;    /* index into "theta", "full" */
     int progress; /* index into "auto", "plain", "off" */
 };
 
@@ -57,7 +58,7 @@ enum args_shared_mask {
     ARGS_MEMORY = 4,
     ARGS_TAG = 8,
     ARGS_FORCE = 16,
-    ARGS_WINDOW = 32, /* --from, --to */
+    ARGS_WINDOW = 32, /* --from, --to, --layers, --state */
 };
 
 enum { ARGS_POSITIONAL_MAX = 3 };

@@ -185,6 +185,8 @@ struct stj_analysis_settings cli_analysis_settings(const struct cli *cli)
                                           .tag = shared->tag,
                                           .from = shared->from,
                                           .to = shared->to,
+                                          .layers = shared->layers,
+                                          .full_state = shared->state == 1,
                                           .memory_bytes = shared->memory};
 }
 

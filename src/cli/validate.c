@@ -10,9 +10,14 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
                             int *exit_status)
 {
     const struct validate_options *o = options;
+    const struct args_shared *shared = &cli->args.shared;
+    const struct stj_run_part part = {.from = shared->from,
+                                      .to = shared->to,
+                                      .layers = shared->layers,
+                                      .full_state = shared->state == 1};
     struct stj_validation v = {.passed = false};
     enum stj_status st =
-        stj_run_validate(run, cli_seed(cli), o->dense_limit, &cli->progress, &v, &cli->err);
+        stj_run_validate(run, &part, cli_seed(cli), o->dense_limit, &cli->progress, &v, &cli->err);
     cli_progress_end();
     if (st == STJ_OK && !v.passed)
         *exit_status = CLI_NOT_CONVERGED;
@@ -44,7 +49,7 @@ const struct command command_validate = {
         "Check that J and J' are adjoint, that J agrees with finite differences of whole\n"
         "trainings, that training again gives the same bits, and, for a small network, that\n"
         "the matrix-free singular values are those of the dense Jacobian.\n",
-    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY,
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_WINDOW,
     .options = options,
     .options_size = sizeof(struct validate_options),
     .unconverged = "a check did not pass",

@@ -33,7 +33,7 @@ enum { SINGLE_STEPS = 8, FIRST_POWER = 2, LAST_POWER = 9 };
 /* One comparison and its work space. */
 struct work {
     struct stj_training_window window;
-    size_t n, n_state;
+    size_t n, n_state;             /* n: of theta, or of the full state */
     double *x, *jx, *plus, *minus; /* [n] */
     real *state;
 };
@@ -55,6 +55,8 @@ static enum stj_status work_init(struct work *w, const struct stj_op *jacobian,
               "finite differences need a training Jacobian");
     w->n = stj_trajectory_n_params(w->window.trajectory);
     w->n_state = (1 + stj_trajectory_n_slots(w->window.trajectory)) * w->n;
+    if (w->window.full_state)
+        w->n = w->n_state;
     STJ_TRY(stj_new(&w->x, w->n, sizeof *w->x, err));
     STJ_TRY(stj_new(&w->jx, w->n, sizeof *w->jx, err));
     STJ_TRY(stj_new(&w->plus, w->n, sizeof *w->plus, err));
@@ -64,7 +66,7 @@ out:
     return st;
 }
 
-/* end[n] <- theta_to when training starts from state_from + shift x. */
+/* end[n] <- theta_to, or the full state, when training starts from state_from + shift x. */
 static enum stj_status train_shifted(struct work *w, double shift, double *end,
                                      struct stj_error *err)
 {
@@ -128,7 +130,8 @@ static enum stj_status carry_to(struct work *w, size_t t, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_training_window *window = &w->window;
-    const struct stj_training_jacobian_settings settings = {.from = window->from, .to = t};
+    const struct stj_training_jacobian_settings settings = {
+        .from = window->from, .to = t, .full_state = window->full_state};
     struct stj_op *op = NULL;
     if (t == window->from)
         goto out;
@@ -150,7 +153,8 @@ static enum stj_status difference_step(struct work *w, size_t t, struct stj_diff
 {
     enum stj_status st = STJ_OK;
     const struct stj_training_window window = w->window;
-    const struct stj_training_jacobian_settings settings = {.from = t, .to = t + 1};
+    const struct stj_training_jacobian_settings settings = {
+        .from = t, .to = t + 1, .full_state = window.full_state};
     struct stj_op *op = NULL;
     double added = 0;
     STJ_TRY(stj_training_jacobian_create(window.problem, window.recipe, window.trajectory,
@@ -191,25 +195,40 @@ out:
     return st;
 }
 
+/* x <- a seeded unit vector, of the block's elements alone where the operator is a block. */
+static enum stj_status draw(struct work *w, uint64_t seed, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_ranges *ranges = w->window.ranges;
+    struct stj_rng *rng = NULL;
+    STJ_TRY(stj_rng_create(seed, STJ_STREAM_CHECK, 1, &rng, err));
+    if (!ranges)
+        stj_rng_fill_normal(rng, w->n, w->x);
+    for (size_t r = 0; ranges && r < ranges->n; r++)
+        stj_rng_fill_normal(rng, ranges->range[r].count, w->x + ranges->range[r].first);
+    stj_scal(w->n, 1 / stj_nrm2(w->n, w->x), w->x);
+out:
+    stj_rng_destroy(rng);
+    return st;
+}
+
 enum stj_status stj_difference_check(struct stj_op *jacobian, uint64_t seed, double limit,
                                      struct stj_difference *difference,
                                      const struct stj_progress *progress, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_rng *rng = NULL;
     struct work w = {0};
     *difference = (struct stj_difference){0};
     STJ_TRY(work_init(&w, jacobian, err));
-    STJ_TRY(stj_rng_create(seed, STJ_STREAM_CHECK, 1, &rng, err));
-    stj_rng_fill_normal(rng, w.n, w.x);
-    stj_scal(w.n, 1 / stj_nrm2(w.n, w.x), w.x);
-    STJ_TRY(stj_op_apply(jacobian, STJ_NO_TRANS, 1, w.x, w.n, w.jx, w.n, err));
+    STJ_TRY(draw(&w, seed, err));
+    /* Of a block's columns every row is compared. */
+    struct stj_op *inner = stj_op_restricted_inner(jacobian);
+    STJ_TRY(stj_op_apply(inner ? inner : jacobian, STJ_NO_TRANS, 1, w.x, w.n, w.jx, w.n, err));
     STJ_TRY(best_difference(&w, stj_nrm2(w.n, w.jx), difference, progress, err));
     if (!(difference->error <= limit))
         STJ_TRY(difference_steps(&w, difference, progress, err));
     STJ_TRY(stj_progress_report(progress, "finite differences", 1, 1, err));
 out:
-    stj_rng_destroy(rng);
     work_free(&w);
     return st;
 }

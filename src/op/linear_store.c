@@ -22,6 +22,7 @@ struct stj_linear_store {
     struct stj_trajectory *trajectory;
     size_t from, to;
     size_t chunk, kept;
+    size_t state_budget;
     size_t n_params, n_linear;
     size_t n_vectors; /* n_coef, and one more with clipping: the gradient's direction */
     size_t n_slices;  /* most of any step */
@@ -91,8 +92,8 @@ out:
 enum stj_status stj_linear_store_create(const struct stj_problem *problem,
                                         const struct stj_recipe *recipe,
                                         struct stj_trajectory *trajectory, size_t from, size_t to,
-                                        size_t chunk, size_t kept, struct stj_linear_store **store,
-                                        struct stj_error *err)
+                                        size_t chunk, size_t kept, size_t state_budget,
+                                        struct stj_linear_store **store, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_linear_store *s = NULL;
@@ -104,7 +105,8 @@ enum stj_status stj_linear_store_create(const struct stj_problem *problem,
                                    .from = from,
                                    .to = to,
                                    .chunk = chunk,
-                                   .kept = kept};
+                                   .kept = kept,
+                                   .state_budget = state_budget};
     set_sizes(s);
     STJ_TRY(allocate(s, err));
     *store = s;
@@ -206,6 +208,9 @@ enum stj_status stj_linear_store_load(struct stj_linear_store *store, size_t fir
                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    /* Other operators share the trajectory, each in its own way; without them this changes nothing. */
+    STJ_TRY(stj_trajectory_fit(store->trajectory, store->from, store->to, store->chunk,
+                               store->state_budget, err));
     STJ_TRY(stj_trajectory_visit(store->trajectory, first, count, &store->view, err));
     store->view_first = first;
     if (all_ready(store, first, count))

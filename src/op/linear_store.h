@@ -21,12 +21,13 @@ struct stj_linear_bytes {
 struct stj_linear_bytes stj_linear_store_bytes(const struct stj_problem *problem,
                                                const struct stj_recipe *recipe);
 
-/* *store <- for steps from .. to - 1, the first `kept` of them kept, and `chunk` made ready at once. */
+/* *store <- for steps from .. to - 1, the first `kept` of them kept, and `chunk` made ready at once, with the
+ * trajectory's states at hand within state_budget bytes (stj_trajectory_fit). */
 enum stj_status stj_linear_store_create(const struct stj_problem *problem,
                                         const struct stj_recipe *recipe,
                                         struct stj_trajectory *trajectory, size_t from, size_t to,
-                                        size_t chunk, size_t kept, struct stj_linear_store **store,
-                                        struct stj_error *err);
+                                        size_t chunk, size_t kept, size_t state_budget,
+                                        struct stj_linear_store **store, struct stj_error *err);
 void stj_linear_store_destroy(struct stj_linear_store *store); /* NULL is accepted */
 
 /* Steps of a chunk: what one call of `load` makes ready. */

@@ -16,6 +16,7 @@
  */
 #include "op/sweep.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ struct stj_sweep {
     const struct stj_optimizer_ops *optimizer;
     struct stj_linear_store *store;
     size_t from, to;
+    bool carries_slots;
     size_t tile_wish;
     size_t n_parts;
     struct part *part;
@@ -134,6 +136,11 @@ void stj_sweep_destroy(struct stj_sweep *sweep)
     free(sweep->scratch);
     free(sweep->dot);
     free(sweep);
+}
+
+void stj_sweep_carry_slots(struct stj_sweep *sweep)
+{
+    sweep->carries_slots = true;
 }
 
 static enum stj_status grow(real **arena, size_t *room, size_t n, size_t size,
@@ -508,24 +515,32 @@ static enum stj_status run_by_slice(const struct stj_sweep *sweep, size_t tile, 
                                                    "%s", failure->text);
 }
 
-/* Tiles <- columns of x, slots <- 0. */
+/* Tiles <- columns of x; slots <- 0, or theirs. */
 static void load_block(const struct stj_sweep *sweep, const double *x, size_t ldx)
 {
+    const struct stj_layout *layout = sweep->problem->layout;
     for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
         const struct flight f = flight_of(sweep, tile, 0);
-        stj_block_pack(sweep->problem->layout, f.nvec, x + tile_first(sweep, tile) * ldx, ldx,
-                       f.theta);
+        const double *columns = x + tile_first(sweep, tile) * ldx;
+        stj_block_pack(layout, f.nvec, columns, ldx, f.theta);
         for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
-            memset(f.slot[k], 0, sweep->tile_size * sizeof(real));
+            if (sweep->carries_slots)
+                stj_block_pack(layout, f.nvec, columns + (k + 1) * layout->n_params, ldx,
+                               f.slot[k]);
+            else
+                memset(f.slot[k], 0, sweep->tile_size * sizeof(real));
     }
 }
 
 static void store_block(const struct stj_sweep *sweep, double *y, size_t ldy)
 {
+    const struct stj_layout *layout = sweep->problem->layout;
     for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
         const struct flight f = flight_of(sweep, tile, 0);
-        stj_block_unpack(sweep->problem->layout, f.nvec, f.theta, y + tile_first(sweep, tile) * ldy,
-                         ldy);
+        double *columns = y + tile_first(sweep, tile) * ldy;
+        stj_block_unpack(layout, f.nvec, f.theta, columns, ldy);
+        for (size_t k = 0; sweep->carries_slots && k < sweep->optimizer->n_slots; k++)
+            stj_block_unpack(layout, f.nvec, f.slot[k], columns + (k + 1) * layout->n_params, ldy);
     }
 }
 

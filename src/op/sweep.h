@@ -19,8 +19,11 @@ void stj_sweep_destroy(struct stj_sweep *sweep); /* NULL is accepted */
 /* Work space that a block of nvec vectors takes, with the threads of now. */
 size_t stj_sweep_bytes(const struct stj_sweep *sweep, size_t nvec);
 
+/* From now on vectors are of the whole state: theta, then the optimizer's slots. */
+void stj_sweep_carry_slots(struct stj_sweep *sweep);
+
 /* y <- J x (STJ_NO_TRANS) or J'x for nvec columns; the optimizer's slots start at zero and are left
- * out at the end. */
+ * out at the end, unless they are carried. */
 enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
                               const double *x, size_t ldx, double *y, size_t ldy,
                               struct stj_error *err);

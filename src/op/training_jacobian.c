@@ -18,6 +18,7 @@ struct training_jacobian {
     struct stj_trajectory *trajectory;
     size_t from, to;
     size_t tile;
+    bool full_state;
     struct stj_linear_store *store;
     bool owns_store;
     struct stj_sweep *sweep;
@@ -50,11 +51,15 @@ static enum stj_status make_operator(struct training_jacobian *self, struct stj_
                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n = self->problem->layout->n_params;
+    const size_t n_slots = self->full_state ? stj_trajectory_n_slots(self->trajectory) : 0;
     const double steps = (double)(self->to - self->from);
     const double n_steps = (double)stj_trajectory_n_steps(self->trajectory);
+    size_t n = 0;
     STJ_TRY(stj_sweep_create(self->problem, self->recipe, self->store, self->from, self->to,
                              self->tile, &self->sweep, err));
+    if (self->full_state)
+        stj_sweep_carry_slots(self->sweep);
+    STJ_TRY(stj_size_mul(self->problem->layout->n_params, 1 + n_slots, &n, err));
     STJ_TRY(stj_op_create(n, n, jacobian_apply, jacobian_destroy, self, op, err));
     self = NULL;
     stj_op_set_cost(*op, steps / n_steps);
@@ -121,12 +126,13 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                        .from = from,
                                        .to = to,
                                        .tile = settings->tile,
+                                       .full_state = settings->full_state,
                                        .owns_store = true};
     STJ_TRY(stj_memory_split(problem, recipe, trajectory, from, to, settings->memory_bytes, &split,
                              err));
-    STJ_TRY(stj_trajectory_fit(trajectory, from, to, split.chunk, split.state_budget, err));
     STJ_TRY(stj_linear_store_create(problem, recipe, trajectory, from, to, split.chunk,
-                                    split.storage.kept_steps, &self->store, err));
+                                    split.storage.kept_steps, split.state_budget, &self->store,
+                                    err));
     self->storage = split.storage;
     st = make_operator(self, op, err);
     self = NULL;
@@ -154,9 +160,16 @@ out:
     return st;
 }
 
+/* The Jacobian that `op` is, or is a block of; NULL for any other operator. */
+static const struct training_jacobian *jacobian_of(const struct stj_op *op)
+{
+    const struct stj_op *inner = stj_op_restricted_inner(op);
+    return stj_op_ctx(inner ? inner : op, jacobian_apply);
+}
+
 bool stj_training_jacobian_storage(const struct stj_op *op, struct stj_storage *storage)
 {
-    const struct training_jacobian *self = stj_op_ctx(op, jacobian_apply);
+    const struct training_jacobian *self = jacobian_of(op);
     if (!self)
         return false;
     *storage = self->storage;
@@ -167,9 +180,14 @@ bool stj_training_jacobian_storage(const struct stj_op *op, struct stj_storage *
 
 bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_window *window)
 {
-    const struct training_jacobian *self = stj_op_ctx(op, jacobian_apply);
+    const struct training_jacobian *self = jacobian_of(op);
     if (self)
-        *window = (struct stj_training_window){self->problem, self->recipe, self->trajectory,
-                                               self->from, self->to};
+        *window = (struct stj_training_window){.problem = self->problem,
+                                               .recipe = self->recipe,
+                                               .trajectory = self->trajectory,
+                                               .from = self->from,
+                                               .to = self->to,
+                                               .full_state = self->full_state,
+                                               .ranges = stj_op_restricted_ranges(op)};
     return self != NULL;
 }

@@ -7,16 +7,19 @@
 
 #include <spectraj/op.h>
 
+#include "op/restrict.h"
 #include "trajectory/trajectory.h"
 
 struct stj_training_jacobian_settings {
     size_t from, to;     /* window of steps; to = 0: n_steps */
     size_t memory_bytes; /* for states and linearisations; 0: a quarter of what is free */
     size_t tile;         /* tangents of a tile, at most 32; 0: chosen from N */
+    bool full_state;     /* of (theta, slots) with respect to (theta, slots) */
 };
 
-/* *op <- the Jacobian; N x N, cost (to - from) / n_steps.  The parts are borrowed and must outlive it.
- * The optimizer's slots at step `from` are held fixed.  STJ_NO_TRANS is one sweep of tangents through
+/* *op <- the Jacobian; N x N, or (1 + n_slots) N of the full state, which composes:
+ * J(s -> u) = J(t -> u) J(s -> t), step counters held; cost (to - from) / n_steps.  The parts are borrowed and must outlive it.
+ * Without the full state the optimizer's slots at step `from` are held fixed.  STJ_NO_TRANS is one sweep of tangents through
  * the stored steps, STJ_TRANS one sweep of adjoints; a block shares the primal work. */
 enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                              const struct stj_recipe *recipe,
@@ -33,7 +36,7 @@ enum stj_status stj_training_jacobian_predict(const struct stj_problem *problem,
                                               size_t nvec, struct stj_storage *storage,
                                               struct stj_error *err);
 
-/* *storage <- how an operator made here has its states at hand, and what its replays found out; false for
+/* *storage <- how an operator made here, or a block of one, has its states at hand, and what its replays found out; false for
  * any other operator. */
 bool stj_training_jacobian_storage(const struct stj_op *op, struct stj_storage *storage);
 
@@ -43,9 +46,11 @@ struct stj_training_window {
     const struct stj_recipe *recipe;
     struct stj_trajectory *trajectory;
     size_t from, to;
+    bool full_state;
+    const struct stj_ranges *ranges; /* of the state's elements, where it is a block; else NULL */
 };
 
-/* *window <- the parts that a training Jacobian borrows; false for any other operator. */
+/* *window <- the parts that a training Jacobian, or a block of one, borrows; false for any other operator. */
 bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_window *window);
 
 #endif

@@ -142,6 +142,26 @@ static void put_storage(struct builder *b, const struct stj_storage *s)
         put(b, "trajectory", json_null());
 }
 
+/* null: not of a run. */
+static void put_part(struct builder *b, const struct stj_part *part)
+{
+    struct builder o = begin();
+    json_t *layers = part->layers[0] ? json_array() : json_null();
+    for (const char *word = part->layers; *word; word += strspn(word, ",")) {
+        const size_t length = strcspn(word, ",");
+        if (json_array_append_new(layers, json_stringn(word, length)) != 0)
+            o.failed = true;
+        word += length;
+    }
+    put(&o, "from", json_of_size(part->from));
+    put(&o, "to", json_of_size(part->to));
+    put(&o, "layers", layers);
+    put(&o, "state", stj_json_of_text(part->full_state ? "full" : "theta"));
+    put_object(b, "part", &o);
+    if (part->to == 0)
+        put(b, "part", json_null());
+}
+
 static void put_training(struct builder *b, const struct stj_run_info *info)
 {
     put(b, "n_params", json_of_size(info->n_params));
@@ -314,6 +334,7 @@ enum stj_status stj_json_svd(const struct stj_svd_result *r, json_t **object, st
     put(&b, "seed", json_of_seed(r->seed));
     put(&b, "ncv", json_of_size(r->ncv));
     put(&b, "tol", stj_json_of_real(r->tol));
+    put_part(&b, &r->part);
     put_storage(&b, &r->storage);
     return finish(&b, object, err);
 }
@@ -333,6 +354,7 @@ enum stj_status stj_json_dense(const struct stj_dense_result *r, json_t **object
     put_object(&b, "regions", &regions);
     put(&b, "seconds_build", stj_json_of_real(r->seconds_build));
     put(&b, "seconds_svd", stj_json_of_real(r->seconds_svd));
+    put_part(&b, &r->part);
     put_storage(&b, &r->storage);
     return finish(&b, object, err);
 }
@@ -474,6 +496,7 @@ enum stj_status stj_json_density(const struct stj_density_result *r,
     put(&b, "floor", stj_json_of_real(r->floor));
     put_known(&b, r);
     put_extras(&b, extras);
+    put_part(&b, &r->part);
     put_storage(&b, &r->storage);
     return finish(&b, object, err);
 }
@@ -495,6 +518,7 @@ enum stj_status stj_json_trace(const struct stj_trace_result *r, json_t **object
     put_applications(&b, &r->counts);
     put(&b, "seconds", stj_json_of_real(r->seconds));
     put(&b, "seed", json_of_seed(r->seed));
+    put_part(&b, &r->part);
     put_storage(&b, &r->storage);
     return finish(&b, object, err);
 }
@@ -518,6 +542,7 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
         put_object(&b, "dense", &dense);
     }
     put(&b, "passed", json_boolean(v->passed));
+    put_part(&b, &v->part);
     put_storage(&b, &v->storage);
     return finish(&b, object, err);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/crc.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -19,18 +20,97 @@
 
 enum { TAG_MAX_BYTES = 100 };
 
-enum stj_status stj_result_window(const struct stj_run_info *info,
+enum stj_status stj_result_window(const struct stj_run *run,
                                   const struct stj_analysis_settings *settings,
-                                  struct stj_result_window *window, struct stj_error *err)
+                                  struct stj_run_info *info, struct stj_result_window *window,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    window->from = settings->from;
-    window->to = settings->to ? settings->to : info->n_steps;
+    const struct stj_run_part part = {.layers = settings->layers,
+                                      .full_state = settings->full_state};
+    stj_run_get_info(run, info);
+    *window = (struct stj_result_window){.from = settings->from,
+                                         .to = settings->to ? settings->to : info->n_steps,
+                                         .full_state = settings->full_state};
     STJ_CHECK(err, window->from < window->to && window->to <= info->n_steps, STJ_EINVAL,
               "window of steps %zu to %zu: must be increasing and within the run's 0 to %zu",
               window->from, window->to, info->n_steps);
+    STJ_TRY(stj_run_part_size(run, &part, &window->n, &window->layers, err));
+    info->n_params = window->n;
 out:
     return st;
+}
+
+void stj_result_window_free(struct stj_result_window *window)
+{
+    free(window->layers);
+    window->layers = NULL;
+}
+
+static bool is_block(const struct stj_result_window *window)
+{
+    return window->layers && window->layers[0];
+}
+
+/* The names can be many: their checksum. */
+static uint32_t block_crc(const struct stj_result_window *window)
+{
+    return stj_crc32(0, window->layers, strlen(window->layers));
+}
+
+const char *stj_result_window_text(const struct stj_result_window *window,
+                                   char text[STJ_WINDOW_TEXT_MAX])
+{
+    const char *state = window->full_state ? " state full" : "";
+    if (is_block(window))
+        snprintf(text, STJ_WINDOW_TEXT_MAX, "from %zu to %zu layers %08x%s", window->from,
+                 window->to, block_crc(window), state);
+    else
+        snprintf(text, STJ_WINDOW_TEXT_MAX, "from %zu to %zu%s", window->from, window->to, state);
+    return text;
+}
+
+struct stj_part stj_result_part(const struct stj_result_window *window)
+{
+    struct stj_part part = {
+        .from = window->from, .to = window->to, .full_state = window->full_state};
+    snprintf(part.layers, sizeof part.layers, "%s", window->layers ? window->layers : "");
+    return part;
+}
+
+struct stj_run_part stj_result_run_part(const struct stj_result_window *window)
+{
+    return (struct stj_run_part){.from = window->from,
+                                 .to = window->to,
+                                 .layers = is_block(window) ? window->layers : NULL,
+                                 .full_state = window->full_state};
+}
+
+enum stj_status stj_result_put_window(struct stj_h5 *file, const struct stj_result_window *window,
+                                      struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_h5_put_unsigned(file, "@from", window->from, err));
+    STJ_TRY(stj_h5_put_unsigned(file, "@to", window->to, err));
+    STJ_TRY(stj_h5_put_text(file, "@state", window->full_state ? "full" : "theta", err));
+    STJ_TRY(stj_h5_put_text(file, "layers", window->layers, err));
+out:
+    return st;
+}
+
+enum stj_status stj_result_window_path(const struct stj_run_info *info, const char *name,
+                                       const char *tag, const struct stj_result_window *window,
+                                       char **path, struct stj_error *err)
+{
+    char own[STJ_WINDOW_TEXT_MAX];
+    if (tag || (!is_block(window) && !window->full_state))
+        return stj_result_path(info, name, tag, path, err);
+    if (is_block(window))
+        snprintf(own, sizeof own, "block-%08x%s", block_crc(window),
+                 window->full_state ? "-full" : "");
+    else
+        snprintf(own, sizeof own, "full");
+    return stj_result_path(info, name, own, path, err);
 }
 
 enum stj_status stj_result_path(const struct stj_run_info *info, const char *name, const char *tag,
@@ -161,16 +241,18 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_result_
                                    struct stj_result_op *op, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const struct stj_run_part part = stj_result_run_part(window);
     struct stj_run_info info;
     char header[HEADER_BYTES];
+    char text[STJ_WINDOW_TEXT_MAX];
     stj_run_get_info(run, &info);
-    snprintf(header, sizeof header, "spectraj-products 1 %s from %zu to %zu", info.fingerprint,
-             window->from, window->to);
+    snprintf(header, sizeof header, "spectraj-products 1 %s %s", info.fingerprint,
+             stj_result_window_text(window, text));
     STJ_TRY(stj_result_log_path(path, &op->log_path, err));
     if (again && stj_file_exists(path))
         (void)unlink(op->log_path); /* asked to compute, not to replay; absent is as good */
     STJ_TRY(stj_log_open(op->log_path, header, &op->log, err));
-    STJ_TRY(stj_run_jacobian(run, window->from, window->to, memory_bytes, &op->inner, err));
+    STJ_TRY(stj_run_part_jacobian(run, &part, memory_bytes, &op->inner, err));
     STJ_TRY(stj_op_create_journal(op->inner, op->log, &op->op, err));
 out:
     return st;
@@ -223,7 +305,7 @@ enum stj_status stj_result_open_window(struct stj_run *run, const char *name,
     char *path = NULL;
     *file = NULL;
     stj_run_get_info(run, &info);
-    STJ_TRY(stj_result_path(&info, name, NULL, &path, err));
+    STJ_TRY(stj_result_window_path(&info, name, NULL, window, &path, err));
     STJ_TRY(stj_result_open(path, format, &info, NULL, false, &found, err));
     if (!found)
         goto out;

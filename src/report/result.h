@@ -10,19 +10,43 @@
 /* The files whose vectors other analyses read. */
 extern const struct stj_h5_format stj_dense_format, stj_svd_format;
 
-/* A window of steps as asked for, with `to` resolved. */
+/* The part of the run's Jacobian that is asked for, with `to` and names resolved. */
 struct stj_result_window {
     size_t from, to;
+    bool full_state;
+    char *layers; /* tensors separated by commas; empty: all; owned */
+    size_t n;     /* its rows and columns */
 };
 
-/* window <- the settings', checked against the run. */
-enum stj_status stj_result_window(const struct stj_run_info *info,
+/* window <- the settings', checked against the run, to be freed; info <- that of the run, but its n_params
+ * is the window's n. */
+enum stj_status stj_result_window(const struct stj_run *run,
                                   const struct stj_analysis_settings *settings,
-                                  struct stj_result_window *window, struct stj_error *err);
+                                  struct stj_run_info *info, struct stj_result_window *window,
+                                  struct stj_error *err);
+void stj_result_window_free(struct stj_result_window *window);
+
+/* "from 0 to 625", and what else the window is: for a request.  Then for a report. */
+enum { STJ_WINDOW_TEXT_MAX = 96 };
+const char *stj_result_window_text(const struct stj_result_window *window,
+                                   char text[STJ_WINDOW_TEXT_MAX]);
+struct stj_part stj_result_part(const struct stj_result_window *window);
+
+/* The same for the operator; its layers are the window's. */
+struct stj_run_part stj_result_run_part(const struct stj_result_window *window);
+
+/* The attributes of a window. */
+enum stj_status stj_result_put_window(struct stj_h5 *file, const struct stj_result_window *window,
+                                      struct stj_error *err);
 
 /* *path <- "DIR/NAME.h5" or "DIR/NAME-TAG.h5" (owned by the caller). */
 enum stj_status stj_result_path(const struct stj_run_info *info, const char *name, const char *tag,
                                 char **path, struct stj_error *err);
+
+/* The same; without a tag, a block of layers and the full state have tags of their own. */
+enum stj_status stj_result_window_path(const struct stj_run_info *info, const char *name,
+                                       const char *tag, const struct stj_result_window *window,
+                                       char **path, struct stj_error *err);
 
 /* *log <- the path of the journal beside a result file: "DIR/NAME.log" (owned by the caller). */
 enum stj_status stj_result_log_path(const char *path, char **log, struct stj_error *err);

@@ -89,11 +89,12 @@ static enum stj_status compute(struct stj_run *run, const struct stj_result_wind
 {
     enum stj_status st = STJ_OK;
     const size_t n = r->n_params;
+    const struct stj_run_part part = stj_result_run_part(window);
     struct stj_op *op = NULL;
     double *a = NULL;
     STJ_TRY(stj_new(&a, n * n, sizeof *a, err));
     const size_t engine = memory_bytes ? memory_bytes - n * n * sizeof *a : 0; /* 6 n^2 fit */
-    STJ_TRY(stj_run_jacobian(run, window->from, window->to, engine, &op, err));
+    STJ_TRY(stj_run_part_jacobian(run, &part, engine, &op, err));
     double start = stj_clock();
     STJ_TRY(stj_op_densify(op, 0, a, n, progress, err));
     r->seconds_build = stj_clock() - start;
@@ -119,8 +120,7 @@ static enum stj_status put(struct stj_h5 *file, const struct stj_result_window *
 {
     enum stj_status st = STJ_OK;
     const size_t n = r->n_params;
-    STJ_TRY(stj_h5_put_unsigned(file, "@from", window->from, err));
-    STJ_TRY(stj_h5_put_unsigned(file, "@to", window->to, err));
+    STJ_TRY(stj_result_put_window(file, window, err));
     STJ_TRY(stj_h5_put_real(file, "@epsilon", r->epsilon, err));
     STJ_TRY(stj_h5_put_real(file, "@seconds_build", r->seconds_build, err));
     STJ_TRY(stj_h5_put_real(file, "@seconds_svd", r->seconds_svd, err));
@@ -156,12 +156,15 @@ out:
 }
 
 /* *result <- what the file holds; the vectors stay there. */
-static enum stj_status load(struct stj_h5 *file, const struct stj_run_info *info,
-                            struct stj_dense_result **result, struct stj_error *err)
+static enum stj_status load(struct stj_h5 *file, struct stj_dense_result **result,
+                            struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_dense_result *r = NULL;
-    STJ_TRY(create_result(info->n_params, &r, err));
+    size_t n = 0;
+    STJ_TRY(stj_h5_get_size(file, "@n_params", &n, err));
+    STJ_TRY(stj_h5_expect(file, "sigma", n, 1, err));
+    STJ_TRY(create_result(n, &r, err));
     STJ_TRY(stj_h5_get_real(file, "@epsilon", &r->epsilon, err));
     STJ_TRY(stj_h5_get_real(file, "@seconds_build", &r->seconds_build, err));
     STJ_TRY(stj_h5_get_real(file, "@seconds_svd", &r->seconds_svd, err));
@@ -185,21 +188,21 @@ enum stj_status stj_analysis_dense(struct stj_run *run, double epsilon,
 {
     enum stj_status st = STJ_OK;
     struct stj_run_info info;
-    struct stj_result_window window;
+    struct stj_result_window window = {0};
     struct stj_h5 *file = NULL;
     char request[REQUEST_BYTES];
+    char text[STJ_WINDOW_TEXT_MAX];
     char *path = NULL;
     *stored = false;
     *result = NULL;
-    stj_run_get_info(run, &info);
     STJ_CHECK(err, epsilon > 0 && epsilon < 1, STJ_EINVAL, "epsilon %g: must be in (0, 1)",
               epsilon);
-    STJ_TRY(stj_result_window(&info, settings, &window, err));
-    STJ_TRY(stj_result_path(&info, "dense", settings->tag, &path, err));
-    snprintf(request, sizeof request, "dense from %zu to %zu", window.from, window.to);
+    STJ_TRY(stj_result_window(run, settings, &info, &window, err));
+    STJ_TRY(stj_result_window_path(&info, "dense", settings->tag, &window, &path, err));
+    snprintf(request, sizeof request, "dense %s", stj_result_window_text(&window, text));
     STJ_TRY(stj_result_open(path, &stj_dense_format, &info, request, settings->force, &file, err));
     if (file) {
-        STJ_TRY(load(file, &info, result, err));
+        STJ_TRY(load(file, result, err));
         *stored = true;
     } else {
         STJ_TRY(check_memory(info.n_params, settings->memory_bytes, err));
@@ -210,12 +213,14 @@ enum stj_status stj_analysis_dense(struct stj_run *run, double epsilon,
     }
     (*result)->epsilon = epsilon; /* not part of the request: the values do not depend on it */
     (*result)->regions = stj_regions_count(info.n_params, (*result)->sigma, epsilon);
+    (*result)->part = stj_result_part(&window);
 out:
     if (st != STJ_OK) {
         stj_dense_result_destroy(*result);
         *result = NULL;
     }
     stj_h5_close(file);
+    stj_result_window_free(&window);
     free(path);
     return st;
 }
@@ -241,7 +246,7 @@ enum stj_status stj_result_read_dense(struct stj_run *run, const char *tag,
     STJ_TRY(stj_result_path(&info, "dense", tag, &path, err));
     STJ_TRY(stj_result_open(path, &stj_dense_format, &info, NULL, false, &file, err));
     if (file)
-        STJ_TRY(load(file, &info, result, err));
+        STJ_TRY(load(file, result, err));
 out:
     stj_h5_close(file);
     free(path);

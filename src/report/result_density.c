@@ -24,13 +24,13 @@ enum { REQUEST_BYTES = 512 };
 static void describe(const struct stj_density_settings *s, bool deflate,
                      const struct stj_result_window *window, char request[REQUEST_BYTES])
 {
-    const int n = snprintf(
-        request, REQUEST_BYTES,
-        "density from %zu to %zu probes %zu steps %zu seed %ju reorthogonalize %s deflate %s "
-        "max_applications %.17g max_seconds %.17g",
-        window->from, window->to, s->probes, s->steps, (uintmax_t)s->seed,
-        stj_reorthogonalize_text(s->reorthogonalize), deflate ? "yes" : "no", s->max_applications,
-        s->max_seconds);
+    char text[STJ_WINDOW_TEXT_MAX];
+    const int n = snprintf(request, REQUEST_BYTES,
+                           "density %s probes %zu steps %zu seed %ju reorthogonalize %s deflate %s "
+                           "max_applications %.17g max_seconds %.17g",
+                           stj_result_window_text(window, text), s->probes, s->steps,
+                           (uintmax_t)s->seed, stj_reorthogonalize_text(s->reorthogonalize),
+                           deflate ? "yes" : "no", s->max_applications, s->max_seconds);
     if (s->tolerance > 0)
         snprintf(request + n, REQUEST_BYTES - (size_t)n,
                  " tolerance %.17g epsilon %.17g confidence %.17g", s->tolerance, s->epsilon,
@@ -41,8 +41,7 @@ static enum stj_status put_numbers(struct stj_h5 *file, const struct stj_density
                                    const struct stj_result_window *window, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(stj_h5_put_unsigned(file, "@from", window->from, err));
-    STJ_TRY(stj_h5_put_unsigned(file, "@to", window->to, err));
+    STJ_TRY(stj_result_put_window(file, window, err));
     STJ_TRY(stj_h5_put_unsigned(file, "@probes", r->n_probes, err));
     STJ_TRY(stj_h5_put_unsigned(file, "@steps", r->steps, err));
     STJ_TRY(stj_h5_put_unsigned(file, "@known", r->n_known, err));
@@ -284,17 +283,16 @@ enum stj_status stj_analysis_density(struct stj_run *run,
 {
     enum stj_status st = STJ_OK;
     struct stj_run_info info;
-    struct stj_result_window window;
+    struct stj_result_window window = {0};
     struct stj_h5 *file = NULL;
     struct stj_density_result *made = NULL;
     char request[REQUEST_BYTES];
     char *path = NULL;
     *stored = false;
     *result = NULL;
-    stj_run_get_info(run, &info);
     STJ_TRY(stj_density_check(density->epsilon, density->confidence, err));
-    STJ_TRY(stj_result_window(&info, settings, &window, err));
-    STJ_TRY(stj_result_path(&info, "density", settings->tag, &path, err));
+    STJ_TRY(stj_result_window(run, settings, &info, &window, err));
+    STJ_TRY(stj_result_window_path(&info, "density", settings->tag, &window, &path, err));
     describe(density, deflate, &window, request);
     STJ_TRY(stj_result_open(path, &density_format, &info, request, settings->force, &file, err));
     if (file) {
@@ -315,11 +313,13 @@ enum stj_status stj_analysis_density(struct stj_run *run,
         if (complete(made))
             stj_result_op_forget(path);
     }
+    made->part = stj_result_part(&window);
     *result = made;
     made = NULL;
 out:
     stj_density_result_destroy(made);
     stj_h5_close(file);
+    stj_result_window_free(&window);
     free(path);
     return st;
 }

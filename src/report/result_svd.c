@@ -19,21 +19,22 @@ enum { REQUEST_BYTES = 512 };
 static void describe(const struct stj_svd_settings *svd, const struct stj_result_window *window,
                      char request[REQUEST_BYTES])
 {
+    char text[STJ_WINDOW_TEXT_MAX];
     snprintf(request, REQUEST_BYTES,
-             "svd from %zu to %zu top %zu above %.17g bottom %zu below %.17g ncv %zu tol %.17g "
+             "svd %s top %zu above %.17g bottom %zu below %.17g ncv %zu tol %.17g "
              "seed %ju method %s "
              "max_applications %.17g max_seconds %.17g",
-             window->from, window->to, svd->top, svd->above, svd->bottom, svd->below, svd->ncv,
-             svd->tol > 0 ? svd->tol : stj_svd_settings_default().tol, (uintmax_t)svd->seed,
-             svd->method ? svd->method : "automatic", svd->max_applications, svd->max_seconds);
+             stj_result_window_text(window, text), svd->top, svd->above, svd->bottom, svd->below,
+             svd->ncv, svd->tol > 0 ? svd->tol : stj_svd_settings_default().tol,
+             (uintmax_t)svd->seed, svd->method ? svd->method : "automatic", svd->max_applications,
+             svd->max_seconds);
 }
 
 static enum stj_status put_numbers(struct stj_h5 *file, const struct stj_svd_result *r,
                                    const struct stj_result_window *window, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(stj_h5_put_unsigned(file, "@from", window->from, err));
-    STJ_TRY(stj_h5_put_unsigned(file, "@to", window->to, err));
+    STJ_TRY(stj_result_put_window(file, window, err));
     STJ_TRY(stj_h5_put_unsigned(file, "@requested", r->requested, err));
     STJ_TRY(stj_h5_put_unsigned(file, "@converged", r->converged, err));
     STJ_TRY(stj_h5_put_unsigned(file, "@pairs", r->top.k, err));
@@ -271,7 +272,7 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
 {
     enum stj_status st = STJ_OK;
     struct stj_run_info info;
-    struct stj_result_window window;
+    struct stj_result_window window = {0};
     struct stj_h5 *file = NULL;
     struct stj_svd_result *made = NULL;
     struct stj_density_result *density = NULL;
@@ -279,9 +280,8 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
     char *path = NULL;
     *stored = false;
     *result = NULL;
-    stj_run_get_info(run, &info);
-    STJ_TRY(stj_result_window(&info, settings, &window, err));
-    STJ_TRY(stj_result_path(&info, "svd", settings->tag, &path, err));
+    STJ_TRY(stj_result_window(run, settings, &info, &window, err));
+    STJ_TRY(stj_result_window_path(&info, "svd", settings->tag, &window, &path, err));
     describe(svd, &window, request);
     STJ_TRY(stj_result_open(path, &stj_svd_format, &info, request, settings->force, &file, err));
     if (file) {
@@ -304,9 +304,12 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
     *result = made;
     made = NULL;
 out:
+    if (*result)
+        (*result)->part = stj_result_part(&window);
     stj_density_result_destroy(density);
     stj_svd_result_destroy(made);
     stj_h5_close(file);
+    stj_result_window_free(&window);
     free(path);
     return st;
 }

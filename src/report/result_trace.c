@@ -17,9 +17,10 @@ enum { REQUEST_BYTES = 256, NAME_BYTES = 32 };
 static void describe(const struct stj_trace_settings *s, const struct stj_result_window *window,
                      char request[REQUEST_BYTES])
 {
+    char text[STJ_WINDOW_TEXT_MAX];
     snprintf(request, REQUEST_BYTES,
-             "trace from %zu to %zu function %s method %s products %zu seed %ju confidence %.17g",
-             window->from, window->to, stj_trace_function_text(s->function),
+             "trace %s function %s method %s products %zu seed %ju confidence %.17g",
+             stj_result_window_text(window, text), stj_trace_function_text(s->function),
              s->method ? s->method : "automatic", s->products, (uintmax_t)s->seed, s->confidence);
 }
 
@@ -27,8 +28,7 @@ static enum stj_status put(struct stj_h5 *file, const struct stj_trace_result *r
                            const struct stj_result_window *window, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(stj_h5_put_unsigned(file, "@from", window->from, err));
-    STJ_TRY(stj_h5_put_unsigned(file, "@to", window->to, err));
+    STJ_TRY(stj_result_put_window(file, window, err));
     STJ_TRY(stj_h5_put_text(file, "@function", stj_trace_function_text(r->function), err));
     STJ_TRY(stj_h5_put_text(file, "@method", r->method, err));
     STJ_TRY(stj_h5_put_real(file, "@value", r->value, err));
@@ -113,17 +113,16 @@ enum stj_status stj_analysis_trace(struct stj_run *run, const struct stj_trace_s
 {
     enum stj_status st = STJ_OK;
     struct stj_run_info info;
-    struct stj_result_window window;
+    struct stj_result_window window = {0};
     struct stj_h5 *file = NULL;
     char request[REQUEST_BYTES];
     char name[NAME_BYTES];
     char *path = NULL;
     *stored = false;
     *result = (struct stj_trace_result){0};
-    stj_run_get_info(run, &info);
-    STJ_TRY(stj_result_window(&info, settings, &window, err));
+    STJ_TRY(stj_result_window(run, settings, &info, &window, err));
     snprintf(name, sizeof name, "trace-%s", stj_trace_function_text(trace->function));
-    STJ_TRY(stj_result_path(&info, name, settings->tag, &path, err));
+    STJ_TRY(stj_result_window_path(&info, name, settings->tag, &window, &path, err));
     describe(trace, &window, request);
     STJ_TRY(stj_result_open(path, &trace_format, &info, request, settings->force, &file, err));
     if (file) {
@@ -140,7 +139,9 @@ enum stj_status stj_analysis_trace(struct stj_run *run, const struct stj_trace_s
     STJ_TRY(st);
     stj_result_op_forget(path);
 out:
+    result->part = stj_result_part(&window);
     stj_h5_close(file);
+    stj_result_window_free(&window);
     free(path);
     return st;
 }

@@ -20,6 +20,15 @@ static void print_seconds(FILE *out, const char *before, double seconds, const c
         fprintf(out, "%s%.1f h%s", before, seconds / 3600, after);
 }
 
+/* Nothing for a Jacobian of all parameters. */
+static void print_part(FILE *out, const struct stj_part *part)
+{
+    if (part->full_state)
+        fprintf(out, "of the full state: parameters and the optimizer's slots\n");
+    if (part->layers[0])
+        fprintf(out, "of the block of %s\n", part->layers);
+}
+
 /* How the states were at hand; nothing for a stored result. */
 static void print_storage(FILE *out, const char *before, const struct stj_storage *s)
 {
@@ -178,6 +187,7 @@ static void print_bottom(FILE *out, const struct stj_svd_result *r)
 
 void stj_text_svd(FILE *out, const struct stj_svd_result *r)
 {
+    print_part(out, &r->part);
     if (r->requested || r->above > 0)
         print_top(out, r);
     if (r->bottom_requested || r->below > 0)
@@ -211,6 +221,7 @@ static void print_ends(FILE *out, const struct stj_dense_result *r)
 void stj_text_dense(FILE *out, const struct stj_dense_result *r)
 {
     const struct stj_regions *g = &r->regions;
+    print_part(out, &r->part);
     fprintf(out, "all %zu singular values of J\n", r->n_params);
     fprintf(out, "%-8s %-15s %8s %10s\n", "region", "sigma", "count", "share");
     print_region(out, "chaotic", "above ", 1 + r->epsilon, g->chaotic, r->n_params);
@@ -296,6 +307,7 @@ void stj_text_density(FILE *out, const struct stj_density_result *r,
                       const struct stj_density_extras *extras)
 {
     char name[48], head[48];
+    print_part(out, &r->part);
     fprintf(out, "%zu singular values of J, counted with %zu probes of up to %zu steps",
             r->n_params, r->n_probes, r->steps);
     fprintf(out, r->n_known ? "; %zu known\n" : "\n", r->n_known);
@@ -324,6 +336,7 @@ void stj_text_trace(FILE *out, const struct stj_trace_result *r)
         [STJ_TRACE_FROBENIUS] = "|J|_F^2 = tr J'J",
         [STJ_TRACE_DEVIATION] = "|J - I|_F^2 = tr (J - I)'(J - I)",
     };
+    print_part(out, &r->part);
     fprintf(out, "%s of %zu parameters\n", meaning[r->function], r->n_params);
     fprintf(out, "value          %.10g\n", r->value);
     fprintf(out, "error          %.3g\n", r->error);
@@ -343,6 +356,7 @@ void stj_text_study(FILE *out, const struct stj_study_result *r)
 
 void stj_text_validate(FILE *out, const struct stj_validation *v)
 {
+    print_part(out, &v->part);
     fprintf(out, "adjoint identity     %.2e relative\n", v->adjoint_error);
     fprintf(out, "finite differences   %.2e relative, at step %.0e, of ",
             v->finite_difference_error, v->finite_difference_step);

@@ -5,6 +5,7 @@ libspectraj_core_la_SOURCES += %reldir%/describe.c
 libspectraj_core_la_SOURCES += %reldir%/folder.c
 libspectraj_core_la_SOURCES += %reldir%/identity.c
 libspectraj_core_la_SOURCES += %reldir%/initial.c
+libspectraj_core_la_SOURCES += %reldir%/part.c
 libspectraj_core_la_SOURCES += %reldir%/prepare.c
 libspectraj_core_la_SOURCES += %reldir%/run.c
 libspectraj_core_la_SOURCES += %reldir%/run_internal.h

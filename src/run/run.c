@@ -235,15 +235,6 @@ void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *an
                                           .density_epsilon = config->density.epsilon};
 }
 
-enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
-                                 struct stj_op **op, struct stj_error *err)
-{
-    const struct stj_training_jacobian_settings settings = {
-        .from = from, .to = to, .memory_bytes = memory_bytes ? memory_bytes : run->memory};
-    return stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &settings, op,
-                                        err);
-}
-
 void stj_run_set_memory(struct stj_run *run, size_t memory_bytes)
 {
     run->memory = memory_bytes;

@@ -34,7 +34,7 @@ static const double dense_limit_error = 1e-9;
 /* A training that is compared with a recorded one, state by state. */
 struct replay {
     struct stj_trajectory *trajectory;
-    size_t n_state;
+    size_t n_state, to;
     bool identical;
 };
 
@@ -47,7 +47,7 @@ static enum stj_status compare_state(void *ctx, size_t t, const real *state, dou
     STJ_TRY(stj_trajectory_crc(replay->trajectory, t, &crc, err));
     if (crc != stj_state_crc(replay->n_state, state))
         replay->identical = false;
-    if (t < stj_trajectory_n_steps(replay->trajectory) &&
+    if (t < replay->to &&
         memcmp(&loss, &stj_trajectory_loss(replay->trajectory)[t], sizeof loss) != 0)
         replay->identical = false;
 out:
@@ -61,7 +61,7 @@ static enum stj_status check_replay(const struct stj_training_window *w,
     enum stj_status st = STJ_OK;
     struct stj_trajectory_view view;
     real *state = NULL;
-    struct replay replay = {.trajectory = w->trajectory, .identical = true};
+    struct replay replay = {.trajectory = w->trajectory, .to = w->to, .identical = true};
     replay.n_state =
         (1 + stj_trajectory_n_slots(w->trajectory)) * stj_trajectory_n_params(w->trajectory);
     STJ_TRY(stj_new(&state, replay.n_state, sizeof *state, err));
@@ -189,15 +189,34 @@ out:
     return st;
 }
 
-enum stj_status stj_run_validate(struct stj_run *run, uint64_t seed, size_t dense_limit,
+static enum stj_status describe_part(const struct stj_run *run, const struct stj_run_part *part,
+                                     struct stj_part *about, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *names = NULL;
+    size_t n = 0;
+    STJ_TRY(stj_run_part_size(run, part, &n, &names, err));
+    about->from = part->from;
+    about->to = part->to ? part->to : run->n_steps;
+    about->full_state = part->full_state;
+    snprintf(about->layers, sizeof about->layers, "%s", names);
+out:
+    free(names);
+    return st;
+}
+
+enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part *part,
+                                 uint64_t seed, size_t dense_limit,
                                  const struct stj_progress *progress, struct stj_validation *v,
                                  struct stj_error *err)
 {
+    static const struct stj_run_part whole = {.from = 0};
     enum stj_status st = STJ_OK;
     struct stj_op *op = NULL;
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
-    STJ_TRY(stj_run_jacobian(run, 0, 0, 0, &op, err));
+    STJ_TRY(stj_run_part_jacobian(run, part ? part : &whole, 0, &op, err));
     STJ_TRY(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));
+    STJ_TRY(describe_part(run, part ? part : &whole, &v->part, err));
 out:
     stj_op_destroy(op);
     return st;

@@ -17,6 +17,7 @@ struct stj_trajectory {
     struct stj_source source; /* of an outline: its record alone */
     struct stj_replay replay;
     struct stj_storage_plan plan;
+    size_t fitted; /* bytes that it was made for */
     size_t outside_room;
     real *outside; /* [outside_room][n_state]: a visit that is not within the plan's window */
 };
@@ -244,7 +245,9 @@ enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t fro
     STJ_CHECK(err, from <= to && to <= trajectory->shape.n_steps && chunk > 0, STJ_EINVAL,
               "states %zu to %zu are outside a trajectory of %zu steps", from, to,
               trajectory->shape.n_steps);
-    if (!of_file(trajectory))
+    if (!of_file(trajectory) ||
+        (trajectory->self && from == trajectory->plan.from && to == trajectory->plan.to &&
+         chunk == trajectory->plan.chunk && bytes == trajectory->fitted))
         goto out;
     stj_storage_choose(&trajectory->source, &trajectory->replay, from, to, chunk, bytes, &plan,
                        &fits);
@@ -252,6 +255,7 @@ enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t fro
               "the states of the training need at least %zu bytes of memory, %zu are allowed",
               plan.about.minimum, bytes);
     drop_policy(trajectory);
+    trajectory->fitted = bytes;
     trajectory->plan = plan;
     STJ_TRY(make_policy(trajectory, err));
 out:

@@ -58,8 +58,8 @@ void stj_trajectory_set_training(struct stj_trajectory *trajectory,
 bool stj_trajectory_storage(const struct stj_trajectory *trajectory, size_t from, size_t to,
                             size_t chunk, size_t bytes, struct stj_storage *storage);
 
-/* Have them at hand that way from now on; views of before are not valid any more.  STJ_ENOMEM: they do
- * not fit.  States outside of from .. to can still be visited, one visit at a time. */
+/* Have them at hand that way from now on; views of before are not valid any more.  The same as before
+ * changes nothing.  STJ_ENOMEM: they do not fit.  States outside of from .. to can still be visited, one visit at a time. */
 enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t from, size_t to,
                                    size_t chunk, size_t bytes, struct stj_error *err);
 

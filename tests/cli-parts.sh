@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/cli-parts.sh: blocks of layers and the full state in every analysis: sizes, values that agree
+# with each other, files of their own, and names that are none.
+. "$(dirname "$0")/cli-lib.sh"
+
+short_config run.yaml 's/units: 4/units: 3/'
+run 0 train run.yaml -o RUN
+# 64 * 3 + 3 and 3 * 10 + 10 parameters, and momentum as large
+first=195
+last=40
+all=235
+
+run 0 dense RUN --layers dense2 --json
+silent
+json out n_params=$last sigma#$last part.state=theta 'part.layers[0]=dense2.bias' \
+    'part.layers[1]=dense2.kernel' part.from=0 part.to=20
+sigma=$("$jsonkeys" --print out 'sigma[0]')
+[ -e RUN/dense.h5 ] && fail "a block went into dense.h5"
+ls RUN/dense-block-*.h5 > /dev/null || fail "a block has no file of its own"
+# The same block by other names, and in another order, is the same request.
+run 0 dense RUN --layers dense2.kernel,dense2.bias --json
+json out trajectory=null "sigma[0]=$sigma"
+run 0 svd RUN --layers dense2 --top 3 --json
+silent
+json out n_params=$last top.converged=3 part.state=theta
+"$jsonkeys" --print out 'top.sigma[0]' > got
+awk -v a="$sigma" '{ d = $1 / a - 1; exit !(d < 1e-9 && d > -1e-9) }' got ||
+    fail "svd of a block: $(cat got), dense: $sigma"
+run 0 svd RUN --layers dense2 --top 3
+contains out 'of the block of dense2.bias,dense2.kernel' 'stored result'
+run 0 svd RUN --top 2 --json
+json out n_params=$all part.layers=null
+run 0 density RUN --layers dense0 --probes 2 --steps 20 --json
+json out n_params=$first
+run 0 trace RUN --layers dense0.bias --products 3 --json
+json out n_params=3 method=exact
+run 0 validate RUN --layers dense0,dense2.bias --json
+json out passed=true 'part.layers[2]=dense2.bias'
+# All layers are no block.
+run 0 svd RUN --layers dense0,dense2 --top 2 --json
+json out n_params=$all part.layers=null applications.jvp=0
+
+run 0 dense RUN --state full --json
+json out n_params=$((2 * all)) sigma#$((2 * all)) part.state=full
+full=$("$jsonkeys" --print out 'sigma[0]')
+[ -e RUN/dense-full.h5 ] || fail "the full state has no file of its own"
+run 0 svd RUN --state full --top 2 --json
+json out n_params=$((2 * all))
+"$jsonkeys" --print out 'top.sigma[0]' > got
+awk -v a="$full" '{ d = $1 / a - 1; exit !(d < 1e-9 && d > -1e-9) }' got ||
+    fail "svd of the full state: $(cat got), dense: $full"
+run 0 svd RUN --state full --layers dense2 --top 2 --json
+json out n_params=$((2 * last)) part.state=full
+run 0 validate RUN --state full --json
+json out passed=true part.state=full
+run 0 validate RUN --from 5 --to 15 --json
+json out passed=true part.from=5 part.to=15
+run 0 svd RUN --top 2 --from 5 --to 15 --layers dense0 --tag early
+contains out 'of the block'
+[ -e RUN/svd-early.h5 ] || fail "a tagged block has not its tag's file"
+
+refused "layers|dense3|did you mean 'dense0" svd RUN --layers dense3
+refused "layers|'relu'|spectraj info" dense RUN --layers relu
+refused "gelu1' is a layer without parameters" svd RUN --layers dense0,gelu1
+refused "layers|no layer or tensor ''" density RUN --layers dense0,
+refused "did you mean 'full'" svd RUN --state ful
+finish
