@@ -98,7 +98,11 @@ enum stj_status stj_report_html(struct stj_run *run, const char *path, struct st
 enum stj_status stj_report_page(FILE *out, enum stj_report_format format, const struct stj_run *run,
                                 const char *path, struct stj_error *err);
 
-enum stj_export_format { STJ_EXPORT_CSV, STJ_EXPORT_NPY };
+/* What exported files are. */
+enum stj_export_format {
+    STJ_EXPORT_CSV, /* text, 17 digits */
+    STJ_EXPORT_NPY, /* NumPy's format 1.0 */
+};
 
 /* Write every array of a stored result ("svd", "density-TAG"; NULL: all results) to a file of its own in the
  * folder `dir` (made when there is none): RESULT-NAME.csv or .npy, numbers and texts to
