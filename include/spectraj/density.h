@@ -113,8 +113,8 @@ struct stj_density_result {
     size_t in_flight;                                     /* probes of a block */
     struct stj_op_counts counts;                          /* everything this solve cost */
     struct stj_storage storage; /* of a run's states, where it was of a run */
-    struct stj_part part;
-    double seconds;     /* of wall clock */
+    struct stj_part part;       /* of the run that this is about */
+    double seconds;             /* of wall clock */
     enum stj_stop stop; /* floor: more steps do not fit the memory, more probes would not help */
     uint64_t seed;      /* as in the settings */
 };

@@ -174,7 +174,7 @@ struct stj_validation {
     double dense_bottom_excess; /* how far above at most / sigma_1 */
     bool passed;                /* every part that was looked at */
     struct stj_storage storage; /* of the states */
-    struct stj_part part;
+    struct stj_part part;       /* of the run that this is about */
 };
 
 /* Check the run, or a part of its Jacobian (NULL: all of it), against itself: adjoint identity, finite

@@ -107,13 +107,13 @@ struct stj_svd_result {
 
     struct stj_op_counts counts; /* everything this solve cost */
     struct stj_storage storage;  /* of a run's states, where it was of a run */
-    struct stj_part part;
-    double seconds;     /* of wall clock */
-    enum stj_stop stop; /* why it ended */
-    uint64_t seed;      /* as in the settings */
-    size_t ncv;         /* basis vectors of the method for the largest */
-    double tol;         /* as in the settings, or chosen */
-    const char *method; /* of the largest */
+    struct stj_part part;        /* of the run that this is about */
+    double seconds;              /* of wall clock */
+    enum stj_stop stop;          /* why it ended */
+    uint64_t seed;               /* as in the settings */
+    size_t ncv;                  /* basis vectors of the method for the largest */
+    double tol;                  /* as in the settings, or chosen */
+    const char *method;          /* of the largest */
 };
 
 /* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a result:

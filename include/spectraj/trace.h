@@ -54,9 +54,9 @@ struct stj_trace_result {
     /* Everything this cost; Hutchinson's |A x|^2 needs no products with A'. */
     struct stj_op_counts counts;
     struct stj_storage storage; /* of a run's states, where it was of a run */
-    struct stj_part part;
-    double seconds; /* of wall clock */
-    uint64_t seed;  /* as in the settings */
+    struct stj_part part;       /* of the run that this is about */
+    double seconds;             /* of wall clock */
+    uint64_t seed;              /* as in the settings */
 };
 
 /* result <- the estimate.  tr A and the deviation want a square operator.  Cost: products with A as
