@@ -58,13 +58,6 @@ struct stj_part {
     /* The tensors, separated by commas, cut at the end where there are more; empty: all. */
     char layers[STJ_PART_LAYERS_MAX];
 };
-struct stj_part {
-    size_t from, to; /* steps */
-    bool full_state; /* of the parameters and the optimizer's slots */
-    char
-        layers[STJ_PART_LAYERS_MAX]; /* the tensors, separated by commas, cut at the end where there
-                                       * are more; empty: all */
-};
 
 #ifdef __cplusplus
 }
