@@ -28,6 +28,7 @@ static atomic_flag arpack_busy = ATOMIC_FLAG_INIT;
 
 enum {
     MAX_RESTARTS = 100000, /* budgets end a solve, not this */
+    LOOK_EVERY = 10,       /* products, and more as the basis grows */
     ZERO_OPERATOR = -9     /* dsaupd: A'A maps a random start vector to zero */
 };
 
@@ -35,7 +36,9 @@ enum {
 struct arpack {
     a_int n, nev, ncv, ldv, lworkl, info, ido;
     a_int iparam[11], ipntr[14];
-    size_t room; /* pairs that the budget leaves to be finished when it cuts a solve short */
+    size_t pairs; /* to take when the solve is ended from here: by a budget, */
+    bool ended; /* or because all above a threshold have converged, whatever ARPACK still wants: */
+                /* values of the bulk that it was also asked for might never do */
     double tol;
     double *resid, *v, *workd, *workl, *d;
     a_int *select;
@@ -123,6 +126,93 @@ static enum stj_status check_info(a_int info, const char *routine, struct stj_er
                          routine, text, (int)info);
 }
 
+/* Steps of the factorisation that are complete when ARPACK asks for a product: it lends a copy of the newest
+ * vector, whose column in V says how many came before. */
+static size_t steps_done(const struct arpack *w)
+{
+    const size_t n = (size_t)w->n;
+    for (size_t j = 0; j < (size_t)w->ncv; j++)
+        if (memcmp(w->v + j * n, w->workd + w->ipntr[0] - 1, n * sizeof *w->v) == 0)
+            return j;
+    return 0;
+}
+
+/* The factorisation at hand, A'A V = V T + beta v e': T in two columns of workl, its subdiagonal (from the
+ * second row on) and its diagonal.  The beta of the last step is not there before the next one is made, so
+ * who needs it takes one step less. */
+struct ritz {
+    size_t j;
+    double *lambda,
+        *y; /* eigenvalues of T, descending, and vectors [j][j]; T has no negative one that counts */
+    double beta;
+    double *work; /* owns them */
+};
+
+static enum stj_status ritz_make(const struct arpack *w, bool with_beta, struct ritz *r,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const double *t = w->workl + w->ipntr[4] - 1;
+    const size_t done = steps_done(w);
+    const size_t j = with_beta && done > 0 ? done - 1 : done;
+    *r = (struct ritz){.j = j};
+    if (j == 0)
+        goto out;
+    STJ_TRY(stj_new(&r->work, 3 * j * j + j, sizeof *r->work, err));
+    for (size_t i = 0; i < j; i++) {
+        r->work[i * j + i] = t[(size_t)w->ncv + i];
+        if (i > 0)
+            r->work[i * j + i - 1] = r->work[(i - 1) * j + i] = t[i];
+    }
+    r->y = r->work + j * j;
+    r->lambda = r->work + 3 * j * j;
+    r->beta = with_beta ? fabs(t[j]) : INFINITY;
+    STJ_TRY(stj_gesdd(j, j, r->work, j, r->lambda, r->y, r->work + 2 * j * j, err));
+out:
+    return st;
+}
+
+/* Have all values above the threshold converged, and is one below in sight?  |A'u - sigma v| of a Ritz pair is
+ * beta |last component| / sigma. *k <- the pairs above and one more. */
+static enum stj_status all_above(const struct arpack *w, double above, bool *done, size_t *k,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct ritz r = {0};
+    *done = false;
+    *k = 0;
+    STJ_TRY(ritz_make(w, true, &r, err));
+    for (; *k < r.j && r.lambda[*k] > above * above; ++*k)
+        if (r.beta * fabs(r.y[*k * r.j + r.j - 1]) >
+            w->tol * sqrt(r.lambda[*k]) * sqrt(r.lambda[0]))
+            goto out;
+    *done = *k < r.j;
+    ++*k;
+out:
+    free(r.work);
+    return st;
+}
+
+/* basis->v <- the Ritz vectors of the k largest values of a factorisation that was ended. */
+static enum stj_status extract_ritz(struct arpack *w, size_t k, struct stj_svd_basis *basis,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = (size_t)w->n;
+    struct ritz r = {0};
+    STJ_TRY(ritz_make(w, false, &r, err));
+    k = k < r.j ? k : r.j;
+    if (k == 0)
+        goto out;
+    STJ_TRY(stj_new(&basis->v, n * k, sizeof *basis->v, err));
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, k, r.j, 1, w->v, n, r.y, r.j, 0, basis->v,
+              n);
+    basis->k = k;
+out:
+    free(r.work);
+    return st;
+}
+
 /* The reverse communication loop: a product for ido -1 and 1, the end for 99, nothing after it. */
 static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
                                const struct stj_svd_budget *budget, struct stj_svd_basis *basis,
@@ -131,6 +221,7 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
     const double budget_size = budget->settings->max_applications;
+    double next_look = LOOK_EVERY;
     /* Applications of the finishing pass, or half of a budget too small for all pairs. */
     const double finish = budget_size > 0 ? fmin(2 * (double)w->nev, budget_size / 2) : 0;
     for (;;) {
@@ -142,8 +233,19 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
                   "ARPACK's dsaupd asked for operation %d, which mode 1 does not have",
                   (int)w->ido);
         if (stj_svd_spent(budget, 2 + finish, basis->products, &basis->stop)) {
-            w->room = budget_size > 0 ? (size_t)(budget_size - stj_svd_used(budget)) / 2 : SIZE_MAX;
+            w->pairs = (size_t)w->nev;
+            if (budget_size > 0 && budget_size - stj_svd_used(budget) < 2 * (double)w->nev)
+                w->pairs = (size_t)(budget_size - stj_svd_used(budget)) / 2;
             goto out;
+        }
+        if (budget->settings->above > 0 && basis->products >= next_look) {
+            bool done = false;
+            next_look = 1.05 * basis->products + LOOK_EVERY;
+            STJ_TRY(all_above(w, budget->settings->above, &done, &w->pairs, err));
+            if (done) {
+                w->ended = true;
+                goto out;
+            }
         }
         STJ_TRY(stj_op_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1, n,
                              w->workd + w->ipntr[1] - 1, n, err));
@@ -171,49 +273,6 @@ static enum stj_status extract(struct arpack *w, struct stj_svd_basis *basis, st
     STJ_TRY(stj_new(&basis->v, n * basis->k, sizeof *basis->v, err));
     memcpy(basis->v, w->v, n * basis->k * sizeof *basis->v);
 out:
-    return st;
-}
-
-/* Steps of the factorisation that are complete when ARPACK asks for a product: it lends a copy of the newest
- * vector, whose column in V says how many came before. */
-static size_t steps_done(const struct arpack *w)
-{
-    const size_t n = (size_t)w->n;
-    for (size_t j = 0; j < (size_t)w->ncv; j++)
-        if (memcmp(w->v + j * n, w->workd + w->ipntr[0] - 1, n * sizeof *w->v) == 0)
-            return j;
-    return 0;
-}
-
-/* basis->v <- the Ritz vectors of the largest values of a factorisation that was cut short: A'A V = V T + r e',
- * T in two columns of workl, its subdiagonal (from the second row on) and its diagonal. */
-static enum stj_status extract_partial(struct arpack *w, struct stj_svd_basis *basis,
-                                       struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const size_t n = (size_t)w->n;
-    const size_t j = steps_done(w);
-    const double *t = w->workl + w->ipntr[4] - 1;
-    size_t k = (size_t)w->nev < j ? (size_t)w->nev : j;
-    double *work = NULL; /* T, then its eigenvalues, left and right vectors */
-    k = k < w->room ? k : w->room;
-    if (k == 0)
-        goto out;
-    STJ_TRY(stj_new(&work, 3 * j * j + j, sizeof *work, err));
-    for (size_t i = 0; i < j; i++) {
-        work[i * j + i] = t[(size_t)w->ncv + i];
-        if (i > 0)
-            work[i * j + i - 1] = work[(i - 1) * j + i] = t[i];
-    }
-    double *sigma = work + 3 * j * j;
-    double *u =
-        work + j * j; /* T is symmetric and no negative value is wanted: u are eigenvectors */
-    STJ_TRY(stj_gesdd(j, j, work, j, sigma, u, work + 2 * j * j, err));
-    STJ_TRY(stj_new(&basis->v, n * k, sizeof *basis->v, err));
-    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, k, j, 1, w->v, n, u, j, 0, basis->v, n);
-    basis->k = k;
-out:
-    free(work);
     return st;
 }
 
@@ -245,12 +304,14 @@ static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget 
     basis->ncv = (size_t)w.ncv;
     STJ_TRY(stj_op_create_normal(a, &normal, err));
     STJ_TRY(iterate(&w, normal, budget, basis, err));
-    if (basis->stop == STJ_STOP_CONVERGED)
+    if (w.ended)
+        STJ_TRY(extract_ritz(&w, w.pairs, basis, err));
+    else if (basis->stop == STJ_STOP_CONVERGED)
         STJ_TRY(extract(&w, basis, err));
     else if (basis->stop == STJ_STOP_INVARIANT_SUBSPACE)
         STJ_TRY(any_basis(budget->settings, stj_op_n_cols(a), basis, err));
     else if (basis->stop != STJ_STOP_INTERRUPTED)
-        STJ_TRY(extract_partial(&w, basis, err));
+        STJ_TRY(extract_ritz(&w, w.pairs, basis, err));
 out:
     if (!busy)
         atomic_flag_clear(&arpack_busy);
