@@ -1,8 +1,10 @@
 # The installed headers besides include/spectraj.h, which includes them all; one per line, sorted.
 spectrajinclude_HEADERS =
 spectrajinclude_HEADERS += %reldir%/spectraj/config.h
+spectrajinclude_HEADERS += %reldir%/spectraj/cost.h
 spectrajinclude_HEADERS += %reldir%/spectraj/density.h
 spectrajinclude_HEADERS += %reldir%/spectraj/op.h
+spectrajinclude_HEADERS += %reldir%/spectraj/plan.h
 spectrajinclude_HEADERS += %reldir%/spectraj/problem.h
 spectrajinclude_HEADERS += %reldir%/spectraj/progress.h
 spectrajinclude_HEADERS += %reldir%/spectraj/report.h

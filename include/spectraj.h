@@ -4,8 +4,10 @@
 #define SPECTRAJ_H
 
 #include <spectraj/config.h>
+#include <spectraj/cost.h>
 #include <spectraj/density.h>
 #include <spectraj/op.h>
+#include <spectraj/plan.h>
 #include <spectraj/problem.h>
 #include <spectraj/progress.h>
 #include <spectraj/report.h>

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include <spectraj/plan.h>
 #include <spectraj/results.h>
 #include <spectraj/study.h>
 
@@ -22,6 +23,10 @@ enum stj_report_format {
     STJ_REPORT_TEXT, /* tables for people */
     STJ_REPORT_JSON, /* one object, docs/json.md */
 };
+
+/* What the analyses of a run will cost. */
+enum stj_status stj_report_plan(FILE *out, enum stj_report_format format,
+                                const struct stj_plan *plan, struct stj_error *err);
 
 /* A training: losses, accuracy, time. */
 enum stj_status stj_report_train(FILE *out, enum stj_report_format format,

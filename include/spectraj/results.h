@@ -44,6 +44,7 @@ struct stj_dense_result {
     double seconds_svd;         /* for the decomposition */
     struct stj_storage storage; /* of the run's states while the columns were made */
     struct stj_part part;       /* of the run that this is about */
+    struct stj_cost cost;       /* beside what was planned */
 };
 
 /* J column by column in blocks and its full SVD, computed or read from dense.h5 (which also holds u

@@ -8,6 +8,7 @@
 
 #include <spectraj/op.h>
 #include <spectraj/progress.h>
+#include <spectraj/cost.h>
 #include <spectraj/storage.h>
 
 #ifdef __cplusplus
@@ -108,6 +109,7 @@ struct stj_svd_result {
     struct stj_op_counts counts; /* everything this solve cost */
     struct stj_storage storage;  /* of a run's states, where it was of a run */
     struct stj_part part;        /* of the run that this is about */
+    struct stj_cost cost;        /* filled by stj_analysis_svd */
     double seconds;              /* of wall clock */
     enum stj_stop stop;          /* why it ended */
     uint64_t seed;               /* as in the settings */

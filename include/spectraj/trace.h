@@ -8,6 +8,7 @@
 
 #include <spectraj/op.h>
 #include <spectraj/progress.h>
+#include <spectraj/cost.h>
 #include <spectraj/storage.h>
 
 #ifdef __cplusplus
@@ -55,6 +56,7 @@ struct stj_trace_result {
     struct stj_op_counts counts;
     struct stj_storage storage; /* of a run's states, where it was of a run */
     struct stj_part part;       /* of the run that this is about */
+    struct stj_cost cost;       /* filled by stj_analysis_trace */
     double seconds;             /* of wall clock */
     uint64_t seed;              /* as in the settings */
 };

@@ -34,6 +34,7 @@ extern const struct command command_dense;
 extern const struct command command_study;
 extern const struct command command_validate;
 extern const struct command command_run;
+extern const struct command command_plan;
 extern const struct command command_plot;
 extern const struct command command_report;
 extern const struct command command_export;

@@ -27,6 +27,6 @@ const struct command command_info = {
         "The names and shapes of the parameters are those that init.file must have; the states\n"
         "are as an analysis with that memory would have them at hand.\n",
     .shared = ARGS_MEMORY,
-    .example = "  spectraj info digits-run\n  spectraj info lenet.yaml\n",
+    .example = "  spectraj info digits-run\n  spectraj info digits.yaml\n",
     .run = info,
 };

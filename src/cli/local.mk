@@ -13,6 +13,7 @@ spectraj_SOURCES += %reldir%/main.c
 spectraj_SOURCES += %reldir%/manual.c
 spectraj_SOURCES += %reldir%/manual.h
 spectraj_SOURCES += %reldir%/nearest.c
+spectraj_SOURCES += %reldir%/plan.c
 spectraj_SOURCES += %reldir%/plot.c
 spectraj_SOURCES += %reldir%/progress.c
 spectraj_SOURCES += %reldir%/report.c

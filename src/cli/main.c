@@ -10,9 +10,9 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_init,   &command_train,  &command_info,     &command_svd,   &command_density,
-    &command_trace,  &command_dense,  &command_validate, &command_study, &command_plot,
-    &command_report, &command_export, &command_run,
+    &command_init,    &command_train,  &command_info,   &command_plan,     &command_svd,
+    &command_density, &command_trace,  &command_dense,  &command_validate, &command_study,
+    &command_plot,    &command_report, &command_export, &command_run,
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -284,6 +284,75 @@ static void put_counted(struct builder *b, const struct stj_svd_result *r)
     put_object(b, "density", &o);
 }
 
+static json_t *json_of_items(const struct stj_plan *plan)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct stj_plan_item *item = &plan->item[i];
+        struct builder b = begin();
+        put(&b, "name", stj_json_of_text(item->name));
+        put(&b, "settings", stj_json_of_text(item->settings));
+        put(&b, "applications", stj_json_of_real(item->applications));
+        put(&b, "seconds", stj_json_of_real(item->seconds));
+        put(&b, "memory_bytes", json_of_size(item->memory_bytes));
+        put(&b, "affordable", json_boolean(item->affordable));
+        put(&b, "reason", stj_json_of_text(item->reason));
+        if (json_array_append_new(array, b.object) != 0 || b.failed) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+/* The largest of what is affordable. */
+static void put_plan_memory(struct builder *b, const struct stj_plan *plan)
+{
+    struct builder o = begin();
+    struct stj_plan_item most = {.engine_bytes = 0};
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct stj_plan_item *item = &plan->item[i];
+        if (item->affordable && item->memory_bytes > most.memory_bytes)
+            most = *item;
+    }
+    put(&o, "engine", json_of_size(most.engine_bytes));
+    put(&o, "trajectory", json_of_size(most.trajectory_bytes));
+    put(&o, "basis", json_of_size(most.basis_bytes));
+    put(&o, "resident", json_of_size(plan->resident_bytes));
+    put(&o, "peak", json_of_size(most.memory_bytes));
+    put(&o, "free", json_of_size(plan->free_bytes));
+    put_object(b, "memory_bytes", &o);
+}
+
+enum stj_status stj_json_plan(const struct stj_plan *plan, json_t **object, struct stj_error *err)
+{
+    struct builder b = begin_report();
+    put(&b, "n_params", json_of_size(plan->n_params));
+    put(&b, "n_steps", json_of_size(plan->n_steps));
+    put_plan_memory(&b, plan);
+    put(&b, "seconds_per_application", stj_json_of_real(plan->seconds_per_application));
+    put(&b, "seconds_per_step", stj_json_of_real(plan->seconds_per_step));
+    put(&b, "max_seconds", stj_json_of_real(plan->max_seconds));
+    put(&b, "analyses", json_of_items(plan));
+    return finish(&b, object, err);
+}
+
+/* null: a stored result. */
+static void put_cost(struct builder *b, const struct stj_cost *cost)
+{
+    if (cost->peak_bytes == 0) {
+        put(b, "cost", json_null());
+        return;
+    }
+    struct builder o = begin();
+    put(&o, "peak_memory_bytes", json_of_size(cost->peak_bytes));
+    put(&o, "planned_memory_bytes",
+        cost->planned ? json_of_size(cost->planned_bytes) : json_null());
+    put(&o, "planned_seconds",
+        cost->planned ? stj_json_of_real(cost->planned_seconds) : json_null());
+    put_object(b, "cost", &o);
+}
+
 static void put_top(struct builder *b, const struct stj_svd_result *r)
 {
     struct builder top = begin();
@@ -336,6 +405,7 @@ enum stj_status stj_json_svd(const struct stj_svd_result *r, json_t **object, st
     put(&b, "tol", stj_json_of_real(r->tol));
     put_part(&b, &r->part);
     put_storage(&b, &r->storage);
+    put_cost(&b, &r->cost);
     return finish(&b, object, err);
 }
 
@@ -356,6 +426,7 @@ enum stj_status stj_json_dense(const struct stj_dense_result *r, json_t **object
     put(&b, "seconds_svd", stj_json_of_real(r->seconds_svd));
     put_part(&b, &r->part);
     put_storage(&b, &r->storage);
+    put_cost(&b, &r->cost);
     return finish(&b, object, err);
 }
 
@@ -498,6 +569,7 @@ enum stj_status stj_json_density(const struct stj_density_result *r,
     put_extras(&b, extras);
     put_part(&b, &r->part);
     put_storage(&b, &r->storage);
+    put_cost(&b, &r->cost);
     return finish(&b, object, err);
 }
 
@@ -520,6 +592,7 @@ enum stj_status stj_json_trace(const struct stj_trace_result *r, json_t **object
     put(&b, "seed", json_of_seed(r->seed));
     put_part(&b, &r->part);
     put_storage(&b, &r->storage);
+    put_cost(&b, &r->cost);
     return finish(&b, object, err);
 }
 

@@ -21,6 +21,7 @@ enum { STJ_JSON_SCHEMA = 1 };
 /* storage: how an analysis would have the states at hand. */
 enum stj_status stj_json_train(const struct stj_run_info *info, const struct stj_storage *storage,
                                json_t **object, struct stj_error *err);
+enum stj_status stj_json_plan(const struct stj_plan *plan, json_t **object, struct stj_error *err);
 enum stj_status stj_json_svd(const struct stj_svd_result *result, json_t **object,
                              struct stj_error *err);
 enum stj_status stj_json_dense(const struct stj_dense_result *result, json_t **object,

@@ -64,6 +64,16 @@ out:
     return st;
 }
 
+enum stj_status stj_report_plan(FILE *out, enum stj_report_format format,
+                                const struct stj_plan *plan, struct stj_error *err)
+{
+    json_t *object = NULL;
+    if (format == STJ_REPORT_JSON)
+        return print_and_drop(stj_json_plan(plan, &object, err), out, &object, err);
+    stj_text_plan(out, plan);
+    return check_stream(out, err);
+}
+
 enum stj_status stj_report_svd(FILE *out, enum stj_report_format format,
                                const struct stj_svd_result *result, struct stj_error *err)
 {

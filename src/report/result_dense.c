@@ -16,6 +16,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "op/training_jacobian.h"
+#include "report/plan.h"
 #include "report/result.h"
 
 const struct stj_h5_format stj_dense_format = {
@@ -143,9 +144,14 @@ static enum stj_status compute_and_save(struct stj_run *run, const char *path,
     enum stj_status st = STJ_OK;
     struct stj_h5 *file = NULL;
     struct decomposition d = {0};
+    const struct stj_plan_request wanted = {window->from, window->to, memory_bytes};
+    struct stj_cost cost;
     STJ_TRY(stj_result_create(path, &stj_dense_format, info, request, &file, err));
+    stj_plan_dense(run, &wanted, &cost);
     STJ_TRY(compute(run, window, memory_bytes, progress, result, &d, err));
     STJ_TRY(put(file, window, result, &d, err));
+    stj_cost_finish(&cost);
+    result->cost = cost;
     st = stj_h5_commit(file, err);
     file = NULL;
 out:

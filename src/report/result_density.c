@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "op/training_jacobian.h"
+#include "report/plan.h"
 #include "report/result.h"
 #include "spectrum/density/count.h"
 
@@ -229,18 +230,6 @@ out:
     return st;
 }
 
-/* How much of the memory is the engine's: half, but no less than it needs; the rest is for bases. */
-static size_t engine_share(const struct stj_run *run, const struct stj_result_window *window,
-                           size_t memory_bytes)
-{
-    struct stj_storage storage = {.minimum = 0};
-    const size_t half = memory_bytes / 2;
-    if (memory_bytes == 0 ||
-        stj_run_storage(run, window->from, window->to, half, 1, &storage, NULL) == STJ_OK)
-        return half;
-    return storage.minimum < memory_bytes ? storage.minimum : memory_bytes;
-}
-
 /* Solve with a journal beside the file; what svd.h5 knows of the same window is deflated. */
 static enum stj_status compute(struct stj_run *run, const struct stj_density_settings *density,
                                bool deflate, const struct stj_result_window *window,
@@ -252,7 +241,9 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
     struct stj_svd_result *known = NULL;
     struct stj_result_op op = {0};
     s.known[0] = s.known[1] = NULL;
-    const size_t engine = engine_share(run, window, settings->memory_bytes);
+    const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes};
+    struct stj_cost cost;
+    const size_t engine = stj_plan_density_bytes(run, &request);
     s.memory_bytes = settings->memory_bytes - engine;
     if (deflate)
         STJ_TRY(stj_result_read_svd_window(run, window, &known, err));
@@ -260,8 +251,11 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
         s.known[0] = &known->top;
         s.known[1] = &known->bottom;
     }
+    stj_plan_density(run, &request, density, &cost);
     STJ_TRY(stj_result_op_open(run, window, path, settings->force, engine, &op, err));
     STJ_TRY(stj_density_solve(op.op, &s, result, err));
+    stj_cost_finish(&cost);
+    (*result)->cost = cost;
     stj_training_jacobian_storage(op.inner, &(*result)->storage);
 out:
     stj_result_op_close(&op);

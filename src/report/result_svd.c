@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "op/training_jacobian.h"
+#include "report/plan.h"
 #include "report/result.h"
 
 const struct stj_h5_format stj_svd_format = {
@@ -250,12 +251,17 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
     enum stj_status st = STJ_OK;
     struct stj_result_op op = {0};
     struct stj_svd_settings with_hints = *svd;
+    struct stj_cost cost;
+    const struct stj_plan_request request = {window->from, window->to, memory_bytes};
     struct stj_density_result *density = NULL;
     STJ_TRY(stj_result_read_density_window(run, window, &density, err));
     if (density)
         STJ_TRY(hint(density, &with_hints, err));
+    stj_plan_svd(run, &request, &with_hints, &cost);
     STJ_TRY(stj_result_op_open(run, window, path, again, memory_bytes, &op, err));
     STJ_TRY(stj_svd_solve(op.op, &with_hints, result, err));
+    stj_cost_finish(&cost);
+    (*result)->cost = cost;
     stj_training_jacobian_storage(op.inner, &(*result)->storage);
     if (density)
         STJ_TRY(compare_count(density, *result, err));

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "op/training_jacobian.h"
+#include "report/plan.h"
 #include "report/result.h"
 
 static const struct stj_h5_format trace_format = {
@@ -97,9 +98,14 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
 {
     enum stj_status st = STJ_OK;
     struct stj_result_op op = {0};
+    const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes};
+    struct stj_cost cost;
+    stj_plan_trace(run, &request, trace, &cost);
     STJ_TRY(
         stj_result_op_open(run, window, path, settings->force, settings->memory_bytes, &op, err));
     STJ_TRY(stj_trace_solve(op.op, trace, result, err));
+    stj_cost_finish(&cost);
+    result->cost = cost;
     stj_training_jacobian_storage(op.inner, &result->storage);
 out:
     stj_result_op_close(&op);

@@ -3,6 +3,7 @@
 #include "report/text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "study/study.h"
@@ -10,14 +11,29 @@
 /* How many of the largest and of the smallest values of a full spectrum are printed. */
 enum { ENDS_SHOWN = 6 };
 
-static void print_seconds(FILE *out, const char *before, double seconds, const char *after)
+static void seconds_text(double seconds, char *text, size_t size)
 {
     if (seconds < 100)
-        fprintf(out, "%s%.3g s%s", before, seconds, after);
+        snprintf(text, size, "%.3g s", seconds);
     else if (seconds < 6000)
-        fprintf(out, "%s%.1f min%s", before, seconds / 60, after);
+        snprintf(text, size, "%.1f min", seconds / 60);
     else
-        fprintf(out, "%s%.1f h%s", before, seconds / 3600, after);
+        snprintf(text, size, "%.1f h", seconds / 3600);
+}
+
+static void bytes_text(double bytes, char *text, size_t size)
+{
+    if (bytes < 1e9)
+        snprintf(text, size, "%.1f MB", bytes / 1e6);
+    else
+        snprintf(text, size, "%.2f GB", bytes / 1e9);
+}
+
+static void print_seconds(FILE *out, const char *before, double seconds, const char *after)
+{
+    char text[32];
+    seconds_text(seconds, text, sizeof text);
+    fprintf(out, "%s%s%s", before, text, after);
 }
 
 /* Nothing for a Jacobian of all parameters. */
@@ -57,6 +73,27 @@ static void print_storage(FILE *out, const char *before, const struct stj_storag
     if (s->diverged)
         fprintf(out, "replay LEFT THE RECORD at step %zu: relative difference %.2g at step %zu\n",
                 s->diverged_at, s->difference, s->compared_at);
+}
+
+static void print_bytes(FILE *out, const char *before, double bytes, const char *after)
+{
+    char text[32];
+    bytes_text(bytes, text, sizeof text);
+    fprintf(out, "%s%s%s", before, text, after);
+}
+
+/* What an analysis came to beside what was planned; nothing for a stored result. */
+static void print_plan_and_cost(FILE *out, const struct stj_cost *cost, double seconds)
+{
+    if (cost->peak_bytes == 0)
+        return;
+    print_seconds(out, "took ", seconds, "");
+    print_bytes(out, " and ", (double)cost->peak_bytes, " at the peak");
+    if (cost->planned) {
+        print_seconds(out, "; planned ", cost->planned_seconds, "");
+        print_bytes(out, " and ", (double)cost->planned_bytes, "");
+    }
+    fprintf(out, "\n");
 }
 
 static void print_losses(FILE *out, const struct stj_run_info *info)
@@ -185,6 +222,27 @@ static void print_bottom(FILE *out, const struct stj_svd_result *r)
             r->floor);
 }
 
+void stj_text_plan(FILE *out, const struct stj_plan *plan)
+{
+    fprintf(out, "%zu parameters, %zu steps\n", plan->n_params, plan->n_steps);
+    print_bytes(out, "memory: ", (double)plan->resident_bytes, " now");
+    print_bytes(out, ", ", (double)plan->free_bytes, " could be had\n");
+    fprintf(out, "a product with J or J': %.3g s; a training step: %.3g s\n\n",
+            plan->seconds_per_application, plan->seconds_per_step);
+    fprintf(out, "%-9s %-24s %12s %10s %10s  affordable\n", "analysis", "settings", "applications",
+            "time", "memory");
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct stj_plan_item *item = &plan->item[i];
+        char time[32];
+        char bytes[32];
+        seconds_text(item->seconds, time, sizeof time);
+        bytes_text((double)item->memory_bytes, bytes, sizeof bytes);
+        fprintf(out, "%-9s %-24s %12.0f %10s %10s  %s%s%s\n", item->name, item->settings,
+                item->applications, time, bytes, item->affordable ? "yes" : "NO",
+                item->reason[0] ? "; " : "", item->reason);
+    }
+}
+
 void stj_text_svd(FILE *out, const struct stj_svd_result *r)
 {
     print_part(out, &r->part);
@@ -196,6 +254,7 @@ void stj_text_svd(FILE *out, const struct stj_svd_result *r)
             stj_stop_text(r->stop));
     print_cost(out, &r->counts, r->seconds);
     print_storage(out, "states: ", &r->storage);
+    print_plan_and_cost(out, &r->cost, r->seconds);
 }
 
 static void print_region(FILE *out, const char *name, const char *condition, double limit,
@@ -231,6 +290,7 @@ void stj_text_dense(FILE *out, const struct stj_dense_result *r)
     print_seconds(out, "matrix built in ", r->seconds_build, "");
     print_seconds(out, ", decomposed in ", r->seconds_svd, "\n");
     print_storage(out, "states: ", &r->storage);
+    print_plan_and_cost(out, &r->cost, r->seconds_build + r->seconds_svd);
 }
 
 /* One row of a table of counts. */
@@ -327,6 +387,7 @@ void stj_text_density(FILE *out, const struct stj_density_result *r,
             stj_stop_text(r->stop));
     print_cost(out, &r->counts, r->seconds);
     print_storage(out, "states: ", &r->storage);
+    print_plan_and_cost(out, &r->cost, r->seconds);
 }
 
 void stj_text_trace(FILE *out, const struct stj_trace_result *r)
@@ -345,6 +406,7 @@ void stj_text_trace(FILE *out, const struct stj_trace_result *r)
             r->samples, (unsigned long long)r->seed);
     print_cost(out, &r->counts, r->seconds);
     print_storage(out, "states: ", &r->storage);
+    print_plan_and_cost(out, &r->cost, r->seconds);
 }
 
 void stj_text_study(FILE *out, const struct stj_study_result *r)

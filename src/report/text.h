@@ -11,6 +11,7 @@
 
 void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj_storage *storage);
 void stj_text_info(FILE *out, const struct stj_contents *contents);
+void stj_text_plan(FILE *out, const struct stj_plan *plan);
 void stj_text_svd(FILE *out, const struct stj_svd_result *result);
 void stj_text_dense(FILE *out, const struct stj_dense_result *result);
 void stj_text_density(FILE *out, const struct stj_density_result *result,

@@ -25,6 +25,7 @@ void stj_run_destroy(struct stj_run *run)
     stj_run_config_free(&run->config);
     free(run->shape);
     free(run->tensor);
+    free(run->meter);
     free(run->dir);
     free(run);
 }

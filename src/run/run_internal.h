@@ -18,6 +18,8 @@ struct stj_run_tensor {
     size_t offset, n;
 };
 
+struct stj_run_meter; /* run/meter.c */
+
 struct stj_run {
     char *dir;
     struct stj_run_config config;
@@ -27,6 +29,7 @@ struct stj_run {
     struct stj_problem *problem;
     struct stj_recipe recipe; /* of the plug-ins in `config` */
     size_t n_steps;
+    struct stj_run_meter *meter;       /* owned; NULL: not measured yet */
     char (*shape)[STJ_SHAPE_TEXT_MAX]; /* of each layer's output */
     struct stj_run_tensor *tensor;     /* [stj_network_n_tensors(net)] */
     struct stj_trajectory *trajectory;

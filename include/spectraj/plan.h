@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/plan.h: what the analyses of a run will cost, before they are paid for. */
+#ifndef SPECTRAJ_PLAN_H
+#define SPECTRAJ_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <spectraj/density.h>
+#include <spectraj/run.h>
+#include <spectraj/svd.h>
+#include <spectraj/trace.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Sizes of the arrays below. */
+enum {
+    STJ_PLAN_TEXT_MAX = 160, /* of a text */
+    STJ_PLAN_ITEMS = 8       /* of the list of analyses */
+};
+
+/* One analysis.  Bytes are of the whole process at its peak, and of its parts. */
+struct stj_plan_item {
+    const char *name;                 /* of the command: "train", "validate", "svd", ... */
+    char settings[STJ_PLAN_TEXT_MAX]; /* as options of the command: "--top 20" */
+    double applications;              /* products with J and J' of single vectors */
+    double seconds;                   /* of wall clock */
+    size_t memory_bytes;     /* the peak: the parts, and what the process has now (its data) */
+    size_t trajectory_bytes; /* states */
+    size_t engine_bytes;     /* linearisations and the work space of sweeps */
+    size_t basis_bytes;      /* vectors and matrices of the solver */
+    bool affordable;         /* fits the free memory, and takes no longer than max_seconds */
+    char reason[STJ_PLAN_TEXT_MAX]; /* why not, or how the states are kept */
+};
+
+/* All of them. */
+struct stj_plan {
+    size_t n_params, n_steps;       /* of the run */
+    size_t resident_bytes;          /* of the process with the run open */
+    size_t free_bytes;              /* what it could have in all */
+    double max_seconds;             /* beyond this an analysis does not count as affordable */
+    double seconds_per_application; /* of one vector; mean of J and J' */
+    double seconds_per_step;        /* of the training */
+    size_t n;                       /* analyses */
+    struct stj_plan_item item[STJ_PLAN_ITEMS]; /* [n] */
+};
+
+/* What is to be planned. */
+struct stj_plan_settings {
+    size_t memory_bytes;                 /* as --memory of the analyses; 0: their default */
+    double max_seconds;                  /* 0: a day */
+    struct stj_svd_settings svd;         /* each end is an analysis of its own */
+    struct stj_density_settings density; /* of which sizes count */
+    struct stj_trace_settings trace;     /* likewise */
+};
+
+/* What the config of the run asks for, or the defaults of the commands. */
+struct stj_plan_settings stj_plan_settings_of(const struct stj_run *run);
+
+/* plan <- predictions, from sizes and from the time that a few steps take here and now (run: open, or
+ * described from a config). */
+enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings *settings,
+                             struct stj_plan *plan, struct stj_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* report/plan.c: what the analyses of a run will cost.
+ *
+ *     memory    the process with the run open  +  states  +  linearisations  +  a sweep's work space
+ *               +  the solver's arrays, in the phase in which they and the work space are largest
+ *     time      states and linearisations once  +  sweeps  +  the solver's own arithmetic
+ *     sweep     n_steps (tangents of a block  +  linearisations that are not kept)
+ *               +  reading or replaying states that are not in memory
+ *
+ * Sizes are those that the engine (stj_run_storage) and the solvers (spectrum/predict.h) compute for
+ * themselves; speeds are measured (run/meter.h).
+ */
+#include "report/plan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "op/operator.h"
+#include "run/meter.h"
+
+static const double day = 86400;
+
+enum { DENSE_MATRICES = 6 }; /* as report/result_dense.c counts them */
+
+/* ---- sizes ---- */
+
+size_t stj_plan_density_bytes(const struct stj_run *run, const struct stj_plan_request *request)
+{
+    struct stj_storage storage = {.minimum = 0};
+    const size_t memory = request->memory_bytes;
+    const size_t half = memory / 2;
+    if (memory == 0 ||
+        stj_run_storage(run, request->from, request->to, half, 1, &storage, NULL) == STJ_OK)
+        return half;
+    return storage.minimum < memory ? storage.minimum : memory;
+}
+
+/* The largest of a solver's phases; *work <- the engine's work space in it. */
+static double phase_bytes(const struct stj_run *run, const struct stj_plan_request *request,
+                          size_t engine, const struct stj_prediction *p, size_t *work)
+{
+    double most = 0;
+    *work = 0;
+    for (size_t i = 0; i < STJ_PREDICTED_PHASES; i++) {
+        struct stj_storage storage = {.work_bytes = 0};
+        if (p->phase[i].block == 0)
+            break;
+        if (stj_run_storage(run, request->from, request->to, engine, p->phase[i].block, &storage,
+                            NULL) != STJ_OK)
+            continue;
+        if (p->phase[i].bytes + (double)storage.work_bytes > most + (double)*work) {
+            most = p->phase[i].bytes;
+            *work = storage.work_bytes;
+        }
+    }
+    return most;
+}
+
+/* ---- time ---- */
+
+/* The run as one window is worked on. */
+struct pace {
+    const struct stj_meter *meter;
+    struct stj_storage storage;
+    double steps, share; /* of the window; of them, those whose linearisations are not kept */
+    double state_bytes;  /* of one state */
+};
+
+static enum stj_status set_pace(struct stj_run *run, const struct stj_plan_request *request,
+                                size_t engine, struct pace *pace, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_run_meter(run, &pace->meter, err));
+    STJ_TRY(stj_run_storage(run, request->from, request->to, engine, 1, &pace->storage, err));
+    pace->steps = (double)((request->to ? request->to : info.n_steps) - request->from);
+    pace->share = 1 - (double)pace->storage.kept_steps / pace->steps;
+    pace->state_bytes = (double)(info.n_params * (1 + info.n_slots)) * sizeof(double);
+out:
+    return st;
+}
+
+/* Seconds for having every state at hand once, in one direction. */
+static double pass_states(const struct pace *p, bool backward)
+{
+    const struct stj_storage *s = &p->storage;
+    const double reading =
+        p->steps * p->state_bytes / (stj_meter_crc_rate() * (double)stj_threads());
+    switch (s->policy) {
+    case STJ_STORAGE_DISK:
+        return reading;
+    case STJ_STORAGE_MEMORY_REPLAY:
+    case STJ_STORAGE_DISK_REPLAY:
+    case STJ_STORAGE_REVOLVE:
+        return p->steps * p->meter->train * (backward ? s->extra_passes : 1);
+    default:
+        return 0;
+    }
+}
+
+/* Before the first product is through: states that are kept are read or replayed, and linearised. */
+static double first_pass(const struct pace *p)
+{
+    const struct stj_storage *s = &p->storage;
+    const double reading =
+        p->steps * p->state_bytes / (stj_meter_crc_rate() * (double)stj_threads());
+    const double replay = s->stored < s->states ? p->steps * p->meter->train : 0;
+    return p->steps * (1 - p->share) * p->meter->linearize +
+           (s->policy == STJ_STORAGE_MEMORY ? reading + replay : 0);
+}
+
+/* States are not needed where linearisations are kept and the optimizer is linear in them; they are
+ * passed all the same. */
+static enum stj_status sweep(struct stj_run *run, const struct pace *p, bool backward, size_t block,
+                             double *seconds, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double step = 0;
+    STJ_TRY(stj_run_meter_block(run, block, backward, &step, err));
+    *seconds = p->meter->sweep + p->steps * (step + p->share * p->meter->linearize) +
+               pass_states(p, backward);
+out:
+    return st;
+}
+
+static enum stj_status predict_seconds(struct stj_run *run, const struct pace *pace,
+                                       const struct stj_prediction *p, double *seconds,
+                                       struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *seconds = first_pass(pace);
+    for (size_t i = 0; i < STJ_PREDICTED_KINDS && p->products[i].block > 0; i++) {
+        const struct stj_predicted_products *kind = &p->products[i];
+        double forward = 0;
+        double backward = 0;
+        if (kind->jvp > 0)
+            STJ_TRY(sweep(run, pace, false, kind->block, &forward, err));
+        if (kind->vjp > 0)
+            STJ_TRY(sweep(run, pace, true, kind->block, &backward, err));
+        *seconds += (kind->jvp * forward + kind->vjp * backward) / (double)kind->block;
+    }
+    if (p->svd_flops > 0)
+        *seconds += p->svd_flops / stj_meter_svd_rate();
+    if (p->vector_bytes > 0)
+        *seconds += p->vector_bytes / stj_meter_vector_rate();
+out:
+    return st;
+}
+
+/* ---- one analysis ---- */
+
+/* Fill an item from the solver's prediction; `engine` as for the operator. */
+static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *request,
+                            size_t engine, const struct stj_prediction *p,
+                            struct stj_plan_item *item, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct pace pace = {.share = 0};
+    size_t work = 0;
+    item->applications = stj_predicted_applications(p);
+    STJ_TRY(set_pace(run, request, engine, &pace, err));
+    const double basis = phase_bytes(run, request, engine, p, &work);
+    STJ_TRY(predict_seconds(run, &pace, p, &item->seconds, err));
+    item->trajectory_bytes = pace.storage.state_bytes;
+    item->engine_bytes = pace.storage.linear_bytes + work;
+    item->basis_bytes = (size_t)basis;
+    item->memory_bytes =
+        stj_memory_resident() + item->trajectory_bytes + item->engine_bytes + item->basis_bytes;
+    const size_t before = stj_memory_peak();
+    item->memory_bytes = item->memory_bytes > before ? item->memory_bytes : before;
+    snprintf(item->reason, sizeof item->reason, "states: %s",
+             stj_storage_text(pace.storage.policy));
+out:
+    return st;
+}
+
+static enum stj_status plan_svd(struct stj_run *run, const struct stj_plan_request *request,
+                                const struct stj_svd_settings *settings, struct stj_plan_item *item,
+                                struct stj_error *err)
+{
+    struct stj_run_info info;
+    struct stj_prediction p = {.svd_flops = 0};
+    stj_run_get_info(run, &info);
+    stj_svd_predict(settings, info.n_params, &p);
+    return fill(run, request, request->memory_bytes, &p, item, err);
+}
+
+static enum stj_status plan_density(struct stj_run *run, const struct stj_plan_request *request,
+                                    const struct stj_density_settings *settings,
+                                    struct stj_plan_item *item, struct stj_error *err)
+{
+    struct stj_run_info info;
+    struct stj_prediction p = {.svd_flops = 0};
+    struct stj_density_settings s = *settings;
+    const size_t engine = stj_plan_density_bytes(run, request);
+    stj_run_get_info(run, &info);
+    s.memory_bytes = request->memory_bytes - engine;
+    stj_density_predict(&s, info.n_params, &p);
+    return fill(run, request, engine, &p, item, err);
+}
+
+static enum stj_status plan_trace(struct stj_run *run, const struct stj_plan_request *request,
+                                  const struct stj_trace_settings *settings,
+                                  struct stj_plan_item *item, struct stj_error *err)
+{
+    struct stj_run_info info;
+    struct stj_prediction p = {.svd_flops = 0};
+    stj_run_get_info(run, &info);
+    stj_trace_predict(settings, info.n_params, &p);
+    return fill(run, request, request->memory_bytes, &p, item, err);
+}
+
+static enum stj_status plan_dense(struct stj_run *run, const struct stj_plan_request *request,
+                                  struct stj_plan_item *item, struct stj_error *err)
+{
+    struct stj_run_info info;
+    struct stj_prediction p = {.svd_flops = 0};
+    stj_run_get_info(run, &info);
+    stj_dense_predict(info.n_params, 1, &p);
+    enum stj_status st = fill(run, request, request->memory_bytes, &p, item, err);
+    /* The operator is gone before the decomposition, which needs the most. */
+    const double decomposition =
+        (double)stj_memory_resident() +
+        (double)DENSE_MATRICES * (double)info.n_params * (double)info.n_params * sizeof(double);
+    item->memory_bytes = (size_t)fmax((double)item->memory_bytes, decomposition);
+    item->basis_bytes =
+        (size_t)fmax((double)item->basis_bytes, decomposition - (double)stj_memory_resident());
+    return st;
+}
+
+/* 5 pairs for the adjoint identity, a direction against 8 pairs of trainings, and one replay. */
+static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_request *request,
+                                     struct stj_plan_item *item, struct stj_error *err)
+{
+    enum { PAIRS = 5, TRAININGS = 17, VECTORS = 12 };
+    struct stj_run_info info;
+    const struct stj_meter *meter = NULL;
+    struct stj_prediction p = {.products = {{PAIRS + 1, PAIRS, 1}}};
+    stj_run_get_info(run, &info);
+    p.phase[0] = (struct stj_predicted_phase){
+        VECTORS * (double)info.n_params * (1 + (double)info.n_slots / 2) * sizeof(double), 1};
+    enum stj_status st = fill(run, request, request->memory_bytes, &p, item, err);
+    if (st == STJ_OK)
+        st = stj_run_meter(run, &meter, err);
+    if (st == STJ_OK)
+        item->seconds += TRAININGS * (double)info.n_steps * meter->train;
+    return st;
+}
+
+static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *item,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    enum { STATES = 4, FORWARD = 3 }; /* at once; a forward pass is a third of a training step */
+    struct stj_run_info info;
+    const struct stj_meter *meter = NULL;
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_run_meter(run, &meter, err));
+    const double batches =
+        (double)(info.train_rows + info.test_rows) / (double)info.batch_size / FORWARD;
+    item->seconds = ((double)info.n_steps + batches) * meter->train;
+    item->trajectory_bytes = STATES * info.n_params * (1 + info.n_slots) * sizeof(double);
+    item->memory_bytes = stj_memory_resident() + item->trajectory_bytes;
+out:
+    return st;
+}
+
+static void to_cost(enum stj_status st, const struct stj_plan_item *item, struct stj_cost *cost)
+{
+    *cost = (struct stj_cost){.planned = st == STJ_OK,
+                              .planned_seconds = item->seconds,
+                              .planned_bytes = item->memory_bytes};
+}
+
+void stj_plan_svd(struct stj_run *run, const struct stj_plan_request *request,
+                  const struct stj_svd_settings *settings, struct stj_cost *cost)
+{
+    struct stj_plan_item item = {.name = "svd"};
+    to_cost(plan_svd(run, request, settings, &item, NULL), &item, cost);
+}
+
+void stj_plan_density(struct stj_run *run, const struct stj_plan_request *request,
+                      const struct stj_density_settings *settings, struct stj_cost *cost)
+{
+    struct stj_plan_item item = {.name = "density"};
+    to_cost(plan_density(run, request, settings, &item, NULL), &item, cost);
+}
+
+void stj_plan_trace(struct stj_run *run, const struct stj_plan_request *request,
+                    const struct stj_trace_settings *settings, struct stj_cost *cost)
+{
+    struct stj_plan_item item = {.name = "trace"};
+    to_cost(plan_trace(run, request, settings, &item, NULL), &item, cost);
+}
+
+void stj_plan_dense(struct stj_run *run, const struct stj_plan_request *request,
+                    struct stj_cost *cost)
+{
+    struct stj_plan_item item = {.name = "dense"};
+    to_cost(plan_dense(run, request, &item, NULL), &item, cost);
+}
+
+void stj_cost_finish(struct stj_cost *cost)
+{
+    cost->peak_bytes = stj_memory_peak();
+}
+
+/* ---- all of them ---- */
+
+struct stj_plan_settings stj_plan_settings_of(const struct stj_run *run)
+{
+    enum { PAIRS_DEFAULT = 20 };
+    struct stj_run_analysis analysis;
+    struct stj_plan_settings s = {.svd = stj_svd_settings_default(),
+                                  .density = stj_density_settings_default(),
+                                  .trace = stj_trace_settings_default()};
+    stj_run_get_analysis(run, &analysis);
+    s.svd.top = analysis.has_svd ? analysis.svd_top : PAIRS_DEFAULT;
+    s.svd.bottom = analysis.has_svd ? analysis.svd_bottom : PAIRS_DEFAULT;
+    if (analysis.has_density) {
+        s.density.probes = analysis.density_probes;
+        s.density.steps = analysis.density_steps;
+        s.density.epsilon = analysis.density_epsilon;
+    }
+    return s;
+}
+
+static struct stj_plan_item *add_item(struct stj_plan *plan, const char *name)
+{
+    struct stj_plan_item *item = &plan->item[plan->n++];
+    *item = (struct stj_plan_item){.name = name};
+    return item;
+}
+
+/* An analysis that the engine refuses is not affordable, for the reason that it gives. */
+static void judge(const struct stj_plan *plan, enum stj_status st, const struct stj_error *trouble,
+                  struct stj_plan_item *item)
+{
+    item->affordable = false;
+    if (st != STJ_OK)
+        snprintf(item->reason, sizeof item->reason, "%.150s", trouble->text);
+    else if (item->memory_bytes > plan->free_bytes)
+        snprintf(item->reason, sizeof item->reason, "more memory than the %.3g GB that are free",
+                 (double)plan->free_bytes / 1e9);
+    else if (item->seconds > plan->max_seconds)
+        snprintf(item->reason, sizeof item->reason, "longer than the limit of %.3g hours",
+                 plan->max_seconds / 3600);
+    else
+        item->affordable = true;
+}
+
+/* The two ends are separate requests: what they cost has nothing in common. */
+static void add_svd(struct stj_run *run, const struct stj_plan_request *request,
+                    const struct stj_svd_settings *settings, struct stj_plan *plan)
+{
+    for (int end = 0; end < 2; end++) {
+        struct stj_svd_settings s = *settings;
+        struct stj_error trouble = STJ_ERROR_INIT;
+        const size_t k = end ? s.bottom : s.top;
+        s.top = end ? 0 : k;
+        s.bottom = end ? k : 0;
+        if (k == 0)
+            continue;
+        struct stj_plan_item *item = add_item(plan, "svd");
+        snprintf(item->settings, sizeof item->settings, end ? "--bottom %zu" : "--top %zu", k);
+        judge(plan, plan_svd(run, request, &s, item, &trouble), &trouble, item);
+    }
+}
+
+static void add_others(struct stj_run *run, const struct stj_plan_request *request,
+                       const struct stj_plan_settings *settings, struct stj_plan *plan)
+{
+    struct stj_error trouble = STJ_ERROR_INIT;
+    struct stj_plan_item *item = add_item(plan, "density");
+    snprintf(item->settings, sizeof item->settings, "--probes %zu --steps %zu",
+             settings->density.probes, settings->density.steps);
+    judge(plan, plan_density(run, request, &settings->density, item, &trouble), &trouble, item);
+    stj_error_clear(&trouble);
+    item = add_item(plan, "trace");
+    snprintf(item->settings, sizeof item->settings, "--products %zu", settings->trace.products);
+    judge(plan, plan_trace(run, request, &settings->trace, item, &trouble), &trouble, item);
+    stj_error_clear(&trouble);
+    item = add_item(plan, "dense");
+    judge(plan, plan_dense(run, request, item, &trouble), &trouble, item);
+}
+
+/* The time of one product, J and J' in turn, in the way that an analysis would use; with the default
+ * memory where that which is given is too little for any. */
+static enum stj_status time_application(struct stj_run *run, const struct stj_plan_request *request,
+                                        struct stj_plan *plan, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct pace pace = {.share = 0};
+    if (set_pace(run, request, request->memory_bytes, &pace, NULL) != STJ_OK)
+        STJ_TRY(set_pace(run, request, stj_memory_available() / 4, &pace, err));
+    double forward = 0;
+    double backward = 0;
+    STJ_TRY(sweep(run, &pace, false, 1, &forward, err));
+    STJ_TRY(sweep(run, &pace, true, 1, &backward, err));
+    plan->seconds_per_application = (forward + backward) / 2;
+    plan->seconds_per_step = pace.meter->train;
+out:
+    return st;
+}
+
+enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings *settings,
+                             struct stj_plan *plan, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_plan_request request = {.memory_bytes = settings->memory_bytes};
+    struct stj_error trouble = STJ_ERROR_INIT;
+    struct stj_run_info info;
+    const struct stj_meter *meter = NULL;
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_run_meter(run, &meter, err));
+    *plan =
+        (struct stj_plan){.n_params = info.n_params,
+                          .n_steps = info.n_steps,
+                          .resident_bytes = stj_memory_resident(),
+                          .max_seconds = settings->max_seconds > 0 ? settings->max_seconds : day};
+    plan->free_bytes = stj_memory_available() + plan->resident_bytes;
+    STJ_TRY(time_application(run, &request, plan, err));
+    if (!info.trained) {
+        struct stj_plan_item *item = add_item(plan, "train");
+        judge(plan, plan_train(run, item, &trouble), &trouble, item);
+    }
+    struct stj_plan_item *item = add_item(plan, "validate");
+    judge(plan, plan_validate(run, &request, item, &trouble), &trouble, item);
+    add_svd(run, &request, &settings->svd, plan);
+    add_others(run, &request, settings, plan);
+out:
+    return st;
+}
