@@ -153,6 +153,41 @@ START_TEST(the_full_state_has_its_adjoint)
 }
 END_TEST
 
+/* |theta_dot_t| along one sweep is |J(from -> t) x|. */
+START_TEST(growth_is_that_of_the_windows)
+{
+    enum { NVEC = 3 };
+    struct stj_error err = STJ_ERROR_INIT;
+    struct small_run *run = small_run_create(&specs[_i]);
+    struct stj_op *full = full_jacobian(run, S, U);
+    const size_t n = run->n;
+    double *x = normal_numbers(n * NVEC, 70);
+    double *y = calloc(n, sizeof *y);
+    double got[(U - S + 1) * NVEC];
+    EXPECT_OK(stj_training_jacobian_growth(full, NVEC, x, got, NULL, &err), err);
+    for (size_t t = S; t <= U; t++)
+        for (size_t j = 0; j < NVEC; j++) {
+            double want = 1;
+            if (t > S) {
+                struct stj_op *window = small_run_jacobian(run, S, t, 0, 0);
+                apply(window, STJ_NO_TRANS, x + j * n, y);
+                want = norm(n, y) / norm(n, x + j * n);
+                stj_op_destroy(window);
+            }
+            ck_assert_double_eq_tol(got[(t - S) * NVEC + j], want,
+                                    100 * (U - S) * DBL_EPSILON * want);
+        }
+    stj_op_destroy(full);
+    full = small_run_jacobian(run, S, U, 0, 0);
+    EXPECT_FAIL(stj_training_jacobian_growth(full, 1, x, got, NULL, &err), STJ_EINVAL,
+                "of a full state", err);
+    stj_op_destroy(full);
+    free(x);
+    free(y);
+    small_run_destroy(run);
+}
+END_TEST
+
 /* The matrix of an operator, column-major; to be freed. */
 static double *matrix_of(struct stj_op *op)
 {
@@ -242,6 +277,7 @@ int main(void)
     tcase_add_loop_test(tests, the_full_state_composes, 0, N_SPECS);
     tcase_add_loop_test(tests, theta_is_its_first_block, 0, N_SPECS);
     tcase_add_loop_test(tests, the_full_state_has_its_adjoint, 0, N_SPECS);
+    tcase_add_loop_test(tests, growth_is_that_of_the_windows, 0, N_SPECS);
     tcase_add_test(tests, a_block_is_picked_from_the_whole);
     tcase_add_test(tests, impossible_blocks);
     suite_add_tcase(suite, tests);

@@ -312,6 +312,35 @@ START_TEST(every_study_is_stored_and_reported)
 }
 END_TEST
 
+/* J = (I - eta H)^n with a constant H: along v_i the norm at t is sigma_i^(t/n). */
+START_TEST(growth_of_a_linear_training)
+{
+    static const struct stj_study_setting setting[] = {{"index", "1,3"}, {"random", "2"}};
+    struct stj_run *run = trained();
+    struct stj_study_result *r = study(run, "growth", 2, setting);
+    const double *step = numbers(r, "step", STEPS + 1);
+    const double *rms = numbers(r, "random_rms", STEPS + 1);
+    for (int k = 0; k < 2; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "singular[%d].norm", k);
+        const double *norm = numbers(r, name, STEPS + 1);
+        snprintf(name, sizeof name, "singular[%d].sigma", k);
+        const double sigma = numbers(r, name, 1)[0];
+        for (size_t t = 0; t <= STEPS; t++) {
+            ck_assert(step[t] == (double)t);
+            ck_assert_double_eq_tol(norm[t], pow(sigma, (double)t / STEPS), 1e-13);
+        }
+    }
+    const double *a = numbers(r, "random[0].norm", STEPS + 1);
+    const double *b = numbers(r, "random[1].norm", STEPS + 1);
+    for (size_t t = 0; t <= STEPS; t++)
+        ck_assert_double_eq_tol(rms[t], hypot(a[t], b[t]) / sqrt(2), 1e-14);
+    ck_assert(a[0] == 1 && a[STEPS] < 1);
+    stj_study_result_destroy(r);
+    stj_run_destroy(run);
+}
+END_TEST
+
 START_TEST(wrong_requests)
 {
     struct stj_run *run = trained();
@@ -354,6 +383,7 @@ int main(void)
     tcase_add_test(tests, divergence_of_a_linear_network);
     tcase_add_test(tests, function_jacobian_of_a_linear_network);
     tcase_add_test(tests, null_space_of_one_row);
+    tcase_add_test(tests, growth_of_a_linear_training);
     tcase_add_test(tests, wrong_requests);
     suite_add_tcase(suite, tests);
     TCase *conformance = tcase_create("conformance"); /* of every study of the registry */

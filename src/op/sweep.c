@@ -138,6 +138,12 @@ void stj_sweep_destroy(struct stj_sweep *sweep)
     free(sweep);
 }
 
+void stj_sweep_set_window(struct stj_sweep *sweep, size_t from, size_t to)
+{
+    sweep->from = from;
+    sweep->to = to;
+}
+
 void stj_sweep_carry_slots(struct stj_sweep *sweep)
 {
     sweep->carries_slots = true;

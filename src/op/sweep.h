@@ -19,6 +19,9 @@ void stj_sweep_destroy(struct stj_sweep *sweep); /* NULL is accepted */
 /* Work space that a block of nvec vectors takes, with the threads of now. */
 size_t stj_sweep_bytes(const struct stj_sweep *sweep, size_t nvec);
 
+/* From now on sweeps go through steps from .. to - 1, some of the store's. */
+void stj_sweep_set_window(struct stj_sweep *sweep, size_t from, size_t to);
+
 /* From now on vectors are of the whole state: theta, then the optimizer's slots. */
 void stj_sweep_carry_slots(struct stj_sweep *sweep);
 

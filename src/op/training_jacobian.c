@@ -5,9 +5,12 @@
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "op/memory_split.h"
 #include "op/operator.h"
 #include "op/sweep.h"
@@ -190,4 +193,48 @@ bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_w
                                                .full_state = self->full_state,
                                                .ranges = stj_op_restricted_ranges(op)};
     return self != NULL;
+}
+
+/* norm[nvec] <- of the first n elements of the columns of a block of rows `ld`. */
+static void column_norms(size_t n, size_t nvec, const double *block, size_t ld, double *norm)
+{
+    for (size_t j = 0; j < nvec; j++)
+        norm[j] = stj_nrm2(n, block + j * ld);
+}
+
+enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nvec, const double *x,
+                                             double *norm, const struct stj_progress *progress,
+                                             struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct training_jacobian *self = stj_op_ctx(jacobian, jacobian_apply);
+    double *block = NULL; /* [2][n_state][nvec]: the tangents before and after a step */
+    STJ_CHECK(err, self && self->full_state, STJ_EINVAL,
+              "growth needs the training Jacobian of a full state");
+    const size_t n = self->problem->layout->n_params;
+    const size_t ld = stj_op_n_cols(jacobian);
+    const size_t steps = self->to - self->from;
+    STJ_TRY(stj_new(&block, 2 * nvec, ld * sizeof *block, err));
+    double *before = block;
+    double *after = block + ld * nvec;
+    for (size_t j = 0; j < nvec; j++)
+        memcpy(before + j * ld, x + j * n, n * sizeof *x);
+    column_norms(n, nvec, before, ld, norm);
+    for (size_t k = 0; k < steps; k++) {
+        STJ_TRY(stj_progress_report(progress, "steps", (double)k, (double)steps, err));
+        stj_sweep_set_window(self->sweep, self->from + k, self->from + k + 1);
+        STJ_TRY(stj_sweep_run(self->sweep, STJ_NO_TRANS, nvec, before, ld, after, ld, err));
+        column_norms(n, nvec, after, ld, norm + (k + 1) * nvec);
+        double *swap = before;
+        before = after;
+        after = swap;
+    }
+    for (size_t k = steps + 1; k-- > 0;)
+        for (size_t j = 0; j < nvec; j++)
+            norm[k * nvec + j] /= norm[j];
+out:
+    if (self)
+        stj_sweep_set_window(self->sweep, self->from, self->to);
+    free(block);
+    return st;
 }

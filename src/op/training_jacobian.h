@@ -40,6 +40,14 @@ enum stj_status stj_training_jacobian_predict(const struct stj_problem *problem,
  * any other operator. */
 bool stj_training_jacobian_storage(const struct stj_op *op, struct stj_storage *storage);
 
+/* norm[(to - from + 1) nvec] <- |theta_dot_t| of nvec tangents at t = from .. to, each divided by |x|, for the
+ * whole Jacobian of a full state and columns x [n_params][nvec] of theta at `from`: one sweep, a step at a
+ * time.  progress may be NULL. */
+struct stj_progress;
+enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nvec, const double *x,
+                                             double *norm, const struct stj_progress *progress,
+                                             struct stj_error *err);
+
 /* What the operator is the derivative of: training from step `from` to `to`. */
 struct stj_training_window {
     const struct stj_problem *problem;
