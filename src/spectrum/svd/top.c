@@ -6,9 +6,13 @@
  * journal its first products cost nothing.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "spectrum/svd/svd_method.h"
+
+enum { NEW_STARTS = 3 };
 
 /* On the training Jacobians measured. */
 double stj_svd_likely_iterations(const struct stj_svd_settings *s, size_t n)
@@ -62,6 +66,59 @@ out:
     return st;
 }
 
+/* Lanczos from one vector sees one direction of a repeated value, and finds the others by rounding alone.  Another
+ * start vector sees another direction: the span of both sets of vectors, finished, holds one copy more. */
+static enum stj_status add_from_new_start(struct stj_op *a, const struct stj_svd_budget *budget,
+                                          uint64_t seed, struct stj_svd_result *r,
+                                          struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = r->top.n_cols;
+    const size_t k = r->top.k;
+    struct stj_svd_settings s = *budget->settings;
+    struct stj_svd_budget inner = *budget;
+    struct stj_svd_basis basis = {0};
+    struct stj_pairs both = {0};
+    inner.settings = &s;
+    s.top = k;
+    s.seed = seed;
+    STJ_TRY(stj_svd_arpack.top(a, &inner, &basis, err));
+    r->products += basis.products;
+    if (basis.stop != STJ_STOP_CONVERGED || basis.k == 0 || k + basis.k > n) {
+        r->stop = basis.stop == STJ_STOP_INTERRUPTED ? basis.stop : r->stop;
+        goto out;
+    }
+    STJ_TRY(stj_resize(&basis.v, n * basis.k, n * (basis.k + k), sizeof *basis.v, err));
+    memcpy(basis.v + n * basis.k, r->top.v, n * k * sizeof *basis.v);
+    STJ_TRY(stj_svd_finish(a, basis.k + k, basis.v, &both, err));
+    stj_pairs_free(&r->top);
+    r->top = both;
+    r->top.k = k;
+out:
+    stj_svd_basis_free(&basis);
+    return st;
+}
+
+/* Look outside of the pairs, and fill in what is seen there, some times over. */
+static enum stj_status complete(struct stj_op *a, const struct stj_svd_budget *budget,
+                                struct stj_svd_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    enum stj_stop stop;
+    STJ_TRY(stj_svd_look_outside(a, budget, &r->top, &r->outside, err));
+    for (uint64_t i = 1; i <= NEW_STARTS && r->outside.missed > 0; i++) {
+        const double likely = 2 * stj_svd_likely_iterations(budget->settings, stj_op_n_cols(a));
+        if (stj_svd_spent(budget, likely, r->products, &stop))
+            break;
+        STJ_TRY(add_from_new_start(a, budget, budget->settings->seed + i, r, err));
+        if (r->stop != STJ_STOP_CONVERGED)
+            break;
+        STJ_TRY(stj_svd_look_outside(a, budget, &r->top, &r->outside, err));
+    }
+out:
+    return st;
+}
+
 /* Has the search passed the threshold, or is there nothing beyond? */
 static bool passed(const struct stj_op *a, const struct stj_svd_result *r)
 {
@@ -109,11 +166,11 @@ enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget 
     const struct stj_svd_settings *s = budget->settings;
     r->above = s->above;
     STJ_TRY(s->above > 0 ? solve_above(a, budget, r, err) : solve(a, budget, r, err));
+    if (r->method != stj_svd_lapack.info.name && r->stop == STJ_STOP_CONVERGED)
+        STJ_TRY(complete(a, budget, r, err));
     r->sigma_1 = r->top.k ? r->top.sigma[0] : 0;
     for (size_t i = 0; i < r->top.k; i++)
         r->converged += r->top.residual[i] <= s->tol * r->sigma_1;
-    if (r->method != stj_svd_lapack.info.name && r->stop == STJ_STOP_CONVERGED)
-        STJ_TRY(stj_svd_look_outside(a, budget, &r->top, &r->outside, err));
 out:
     return st;
 }
