@@ -40,15 +40,16 @@ out:
     return st;
 }
 
-/* Is the file's window the whole training? */
-static enum stj_status is_whole(struct stj_h5 *file, size_t n_steps, bool *whole,
+/* Is the file of the whole training, and of all parameters? */
+static enum stj_status is_whole(struct stj_h5 *file, const struct stj_run_info *info, bool *whole,
                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    size_t from = 0, to = 0;
+    size_t from = 0, to = 0, n = 0;
     STJ_TRY(stj_h5_get_size(file, "@from", &from, err));
     STJ_TRY(stj_h5_get_size(file, "@to", &to, err));
-    *whole = from == 0 && to == n_steps;
+    STJ_TRY(stj_h5_get_size(file, "@n_params", &n, err));
+    *whole = from == 0 && to == info->n_steps && n == info->n_params;
 out:
     return st;
 }
@@ -64,7 +65,7 @@ static enum stj_status open_file(const struct stj_run_info *info, const char *na
     STJ_TRY(stj_result_path(info, name, NULL, &path, err));
     STJ_TRY(stj_result_open(path, format, info, NULL, false, file, err));
     if (*file)
-        STJ_TRY(is_whole(*file, info->n_steps, &whole, err));
+        STJ_TRY(is_whole(*file, info, &whole, err));
 out:
     if (*file && !whole) {
         stj_h5_close(*file);
