@@ -434,6 +434,59 @@ START_TEST(gaps_and_odd_texts_of_a_chart)
 }
 END_TEST
 
+/* Markup of our own is drawn, what a user's file is called stays as it is. */
+START_TEST(names_in_texts_of_a_chart)
+{
+    struct stj_chart chart = {.n_series = 0};
+    struct stj_canvas canvas;
+    char name[64], text[4096], plain[STJ_CHART_TEXT_MAX];
+    FILE *script = NULL;
+    EXPECT_OK(stj_canvas_of("figure.svg", NULL, &canvas, &err), err);
+    EXPECT_OK(stj_gnuplot_script(&script, &err), err);
+    stj_chart_quote("test_a{b}", name, sizeof name);
+    stj_chart_title(&chart, "v_{12} on %s", name);
+    stj_plot_chart(script, &canvas, &chart);
+    rewind(script);
+    text[fread(text, 1, sizeof text - 1, script)] = '\0';
+    fclose(script);
+    expect_part(text, "set title 'v_{12} on test\\_a\\{b\\}'\n");
+    stj_chart_plain(chart.title, plain);
+    ck_assert_str_eq(plain, "v_12 on test_a{b}");
+    stj_chart_free(&chart);
+}
+END_TEST
+
+/* 10000 points on a line of 1000 pixels: some are left out, but not the ends, nor any of the CSV. */
+START_TEST(lines_are_thinned_to_what_is_seen)
+{
+    enum { MANY = 10000 };
+    struct stj_chart chart = {.n_series = 0};
+    struct stj_canvas canvas;
+    static double y[MANY];
+    char line[64], last[64] = "";
+    FILE *script = NULL;
+    size_t lines = 0;
+    for (size_t i = 0; i < MANY; i++)
+        y[i] = i == 5000 ? 3 : 1; /* a spike of one point */
+    EXPECT_OK(stj_canvas_of("figure.svg", NULL, &canvas, &err), err);
+    EXPECT_OK(stj_gnuplot_script(&script, &err), err);
+    EXPECT_OK(stj_chart_add(&chart, STJ_CHART_LINE, STJ_CHART_BLUE, MANY, NULL, y, &err, "s"), err);
+    stj_plot_chart(script, &canvas, &chart);
+    rewind(script);
+    bool spike = false;
+    while (fgets(line, sizeof line, script) && strcmp(line, "EOD\n") != 0) {
+        spike = spike || strcmp(line, "5001 3\n") == 0;
+        lines++;
+        snprintf(last, sizeof last, "%s", line);
+    }
+    fclose(script);
+    stj_chart_free(&chart);
+    ck_assert_msg(lines > 900 && lines < 1200, "%zu lines", lines);
+    ck_assert(spike);
+    ck_assert_str_eq(last, "10000 1\n");
+}
+END_TEST
+
 START_TEST(canvases)
 {
     struct stj_canvas canvas;
@@ -535,6 +588,8 @@ int main(void)
     tcase_add_test(tc, script_of_a_spectrum);
     tcase_add_test(tc, canvases);
     tcase_add_test(tc, numbers_of_a_chart);
+    tcase_add_test(tc, names_in_texts_of_a_chart);
+    tcase_add_test(tc, lines_are_thinned_to_what_is_seen);
     tcase_add_test(tc, gaps_and_odd_texts_of_a_chart);
     tcase_add_test(tc, gnuplot_draws_whole_files_and_text);
     tcase_add_test(tc, a_failing_gnuplot_leaves_no_file);

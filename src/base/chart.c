@@ -10,6 +10,32 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+static const char markup[] = "_^{}\\";
+
+void stj_chart_quote(const char *name, char *text, size_t room)
+{
+    size_t n = 0;
+    for (const char *c = name; *c && n + 2 < room; c++) {
+        if (strchr(markup, *c))
+            text[n++] = '\\';
+        text[n++] = *c;
+    }
+    text[n] = '\0';
+}
+
+void stj_chart_plain(const char *text, char plain[STJ_CHART_TEXT_MAX])
+{
+    size_t n = 0;
+    for (const char *c = text; *c && n + 1 < STJ_CHART_TEXT_MAX; c++) {
+        if (*c == '\\' && c[1])
+            c++;
+        else if (*c == '{' || *c == '}')
+            continue;
+        plain[n++] = *c;
+    }
+    plain[n] = '\0';
+}
+
 void stj_chart_title(struct stj_chart *chart, const char *format, ...)
 {
     va_list args;

@@ -3,6 +3,9 @@
  *
  * report/plot.c draws a chart through gnuplot and report/csv.c writes its numbers, so that a figure
  * and the table behind it cannot differ.  All texts are copied and cut to their room.
+ *
+ * Title, note and labels may have sub- and superscripts: theta_0, v_{12}, 10^{-3}.  What the user named
+ * goes into them through stj_chart_quote, and stays as it is.
  */
 #ifndef STJ_BASE_CHART_H
 #define STJ_BASE_CHART_H
@@ -60,6 +63,12 @@ struct stj_chart {
     size_t n_limits;
     double limit[STJ_CHART_LIMITS_MAX]; /* horizontal lines */
 };
+
+/* text <- `name` with a backslash before what would be markup, cut to `room` bytes. */
+void stj_chart_quote(const char *name, char *text, size_t room);
+
+/* plain <- `text` without markup, for where nothing is raised or lowered: v_12. */
+void stj_chart_plain(const char *text, char plain[STJ_CHART_TEXT_MAX]);
 
 void stj_chart_title(struct stj_chart *chart, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

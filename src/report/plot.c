@@ -26,15 +26,22 @@ enum { N_SHAPES = sizeof shape / sizeof shape[0] };
 /* Characters of the legend that fit one row. */
 enum { LEGEND_CHARACTERS = 84 };
 
-/* Text between single quotes: only what gnuplot takes literally. */
+/* Text between single quotes: only what gnuplot takes literally, and the markup of charts. */
 static void write_text(FILE *script, const char *text)
 {
-    for (const char *c = text; *c; c++)
-        fputc((unsigned char)*c < ' ' || *c == '\'' || *c == '\\' || *c == '`' || *c == '@' ||
-                      *c == '&'
-                  ? ' '
-                  : *c,
-              script);
+    for (const char *c = text; *c; c++) {
+        if (*c == '\\' && c[1] && strchr("_^{}", c[1]))
+            fputc(*c++, script);
+        fputc((unsigned char)*c < ' ' || strchr("'\\`@&~", *c) ? ' ' : *c, script);
+    }
+}
+
+/* Title or label; characters on a terminal are neither raised nor lowered. */
+static void write_markup(FILE *script, const struct stj_canvas *canvas, const char *text)
+{
+    char plain[STJ_CHART_TEXT_MAX];
+    stj_chart_plain(text, plain);
+    write_text(script, canvas->path ? text : plain);
 }
 
 static void write_head(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart)
@@ -49,7 +56,7 @@ static void write_head(FILE *script, const struct stj_canvas *canvas, const stru
     if (!canvas->path)
         fprintf(script, "unset grid\n");
     fprintf(script, "set title '");
-    write_text(script, chart->title);
+    write_markup(script, canvas, chart->title);
     fprintf(script, "'\n");
 }
 
@@ -72,6 +79,11 @@ static void write_legend(FILE *script, const struct stj_chart *chart)
     fprintf(script, "set key below horizontal maxcols %zu samplen 3 height 1 noenhanced\n",
             columns);
 }
+
+/* The ranges of the axes. */
+struct frame {
+    double x_low, x_high, y_low, y_high;
+};
 
 static bool is_drawn(const struct stj_chart *chart, double low, double x, double y)
 {
@@ -156,7 +168,7 @@ static void write_axis(FILE *script, const struct stj_canvas *canvas, const stru
             write_log_tics(script, letter, low, high);
     }
     fprintf(script, "set %crange [%.17g:%.17g]\nset %clabel '", letter, low, high, letter);
-    write_text(script, axis->label);
+    write_markup(script, canvas, axis->label);
 }
 
 /* How many values the floor of the y axis hides. */
@@ -170,33 +182,56 @@ static size_t count_hidden(const struct stj_chart *chart, double low)
 }
 
 static void write_axes(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart,
-                       double *low)
+                       struct frame *f)
 {
-    double high = 0, x_low = 0, x_high = 0;
-    range_of(canvas, chart, true, low, &high);
-    range_of(canvas, chart, false, &x_low, &x_high);
-    write_axis(script, canvas, chart, true, *low, high);
+    range_of(canvas, chart, true, &f->y_low, &f->y_high);
+    range_of(canvas, chart, false, &f->x_low, &f->x_high);
+    write_axis(script, canvas, chart, true, f->y_low, f->y_high);
     fprintf(script, "'\n");
-    write_axis(script, canvas, chart, false, x_low, x_high);
-    const size_t hidden = count_hidden(chart, *low);
+    write_axis(script, canvas, chart, false, f->x_low, f->x_high);
+    const size_t hidden = count_hidden(chart, f->y_low);
     if (hidden > 0)
-        fprintf(script, " (%zu values below %.2g are not drawn)", hidden, *low);
+        fprintf(script, " (%zu values below %.2g are not drawn)", hidden, f->y_low);
     fprintf(script, "'\n");
 }
 
+/* How far from a to b, as a share of the axis. */
+static double share(bool log, double low, double high, double a, double b)
+{
+    return log ? fabs(log10(b / a)) / log10(high / low) : fabs(b - a) / (high - low);
+}
+
+/* A line of thousands of values: points that would fall into the same pixel as the one written last can be
+ * left out.  Neighbours of gaps never are. */
+static bool is_needless(const struct stj_chart *chart, const struct frame *f,
+                        const struct stj_series *s, size_t last, size_t k)
+{
+    const double pixel = 1e-3;
+    if (s->style != STJ_CHART_LINE || s->n <= POINTS_MAX || k + 1 == s->n ||
+        !is_drawn(chart, f->y_low, s->x[k + 1], s->y[k + 1]))
+        return false;
+    return share(chart->x.log, f->x_low, f->x_high, s->x[last], s->x[k]) < pixel &&
+           share(chart->y.log, f->y_low, f->y_high, s->y[last], s->y[k]) < pixel;
+}
+
 /* A named block: x, y; an empty line where the curve has a gap. */
-static void write_block(FILE *script, const struct stj_chart *chart, size_t i, double low)
+static void write_block(FILE *script, const struct stj_chart *chart, size_t i,
+                        const struct frame *f)
 {
     const struct stj_series *s = &chart->series[i];
     bool joined = false; /* the point before was drawn */
+    size_t last = 0;     /* written */
     fprintf(script, "$series%zu << EOD\n", i);
     for (size_t k = 0; k < s->n; k++) {
-        const bool drawn = is_drawn(chart, low, s->x[k], s->y[k]);
+        const bool drawn = is_drawn(chart, f->y_low, s->x[k], s->y[k]);
+        if (drawn && joined && is_needless(chart, f, s, last, k))
+            continue;
         if (drawn)
             fprintf(script, "%.9g %.9g\n", s->x[k], s->y[k]);
         else if (joined)
             fputc('\n', script);
         joined = drawn;
+        last = k;
     }
     fprintf(script, "EOD\n");
 }
@@ -245,19 +280,19 @@ static bool has_point(const struct stj_chart *chart, const struct stj_series *s,
 
 void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart)
 {
-    double low = 0;
+    struct frame f;
     const char *sep = "";
     write_head(script, canvas, chart);
     write_legend(script, chart);
-    write_axes(script, canvas, chart, &low);
+    write_axes(script, canvas, chart, &f);
     for (size_t i = 0; i < chart->n_series; i++)
-        write_block(script, chart, i, low);
+        write_block(script, chart, i, &f);
     fprintf(script, "plot ");
     for (size_t i = 0; i < chart->n_limits; i++, sep = ", ")
         fprintf(script, "%s%.17g with lines lc rgb '%s' dt 2 notitle", sep, chart->limit[i],
                 colour[STJ_CHART_GREY]);
     for (size_t i = 0; i < chart->n_series; i++) {
-        if (!has_point(chart, &chart->series[i], low))
+        if (!has_point(chart, &chart->series[i], f.y_low))
             continue;
         fprintf(script, "%s", sep);
         write_curve(script, &chart->series[i], i);

@@ -123,6 +123,13 @@ static const char *tick_text(double value, char text[32])
     return text;
 }
 
+static void write_text(FILE *out, const char *text)
+{
+    char plain[STJ_CHART_TEXT_MAX];
+    stj_chart_plain(text, plain);
+    stj_html_text(out, plain);
+}
+
 static void draw_axis(FILE *out, const struct stj_axis *axis, const struct scale *s, bool vertical)
 {
     double tick[TICKS_MAX];
@@ -147,7 +154,7 @@ static void draw_axis(FILE *out, const struct stj_axis *axis, const struct scale
     else
         fprintf(out, "<text class=\"middle\" x=\"%d\" y=\"%d\">", (LEFT + WIDTH - RIGHT) / 2,
                 HEIGHT - 8);
-    stj_html_text(out, axis->label);
+    write_text(out, axis->label);
     fputs("</text>\n", out);
 }
 
@@ -204,15 +211,15 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
     const struct scale x = scale_of(chart, false);
     const struct scale y = scale_of(chart, true);
     fputs("<figure><figcaption>", out);
-    stj_html_text(out, chart->title);
+    write_text(out, chart->title);
     if (chart->note[0]) {
         fputs("<small>", out);
-        stj_html_text(out, chart->note);
+        write_text(out, chart->note);
         fputs("</small>", out);
     }
     fprintf(out, "</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
             HEIGHT);
-    stj_html_text(out, chart->title);
+    write_text(out, chart->title);
     fputs("\">\n", out);
     draw_axis(out, &chart->x, &x, false);
     draw_axis(out, &chart->y, &y, true);

@@ -641,28 +641,45 @@ static enum stj_status make_spectrum(const struct stj_study_result *r, struct st
     return add_values(r, itself, chart, err);
 }
 
-/* Values per unit of log10 sigma. */
+/* Less than one value per unit of log10 sigma is the foot of a Gaussian, and no density. */
+static const double least_density = 1;
+
+/* The curve of a run: only the points where there are values. */
+static enum stj_status add_density(const struct stj_study_result *r, int which,
+                                   struct stj_chart *chart, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t n = 0, count = 0;
+    const double *value = stj_study_vector(r, &n, "runs[%d].density.value", which);
+    double *sigma = NULL, *y = NULL;
+    STJ_TRY(stj_new(&sigma, n, sizeof *sigma, err));
+    STJ_TRY(stj_new(&y, n, sizeof *y, err));
+    for (size_t i = 0; i < n; i++) {
+        const bool there = value[i] >= least_density;
+        if (!there && (count == 0 || isnan(y[count - 1])))
+            continue; /* one gap is enough */
+        sigma[count] = pow(10, grid_point(i));
+        y[count++] = there ? value[i] : (double)NAN;
+    }
+    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[which], count, sigma, y, err, "%s",
+                          run_name[which]));
+out:
+    free(sigma);
+    free(y);
+    return st;
+}
+
 static enum stj_status make_density(const struct stj_study_result *r, struct stj_chart *chart,
                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    double *sigma = NULL;
-    STJ_TRY(stj_new(&sigma, GRID, sizeof *sigma, err));
-    for (size_t i = 0; i < GRID; i++)
-        sigma[i] = pow(10, grid_point(i));
     stj_chart_title(chart, "Density of the spectrum of the same training on other data");
     stj_axis_name(&chart->x, "sigma", "singular value");
     stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
     chart->x.log = chart->y.log = true;
-    chart->y.floor = 1;
-    for (int i = 0; i < N_RUNS; i++) {
-        size_t n = 0;
-        const double *value = stj_study_vector(r, &n, "runs[%d].density.value", i);
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[i], n, sigma, value, err, "%s",
-                              run_name[i]));
-    }
+    for (int i = 0; i < N_RUNS; i++)
+        STJ_TRY(add_density(r, i, chart, err));
 out:
-    free(sigma);
     return st;
 }
 

@@ -424,21 +424,27 @@ out:
     return st;
 }
 
+static void name_axis(const struct stj_study_result *r, size_t set, const char *column,
+                      struct stj_axis *axis)
+{
+    char label[STJ_CHART_TEXT_MAX], name[STJ_CHART_TEXT_MAX / 2];
+    stj_chart_quote(set_name(r, set), name, sizeof name);
+    snprintf(label, sizeof label, "mean KL divergence on %s (nats)", name);
+    stj_axis_name(axis, column, label);
+}
+
 static enum stj_status make_shift(const struct stj_study_result *r, struct stj_chart *chart,
                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t in = 0, far = 0, known = 0;
-    char label[STJ_CHART_TEXT_MAX];
     choose_sets(r, &in, &far);
     const double *x = stj_study_vector(r, &known, "datasets[%zu].mean", in);
     const double *y = stj_study_vector(r, &known, "datasets[%zu].mean", far);
     stj_chart_title(chart, "Steps of %g along singular vectors: in and out of distribution",
                     stj_study_number(r, "step"));
-    snprintf(label, sizeof label, "mean KL divergence on %.60s (nats)", set_name(r, in));
-    stj_axis_name(&chart->x, "mean_kl_in", label);
-    snprintf(label, sizeof label, "mean KL divergence on %.60s (nats)", set_name(r, far));
-    stj_axis_name(&chart->y, "mean_kl_out", label);
+    name_axis(r, in, "mean_kl_in", &chart->x);
+    name_axis(r, far, "mean_kl_out", &chart->y);
     chart->x.log = chart->y.log = true;
     chart->x.floor = chart->y.floor = kl_floor;
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
