@@ -12,6 +12,7 @@ dist_doc_DATA += %reldir%/math.md
 dist_doc_DATA += %reldir%/memory.md
 dist_doc_DATA += %reldir%/optimizers.md
 dist_doc_DATA += %reldir%/own-problem.md
+dist_doc_DATA += %reldir%/paper.md
 dist_doc_DATA += %reldir%/performance.md
 dist_doc_DATA += %reldir%/results-format.md
 dist_doc_DATA += %reldir%/studies.md
@@ -57,3 +58,25 @@ doc:
 clean-local: clean-reference
 clean-reference:
 	rm -rf %reldir%/reference
+
+# Figures of paper.md, from examples/paper/reproduce.sh.
+docfiguresdir = $(docdir)/figures
+dist_docfigures_DATA =
+dist_docfigures_DATA += %reldir%/figures/alignment.png
+dist_docfigures_DATA += %reldir%/figures/displacement.png
+dist_docfigures_DATA += %reldir%/figures/distributions-density.svg
+dist_docfigures_DATA += %reldir%/figures/distributions.svg
+dist_docfigures_DATA += %reldir%/figures/divergence-shift.png
+dist_docfigures_DATA += %reldir%/figures/divergence.png
+dist_docfigures_DATA += %reldir%/figures/function-jacobian-null-train.png
+dist_docfigures_DATA += %reldir%/figures/function-jacobian-train.svg
+dist_docfigures_DATA += %reldir%/figures/overlap-adam.svg
+dist_docfigures_DATA += %reldir%/figures/overlap-noise.svg
+dist_docfigures_DATA += %reldir%/figures/overlap-other-seed.svg
+dist_docfigures_DATA += %reldir%/figures/overlap-shuffled.svg
+dist_docfigures_DATA += %reldir%/figures/response-bulk.svg
+dist_docfigures_DATA += %reldir%/figures/response-chaotic.svg
+dist_docfigures_DATA += %reldir%/figures/response-stable.svg
+dist_docfigures_DATA += %reldir%/figures/restrict.svg
+dist_docfigures_DATA += %reldir%/figures/spectrum-adam.svg
+dist_docfigures_DATA += %reldir%/figures/spectrum.svg

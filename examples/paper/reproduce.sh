@@ -7,7 +7,7 @@
 #
 # FOLDER (default: paper-out) gets the runs, figures/NAME.png, .svg and .csv, and summary.txt, which puts
 # the main numbers beside the reference ones.  What is there already is not computed again, and what
-# was interrupted goes on.  Takes about ten minutes on two cores; most of it are five dense Jacobians.
+# was interrupted goes on.  Takes half an hour or so on two cores; most of it are seven dense Jacobians.
 # SPECTRAJ in the environment names the program; gnuplot draws.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
