@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "op/operator.h"
@@ -154,6 +155,13 @@ out:
 
 /* ---- one analysis ---- */
 
+static size_t columns(const struct stj_run *run, const struct stj_plan_request *request)
+{
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
+    return request->n ? request->n : info.n_params;
+}
+
 /* Fill an item from the solver's prediction; `engine` as for the operator. */
 static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *request,
                             size_t engine, const struct stj_prediction *p,
@@ -183,10 +191,9 @@ static enum stj_status plan_svd(struct stj_run *run, const struct stj_plan_reque
                                 const struct stj_svd_settings *settings, struct stj_plan_item *item,
                                 struct stj_error *err)
 {
-    struct stj_run_info info;
     struct stj_prediction p = {.svd_flops = 0};
-    stj_run_get_info(run, &info);
-    stj_svd_predict(settings, info.n_params, &p);
+    const size_t n = columns(run, request);
+    stj_svd_predict(settings, n, &p);
     return fill(run, request, request->memory_bytes, &p, item, err);
 }
 
@@ -194,13 +201,12 @@ static enum stj_status plan_density(struct stj_run *run, const struct stj_plan_r
                                     const struct stj_density_settings *settings,
                                     struct stj_plan_item *item, struct stj_error *err)
 {
-    struct stj_run_info info;
     struct stj_prediction p = {.svd_flops = 0};
     struct stj_density_settings s = *settings;
     const size_t engine = stj_plan_density_bytes(run, request);
-    stj_run_get_info(run, &info);
+    const size_t n = columns(run, request);
     s.memory_bytes = request->memory_bytes - engine;
-    stj_density_predict(&s, info.n_params, &p);
+    stj_density_predict(&s, n, &p);
     return fill(run, request, engine, &p, item, err);
 }
 
@@ -208,25 +214,22 @@ static enum stj_status plan_trace(struct stj_run *run, const struct stj_plan_req
                                   const struct stj_trace_settings *settings,
                                   struct stj_plan_item *item, struct stj_error *err)
 {
-    struct stj_run_info info;
     struct stj_prediction p = {.svd_flops = 0};
-    stj_run_get_info(run, &info);
-    stj_trace_predict(settings, info.n_params, &p);
+    const size_t n = columns(run, request);
+    stj_trace_predict(settings, n, &p);
     return fill(run, request, request->memory_bytes, &p, item, err);
 }
 
 static enum stj_status plan_dense(struct stj_run *run, const struct stj_plan_request *request,
                                   struct stj_plan_item *item, struct stj_error *err)
 {
-    struct stj_run_info info;
     struct stj_prediction p = {.svd_flops = 0};
-    stj_run_get_info(run, &info);
-    stj_dense_predict(info.n_params, 1, &p);
+    const size_t n = columns(run, request);
+    stj_dense_predict(n, 1, &p);
     enum stj_status st = fill(run, request, request->memory_bytes, &p, item, err);
     /* The operator is gone before the decomposition, which needs the most. */
-    const double decomposition =
-        (double)stj_memory_resident() +
-        (double)DENSE_MATRICES * (double)info.n_params * (double)info.n_params * sizeof(double);
+    const double decomposition = (double)stj_memory_resident() +
+                                 (double)DENSE_MATRICES * (double)n * (double)n * sizeof(double);
     item->memory_bytes = (size_t)fmax((double)item->memory_bytes, decomposition);
     item->basis_bytes =
         (size_t)fmax((double)item->basis_bytes, decomposition - (double)stj_memory_resident());
@@ -372,14 +375,30 @@ static void add_svd(struct stj_run *run, const struct stj_plan_request *request,
     }
 }
 
+/* A density takes the pairs that svd.h5 holds out of its probes: as many as the settings say. */
+static size_t known_pairs(const struct stj_run *run, const struct stj_svd_settings *svd)
+{
+    struct stj_run_info info;
+    char *path = NULL;
+    stj_run_get_info(run, &info);
+    const bool found = info.dir && stj_path_join(info.dir, "svd.h5", &path, NULL) == STJ_OK &&
+                       stj_file_exists(path);
+    free(path);
+    return found ? svd->top + svd->bottom : 0;
+}
+
 static void add_others(struct stj_run *run, const struct stj_plan_request *request,
                        const struct stj_plan_settings *settings, struct stj_plan *plan)
 {
     struct stj_error trouble = STJ_ERROR_INIT;
     struct stj_plan_item *item = add_item(plan, "density");
+    const struct stj_pairs known = {.k = known_pairs(run, &settings->svd)};
+    struct stj_density_settings density = settings->density;
+    density.known[0] = &known;
+    density.known[1] = NULL;
     snprintf(item->settings, sizeof item->settings, "--probes %zu --steps %zu",
              settings->density.probes, settings->density.steps);
-    judge(plan, plan_density(run, request, &settings->density, item, &trouble), &trouble, item);
+    judge(plan, plan_density(run, request, &density, item, &trouble), &trouble, item);
     stj_error_clear(&trouble);
     item = add_item(plan, "trace");
     snprintf(item->settings, sizeof item->settings, "--products %zu", settings->trace.products);

@@ -12,6 +12,7 @@
 struct stj_plan_request {
     size_t from, to;     /* to = 0: n_steps */
     size_t memory_bytes; /* 0: the default */
+    size_t n;            /* columns of the operator; 0: all parameters */
 };
 
 /* How much of `memory_bytes` (0: stays 0, the default) is the engine's in a density: half, but no less

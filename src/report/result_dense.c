@@ -144,7 +144,7 @@ static enum stj_status compute_and_save(struct stj_run *run, const char *path,
     enum stj_status st = STJ_OK;
     struct stj_h5 *file = NULL;
     struct decomposition d = {0};
-    const struct stj_plan_request wanted = {window->from, window->to, memory_bytes};
+    const struct stj_plan_request wanted = {window->from, window->to, memory_bytes, window->n};
     struct stj_cost cost;
     STJ_TRY(stj_result_create(path, &stj_dense_format, info, request, &file, err));
     stj_plan_dense(run, &wanted, &cost);

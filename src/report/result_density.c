@@ -241,7 +241,8 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
     struct stj_svd_result *known = NULL;
     struct stj_result_op op = {0};
     s.known[0] = s.known[1] = NULL;
-    const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes};
+    const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes,
+                                             window->n};
     struct stj_cost cost;
     const size_t engine = stj_plan_density_bytes(run, &request);
     s.memory_bytes = settings->memory_bytes - engine;
@@ -251,7 +252,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
         s.known[0] = &known->top;
         s.known[1] = &known->bottom;
     }
-    stj_plan_density(run, &request, density, &cost);
+    stj_plan_density(run, &request, &s, &cost);
     STJ_TRY(stj_result_op_open(run, window, path, settings->force, engine, &op, err));
     STJ_TRY(stj_density_solve(op.op, &s, result, err));
     stj_cost_finish(&cost);

@@ -252,7 +252,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
     struct stj_result_op op = {0};
     struct stj_svd_settings with_hints = *svd;
     struct stj_cost cost;
-    const struct stj_plan_request request = {window->from, window->to, memory_bytes};
+    const struct stj_plan_request request = {window->from, window->to, memory_bytes, window->n};
     struct stj_density_result *density = NULL;
     STJ_TRY(stj_result_read_density_window(run, window, &density, err));
     if (density)

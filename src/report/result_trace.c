@@ -98,7 +98,8 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
 {
     enum stj_status st = STJ_OK;
     struct stj_result_op op = {0};
-    const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes};
+    const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes,
+                                             window->n};
     struct stj_cost cost;
     stj_plan_trace(run, &request, trace, &cost);
     STJ_TRY(

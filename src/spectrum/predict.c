@@ -134,6 +134,11 @@ void stj_density_predict(const struct stj_density_settings *settings, size_t n,
     add_products(prediction, products, products, block);
     add_phase(prediction, (settings->scratch ? 0 : kept) + 2 * (double)(block * n) * sizeof(double),
               block);
+    /* Known triplets: u and v as they were given, and a copy of v to stay orthogonal to. */
+    for (size_t i = 0; i < 2; i++)
+        if (settings->known[i])
+            prediction->phase[0].bytes +=
+                3.0 * (double)(settings->known[i]->k * n) * sizeof(double);
     /* Two passes over half of the final basis on average, each reading it twice. */
     prediction->vector_bytes += products * 2 * basis;
 }
