@@ -71,6 +71,7 @@ test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/cli-parts.sh
 test_scripts += %reldir%/cli-plan.sh
+test_scripts += %reldir%/lenet-small.sh
 test_scripts += %reldir%/cli-study.sh
 test_scripts += %reldir%/cli-trajectory.sh
 test_scripts += %reldir%/examples.sh
