@@ -76,6 +76,7 @@ test_scripts += %reldir%/cli-study.sh
 test_scripts += %reldir%/cli-trajectory.sh
 test_scripts += %reldir%/examples.sh
 test_scripts += %reldir%/headers.sh
+test_scripts += %reldir%/imported.sh
 test_scripts += %reldir%/includes.sh
 test_scripts += %reldir%/manual.sh
 test_scripts += %reldir%/reference.sh

@@ -456,6 +456,37 @@ START_TEST(in_order_batches_are_consecutive_and_wrap)
 }
 END_TEST
 
+/* Those of a training elsewhere: any rows, a shorter batch, and nothing beyond the last. */
+START_TEST(listed_batches_are_as_listed)
+{
+    const size_t listed[] = {9, 0, 9, 4, 2, STJ_NO_ROW, 1, STJ_NO_ROW, STJ_NO_ROW};
+    struct stj_batch_order_settings settings = {
+        .n_rows = 10, .batch_size = 3, .listed = listed, .n_listed = 3};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_batch_order *order = NULL;
+    size_t rows[3];
+    size_t n = 0;
+    EXPECT_OK(stj_batch_order_create(&settings, &order, &err), err);
+    for (size_t t = 3; t-- > 0;) {
+        ck_assert_uint_eq(rows_of(order, t, rows), 3 - t);
+        ck_assert_mem_eq(rows, listed + 3 * t, (3 - t) * sizeof *rows);
+    }
+    EXPECT_FAIL(stj_batch_order_rows(order, 3, rows, &n, &err), STJ_EINVAL, "step 3", err);
+    stj_batch_order_destroy(order);
+
+    settings.n_rows = 9;
+    EXPECT_FAIL(stj_batch_order_create(&settings, &order, &err), STJ_EINVAL, "step 0 has row 9",
+                err);
+    const size_t empty[] = {STJ_NO_ROW, 1, 2};
+    settings.listed = empty;
+    settings.n_listed = 1;
+    EXPECT_FAIL(stj_batch_order_create(&settings, &order, &err), STJ_EINVAL, "has no rows", err);
+    const size_t gap[] = {1, STJ_NO_ROW, 2};
+    settings.listed = gap;
+    EXPECT_FAIL(stj_batch_order_create(&settings, &order, &err), STJ_EINVAL, "behind its end", err);
+}
+END_TEST
+
 /* all[0 .. count) <- the rows of a whole epoch; returns the count. */
 static size_t rows_of_epoch(struct stj_batch_order *order, size_t epoch, size_t *all)
 {
@@ -586,6 +617,7 @@ static TCase *make_order_case(void)
 {
     TCase *tc = tcase_create("batch order");
     tcase_add_test(tc, in_order_batches_are_consecutive_and_wrap);
+    tcase_add_test(tc, listed_batches_are_as_listed);
     tcase_add_loop_test(tc, shuffled_epochs_are_permutations, 0, 17);
     tcase_add_test(tc, batches_do_not_depend_on_what_was_asked_before);
     tcase_add_test(tc, shuffling_is_uniform);

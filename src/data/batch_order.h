@@ -7,6 +7,7 @@
  *   seeded with (seed, e);
  *   batch b is the b-th piece of batch_size rows of that order.  The last piece may be shorter and
  *   is left out with drop_last.
+ * Or they are listed, step by step: the order of a training elsewhere.
  */
 #ifndef STJ_DATA_BATCH_ORDER_H
 #define STJ_DATA_BATCH_ORDER_H
@@ -23,7 +24,13 @@ struct stj_batch_order_settings {
     bool drop_last;
     bool shuffle;
     uint64_t seed; /* of the permutations; without shuffle it means nothing */
+    /* [n_listed][batch_size]: the rows of each step, copied; a shorter batch ends with STJ_NO_ROW.  NULL:
+     * not listed. */
+    const size_t *listed;
+    size_t n_listed;
 };
+
+#define STJ_NO_ROW SIZE_MAX
 
 struct stj_batch_order;
 

@@ -127,6 +127,12 @@ const struct stj_option stj_training_options[] = {
      AT(stj_training_config, shuffle),
      .fallback = "false",
      .doc = "a new order of the samples for each epoch"},
+    {.name = "batches",
+     .type = STJ_OPTION_PATH,
+     AT(stj_training_config, batches),
+     .fallback = "",
+     .doc = "file with the rows of each step's batch, an array [steps][batch_size] of numbers from "
+            "0, where a shorter batch ends with -1; excludes `shuffle` and `epochs`"},
     {.name = "seed",
      .type = STJ_OPTION_SEED,
      AT(stj_training_config, seed),
@@ -337,6 +343,9 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     STJ_CHECK_PLACE(&training, node_of(root, "training", "steps"), err,
                     !(t->has_epochs && t->has_steps),
                     "epochs and steps exclude each other; leave one of them out");
+    STJ_CHECK_PLACE(&training, node_of(root, "training", "batches"), err,
+                    !t->batches || (t->has_steps && !t->shuffle),
+                    "batches are those of so many steps: it excludes epochs and shuffle");
     STJ_CHECK_PLACE(&trajectory, node_of(root, "trajectory", "max_bytes"), err,
                     !(config->trajectory.has_every && config->trajectory.has_max_bytes),
                     "every and max_bytes exclude each other; leave one of them out");
@@ -437,9 +446,11 @@ enum stj_status stj_run_config_print(const struct stj_run_config *config, char *
 enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config, char **text,
                                             struct stj_error *err)
 {
+    struct stj_training_config training = config->training;
     const struct section recipe[] = {
         {"network", stj_network_options, &config->network},
-        {"training", stj_training_options, &config->training},
+        {"training", stj_training_options, &training},
     };
+    training.batches = NULL; /* it is the rows that count, not where the file is */
     return print_sections(recipe, 2, text, err);
 }

@@ -32,6 +32,7 @@ struct stj_training_config {
     size_t epochs, steps; /* exactly one was given */
     bool has_epochs, has_steps;
     bool drop_last, shuffle;
+    char *batches; /* file with the rows of each step's batch; NULL: they follow from the others */
     uint64_t seed; /* of the order of the batches and of masks */
 };
 
@@ -98,7 +99,8 @@ enum stj_status stj_run_config_parse(const char *text, const char *name,
 enum stj_status stj_run_config_print(const struct stj_run_config *config, char **text,
                                      struct stj_error *err);
 
-/* *text <- only the groups that decide the bits of a training: network and training. */
+/* *text <- only the groups that decide the bits of a training: network and training, without the path of the
+ * batches. */
 enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config, char **text,
                                             struct stj_error *err);
 

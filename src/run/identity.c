@@ -35,15 +35,18 @@ enum stj_status stj_run_identity(const struct stj_run *run, const double *theta,
     enum stj_status st = STJ_OK;
     char train[HEAD_BYTES];
     char test[HEAD_BYTES];
+    char extra[HEAD_BYTES] = "";
     char *recipe = NULL;
     STJ_TRY(stj_run_config_print_recipe(&run->config, &recipe, err));
     describe_data("train", run->train, train, sizeof train);
     describe_data("test", run->test, test, sizeof test);
-    size_t bytes = strlen(recipe) + 3 * HEAD_BYTES;
+    if (run->config.training.batches)
+        snprintf(extra, sizeof extra, "batches: crc32 %08" PRIx32 "\n", run->batches_crc);
+    size_t bytes = strlen(recipe) + 4 * HEAD_BYTES;
     STJ_TRY(stj_new(identity, bytes, 1, err));
-    snprintf(*identity, bytes, "numerics: %d, %zu bits\n%s%stheta0: %zu, crc32 %08" PRIx32 "\n%s",
+    snprintf(*identity, bytes, "numerics: %d, %zu bits\n%s%stheta0: %zu, crc32 %08" PRIx32 "\n%s%s",
              NUMERICS_VERSION, 8 * sizeof(real), train, test, n,
-             stj_crc32(0, theta, n * sizeof *theta), recipe);
+             stj_crc32(0, theta, n * sizeof *theta), extra, recipe);
 out:
     free(recipe);
     return st;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* run/prepare.c: from a config to data, network and problem. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/matrix.h"
 #include "run/run_internal.h"
 
 static enum stj_status read_data(const char *name, const struct stj_dataset_config *config,
@@ -25,25 +28,74 @@ static enum stj_status check_test(const struct stj_run *run, struct stj_error *e
     return st;
 }
 
+/* *rows <- training.batches, [*n_listed][batch_size] (owned by the caller): -1 becomes STJ_NO_ROW. */
+static enum stj_status read_batches(const struct stj_training_config *t, size_t **rows,
+                                    size_t *n_listed, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_matrix matrix = {0};
+    STJ_TRY(stj_matrix_read(t->batches, &matrix, err));
+    STJ_CHECK(err, matrix.cols == t->batch_size, STJ_EMISMATCH,
+              "%s: has %zu rows in each batch, batch_size is %zu", t->batches, matrix.cols,
+              t->batch_size);
+    STJ_TRY(stj_new(rows, matrix.rows * matrix.cols, sizeof **rows, err));
+    for (size_t i = 0; i < matrix.rows * matrix.cols; i++) {
+        const double value = matrix.data[i];
+        STJ_CHECK(err, value >= -1 && value < 1e15 && value == floor(value), STJ_EFORMAT,
+                  "%s: the batch of step %zu has %g; expected the number of a row, from 0, or -1 "
+                  "behind the last one of a shorter batch",
+                  t->batches, i / matrix.cols, value);
+        (*rows)[i] = value < 0 ? STJ_NO_ROW : (size_t)value;
+    }
+    *n_listed = matrix.rows;
+out:
+    stj_matrix_free(&matrix);
+    return st;
+}
+
+static enum stj_status count_steps(struct stj_run *run, size_t n_listed, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_training_config *t = &run->config.training;
+    run->n_steps = t->steps;
+    if (t->has_epochs)
+        STJ_TRY(stj_size_mul(t->epochs, stj_batch_order_steps_per_epoch(run->order), &run->n_steps,
+                             err));
+    STJ_CHECK(err, !t->batches || run->n_steps <= n_listed, STJ_EMISMATCH,
+              "training.batches: %s: has the batches of %zu steps, the training has %zu",
+              t->batches, n_listed, run->n_steps);
+out:
+    return st;
+}
+
 static enum stj_status create_order(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_training_config *t = &run->config.training;
-    const struct stj_batch_order_settings settings = {.n_rows = run->train->n_rows,
-                                                      .batch_size = t->batch_size,
-                                                      .drop_last = t->drop_last,
-                                                      .shuffle = t->shuffle,
-                                                      .seed = t->seed};
+    struct stj_batch_order_settings settings = {.n_rows = run->train->n_rows,
+                                                .batch_size = t->batch_size,
+                                                .drop_last = t->drop_last,
+                                                .shuffle = t->shuffle,
+                                                .seed = t->seed};
+    size_t *listed = NULL;
+    if (t->batches) {
+        st = read_batches(t, &listed, &settings.n_listed, err);
+        if (st != STJ_OK) {
+            stj_error_prefix(err, "training.batches");
+            goto out;
+        }
+        settings.listed = listed;
+        run->batches_crc =
+            stj_crc32(0, listed, settings.n_listed * settings.batch_size * sizeof *listed);
+    }
     st = stj_batch_order_create(&settings, &run->order, err);
     if (st != STJ_OK) {
         stj_error_prefix(err, "training");
         goto out;
     }
-    run->n_steps = t->steps;
-    if (t->has_epochs)
-        STJ_TRY(stj_size_mul(t->epochs, stj_batch_order_steps_per_epoch(run->order), &run->n_steps,
-                             err));
+    STJ_TRY(count_steps(run, settings.n_listed, err));
 out:
+    free(listed);
     return st;
 }
 

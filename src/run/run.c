@@ -64,6 +64,10 @@ static enum stj_status explain(const struct stj_run *run, const char *difference
               "%s: the data changed since the training: %s; put the data back or train again "
               "(--force)",
               run->dir, difference);
+    STJ_CHECK(err, strncmp(difference, "\"batches", 8) != 0, STJ_EMISMATCH,
+              "%s: the file training.batches changed since the training: %s; put it back or train "
+              "again (--force)",
+              run->dir, difference);
     STJ_CHECK(err, !difference[0], STJ_EMISMATCH,
               "%s: " STJ_CONFIG_NAME " is not the one that was trained: %s; undo the change or "
               "train again (--force)",

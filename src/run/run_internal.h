@@ -26,6 +26,7 @@ struct stj_run {
     struct stj_dataset *train, *test; /* test: NULL without one */
     struct stj_network *net;
     struct stj_batch_order *order;
+    uint32_t batches_crc; /* of the rows, where the config lists them */
     struct stj_problem *problem;
     struct stj_recipe recipe; /* of the plug-ins in `config` */
     size_t n_steps;
