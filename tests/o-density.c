@@ -421,7 +421,7 @@ START_TEST(an_interrupt_is_a_result)
     struct stj_op *op = diagonal_op(300, sigma);
     struct stj_density_settings s = settings(4, 60, 3);
     size_t left = 7;
-    s.progress = (struct stj_progress){interrupt, &left};
+    s.progress = (struct stj_progress){.fn = interrupt, .ctx = &left};
     struct stj_density_result *r = solve(op, &s);
     ck_assert_int_eq(r->stop, STJ_STOP_INTERRUPTED);
     ck_assert_uint_eq(r->steps, 7);

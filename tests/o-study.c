@@ -161,7 +161,7 @@ START_TEST(an_interrupted_batch_goes_on_with_the_same_bits)
     enum stj_status st = STJ_EINTERRUPTED;
     for (; st == STJ_EINTERRUPTED && starts < 1000; starts++) {
         int left = 3 * STEPS; /* calls of the thread that reports: some copies are finished */
-        const struct stj_progress progress = {stop_after, &left};
+        const struct stj_progress progress = {.fn = stop_after, .ctx = &left};
         stj_set_threads(
             starts == 0 ? 1 : 2); /* one thread certainly stops in its third or fourth copy */
         st = retrain(&f, &progress, &done);

@@ -222,7 +222,7 @@ START_TEST(an_interrupt_ends_it)
     struct stj_op *op = diagonal_op(N, sigma);
     struct stj_trace_settings s = stj_trace_settings_default();
     struct stj_trace_result r;
-    s.progress = (struct stj_progress){always, NULL};
+    s.progress = (struct stj_progress){.fn = always};
     EXPECT_FAIL(stj_trace_solve(op, &s, &r, &err), STJ_EINTERRUPTED, "interrupted", err);
     stj_op_destroy(op);
 }

@@ -14,6 +14,7 @@
 
 #include <spectraj/results.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "expect.h"
 #include "run/run_internal.h"
@@ -365,6 +366,7 @@ START_TEST(unusable_training_logs)
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_run_train_settings settings = {.progress = {.fn = stop_late}};
     struct stj_log *log = NULL;
+    struct stj_lock *lock = NULL;
     char *header = NULL;
     begin();
     mkdir(scratch_path("R"), 0777);
@@ -374,10 +376,11 @@ START_TEST(unusable_training_logs)
     EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
                 STJ_EINTERRUPTED, "", err);
     EXPECT_OK(stj_log_read_header(scratch_path("R/train.log"), &header, &err), err);
-    EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
+    EXPECT_OK(stj_lock_take(scratch_path("R"), NULL, NULL, &lock, &err), err);
     EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EEXIST, "is in use by another spectraj",
                 err);
-    stj_log_close(log);
+    stj_lock_release(lock);
+    EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
     memcpy(strstr(header, "\nblas ") + 6, "Other", 5);
     EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
     stj_log_close(log);

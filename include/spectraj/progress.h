@@ -15,10 +15,14 @@ extern "C" {
  * "interrupted".  Called from the thread that called the library. */
 typedef int (*stj_progress_fn)(void *ctx, const char *what, double done, double total);
 
+/* Called with a sentence that the user should read although the work goes on. */
+typedef void (*stj_warn_fn)(void *ctx, const char *text);
+
 /* Whom to report to.  All zero: nobody. */
 struct stj_progress {
     stj_progress_fn fn; /* NULL: no reports, no interruption */
-    void *ctx;          /* passed to fn; borrowed for as long as the work lasts */
+    void *ctx;          /* passed to fn and warn; borrowed for as long as the work lasts */
+    stj_warn_fn warn;   /* NULL: no warnings */
 };
 
 /* Threads for the library's parallel regions; 0: what OpenMP chooses.  Results have the same bits

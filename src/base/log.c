@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -183,18 +182,6 @@ static enum stj_status write_frame(struct stj_log *log, uint32_t tag,
     return stj_file_failed(log->path, "written", number, err);
 }
 
-/* The lock goes with the process that holds it, however that ends. */
-static enum stj_status lock(const struct stj_log *log, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const bool taken = flock(log->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    STJ_CHECK(err, !taken, STJ_EEXIST,
-              "%s: is in use by another spectraj; wait for it, or end it, and ask again",
-              log->path);
-out:
-    return st;
-}
-
 enum stj_status stj_log_read_header(const char *path, char **header, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -230,7 +217,6 @@ enum stj_status stj_log_open(const char *path, const char *header, struct stj_lo
         st = stj_file_failed(path, "opened", errno, err);
         goto out;
     }
-    STJ_TRY(lock(l, err));
     STJ_TRY(scan(l, header, &same, err));
     if (!same) {
         const struct stj_log_piece piece = {header, strlen(header)};

@@ -20,8 +20,8 @@
 struct stj_log;
 
 /* *log <- the log at path.  One that was begun with the same header text is continued, with its whole
- * records; any other content is replaced by an empty log with this header.  STJ_EEXIST while another
- * process has it open (a file system that cannot lock is trusted). */
+ * records; any other content is replaced by an empty log with this header.  Whoever opens it has the
+ * lock (base/lock.h) that keeps others away. */
 enum stj_status stj_log_open(const char *path, const char *header, struct stj_log **log,
                              struct stj_error *err);
 void stj_log_close(struct stj_log *log); /* NULL is accepted; syncs */

@@ -3,6 +3,8 @@
 #include "base/parallel.h"
 
 #include <cblas.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -132,4 +134,16 @@ enum stj_status stj_progress_report(const struct stj_progress *progress, const c
     if (progress && progress->fn && progress->fn(progress->ctx, what, done, total) != 0)
         return stj_error_set(err, STJ_EINTERRUPTED, __FILE__, __LINE__, "%s was interrupted", what);
     return STJ_OK;
+}
+
+void stj_progress_warn(const struct stj_progress *progress, const char *format, ...)
+{
+    char text[STJ_ERROR_TEXT_MAX];
+    va_list args;
+    if (!progress || !progress->warn)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    progress->warn(progress->ctx, text);
 }

@@ -47,9 +47,9 @@ void cli_keep_standard_streams(void);
 void cli_catch_signals(void);
 bool cli_interrupted(void);
 
-/* Progress on standard error as --progress and --quiet say; cli_progress_end wipes the bar away
- * before anything else is printed. */
-struct stj_progress cli_progress(const struct args_shared *shared);
+/* Progress and warnings on standard error as --progress and --quiet say, for as long as cli is there;
+ * cli_progress_end wipes the bar away before anything else is printed. */
+struct stj_progress cli_progress(struct cli *cli);
 void cli_progress_end(void);
 
 /* One line "spectraj: ..." on standard error, whatever the text contains. */

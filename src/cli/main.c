@@ -125,7 +125,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         status = CLI_DONE;
     } else {
         cli.format = cli.args.shared.json ? STJ_REPORT_JSON : STJ_REPORT_TEXT;
-        cli.progress = cli_progress(&cli.args.shared);
+        cli.progress = cli_progress(&cli);
         if (cli.args.shared.threads_given)
             stj_set_threads(cli.args.shared.threads);
         cli_catch_signals();

@@ -102,8 +102,18 @@ static int on_progress(void *ctx, const char *what, double done, double total)
     return cli_interrupted() ? 1 : 0;
 }
 
-struct stj_progress cli_progress(const struct args_shared *shared)
+/* The same is said once, by however many parts of a command. */
+static void on_warning(void *ctx, const char *text)
 {
+    static char last[STJ_ERROR_TEXT_MAX];
+    if (strcmp(last, text) != 0)
+        cli_warn(ctx, "%s", text);
+    snprintf(last, sizeof last, "%s", text);
+}
+
+struct stj_progress cli_progress(struct cli *cli)
+{
+    const struct args_shared *shared = &cli->args.shared;
     const char *term = getenv("TERM");
     bool terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
     if (shared->quiet || shared->progress == CHOICE_OFF)
@@ -112,7 +122,7 @@ struct stj_progress cli_progress(const struct args_shared *shared)
         state.style = PROGRESS_PLAIN;
     else
         state.style = terminal ? PROGRESS_BAR : PROGRESS_OFF;
-    return (struct stj_progress){.fn = on_progress};
+    return (struct stj_progress){.fn = on_progress, .ctx = cli, .warn = on_warning};
 }
 
 void cli_progress_end(void)

@@ -12,6 +12,7 @@
 #include "report/contents.h"
 #include "report/figures.h"
 #include "report/svg.h"
+#include "run/claim.h"
 
 enum { PAIRS_MAX = 100, CONFIG_BYTES = 1 << 20 };
 
@@ -296,6 +297,7 @@ enum stj_status stj_report_html(struct stj_run *run, const char *path, struct st
     struct page p = {.run = run};
     char *text = NULL;
     char *own_path = NULL;
+    struct stj_lock *lock = NULL;
     size_t size = 0;
     STJ_TRY(stj_contents_of(run, &p.contents, err));
     STJ_TRY(stj_result_read_dense(run, NULL, &p.dense, err));
@@ -311,8 +313,11 @@ enum stj_status stj_report_html(struct stj_run *run, const char *path, struct st
     STJ_CHECK(err, !failed && text, STJ_ENOMEM, "no memory for a report");
     if (!path)
         STJ_TRY(stj_path_join(p.contents.info.dir, "report.html", &own_path, err));
+    if (!path)
+        STJ_TRY(stj_run_claim(run, own_path, NULL, &lock, err));
     STJ_TRY(stj_file_write_text(path ? path : own_path, text, err));
 out:
+    stj_lock_release(lock);
     free(text);
     free(own_path);
     stj_density_result_destroy(p.density);

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "op/journal.h"
+#include "run/claim.h"
 
 enum { TAG_MAX_BYTES = 100 };
 
@@ -141,9 +142,10 @@ out:
     return st;
 }
 
-enum stj_status stj_result_create(const char *path, const struct stj_h5_format *format,
-                                  const struct stj_run_info *info, const char *request,
-                                  struct stj_h5 **file, struct stj_error *err)
+/* *file <- a new result file of the run, with its fingerprint and the request that it answers. */
+static enum stj_status create(const char *path, const struct stj_h5_format *format,
+                              const struct stj_run_info *info, const char *request,
+                              struct stj_h5 **file, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_h5_create(path, format, file, err));
@@ -195,6 +197,28 @@ out:
         found = NULL;
     }
     *file = found;
+    return st;
+}
+
+enum stj_status stj_result_begin(const struct stj_run *run, const char *path,
+                                 const struct stj_h5_format *format,
+                                 const struct stj_run_info *info, const char *request, bool force,
+                                 const struct stj_progress *progress, struct stj_lock **lock,
+                                 struct stj_h5 **file, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_result_open(path, format, info, request, force, file, err));
+    if (*file)
+        goto out;
+    STJ_TRY(stj_run_claim(run, path, progress, lock, err));
+    STJ_TRY(stj_result_open(path, format, info, request, force, file, err));
+    if (*file) { /* somebody else was just finishing it */
+        stj_lock_release(*lock);
+        *lock = NULL;
+        goto out;
+    }
+    STJ_TRY(create(path, format, info, request, file, err));
+out:
     return st;
 }
 

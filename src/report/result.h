@@ -6,6 +6,7 @@
 #include <spectraj/results.h>
 
 #include "base/h5.h"
+#include "base/lock.h"
 
 /* The files whose vectors other analyses read. */
 extern const struct stj_h5_format stj_dense_format, stj_svd_format;
@@ -51,17 +52,21 @@ enum stj_status stj_result_window_path(const struct stj_run_info *info, const ch
 /* *log <- the path of the journal beside a result file: "DIR/NAME.log" (owned by the caller). */
 enum stj_status stj_result_log_path(const char *path, char **log, struct stj_error *err);
 
-/* *file <- a new result file of the run, with its fingerprint and the request that it answers. */
-enum stj_status stj_result_create(const char *path, const struct stj_h5_format *format,
-                                  const struct stj_run_info *info, const char *request,
-                                  struct stj_h5 **file, struct stj_error *err);
-
 /* *file <- the stored result when there is one that answers the same request (NULL: any), else
  * NULL: there is no file, `force` is set, or the file answers another request.  STJ_EMISMATCH
  * for a file of another run. */
 enum stj_status stj_result_open(const char *path, const struct stj_h5_format *format,
                                 const struct stj_run_info *info, const char *request, bool force,
                                 struct stj_h5 **file, struct stj_error *err);
+
+/* The same, and where there is none: *file <- a new result file with the run's fingerprint and the request,
+ * before any work, so that a folder that cannot be written says so at once; *lock <- the right to write
+ * it and the log beside it (else NULL), to be held until all is done. */
+enum stj_status stj_result_begin(const struct stj_run *run, const char *path,
+                                 const struct stj_h5_format *format,
+                                 const struct stj_run_info *info, const char *request, bool force,
+                                 const struct stj_progress *progress, struct stj_lock **lock,
+                                 struct stj_h5 **file, struct stj_error *err);
 
 /* The Jacobian of a window with the journal that lies beside a result file. */
 struct stj_result_op {

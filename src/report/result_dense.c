@@ -82,26 +82,25 @@ out:
     return st;
 }
 
-/* memory_bytes: for the matrix that is built and the engine, 0: no matter. */
+/* memory_bytes: for the matrix that is built and the engine, 0: no matter.  Finished columns are in the
+ * journal beside the result file. */
 static enum stj_status compute(struct stj_run *run, const struct stj_result_window *window,
-                               size_t memory_bytes, const struct stj_progress *progress,
-                               struct stj_dense_result *r, struct decomposition *d,
-                               struct stj_error *err)
+                               const char *path, bool again, size_t memory_bytes,
+                               const struct stj_progress *progress, struct stj_dense_result *r,
+                               struct decomposition *d, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = r->n_params;
-    const struct stj_run_part part = stj_result_run_part(window);
-    struct stj_op *op = NULL;
+    struct stj_result_op op = {0};
     double *a = NULL;
     STJ_TRY(stj_new(&a, n * n, sizeof *a, err));
     const size_t engine = memory_bytes ? memory_bytes - n * n * sizeof *a : 0; /* 6 n^2 fit */
-    STJ_TRY(stj_run_part_jacobian(run, &part, engine, &op, err));
+    STJ_TRY(stj_result_op_open(run, window, path, again, engine, &op, err));
     double start = stj_clock();
-    STJ_TRY(stj_op_densify(op, 0, a, n, progress, err));
+    STJ_TRY(stj_op_densify(op.op, 0, a, n, progress, err));
     r->seconds_build = stj_clock() - start;
-    stj_training_jacobian_storage(op, &r->storage);
-    stj_op_destroy(op); /* what it kept between sweeps makes room for the decomposition */
-    op = NULL;
+    stj_training_jacobian_storage(op.inner, &r->storage);
+    stj_result_op_close(&op); /* what it kept between sweeps makes room for the decomposition */
     STJ_TRY(stj_progress_report(progress, "decomposition", 0, 1, err));
     start = stj_clock();
     STJ_TRY(decompose(n, a, r->sigma, d, err));
@@ -110,7 +109,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_result_wind
     for (size_t i = 0; i < n; i++)
         r->cosine[i] = stj_dot(n, d->u + i * n, d->v + i * n);
 out:
-    stj_op_destroy(op);
+    stj_result_op_close(&op);
     free(a);
     return st;
 }
@@ -133,27 +132,27 @@ out:
     return st;
 }
 
-/* Compute into `result` and keep it in the file `path`, which is begun before the work, so that a
- * folder that cannot be written says so at once. */
-static enum stj_status compute_and_save(struct stj_run *run, const char *path,
-                                        const struct stj_run_info *info, const char *request,
-                                        const struct stj_result_window *window, size_t memory_bytes,
+/* Compute into `result` and keep it in the file, which is closed whatever happens. */
+static enum stj_status compute_and_save(struct stj_run *run, const char *path, struct stj_h5 *file,
+                                        const struct stj_result_window *window,
+                                        const struct stj_analysis_settings *settings,
                                         const struct stj_progress *progress,
                                         struct stj_dense_result *result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_h5 *file = NULL;
+    const size_t memory_bytes = settings->memory_bytes;
     struct decomposition d = {0};
     const struct stj_plan_request wanted = {window->from, window->to, memory_bytes, window->n};
     struct stj_cost cost;
-    STJ_TRY(stj_result_create(path, &stj_dense_format, info, request, &file, err));
     stj_plan_dense(run, &wanted, &cost);
-    STJ_TRY(compute(run, window, memory_bytes, progress, result, &d, err));
+    STJ_TRY(compute(run, window, path, settings->force, memory_bytes, progress, result, &d, err));
     STJ_TRY(put(file, window, result, &d, err));
     stj_cost_finish(&cost);
     result->cost = cost;
     st = stj_h5_commit(file, err);
     file = NULL;
+    STJ_TRY(st);
+    stj_result_op_forget(path);
 out:
     stj_h5_close(file);
     free(d.u);
@@ -198,6 +197,7 @@ enum stj_status stj_analysis_dense(struct stj_run *run, double epsilon,
     struct stj_h5 *file = NULL;
     char request[REQUEST_BYTES];
     char text[STJ_WINDOW_TEXT_MAX];
+    struct stj_lock *lock = NULL;
     char *path = NULL;
     *stored = false;
     *result = NULL;
@@ -206,16 +206,18 @@ enum stj_status stj_analysis_dense(struct stj_run *run, double epsilon,
     STJ_TRY(stj_result_window(run, settings, &info, &window, err));
     STJ_TRY(stj_result_window_path(&info, "dense", settings->tag, &window, &path, err));
     snprintf(request, sizeof request, "dense %s", stj_result_window_text(&window, text));
-    STJ_TRY(stj_result_open(path, &stj_dense_format, &info, request, settings->force, &file, err));
-    if (file) {
+    STJ_TRY(stj_result_begin(run, path, &stj_dense_format, &info, request, settings->force,
+                             progress, &lock, &file, err));
+    if (!lock) {
         STJ_TRY(load(file, result, err));
         *stored = true;
     } else {
         STJ_TRY(check_memory(info.n_params, settings->memory_bytes, err));
         STJ_TRY(create_result(info.n_params, result, err));
         (*result)->epsilon = epsilon;
-        STJ_TRY(compute_and_save(run, path, &info, request, &window, settings->memory_bytes,
-                                 progress, *result, err));
+        st = compute_and_save(run, path, file, &window, settings, progress, *result, err);
+        file = NULL;
+        STJ_TRY(st);
     }
     (*result)->epsilon = epsilon; /* not part of the request: the values do not depend on it */
     (*result)->regions = stj_regions_count(info.n_params, (*result)->sigma, epsilon);
@@ -227,6 +229,7 @@ out:
     }
     stj_h5_close(file);
     stj_result_window_free(&window);
+    stj_lock_release(lock);
     free(path);
     return st;
 }

@@ -282,6 +282,7 @@ enum stj_status stj_analysis_density(struct stj_run *run,
     struct stj_h5 *file = NULL;
     struct stj_density_result *made = NULL;
     char request[REQUEST_BYTES];
+    struct stj_lock *lock = NULL;
     char *path = NULL;
     *stored = false;
     *result = NULL;
@@ -289,14 +290,13 @@ enum stj_status stj_analysis_density(struct stj_run *run,
     STJ_TRY(stj_result_window(run, settings, &info, &window, err));
     STJ_TRY(stj_result_window_path(&info, "density", settings->tag, &window, &path, err));
     describe(density, deflate, &window, request);
-    STJ_TRY(stj_result_open(path, &density_format, &info, request, settings->force, &file, err));
-    if (file) {
+    STJ_TRY(stj_result_begin(run, path, &density_format, &info, request, settings->force,
+                             &density->progress, &lock, &file, err));
+    if (!lock) {
         STJ_TRY(load(file, &made, err));
         STJ_TRY(recount(made, density->epsilon, density->confidence, err));
         *stored = true;
     } else {
-        /* Begun before the work, so that a folder that cannot be written says so at once. */
-        STJ_TRY(stj_result_create(path, &density_format, &info, request, &file, err));
         STJ_TRY(compute(run, density, deflate, &window, path, settings, &made, err));
     }
     if (!*stored && made->stop != STJ_STOP_INTERRUPTED) { /* asking again must go on */
@@ -315,6 +315,7 @@ out:
     stj_density_result_destroy(made);
     stj_h5_close(file);
     stj_result_window_free(&window);
+    stj_lock_release(lock);
     free(path);
     return st;
 }

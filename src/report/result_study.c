@@ -174,6 +174,7 @@ struct call {
     char *request, *path, *log_path;
     struct stj_log *log;
     struct stj_h5 *file;
+    struct stj_lock *lock; /* NULL: the result is stored */
 };
 
 static void call_free(struct call *c)
@@ -182,6 +183,7 @@ static void call_free(struct call *c)
     if (c->log && stj_log_n_records(c->log) == 0)
         (void)unlink(c->log_path);
     stj_log_close(c->log);
+    stj_lock_release(c->lock);
     stj_stored_directions_close(&c->directions);
     stj_stored_directions_close(&c->other_directions);
     if (c->ops)
@@ -337,16 +339,14 @@ enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, c
     *result = NULL;
     *stored = false;
     STJ_TRY(prepare(&c, run, other, name, settings, analysis, err));
-    STJ_TRY(
-        stj_result_open(c.path, &study_format, &c.info, c.request, analysis->force, &c.file, err));
-    if (c.file) {
+    STJ_TRY(stj_result_begin(run, c.path, &study_format, &c.info, c.request, analysis->force,
+                             &settings->progress, &c.lock, &c.file, err));
+    if (!c.lock) {
         STJ_TRY(load(c.file, c.ops, result, err));
         *stored = true;
         goto out;
     }
     STJ_TRY(open_log(&c, analysis->force, err));
-    /* Begun before the work, so that a folder that cannot be written says so at once. */
-    STJ_TRY(stj_result_create(c.path, &study_format, &c.info, c.request, &c.file, err));
     STJ_TRY(compute(&c, run, other, settings, analysis, result, err));
 out:
     call_free(&c);

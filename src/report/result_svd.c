@@ -283,14 +283,16 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
     struct stj_svd_result *made = NULL;
     struct stj_density_result *density = NULL;
     char request[REQUEST_BYTES];
+    struct stj_lock *lock = NULL;
     char *path = NULL;
     *stored = false;
     *result = NULL;
     STJ_TRY(stj_result_window(run, settings, &info, &window, err));
     STJ_TRY(stj_result_window_path(&info, "svd", settings->tag, &window, &path, err));
     describe(svd, &window, request);
-    STJ_TRY(stj_result_open(path, &stj_svd_format, &info, request, settings->force, &file, err));
-    if (file) {
+    STJ_TRY(stj_result_begin(run, path, &stj_svd_format, &info, request, settings->force,
+                             &svd->progress, &lock, &file, err));
+    if (!lock) {
         STJ_TRY(load(file, result, err));
         STJ_TRY(stj_result_read_density_window(run, &window, &density, err));
         if (density)
@@ -298,8 +300,6 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
         *stored = true;
         goto out;
     }
-    /* Begun before the work, so that a folder that cannot be written says so at once. */
-    STJ_TRY(stj_result_create(path, &stj_svd_format, &info, request, &file, err));
     STJ_TRY(compute(run, svd, &window, path, settings->force, settings->memory_bytes, &made, err));
     if (made->stop != STJ_STOP_INTERRUPTED) { /* asking again must go on, not return the half */
         STJ_TRY(put(file, &window, made, err));
@@ -316,6 +316,7 @@ out:
     stj_svd_result_destroy(made);
     stj_h5_close(file);
     stj_result_window_free(&window);
+    stj_lock_release(lock);
     free(path);
     return st;
 }

@@ -124,6 +124,7 @@ enum stj_status stj_analysis_trace(struct stj_run *run, const struct stj_trace_s
     struct stj_h5 *file = NULL;
     char request[REQUEST_BYTES];
     char name[NAME_BYTES];
+    struct stj_lock *lock = NULL;
     char *path = NULL;
     *stored = false;
     *result = (struct stj_trace_result){0};
@@ -131,14 +132,13 @@ enum stj_status stj_analysis_trace(struct stj_run *run, const struct stj_trace_s
     snprintf(name, sizeof name, "trace-%s", stj_trace_function_text(trace->function));
     STJ_TRY(stj_result_window_path(&info, name, settings->tag, &window, &path, err));
     describe(trace, &window, request);
-    STJ_TRY(stj_result_open(path, &trace_format, &info, request, settings->force, &file, err));
-    if (file) {
+    STJ_TRY(stj_result_begin(run, path, &trace_format, &info, request, settings->force,
+                             &trace->progress, &lock, &file, err));
+    if (!lock) {
         STJ_TRY(load(file, result, err));
         *stored = true;
         goto out;
     }
-    /* Begun before the work, so that a folder that cannot be written says so at once. */
-    STJ_TRY(stj_result_create(path, &trace_format, &info, request, &file, err));
     STJ_TRY(compute(run, trace, &window, path, settings, result, err));
     STJ_TRY(put(file, result, &window, err));
     st = stj_h5_commit(file, err);
@@ -149,6 +149,7 @@ out:
     result->part = stj_result_part(&window);
     stj_h5_close(file);
     stj_result_window_free(&window);
+    stj_lock_release(lock);
     free(path);
     return st;
 }

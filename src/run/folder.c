@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "run/run_internal.h"
 
 /* What depends on the trajectory of a run, and what a killed process leaves. */
@@ -34,7 +35,7 @@ static bool belongs_to_a_run(const char *name)
 {
     return is_result(name) || strcmp(name, STJ_CONFIG_NAME) == 0 ||
            strcmp(name, STJ_TRAJECTORY_NAME) == 0 || strcmp(name, STJ_TRAINING_LOG) == 0 ||
-           strcmp(name, "figures") == 0;
+           strcmp(name, STJ_LOCK_NAME) == 0 || strcmp(name, "figures") == 0;
 }
 
 static bool is_dot(const char *name)
@@ -109,17 +110,20 @@ out:
     return st;
 }
 
-enum stj_status stj_folder_prepare(const char *dir, enum stj_folder_state state, size_t bytes,
-                                   struct stj_error *err)
+enum stj_status stj_folder_make(const char *dir, bool *made, struct stj_error *err)
+{
+    *made = mkdir(dir, 0777) == 0;
+    if (!*made && errno != EEXIST)
+        return stj_file_failed(dir, "created", errno, err);
+    return STJ_OK;
+}
+
+enum stj_status stj_folder_check_room(const char *dir, size_t bytes, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    if (state == STJ_FOLDER_ABSENT && mkdir(dir, 0777) != 0)
-        return stj_file_failed(dir, "created", errno, err);
     STJ_TRY(try_to_write(dir, err));
     STJ_TRY(check_space(dir, bytes, err));
 out:
-    if (st != STJ_OK && state == STJ_FOLDER_ABSENT)
-        rmdir(dir);
     return st;
 }
 

@@ -89,10 +89,11 @@ enum stj_folder_state {
 enum stj_status stj_folder_look(const char *dir, enum stj_folder_state *state,
                                 struct stj_error *err);
 
-/* Make the folder if `state` is ABSENT, and see that a file of `bytes` bytes can be written
- * there. */
-enum stj_status stj_folder_prepare(const char *dir, enum stj_folder_state state, size_t bytes,
-                                   struct stj_error *err);
+/* Make the folder; *made <- it was not there. */
+enum stj_status stj_folder_make(const char *dir, bool *made, struct stj_error *err);
+
+/* See that a file of `bytes` bytes can be written there. */
+enum stj_status stj_folder_check_room(const char *dir, size_t bytes, struct stj_error *err);
 
 /* Remove the results, their logs and the temporary files of a run; its config and trajectory stay, and
  * so does a training on its way. */

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "run/run_internal.h"
@@ -118,7 +119,8 @@ out:
 struct training {
     struct stj_run *run;
     enum stj_folder_state folder; /* as it was found */
-    bool prepared;                /* the folder is there and can be written */
+    bool made;                    /* the folder is of this training */
+    struct stj_lock *lock;        /* of the whole folder */
     size_t every;                 /* states that are kept */
     char *log_path, *header;
     struct stj_recording *recording; /* NULL: the log is not ours */
@@ -128,6 +130,8 @@ static void training_end(struct training *t)
 {
     stj_recording_close(t->recording);
     t->recording = NULL;
+    stj_lock_release(t->lock);
+    t->lock = NULL;
     free(t->log_path);
     free(t->header);
 }
@@ -186,8 +190,7 @@ static enum stj_status open_recording(struct training *t, bool force, struct stj
     STJ_TRY(stj_path_join(t->run->dir, STJ_TRAINING_LOG, &t->log_path, err));
     STJ_TRY(choose_header(t, force, err));
     STJ_TRY(bytes_wanted(t, &bytes, err));
-    STJ_TRY(stj_folder_prepare(t->run->dir, t->folder, bytes, err));
-    t->prepared = true;
+    STJ_TRY(stj_folder_check_room(t->run->dir, bytes, err));
     if (force)
         (void)unlink(t->log_path); /* absent is as good */
     STJ_TRY(stj_trajectory_shape_set(stj_network_n_params(t->run->net),
@@ -238,7 +241,7 @@ static enum stj_status save(struct training *t, struct stj_error *err)
     stj_folder_clear_results(run->dir);
     STJ_TRY(stj_trajectory_read(trajectory, NULL, &run->trajectory, NULL, err));
     STJ_TRY(stj_run_attach(run, err));
-    (void)unlink(t->log_path); /* its lock is held until it is closed */
+    (void)unlink(t->log_path);
 out:
     free(fresh);
     free(trajectory);
@@ -274,7 +277,9 @@ static void clean_up(struct training *t, enum stj_status st)
 {
     if (t->recording && !worth_keeping(t, st))
         (void)unlink(t->log_path);
-    if (t->prepared && t->folder == STJ_FOLDER_ABSENT)
+    stj_lock_release(t->lock);
+    t->lock = NULL;
+    if (t->made)
         (void)rmdir(t->run->dir); /* stays when there is something in it */
 }
 
@@ -345,6 +350,20 @@ static enum stj_status refuse_complete(const struct stj_run *run, struct stj_err
                          difference[0] ? " of another config: now " : "", difference);
 }
 
+/* Take the folder for this training; what it holds may have changed since it was looked at. */
+static enum stj_status enter(struct training *t, const struct stj_run_train_settings *settings,
+                             struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_folder_make(t->run->dir, &t->made, err));
+    STJ_TRY(stj_lock_take(t->run->dir, NULL, &settings->progress, &t->lock, err));
+    STJ_TRY(stj_folder_look(t->run->dir, &t->folder, err));
+    if (t->folder == STJ_FOLDER_COMPLETE && !settings->force)
+        STJ_TRY(refuse_complete(t->run, err));
+out:
+    return st;
+}
+
 enum stj_status stj_run_train(const char *config_path, const char *dir,
                               const struct stj_run_train_settings *settings, struct stj_run **run,
                               struct stj_error *err)
@@ -360,6 +379,7 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
     training.run = made;
     if (training.folder == STJ_FOLDER_COMPLETE && !settings->force)
         STJ_TRY(refuse_complete(made, err));
+    STJ_TRY(enter(&training, settings, err));
     STJ_TRY(train_and_save(&training, config_path, settings, err));
     if (run) {
         *run = made;
