@@ -10,7 +10,7 @@ common="json progress quiet help"
 options_of()
 {
     case $1 in
-        train) echo "output seed threads force" ;;
+        train) echo "output seed threads force accept-deviation" ;;
         info) echo "memory" ;;
         svd) echo "top bottom above below ncv tol method max-applications max-seconds from to layers state seed memory" \
             "threads tag force" ;;
@@ -24,7 +24,7 @@ options_of()
         report) echo "output" ;;
         export) echo "output csv npy" ;;
         init) echo "output force" ;;
-        run) echo "output seed memory threads force" ;;
+        run) echo "output seed memory threads force accept-deviation" ;;
     esac
 }
 

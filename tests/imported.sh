@@ -57,4 +57,204 @@ refused 'training|excludes epochs and shuffle' train bad.yaml -o BAD
 short_config bad.yaml '/steps: 20/a\  batches: kept.csv' '/steps: 20/a\  shuffle: true'
 refused 'training|excludes epochs and shuffle' train bad.yaml -o BAD
 no_files BAD
+
+# ---- states ----
+
+# Trainings of 12 steps and 47 parameters, done by numpy (data/imported/make.py): PyTorch's names and layouts in
+# momentum.h5 (double), momentum.npz (the same, packed) and step-%03d.safetensors (single precision), our own
+# order in momentum.npy and adam.npy.
+from=$top_srcdir/tests/data/imported
+torch='names: {kernel: weight}, conv_kernel: OIHW, dense_kernel: out_in, flatten: CHW'
+
+# given FILE STATES INIT [SED SCRIPT]...: a config of those states.
+given()
+{
+    file=$1
+    cat > "$file" <<END
+data:
+  train: {file: $from/x.npy, label_file: $from/labels.npy}
+network:
+  input: [4, 4, 1]
+  layers:
+    - {type: conv2d, name: conv, filters: 2, kernel: 3}
+    - tanh
+    - flatten
+    - {type: dense, name: fc, units: 3}
+  loss: softmax_cross_entropy
+init: {$3}
+training:
+  optimizer: {type: sgd, momentum: 0.9}
+  learning_rate: {schedule: constant, peak: 0.2}
+  batch_size: 4
+  steps: 12
+  batches: $from/batches.npy
+trajectory:
+  states: $2
+END
+    shift 3
+    for script in "$@"; do
+        sed "$script" "$file" > "$file.new"
+        cmp -s "$file.new" "$file" && { echo "sed '$script' changes nothing"; exit 99; }
+        mv "$file.new" "$file"
+    done
+}
+
+# top RUN FILE [OPTION]...: the three largest singular values.
+top()
+{
+    dir=$1
+    to=$2
+    shift 2
+    rm -f "$dir/svd.h5" "$dir/svd.log"
+    run 0 svd "$dir" --top 3 --json "$@"
+    cp out "$to"
+}
+
+# Half of the digits of a double must agree, and nearly all do: the rounding of one step is some eps, and
+# a deviation is relative to a movement of at least 1e-3.
+given npy.yaml "$from/momentum.npy" ''
+run 0 train npy.yaml -o npy --json
+silent
+json out imported.states=13 imported.deviation\<1e-12 imported.tolerance\<1.5e-8 \
+    imported.tolerance\>1.4e-8 trajectory.stored=13
+run 0 info npy
+contains out 'given states   13, on which replay lands ' 'below the tolerance 1.5e-08'
+run 0 validate npy --json
+json out passed=true replay_identical=true
+top npy npy.json
+
+# The same numbers in other files: the same bits.
+given h5.yaml "$from/momentum.h5" "$torch" 's,names: {,&conv: states/conv\, fc: states/fc\, ,'
+given npz.yaml "$from/momentum.npz" "$torch"
+for format in h5 npz; do
+    run 0 train $format.yaml -o $format --json
+    json out imported.states=13
+    top $format $format.json
+    "$jsonkeys" --compare npy.json top.sigma $format.json top.sigma 0 || fail "$format has other bits"
+done
+
+# Our own training from the first state goes nearly the same way.
+given own.yaml none "file: $from/theta0.npy" '/^trajectory/,$d'
+run 0 train own.yaml -o own --json
+json out imported=null
+top own own.json
+"$jsonkeys" --compare npy.json top.sigma own.json top.sigma 1e-10 || fail 'the own training is another one'
+
+# Single precision: its tolerance, and values that are as near as 12 steps rounded to 6e-8 let them be.
+given single.yaml "$from/step-%03d.safetensors" "$torch"
+run 0 train single.yaml -o single --json
+json out imported.states=13 imported.deviation\>1e-12 imported.deviation\<3.5e-4 \
+    imported.tolerance\>3.4e-4 imported.tolerance\<3.5e-4
+run 0 validate single --json
+json out passed=true
+top single single.json
+"$jsonkeys" --compare npy.json top.sigma single.json top.sigma 1e-4 || fail 'single precision is far off'
+
+# Every c-th state, with and without the last.  Whatever the memory, the same bits; replay lands on the given states.
+met=
+for every in 4 5 12; do
+    given few.yaml "$from/step-%03d.safetensors" "$torch" "\$ a\  every: $every"
+    run 0 train few.yaml -o few-$every --json
+    json out imported.states=$((12 / every + 1 + (12 % every > 0))) \
+        trajectory.stored=$((12 / every + 1 + (12 % every > 0))) imported.deviation\<3.5e-4
+    run 0 validate few-$every --json
+    json out passed=true replay_identical=true
+    top few-$every many.json --memory 100M
+    run 1 info few-$every --memory 1
+    least=$(sed 's/.*--memory \([0-9]*\)K.*/\1/' err)
+    for memory in $((least * 1024)) $((least * 1100)) $((least * 1500)) $((least * 3000)); do
+        top few-$every some.json --memory $memory
+        json some.json trajectory.diverged=null
+        met="$met $(value some.json trajectory.policy)"
+        "$jsonkeys" --compare many.json top.sigma some.json top.sigma 0 ||
+            fail "every $every has other bits in $memory bytes"
+    done
+done
+for name in memory replay revolve; do
+    case $met in *$name*) ;; *) fail "no budget led to the policy '$name': $met" ;; esac
+done
+run 1 info npy --memory 1
+top npy some.json --memory "$(sed 's/.*--memory \([0-9]*K\).*/\1/' err)"
+json some.json trajectory.policy=disk
+"$jsonkeys" --compare npy.json top.sigma some.json top.sigma 0 || fail 'the disk changes bits'
+mkdir part
+for t in 000 005 010; do cp "$from/step-$t.safetensors" part; done
+given few.yaml "part/step-%03d.safetensors" "$torch" '$ a\  every: 5'
+run 0 train few.yaml -o no-last --json
+json out imported.states=3 trajectory.stored=4
+run 0 validate no-last --json
+json out passed=true
+
+# Moments are zero at the start and are replayed.
+given adam.yaml "$from/adam.npy" '' 's/sgd, momentum: 0.9/adam, eps: 1e-6/' 's/peak: 0.2/peak: 0.05/'
+run 0 train adam.yaml -o adam --json
+json out imported.deviation\<1e-12
+run 0 validate adam --json
+json out passed=true
+
+# What was recorded stays readable without the files; another series is another run.
+cp "$from/momentum.npy" copy.npy
+given copy.yaml copy.npy ''
+run 0 train copy.yaml -o copy
+refused 'holds a complete run; --force' train copy.yaml -o copy
+cp "$from/adam.npy" copy.npy
+refused 'complete run of another config|states: one for every 1' train copy.yaml -o copy
+rm copy.npy
+run 0 svd copy --top 3 --json
+"$jsonkeys" --compare npy.json top.sigma out top.sigma 0 || fail 'the copy has other bits'
+refused 'trajectory.states|copy.npy' train copy.yaml -o BAD
+
+# Not the training that it was: refused, unless it is to be taken.
+given wrong.yaml "$from/momentum.npy" '' 's/peak: 0.2/peak: 0.2001/'
+refused 'trajectory.states|steps 0 to 0 ends|off the given state 1|tolerance is 1.49e-08' train wrong.yaml -o BAD
+contains err '--accept-deviation'
+no_files BAD
+run 0 train wrong.yaml -o wrong --accept-deviation --json
+json out imported.deviation\>1e-4 imported.deviation\<1e-2
+run 0 info wrong
+contains out 'ABOVE the tolerance'
+given wrong.yaml "$from/momentum.npy" '' 's/peak: 0.2/peak: 0.2001/' '$ a\  tolerance: 0.01'
+run 0 train wrong.yaml -o tolerant --json
+json out imported.tolerance=0.01
+given wrong.yaml "$from/momentum.npy" '' '/batches/d'
+refused 'trajectory.states|off the given state 1' train wrong.yaml -o BAD
+run 0 train wrong.yaml -o wrong --accept-deviation --force
+
+# Missing steps, names and shapes, all of them in one line.
+cp "$from"/step-*.safetensors part
+rm part/step-004.safetensors part/step-007.safetensors part/step-008.safetensors part/step-012.safetensors
+given bad.yaml "part/step-%03d.safetensors" "$torch"
+refused 'trajectory.states|4 of 13 states are missing (steps: 12, every: 1): 4, 7 to 8, 12' train bad.yaml -o BAD
+given bad.yaml "part/step-%d.safetensors" "$torch"
+refused 'trajectory.states|13 of 13 states are missing' train bad.yaml -o BAD
+given bad.yaml "$from/momentum.npy" '' 's/steps: 12/steps: 10/'
+refused 'has 13 states|more than the 11' train bad.yaml -o BAD
+given bad.yaml "$from/momentum.npz" "$torch" '$ a\  every: 2'
+refused 'has 13 states|more than the 7' train bad.yaml -o BAD
+sed 's/steps: 12/steps: 15/; s/every: 2/every: 1/; /batches/d' bad.yaml > long.yaml
+refused 'has 13 of 16 states|missing: 13 to 15' train long.yaml -o BAD
+given bad.yaml "$from/momentum.npz" "$torch" 's/weight/wieght/'
+refused "no array 'conv.wieght'|did you mean 'conv.weight'|fc.wieght is missing" train bad.yaml -o BAD
+given bad.yaml "$from/momentum.npz" 'names: {kernel: weight}'
+refused 'conv.weight has the shape [13, 2, 1, 3, 3], expected [13, 3, 3, 1, 2]|fc.weight has [13, 3, 8]' \
+    train bad.yaml -o BAD
+given bad.yaml "$from/step-%03d.safetensors" "$torch" 's/filters: 2/filters: 3/' 's/units: 3/units: 4/'
+refused 'step-000.safetensors:conv.bias has the shape [2], expected [3]|conv.weight has [2, 1, 3, 3]|fc.bias has' \
+    train bad.yaml -o BAD
+given bad.yaml "$from/momentum.npy" '' 's/units: 3/units: 4/'
+refused 'its states have 47 numbers, the network has 56 parameters' train bad.yaml -o BAD
+given bad.yaml "$from/momentum.npy" "$torch"
+refused 'are for files of named tensors|one vector for each state' train bad.yaml -o BAD
+given bad.yaml "$from/%d-%d.npy" ''
+refused 'more than one place for the number' train bad.yaml -o BAD
+given bad.yaml "$from/momentum.npy" 'seed: 3'
+refused 'init|leave file and seed out' train bad.yaml -o BAD
+given bad.yaml "$from/momentum.npy" '' '$ a\  max_bytes: 3000'
+refused 'trajectory|leave max_bytes out' train bad.yaml -o BAD
+given bad.yaml "$from/momentum.npy" '' '$ a\  tolerance: 0'
+refused 'trajectory.tolerance|above 0' train bad.yaml -o BAD
+head -c 4000 "$from/momentum.npy" > cut.npy
+given bad.yaml cut.npy ''
+refused 'trajectory.states|cut.npy' train bad.yaml -o BAD
+no_files BAD
 finish

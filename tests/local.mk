@@ -93,6 +93,28 @@ dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
 # Files that tests read.
 EXTRA_DIST += %reldir%/data/trajectory-v1.h5
+EXTRA_DIST += %reldir%/data/imported/make.py
+EXTRA_DIST += %reldir%/data/imported/adam.npy
+EXTRA_DIST += %reldir%/data/imported/batches.npy
+EXTRA_DIST += %reldir%/data/imported/labels.npy
+EXTRA_DIST += %reldir%/data/imported/momentum.h5
+EXTRA_DIST += %reldir%/data/imported/momentum.npy
+EXTRA_DIST += %reldir%/data/imported/momentum.npz
+EXTRA_DIST += %reldir%/data/imported/step-000.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-001.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-002.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-003.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-004.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-005.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-006.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-007.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-008.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-009.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-010.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-011.safetensors
+EXTRA_DIST += %reldir%/data/imported/step-012.safetensors
+EXTRA_DIST += %reldir%/data/imported/theta0.npy
+EXTRA_DIST += %reldir%/data/imported/x.npy
 
 # Below: what serves all tests and need not change when one is added.
 AM_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags) -I$(top_srcdir)/%reldir% $(CHECK_CFLAGS)

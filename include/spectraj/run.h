@@ -18,9 +18,10 @@ struct stj_run;
 
 /* How to train a run.  All zero: as the config says. */
 struct stj_run_train_settings {
-    bool force;                   /* replace a complete run, start an unfinished one anew */
-    bool seed_given;              /* `seed` overrides the config's init.seed and training.seed */
-    uint64_t seed;                /* see above */
+    bool force;            /* replace a complete run, start an unfinished one anew */
+    bool seed_given;       /* `seed` overrides the config's init.seed and training.seed */
+    uint64_t seed;         /* see above */
+    bool accept_deviation; /* take states of trajectory.states however far from them steps land */
     struct stj_progress progress; /* between steps */
 };
 
@@ -47,6 +48,16 @@ void stj_run_destroy(struct stj_run *run); /* NULL is accepted */
 enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *matches,
                                 struct stj_error *err);
 
+/* States of a training elsewhere (trajectory.states), and the steps between them, which were replayed. */
+struct stj_run_imported {
+    bool is_imported; /* false: the run was trained here; the rest is zero */
+    size_t n_states;  /* given */
+    double deviation; /* the largest distance of where steps landed from the state that was given,
+                       * relative to what they moved */
+    size_t deviation_step; /* the state where it is */
+    double tolerance;      /* of it */
+};
+
 /* A run in numbers.  Strings are borrowed from the run. */
 struct stj_run_info {
     /* false: described alone; then NaN for losses and seconds, and NULL for dir, fingerprint, version
@@ -66,6 +77,7 @@ struct stj_run_info {
     double seconds;                           /* of the training */
     const char *version;                      /* of the library that trained */
     const char *blas;                         /* and its BLAS */
+    struct stj_run_imported imported;         /* states of a training elsewhere */
 };
 
 /* info <- what is known of the run. */

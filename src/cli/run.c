@@ -8,6 +8,7 @@
 
 struct run_options {
     const char *output;
+    bool accept_deviation;
 };
 
 /* What has been computed so far; the reports of parts that are NULL are left out. */
@@ -25,13 +26,16 @@ static bool prints_now(const struct cli *cli)
     return cli->format == STJ_REPORT_TEXT;
 }
 
-static enum stj_status open_or_train(struct cli *cli, const char *dir, struct parts *parts)
+static enum stj_status open_or_train(struct cli *cli, const struct run_options *o,
+                                     struct parts *parts)
 {
     const char *config = cli->args.positional[0];
+    const char *dir = o->output;
     const struct args_shared *shared = &cli->args.shared;
     const struct stj_run_train_settings settings = {.force = shared->force,
                                                     .seed_given = shared->seed_given,
                                                     .seed = shared->seed,
+                                                    .accept_deviation = o->accept_deviation,
                                                     .progress = cli->progress};
     bool matches = false;
     enum stj_status st = STJ_OK;
@@ -102,7 +106,7 @@ static int run(struct cli *cli, const void *options)
     struct stj_run_analysis analysis = {.has_svd = false};
     int exit_status = CLI_DONE;
 
-    enum stj_status st = open_or_train(cli, o->output, &parts);
+    enum stj_status st = open_or_train(cli, o, &parts);
     if (st == STJ_OK)
         stj_run_get_analysis(parts.run, &analysis);
     if (st == STJ_OK && analysis.has_svd)
@@ -136,6 +140,10 @@ static const struct args_option options[] = {
      .offset = offsetof(struct run_options, output),
      .metavar = "RUN",
      .doc = "directory of the run, created when there is none"},
+    {.name = "accept-deviation",
+     .type = ARGS_FLAG,
+     .offset = offsetof(struct run_options, accept_deviation),
+     .doc = "take the states of trajectory.states however far from them their replay lands"},
     {.name = NULL},
 };
 

@@ -4,6 +4,7 @@
 
 struct train_options {
     const char *output;
+    bool accept_deviation;
 };
 
 static int train(struct cli *cli, const void *options)
@@ -12,6 +13,7 @@ static int train(struct cli *cli, const void *options)
     const struct stj_run_train_settings settings = {.force = cli->args.shared.force,
                                                     .seed_given = cli->args.shared.seed_given,
                                                     .seed = cli->args.shared.seed,
+                                                    .accept_deviation = o->accept_deviation,
                                                     .progress = cli->progress};
     struct stj_run *run = NULL;
     enum stj_status st =
@@ -31,6 +33,10 @@ static const struct args_option options[] = {
      .offset = offsetof(struct train_options, output),
      .metavar = "RUN",
      .doc = "directory of the run, created when there is none"},
+    {.name = "accept-deviation",
+     .type = ARGS_FLAG,
+     .offset = offsetof(struct train_options, accept_deviation),
+     .doc = "take the states of trajectory.states however far from them their replay lands"},
     {.name = NULL},
 };
 
@@ -44,7 +50,8 @@ const struct command command_train = {
         "Train the network of the YAML file CONFIG and record every state of the training in\n"
         "the directory RUN: config.yaml (the resolved config) and trajectory.h5.  A training\n"
         "that was interrupted or killed goes on from its last state when the same is asked\n"
-        "again, and ends with the same bits.\n",
+        "again, and ends with the same bits.  With trajectory.states in CONFIG the states are\n"
+        "those of a training elsewhere; the steps between them are replayed and compared.\n",
     .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_FORCE,
     .options = options,
     .options_size = sizeof(struct train_options),

@@ -187,24 +187,38 @@ static bool is_file(const char *path)
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+/* path <- the file's part of the text, the longest one that is a file; the name behind it, or NULL.  Where
+ * there is none, path is the text, so that a message names it all. */
+static const char *split(const char *text, char *path)
+{
+    memcpy(path, text, strlen(text) + 1);
+    for (size_t n = strlen(text); n > 0 && !is_file(text); n--) {
+        if (text[n - 1] != ':')
+            continue;
+        path[n - 1] = '\0';
+        if (is_file(path))
+            return text + n;
+        path[n - 1] = ':';
+    }
+    return NULL;
+}
+
+bool stj_arrays_exist(const char *text)
+{
+    char *path = NULL;
+    bool exists = stj_strdup(&path, text, NULL) == STJ_OK && (split(text, path) || is_file(text));
+    free(path);
+    return exists;
+}
+
 enum stj_status stj_arrays_open_file(const char *text, struct stj_arrays **arrays, size_t *i,
                                      bool *is_named, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char *path = NULL;
-    const char *name = NULL;
     *arrays = NULL;
     STJ_TRY(stj_strdup(&path, text, err));
-    /* The file's part is the longest one that is a file; a message about none names it all. */
-    for (size_t n = strlen(text); n > 0 && !name && !is_file(text); n--) {
-        if (text[n - 1] != ':')
-            continue;
-        path[n - 1] = '\0';
-        if (is_file(path))
-            name = text + n;
-    }
-    if (!name)
-        memcpy(path, text, strlen(text) + 1);
+    const char *name = split(text, path);
     STJ_TRY(stj_arrays_open(path, arrays, err));
     *i = 0;
     *is_named = name != NULL;

@@ -55,6 +55,9 @@ enum stj_status stj_arrays_read(struct stj_arrays *arrays, size_t i, struct stj_
 enum stj_status stj_arrays_open_file(const char *text, struct stj_arrays **arrays, size_t *i,
                                      bool *is_named, struct stj_error *err);
 
+/* Does the text FILE or FILE:NAME mean a file that is there? */
+bool stj_arrays_exist(const char *text);
+
 /* The same with *i <- the only array where the text is a FILE. */
 enum stj_status stj_arrays_open_one(const char *text, struct stj_arrays **arrays, size_t *i,
                                     struct stj_error *err);

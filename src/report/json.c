@@ -162,6 +162,19 @@ static void put_part(struct builder *b, const struct stj_part *part)
         put(b, "part", json_null());
 }
 
+/* null: the run was trained here. */
+static void put_imported(struct builder *b, const struct stj_run_imported *imported)
+{
+    struct builder o = begin();
+    put(&o, "states", json_of_size(imported->n_states));
+    put(&o, "deviation", stj_json_of_real(imported->deviation));
+    put(&o, "deviation_step", json_of_size(imported->deviation_step));
+    put(&o, "tolerance", stj_json_of_real(imported->tolerance));
+    put_object(b, "imported", &o);
+    if (!imported->is_imported)
+        put(b, "imported", json_null());
+}
+
 static void put_training(struct builder *b, const struct stj_run_info *info)
 {
     put(b, "n_params", json_of_size(info->n_params));
@@ -171,6 +184,7 @@ static void put_training(struct builder *b, const struct stj_run_info *info)
     put(b, "test_accuracy", stj_json_of_real(info->test_accuracy));
     put(b, "seconds", stj_json_of_real(info->seconds));
     put(b, "fingerprint", info->fingerprint ? stj_json_of_text(info->fingerprint) : json_null());
+    put_imported(b, &info->imported);
 }
 
 enum stj_status stj_json_train(const struct stj_run_info *info, const struct stj_storage *storage,

@@ -105,12 +105,27 @@ static void print_losses(FILE *out, const struct stj_run_info *info)
         fprintf(out, "test accuracy  %.4f\n", info->test_accuracy);
 }
 
+/* Nothing for a run that was trained here. */
+static void print_imported(FILE *out, const struct stj_run_imported *imported)
+{
+    if (!imported->is_imported)
+        return;
+    fprintf(out, "given states   %zu, on which replay lands ", imported->n_states);
+    if (imported->deviation > 0)
+        fprintf(out, "within %.2g (state %zu), %s the tolerance %.2g\n", imported->deviation,
+                imported->deviation_step,
+                imported->deviation > imported->tolerance ? "ABOVE" : "below", imported->tolerance);
+    else
+        fprintf(out, "exactly\n");
+}
+
 void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj_storage *storage)
 {
     fprintf(out, "%zu parameters, %zu steps of %zu rows", info->n_params, info->n_steps,
             info->batch_size);
     print_seconds(out, ", ", info->seconds, "\n");
     print_losses(out, info);
+    print_imported(out, &info->imported);
     print_storage(out, "states         ", storage);
     fprintf(out, "run            %s\n", info->dir);
 }
@@ -139,6 +154,7 @@ static void print_training(FILE *out, const struct stj_contents *c)
     }
     print_seconds(out, ", ", info->seconds, "\n");
     print_losses(out, info);
+    print_imported(out, &info->imported);
     print_storage(out, "states         ", &c->storage);
     fprintf(out, "results       ");
     for (size_t i = 0; i < c->n_results; i++)

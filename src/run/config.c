@@ -160,6 +160,21 @@ static const struct stj_option keep_options[] = {
      .unit = "byte",
      .doc = "what the states in trajectory.h5 may take: as many, equally spaced, as that allows; "
             "excludes `every`"},
+    {.name = "states",
+     .type = STJ_OPTION_PATH,
+     AT(stj_keep_config, states),
+     .fallback = "",
+     .doc = "states of a training elsewhere, every `every`-th: a file with an axis for them, or a "
+            "file for each, the step in its name as %d or %06d; names and layouts as in `init`, "
+            "whose `file` and `seed` it excludes"},
+    {.name = "tolerance",
+     .type = STJ_OPTION_REAL,
+     AT(stj_keep_config, tolerance),
+     .fallback = "",
+     .above_min = true,
+     .doc = "how far the steps between two given states may land from the second, relative to what "
+            "they move; default: `every` times the square root of the precision of the numbers "
+            "given, 1.5e-8 or, in single precision, 3.5e-4"},
     {.name = NULL},
 };
 
@@ -329,16 +344,21 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     const struct stj_place training = {.key = "training"};
     const struct stj_place trajectory = {.key = "trajectory"};
     const struct stj_training_config *t = &config->training;
+    const struct stj_keep_config *keep = &config->trajectory;
     STJ_CHECK_PLACE(&init, node_of(root, "init", "seed"), err,
                     !(config->init.file && config->init.has_seed),
                     "file and seed exclude each other; leave one of them out");
     STJ_CHECK_PLACE(&init, node_of(root, "init", ""), err,
-                    config->init.file || config->init.has_seed,
+                    config->init.file || config->init.has_seed || keep->states,
                     "missing key: expected file or seed");
+    STJ_CHECK_PLACE(&init, stj_yaml_get(root, "init"), err,
+                    !keep->states || !(config->init.file || config->init.has_seed),
+                    "the first of trajectory.states is theta_0; leave file and seed out");
     const struct stj_parameter_layout *layout = &config->init.layout;
     STJ_CHECK_PLACE(&init, node_of(root, "init", "names"), err,
-                    config->init.file || (config->init.names.n == 0 && layout->conv == 0 &&
-                                          layout->dense == 0 && layout->flatten == 0),
+                    config->init.file || keep->states ||
+                        (config->init.names.n == 0 && layout->conv == 0 && layout->dense == 0 &&
+                         layout->flatten == 0),
                     "names, conv_kernel, dense_kernel and flatten are for a file");
     STJ_CHECK_PLACE(&training, node_of(root, "training", "steps"), err,
                     !(t->has_epochs && t->has_steps),
@@ -347,8 +367,13 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
                     !t->batches || (t->has_steps && !t->shuffle),
                     "batches are those of so many steps: it excludes epochs and shuffle");
     STJ_CHECK_PLACE(&trajectory, node_of(root, "trajectory", "max_bytes"), err,
-                    !(config->trajectory.has_every && config->trajectory.has_max_bytes),
+                    !(keep->has_every && keep->has_max_bytes),
                     "every and max_bytes exclude each other; leave one of them out");
+    STJ_CHECK_PLACE(&trajectory, node_of(root, "trajectory", "states"), err,
+                    !(keep->states && keep->has_max_bytes),
+                    "states that are given are all kept; leave max_bytes out");
+    STJ_CHECK_PLACE(&trajectory, node_of(root, "trajectory", "tolerance"), err,
+                    keep->states || keep->tolerance == 0, "tolerance is for states");
     STJ_CHECK_PLACE(&training, node_of(root, "training", ""), err, t->has_epochs || t->has_steps,
                     "missing key: expected epochs or steps");
 out:
@@ -368,6 +393,8 @@ static enum stj_status from_tree(const struct stj_yaml_node *root, struct stj_ru
 {
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_options_parse(stj_run_options, root, config, err));
+    if (config->trajectory.states && !stj_yaml_get(root, "init"))
+        config->init.has_seed = false; /* the default of a group that was not given */
     STJ_TRY(check_keys(root, config, err));
     if (config->analysis.has_svd)
         complete_svd(&config->analysis.svd);

@@ -16,7 +16,7 @@ struct stj_data_config {
     bool has_test;
 };
 
-/* Exactly one of file and seed. */
+/* Exactly one of file and seed; neither where trajectory.states gives the first state with the others. */
 struct stj_init_config {
     char *file;             /* theta_0; NULL: drawn from the layers' initialisers with `seed` */
     struct stj_names names; /* of tensors in `file`, where they are not ours */
@@ -36,10 +36,13 @@ struct stj_training_config {
     uint64_t seed; /* of the order of the batches and of masks */
 };
 
-/* At most one of every and max_bytes; neither: every state is kept. */
+/* At most one of every and max_bytes; neither: every state is kept.  With states, `every` is the distance of
+ * those that are given, and all of them are kept. */
 struct stj_keep_config {
     size_t every, max_bytes;
     bool has_every, has_max_bytes;
+    char *states;     /* file or files with the states of a training elsewhere; NULL: train */
+    double tolerance; /* of the deviation from them; 0: from the precision of their numbers */
 };
 
 struct stj_svd_config {

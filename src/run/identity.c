@@ -13,6 +13,7 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/option_value.h"
 #include "run/run_internal.h"
 
 /* To be raised when the same config, data and theta_0 give another training than before. */
@@ -41,7 +42,12 @@ enum stj_status stj_run_identity(const struct stj_run *run, const double *theta,
     describe_data("train", run->train, train, sizeof train);
     describe_data("test", run->test, test, sizeof test);
     if (run->config.training.batches)
-        snprintf(extra, sizeof extra, "batches: crc32 %08" PRIx32 "\n", run->batches_crc);
+        stj_text_add(extra, sizeof extra, "batches: crc32 %08" PRIx32 "\n", run->batches_crc);
+    if (run->config.trajectory.states) {
+        const struct stj_keep_config *keep = &run->config.trajectory;
+        stj_text_add(extra, sizeof extra, "states: one for every %zu, crc32 %08" PRIx32 "\n",
+                     keep->has_every ? keep->every : 1, run->given.crc);
+    }
     size_t bytes = strlen(recipe) + 4 * HEAD_BYTES;
     STJ_TRY(stj_new(identity, bytes, 1, err));
     snprintf(*identity, bytes, "numerics: %d, %zu bits\n%s%stheta0: %zu, crc32 %08" PRIx32 "\n%s%s",

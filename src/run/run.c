@@ -94,8 +94,16 @@ out:
     return st;
 }
 
+/* The states that were given are those of the trajectory: their files may be gone. */
+static void take_given(struct stj_run *run)
+{
+    const char *line = strstr(run->about.identity, "\nstates: ");
+    const char *crc = line ? strstr(line, "crc32 ") : NULL;
+    run->given.crc = crc ? (uint32_t)strtoul(crc + strlen("crc32 "), NULL, 16) : 0;
+}
+
 /* The run as its config and data are now must be the one that was trained. */
-static enum stj_status check_identity(const struct stj_run *run, struct stj_error *err)
+static enum stj_status check_identity(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_trajectory_view view = {0};
@@ -108,6 +116,7 @@ static enum stj_status check_identity(const struct stj_run *run, struct stj_erro
     STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
     for (size_t i = 0; i < n; i++)
         theta[i] = view.state[i];
+    take_given(run);
     STJ_TRY(stj_run_identity(run, theta, n, &now, err));
     STJ_TRY(stj_run_recorded_identity(&run->about, &recorded, err));
     stj_run_difference(now, recorded, difference, sizeof difference);
@@ -161,6 +170,8 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
 {
     const struct stj_trajectory_about *about = &run->about;
     const bool trained = run->trajectory != NULL;
+    struct stj_imported_states imported = {0};
+    const bool is_imported = trained && stj_trajectory_imported(run->trajectory, &imported);
     *info = (struct stj_run_info){
         .trained = trained,
         .dir = run->dir,
@@ -180,6 +191,11 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
         .seconds = trained ? about->seconds : (double)NAN,
         .version = about->version,
         .blas = about->blas,
+        .imported = {.is_imported = is_imported,
+                     .n_states = imported.n,
+                     .deviation = imported.deviation,
+                     .deviation_step = imported.step,
+                     .tolerance = about->tolerance},
     };
 }
 

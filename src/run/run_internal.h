@@ -27,6 +27,10 @@ struct stj_run {
     struct stj_network *net;
     struct stj_batch_order *order;
     uint32_t batches_crc; /* of the rows, where the config lists them */
+    struct {
+        uint32_t crc; /* of the states that trajectory.states names */
+        double eps;   /* of the precision that their numbers have; 0: they were not read */
+    } given;
     struct stj_problem *problem;
     struct stj_recipe recipe; /* of the plug-ins in `config` */
     size_t n_steps;

@@ -20,6 +20,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "run/given.h"
 #include "run/run_internal.h"
 #include "trajectory/recording.h"
 
@@ -36,7 +37,11 @@ static enum stj_status identify(struct stj_run *run, double *theta, struct stj_e
     struct stj_trajectory_about *about = &run->about;
     char fingerprint[STJ_FINGERPRINT_BYTES];
     char blas[256];
+    size_t every = 1;
+    STJ_TRY(stj_given_survey(run, err));
     STJ_TRY(stj_run_initial(run, theta, err));
+    STJ_TRY(stj_run_every(run, &every, err));
+    about->tolerance = stj_given_tolerance(run, every);
     STJ_TRY(stj_run_identity(run, theta, n, &about->identity, err));
     stj_run_fingerprint(about->identity, fingerprint);
     STJ_TRY(stj_strdup(&about->fingerprint, fingerprint, err));
@@ -196,17 +201,18 @@ static enum stj_status open_recording(struct training *t, bool force, struct stj
     STJ_TRY(stj_trajectory_shape_set(stj_network_n_params(t->run->net),
                                      stj_recipe_optimizer(&t->run->recipe)->n_slots,
                                      t->run->n_steps, &shape, err));
-    STJ_TRY(stj_recording_open(t->log_path, t->header, &shape, t->every, &t->recording, err));
+    STJ_TRY(stj_recording_open(t->log_path, t->header, &shape, t->every,
+                               t->run->config.trajectory.states != NULL, &t->recording, err));
 out:
     return st;
 }
 
 /* Train from the last state kept, or from theta; state[n_state] <- the last. */
-static enum stj_status train(struct training *t, const double *theta, real *state,
+static enum stj_status train(const struct training *t, const double *theta, real *state,
                              const struct stj_progress *progress, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_run *run = t->run;
+    const struct stj_run *run = t->run;
     size_t from = 0;
     for (size_t i = 0; i < stj_network_n_params(run->net); i++)
         state[i] = (real)theta[i];
@@ -215,7 +221,23 @@ static enum stj_status train(struct training *t, const double *theta, real *stat
     if (from < run->n_steps)
         STJ_TRY(stj_train(run->problem, &run->recipe, from, run->n_steps, state, stj_recording_add,
                           t->recording, progress, err));
-    run->about.seconds = stj_recording_seconds(t->recording);
+out:
+    return st;
+}
+
+/* The same, or replay the states that are given; what the losses are at the end. */
+static enum stj_status train_or_replay(struct training *t, const double *theta, real *state,
+                                       const struct stj_run_train_settings *settings,
+                                       struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (t->run->config.trajectory.states)
+        STJ_TRY(stj_given_replay(t->run, t->recording, settings->accept_deviation, state,
+                                 &settings->progress, err));
+    else
+        STJ_TRY(train(t, theta, state, &settings->progress, err));
+    t->run->about.seconds = stj_recording_seconds(t->recording);
+    STJ_TRY(evaluate(t->run, state, err));
 out:
     return st;
 }
@@ -297,9 +319,7 @@ static enum stj_status train_and_save(struct training *t, const char *config_pat
     STJ_TRY(identify(t->run, theta, err));
     STJ_TRY(describe(t->run, err));
     STJ_TRY(open_recording(t, settings->force, err));
-    st = train(t, theta, state, &settings->progress, &why);
-    if (st == STJ_OK)
-        st = evaluate(t->run, state, &why);
+    st = train_or_replay(t, theta, state, settings, &why);
     if (st == STJ_OK)
         st = list_batches(t->run, &why);
     if (st == STJ_OK)
@@ -314,7 +334,7 @@ out:
 
 /* text <- how the training that `run` describes differs from the one recorded in the directory:
  * empty when it does not. */
-static enum stj_status compare_with_folder(const struct stj_run *run, const char *dir, char *text,
+static enum stj_status compare_with_folder(struct stj_run *run, const char *dir, char *text,
                                            size_t size, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -327,6 +347,7 @@ static enum stj_status compare_with_folder(const struct stj_run *run, const char
     STJ_TRY(stj_path_join(dir, STJ_TRAJECTORY_NAME, &path, err));
     STJ_TRY(stj_trajectory_read_about(path, &about, err));
     STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
+    STJ_TRY(stj_given_survey(run, err));
     STJ_TRY(stj_run_initial(run, theta, err));
     STJ_TRY(stj_run_identity(run, theta, n, &now, err));
     STJ_TRY(stj_run_recorded_identity(&about, &recorded, err));
@@ -340,7 +361,7 @@ out:
     return st;
 }
 
-static enum stj_status refuse_complete(const struct stj_run *run, struct stj_error *err)
+static enum stj_status refuse_complete(struct stj_run *run, struct stj_error *err)
 {
     char difference[STJ_ERROR_TEXT_MAX / 2] = "";
     if (compare_with_folder(run, run->dir, difference, sizeof difference, NULL) != STJ_OK)

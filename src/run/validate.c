@@ -34,22 +34,46 @@ static const double dense_limit_error = 1e-9;
 /* A training that is compared with a recorded one, state by state. */
 struct replay {
     struct stj_trajectory *trajectory;
-    size_t n_state, to;
+    size_t n, n_state, to;
     bool identical;
 };
+
+static enum stj_status compare_crc(struct replay *replay, size_t t, const real *state,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    uint64_t crc = 0;
+    STJ_TRY(stj_trajectory_crc(replay->trajectory, t, &crc, err));
+    if (crc != stj_state_crc(replay->n_state, state))
+        replay->identical = false;
+out:
+    return st;
+}
 
 static enum stj_status compare_state(void *ctx, size_t t, const real *state, double loss,
                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct replay *replay = ctx;
-    uint64_t crc = 0;
-    STJ_TRY(stj_trajectory_crc(replay->trajectory, t, &crc, err));
-    if (crc != stj_state_crc(replay->n_state, state))
-        replay->identical = false;
-    if (t < replay->to &&
+    if (!stj_trajectory_is_given(replay->trajectory, t))
+        STJ_TRY(compare_crc(replay, t, state, err));
+    if (t < replay->to && !isnan(loss) && /* NaN behind the last step trained */
         memcmp(&loss, &stj_trajectory_loss(replay->trajectory)[t], sizeof loss) != 0)
         replay->identical = false;
+out:
+    return st;
+}
+
+/* Training landed at state t, which was given: go on from the given parameters and the slots landed with,
+ * which together are what was recorded. */
+static enum stj_status take_given(struct replay *replay, size_t t, real *state,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_trajectory_view view;
+    STJ_TRY(stj_trajectory_visit(replay->trajectory, t, 1, &view, err));
+    memcpy(state, view.state, replay->n * sizeof *state);
+    STJ_TRY(compare_crc(replay, t, state, err));
 out:
     return st;
 }
@@ -62,13 +86,23 @@ static enum stj_status check_replay(const struct stj_training_window *w,
     struct stj_trajectory_view view;
     real *state = NULL;
     struct replay replay = {.trajectory = w->trajectory, .to = w->to, .identical = true};
-    replay.n_state =
-        (1 + stj_trajectory_n_slots(w->trajectory)) * stj_trajectory_n_params(w->trajectory);
+    size_t t = w->from;
+    replay.n = stj_trajectory_n_params(w->trajectory);
+    replay.n_state = (1 + stj_trajectory_n_slots(w->trajectory)) * replay.n;
     STJ_TRY(stj_new(&state, replay.n_state, sizeof *state, err));
     STJ_TRY(stj_trajectory_visit(w->trajectory, w->from, 1, &view, err));
     memcpy(state, view.state, replay.n_state * sizeof *state);
-    STJ_TRY(stj_train(w->problem, w->recipe, w->from, w->to, state, compare_state, &replay,
-                      progress, err));
+    while (t < w->to) {
+        const size_t begin = t++;
+        while (t < w->to && !stj_trajectory_is_given(w->trajectory, t))
+            t++;
+        STJ_TRY(stj_progress_report(progress, "training", (double)(begin - w->from),
+                                    (double)(w->to - w->from), err));
+        STJ_TRY(stj_train(w->problem, w->recipe, begin, t, state, compare_state, &replay,
+                          t - begin == w->to - w->from ? progress : NULL, err));
+        if (stj_trajectory_is_given(w->trajectory, t))
+            STJ_TRY(take_given(&replay, t, state, err));
+    }
     *identical = replay.identical;
 out:
     free(state);

@@ -105,6 +105,10 @@ enum stj_status stj_record_write(const struct stj_record *record, stj_row_fn row
     STJ_TRY(stj_h5_put_vector(file, "loss", shape->n_steps, record->loss, err));
     STJ_TRY(stj_h5_put_unsigneds(file, "state_step", record->n_stored, record->step, err));
     STJ_TRY(stj_h5_put_unsigneds(file, "state_crc32", shape->n_steps + 1, record->crc, err));
+    if (record->deviation) {
+        STJ_TRY(stj_h5_put_vector(file, "deviation", record->n_stored, record->deviation, err));
+        STJ_TRY(stj_h5_put_real(file, "@tolerance", about->tolerance, err));
+    }
     STJ_TRY(put_batches(file, about, shape->n_steps, err));
     STJ_TRY(put_states(file, record, row, ctx, err));
     st = stj_h5_commit(file, err);
@@ -207,6 +211,25 @@ out:
     return st;
 }
 
+/* Where states were given from elsewhere: how far from them the training was. */
+static enum stj_status get_deviation(struct stj_h5 *file, struct stj_record *record,
+                                     struct stj_trajectory_about *about, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_h5_item_info info;
+    bool has = false;
+    for (size_t i = 0; !has && stj_h5_item_at(file, i, &info); i++)
+        has = strcmp(info.name, "deviation") == 0;
+    if (!has)
+        goto out;
+    STJ_TRY(stj_h5_expect(file, "deviation", record->n_stored, 1, err));
+    STJ_TRY(stj_record_deviates(record, err));
+    STJ_TRY(stj_h5_get_vector(file, "deviation", record->n_stored, record->deviation, err));
+    STJ_TRY(stj_h5_get_real(file, "@tolerance", &about->tolerance, err));
+out:
+    return st;
+}
+
 /* record <- the sizes that the file states, which must agree with what it holds, and its lists. */
 static enum stj_status get_record(struct stj_h5 *file, struct stj_record *record,
                                   struct stj_error *err)
@@ -259,6 +282,7 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
     STJ_TRY(get_about(file, &own, err));
     STJ_TRY(check_fingerprint(path, own.fingerprint, fingerprint, err));
     STJ_TRY(get_record(file, &source.record, err));
+    STJ_TRY(get_deviation(file, &source.record, &own, err));
     STJ_TRY(stj_h5_rows_open(file, "states", &source.rows, err));
     STJ_TRY(stj_trajectory_of_source(&source, trajectory, err));
     if (about) {

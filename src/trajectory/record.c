@@ -2,6 +2,7 @@
 /* trajectory/record.c: the list of what is kept of a training. */
 #include "trajectory/record.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/crc.h"
@@ -23,11 +24,27 @@ out:
     return st;
 }
 
+enum stj_status stj_record_deviates(struct stj_record *record, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_new(&record->deviation, record->n_stored, sizeof *record->deviation, err));
+    for (size_t k = 0; k < record->n_stored; k++)
+        record->deviation[k] = (double)NAN;
+out:
+    return st;
+}
+
+bool stj_record_is_given(const struct stj_record *record, size_t k)
+{
+    return record->deviation && !isnan(record->deviation[k]);
+}
+
 void stj_record_free(struct stj_record *record)
 {
     free(record->step);
     free(record->crc);
     free(record->loss);
+    free(record->deviation);
     *record = (struct stj_record){0};
 }
 

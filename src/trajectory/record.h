@@ -12,12 +12,21 @@ struct stj_record {
     uint64_t *step; /* [n_stored]: of the stored states, increasing, from 0 to n_steps */
     uint64_t *crc;  /* [n_steps + 1]: stj_state_crc of every state */
     double *loss;   /* [n_steps] */
+    /* [n_stored]: how far the steps before a state that was given from elsewhere landed from it (0: the first);
+     * NaN: it was not given.  NULL: none was. */
+    double *deviation;
 };
 
 /* record (all zeros) <- room for n_stored states; step, crc and loss are zero. */
 enum stj_status stj_record_init(const struct stj_trajectory_shape *shape, size_t n_stored,
                                 struct stj_record *record, struct stj_error *err);
+
+/* record->deviation <- room for them, all NaN. */
+enum stj_status stj_record_deviates(struct stj_record *record, struct stj_error *err);
 void stj_record_free(struct stj_record *record); /* leaves it zeroed */
+
+/* Was the k-th stored state given, so that training does not land on it? */
+bool stj_record_is_given(const struct stj_record *record, size_t k);
 
 /* CRC-32 of n numbers as 64-bit floating point. */
 uint32_t stj_state_crc(size_t n, const real *state);

@@ -3,7 +3,7 @@
  *
  * Record k, tag STATE, is that of the k-th kept state, at step s_k (s_-1 = -1 here):
  *
- *     u64 s_k | f64 seconds | f64 losses of steps max(s_(k-1), 0) .. s_k - 1
+ *     u64 s_k | f64 seconds | f64 deviation, where states are given | f64 losses of steps max(s_(k-1), 0) .. s_k - 1
  *             | u64 checksums of states s_(k-1) + 1 .. s_k | state s_k as reals
  *
  * so that whatever the log holds describes the training up to its last kept state, and no further.
@@ -29,6 +29,7 @@ struct stj_recording {
     struct stj_record record; /* filled up to the last state kept, and beyond while training */
     size_t every;
     size_t kept;             /* records in the log */
+    double deviation;        /* of the next state, where states are given */
     double seconds, resumed; /* of the last state kept; clock when this process went on from it */
     real *state;             /* [n_state] */
 };
@@ -53,15 +54,17 @@ static size_t first_crc(const struct stj_recording *r, size_t k)
 
 /* Sizes of the parts of record k. */
 struct parts {
-    size_t n_loss, n_crc;
-    size_t loss_at, crc_at, state_at, bytes; /* offsets in the payload; the whole */
+    size_t n_deviation, n_loss, n_crc;
+    size_t deviation_at, loss_at, crc_at, state_at, bytes; /* offsets in the payload; the whole */
 };
 
 static struct parts parts_of(const struct stj_recording *r, size_t k)
 {
-    struct parts p = {.n_loss = step_of(r, k) - first_loss(r, k),
+    struct parts p = {.n_deviation = r->record.deviation ? 1 : 0,
+                      .n_loss = step_of(r, k) - first_loss(r, k),
                       .n_crc = step_of(r, k) + 1 - first_crc(r, k)};
-    p.loss_at = sizeof(struct head);
+    p.deviation_at = sizeof(struct head);
+    p.loss_at = p.deviation_at + p.n_deviation * sizeof(double);
     p.crc_at = p.loss_at + p.n_loss * sizeof(double);
     p.state_at = p.crc_at + p.n_crc * sizeof(uint64_t);
     p.bytes = p.state_at + r->record.shape.n_state * sizeof(real);
@@ -80,6 +83,9 @@ static enum stj_status take(struct stj_recording *r, size_t k, bool *good, struc
     STJ_TRY(stj_log_read(r->log, k, 0, sizeof head, &head, err));
     if (head.step != step_of(r, k))
         goto out;
+    if (p.n_deviation)
+        STJ_TRY(
+            stj_log_read(r->log, k, p.deviation_at, sizeof(double), r->record.deviation + k, err));
     STJ_TRY(stj_log_read(r->log, k, p.loss_at, p.n_loss * sizeof(double),
                          r->record.loss + first_loss(r, k), err));
     STJ_TRY(stj_log_read(r->log, k, p.crc_at, p.n_crc * sizeof(uint64_t),
@@ -108,7 +114,8 @@ out:
 
 enum stj_status stj_recording_open(const char *path, const char *header,
                                    const struct stj_trajectory_shape *shape, size_t every,
-                                   struct stj_recording **recording, struct stj_error *err)
+                                   bool deviates, struct stj_recording **recording,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_recording *r = NULL;
@@ -117,6 +124,8 @@ enum stj_status stj_recording_open(const char *path, const char *header,
     r->every = every < shape->n_steps ? every : shape->n_steps;
     const size_t n_stored = 1 + shape->n_steps / r->every + (shape->n_steps % r->every != 0);
     STJ_TRY(stj_record_init(shape, n_stored, &r->record, err));
+    if (deviates)
+        STJ_TRY(stj_record_deviates(&r->record, err));
     for (size_t k = 0; k < n_stored; k++)
         r->record.step[k] = step_of(r, k);
     STJ_TRY(stj_new(&r->state, shape->n_state, sizeof *r->state, err));
@@ -177,10 +186,13 @@ static enum stj_status append(struct stj_recording *r, const real *state, struct
     const struct head head = {step_of(r, k), r->seconds + (now - r->resumed)};
     const struct stj_log_piece piece[] = {
         {&head, sizeof head},
+        {&r->deviation, p.n_deviation * sizeof r->deviation},
         {r->record.loss + first_loss(r, k), p.n_loss * sizeof(double)},
         {r->record.crc + first_crc(r, k), p.n_crc * sizeof(uint64_t)},
         {state, r->record.shape.n_state * sizeof *state}};
     STJ_TRY(stj_log_append(r->log, STATE, piece, sizeof piece / sizeof piece[0], err));
+    if (r->record.deviation)
+        r->record.deviation[k] = r->deviation;
     r->kept++;
     r->seconds = head.seconds;
     r->resumed = now;
@@ -205,6 +217,11 @@ enum stj_status stj_recording_add(void *recording, size_t t, const real *state, 
         r->record.loss[t] = loss;
 out:
     return st;
+}
+
+void stj_recording_set_deviation(struct stj_recording *recording, double deviation)
+{
+    recording->deviation = deviation;
 }
 
 double stj_recording_seconds(const struct stj_recording *recording)

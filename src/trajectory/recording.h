@@ -15,10 +15,12 @@
 struct stj_recording;
 
 /* *recording <- the log at path, gone on with when it was begun with the same header text, else new.
- * States 0, every, 2 every, ... and the last are kept; of the others their checksums. */
+ * States 0, every, 2 every, ... and the last are kept; of the others their checksums.
+ * deviates: states are given from elsewhere, see struct stj_record. */
 enum stj_status stj_recording_open(const char *path, const char *header,
                                    const struct stj_trajectory_shape *shape, size_t every,
-                                   struct stj_recording **recording, struct stj_error *err);
+                                   bool deviates, struct stj_recording **recording,
+                                   struct stj_error *err);
 void stj_recording_close(struct stj_recording *recording); /* NULL is accepted; syncs */
 
 /* The number of states that are kept, and of all that will be. */
@@ -33,6 +35,9 @@ enum stj_status stj_recording_last(struct stj_recording *recording, size_t *step
  * that one. */
 enum stj_status stj_recording_add(void *recording, size_t t, const real *state, double loss,
                                   struct stj_error *err);
+
+/* The deviation of the next state that is added, where states are given; NaN: that one is not. */
+void stj_recording_set_deviation(struct stj_recording *recording, double deviation);
 
 /* Seconds of training that led to the last state kept, over all processes. */
 double stj_recording_seconds(const struct stj_recording *recording);

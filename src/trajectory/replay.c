@@ -4,6 +4,9 @@
  * A step is a pure function of its state and number, so a replay on the same type of processor and BLAS
  * has the bits of the record.  Where it has not, the first state that differs is noted, and how far the
  * replay is from the record at the next stored state.
+ *
+ * A state that was given from elsewhere is where the record goes on from, not where a step lands: it is
+ * read.
  */
 #include "trajectory/replay.h"
 
@@ -76,14 +79,18 @@ enum stj_status stj_replay_step(struct stj_replay *replay, size_t t, real *state
 {
     enum stj_status st = STJ_OK;
     const struct stj_record *record = &replay->source->record;
+    const size_t k = stj_source_before(replay->source, t + 1);
+    if (record->step[k] == t + 1 && stj_record_is_given(record, k)) {
+        STJ_TRY(stj_source_read(replay->source, k, state, err));
+        goto out;
+    }
     STJ_TRY(step(replay, t, state, err));
     if (stj_state_crc(record->shape.n_state, state) == record->crc[t + 1])
         goto out;
     if (!replay->diverged || t + 1 < replay->diverged_at)
         STJ_TRY(measure(replay, t + 1, state, err));
-    if (stj_source_has(replay->source, t + 1))
-        STJ_TRY(
-            stj_source_read(replay->source, stj_source_before(replay->source, t + 1), state, err));
+    if (record->step[k] == t + 1)
+        STJ_TRY(stj_source_read(replay->source, k, state, err));
 out:
     return st;
 }

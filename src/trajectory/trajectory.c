@@ -179,6 +179,33 @@ const double *stj_trajectory_loss(const struct stj_trajectory *trajectory)
     return trajectory->loss;
 }
 
+bool stj_trajectory_imported(const struct stj_trajectory *trajectory,
+                             struct stj_imported_states *imported)
+{
+    const struct stj_record *record = &trajectory->source.record;
+    *imported = (struct stj_imported_states){0};
+    if (!record->deviation)
+        return false;
+    for (size_t k = 0; k < record->n_stored; k++) {
+        if (!stj_record_is_given(record, k))
+            continue;
+        imported->n++;
+        if (record->deviation[k] > imported->deviation) {
+            imported->deviation = record->deviation[k];
+            imported->step = record->step[k];
+        }
+    }
+    return true;
+}
+
+bool stj_trajectory_is_given(const struct stj_trajectory *trajectory, size_t t)
+{
+    const struct stj_source *source = &trajectory->source;
+    const size_t k = source->record.deviation ? stj_source_before(source, t) : 0;
+    return source->record.deviation && source->record.step[k] == t &&
+           stj_record_is_given(&source->record, k);
+}
+
 void stj_trajectory_set_training(struct stj_trajectory *trajectory,
                                  const struct stj_problem *problem, const struct stj_recipe *recipe)
 {

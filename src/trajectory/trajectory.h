@@ -32,6 +32,21 @@ size_t stj_trajectory_n_slots(const struct stj_trajectory *trajectory);
 size_t stj_trajectory_n_steps(const struct stj_trajectory *trajectory);
 const double *stj_trajectory_loss(const struct stj_trajectory *trajectory); /* [n_steps] */
 
+/* States that were given from elsewhere: they are all stored, and the training between them replays its steps
+ * and goes on from each. */
+struct stj_imported_states {
+    size_t n;         /* given */
+    double deviation; /* the largest: run/given_replay.c */
+    size_t step;      /* of the state where it is */
+};
+
+/* *imported <- what there is of them; false: none was given. */
+bool stj_trajectory_imported(const struct stj_trajectory *trajectory,
+                             struct stj_imported_states *imported);
+
+/* Was state t given? */
+bool stj_trajectory_is_given(const struct stj_trajectory *trajectory, size_t t);
+
 /* States first .. first + count - 1, one after another, `ld` reals apart.  Borrowed: valid until
  * the next view of this trajectory or its end. */
 struct stj_trajectory_view {
@@ -86,7 +101,8 @@ struct stj_trajectory_about {
      * NULL: not known. */
     uint64_t *batch_start; /* [n_steps + 1] */
     uint64_t *batch_row;
-    double seconds;                              /* of the training */
+    double tolerance; /* of states that were given from elsewhere: see stj_trajectory_imported */
+    double seconds;   /* of the training */
     double train_loss, test_loss, test_accuracy; /* at theta_n; NaN without a test set */
 };
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/given.h: the states of a training elsewhere, which trajectory.states names.
+ *
+ * State t is theta before step t, the last one after the last step.  Given are those at 0, c, 2 c, ... with
+ * c = trajectory.every (default 1), and perhaps the last.  They lie in one file with an axis for the states,
+ * or in a file each, with the step's number in its name.
+ */
+#ifndef STJ_RUN_GIVEN_H
+#define STJ_RUN_GIVEN_H
+
+#include "run/run_internal.h"
+
+struct stj_given;
+struct stj_recording;
+
+/* *given <- the states of the run's config, which is borrowed.  STJ_EMISMATCH lists the missing steps, or
+ * all tensors that do not fit. */
+enum stj_status stj_given_open(const struct stj_run *run, struct stj_given **given,
+                               struct stj_error *err);
+void stj_given_close(struct stj_given *given); /* NULL is accepted */
+
+/* Is state t given? */
+bool stj_given_has(const struct stj_given *given, size_t t);
+
+/* theta[n_params] <- state t. */
+enum stj_status stj_given_read(struct stj_given *given, size_t t, double *theta,
+                               struct stj_error *err);
+
+/* theta[n_params] <- the first of the states. */
+enum stj_status stj_given_initial(const struct stj_run *run, double *theta, struct stj_error *err);
+
+/* run->given <- what there is to know of the states before the training: all are read once. */
+enum stj_status stj_given_survey(struct stj_run *run, struct stj_error *err);
+
+/* How far a replay over `every` steps may land from a given state. */
+double stj_given_tolerance(const struct stj_run *run, size_t every);
+
+/* Replay every step between the given states, from the last one that the recording has: each becomes the
+ * state of its step, with the optimizer's slots as the replay made them.  Beyond the tolerance,
+ * STJ_EMISMATCH unless `accept`.  state[n_state] <- the last. */
+enum stj_status stj_given_replay(struct stj_run *run, struct stj_recording *recording, bool accept,
+                                 real *state, const struct stj_progress *progress,
+                                 struct stj_error *err);
+
+#endif
