@@ -31,4 +31,9 @@ bench-slepc: libspectraj.la
 	%reldir%/slepc "$(RUN)" $(K) $(NCV)
 CLEANFILES += %reldir%/slepc
 
-.PHONY: bench bench-slepc
+# The cost of the smallest singular values, of the runs named: the table of docs/bottom.md.
+EXTRA_DIST += %reldir%/bottom.sh
+bench-bottom: all tests/jsonkeys$(EXEEXT)
+	SPECTRAJ=./spectraj$(EXEEXT) JSONKEYS=tests/jsonkeys$(EXEEXT) $(SHELL) $(srcdir)/%reldir%/bottom.sh $(RUNS)
+
+.PHONY: bench bench-bottom bench-slepc
