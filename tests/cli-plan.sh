@@ -18,7 +18,7 @@ json out schema=1 n_params=75010 n_steps=3 'analyses#6' 'memory_bytes.engine>0' 
 run 0 plan wide.yaml --bottom 3 --json
 json out 'analyses[2].settings=--bottom 3'
 run 0 plan wide.yaml
-contains out 'a product with J or J' 'affordable' 'dense' 'NO; more memory than the'
+contains out 'a product with J or J' 'probes at a time' 'arpack, ncv' 'affordable' 'dense' 'NO; more memory than the'
 
 run 0 train wide.yaml -o wide
 run 0 plan wide --top 5 --probes 2 --steps 10 --json

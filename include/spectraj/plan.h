@@ -25,6 +25,7 @@ enum {
 struct stj_plan_item {
     const char *name;                 /* of the command: "train", "validate", "svd", ... */
     char settings[STJ_PLAN_TEXT_MAX]; /* as options of the command: "--top 20" */
+    char method[STJ_PLAN_TEXT_MAX];   /* what it will choose: "arpack, ncv 48"; empty: nothing */
     double applications;              /* products with J and J' of single vectors */
     double seconds;                   /* of wall clock */
     size_t memory_bytes;     /* the peak: the parts, and what the process has now (its data) */

@@ -306,6 +306,7 @@ static json_t *json_of_items(const struct stj_plan *plan)
         struct builder b = begin();
         put(&b, "name", stj_json_of_text(item->name));
         put(&b, "settings", stj_json_of_text(item->settings));
+        put(&b, "method", stj_json_of_text(item->method));
         put(&b, "applications", stj_json_of_real(item->applications));
         put(&b, "seconds", stj_json_of_real(item->seconds));
         put(&b, "memory_bytes", json_of_size(item->memory_bytes));

@@ -171,6 +171,7 @@ static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *
     struct pace pace = {.share = 0};
     size_t work = 0;
     item->applications = stj_predicted_applications(p);
+    snprintf(item->method, sizeof item->method, "%s", p->method);
     STJ_TRY(set_pace(run, request, engine, &pace, err));
     const double basis = phase_bytes(run, request, engine, p, &work);
     STJ_TRY(predict_seconds(run, &pace, p, &item->seconds, err));

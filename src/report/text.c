@@ -253,9 +253,10 @@ void stj_text_plan(FILE *out, const struct stj_plan *plan)
         char bytes[32];
         seconds_text(item->seconds, time, sizeof time);
         bytes_text((double)item->memory_bytes, bytes, sizeof bytes);
-        fprintf(out, "%-9s %-24s %12.0f %10s %10s  %s%s%s\n", item->name, item->settings,
+        fprintf(out, "%-9s %-24s %12.0f %10s %10s  %s%s%s%s%s\n", item->name, item->settings,
                 item->applications, time, bytes, item->affordable ? "yes" : "NO",
-                item->reason[0] ? "; " : "", item->reason);
+                item->method[0] ? "; " : "", item->method, item->reason[0] ? "; " : "",
+                item->reason);
     }
 }
 

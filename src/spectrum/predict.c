@@ -8,6 +8,8 @@
 #include "spectrum/predict.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -36,6 +38,17 @@ static void add_phase(struct stj_prediction *p, double bytes, size_t block)
             p->phase[i] = (struct stj_predicted_phase){bytes, block};
             return;
         }
+}
+
+static void name_method(struct stj_prediction *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void name_method(struct stj_prediction *p, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(p->method, sizeof p->method, format, args);
+    va_end(args);
 }
 
 double stj_predicted_applications(const struct stj_prediction *prediction)
@@ -77,6 +90,7 @@ static void predict_top(const struct stj_svd_settings *s, size_t n,
     if (is_named(s, &stj_svd_lapack) || (!s->method && stj_svd_prefers_dense(s, n, n))) {
         stj_dense_predict(n, 3, prediction);
         add_products(prediction, 0, top, s->top);
+        name_method(prediction, "dense");
         return;
     }
     add_products(prediction, iterations + STJ_OUTSIDE_STEPS, iterations + STJ_OUTSIDE_STEPS, 1);
@@ -84,6 +98,7 @@ static void predict_top(const struct stj_svd_settings *s, size_t n,
     add_phase(prediction, (ncv + top + 5) * vector, 1);
     add_phase(prediction, 4 * top * vector, s->top);
     prediction->vector_bytes += iterations * ncv * vector;
+    name_method(prediction, "arpack, ncv %.0f", ncv);
 }
 
 static void predict_bottom(const struct stj_svd_settings *s, size_t n,
@@ -94,6 +109,7 @@ static void predict_bottom(const struct stj_svd_settings *s, size_t n,
     if (is_named(s, &stj_svd_lapack) || (!s->method && stj_svd_prefers_dense_bottom(s, n, n, 0))) {
         stj_dense_predict(n, 3, prediction);
         add_products(prediction, 0, k, s->bottom);
+        name_method(prediction, "dense");
         return;
     }
     const struct stj_arnoldi_plan plan = stj_arnoldi_plan(s, n, 1, true, 0);
@@ -105,6 +121,8 @@ static void predict_bottom(const struct stj_svd_settings *s, size_t n,
               STJ_ARNOLDI_BLOCK);
     prediction->vector_bytes += m * m * vector;
     prediction->svd_flops += svd_flops(m);
+    name_method(prediction, "arnoldi, %zu vectors on %.0f %% of the steps", plan.m,
+                100 * plan.fraction);
 }
 
 void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
@@ -141,6 +159,8 @@ void stj_density_predict(const struct stj_density_settings *settings, size_t n,
                 3.0 * (double)(settings->known[i]->k * n) * sizeof(double);
     /* Two passes over half of the final basis on average, each reading it twice. */
     prediction->vector_bytes += products * 2 * basis;
+    name_method(prediction, "%s reorthogonalisation, %zu probes at a time%s",
+                stj_reorthogonalize_text(how), in_flight, settings->scratch ? ", on disk" : "");
 }
 
 void stj_trace_predict(const struct stj_trace_settings *settings, size_t n,
@@ -153,4 +173,5 @@ void stj_trace_predict(const struct stj_trace_settings *settings, size_t n,
     add_products(prediction, products, normal ? products : 0, block);
     add_phase(prediction, 4 * (double)half * (double)n * sizeof(double), block);
     prediction->vector_bytes += 8 * (double)half * (double)half * (double)n;
+    name_method(prediction, "%s", settings->method ? settings->method : "xtrace");
 }

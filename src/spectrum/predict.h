@@ -19,13 +19,14 @@ struct stj_predicted_phase {
     size_t block;
 };
 
-enum { STJ_PREDICTED_KINDS = 4, STJ_PREDICTED_PHASES = 3 };
+enum { STJ_PREDICTED_KINDS = 4, STJ_PREDICTED_PHASES = 3, STJ_PREDICTED_TEXT_MAX = 96 };
 
 /* Zeroed, then added to. */
 struct stj_prediction {
     struct stj_predicted_products products[STJ_PREDICTED_KINDS];
     struct stj_predicted_phase phase[STJ_PREDICTED_PHASES];
-    double svd_flops;    /* of dense decompositions */
+    double svd_flops;                    /* of dense decompositions */
+    char method[STJ_PREDICTED_TEXT_MAX]; /* what will be chosen, in words */
     double vector_bytes; /* that pass through memory beside products: orthogonalisation */
 };
 
