@@ -63,6 +63,12 @@ json out 'applications.jvp>0'
 run 0 svd R --top 5
 contains out '5 of 5 converged' 'stored result'
 
+run 0 svd R --top 5 --monitor --force
+contains err 'products, ' ' of 5 converged' 'sigma 1: ' ' +- '
+one=$("$jsonkeys" --print svd.json 'top.sigma[0]')
+run 0 svd R --top 5 --json
+json out "top.sigma[0]=$one"
+
 # Other settings are never taken for the stored ones.
 run 0 svd R --top 3 --json --tag three
 json out 'applications.jvp>0' top.requested=3 top.sigma#3

@@ -408,6 +408,72 @@ START_TEST(budgets_are_kept)
 }
 END_TEST
 
+/* What a monitor was shown. */
+struct seen {
+    size_t calls, converged;
+    double applications;
+    double sigma_1;
+    bool ordered, bottom;
+};
+
+static void see(void *ctx, const struct stj_svd_view *view)
+{
+    struct seen *seen = ctx;
+    seen->ordered = seen->ordered && view->applications >= seen->applications &&
+                    view->k <= view->wanted && view->converged <= view->k;
+    for (size_t i = 1; i < view->k; i++)
+        seen->ordered = seen->ordered && (view->bottom ? view->sigma[i] >= view->sigma[i - 1]
+                                                       : view->sigma[i] <= view->sigma[i - 1]);
+    seen->calls++;
+    seen->converged = view->converged;
+    seen->applications = view->applications;
+    seen->sigma_1 = view->k ? view->sigma[0] : 0;
+    seen->bottom = view->bottom;
+}
+
+/* A monitor sees the values converge, and changes nothing. */
+START_TEST(a_monitor_sees_the_values_converge)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct known *k = known_create(300, 300, 95);
+    struct stj_op *op = known_op(k);
+    for (size_t i = 0; i < 300; i++)
+        k->sigma[i] = 1 + 20 * pow(0.9, (double)i);
+    for (int end = 0; end < 2; end++) {
+        struct stj_svd_result *r[2] = {NULL, NULL};
+        struct seen seen = {.ordered = true};
+        struct stj_svd_settings s = stj_svd_settings_default();
+        s.top = end == 0 ? 10 : 0;
+        s.bottom = end == 0 ? 0 : 10;
+        s.method = end == 0 ? "arpack" : "arnoldi";
+        s.max_applications = 400;
+        for (int watched = 0; watched < 2; watched++) {
+            s.monitor.fn = watched ? see : NULL;
+            s.monitor.ctx = &seen;
+            EXPECT_OK(stj_svd_solve(op, &s, &r[watched], &err), err);
+        }
+        const struct stj_pairs *a = end == 0 ? &r[0]->top : &r[0]->bottom;
+        const struct stj_pairs *b = end == 0 ? &r[1]->top : &r[1]->bottom;
+        ck_assert(seen.calls > 1 && seen.ordered && seen.bottom == (end == 1));
+        ck_assert_uint_eq(a->k, b->k);
+        ck_assert_int_eq(memcmp(a->sigma, b->sigma, a->k * sizeof *a->sigma), 0);
+        /* The last look comes before the last product: an estimate from below, or a bound from above. */
+        if (end == 0)
+            ck_assert_msg(seen.sigma_1 <= a->sigma[0] * (1 + 1e-12) &&
+                              seen.sigma_1 > a->sigma[0] * (1 - 1e-9) && seen.converged > 0,
+                          "sigma_1 %.17g shown, %.17g found; %zu converged", seen.sigma_1,
+                          a->sigma[0], seen.converged);
+        else
+            ck_assert_msg(seen.sigma_1 >= a->sigma[0] * (1 - 1e-12), "%.17g shown, %.17g found",
+                          seen.sigma_1, a->sigma[0]);
+        stj_svd_result_destroy(r[0]);
+        stj_svd_result_destroy(r[1]);
+    }
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
 /* 43 values above 1.5, the least of them 1.6; a bulk at 1; 57 values below 0.5. */
 static void set_regions(struct known *k)
 {
@@ -630,6 +696,7 @@ int main(void)
     tcase_add_test(tc, requests_that_make_no_sense_are_refused);
     tcase_add_test(tc, a_product_with_nan_is_named);
     tcase_add_test(tc, budgets_are_kept);
+    tcase_add_test(tc, a_monitor_sees_the_values_converge);
     tcase_add_test(tc, everything_above_a_threshold_is_found);
     tcase_add_test(tc, pairs_at_the_threshold_are_told);
     tcase_add_test(tc, everything_below_a_threshold_is_found);

@@ -28,6 +28,24 @@ enum stj_stop {
 /* "converged", "max_applications", ...; never NULL. */
 const char *stj_stop_text(enum stj_stop stop);
 
+/* What an iteration knows of the pairs before it is done: estimates from its own small matrices. */
+struct stj_svd_view {
+    bool bottom;         /* of the smallest */
+    double applications; /* products with A and A' so far */
+    size_t wanted;       /* pairs asked for */
+    size_t converged;    /* of these, by their estimates */
+    size_t k;            /* known, at most `wanted` */
+    const double
+        *sigma; /* [k], best first: Ritz values of the largest, upper bounds of the smallest */
+    const double *residual; /* [k], estimates of |A'u - sigma v|; NULL: not known before the end */
+};
+
+/* Whom to show it to; called now and then between products, `view` lives as long as the call. */
+struct stj_svd_monitor {
+    void (*fn)(void *ctx, const struct stj_svd_view *view); /* NULL: nobody */
+    void *ctx;                                              /* passed to fn; borrowed */
+};
+
 /* What to find, and what it may cost; start from stj_svd_settings_default. */
 struct stj_svd_settings {
     size_t top;          /* largest singular values wanted */
@@ -42,7 +60,8 @@ struct stj_svd_settings {
     const char *method;      /* name of a method, NULL: automatic */
     double max_applications; /* budget of products with A and A'; 0: none */
     double max_seconds;      /* 0: none */
-    struct stj_progress progress; /* between products */
+    struct stj_progress progress;   /* between products */
+    struct stj_svd_monitor monitor; /* how the values converge */
 };
 
 /* The 20 largest to a tolerance of 1e-10, seed 0, no budgets, the rest chosen. */

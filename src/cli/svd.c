@@ -2,12 +2,33 @@
 /* cli/svd.c: spectraj svd: singular pairs of the training Jacobian, matrix-free. */
 #include "cli.h"
 
+#include <stdio.h>
+
 struct svd_options {
     size_t top, bottom, ncv;
+    bool monitor;
     bool top_given, bottom_given, tol_given; /* not first: offset 0 means that nothing is noted */
     double above, below, tol, max_applications, max_seconds;
     const char *method;
 };
+
+/* One line: how many values have converged, and the first and the last of those that have not. */
+static void show(void *ctx, const struct stj_svd_view *view)
+{
+    const char *what = view->bottom ? "bound" : "sigma";
+    const size_t next = view->converged < view->k ? view->converged : view->k - 1;
+    (void)ctx;
+    cli_progress_end();
+    fprintf(stderr, "spectraj: %.0f products, %zu of %zu %s", view->applications, view->converged,
+            view->wanted, view->bottom ? "at the floor" : "converged");
+    for (size_t i = 0; i < view->k; i++)
+        if (i == 0 || i == next || i + 1 == view->k) {
+            fprintf(stderr, "  %s %zu: %.6g", what, i + 1, view->sigma[i]);
+            if (view->residual)
+                fprintf(stderr, " +- %.1e", view->residual[i]);
+        }
+    fputc('\n', stderr);
+}
 
 /* One end given alone: the other is not asked for. */
 static struct stj_svd_settings settings_of(const struct cli *cli, const struct svd_options *o,
@@ -26,6 +47,8 @@ static struct stj_svd_settings settings_of(const struct cli *cli, const struct s
     settings.method = o->method;
     settings.max_applications = o->max_applications;
     settings.max_seconds = o->max_seconds;
+    if (o->monitor)
+        settings.monitor.fn = show;
     return settings;
 }
 
@@ -134,6 +157,11 @@ static const struct args_option options[] = {
      .above_min = true,
      .metavar = "T",
      .doc = "stop after about T seconds (default: no limit)"},
+    {.name = "monitor",
+     .type = ARGS_FLAG,
+     .offset = offsetof(struct svd_options, monitor),
+     .doc = "a line on standard error now and then: values that have converged, estimates of the "
+            "others and their residuals"},
     {.name = NULL},
 };
 
@@ -155,6 +183,7 @@ const struct command command_svd = {
     .unconverged = "fewer pairs than asked for have converged",
     .example = "  spectraj svd digits-run --top 50\n"
                "  spectraj svd digits-run --above 1.1\n"
+               "  spectraj svd digits-run --top 50 --monitor\n"
                "  spectraj svd digits-run --bottom 20 --max-applications 800\n"
                "  spectraj svd digits-run --top 10 --from 0 --to 100 --tag early --json\n",
     .run = svd,

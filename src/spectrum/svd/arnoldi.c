@@ -236,6 +236,29 @@ static void smallest(const struct space *space, const double *basis, const doubl
               coefficients, p, 0, out, space->n);
 }
 
+/* The bounds so far; their residuals need A'. */
+static enum stj_status show(const struct space *space, size_t k, double floor,
+                            const struct stj_svd_budget *budget, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_svd_monitor *monitor = &budget->settings->monitor;
+    struct stj_svd_view view = {.bottom = true, .applications = stj_svd_used(budget), .wanted = k};
+    double *sigma = NULL;
+    if (!monitor->fn)
+        goto out;
+    view.k = k < space->p ? k : space->p;
+    STJ_TRY(stj_new(&sigma, view.k, sizeof *sigma, err));
+    for (size_t i = 0; i < view.k; i++) {
+        sigma[i] = bound(space, i);
+        view.converged += sigma[i] <= floor;
+    }
+    view.sigma = sigma;
+    monitor->fn(monitor->ctx, &view);
+out:
+    free(sigma);
+    return st;
+}
+
 static enum stj_status factor_window(struct stj_op *a, const struct stj_svd_budget *budget,
                                      const struct stj_arnoldi_plan *plan, struct inverse *inv,
                                      struct stj_svd_basis *basis, struct stj_error *err)
@@ -292,6 +315,7 @@ static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *bu
     double *coefficients = NULL;
     STJ_TRY(stj_new(&coefficients, space->room, k * sizeof *coefficients, err));
     basis->stop = STJ_STOP_MAX_APPLICATIONS;
+    STJ_TRY(show(space, k, floor, budget, err));
     while (space->p + k <= space->room && basis->products + 2 * (double)k * cost <= plan->total) {
         if (bound(space, k - 1) <= floor) {
             basis->stop = STJ_STOP_FLOOR;
@@ -309,6 +333,7 @@ static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *bu
         STJ_TRY(inverse_apply(inv, k, t, err));
         STJ_TRY(space_extend(space, a, k, err));
         basis->products += (double)k * cost;
+        STJ_TRY(show(space, k, floor, budget, err));
     }
 out:
     free(coefficients);

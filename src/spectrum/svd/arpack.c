@@ -172,22 +172,64 @@ out:
     return st;
 }
 
-/* Have all values above the threshold converged, and is one below in sight?  |A'u - sigma v| of a Ritz pair is
- * beta |last component| / sigma. *k <- the pairs above and one more. */
-static enum stj_status all_above(const struct arpack *w, double above, bool *done, size_t *k,
-                                 struct stj_error *err)
+/* |A'u - sigma v| of Ritz pair i is beta |last component| / sigma. */
+static double ritz_residual(const struct ritz *r, size_t i)
+{
+    return r->beta * fabs(r->y[i * r->j + r->j - 1]) / sqrt(r->lambda[i]);
+}
+
+static bool ritz_converged(const struct arpack *w, const struct ritz *r, size_t i)
+{
+    return ritz_residual(r, i) <= w->tol * sqrt(r->lambda[0]);
+}
+
+/* Have all values above the threshold converged, and is one below in sight?  *k <- the pairs above and one
+ * more. */
+static bool all_above(const struct arpack *w, const struct ritz *r, double above, size_t *k)
+{
+    *k = 0;
+    for (; *k < r->j && r->lambda[*k] > above * above; ++*k)
+        if (!ritz_converged(w, r, *k))
+            return false;
+    ++*k;
+    return *k <= r->j;
+}
+
+static enum stj_status show(const struct arpack *w, const struct ritz *r,
+                            const struct stj_svd_budget *budget, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const struct stj_svd_monitor *monitor = &budget->settings->monitor;
+    struct stj_svd_view view = {.wanted = (size_t)w->nev, .applications = stj_svd_used(budget)};
+    double *sigma = NULL;
+    view.k = r->j < view.wanted ? r->j : view.wanted;
+    STJ_TRY(stj_new(&sigma, 2 * view.k + 1, sizeof *sigma, err));
+    for (size_t i = 0; i < view.k; i++) {
+        sigma[i] = sqrt(r->lambda[i]);
+        sigma[view.k + i] = ritz_residual(r, i);
+        view.converged += ritz_converged(w, r, i);
+    }
+    view.sigma = sigma;
+    view.residual = sigma + view.k;
+    monitor->fn(monitor->ctx, &view);
+out:
+    free(sigma);
+    return st;
+}
+
+/* Between two products: show how far the values are, and end the solve when all that were wanted are there. */
+static enum stj_status look(struct arpack *w, const struct stj_svd_budget *budget,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const double above = budget->settings->above;
     struct ritz r = {0};
-    *done = false;
-    *k = 0;
     STJ_TRY(ritz_make(w, true, &r, err));
-    for (; *k < r.j && r.lambda[*k] > above * above; ++*k)
-        if (r.beta * fabs(r.y[*k * r.j + r.j - 1]) >
-            w->tol * sqrt(r.lambda[*k]) * sqrt(r.lambda[0]))
-            goto out;
-    *done = *k < r.j;
-    ++*k;
+    if (r.j == 0)
+        goto out;
+    if (budget->settings->monitor.fn)
+        STJ_TRY(show(w, &r, budget, err));
+    w->ended = above > 0 && all_above(w, &r, above, &w->pairs);
 out:
     free(r.work);
     return st;
@@ -221,6 +263,7 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
     const double budget_size = budget->settings->max_applications;
+    const bool looks = budget->settings->above > 0 || budget->settings->monitor.fn;
     double next_look = LOOK_EVERY;
     /* Applications of the finishing pass, or half of a budget too small for all pairs. */
     const double finish = budget_size > 0 ? fmin(2 * (double)w->nev, budget_size / 2) : 0;
@@ -238,14 +281,11 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
                 w->pairs = (size_t)(budget_size - stj_svd_used(budget)) / 2;
             goto out;
         }
-        if (budget->settings->above > 0 && basis->products >= next_look) {
-            bool done = false;
+        if (looks && basis->products >= next_look) {
             next_look = 1.05 * basis->products + LOOK_EVERY;
-            STJ_TRY(all_above(w, budget->settings->above, &done, &w->pairs, err));
-            if (done) {
-                w->ended = true;
+            STJ_TRY(look(w, budget, err));
+            if (w->ended)
                 goto out;
-            }
         }
         STJ_TRY(stj_op_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1, n,
                              w->workd + w->ipntr[1] - 1, n, err));
