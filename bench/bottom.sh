@@ -19,7 +19,7 @@ values()
 {
     i=$3
     while [ "$i" -le "$4" ]; do
-        "$jsonkeys" --print "$1" "$2[$i]"
+        echo "$("$jsonkeys" --print "$1" "$2[$i]")"
         i=$((i + 1))
     done
 }
@@ -31,7 +31,7 @@ summary()
 {
     awk '{ s[NR] = $1
            small += ($1 < 1e-3); tenth += ($1 < 0.1) }
-         END { printf "%.2g %s %.2g %d %d\n", s[1], NR >= 10 ? sprintf("%.2g", s[10]) : "-", s[NR], small,
+         END { printf "%.2g %s %.2g %d %d\n", s[1], (NR >= 10 ? sprintf("%.2g", s[10]) : "-"), s[NR], small,
                tenth }' "$1"
 }
 
@@ -75,9 +75,9 @@ solve()
         mv "$work/both" "$work/worst"
         cost=$({
             echo "$cost"
-            "$jsonkeys" --print "$work/svd.json" applications.jvp
-            "$jsonkeys" --print "$work/svd.json" applications.vjp
-        } | awk 'NR == 1 { most = $1 } NR > 1 { sum += $1 } END { printf "%.0f", sum > most ? sum : most }')
+            echo "$("$jsonkeys" --print "$work/svd.json" applications.jvp)"
+            echo "$("$jsonkeys" --print "$work/svd.json" applications.vjp)"
+        } | awk 'NR == 1 { most = $1 } NR > 1 { sum += $1 } END { printf "%.0f", (sum > most ? sum : most) }')
     done
     row "$2" "$3" "$cost" $(summary "$work/worst")
     rm -f "$1/svd-bench-bottom.h5"

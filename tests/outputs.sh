@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/outputs.sh: what every command does when its output goes to a full disk, to a reader that stops
+# reading, or to a file; and the commands of README.md, which must run as they stand there.
+. "$(dirname "$0")/cli-lib.sh"
+
+# The README's commands, in its order: lines of a code block that begin with spectraj, or with `$ spectraj`.
+mkdir -p examples/digits
+SPECTRAJ_EXAMPLES=$top_srcdir/examples
+export SPECTRAJ_EXAMPLES
+short_config digits.yaml '/^analysis:/,$d' 's/steps: 20/steps: 120/'
+mv digits.yaml examples/digits/digits.yaml
+sed -n -e 's/^    \$ spectraj/spectraj/p' -e 's/^    spectraj /spectraj /p' "$top_srcdir/README.md" > all
+{ grep '^spectraj train' all; grep -v '^spectraj train' all; } > commands
+[ "$(wc -l < commands)" -ge 5 ] || fail "README.md has only $(wc -l < commands) commands"
+while read -r line; do
+    # shellcheck disable=SC2086
+    run 0 ${line#spectraj }
+done < commands
+
+# Every command that prints, on results that are there: nothing is computed again.
+run 0 density digits-run --probes 2 --steps 10
+run 0 trace digits-run
+run 0 study alignment digits-run
+cat > printing <<'END'
+help
+help --man
+help --man svd
+help --completion
+help config
+--version
+svd --help
+svd --method help
+info digits-run
+info digits-run --json
+plan digits-run
+plan digits-run --json
+svd digits-run --top 3
+svd digits-run --top 3 --json
+density digits-run --probes 2 --steps 10
+trace digits-run --json
+dense digits-run
+study alignment digits-run
+study alignment digits-run --json
+plot digits-run --data
+plot digits-run --terminal
+validate digits-run --json
+END
+full=0
+[ -e /dev/full ] && full=1
+while read -r line; do
+    # To a file: nothing of a progress bar, and nothing on standard error that is not a message.
+    # shellcheck disable=SC2086
+    run 0 $line
+    silent
+    if grep -q "$(printf '[\033\r]')" out; then
+        fail "$line: control characters in a file"
+    fi
+    # To a reader that leaves: ended by the signal, quietly, or by one line.
+    command_line="$line | true"
+    # shellcheck disable=SC2086
+    { "$spectraj" $line 2> err; echo $? > status; } | :
+    case $(cat status) in
+        0 | 1 | 141) ;;
+        *) fail "exit status $(cat status)" ;;
+    esac
+    [ "$(wc -l < err)" -le 1 ] || fail "more than one line on standard error"
+    # To a full disk.
+    [ "$full" -eq 1 ] || continue
+    command_line="$line > /dev/full"
+    # shellcheck disable=SC2086
+    "$spectraj" $line > /dev/full 2> err
+    status=$?
+    [ "$status" -eq 1 ] || fail "exit status $status instead of 1"
+    one_line
+done < printing
+finish
