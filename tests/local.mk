@@ -92,6 +92,12 @@ dist_check_SCRIPTS += %reldir%/format.sh
 dist_check_SCRIPTS += %reldir%/kills.sh
 dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
+dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
+
+# Built for trajectory-bars.sh alone.
+EXTRA_PROGRAMS += %reldir%/runbars
+CLEANFILES += %reldir%/runbars$(EXEEXT)
+
 # Files that tests read.
 EXTRA_DIST += %reldir%/data/trajectory-v1.h5
 EXTRA_DIST += %reldir%/data/imported/make.py

@@ -247,10 +247,13 @@ static enum stj_status check_vector(struct stj_parameter_file *file, const char 
     STJ_CHECK(err, array->problem || file->is_series || array->rows * array->cols == n,
               STJ_EMISMATCH, "%s: %s: theta0 has %zu numbers, the network has %zu parameters",
               file->key, text, array->rows * array->cols, n);
-    STJ_CHECK(err, array->problem || !file->is_series || array->cols == n, STJ_EMISMATCH,
-              "%s: %s: its states have %zu numbers, the network has %zu parameters", file->key,
-              text, array->cols, n);
+    const size_t whole = (1 + stj_recipe_optimizer(&file->run->recipe)->n_slots) * n;
+    STJ_CHECK(err, array->problem || !file->is_series || array->cols == n || array->cols == whole,
+              STJ_EMISMATCH, "%s: %s: its states have %zu numbers, the network has %zu parameters",
+              file->key, text, array->cols, n);
     file->n_states = array->rows;
+    STJ_TRY(stj_new(&file->item, array->problem || !file->is_series ? 1 : array->cols,
+                    sizeof *file->item, err));
 out:
     return st;
 }
@@ -350,8 +353,13 @@ enum stj_status stj_parameter_file_read(struct stj_parameter_file *file, size_t 
                                         struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    if (file->is_vector)
+    if (file->is_vector && !file->is_series)
         return read_array(file, 0, k, theta, err);
+    if (file->is_vector) { /* perhaps with slots behind theta */
+        STJ_TRY(read_array(file, 0, k, file->item, err));
+        memcpy(theta, file->item, stj_network_n_params(file->run->net) * sizeof *theta);
+        goto out;
+    }
     for (size_t i = 0; i < stj_network_n_tensors(file->run->net); i++) {
         struct stj_parameter p;
         STJ_TRY(stj_run_get_tensor(file->run, i, &p, err));
