@@ -172,7 +172,7 @@ try()
     run 0 train "$2" -o "$name-calm"
     ended=$(date +%s.%N)
     awk -v n="${KILLS:-20}" -v seed="$seed" -v a="$began" -v b="$ended" 'BEGIN {
-        srand(seed); for (i = 0; i < n; i++) printf "%.3f\n", rand() * (b - a) / 6 }' > delays
+        srand(seed); for (i = 0; i < n; i++) printf "%.3f\n", rand() * (b - a) * 0.6 }' > delays
     killed=0
     while read -r delay; do
         "$spectraj" train "$2" -o "$name-victim" > out 2> err < /dev/null &
