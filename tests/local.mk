@@ -70,6 +70,7 @@ test_scripts += %reldir%/bad-input.sh
 test_scripts += %reldir%/cli-basic.sh
 test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh
+test_scripts += %reldir%/cli-faults.sh
 test_scripts += %reldir%/cli-lock.sh
 test_scripts += %reldir%/cli-parts.sh
 test_scripts += %reldir%/cli-plan.sh
@@ -88,7 +89,9 @@ test_scripts += %reldir%/walkthroughs.sh
 
 # Scripts that only run on demand, or in others.
 dist_check_SCRIPTS += %reldir%/cli-lib.sh
+dist_check_SCRIPTS += %reldir%/faults.sh
 dist_check_SCRIPTS += %reldir%/format.sh
+dist_check_SCRIPTS += %reldir%/fuzz.sh
 dist_check_SCRIPTS += %reldir%/kills.sh
 dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
@@ -122,6 +125,38 @@ EXTRA_DIST += %reldir%/data/imported/step-011.safetensors
 EXTRA_DIST += %reldir%/data/imported/step-012.safetensors
 EXTRA_DIST += %reldir%/data/imported/theta0.npy
 EXTRA_DIST += %reldir%/data/imported/x.npy
+
+# Built by tests/faults.sh, for LD_PRELOAD.
+EXTRA_DIST += %reldir%/fault-shim.c
+
+# Built and run by tests/fuzz.sh.
+EXTRA_PROGRAMS += %reldir%/fuzz/fuzz
+%canon_reldir%_fuzz_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+%canon_reldir%_fuzz_fuzz_LDADD = libspectraj_core.la
+EXTRA_DIST += %reldir%/fuzz/seeds/config/conv
+EXTRA_DIST += %reldir%/fuzz/seeds/config/digits
+EXTRA_DIST += %reldir%/fuzz/seeds/csv-gz/plain
+EXTRA_DIST += %reldir%/fuzz/seeds/csv/crlf
+EXTRA_DIST += %reldir%/fuzz/seeds/csv/header
+EXTRA_DIST += %reldir%/fuzz/seeds/csv/plain
+EXTRA_DIST += %reldir%/fuzz/seeds/idx/bytes
+EXTRA_DIST += %reldir%/fuzz/seeds/idx/doubles
+EXTRA_DIST += %reldir%/fuzz/seeds/idx/gz
+EXTRA_DIST += %reldir%/fuzz/seeds/idx/labels
+EXTRA_DIST += %reldir%/fuzz/seeds/log/three
+EXTRA_DIST += %reldir%/fuzz/seeds/log/torn
+EXTRA_DIST += %reldir%/fuzz/seeds/manifest/four
+EXTRA_DIST += %reldir%/fuzz/seeds/npy/f8
+EXTRA_DIST += %reldir%/fuzz/seeds/npy/fortran
+EXTRA_DIST += %reldir%/fuzz/seeds/npy/i4
+EXTRA_DIST += %reldir%/fuzz/seeds/npy/scalar
+EXTRA_DIST += %reldir%/fuzz/seeds/npz/deflated
+EXTRA_DIST += %reldir%/fuzz/seeds/npz/stored
+EXTRA_DIST += %reldir%/fuzz/seeds/result/study-growth.h5
+EXTRA_DIST += %reldir%/fuzz/seeds/result/svd.h5
+EXTRA_DIST += %reldir%/fuzz/seeds/safetensors/metadata
+EXTRA_DIST += %reldir%/fuzz/seeds/safetensors/two
+EXTRA_DIST += %reldir%/fuzz/seeds/trajectory/two-steps.h5
 
 # Below: what serves all tests and need not change when one is added.
 AM_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags) -I$(top_srcdir)/%reldir% $(CHECK_CFLAGS)

@@ -24,7 +24,8 @@
 #error "checksums are of little-endian numbers: this machine needs a conversion in base/h5_item.c"
 #endif
 
-enum { MANIFEST_MAX_BYTES = 1 << 20 };
+/* RESERVE: what HDF5 takes for a file, its caches of metadata and of a chunk included, with room. */
+enum { MANIFEST_MAX_BYTES = 1 << 20, RESERVE = 8 << 20 };
 
 struct stj_h5_quiet stj_h5_quiet_begin(void)
 {
@@ -38,6 +39,18 @@ void stj_h5_quiet_end(struct stj_h5_quiet quiet)
 {
     H5Eclear2(H5E_DEFAULT);
     H5Eset_auto2(H5E_DEFAULT, quiet.function, quiet.data);
+}
+
+enum stj_status stj_h5_reserve(struct stj_error *err)
+{
+    void *volatile room = malloc(RESERVE); /* volatile: not to be optimised away */
+    if (!room)
+        return stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__,
+                             "out of memory: %d bytes for reading and writing HDF5 were not "
+                             "available",
+                             RESERVE);
+    free(room);
+    return STJ_OK;
 }
 
 enum stj_status stj_h5_refuse(const struct stj_h5 *file, struct stj_error *err, const char *format,
@@ -112,6 +125,8 @@ void stj_h5_close(struct stj_h5 *file)
 /* The HDF5 file over the sink. */
 static enum stj_status create_id(struct stj_h5 *file, struct stj_error *err)
 {
+    if (stj_h5_reserve(err) != STJ_OK)
+        return STJ_ENOMEM;
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     hid_t access = stj_h5_sink_access(&file->sink);
     hid_t creation = H5Pcreate(H5P_FILE_CREATE);
@@ -200,6 +215,8 @@ enum stj_status stj_h5_commit(struct stj_h5 *file, struct stj_error *err)
 
 static enum stj_status open_id(struct stj_h5 *file, struct stj_error *err)
 {
+    if (stj_h5_reserve(err) != STJ_OK)
+        return STJ_ENOMEM;
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access >= 0) {

@@ -95,6 +95,8 @@ enum stj_status stj_h5_put_item(struct stj_h5 *file, struct stj_item *item, cons
                                 struct stj_error *err)
 {
     static const double nothing = 0; /* an empty value still needs an address */
+    if (stj_h5_reserve(err) != STJ_OK)
+        return STJ_ENOMEM;
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     item->crc = stj_crc32(0, buffer, value_bytes(item));
     bool done = write_value(file->id, item, value_bytes(item) ? buffer : &nothing);
@@ -184,6 +186,8 @@ static bool read_value(hid_t file, const struct stj_item *item, void *buffer)
 enum stj_status stj_h5_read_item(struct stj_h5 *file, const struct stj_item *item, void *buffer,
                                  struct stj_error *err)
 {
+    if (stj_h5_reserve(err) != STJ_OK)
+        return STJ_ENOMEM;
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     bool done = read_value(file->id, item, buffer);
     stj_h5_quiet_end(quiet);

@@ -5,6 +5,8 @@
 
 #include <hdf5.h>
 
+#include <spectraj/status.h>
+
 /* HDF5 prints its error stack unless told not to; the process's own setting is put back. */
 struct stj_h5_quiet {
     H5E_auto2_t function;
@@ -12,5 +14,9 @@ struct stj_h5_quiet {
 };
 struct stj_h5_quiet stj_h5_quiet_begin(void);
 void stj_h5_quiet_end(struct stj_h5_quiet quiet);
+
+/* STJ_ENOMEM unless there is the memory that a call of HDF5 may want, which crashes where it gets none: to be
+ * asked before HDF5 is. */
+enum stj_status stj_h5_reserve(struct stj_error *err);
 
 #endif

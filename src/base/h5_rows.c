@@ -76,6 +76,7 @@ enum stj_status stj_h5_put_matrix(struct stj_h5 *file, const char *name, size_t 
               file->path, name, rows, cols);
     STJ_TRY(stj_manifest_add(&file->manifest, name, STJ_ITEM_MATRIX, rows, cols, &item, err));
     STJ_TRY(stj_new(&item->row_crc, rows, sizeof *item->row_crc, err));
+    STJ_TRY(stj_h5_reserve(err));
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     stj_h5_close_matrix(file);
     file->matrix = create_matrix(file->id, item);
@@ -176,6 +177,7 @@ enum stj_status stj_h5_put_rows(struct stj_h5 *file, const char *name, size_t fi
     STJ_TRY(check_range(file, item, first, count, item->cols, ld, err));
     if (count == 0)
         goto out;
+    STJ_TRY(stj_h5_reserve(err));
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     bool done = open_matrix(file, item) && transfer(file, item, first, count, value, NULL, ld);
     stj_h5_quiet_end(quiet);
@@ -242,6 +244,7 @@ enum stj_status stj_h5_get_rows(struct stj_h5 *file, const char *name, size_t fi
     STJ_TRY(load_row_crc(file, item, err));
     if (count == 0)
         goto out;
+    STJ_TRY(stj_h5_reserve(err));
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     bool done = open_matrix(file, item) && transfer(file, item, first, count, NULL, value, ld);
     stj_h5_quiet_end(quiet);
@@ -342,6 +345,7 @@ static enum stj_status rows_fill(struct stj_h5 *file, const struct stj_item *ite
     STJ_TRY(stj_strdup(&rows->name, item->name, err));
     STJ_TRY(stj_new(&rows->crc, rows->rows, sizeof *rows->crc, err));
     STJ_TRY(stj_h5_get_row_crc(file, item->name, rows->rows, rows->crc, err));
+    STJ_TRY(stj_h5_reserve(err));
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     const bool plain =
         open_matrix(file, item) && find_chunks(file->matrix, item, &rows->stride, &rows->begin);

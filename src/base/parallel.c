@@ -5,6 +5,7 @@
 #include <cblas.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -12,6 +13,8 @@
 
 #include <spectraj/progress.h>
 
+#include "base/error.h"
+#include "base/memory.h"
 #include "base/progress.h"
 
 static size_t wanted_threads; /* 0: OpenMP's choice */
@@ -28,6 +31,46 @@ size_t stj_threads(void)
 #else
     return 1; /* built with --disable-openmp */
 #endif
+}
+
+/* Bytes of OpenBLAS's buffer for a thread, in its builds for processors of the last ten years, and the
+ * order of matrices that it needs it for. */
+enum { BLAS_BUFFER = 129 << 20, BLAS_ORDER = 128 };
+
+/* Each thread multiplies a[BLAS_ORDER^2] by itself into its part of c. */
+static void multiply(const double *a, double *c)
+{
+    const int n = BLAS_ORDER;
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, a, n, 0, c, n);
+}
+
+enum stj_status stj_blas_prepare(struct stj_error *err)
+{
+    static size_t prepared; /* threads */
+    enum stj_status st = STJ_OK;
+    const size_t n = stj_threads();
+    const size_t square = (size_t)BLAS_ORDER * BLAS_ORDER;
+    double *work = NULL;
+    if (n <= prepared)
+        return STJ_OK;
+    void *volatile room = malloc((n - prepared) * BLAS_BUFFER); /* volatile: to be asked for */
+    STJ_CHECK(err, room, STJ_ENOMEM,
+              "out of memory: OpenBLAS needs %zu MiB of address space for %zu threads; raise the "
+              "limit (ulimit -v), or take fewer threads",
+              (n - prepared) * (BLAS_BUFFER >> 20), n);
+    free(room);
+    STJ_TRY(stj_new(&work, (n + 1) * square, sizeof *work, err));
+    struct stj_blas_guard guard = stj_blas_guard_take(1);
+#pragma omp parallel num_threads((int)n)
+    {
+#pragma omp barrier
+        multiply(work, work + (1 + stj_thread_number()) * square);
+    }
+    stj_blas_guard_give(guard);
+    prepared = n;
+out:
+    free(work);
+    return st;
 }
 
 size_t stj_thread_number(void)

@@ -12,12 +12,18 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include <spectraj/status.h>
+
 struct stj_blas_guard {
     int threads_before;
 };
 
 struct stj_blas_guard stj_blas_guard_take(size_t n_threads);
 void stj_blas_guard_give(struct stj_blas_guard guard);
+
+/* STJ_ENOMEM unless every thread has the buffer that OpenBLAS multiplies matrices in: where it gets none,
+ * it tries again for ever.  To be asked before work begins; costs nothing after the first time. */
+enum stj_status stj_blas_prepare(struct stj_error *err);
 
 /* Threads that parallel regions of the library use: the caller's wish (stj_set_threads), else
  * OMP_NUM_THREADS, else every processor. */

@@ -15,7 +15,7 @@
 #include "base/memory.h"
 
 struct stj_rng {
-    gsl_rng *gsl;
+    gsl_rng gsl; /* with its state; gsl_rng_alloc would end the process when there is no memory */
 };
 
 static uint64_t mix(uint64_t z)
@@ -32,9 +32,9 @@ enum stj_status stj_rng_create(uint64_t seed, enum stj_rng_stream stream, uint64
     enum stj_status st = STJ_OK;
     struct stj_rng *r = NULL;
     STJ_TRY(stj_new(&r, 1, sizeof *r, err));
-    r->gsl = gsl_rng_alloc(gsl_rng_mt19937);
-    STJ_CHECK(err, r->gsl, STJ_ENOMEM, "out of memory for a random number generator");
-    gsl_rng_set(r->gsl, (unsigned long)(mix(mix(mix(seed) ^ (uint64_t)stream) ^ item) >> 32));
+    r->gsl.type = gsl_rng_mt19937;
+    STJ_TRY(stj_new(&r->gsl.state, 1, r->gsl.type->size, err));
+    gsl_rng_set(&r->gsl, (unsigned long)(mix(mix(mix(seed) ^ (uint64_t)stream) ^ item) >> 32));
     *rng = r;
     r = NULL;
 out:
@@ -46,19 +46,18 @@ void stj_rng_destroy(struct stj_rng *rng)
 {
     if (!rng)
         return;
-    if (rng->gsl)
-        gsl_rng_free(rng->gsl);
+    free(rng->gsl.state);
     free(rng);
 }
 
 double stj_rng_uniform(struct stj_rng *rng)
 {
-    return gsl_rng_uniform(rng->gsl);
+    return gsl_rng_uniform(&rng->gsl);
 }
 
 double stj_rng_normal(struct stj_rng *rng)
 {
-    return gsl_ran_gaussian_ziggurat(rng->gsl, 1.0);
+    return gsl_ran_gaussian_ziggurat(&rng->gsl, 1.0);
 }
 
 double stj_rng_truncated_normal(struct stj_rng *rng)
@@ -72,13 +71,13 @@ double stj_rng_truncated_normal(struct stj_rng *rng)
 
 size_t stj_rng_index(struct stj_rng *rng, size_t n)
 {
-    return (size_t)(gsl_rng_uniform(rng->gsl) * (double)n);
+    return (size_t)(gsl_rng_uniform(&rng->gsl) * (double)n);
 }
 
 void stj_rng_shuffle(struct stj_rng *rng, size_t *item, size_t n)
 {
     if (n > 1)
-        gsl_ran_shuffle(rng->gsl, item, n, sizeof *item);
+        gsl_ran_shuffle(&rng->gsl, item, n, sizeof *item);
 }
 
 void stj_rng_fill_normal(struct stj_rng *rng, size_t n, double *x)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command *const commands[] = {
     &command_init,    &command_train,  &command_info,   &command_plan,     &command_svd,
@@ -163,10 +164,24 @@ static int dispatch(int argc, char **argv)
     return run_command(command, argc, argv);
 }
 
+static bool finished;
+
+/* HDF5 and libgomp end the process by themselves in places where they get no memory. */
+static void on_exit_of_others(void)
+{
+    if (finished)
+        return;
+    cli_complain("a library ended the program, most likely for want of memory; what was finished "
+                 "is kept: free some memory and ask again");
+    _exit(CLI_ERROR);
+}
+
 int main(int argc, char **argv)
 {
     cli_keep_standard_streams();
+    (void)atexit(on_exit_of_others); /* not to be had: then it is as before */
     int status = dispatch(argc, argv);
+    finished = true;
     /* An error that was told already needs no second line. */
     if (status == CLI_ERROR)
         fflush(stdout);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 
 struct stj_op {
     size_t n_rows, n_cols;
@@ -150,6 +151,7 @@ enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nve
               ldx, ldy, op->n_rows, op->n_cols, n_in, n_out);
     if (nvec == 0)
         goto out;
+    STJ_TRY(stj_blas_prepare(err));
     const double begin = stj_clock();
     STJ_TRY(op->apply(op->ctx, trans, nvec, x, ldx, y, ldy, err));
     count(op, trans, (double)nvec * op->cost, stj_clock() - begin);

@@ -290,6 +290,7 @@ enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dat
     double loss = 0;
     size_t correct = 0;
     struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_TRY(stj_blas_prepare(err));
     STJ_TRY(stj_network_check_data(net, data, err));
     STJ_TRY(evaluation_work_init(&w, net, data, err));
     for (size_t i = 0; i < stj_network_n_params(net); i++)

@@ -199,9 +199,11 @@ enum stj_status stj_train(const struct stj_problem *problem, const struct stj_re
                           size_t from, size_t to, real *state, stj_state_fn sink, void *sink_ctx,
                           const struct stj_progress *progress, struct stj_error *err)
 {
+    enum stj_status st = stj_blas_prepare(err);
     struct stj_blas_guard guard = stj_blas_guard_take(1);
-    enum stj_status st =
-        stj_train_within(problem, recipe, NULL, from, to, state, sink, sink_ctx, progress, err);
+    if (st == STJ_OK)
+        st =
+            stj_train_within(problem, recipe, NULL, from, to, state, sink, sink_ctx, progress, err);
     stj_blas_guard_give(guard);
     return st;
 }

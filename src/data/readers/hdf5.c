@@ -237,6 +237,8 @@ static enum stj_status hdf5_list(struct stj_array_list *list, struct stj_error *
     enum stj_status st = STJ_OK;
     struct hdf5 *h = NULL;
     struct visit v = {.list = list, .err = err};
+    if (stj_h5_reserve(err) != STJ_OK)
+        return STJ_ENOMEM;
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     STJ_TRY(stj_new(&h, 1, sizeof *h, err));
     list->self = h;
@@ -281,6 +283,8 @@ static enum stj_status hdf5_read_rows(const struct stj_array_list *list,
     const struct stj_array *array = &entry->array;
     struct set s;
     hid_t memory = -1;
+    if (stj_h5_reserve(err) != STJ_OK)
+        return STJ_ENOMEM;
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     bool read = open_set(h->file, array->name, &s) && select_rows(&s, array, first, n, &memory) &&
                 H5Dread(s.id, H5T_NATIVE_DOUBLE, memory, s.space, H5P_DEFAULT, values) >= 0;

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/fuzz/fuzz.c: every reader of files from strangers, for libFuzzer: FUZZ_TARGET names one of the table below.
+ *
+ * The input becomes a file of the format's name (a config, a manifest: a text), and is read as spectraj reads it:
+ * whole, and in parts.  Whatever it holds, the answer is a value or an error.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/h5.h"
+#include "base/log.h"
+#include "base/manifest.h"
+#include "base/memory.h"
+#include "data/named_arrays.h"
+#include "run/config.h"
+#include "trajectory/trajectory.h"
+
+static char folder[] = "/tmp/spectraj-fuzz-XXXXXX";
+static char path[sizeof folder + 64];
+
+/* ---- data files ---- */
+
+static void read_array(struct stj_arrays *arrays, size_t i)
+{
+    const struct stj_array *array = stj_arrays_get(arrays, i);
+    struct stj_matrix matrix = {0};
+    double *row = NULL;
+    if (stj_arrays_verify(arrays, i, NULL) != STJ_OK)
+        return;
+    if (stj_arrays_read(arrays, i, &matrix, NULL) == STJ_OK && array->rows > 0 &&
+        stj_new(&row, array->cols, sizeof *row, NULL) == STJ_OK)
+        for (size_t k = array->rows; k-- > 0 && k + 4 > array->rows;)
+            (void)stj_arrays_read_rows(arrays, i, k, 1, row, NULL);
+    free(row);
+    stj_matrix_free(&matrix);
+}
+
+static void arrays_target(void)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_arrays *arrays = NULL;
+    size_t i = 0;
+    if (stj_arrays_open(path, &arrays, &err) == STJ_OK) {
+        (void)stj_arrays_find(arrays, "kernel", &i, NULL);
+        for (i = 0; i < stj_arrays_count(arrays); i++)
+            read_array(arrays, i);
+    }
+    stj_arrays_close(arrays);
+}
+
+/* ---- results, trajectories, logs ---- */
+
+static void get_item(struct stj_h5 *file, const struct stj_h5_item_info *item)
+{
+    double *value = NULL;
+    char *text = NULL;
+    uint64_t *number = NULL;
+    if (item->kind == STJ_H5_TEXT)
+        (void)stj_h5_get_text(file, item->name, &text, NULL);
+    else if (stj_h5_expect(file, item->name, item->rows, item->cols, NULL) != STJ_OK)
+        return;
+    else if (item->kind == STJ_H5_UNSIGNED) {
+        if (stj_new(&number, item->rows, sizeof *number, NULL) == STJ_OK)
+            (void)stj_h5_get_unsigneds(file, item->name, item->rows, number, NULL);
+    } else if (stj_new(&value, item->rows * item->cols, sizeof *value, NULL) == STJ_OK) {
+        (void)stj_h5_get_vector(file, item->name, item->rows, value, NULL);
+        (void)stj_h5_get_rows(file, item->name, 0, item->rows, item->cols, value, item->cols, NULL);
+    }
+    free(number);
+    free(value);
+    free(text);
+}
+
+static void result_target(void)
+{
+    static const struct stj_h5_format any = {.name = NULL, .version = 1, .remedy = "none"};
+    struct stj_h5 *file = NULL;
+    struct stj_h5_item_info item;
+    if (stj_h5_open(path, &any, &file, NULL) != STJ_OK)
+        return;
+    for (size_t i = 0; stj_h5_item_at(file, i, &item); i++)
+        get_item(file, &item);
+    stj_h5_close(file);
+}
+
+static void trajectory_target(void)
+{
+    struct stj_trajectory_about about = {0};
+    struct stj_trajectory *trajectory = NULL;
+    struct stj_trajectory_view view;
+    (void)stj_trajectory_read_about(path, &about, NULL);
+    stj_trajectory_about_free(&about);
+    if (stj_trajectory_read(path, NULL, &trajectory, &about, NULL) == STJ_OK)
+        (void)stj_trajectory_visit(trajectory, 0, 1, &view, NULL);
+    stj_trajectory_destroy(trajectory);
+    stj_trajectory_about_free(&about);
+}
+
+static void log_target(void)
+{
+    struct stj_log *log = NULL;
+    char *header = NULL;
+    char byte;
+    if (stj_log_read_header(path, &header, NULL) == STJ_OK && header &&
+        stj_log_open(path, header, &log, NULL) == STJ_OK) {
+        for (size_t i = 0; i < stj_log_n_records(log); i++)
+            for (size_t k = 0; k < 4; k++)
+                (void)stj_log_read(log, i, k * stj_log_bytes(log, i) / 4, 1, &byte, NULL);
+        (void)stj_log_truncate(log, 1, NULL);
+    }
+    stj_log_close(log);
+    free(header);
+}
+
+/* ---- texts ---- */
+
+static void config_target(void)
+{
+    struct stj_run_config config = {0};
+    char *text = NULL;
+    if (stj_run_config_read(path, &config, NULL) == STJ_OK)
+        (void)stj_run_config_print(&config, &text, NULL);
+    stj_run_config_free(&config);
+    free(text);
+}
+
+static void manifest_target(void)
+{
+    struct stj_manifest manifest = {0};
+    char *text = NULL;
+    char *again = NULL;
+    const size_t bytes = stj_file_bytes(path);
+    if (stj_file_read_text(path, 1 << 20, &text, NULL) == STJ_OK &&
+        stj_manifest_parse(text, bytes, &manifest, NULL) == STJ_OK &&
+        stj_manifest_print(&manifest, &again, NULL) == STJ_OK &&
+        (strlen(again) != bytes || memcmp(again, text, bytes) != 0))
+        abort(); /* what is printed is what is parsed */
+    stj_manifest_clear(&manifest);
+    free(again);
+    free(text);
+}
+
+static const struct target {
+    const char *name, *file;
+    void (*run)(void);
+} targets[] = {
+    {"config", "c.yaml", config_target},
+    {"csv", "x.csv", arrays_target},
+    {"csv-gz", "x.csv.gz", arrays_target},
+    {"idx", "x-idx3-ubyte", arrays_target},
+    {"npy", "x.npy", arrays_target},
+    {"npz", "x.npz", arrays_target},
+    {"safetensors", "x.safetensors", arrays_target},
+    {"result", "x.h5", result_target},
+    {"trajectory", "trajectory.h5", trajectory_target},
+    {"log", "x.log", log_target},
+    {"manifest", "manifest", manifest_target},
+};
+
+static const struct target *target;
+
+static void clean_up(void)
+{
+    (void)unlink(path);
+    (void)rmdir(folder);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    const char *name = getenv("FUZZ_TARGET");
+    (void)argc, (void)argv;
+    for (size_t i = 0; name && i < sizeof targets / sizeof targets[0]; i++)
+        if (strcmp(targets[i].name, name) == 0)
+            target = &targets[i];
+    if (!target || !mkdtemp(folder)) {
+        fprintf(stderr, "FUZZ_TARGET names no target, or there is no folder\n");
+        exit(99);
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, target->file);
+    atexit(clean_up);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0 || stj_file_write_all(fd, data, size) != 0)
+        abort();
+    close(fd);
+    target->run();
+    return 0;
+}
