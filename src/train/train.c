@@ -173,6 +173,7 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
     struct within within = {.subspace = NULL};
     struct stj_train_work *work = NULL;
     double loss;
+    STJ_TRY(stj_blas_prepare(err));
     STJ_TRY(stj_train_work_create(problem, &work, err));
     STJ_TRY(within_init(&within, subspace, n, err));
     for (size_t t = from; t < to; t++) {
@@ -199,11 +200,9 @@ enum stj_status stj_train(const struct stj_problem *problem, const struct stj_re
                           size_t from, size_t to, real *state, stj_state_fn sink, void *sink_ctx,
                           const struct stj_progress *progress, struct stj_error *err)
 {
-    enum stj_status st = stj_blas_prepare(err);
     struct stj_blas_guard guard = stj_blas_guard_take(1);
-    if (st == STJ_OK)
-        st =
-            stj_train_within(problem, recipe, NULL, from, to, state, sink, sink_ctx, progress, err);
+    enum stj_status st =
+        stj_train_within(problem, recipe, NULL, from, to, state, sink, sink_ctx, progress, err);
     stj_blas_guard_give(guard);
     return st;
 }
