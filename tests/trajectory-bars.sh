@@ -164,6 +164,9 @@ END
 
 # ---- kills ----
 
+# Is the folder a complete run?  A process may be killed when all that it has left to do is to end.
+complete() { [ -e "$1/trajectory.h5" ] && [ ! -e "$1/train.log" ]; }
+
 # try NAME CONFIG: `train CONFIG` killed at random moments; the file is compared with an undisturbed one's.
 try()
 {
@@ -175,20 +178,18 @@ try()
         srand(seed); for (i = 0; i < n; i++) printf "%.3f\n", rand() * (b - a) * 0.6 }' > delays
     killed=0
     while read -r delay; do
+        complete "$name-victim" && rm -rf "$name-victim"
         "$spectraj" train "$2" -o "$name-victim" > out 2> err < /dev/null &
         victim=$!
         sleep "$delay"
         kill -9 $victim 2> /dev/null
         wait $victim 2> /dev/null
         status=$?
-        if [ $status -eq 0 ]; then # it had finished: from the beginning
-            rm -rf "$name-victim"
-            continue
-        fi
+        [ $status -eq 0 ] && continue # it had finished
         [ $status -eq 137 ] || fail "$name: exit status $status"
         killed=$((killed + 1))
     done < delays
-    run 0 train "$2" -o "$name-victim"
+    complete "$name-victim" || run 0 train "$2" -o "$name-victim"
     for dir in calm victim; do
         "$runbars" products $name-$dir 0 > $name-$dir.json || fail "products of $name-$dir"
         run 0 info $name-$dir --json
