@@ -96,6 +96,7 @@ static void close_id(struct stj_h5 *file)
     stj_h5_close_matrix(file);
     if (file->id >= 0 && H5Fclose(file->id) < 0 && file->sink.failure == 0)
         file->sink.failure = EIO;
+    stj_h5_sink_release(&file->sink);
     file->id = -1;
     stj_h5_quiet_end(quiet);
 }

@@ -166,13 +166,19 @@ static const H5FD_class_t sink_class = {
 hid_t stj_h5_sink_access(struct stj_h5_sink *sink)
 {
     struct sink_info info = {.sink = sink};
-    hid_t driver = H5FDregister(&sink_class);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    if (driver < 0 || access < 0 || H5Pset_driver(access, driver, &info) < 0) {
+    /* A file that holds the last reference to its driver frees it and then calls it (H5FD_close). */
+    sink->driver = H5FDregister(&sink_class);
+    if (sink->driver < 0 || access < 0 || H5Pset_driver(access, sink->driver, &info) < 0) {
         H5Pclose(access);
         access = -1;
     }
-    if (driver >= 0)
-        H5FDunregister(driver); /* the list, and later the file, hold it alive */
     return access;
+}
+
+void stj_h5_sink_release(struct stj_h5_sink *sink)
+{
+    if (sink->driver > 0)
+        H5FDunregister(sink->driver);
+    sink->driver = 0;
 }
