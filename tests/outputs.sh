@@ -22,6 +22,17 @@ done < commands
 run 0 density digits-run --probes 2 --steps 10
 run 0 trace digits-run
 run 0 study alignment digits-run
+# The report names the commands that made the results: each finds its own result again.
+run 0 report digits-run
+sed -n '/To reproduce/,/<\/pre>/p' digits-run/report.html | sed -n 's/^spectraj \(.*\)/\1/p' |
+    grep -v -e '^train' -e '^report' | sed 's/RUN/digits-run/' > made
+[ "$(wc -l < made)" -ge 5 ] || fail "the report names only $(wc -l < made) commands"
+while read -r line; do
+    # shellcheck disable=SC2086
+    run 0 $line
+    contains out 'stored result'
+done < made
+
 cat > printing <<'END'
 help
 help --man

@@ -19,9 +19,7 @@
 #include "base/h5.h"
 #include "base/memory.h"
 #include "report/contents.h"
-
-static const struct stj_h5_format any_result = {
-    .name = NULL, .version = UINT32_MAX, .remedy = "compute it again with --force"};
+#include "report/result.h"
 
 /* One array on its way out. */
 struct export
@@ -197,7 +195,7 @@ static enum stj_status export_result(const char *run_dir, const char *result,
     STJ_TRY(stj_path_join(run_dir, name, &path, err));
     STJ_CHECK(err, !strchr(result, '/') && stj_file_exists(path), STJ_EINVAL,
               "%s holds no result '%s' (spectraj info lists them)", run_dir, result);
-    STJ_TRY(stj_h5_open(path, &any_result, &e.in, err));
+    STJ_TRY(stj_h5_open(path, &stj_any_result_format, &e.in, err));
     for (size_t i = 0; stj_h5_item_at(e.in, i, &e.item); i++)
         if (e.item.name[0] != '@' && e.item.kind != STJ_H5_TEXT)
             STJ_TRY(export_item(&e, dir, result, e.item.name, write_of[e.item.kind],

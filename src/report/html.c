@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "report/command.h"
 #include "report/contents.h"
 #include "report/figures.h"
 #include "report/svg.h"
@@ -211,28 +212,20 @@ static void write_cost(const struct page *p)
 }
 
 /* The commands that make the results again, in the order of the results' names. */
-static void write_commands(const struct page *p)
+static enum stj_status write_commands(const struct page *p, struct stj_error *err)
 {
+    enum stj_status st = STJ_OK;
+    char *text = NULL;
     fputs("<h2>To reproduce</h2>\n<pre>spectraj train config.yaml -o RUN\n", p->out);
-    if (p->svd && (p->svd->requested || p->svd->bottom_requested)) {
-        fputs("spectraj svd RUN", p->out);
-        if (p->svd->above > 0)
-            fprintf(p->out, " --above %.17g", p->svd->above);
-        else if (p->svd->requested)
-            fprintf(p->out, " --top %zu", p->svd->requested);
-        if (p->svd->below > 0)
-            fprintf(p->out, " --below %.17g", p->svd->below);
-        else if (p->svd->bottom_requested)
-            fprintf(p->out, " --bottom %zu", p->svd->bottom_requested);
-        fprintf(p->out, " --seed %llu\n", (unsigned long long)p->svd->seed);
+    for (size_t i = 0; i < p->contents.n_results; i++) {
+        STJ_TRY(stj_command_read(&p->contents.info, p->contents.result[i], &text, err));
+        if (text) {
+            stj_html_text(p->out, text);
+            fputc('\n', p->out);
+        }
+        free(text);
+        text = NULL;
     }
-    if (p->density)
-        fprintf(p->out,
-                "spectraj density RUN --probes %zu --steps %zu --epsilon %.6g --seed %llu\n",
-                p->density->n_probes, p->density->steps, p->density->epsilon,
-                (unsigned long long)p->density->seed);
-    if (p->dense)
-        fprintf(p->out, "spectraj dense RUN --epsilon %.6g\n", p->dense->epsilon);
     fputs("spectraj report RUN\n</pre>\n<div class=\"scroll\"><table>\n", p->out);
     row_text(p, "fingerprint", p->contents.info.fingerprint);
     row_text(p, "trained by", p->contents.info.version);
@@ -243,6 +236,9 @@ static void write_commands(const struct page *p)
         stj_html_text(p->out, p->contents.result[i]);
     }
     fputs(p->contents.n_results ? ".</p>\n" : " none yet.</p>\n", p->out);
+out:
+    free(text);
+    return st;
 }
 
 static enum stj_status write_config(const struct page *p, struct stj_error *err)
@@ -284,7 +280,7 @@ static enum stj_status write_page(const struct page *p, struct stj_error *err)
     STJ_TRY(write_figures(p, err));
     write_ends(p);
     write_cost(p);
-    write_commands(p);
+    STJ_TRY(write_commands(p, err));
     STJ_TRY(write_config(p, err));
     fputs("</body>\n</html>\n", out);
 out:

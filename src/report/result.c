@@ -7,6 +7,9 @@
  */
 #include "report/result.h"
 
+const struct stj_h5_format stj_any_result_format = {
+    .name = NULL, .version = UINT32_MAX, .remedy = "compute it again with --force"};
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

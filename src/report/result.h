@@ -11,6 +11,9 @@
 /* The files whose vectors other analyses read. */
 extern const struct stj_h5_format stj_dense_format, stj_svd_format;
 
+/* Any of them. */
+extern const struct stj_h5_format stj_any_result_format;
+
 /* The part of the run's Jacobian that is asked for, with `to` and names resolved. */
 struct stj_result_window {
     size_t from, to;

@@ -16,6 +16,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "op/training_jacobian.h"
+#include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
 
@@ -132,6 +133,19 @@ out:
     return st;
 }
 
+static enum stj_status put_command(struct stj_h5 *file, double epsilon,
+                                   const struct stj_analysis_settings *settings,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_command c;
+    STJ_TRY(stj_command_begin(&c, "dense RUN", err));
+    stj_command_real(&c, "epsilon", epsilon);
+    STJ_TRY(stj_command_put(&c, true, settings, file, err));
+out:
+    return st;
+}
+
 /* Compute into `result` and keep it in the file, which is closed whatever happens. */
 static enum stj_status compute_and_save(struct stj_run *run, const char *path, struct stj_h5 *file,
                                         const struct stj_result_window *window,
@@ -147,6 +161,7 @@ static enum stj_status compute_and_save(struct stj_run *run, const char *path, s
     stj_plan_dense(run, &wanted, &cost);
     STJ_TRY(compute(run, window, path, settings->force, memory_bytes, progress, result, &d, err));
     STJ_TRY(put(file, window, result, &d, err));
+    STJ_TRY(put_command(file, result->epsilon, settings, err));
     stj_cost_finish(&cost);
     result->cost = cost;
     st = stj_h5_commit(file, err);

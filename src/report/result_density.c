@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "op/training_jacobian.h"
+#include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
 #include "spectrum/density/count.h"
@@ -36,6 +37,28 @@ static void describe(const struct stj_density_settings *s, bool deflate,
         snprintf(request + n, REQUEST_BYTES - (size_t)n,
                  " tolerance %.17g epsilon %.17g confidence %.17g", s->tolerance, s->epsilon,
                  s->confidence);
+}
+
+static enum stj_status put_command(struct stj_h5 *file, const struct stj_density_settings *s,
+                                   bool deflate, const struct stj_analysis_settings *settings,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_command c;
+    STJ_TRY(stj_command_begin(&c, deflate ? "density RUN" : "density RUN --no-deflation", err));
+    stj_command_size(&c, "probes", s->probes);
+    stj_command_size(&c, "steps", s->steps);
+    stj_command_real(&c, "epsilon", s->epsilon);
+    stj_command_real(&c, "confidence", s->confidence);
+    stj_command_real(&c, "tolerance", s->tolerance);
+    if (s->reorthogonalize != stj_density_settings_default().reorthogonalize)
+        stj_command_text(&c, "reorthogonalize", stj_reorthogonalize_text(s->reorthogonalize));
+    stj_command_real(&c, "max-applications", s->max_applications);
+    stj_command_real(&c, "max-seconds", s->max_seconds);
+    stj_command_size(&c, "seed", (size_t)s->seed);
+    STJ_TRY(stj_command_put(&c, true, settings, file, err));
+out:
+    return st;
 }
 
 static enum stj_status put_numbers(struct stj_h5 *file, const struct stj_density_result *r,
@@ -302,6 +325,7 @@ enum stj_status stj_analysis_density(struct stj_run *run,
     if (!*stored && made->stop != STJ_STOP_INTERRUPTED) { /* asking again must go on */
         STJ_TRY(put_numbers(file, made, &window, err));
         STJ_TRY(put_probes(file, made, err));
+        STJ_TRY(put_command(file, density, deflate, settings, err));
         st = stj_h5_commit(file, err);
         file = NULL;
         STJ_TRY(st);

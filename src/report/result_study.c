@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "report/command.h"
 #include "report/directions.h"
 #include "report/result.h"
 #include "study/study.h"
@@ -295,6 +296,36 @@ out:
     return st;
 }
 
+static bool is_flag(const char *study, const char *name)
+{
+    struct stj_study_option option;
+    for (size_t i = 0; stj_study_get_option(study, i, &option); i++)
+        if (strcmp(option.name, name) == 0)
+            return !option.value;
+    return false;
+}
+
+static enum stj_status put_command(const struct call *c, const struct stj_study_settings *settings,
+                                   const struct stj_analysis_settings *analysis,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_command command;
+    char what[FILE_NAME_BYTES + 16];
+    snprintf(what, sizeof what, "study %s RUN%s", c->ops->info.name,
+             c->ops->two_runs ? " RUN2" : "");
+    STJ_TRY(stj_command_begin(&command, what, err));
+    for (size_t i = 0; i < settings->n; i++)
+        if (is_flag(c->ops->info.name, settings->setting[i].name))
+            fprintf(command.out, " --%s", settings->setting[i].name);
+        else
+            stj_command_text(&command, settings->setting[i].name, settings->setting[i].text);
+    stj_command_size(&command, "seed", (size_t)settings->seed);
+    STJ_TRY(stj_command_put(&command, false, analysis, c->file, err));
+out:
+    return st;
+}
+
 static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_run *other,
                                const struct stj_study_settings *settings,
                                const struct stj_analysis_settings *analysis,
@@ -317,6 +348,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
     STJ_TRY(c->ops->run(&cx, c->config, r, err));
     r->seconds = stj_clock() - start;
     STJ_TRY(put(c->file, r, err));
+    STJ_TRY(put_command(c, settings, analysis, err));
     st = stj_h5_commit(c->file, err);
     c->file = NULL;
     STJ_TRY(st);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "op/training_jacobian.h"
+#include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
 
@@ -64,6 +65,29 @@ static enum stj_status put_numbers(struct stj_h5 *file, const struct stj_svd_res
     STJ_TRY(stj_h5_put_unsigned(file, "@bottom_ncv", r->bottom_ncv, err));
     STJ_TRY(
         stj_h5_put_text(file, "@bottom_method", r->bottom_method ? r->bottom_method : "none", err));
+out:
+    return st;
+}
+
+static enum stj_status put_command(struct stj_h5 *file, const struct stj_svd_settings *svd,
+                                   const struct stj_analysis_settings *settings,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_command c;
+    STJ_TRY(stj_command_begin(&c, "svd RUN", err));
+    stj_command_size(&c, "top", svd->top);
+    stj_command_real(&c, "above", svd->above);
+    stj_command_size(&c, "bottom", svd->bottom);
+    stj_command_real(&c, "below", svd->below);
+    stj_command_size(&c, "ncv", svd->ncv);
+    if (svd->tol != stj_svd_settings_default().tol)
+        stj_command_real(&c, "tol", svd->tol);
+    stj_command_text(&c, "method", svd->method);
+    stj_command_real(&c, "max-applications", svd->max_applications);
+    stj_command_real(&c, "max-seconds", svd->max_seconds);
+    stj_command_size(&c, "seed", (size_t)svd->seed);
+    STJ_TRY(stj_command_put(&c, true, settings, file, err));
 out:
     return st;
 }
@@ -303,6 +327,7 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
     STJ_TRY(compute(run, svd, &window, path, settings->force, settings->memory_bytes, &made, err));
     if (made->stop != STJ_STOP_INTERRUPTED) { /* asking again must go on, not return the half */
         STJ_TRY(put(file, &window, made, err));
+        STJ_TRY(put_command(file, svd, settings, err));
         st = stj_h5_commit(file, err);
         file = NULL;
         STJ_TRY(st);

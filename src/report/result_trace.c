@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "op/training_jacobian.h"
+#include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
 
@@ -23,6 +24,23 @@ static void describe(const struct stj_trace_settings *s, const struct stj_result
              "trace %s function %s method %s products %zu seed %ju confidence %.17g",
              stj_result_window_text(window, text), stj_trace_function_text(s->function),
              s->method ? s->method : "automatic", s->products, (uintmax_t)s->seed, s->confidence);
+}
+
+static enum stj_status put_command(struct stj_h5 *file, const struct stj_trace_settings *s,
+                                   const struct stj_analysis_settings *settings,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_command c;
+    STJ_TRY(stj_command_begin(&c, "trace RUN", err));
+    stj_command_text(&c, "function", stj_trace_function_text(s->function));
+    stj_command_text(&c, "method", s->method);
+    stj_command_size(&c, "products", s->products);
+    stj_command_real(&c, "confidence", s->confidence);
+    stj_command_size(&c, "seed", (size_t)s->seed);
+    STJ_TRY(stj_command_put(&c, true, settings, file, err));
+out:
+    return st;
 }
 
 static enum stj_status put(struct stj_h5 *file, const struct stj_trace_result *r,
@@ -141,6 +159,7 @@ enum stj_status stj_analysis_trace(struct stj_run *run, const struct stj_trace_s
     }
     STJ_TRY(compute(run, trace, &window, path, settings, result, err));
     STJ_TRY(put(file, result, &window, err));
+    STJ_TRY(put_command(file, trace, settings, err));
     st = stj_h5_commit(file, err);
     file = NULL;
     STJ_TRY(st);

@@ -259,7 +259,8 @@ void stj_svg_style(FILE *out)
           "stroke-dasharray:5 4}\n"
           ".line{fill:none;stroke-width:1.6;stroke-linejoin:round}.dashed{stroke-dasharray:6 4}\n"
           ".dots{fill:none;stroke-width:4;stroke-linecap:round}\n"
-          ".legend{display:flex;flex-wrap:wrap;gap:.2em 1.2em;margin:.3em 0 0;font-size:.9em}\n"
+          "figure svg{overflow:visible}.legend{display:flex;flex-wrap:wrap;gap:.2em "
+          "1.2em;margin:.3em 0 0;font-size:.9em}\n"
           ".legend "
           "i{display:inline-block;width:.8em;height:.8em;border-radius:50%;margin-right:.4em}\n",
           out);

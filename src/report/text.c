@@ -45,10 +45,16 @@ static void print_part(FILE *out, const struct stj_part *part)
         fprintf(out, "of the block of %s\n", part->layers);
 }
 
+/* Nothing was passed through for a result that was read. */
+static bool is_stored(const struct stj_storage *storage)
+{
+    return !storage->policy;
+}
+
 /* How the states were at hand; nothing for a stored result. */
 static void print_storage(FILE *out, const char *before, const struct stj_storage *s)
 {
-    if (!s->policy)
+    if (is_stored(s))
         return;
     fprintf(out, "%s", before);
     switch (s->policy) {
@@ -304,7 +310,9 @@ void stj_text_dense(FILE *out, const struct stj_dense_result *r)
     print_region(out, "bulk", "1 +-  ", r->epsilon, g->bulk, r->n_params);
     print_region(out, "stable", "below ", 1 - r->epsilon, g->stable, r->n_params);
     print_ends(out, r);
-    print_seconds(out, "matrix built in ", r->seconds_build, "");
+    print_seconds(out,
+                  is_stored(&r->storage) ? "stored result: matrix built in " : "matrix built in ",
+                  r->seconds_build, "");
     print_seconds(out, ", decomposed in ", r->seconds_svd, "\n");
     print_storage(out, "states: ", &r->storage);
     print_plan_and_cost(out, &r->cost, r->seconds_build + r->seconds_svd);

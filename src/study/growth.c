@@ -267,7 +267,7 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     for (size_t j = 0; j < n_singular; j++)
         STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE,
                               colours[j % (sizeof colours / sizeof colours[0])], n, step,
-                              stj_study_vector(r, &n, "singular[%zu].norm", j), err, "v_{%.0f}",
+                              stj_study_vector(r, &n, "singular[%zu].norm", j), err, "v_%.0f",
                               stj_study_number(r, "singular[%zu].index", j)));
     if (stj_study_number(r, "n_random") > 0)
         STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, n, step,
