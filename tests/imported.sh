@@ -206,7 +206,7 @@ refused 'trajectory.states|copy.npy' train copy.yaml -o BAD
 
 # Not the training that it was: refused, unless it is to be taken.
 given wrong.yaml "$from/momentum.npy" '' 's/peak: 0.2/peak: 0.2001/'
-refused 'trajectory.states|steps 0 to 0 ends|off the given state 1|tolerance is 1.49e-08' train wrong.yaml -o BAD
+refused 'trajectory.states|replay of step 0 lands|off the given state 1|tolerance is 1.49e-08' train wrong.yaml -o BAD
 contains err '--accept-deviation'
 no_files BAD
 run 0 train wrong.yaml -o wrong --accept-deviation --json
@@ -219,6 +219,11 @@ json out imported.tolerance=0.01
 given wrong.yaml "$from/momentum.npy" '' '/batches/d'
 refused 'trajectory.states|off the given state 1' train wrong.yaml -o BAD
 run 0 train wrong.yaml -o wrong --accept-deviation --force
+
+given wrong.yaml "$from/momentum.npz" "$torch" 's/peak: 0.2/peak: 0.2001/' 's/steps: 12/steps: 36/' '/batches/d' \
+    '$ a\  every: 3'
+refused 'trajectory.states|replay of steps 0 to 2 lands|off the given state 3|tolerance is 4.47e-08' \
+    train wrong.yaml -o BAD
 
 # Missing steps, names and shapes, all of them in one line.
 cp "$from"/step-*.safetensors part

@@ -13,6 +13,7 @@
  * wrong learning rate, batch or loss differs in the first ones.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,12 +86,18 @@ static enum stj_status land(struct replay *r, size_t t, real *state, struct stj_
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_given_read(r->given, t, r->theta, err));
     const double deviation = deviation_of(r, state);
-    STJ_CHECK(err, r->accept || deviation <= r->tolerance, STJ_EMISMATCH,
-              "trajectory.states: replaying steps %zu to %zu ends %.3g off the given state %zu, "
-              "relative to what they move, and the tolerance is %.3g: check network, loss, "
-              "optimizer, learning rate and batches, or raise trajectory.tolerance; "
-              "--accept-deviation takes the states as they are",
-              r->last_step, t - 1, deviation, t, r->tolerance);
+    char steps[64];
+    if (r->last_step + 1 == t)
+        snprintf(steps, sizeof steps, "step %zu", t - 1);
+    else
+        snprintf(steps, sizeof steps, "steps %zu to %zu", r->last_step, t - 1);
+    STJ_CHECK(
+        err, r->accept || deviation <= r->tolerance, STJ_EMISMATCH,
+        "trajectory.states: replay of %s lands %.3g off the given state %zu, relative to what "
+        "that moves, and the tolerance is %.3g: check network, loss, "
+        "optimizer, learning rate and batches, or raise trajectory.tolerance; "
+        "--accept-deviation takes the states as they are",
+        steps, deviation, t, r->tolerance);
     for (size_t i = 0; i < r->n; i++)
         state[i] = (real)r->theta[i];
     memcpy(r->last, r->theta, r->n * sizeof *r->last);
