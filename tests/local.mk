@@ -25,6 +25,7 @@ check_PROGRAMS += %reldir%/t-config
 check_PROGRAMS += %reldir%/t-dataset
 check_PROGRAMS += %reldir%/t-file
 check_PROGRAMS += %reldir%/t-h5
+check_PROGRAMS += %reldir%/t-honest
 check_PROGRAMS += %reldir%/t-images
 check_PROGRAMS += %reldir%/t-import
 check_PROGRAMS += %reldir%/t-initializers

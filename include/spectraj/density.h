@@ -113,10 +113,11 @@ struct stj_density_result {
     enum stj_reorthogonalize reorthogonalize;             /* as chosen */
     size_t in_flight;                                     /* probes of a block */
     struct stj_op_counts counts;                          /* everything this solve cost */
-    struct stj_storage storage; /* of a run's states, where it was of a run */
-    struct stj_part part;       /* of the run that this is about */
-    struct stj_cost cost;       /* filled by stj_analysis_density */
-    double seconds;             /* of wall clock */
+    struct stj_storage storage;       /* of a run's states, where it was of a run */
+    struct stj_part part;             /* of the run that this is about */
+    struct stj_cost cost;             /* filled by stj_analysis_density */
+    struct stj_self_check self_check; /* of the products; zero for a stored result */
+    double seconds;                   /* of wall clock */
     enum stj_stop stop; /* floor: more steps do not fit the memory, more probes would not help */
     uint64_t seed;      /* as in the settings */
 };

@@ -59,6 +59,23 @@ struct stj_op_counts {
 /* What the operator has cost since it was created. */
 struct stj_op_counts stj_op_counts(const struct stj_op *op);
 
+/* How the products of long work checked each other: <A x, y> = <x, A'y>, with the products that were wanted
+ * anyway, and one with A' more where 200 with A alone have gone by. */
+struct stj_self_check {
+    size_t checks; /* 0: none was made */
+    /* The largest |<Ax, y> - <x, A'y>| / max(|Ax| |y|, |x| |A'y|, |A| |x| |y|), |A| being the largest
+     * |Ax| / |x| seen. */
+    double adjoint_error;
+    double
+        orthogonality; /* largest |<v_i, v_j> - [i = j]| of the vectors returned; NaN: there are none */
+};
+
+/* From now on the operator checks itself, and so do its prefixes. */
+enum stj_status stj_op_watch(struct stj_op *op, struct stj_error *err);
+
+/* What has been found since; orthogonality is NaN. */
+struct stj_self_check stj_op_self_check(const struct stj_op *op);
+
 /* The cost of one product in whole products (default 1). */
 void stj_op_set_cost(struct stj_op *op, double cost);
 

@@ -35,16 +35,17 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
 
 /* The dense Jacobian's singular values and vectors. */
 struct stj_dense_result {
-    size_t n_params;            /* rows and columns of J */
-    double *sigma;              /* [n], descending */
-    double *cosine;             /* [n]: u_i . v_i */
-    struct stj_regions regions; /* at epsilon */
-    double epsilon;             /* half width of the bulk */
-    double seconds_build;       /* for the columns */
-    double seconds_svd;         /* for the decomposition */
-    struct stj_storage storage; /* of the run's states while the columns were made */
-    struct stj_part part;       /* of the run that this is about */
-    struct stj_cost cost;       /* beside what was planned */
+    size_t n_params;                  /* rows and columns of J */
+    double *sigma;                    /* [n], descending */
+    double *cosine;                   /* [n]: u_i . v_i */
+    struct stj_regions regions;       /* at epsilon */
+    double epsilon;                   /* half width of the bulk */
+    double seconds_build;             /* for the columns */
+    double seconds_svd;               /* for the decomposition */
+    struct stj_storage storage;       /* of the run's states while the columns were made */
+    struct stj_part part;             /* of the run that this is about */
+    struct stj_cost cost;             /* beside what was planned */
+    struct stj_self_check self_check; /* of the products; zero for a stored result */
 };
 
 /* J column by column in blocks and its full SVD, computed or read from dense.h5 (which also holds u

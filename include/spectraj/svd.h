@@ -125,16 +125,17 @@ struct stj_svd_result {
 
     /* Both: */
 
-    struct stj_op_counts counts; /* everything this solve cost */
-    struct stj_storage storage;  /* of a run's states, where it was of a run */
-    struct stj_part part;        /* of the run that this is about */
-    struct stj_cost cost;        /* filled by stj_analysis_svd */
-    double seconds;              /* of wall clock */
-    enum stj_stop stop;          /* why it ended */
-    uint64_t seed;               /* as in the settings */
-    size_t ncv;                  /* basis vectors of the method for the largest */
-    double tol;                  /* as in the settings, or chosen */
-    const char *method;          /* of the largest */
+    struct stj_op_counts counts;      /* everything this solve cost */
+    struct stj_storage storage;       /* of a run's states, where it was of a run */
+    struct stj_part part;             /* of the run that this is about */
+    struct stj_cost cost;             /* filled by stj_analysis_svd */
+    struct stj_self_check self_check; /* of the products; zero for a stored result */
+    double seconds;                   /* of wall clock */
+    enum stj_stop stop;               /* why it ended */
+    uint64_t seed;                    /* as in the settings */
+    size_t ncv;                       /* basis vectors of the method for the largest */
+    double tol;                       /* as in the settings, or chosen */
+    const char *method;               /* of the largest */
 };
 
 /* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a result:

@@ -10,6 +10,8 @@
  * tangents end in z_dot = G theta_dot; the tangents of the backward pass, with all forward tangents
  * zero, take z_bar to theta_bar = G' z_bar.
  */
+#include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "net/network_internal.h"
@@ -110,6 +112,32 @@ void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, c
         t.base + last->y_dot * t.block);
     backward_tangents(&t, b, theta, lin, nvec, true, theta_dot, theta_bar_dot, layer_scratch);
     stj_penalty_add(net, b, nvec, theta_dot, theta_bar_dot);
+}
+
+static bool is_finite(size_t n, const real *x)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
+const char *stj_network_suspect(const struct stj_network *net, const struct stj_batch *b,
+                                const real *theta_bar_dot, const real *scratch)
+{
+    for (size_t i = 0; i < net->n_nodes; i++) { /* as forward_tangents went */
+        const struct stj_node *node = &net->node[i];
+        if (node->has_tangent &&
+            !is_finite(b->batch * node->n_out, scratch + node->y_dot * b->batch))
+            return node->label;
+    }
+    for (size_t i = net->n_nodes;
+         i-- > 0;) { /* as backward_tangents went; its blocks share their places */
+        const struct stj_node *node = &net->node[i];
+        if (!is_finite(node->layer.n_params, theta_bar_dot + node->theta))
+            return node->label;
+    }
+    return NULL;
 }
 
 void stj_network_jvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,

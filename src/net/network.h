@@ -78,6 +78,11 @@ void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, c
                      const real *lin, size_t nvec, const real *theta_dot, real *theta_bar_dot,
                      real *scratch);
 
+/* The layer in which a NaN or infinity came up first in the stj_network_hvp of one vector that has just left
+ * theta_bar_dot and scratch: its label, borrowed; NULL: everywhere is finite. */
+const char *stj_network_suspect(const struct stj_network *net, const struct stj_batch *b,
+                                const real *theta_bar_dot, const real *scratch);
+
 /* Products with the Jacobian of the slice's outputs with respect to the parameters, at a point where a
  * forward pass left `lin` (its y_bar are not read but must be finite).  Outputs are blocks
  * [rows][nvec][cols] (base/block.h), parameters tiles.

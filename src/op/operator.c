@@ -5,11 +5,24 @@
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/blas.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+
+enum { WATCH_EVERY = 200 }; /* products between two checks, at most */
+
+/* A product with A that waits for one with A'. */
+struct watch {
+    bool held;
+    double since;         /* products since the last check */
+    double norm;          /* largest |Ax| / |x| */
+    double *x, *ax, *aty; /* aty: work space */
+    struct stj_self_check found;
+};
 
 struct stj_op {
     size_t n_rows, n_cols;
@@ -22,6 +35,7 @@ struct stj_op {
     double rounding;
     double products; /* single vectors applied so far, for messages */
     struct stj_op_counts counts;
+    struct watch *watch; /* NULL: products are not checked */
 };
 
 enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn apply,
@@ -44,12 +58,23 @@ out:
     return st;
 }
 
+static void watch_free(struct watch *w)
+{
+    if (!w)
+        return;
+    free(w->x);
+    free(w->ax);
+    free(w->aty);
+    free(w);
+}
+
 void stj_op_destroy(struct stj_op *op)
 {
     if (!op)
         return;
     if (op->destroy)
         op->destroy(op->ctx);
+    watch_free(op->watch);
     free(op);
 }
 
@@ -111,6 +136,8 @@ enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct 
     STJ_CHECK(err, op->prefix, STJ_EUNSUPPORTED, "this operator is not a product of steps");
     STJ_TRY(op->prefix(op->ctx, fraction, prefix, err));
     (*prefix)->whole = op;
+    if (op->watch)
+        STJ_TRY(stj_op_watch(*prefix, err));
 out:
     return st;
 }
@@ -120,8 +147,7 @@ void *stj_op_ctx(const struct stj_op *op, stj_op_apply_fn apply)
     return op->apply == apply ? op->ctx : NULL;
 }
 
-/* The first column of a block with a NaN or infinity, or nvec. */
-static size_t first_bad_column(size_t n, size_t nvec, const double *y, size_t ldy)
+size_t stj_op_first_bad(size_t n, size_t nvec, const double *y, size_t ldy)
 {
     for (size_t j = 0; j < nvec; j++)
         for (size_t i = 0; i < n; i++)
@@ -136,6 +162,79 @@ static void count(struct stj_op *op, enum stj_trans trans, double products, doub
         o->counts.seconds += seconds;
         *(trans == STJ_NO_TRANS ? &o->counts.jvp : &o->counts.vjp) += products;
     }
+}
+
+/* ---- products that check each other ---- */
+
+enum stj_status stj_op_watch(struct stj_op *op, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct watch *w = NULL;
+    if (op->watch)
+        return STJ_OK;
+    STJ_TRY(stj_new(&w, 1, sizeof *w, err));
+    STJ_TRY(stj_new(&w->x, op->n_cols, sizeof *w->x, err));
+    STJ_TRY(stj_new(&w->ax, op->n_rows, sizeof *w->ax, err));
+    STJ_TRY(stj_new(&w->aty, op->n_cols, sizeof *w->aty, err));
+    op->watch = w;
+    w = NULL;
+out:
+    watch_free(w);
+    return st;
+}
+
+struct stj_self_check stj_op_self_check(const struct stj_op *op)
+{
+    struct stj_self_check found = {0};
+    if (op->watch)
+        found = op->watch->found;
+    found.orthogonality = (double)NAN;
+    return found;
+}
+
+/* The pair that is held against A'y. */
+static void compare(struct stj_op *op, const double *y, const double *aty)
+{
+    struct watch *w = op->watch;
+    const double x_norm = stj_nrm2(op->n_cols, w->x);
+    const double y_norm = stj_nrm2(op->n_rows, y);
+    const double scale = fmax(w->norm * x_norm * y_norm, x_norm * stj_nrm2(op->n_cols, aty));
+    const double error = fabs(stj_dot(op->n_rows, w->ax, y) - stj_dot(op->n_cols, w->x, aty));
+    w->since = 0;
+    for (struct stj_op *o = op; o; o = o->whole)
+        if (o->watch && scale > 0) {
+            o->watch->found.checks++;
+            o->watch->found.adjoint_error = fmax(o->watch->found.adjoint_error, error / scale);
+        }
+}
+
+/* After a product: the first column of a block is compared, or held to be.  A product with A' is made where
+ * no other comes. */
+static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
+                             const double *y, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct watch *w = op->watch;
+    if (trans == STJ_TRANS) {
+        if (w->held)
+            compare(op, x, y);
+        goto out;
+    }
+    memcpy(w->x, x, op->n_cols * sizeof *x);
+    memcpy(w->ax, y, op->n_rows * sizeof *y);
+    w->held = true;
+    const double x_norm = stj_nrm2(op->n_cols, x);
+    if (x_norm > 0)
+        w->norm = fmax(w->norm, stj_nrm2(op->n_rows, y) / x_norm);
+    w->since += (double)nvec;
+    if (w->since + (double)nvec > WATCH_EVERY) {
+        const double begin = stj_clock();
+        STJ_TRY(op->apply(op->ctx, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));
+        count(op, STJ_TRANS, op->cost, stj_clock() - begin);
+        compare(op, w->ax, w->aty);
+    }
+out:
+    return st;
 }
 
 enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
@@ -155,11 +254,13 @@ enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nve
     const double begin = stj_clock();
     STJ_TRY(op->apply(op->ctx, trans, nvec, x, ldx, y, ldy, err));
     count(op, trans, (double)nvec * op->cost, stj_clock() - begin);
-    size_t bad = first_bad_column(n_out, nvec, y, ldy);
+    size_t bad = stj_op_first_bad(n_out, nvec, y, ldy);
     STJ_CHECK(err, bad == nvec, STJ_ENONFINITE,
               "product %.0f with the operator (%s) has a NaN or infinity",
               op->products + (double)bad + 1, name);
     op->products += (double)nvec;
+    if (op->watch)
+        STJ_TRY(watch(op, trans, nvec, x, y, err));
 out:
     return st;
 }

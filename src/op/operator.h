@@ -31,6 +31,9 @@ double stj_op_rounding(const struct stj_op *op);
 /* The ctx of an operator that was made with this apply; NULL for any other operator. */
 void *stj_op_ctx(const struct stj_op *op, stj_op_apply_fn apply);
 
+/* The first column of a block [nvec][n] with a NaN or infinity, or nvec. */
+size_t stj_op_first_bad(size_t n, size_t nvec, const double *y, size_t ldy);
+
 enum { STJ_DENSIFY_BLOCK = 128 }; /* columns that stj_op_densify makes at a time, by default */
 
 #endif

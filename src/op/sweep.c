@@ -17,6 +17,7 @@
 #include "op/sweep.h"
 
 #include <stdbool.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ struct stj_sweep {
     struct stj_linear_store *store;
     size_t from, to;
     bool carries_slots;
+    bool searching; /* for the first number that is not finite; of one vector */
     size_t tile_wish;
     size_t n_parts;
     struct part *part;
@@ -328,14 +330,38 @@ static void clip_before(const struct stj_sweep *sweep, const struct flight *f,
     clip_project(sweep, f, step, p, f->g);
 }
 
+/* Is a product of one vector finite?  STJ_ENONFINITE naming step and layer. */
+static enum stj_status search(const struct stj_sweep *sweep, const struct stj_linear_step *step,
+                              struct stj_slice slice, const real *y, const real *scratch,
+                              struct stj_error *err)
+{
+    const struct stj_problem *problem = sweep->problem;
+    const char *layer = NULL;
+    size_t i = 0;
+    while (i < problem->layout->n_params && isfinite(y[i]))
+        i++;
+    if (i == problem->layout->n_params)
+        return STJ_OK;
+    if (problem->ops->suspect)
+        layer = problem->ops->suspect(problem->self, slice, y, scratch);
+    return stj_error_set(
+        err, STJ_ENONFINITE, __FILE__, __LINE__,
+        "a product with the training Jacobian (%s) has a NaN or infinity, first in "
+        "step %zu%s%s",
+        sweep->trans == STJ_NO_TRANS ? "J x" : "J'y", step->at.index, layer ? ", layer " : "",
+        layer ? layer : "");
+}
+
 static enum stj_status product(const struct stj_sweep *sweep, const struct flight *f,
                                const struct stj_linear_step *step, struct stj_slice slice, size_t s,
                                real *scratch, struct stj_error *err)
 {
     const real *x = sweep->trans == STJ_NO_TRANS ? f->theta : f->g;
-    return sweep->problem->ops->hvp(sweep->problem->self, step->at.index, slice, step->theta,
-                                    step->lin, f->nvec, x, f->share + s * sweep->tile_size, scratch,
-                                    err);
+    real *y = f->share + s * sweep->tile_size;
+    const enum stj_status st =
+        sweep->problem->ops->hvp(sweep->problem->self, step->at.index, slice, step->theta,
+                                 step->lin, f->nvec, x, y, scratch, err);
+    return st == STJ_OK && sweep->searching ? search(sweep, step, slice, y, scratch, err) : st;
 }
 
 static void update_tangent(const struct stj_sweep *sweep, const struct flight *f,
@@ -573,5 +599,14 @@ enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, siz
     store_block(sweep, y, ldy);
 out:
     stj_blas_guard_give(guard);
+    return st;
+}
+
+enum stj_status stj_sweep_explain(struct stj_sweep *sweep, enum stj_trans trans, const double *x,
+                                  double *y, struct stj_error *err)
+{
+    sweep->searching = true;
+    const enum stj_status st = stj_sweep_run(sweep, trans, 1, x, 0, y, 0, err);
+    sweep->searching = false;
     return st;
 }

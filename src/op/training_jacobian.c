@@ -42,8 +42,16 @@ static void jacobian_destroy(void *ctx)
 static enum stj_status jacobian_apply(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
                                       size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
+    enum stj_status st = STJ_OK;
     struct training_jacobian *self = ctx;
-    return stj_sweep_run(self->sweep, trans, nvec, x, ldx, y, ldy, err);
+    const size_t n_slots = self->full_state ? stj_trajectory_n_slots(self->trajectory) : 0;
+    const size_t n = self->problem->layout->n_params * (1 + n_slots);
+    STJ_TRY(stj_sweep_run(self->sweep, trans, nvec, x, ldx, y, ldy, err));
+    const size_t bad = stj_op_first_bad(n, nvec, y, ldy);
+    if (bad < nvec)
+        STJ_TRY(stj_sweep_explain(self->sweep, trans, x + bad * ldx, y + bad * ldy, err));
+out:
+    return st;
 }
 
 static enum stj_status jacobian_prefix(void *ctx, double fraction, struct stj_op **prefix,

@@ -401,6 +401,21 @@ static void put_bottom(struct builder *b, const struct stj_svd_result *r)
     put_object(b, "bottom", &bottom);
 }
 
+/* null: nothing was checked, as in a stored result. */
+static void put_self_check(struct builder *b, const struct stj_self_check *check)
+{
+    struct builder object = begin();
+    if (check->checks == 0) {
+        put(b, "self_check", json_null());
+        json_decref(object.object);
+        return;
+    }
+    put(&object, "checks", json_of_size(check->checks));
+    put(&object, "adjoint_error", stj_json_of_real(check->adjoint_error));
+    put(&object, "orthogonality", stj_json_of_real(check->orthogonality));
+    put_object(b, "self_check", &object);
+}
+
 enum stj_status stj_json_svd(const struct stj_svd_result *r, json_t **object, struct stj_error *err)
 {
     struct builder b = begin_report();
@@ -421,6 +436,7 @@ enum stj_status stj_json_svd(const struct stj_svd_result *r, json_t **object, st
     put_part(&b, &r->part);
     put_storage(&b, &r->storage);
     put_cost(&b, &r->cost);
+    put_self_check(&b, &r->self_check);
     return finish(&b, object, err);
 }
 
@@ -442,6 +458,7 @@ enum stj_status stj_json_dense(const struct stj_dense_result *r, json_t **object
     put_part(&b, &r->part);
     put_storage(&b, &r->storage);
     put_cost(&b, &r->cost);
+    put_self_check(&b, &r->self_check);
     return finish(&b, object, err);
 }
 
@@ -585,6 +602,7 @@ enum stj_status stj_json_density(const struct stj_density_result *r,
     put_part(&b, &r->part);
     put_storage(&b, &r->storage);
     put_cost(&b, &r->cost);
+    put_self_check(&b, &r->self_check);
     return finish(&b, object, err);
 }
 
@@ -608,6 +626,7 @@ enum stj_status stj_json_trace(const struct stj_trace_result *r, json_t **object
     put_part(&b, &r->part);
     put_storage(&b, &r->storage);
     put_cost(&b, &r->cost);
+    put_self_check(&b, &r->self_check);
     return finish(&b, object, err);
 }
 

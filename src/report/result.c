@@ -7,20 +7,23 @@
  */
 #include "report/result.h"
 
-const struct stj_h5_format stj_any_result_format = {
-    .name = NULL, .version = UINT32_MAX, .remedy = "compute it again with --force"};
-
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/blas.h"
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "op/journal.h"
 #include "run/claim.h"
+
+const struct stj_h5_format stj_any_result_format = {
+    .name = NULL, .version = UINT32_MAX, .remedy = "compute it again with --force"};
 
 enum { TAG_MAX_BYTES = 100 };
 
@@ -281,6 +284,7 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_result_
     STJ_TRY(stj_log_open(op->log_path, header, &op->log, err));
     STJ_TRY(stj_run_part_jacobian(run, &part, memory_bytes, &op->inner, err));
     STJ_TRY(stj_op_create_journal(op->inner, op->log, &op->op, err));
+    STJ_TRY(stj_op_watch(op->op, err));
 out:
     return st;
 }
@@ -294,6 +298,51 @@ void stj_result_op_close(struct stj_result_op *op)
     stj_log_close(op->log);
     free(op->log_path);
     *op = (struct stj_result_op){0};
+}
+
+/* Rounding, which the residuals of converged pairs measure themselves with, leaves less by far. */
+static const double doubtful = 1e-9;
+
+static double largest_overlap(size_t n, size_t k, const double *v, double *gram)
+{
+    double worst = 0;
+    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k, k, n, 1, v, n, v, n, 0, gram, k);
+    for (size_t j = 0; j < k; j++)
+        for (size_t i = 0; i < k; i++)
+            worst = fmax(worst, fabs(gram[i + j * k] - (i == j ? 1 : 0)));
+    return worst;
+}
+
+enum stj_status stj_result_check_vectors(size_t n, size_t k, const double *v,
+                                         struct stj_self_check *check, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *gram = NULL;
+    if (k == 0)
+        goto out;
+    STJ_TRY(stj_new(&gram, k * k, sizeof *gram, err));
+    check->orthogonality =
+        fmax(check->orthogonality, largest_overlap(n, k, v, gram)); /* NaN loses */
+out:
+    free(gram);
+    return st;
+}
+
+void stj_result_warn_of_check(const struct stj_self_check *check,
+                              const struct stj_progress *progress)
+{
+    if (check->adjoint_error > doubtful)
+        stj_progress_warn(
+            progress,
+            "self-check: <Jx, y> and <x, J'y> differ by %.2g of their size, and should "
+            "by rounding alone: do not trust the result; run spectraj validate",
+            check->adjoint_error);
+    if (check->orthogonality > doubtful)
+        stj_progress_warn(
+            progress,
+            "self-check: the singular vectors have lost their orthogonality (%.2g): do "
+            "not trust the result",
+            check->orthogonality);
 }
 
 void stj_result_op_forget(const char *path)

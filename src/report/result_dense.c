@@ -101,6 +101,8 @@ static enum stj_status compute(struct stj_run *run, const struct stj_result_wind
     STJ_TRY(stj_op_densify(op.op, 0, a, n, progress, err));
     r->seconds_build = stj_clock() - start;
     stj_training_jacobian_storage(op.inner, &r->storage);
+    r->self_check = stj_op_self_check(op.op);
+    stj_result_warn_of_check(&r->self_check, progress);
     stj_result_op_close(&op); /* what it kept between sweeps makes room for the decomposition */
     STJ_TRY(stj_progress_report(progress, "decomposition", 0, 1, err));
     start = stj_clock();

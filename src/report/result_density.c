@@ -281,6 +281,8 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
     stj_cost_finish(&cost);
     (*result)->cost = cost;
     stj_training_jacobian_storage(op.inner, &(*result)->storage);
+    (*result)->self_check = stj_op_self_check(op.op);
+    stj_result_warn_of_check(&(*result)->self_check, &density->progress);
 out:
     stj_result_op_close(&op);
     stj_svd_result_destroy(known);

@@ -287,6 +287,12 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
     stj_cost_finish(&cost);
     (*result)->cost = cost;
     stj_training_jacobian_storage(op.inner, &(*result)->storage);
+    struct stj_self_check *check = &(*result)->self_check;
+    *check = stj_op_self_check(op.op);
+    STJ_TRY(stj_result_check_vectors(window->n, (*result)->top.k, (*result)->top.v, check, err));
+    STJ_TRY(
+        stj_result_check_vectors(window->n, (*result)->bottom.k, (*result)->bottom.v, check, err));
+    stj_result_warn_of_check(check, &svd->progress);
     if (density)
         STJ_TRY(compare_count(density, *result, err));
 out:

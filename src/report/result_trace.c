@@ -126,6 +126,8 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
     stj_cost_finish(&cost);
     result->cost = cost;
     stj_training_jacobian_storage(op.inner, &result->storage);
+    result->self_check = stj_op_self_check(op.op);
+    stj_result_warn_of_check(&result->self_check, &trace->progress);
 out:
     stj_result_op_close(&op);
     return st;

@@ -187,6 +187,17 @@ void stj_text_info(FILE *out, const struct stj_contents *contents)
     print_training(out, contents);
 }
 
+static void print_self_check(FILE *out, const struct stj_self_check *check)
+{
+    if (check->checks == 0)
+        return;
+    fprintf(out, "self-check: <Jx, y> = <x, J'y> within %.1e in %zu checks", check->adjoint_error,
+            check->checks);
+    if (isfinite(check->orthogonality))
+        fprintf(out, "; vectors orthonormal within %.1e", check->orthogonality);
+    fputc('\n', out);
+}
+
 static void print_cost(FILE *out, const struct stj_op_counts *c, double seconds)
 {
     if (c->jvp + c->vjp > 0) {
@@ -276,6 +287,7 @@ void stj_text_svd(FILE *out, const struct stj_svd_result *r)
     fprintf(out, "tol %.3g, seed %llu; stop: %s\n", r->tol, (unsigned long long)r->seed,
             stj_stop_text(r->stop));
     print_cost(out, &r->counts, r->seconds);
+    print_self_check(out, &r->self_check);
     print_storage(out, "states: ", &r->storage);
     print_plan_and_cost(out, &r->cost, r->seconds);
 }
@@ -411,6 +423,7 @@ void stj_text_density(FILE *out, const struct stj_density_result *r,
             stj_reorthogonalize_text(r->reorthogonalize), r->in_flight, (unsigned long long)r->seed,
             stj_stop_text(r->stop));
     print_cost(out, &r->counts, r->seconds);
+    print_self_check(out, &r->self_check);
     print_storage(out, "states: ", &r->storage);
     print_plan_and_cost(out, &r->cost, r->seconds);
 }
@@ -430,6 +443,7 @@ void stj_text_trace(FILE *out, const struct stj_trace_result *r)
     fprintf(out, "method: %s, %zu products, %zu samples; seed %llu\n", r->method, r->products,
             r->samples, (unsigned long long)r->seed);
     print_cost(out, &r->counts, r->seconds);
+    print_self_check(out, &r->self_check);
     print_storage(out, "states: ", &r->storage);
     print_plan_and_cost(out, &r->cost, r->seconds);
 }

@@ -95,6 +95,14 @@ static enum stj_status network_hvp(const void *self, size_t step, struct stj_sli
     return STJ_OK;
 }
 
+static const char *network_suspect(const void *self, struct stj_slice slice, const real *y,
+                                   const real *scratch)
+{
+    const struct network_problem *p = self;
+    const struct stj_batch b = {.batch = slice.n};
+    return stj_network_suspect(p->net, &b, y, scratch);
+}
+
 static const struct stj_problem_ops network_ops = {
     .destroy = network_destroy,
     .n_rows = network_n_rows,
@@ -102,6 +110,7 @@ static const struct stj_problem_ops network_ops = {
     .n_scratch = network_n_scratch,
     .linearize = network_linearize,
     .hvp = network_hvp,
+    .suspect = network_suspect,
 };
 
 /* Do the target values fit the outputs, and the range that the loss takes? */

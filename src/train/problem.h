@@ -43,6 +43,11 @@ struct stj_problem_ops {
     enum stj_status (*hvp)(const void *self, size_t step, struct stj_slice slice, const real *theta,
                            const real *lin, size_t nvec, const real *x, real *y, real *scratch,
                            struct stj_error *err);
+
+    /* Where a NaN or infinity came up in the product of one vector that has just left y and scratch: the
+     * name of a layer, borrowed.  NULL, or no such function: it cannot be told. */
+    const char *(*suspect)(const void *self, struct stj_slice slice, const real *y,
+                           const real *scratch);
 };
 
 struct stj_problem {

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/t-honest.c: numbers that go wrong are found: a product that is not finite names step and layer, and
+ * products with J and J' check each other, at the price that is promised. */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <spectraj/op.h>
+
+#include "base/blas.h"
+#include "expect.h"
+#include "net/network.h"
+#include "op/operator.h"
+#include "small_run.h"
+
+static const struct small_spec spec = {
+    .network = "{input: [9], layers: [{type: dense, units: 12}, gelu, {type: dense, units: 5}], "
+               "loss: softmax_cross_entropy}",
+    .optimizer = "{type: sgd, momentum: 0.9}",
+    .schedule = "{schedule: constant, peak: 0.3}",
+    .rows = 64,
+    .batch = 32,
+    .steps = 30,
+    .seed = 5};
+
+/* A tangent of one layer so large that its products overflow: the message names this layer and, for J x,
+ * the first step; for a window, the window's. */
+START_TEST(a_product_that_overflows_names_step_and_layer)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct small_run *run = small_run_create(&spec);
+    const size_t n = stj_network_n_params(run->net);
+    const size_t from = _i % 2 ? 11 : 0;
+    struct stj_op *op = small_run_jacobian(run, from, 0, 0, 0);
+    size_t offset = 0;
+    const struct stj_layer *layer = stj_network_layer(run->net, _i < 2 ? 0 : 2, &offset);
+    double *x = calloc(3 * n, sizeof *x);
+    double *y = calloc(3 * n, sizeof *y);
+    char text[128];
+    snprintf(text, sizeof text, "(J x) has a NaN or infinity, first in step %zu, layer %s", from,
+             layer->label);
+    for (size_t i = 0; i < layer->n_params; i++)
+        x[n + offset + i] = 1.7e308;
+    x[0] = x[2 * n] = 1; /* the columns beside it are fine */
+    EXPECT_FAIL(stj_op_apply(op, STJ_NO_TRANS, 3, x, n, y, n, &err), STJ_ENONFINITE, text, err);
+    EXPECT_FAIL(stj_op_apply(op, STJ_TRANS, 3, x, n, y, n, &err), STJ_ENONFINITE,
+                "(J'y) has a NaN or infinity", err);
+    x[n + offset] = (double)NAN;
+    EXPECT_FAIL(stj_op_apply(op, STJ_NO_TRANS, 3, x, n, y, n, &err), STJ_ENONFINITE, text, err);
+    free(y);
+    free(x);
+    stj_op_destroy(op);
+    small_run_destroy(run);
+}
+END_TEST
+
+/* Whatever the order and widths: at least a check for every 200 products, no more than 1 % more products
+ * (of blocks of up to 100), and an error of rounding. */
+START_TEST(products_check_each_other)
+{
+    static const size_t width[] = {1, 7, 16, 100};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct small_run *run = small_run_create(&spec);
+    struct stj_op *op = small_run_jacobian(run, 0, 0, 0, 0);
+    const size_t n = stj_op_n_cols(op);
+    const size_t nvec = width[_i % 4];
+    const bool both = _i >= 4;
+    double *x = normal_numbers(n * nvec, 1 + (uint64_t)_i);
+    double *y = calloc(n * nvec, sizeof *y);
+    double wanted = 0;
+    EXPECT_OK(stj_op_watch(op, &err), err);
+    while (wanted < 1000) {
+        EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, nvec, x, n, y, n, &err), err);
+        wanted += (double)nvec;
+        if (both) {
+            EXPECT_OK(stj_op_apply(op, STJ_TRANS, nvec, y, n, x, n, &err), err);
+            wanted += (double)nvec;
+            const double norm = stj_nrm2(n * nvec, x); /* J'J x grows */
+            for (size_t i = 0; i < n * nvec; i++)
+                x[i] /= norm;
+        }
+    }
+    const struct stj_op_counts counts = stj_op_counts(op);
+    const struct stj_self_check check = stj_op_self_check(op);
+    const double extra = counts.jvp + counts.vjp - wanted;
+    ck_assert_msg((double)check.checks >= floor(wanted / 200), "%zu checks of %g products",
+                  check.checks, wanted);
+    ck_assert_msg(both ? extra == 0 : extra > 0 && extra <= 0.01 * wanted + 1,
+                  "%g more products than the %g wanted", extra, wanted);
+    /* Rounding of a sweep: about eps sqrt(steps), times the accumulation over the layers. */
+    ck_assert_msg(check.adjoint_error < 1e3 * DBL_EPSILON, "adjoint error %g", check.adjoint_error);
+    free(y);
+    free(x);
+    stj_op_destroy(op);
+    small_run_destroy(run);
+}
+END_TEST
+
+/* diag(1, 2, ...), but for one element that A' has otherwise. */
+static enum stj_status crooked(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
+                               size_t ldx, double *y, size_t ldy, struct stj_error *err)
+{
+    const size_t n = 40;
+    (void)ctx, (void)err;
+    for (size_t j = 0; j < nvec; j++)
+        for (size_t i = 0; i < n; i++)
+            y[j * ldy + i] = (double)(i + 1) * x[j * ldx + i];
+    for (size_t j = 0; j < nvec && trans == STJ_TRANS; j++)
+        y[j * ldy + 30] *= 1.001;
+    return STJ_OK;
+}
+
+START_TEST(a_wrong_adjoint_is_found)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_op *op = NULL;
+    double *x = normal_numbers(40, 3);
+    double y[40];
+    EXPECT_OK(stj_op_create(40, 40, crooked, NULL, NULL, &op, &err), err);
+    EXPECT_OK(stj_op_watch(op, &err), err);
+    for (int k = 0; k < 200; k++)
+        EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, x, 40, y, 40, &err), err);
+    const struct stj_self_check check = stj_op_self_check(op);
+    ck_assert_uint_eq(check.checks, 1);
+    /* 0.001 of one of 40 terms of size up to 40^2 x^2, of about 40^3 / 3 in all. */
+    ck_assert_msg(check.adjoint_error > 1e-7, "adjoint error %g", check.adjoint_error);
+    free(x);
+    stj_op_destroy(op);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("honest numbers");
+    TCase *tc = tcase_create("honest");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, a_product_that_overflows_names_step_and_layer, 0, 4);
+    tcase_add_loop_test(tc, products_check_each_other, 0, 8);
+    tcase_add_test(tc, a_wrong_adjoint_is_found);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
