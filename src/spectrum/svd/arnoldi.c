@@ -47,7 +47,18 @@ static const double krylov_share = 0.66; /* of a budget, for the window's factor
 static const double basis_share = 0.42;  /* Arnoldi vectors as a share of N */
 static const double window_default = 0.24;
 
-/* With a budget, two thirds go into the factorisation of as long a window as they pay for. */
+/* With a budget, two thirds, m w/n products, go into the factorisation.  The rank of B - I grows with the
+ * window: beyond the default one, m grows as its square root, so m w/n as its power 3/2. */
+static void spend(struct stj_arnoldi_plan *plan, double products, size_t n)
+{
+    const double m = (double)plan->m;
+    plan->fraction = fmax(1e-6, fmin(1, products / m));
+    if (plan->fraction <= window_default)
+        return;
+    plan->fraction = fmin(1, pow(products * sqrt(window_default) / m, 2.0 / 3));
+    plan->m = (size_t)fmin((double)n - BLOCK, m * sqrt(plan->fraction / window_default));
+}
+
 struct stj_arnoldi_plan stj_arnoldi_plan(const struct stj_svd_settings *settings, size_t n,
                                          double cost, bool has_prefix, double used)
 {
@@ -66,8 +77,7 @@ struct stj_arnoldi_plan stj_arnoldi_plan(const struct stj_svd_settings *settings
     if (settings->max_applications > 0) {
         plan.total = fmax(0, settings->max_applications - used);
         if (has_prefix)
-            plan.fraction =
-                fmax(1e-6, fmin(1, krylov_share * plan.total / (cost * (double)plan.m)));
+            spend(&plan, krylov_share * plan.total / cost, n);
     }
     /* A small budget has seeds for the wanted pairs alone, one smaller yet for some of them. */
     const double affordable = plan.total / cost;
