@@ -16,6 +16,8 @@ bin_PROGRAMS += spectraj
 spectraj_SOURCES =
 spectraj_CPPFLAGS = $(STJ_CPPFLAGS) -I$(top_srcdir)/include \
 	-DSPECTRAJ_EXAMPLES_DIR='"$(pkgdatadir)/examples"'
+spectraj_CFLAGS = $(AM_CFLAGS) $(STJ_PIE_CFLAGS)
+spectraj_LDFLAGS = $(AM_LDFLAGS) $(STJ_PIE_LDFLAGS)
 spectraj_LDADD = libspectraj.la
 
 include %reldir%/base/local.mk

@@ -219,6 +219,27 @@ refused 'tag' svd RUN --tag ../escape
 refused 'tag' dense RUN --tag a/b
 refused 'memory' dense RUN --memory 1K
 [ -z "$(find RUN -name 'svd*.h5' -o -name 'dense*.h5')" ] || fail "a refused request left a result"
+
+# Files of a run that came from a stranger lead nowhere else: links in the place of what is written.
+echo precious > outside
+for name in svd.log svd.h5.tmp .lock; do
+    ln -s ../outside "RUN/$name"
+    refused 'RUN' svd RUN --top 3
+    rm "RUN/$name"
+done
+ln -s ../outside RUN/report.html.tmp
+refused 'report.html' report RUN
+rm -f RUN/report.html.tmp
+[ "$(cat outside)" = precious ] || fail "a link of a run was followed"
+# Nothing is made by a shell: names that one would expand are taken as they are.
+odd="o'd\"d \`touch pwned\`\$(touch pwned)"
+run 0 train good.yaml -o "$odd"
+run 0 report "$odd"
+"$spectraj" plot "$odd" loss > out 2> err # without gnuplot an error
+short_config shell.yaml 's/units: 10}/units: 10, name: "`touch pwned`$(touch pwned)"}/'
+"$spectraj" run shell.yaml -o SH > out 2> err # may be refused
+[ ! -e pwned ] || fail "a shell ran what a config says"
+
 run 0 svd RUN --top 3
 head -c 500 RUN/svd.h5 > cut.h5
 cp cut.h5 RUN/svd.h5

@@ -215,7 +215,7 @@ all_of_row()
     for u in $(uniform $times); do
         prepare
         fault=$u
-        (ulimit -f "$(awk -v u="$u" -v m="$biggest" 'BEGIN { print int(u * m) }')" && ask exec > out 2> err)
+        (ulimit -f "$(awk -v u="$u" -v m="$biggest" 'BEGIN { print 4 + int(u * m) }')" && ask exec > out 2> err)
         judge $?
     done
     end_row

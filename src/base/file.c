@@ -117,7 +117,7 @@ enum stj_status stj_file_write_text(const char *path, const char *text, struct s
     enum stj_status st = STJ_OK;
     char *temporary = NULL;
     STJ_TRY(stj_file_temporary(path, &temporary, err));
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     int number = fd < 0 ? errno : stj_file_write_all(fd, text, strlen(text));
     if (fd >= 0 && close(fd) != 0 && number == 0)
         number = errno;

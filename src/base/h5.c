@@ -149,7 +149,8 @@ enum stj_status stj_h5_create(const char *path, const struct stj_h5_format *form
     struct stj_h5 *made = NULL;
     STJ_TRY(handle_create(path, format, &made, err));
     STJ_TRY(stj_file_temporary(path, &made->temporary, err));
-    made->sink.fd = open(made->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    made->sink.fd =
+        open(made->temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (made->sink.fd < 0) {
         st = stj_file_failed(path, "written", errno, err);
         goto out;

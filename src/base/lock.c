@@ -98,7 +98,7 @@ static enum stj_status try_once(struct stj_lock *l, const char *dir, const char 
                                 struct stj_error *err)
 {
     leave(l);
-    l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    l->fd = open(l->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (l->fd < 0)
         return stj_file_failed(dir, "written", errno, err);
     *number = claim(l->fd, name);

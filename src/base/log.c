@@ -212,7 +212,7 @@ enum stj_status stj_log_open(const char *path, const char *header, struct stj_lo
     STJ_TRY(stj_new(&l, 1, sizeof *l, err));
     l->fd = -1;
     STJ_TRY(stj_strdup(&l->path, path, err));
-    l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    l->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (l->fd < 0) {
         st = stj_file_failed(path, "opened", errno, err);
         goto out;

@@ -53,7 +53,7 @@ enum stj_status stj_memory_split(const struct stj_problem *problem, const struct
     enum stj_status st = STJ_OK;
     const struct stj_linear_bytes linear = stj_linear_store_bytes(problem, recipe);
     const size_t bytes = budget ? budget : stj_memory_available() / 4;
-    struct stj_memory_split other;
+    struct stj_memory_split other = {.chunk = 0};
     bool fits = false;
     for (size_t chunk = CHUNK < to - from ? CHUNK : to - from; chunk > 0; chunk /= 2) {
         const bool good = try_chunk(trajectory, linear, from, to, chunk, bytes, &other);

@@ -82,7 +82,7 @@ static enum stj_status try_to_write(const char *dir, struct stj_error *err)
     enum stj_status st = STJ_OK;
     char *path = NULL;
     STJ_TRY(stj_path_join(dir, "probe.tmp", &path, err));
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0) {
         st = stj_file_failed(dir, "written", errno, err);
     } else {

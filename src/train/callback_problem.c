@@ -48,7 +48,7 @@ static enum stj_status callback_linearize(const void *self, size_t step, struct 
 {
     (void)lin;
     const struct stj_problem_callbacks *c = &((const struct callback_problem *)self)->callbacks;
-    double unused;
+    double unused = 0;
     if (!loss && !g)
         return STJ_OK;
     loss = loss ? loss : &unused;

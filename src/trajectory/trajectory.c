@@ -301,7 +301,7 @@ enum stj_status stj_trajectory_crc(struct stj_trajectory *trajectory, size_t t, 
                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_trajectory_view view;
+    struct stj_trajectory_view view = {0};
     if (of_file(trajectory) && t <= trajectory->shape.n_steps) {
         *crc = trajectory->source.record.crc[t];
         goto out;
