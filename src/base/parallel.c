@@ -4,6 +4,7 @@
 
 #include <cblas.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,22 @@ static void multiply(const double *a, double *c)
     cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, a, n, 0, c, n);
 }
 
+/* Are n buffers to be had?  One by one, as OpenBLAS asks: a system that lets memory be promised more than
+ * once looks at each request alone. */
+static bool can_have(size_t n)
+{
+    void **room = NULL;
+    bool all = stj_new(&room, n, sizeof *room, NULL) == STJ_OK;
+    for (size_t i = 0; all && i < n; i++) {
+        room[i] = malloc(BLAS_BUFFER);
+        all = room[i] != NULL;
+    }
+    for (size_t i = n; room && i-- > 0;)
+        free(room[i]);
+    free(room);
+    return all;
+}
+
 enum stj_status stj_blas_prepare(struct stj_error *err)
 {
     static size_t prepared; /* threads */
@@ -53,12 +70,10 @@ enum stj_status stj_blas_prepare(struct stj_error *err)
     double *work = NULL;
     if (n <= prepared)
         return STJ_OK;
-    void *volatile room = malloc((n - prepared) * BLAS_BUFFER); /* volatile: to be asked for */
-    STJ_CHECK(err, room, STJ_ENOMEM,
+    STJ_CHECK(err, can_have(n - prepared), STJ_ENOMEM,
               "out of memory: OpenBLAS needs %zu MiB of address space for %zu threads; raise the "
               "limit (ulimit -v), or take fewer threads",
               (n - prepared) * (BLAS_BUFFER >> 20), n);
-    free(room);
     STJ_TRY(stj_new(&work, (n + 1) * square, sizeof *work, err));
     struct stj_blas_guard guard = stj_blas_guard_take(1);
 #pragma omp parallel num_threads((int)n)
