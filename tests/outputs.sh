@@ -54,6 +54,7 @@ dense digits-run
 study alignment digits-run
 study alignment digits-run --json
 plot digits-run --data
+plot digits-run density --data
 plot digits-run --terminal
 validate digits-run --json
 END

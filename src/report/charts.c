@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* report/charts.c: the charts of a spectrum and of a training's losses. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -54,6 +55,61 @@ enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const doub
     stj_chart_limit(chart, 1 - epsilon);
     for (enum stj_region r = STJ_CHAOTIC; r < STJ_N_REGIONS; r++)
         STJ_TRY(add_region(chart, r, n, sigma, n_params, epsilon, err));
+out:
+    return st;
+}
+
+/* A density as it is drawn: between a value below which there is nothing to see and one above the largest. */
+enum { DENSITY_POINTS = POINTS_MAX };
+static const double density_width = 0.05; /* of the smoothing, in log10 sigma */
+static const double least_density = 1; /* less than one value per unit is the foot of a Gaussian */
+
+/* The part of the curve in one region, with gaps where there is nothing. */
+static enum stj_status add_density(struct stj_chart *chart, enum stj_region region, double epsilon,
+                                   const struct stj_density_count *count, const double *at,
+                                   const double *density, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double x[DENSITY_POINTS], y[DENSITY_POINTS];
+    size_t n = 0;
+    for (size_t i = 0; i < DENSITY_POINTS; i++) {
+        const double sigma = pow(10, at[i]);
+        /* The point before the region joins the curves. */
+        const bool inside =
+            stj_region_of(sigma, epsilon) == region ||
+            (i + 1 < DENSITY_POINTS && stj_region_of(pow(10, at[i + 1]), epsilon) == region);
+        const bool there = density[i] >= least_density;
+        if (!inside || (!there && (n == 0 || isnan(y[n - 1]))))
+            continue; /* one gap is enough */
+        x[n] = sigma;
+        y[n++] = there ? density[i] : (double)NAN;
+    }
+    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, stj_region_colour(region), n, x, y, err,
+                          "%s: %.0f (%.0f to %.0f)", stj_region_name(region), count->estimate,
+                          count->low, count->high));
+out:
+    return st;
+}
+
+enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_density_result *density,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double at[DENSITY_POINTS], value[DENSITY_POINTS];
+    const struct stj_density_counts *regions = &density->regions;
+    const double high = log10(fmax(density->sigma_1, 1 + density->epsilon)) + 4 * density_width;
+    const double low = fmax(log10(fmax(density->floor, 1e-300)), high - 5);
+    for (size_t i = 0; i < DENSITY_POINTS; i++)
+        at[i] = low + (high - low) * (double)i / (DENSITY_POINTS - 1);
+    STJ_TRY(stj_density_smooth(density, DENSITY_POINTS, at, density_width, value, err));
+    stj_chart_title(chart, "Density of %zu singular values, from %zu probes of %zu steps",
+                    density->n_params, density->n_probes, density->steps);
+    stj_axis_name(&chart->x, "sigma", "singular value");
+    stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
+    chart->x.log = chart->y.log = true;
+    STJ_TRY(add_density(chart, STJ_CHAOTIC, density->epsilon, &regions->chaotic, at, value, err));
+    STJ_TRY(add_density(chart, STJ_BULK, density->epsilon, &regions->bulk, at, value, err));
+    STJ_TRY(add_density(chart, STJ_STABLE, density->epsilon, &regions->stable, at, value, err));
 out:
     return st;
 }

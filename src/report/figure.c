@@ -51,6 +51,22 @@ out:
     return st;
 }
 
+static enum stj_status make_density(struct stj_chart *chart, struct stj_run *run, const char *tag,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_density_result *density = NULL;
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_result_read_density(run, tag, &density, err));
+    STJ_CHECK(err, density, STJ_EINVAL, "%s holds no density%s%s yet: run 'spectraj density' first",
+              info.dir, tag ? " tagged " : "", tag ? tag : "");
+    STJ_TRY(stj_chart_density(chart, density, err));
+out:
+    stj_density_result_destroy(density);
+    return st;
+}
+
 static enum stj_status make_loss(struct stj_chart *chart, struct stj_run *run, const char *tag,
                                  struct stj_error *err)
 {
@@ -64,6 +80,7 @@ static enum stj_status make_loss(struct stj_chart *chart, struct stj_run *run, c
 static const struct figure figures[] = {
     {"spectrum", "singular values against their index, with the limits of the regions",
      make_spectrum},
+    {"density", "density of the singular values on a log axis, from quadrature", make_density},
     {"loss", "loss of each training step, and its mean over an epoch", make_loss},
 };
 

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include <spectraj/density.h>
+
 #include "base/chart.h"
 #include "report/gnuplot.h"
 
@@ -17,6 +19,11 @@ void stj_plot_csv(FILE *out, const struct stj_chart *chart);
 /* chart <- sigma[n], descending, the first n of n_params; limits of the regions at 1 +- epsilon. */
 enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const double *sigma,
                                    size_t n_params, double epsilon, struct stj_error *err);
+
+/* chart <- the density of the singular values on a log axis, and in the legend the regions' counts with their
+ * intervals. */
+enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_density_result *density,
+                                  struct stj_error *err);
 
 /* chart <- loss[n]: the loss of each step's batch; with it its running mean over `window` steps. */
 enum stj_status stj_chart_loss(struct stj_chart *chart, size_t n, const double *loss, size_t window,

@@ -39,12 +39,25 @@ out:
     return st;
 }
 
+void stj_study_index_axis(struct stj_axis *axis, size_t n, const double *index)
+{
+    double first = HUGE_VAL, last = 0;
+    stj_axis_name(axis, "index", "index i of the singular value, descending");
+    for (size_t i = 0; i < n; i++) {
+        first = fmin(first, index[i]);
+        last = fmax(last, index[i]);
+    }
+    axis->low = first > last / 2 ? fmax(0, first - 1) : 0;
+    axis->high = last + 1;
+}
+
 enum stj_status stj_study_chart_directions(const struct stj_study_result *r, const char *item,
                                            struct stj_chart *chart, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    stj_axis_name(&chart->x, "index", "index i of the singular value, descending");
-    chart->x.high = stj_study_number(r, "n_params") + 1;
+    size_t n = 0;
+    const double *index = stj_study_vector(r, &n, "index");
+    stj_study_index_axis(&chart->x, n, index);
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
         STJ_TRY(add_series(r, item, g, false, chart, err));
     STJ_TRY(add_series(r, item, STJ_BULK, true, chart, err));

@@ -372,9 +372,8 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     const double *index = stj_study_vector(r, &known, "index");
     stj_chart_title(chart, "Predictions after a step of %g along each %s singular vector",
                     stj_study_number(r, "step"), stj_study_text(r, "side"));
-    stj_axis_name(&chart->x, "index", "index i of the singular value, descending");
+    stj_study_index_axis(&chart->x, known, index);
     stj_axis_name(&chart->y, "mean_kl", "mean KL divergence (nats)");
-    chart->x.high = stj_study_number(r, "n_params") + 1;
     chart->y.log = true;
     chart->y.floor = kl_floor;
     for (size_t s = n; s-- > 0;)

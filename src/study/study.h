@@ -73,6 +73,10 @@ enum stj_status stj_study_evaluate(const struct stj_run *run, const struct stj_d
                                    const double *theta, double *loss, double *accuracy,
                                    struct stj_error *err);
 
+/* Name the axis of the indices of the n directions that there are, and give it a range: from 0, or from the first
+ * where they are the last of all. */
+void stj_study_index_axis(struct stj_axis *axis, size_t n, const double *index);
+
 /* chart <- the vector `item` against the index, coloured by region (the items epsilon, index, sigma,
  * basis_dependent); labels of y and the title are the caller's. */
 enum stj_status stj_study_chart_directions(const struct stj_study_result *r, const char *item,
