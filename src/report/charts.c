@@ -60,7 +60,7 @@ out:
 }
 
 /* A density as it is drawn: between a value below which there is nothing to see and one above the largest. */
-enum { DENSITY_POINTS = POINTS_MAX };
+enum { DENSITY_POINTS = 180 };
 static const double density_width = 0.05; /* of the smoothing, in log10 sigma */
 static const double least_density = 1; /* less than one value per unit is the foot of a Gaussian */
 
