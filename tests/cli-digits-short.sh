@@ -242,6 +242,12 @@ refused 'all|--force' run other.yaml -o all
 short_config long.yaml 's/steps: 20/steps: 300000/'
 "$spectraj" train long.yaml -o interrupted > out 2> err &
 child=$!
+# Not before the first states are in the log, however slow the machine is.
+tries=0
+until [ -s interrupted/train.log ] || [ "$tries" -ge 600 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
 sleep 1
 kill -TERM "$child" 2> /dev/null
 wait "$child"
