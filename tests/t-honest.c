@@ -131,6 +131,39 @@ START_TEST(a_wrong_adjoint_is_found)
 }
 END_TEST
 
+/* The same, but that A' gives a NaN. */
+static enum stj_status broken_adjoint(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
+                                      size_t ldx, double *y, size_t ldy, struct stj_error *err)
+{
+    enum stj_status st = crooked(ctx, trans, nvec, x, ldx, y, ldy, err);
+    if (trans == STJ_TRANS)
+        y[7] = (double)NAN;
+    return st;
+}
+
+/* The product that is made only for the check is a product like any other. */
+START_TEST(a_nan_in_the_check_itself_is_found)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_op *op = NULL;
+    double *x = normal_numbers(40, 4);
+    double y[40];
+    enum stj_status st = STJ_OK;
+    int products = 0;
+    EXPECT_OK(stj_op_create(40, 40, broken_adjoint, NULL, NULL, &op, &err), err);
+    EXPECT_OK(stj_op_watch(op, &err), err);
+    while (st == STJ_OK && products < 300) {
+        st = stj_op_apply(op, STJ_NO_TRANS, 1, x, 40, y, 40, &err);
+        products++;
+    }
+    ck_assert_msg(st == STJ_ENONFINITE && products <= 200, "%d after %d products", (int)st,
+                  products);
+    stj_error_clear(&err);
+    free(x);
+    stj_op_destroy(op);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("honest numbers");
@@ -139,6 +172,7 @@ int main(void)
     tcase_add_loop_test(tc, a_product_that_overflows_names_step_and_layer, 0, 4);
     tcase_add_loop_test(tc, products_check_each_other, 0, 8);
     tcase_add_test(tc, a_wrong_adjoint_is_found);
+    tcase_add_test(tc, a_nan_in_the_check_itself_is_found);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

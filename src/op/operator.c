@@ -164,6 +164,25 @@ static void count(struct stj_op *op, enum stj_trans trans, double products, doub
     }
 }
 
+/* A product that is counted, and whose numbers are all finite. */
+static enum stj_status multiply(struct stj_op *op, enum stj_trans trans, size_t nvec,
+                                const double *x, size_t ldx, double *y, size_t ldy,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const double begin = stj_clock();
+    STJ_TRY(op->apply(op->ctx, trans, nvec, x, ldx, y, ldy, err));
+    count(op, trans, (double)nvec * op->cost, stj_clock() - begin);
+    const size_t bad =
+        stj_op_first_bad(trans == STJ_NO_TRANS ? op->n_rows : op->n_cols, nvec, y, ldy);
+    STJ_CHECK(err, bad == nvec, STJ_ENONFINITE,
+              "product %.0f with the operator (%s) has a NaN or infinity",
+              op->products + (double)bad + 1, trans == STJ_NO_TRANS ? "A x" : "A'y");
+    op->products += (double)nvec;
+out:
+    return st;
+}
+
 /* ---- products that check each other ---- */
 
 enum stj_status stj_op_watch(struct stj_op *op, struct stj_error *err)
@@ -228,9 +247,7 @@ static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nve
         w->norm = fmax(w->norm, stj_nrm2(op->n_rows, y) / x_norm);
     w->since += (double)nvec;
     if (w->since + (double)nvec > WATCH_EVERY) {
-        const double begin = stj_clock();
-        STJ_TRY(op->apply(op->ctx, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));
-        count(op, STJ_TRANS, op->cost, stj_clock() - begin);
+        STJ_TRY(multiply(op, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));
         compare(op, w->ax, w->aty);
     }
 out:
@@ -243,7 +260,6 @@ enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nve
     enum stj_status st = STJ_OK;
     const size_t n_in = trans == STJ_NO_TRANS ? op->n_cols : op->n_rows;
     const size_t n_out = trans == STJ_NO_TRANS ? op->n_rows : op->n_cols;
-    const char *name = trans == STJ_NO_TRANS ? "A x" : "A'y";
     STJ_CHECK(err, ldx >= n_in && ldy >= n_out, STJ_EINVAL,
               "leading dimensions %zu and %zu of a product with an operator of %zu x %zu are too "
               "small: at least %zu and %zu are needed",
@@ -251,14 +267,7 @@ enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nve
     if (nvec == 0)
         goto out;
     STJ_TRY(stj_blas_prepare(err));
-    const double begin = stj_clock();
-    STJ_TRY(op->apply(op->ctx, trans, nvec, x, ldx, y, ldy, err));
-    count(op, trans, (double)nvec * op->cost, stj_clock() - begin);
-    size_t bad = stj_op_first_bad(n_out, nvec, y, ldy);
-    STJ_CHECK(err, bad == nvec, STJ_ENONFINITE,
-              "product %.0f with the operator (%s) has a NaN or infinity",
-              op->products + (double)bad + 1, name);
-    op->products += (double)nvec;
+    STJ_TRY(multiply(op, trans, nvec, x, ldx, y, ldy, err));
     if (op->watch)
         STJ_TRY(watch(op, trans, nvec, x, y, err));
 out:
