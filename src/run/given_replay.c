@@ -77,7 +77,9 @@ static double deviation_of(const struct replay *r, const real *landed)
         moved += step * step;
         size += r->theta[i] * r->theta[i];
     }
-    return distance > 0 ? sqrt(distance) / (sqrt(moved) + sqrt(r->run->given.eps * size)) : 0;
+    if (distance == 0)
+        return 0; /* and a NaN stays one, which no tolerance allows */
+    return sqrt(distance) / (sqrt(moved) + sqrt(r->run->given.eps * size));
 }
 
 /* The state, landed at the given state t, becomes it. */
