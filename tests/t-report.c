@@ -456,6 +456,18 @@ START_TEST(names_in_texts_of_a_chart)
 }
 END_TEST
 
+/* One gap between two pieces and one behind the last; none before the first. */
+START_TEST(what_is_too_small_leaves_one_gap)
+{
+    double x[] = {1, 2, 3, 4, 5, 6, 7};
+    double y[] = {0.1, 2, 3, 0.5, 0.2, 1, 0};
+    const size_t n = stj_chart_drop_below(7, x, y, 1);
+    ck_assert_uint_eq(n, 5);
+    ck_assert(x[0] == 2 && y[0] == 2 && y[1] == 3 && isnan(y[2]) && x[3] == 6 && y[3] == 1);
+    ck_assert(isnan(y[4]));
+}
+END_TEST
+
 /* 10000 points on a line of 1000 pixels: some are left out, but not the ends, nor any of the CSV. */
 START_TEST(lines_are_thinned_to_what_is_seen)
 {
@@ -588,6 +600,7 @@ int main(void)
     tcase_add_test(tc, script_of_a_spectrum);
     tcase_add_test(tc, canvases);
     tcase_add_test(tc, numbers_of_a_chart);
+    tcase_add_test(tc, what_is_too_small_leaves_one_gap);
     tcase_add_test(tc, names_in_texts_of_a_chart);
     tcase_add_test(tc, lines_are_thinned_to_what_is_seen);
     tcase_add_test(tc, gaps_and_odd_texts_of_a_chart);

@@ -2,6 +2,7 @@
 /* base/chart.c: a figure as data. */
 #include "base/chart.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,19 @@ enum stj_status stj_chart_add(struct stj_chart *chart, enum stj_chart_style styl
     }
 out:
     return st;
+}
+
+size_t stj_chart_drop_below(size_t n, double *x, double *y, double least)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < n; i++) {
+        const bool there = y[i] >= least;
+        if (!there && (left == 0 || isnan(y[left - 1])))
+            continue;
+        x[left] = x[i];
+        y[left++] = there ? y[i] : (double)NAN;
+    }
+    return left;
 }
 
 void stj_chart_limit(struct stj_chart *chart, double y)

@@ -82,6 +82,9 @@ enum stj_status stj_chart_add(struct stj_chart *chart, enum stj_chart_style styl
                               const double *y, struct stj_error *err, const char *name, ...)
     __attribute__((format(printf, 8, 9)));
 
+/* Keep the points whose y is `least` or more, and one gap between two pieces; the number that is left.  In place. */
+size_t stj_chart_drop_below(size_t n, double *x, double *y, double least);
+
 void stj_chart_limit(struct stj_chart *chart, double y);
 
 void stj_chart_free(struct stj_chart *chart);

@@ -78,12 +78,12 @@ static enum stj_status add_density(struct stj_chart *chart, enum stj_region regi
         const bool inside =
             stj_region_of(sigma, epsilon) == region ||
             (i + 1 < DENSITY_POINTS && stj_region_of(pow(10, at[i + 1]), epsilon) == region);
-        const bool there = density[i] >= least_density;
-        if (!inside || (!there && (n == 0 || isnan(y[n - 1]))))
-            continue; /* one gap is enough */
+        if (!inside)
+            continue;
         x[n] = sigma;
-        y[n++] = there ? density[i] : (double)NAN;
+        y[n++] = density[i];
     }
+    n = stj_chart_drop_below(n, x, y, least_density);
     STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, stj_region_colour(region), n, x, y, err,
                           "%s: %.0f (%.0f to %.0f)", stj_region_name(region), count->estimate,
                           count->low, count->high));

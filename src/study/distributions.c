@@ -649,19 +649,17 @@ static enum stj_status add_density(const struct stj_study_result *r, int which,
                                    struct stj_chart *chart, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    size_t n = 0, count = 0;
+    size_t n = 0;
     const double *value = stj_study_vector(r, &n, "runs[%d].density.value", which);
     double *sigma = NULL, *y = NULL;
     STJ_TRY(stj_new(&sigma, n, sizeof *sigma, err));
     STJ_TRY(stj_new(&y, n, sizeof *y, err));
     for (size_t i = 0; i < n; i++) {
-        const bool there = value[i] >= least_density;
-        if (!there && (count == 0 || isnan(y[count - 1])))
-            continue; /* one gap is enough */
-        sigma[count] = pow(10, grid_point(i));
-        y[count++] = there ? value[i] : (double)NAN;
+        sigma[i] = pow(10, grid_point(i));
+        y[i] = value[i];
     }
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[which], count, sigma, y, err, "%s",
+    n = stj_chart_drop_below(n, sigma, y, least_density);
+    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[which], n, sigma, y, err, "%s",
                           run_name[which]));
 out:
     free(sigma);
