@@ -7,6 +7,7 @@ spectrajinclude_HEADERS += %reldir%/spectraj/op.h
 spectrajinclude_HEADERS += %reldir%/spectraj/plan.h
 spectrajinclude_HEADERS += %reldir%/spectraj/problem.h
 spectrajinclude_HEADERS += %reldir%/spectraj/progress.h
+spectrajinclude_HEADERS += %reldir%/spectraj/ranks.h
 spectrajinclude_HEADERS += %reldir%/spectraj/report.h
 spectrajinclude_HEADERS += %reldir%/spectraj/results.h
 spectrajinclude_HEADERS += %reldir%/spectraj/run.h

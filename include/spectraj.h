@@ -10,6 +10,7 @@
 #include <spectraj/plan.h>
 #include <spectraj/problem.h>
 #include <spectraj/progress.h>
+#include <spectraj/ranks.h>
 #include <spectraj/report.h>
 #include <spectraj/results.h>
 #include <spectraj/run.h>

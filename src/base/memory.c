@@ -93,10 +93,19 @@ size_t stj_memory_peak(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
 }
 
+static size_t agreed_available; /* 0: what the system says */
+
+void stj_memory_agree(size_t bytes)
+{
+    agreed_available = bytes;
+}
+
 size_t stj_memory_available(void)
 {
     size_t kib = 0;
     char line[128];
+    if (agreed_available)
+        return agreed_available;
     FILE *file = fopen("/proc/meminfo", "r");
     while (file && fgets(line, sizeof line, file))
         if (sscanf(line, "MemAvailable: %zu kB", &kib) == 1)

@@ -28,4 +28,7 @@ size_t stj_memory_peak(void);
 /* Bytes of memory that the system says can still be taken (an estimate). */
 size_t stj_memory_available(void);
 
+/* From now on stj_memory_available says this: decisions of several processes must not differ. */
+void stj_memory_agree(size_t bytes);
+
 #endif

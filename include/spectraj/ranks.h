@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectraj/ranks.h: several processes, started by mpirun or srun, that work as one.
+ *
+ * Every process (a rank) calls the same functions with the same arguments in the same order, and each
+ * gets the whole result: vectors are whole on every rank, while the slices of a batch, the columns of a
+ * block and the rows of large bases are divided among them.  Rank 0 alone writes files.  Without MPI, or
+ * started by itself, a process is one rank of one, and nothing here does anything.
+ */
+#ifndef SPECTRAJ_RANKS_H
+#define SPECTRAJ_RANKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <spectraj/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Join the other processes that the launcher started.  To be called before any other function of the
+ * library, once; it initialises MPI where that was not done.  STJ_EUNSUPPORTED: there are others, and
+ * this library was built without MPI.  STJ_EMISMATCH: another rank calculates with another library or BLAS kernel. */
+enum stj_status stj_ranks_begin(struct stj_error *err);
+
+/* The number of this process, from 0, and how many there are. */
+size_t stj_rank(void);
+size_t stj_n_ranks(void); /* see stj_rank */
+
+/* Divide the ranks into groups of `per_product`, each of which makes the products of its share of a block's
+ * columns; 0: one group of all.  To be called by all ranks while no operator or training exists.
+ * STJ_EINVAL: it does not divide the number of ranks. */
+enum stj_status stj_ranks_divide(size_t per_product, struct stj_error *err);
+
+/* How the ranks are divided. */
+size_t stj_ranks_per_product(void);
+
+/* The work is over on this rank, and ended so.  True on one rank only, which is to say how: the first that
+ * failed, else rank 0.  A rank that failed does not wait for ever for others that do not know it yet. */
+bool stj_ranks_speaks(enum stj_status st);
+
+/* Part; the last call.  Where a rank failed alone, this ends all of them with `exit_status`. */
+void stj_ranks_end(int exit_status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

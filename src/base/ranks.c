@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/ranks.c: what the processes of a command say to each other, over MPI where there is one.
+ *
+ * Memory that the ranks of a group share is POSIX shared memory and not a window of MPI: a window is given
+ * back by all together, and a rank that fails alone could not give it back and go.  Its blocks are taken
+ * when it is made, so that a full /dev/shm is an error and not a signal.
+ */
+#include "base/ranks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <spectraj/progress.h>
+#include <spectraj/version.h>
+
+#include "base/clock.h"
+#include "base/crc.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#ifdef STJ_WITH_MPI
+#include <mpi.h>
+#endif
+
+enum { HOST_BYTES = 65 };
+
+static struct {
+    size_t rank, size;  /* of all */
+    size_t per_product; /* ranks of a group */
+    bool shares;        /* groups work in one memory */
+    size_t arenas;      /* made so far */
+    double sent;        /* bytes */
+    bool joined, alone,
+        abandoned; /* MPI is ours to end; the others are elsewhere; they do not come */
+#ifdef STJ_WITH_MPI
+    MPI_Comm world, group, across, last; /* across: the ranks of the same number in their groups */
+#endif
+} ranks = {.size = 1, .per_product = 1};
+
+size_t stj_rank(void)
+{
+    return ranks.rank;
+}
+
+size_t stj_n_ranks(void)
+{
+    return ranks.size;
+}
+
+size_t stj_ranks_per_product(void)
+{
+    return ranks.per_product;
+}
+
+size_t stj_group_size(void)
+{
+    return ranks.per_product;
+}
+
+size_t stj_n_groups(void)
+{
+    return ranks.size / ranks.per_product;
+}
+
+size_t stj_group(void)
+{
+    return ranks.rank / ranks.per_product;
+}
+
+size_t stj_group_rank(void)
+{
+    return ranks.rank % ranks.per_product;
+}
+
+bool stj_group_shares(void)
+{
+    return ranks.shares;
+}
+
+double stj_ranks_bytes_sent(void)
+{
+    return ranks.sent;
+}
+
+void stj_ranks_alone(void)
+{
+    ranks.alone = ranks.size > 1;
+    ranks.rank = 0;
+    ranks.size = ranks.per_product = 1;
+    ranks.shares = false;
+}
+
+size_t stj_share_begin(size_t n, size_t i, size_t of)
+{
+    return n / of * i + n % of * i / of;
+}
+
+struct stj_rows stj_rows_of(size_t n)
+{
+    const size_t first = stj_share_begin(n, ranks.rank, ranks.size);
+    return (struct stj_rows){n, first, stj_share_begin(n, ranks.rank + 1, ranks.size) - first};
+}
+
+/* ---- memory of a group ---- */
+
+#ifdef STJ_WITH_MPI
+static enum stj_status map(const char *name, int fd, size_t bytes, void **at, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    void *p = fd >= 0 ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    STJ_CHECK(err, p != MAP_FAILED, STJ_ENOMEM,
+              "%s: cannot map %zu bytes of shared memory: %s; give the ranks of a machine less "
+              "(--memory), or a product to fewer of them (--ranks-per-product)",
+              name, bytes, strerror(errno));
+    *at = p;
+out:
+    return st;
+}
+
+/* *fd <- a new piece of shared memory, all of it there. */
+static enum stj_status make_shared(const char *name, size_t bytes, int *fd, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    const int code = *fd < 0 ? errno : posix_fallocate(*fd, 0, (off_t)bytes);
+    STJ_CHECK(err, code == 0, STJ_ENOMEM,
+              "%zu bytes of shared memory (/dev/shm) are not to be had: %s; give the ranks of a "
+              "machine less (--memory), a product to fewer of them (--ranks-per-product), or set "
+              "SPECTRAJ_SHARED_MEMORY=no",
+              bytes, strerror(code));
+out:
+    return st;
+}
+
+/* The same for all of a group: its first rank makes it, the others find it by name, then the name goes. */
+static enum stj_status arena_map(struct stj_arena *arena, size_t bytes, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const bool first = stj_group_rank() == 0;
+    char name[64];
+    int fd = -1;
+    long maker = (long)getpid();
+    int made = 0;
+    MPI_Bcast(&maker, 1, MPI_LONG, 0, ranks.group);
+    snprintf(name, sizeof name, "/spectraj-%ld-%zu", maker, ranks.arenas++);
+    if (first)
+        st = make_shared(name, bytes, &fd, err);
+    made = st == STJ_OK;
+    MPI_Bcast(&made, 1, MPI_INT, 0, ranks.group);
+    if (st == STJ_OK && !made)
+        st = stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__,
+                           "the shared memory of the product's ranks could not be made");
+    if (st == STJ_OK && !first)
+        fd = shm_open(name, O_RDWR, 0600);
+    if (st == STJ_OK)
+        st = map(name, fd, bytes, &arena->at, err);
+    MPI_Barrier(ranks.group);
+    if (first)
+        (void)shm_unlink(name);
+    if (fd >= 0)
+        close(fd);
+    arena->mapped = st == STJ_OK;
+    arena->bytes = st == STJ_OK ? bytes : 0;
+    return st;
+}
+#endif
+
+enum stj_status stj_arena_grow(struct stj_arena *arena, size_t bytes, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (bytes <= arena->bytes)
+        goto out;
+    stj_arena_free(arena);
+#ifdef STJ_WITH_MPI
+    if (ranks.shares) {
+        STJ_TRY(arena_map(arena, bytes, err));
+        goto out;
+    }
+#endif
+    STJ_TRY(stj_new(&arena->at, bytes, 1, err));
+    arena->bytes = bytes;
+out:
+    return st;
+}
+
+void stj_arena_free(struct stj_arena *arena)
+{
+    if (arena->mapped)
+        munmap(arena->at, arena->bytes);
+    else
+        free(arena->at);
+    *arena = (struct stj_arena){.at = NULL};
+}
+
+#ifdef STJ_WITH_MPI
+
+/* ---- all ranks ---- */
+
+/* Messages have a length of int: longer ones go in pieces. */
+enum { PIECE = 1 << 30 };
+
+static void broadcast(void *data, size_t bytes, size_t root, MPI_Comm comm)
+{
+    char *at = data;
+    for (size_t done = 0; done < bytes; done += PIECE) {
+        const size_t now = bytes - done < PIECE ? bytes - done : PIECE;
+        MPI_Bcast(at + done, (int)now, MPI_BYTE, (int)root, comm);
+    }
+    ranks.sent += (double)bytes;
+}
+
+void stj_ranks_broadcast(void *data, size_t bytes)
+{
+    if (ranks.size > 1)
+        broadcast(data, bytes, 0, ranks.world);
+}
+
+void stj_ranks_from_group(size_t group, size_t n, double *y)
+{
+    if (stj_n_groups() > 1)
+        broadcast(y, n * sizeof *y, group, ranks.across);
+}
+
+bool stj_ranks_any(bool mine)
+{
+    int any = mine;
+    if (ranks.size > 1)
+        MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, ranks.world);
+    return any != 0;
+}
+
+size_t stj_ranks_least(size_t mine)
+{
+    unsigned long long least = mine;
+    if (ranks.size > 1)
+        MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_UNSIGNED_LONG_LONG, MPI_MIN, ranks.world);
+    return (size_t)least;
+}
+
+/* Pieces of the sum that all ranks' numbers have room for at once. */
+enum { SUM_ROOM = 1 << 16 };
+
+void stj_ranks_sum(size_t n, double *y)
+{
+    if (ranks.size == 1)
+        return;
+    double all[1024];
+    double *room = all;
+    size_t piece = sizeof all / sizeof all[0] / ranks.size;
+    if (n > piece && stj_new(&room, SUM_ROOM, ranks.size * sizeof *room, NULL) == STJ_OK)
+        piece = SUM_ROOM; /* else smaller pieces */
+    for (size_t done = 0; done < n; done += piece) {
+        const size_t now = n - done < piece ? n - done : piece;
+        MPI_Allgather(y + done, (int)now, MPI_DOUBLE, room, (int)now, MPI_DOUBLE, ranks.world);
+        stj_reduce(now, ranks.size, room, now, y + done);
+    }
+    ranks.sent += (double)(n * sizeof *y * (ranks.size - 1));
+    if (room && room != all)
+        free(room);
+}
+
+/* y[begin[size]] items <- complete, of which each rank has its range. */
+static void gather(const size_t *begin, size_t item, void *y, size_t size, size_t rank,
+                   MPI_Comm comm)
+{
+    MPI_Datatype type;
+    int *count = malloc(2 * size * sizeof *count);
+    if (!count) { /* so little: nothing else would go on either */
+        MPI_Abort(ranks.world, 1);
+        return;
+    }
+    for (size_t r = 0; r < size; r++) {
+        count[r] = (int)(begin[r + 1] - begin[r]);
+        count[size + r] = (int)begin[r];
+    }
+    MPI_Type_contiguous((int)item, MPI_BYTE, &type);
+    MPI_Type_commit(&type);
+    MPI_Allgatherv(MPI_IN_PLACE, 0, type, y, count, count + size, type, comm);
+    MPI_Type_free(&type);
+    ranks.sent += (double)((begin[rank + 1] - begin[rank]) * item * (size - 1));
+    free(count);
+}
+
+void stj_rows_gather(const struct stj_rows *rows, size_t nvec, double *y, size_t ld)
+{
+    size_t *begin = NULL;
+    if (ranks.size == 1)
+        return;
+    if (stj_new(&begin, ranks.size + 1, sizeof *begin, NULL) != STJ_OK) {
+        MPI_Abort(ranks.world, 1);
+        return;
+    }
+    for (size_t r = 0; r <= ranks.size; r++)
+        begin[r] = stj_share_begin(rows->n, r, ranks.size);
+    for (size_t j = 0; j < nvec; j++)
+        gather(begin, sizeof *y, y + j * ld, ranks.size, ranks.rank, ranks.world);
+    free(begin);
+}
+
+/* ---- failures ---- */
+
+struct message {
+    int code, line, everybody;
+    char text[STJ_ERROR_TEXT_MAX];
+};
+
+enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err)
+{
+    long first = st == STJ_OK ? (long)ranks.size : (long)ranks.rank;
+    int n_failed = st != STJ_OK;
+    char host[HOST_BYTES] = "";
+    struct message m = {.code = STJ_OK};
+    if (ranks.size == 1)
+        return st;
+    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_LONG, MPI_MIN, ranks.world);
+    if (first == (long)ranks.size)
+        return STJ_OK;
+    MPI_Allreduce(MPI_IN_PLACE, &n_failed, 1, MPI_INT, MPI_SUM, ranks.world);
+    if (first == (long)ranks.rank) {
+        (void)gethostname(host, sizeof host - 1);
+        m.code = (int)st;
+        m.line = err ? err->line : 0;
+        if (err && ((size_t)n_failed == ranks.size || ranks.rank == 0))
+            snprintf(m.text, sizeof m.text, "%s", err->text);
+        else
+            snprintf(m.text, sizeof m.text, "rank %zu on %.40s: %.900s", ranks.rank, host,
+                     err ? err->text : stj_status_text(st));
+    }
+    broadcast(&m, sizeof m, (size_t)first, ranks.world);
+    if (err) {
+        *err = (struct stj_error)STJ_ERROR_INIT;
+        stj_error_set(err, (enum stj_status)m.code, __FILE__, m.line, "%s", m.text);
+    }
+    return (enum stj_status)m.code;
+}
+
+enum stj_status stj_ranks_same(uint64_t value, const char *what, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    unsigned long long first = value;
+    stj_ranks_broadcast(&first, sizeof first);
+    if (first != value)
+        st = stj_error_set(err, STJ_EMISMATCH, __FILE__, __LINE__,
+                           "%s is not the same as on rank 0: all ranks must see the same files and "
+                           "run the same program with the same libraries on the same kind of "
+                           "processor",
+                           what);
+    return stj_ranks_agree(st, err);
+}
+
+/* ---- groups ---- */
+
+void stj_group_wait(void)
+{
+    if (ranks.per_product > 1)
+        MPI_Barrier(ranks.group);
+}
+
+void stj_group_gather(const size_t *begin, size_t item, void *y)
+{
+    if (ranks.per_product > 1)
+        gather(begin, item, y, ranks.per_product, stj_group_rank(), ranks.group);
+}
+
+/* Who made a part? */
+static size_t maker_of(const size_t *part_begin, size_t part)
+{
+    size_t r = 0;
+    while (part >= part_begin[r + 1])
+        r++;
+    return r;
+}
+
+void stj_group_scatter(size_t n_parts, const size_t *part_begin, const size_t *begin, size_t item,
+                       const void *part, size_t ld, void *incoming)
+{
+    const size_t size = ranks.per_product, me = stj_group_rank();
+    const size_t length = (begin[me + 1] - begin[me]) * item;
+    MPI_Request *request = malloc(n_parts * size * sizeof(MPI_Request));
+    int n = 0;
+    if (!request) {
+        MPI_Abort(ranks.world, 1);
+        return;
+    }
+    for (size_t p = 0; p < n_parts; p++) {
+        const size_t maker = maker_of(part_begin, p);
+        const char *made = (const char *)part + (p - part_begin[me]) * ld * item;
+        char *to = (char *)incoming + p * length;
+        if (maker != me) {
+            MPI_Irecv(to, (int)length, MPI_BYTE, (int)maker, (int)p, ranks.group, &request[n++]);
+            continue;
+        }
+        memcpy(to, made + begin[me] * item, length);
+        for (size_t r = 0; r < size; r++)
+            if (r != me) {
+                const size_t bytes = (begin[r + 1] - begin[r]) * item;
+                MPI_Isend(made + begin[r] * item, (int)bytes, MPI_BYTE, (int)r, (int)p, ranks.group,
+                          &request[n++]);
+                ranks.sent += (double)bytes;
+            }
+    }
+    MPI_Waitall(n, request, MPI_STATUSES_IGNORE);
+    free(request);
+}
+
+/* Do the ranks of every group lie on one machine, and may they share its memory? */
+static bool may_share(void)
+{
+    const char *wish = getenv("SPECTRAJ_SHARED_MEMORY");
+    MPI_Comm machine;
+    int size = 0;
+    MPI_Comm_split_type(ranks.group, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+    MPI_Comm_size(machine, &size);
+    MPI_Comm_free(&machine);
+    const bool forbidden = wish && strcmp(wish, "no") == 0;
+    return !stj_ranks_any(forbidden || (size_t)size != ranks.per_product);
+}
+
+enum stj_status stj_ranks_divide(size_t per_product, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t size = per_product ? per_product : ranks.size;
+    STJ_CHECK(err, size <= ranks.size && ranks.size % size == 0, STJ_EINVAL,
+              "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu", size,
+              ranks.size, ranks.size);
+    ranks.per_product = size;
+    ranks.shares = false;
+    if (ranks.size == 1)
+        goto out;
+    if (ranks.group != MPI_COMM_NULL) {
+        MPI_Comm_free(&ranks.group);
+        MPI_Comm_free(&ranks.across);
+    }
+    MPI_Comm_split(ranks.world, (int)stj_group(), (int)ranks.rank, &ranks.group);
+    MPI_Comm_split(ranks.world, (int)stj_group_rank(), (int)ranks.rank, &ranks.across);
+    ranks.shares = size > 1 && may_share();
+out:
+    return st;
+}
+
+/* ---- begin and end ---- */
+
+/* One processor's threads for each rank of a machine, unless somebody said otherwise; the same for all. */
+static void choose_threads(void)
+{
+    MPI_Comm machine;
+    int size = 1;
+    MPI_Comm_split_type(ranks.world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+    MPI_Comm_size(machine, &size);
+    MPI_Comm_free(&machine);
+    size_t mine = stj_threads();
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (!getenv("OMP_NUM_THREADS") && processors > 0 && mine * (size_t)size > (size_t)processors)
+        mine = (size_t)processors > (size_t)size ? (size_t)processors / (size_t)size : 1;
+    stj_set_threads(stj_ranks_least(mine));
+    stj_memory_agree(stj_ranks_least(stj_memory_available() / (size_t)size));
+}
+
+static bool was_launched(void)
+{
+    static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE",
+                                        "MPI_LOCALRANKID"};
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++)
+        if (getenv(signs[i]))
+            return true;
+    return false;
+}
+
+/* What decides the bits of a calculation on this rank. */
+static uint64_t kind_of_rank(void)
+{
+    char text[1024] = "";
+    (void)stj_runtime_summary(text, sizeof text);
+    const uint32_t crc = stj_crc32(0, text, strlen(text));
+    return stj_crc32(crc, stj_build_summary(), strlen(stj_build_summary()));
+}
+
+enum stj_status stj_ranks_begin(struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    int initialised = 0, provided = 0, rank = 0, size = 1;
+    if (ranks.joined || !was_launched())
+        goto out;
+    MPI_Initialized(&initialised);
+    if (!initialised)
+        MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    else
+        MPI_Query_thread(&provided);
+    ranks.joined = !initialised;
+    STJ_CHECK(err, provided >= MPI_THREAD_FUNNELED, STJ_EUNSUPPORTED,
+              "this MPI does not let a process have threads (MPI_THREAD_FUNNELED)");
+    MPI_Comm_dup(MPI_COMM_WORLD, &ranks.world);
+    MPI_Comm_dup(MPI_COMM_WORLD, &ranks.last);
+    MPI_Comm_rank(ranks.world, &rank);
+    MPI_Comm_size(ranks.world, &size);
+    ranks.rank = (size_t)rank;
+    ranks.size = (size_t)size;
+    ranks.group = ranks.across = MPI_COMM_NULL;
+    choose_threads();
+    STJ_TRY(stj_ranks_divide(0, err));
+    STJ_TRY(stj_ranks_same(kind_of_rank(), "this rank's build, BLAS kernel or library", err));
+out:
+    return st;
+}
+
+/* Seconds that a rank which failed waits for others to fail too, before it ends them. */
+static const double patience = 5;
+
+bool stj_ranks_speaks(enum stj_status st)
+{
+    const struct timespec pause = {.tv_nsec = 1000 * 1000};
+    int size = 1, rank = 0, done = 0;
+    MPI_Request request;
+    if (ranks.size == 1 && !ranks.alone)
+        return true;
+    MPI_Comm_size(ranks.last, &size);
+    MPI_Comm_rank(ranks.last, &rank);
+    int first = st == STJ_OK ? size : rank;
+    const double begin = stj_clock();
+    MPI_Iallreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, ranks.last, &request);
+    /* Of several that failed alone, the first ends the others before they speak. */
+    const double limit = st == STJ_OK ? 1e300 : patience + 0.2 * rank;
+    for (;;) {
+        MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+        if (done || stj_clock() - begin > limit)
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    ranks.abandoned = !done;
+    return !done || rank == (first == size ? 0 : first);
+}
+
+void stj_ranks_end(int exit_status)
+{
+    if (ranks.abandoned)
+        MPI_Abort(MPI_COMM_WORLD, exit_status ? exit_status : 1);
+    else if (ranks.joined)
+        MPI_Finalize();
+    ranks.joined = false;
+}
+
+int stj_ranks_fortran(void)
+{
+    return (int)MPI_Comm_c2f(ranks.world);
+}
+
+#else /* a build without MPI: one rank of one */
+
+void stj_ranks_broadcast(void *data, size_t bytes)
+{
+    (void)data;
+    (void)bytes;
+}
+
+void stj_ranks_from_group(size_t group, size_t n, double *y)
+{
+    (void)group;
+    (void)n;
+    (void)y;
+}
+
+bool stj_ranks_any(bool mine)
+{
+    return mine;
+}
+
+size_t stj_ranks_least(size_t mine)
+{
+    return mine;
+}
+
+void stj_ranks_sum(size_t n, double *y)
+{
+    (void)n;
+    (void)y;
+}
+
+void stj_rows_gather(const struct stj_rows *rows, size_t nvec, double *y, size_t ld)
+{
+    (void)rows;
+    (void)nvec;
+    (void)y;
+    (void)ld;
+}
+
+enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err)
+{
+    (void)err;
+    return st;
+}
+
+enum stj_status stj_ranks_same(uint64_t value, const char *what, struct stj_error *err)
+{
+    (void)value;
+    (void)what;
+    (void)err;
+    return STJ_OK;
+}
+
+void stj_group_wait(void)
+{
+}
+
+void stj_group_gather(const size_t *begin, size_t item, void *y)
+{
+    (void)begin;
+    (void)item;
+    (void)y;
+}
+
+void stj_group_scatter(size_t n_parts, const size_t *part_begin, const size_t *begin, size_t item,
+                       const void *part, size_t ld, void *incoming)
+{
+    const size_t n = begin[1] * item;
+    (void)part_begin;
+    for (size_t p = 0; p < n_parts; p++)
+        memcpy((char *)incoming + p * n, (const char *)part + p * ld * item, n);
+}
+
+enum stj_status stj_ranks_divide(size_t per_product, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, per_product <= 1, STJ_EINVAL,
+              "%zu ranks for a product do not divide the 1 rank: take 1", per_product);
+out:
+    return st;
+}
+
+enum stj_status stj_ranks_begin(struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
+    size = size ? size : getenv("PMI_SIZE");
+    STJ_CHECK(err, !size || strcmp(size, "1") == 0, STJ_EUNSUPPORTED,
+              "%s processes were started, and this spectraj was built without MPI: they would all "
+              "do the same; build it with ./configure --with-mpi, or start one",
+              size);
+out:
+    return st;
+}
+
+bool stj_ranks_speaks(enum stj_status st)
+{
+    (void)st;
+    return true;
+}
+
+void stj_ranks_end(int exit_status)
+{
+    (void)exit_status;
+}
+
+#endif
