@@ -11,6 +11,8 @@ top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 top_builddir=${top_builddir:-$(pwd)}
 seconds=${FUZZ_SECONDS:-60}
 targets=${FUZZ_TARGETS:-config csv csv-gz idx npy npz safetensors result trajectory log manifest}
+# Seconds of wall clock that an input may take: one takes milliseconds, but on a loaded machine the clock runs on.
+timeout=${FUZZ_TIMEOUT:-60}
 # No input is longer, and none may make a single allocation larger: a packed byte holds at most 1032.
 longest=16384
 megabytes=24
@@ -36,7 +38,8 @@ printf '%-12s %12s %8s %8s %8s\n' target executions 'per s' edges corpus
 for target in $targets; do
     mkdir -p "corpus/$target"
     FUZZ_TARGET=$target ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 \
-        tests/fuzz/fuzz "corpus/$target" "$top_srcdir/tests/fuzz/seeds/$target" -max_total_time="$seconds" -timeout=10 \
+        tests/fuzz/fuzz "corpus/$target" "$top_srcdir/tests/fuzz/seeds/$target" \
+        -max_total_time="$seconds" -timeout="$timeout" \
         -max_len=$longest -malloc_limit_mb=$megabytes -rss_limit_mb=1024 -print_final_stats=1 \
         -artifact_prefix="$target-" > "$target.log" 2>&1
     status=$?

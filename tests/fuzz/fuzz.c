@@ -22,7 +22,7 @@
 #include "run/config.h"
 #include "trajectory/trajectory.h"
 
-static char folder[] = "/tmp/spectraj-fuzz-XXXXXX";
+static char folder[4096]; /* in TMPDIR */
 static char path[sizeof folder + 64];
 
 /* ---- data files ---- */
@@ -180,6 +180,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     for (size_t i = 0; name && i < sizeof targets / sizeof targets[0]; i++)
         if (strcmp(targets[i].name, name) == 0)
             target = &targets[i];
+    const char *place = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/spectraj-fuzz-XXXXXX", place ? place : "/tmp");
     if (!target || !mkdtemp(folder)) {
         fprintf(stderr, "FUZZ_TARGET names no target, or there is no folder\n");
         exit(99);
