@@ -89,6 +89,7 @@ test_scripts += %reldir%/symbols.sh
 test_scripts += %reldir%/walkthroughs.sh
 
 # Scripts that only run on demand, or in others.
+dist_check_SCRIPTS += %reldir%/analyze.sh
 dist_check_SCRIPTS += %reldir%/cli-lib.sh
 dist_check_SCRIPTS += %reldir%/faults.sh
 dist_check_SCRIPTS += %reldir%/format.sh
@@ -126,6 +127,9 @@ EXTRA_DIST += %reldir%/data/imported/step-011.safetensors
 EXTRA_DIST += %reldir%/data/imported/step-012.safetensors
 EXTRA_DIST += %reldir%/data/imported/theta0.npy
 EXTRA_DIST += %reldir%/data/imported/x.npy
+
+# Read by tests/analyze.sh.
+EXTRA_DIST += %reldir%/cppcheck.explained
 
 # Built by tests/faults.sh, for LD_PRELOAD.
 EXTRA_DIST += %reldir%/fault-shim.c

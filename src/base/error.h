@@ -21,7 +21,8 @@
 #define STJ_CHECK(err, cond, code, ...)                                                            \
     do {                                                                                           \
         if (!(cond)) {                                                                             \
-            st = stj_error_set((err), (code), __FILE__, __LINE__, __VA_ARGS__);                    \
+            st = (code); /* where a compiler and an analyzer see that it is not STJ_OK */          \
+            stj_error_set((err), st, __FILE__, __LINE__, __VA_ARGS__);                             \
             goto out;                                                                              \
         }                                                                                          \
     } while (0)

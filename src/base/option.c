@@ -354,8 +354,10 @@ static enum stj_status parse_plugin(const struct stj_place *place, const struct 
     const struct stj_yaml_node *name = NULL;
     STJ_TRY(find_name(place, kind, node, &name, err));
     plugin->info = find_info(kind, name->text);
-    if (!plugin->info)
-        STJ_TRY(fail_unknown_name(place, name, kind, name->text, err));
+    if (!plugin->info) {
+        st = fail_unknown_name(place, name, kind, name->text, err);
+        goto out;
+    }
     plugin->line = node->line;
     plugin->column = node->column;
     const struct stj_option *table = plugin->info->options;

@@ -2,6 +2,7 @@
 /* cli/args.c: option tables to values, through getopt_long. */
 #include "args.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -246,6 +247,7 @@ static enum stj_status set_value(const struct args_option *row, const char *text
                                  struct stj_error *err)
 {
     void *slot = base + row->offset;
+    assert(text || row->type == ARGS_FLAG); /* getopt_long asks for what the others need */
     switch (row->type) {
     case ARGS_FLAG:
         *(bool *)slot = true;

@@ -79,16 +79,16 @@ static enum stj_status make_curve(const struct stj_density_result *r, size_t n, 
 {
     double *epsilon = malloc(n * sizeof *epsilon);
     a->curve = malloc(n * sizeof *a->curve);
-    enum stj_status st = STJ_OK;
-    if (!epsilon || !a->curve)
-        st = stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__, "out of memory");
-    for (size_t i = 0; st == STJ_OK && i < n; i++)
+    a->extras.n_curve = n;
+    if (!epsilon || !a->curve) {
+        free(epsilon);
+        return stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__, "out of memory");
+    }
+    for (size_t i = 0; i < n; i++)
         epsilon[i] = least_epsilon *
                      pow(most_epsilon / least_epsilon, n > 1 ? (double)i / (double)(n - 1) : 1);
-    if (st == STJ_OK)
-        st = stj_density_curve(r, n, epsilon, 0, a->curve, err);
+    const enum stj_status st = stj_density_curve(r, n, epsilon, 0, a->curve, err);
     free(epsilon);
-    a->extras.n_curve = n;
     return st;
 }
 

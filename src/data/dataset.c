@@ -5,6 +5,7 @@
  */
 #include "data/dataset.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -424,6 +425,7 @@ static enum stj_status read_text(const struct stj_dataset_config *config, struct
     STJ_TRY(stj_tokens_count(&list, config->file, length, stride, &n, err));
     STJ_TRY(select_rows(config, n, &selection, err));
     ds->n_rows = selection.rows.n;
+    assert(ds->n_rows == 0 || selection.rows.item);
     ds->n_features = ds->n_labels = length;
     STJ_TRY(stj_size_mul(ds->n_rows, length, &size, err));
     STJ_TRY(stj_new(&ds->inputs, size, sizeof *ds->inputs, err));

@@ -2,6 +2,7 @@
 /* data/items.c: integers and floating-point numbers of 1 to 8 bytes, of either byte order. */
 #include "data/items.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -44,6 +45,7 @@ static double from_float(uint64_t bits, size_t size)
 
 bool stj_item_decode(struct stj_item_type type, const unsigned char *item, double *value)
 {
+    assert(type.size >= 1 && type.size <= 8);
     uint64_t bits = bits_of(type, item);
     if (type.kind == 'f' || type.kind == 'B') {
         /* bfloat16 is the upper half of a float of 4 bytes. */

@@ -150,7 +150,7 @@ char *stj_text_trim(char *text)
 void stj_text_excerpt(const char *text, char excerpt[STJ_EXCERPT_MAX])
 {
     size_t n = 0;
-    for (; text[n] && n < STJ_EXCERPT_MAX - 4; n++)
+    for (; n < STJ_EXCERPT_MAX - 4 && text[n]; n++)
         excerpt[n] = (unsigned char)text[n] < ' ' || text[n] == 0x7F ? '?' : text[n];
     excerpt[n] = '\0';
     if (text[n])

@@ -6,6 +6,7 @@
  */
 #include "net/network.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -139,6 +140,7 @@ static enum stj_status append_node(struct stj_network *net, const struct inserti
     layer->label = node->label;
     layer->seed = net->n_nodes;
     layer->n_inputs = what->ops->n_inputs ? what->ops->n_inputs : 1;
+    assert(layer->n_inputs <= STJ_MAX_INPUTS);
     layer->in = *shape_at(net, what->input[0]);
     for (size_t k = 0; k < layer->n_inputs; k++)
         node->input[k] = what->input[k];

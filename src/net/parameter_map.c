@@ -170,7 +170,8 @@ static void describe(const struct stj_network *net, const struct stj_node *node,
     const struct stj_tensor *tensor = &node->layer.tensor[t];
     const bool reordered =
         layout->flatten == STJ_FLATTEN_CHW && is_reordered(image_read(net, node));
-    const struct image image = reordered ? image_read(net, node) : (struct image){0};
+    const struct image none = {0};
+    const struct image image = reordered ? image_read(net, node) : none;
     *p = (struct stj_parameter){.label = node->label,
                                 .tensor = tensor->name,
                                 .offset = node->theta + tensor->offset,
@@ -181,7 +182,7 @@ static void describe(const struct stj_network *net, const struct stj_node *node,
     else if (tensor->role == STJ_TENSOR_DENSE)
         set_dense(tensor, layout, image, p);
     else /* a bias beside a dense kernel belongs to the outputs */
-        set_table(tensor, has_role(&node->layer, STJ_TENSOR_DENSE) ? (struct image){0} : image, p);
+        set_table(tensor, has_role(&node->layer, STJ_TENSOR_DENSE) ? none : image, p);
 }
 
 enum stj_status stj_network_parameter(const struct stj_network *net,
@@ -206,7 +207,7 @@ out:
 
 void stj_parameter_arrange(const struct stj_parameter *p, const double *item, double *theta)
 {
-    size_t stride[STJ_PARAMETER_AXES]; /* of our axes */
+    size_t stride[STJ_PARAMETER_AXES] = {0}; /* of our axes */
     size_t index[STJ_PARAMETER_AXES] = {0};
     size_t step = 1;
     for (size_t k = p->n_axes; k-- > 0;) {

@@ -112,7 +112,7 @@ static enum stj_status write_file(struct export *e, const char *path, write_fn w
     STJ_TRY(stj_file_temporary(path, &temporary, err));
     e->out = fopen(temporary, "wb");
     STJ_CHECK(err, e->out, STJ_EIO, "%s: cannot be written: %s", path, strerror(errno));
-    if (e->format == STJ_EXPORT_NPY && write != NULL)
+    if (e->format == STJ_EXPORT_NPY)
         write_npy_header(e);
     st = write(e, err);
     int failed = ferror(e->out);

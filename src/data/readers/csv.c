@@ -5,6 +5,7 @@
  * do not count.  A first line without a single number in it is a header and is skipped.  There are
  * no quotes, comments or empty lines.
  */
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ static bool csv_accepts(const char *path, const unsigned char *head, size_t n_he
 static char *next_cell(char **rest)
 {
     char *cell = *rest;
+    assert(cell); /* the commas were counted */
     char *comma = strchr(cell, ',');
     if (comma)
         *comma = '\0';

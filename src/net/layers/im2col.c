@@ -7,6 +7,7 @@
  */
 #include "net/layers/im2col.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clones.h"
@@ -35,6 +36,7 @@ size_t stj_window_taps(const struct stj_window *w)
 static struct stj_band band_size(const struct stj_window *w, size_t batch, size_t nvec)
 {
     const size_t wish = most(PATCHES / (nvec * stj_window_taps(w)), POSITIONS);
+    assert(w->out_h > 0 && w->out_w > 0);
     const size_t rows = least(most(wish / w->out_w, 1), w->out_h);
     const size_t n_bands = (w->out_h + rows - 1) / rows;
     return (struct stj_band){

@@ -41,7 +41,7 @@ void stj_pairs_free(struct stj_pairs *pairs)
     free(pairs->cosine);
     free(pairs->u);
     free(pairs->v);
-    *pairs = (struct stj_pairs){0};
+    memset(pairs, 0, sizeof *pairs);
 }
 
 void stj_svd_basis_free(struct stj_svd_basis *basis)
