@@ -99,6 +99,16 @@ dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
 dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
 
+# Programs and scripts of several ranks, for a build with MPI: make check-mpi.
+mpi_scripts =
+mpi_scripts += %reldir%/mpi-rows.sh
+dist_check_SCRIPTS += $(mpi_scripts)
+EXTRA_DIST += %reldir%/mpi.sh
+mpi_programs =
+mpi_programs += %reldir%/m-rows$(EXEEXT)
+EXTRA_PROGRAMS += %reldir%/m-rows
+CLEANFILES += $(mpi_programs)
+
 # Built for trajectory-bars.sh alone.
 EXTRA_PROGRAMS += %reldir%/runbars
 CLEANFILES += %reldir%/runbars$(EXEEXT)

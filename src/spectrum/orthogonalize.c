@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/orthogonalize.c: block classical Gram-Schmidt with reorthogonalisation.
  *
- *     project twice     H += Q'W,  W -= Q (Q'W)           GEMM over fixed slices of the rows
+ *     project twice     H += Q'W,  W -= Q (Q'W)           GEMM over fixed slices of a rank's rows
  *     within the block  column by column: against Q and the block's earlier columns once more where
  *                       a column lost most of its length, then normalised
  *
@@ -26,29 +26,35 @@ static size_t slice_count(size_t n)
     return most < 1 ? 1 : most > SLICES ? SLICES : most;
 }
 
-/* c (m x b) <- Q'W, summed over row slices in order; part holds SLICES m x b arrays. */
-static void project(size_t n, size_t m, const double *q, size_t b, const double *w, double *c,
-                    double *part)
+/* c (m x b) <- Q'W, summed over row slices and ranks in order; part holds SLICES m x b arrays. */
+static void project(const struct stj_rows *rows, size_t m, const double *q, size_t b,
+                    const double *w, double *c, double *part)
 {
+    const size_t n = rows->count;
+    const size_t ld = stj_rows_ld(rows);
     const size_t n_slices = slice_count(n);
 #pragma omp parallel for schedule(static) num_threads((int)stj_threads())
     for (size_t s = 0; s < n_slices; s++) {
         const size_t first = n * s / n_slices;
         stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, n * (s + 1) / n_slices - first, 1,
-                  q + first, n, w + first, n, 0, part + s * m * b, m);
+                  q + first, ld, w + first, ld, 0, part + s * m * b, m);
     }
     stj_reduce(m * b, n_slices, part, m * b, c);
+    stj_ranks_sum(m * b, c);
 }
 
 /* W -= Q c */
-static void subtract(size_t n, size_t m, const double *q, size_t b, double *w, const double *c)
+static void subtract(const struct stj_rows *rows, size_t m, const double *q, size_t b, double *w,
+                     const double *c)
 {
+    const size_t n = rows->count;
+    const size_t ld = stj_rows_ld(rows);
     const size_t n_slices = slice_count(n);
 #pragma omp parallel for schedule(static) num_threads((int)stj_threads())
     for (size_t s = 0; s < n_slices; s++) {
         const size_t first = n * s / n_slices;
         stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n * (s + 1) / n_slices - first, b, m, -1,
-                  q + first, n, c, m, 1, w + first, n);
+                  q + first, ld, c, m, 1, w + first, ld);
     }
 }
 
@@ -58,22 +64,24 @@ struct work {
 };
 
 /* W -= Q (Q'W), the coefficients added to h where it is not NULL. */
-static void project_out(size_t n, size_t m, const double *q, size_t b, double *w, double *h,
-                        size_t ldh, const struct work *work)
+static void project_out(const struct stj_rows *rows, size_t m, const double *q, size_t b, double *w,
+                        double *h, size_t ldh, const struct work *work)
 {
     if (m == 0)
         return;
-    project(n, m, q, b, w, work->c, work->part);
-    subtract(n, m, q, b, w, work->c);
+    project(rows, m, q, b, w, work->c, work->part);
+    subtract(rows, m, q, b, w, work->c);
     for (size_t j = 0; h && j < b; j++)
         stj_axpy(m, 1, work->c + j * m, h + j * ldh);
 }
 
 /* x -= the components along the first k columns of W, added to r where it is not NULL. */
-static void project_block(size_t n, size_t k, const double *w, double *x, double *r)
+static void project_block(const struct stj_rows *rows, size_t k, const double *w, double *x,
+                          double *r)
 {
+    const size_t n = rows->count;
     for (size_t i = 0; i < k; i++) {
-        const double c = stj_dot(n, w + i * n, x);
+        const double c = stj_rows_dot(rows, w + i * n, x);
         stj_axpy(n, -c, w + i * n, x);
         if (r)
             r[i] += c;
@@ -81,50 +89,51 @@ static void project_block(size_t n, size_t k, const double *w, double *x, double
 }
 
 /* Column j of the block: orthogonal to Q and to columns before it, normalised, or replaced. */
-static void finish_column(size_t n, size_t m, const double *q, size_t j, double *w, double *h,
-                          double length, struct stj_rng *rng, const struct work *work)
+static void finish_column(const struct stj_rows *rows, size_t m, const double *q, size_t j,
+                          double *w, double *h, double length, struct stj_rng *rng,
+                          const struct work *work)
 {
-    double *x = w + j * n;
-    const double before = stj_nrm2(n, x);
-    project_block(n, j, w, x, h + m);
-    double left = stj_nrm2(n, x);
+    double *x = w + j * rows->count;
+    const double before = stj_rows_nrm2(rows, x);
+    project_block(rows, j, w, x, h + m);
+    double left = stj_rows_nrm2(rows, x);
     if (left < 0.5 * before) {
-        project_out(n, m, q, 1, x, h, m, work);
-        project_block(n, j, w, x, h + m);
-        left = stj_nrm2(n, x);
+        project_out(rows, m, q, 1, x, h, m, work);
+        project_block(rows, j, w, x, h + m);
+        left = stj_rows_nrm2(rows, x);
     }
     h[m + j] = left;
     if (left <= 100 * DBL_EPSILON * length) {
         h[m + j] = 0;
-        stj_rng_fill_normal(rng, n, x);
+        stj_rows_fill_normal(rows, rng, 1, x);
         for (int pass = 0; pass < 2; pass++) {
-            project_out(n, m, q, 1, x, NULL, 0, work);
-            project_block(n, j, w, x, NULL);
+            project_out(rows, m, q, 1, x, NULL, 0, work);
+            project_block(rows, j, w, x, NULL);
         }
-        left = stj_nrm2(n, x);
+        left = stj_rows_nrm2(rows, x);
     }
-    stj_scal(n, 1 / left, x);
+    stj_scal(rows->count, 1 / left, x);
 }
 
-enum stj_status stj_orthogonalize(size_t n, size_t m, const double *q, size_t b, double *w,
-                                  double *h, size_t ldh, struct stj_rng *rng, struct stj_error *err)
+enum stj_status stj_orthogonalize(const struct stj_rows *rows, size_t m, const double *q, size_t b,
+                                  double *w, double *h, size_t ldh, struct stj_rng *rng,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct work work = {0};
     double *length = NULL;
-    STJ_CHECK(err, m + b <= n, STJ_EINVAL,
-              "a basis of %zu vectors cannot be extended by %zu in %zu dimensions", m, b, n);
+    STJ_CHECK(err, m + b <= rows->n, STJ_EINVAL,
+              "a basis of %zu vectors cannot be extended by %zu in %zu dimensions", m, b, rows->n);
     STJ_TRY(stj_new(&work.c, m * b, sizeof *work.c, err));
     STJ_TRY(stj_new(&work.part, SLICES * m * b, sizeof *work.part, err));
     STJ_TRY(stj_new(&length, b, sizeof *length, err));
-    for (size_t j = 0; j < b; j++) {
-        memset(h + j * ldh, 0, (m + b) * sizeof *h);
-        length[j] = stj_nrm2(n, w + j * n);
-    }
-    project_out(n, m, q, b, w, h, ldh, &work);
-    project_out(n, m, q, b, w, h, ldh, &work);
     for (size_t j = 0; j < b; j++)
-        finish_column(n, m, q, j, w, h + j * ldh, length[j], rng, &work);
+        memset(h + j * ldh, 0, (m + b) * sizeof *h);
+    stj_rows_norms(rows, b, w, rows->count, length);
+    project_out(rows, m, q, b, w, h, ldh, &work);
+    project_out(rows, m, q, b, w, h, ldh, &work);
+    for (size_t j = 0; j < b; j++)
+        finish_column(rows, m, q, j, w, h + j * ldh, length[j], rng, &work);
 out:
     free(work.c);
     free(work.part);

@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 #include "base/scratch.h"
 #include "op/operator.h"
 #include "spectrum/density/bidiagonalize.h"
@@ -251,7 +252,8 @@ static bool spent(void *ctx, double more)
         w->stop = STJ_STOP_INTERRUPTED;
     else if (w->s.max_applications > 0 && used + more > w->s.max_applications)
         w->stop = STJ_STOP_MAX_APPLICATIONS;
-    else if (w->s.max_seconds > 0 && used > 0 && stj_clock() - w->clock > w->s.max_seconds)
+    else if (w->s.max_seconds > 0 && used > 0 &&
+             stj_ranks_any(stj_clock() - w->clock > w->s.max_seconds))
         w->stop = STJ_STOP_MAX_SECONDS;
     else
         return false;

@@ -19,8 +19,8 @@
  * more are inverted only as far as they are known.  The bounds are certified by Courant-Fischer: the
  * i-th smallest singular value of A restricted to any subspace is no less than the i-th smallest of A.
  *
- * Cost: m w/n + p + k per correction, in products with A.  Memory: n (m + 3 p') numbers for p' vectors
- * in S.  It fails, with honest but large bounds, where m cannot reach the rank of B - I.
+ * Cost: m w/n + p + k per correction, in products with A.  Memory: n (m + 2 p') numbers for p' vectors
+ * in S, divided by rows among the ranks, and the H and R of all on each.  It fails, with honest but large bounds, where m cannot reach the rank of B - I.
  */
 #include <float.h>
 #include <math.h>
@@ -135,29 +135,31 @@ out:
     return st;
 }
 
-/* t (n x b) <- P t. */
+/* t (a block of b) <- P t. */
 static enum stj_status inverse_apply(const struct inverse *inv, size_t b, double *t,
                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n = inv->krylov.n;
+    const size_t n = inv->krylov.rows.count;
+    const size_t ld = stj_rows_ld(&inv->krylov.rows);
     const size_t m = inv->m;
     const double d2 = inv->damping * inv->damping;
     double *c = NULL; /* Q't, then U'Q't, then Z diag() U'Q't */
     double *e = NULL;
     STJ_TRY(stj_new(&c, inv->rows, b * sizeof *c, err));
     STJ_TRY(stj_new(&e, m, b * sizeof *e, err));
-    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, inv->rows, b, n, 1, inv->krylov.q, n, t, n, 0, c,
+    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, inv->rows, b, n, 1, inv->krylov.q, ld, t, ld, 0, c,
               inv->rows);
+    stj_ranks_sum(inv->rows * b, c);
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, inv->rows, -1 / (1 + d2), inv->krylov.q,
-              n, c, inv->rows, 1 / (1 + d2), t, n);
+              ld, c, inv->rows, 1 / (1 + d2), t, ld);
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, inv->rows, 1, inv->u, inv->rows, c,
               inv->rows, 0, e, m);
     for (size_t j = 0; j < b; j++)
         for (size_t i = 0; i < m; i++)
             e[j * m + i] *= inv->sigma[i] / (inv->sigma[i] * inv->sigma[i] + d2);
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, m, 1, inv->zt, m, e, m, 0, c, m);
-    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, m, 1, inv->krylov.q, n, c, m, 1, t, n);
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, m, 1, inv->krylov.q, ld, c, m, 1, t, ld);
 out:
     free(c);
     free(e);
@@ -166,8 +168,9 @@ out:
 
 /* The growing subspace S with A S = C R. */
 struct space {
-    size_t n, p, room;
-    double *s, *c;  /* n x room, orthonormal columns */
+    struct stj_rows rows;
+    size_t p, room;
+    double *s, *c;  /* rows.count x room, orthonormal columns */
     double *r;      /* room x room, upper triangular */
     double *sigma;  /* [p] of R, descending */
     double *u, *zt; /* R = U diag(sigma) Z', p x p */
@@ -189,9 +192,9 @@ static enum stj_status space_init(struct space *space, size_t n, size_t room, ui
                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    *space = (struct space){.n = n, .room = room};
-    STJ_TRY(stj_new(&space->s, room, n * sizeof *space->s, err));
-    STJ_TRY(stj_new(&space->c, room, n * sizeof *space->c, err));
+    *space = (struct space){.rows = stj_rows_of(n), .room = room};
+    STJ_TRY(stj_new(&space->s, room, space->rows.count * sizeof *space->s, err));
+    STJ_TRY(stj_new(&space->c, room, space->rows.count * sizeof *space->c, err));
     STJ_TRY(stj_new(&space->r, room, room * sizeof *space->r, err));
     STJ_TRY(stj_new(&space->sigma, room, sizeof *space->sigma, err));
     STJ_TRY(stj_new(&space->u, room, room * sizeof *space->u, err));
@@ -206,16 +209,16 @@ static enum stj_status space_extend(struct space *space, struct stj_op *a, size_
                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n = space->n;
+    const size_t n = space->rows.count;
     const size_t p = space->p;
     double *s = space->s + p * n;
     double *c = space->c + p * n;
     double *copy = NULL;
     STJ_TRY(stj_new(&copy, space->room, space->room * sizeof *copy, err));
-    STJ_TRY(stj_orthogonalize(n, p, space->s, b, s, copy, p + b, space->rng, err));
-    STJ_TRY(stj_op_apply(a, STJ_NO_TRANS, b, s, n, c, n, err));
-    STJ_TRY(stj_orthogonalize(n, p, space->c, b, c, space->r + p * space->room, space->room,
-                              space->rng, err));
+    STJ_TRY(stj_orthogonalize(&space->rows, p, space->s, b, s, copy, p + b, space->rng, err));
+    STJ_TRY(stj_rows_apply(a, STJ_NO_TRANS, b, s, c, err));
+    STJ_TRY(stj_orthogonalize(&space->rows, p, space->c, b, c, space->r + p * space->room,
+                              space->room, space->rng, err));
     space->p = p + b;
     for (size_t j = 0; j < space->p; j++)
         memcpy(copy + j * space->p, space->r + j * space->room, space->p * sizeof *copy);
@@ -231,19 +234,20 @@ static double bound(const struct space *space, size_t i)
     return space->sigma[space->p - 1 - i];
 }
 
-/* out (n x k) <- basis times the k last columns of w, smallest first; w is p x p, transposed as stored
+/* out (a block of k) <- basis times the k last columns of w, smallest first; w is p x p, transposed as stored
  * when it is Z'. */
 static void smallest(const struct space *space, const double *basis, const double *w,
                      bool transposed, size_t k, bool scale, double *coefficients, double *out)
 {
     const size_t p = space->p;
+    const size_t ld = stj_rows_ld(&space->rows);
     for (size_t j = 0; j < k; j++)
         for (size_t i = 0; i < p; i++) {
             const double x = transposed ? w[i * p + p - 1 - j] : w[(p - 1 - j) * p + i];
             coefficients[j * p + i] = scale ? bound(space, j) * x : x;
         }
-    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->n, k, p, 1, basis, space->n,
-              coefficients, p, 0, out, space->n);
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->rows.count, k, p, 1, basis, ld,
+              coefficients, p, 0, out, ld);
 }
 
 /* The bounds so far; their residuals need A'. */
@@ -300,13 +304,14 @@ static enum stj_status plant_seeds(struct stj_op *a, const struct inverse *inv, 
 {
     enum stj_status st = STJ_OK;
     const size_t m = inv->m;
+    const size_t ld = stj_rows_ld(&space->rows);
     double *y = NULL;
     STJ_TRY(stj_new(&y, m, p * sizeof *y, err));
     for (size_t j = 0; j < p; j++)
         for (size_t i = 0; i < m; i++)
             y[j * m + i] = inv->zt[i * m + m - 1 - j];
-    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->n, p, m, 1, inv->krylov.q, space->n, y,
-              m, 0, space->s, space->n);
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->rows.count, p, m, 1, inv->krylov.q, ld,
+              y, m, 0, space->s, ld);
     STJ_TRY(space_extend(space, a, p, err));
 out:
     free(y);
@@ -322,8 +327,11 @@ static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *bu
     const size_t k = plan->k;
     const double cost = stj_op_cost(a);
     const double floor = stj_op_rounding(a) * inv->sigma[0];
+    const size_t n = space->rows.count;
     double *coefficients = NULL;
+    double *length = NULL;
     STJ_TRY(stj_new(&coefficients, space->room, k * sizeof *coefficients, err));
+    STJ_TRY(stj_new(&length, k, sizeof *length, err));
     basis->stop = STJ_STOP_MAX_APPLICATIONS;
     STJ_TRY(show(space, k, floor, budget, err));
     while (space->p + k <= space->room && basis->products + 2 * (double)k * cost <= plan->total) {
@@ -333,13 +341,12 @@ static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *bu
         }
         if (stj_svd_spent(budget, 2 * (double)k * cost, basis->products, &basis->stop))
             break;
-        double *t = space->s + space->p * space->n;
+        double *t = space->s + space->p * n;
         smallest(space, space->c, space->u, false, k, true, coefficients, t);
-        for (size_t j = 0; j < k; j++) { /* the directions matter, not the lengths */
-            const double length = stj_nrm2(space->n, t + j * space->n);
-            if (length > 0)
-                stj_scal(space->n, 1 / length, t + j * space->n);
-        }
+        stj_rows_norms(&space->rows, k, t, n, length);
+        for (size_t j = 0; j < k; j++) /* the directions matter, not the lengths */
+            if (length[j] > 0)
+                stj_scal(n, 1 / length[j], t + j * n);
         STJ_TRY(inverse_apply(inv, k, t, err));
         STJ_TRY(space_extend(space, a, k, err));
         basis->products += (double)k * cost;
@@ -347,21 +354,29 @@ static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *bu
     }
 out:
     free(coefficients);
+    free(length);
     return st;
 }
 
-/* basis->v and ->av <- the k smallest directions of the space, smallest first. */
-static enum stj_status take_smallest(const struct space *space, size_t k,
-                                     struct stj_svd_basis *basis, struct stj_error *err)
+/* basis->v and ->u, whole, <- the k smallest directions of the space, smallest first; s and c are given
+ * back. */
+static enum stj_status take_smallest(struct space *space, size_t k, struct stj_svd_basis *basis,
+                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const size_t n = space->rows.count;
     double *coefficients = NULL;
     STJ_TRY(stj_new(&coefficients, space->p, k * sizeof *coefficients, err));
-    STJ_TRY(stj_new(&basis->v, space->n, k * sizeof *basis->v, err));
-    STJ_TRY(stj_new(&basis->u, space->n, k * sizeof *basis->u, err));
+    STJ_TRY(stj_new(&basis->v, n, k * sizeof *basis->v, err));
+    STJ_TRY(stj_new(&basis->u, n, k * sizeof *basis->u, err));
     STJ_TRY(stj_new(&basis->sigma, k, sizeof *basis->sigma, err));
     smallest(space, space->s, space->zt, true, k, false, coefficients, basis->v);
     smallest(space, space->c, space->u, false, k, false, coefficients, basis->u);
+    free(space->s);
+    free(space->c);
+    space->s = space->c = NULL;
+    STJ_TRY(stj_rows_complete(&space->rows, k, &basis->v, err));
+    STJ_TRY(stj_rows_complete(&space->rows, k, &basis->u, err));
     for (size_t i = 0; i < k; i++)
         basis->sigma[i] = bound(space, i);
     basis->k = k;
@@ -394,7 +409,7 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
     STJ_TRY(space_init(&space, n, room, budget->settings->seed, err));
     basis->products += (double)plan.p * stj_op_cost(a);
     if (inv.krylov.m < plan.p) { /* too short for seeds: any directions, which are bounds too */
-        stj_rng_fill_normal(space.rng, n * plan.p, space.s);
+        stj_rows_fill_normal(&space.rows, space.rng, plan.p, space.s);
         STJ_TRY(space_extend(&space, a, plan.p, err));
         basis->sigma_1 = space.sigma[0];
     } else {
@@ -403,6 +418,8 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
         STJ_TRY(correct(a, budget, &plan, &inv, &space, basis, err));
         basis->sigma_1 = inv.sigma[0];
     }
+    inverse_free(&inv);
+    inv = (struct inverse){0};
     STJ_TRY(take_smallest(&space, plan.k, basis, err));
 out:
     space_free(&space);

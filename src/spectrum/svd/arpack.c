@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/svd/arpack.c: the largest singular vectors by implicitly restarted Lanczos on A'A.
  *
- * Method: dsaupd and dseupd of ARPACK-ng in reverse communication (Lehoucq, Sorensen, Yang 1998),
- * which = LA, mode 1.  A pair of A'A with |A'A v - lambda v| <= tol lambda gives |A'u - sigma v| <=
+ * Method: dsaupd and dseupd of ARPACK-ng in reverse communication (Lehoucq, Sorensen, Yang 1998), and with
+ * several ranks their twins of PARPACK (Maschhoff, Sorensen 1996), each rank with its rows; which = LA,
+ * mode 1.  A pair of A'A with |A'A v - lambda v| <= tol lambda gives |A'u - sigma v| <=
  * tol sigma.  ARPACK tests convergence only after ncv steps, so a larger basis can cost more: ncv is
  * about 2.4 times the number wanted.
  *
- * Cost: two products (A and A') a step; memory ncv vectors.  Fails to see sigma below about
+ * Cost: two products (A and A') a step; memory ncv vectors, divided by rows among the ranks.  Fails to see sigma below about
  * sqrt(eps) sigma_1, which does not matter for the largest.
  *
  * ARPACK keeps state between calls: one solve at a time in a process, enforced here.
@@ -17,11 +18,16 @@
 #include <string.h>
 
 #include <arpack.h>
+#ifdef STJ_WITH_MPI
+#include <parpack.h>
+#endif
 
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "base/rng.h"
+#include "spectrum/rows.h"
 #include "spectrum/svd/svd_method.h"
 
 static atomic_flag arpack_busy = ATOMIC_FLAG_INIT;
@@ -34,6 +40,7 @@ enum {
 
 /* Everything that ARPACK is passed in every call. */
 struct arpack {
+    struct stj_rows rows; /* of a vector: this rank has its own in resid, v and workd */
     a_int n, nev, ncv, ldv, lworkl, info, ido;
     a_int iparam[11], ipntr[14];
     size_t pairs; /* to take when the solve is ended from here: by a budget, */
@@ -43,6 +50,35 @@ struct arpack {
     double *resid, *v, *workd, *workl, *d;
     a_int *select;
 };
+
+/* The next of its steps. */
+static void aupd(struct arpack *w)
+{
+#ifdef STJ_WITH_MPI
+    if (stj_n_ranks() > 1) {
+        pdsaupd_c(stj_ranks_fortran(), &w->ido, "I", w->n, "LA", w->nev, w->tol, w->resid, w->ncv,
+                  w->v, w->ldv, w->iparam, w->ipntr, w->workd, w->workl, w->lworkl, &w->info);
+        return;
+    }
+#endif
+    dsaupd_c(&w->ido, "I", w->n, "LA", w->nev, w->tol, w->resid, w->ncv, w->v, w->ldv, w->iparam,
+             w->ipntr, w->workd, w->workl, w->lworkl, &w->info);
+}
+
+/* The first columns of v <- the vectors that have converged, iparam[4] of them. */
+static void eupd(struct arpack *w)
+{
+#ifdef STJ_WITH_MPI
+    if (stj_n_ranks() > 1) {
+        pdseupd_c(stj_ranks_fortran(), 1, "A", w->select, w->d, w->v, w->ldv, 0.0, "I", w->n, "LA",
+                  w->nev, w->tol, w->resid, w->ncv, w->v, w->ldv, w->iparam, w->ipntr, w->workd,
+                  w->workl, w->lworkl, &w->info);
+        return;
+    }
+#endif
+    dseupd_c(1, "A", w->select, w->d, w->v, w->ldv, 0.0, "I", w->n, "LA", w->nev, w->tol, w->resid,
+             w->ncv, w->v, w->ldv, w->iparam, w->ipntr, w->workd, w->workl, w->lworkl, &w->info);
+}
 
 static void arpack_free(struct arpack *w)
 {
@@ -65,13 +101,15 @@ size_t stj_svd_arpack_ncv(const struct stj_svd_settings *settings, size_t n)
 }
 
 static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_settings *settings,
-                                   size_t n, struct stj_error *err)
+                                   size_t n_cols, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_rng *rng = NULL;
-    const size_t ncv = stj_svd_arpack_ncv(settings, n);
+    const size_t ncv = stj_svd_arpack_ncv(settings, n_cols);
     size_t room = 0;
-    STJ_TRY(stj_blas_fits(n, "the number of columns of the operator", err));
+    w->rows = stj_rows_of(n_cols);
+    const size_t n = w->rows.count;
+    STJ_TRY(stj_blas_fits(n_cols, "the number of columns of the operator", err));
     STJ_TRY(stj_blas_fits(ncv * (ncv + 8), "the size of ARPACK's work space, ncv (ncv + 8),", err));
     STJ_TRY(stj_size_mul(n, ncv, &room, err));
     STJ_TRY(stj_new(&w->v, room, sizeof *w->v, err));
@@ -91,7 +129,7 @@ static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_settin
     w->iparam[3] = 1;
     w->iparam[6] = 1; /* mode: A x = lambda x */
     STJ_TRY(stj_rng_create(settings->seed, STJ_STREAM_START, 0, &rng, err));
-    stj_rng_fill_normal(rng, n, w->resid);
+    stj_rows_fill_normal(&w->rows, rng, 1, w->resid);
 out:
     stj_rng_destroy(rng);
     return st;
@@ -126,15 +164,25 @@ static enum stj_status check_info(a_int info, const char *routine, struct stj_er
                          routine, text, (int)info);
 }
 
-/* Steps of the factorisation that are complete when ARPACK asks for a product: it lends a copy of the newest
- * vector, whose column in V says how many came before. */
-static size_t steps_done(const struct arpack *w)
+/* *done <- the steps of the factorisation that are complete when ARPACK asks for a product: it lends a copy of the
+ * newest vector, whose column in V says how many came before. */
+static enum stj_status steps_done(const struct arpack *w, size_t *done, struct stj_error *err)
 {
+    enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
-    for (size_t j = 0; j < (size_t)w->ncv; j++)
-        if (memcmp(w->v + j * n, w->workd + w->ipntr[0] - 1, n * sizeof *w->v) == 0)
-            return j;
-    return 0;
+    const size_t ncv = (size_t)w->ncv;
+    double *differs = NULL; /* on how many ranks */
+    STJ_TRY(stj_new(&differs, ncv, sizeof *differs, err));
+    for (size_t j = 0; j < ncv; j++)
+        differs[j] = memcmp(w->v + j * n, w->workd + w->ipntr[0] - 1, n * sizeof *w->v) != 0;
+    stj_ranks_sum(ncv, differs);
+    for (*done = 0; *done < ncv && differs[*done] > 0;)
+        ++*done;
+    if (*done == ncv)
+        *done = 0;
+out:
+    free(differs);
+    return st;
 }
 
 /* The factorisation at hand, A'A V = V T + beta v e': T in two columns of workl, its subdiagonal (from the
@@ -153,9 +201,11 @@ static enum stj_status ritz_make(const struct arpack *w, bool with_beta, struct 
 {
     enum stj_status st = STJ_OK;
     const double *t = w->workl + w->ipntr[4] - 1;
-    const size_t done = steps_done(w);
+    size_t done = 0;
+    *r = (struct ritz){.j = 0};
+    STJ_TRY(steps_done(w, &done, err));
     const size_t j = with_beta && done > 0 ? done - 1 : done;
-    *r = (struct ritz){.j = j};
+    r->j = j;
     if (j == 0)
         goto out;
     STJ_TRY(stj_new(&r->work, 3 * j * j + j, sizeof *r->work, err));
@@ -235,6 +285,15 @@ out:
     return st;
 }
 
+/* basis->v <- whole vectors; the Lanczos vectors are given back before. */
+static enum stj_status take_whole(struct arpack *w, struct stj_svd_basis *basis,
+                                  struct stj_error *err)
+{
+    free(w->v);
+    w->v = NULL;
+    return stj_rows_complete(&w->rows, basis->k, &basis->v, err);
+}
+
 /* basis->v <- the Ritz vectors of the k largest values of a factorisation that was ended. */
 static enum stj_status extract_ritz(struct arpack *w, size_t k, struct stj_svd_basis *basis,
                                     struct stj_error *err)
@@ -250,6 +309,7 @@ static enum stj_status extract_ritz(struct arpack *w, size_t k, struct stj_svd_b
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, k, r.j, 1, w->v, n, r.y, r.j, 0, basis->v,
               n);
     basis->k = k;
+    STJ_TRY(take_whole(w, basis, err));
 out:
     free(r.work);
     return st;
@@ -261,15 +321,13 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
                                struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n = (size_t)w->n;
     const double budget_size = budget->settings->max_applications;
     const bool looks = budget->settings->above > 0 || budget->settings->monitor.fn;
     double next_look = LOOK_EVERY;
     /* Applications of the finishing pass, or half of a budget too small for all pairs. */
     const double finish = budget_size > 0 ? fmin(2 * (double)w->nev, budget_size / 2) : 0;
     for (;;) {
-        dsaupd_c(&w->ido, "I", w->n, "LA", w->nev, w->tol, w->resid, w->ncv, w->v, w->ldv,
-                 w->iparam, w->ipntr, w->workd, w->workl, w->lworkl, &w->info);
+        aupd(w);
         if (w->ido == 99)
             break;
         STJ_CHECK(err, w->ido == -1 || w->ido == 1, STJ_ENUMERIC,
@@ -287,8 +345,8 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
             if (w->ended)
                 goto out;
         }
-        STJ_TRY(stj_op_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1, n,
-                             w->workd + w->ipntr[1] - 1, n, err));
+        STJ_TRY(stj_rows_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1,
+                               w->workd + w->ipntr[1] - 1, err));
         basis->products++;
     }
     if (w->info == ZERO_OPERATOR) {
@@ -306,12 +364,12 @@ static enum stj_status extract(struct arpack *w, struct stj_svd_basis *basis, st
 {
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
-    dseupd_c(1, "A", w->select, w->d, w->v, w->ldv, 0.0, "I", w->n, "LA", w->nev, w->tol, w->resid,
-             w->ncv, w->v, w->ldv, w->iparam, w->ipntr, w->workd, w->workl, w->lworkl, &w->info);
+    eupd(w);
     STJ_TRY(check_info(w->info, "dseupd", err));
     basis->k = (size_t)w->iparam[4];
     STJ_TRY(stj_new(&basis->v, n * basis->k, sizeof *basis->v, err));
     memcpy(basis->v, w->v, n * basis->k * sizeof *basis->v);
+    STJ_TRY(take_whole(w, basis, err));
 out:
     return st;
 }

@@ -7,6 +7,9 @@
  *     4. residual_i = |A'u_i - sigma_i v_i|          k products with A'
  *
  * A v_i = sigma_i u_i holds to rounding by construction, so the residual of A' is the whole error.
+ * U and V are whole on every rank: there are few of them beside the vectors of the basis that they were
+ * found in, which is given back before.  At most 4 k vectors at once.
+ *
  * Small sigmas are as accurate as A Q, not limited to sqrt(eps) sigma_1 as eigenvalues of A'A are.
  */
 #include <math.h>
@@ -80,8 +83,11 @@ enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,
     if (basis->k == 0)
         goto out;
     memcpy(pairs->sigma, basis->sigma, basis->k * sizeof *pairs->sigma);
-    memcpy(pairs->u, basis->u, m * basis->k * sizeof *pairs->u);
-    memcpy(pairs->v, basis->v, n * basis->k * sizeof *pairs->v);
+    free(pairs->u);
+    free(pairs->v);
+    pairs->u = basis->u;
+    pairs->v = basis->v;
+    basis->u = basis->v = NULL;
     STJ_TRY(stj_new(&work, n, basis->k * sizeof *work, err));
     STJ_TRY(measure(a, pairs, work, defect, err));
 out:

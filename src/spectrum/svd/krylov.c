@@ -4,7 +4,7 @@
  *     1. W = A Q_j                                 b products
  *     2. W = Q H(1..m, j) + Q_{j+1} H(m+1..m+b, j)  block Gram-Schmidt, twice
  *
- * Memory n (m + b) and m^2 numbers; work 4 n m per vector and pass beside the products.
+ * Memory n (m + b) numbers, divided among the ranks, and m^2 on each; work 4 n m per vector and pass beside the products.
  */
 #include "spectrum/svd/krylov.h"
 
@@ -23,14 +23,14 @@ enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t
     enum stj_status st = STJ_OK;
     size_t bytes = 0;
     double *r = NULL;
-    *k = (struct stj_krylov){.n = n, .b = b, .room = room, .ldh = room + b};
+    *k = (struct stj_krylov){.rows = stj_rows_of(n), .b = b, .room = room, .ldh = room + b};
     STJ_TRY(stj_rng_create(seed, STJ_STREAM_START, 2, &k->rng, err));
-    STJ_TRY(stj_size_mul(n, sizeof *k->q, &bytes, err));
+    STJ_TRY(stj_size_mul(k->rows.count, sizeof *k->q, &bytes, err));
     STJ_TRY(stj_new(&k->q, room + b, bytes, err));
     STJ_TRY(stj_new(&k->h, room, k->ldh * sizeof *k->h, err));
     STJ_TRY(stj_new(&r, b, b * sizeof *r, err));
-    stj_rng_fill_normal(k->rng, n * b, k->q);
-    STJ_TRY(stj_orthogonalize(n, 0, k->q, b, k->q, r, b, k->rng, err));
+    stj_rows_fill_normal(&k->rows, k->rng, b, k->q);
+    STJ_TRY(stj_orthogonalize(&k->rows, 0, k->q, b, k->q, r, b, k->rng, err));
 out:
     free(r);
     if (st != STJ_OK)
@@ -49,10 +49,11 @@ void stj_krylov_free(struct stj_krylov *k)
 enum stj_status stj_krylov_step(struct stj_krylov *k, struct stj_op *a, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    double *next = k->q + (k->m + k->b) * k->n;
+    const size_t n = k->rows.count;
+    double *next = k->q + (k->m + k->b) * n;
     STJ_CHECK(err, k->m + k->b <= k->room, STJ_EINTERNAL, "no room for another block");
-    STJ_TRY(stj_op_apply(a, STJ_NO_TRANS, k->b, k->q + k->m * k->n, k->n, next, k->n, err));
-    STJ_TRY(stj_orthogonalize(k->n, k->m + k->b, k->q, k->b, next, k->h + k->m * k->ldh, k->ldh,
+    STJ_TRY(stj_rows_apply(a, STJ_NO_TRANS, k->b, k->q + k->m * n, next, err));
+    STJ_TRY(stj_orthogonalize(&k->rows, k->m + k->b, k->q, k->b, next, k->h + k->m * k->ldh, k->ldh,
                               k->rng, err));
     k->m += k->b;
 out:

@@ -10,16 +10,15 @@
 #ifndef STJ_SPECTRUM_SVD_KRYLOV_H
 #define STJ_SPECTRUM_SVD_KRYLOV_H
 
-#include <spectraj/op.h>
-
-#include "base/rng.h"
+#include "spectrum/rows.h"
 
 struct stj_krylov {
-    size_t n, b; /* dimension; block size */
-    size_t m;    /* columns of the factorisation so far */
-    size_t room; /* columns that there is memory for */
-    double *q;   /* n x (room + b) */
-    double *h;   /* (room + b) x room, leading dimension ldh = room + b */
+    struct stj_rows rows; /* of a vector; each rank has its own of q */
+    size_t b;             /* block size */
+    size_t m;             /* columns of the factorisation so far */
+    size_t room;          /* columns that there is memory for */
+    double *q;            /* rows.count x (room + b) */
+    double *h;            /* (room + b) x room, leading dimension ldh = room + b */
     size_t ldh;
     struct stj_rng *rng; /* of the start block and of replacements in invariant subspaces */
 };

@@ -18,7 +18,6 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/rng.h"
 #include "spectrum/orthogonalize.h"
 #include "spectrum/svd/svd_method.h"
 
@@ -68,21 +67,22 @@ out:
     return st;
 }
 
-/* Q and A Q of STEPS Lanczos steps outside of V; basis holds V in its first k columns. */
+/* Q and A Q of STEPS Lanczos steps outside of V; basis holds V in its first k columns; of all of them this rank
+ * has its rows. */
 static enum stj_status lanczos(struct stj_op *a, size_t k, double *basis, double *aq, double *h,
                                struct stj_rng *rng, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t m = stj_op_n_rows(a);
-    const size_t n = stj_op_n_cols(a);
+    const struct stj_rows rows = stj_rows_of(stj_op_n_cols(a));
+    const size_t m = stj_rows_of(stj_op_n_rows(a)).count;
     for (size_t j = 0; j < STEPS; j++) {
-        double *q = basis + (k + j) * n;
+        double *q = basis + (k + j) * rows.count;
         if (j == 0)
-            stj_rng_fill_normal(rng, n, q);
+            stj_rows_fill_normal(&rows, rng, 1, q);
         else
-            STJ_TRY(stj_op_apply(a, STJ_TRANS, 1, aq + (j - 1) * m, m, q, n, err));
-        STJ_TRY(stj_orthogonalize(n, k + j, basis, 1, q, h, k + j + 1, rng, err));
-        STJ_TRY(stj_op_apply(a, STJ_NO_TRANS, 1, q, n, aq + j * m, m, err));
+            STJ_TRY(stj_rows_apply(a, STJ_TRANS, 1, aq + (j - 1) * m, q, err));
+        STJ_TRY(stj_orthogonalize(&rows, k + j, basis, 1, q, h, k + j + 1, rng, err));
+        STJ_TRY(stj_rows_apply(a, STJ_NO_TRANS, 1, q, aq + j * m, err));
     }
 out:
     return st;
@@ -94,7 +94,8 @@ enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budg
 {
     enum stj_status st = STJ_OK;
     const size_t m = pairs->n_rows;
-    const size_t n = pairs->n_cols;
+    const struct stj_rows left = stj_rows_of(m);
+    const struct stj_rows rows = stj_rows_of(pairs->n_cols);
     const size_t k = pairs->k;
     enum stj_stop stop;
     struct stj_rng *rng = NULL;
@@ -103,14 +104,15 @@ enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budg
     double *aq = NULL;
     double *h = NULL;
     *outside = (struct stj_svd_outside){0};
-    if (k == 0 || k + STEPS > n || m < STEPS || stj_svd_spent(budget, 2 * STEPS, 0, &stop))
+    if (k == 0 || k + STEPS > rows.n || m < STEPS || stj_svd_spent(budget, 2 * STEPS, 0, &stop))
         goto out;
-    STJ_TRY(stj_new(&basis, n, (k + STEPS) * sizeof *basis, err));
-    STJ_TRY(stj_new(&aq, m, STEPS * sizeof *aq, err));
+    STJ_TRY(stj_new(&basis, rows.count, (k + STEPS) * sizeof *basis, err));
+    STJ_TRY(stj_new(&aq, left.count, STEPS * sizeof *aq, err));
     STJ_TRY(stj_new(&h, k + STEPS, sizeof *h, err));
     STJ_TRY(stj_rng_create(budget->settings->seed, STJ_STREAM_CHECK, 2, &rng, err));
-    memcpy(basis, pairs->v, n * k * sizeof *basis);
+    stj_rows_cut(&rows, k, pairs->v, basis);
     STJ_TRY(lanczos(a, k, basis, aq, h, rng, err));
+    STJ_TRY(stj_rows_complete(&left, STEPS, &aq, err));
     STJ_TRY(stj_gesdd(m, STEPS, aq, m, sigma, NULL, NULL, err));
     /* sigma_k is known to tol sigma_1, and so are the directions taken out. */
     const double limit = pairs->sigma[k - 1] + 2 * budget->settings->tol * pairs->sigma[0];

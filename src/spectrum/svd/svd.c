@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 #include "op/operator.h"
 #include "spectrum/svd/svd_method.h"
 
@@ -59,11 +60,12 @@ bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double prod
 {
     const struct stj_svd_settings *settings = budget->settings;
     const double used = stj_svd_used(budget);
+    const double clock = stj_clock() - budget->clock;
     if (stj_progress_report(&settings->progress, "singular pairs", products, 0, NULL) != STJ_OK)
         *stop = STJ_STOP_INTERRUPTED;
     else if (settings->max_applications > 0 && used + more > settings->max_applications)
         *stop = STJ_STOP_MAX_APPLICATIONS;
-    else if (settings->max_seconds > 0 && stj_clock() - budget->clock > settings->max_seconds)
+    else if (settings->max_seconds > 0 && stj_ranks_any(clock > settings->max_seconds))
         *stop = STJ_STOP_MAX_SECONDS;
     else
         return false;

@@ -12,7 +12,7 @@
 
 #include "base/option.h"
 
-/* What a method found; the arrays are owned by the receiver. */
+/* What a method found; the arrays are owned by the receiver, and whole on every rank. */
 struct stj_svd_basis {
     size_t k;        /* columns: at most what was wanted */
     double *v;       /* n_cols x k, column-major */

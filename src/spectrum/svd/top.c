@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "spectrum/svd/svd_method.h"
 
 enum { NEW_STARTS = 3 };
@@ -23,7 +24,7 @@ double stj_svd_likely_iterations(const struct stj_svd_settings *s, size_t n)
 bool stj_svd_prefers_dense(const struct stj_svd_settings *s, size_t m, size_t n)
 {
     const double likely = 2 * (stj_svd_likely_iterations(s, n) + (double)s->top);
-    return stj_svd_arpack_ncv(s, n) >= n ||
+    return stj_svd_arpack_ncv(s, n) >= n || n < stj_n_ranks() ||
            ((double)(n + s->top) <= likely && stj_svd_fits_dense(m, n));
 }
 
@@ -38,6 +39,10 @@ static enum stj_status choose(const struct stj_op *a, const struct stj_svd_setti
     STJ_CHECK(err, *method != &stj_svd_arpack || (s->top < n && stj_svd_arpack_ncv(s, n) > s->top),
               STJ_EINVAL, "arpack needs top < ncv <= %zu columns, top is %zu: use method dense", n,
               s->top);
+    STJ_CHECK(err, *method != &stj_svd_arpack || n >= stj_n_ranks(), STJ_EINVAL,
+              "arpack needs a column for each of the %zu ranks, the operator has %zu: use method "
+              "dense or fewer ranks",
+              stj_n_ranks(), n);
 out:
     return st;
 }
