@@ -43,6 +43,7 @@ void stj_rows_norms(const struct stj_rows *rows, size_t nvec, const double *x, s
                     double *length)
 {
     static const double least = 1e-280, most = 1e300; /* squares that have lost nothing */
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads()) if (nvec > 1)
     for (size_t j = 0; j < nvec; j++)
         length[j] = stj_nrm2(rows->count, x + j * ld);
     if (stj_n_ranks() == 1)

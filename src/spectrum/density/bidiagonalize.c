@@ -10,7 +10,8 @@
  * probe has its own B; they share nothing but the block products.
  *
  * Orthogonalisation is classical Gram-Schmidt, twice (Giraud, Langou, Rozloznik 2005), in BLAS-2,
- * one probe to a thread: same bits for any number of threads.
+ * one probe to a thread: same bits for any number of threads.  Every rank has its rows of the bases; the
+ * coefficients of all probes are summed over the ranks together.
  *
  * An alpha or beta at or below
  *     tau = 8 max(rounding of a product, eps sqrt(n)) max_i |(alpha_i, beta_i)|
@@ -18,7 +19,8 @@
  * has been explored is an invariant subspace.  So is a basis of as many vectors as there are
  * dimensions.
  *
- * Cost: 2 products a step and probe; memory 2 vectors a step and probe (one-sided: 1, none: 0).
+ * Cost: 2 products a step and probe; memory 2 vectors a step and probe (one-sided: 1, none: 0), divided
+ * by rows among the ranks, and 2 whole vectors a probe.
  */
 #include "spectrum/density/bidiagonalize.h"
 
@@ -31,33 +33,37 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/ranks.h"
 #include "base/rng.h"
 #include "base/scratch.h"
 #include "op/operator.h"
+#include "spectrum/rows.h"
 
 /* One probe on its way. */
 struct probe {
     struct stj_density_probe q;
     size_t room;   /* steps that alpha and beta have room for */
-    double *u, *v; /* bases, n_rows and n_cols rows: u_1..u_k and v_1..v_{k+1}, or of each only the
+    double *u, *v; /* bases, this rank's rows: u_1..u_k and v_1..v_{k+1}, or of each only the
                         last vector where they are not kept */
     struct stj_scratch u_room, v_room;
-    double *work; /* coefficients */
     double scale; /* largest |(alpha_i, beta_i)| so far */
 };
 
 struct stj_bidiagonal {
     struct stj_op *a;
     struct stj_deflation deflation;
-    size_t n_rows, n_cols;
-    size_t n_left; /* dimensions outside the deflated ones */
+    struct stj_rows rows, cols; /* of u, of v */
+    size_t n_left;              /* dimensions outside the deflated ones */
     bool keep_u, keep_v;
     double threshold;    /* tau / scale */
     const char *scratch; /* folder of the bases; NULL: in memory */
     size_t n_probes;
     struct probe *probe;
     size_t *active; /* [n_probes] probes that have not ended */
-    double *x, *y;  /* blocks of n_probes vectors */
+    double *x,
+        *y;    /* blocks of n_probes whole vectors; right of a product, this rank's rows count */
+    double *c; /* [n_probes][..] coefficients */
+    double *length; /* [n_probes] */
 };
 
 double stj_bidiagonal_bytes(size_t n_rows, size_t n_cols, size_t steps,
@@ -68,22 +74,53 @@ double stj_bidiagonal_bytes(size_t n_rows, size_t n_cols, size_t steps,
     return (rows + cols) * (double)sizeof(double);
 }
 
-/* x -= Q (Q'x) for the k columns of Q; work has room for k numbers. */
-static void project_out(size_t n, size_t k, const double *q, double *x, double *work)
+/* Vector number i of a block of whole ones, from this rank's first row on. */
+static double *mine(const struct stj_rows *rows, double *block, size_t i)
 {
-    if (k == 0)
-        return;
-    stj_gemv(STJ_BLAS_TRANS, n, k, 1, q, n, x, 0, work);
-    stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, q, n, work, 1, x);
+    return block + i * rows->n + rows->first;
 }
 
-static void orthogonalize(size_t n, size_t n_known, const double *known, size_t k, const double *q,
-                          double *x, double *work)
+enum basis { KNOWN, LEFT, RIGHT };
+
+static const double *basis_of(const struct stj_bidiagonal *b, enum basis which, size_t i)
 {
+    const struct probe *p = b->probe + b->active[i];
+    return which == KNOWN ? b->deflation.v : which == LEFT ? p->u : p->v;
+}
+
+/* x -= Q (Q'x) for the k columns of Q and the vectors x of the active probes. */
+static void project_out(const struct stj_bidiagonal *b, size_t n_active, enum basis which, size_t k,
+                        double *x)
+{
+    const struct stj_rows *rows = which == LEFT ? &b->rows : &b->cols;
+    const size_t n = rows->count;
+    const size_t ld = stj_rows_ld(rows);
+    if (k == 0)
+        return;
+    memset(b->c, 0, n_active * k * sizeof *b->c); /* gemv leaves them where there are no rows */
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
+    for (size_t i = 0; i < n_active; i++)
+        stj_gemv(STJ_BLAS_TRANS, n, k, 1, basis_of(b, which, i), ld, mine(rows, x, i), 0,
+                 b->c + i * k);
+    stj_ranks_sum(n_active * k, b->c);
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
+    for (size_t i = 0; i < n_active; i++)
+        stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, basis_of(b, which, i), ld, b->c + i * k, 1,
+                 mine(rows, x, i));
+}
+
+/* The vectors x of the active probes, orthogonal to k vectors of their left or right bases and, on the
+ * right, to the known ones; length <- theirs. */
+static void orthogonalize(const struct stj_bidiagonal *b, size_t n_active, enum basis which,
+                          size_t k, double *x)
+{
+    const struct stj_rows *rows = which == LEFT ? &b->rows : &b->cols;
     for (int pass = 0; pass < 2; pass++) {
-        project_out(n, n_known, known, x, work);
-        project_out(n, k, q, x, work);
+        if (which == RIGHT)
+            project_out(b, n_active, KNOWN, b->deflation.k, x);
+        project_out(b, n_active, which, k, x);
     }
+    stj_rows_norms(rows, n_active, x + rows->first, rows->n, b->length);
 }
 
 static void probe_free(struct probe *p)
@@ -92,7 +129,6 @@ static void probe_free(struct probe *p)
     free(p->q.beta);
     stj_scratch_free(&p->u_room);
     stj_scratch_free(&p->v_room);
-    free(p->work);
 }
 
 /* Room for `steps` steps, keeping what is there. */
@@ -104,33 +140,61 @@ static enum stj_status probe_grow(const struct stj_bidiagonal *b, struct probe *
     const size_t n_u = b->keep_u ? steps : 1;
     const size_t n_v = b->keep_v ? steps + 1 : 1;
     size_t bytes = 0;
-    if (p->v && steps <= old)
+    if (old > 0 && steps <= old)
         goto out;
-    STJ_TRY(stj_size_mul(b->n_rows, n_u * sizeof(double), &bytes, err));
+    STJ_TRY(stj_size_mul(b->rows.count, n_u * sizeof(double), &bytes, err));
     STJ_TRY(stj_scratch_grow(&p->u_room, b->scratch, bytes, err));
-    STJ_TRY(stj_size_mul(b->n_cols, n_v * sizeof(double), &bytes, err));
+    STJ_TRY(stj_size_mul(b->cols.count, n_v * sizeof(double), &bytes, err));
     STJ_TRY(stj_scratch_grow(&p->v_room, b->scratch, bytes, err));
     p->u = p->u_room.at;
     p->v = p->v_room.at;
     STJ_TRY(stj_resize(&p->q.alpha, old, steps, sizeof(double), err));
     STJ_TRY(stj_resize(&p->q.beta, old, steps, sizeof(double), err));
-    STJ_TRY(stj_resize(&p->work, 0, steps + 1 + b->deflation.k, sizeof(double), err));
     p->room = steps;
 out:
     return st;
 }
 
-static enum stj_status probe_start(const struct stj_bidiagonal *b, struct probe *p, uint64_t seed,
-                                   size_t number, struct stj_error *err)
+static void keep(size_t n, const double *x, double *basis)
+{
+    if (n > 0)
+        memcpy(basis, x, n * sizeof *x);
+}
+
+/* Room for `steps` steps of all probes that have not ended. */
+static enum stj_status grow(struct stj_bidiagonal *b, size_t steps, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const size_t most = steps + 1 > b->deflation.k ? steps + 1 : b->deflation.k;
+    for (size_t i = 0; i < b->n_probes; i++)
+        if (!b->probe[i].q.exact)
+            STJ_TRY(probe_grow(b, b->probe + i, steps, err));
+    STJ_TRY(stj_resize(&b->c, 0, most * b->n_probes, sizeof *b->c, err));
+out:
+    return st;
+}
+
+/* The first vectors of the probes, of which the first is number `first` of the seed's stream. */
+static enum stj_status start(struct stj_bidiagonal *b, uint64_t seed, size_t first,
+                             struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = b->cols.count;
     struct stj_rng *rng = NULL;
-    STJ_TRY(stj_rng_create(seed, STJ_STREAM_PROBES, number, &rng, err));
-    stj_rng_fill_normal(rng, b->n_cols, p->v);
-    orthogonalize(b->n_cols, b->deflation.k, b->deflation.v, 0, NULL, p->v, p->work);
-    const double length = stj_nrm2(b->n_cols, p->v);
-    p->q.mass = length * length;
-    stj_scal(b->n_cols, 1 / length, p->v);
+    for (size_t i = 0; i < b->n_probes; i++) {
+        STJ_TRY(stj_rng_create(seed, STJ_STREAM_PROBES, first + i, &rng, err));
+        stj_rows_fill_normal(&b->cols, rng, 1, mine(&b->cols, b->x, i));
+        stj_rng_destroy(rng);
+        rng = NULL;
+        b->active[i] = i;
+    }
+    orthogonalize(b, b->n_probes, RIGHT, 0, b->x);
+    for (size_t i = 0; i < b->n_probes; i++) {
+        double *x = mine(&b->cols, b->x, i);
+        b->probe[i].q.mass = b->length[i] * b->length[i];
+        stj_scal(n, 1 / b->length[i], x);
+        keep(n, x, b->probe[i].v);
+    }
 out:
     stj_rng_destroy(rng);
     return st;
@@ -148,7 +212,8 @@ enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflati
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     const size_t most = m > n ? m : n;
-    *b = (struct stj_bidiagonal){.a = a, .deflation = *deflation, .n_rows = m, .n_cols = n};
+    *b = (struct stj_bidiagonal){
+        .a = a, .deflation = *deflation, .rows = stj_rows_of(m), .cols = stj_rows_of(n)};
     b->n_left = n - deflation->k;
     b->scratch = scratch;
     b->keep_u = how == STJ_REORTHOGONALIZE_FULL;
@@ -160,11 +225,10 @@ enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflati
     STJ_TRY(stj_new(&b->y, room, sizeof *b->y, err));
     STJ_TRY(stj_new(&b->active, n_probes, sizeof *b->active, err));
     STJ_TRY(stj_new(&b->probe, n_probes, sizeof *b->probe, err));
+    STJ_TRY(stj_new(&b->length, n_probes, sizeof *b->length, err));
     b->n_probes = n_probes;
-    for (size_t i = 0; i < n_probes; i++) {
-        STJ_TRY(probe_grow(b, b->probe + i, steps, err));
-        STJ_TRY(probe_start(b, b->probe + i, seed, first + i, err));
-    }
+    STJ_TRY(grow(b, steps, err));
+    STJ_TRY(start(b, seed, first, err));
     *block = b;
     b = NULL;
 out:
@@ -182,6 +246,8 @@ void stj_bidiagonal_destroy(struct stj_bidiagonal *block)
     free(block->active);
     free(block->x);
     free(block->y);
+    free(block->c);
+    free(block->length);
     free(block);
 }
 
@@ -219,67 +285,79 @@ static double *vector(double *basis, bool kept, size_t n, size_t j)
     return basis + (kept ? j * n : 0);
 }
 
-/* x <- normalised, its length returned; 0, and x zero, when it is rounding next to `scale`. */
-static double normalise(size_t n, double *x, double tau)
+/* x, of this length, <- normalised, its length returned; 0, and x zero, when it is rounding next to tau. */
+static double normalise(size_t n, double *x, double length, double tau)
 {
-    const double length = stj_nrm2(n, x);
     if (length <= tau) {
-        memset(x, 0, n * sizeof *x);
+        if (n > 0)
+            memset(x, 0, n * sizeof *x);
         return 0;
     }
     stj_scal(n, 1 / length, x);
     return length;
 }
 
-/* Step j of a probe, left half: y = A v_j becomes u_j. */
-static void take_left(const struct stj_bidiagonal *b, struct probe *p, double *y)
+/* Step j of the active probes, left half: y = A v_j become u_j. */
+static void take_left(const struct stj_bidiagonal *b, size_t n_active)
 {
-    const size_t j = p->q.k;
-    const size_t n = b->n_rows;
-    if (j > 0)
-        stj_axpy(n, -p->q.beta[j - 1], vector(p->u, b->keep_u, n, j - 1), y);
-    orthogonalize(n, 0, NULL, b->keep_u ? j : 0, p->u, y, p->work);
-    p->q.alpha[j] = normalise(n, y, b->threshold * p->scale);
-    memcpy(vector(p->u, b->keep_u, n, j), y, n * sizeof *y);
+    const size_t j = b->probe[b->active[0]].q.k;
+    const size_t n = b->rows.count;
+    for (size_t i = 0; i < n_active && j > 0; i++) {
+        const struct probe *p = b->probe + b->active[i];
+        stj_axpy(n, -p->q.beta[j - 1], vector(p->u, b->keep_u, n, j - 1), mine(&b->rows, b->y, i));
+    }
+    orthogonalize(b, n_active, LEFT, b->keep_u ? j : 0, b->y);
+    for (size_t i = 0; i < n_active; i++) {
+        struct probe *p = b->probe + b->active[i];
+        double *y = mine(&b->rows, b->y, i);
+        p->q.alpha[j] = normalise(n, y, b->length[i], b->threshold * p->scale);
+        keep(n, y, vector(p->u, b->keep_u, n, j));
+    }
 }
 
-/* Right half: y = A'u_j becomes v_{j+1}, and the step is complete. */
-static void take_right(const struct stj_bidiagonal *b, struct probe *p, double *y)
+/* Right half: x = A'u_j become v_{j+1}, and the step is complete. */
+static void take_right(const struct stj_bidiagonal *b, size_t n_active)
 {
-    const size_t j = p->q.k;
-    const size_t n = b->n_cols;
-    const double alpha = p->q.alpha[j];
-    stj_axpy(n, -alpha, vector(p->v, b->keep_v, n, j), y);
-    orthogonalize(n, b->deflation.k, b->deflation.v, b->keep_v ? j + 1 : 0, p->v, y, p->work);
-    const double tau = b->threshold * fmax(p->scale, alpha);
-    const bool full = b->keep_v && j + 1 >= b->n_left;
-    const double beta = alpha == 0 || full ? 0 : normalise(n, y, tau);
-    p->q.beta[j] = beta;
-    p->q.k = j + 1;
-    p->q.exact = beta == 0;
-    p->scale = fmax(p->scale, hypot(alpha, beta));
-    if (!p->q.exact)
-        memcpy(vector(p->v, b->keep_v, n, j + 1), y, n * sizeof *y);
+    const size_t j = b->probe[b->active[0]].q.k;
+    const size_t n = b->cols.count;
+    for (size_t i = 0; i < n_active; i++) {
+        const struct probe *p = b->probe + b->active[i];
+        stj_axpy(n, -p->q.alpha[j], vector(p->v, b->keep_v, n, j), mine(&b->cols, b->x, i));
+    }
+    orthogonalize(b, n_active, RIGHT, b->keep_v ? j + 1 : 0, b->x);
+    for (size_t i = 0; i < n_active; i++) {
+        struct probe *p = b->probe + b->active[i];
+        double *x = mine(&b->cols, b->x, i);
+        const double alpha = p->q.alpha[j];
+        const double tau = b->threshold * fmax(p->scale, alpha);
+        const bool full = b->keep_v && j + 1 >= b->n_left;
+        const double beta = alpha == 0 || full ? 0 : normalise(n, x, b->length[i], tau);
+        p->q.beta[j] = beta;
+        p->q.k = j + 1;
+        p->q.exact = beta == 0;
+        p->scale = fmax(p->scale, hypot(alpha, beta));
+        if (!p->q.exact)
+            keep(n, x, vector(p->v, b->keep_v, n, j + 1));
+    }
 }
 
-/* One step of the n_active probes. */
+/* One step of the n_active probes, which are all as far. */
 static enum stj_status step(struct stj_bidiagonal *b, size_t n_active, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t m = b->n_rows;
-    const size_t n = b->n_cols;
+    const size_t m = b->rows.n;
+    const size_t n = b->cols.n;
     for (size_t i = 0; i < n_active; i++) {
         const struct probe *p = b->probe + b->active[i];
-        memcpy(b->x + i * n, vector(p->v, b->keep_v, n, p->q.k), n * sizeof *b->x);
+        keep(b->cols.count, vector(p->v, b->keep_v, b->cols.count, p->q.k),
+             mine(&b->cols, b->x, i));
     }
+    stj_rows_gather(&b->cols, n_active, b->x, n);
     STJ_TRY(stj_op_apply(b->a, STJ_NO_TRANS, n_active, b->x, n, b->y, m, err));
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
-    for (size_t i = 0; i < n_active; i++)
-        take_left(b, b->probe + b->active[i], b->y + i * m);
+    take_left(b, n_active);
+    stj_rows_gather(&b->rows, n_active, b->y, m);
     STJ_TRY(stj_op_apply(b->a, STJ_TRANS, n_active, b->y, m, b->x, n, err));
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
-    for (size_t i = 0; i < n_active; i++)
-        take_right(b, b->probe + b->active[i], b->x + i * n);
+    take_right(b, n_active);
 out:
     return st;
 }
@@ -302,9 +380,7 @@ enum stj_status stj_bidiagonal_advance(struct stj_bidiagonal *block, size_t step
     *stopped = false;
     STJ_CHECK(err, !stj_bidiagonal_frozen(block), STJ_EINTERNAL,
               "a block of probes without its bases was asked for more steps");
-    for (size_t i = 0; i < block->n_probes; i++)
-        if (!block->probe[i].q.exact)
-            STJ_TRY(probe_grow(block, block->probe + i, steps, err));
+    STJ_TRY(grow(block, steps, err));
     for (;;) {
         const size_t n_active = find_active(block, steps);
         if (n_active == 0)

@@ -5,8 +5,8 @@
 
 #include <spectraj/density.h>
 
-/* Known right singular vectors to stay orthogonal to: orthonormal columns v (n_cols x k).  The left
- * ones need no such care: A'A keeps the complement of v to itself. */
+/* Known right singular vectors to stay orthogonal to: orthonormal columns v (n_cols x k, this
+ * rank's rows).  The left ones need no such care: A'A keeps the complement of v to itself. */
 struct stj_deflation {
     size_t k;
     const double *v;
@@ -38,7 +38,7 @@ bool stj_bidiagonal_frozen(const struct stj_bidiagonal *block);
 size_t stj_bidiagonal_probes(const struct stj_bidiagonal *block);
 const struct stj_density_probe *stj_bidiagonal_probe(const struct stj_bidiagonal *block, size_t i);
 
-/* Bytes of the bases of one probe of `steps` steps. */
+/* Bytes of the bases of one probe of `steps` steps where n_rows and n_cols rows of them are held. */
 double stj_bidiagonal_bytes(size_t n_rows, size_t n_cols, size_t steps,
                             enum stj_reorthogonalize how);
 

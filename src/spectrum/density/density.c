@@ -24,6 +24,7 @@
 #include "op/operator.h"
 #include "spectrum/density/bidiagonalize.h"
 #include "spectrum/density/count.h"
+#include "spectrum/rows.h"
 
 static const double most_residual = 1e-3; /* of a deflated triplet: it moves sigma by no more */
 
@@ -64,7 +65,8 @@ struct solve {
     struct stj_op_counts begin;
     double clock;
     struct stj_deflation deflation;
-    double *v; /* the deflated vectors */
+    struct stj_rows rows; /* of the deflated vectors */
+    double *v;            /* of which this rank has its own */
     size_t memory;
     enum stj_reorthogonalize how;
     size_t steps;     /* that probes are carried to, at most n_left */
@@ -109,13 +111,16 @@ out:
 /* v less its part in the span of the known vectors; its length.  v has length 1. */
 static double leftover(const struct solve *w, double *v, double *work)
 {
-    const size_t n = w->r->n_params;
+    const size_t n = w->rows.count;
+    const size_t ld = stj_rows_ld(&w->rows);
     const size_t k = w->r->n_known;
     for (int pass = 0; pass < 2 && k > 0; pass++) {
-        stj_gemv(STJ_BLAS_TRANS, n, k, 1, w->v, n, v, 0, work);
-        stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, w->v, n, work, 1, v);
+        memset(work, 0, k * sizeof *work); /* gemv leaves it where there are no rows */
+        stj_gemv(STJ_BLAS_TRANS, n, k, 1, w->v, ld, v, 0, work);
+        stj_ranks_sum(k, work);
+        stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, w->v, ld, work, 1, v);
     }
-    return stj_nrm2(n, v);
+    return stj_rows_nrm2(&w->rows, v);
 }
 
 /* Take over the triplets of a set that are good enough to be deflated and not there yet: vectors of
@@ -130,14 +135,14 @@ static enum stj_status take_set(struct solve *w, const struct stj_pairs *set, do
               "the known triplets are of an operator of %zu x %zu, this one is %zu x %zu",
               set->n_rows, set->n_cols, stj_op_n_rows(w->a), n);
     for (size_t i = 0; i < set->k && r->n_known < n; i++) {
-        double *v = w->v + r->n_known * n;
+        double *v = w->v + r->n_known * w->rows.count;
         if (!(set->residual[i] <= most_residual))
             continue;
-        memcpy(v, set->v + i * n, n * sizeof *v);
+        stj_rows_cut(&w->rows, 1, set->v + i * n, v);
         const double length = leftover(w, v, work);
         if (length < 0.5)
             continue;
-        stj_scal(n, 1 / length, v);
+        stj_scal(w->rows.count, 1 / length, v);
         r->known[r->n_known++] = set->sigma[i];
     }
 out:
@@ -161,7 +166,8 @@ static enum stj_status take_known(struct solve *w, struct stj_error *err)
     for (size_t i = 0; i < 2; i++)
         most += set[i] ? set[i]->k : 0;
     size_t room = 0;
-    STJ_TRY(stj_size_mul(r->n_params, most, &room, err));
+    w->rows = stj_rows_of(r->n_params);
+    STJ_TRY(stj_size_mul(w->rows.count, most, &room, err));
     STJ_TRY(stj_new(&r->known, most, sizeof *r->known, err));
     STJ_TRY(stj_new(&work, most, sizeof *work, err));
     STJ_TRY(stj_new(&w->v, room, sizeof *w->v, err));
@@ -177,10 +183,21 @@ out:
     return st;
 }
 
-/* Bytes of the bases of one probe. */
+/* Rows of u and of v that a rank holds, at most. */
+static size_t most_rows(const struct solve *w)
+{
+    return stj_rows_share(stj_op_n_rows(w->a), stj_n_ranks());
+}
+
+static size_t most_cols(const struct solve *w)
+{
+    return stj_rows_share(stj_op_n_cols(w->a), stj_n_ranks());
+}
+
+/* Bytes of the bases of one probe, on the rank that holds most. */
 static double probe_bytes(const struct solve *w, size_t steps)
 {
-    return stj_bidiagonal_bytes(stj_op_n_rows(w->a), stj_op_n_cols(w->a), steps, w->how);
+    return stj_bidiagonal_bytes(most_rows(w), most_cols(w), steps, w->how);
 }
 
 /* Probes whose bases of so many bytes fit. */
@@ -208,10 +225,12 @@ static enum stj_status choose_bases(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     w->memory = w->s.memory_bytes ? w->s.memory_bytes : stj_memory_available() / 4;
-    if (w->s.scratch)
+    if (w->s.scratch) { /* the ranks may well all write to one disk */
         STJ_TRY(stj_scratch_free_bytes(w->s.scratch, &w->memory, err));
-    w->in_flight = stj_density_in_flight(&w->s, stj_op_n_rows(w->a), stj_op_n_cols(w->a), w->steps,
-                                         w->memory, &w->how);
+        w->memory = stj_ranks_least(w->memory) / stj_n_ranks();
+    }
+    w->in_flight =
+        stj_density_in_flight(&w->s, most_rows(w), most_cols(w), w->steps, w->memory, &w->how);
     STJ_CHECK(
         err, w->in_flight >= 1, STJ_ENOMEM,
         "the basis of one probe of %zu steps needs %.0f MiB, the limit is %zu MiB %s: raise the "
