@@ -150,6 +150,7 @@ static void solve_and_check(const char *name, struct known *k, size_t top, const
     EXPECT_OK(stj_svd_solve(op, &settings, &r, &err), err);
     const enum stj_stop want =
         k->sigma[0] > 0 || r->ncv == k->n ? STJ_STOP_CONVERGED : STJ_STOP_INVARIANT_SUBSPACE;
+    ck_assert_msg(!(r->residual_excess > 1), "%s: excess %g", label, r->residual_excess);
     ck_assert_msg(r->stop == want && r->top.k == top && r->converged == top,
                   "%s: %zu of %zu pairs, %zu converged, stop %s", label, r->top.k, top,
                   r->converged, stj_stop_text(r->stop));

@@ -13,6 +13,7 @@
 #include "expect.h"
 #include "net/network.h"
 #include "op/operator.h"
+#include "report/result.h"
 #include "small_run.h"
 
 static const struct small_spec spec = {
@@ -164,6 +165,89 @@ START_TEST(a_nan_in_the_check_itself_is_found)
 }
 END_TEST
 
+/* diag(n, .., 1) until so many products have been made; then one pair of elements beside the diagonal has come. */
+struct drifting {
+    double made, until;
+};
+
+static enum stj_status drift(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
+                             size_t ldx, double *y, size_t ldy, struct stj_error *err)
+{
+    struct drifting *d = ctx;
+    const size_t n = 90;
+    (void)trans, (void)err;
+    for (size_t j = 0; j < nvec; j++, d->made++) {
+        for (size_t i = 0; i < n; i++)
+            y[j * ldy + i] = (double)(n - i) * x[j * ldx + i];
+        if (d->made >= d->until) {
+            y[j * ldy] += 1e-6 * x[j * ldx + 40];
+            y[j * ldy + 40] += 1e-6 * x[j * ldx];
+        }
+    }
+    return STJ_OK;
+}
+
+static void remember_warning(void *ctx, const char *text)
+{
+    snprintf(ctx, 256, "%s", text);
+}
+
+/* It is symmetric all the time, so the products agree with each other: only the residuals show it, and they are
+ * far beyond the tolerance that the iteration met. */
+START_TEST(an_operator_that_drifts_is_seen_by_its_residuals)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct drifting d = {0, HUGE_VAL};
+    struct stj_svd_settings s = stj_svd_settings_default();
+    struct stj_svd_result *r = NULL;
+    char warned[256] = "";
+    const struct stj_progress progress = {.ctx = warned, .warn = remember_warning};
+    struct stj_op *op = NULL;
+    s.top = 3;
+    s.tol = 1e-12;
+    s.method = "arpack";
+    s.seed = 17 + (uint64_t)_i;
+    EXPECT_OK(stj_op_create(90, 90, drift, NULL, &d, &op, &err), err);
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    ck_assert_msg(r->stop == STJ_STOP_CONVERGED && r->residual_excess <= 1, "stop %s, excess %g",
+                  stj_stop_text(r->stop), r->residual_excess);
+    stj_result_warn_of_residuals(r, &progress);
+    ck_assert_str_eq(warned, "");
+    d = (struct drifting){0, 2 * r->products}; /* once the iteration is over */
+    stj_svd_result_destroy(r);
+    EXPECT_OK(stj_op_watch(op, &err), err);
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    ck_assert_msg(r->stop == STJ_STOP_CONVERGED && r->residual_excess > 1 && r->converged < 3,
+                  "seed %d: stop %s, excess %g, %zu converged", (int)s.seed, stj_stop_text(r->stop),
+                  r->residual_excess, r->converged);
+    ck_assert_msg(stj_op_self_check(op).adjoint_error < 1e-12, "adjoint error %g",
+                  stj_op_self_check(op).adjoint_error);
+    stj_result_warn_of_residuals(r, &progress);
+    ck_assert_msg(strstr(warned, "do not trust the result") != NULL, "warned: '%s'", warned);
+    stj_svd_result_destroy(r);
+    stj_op_destroy(op);
+}
+END_TEST
+
+/* What a result says of its own checks reaches whoever computes: not a word below rounding's share, a warning
+ * for each that is above. */
+START_TEST(a_check_that_failed_is_a_warning)
+{
+    char warned[256] = "";
+    const struct stj_progress progress = {.ctx = warned, .warn = remember_warning};
+    struct stj_self_check check = {.checks = 3, .adjoint_error = 1e-13, .orthogonality = 1e-13};
+    stj_result_warn_of_check(&check, &progress);
+    ck_assert_str_eq(warned, "");
+    check.adjoint_error = 1e-6;
+    stj_result_warn_of_check(&check, &progress);
+    ck_assert_msg(strstr(warned, "1e-06") && strstr(warned, "do not trust"), "'%s'", warned);
+    check.adjoint_error = 0;
+    check.orthogonality = 1e-3;
+    stj_result_warn_of_check(&check, &progress);
+    ck_assert_msg(strstr(warned, "orthogonality (0.001)"), "'%s'", warned);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("honest numbers");
@@ -173,6 +257,8 @@ int main(void)
     tcase_add_loop_test(tc, products_check_each_other, 0, 8);
     tcase_add_test(tc, a_wrong_adjoint_is_found);
     tcase_add_test(tc, a_nan_in_the_check_itself_is_found);
+    tcase_add_loop_test(tc, an_operator_that_drifts_is_seen_by_its_residuals, 0, 5);
+    tcase_add_test(tc, a_check_that_failed_is_a_warning);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

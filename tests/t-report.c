@@ -56,6 +56,7 @@ static struct stj_svd_result svd_result(double *sigma, double *residual, double 
                                    .seconds = 1.5,
                                    .stop = STJ_STOP_MAX_APPLICATIONS,
                                    .seed = 42,
+                                   .residual_excess = 2.5,
                                    .ncv = 6,
                                    .tol = 1e-10,
                                    .method = "arpack"};
@@ -82,6 +83,7 @@ START_TEST(svd_json_keeps_every_bit_and_every_key)
     ck_assert_int_eq(json_integer_value(json_object_get(top, "requested")), 3);
     ck_assert_int_eq(json_integer_value(json_object_get(top, "converged")), 2);
     ck_assert(json_is_integer(json_object_get(top, "products")));
+    ck_assert(json_real_value(json_object_get(top, "residual_excess")) == 2.5);
     ck_assert(json_is_integer(json_object_get(applications, "vjp")));
     ck_assert(json_real_value(json_object_get(applications, "jvp")) == 12.5);
     ck_assert(json_is_integer(json_object_get(applications, "replayed")));

@@ -108,7 +108,10 @@ struct stj_svd_result {
     size_t straddling;
     struct stj_svd_outside outside; /* was one missed? */
     struct stj_svd_counted counted; /* filled by stj_analysis_svd */
-    struct stj_pairs top;           /* descending */
+    /* The largest residual of the pairs over what the method's own test of convergence and rounding allow:
+     * above 1 the operator is not the one that the iteration saw.  NaN: the method claimed nothing. */
+    double residual_excess;
+    struct stj_pairs top; /* descending */
 
     /* The smallest: bottom.sigma[i], ascending, is no less than the i-th smallest singular value
      * (Courant-Fischer).  Converged: the residual is at most tol sigma_1, or the bound is at the floor,

@@ -77,6 +77,7 @@ struct stj_h5_item_info {
     size_t rows, cols;
 };
 bool stj_h5_item_at(const struct stj_h5 *file, size_t i, struct stj_h5_item_info *info);
+bool stj_h5_has(const struct stj_h5 *file, const char *name);
 
 /* Reading.  STJ_EFORMAT when an item is missing, of another type or shape than expected, or does
  * not have its checksum. */

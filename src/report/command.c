@@ -87,15 +87,6 @@ out:
     return st;
 }
 
-static bool has_command(const struct stj_h5 *file)
-{
-    struct stj_h5_item_info item;
-    for (size_t i = 0; stj_h5_item_at(file, i, &item); i++)
-        if (strcmp(item.name, "@command") == 0)
-            return true;
-    return false;
-}
-
 enum stj_status stj_command_read(const struct stj_run_info *info, const char *file_name,
                                  char **text, struct stj_error *err)
 {
@@ -105,7 +96,7 @@ enum stj_status stj_command_read(const struct stj_run_info *info, const char *fi
     *text = NULL;
     STJ_TRY(stj_path_join(info->dir, file_name, &path, err));
     STJ_TRY(stj_h5_open(path, &stj_any_result_format, &file, err));
-    if (has_command(file))
+    if (stj_h5_has(file, "@command"))
         STJ_TRY(stj_h5_get_text(file, "@command", text, err));
 out:
     stj_h5_close(file);

@@ -379,6 +379,7 @@ static void put_top(struct builder *b, const struct stj_svd_result *r)
     put(&top, "cosine", stj_json_of_reals(r->top.k, r->top.cosine));
     put(&top, "above", r->above > 0 ? stj_json_of_real(r->above) : json_null());
     put(&top, "straddling", json_of_size(r->straddling));
+    put(&top, "residual_excess", stj_json_of_real(r->residual_excess));
     put_outside(&top, &r->outside);
     put_counted(&top, r);
     put_object(b, "top", &top);

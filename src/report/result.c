@@ -345,6 +345,17 @@ void stj_result_warn_of_check(const struct stj_self_check *check,
             check->orthogonality);
 }
 
+void stj_result_warn_of_residuals(const struct stj_svd_result *r,
+                                  const struct stj_progress *progress)
+{
+    if (r->residual_excess > 1)
+        stj_progress_warn(progress,
+                          "the residuals of the largest pairs are up to %.2g times what %s and "
+                          "rounding allow: they disagree with the iteration that found them; do "
+                          "not trust the result; run spectraj validate",
+                          r->residual_excess, r->method ? r->method : "the method");
+}
+
 void stj_result_op_forget(const char *path)
 {
     char *log_path = NULL;

@@ -83,6 +83,8 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_result_
                                    const char *path, bool again, size_t memory_bytes,
                                    struct stj_result_op *op, struct stj_error *err);
 /* Close it; a journal without a product is removed. */
+void stj_result_op_close(struct stj_result_op *op);
+
 /* check->orthogonality <- of v[k][n], if it is worse than what is there. */
 enum stj_status stj_result_check_vectors(size_t n, size_t k, const double *v,
                                          struct stj_self_check *check, struct stj_error *err);
@@ -90,7 +92,10 @@ enum stj_status stj_result_check_vectors(size_t n, size_t k, const double *v,
 /* Warn when a check found more than rounding. */
 void stj_result_warn_of_check(const struct stj_self_check *check,
                               const struct stj_progress *progress);
-void stj_result_op_close(struct stj_result_op *op);
+
+/* Warn when the residuals are not what the method claimed. */
+void stj_result_warn_of_residuals(const struct stj_svd_result *r,
+                                  const struct stj_progress *progress);
 
 /* Remove the journal beside a result file that needs it no more. */
 void stj_result_op_forget(const char *path);

@@ -46,6 +46,7 @@ static enum stj_status put_numbers(struct stj_h5 *file, const struct stj_svd_res
     STJ_TRY(stj_h5_put_unsigned(file, "@straddling", r->straddling, err));
     STJ_TRY(stj_h5_put_unsigned(file, "@outside_checked", r->outside.checked, err));
     STJ_TRY(stj_h5_put_real(file, "@outside_sigma", r->outside.sigma, err));
+    STJ_TRY(stj_h5_put_real(file, "@residual_excess", r->residual_excess, err));
     STJ_TRY(stj_h5_put_unsigned(file, "@outside_missed", r->outside.missed, err));
     STJ_TRY(stj_h5_put_real(file, "@below", r->below, err));
     STJ_TRY(stj_h5_put_real(file, "@jvp", r->counts.jvp, err));
@@ -181,6 +182,9 @@ static enum stj_status get_numbers(struct stj_h5 *file, struct stj_svd_result *r
     STJ_TRY(stj_h5_get_size(file, "@outside_checked", &checked, err));
     r->outside.checked = checked != 0;
     STJ_TRY(stj_h5_get_real(file, "@outside_sigma", &r->outside.sigma, err));
+    r->residual_excess = (double)NAN;
+    if (stj_h5_has(file, "@residual_excess")) /* later than the first files of this version */
+        STJ_TRY(stj_h5_get_real(file, "@residual_excess", &r->residual_excess, err));
     STJ_TRY(stj_h5_get_size(file, "@outside_missed", &r->outside.missed, err));
     STJ_TRY(stj_h5_get_real(file, "@below", &r->below, err));
     STJ_TRY(stj_h5_get_real(file, "@seconds", &r->seconds, err));
@@ -293,6 +297,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
     STJ_TRY(
         stj_result_check_vectors(window->n, (*result)->bottom.k, (*result)->bottom.v, check, err));
     stj_result_warn_of_check(check, &svd->progress);
+    stj_result_warn_of_residuals(*result, &svd->progress);
     if (density)
         STJ_TRY(compare_count(density, *result, err));
 out:
@@ -324,6 +329,7 @@ enum stj_status stj_analysis_svd(struct stj_run *run, const struct stj_svd_setti
                              &svd->progress, &lock, &file, err));
     if (!lock) {
         STJ_TRY(load(file, result, err));
+        stj_result_warn_of_residuals(*result, &svd->progress);
         STJ_TRY(stj_result_read_density_window(run, &window, &density, err));
         if (density)
             STJ_TRY(compare_count(density, *result, err));

@@ -232,6 +232,11 @@ static void print_top(FILE *out, const struct stj_svd_result *r)
     if (r->above > 0)
         fprintf(out, "above %.6g: %zu, of which %zu within their residual of it\n", r->above,
                 r->top.k, r->straddling);
+    if (r->residual_excess > 1)
+        fprintf(out,
+                "DISAGREES: residuals are up to %.2g times what the method's own test and rounding "
+                "allow\n",
+                r->residual_excess);
     if (r->outside.missed)
         fprintf(
             out,

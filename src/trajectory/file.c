@@ -216,11 +216,7 @@ static enum stj_status get_deviation(struct stj_h5 *file, struct stj_record *rec
                                      struct stj_trajectory_about *about, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_h5_item_info info;
-    bool has = false;
-    for (size_t i = 0; !has && stj_h5_item_at(file, i, &info); i++)
-        has = strcmp(info.name, "deviation") == 0;
-    if (!has)
+    if (!stj_h5_has(file, "deviation"))
         goto out;
     STJ_TRY(stj_h5_expect(file, "deviation", record->n_stored, 1, err));
     STJ_TRY(stj_record_deviates(record, err));

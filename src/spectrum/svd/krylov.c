@@ -9,12 +9,9 @@
 #include "spectrum/svd/krylov.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "spectrum/orthogonalize.h"
 
 enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t room,
@@ -57,34 +54,5 @@ enum stj_status stj_krylov_step(struct stj_krylov *k, struct stj_op *a, struct s
                               k->rng, err));
     k->m += k->b;
 out:
-    return st;
-}
-
-enum stj_status stj_krylov_small(const struct stj_krylov *k, size_t p, double *sigma, double *y,
-                                 struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const size_t m = k->m;
-    const size_t rows = m + k->b;
-    double *h = NULL;
-    double *u = NULL;
-    double *vt = NULL;
-    const struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
-    STJ_TRY(stj_new(&h, rows, m * sizeof *h, err));
-    for (size_t j = 0; j < m; j++)
-        memcpy(h + j * rows, k->h + j * k->ldh, rows * sizeof *h);
-    if (y) {
-        STJ_TRY(stj_new(&u, rows, m * sizeof *u, err));
-        STJ_TRY(stj_new(&vt, m, m * sizeof *vt, err));
-    }
-    STJ_TRY(stj_gesdd(rows, m, h, rows, sigma, u, vt, err));
-    for (size_t j = 0; y && j < p; j++)
-        for (size_t i = 0; i < m; i++)
-            y[j * m + i] = vt[i * m + m - 1 - j];
-out:
-    stj_blas_guard_give(guard);
-    free(h);
-    free(u);
-    free(vt);
     return st;
 }

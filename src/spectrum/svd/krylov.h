@@ -31,9 +31,4 @@ void stj_krylov_free(struct stj_krylov *k);
 /* One block step: b products with A (square). */
 enum stj_status stj_krylov_step(struct stj_krylov *k, struct stj_op *a, struct stj_error *err);
 
-/* sigma[m] <- the singular values of H, descending; y (m x p, may be NULL) <- the right singular vectors
- * of the p smallest, smallest first. */
-enum stj_status stj_krylov_small(const struct stj_krylov *k, size_t p, double *sigma, double *y,
-                                 struct stj_error *err);
-
 #endif

@@ -162,6 +162,7 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     r->seed = s.seed;
     r->tol = s.tol;
     r->stop = STJ_STOP_CONVERGED;
+    r->residual_excess = (double)NAN;
     if (wants_top(&s))
         STJ_TRY(stj_svd_solve_top(a, &budget, r, err));
     if (wants_bottom(&s) && r->stop != STJ_STOP_INTERRUPTED)

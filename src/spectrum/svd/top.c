@@ -5,12 +5,14 @@
  * smallest one found lies below it.  A larger request begins as the smaller one did, so with a
  * journal its first products cost nothing.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/ranks.h"
+#include "op/operator.h"
 #include "spectrum/svd/svd_method.h"
 
 enum { NEW_STARTS = 3 };
@@ -45,6 +47,24 @@ static enum stj_status choose(const struct stj_op *a, const struct stj_svd_setti
               stj_n_ranks(), n);
 out:
     return st;
+}
+
+/* A method that says it converged has |A'A v - lambda v| <= tol lambda for every pair, so |A'u - sigma v| <=
+ * tol sigma, and Rayleigh-Ritz among k such pairs mixes them by no more than sqrt(k) of it; a space of A'A
+ * is known to eps sigma_1^2, which its left vectors divide by sigma.  The factors are for what the norms of
+ * products with rounding leave out, and are far below what an operator that is wrong shows. */
+static double excess(const struct stj_op *a, double tol, const struct stj_pairs *p)
+{
+    enum { BEYOND_TOL = 10, BEYOND_ROUNDING = 1000 };
+    double worst = 0;
+    for (size_t i = 0; i < p->k; i++) {
+        const double rounding = stj_op_rounding(a) * p->sigma[0];
+        const double limit = BEYOND_TOL * sqrt((double)p->k) * tol * p->sigma[0] +
+                             BEYOND_ROUNDING * rounding * (p->sigma[0] / p->sigma[i]);
+        if (p->sigma[i] > 0)
+            worst = fmax(worst, p->residual[i] / limit);
+    }
+    return worst;
 }
 
 /* The `top` largest of the budget's settings. */
@@ -173,6 +193,8 @@ enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget 
     STJ_TRY(s->above > 0 ? solve_above(a, budget, r, err) : solve(a, budget, r, err));
     if (r->method != stj_svd_lapack.info.name && r->stop == STJ_STOP_CONVERGED)
         STJ_TRY(complete(a, budget, r, err));
+    if (r->stop == STJ_STOP_CONVERGED)
+        r->residual_excess = excess(a, s->tol, &r->top);
     r->sigma_1 = r->top.k ? r->top.sigma[0] : 0;
     for (size_t i = 0; i < r->top.k; i++)
         r->converged += r->top.residual[i] <= s->tol * r->sigma_1;
