@@ -4,8 +4,11 @@
  * Method: dsaupd and dseupd of ARPACK-ng in reverse communication (Lehoucq, Sorensen, Yang 1998), and with
  * several ranks their twins of PARPACK (Maschhoff, Sorensen 1996), each rank with its rows; which = LA,
  * mode 1.  A pair of A'A with |A'A v - lambda v| <= tol lambda gives |A'u - sigma v| <=
- * tol sigma.  ARPACK tests convergence only after ncv steps, so a larger basis can cost more: ncv is
- * about 2.4 times the number wanted.
+ * tol sigma.
+ *
+ * ARPACK tests convergence only when its basis of ncv vectors is full.  It is tested here from step to step, from
+ * the factorisation that ARPACK has made so far: a solve ends as soon as the pairs wanted have residuals
+ * |A'u - sigma v| well below tol sigma_1, often without a restart.
  *
  * Cost: two products (A and A') a step; memory ncv vectors, divided by rows among the ranks.  Fails to see sigma below about
  * sqrt(eps) sigma_1, which does not matter for the largest.
@@ -34,7 +37,7 @@ static atomic_flag arpack_busy = ATOMIC_FLAG_INIT;
 
 enum {
     MAX_RESTARTS = 100000, /* budgets end a solve, not this */
-    LOOK_EVERY = 10,       /* products, and more as the basis grows */
+    SHOW_EVERY = 10,       /* products, and more as the basis grows */
     ZERO_OPERATOR = -9     /* dsaupd: A'A maps a random start vector to zero */
 };
 
@@ -44,8 +47,9 @@ struct arpack {
     a_int n, nev, ncv, ldv, lworkl, info, ido;
     a_int iparam[11], ipntr[14];
     size_t pairs; /* to take when the solve is ended from here: by a budget, */
-    bool ended; /* or because all above a threshold have converged, whatever ARPACK still wants: */
-                /* values of the bulk that it was also asked for might never do */
+    bool
+        ended; /* or because the pairs wanted have converged; with a threshold those above it, for values of */
+               /* the bulk that ARPACK was also asked for might never do */
     double tol;
     double *resid, *v, *workd, *workl, *d;
     a_int *select;
@@ -267,8 +271,19 @@ out:
     return st;
 }
 
+/* Have the pairs that were asked for converged, with a digit to spare: residuals grow where the vectors are
+ * finished together with others? */
+static bool all_wanted(const struct arpack *w, const struct ritz *r)
+{
+    const size_t wanted = (size_t)w->nev;
+    double worst = wanted < r->j ? 0 : INFINITY;
+    for (size_t i = 0; i < wanted && i < r->j; i++)
+        worst = fmax(worst, ritz_residual(r, i));
+    return worst <= w->tol / 10 * sqrt(r->lambda[0]);
+}
+
 /* Between two products: show how far the values are, and end the solve when all that were wanted are there. */
-static enum stj_status look(struct arpack *w, const struct stj_svd_budget *budget,
+static enum stj_status look(struct arpack *w, const struct stj_svd_budget *budget, bool shows,
                             struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -277,9 +292,13 @@ static enum stj_status look(struct arpack *w, const struct stj_svd_budget *budge
     STJ_TRY(ritz_make(w, true, &r, err));
     if (r.j == 0)
         goto out;
-    if (budget->settings->monitor.fn)
+    if (shows && budget->settings->monitor.fn)
         STJ_TRY(show(w, &r, budget, err));
     w->ended = above > 0 && all_above(w, &r, above, &w->pairs);
+    if (!w->ended && all_wanted(w, &r)) {
+        w->ended = true;
+        w->pairs = (size_t)w->nev;
+    }
 out:
     free(r.work);
     return st;
@@ -322,8 +341,8 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
 {
     enum stj_status st = STJ_OK;
     const double budget_size = budget->settings->max_applications;
-    const bool looks = budget->settings->above > 0 || budget->settings->monitor.fn;
-    double next_look = LOOK_EVERY;
+    double next_look = (double)w->nev + 2;
+    double next_show = SHOW_EVERY;
     /* Applications of the finishing pass, or half of a budget too small for all pairs. */
     const double finish = budget_size > 0 ? fmin(2 * (double)w->nev, budget_size / 2) : 0;
     for (;;) {
@@ -339,9 +358,11 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
                 w->pairs = (size_t)(budget_size - stj_svd_used(budget)) / 2;
             goto out;
         }
-        if (looks && basis->products >= next_look) {
-            next_look = 1.05 * basis->products + LOOK_EVERY;
-            STJ_TRY(look(w, budget, err));
+        if (basis->products >= fmin(next_look, next_show)) {
+            const bool shows = basis->products >= next_show;
+            next_look = 1.03 * basis->products + 1;
+            next_show = shows ? 1.05 * basis->products + SHOW_EVERY : next_show;
+            STJ_TRY(look(w, budget, shows, err));
             if (w->ended)
                 goto out;
         }

@@ -5,6 +5,7 @@
  * smallest one found lies below it.  A larger request begins as the smaller one did, so with a
  * journal its first products cost nothing.
  */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,13 @@
 
 enum { NEW_STARTS = 3 };
 
-/* On the training Jacobians measured. */
+/* Fitted to the training Jacobians measured (docs/memory.md): k values of a spectrum that thins out towards its
+ * top, and each further digit of the residuals at the same price. */
 double stj_svd_likely_iterations(const struct stj_svd_settings *s, size_t n)
 {
-    return 1.35 * (double)stj_svd_arpack_ncv(s, n);
+    const double tol = s->tol > 0 ? s->tol : stj_svd_settings_default().tol;
+    const double digits = 1 + 0.045 * (-log10(tol) - 10);
+    return fmin((14 + 9.5 * pow((double)s->top, 0.69)) * digits, (double)n);
 }
 
 bool stj_svd_prefers_dense(const struct stj_svd_settings *s, size_t m, size_t n)
@@ -107,6 +111,7 @@ static enum stj_status add_from_new_start(struct stj_op *a, const struct stj_svd
     inner.settings = &s;
     s.top = k;
     s.seed = seed;
+    s.tol = fmax(s.tol / 10, DBL_EPSILON); /* the span of both is no better than its worst vector */
     STJ_TRY(stj_svd_arpack.top(a, &inner, &basis, err));
     r->products += basis.products;
     if (basis.stop != STJ_STOP_CONVERGED || basis.k == 0 || k + basis.k > n) {
