@@ -62,7 +62,8 @@ static const struct {
       .min = 1,
       .max = 1e18,
       .metavar = "SIZE",
-      .doc = "memory to use at most, such as 800M or 8G (default: a quarter of what is free)"}},
+      .doc = "memory of the process at most, such as 800M or 8G (default: a quarter of what is "
+             "free for the states)"}},
     {ARGS_THREADS,
      {.name = "threads",
       .type = ARGS_SIZE,

@@ -28,11 +28,17 @@
 #include "base/progress.h"
 #include "base/rng.h"
 
-enum { SINGLE_STEPS = 8, FIRST_POWER = 2, LAST_POWER = 9 };
+enum {
+    SINGLE_STEPS = 8,
+    FIRST_POWER = 2,
+    LAST_POWER = FIRST_POWER + STJ_DIFFERENCE_TRAININGS / 2 - 1
+};
 
 /* One comparison and its work space. */
 struct work {
     struct stj_training_window window;
+    size_t
+        memory_bytes; /* of further operators: states as for the given one, linearisations of a step */
     size_t n, n_state;             /* n: of theta, or of the full state */
     double *x, *jx, *plus, *minus; /* [n] */
     real *state;
@@ -51,8 +57,12 @@ static enum stj_status work_init(struct work *w, const struct stj_op *jacobian,
                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    struct stj_storage storage;
     STJ_CHECK(err, stj_training_jacobian_window(jacobian, &w->window), STJ_EINVAL,
               "finite differences need a training Jacobian");
+    STJ_CHECK(err, stj_training_jacobian_storage(jacobian, &storage), STJ_EINTERNAL,
+              "a training Jacobian has no storage");
+    w->memory_bytes = storage.state_bytes + storage.minimum;
     w->n = stj_trajectory_n_params(w->window.trajectory);
     w->n_state = (1 + stj_trajectory_n_slots(w->window.trajectory)) * w->n;
     if (w->window.full_state)
@@ -130,8 +140,10 @@ static enum stj_status carry_to(struct work *w, size_t t, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_training_window *window = &w->window;
-    const struct stj_training_jacobian_settings settings = {
-        .from = window->from, .to = t, .full_state = window->full_state};
+    const struct stj_training_jacobian_settings settings = {.from = window->from,
+                                                            .to = t,
+                                                            .memory_bytes = w->memory_bytes,
+                                                            .full_state = window->full_state};
     struct stj_op *op = NULL;
     if (t == window->from)
         goto out;
@@ -154,7 +166,7 @@ static enum stj_status difference_step(struct work *w, size_t t, struct stj_diff
     enum stj_status st = STJ_OK;
     const struct stj_training_window window = w->window;
     const struct stj_training_jacobian_settings settings = {
-        .from = t, .to = t + 1, .full_state = window.full_state};
+        .from = t, .to = t + 1, .memory_bytes = w->memory_bytes, .full_state = window.full_state};
     struct stj_op *op = NULL;
     double added = 0;
     STJ_TRY(stj_training_jacobian_create(window.problem, window.recipe, window.trajectory,

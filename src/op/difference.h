@@ -5,6 +5,8 @@
 
 #include "op/training_jacobian.h"
 
+enum { STJ_DIFFERENCE_TRAININGS = 16 }; /* of the whole window: one on either side for each h */
+
 struct stj_difference {
     double error;   /* the smallest over h = 1e-2 .. 1e-9; of single steps, the largest of these */
     double step;    /* the h where it is reached */

@@ -21,7 +21,9 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "op/operator.h"
+#include "run/budget.h"
 #include "run/meter.h"
+#include "run/run_internal.h"
 
 static const double day = 86400;
 
@@ -29,36 +31,19 @@ enum { DENSE_MATRICES = 6 }; /* as report/result_dense.c counts them */
 
 /* ---- sizes ---- */
 
-size_t stj_plan_density_bytes(const struct stj_run *run, const struct stj_plan_request *request)
+/* The vectors with which products are checked as they are made (stj_op_watch). */
+enum { WATCH = 3 };
+
+static void add_watch(size_t n, struct stj_prediction *p)
 {
-    struct stj_storage storage = {.minimum = 0};
-    const size_t memory = request->memory_bytes;
-    const size_t half = memory / 2;
-    if (memory == 0 ||
-        stj_run_storage(run, request->from, request->to, half, 1, &storage, NULL) == STJ_OK)
-        return half;
-    return storage.minimum < memory ? storage.minimum : memory;
+    for (size_t i = 0; i < STJ_PREDICTED_PHASES && p->phase[i].block > 0; i++)
+        p->phase[i].bytes += (double)(WATCH * n) * sizeof(double);
 }
 
-/* The largest of a solver's phases; *work <- the engine's work space in it. */
-static double phase_bytes(const struct stj_run *run, const struct stj_plan_request *request,
-                          size_t engine, const struct stj_prediction *p, size_t *work)
+static size_t engine_bytes(const struct stj_run *run, const struct stj_plan_request *request,
+                           const struct stj_prediction *p)
 {
-    double most = 0;
-    *work = 0;
-    for (size_t i = 0; i < STJ_PREDICTED_PHASES; i++) {
-        struct stj_storage storage = {.work_bytes = 0};
-        if (p->phase[i].block == 0)
-            break;
-        if (stj_run_storage(run, request->from, request->to, engine, p->phase[i].block, &storage,
-                            NULL) != STJ_OK)
-            continue;
-        if (p->phase[i].bytes + (double)storage.work_bytes > most + (double)*work) {
-            most = p->phase[i].bytes;
-            *work = storage.work_bytes;
-        }
-    }
-    return most;
+    return stj_run_engine_bytes(run, request->from, request->to, request->memory_bytes, p);
 }
 
 /* ---- time ---- */
@@ -145,6 +130,7 @@ static enum stj_status predict_seconds(struct stj_run *run, const struct pace *p
             STJ_TRY(sweep(run, pace, true, kind->block, &backward, err));
         *seconds += (kind->jvp * forward + kind->vjp * backward) / (double)kind->block;
     }
+    *seconds += p->trainings * pace->steps * pace->meter->train;
     if (p->svd_flops > 0)
         *seconds += p->svd_flops / stj_meter_svd_rate();
     if (p->vector_bytes > 0)
@@ -173,11 +159,10 @@ static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *
     item->applications = stj_predicted_applications(p);
     snprintf(item->method, sizeof item->method, "%s", p->method);
     STJ_TRY(set_pace(run, request, engine, &pace, err));
-    const double basis = phase_bytes(run, request, engine, p, &work);
+    item->basis_bytes = stj_run_phase_bytes(run, request->from, request->to, p, &work);
     STJ_TRY(predict_seconds(run, &pace, p, &item->seconds, err));
     item->trajectory_bytes = pace.storage.state_bytes;
     item->engine_bytes = pace.storage.linear_bytes + work;
-    item->basis_bytes = (size_t)basis;
     item->memory_bytes =
         stj_memory_resident() + item->trajectory_bytes + item->engine_bytes + item->basis_bytes;
     const size_t before = stj_memory_peak();
@@ -188,37 +173,104 @@ out:
     return st;
 }
 
+static void predict_svd(const struct stj_run *run, const struct stj_plan_request *request,
+                        const struct stj_svd_settings *settings, struct stj_prediction *p)
+{
+    const size_t n = columns(run, request);
+    *p = (struct stj_prediction){.svd_flops = 0};
+    stj_svd_predict(settings, n, p);
+    add_watch(n, p);
+}
+
 static enum stj_status plan_svd(struct stj_run *run, const struct stj_plan_request *request,
                                 const struct stj_svd_settings *settings, struct stj_plan_item *item,
                                 struct stj_error *err)
 {
-    struct stj_prediction p = {.svd_flops = 0};
+    struct stj_prediction p;
+    predict_svd(run, request, settings, &p);
+    return fill(run, request, engine_bytes(run, request, &p), &p, item, err);
+}
+
+static void predict_density(const struct stj_run *run, const struct stj_plan_request *request,
+                            const struct stj_density_settings *settings, struct stj_prediction *p)
+{
     const size_t n = columns(run, request);
-    stj_svd_predict(settings, n, &p);
-    return fill(run, request, request->memory_bytes, &p, item, err);
+    *p = (struct stj_prediction){.svd_flops = 0};
+    stj_density_predict(settings, n, p);
+    add_watch(n, p);
+}
+
+/* The engine gets half of what vectors that are there in any case leave, but no less than it needs, and the bases
+ * the rest; then the engine what they do not take. */
+void stj_plan_density_bytes(const struct stj_run *run, const struct stj_plan_request *request,
+                            const struct stj_density_settings *settings, size_t *engine,
+                            size_t *bases)
+{
+    struct stj_storage storage = {.minimum = 0};
+    struct stj_density_settings least = *settings;
+    struct stj_prediction p;
+    size_t left = request->memory_bytes;
+    *engine = *bases = 0;
+    if (left == 0)
+        return;
+    least.scratch = "."; /* bases elsewhere: what remains is there in any case */
+    least.memory_bytes = 1;
+    predict_density(run, request, &least, &p);
+    (void)stj_run_fit(run, request->from, request->to, request->memory_bytes, &p, &left);
+    *engine = left / 2;
+    if (stj_run_storage(run, request->from, request->to, *engine, 1, &storage, NULL) != STJ_OK)
+        *engine = storage.minimum < left ? storage.minimum : left;
+    *bases = left - *engine;
+    struct stj_density_settings all = *settings;
+    all.memory_bytes = *bases;
+    predict_density(run, request, &all, &p);
+    (void)stj_run_fit(run, request->from, request->to, request->memory_bytes, &p, engine);
 }
 
 static enum stj_status plan_density(struct stj_run *run, const struct stj_plan_request *request,
                                     const struct stj_density_settings *settings,
                                     struct stj_plan_item *item, struct stj_error *err)
 {
-    struct stj_prediction p = {.svd_flops = 0};
+    struct stj_prediction p;
     struct stj_density_settings s = *settings;
-    const size_t engine = stj_plan_density_bytes(run, request);
-    const size_t n = columns(run, request);
-    s.memory_bytes = request->memory_bytes - engine;
-    stj_density_predict(&s, n, &p);
+    size_t engine = 0;
+    stj_plan_density_bytes(run, request, settings, &engine, &s.memory_bytes);
+    predict_density(run, request, &s, &p);
     return fill(run, request, engine, &p, item, err);
+}
+
+static void predict_trace(const struct stj_run *run, const struct stj_plan_request *request,
+                          const struct stj_trace_settings *settings, struct stj_prediction *p)
+{
+    const size_t n = columns(run, request);
+    *p = (struct stj_prediction){.svd_flops = 0};
+    stj_trace_predict(settings, n, p);
+    add_watch(n, p);
 }
 
 static enum stj_status plan_trace(struct stj_run *run, const struct stj_plan_request *request,
                                   const struct stj_trace_settings *settings,
                                   struct stj_plan_item *item, struct stj_error *err)
 {
-    struct stj_prediction p = {.svd_flops = 0};
-    const size_t n = columns(run, request);
-    stj_trace_predict(settings, n, &p);
-    return fill(run, request, request->memory_bytes, &p, item, err);
+    struct stj_prediction p;
+    predict_trace(run, request, settings, &p);
+    return fill(run, request, engine_bytes(run, request, &p), &p, item, err);
+}
+
+size_t stj_plan_svd_bytes(const struct stj_run *run, const struct stj_plan_request *request,
+                          const struct stj_svd_settings *settings)
+{
+    struct stj_prediction p;
+    predict_svd(run, request, settings, &p);
+    return engine_bytes(run, request, &p);
+}
+
+size_t stj_plan_trace_bytes(const struct stj_run *run, const struct stj_plan_request *request,
+                            const struct stj_trace_settings *settings)
+{
+    struct stj_prediction p;
+    predict_trace(run, request, settings, &p);
+    return engine_bytes(run, request, &p);
 }
 
 static enum stj_status plan_dense(struct stj_run *run, const struct stj_plan_request *request,
@@ -237,23 +289,13 @@ static enum stj_status plan_dense(struct stj_run *run, const struct stj_plan_req
     return st;
 }
 
-/* 5 pairs for the adjoint identity, a direction against 8 pairs of trainings, and one replay. */
 static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_request *request,
                                      struct stj_plan_item *item, struct stj_error *err)
 {
-    enum { PAIRS = 5, TRAININGS = 17, VECTORS = 12 };
-    struct stj_run_info info;
-    const struct stj_meter *meter = NULL;
-    struct stj_prediction p = {.products = {{PAIRS + 1, PAIRS, 1}}};
-    stj_run_get_info(run, &info);
-    p.phase[0] = (struct stj_predicted_phase){
-        VECTORS * (double)info.n_params * (1 + (double)info.n_slots / 2) * sizeof(double), 1};
-    enum stj_status st = fill(run, request, request->memory_bytes, &p, item, err);
-    if (st == STJ_OK)
-        st = stj_run_meter(run, &meter, err);
-    if (st == STJ_OK)
-        item->seconds += TRAININGS * (double)info.n_steps * meter->train;
-    return st;
+    enum { DENSE_LIMIT = 1000 }; /* unless the command is told otherwise */
+    struct stj_prediction p = {.svd_flops = 0};
+    stj_validate_predict(run, columns(run, request), DENSE_LIMIT, &p);
+    return fill(run, request, engine_bytes(run, request, &p), &p, item, err);
 }
 
 static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *item,

@@ -15,9 +15,15 @@ struct stj_plan_request {
     size_t n;            /* columns of the operator; 0: all parameters */
 };
 
-/* How much of `memory_bytes` (0: stays 0, the default) is the engine's in a density: half, but no less
- * than states and linearisations need; the rest is for bases. */
-size_t stj_plan_density_bytes(const struct stj_run *run, const struct stj_plan_request *request);
+/* How much of `memory_bytes` (0: stays 0, the default) is for states and linearisations, beside the process as it
+ * is and what the solver takes; of a density also how much is for bases. */
+size_t stj_plan_svd_bytes(const struct stj_run *run, const struct stj_plan_request *request,
+                          const struct stj_svd_settings *settings);
+size_t stj_plan_trace_bytes(const struct stj_run *run, const struct stj_plan_request *request,
+                            const struct stj_trace_settings *settings);
+void stj_plan_density_bytes(const struct stj_run *run, const struct stj_plan_request *request,
+                            const struct stj_density_settings *settings, size_t *engine,
+                            size_t *bases);
 
 /* cost <- what the run would say of it: planned seconds and bytes.  A prediction that cannot be made is
  * left unknown, for the analysis itself will say why. */

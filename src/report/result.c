@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "op/journal.h"
+#include "op/training_jacobian.h"
 #include "run/claim.h"
 
 const struct stj_h5_format stj_any_result_format = {
@@ -298,6 +299,14 @@ void stj_result_op_close(struct stj_result_op *op)
     stj_log_close(op->log);
     free(op->log_path);
     *op = (struct stj_result_op){0};
+}
+
+void stj_result_op_storage(const struct stj_result_op *op, size_t memory_bytes,
+                           struct stj_storage *storage)
+{
+    stj_training_jacobian_storage(op->inner, storage);
+    if (memory_bytes > 0)
+        storage->budget = memory_bytes;
 }
 
 /* Rounding, which the residuals of converged pairs measure themselves with, leaves less by far. */

@@ -82,6 +82,10 @@ struct stj_result_op {
 enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_result_window *window,
                                    const char *path, bool again, size_t memory_bytes,
                                    struct stj_result_op *op, struct stj_error *err);
+/* *storage <- where its states are; the budget is that of the process, where one was given. */
+void stj_result_op_storage(const struct stj_result_op *op, size_t memory_bytes,
+                           struct stj_storage *storage);
+
 /* Close it; a journal without a product is removed. */
 void stj_result_op_close(struct stj_result_op *op);
 

@@ -12,7 +12,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "op/training_jacobian.h"
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
@@ -267,8 +266,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
     const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes,
                                              window->n};
     struct stj_cost cost;
-    const size_t engine = stj_plan_density_bytes(run, &request);
-    s.memory_bytes = settings->memory_bytes - engine;
+    size_t engine = 0;
     if (deflate)
         STJ_TRY(stj_result_read_svd_window(run, window, &known, err));
     if (known) {
@@ -276,11 +274,12 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
         s.known[1] = &known->bottom;
     }
     stj_plan_density(run, &request, &s, &cost);
+    stj_plan_density_bytes(run, &request, &s, &engine, &s.memory_bytes);
     STJ_TRY(stj_result_op_open(run, window, path, settings->force, engine, &op, err));
     STJ_TRY(stj_density_solve(op.op, &s, result, err));
     stj_cost_finish(&cost);
     (*result)->cost = cost;
-    stj_training_jacobian_storage(op.inner, &(*result)->storage);
+    stj_result_op_storage(&op, settings->memory_bytes, &(*result)->storage);
     (*result)->self_check = stj_op_self_check(op.op);
     stj_result_warn_of_check(&(*result)->self_check, &density->progress);
 out:

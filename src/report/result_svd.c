@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "op/training_jacobian.h"
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
@@ -286,11 +285,12 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
     if (density)
         STJ_TRY(hint(density, &with_hints, err));
     stj_plan_svd(run, &request, &with_hints, &cost);
-    STJ_TRY(stj_result_op_open(run, window, path, again, memory_bytes, &op, err));
+    const size_t engine = stj_plan_svd_bytes(run, &request, &with_hints);
+    STJ_TRY(stj_result_op_open(run, window, path, again, engine, &op, err));
     STJ_TRY(stj_svd_solve(op.op, &with_hints, result, err));
     stj_cost_finish(&cost);
     (*result)->cost = cost;
-    stj_training_jacobian_storage(op.inner, &(*result)->storage);
+    stj_result_op_storage(&op, memory_bytes, &(*result)->storage);
     struct stj_self_check *check = &(*result)->self_check;
     *check = stj_op_self_check(op.op);
     STJ_TRY(stj_result_check_vectors(window->n, (*result)->top.k, (*result)->top.v, check, err));

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "op/training_jacobian.h"
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
@@ -120,12 +119,12 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
                                              window->n};
     struct stj_cost cost;
     stj_plan_trace(run, &request, trace, &cost);
-    STJ_TRY(
-        stj_result_op_open(run, window, path, settings->force, settings->memory_bytes, &op, err));
+    const size_t engine = stj_plan_trace_bytes(run, &request, trace);
+    STJ_TRY(stj_result_op_open(run, window, path, settings->force, engine, &op, err));
     STJ_TRY(stj_trace_solve(op.op, trace, result, err));
     stj_cost_finish(&cost);
     result->cost = cost;
-    stj_training_jacobian_storage(op.inner, &result->storage);
+    stj_result_op_storage(&op, settings->memory_bytes, &result->storage);
     result->self_check = stj_op_self_check(op.op);
     stj_result_warn_of_check(&result->self_check, &trace->progress);
 out:

@@ -1,4 +1,6 @@
 # src/run/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/budget.c
+libspectraj_core_la_SOURCES += %reldir%/budget.h
 libspectraj_core_la_SOURCES += %reldir%/claim.c
 libspectraj_core_la_SOURCES += %reldir%/claim.h
 libspectraj_core_la_SOURCES += %reldir%/config.c

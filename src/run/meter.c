@@ -22,7 +22,14 @@
 #include "run/run_internal.h"
 #include "trajectory/record.h"
 
-enum { STEPS_MOST = 16, REPEATS_LEAST = 3, REPEATS_MOST = 15, BLOCKS_MOST = 16 };
+enum {
+    STEPS_MOST = 16,
+    TRAINED_LEAST = 4, /* steps, where a sample has fewer */
+    TRAINED_MOST = STEPS_MOST + 1,
+    REPEATS_LEAST = 3,
+    REPEATS_MOST = 15,
+    BLOCKS_MOST = 16
+};
 
 static const double enough_seconds = 0.02; /* of one measurement */
 
@@ -54,7 +61,44 @@ static size_t n_slots(const struct stj_run *run)
     return stj_recipe_optimizer(&run->recipe)->n_slots;
 }
 
-/* Train the sample's steps; *seconds <- of one. */
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of n > 0 times, which are put in order. */
+static double median(double *time, size_t n)
+{
+    qsort(time, n, sizeof *time, ascending);
+    return time[n / 2];
+}
+
+/* Takes the states of a training, and the time from one to the next. */
+struct stopwatch {
+    struct stj_trajectory *trajectory;
+    size_t n_steps; /* of the trajectory: what comes later is not kept */
+    double since;
+    double step[TRAINED_MOST];
+};
+
+static enum stj_status take_state(void *ctx, size_t t, const real *state, double loss,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stopwatch *watch = ctx;
+    if (t > 0)
+        watch->step[t - 1] = stj_clock() - watch->since;
+    if (t <= watch->n_steps)
+        STJ_TRY(stj_trajectory_record(watch->trajectory, t, state, loss, err));
+    watch->since = stj_clock(); /* recording and the first gradient's work space are no step */
+out:
+    return st;
+}
+
+/* Train the sample's steps, and some more that are only timed; *seconds <- of one.  From state to state
+ * are an update and the next gradient; behind the last there is no gradient. */
 static enum stj_status train(struct sample *s, double *seconds, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -68,10 +112,15 @@ static enum stj_status train(struct sample *s, double *seconds, struct stj_error
     stj_trajectory_destroy(s->trajectory);
     s->trajectory = NULL;
     STJ_TRY(stj_trajectory_create(s->n, n_slots(s->run), s->n_steps, &s->trajectory, err));
+    struct stopwatch watch = {.trajectory = s->trajectory, .n_steps = s->n_steps};
+    const size_t wanted = s->n_steps < TRAINED_LEAST ? TRAINED_LEAST : s->n_steps + 1;
+    const size_t steps = wanted < s->run->n_steps ? wanted : s->run->n_steps;
     const double start = stj_clock();
-    STJ_TRY(stj_train(s->run->problem, &s->run->recipe, 0, s->n_steps, state, stj_trajectory_record,
-                      s->trajectory, NULL, err));
-    *seconds = (stj_clock() - start) / (double)s->n_steps;
+    STJ_TRY(stj_train(s->run->problem, &s->run->recipe, 0, steps, state, take_state, &watch, NULL,
+                      err));
+    *seconds = stj_clock() - start;
+    if (steps > 1)
+        *seconds = median(watch.step, steps - 1);
 out:
     free(theta);
     free(state);
@@ -91,13 +140,6 @@ static size_t choose_steps(const struct sample *s, double train_seconds)
     return n < s->run->n_steps ? n : s->run->n_steps;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* *seconds <- of one product with a block. */
 static enum stj_status time_product(struct sample *s, struct stj_op *op, enum stj_trans trans,
                                     size_t block, double *seconds, struct stj_error *err)
@@ -113,8 +155,7 @@ static enum stj_status time_product(struct sample *s, struct stj_op *op, enum st
         time[n] = stj_clock() - start;
         passed += time[n++];
     }
-    qsort(time, n, sizeof *time, ascending);
-    *seconds = time[n / 2];
+    *seconds = median(time, n);
 out:
     return st;
 }

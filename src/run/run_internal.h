@@ -7,6 +7,7 @@
 
 #include "data/batch_order.h"
 #include "run/config.h"
+#include "spectrum/predict.h"
 #include "train/network_problem.h"
 #include "trajectory/trajectory.h"
 
@@ -80,6 +81,10 @@ enum stj_status stj_run_every(const struct stj_run *run, size_t *every, struct s
 enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t dense_limit,
                                       const struct stj_progress *progress, struct stj_validation *v,
                                       struct stj_error *err);
+
+/* prediction <- what stj_run_validate costs the run, for an operator with n columns in the window. */
+void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limit,
+                          struct stj_prediction *prediction);
 
 /* The folder of a run. */
 enum stj_folder_state {

@@ -23,6 +23,7 @@
 #include "base/progress.h"
 #include "op/difference.h"
 #include "op/training_jacobian.h"
+#include "run/budget.h"
 #include "run/run_internal.h"
 #include "trajectory/record.h"
 
@@ -149,6 +150,12 @@ out:
     return st;
 }
 
+/* Are there enough values for both ends? */
+static bool has_bottom(size_t n)
+{
+    return n >= 2 * DENSE_PAIRS + 4;
+}
+
 /* Bounds of the smallest values must not lie below the truth; how far they lie above is told. */
 static enum stj_status compare_bottom(struct stj_op *op, uint64_t seed, const double *sigma,
                                       const struct stj_progress *progress, struct stj_validation *v,
@@ -159,7 +166,7 @@ static enum stj_status compare_bottom(struct stj_op *op, uint64_t seed, const do
     struct stj_svd_result *result = NULL;
     v->dense_bottom_violation = 0;
     v->dense_bottom_excess = 0;
-    if (n < 2 * DENSE_PAIRS + 4)
+    if (!has_bottom(n))
         goto out;
     STJ_TRY(iterate(op, seed, true, progress, &result, err));
     for (size_t i = 0; i < result->bottom.k; i++) {
@@ -239,6 +246,32 @@ out:
     return st;
 }
 
+void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limit,
+                          struct stj_prediction *p)
+{
+    const double vector = (double)n * sizeof(double);
+    const size_t slots = stj_recipe_optimizer(&run->recipe)->n_slots;
+    const double training = (double)((1 + slots) * stj_network_n_params(run->net)) * sizeof(real) +
+                            (double)stj_train_work_bytes(run->problem);
+    struct stj_svd_settings top = stj_svd_settings_default();
+    struct stj_svd_settings bottom = top;
+    stj_predict_products(p, ADJOINT_PAIRS, ADJOINT_PAIRS, ADJOINT_PAIRS);
+    stj_predict_products(p, 1, 0, 1);
+    stj_predict_phase(p, 4 * ADJOINT_PAIRS * vector, ADJOINT_PAIRS);
+    stj_predict_phase(p, 4 * vector + training, ADJOINT_PAIRS); /* the sweep keeps its work space */
+    p->trainings += STJ_DIFFERENCE_TRAININGS + 1;
+    if (n > dense_limit)
+        return;
+    stj_dense_predict(n, 1, p);
+    top.top = n < DENSE_PAIRS ? n : DENSE_PAIRS;
+    bottom.top = 0;
+    bottom.bottom = DENSE_PAIRS;
+    bottom.method = "arnoldi";
+    stj_svd_predict(&top, n, p);
+    if (has_bottom(n))
+        stj_svd_predict(&bottom, n, p);
+}
+
 enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part *part,
                                  uint64_t seed, size_t dense_limit,
                                  const struct stj_progress *progress, struct stj_validation *v,
@@ -247,10 +280,18 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
     static const struct stj_run_part whole = {.from = 0};
     enum stj_status st = STJ_OK;
     struct stj_op *op = NULL;
+    struct stj_prediction p = {.svd_flops = 0};
+    size_t n = 0;
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
-    STJ_TRY(stj_run_part_jacobian(run, part ? part : &whole, 0, &op, err));
+    part = part ? part : &whole;
+    STJ_TRY(stj_run_part_size(run, part, &n, NULL, err));
+    stj_validate_predict(run, n, dense_limit, &p);
+    const size_t engine = stj_run_engine_bytes(run, part->from, part->to, run->memory, &p);
+    STJ_TRY(stj_run_part_jacobian(run, part, engine, &op, err));
     STJ_TRY(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));
-    STJ_TRY(describe_part(run, part ? part : &whole, &v->part, err));
+    STJ_TRY(describe_part(run, part, &v->part, err));
+    if (run->memory > 0)
+        v->storage.budget = run->memory;
 out:
     stj_op_destroy(op);
     return st;

@@ -2,8 +2,8 @@
 /* spectrum/predict.c: what a solver is likely to cost.
  *
  * Density and trace take a number of products that is known beforehand.  The iterations for singular
- * pairs do not: ARPACK takes 1.35 ncv products with A'A on the training Jacobians measured, Arnoldi what
- * it plans for (spectrum/svd/arnoldi.c).  Memory is that of the largest arrays, of n numbers or more.
+ * pairs do not: for Lanczos it is what training Jacobians took (spectrum/svd/top.c), Arnoldi takes what it
+ * plans for (spectrum/svd/arnoldi.c).  Memory is that of the largest arrays, of n numbers or more.
  */
 #include "spectrum/predict.h"
 
@@ -18,7 +18,7 @@
 #include "spectrum/svd/svd_method.h"
 #include "spectrum/trace/trace_method.h"
 
-static void add_products(struct stj_prediction *p, double jvp, double vjp, size_t block)
+void stj_predict_products(struct stj_prediction *p, double jvp, double vjp, size_t block)
 {
     for (size_t i = 0; i < STJ_PREDICTED_KINDS; i++) {
         struct stj_predicted_products *kind = &p->products[i];
@@ -31,7 +31,7 @@ static void add_products(struct stj_prediction *p, double jvp, double vjp, size_
     }
 }
 
-static void add_phase(struct stj_prediction *p, double bytes, size_t block)
+void stj_predict_phase(struct stj_prediction *p, double bytes, size_t block)
 {
     for (size_t i = 0; i < STJ_PREDICTED_PHASES; i++)
         if (p->phase[i].block == 0) {
@@ -68,9 +68,9 @@ static double svd_flops(double n)
 void stj_dense_predict(size_t n, double matrices, struct stj_prediction *prediction)
 {
     const double size = (double)n * (double)n * sizeof(double);
-    add_products(prediction, (double)n, 0, n < STJ_DENSIFY_BLOCK ? n : STJ_DENSIFY_BLOCK);
+    stj_predict_products(prediction, (double)n, 0, n < STJ_DENSIFY_BLOCK ? n : STJ_DENSIFY_BLOCK);
     prediction->svd_flops += svd_flops((double)n);
-    add_phase(prediction, matrices * size, 1);
+    stj_predict_phase(prediction, matrices * size, 1);
 }
 
 /* ---- singular pairs ---- */
@@ -89,14 +89,17 @@ static void predict_top(const struct stj_svd_settings *s, size_t n,
     const double iterations = stj_svd_likely_iterations(s, n);
     if (is_named(s, &stj_svd_lapack) || (!s->method && stj_svd_prefers_dense(s, n, n))) {
         stj_dense_predict(n, 3, prediction);
-        add_products(prediction, 0, top, s->top);
+        stj_predict_products(prediction, 0, top, s->top);
         name_method(prediction, "dense");
         return;
     }
-    add_products(prediction, iterations + STJ_OUTSIDE_STEPS, iterations + STJ_OUTSIDE_STEPS, 1);
-    add_products(prediction, top, top, s->top);
-    add_phase(prediction, (ncv + top + 5) * vector, 1);
-    add_phase(prediction, 4 * top * vector, s->top);
+    stj_predict_products(prediction, iterations + STJ_OUTSIDE_STEPS, iterations + STJ_OUTSIDE_STEPS,
+                         1);
+    stj_predict_products(prediction, top, top, s->top);
+    stj_predict_phase(prediction, (ncv + top + 5) * vector, 1);
+    /* The pairs, with what finishing them and looking outside of them take. */
+    stj_predict_phase(prediction, (3 * top + 2 * STJ_OUTSIDE_STEPS + 1) * vector, s->top);
+    stj_predict_phase(prediction, 4 * top * vector, s->top);
     prediction->vector_bytes += iterations * ncv * vector;
     name_method(prediction, "arpack, ncv %.0f", ncv);
 }
@@ -108,17 +111,17 @@ static void predict_bottom(const struct stj_svd_settings *s, size_t n,
     const double k = (double)s->bottom;
     if (is_named(s, &stj_svd_lapack) || (!s->method && stj_svd_prefers_dense_bottom(s, n, n, 0))) {
         stj_dense_predict(n, 3, prediction);
-        add_products(prediction, 0, k, s->bottom);
+        stj_predict_products(prediction, 0, k, s->bottom);
         name_method(prediction, "dense");
         return;
     }
     const struct stj_arnoldi_plan plan = stj_arnoldi_plan(s, n, 1, true, 0);
     const double m = (double)plan.m;
     const double rest = plan.total - m * plan.fraction;
-    add_products(prediction, m * plan.fraction, 0, STJ_ARNOLDI_BLOCK);
-    add_products(prediction, rest, k, s->bottom);
-    add_phase(prediction, (m + 2 * (rest + (double)plan.p)) * vector + 24 * m * m,
-              STJ_ARNOLDI_BLOCK);
+    stj_predict_products(prediction, m * plan.fraction, 0, STJ_ARNOLDI_BLOCK);
+    stj_predict_products(prediction, rest, k, s->bottom);
+    stj_predict_phase(prediction, (m + 2 * (rest + (double)plan.p)) * vector + 24 * m * m,
+                      STJ_ARNOLDI_BLOCK);
     prediction->vector_bytes += m * m * vector;
     prediction->svd_flops += svd_flops(m);
     name_method(prediction, "arnoldi, %zu vectors on %.0f %% of the steps", plan.m,
@@ -148,10 +151,13 @@ void stj_density_predict(const struct stj_density_settings *settings, size_t n,
     const double products = probes * (double)steps;
     const double basis = stj_bidiagonal_bytes(n, n, steps, how);
     const size_t block = in_flight > 0 ? in_flight : 1;
-    const double kept = fmax((double)block * basis, fmin(probes * basis, (double)memory));
-    add_products(prediction, products, products, block);
-    add_phase(prediction, (settings->scratch ? 0 : kept) + 2 * (double)(block * n) * sizeof(double),
-              block);
+    /* Finished blocks stay while there is room: they could take more steps. */
+    const double blocks = fmax(floor((double)memory / ((double)block * basis)), 1);
+    const double kept = fmin(blocks * (double)block, probes) * basis;
+    stj_predict_products(prediction, products, products, block);
+    stj_predict_phase(prediction,
+                      (settings->scratch ? 0 : kept) + 2 * (double)(block * n) * sizeof(double),
+                      block);
     /* Known triplets: u and v as they were given, and a copy of v to stay orthogonal to. */
     for (size_t i = 0; i < 2; i++)
         if (settings->known[i])
@@ -170,8 +176,8 @@ void stj_trace_predict(const struct stj_trace_settings *settings, size_t n,
     const size_t half = (size_t)(products / 2) > 0 ? (size_t)(products / 2) : 1;
     const size_t block = half < STJ_TRACE_BLOCK ? half : STJ_TRACE_BLOCK;
     const bool normal = settings->function != STJ_TRACE_TRACE;
-    add_products(prediction, products, normal ? products : 0, block);
-    add_phase(prediction, 4 * (double)half * (double)n * sizeof(double), block);
+    stj_predict_products(prediction, products, normal ? products : 0, block);
+    stj_predict_phase(prediction, 4 * (double)half * (double)n * sizeof(double), block);
     prediction->vector_bytes += 8 * (double)half * (double)half * (double)n;
     name_method(prediction, "%s", settings->method ? settings->method : "xtrace");
 }

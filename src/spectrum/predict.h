@@ -19,16 +19,21 @@ struct stj_predicted_phase {
     size_t block;
 };
 
-enum { STJ_PREDICTED_KINDS = 4, STJ_PREDICTED_PHASES = 3, STJ_PREDICTED_TEXT_MAX = 96 };
+enum { STJ_PREDICTED_KINDS = 6, STJ_PREDICTED_PHASES = 8, STJ_PREDICTED_TEXT_MAX = 96 };
 
 /* Zeroed, then added to. */
 struct stj_prediction {
     struct stj_predicted_products products[STJ_PREDICTED_KINDS];
     struct stj_predicted_phase phase[STJ_PREDICTED_PHASES];
     double svd_flops;                    /* of dense decompositions */
+    double trainings;                    /* through all steps of the window */
     char method[STJ_PREDICTED_TEXT_MAX]; /* what will be chosen, in words */
     double vector_bytes; /* that pass through memory beside products: orthogonalisation */
 };
+
+/* Add products of one kind, or a phase; more than there is room for are left out. */
+void stj_predict_products(struct stj_prediction *prediction, double jvp, double vjp, size_t block);
+void stj_predict_phase(struct stj_prediction *prediction, double bytes, size_t block);
 
 /* All for a square operator with n columns; memory_bytes as in the settings of the solver. */
 void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
