@@ -19,12 +19,12 @@
 enum { NEW_STARTS = 3 };
 
 /* Fitted to the training Jacobians measured (docs/memory.md): k values of a spectrum that thins out towards its
- * top, and each further digit of the residuals at the same price. */
+ * top, and each digit by which the start vector's component of 1/sqrt(n) grows over the residual at the same price. */
 double stj_svd_likely_iterations(const struct stj_svd_settings *s, size_t n)
 {
     const double tol = s->tol > 0 ? s->tol : stj_svd_settings_default().tol;
-    const double digits = 1 + 0.045 * (-log10(tol) - 10);
-    return fmin((14 + 9.5 * pow((double)s->top, 0.69)) * digits, (double)n);
+    const double digits = log10(sqrt((double)n) / tol);
+    return fmin((24 + 7.2 * pow((double)s->top, 0.745)) * (1 + 0.045 * (digits - 12)), (double)n);
 }
 
 bool stj_svd_prefers_dense(const struct stj_svd_settings *s, size_t m, size_t n)
