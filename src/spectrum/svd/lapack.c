@@ -2,7 +2,8 @@
 /* spectrum/svd/lapack.c: the operator as a matrix, and its SVD by LAPACK's gesdd.
  *
  * The slow twin of the iterative methods: oracle, and the method for operators so small that a basis
- * would fill the space.  Cost: n_cols products with A; memory about 3 n_rows n_cols numbers.
+ * would fill the space.  Cost: n_cols products with A; memory about 3 n_rows n_cols numbers.  Of several
+ * ranks the first decomposes the matrix and tells the others, which hold it once while it is made.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "spectrum/svd/svd_method.h"
 
 /* The k pairs at one end of the decomposition, from the end inwards. */
@@ -48,17 +50,54 @@ static size_t wanted(const struct stj_svd_settings *s, bool smallest, size_t lea
     return k < least ? k + 1 : k;
 }
 
-static enum stj_status decompose(struct stj_op *a, const struct stj_svd_budget *budget,
-                                 bool smallest, struct stj_svd_basis *basis, struct stj_error *err)
+/* basis <- the pairs that the settings want of a matrix, which is destroyed. */
+static enum stj_status decompose(size_t m, size_t n, double *matrix,
+                                 const struct stj_svd_settings *settings, bool smallest,
+                                 struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t least = m < n ? m : n;
+    double *sigma = NULL;
+    double *u = NULL;
+    double *vt = NULL;
+    STJ_TRY(stj_new(&sigma, least, sizeof *sigma, err));
+    STJ_TRY(stj_new(&u, m, least * sizeof *u, err));
+    STJ_TRY(stj_new(&vt, least, n * sizeof *vt, err));
+    STJ_TRY(stj_gesdd(m, n, matrix, m, sigma, u, vt, err));
+    const size_t k = wanted(settings, smallest, least, sigma);
+    STJ_TRY(take(u, sigma, vt, m, n, k, smallest, basis, err));
+out:
+    free(sigma);
+    free(u);
+    free(vt);
+    return st;
+}
+
+/* basis <- that of the first rank, on all of them. */
+static enum stj_status tell(size_t m, size_t n, struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    stj_ranks_broadcast(&basis->k, sizeof basis->k);
+    stj_ranks_broadcast(&basis->sigma_1, sizeof basis->sigma_1);
+    if (stj_rank() > 0) {
+        STJ_TRY(stj_new(&basis->v, n, basis->k * sizeof *basis->v, err));
+        STJ_TRY(stj_new(&basis->u, m, basis->k * sizeof *basis->u, err));
+        STJ_TRY(stj_new(&basis->sigma, basis->k, sizeof *basis->sigma, err));
+    }
+    stj_ranks_broadcast(basis->v, n * basis->k * sizeof *basis->v);
+    stj_ranks_broadcast(basis->u, m * basis->k * sizeof *basis->u);
+    stj_ranks_broadcast(basis->sigma, basis->k * sizeof *basis->sigma);
+out:
+    return st;
+}
+
+static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budget, bool smallest,
+                             struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
-    const size_t least = m < n ? m : n;
     double *matrix = NULL;
-    double *sigma = NULL;
-    double *u = NULL;
-    double *vt = NULL;
     size_t size = 0;
     basis->ncv = n;
     const size_t likely = smallest ? budget->settings->bottom : budget->settings->top;
@@ -66,33 +105,30 @@ static enum stj_status decompose(struct stj_op *a, const struct stj_svd_budget *
         goto out;
     STJ_TRY(stj_size_mul(m, n, &size, err));
     STJ_TRY(stj_new(&matrix, size, sizeof *matrix, err));
-    STJ_TRY(stj_new(&sigma, least, sizeof *sigma, err));
-    STJ_TRY(stj_new(&u, m, least * sizeof *u, err));
-    STJ_TRY(stj_new(&vt, least, n * sizeof *vt, err));
     STJ_TRY(stj_op_densify(a, 0, matrix, m, &budget->settings->progress, err));
-    STJ_TRY(stj_gesdd(m, n, matrix, m, sigma, u, vt, err));
-    const size_t k = wanted(budget->settings, smallest, least, sigma);
-    STJ_TRY(take(u, sigma, vt, m, n, k, smallest, basis, err));
+    if (stj_rank() == 0)
+        st = decompose(m, n, matrix, budget->settings, smallest, basis, err);
+    free(matrix);
+    matrix = NULL;
+    STJ_TRY(stj_ranks_agree(st, err));
+    STJ_TRY(tell(m, n, basis, err));
     basis->products = (double)n;
     basis->stop = STJ_STOP_CONVERGED;
 out:
     free(matrix);
-    free(sigma);
-    free(u);
-    free(vt);
     return st;
 }
 
 static enum stj_status lapack_top(struct stj_op *a, const struct stj_svd_budget *budget,
                                   struct stj_svd_basis *basis, struct stj_error *err)
 {
-    return decompose(a, budget, false, basis, err);
+    return solve(a, budget, false, basis, err);
 }
 
 static enum stj_status lapack_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
                                      struct stj_svd_basis *basis, struct stj_error *err)
 {
-    return decompose(a, budget, true, basis, err);
+    return solve(a, budget, true, basis, err);
 }
 
 const struct stj_svd_method stj_svd_lapack = {
