@@ -21,6 +21,8 @@ dist_paper_DATA += %reldir%/paper/other-seed.yaml
 dist_paper_DATA += %reldir%/paper/reproduce.sh
 dist_paper_DATA += %reldir%/paper/shuffled.yaml
 
+examplesdir = $(pkgdatadir)/examples
+dist_examples_DATA = %reldir%/large-networks.sh
 lenetdir = $(pkgdatadir)/examples/lenet
 dist_lenet_DATA =
 dist_lenet_DATA += %reldir%/lenet/lenet-short.yaml
