@@ -4,6 +4,16 @@
  * Density and trace take a number of products that is known beforehand.  The iterations for singular
  * pairs do not: for Lanczos it is what training Jacobians took (spectrum/svd/top.c), Arnoldi takes what it
  * plans for (spectrum/svd/arnoldi.c).  Memory is that of the largest arrays, of n numbers or more.
+ *
+ * Where P ranks divide the rows, and k pairs are wanted, the largest of
+ *     top        N (ncv + k + 4) / P + 3 N           Lanczos vectors, and a product of whole vectors
+ *                2 N k + N (k + 12) / P + 3 N        the pairs, and what looks outside of them
+ *                4 N k                               finishing
+ *     bottom     N (m + 2 p') / P + 2 N p + 3 m^2    m Arnoldi vectors, p' in S, p of them seeds
+ *                3 N k                               residuals
+ *     density    N (2 s + 1) / P + 2 N               for each probe in flight, with s steps
+ * numbers on each rank, N / P rounded up; with one rank the vectors of a product are those of the basis, and
+ * 3 N is N, 2 N p nothing.
  */
 #include "spectrum/predict.h"
 
@@ -15,6 +25,7 @@
 #include "base/memory.h"
 #include "op/operator.h"
 #include "spectrum/density/bidiagonalize.h"
+#include "spectrum/rows.h"
 #include "spectrum/svd/svd_method.h"
 #include "spectrum/trace/trace_method.h"
 
@@ -75,6 +86,17 @@ void stj_dense_predict(size_t n, double matrices, struct stj_prediction *predict
 
 /* ---- singular pairs ---- */
 
+static size_t n_ranks(const struct stj_prediction *prediction)
+{
+    return prediction->ranks ? prediction->ranks : stj_n_ranks();
+}
+
+/* Bytes of a vector of which a rank has its rows. */
+static double rows_bytes(const struct stj_prediction *prediction, size_t n)
+{
+    return (double)stj_rows_share(n, n_ranks(prediction)) * sizeof(double);
+}
+
 static bool is_named(const struct stj_svd_settings *s, const struct stj_svd_method *method)
 {
     return s->method && strcmp(s->method, method->info.name) == 0;
@@ -84,6 +106,8 @@ static void predict_top(const struct stj_svd_settings *s, size_t n,
                         struct stj_prediction *prediction)
 {
     const double vector = (double)n * sizeof(double);
+    const double rows = rows_bytes(prediction, n);
+    const double whole = n_ranks(prediction) > 1 ? 3 : 1; /* vectors of a single product */
     const double top = (double)s->top;
     const double ncv = (double)stj_svd_arpack_ncv(s, n);
     const double iterations = stj_svd_likely_iterations(s, n);
@@ -96,11 +120,12 @@ static void predict_top(const struct stj_svd_settings *s, size_t n,
     stj_predict_products(prediction, iterations + STJ_OUTSIDE_STEPS, iterations + STJ_OUTSIDE_STEPS,
                          1);
     stj_predict_products(prediction, top, top, s->top);
-    stj_predict_phase(prediction, (ncv + top + 5) * vector, 1);
+    stj_predict_phase(prediction, (ncv + top + 4) * rows + whole * vector, 1);
     /* The pairs, with what finishing them and looking outside of them take. */
-    stj_predict_phase(prediction, (3 * top + 2 * STJ_OUTSIDE_STEPS + 1) * vector, s->top);
+    stj_predict_phase(prediction, (2 * top + whole) * vector + (top + 2 * STJ_OUTSIDE_STEPS) * rows,
+                      s->top);
     stj_predict_phase(prediction, 4 * top * vector, s->top);
-    prediction->vector_bytes += iterations * ncv * vector;
+    prediction->vector_bytes += iterations * ncv * rows;
     name_method(prediction, "arpack, ncv %.0f", ncv);
 }
 
@@ -108,6 +133,7 @@ static void predict_bottom(const struct stj_svd_settings *s, size_t n,
                            struct stj_prediction *prediction)
 {
     const double vector = (double)n * sizeof(double);
+    const double rows = rows_bytes(prediction, n);
     const double k = (double)s->bottom;
     if (is_named(s, &stj_svd_lapack) || (!s->method && stj_svd_prefers_dense_bottom(s, n, n, 0))) {
         stj_dense_predict(n, 3, prediction);
@@ -120,9 +146,14 @@ static void predict_bottom(const struct stj_svd_settings *s, size_t n,
     const double rest = plan.total - m * plan.fraction;
     stj_predict_products(prediction, m * plan.fraction, 0, STJ_ARNOLDI_BLOCK);
     stj_predict_products(prediction, rest, k, s->bottom);
-    stj_predict_phase(prediction, (m + 2 * (rest + (double)plan.p)) * vector + 24 * m * m,
+    const bool divided = n_ranks(prediction) > 1;
+    const double whole = divided ? 2 * (double)plan.p : 0;
+    stj_predict_phase(prediction,
+                      (m + 2 * (rest + (double)plan.p)) * rows + whole * vector + 24 * m * m,
                       STJ_ARNOLDI_BLOCK);
-    prediction->vector_bytes += m * m * vector;
+    if (divided)
+        stj_predict_phase(prediction, 3 * k * vector, s->bottom);
+    prediction->vector_bytes += m * m * rows;
     prediction->svd_flops += svd_flops(m);
     name_method(prediction, "arnoldi, %zu vectors on %.0f %% of the steps", plan.m,
                 100 * plan.fraction);
@@ -147,9 +178,10 @@ void stj_density_predict(const struct stj_density_settings *settings, size_t n,
     const size_t steps = settings->steps < n ? settings->steps : n;
     const double probes = (double)settings->probes;
     enum stj_reorthogonalize how = settings->reorthogonalize;
-    const size_t in_flight = stj_density_in_flight(settings, n, n, steps, memory, &how);
+    const size_t rows = stj_rows_share(n, n_ranks(prediction));
+    const size_t in_flight = stj_density_in_flight(settings, rows, rows, steps, memory, &how);
     const double products = probes * (double)steps;
-    const double basis = stj_bidiagonal_bytes(n, n, steps, how);
+    const double basis = stj_bidiagonal_bytes(rows, rows, steps, how);
     const size_t block = in_flight > 0 ? in_flight : 1;
     /* Finished blocks stay while there is room: they could take more steps. */
     const double blocks = fmax(floor((double)memory / ((double)block * basis)), 1);
@@ -158,11 +190,11 @@ void stj_density_predict(const struct stj_density_settings *settings, size_t n,
     stj_predict_phase(prediction,
                       (settings->scratch ? 0 : kept) + 2 * (double)(block * n) * sizeof(double),
                       block);
-    /* Known triplets: u and v as they were given, and a copy of v to stay orthogonal to. */
+    /* Known triplets: u and v as they were given, and the rows of v to stay orthogonal to. */
     for (size_t i = 0; i < 2; i++)
         if (settings->known[i])
             prediction->phase[0].bytes +=
-                3.0 * (double)(settings->known[i]->k * n) * sizeof(double);
+                (double)settings->known[i]->k * (2 * (double)n + (double)rows) * sizeof(double);
     /* Two passes over half of the final basis on average, each reading it twice. */
     prediction->vector_bytes += products * 2 * basis;
     name_method(prediction, "%s reorthogonalisation, %zu probes at a time%s",

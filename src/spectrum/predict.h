@@ -21,8 +21,9 @@ struct stj_predicted_phase {
 
 enum { STJ_PREDICTED_KINDS = 6, STJ_PREDICTED_PHASES = 8, STJ_PREDICTED_TEXT_MAX = 96 };
 
-/* Zeroed, then added to. */
+/* Zeroed but for `ranks`, then added to.  All of it is about one rank, that which holds most. */
 struct stj_prediction {
+    size_t ranks; /* that rows are divided among; 0: those at hand */
     struct stj_predicted_products products[STJ_PREDICTED_KINDS];
     struct stj_predicted_phase phase[STJ_PREDICTED_PHASES];
     double svd_flops;                    /* of dense decompositions */
