@@ -61,19 +61,16 @@ static bool can_have(size_t n)
     return all;
 }
 
-enum stj_status stj_blas_prepare(struct stj_error *err)
+/* Buffers for n threads, of which `before` have theirs. */
+static enum stj_status prepare(size_t n, size_t before, struct stj_error *err)
 {
-    static size_t prepared; /* threads */
     enum stj_status st = STJ_OK;
-    const size_t n = stj_threads();
     const size_t square = (size_t)BLAS_ORDER * BLAS_ORDER;
     double *work = NULL;
-    if (n <= prepared)
-        return STJ_OK;
-    STJ_CHECK(err, can_have(n - prepared), STJ_ENOMEM,
+    STJ_CHECK(err, can_have(n - before), STJ_ENOMEM,
               "out of memory: OpenBLAS needs %zu MiB of address space for %zu threads; raise the "
               "limit (ulimit -v), or take fewer threads",
-              (n - prepared) * (BLAS_BUFFER >> 20), n);
+              (n - before) * (BLAS_BUFFER >> 20), n);
     STJ_TRY(stj_new(&work, (n + 1) * square, sizeof *work, err));
     struct stj_blas_guard guard = stj_blas_guard_take(1);
 #pragma omp parallel num_threads((int)n)
@@ -82,9 +79,26 @@ enum stj_status stj_blas_prepare(struct stj_error *err)
         multiply(work, work + (1 + stj_thread_number()) * square);
     }
     stj_blas_guard_give(guard);
-    prepared = n;
 out:
     free(work);
+    return st;
+}
+
+enum stj_status stj_blas_prepare(struct stj_error *err)
+{
+    static atomic_size_t prepared; /* threads */
+    static pthread_mutex_t preparing = PTHREAD_MUTEX_INITIALIZER;
+    enum stj_status st = STJ_OK;
+    const size_t n = stj_threads();
+    if (n <= atomic_load(&prepared))
+        return STJ_OK;
+    pthread_mutex_lock(&preparing); /* a caller's threads may each have an operator */
+    if (n > atomic_load(&prepared)) {
+        st = prepare(n, atomic_load(&prepared), err);
+        if (st == STJ_OK)
+            atomic_store(&prepared, n);
+    }
+    pthread_mutex_unlock(&preparing);
     return st;
 }
 
