@@ -239,7 +239,8 @@ run 0 study function-jacobian R --json
 silent
 json out study=function-jacobian data=test rows=197 at=end outputs=1970 complete=1 \
     function_sigma#$N null_share#$N side=left vectors=20 rank null_dimension \
-    regions.bulk.null_share regions.bulk.mean_squared_cosine regions.bulk.random_mean_squared_cosine
+    regions.bulk.null_share regions.bulk.mean_squared_cosine \
+    regions.bulk.random_mean_squared_cosine 'self_check.checks>8' 'self_check.adjoint_error<1e-12'
 rank=$("$jsonkeys" --print out rank)
 json out "null_dimension=$((N - rank))"
 mv out tall.json
@@ -265,7 +266,8 @@ run 0 study distributions R --json
 silent
 json out study=distributions runs#3 'runs[0].name=original' 'runs[1].name=shuffled' \
     'runs[2].name=noise' "runs[0].n_params=$N" "runs[1].sigma#$N" "runs[2].sigma#$N" \
-    'runs[1].method=dense' 'runs[2].train_loss>0' 'runs[1].test_accuracy<0.5'
+    'runs[1].method=dense' 'runs[2].train_loss>0' 'runs[1].test_accuracy<0.5' \
+    'self_check.checks>1' 'self_check.adjoint_error<1e-12'
 "$jsonkeys" --compare out 'runs[0].sigma' dense.json sigma 0 || fail "original is not dense.h5's"
 mv out distributions.json
 # As a run of its own, with the drawn data as files: here the labels of the digits example.

@@ -5,6 +5,7 @@
  * in their order.  Single numbers and texts are attributes, vectors data sets.  The first item of every
  * result is n_params, which every result file has.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,6 +334,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
 {
     enum stj_status st = STJ_OK;
     struct stj_study_result *r = NULL;
+    struct stj_self_check check = {.orthogonality = (double)NAN};
     const struct stj_study_context cx = {
         .run = run,
         .other = other,
@@ -341,11 +343,17 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
         .log = c->log,
         .memory_bytes = analysis->memory_bytes,
         .seed = settings->seed,
-        .progress = &settings->progress};
+        .progress = &settings->progress,
+        .check = &check};
     const double start = stj_clock();
     STJ_TRY(stj_study_result_create(c->ops, &r, err));
     STJ_TRY(stj_study_put_count(r, c->info.n_params, err, "n_params"));
     STJ_TRY(c->ops->run(&cx, c->config, r, err));
+    if (check.checks > 0) {
+        STJ_TRY(stj_study_put_count(r, check.checks, err, "self_check.checks"));
+        STJ_TRY(stj_study_put_real(r, check.adjoint_error, err, "self_check.adjoint_error"));
+        stj_result_warn_of_check(&check, &settings->progress);
+    }
     r->seconds = stj_clock() - start;
     STJ_TRY(put(c->file, r, err));
     STJ_TRY(put_command(c, settings, analysis, err));

@@ -65,6 +65,13 @@ out:
     return st;
 }
 
+void stj_study_note_check(struct stj_self_check *check, const struct stj_op *op)
+{
+    const struct stj_self_check found = stj_op_self_check(op);
+    check->checks += found.checks;
+    check->adjoint_error = fmax(check->adjoint_error, found.adjoint_error);
+}
+
 enum stj_status stj_study_evaluate(const struct stj_run *run, const struct stj_dataset *data,
                                    const double *theta, double *loss, double *accuracy,
                                    struct stj_error *err)

@@ -409,12 +409,14 @@ static enum stj_status solve(const struct stj_study_context *cx,
     struct stj_op *op = NULL;
     STJ_TRY(
         stj_training_jacobian_create(problem, &cx->run->recipe, trajectory, &settings, &op, err));
+    STJ_TRY(stj_op_watch(op, err));
     if (!is_dense(cx, c)) {
         STJ_TRY(solve_density(op, cx, c, o, err));
-        goto out;
+    } else {
+        STJ_TRY(solve_dense(op, cx->progress, o, err));
+        smooth(c, o);
     }
-    STJ_TRY(solve_dense(op, cx->progress, o, err));
-    smooth(c, o);
+    stj_study_note_check(cx->check, op);
 out:
     stj_op_destroy(op);
     return st;

@@ -119,7 +119,11 @@ struct source {
     const double *theta;
     size_t n, m; /* parameters; outputs of all rows */
     const struct stj_progress *progress;
+    struct stj_self_check *check;
+    size_t *unchecked; /* gradients since a product with G was held against one of them */
 };
+
+enum { CHECK_EVERY = 200 };
 
 /* columns (n x count) <- the gradients of `count` outputs from `first` on, of the rows first_row to
  * first_row + n_rows - 1 alone. */
@@ -135,9 +139,17 @@ static enum stj_status gradients_of_rows(const struct source *g, size_t first_ro
                                          &op, err));
     const size_t m = stj_op_n_rows(op);
     STJ_TRY(stj_new(&unit, count * m, sizeof *unit, err));
+    if (*g->unchecked + count > CHECK_EVERY) {
+        *g->unchecked = 0;
+        STJ_TRY(stj_op_watch(op, err)); /* theta is as good a vector as any */
+        STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, 1, g->theta, g->n, unit, m, err));
+        memset(unit, 0, m * sizeof *unit);
+    }
     for (size_t j = 0; j < count; j++)
         unit[j * m + first + j] = 1;
     STJ_TRY(stj_op_apply(op, STJ_TRANS, count, unit, m, columns, g->n, err));
+    *g->unchecked += count;
+    stj_study_note_check(g->check, op);
 out:
     stj_op_destroy(op);
     free(unit);
@@ -253,7 +265,9 @@ static enum stj_status solve_top(const struct source *g, size_t top, uint64_t se
         settings.progress = *g->progress;
     STJ_TRY(stj_function_jacobian_create(g->net, g->samples->n_rows, g->samples->x, g->theta, &op,
                                          err));
+    STJ_TRY(stj_op_watch(op, err));
     STJ_TRY(stj_svd_solve(op, &settings, &result, err));
+    stj_study_note_check(g->check, op);
     STJ_CHECK(err, result->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
               "the singular pairs of the parameter-function Jacobian were interrupted");
     s->n_sigma = s->n_kept = result->top.k;
@@ -410,7 +424,9 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
     const char *data = c->data ? c->data : cx->run->test ? "test" : "train";
     struct stj_sample_sets sets = {0};
     struct spectrum s = {.sigma = NULL};
-    struct source g = {.net = cx->run->net, .progress = cx->progress};
+    size_t unchecked = CHECK_EVERY; /* the first block is checked */
+    struct source g = {
+        .net = cx->run->net, .progress = cx->progress, .check = cx->check, .unchecked = &unchecked};
     double *theta = NULL;
     STJ_TRY(stj_samples_make(cx, data, c->rows, &sets, err));
     STJ_TRY(stj_new(&theta, stj_network_n_params(cx->run->net), sizeof *theta, err));

@@ -27,6 +27,7 @@ struct stj_study_context {
     size_t memory_bytes; /* 0: a quarter of what is free */
     uint64_t seed;
     const struct stj_progress *progress;
+    struct stj_self_check *check; /* of the study's products: see stj_study_note_check */
 };
 
 /* Singular vectors of stored results. */
@@ -67,6 +68,10 @@ extern const struct stj_kind stj_studies; /* the registry: study/studies.c */
 
 /* The study of a name; NULL: there is none. */
 const struct stj_study_ops *stj_study_find_ops(const char *name);
+
+/* check <- also what the products of op, which is watched (stj_op_watch), found of each other.  The result has it
+ * as the item self_check. */
+void stj_study_note_check(struct stj_self_check *check, const struct stj_op *op);
 
 /* loss and accuracy of the run's network on a data set (NULL: both NaN) at theta. */
 enum stj_status stj_study_evaluate(const struct stj_run *run, const struct stj_dataset *data,
