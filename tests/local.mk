@@ -91,10 +91,12 @@ test_scripts += %reldir%/walkthroughs.sh
 # Scripts that only run on demand, or in others.
 dist_check_SCRIPTS += %reldir%/analyze.sh
 dist_check_SCRIPTS += %reldir%/cli-lib.sh
+dist_check_SCRIPTS += %reldir%/coverage.sh
 dist_check_SCRIPTS += %reldir%/faults.sh
 dist_check_SCRIPTS += %reldir%/format.sh
 dist_check_SCRIPTS += %reldir%/fuzz.sh
 dist_check_SCRIPTS += %reldir%/kills.sh
+dist_check_SCRIPTS += %reldir%/memcheck.sh
 dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
 dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
@@ -140,6 +142,9 @@ EXTRA_DIST += %reldir%/data/imported/x.npy
 
 # Read by tests/analyze.sh.
 EXTRA_DIST += %reldir%/cppcheck.explained
+
+# Read by tests/memcheck.sh.
+EXTRA_DIST += %reldir%/valgrind.supp
 
 # Built by tests/faults.sh, for LD_PRELOAD.
 EXTRA_DIST += %reldir%/fault-shim.c
@@ -197,4 +202,9 @@ if SANITIZERS
 AM_TESTS_ENVIRONMENT += \
 	CK_TIMEOUT_MULTIPLIER=10; export CK_TIMEOUT_MULTIPLIER; \
 	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS;
+endif
+if COVERAGE
+AM_TESTS_ENVIRONMENT += \
+	CK_TIMEOUT_MULTIPLIER=10; export CK_TIMEOUT_MULTIPLIER; \
+	COVERAGE=yes; export COVERAGE;
 endif
