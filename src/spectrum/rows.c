@@ -74,7 +74,7 @@ void stj_rows_fill_normal(const struct stj_rows *rows, struct stj_rng *rng, size
 {
     for (size_t j = 0; j < nvec; j++) {
         skip_normal(rng, rows->first);
-        stj_rng_fill_normal(rng, rows->count, x + j * stj_rows_ld(rows));
+        stj_rng_fill_normal(rng, rows->count, x + j * rows->count);
         skip_normal(rng, rows->n - rows->first - rows->count);
     }
 }
