@@ -8,7 +8,7 @@
  * Where P ranks divide the rows, and k pairs are wanted, the largest of
  *     top        N (ncv + k + 4) / P + 3 N           Lanczos vectors, and a product of whole vectors
  *                2 N k + N (k + 12) / P + 3 N        the pairs, and what looks outside of them
- *                4 N k                               finishing
+ *                3 N k                               finishing
  *     bottom     N (m + 2 p') / P + 2 N p + 3 m^2    m Arnoldi vectors, p' in S, p of them seeds
  *                3 N k                               residuals
  *     density    N (2 s + 1) / P + 2 N               for each probe in flight, with s steps
@@ -124,7 +124,7 @@ static void predict_top(const struct stj_svd_settings *s, size_t n,
     /* The pairs, with what finishing them and looking outside of them take. */
     stj_predict_phase(prediction, (2 * top + whole) * vector + (top + 2 * STJ_OUTSIDE_STEPS) * rows,
                       s->top);
-    stj_predict_phase(prediction, 4 * top * vector, s->top);
+    stj_predict_phase(prediction, 3 * top * vector, s->top);
     prediction->vector_bytes += iterations * ncv * rows;
     name_method(prediction, "arpack, ncv %.0f", ncv);
 }

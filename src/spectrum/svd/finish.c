@@ -8,7 +8,7 @@
  *
  * A v_i = sigma_i u_i holds to rounding by construction, so the residual of A' is the whole error.
  * U and V are whole on every rank: there are few of them beside the vectors of the basis that they were
- * found in, which is given back before.  At most 4 k vectors at once.
+ * found in, which is given back before.  At most 3 k vectors at once.
  *
  * Small sigmas are as accurate as A Q, not limited to sqrt(eps) sigma_1 as eigenvalues of A'A are.
  */
@@ -21,16 +21,15 @@
 #include "base/memory.h"
 #include "spectrum/svd/svd_method.h"
 
-enum stj_status stj_pairs_init(struct stj_pairs *pairs, size_t k, size_t n_rows, size_t n_cols,
-                               struct stj_error *err)
+/* All but u and v. */
+static enum stj_status pairs_init(struct stj_pairs *pairs, size_t k, size_t n_rows, size_t n_cols,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     *pairs = (struct stj_pairs){.k = k, .n_rows = n_rows, .n_cols = n_cols};
     STJ_TRY(stj_new(&pairs->sigma, k, sizeof(double), err));
     STJ_TRY(stj_new(&pairs->residual, k, sizeof(double), err));
     STJ_TRY(stj_new(&pairs->cosine, k, sizeof(double), err));
-    STJ_TRY(stj_new(&pairs->u, n_rows, k * sizeof(double), err));
-    STJ_TRY(stj_new(&pairs->v, n_cols, k * sizeof(double), err));
 out:
     if (st != STJ_OK)
         stj_pairs_free(pairs);
@@ -54,13 +53,15 @@ void stj_svd_basis_free(struct stj_svd_basis *basis)
     free(basis->sigma);
 }
 
-/* residual and cosine of every pair; work is n_cols x k.  *defect <- max |v'A'u - sigma|: A v = sigma u,
+/* residual and cosine of every pair.  *defect <- max |v'A'u - sigma|: A v = sigma u,
  * so this is how far A' is from being the adjoint of A. */
-static enum stj_status measure(struct stj_op *a, struct stj_pairs *p, double *work, double *defect,
+static enum stj_status measure(struct stj_op *a, struct stj_pairs *p, double *defect,
                                struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = p->n_cols;
+    double *work = NULL;
+    STJ_TRY(stj_new(&work, n, p->k * sizeof *work, err));
     STJ_TRY(stj_op_apply(a, STJ_TRANS, p->k, p->u, p->n_rows, work, n, err));
     for (size_t j = 0; j < p->k; j++) {
         stj_axpy(n, -p->sigma[j], p->v + j * n, work + j * n);
@@ -69,6 +70,7 @@ static enum stj_status measure(struct stj_op *a, struct stj_pairs *p, double *wo
         p->cosine[j] = p->n_rows == n ? stj_dot(n, p->u + j * n, p->v + j * n) : NAN;
     }
 out:
+    free(work);
     return st;
 }
 
@@ -76,28 +78,21 @@ enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,
                               struct stj_pairs *pairs, double *defect, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t m = stj_op_n_rows(a);
-    const size_t n = stj_op_n_cols(a);
-    double *work = NULL;
-    STJ_TRY(stj_pairs_init(pairs, basis->k, m, n, err));
+    STJ_TRY(pairs_init(pairs, basis->k, stj_op_n_rows(a), stj_op_n_cols(a), err));
     if (basis->k == 0)
         goto out;
     memcpy(pairs->sigma, basis->sigma, basis->k * sizeof *pairs->sigma);
-    free(pairs->u);
-    free(pairs->v);
     pairs->u = basis->u;
     pairs->v = basis->v;
     basis->u = basis->v = NULL;
-    STJ_TRY(stj_new(&work, n, basis->k * sizeof *work, err));
-    STJ_TRY(measure(a, pairs, work, defect, err));
+    STJ_TRY(measure(a, pairs, defect, err));
 out:
     if (st != STJ_OK)
         stj_pairs_free(pairs);
-    free(work);
     return st;
 }
 
-enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double *v, struct stj_pairs *pairs,
+enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double **v, struct stj_pairs *pairs,
                                struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -106,16 +101,22 @@ enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double *v, struct stj
     double defect = 0;
     double *av = NULL;
     double *zt = NULL;
-    STJ_TRY(stj_pairs_init(pairs, k, m, n, err));
+    STJ_TRY(pairs_init(pairs, k, m, n, err));
     if (k == 0)
         goto out;
-    STJ_TRY(stj_new(&av, m > n ? m : n, k * sizeof *av, err));
+    STJ_TRY(stj_new(&av, m, k * sizeof *av, err));
     STJ_TRY(stj_new(&zt, k, k * sizeof *zt, err));
-    STJ_TRY(stj_qr(n, k, v, n, NULL, err));
-    STJ_TRY(stj_op_apply(a, STJ_NO_TRANS, k, v, n, av, m, err));
+    STJ_TRY(stj_qr(n, k, *v, n, NULL, err));
+    STJ_TRY(stj_op_apply(a, STJ_NO_TRANS, k, *v, n, av, m, err));
+    STJ_TRY(stj_new(&pairs->u, m, k * sizeof *pairs->u, err));
     STJ_TRY(stj_gesdd(m, k, av, m, pairs->sigma, pairs->u, zt, err));
-    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, n, k, k, 1, v, n, zt, k, 0, pairs->v, n);
-    STJ_TRY(measure(a, pairs, av, &defect, err));
+    free(av);
+    av = NULL;
+    STJ_TRY(stj_new(&pairs->v, n, k * sizeof *pairs->v, err));
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, n, k, k, 1, *v, n, zt, k, 0, pairs->v, n);
+    free(*v);
+    *v = NULL;
+    STJ_TRY(measure(a, pairs, &defect, err));
 out:
     if (st != STJ_OK)
         stj_pairs_free(pairs);

@@ -114,9 +114,9 @@ enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budg
                                      const struct stj_pairs *pairs, struct stj_svd_outside *outside,
                                      struct stj_error *err);
 
-/* pairs <- finished from a basis V (n_cols x k, overwritten): QR, k products with A, SVD, k products
+/* pairs <- finished from a basis V (n_cols x k, given back): QR, k products with A, SVD, k products
  * with A' for the residuals. */
-enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double *v, struct stj_pairs *pairs,
+enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double **v, struct stj_pairs *pairs,
                                struct stj_error *err);
 
 /* pairs <- a basis that comes with u and sigma, taken over as it is; k products with A' for the
@@ -124,8 +124,6 @@ enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double *v, struct stj
 enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,
                               struct stj_pairs *pairs, double *defect, struct stj_error *err);
 
-enum stj_status stj_pairs_init(struct stj_pairs *pairs, size_t k, size_t n_rows, size_t n_cols,
-                               struct stj_error *err);
 void stj_pairs_free(struct stj_pairs *pairs);
 
 #endif

@@ -84,7 +84,7 @@ static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budg
     if (basis.sigma)
         STJ_TRY(stj_svd_adopt(a, &basis, &r->top, &defect, err));
     else
-        STJ_TRY(stj_svd_finish(a, basis.k, basis.v, &r->top, err));
+        STJ_TRY(stj_svd_finish(a, basis.k, &basis.v, &r->top, err));
     r->floor = defect;
     r->products += basis.products;
     r->ncv = basis.ncv;
@@ -120,7 +120,7 @@ static enum stj_status add_from_new_start(struct stj_op *a, const struct stj_svd
     }
     STJ_TRY(stj_resize(&basis.v, n * basis.k, n * (basis.k + k), sizeof *basis.v, err));
     memcpy(basis.v + n * basis.k, r->top.v, n * k * sizeof *basis.v);
-    STJ_TRY(stj_svd_finish(a, basis.k + k, basis.v, &both, err));
+    STJ_TRY(stj_svd_finish(a, basis.k + k, &basis.v, &both, err));
     stj_pairs_free(&r->top);
     r->top = both;
     r->top.k = k;
