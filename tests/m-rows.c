@@ -99,6 +99,7 @@ static const struct test_case cases[] = {
     {"identity", TOP, 61, 61, identity, .method = "arpack"},
     {"zero", TOP, 61, 61, zero, .method = "arpack"},
     {"all above", ABOVE, 101, 101, decaying, .method = "arpack"},
+    {"few rows, largest by arpack", TOP, 11, 11, decaying, .method = "arpack"},
     {"few rows, largest", TOP, 11, 11, decaying, .method = NULL},
     {"three rows, largest", TOP, 3, 3, decaying, .method = NULL},
     {"one row, largest", TOP, 1, 1, decaying, .method = NULL},

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # tests/mpi-rows.sh: bases divided among 1 to 4 ranks give what one rank gives.
 
