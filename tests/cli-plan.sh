@@ -46,6 +46,18 @@ json out cost=null
 run 2 svd wide --top 4 --max-applications 30
 contains out 'took ' ' at the peak; planned '
 
+# --memory is for the whole process: beside what it has with the run open there are 100 MB, and the bases of
+# these probes would be 197 MB (8 x 41 x 75 010 x 8 bytes).
+run 0 plan wide --json
+limit=$(($("$jsonkeys" --print out memory_bytes.resident) + 100000000))
+run 0 density wide --probes 8 --steps 20 --memory $limit --tag limit --json
+json out trajectory.memory_bytes.budget=$limit
+peak=$("$jsonkeys" --print out cost.peak_memory_bytes)
+[ "$peak" -le "$limit" ] || fail "density took $peak bytes, --memory was $limit"
+run 2 svd wide --top 5 --max-applications 60 --memory $limit --tag limit --json
+peak=$("$jsonkeys" --print out cost.peak_memory_bytes)
+[ "$peak" -le "$limit" ] || fail "svd took $peak bytes, --memory was $limit"
+
 # An analysis is as affordable as it is allowed to be.
 run 0 plan wide --top 5 --max-seconds 1e-9 --json
 json out 'analyses[1].affordable=false'

@@ -24,6 +24,7 @@
 #include "run/budget.h"
 #include "run/meter.h"
 #include "run/run_internal.h"
+#include "spectrum/density/bidiagonalize.h"
 
 static const double day = 86400;
 
@@ -200,31 +201,49 @@ static void predict_density(const struct stj_run *run, const struct stj_plan_req
     add_watch(n, p);
 }
 
-/* The engine gets half of what vectors that are there in any case leave, but no less than it needs, and the bases
- * the rest; then the engine what they do not take. */
+/* Half of `left` for the engine and half for bases, but the engine gets what it needs, and no more where
+ * otherwise no probe's basis would fit.  False: it does not fit in any case. */
+static bool split_density(const struct stj_run *run, const struct stj_plan_request *request,
+                          const struct stj_density_settings *settings, size_t left, size_t *engine)
+{
+    struct stj_storage storage = {.minimum = 0};
+    const size_t n = columns(run, request);
+    const size_t steps = settings->steps < n ? settings->steps : n;
+    enum stj_reorthogonalize how = settings->reorthogonalize;
+    *engine = left / 2;
+    const bool runs =
+        stj_run_storage(run, request->from, request->to, *engine, 1, &storage, NULL) == STJ_OK;
+    if (!runs || stj_density_in_flight(settings, n, n, steps, left - *engine, &how) == 0)
+        *engine = storage.minimum < left ? storage.minimum : left;
+    return stj_density_in_flight(settings, n, n, steps, left - *engine, &how) > 0;
+}
+
+/* What is there in any case comes first, then the engine and the bases share, then the engine gets what bases
+ * do not take. */
 void stj_plan_density_bytes(const struct stj_run *run, const struct stj_plan_request *request,
                             const struct stj_density_settings *settings, size_t *engine,
                             size_t *bases)
 {
-    struct stj_storage storage = {.minimum = 0};
-    struct stj_density_settings least = *settings;
+    const size_t memory = request->memory_bytes;
+    struct stj_density_settings s = *settings;
     struct stj_prediction p;
-    size_t left = request->memory_bytes;
+    size_t left = memory;
     *engine = *bases = 0;
-    if (left == 0)
+    if (memory == 0)
         return;
-    least.scratch = "."; /* bases elsewhere: what remains is there in any case */
-    least.memory_bytes = 1;
-    predict_density(run, request, &least, &p);
-    (void)stj_run_fit(run, request->from, request->to, request->memory_bytes, &p, &left);
-    *engine = left / 2;
-    if (stj_run_storage(run, request->from, request->to, *engine, 1, &storage, NULL) != STJ_OK)
-        *engine = storage.minimum < left ? storage.minimum : left;
+    s.scratch = "."; /* bases elsewhere */
+    s.memory_bytes = 1;
+    predict_density(run, request, &s, &p);
+    (void)stj_run_fit(run, request->from, request->to, memory, &p, &left);
+    if (!split_density(run, request, settings, left, engine)) {
+        left = memory; /* a limit that cannot be kept is one of states, linearisations and bases */
+        (void)split_density(run, request, settings, left, engine);
+    }
     *bases = left - *engine;
-    struct stj_density_settings all = *settings;
-    all.memory_bytes = *bases;
-    predict_density(run, request, &all, &p);
-    (void)stj_run_fit(run, request->from, request->to, request->memory_bytes, &p, engine);
+    s = *settings;
+    s.memory_bytes = *bases;
+    predict_density(run, request, &s, &p);
+    (void)stj_run_fit(run, request->from, request->to, memory, &p, engine);
 }
 
 static enum stj_status plan_density(struct stj_run *run, const struct stj_plan_request *request,
