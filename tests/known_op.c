@@ -163,11 +163,17 @@ const struct known_spectrum known_spectra[] = {
 };
 const size_t n_known_spectra = sizeof known_spectra / sizeof known_spectra[0];
 
-size_t test_multiplier(void)
+double test_multiplier(void)
 {
     const char *text = getenv("STJ_TEST_MULTIPLIER");
-    const long n = text ? strtol(text, NULL, 10) : 1;
-    return n > 1 ? (size_t)n : 1;
+    const double x = text ? strtod(text, NULL) : 1;
+    return x > 0 ? x : 1;
+}
+
+size_t test_seeds(size_t n)
+{
+    enum { LEAST = 8 }; /* a mean and its error */
+    return (size_t)fmax(LEAST, (double)n * test_multiplier());
 }
 
 size_t least_successes(size_t n, double p)

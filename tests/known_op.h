@@ -27,8 +27,9 @@ struct known_spectrum {
 extern const struct known_spectrum known_spectra[];
 extern const size_t n_known_spectra;
 
-/* STJ_TEST_MULTIPLIER, 1 without it. */
-size_t test_multiplier(void);
+/* STJ_TEST_MULTIPLIER, 1 without it; and so many times n seeds. */
+double test_multiplier(void);
+size_t test_seeds(size_t n);
 
 /* The least number of successes in n trials that a probability p does not make incredible: fewer
  * have probability below 1e-3. */

@@ -271,6 +271,7 @@ START_TEST(a_replay_that_leaves_the_record_is_noticed)
     struct stj_trajectory_view b;
     struct small_run *whole = small_run_create(&specs[0]);
     struct small_run *run = open_thin(0, 10);
+    stj_plugin_free(&run->schedule);
     parse_plugin(&stj_schedules, "{schedule: cosine, peak: 0.1001}", &run->schedule);
     EXPECT_OK(stj_trajectory_fit(run->trajectory, 0, STEPS, 1, SIZE_MAX, &err), err);
     EXPECT_OK(stj_trajectory_visit(run->trajectory, 40, 1, &b, &err), err);
