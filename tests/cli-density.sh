@@ -99,6 +99,21 @@ enclosed out dense.json
 run 0 density R --probes 4 --steps 30 --tag plain --no-deflation --json
 json out known.deflated=0
 
+# The pairs beyond a threshold are looked for with the density's count of them, and held against it.
+for region in chaotic stable; do
+    case $region in
+        chaotic) end=top beyond='--above 1.1' ;;
+        stable) end=bottom beyond='--below 0.9' ;;
+    esac
+    # shellcheck disable=SC2086
+    run 0 svd R $beyond --tag $region --json
+    json out "$end.requested=$("$jsonkeys" --print dense.json regions.$region)" stop=converged
+done
+run 0 svd R --above 1.1 --tag chaotic --json
+json out top.density.agrees=true 'top.density.low>0' 'top.density.high<200' 'top.residual_excess<1'
+run 0 svd R --above 1.1 --tag chaotic
+contains out 'above 1.1: '
+
 # Ways to save memory.
 run 0 density R --probes 4 --steps 30 --reorthogonalize one-sided --tag one --json
 json out reorthogonalize=one-sided

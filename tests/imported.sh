@@ -225,6 +225,14 @@ given wrong.yaml "$from/momentum.npz" "$torch" 's/peak: 0.2/peak: 0.2001/' 's/st
 refused 'trajectory.states|replay of steps 0 to 2 lands|off the given state 3|tolerance is 4.47e-08' \
     train wrong.yaml -o BAD
 
+# A replay that leaves the finite numbers lands nowhere, whatever the tolerance.
+given wrong.yaml "$from/momentum.npz" "$torch" 's/peak: 0.2/peak: 1e300/' 's/steps: 12/steps: 36/' '/batches/d' \
+    '$ a\  every: 3' '$ a\  tolerance: 1e300'
+refused 'trajectory.states|replay of steps 0 to 2 lands|inf off the given state 3' train wrong.yaml -o BAD
+sed 's/tanh/softplus/' wrong.yaml > diverges.yaml
+refused 'training diverged|the loss at step 1 is' train diverges.yaml -o BAD
+no_files BAD
+
 # Missing steps, names and shapes, all of them in one line.
 cp "$from"/step-*.safetensors part
 rm part/step-004.safetensors part/step-007.safetensors part/step-008.safetensors part/step-012.safetensors
