@@ -28,12 +28,16 @@ size_t stj_rank(void);
 size_t stj_n_ranks(void); /* see stj_rank */
 
 /* Divide the ranks into groups of `per_product`, each of which makes the products of its share of a block's
- * columns; 0: one group of all.  To be called by all ranks while no operator or training exists.
- * STJ_EINVAL: it does not divide the number of ranks. */
+ * columns; 0 (the default): each analysis of a run takes as many groups as its blocks have columns for.
+ * To be called by all ranks while no operator or training exists.  STJ_EINVAL: it does not divide the
+ * number of ranks. */
 enum stj_status stj_ranks_divide(size_t per_product, struct stj_error *err);
 
 /* How the ranks are divided. */
 size_t stj_ranks_per_product(void);
+
+/* From now on this rank is one of one: for what one does while the others wait in stj_ranks_speaks. */
+void stj_ranks_leave_others(void);
 
 /* The work is over on this rank, and ended so.  True on one rank only, which is to say how: the first that
  * failed, else rank 0.  A rank that failed does not wait for ever for others that do not know it yet. */

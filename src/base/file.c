@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 
 static const char *remedy(int number)
 {
@@ -64,7 +65,7 @@ static int sync_name(const char *name, int flags)
     return number;
 }
 
-enum stj_status stj_file_commit(const char *temporary, const char *path, struct stj_error *err)
+static enum stj_status commit(const char *temporary, const char *path, struct stj_error *err)
 {
     char *folder = NULL;
     enum stj_status st = stj_path_folder(path, &folder, err);
@@ -79,6 +80,18 @@ enum stj_status stj_file_commit(const char *temporary, const char *path, struct 
         st = stj_file_failed(path, "written", number, err);
     free(folder);
     return st;
+}
+
+enum stj_status stj_file_commit(const char *temporary, const char *path, struct stj_error *err)
+{
+    const enum stj_status st = stj_rank() == 0 ? commit(temporary, path, err) : STJ_OK;
+    return stj_ranks_agree(st, err);
+}
+
+void stj_file_remove(const char *path)
+{
+    if (stj_rank() == 0)
+        (void)unlink(path);
 }
 
 int stj_file_write_all(int fd, const void *data, size_t bytes)
@@ -112,7 +125,7 @@ int stj_file_read_at(int fd, uint64_t offset, void *data, size_t bytes)
     return 0;
 }
 
-enum stj_status stj_file_write_text(const char *path, const char *text, struct stj_error *err)
+static enum stj_status write_text(const char *path, const char *text, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char *temporary = NULL;
@@ -127,10 +140,16 @@ enum stj_status stj_file_write_text(const char *path, const char *text, struct s
         st = stj_file_failed(path, "written", number, err);
         goto out;
     }
-    STJ_TRY(stj_file_commit(temporary, path, err));
+    STJ_TRY(commit(temporary, path, err));
 out:
     free(temporary);
     return st;
+}
+
+enum stj_status stj_file_write_text(const char *path, const char *text, struct stj_error *err)
+{
+    const enum stj_status st = stj_rank() == 0 ? write_text(path, text, err) : STJ_OK;
+    return stj_ranks_agree(st, err);
 }
 
 enum stj_status stj_file_read_text(const char *path, size_t limit, char **text,

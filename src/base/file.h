@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* base/file.h: files that are whole or absent. */
+/* base/file.h: files that are whole or absent.
+ *
+ * Of several ranks the first writes: what commits, writes or removes a file is called by all, and tells all
+ * how it went.
+ */
 #ifndef STJ_BASE_FILE_H
 #define STJ_BASE_FILE_H
 
@@ -19,6 +23,9 @@ enum stj_status stj_file_commit(const char *temporary, const char *path, struct 
 
 /* Write a whole text file that way. */
 enum stj_status stj_file_write_text(const char *path, const char *text, struct stj_error *err);
+
+/* Remove a file; one that is not there, or cannot be removed, is as good. */
+void stj_file_remove(const char *path);
 
 /* *text <- the content of a file of at most `limit` bytes (owned by the caller). */
 enum stj_status stj_file_read_text(const char *path, size_t limit, char **text,

@@ -19,6 +19,7 @@
 #include "base/h5_file.h"
 #include "base/h5_header.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 
 #if defined __BYTE_ORDER__ && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "checksums are of little-endian numbers: this machine needs a conversion in base/h5_item.c"
@@ -149,6 +150,9 @@ enum stj_status stj_h5_create(const char *path, const struct stj_h5_format *form
     struct stj_h5 *made = NULL;
     STJ_TRY(handle_create(path, format, &made, err));
     STJ_TRY(stj_file_temporary(path, &made->temporary, err));
+    made->blind = stj_rank() != 0;
+    if (made->blind)
+        goto out;
     made->sink.fd =
         open(made->temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (made->sink.fd < 0) {
@@ -159,6 +163,7 @@ enum stj_status stj_h5_create(const char *path, const struct stj_h5_format *form
     STJ_TRY(stj_h5_put_text(made, "@format", format->name, err));
     STJ_TRY(stj_h5_put_unsigned(made, "@version", format->version, err));
 out:
+    st = stj_ranks_agree(st, err);
     if (st != STJ_OK) {
         stj_h5_close(made);
         made = NULL;
@@ -191,8 +196,11 @@ out:
     return st;
 }
 
-enum stj_status stj_h5_commit(struct stj_h5 *file, struct stj_error *err)
+/* Everything is in the temporary file, and it is closed. */
+static enum stj_status finish(struct stj_h5 *file, struct stj_error *err)
 {
+    if (file->blind)
+        return STJ_OK;
     enum stj_status st = put_checksums(file, err);
     if (st == STJ_OK) {
         close_id(file);
@@ -207,10 +215,16 @@ enum stj_status stj_h5_commit(struct stj_h5 *file, struct stj_error *err)
         if (closed != 0) {
             st = stj_file_failed(file->path, "written", errno, err);
             unlink(file->temporary);
-        } else {
-            st = stj_file_commit(file->temporary, file->path, err);
         }
     }
+    return st;
+}
+
+enum stj_status stj_h5_commit(struct stj_h5 *file, struct stj_error *err)
+{
+    enum stj_status st = stj_ranks_agree(finish(file, err), err);
+    if (st == STJ_OK)
+        st = stj_file_commit(file->temporary, file->path, err);
     stj_h5_close(file);
     return st;
 }

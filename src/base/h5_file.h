@@ -14,6 +14,7 @@ struct stj_h5 {
     const struct stj_h5_format *format;
     char *path;
     char *temporary; /* NULL: the file is being read */
+    bool blind;      /* another rank writes it: this one takes everything and keeps nothing */
     struct stj_h5_sink sink;
     hid_t id;
     size_t bytes; /* of a file being read */

@@ -52,5 +52,7 @@ libspectraj_core_la_SOURCES += %reldir%/rng.c
 libspectraj_core_la_SOURCES += %reldir%/rng.h
 libspectraj_core_la_SOURCES += %reldir%/scratch.c
 libspectraj_core_la_SOURCES += %reldir%/scratch.h
+libspectraj_core_la_SOURCES += %reldir%/share_sum.c
+libspectraj_core_la_SOURCES += %reldir%/share_sum.h
 libspectraj_core_la_SOURCES += %reldir%/yaml.c
 libspectraj_core_la_SOURCES += %reldir%/yaml.h

@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 
 #ifdef F_OFD_SETLK
 enum { SET = F_OFD_SETLK, GET = F_OFD_GETLK };
@@ -183,16 +184,12 @@ static void say_unlocked(struct stj_lock *l, const char *dir, int number,
                       dir, strerror(number));
 }
 
-enum stj_status stj_lock_take(const char *dir, const char *name,
-                              const struct stj_progress *progress, struct stj_lock **lock,
-                              struct stj_error *err)
+static enum stj_status take(struct stj_lock *l, const char *dir, const char *name,
+                            const struct stj_progress *progress, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    struct stj_lock *l = NULL;
     int number = EAGAIN;
-    STJ_TRY(stj_new(&l, 1, sizeof *l, err));
-    l->fd = -1;
     STJ_TRY(stj_path_join(dir, STJ_LOCK_NAME, &l->path, err));
     for (int tries = 0; tries < TRIES && is_taken(number); tries++) {
         if (tries > 0)
@@ -205,11 +202,26 @@ enum stj_status stj_lock_take(const char *dir, const char *name,
         sign(l, name);
     else
         say_unlocked(l, dir, number, progress);
+out:
+    if (st != STJ_OK)
+        leave(l); /* with what is locked, but without what others need */
+    return st;
+}
+
+enum stj_status stj_lock_take(const char *dir, const char *name,
+                              const struct stj_progress *progress, struct stj_lock **lock,
+                              struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_lock *l = NULL;
+    STJ_TRY(stj_new(&l, 1, sizeof *l, err));
+    l->fd = -1;
+    if (stj_rank() == 0)
+        st = take(l, dir, name, progress, err);
+    STJ_TRY(stj_ranks_agree(st, err));
     *lock = l;
     l = NULL;
 out:
-    if (l)
-        leave(l); /* with what is locked, but without what others need */
     stj_lock_release(l);
     return st;
 }

@@ -8,6 +8,8 @@
  *     byte 0                    the whole: held alone by its writer, shared by the writers of parts
  *     byte 1 + CRC-32 of NAME   the part of that name, held alone
  *
+ * Of several ranks the first has the lock, for all of them.
+ *
  * What the file says, a line "NAME PID HOST" for each who came, is for messages only.
  */
 #ifndef STJ_BASE_LOCK_H

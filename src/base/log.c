@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 
 static const uint32_t magic = 0x4a544c31; /* "1LTJ" */
 
@@ -182,7 +183,7 @@ static enum stj_status write_frame(struct stj_log *log, uint32_t tag,
     return stj_file_failed(log->path, "written", number, err);
 }
 
-enum stj_status stj_log_read_header(const char *path, char **header, struct stj_error *err)
+static enum stj_status find_header(const char *path, char **header, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_log log = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
@@ -203,20 +204,33 @@ out:
     return st;
 }
 
-enum stj_status stj_log_open(const char *path, const char *header, struct stj_log **log,
-                             struct stj_error *err)
+enum stj_status stj_log_read_header(const char *path, char **header, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_log *l = NULL;
+    size_t bytes = 0; /* with the final zero; 0: there is none */
+    *header = NULL;
+    if (stj_rank() == 0)
+        st = find_header(path, header, err);
+    STJ_TRY(stj_ranks_agree(st, err));
+    if (*header)
+        bytes = strlen(*header) + 1;
+    stj_ranks_broadcast(&bytes, sizeof bytes);
+    if (stj_rank() != 0 && bytes > 0)
+        st = stj_new(header, bytes, 1, err);
+    STJ_TRY(stj_ranks_agree(st, err));
+    stj_ranks_broadcast(*header, bytes);
+out:
+    return st;
+}
+
+/* Open or make the file and list its records. */
+static enum stj_status open_file(struct stj_log *l, const char *header, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
     bool same = false;
-    STJ_TRY(stj_new(&l, 1, sizeof *l, err));
-    l->fd = -1;
-    STJ_TRY(stj_strdup(&l->path, path, err));
-    l->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (l->fd < 0) {
-        st = stj_file_failed(path, "opened", errno, err);
-        goto out;
-    }
+    l->fd = open(l->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (l->fd < 0)
+        return stj_file_failed(l->path, "opened", errno, err);
     STJ_TRY(scan(l, header, &same, err));
     if (!same) {
         const struct stj_log_piece piece = {header, strlen(header)};
@@ -226,7 +240,7 @@ enum stj_status stj_log_open(const char *path, const char *header, struct stj_lo
         STJ_TRY(cut(l, err));
         st = write_frame(l, HEADER_TAG, &piece, 1, &bytes, err);
         if (st != STJ_OK) {
-            (void)unlink(path); /* it would be a log of nothing */
+            (void)unlink(l->path); /* it would be a log of nothing */
             goto out;
         }
         l->begin = l->end = sizeof(struct frame) + bytes;
@@ -234,6 +248,39 @@ enum stj_status stj_log_open(const char *path, const char *header, struct stj_lo
     STJ_TRY(cut(l, err));
     l->synced = stj_clock();
     l->patience = 1;
+out:
+    return st;
+}
+
+/* The list of the records, from the rank that has the file. */
+static enum stj_status tell_records(struct stj_log *l, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    stj_ranks_broadcast(&l->n, sizeof l->n);
+    stj_ranks_broadcast(&l->begin, sizeof l->begin);
+    stj_ranks_broadcast(&l->end, sizeof l->end);
+    if (stj_rank() != 0) {
+        st = stj_new(&l->record, l->n, sizeof *l->record, err);
+        l->room = l->n;
+    }
+    STJ_TRY(stj_ranks_agree(st, err));
+    stj_ranks_broadcast(l->record, l->n * sizeof *l->record);
+out:
+    return st;
+}
+
+enum stj_status stj_log_open(const char *path, const char *header, struct stj_log **log,
+                             struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_log *l = NULL;
+    STJ_TRY(stj_new(&l, 1, sizeof *l, err));
+    l->fd = -1;
+    STJ_TRY(stj_strdup(&l->path, path, err));
+    if (stj_rank() == 0)
+        st = open_file(l, header, err);
+    STJ_TRY(stj_ranks_agree(st, err));
+    STJ_TRY(tell_records(l, err));
     *log = l;
     l = NULL;
 out:
@@ -276,7 +323,10 @@ enum stj_status stj_log_read(struct stj_log *log, size_t i, size_t first, size_t
     const struct record *r = i < log->n ? &log->record[i] : NULL;
     STJ_CHECK(err, r && first <= r->bytes && n <= r->bytes - first, STJ_EFORMAT,
               "%s: record %zu has no bytes %zu to %zu", log->path, i, first, first + n);
-    STJ_TRY(read_at(log, r->offset + first, bytes, n, err));
+    if (stj_rank() == 0)
+        st = read_at(log, r->offset + first, bytes, n, err);
+    STJ_TRY(stj_ranks_agree(st, err));
+    stj_ranks_broadcast(bytes, n);
 out:
     return st;
 }
@@ -292,24 +342,36 @@ static enum stj_status sync_now(struct stj_log *log, struct stj_error *err)
     return STJ_OK;
 }
 
+static uint64_t bytes_of(const struct stj_log_piece *piece, size_t n_pieces)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < n_pieces; i++)
+        bytes += piece[i].bytes;
+    return bytes;
+}
+
 enum stj_status stj_log_append(struct stj_log *log, uint32_t tag, const struct stj_log_piece *piece,
                                size_t n_pieces, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    uint64_t bytes = 0;
-    STJ_TRY(write_frame(log, tag, piece, n_pieces, &bytes, err));
-    STJ_TRY(note(log, tag, bytes, err));
-    if (stj_clock() - log->synced > log->patience)
-        STJ_TRY(sync_now(log, err));
-out:
-    return st;
+    uint64_t bytes = bytes_of(piece, n_pieces);
+    if (stj_rank() == 0)
+        st = write_frame(log, tag, piece, n_pieces, &bytes, err);
+    if (st == STJ_OK)
+        st = note(log, tag, bytes, err);
+    if (st == STJ_OK && stj_rank() == 0 && stj_clock() - log->synced > log->patience)
+        st = sync_now(log, err);
+    return stj_ranks_agree(st, err);
 }
 
 enum stj_status stj_log_truncate(struct stj_log *log, size_t n, struct stj_error *err)
 {
+    enum stj_status st = STJ_OK;
     if (n >= log->n)
         return STJ_OK;
     log->n = n;
     log->end = n ? log->record[n - 1].offset + log->record[n - 1].bytes : log->begin;
-    return cut(log, err);
+    if (stj_rank() == 0)
+        st = cut(log, err);
+    return stj_ranks_agree(st, err);
 }

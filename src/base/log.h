@@ -8,6 +8,8 @@
  * when the log is opened.  Records are written as they come, and synced about once a second (on a slow
  * disk more rarely) and at the end, so a crash of the process loses nothing and one of the machine about
  * a second.
+ *
+ * Of several ranks the first has the file.  All call the same functions in the same order; what is read, all get.
  */
 #ifndef STJ_BASE_LOG_H
 #define STJ_BASE_LOG_H

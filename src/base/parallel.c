@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 
 static size_t wanted_threads; /* 0: OpenMP's choice */
 
@@ -120,11 +121,21 @@ size_t stj_team_size(void)
 #endif
 }
 
-void stj_barrier_init(struct stj_barrier *barrier)
+void stj_barrier_init(struct stj_barrier *barrier, bool between_processes)
 {
-    *barrier = (struct stj_barrier){.n_threads = 1};
-    pthread_mutex_init(&barrier->mutex, NULL); /* neither fails on Linux with default attributes */
-    pthread_cond_init(&barrier->wake, NULL);
+    const int shared = between_processes ? PTHREAD_PROCESS_SHARED : PTHREAD_PROCESS_PRIVATE;
+    pthread_mutexattr_t mutex;
+    pthread_condattr_t wake;
+    enum { SPINS = 4000 }; /* 50 to 150 microseconds */
+    *barrier = (struct stj_barrier){.n_threads = 1, .spins = SPINS};
+    pthread_mutexattr_init(&mutex); /* none of these fails on Linux with such attributes */
+    pthread_condattr_init(&wake);
+    pthread_mutexattr_setpshared(&mutex, shared);
+    pthread_condattr_setpshared(&wake, shared);
+    pthread_mutex_init(&barrier->mutex, &mutex);
+    pthread_cond_init(&barrier->wake, &wake);
+    pthread_mutexattr_destroy(&mutex);
+    pthread_condattr_destroy(&wake);
 }
 
 void stj_barrier_destroy(struct stj_barrier *barrier)
@@ -154,7 +165,6 @@ static void sleep_through(struct stj_barrier *barrier, size_t round)
 
 void stj_barrier_wait(struct stj_barrier *barrier)
 {
-    enum { SPINS = 4000 }; /* 50 to 150 microseconds */
     const size_t round = atomic_load(&barrier->round);
     if (atomic_fetch_add(&barrier->arrived, 1) + 1 == barrier->n_threads) {
         atomic_store(&barrier->arrived, 0);
@@ -166,7 +176,7 @@ void stj_barrier_wait(struct stj_barrier *barrier)
         }
         return;
     }
-    for (size_t i = 0; i < SPINS; i++) {
+    for (size_t i = 0; i < barrier->spins; i++) {
         if (atomic_load_explicit(&barrier->round, memory_order_acquire) != round)
             return;
         relax();
@@ -203,7 +213,8 @@ DEFINE_REDUCE(stj_reduce_double, double)
 enum stj_status stj_progress_report(const struct stj_progress *progress, const char *what,
                                     double done, double total, struct stj_error *err)
 {
-    if (progress && progress->fn && progress->fn(progress->ctx, what, done, total) != 0)
+    if (progress && progress->fn &&
+        stj_ranks_any(progress->fn(progress->ctx, what, done, total) != 0))
         return stj_error_set(err, STJ_EINTERRUPTED, __FILE__, __LINE__, "%s was interrupted", what);
     return STJ_OK;
 }

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <spectraj/status.h>
@@ -39,11 +40,14 @@ size_t stj_team_size(void);
  * thousands of short phases would take a time slice of the scheduler for each. */
 struct stj_barrier {
     size_t n_threads;
+    size_t
+        spins; /* looks at it before a thread sleeps: none where there are more threads than processors */
     atomic_size_t arrived, round, sleepers;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
 };
-void stj_barrier_init(struct stj_barrier *barrier);
+/* between_processes: it lies in memory that they share. */
+void stj_barrier_init(struct stj_barrier *barrier, bool between_processes);
 void stj_barrier_destroy(struct stj_barrier *barrier);
 
 /* Return when all n_threads threads have come here; what each wrote before, all see after.  The first

@@ -34,6 +34,9 @@ static struct {
     size_t rank, size;  /* of all */
     size_t per_product; /* ranks of a group */
     bool shares;        /* groups work in one memory */
+    size_t on_machine;  /* ranks of this one's machine */
+    bool divided;       /* by the caller */
+    size_t division;    /* which one it is */
     size_t arenas;      /* made so far */
     double sent;        /* bytes */
     bool joined, alone,
@@ -83,12 +86,23 @@ bool stj_group_shares(void)
     return ranks.shares;
 }
 
+size_t stj_ranks_division(void)
+{
+    return ranks.division;
+}
+
+bool stj_ranks_crowded(void)
+{
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors > 0 && stj_threads() * ranks.on_machine > (size_t)processors;
+}
+
 double stj_ranks_bytes_sent(void)
 {
     return ranks.sent;
 }
 
-void stj_ranks_alone(void)
+void stj_ranks_leave_others(void)
 {
     ranks.alone = ranks.size > 1;
     ranks.rank = 0;
@@ -310,19 +324,38 @@ struct message {
     char text[STJ_ERROR_TEXT_MAX];
 };
 
+static const char echo[] = "another rank of the product failed";
+
+static bool is_echo(const struct stj_error *err)
+{
+    return err && strcmp(err->text, echo) == 0;
+}
+
+enum stj_status stj_group_agree(enum stj_status st, struct stj_error *err)
+{
+    int failed = st != STJ_OK;
+    if (ranks.per_product == 1)
+        return st;
+    MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, ranks.group);
+    return st == STJ_OK && failed ? stj_error_set(err, STJ_EINTERNAL, __FILE__, __LINE__, echo)
+                                  : st;
+}
+
 enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err)
 {
-    long first = st == STJ_OK ? (long)ranks.size : (long)ranks.rank;
+    const long none = 2 * (long)ranks.size; /* who failed, before who heard of it */
+    const long me = (long)ranks.rank + (is_echo(err) ? (long)ranks.size : 0);
+    long first = st == STJ_OK ? none : me;
     int n_failed = st != STJ_OK;
     char host[HOST_BYTES] = "";
     struct message m = {.code = STJ_OK};
     if (ranks.size == 1)
         return st;
     MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_LONG, MPI_MIN, ranks.world);
-    if (first == (long)ranks.size)
+    if (first == none)
         return STJ_OK;
     MPI_Allreduce(MPI_IN_PLACE, &n_failed, 1, MPI_INT, MPI_SUM, ranks.world);
-    if (first == (long)ranks.rank) {
+    if (first == me && st != STJ_OK) {
         (void)gethostname(host, sizeof host - 1);
         m.code = (int)st;
         m.line = err ? err->line : 0;
@@ -332,7 +365,7 @@ enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err)
             snprintf(m.text, sizeof m.text, "rank %zu on %.40s: %.900s", ranks.rank, host,
                      err ? err->text : stj_status_text(st));
     }
-    broadcast(&m, sizeof m, (size_t)first, ranks.world);
+    broadcast(&m, sizeof m, (size_t)first % ranks.size, ranks.world);
     if (err) {
         *err = (struct stj_error)STJ_ERROR_INIT;
         stj_error_set(err, (enum stj_status)m.code, __FILE__, m.line, "%s", m.text);
@@ -422,6 +455,21 @@ static bool may_share(void)
     return !stj_ranks_any(forbidden || (size_t)size != ranks.per_product);
 }
 
+static void divide(size_t per_product)
+{
+    if (ranks.group != MPI_COMM_NULL && ranks.per_product == per_product)
+        return;
+    ranks.per_product = per_product;
+    ranks.division++;
+    if (ranks.group != MPI_COMM_NULL) {
+        MPI_Comm_free(&ranks.group);
+        MPI_Comm_free(&ranks.across);
+    }
+    MPI_Comm_split(ranks.world, (int)stj_group(), (int)ranks.rank, &ranks.group);
+    MPI_Comm_split(ranks.world, (int)stj_group_rank(), (int)ranks.rank, &ranks.across);
+    ranks.shares = per_product > 1 && may_share();
+}
+
 enum stj_status stj_ranks_divide(size_t per_product, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -429,19 +477,20 @@ enum stj_status stj_ranks_divide(size_t per_product, struct stj_error *err)
     STJ_CHECK(err, size <= ranks.size && ranks.size % size == 0, STJ_EINVAL,
               "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu", size,
               ranks.size, ranks.size);
-    ranks.per_product = size;
-    ranks.shares = false;
-    if (ranks.size == 1)
-        goto out;
-    if (ranks.group != MPI_COMM_NULL) {
-        MPI_Comm_free(&ranks.group);
-        MPI_Comm_free(&ranks.across);
-    }
-    MPI_Comm_split(ranks.world, (int)stj_group(), (int)ranks.rank, &ranks.group);
-    MPI_Comm_split(ranks.world, (int)stj_group_rank(), (int)ranks.rank, &ranks.across);
-    ranks.shares = size > 1 && may_share();
+    ranks.divided = per_product != 0;
+    if (ranks.size > 1)
+        divide(size);
 out:
     return st;
+}
+
+void stj_ranks_divide_for(size_t n_columns)
+{
+    size_t n_groups = n_columns < ranks.size ? n_columns : ranks.size;
+    while (n_groups > 1 && ranks.size % n_groups != 0)
+        n_groups--;
+    if (ranks.size > 1 && !ranks.divided)
+        divide(ranks.size / (n_groups ? n_groups : 1));
 }
 
 /* ---- begin and end ---- */
@@ -454,6 +503,7 @@ static void choose_threads(void)
     MPI_Comm_split_type(ranks.world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
     MPI_Comm_size(machine, &size);
     MPI_Comm_free(&machine);
+    ranks.on_machine = (size_t)size;
     size_t mine = stj_threads();
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     if (!getenv("OMP_NUM_THREADS") && processors > 0 && mine * (size_t)size > (size_t)processors)
@@ -605,6 +655,17 @@ enum stj_status stj_ranks_same(uint64_t value, const char *what, struct stj_erro
 
 void stj_group_wait(void)
 {
+}
+
+void stj_ranks_divide_for(size_t n_columns)
+{
+    (void)n_columns;
+}
+
+enum stj_status stj_group_agree(enum stj_status st, struct stj_error *err)
+{
+    (void)err;
+    return st;
 }
 
 void stj_group_gather(const size_t *begin, size_t item, void *y)

@@ -56,13 +56,17 @@ enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err);
 /* STJ_EMISMATCH unless all ranks have the same value; `what` is the subject of a sentence that says so. */
 enum stj_status stj_ranks_same(uint64_t value, const char *what, struct stj_error *err);
 
-/* From now on this rank is one of one: for what rank 0 does without the others. */
-void stj_ranks_alone(void);
-
 /* The communicator of all ranks as Fortran knows it; only with MPI. */
 int stj_ranks_fortran(void);
 
 /* ---- groups ---- */
+
+/* Divide the ranks for blocks of so many columns, unless the caller of the library did; while no operator
+ * or training exists. */
+void stj_ranks_divide_for(size_t n_columns);
+
+/* How often they were divided: what was made for a group is of no use after another division. */
+size_t stj_ranks_division(void);
 
 size_t stj_n_groups(void);
 size_t stj_group(void);      /* this rank's */
@@ -87,8 +91,14 @@ struct stj_arena {
 enum stj_status stj_arena_grow(struct stj_arena *arena, size_t bytes, struct stj_error *err);
 void stj_arena_free(struct stj_arena *arena); /* by each for itself */
 
+/* Have the ranks of a machine more threads than it has processors? */
+bool stj_ranks_crowded(void);
+
 /* Until all ranks of the group are here, and see what the others wrote before. */
 void stj_group_wait(void);
+
+/* The same; did any of them fail?  STJ_EINTERNAL for those that did not themselves. */
+enum stj_status stj_group_agree(enum stj_status st, struct stj_error *err);
 
 /* Messages, for groups that do not share memory.  begin[size + 1] are the bounds of the ranks' ranges of n
  * items of `item` bytes.

@@ -74,6 +74,16 @@ static const struct {
       .metavar = "N",
       .doc =
           "threads to compute with; the results do not depend on it (default: OpenMP's choice)"}},
+    {ARGS_RANKS,
+     {.name = "ranks-per-product",
+      .type = ARGS_SIZE,
+      .offset = offsetof(struct args_shared, ranks_per_product),
+      .min = 1,
+      .max = 1e6,
+      .metavar = "R",
+      .doc =
+          "under mpirun: how many ranks make a product together (default: as few as leave no rank "
+          "without a product)"}},
     {ARGS_TAG,
      {.name = "tag",
       .type = ARGS_TEXT,

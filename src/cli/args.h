@@ -45,7 +45,7 @@ struct args_option {
 struct args_shared {
     bool json, force, quiet, help, seed_given, threads_given;
     uint64_t seed;
-    size_t threads, memory, from, to;
+    size_t threads, memory, from, to, ranks_per_product;
     const char *tag, *layers;
     int state;    /* index into "theta", "full" */
     int progress; /* index into "auto", "plain", "off" */
@@ -59,6 +59,7 @@ enum args_shared_mask {
     ARGS_TAG = 8,
     ARGS_FORCE = 16,
     ARGS_WINDOW = 32, /* --from, --to, --layers, --state */
+    ARGS_RANKS = 64,  /* --ranks-per-product: the command works under mpirun */
 };
 
 enum { ARGS_POSITIONAL_MAX = 3 };

@@ -61,9 +61,18 @@ bool cli_interrupted(void)
 static void complain(const char *kind, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
+static bool silent;
+
+void cli_speak(bool speaks)
+{
+    silent = !speaks;
+}
+
 static void complain(const char *kind, const char *format, va_list args)
 {
     char text[2 * STJ_ERROR_TEXT_MAX];
+    if (silent)
+        return;
     cli_progress_end();
     vsnprintf(text, sizeof text, format, args);
     for (char *p = text; *p; p++) {

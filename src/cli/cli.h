@@ -52,6 +52,9 @@ bool cli_interrupted(void);
 struct stj_progress cli_progress(struct cli *cli);
 void cli_progress_end(void);
 
+/* Of several ranks one speaks: from now on this one does, or prints nothing. */
+void cli_speak(bool speaks);
+
 /* One line "spectraj: ..." on standard error, whatever the text contains. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -52,7 +52,7 @@ const struct command command_dense = {
         "Build J = d theta_n / d theta_0 column by column, decompose it with LAPACK, and keep\n"
         "the result in RUN/dense.h5.  For networks of some thousand parameters; refuses, with\n"
         "the numbers, when the matrices do not fit the memory.\n",
-    .shared = ARGS_THREADS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE | ARGS_WINDOW,
+    .shared = ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE | ARGS_WINDOW,
     .options = options,
     .options_size = sizeof(struct dense_options),
     .example = "  spectraj dense digits-run --json\n",

@@ -265,7 +265,8 @@ const struct command command_density = {
         "an enclosure that nearly always does.  Other values of --epsilon, --confidence, --edges\n"
         "and --curve are answered from what is stored.  Running out of a budget is not an error:\n"
         "what is in hand is printed and kept, and the exit status is 2.\n",
-    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE | ARGS_WINDOW,
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE |
+              ARGS_WINDOW,
     .options = options,
     .options_size = sizeof(struct density_options),
     .unconverged = "a budget was spent before all steps, or the tolerance was not reached",

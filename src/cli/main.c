@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "manual.h"
 
+#include <spectraj/ranks.h>
 #include <spectraj/version.h>
 
 #include <stdio.h>
@@ -107,6 +108,23 @@ static int print_help(int argc, char **argv)
     return CLI_DONE;
 }
 
+/* What the command failed with, if it did; told at the end, by one rank. */
+static struct stj_error failure;
+
+/* Several ranks do the same; what only reads or draws, the first does alone. */
+static int run_on_ranks(struct cli *cli, const void *options)
+{
+    const struct command *command = cli->command;
+    if (command->shared & ARGS_RANKS) {
+        const size_t wish = cli->args.shared.ranks_per_product;
+        return stj_ranks_divide(wish, &cli->err) == STJ_OK ? command->run(cli, options) : CLI_ERROR;
+    }
+    if (stj_rank() != 0)
+        return CLI_DONE;
+    stj_ranks_leave_others();
+    return command->run(cli, options);
+}
+
 /* Parse the command line into the struct of the command's own options, and go. */
 static int run_command(const struct command *command, int argc, char **argv)
 {
@@ -130,11 +148,10 @@ static int run_command(const struct command *command, int argc, char **argv)
         if (cli.args.shared.threads_given)
             stj_set_threads(cli.args.shared.threads);
         cli_catch_signals();
-        status = command->run(&cli, options);
+        status = run_on_ranks(&cli, options);
         cli_progress_end();
     }
-    if (cli.err.code != STJ_OK)
-        cli_complain("%s", cli.err.text);
+    failure = cli.err;
     free(options);
     return status;
 }
@@ -180,12 +197,21 @@ int main(int argc, char **argv)
 {
     cli_keep_standard_streams();
     (void)atexit(on_exit_of_others); /* not to be had: then it is as before */
-    int status = dispatch(argc, argv);
+    int status = stj_ranks_begin(&failure) == STJ_OK ? CLI_DONE : CLI_ERROR;
+    cli_speak(stj_rank() == 0);
+    if (stj_rank() != 0 && !freopen("/dev/null", "w", stdout))
+        status = CLI_ERROR;
+    if (status == CLI_DONE)
+        status = dispatch(argc, argv);
+    cli_speak(stj_ranks_speaks(failure.code));
+    if (failure.code != STJ_OK)
+        cli_complain("%s", failure.text);
     finished = true;
     /* An error that was told already needs no second line. */
     if (status == CLI_ERROR)
         fflush(stdout);
     else if (!cli_close_output())
         status = CLI_ERROR;
+    stj_ranks_end(status);
     return status;
 }

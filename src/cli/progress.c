@@ -6,6 +6,8 @@
  */
 #include "cli.h"
 
+#include <spectraj/ranks.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +118,7 @@ struct stj_progress cli_progress(struct cli *cli)
     const struct args_shared *shared = &cli->args.shared;
     const char *term = getenv("TERM");
     bool terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
-    if (shared->quiet || shared->progress == CHOICE_OFF)
+    if (shared->quiet || shared->progress == CHOICE_OFF || stj_rank() != 0)
         state.style = PROGRESS_OFF;
     else if (shared->progress == CHOICE_PLAIN)
         state.style = PROGRESS_PLAIN;

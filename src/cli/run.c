@@ -156,7 +156,7 @@ const struct command command_run = {
     .description =
         "Train as CONFIG says unless RUN holds that training already, then do each analysis\n"
         "that its 'analysis' group names and that is not stored already, and write report.html.\n",
-    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_FORCE,
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_FORCE,
     .options = options,
     .options_size = sizeof(struct run_options),
     .unconverged = "fewer pairs than asked for have converged",

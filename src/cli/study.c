@@ -162,7 +162,7 @@ const struct command command_study = {
         "lists the studies, 'spectraj study NAME --help' says what one of them does and which\n"
         "options it has.  Singular vectors are those of RUN/dense.h5, else of RUN/svd.h5.  Asking\n"
         "the same again prints what is stored; an interrupted study goes on where it was.\n",
-    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE,
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE,
     .specialize = specialize,
     .list_title = "Studies",
     .list = list_studies,

@@ -2,6 +2,8 @@
 /* cli/svd.c: spectraj svd: singular pairs of the training Jacobian, matrix-free. */
 #include "cli.h"
 
+#include <spectraj/ranks.h>
+
 #include <stdio.h>
 
 struct svd_options {
@@ -18,6 +20,8 @@ static void show(void *ctx, const struct stj_svd_view *view)
     const char *what = view->bottom ? "bound" : "sigma";
     const size_t next = view->converged < view->k ? view->converged : view->k - 1;
     (void)ctx;
+    if (stj_rank() != 0)
+        return;
     cli_progress_end();
     fprintf(stderr, "spectraj: %.0f products, %zu of %zu %s", view->applications, view->converged,
             view->wanted, view->bottom ? "at the floor" : "converged");
@@ -177,7 +181,8 @@ const struct command command_svd = {
         "values are upper bounds, each with its residual.  Asking the same again prints what is\n"
         "stored.  Running out of a budget is not an error: what converged is printed and kept,\n"
         "and the exit status is 2.\n",
-    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE | ARGS_WINDOW,
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE |
+              ARGS_WINDOW,
     .options = options,
     .options_size = sizeof(struct svd_options),
     .unconverged = "fewer pairs than asked for have converged",

@@ -92,7 +92,8 @@ const struct command command_trace = {
         "Estimate tr J, or the squared Frobenius norm of J or of J - I, from products with random\n"
         "vectors, and keep the result in RUN/trace-FUNCTION.h5.  Asking the same again prints\n"
         "what is stored.\n",
-    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE | ARGS_WINDOW,
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE |
+              ARGS_WINDOW,
     .options = options,
     .options_size = sizeof(struct trace_options),
     .example = "  spectraj trace digits-run --function deviation\n"

@@ -49,7 +49,7 @@ const struct command command_validate = {
         "Check that J and J' are adjoint, that J agrees with finite differences of whole\n"
         "trainings, that training again gives the same bits, and, for a small network, that\n"
         "the matrix-free singular values are those of the dense Jacobian.\n",
-    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_MEMORY | ARGS_WINDOW,
+    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_WINDOW,
     .options = options,
     .options_size = sizeof(struct validate_options),
     .unconverged = "a check did not pass",

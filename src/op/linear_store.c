@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "base/share_sum.h"
 #include "train/clip.h"
 
 struct stj_linear_store {
@@ -26,13 +26,17 @@ struct stj_linear_store {
     size_t n_params, n_linear;
     size_t n_vectors; /* n_coef, and one more with clipping: the gradient's direction */
     size_t n_slices;  /* most of any step */
-    real *lin;        /* [kept + chunk][n_linear] */
-    real *coef;       /* [kept + chunk][n_vectors][n_params] */
     double *clip;     /* [kept + chunk]: factors of clipped gradients */
     bool *ready;      /* [kept]: the slot holds its step */
     size_t n_scratch;
+    real *
+        lin; /* [kept + chunk][n_linear]; the rows of this rank's slices, where memory is not shared */
+    real *coef;    /* [kept + chunk][n_vectors][n_params] */
     real *scratch; /* [chunk * n_slices][n_scratch] */
     real *g;       /* [chunk * n_slices][n_params], where coefficients need gradients */
+    struct stj_arena lin_room, coef_room, scratch_room, g_room; /* where they lie */
+    struct stj_share_sum sum;
+    real *total; /* [n_params]: the gradient of a step; NULL: in the place of its first share */
     struct stj_trajectory_view view; /* of the chunk that was loaded last */
     size_t view_first;
 };
@@ -70,21 +74,37 @@ struct stj_linear_bytes stj_linear_store_bytes(const struct stj_problem *problem
     };
 }
 
+/* *at <- n items of `size` reals, and nothing where that is none. */
+static enum stj_status take(struct stj_arena *room, size_t n, size_t size, real **at,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t bytes = 0;
+    STJ_TRY(stj_size_mul(n, size, &bytes, err));
+    STJ_TRY(stj_size_mul(bytes, sizeof **at, &bytes, err));
+    STJ_TRY(stj_arena_grow(room, bytes, err));
+    *at = room->at;
+out:
+    return st;
+}
+
 static enum stj_status allocate(struct stj_linear_store *store, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n_slots = store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
     const size_t n_items = store->chunk * store->n_slices;
-    size_t bytes = 0;
-    STJ_TRY(stj_size_mul(store->n_linear, sizeof *store->lin, &bytes, err));
-    STJ_TRY(stj_new(&store->lin, n_slots, bytes, err));
-    STJ_TRY(stj_size_mul(store->n_params, store->n_vectors * sizeof *store->coef, &bytes, err));
-    STJ_TRY(stj_new(&store->coef, n_slots, bytes, err));
+    STJ_TRY(take(&store->lin_room, n_slots, store->n_linear, &store->lin, err));
+    STJ_TRY(
+        take(&store->coef_room, n_slots * store->n_vectors, store->n_params, &store->coef, err));
     STJ_TRY(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
     STJ_TRY(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
-    STJ_TRY(stj_new(&store->scratch, n_items, store->n_scratch * sizeof *store->scratch, err));
-    if (store->n_vectors)
-        STJ_TRY(stj_new(&store->g, n_items, store->n_params * sizeof *store->g, err));
+    STJ_TRY(take(&store->scratch_room, n_items, store->n_scratch, &store->scratch, err));
+    if (store->n_vectors) {
+        STJ_TRY(take(&store->g_room, n_items, store->n_params, &store->g, err));
+        if (stj_group_size() > 1)
+            STJ_TRY(stj_new(&store->total, store->n_params, sizeof *store->total, err));
+        STJ_TRY(stj_share_sum_init(&store->sum, store->n_params, store->n_slices, err));
+    }
 out:
     return st;
 }
@@ -120,12 +140,14 @@ void stj_linear_store_destroy(struct stj_linear_store *store)
 {
     if (!store)
         return;
-    free(store->lin);
-    free(store->coef);
+    stj_arena_free(&store->lin_room);
+    stj_arena_free(&store->coef_room);
+    stj_arena_free(&store->scratch_room);
+    stj_arena_free(&store->g_room);
+    stj_share_sum_free(&store->sum);
+    free(store->total);
     free(store->clip);
     free(store->ready);
-    free(store->scratch);
-    free(store->g);
     free(store);
 }
 
@@ -151,7 +173,10 @@ static enum stj_status linearize_item(struct stj_linear_store *store, size_t fir
     struct stj_slice slice[STJ_MAX_SLICES];
     if (slot < store->kept && store->ready[slot])
         return STJ_OK;
-    if (s >= stj_problem_slices(problem, problem->ops->n_rows(problem->self, t), 1, slice))
+    const size_t n = stj_problem_slices(problem, problem->ops->n_rows(problem->self, t), 1, slice);
+    size_t first_own = 0;
+    const size_t end_own = stj_own_parts(n, &first_own);
+    if (s < first_own || s >= end_own)
         return STJ_OK;
     return problem->ops->linearize(
         problem->self, t, slice[s], store->view.state + (t - first) * store->view.ld,
@@ -183,17 +208,19 @@ static enum stj_status make_coefficients(struct stj_linear_store *store, size_t 
         before.slot[k] = (real *)state + (k + 1) * n;
     for (size_t k = 0; k < store->optimizer->n_coef; k++)
         coef[k] = vector_of(store, slot, k);
-    stj_reduce(n,
-               stj_problem_slices(store->problem,
-                                  store->problem->ops->n_rows(store->problem->self, t), 1, slice),
-               g, n, g);
+    const size_t n_slices = stj_problem_slices(
+        store->problem, store->problem->ops->n_rows(store->problem->self, t), 1, slice);
+    real *total = store->total ? store->total : g;
+    stj_share_sum_run(&store->sum, n_slices, g, total);
+    /* One of those that share the memory writes into it. */
+    const bool writes = !stj_group_shares() || t % stj_group_size() == stj_group_rank();
     const double limit = store->recipe->clip_norm;
-    store->clip[slot] =
-        stj_clip(n, g, limit, limit > 0 ? vector_of(store, slot, store->n_vectors - 1) : NULL);
-    if (store->optimizer->n_coef == 0)
+    real *unit = limit > 0 && writes ? vector_of(store, slot, store->n_vectors - 1) : NULL;
+    store->clip[slot] = stj_clip(n, total, limit, unit);
+    if (store->optimizer->n_coef == 0 || !writes)
         return STJ_OK;
-    return store->optimizer->linearize(store->recipe->optimizer->config, &at, &before, g, 0, coef,
-                                       err);
+    return store->optimizer->linearize(store->recipe->optimizer->config, &at, &before, total, 0,
+                                       coef, err);
 }
 
 static bool all_ready(const struct stj_linear_store *store, size_t first, size_t count)
@@ -211,7 +238,8 @@ enum stj_status stj_linear_store_load(struct stj_linear_store *store, size_t fir
     /* Other operators share the trajectory, each in its own way; without them this changes nothing. */
     STJ_TRY(stj_trajectory_fit(store->trajectory, store->from, store->to, store->chunk,
                                store->state_budget, err));
-    STJ_TRY(stj_trajectory_visit(store->trajectory, first, count, &store->view, err));
+    st = stj_trajectory_visit(store->trajectory, first, count, &store->view, err);
+    STJ_TRY(stj_group_agree(st, err));
     store->view_first = first;
     if (all_ready(store, first, count))
         goto out;
@@ -222,10 +250,12 @@ enum stj_status stj_linear_store_load(struct stj_linear_store *store, size_t fir
 #pragma omp critical
             st = stj_error_set(err, mine.code, mine.file, mine.line, "%s", mine.text);
     }
-    if (st != STJ_OK)
-        goto out;
-    for (size_t t = first; store->n_vectors && t < first + count; t++)
-        STJ_TRY(make_coefficients(store, first, t, err));
+    STJ_TRY(stj_group_agree(st, err));
+    for (size_t t = first; store->n_vectors && t < first + count; t++) {
+        const enum stj_status mine = make_coefficients(store, first, t, err);
+        st = st == STJ_OK ? mine : st; /* on to the end, as the others of the group go */
+    }
+    STJ_TRY(stj_group_agree(st, err));
     for (size_t t = first; t < first + count; t++)
         if (slot_of(store, t) < store->kept)
             store->ready[slot_of(store, t)] = true;

@@ -13,6 +13,10 @@
  *
  *     by tile    each thread takes a tile through all steps of a chunk; no waiting between steps
  *     by slice   all threads work on one tile: slices of the product, then parts of the update
+ *
+ * Where the ranks of a group share memory, their threads are as those of one process.  Where they do not,
+ * the schedule is by slice: each rank has its slices and its parts, and two exchanges a step complete what
+ * others need, the shares of a product and the tile that the next one is made of.
  */
 #include "op/sweep.h"
 
@@ -23,7 +27,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "base/share_sum.h"
 #include "train/clip.h"
 
 enum {
@@ -54,6 +58,7 @@ struct stj_sweep {
     size_t tile_wish;
     size_t n_parts;
     struct part *part;
+    size_t *bounds; /* [3][group size + 1] of the ranks: parts, numbers of a tile, slices */
     /* Of the current block: */
     enum stj_trans trans;
     size_t nvec, n_tiles;
@@ -62,12 +67,15 @@ struct stj_sweep {
     size_t widest;     /* vectors of the widest tile, */
     size_t tile_size;  /* its reals */
     size_t n_scratch;
-    /* Arenas, grown when a block needs more than any before: */
-    size_t state_room, share_room, scratch_room, dot_room;
-    real *state;   /* [n_tiles][1 + n_slots][tile_size] */
-    real *share;   /* [n_teams][max_slices + 1][tile_size]; the last of a team is its g */
-    real *scratch; /* [n_teams or max_slices][n_scratch] */
-    double *dot;   /* [n_teams][n_parts][widest] */
+    size_t slicing; /* tiles, for the slices' number */
+    /* Grown when a block needs more than any before; of the group where it shares memory: */
+    struct stj_arena state; /* real [n_tiles][1 + n_slots][tile_size] */
+    struct stj_arena
+        share; /* real [n_teams][max_shares + 1][tile_size]; the last of a team is its g */
+    struct stj_arena incoming; /* real [max_slices][range of a tile], by messages */
+    struct stj_arena scratch;  /* real [n_teams or max_slices][n_scratch] */
+    struct stj_arena dot;      /* double [n_teams][n_parts][widest] */
+    struct stj_arena barrier;  /* struct stj_barrier, of the threads of all ranks */
 };
 
 static enum stj_status make_parts(struct stj_sweep *sweep, struct stj_error *err)
@@ -121,6 +129,9 @@ enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct
                             .to = to};
     s->tile_wish = choose_tile(s, tile);
     STJ_TRY(make_parts(s, err));
+    STJ_TRY(stj_new(&s->bounds, 3 * (stj_group_size() + 1), sizeof *s->bounds, err));
+    for (size_t r = 0; r <= stj_group_size(); r++)
+        s->bounds[r] = stj_share_begin(s->n_parts, r, stj_group_size());
     *sweep = s;
     s = NULL;
 out:
@@ -133,10 +144,13 @@ void stj_sweep_destroy(struct stj_sweep *sweep)
     if (!sweep)
         return;
     free(sweep->part);
-    free(sweep->state);
-    free(sweep->share);
-    free(sweep->scratch);
-    free(sweep->dot);
+    free(sweep->bounds);
+    stj_arena_free(&sweep->state);
+    stj_arena_free(&sweep->share);
+    stj_arena_free(&sweep->incoming);
+    stj_arena_free(&sweep->scratch);
+    stj_arena_free(&sweep->dot);
+    stj_arena_free(&sweep->barrier);
     free(sweep);
 }
 
@@ -151,18 +165,27 @@ void stj_sweep_carry_slots(struct stj_sweep *sweep)
     sweep->carries_slots = true;
 }
 
-static enum stj_status grow(real **arena, size_t *room, size_t n, size_t size,
-                            struct stj_error *err)
+static enum stj_status grow(struct stj_arena *arena, size_t n, size_t size, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t wanted = 0;
     STJ_TRY(stj_size_mul(n, size, &wanted, err));
-    if (wanted > *room) {
-        STJ_TRY(stj_resize(arena, 0, wanted, sizeof **arena, err));
-        *room = wanted;
-    }
+    STJ_TRY(stj_size_mul(wanted, sizeof(real), &wanted, err));
+    STJ_TRY(stj_arena_grow(arena, wanted, err));
 out:
     return st;
+}
+
+/* Do the ranks that make a product send each other messages? */
+static bool by_messages(void)
+{
+    return stj_group_size() > 1 && !stj_group_shares();
+}
+
+/* Threads that share the memory of a product. */
+static size_t n_workers(void)
+{
+    return stj_threads() * (stj_group_shares() ? stj_group_size() : 1);
 }
 
 /* Columns first .. of the tile. */
@@ -180,22 +203,26 @@ static size_t tile_nvec(const struct stj_sweep *sweep, size_t tile)
 static void divide(struct stj_sweep *sweep, size_t nvec)
 {
     const struct stj_problem *problem = sweep->problem;
-    const size_t n_threads = stj_threads();
+    const size_t n_threads = n_workers(), n_ranks = stj_group_size();
     struct stj_slice slice[STJ_MAX_SLICES];
     sweep->nvec = nvec;
     sweep->n_tiles = (nvec + sweep->tile_wish - 1) / sweep->tile_wish;
     const size_t widest = (nvec + sweep->n_tiles - 1) / sweep->n_tiles;
     sweep->widest = widest;
     sweep->tile_size = problem->layout->n_params * widest;
-    sweep->max_slices = stj_problem_slices(problem, problem->max_rows, sweep->n_tiles, slice);
+    /* By tile where that keeps the threads evenly busy; else every rank has slices of every tile. */
+    const bool even =
+        !by_messages() && (sweep->n_tiles % n_threads == 0 || sweep->n_tiles >= 4 * n_threads);
+    sweep->slicing = by_messages() ? 1
+                     : even        ? sweep->n_tiles
+                                   : (sweep->n_tiles + n_ranks - 1) / n_ranks;
+    sweep->max_slices = stj_problem_slices(problem, problem->max_rows, sweep->slicing, slice);
     sweep->n_scratch = 0;
     for (size_t s = 0; s < sweep->max_slices; s++) {
         size_t wanted = problem->ops->n_scratch(problem->self, slice[s].n, widest);
         sweep->n_scratch = wanted > sweep->n_scratch ? wanted : sweep->n_scratch;
     }
-    /* By tile where that keeps the threads evenly busy. */
-    const bool even = sweep->n_tiles % n_threads == 0 || sweep->n_tiles >= 4 * n_threads;
-    sweep->n_teams = even || sweep->max_slices == 1
+    sweep->n_teams = even || (sweep->max_slices == 1 && !by_messages())
                          ? (n_threads < sweep->n_tiles ? n_threads : sweep->n_tiles)
                          : 1;
 }
@@ -206,9 +233,15 @@ static size_t n_states(const struct stj_sweep *sweep)
     return sweep->n_tiles * (1 + sweep->optimizer->n_slots);
 }
 
+/* Shares of a tile that are made in this memory. */
+static size_t max_shares(const struct stj_sweep *sweep)
+{
+    return by_messages() ? sweep->max_slices / stj_group_size() + 1 : sweep->max_slices;
+}
+
 static size_t n_shares(const struct stj_sweep *sweep)
 {
-    return sweep->n_teams * (sweep->max_slices + 1);
+    return sweep->n_teams * (max_shares(sweep) + 1);
 }
 
 static size_t n_scratches(const struct stj_sweep *sweep)
@@ -221,6 +254,42 @@ static size_t n_dots(const struct stj_sweep *sweep)
     return sweep->n_teams * sweep->n_parts * sweep->widest;
 }
 
+/* Parameters of the largest range of a rank. */
+static size_t longest_range(const struct stj_sweep *sweep)
+{
+    size_t longest = 0;
+    for (size_t r = 0; r < stj_group_size(); r++) {
+        size_t n = 0;
+        for (size_t p = sweep->bounds[r]; p < sweep->bounds[r + 1]; p++)
+            n += sweep->part[p].rows * sweep->part[p].cols;
+        longest = n > longest ? n : longest;
+    }
+    return longest;
+}
+
+static size_t n_incoming(const struct stj_sweep *sweep)
+{
+    return by_messages() ? sweep->max_slices * longest_range(sweep) * sweep->widest : 0;
+}
+
+/* The barrier of the threads of all ranks, where they share memory. */
+static enum stj_status prepare_barrier(struct stj_sweep *sweep, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (!stj_group_shares() || sweep->barrier.at)
+        goto out;
+    STJ_TRY(stj_arena_grow(&sweep->barrier, sizeof(struct stj_barrier), err));
+    if (stj_group_rank() == 0) {
+        struct stj_barrier *barrier = sweep->barrier.at;
+        stj_barrier_init(barrier, true);
+        barrier->n_threads = n_workers();
+        if (stj_ranks_crowded())
+            barrier->spins = 0;
+    }
+out:
+    return st;
+}
+
 /* Divide a block of nvec vectors and make room for it. */
 static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
                                struct stj_error *err)
@@ -228,13 +297,12 @@ static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, si
     enum stj_status st = STJ_OK;
     sweep->trans = trans;
     divide(sweep, nvec);
-    STJ_TRY(grow(&sweep->state, &sweep->state_room, n_states(sweep), sweep->tile_size, err));
-    STJ_TRY(grow(&sweep->share, &sweep->share_room, n_shares(sweep), sweep->tile_size, err));
-    STJ_TRY(grow(&sweep->scratch, &sweep->scratch_room, n_scratches(sweep), sweep->n_scratch, err));
-    if (n_dots(sweep) > sweep->dot_room) {
-        STJ_TRY(stj_resize(&sweep->dot, 0, n_dots(sweep), sizeof *sweep->dot, err));
-        sweep->dot_room = n_dots(sweep);
-    }
+    STJ_TRY(grow(&sweep->state, n_states(sweep), sweep->tile_size, err));
+    STJ_TRY(grow(&sweep->share, n_shares(sweep), sweep->tile_size, err));
+    STJ_TRY(grow(&sweep->incoming, n_incoming(sweep), 1, err));
+    STJ_TRY(grow(&sweep->scratch, n_scratches(sweep), sweep->n_scratch, err));
+    STJ_TRY(stj_arena_grow(&sweep->dot, n_dots(sweep) * sizeof(double), err));
+    STJ_TRY(prepare_barrier(sweep, err));
 out:
     return st;
 }
@@ -243,8 +311,8 @@ size_t stj_sweep_bytes(const struct stj_sweep *sweep, size_t nvec)
 {
     struct stj_sweep s = *sweep;
     divide(&s, nvec);
-    return sizeof(real) *
-               ((n_states(&s) + n_shares(&s)) * s.tile_size + n_scratches(&s) * s.n_scratch) +
+    return sizeof(real) * ((n_states(&s) + n_shares(&s)) * s.tile_size +
+                           n_scratches(&s) * s.n_scratch + n_incoming(&s)) +
            sizeof(double) * n_dots(&s);
 }
 
@@ -253,20 +321,21 @@ struct flight {
     size_t nvec;
     real *theta;
     real *slot[STJ_MAX_SLOTS];
-    real *share; /* [max_slices][tile_size] */
+    real *share; /* [max_shares][tile_size] */
     real *g;     /* [tile_size]: g_dot, the sum of the shares; or g_bar */
     double *dot; /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
 };
 
 static struct flight flight_of(const struct stj_sweep *sweep, size_t tile, size_t team)
 {
+    const size_t size = sweep->tile_size, n_mine = max_shares(sweep);
     struct flight f = {
         .nvec = tile_nvec(sweep, tile),
-        .theta = sweep->state + tile * (1 + sweep->optimizer->n_slots) * sweep->tile_size,
-        .share = sweep->share + team * (sweep->max_slices + 1) * sweep->tile_size,
+        .theta = (real *)sweep->state.at + tile * (1 + sweep->optimizer->n_slots) * size,
+        .share = (real *)sweep->share.at + team * (n_mine + 1) * size,
     };
-    f.g = f.share + sweep->max_slices * sweep->tile_size;
-    f.dot = sweep->dot + team * sweep->n_parts * sweep->widest;
+    f.g = f.share + n_mine * size;
+    f.dot = (double *)sweep->dot.at + team * sweep->n_parts * sweep->widest;
     for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
         f.slot[k] = f.theta + (k + 1) * sweep->tile_size;
     return f;
@@ -352,6 +421,7 @@ static enum stj_status search(const struct stj_sweep *sweep, const struct stj_li
         layer ? layer : "");
 }
 
+/* The s-th of the shares that are made in this memory. */
 static enum stj_status product(const struct stj_sweep *sweep, const struct flight *f,
                                const struct stj_linear_step *step, struct stj_slice slice, size_t s,
                                real *scratch, struct stj_error *err)
@@ -371,6 +441,21 @@ static void update_tangent(const struct stj_sweep *sweep, const struct flight *f
     sweep->optimizer->tangent(sweep->recipe->optimizer->config, &step->at, &u);
 }
 
+/* Bounds of the ranks' ranges of numbers in a tile. */
+static size_t *ranges(const struct stj_sweep *sweep)
+{
+    return sweep->bounds + stj_group_size() + 1;
+}
+
+/* Where the shares of number `at` of a tile lie, *ld apart. */
+static const real *shares_of(const struct stj_sweep *sweep, const struct flight *f, size_t at,
+                             size_t *ld)
+{
+    const size_t *begin = ranges(sweep) + stj_group_rank();
+    *ld = by_messages() ? begin[1] - begin[0] : sweep->tile_size;
+    return by_messages() ? (const real *)sweep->incoming.at + (at - begin[0]) : f->share + at;
+}
+
 /* theta_bar += the sum of the shares, for n reals from `at`.  The sum is taken in pieces on the stack: to add
  * in place, in a share, would move that share's cache lines to this processor and back. */
 static void add_shares(const struct stj_sweep *sweep, const struct flight *f, size_t at, size_t n,
@@ -380,7 +465,9 @@ static void add_shares(const struct stj_sweep *sweep, const struct flight *f, si
     real sum[PIECE];
     for (size_t i = 0; i < n; i += PIECE) {
         const size_t count = n - i < PIECE ? n - i : PIECE;
-        stj_reduce(count, n_slices, f->share + at + i, sweep->tile_size, sum);
+        size_t ld = 0;
+        const real *share = shares_of(sweep, f, at + i, &ld);
+        stj_reduce(count, n_slices, share, ld, sum);
         for (size_t k = 0; k < count; k++)
             f->theta[at + i + k] += sum[k];
     }
@@ -396,7 +483,9 @@ static void after(const struct stj_sweep *sweep, const struct flight *f,
         add_shares(sweep, f, at, n, n_slices);
         return;
     }
-    stj_reduce(n, n_slices, f->share + at, sweep->tile_size, f->g + at);
+    size_t ld = 0;
+    const real *share = shares_of(sweep, f, at, &ld);
+    stj_reduce(n, n_slices, share, ld, f->g + at);
     if (step->unit)
         clip_dot(f, step, p, part, f->g);
     else
@@ -413,7 +502,7 @@ static void clip_after(const struct stj_sweep *sweep, const struct flight *f,
 static size_t step_slices(const struct stj_sweep *sweep, size_t t, struct stj_slice *slice)
 {
     return stj_problem_slices(sweep->problem, sweep->problem->ops->n_rows(sweep->problem->self, t),
-                              sweep->n_tiles, slice);
+                              sweep->slicing, slice);
 }
 
 /* Steps first .. first + count - 1 in the order of the sweep's direction: the k-th of them. */
@@ -428,7 +517,7 @@ static enum stj_status run_tile(const struct stj_sweep *sweep, size_t tile, size
 {
     enum stj_status st = STJ_OK;
     const struct flight f = flight_of(sweep, tile, team);
-    real *scratch = sweep->scratch + team * sweep->n_scratch;
+    real *scratch = (real *)sweep->scratch.at + team * sweep->n_scratch;
     struct stj_slice slice[STJ_MAX_SLICES];
     for (size_t k = 0; k < count; k++) {
         const size_t t = kth_step(sweep, first, count, k);
@@ -456,26 +545,31 @@ static void keep_error(struct stj_error *err, const struct stj_error *mine)
     stj_error_set(err, mine->code, mine->file, mine->line, "%s", mine->text);
 }
 
+/* The threads of a group's ranks take a tile each, in turn. */
 static enum stj_status run_by_tile(const struct stj_sweep *sweep, size_t first, size_t count,
                                    struct stj_error *err)
 {
     struct stj_error failure = STJ_ERROR_INIT;
-#pragma omp parallel for schedule(static, 1) num_threads((int)sweep->n_teams)
-    for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
-        struct stj_error mine = STJ_ERROR_INIT;
-        if (run_tile(sweep, tile, stj_thread_number(), first, count, &mine) != STJ_OK)
-            keep_error(&failure, &mine);
-    }
+    const size_t n_threads = stj_group_shares() ? stj_threads() : sweep->n_teams;
+    const size_t n_teams = n_threads * stj_group_size(), mine = n_threads * stj_group_rank();
+#pragma omp parallel for schedule(static, 1) num_threads((int)n_threads)
+    for (size_t team = mine; team < mine + n_threads; team++)
+        for (size_t tile = team; tile < sweep->n_tiles; tile += n_teams) {
+            struct stj_error error = STJ_ERROR_INIT;
+            if (run_tile(sweep, tile, team, first, count, &error) != STJ_OK)
+                keep_error(&failure, &error);
+        }
     return failure.code == STJ_OK
                ? STJ_OK
                : stj_error_set(err, failure.code, failure.file, failure.line, "%s", failure.text);
 }
 
-/* A tile that all threads of a region take through the steps of a chunk. */
+/* A tile that all threads of a region, on all ranks of the group, take through the steps of a chunk. */
 struct team {
     const struct stj_sweep *sweep;
     struct flight f;
-    struct stj_barrier barrier;
+    struct stj_barrier own;
+    struct stj_barrier *barrier; /* own, or that of the group's threads */
     struct stj_error failure;
 };
 
@@ -485,9 +579,11 @@ typedef void phase_fn(const struct stj_sweep *sweep, const struct flight *f,
 /* The calling thread's share of the items 0 .. n - 1: *from .. its end. */
 static size_t share_of(size_t n, size_t *from)
 {
-    const size_t thread = stj_thread_number();
-    *from = n * thread / stj_team_size();
-    return n * (thread + 1) / stj_team_size();
+    const size_t thread = stj_thread_number(), size = stj_team_size();
+    size_t begin = 0;
+    const size_t end = stj_own_parts(n, &begin);
+    *from = begin + (end - begin) * thread / size;
+    return begin + (end - begin) * (thread + 1) / size;
 }
 
 /* One phase over the parts, which all threads have finished on return. */
@@ -496,51 +592,124 @@ static void run_parts(struct team *team, const struct stj_linear_step *step, pha
     size_t p = 0;
     for (const size_t end = share_of(team->sweep->n_parts, &p); p < end; p++)
         phase(team->sweep, &team->f, step, p);
-    stj_barrier_wait(&team->barrier);
+    stj_barrier_wait(team->barrier);
+}
+
+/* ---- exchanges, by messages: all threads come here, one speaks ---- */
+
+/* A tile, of which each rank has its range: complete it. */
+static void exchange_tile(struct team *team, real *tile)
+{
+    if (!by_messages())
+        return;
+    if (stj_thread_number() == 0)
+        stj_group_gather(ranges(team->sweep), sizeof *tile, tile);
+    stj_barrier_wait(team->barrier);
+}
+
+/* The shares of e . g of all parts. */
+static void exchange_dots(struct team *team)
+{
+    const struct stj_sweep *sweep = team->sweep;
+    size_t *begin = ranges(sweep) + stj_group_size() + 1;
+    if (!by_messages())
+        return;
+    if (stj_thread_number() == 0) {
+        for (size_t r = 0; r <= stj_group_size(); r++)
+            begin[r] = sweep->bounds[r] * team->f.nvec;
+        stj_group_gather(begin, sizeof *team->f.dot, team->f.dot);
+    }
+    stj_barrier_wait(team->barrier);
+}
+
+/* Every rank's range of the shares of all slices. */
+static void exchange_shares(struct team *team, size_t n_slices)
+{
+    const struct stj_sweep *sweep = team->sweep;
+    size_t *begin = ranges(sweep) + stj_group_size() + 1;
+    if (!by_messages())
+        return;
+    if (stj_thread_number() == 0) {
+        for (size_t r = 0; r <= stj_group_size(); r++)
+            begin[r] = stj_share_begin(n_slices, r, stj_group_size());
+        stj_group_scatter(n_slices, begin, ranges(sweep), sizeof(real), team->f.share,
+                          sweep->tile_size, sweep->incoming.at);
+    }
+    stj_barrier_wait(team->barrier);
+}
+
+static void run_products(struct team *team, const struct stj_linear_step *step)
+{
+    const struct stj_sweep *sweep = team->sweep;
+    struct stj_slice slice[STJ_MAX_SLICES];
+    struct stj_error mine = STJ_ERROR_INIT;
+    const size_t n_slices = step_slices(sweep, step->at.index, slice);
+    size_t i = 0, own = 0;
+    (void)stj_own_parts(n_slices, &own);
+    const size_t elsewhere = by_messages() ? own : 0;
+    for (const size_t end = share_of(n_slices, &i); i < end; i++) {
+        real *scratch = (real *)sweep->scratch.at + i * sweep->n_scratch;
+        if (product(sweep, &team->f, step, slice[i], i - elsewhere, scratch, &mine) != STJ_OK)
+            keep_error(&team->failure, &mine);
+    }
+    stj_barrier_wait(team->barrier);
+    exchange_shares(team, n_slices);
+    const size_t end = share_of(sweep->n_parts, &i);
+    for (; i < end; i++)
+        after(sweep, &team->f, step, i, n_slices);
 }
 
 /* One step of the team: every thread calls it. */
 static void run_step(struct team *team, size_t t)
 {
-    const struct stj_sweep *sweep = team->sweep;
-    const struct stj_linear_step step = stj_linear_store_step(sweep->store, t);
-    struct stj_slice slice[STJ_MAX_SLICES];
-    struct stj_error mine = STJ_ERROR_INIT;
-    const size_t n_slices = step_slices(sweep, t, slice);
-    const bool back = sweep->trans == STJ_TRANS;
-    size_t i = 0;
-    if (back)
+    const struct stj_linear_step step = stj_linear_store_step(team->sweep->store, t);
+    const bool back = team->sweep->trans == STJ_TRANS;
+    if (back) {
         run_parts(team, &step, before);
-    if (back && step.unit)
-        run_parts(team, &step, clip_before);
-    for (const size_t end = share_of(n_slices, &i); i < end; i++)
-        if (product(sweep, &team->f, &step, slice[i], i, sweep->scratch + i * sweep->n_scratch,
-                    &mine) != STJ_OK)
-            keep_error(&team->failure, &mine);
-    stj_barrier_wait(&team->barrier);
-    const size_t end = share_of(sweep->n_parts, &i);
-    for (; i < end; i++)
-        after(sweep, &team->f, &step, i, n_slices);
-    /* What follows a backward step is the `before` of the same parts by the same thread. */
-    if (!back)
-        stj_barrier_wait(&team->barrier);
-    if (!back && step.unit)
+        if (step.unit) {
+            exchange_dots(team);
+            run_parts(team, &step, clip_before);
+        }
+        exchange_tile(team, team->f.g);
+        run_products(team,
+                     &step); /* what follows is the `before` of the same parts by the same thread */
+        return;
+    }
+    run_products(team, &step);
+    stj_barrier_wait(team->barrier);
+    if (step.unit) {
+        exchange_dots(team);
         run_parts(team, &step, clip_after);
+    }
+    exchange_tile(team, team->f.theta);
+}
+
+/* The ranges of a tile of nvec vectors. */
+static void set_ranges(const struct stj_sweep *sweep, size_t nvec)
+{
+    size_t *begin = ranges(sweep);
+    for (size_t r = 0; r <= stj_group_size(); r++) {
+        const size_t p = sweep->bounds[r];
+        begin[r] =
+            nvec * (p < sweep->n_parts ? sweep->part[p].offset : sweep->problem->layout->n_params);
+    }
 }
 
 static enum stj_status run_by_slice(const struct stj_sweep *sweep, size_t tile, size_t first,
                                     size_t count, struct stj_error *err)
 {
     struct team team = {.sweep = sweep, .f = flight_of(sweep, tile, 0), .failure = STJ_ERROR_INIT};
-    stj_barrier_init(&team.barrier);
+    stj_barrier_init(&team.own, false);
+    team.barrier = stj_group_shares() ? sweep->barrier.at : &team.own;
+    set_ranges(sweep, team.f.nvec);
 #pragma omp parallel num_threads((int)stj_threads())
     {
 #pragma omp single
-        team.barrier.n_threads = stj_team_size();
+        team.own.n_threads = stj_team_size();
         for (size_t k = 0; k < count; k++)
             run_step(&team, kth_step(sweep, first, count, k));
     }
-    stj_barrier_destroy(&team.barrier);
+    stj_barrier_destroy(&team.own);
     const struct stj_error *failure = &team.failure;
     return failure->code == STJ_OK ? STJ_OK
                                    : stj_error_set(err, failure->code, failure->file, failure->line,
@@ -551,7 +720,8 @@ static enum stj_status run_by_slice(const struct stj_sweep *sweep, size_t tile, 
 static void load_block(const struct stj_sweep *sweep, const double *x, size_t ldx)
 {
     const struct stj_layout *layout = sweep->problem->layout;
-    for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
+    const size_t n_ranks = stj_group_shares() ? stj_group_size() : 1;
+    for (size_t tile = stj_group_rank() % n_ranks; tile < sweep->n_tiles; tile += n_ranks) {
         const struct flight f = flight_of(sweep, tile, 0);
         const double *columns = x + tile_first(sweep, tile) * ldx;
         stj_block_pack(layout, f.nvec, columns, ldx, f.theta);
@@ -564,16 +734,46 @@ static void load_block(const struct stj_sweep *sweep, const double *x, size_t ld
     }
 }
 
+/* By messages: complete what each rank has a range of. */
+static void complete(const struct stj_sweep *sweep, const struct flight *f)
+{
+    if (!by_messages())
+        return;
+    set_ranges(sweep, f->nvec);
+    if (sweep->trans == STJ_TRANS)
+        stj_group_gather(ranges(sweep), sizeof(real), f->theta);
+    for (size_t k = 0; sweep->carries_slots && k < sweep->optimizer->n_slots; k++)
+        stj_group_gather(ranges(sweep), sizeof(real), f->slot[k]);
+}
+
 static void store_block(const struct stj_sweep *sweep, double *y, size_t ldy)
 {
     const struct stj_layout *layout = sweep->problem->layout;
     for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
         const struct flight f = flight_of(sweep, tile, 0);
         double *columns = y + tile_first(sweep, tile) * ldy;
+        complete(sweep, &f);
         stj_block_unpack(layout, f.nvec, f.theta, columns, ldy);
         for (size_t k = 0; sweep->carries_slots && k < sweep->optimizer->n_slots; k++)
             stj_block_unpack(layout, f.nvec, f.slot[k], columns + (k + 1) * layout->n_params, ldy);
     }
+}
+
+static enum stj_status run_chunk(struct stj_sweep *sweep, size_t first, size_t count,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_linear_store_load(sweep->store, first, count, err));
+    if (sweep->n_teams > 1)
+        st = run_by_tile(sweep, first, count, err);
+    else
+        for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
+            const enum stj_status mine = run_by_slice(sweep, tile, first, count, err);
+            st = st == STJ_OK ? mine : st; /* on to the end, as the others of the group go */
+        }
+    STJ_TRY(stj_group_agree(st, err));
+out:
+    return st;
 }
 
 enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
@@ -584,17 +784,15 @@ enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, siz
     const size_t n_steps = sweep->to - sweep->from;
     const size_t chunk = stj_linear_store_chunk(sweep->store);
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
-    STJ_TRY(prepare(sweep, trans, nvec, err));
+    st = prepare(sweep, trans, nvec, err);
+    STJ_TRY(stj_group_agree(st, err)); /* nobody reads the last block any more */
     load_block(sweep, x, ldx);
+    if (stj_group_shares())
+        stj_group_wait();
     for (size_t done = 0; done < n_steps; done += chunk) {
         const size_t count = n_steps - done < chunk ? n_steps - done : chunk;
         const size_t first = trans == STJ_NO_TRANS ? sweep->from + done : sweep->to - done - count;
-        STJ_TRY(stj_linear_store_load(sweep->store, first, count, err));
-        if (sweep->n_teams > 1)
-            STJ_TRY(run_by_tile(sweep, first, count, err));
-        else
-            for (size_t tile = 0; tile < sweep->n_tiles; tile++)
-                STJ_TRY(run_by_slice(sweep, tile, first, count, err));
+        STJ_TRY(run_chunk(sweep, first, count, err));
     }
     store_block(sweep, y, ldy);
 out:

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 #include "op/memory_split.h"
 #include "op/operator.h"
 #include "op/sweep.h"
@@ -39,6 +40,27 @@ static void jacobian_destroy(void *ctx)
     free(self);
 }
 
+/* Every group of ranks makes its share of the columns, of n numbers, and gets the others'. */
+static enum stj_status divided_product(struct training_jacobian *self, enum stj_trans trans,
+                                       size_t nvec, const double *x, size_t ldx, double *y,
+                                       size_t ldy, size_t n, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_groups = stj_n_groups();
+    const size_t first = stj_share_begin(nvec, stj_group(), n_groups);
+    const size_t mine = stj_share_begin(nvec, stj_group() + 1, n_groups) - first;
+    if (mine > 0)
+        st = stj_sweep_run(self->sweep, trans, mine, x + first * ldx, ldx, y + first * ldy, ldy,
+                           err);
+    STJ_TRY(stj_ranks_agree(st, err));
+    for (size_t g = 0; g < n_groups; g++)
+        for (size_t j = stj_share_begin(nvec, g, n_groups);
+             j < stj_share_begin(nvec, g + 1, n_groups); j++)
+            stj_ranks_from_group(g, n, y + j * ldy);
+out:
+    return st;
+}
+
 static enum stj_status jacobian_apply(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
                                       size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
@@ -46,10 +68,11 @@ static enum stj_status jacobian_apply(void *ctx, enum stj_trans trans, size_t nv
     struct training_jacobian *self = ctx;
     const size_t n_slots = self->full_state ? stj_trajectory_n_slots(self->trajectory) : 0;
     const size_t n = self->problem->layout->n_params * (1 + n_slots);
-    STJ_TRY(stj_sweep_run(self->sweep, trans, nvec, x, ldx, y, ldy, err));
+    STJ_TRY(divided_product(self, trans, nvec, x, ldx, y, ldy, n, err));
     const size_t bad = stj_op_first_bad(n, nvec, y, ldy);
     if (bad < nvec)
-        STJ_TRY(stj_sweep_explain(self->sweep, trans, x + bad * ldx, y + bad * ldy, err));
+        STJ_TRY(stj_ranks_agree(
+            stj_sweep_explain(self->sweep, trans, x + bad * ldx, y + bad * ldy, err), err));
 out:
     return st;
 }

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "base/progress.h"
 #include "op/journal.h"
 #include "op/training_jacobian.h"
@@ -192,13 +193,16 @@ enum stj_status stj_result_open(const char *path, const struct stj_h5_format *fo
     bool same = false;
     *file = NULL;
     if (force || !stj_file_exists(path))
-        return STJ_OK;
+        goto out;
     STJ_TRY(stj_h5_open(path, format, &found, err));
     STJ_TRY(check_fingerprint(path, found, info, err));
     STJ_TRY(stj_h5_get_text(found, "@request", &stored, err));
     same = !request || strcmp(stored, request) == 0;
 out:
     free(stored);
+    st = stj_ranks_agree(st, err);
+    if (st == STJ_OK)
+        st = stj_ranks_same(same, path, err);
     if (st != STJ_OK || !same) {
         stj_h5_close(found);
         found = NULL;
@@ -281,7 +285,7 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_result_
              stj_result_window_text(window, text));
     STJ_TRY(stj_result_log_path(path, &op->log_path, err));
     if (again && stj_file_exists(path))
-        (void)unlink(op->log_path); /* asked to compute, not to replay; absent is as good */
+        stj_file_remove(op->log_path); /* asked to compute, not to replay */
     STJ_TRY(stj_log_open(op->log_path, header, &op->log, err));
     STJ_TRY(stj_run_part_jacobian(run, &part, memory_bytes, &op->inner, err));
     STJ_TRY(stj_op_create_journal(op->inner, op->log, &op->op, err));
@@ -295,7 +299,7 @@ void stj_result_op_close(struct stj_result_op *op)
     stj_op_destroy(op->op);
     stj_op_destroy(op->inner);
     if (op->log && stj_log_n_records(op->log) == 0)
-        (void)unlink(op->log_path);
+        stj_file_remove(op->log_path);
     stj_log_close(op->log);
     free(op->log_path);
     *op = (struct stj_result_op){0};
@@ -369,7 +373,7 @@ void stj_result_op_forget(const char *path)
 {
     char *log_path = NULL;
     if (stj_result_log_path(path, &log_path, NULL) == STJ_OK)
-        (void)unlink(log_path); /* what stays behind is only in the way */
+        stj_file_remove(log_path); /* what stays behind is only in the way */
     free(log_path);
 }
 

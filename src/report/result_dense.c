@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "op/training_jacobian.h"
@@ -160,6 +161,7 @@ static enum stj_status compute_and_save(struct stj_run *run, const char *path, s
     struct decomposition d = {0};
     const struct stj_plan_request wanted = {window->from, window->to, memory_bytes, window->n};
     struct stj_cost cost;
+    stj_ranks_divide_for(window->n);
     stj_plan_dense(run, &wanted, &cost);
     STJ_TRY(compute(run, window, path, settings->force, memory_bytes, progress, result, &d, err));
     STJ_TRY(put(file, window, result, &d, err));

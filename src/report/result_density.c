@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
@@ -266,6 +267,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
     const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes,
                                              window->n};
     struct stj_cost cost;
+    stj_ranks_divide_for(density->probes);
     size_t engine = 0;
     if (deflate)
         STJ_TRY(stj_result_read_svd_window(run, window, &known, err));

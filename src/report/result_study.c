@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "report/command.h"
 #include "report/directions.h"
 #include "report/result.h"
@@ -183,7 +184,7 @@ static void call_free(struct call *c)
 {
     stj_h5_close(c->file);
     if (c->log && stj_log_n_records(c->log) == 0)
-        (void)unlink(c->log_path);
+        stj_file_remove(c->log_path);
     stj_log_close(c->log);
     stj_lock_release(c->lock);
     stj_stored_directions_close(&c->directions);
@@ -290,7 +291,7 @@ static enum stj_status open_log(struct call *c, bool force, struct stj_error *er
     snprintf(header, bytes, "spectraj-study 1 %s\n%s", c->info.fingerprint, c->request);
     STJ_TRY(stj_result_log_path(c->path, &c->log_path, err));
     if (force && stj_file_exists(c->path))
-        (void)unlink(c->log_path); /* asked to compute again; absent is as good */
+        stj_file_remove(c->log_path); /* asked to compute again */
     STJ_TRY(stj_log_open(c->log_path, header, &c->log, err));
 out:
     free(header);
@@ -346,6 +347,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
         .progress = &settings->progress,
         .check = &check};
     const double start = stj_clock();
+    stj_ranks_divide_for(1);
     STJ_TRY(stj_study_result_create(c->ops, &r, err));
     STJ_TRY(stj_study_put_count(r, c->info.n_params, err, "n_params"));
     STJ_TRY(c->ops->run(&cx, c->config, r, err));

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
@@ -281,6 +282,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
     struct stj_cost cost;
     const struct stj_plan_request request = {window->from, window->to, memory_bytes, window->n};
     struct stj_density_result *density = NULL;
+    stj_ranks_divide_for(1);
     STJ_TRY(stj_result_read_density_window(run, window, &density, err));
     if (density)
         STJ_TRY(hint(density, &with_hints, err));

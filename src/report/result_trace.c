@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/ranks.h"
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
@@ -118,6 +119,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
     const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes,
                                              window->n};
     struct stj_cost cost;
+    stj_ranks_divide_for(trace->products);
     stj_plan_trace(run, &request, trace, &cost);
     const size_t engine = stj_plan_trace_bytes(run, &request, trace);
     STJ_TRY(stj_result_op_open(run, window, path, settings->force, engine, &op, err));

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/ranks.h"
 #include "run/run_internal.h"
 
 static enum stj_status check_unchanged(const struct stj_run *run, struct stj_error *err)
@@ -31,7 +32,7 @@ enum stj_status stj_run_claim(const struct stj_run *run, const char *path,
     enum stj_status st = STJ_OK;
     const char *slash = strrchr(path, '/');
     STJ_TRY(stj_lock_take(run->dir, slash ? slash + 1 : path, progress, lock, err));
-    STJ_TRY(check_unchanged(run, err));
+    STJ_TRY(stj_ranks_agree(check_unchanged(run, err), err));
 out:
     if (st != STJ_OK) {
         stj_lock_release(*lock);

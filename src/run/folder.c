@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/lock.h"
+#include "base/ranks.h"
 #include "run/run_internal.h"
 
 /* What depends on the trajectory of a run, and what a killed process leaves. */
@@ -43,8 +44,7 @@ static bool is_dot(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-enum stj_status stj_folder_look(const char *dir, enum stj_folder_state *state,
-                                struct stj_error *err)
+static enum stj_status look(const char *dir, enum stj_folder_state *state, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct dirent *entry;
@@ -74,6 +74,16 @@ out:
     if (entries)
         closedir(entries);
     return st;
+}
+
+enum stj_status stj_folder_look(const char *dir, enum stj_folder_state *state,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (stj_rank() == 0)
+        st = look(dir, state, err);
+    stj_ranks_broadcast(state, sizeof *state);
+    return stj_ranks_agree(st, err);
 }
 
 /* Create a file and remove it again. */
@@ -112,19 +122,29 @@ out:
 
 enum stj_status stj_folder_make(const char *dir, bool *made, struct stj_error *err)
 {
-    *made = mkdir(dir, 0777) == 0;
-    if (!*made && errno != EEXIST)
-        return stj_file_failed(dir, "created", errno, err);
-    return STJ_OK;
+    enum stj_status st = STJ_OK;
+    *made = stj_rank() == 0 && mkdir(dir, 0777) == 0;
+    if (stj_rank() == 0 && !*made && errno != EEXIST)
+        st = stj_file_failed(dir, "created", errno, err);
+    STJ_TRY(stj_ranks_agree(st, err));
+    if (!stj_file_exists(dir))
+        st = stj_error_set(err, STJ_EIO, __FILE__, __LINE__,
+                           "%s: is not seen here: all ranks need the same file system, and the "
+                           "same working directory",
+                           dir);
+    STJ_TRY(stj_ranks_agree(st, err));
+out:
+    return st;
 }
 
 enum stj_status stj_folder_check_room(const char *dir, size_t bytes, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(try_to_write(dir, err));
-    STJ_TRY(check_space(dir, bytes, err));
-out:
-    return st;
+    if (stj_rank() == 0)
+        st = try_to_write(dir, err);
+    if (stj_rank() == 0 && st == STJ_OK)
+        st = check_space(dir, bytes, err);
+    return stj_ranks_agree(st, err);
 }
 
 /* Remove the files of a folder: those that `chosen` accepts. */
@@ -146,6 +166,8 @@ static void clear(const char *dir, bool (*chosen)(const char *name))
 void stj_folder_clear_results(const char *dir)
 {
     char *figures = NULL;
+    if (stj_rank() != 0)
+        return;
     clear(dir, is_result);
     if (stj_path_join(dir, "figures", &figures, NULL) == STJ_OK) {
         clear(figures, NULL);

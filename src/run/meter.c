@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "base/ranks.h"
 #include "base/rng.h"
 #include "op/linear_store.h"
 #include "op/training_jacobian.h"
@@ -121,6 +121,7 @@ static enum stj_status train(struct sample *s, double *seconds, struct stj_error
     *seconds = stj_clock() - start;
     if (steps > 1)
         *seconds = median(watch.step, steps - 1);
+    stj_ranks_broadcast(seconds, sizeof *seconds); /* what follows depends on it */
 out:
     free(theta);
     free(state);
@@ -153,6 +154,7 @@ static enum stj_status time_product(struct sample *s, struct stj_op *op, enum st
         const double start = stj_clock();
         STJ_TRY(stj_op_apply(op, trans, block, s->x, s->n, s->y, s->n, err));
         time[n] = stj_clock() - start;
+        stj_ranks_broadcast(time + n, sizeof *time);
         passed += time[n++];
     }
     *seconds = median(time, n);

@@ -7,6 +7,7 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "data/matrix.h"
 #include "run/run_internal.h"
 
@@ -149,6 +150,7 @@ enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64
     if (st != STJ_OK && !strstr(err ? err->text : "", config_path))
         stj_error_prefix(err, "%s", config_path);
 out:
+    st = stj_ranks_agree(st, err);
     if (st != STJ_OK) {
         stj_run_destroy(made);
         made = NULL;

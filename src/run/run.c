@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "op/function_jacobian.h"
 #include "op/training_jacobian.h"
 #include "run/run_internal.h"
@@ -138,6 +139,18 @@ enum stj_status stj_run_attach(struct stj_run *run, struct stj_error *err)
     return stj_trajectory_fit(run->trajectory, 0, last, 1, least.minimum, err);
 }
 
+static enum stj_status open_trajectory(struct stj_run *run, const char *dir, const char *trajectory,
+                                       struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_strdup(&run->dir, dir, err));
+    STJ_TRY(stj_trajectory_read(trajectory, NULL, &run->trajectory, &run->about, err));
+    STJ_TRY(stj_run_attach(run, err));
+    STJ_TRY(check_identity(run, err));
+out:
+    return st;
+}
+
 enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -148,12 +161,10 @@ enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_e
     STJ_TRY(stj_path_join(dir, STJ_CONFIG_NAME, &config, err));
     STJ_TRY(stj_path_join(dir, STJ_TRAJECTORY_NAME, &trajectory, err));
     STJ_TRY(stj_path_join(dir, STJ_TRAINING_LOG, &log, err));
-    STJ_TRY(check_complete(dir, config, trajectory, log, err));
+    STJ_TRY(stj_ranks_agree(check_complete(dir, config, trajectory, log, err), err));
     STJ_TRY(stj_run_prepare(config, false, 0, &made, err));
-    STJ_TRY(stj_strdup(&made->dir, dir, err));
-    STJ_TRY(stj_trajectory_read(trajectory, NULL, &made->trajectory, &made->about, err));
-    STJ_TRY(stj_run_attach(made, err));
-    STJ_TRY(check_identity(made, err));
+    STJ_TRY(stj_ranks_agree(open_trajectory(made, dir, trajectory, err), err));
+    STJ_TRY(stj_ranks_same(strtoull(made->about.fingerprint, NULL, 16), dir, err));
 out:
     free(log);
     free(trajectory);

@@ -20,6 +20,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "run/given.h"
 #include "run/run_internal.h"
 #include "trajectory/recording.h"
@@ -197,7 +198,7 @@ static enum stj_status open_recording(struct training *t, bool force, struct stj
     STJ_TRY(bytes_wanted(t, &bytes, err));
     STJ_TRY(stj_folder_check_room(t->run->dir, bytes, err));
     if (force)
-        (void)unlink(t->log_path); /* absent is as good */
+        stj_file_remove(t->log_path);
     STJ_TRY(stj_trajectory_shape_set(stj_network_n_params(t->run->net),
                                      stj_recipe_optimizer(&t->run->recipe)->n_slots,
                                      t->run->n_steps, &shape, err));
@@ -256,14 +257,14 @@ static enum stj_status save(struct training *t, struct stj_error *err)
     STJ_TRY(stj_recording_write(t->recording, fresh, &run->about, err));
     st = stj_file_write_text(config, run->about.config, err);
     if (st != STJ_OK) {
-        unlink(fresh);
+        stj_file_remove(fresh);
         goto out;
     }
     STJ_TRY(stj_file_commit(fresh, trajectory, err));
     stj_folder_clear_results(run->dir);
     STJ_TRY(stj_trajectory_read(trajectory, NULL, &run->trajectory, NULL, err));
     STJ_TRY(stj_run_attach(run, err));
-    (void)unlink(t->log_path);
+    stj_file_remove(t->log_path);
 out:
     free(fresh);
     free(trajectory);
@@ -298,7 +299,7 @@ static enum stj_status report_end(const struct training *t, const char *config_p
 static void clean_up(struct training *t, enum stj_status st)
 {
     if (t->recording && !worth_keeping(t, st))
-        (void)unlink(t->log_path);
+        stj_file_remove(t->log_path);
     stj_lock_release(t->lock);
     t->lock = NULL;
     if (t->made)
@@ -394,6 +395,7 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
     struct stj_run *made = NULL;
     if (run)
         *run = NULL;
+    stj_ranks_divide_for(1);
     STJ_TRY(stj_folder_look(dir, &training.folder, err));
     STJ_TRY(stj_run_prepare(config_path, settings->seed_given, settings->seed, &made, err));
     STJ_TRY(stj_strdup(&made->dir, dir, err));

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "base/share_sum.h"
 
 enum {
     WORK_ITEMS = 8,      /* that a step should offer to the threads */
@@ -21,7 +21,8 @@ bool stj_problem_is_large(const struct stj_problem *problem)
 size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
                           struct stj_slice *slice)
 {
-    const size_t items = stj_problem_is_large(problem) ? WORK_ITEMS_LARGE : WORK_ITEMS;
+    const size_t usual = stj_problem_is_large(problem) ? WORK_ITEMS_LARGE : WORK_ITEMS;
+    const size_t items = usual > stj_group_size() ? usual : stj_group_size();
     size_t wanted = (items + n_tiles - 1) / n_tiles;
     size_t most = problem->least_rows ? n_rows / problem->least_rows : n_rows;
     size_t n = wanted < most ? wanted : most;
@@ -52,10 +53,17 @@ size_t stj_problem_n_steps(const struct stj_problem *problem)
     return problem->n_steps;
 }
 
+/* What became of a slice. */
+struct slice_end {
+    double loss;
+    enum stj_status status;
+};
+
 struct stj_gradient_work {
-    real *lin;
-    real *scratch, *g; /* [STJ_MAX_SLICES] of each */
+    struct stj_arena lin, scratch, g; /* [STJ_MAX_SLICES] of the latter two */
+    struct stj_arena end;             /* [STJ_MAX_SLICES] struct slice_end */
     size_t n_scratch;
+    struct stj_share_sum sum;
 };
 
 /* Sizes of the work space for any step: slices, and the scratch of each. */
@@ -71,6 +79,17 @@ static size_t work_slices(const struct stj_problem *problem, size_t *n_scratch)
     return n;
 }
 
+static enum stj_status grow(struct stj_arena *arena, size_t n, size_t size, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t wanted = 0;
+    STJ_TRY(stj_size_mul(n, size, &wanted, err));
+    STJ_TRY(stj_size_mul(wanted, sizeof(real), &wanted, err));
+    STJ_TRY(stj_arena_grow(arena, wanted, err));
+out:
+    return st;
+}
+
 enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
                                          struct stj_gradient_work **work, struct stj_error *err)
 {
@@ -79,9 +98,11 @@ enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
     size_t n_params = problem->layout->n_params;
     STJ_TRY(stj_new(&w, 1, sizeof *w, err));
     const size_t n = work_slices(problem, &w->n_scratch);
-    STJ_TRY(stj_new(&w->lin, problem->ops->n_linear(problem->self), sizeof *w->lin, err));
-    STJ_TRY(stj_new(&w->scratch, n * w->n_scratch, sizeof *w->scratch, err));
-    STJ_TRY(stj_new(&w->g, n * n_params, sizeof *w->g, err));
+    STJ_TRY(grow(&w->lin, 1, problem->ops->n_linear(problem->self), err));
+    STJ_TRY(grow(&w->scratch, n, w->n_scratch, err));
+    STJ_TRY(grow(&w->g, n, n_params, err));
+    STJ_TRY(stj_arena_grow(&w->end, STJ_MAX_SLICES * sizeof(struct slice_end), err));
+    STJ_TRY(stj_share_sum_init(&w->sum, n_params, n, err));
     *work = w;
     w = NULL;
 out:
@@ -101,10 +122,26 @@ void stj_gradient_work_destroy(struct stj_gradient_work *work)
 {
     if (!work)
         return;
-    free(work->lin);
-    free(work->scratch);
-    free(work->g);
+    stj_arena_free(&work->lin);
+    stj_arena_free(&work->scratch);
+    stj_arena_free(&work->g);
+    stj_arena_free(&work->end);
+    stj_share_sum_free(&work->sum);
     free(work);
+}
+
+/* The ends of all slices are known to all ranks of the group. */
+static void tell_ends(size_t n, struct slice_end *end)
+{
+    size_t begin[STJ_MAX_SLICES + 1];
+    const size_t size = stj_group_size();
+    if (stj_group_shares())
+        stj_group_wait();
+    else if (size > 1 && size <= STJ_MAX_SLICES) {
+        for (size_t r = 0; r <= size; r++)
+            begin[r] = stj_share_begin(n, r, size);
+        stj_group_gather(begin, sizeof *end, end);
+    }
 }
 
 enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t step,
@@ -115,24 +152,35 @@ enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t s
     const size_t n_params = problem->layout->n_params;
     const struct stj_problem_ops *ops = problem->ops;
     struct stj_slice slice[STJ_MAX_SLICES];
-    double share[STJ_MAX_SLICES];
-    enum stj_status status[STJ_MAX_SLICES];
-    struct stj_error error[STJ_MAX_SLICES] = {0};
+    struct slice_end *end = work->end.at;
+    real *share = work->g.at, *scratch = work->scratch.at;
+    struct stj_error failure = STJ_ERROR_INIT;
     const size_t n = stj_problem_slices(problem, ops->n_rows(problem->self, step), 1, slice);
+    size_t first = 0;
+    const size_t last = stj_own_parts(n, &first);
 #pragma omp parallel for schedule(static, 1) num_threads((int)stj_threads())
-    for (size_t s = 0; s < n; s++)
-        status[s] = ops->linearize(problem->self, step, slice[s], theta, work->lin, &share[s],
-                                   g ? work->g + s * n_params : NULL,
-                                   work->scratch + s * work->n_scratch, &error[s]);
+    for (size_t s = first; s < last; s++) {
+        struct stj_error mine = STJ_ERROR_INIT;
+        end[s].status =
+            ops->linearize(problem->self, step, slice[s], theta, work->lin.at, &end[s].loss,
+                           g ? share + s * n_params : NULL, scratch + s * work->n_scratch, &mine);
+        if (end[s].status != STJ_OK)
+#pragma omp critical(stj_gradient_error)
+            stj_error_set(&failure, mine.code, mine.file, mine.line, "%s", mine.text);
+    }
     double sum = 0;
+    tell_ends(n, end);
     for (size_t s = 0; s < n; s++) {
-        STJ_CHECK(err, status[s] == STJ_OK, status[s], "%s", error[s].text);
-        sum += share[s];
+        STJ_CHECK(err, end[s].status == STJ_OK, end[s].status, "%s",
+                  failure.text[0] ? failure.text : "another rank failed");
+        sum += end[s].loss;
     }
     if (loss)
         *loss = sum;
     if (g)
-        stj_reduce(n_params, n, work->g, n_params, g);
+        stj_share_sum_run(&work->sum, n, share, g);
+    else if (stj_group_shares())
+        stj_group_wait(); /* the ends may be written again */
 out:
     return st;
 }

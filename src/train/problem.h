@@ -59,9 +59,10 @@ struct stj_problem {
     size_t least_rows; /* of a slice, 0 as 1; SIZE_MAX: a batch is always one slice */
 };
 
-enum { STJ_MAX_SLICES = 16 };
+enum { STJ_MAX_SLICES = 64 };
 
-/* slice[STJ_MAX_SLICES] <- the slices of n_rows rows of the problem for work that has `n_tiles` independent tiles
+/* A batch has at least as many slices as the group has ranks, where its rows suffice.
+ * slice[STJ_MAX_SLICES] <- the slices of n_rows rows of the problem for work that has `n_tiles` independent tiles
  * beside them (1 for a gradient); returns their number. */
 size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
                           struct stj_slice *slice);
@@ -77,8 +78,8 @@ enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
 void stj_gradient_work_destroy(struct stj_gradient_work *work);
 size_t stj_gradient_work_bytes(const struct stj_problem *problem);
 
-/* *loss <- L_step(theta), g[n_params] <- its gradient: linearisations of all slices in parallel,
- * summed in order.  Same bits at any number of threads. */
+/* *loss <- L_step(theta), g[n_params] <- its gradient: linearisations of all slices in parallel, on the
+ * threads of the group's ranks, summed in order.  Same bits at any number of threads. */
 enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t step,
                                      const real *theta, double *loss, real *g,
                                      struct stj_gradient_work *work, struct stj_error *err);

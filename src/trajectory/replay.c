@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 
 void stj_replay_free(struct stj_replay *replay)
 {
@@ -29,8 +30,11 @@ static enum stj_status step(struct stj_replay *replay, size_t t, real *state, st
     enum stj_status st = STJ_OK;
     STJ_CHECK(err, replay->problem, STJ_EINTERNAL,
               "state %zu is not stored, and there is no problem to replay it with", t + 1);
+    if (replay->work && replay->division != stj_ranks_division())
+        stj_replay_free(replay);
     if (!replay->work)
         STJ_TRY(stj_train_work_create(replay->problem, &replay->work, err));
+    replay->division = stj_ranks_division();
     STJ_TRY(stj_train_step(replay->problem, replay->recipe, t, state, NULL, replay->work, err));
     replay->steps++;
 out:

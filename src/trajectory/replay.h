@@ -11,7 +11,8 @@ struct stj_replay {
     const struct stj_problem *problem; /* borrowed, as is the recipe */
     const struct stj_recipe *recipe;
     const struct stj_source *source;
-    struct stj_train_work *work; /* made with the first step */
+    struct stj_train_work *work; /* made with the first step, */
+    size_t division;             /* for this division of the ranks */
     size_t steps;                /* replayed so far */
     bool diverged;               /* as in struct stj_storage */
     size_t diverged_at, compared_at;
