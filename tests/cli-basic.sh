@@ -10,21 +10,21 @@ common="json progress quiet help"
 options_of()
 {
     case $1 in
-        train) echo "output seed threads force accept-deviation" ;;
+        train) echo "output seed threads ranks-per-product force accept-deviation" ;;
         info) echo "memory" ;;
         svd) echo "top bottom above below ncv tol method max-applications max-seconds monitor from to layers state seed memory" \
-            "threads tag force" ;;
+            "threads ranks-per-product tag force" ;;
         density) echo "epsilon confidence probes steps tolerance reorthogonalize scratch no-deflation edges" \
-            "curve gap max-applications max-seconds from to layers state seed memory threads tag force" ;;
-        trace) echo "function method products confidence from to layers state seed memory threads tag force" ;;
-        dense) echo "epsilon from to layers state memory threads tag force" ;;
-        validate) echo "dense-limit from to layers state seed memory threads" ;;
-        study) echo "seed memory threads tag force" ;;
+            "curve gap max-applications max-seconds from to layers state seed memory threads ranks-per-product tag force" ;;
+        trace) echo "function method products confidence from to layers state seed memory threads ranks-per-product tag force" ;;
+        dense) echo "epsilon from to layers state memory threads ranks-per-product tag force" ;;
+        validate) echo "dense-limit from to layers state seed memory threads ranks-per-product" ;;
+        study) echo "seed memory threads ranks-per-product tag force" ;;
         plot) echo "output terminal data tag" ;;
         report) echo "output" ;;
         export) echo "output csv npy" ;;
         init) echo "output force" ;;
-        run) echo "output seed memory threads force accept-deviation" ;;
+        run) echo "output seed memory threads ranks-per-product force accept-deviation" ;;
     esac
 }
 

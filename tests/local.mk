@@ -103,6 +103,8 @@ dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
 
 # Programs and scripts of several ranks, for a build with MPI: make check-mpi.
 mpi_scripts =
+mpi_scripts += %reldir%/mpi-command.sh
+mpi_scripts += %reldir%/mpi-failures.sh
 mpi_scripts += %reldir%/mpi-rows.sh
 dist_check_SCRIPTS += $(mpi_scripts)
 EXTRA_DIST += %reldir%/mpi.sh

@@ -316,7 +316,7 @@ START_TEST(all_solve_together)
         const bool differs = memcmp(first.value, together[i].value, sizeof first.value) != 0;
         ck_assert_msg(!stj_ranks_any(differs), "%s: other bits on another rank", cases[i].name);
     }
-    stj_ranks_alone();
+    stj_ranks_leave_others();
 }
 END_TEST
 

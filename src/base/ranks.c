@@ -91,6 +91,11 @@ size_t stj_ranks_division(void)
     return ranks.division;
 }
 
+size_t stj_ranks_most(size_t mine)
+{
+    return SIZE_MAX - stj_ranks_least(SIZE_MAX - mine);
+}
+
 bool stj_ranks_crowded(void)
 {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);

@@ -47,8 +47,9 @@ void stj_ranks_broadcast(void *data, size_t bytes);
 /* Is it true on any rank? */
 bool stj_ranks_any(bool mine);
 
-/* The smallest of the ranks' values. */
+/* The smallest and the largest of the ranks' values. */
 size_t stj_ranks_least(size_t mine);
+size_t stj_ranks_most(size_t mine);
 
 /* Did all succeed?  Else every rank gets the failure of the first that did not, with its number and host. */
 enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err);

@@ -20,6 +20,7 @@
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
+#include "run/run_internal.h"
 
 const struct stj_h5_format stj_dense_format = {
     .name = "spectraj-dense", .version = 1, .remedy = "compute it again with --force"};
@@ -162,6 +163,7 @@ static enum stj_status compute_and_save(struct stj_run *run, const char *path, s
     const struct stj_plan_request wanted = {window->from, window->to, memory_bytes, window->n};
     struct stj_cost cost;
     stj_ranks_divide_for(window->n);
+    stj_run_name_idle(run, progress);
     stj_plan_dense(run, &wanted, &cost);
     STJ_TRY(compute(run, window, path, settings->force, memory_bytes, progress, result, &d, err));
     STJ_TRY(put(file, window, result, &d, err));

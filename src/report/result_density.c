@@ -16,6 +16,7 @@
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
+#include "run/run_internal.h"
 #include "spectrum/density/count.h"
 
 static const struct stj_h5_format density_format = {
@@ -268,6 +269,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
                                              window->n};
     struct stj_cost cost;
     stj_ranks_divide_for(density->probes);
+    stj_run_name_idle(run, &density->progress);
     size_t engine = 0;
     if (deflate)
         STJ_TRY(stj_result_read_svd_window(run, window, &known, err));

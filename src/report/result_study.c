@@ -348,6 +348,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
         .check = &check};
     const double start = stj_clock();
     stj_ranks_divide_for(1);
+    stj_run_name_idle(run, &settings->progress);
     STJ_TRY(stj_study_result_create(c->ops, &r, err));
     STJ_TRY(stj_study_put_count(r, c->info.n_params, err, "n_params"));
     STJ_TRY(c->ops->run(&cx, c->config, r, err));

@@ -11,6 +11,7 @@
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
+#include "run/run_internal.h"
 
 const struct stj_h5_format stj_svd_format = {
     .name = "spectraj-svd", .version = 3, .remedy = "compute it again with --force"};
@@ -283,6 +284,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
     const struct stj_plan_request request = {window->from, window->to, memory_bytes, window->n};
     struct stj_density_result *density = NULL;
     stj_ranks_divide_for(1);
+    stj_run_name_idle(run, &svd->progress);
     STJ_TRY(stj_result_read_density_window(run, window, &density, err));
     if (density)
         STJ_TRY(hint(density, &with_hints, err));

@@ -10,6 +10,7 @@
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
+#include "run/run_internal.h"
 
 static const struct stj_h5_format trace_format = {
     .name = "spectraj-trace", .version = 1, .remedy = "compute it again with --force"};
@@ -120,6 +121,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
                                              window->n};
     struct stj_cost cost;
     stj_ranks_divide_for(trace->products);
+    stj_run_name_idle(run, &trace->progress);
     stj_plan_trace(run, &request, trace, &cost);
     const size_t engine = stj_plan_trace_bytes(run, &request, trace);
     STJ_TRY(stj_result_op_open(run, window, path, settings->force, engine, &op, err));

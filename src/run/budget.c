@@ -10,6 +10,7 @@
 #include "run/budget.h"
 
 #include "base/memory.h"
+#include "base/ranks.h"
 
 /* Code and buffers of the libraries that an analysis is the first to touch. */
 enum { UNTOUCHED = 16 << 20 };
@@ -43,7 +44,7 @@ bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memor
     struct stj_storage storage = {.minimum = 0};
     size_t work = 0;
     const size_t phase = stj_run_phase_bytes(run, from, to, p, &work);
-    const size_t beside = stj_memory_resident() + UNTOUCHED + phase + work;
+    const size_t beside = stj_ranks_most(stj_memory_resident()) + UNTOUCHED + phase + work;
     (void)stj_run_storage(run, from, to, memory_bytes, 1, &storage, NULL); /* the minimum is told */
     if (memory_bytes < beside || memory_bytes - beside < storage.minimum)
         return false;

@@ -5,9 +5,33 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/progress.h"
+#include "base/ranks.h"
 #include "base/option_value.h"
 #include "op/training_jacobian.h"
 #include "run/run_internal.h"
+
+void stj_run_name_idle(const struct stj_run *run, const struct stj_progress *progress)
+{
+    char names[160] = "";
+    size_t length = 0, n_idle = 0;
+    struct stj_slice slice[STJ_MAX_SLICES];
+    const size_t n_ranks = stj_group_size();
+    const size_t n = stj_problem_slices(run->problem, run->problem->max_rows, 1, slice);
+    for (size_t r = 0; r < n_ranks; r++) {
+        if (stj_share_begin(n, r, n_ranks) < stj_share_begin(n, r + 1, n_ranks))
+            continue;
+        if (length + 8 < sizeof names)
+            length += (size_t)snprintf(names + length, sizeof names - length, "%s%zu",
+                                       n_idle ? ", " : "", r);
+        n_idle++;
+    }
+    if (n_idle > 0)
+        stj_progress_warn(progress,
+                          "%zu of the %zu ranks that make a product are idle (%s of each group): "
+                          "its batches have %zu slice%s",
+                          n_idle, n_ranks, names, n, n == 1 ? "" : "s");
+}
 
 /* Does the word name the tensor, or a layer that it is of? */
 static bool names_tensor(const char *word, size_t length, const char *tensor)

@@ -400,6 +400,7 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
     STJ_TRY(stj_run_prepare(config_path, settings->seed_given, settings->seed, &made, err));
     STJ_TRY(stj_strdup(&made->dir, dir, err));
     training.run = made;
+    stj_run_name_idle(made, &settings->progress);
     if (training.folder == STJ_FOLDER_COMPLETE && !settings->force)
         STJ_TRY(refuse_complete(made, err));
     STJ_TRY(enter(&training, settings, err));

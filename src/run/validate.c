@@ -285,6 +285,7 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
     size_t n = 0;
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
     stj_ranks_divide_for(1);
+    stj_run_name_idle(run, progress);
     part = part ? part : &whole;
     STJ_TRY(stj_run_part_size(run, part, &n, NULL, err));
     stj_validate_predict(run, n, dense_limit, &p);

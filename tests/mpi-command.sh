@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/mpi-command.sh: the command on 1 to 4 ranks says what it says on one process.
+#
+#     NETS   short, conv, adam, batch_norm (the default), digits: the whole digits run, some minutes more
+#     RANKS  1 2 3 4
+#
+# Singular values agree to 1e-10 sigma_1, densities with the same probes to 1e-9 of the number of parameters,
+# and the states of a training bit for bit, in one memory and by messages; `validate` passes.
+. "$(dirname "$0")/cli-lib.sh"
+. "$top_srcdir/tests/mpi.sh"
+nets=${NETS:-short conv adam batch_norm}
+
+config_of()
+{
+    case $1 in
+        digits) sed -e "s|file: |&$digits/|" -e "s|rows: |&$digits/|" "$digits/digits.yaml" > digits.yaml ;;
+        short) short_config short.yaml ;;
+        adam) short_config adam.yaml 's/optimizer: .*/optimizer: {type: adam, eps_root: 1e-8}/' 's/peak: 0.1/peak: 0.01/' \
+            's/  steps: 20/  steps: 20\n  clip_norm: 0.5/' ;;
+        batch_norm) short_config batch_norm.yaml 's/    - {type: gelu}/    - {type: batch_norm}\n    - {type: gelu}/' ;;
+        conv) short_config conv.yaml 's/input: .*/input: [8, 8, 1]/' \
+            's/    - {type: dense, units: 4}/    - {type: conv2d, filters: 4, kernel: 3, padding: same}\n    - {type: relu}\n    - {type: average_pool, window: 2}\n    - {type: flatten}/' ;;
+    esac
+}
+
+probes=4 steps=10
+# compare RUN SERIAL: what the commands printed.
+compare()
+{
+    "$jsonkeys" --compare "$1.svd" top.sigma "$2.svd" top.sigma 1e-10 > compare.out || { cat compare.out; fail "$1: top"; }
+    "$jsonkeys" --compare "$1.dense" sigma "$2.dense" sigma 1e-10 > compare.out || { cat compare.out; fail "$1: dense"; }
+    for region in chaotic bulk stable; do
+        for what in estimate low high; do
+            a=$("$jsonkeys" --print "$1.density" regions.$region.$what)
+            b=$("$jsonkeys" --print "$2.density" regions.$region.$what)
+            n=$("$jsonkeys" --print "$2.density" n_params)
+            awk -v a="$a" -v b="$b" -v n="$n" 'BEGIN { d = a - b; exit !((d < 0 ? -d : d) <= 1e-9 * n) }' ||
+                fail "$1: density, $region $what is $a and was $b"
+        done
+    done
+    json "$1.validate" passed=true
+}
+
+# all RUN CONFIG COMMAND...: every analysis, with COMMAND in front.
+all()
+{
+    to=$1 from=$2
+    shift 2
+    "$@" train "$from" -o "$to" --json > "$to.train" 2> err || fail "$to: train"
+    "$@" svd "$to" --top 6 --bottom 4 --max-applications 400 --json > "$to.svd" 2> err || [ $? -eq 2 ] || fail "$to: svd"
+    "$@" density "$to" --no-deflation --probes $probes --steps $steps --json > "$to.density" 2> err || fail "$to: density"
+    "$@" dense "$to" --json > "$to.dense" 2> err || fail "$to: dense"
+    "$@" validate "$to" --json > "$to.validate" 2> err || fail "$to: validate"
+}
+
+# Of the training, which adds in the order of the slices wherever they are made.
+same_bits()
+{
+    for key in train_loss test_loss; do
+        "$jsonkeys" --compare "$1.train" $key "$2.train" $key 0 > compare.out || { cat compare.out; fail "$1: $key"; }
+    done
+}
+
+one_net()
+{
+    config_of "$1"
+    all "$1" "$1.yaml" "$spectraj"
+    for p in ${RANKS:-1 2 3 4}; do
+        all "$1-$p" "$1.yaml" ranks "$p" "$spectraj"
+        compare "$1-$p" "$1"
+        same_bits "$1-$p" "$1"
+    done
+    SPECTRAJ_SHARED_MEMORY=no
+    export SPECTRAJ_SHARED_MEMORY
+    all "$1-messages" "$1.yaml" ranks 3 "$spectraj"
+    unset SPECTRAJ_SHARED_MEMORY
+    compare "$1-messages" "$1"
+    same_bits "$1-messages" "$1"
+}
+
+for net in $nets; do
+    one_net "$net"
+done
+finish

@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/mpi-failures.sh: what ends one rank ends all, with one line and soon, and nothing finished is lost.
+#
+#     KILLS (3) and SEED (1): `kill -9` of a random rank at random moments; after each the same command goes on, and
+#     at the end has the bits of one that nobody disturbed, with no product made twice.
+. "$(dirname "$0")/cli-lib.sh"
+. "$top_srcdir/tests/mpi.sh"
+
+# lines: those of the command on standard error; the launcher adds its own.
+lines() { grep '^spectraj: ' err || true; }
+
+# fails 'TEXT' COMMAND...: all ranks end with a failure, and one line with the text.
+fails()
+{
+    text=$1
+    shift
+    command_line=$*
+    "$@" > out 2> err && fail 'it did not fail'
+    [ "$(lines | wc -l)" -eq 1 ] || fail "$(lines | wc -l) lines instead of 1"
+    lines | grep -qF -e "$text" || fail "'$text' is not said"
+}
+
+short_config short.yaml
+run 0 train short.yaml -o R
+mkdir elsewhere
+fails 'do not divide the 4 ranks' ranks 4 "$spectraj" svd R --ranks-per-product 3
+fails "did you mean 'svd'?" ranks 2 "$spectraj" svvd R
+fails 'no such run' ranks 3 "$spectraj" svd nothing
+fails 'rank 1 on' "$MPIRUN" -n 1 "$spectraj" svd R : -n 1 -wdir elsewhere "$spectraj" svd R
+fails 'is not seen here' "$MPIRUN" -n 1 "$spectraj" train "$PWD/short.yaml" -o NEW : \
+    -n 1 -wdir elsewhere "$spectraj" train "$PWD/short.yaml" -o NEW
+
+# More ranks than slices: said, no error.
+short_config few.yaml 's/batch_size: 64/batch_size: 32/' 's/units: 4/units: 5/'
+command_line='svd with idle ranks'
+run 0 train few.yaml -o F
+ranks 4 "$spectraj" svd F --top 2 > out 2> err || fail 'idle ranks are an error'
+grep -q 'warning: .*idle' err || fail 'idle ranks are not named'
+
+# One rank without the memory that the others have.
+command_line='a rank without memory'
+"$MPIRUN" -n 1 "$spectraj" dense R --tag m --force : -n 1 \
+    sh -c 'ulimit -v 120000; exec "$@"' sh "$spectraj" dense R --tag m --force > out 2> err && fail 'it did not fail'
+
+# Killed at random moments.
+sed -e "s|file: |&$digits/|" -e "s|rows: |&$digits/|" "$digits/digits.yaml" > digits.yaml
+run 0 train digits.yaml -o D
+ranks 2 "$spectraj" svd D --top 4 --tag calm --json > calm.json 2> err || fail 'the calm run'
+seconds=$("$jsonkeys" --print calm.json seconds)
+awk -v n="${KILLS:-3}" -v seed="${SEED:-1}" -v t="$seconds" \
+    'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "%.3f %d\n", 1 + rand() * t / 3, 1 + int(2 * rand()) }' > moments
+killed=0
+while read -r delay which; do
+    command_line="kill -9 of rank $which after $delay s"
+    ranks 2 "$spectraj" svd D --top 4 --tag victim --json > out 2> err < /dev/null &
+    launcher=$!
+    sleep "$delay"
+    victim=$(pgrep -f "svd D --top 4 --tag victim" | while read -r p; do
+        [ "$(ps -o comm= -p "$p")" = spectraj ] && echo "$p"; done | sed -n "${which}p")
+    # shellcheck disable=SC2086
+    kill -9 $victim 2> /dev/null && killed=$((killed + 1))
+    begin=$(date +%s)
+    wait $launcher && { [ -s out ] && break; fail 'the launcher did not notice'; }
+    [ $(($(date +%s) - begin)) -le 30 ] || fail 'the others went on for more than 30 s'
+    [ -s err ] || fail 'nothing was said'
+done < moments
+echo "$killed ranks killed"
+command_line='going on after the kills'
+[ "$killed" -gt 0 ] || fail 'no rank was killed'
+ranks 2 "$spectraj" svd D --top 4 --tag victim --json > out 2> err || fail 'it does not go on'
+"$jsonkeys" --compare calm.json top.sigma out top.sigma 0 || fail 'it has other bits'
+json out 'applications.replayed>0'
+for key in applications.jvp applications.vjp; do
+    [ "$("$jsonkeys" --print calm.json $key)" = "$("$jsonkeys" --print out $key)" ] || fail "$key differs"
+done
+finish
