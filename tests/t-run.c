@@ -381,6 +381,7 @@ START_TEST(unusable_training_logs)
                 err);
     stj_lock_release(lock);
     EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
+    stj_log_close(log);
     memcpy(strstr(header, "\nblas ") + 6, "Other", 5);
     EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
     stj_log_close(log);
