@@ -24,7 +24,9 @@ void bytes_add(struct bytes *b, const void *item, size_t n)
 void bytes_add_little(struct bytes *b, uint64_t value, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        unsigned char byte = i < sizeof value ? (unsigned char)(value >> (8 * i)) : 0;
+        unsigned char byte = 0;
+        if (i < sizeof value)
+            byte = (unsigned char)(value >> (8 * i));
         bytes_add(b, &byte, 1);
     }
 }
