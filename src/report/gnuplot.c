@@ -23,6 +23,13 @@
 
 extern char **environ;
 
+static enum stj_status not_found(struct stj_error *err)
+{
+    return stj_error_set(err, STJ_EUNSUPPORTED, __FILE__, __LINE__,
+                         "gnuplot was not found, and figures need it: install the Debian package "
+                         "gnuplot-nox");
+}
+
 /* What gnuplot drew. */
 struct drawing {
     char *bytes;
@@ -106,9 +113,7 @@ static enum stj_status start(int script, int output, int messages, const int *to
         posix_spawn_file_actions_destroy(&actions);
     }
     if (error == ENOENT)
-        return stj_error_set(err, STJ_EUNSUPPORTED, __FILE__, __LINE__,
-                             "gnuplot was not found, and figures need it: install the Debian "
-                             "package gnuplot-nox");
+        return not_found(err);
     if (error)
         return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "gnuplot could not be started: %s",
                              strerror(error));
@@ -161,6 +166,8 @@ static enum stj_status finish(pid_t pid, const struct drawing *d, FILE *messages
     } while (done < 0 && errno == EINTR);
     if (done == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0 && d->size > 0)
         return STJ_OK;
+    if (done == pid && WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        return not_found(err); /* posix_spawn may say it so */
     first_message(messages, text, sizeof text);
     return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "gnuplot failed: %s", text);
 }
