@@ -10,6 +10,7 @@ dist_doc_DATA += %reldir%/density.md
 dist_doc_DATA += %reldir%/imported-trajectory.md
 dist_doc_DATA += %reldir%/json.md
 dist_doc_DATA += %reldir%/large-networks.md
+
 dist_doc_DATA += %reldir%/math.md
 dist_doc_DATA += %reldir%/memory.md
 dist_doc_DATA += %reldir%/optimizers.md
@@ -17,6 +18,7 @@ dist_doc_DATA += %reldir%/own-problem.md
 dist_doc_DATA += %reldir%/paper.md
 dist_doc_DATA += %reldir%/performance.md
 dist_doc_DATA += %reldir%/results-format.md
+dist_doc_DATA += %reldir%/scaling.md
 dist_doc_DATA += %reldir%/studies.md
 dist_doc_DATA += %reldir%/trajectory-format.md
 

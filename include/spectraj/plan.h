@@ -21,6 +21,13 @@ enum {
     STJ_PLAN_ITEMS = 8       /* of the list of analyses */
 };
 
+/* Several ranks (spectraj/ranks.h) on which the analyses are to be done. */
+struct stj_plan_ranks {
+    size_t n;                /* 0 or 1: one process */
+    size_t per_product;      /* a divisor of n; 0: as each analysis would choose */
+    double bytes_per_second; /* of messages, for each rank; 0: what memory is copied with here */
+};
+
 /* One analysis.  Bytes are of the whole process at its peak, and of its parts. */
 struct stj_plan_item {
     const char *name;                 /* of the command: "train", "validate", "svd", ... */
@@ -28,16 +35,19 @@ struct stj_plan_item {
     char method[STJ_PLAN_TEXT_MAX];   /* what it will choose: "arpack, ncv 48"; empty: nothing */
     double applications;              /* products with J and J' of single vectors */
     double seconds;                   /* of wall clock */
-    size_t memory_bytes;     /* the peak: the parts, and what the process has now (its data) */
-    size_t trajectory_bytes; /* states */
-    size_t engine_bytes;     /* linearisations and the work space of sweeps */
-    size_t basis_bytes;      /* vectors and matrices of the solver */
-    bool affordable;         /* fits the free memory, and takes no longer than max_seconds */
+    size_t memory_bytes;          /* the peak: the parts, and what the process has now (its data) */
+    size_t trajectory_bytes;      /* states */
+    size_t engine_bytes;          /* linearisations and the work space of sweeps */
+    size_t basis_bytes;           /* vectors and matrices of the solver */
+    size_t ranks_per_product;     /* of several ranks */
+    double bytes_per_application; /* that each rank sends where they do not share memory */
+    bool affordable;              /* fits the free memory, and takes no longer than max_seconds */
     char reason[STJ_PLAN_TEXT_MAX]; /* why not, or how the states are kept */
 };
 
 /* All of them. */
 struct stj_plan {
+    struct stj_plan_ranks ranks;    /* of which memory and time are; all alike */
     size_t n_params, n_steps;       /* of the run */
     size_t resident_bytes;          /* of the process with the run open */
     size_t free_bytes;              /* what it could have in all */
@@ -55,6 +65,7 @@ struct stj_plan_settings {
     struct stj_svd_settings svd;         /* each end is an analysis of its own */
     struct stj_density_settings density; /* of which sizes count */
     struct stj_trace_settings trace;     /* likewise */
+    struct stj_plan_ranks ranks;         /* 0: this process alone */
 };
 
 /* What the config of the run asks for, or the defaults of the commands. */

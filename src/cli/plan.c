@@ -6,6 +6,7 @@
 
 struct plan_options {
     size_t top, bottom, probes, steps;
+    size_t ranks, ranks_per_product, bandwidth;
     bool top_given, bottom_given, probes_given, steps_given;
     double max_seconds;
 };
@@ -16,6 +17,7 @@ static struct stj_plan_settings settings_of(const struct cli *cli, const struct 
     struct stj_plan_settings s = stj_plan_settings_of(run);
     s.memory_bytes = cli->args.shared.memory;
     s.max_seconds = o->max_seconds;
+    s.ranks = (struct stj_plan_ranks){o->ranks, o->ranks_per_product, (double)o->bandwidth};
     if (o->top_given || o->bottom_given) {
         s.svd.top = o->top_given ? o->top : 0;
         s.svd.bottom = o->bottom_given ? o->bottom : 0;
@@ -78,6 +80,28 @@ static const struct args_option options[] = {
      .max = 1e9,
      .metavar = "K",
      .doc = "as of density"},
+    {.name = "ranks",
+     .type = ARGS_SIZE,
+     .offset = offsetof(struct plan_options, ranks),
+     .min = 1,
+     .max = 1e6,
+     .metavar = "P",
+     .doc =
+         "on so many ranks under mpirun, each as fast as this process: memory of one, time of all"},
+    {.name = "ranks-per-product",
+     .type = ARGS_SIZE,
+     .offset = offsetof(struct plan_options, ranks_per_product),
+     .min = 1,
+     .max = 1e6,
+     .metavar = "R",
+     .doc = "as of the analyses"},
+    {.name = "bandwidth",
+     .type = ARGS_BYTES,
+     .offset = offsetof(struct plan_options, bandwidth),
+     .min = 1,
+     .max = 1e18,
+     .metavar = "SIZE",
+     .doc = "bytes a second that a rank sends (default: what memory is read with here)"},
     {.name = "max-seconds",
      .type = ARGS_REAL,
      .offset = offsetof(struct plan_options, max_seconds),
@@ -103,6 +127,7 @@ const struct command command_plan = {
     .shared = ARGS_THREADS | ARGS_MEMORY,
     .options = options,
     .options_size = sizeof(struct plan_options),
-    .example = "  spectraj plan digits.yaml\n  spectraj plan digits-run --top 50 --memory 4G\n",
+    .example = "  spectraj plan digits.yaml\n  spectraj plan digits-run --top 50 --memory 4G\n"
+               "  spectraj plan digits-run --ranks 16 --bandwidth 10G\n",
     .run = plan,
 };

@@ -310,6 +310,8 @@ static json_t *json_of_items(const struct stj_plan *plan)
         put(&b, "applications", stj_json_of_real(item->applications));
         put(&b, "seconds", stj_json_of_real(item->seconds));
         put(&b, "memory_bytes", json_of_size(item->memory_bytes));
+        put(&b, "ranks_per_product", json_of_size(item->ranks_per_product));
+        put(&b, "bytes_per_application", stj_json_of_real(item->bytes_per_application));
         put(&b, "affordable", json_boolean(item->affordable));
         put(&b, "reason", stj_json_of_text(item->reason));
         if (json_array_append_new(array, b.object) != 0 || b.failed) {
@@ -348,6 +350,7 @@ enum stj_status stj_json_plan(const struct stj_plan *plan, json_t **object, stru
     put(&b, "seconds_per_application", stj_json_of_real(plan->seconds_per_application));
     put(&b, "seconds_per_step", stj_json_of_real(plan->seconds_per_step));
     put(&b, "max_seconds", stj_json_of_real(plan->max_seconds));
+    put(&b, "ranks", json_of_size(plan->ranks.n > 1 ? plan->ranks.n : 1));
     put(&b, "analyses", json_of_items(plan));
     return finish(&b, object, err);
 }

@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "op/operator.h"
+#include "report/plan_ranks.h"
 #include "run/budget.h"
 #include "run/meter.h"
 #include "run/run_internal.h"
@@ -55,6 +56,7 @@ struct pace {
     struct stj_storage storage;
     double steps, share; /* of the window; of them, those whose linearisations are not kept */
     double state_bytes;  /* of one state */
+    struct stj_plan_division division;
 };
 
 static enum stj_status set_pace(struct stj_run *run, const struct stj_plan_request *request,
@@ -68,6 +70,7 @@ static enum stj_status set_pace(struct stj_run *run, const struct stj_plan_reque
     pace->steps = (double)((request->to ? request->to : info.n_steps) - request->from);
     pace->share = 1 - (double)pace->storage.kept_steps / pace->steps;
     pace->state_bytes = (double)(info.n_params * (1 + info.n_slots)) * sizeof(double);
+    pace->division = stj_plan_divide(run, &request->ranks, 1);
 out:
     return st;
 }
@@ -97,7 +100,7 @@ static double first_pass(const struct pace *p)
     const double reading =
         p->steps * p->state_bytes / (stj_meter_crc_rate() * (double)stj_threads());
     const double replay = s->stored < s->states ? p->steps * p->meter->train : 0;
-    return p->steps * (1 - p->share) * p->meter->linearize +
+    return p->steps * (1 - p->share) * p->meter->linearize / p->division.speed +
            (s->policy == STJ_STORAGE_MEMORY ? reading + replay : 0);
 }
 
@@ -107,10 +110,11 @@ static enum stj_status sweep(struct stj_run *run, const struct pace *p, bool bac
                              double *seconds, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const struct stj_plan_division *d = &p->division;
     double step = 0;
-    STJ_TRY(stj_run_meter_block(run, block, backward, &step, err));
-    *seconds = p->meter->sweep + p->steps * (step + p->share * p->meter->linearize) +
-               pass_states(p, backward);
+    STJ_TRY(stj_run_meter_block(run, stj_plan_columns(d, block), backward, &step, err));
+    *seconds = p->meter->sweep + p->steps * (step + p->share * p->meter->linearize) / d->speed +
+               pass_states(p, backward) + stj_plan_message_seconds(d, p->steps, block);
 out:
     return st;
 }
@@ -131,11 +135,11 @@ static enum stj_status predict_seconds(struct stj_run *run, const struct pace *p
             STJ_TRY(sweep(run, pace, true, kind->block, &backward, err));
         *seconds += (kind->jvp * forward + kind->vjp * backward) / (double)kind->block;
     }
-    *seconds += p->trainings * pace->steps * pace->meter->train;
+    *seconds += p->trainings * pace->steps * pace->meter->train / pace->division.speed;
     if (p->svd_flops > 0)
         *seconds += p->svd_flops / stj_meter_svd_rate();
     if (p->vector_bytes > 0)
-        *seconds += p->vector_bytes / stj_meter_vector_rate();
+        *seconds += p->vector_bytes / stj_meter_vector_rate() / (double)pace->division.n;
 out:
     return st;
 }
@@ -149,9 +153,9 @@ static size_t columns(const struct stj_run *run, const struct stj_plan_request *
     return request->n ? request->n : info.n_params;
 }
 
-/* Fill an item from the solver's prediction; `engine` as for the operator. */
+/* Fill an item from the solver's prediction; `engine` as for the operator, `block` the columns of its blocks. */
 static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *request,
-                            size_t engine, const struct stj_prediction *p,
+                            size_t block, size_t engine, const struct stj_prediction *p,
                             struct stj_plan_item *item, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -160,6 +164,10 @@ static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *
     item->applications = stj_predicted_applications(p);
     snprintf(item->method, sizeof item->method, "%s", p->method);
     STJ_TRY(set_pace(run, request, engine, &pace, err));
+    pace.division = stj_plan_divide(run, &request->ranks, block);
+    item->ranks_per_product = pace.division.per_product;
+    item->bytes_per_application =
+        pace.steps * pace.division.bytes_per_step + pace.division.bytes_per_product;
     item->basis_bytes = stj_run_phase_bytes(run, request->from, request->to, p, &work);
     STJ_TRY(predict_seconds(run, &pace, p, &item->seconds, err));
     item->trajectory_bytes = pace.storage.state_bytes;
@@ -178,7 +186,7 @@ static void predict_svd(const struct stj_run *run, const struct stj_plan_request
                         const struct stj_svd_settings *settings, struct stj_prediction *p)
 {
     const size_t n = columns(run, request);
-    *p = (struct stj_prediction){.svd_flops = 0};
+    *p = (struct stj_prediction){.ranks = request->ranks.n};
     stj_svd_predict(settings, n, p);
     add_watch(n, p);
 }
@@ -189,14 +197,14 @@ static enum stj_status plan_svd(struct stj_run *run, const struct stj_plan_reque
 {
     struct stj_prediction p;
     predict_svd(run, request, settings, &p);
-    return fill(run, request, engine_bytes(run, request, &p), &p, item, err);
+    return fill(run, request, 1, engine_bytes(run, request, &p), &p, item, err);
 }
 
 static void predict_density(const struct stj_run *run, const struct stj_plan_request *request,
                             const struct stj_density_settings *settings, struct stj_prediction *p)
 {
     const size_t n = columns(run, request);
-    *p = (struct stj_prediction){.svd_flops = 0};
+    *p = (struct stj_prediction){.ranks = request->ranks.n};
     stj_density_predict(settings, n, p);
     add_watch(n, p);
 }
@@ -255,7 +263,7 @@ static enum stj_status plan_density(struct stj_run *run, const struct stj_plan_r
     size_t engine = 0;
     stj_plan_density_bytes(run, request, settings, &engine, &s.memory_bytes);
     predict_density(run, request, &s, &p);
-    return fill(run, request, engine, &p, item, err);
+    return fill(run, request, settings->probes, engine, &p, item, err);
 }
 
 static void predict_trace(const struct stj_run *run, const struct stj_plan_request *request,
@@ -273,7 +281,7 @@ static enum stj_status plan_trace(struct stj_run *run, const struct stj_plan_req
 {
     struct stj_prediction p;
     predict_trace(run, request, settings, &p);
-    return fill(run, request, engine_bytes(run, request, &p), &p, item, err);
+    return fill(run, request, settings->products, engine_bytes(run, request, &p), &p, item, err);
 }
 
 size_t stj_plan_svd_bytes(const struct stj_run *run, const struct stj_plan_request *request,
@@ -298,7 +306,7 @@ static enum stj_status plan_dense(struct stj_run *run, const struct stj_plan_req
     struct stj_prediction p = {.svd_flops = 0};
     const size_t n = columns(run, request);
     stj_dense_predict(n, 1, &p);
-    enum stj_status st = fill(run, request, request->memory_bytes, &p, item, err);
+    enum stj_status st = fill(run, request, n, request->memory_bytes, &p, item, err);
     /* The operator is gone before the decomposition, which needs the most. */
     const double decomposition = (double)stj_memory_resident() +
                                  (double)DENSE_MATRICES * (double)n * (double)n * sizeof(double);
@@ -314,7 +322,7 @@ static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_
     enum { DENSE_LIMIT = 1000 }; /* unless the command is told otherwise */
     struct stj_prediction p = {.svd_flops = 0};
     stj_validate_predict(run, columns(run, request), DENSE_LIMIT, &p);
-    return fill(run, request, engine_bytes(run, request, &p), &p, item, err);
+    return fill(run, request, 1, engine_bytes(run, request, &p), &p, item, err);
 }
 
 static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *item,
@@ -493,14 +501,22 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
                              struct stj_plan *plan, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_plan_request request = {.memory_bytes = settings->memory_bytes};
+    struct stj_plan_request request = {.memory_bytes = settings->memory_bytes,
+                                       .ranks = settings->ranks};
     struct stj_error trouble = STJ_ERROR_INIT;
     struct stj_run_info info;
     const struct stj_meter *meter = NULL;
+    const size_t per_product = settings->ranks.per_product;
     stj_run_get_info(run, &info);
+    STJ_CHECK(err, per_product == 0 || settings->ranks.n % per_product == 0, STJ_EINVAL,
+              "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu",
+              per_product, settings->ranks.n, settings->ranks.n);
+    if (request.ranks.n > 1 && request.ranks.bytes_per_second <= 0)
+        request.ranks.bytes_per_second = stj_meter_vector_rate();
     STJ_TRY(stj_run_meter(run, &meter, err));
     *plan =
-        (struct stj_plan){.n_params = info.n_params,
+        (struct stj_plan){.ranks = request.ranks,
+                          .n_params = info.n_params,
                           .n_steps = info.n_steps,
                           .resident_bytes = stj_memory_resident(),
                           .max_seconds = settings->max_seconds > 0 ? settings->max_seconds : day};

@@ -10,9 +10,10 @@
 
 /* What a window of a run is to be worked on with. */
 struct stj_plan_request {
-    size_t from, to;     /* to = 0: n_steps */
-    size_t memory_bytes; /* 0: the default */
-    size_t n;            /* columns of the operator; 0: all parameters */
+    size_t from, to;             /* to = 0: n_steps */
+    size_t memory_bytes;         /* 0: the default */
+    size_t n;                    /* columns of the operator; 0: all parameters */
+    struct stj_plan_ranks ranks; /* 0: those at hand */
 };
 
 /* How much of `memory_bytes` (0: stays 0, the default) is for states and linearisations, beside the process as it

@@ -160,7 +160,8 @@ static enum stj_status compute_and_save(struct stj_run *run, const char *path, s
     enum stj_status st = STJ_OK;
     const size_t memory_bytes = settings->memory_bytes;
     struct decomposition d = {0};
-    const struct stj_plan_request wanted = {window->from, window->to, memory_bytes, window->n};
+    const struct stj_plan_request wanted = {
+        .from = window->from, .to = window->to, .memory_bytes = memory_bytes, .n = window->n};
     struct stj_cost cost;
     stj_ranks_divide_for(window->n);
     stj_run_name_idle(run, progress);

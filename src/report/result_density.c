@@ -265,8 +265,10 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
     struct stj_svd_result *known = NULL;
     struct stj_result_op op = {0};
     s.known[0] = s.known[1] = NULL;
-    const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes,
-                                             window->n};
+    const struct stj_plan_request request = {.from = window->from,
+                                             .to = window->to,
+                                             .memory_bytes = settings->memory_bytes,
+                                             .n = window->n};
     struct stj_cost cost;
     stj_ranks_divide_for(density->probes);
     stj_run_name_idle(run, &density->progress);

@@ -281,7 +281,8 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
     struct stj_result_op op = {0};
     struct stj_svd_settings with_hints = *svd;
     struct stj_cost cost;
-    const struct stj_plan_request request = {window->from, window->to, memory_bytes, window->n};
+    const struct stj_plan_request request = {
+        .from = window->from, .to = window->to, .memory_bytes = memory_bytes, .n = window->n};
     struct stj_density_result *density = NULL;
     stj_ranks_divide_for(1);
     stj_run_name_idle(run, &svd->progress);

@@ -117,8 +117,10 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
 {
     enum stj_status st = STJ_OK;
     struct stj_result_op op = {0};
-    const struct stj_plan_request request = {window->from, window->to, settings->memory_bytes,
-                                             window->n};
+    const struct stj_plan_request request = {.from = window->from,
+                                             .to = window->to,
+                                             .memory_bytes = settings->memory_bytes,
+                                             .n = window->n};
     struct stj_cost cost;
     stj_ranks_divide_for(trace->products);
     stj_run_name_idle(run, &trace->progress);

@@ -260,6 +260,23 @@ static void print_bottom(FILE *out, const struct stj_svd_result *r)
             r->floor);
 }
 
+/* Of several ranks: how they are divided, and what each sends. */
+static void print_plan_ranks(FILE *out, const struct stj_plan *plan)
+{
+    if (plan->ranks.n <= 1)
+        return;
+    fprintf(out, "on %zu ranks, memory of one of them; messages", plan->ranks.n);
+    print_bytes(out, " at ", plan->ranks.bytes_per_second, " a second:\n");
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct stj_plan_item *item = &plan->item[i];
+        if (item->ranks_per_product == 0)
+            continue;
+        fprintf(out, "  %-9s %zu for a product, ", item->name, item->ranks_per_product);
+        print_bytes(out, "", item->bytes_per_application, " sent by each for one of J or J'\n");
+    }
+    fputc('\n', out);
+}
+
 void stj_text_plan(FILE *out, const struct stj_plan *plan)
 {
     fprintf(out, "%zu parameters, %zu steps\n", plan->n_params, plan->n_steps);
@@ -267,6 +284,7 @@ void stj_text_plan(FILE *out, const struct stj_plan *plan)
     print_bytes(out, ", ", (double)plan->free_bytes, " could be had\n");
     fprintf(out, "a product with J or J': %.3g s; a training step: %.3g s\n\n",
             plan->seconds_per_application, plan->seconds_per_step);
+    print_plan_ranks(out, plan);
     fprintf(out, "%-9s %-24s %12s %10s %10s  affordable\n", "analysis", "settings", "applications",
             "time", "memory");
     for (size_t i = 0; i < plan->n; i++) {

@@ -18,15 +18,26 @@ bool stj_problem_is_large(const struct stj_problem *problem)
     return problem->layout->n_params >= 1 << 17;
 }
 
+static size_t count_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
+                           size_t n_ranks)
+{
+    const size_t usual = stj_problem_is_large(problem) ? WORK_ITEMS_LARGE : WORK_ITEMS;
+    const size_t items = usual > n_ranks ? usual : n_ranks;
+    const size_t wanted = (items + n_tiles - 1) / n_tiles;
+    const size_t most = problem->least_rows ? n_rows / problem->least_rows : n_rows;
+    const size_t n = wanted < most ? wanted : most;
+    return n < 1 ? 1 : n > STJ_MAX_SLICES ? STJ_MAX_SLICES : n;
+}
+
+size_t stj_problem_n_slices(const struct stj_problem *problem, size_t n_ranks)
+{
+    return count_slices(problem, problem->max_rows, 1, n_ranks);
+}
+
 size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
                           struct stj_slice *slice)
 {
-    const size_t usual = stj_problem_is_large(problem) ? WORK_ITEMS_LARGE : WORK_ITEMS;
-    const size_t items = usual > stj_group_size() ? usual : stj_group_size();
-    size_t wanted = (items + n_tiles - 1) / n_tiles;
-    size_t most = problem->least_rows ? n_rows / problem->least_rows : n_rows;
-    size_t n = wanted < most ? wanted : most;
-    n = n < 1 ? 1 : n > STJ_MAX_SLICES ? STJ_MAX_SLICES : n;
+    const size_t n = count_slices(problem, n_rows, n_tiles, stj_group_size());
     for (size_t s = 0; s < n; s++) {
         slice[s].first = n_rows * s / n;
         slice[s].n = n_rows * (s + 1) / n - slice[s].first;

@@ -67,6 +67,9 @@ enum { STJ_MAX_SLICES = 64 };
 size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
                           struct stj_slice *slice);
 
+/* How many the largest batch has for a gradient that so many ranks make together. */
+size_t stj_problem_n_slices(const struct stj_problem *problem, size_t n_ranks);
+
 /* Are the problem's vectors far larger than a core's cache?  Then every slice costs the writing and adding
  * of its share in memory, so work is divided into fewer slices and into more, thinner tiles. */
 bool stj_problem_is_large(const struct stj_problem *problem);
