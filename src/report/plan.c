@@ -26,6 +26,7 @@
 #include "run/meter.h"
 #include "run/run_internal.h"
 #include "spectrum/density/bidiagonalize.h"
+#include "train/train.h"
 
 static const double day = 86400;
 
@@ -329,16 +330,26 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    enum { STATES = 4, FORWARD = 3 }; /* at once; a forward pass is a third of a training step */
+    enum { STATES = 2, FORWARD = 3 }; /* at once; a forward pass is a third of a training step */
+    const double written_per_second = 5e8; /* by a disk of today: nothing is written to see */
     struct stj_run_info info;
     const struct stj_meter *meter = NULL;
+    size_t every = 1;
     stj_run_get_info(run, &info);
+    STJ_TRY(stj_run_every(run, &every, err));
     STJ_TRY(stj_run_meter(run, &meter, err));
+    const size_t state = info.n_params * (1 + info.n_slots) * sizeof(double);
+    const double stored = 2 + (double)info.n_steps / (double)every;
+    const size_t gradients = stj_train_work_bytes(run->problem);
+    const size_t losses = stj_evaluation_bytes(run->net, run->train);
     const double batches =
         (double)(info.train_rows + info.test_rows) / (double)info.batch_size / FORWARD;
-    item->seconds = ((double)info.n_steps + batches) * meter->train;
-    item->trajectory_bytes = STATES * info.n_params * (1 + info.n_slots) * sizeof(double);
-    item->memory_bytes = stj_memory_resident() + item->trajectory_bytes;
+    /* Every state goes into the log, and from there into the trajectory. */
+    item->seconds = ((double)info.n_steps + batches) * meter->train +
+                    2 * stored * (double)state / written_per_second;
+    item->trajectory_bytes = STATES * state;
+    item->engine_bytes = gradients > losses ? gradients : losses; /* one after the other */
+    item->memory_bytes = stj_memory_resident() + item->trajectory_bytes + item->engine_bytes;
 out:
     return st;
 }

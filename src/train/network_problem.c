@@ -269,16 +269,31 @@ static void evaluation_work_free(struct evaluation_work *w)
     free(w->scratch);
 }
 
+/* Samples that are evaluated at once. */
+static size_t evaluation_chunk(const struct stj_network *net, const struct stj_dataset *data)
+{
+    enum { MOST_SAMPLES = 256, MOST_REALS = 1 << 24 };
+    const size_t of_one = stj_network_n_linear(net, 1);
+    const size_t chunk =
+        of_one < MOST_REALS / MOST_SAMPLES ? MOST_SAMPLES : MOST_REALS / of_one + 1;
+    const bool all = stj_network_couples_samples(net) || data->n_rows < chunk;
+    return all ? data->n_rows : chunk;
+}
+
+size_t stj_evaluation_bytes(const struct stj_network *net, const struct stj_dataset *data)
+{
+    const size_t chunk = evaluation_chunk(net, data);
+    const size_t of_one = data->n_features + stj_shape_size(stj_network_output(net));
+    return sizeof(real) * (chunk * of_one + stj_network_n_linear(net, chunk) +
+                           stj_network_n_scratch(net, chunk, 0) + stj_network_n_params(net));
+}
+
 static enum stj_status evaluation_work_init(struct evaluation_work *w,
                                             const struct stj_network *net,
                                             const struct stj_dataset *data, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    enum { MOST_SAMPLES = 256, MOST_REALS = 1 << 24 };
-    const size_t of_one = stj_network_n_linear(net, 1);
-    size_t chunk = of_one < MOST_REALS / MOST_SAMPLES ? MOST_SAMPLES : MOST_REALS / of_one + 1;
-    if (stj_network_couples_samples(net) || data->n_rows < chunk)
-        chunk = data->n_rows;
+    const size_t chunk = evaluation_chunk(net, data);
     w->chunk = chunk;
     STJ_TRY(stj_new(&w->row, chunk, sizeof *w->row, err));
     STJ_TRY(stj_new(&w->x, chunk * data->n_features, sizeof *w->x, err));

@@ -25,6 +25,9 @@ struct stj_evaluation {
     double accuracy; /* share of items whose largest output is their label; NaN without labels */
 };
 
+/* Work space of stj_evaluate. */
+size_t stj_evaluation_bytes(const struct stj_network *net, const struct stj_dataset *data);
+
 /* Evaluate a network on a whole data set at theta.  Nothing is dropped; statistics of a batch
  * (batch_norm) are those of the whole data set. */
 enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dataset *data,
