@@ -28,7 +28,10 @@
 #include <mpi.h>
 #endif
 
-enum { HOST_BYTES = 65 };
+enum {
+    HOST_BYTES = 65,
+    MOST_RANKS = 1 << 14 /* a number of each has room on the stack */
+};
 
 static struct {
     size_t rank, size;  /* of all */
@@ -38,7 +41,6 @@ static struct {
     bool divided;       /* by the caller */
     size_t division;    /* which one it is */
     size_t arenas;      /* made so far */
-    double sent;        /* bytes */
     bool joined, alone,
         abandoned; /* MPI is ours to end; the others are elsewhere; they do not come */
 #ifdef STJ_WITH_MPI
@@ -100,11 +102,6 @@ bool stj_ranks_crowded(void)
 {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     return processors > 0 && stj_threads() * ranks.on_machine > (size_t)processors;
-}
-
-double stj_ranks_bytes_sent(void)
-{
-    return ranks.sent;
 }
 
 void stj_ranks_leave_others(void)
@@ -208,6 +205,18 @@ out:
     return st;
 }
 
+enum stj_status stj_arena_reals(struct stj_arena *arena, size_t n, size_t size,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t wanted = 0;
+    STJ_TRY(stj_size_mul(n, size, &wanted, err));
+    STJ_TRY(stj_size_mul(wanted, sizeof(real), &wanted, err));
+    STJ_TRY(stj_arena_grow(arena, wanted, err));
+out:
+    return st;
+}
+
 void stj_arena_free(struct stj_arena *arena)
 {
     if (arena->mapped)
@@ -231,7 +240,6 @@ static void broadcast(void *data, size_t bytes, size_t root, MPI_Comm comm)
         const size_t now = bytes - done < PIECE ? bytes - done : PIECE;
         MPI_Bcast(at + done, (int)now, MPI_BYTE, (int)root, comm);
     }
-    ranks.sent += (double)bytes;
 }
 
 void stj_ranks_broadcast(void *data, size_t bytes)
@@ -262,31 +270,19 @@ size_t stj_ranks_least(size_t mine)
     return (size_t)least;
 }
 
-/* Pieces of the sum that all ranks' numbers have room for at once. */
-enum { SUM_ROOM = 1 << 16 };
-
 void stj_ranks_sum(size_t n, double *y)
 {
-    if (ranks.size == 1)
-        return;
-    double all[1024];
-    double *room = all;
-    size_t piece = sizeof all / sizeof all[0] / ranks.size;
-    if (n > piece && stj_new(&room, SUM_ROOM, ranks.size * sizeof *room, NULL) == STJ_OK)
-        piece = SUM_ROOM; /* else smaller pieces */
-    for (size_t done = 0; done < n; done += piece) {
-        const size_t now = n - done < piece ? n - done : piece;
-        MPI_Allgather(y + done, (int)now, MPI_DOUBLE, room, (int)now, MPI_DOUBLE, ranks.world);
-        stj_reduce(now, ranks.size, room, now, y + done);
+    double all[MOST_RANKS];
+    const size_t most = MOST_RANKS / ranks.size;
+    for (size_t done = 0; ranks.size > 1 && done < n; done += most) {
+        const size_t now = n - done < most ? n - done : most;
+        MPI_Allgather(y + done, (int)now, MPI_DOUBLE, all, (int)now, MPI_DOUBLE, ranks.world);
+        stj_reduce(now, ranks.size, all, now, y + done);
     }
-    ranks.sent += (double)(n * sizeof *y * (ranks.size - 1));
-    if (room && room != all)
-        free(room);
 }
 
 /* y[begin[size]] items <- complete, of which each rank has its range. */
-static void gather(const size_t *begin, size_t item, void *y, size_t size, size_t rank,
-                   MPI_Comm comm)
+static void gather(const size_t *begin, size_t item, void *y, size_t size, MPI_Comm comm)
 {
     MPI_Datatype type;
     int *count = malloc(2 * size * sizeof *count);
@@ -302,7 +298,6 @@ static void gather(const size_t *begin, size_t item, void *y, size_t size, size_
     MPI_Type_commit(&type);
     MPI_Allgatherv(MPI_IN_PLACE, 0, type, y, count, count + size, type, comm);
     MPI_Type_free(&type);
-    ranks.sent += (double)((begin[rank + 1] - begin[rank]) * item * (size - 1));
     free(count);
 }
 
@@ -318,7 +313,7 @@ void stj_rows_gather(const struct stj_rows *rows, size_t nvec, double *y, size_t
     for (size_t r = 0; r <= ranks.size; r++)
         begin[r] = stj_share_begin(rows->n, r, ranks.size);
     for (size_t j = 0; j < nvec; j++)
-        gather(begin, sizeof *y, y + j * ld, ranks.size, ranks.rank, ranks.world);
+        gather(begin, sizeof *y, y + j * ld, ranks.size, ranks.world);
     free(begin);
 }
 
@@ -403,7 +398,7 @@ void stj_group_wait(void)
 void stj_group_gather(const size_t *begin, size_t item, void *y)
 {
     if (ranks.per_product > 1)
-        gather(begin, item, y, ranks.per_product, stj_group_rank(), ranks.group);
+        gather(begin, item, y, ranks.per_product, ranks.group);
 }
 
 /* Who made a part? */
@@ -440,7 +435,6 @@ void stj_group_scatter(size_t n_parts, const size_t *part_begin, const size_t *b
                 const size_t bytes = (begin[r + 1] - begin[r]) * item;
                 MPI_Isend(made + begin[r] * item, (int)bytes, MPI_BYTE, (int)r, (int)p, ranks.group,
                           &request[n++]);
-                ranks.sent += (double)bytes;
             }
     }
     MPI_Waitall(n, request, MPI_STATUSES_IGNORE);
@@ -550,10 +544,13 @@ enum stj_status stj_ranks_begin(struct stj_error *err)
     ranks.joined = !initialised;
     STJ_CHECK(err, provided >= MPI_THREAD_FUNNELED, STJ_EUNSUPPORTED,
               "this MPI does not let a process have threads (MPI_THREAD_FUNNELED)");
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    STJ_CHECK(err, size <= MOST_RANKS, STJ_EUNSUPPORTED,
+              "%d ranks are more than the %d that work together: take fewer, of more threads each",
+              size, MOST_RANKS);
     MPI_Comm_dup(MPI_COMM_WORLD, &ranks.world);
     MPI_Comm_dup(MPI_COMM_WORLD, &ranks.last);
     MPI_Comm_rank(ranks.world, &rank);
-    MPI_Comm_size(ranks.world, &size);
     ranks.rank = (size_t)rank;
     ranks.size = (size_t)size;
     ranks.group = ranks.across = MPI_COMM_NULL;

@@ -22,6 +22,7 @@
 #include <spectraj/ranks.h>
 
 #include "base/parallel.h"
+#include "base/real.h"
 
 /* The bounds of n things divided among `of`: number i has stj_share_begin(n, i, of) up to that of i + 1. */
 size_t stj_share_begin(size_t n, size_t i, size_t of);
@@ -90,6 +91,9 @@ struct stj_arena {
 /* At least `bytes` bytes, zero when new; what was there is lost where it has to grow.  All of a group ask
  * for the same. */
 enum stj_status stj_arena_grow(struct stj_arena *arena, size_t bytes, struct stj_error *err);
+/* The same for n items of `size` numbers. */
+enum stj_status stj_arena_reals(struct stj_arena *arena, size_t n, size_t size,
+                                struct stj_error *err);
 void stj_arena_free(struct stj_arena *arena); /* by each for itself */
 
 /* Have the ranks of a machine more threads than it has processors? */
@@ -109,10 +113,5 @@ enum stj_status stj_group_agree(enum stj_status st, struct stj_error *err);
 void stj_group_gather(const size_t *begin, size_t item, void *y);
 void stj_group_scatter(size_t n_parts, const size_t *part_begin, const size_t *begin, size_t item,
                        const void *part, size_t ld, void *incoming);
-
-/* ---- what it cost ---- */
-
-/* Bytes that this rank has sent so far. */
-double stj_ranks_bytes_sent(void);
 
 #endif

@@ -19,8 +19,7 @@ enum stj_status stj_share_sum_init(struct stj_share_sum *sum, size_t n, size_t m
         goto out;
     STJ_TRY(stj_new(&sum->begin, size + 1, sizeof *sum->begin, err));
     STJ_TRY(stj_new(&sum->part_begin, size + 1, sizeof *sum->part_begin, err));
-    for (size_t r = 0; r <= size; r++)
-        sum->begin[r] = stj_share_begin(n, r, size);
+    stj_part_bounds(n, sum->begin);
     const size_t range = n / size + 1;
     STJ_TRY(stj_size_mul(stj_group_shares() ? n : range * most_parts, sizeof(real), &bytes, err));
     STJ_TRY(stj_arena_grow(&sum->room, bytes, err));
@@ -42,6 +41,12 @@ size_t stj_own_parts(size_t n_parts, size_t *first)
     return stj_share_begin(n_parts, rank + 1, size);
 }
 
+void stj_part_bounds(size_t n_parts, size_t *begin)
+{
+    for (size_t r = 0; r <= stj_group_size(); r++)
+        begin[r] = stj_share_begin(n_parts, r, stj_group_size());
+}
+
 /* In one memory: each adds its range where all see it. */
 static void add_in_common(struct stj_share_sum *sum, size_t n_parts, const real *share, real *y)
 {
@@ -58,11 +63,10 @@ static void add_in_common(struct stj_share_sum *sum, size_t n_parts, const real 
 static void add_by_messages(struct stj_share_sum *sum, size_t n_parts, const real *share, real *y)
 {
     real *incoming = sum->room.at;
-    const size_t rank = stj_group_rank(), size = stj_group_size();
+    const size_t rank = stj_group_rank();
     const size_t at = sum->begin[rank];
     const size_t n = sum->begin[rank + 1] - at;
-    for (size_t r = 0; r <= size; r++)
-        sum->part_begin[r] = stj_share_begin(n_parts, r, size);
+    stj_part_bounds(n_parts, sum->part_begin);
     stj_group_scatter(n_parts, sum->part_begin, sum->begin, sizeof *y,
                       share + sum->part_begin[rank] * sum->n, sum->n, incoming);
     stj_reduce(n, n_parts, incoming, n, y + at);

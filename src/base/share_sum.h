@@ -22,8 +22,10 @@ enum stj_status stj_share_sum_init(struct stj_share_sum *sum, size_t n, size_t m
                                    struct stj_error *err);
 void stj_share_sum_free(struct stj_share_sum *sum);
 
-/* The slices of n_parts that this rank makes: *first up to the value. */
+/* The slices of n_parts that this rank makes: *first up to the value; begin[group size + 1] <- the bounds of all
+ * the ranks'. */
 size_t stj_own_parts(size_t n_parts, size_t *first);
+void stj_part_bounds(size_t n_parts, size_t *begin);
 
 /* y[n] <- the sum of n_parts shares, share[n_parts][n] with this rank's own written: memory of the group
  * where it is shared.  The shares may be written again after it. */

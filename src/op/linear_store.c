@@ -74,37 +74,26 @@ struct stj_linear_bytes stj_linear_store_bytes(const struct stj_problem *problem
     };
 }
 
-/* *at <- n items of `size` reals, and nothing where that is none. */
-static enum stj_status take(struct stj_arena *room, size_t n, size_t size, real **at,
-                            struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    size_t bytes = 0;
-    STJ_TRY(stj_size_mul(n, size, &bytes, err));
-    STJ_TRY(stj_size_mul(bytes, sizeof **at, &bytes, err));
-    STJ_TRY(stj_arena_grow(room, bytes, err));
-    *at = room->at;
-out:
-    return st;
-}
-
 static enum stj_status allocate(struct stj_linear_store *store, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n_slots = store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
     const size_t n_items = store->chunk * store->n_slices;
-    STJ_TRY(take(&store->lin_room, n_slots, store->n_linear, &store->lin, err));
-    STJ_TRY(
-        take(&store->coef_room, n_slots * store->n_vectors, store->n_params, &store->coef, err));
+    STJ_TRY(stj_arena_reals(&store->lin_room, n_slots, store->n_linear, err));
+    STJ_TRY(stj_arena_reals(&store->coef_room, n_slots * store->n_vectors, store->n_params, err));
     STJ_TRY(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
     STJ_TRY(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
-    STJ_TRY(take(&store->scratch_room, n_items, store->n_scratch, &store->scratch, err));
+    STJ_TRY(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
     if (store->n_vectors) {
-        STJ_TRY(take(&store->g_room, n_items, store->n_params, &store->g, err));
+        STJ_TRY(stj_arena_reals(&store->g_room, n_items, store->n_params, err));
         if (stj_group_size() > 1)
             STJ_TRY(stj_new(&store->total, store->n_params, sizeof *store->total, err));
         STJ_TRY(stj_share_sum_init(&store->sum, store->n_params, store->n_slices, err));
     }
+    store->lin = store->lin_room.at;
+    store->coef = store->coef_room.at;
+    store->scratch = store->scratch_room.at;
+    store->g = store->g_room.at;
 out:
     return st;
 }

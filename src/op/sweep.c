@@ -130,8 +130,7 @@ enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct
     s->tile_wish = choose_tile(s, tile);
     STJ_TRY(make_parts(s, err));
     STJ_TRY(stj_new(&s->bounds, 3 * (stj_group_size() + 1), sizeof *s->bounds, err));
-    for (size_t r = 0; r <= stj_group_size(); r++)
-        s->bounds[r] = stj_share_begin(s->n_parts, r, stj_group_size());
+    stj_part_bounds(s->n_parts, s->bounds);
     *sweep = s;
     s = NULL;
 out:
@@ -163,17 +162,6 @@ void stj_sweep_set_window(struct stj_sweep *sweep, size_t from, size_t to)
 void stj_sweep_carry_slots(struct stj_sweep *sweep)
 {
     sweep->carries_slots = true;
-}
-
-static enum stj_status grow(struct stj_arena *arena, size_t n, size_t size, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    size_t wanted = 0;
-    STJ_TRY(stj_size_mul(n, size, &wanted, err));
-    STJ_TRY(stj_size_mul(wanted, sizeof(real), &wanted, err));
-    STJ_TRY(stj_arena_grow(arena, wanted, err));
-out:
-    return st;
 }
 
 /* Do the ranks that make a product send each other messages? */
@@ -297,10 +285,10 @@ static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, si
     enum stj_status st = STJ_OK;
     sweep->trans = trans;
     divide(sweep, nvec);
-    STJ_TRY(grow(&sweep->state, n_states(sweep), sweep->tile_size, err));
-    STJ_TRY(grow(&sweep->share, n_shares(sweep), sweep->tile_size, err));
-    STJ_TRY(grow(&sweep->incoming, n_incoming(sweep), 1, err));
-    STJ_TRY(grow(&sweep->scratch, n_scratches(sweep), sweep->n_scratch, err));
+    STJ_TRY(stj_arena_reals(&sweep->state, n_states(sweep), sweep->tile_size, err));
+    STJ_TRY(stj_arena_reals(&sweep->share, n_shares(sweep), sweep->tile_size, err));
+    STJ_TRY(stj_arena_reals(&sweep->incoming, n_incoming(sweep), 1, err));
+    STJ_TRY(stj_arena_reals(&sweep->scratch, n_scratches(sweep), sweep->n_scratch, err));
     STJ_TRY(stj_arena_grow(&sweep->dot, n_dots(sweep) * sizeof(double), err));
     STJ_TRY(prepare_barrier(sweep, err));
 out:
@@ -607,11 +595,17 @@ static void exchange_tile(struct team *team, real *tile)
     stj_barrier_wait(team->barrier);
 }
 
+/* Bounds that an exchange takes. */
+static size_t *exchange_bounds(const struct stj_sweep *sweep)
+{
+    return sweep->bounds + 2 * (stj_group_size() + 1);
+}
+
 /* The shares of e . g of all parts. */
 static void exchange_dots(struct team *team)
 {
     const struct stj_sweep *sweep = team->sweep;
-    size_t *begin = ranges(sweep) + stj_group_size() + 1;
+    size_t *begin = exchange_bounds(sweep);
     if (!by_messages())
         return;
     if (stj_thread_number() == 0) {
@@ -626,12 +620,11 @@ static void exchange_dots(struct team *team)
 static void exchange_shares(struct team *team, size_t n_slices)
 {
     const struct stj_sweep *sweep = team->sweep;
-    size_t *begin = ranges(sweep) + stj_group_size() + 1;
+    size_t *begin = exchange_bounds(sweep);
     if (!by_messages())
         return;
     if (stj_thread_number() == 0) {
-        for (size_t r = 0; r <= stj_group_size(); r++)
-            begin[r] = stj_share_begin(n_slices, r, stj_group_size());
+        stj_part_bounds(n_slices, begin);
         stj_group_scatter(n_slices, begin, ranges(sweep), sizeof(real), team->f.share,
                           sweep->tile_size, sweep->incoming.at);
     }
@@ -671,9 +664,8 @@ static void run_step(struct team *team, size_t t)
             run_parts(team, &step, clip_before);
         }
         exchange_tile(team, team->f.g);
-        run_products(team,
-                     &step); /* what follows is the `before` of the same parts by the same thread */
-        return;
+        run_products(team, &step);
+        return; /* what follows is the `before` of the same parts by the same thread */
     }
     run_products(team, &step);
     stj_barrier_wait(team->barrier);

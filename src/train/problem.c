@@ -90,17 +90,6 @@ static size_t work_slices(const struct stj_problem *problem, size_t *n_scratch)
     return n;
 }
 
-static enum stj_status grow(struct stj_arena *arena, size_t n, size_t size, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    size_t wanted = 0;
-    STJ_TRY(stj_size_mul(n, size, &wanted, err));
-    STJ_TRY(stj_size_mul(wanted, sizeof(real), &wanted, err));
-    STJ_TRY(stj_arena_grow(arena, wanted, err));
-out:
-    return st;
-}
-
 enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
                                          struct stj_gradient_work **work, struct stj_error *err)
 {
@@ -109,9 +98,9 @@ enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
     size_t n_params = problem->layout->n_params;
     STJ_TRY(stj_new(&w, 1, sizeof *w, err));
     const size_t n = work_slices(problem, &w->n_scratch);
-    STJ_TRY(grow(&w->lin, 1, problem->ops->n_linear(problem->self), err));
-    STJ_TRY(grow(&w->scratch, n, w->n_scratch, err));
-    STJ_TRY(grow(&w->g, n, n_params, err));
+    STJ_TRY(stj_arena_reals(&w->lin, 1, problem->ops->n_linear(problem->self), err));
+    STJ_TRY(stj_arena_reals(&w->scratch, n, w->n_scratch, err));
+    STJ_TRY(stj_arena_reals(&w->g, n, n_params, err));
     STJ_TRY(stj_arena_grow(&w->end, STJ_MAX_SLICES * sizeof(struct slice_end), err));
     STJ_TRY(stj_share_sum_init(&w->sum, n_params, n, err));
     *work = w;
@@ -142,16 +131,14 @@ void stj_gradient_work_destroy(struct stj_gradient_work *work)
 }
 
 /* The ends of all slices are known to all ranks of the group. */
-static void tell_ends(size_t n, struct slice_end *end)
+static void tell_ends(struct stj_gradient_work *work, size_t n)
 {
-    size_t begin[STJ_MAX_SLICES + 1];
-    const size_t size = stj_group_size();
-    if (stj_group_shares())
+    size_t *begin = work->sum.part_begin;
+    if (stj_group_shares()) {
         stj_group_wait();
-    else if (size > 1 && size <= STJ_MAX_SLICES) {
-        for (size_t r = 0; r <= size; r++)
-            begin[r] = stj_share_begin(n, r, size);
-        stj_group_gather(begin, sizeof *end, end);
+    } else if (stj_group_size() > 1) {
+        stj_part_bounds(n, begin);
+        stj_group_gather(begin, sizeof(struct slice_end), work->end.at);
     }
 }
 
@@ -180,7 +167,7 @@ enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t s
             stj_error_set(&failure, mine.code, mine.file, mine.line, "%s", mine.text);
     }
     double sum = 0;
-    tell_ends(n, end);
+    tell_ends(work, n);
     for (size_t s = 0; s < n; s++) {
         STJ_CHECK(err, end[s].status == STJ_OK, end[s].status, "%s",
                   failure.text[0] ? failure.text : "another rank failed");
