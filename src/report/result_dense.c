@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "op/training_jacobian.h"
@@ -163,8 +162,7 @@ static enum stj_status compute_and_save(struct stj_run *run, const char *path, s
     const struct stj_plan_request wanted = {
         .from = window->from, .to = window->to, .memory_bytes = memory_bytes, .n = window->n};
     struct stj_cost cost;
-    stj_ranks_divide_for(window->n);
-    stj_run_name_idle(run, progress);
+    stj_run_divide(run, window->n, progress);
     stj_plan_dense(run, &wanted, &cost);
     STJ_TRY(compute(run, window, path, settings->force, memory_bytes, progress, result, &d, err));
     STJ_TRY(put(file, window, result, &d, err));

@@ -12,7 +12,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
@@ -270,8 +269,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_density_set
                                              .memory_bytes = settings->memory_bytes,
                                              .n = window->n};
     struct stj_cost cost;
-    stj_ranks_divide_for(density->probes);
-    stj_run_name_idle(run, &density->progress);
+    stj_run_divide(run, density->probes, &density->progress);
     size_t engine = 0;
     if (deflate)
         STJ_TRY(stj_result_read_svd_window(run, window, &known, err));

@@ -15,7 +15,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/ranks.h"
 #include "report/command.h"
 #include "report/directions.h"
 #include "report/result.h"
@@ -347,8 +346,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
         .progress = &settings->progress,
         .check = &check};
     const double start = stj_clock();
-    stj_ranks_divide_for(1);
-    stj_run_name_idle(run, &settings->progress);
+    stj_run_divide(run, 1, &settings->progress);
     STJ_TRY(stj_study_result_create(c->ops, &r, err));
     STJ_TRY(stj_study_put_count(r, c->info.n_params, err, "n_params"));
     STJ_TRY(c->ops->run(&cx, c->config, r, err));

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
@@ -284,8 +283,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_svd_setting
     const struct stj_plan_request request = {
         .from = window->from, .to = window->to, .memory_bytes = memory_bytes, .n = window->n};
     struct stj_density_result *density = NULL;
-    stj_ranks_divide_for(1);
-    stj_run_name_idle(run, &svd->progress);
+    stj_run_divide(run, 1, &svd->progress);
     STJ_TRY(stj_result_read_density_window(run, window, &density, err));
     if (density)
         STJ_TRY(hint(density, &with_hints, err));

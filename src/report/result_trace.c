@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/ranks.h"
 #include "report/command.h"
 #include "report/plan.h"
 #include "report/result.h"
@@ -122,8 +121,7 @@ static enum stj_status compute(struct stj_run *run, const struct stj_trace_setti
                                              .memory_bytes = settings->memory_bytes,
                                              .n = window->n};
     struct stj_cost cost;
-    stj_ranks_divide_for(trace->products);
-    stj_run_name_idle(run, &trace->progress);
+    stj_run_divide(run, trace->products, &trace->progress);
     stj_plan_trace(run, &request, trace, &cost);
     const size_t engine = stj_plan_trace_bytes(run, &request, trace);
     STJ_TRY(stj_result_op_open(run, window, path, settings->force, engine, &op, err));

@@ -11,7 +11,7 @@
 #include "op/training_jacobian.h"
 #include "run/run_internal.h"
 
-void stj_run_name_idle(const struct stj_run *run, const struct stj_progress *progress)
+static void name_idle(const struct stj_run *run, const struct stj_progress *progress)
 {
     char names[160] = "";
     size_t length = 0, n_idle = 0;
@@ -31,6 +31,13 @@ void stj_run_name_idle(const struct stj_run *run, const struct stj_progress *pro
                           "%zu of the %zu ranks that make a product are idle (%s of each group): "
                           "its batches have %zu slice%s",
                           n_idle, n_ranks, names, n, n == 1 ? "" : "s");
+}
+
+void stj_run_divide(const struct stj_run *run, size_t n_columns,
+                    const struct stj_progress *progress)
+{
+    stj_ranks_divide_for(n_columns);
+    name_idle(run, progress);
 }
 
 /* Does the word name the tensor, or a layer that it is of? */

@@ -77,8 +77,10 @@ void stj_run_difference(const char *now, const char *recorded, char *text, size_
 /* *every <- the distance of the states that a training keeps, as the config says. */
 enum stj_status stj_run_every(const struct stj_run *run, size_t *every, struct stj_error *err);
 
-/* Warn of ranks that have no slice of a batch, where a product has more of them than slices. */
-void stj_run_name_idle(const struct stj_run *run, const struct stj_progress *progress);
+/* Divide the ranks for an analysis with blocks of so many columns, or a training (1); ranks that have no slice
+ * of a batch are named in a warning.  While no operator of the run exists. */
+void stj_run_divide(const struct stj_run *run, size_t n_columns,
+                    const struct stj_progress *progress);
 
 /* v <- the checks of stj_run_validate of a training Jacobian. */
 enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t dense_limit,

@@ -20,7 +20,6 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/ranks.h"
 #include "run/given.h"
 #include "run/run_internal.h"
 #include "trajectory/recording.h"
@@ -395,12 +394,11 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
     struct stj_run *made = NULL;
     if (run)
         *run = NULL;
-    stj_ranks_divide_for(1);
     STJ_TRY(stj_folder_look(dir, &training.folder, err));
     STJ_TRY(stj_run_prepare(config_path, settings->seed_given, settings->seed, &made, err));
     STJ_TRY(stj_strdup(&made->dir, dir, err));
     training.run = made;
-    stj_run_name_idle(made, &settings->progress);
+    stj_run_divide(made, 1, &settings->progress);
     if (training.folder == STJ_FOLDER_COMPLETE && !settings->force)
         STJ_TRY(refuse_complete(made, err));
     STJ_TRY(enter(&training, settings, err));

@@ -19,7 +19,6 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "op/difference.h"
@@ -284,8 +283,7 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
     struct stj_prediction p = {.svd_flops = 0};
     size_t n = 0;
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
-    stj_ranks_divide_for(1);
-    stj_run_name_idle(run, progress);
+    stj_run_divide(run, 1, progress);
     part = part ? part : &whole;
     STJ_TRY(stj_run_part_size(run, part, &n, NULL, err));
     stj_validate_predict(run, n, dense_limit, &p);
