@@ -188,6 +188,7 @@ static void on_exit_of_others(void)
 {
     if (finished)
         return;
+    cli_speak(true); /* the others do not know of it */
     cli_complain("a library ended the program, most likely for want of memory; what was finished "
                  "is kept: free some memory and ask again");
     _exit(CLI_ERROR);
