@@ -325,8 +325,5 @@ bool stj_h5_item_at(const struct stj_h5 *file, size_t i, struct stj_h5_item_info
 
 bool stj_h5_has(const struct stj_h5 *file, const char *name)
 {
-    for (size_t i = 0; i < file->manifest.n; i++)
-        if (strcmp(file->manifest.item[i].name, name) == 0)
-            return true;
-    return false;
+    return stj_manifest_find(&file->manifest, name) != NULL;
 }
