@@ -519,9 +519,10 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
     const struct stj_meter *meter = NULL;
     const size_t per_product = settings->ranks.per_product;
     stj_run_get_info(run, &info);
-    STJ_CHECK(err, per_product == 0 || settings->ranks.n % per_product == 0, STJ_EINVAL,
+    const size_t n_ranks = settings->ranks.n ? settings->ranks.n : 1;
+    STJ_CHECK(err, per_product == 0 || n_ranks % per_product == 0, STJ_EINVAL,
               "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu",
-              per_product, settings->ranks.n, settings->ranks.n);
+              per_product, n_ranks, n_ranks);
     if (request.ranks.n > 1 && request.ranks.bytes_per_second <= 0)
         request.ranks.bytes_per_second = stj_meter_vector_rate();
     STJ_TRY(stj_run_meter(run, &meter, err));
