@@ -21,6 +21,7 @@ config_of()
         batch_norm) short_config batch_norm.yaml 's/    - {type: gelu}/    - {type: batch_norm}\n    - {type: gelu}/' ;;
         conv) short_config conv.yaml 's/input: .*/input: [8, 8, 1]/' \
             's/    - {type: dense, units: 4}/    - {type: conv2d, filters: 4, kernel: 3, padding: same, bias_init: {type: normal, stddev: 0.1}}\n    - {type: relu}\n    - {type: average_pool, window: 2}\n    - {type: flatten}/' ;;
+        *) fail "NETS names $1: it takes short, conv, adam, batch_norm, digits"; finish ;;
     esac
 }
 

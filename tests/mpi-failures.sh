@@ -7,6 +7,8 @@
 . "$(dirname "$0")/cli-lib.sh"
 . "$top_srcdir/tests/mpi.sh"
 
+command -v pgrep > /dev/null 2>&1 || { echo 'pgrep is not there (Debian package procps)'; exit 77; }
+
 # lines: those of the command on standard error; the launcher adds its own.
 lines() { grep '^spectraj: ' err || true; }
 
