@@ -176,6 +176,33 @@ START_TEST(files_are_read_and_named)
 }
 END_TEST
 
+/* Texts whose last byte lies where reading asks for more memory, or one before or behind it; and one
+ * that is too long as a file too. */
+START_TEST(files_of_any_length_are_read_whole)
+{
+    static const size_t length[] = {16383, 16384,           16385,
+                                    65536, 4 * 1024 * 1024, 4 * 1024 * 1024 + 1};
+    struct stj_error err = STJ_ERROR_INIT;
+    for (size_t i = 0; i < sizeof length / sizeof length[0]; i++) {
+        struct stj_yaml_node *root = NULL;
+        char *text = malloc(length[i] + 1);
+        memset(text, '#', length[i]);
+        memcpy(text, "a: 1\n", 5);
+        memcpy(text + length[i] - 5, "\nb: 2", 6);
+        const char *path = temp_write_text("long.yaml", text);
+        if (length[i] > 4 * 1024 * 1024) {
+            EXPECT_FAIL(stj_yaml_read(path, &root, &err), STJ_ECONFIG, "larger than", err);
+        } else {
+            EXPECT_OK(stj_yaml_read(path, &root, &err), err);
+            ck_assert_uint_eq(root->n, 2);
+            ck_assert_str_eq(stj_yaml_get(root, "b")->text, "2");
+        }
+        stj_yaml_destroy(root);
+        free(text);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("yaml");
@@ -187,6 +214,7 @@ int main(void)
     tcase_add_test(tc, depth_is_limited_to_32);
     tcase_add_test(tc, sizes_are_limited);
     tcase_add_test(tc, files_are_read_and_named);
+    tcase_add_test(tc, files_of_any_length_are_read_whole);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -20,7 +20,8 @@ enum {
     MAX_DEPTH = 32,
     MAX_KEYS = 1000,        /* of one mapping; bounds the search for duplicate keys */
     MAX_NODES = 200 * 1000, /* of the document */
-    MAX_BYTES = 4 * 1024 * 1024
+    MAX_BYTES = 4 * 1024 * 1024,
+    FIRST_BYTES = 16 * 1024 /* read at a time, then twice as many, ... */
 };
 
 /* The root lies at the head of the block that owns the file name. */
@@ -307,12 +308,18 @@ enum stj_status stj_yaml_read(const char *path, struct stj_yaml_node **root, str
 {
     enum stj_status st = STJ_OK;
     char *text = NULL;
+    size_t room = 0;
+    size_t length = 0;
     *root = NULL;
     FILE *file = fopen(path, "rb");
     STJ_CHECK(err, file, STJ_EIO, "%s: cannot open: %s", path, strerror(errno));
-    /* One byte over the limit shows that the file is too long. */
-    STJ_TRY(stj_new(&text, MAX_BYTES + 1, 1, err));
-    size_t length = fread(text, 1, MAX_BYTES + 1, file);
+    /* As it may be a pipe, its end alone says how long it is; the parser refuses what is too long. */
+    while (length == room && length <= MAX_BYTES) {
+        const size_t larger = room ? 2 * room : FIRST_BYTES;
+        STJ_TRY(stj_resize(&text, room, larger, 1, err));
+        room = larger;
+        length += fread(text + length, 1, room - length, file);
+    }
     STJ_CHECK(err, !ferror(file), STJ_EIO, "%s: cannot read: %s", path, strerror(errno));
     STJ_TRY(stj_yaml_parse(text, length, path, root, err));
 out:
