@@ -233,6 +233,54 @@ sed 's/tanh/softplus/' wrong.yaml > diverges.yaml
 refused 'training diverged|the loss at step 1 is' train diverges.yaml -o BAD
 no_files BAD
 
+# put FILE N BYTES: number N of an array, counted from 0, becomes these eight bytes.
+put()
+{
+    printf "$3" | dd of="$1" bs=1 seek=$((128 + 8 * $2)) conv=notrunc 2> dd.log || fail "dd: $(cat dd.log)"
+}
+nan='\000\000\000\000\000\000\370\177'
+huge='\000\000\000\000\000\000\160\176' # 2^1000, whose square is beyond the numbers
+
+# A state that has no number in a place is refused, and said by its step, in whatever form it comes.
+cp "$from/momentum.npy" nan.npy
+put nan.npy $((8 * 47 + 5)) "$nan"
+given bad.yaml nan.npy ''
+refused 'trajectory.states: given state 8: |nan.npy: the value in row 8, column 5 (from 0) is nan' \
+    train bad.yaml -o BAD --accept-deviation
+given bad.yaml nan.npy '' 's/steps: 12/steps: 48/' '/batches/d' '$ a\  every: 4'
+refused 'trajectory.states: given state 32: |nan.npy: the value in row 8, column 5' train bad.yaml -o BAD
+mkdir numbered
+for t in 0 1 2 3 4 5 6 7 8 9 10 11 12; do
+    {
+        printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f8', 'fortran_order': False, 'shape': (47,), }"
+        tail -c +$((129 + 376 * t)) "$from/momentum.npy" | head -c 376
+    } > numbered/$t.npy
+done
+given bad.yaml 'numbered/%d.npy' ''
+run 0 train bad.yaml -o numbered-run --json
+json out imported.states=13 imported.deviation\<1e-12
+put numbered/11.npy 1 "$nan"
+refused 'trajectory.states: given state 11: |numbered/11.npy: the value in row 1' train bad.yaml -o BAD
+
+# A distance whose square is beyond the numbers is one all the same, and its state is one that is given.
+for t in 6 12; do
+    cp "$from/momentum.npy" huge.npy
+    put huge.npy $((t * 47)) "$huge"
+    given wrong.yaml huge.npy ''
+    refused "trajectory.states: replay of step $((t - 1)) lands 1 off the given state $t" train wrong.yaml -o BAD
+    run 0 train wrong.yaml -o wrong --accept-deviation --force --json
+    json out imported.states=13 imported.deviation\>0.999 imported.deviation\<1.001
+done
+
+# Huge times huge is no number: replay ends at that step, though what it lands on is accepted.
+cp "$from/momentum.npy" huge.npy
+for n in 0 23; do
+    put huge.npy $((6 * 47 + n)) "$huge"
+done
+given bad.yaml huge.npy '' 's/tanh/relu/'
+refused 'trajectory.states|the loss at step 6 is ' train bad.yaml -o BAD --accept-deviation
+no_files BAD
+
 # Missing steps, names and shapes, all of them in one line.
 cp "$from"/step-*.safetensors part
 rm part/step-004.safetensors part/step-007.safetensors part/step-008.safetensors part/step-012.safetensors

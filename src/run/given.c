@@ -181,15 +181,17 @@ enum stj_status stj_given_read(struct stj_given *given, size_t t, double *theta,
                                struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_parameter_file *file = NULL;
-    if (!given->after) {
-        const size_t k = t / given->every + (t % given->every != 0);
-        return stj_parameter_file_read(given->file, k, theta, err);
-    }
-    STJ_TRY(stj_parameter_file_open(given->run, key, name_of(given, t), false, &file, err));
-    STJ_TRY(stj_parameter_file_read(file, 0, theta, err));
+    struct stj_parameter_file *own = NULL;
+    size_t k = 0;
+    if (given->after)
+        STJ_TRY(stj_parameter_file_open(given->run, key, name_of(given, t), false, &own, err));
+    else
+        k = t / given->every + (t % given->every != 0);
+    st = stj_parameter_file_read(own ? own : given->file, k, theta, err);
+    if (st != STJ_OK)
+        stj_error_prefix(err, "%s: given state %zu", key, t);
 out:
-    stj_parameter_file_close(file);
+    stj_parameter_file_close(own);
     return st;
 }
 

@@ -23,6 +23,9 @@
 #include "run/given.h"
 #include "trajectory/recording.h"
 
+/* 2^1023 is the largest power of two. */
+enum { MOST_SHIFT = 1023 };
+
 struct replay {
     struct stj_run *run;
     struct stj_given *given;
@@ -65,20 +68,37 @@ double stj_given_tolerance(const struct stj_run *run, size_t every)
     return given > 0 ? given : (double)every * sqrt(run->given.eps);
 }
 
+/* A power of two, so that it rounds nothing, that brings the largest of these numbers below 1: squares of
+ * what is finite are then finite, and those of what is tiny are not all zero. */
+static double scale_of(const struct replay *r, const real *landed)
+{
+    double largest = 0;
+    int exponent = 0;
+    for (size_t i = 0; i < r->n; i++)
+        largest =
+            fmax(fmax(largest, fabs((double)landed[i])), fmax(fabs(r->theta[i]), fabs(r->last[i])));
+    (void)frexp(largest, &exponent);
+    return ldexp(1, exponent < -MOST_SHIFT ? MOST_SHIFT : -exponent);
+}
+
+/* Never NaN, for all that it is made of is finite: training stops before it lands elsewhere, and reading refuses
+ * what is not.  (A NaN would say that the state was not given: trajectory/record.h.) */
 static double deviation_of(const struct replay *r, const real *landed)
 {
+    const double scale = scale_of(r, landed);
     double distance = 0;
     double moved = 0;
     double size = 0;
     for (size_t i = 0; i < r->n; i++) {
-        const double off = (double)landed[i] - r->theta[i];
-        const double step = r->theta[i] - r->last[i];
+        const double theta = scale * r->theta[i];
+        const double off = scale * (double)landed[i] - theta;
+        const double step = theta - scale * r->last[i];
         distance += off * off;
         moved += step * step;
-        size += r->theta[i] * r->theta[i];
+        size += theta * theta;
     }
     if (distance == 0)
-        return 0; /* and a NaN stays one, which no tolerance allows */
+        return 0;
     return sqrt(distance) / (sqrt(moved) + sqrt(r->run->given.eps * size));
 }
 
@@ -114,7 +134,11 @@ static enum stj_status step(struct replay *r, size_t t, real *state, struct stj_
     enum stj_status st = STJ_OK;
     double loss = 0;
     memcpy(r->before, state, r->n_state * sizeof *state);
-    STJ_TRY(stj_train_step(r->run->problem, &r->run->recipe, t, state, &loss, r->work, err));
+    st = stj_train_step(r->run->problem, &r->run->recipe, t, state, &loss, r->work, err);
+    if (st != STJ_OK) {
+        stj_error_prefix(err, "trajectory.states: replay");
+        goto out;
+    }
     STJ_TRY(stj_recording_add(r->recording, t, r->before, loss, err));
     stj_recording_set_deviation(r->recording, (double)NAN);
     if (stj_given_has(r->given, t + 1))

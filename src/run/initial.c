@@ -14,7 +14,9 @@ enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct
     if (!init->file)
         return stj_network_initialize(run->net, init->seed, theta, err);
     STJ_TRY(stj_parameter_file_open(run, "init.file", init->file, false, &file, err));
-    STJ_TRY(stj_parameter_file_read(file, 0, theta, err));
+    st = stj_parameter_file_read(file, 0, theta, err);
+    if (st != STJ_OK)
+        stj_error_prefix(err, "init.file");
 out:
     stj_parameter_file_close(file);
     return st;

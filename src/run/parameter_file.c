@@ -340,13 +340,8 @@ size_t stj_parameter_file_n_states(const struct stj_parameter_file *file)
 static enum stj_status read_array(struct stj_parameter_file *file, size_t i, size_t k,
                                   double *value, struct stj_error *err)
 {
-    const struct stj_array *array = array_of(file, i);
-    enum stj_status st =
-        stj_arrays_read_rows(handle_of(file, i), file->number[i], file->is_series ? k : 0,
-                             file->is_series ? 1 : array->rows, value, err);
-    if (st != STJ_OK)
-        stj_error_prefix(err, "%s", file->key);
-    return st;
+    return stj_arrays_read_rows(handle_of(file, i), file->number[i], file->is_series ? k : 0,
+                                file->is_series ? 1 : array_of(file, i)->rows, value, err);
 }
 
 enum stj_status stj_parameter_file_read(struct stj_parameter_file *file, size_t k, double *theta,
