@@ -106,6 +106,7 @@ mpi_scripts =
 mpi_scripts += %reldir%/mpi-command.sh
 mpi_scripts += %reldir%/mpi-failures.sh
 mpi_scripts += %reldir%/mpi-rows.sh
+mpi_scripts += %reldir%/mpi-studies.sh
 dist_check_SCRIPTS += $(mpi_scripts)
 EXTRA_DIST += %reldir%/mpi.sh
 mpi_programs =

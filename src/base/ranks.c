@@ -39,6 +39,7 @@ static struct {
     bool shares;        /* groups work in one memory */
     size_t on_machine;  /* ranks of this one's machine */
     bool divided;       /* by the caller */
+    bool apart;         /* each works by itself */
     size_t division;    /* which one it is */
     size_t arenas;      /* made so far */
     bool joined, alone,
@@ -63,34 +64,60 @@ size_t stj_ranks_per_product(void)
     return ranks.per_product;
 }
 
+void stj_ranks_apart(void)
+{
+    ranks.apart = true;
+}
+
+void stj_ranks_together(void)
+{
+    ranks.apart = false;
+}
+
+/* Ranks that work with this one, itself included, and its number among them. */
+static size_t n_together(void)
+{
+    return ranks.apart ? 1 : ranks.size;
+}
+
+static size_t place(void)
+{
+    return ranks.apart ? 0 : ranks.rank;
+}
+
 size_t stj_group_size(void)
 {
-    return ranks.per_product;
+    return ranks.apart ? 1 : ranks.per_product;
 }
 
 size_t stj_n_groups(void)
 {
-    return ranks.size / ranks.per_product;
+    return n_together() / stj_group_size();
 }
 
 size_t stj_group(void)
 {
-    return ranks.rank / ranks.per_product;
+    return place() / stj_group_size();
 }
 
 size_t stj_group_rank(void)
 {
-    return ranks.rank % ranks.per_product;
+    return place() % stj_group_size();
 }
 
 bool stj_group_shares(void)
 {
-    return ranks.shares;
+    return ranks.shares && !ranks.apart;
 }
 
 size_t stj_ranks_division(void)
 {
     return ranks.division;
+}
+
+void stj_ranks_broadcast(void *data, size_t bytes)
+{
+    stj_ranks_from(0, data, bytes);
 }
 
 size_t stj_ranks_most(size_t mine)
@@ -119,8 +146,8 @@ size_t stj_share_begin(size_t n, size_t i, size_t of)
 
 struct stj_rows stj_rows_of(size_t n)
 {
-    const size_t first = stj_share_begin(n, ranks.rank, ranks.size);
-    return (struct stj_rows){n, first, stj_share_begin(n, ranks.rank + 1, ranks.size) - first};
+    const size_t first = stj_share_begin(n, place(), n_together());
+    return (struct stj_rows){n, first, stj_share_begin(n, place() + 1, n_together()) - first};
 }
 
 /* ---- memory of a group ---- */
@@ -194,7 +221,7 @@ enum stj_status stj_arena_grow(struct stj_arena *arena, size_t bytes, struct stj
         goto out;
     stj_arena_free(arena);
 #ifdef STJ_WITH_MPI
-    if (ranks.shares) {
+    if (stj_group_shares()) {
         STJ_TRY(arena_map(arena, bytes, err));
         goto out;
     }
@@ -242,10 +269,10 @@ static void broadcast(void *data, size_t bytes, size_t root, MPI_Comm comm)
     }
 }
 
-void stj_ranks_broadcast(void *data, size_t bytes)
+void stj_ranks_from(size_t rank, void *data, size_t bytes)
 {
-    if (ranks.size > 1)
-        broadcast(data, bytes, 0, ranks.world);
+    if (n_together() > 1)
+        broadcast(data, bytes, rank, ranks.world);
 }
 
 void stj_ranks_from_group(size_t group, size_t n, double *y)
@@ -257,7 +284,7 @@ void stj_ranks_from_group(size_t group, size_t n, double *y)
 bool stj_ranks_any(bool mine)
 {
     int any = mine;
-    if (ranks.size > 1)
+    if (n_together() > 1)
         MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, ranks.world);
     return any != 0;
 }
@@ -265,7 +292,7 @@ bool stj_ranks_any(bool mine)
 size_t stj_ranks_least(size_t mine)
 {
     unsigned long long least = mine;
-    if (ranks.size > 1)
+    if (n_together() > 1)
         MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_UNSIGNED_LONG_LONG, MPI_MIN, ranks.world);
     return (size_t)least;
 }
@@ -274,7 +301,7 @@ void stj_ranks_sum(size_t n, double *y)
 {
     double all[MOST_RANKS];
     const size_t most = MOST_RANKS / ranks.size;
-    for (size_t done = 0; ranks.size > 1 && done < n; done += most) {
+    for (size_t done = 0; n_together() > 1 && done < n; done += most) {
         const size_t now = n - done < most ? n - done : most;
         MPI_Allgather(y + done, (int)now, MPI_DOUBLE, all, (int)now, MPI_DOUBLE, ranks.world);
         stj_reduce(now, ranks.size, all, now, y + done);
@@ -304,7 +331,7 @@ static void gather(const size_t *begin, size_t item, void *y, size_t size, MPI_C
 void stj_rows_gather(const struct stj_rows *rows, size_t nvec, double *y, size_t ld)
 {
     size_t *begin = NULL;
-    if (ranks.size == 1)
+    if (n_together() == 1)
         return;
     if (stj_new(&begin, ranks.size + 1, sizeof *begin, NULL) != STJ_OK) {
         MPI_Abort(ranks.world, 1);
@@ -334,7 +361,7 @@ static bool is_echo(const struct stj_error *err)
 enum stj_status stj_group_agree(enum stj_status st, struct stj_error *err)
 {
     int failed = st != STJ_OK;
-    if (ranks.per_product == 1)
+    if (stj_group_size() == 1)
         return st;
     MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, ranks.group);
     return st == STJ_OK && failed ? stj_error_set(err, STJ_EINTERNAL, __FILE__, __LINE__, echo)
@@ -349,7 +376,7 @@ enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err)
     int n_failed = st != STJ_OK;
     char host[HOST_BYTES] = "";
     struct message m = {.code = STJ_OK};
-    if (ranks.size == 1)
+    if (n_together() == 1)
         return st;
     MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_LONG, MPI_MIN, ranks.world);
     if (first == none)
@@ -391,13 +418,13 @@ enum stj_status stj_ranks_same(uint64_t value, const char *what, struct stj_erro
 
 void stj_group_wait(void)
 {
-    if (ranks.per_product > 1)
+    if (stj_group_size() > 1)
         MPI_Barrier(ranks.group);
 }
 
 void stj_group_gather(const size_t *begin, size_t item, void *y)
 {
-    if (ranks.per_product > 1)
+    if (stj_group_size() > 1)
         gather(begin, item, y, ranks.per_product, ranks.group);
 }
 
@@ -604,8 +631,9 @@ int stj_ranks_fortran(void)
 
 #else /* a build without MPI: one rank of one */
 
-void stj_ranks_broadcast(void *data, size_t bytes)
+void stj_ranks_from(size_t rank, void *data, size_t bytes)
 {
+    (void)rank;
     (void)data;
     (void)bytes;
 }

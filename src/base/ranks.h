@@ -42,8 +42,9 @@ void stj_ranks_sum(size_t n, double *y);
 /* y[rows.n], of which each rank has its rows: complete it.  nvec columns with leading dimension ld >= rows.n. */
 void stj_rows_gather(const struct stj_rows *rows, size_t nvec, double *y, size_t ld);
 
-/* data <- that of rank 0. */
+/* data <- that of rank 0, or of another. */
 void stj_ranks_broadcast(void *data, size_t bytes);
+void stj_ranks_from(size_t rank, void *data, size_t bytes);
 
 /* Is it true on any rank? */
 bool stj_ranks_any(bool mine);
@@ -60,6 +61,12 @@ enum stj_status stj_ranks_same(uint64_t value, const char *what, struct stj_erro
 
 /* The communicator of all ranks as Fortran knows it; only with MPI. */
 int stj_ranks_fortran(void);
+
+/* Between the two each rank works by itself: what else stands here does nothing and may be called by any
+ * thread, a group has one rank, and memory is a rank's own.  stj_rank and stj_n_ranks stay.  What was made
+ * for a group is not used there, and nothing is written. */
+void stj_ranks_apart(void);
+void stj_ranks_together(void);
 
 /* ---- groups ---- */
 

@@ -346,7 +346,8 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
         .progress = &settings->progress,
         .check = &check};
     const double start = stj_clock();
-    stj_run_divide(run, 1, &settings->progress);
+    if (c->ops->multiplies)
+        stj_run_divide(run, 1, &settings->progress);
     STJ_TRY(stj_study_result_create(c->ops, &r, err));
     STJ_TRY(stj_study_put_count(r, c->info.n_params, err, "n_params"));
     STJ_TRY(c->ops->run(&cx, c->config, r, err));

@@ -703,6 +703,7 @@ const struct stj_study_ops stj_study_distributions = {
         "study.distributions.",
     .example = "  spectraj study distributions digits-run\n",
     .needs = STJ_STUDY_LIKES_DIRECTIONS,
+    .multiplies = true,
     .keeps_log = true,
     .complete = complete,
     .run = run,

@@ -295,6 +295,7 @@ const struct stj_study_ops stj_study_growth = {
     .example = "  spectraj study growth digits-run\n"
                "  spectraj study growth digits-run --index 1,2,3,4810 --every 5 --json\n",
     .needs = STJ_STUDY_LIKES_DIRECTIONS,
+    .multiplies = true,
     .run = run,
     .print = print,
     .figures = figures,

@@ -4,6 +4,10 @@
  * Copies with large bases come first, so that the threads end together.  The thread that called is
  * the one that reports progress and asks whether to stop, between the steps of its own copies and, when
  * there are none left for it, while it waits for the others.
+ *
+ * Several ranks go by rounds: each trains, apart from the others, as many copies as it has threads; then
+ * they tell each other how these ended, and rank 0 writes the log.  One rank has a single round, and writes
+ * each copy when it ends.
  */
 #include "study/retrain.h"
 
@@ -19,6 +23,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "base/ranks.h"
 
 static const char what[] = "retraining";
 
@@ -28,14 +33,25 @@ struct stj_retrained {
     size_t *record; /* of each copy in the log; SIZE_MAX: none yet */
 };
 
-/* What the threads share.  `lock` guards order's next, the log and the first error. */
+/* How a copy ended. */
+struct end {
+    enum { NOT_YET, LEFT_THE_FINITE, FINITE } kind;
+    double *theta; /* [n_params]; before the end, the start */
+};
+
+/* What the threads share.  The critical section stj_retrain guards `next`, the log and the first error. */
 struct batch {
     const struct stj_retraining *work;
     struct stj_retrained *done;
     size_t n_params;
     size_t *order; /* of the copies that are to be trained */
-    size_t n_order, next;
+    size_t n_order;
+    size_t n_threads;
+    size_t first, last, next; /* order[first .. last) is the round; this rank's next one */
+    struct end *end; /* [n_ends]: of this rank's copies of the round, or each thread's last */
+    size_t n_ends;
     double *weight, total; /* of the steps of each copy; of everything */
+    double others;         /* what other ranks have to do in the round, relative to this one */
     atomic_size_t *step;   /* [n_copies]: finished */
     atomic_bool stop;
     atomic_size_t active; /* threads that are not through */
@@ -46,7 +62,8 @@ struct batch {
 struct worker {
     struct batch *batch;
     size_t copy;
-    bool reports; /* the calling thread */
+    struct end *end; /* its */
+    bool reports;    /* the calling thread */
 };
 
 /* ---- the log: tag copy + 1, a flag of 64 bits, then theta ---- */
@@ -67,28 +84,38 @@ out:
     return st;
 }
 
-static enum stj_status record(struct batch *b, size_t copy, bool finite, const double *theta,
+/* Keep a copy that ended. */
+static enum stj_status record(struct batch *b, size_t copy, const struct end *end,
                               struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const uint64_t flag = finite;
+    const uint64_t flag = end->kind == FINITE;
     const struct stj_log_piece piece[] = {{&flag, sizeof flag},
-                                          {theta, b->n_params * sizeof *theta}};
+                                          {end->theta, b->n_params * sizeof *end->theta}};
     STJ_TRY(stj_log_append(b->done->log, (uint32_t)(copy + 1), piece, 2, err));
     b->done->record[copy] = stj_log_n_records(b->done->log) - 1;
+    atomic_store(&b->step[copy], stj_problem_n_steps(b->work->problem));
 out:
     return st;
 }
 
 /* ---- progress ---- */
 
-/* Finished copies, the steps of unfinished ones as parts. */
+static double weight_done(const struct batch *b, size_t copy)
+{
+    return b->weight[copy] * (double)atomic_load_explicit(&b->step[copy], memory_order_relaxed);
+}
+
+/* Finished copies, the steps of unfinished ones as parts.  Other ranks are taken to be as far with theirs as
+ * this one. */
 static double finished(const struct batch *b)
 {
-    double sum = 0;
+    double sum = 0, own = 0;
     for (size_t i = 0; i < b->work->n_copies; i++)
-        sum += b->weight[i] * (double)atomic_load_explicit(&b->step[i], memory_order_relaxed);
-    return sum / b->total * (double)b->work->n_copies;
+        sum += weight_done(b, i);
+    for (size_t i = b->first + stj_rank(); b->others > 0 && i < b->last; i += stj_n_ranks())
+        own += weight_done(b, b->order[i]);
+    return (sum + own * b->others) / b->total * (double)b->work->n_copies;
 }
 
 /* Tell the user; true: stop. */
@@ -145,11 +172,14 @@ static enum stj_status take(struct worker *w, struct stj_copy *start, bool *foun
 {
     enum stj_status st = STJ_OK;
     struct batch *b = w->batch;
-    *found = b->next < b->n_order && b->status == STJ_OK && !atomic_load(&b->stop);
+    const size_t at = b->next;
+    *found = at < b->last && b->status == STJ_OK && !atomic_load(&b->stop);
     if (!*found)
         return STJ_OK;
-    w->copy = b->order[b->next++];
-    *start = (struct stj_copy){.theta = start->theta};
+    b->next += stj_n_ranks();
+    w->copy = b->order[at];
+    w->end = &b->end[stj_n_ranks() > 1 ? (at - b->first) / stj_n_ranks() : stj_thread_number()];
+    *start = (struct stj_copy){.theta = w->end->theta};
     memset(start->theta, 0, b->n_params * sizeof *start->theta);
     STJ_TRY(b->work->begin(b->work->ctx, w->copy, start, err));
 out:
@@ -166,21 +196,18 @@ static void fail(struct batch *b, enum stj_status st, const struct stj_error *er
     atomic_store(&b->stop, true);
 }
 
-/* Under the lock: keep the end of a copy; one that left the finite numbers is a result too. */
-static enum stj_status settle(struct worker *w, enum stj_status st, double *theta,
-                              struct stj_error *err)
+/* Under the lock: the end of a copy; one that left the finite numbers is a result too. */
+static enum stj_status settle(struct worker *w, enum stj_status st, struct stj_error *err)
 {
     struct batch *b = w->batch;
+    if (st != STJ_OK && st != STJ_ENONFINITE)
+        return st;
+    w->end->kind = st == STJ_OK ? FINITE : LEFT_THE_FINITE;
     if (st == STJ_ENONFINITE) {
         stj_error_clear(err);
-        memset(theta, 0, b->n_params * sizeof *theta);
-        st = record(b, w->copy, false, theta, err);
-    } else if (st == STJ_OK) {
-        st = record(b, w->copy, true, theta, err);
+        memset(w->end->theta, 0, b->n_params * sizeof *w->end->theta);
     }
-    if (st == STJ_OK)
-        atomic_store(&b->step[w->copy], stj_problem_n_steps(b->work->problem));
-    return st;
+    return stj_n_ranks() > 1 ? STJ_OK : record(b, w->copy, w->end, err);
 }
 
 /* Copies, one after another, until none is left. */
@@ -189,7 +216,7 @@ static void work_through(struct worker *w)
     struct stj_copy start = {.k = 0};
     struct stj_error error = STJ_ERROR_INIT;
     bool found = false;
-    enum stj_status st = stj_new(&start.theta, w->batch->n_params, sizeof *start.theta, &error);
+    enum stj_status st = STJ_OK;
     while (st == STJ_OK) {
 #pragma omp critical(stj_retrain)
         st = take(w, &start, &found, &error);
@@ -198,7 +225,7 @@ static void work_through(struct worker *w)
         if (st == STJ_OK) {
             st = train_copy(w, &start, &error);
 #pragma omp critical(stj_retrain)
-            st = settle(w, st, start.theta, &error);
+            st = settle(w, st, &error);
         }
         free(start.basis);
         start.basis = NULL;
@@ -207,7 +234,6 @@ static void work_through(struct worker *w)
 #pragma omp critical(stj_retrain)
         fail(w->batch, st, &error);
     }
-    free(start.theta);
     atomic_fetch_sub(&w->batch->active, 1);
 }
 
@@ -228,18 +254,19 @@ static size_t columns_of(const struct stj_retraining *work, size_t copy)
     return work->columns ? work->columns[copy] : 0;
 }
 
-/* Threads whose bases fit the memory together. */
+/* Threads whose bases fit the memory together; the same on all ranks. */
 static size_t count_threads(const struct batch *b)
 {
     const struct stj_retraining *work = b->work;
     const size_t limit = work->memory_bytes ? work->memory_bytes : stj_memory_available() / 2;
+    const size_t share = (b->n_order + stj_n_ranks() - 1) / stj_n_ranks();
     size_t most = 0, threads = stj_threads();
     for (size_t i = 0; i < b->n_order; i++)
         most = columns_of(work, b->order[i]) > most ? columns_of(work, b->order[i]) : most;
     const double bytes = (double)most * (double)b->n_params * sizeof(double);
     while (threads > 1 && (double)threads * bytes > (double)limit)
         threads--;
-    return threads < b->n_order ? threads : b->n_order;
+    return stj_ranks_least(threads < share ? threads : share);
 }
 
 /* The copies that are not in the log, those with many columns first. */
@@ -270,24 +297,105 @@ out:
     return st;
 }
 
-static void run_batch(struct batch *b)
+static enum stj_status make_ends(struct batch *b, struct stj_error *err)
 {
-    const size_t n_threads = count_threads(b);
-    struct stj_blas_guard guard = stj_blas_guard_take(1);
-    atomic_init(&b->stop, false);
-    atomic_init(&b->active, n_threads);
-    if (!report(b)) {
-#pragma omp parallel num_threads((int)n_threads)
-        {
-            struct worker w = {.batch = b, .reports = stj_thread_number() == 0};
-            if (w.reports)
-                atomic_fetch_sub(&b->active, n_threads - stj_team_size());
-            work_through(&w);
-            if (w.reports)
-                wait_for_others(b);
-        }
+    enum stj_status st = STJ_OK;
+    const size_t n = b->n_threads + (stj_n_ranks() > 1); /* the last: of another rank's copy */
+    STJ_TRY(stj_new(&b->end, n, sizeof *b->end, err));
+    b->n_ends = n;
+    for (size_t i = 0; i < n; i++)
+        STJ_TRY(stj_new(&b->end[i].theta, b->n_params, sizeof *b->end[i].theta, err));
+out:
+    return st;
+}
+
+/* The copies from order[first] on that come next. */
+static void begin_round(struct batch *b, size_t first)
+{
+    const size_t n_ranks = stj_n_ranks(), left = b->n_order - first;
+    const size_t most = n_ranks > 1 ? n_ranks * b->n_threads : left;
+    double own = 0, all = 0;
+    b->first = first;
+    b->last = first + (most < left ? most : left);
+    b->next = first + stj_rank();
+    for (size_t i = first; i < b->last; i++) {
+        all += b->weight[b->order[i]];
+        own += (i - first) % n_ranks == stj_rank() ? b->weight[b->order[i]] : 0;
     }
+    b->others = own > 0 ? (all - own) / own : 0;
+    for (size_t i = 0; i < b->n_threads; i++)
+        b->end[i].kind = NOT_YET;
+}
+
+static void train_round(struct batch *b)
+{
+    struct stj_blas_guard guard = stj_blas_guard_take(1);
+    atomic_init(&b->active, b->n_threads);
+    stj_ranks_apart();
+#pragma omp parallel num_threads((int)b->n_threads)
+    {
+        struct worker w = {.batch = b, .reports = stj_thread_number() == 0};
+        if (w.reports)
+            atomic_fetch_sub(&b->active, b->n_threads - stj_team_size());
+        work_through(&w);
+        if (w.reports)
+            wait_for_others(b);
+    }
+    stj_ranks_together();
     stj_blas_guard_give(guard);
+}
+
+/* Of several ranks: every copy of the round that ended, from the rank that trained it. */
+static enum stj_status exchange(struct batch *b, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_ranks = stj_n_ranks();
+    b->others = 0;
+    for (size_t i = b->first; n_ranks > 1 && i < b->last; i++) {
+        const size_t at = i - b->first, owner = at % n_ranks;
+        struct end *end = &b->end[owner == stj_rank() ? at / n_ranks : b->n_threads];
+        stj_ranks_from(owner, &end->kind, sizeof end->kind);
+        if (end->kind == NOT_YET)
+            continue;
+        stj_ranks_from(owner, end->theta, b->n_params * sizeof *end->theta);
+        STJ_TRY(record(b, b->order[i], end, err));
+    }
+out:
+    return st;
+}
+
+/* All that is in no log; what ended is kept whatever becomes of the rest. */
+static enum stj_status run_batch(struct batch *b, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    atomic_init(&b->stop, false);
+    b->n_threads = count_threads(b);
+    STJ_TRY(stj_ranks_agree(make_ends(b, err), err));
+    for (size_t first = 0; first < b->n_order && !report(b); first = b->last) {
+        begin_round(b, first);
+        train_round(b);
+        STJ_TRY(exchange(b, err));
+        if (b->status != STJ_OK && b->status != STJ_EINTERRUPTED)
+            st = stj_error_set(err, b->status, b->error.file, b->error.line, "%s", b->error.text);
+        STJ_TRY(stj_ranks_agree(st, err));
+        atomic_store(&b->stop, stj_ranks_any(atomic_load(&b->stop)));
+    }
+    STJ_CHECK(err, !atomic_load(&b->stop), STJ_EINTERRUPTED,
+              "%s was interrupted: the same command goes on from the %zu of %zu copies that are "
+              "finished",
+              what, stj_log_n_records(b->work->log), b->work->n_copies);
+out:
+    return st;
+}
+
+static void batch_free(struct batch *b)
+{
+    for (size_t i = 0; i < b->n_ends; i++)
+        free(b->end[i].theta);
+    free(b->end);
+    free(b->order);
+    free(b->weight);
+    free(b->step);
 }
 
 static enum stj_status create_done(const struct stj_retraining *work, struct stj_retrained **done,
@@ -322,20 +430,12 @@ enum stj_status stj_retrain(const struct stj_retraining *work, struct stj_retrai
     b.done = d;
     STJ_TRY(list_copies(&b, err));
     if (b.n_order > 0)
-        run_batch(&b);
-    STJ_CHECK(err, b.status == STJ_OK || b.status == STJ_EINTERRUPTED, b.status, "%s",
-              b.error.text);
-    STJ_CHECK(err, b.n_order == 0 || !atomic_load(&b.stop), STJ_EINTERRUPTED,
-              "%s was interrupted: the same command goes on from the %zu of %zu copies that are "
-              "finished",
-              what, stj_log_n_records(work->log), work->n_copies);
+        STJ_TRY(run_batch(&b, err));
     *done = d;
     d = NULL;
 out:
     stj_retrained_destroy(d);
-    free(b.order);
-    free(b.weight);
-    free(b.step);
+    batch_free(&b);
     return st;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* study/retrain.h: many trainings of a run's recipe from other starting points, side by side.
  *
- * Copies are spread over the threads, each computed by one of them, so that a copy has the same bits
- * whatever the number of threads.  The final parameters of a finished copy go into a record log: an
+ * Copies are spread over the threads of all ranks, each computed by one of them, so that a copy has the same
+ * bits whatever their number.  The final parameters of a finished copy go into a record log: an
  * interrupted batch, begun again, trains only what is not there.
  */
 #ifndef STJ_STUDY_RETRAIN_H
@@ -29,7 +29,8 @@ struct stj_retraining {
     const size_t *columns; /* [n_copies]: the k of each, which its cost follows; NULL: all 0 */
     size_t memory_bytes;   /* for bases; 0: half of what is free */
 
-    /* Fill in a copy.  Never called by two threads at a time. */
+    /* Fill in a copy.  Never called by two threads at a time; of several ranks, by the one that trains it,
+     * apart from the others. */
     enum stj_status (*begin)(void *ctx, size_t copy, struct stj_copy *start, struct stj_error *err);
     void *ctx;
 

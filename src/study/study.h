@@ -49,7 +49,8 @@ struct stj_study_ops {
     const char *description, *example;
     bool two_runs;
     enum stj_study_needs needs;
-    bool keeps_log; /* has pieces of work worth keeping */
+    bool multiplies; /* by a training Jacobian: the ranks are divided for that */
+    bool keeps_log;  /* has pieces of work worth keeping */
 
     /* Options that were not given and that the run's config decides.  NULL: none. */
     enum stj_status (*complete)(const struct stj_run *run, void *config, struct stj_error *err);
