@@ -19,8 +19,8 @@ failed=0
 report()
 {
     tools=$((tools + 1))
-    n=$(grep -c -E ': (warning|error|style|performance|portability)' "$work/$1")
-    grep -E ': (warning|error|style|performance|portability)' "$work/$1"
+    n=$(grep -c -E ': (warning|error|fatal error|style|performance|portability)' "$work/$1")
+    grep -E ': (warning|error|fatal error|style|performance|portability)' "$work/$1"
     echo "check-analyze: $1, $(wc -l < "$work/files") files: $n unexplained findings"
     [ "$n" -eq 0 ] || failed=1
 }
@@ -29,9 +29,12 @@ cd "$top_srcdir" || exit 99
 find src -name '*.c' | sort > "$work/files"
 [ -s "$work/files" ] || exit 99
 
-# Of the flags that the files are compiled with, those that both tools know.
+# Of the flags that the files are compiled with, those that both tools know; folders as they are seen from here.
 for word in -DHAVE_CONFIG_H '-DSPECTRAJ_EXAMPLES_DIR=""' ${CORE_FLAGS:-"-I$top_builddir" -I"$top_srcdir/include" -I"$top_srcdir/src"}; do
-    case $word in -D* | -U* | -I* | -std=* | -fopenmp*) printf '%s\n' "$word" ;; esac
+    case $word in
+    -I/* | -D* | -U* | -std=* | -fopenmp*) printf '%s\n' "$word" ;;
+    -I*) printf '%s\n' "-I$top_builddir/${word#-I}" ;;
+    esac
 done > "$work/flags"
 
 if command -v "$clang" > /dev/null 2>&1; then
