@@ -50,13 +50,18 @@ contains out 'took ' ' at the peak; planned '
 # these probes would be 197 MB (8 x 41 x 75 010 x 8 bytes).
 run 0 plan wide --json
 limit=$(($("$jsonkeys" --print out memory_bytes.resident) + 100000000))
+within()
+{
+    peak=$("$jsonkeys" --print out cost.peak_memory_bytes)
+    # AddressSanitizer holds what was freed, and its own notes.
+    [ "$peak" -le "$limit" ] || "$spectraj" --version | grep -q 'sanitizers *yes' ||
+        fail "$1 took $peak bytes, --memory was $limit"
+}
 run 0 density wide --probes 8 --steps 20 --memory $limit --tag limit --json
 json out trajectory.memory_bytes.budget=$limit
-peak=$("$jsonkeys" --print out cost.peak_memory_bytes)
-[ "$peak" -le "$limit" ] || fail "density took $peak bytes, --memory was $limit"
+within density
 run 2 svd wide --top 5 --max-applications 60 --memory $limit --tag limit --json
-peak=$("$jsonkeys" --print out cost.peak_memory_bytes)
-[ "$peak" -le "$limit" ] || fail "svd took $peak bytes, --memory was $limit"
+within svd
 
 # An analysis is as affordable as it is allowed to be.
 run 0 plan wide --top 5 --max-seconds 1e-9 --json
