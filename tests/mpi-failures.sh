@@ -40,6 +40,12 @@ run 0 train few.yaml -o F
 ranks 4 "$spectraj" svd F --top 2 > out 2> err || fail 'idle ranks are an error'
 grep -q 'warning: .*idle' err || fail 'idle ranks are not named'
 
+# Fewer threads than were asked for: none of another rank is waited for in vain.
+for setting in OMP_THREAD_LIMIT=1 OMP_DYNAMIC=true OMP_MAX_ACTIVE_LEVELS=0; do
+    command_line="svd with $setting"
+    OMP_NUM_THREADS=2 ranks 2 timeout 120 env $setting "$spectraj" svd R --top 2 --force > out 2> err || fail 'it does not end'
+done
+
 # One rank without the memory that the others have.
 command_line='a rank without memory'
 "$MPIRUN" -n 1 "$spectraj" dense R --tag m --force : -n 1 \

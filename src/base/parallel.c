@@ -29,7 +29,11 @@ void stj_set_threads(size_t n_threads)
 size_t stj_threads(void)
 {
 #ifdef _OPENMP
-    return wanted_threads ? wanted_threads : (size_t)omp_get_max_threads();
+    const size_t wish = wanted_threads ? wanted_threads : (size_t)omp_get_max_threads();
+    const size_t limit = (size_t)omp_get_thread_limit();
+    if (omp_get_active_level() >= omp_get_max_active_levels())
+        return 1; /* a region within another */
+    return wish < limit ? wish : limit;
 #else
     return 1; /* built with --disable-openmp */
 #endif
@@ -101,6 +105,13 @@ enum stj_status stj_blas_prepare(struct stj_error *err)
     }
     pthread_mutex_unlock(&preparing);
     return st;
+}
+
+void stj_threads_fixed(void)
+{
+#ifdef _OPENMP
+    omp_set_dynamic(0);
+#endif
 }
 
 size_t stj_thread_number(void)

@@ -27,8 +27,12 @@ void stj_blas_guard_give(struct stj_blas_guard guard);
 enum stj_status stj_blas_prepare(struct stj_error *err);
 
 /* Threads that parallel regions of the library use: the caller's wish (stj_set_threads), else
- * OMP_NUM_THREADS, else every processor. */
+ * OMP_NUM_THREADS, else every processor; no more than OpenMP gives here. */
 size_t stj_threads(void);
+
+/* From now on a region has as many as it asks for, whatever the load (OMP_DYNAMIC): for threads of several
+ * processes that wait for each other. */
+void stj_threads_fixed(void);
 
 /* The number of the calling thread within its parallel region, from 0, and how many there are. */
 size_t stj_thread_number(void);

@@ -535,6 +535,7 @@ static void choose_threads(void)
     if (!getenv("OMP_NUM_THREADS") && processors > 0 && mine * (size_t)size > (size_t)processors)
         mine = (size_t)processors > (size_t)size ? (size_t)processors / (size_t)size : 1;
     stj_set_threads(stj_ranks_least(mine));
+    stj_threads_fixed();
     stj_memory_agree(stj_ranks_least(stj_memory_available() / (size_t)size));
 }
 
