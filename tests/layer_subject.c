@@ -242,6 +242,11 @@ struct range subject_whole(const struct subject *s)
     return (struct range){0, s->batch};
 }
 
+struct range subject_slice(const struct subject *s, size_t k)
+{
+    return k ? (struct range){s->cut, s->batch - s->cut} : (struct range){0, s->cut};
+}
+
 struct parts {
     double *x, *x2, *theta;
 };
@@ -264,6 +269,7 @@ static struct stj_layer_values values(struct call *c, struct range r, const stru
     const struct subject *s = c->s;
     const struct parts z = parts_of(s, r, 1, PART_ALL, p->z);
     return (struct stj_layer_values){
+        .whole = s->batch,
         .batch = r.n,
         .first = r.first,
         .step = s->step,
@@ -286,6 +292,54 @@ static struct stj_layer_values all_values(struct call *c, struct range r, const 
     return at;
 }
 
+/* Tangents that a function gets. */
+struct given {
+    size_t nvec;
+    unsigned parts;
+    const double *u, *y_bar_dot;
+};
+
+/* record <- what a range leaves for the others before a pass. */
+static void make_record(const struct subject *s, struct range r, const struct pass *p,
+                        enum stj_pass pass, const struct given *given, size_t size, double *record)
+{
+    struct call c = {.s = s, .what = "record"};
+    const bool backward = pass == STJ_BACKWARD || pass == STJ_BACKWARD_TANGENT;
+    const struct stj_layer_values at =
+        pass == STJ_FORWARD ? values(&c, r, p) : all_values(&c, r, p, backward);
+    const size_t nvec = given->nvec;
+    const struct parts dot = parts_of(s, r, nvec, given->parts, given->u);
+    const double *x_dot = input(&c, dot.x, r.n * s->n_in * nvec);
+    const double *ybd = given->y_bar_dot ? given->y_bar_dot + r.first * s->n_y1 * nvec : NULL;
+    double *out = output(&c, record, size, false);
+    c.buffer[c.n - 1].partial = true;
+    s->layer->ops->record(s->layer, pass, nvec, out, &at, x_dot,
+                          input(&c, ybd, r.n * s->n_y1 * nvec));
+    finish(&c);
+}
+
+/* The slices of the batch meet before a pass of range r. */
+static void meet(struct call *c, struct range r, const struct pass *p, enum stj_pass pass,
+                 const struct given *given, struct stj_layer_values *at)
+{
+    const struct subject *s = c->s;
+    const struct stj_layer *layer = s->layer;
+    const size_t n = s->cut ? 2 : 1;
+    if (!layer->ops->record)
+        return;
+    const size_t size = layer->ops->n_record(layer, given->nvec);
+    double *record = calloc(n * size + 1, sizeof *record);
+    for (size_t k = 0; k < n; k++)
+        make_record(s, s->cut ? subject_slice(s, k) : r, p, pass, given, size, record + k * size);
+    at->meeting = (struct stj_meeting){.n_slices = n,
+                                       .slice = s->cut && r.first > 0,
+                                       .stage = 1,
+                                       .size = size,
+                                       .record = take(c, record, NULL, n * size, true)};
+    c->buffer[c->n - 1].in = NULL; /* its numbers go away here */
+    free(record);
+}
+
 void subject_forward(const struct subject *s, struct range r, struct pass *p)
 {
     struct call c = {.s = s, .what = "forward"};
@@ -294,6 +348,7 @@ void subject_forward(const struct subject *s, struct range r, struct pass *p)
     at.y = y;
     at.saved = output(&c, p->saved + r.first * s->layer->n_saved, r.n * s->layer->n_saved, false);
     c.buffer[c.n - 1].partial = true;
+    meet(&c, r, p, STJ_FORWARD, &(struct given){0}, &at);
     s->layer->ops->forward(s->layer, y, &at, scratch(&c, r.n, 1));
     finish(&c);
 }
@@ -302,8 +357,9 @@ void subject_forward_tangent(const struct subject *s, struct range r, const stru
                              size_t nvec, unsigned given, const double *u, double *y_dot)
 {
     struct call c = {.s = s, .what = "forward_tangent"};
-    const struct stj_layer_values at = all_values(&c, r, p, false);
+    struct stj_layer_values at = all_values(&c, r, p, false);
     const struct parts dot = parts_of(s, r, nvec, given | PART_THETA, u);
+    meet(&c, r, p, STJ_FORWARD_TANGENT, &(struct given){nvec, given, u, NULL}, &at);
     const double *x_dot = input(&c, dot.x, r.n * s->n_in * nvec);
     const double *x2_dot = input(&c, dot.x2, r.n * s->n_in2 * nvec);
     const double *theta_dot = input(&c, dot.theta, s->n_theta * nvec);
@@ -318,8 +374,9 @@ void subject_backward(const struct subject *s, struct range r, const struct pass
 {
     struct call c = {.s = s, .what = "backward"};
     const real betas[STJ_MAX_INPUTS] = {beta, beta};
-    const struct stj_layer_values at = all_values(&c, r, p, true);
+    struct stj_layer_values at = all_values(&c, r, p, true);
     const struct parts b = parts_of(s, r, 1, wanted, bar);
+    meet(&c, r, p, STJ_BACKWARD, &(struct given){0}, &at);
     double *x_bar = output(&c, b.x, r.n * s->n_in, beta != 0);
     double *x2_bar = output(&c, b.x2, r.n * s->n_in2, beta != 0);
     double *theta_bar = output(&c, b.theta, s->n_theta, false);
@@ -333,7 +390,8 @@ void subject_backward_tangent(const struct subject *s, struct range r, const str
 {
     struct call c = {.s = s, .what = "backward_tangent"};
     const real betas[STJ_MAX_INPUTS] = {beta, beta};
-    const struct stj_layer_values at = all_values(&c, r, p, true);
+    struct stj_layer_values at = all_values(&c, r, p, true);
+    meet(&c, r, p, STJ_BACKWARD_TANGENT, &(struct given){nvec, given, u, y_bar_dot}, &at);
     const struct parts dot = parts_of(s, r, nvec, given | PART_THETA, u);
     const struct parts b = parts_of(s, r, nvec, wanted, bar_dot);
     const double *x_dot = input(&c, dot.x, r.n * s->n_in * nvec);

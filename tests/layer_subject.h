@@ -22,6 +22,7 @@ struct subject {
     char text[1024];  /* the instance */
     uint64_t seed;
     size_t batch, step, nvec;
+    size_t cut; /* samples of the first of two slices, where the batch is in two; 0: it is whole */
     size_t n_in, n_in2, n_y1;          /* a sample's reals */
     size_t n_x, n_x2, n_theta, n, n_y; /* of the whole batch; n = n_x + n_x2 + n_theta */
     struct stj_layout point, out;
@@ -57,6 +58,8 @@ struct range {
     size_t first, n;
 };
 struct range subject_whole(const struct subject *s);
+/* Slice k of the two that `cut` makes. */
+struct range subject_slice(const struct subject *s, size_t k);
 
 void subject_forward(const struct subject *s, struct range r, struct pass *p);
 void subject_forward_tangent(const struct subject *s, struct range r, const struct pass *p,

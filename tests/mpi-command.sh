@@ -18,7 +18,8 @@ config_of()
         short) short_config short.yaml ;;
         adam) short_config adam.yaml 's/optimizer: .*/optimizer: {type: adam, eps_root: 1e-8}/' 's/peak: 0.1/peak: 0.01/' \
             's/  steps: 20/  steps: 20\n  clip_norm: 0.5/' ;;
-        batch_norm) short_config batch_norm.yaml 's/    - {type: gelu}/    - {type: batch_norm}\n    - {type: gelu}/' ;;
+        batch_norm) short_config batch_norm.yaml 's/input: .*/input: [8, 8, 1]/' \
+            's/    - {type: dense, units: 4}/    - {type: conv2d, filters: 4, kernel: 3}\n    - {type: batch_norm}\n    - {type: gelu}\n    - {type: average_pool, window: 2}\n    - {type: flatten}\n    - {type: dense, units: 4}\n    - {type: batch_norm}/' ;;
         conv) short_config conv.yaml 's/input: .*/input: [8, 8, 1]/' \
             's/    - {type: dense, units: 4}/    - {type: conv2d, filters: 4, kernel: 3, padding: same, bias_init: {type: normal, stddev: 0.1}}\n    - {type: relu}\n    - {type: average_pool, window: 2}\n    - {type: flatten}/' ;;
         *) fail "NETS names $1: it takes short, conv, adam, batch_norm, digits"; finish ;;

@@ -406,7 +406,7 @@ static void outcome_free(struct outcome *o)
 
 static void slices(struct subject *s)
 {
-    if (s->layer->ops->couples_samples || s->batch == 1)
+    if (s->batch == 1)
         return;
     const size_t cut = 1 + stj_rng_index(s->rng, s->batch - 1);
     const struct range whole = subject_whole(s);
@@ -417,7 +417,9 @@ static void slices(struct subject *s)
     struct outcome want = run_ranges(s, &d, u, v, 1, &whole, true);
     const double in = norm(s->n * s->nvec, u) + norm(s->n_y * s->nvec, v) + norm(s->n, d.z);
     for (int forward_whole = 0; forward_whole < 2; forward_whole++) {
+        s->cut = cut;
         struct outcome got = run_ranges(s, &d, u, v, 2, part, forward_whole);
+        s->cut = 0;
         subject_expect(s, "slices of forward", distance(s->n_y, got.y, want.y),
                        subject_rounding(s, in + norm(s->n_y, want.y)));
         subject_expect(s, "slices of forward_tangent",

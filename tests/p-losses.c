@@ -379,7 +379,7 @@ static void sum_slices(const char *format, const char *l2, size_t n_slices, cons
     double *part = calloc(3 * n, sizeof *part);
     *sum = (struct shares){0, calloc(n, sizeof *sum->g), calloc(2 * n, sizeof *sum->h)};
     for (size_t s = 0; s < n_slices; s++) {
-        const struct stj_slice slice = {12 * s / n_slices, 12 / n_slices};
+        const struct stj_slice slice = {.first = 12 * s / n_slices, .n = 12 / n_slices};
         double loss = 0;
         EXPECT_OK(p->ops->linearize(p->self, 0, slice, run->state, lin, &loss, part, scratch, &err),
                   err);

@@ -9,6 +9,7 @@
 #include <spectraj/progress.h>
 
 #include "base/blas.h"
+#include "base/parallel.h"
 #include "expect.h"
 #include "op/difference.h"
 #include "small_run.h"
@@ -156,7 +157,7 @@ static void point_init(struct point *p, const struct small_spec *spec, size_t nv
     struct stj_error err = STJ_ERROR_INIT;
     p->run = small_run_create(spec);
     const struct stj_problem *problem = p->run->problem;
-    p->whole = (struct stj_slice){0, problem->max_rows};
+    p->whole = (struct stj_slice){.n = problem->max_rows};
     p->theta = p->run->state;
     EXPECT_OK(stj_gradient_work_create(problem, &p->work, &err), err);
     p->lin = calloc(problem->ops->n_linear(problem->self), sizeof *p->lin);
@@ -290,6 +291,69 @@ START_TEST(hvp_is_symmetric_and_blocks_agree_with_columns)
 }
 END_TEST
 
+/* g <- the gradient of the first step and y[n] <- H x, as sums over n_slices slices, made stage by stage in an order
+ * that changes from stage to stage, into a linearisation of their own. */
+static void in_slices(struct point *p, size_t n_slices, double *x, double *g, double *y)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_problem *problem = p->run->problem;
+    const struct stj_problem_ops *ops = problem->ops;
+    const size_t n = p->run->n, rows = problem->max_rows;
+    const size_t n_stages = stj_problem_n_stages(problem, n_slices);
+    const size_t n_scratch = ops->n_scratch(problem->self, rows, 1);
+    double *lin = calloc(ops->n_linear(problem->self), sizeof *lin);
+    double *scratch = calloc(n_slices * n_scratch + 1, sizeof *scratch);
+    double *record = calloc(stj_problem_n_records(problem, n_slices, 1) + 1, sizeof *record);
+    double *share = calloc(n_slices * n, sizeof *share);
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n_stages * n_slices; i++) {
+            const size_t stage = i / n_slices, s = (i + 3 * stage) % n_slices;
+            const size_t first = rows * s / n_slices;
+            const struct stj_slice slice = {
+                .first = first,
+                .n = rows * (s + 1) / n_slices - first,
+                .meeting = {n_slices, s, stage, stj_problem_n_record(problem, pass), record}};
+            double loss = 0, *own = scratch + s * n_scratch;
+            EXPECT_OK(pass ? ops->hvp(problem->self, 0, slice, p->theta, lin, 1, x, share + s * n,
+                                      own, &err)
+                           : ops->linearize(problem->self, 0, slice, p->theta, lin, &loss,
+                                            share + s * n, own, &err),
+                      err);
+        }
+        stj_reduce(n, n_slices, share, n, pass ? y : g);
+    }
+    free(lin);
+    free(scratch);
+    free(record);
+    free(share);
+}
+
+/* However a batch is sliced, gradient and product are those of the whole, to the rounding of sums of at most
+ * N + batch terms, of which statistics of the batch are some. */
+START_TEST(slices_add_up_to_the_whole)
+{
+    struct point p = {0};
+    point_init(&p, &specs[_i], 1);
+    const size_t n = p.run->n;
+    double *x = normal_numbers(n, specs[_i].seed + 600);
+    double *want = calloc(4 * n, sizeof *want); /* gradient, Hx, and both in slices */
+    in_slices(&p, 1, x, want, want + n);
+    for (size_t n_slices = 2; n_slices <= 5; n_slices++) {
+        in_slices(&p, n_slices, x, want + 2 * n, want + 3 * n);
+        for (size_t k = 0; k < 2; k++) {
+            const double eps = 16 * (double)(n + p.whole.n) * DBL_EPSILON;
+            const double error = largest_difference(n, want + k * n, want + (2 + k) * n);
+            ck_assert_msg(error <= eps * stj_nrm2(n, want + k * n),
+                          "network %d, seed %zu, %zu slices: %s differs by %g", _i,
+                          (size_t)specs[_i].seed, n_slices, k ? "H x" : "the gradient", error);
+        }
+    }
+    free(x);
+    free(want);
+    point_free(&p);
+}
+END_TEST
+
 static void apply(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x, double *y)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -413,6 +477,7 @@ int main(void)
     tcase_add_loop_test(tc, gradient_is_the_slope_of_the_loss, 0, N_SPECS);
     tcase_add_loop_test(tc, hvp_has_a_taylor_remainder_of_slope_two, 0, N_SPECS);
     tcase_add_loop_test(tc, hvp_is_symmetric_and_blocks_agree_with_columns, 0, N_SPECS);
+    tcase_add_loop_test(tc, slices_add_up_to_the_whole, 0, N_SPECS);
     tcase_add_loop_test(tc, jacobian_products_have_the_same_bits, 0, N_SPECS);
     tcase_add_loop_test(tc, jacobian_is_the_derivative_of_training, 0, N_SPECS);
     tcase_add_loop_test(tc, single_steps_are_differenced_where_whole_trainings_disagree, 0,

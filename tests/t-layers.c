@@ -46,13 +46,19 @@ static void forward_at(const struct subject *s, size_t i, const struct stj_layer
     const struct stj_layer *layer = stj_network_layer(s->net, i, &offset);
     const size_t n_scratch =
         layer->ops->n_scratch ? layer->ops->n_scratch(layer, where->batch, 1) : 0;
+    const size_t n_record = layer->ops->n_record ? layer->ops->n_record(layer, 0) : 0;
     struct stj_layer_values at = *where;
+    double *record = calloc(n_record + 1, sizeof *record);
     double *scratch = calloc(n_scratch + 1, sizeof *scratch);
     at.theta = theta + offset;
     at.x = x;
     at.y = y;
     at.saved = calloc(where->batch * layer->n_saved + 1, sizeof *at.saved);
+    at.meeting = (struct stj_meeting){.size = n_record, .record = record};
+    if (layer->ops->record)
+        layer->ops->record(layer, STJ_FORWARD, 0, record, &at, NULL, NULL);
     layer->ops->forward(layer, y, &at, scratch);
+    free(record);
     free(at.saved);
     free(scratch);
 }
@@ -60,7 +66,7 @@ static void forward_at(const struct subject *s, size_t i, const struct stj_layer
 static void forward(const struct subject *s, size_t i, size_t batch, const double *theta,
                     const double *x, double *y)
 {
-    const struct stj_layer_values where = {.batch = batch};
+    const struct stj_layer_values where = {.whole = batch, .batch = batch};
     forward_at(s, i, &where, theta, x, y);
 }
 

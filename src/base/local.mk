@@ -31,6 +31,7 @@ libspectraj_core_la_SOURCES += %reldir%/log.c
 libspectraj_core_la_SOURCES += %reldir%/log.h
 libspectraj_core_la_SOURCES += %reldir%/manifest.c
 libspectraj_core_la_SOURCES += %reldir%/manifest.h
+libspectraj_core_la_SOURCES += %reldir%/meeting.h
 libspectraj_core_la_SOURCES += %reldir%/memory.c
 libspectraj_core_la_SOURCES += %reldir%/memory.h
 libspectraj_core_la_SOURCES += %reldir%/nearest.c

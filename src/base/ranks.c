@@ -144,6 +144,14 @@ size_t stj_share_begin(size_t n, size_t i, size_t of)
     return n / of * i + n % of * i / of;
 }
 
+size_t stj_groups_for(size_t n_ranks, size_t n_columns)
+{
+    size_t n = n_columns < n_ranks ? n_columns : n_ranks;
+    while (n > 1 && n_ranks % n != 0)
+        n--;
+    return n ? n : 1;
+}
+
 struct stj_rows stj_rows_of(size_t n)
 {
     const size_t first = stj_share_begin(n, place(), n_together());
@@ -512,11 +520,8 @@ out:
 
 void stj_ranks_divide_for(size_t n_columns)
 {
-    size_t n_groups = n_columns < ranks.size ? n_columns : ranks.size;
-    while (n_groups > 1 && ranks.size % n_groups != 0)
-        n_groups--;
     if (ranks.size > 1 && !ranks.divided)
-        divide(ranks.size / (n_groups ? n_groups : 1));
+        divide(ranks.size / stj_groups_for(ranks.size, n_columns));
 }
 
 /* ---- begin and end ---- */

@@ -70,6 +70,9 @@ void stj_ranks_together(void);
 
 /* ---- groups ---- */
 
+/* The groups that n_ranks ranks form for blocks of so many columns: as many as leave none of them without one. */
+size_t stj_groups_for(size_t n_ranks, size_t n_columns);
+
 /* Divide the ranks for blocks of so many columns, unless the caller of the library did; while no operator
  * or training exists. */
 void stj_ranks_divide_for(size_t n_columns);

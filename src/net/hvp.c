@@ -33,85 +33,133 @@ size_t stj_network_n_linear(const struct stj_network *net, size_t whole)
     return net->n_linear * whole;
 }
 
-size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t nvec)
-{
-    return net->n_tangent * batch * nvec + stj_network_layer_scratch(net, batch, nvec ? nvec : 1);
-}
-
 /* The tangents of one product: `block` = batch * nvec. */
 struct tangents {
     const struct stj_network *net;
-    size_t block;
-    real *base;
+    const struct stj_batch *b;
+    const real *theta, *lin;
+    size_t nvec, block;
+    bool moving; /* else the tangents of the forward pass are zero, and theta_dot with them */
+    const real *theta_dot;
+    real *theta_bar_dot;
+    real *base, *layer_scratch;
 };
 
-static real *y_dot(const struct tangents *t, const struct stj_node *node, size_t k)
+static struct tangents tangents_of(const struct stj_network *net, const struct stj_batch *b,
+                                   const real *theta, const real *lin, size_t nvec,
+                                   const real *theta_dot, real *theta_bar_dot, real *scratch)
+{
+    const size_t block = b->batch * nvec;
+    return (struct tangents){.net = net,
+                             .b = b,
+                             .theta = theta,
+                             .lin = lin,
+                             .nvec = nvec,
+                             .block = block,
+                             .moving = true,
+                             .theta_dot = theta_dot,
+                             .theta_bar_dot = theta_bar_dot,
+                             .base = scratch,
+                             .layer_scratch = scratch + net->n_tangent * block};
+}
+
+/* The node that input k reads, where that has tangents; else NULL. */
+static const struct stj_node *moving_input(const struct tangents *t, const struct stj_node *node,
+                                           size_t k)
 {
     if (k >= node->layer.n_inputs || node->input[k] == STJ_NETWORK_INPUT)
         return NULL;
     const struct stj_node *from = &t->net->node[node->input[k]];
-    return from->has_tangent ? t->base + from->y_dot * t->block : NULL;
+    return from->has_tangent ? from : NULL;
+}
+
+static real *y_dot(const struct tangents *t, const struct stj_node *node, size_t k)
+{
+    const struct stj_node *from = moving_input(t, node, k);
+    return from && t->moving ? t->base + from->y_dot * t->block : NULL;
 }
 
 static real *y_bar_dot(const struct tangents *t, const struct stj_node *node, size_t k)
 {
-    if (k >= node->layer.n_inputs || node->input[k] == STJ_NETWORK_INPUT)
-        return NULL;
-    const struct stj_node *from = &t->net->node[node->input[k]];
-    return from->has_tangent ? t->base + from->y_bar_dot * t->block : NULL;
+    const struct stj_node *from = moving_input(t, node, k);
+    return from ? t->base + from->y_bar_dot * t->block : NULL;
 }
 
-/* y_dot of every node, from theta_dot. */
-static void forward_tangents(const struct tangents *t, const struct stj_batch *b, const real *theta,
-                             const real *lin, size_t nvec, const real *theta_dot,
-                             real *layer_scratch)
+static void forward_tangent(const struct tangents *t, const struct stj_node *node,
+                            const struct stj_layer_values *at)
 {
-    for (size_t i = 0; i < t->net->n_nodes; i++) {
-        const struct stj_node *node = &t->net->node[i];
-        if (!node->has_tangent)
-            continue;
-        const struct stj_layer_values at = stj_node_values(t->net, node, b, theta, lin);
-        node->layer.ops->forward_tangent(&node->layer, nvec, t->base + node->y_dot * t->block, &at,
-                                         y_dot(t, node, 0), y_dot(t, node, 1),
-                                         theta_dot + nvec * node->theta, layer_scratch);
-    }
+    node->layer.ops->forward_tangent(&node->layer, t->nvec, t->base + node->y_dot * t->block, at,
+                                     y_dot(t, node, 0), y_dot(t, node, 1),
+                                     t->theta_dot + t->nvec * node->theta, t->layer_scratch);
 }
 
-/* theta_bar_dot, from the last node's y_bar_dot; `moving`: with the tangents of the forward pass, else
- * they are zero, and theta_dot with them. */
-static void backward_tangents(const struct tangents *t, const struct stj_batch *b,
-                              const real *theta, const real *lin, size_t nvec, bool moving,
-                              const real *theta_dot, real *theta_bar_dot, real *layer_scratch)
+static void backward_tangent(const struct tangents *t, const struct stj_node *node,
+                             const struct stj_layer_values *at)
 {
-    for (size_t i = t->net->n_nodes; i-- > 0;) {
-        const struct stj_node *node = &t->net->node[i];
-        if (!node->has_tangent)
-            continue;
-        const struct stj_layer_values at = stj_node_values(t->net, node, b, theta, lin);
-        node->layer.ops->backward_tangent(
-            &node->layer, nvec, node->beta, y_bar_dot(t, node, 0), y_bar_dot(t, node, 1),
-            theta_bar_dot + nvec * node->theta, &at, moving ? y_dot(t, node, 0) : NULL,
-            moving ? y_dot(t, node, 1) : NULL, theta_dot + nvec * node->theta,
-            t->base + node->y_bar_dot * t->block, layer_scratch);
+    node->layer.ops->backward_tangent(
+        &node->layer, t->nvec, node->beta, y_bar_dot(t, node, 0), y_bar_dot(t, node, 1),
+        t->theta_bar_dot + t->nvec * node->theta, at, y_dot(t, node, 0), y_dot(t, node, 1),
+        t->theta_dot + t->nvec * node->theta, t->base + node->y_bar_dot * t->block,
+        t->layer_scratch);
+}
+
+/* z_bar_dot = H_loss z_dot */
+static void loss_tangent(const struct tangents *t)
+{
+    const struct stj_network *net = t->net;
+    const struct stj_node *last = &net->node[net->n_nodes - 1];
+    const struct stj_layer_values out = stj_node_values(net, last, t->b, t->theta, t->lin);
+    net->loss->backward_tangent(
+        net->config->loss.config, &net->output, t->b->batch, 1 / (real)t->b->whole, t->nvec,
+        t->base + last->y_bar_dot * t->block, out.y, stj_loss_saved(net, t->b, t->lin),
+        t->base + last->y_dot * t->block);
+}
+
+static void tangents_record(const void *self, size_t position)
+{
+    const struct tangents *t = self;
+    const bool forward = position < t->net->n_nodes;
+    const struct stj_node *node = stj_node_at(t->net, position);
+    if (!node || !node->layer.ops->record || !node->has_tangent)
+        return;
+    const struct stj_layer_values at = stj_node_values(t->net, node, t->b, t->theta, t->lin);
+    node->layer.ops->record(&node->layer, forward ? STJ_FORWARD_TANGENT : STJ_BACKWARD_TANGENT,
+                            t->nvec, stj_meeting_own(&at.meeting), &at, y_dot(t, node, 0),
+                            forward ? NULL : t->base + node->y_bar_dot * t->block);
+}
+
+static void tangents_visit(const void *self, size_t position)
+{
+    const struct tangents *t = self;
+    const struct stj_node *node = stj_node_at(t->net, position);
+    if (!node) {
+        loss_tangent(t);
+        return;
     }
+    const struct stj_layer_values at = stj_node_values(t->net, node, t->b, t->theta, t->lin);
+    if (node->has_tangent && position < t->net->n_nodes)
+        forward_tangent(t, node, &at);
+    else if (node->has_tangent)
+        backward_tangent(t, node, &at);
+    if (position == 2 * t->net->n_nodes && t->moving)
+        stj_penalty_add(t->net, t->b, t->nvec, t->theta_dot, t->theta_bar_dot);
+}
+
+/* Positions from .. to - 1 of a product. */
+static void walk(const struct tangents *t, size_t from, size_t to)
+{
+    const struct stj_walk positions = {from, to, tangents_record, tangents_visit};
+    stj_network_walk(t->net, t->b, &positions, t);
 }
 
 void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,
                      const real *lin, size_t nvec, const real *theta_dot, real *theta_bar_dot,
                      real *scratch)
 {
-    const struct tangents t = {net, b->batch * nvec, scratch};
-    real *layer_scratch = scratch + net->n_tangent * t.block;
-    const struct stj_node *last = &net->node[net->n_nodes - 1];
-    const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
-    forward_tangents(&t, b, theta, lin, nvec, theta_dot, layer_scratch);
-    net->loss->backward_tangent(
-        net->config->loss.config, &net->output, b->batch, 1 / (real)b->whole, nvec,
-        t.base + last->y_bar_dot * t.block, out.y,
-        lin + net->loss_saved * b->whole + b->first * (net->n_linear - net->loss_saved),
-        t.base + last->y_dot * t.block);
-    backward_tangents(&t, b, theta, lin, nvec, true, theta_dot, theta_bar_dot, layer_scratch);
-    stj_penalty_add(net, b, nvec, theta_dot, theta_bar_dot);
+    const struct stj_batch with = stj_batch_with_record(net, b, nvec, scratch);
+    const struct tangents t =
+        tangents_of(net, &with, theta, lin, nvec, theta_dot, theta_bar_dot, scratch);
+    walk(&t, 0, 2 * net->n_nodes + 1);
 }
 
 static bool is_finite(size_t n, const real *x)
@@ -144,9 +192,10 @@ void stj_network_jvp(const struct stj_network *net, const struct stj_batch *b, c
                      const real *lin, size_t nvec, const real *theta_dot, real *z_dot,
                      real *scratch)
 {
-    const struct tangents t = {net, b->batch * nvec, scratch};
+    const struct stj_batch with = stj_batch_with_record(net, b, nvec, scratch);
+    const struct tangents t = tangents_of(net, &with, theta, lin, nvec, theta_dot, NULL, scratch);
     const struct stj_node *last = &net->node[net->n_nodes - 1];
-    forward_tangents(&t, b, theta, lin, nvec, theta_dot, scratch + net->n_tangent * t.block);
+    walk(&t, 0, net->n_nodes);
     memcpy(z_dot, t.base + last->y_dot * t.block, t.block * last->n_out * sizeof *z_dot);
 }
 
@@ -154,9 +203,10 @@ void stj_network_vjp(const struct stj_network *net, const struct stj_batch *b, c
                      const real *lin, size_t nvec, const real *zero, const real *z_bar,
                      real *theta_bar, real *scratch)
 {
-    const struct tangents t = {net, b->batch * nvec, scratch};
+    const struct stj_batch with = stj_batch_with_record(net, b, nvec, scratch);
+    struct tangents t = tangents_of(net, &with, theta, lin, nvec, zero, theta_bar, scratch);
     const struct stj_node *last = &net->node[net->n_nodes - 1];
+    t.moving = false;
     memcpy(t.base + last->y_bar_dot * t.block, z_bar, t.block * last->n_out * sizeof *z_bar);
-    backward_tangents(&t, b, theta, lin, nvec, false, zero, theta_bar,
-                      scratch + net->n_tangent * t.block);
+    walk(&t, net->n_nodes + 1, 2 * net->n_nodes + 1);
 }

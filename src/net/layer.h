@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/layer.h: the contract of a layer.
  *
- * A layer maps x to y = f(x, theta), sample by sample (unless couples_samples).  It provides f and
+ * A layer maps x to y = f(x, theta), sample by sample (unless it has records).  It provides f and
  * the three functions that a gradient and a block Hessian-vector product need:
  *
  *     forward            y         = f(x, theta)
@@ -17,6 +17,8 @@
  *
  * Rules.  The four functions never allocate, never fail, touch no globals, and may run at the same
  * time on different slices of a batch; `scratch` holds n_scratch(layer, batch, nvec) reals.
+ * A layer whose samples depend on the rest of their batch leaves a *record* of its slice before each of
+ * the four, which then see the records of all slices (base/meeting.h).
  * Outputs do not overlap inputs.  Whether an output is overwritten or accumulated into is said at
  * each slot.  At non-smooth points all directions take the branch that `forward` took.
  */
@@ -28,6 +30,7 @@
 #include <stdint.h>
 
 #include "base/block.h"
+#include "base/meeting.h"
 #include "base/option.h"
 #include "base/real.h"
 #include "base/rng.h"
@@ -85,6 +88,7 @@ struct stj_layer {
 
 /* What every direction may see of the primal pass, for the rows of one slice of the batch. */
 struct stj_layer_values {
+    size_t whole;      /* samples in the batch */
     size_t batch;      /* samples in the slice */
     size_t first;      /* number of the slice's first sample within the batch */
     size_t step;       /* training step */
@@ -95,12 +99,15 @@ struct stj_layer_values {
     const real *y;     /* [batch][out] */
     const real *y_bar; /* [batch][out]; not yet known in the two forward directions: NULL */
     real *saved;       /* [batch][n_saved]; written by forward, read by the others */
+    struct stj_meeting meeting; /* with the other slices, where the layer has records */
 };
+
+/* The four functions. */
+enum stj_pass { STJ_FORWARD, STJ_FORWARD_TANGENT, STJ_BACKWARD, STJ_BACKWARD_TANGENT };
 
 struct stj_layer_ops {
     struct stj_plugin_info info;
-    bool couples_samples; /* a sample's output depends on its batch: the batch is one slice */
-    size_t n_inputs;      /* 0 means 1 */
+    size_t n_inputs; /* 0 means 1 */
 
     /* A plug-in that stands for several nodes has one of these.  parts: the nodes in a row, each
      * set up with the plug-in's config; NULL-terminated.  body: the config's layers, which come
@@ -118,6 +125,13 @@ struct stj_layer_ops {
 
     /* Reals of scratch that any of the four functions needs for a slice; NULL: none. */
     size_t (*n_scratch)(const struct stj_layer *layer, size_t batch, size_t nvec);
+
+    /* A sample's output depends on its batch: numbers of a slice's record for a pass with nvec tangents (0: a
+     * primal one), the same for every slice; and record <- what all slices need to know of this one before
+     * `pass`.  Arguments as of that function, those that it does not have NULL.  NULL: samples are independent. */
+    size_t (*n_record)(const struct stj_layer *layer, size_t nvec);
+    void (*record)(const struct stj_layer *layer, enum stj_pass pass, size_t nvec, real *record,
+                   const struct stj_layer_values *at, const real *x_dot, const real *y_bar_dot);
 
     /* y is overwritten. */
     void (*forward)(const struct stj_layer *layer, real *y, const struct stj_layer_values *at,

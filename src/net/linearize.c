@@ -4,11 +4,82 @@
  *     y_i = f_i(y_input(i), theta_i),   L = weight sum loss(y_last),   y_bar_i = dL / dy_i
  *     theta_bar_i = dL / dtheta_i, and the share of an L2 penalty
  *
- * All of it is left in the linearisation, whole-batch arrays [whole][per sample] one after another.
+ * All of it is left in the linearisation, whole-batch arrays [whole][per sample] one after another.  Layers whose
+ * samples depend on each other cut the walk into stages (network_internal.h).
  */
 #include <string.h>
 
 #include "net/network_internal.h"
+
+const struct stj_node *stj_node_at(const struct stj_network *net, size_t position)
+{
+    if (position == net->n_nodes)
+        return NULL;
+    return &net->node[position < net->n_nodes ? position : 2 * net->n_nodes - position];
+}
+
+size_t stj_network_n_stages(const struct stj_network *net)
+{
+    return net->n_stops + 1;
+}
+
+size_t stj_network_n_record(const struct stj_network *net, size_t nvec)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        const struct stj_layer *layer = &net->node[i].layer;
+        const size_t wanted = layer->ops->n_record ? layer->ops->n_record(layer, nvec) : 0;
+        most = wanted > most ? wanted : most;
+    }
+    return most;
+}
+
+void stj_network_walk(const struct stj_network *net, const struct stj_batch *b,
+                      const struct stj_walk *walk, const void *self)
+{
+    const bool alone = stj_meeting_alone(&b->meeting);
+    const size_t k = b->meeting.stage;
+    const size_t from = alone || k == 0 ? walk->from : net->stop[k - 1];
+    const size_t to = alone || k == net->n_stops ? walk->to : net->stop[k];
+    for (size_t p = from; p < to; p++) {
+        if (alone)
+            walk->record(self, p);
+        walk->visit(self, p);
+    }
+    if (to < walk->to)
+        walk->record(self, to);
+}
+
+/* The most that a record of a primal pass, or of one of nvec tangents, has. */
+static size_t any_record(const struct stj_network *net, size_t nvec)
+{
+    const size_t primal = stj_network_n_record(net, 0), tangent = stj_network_n_record(net, nvec);
+    return primal > tangent ? primal : tangent;
+}
+
+size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t nvec)
+{
+    const size_t least = nvec ? nvec : 1;
+    return net->n_tangent * batch * nvec + stj_network_layer_scratch(net, batch, least) +
+           any_record(net, least);
+}
+
+struct stj_batch stj_batch_with_record(const struct stj_network *net, const struct stj_batch *b,
+                                       size_t nvec, real *scratch)
+{
+    struct stj_batch with = *b;
+    if (stj_meeting_alone(&b->meeting)) {
+        with.meeting.size = any_record(net, nvec ? nvec : 1);
+        with.meeting.record =
+            scratch + stj_network_n_scratch(net, b->batch, nvec) - with.meeting.size;
+    }
+    return with;
+}
+
+real *stj_loss_saved(const struct stj_network *net, const struct stj_batch *b, const real *lin)
+{
+    return (real *)lin + net->loss_saved * b->whole + b->first * (net->n_linear - net->loss_saved);
+}
 
 struct stj_layer_values stj_node_values(const struct stj_network *net, const struct stj_node *node,
                                         const struct stj_batch *b, const real *theta,
@@ -22,6 +93,7 @@ struct stj_layer_values stj_node_values(const struct stj_network *net, const str
                         : b->x + b->first * stj_shape_size(&net->input);
     }
     return (struct stj_layer_values){
+        .whole = b->whole,
         .batch = b->batch,
         .first = b->first,
         .step = b->step,
@@ -32,41 +104,27 @@ struct stj_layer_values stj_node_values(const struct stj_network *net, const str
         .y = lin + node->y * b->whole + b->first * node->n_out,
         .y_bar = lin + node->y_bar * b->whole + b->first * node->n_out,
         .saved = (real *)lin + node->saved * b->whole + b->first * node->layer.n_saved,
+        .meeting = b->meeting,
     };
 }
 
-static void forward(const struct stj_network *net, const struct stj_batch *b, const real *theta,
-                    real *lin, real *scratch)
-{
-    for (size_t i = 0; i < net->n_nodes; i++) {
-        const struct stj_node *node = &net->node[i];
-        const struct stj_layer_values at = stj_node_values(net, node, b, theta, lin);
-        node->layer.ops->forward(&node->layer, (real *)at.y, &at, scratch);
-    }
-}
+/* The primal pass of a slice. */
+struct primal {
+    const struct stj_network *net;
+    const struct stj_batch *b;
+    const real *theta;
+    real *lin, *theta_bar, *scratch;
+    double *loss;
+};
 
 /* The bar of input k of a node, where it is wanted and has a place. */
-static real *input_bar(const struct stj_network *net, const struct stj_node *node, size_t k,
-                       const struct stj_batch *b, real *lin)
+static real *input_bar(const struct primal *w, const struct stj_node *node, size_t k)
 {
     if (k >= node->layer.n_inputs || node->input[k] == STJ_NETWORK_INPUT)
         return NULL;
-    const struct stj_node *from = &net->node[node->input[k]];
-    return from->has_tangent ? lin + from->y_bar * b->whole + b->first * from->n_out : NULL;
-}
-
-static void backward(const struct stj_network *net, const struct stj_batch *b, const real *theta,
-                     real *lin, real *theta_bar, real *scratch)
-{
-    for (size_t i = net->n_nodes; i-- > 0;) {
-        const struct stj_node *node = &net->node[i];
-        if (!node->has_tangent)
-            continue;
-        const struct stj_layer_values at = stj_node_values(net, node, b, theta, lin);
-        node->layer.ops->backward(&node->layer, node->beta, input_bar(net, node, 0, b, lin),
-                                  input_bar(net, node, 1, b, lin),
-                                  theta_bar ? theta_bar + node->theta : NULL, &at, scratch);
-    }
+    const struct stj_node *from = &w->net->node[node->input[k]];
+    return from->has_tangent ? w->lin + from->y_bar * w->b->whole + w->b->first * from->n_out
+                             : NULL;
 }
 
 static struct stj_targets slice_targets(const struct stj_batch *b)
@@ -76,45 +134,85 @@ static struct stj_targets slice_targets(const struct stj_batch *b)
     return targets;
 }
 
+/* The slice's share of the mean loss of the data, and what the loss saves of it. */
+static double loss_value(const struct primal *w, const real *z)
+{
+    const struct stj_network *net = w->net;
+    const struct stj_targets targets = slice_targets(w->b);
+    return net->loss->value(net->config->loss.config, &net->output, w->b->batch,
+                            1 / (real)w->b->whole, z, &targets, stj_loss_saved(net, w->b, w->lin));
+}
+
+static void primal_loss(const struct primal *w)
+{
+    const struct stj_network *net = w->net;
+    const struct stj_node *last = &net->node[net->n_nodes - 1];
+    const struct stj_targets targets = slice_targets(w->b);
+    const struct stj_layer_values out = stj_node_values(net, last, w->b, w->theta, w->lin);
+    const double value = loss_value(w, out.y);
+    if (w->loss)
+        *w->loss = value + stj_penalty_value(net, w->b, w->theta);
+    net->loss->backward(net->config->loss.config, &net->output, w->b->batch, 1 / (real)w->b->whole,
+                        (real *)out.y_bar, out.y, &targets, stj_loss_saved(net, w->b, w->lin));
+}
+
+static void primal_record(const void *self, size_t position)
+{
+    const struct primal *w = self;
+    const bool forward = position < w->net->n_nodes;
+    const struct stj_node *node = stj_node_at(w->net, position);
+    if (!node || !node->layer.ops->record || !(forward || node->has_tangent))
+        return;
+    const struct stj_layer_values at = stj_node_values(w->net, node, w->b, w->theta, w->lin);
+    node->layer.ops->record(&node->layer, forward ? STJ_FORWARD : STJ_BACKWARD, 0,
+                            stj_meeting_own(&at.meeting), &at, NULL, NULL);
+}
+
+static void primal_visit(const void *self, size_t position)
+{
+    const struct primal *w = self;
+    const struct stj_node *node = stj_node_at(w->net, position);
+    if (!node) {
+        primal_loss(w);
+        return;
+    }
+    const struct stj_layer_values at = stj_node_values(w->net, node, w->b, w->theta, w->lin);
+    if (position < w->net->n_nodes)
+        node->layer.ops->forward(&node->layer, (real *)at.y, &at, w->scratch);
+    else if (node->has_tangent)
+        node->layer.ops->backward(
+            &node->layer, node->beta, input_bar(w, node, 0), input_bar(w, node, 1),
+            w->theta_bar ? w->theta_bar + node->theta : NULL, &at, w->scratch);
+    if (position == 2 * w->net->n_nodes && w->theta_bar)
+        stj_penalty_add(w->net, w->b, 1, w->theta, w->theta_bar);
+}
+
 void stj_network_linearize(const struct stj_network *net, const struct stj_batch *b,
                            const real *theta, real *lin, double *loss, real *theta_bar,
                            real *scratch)
 {
-    const struct stj_node *last = &net->node[net->n_nodes - 1];
-    const struct stj_targets targets = slice_targets(b);
-    const real weight = 1 / (real)b->whole;
-    const void *config = net->config->loss.config;
-    forward(net, b, theta, lin, scratch);
-    const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
-    real *saved = lin + net->loss_saved * b->whole + b->first * (net->n_linear - net->loss_saved);
-    double value = net->loss->value(config, &net->output, b->batch, weight, out.y, &targets, saved);
-    if (loss)
-        *loss = value + stj_penalty_value(net, b, theta);
-    net->loss->backward(config, &net->output, b->batch, weight, (real *)out.y_bar, out.y, &targets,
-                        saved);
-    backward(net, b, theta, lin, theta_bar, scratch);
-    if (theta_bar)
-        stj_penalty_add(net, b, 1, theta, theta_bar);
-}
-
-void stj_network_predict(const struct stj_network *net, const struct stj_batch *b,
-                         const real *theta, real *lin, real *z, real *scratch)
-{
-    const struct stj_node *last = &net->node[net->n_nodes - 1];
-    forward(net, b, theta, lin, scratch);
-    const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
-    memcpy(z, out.y, b->batch * last->n_out * sizeof *z);
+    const struct stj_walk all = {0, 2 * net->n_nodes + 1, primal_record, primal_visit};
+    const struct stj_batch with = stj_batch_with_record(net, b, 0, scratch);
+    const struct primal w = {net, &with, theta, lin, theta_bar, scratch, loss};
+    stj_network_walk(net, &with, &all, &w);
 }
 
 void stj_network_evaluate(const struct stj_network *net, const struct stj_batch *b,
                           const real *theta, real *lin, real *z, double *loss, real *scratch)
 {
+    const struct stj_walk forward = {0, net->n_nodes, primal_record, primal_visit};
     const struct stj_node *last = &net->node[net->n_nodes - 1];
-    const struct stj_targets targets = slice_targets(b);
-    stj_network_predict(net, b, theta, lin, z, scratch);
+    const struct stj_batch with = stj_batch_with_record(net, b, 0, scratch);
+    const struct primal w = {net, &with, theta, lin, NULL, scratch, NULL};
+    stj_network_walk(net, &with, &forward, &w);
     const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
+    memcpy(z, out.y, b->batch * last->n_out * sizeof *z);
     if (loss)
-        *loss = net->loss->value(
-            net->config->loss.config, &net->output, b->batch, 1 / (real)b->whole, out.y, &targets,
-            lin + net->loss_saved * b->whole + b->first * (net->n_linear - net->loss_saved));
+        *loss = loss_value(&w, out.y);
+}
+
+void stj_network_predict(const struct stj_network *net, const struct stj_batch *b,
+                         const real *theta, real *lin, real *z, real *scratch)
+{
+    stj_network_evaluate(net, b, theta, lin, z, NULL, scratch);
 }

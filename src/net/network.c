@@ -153,7 +153,6 @@ static enum stj_status append_node(struct stj_network *net, const struct inserti
     node->n_in = stj_shape_size(&layer->in);
     node->n_out = stj_shape_size(&layer->out);
     STJ_TRY(stj_blas_fits(node->n_out, "the number of outputs of a layer", err));
-    net->couples_samples |= layer->ops->couples_samples;
     net->n_nodes++;
 out:
     return st;
@@ -325,6 +324,19 @@ out:
     return st;
 }
 
+/* Where a walk has to stop for the records of other slices: at layers that have some, both ways. */
+static enum stj_status place_stops(struct stj_network *net, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = net->n_nodes;
+    STJ_TRY(stj_new(&net->stop, 2 * n, sizeof *net->stop, err));
+    for (size_t p = 0; p <= 2 * n; p++)
+        if (stj_node_at(net, p) && stj_node_at(net, p)->layer.ops->record)
+            net->stop[net->n_stops++] = p;
+out:
+    return st;
+}
+
 enum stj_status stj_network_create(const struct stj_network_config *config,
                                    struct stj_network **net, struct stj_error *err)
 {
@@ -338,6 +350,7 @@ enum stj_status stj_network_create(const struct stj_network_config *config,
     STJ_TRY(set_layout(n, err));
     place_values(n);
     STJ_TRY(place_bar_tangents(n, err));
+    STJ_TRY(place_stops(n, err));
     *net = n;
     n = NULL;
 out:
@@ -351,6 +364,7 @@ void stj_network_destroy(struct stj_network *net)
         return;
     free(net->layout.tensor);
     free(net->node);
+    free(net->stop);
     free(net);
 }
 
@@ -381,7 +395,7 @@ const struct stj_loss_ops *stj_network_loss(const struct stj_network *net)
 
 bool stj_network_couples_samples(const struct stj_network *net)
 {
-    return net->couples_samples;
+    return net->n_stops > 0;
 }
 
 size_t stj_network_n_ids(const struct stj_network *net)

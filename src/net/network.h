@@ -56,6 +56,7 @@ struct stj_batch {
     size_t first, batch;        /* the slice */
     size_t step;                /* training step, for dropout masks */
     bool evaluate;              /* not training: nothing is dropped */
+    struct stj_meeting meeting; /* the slice among the others: which stage of the work to do */
     const real *x;              /* [whole][in]: the whole batch's inputs */
     struct stj_targets targets; /* row[whole]; not read by products */
 };
@@ -65,15 +66,21 @@ size_t stj_network_n_linear(const struct stj_network *net, size_t whole);
 /* Reals of scratch for a slice of `batch` samples and nvec tangents (0: primal work only). */
 size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t nvec);
 
+/* Stages of stj_network_linearize and stj_network_hvp for slices that are not the whole batch, 1 where samples are
+ * independent: every slice goes through a stage before any begins the next (base/meeting.h), with the same
+ * arguments and scratch.  Numbers of a record for nvec tangents (0: primal work). */
+size_t stj_network_n_stages(const struct stj_network *net);
+size_t stj_network_n_record(const struct stj_network *net, size_t nvec);
+
 /* Forward and backward pass of a slice into its rows of the linearisation `lin`.  *loss (may be
- * NULL) <- the slice's share of the batch's mean loss, L2 penalty included; theta_bar (may be NULL)
- * is overwritten with the slice's share of its gradient. */
+ * NULL) <- the slice's share of the batch's mean loss, L2 penalty included, by one of the stages; theta_bar (may
+ * be NULL) is overwritten with the slice's share of its gradient, a part by every stage. */
 void stj_network_linearize(const struct stj_network *net, const struct stj_batch *b,
                            const real *theta, real *lin, double *loss, real *theta_bar,
                            real *scratch);
 
 /* theta_bar_dot (a tile) is overwritten with the slice's share of H theta_dot (a tile), at the point
- * and batch of `lin`. */
+ * and batch of `lin`; a part of it by every stage. */
 void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,
                      const real *lin, size_t nvec, const real *theta_dot, real *theta_bar_dot,
                      real *scratch);
@@ -85,7 +92,8 @@ const char *stj_network_suspect(const struct stj_network *net, const struct stj_
 
 /* Products with the Jacobian of the slice's outputs with respect to the parameters, at a point where a
  * forward pass left `lin` (its y_bar are not read but must be finite).  Outputs are blocks
- * [rows][nvec][cols] (base/block.h), parameters tiles.
+ * [rows][nvec][cols] (base/block.h), parameters tiles.  Where samples depend on each other, the slice is
+ * the whole batch; likewise below.
  *     jvp    z_dot     = G theta_dot
  *     vjp    theta_bar = G' z_bar          zero: a tile of zeros */
 void stj_network_jvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,

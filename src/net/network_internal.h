@@ -32,9 +32,33 @@ struct stj_network {
     size_t n_linear;       /* reals per sample of a linearisation */
     size_t n_tangent;      /* reals per sample and tangent of scratch */
     size_t output_bar_dot; /* offset of the loss's z_bar_dot: the last node's y_bar_dot */
-    bool couples_samples;
+    size_t n_stops;        /* of a walk through the nodes: where slices have to meet */
+    size_t *stop;          /* [n_stops] positions, in their order */
     size_t n_ids; /* of the layers that read the network's input: the smallest vocabulary */
 };
+
+/* A walk through the network, of a slice: positions from .. to - 1 of 0 .. 2 n, where position p is node p
+ * forward below n, the loss at n, and node 2 n - p backward above it. */
+struct stj_walk {
+    size_t from, to;
+    void (*record)(const void *self, size_t position); /* of a layer that has one; else nothing */
+    void (*visit)(const void *self, size_t position);
+};
+
+/* The stage of it that b->meeting says: from a position whose record is there up to the record of the next.
+ * A slice that is the whole batch walks all of it. */
+void stj_network_walk(const struct stj_network *net, const struct stj_batch *b,
+                      const struct stj_walk *walk, const void *self);
+
+/* The node of a position; NULL: the loss's. */
+const struct stj_node *stj_node_at(const struct stj_network *net, size_t position);
+
+/* *b, with a place for the record where its slice is the whole batch: at the end of `scratch`. */
+struct stj_batch stj_batch_with_record(const struct stj_network *net, const struct stj_batch *b,
+                                       size_t nvec, real *scratch);
+
+/* What the loss saved of a slice in a linearisation. */
+real *stj_loss_saved(const struct stj_network *net, const struct stj_batch *b, const real *lin);
 
 /* What a layer may see of a slice of the batch in a linearisation. */
 struct stj_layer_values stj_node_values(const struct stj_network *net, const struct stj_node *node,

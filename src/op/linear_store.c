@@ -35,6 +35,9 @@ struct stj_linear_store {
     real *scratch; /* [chunk * n_slices][n_scratch] */
     real *g;       /* [chunk * n_slices][n_params], where coefficients need gradients */
     struct stj_arena lin_room, coef_room, scratch_room, g_room; /* where they lie */
+    struct stj_arena record_room; /* [chunk] of the records of a step's slices, where they meet */
+    size_t n_records;             /* numbers of one step's */
+    size_t *bounds;               /* [group size + 1]: the ranks' slices */
     struct stj_share_sum sum;
     real *total; /* [n_params]: the gradient of a step; NULL: in the place of its first share */
     struct stj_trajectory_view view; /* of the chunk that was loaded last */
@@ -60,6 +63,7 @@ static void set_sizes(struct stj_linear_store *store)
         store->n_scratch = wanted > store->n_scratch ? wanted : store->n_scratch;
     }
     store->n_vectors = store->optimizer->n_coef + (store->recipe->clip_norm > 0);
+    store->n_records = stj_problem_n_records(problem, store->n_slices, 0);
 }
 
 struct stj_linear_bytes stj_linear_store_bytes(const struct stj_problem *problem,
@@ -70,7 +74,8 @@ struct stj_linear_bytes stj_linear_store_bytes(const struct stj_problem *problem
     set_sizes(&s);
     return (struct stj_linear_bytes){
         .step = sizeof(real) * (s.n_linear + s.n_vectors * s.n_params),
-        .work = sizeof(real) * s.n_slices * (s.n_scratch + (s.n_vectors ? s.n_params : 0)),
+        .work = sizeof(real) *
+                (s.n_slices * (s.n_scratch + (s.n_vectors ? s.n_params : 0)) + s.n_records),
     };
 }
 
@@ -84,6 +89,8 @@ static enum stj_status allocate(struct stj_linear_store *store, struct stj_error
     STJ_TRY(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
     STJ_TRY(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
     STJ_TRY(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
+    STJ_TRY(stj_arena_reals(&store->record_room, store->chunk, store->n_records, err));
+    STJ_TRY(stj_new(&store->bounds, stj_group_size() + 1, sizeof *store->bounds, err));
     if (store->n_vectors) {
         STJ_TRY(stj_arena_reals(&store->g_room, n_items, store->n_params, err));
         if (stj_group_size() > 1)
@@ -133,6 +140,8 @@ void stj_linear_store_destroy(struct stj_linear_store *store)
     stj_arena_free(&store->coef_room);
     stj_arena_free(&store->scratch_room);
     stj_arena_free(&store->g_room);
+    stj_arena_free(&store->record_room);
+    free(store->bounds);
     stj_share_sum_free(&store->sum);
     free(store->total);
     free(store->clip);
@@ -151,22 +160,47 @@ static struct stj_step step_at(const struct stj_linear_store *store, size_t t)
                              stj_schedule_eta(store->recipe->schedule, t, store->problem->n_steps)};
 }
 
-/* One slice of one step: item i of the chunk that begins at step `first`. */
+static bool is_ready(const struct stj_linear_store *store, size_t t)
+{
+    return slot_of(store, t) < store->kept && store->ready[slot_of(store, t)];
+}
+
+/* Slices of a step. */
+static size_t step_slices(const struct stj_linear_store *store, size_t t, struct stj_slice *slice)
+{
+    const struct stj_problem *problem = store->problem;
+    return stj_problem_slices(problem, problem->ops->n_rows(problem->self, t), 1, slice);
+}
+
+/* Where the n slices of step t in the chunk that begins at `first` meet. */
+static struct stj_meeting meeting_of(const struct stj_linear_store *store, size_t first, size_t t,
+                                     size_t n, size_t stage)
+{
+    return (struct stj_meeting){.n_slices = n,
+                                .stage = stage,
+                                .size = stj_problem_n_record(store->problem, 0),
+                                .record =
+                                    (real *)store->record_room.at + (t - first) * store->n_records};
+}
+
+/* A stage of one slice of one step: item i of the chunk that begins at step `first`. */
 static enum stj_status linearize_item(struct stj_linear_store *store, size_t first, size_t i,
-                                      struct stj_error *err)
+                                      size_t stage, struct stj_error *err)
 {
     const struct stj_problem *problem = store->problem;
     const size_t t = first + i / store->n_slices;
     const size_t s = i % store->n_slices;
     const size_t slot = slot_of(store, t);
     struct stj_slice slice[STJ_MAX_SLICES];
-    if (slot < store->kept && store->ready[slot])
+    if (is_ready(store, t))
         return STJ_OK;
-    const size_t n = stj_problem_slices(problem, problem->ops->n_rows(problem->self, t), 1, slice);
+    const size_t n = step_slices(store, t, slice);
     size_t first_own = 0;
     const size_t end_own = stj_own_parts(n, &first_own);
-    if (s < first_own || s >= end_own)
+    if (s < first_own || s >= end_own || stage >= stj_problem_n_stages(problem, n))
         return STJ_OK;
+    slice[s].meeting = meeting_of(store, first, t, n, stage);
+    slice[s].meeting.slice = s;
     return problem->ops->linearize(
         problem->self, t, slice[s], store->view.state + (t - first) * store->view.ld,
         store->lin + slot * store->n_linear, NULL, store->g ? store->g + i * store->n_params : NULL,
@@ -191,14 +225,13 @@ static enum stj_status make_coefficients(struct stj_linear_store *store, size_t 
     struct stj_update before = {.n = n, .theta = (real *)state};
     real *coef[STJ_MAX_COEFS] = {NULL};
     const struct stj_step at = step_at(store, t);
-    if (slot < store->kept && store->ready[slot])
+    if (is_ready(store, t))
         return STJ_OK;
     for (size_t k = 0; k < store->optimizer->n_slots; k++)
         before.slot[k] = (real *)state + (k + 1) * n;
     for (size_t k = 0; k < store->optimizer->n_coef; k++)
         coef[k] = vector_of(store, slot, k);
-    const size_t n_slices = stj_problem_slices(
-        store->problem, store->problem->ops->n_rows(store->problem->self, t), 1, slice);
+    const size_t n_slices = step_slices(store, t, slice);
     real *total = store->total ? store->total : g;
     stj_share_sum_run(&store->sum, n_slices, g, total);
     /* One of those that share the memory writes into it. */
@@ -212,10 +245,46 @@ static enum stj_status make_coefficients(struct stj_linear_store *store, size_t 
                                        coef, err);
 }
 
+/* All ranks of the group know what the slices left at the end of a stage. */
+static void exchange_records(struct stj_linear_store *store, size_t first, size_t count,
+                             size_t stage)
+{
+    struct stj_slice slice[STJ_MAX_SLICES];
+    if (stj_group_shares())
+        stj_group_wait();
+    for (size_t t = first; !stj_group_shares() && stj_group_size() > 1 && t < first + count; t++) {
+        const size_t n = step_slices(store, t, slice);
+        const struct stj_meeting m = meeting_of(store, first, t, n, stage);
+        stj_part_bounds(n, store->bounds);
+        if (!is_ready(store, t) && !stj_meeting_alone(&m))
+            stj_group_gather(store->bounds, m.size * sizeof(real), stj_meeting_records(&m, stage));
+    }
+}
+
+/* The linearisations of the steps that are not there. */
+static enum stj_status linearize(struct stj_linear_store *store, size_t first, size_t count,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_stages = stj_problem_n_stages(store->problem, store->n_slices);
+    for (size_t stage = 0; stage < n_stages; stage++) {
+        if (stage > 0)
+            exchange_records(store, first, count, stage - 1);
+#pragma omp parallel for schedule(dynamic) num_threads((int)stj_threads())
+        for (size_t i = 0; i < count * store->n_slices; i++) {
+            struct stj_error mine = STJ_ERROR_INIT;
+            if (linearize_item(store, first, i, stage, &mine) != STJ_OK)
+#pragma omp critical
+                st = stj_error_set(err, mine.code, mine.file, mine.line, "%s", mine.text);
+        }
+    }
+    return st;
+}
+
 static bool all_ready(const struct stj_linear_store *store, size_t first, size_t count)
 {
     for (size_t t = first; t < first + count; t++)
-        if (slot_of(store, t) >= store->kept || !store->ready[slot_of(store, t)])
+        if (!is_ready(store, t))
             return false;
     return true;
 }
@@ -232,13 +301,7 @@ enum stj_status stj_linear_store_load(struct stj_linear_store *store, size_t fir
     store->view_first = first;
     if (all_ready(store, first, count))
         goto out;
-#pragma omp parallel for schedule(dynamic) num_threads((int)stj_threads())
-    for (size_t i = 0; i < count * store->n_slices; i++) {
-        struct stj_error mine = STJ_ERROR_INIT;
-        if (linearize_item(store, first, i, &mine) != STJ_OK)
-#pragma omp critical
-            st = stj_error_set(err, mine.code, mine.file, mine.line, "%s", mine.text);
-    }
+    st = linearize(store, first, count, err);
     STJ_TRY(stj_group_agree(st, err));
     for (size_t t = first; store->n_vectors && t < first + count; t++) {
         const enum stj_status mine = make_coefficients(store, first, t, err);

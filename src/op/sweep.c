@@ -73,7 +73,8 @@ struct stj_sweep {
     struct stj_arena
         share; /* real [n_teams][max_shares + 1][tile_size]; the last of a team is its g */
     struct stj_arena incoming; /* real [max_slices][range of a tile], by messages */
-    struct stj_arena scratch;  /* real [n_teams or max_slices][n_scratch] */
+    struct stj_arena scratch;  /* real [n_teams or max_slices, or both][n_scratch] */
+    struct stj_arena record;   /* real [n_teams][n_records]: of the slices, where they meet */
     struct stj_arena dot;      /* double [n_teams][n_parts][widest] */
     struct stj_arena barrier;  /* struct stj_barrier, of the threads of all ranks */
 };
@@ -148,6 +149,7 @@ void stj_sweep_destroy(struct stj_sweep *sweep)
     stj_arena_free(&sweep->share);
     stj_arena_free(&sweep->incoming);
     stj_arena_free(&sweep->scratch);
+    stj_arena_free(&sweep->record);
     stj_arena_free(&sweep->dot);
     stj_arena_free(&sweep->barrier);
     free(sweep);
@@ -232,9 +234,22 @@ static size_t n_shares(const struct stj_sweep *sweep)
     return sweep->n_teams * (max_shares(sweep) + 1);
 }
 
+/* Pieces of scratch of a team: slices that meet need it to the end of their last stage. */
+static size_t team_scratches(const struct stj_sweep *sweep)
+{
+    const bool meet = stj_problem_n_stages(sweep->problem, sweep->max_slices) > 1;
+    return sweep->n_teams == 1 || meet ? sweep->max_slices : 1;
+}
+
 static size_t n_scratches(const struct stj_sweep *sweep)
 {
-    return sweep->n_teams > 1 ? sweep->n_teams : sweep->max_slices;
+    return sweep->n_teams * team_scratches(sweep);
+}
+
+/* Numbers of the records of a team. */
+static size_t n_records(const struct stj_sweep *sweep)
+{
+    return stj_problem_n_records(sweep->problem, sweep->max_slices, sweep->widest);
 }
 
 static size_t n_dots(const struct stj_sweep *sweep)
@@ -289,6 +304,7 @@ static enum stj_status prepare(struct stj_sweep *sweep, enum stj_trans trans, si
     STJ_TRY(stj_arena_reals(&sweep->share, n_shares(sweep), sweep->tile_size, err));
     STJ_TRY(stj_arena_reals(&sweep->incoming, n_incoming(sweep), 1, err));
     STJ_TRY(stj_arena_reals(&sweep->scratch, n_scratches(sweep), sweep->n_scratch, err));
+    STJ_TRY(stj_arena_reals(&sweep->record, sweep->n_teams, n_records(sweep), err));
     STJ_TRY(stj_arena_grow(&sweep->dot, n_dots(sweep) * sizeof(double), err));
     STJ_TRY(prepare_barrier(sweep, err));
 out:
@@ -299,8 +315,9 @@ size_t stj_sweep_bytes(const struct stj_sweep *sweep, size_t nvec)
 {
     struct stj_sweep s = *sweep;
     divide(&s, nvec);
-    return sizeof(real) * ((n_states(&s) + n_shares(&s)) * s.tile_size +
-                           n_scratches(&s) * s.n_scratch + n_incoming(&s)) +
+    return sizeof(real) *
+               ((n_states(&s) + n_shares(&s)) * s.tile_size + n_scratches(&s) * s.n_scratch +
+                s.n_teams * n_records(&s) + n_incoming(&s)) +
            sizeof(double) * n_dots(&s);
 }
 
@@ -309,9 +326,11 @@ struct flight {
     size_t nvec;
     real *theta;
     real *slot[STJ_MAX_SLOTS];
-    real *share; /* [max_shares][tile_size] */
-    real *g;     /* [tile_size]: g_dot, the sum of the shares; or g_bar */
-    double *dot; /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
+    real *share;   /* [max_shares][tile_size] */
+    real *g;       /* [tile_size]: g_dot, the sum of the shares; or g_bar */
+    real *scratch; /* [team_scratches][n_scratch] */
+    real *record;  /* where the slices meet */
+    double *dot;   /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
 };
 
 static struct flight flight_of(const struct stj_sweep *sweep, size_t tile, size_t team)
@@ -323,6 +342,8 @@ static struct flight flight_of(const struct stj_sweep *sweep, size_t tile, size_
         .share = (real *)sweep->share.at + team * (n_mine + 1) * size,
     };
     f.g = f.share + n_mine * size;
+    f.scratch = (real *)sweep->scratch.at + team * team_scratches(sweep) * sweep->n_scratch;
+    f.record = (real *)sweep->record.at + team * n_records(sweep);
     f.dot = (double *)sweep->dot.at + team * sweep->n_parts * sweep->widest;
     for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
         f.slot[k] = f.theta + (k + 1) * sweep->tile_size;
@@ -350,7 +371,7 @@ static struct stj_update_tile update_tile(const struct stj_sweep *sweep, const s
 /* The work of a step on one tile, in phases; within a phase the items are independent.
  *   before    parts: the adjoint of the update, which makes g_bar        (STJ_TRANS only)
  *   clip      parts: the differential of clipping, of g_bar              (where the step was clipped)
- *   product   slices: a share of H_t theta_dot, or of H_t g_bar
+ *   product   slices: a share of H_t theta_dot, or of H_t g_bar; in stages, where slices meet
  *   after     parts: the sum of the shares; the tangent of the update, or theta_bar += H_t g_bar
  *   clip      parts: the same of g_dot, then the tangent of the update   (where the step was clipped) */
 static void clip_dot(const struct flight *f, const struct stj_linear_step *step, size_t p,
@@ -409,17 +430,48 @@ static enum stj_status search(const struct stj_sweep *sweep, const struct stj_li
         layer ? layer : "");
 }
 
-/* The s-th of the shares that are made in this memory. */
+/* A step's slices, and where they are. */
+struct slices {
+    size_t n, n_stages;
+    struct stj_slice slice[STJ_MAX_SLICES];
+};
+
+static void step_slices(const struct stj_sweep *sweep, size_t t, struct slices *s)
+{
+    const struct stj_problem *problem = sweep->problem;
+    s->n = stj_problem_slices(problem, problem->ops->n_rows(problem->self, t), sweep->slicing,
+                              s->slice);
+    s->n_stages = stj_problem_n_stages(problem, s->n);
+}
+
+/* The slices of a tile meet in its flight. */
+static struct stj_meeting meeting_of(const struct stj_sweep *sweep, const struct flight *f,
+                                     const struct slices *slices, size_t s, size_t stage)
+{
+    return (struct stj_meeting){.n_slices = slices->n,
+                                .slice = s,
+                                .stage = stage,
+                                .size = stj_problem_n_record(sweep->problem, f->nvec),
+                                .record = f->record};
+}
+
+/* A stage of slice s, which makes share number `share` of those in this memory, in a scratch of its own or of all
+ * of a team. */
 static enum stj_status product(const struct stj_sweep *sweep, const struct flight *f,
-                               const struct stj_linear_step *step, struct stj_slice slice, size_t s,
-                               real *scratch, struct stj_error *err)
+                               const struct stj_linear_step *step, const struct slices *slices,
+                               size_t s, size_t stage, size_t share, struct stj_error *err)
 {
     const real *x = sweep->trans == STJ_NO_TRANS ? f->theta : f->g;
-    real *y = f->share + s * sweep->tile_size;
+    real *y = f->share + share * sweep->tile_size;
+    real *scratch = f->scratch + s % team_scratches(sweep) * sweep->n_scratch;
+    struct stj_slice slice = slices->slice[s];
+    slice.meeting = meeting_of(sweep, f, slices, s, stage);
     const enum stj_status st =
         sweep->problem->ops->hvp(sweep->problem->self, step->at.index, slice, step->theta,
                                  step->lin, f->nvec, x, y, scratch, err);
-    return st == STJ_OK && sweep->searching ? search(sweep, step, slice, y, scratch, err) : st;
+    const bool whole = stage + 1 == slices->n_stages;
+    return st == STJ_OK && whole && sweep->searching ? search(sweep, step, slice, y, scratch, err)
+                                                     : st;
 }
 
 static void update_tangent(const struct stj_sweep *sweep, const struct flight *f,
@@ -487,12 +539,6 @@ static void clip_after(const struct stj_sweep *sweep, const struct flight *f,
     update_tangent(sweep, f, step, p);
 }
 
-static size_t step_slices(const struct stj_sweep *sweep, size_t t, struct stj_slice *slice)
-{
-    return stj_problem_slices(sweep->problem, sweep->problem->ops->n_rows(sweep->problem->self, t),
-                              sweep->slicing, slice);
-}
-
 /* Steps first .. first + count - 1 in the order of the sweep's direction: the k-th of them. */
 static size_t kth_step(const struct stj_sweep *sweep, size_t first, size_t count, size_t k)
 {
@@ -505,21 +551,21 @@ static enum stj_status run_tile(const struct stj_sweep *sweep, size_t tile, size
 {
     enum stj_status st = STJ_OK;
     const struct flight f = flight_of(sweep, tile, team);
-    real *scratch = (real *)sweep->scratch.at + team * sweep->n_scratch;
-    struct stj_slice slice[STJ_MAX_SLICES];
+    struct slices slices;
     for (size_t k = 0; k < count; k++) {
         const size_t t = kth_step(sweep, first, count, k);
         const struct stj_linear_step step = stj_linear_store_step(sweep->store, t);
-        const size_t n_slices = step_slices(sweep, t, slice);
         const bool back = sweep->trans == STJ_TRANS;
+        step_slices(sweep, t, &slices);
         for (size_t p = 0; back && p < sweep->n_parts; p++)
             before(sweep, &f, &step, p);
         for (size_t p = 0; back && step.unit && p < sweep->n_parts; p++)
             clip_before(sweep, &f, &step, p);
-        for (size_t s = 0; s < n_slices; s++)
-            STJ_TRY(product(sweep, &f, &step, slice[s], s, scratch, err));
+        for (size_t i = 0; i < slices.n * slices.n_stages; i++)
+            STJ_TRY(
+                product(sweep, &f, &step, &slices, i % slices.n, i / slices.n, i % slices.n, err));
         for (size_t p = 0; p < sweep->n_parts; p++)
-            after(sweep, &f, &step, p, n_slices);
+            after(sweep, &f, &step, p, slices.n);
         for (size_t p = 0; !back && step.unit && p < sweep->n_parts; p++)
             clip_after(sweep, &f, &step, p);
     }
@@ -631,25 +677,50 @@ static void exchange_shares(struct team *team, size_t n_slices)
     stj_barrier_wait(team->barrier);
 }
 
+/* The records that the slices left at the end of a stage. */
+static void exchange_records(struct team *team, const struct slices *slices, size_t stage)
+{
+    const struct stj_sweep *sweep = team->sweep;
+    size_t *begin = exchange_bounds(sweep);
+    const struct stj_meeting m = meeting_of(sweep, &team->f, slices, 0, stage);
+    if (!by_messages())
+        return;
+    if (stj_thread_number() == 0) {
+        stj_part_bounds(slices->n, begin);
+        stj_group_gather(begin, m.size * sizeof(real), stj_meeting_records(&m, stage));
+    }
+    stj_barrier_wait(team->barrier);
+}
+
+/* A stage of this thread's slices, which all threads have finished on return. */
+static void run_stage(struct team *team, const struct stj_linear_step *step,
+                      const struct slices *slices, size_t stage)
+{
+    struct stj_error mine = STJ_ERROR_INIT;
+    size_t s = 0, own = 0;
+    (void)stj_own_parts(slices->n, &own);
+    const size_t elsewhere = by_messages() ? own : 0;
+    for (const size_t end = share_of(slices->n, &s); s < end; s++)
+        if (product(team->sweep, &team->f, step, slices, s, stage, s - elsewhere, &mine) != STJ_OK)
+            keep_error(&team->failure, &mine);
+    stj_barrier_wait(team->barrier);
+}
+
 static void run_products(struct team *team, const struct stj_linear_step *step)
 {
     const struct stj_sweep *sweep = team->sweep;
-    struct stj_slice slice[STJ_MAX_SLICES];
-    struct stj_error mine = STJ_ERROR_INIT;
-    const size_t n_slices = step_slices(sweep, step->at.index, slice);
-    size_t i = 0, own = 0;
-    (void)stj_own_parts(n_slices, &own);
-    const size_t elsewhere = by_messages() ? own : 0;
-    for (const size_t end = share_of(n_slices, &i); i < end; i++) {
-        real *scratch = (real *)sweep->scratch.at + i * sweep->n_scratch;
-        if (product(sweep, &team->f, step, slice[i], i - elsewhere, scratch, &mine) != STJ_OK)
-            keep_error(&team->failure, &mine);
+    struct slices slices;
+    size_t i = 0;
+    step_slices(sweep, step->at.index, &slices);
+    for (size_t stage = 0; stage < slices.n_stages; stage++) {
+        if (stage > 0)
+            exchange_records(team, &slices, stage - 1);
+        run_stage(team, step, &slices, stage);
     }
-    stj_barrier_wait(team->barrier);
-    exchange_shares(team, n_slices);
+    exchange_shares(team, slices.n);
     const size_t end = share_of(sweep->n_parts, &i);
     for (; i < end; i++)
-        after(sweep, &team->f, step, i, n_slices);
+        after(sweep, &team->f, step, i, slices.n);
 }
 
 /* One step of the team: every thread calls it. */

@@ -48,6 +48,18 @@ static size_t network_n_scratch(const void *self, size_t n_rows, size_t nvec)
     return stj_network_n_scratch(p->net, n_rows, nvec);
 }
 
+static size_t network_n_stages(const void *self)
+{
+    const struct network_problem *p = self;
+    return stj_network_n_stages(p->net);
+}
+
+static size_t network_n_record(const void *self, size_t nvec)
+{
+    const struct network_problem *p = self;
+    return stj_network_n_record(p->net, nvec);
+}
+
 /* A slice of step's batch; the inputs lie at the head of lin. */
 static struct stj_batch step_batch(const struct network_problem *p, size_t step,
                                    struct stj_slice slice, const real *lin)
@@ -57,6 +69,7 @@ static struct stj_batch step_batch(const struct network_problem *p, size_t step,
         .first = slice.first,
         .batch = slice.n,
         .step = step,
+        .meeting = slice.meeting,
         .x = lin,
         .targets = {.row = p->row + p->start[step],
                     .label = p->data->labels,
@@ -79,7 +92,8 @@ static enum stj_status network_linearize(const void *self, size_t step, struct s
     (void)err;
     const struct network_problem *p = self;
     const struct stj_batch b = step_batch(p, step, slice, lin);
-    gather(p->data, p->n_in, slice.n, b.targets.row + slice.first, lin + slice.first * p->n_in);
+    if (slice.meeting.stage == 0)
+        gather(p->data, p->n_in, slice.n, b.targets.row + slice.first, lin + slice.first * p->n_in);
     stj_network_linearize(p->net, &b, theta, lin + p->max_rows * p->n_in, loss, g, scratch);
     return STJ_OK;
 }
@@ -108,6 +122,8 @@ static const struct stj_problem_ops network_ops = {
     .n_rows = network_n_rows,
     .n_linear = network_n_linear,
     .n_scratch = network_n_scratch,
+    .n_stages = network_n_stages,
+    .n_record = network_n_record,
     .linearize = network_linearize,
     .hvp = network_hvp,
     .suspect = network_suspect,
@@ -185,8 +201,6 @@ static size_t least_rows(const struct stj_network *net)
 {
     enum { LEAST_PRODUCT_ROWS = 32 };
     const size_t positions = stj_network_positions(net);
-    if (stj_network_couples_samples(net))
-        return SIZE_MAX;
     return (LEAST_PRODUCT_ROWS + positions - 1) / positions;
 }
 

@@ -41,8 +41,24 @@ size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size
     for (size_t s = 0; s < n; s++) {
         slice[s].first = n_rows * s / n;
         slice[s].n = n_rows * (s + 1) / n - slice[s].first;
+        slice[s].meeting = (struct stj_meeting){.n_slices = n, .slice = s};
     }
     return n;
+}
+
+size_t stj_problem_n_stages(const struct stj_problem *problem, size_t n_slices)
+{
+    return n_slices > 1 && problem->ops->n_stages ? problem->ops->n_stages(problem->self) : 1;
+}
+
+size_t stj_problem_n_record(const struct stj_problem *problem, size_t nvec)
+{
+    return problem->ops->n_record ? problem->ops->n_record(problem->self, nvec) : 0;
+}
+
+size_t stj_problem_n_records(const struct stj_problem *problem, size_t n_slices, size_t nvec)
+{
+    return n_slices > 1 ? stj_meeting_n_records(n_slices) * stj_problem_n_record(problem, nvec) : 0;
 }
 
 void stj_problem_destroy(struct stj_problem *problem)
@@ -72,6 +88,7 @@ struct slice_end {
 
 struct stj_gradient_work {
     struct stj_arena lin, scratch, g; /* [STJ_MAX_SLICES] of the latter two */
+    struct stj_arena record;          /* of the slices, where they meet */
     struct stj_arena end;             /* [STJ_MAX_SLICES] struct slice_end */
     size_t n_scratch;
     struct stj_share_sum sum;
@@ -101,6 +118,7 @@ enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
     STJ_TRY(stj_arena_reals(&w->lin, 1, problem->ops->n_linear(problem->self), err));
     STJ_TRY(stj_arena_reals(&w->scratch, n, w->n_scratch, err));
     STJ_TRY(stj_arena_reals(&w->g, n, n_params, err));
+    STJ_TRY(stj_arena_reals(&w->record, 1, stj_problem_n_records(problem, n, 0), err));
     STJ_TRY(stj_arena_grow(&w->end, STJ_MAX_SLICES * sizeof(struct slice_end), err));
     STJ_TRY(stj_share_sum_init(&w->sum, n_params, n, err));
     *work = w;
@@ -115,7 +133,8 @@ size_t stj_gradient_work_bytes(const struct stj_problem *problem)
     size_t n_scratch = 0;
     const size_t n = work_slices(problem, &n_scratch);
     return sizeof(real) *
-           (problem->ops->n_linear(problem->self) + n * (n_scratch + problem->layout->n_params));
+           (problem->ops->n_linear(problem->self) + n * (n_scratch + problem->layout->n_params) +
+            stj_problem_n_records(problem, n, 0));
 }
 
 void stj_gradient_work_destroy(struct stj_gradient_work *work)
@@ -125,21 +144,66 @@ void stj_gradient_work_destroy(struct stj_gradient_work *work)
     stj_arena_free(&work->lin);
     stj_arena_free(&work->scratch);
     stj_arena_free(&work->g);
+    stj_arena_free(&work->record);
     stj_arena_free(&work->end);
     stj_share_sum_free(&work->sum);
     free(work);
 }
 
-/* The ends of all slices are known to all ranks of the group. */
-static void tell_ends(struct stj_gradient_work *work, size_t n)
+/* All of `what` [n slices][item bytes], of which each rank of the group has its slices', is known to all of them. */
+static void tell(struct stj_gradient_work *work, size_t n, size_t item, void *what)
 {
     size_t *begin = work->sum.part_begin;
     if (stj_group_shares()) {
         stj_group_wait();
     } else if (stj_group_size() > 1) {
         stj_part_bounds(n, begin);
-        stj_group_gather(begin, sizeof(struct slice_end), work->end.at);
+        stj_group_gather(begin, item, what);
     }
+}
+
+/* One gradient. */
+struct gradient {
+    const struct stj_problem *problem;
+    size_t step, n_slices, n_stages;
+    struct stj_slice slice[STJ_MAX_SLICES];
+    const real *theta;
+    real *share; /* [n_slices][n_params]; NULL: only the loss is wanted */
+    struct stj_gradient_work *work;
+    struct stj_error failure; /* of a slice of this rank */
+};
+
+/* This rank's slices go through a stage; before the next, all know the records of all. */
+static void run_stage(struct gradient *c, size_t stage)
+{
+    const struct stj_problem *problem = c->problem;
+    struct stj_gradient_work *work = c->work;
+    struct slice_end *end = work->end.at;
+    struct stj_meeting meeting = {
+        .n_slices = c->n_slices,
+        .stage = stage,
+        .size = stj_problem_n_record(problem, 0),
+        .record = work->record.at,
+    };
+    size_t first = 0;
+    const size_t last = stj_own_parts(c->n_slices, &first);
+#pragma omp parallel for schedule(static, 1) num_threads((int)stj_threads())
+    for (size_t s = first; s < last; s++) {
+        struct stj_error mine = STJ_ERROR_INIT;
+        if (stage > 0 && end[s].status != STJ_OK)
+            continue;
+        c->slice[s].meeting = meeting;
+        c->slice[s].meeting.slice = s;
+        end[s].status = problem->ops->linearize(
+            problem->self, c->step, c->slice[s], c->theta, work->lin.at, &end[s].loss,
+            c->share ? c->share + s * problem->layout->n_params : NULL,
+            (real *)work->scratch.at + s * work->n_scratch, &mine);
+        if (end[s].status != STJ_OK)
+#pragma omp critical(stj_gradient_error)
+            stj_error_set(&c->failure, mine.code, mine.file, mine.line, "%s", mine.text);
+    }
+    if (stage + 1 < c->n_stages)
+        tell(work, c->n_slices, meeting.size * sizeof(real), stj_meeting_records(&meeting, stage));
 }
 
 enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t step,
@@ -147,36 +211,30 @@ enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t s
                                      struct stj_gradient_work *work, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n_params = problem->layout->n_params;
-    const struct stj_problem_ops *ops = problem->ops;
-    struct stj_slice slice[STJ_MAX_SLICES];
     struct slice_end *end = work->end.at;
-    real *share = work->g.at, *scratch = work->scratch.at;
-    struct stj_error failure = STJ_ERROR_INIT;
-    const size_t n = stj_problem_slices(problem, ops->n_rows(problem->self, step), 1, slice);
-    size_t first = 0;
-    const size_t last = stj_own_parts(n, &first);
-#pragma omp parallel for schedule(static, 1) num_threads((int)stj_threads())
-    for (size_t s = first; s < last; s++) {
-        struct stj_error mine = STJ_ERROR_INIT;
-        end[s].status =
-            ops->linearize(problem->self, step, slice[s], theta, work->lin.at, &end[s].loss,
-                           g ? share + s * n_params : NULL, scratch + s * work->n_scratch, &mine);
-        if (end[s].status != STJ_OK)
-#pragma omp critical(stj_gradient_error)
-            stj_error_set(&failure, mine.code, mine.file, mine.line, "%s", mine.text);
-    }
+    struct gradient c = {.problem = problem,
+                         .step = step,
+                         .theta = theta,
+                         .share = g ? work->g.at : NULL,
+                         .work = work,
+                         .failure = STJ_ERROR_INIT};
+    const size_t n =
+        stj_problem_slices(problem, problem->ops->n_rows(problem->self, step), 1, c.slice);
     double sum = 0;
-    tell_ends(work, n);
+    c.n_slices = n;
+    c.n_stages = stj_problem_n_stages(problem, n);
+    for (size_t stage = 0; stage < c.n_stages; stage++)
+        run_stage(&c, stage);
+    tell(work, n, sizeof *end, end);
     for (size_t s = 0; s < n; s++) {
         STJ_CHECK(err, end[s].status == STJ_OK, end[s].status, "%s",
-                  failure.text[0] ? failure.text : "another rank failed");
+                  c.failure.text[0] ? c.failure.text : "another rank failed");
         sum += end[s].loss;
     }
     if (loss)
         *loss = sum;
     if (g)
-        stj_share_sum_run(&work->sum, n, share, g);
+        stj_share_sum_run(&work->sum, n, work->g.at, g);
     else if (stj_group_shares())
         stj_group_wait(); /* the ends may be written again */
 out:

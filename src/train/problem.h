@@ -17,9 +17,11 @@
 #include <spectraj/problem.h>
 
 #include "base/block.h"
+#include "base/meeting.h"
 
 struct stj_slice {
     size_t first, n;
+    struct stj_meeting meeting; /* with the others of its batch */
 };
 
 struct stj_problem_ops {
@@ -32,6 +34,12 @@ struct stj_problem_ops {
      * tangents (0: primal work only). */
     size_t (*n_linear)(const void *self);
     size_t (*n_scratch)(const void *self, size_t n_rows, size_t nvec);
+
+    /* Where slices depend on each other: stages of linearize and hvp, and numbers of a record for a product with
+     * nvec tangents (0: linearize); every stage has the same arguments and scratch (base/meeting.h).  NULL: one
+     * stage. */
+    size_t (*n_stages)(const void *self);
+    size_t (*n_record)(const void *self, size_t nvec);
 
     /* The slice's rows of lin <- the primal quantities at theta (see net/network.h).  *loss and g
      * (either may be NULL) <- the slice's share. */
@@ -56,7 +64,7 @@ struct stj_problem {
     size_t n_steps;
     size_t max_rows; /* of any step's batch */
     const struct stj_layout *layout;
-    size_t least_rows; /* of a slice, 0 as 1; SIZE_MAX: a batch is always one slice */
+    size_t least_rows; /* of a slice, 0 as 1 */
 };
 
 enum { STJ_MAX_SLICES = 64 };
@@ -66,6 +74,11 @@ enum { STJ_MAX_SLICES = 64 };
  * beside them (1 for a gradient); returns their number. */
 size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
                           struct stj_slice *slice);
+
+/* Stages of the work on n_slices slices, numbers of a slice's record, and those of the records of a batch. */
+size_t stj_problem_n_stages(const struct stj_problem *problem, size_t n_slices);
+size_t stj_problem_n_record(const struct stj_problem *problem, size_t nvec);
+size_t stj_problem_n_records(const struct stj_problem *problem, size_t n_slices, size_t nvec);
 
 /* How many the largest batch has for a gradient that so many ranks make together. */
 size_t stj_problem_n_slices(const struct stj_problem *problem, size_t n_ranks);
