@@ -5,24 +5,16 @@
  * With b = 8 N bytes for a vector, a rank sends
  *
  *     a step      (s/R + 1) b (1 - 1/R)          its shares to those who add them, its range to all
+ *     a step      k (s/R) (R - 1) 8 r            where slices meet: k records of r numbers
  *     a product   b (1 - 1/P) + b (P/R - 1) R/P  rows of a basis, and columns to the other groups
  *
  * per vector.  The time of a step falls as s / ceil(s/R); states are read by each rank for itself.
  */
 #include "report/plan_ranks.h"
 
+#include "base/ranks.h"
 #include "report/plan.h"
 #include "run/run_internal.h"
-
-static size_t groups_of(const struct stj_plan_ranks *ranks, size_t columns)
-{
-    size_t n = columns < ranks->n ? columns : ranks->n;
-    if (ranks->per_product)
-        return ranks->n / ranks->per_product;
-    while (n > 1 && ranks->n % n != 0)
-        n--;
-    return n ? n : 1;
-}
 
 struct stj_plan_division stj_plan_divide(const struct stj_run *run,
                                          const struct stj_plan_ranks *ranks, size_t columns)
@@ -32,13 +24,16 @@ struct stj_plan_division stj_plan_divide(const struct stj_run *run,
         return d;
     const double b = 8 * (double)stj_network_n_params(run->net);
     d.n = ranks->n;
-    d.groups = groups_of(ranks, columns);
+    d.groups = ranks->per_product ? d.n / ranks->per_product : stj_groups_for(d.n, columns);
     d.per_product = d.n / d.groups;
     const double P = (double)d.n, R = (double)d.per_product, G = (double)d.groups;
     const size_t slices = stj_problem_n_slices(run->problem, d.per_product);
     const double s = (double)slices;
     d.speed = s / (double)((slices + d.per_product - 1) / d.per_product);
-    d.bytes_per_step = d.per_product > 1 ? (s / R + 1) * b * (1 - 1 / R) : 0;
+    const double records = (double)(stj_problem_n_stages(run->problem, slices) - 1) *
+                           (double)stj_problem_n_record(run->problem, 1);
+    if (d.per_product > 1)
+        d.bytes_per_step = (s / R + 1) * b * (1 - 1 / R) + records * s / R * (R - 1) * sizeof(real);
     d.bytes_per_product = b * (1 - 1 / P) + b * (G - 1) / G;
     d.bytes_per_second = ranks->bytes_per_second;
     return d;
