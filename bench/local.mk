@@ -36,4 +36,10 @@ EXTRA_DIST += %reldir%/bottom.sh
 bench-bottom: all tests/jsonkeys$(EXEEXT)
 	SPECTRAJ=./spectraj$(EXEEXT) JSONKEYS=tests/jsonkeys$(EXEEXT) $(SHELL) $(srcdir)/%reldir%/bottom.sh $(RUNS)
 
-.PHONY: bench bench-bottom bench-slepc
+# Ranks beside threads, and the memory of four: docs/scaling.md.  RUN: a run; without, one of examples/mlp-wide is made.
+EXTRA_DIST += %reldir%/ranks.sh
+bench-ranks: all tests/jsonkeys$(EXEEXT)
+	top_srcdir=$(top_srcdir) SPECTRAJ=./spectraj$(EXEEXT) JSONKEYS=tests/jsonkeys$(EXEEXT) \
+	  $(SHELL) $(srcdir)/%reldir%/ranks.sh $(RUN)
+
+.PHONY: bench bench-bottom bench-ranks bench-slepc

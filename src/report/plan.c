@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "base/parallel.h"
 #include "op/operator.h"
 #include "report/plan_ranks.h"
@@ -391,7 +392,7 @@ void stj_plan_dense(struct stj_run *run, const struct stj_plan_request *request,
 
 void stj_cost_finish(struct stj_cost *cost)
 {
-    cost->peak_bytes = stj_memory_peak();
+    cost->peak_bytes = stj_ranks_most(stj_memory_peak());
 }
 
 /* ---- all of them ---- */
