@@ -49,12 +49,16 @@ for p in ${RANKS:-1 2 3}; do
     done
 done
 OMP_NUM_THREADS=1
-command_line='a coupled network on two ranks'
+# Slices that wait for each other, of a copy that nobody shares; no rank is idle.
 short_config coupled.yaml 's/    - {type: gelu}/    - {type: batch_norm}\n    - {type: gelu}/'
 run 0 train coupled.yaml -o C
 run 0 svd C --top 2
-ranks 2 "$spectraj" study response C --step 0.1 > out 2> err || fail 'study response'
+run 0 study response C --step 0.1,0.2,1 --json
+mv out coupled.json
+command_line='study response of a coupled network, on 3 ranks of 2 threads'
+OMP_NUM_THREADS=2 ranks 3 "$spectraj" study response C --step 0.1,0.2,1 --force --json > out 2> err || fail 'it fails'
 silent
+same coupled.json out || fail 'it has other bits'
 
 # ---- what ends a rank ----
 
