@@ -3,8 +3,9 @@
  *
  * Every process (a rank) calls the same functions with the same arguments in the same order, and each
  * gets the whole result: vectors are whole on every rank, while the slices of a batch, the columns of a
- * block and the rows of large bases are divided among them.  Rank 0 alone writes files.  Without MPI, or
- * started by itself, a process is one rank of one, and nothing here does anything.
+ * block, the rows of large bases and the trainings of a study are divided among them.  Rank 0 alone
+ * writes files.  Without MPI, or started by itself, a process is one rank of one, and nothing here does
+ * anything.
  */
 #ifndef SPECTRAJ_RANKS_H
 #define SPECTRAJ_RANKS_H

@@ -2,11 +2,12 @@
 /* base/ranks.h: what the processes of a command say to each other (MPI).
  *
  * The flow of control is the same on all ranks: every decision is taken from numbers that all of them
- * have, bit for bit.  Three things are divided, and nothing else:
+ * have, bit for bit.  Four things are divided, and nothing else:
  *
  *     slices of a batch     over the ranks of a *group*, which make one product together
  *     columns of a block    over the groups
  *     rows of a basis       over all ranks: rank r of P holds rows n r / P .. n (r + 1) / P - 1
+ *     trainings of a study  over all ranks, which are apart meanwhile
  *
  * Sums are taken in the order of the ranks, or of the slices, whoever made them: the same bits for the same
  * number of ranks and groups.  What a rank finds out alone (a file, the clock, a signal, a failure) is told
