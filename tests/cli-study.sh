@@ -304,31 +304,47 @@ refused 'no singular values|distributions-density' plot R distributions --tag de
 refused 'narrow.csv|2 x 3|1600 x 1' study distributions R --labels narrow.csv
 refused 'narrow.csv|2 x 3|1600 x 64' study distributions R --noise narrow.csv
 
+# interrupted STUDY BYTES [OPTION]...: full.json <- what it prints undisturbed, out <- what it prints when it was
+# interrupted as its log had so many bytes, and was gone on with.
+interrupted()
+{
+    study=$1
+    bytes=$2
+    shift 2
+    rm -f R/study-$study.h5
+    run 0 study $study R "$@" --tag full --json
+    mv out full.json
+    "$spectraj" study $study R "$@" --json > out 2> err &
+    child=$!
+    while kill -0 $child 2> /dev/null; do
+        [ -e R/study-$study.log ] && [ "$(wc -c < R/study-$study.log)" -gt $bytes ] && break
+        sleep 0.01
+    done
+    kill -INT $child 2> /dev/null
+    wait $child
+    status=$?
+    command_line="study $study R, interrupted"
+    # The machine may have been faster than the signal.
+    case $status in
+        130) one_line; contains err interrupted; [ -e R/study-$study.log ] || fail "no log" ;;
+        0) ;;
+        *) fail "exit status $status instead of 130" ;;
+    esac
+    run 0 study $study R "$@" --json
+    [ ! -e R/study-$study.log ] || fail "the log of a complete study was left behind"
+}
+
 # Interrupted, and gone on with: the same numbers.
-rm R/study-restrict.h5
-"$spectraj" study restrict R --k 100,150,200 --tag full --json > full.json
-"$spectraj" study restrict R --k 100,150,200 --json > out 2> err &
-child=$!
-while kill -0 $child 2> /dev/null; do
-    [ -e R/study-restrict.log ] && [ "$(wc -c < R/study-restrict.log)" -gt 8000 ] && break
-    sleep 0.01
-done
-kill -INT $child 2> /dev/null
-wait $child
-status=$?
-command_line="study restrict R, interrupted"
-# The machine may have been faster than the signal.
-case $status in
-    130) one_line; contains err interrupted; [ -e R/study-restrict.log ] || fail "no log" ;;
-    0) ;;
-    *) fail "exit status $status instead of 130" ;;
-esac
-run 0 study restrict R --k 100,150,200 --json
+interrupted restrict 8000 --k 100,150,200
 for family in chaotic stable bulk complement random; do
     "$jsonkeys" --compare full.json $family.test_loss out $family.test_loss 0 ||
         fail "$family differs after an interrupt"
 done
-[ ! -e R/study-restrict.log ] || fail "the log of a complete study was left behind"
+for method in dense density; do
+    interrupted distributions 6000 --method $method --probes 2 --steps 20
+    "$jsonkeys" --print full.json runs > wanted
+    "$jsonkeys" --print out runs | cmp -s - wanted || fail "$method: runs differ after an interrupt"
+done
 
 # Damage and mix-ups.
 head -c 4000 R/study-alignment.h5 > S/study-alignment.h5
