@@ -11,6 +11,9 @@ digits=$top_srcdir/examples/digits
 # Tests run beside each other: a thread that waits must not spin.
 OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 export OMP_WAIT_POLICY
+# A shell that controls no jobs lets its background commands ignore SIGINT, unless this is in front of them.
+heed=
+env --default-signal=INT true 2> /dev/null && heed='env --default-signal=INT'
 failures=0
 command_line=
 status=0

@@ -314,7 +314,7 @@ interrupted()
     rm -f R/study-$study.h5
     run 0 study $study R "$@" --tag full --json
     mv out full.json
-    "$spectraj" study $study R "$@" --json > out 2> err &
+    $heed "$spectraj" study $study R "$@" --json > out 2> err &
     child=$!
     while kill -0 $child 2> /dev/null; do
         [ -e R/study-$study.log ] && [ "$(wc -c < R/study-$study.log)" -gt $bytes ] && break

@@ -40,9 +40,6 @@ ${CC:-cc} -shared -fPIC -O2 -fno-builtin -o shim.so "$top_srcdir/tests/fault-shi
 FAULT_COUNT=count LD_PRELOAD=$work/shim.so "$program" --version > out 2> err
 grep -q '^alloc [1-9]' count 2> /dev/null || { echo "LD_PRELOAD has no effect here"; exit 77; }
 
-# A shell that controls no jobs lets its background commands ignore SIGINT.
-heed=
-env --default-signal=INT true 2> /dev/null && heed='env --default-signal=INT'
 least_memory=$(awk '$1 == "address_space" { print $2 }' count)
 
 short_config c.yaml "s/steps: 20/steps: $steps/"
