@@ -100,7 +100,7 @@ end_rank()
 end_rank KILL 1
 ln $log all.log # stays when the study is complete
 end_rank KILL 2
-end_rank INT 2
+end_rank TERM 2
 [ "$(grep -c '^spectraj: .*interrupted' err)" -eq 1 ] || fail 'it does not say once that it was interrupted'
 command_line='going on after that, on three ranks'
 echo "$(n_records) of $n_copies copies when it goes on"
