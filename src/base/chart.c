@@ -45,14 +45,6 @@ void stj_chart_title(struct stj_chart *chart, const char *format, ...)
     va_end(args);
 }
 
-void stj_chart_note(struct stj_chart *chart, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(chart->note, sizeof chart->note, format, args);
-    va_end(args);
-}
-
 void stj_axis_name(struct stj_axis *axis, const char *name, const char *label)
 {
     snprintf(axis->name, sizeof axis->name, "%s", name);

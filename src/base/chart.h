@@ -4,7 +4,7 @@
  * report/plot.c draws a chart through gnuplot and report/csv.c writes its numbers, so that a figure
  * and the table behind it cannot differ.  All texts are copied and cut to their room.
  *
- * Title, note and labels may have sub- and superscripts: theta_0, v_{12}, 10^{-3}.  What the user named
+ * Title and labels may have sub- and superscripts: theta_0, v_{12}, 10^{-3}.  What the user named
  * goes into them through stj_chart_quote, and stays as it is.
  */
 #ifndef STJ_BASE_CHART_H
@@ -56,7 +56,6 @@ struct stj_series {
 
 struct stj_chart {
     char title[STJ_CHART_TEXT_MAX];
-    char note[STJ_CHART_TEXT_MAX]; /* a line below the title; empty: none */
     struct stj_axis x, y;
     size_t n_series;
     struct stj_series *series;
@@ -71,8 +70,6 @@ void stj_chart_quote(const char *name, char *text, size_t room);
 void stj_chart_plain(const char *text, char plain[STJ_CHART_TEXT_MAX]);
 
 void stj_chart_title(struct stj_chart *chart, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-void stj_chart_note(struct stj_chart *chart, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void stj_axis_name(struct stj_axis *axis, const char *name, const char *label);
 

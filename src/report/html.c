@@ -44,7 +44,6 @@ static const char style[] =
     "thead th{border-bottom:1px solid var(--rule)}\n"
     "figure{margin:1em 0 "
     "2em;max-width:46rem;break-inside:avoid}figcaption{font-weight:600;margin-bottom:.4em}"
-    "figcaption small{display:block;font-weight:400;color:var(--soft)}\n"
     "pre{background:var(--band);padding:.8em;overflow-x:auto;font-size:.85em}"
     "summary{cursor:pointer}\n"
     ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 "

@@ -212,11 +212,6 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
     const struct scale y = scale_of(chart, true);
     fputs("<figure><figcaption>", out);
     write_text(out, chart->title);
-    if (chart->note[0]) {
-        fputs("<small>", out);
-        write_text(out, chart->note);
-        fputs("</small>", out);
-    }
     fprintf(out, "</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
             HEIGHT);
     write_text(out, chart->title);
