@@ -152,10 +152,31 @@ size_t stj_groups_for(size_t n_ranks, size_t n_columns)
     return n ? n : 1;
 }
 
+/* 400 vectors of so many numbers are 52 MB. */
+static size_t divided_from = (size_t)1 << 14;
+
+void stj_rows_divide_from(size_t n)
+{
+    divided_from = n;
+}
+
+bool stj_rows_divide(size_t n, size_t n_ranks)
+{
+    return n_ranks > 1 && n >= divided_from;
+}
+
 struct stj_rows stj_rows_of(size_t n)
 {
+    if (!stj_rows_divide(n, n_together()))
+        return (struct stj_rows){n, 0, n, false};
     const size_t first = stj_share_begin(n, place(), n_together());
-    return (struct stj_rows){n, first, stj_share_begin(n, place() + 1, n_together()) - first};
+    return (struct stj_rows){n, first, stj_share_begin(n, place() + 1, n_together()) - first, true};
+}
+
+void stj_rows_total(const struct stj_rows *rows, size_t n, double *y)
+{
+    if (rows->divided)
+        stj_ranks_sum(n, y);
 }
 
 /* ---- memory of a group ---- */
@@ -339,7 +360,7 @@ static void gather(const size_t *begin, size_t item, void *y, size_t size, MPI_C
 void stj_rows_gather(const struct stj_rows *rows, size_t nvec, double *y, size_t ld)
 {
     size_t *begin = NULL;
-    if (n_together() == 1)
+    if (!rows->divided)
         return;
     if (stj_new(&begin, ranks.size + 1, sizeof *begin, NULL) != STJ_OK) {
         MPI_Abort(ranks.world, 1);

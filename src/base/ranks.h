@@ -6,7 +6,7 @@
  *
  *     slices of a batch     over the ranks of a *group*, which make one product together
  *     columns of a block    over the groups
- *     rows of a basis       over all ranks: rank r of P holds rows n r / P .. n (r + 1) / P - 1
+ *     rows of long bases    over all ranks: rank r of P holds rows n r / P .. n (r + 1) / P - 1
  *     trainings of a study  over all ranks, which are apart meanwhile
  *
  * Sums are taken in the order of the ranks, or of the slices, whoever made them: the same bits for the same
@@ -30,12 +30,21 @@ size_t stj_share_begin(size_t n, size_t i, size_t of);
 
 /* ---- all ranks ---- */
 
-/* The rows of a basis that this rank holds. */
+/* The rows of a basis that this rank holds: of long vectors its share, of short ones all of them, which takes
+ * little memory and no messages, and gives the bits of one rank. */
 struct stj_rows {
     size_t n;            /* of the whole */
     size_t first, count; /* this rank's */
+    bool divided;        /* among the ranks */
 };
 struct stj_rows stj_rows_of(size_t n);
+
+/* Do n_ranks ranks divide vectors of n numbers?  From how many on; for tests. */
+bool stj_rows_divide(size_t n, size_t n_ranks);
+void stj_rows_divide_from(size_t n);
+
+/* y[n] <- the sum of what the ranks got from their rows. */
+void stj_rows_total(const struct stj_rows *rows, size_t n, double *y);
 
 /* y[n] <- the sum over all ranks, in their order; n numbers, few. */
 void stj_ranks_sum(size_t n, double *y);

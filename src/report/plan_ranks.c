@@ -6,7 +6,7 @@
  *
  *     a step      (s/R + 1) b (1 - 1/R)          its shares to those who add them, its range to all
  *     a step      k (s/R) (R - 1) 8 r            where slices meet: k records of r numbers
- *     a product   b (1 - 1/P) + b (P/R - 1) R/P  rows of a basis, and columns to the other groups
+ *     a product   b (1 - 1/P) + b (P/R - 1) R/P  rows of a divided basis, and columns to the other groups
  *
  * per vector.  The time of a step falls as s / ceil(s/R); states are read by each rank for itself.
  */
@@ -34,7 +34,9 @@ struct stj_plan_division stj_plan_divide(const struct stj_run *run,
                            (double)stj_problem_n_record(run->problem, 1);
     if (d.per_product > 1)
         d.bytes_per_step = (s / R + 1) * b * (1 - 1 / R) + records * s / R * (R - 1) * sizeof(real);
-    d.bytes_per_product = b * (1 - 1 / P) + b * (G - 1) / G;
+    d.bytes_per_product = b * (G - 1) / G;
+    if (stj_rows_divide(stj_network_n_params(run->net), d.n))
+        d.bytes_per_product += b * (1 - 1 / P);
     d.bytes_per_second = ranks->bytes_per_second;
     return d;
 }

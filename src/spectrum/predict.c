@@ -107,7 +107,8 @@ static void predict_top(const struct stj_svd_settings *s, size_t n,
 {
     const double vector = (double)n * sizeof(double);
     const double rows = rows_bytes(prediction, n);
-    const double whole = n_ranks(prediction) > 1 ? 3 : 1; /* vectors of a single product */
+    const double whole =
+        stj_rows_divide(n, n_ranks(prediction)) ? 3 : 1; /* vectors of a single product */
     const double top = (double)s->top;
     const double ncv = (double)stj_svd_arpack_ncv(s, n);
     const double iterations = stj_svd_likely_iterations(s, n);
@@ -146,7 +147,7 @@ static void predict_bottom(const struct stj_svd_settings *s, size_t n,
     const double rest = plan.total - m * plan.fraction;
     stj_predict_products(prediction, m * plan.fraction, 0, STJ_ARNOLDI_BLOCK);
     stj_predict_products(prediction, rest, k, s->bottom);
-    const bool divided = n_ranks(prediction) > 1;
+    const bool divided = stj_rows_divide(n, n_ranks(prediction));
     const double whole = divided ? 2 * (double)plan.p : 0;
     stj_predict_phase(prediction,
                       (m + 2 * (rest + (double)plan.p)) * rows + whole * vector + 24 * m * m,

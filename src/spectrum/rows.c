@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectrum/rows.c: bases whose rows are divided among the ranks. */
+/* spectrum/rows.c: bases whose rows are divided among the ranks, where they are long. */
 #include "spectrum/rows.h"
 
 #include <math.h>
@@ -17,13 +17,13 @@ size_t stj_rows_ld(const struct stj_rows *rows)
 
 size_t stj_rows_share(size_t n, size_t n_ranks)
 {
-    return n_ranks > 1 ? n / n_ranks + (n % n_ranks > 0) : n;
+    return stj_rows_divide(n, n_ranks) ? n / n_ranks + (n % n_ranks > 0) : n;
 }
 
 double stj_rows_dot(const struct stj_rows *rows, const double *x, const double *y)
 {
     double sum = stj_dot(rows->count, x, y);
-    stj_ranks_sum(1, &sum);
+    stj_rows_total(rows, 1, &sum);
     return sum;
 }
 
@@ -46,7 +46,7 @@ void stj_rows_norms(const struct stj_rows *rows, size_t nvec, const double *x, s
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads()) if (nvec > 1)
     for (size_t j = 0; j < nvec; j++)
         length[j] = stj_nrm2(rows->count, x + j * ld);
-    if (stj_n_ranks() == 1)
+    if (!rows->divided)
         return;
     for (size_t j = 0; j < nvec; j++)
         length[j] *= length[j];
@@ -102,7 +102,7 @@ enum stj_status stj_rows_apply(struct stj_op *a, enum stj_trans trans, size_t nv
     const struct stj_rows out = stj_rows_of(trans == STJ_NO_TRANS ? n_rows : n_cols);
     double *whole_x = NULL;
     double *whole_y = NULL;
-    if (stj_n_ranks() == 1)
+    if (!in.divided && !out.divided)
         return stj_op_apply(a, trans, nvec, x, in.n, y, out.n, err);
     STJ_TRY(stj_new(&whole_x, in.n, nvec * sizeof *whole_x, err));
     STJ_TRY(stj_new(&whole_y, out.n, nvec * sizeof *whole_y, err));
@@ -121,7 +121,7 @@ enum stj_status stj_rows_complete(const struct stj_rows *rows, size_t nvec, doub
 {
     enum stj_status st = STJ_OK;
     double *whole = NULL;
-    if (stj_n_ranks() == 1)
+    if (!rows->divided)
         goto out;
     STJ_TRY(stj_new(&whole, rows->n, nvec * sizeof *whole, err));
     put(rows, nvec, *block, whole);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectrum/rows.h: bases whose rows are divided among the ranks.
+/* spectrum/rows.h: bases whose rows are divided among the ranks, where they are long.
  *
  * A block of vectors of a basis has on each rank its rows alone (base/ranks.h), column-major with leading
  * dimension stj_rows_ld.  An operator takes and gives whole vectors, so a block is completed before a
  * product, and cut after it.  Inner products and norms are sums over the ranks in their order.  With one
- * rank a block is whole: nothing is copied, and the bits are those of the plain BLAS.
+ * rank, or short vectors, a block is whole: nothing is copied, and the bits are those of the plain BLAS.
  */
 #ifndef STJ_SPECTRUM_ROWS_H
 #define STJ_SPECTRUM_ROWS_H

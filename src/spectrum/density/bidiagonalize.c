@@ -102,7 +102,7 @@ static void project_out(const struct stj_bidiagonal *b, size_t n_active, enum ba
     for (size_t i = 0; i < n_active; i++)
         stj_gemv(STJ_BLAS_TRANS, n, k, 1, basis_of(b, which, i), ld, mine(rows, x, i), 0,
                  b->c + i * k);
-    stj_ranks_sum(n_active * k, b->c);
+    stj_rows_total(rows, n_active * k, b->c);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
     for (size_t i = 0; i < n_active; i++)
         stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, basis_of(b, which, i), ld, b->c + i * k, 1,

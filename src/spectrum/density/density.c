@@ -117,7 +117,7 @@ static double leftover(const struct solve *w, double *v, double *work)
     for (int pass = 0; pass < 2 && k > 0; pass++) {
         memset(work, 0, k * sizeof *work); /* gemv leaves it where there are no rows */
         stj_gemv(STJ_BLAS_TRANS, n, k, 1, w->v, ld, v, 0, work);
-        stj_ranks_sum(k, work);
+        stj_rows_total(&w->rows, k, work);
         stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, w->v, ld, work, 1, v);
     }
     return stj_rows_nrm2(&w->rows, v);

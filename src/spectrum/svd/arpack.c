@@ -59,7 +59,7 @@ struct arpack {
 static void aupd(struct arpack *w)
 {
 #ifdef STJ_WITH_MPI
-    if (stj_n_ranks() > 1) {
+    if (w->rows.divided) {
         pdsaupd_c(stj_ranks_fortran(), &w->ido, "I", w->n, "LA", w->nev, w->tol, w->resid, w->ncv,
                   w->v, w->ldv, w->iparam, w->ipntr, w->workd, w->workl, w->lworkl, &w->info);
         return;
@@ -73,7 +73,7 @@ static void aupd(struct arpack *w)
 static void eupd(struct arpack *w)
 {
 #ifdef STJ_WITH_MPI
-    if (stj_n_ranks() > 1) {
+    if (w->rows.divided) {
         pdseupd_c(stj_ranks_fortran(), 1, "A", w->select, w->d, w->v, w->ldv, 0.0, "I", w->n, "LA",
                   w->nev, w->tol, w->resid, w->ncv, w->v, w->ldv, w->iparam, w->ipntr, w->workd,
                   w->workl, w->lworkl, &w->info);
@@ -179,7 +179,7 @@ static enum stj_status steps_done(const struct arpack *w, size_t *done, struct s
     STJ_TRY(stj_new(&differs, ncv, sizeof *differs, err));
     for (size_t j = 0; j < ncv; j++)
         differs[j] = memcmp(w->v + j * n, w->workd + w->ipntr[0] - 1, n * sizeof *w->v) != 0;
-    stj_ranks_sum(ncv, differs);
+    stj_rows_total(&w->rows, ncv, differs);
     for (*done = 0; *done < ncv && differs[*done] > 0;)
         ++*done;
     if (*done == ncv)

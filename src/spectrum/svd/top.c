@@ -27,10 +27,16 @@ double stj_svd_likely_iterations(const struct stj_svd_settings *s, size_t n)
     return fmin((24 + 7.2 * pow((double)s->top, 0.745)) * (1 + 0.045 * (digits - 12)), (double)n);
 }
 
+/* Is there a rank that would have no row? */
+static bool starves(size_t n)
+{
+    return stj_rows_of(n).divided && n < stj_n_ranks();
+}
+
 bool stj_svd_prefers_dense(const struct stj_svd_settings *s, size_t m, size_t n)
 {
     const double likely = 2 * (stj_svd_likely_iterations(s, n) + (double)s->top);
-    return stj_svd_arpack_ncv(s, n) >= n || n < stj_n_ranks() ||
+    return stj_svd_arpack_ncv(s, n) >= n || starves(n) ||
            ((double)(n + s->top) <= likely && stj_svd_fits_dense(m, n));
 }
 
@@ -45,7 +51,7 @@ static enum stj_status choose(const struct stj_op *a, const struct stj_svd_setti
     STJ_CHECK(err, *method != &stj_svd_arpack || (s->top < n && stj_svd_arpack_ncv(s, n) > s->top),
               STJ_EINVAL, "arpack needs top < ncv <= %zu columns, top is %zu: use method dense", n,
               s->top);
-    STJ_CHECK(err, *method != &stj_svd_arpack || n >= stj_n_ranks(), STJ_EINVAL,
+    STJ_CHECK(err, *method != &stj_svd_arpack || !starves(n), STJ_EINVAL,
               "arpack needs a column for each of the %zu ranks, the operator has %zu: use method "
               "dense or fewer ranks",
               stj_n_ranks(), n);
