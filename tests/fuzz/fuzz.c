@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +81,8 @@ static void get_item(struct stj_h5 *file, const struct stj_h5_item_info *item)
 
 static void result_target(void)
 {
-    static const struct stj_h5_format any = {.name = NULL, .version = 1, .remedy = "none"};
+    /* Of any kind, and as new as it says. */
+    static const struct stj_h5_format any = {.name = NULL, .version = UINT_MAX, .remedy = "none"};
     struct stj_h5 *file = NULL;
     struct stj_h5_item_info item;
     if (stj_h5_open(path, &any, &file, NULL) != STJ_OK)
