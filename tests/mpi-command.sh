@@ -97,4 +97,12 @@ one_net()
 for net in $nets; do
     one_net "$net"
 done
+
+# A plan is one of the ranks at hand, and of how fast they were seen to exchange vectors.
+short_config plan.yaml
+command_line='plan on 3 ranks'
+ranks 3 "$spectraj" plan plan.yaml --json > plan.json 2> err || fail 'plan'
+json plan.json ranks=3 'analyses[0].name=train' 'analyses[2].ranks_per_product=3' 'analyses[2].bytes_per_application>0'
+ranks 3 "$spectraj" plan plan.yaml --ranks 4 --ranks-per-product 2 --json > plan.json 2> err || fail 'plan of other ranks'
+json plan.json ranks=4 'analyses[2].ranks_per_product=2'
 finish

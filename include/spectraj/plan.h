@@ -68,7 +68,7 @@ struct stj_plan_settings {
     struct stj_plan_ranks ranks;         /* 0: this process alone */
 };
 
-/* What the config of the run asks for, or the defaults of the commands. */
+/* What the config of the run asks for, or the defaults of the commands; the ranks that stj_ranks_measure found. */
 struct stj_plan_settings stj_plan_settings_of(const struct stj_run *run);
 
 /* plan <- predictions, from sizes and from the time that a few steps take here and now (run: open, or

@@ -37,6 +37,10 @@ enum stj_status stj_ranks_divide(size_t per_product, struct stj_error *err);
 /* How the ranks are divided. */
 size_t stj_ranks_per_product(void);
 
+/* Have all ranks exchange vectors, and see what each sends in a second: what stj_plan_settings_of then says of ranks and
+ * messages, also after stj_ranks_leave_others.  8 MiB, a few times; nothing with one rank. */
+void stj_ranks_measure(void);
+
 /* From now on this rank is one of one: for what one does while the others wait in stj_ranks_speaks. */
 void stj_ranks_leave_others(void);
 

@@ -42,6 +42,8 @@ static struct {
     bool apart;         /* each works by itself */
     size_t division;    /* which one it is */
     size_t arenas;      /* made so far */
+    size_t measured;    /* ranks whose messages were timed, */
+    double rate;        /* and bytes a second of each */
     bool joined, alone,
         abandoned; /* MPI is ours to end; the others are elsewhere; they do not come */
 #ifdef STJ_WITH_MPI
@@ -177,6 +179,33 @@ void stj_rows_total(const struct stj_rows *rows, size_t n, double *y)
 {
     if (rows->divided)
         stj_ranks_sum(n, y);
+}
+
+/* ---- what messages cost ---- */
+
+void stj_ranks_measure(void)
+{
+    enum { N = 1 << 20, TIMES = 4 };
+    const struct stj_rows rows = stj_rows_of(N);
+    double *y = NULL;
+    if (!rows.divided || stj_ranks_any(stj_new(&y, N, sizeof *y, NULL) != STJ_OK))
+        goto out;
+    for (int i = 0; i < TIMES; i++) { /* the first one connects */
+        const double start = stj_clock();
+        stj_rows_gather(&rows, 1, y, N);
+        const double rate =
+            (double)(rows.count * sizeof *y * (ranks.size - 1)) / (stj_clock() - start + 1e-9);
+        ranks.rate = rate > ranks.rate ? rate : ranks.rate;
+    }
+    ranks.measured = ranks.size;
+out:
+    free(y);
+}
+
+size_t stj_ranks_measured(double *bytes_per_second)
+{
+    *bytes_per_second = ranks.rate;
+    return ranks.measured;
 }
 
 /* ---- memory of a group ---- */

@@ -69,6 +69,9 @@ enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err);
 /* STJ_EMISMATCH unless all ranks have the same value; `what` is the subject of a sentence that says so. */
 enum stj_status stj_ranks_same(uint64_t value, const char *what, struct stj_error *err);
 
+/* What stj_ranks_measure saw: how many there were, 0 before, and bytes a second that each sent. */
+size_t stj_ranks_measured(double *bytes_per_second);
+
 /* The communicator of all ranks as Fortran knows it; only with MPI. */
 int stj_ranks_fortran(void);
 

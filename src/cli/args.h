@@ -80,6 +80,7 @@ struct command {
     const char *unconverged;                          /* when it exits with 2; NULL: never */
     const char *example;                              /* lines */
     int (*run)(struct cli *cli, const void *options); /* returns the exit status */
+    bool measures; /* one rank does it, but all show before how fast their messages are */
 
     /* The command that the first argument makes of this one; NULL: none.  May itself be NULL. */
     const struct command *(*specialize)(const char *word);

@@ -119,6 +119,8 @@ static int run_on_ranks(struct cli *cli, const void *options)
         const size_t wish = cli->args.shared.ranks_per_product;
         return stj_ranks_divide(wish, &cli->err) == STJ_OK ? command->run(cli, options) : CLI_ERROR;
     }
+    if (command->measures)
+        stj_ranks_measure();
     if (stj_rank() != 0)
         return CLI_DONE;
     stj_ranks_leave_others();

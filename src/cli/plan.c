@@ -17,7 +17,9 @@ static struct stj_plan_settings settings_of(const struct cli *cli, const struct 
     struct stj_plan_settings s = stj_plan_settings_of(run);
     s.memory_bytes = cli->args.shared.memory;
     s.max_seconds = o->max_seconds;
-    s.ranks = (struct stj_plan_ranks){o->ranks, o->ranks_per_product, (double)o->bandwidth};
+    s.ranks.n = o->ranks ? o->ranks : s.ranks.n;
+    s.ranks.per_product = o->ranks_per_product;
+    s.ranks.bytes_per_second = o->bandwidth ? (double)o->bandwidth : s.ranks.bytes_per_second;
     if (o->top_given || o->bottom_given) {
         s.svd.top = o->top_given ? o->top : 0;
         s.svd.bottom = o->bottom_given ? o->bottom : 0;
@@ -87,7 +89,8 @@ static const struct args_option options[] = {
      .max = 1e6,
      .metavar = "P",
      .doc =
-         "on so many ranks under mpirun, each as fast as this process: memory of one, time of all"},
+         "on so many ranks under mpirun, each as fast as this process: memory of one, time of all "
+         "(default: those at hand)"},
     {.name = "ranks-per-product",
      .type = ARGS_SIZE,
      .offset = offsetof(struct plan_options, ranks_per_product),
@@ -101,7 +104,9 @@ static const struct args_option options[] = {
      .min = 1,
      .max = 1e18,
      .metavar = "SIZE",
-     .doc = "bytes a second that a rank sends (default: what memory is read with here)"},
+     .doc = "bytes a second that a rank sends (default: as measured between the ranks at hand; of "
+            "one, "
+            "what memory is read with here)"},
     {.name = "max-seconds",
      .type = ARGS_REAL,
      .offset = offsetof(struct plan_options, max_seconds),
@@ -130,4 +135,5 @@ const struct command command_plan = {
     .example = "  spectraj plan digits.yaml\n  spectraj plan digits-run --top 50 --memory 4G\n"
                "  spectraj plan digits-run --ranks 16 --bandwidth 10G\n",
     .run = plan,
+    .measures = true,
 };

@@ -405,6 +405,7 @@ struct stj_plan_settings stj_plan_settings_of(const struct stj_run *run)
                                   .density = stj_density_settings_default(),
                                   .trace = stj_trace_settings_default()};
     stj_run_get_analysis(run, &analysis);
+    s.ranks.n = stj_ranks_measured(&s.ranks.bytes_per_second);
     s.svd.top = analysis.has_svd ? analysis.svd_top : PAIRS_DEFAULT;
     s.svd.bottom = analysis.has_svd ? analysis.svd_bottom : PAIRS_DEFAULT;
     if (analysis.has_density) {
