@@ -132,7 +132,7 @@ static void tangents_visit(const void *self, size_t position)
 {
     const struct tangents *t = self;
     const struct stj_node *node = stj_node_at(t->net, position);
-    if (!node) {
+    if (position == t->net->n_nodes) {
         loss_tangent(t);
         return;
     }

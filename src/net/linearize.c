@@ -172,7 +172,7 @@ static void primal_visit(const void *self, size_t position)
 {
     const struct primal *w = self;
     const struct stj_node *node = stj_node_at(w->net, position);
-    if (!node) {
+    if (position == w->net->n_nodes) {
         primal_loss(w);
         return;
     }
