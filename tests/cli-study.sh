@@ -303,15 +303,17 @@ run 0 plot R distributions-density --tag density --data
 refused 'no singular values|distributions-density' plot R distributions --tag density --data
 refused 'narrow.csv|2 x 3|1600 x 1' study distributions R --labels narrow.csv
 refused 'narrow.csv|2 x 3|1600 x 64' study distributions R --noise narrow.csv
+[ ! -s R/study-distributions.log ] || fail "a spectrum was found before the files were read"
 
 # interrupted STUDY BYTES [OPTION]...: full.json <- what it prints undisturbed, out <- what it prints when it was
-# interrupted as its log had so many bytes, and was gone on with.
+# interrupted as its log had so many bytes, and was gone on with.  A log from before would have so many at once, and the
+# signal would come before the command heeds it.
 interrupted()
 {
     study=$1
     bytes=$2
     shift 2
-    rm -f R/study-$study.h5
+    rm -f R/study-$study.h5 R/study-$study.log
     run 0 study $study R "$@" --tag full --json
     mv out full.json
     $heed "$spectraj" study $study R "$@" --json > out 2> err &

@@ -259,6 +259,21 @@ static enum stj_status make_data(const struct stj_study_context *cx,
                          : draw_noise(stj_network_n_ids(run->net), cx->seed, *data, err));
     STJ_TRY(stj_network_check_data(run->net, *data, err));
 out:
+    if (st != STJ_OK)
+        stj_error_prefix(err, "the run '%s'", run_name[which]);
+    return st;
+}
+
+/* What is wrong with a file is said before the first spectrum, which may take hours. */
+static enum stj_status check_data(const struct stj_study_context *cx,
+                                  const struct distributions_config *c, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    for (int which = SHUFFLED; which < N_RUNS && st == STJ_OK; which++) {
+        struct stj_dataset *data = NULL;
+        st = make_data(cx, c, which, &data, err);
+        stj_dataset_destroy(data);
+    }
     return st;
 }
 
@@ -290,10 +305,7 @@ static enum stj_status rerun_init(const struct stj_study_context *cx,
 {
     enum stj_status st = STJ_OK;
     const struct stj_run *run = cx->run;
-    st = make_data(cx, c, which, &t->data, err);
-    if (st != STJ_OK)
-        stj_error_prefix(err, "the run '%s'", run_name[which]);
-    STJ_TRY(st);
+    STJ_TRY(make_data(cx, c, which, &t->data, err));
     STJ_TRY(
         stj_network_problem_create(run->net, t->data, run->order, run->n_steps, &t->problem, err));
     STJ_TRY(train(run, t, cx->progress, err));
@@ -536,6 +548,7 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
     bool found = false;
     for (size_t i = 0; i < GRID; i++)
         grid[i] = grid_point(i);
+    STJ_TRY(check_data(cx, c, err));
     STJ_TRY(stj_new(&o, 1, sizeof *o, err));
     STJ_TRY(stj_study_put_real(r, c->epsilon, err, "epsilon"));
     STJ_TRY(stj_study_put_real(r, c->width, err, "width"));
