@@ -3,7 +3,8 @@
 # tests/fuzz.sh: libFuzzer on every reader of files from strangers (tests/fuzz/fuzz.c), with AddressSanitizer and
 # UBSan, each for FUZZ_SECONDS (60) or, without clang's libFuzzer, not at all.  FUZZ_TARGETS: which.
 #
-# The library is built once more, with clang, in the folder `fuzz` of the build; the inputs that reach new code are kept
+# The library is built once more, with clang, in the folder `fuzz` of the build, from a copy of the sources (a tree that
+# was configured itself, as a release often is, cannot be built anywhere else); the inputs that reach new code are kept
 # in fuzz/corpus, and used again.  What ends in a crash, a leak, an allocation beyond what the input can justify, or
 # takes seconds, is left in fuzz/ under the name that libFuzzer prints.  Run by `make check-fuzz`.
 set -u
@@ -26,9 +27,10 @@ if ! "$clang" -fsanitize=fuzzer,address,undefined probe.c -o probe > probe.log 2
     echo "check-fuzz: $clang cannot build libFuzzer targets (Debian packages clang and libclang-rt-dev): skipped"
     exit 77
 fi
+${MAKE:-make} -C .. distdir distdir=fuzz/source > source.log 2>&1 || { tail -5 source.log; exit 99; }
 if [ ! -f Makefile ]; then
     echo 'check-fuzz: configuring a build of its own'
-    "$top_srcdir/configure" --disable-shared --disable-openmp CC="$clang" \
+    source/configure --disable-shared --disable-openmp CC="$clang" \
         CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
         > configure.log 2>&1 || { tail -5 configure.log; exit 99; }
 fi
