@@ -51,36 +51,47 @@ command_line='a rank without memory'
 "$MPIRUN" -n 1 "$spectraj" dense R --tag m --force : -n 1 \
     sh -c 'ulimit -v 120000; exec "$@"' sh "$spectraj" dense R --tag m --force > out 2> err && fail 'it did not fail'
 
-# Killed at random moments.
+# kills RUN N: two ranks find singular pairs of RUN; one is killed at N random moments, and the same command goes on.
+kills()
+{
+    run=$1
+    command_line="svd of $run undisturbed"
+    ranks 2 "$spectraj" svd "$run" --top 20 --tag calm --json > calm.json 2> err || fail 'it failed'
+    seconds=$("$jsonkeys" --print calm.json seconds)
+    awk -v n="$2" -v seed="${SEED:-1}" -v t="$seconds" \
+        'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "%.3f %d\n", 0.7 + rand() * t / (n + 1), 1 + int(2 * rand()) }' > moments
+    killed=0
+    finished=0
+    while read -r delay which; do
+        command_line="svd of $run, kill -9 of rank $which after $delay s"
+        ranks 2 "$spectraj" svd "$run" --top 20 --tag victim --json > out 2> err < /dev/null &
+        launcher=$!
+        sleep "$delay"
+        victim=$(pgrep -f "svd $run --top 20 --tag victim" | while read -r p; do
+            [ "$(ps -o comm= -p "$p")" = spectraj ] && echo "$p"; done | sed -n "${which}p")
+        # shellcheck disable=SC2086
+        [ -z "$victim" ] || ! kill -9 $victim 2> /dev/null || killed=$((killed + 1))
+        begin=$(date +%s)
+        wait $launcher && finished=1 && break # before the kill
+        [ $(($(date +%s) - begin)) -le 30 ] || fail 'the others went on for more than 30 s'
+        [ -s err ] || fail 'nothing was said'
+    done < moments
+    echo "$run: $killed ranks killed"
+    command_line="svd of $run, going on after the kills"
+    [ "$killed" -gt 0 ] || fail 'no rank was killed'
+    [ $finished -eq 1 ] || ranks 2 "$spectraj" svd "$run" --top 20 --tag victim --json > out 2> err || fail 'it does not go on'
+    "$jsonkeys" --compare calm.json top.sigma out top.sigma 0 || fail 'it has other bits'
+    json out 'applications.replayed>0'
+    for key in applications.jvp applications.vjp; do
+        [ "$("$jsonkeys" --print calm.json $key)" = "$("$jsonkeys" --print out $key)" ] || fail "$key differs"
+    done
+}
+
+# Bases that are whole on every rank, and divided ones (N = 75 010).
 sed -e "s|file: |&$digits/|" -e "s|rows: |&$digits/|" "$digits/digits.yaml" > digits.yaml
 run 0 train digits.yaml -o D
-ranks 2 "$spectraj" svd D --top 20 --tag calm --json > calm.json 2> err || fail 'the calm run'
-seconds=$("$jsonkeys" --print calm.json seconds)
-awk -v n="${KILLS:-3}" -v seed="${SEED:-1}" -v t="$seconds" \
-    'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "%.3f %d\n", 0.7 + rand() * t / (n + 1), 1 + int(2 * rand()) }' > moments
-killed=0
-finished=0
-while read -r delay which; do
-    command_line="kill -9 of rank $which after $delay s"
-    ranks 2 "$spectraj" svd D --top 20 --tag victim --json > out 2> err < /dev/null &
-    launcher=$!
-    sleep "$delay"
-    victim=$(pgrep -f "svd D --top 20 --tag victim" | while read -r p; do
-        [ "$(ps -o comm= -p "$p")" = spectraj ] && echo "$p"; done | sed -n "${which}p")
-    # shellcheck disable=SC2086
-    [ -z "$victim" ] || ! kill -9 $victim 2> /dev/null || killed=$((killed + 1))
-    begin=$(date +%s)
-    wait $launcher && finished=1 && break # before the kill
-    [ $(($(date +%s) - begin)) -le 30 ] || fail 'the others went on for more than 30 s'
-    [ -s err ] || fail 'nothing was said'
-done < moments
-echo "$killed ranks killed"
-command_line='going on after the kills'
-[ "$killed" -gt 0 ] || fail 'no rank was killed'
-[ $finished -eq 1 ] || ranks 2 "$spectraj" svd D --top 20 --tag victim --json > out 2> err || fail 'it does not go on'
-"$jsonkeys" --compare calm.json top.sigma out top.sigma 0 || fail 'it has other bits'
-json out 'applications.replayed>0'
-for key in applications.jvp applications.vjp; do
-    [ "$("$jsonkeys" --print calm.json $key)" = "$("$jsonkeys" --print out $key)" ] || fail "$key differs"
-done
+kills D "${KILLS:-3}"
+short_config wide.yaml 's/units: 4}/units: 1000}/' 's/peak: 0.1/peak: 0.5/'
+run 0 train wide.yaml -o W
+kills W "${KILLS:-3}"
 finish
