@@ -230,7 +230,55 @@ done
 ln -s ../outside RUN/report.html.tmp
 refused 'report.html' report RUN
 rm -f RUN/report.html.tmp
+mkdir RUN/figures
+for figure in loss.svg.tmp loss.csv.tmp; do
+    ln -s ../../outside "RUN/figures/$figure"
+done
+"$spectraj" plot RUN loss > out 2> err # without gnuplot an error of another kind
+refused 'loss.csv' plot RUN loss --data -o RUN/figures/loss.csv
+rm -r RUN/figures
+run 0 svd RUN --top 3
+mkdir taken
+ln -s ../outside taken/svd-sigma.csv.tmp
+refused 'svd-sigma.csv' export RUN svd -o taken
+rm RUN/svd.h5 RUN/svd.log
 [ "$(cat outside)" = precious ] || fail "a link of a run was followed"
+# ... nor does a training that replaces it clear another folder, or of its own what is no figure.
+run 0 train good.yaml -o links
+mkdir -p elsewhere links/figures
+echo precious > elsewhere/a.svg
+echo precious > links/figures/notes.txt
+echo old > links/figures/a.svg
+run 0 train good.yaml -o links --force
+[ ! -e links/figures/a.svg ] || fail "the figure of an older run is still there"
+[ -e links/figures/notes.txt ] || fail "what is no figure was removed"
+rm -r links/figures
+ln -s ../elsewhere links/figures
+run 0 train good.yaml -o links --force
+[ -e elsewhere/a.svg ] || fail "a link was followed to a folder that was then cleared"
+rm -r links
+# A pipe that nobody writes in the place of a file is no reason to wait.
+run 0 train good.yaml -o pipes
+for name in config.yaml trajectory.h5 svd.h5 svd.log; do
+    run 0 svd pipes --top 3
+    mv "pipes/$name" kept
+    mkfifo "pipes/$name"
+    command_line="svd with a pipe for $name"
+    timeout -s KILL 60 "$spectraj" svd pipes --top 4 > out 2> err
+    status=$?
+    [ $status -eq 1 ] && contains err "$name" || fail "exit status $status instead of 1"
+    rm "pipes/$name"
+    mv kept "pipes/$name"
+done
+mkfifo pipe.csv pipes/config.yaml.tmp
+sed 's|file: [^,]*,|file: pipe.csv,|' good.yaml > pipe.yaml
+for command in 'info pipe.yaml' 'train good.yaml --force -o pipes'; do
+    command_line=$command
+    timeout -s KILL 60 "$spectraj" $command > out 2> err
+    status=$?
+    [ $status -eq 1 ] && one_line || fail "exit status $status instead of 1"
+done
+rm -r pipes pipe.csv
 # Nothing is made by a shell: names that one would expand are taken as they are.
 odd="o'd\"d \`touch pwned\`\$(touch pwned)"
 run 0 train good.yaml -o "$odd"

@@ -272,6 +272,51 @@ START_TEST(foreign_hdf5)
 }
 END_TEST
 
+enum { BY_LINK, BY_STORAGE, BY_MAPPING, N_ELSEWHERE };
+
+/* Put "vector" of a result file into another file, with the same values, and seal the result again. */
+static void move_vector(const char *path, const char *other, const char *raw, int how)
+{
+    const hsize_t n = 3;
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    ck_assert(file >= 0 && H5Ldelete(file, "vector", H5P_DEFAULT) >= 0);
+    hid_t space = H5Screate_simple(1, &n, NULL);
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    if (how == BY_STORAGE)
+        ck_assert(H5Pset_external(creation, raw, 0, n * sizeof(double)) >= 0);
+    if (how == BY_MAPPING)
+        ck_assert(H5Pset_virtual(creation, space, other, "vector", space) >= 0);
+    if (how == BY_LINK) {
+        ck_assert(H5Lcreate_external(other, "vector", file, "vector", H5P_DEFAULT, H5P_DEFAULT) >=
+                  0);
+    } else {
+        hid_t id = H5Dcreate2(file, "vector", H5T_IEEE_F64LE, space, H5P_DEFAULT, creation,
+                              H5P_DEFAULT);
+        ck_assert(id >= 0 && H5Dclose(id) >= 0);
+    }
+    ck_assert(H5Pclose(creation) >= 0 && H5Sclose(space) >= 0 && H5Fclose(file) >= 0);
+    const int fd = open(path, O_RDWR);
+    ck_assert(fd >= 0 && stj_h5_header_seal(fd, &format) == 0 && close(fd) == 0);
+}
+
+/* A stranger's file does not make us read, or wait for, another one. */
+START_TEST(values_in_other_files)
+{
+    const double vector[3] = {1, -0.0, (double)INFINITY};
+    struct stj_error err = STJ_ERROR_INIT;
+    char other[4096], raw[4096], path[4096];
+    snprintf(path, sizeof path, "%s", scratch_path("links.h5"));
+    snprintf(other, sizeof other, "%s", scratch_path("whole.h5"));
+    snprintf(raw, sizeof raw, "%s", scratch_path("raw"));
+    const int fd = open(raw, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ck_assert(fd >= 0 && write(fd, vector, sizeof vector) == sizeof vector && close(fd) == 0);
+    ck_assert_int_eq(write_sample(path, &err), STJ_OK);
+    ck_assert_int_eq(write_sample(other, &err), STJ_OK);
+    move_vector(path, other, raw, _i);
+    expect_refused("links.h5", "\"vector\" cannot be read");
+}
+END_TEST
+
 START_TEST(other_format_and_newer_version)
 {
     static const struct stj_h5_format other = {"spectraj-other", 1, "remedy"};
@@ -461,6 +506,7 @@ int main(void)
     tcase_add_test(tests, not_hdf5);
     tcase_add_test(tests, missing);
     tcase_add_test(tests, foreign_hdf5);
+    tcase_add_loop_test(tests, values_in_other_files, 0, N_ELSEWHERE);
     tcase_add_test(tests, other_format_and_newer_version);
     tcase_add_test(tests, wrong_expectations);
     tcase_add_test(tests, given_up);

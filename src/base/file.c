@@ -26,6 +26,8 @@ static const char *remedy(int number)
     case EPERM:
     case EROFS:
         return "; check the permissions or write to another folder";
+    case ELOOP:
+        return "; remove the symbolic link that has its name, or that of its temporary file (.tmp)";
     default:
         return "";
     }
@@ -48,6 +50,26 @@ enum stj_status stj_file_temporary(const char *path, char **temporary, struct st
     memcpy(*temporary + n, ending, sizeof ending);
 out:
     return st;
+}
+
+int stj_file_create(const char *temporary)
+{
+    /* O_NONBLOCK: a pipe that nobody reads is an error, not a reason to wait. */
+    return open(temporary,
+                O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+}
+
+FILE *stj_file_create_stream(const char *temporary)
+{
+    const int fd = stj_file_create(temporary);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (fd >= 0 && !file) {
+        const int number = errno;
+        close(fd);
+        unlink(temporary);
+        errno = number;
+    }
+    return file;
 }
 
 /* fsync what a name stands for; 0 or an errno.  Some file systems cannot sync a folder and say
@@ -130,7 +152,7 @@ static enum stj_status write_text(const char *path, const char *text, struct stj
     enum stj_status st = STJ_OK;
     char *temporary = NULL;
     STJ_TRY(stj_file_temporary(path, &temporary, err));
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int fd = stj_file_create(temporary);
     int number = fd < 0 ? errno : stj_file_write_all(fd, text, strlen(text));
     if (fd >= 0 && close(fd) != 0 && number == 0)
         number = errno;
@@ -157,8 +179,10 @@ enum stj_status stj_file_read_text(const char *path, size_t limit, char **text,
 {
     enum stj_status st = STJ_OK;
     struct stat about;
+    FILE *file = NULL;
     *text = NULL;
-    FILE *file = fopen(path, "rb");
+    STJ_TRY(stj_file_check_plain(path, err));
+    file = fopen(path, "rb");
     if (!file || fstat(fileno(file), &about) != 0) {
         st = stj_file_failed(path, "read", errno, err);
         goto out;
@@ -179,6 +203,15 @@ out:
         *text = NULL;
     }
     return st;
+}
+
+enum stj_status stj_file_check_plain(const char *path, struct stj_error *err)
+{
+    struct stat about;
+    if (stat(path, &about) != 0 || S_ISREG(about.st_mode) || S_ISDIR(about.st_mode))
+        return STJ_OK;
+    return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "%s: is a pipe or a device, not a file",
+                         path);
 }
 
 bool stj_file_exists(const char *path)

@@ -10,12 +10,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <spectraj/status.h>
 
 /* *temporary <- a name in the folder of `path` for its content while it is written (owned by the
  * caller).  The same path gives the same name, so that what a killed process left is replaced. */
 enum stj_status stj_file_temporary(const char *path, char **temporary, struct stj_error *err);
+
+/* Create or empty the temporary file and open it for writing; -1 with errno.  What has its name and is a link or a
+ * pipe, which a stranger may have left there, is not followed. */
+int stj_file_create(const char *temporary);
+
+/* The same as a stream; NULL with errno. */
+FILE *stj_file_create_stream(const char *temporary);
 
 /* Make what was written to `temporary` durable and give it the name `path`: fsync, rename, fsync of
  * the folder.  On failure the temporary file is removed. */
@@ -32,6 +40,9 @@ enum stj_status stj_file_read_text(const char *path, size_t limit, char **text,
                                    struct stj_error *err);
 
 bool stj_file_exists(const char *path);
+
+/* Refuse what is there and is neither a file nor a folder: a pipe may be waited for, a device read, without end. */
+enum stj_status stj_file_check_plain(const char *path, struct stj_error *err);
 
 /* Its size; 0 for a file that is not there. */
 size_t stj_file_bytes(const char *path);

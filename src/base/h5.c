@@ -253,7 +253,7 @@ static enum stj_status open_id(struct stj_h5 *file, struct stj_error *err)
 static size_t text_bytes(struct stj_h5 *file, const char *name)
 {
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
-    hid_t id = H5Dopen2(file->id, name, H5P_DEFAULT);
+    hid_t id = stj_h5_open_set(file->id, name);
     hid_t type = id < 0 ? -1 : H5Dget_type(id);
     size_t bytes = 0;
     if (type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0)

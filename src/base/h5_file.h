@@ -26,6 +26,10 @@ struct stj_h5 {
 /* The type in the file, or in memory, of one element of an item; to be closed with H5Tclose. */
 hid_t stj_h5_type(const struct stj_item *item, bool in_memory);
 
+/* Open a data set for reading; -1 unless its values lie in this file: from a stranger's, HDF5 would follow external
+ * links and storage to any other file, or to a pipe without end. */
+hid_t stj_h5_open_set(hid_t file, const char *name);
+
 /* The failure of an HDF5 call on a file being written. */
 enum stj_status stj_h5_write_failed(struct stj_h5 *file, struct stj_error *err);
 

@@ -165,10 +165,13 @@ out:
 enum stj_status stj_h5_header_check(const char *path, const struct stj_h5_format *format,
                                     size_t *bytes, struct stj_error *err)
 {
+    enum stj_status st = stj_file_check_plain(path, err);
+    if (st != STJ_OK)
+        return st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return stj_file_failed(path, "read", errno, err);
-    enum stj_status st = check_open_file(path, fd, format, bytes, err);
+    st = check_open_file(path, fd, format, bytes, err);
     close(fd);
     return st;
 }

@@ -147,6 +147,30 @@ enum stj_status stj_h5_put_unsigneds(struct stj_h5 *file, const char *name, size
     return put(file, name, STJ_ITEM_UNSIGNED, n, value, err);
 }
 
+static herr_t refuse_link(const char *parent, const char *group, const char *file,
+                          const char *object, unsigned *flags, hid_t access, void *ctx)
+{
+    (void)parent, (void)group, (void)file, (void)object, (void)flags, (void)access, (void)ctx;
+    return -1;
+}
+
+hid_t stj_h5_open_set(hid_t file, const char *name)
+{
+    hid_t id = -1;
+    const hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
+    if (access >= 0 && H5Pset_elink_cb(access, refuse_link, NULL) >= 0)
+        id = H5Dopen2(file, name, access);
+    const hid_t creation = id < 0 ? -1 : H5Dget_create_plist(id);
+    if (id >= 0 && (creation < 0 || H5Pget_layout(creation) == H5D_VIRTUAL ||
+                    H5Pget_external_count(creation) != 0)) {
+        H5Dclose(id);
+        id = -1;
+    }
+    H5Pclose(creation);
+    H5Pclose(access);
+    return id;
+}
+
 /* Does an opened object have the type and shape that the item should have?  Takes over both ids. */
 static bool has_shape(const struct stj_item *item, hid_t type, hid_t space)
 {
@@ -175,7 +199,7 @@ static bool read_value(hid_t file, const struct stj_item *item, void *buffer)
         if (id >= 0)
             H5Aclose(id);
     } else {
-        hid_t id = H5Dopen2(file, item->name, H5P_DEFAULT);
+        hid_t id = stj_h5_open_set(file, item->name);
         done = id >= 0 && has_shape(item, H5Dget_type(id), H5Dget_space(id)) &&
                H5Dread(id, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer) >= 0;
         if (id >= 0)

@@ -97,7 +97,7 @@ static bool open_matrix(struct stj_h5 *file, const struct stj_item *item)
     if (file->matrix >= 0 && file->matrix_item == number)
         return true;
     stj_h5_close_matrix(file);
-    file->matrix = H5Dopen2(file->id, item->name, H5P_DEFAULT);
+    file->matrix = stj_h5_open_set(file->id, item->name);
     file->matrix_item = number;
     if (file->matrix < 0)
         return false;

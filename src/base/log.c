@@ -186,9 +186,11 @@ static enum stj_status write_frame(struct stj_log *log, uint32_t tag,
 static enum stj_status find_header(const char *path, char **header, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_log log = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    struct stj_log log = {.fd = -1};
     uint64_t size = 0;
     *header = NULL;
+    STJ_TRY(stj_file_check_plain(path, err));
+    log.fd = open(path, O_RDONLY | O_CLOEXEC);
     if (log.fd < 0)
         return errno == ENOENT ? STJ_OK : stj_file_failed(path, "opened", errno, err);
     STJ_TRY(stj_strdup(&log.path, path, err));
@@ -200,7 +202,8 @@ out:
         *header = NULL;
     }
     free(log.path);
-    close(log.fd);
+    if (log.fd >= 0)
+        close(log.fd);
     return st;
 }
 

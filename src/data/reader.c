@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 extern const struct stj_reader stj_reader_csv;
 extern const struct stj_reader stj_reader_hdf5;
@@ -46,7 +47,9 @@ static enum stj_status read_head(const char *path, unsigned char head[STJ_READER
                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    FILE *file = fopen(path, "rb");
+    FILE *file = NULL;
+    STJ_TRY(stj_file_check_plain(path, err));
+    file = fopen(path, "rb");
     STJ_CHECK(err, file, STJ_EIO, "%s: cannot open: %s", path, strerror(errno));
     *n = fread(head, 1, STJ_READER_HEAD, file);
     STJ_CHECK(err, !ferror(file), STJ_EIO, "%s: cannot read: %s", path, strerror(errno));

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 enum { CHUNK = 1 << 16, MAX_LINE = 64 << 20 };
@@ -28,6 +29,7 @@ enum stj_status stj_text_lines_open(const char *path, struct stj_text_lines **li
     enum stj_status st = STJ_OK;
     struct stj_text_lines *t = NULL;
     *lines = NULL;
+    STJ_TRY(stj_file_check_plain(path, err));
     STJ_TRY(stj_new(&t, 1, sizeof *t, err));
     STJ_TRY(stj_strdup(&t->path, path, err));
     STJ_TRY(stj_new(&t->chunk, CHUNK, 1, err));

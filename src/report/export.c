@@ -110,7 +110,7 @@ static enum stj_status write_file(struct export *e, const char *path, write_fn w
     enum stj_status st = STJ_OK;
     char *temporary = NULL;
     STJ_TRY(stj_file_temporary(path, &temporary, err));
-    e->out = fopen(temporary, "wb");
+    e->out = stj_file_create_stream(temporary);
     STJ_CHECK(err, e->out, STJ_EIO, "%s: cannot be written: %s", path, strerror(errno));
     if (e->format == STJ_EXPORT_NPY)
         write_npy_header(e);

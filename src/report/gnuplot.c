@@ -211,7 +211,7 @@ static enum stj_status write_file(const struct drawing *d, const char *path, str
     char *temporary = NULL;
     FILE *file = NULL;
     STJ_TRY(stj_file_temporary(path, &temporary, err));
-    file = fopen(temporary, "wb");
+    file = stj_file_create_stream(temporary);
     STJ_CHECK(err, file, STJ_EIO, "%s could not be created: %s", path, strerror(errno));
     size_t written = fwrite(d->bytes, 1, d->size, file);
     int closed = fclose(file);

@@ -2,7 +2,6 @@
 /* run/folder.c: the directory of a run: what is in it, can it be used, clearing it. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +21,26 @@ static const char *const result_patterns[] = {
     "trace-*.h5", "study-*.h5", "report.html", "*.log",      "*.tmp",      "*.new",
 };
 
-static bool is_result(const char *name)
+/* In its folder of figures. */
+static const char *const figure_patterns[] = {"*.svg", "*.pdf", "*.png", "*.csv", "*.tmp"};
+
+static bool fits(const char *name, size_t n, const char *const pattern[])
 {
-    if (strcmp(name, STJ_TRAINING_LOG) == 0)
-        return false;
-    for (size_t i = 0; i < sizeof result_patterns / sizeof result_patterns[0]; i++)
-        if (fnmatch(result_patterns[i], name, 0) == 0)
+    for (size_t i = 0; i < n; i++)
+        if (fnmatch(pattern[i], name, 0) == 0)
             return true;
     return false;
+}
+
+static bool is_result(const char *name)
+{
+    return strcmp(name, STJ_TRAINING_LOG) != 0 &&
+           fits(name, sizeof result_patterns / sizeof result_patterns[0], result_patterns);
+}
+
+static bool is_figure(const char *name)
+{
+    return fits(name, sizeof figure_patterns / sizeof figure_patterns[0], figure_patterns);
 }
 
 static bool belongs_to_a_run(const char *name)
@@ -92,7 +103,7 @@ static enum stj_status try_to_write(const char *dir, struct stj_error *err)
     enum stj_status st = STJ_OK;
     char *path = NULL;
     STJ_TRY(stj_path_join(dir, "probe.tmp", &path, err));
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int fd = stj_file_create(path);
     if (fd < 0) {
         st = stj_file_failed(dir, "written", errno, err);
     } else {
@@ -147,14 +158,14 @@ enum stj_status stj_folder_check_room(const char *dir, size_t bytes, struct stj_
     return stj_ranks_agree(st, err);
 }
 
-/* Remove the files of a folder: those that `chosen` accepts. */
+/* Remove those files of a folder that `chosen` accepts. */
 static void clear(const char *dir, bool (*chosen)(const char *name))
 {
     const struct dirent *entry;
     DIR *entries = opendir(dir);
     while (entries && (entry = readdir(entries)) != NULL) {
         char *path = NULL;
-        if (!is_dot(entry->d_name) && (!chosen || chosen(entry->d_name)) &&
+        if (!is_dot(entry->d_name) && chosen(entry->d_name) &&
             stj_path_join(dir, entry->d_name, &path, NULL) == STJ_OK)
             unlink(path);
         free(path);
@@ -166,12 +177,15 @@ static void clear(const char *dir, bool (*chosen)(const char *name))
 void stj_folder_clear_results(const char *dir)
 {
     char *figures = NULL;
+    struct stat about;
     if (stj_rank() != 0)
         return;
     clear(dir, is_result);
-    if (stj_path_join(dir, "figures", &figures, NULL) == STJ_OK) {
-        clear(figures, NULL);
-        rmdir(figures);
+    /* A link leads to a folder that is not the run's. */
+    if (stj_path_join(dir, "figures", &figures, NULL) == STJ_OK && lstat(figures, &about) == 0 &&
+        S_ISDIR(about.st_mode)) {
+        clear(figures, is_figure);
+        rmdir(figures); /* stays when there is something else in it */
     }
     free(figures);
 }

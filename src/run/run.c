@@ -44,6 +44,7 @@ static enum stj_status check_complete(const char *dir, const char *config, const
               "%s: is not a run: it has no " STJ_CONFIG_NAME
               "; make one with: spectraj train CONFIG -o RUN",
               dir);
+    STJ_TRY(stj_file_check_plain(config, err));
     STJ_CHECK(err, stj_file_exists(trajectory), STJ_EFORMAT,
               "%s: is not complete: it has no " STJ_TRAJECTORY_NAME
               "; train again with: spectraj train CONFIG -o %s",
