@@ -278,7 +278,13 @@ for command in 'info pipe.yaml' 'train good.yaml --force -o pipes'; do
     status=$?
     [ $status -eq 1 ] && one_line || fail "exit status $status instead of 1"
 done
-rm -r pipes pipe.csv
+# Nor is one, or a device, replaced by a file.
+mkfifo pipe.svg
+for command in 'plot pipes spectrum -o pipe.svg' 'report pipes -o pipe.svg'; do
+    refused 'pipe.svg|pipe or a device' $command
+    [ -p pipe.svg ] || fail 'a file is in the place of the pipe'
+done
+rm -r pipes pipe.csv pipe.svg
 # Nothing is made by a shell: names that one would expand are taken as they are.
 odd="o'd\"d \`touch pwned\`\$(touch pwned)"
 run 0 train good.yaml -o "$odd"

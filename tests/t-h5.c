@@ -290,8 +290,8 @@ static void move_vector(const char *path, const char *other, const char *raw, in
         ck_assert(H5Lcreate_external(other, "vector", file, "vector", H5P_DEFAULT, H5P_DEFAULT) >=
                   0);
     } else {
-        hid_t id = H5Dcreate2(file, "vector", H5T_IEEE_F64LE, space, H5P_DEFAULT, creation,
-                              H5P_DEFAULT);
+        hid_t id =
+            H5Dcreate2(file, "vector", H5T_IEEE_F64LE, space, H5P_DEFAULT, creation, H5P_DEFAULT);
         ck_assert(id >= 0 && H5Dclose(id) >= 0);
     }
     ck_assert(H5Pclose(creation) >= 0 && H5Sclose(space) >= 0 && H5Fclose(file) >= 0);

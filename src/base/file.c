@@ -45,6 +45,8 @@ enum stj_status stj_file_temporary(const char *path, char **temporary, struct st
     static const char ending[] = ".tmp";
     enum stj_status st = STJ_OK;
     size_t n = strlen(path);
+    *temporary = NULL;
+    STJ_TRY(stj_file_check_plain(path, err)); /* renaming would put a file in its place */
     STJ_TRY(stj_new(temporary, n + sizeof ending, 1, err));
     memcpy(*temporary, path, n);
     memcpy(*temporary + n, ending, sizeof ending);
@@ -55,8 +57,8 @@ out:
 int stj_file_create(const char *temporary)
 {
     /* O_NONBLOCK: a pipe that nobody reads is an error, not a reason to wait. */
-    return open(temporary,
-                O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    return open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+                0666);
 }
 
 FILE *stj_file_create_stream(const char *temporary)

@@ -15,7 +15,8 @@
 #include <spectraj/status.h>
 
 /* *temporary <- a name in the folder of `path` for its content while it is written (owned by the
- * caller).  The same path gives the same name, so that what a killed process left is replaced. */
+ * caller).  The same path gives the same name, so that what a killed process left is replaced.  A pipe or a device is
+ * refused, since a file would take its place. */
 enum stj_status stj_file_temporary(const char *path, char **temporary, struct stj_error *err);
 
 /* Create or empty the temporary file and open it for writing; -1 with errno.  What has its name and is a link or a
