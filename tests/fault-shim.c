@@ -4,7 +4,7 @@
  *   FAULT_CALL   alloc | write | read | sync | rename | open | lock | change
  *   FAULT_AT     n, counted from 1; 0: none
  *   FAULT_ON     "always": call n and all that follow; else only the n-th
- *   FAULT_ERRNO  what it says: a number
+ *   FAULT_ERRNO  what it says: a number; 0: a read or write does not fail, it moves half of the bytes
  *   FAULT_COUNT  file for "alloc CALLS", ... of all kinds, "fired N" and "address_space KIB" at its largest, written
  *                when the process ends
  *
@@ -200,11 +200,20 @@ char *strdup(const char *text)
     if (!next)                                                                                     \
     *(void **)&next = dlsym(RTLD_NEXT, #name)
 
+/* Of the n bytes that a call is asked for. */
+static size_t halved(enum kind kind, size_t n)
+{
+    return active && kind == chosen && always && number == 0 && n > 1 ? n / 2 : n;
+}
+
 #define WRITER(name, arguments, values)                                                            \
     ssize_t name arguments                                                                         \
     {                                                                                              \
         NEXT(name);                                                                                \
-        return file_fails(WRITE, fd) ? -1 : next values;                                           \
+        if (file_fails(WRITE, fd) && number != 0)                                                  \
+            return -1;                                                                             \
+        n = halved(WRITE, n);                                                                      \
+        return next values;                                                                        \
     }
 WRITER(write, (int fd, const void *data, size_t n), (fd, data, n))
 WRITER(pwrite, (int fd, const void *data, size_t n, off_t offset), (fd, data, n, offset))
@@ -214,7 +223,10 @@ WRITER(pwrite64, (int fd, const void *data, size_t n, off64_t offset), (fd, data
     ssize_t name arguments                                                                         \
     {                                                                                              \
         NEXT(name);                                                                                \
-        return file_fails(READ, fd) ? -1 : next values;                                            \
+        if (file_fails(READ, fd) && number != 0)                                                   \
+            return -1;                                                                             \
+        n = halved(READ, n);                                                                       \
+        return next values;                                                                        \
     }
 READER(read, (int fd, void *data, size_t n), (fd, data, n))
 READER(pread, (int fd, void *data, size_t n, off_t offset), (fd, data, n, offset))

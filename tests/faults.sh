@@ -159,6 +159,13 @@ failing()
     judge $?
 }
 
+# Every read, or write, moves less than it was asked for: no fault at all.
+halving()
+{
+    failing "$1" 1 always 0
+    [ "$n_error" -eq 0 ] || trouble "gave up: $(cat fault.err)"
+}
+
 # A file of the folder goes away while the command works, and comes back after it.
 removing()
 {
@@ -245,6 +252,10 @@ all_of_row()
             ask exec > out 2> err)
         judge $?
     done
+    end_row
+    kind='short counts' && begin_row
+    halving write
+    halving read
     end_row
     for call in write read sync rename open; do
         kind="failing $call" && begin_row

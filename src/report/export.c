@@ -111,7 +111,10 @@ static enum stj_status write_file(struct export *e, const char *path, write_fn w
     char *temporary = NULL;
     STJ_TRY(stj_file_temporary(path, &temporary, err));
     e->out = stj_file_create_stream(temporary);
-    STJ_CHECK(err, e->out, STJ_EIO, "%s: cannot be written: %s", path, strerror(errno));
+    if (!e->out) {
+        st = stj_file_failed(path, "written", errno, err);
+        goto out;
+    }
     if (e->format == STJ_EXPORT_NPY)
         write_npy_header(e);
     st = write(e, err);

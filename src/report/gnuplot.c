@@ -212,16 +212,18 @@ static enum stj_status write_file(const struct drawing *d, const char *path, str
     FILE *file = NULL;
     STJ_TRY(stj_file_temporary(path, &temporary, err));
     file = stj_file_create_stream(temporary);
-    STJ_CHECK(err, file, STJ_EIO, "%s could not be created: %s", path, strerror(errno));
-    size_t written = fwrite(d->bytes, 1, d->size, file);
-    int closed = fclose(file);
-    if (written != d->size || closed != 0) {
-        st = stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "%s could not be written: %s", path,
-                           strerror(errno));
-        remove(temporary);
-        goto out;
+    int number = file ? 0 : errno;
+    if (file && fwrite(d->bytes, 1, d->size, file) != d->size)
+        number = errno ? errno : EIO;
+    if (file && fclose(file) != 0 && number == 0)
+        number = errno;
+    if (number == 0) {
+        st = stj_file_commit(temporary, path, err);
+    } else {
+        if (file)
+            remove(temporary);
+        st = stj_file_failed(path, "written", number, err);
     }
-    st = stj_file_commit(temporary, path, err);
 out:
     free(temporary);
     return st;
