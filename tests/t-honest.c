@@ -13,6 +13,7 @@
 #include "expect.h"
 #include "net/network.h"
 #include "op/operator.h"
+#include "op/training_jacobian.h"
 #include "report/result.h"
 #include "small_run.h"
 
@@ -93,6 +94,39 @@ START_TEST(products_check_each_other)
     /* Rounding of a sweep: about eps sqrt(steps), times the accumulation over the layers. */
     ck_assert_msg(check.adjoint_error < 1e3 * DBL_EPSILON, "adjoint error %g", check.adjoint_error);
     free(y);
+    free(x);
+    stj_op_destroy(op);
+    small_run_destroy(run);
+}
+END_TEST
+
+/* The sweep of tangents of the study growth: a number that is not finite names the step and the layer, and its
+ * products are checked as any others. */
+START_TEST(growth_is_checked)
+{
+    enum { NVEC = 450 };
+    struct stj_error err = STJ_ERROR_INIT;
+    struct small_run *run = small_run_create(&spec);
+    const struct stj_training_jacobian_settings settings = {.full_state = true};
+    struct stj_op *op = NULL;
+    EXPECT_OK(stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &settings,
+                                           &op, &err),
+              err);
+    const size_t n = stj_network_n_params(run->net);
+    double *x = normal_numbers(n * NVEC, 31);
+    double *norm = calloc((spec.steps + 1) * NVEC, sizeof *norm);
+    EXPECT_OK(stj_op_watch(op, &err), err);
+    EXPECT_OK(stj_training_jacobian_growth(op, NVEC, x, norm, NULL, &err), err);
+    const struct stj_self_check check = stj_op_self_check(op);
+    const struct stj_op_counts counts = stj_op_counts(op);
+    ck_assert_msg(check.checks >= NVEC / 200, "%zu checks", check.checks);
+    ck_assert(check.adjoint_error > 0 && check.adjoint_error < 1e3 * DBL_EPSILON);
+    ck_assert(counts.jvp == NVEC && counts.vjp == (double)check.checks);
+    for (size_t i = 0; i < n; i++)
+        x[n + i] = 1.7e308;
+    EXPECT_FAIL(stj_training_jacobian_growth(op, 3, x, norm, NULL, &err), STJ_ENONFINITE,
+                "has a NaN or infinity, first in step 0, layer", err);
+    free(norm);
     free(x);
     stj_op_destroy(op);
     small_run_destroy(run);
@@ -255,6 +289,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, a_product_that_overflows_names_step_and_layer, 0, 4);
     tcase_add_loop_test(tc, products_check_each_other, 0, 8);
+    tcase_add_test(tc, growth_is_checked);
     tcase_add_test(tc, a_wrong_adjoint_is_found);
     tcase_add_test(tc, a_nan_in_the_check_itself_is_found);
     tcase_add_loop_test(tc, an_operator_that_drifts_is_seen_by_its_residuals, 0, 5);

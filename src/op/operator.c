@@ -254,6 +254,14 @@ out:
     return st;
 }
 
+enum stj_status stj_op_note_products(struct stj_op *op, size_t nvec, const double *x,
+                                     const double *y, struct stj_error *err)
+{
+    count(op, STJ_NO_TRANS, (double)nvec * op->cost, 0);
+    op->products += (double)nvec;
+    return op->watch ? watch(op, STJ_NO_TRANS, nvec, x, y, err) : STJ_OK;
+}
+
 enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
                              size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {

@@ -20,6 +20,11 @@ enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct 
 /* Note that so many of an operator's products (in whole products) came from a journal. */
 void stj_op_count_replayed(struct stj_op *op, double products);
 
+/* Note a block of products y = A x that was made, and found finite, by other means than stj_op_apply: they count, and where
+ * op is watched the first column is one of those that are held against a product with A'. */
+enum stj_status stj_op_note_products(struct stj_op *op, size_t nvec, const double *x,
+                                     const double *y, struct stj_error *err);
+
 /* The cost of one product in whole products. */
 double stj_op_cost(const struct stj_op *op);
 

@@ -233,6 +233,41 @@ static void column_norms(size_t n, size_t nvec, const double *block, size_t ld, 
         norm[j] = stj_nrm2(n, block + j * ld);
 }
 
+/* Step k of the sweep of a block; every number must be finite. */
+static enum stj_status grow(struct training_jacobian *self, size_t k, size_t nvec,
+                            const double *before, double *after, size_t ld, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    stj_sweep_set_window(self->sweep, self->from + k, self->from + k + 1);
+    STJ_TRY(stj_sweep_run(self->sweep, STJ_NO_TRANS, nvec, before, ld, after, ld, err));
+    const size_t bad = stj_op_first_bad(ld, nvec, after, ld);
+    if (bad == nvec)
+        goto out;
+    STJ_TRY(stj_sweep_explain(self->sweep, STJ_NO_TRANS, before + bad * ld, after + bad * ld, err));
+    STJ_CHECK(err, false, STJ_ENONFINITE,
+              "a tangent of the training has a NaN or infinity, first after step %zu",
+              self->from + k);
+out:
+    return st;
+}
+
+/* What the sweep of a block made of x [n][nvec]: products with the whole Jacobian, which are checked as any others.
+ * work: of ld numbers. */
+static enum stj_status note_growth(struct stj_op *jacobian, size_t n, size_t nvec, const double *x,
+                                   const double *y, size_t ld, double *work, struct stj_error *err)
+{
+    enum { AT_A_TIME = 100 }; /* two of these between checks, which so cost 1 % at most */
+    enum stj_status st = STJ_OK;
+    for (size_t j = 0; j < nvec; j += AT_A_TIME) {
+        memset(work, 0, ld * sizeof *work);
+        memcpy(work, x + j * n, n * sizeof *work);
+        STJ_TRY(stj_op_note_products(jacobian, nvec - j < AT_A_TIME ? nvec - j : AT_A_TIME, work,
+                                     y + j * ld, err));
+    }
+out:
+    return st;
+}
+
 enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nvec, const double *x,
                                              double *norm, const struct stj_progress *progress,
                                              struct stj_error *err)
@@ -253,8 +288,7 @@ enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nve
     column_norms(n, nvec, before, ld, norm);
     for (size_t k = 0; k < steps; k++) {
         STJ_TRY(stj_progress_report(progress, "steps", (double)k, (double)steps, err));
-        stj_sweep_set_window(self->sweep, self->from + k, self->from + k + 1);
-        STJ_TRY(stj_sweep_run(self->sweep, STJ_NO_TRANS, nvec, before, ld, after, ld, err));
+        STJ_TRY(grow(self, k, nvec, before, after, ld, err));
         column_norms(n, nvec, after, ld, norm + (k + 1) * nvec);
         double *swap = before;
         before = after;
@@ -263,6 +297,8 @@ enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nve
     for (size_t k = steps + 1; k-- > 0;)
         for (size_t j = 0; j < nvec; j++)
             norm[k * nvec + j] /= norm[j];
+    stj_sweep_set_window(self->sweep, self->from, self->to);
+    STJ_TRY(note_growth(jacobian, n, nvec, x, before, ld, after, err));
 out:
     if (self)
         stj_sweep_set_window(self->sweep, self->from, self->to);

@@ -42,7 +42,7 @@ bool stj_training_jacobian_storage(const struct stj_op *op, struct stj_storage *
 
 /* norm[(to - from + 1) nvec] <- |theta_dot_t| of nvec tangents at t = from .. to, each divided by |x|, for the
  * whole Jacobian of a full state and columns x [n_params][nvec] of theta at `from`: one sweep, a step at a
- * time.  progress may be NULL. */
+ * time, whose products count and are checked as those of stj_op_apply.  progress may be NULL. */
 struct stj_progress;
 enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nvec, const double *x,
                                              double *norm, const struct stj_progress *progress,

@@ -113,7 +113,9 @@ static enum stj_status follow(const struct stj_study_context *cx, struct tangent
     struct stj_op *op = NULL;
     STJ_TRY(stj_new(&t->norm, cx->run->n_steps + 1, t->n_all * sizeof *t->norm, err));
     STJ_TRY(stj_run_part_jacobian(cx->run, &part, cx->memory_bytes, &op, err));
+    STJ_TRY(stj_op_watch(op, err));
     STJ_TRY(stj_training_jacobian_growth(op, t->n_all, t->x, t->norm, cx->progress, err));
+    stj_study_note_check(cx->check, op);
 out:
     stj_op_destroy(op);
     return st;
