@@ -100,6 +100,34 @@ START_TEST(products_check_each_other)
 }
 END_TEST
 
+/* Of size 1e200: the square is out of range, the products and their check are not. */
+static enum stj_status huge(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
+                            size_t ldx, double *y, size_t ldy, struct stj_error *err)
+{
+    (void)ctx, (void)trans, (void)err;
+    for (size_t j = 0; j < nvec; j++)
+        for (size_t i = 0; i < 40; i++)
+            y[j * ldy + i] = 1e200 * (double)(i + 1) * x[j * ldx + i];
+    return STJ_OK;
+}
+
+START_TEST(a_check_stays_in_range)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_op *op = NULL;
+    double *x = normal_numbers(40, 8);
+    double y[40];
+    EXPECT_OK(stj_op_create(40, 40, huge, NULL, NULL, &op, &err), err);
+    EXPECT_OK(stj_op_watch(op, &err), err);
+    for (int i = 0; i < 200; i++)
+        EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, x, 40, y, 40, &err), err);
+    const struct stj_self_check check = stj_op_self_check(op);
+    ck_assert(check.checks == 1 && check.adjoint_error < 100 * DBL_EPSILON);
+    stj_op_destroy(op);
+    free(x);
+}
+END_TEST
+
 /* The sweep of tangents of the study growth: a number that is not finite names the step and the layer, and its
  * products are checked as any others. */
 START_TEST(growth_is_checked)
@@ -289,6 +317,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, a_product_that_overflows_names_step_and_layer, 0, 4);
     tcase_add_loop_test(tc, products_check_each_other, 0, 8);
+    tcase_add_test(tc, a_check_stays_in_range);
     tcase_add_test(tc, growth_is_checked);
     tcase_add_test(tc, a_wrong_adjoint_is_found);
     tcase_add_test(tc, a_nan_in_the_check_itself_is_found);

@@ -227,6 +227,17 @@ static void compare(struct stj_op *op, const double *y, const double *aty)
         }
 }
 
+/* The pair that is held, of |Ax| = 1. */
+static void make_unit(struct stj_op *op)
+{
+    struct watch *w = op->watch;
+    const double size = stj_nrm2(op->n_rows, w->ax);
+    for (size_t i = 0; size > 0 && i < op->n_cols; i++)
+        w->x[i] /= size;
+    for (size_t i = 0; size > 0 && i < op->n_rows; i++)
+        w->ax[i] /= size;
+}
+
 /* After a product: the first column of a block is compared, or held to be.  A product with A' is made where
  * no other comes. */
 static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
@@ -247,6 +258,7 @@ static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nve
         w->norm = fmax(w->norm, stj_nrm2(op->n_rows, y) / x_norm);
     w->since += (double)nvec;
     if (w->since + (double)nvec > WATCH_EVERY) {
+        make_unit(op); /* A'A x may be out of range where A x is not */
         STJ_TRY(multiply(op, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));
         compare(op, w->ax, w->aty);
     }
