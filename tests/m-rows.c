@@ -354,11 +354,31 @@ START_TEST(ranks_agree_with_one)
 }
 END_TEST
 
+/* Memory that ranks share has one name for all of a group, whatever each had in groups before. */
+START_TEST(memory_of_a_group_after_another_division)
+{
+    const size_t bytes = 4096;
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_arena arena = {.at = NULL};
+    const size_t n_ranks = stj_n_ranks();
+    if (n_ranks == 4)
+        ck_assert_int_eq(stj_ranks_divide(2, &err), STJ_OK);
+    if (stj_group() == 0)
+        ck_assert_msg(stj_arena_grow(&arena, bytes, &err) == STJ_OK, "%s", err.text);
+    stj_arena_free(&arena);
+    ck_assert_int_eq(stj_ranks_divide(0, &err), STJ_OK);
+    ck_assert_msg(stj_ranks_agree(stj_arena_grow(&arena, bytes, &err), &err) == STJ_OK, "%s",
+                  err.text);
+    stj_arena_free(&arena);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("rows of bases divided among ranks");
     TCase *t = tcase_create("rows");
-    tcase_add_test(t, all_solve_together); /* first: there is no way back from alone */
+    tcase_add_test(t, memory_of_a_group_after_another_division);
+    tcase_add_test(t, all_solve_together); /* before others: there is no way back from alone */
     tcase_add_loop_test(t, ranks_agree_with_one, 0, N_CASES);
     suite_add_tcase(s, t);
     return s;

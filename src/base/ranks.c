@@ -41,7 +41,7 @@ static struct {
     bool divided;       /* by the caller */
     bool apart;         /* each works by itself */
     size_t division;    /* which one it is */
-    size_t arenas;      /* made so far */
+    long arenas;        /* made so far */
     size_t measured;    /* ranks whose messages were timed, */
     double rate;        /* and bytes a second of each */
     bool joined, alone,
@@ -246,10 +246,11 @@ static enum stj_status arena_map(struct stj_arena *arena, size_t bytes, struct s
     const bool first = stj_group_rank() == 0;
     char name[64];
     int fd = -1;
-    long maker = (long)getpid();
+    /* The first rank's: in another division, others may have had more of them or fewer. */
+    long label[2] = {(long)getpid(), ranks.arenas++};
     int made = 0;
-    MPI_Bcast(&maker, 1, MPI_LONG, 0, ranks.group);
-    snprintf(name, sizeof name, "/spectraj-%ld-%zu", maker, ranks.arenas++);
+    MPI_Bcast(label, 2, MPI_LONG, 0, ranks.group);
+    snprintf(name, sizeof name, "/spectraj-%ld-%ld", label[0], label[1]);
     if (first)
         st = make_shared(name, bytes, &fd, err);
     made = st == STJ_OK;
