@@ -51,6 +51,37 @@ command_line='a rank without memory'
 "$MPIRUN" -n 1 "$spectraj" dense R --tag m --force : -n 1 \
     sh -c 'ulimit -v 120000; exec "$@"' sh "$spectraj" dense R --tag m --force > out 2> err && fail 'it did not fail'
 
+# Allocations that fail on one rank alone, some of them while the others are about to wait for it: for its piece of
+# memory that a product's ranks share, in the steps that are timed for a prediction, in a product.
+program=$spectraj
+if [ -x "$top_builddir/.libs/spectraj" ]; then # not libtool's script
+    program=$top_builddir/.libs/spectraj
+    LD_LIBRARY_PATH=$top_builddir/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    export LD_LIBRARY_PATH
+fi
+# with_fault N: two ranks, the second without its allocation of number N (0: none).
+with_fault()
+{
+    timeout 60 "$MPIRUN" -n 1 "$program" svd R --top 2 --force : \
+        -n 1 env LD_PRELOAD="$work/shim.so" FAULT_CALL=alloc FAULT_AT="$1" FAULT_COUNT=count \
+        "$program" svd R --top 2 --force > out 2> err < /dev/null
+}
+command_line='svd with a library that counts allocations'
+if [ -n "${COVERAGE:-}" ] || ! ${CC:-cc} -shared -fPIC -O2 -fno-builtin -o shim.so "$top_srcdir/tests/fault-shim.c" -ldl 2> err ||
+    ! with_fault 0 || ! [ -s count ]; then
+    echo 'no allocation is made to fail here'
+else
+    allocations=$(awk '$1 == "alloc" { print $2 }' count)
+    echo "$allocations allocations"
+    for before in 20 45 70 95; do
+        command_line="svd, the allocation $before before the last fails"
+        with_fault $((allocations - before))
+        status=$?
+        [ $status -ne 124 ] || fail 'it does not end'
+        [ $status -eq 0 ] || [ "$(lines | wc -l)" -eq 1 ] || fail "$(lines | wc -l) lines instead of 1"
+    done
+fi
+
 # kills RUN N: two ranks find singular pairs of RUN; one is killed at N random moments, and the same command goes on.
 kills()
 {

@@ -76,20 +76,26 @@ void stj_ranks_together(void)
     ranks.apart = false;
 }
 
+/* Does this rank work by itself? */
+static bool by_itself(void)
+{
+    return ranks.apart || ranks.abandoned;
+}
+
 /* Ranks that work with this one, itself included, and its number among them. */
 static size_t n_together(void)
 {
-    return ranks.apart ? 1 : ranks.size;
+    return by_itself() ? 1 : ranks.size;
 }
 
 static size_t place(void)
 {
-    return ranks.apart ? 0 : ranks.rank;
+    return by_itself() ? 0 : ranks.rank;
 }
 
 size_t stj_group_size(void)
 {
-    return ranks.apart ? 1 : ranks.per_product;
+    return by_itself() ? 1 : ranks.per_product;
 }
 
 size_t stj_n_groups(void)
@@ -109,7 +115,7 @@ size_t stj_group_rank(void)
 
 bool stj_group_shares(void)
 {
-    return ranks.shares && !ranks.apart;
+    return ranks.shares && !by_itself();
 }
 
 size_t stj_ranks_division(void)
@@ -417,14 +423,54 @@ static bool is_echo(const struct stj_error *err)
     return err && strcmp(err->text, echo) == 0;
 }
 
+/* Seconds that a rank which failed waits for the others, before it ends them. */
+static const double patience = 5;
+
+/* Is an exchange over?  This rank, which failed or not, waits without work for the others.  Of several that failed
+ * alone, the first ends the others before they speak. */
+static bool is_over(MPI_Request *request, bool failed, int rank)
+{
+    const struct timespec pause = {.tv_nsec = 1000 * 1000};
+    const double limit = failed ? patience + 0.2 * rank : 1e300, begin = stj_clock();
+    int done = 0;
+    for (;;) {
+        MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        if (done || stj_clock() - begin > limit)
+            return done;
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+/* How this rank failed when nobody came to hear of it. */
+static struct stj_error unheard = STJ_ERROR_INIT;
+
+/* *value <- the least of the ranks' of comm.  A rank that failed where the others did not may never meet them: it left
+ * their course, and they wait for it elsewhere, for ever.  So it waits for some time, and then goes on by itself, to
+ * say how it failed and to end all. */
+static void meet(enum stj_status st, const struct stj_error *err, long *value, MPI_Comm comm)
+{
+    static long least; /* outlives an exchange that does not end */
+    MPI_Request request;
+    least = *value;
+    MPI_Iallreduce(MPI_IN_PLACE, &least, 1, MPI_LONG, MPI_MIN, comm, &request);
+    if (st == STJ_OK)
+        MPI_Wait(&request, MPI_STATUS_IGNORE);
+    else
+        ranks.abandoned = !is_over(&request, true, (int)ranks.rank);
+    if (!ranks.abandoned)
+        *value = least;
+    else
+        stj_error_set(&unheard, st, __FILE__, __LINE__, "%s",
+                      err ? err->text : stj_status_text(st));
+}
+
 enum stj_status stj_group_agree(enum stj_status st, struct stj_error *err)
 {
-    int failed = st != STJ_OK;
+    long fine = st == STJ_OK;
     if (stj_group_size() == 1)
         return st;
-    MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, ranks.group);
-    return st == STJ_OK && failed ? stj_error_set(err, STJ_EINTERNAL, __FILE__, __LINE__, echo)
-                                  : st;
+    meet(st, err, &fine, ranks.group);
+    return st == STJ_OK && !fine ? stj_error_set(err, STJ_EINTERNAL, __FILE__, __LINE__, echo) : st;
 }
 
 enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err)
@@ -435,11 +481,13 @@ enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err)
     int n_failed = st != STJ_OK;
     char host[HOST_BYTES] = "";
     struct message m = {.code = STJ_OK};
+    if (ranks.abandoned && st == STJ_OK) /* somebody took no notice */
+        return stj_error_set(err, unheard.code, unheard.file, unheard.line, "%s", unheard.text);
     if (n_together() == 1)
         return st;
-    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_LONG, MPI_MIN, ranks.world);
-    if (first == none)
-        return STJ_OK;
+    meet(st, err, &first, ranks.world);
+    if (first == none || ranks.abandoned)
+        return st;
     MPI_Allreduce(MPI_IN_PLACE, &n_failed, 1, MPI_INT, MPI_SUM, ranks.world);
     if (first == me && st != STJ_OK) {
         (void)gethostname(host, sizeof host - 1);
@@ -645,31 +693,18 @@ out:
     return st;
 }
 
-/* Seconds that a rank which failed waits for others to fail too, before it ends them. */
-static const double patience = 5;
-
 bool stj_ranks_speaks(enum stj_status st)
 {
-    const struct timespec pause = {.tv_nsec = 1000 * 1000};
-    int size = 1, rank = 0, done = 0;
+    int size = 1, rank = 0;
     MPI_Request request;
-    if (ranks.size == 1 && !ranks.alone)
+    if ((ranks.size == 1 && !ranks.alone) || ranks.abandoned)
         return true;
     MPI_Comm_size(ranks.last, &size);
     MPI_Comm_rank(ranks.last, &rank);
     int first = st == STJ_OK ? size : rank;
-    const double begin = stj_clock();
     MPI_Iallreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, ranks.last, &request);
-    /* Of several that failed alone, the first ends the others before they speak. */
-    const double limit = st == STJ_OK ? 1e300 : patience + 0.2 * rank;
-    for (;;) {
-        MPI_Test(&request, &done, MPI_STATUS_IGNORE);
-        if (done || stj_clock() - begin > limit)
-            break;
-        (void)nanosleep(&pause, NULL);
-    }
-    ranks.abandoned = !done;
-    return !done || rank == (first == size ? 0 : first);
+    ranks.abandoned = !is_over(&request, st != STJ_OK, rank);
+    return ranks.abandoned || rank == (first == size ? 0 : first);
 }
 
 void stj_ranks_end(int exit_status)

@@ -355,9 +355,12 @@ out:
     return st;
 }
 
-static void to_cost(enum stj_status st, const struct stj_plan_item *item, struct stj_cost *cost)
+/* An analysis that cannot be planned is one without a plan; but steps were made together for it, and a rank that
+ * failed there alone must not go on. */
+static void to_cost(enum stj_status st, struct stj_error *trouble, const struct stj_plan_item *item,
+                    struct stj_cost *cost)
 {
-    *cost = (struct stj_cost){.planned = st == STJ_OK,
+    *cost = (struct stj_cost){.planned = stj_ranks_agree(st, trouble) == STJ_OK,
                               .planned_seconds = item->seconds,
                               .planned_bytes = item->memory_bytes};
 }
@@ -366,28 +369,32 @@ void stj_plan_svd(struct stj_run *run, const struct stj_plan_request *request,
                   const struct stj_svd_settings *settings, struct stj_cost *cost)
 {
     struct stj_plan_item item = {.name = "svd"};
-    to_cost(plan_svd(run, request, settings, &item, NULL), &item, cost);
+    struct stj_error trouble = STJ_ERROR_INIT;
+    to_cost(plan_svd(run, request, settings, &item, &trouble), &trouble, &item, cost);
 }
 
 void stj_plan_density(struct stj_run *run, const struct stj_plan_request *request,
                       const struct stj_density_settings *settings, struct stj_cost *cost)
 {
     struct stj_plan_item item = {.name = "density"};
-    to_cost(plan_density(run, request, settings, &item, NULL), &item, cost);
+    struct stj_error trouble = STJ_ERROR_INIT;
+    to_cost(plan_density(run, request, settings, &item, &trouble), &trouble, &item, cost);
 }
 
 void stj_plan_trace(struct stj_run *run, const struct stj_plan_request *request,
                     const struct stj_trace_settings *settings, struct stj_cost *cost)
 {
     struct stj_plan_item item = {.name = "trace"};
-    to_cost(plan_trace(run, request, settings, &item, NULL), &item, cost);
+    struct stj_error trouble = STJ_ERROR_INIT;
+    to_cost(plan_trace(run, request, settings, &item, &trouble), &trouble, &item, cost);
 }
 
 void stj_plan_dense(struct stj_run *run, const struct stj_plan_request *request,
                     struct stj_cost *cost)
 {
     struct stj_plan_item item = {.name = "dense"};
-    to_cost(plan_dense(run, request, &item, NULL), &item, cost);
+    struct stj_error trouble = STJ_ERROR_INIT;
+    to_cost(plan_dense(run, request, &item, &trouble), &trouble, &item, cost);
 }
 
 void stj_cost_finish(struct stj_cost *cost)
