@@ -108,8 +108,7 @@ static const struct test_case cases[] = {
     {"few rows, largest", TOP, 11, 11, decaying, .method = NULL},
     {"three rows, largest", TOP, 3, 3, decaying, .method = NULL},
     {"one row, largest", TOP, 1, 1, decaying, .method = NULL},
-    {"a small budget", TOP, 301, 301, decaying, .method = "arpack", .budget = 50,
-     .tolerance = 1e-6},
+    {"a small budget", TOP, 301, 301, decaying, .method = "arpack", .budget = 50},
     {"no time", TOP, 301, 301, decaying, .method = "arpack", .seconds = 1e-9,
      .tolerance = INFINITY},
     {"smallest", BOTTOM, 121, 121, contracting, .method = "arnoldi", .tolerance = 1e-9},
@@ -334,11 +333,9 @@ START_TEST(ranks_agree_with_one)
     ck_assert_msg(o->st == one.st, "%s: %s (%s), alone %s (%s)", c->name, stj_status_name(o->st),
                   o->err.text, stj_status_name(one.st), one.err.text);
     ck_assert_msg(one.st == STJ_OK, "%s: %s", c->name, one.err.text);
-    /* Of nothing, ARPACK says that it is nothing, and PARPACK that it has converged. */
     const double limit = whole ? 0 : tolerance(c);
-    ck_assert_msg(o->n == one.n && (o->stop == one.stop || (c->sigma == zero && !whole)),
-                  "%s: %zu values, %s; alone %zu, %s", c->name, o->n, stj_stop_text(o->stop), one.n,
-                  stj_stop_text(one.stop));
+    ck_assert_msg(o->n == one.n && o->stop == one.stop, "%s: %zu values, %s; alone %zu, %s",
+                  c->name, o->n, stj_stop_text(o->stop), one.n, stj_stop_text(one.stop));
     for (size_t i = 0; i < o->n; i++)
         ck_assert_msg(fabs(o->value[i] - one.value[i]) <= limit,
                       "%s: value %zu is %.17g, alone %.17g (limit %g)", c->name, i, o->value[i],

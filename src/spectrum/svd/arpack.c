@@ -38,6 +38,7 @@ static atomic_flag arpack_busy = ATOMIC_FLAG_INIT;
 enum {
     MAX_RESTARTS = 100000, /* budgets end a solve, not this */
     SHOW_EVERY = 10,       /* products, and more as the basis grows */
+    MULTIPLY_START = -2,   /* an operation of ours: the product of the start vector */
     ZERO_OPERATOR = -9     /* dsaupd: A'A maps a random start vector to zero */
 };
 
@@ -334,6 +335,30 @@ out:
     return st;
 }
 
+/* What is to be done next.  dsaupd multiplies the start vector before all else, pdsaupd does not: to go the way that one
+ * rank goes, it is given a start vector that was multiplied. */
+static void next(struct arpack *w, bool first)
+{
+    const size_t n = (size_t)w->n;
+    if (!w->rows.divided || !first) {
+        aupd(w);
+        return;
+    }
+    memcpy(w->workd, w->resid, n * sizeof *w->workd);
+    w->ipntr[0] = 1;
+    w->ipntr[1] = w->n + 1;
+    w->ido = MULTIPLY_START;
+}
+
+/* After its product; false: the operator maps it to zero. */
+static bool started(struct arpack *w)
+{
+    const size_t n = (size_t)w->n;
+    memcpy(w->resid, w->workd + n, n * sizeof *w->resid);
+    w->ido = 0;
+    return stj_rows_nrm2(&w->rows, w->resid) > 0;
+}
+
 /* The reverse communication loop: a product for ido -1 and 1, the end for 99, nothing after it. */
 static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
                                const struct stj_svd_budget *budget, struct stj_svd_basis *basis,
@@ -346,10 +371,10 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
     /* Applications of the finishing pass, or half of a budget too small for all pairs. */
     const double finish = budget_size > 0 ? fmin(2 * (double)w->nev, budget_size / 2) : 0;
     for (;;) {
-        aupd(w);
+        next(w, basis->products == 0);
         if (w->ido == 99)
             break;
-        STJ_CHECK(err, w->ido == -1 || w->ido == 1, STJ_ENUMERIC,
+        STJ_CHECK(err, w->ido == -1 || w->ido == 1 || w->ido == MULTIPLY_START, STJ_ENUMERIC,
                   "ARPACK's dsaupd asked for operation %d, which mode 1 does not have",
                   (int)w->ido);
         if (stj_svd_spent(budget, 2 + finish, basis->products, &basis->stop)) {
@@ -369,6 +394,10 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
         STJ_TRY(stj_rows_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1,
                                w->workd + w->ipntr[1] - 1, err));
         basis->products++;
+        if (w->ido == MULTIPLY_START && !started(w)) {
+            w->info = ZERO_OPERATOR;
+            break;
+        }
     }
     if (w->info == ZERO_OPERATOR) {
         basis->stop = STJ_STOP_INVARIANT_SUBSPACE;
