@@ -294,6 +294,16 @@ short_config shell.yaml 's/units: 10}/units: 10, name: "`touch pwned`$(touch pwn
 "$spectraj" run shell.yaml -o SH > out 2> err # may be refused
 [ ! -e pwned ] || fail "a shell ran what a config says"
 
+# A damaged HDF5 file, of which HDF5 forgets parts: it does not complain of them at the end.
+run 0 dense RUN
+sed 's|file: [^,]*,|file: "damaged.h5:sigma",|' good.yaml > damaged.yaml
+for at in 520 530 545 560 600 640 700 800 1000 2000; do
+    cp RUN/dense.h5 damaged.h5
+    printf '\377\377' | dd of=damaged.h5 bs=1 seek=$at conv=notrunc 2> /dev/null
+    refused 'data.train' train damaged.yaml -o DAMAGED
+done
+rm RUN/dense.h5
+
 run 0 svd RUN --top 3
 head -c 500 RUN/svd.h5 > cut.h5
 cp cut.h5 RUN/svd.h5
