@@ -48,7 +48,7 @@ void stj_ranks_leave_others(void);
  * failed, else rank 0.  A rank that failed does not wait for ever for others that do not know it yet. */
 bool stj_ranks_speaks(enum stj_status st);
 
-/* Part; the last call.  Where a rank failed alone, this ends all of them with `exit_status`. */
+/* Part; the last call of the process: HDF5 prints no errors after it.  Where a rank failed alone, this ends all of them with `exit_status`. */
 void stj_ranks_end(int exit_status);
 
 #ifdef __cplusplus

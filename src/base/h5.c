@@ -31,8 +31,6 @@ enum { MANIFEST_MAX_BYTES = 1 << 20, RESERVE = 8 << 20 };
 struct stj_h5_quiet stj_h5_quiet_begin(void)
 {
     struct stj_h5_quiet quiet = {NULL, NULL};
-    /* What HDF5 itself forgot of a damaged file it would complain of when the process ends.  Ours are closed by then. */
-    (void)H5dont_atexit();
     H5Eget_auto2(H5E_DEFAULT, &quiet.function, &quiet.data);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     return quiet;

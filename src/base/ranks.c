@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/crc.h"
 #include "base/error.h"
+#include "base/h5_quiet.h"
 #include "base/memory.h"
 
 #ifdef STJ_WITH_MPI
@@ -32,6 +33,12 @@ enum {
     HOST_BYTES = 65,
     MOST_RANKS = 1 << 14 /* a number of each has room on the stack */
 };
+
+/* At the end of the process HDF5 complains of what it forgot of a damaged file, where it prints errors. */
+static void silence_libraries(void)
+{
+    (void)stj_h5_quiet_begin();
+}
 
 static struct {
     size_t rank, size;  /* of all */
@@ -709,6 +716,7 @@ bool stj_ranks_speaks(enum stj_status st)
 
 void stj_ranks_end(int exit_status)
 {
+    silence_libraries();
     if (ranks.abandoned)
         MPI_Abort(MPI_COMM_WORLD, exit_status ? exit_status : 1);
     else if (ranks.joined)
@@ -837,6 +845,7 @@ bool stj_ranks_speaks(enum stj_status st)
 void stj_ranks_end(int exit_status)
 {
     (void)exit_status;
+    silence_libraries();
 }
 
 #endif
