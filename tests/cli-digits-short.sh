@@ -62,6 +62,9 @@ run 0 svd R --top 5 --json --force
 json out 'applications.jvp>0'
 run 0 svd R --top 5
 contains out '5 of 5 converged' 'stored result'
+run 2 svd R --top 5 --max-applications 1 --tag nothing
+contains out '0 of 5 converged' 'cost: none'
+! grep -q 'stored result' out || fail 'no products: the result is said to be stored'
 
 run 0 svd R --top 5 --monitor --force
 contains err 'products, ' ' of 5 converged' 'sigma 1: ' ' +- '

@@ -198,7 +198,8 @@ static void print_self_check(FILE *out, const struct stj_self_check *check)
     fputc('\n', out);
 }
 
-static void print_cost(FILE *out, const struct stj_op_counts *c, double seconds)
+static void print_cost(FILE *out, const struct stj_op_counts *c, double seconds,
+                       const struct stj_storage *storage)
 {
     if (c->jvp + c->vjp > 0) {
         fprintf(out, "cost: %.6g products with J, %.6g with J'", c->jvp, c->vjp);
@@ -206,7 +207,7 @@ static void print_cost(FILE *out, const struct stj_op_counts *c, double seconds)
             fprintf(out, ", %.6g of them from the record of an earlier start", c->replayed);
         print_seconds(out, "; ", seconds, "\n");
     } else {
-        fprintf(out, "cost: none, this is the stored result\n");
+        fprintf(out, "cost: none%s\n", is_stored(storage) ? ", this is the stored result" : "");
     }
 }
 
@@ -309,7 +310,7 @@ void stj_text_svd(FILE *out, const struct stj_svd_result *r)
         print_bottom(out, r);
     fprintf(out, "tol %.3g, seed %llu; stop: %s\n", r->tol, (unsigned long long)r->seed,
             stj_stop_text(r->stop));
-    print_cost(out, &r->counts, r->seconds);
+    print_cost(out, &r->counts, r->seconds, &r->storage);
     print_self_check(out, &r->self_check);
     print_storage(out, "states: ", &r->storage);
     print_plan_and_cost(out, &r->cost, r->seconds);
@@ -445,7 +446,7 @@ void stj_text_density(FILE *out, const struct stj_density_result *r,
     fprintf(out, "reorthogonalization %s, %zu probes at a time, seed %llu; stop: %s\n",
             stj_reorthogonalize_text(r->reorthogonalize), r->in_flight, (unsigned long long)r->seed,
             stj_stop_text(r->stop));
-    print_cost(out, &r->counts, r->seconds);
+    print_cost(out, &r->counts, r->seconds, &r->storage);
     print_self_check(out, &r->self_check);
     print_storage(out, "states: ", &r->storage);
     print_plan_and_cost(out, &r->cost, r->seconds);
@@ -465,7 +466,7 @@ void stj_text_trace(FILE *out, const struct stj_trace_result *r)
     fprintf(out, "%.4g %% interval  %.10g .. %.10g\n", 100 * r->confidence, r->low, r->high);
     fprintf(out, "method: %s, %zu products, %zu samples; seed %llu\n", r->method, r->products,
             r->samples, (unsigned long long)r->seed);
-    print_cost(out, &r->counts, r->seconds);
+    print_cost(out, &r->counts, r->seconds, &r->storage);
     print_self_check(out, &r->self_check);
     print_storage(out, "states: ", &r->storage);
     print_plan_and_cost(out, &r->cost, r->seconds);
