@@ -383,12 +383,8 @@ void stj_ranks_sum(size_t n, double *y)
 /* y[begin[size]] items <- complete, of which each rank has its range. */
 static void gather(const size_t *begin, size_t item, void *y, size_t size, MPI_Comm comm)
 {
+    static int count[2 * MOST_RANKS]; /* one thread exchanges */
     MPI_Datatype type;
-    int *count = malloc(2 * size * sizeof *count);
-    if (!count) { /* so little: nothing else would go on either */
-        MPI_Abort(ranks.world, 1);
-        return;
-    }
     for (size_t r = 0; r < size; r++) {
         count[r] = (int)(begin[r + 1] - begin[r]);
         count[size + r] = (int)begin[r];
@@ -397,23 +393,17 @@ static void gather(const size_t *begin, size_t item, void *y, size_t size, MPI_C
     MPI_Type_commit(&type);
     MPI_Allgatherv(MPI_IN_PLACE, 0, type, y, count, count + size, type, comm);
     MPI_Type_free(&type);
-    free(count);
 }
 
 void stj_rows_gather(const struct stj_rows *rows, size_t nvec, double *y, size_t ld)
 {
-    size_t *begin = NULL;
+    static size_t begin[MOST_RANKS + 1];
     if (!rows->divided)
         return;
-    if (stj_new(&begin, ranks.size + 1, sizeof *begin, NULL) != STJ_OK) {
-        MPI_Abort(ranks.world, 1);
-        return;
-    }
     for (size_t r = 0; r <= ranks.size; r++)
         begin[r] = stj_share_begin(rows->n, r, ranks.size);
     for (size_t j = 0; j < nvec; j++)
         gather(begin, sizeof *y, y + j * ld, ranks.size, ranks.world);
-    free(begin);
 }
 
 /* ---- failures ---- */
@@ -551,23 +541,40 @@ static size_t maker_of(const size_t *part_begin, size_t part)
     return r;
 }
 
+/* Messages on their way. */
+struct flight {
+    MPI_Request request[256];
+    int n;
+};
+
+static void land(struct flight *f)
+{
+    MPI_Waitall(f->n, f->request, MPI_STATUSES_IGNORE);
+    f->n = 0;
+}
+
+/* Where the request of one more goes.  All ranks begin theirs part by part, so that those which one waits for here have
+ * been begun, or are before what the others wait for. */
+static MPI_Request *one_more(struct flight *f)
+{
+    if (f->n == sizeof f->request / sizeof f->request[0])
+        land(f);
+    return &f->request[f->n++];
+}
+
 void stj_group_scatter(size_t n_parts, const size_t *part_begin, const size_t *begin, size_t item,
                        const void *part, size_t ld, void *incoming)
 {
     const size_t size = ranks.per_product, me = stj_group_rank();
     const size_t length = (begin[me + 1] - begin[me]) * item;
-    MPI_Request *request = malloc(n_parts * size * sizeof(MPI_Request));
-    int n = 0;
-    if (!request) {
-        MPI_Abort(ranks.world, 1);
-        return;
-    }
+    struct flight flight = {.n = 0};
     for (size_t p = 0; p < n_parts; p++) {
         const size_t maker = maker_of(part_begin, p);
         const char *made = (const char *)part + (p - part_begin[me]) * ld * item;
         char *to = (char *)incoming + p * length;
         if (maker != me) {
-            MPI_Irecv(to, (int)length, MPI_BYTE, (int)maker, (int)p, ranks.group, &request[n++]);
+            MPI_Irecv(to, (int)length, MPI_BYTE, (int)maker, (int)p, ranks.group,
+                      one_more(&flight));
             continue;
         }
         memcpy(to, made + begin[me] * item, length);
@@ -575,11 +582,10 @@ void stj_group_scatter(size_t n_parts, const size_t *part_begin, const size_t *b
             if (r != me) {
                 const size_t bytes = (begin[r + 1] - begin[r]) * item;
                 MPI_Isend(made + begin[r] * item, (int)bytes, MPI_BYTE, (int)r, (int)p, ranks.group,
-                          &request[n++]);
+                          one_more(&flight));
             }
     }
-    MPI_Waitall(n, request, MPI_STATUSES_IGNORE);
-    free(request);
+    land(&flight);
 }
 
 /* Do the ranks of every group lie on one machine, and may they share its memory? */
