@@ -100,14 +100,15 @@ START_TEST(products_check_each_other)
 }
 END_TEST
 
-/* Of size 1e200: the square is out of range, the products and their check are not. */
+/* Of size 1e200, and A' times a factor: the square is out of range, the products and their check are not. */
 static enum stj_status huge(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
                             size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
-    (void)ctx, (void)trans, (void)err;
+    const double factor = trans == STJ_TRANS ? *(const double *)ctx : 1;
+    (void)err;
     for (size_t j = 0; j < nvec; j++)
         for (size_t i = 0; i < 40; i++)
-            y[j * ldy + i] = 1e200 * (double)(i + 1) * x[j * ldx + i];
+            y[j * ldy + i] = factor * 1e200 * (double)(i + 1) * x[j * ldx + i];
     return STJ_OK;
 }
 
@@ -116,13 +117,20 @@ START_TEST(a_check_stays_in_range)
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_op *op = NULL;
     double *x = normal_numbers(40, 8);
-    double y[40];
-    EXPECT_OK(stj_op_create(40, 40, huge, NULL, NULL, &op, &err), err);
+    double y[40], aty[40], factor = 1;
+    EXPECT_OK(stj_op_create(40, 40, huge, NULL, &factor, &op, &err), err);
     EXPECT_OK(stj_op_watch(op, &err), err);
     for (int i = 0; i < 200; i++)
         EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, x, 40, y, 40, &err), err);
     const struct stj_self_check check = stj_op_self_check(op);
     ck_assert(check.checks == 1 && check.adjoint_error < 100 * DBL_EPSILON);
+    /* Nor is it blind there. */
+    for (int i = 0; i < 40; i++)
+        y[i] = 1e105;
+    factor = 2;
+    EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, x, 40, aty, 40, &err), err);
+    EXPECT_OK(stj_op_apply(op, STJ_TRANS, 1, y, 40, aty, 40, &err), err);
+    ck_assert(stj_op_self_check(op).checks == 2 && stj_op_self_check(op).adjoint_error > 1e-3);
     stj_op_destroy(op);
     free(x);
 }

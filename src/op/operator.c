@@ -227,7 +227,7 @@ static void compare(struct stj_op *op, const double *y, const double *aty)
         }
 }
 
-/* The pair that is held, of |Ax| = 1. */
+/* The pair that is held, of |Ax| = 1: A'A x and the norms may be out of range where A x is not. */
 static void make_unit(struct stj_op *op)
 {
     struct watch *w = op->watch;
@@ -256,9 +256,9 @@ static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nve
     const double x_norm = stj_nrm2(op->n_cols, x);
     if (x_norm > 0)
         w->norm = fmax(w->norm, stj_nrm2(op->n_rows, y) / x_norm);
+    make_unit(op);
     w->since += (double)nvec;
     if (w->since + (double)nvec > WATCH_EVERY) {
-        make_unit(op); /* A'A x may be out of range where A x is not */
         STJ_TRY(multiply(op, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));
         compare(op, w->ax, w->aty);
     }
