@@ -43,7 +43,7 @@ grep -q 'warning: .*idle' err || fail 'idle ranks are not named'
 # Fewer threads than were asked for: none of another rank is waited for in vain.
 for setting in OMP_THREAD_LIMIT=1 OMP_DYNAMIC=true OMP_MAX_ACTIVE_LEVELS=0; do
     command_line="svd with $setting"
-    OMP_NUM_THREADS=2 ranks 2 timeout 120 env $setting "$spectraj" svd R --top 2 --force > out 2> err || fail 'it does not end'
+    OMP_NUM_THREADS=2 ranks 2 timeout 300 env $setting "$spectraj" svd R --top 2 --force > out 2> err || fail 'it does not end'
 done
 
 # One rank without the memory that the others have.
@@ -62,7 +62,7 @@ fi
 # with_fault N: two ranks, the second without its allocation of number N (0: none).
 with_fault()
 {
-    timeout 60 "$MPIRUN" -n 1 "$program" svd R --top 2 --force : \
+    timeout 300 "$MPIRUN" -n 1 "$program" svd R --top 2 --force : \
         -n 1 env LD_PRELOAD="$work/shim.so" FAULT_CALL=alloc FAULT_AT="$1" FAULT_COUNT=count \
         "$program" svd R --top 2 --force > out 2> err < /dev/null
 }
