@@ -137,20 +137,6 @@ out:
     return st;
 }
 
-/* The first bytes of a file, at most `room`; less only where it ends.  *n <- how many; 0 or an errno. */
-static int read_first(int fd, char *to, size_t room, size_t *n)
-{
-    for (*n = 0; *n < room;) {
-        const ssize_t now = pread(fd, to + *n, room - *n, (off_t)*n);
-        if (now < 0 && errno == EINTR)
-            continue;
-        if (now <= 0)
-            return now < 0 ? errno : 0;
-        *n += (size_t)now;
-    }
-    return 0;
-}
-
 static enum stj_status check_open_file(const char *path, int fd, const struct stj_h5_format *format,
                                        size_t *bytes, struct stj_error *err)
 {
@@ -159,8 +145,11 @@ static enum stj_status check_open_file(const char *path, int fd, const struct st
     struct header header;
     uint32_t crc = 0;
     char text[STJ_H5_HEADER_BYTES + 8 + 1] = {0}; /* and a signature behind it */
-    size_t n = 0;
-    int number = fstat(fd, &about) != 0 ? errno : read_first(fd, text, sizeof text - 1, &n);
+    if (fstat(fd, &about) != 0)
+        return stj_file_failed(path, "read", errno, err);
+    const bool is_short = about.st_size < (off_t)(sizeof text - 1);
+    const size_t n = is_short ? (size_t)about.st_size : sizeof text - 1;
+    int number = stj_file_read_at(fd, 0, text, n);
     if (number != 0)
         return stj_file_failed(path, "read", number, err);
     if (n < STJ_H5_HEADER_BYTES || !parse_header(text, &header))
