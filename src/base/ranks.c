@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base/ranks.c: what the processes of a command say to each other, over MPI where there is one.
  *
- * Memory that the ranks of a group share is POSIX shared memory and not a window of MPI: a window is given
- * back by all together, and a rank that fails alone could not give it back and go.  Its blocks are taken
- * when it is made, so that a full /dev/shm is an error and not a signal.
+ * Memory that the ranks of a group share is not a window of MPI: a window is given back by all together, and a
+ * rank that fails alone could not give it back and go.  It is a file without a name (memfd_create): no process that
+ * dies leaves one behind, and a small /dev/shm, as containers have, does not limit it.  Its blocks are taken when it
+ * is made, so that too much is an error and not a signal.
  */
+#define _GNU_SOURCE /* memfd_create */
 #include "base/ranks.h"
 
 #include <errno.h>
@@ -22,6 +24,7 @@
 #include "base/clock.h"
 #include "base/crc.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/h5_quiet.h"
 #include "base/memory.h"
 
@@ -48,7 +51,6 @@ static struct {
     bool divided;       /* by the caller */
     bool apart;         /* each works by itself */
     size_t division;    /* which one it is */
-    long arenas;        /* made so far */
     size_t measured;    /* ranks whose messages were timed, */
     double rate;        /* and bytes a second of each */
     bool joined, alone,
@@ -224,64 +226,58 @@ size_t stj_ranks_measured(double *bytes_per_second)
 /* ---- memory of a group ---- */
 
 #ifdef STJ_WITH_MPI
-static enum stj_status map(const char *name, int fd, size_t bytes, void **at, struct stj_error *err)
+/* *fd <- a new piece of memory, all of it there. */
+static enum stj_status make_shared(size_t bytes, int *fd, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    void *p = fd >= 0 ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-    STJ_CHECK(err, p != MAP_FAILED, STJ_ENOMEM,
-              "%s: cannot map %zu bytes of shared memory: %s; give the ranks of a machine less "
-              "(--memory), or a product to fewer of them (--ranks-per-product)",
-              name, bytes, strerror(errno));
-    *at = p;
-out:
-    return st;
-}
-
-/* *fd <- a new piece of shared memory, all of it there. */
-static enum stj_status make_shared(const char *name, size_t bytes, int *fd, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    *fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    *fd = memfd_create("spectraj", MFD_CLOEXEC);
     const int code = *fd < 0 ? errno : posix_fallocate(*fd, 0, (off_t)bytes);
     STJ_CHECK(err, code == 0, STJ_ENOMEM,
-              "%zu bytes of shared memory (/dev/shm) are not to be had: %s; give the ranks of a "
-              "machine less (--memory), a product to fewer of them (--ranks-per-product), or set "
-              "SPECTRAJ_SHARED_MEMORY=no",
+              "%zu bytes of shared memory are not to be had: %s; give the ranks of a machine less "
+              "(--memory), or a product to fewer of them (--ranks-per-product)",
               bytes, strerror(code));
 out:
     return st;
 }
 
-/* The same for all of a group: its first rank makes it, the others find it by name, then the name goes. */
+/* *fd <- the descriptor of another process of this user and machine. */
+static enum stj_status open_shared(const long *where, int *fd, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char path[64];
+    STJ_CHECK(err, where[1] >= 0, STJ_ENOMEM,
+              "the shared memory of the product's ranks could not be made");
+    snprintf(path, sizeof path, "/proc/%ld/fd/%ld", where[0], where[1]);
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    if (*fd < 0)
+        st = stj_file_failed(path, "opened", errno, err);
+out:
+    return st;
+}
+
+/* The same for all of a group: its first rank makes it, the others find it among that one's open files. */
 static enum stj_status arena_map(struct stj_arena *arena, size_t bytes, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const bool first = stj_group_rank() == 0;
-    char name[64];
+    long where[2] = {(long)getpid(), -1};
     int fd = -1;
-    /* The first rank's: in another division, others may have had more of them or fewer. */
-    long label[2] = {(long)getpid(), ranks.arenas++};
-    int made = 0;
-    MPI_Bcast(label, 2, MPI_LONG, 0, ranks.group);
-    snprintf(name, sizeof name, "/spectraj-%ld-%ld", label[0], label[1]);
     if (first)
-        st = make_shared(name, bytes, &fd, err);
-    made = st == STJ_OK;
-    MPI_Bcast(&made, 1, MPI_INT, 0, ranks.group);
-    if (st == STJ_OK && !made)
+        st = make_shared(bytes, &fd, err);
+    where[1] = st == STJ_OK ? fd : -1;
+    MPI_Bcast(where, 2, MPI_LONG, 0, ranks.group);
+    if (!first)
+        st = open_shared(where, &fd, err);
+    void *p =
+        st == STJ_OK ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    if (st == STJ_OK && p == MAP_FAILED)
         st = stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__,
-                           "the shared memory of the product's ranks could not be made");
-    if (st == STJ_OK && !first)
-        fd = shm_open(name, O_RDWR, 0600);
-    if (st == STJ_OK)
-        st = map(name, fd, bytes, &arena->at, err);
+                           "cannot map %zu bytes of shared memory: %s", bytes, strerror(errno));
     MPI_Barrier(ranks.group);
-    if (first)
-        (void)shm_unlink(name);
     if (fd >= 0)
         close(fd);
-    arena->mapped = st == STJ_OK;
-    arena->bytes = st == STJ_OK ? bytes : 0;
+    if (st == STJ_OK)
+        *arena = (struct stj_arena){.at = p, .bytes = bytes, .mapped = true};
     return st;
 }
 #endif
@@ -588,6 +584,21 @@ void stj_group_scatter(size_t n_parts, const size_t *part_begin, const size_t *b
     land(&flight);
 }
 
+/* Does what the first rank of the group writes reach the others?  Processes of one machine may not see each other. */
+static bool finds_shared(void)
+{
+    struct stj_arena trial = {.at = NULL};
+    uint64_t mark = (uint64_t)getpid() ^ (uint64_t)(stj_clock() * 1e9);
+    MPI_Bcast(&mark, 1, MPI_UINT64_T, 0, ranks.group);
+    bool found = arena_map(&trial, sizeof mark, NULL) == STJ_OK;
+    if (found && stj_group_rank() == 0)
+        memcpy(trial.at, &mark, sizeof mark);
+    MPI_Barrier(ranks.group);
+    found = found && memcmp(trial.at, &mark, sizeof mark) == 0;
+    stj_arena_free(&trial);
+    return found;
+}
+
 /* Do the ranks of every group lie on one machine, and may they share its memory? */
 static bool may_share(void)
 {
@@ -598,7 +609,9 @@ static bool may_share(void)
     MPI_Comm_size(machine, &size);
     MPI_Comm_free(&machine);
     const bool forbidden = wish && strcmp(wish, "no") == 0;
-    return !stj_ranks_any(forbidden || (size_t)size != ranks.per_product);
+    if (stj_ranks_any(forbidden || (size_t)size != ranks.per_product))
+        return false;
+    return !stj_ranks_any(!finds_shared());
 }
 
 static void divide(size_t per_product)

@@ -96,21 +96,22 @@ out:
 }
 
 /* *distance <- |D_h - J x|; infinite when a training diverged. */
-static enum stj_status distance_at(struct work *w, double h, double *distance)
+static enum stj_status distance_at(struct work *w, double h, double *distance,
+                                   struct stj_error *err)
 {
-    struct stj_error diverged = STJ_ERROR_INIT;
-    enum stj_status st = train_shifted(w, h, w->plus, &diverged);
+    struct stj_error failure = STJ_ERROR_INIT;
+    enum stj_status st = train_shifted(w, h, w->plus, &failure);
     if (st == STJ_OK)
-        st = train_shifted(w, -h, w->minus, &diverged);
+        st = train_shifted(w, -h, w->minus, &failure);
     *distance = INFINITY;
     if (st == STJ_ENONFINITE)
         return STJ_OK;
-    if (st != STJ_OK)
-        return st;
+    STJ_CHECK(err, st == STJ_OK, st, "a training from a shifted start failed: %s", failure.text);
     for (size_t i = 0; i < w->n; i++)
         w->plus[i] = (w->plus[i] - w->minus[i]) / (2 * h) - w->jx[i];
     *distance = stj_nrm2(w->n, w->plus);
-    return STJ_OK;
+out:
+    return st;
 }
 
 /* The best h for x and J x of the work space, relative to `scale`. */
@@ -124,8 +125,7 @@ static enum stj_status best_difference(struct work *w, double scale, struct stj_
         double distance = INFINITY;
         STJ_TRY(stj_progress_report(progress, "finite differences", k - FIRST_POWER,
                                     LAST_POWER + 1 - FIRST_POWER, err));
-        st = distance_at(w, h, &distance);
-        STJ_CHECK(err, st == STJ_OK, st, "a training from a shifted start failed");
+        STJ_TRY(distance_at(w, h, &distance, err));
         if (distance / scale < best->error) {
             best->error = distance / scale;
             best->step = h;
