@@ -18,7 +18,7 @@ config_of()
         digits) sed -e "s|file: |&$digits/|" -e "s|rows: |&$digits/|" "$digits/digits.yaml" > digits.yaml ;;
         short) short_config short.yaml ;;
         adam) short_config adam.yaml 's/optimizer: .*/optimizer: {type: adam, eps_root: 1e-8}/' 's/peak: 0.1/peak: 0.01/' \
-            's/  steps: 20/  steps: 20\n  clip_norm: 0.5/' ;;
+            's/  steps: 20/  steps: 20\n  clip_norm: 0.5/' 's/^analysis:/trajectory: {every: 4}\nanalysis:/' ;;
         batch_norm) short_config batch_norm.yaml 's/input: .*/input: [8, 8, 1]/' \
             's/    - {type: dense, units: 4}/    - {type: conv2d, filters: 4, kernel: 3}\n    - {type: batch_norm}\n    - {type: gelu}\n    - {type: average_pool, window: 2}\n    - {type: flatten}\n    - {type: dense, units: 4}\n    - {type: batch_norm}/' ;;
         conv) short_config conv.yaml 's/input: .*/input: [8, 8, 1]/' \
@@ -59,7 +59,8 @@ all()
 {
     to=$1 from=$2
     shift 2
-    [ "$from" = wide.yaml ] && pairs='--top 3' || pairs='--top 6 --bottom 4'
+    # In so little memory the states are read from the disk, a part by each rank.
+    [ "$from" = wide.yaml ] && pairs='--top 3 --memory 12M' || pairs='--top 6 --bottom 4'
     "$@" train "$from" -o "$to" --json > "$to.train" 2> err || fail "$to: train"
     # shellcheck disable=SC2086
     "$@" svd "$to" $pairs --max-applications 400 --json > "$to.svd" 2> err || [ $? -eq 2 ] || fail "$to: svd"

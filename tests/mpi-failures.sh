@@ -82,6 +82,12 @@ else
     done
 fi
 
+# has_product RUN: the journal of the victim has one.
+has_product()
+{
+    [ -e "$1/svd-victim.log" ] && [ "$(wc -c < "$1/svd-victim.log")" -gt $((8 * $("$jsonkeys" --print calm.json n_params))) ]
+}
+
 # kills RUN N: two ranks find singular pairs of RUN; one is killed at N random moments, and the same command goes on.
 kills()
 {
@@ -90,13 +96,17 @@ kills()
     ranks 2 "$spectraj" svd "$run" --top 20 --tag calm --json > calm.json 2> err || fail 'it failed'
     seconds=$("$jsonkeys" --print calm.json seconds)
     awk -v n="$2" -v seed="${SEED:-1}" -v t="$seconds" \
-        'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "%.3f %d\n", 0.7 + rand() * t / (n + 1), 1 + int(2 * rand()) }' > moments
+        'BEGIN { srand(seed); for (i = 0; i < n; i++) printf "%.3f %d\n", (i ? 0.7 : 0) + rand() * t / (n + 1), 1 + int(2 * rand()) }' > moments
     killed=0
     finished=0
     while read -r delay which; do
         command_line="svd of $run, kill -9 of rank $which after $delay s"
         ranks 2 "$spectraj" svd "$run" --top 20 --tag victim --json > out 2> err < /dev/null &
         launcher=$!
+        # The first kill leaves something to go on from.
+        while [ $killed -eq 0 ] && ! has_product "$run" && kill -0 $launcher 2> /dev/null; do
+            sleep 0.05
+        done
         sleep "$delay"
         victim=$(pgrep -f "svd $run --top 20 --tag victim" | while read -r p; do
             [ "$(ps -o comm= -p "$p")" = spectraj ] && echo "$p"; done | sed -n "${which}p")

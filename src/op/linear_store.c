@@ -296,7 +296,7 @@ enum stj_status stj_linear_store_load(struct stj_linear_store *store, size_t fir
     /* Other operators share the trajectory, each in its own way; without them this changes nothing. */
     STJ_TRY(stj_trajectory_fit(store->trajectory, store->from, store->to, store->chunk,
                                store->state_budget, err));
-    st = stj_trajectory_visit(store->trajectory, first, count, &store->view, err);
+    st = stj_trajectory_visit_together(store->trajectory, first, count, &store->view, err);
     STJ_TRY(stj_group_agree(st, err));
     store->view_first = first;
     if (all_ready(store, first, count))

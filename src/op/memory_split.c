@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 
 enum { CHUNK = 8 };
 
@@ -45,6 +46,12 @@ static bool is_better(const struct stj_storage *a, const struct stj_storage *b)
            (a->extra_passes == b->extra_passes && a->policy < b->policy);
 }
 
+/* A quarter of what is free, for the ranks that share it. */
+static size_t default_budget(void)
+{
+    return stj_memory_available() / 4 * (stj_group_shares() ? stj_group_size() : 1);
+}
+
 enum stj_status stj_memory_split(const struct stj_problem *problem, const struct stj_recipe *recipe,
                                  const struct stj_trajectory *trajectory, size_t from, size_t to,
                                  size_t budget, struct stj_memory_split *split,
@@ -52,7 +59,7 @@ enum stj_status stj_memory_split(const struct stj_problem *problem, const struct
 {
     enum stj_status st = STJ_OK;
     const struct stj_linear_bytes linear = stj_linear_store_bytes(problem, recipe);
-    const size_t bytes = budget ? budget : stj_memory_available() / 4;
+    const size_t bytes = budget ? budget : default_budget();
     struct stj_memory_split other = {.chunk = 0};
     bool fits = false;
     for (size_t chunk = CHUNK < to - from ? CHUNK : to - from; chunk > 0; chunk /= 2) {

@@ -13,7 +13,7 @@ struct stj_memory_split {
 };
 
 /* split <- how the window from .. to of a trajectory is worked on within `budget` bytes (0: a quarter of
- * the free memory) for states and linearisations.  STJ_ENOMEM, with the least that would do, when it is
+ * the free memory) for states and linearisations, of all ranks of a group that share memory.  STJ_ENOMEM, with the least that would do, when it is
  * too little.  Nothing is allocated. */
 enum stj_status stj_memory_split(const struct stj_problem *problem, const struct stj_recipe *recipe,
                                  const struct stj_trajectory *trajectory, size_t from, size_t to,

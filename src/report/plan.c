@@ -81,8 +81,8 @@ out:
 static double pass_states(const struct pace *p, bool backward)
 {
     const struct stj_storage *s = &p->storage;
-    const double reading =
-        p->steps * p->state_bytes / (stj_meter_crc_rate() * (double)stj_threads());
+    const size_t readers = stj_threads() * (stj_group_shares() ? stj_group_size() : 1);
+    const double reading = p->steps * p->state_bytes / (stj_meter_crc_rate() * (double)readers);
     switch (s->policy) {
     case STJ_STORAGE_DISK:
         return reading;
@@ -506,7 +506,7 @@ static enum stj_status time_application(struct stj_run *run, const struct stj_pl
     enum stj_status st = STJ_OK;
     struct pace pace = {.share = 0};
     if (set_pace(run, request, request->memory_bytes, &pace, NULL) != STJ_OK)
-        STJ_TRY(set_pace(run, request, stj_memory_available() / 4, &pace, err));
+        STJ_TRY(set_pace(run, request, 0, &pace, err));
     double forward = 0;
     double backward = 0;
     STJ_TRY(sweep(run, &pace, false, 1, &forward, err));

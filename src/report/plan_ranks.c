@@ -8,7 +8,8 @@
  *     a step      k (s/R) (R - 1) 8 r            where slices meet: k records of r numbers
  *     a product   b (1 - 1/P) + b (P/R - 1) R/P  rows of a divided basis, and columns to the other groups
  *
- * per vector.  The time of a step falls as s / ceil(s/R); states are read by each rank for itself.
+ * per vector.  The time of a step falls as s / ceil(s/R); states are read once
+ * by the ranks of a group that share memory, else by each rank for itself.
  */
 #include "report/plan_ranks.h"
 

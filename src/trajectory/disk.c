@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* trajectory/disk.c: the policy that reads every state from the file, a chunk at a time, and has the
- * system read ahead of the sweep, whichever way it goes. */
+ * system read ahead of the sweep, whichever way it goes.  Ranks that share memory have one buffer. */
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "base/ranks.h"
 #include "trajectory/storage.h"
 
 struct disk {
     const struct stj_source *source;
     size_t from, to;
-    size_t room, first, count; /* states of the buffer, and what it holds */
-    real *buffer;
+    size_t first, count; /* what the buffer holds */
+    struct stj_arena buffer;
 };
 
 static void disk_destroy(void *self)
@@ -20,7 +20,7 @@ static void disk_destroy(void *self)
     struct disk *d = self;
     if (!d)
         return;
-    free(d->buffer);
+    stj_arena_free(&d->buffer);
     free(d);
 }
 
@@ -56,30 +56,18 @@ static enum stj_status disk_visit(void *self, const struct stj_trajectory_shape 
 {
     enum stj_status st = STJ_OK;
     struct disk *d = self;
-    struct stj_error failure = STJ_ERROR_INIT;
     const size_t n = shape->n_state;
-    if (count > d->room) {
-        d->count = 0;
-        STJ_TRY(stj_resize(&d->buffer, 0, count, n * sizeof *d->buffer, err));
-        d->room = count;
-    }
     read_ahead(d, first, count);
-    if (first >= d->first && first + count <= d->first + d->count)
-        goto ready;
-    d->count = 0;
-#pragma omp parallel for schedule(static) num_threads((int)stj_threads())
-    for (size_t i = 0; i < count; i++) {
-        struct stj_error mine = STJ_ERROR_INIT;
-        const size_t k = stj_source_before(d->source, first + i);
-        if (stj_source_read(d->source, k, d->buffer + i * n, &mine) != STJ_OK)
-#pragma omp critical(stj_read_error)
-            stj_error_set(&failure, mine.code, mine.file, mine.line, "%s", mine.text);
+    if (first < d->first || first + count > d->first + d->count) {
+        d->count = 0;
+        STJ_TRY(stj_arena_reals(&d->buffer, count, n, err));
+        if (stj_group_shares())
+            stj_group_wait(); /* for those who work with what was there */
+        STJ_TRY(stj_source_read_range(d->source, first, count, NULL, d->buffer.at, err));
+        d->first = first;
+        d->count = count;
     }
-    STJ_CHECK(err, failure.code == STJ_OK, failure.code, "%s", failure.text);
-    d->first = first;
-    d->count = count;
-ready:
-    view->state = d->buffer + (first - d->first) * n;
+    view->state = (const real *)d->buffer.at + (first - d->first) * n;
     view->ld = n;
 out:
     return st;
@@ -87,6 +75,7 @@ out:
 
 const struct stj_trajectory_policy stj_policy_disk = {
     .name = "disk",
+    .common = true,
     .visit = disk_visit,
     .destroy = disk_destroy,
 };

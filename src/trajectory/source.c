@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/parallel.h"
+#include "base/ranks.h"
 
 void stj_source_close(struct stj_source *source)
 {
@@ -49,6 +51,29 @@ out:
 #else
     return stj_h5_rows_read(source->rows, k, state, err);
 #endif
+}
+
+enum stj_status stj_source_read_range(const struct stj_source *source, size_t first, size_t count,
+                                      const bool *there, real *state, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_error failure = STJ_ERROR_INIT;
+    const bool shares = stj_group_shares();
+    const size_t begin = shares ? stj_group_rank() : 0;
+    const size_t stride = shares ? stj_group_size() : 1;
+#pragma omp parallel for schedule(static) num_threads((int)stj_threads())
+    for (size_t i = begin; i < count; i += stride) {
+        struct stj_error mine = STJ_ERROR_INIT;
+        const size_t k = stj_source_before(source, first + i);
+        if ((there && there[i]) || source->record.step[k] != first + i)
+            continue;
+        if (stj_source_read(source, k, state + i * source->record.shape.n_state, &mine) != STJ_OK)
+#pragma omp critical(stj_read_error)
+            stj_error_set(&failure, mine.code, mine.file, mine.line, "%s", mine.text);
+    }
+    if (failure.code != STJ_OK)
+        st = stj_error_set(err, failure.code, failure.file, failure.line, "%s", failure.text);
+    return shares ? stj_group_agree(st, err) : st;
 }
 
 void stj_source_ahead(const struct stj_source *source, size_t first, size_t last)

@@ -23,6 +23,11 @@ bool stj_source_has(const struct stj_source *source, size_t t);
 enum stj_status stj_source_read(const struct stj_source *source, size_t k, real *state,
                                 struct stj_error *err);
 
+/* Those of states first .. first + count - 1 that are stored, and not there[count] yet (NULL: none is), into
+ * state[count][n_state].  Ranks that share memory read a part each, for all; they call this, and leave, together. */
+enum stj_status stj_source_read_range(const struct stj_source *source, size_t first, size_t count,
+                                      const bool *there, real *state, struct stj_error *err);
+
 /* The stored states from step first to last will be wanted soon. */
 void stj_source_ahead(const struct stj_source *source, size_t first, size_t last);
 

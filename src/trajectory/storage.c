@@ -11,6 +11,9 @@
  *     memory and replay   W/s + s + c         every s-th in memory, s about sqrt W
  *     revolve             c + 1 + slots       binomial checkpoints, with whatever is left
  *
+ * Ranks that share memory have a budget together, and in it one copy of the states of the first two policies, and of
+ * those that replay one each.
+ *
  * Replay of segments trains each step of the window once more in a sweep: equal spacing cannot be beaten
  * while one segment fits.  Below that, binomial checkpoints are optimal (A. Griewank and A. Walther,
  * Algorithm 799: revolve, ACM Transactions on Mathematical Software 26 (2000) 19-45).
@@ -18,6 +21,8 @@
 #include "trajectory/storage.h"
 
 #include <math.h>
+
+#include "base/ranks.h"
 
 const char *stj_storage_text(enum stj_storage_policy policy)
 {
@@ -41,6 +46,7 @@ const char *stj_storage_text(enum stj_storage_policy policy)
 /* Sizes of a choice. */
 struct sizes {
     double state, work; /* bytes of a state, and of replay's work space */
+    double copies;      /* of the states of policies that replay */
     size_t window;      /* states from the last stored one before the window to its end */
     bool all_stored;
 };
@@ -49,7 +55,8 @@ static bool try_plan(struct stj_storage_plan *plan, const struct sizes *z, doubl
                      enum stj_storage_policy policy, double held, double extra_passes)
 {
     const bool replays = extra_passes > 0 || !z->all_stored;
-    const double needed = held * z->state + (replays ? z->work : 0);
+    const double needed =
+        held * z->state * (extra_passes > 0 ? z->copies : 1) + (replays ? z->work : 0);
     plan->about.policy = policy;
     plan->about.held = (size_t)held;
     plan->about.state_bytes = (size_t)needed;
@@ -102,7 +109,7 @@ static bool try_revolve(struct stj_storage_plan *plan, const struct stj_source *
                         const struct sizes *z, double bytes)
 {
     const double least = (double)plan->chunk + 1;
-    const double left = floor((bytes - z->work) / z->state - least);
+    const double left = floor((bytes - z->work) / (z->state * z->copies) - least);
     const size_t gap = longest_gap(source, plan);
     const size_t leaves = (gap + plan->chunk - 1) / plan->chunk;
     plan->slots = left < 0 ? 0 : left < (double)leaves ? (size_t)left : leaves;
@@ -119,7 +126,8 @@ void stj_storage_choose(const struct stj_source *source, const struct stj_replay
     const struct stj_record *record = &source->record;
     const size_t before = stj_source_before(source, from);
     const size_t last = stj_source_before(source, to);
-    struct sizes z = {.state = (double)record->shape.n_state * sizeof(real)};
+    struct sizes z = {.state = (double)record->shape.n_state * sizeof(real),
+                      .copies = stj_group_shares() ? (double)stj_group_size() : 1};
     const double b = (double)bytes;
     *plan = (struct stj_storage_plan){.from = from, .to = to, .chunk = chunk};
     plan->about.states = to - from + 1;
@@ -136,6 +144,6 @@ void stj_storage_choose(const struct stj_source *source, const struct stj_replay
         *fits = *fits || try_stored(plan, source, &z, b) || try_spaced(plan, source, &z, b) ||
                 try_revolve(plan, source, &z, b);
         plan->about.minimum =
-            (size_t)(fmin((double)chunk + 1, (double)z.window) * z.state + z.work);
+            (size_t)(fmin(((double)chunk + 1) * z.copies, (double)z.window) * z.state + z.work);
     }
 }

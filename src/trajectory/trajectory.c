@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "trajectory/storage.h"
 
 struct stj_trajectory {
@@ -17,7 +18,9 @@ struct stj_trajectory {
     struct stj_source source; /* of an outline: its record alone */
     struct stj_replay replay;
     struct stj_storage_plan plan;
-    size_t fitted; /* bytes that it was made for */
+    size_t fitted;   /* bytes that it was made for, */
+    size_t division; /* division of the ranks, */
+    bool shared;     /* and ranks that share memory */
     size_t outside_room;
     real *outside; /* [outside_room][n_state]: a visit that is not within the plan's window */
 };
@@ -142,21 +145,35 @@ out:
     return st;
 }
 
-enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
-                                     struct stj_trajectory_view *view, struct stj_error *err)
+static enum stj_status visit(struct stj_trajectory *trajectory, size_t first, size_t count,
+                             bool together, struct stj_trajectory_view *view, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t n = trajectory->shape.n_steps + 1;
     STJ_CHECK(err, first <= n && count <= n - first, STJ_EINVAL,
               "states %zu to %zu are outside a trajectory of %zu steps", first, first + count,
               trajectory->shape.n_steps);
+    const bool others = trajectory->shared && trajectory->policy->common && !together;
     if (of_file(trajectory) &&
-        (first < trajectory->plan.from || first + count > trajectory->plan.to + 1))
+        (others || first < trajectory->plan.from || first + count > trajectory->plan.to + 1))
         return visit_outside(trajectory, first, count, view, err);
     STJ_TRY(
         trajectory->policy->visit(trajectory->self, &trajectory->shape, first, count, view, err));
 out:
     return st;
+}
+
+enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
+                                     struct stj_trajectory_view *view, struct stj_error *err)
+{
+    return visit(trajectory, first, count, false, view, err);
+}
+
+enum stj_status stj_trajectory_visit_together(struct stj_trajectory *trajectory, size_t first,
+                                              size_t count, struct stj_trajectory_view *view,
+                                              struct stj_error *err)
+{
+    return visit(trajectory, first, count, true, view, err);
 }
 
 size_t stj_trajectory_n_params(const struct stj_trajectory *trajectory)
@@ -263,6 +280,14 @@ static void drop_policy(struct stj_trajectory *trajectory)
     trajectory->outside_room = 0;
 }
 
+static bool is_fitted(const struct stj_trajectory *trajectory, size_t from, size_t to, size_t chunk,
+                      size_t bytes)
+{
+    return trajectory->self && from == trajectory->plan.from && to == trajectory->plan.to &&
+           chunk == trajectory->plan.chunk && bytes == trajectory->fitted &&
+           trajectory->division == stj_ranks_division() && trajectory->shared == stj_group_shares();
+}
+
 enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t from, size_t to,
                                    size_t chunk, size_t bytes, struct stj_error *err)
 {
@@ -272,9 +297,7 @@ enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t fro
     STJ_CHECK(err, from <= to && to <= trajectory->shape.n_steps && chunk > 0, STJ_EINVAL,
               "states %zu to %zu are outside a trajectory of %zu steps", from, to,
               trajectory->shape.n_steps);
-    if (!of_file(trajectory) ||
-        (trajectory->self && from == trajectory->plan.from && to == trajectory->plan.to &&
-         chunk == trajectory->plan.chunk && bytes == trajectory->fitted))
+    if (!of_file(trajectory) || is_fitted(trajectory, from, to, chunk, bytes))
         goto out;
     stj_storage_choose(&trajectory->source, &trajectory->replay, from, to, chunk, bytes, &plan,
                        &fits);
@@ -283,6 +306,8 @@ enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t fro
               plan.about.minimum, bytes);
     drop_policy(trajectory);
     trajectory->fitted = bytes;
+    trajectory->division = stj_ranks_division();
+    trajectory->shared = stj_group_shares();
     trajectory->plan = plan;
     STJ_TRY(make_policy(trajectory, err));
 out:

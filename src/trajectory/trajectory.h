@@ -56,6 +56,12 @@ struct stj_trajectory_view {
 enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
                                      struct stj_trajectory_view *view, struct stj_error *err);
 
+/* The same of a view that all ranks of a group take, and leave, together: those that share memory have the states
+ * once. */
+enum stj_status stj_trajectory_visit_together(struct stj_trajectory *trajectory, size_t first,
+                                              size_t count, struct stj_trajectory_view *view,
+                                              struct stj_error *err);
+
 /* *trajectory <- what a file would be that holds every `every`-th state and the last, without any states: for
  * stj_trajectory_storage. */
 enum stj_status stj_trajectory_outline(size_t n_params, size_t n_slots, size_t n_steps,
