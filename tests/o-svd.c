@@ -17,6 +17,7 @@
 #include <spectraj/svd.h>
 
 #include "base/blas.h"
+#include "base/memory.h"
 #include "expect.h"
 #include "small_run.h"
 #include "spectrum/svd/svd_method.h"
@@ -369,6 +370,38 @@ START_TEST(requests_that_make_no_sense_are_refused)
 }
 END_TEST
 
+/* Arrays that are larger than the free memory are refused before any product; a smaller basis is let through. */
+START_TEST(memory_is_asked_for_before)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_result *r = NULL;
+    struct known *k = known_create(2000, 2000, 71);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = stj_svd_settings_default();
+    for (size_t i = 0; i < 2000; i++)
+        k->sigma[i] = bulk(i, 2000);
+    stj_memory_agree(2000 * 8 * 300);
+    s.top = 5;
+    s.ncv = 400;
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_ENOMEM, "largest", err);
+    s.method = "dense";
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_ENOMEM, "--method", err);
+    s = stj_svd_settings_default();
+    s.top = 0;
+    s.bottom = 2;
+    s.method = "arnoldi";
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_ENOMEM, "smallest", err);
+    ck_assert_double_eq(stj_op_counts(op).jvp + stj_op_counts(op).vjp, 0);
+    s.ncv = 40;
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    ck_assert_msg(r->bottom_ncv == 40, "%zu basis vectors", r->bottom_ncv);
+    stj_memory_agree(0);
+    stj_svd_result_destroy(r);
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
 START_TEST(a_product_with_nan_is_named)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -695,6 +728,7 @@ int main(void)
     tcase_add_test(tc, contracted_directions_of_a_low_rank_change_are_found);
     tcase_add_test(tc, tiny_operators_and_all_pairs);
     tcase_add_test(tc, requests_that_make_no_sense_are_refused);
+    tcase_add_test(tc, memory_is_asked_for_before);
     tcase_add_test(tc, a_product_with_nan_is_named);
     tcase_add_test(tc, budgets_are_kept);
     tcase_add_test(tc, a_monitor_sees_the_values_converge);

@@ -54,7 +54,8 @@ struct stj_svd_settings {
     /* How many these are likely to be, where known (from a density); 0: estimated first, at a cost
      * of about 120 products. */
     double count_above, count_below;
-    size_t ncv;              /* basis vectors; 0: about 2.4 top */
+    size_t ncv;              /* basis vectors, of the smallest if these alone are wanted; 0: about
+                              * 2.4 top, and 0.42 of the columns */
     double tol;              /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
     uint64_t seed;           /* of the start vector */
     const char *method;      /* name of a method, NULL: automatic */

@@ -127,6 +127,11 @@ bool stj_group_shares(void)
     return ranks.shares && !by_itself();
 }
 
+size_t stj_group_sharers(void)
+{
+    return stj_group_shares() ? stj_group_size() : 1;
+}
+
 size_t stj_ranks_division(void)
 {
     return ranks.division;

@@ -104,6 +104,7 @@ void stj_ranks_from_group(size_t group, size_t n, double *y);
 /* Do the ranks of a group, all on one machine, work in one memory?  Then they are to each other as threads
  * are; else they send messages.  The same for all groups. */
 bool stj_group_shares(void);
+size_t stj_group_sharers(void); /* how many they are; 1 where each has its own */
 
 /* Memory that the ranks of a group have in common where they share it, else each has its own. */
 struct stj_arena {

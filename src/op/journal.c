@@ -145,8 +145,8 @@ static enum stj_status make_operator(struct journal *self, struct stj_op **op,
     self->op = *op;
     stj_op_set_cost(*op, stj_op_cost(self->inner));
     stj_op_set_rounding(*op, stj_op_rounding(self->inner));
-    if (stj_op_has_prefix(self->inner))
-        stj_op_set_prefix(*op, journal_prefix);
+    if (stj_op_shortest_prefix(self->inner) < 1)
+        stj_op_set_prefix(*op, journal_prefix, stj_op_shortest_prefix(self->inner));
     self = NULL;
 out:
     journal_destroy(self);

@@ -46,10 +46,9 @@ static bool is_better(const struct stj_storage *a, const struct stj_storage *b)
            (a->extra_passes == b->extra_passes && a->policy < b->policy);
 }
 
-/* A quarter of what is free, for the ranks that share it. */
-static size_t default_budget(void)
+size_t stj_memory_default(void)
 {
-    return stj_memory_available() / 4 * (stj_group_shares() ? stj_group_size() : 1);
+    return stj_memory_available() / 4 * stj_group_sharers();
 }
 
 enum stj_status stj_memory_split(const struct stj_problem *problem, const struct stj_recipe *recipe,
@@ -59,7 +58,7 @@ enum stj_status stj_memory_split(const struct stj_problem *problem, const struct
 {
     enum stj_status st = STJ_OK;
     const struct stj_linear_bytes linear = stj_linear_store_bytes(problem, recipe);
-    const size_t bytes = budget ? budget : default_budget();
+    const size_t bytes = budget ? budget : stj_memory_default();
     struct stj_memory_split other = {.chunk = 0};
     bool fits = false;
     for (size_t chunk = CHUNK < to - from ? CHUNK : to - from; chunk > 0; chunk /= 2) {

@@ -30,6 +30,7 @@ struct stj_op {
     void (*destroy)(void *ctx);
     void *ctx;
     stj_op_prefix_fn prefix;
+    double shortest;      /* prefix */
     struct stj_op *whole; /* of a prefix: whose cost its products are, too */
     double cost;
     double rounding;
@@ -119,14 +120,15 @@ double stj_op_rounding(const struct stj_op *op)
     return op->rounding;
 }
 
-void stj_op_set_prefix(struct stj_op *op, stj_op_prefix_fn prefix)
+void stj_op_set_prefix(struct stj_op *op, stj_op_prefix_fn prefix, double shortest)
 {
     op->prefix = prefix;
+    op->shortest = shortest;
 }
 
-bool stj_op_has_prefix(const struct stj_op *op)
+double stj_op_shortest_prefix(const struct stj_op *op)
 {
-    return op->prefix != NULL;
+    return op->prefix ? op->shortest : 1;
 }
 
 enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct stj_op **prefix,

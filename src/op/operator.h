@@ -12,8 +12,9 @@
  * Its products are counted by op too. */
 typedef enum stj_status (*stj_op_prefix_fn)(void *ctx, double fraction, struct stj_op **prefix,
                                             struct stj_error *err);
-void stj_op_set_prefix(struct stj_op *op, stj_op_prefix_fn prefix);
-bool stj_op_has_prefix(const struct stj_op *op);
+/* `shortest`: the least that a prefix can be, of all steps. */
+void stj_op_set_prefix(struct stj_op *op, stj_op_prefix_fn prefix, double shortest);
+double stj_op_shortest_prefix(const struct stj_op *op); /* 1: there is none but the whole */
 enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct stj_op **prefix,
                                      struct stj_error *err);
 

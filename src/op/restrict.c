@@ -144,8 +144,8 @@ enum stj_status stj_op_create_restricted(struct stj_op *inner, struct stj_ranges
                           restricted_destroy, self, op, err));
     stj_op_set_cost(*op, stj_op_cost(self->inner));
     stj_op_set_rounding(*op, stj_op_rounding(self->inner));
-    if (stj_op_has_prefix(self->inner))
-        stj_op_set_prefix(*op, restricted_prefix);
+    if (stj_op_shortest_prefix(self->inner) < 1)
+        stj_op_set_prefix(*op, restricted_prefix, stj_op_shortest_prefix(self->inner));
     self = NULL;
 out:
     stj_ranges_free(ranges);

@@ -175,7 +175,7 @@ static bool by_messages(void)
 /* Threads that share the memory of a product. */
 static size_t n_workers(void)
 {
-    return stj_threads() * (stj_group_shares() ? stj_group_size() : 1);
+    return stj_threads() * stj_group_sharers();
 }
 
 /* Columns first .. of the tile. */
@@ -783,7 +783,7 @@ static enum stj_status run_by_slice(const struct stj_sweep *sweep, size_t tile, 
 static void load_block(const struct stj_sweep *sweep, const double *x, size_t ldx)
 {
     const struct stj_layout *layout = sweep->problem->layout;
-    const size_t n_ranks = stj_group_shares() ? stj_group_size() : 1;
+    const size_t n_ranks = stj_group_sharers();
     for (size_t tile = stj_group_rank() % n_ranks; tile < sweep->n_tiles; tile += n_ranks) {
         const struct flight f = flight_of(sweep, tile, 0);
         const double *columns = x + tile_first(sweep, tile) * ldx;

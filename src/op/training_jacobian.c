@@ -98,7 +98,7 @@ static enum stj_status make_operator(struct training_jacobian *self, struct stj_
     self = NULL;
     stj_op_set_cost(*op, steps / n_steps);
     stj_op_set_rounding(*op, DBL_EPSILON * sqrt(steps));
-    stj_op_set_prefix(*op, jacobian_prefix);
+    stj_op_set_prefix(*op, jacobian_prefix, 1 / steps);
 out:
     jacobian_destroy(self);
     return st;

@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/ranks.h"
 #include "base/parallel.h"
+#include "op/memory_split.h"
 #include "op/operator.h"
 #include "report/plan_ranks.h"
 #include "run/budget.h"
@@ -81,7 +82,7 @@ out:
 static double pass_states(const struct pace *p, bool backward)
 {
     const struct stj_storage *s = &p->storage;
-    const size_t readers = stj_threads() * (stj_group_shares() ? stj_group_size() : 1);
+    const size_t readers = stj_threads() * stj_group_sharers();
     const double reading = p->steps * p->state_bytes / (stj_meter_crc_rate() * (double)readers);
     switch (s->policy) {
     case STJ_STORAGE_DISK:
@@ -188,7 +189,11 @@ static void predict_svd(const struct stj_run *run, const struct stj_plan_request
                         const struct stj_svd_settings *settings, struct stj_prediction *p)
 {
     const size_t n = columns(run, request);
-    *p = (struct stj_prediction){.ranks = request->ranks.n};
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
+    const size_t to = request->to ? request->to : info.n_steps;
+    *p = (struct stj_prediction){.ranks = request->ranks.n,
+                                 .shortest = 1 / (double)(to - request->from)};
     stj_svd_predict(settings, n, p);
     add_watch(n, p);
 }
@@ -506,7 +511,7 @@ static enum stj_status time_application(struct stj_run *run, const struct stj_pl
     enum stj_status st = STJ_OK;
     struct pace pace = {.share = 0};
     if (set_pace(run, request, request->memory_bytes, &pace, NULL) != STJ_OK)
-        STJ_TRY(set_pace(run, request, 0, &pace, err));
+        STJ_TRY(set_pace(run, request, stj_memory_default(), &pace, err));
     double forward = 0;
     double backward = 0;
     STJ_TRY(sweep(run, &pace, false, 1, &forward, err));

@@ -4,6 +4,8 @@
  *     limit  =  the process with the run open  +  the solver's arrays and the work space of sweeps
  *               +  what is left: states and linearisations
  *
+ * Without a limit states and linearisations have a quarter of what is free, or what a large solver leaves of it.
+ *
  * A limit below what the program takes with its data cannot be kept; it then is one of states and
  * linearisations alone, so that any limit down to their minimum works.
  */
@@ -11,6 +13,9 @@
 
 #include "base/memory.h"
 #include "base/ranks.h"
+
+/* Of the memory that is free, what may be taken when nothing was said. */
+static const double prudent = 0.95;
 
 /* Code and buffers of the libraries that an analysis is the first to touch. */
 enum { UNTOUCHED = 16 << 20 };
@@ -52,11 +57,25 @@ bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memor
     return true;
 }
 
+/* 0, for the default, unless the solver's arrays leave less than that. */
+static size_t left_by_solver(const struct stj_run *run, size_t from, size_t to,
+                             const struct stj_prediction *p)
+{
+    size_t work = 0;
+    const double phase = (double)stj_run_phase_bytes(run, from, to, p, &work);
+    const double available = (double)stj_memory_available();
+    const double left = prudent * available - phase - (double)work;
+    if (left <= 0 || left >= available / 4) /* the solver refuses what is too large */
+        return 0;
+    return (size_t)(left * (double)stj_group_sharers());
+}
+
 size_t stj_run_engine_bytes(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                             const struct stj_prediction *p)
 {
     size_t engine = memory_bytes;
-    if (memory_bytes > 0)
-        (void)stj_run_fit(run, from, to, memory_bytes, p, &engine);
+    if (memory_bytes == 0)
+        return left_by_solver(run, from, to, p);
+    (void)stj_run_fit(run, from, to, memory_bytes, p, &engine);
     return engine;
 }

@@ -18,7 +18,8 @@ size_t stj_run_phase_bytes(const struct stj_run *run, size_t from, size_t to,
 bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                  const struct stj_prediction *prediction, size_t *engine);
 
-/* The same, 0 for 0, and all of memory_bytes where the process cannot stay within them. */
+/* The same, and all of memory_bytes where the process cannot stay within them; for 0 what is left of the free memory
+ * where that is less than the default, else 0. */
 size_t stj_run_engine_bytes(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                             const struct stj_prediction *prediction);
 

@@ -142,7 +142,7 @@ static void predict_bottom(const struct stj_svd_settings *s, size_t n,
         name_method(prediction, "dense");
         return;
     }
-    const struct stj_arnoldi_plan plan = stj_arnoldi_plan(s, n, 1, true, 0);
+    const struct stj_arnoldi_plan plan = stj_arnoldi_plan(s, n, 1, prediction->shortest, 0);
     const double m = (double)plan.m;
     const double rest = plan.total - m * plan.fraction;
     stj_predict_products(prediction, m * plan.fraction, 0, STJ_ARNOLDI_BLOCK);

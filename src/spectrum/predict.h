@@ -21,9 +21,10 @@ struct stj_predicted_phase {
 
 enum { STJ_PREDICTED_KINDS = 6, STJ_PREDICTED_PHASES = 8, STJ_PREDICTED_TEXT_MAX = 96 };
 
-/* Zeroed but for `ranks`, then added to.  All of it is about one rank, that which holds most. */
+/* Zeroed but for `ranks` and `shortest`, then added to.  All of it is about one rank, that which holds most. */
 struct stj_prediction {
-    size_t ranks; /* that rows are divided among; 0: those at hand */
+    size_t ranks;    /* that rows are divided among; 0: those at hand */
+    double shortest; /* prefix of the operator, of all steps; 0: not known */
     struct stj_predicted_products products[STJ_PREDICTED_KINDS];
     struct stj_predicted_phase phase[STJ_PREDICTED_PHASES];
     double svd_flops;                    /* of dense decompositions */

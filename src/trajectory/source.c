@@ -60,7 +60,7 @@ enum stj_status stj_source_read_range(const struct stj_source *source, size_t fi
     struct stj_error failure = STJ_ERROR_INIT;
     const bool shares = stj_group_shares();
     const size_t begin = shares ? stj_group_rank() : 0;
-    const size_t stride = shares ? stj_group_size() : 1;
+    const size_t stride = stj_group_sharers();
 #pragma omp parallel for schedule(static) num_threads((int)stj_threads())
     for (size_t i = begin; i < count; i += stride) {
         struct stj_error mine = STJ_ERROR_INIT;

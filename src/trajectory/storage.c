@@ -127,7 +127,7 @@ void stj_storage_choose(const struct stj_source *source, const struct stj_replay
     const size_t before = stj_source_before(source, from);
     const size_t last = stj_source_before(source, to);
     struct sizes z = {.state = (double)record->shape.n_state * sizeof(real),
-                      .copies = stj_group_shares() ? (double)stj_group_size() : 1};
+                      .copies = (double)stj_group_sharers()};
     const double b = (double)bytes;
     *plan = (struct stj_storage_plan){.from = from, .to = to, .chunk = chunk};
     plan->about.states = to - from + 1;

@@ -48,36 +48,39 @@ static const double basis_share = 0.42;  /* Arnoldi vectors as a share of N */
 static const double window_default = 0.24;
 
 /* With a budget, two thirds, m w/n products, go into the factorisation.  The rank of B - I grows with the
- * window: beyond the default one, m grows as its square root, so m w/n as its power 3/2. */
-static void spend(struct stj_arnoldi_plan *plan, double products, size_t n)
+ * window: beyond the default one, m grows as its square root, so m w/n as its power 3/2; unless it is given. */
+static void spend(struct stj_arnoldi_plan *plan, double products, size_t n, double shortest,
+                  bool fixed)
 {
     const double m = (double)plan->m;
-    plan->fraction = fmax(1e-6, fmin(1, products / m));
+    plan->fraction = fmax(fmax(shortest, 1e-6), fmin(1, products / m));
     if (plan->fraction <= window_default)
+        return;
+    if (fixed)
         return;
     plan->fraction = fmin(1, pow(products * sqrt(window_default) / m, 2.0 / 3));
     plan->m = (size_t)fmin((double)n - BLOCK, m * sqrt(plan->fraction / window_default));
 }
 
 struct stj_arnoldi_plan stj_arnoldi_plan(const struct stj_svd_settings *settings, size_t n,
-                                         double cost, bool has_prefix, double used)
+                                         double cost, double shortest, double used)
 {
     const size_t k = settings->bottom;
-    struct stj_arnoldi_plan plan = {.k = k, .p = SEEDS * k, .fraction = window_default};
-    plan.m = (size_t)(basis_share * (double)n);
+    struct stj_arnoldi_plan plan = {
+        .k = k, .p = SEEDS * k, .fraction = fmax(window_default, shortest)};
+    const bool fixed = settings->ncv > 0 && settings->top == 0 && settings->above == 0;
+    plan.m = fixed ? settings->ncv : (size_t)(basis_share * (double)n);
     if (plan.p > n / 2)
         plan.p = n / 2 > k ? n / 2 : k;
     if (plan.m < plan.p)
         plan.m = plan.p;
     if (plan.m + BLOCK > n)
         plan.m = n - BLOCK;
-    if (!has_prefix)
-        plan.fraction = 1;
     plan.total = cost * ((double)plan.m * plan.fraction + (double)(plan.p + (CORRECTIONS + 1) * k));
     if (settings->max_applications > 0) {
         plan.total = fmax(0, settings->max_applications - used);
-        if (has_prefix)
-            spend(&plan, krylov_share * plan.total / cost, n);
+        if (shortest < 1)
+            spend(&plan, krylov_share * plan.total / cost, n, shortest, fixed);
     }
     /* A small budget has seeds for the wanted pairs alone, one smaller yet for some of them. */
     const double affordable = plan.total / cost;
@@ -391,7 +394,7 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
     enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
     const struct stj_arnoldi_plan plan = stj_arnoldi_plan(
-        budget->settings, n, stj_op_cost(a), stj_op_has_prefix(a), stj_svd_used(budget));
+        budget->settings, n, stj_op_cost(a), stj_op_shortest_prefix(a), stj_svd_used(budget));
     struct inverse inv = {0};
     struct space space = {0};
     const double left = plan.total - (double)plan.m * plan.fraction * stj_op_cost(a);

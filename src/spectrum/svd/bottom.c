@@ -56,6 +56,7 @@ static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budg
     const struct stj_svd_method *method = NULL;
     struct stj_svd_basis basis = {0};
     STJ_TRY(choose(a, budget, &method, err));
+    STJ_TRY(stj_svd_check_memory(a, budget->settings, method, true, err));
     STJ_TRY(method->bottom(a, budget, &basis, err));
     r->sigma_1 = fmax(r->sigma_1, basis.sigma_1);
     STJ_TRY(stj_svd_adopt(a, &basis, &r->bottom, &r->floor, err));

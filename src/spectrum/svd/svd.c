@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "base/ranks.h"
 #include "op/operator.h"
+#include "spectrum/predict.h"
 #include "spectrum/svd/svd_method.h"
 
 static const struct stj_plugin_info *const method_list[] = {
@@ -134,6 +135,41 @@ bool stj_svd_fits_dense(size_t m, size_t n)
 {
     const double bytes = 3 * 8.0 * (double)m * (double)n;
     return bytes <= (double)stj_memory_available() / 2;
+}
+
+/* Of the memory that is free: beside it there are states, linearisations and a sweep's work space. */
+static const double most_of_memory = 0.9;
+
+enum stj_status stj_svd_check_memory(const struct stj_op *a,
+                                     const struct stj_svd_settings *settings,
+                                     const struct stj_svd_method *method, bool bottom,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_svd_settings s = *settings; /* for this end alone */
+    struct stj_prediction p = {.shortest = stj_op_shortest_prefix(a)};
+    double bytes = 0;
+    s.method = method->info.name;
+    if (bottom) {
+        s.ncv = wants_top(&s) ? 0 : s.ncv;
+        s.top = 0;
+        s.above = 0;
+    } else {
+        s.bottom = 0;
+    }
+    stj_svd_predict(&s, stj_op_n_cols(a), &p);
+    for (size_t i = 0; i < STJ_PREDICTED_PHASES; i++)
+        bytes = fmax(bytes, p.phase[i].bytes);
+    const double free = (double)stj_memory_available();
+    STJ_CHECK(err, bytes <= most_of_memory * free, STJ_ENOMEM,
+              "the %s singular values (%s) take %.4g GB of memory, of which %.4g GB are free; %s",
+              bottom ? "smallest" : "largest", p.method, bytes / 1e9, free / 1e9,
+              method == &stj_svd_lapack
+                  ? "take a method that iterates (--method)"
+                  : "take fewer basis vectors (--ncv, for one end at a time) or several machines, "
+                    "which divide them");
+out:
+    return st;
 }
 
 static void count_result(struct stj_svd_result *r, const struct stj_op_counts *begin,

@@ -58,6 +58,12 @@ extern const struct stj_svd_method stj_svd_arnoldi;
 extern const struct stj_svd_method stj_svd_arpack;
 extern const struct stj_svd_method stj_svd_lapack;
 
+/* Refuse, with a remedy, a method whose arrays for one end are larger than the memory that is free. */
+enum stj_status stj_svd_check_memory(const struct stj_op *a,
+                                     const struct stj_svd_settings *settings,
+                                     const struct stj_svd_method *method, bool bottom,
+                                     struct stj_error *err);
+
 /* ncv that ARPACK will use for `top` values of an operator with n columns. */
 size_t stj_svd_arpack_ncv(const struct stj_svd_settings *settings, size_t n);
 
@@ -95,9 +101,10 @@ struct stj_arnoldi_plan {
 };
 enum { STJ_ARNOLDI_BLOCK = 4 }; /* vectors of an Arnoldi step */
 
-/* For n columns and products of this cost; `used` applications of a budget are gone. */
+/* For n columns and products of this cost, whose shortest prefix is that share of the steps; `used` applications of
+ * a budget are gone. */
 struct stj_arnoldi_plan stj_arnoldi_plan(const struct stj_svd_settings *settings, size_t n,
-                                         double cost, bool has_prefix, double used);
+                                         double cost, double shortest, double used);
 
 /* Products with A'A that looking outside takes. */
 enum { STJ_OUTSIDE_STEPS = 6 };

@@ -86,6 +86,7 @@ static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budg
     struct stj_svd_basis basis = {0};
     double defect = 0;
     STJ_TRY(choose(a, budget->settings, &method, err));
+    STJ_TRY(stj_svd_check_memory(a, budget->settings, method, false, err));
     STJ_TRY(method->top(a, budget, &basis, err));
     if (basis.sigma)
         STJ_TRY(stj_svd_adopt(a, &basis, &r->top, &defect, err));
