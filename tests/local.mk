@@ -21,6 +21,7 @@ check_PROGRAMS += %reldir%/p-optimizers
 check_PROGRAMS += %reldir%/t-arrays
 check_PROGRAMS += %reldir%/p-whole-runs
 check_PROGRAMS += %reldir%/p-storage
+check_PROGRAMS += %reldir%/t-cgroup
 check_PROGRAMS += %reldir%/t-config
 check_PROGRAMS += %reldir%/t-dataset
 check_PROGRAMS += %reldir%/t-file

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/error.h"
 
 enum { ALIGNMENT = 64 };
@@ -100,12 +101,11 @@ void stj_memory_agree(size_t bytes)
     agreed_available = bytes;
 }
 
-size_t stj_memory_available(void)
+/* What the system says; half of what is installed where it says nothing. */
+static size_t machine_available(void)
 {
     size_t kib = 0;
     char line[128];
-    if (agreed_available)
-        return agreed_available;
     FILE *file = fopen("/proc/meminfo", "r");
     while (file && fgets(line, sizeof line, file))
         if (sscanf(line, "MemAvailable: %zu kB", &kib) == 1)
@@ -114,7 +114,17 @@ size_t stj_memory_available(void)
         fclose(file);
     if (kib)
         return kib * 1024;
-    long pages = sysconf(_SC_PHYS_PAGES); /* elsewhere: half of what is installed */
+    long pages = sysconf(_SC_PHYS_PAGES);
     long bytes = sysconf(_SC_PAGESIZE);
     return pages > 0 && bytes > 0 ? (size_t)pages / 2 * (size_t)bytes : (size_t)1 << 30;
+}
+
+size_t stj_memory_available(void)
+{
+    if (agreed_available)
+        return agreed_available;
+    const size_t machine = machine_available();
+    const size_t group = stj_cgroup_free("/proc/self/cgroup", "/sys/fs/cgroup");
+    const size_t least = group < machine ? group : machine;
+    return least ? least : 1; /* 0 has another meaning where it is given */
 }

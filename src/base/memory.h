@@ -25,7 +25,8 @@ enum stj_status stj_size_mul(size_t a, size_t b, size_t *product, struct stj_err
 size_t stj_memory_resident(void);
 size_t stj_memory_peak(void);
 
-/* Bytes of memory that the system says can still be taken (an estimate). */
+/* Bytes of memory that can still be taken (an estimate): of the machine's, and of what a container or a batch job is
+ * held to. */
 size_t stj_memory_available(void);
 
 /* From now on stj_memory_available says this: decisions of several processes must not differ. */

@@ -156,6 +156,17 @@ static size_t columns(const struct stj_run *run, const struct stj_plan_request *
     return request->n ? request->n : info.n_params;
 }
 
+/* Of states that ranks share, a rank touches all parameters, and the slots of those that it reads or prepares. */
+static double touched_states(const struct stj_run *run, const struct stj_storage *storage)
+{
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
+    const bool replays = storage->extra_passes > 0; /* in memory of its own */
+    const double part = replays ? 1 : fmin(1, 2 / (double)stj_group_sharers());
+    const double slots = (double)info.n_slots;
+    return (double)storage->state_bytes * (1 + part * slots) / (1 + slots);
+}
+
 /* Fill an item from the solver's prediction; `engine` as for the operator, `block` the columns of its blocks. */
 static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *request,
                             size_t block, size_t engine, const struct stj_prediction *p,
@@ -173,7 +184,7 @@ static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *
         pace.steps * pace.division.bytes_per_step + pace.division.bytes_per_product;
     item->basis_bytes = stj_run_phase_bytes(run, request->from, request->to, p, &work);
     STJ_TRY(predict_seconds(run, &pace, p, &item->seconds, err));
-    item->trajectory_bytes = pace.storage.state_bytes;
+    item->trajectory_bytes = (size_t)touched_states(run, &pace.storage);
     item->engine_bytes = pace.storage.linear_bytes + work;
     item->memory_bytes =
         stj_memory_resident() + item->trajectory_bytes + item->engine_bytes + item->basis_bytes;
