@@ -129,9 +129,8 @@ static const struct args_option options[] = {
      .min = 2,
      .max = 1e9,
      .metavar = "M",
-     .doc =
-         "basis vectors to keep, more than K (default: about 2.4 K; of --bottom alone, 0.42 of the "
-         "parameters, whose bounds are larger with fewer)"},
+     .doc = "basis vectors to keep, more than K (default: about 2.4 K; for the smallest alone, "
+            "0.42 of the number of parameters, and fewer give larger bounds)"},
     {.name = "tol",
      .type = ARGS_REAL,
      .offset = offsetof(struct svd_options, tol),
