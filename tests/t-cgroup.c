@@ -16,7 +16,7 @@ static void group(const char *name, int version, const char *limit, const char *
 {
     static const char *const files[2][2] = {{"memory.limit_in_bytes", "memory.usage_in_bytes"},
                                             {"memory.max", "memory.current"}};
-    const char *key = version == 1 ? "total_inactive_file" : "inactive_file";
+    const char *total = version == 1 ? "total_" : "";
     char path[256];
     char text[256];
     (void)mkdir(scratch_path(name), 0700);
@@ -25,7 +25,8 @@ static void group(const char *name, int version, const char *limit, const char *
     snprintf(path, sizeof path, "%s/%s", name, files[version - 1][1]);
     scratch_write_text(path, usage);
     snprintf(path, sizeof path, "%s/memory.stat", name);
-    snprintf(text, sizeof text, "cache 77777\nactive_file 5\n%s %s\n", key, cache);
+    snprintf(text, sizeof text, "cache 77777\n%sactive_file 500\n%sinactive_file %s\n", total,
+             total, cache);
     scratch_write_text(path, text);
 }
 
@@ -40,10 +41,10 @@ START_TEST(the_tightest_of_nested_groups_counts)
     scratch_remove(".");
     group("job", 2, "1000000\n", "700000\n", "100000");
     group("job/step", 2, "max\n", "600000\n", "0");
-    ck_assert_uint_eq(free_with("0::/job/step\n"), 400000);
+    ck_assert_uint_eq(free_with("0::/job/step\n"), 400500);
     group("job/step", 2, "650000\n", "600000\n", "0");
-    ck_assert_uint_eq(free_with("0::/job/step\n"), 50000);
-    ck_assert_uint_eq(free_with("0::/job\n"), 400000);
+    ck_assert_uint_eq(free_with("0::/job/step\n"), 50500);
+    ck_assert_uint_eq(free_with("0::/job\n"), 400500);
     group("job/step", 2, "500000\n", "600000\n", "0"); /* lowered since */
     ck_assert_uint_eq(free_with("0::/job/step\n"), 0);
 }
@@ -54,7 +55,7 @@ START_TEST(version_1_has_its_own_hierarchy)
     scratch_remove(".");
     (void)mkdir(scratch_path("memory"), 0700);
     group("memory/job", 1, "2000000\n", "900000\n", "400000");
-    ck_assert_uint_eq(free_with("9:name=systemd:/job\n4:cpu,memory:/job\n0::/\n"), 1500000);
+    ck_assert_uint_eq(free_with("9:name=systemd:/job\n4:cpu,memory:/job\n0::/\n"), 1500500);
     ck_assert_uint_eq(free_with("4:memory2:/job\n"), SIZE_MAX);
     group("memory/job", 1, "9223372036854771712\n", "900000\n", "0"); /* none, as it is written */
     ck_assert_uint_gt(free_with("4:memory:/job\n"), (size_t)1 << 60);
@@ -66,10 +67,10 @@ START_TEST(folders_that_are_not_there_are_passed_over)
 {
     scratch_remove(".");
     group("memory", 1, "3000000\n", "1000000\n", "0");
-    ck_assert_uint_eq(free_with("4:memory:/docker/0123456789abcdef\n"), 2000000);
+    ck_assert_uint_eq(free_with("4:memory:/docker/0123456789abcdef\n"), 2000500);
     group(".", 2, "5000\n", "1000\n", "0");
-    ck_assert_uint_eq(free_with("0::/\n"), 4000);
-    ck_assert_uint_eq(free_with("0::/../other\n"), 4000);
+    ck_assert_uint_eq(free_with("0::/\n"), 4500);
+    ck_assert_uint_eq(free_with("0::/../other\n"), 4500);
 }
 END_TEST
 

@@ -5,7 +5,9 @@
  * limit and to those of the groups it lies in, whose folders are the parents of its own.  Within a container
  * the upper part of PATH may not be there: those folders are passed over, and the root is the container's.
  *
- *     free  =  min over the groups of   limit - (usage - file pages that were not used lately)
+ *     free  =  min over the groups of   limit - (usage - pages of files)
+ *
+ * since pages of files are given up where memory is short, as /proc/meminfo has it.
  */
 #include "base/cgroup.h"
 
@@ -17,11 +19,14 @@
 
 /* What the files are called. */
 struct names {
-    const char *folder, *limit, *usage, *cache; /* cache: a key of memory.stat */
+    const char *folder, *limit, *usage, *cache[2]; /* cache: keys of memory.stat */
 };
-static const struct names version_1 = {"/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
-                                       "total_inactive_file"};
-static const struct names version_2 = {"", "memory.max", "memory.current", "inactive_file"};
+static const struct names version_1 = {"/memory",
+                                       "memory.limit_in_bytes",
+                                       "memory.usage_in_bytes",
+                                       {"total_active_file", "total_inactive_file"}};
+static const struct names version_2 = {
+    "", "memory.max", "memory.current", {"active_file", "inactive_file"}};
 
 /* *value <- the number in FOLDER/name, behind `key` where there is one; false: there is none ("max", no file). */
 static bool read_number(const char *folder, const char *name, const char *key, uint64_t *value)
@@ -42,12 +47,14 @@ static bool read_number(const char *folder, const char *name, const char *key, u
 
 static uint64_t free_in(const char *folder, const struct names *names)
 {
-    uint64_t limit = 0, usage = 0, cache = 0;
+    uint64_t limit = 0, usage = 0, active = 0, inactive = 0;
     if (!read_number(folder, names->limit, "", &limit) ||
         !read_number(folder, names->usage, "", &usage))
         return UINT64_MAX;
-    (void)read_number(folder, "memory.stat", names->cache, &cache);
-    const uint64_t used = usage > cache ? usage - cache : 0;
+    (void)read_number(folder, "memory.stat", names->cache[0], &active);
+    (void)read_number(folder, "memory.stat", names->cache[1], &inactive);
+    const uint64_t files = active + inactive;
+    const uint64_t used = usage > files ? usage - files : 0;
     return limit > used ? limit - used : 0;
 }
 
