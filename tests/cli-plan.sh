@@ -70,6 +70,11 @@ contains out 'longer than the limit'
 run 0 plan wide --top 5 --memory 1 --json
 json out 'analyses[1].affordable=false'
 contains out 'is too little to go through'
+# What density refuses is not promised.
+run 0 plan wide --memory 8M --json
+json out 'analyses[2].name=density' 'analyses[2].affordable=false'
+contains out 'basis of one probe does not fit'
+refused 'basis of one probe' density wide --probes 2 --steps 10 --memory 8M --tag none
 refused 'no-such-run' plan no-such-run
 refused 'max-seconds' plan wide --max-seconds 0
 

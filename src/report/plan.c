@@ -276,12 +276,18 @@ static enum stj_status plan_density(struct stj_run *run, const struct stj_plan_r
                                     const struct stj_density_settings *settings,
                                     struct stj_plan_item *item, struct stj_error *err)
 {
+    enum stj_status st = STJ_OK;
     struct stj_prediction p;
     struct stj_density_settings s = *settings;
     size_t engine = 0;
     stj_plan_density_bytes(run, request, settings, &engine, &s.memory_bytes);
     predict_density(run, request, &s, &p);
-    return fill(run, request, settings->probes, engine, &p, item, err);
+    STJ_TRY(fill(run, request, settings->probes, engine, &p, item, err));
+    STJ_CHECK(
+        err, !p.refused, STJ_ENOMEM,
+        "the basis of one probe does not fit: more memory (--memory), fewer steps, or --scratch");
+out:
+    return st;
 }
 
 static void predict_trace(const struct stj_run *run, const struct stj_plan_request *request,

@@ -184,6 +184,7 @@ void stj_density_predict(const struct stj_density_settings *settings, size_t n,
     const double products = probes * (double)steps;
     const double basis = stj_bidiagonal_bytes(rows, rows, steps, how);
     const size_t block = in_flight > 0 ? in_flight : 1;
+    prediction->refused = in_flight == 0 && !settings->scratch;
     /* Finished blocks stay while there is room: they could take more steps. */
     const double blocks = fmax(floor((double)memory / ((double)block * basis)), 1);
     const double kept = fmin(blocks * (double)block, probes) * basis;

@@ -30,6 +30,7 @@ struct stj_prediction {
     double svd_flops;                    /* of dense decompositions */
     double trainings;                    /* through all steps of the window */
     char method[STJ_PREDICTED_TEXT_MAX]; /* what will be chosen, in words */
+    bool refused;                        /* the memory is too little for the method */
     double vector_bytes; /* that pass through memory beside products: orthogonalisation */
 };
 
