@@ -30,7 +30,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "flops.h"
 #include "op/training_jacobian.h"
 #include "profile.h"

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "net/network_internal.h"
 
 enum { MOST_THREADS = 64, MOST_NODES = 64, FORWARD = 0, BACKWARD = 1 };

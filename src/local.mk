@@ -21,6 +21,9 @@ spectraj_LDFLAGS = $(AM_LDFLAGS) $(STJ_PIE_LDFLAGS)
 spectraj_LDADD = libspectraj.la
 
 include %reldir%/base/local.mk
+include %reldir%/parallel/local.mk
+include %reldir%/io/local.mk
+include %reldir%/options/local.mk
 include %reldir%/data/local.mk
 include %reldir%/net/local.mk
 include %reldir%/train/local.mk

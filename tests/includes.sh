@@ -7,7 +7,7 @@
 # include nothing of src/.
 set -u
 : "${top_srcdir:?is set by make}"
-layers="base data net train trajectory op spectrum run study report cli"
+layers="base parallel io options data net train trajectory op spectrum run analysis study report cli"
 
 # check ROOT: print "file:line: reason" for each violation under ROOT/src and ROOT/include.
 check()

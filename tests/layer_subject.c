@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/yaml.h"
+#include "options/yaml.h"
 #include "expect.h"
 #include "net/network_internal.h"
 
@@ -331,11 +331,11 @@ static void meet(struct call *c, struct range r, const struct pass *p, enum stj_
     double *record = calloc(n * size + 1, sizeof *record);
     for (size_t k = 0; k < n; k++)
         make_record(s, s->cut ? subject_slice(s, k) : r, p, pass, given, size, record + k * size);
-    at->meeting = (struct stj_meeting){.n_slices = n,
-                                       .slice = s->cut && r.first > 0,
-                                       .stage = 1,
-                                       .size = size,
-                                       .record = take(c, record, NULL, n * size, true)};
+    at->meeting = (struct stj_slice_sync){.n_slices = n,
+                                          .slice = s->cut && r.first > 0,
+                                          .stage = 1,
+                                          .size = size,
+                                          .record = take(c, record, NULL, n * size, true)};
     c->buffer[c->n - 1].in = NULL; /* its numbers go away here */
     free(record);
 }

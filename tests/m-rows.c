@@ -19,7 +19,7 @@
 #include <spectraj/trace.h>
 
 #include "base/blas.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "expect.h"
 #include "known_op.h"
 
@@ -316,9 +316,10 @@ START_TEST(all_solve_together)
         solve(&cases[i], &together[i]);
     for (size_t i = 0; i < N_CASES; i++) {
         struct outcome first = together[i];
-        stj_ranks_broadcast(first.value, sizeof first.value);
+        stj_ranks_bcast(first.value, sizeof first.value);
         const bool differs = memcmp(first.value, together[i].value, sizeof first.value) != 0;
-        ck_assert_msg(!stj_ranks_any(differs), "%s: other bits on another rank", cases[i].name);
+        ck_assert_msg(!stj_ranks_allreduce_or(differs), "%s: other bits on another rank",
+                      cases[i].name);
     }
     stj_ranks_leave_others();
 }

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "base/yaml.h"
+#include "options/yaml.h"
 
 enum stj_status plugin_from_text(const struct stj_kind *kind, const char *text,
                                  struct stj_plugin *plugin, struct stj_error *err)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/blas.h"
-#include "base/log.h"
+#include "io/log.h"
 #include "base/rng.h"
 #include "expect.h"
 #include "op/function_jacobian.h"

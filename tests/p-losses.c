@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/blas.h"
-#include "base/yaml.h"
+#include "options/yaml.h"
 #include "expect.h"
 #include "small_run.h"
 

@@ -9,7 +9,7 @@
 #include <spectraj/progress.h>
 
 #include "base/blas.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "expect.h"
 #include "op/difference.h"
 #include "small_run.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/blas.h"
-#include "base/yaml.h"
+#include "options/yaml.h"
 #include "expect.h"
 #include "small_run.h"
 #include "train/optimizers.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/crc.h"
-#include "base/yaml.h"
+#include "options/yaml.h"
 #include "data/batch_order.h"
 #include "data/dataset.h"
 #include "data/rows.h"

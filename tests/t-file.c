@@ -10,7 +10,7 @@
 #include <zlib.h>
 
 #include "base/crc.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "base/rng.h"
 #include "expect.h"
 #include "scratch.h"

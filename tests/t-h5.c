@@ -11,9 +11,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/h5.h"
-#include "base/h5_header.h"
-#include "base/manifest.h"
+#include "io/h5.h"
+#include "io/h5_header.h"
+#include "io/manifest.h"
 #include "expect.h"
 #include "scratch.h"
 

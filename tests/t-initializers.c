@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/yaml.h"
+#include "options/yaml.h"
 #include "expect.h"
 #include "net/initializer.h"
 #include "small_run.h"

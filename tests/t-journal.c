@@ -9,7 +9,7 @@
 
 #include <spectraj/svd.h>
 
-#include "base/log.h"
+#include "io/log.h"
 #include "expect.h"
 #include "op/journal.h"
 #include "op/operator.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/yaml.h"
+#include "options/yaml.h"
 #include "expect.h"
 #include "small_run.h"
 
@@ -54,7 +54,7 @@ static void forward_at(const struct subject *s, size_t i, const struct stj_layer
     at.x = x;
     at.y = y;
     at.saved = calloc(where->batch * layer->n_saved + 1, sizeof *at.saved);
-    at.meeting = (struct stj_meeting){.size = n_record, .record = record};
+    at.meeting = (struct stj_slice_sync){.size = n_record, .record = record};
     if (layer->ops->record)
         layer->ops->record(layer, STJ_FORWARD, 0, record, &at, NULL, NULL);
     layer->ops->forward(layer, y, &at, scratch);

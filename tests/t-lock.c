@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/lock.h"
+#include "io/lock.h"
 #include "expect.h"
 #include "scratch.h"
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/number.h"
-#include "base/option.h"
-#include "base/yaml.h"
+#include "options/option.h"
+#include "options/yaml.h"
 #include "expect.h"
 #include "temp_files.h"
 
@@ -645,18 +645,18 @@ START_TEST(the_nearest_name_is_suggested)
 {
     static const char *const names[] = {"dense", "gelu", "conv", "learning_rate", "sgd"};
     const size_t n = sizeof names / sizeof names[0];
-    ck_assert_str_eq(stj_nearest("dnese", names, n), "dense");
-    ck_assert_str_eq(stj_nearest("Dense", names, n), "dense");
-    ck_assert_str_eq(stj_nearest("relu", names, n), "gelu");
-    ck_assert_str_eq(stj_nearest("learing_rat", names, n), "learning_rate");
-    ck_assert_str_eq(stj_nearest("sdg", names, n), "sgd");
-    ck_assert_ptr_null(stj_nearest("transformer", names, n));
-    ck_assert_ptr_null(stj_nearest("", names, n));
-    ck_assert_ptr_null(stj_nearest("x", names, n));
+    ck_assert_str_eq(stj_suggest("dnese", names, n), "dense");
+    ck_assert_str_eq(stj_suggest("Dense", names, n), "dense");
+    ck_assert_str_eq(stj_suggest("relu", names, n), "gelu");
+    ck_assert_str_eq(stj_suggest("learing_rat", names, n), "learning_rate");
+    ck_assert_str_eq(stj_suggest("sdg", names, n), "sgd");
+    ck_assert_ptr_null(stj_suggest("transformer", names, n));
+    ck_assert_ptr_null(stj_suggest("", names, n));
+    ck_assert_ptr_null(stj_suggest("x", names, n));
     char huge[5000];
     memset(huge, 'd', sizeof huge - 1);
     huge[sizeof huge - 1] = '\0';
-    ck_assert_ptr_null(stj_nearest(huge, names, n));
+    ck_assert_ptr_null(stj_suggest(huge, names, n));
 }
 END_TEST
 

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/lock.h"
-#include "base/file.h"
+#include "io/lock.h"
+#include "io/file.h"
 #include "base/rng.h"
 #include "expect.h"
 #include "scratch.h"

@@ -14,8 +14,8 @@
 
 #include <spectraj/results.h>
 
-#include "base/lock.h"
-#include "base/log.h"
+#include "io/lock.h"
+#include "io/log.h"
 #include "expect.h"
 #include "run/run_internal.h"
 #include "scratch.h"

@@ -5,7 +5,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "base/yaml.h"
+#include "options/yaml.h"
 #include "expect.h"
 #include "small_run.h"
 

@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/h5.h"
+#include "io/h5.h"
 #include "base/rng.h"
 #include "expect.h"
 #include "scratch.h"

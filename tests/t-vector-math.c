@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "net/vector_math.h"
 
 enum { N = 200000 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/yaml.h"
+#include "options/yaml.h"
 #include "expect.h"
 #include "temp_files.h"
 

@@ -2,7 +2,7 @@
 /* base/blas.h: the BLAS and LAPACK that the library uses, with size_t sizes.
  *
  * Kernels call stj_gemm inside parallel regions and cannot fail there: whoever builds a problem
- * checks its dimensions once with stj_blas_fits.  BLAS runs one thread (base/parallel.h).
+ * checks its dimensions once with stj_blas_fits.  BLAS runs one thread (parallel/parallel.h).
  */
 #ifndef STJ_BASE_BLAS_H
 #define STJ_BASE_BLAS_H

@@ -9,7 +9,7 @@
 
 #include <spectraj/status.h>
 
-#include "base/option.h"
+#include "options/option.h"
 
 /* One section `data.train` or `data.test` of a config. */
 struct stj_dataset_config {

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/option_value.h"
+#include "options/option_value.h"
 #include "data/array_items.h"
 #include "data/reader.h"
 
@@ -167,13 +167,13 @@ enum stj_status stj_arrays_find(const struct stj_arrays *arrays, const char *nam
     if (!name || !name[0])
         return find_only(arrays, i, err);
     name += *name == '/';
-    struct stj_nearest_search search = {.word = name};
+    struct stj_suggest_search search = {.word = name};
     for (*i = 0; *i < arrays->list.n; ++*i) {
         if (strcmp(arrays->list.item[*i].array.name, name) == 0)
             goto out;
-        stj_nearest_offer(&search, arrays->list.item[*i].array.name);
+        stj_suggest_offer(&search, arrays->list.item[*i].array.name);
     }
-    stj_nearest_hint(&search, hint);
+    stj_suggest_hint(&search, hint);
     list_names(arrays, names, sizeof names);
     STJ_CHECK(err, false, STJ_EMISMATCH, "%s: has no array '%s'%s%s%s", arrays->list.path, name,
               hint, hint[0] || !names[0] ? "" : "; it has ", hint[0] ? "" : names);

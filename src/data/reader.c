@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "io/file.h"
 
 extern const struct stj_reader stj_reader_csv;
 extern const struct stj_reader stj_reader_hdf5;

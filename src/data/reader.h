@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/option.h"
+#include "options/option.h"
 #include "data/byte_stream.h"
 #include "data/items.h"
 #include "data/named_arrays.h"

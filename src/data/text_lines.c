@@ -8,7 +8,7 @@
 #include <zlib.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "base/memory.h"
 
 enum { CHUNK = 1 << 16, MAX_LINE = 64 << 20 };

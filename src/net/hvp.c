@@ -124,7 +124,7 @@ static void tangents_record(const void *self, size_t position)
         return;
     const struct stj_layer_values at = stj_node_values(t->net, node, t->b, t->theta, t->lin);
     node->layer.ops->record(&node->layer, forward ? STJ_FORWARD_TANGENT : STJ_BACKWARD_TANGENT,
-                            t->nvec, stj_meeting_own(&at.meeting), &at, y_dot(t, node, 0),
+                            t->nvec, stj_slice_sync_own(&at.meeting), &at, y_dot(t, node, 0),
                             forward ? NULL : t->base + node->y_bar_dot * t->block);
 }
 

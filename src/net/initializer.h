@@ -3,7 +3,7 @@
 #ifndef STJ_NET_INITIALIZER_H
 #define STJ_NET_INITIALIZER_H
 
-#include "base/option.h"
+#include "options/option.h"
 #include "base/rng.h"
 
 struct stj_initializer_ops {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 
 void stj_rows_copy(size_t rows, size_t cols, const real *row, real *y)
 {

@@ -18,7 +18,7 @@
  * Rules.  The four functions never allocate, never fail, touch no globals, and may run at the same
  * time on different slices of a batch; `scratch` holds n_scratch(layer, batch, nvec) reals.
  * A layer whose samples depend on the rest of their batch leaves a *record* of its slice before each of
- * the four, which then see the records of all slices (base/meeting.h).
+ * the four, which then see the records of all slices (parallel/slice_sync.h).
  * Outputs do not overlap inputs.  Whether an output is overwritten or accumulated into is said at
  * each slot.  At non-smooth points all directions take the branch that `forward` took.
  */
@@ -30,8 +30,8 @@
 #include <stdint.h>
 
 #include "base/block.h"
-#include "base/meeting.h"
-#include "base/option.h"
+#include "parallel/slice_sync.h"
+#include "options/option.h"
 #include "base/real.h"
 #include "base/rng.h"
 
@@ -99,7 +99,7 @@ struct stj_layer_values {
     const real *y;     /* [batch][out] */
     const real *y_bar; /* [batch][out]; not yet known in the two forward directions: NULL */
     real *saved;       /* [batch][n_saved]; written by forward, read by the others */
-    struct stj_meeting meeting; /* with the other slices, where the layer has records */
+    struct stj_slice_sync meeting; /* with the other slices, where the layer has records */
 };
 
 /* The four functions. */

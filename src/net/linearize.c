@@ -37,7 +37,7 @@ size_t stj_network_n_record(const struct stj_network *net, size_t nvec)
 void stj_network_walk(const struct stj_network *net, const struct stj_batch *b,
                       const struct stj_walk *walk, const void *self)
 {
-    const bool alone = stj_meeting_alone(&b->meeting);
+    const bool alone = stj_slice_sync_alone(&b->meeting);
     const size_t k = b->meeting.stage;
     const size_t from = alone || k == 0 ? walk->from : net->stop[k - 1];
     const size_t to = alone || k == net->n_stops ? walk->to : net->stop[k];
@@ -68,7 +68,7 @@ struct stj_batch stj_batch_with_record(const struct stj_network *net, const stru
                                        size_t nvec, real *scratch)
 {
     struct stj_batch with = *b;
-    if (stj_meeting_alone(&b->meeting)) {
+    if (stj_slice_sync_alone(&b->meeting)) {
         with.meeting.size = any_record(net, nvec ? nvec : 1);
         with.meeting.record =
             scratch + stj_network_n_scratch(net, b->batch, nvec) - with.meeting.size;
@@ -165,7 +165,7 @@ static void primal_record(const void *self, size_t position)
         return;
     const struct stj_layer_values at = stj_node_values(w->net, node, w->b, w->theta, w->lin);
     node->layer.ops->record(&node->layer, forward ? STJ_FORWARD : STJ_BACKWARD, 0,
-                            stj_meeting_own(&at.meeting), &at, NULL, NULL);
+                            stj_slice_sync_own(&at.meeting), &at, NULL, NULL);
 }
 
 static void primal_visit(const void *self, size_t position)

@@ -52,13 +52,13 @@ enum stj_status stj_network_initialize(const struct stj_network *net, uint64_t s
 
 /* One batch, or a slice of it: samples first .. first + batch - 1 of a batch of `whole`. */
 struct stj_batch {
-    size_t whole;               /* samples of the batch: the loss is the mean over them */
-    size_t first, batch;        /* the slice */
-    size_t step;                /* training step, for dropout masks */
-    bool evaluate;              /* not training: nothing is dropped */
-    struct stj_meeting meeting; /* the slice among the others: which stage of the work to do */
-    const real *x;              /* [whole][in]: the whole batch's inputs */
-    struct stj_targets targets; /* row[whole]; not read by products */
+    size_t whole;                  /* samples of the batch: the loss is the mean over them */
+    size_t first, batch;           /* the slice */
+    size_t step;                   /* training step, for dropout masks */
+    bool evaluate;                 /* not training: nothing is dropped */
+    struct stj_slice_sync meeting; /* the slice among the others: which stage of the work to do */
+    const real *x;                 /* [whole][in]: the whole batch's inputs */
+    struct stj_targets targets;    /* row[whole]; not read by products */
 };
 
 /* Reals of a linearisation for batches of up to `whole` samples. */
@@ -67,7 +67,7 @@ size_t stj_network_n_linear(const struct stj_network *net, size_t whole);
 size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t nvec);
 
 /* Stages of stj_network_linearize and stj_network_hvp for slices that are not the whole batch, 1 where samples are
- * independent: every slice goes through a stage before any begins the next (base/meeting.h), with the same
+ * independent: every slice goes through a stage before any begins the next (parallel/slice_sync.h), with the same
  * arguments and scratch.  Numbers of a record for nvec tangents (0: primal work). */
 size_t stj_network_n_stages(const struct stj_network *net);
 size_t stj_network_n_record(const struct stj_network *net, size_t nvec);

@@ -5,7 +5,7 @@
  *
  * A slice adds the share of the batch's samples that it has, so that slices sum to the whole.
  */
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "net/network_internal.h"
 
 static real share(const struct stj_network *net, const struct stj_batch *b)

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "base/real.h"
 
 typedef real stj_lanes

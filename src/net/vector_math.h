@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 
 STJ_INLINE uint64_t stj_bits_of(double x)
 {

@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 
 enum { CHUNK_ROWS = 64, TILE = 16 };
 

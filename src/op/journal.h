@@ -12,7 +12,7 @@
 
 #include <spectraj/op.h>
 
-#include "base/log.h"
+#include "io/log.h"
 
 /* *op <- `inner` with a journal; both are borrowed and must outlive it.  The first product is compared
  * with the first record.  Products from the log count as products and as replayed.  A prefix of op

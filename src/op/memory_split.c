@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 
 enum { CHUNK = 8 };
 
@@ -57,7 +57,7 @@ enum stj_status stj_memory_split(const struct stj_problem *problem, const struct
                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_linear_bytes linear = stj_linear_store_bytes(problem, recipe);
+    const struct stj_linear_bytes linear = stj_linearization_cache_bytes(problem, recipe);
     const size_t bytes = budget ? budget : stj_memory_default();
     struct stj_memory_split other = {.chunk = 0};
     bool fits = false;

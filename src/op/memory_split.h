@@ -4,7 +4,7 @@
 #ifndef STJ_OP_MEMORY_SPLIT_H
 #define STJ_OP_MEMORY_SPLIT_H
 
-#include "op/linear_store.h"
+#include "op/linearization_cache.h"
 
 struct stj_memory_split {
     struct stj_storage storage; /* all of it but what a replay finds out */

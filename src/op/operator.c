@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 
 enum { WATCH_EVERY = 200 }; /* products between two checks, at most */
 

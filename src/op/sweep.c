@@ -27,7 +27,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/share_sum.h"
+#include "parallel/share_sum.h"
 #include "train/clip.h"
 
 enum {
@@ -51,7 +51,7 @@ struct stj_sweep {
     const struct stj_problem *problem;
     const struct stj_recipe *recipe;
     const struct stj_optimizer_ops *optimizer;
-    struct stj_linear_store *store;
+    struct stj_linearization_cache *store;
     size_t from, to;
     bool carries_slots;
     bool searching; /* for the first number that is not finite; of one vector */
@@ -116,7 +116,7 @@ static size_t choose_tile(const struct stj_sweep *sweep, size_t wish)
 }
 
 enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,
-                                 struct stj_linear_store *store, size_t from, size_t to,
+                                 struct stj_linearization_cache *store, size_t from, size_t to,
                                  size_t tile, struct stj_sweep **sweep, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -445,14 +445,14 @@ static void step_slices(const struct stj_sweep *sweep, size_t t, struct slices *
 }
 
 /* The slices of a tile meet in its flight. */
-static struct stj_meeting meeting_of(const struct stj_sweep *sweep, const struct flight *f,
-                                     const struct slices *slices, size_t s, size_t stage)
+static struct stj_slice_sync meeting_of(const struct stj_sweep *sweep, const struct flight *f,
+                                        const struct slices *slices, size_t s, size_t stage)
 {
-    return (struct stj_meeting){.n_slices = slices->n,
-                                .slice = s,
-                                .stage = stage,
-                                .size = stj_problem_n_record(sweep->problem, f->nvec),
-                                .record = f->record};
+    return (struct stj_slice_sync){.n_slices = slices->n,
+                                   .slice = s,
+                                   .stage = stage,
+                                   .size = stj_problem_n_record(sweep->problem, f->nvec),
+                                   .record = f->record};
 }
 
 /* A stage of slice s, which makes share number `share` of those in this memory, in a scratch of its own or of all
@@ -554,7 +554,7 @@ static enum stj_status run_tile(const struct stj_sweep *sweep, size_t tile, size
     struct slices slices;
     for (size_t k = 0; k < count; k++) {
         const size_t t = kth_step(sweep, first, count, k);
-        const struct stj_linear_step step = stj_linear_store_step(sweep->store, t);
+        const struct stj_linear_step step = stj_linearization_cache_step(sweep->store, t);
         const bool back = sweep->trans == STJ_TRANS;
         step_slices(sweep, t, &slices);
         for (size_t p = 0; back && p < sweep->n_parts; p++)
@@ -637,7 +637,7 @@ static void exchange_tile(struct team *team, real *tile)
     if (!by_messages())
         return;
     if (stj_thread_number() == 0)
-        stj_group_gather(ranges(team->sweep), sizeof *tile, tile);
+        stj_group_allgatherv(ranges(team->sweep), sizeof *tile, tile);
     stj_barrier_wait(team->barrier);
 }
 
@@ -657,7 +657,7 @@ static void exchange_dots(struct team *team)
     if (stj_thread_number() == 0) {
         for (size_t r = 0; r <= stj_group_size(); r++)
             begin[r] = sweep->bounds[r] * team->f.nvec;
-        stj_group_gather(begin, sizeof *team->f.dot, team->f.dot);
+        stj_group_allgatherv(begin, sizeof *team->f.dot, team->f.dot);
     }
     stj_barrier_wait(team->barrier);
 }
@@ -671,8 +671,8 @@ static void exchange_shares(struct team *team, size_t n_slices)
         return;
     if (stj_thread_number() == 0) {
         stj_part_bounds(n_slices, begin);
-        stj_group_scatter(n_slices, begin, ranges(sweep), sizeof(real), team->f.share,
-                          sweep->tile_size, sweep->incoming.at);
+        stj_group_alltoallv(n_slices, begin, ranges(sweep), sizeof(real), team->f.share,
+                            sweep->tile_size, sweep->incoming.at);
     }
     stj_barrier_wait(team->barrier);
 }
@@ -682,12 +682,12 @@ static void exchange_records(struct team *team, const struct slices *slices, siz
 {
     const struct stj_sweep *sweep = team->sweep;
     size_t *begin = exchange_bounds(sweep);
-    const struct stj_meeting m = meeting_of(sweep, &team->f, slices, 0, stage);
+    const struct stj_slice_sync m = meeting_of(sweep, &team->f, slices, 0, stage);
     if (!by_messages())
         return;
     if (stj_thread_number() == 0) {
         stj_part_bounds(slices->n, begin);
-        stj_group_gather(begin, m.size * sizeof(real), stj_meeting_records(&m, stage));
+        stj_group_allgatherv(begin, m.size * sizeof(real), stj_slice_sync_records(&m, stage));
     }
     stj_barrier_wait(team->barrier);
 }
@@ -726,7 +726,7 @@ static void run_products(struct team *team, const struct stj_linear_step *step)
 /* One step of the team: every thread calls it. */
 static void run_step(struct team *team, size_t t)
 {
-    const struct stj_linear_step step = stj_linear_store_step(team->sweep->store, t);
+    const struct stj_linear_step step = stj_linearization_cache_step(team->sweep->store, t);
     const bool back = team->sweep->trans == STJ_TRANS;
     if (back) {
         run_parts(team, &step, before);
@@ -804,9 +804,9 @@ static void complete(const struct stj_sweep *sweep, const struct flight *f)
         return;
     set_ranges(sweep, f->nvec);
     if (sweep->trans == STJ_TRANS)
-        stj_group_gather(ranges(sweep), sizeof(real), f->theta);
+        stj_group_allgatherv(ranges(sweep), sizeof(real), f->theta);
     for (size_t k = 0; sweep->carries_slots && k < sweep->optimizer->n_slots; k++)
-        stj_group_gather(ranges(sweep), sizeof(real), f->slot[k]);
+        stj_group_allgatherv(ranges(sweep), sizeof(real), f->slot[k]);
 }
 
 static void store_block(const struct stj_sweep *sweep, double *y, size_t ldy)
@@ -826,7 +826,7 @@ static enum stj_status run_chunk(struct stj_sweep *sweep, size_t first, size_t c
                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(stj_linear_store_load(sweep->store, first, count, err));
+    STJ_TRY(stj_linearization_cache_load(sweep->store, first, count, err));
     if (sweep->n_teams > 1)
         st = run_by_tile(sweep, first, count, err);
     else
@@ -845,13 +845,13 @@ enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, siz
 {
     enum stj_status st = STJ_OK;
     const size_t n_steps = sweep->to - sweep->from;
-    const size_t chunk = stj_linear_store_chunk(sweep->store);
+    const size_t chunk = stj_linearization_cache_chunk(sweep->store);
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
     st = prepare(sweep, trans, nvec, err);
     STJ_TRY(stj_group_agree(st, err)); /* nobody reads the last block any more */
     load_block(sweep, x, ldx);
     if (stj_group_shares())
-        stj_group_wait();
+        stj_group_barrier();
     for (size_t done = 0; done < n_steps; done += chunk) {
         const size_t count = n_steps - done < chunk ? n_steps - done : chunk;
         const size_t first = trans == STJ_NO_TRANS ? sweep->from + done : sweep->to - done - count;

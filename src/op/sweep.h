@@ -5,14 +5,14 @@
 
 #include <spectraj/op.h>
 
-#include "op/linear_store.h"
+#include "op/linearization_cache.h"
 
 struct stj_sweep;
 
 /* *sweep <- the engine for steps from .. to - 1; parts are borrowed.  tile: tangents of a tile, 0:
  * chosen from the number of parameters. */
 enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,
-                                 struct stj_linear_store *store, size_t from, size_t to,
+                                 struct stj_linearization_cache *store, size_t from, size_t to,
                                  size_t tile, struct stj_sweep **sweep, struct stj_error *err);
 void stj_sweep_destroy(struct stj_sweep *sweep); /* NULL is accepted */
 

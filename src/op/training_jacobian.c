@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "op/memory_split.h"
 #include "op/operator.h"
 #include "op/sweep.h"
@@ -23,7 +23,7 @@ struct training_jacobian {
     size_t from, to;
     size_t tile;
     bool full_state;
-    struct stj_linear_store *store;
+    struct stj_linearization_cache *store;
     bool owns_store;
     struct stj_sweep *sweep;
     struct stj_storage storage; /* but for what replays find out */
@@ -36,7 +36,7 @@ static void jacobian_destroy(void *ctx)
         return;
     stj_sweep_destroy(self->sweep);
     if (self->owns_store)
-        stj_linear_store_destroy(self->store);
+        stj_linearization_cache_destroy(self->store);
     free(self);
 }
 
@@ -56,7 +56,7 @@ static enum stj_status divided_product(struct training_jacobian *self, enum stj_
     for (size_t g = 0; g < n_groups; g++)
         for (size_t j = stj_share_begin(nvec, g, n_groups);
              j < stj_share_begin(nvec, g + 1, n_groups); j++)
-            stj_ranks_from_group(g, n, y + j * ldy);
+            stj_ranks_bcast_group(g, n, y + j * ldy);
 out:
     return st;
 }
@@ -164,9 +164,9 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                        .owns_store = true};
     STJ_TRY(stj_memory_split(problem, recipe, trajectory, from, to, settings->memory_bytes, &split,
                              err));
-    STJ_TRY(stj_linear_store_create(problem, recipe, trajectory, from, to, split.chunk,
-                                    split.storage.kept_steps, split.state_budget, &self->store,
-                                    err));
+    STJ_TRY(stj_linearization_cache_create(problem, recipe, trajectory, from, to, split.chunk,
+                                           split.storage.kept_steps, split.state_budget,
+                                           &self->store, err));
     self->storage = split.storage;
     st = make_operator(self, op, err);
     self = NULL;

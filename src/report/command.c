@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "base/memory.h"
 #include "report/result.h"
 

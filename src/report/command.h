@@ -7,7 +7,7 @@
 
 #include <spectraj/results.h>
 
-#include "base/h5.h"
+#include "io/h5.h"
 
 /* A command line as it is being written: to `out`, with arguments that hold no white space. */
 struct stj_command {

@@ -3,7 +3,7 @@
 #ifndef STJ_REPORT_DIRECTIONS_H
 #define STJ_REPORT_DIRECTIONS_H
 
-#include "base/h5.h"
+#include "io/h5.h"
 #include "study/directions.h"
 
 /* The directions and the open file that their vectors are read from. */

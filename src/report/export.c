@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/h5.h"
+#include "io/file.h"
+#include "io/h5.h"
 #include "base/memory.h"
 #include "report/contents.h"
 #include "report/result.h"

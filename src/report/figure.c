@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "report/figures.h"
 #include "report/gnuplot.h"
 #include "report/json.h"

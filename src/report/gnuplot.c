@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "base/memory.h"
 
 extern char **environ;

@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "report/command.h"
 #include "report/contents.h"
 #include "report/figures.h"
 #include "report/svg.h"
-#include "run/claim.h"
+#include "run/folder/run_lock.h"
 
 enum { PAIRS_MAX = 100, CONFIG_BYTES = 1 << 20 };
 
@@ -309,7 +309,7 @@ enum stj_status stj_report_html(struct stj_run *run, const char *path, struct st
     if (!path)
         STJ_TRY(stj_path_join(p.contents.info.dir, "report.html", &own_path, err));
     if (!path)
-        STJ_TRY(stj_run_claim(run, own_path, NULL, &lock, err));
+        STJ_TRY(stj_run_lock(run, own_path, NULL, &lock, err));
     STJ_TRY(stj_file_write_text(path ? path : own_path, text, err));
 out:
     stj_lock_release(lock);

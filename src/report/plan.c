@@ -7,8 +7,8 @@
  *     sweep     n_steps (tangents of a block  +  linearisations that are not kept)
  *               +  reading or replaying states that are not in memory
  *
- * Sizes are those that the engine (stj_run_storage) and the solvers (spectrum/predict.h) compute for
- * themselves; speeds are measured (run/meter.h).
+ * Sizes are those that the engine (stj_run_storage) and the solvers (spectrum/cost_model.h) compute for
+ * themselves; speeds are measured (run/timing.h).
  */
 #include "report/plan.h"
 
@@ -17,15 +17,15 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "base/memory.h"
-#include "base/ranks.h"
-#include "base/parallel.h"
+#include "parallel/ranks.h"
+#include "parallel/parallel.h"
 #include "op/memory_split.h"
 #include "op/operator.h"
 #include "report/plan_ranks.h"
-#include "run/budget.h"
-#include "run/meter.h"
+#include "run/memory_budget.h"
+#include "run/timing.h"
 #include "run/run_internal.h"
 #include "spectrum/density/bidiagonalize.h"
 #include "train/train.h"
@@ -55,7 +55,7 @@ static size_t engine_bytes(const struct stj_run *run, const struct stj_plan_requ
 
 /* The run as one window is worked on. */
 struct pace {
-    const struct stj_meter *meter;
+    const struct stj_timing *meter;
     struct stj_storage storage;
     double steps, share; /* of the window; of them, those whose linearisations are not kept */
     double state_bytes;  /* of one state */
@@ -68,7 +68,7 @@ static enum stj_status set_pace(struct stj_run *run, const struct stj_plan_reque
     enum stj_status st = STJ_OK;
     struct stj_run_info info;
     stj_run_get_info(run, &info);
-    STJ_TRY(stj_run_meter(run, &pace->meter, err));
+    STJ_TRY(stj_run_time(run, &pace->meter, err));
     STJ_TRY(stj_run_storage(run, request->from, request->to, engine, 1, &pace->storage, err));
     pace->steps = (double)((request->to ? request->to : info.n_steps) - request->from);
     pace->share = 1 - (double)pace->storage.kept_steps / pace->steps;
@@ -83,7 +83,7 @@ static double pass_states(const struct pace *p, bool backward)
 {
     const struct stj_storage *s = &p->storage;
     const size_t readers = stj_threads() * stj_group_sharers();
-    const double reading = p->steps * p->state_bytes / (stj_meter_crc_rate() * (double)readers);
+    const double reading = p->steps * p->state_bytes / (stj_timing_crc_rate() * (double)readers);
     switch (s->policy) {
     case STJ_STORAGE_DISK:
         return reading;
@@ -101,7 +101,7 @@ static double first_pass(const struct pace *p)
 {
     const struct stj_storage *s = &p->storage;
     const double reading =
-        p->steps * p->state_bytes / (stj_meter_crc_rate() * (double)stj_threads());
+        p->steps * p->state_bytes / (stj_timing_crc_rate() * (double)stj_threads());
     const double replay = s->stored < s->states ? p->steps * p->meter->train : 0;
     return p->steps * (1 - p->share) * p->meter->linearize / p->division.speed +
            (s->policy == STJ_STORAGE_MEMORY ? reading + replay : 0);
@@ -115,7 +115,7 @@ static enum stj_status sweep(struct stj_run *run, const struct pace *p, bool bac
     enum stj_status st = STJ_OK;
     const struct stj_plan_division *d = &p->division;
     double step = 0;
-    STJ_TRY(stj_run_meter_block(run, stj_plan_columns(d, block), backward, &step, err));
+    STJ_TRY(stj_run_time_block(run, stj_plan_columns(d, block), backward, &step, err));
     *seconds = p->meter->sweep + p->steps * (step + p->share * p->meter->linearize) / d->speed +
                pass_states(p, backward) + stj_plan_message_seconds(d, p->steps, block);
 out:
@@ -140,9 +140,9 @@ static enum stj_status predict_seconds(struct stj_run *run, const struct pace *p
     }
     *seconds += p->trainings * pace->steps * pace->meter->train / pace->division.speed;
     if (p->svd_flops > 0)
-        *seconds += p->svd_flops / stj_meter_svd_rate();
+        *seconds += p->svd_flops / stj_timing_svd_rate();
     if (p->vector_bytes > 0)
-        *seconds += p->vector_bytes / stj_meter_vector_rate() / (double)pace->division.n;
+        *seconds += p->vector_bytes / stj_timing_vector_rate() / (double)pace->division.n;
 out:
     return st;
 }
@@ -356,11 +356,11 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
     enum { STATES = 2, FORWARD = 3 }; /* at once; a forward pass is a third of a training step */
     const double written_per_second = 5e8; /* by a disk of today: nothing is written to see */
     struct stj_run_info info;
-    const struct stj_meter *meter = NULL;
+    const struct stj_timing *meter = NULL;
     size_t every = 1;
     stj_run_get_info(run, &info);
     STJ_TRY(stj_run_every(run, &every, err));
-    STJ_TRY(stj_run_meter(run, &meter, err));
+    STJ_TRY(stj_run_time(run, &meter, err));
     const size_t state = info.n_params * (1 + info.n_slots) * sizeof(double);
     const double stored = 2 + (double)info.n_steps / (double)every;
     const size_t gradients = stj_train_work_bytes(run->problem);
@@ -421,7 +421,7 @@ void stj_plan_dense(struct stj_run *run, const struct stj_plan_request *request,
 
 void stj_cost_finish(struct stj_cost *cost)
 {
-    cost->peak_bytes = stj_ranks_most(stj_memory_peak());
+    cost->peak_bytes = stj_ranks_allreduce_max(stj_memory_peak());
 }
 
 /* ---- all of them ---- */
@@ -547,7 +547,7 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
                                        .ranks = settings->ranks};
     struct stj_error trouble = STJ_ERROR_INIT;
     struct stj_run_info info;
-    const struct stj_meter *meter = NULL;
+    const struct stj_timing *meter = NULL;
     const size_t per_product = settings->ranks.per_product;
     stj_run_get_info(run, &info);
     const size_t n_ranks = settings->ranks.n ? settings->ranks.n : 1;
@@ -555,8 +555,8 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
               "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu",
               per_product, n_ranks, n_ranks);
     if (request.ranks.n > 1 && request.ranks.bytes_per_second <= 0)
-        request.ranks.bytes_per_second = stj_meter_vector_rate();
-    STJ_TRY(stj_run_meter(run, &meter, err));
+        request.ranks.bytes_per_second = stj_timing_vector_rate();
+    STJ_TRY(stj_run_time(run, &meter, err));
     *plan =
         (struct stj_plan){.ranks = request.ranks,
                           .n_params = info.n_params,

@@ -6,7 +6,7 @@
 #include <spectraj/plan.h>
 #include <spectraj/results.h>
 
-#include "spectrum/predict.h"
+#include "spectrum/cost_model.h"
 
 /* What a window of a run is to be worked on with. */
 struct stj_plan_request {

@@ -13,7 +13,7 @@
  */
 #include "report/plan_ranks.h"
 
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "report/plan.h"
 #include "run/run_internal.h"
 

@@ -16,13 +16,13 @@
 #include "base/blas.h"
 #include "base/crc.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "base/memory.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "base/progress.h"
 #include "op/journal.h"
 #include "op/training_jacobian.h"
-#include "run/claim.h"
+#include "run/folder/run_lock.h"
 
 const struct stj_h5_format stj_any_result_format = {
     .name = NULL, .version = UINT32_MAX, .remedy = "compute it again with --force"};
@@ -221,7 +221,7 @@ enum stj_status stj_result_begin(const struct stj_run *run, const char *path,
     STJ_TRY(stj_result_open(path, format, info, request, force, file, err));
     if (*file)
         goto out;
-    STJ_TRY(stj_run_claim(run, path, progress, lock, err));
+    STJ_TRY(stj_run_lock(run, path, progress, lock, err));
     STJ_TRY(stj_result_open(path, format, info, request, force, file, err));
     if (*file) { /* somebody else was just finishing it */
         stj_lock_release(*lock);

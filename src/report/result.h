@@ -5,8 +5,8 @@
 
 #include <spectraj/results.h>
 
-#include "base/h5.h"
-#include "base/lock.h"
+#include "io/h5.h"
+#include "io/lock.h"
 
 /* The files whose vectors other analyses read. */
 extern const struct stj_h5_format stj_dense_format, stj_svd_format;

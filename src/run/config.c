@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/option_value.h"
-#include "base/yaml.h"
+#include "options/option_value.h"
+#include "options/yaml.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/option.h"
+#include "options/option.h"
 #include "data/dataset.h"
 #include "net/parameter_map.h"
 

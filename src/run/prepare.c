@@ -7,7 +7,7 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "data/matrix.h"
 #include "run/run_internal.h"
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "base/memory.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "op/function_jacobian.h"
 #include "op/training_jacobian.h"
 #include "run/run_internal.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/run_internal.h: inside a run; for run/ and study/ only. */
+/* run/run_internal.h: inside a run, for the folders after run/ */
 #ifndef STJ_RUN_RUN_INTERNAL_H
 #define STJ_RUN_RUN_INTERNAL_H
 
@@ -7,7 +7,7 @@
 
 #include "data/batch_order.h"
 #include "run/config.h"
-#include "spectrum/predict.h"
+#include "spectrum/cost_model.h"
 #include "train/network_problem.h"
 #include "trajectory/trajectory.h"
 
@@ -19,7 +19,7 @@ struct stj_run_tensor {
     size_t offset, n;
 };
 
-struct stj_run_meter; /* run/meter.c */
+struct stj_run_timing; /* run/timing.c */
 
 struct stj_run {
     char *dir;
@@ -35,7 +35,7 @@ struct stj_run {
     struct stj_problem *problem;
     struct stj_recipe recipe; /* of the plug-ins in `config` */
     size_t n_steps;
-    struct stj_run_meter *meter;       /* owned; NULL: not measured yet */
+    struct stj_run_timing *meter;      /* owned; NULL: not measured yet */
     char (*shape)[STJ_SHAPE_TEXT_MAX]; /* of each layer's output */
     struct stj_run_tensor *tensor;     /* [stj_network_n_tensors(net)] */
     struct stj_trajectory *trajectory;
@@ -115,13 +115,13 @@ void stj_folder_clear_results(const char *dir);
 
 /* *header <- the header of a training's log (owned by the caller): what it is of, and which states it
  * keeps. */
-enum stj_status stj_unfinished_print(const struct stj_trajectory_about *about, size_t every,
-                                     char **header, struct stj_error *err);
+enum stj_status stj_train_log_header_print(const struct stj_trajectory_about *about, size_t every,
+                                           char **header, struct stj_error *err);
 
 /* Is a log with this header of the training that `run` (with its identity) describes, here and now?
  * *every <- which states it keeps.  STJ_EEXIST naming the first difference. */
-enum stj_status stj_unfinished_check(const struct stj_run *run, const char *header, size_t *every,
-                                     struct stj_error *err);
+enum stj_status stj_train_log_header_check(const struct stj_run *run, const char *header,
+                                           size_t *every, struct stj_error *err);
 
 /* Files in it. */
 #define STJ_CONFIG_NAME "config.yaml"

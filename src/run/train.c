@@ -16,11 +16,11 @@
 #include <spectraj/version.h>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/lock.h"
-#include "base/log.h"
+#include "io/file.h"
+#include "io/lock.h"
+#include "io/log.h"
 #include "base/memory.h"
-#include "run/given.h"
+#include "run/import/imported.h"
 #include "run/run_internal.h"
 #include "trajectory/recording.h"
 
@@ -38,10 +38,10 @@ static enum stj_status identify(struct stj_run *run, double *theta, struct stj_e
     char fingerprint[STJ_FINGERPRINT_BYTES];
     char blas[256];
     size_t every = 1;
-    STJ_TRY(stj_given_survey(run, err));
+    STJ_TRY(stj_imported_survey(run, err));
     STJ_TRY(stj_run_initial(run, theta, err));
     STJ_TRY(stj_run_every(run, &every, err));
-    about->tolerance = stj_given_tolerance(run, every);
+    about->tolerance = stj_imported_tolerance(run, every);
     STJ_TRY(stj_run_identity(run, theta, n, &about->identity, err));
     stj_run_fingerprint(about->identity, fingerprint);
     STJ_TRY(stj_strdup(&about->fingerprint, fingerprint, err));
@@ -167,9 +167,9 @@ static enum stj_status choose_header(struct training *t, bool force, struct stj_
     if (t->folder == STJ_FOLDER_UNFINISHED && !force)
         STJ_TRY(stj_log_read_header(t->log_path, &t->header, err));
     if (t->header)
-        STJ_TRY(stj_unfinished_check(t->run, t->header, &t->every, err));
+        STJ_TRY(stj_train_log_header_check(t->run, t->header, &t->every, err));
     else
-        STJ_TRY(stj_unfinished_print(&t->run->about, t->every, &t->header, err));
+        STJ_TRY(stj_train_log_header_print(&t->run->about, t->every, &t->header, err));
 out:
     return st;
 }
@@ -232,8 +232,8 @@ static enum stj_status train_or_replay(struct training *t, const double *theta, 
 {
     enum stj_status st = STJ_OK;
     if (t->run->config.trajectory.states)
-        STJ_TRY(stj_given_replay(t->run, t->recording, settings->accept_deviation, state,
-                                 &settings->progress, err));
+        STJ_TRY(stj_imported_replay(t->run, t->recording, settings->accept_deviation, state,
+                                    &settings->progress, err));
     else
         STJ_TRY(train(t, theta, state, &settings->progress, err));
     t->run->about.seconds = stj_recording_seconds(t->recording);
@@ -347,7 +347,7 @@ static enum stj_status compare_with_folder(struct stj_run *run, const char *dir,
     STJ_TRY(stj_path_join(dir, STJ_TRAJECTORY_NAME, &path, err));
     STJ_TRY(stj_trajectory_read_about(path, &about, err));
     STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
-    STJ_TRY(stj_given_survey(run, err));
+    STJ_TRY(stj_imported_survey(run, err));
     STJ_TRY(stj_run_initial(run, theta, err));
     STJ_TRY(stj_run_identity(run, theta, n, &now, err));
     STJ_TRY(stj_run_recorded_identity(&about, &recorded, err));

@@ -19,11 +19,11 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "base/progress.h"
 #include "op/difference.h"
 #include "op/training_jacobian.h"
-#include "run/budget.h"
+#include "run/memory_budget.h"
 #include "run/run_internal.h"
 #include "trajectory/record.h"
 
@@ -56,7 +56,7 @@ static enum stj_status compare_state(void *ctx, size_t t, const real *state, dou
 {
     enum stj_status st = STJ_OK;
     struct replay *replay = ctx;
-    if (!stj_trajectory_is_given(replay->trajectory, t))
+    if (!stj_trajectory_is_imported(replay->trajectory, t))
         STJ_TRY(compare_crc(replay, t, state, err));
     if (t < replay->to && !isnan(loss) && /* NaN behind the last step trained */
         memcmp(&loss, &stj_trajectory_loss(replay->trajectory)[t], sizeof loss) != 0)
@@ -95,13 +95,13 @@ static enum stj_status check_replay(const struct stj_training_window *w,
     memcpy(state, view.state, replay.n_state * sizeof *state);
     while (t < w->to) {
         const size_t begin = t++;
-        while (t < w->to && !stj_trajectory_is_given(w->trajectory, t))
+        while (t < w->to && !stj_trajectory_is_imported(w->trajectory, t))
             t++;
         STJ_TRY(stj_progress_report(progress, "training", (double)(begin - w->from),
                                     (double)(w->to - w->from), err));
         STJ_TRY(stj_train(w->problem, w->recipe, begin, t, state, compare_state, &replay,
                           t - begin == w->to - w->from ? progress : NULL, err));
-        if (stj_trajectory_is_given(w->trajectory, t))
+        if (stj_trajectory_is_imported(w->trajectory, t))
             STJ_TRY(take_given(&replay, t, state, err));
     }
     *identical = replay.identical;

@@ -16,7 +16,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 
 enum { SLICES = 16, LEAST_ROWS = 512 };
 
@@ -40,7 +40,7 @@ static void project(const struct stj_rows *rows, size_t m, const double *q, size
                   q + first, ld, w + first, ld, 0, part + s * m * b, m);
     }
     stj_reduce(m * b, n_slices, part, m * b, c);
-    stj_rows_total(rows, m * b, c);
+    stj_rows_allreduce_sum(rows, m * b, c);
 }
 
 /* W -= Q c */

@@ -23,7 +23,7 @@ size_t stj_rows_share(size_t n, size_t n_ranks)
 double stj_rows_dot(const struct stj_rows *rows, const double *x, const double *y)
 {
     double sum = stj_dot(rows->count, x, y);
-    stj_rows_total(rows, 1, &sum);
+    stj_rows_allreduce_sum(rows, 1, &sum);
     return sum;
 }
 
@@ -31,11 +31,11 @@ double stj_rows_dot(const struct stj_rows *rows, const double *x, const double *
 static double careful_norm(double mine)
 {
     double scale = mine;
-    stj_ranks_sum(1, &scale);
+    stj_ranks_allreduce_sum(1, &scale);
     if (scale == 0 || !isfinite(scale))
         return scale;
     double square = mine / scale * (mine / scale);
-    stj_ranks_sum(1, &square);
+    stj_ranks_allreduce_sum(1, &square);
     return scale * sqrt(square);
 }
 
@@ -50,7 +50,7 @@ void stj_rows_norms(const struct stj_rows *rows, size_t nvec, const double *x, s
         return;
     for (size_t j = 0; j < nvec; j++)
         length[j] *= length[j];
-    stj_ranks_sum(nvec, length);
+    stj_ranks_allreduce_sum(nvec, length);
     for (size_t j = 0; j < nvec; j++)
         length[j] = length[j] > least && length[j] < most
                         ? sqrt(length[j])
@@ -107,7 +107,7 @@ enum stj_status stj_rows_apply(struct stj_op *a, enum stj_trans trans, size_t nv
     STJ_TRY(stj_new(&whole_x, in.n, nvec * sizeof *whole_x, err));
     STJ_TRY(stj_new(&whole_y, out.n, nvec * sizeof *whole_y, err));
     put(&in, nvec, x, whole_x);
-    stj_rows_gather(&in, nvec, whole_x, in.n);
+    stj_rows_allgatherv(&in, nvec, whole_x, in.n);
     STJ_TRY(stj_op_apply(a, trans, nvec, whole_x, in.n, whole_y, out.n, err));
     stj_rows_cut(&out, nvec, whole_y, y);
 out:
@@ -125,7 +125,7 @@ enum stj_status stj_rows_complete(const struct stj_rows *rows, size_t nvec, doub
         goto out;
     STJ_TRY(stj_new(&whole, rows->n, nvec * sizeof *whole, err));
     put(rows, nvec, *block, whole);
-    stj_rows_gather(rows, nvec, whole, rows->n);
+    stj_rows_allgatherv(rows, nvec, whole, rows->n);
     free(*block);
     *block = whole;
 out:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/rows.h: bases whose rows are divided among the ranks, where they are long.
  *
- * A block of vectors of a basis has on each rank its rows alone (base/ranks.h), column-major with leading
+ * A block of vectors of a basis has on each rank its rows alone (parallel/ranks.h), column-major with leading
  * dimension stj_rows_ld.  An operator takes and gives whole vectors, so a block is completed before a
  * product, and cut after it.  Inner products and norms are sums over the ranks in their order.  With one
  * rank, or short vectors, a block is whole: nothing is copied, and the bits are those of the plain BLAS.
@@ -11,7 +11,7 @@
 
 #include <spectraj/op.h>
 
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "base/rng.h"
 
 /* The leading dimension of a block: BLAS refuses 0, which a rank without rows has. */

@@ -17,7 +17,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "data/matrix.h"

@@ -21,9 +21,9 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "base/progress.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 
 static const char what[] = "retraining";
 
@@ -266,7 +266,7 @@ static size_t count_threads(const struct batch *b)
     const double bytes = (double)most * (double)b->n_params * sizeof(double);
     while (threads > 1 && (double)threads * bytes > (double)limit)
         threads--;
-    return stj_ranks_least(threads < share ? threads : share);
+    return stj_ranks_allreduce_min(threads < share ? threads : share);
 }
 
 /* The copies that are not in the log, those with many columns first. */
@@ -354,10 +354,10 @@ static enum stj_status exchange(struct batch *b, struct stj_error *err)
     for (size_t i = b->first; n_ranks > 1 && i < b->last; i++) {
         const size_t at = i - b->first, owner = at % n_ranks;
         struct end *end = &b->end[owner == stj_rank() ? at / n_ranks : b->n_threads];
-        stj_ranks_from(owner, &end->kind, sizeof end->kind);
+        stj_ranks_bcast_from(owner, &end->kind, sizeof end->kind);
         if (end->kind == NOT_YET)
             continue;
-        stj_ranks_from(owner, end->theta, b->n_params * sizeof *end->theta);
+        stj_ranks_bcast_from(owner, end->theta, b->n_params * sizeof *end->theta);
         STJ_TRY(record(b, b->order[i], end, err));
     }
 out:
@@ -378,7 +378,7 @@ static enum stj_status run_batch(struct batch *b, struct stj_error *err)
         if (b->status != STJ_OK && b->status != STJ_EINTERRUPTED)
             st = stj_error_set(err, b->status, b->error.file, b->error.line, "%s", b->error.text);
         STJ_TRY(stj_ranks_agree(st, err));
-        atomic_store(&b->stop, stj_ranks_any(atomic_load(&b->stop)));
+        atomic_store(&b->stop, stj_ranks_allreduce_or(atomic_load(&b->stop)));
     }
     STJ_CHECK(err, !atomic_load(&b->stop), STJ_EINTERRUPTED,
               "%s was interrupted: the same command goes on from the %zu of %zu copies that are "

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "base/log.h"
+#include "io/log.h"
 #include "train/train.h"
 
 /* Where a copy starts. */

@@ -11,8 +11,8 @@
 #include <stdio.h>
 
 #include "base/chart.h"
-#include "base/log.h"
-#include "base/option.h"
+#include "io/log.h"
+#include "options/option.h"
 #include "run/run_internal.h"
 #include "study/directions.h"
 #include "study/result.h"

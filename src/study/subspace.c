@@ -8,7 +8,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 
 struct candidate {
     double rank; /* the less, the more it is of its region */

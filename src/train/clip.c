@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 
 double stj_clip(size_t n, real *g, double limit, real *unit)
 {

@@ -17,7 +17,7 @@
 
 #include <stddef.h>
 
-#include "base/option.h"
+#include "options/option.h"
 #include "base/real.h"
 #include "base/rng.h"
 

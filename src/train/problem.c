@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/share_sum.h"
+#include "parallel/share_sum.h"
 
 enum {
     WORK_ITEMS = 8,      /* that a step should offer to the threads */
@@ -41,7 +41,7 @@ size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size
     for (size_t s = 0; s < n; s++) {
         slice[s].first = n_rows * s / n;
         slice[s].n = n_rows * (s + 1) / n - slice[s].first;
-        slice[s].meeting = (struct stj_meeting){.n_slices = n, .slice = s};
+        slice[s].meeting = (struct stj_slice_sync){.n_slices = n, .slice = s};
     }
     return n;
 }
@@ -58,7 +58,8 @@ size_t stj_problem_n_record(const struct stj_problem *problem, size_t nvec)
 
 size_t stj_problem_n_records(const struct stj_problem *problem, size_t n_slices, size_t nvec)
 {
-    return n_slices > 1 ? stj_meeting_n_records(n_slices) * stj_problem_n_record(problem, nvec) : 0;
+    return n_slices > 1 ? stj_slice_sync_n_records(n_slices) * stj_problem_n_record(problem, nvec)
+                        : 0;
 }
 
 void stj_problem_destroy(struct stj_problem *problem)
@@ -155,10 +156,10 @@ static void tell(struct stj_gradient_work *work, size_t n, size_t item, void *wh
 {
     size_t *begin = work->sum.part_begin;
     if (stj_group_shares()) {
-        stj_group_wait();
+        stj_group_barrier();
     } else if (stj_group_size() > 1) {
         stj_part_bounds(n, begin);
-        stj_group_gather(begin, item, what);
+        stj_group_allgatherv(begin, item, what);
     }
 }
 
@@ -179,7 +180,7 @@ static void run_stage(struct gradient *c, size_t stage)
     const struct stj_problem *problem = c->problem;
     struct stj_gradient_work *work = c->work;
     struct slice_end *end = work->end.at;
-    struct stj_meeting meeting = {
+    struct stj_slice_sync meeting = {
         .n_slices = c->n_slices,
         .stage = stage,
         .size = stj_problem_n_record(problem, 0),
@@ -203,7 +204,8 @@ static void run_stage(struct gradient *c, size_t stage)
             stj_error_set(&c->failure, mine.code, mine.file, mine.line, "%s", mine.text);
     }
     if (stage + 1 < c->n_stages)
-        tell(work, c->n_slices, meeting.size * sizeof(real), stj_meeting_records(&meeting, stage));
+        tell(work, c->n_slices, meeting.size * sizeof(real),
+             stj_slice_sync_records(&meeting, stage));
 }
 
 enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t step,
@@ -236,7 +238,7 @@ enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t s
     if (g)
         stj_share_sum_run(&work->sum, n, work->g.at, g);
     else if (stj_group_shares())
-        stj_group_wait(); /* the ends may be written again */
+        stj_group_barrier(); /* the ends may be written again */
 out:
     return st;
 }

@@ -17,11 +17,11 @@
 #include <spectraj/problem.h>
 
 #include "base/block.h"
-#include "base/meeting.h"
+#include "parallel/slice_sync.h"
 
 struct stj_slice {
     size_t first, n;
-    struct stj_meeting meeting; /* with the others of its batch */
+    struct stj_slice_sync meeting; /* with the others of its batch */
 };
 
 struct stj_problem_ops {
@@ -36,7 +36,7 @@ struct stj_problem_ops {
     size_t (*n_scratch)(const void *self, size_t n_rows, size_t nvec);
 
     /* Where slices depend on each other: stages of linearize and hvp, and numbers of a record for a product with
-     * nvec tangents (0: linearize); every stage has the same arguments and scratch (base/meeting.h).  NULL: one
+     * nvec tangents (0: linearize); every stage has the same arguments and scratch (parallel/slice_sync.h).  NULL: one
      * stage. */
     size_t (*n_stages)(const void *self);
     size_t (*n_record)(const void *self, size_t nvec);

@@ -32,7 +32,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "base/error.h"
 #include "train/optimizers.h"
 #include "train/update_rows.h"

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "base/option.h"
+#include "options/option.h"
 
 struct stj_schedule_ops {
     struct stj_plugin_info info;

@@ -17,7 +17,7 @@
  */
 #include <stdio.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "base/error.h"
 #include "train/optimizers.h"
 

@@ -9,9 +9,9 @@
 
 #include "base/crc.h"
 #include "base/error.h"
-#include "base/h5.h"
+#include "io/h5.h"
 #include "base/memory.h"
-#include "trajectory/source.h"
+#include "trajectory/state_reader.h"
 
 static const struct stj_h5_format trajectory_format = {
     .name = "spectraj-trajectory",
@@ -271,7 +271,7 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
 {
     enum stj_status st = STJ_OK;
     struct stj_h5 *file = NULL;
-    struct stj_source source = {0};
+    struct stj_state_reader source = {0};
     struct stj_trajectory_about own = {0};
     *trajectory = NULL;
     STJ_TRY(stj_h5_open(path, &trajectory_format, &file, err));
@@ -287,7 +287,7 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
     }
 out:
     stj_trajectory_about_free(&own);
-    stj_source_close(&source);
+    stj_state_reader_close(&source);
     stj_h5_close(file);
     return st;
 }

@@ -1,19 +1,19 @@
 # src/trajectory/: one file per line, sorted.
-libspectraj_core_la_SOURCES += %reldir%/all.c
-libspectraj_core_la_SOURCES += %reldir%/disk.c
 libspectraj_core_la_SOURCES += %reldir%/file.c
-libspectraj_core_la_SOURCES += %reldir%/memory.c
-libspectraj_core_la_SOURCES += %reldir%/policy.h
+libspectraj_core_la_SOURCES += %reldir%/policies/all.c
+libspectraj_core_la_SOURCES += %reldir%/policies/disk.c
+libspectraj_core_la_SOURCES += %reldir%/policies/memory.c
+libspectraj_core_la_SOURCES += %reldir%/policies/policy.h
+libspectraj_core_la_SOURCES += %reldir%/policies/revolve.c
+libspectraj_core_la_SOURCES += %reldir%/policies/segments.c
 libspectraj_core_la_SOURCES += %reldir%/record.c
 libspectraj_core_la_SOURCES += %reldir%/record.h
 libspectraj_core_la_SOURCES += %reldir%/recording.c
 libspectraj_core_la_SOURCES += %reldir%/recording.h
 libspectraj_core_la_SOURCES += %reldir%/replay.c
 libspectraj_core_la_SOURCES += %reldir%/replay.h
-libspectraj_core_la_SOURCES += %reldir%/revolve.c
-libspectraj_core_la_SOURCES += %reldir%/segments.c
-libspectraj_core_la_SOURCES += %reldir%/source.c
-libspectraj_core_la_SOURCES += %reldir%/source.h
+libspectraj_core_la_SOURCES += %reldir%/state_reader.c
+libspectraj_core_la_SOURCES += %reldir%/state_reader.h
 libspectraj_core_la_SOURCES += %reldir%/storage.c
 libspectraj_core_la_SOURCES += %reldir%/storage.h
 libspectraj_core_la_SOURCES += %reldir%/trajectory.c

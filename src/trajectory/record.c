@@ -34,7 +34,7 @@ out:
     return st;
 }
 
-bool stj_record_is_given(const struct stj_record *record, size_t k)
+bool stj_record_is_imported(const struct stj_record *record, size_t k)
 {
     return record->deviation && !isnan(record->deviation[k]);
 }

@@ -4,7 +4,7 @@
 #ifndef STJ_TRAJECTORY_RECORD_H
 #define STJ_TRAJECTORY_RECORD_H
 
-#include "trajectory/policy.h"
+#include "trajectory/policies/policy.h"
 
 struct stj_record {
     struct stj_trajectory_shape shape;
@@ -26,7 +26,7 @@ enum stj_status stj_record_deviates(struct stj_record *record, struct stj_error 
 void stj_record_free(struct stj_record *record); /* leaves it zeroed */
 
 /* Was the k-th stored state given, so that training does not land on it? */
-bool stj_record_is_given(const struct stj_record *record, size_t k);
+bool stj_record_is_imported(const struct stj_record *record, size_t k);
 
 /* CRC-32 of n numbers as 64-bit floating point. */
 uint32_t stj_state_crc(size_t n, const real *state);

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/log.h"
+#include "io/log.h"
 #include "base/memory.h"
 
 enum { STATE = 1 };

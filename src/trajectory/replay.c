@@ -16,7 +16,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 
 void stj_replay_free(struct stj_replay *replay)
 {
@@ -61,7 +61,7 @@ static enum stj_status measure(struct stj_replay *replay, size_t t, const real *
     enum stj_status st = STJ_OK;
     const struct stj_record *record = &replay->source->record;
     const size_t n = record->shape.n_state;
-    size_t k = stj_source_before(replay->source, t);
+    size_t k = stj_state_reader_before(replay->source, t);
     real *copy = NULL; /* [2][n]: the replay, the record */
     k += record->step[k] < t;
     replay->diverged = true;
@@ -71,7 +71,7 @@ static enum stj_status measure(struct stj_replay *replay, size_t t, const real *
     memcpy(copy, state, n * sizeof *copy);
     for (size_t s = t; s < record->step[k]; s++)
         STJ_TRY(step(replay, s, copy, err));
-    STJ_TRY(stj_source_read(replay->source, k, copy + n, err));
+    STJ_TRY(stj_state_reader_read(replay->source, k, copy + n, err));
     replay->difference = relative_difference(n, copy, copy + n);
 out:
     free(copy);
@@ -83,9 +83,9 @@ enum stj_status stj_replay_step(struct stj_replay *replay, size_t t, real *state
 {
     enum stj_status st = STJ_OK;
     const struct stj_record *record = &replay->source->record;
-    const size_t k = stj_source_before(replay->source, t + 1);
-    if (record->step[k] == t + 1 && stj_record_is_given(record, k)) {
-        STJ_TRY(stj_source_read(replay->source, k, state, err));
+    const size_t k = stj_state_reader_before(replay->source, t + 1);
+    if (record->step[k] == t + 1 && stj_record_is_imported(record, k)) {
+        STJ_TRY(stj_state_reader_read(replay->source, k, state, err));
         goto out;
     }
     STJ_TRY(step(replay, t, state, err));
@@ -94,7 +94,7 @@ enum stj_status stj_replay_step(struct stj_replay *replay, size_t t, real *state
     if (!replay->diverged || t + 1 < replay->diverged_at)
         STJ_TRY(measure(replay, t + 1, state, err));
     if (record->step[k] == t + 1)
-        STJ_TRY(stj_source_read(replay->source, k, state, err));
+        STJ_TRY(stj_state_reader_read(replay->source, k, state, err));
 out:
     return st;
 }
@@ -104,13 +104,13 @@ enum stj_status stj_replay_next(struct stj_replay *replay, size_t t, bool follow
 {
     enum stj_status st = STJ_OK;
     const size_t n = replay->source->record.shape.n_state;
-    const size_t k = stj_source_before(replay->source, t);
+    const size_t k = stj_state_reader_before(replay->source, t);
     size_t s = replay->source->record.step[k];
     if (s < t && follows) {
         memcpy(state, state - n, n * sizeof *state);
         s = t - 1;
     } else {
-        STJ_TRY(stj_source_read(replay->source, k, state, err));
+        STJ_TRY(stj_state_reader_read(replay->source, k, state, err));
     }
     for (; s < t; s++)
         STJ_TRY(stj_replay_step(replay, s, state, err));

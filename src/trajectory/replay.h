@@ -5,12 +5,12 @@
 
 #include <spectraj/storage.h>
 
-#include "trajectory/source.h"
+#include "trajectory/state_reader.h"
 
 struct stj_replay {
     const struct stj_problem *problem; /* borrowed, as is the recipe */
     const struct stj_recipe *recipe;
-    const struct stj_source *source;
+    const struct stj_state_reader *source;
     struct stj_train_work *work; /* made with the first step, */
     size_t division;             /* for this division of the ranks */
     size_t steps;                /* replayed so far */

@@ -22,7 +22,7 @@
 
 #include <math.h>
 
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 
 const char *stj_storage_text(enum stj_storage_policy policy)
 {
@@ -65,7 +65,7 @@ static bool try_plan(struct stj_storage_plan *plan, const struct sizes *z, doubl
 }
 
 /* Every stored state is the beginning of a segment, in memory or read from disk. */
-static bool try_stored(struct stj_storage_plan *plan, const struct stj_source *source,
+static bool try_stored(struct stj_storage_plan *plan, const struct stj_state_reader *source,
                        const struct sizes *z, double bytes)
 {
     size_t longest = 0;
@@ -78,7 +78,7 @@ static bool try_stored(struct stj_storage_plan *plan, const struct stj_source *s
 }
 
 /* Anchors of our own in memory, as few states as that can do with. */
-static bool try_spaced(struct stj_storage_plan *plan, const struct stj_source *source,
+static bool try_spaced(struct stj_storage_plan *plan, const struct stj_state_reader *source,
                        const struct sizes *z, double bytes)
 {
     size_t longest = 0;
@@ -91,11 +91,12 @@ static bool try_spaced(struct stj_storage_plan *plan, const struct stj_source *s
 }
 
 /* The longest distance of stored states in the window: what revolve goes through at a time. */
-static size_t longest_gap(const struct stj_source *source, const struct stj_storage_plan *plan)
+static size_t longest_gap(const struct stj_state_reader *source,
+                          const struct stj_storage_plan *plan)
 {
     const struct stj_record *record = &source->record;
     size_t longest = 1;
-    for (size_t k = stj_source_before(source, plan->from);
+    for (size_t k = stj_state_reader_before(source, plan->from);
          k < record->n_stored && record->step[k] <= plan->to; k++) {
         const size_t next = k + 1 < record->n_stored && record->step[k + 1] <= plan->to
                                 ? record->step[k + 1]
@@ -105,7 +106,7 @@ static size_t longest_gap(const struct stj_source *source, const struct stj_stor
     return longest;
 }
 
-static bool try_revolve(struct stj_storage_plan *plan, const struct stj_source *source,
+static bool try_revolve(struct stj_storage_plan *plan, const struct stj_state_reader *source,
                         const struct sizes *z, double bytes)
 {
     const double least = (double)plan->chunk + 1;
@@ -119,13 +120,13 @@ static bool try_revolve(struct stj_storage_plan *plan, const struct stj_source *
                     advances / (double)leaves);
 }
 
-void stj_storage_choose(const struct stj_source *source, const struct stj_replay *replay,
+void stj_storage_choose(const struct stj_state_reader *source, const struct stj_replay *replay,
                         size_t from, size_t to, size_t chunk, size_t bytes,
                         struct stj_storage_plan *plan, bool *fits)
 {
     const struct stj_record *record = &source->record;
-    const size_t before = stj_source_before(source, from);
-    const size_t last = stj_source_before(source, to);
+    const size_t before = stj_state_reader_before(source, from);
+    const size_t last = stj_state_reader_before(source, to);
     struct sizes z = {.state = (double)record->shape.n_state * sizeof(real),
                       .copies = (double)stj_group_sharers()};
     const double b = (double)bytes;

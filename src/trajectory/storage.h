@@ -3,7 +3,7 @@
 #ifndef STJ_TRAJECTORY_STORAGE_H
 #define STJ_TRAJECTORY_STORAGE_H
 
-#include "trajectory/policy.h"
+#include "trajectory/policies/policy.h"
 #include "trajectory/replay.h"
 
 struct stj_storage_plan {
@@ -16,7 +16,7 @@ struct stj_storage_plan {
 
 /* plan <- the least costly policy whose states fit `bytes`; about.minimum <- the bytes of the smallest.
  * *fits: there is one that does; else the plan is the smallest. */
-void stj_storage_choose(const struct stj_source *source, const struct stj_replay *replay,
+void stj_storage_choose(const struct stj_state_reader *source, const struct stj_replay *replay,
                         size_t from, size_t to, size_t chunk, size_t bytes,
                         struct stj_storage_plan *plan, bool *fits);
 
@@ -27,24 +27,26 @@ extern const struct stj_trajectory_policy stj_policy_segments; /* memory or disk
 extern const struct stj_trajectory_policy stj_policy_revolve;
 
 enum stj_status stj_policy_all_create(const struct stj_storage_plan *plan,
-                                      const struct stj_source *source, struct stj_replay *replay,
-                                      void **self, struct stj_error *err);
+                                      const struct stj_state_reader *source,
+                                      struct stj_replay *replay, void **self,
+                                      struct stj_error *err);
 enum stj_status stj_policy_disk_create(const struct stj_storage_plan *plan,
-                                       const struct stj_source *source, struct stj_replay *replay,
-                                       void **self, struct stj_error *err);
+                                       const struct stj_state_reader *source,
+                                       struct stj_replay *replay, void **self,
+                                       struct stj_error *err);
 enum stj_status stj_policy_segments_create(const struct stj_storage_plan *plan,
-                                           const struct stj_source *source,
+                                           const struct stj_state_reader *source,
                                            struct stj_replay *replay, void **self,
                                            struct stj_error *err);
 enum stj_status stj_policy_revolve_create(const struct stj_storage_plan *plan,
-                                          const struct stj_source *source,
+                                          const struct stj_state_reader *source,
                                           struct stj_replay *replay, void **self,
                                           struct stj_error *err);
 
 /* The segments of a plan, as they follow from the stored states: their number, the longest one's states;
  * start (may be NULL) [number + 1] <- where they begin, and where the last one ends. */
-size_t stj_segments_count(const struct stj_source *source, const struct stj_storage_plan *plan,
-                          size_t *longest, size_t *start);
+size_t stj_segments_count(const struct stj_state_reader *source,
+                          const struct stj_storage_plan *plan, size_t *longest, size_t *start);
 
 /* Binomial checkpoints: beta(slots, reps) = (slots + reps choose slots), the most leaves that can be
  * reversed with so many checkpoints and no step taken more than `reps` times; SIZE_MAX when larger. */

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "trajectory/storage.h"
 
 struct stj_trajectory {
@@ -15,7 +15,7 @@ struct stj_trajectory {
     void *self;
     double *loss; /* [n_steps] */
     /* Of a file: */
-    struct stj_source source; /* of an outline: its record alone */
+    struct stj_state_reader source; /* of an outline: its record alone */
     struct stj_replay replay;
     struct stj_storage_plan plan;
     size_t fitted;   /* bytes that it was made for, */
@@ -105,7 +105,7 @@ void stj_trajectory_destroy(struct stj_trajectory *trajectory)
     if (of_file(trajectory) || is_outline(trajectory))
         trajectory->loss = NULL; /* the source's */
     stj_replay_free(&trajectory->replay);
-    stj_source_close(&trajectory->source);
+    stj_state_reader_close(&trajectory->source);
     free(trajectory->outside);
     free(trajectory->loss);
     free(trajectory);
@@ -204,7 +204,7 @@ bool stj_trajectory_imported(const struct stj_trajectory *trajectory,
     if (!record->deviation)
         return false;
     for (size_t k = 0; k < record->n_stored; k++) {
-        if (!stj_record_is_given(record, k))
+        if (!stj_record_is_imported(record, k))
             continue;
         imported->n++;
         if (record->deviation[k] > imported->deviation) {
@@ -215,12 +215,12 @@ bool stj_trajectory_imported(const struct stj_trajectory *trajectory,
     return true;
 }
 
-bool stj_trajectory_is_given(const struct stj_trajectory *trajectory, size_t t)
+bool stj_trajectory_is_imported(const struct stj_trajectory *trajectory, size_t t)
 {
-    const struct stj_source *source = &trajectory->source;
-    const size_t k = source->record.deviation ? stj_source_before(source, t) : 0;
+    const struct stj_state_reader *source = &trajectory->source;
+    const size_t k = source->record.deviation ? stj_state_reader_before(source, t) : 0;
     return source->record.deviation && source->record.step[k] == t &&
-           stj_record_is_given(&source->record, k);
+           stj_record_is_imported(&source->record, k);
 }
 
 void stj_trajectory_set_training(struct stj_trajectory *trajectory,
@@ -249,7 +249,7 @@ bool stj_trajectory_storage(const struct stj_trajectory *trajectory, size_t from
 /* What a policy is made with. */
 static enum stj_status make_policy(struct stj_trajectory *trajectory, struct stj_error *err)
 {
-    const struct stj_source *source = &trajectory->source;
+    const struct stj_state_reader *source = &trajectory->source;
     struct stj_replay *replay = &trajectory->replay;
     void **self = &trajectory->self;
     switch (trajectory->plan.about.policy) {
@@ -365,7 +365,7 @@ out:
     return st;
 }
 
-enum stj_status stj_trajectory_of_source(struct stj_source *source,
+enum stj_status stj_trajectory_of_source(struct stj_state_reader *source,
                                          struct stj_trajectory **trajectory, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -373,7 +373,7 @@ enum stj_status stj_trajectory_of_source(struct stj_source *source,
     *trajectory = NULL;
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
     made->source = *source;
-    *source = (struct stj_source){0};
+    *source = (struct stj_state_reader){0};
     made->shape = made->source.record.shape;
     made->loss = made->source.record.loss;
     made->replay.source = &made->source;
@@ -382,7 +382,7 @@ enum stj_status stj_trajectory_of_source(struct stj_source *source,
     *trajectory = made;
     made = NULL;
 out:
-    stj_source_close(source);
+    stj_state_reader_close(source);
     stj_trajectory_destroy(made);
     return st;
 }

@@ -36,7 +36,7 @@ const double *stj_trajectory_loss(const struct stj_trajectory *trajectory); /* [
  * and goes on from each. */
 struct stj_imported_states {
     size_t n;         /* given */
-    double deviation; /* the largest: run/given_replay.c */
+    double deviation; /* the largest: run/import/replay.c */
     size_t step;      /* of the state where it is */
 };
 
@@ -45,7 +45,7 @@ bool stj_trajectory_imported(const struct stj_trajectory *trajectory,
                              struct stj_imported_states *imported);
 
 /* Was state t given? */
-bool stj_trajectory_is_given(const struct stj_trajectory *trajectory, size_t t);
+bool stj_trajectory_is_imported(const struct stj_trajectory *trajectory, size_t t);
 
 /* States first .. first + count - 1, one after another, `ld` reals apart.  Borrowed: valid until
  * the next view of this trajectory or its end. */

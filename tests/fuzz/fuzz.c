@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "base/h5.h"
-#include "base/log.h"
-#include "base/manifest.h"
+#include "io/file.h"
+#include "io/h5.h"
+#include "io/log.h"
+#include "io/manifest.h"
 #include "base/memory.h"
 #include "data/named_arrays.h"
 #include "run/config.h"

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/h5_quiet.h"
+#include "io/h5_quiet.h"
 #include "base/memory.h"
 #include "data/reader.h"
 

@@ -30,7 +30,7 @@
 #include <string.h>
 
 #include "base/blas.h"
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "net/row_sums.h"
 #include "net/vector_math.h"
 

@@ -31,8 +31,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clones.h"
-#include "base/parallel.h"
+#include "base/target_clones.h"
+#include "parallel/parallel.h"
 #include "net/initializer.h"
 #include "net/kernels.h"
 
@@ -141,14 +141,14 @@ static struct batch_view batch_view(const struct stj_layer *layer,
 /* y[n] <- the sum of the slices' records. */
 static void add_records(const struct stj_layer_values *at, size_t n, real *y)
 {
-    const struct stj_meeting *m = &at->meeting;
-    stj_reduce(n, stj_meeting_alone(m) ? 1 : m->n_slices, stj_meeting_all(m), m->size, y);
+    const struct stj_slice_sync *m = &at->meeting;
+    stj_reduce(n, stj_slice_sync_alone(m) ? 1 : m->n_slices, stj_slice_sync_all(m), m->size, y);
 }
 
 /* The record of this slice among those that all see. */
 static const real *own_record(const struct stj_layer_values *at)
 {
-    return stj_meeting_all(&at->meeting) + at->meeting.slice * at->meeting.size;
+    return stj_slice_sync_all(&at->meeting) + at->meeting.slice * at->meeting.size;
 }
 
 /* ---- forward ---- */
@@ -171,8 +171,8 @@ STJ_CLONES static void moments(size_t rows, size_t cols, const real *restrict x,
 /* mean, m [cols] <- those of the batch, from the slices' records. */
 static void join_moments(const struct stj_layer_values *at, size_t cols, real *mean, real *m)
 {
-    const size_t n_slices = stj_meeting_alone(&at->meeting) ? 1 : at->meeting.n_slices;
-    const real *record = stj_meeting_all(&at->meeting);
+    const size_t n_slices = stj_slice_sync_alone(&at->meeting) ? 1 : at->meeting.n_slices;
+    const real *record = stj_slice_sync_all(&at->meeting);
     real n = record[0];
     memcpy(mean, record + 1, cols * sizeof *mean);
     memcpy(m, record + 1 + cols, cols * sizeof *m);

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "net/kernels.h"
 
 struct dropout_config {

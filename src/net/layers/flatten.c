@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "net/layers/linear_map.h"
 
 static void flatten_sample(struct stj_rng *rng, char *text, size_t size)

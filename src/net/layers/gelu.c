@@ -18,7 +18,7 @@
 
 #include <stdio.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "net/vector_math.h"
 
 enum gelu_form { GELU_TANH, GELU_ERF };

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "base/error.h"
 #include "net/kernels.h"
 #include "net/layers/linear_map.h"

@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 
 enum {
     PATCHES = 1 << 16, /* reals of a band's patches: half of a core's L2 */

@@ -23,7 +23,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "net/initializer.h"
 #include "net/kernels.h"
 #include "net/row_sums.h"

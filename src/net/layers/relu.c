@@ -8,7 +8,7 @@
  */
 #include "net/layers/layers.h"
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 
 STJ_CLONES static void relu_derivatives(const void *config, size_t n, const real *restrict x,
                                         real *restrict f, real *restrict f1, real *restrict f2)

@@ -5,7 +5,7 @@
  */
 #include "net/layers/layers.h"
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "net/vector_math.h"
 
 STJ_CLONES static void softplus_derivatives(const void *config, size_t n, const real *restrict x,

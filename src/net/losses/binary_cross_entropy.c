@@ -17,7 +17,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 
 static void binary_sample(struct stj_rng *rng, char *text, size_t size)
 {

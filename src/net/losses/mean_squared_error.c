@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 
 static void squared_sample(struct stj_rng *rng, char *text, size_t size)
 {

@@ -15,7 +15,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/clones.h"
+#include "base/target_clones.h"
 #include "net/vector_math.h"
 
 struct softmax_config {

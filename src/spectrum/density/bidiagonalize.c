@@ -32,10 +32,10 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
-#include "base/ranks.h"
+#include "parallel/parallel.h"
+#include "parallel/ranks.h"
 #include "base/rng.h"
-#include "base/scratch.h"
+#include "io/scratch.h"
 #include "op/operator.h"
 #include "spectrum/rows.h"
 
@@ -102,7 +102,7 @@ static void project_out(const struct stj_bidiagonal *b, size_t n_active, enum ba
     for (size_t i = 0; i < n_active; i++)
         stj_gemv(STJ_BLAS_TRANS, n, k, 1, basis_of(b, which, i), ld, mine(rows, x, i), 0,
                  b->c + i * k);
-    stj_rows_total(rows, n_active * k, b->c);
+    stj_rows_allreduce_sum(rows, n_active * k, b->c);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
     for (size_t i = 0; i < n_active; i++)
         stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, basis_of(b, which, i), ld, b->c + i * k, 1,
@@ -352,10 +352,10 @@ static enum stj_status step(struct stj_bidiagonal *b, size_t n_active, struct st
         keep(b->cols.count, vector(p->v, b->keep_v, b->cols.count, p->q.k),
              mine(&b->cols, b->x, i));
     }
-    stj_rows_gather(&b->cols, n_active, b->x, n);
+    stj_rows_allgatherv(&b->cols, n_active, b->x, n);
     STJ_TRY(stj_op_apply(b->a, STJ_NO_TRANS, n_active, b->x, n, b->y, m, err));
     take_left(b, n_active);
-    stj_rows_gather(&b->rows, n_active, b->y, m);
+    stj_rows_allgatherv(&b->rows, n_active, b->y, m);
     STJ_TRY(stj_op_apply(b->a, STJ_TRANS, n_active, b->y, m, b->x, n, err));
     take_right(b, n_active);
 out:

@@ -17,10 +17,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "base/progress.h"
-#include "base/ranks.h"
-#include "base/scratch.h"
+#include "parallel/ranks.h"
+#include "io/scratch.h"
 #include "op/operator.h"
 #include "spectrum/density/bidiagonalize.h"
 #include "spectrum/density/count.h"
@@ -117,7 +117,7 @@ static double leftover(const struct solve *w, double *v, double *work)
     for (int pass = 0; pass < 2 && k > 0; pass++) {
         memset(work, 0, k * sizeof *work); /* gemv leaves it where there are no rows */
         stj_gemv(STJ_BLAS_TRANS, n, k, 1, w->v, ld, v, 0, work);
-        stj_rows_total(&w->rows, k, work);
+        stj_rows_allreduce_sum(&w->rows, k, work);
         stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, w->v, ld, work, 1, v);
     }
     return stj_rows_nrm2(&w->rows, v);
@@ -227,7 +227,7 @@ static enum stj_status choose_bases(struct solve *w, struct stj_error *err)
     w->memory = w->s.memory_bytes ? w->s.memory_bytes : stj_memory_available() / 4;
     if (w->s.scratch) { /* the ranks may well all write to one disk */
         STJ_TRY(stj_scratch_free_bytes(w->s.scratch, &w->memory, err));
-        w->memory = stj_ranks_least(w->memory) / stj_n_ranks();
+        w->memory = stj_ranks_allreduce_min(w->memory) / stj_n_ranks();
     }
     w->in_flight =
         stj_density_in_flight(&w->s, most_rows(w), most_cols(w), w->steps, w->memory, &w->how);
@@ -272,7 +272,7 @@ static bool spent(void *ctx, double more)
     else if (w->s.max_applications > 0 && used + more > w->s.max_applications)
         w->stop = STJ_STOP_MAX_APPLICATIONS;
     else if (w->s.max_seconds > 0 && used > 0 &&
-             stj_ranks_any(stj_clock() - w->clock > w->s.max_seconds))
+             stj_ranks_allreduce_or(stj_clock() - w->clock > w->s.max_seconds))
         w->stop = STJ_STOP_MAX_SECONDS;
     else
         return false;

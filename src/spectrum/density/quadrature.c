@@ -46,7 +46,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 
 enum {
     STAGES = 5,               /* numbers of steps in the fit: k/2, 5k/8, .. k */

@@ -30,7 +30,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "op/operator.h"
 #include "spectrum/orthogonalize.h"
 #include "spectrum/svd/krylov.h"
@@ -153,7 +153,7 @@ static enum stj_status inverse_apply(const struct inverse *inv, size_t b, double
     STJ_TRY(stj_new(&e, m, b * sizeof *e, err));
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, inv->rows, b, n, 1, inv->krylov.q, ld, t, ld, 0, c,
               inv->rows);
-    stj_rows_total(&inv->krylov.rows, inv->rows * b, c);
+    stj_rows_allreduce_sum(&inv->krylov.rows, inv->rows * b, c);
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, inv->rows, -1 / (1 + d2), inv->krylov.q,
               ld, c, inv->rows, 1 / (1 + d2), t, ld);
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, inv->rows, 1, inv->u, inv->rows, c,

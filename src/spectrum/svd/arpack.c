@@ -28,7 +28,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "base/rng.h"
 #include "spectrum/rows.h"
 #include "spectrum/svd/svd_method.h"
@@ -180,7 +180,7 @@ static enum stj_status steps_done(const struct arpack *w, size_t *done, struct s
     STJ_TRY(stj_new(&differs, ncv, sizeof *differs, err));
     for (size_t j = 0; j < ncv; j++)
         differs[j] = memcmp(w->v + j * n, w->workd + w->ipntr[0] - 1, n * sizeof *w->v) != 0;
-    stj_rows_total(&w->rows, ncv, differs);
+    stj_rows_allreduce_sum(&w->rows, ncv, differs);
     for (*done = 0; *done < ncv && differs[*done] > 0;)
         ++*done;
     if (*done == ncv)

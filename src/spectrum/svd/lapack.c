@@ -11,7 +11,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "spectrum/svd/svd_method.h"
 
 /* The k pairs at one end of the decomposition, from the end inwards. */
@@ -77,16 +77,16 @@ out:
 static enum stj_status tell(size_t m, size_t n, struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    stj_ranks_broadcast(&basis->k, sizeof basis->k);
-    stj_ranks_broadcast(&basis->sigma_1, sizeof basis->sigma_1);
+    stj_ranks_bcast(&basis->k, sizeof basis->k);
+    stj_ranks_bcast(&basis->sigma_1, sizeof basis->sigma_1);
     if (stj_rank() > 0) {
         STJ_TRY(stj_new(&basis->v, n, basis->k * sizeof *basis->v, err));
         STJ_TRY(stj_new(&basis->u, m, basis->k * sizeof *basis->u, err));
         STJ_TRY(stj_new(&basis->sigma, basis->k, sizeof *basis->sigma, err));
     }
-    stj_ranks_broadcast(basis->v, n * basis->k * sizeof *basis->v);
-    stj_ranks_broadcast(basis->u, m * basis->k * sizeof *basis->u);
-    stj_ranks_broadcast(basis->sigma, basis->k * sizeof *basis->sigma);
+    stj_ranks_bcast(basis->v, n * basis->k * sizeof *basis->v);
+    stj_ranks_bcast(basis->u, m * basis->k * sizeof *basis->u);
+    stj_ranks_bcast(basis->sigma, basis->k * sizeof *basis->sigma);
 out:
     return st;
 }

@@ -7,11 +7,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "base/progress.h"
-#include "base/ranks.h"
+#include "parallel/ranks.h"
 #include "op/operator.h"
-#include "spectrum/predict.h"
+#include "spectrum/cost_model.h"
 #include "spectrum/svd/svd_method.h"
 
 static const struct stj_plugin_info *const method_list[] = {
@@ -66,7 +66,7 @@ bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double prod
         *stop = STJ_STOP_INTERRUPTED;
     else if (settings->max_applications > 0 && used + more > settings->max_applications)
         *stop = STJ_STOP_MAX_APPLICATIONS;
-    else if (settings->max_seconds > 0 && stj_ranks_any(clock > settings->max_seconds))
+    else if (settings->max_seconds > 0 && stj_ranks_allreduce_or(clock > settings->max_seconds))
         *stop = STJ_STOP_MAX_SECONDS;
     else
         return false;

@@ -5,12 +5,12 @@
  * certifies nothing: every basis is finished, in one place, by a QR of V and an SVD of A V, and its
  * residuals are computed from the operator.
  */
-#ifndef STJ_SPECTRUM_SVD_METHOD_H
-#define STJ_SPECTRUM_SVD_METHOD_H
+#ifndef STJ_SPECTRUM_SVD_SVD_METHOD_H
+#define STJ_SPECTRUM_SVD_SVD_METHOD_H
 
 #include <spectraj/svd.h>
 
-#include "base/option.h"
+#include "options/option.h"
 
 /* What a method found; the arrays are owned by the receiver, and whole on every rank. */
 struct stj_svd_basis {

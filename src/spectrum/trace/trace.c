@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "parallel/parallel.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "spectrum/trace/trace_method.h"

@@ -5,7 +5,7 @@
 
 #include <spectraj/trace.h>
 
-#include "base/option.h"
+#include "options/option.h"
 
 /* The matrix B (n x n) whose trace is wanted. */
 struct stj_trace_target {

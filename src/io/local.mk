@@ -1,0 +1,21 @@
+# src/io/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/file.c
+libspectraj_core_la_SOURCES += %reldir%/file.h
+libspectraj_core_la_SOURCES += %reldir%/h5.c
+libspectraj_core_la_SOURCES += %reldir%/h5.h
+libspectraj_core_la_SOURCES += %reldir%/h5_file.h
+libspectraj_core_la_SOURCES += %reldir%/h5_header.c
+libspectraj_core_la_SOURCES += %reldir%/h5_header.h
+libspectraj_core_la_SOURCES += %reldir%/h5_item.c
+libspectraj_core_la_SOURCES += %reldir%/h5_quiet.h
+libspectraj_core_la_SOURCES += %reldir%/h5_rows.c
+libspectraj_core_la_SOURCES += %reldir%/h5_sink.c
+libspectraj_core_la_SOURCES += %reldir%/h5_sink.h
+libspectraj_core_la_SOURCES += %reldir%/lock.c
+libspectraj_core_la_SOURCES += %reldir%/lock.h
+libspectraj_core_la_SOURCES += %reldir%/log.c
+libspectraj_core_la_SOURCES += %reldir%/log.h
+libspectraj_core_la_SOURCES += %reldir%/manifest.c
+libspectraj_core_la_SOURCES += %reldir%/manifest.h
+libspectraj_core_la_SOURCES += %reldir%/scratch.c
+libspectraj_core_la_SOURCES += %reldir%/scratch.h

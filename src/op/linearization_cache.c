@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/linearization_cache.c: making and keeping the primal quantities of steps.
+ *
+ * Slots of memory: steps from .. from + kept - 1 have one each; the others share the last `chunk`
+ * slots in turn.  A step is sliced as for its gradient, whatever the memory, so that its linearisation
+ * has the same bits whether it was kept or made again.
+ */
+#include "op/linearization_cache.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "parallel/share_sum.h"
+#include "train/clip.h"
+
+struct stj_linearization_cache {
+    const struct stj_problem *problem;
+    const struct stj_recipe *recipe;
+    const struct stj_optimizer_ops *optimizer;
+    struct stj_trajectory *trajectory;
+    size_t from, to;
+    size_t chunk, kept;
+    size_t state_budget;
+    size_t n_params, n_linear;
+    size_t n_vectors; /* n_coef, and one more with clipping: the gradient's direction */
+    size_t n_slices;  /* most of any step */
+    double *clip;     /* [kept + chunk]: factors of clipped gradients */
+    bool *ready;      /* [kept]: the slot holds its step */
+    size_t n_scratch;
+    real *
+        lin; /* [kept + chunk][n_linear]; the rows of this rank's slices, where memory is not shared */
+    real *coef;    /* [kept + chunk][n_vectors][n_params] */
+    real *scratch; /* [chunk * n_slices][n_scratch] */
+    real *g;       /* [chunk * n_slices][n_params], where coefficients need gradients */
+    struct stj_arena lin_room, coef_room, scratch_room, g_room; /* where they lie */
+    struct stj_arena record_room; /* [chunk] of the records of a step's slices, where they meet */
+    size_t n_records;             /* numbers of one step's */
+    size_t *bounds;               /* [group size + 1]: the ranks' slices */
+    struct stj_share_sum sum;
+    real *total; /* [n_params]: the gradient of a step; NULL: in the place of its first share */
+    struct stj_trajectory_view view; /* of the chunk that was loaded last */
+    size_t view_first;
+};
+
+static size_t slot_of(const struct stj_linearization_cache *store, size_t t)
+{
+    size_t k = t - store->from;
+    return k < store->kept ? k : store->kept + (k - store->kept) % store->chunk;
+}
+
+/* Sizes of a store, in reals: of a step, and of the work of one in a chunk. */
+static void set_sizes(struct stj_linearization_cache *store)
+{
+    const struct stj_problem *problem = store->problem;
+    struct stj_slice slice[STJ_MAX_SLICES];
+    store->n_params = problem->layout->n_params;
+    store->n_linear = problem->ops->n_linear(problem->self);
+    store->n_slices = stj_problem_slices(problem, problem->max_rows, 1, slice);
+    for (size_t i = 0; i < store->n_slices; i++) {
+        size_t wanted = problem->ops->n_scratch(problem->self, slice[i].n, 0);
+        store->n_scratch = wanted > store->n_scratch ? wanted : store->n_scratch;
+    }
+    store->n_vectors = store->optimizer->n_coef + (store->recipe->clip_norm > 0);
+    store->n_records = stj_problem_n_records(problem, store->n_slices, 0);
+}
+
+struct stj_linear_bytes stj_linearization_cache_bytes(const struct stj_problem *problem,
+                                                      const struct stj_recipe *recipe)
+{
+    struct stj_linearization_cache s = {
+        .problem = problem, .recipe = recipe, .optimizer = stj_recipe_optimizer(recipe)};
+    set_sizes(&s);
+    return (struct stj_linear_bytes){
+        .step = sizeof(real) * (s.n_linear + s.n_vectors * s.n_params),
+        .work = sizeof(real) *
+                (s.n_slices * (s.n_scratch + (s.n_vectors ? s.n_params : 0)) + s.n_records),
+    };
+}
+
+static enum stj_status allocate(struct stj_linearization_cache *store, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_slots = store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
+    const size_t n_items = store->chunk * store->n_slices;
+    STJ_TRY(stj_arena_reals(&store->lin_room, n_slots, store->n_linear, err));
+    STJ_TRY(stj_arena_reals(&store->coef_room, n_slots * store->n_vectors, store->n_params, err));
+    STJ_TRY(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
+    STJ_TRY(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
+    STJ_TRY(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
+    STJ_TRY(stj_arena_reals(&store->record_room, store->chunk, store->n_records, err));
+    STJ_TRY(stj_new(&store->bounds, stj_group_size() + 1, sizeof *store->bounds, err));
+    if (store->n_vectors) {
+        STJ_TRY(stj_arena_reals(&store->g_room, n_items, store->n_params, err));
+        if (stj_group_size() > 1)
+            STJ_TRY(stj_new(&store->total, store->n_params, sizeof *store->total, err));
+        STJ_TRY(stj_share_sum_init(&store->sum, store->n_params, store->n_slices, err));
+    }
+    store->lin = store->lin_room.at;
+    store->coef = store->coef_room.at;
+    store->scratch = store->scratch_room.at;
+    store->g = store->g_room.at;
+out:
+    return st;
+}
+
+enum stj_status stj_linearization_cache_create(
+    const struct stj_problem *problem, const struct stj_recipe *recipe,
+    struct stj_trajectory *trajectory, size_t from, size_t to, size_t chunk, size_t kept,
+    size_t state_budget, struct stj_linearization_cache **store, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_linearization_cache *s = NULL;
+    STJ_TRY(stj_new(&s, 1, sizeof *s, err));
+    *s = (struct stj_linearization_cache){.problem = problem,
+                                          .recipe = recipe,
+                                          .optimizer = stj_recipe_optimizer(recipe),
+                                          .trajectory = trajectory,
+                                          .from = from,
+                                          .to = to,
+                                          .chunk = chunk,
+                                          .kept = kept,
+                                          .state_budget = state_budget};
+    set_sizes(s);
+    STJ_TRY(allocate(s, err));
+    *store = s;
+    s = NULL;
+out:
+    stj_linearization_cache_destroy(s);
+    return st;
+}
+
+void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
+{
+    if (!store)
+        return;
+    stj_arena_free(&store->lin_room);
+    stj_arena_free(&store->coef_room);
+    stj_arena_free(&store->scratch_room);
+    stj_arena_free(&store->g_room);
+    stj_arena_free(&store->record_room);
+    free(store->bounds);
+    stj_share_sum_free(&store->sum);
+    free(store->total);
+    free(store->clip);
+    free(store->ready);
+    free(store);
+}
+
+size_t stj_linearization_cache_chunk(const struct stj_linearization_cache *store)
+{
+    return store->chunk;
+}
+
+static struct stj_step step_at(const struct stj_linearization_cache *store, size_t t)
+{
+    return (struct stj_step){t,
+                             stj_schedule_eta(store->recipe->schedule, t, store->problem->n_steps)};
+}
+
+static bool is_ready(const struct stj_linearization_cache *store, size_t t)
+{
+    return slot_of(store, t) < store->kept && store->ready[slot_of(store, t)];
+}
+
+/* Slices of a step. */
+static size_t step_slices(const struct stj_linearization_cache *store, size_t t,
+                          struct stj_slice *slice)
+{
+    const struct stj_problem *problem = store->problem;
+    return stj_problem_slices(problem, problem->ops->n_rows(problem->self, t), 1, slice);
+}
+
+/* Where the n slices of step t in the chunk that begins at `first` meet. */
+static struct stj_slice_sync meeting_of(const struct stj_linearization_cache *store, size_t first,
+                                        size_t t, size_t n, size_t stage)
+{
+    return (struct stj_slice_sync){
+        .n_slices = n,
+        .stage = stage,
+        .size = stj_problem_n_record(store->problem, 0),
+        .record = (real *)store->record_room.at + (t - first) * store->n_records};
+}
+
+/* A stage of one slice of one step: item i of the chunk that begins at step `first`. */
+static enum stj_status linearize_item(struct stj_linearization_cache *store, size_t first, size_t i,
+                                      size_t stage, struct stj_error *err)
+{
+    const struct stj_problem *problem = store->problem;
+    const size_t t = first + i / store->n_slices;
+    const size_t s = i % store->n_slices;
+    const size_t slot = slot_of(store, t);
+    struct stj_slice slice[STJ_MAX_SLICES];
+    if (is_ready(store, t))
+        return STJ_OK;
+    const size_t n = step_slices(store, t, slice);
+    size_t first_own = 0;
+    const size_t end_own = stj_own_parts(n, &first_own);
+    if (s < first_own || s >= end_own || stage >= stj_problem_n_stages(problem, n))
+        return STJ_OK;
+    slice[s].meeting = meeting_of(store, first, t, n, stage);
+    slice[s].meeting.slice = s;
+    return problem->ops->linearize(
+        problem->self, t, slice[s], store->view.state + (t - first) * store->view.ld,
+        store->lin + slot * store->n_linear, NULL, store->g ? store->g + i * store->n_params : NULL,
+        store->scratch + i * store->n_scratch, err);
+}
+
+/* Vector k of a slot: the optimizer's coefficients, then the direction of a clipped gradient. */
+static real *vector_of(const struct stj_linearization_cache *store, size_t slot, size_t k)
+{
+    return store->coef + (slot * store->n_vectors + k) * store->n_params;
+}
+
+/* The optimizer's coefficients of step t, and how its gradient was clipped, from the gradient's shares. */
+static enum stj_status make_coefficients(struct stj_linearization_cache *store, size_t first,
+                                         size_t t, struct stj_error *err)
+{
+    const size_t n = store->n_params;
+    const size_t slot = slot_of(store, t);
+    const real *state = store->view.state + (t - first) * store->view.ld;
+    real *g = store->g + (t - first) * store->n_slices * n;
+    struct stj_slice slice[STJ_MAX_SLICES];
+    struct stj_update before = {.n = n, .theta = (real *)state};
+    real *coef[STJ_MAX_COEFS] = {NULL};
+    const struct stj_step at = step_at(store, t);
+    if (is_ready(store, t))
+        return STJ_OK;
+    for (size_t k = 0; k < store->optimizer->n_slots; k++)
+        before.slot[k] = (real *)state + (k + 1) * n;
+    for (size_t k = 0; k < store->optimizer->n_coef; k++)
+        coef[k] = vector_of(store, slot, k);
+    const size_t n_slices = step_slices(store, t, slice);
+    real *total = store->total ? store->total : g;
+    stj_share_sum_run(&store->sum, n_slices, g, total);
+    /* One of those that share the memory writes into it. */
+    const bool writes = !stj_group_shares() || t % stj_group_size() == stj_group_rank();
+    const double limit = store->recipe->clip_norm;
+    real *unit = limit > 0 && writes ? vector_of(store, slot, store->n_vectors - 1) : NULL;
+    store->clip[slot] = stj_clip(n, total, limit, unit);
+    if (store->optimizer->n_coef == 0 || !writes)
+        return STJ_OK;
+    return store->optimizer->linearize(store->recipe->optimizer->config, &at, &before, total, 0,
+                                       coef, err);
+}
+
+/* All ranks of the group know what the slices left at the end of a stage. */
+static void exchange_records(struct stj_linearization_cache *store, size_t first, size_t count,
+                             size_t stage)
+{
+    struct stj_slice slice[STJ_MAX_SLICES];
+    if (stj_group_shares())
+        stj_group_barrier();
+    for (size_t t = first; !stj_group_shares() && stj_group_size() > 1 && t < first + count; t++) {
+        const size_t n = step_slices(store, t, slice);
+        const struct stj_slice_sync m = meeting_of(store, first, t, n, stage);
+        stj_part_bounds(n, store->bounds);
+        if (!is_ready(store, t) && !stj_slice_sync_alone(&m))
+            stj_group_allgatherv(store->bounds, m.size * sizeof(real),
+                                 stj_slice_sync_records(&m, stage));
+    }
+}
+
+/* The linearisations of the steps that are not there. */
+static enum stj_status linearize(struct stj_linearization_cache *store, size_t first, size_t count,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_stages = stj_problem_n_stages(store->problem, store->n_slices);
+    for (size_t stage = 0; stage < n_stages; stage++) {
+        if (stage > 0)
+            exchange_records(store, first, count, stage - 1);
+#pragma omp parallel for schedule(dynamic) num_threads((int)stj_threads())
+        for (size_t i = 0; i < count * store->n_slices; i++) {
+            struct stj_error mine = STJ_ERROR_INIT;
+            if (linearize_item(store, first, i, stage, &mine) != STJ_OK)
+#pragma omp critical
+                st = stj_error_set(err, mine.code, mine.file, mine.line, "%s", mine.text);
+        }
+    }
+    return st;
+}
+
+static bool all_ready(const struct stj_linearization_cache *store, size_t first, size_t count)
+{
+    for (size_t t = first; t < first + count; t++)
+        if (!is_ready(store, t))
+            return false;
+    return true;
+}
+
+enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *store, size_t first,
+                                             size_t count, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    /* Other operators share the trajectory, each in its own way; without them this changes nothing. */
+    STJ_TRY(stj_trajectory_fit(store->trajectory, store->from, store->to, store->chunk,
+                               store->state_budget, err));
+    st = stj_trajectory_visit_together(store->trajectory, first, count, &store->view, err);
+    STJ_TRY(stj_group_agree(st, err));
+    store->view_first = first;
+    if (all_ready(store, first, count))
+        goto out;
+    st = linearize(store, first, count, err);
+    STJ_TRY(stj_group_agree(st, err));
+    for (size_t t = first; store->n_vectors && t < first + count; t++) {
+        const enum stj_status mine = make_coefficients(store, first, t, err);
+        st = st == STJ_OK ? mine : st; /* on to the end, as the others of the group go */
+    }
+    STJ_TRY(stj_group_agree(st, err));
+    for (size_t t = first; t < first + count; t++)
+        if (slot_of(store, t) < store->kept)
+            store->ready[slot_of(store, t)] = true;
+out:
+    return st;
+}
+
+struct stj_linear_step stj_linearization_cache_step(const struct stj_linearization_cache *store,
+                                                    size_t t)
+{
+    const size_t slot = slot_of(store, t);
+    struct stj_linear_step step = {
+        .at = step_at(store, t),
+        .theta = store->view.state + (t - store->view_first) * store->view.ld,
+        .lin = store->lin + slot * store->n_linear,
+        .clip = store->n_vectors ? store->clip[slot] : 1,
+    };
+    for (size_t k = 0; k < store->optimizer->n_coef; k++)
+        step.coef[k] = vector_of(store, slot, k);
+    if (step.clip < 1)
+        step.unit = vector_of(store, slot, store->n_vectors - 1);
+    return step;
+}

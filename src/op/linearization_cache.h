@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/linearization_cache.h: the primal quantities of training steps that sweeps of tangents pass through.
+ *
+ * For a step t these are the state theta_t, the problem's linearisation there, and the optimizer's
+ * coefficients.  Some steps are kept from one sweep to the next, as many as memory allows
+ * (op/memory_split.h); the others are made again, a chunk of steps at a time, in every sweep.  What is
+ * kept does not change a bit of what is computed.
+ */
+#ifndef STJ_OP_LINEARIZATION_CACHE_H
+#define STJ_OP_LINEARIZATION_CACHE_H
+
+#include "trajectory/trajectory.h"
+
+struct stj_linearization_cache;
+
+/* Bytes that the primal quantities of a step take, and those of the work space for making the steps
+ * of a chunk, for each of them. */
+struct stj_linear_bytes {
+    size_t step, work;
+};
+struct stj_linear_bytes stj_linearization_cache_bytes(const struct stj_problem *problem,
+                                                      const struct stj_recipe *recipe);
+
+/* *store <- for steps from .. to - 1, the first `kept` of them kept, and `chunk` made ready at once, with the
+ * trajectory's states at hand within state_budget bytes (stj_trajectory_fit). */
+enum stj_status stj_linearization_cache_create(
+    const struct stj_problem *problem, const struct stj_recipe *recipe,
+    struct stj_trajectory *trajectory, size_t from, size_t to, size_t chunk, size_t kept,
+    size_t state_budget, struct stj_linearization_cache **store, struct stj_error *err);
+void stj_linearization_cache_destroy(struct stj_linearization_cache *store); /* NULL is accepted */
+
+/* Steps of a chunk: what one call of `load` makes ready. */
+size_t stj_linearization_cache_chunk(const struct stj_linearization_cache *store);
+
+/* Make steps first .. first + count - 1 ready, count at most a chunk. */
+enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *store, size_t first,
+                                             size_t count, struct stj_error *err);
+
+/* A step that is ready. */
+struct stj_linear_step {
+    struct stj_step at;
+    const real *theta;
+    const real *lin;
+    const real *coef[STJ_MAX_COEFS]; /* [n_params] each */
+    double clip;                     /* factor of the clipped gradient; 1: not clipped */
+    const real *unit;                /* [n_params]: its direction, where it is clipped */
+};
+struct stj_linear_step stj_linearization_cache_step(const struct stj_linearization_cache *store,
+                                                    size_t t);
+
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* options/option.c: option tables against YAML mappings; plug-ins chosen by name. */
+#include "options/option.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "options/option_value.h"
+
+static const struct stj_option empty_table[] = {{.name = NULL}};
+
+/* What parse_table works on. */
+struct task {
+    const struct stj_place *place;
+    const struct stj_option *table;
+    const struct stj_yaml_node *map;   /* NULL: no keys given */
+    const struct stj_yaml_node *where; /* the node to name when a key is missing; may be NULL */
+    const struct stj_kind *kind;       /* of a plug-in: its key and `name` are accepted too */
+    void *config;
+};
+
+static enum stj_status parse_table(const struct task *task, struct stj_error *err);
+static enum stj_status parse_plugin(const struct stj_place *place, const struct stj_kind *kind,
+                                    const struct stj_yaml_node *node, struct stj_plugin *plugin,
+                                    struct stj_error *err);
+
+/* ---- freeing ---- */
+
+static void free_plugins(struct stj_plugins *plugins)
+{
+    for (size_t i = 0; i < plugins->n; i++)
+        stj_plugin_free(&plugins->item[i]);
+    free(plugins->item);
+    *plugins = (struct stj_plugins){0};
+}
+
+static void free_names(struct stj_names *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        free(names->item[i].key);
+        free(names->item[i].value);
+    }
+    free(names->item);
+    *names = (struct stj_names){0};
+}
+
+static void free_field(const struct stj_option *option, void *field)
+{
+    switch (option->type) {
+    case STJ_OPTION_SIZE:
+        *(size_t *)field = 0;
+        break;
+    case STJ_OPTION_SEED:
+        *(uint64_t *)field = 0;
+        break;
+    case STJ_OPTION_REAL:
+        *(double *)field = 0;
+        break;
+    case STJ_OPTION_BOOL:
+        *(bool *)field = false;
+        break;
+    case STJ_OPTION_CHOICE:
+        *(int *)field = 0;
+        break;
+    case STJ_OPTION_STRING:
+    case STJ_OPTION_PATH:
+        free(*(char **)field);
+        *(char **)field = NULL;
+        break;
+    case STJ_OPTION_SIZES:
+        free(((struct stj_sizes *)field)->item);
+        *(struct stj_sizes *)field = (struct stj_sizes){0};
+        break;
+    case STJ_OPTION_REALS:
+        free(((struct stj_reals *)field)->item);
+        *(struct stj_reals *)field = (struct stj_reals){0};
+        break;
+    case STJ_OPTION_NAMES:
+        free_names(field);
+        break;
+    case STJ_OPTION_PLUGIN:
+        stj_plugin_free(field);
+        break;
+    case STJ_OPTION_PLUGINS:
+        free_plugins(field);
+        break;
+    case STJ_OPTION_GROUP:
+        stj_options_free(option->group, field);
+        break;
+    }
+}
+
+void stj_options_free(const struct stj_option *table, void *config)
+{
+    if (!table || !config)
+        return;
+    for (const struct stj_option *option = table; option->name; option++) {
+        free_field(option, stj_option_field(config, option->offset));
+        if (option->present_offset)
+            *(bool *)stj_option_field(config, option->present_offset) = false;
+    }
+}
+
+void stj_plugin_free(struct stj_plugin *plugin)
+{
+    if (plugin->info)
+        stj_options_free(plugin->info->options, plugin->config);
+    free(plugin->config);
+    free(plugin->label);
+    *plugin = (struct stj_plugin){0};
+}
+
+/* ---- tables ---- */
+
+static enum stj_status check_mapping(const struct stj_place *place,
+                                     const struct stj_yaml_node *node, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char got[STJ_GOT_MAX];
+    stj_option_got(node, got);
+    STJ_CHECK_PLACE(place, node, err, node->type == STJ_YAML_MAPPING, "expected a mapping, got %s",
+                    got);
+out:
+    return st;
+}
+
+static bool is_known(const struct task *task, const char *key)
+{
+    if (task->kind && (strcmp(key, stj_kind_key(task->kind)) == 0 || strcmp(key, "name") == 0))
+        return true;
+    for (const struct stj_option *option = task->table; option->name; option++)
+        if (strcmp(option->name, key) == 0)
+            return true;
+    return false;
+}
+
+static enum stj_status fail_unknown_key(const struct task *task, const struct stj_yaml_node *key,
+                                        struct stj_error *err)
+{
+    struct stj_suggest_search search = {.word = key->text};
+    char accepted[STJ_EXPECTED_MAX] = "";
+    char hint[STJ_GOT_MAX];
+    if (task->kind) {
+        stj_suggest_offer(&search, stj_kind_key(task->kind));
+        stj_suggest_offer(&search, "name");
+        stj_text_add(accepted, sizeof accepted, "%s, name", stj_kind_key(task->kind));
+    }
+    for (const struct stj_option *option = task->table; option->name; option++) {
+        stj_suggest_offer(&search, option->name);
+        stj_text_add(accepted, sizeof accepted, "%s%s", accepted[0] ? ", " : "", option->name);
+    }
+    stj_suggest_hint(&search, hint);
+    return stj_place_fail(task->place, key, err, __LINE__, "unknown key '%.60s'%s; accepted: %s",
+                          key->text, hint, accepted[0] ? accepted : "none");
+}
+
+static enum stj_status parse_plugins(const struct stj_place *place, const struct stj_option *option,
+                                     const struct stj_yaml_node *node, struct stj_plugins *plugins,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char expected[STJ_EXPECTED_MAX];
+    char got[STJ_GOT_MAX];
+    stj_option_expected(option, expected);
+    stj_option_got(node, got);
+    STJ_CHECK_PLACE(place, node, err, node->type == STJ_YAML_SEQUENCE, "expected %s, got %s",
+                    expected, got);
+    STJ_TRY(stj_new(&plugins->item, node->n, sizeof *plugins->item, err));
+    plugins->n = node->n;
+    for (size_t i = 0; i < node->n; i++) {
+        struct stj_place at = {.up = place, .index = i};
+        STJ_TRY(parse_plugin(&at, option->kind, &node->item[i], &plugins->item[i], err));
+    }
+out:
+    return st;
+}
+
+static enum stj_status parse_field(const struct stj_place *place, const struct stj_option *option,
+                                   const struct stj_yaml_node *node, void *field,
+                                   struct stj_error *err)
+{
+    struct task group = {
+        .place = place, .table = option->group, .map = node, .where = node, .config = field};
+    switch (option->type) {
+    case STJ_OPTION_PLUGIN:
+        return parse_plugin(place, option->kind, node, field, err);
+    case STJ_OPTION_PLUGINS:
+        return parse_plugins(place, option, node, field, err);
+    case STJ_OPTION_GROUP:
+        return parse_table(&group, err);
+    default:
+        return stj_option_parse_value(place, option, node, field, err);
+    }
+}
+
+/* Let a default stand where the mapping stands that lacks the key. */
+static void relocate(struct stj_yaml_node *node, const struct stj_yaml_node *where)
+{
+    node->line = where ? where->line : 0;
+    node->column = where ? where->column : 0;
+    for (size_t i = 0; i < node->n; i++) {
+        relocate(&node->item[i], where);
+        if (node->key)
+            relocate(&node->key[i], where);
+    }
+}
+
+/* A key that is not given: its default, read as if it stood in the same file (a path is relative to
+ * that file's folder). */
+static enum stj_status parse_default(const struct task *task, const struct stj_place *place,
+                                     const struct stj_option *option, void *field,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_yaml_node *node = NULL;
+    char expected[STJ_EXPECTED_MAX];
+    stj_option_expected(option, expected);
+    STJ_CHECK_PLACE(task->place, task->where, err, option->fallback,
+                    "missing key '%s': expected %s (%s)", option->name, expected,
+                    option->doc ? option->doc : "required");
+    if (option->fallback[0] == '\0')
+        goto out;
+    STJ_TRY(stj_yaml_parse(option->fallback, strlen(option->fallback),
+                           task->where && task->where->file ? task->where->file : "default", &node,
+                           err));
+    relocate(node, task->where);
+    STJ_TRY(parse_field(place, option, node, field, err));
+out:
+    stj_yaml_destroy(node);
+    return st;
+}
+
+static enum stj_status parse_key(const struct task *task, const struct stj_option *option,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_place place = {.up = task->place, .key = option->name};
+    void *field = stj_option_field(task->config, option->offset);
+    const struct stj_yaml_node *node = stj_yaml_get(task->map, option->name);
+    if (node)
+        STJ_TRY(parse_field(&place, option, node, field, err));
+    else
+        STJ_TRY(parse_default(task, &place, option, field, err));
+    if (option->present_offset)
+        *(bool *)stj_option_field(task->config, option->present_offset) = node != NULL;
+out:
+    return st;
+}
+
+static enum stj_status parse_table(const struct task *task, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (task->map)
+        STJ_TRY(check_mapping(task->place, task->map, err));
+    for (size_t i = 0; task->map && i < task->map->n; i++)
+        if (!is_known(task, task->map->key[i].text))
+            STJ_TRY(fail_unknown_key(task, &task->map->key[i], err));
+    for (const struct stj_option *option = task->table; option->name; option++)
+        STJ_TRY(parse_key(task, option, err));
+out:
+    if (st != STJ_OK)
+        stj_options_free(task->table, task->config);
+    return st;
+}
+
+enum stj_status stj_options_parse(const struct stj_option *table, const struct stj_yaml_node *map,
+                                  void *config, struct stj_error *err)
+{
+    struct task task = {.table = table, .map = map, .where = map, .config = config};
+    return parse_table(&task, err);
+}
+
+/* ---- plug-ins ---- */
+
+static const struct stj_plugin_info *find_info(const struct stj_kind *kind, const char *name)
+{
+    for (size_t i = 0; kind->list[i]; i++)
+        if (strcmp(kind->list[i]->name, name) == 0)
+            return kind->list[i];
+    return NULL;
+}
+
+static enum stj_status fail_unknown_name(const struct stj_place *place,
+                                         const struct stj_yaml_node *node,
+                                         const struct stj_kind *kind, const char *name,
+                                         struct stj_error *err)
+{
+    struct stj_suggest_search search = {.word = name};
+    char accepted[STJ_EXPECTED_MAX] = "";
+    char hint[STJ_GOT_MAX];
+    for (size_t i = 0; kind->list[i]; i++) {
+        stj_suggest_offer(&search, kind->list[i]->name);
+        stj_text_add(accepted, sizeof accepted, "%s%s", i ? ", " : "", kind->list[i]->name);
+    }
+    stj_suggest_hint(&search, hint);
+    return stj_place_fail(place, node, err, __LINE__, "unknown %s '%.60s'%s; accepted: %s",
+                          kind->what, name, hint, accepted[0] ? accepted : "none");
+}
+
+enum stj_status stj_kind_find(const struct stj_kind *kind, const char *name,
+                              const struct stj_plugin_info **info, struct stj_error *err)
+{
+    *info = find_info(kind, name);
+    return *info ? STJ_OK : fail_unknown_name(NULL, NULL, kind, name, err);
+}
+
+static enum stj_status parse_label(const struct stj_place *up, const struct stj_yaml_node *map,
+                                   char **label, struct stj_error *err)
+{
+    static const struct stj_option option = {.name = "name", .type = STJ_OPTION_STRING};
+    struct stj_place place = {.up = up, .key = option.name};
+    const struct stj_yaml_node *node = stj_yaml_get(map, option.name);
+    return node ? stj_option_parse_value(&place, &option, node, label, err) : STJ_OK;
+}
+
+/* *name <- the node that says which plug-in is meant. */
+static enum stj_status find_name(const struct stj_place *place, const struct stj_kind *kind,
+                                 const struct stj_yaml_node *node,
+                                 const struct stj_yaml_node **name, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_option option = {.type = STJ_OPTION_PLUGIN, .kind = kind};
+    char expected[STJ_EXPECTED_MAX];
+    char got[STJ_GOT_MAX];
+    stj_option_expected(&option, expected);
+    stj_option_got(node, got);
+    *name = node->type == STJ_YAML_MAPPING ? stj_yaml_get(node, stj_kind_key(kind)) : node;
+    STJ_CHECK_PLACE(place, node, err, *name, "missing key '%s': expected %s", stj_kind_key(kind),
+                    expected);
+    stj_option_got(*name, got);
+    STJ_CHECK_PLACE(place, *name, err, (*name)->type == STJ_YAML_SCALAR && (*name)->text[0] != '\0',
+                    "expected %s, got %s", expected, got);
+out:
+    return st;
+}
+
+/* The plug-in's own check, its sentence put where the config says it. */
+static enum stj_status check_values(const struct stj_place *place, const struct stj_yaml_node *node,
+                                    const struct stj_plugin *plugin, struct stj_error *err)
+{
+    struct stj_error mine = STJ_ERROR_INIT;
+    if (!plugin->info->check || plugin->info->check(plugin->config, &mine) == STJ_OK)
+        return STJ_OK;
+    return stj_place_fail(place, node, err, __LINE__, "%s", mine.text);
+}
+
+static enum stj_status parse_plugin(const struct stj_place *place, const struct stj_kind *kind,
+                                    const struct stj_yaml_node *node, struct stj_plugin *plugin,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_yaml_node *name = NULL;
+    STJ_TRY(find_name(place, kind, node, &name, err));
+    plugin->info = find_info(kind, name->text);
+    if (!plugin->info) {
+        st = fail_unknown_name(place, name, kind, name->text, err);
+        goto out;
+    }
+    plugin->line = node->line;
+    plugin->column = node->column;
+    const struct stj_option *table = plugin->info->options;
+    STJ_TRY(stj_new(&plugin->config, table ? 1 : 0, plugin->info->config_size, err));
+    struct task task = {.place = place,
+                        .table = table ? table : empty_table,
+                        .where = node,
+                        .map = node->type == STJ_YAML_MAPPING ? node : NULL,
+                        .kind = kind,
+                        .config = plugin->config};
+    STJ_TRY(parse_table(&task, err));
+    STJ_TRY(check_values(place, node, plugin, err));
+    STJ_TRY(parse_label(place, task.map, &plugin->label, err));
+out:
+    if (st != STJ_OK)
+        stj_plugin_free(plugin);
+    return st;
+}
+
+enum stj_status stj_plugin_parse(const struct stj_kind *kind, const struct stj_yaml_node *node,
+                                 struct stj_plugin *plugin, struct stj_error *err)
+{
+    *plugin = (struct stj_plugin){0};
+    return parse_plugin(NULL, kind, node, plugin, err);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* options/option_write.c: a config struct as YAML text that parses back to the same values. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "options/option_value.h"
+
+/* ---- texts ---- */
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '/';
+}
+
+/* True for texts that every YAML reader takes as the same text without quotes. */
+static bool is_plain_text(const char *text)
+{
+    static const char *const reserved[] = {"true", "false", "null", "yes", "no",
+                                           "on",   "off",   "y",    "n"};
+    char lower[8] = "";
+    if (!is_letter(text[0]))
+        return false;
+    for (size_t i = 0; text[i]; i++) {
+        char c = text[i];
+        if (!is_letter(c) && !(c >= '0' && c <= '9') && !strchr(".-+", c))
+            return false;
+        if (i < sizeof lower - 1)
+            lower[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (strcmp(lower, reserved[i]) == 0)
+            return false;
+    return true;
+}
+
+/* *code <- the character at p; returns its bytes (1 for a byte that is not valid UTF-8). */
+static size_t decode_utf8(const unsigned char *p, unsigned *code)
+{
+    size_t n = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : p[0] >= 0xC0 ? 2 : 1;
+    static const unsigned char mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    *code = p[0] & mask[n];
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xC0) != 0x80) {
+            *code = p[0];
+            return 1;
+        }
+        *code = *code << 6 | (p[i] & 0x3Fu);
+    }
+    return n;
+}
+
+/* Characters that YAML does not allow as they are, or takes as line breaks. */
+static bool needs_escape(unsigned code)
+{
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
+           code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
+}
+
+static void write_quoted(FILE *file, const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    fputc('"', file);
+    while (*p) {
+        unsigned code = 0;
+        size_t n = decode_utf8(p, &code);
+        if (code == '"' || code == '\\')
+            fprintf(file, "\\%c", (char)code);
+        else if (needs_escape(code))
+            fprintf(file, "\\u%04X", code);
+        else
+            fwrite(p, 1, n, file);
+        p += n;
+    }
+    fputc('"', file);
+}
+
+static void write_text(FILE *file, const char *text)
+{
+    if (is_plain_text(text))
+        fputs(text, file);
+    else
+        write_quoted(file, text);
+}
+
+/* ---- values ---- */
+
+static bool is_zero(const struct stj_option *option, const void *field)
+{
+    switch (option->type) {
+    case STJ_OPTION_SIZE:
+        return *(const size_t *)field == 0;
+    case STJ_OPTION_SEED:
+        return *(const uint64_t *)field == 0;
+    case STJ_OPTION_REAL:
+        return *(const double *)field == 0;
+    case STJ_OPTION_BOOL:
+        return !*(const bool *)field;
+    case STJ_OPTION_CHOICE:
+        return *(const int *)field == 0;
+    case STJ_OPTION_STRING:
+    case STJ_OPTION_PATH:
+        return !*(char *const *)field;
+    case STJ_OPTION_SIZES:
+        return ((const struct stj_sizes *)field)->n == 0;
+    case STJ_OPTION_REALS:
+        return ((const struct stj_reals *)field)->n == 0;
+    case STJ_OPTION_NAMES:
+        return ((const struct stj_names *)field)->n == 0;
+    case STJ_OPTION_PLUGIN:
+        return !((const struct stj_plugin *)field)->info;
+    case STJ_OPTION_PLUGINS:
+        return ((const struct stj_plugins *)field)->n == 0;
+    case STJ_OPTION_GROUP:
+        break;
+    }
+    return false;
+}
+
+static bool can_be_absent(enum stj_option_type type)
+{
+    return type == STJ_OPTION_STRING || type == STJ_OPTION_PATH || type == STJ_OPTION_PLUGIN;
+}
+
+/* Optional keys that were not given are left out: parsing leaves them zero again. */
+static bool is_written(const struct stj_option *option, const void *config)
+{
+    const void *field = stj_option_field(config, option->offset);
+    bool optional = option->fallback && option->fallback[0] == '\0';
+    if (optional && option->present_offset)
+        return *(const bool *)stj_option_field(config, option->present_offset);
+    if (optional || can_be_absent(option->type))
+        return !is_zero(option, field);
+    return true;
+}
+
+static void write_real(FILE *file, double value)
+{
+    char text[STJ_REAL_TEXT_MAX];
+    stj_number_print_real(value, text);
+    fputs(text, file);
+}
+
+static void write_sizes(FILE *file, const struct stj_sizes *sizes)
+{
+    fputc('[', file);
+    for (size_t i = 0; i < sizes->n; i++)
+        fprintf(file, "%s%zu", i ? ", " : "", sizes->item[i]);
+    fputc(']', file);
+}
+
+static void write_reals(FILE *file, const struct stj_reals *reals)
+{
+    fputc('[', file);
+    for (size_t i = 0; i < reals->n; i++) {
+        fputs(i ? ", " : "", file);
+        write_real(file, reals->item[i]);
+    }
+    fputc(']', file);
+}
+
+static void write_names(FILE *file, const struct stj_names *names)
+{
+    fputc('{', file);
+    for (size_t i = 0; i < names->n; i++) {
+        fputs(i ? ", " : "", file);
+        write_text(file, names->item[i].key);
+        fputs(": ", file);
+        write_text(file, names->item[i].value);
+    }
+    fputc('}', file);
+}
+
+/* "type: NAME" here and the other keys below it, all indented by `indent`. */
+static void write_plugin_keys(FILE *file, int indent, const struct stj_kind *kind,
+                              const struct stj_plugin *plugin)
+{
+    fprintf(file, "%s: %s\n", stj_kind_key(kind), plugin->info->name);
+    if (plugin->label) {
+        fprintf(file, "%*sname: ", indent, "");
+        write_text(file, plugin->label);
+        fputc('\n', file);
+    }
+    if (plugin->info->options)
+        stj_options_write(file, indent, plugin->info->options, plugin->config);
+}
+
+static void write_plugin(FILE *file, int indent, const struct stj_kind *kind,
+                         const struct stj_plugin *plugin)
+{
+    fprintf(file, "\n%*s", indent + 2, "");
+    write_plugin_keys(file, indent + 2, kind, plugin);
+}
+
+static void write_plugins(FILE *file, int indent, const struct stj_kind *kind,
+                          const struct stj_plugins *plugins)
+{
+    fputs(plugins->n ? "\n" : " []\n", file);
+    for (size_t i = 0; i < plugins->n; i++) {
+        fprintf(file, "%*s- ", indent + 2, "");
+        write_plugin_keys(file, indent + 4, kind, &plugins->item[i]);
+    }
+}
+
+static void write_group(FILE *file, int indent, const struct stj_option *table, const void *config)
+{
+    bool any = false;
+    for (const struct stj_option *option = table; option->name; option++)
+        any = any || is_written(option, config);
+    fputs(any ? "\n" : " {}\n", file);
+    stj_options_write(file, indent + 2, table, config);
+}
+
+static void write_single(FILE *file, const struct stj_option *option, const void *field)
+{
+    fputc(' ', file);
+    if (option->type == STJ_OPTION_SIZE)
+        fprintf(file, "%zu", *(const size_t *)field);
+    else if (option->type == STJ_OPTION_SEED)
+        fprintf(file, "%llu", (unsigned long long)*(const uint64_t *)field);
+    else if (option->type == STJ_OPTION_REAL)
+        write_real(file, *(const double *)field);
+    else if (option->type == STJ_OPTION_BOOL)
+        fputs(*(const bool *)field ? "true" : "false", file);
+    else if (option->type == STJ_OPTION_CHOICE)
+        write_text(file, option->choices[*(const int *)field]);
+    else if (option->type == STJ_OPTION_SIZES)
+        write_sizes(file, field);
+    else if (option->type == STJ_OPTION_REALS)
+        write_reals(file, field);
+    else if (option->type == STJ_OPTION_NAMES)
+        write_names(file, field);
+    else
+        write_text(file, *(char *const *)field);
+    fputc('\n', file);
+}
+
+void stj_options_write(FILE *file, int indent, const struct stj_option *table, const void *config)
+{
+    for (const struct stj_option *option = table; option->name; option++) {
+        const void *field = stj_option_field(config, option->offset);
+        if (!is_written(option, config))
+            continue;
+        fprintf(file, "%*s%s:", indent, "", option->name);
+        if (option->type == STJ_OPTION_PLUGIN)
+            write_plugin(file, indent, option->kind, field);
+        else if (option->type == STJ_OPTION_PLUGINS)
+            write_plugins(file, indent, option->kind, field);
+        else if (option->type == STJ_OPTION_GROUP)
+            write_group(file, indent, option->group, field);
+        else
+            write_single(file, option, field);
+    }
+}

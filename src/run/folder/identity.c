@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/folder/identity.c: what makes two trainings the same: lines of text, and their hash as fingerprint.
+ *
+ * The lines name the version of the numerics, the data and the initial parameters by checksum, and
+ * the resolved network and training groups of the config.  Paths are not part of them.  Keeping the
+ * text, not only its hash, lets a mismatch be explained.
+
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "options/option_value.h"
+#include "run/run_internal.h"
+
+/* To be raised when the same config, data and theta_0 give another training than before. */
+enum { NUMERICS_VERSION = 1 };
+
+enum { HEAD_BYTES = 512 };
+
+static void describe_data(const char *name, const struct stj_dataset *data, char *text, size_t size)
+{
+    if (data)
+        snprintf(text, size, "data.%s: %zu x %zu, crc32 %08" PRIx32 "\n", name, data->n_rows,
+                 data->n_features, data->crc);
+    else
+        snprintf(text, size, "data.%s: none\n", name);
+}
+
+enum stj_status stj_run_identity(const struct stj_run *run, const double *theta, size_t n,
+                                 char **identity, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char train[HEAD_BYTES];
+    char test[HEAD_BYTES];
+    char extra[HEAD_BYTES] = "";
+    char *recipe = NULL;
+    STJ_TRY(stj_run_config_print_recipe(&run->config, &recipe, err));
+    describe_data("train", run->train, train, sizeof train);
+    describe_data("test", run->test, test, sizeof test);
+    if (run->config.training.batches)
+        stj_text_add(extra, sizeof extra, "batches: crc32 %08" PRIx32 "\n", run->batches_crc);
+    if (run->config.trajectory.states) {
+        const struct stj_keep_config *keep = &run->config.trajectory;
+        stj_text_add(extra, sizeof extra, "states: one for every %zu, crc32 %08" PRIx32 "\n",
+                     keep->has_every ? keep->every : 1, run->given.crc);
+    }
+    size_t bytes = strlen(recipe) + 4 * HEAD_BYTES;
+    STJ_TRY(stj_new(identity, bytes, 1, err));
+    snprintf(*identity, bytes, "numerics: %d, %zu bits\n%s%stheta0: %zu, crc32 %08" PRIx32 "\n%s%s",
+             NUMERICS_VERSION, 8 * sizeof(real), train, test, n,
+             stj_crc32(0, theta, n * sizeof *theta), extra, recipe);
+out:
+    free(recipe);
+    return st;
+}
+
+enum stj_status stj_run_recorded_identity(const struct stj_trajectory_about *about, char **identity,
+                                          struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_config config = {0};
+    char *recipe = NULL;
+    /* The lines before the recipe say what data and theta_0 were. */
+    const char *found = strstr(about->identity, "\nnetwork:\n");
+    size_t head = found ? (size_t)(found - about->identity) + 1 : strlen(about->identity);
+    STJ_TRY(
+        stj_run_config_parse(about->config, "the config in " STJ_TRAJECTORY_NAME, &config, err));
+    STJ_TRY(stj_run_config_print_recipe(&config, &recipe, err));
+    size_t bytes = head + strlen(recipe) + 1;
+    STJ_TRY(stj_new(identity, bytes, 1, err));
+    memcpy(*identity, about->identity, head);
+    memcpy(*identity + head, recipe, strlen(recipe));
+out:
+    stj_run_config_free(&config);
+    free(recipe);
+    return st;
+}
+
+/* 64-bit FNV-1a (Fowler, Noll and Vo): against mix-ups, not against forgers. */
+void stj_run_fingerprint(const char *identity, char fingerprint[STJ_FINGERPRINT_BYTES])
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *c = identity; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    snprintf(fingerprint, STJ_FINGERPRINT_BYTES, "%016" PRIx64, hash);
+}
+
+/* Length of the line that starts at `text`, without its newline. */
+static int line_length(const char *text)
+{
+    return (int)strcspn(text, "\n");
+}
+
+void stj_run_difference(const char *now, const char *recorded, char *text, size_t size)
+{
+    text[0] = '\0';
+    while (*now && *recorded) {
+        int n = line_length(now);
+        int m = line_length(recorded);
+        if (n != m || memcmp(now, recorded, (size_t)n) != 0)
+            break;
+        now += n + (now[n] == '\n');
+        recorded += m + (recorded[m] == '\n');
+    }
+    if (!*now && !*recorded)
+        return;
+    now += strspn(now, " ");
+    recorded += strspn(recorded, " ");
+    snprintf(text, size, "\"%.*s\" where the run has \"%.*s\"", line_length(now), now,
+             line_length(recorded), recorded);
+}

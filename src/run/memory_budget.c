@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/memory_budget.c: how much of a process's memory states and linearisations may have.
+ *
+ *     limit  =  the process with the run open  +  the solver's arrays and the work space of sweeps
+ *               +  what is left: states and linearisations
+ *
+ * Without a limit states and linearisations have a quarter of what is free, or what a large solver leaves of it.
+ *
+ * A limit below what the program takes with its data cannot be kept; it then is one of states and
+ * linearisations alone, so that any limit down to their minimum works.
+ */
+#include "run/memory_budget.h"
+
+#include "base/memory.h"
+#include "parallel/ranks.h"
+
+/* Of the memory that is free, what may be taken when nothing was said. */
+static const double prudent = 0.95;
+
+/* Code and buffers of the libraries that an analysis is the first to touch. */
+enum { UNTOUCHED = 16 << 20 };
+
+static size_t work_bytes(const struct stj_run *run, size_t from, size_t to, size_t block)
+{
+    struct stj_storage storage = {.work_bytes = 0};
+    return stj_run_storage(run, from, to, SIZE_MAX / 4, block, &storage, NULL) == STJ_OK
+               ? storage.work_bytes
+               : 0;
+}
+
+size_t stj_run_phase_bytes(const struct stj_run *run, size_t from, size_t to,
+                           const struct stj_prediction *p, size_t *work)
+{
+    double most = 0;
+    *work = 0;
+    for (size_t i = 0; i < STJ_PREDICTED_PHASES && p->phase[i].block > 0; i++) {
+        const size_t mine = work_bytes(run, from, to, p->phase[i].block);
+        if (p->phase[i].bytes + (double)mine > most + (double)*work) {
+            most = p->phase[i].bytes;
+            *work = mine;
+        }
+    }
+    return (size_t)most;
+}
+
+bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
+                 const struct stj_prediction *p, size_t *engine)
+{
+    struct stj_storage storage = {.minimum = 0};
+    size_t work = 0;
+    const size_t phase = stj_run_phase_bytes(run, from, to, p, &work);
+    const size_t beside = stj_ranks_allreduce_max(stj_memory_resident()) + UNTOUCHED + phase + work;
+    (void)stj_run_storage(run, from, to, memory_bytes, 1, &storage, NULL); /* the minimum is told */
+    if (memory_bytes < beside || memory_bytes - beside < storage.minimum)
+        return false;
+    *engine = memory_bytes - beside;
+    return true;
+}
+
+/* 0, for the default, unless the solver's arrays leave less than that. */
+static size_t left_by_solver(const struct stj_run *run, size_t from, size_t to,
+                             const struct stj_prediction *p)
+{
+    size_t work = 0;
+    const double phase = (double)stj_run_phase_bytes(run, from, to, p, &work);
+    const double available = (double)stj_memory_available();
+    const double left = prudent * available - phase - (double)work;
+    if (left <= 0 || left >= available / 4) /* the solver refuses what is too large */
+        return 0;
+    return (size_t)(left * (double)stj_group_sharers());
+}
+
+size_t stj_run_engine_bytes(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
+                            const struct stj_prediction *p)
+{
+    size_t engine = memory_bytes;
+    if (memory_bytes == 0)
+        return left_by_solver(run, from, to, p);
+    (void)stj_run_fit(run, from, to, memory_bytes, p, &engine);
+    return engine;
+}

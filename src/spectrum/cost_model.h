@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/cost_model.h: what a solver is likely to cost, before it is paid for. */
+#ifndef STJ_SPECTRUM_COST_MODEL_H
+#define STJ_SPECTRUM_COST_MODEL_H
+
+#include <spectraj/density.h>
+#include <spectraj/svd.h>
+#include <spectraj/trace.h>
+
+/* Products of one kind: how many, and how many vectors go together. */
+struct stj_predicted_products {
+    double jvp, vjp;
+    size_t block;
+};
+
+/* A time of a solve in which its own arrays are largest beside those of a block of vectors. */
+struct stj_predicted_phase {
+    double bytes;
+    size_t block;
+};
+
+enum { STJ_PREDICTED_KINDS = 6, STJ_PREDICTED_PHASES = 8, STJ_PREDICTED_TEXT_MAX = 96 };
+
+/* Zeroed but for `ranks` and `shortest`, then added to.  All of it is about one rank, that which holds most. */
+struct stj_prediction {
+    size_t ranks;    /* that rows are divided among; 0: those at hand */
+    double shortest; /* prefix of the operator, of all steps; 0: not known */
+    struct stj_predicted_products products[STJ_PREDICTED_KINDS];
+    struct stj_predicted_phase phase[STJ_PREDICTED_PHASES];
+    double svd_flops;                    /* of dense decompositions */
+    double trainings;                    /* through all steps of the window */
+    char method[STJ_PREDICTED_TEXT_MAX]; /* what will be chosen, in words */
+    bool refused;                        /* the memory is too little for the method */
+    double vector_bytes; /* that pass through memory beside products: orthogonalisation */
+};
+
+/* Add products of one kind, or a phase; more than there is room for are left out. */
+void stj_predict_products(struct stj_prediction *prediction, double jvp, double vjp, size_t block);
+void stj_predict_phase(struct stj_prediction *prediction, double bytes, size_t block);
+
+/* All for a square operator with n columns; memory_bytes as in the settings of the solver. */
+void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
+                     struct stj_prediction *prediction);
+void stj_density_predict(const struct stj_density_settings *settings, size_t n,
+                         struct stj_prediction *prediction);
+void stj_trace_predict(const struct stj_trace_settings *settings, size_t n,
+                       struct stj_prediction *prediction);
+
+/* The matrix and its whole decomposition with vectors; `matrices` of its size at the peak. */
+void stj_dense_predict(size_t n, double matrices, struct stj_prediction *prediction);
+
+/* Products in all, of single vectors. */
+double stj_predicted_applications(const struct stj_prediction *prediction);
+
+#endif

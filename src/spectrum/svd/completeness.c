@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/svd/completeness.c: what lies outside of the pairs that were found: how many to ask for, and whether some
+ * were missed.
+ *
+ *     1. q random, orthogonal to V;   Q = [q, ...],  A Q kept
+ *     2. q <- A'A q, orthogonalised against V and Q                       STEPS times
+ *     3. The singular values of A Q
+ *
+ * By Courant-Fischer the j-th largest singular value of A on the complement of the span of its k largest is at most
+ * sigma_{k+j}; so each singular value of A Q above sigma_k proves one that V lacks.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <spectraj/density.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "spectrum/orthogonalize.h"
+#include "spectrum/svd/svd_method.h"
+
+enum {
+    STEPS = STJ_OUTSIDE_STEPS,
+    QUADRATURE_PROBES = 2,
+    QUADRATURE_STEPS = 30,
+    REQUEST_LEAST = 10
+};
+
+static size_t at_most_all(const struct stj_op *a, double request)
+{
+    const size_t m = stj_op_n_rows(a);
+    const size_t n = stj_op_n_cols(a);
+    const size_t all = m < n ? m : n;
+    return request < (double)all ? (size_t)request : all;
+}
+
+size_t stj_svd_request_more(const struct stj_op *a, size_t request)
+{
+    return at_most_all(a, 1.5 * (double)request + REQUEST_LEAST);
+}
+
+enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *budget,
+                                double threshold, bool above, double known, size_t *request,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_density_settings settings = stj_density_settings_default();
+    struct stj_density_result *density = NULL;
+    struct stj_density_count below;
+    const double edge[2] = {0, threshold};
+    enum stj_stop stop;
+    const double cost = 2.0 * QUADRATURE_PROBES * QUADRATURE_STEPS;
+    settings.probes = QUADRATURE_PROBES;
+    settings.steps = QUADRATURE_STEPS;
+    settings.seed = budget->settings->seed;
+    settings.progress = budget->settings->progress;
+    if (known <= 0 && !stj_svd_spent(budget, 2 * cost, 0, &stop)) {
+        STJ_TRY(stj_density_solve(a, &settings, &density, err));
+        STJ_TRY(stj_density_histogram(density, 2, edge, settings.confidence, &below, err));
+        known = above ? (double)density->n_params - below.estimate : below.estimate;
+    }
+    *request = at_most_all(a, ceil(1.1 * fmax(known, 0)) + REQUEST_LEAST);
+out:
+    stj_density_result_destroy(density);
+    return st;
+}
+
+/* Q and A Q of STEPS Lanczos steps outside of V; basis holds V in its first k columns; of all of them this rank
+ * has its rows. */
+static enum stj_status lanczos(struct stj_op *a, size_t k, double *basis, double *aq, double *h,
+                               struct stj_rng *rng, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_rows rows = stj_rows_of(stj_op_n_cols(a));
+    const size_t m = stj_rows_of(stj_op_n_rows(a)).count;
+    for (size_t j = 0; j < STEPS; j++) {
+        double *q = basis + (k + j) * rows.count;
+        if (j == 0)
+            stj_rows_fill_normal(&rows, rng, 1, q);
+        else
+            STJ_TRY(stj_rows_apply(a, STJ_TRANS, 1, aq + (j - 1) * m, q, err));
+        STJ_TRY(stj_orthogonalize(&rows, k + j, basis, 1, q, h, k + j + 1, rng, err));
+        STJ_TRY(stj_rows_apply(a, STJ_NO_TRANS, 1, q, aq + j * m, err));
+    }
+out:
+    return st;
+}
+
+enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budget *budget,
+                                     const struct stj_pairs *pairs, struct stj_svd_outside *outside,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t m = pairs->n_rows;
+    const struct stj_rows left = stj_rows_of(m);
+    const struct stj_rows rows = stj_rows_of(pairs->n_cols);
+    const size_t k = pairs->k;
+    enum stj_stop stop;
+    struct stj_rng *rng = NULL;
+    double sigma[STEPS];
+    double *basis = NULL;
+    double *aq = NULL;
+    double *h = NULL;
+    *outside = (struct stj_svd_outside){0};
+    if (k == 0 || k + STEPS > rows.n || m < STEPS || stj_svd_spent(budget, 2 * STEPS, 0, &stop))
+        goto out;
+    STJ_TRY(stj_new(&basis, rows.count, (k + STEPS) * sizeof *basis, err));
+    STJ_TRY(stj_new(&aq, left.count, STEPS * sizeof *aq, err));
+    STJ_TRY(stj_new(&h, k + STEPS, sizeof *h, err));
+    STJ_TRY(stj_rng_create(budget->settings->seed, STJ_STREAM_CHECK, 2, &rng, err));
+    stj_rows_cut(&rows, k, pairs->v, basis);
+    STJ_TRY(lanczos(a, k, basis, aq, h, rng, err));
+    STJ_TRY(stj_rows_complete(&left, STEPS, &aq, err));
+    STJ_TRY(stj_gesdd(m, STEPS, aq, m, sigma, NULL, NULL, err));
+    /* sigma_k is known to tol sigma_1, and so are the directions taken out. */
+    const double limit = pairs->sigma[k - 1] + 2 * budget->settings->tol * pairs->sigma[0];
+    outside->checked = true;
+    outside->sigma = sigma[0];
+    for (size_t j = 0; j < STEPS; j++)
+        outside->missed += sigma[j] > limit;
+out:
+    stj_rng_destroy(rng);
+    free(basis);
+    free(aq);
+    free(h);
+    return st;
+}
