@@ -82,10 +82,20 @@ struct stj_plugins {
     struct stj_plugin *item;
 };
 
+/* What an option of an analysis means for a stored result. */
+enum stj_option_role {
+    STJ_ROLE_QUESTION, /* another value is another question, whose answer has a file of its own */
+    STJ_ROLE_EXTENT,   /* how much of the answer: a larger one holds the smaller */
+    STJ_ROLE_EFFORT,   /* what it may cost: a result that is complete answers any */
+    STJ_ROLE_VIEW,     /* what is shown of the stored numbers: any is answered from them */
+};
+
 /* A table ends with a row whose name is NULL. */
 struct stj_option {
     const char *name;
+    char letter; /* short form on a command line; 0: none */
     enum stj_option_type type;
+    enum stj_option_role role;
     size_t offset;               /* offsetof the value in the config struct */
     const char *fallback;        /* default as YAML text; NULL: required; "": optional, left zero */
     double min, max;             /* numbers: inclusive range; min == max == 0: no limit; max < min
@@ -97,6 +107,7 @@ struct stj_option {
     const struct stj_option *group; /* GROUP */
     size_t present_offset;          /* "" fallback: offset of a bool, "was given"; 0: none */
     const char *unit;               /* NULL: none */
+    const char *value;              /* what a command's help calls its value, "K"; NULL: by its type */
     const char *doc;                /* one line */
 };
 
