@@ -80,7 +80,7 @@ static enum stj_status run_spectrum(size_t which, size_t products, struct stj_er
     enum stj_status st = stj_op_create(N, N, apply, NULL, sigma, &op, err);
     if (st == STJ_OK)
         st = measure(op, "hutchinson", products, truth, &plain, err);
-    for (size_t m = 0; st == STJ_OK && stj_trace_method(m, &name, &doc); m++) {
+    for (size_t m = 0; st == STJ_OK && stj_trace_get_method(m, &name, &doc); m++) {
         double error = NAN;
         st = measure(op, name, products, truth, &error, err);
         if (st == STJ_OK)

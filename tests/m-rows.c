@@ -214,7 +214,7 @@ static void take_density(const struct test_case *c, struct stj_op *op, struct ou
         o->st = stj_svd_solve(op, &svd, &known, &o->err);
         s.known[0] = known ? &known->top : NULL;
     }
-    const struct stj_op_counts before = stj_op_counts(op);
+    const struct stj_op_counts before = stj_op_get_counts(op);
     if (o->st == STJ_OK)
         o->st = stj_density_solve(op, &s, &r, &o->err);
     if (o->st == STJ_OK) {
@@ -228,7 +228,8 @@ static void take_density(const struct test_case *c, struct stj_op *op, struct ou
         o->value[o->n++] = (double)r->steps;
         o->value[o->n++] = (double)r->n_probes;
         o->stop = r->stop;
-        o->applications = stj_op_counts(op).jvp - before.jvp + stj_op_counts(op).vjp - before.vjp;
+        o->applications =
+            stj_op_get_counts(op).jvp - before.jvp + stj_op_get_counts(op).vjp - before.vjp;
     }
     stj_density_result_destroy(r);
     stj_svd_result_destroy(known);

@@ -249,7 +249,7 @@ START_TEST(invariant_subspaces_are_exact_and_cheap)
         ck_assert_double_eq_tol(r->sigma_1, zero ? 0 : 1, 1e-14);
         struct stj_density_functionals f;
         struct stj_error err = STJ_ERROR_INIT;
-        EXPECT_OK(stj_density_functionals(r, 10, 0, &f, &err), err);
+        EXPECT_OK(stj_density_find_functionals(r, 10, 0, &f, &err), err);
         ck_assert_double_eq_tol(f.log_volume.value, 0, 1e-12);
         ck_assert_double_eq_tol(f.below_floor.value, zero ? 50 : 0, 1e-9);
         ck_assert_double_eq_tol(f.effective_rank.value, zero ? 0 : 50, 1e-9);
@@ -577,7 +577,7 @@ START_TEST(other_questions_cost_no_products)
     struct stj_op *op = diagonal_op(300, sigma);
     const struct stj_density_settings s = settings(16, 80, 12);
     struct stj_density_result *r = solve(op, &s);
-    const struct stj_op_counts before = stj_op_counts(op);
+    const struct stj_op_counts before = stj_op_get_counts(op);
     const double epsilon[] = {0.02, 0.1, 0.3, 0.7, 0.95};
     struct stj_density_counts curve[5];
     EXPECT_OK(stj_density_curve(r, 5, epsilon, 0.999, curve, &err), err);
@@ -609,7 +609,7 @@ START_TEST(other_questions_cost_no_products)
     for (size_t i = 0; i < 601; i++)
         integral += density[i] / 50;
     ck_assert_double_eq_tol(integral, 300, 0.3);
-    const struct stj_op_counts after = stj_op_counts(op);
+    const struct stj_op_counts after = stj_op_get_counts(op);
     ck_assert_double_eq(before.jvp + before.vjp, after.jvp + after.vjp);
     stj_density_result_destroy(r);
     stj_op_destroy(op);
@@ -648,7 +648,7 @@ START_TEST(functionals_are_those_of_the_spectrum)
     const struct stj_density_settings s = settings(30, 100, 2);
     struct stj_density_result *r = solve(op, &s);
     struct stj_density_functionals f;
-    EXPECT_OK(stj_density_functionals(r, 50, floor, &f, &err), err);
+    EXPECT_OK(stj_density_find_functionals(r, 50, floor, &f, &err), err);
     expect_measured("log volume", f.log_volume, sum[0]);
     expect_measured("mean log", f.mean_log, sum[0] / (double)above);
     expect_measured("lyapunov", f.lyapunov, sum[0] / (double)above / 50);
@@ -758,8 +758,9 @@ START_TEST(requests_that_make_no_sense_are_refused)
     EXPECT_FAIL(stj_density_histogram(r, 3, overlapping, 0, bin, &err), STJ_EINVAL, "overlap", err);
     EXPECT_FAIL(stj_density_histogram(r, 1, overlapping, 0, bin, &err), STJ_EINVAL, "1 edges", err);
     struct stj_density_counts counts;
-    EXPECT_FAIL(stj_density_counts(r, 1, 0, &counts, &err), STJ_EINVAL, "epsilon is 1", err);
-    EXPECT_FAIL(stj_density_counts(r, 0.5, 2, &counts, &err), STJ_EINVAL, "confidence is 2", err);
+    EXPECT_FAIL(stj_density_count_regions(r, 1, 0, &counts, &err), STJ_EINVAL, "epsilon is 1", err);
+    EXPECT_FAIL(stj_density_count_regions(r, 0.5, 2, &counts, &err), STJ_EINVAL, "confidence is 2",
+                err);
     stj_density_result_destroy(r);
     stj_op_destroy(op);
 }

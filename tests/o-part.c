@@ -241,7 +241,7 @@ START_TEST(a_block_is_picked_from_the_whole)
     EXPECT_OK(stj_op_create_prefix(block, 0.5, &prefix, &err), err);
     a = matrix_of(whole_prefix);
     expect_block(prefix, a, run->n);
-    ck_assert_double_eq(stj_op_counts(prefix).jvp, 11 * 0.5);
+    ck_assert_double_eq(stj_op_get_counts(prefix).jvp, 11 * 0.5);
     free(a);
     stj_op_destroy(prefix);
     stj_op_destroy(whole_prefix);

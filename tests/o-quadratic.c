@@ -190,14 +190,14 @@ START_TEST(products_are_counted_and_windows_cost_their_share)
     fixture_init(&f, 1, 0.9, 31);
     EXPECT_OK(stj_op_apply(f.op, STJ_NO_TRANS, 3, x, N, y, N, &err), err);
     EXPECT_OK(stj_op_apply(f.op, STJ_TRANS, 2, x, N, y, N, &err), err);
-    ck_assert_double_eq(stj_op_counts(f.op).jvp, 3);
-    ck_assert_double_eq(stj_op_counts(f.op).vjp, 2);
+    ck_assert_double_eq(stj_op_get_counts(f.op).jvp, 3);
+    ck_assert_double_eq(stj_op_get_counts(f.op).vjp, 2);
     const struct stj_training_jacobian_settings settings = {.from = 10, .to = 20};
     EXPECT_OK(
         stj_training_jacobian_create(f.problem, &f.recipe, f.trajectory, &settings, &window, &err),
         err);
     EXPECT_OK(stj_op_apply(window, STJ_NO_TRANS, 1, x, N, y, N, &err), err);
-    ck_assert_double_eq(stj_op_counts(window).jvp, 0.25);
+    ck_assert_double_eq(stj_op_get_counts(window).jvp, 0.25);
     stj_op_destroy(window);
     const struct stj_training_jacobian_settings bad = {.from = 20, .to = 20};
     EXPECT_FAIL(

@@ -155,7 +155,7 @@ static void solve_and_check(const char *name, struct known *k, size_t top, const
     ck_assert_msg(r->stop == want && r->top.k == top && r->converged == top,
                   "%s: %zu of %zu pairs, %zu converged, stop %s", label, r->top.k, top,
                   r->converged, stj_stop_text(r->stop));
-    const struct stj_op_counts counts = stj_op_counts(op);
+    const struct stj_op_counts counts = stj_op_get_counts(op);
     ck_assert_double_eq(counts.jvp, r->counts.jvp);
     ck_assert_double_eq(counts.vjp, r->counts.vjp);
     ck_assert_double_eq(counts.jvp + counts.vjp, (double)k->products);
@@ -391,7 +391,7 @@ START_TEST(memory_is_asked_for_before)
     s.bottom = 2;
     s.method = "arnoldi";
     EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_ENOMEM, "smallest", err);
-    ck_assert_double_eq(stj_op_counts(op).jvp + stj_op_counts(op).vjp, 0);
+    ck_assert_double_eq(stj_op_get_counts(op).jvp + stj_op_get_counts(op).vjp, 0);
     s.ncv = 40;
     EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
     ck_assert_msg(r->bottom_ncv == 40, "%zu basis vectors", r->bottom_ncv);
@@ -671,7 +671,7 @@ START_TEST(a_missing_pair_is_noticed)
         struct stj_pairs lacking = {
             .k = K - 1, .n_rows = 500, .n_cols = 500, .sigma = k->sigma + 1, .v = k->v + 500};
         s.seed = seed;
-        const struct stj_svd_budget budget = {&s, op, stj_op_counts(op), 0};
+        const struct stj_svd_budget budget = {&s, op, stj_op_get_counts(op), 0};
         EXPECT_OK(stj_svd_look_outside(op, &budget, &whole, &outside, &err), err);
         ck_assert_msg(outside.checked && outside.missed == 0 && outside.sigma <= 1 + 1e-12,
                       "seed %zu: %zu missed, sigma %.17g", (size_t)seed, outside.missed,

@@ -458,7 +458,7 @@ START_TEST(blocks_of_the_jacobian_agree_with_the_dense_matrix)
         ck_assert_msg(largest_difference(n * K, y, z) <= bound, "network %d, trans %d: %g > %g", _i,
                       trans, largest_difference(n * K, y, z), bound);
     }
-    ck_assert_double_eq(stj_op_counts(op).jvp, (double)(n + K));
+    ck_assert_double_eq(stj_op_get_counts(op).jvp, (double)(n + K));
     free(a);
     free(x);
     free(y);

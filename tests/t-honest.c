@@ -84,7 +84,7 @@ START_TEST(products_check_each_other)
                 x[i] /= norm;
         }
     }
-    const struct stj_op_counts counts = stj_op_counts(op);
+    const struct stj_op_counts counts = stj_op_get_counts(op);
     const struct stj_self_check check = stj_op_self_check(op);
     const double extra = counts.jvp + counts.vjp - wanted;
     ck_assert_msg((double)check.checks >= floor(wanted / 200), "%zu checks of %g products",
@@ -154,7 +154,7 @@ START_TEST(growth_is_checked)
     EXPECT_OK(stj_op_watch(op, &err), err);
     EXPECT_OK(stj_training_jacobian_growth(op, NVEC, x, norm, NULL, &err), err);
     const struct stj_self_check check = stj_op_self_check(op);
-    const struct stj_op_counts counts = stj_op_counts(op);
+    const struct stj_op_counts counts = stj_op_get_counts(op);
     ck_assert_msg(check.checks >= NVEC / 200, "%zu checks", check.checks);
     ck_assert(check.adjoint_error > 0 && check.adjoint_error < 1e3 * DBL_EPSILON);
     ck_assert(counts.jvp == NVEC && counts.vjp == (double)check.checks);

@@ -60,7 +60,8 @@ int main(int argc, char **argv)
         stj_analysis_density(run, &settings, false, &where, &density, &stored, &err) == STJ_OK &&
         stj_analysis_dense(run, 0.1, &where, NULL, &dense, &stored, &err) == STJ_OK &&
         stj_density_curve(density, N_EPSILON, epsilon, 0, counts, &err) == STJ_OK &&
-        stj_density_functionals(density, (double)info.n_steps, 0, &functionals, &err) == STJ_OK) {
+        stj_density_find_functionals(density, (double)info.n_steps, 0, &functionals, &err) ==
+            STJ_OK) {
         enclosed = true;
         for (size_t i = 0; i < N_EPSILON; i++)
             enclosed = compare(&counts[i], dense) && enclosed;

@@ -44,8 +44,8 @@ static enum stj_status compare_halves(struct stj_run *run, size_t n, size_t n_st
         (st = stj_op_apply(second, STJ_NO_TRANS, 1, y, n, z, n, err)) == STJ_OK &&
         (st = stj_op_apply(whole, STJ_NO_TRANS, 1, x, n, w, n, err)) == STJ_OK) {
         *change = distance(n, z, w);
-        printf("one product each: %.2f + %.2f of a whole one\n", stj_op_counts(first).jvp,
-               stj_op_counts(second).jvp);
+        printf("one product each: %.2f + %.2f of a whole one\n", stj_op_get_counts(first).jvp,
+               stj_op_get_counts(second).jvp);
     }
     free(x);
     free(y);

@@ -133,9 +133,9 @@ void stj_density_result_destroy(struct stj_density_result *result); /* NULL is a
 /* No function below takes products with the operator. */
 
 /* counts <- the regions for any 0 < epsilon < 1 and confidence (0: the result's). */
-enum stj_status stj_density_counts(const struct stj_density_result *result, double epsilon,
-                                   double confidence, struct stj_density_counts *counts,
-                                   struct stj_error *err);
+enum stj_status stj_density_count_regions(const struct stj_density_result *result, double epsilon,
+                                          double confidence, struct stj_density_counts *counts,
+                                          struct stj_error *err);
 
 /* curve[n] <- the same for every epsilon[i]: the bulk dimension as a function of epsilon, with
  * band. */
@@ -182,9 +182,10 @@ struct stj_density_functionals {
 
 /* functionals <- those of the spectrum, without products.  n_steps: training steps of the operator, for lyapunov; floor 0: what the quadrature resolves,
  * between its two smallest nodes. */
-enum stj_status stj_density_functionals(const struct stj_density_result *result, double n_steps,
-                                        double floor, struct stj_density_functionals *functionals,
-                                        struct stj_error *err);
+enum stj_status stj_density_find_functionals(const struct stj_density_result *result,
+                                             double n_steps, double floor,
+                                             struct stj_density_functionals *functionals,
+                                             struct stj_error *err);
 
 /* Where the spectrum around 1 is thinnest. */
 struct stj_density_gap {

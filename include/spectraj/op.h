@@ -57,7 +57,7 @@ struct stj_op_counts {
 };
 
 /* What the operator has cost since it was created. */
-struct stj_op_counts stj_op_counts(const struct stj_op *op);
+struct stj_op_counts stj_op_get_counts(const struct stj_op *op);
 
 /* How the products of long work checked each other: <A x, y> = <x, A'y>, with the products that were wanted
  * anyway, and one with A' more where 200 with A alone have gone by. */

@@ -47,7 +47,7 @@ enum stj_status stj_report_dense(FILE *out, enum stj_report_format format,
 /* What is asked of a density beside the counts of its regions; parts that are NULL or 0 are left
  * out. */
 struct stj_density_extras {
-    const struct stj_density_functionals *functionals; /* of stj_density_functionals */
+    const struct stj_density_functionals *functionals; /* of stj_density_find_functionals */
     const struct stj_density_gap *gap;                 /* of stj_density_find_gap */
     size_t n_curve;                                    /* points of the curve */
     const struct stj_density_counts *curve;            /* [n_curve] */

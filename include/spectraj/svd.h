@@ -158,7 +158,7 @@ bool stj_svd_count_agrees(const struct stj_svd_result *result);
 void stj_svd_result_destroy(struct stj_svd_result *result); /* NULL is accepted */
 
 /* "arpack": "Lanczos on A'A ...": name and doc of method i; false past the last. */
-bool stj_svd_method(size_t i, const char **name, const char **doc);
+bool stj_svd_get_method(size_t i, const char **name, const char **doc);
 
 /* Counts by region: chaotic > 1 + epsilon, bulk within epsilon of 1, stable < 1 - epsilon. */
 struct stj_regions {

@@ -68,7 +68,7 @@ enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_setting
                                 struct stj_trace_result *result, struct stj_error *err);
 
 /* "hutchinson": "mean of ...": name and doc of method i; false past the last. */
-bool stj_trace_method(size_t i, const char **name, const char **doc);
+bool stj_trace_get_method(size_t i, const char **name, const char **doc);
 
 #ifdef __cplusplus
 }

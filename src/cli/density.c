@@ -100,7 +100,7 @@ static enum stj_status answer(const struct cli *cli, const struct density_option
     stj_run_get_info(run, &info);
     const struct args_shared *shared = &cli->args.shared;
     const size_t steps = (shared->to ? shared->to : info.n_steps) - shared->from;
-    enum stj_status st = stj_density_functionals(r, (double)steps, 0, &a->functionals, err);
+    enum stj_status st = stj_density_find_functionals(r, (double)steps, 0, &a->functionals, err);
     if (st == STJ_OK && a->extras.n_edges)
         st = stj_density_histogram(r, a->extras.n_edges, a->edge, 0, a->region, err);
     if (st == STJ_OK && o->curve)

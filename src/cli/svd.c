@@ -82,7 +82,7 @@ static void list_methods(FILE *out)
 {
     const char *name = NULL;
     const char *doc = NULL;
-    for (size_t i = 0; stj_svd_method(i, &name, &doc); i++)
+    for (size_t i = 0; stj_svd_get_method(i, &name, &doc); i++)
         fprintf(out, "%-12s %s\n", name, doc);
 }
 

@@ -89,9 +89,18 @@ size_t stj_op_n_cols(const struct stj_op *op)
     return op->n_cols;
 }
 
-struct stj_op_counts stj_op_counts(const struct stj_op *op)
+struct stj_op_counts stj_op_get_counts(const struct stj_op *op)
 {
     return op->counts;
+}
+
+struct stj_op_counts stj_op_counts_since(const struct stj_op *op, const struct stj_op_counts *begin)
+{
+    const struct stj_op_counts *now = &op->counts;
+    return (struct stj_op_counts){.jvp = now->jvp - begin->jvp,
+                                  .vjp = now->vjp - begin->vjp,
+                                  .replayed = now->replayed - begin->replayed,
+                                  .seconds = now->seconds - begin->seconds};
 }
 
 void stj_op_set_cost(struct stj_op *op, double cost)

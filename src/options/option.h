@@ -107,8 +107,8 @@ struct stj_option {
     const struct stj_option *group; /* GROUP */
     size_t present_offset;          /* "" fallback: offset of a bool, "was given"; 0: none */
     const char *unit;               /* NULL: none */
-    const char *value;              /* what a command's help calls its value, "K"; NULL: by its type */
-    const char *doc;                /* one line */
+    const char *value; /* what a command's help calls its value, "K"; NULL: by its type */
+    const char *doc;   /* one line */
 };
 
 struct stj_yaml_node; /* options/yaml.h */

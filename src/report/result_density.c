@@ -229,7 +229,7 @@ static enum stj_status recount(struct stj_density_result *r, double epsilon, dou
     enum stj_status st = STJ_OK;
     r->epsilon = epsilon;
     r->confidence = confidence;
-    STJ_TRY(stj_density_counts(r, epsilon, confidence, &r->regions, err));
+    STJ_TRY(stj_density_count_regions(r, epsilon, confidence, &r->regions, err));
     STJ_TRY(stj_density_find_missed(r, err));
 out:
     return st;

@@ -154,7 +154,7 @@ static enum stj_status get_method(struct stj_h5 *file, const char *attribute, co
     *method = NULL;
     if (strcmp(text, "none") == 0)
         goto out;
-    for (size_t i = 0; stj_svd_method(i, &name, &doc); i++)
+    for (size_t i = 0; stj_svd_get_method(i, &name, &doc); i++)
         if (strcmp(name, text) == 0) {
             *method = name;
             goto out;

@@ -75,7 +75,7 @@ static enum stj_status get_method(struct stj_h5 *file, const char **method, stru
     char *text = NULL;
     STJ_TRY(stj_h5_get_text(file, "@method", &text, err));
     *method = strcmp(text, "exact") == 0 ? "exact" : NULL;
-    for (size_t i = 0; !*method && stj_trace_method(i, &name, &doc); i++)
+    for (size_t i = 0; !*method && stj_trace_get_method(i, &name, &doc); i++)
         if (strcmp(name, text) == 0)
             *method = name;
     if (!*method)

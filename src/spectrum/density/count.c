@@ -89,9 +89,9 @@ static struct stj_regions known_regions(const struct stj_density_result *result,
     return stj_regions_count(result->n_known, result->known, epsilon);
 }
 
-enum stj_status stj_density_counts(const struct stj_density_result *result, double epsilon,
-                                   double confidence, struct stj_density_counts *counts,
-                                   struct stj_error *err)
+enum stj_status stj_density_count_regions(const struct stj_density_result *result, double epsilon,
+                                          double confidence, struct stj_density_counts *counts,
+                                          struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const double c = confidence == 0 ? result->confidence : confidence;
@@ -120,7 +120,7 @@ enum stj_status stj_density_curve(const struct stj_density_result *result, size_
 {
     enum stj_status st = STJ_OK;
     for (size_t i = 0; i < n; i++)
-        STJ_TRY(stj_density_counts(result, epsilon[i], confidence, curve + i, err));
+        STJ_TRY(stj_density_count_regions(result, epsilon[i], confidence, curve + i, err));
 out:
     return st;
 }

@@ -262,7 +262,7 @@ static double kept_bytes(const struct solve *w, size_t steps)
 static bool spent(void *ctx, double more)
 {
     struct solve *w = ctx;
-    const struct stj_op_counts now = stj_op_counts(w->a);
+    const struct stj_op_counts now = stj_op_get_counts(w->a);
     const double used = now.jvp + now.vjp - w->begin.jvp - w->begin.vjp;
     const double total = w->s.tolerance > 0
                              ? w->s.max_applications
@@ -392,7 +392,7 @@ static enum stj_status measure(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_TRY(collect(w, err));
-    STJ_TRY(stj_density_counts(w->r, w->s.epsilon, 0, &w->r->regions, err));
+    STJ_TRY(stj_density_count_regions(w->r, w->s.epsilon, 0, &w->r->regions, err));
 out:
     return st;
 }
@@ -480,10 +480,7 @@ out:
 static void fill_result(struct solve *w)
 {
     struct stj_density_result *r = w->r;
-    const struct stj_op_counts end = stj_op_counts(w->a);
-    r->counts =
-        (struct stj_op_counts){end.jvp - w->begin.jvp, end.vjp - w->begin.vjp,
-                               end.replayed - w->begin.replayed, end.seconds - w->begin.seconds};
+    r->counts = stj_op_counts_since(w->a, &w->begin);
     r->seconds = stj_clock() - w->clock;
     r->stop = w->stop;
     r->seed = w->s.seed;
@@ -495,7 +492,7 @@ enum stj_status stj_density_solve(struct stj_op *a, const struct stj_density_set
                                   struct stj_density_result **result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct solve w = {.a = a, .s = *settings, .begin = stj_op_counts(a), .clock = stj_clock()};
+    struct solve w = {.a = a, .s = *settings, .begin = stj_op_get_counts(a), .clock = stj_clock()};
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
     STJ_TRY(check_settings(a, &w.s, err));
     STJ_TRY(stj_new(&w.r, 1, sizeof *w.r, err));

@@ -152,9 +152,10 @@ static void jackknife(const struct stj_density_result *r, const struct scale *sc
         error[v] = sqrt(error[v]);
 }
 
-enum stj_status stj_density_functionals(const struct stj_density_result *result, double n_steps,
-                                        double floor, struct stj_density_functionals *functionals,
-                                        struct stj_error *err)
+enum stj_status stj_density_find_functionals(const struct stj_density_result *result,
+                                             double n_steps, double floor,
+                                             struct stj_density_functionals *functionals,
+                                             struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_density_result *r = result;

@@ -33,7 +33,7 @@ static enum stj_status slopes(const struct stj_density_result *result, double *s
     struct stj_density_count before = {0};
     for (size_t i = 0; i < POINTS; i++) {
         struct stj_density_counts counts;
-        STJ_TRY(stj_density_counts(result, grid((double)i), 0, &counts, err));
+        STJ_TRY(stj_density_count_regions(result, grid((double)i), 0, &counts, err));
         if (i > 0) {
             slope[i - 1] = fmax(counts.bulk.estimate - before.estimate, 0);
             doubt[i - 1] = hypot(counts.bulk.finite_steps, before.finite_steps);
@@ -57,12 +57,12 @@ enum stj_status stj_density_find_gap(const struct stj_density_result *result,
     *gap = (struct stj_density_gap){0};
     STJ_TRY(slopes(result, slope, doubt, err));
     struct stj_density_counts first;
-    STJ_TRY(stj_density_counts(result, least_epsilon, 0, &first, err));
+    STJ_TRY(stj_density_count_regions(result, least_epsilon, 0, &first, err));
     left[0] = first.bulk.estimate; /* what lies closer to 1 than the grid begins */
     for (size_t i = 1; i < POINTS - 1; i++)
         left[i] = fmax(left[i - 1], slope[i - 1]);
     struct stj_density_counts last;
-    STJ_TRY(stj_density_counts(result, most_epsilon, 0, &last, err));
+    STJ_TRY(stj_density_count_regions(result, most_epsilon, 0, &last, err));
     right[POINTS - 2] = (double)result->n_params - last.bulk.estimate; /* and beyond its end */
     for (size_t i = POINTS - 2; i-- > 0;)
         right[i] = fmax(right[i + 1], slope[i + 1]);
@@ -82,7 +82,7 @@ enum stj_status stj_density_find_gap(const struct stj_density_result *result,
         end++;
     gap->epsilon = grid(((double)best + (double)end + 1) / 2);
     gap->depth = least;
-    STJ_TRY(stj_density_counts(result, gap->epsilon, 0, &gap->counts, err));
+    STJ_TRY(stj_density_count_regions(result, gap->epsilon, 0, &gap->counts, err));
 out:
     return st;
 }

@@ -23,7 +23,7 @@ static const struct stj_plugin_info *const method_list[] = {
 
 const struct stj_kind stj_svd_methods = {.what = "method", .list = method_list};
 
-bool stj_svd_method(size_t i, const char **name, const char **doc)
+bool stj_svd_get_method(size_t i, const char **name, const char **doc)
 {
     if (i + 1 >= sizeof method_list / sizeof method_list[0])
         return false;
@@ -52,7 +52,7 @@ struct stj_svd_settings stj_svd_settings_default(void)
 
 double stj_svd_used(const struct stj_svd_budget *budget)
 {
-    const struct stj_op_counts now = stj_op_counts(budget->a);
+    const struct stj_op_counts now = stj_op_get_counts(budget->a);
     return now.jvp + now.vjp - budget->begin.jvp - budget->begin.vjp;
 }
 
@@ -172,14 +172,6 @@ out:
     return st;
 }
 
-static void count_result(struct stj_svd_result *r, const struct stj_op_counts *begin,
-                         const struct stj_op_counts *end)
-{
-    r->counts =
-        (struct stj_op_counts){end->jvp - begin->jvp, end->vjp - begin->vjp,
-                               end->replayed - begin->replayed, end->seconds - begin->seconds};
-}
-
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err)
 {
@@ -189,7 +181,7 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
     if (s.tol == 0)
         s.tol = stj_svd_settings_default().tol;
-    const struct stj_svd_budget budget = {&s, a, stj_op_counts(a), stj_clock()};
+    const struct stj_svd_budget budget = {&s, a, stj_op_get_counts(a), stj_clock()};
     STJ_TRY(check_settings(a, &s, err));
     STJ_TRY(stj_new(&r, 1, sizeof *r, err));
     r->n_params = stj_op_n_cols(a);
@@ -203,8 +195,7 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
         STJ_TRY(stj_svd_solve_top(a, &budget, r, err));
     if (wants_bottom(&s) && r->stop != STJ_STOP_INTERRUPTED)
         STJ_TRY(stj_svd_solve_bottom(a, &budget, r, err));
-    const struct stj_op_counts end = stj_op_counts(a);
-    count_result(r, &budget.begin, &end);
+    r->counts = stj_op_counts_since(a, &budget.begin);
     r->seconds = stj_clock() - budget.clock;
     *result = r;
     r = NULL;

@@ -17,6 +17,7 @@
 #include "parallel/parallel.h"
 #include "base/progress.h"
 #include "base/rng.h"
+#include "op/operator.h"
 #include "spectrum/trace/trace_method.h"
 
 enum { BLOCK = STJ_TRACE_BLOCK };
@@ -30,7 +31,7 @@ static const struct stj_plugin_info *const method_list[] = {
 
 const struct stj_kind stj_trace_methods = {.what = "method", .list = method_list};
 
-bool stj_trace_method(size_t i, const char **name, const char **doc)
+bool stj_trace_get_method(size_t i, const char **name, const char **doc)
 {
     if (i + 1 >= sizeof method_list / sizeof method_list[0])
         return false;
@@ -202,7 +203,7 @@ enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_setting
     enum stj_status st = STJ_OK;
     const struct stj_trace_settings *s = settings;
     const struct stj_trace_method *method = NULL;
-    const struct stj_op_counts begin = stj_op_counts(a);
+    const struct stj_op_counts begin = stj_op_get_counts(a);
     const double clock = stj_clock();
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
     struct stj_trace_samples samples = {0};
@@ -220,10 +221,7 @@ enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_setting
                                         .confidence = s->confidence,
                                         .seed = s->seed};
     summarise(&samples, result);
-    const struct stj_op_counts end = stj_op_counts(a);
-    result->counts =
-        (struct stj_op_counts){end.jvp - begin.jvp, end.vjp - begin.vjp,
-                               end.replayed - begin.replayed, end.seconds - begin.seconds};
+    result->counts = stj_op_counts_since(a, &begin);
     result->seconds = stj_clock() - clock;
 out:
     stj_blas_guard_give(guard);
