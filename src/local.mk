@@ -9,8 +9,20 @@ libspectraj_core_la_LIBADD = $(STJ_LIBS)
 lib_LTLIBRARIES += libspectraj.la
 libspectraj_la_SOURCES =
 libspectraj_la_LIBADD = libspectraj_core.la
-libspectraj_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STJ_VERSION_INFO) \
-	-export-symbols-regex '^stj_' -no-undefined
+libspectraj_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STJ_VERSION_INFO) -no-undefined \
+	-Wl,--version-script=libspectraj.map
+EXTRA_libspectraj_la_DEPENDENCIES = libspectraj.map
+
+# What the public headers declare, and nothing else, is exported, under a version that is the number
+# in the library's file name: the current interface less its age.
+EXTRA_DIST += include/declarations.awk
+CLEANFILES += libspectraj.map
+libspectraj.map: include/declarations.awk $(include_HEADERS) $(spectrajinclude_HEADERS) Makefile
+	$(AM_V_GEN)(cd $(srcdir) && $(AWK) -f include/declarations.awk $(include_HEADERS) \
+	  $(spectrajinclude_HEADERS)) | $(AWK) -v info='$(STJ_VERSION_INFO)' ' \
+	  BEGIN { split(info, v, ":"); printf "SPECTRAJ_%d {\nglobal:\n", v[1] - v[3] } \
+	  { sub(/\(.*/, ""); sub(/.*[ *]/, ""); print "    " $$0 ";" } \
+	  END { print "local:\n    *;\n};" }' > $@-t && mv $@-t $@
 
 bin_PROGRAMS += spectraj
 spectraj_SOURCES =
