@@ -547,6 +547,33 @@ START_TEST(everything_above_a_threshold_is_found)
 }
 END_TEST
 
+/* An estimate from the count, or from a guess that says so. */
+START_TEST(a_threshold_has_a_prediction)
+{
+    struct stj_svd_settings s = stj_svd_settings_default();
+    struct stj_prediction twenty = {.shortest = 0.01};
+    struct stj_prediction guess = twenty;
+    struct stj_prediction counted = twenty;
+    stj_svd_predict(&s, 5000, &twenty);
+    s.top = 0;
+    s.above = 1.5;
+    stj_svd_predict(&s, 5000, &guess);
+    ck_assert_str_eq(guess.method, "arpack, ncv 48, count unknown: assumes 20");
+    /* 2 probes of 30 steps count first */
+    ck_assert_double_eq_tol(stj_predicted_applications(&guess),
+                            stj_predicted_applications(&twenty) + 120, 1e-9);
+    s.count_above = 95;
+    stj_svd_predict(&s, 5000, &counted);
+    ck_assert_str_eq(counted.method, "arpack, ncv 276"); /* of 115: a tenth and ten more */
+    s.above = 0;
+    s.below = 0.5;
+    guess = (struct stj_prediction){.shortest = 0.01};
+    stj_svd_predict(&s, 5000, &guess);
+    ck_assert_msg(strstr(guess.method, "arnoldi") && strstr(guess.method, "assumes 20"), "%s",
+                  guess.method);
+}
+END_TEST
+
 /* A threshold that is a singular value: whether it lies above cannot be told, and that is said. */
 START_TEST(pairs_at_the_threshold_are_told)
 {
@@ -685,11 +712,31 @@ START_TEST(a_missing_pair_is_noticed)
 }
 END_TEST
 
+/* Every method predicts in its own name what it serves, some products and some memory. */
+static void check_prediction(const struct stj_svd_method *method, bool bottom)
+{
+    struct stj_svd_settings s = stj_svd_settings_default();
+    struct stj_prediction p = {.shortest = 0.01};
+    s.top = bottom ? 0 : 5;
+    s.bottom = bottom ? 5 : 0;
+    s.method = method->info.name;
+    stj_svd_predict(&s, 1000, &p);
+    ck_assert_msg(strncmp(p.method, s.method, strlen(s.method)) == 0, "%s predicts for %s",
+                  s.method, p.method);
+    ck_assert_msg(stj_predicted_applications(&p) > 10 && stj_predict_peak(&p) >= 5 * 1000 * 8,
+                  "%s predicts %g products, %g bytes", s.method, stj_predicted_applications(&p),
+                  stj_predict_peak(&p));
+}
+
 /* Whoever is in the registry finds what it says it finds, or stays within its budget with what it has. */
 START_TEST(every_method_of_the_registry_is_honest)
 {
     struct stj_error err = STJ_ERROR_INIT;
     const struct stj_svd_method *method = (const struct stj_svd_method *)stj_svd_methods.list[_i];
+    if (method->top)
+        check_prediction(method, false);
+    if (method->bottom)
+        check_prediction(method, true);
     for (size_t seed = 0; method->top && seed < 3; seed++) {
         struct known *k = known_create(70, 60, 300 + seed);
         for (size_t i = 0; i < k->least; i++)
@@ -733,6 +780,7 @@ int main(void)
     tcase_add_test(tc, budgets_are_kept);
     tcase_add_test(tc, a_monitor_sees_the_values_converge);
     tcase_add_test(tc, everything_above_a_threshold_is_found);
+    tcase_add_test(tc, a_threshold_has_a_prediction);
     tcase_add_test(tc, pairs_at_the_threshold_are_told);
     tcase_add_test(tc, everything_below_a_threshold_is_found);
     tcase_add_test(tc, a_solve_cut_short_gives_certified_pairs);

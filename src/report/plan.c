@@ -28,6 +28,8 @@
 #include "run/timing.h"
 #include "run/run_internal.h"
 #include "spectrum/density/bidiagonalize.h"
+#include "spectrum/svd/svd_method.h"
+#include "spectrum/trace/trace_method.h"
 #include "train/train.h"
 
 static const double day = 86400;

@@ -25,6 +25,7 @@
 #include "op/training_jacobian.h"
 #include "run/memory_budget.h"
 #include "run/run_internal.h"
+#include "spectrum/svd/svd_method.h"
 #include "trajectory/record.h"
 
 enum { ADJOINT_PAIRS = 5, DENSE_PAIRS = 5 };

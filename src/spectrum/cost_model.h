@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectrum/cost_model.h: what a solver is likely to cost, before it is paid for. */
+/* spectrum/cost_model.h: what a solver is likely to cost, before it is paid for.
+ *
+ * Solvers, and the methods of svd/ and trace/, add what they will take to a prediction.
+ */
 #ifndef STJ_SPECTRUM_COST_MODEL_H
 #define STJ_SPECTRUM_COST_MODEL_H
 
-#include <spectraj/density.h>
-#include <spectraj/svd.h>
-#include <spectraj/trace.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 /* Products of one kind: how many, and how many vectors go together. */
 struct stj_predicted_products {
@@ -21,16 +23,17 @@ struct stj_predicted_phase {
 
 enum { STJ_PREDICTED_KINDS = 6, STJ_PREDICTED_PHASES = 8, STJ_PREDICTED_TEXT_MAX = 96 };
 
-/* Zeroed but for `ranks` and `shortest`, then added to.  All of it is about one rank, that which holds most. */
+/* Zeroed but for `ranks`, `shortest` and `used`, then added to.  All of it is about one rank, that which holds most. */
 struct stj_prediction {
     size_t ranks;    /* that rows are divided among; 0: those at hand */
     double shortest; /* prefix of the operator, of all steps; 0: not known */
+    double used;     /* applications that are gone of the request's budget */
     struct stj_predicted_products products[STJ_PREDICTED_KINDS];
     struct stj_predicted_phase phase[STJ_PREDICTED_PHASES];
     double svd_flops;                    /* of dense decompositions */
     double trainings;                    /* through all steps of the window */
     char method[STJ_PREDICTED_TEXT_MAX]; /* what will be chosen, in words */
-    bool refused;                        /* the memory is too little for the method */
+    bool refused;                        /* the memory or the budget is too little for the method */
     double vector_bytes; /* that pass through memory beside products: orthogonalisation */
 };
 
@@ -38,18 +41,23 @@ struct stj_prediction {
 void stj_predict_products(struct stj_prediction *prediction, double jvp, double vjp, size_t block);
 void stj_predict_phase(struct stj_prediction *prediction, double bytes, size_t block);
 
-/* All for a square operator with n columns; memory_bytes as in the settings of the solver. */
-void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
-                     struct stj_prediction *prediction);
-void stj_density_predict(const struct stj_density_settings *settings, size_t n,
-                         struct stj_prediction *prediction);
-void stj_trace_predict(const struct stj_trace_settings *settings, size_t n,
-                       struct stj_prediction *prediction);
+/* Add the decomposition of an n x n matrix. */
+void stj_predict_svd(struct stj_prediction *prediction, double n);
+
+/* The words for the method that will be used. */
+void stj_predict_method(struct stj_prediction *prediction, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* How many ranks there will be, whether they divide vectors of length n, and the rows of one that each has. */
+size_t stj_predict_ranks(const struct stj_prediction *prediction);
+bool stj_predict_divides(const struct stj_prediction *prediction, size_t n);
+size_t stj_predict_rows(const struct stj_prediction *prediction, size_t n);
 
 /* The matrix and its whole decomposition with vectors; `matrices` of its size at the peak. */
 void stj_dense_predict(size_t n, double matrices, struct stj_prediction *prediction);
 
-/* Products in all, of single vectors. */
+/* Products in all, of single vectors; bytes of the largest phase. */
+double stj_predict_peak(const struct stj_prediction *prediction);
 double stj_predicted_applications(const struct stj_prediction *prediction);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include <spectraj/density.h>
 
+#include "spectrum/cost_model.h"
+
 /* Known right singular vectors to stay orthogonal to: orthonormal columns v (n_cols x k, this
  * rank's rows).  The left ones need no such care: A'A keeps the complement of v to itself. */
 struct stj_deflation {
@@ -48,5 +50,12 @@ double stj_bidiagonal_bytes(size_t n_rows, size_t n_cols, size_t steps,
 size_t stj_density_in_flight(const struct stj_density_settings *settings, size_t n_rows,
                              size_t n_cols, size_t steps, size_t memory,
                              enum stj_reorthogonalize *how);
+
+/* Bytes for the bases, as the settings say or by default. */
+size_t stj_density_memory(const struct stj_density_settings *settings);
+
+/* The prediction of a density of a square operator with n columns. */
+void stj_density_predict(const struct stj_density_settings *settings, size_t n,
+                         struct stj_prediction *prediction);
 
 #endif

@@ -200,31 +200,10 @@ static double probe_bytes(const struct solve *w, size_t steps)
     return stj_bidiagonal_bytes(most_rows(w), most_cols(w), steps, w->how);
 }
 
-/* Probes whose bases of so many bytes fit. */
-static size_t fitting(const struct stj_density_settings *s, double bytes, size_t memory)
-{
-    const double n = floor((double)memory / bytes);
-    return n < (double)s->probes ? (size_t)n : s->probes;
-}
-
-size_t stj_density_in_flight(const struct stj_density_settings *settings, size_t n_rows,
-                             size_t n_cols, size_t steps, size_t memory,
-                             enum stj_reorthogonalize *how)
-{
-    *how = settings->reorthogonalize;
-    if (*how == STJ_REORTHOGONALIZE_AUTO) {
-        const double bytes = stj_bidiagonal_bytes(n_rows, n_cols, steps, STJ_REORTHOGONALIZE_FULL);
-        const size_t full = fitting(settings, bytes, memory);
-        const bool enough = full >= 1 && 2 * full >= settings->probes;
-        *how = enough || full >= 4 ? STJ_REORTHOGONALIZE_FULL : STJ_REORTHOGONALIZE_ONE_SIDED;
-    }
-    return fitting(settings, stj_bidiagonal_bytes(n_rows, n_cols, steps, *how), memory);
-}
-
 static enum stj_status choose_bases(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    w->memory = w->s.memory_bytes ? w->s.memory_bytes : stj_memory_available() / 4;
+    w->memory = stj_density_memory(&w->s);
     if (w->s.scratch) { /* the ranks may well all write to one disk */
         STJ_TRY(stj_scratch_free_bytes(w->s.scratch, &w->memory, err));
         w->memory = stj_ranks_allreduce_min(w->memory) / stj_n_ranks();

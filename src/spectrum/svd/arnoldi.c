@@ -37,7 +37,7 @@
 #include "spectrum/svd/svd_method.h"
 
 enum {
-    BLOCK = STJ_ARNOLDI_BLOCK,
+    BLOCK = 4, /* vectors of an Arnoldi step */
     SEEDS = 2, /* seeds per wanted pair */
     DAMPING = 2,
     CORRECTIONS = 50 /* without a budget */
@@ -47,10 +47,18 @@ static const double krylov_share = 0.66; /* of a budget, for the window's factor
 static const double basis_share = 0.42;  /* Arnoldi vectors as a share of N */
 static const double window_default = 0.24;
 
+/* How a budget is spent. */
+struct arnoldi_plan {
+    double fraction; /* of the steps in the window */
+    size_t m;        /* Arnoldi vectors */
+    size_t p;        /* seeds */
+    size_t k;        /* wanted */
+    double total;    /* applications, everything included */
+};
+
 /* With a budget, two thirds, m w/n products, go into the factorisation.  The rank of B - I grows with the
  * window: beyond the default one, m grows as its square root, so m w/n as its power 3/2; unless it is given. */
-static void spend(struct stj_arnoldi_plan *plan, double products, size_t n, double shortest,
-                  bool fixed)
+static void spend(struct arnoldi_plan *plan, double products, size_t n, double shortest, bool fixed)
 {
     const double m = (double)plan->m;
     plan->fraction = fmax(fmax(shortest, 1e-6), fmin(1, products / m));
@@ -62,12 +70,13 @@ static void spend(struct stj_arnoldi_plan *plan, double products, size_t n, doub
     plan->m = (size_t)fmin((double)n - BLOCK, m * sqrt(plan->fraction / window_default));
 }
 
-struct stj_arnoldi_plan stj_arnoldi_plan(const struct stj_svd_settings *settings, size_t n,
-                                         double cost, double shortest, double used)
+/* For n columns and products of this cost, whose shortest prefix is that share of the steps; `used` applications of
+ * a budget are gone. */
+static struct arnoldi_plan make_plan(const struct stj_svd_settings *settings, size_t n, double cost,
+                                     double shortest, double used)
 {
     const size_t k = settings->bottom;
-    struct stj_arnoldi_plan plan = {
-        .k = k, .p = SEEDS * k, .fraction = fmax(window_default, shortest)};
+    struct arnoldi_plan plan = {.k = k, .p = SEEDS * k, .fraction = fmax(window_default, shortest)};
     const bool fixed = settings->ncv > 0 && settings->top == 0 && settings->above == 0;
     plan.m = fixed ? settings->ncv : (size_t)(basis_share * (double)n);
     if (plan.p > n / 2)
@@ -277,7 +286,7 @@ out:
 }
 
 static enum stj_status factor_window(struct stj_op *a, const struct stj_svd_budget *budget,
-                                     const struct stj_arnoldi_plan *plan, struct inverse *inv,
+                                     const struct arnoldi_plan *plan, struct inverse *inv,
                                      struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -322,7 +331,7 @@ out:
 }
 
 static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *budget,
-                               const struct stj_arnoldi_plan *plan, const struct inverse *inv,
+                               const struct arnoldi_plan *plan, const struct inverse *inv,
                                struct space *space, struct stj_svd_basis *basis,
                                struct stj_error *err)
 {
@@ -393,8 +402,8 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
-    const struct stj_arnoldi_plan plan = stj_arnoldi_plan(
-        budget->settings, n, stj_op_cost(a), stj_op_shortest_prefix(a), stj_svd_used(budget));
+    const struct arnoldi_plan plan = make_plan(budget->settings, n, stj_op_cost(a),
+                                               stj_op_shortest_prefix(a), stj_svd_used(budget));
     struct inverse inv = {0};
     struct space space = {0};
     const double left = plan.total - (double)plan.m * plan.fraction * stj_op_cost(a);
@@ -430,9 +439,39 @@ out:
     return st;
 }
 
+/* With P ranks n (m + 2 p') / P + 2 n p numbers, the last term where they divide rows, and 3 m^2. */
+static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t m, size_t n,
+                                       bool bottom, struct stj_prediction *p, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    (void)bottom;
+    STJ_CHECK(
+        err, m == n && n >= 2 * s->bottom + BLOCK, STJ_EINVAL,
+        "arnoldi needs a square operator with at least 2 bottom + 4 = %zu columns, this one is "
+        "%zu x %zu: use method dense",
+        2 * s->bottom + BLOCK, m, n);
+    const struct arnoldi_plan plan = make_plan(s, n, 1, p->shortest, p->used);
+    const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
+    const double vectors = (double)plan.m;
+    const double rest = plan.total - vectors * plan.fraction;
+    const double whole =
+        stj_predict_divides(p, n) ? 2 * (double)plan.p * (double)n * sizeof(double) : 0;
+    stj_predict_products(p, vectors * plan.fraction, 0, BLOCK);
+    stj_predict_products(p, rest, 0, s->bottom);
+    stj_predict_phase(
+        p, (vectors + 2 * (rest + (double)plan.p)) * rows + whole + 24 * vectors * vectors, BLOCK);
+    p->vector_bytes += vectors * vectors * rows;
+    stj_predict_svd(p, vectors);
+    stj_predict_method(p, "arnoldi, %zu vectors on %.0f %% of the steps", plan.m,
+                       100 * plan.fraction);
+out:
+    return st;
+}
+
 const struct stj_svd_method stj_svd_arnoldi = {
     .info = {.name = "arnoldi",
              .doc =
                  "smallest only: block Arnoldi on an early window of the steps, corrected on all"},
     .bottom = arnoldi_bottom,
+    .predict = arnoldi_predict,
 };

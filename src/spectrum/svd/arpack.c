@@ -95,7 +95,7 @@ static void arpack_free(struct arpack *w)
     free(w->select);
 }
 
-size_t stj_svd_arpack_ncv(const struct stj_svd_settings *settings, size_t n)
+static size_t arpack_ncv(const struct stj_svd_settings *settings, size_t n)
 {
     const size_t least = settings->top + 2;
     size_t ncv = settings->ncv ? settings->ncv : (12 * settings->top + 4) / 5;
@@ -110,7 +110,7 @@ static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_settin
 {
     enum stj_status st = STJ_OK;
     struct stj_rng *rng = NULL;
-    const size_t ncv = stj_svd_arpack_ncv(settings, n_cols);
+    const size_t ncv = arpack_ncv(settings, n_cols);
     size_t room = 0;
     w->rows = stj_rows_of(n_cols);
     const size_t n = w->rows.count;
@@ -468,7 +468,44 @@ out:
     return st;
 }
 
+/* Fitted to the training Jacobians measured (docs/memory.md): k values of a spectrum that thins out towards its
+ * top, and each digit by which the start vector's component of 1/sqrt(n) grows over the residual at the same price. */
+static double likely_iterations(const struct stj_svd_settings *s, size_t n)
+{
+    const double tol = s->tol > 0 ? s->tol : stj_svd_settings_default().tol;
+    const double digits = log10(sqrt((double)n) / tol);
+    return fmin((24 + 7.2 * pow((double)s->top, 0.745)) * (1 + 0.045 * (digits - 12)), (double)n);
+}
+
+/* With P ranks n (ncv + k + 4) / P numbers, and the whole vectors of a product. */
+static enum stj_status arpack_predict(const struct stj_svd_settings *s, size_t m, size_t n,
+                                      bool bottom, struct stj_prediction *p, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t ncv = arpack_ncv(s, n);
+    const size_t n_ranks = stj_predict_ranks(p);
+    const bool divided = stj_predict_divides(p, n);
+    const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
+    const double whole = (divided ? 3 : 1) * (double)n * sizeof(double);
+    const double iterations = likely_iterations(s, n);
+    (void)m;
+    (void)bottom;
+    STJ_CHECK(err, s->top < n && ncv > s->top && (s->method || ncv < n), STJ_EINVAL,
+              "arpack needs top < ncv <= %zu columns, top is %zu: use method dense", n, s->top);
+    STJ_CHECK(err, !divided || n >= n_ranks, STJ_EINVAL,
+              "arpack needs a column for each of the %zu ranks, the operator has %zu: use method "
+              "dense or fewer ranks",
+              n_ranks, n);
+    stj_predict_products(p, iterations, iterations, 1);
+    stj_predict_phase(p, (double)(ncv + s->top + 4) * rows + whole, 1);
+    p->vector_bytes += iterations * (double)ncv * rows;
+    stj_predict_method(p, "arpack, ncv %zu", ncv);
+out:
+    return st;
+}
+
 const struct stj_svd_method stj_svd_arpack = {
     .info = {.name = "arpack", .doc = "implicitly restarted Lanczos on A'A (ARPACK-ng)"},
     .top = arpack_top,
+    .predict = arpack_predict,
 };

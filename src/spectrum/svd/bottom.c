@@ -7,36 +7,6 @@
 #include "op/operator.h"
 #include "spectrum/svd/svd_method.h"
 
-enum { DENSE_ANYWAY = 3000 }; /* columns: without a budget, not worth an approximation */
-
-bool stj_svd_prefers_dense_bottom(const struct stj_svd_settings *s, size_t m, size_t n, double used)
-{
-    const double likely = s->max_applications > 0
-                              ? s->max_applications - used
-                              : fmax(DENSE_ANYWAY, 0.1 * (double)n + 50 * (double)s->bottom);
-    return m != n || ((double)(n + s->bottom) <= likely && stj_svd_fits_dense(m, n));
-}
-
-static enum stj_status choose(const struct stj_op *a, const struct stj_svd_budget *budget,
-                              const struct stj_svd_method **method, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const struct stj_svd_settings *s = budget->settings;
-    const size_t n = stj_op_n_cols(a);
-    const bool square = stj_op_n_rows(a) == n;
-    const bool dense = stj_svd_prefers_dense_bottom(s, stj_op_n_rows(a), n, stj_svd_used(budget));
-    *method = dense ? &stj_svd_lapack : &stj_svd_arnoldi;
-    if (s->method)
-        STJ_TRY(stj_svd_named_method(s, method, err));
-    STJ_CHECK(
-        err, *method != &stj_svd_arnoldi || (square && n >= 2 * s->bottom + 4), STJ_EINVAL,
-        "arnoldi needs a square operator with at least 2 bottom + 4 = %zu columns, this one is "
-        "%zu x %zu: use method dense",
-        2 * s->bottom + 4, stj_op_n_rows(a), n);
-out:
-    return st;
-}
-
 /* r->floor holds the measured defect of the adjoint: raise it to the rounding of products, and count. */
 static void judge(const struct stj_op *a, const struct stj_svd_budget *budget,
                   struct stj_svd_result *r)
@@ -55,8 +25,7 @@ static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budg
     enum stj_status st = STJ_OK;
     const struct stj_svd_method *method = NULL;
     struct stj_svd_basis basis = {0};
-    STJ_TRY(choose(a, budget, &method, err));
-    STJ_TRY(stj_svd_check_memory(a, budget->settings, method, true, err));
+    STJ_TRY(stj_svd_choose(a, budget, true, &method, err));
     STJ_TRY(method->bottom(a, budget, &basis, err));
     r->sigma_1 = fmax(r->sigma_1, basis.sigma_1);
     STJ_TRY(stj_svd_adopt(a, &basis, &r->bottom, &r->floor, err));
@@ -85,10 +54,6 @@ static enum stj_status solve_below(struct stj_op *a, const struct stj_svd_budget
     struct stj_svd_budget inner = *budget;
     inner.settings = &s;
     STJ_TRY(stj_svd_request(a, budget, s.below, false, s.count_below, &s.bottom, err));
-    /* Arnoldi's space holds twice what is asked for; more than that is the whole matrix's. */
-    const size_t n = stj_op_n_cols(a);
-    if (!s.method && 2 * s.bottom + 4 > n)
-        s.method = stj_svd_lapack.info.name;
     STJ_TRY(solve(a, &inner, r, stop, err));
     while ((*stop == STJ_STOP_CONVERGED || *stop == STJ_STOP_FLOOR) && !passed(a, r)) {
         s.bottom = stj_svd_request_more(a, s.bottom);

@@ -13,32 +13,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <spectraj/density.h>
-
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "spectrum/density/rough_count.h"
 #include "spectrum/orthogonalize.h"
 #include "spectrum/svd/svd_method.h"
 
-enum {
-    STEPS = STJ_OUTSIDE_STEPS,
-    QUADRATURE_PROBES = 2,
-    QUADRATURE_STEPS = 30,
-    REQUEST_LEAST = 10
-};
+enum { STEPS = STJ_OUTSIDE_STEPS, REQUEST_LEAST = 10 };
 
-static size_t at_most_all(const struct stj_op *a, double request)
+static size_t n_values(const struct stj_op *a)
 {
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
-    const size_t all = m < n ? m : n;
-    return request < (double)all ? (size_t)request : all;
+    return m < n ? m : n;
+}
+
+size_t stj_svd_request_for(double count, size_t least)
+{
+    return (size_t)fmin(ceil(1.1 * fmax(count, 0)) + REQUEST_LEAST, (double)least);
 }
 
 size_t stj_svd_request_more(const struct stj_op *a, size_t request)
 {
-    return at_most_all(a, 1.5 * (double)request + REQUEST_LEAST);
+    return (size_t)fmin(1.5 * (double)request + REQUEST_LEAST, (double)n_values(a));
 }
 
 enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *budget,
@@ -46,24 +44,14 @@ enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *b
                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_density_settings settings = stj_density_settings_default();
-    struct stj_density_result *density = NULL;
-    struct stj_density_count below;
-    const double edge[2] = {0, threshold};
+    const struct stj_svd_settings *s = budget->settings;
+    const double cost = 4.0 * STJ_ROUGH_COUNT_PROBES * STJ_ROUGH_COUNT_STEPS;
     enum stj_stop stop;
-    const double cost = 2.0 * QUADRATURE_PROBES * QUADRATURE_STEPS;
-    settings.probes = QUADRATURE_PROBES;
-    settings.steps = QUADRATURE_STEPS;
-    settings.seed = budget->settings->seed;
-    settings.progress = budget->settings->progress;
-    if (known <= 0 && !stj_svd_spent(budget, 2 * cost, 0, &stop)) {
-        STJ_TRY(stj_density_solve(a, &settings, &density, err));
-        STJ_TRY(stj_density_histogram(density, 2, edge, settings.confidence, &below, err));
-        known = above ? (double)density->n_params - below.estimate : below.estimate;
-    }
-    *request = at_most_all(a, ceil(1.1 * fmax(known, 0)) + REQUEST_LEAST);
+    /* As much again is to be left for what it counts. */
+    if (known <= 0 && !stj_svd_spent(budget, cost, 0, &stop))
+        STJ_TRY(stj_density_rough_count(a, threshold, above, s->seed, &s->progress, &known, err));
+    *request = stj_svd_request_for(known, n_values(a));
 out:
-    stj_density_result_destroy(density);
     return st;
 }
 

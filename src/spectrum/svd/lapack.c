@@ -131,8 +131,24 @@ static enum stj_status lapack_bottom(struct stj_op *a, const struct stj_svd_budg
     return solve(a, budget, true, basis, err);
 }
 
+/* Chosen only where its arrays take half of the free memory, and all columns are within the budget. */
+static enum stj_status lapack_predict(const struct stj_svd_settings *s, size_t m, size_t n,
+                                      bool bottom, struct stj_prediction *p, struct stj_error *err)
+{
+    const double matrices = 3 * (double)m / (double)n;
+    const double products = (double)(n + (bottom ? s->bottom : s->top));
+    (void)err;
+    stj_dense_predict(n, matrices, p);
+    p->refused = stj_predict_peak(p) > (double)stj_memory_available() / 2 ||
+                 (s->max_applications > 0 && products > s->max_applications - p->used);
+    stj_predict_method(p, "dense");
+    return STJ_OK;
+}
+
 const struct stj_svd_method stj_svd_lapack = {
     .info = {.name = "dense", .doc = "the whole matrix, decomposed by LAPACK's gesdd"},
     .top = lapack_top,
     .bottom = lapack_bottom,
+    .predict = lapack_predict,
+    .whole = true,
 };

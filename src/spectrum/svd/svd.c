@@ -11,7 +11,6 @@
 #include "base/progress.h"
 #include "parallel/ranks.h"
 #include "op/operator.h"
-#include "spectrum/cost_model.h"
 #include "spectrum/svd/svd_method.h"
 
 static const struct stj_plugin_info *const method_list[] = {
@@ -90,6 +89,7 @@ static enum stj_status check_settings(const struct stj_op *a, const struct stj_s
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     const size_t least = m < n ? m : n;
+    const struct stj_svd_method *method = NULL;
     STJ_CHECK(err, wants_top(s) || wants_bottom(s), STJ_EINVAL,
               "top is 0 and bottom is 0: ask for at least one singular value");
     STJ_CHECK(err, (s->above == 0 || s->top == 0) && (s->below == 0 || s->bottom == 0), STJ_EINVAL,
@@ -110,64 +110,10 @@ static enum stj_status check_settings(const struct stj_op *a, const struct stj_s
     STJ_CHECK(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
               "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
               s->max_seconds);
-out:
-    return st;
-}
-
-enum stj_status stj_svd_named_method(const struct stj_svd_settings *s,
-                                     const struct stj_svd_method **method, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const struct stj_plugin_info *info = NULL;
-    STJ_TRY(stj_kind_find(&stj_svd_methods, s->method, &info, err));
-    *method = (const struct stj_svd_method *)info;
-    STJ_CHECK(err, !wants_top(s) || (*method)->top, STJ_EINVAL,
-              "method %s does not find the largest singular values: use arpack or dense",
-              s->method);
-    STJ_CHECK(err, !wants_bottom(s) || (*method)->bottom, STJ_EINVAL,
-              "method %s does not find the smallest singular values: use arnoldi or dense",
-              s->method);
-out:
-    return st;
-}
-
-bool stj_svd_fits_dense(size_t m, size_t n)
-{
-    const double bytes = 3 * 8.0 * (double)m * (double)n;
-    return bytes <= (double)stj_memory_available() / 2;
-}
-
-/* Of the memory that is free: beside it there are states, linearisations and a sweep's work space. */
-static const double most_of_memory = 0.9;
-
-enum stj_status stj_svd_check_memory(const struct stj_op *a,
-                                     const struct stj_svd_settings *settings,
-                                     const struct stj_svd_method *method, bool bottom,
-                                     struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    struct stj_svd_settings s = *settings; /* for this end alone */
-    struct stj_prediction p = {.shortest = stj_op_shortest_prefix(a)};
-    double bytes = 0;
-    s.method = method->info.name;
-    if (bottom) {
-        s.ncv = wants_top(&s) ? 0 : s.ncv;
-        s.top = 0;
-        s.above = 0;
-    } else {
-        s.bottom = 0;
-    }
-    stj_svd_predict(&s, stj_op_n_cols(a), &p);
-    for (size_t i = 0; i < STJ_PREDICTED_PHASES; i++)
-        bytes = fmax(bytes, p.phase[i].bytes);
-    const double free = (double)stj_memory_available();
-    STJ_CHECK(err, bytes <= most_of_memory * free, STJ_ENOMEM,
-              "the %s singular values (%s) take %.4g GB of memory, of which %.4g GB are free; %s",
-              bottom ? "smallest" : "largest", p.method, bytes / 1e9, free / 1e9,
-              method == &stj_svd_lapack
-                  ? "take a method that iterates (--method)"
-                  : "take fewer basis vectors (--ncv, for one end at a time) or several machines, "
-                    "which divide them");
+    if (s->method && wants_top(s))
+        STJ_TRY(stj_svd_named_method(s->method, false, &method, err));
+    if (s->method && wants_bottom(s))
+        STJ_TRY(stj_svd_named_method(s->method, true, &method, err));
 out:
     return st;
 }

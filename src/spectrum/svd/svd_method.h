@@ -11,6 +11,7 @@
 #include <spectraj/svd.h>
 
 #include "options/option.h"
+#include "spectrum/cost_model.h"
 
 /* What a method found; the arrays are owned by the receiver, and whole on every rank. */
 struct stj_svd_basis {
@@ -51,6 +52,16 @@ struct stj_svd_method {
     /* basis <- `bottom` directions with small singular values, smallest first, with u and sigma. */
     enum stj_status (*bottom)(struct stj_op *a, const struct stj_svd_budget *budget,
                               struct stj_svd_basis *basis, struct stj_error *err);
+
+    /* prediction += what the slot of that end takes for s->top or s->bottom pairs of an m x n operator: products,
+     * largest arrays, and its own words ("arpack, ncv 48").  What follows is added to it: finishing 2 k products
+     * (k where the basis has u and sigma) and 3 k vectors, looking outside.  STJ_EINVAL, with a remedy: it cannot do
+     * that.  Without a name in the settings, the method that predicts the fewest products is taken. */
+    enum stj_status (*predict)(const struct stj_svd_settings *s, size_t m, size_t n, bool bottom,
+                               struct stj_prediction *prediction, struct stj_error *err);
+
+    bool
+        whole; /* it decomposes the whole matrix: nothing lies outside of its pairs, which are final */
 };
 
 extern const struct stj_kind stj_svd_methods; /* the registry: spectrum/svd/svd.c */
@@ -58,14 +69,18 @@ extern const struct stj_svd_method stj_svd_arnoldi;
 extern const struct stj_svd_method stj_svd_arpack;
 extern const struct stj_svd_method stj_svd_lapack;
 
-/* Refuse, with a remedy, a method whose arrays for one end are larger than the memory that is free. */
-enum stj_status stj_svd_check_memory(const struct stj_op *a,
-                                     const struct stj_svd_settings *settings,
-                                     const struct stj_svd_method *method, bool bottom,
-                                     struct stj_error *err);
+/* The prediction of a solve, both ends, of a square operator with n columns. */
+void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
+                     struct stj_prediction *prediction);
 
-/* ncv that ARPACK will use for `top` values of an operator with n columns. */
-size_t stj_svd_arpack_ncv(const struct stj_svd_settings *settings, size_t n);
+/* *method <- by its name; STJ_EINVAL where it does not serve that end. */
+enum stj_status stj_svd_named_method(const char *name, bool bottom,
+                                     const struct stj_svd_method **method, struct stj_error *err);
+
+/* *method <- that of the settings for one end, or the one that predicts the fewest products, if it can do that and its
+ * arrays fit the memory that is free. */
+enum stj_status stj_svd_choose(struct stj_op *a, const struct stj_svd_budget *budget, bool bottom,
+                               const struct stj_svd_method **method, struct stj_error *err);
 
 /* The ends of a solve, into r. */
 enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget *budget,
@@ -73,44 +88,13 @@ enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget 
 enum stj_status stj_svd_solve_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
                                      struct stj_svd_result *r, struct stj_error *err);
 
-/* The method that the settings name, which must serve the ends that they ask for. */
-enum stj_status stj_svd_named_method(const struct stj_svd_settings *settings,
-                                     const struct stj_svd_method **method, struct stj_error *err);
-
-/* Would the matrix and its decomposition fit in half of the free memory? */
-bool stj_svd_fits_dense(size_t m, size_t n);
-
-/* Products with A'A that ARPACK is likely to take. */
-double stj_svd_likely_iterations(const struct stj_svd_settings *settings, size_t n);
-
-/* Is LAPACK the method for the largest of an m x n operator: where ARPACK's basis would fill the space, or
- * its iterations cost more than all columns?  And for the smallest: of a rectangular operator, or where
- * n products (with the residuals') are within the budget, of which `used` is gone, or no more than the
- * iteration is likely to need? */
-bool stj_svd_prefers_dense(const struct stj_svd_settings *settings, size_t m, size_t n);
-bool stj_svd_prefers_dense_bottom(const struct stj_svd_settings *settings, size_t m, size_t n,
-                                  double used);
-
-/* How Arnoldi spends its budget. */
-struct stj_arnoldi_plan {
-    double fraction; /* of the steps in the window */
-    size_t m;        /* Arnoldi vectors */
-    size_t p;        /* seeds */
-    size_t k;        /* wanted */
-    double total;    /* applications, everything included */
-};
-enum { STJ_ARNOLDI_BLOCK = 4 }; /* vectors of an Arnoldi step */
-
-/* For n columns and products of this cost, whose shortest prefix is that share of the steps; `used` applications of
- * a budget are gone. */
-struct stj_arnoldi_plan stj_arnoldi_plan(const struct stj_svd_settings *settings, size_t n,
-                                         double cost, double shortest, double used);
-
 /* Products with A'A that looking outside takes. */
 enum { STJ_OUTSIDE_STEPS = 6 };
 
-/* *request <- how many pairs to ask for in order to find all above (or below) a threshold: somewhat more than a
- * coarse quadrature counts, or than the caller's `known` count. */
+/* How many pairs to ask for, of at most `least`, in order to find all that a count says: somewhat more. */
+size_t stj_svd_request_for(double count, size_t least);
+
+/* *request <- the same for all above (or below) a threshold, by a coarse quadrature or the caller's `known` count. */
 enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *budget,
                                 double threshold, bool above, double known, size_t *request,
                                 struct stj_error *err);

@@ -18,47 +18,6 @@
 
 enum { NEW_STARTS = 3 };
 
-/* Fitted to the training Jacobians measured (docs/memory.md): k values of a spectrum that thins out towards its
- * top, and each digit by which the start vector's component of 1/sqrt(n) grows over the residual at the same price. */
-double stj_svd_likely_iterations(const struct stj_svd_settings *s, size_t n)
-{
-    const double tol = s->tol > 0 ? s->tol : stj_svd_settings_default().tol;
-    const double digits = log10(sqrt((double)n) / tol);
-    return fmin((24 + 7.2 * pow((double)s->top, 0.745)) * (1 + 0.045 * (digits - 12)), (double)n);
-}
-
-/* Is there a rank that would have no row? */
-static bool starves(size_t n)
-{
-    return stj_rows_of(n).divided && n < stj_n_ranks();
-}
-
-bool stj_svd_prefers_dense(const struct stj_svd_settings *s, size_t m, size_t n)
-{
-    const double likely = 2 * (stj_svd_likely_iterations(s, n) + (double)s->top);
-    return stj_svd_arpack_ncv(s, n) >= n || starves(n) ||
-           ((double)(n + s->top) <= likely && stj_svd_fits_dense(m, n));
-}
-
-static enum stj_status choose(const struct stj_op *a, const struct stj_svd_settings *s,
-                              const struct stj_svd_method **method, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const size_t n = stj_op_n_cols(a);
-    *method = stj_svd_prefers_dense(s, stj_op_n_rows(a), n) ? &stj_svd_lapack : &stj_svd_arpack;
-    if (s->method)
-        STJ_TRY(stj_svd_named_method(s, method, err));
-    STJ_CHECK(err, *method != &stj_svd_arpack || (s->top < n && stj_svd_arpack_ncv(s, n) > s->top),
-              STJ_EINVAL, "arpack needs top < ncv <= %zu columns, top is %zu: use method dense", n,
-              s->top);
-    STJ_CHECK(err, *method != &stj_svd_arpack || !starves(n), STJ_EINVAL,
-              "arpack needs a column for each of the %zu ranks, the operator has %zu: use method "
-              "dense or fewer ranks",
-              stj_n_ranks(), n);
-out:
-    return st;
-}
-
 /* A method that says it converged has |A'A v - lambda v| <= tol lambda for every pair, so |A'u - sigma v| <=
  * tol sigma, and Rayleigh-Ritz among k such pairs mixes them by no more than sqrt(k) of it; a space of A'A
  * is known to eps sigma_1^2, which its left vectors divide by sigma.  The factors are for what the norms of
@@ -85,8 +44,7 @@ static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budg
     const struct stj_svd_method *method = NULL;
     struct stj_svd_basis basis = {0};
     double defect = 0;
-    STJ_TRY(choose(a, budget->settings, &method, err));
-    STJ_TRY(stj_svd_check_memory(a, budget->settings, method, false, err));
+    STJ_TRY(stj_svd_choose(a, budget, false, &method, err));
     STJ_TRY(method->top(a, budget, &basis, err));
     if (basis.sigma)
         STJ_TRY(stj_svd_adopt(a, &basis, &r->top, &defect, err));
@@ -142,9 +100,12 @@ static enum stj_status complete(struct stj_op *a, const struct stj_svd_budget *b
 {
     enum stj_status st = STJ_OK;
     enum stj_stop stop;
+    struct stj_prediction start = {.ranks = 0};
+    (void)stj_svd_arpack.predict(budget->settings, stj_op_n_rows(a), stj_op_n_cols(a), false,
+                                 &start, NULL);
+    const double likely = stj_predicted_applications(&start);
     STJ_TRY(stj_svd_look_outside(a, budget, &r->top, &r->outside, err));
     for (uint64_t i = 1; i <= NEW_STARTS && r->outside.missed > 0; i++) {
-        const double likely = 2 * stj_svd_likely_iterations(budget->settings, stj_op_n_cols(a));
         if (stj_svd_spent(budget, likely, r->products, &stop))
             break;
         STJ_TRY(add_from_new_start(a, budget, budget->settings->seed + i, r, err));

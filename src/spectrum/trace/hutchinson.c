@@ -41,5 +41,8 @@ out:
 const struct stj_trace_method stj_trace_hutchinson = {
     .info = {.name = "hutchinson", .doc = "mean of x'B x over random x"},
     .least = 2,
+    .parts = 1,
+    .held = 2,
+    .halves = true,
     .estimate = hutchinson_estimate,
 };

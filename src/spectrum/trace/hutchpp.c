@@ -64,5 +64,7 @@ out:
 const struct stj_trace_method stj_trace_hutchpp = {
     .info = {.name = "hutch++", .doc = "Hutchinson on what a random low-rank part leaves over"},
     .least = 6,
+    .parts = 3,
+    .held = 3,
     .estimate = hutchpp_estimate,
 };

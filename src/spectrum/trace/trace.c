@@ -131,11 +131,40 @@ out:
     return st;
 }
 
+static enum stj_status find_method(const struct stj_trace_settings *s,
+                                   const struct stj_trace_method **method, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_plugin_info *info = &stj_trace_xtrace.info;
+    if (s->method)
+        STJ_TRY(stj_kind_find(&stj_trace_methods, s->method, &info, err));
+    *method = (const struct stj_trace_method *)info;
+out:
+    return st;
+}
+
+void stj_trace_predict(const struct stj_trace_settings *s, size_t n, struct stj_prediction *p)
+{
+    const struct stj_trace_method *method = NULL;
+    if (find_method(s, &method, NULL) != STJ_OK)
+        return;
+    const bool exact = s->products >= n; /* all unit vectors, in blocks of two at once */
+    const size_t part = exact ? BLOCK : s->products / method->parts;
+    const size_t k = part > 0 ? part : 1;
+    const double products = (double)(exact ? n : k * method->parts);
+    const bool half = s->function == STJ_TRACE_TRACE || exact || method->halves;
+    stj_predict_products(p, products, half ? 0 : products, k < BLOCK ? k : BLOCK);
+    stj_predict_phase(p, (double)((exact ? 2 : method->held) * k * n) * sizeof(double),
+                      k < BLOCK ? k : BLOCK);
+    if (!exact && method->parts > 1) /* a QR and products with its basis */
+        p->vector_bytes += 8 * (double)k * (double)k * (double)n;
+    stj_predict_method(p, "%s", exact ? "exact" : method->info.name);
+}
+
 static enum stj_status check_settings(const struct stj_op *a, const struct stj_trace_settings *s,
                                       const struct stj_trace_method **method, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_plugin_info *info = &stj_trace_xtrace.info;
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     STJ_CHECK(err, (size_t)s->function < N_FUNCTIONS, STJ_EINVAL,
@@ -145,11 +174,10 @@ static enum stj_status check_settings(const struct stj_op *a, const struct stj_t
     STJ_CHECK(err, m == n || s->function == STJ_TRACE_FROBENIUS, STJ_EINVAL,
               "%s wants a square operator, this one is %zu x %zu: only frobenius has no such need",
               function_text[s->function], m, n);
-    if (s->method)
-        STJ_TRY(stj_kind_find(&stj_trace_methods, s->method, &info, err));
-    *method = (const struct stj_trace_method *)info;
+    STJ_TRY(find_method(s, method, err));
     STJ_CHECK(err, s->products >= n || s->products >= (*method)->least, STJ_EINVAL,
-              "products is %zu, %s needs at least %zu", s->products, info->name, (*method)->least);
+              "products is %zu, %s needs at least %zu", s->products, (*method)->info.name,
+              (*method)->least);
 out:
     return st;
 }

@@ -6,6 +6,7 @@
 #include <spectraj/trace.h>
 
 #include "options/option.h"
+#include "spectrum/cost_model.h"
 
 /* The matrix B (n x n) whose trace is wanted. */
 struct stj_trace_target {
@@ -28,6 +29,9 @@ struct stj_trace_samples {
 struct stj_trace_method {
     struct stj_plugin_info info;
     size_t least; /* products */
+    size_t parts; /* into which it divides the products, each a block of vectors */
+    size_t held;  /* blocks of that size that it holds */
+    bool halves;  /* of half'half it multiplies by half alone */
     enum stj_status (*estimate)(const struct stj_trace_target *target,
                                 struct stj_trace_samples *samples, struct stj_error *err);
 };
@@ -40,6 +44,10 @@ extern const struct stj_trace_method stj_trace_xtrace;
 /* x (n x k) <- vectors of length sqrt(n) with uniform directions, numbers first .. of the seed. */
 enum stj_status stj_trace_probes(const struct stj_trace_target *target, size_t first, size_t k,
                                  double *x, struct stj_error *err);
+
+/* The prediction of a trace of a square operator with n columns. */
+void stj_trace_predict(const struct stj_trace_settings *settings, size_t n,
+                       struct stj_prediction *prediction);
 
 enum { STJ_TRACE_BLOCK = 32 }; /* vectors between two reports */
 

@@ -136,5 +136,7 @@ out:
 const struct stj_trace_method stj_trace_xtrace = {
     .info = {.name = "xtrace", .doc = "exchangeable low-rank estimator: every vector serves twice"},
     .least = 4,
+    .parts = 2,
+    .held = 4,
     .estimate = xtrace_estimate,
 };

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* spectrum/svd/predict.c: what singular pairs are likely to cost, and with which method.
+ *
+ * A method says what its iteration takes; here is added what follows every one of them.  Where P ranks divide the
+ * rows, and k pairs of N columns are wanted, beside the arrays of the method:
+ *     top        2 N k + N (k + 12) / P + 3 N        the pairs, and what looks outside of them
+ *                3 N k                               finishing
+ *     bottom     3 N k                               residuals
+ * numbers on each rank, N / P rounded up; with one rank the vectors of a product are those of the basis, and
+ * 3 N is N.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "op/operator.h"
+#include "spectrum/density/rough_count.h"
+#include "spectrum/svd/svd_method.h"
+
+enum {
+    DENSE_ANYWAY =
+        3000,        /* products: without a budget, not worth an approximation of the smallest */
+    COUNT_GUESS = 20 /* pairs beyond a threshold, where nothing is known */
+};
+
+/* Of the memory that is free: beside it there are states, linearisations and a sweep's work space. */
+static const double most_of_memory = 0.9;
+
+/* Finishing and residuals. */
+static void predict_finish(size_t k, size_t n, bool bottom, struct stj_prediction *p)
+{
+    const double vector = (double)n * sizeof(double);
+    const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
+    const double pairs = (double)k;
+    const bool divided = stj_predict_divides(p, n);
+    stj_predict_products(p, bottom ? 0 : pairs, pairs, k);
+    if (!bottom)
+        stj_predict_phase(
+            p, (2 * pairs + (divided ? 3 : 1)) * vector + (pairs + 2 * STJ_OUTSIDE_STEPS) * rows,
+            k);
+    if (!bottom || divided)
+        stj_predict_phase(p, 3 * pairs * vector, k);
+}
+
+/* One end, without looking outside of it. */
+static enum stj_status predict_end(const struct stj_svd_method *method,
+                                   const struct stj_svd_settings *s, size_t m, size_t n,
+                                   bool bottom, struct stj_prediction *p, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t k = bottom ? s->bottom : s->top;
+    STJ_TRY(method->predict(s, m, n, bottom, p, err));
+    if (method->whole)
+        stj_predict_products(p, 0, (double)k, k);
+    else
+        predict_finish(k, n, bottom, p);
+out:
+    return st;
+}
+
+static struct stj_prediction fresh_prediction(const struct stj_prediction *like)
+{
+    return (struct stj_prediction){
+        .ranks = like->ranks, .shortest = like->shortest, .used = like->used};
+}
+
+enum stj_status stj_svd_named_method(const char *name, bool bottom,
+                                     const struct stj_svd_method **method, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_plugin_info *info = NULL;
+    STJ_TRY(stj_kind_find(&stj_svd_methods, name, &info, err));
+    *method = (const struct stj_svd_method *)info;
+    STJ_CHECK(err, bottom || (*method)->top, STJ_EINVAL,
+              "method %s does not find the largest singular values: use arpack or dense", name);
+    STJ_CHECK(err, !bottom || (*method)->bottom, STJ_EINVAL,
+              "method %s does not find the smallest singular values: use arnoldi or dense", name);
+out:
+    return st;
+}
+
+/* The method that predicts the fewest products; one that is refused only where there is no other. */
+static const struct stj_svd_method *cheapest_method(const struct stj_svd_settings *s, size_t m,
+                                                    size_t n, bool bottom,
+                                                    const struct stj_prediction *like)
+{
+    const struct stj_svd_method *best = &stj_svd_lapack;
+    double least = INFINITY;
+    for (size_t i = 0; stj_svd_methods.list[i]; i++) {
+        const struct stj_svd_method *method =
+            (const struct stj_svd_method *)stj_svd_methods.list[i];
+        struct stj_prediction p = fresh_prediction(like);
+        if (!(bottom ? method->bottom : method->top) ||
+            predict_end(method, s, m, n, bottom, &p, NULL) != STJ_OK || p.refused)
+            continue;
+        double products = stj_predicted_applications(&p);
+        if (bottom && method->whole && s->max_applications == 0 && products <= DENSE_ANYWAY)
+            products = 0;
+        if (products < least || (products == least && method->whole)) {
+            best = method;
+            least = products;
+        }
+    }
+    return best;
+}
+
+static enum stj_status choose_method(const struct stj_svd_settings *s, size_t m, size_t n,
+                                     bool bottom, const struct stj_prediction *like,
+                                     const struct stj_svd_method **method, struct stj_error *err)
+{
+    if (s->method)
+        return stj_svd_named_method(s->method, bottom, method, err);
+    *method = cheapest_method(s, m, n, bottom, like);
+    return STJ_OK;
+}
+
+enum stj_status stj_svd_choose(struct stj_op *a, const struct stj_svd_budget *budget, bool bottom,
+                               const struct stj_svd_method **method, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_svd_settings *s = budget->settings;
+    const size_t m = stj_op_n_rows(a);
+    const size_t n = stj_op_n_cols(a);
+    struct stj_prediction p = {.shortest = stj_op_shortest_prefix(a), .used = stj_svd_used(budget)};
+    STJ_TRY(choose_method(s, m, n, bottom, &p, method, err));
+    STJ_TRY(predict_end(*method, s, m, n, bottom, &p, err));
+    const double bytes = stj_predict_peak(&p);
+    const double free = (double)stj_memory_available();
+    STJ_CHECK(err, bytes <= most_of_memory * free, STJ_ENOMEM,
+              "the %s singular values (%s) take %.4g GB of memory, of which %.4g GB are free; %s",
+              bottom ? "smallest" : "largest", p.method, bytes / 1e9, free / 1e9,
+              (*method)->whole
+                  ? "take a method that iterates (--method)"
+                  : "take fewer basis vectors (--ncv, for one end at a time) or several machines, "
+                    "which divide them");
+out:
+    return st;
+}
+
+/* s->top or s->bottom <- how many will be asked for, where a threshold is given instead; true: it is a guess. */
+static bool count_beyond(struct stj_svd_settings *s, size_t n, bool bottom)
+{
+    size_t *k = bottom ? &s->bottom : &s->top;
+    const double known = bottom ? s->count_below : s->count_above;
+    if (*k > 0 || (bottom ? s->below : s->above) == 0)
+        return false;
+    *k = known > 0 ? stj_svd_request_for(known, n) : COUNT_GUESS < n ? COUNT_GUESS : n;
+    return known <= 0;
+}
+
+void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
+                     struct stj_prediction *prediction)
+{
+    for (int bottom = 0; bottom < 2; bottom++) {
+        struct stj_svd_settings s = *settings;
+        const struct stj_svd_method *method = NULL;
+        const bool guess = count_beyond(&s, n, bottom);
+        if (guess)
+            stj_density_rough_predict(n, prediction);
+        if ((bottom ? s.bottom : s.top) == 0 ||
+            choose_method(&s, n, n, bottom, prediction, &method, NULL) != STJ_OK ||
+            predict_end(method, &s, n, n, bottom, prediction, NULL) != STJ_OK)
+            continue;
+        if (!bottom && !method->whole)
+            stj_predict_products(prediction, STJ_OUTSIDE_STEPS, STJ_OUTSIDE_STEPS, 1);
+        if (guess) {
+            char said[STJ_PREDICTED_TEXT_MAX / 2];
+            snprintf(said, sizeof said, "%.47s", prediction->method);
+            stj_predict_method(prediction, "%s, count unknown: assumes %zu", said,
+                               bottom ? s.bottom : s.top);
+        }
+    }
+}
