@@ -101,6 +101,8 @@ static const struct test_case cases[] = {
     {"largest, huge", TOP, 61, 61, huge, .method = "dense"},
     {"repeated", TOP, 101, 101, repeated, .method = "arpack"},
     {"clustered", TOP, 101, 101, clustered, .method = "arpack"},
+    {"largest, half of them known", TOP, 301, 301, decaying, .method = "arpack", .known = true},
+    {"repeated, half of them known", TOP, 101, 101, repeated, .method = "arpack", .known = true},
     {"identity", TOP, 61, 61, identity, .method = "arpack"},
     {"zero", TOP, 61, 61, zero, .method = "arpack"},
     {"all above", ABOVE, 101, 101, decaying, .method = "arpack"},
@@ -122,6 +124,8 @@ static const struct test_case cases[] = {
      .tolerance = 1e-9},
     {"smallest, no time", BOTTOM, 301, 301, contracting, .method = "arnoldi", .seconds = 1e-9,
      .tolerance = INFINITY},
+    {"smallest, half of them known", BOTTOM, 121, 121, contracting, .method = "arnoldi",
+     .tolerance = 1e-9, .known = true},
     {"density", DENSITY, 601, 601, decaying, .steps = 40},
     {"density of a tall one", DENSITY, 90, 61, decaying, .steps = 20},
     {"density of a wide one", DENSITY, 41, 75, decaying, .steps = 20},
@@ -168,6 +172,7 @@ static void take_svd(const struct test_case *c, struct stj_op *op, struct outcom
 {
     struct stj_svd_settings s = stj_svd_settings_default();
     struct stj_svd_result *r = NULL;
+    struct stj_svd_result *half = NULL;
     s.top = c->kind == TOP ? at_most(N_TOP, c) : 0;
     s.bottom = c->kind == BOTTOM ? N_BOTTOM : 0;
     s.above = c->kind == ABOVE ? 1.5 : 0;
@@ -175,7 +180,18 @@ static void take_svd(const struct test_case *c, struct stj_op *op, struct outcom
     s.max_applications = c->budget;
     s.max_seconds = c->seconds;
     s.seed = 5;
-    o->st = stj_svd_solve(op, &s, &r, &o->err);
+    if (c->known) {
+        s.top /= 2;
+        s.bottom /= 2;
+        o->st = stj_svd_solve(op, &s, &half, &o->err);
+        s.known_top = half ? &half->top : NULL;
+        s.known_bottom = half ? &half->bottom : NULL;
+        s.top *= 2;
+        s.bottom *= 2;
+    }
+    if (o->st == STJ_OK)
+        o->st = stj_svd_solve(op, &s, &r, &o->err);
+    stj_svd_result_destroy(half);
     if (o->st != STJ_OK)
         return;
     const struct stj_pairs *p = c->kind == BOTTOM ? &r->bottom : &r->top;

@@ -698,7 +698,7 @@ START_TEST(a_missing_pair_is_noticed)
         struct stj_pairs lacking = {
             .k = K - 1, .n_rows = 500, .n_cols = 500, .sigma = k->sigma + 1, .v = k->v + 500};
         s.seed = seed;
-        const struct stj_svd_budget budget = {&s, op, stj_op_get_counts(op), 0};
+        const struct stj_svd_budget budget = {&s, op, stj_op_get_counts(op), 0, 0};
         EXPECT_OK(stj_svd_look_outside(op, &budget, &whole, &outside, &err), err);
         ck_assert_msg(outside.checked && outside.missed == 0 && outside.sigma <= 1 + 1e-12,
                       "seed %zu: %zu missed, sigma %.17g", (size_t)seed, outside.missed,
@@ -707,6 +707,245 @@ START_TEST(a_missing_pair_is_noticed)
         ck_assert_msg(outside.missed == 1 && outside.sigma > 8.99, "seed %zu: %zu missed, sigma %g",
                       (size_t)seed, outside.missed, outside.sigma);
     }
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+/* r <- the `top` largest, or all above, from known ones. */
+static struct stj_svd_result *solve_from(struct stj_op *op, const struct stj_svd_result *known,
+                                         struct stj_svd_settings s)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_result *r = NULL;
+    s.known_top = known ? &known->top : NULL;
+    s.known_bottom = known ? &known->bottom : NULL;
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    return r;
+}
+
+static double used(const struct stj_svd_result *r)
+{
+    return r->counts.jvp + r->counts.vjp;
+}
+
+/* 30 from 20 known cost less than anew, and are as good: orthonormal, with residuals within the tolerance, and so (Weyl)
+ * within that of the truth and of what the dense method finds. */
+START_TEST(known_pairs_are_not_looked_for_again)
+{
+    static const size_t shapes[][2] = {{400, 400}, {500, 400}, {400, 500}};
+    struct known *k = known_create(shapes[_i][0], shapes[_i][1], 400 + (uint64_t)_i);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = {.top = 20, .tol = 1e-10, .method = "arpack", .seed = 3};
+    for (size_t i = 0; i < k->least; i++)
+        k->sigma[i] = 20 * pow(0.97, (double)i);
+    struct stj_svd_result *twenty = solve_from(op, NULL, s);
+    s.top = 30;
+    struct stj_svd_result *anew = solve_from(op, NULL, s);
+    k->products = 0;
+    struct stj_svd_result *grown = solve_from(op, twenty, s);
+    ck_assert_double_eq((double)k->products, used(grown));
+    s.method = "dense";
+    struct stj_svd_result *dense = solve_from(op, twenty, s);
+    ck_assert_msg(used(grown) <= 0.85 * used(anew), "%g products from known pairs, %g anew",
+                  used(grown), used(anew));
+    ck_assert_msg(grown->top.k == 30 && grown->converged == 30 && grown->requested == 30 &&
+                      grown->outside.checked && grown->outside.missed == 0 &&
+                      grown->residual_excess <= 1 && grown->stop == STJ_STOP_CONVERGED,
+                  "%zu pairs, %zu converged, excess %g", grown->top.k, grown->converged,
+                  grown->residual_excess);
+    check_pairs("grown", k, op, grown, s.tol, true);
+    ck_assert_uint_eq(dense->top.k, 30);
+    for (size_t i = 0; i < 30; i++)
+        ck_assert_double_eq_tol(grown->top.sigma[i], dense->top.sigma[i],
+                                (s.tol + 6 * (double)(k->m + k->n) * DBL_EPSILON) * k->sigma[0]);
+    stj_svd_result_destroy(twenty);
+    stj_svd_result_destroy(anew);
+    stj_svd_result_destroy(grown);
+    stj_svd_result_destroy(dense);
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+/* What is asked for is known: the same bits, and no product; by a number or by a threshold. */
+START_TEST(known_pairs_that_are_enough_are_cut)
+{
+    struct known *k = known_create(300, 300, 410);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = {.top = 20, .tol = 1e-10};
+    for (size_t i = 0; i < k->least; i++)
+        k->sigma[i] = 20 * pow(0.9, (double)i);
+    struct stj_svd_result *twenty = solve_from(op, NULL, s);
+    k->products = 0;
+    for (size_t by_count = 0; by_count < 2; by_count++) {
+        s.top = by_count ? 12 : 0;
+        s.above = by_count ? 0 : 20 * pow(0.9, 11.5);
+        struct stj_svd_result *r = solve_from(op, twenty, s);
+        ck_assert_msg(r->top.k == 12 && r->requested == 12 && r->converged == 12 &&
+                          r->stop == STJ_STOP_CONVERGED,
+                      "%zu of %zu pairs", r->top.k, r->requested);
+        ck_assert_str_eq(r->method, "known");
+        ck_assert_uint_eq(k->products, 0);
+        ck_assert_int_eq(memcmp(r->top.sigma, twenty->top.sigma, 12 * sizeof(double)), 0);
+        ck_assert_int_eq(memcmp(r->top.u, twenty->top.u, 12 * k->m * sizeof(double)), 0);
+        ck_assert_int_eq(memcmp(r->top.v, twenty->top.v, 12 * k->n * sizeof(double)), 0);
+        stj_svd_result_destroy(r);
+    }
+    stj_svd_result_destroy(twenty);
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+/* Any spectrum, repeated values and rank deficiency included; and where the known pairs lack one of the largest. */
+START_TEST(known_pairs_of_any_spectrum_are_completed)
+{
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        struct known *k = known_create(200, 200, 420 + seed);
+        struct stj_op *op = known_op(k);
+        struct stj_svd_settings s = {
+            .top = 7, .tol = 1e-10, .method = "arpack", .seed = seed, .max_applications = 20000};
+        for (size_t i = 0; i < k->least; i++)
+            k->sigma[i] = spectra[_i].sigma(i, k->least);
+        struct stj_svd_result *seven = solve_from(op, NULL, s);
+        for (size_t lacking = 0; lacking < 2; lacking++) {
+            struct stj_svd_result part = {.top = seven->top};
+            part.top.k -= lacking;
+            part.top.sigma += lacking;
+            part.top.residual += lacking;
+            part.top.cosine += lacking;
+            part.top.u += lacking * k->m;
+            part.top.v += lacking * k->n;
+            s.top = 12;
+            struct stj_svd_result *r = solve_from(op, &part, s);
+            ck_assert_msg(r->top.k == 12 && r->converged == 12, "%s, seed %zu: %zu of %zu",
+                          spectra[_i].name, (size_t)seed, r->converged, r->top.k);
+            check_pairs(spectra[_i].name, k, op, r, s.tol, true);
+            stj_svd_result_destroy(r);
+        }
+        stj_svd_result_destroy(seven);
+        stj_op_destroy(op);
+        known_free(k);
+    }
+}
+END_TEST
+
+START_TEST(everything_above_a_lower_threshold_is_found_from_known_pairs)
+{
+    struct known *k = known_create(600, 600, 430);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = {.above = 3.05, .tol = 1e-10, .method = "arpack"};
+    set_regions(k);
+    for (size_t i = 0; i < 3; i++) { /* likely counts: right, too low, unknown */
+        s.above = 3.05;
+        s.count_above = 29;
+        struct stj_svd_result *some = solve_from(op, NULL, s);
+        ck_assert_uint_eq(some->top.k, 29);
+        s.above = 1.5;
+        s.count_above = i == 0 ? 43 : i == 1 ? 3 : 0;
+        struct stj_svd_result *anew = solve_from(op, NULL, s);
+        struct stj_svd_result *all = solve_from(op, some, s);
+        ck_assert_msg(all->top.k == 43 && all->requested == 43 && all->converged == 43 &&
+                          all->straddling == 0 && all->stop == STJ_STOP_CONVERGED,
+                      "%zu pairs, %zu converged", all->top.k, all->converged);
+        ck_assert_msg(used(all) < used(anew), "%g products, %g anew", used(all), used(anew));
+        check_pairs("above", k, op, all, s.tol, true);
+        stj_svd_result_destroy(some);
+        stj_svd_result_destroy(anew);
+        stj_svd_result_destroy(all);
+    }
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+/* Budgets are kept, down to one that is too small to finish anything: then the known pairs are what there is.  Pairs that
+ * are not good enough are found anew, and pairs of another operator are refused. */
+START_TEST(known_pairs_do_not_excuse)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_result *none = NULL;
+    struct known *k = known_create(400, 400, 440);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = {.top = 20, .tol = 1e-10, .method = "arpack"};
+    for (size_t i = 0; i < 400; i++)
+        k->sigma[i] = 20 * pow(0.97, (double)i);
+    struct stj_svd_result *twenty = solve_from(op, NULL, s);
+    s.tol = 1e-3;
+    struct stj_svd_result *coarse = solve_from(op, NULL, s);
+    s.tol = 1e-10;
+    s.top = 30;
+    for (double budget = 1; budget <= 161; budget += 16) {
+        s.max_applications = budget;
+        struct stj_svd_result *r = solve_from(op, twenty, s);
+        ck_assert_msg(used(r) <= budget, "budget %g: %g applications", budget, used(r));
+        ck_assert_msg(r->top.k >= 20 && r->converged >= 20, "budget %g: %zu of %zu converged",
+                      budget, r->converged, r->top.k);
+        check_pairs("budget", k, op, r, 1, false);
+        stj_svd_result_destroy(r);
+    }
+    s.max_applications = 0;
+    struct stj_svd_result *r = solve_from(op, coarse, s);
+    ck_assert_uint_eq(r->converged, 30);
+    check_pairs("anew", k, op, r, s.tol, true);
+    stj_svd_result_destroy(r);
+    s.known_top = &twenty->top;
+    twenty->top.n_rows = 7;
+    EXPECT_FAIL(stj_svd_solve(op, &s, &none, &err), STJ_EMISMATCH, "7 x 400", err);
+    twenty->top.n_rows = 400;
+    double *v = twenty->top.v;
+    twenty->top.v = NULL;
+    EXPECT_FAIL(stj_svd_solve(op, &s, &none, &err), STJ_EINVAL, "lack", err);
+    twenty->top.v = v;
+    stj_svd_result_destroy(twenty);
+    stj_svd_result_destroy(coarse);
+    stj_op_destroy(op);
+    known_free(k);
+}
+END_TEST
+
+/* What is left of 20 known pairs costs less, in a plan too. */
+START_TEST(known_pairs_are_planned_with)
+{
+    const struct stj_pairs known = {.k = 20};
+    struct stj_svd_settings s = {.top = 30};
+    struct stj_prediction anew = {.ranks = 1};
+    struct stj_prediction grown = {.ranks = 1};
+    stj_svd_predict(&s, 5000, &anew);
+    s.known_top = &known;
+    stj_svd_predict(&s, 5000, &grown);
+    ck_assert_str_eq(anew.method, "arpack, ncv 72");
+    ck_assert_str_eq(grown.method, "arpack, ncv 30");
+    ck_assert(stj_predicted_applications(&grown) < stj_predicted_applications(&anew));
+}
+END_TEST
+
+/* From known vectors no bound is larger than theirs, however small the budget, and it is kept. */
+START_TEST(known_bounds_of_the_smallest_are_not_lost)
+{
+    struct known *k = known_create(300, 300, 450);
+    struct stj_op *op = known_op(k);
+    struct stj_svd_settings s = {
+        .bottom = 5, .tol = 1e-10, .method = "arnoldi", .max_applications = 250};
+    for (size_t i = 0; i < 300; i++)
+        k->sigma[i] = i < 250 ? 1 + 1e-3 * (double)(250 - i) : pow(10, -0.2 * (double)(i - 249));
+    struct stj_svd_result *five = solve_from(op, NULL, s);
+    s.bottom = 8;
+    for (double budget = 16; budget <= 200; budget *= 2) {
+        s.max_applications = budget;
+        struct stj_svd_result *eight = solve_from(op, five, s);
+        ck_assert_msg(used(eight) <= budget && eight->bottom.k == 8, "budget %g: %g, %zu bounds",
+                      budget, used(eight), eight->bottom.k);
+        check_bottom("from known", k, op, eight);
+        for (size_t i = 0; i < 5; i++)
+            ck_assert_msg(
+                eight->bottom.sigma[i] <= five->bottom.sigma[i] + 600 * DBL_EPSILON * k->sigma[0],
+                "budget %g: bound %zu is %g, known was %g", budget, i, eight->bottom.sigma[i],
+                five->bottom.sigma[i]);
+        stj_svd_result_destroy(eight);
+    }
+    stj_svd_result_destroy(five);
     stj_op_destroy(op);
     known_free(k);
 }
@@ -786,6 +1025,13 @@ int main(void)
     tcase_add_test(tc, a_solve_cut_short_gives_certified_pairs);
     tcase_add_test(tc, a_missing_pair_is_noticed);
     tcase_add_test(tc, small_budgets_give_bounds);
+    tcase_add_loop_test(tc, known_pairs_are_not_looked_for_again, 0, 3);
+    tcase_add_test(tc, known_pairs_that_are_enough_are_cut);
+    tcase_add_loop_test(tc, known_pairs_of_any_spectrum_are_completed, 0, N_SPECTRA);
+    tcase_add_test(tc, everything_above_a_lower_threshold_is_found_from_known_pairs);
+    tcase_add_test(tc, known_pairs_do_not_excuse);
+    tcase_add_test(tc, known_pairs_are_planned_with);
+    tcase_add_test(tc, known_bounds_of_the_smallest_are_not_lost);
     suite_add_tcase(suite, tc);
     TCase *registry = tcase_create("registry");
     int n_methods = 0;

@@ -46,6 +46,18 @@ struct stj_svd_monitor {
     void *ctx;                                              /* passed to fn; borrowed */
 };
 
+/* k singular triplets, descending (ascending for the smallest).  u (n_rows x k) and v (n_cols x k) are column-major; v has
+ * orthonormal columns, and so has u where sigma is above the floor. */
+struct stj_pairs {
+    size_t k;         /* how many */
+    size_t n_rows;    /* length of a u */
+    size_t n_cols;    /* length of a v */
+    double *sigma;    /* [k] */
+    double *residual; /* |A'u - sigma v|, recomputed from the operator */
+    double *cosine;   /* u . v for a square operator, else NaN */
+    double *u, *v;    /* left and right vectors */
+};
+
 /* What to find, and what it may cost; start from stj_svd_settings_default. */
 struct stj_svd_settings {
     size_t top;          /* largest singular values wanted */
@@ -54,13 +66,19 @@ struct stj_svd_settings {
     /* How many these are likely to be, where known (from a density); 0: estimated first, at a cost
      * of about 120 products. */
     double count_above, count_below;
-    size_t ncv;              /* basis vectors, of the smallest if these alone are wanted; 0: about
+    size_t ncv;         /* basis vectors, of the smallest if these alone are wanted; 0: about
                               * 2.4 top, and 0.42 of the columns */
-    double tol;              /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
-    uint64_t seed;           /* of the start vector */
-    const char *method;      /* name of a method, NULL: automatic */
-    double max_applications; /* budget of products with A and A'; 0: none */
-    double max_seconds;      /* 0: none */
+    double tol;         /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
+    uint64_t seed;      /* of the start vector */
+    const char *method; /* name of a method, NULL: automatic */
+    /* Pairs that an earlier solve found of the same operator; borrowed, NULL: none.  Of the largest, those up to the first
+     * whose residual is above tol sigma_1 are not looked for again: the iteration, and what a monitor is shown, is of
+     * the rest, and all are finished together.  Where they are all that is asked for they are returned as
+     * they are, with method "known" and no products.  Of the smallest, method arnoldi begins from them, and its bounds
+     * are no larger.  Method dense solves anew. */
+    const struct stj_pairs *known_top, *known_bottom;
+    double max_applications;        /* budget of products with A and A'; 0: none */
+    double max_seconds;             /* 0: none */
     struct stj_progress progress;   /* between products */
     struct stj_svd_monitor monitor; /* how the values converge */
 };
@@ -81,18 +99,6 @@ struct stj_svd_outside {
 struct stj_svd_counted {
     bool compared;    /* there was one */
     double low, high; /* the density's confidence interval for the values above the threshold */
-};
-
-/* k singular triplets, descending (ascending for the smallest).  u (n_rows x k) and v (n_cols x k) are column-major; v has
- * orthonormal columns, and so has u where sigma is above the floor. */
-struct stj_pairs {
-    size_t k;         /* how many */
-    size_t n_rows;    /* length of a u */
-    size_t n_cols;    /* length of a v */
-    double *sigma;    /* [k] */
-    double *residual; /* |A'u - sigma v|, recomputed from the operator */
-    double *cosine;   /* u . v for a square operator, else NaN */
-    double *u, *v;    /* left and right vectors */
 };
 
 /* Both ends of a spectrum as far as they were asked for; owned by the caller. */

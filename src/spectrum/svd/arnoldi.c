@@ -311,11 +311,22 @@ out:
     return st;
 }
 
-static enum stj_status plant_seeds(struct stj_op *a, const struct inverse *inv, size_t p,
-                                   struct space *space, struct stj_error *err)
+/* Known vectors are the first seeds: by Courant-Fischer no bound is larger than theirs.  How many. */
+static size_t plant_known(const struct stj_pairs *known, size_t p, struct space *space)
+{
+    const size_t k = !known ? 0 : known->k < p ? known->k : p;
+    if (k > 0)
+        stj_rows_cut(&space->rows, k, known->v, space->s);
+    return k;
+}
+
+/* The seeds from number `first` on, and the products of all. */
+static enum stj_status plant_seeds(struct stj_op *a, const struct inverse *inv, size_t first,
+                                   size_t all, struct space *space, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t m = inv->m;
+    const size_t p = all - first;
     const size_t ld = stj_rows_ld(&space->rows);
     double *y = NULL;
     STJ_TRY(stj_new(&y, m, p * sizeof *y, err));
@@ -323,8 +334,8 @@ static enum stj_status plant_seeds(struct stj_op *a, const struct inverse *inv, 
         for (size_t i = 0; i < m; i++)
             y[j * m + i] = inv->zt[i * m + m - 1 - j];
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->rows.count, p, m, 1, inv->krylov.q, ld,
-              y, m, 0, space->s, ld);
-    STJ_TRY(space_extend(space, a, p, err));
+              y, m, 0, space->s + first * space->rows.count, ld);
+    STJ_TRY(space_extend(space, a, all, err));
 out:
     free(y);
     return st;
@@ -420,13 +431,15 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
     room = room < most ? room : most;
     STJ_TRY(space_init(&space, n, room, budget->settings->seed, err));
     basis->products += (double)plan.p * stj_op_cost(a);
+    const size_t known = plant_known(budget->settings->known_bottom, plan.p, &space);
     if (inv.krylov.m < plan.p) { /* too short for seeds: any directions, which are bounds too */
-        stj_rows_fill_normal(&space.rows, space.rng, plan.p, space.s);
+        stj_rows_fill_normal(&space.rows, space.rng, plan.p - known,
+                             space.s + known * space.rows.count);
         STJ_TRY(space_extend(&space, a, plan.p, err));
         basis->sigma_1 = space.sigma[0];
     } else {
         STJ_TRY(inverse_factor(&inv, plan.k, err));
-        STJ_TRY(plant_seeds(a, &inv, plan.p, &space, err));
+        STJ_TRY(plant_seeds(a, &inv, known, plan.p, &space, err));
         STJ_TRY(correct(a, budget, &plan, &inv, &space, basis, err));
         basis->sigma_1 = inv.sigma[0];
     }

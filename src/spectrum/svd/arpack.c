@@ -52,6 +52,7 @@ struct arpack {
         ended; /* or because the pairs wanted have converged; with a threshold those above it, for values of */
                /* the bulk that ARPACK was also asked for might never do */
     double tol;
+    double sigma_1; /* at least, by what is known beside the iteration; 0: nothing */
     double *resid, *v, *workd, *workl, *d;
     a_int *select;
 };
@@ -105,10 +106,11 @@ static size_t arpack_ncv(const struct stj_svd_settings *settings, size_t n)
     return ncv < n ? ncv : n;
 }
 
-static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_settings *settings,
+static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_budget *budget,
                                    size_t n_cols, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const struct stj_svd_settings *settings = budget->settings;
     struct stj_rng *rng = NULL;
     const size_t ncv = arpack_ncv(settings, n_cols);
     size_t room = 0;
@@ -128,6 +130,7 @@ static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_settin
     w->ncv = (a_int)ncv;
     w->lworkl = (a_int)(ncv * (ncv + 8));
     w->tol = settings->tol;
+    w->sigma_1 = budget->sigma_1;
     w->info = 1;      /* the start vector is ours */
     w->iparam[0] = 1; /* exact shifts */
     w->iparam[2] = MAX_RESTARTS;
@@ -233,9 +236,14 @@ static double ritz_residual(const struct ritz *r, size_t i)
     return r->beta * fabs(r->y[i * r->j + r->j - 1]) / sqrt(r->lambda[i]);
 }
 
+static double largest(const struct arpack *w, const struct ritz *r)
+{
+    return fmax(sqrt(r->lambda[0]), w->sigma_1);
+}
+
 static bool ritz_converged(const struct arpack *w, const struct ritz *r, size_t i)
 {
-    return ritz_residual(r, i) <= w->tol * sqrt(r->lambda[0]);
+    return ritz_residual(r, i) <= w->tol * largest(w, r);
 }
 
 /* Have all values above the threshold converged, and is one below in sight?  *k <- the pairs above and one
@@ -280,7 +288,7 @@ static bool all_wanted(const struct arpack *w, const struct ritz *r)
     double worst = wanted < r->j ? 0 : INFINITY;
     for (size_t i = 0; i < wanted && i < r->j; i++)
         worst = fmax(worst, ritz_residual(r, i));
-    return worst <= w->tol / 10 * sqrt(r->lambda[0]);
+    return worst <= w->tol / 10 * largest(w, r);
 }
 
 /* Between two products: show how far the values are, and end the solve when all that were wanted are there. */
@@ -448,7 +456,7 @@ static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget 
     const bool busy = atomic_flag_test_and_set(&arpack_busy);
     STJ_CHECK(err, !busy, STJ_EINVAL,
               "another solve with ARPACK is running in this process; ARPACK allows one at a time");
-    STJ_TRY(arpack_init(&w, budget->settings, stj_op_n_cols(a), err));
+    STJ_TRY(arpack_init(&w, budget, stj_op_n_cols(a), err));
     basis->ncv = (size_t)w.ncv;
     STJ_TRY(stj_op_create_normal(a, &normal, err));
     STJ_TRY(iterate(&w, normal, budget, basis, err));

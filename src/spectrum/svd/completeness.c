@@ -22,7 +22,7 @@
 
 enum { STEPS = STJ_OUTSIDE_STEPS, REQUEST_LEAST = 10 };
 
-static size_t n_values(const struct stj_op *a)
+size_t stj_svd_n_values(const struct stj_op *a)
 {
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
@@ -36,7 +36,7 @@ size_t stj_svd_request_for(double count, size_t least)
 
 size_t stj_svd_request_more(const struct stj_op *a, size_t request)
 {
-    return (size_t)fmin(1.5 * (double)request + REQUEST_LEAST, (double)n_values(a));
+    return (size_t)fmin(1.5 * (double)request + REQUEST_LEAST, (double)stj_svd_n_values(a));
 }
 
 enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *budget,
@@ -50,7 +50,7 @@ enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *b
     /* As much again is to be left for what it counts. */
     if (known <= 0 && !stj_svd_spent(budget, cost, 0, &stop))
         STJ_TRY(stj_density_rough_count(a, threshold, above, s->seed, &s->progress, &known, err));
-    *request = stj_svd_request_for(known, n_values(a));
+    *request = stj_svd_request_for(known, stj_svd_n_values(a));
 out:
     return st;
 }

@@ -46,6 +46,24 @@ void stj_pairs_free(struct stj_pairs *pairs)
     memset(pairs, 0, sizeof *pairs);
 }
 
+enum stj_status stj_pairs_copy(const struct stj_pairs *from, size_t k, struct stj_pairs *pairs,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(pairs_init(pairs, k, from->n_rows, from->n_cols, err));
+    STJ_TRY(stj_new(&pairs->u, from->n_rows, k * sizeof(double), err));
+    STJ_TRY(stj_new(&pairs->v, from->n_cols, k * sizeof(double), err));
+    memcpy(pairs->sigma, from->sigma, k * sizeof(double));
+    memcpy(pairs->residual, from->residual, k * sizeof(double));
+    memcpy(pairs->cosine, from->cosine, k * sizeof(double));
+    memcpy(pairs->u, from->u, from->n_rows * k * sizeof(double));
+    memcpy(pairs->v, from->v, from->n_cols * k * sizeof(double));
+out:
+    if (st != STJ_OK)
+        stj_pairs_free(pairs);
+    return st;
+}
+
 void stj_svd_basis_free(struct stj_svd_basis *basis)
 {
     free(basis->v);

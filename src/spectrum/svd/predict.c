@@ -44,6 +44,22 @@ static void predict_finish(size_t k, size_t n, bool bottom, struct stj_predictio
         stj_predict_phase(p, 3 * pairs * vector, k);
 }
 
+static bool is_good(const struct stj_svd_settings *s, size_t i)
+{
+    const struct stj_pairs *known = s->known_top;
+    const double tol = s->tol > 0 ? s->tol : stj_svd_settings_default().tol;
+    return !known->residual || known->residual[i] <= tol * known->sigma[0];
+}
+
+size_t stj_svd_n_known(const struct stj_svd_settings *s, size_t least)
+{
+    const size_t most = s->known_top && s->known_top->k < s->top ? s->known_top->k : s->top;
+    size_t k = 0;
+    while (s->known_top && k < most && is_good(s, k))
+        k++;
+    return k == s->top || (3 * s->top + 20 <= least && s->ncv + k <= least) ? k : 0;
+}
+
 /* One end, without looking outside of it. */
 static enum stj_status predict_end(const struct stj_svd_method *method,
                                    const struct stj_svd_settings *s, size_t m, size_t n,
@@ -51,7 +67,10 @@ static enum stj_status predict_end(const struct stj_svd_method *method,
 {
     enum stj_status st = STJ_OK;
     const size_t k = bottom ? s->bottom : s->top;
-    STJ_TRY(method->predict(s, m, n, bottom, p, err));
+    struct stj_svd_settings rest = *s;
+    if (!bottom && !method->whole)
+        rest.top -= stj_svd_n_known(s, m < n ? m : n);
+    STJ_TRY(method->predict(&rest, m, n, bottom, p, err));
     if (method->whole)
         stj_predict_products(p, 0, (double)k, k);
     else

@@ -82,6 +82,23 @@ static bool wants_bottom(const struct stj_svd_settings *s)
     return s->bottom > 0 || s->below > 0;
 }
 
+static enum stj_status check_known(const struct stj_op *a, const struct stj_pairs *known,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t m = stj_op_n_rows(a);
+    const size_t n = stj_op_n_cols(a);
+    if (!known || known->k == 0)
+        return STJ_OK;
+    STJ_CHECK(err, known->n_rows == m && known->n_cols == n, STJ_EMISMATCH,
+              "the known pairs are of an operator of %zu x %zu, this one is %zu x %zu",
+              known->n_rows, known->n_cols, m, n);
+    STJ_CHECK(err, known->sigma && known->residual && known->cosine && known->u && known->v,
+              STJ_EINVAL, "the known pairs lack sigma, residual, cosine, u or v");
+out:
+    return st;
+}
+
 static enum stj_status check_settings(const struct stj_op *a, const struct stj_svd_settings *s,
                                       struct stj_error *err)
 {
@@ -110,6 +127,8 @@ static enum stj_status check_settings(const struct stj_op *a, const struct stj_s
     STJ_CHECK(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
               "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
               s->max_seconds);
+    STJ_TRY(check_known(a, s->known_top, err));
+    STJ_TRY(check_known(a, s->known_bottom, err));
     if (s->method && wants_top(s))
         STJ_TRY(stj_svd_named_method(s->method, false, &method, err));
     if (s->method && wants_bottom(s))
@@ -127,7 +146,7 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
     if (s.tol == 0)
         s.tol = stj_svd_settings_default().tol;
-    const struct stj_svd_budget budget = {&s, a, stj_op_get_counts(a), stj_clock()};
+    const struct stj_svd_budget budget = {&s, a, stj_op_get_counts(a), stj_clock(), 0};
     STJ_TRY(check_settings(a, &s, err));
     STJ_TRY(stj_new(&r, 1, sizeof *r, err));
     r->n_params = stj_op_n_cols(a);

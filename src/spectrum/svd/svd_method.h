@@ -33,6 +33,8 @@ struct stj_svd_budget {
     struct stj_op *a;
     struct stj_op_counts begin;
     double clock;
+    double
+        sigma_1; /* known to be the largest value at least: residuals are measured by it; 0: not known */
 };
 
 /* True when the budgets do not allow `more` further applications, or the caller interrupts; *stop says
@@ -69,6 +71,10 @@ extern const struct stj_svd_method stj_svd_arnoldi;
 extern const struct stj_svd_method stj_svd_arpack;
 extern const struct stj_svd_method stj_svd_lapack;
 
+/* How many of the settings' known_top are to be taken out: the leading ones that are good enough, `top` at most; fewer
+ * only where they and a basis for the rest would nearly fill the `least` dimensions. */
+size_t stj_svd_n_known(const struct stj_svd_settings *s, size_t least);
+
 /* The prediction of a solve, both ends, of a square operator with n columns. */
 void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
                      struct stj_prediction *prediction);
@@ -90,6 +96,9 @@ enum stj_status stj_svd_solve_bottom(struct stj_op *a, const struct stj_svd_budg
 
 /* Products with A'A that looking outside takes. */
 enum { STJ_OUTSIDE_STEPS = 6 };
+
+/* The lesser of its dimensions: how many singular values there are. */
+size_t stj_svd_n_values(const struct stj_op *a);
 
 /* How many pairs to ask for, of at most `least`, in order to find all that a count says: somewhat more. */
 size_t stj_svd_request_for(double count, size_t least);
@@ -115,6 +124,9 @@ enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double **v, struct st
 enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,
                               struct stj_pairs *pairs, double *defect, struct stj_error *err);
 
+/* pairs <- a copy of the first k. */
+enum stj_status stj_pairs_copy(const struct stj_pairs *from, size_t k, struct stj_pairs *pairs,
+                               struct stj_error *err);
 void stj_pairs_free(struct stj_pairs *pairs);
 
 #endif

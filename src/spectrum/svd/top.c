@@ -4,12 +4,17 @@
  * All above a threshold are found by asking for as many as there are likely to be, and for more until the
  * smallest one found lies below it.  A larger request begins as the smaller one did, so with a
  * journal its first products cost nothing.
+ *
+ * Pairs V that are known are taken out: the method works on A (I - V V'), and what it finds there is finished together
+ * with V.  Of a known pair A'A v = sigma^2 v + sigma r with |r| its residual, so what it finds is as good: V sees
+ * of a new v no more than the residuals of V, and the finishing rotates that away.
  */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "parallel/ranks.h"
@@ -17,6 +22,8 @@
 #include "spectrum/svd/svd_method.h"
 
 enum { NEW_STARTS = 3 };
+
+static const char all_known[] = "known"; /* the method where nothing is left to find */
 
 /* A method that says it converged has |A'A v - lambda v| <= tol lambda for every pair, so |A'u - sigma v| <=
  * tol sigma, and Rayleigh-Ritz among k such pairs mixes them by no more than sqrt(k) of it; a space of A'A
@@ -36,20 +43,125 @@ static double excess(const struct stj_op *a, double tol, const struct stj_pairs 
     return worst;
 }
 
-/* The `top` largest of the budget's settings. */
-static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budget,
-                             struct stj_svd_result *r, struct stj_error *err)
+/* The complement of the span of k known right vectors: A (I - V V'), of which A makes the products. */
+struct complement {
+    struct stj_op *a;
+    size_t k;
+    const double *v; /* n x k */
+};
+
+/* x (n x nvec, leading dimension ld) -= V V'x */
+static enum stj_status complement_project(const struct complement *c, size_t nvec, double *x,
+                                          size_t ld, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const size_t n = stj_op_n_cols(c->a);
+    double *along = NULL;
+    STJ_TRY(stj_new(&along, c->k, nvec * sizeof *along, err));
+    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, c->k, nvec, n, 1, c->v, n, x, ld, 0, along, c->k);
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, nvec, c->k, -1, c->v, n, along, c->k, 1, x,
+              ld);
+out:
+    free(along);
+    return st;
+}
+
+static enum stj_status complement_apply(void *ctx, enum stj_trans trans, size_t nvec,
+                                        const double *x, size_t ldx, double *y, size_t ldy,
+                                        struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct complement *c = ctx;
+    const size_t n = stj_op_n_cols(c->a);
+    double *inside = NULL;
+    if (trans == STJ_TRANS) {
+        STJ_TRY(stj_op_apply(c->a, trans, nvec, x, ldx, y, ldy, err));
+        STJ_TRY(complement_project(c, nvec, y, ldy, err));
+        goto out;
+    }
+    STJ_TRY(stj_new(&inside, n, nvec * sizeof *inside, err));
+    for (size_t j = 0; j < nvec; j++)
+        memcpy(inside + j * n, x + j * ldx, n * sizeof *inside);
+    STJ_TRY(complement_project(c, nvec, inside, n, err));
+    STJ_TRY(stj_op_apply(c->a, trans, nvec, inside, n, y, ldy, err));
+out:
+    free(inside);
+    return st;
+}
+
+/* r->top <- the span of a basis and of the first k of these pairs, finished together. */
+static enum stj_status finish_together(struct stj_op *a, struct stj_svd_basis *basis,
+                                       const struct stj_pairs *pairs, size_t k,
+                                       struct stj_svd_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = pairs->n_cols;
+    const size_t new = basis->k;
+    struct stj_pairs both = {0};
+    STJ_TRY(stj_resize(&basis->v, n * new, n * (new + k), sizeof *basis->v, err));
+    memcpy(basis->v + n * new, pairs->v, n * k * sizeof *basis->v);
+    STJ_TRY(stj_svd_finish(a, new + k, &basis->v, &both, err));
+    stj_pairs_free(&r->top);
+    r->top = both;
+out:
+    return st;
+}
+
+/* The method on the complement of k known pairs, whose finishing is set aside; what is left of the budget
+ * may be too little for that, and then the known ones are what there is. */
+static enum stj_status find_beyond(struct stj_op *a, const struct stj_svd_budget *budget,
+                                   const struct stj_svd_method *method, size_t k,
+                                   struct stj_svd_basis *basis, struct stj_svd_result *r,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_svd_settings s = *budget->settings;
+    struct stj_svd_budget inner = *budget;
+    struct complement complement = {a, k, s.known_top->v};
+    struct stj_op *op = NULL;
+    inner.settings = &s;
+    inner.sigma_1 = s.known_top->sigma[0];
+    s.top -= k;
+    if (!stj_svd_spent(budget, 2 * (double)k + 4, 0, &basis->stop)) {
+        s.max_applications = fmax(s.max_applications - 2 * (double)k, 0);
+        STJ_TRY(stj_op_create(stj_op_n_rows(a), stj_op_n_cols(a), complement_apply, NULL,
+                              &complement, &op, err));
+        stj_op_set_cost(op, stj_op_cost(a));
+        stj_op_set_rounding(op, stj_op_rounding(a));
+        STJ_TRY(method->top(op, &inner, basis, err));
+    }
+    if (basis->k > 0)
+        STJ_TRY(finish_together(a, basis, s.known_top, k, r, err));
+    else
+        STJ_TRY(stj_pairs_copy(s.known_top, k, &r->top, err));
+out:
+    stj_op_destroy(op);
+    return st;
+}
+
+/* The `top` largest of the budget's settings. */
+static enum stj_status find_largest(struct stj_op *a, const struct stj_svd_budget *budget,
+                                    struct stj_svd_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_svd_settings *s = budget->settings;
     const struct stj_svd_method *method = NULL;
     struct stj_svd_basis basis = {0};
     double defect = 0;
+    const size_t known = stj_svd_n_known(s, stj_svd_n_values(a));
+    r->method = all_known;
+    if (known > 0 && known == s->top)
+        return stj_pairs_copy(s->known_top, known, &r->top, err);
     STJ_TRY(stj_svd_choose(a, budget, false, &method, err));
-    STJ_TRY(method->top(a, budget, &basis, err));
-    if (basis.sigma)
-        STJ_TRY(stj_svd_adopt(a, &basis, &r->top, &defect, err));
-    else
-        STJ_TRY(stj_svd_finish(a, basis.k, &basis.v, &r->top, err));
+    if (known > 0 && !method->whole) {
+        STJ_TRY(find_beyond(a, budget, method, known, &basis, r, err));
+    } else {
+        STJ_TRY(method->top(a, budget, &basis, err));
+        if (basis.sigma)
+            STJ_TRY(stj_svd_adopt(a, &basis, &r->top, &defect, err));
+        else
+            STJ_TRY(stj_svd_finish(a, basis.k, &basis.v, &r->top, err));
+    }
     r->floor = defect;
     r->products += basis.products;
     r->ncv = basis.ncv;
@@ -67,27 +179,21 @@ static enum stj_status add_from_new_start(struct stj_op *a, const struct stj_svd
                                           struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n = r->top.n_cols;
     const size_t k = r->top.k;
     struct stj_svd_settings s = *budget->settings;
     struct stj_svd_budget inner = *budget;
     struct stj_svd_basis basis = {0};
-    struct stj_pairs both = {0};
     inner.settings = &s;
     s.top = k;
     s.seed = seed;
     s.tol = fmax(s.tol / 10, DBL_EPSILON); /* the span of both is no better than its worst vector */
     STJ_TRY(stj_svd_arpack.top(a, &inner, &basis, err));
     r->products += basis.products;
-    if (basis.stop != STJ_STOP_CONVERGED || basis.k == 0 || k + basis.k > n) {
+    if (basis.stop != STJ_STOP_CONVERGED || basis.k == 0 || k + basis.k > r->top.n_cols) {
         r->stop = basis.stop == STJ_STOP_INTERRUPTED ? basis.stop : r->stop;
         goto out;
     }
-    STJ_TRY(stj_resize(&basis.v, n * basis.k, n * (basis.k + k), sizeof *basis.v, err));
-    memcpy(basis.v + n * basis.k, r->top.v, n * k * sizeof *basis.v);
-    STJ_TRY(stj_svd_finish(a, basis.k + k, &basis.v, &both, err));
-    stj_pairs_free(&r->top);
-    r->top = both;
+    STJ_TRY(finish_together(a, &basis, &r->top, k, r, err));
     r->top.k = k;
 out:
     stj_svd_basis_free(&basis);
@@ -120,9 +226,7 @@ out:
 /* Has the search passed the threshold, or is there nothing beyond? */
 static bool passed(const struct stj_op *a, const struct stj_svd_result *r)
 {
-    const size_t n = stj_op_n_cols(a);
-    const size_t m = stj_op_n_rows(a);
-    return r->top.k == (m < n ? m : n) || (r->top.k && r->top.sigma[r->top.k - 1] <= r->above);
+    return r->top.k == stj_svd_n_values(a) || (r->top.k && r->top.sigma[r->top.k - 1] <= r->above);
 }
 
 /* Keep the pairs above the threshold, and those that may be. */
@@ -141,14 +245,21 @@ static enum stj_status solve_above(struct stj_op *a, const struct stj_svd_budget
     enum stj_status st = STJ_OK;
     struct stj_svd_settings s = *budget->settings;
     struct stj_svd_budget inner = *budget;
+    size_t request = 0;
     inner.settings = &s;
-    STJ_TRY(stj_svd_request(a, budget, s.above, true, s.count_above, &s.top, err));
-    STJ_TRY(solve(a, &inner, r, err));
+    s.top = s.known_top ? s.known_top->k : 0;
+    s.top = stj_svd_n_known(&s, stj_svd_n_values(a));
+    if (s.top == 0 || s.known_top->sigma[s.top - 1] > s.above) {
+        const size_t more = stj_svd_request_more(a, s.top);
+        STJ_TRY(stj_svd_request(a, budget, s.above, true, s.count_above, &request, err));
+        s.top = request > s.top || s.top == 0 ? request : more;
+    }
+    STJ_TRY(find_largest(a, &inner, r, err));
     while (r->stop == STJ_STOP_CONVERGED && !passed(a, r)) {
         s.top = stj_svd_request_more(a, s.top);
         s.ncv = 0;
         stj_pairs_free(&r->top);
-        STJ_TRY(solve(a, &inner, r, err));
+        STJ_TRY(find_largest(a, &inner, r, err));
     }
     const bool all = passed(a, r);
     cut(r);
@@ -163,10 +274,11 @@ enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget 
     enum stj_status st = STJ_OK;
     const struct stj_svd_settings *s = budget->settings;
     r->above = s->above;
-    STJ_TRY(s->above > 0 ? solve_above(a, budget, r, err) : solve(a, budget, r, err));
-    if (r->method != stj_svd_lapack.info.name && r->stop == STJ_STOP_CONVERGED)
+    STJ_TRY(s->above > 0 ? solve_above(a, budget, r, err) : find_largest(a, budget, r, err));
+    const bool final = r->method == stj_svd_lapack.info.name || r->method == all_known;
+    if (!final && r->stop == STJ_STOP_CONVERGED)
         STJ_TRY(complete(a, budget, r, err));
-    if (r->stop == STJ_STOP_CONVERGED)
+    if (r->method != all_known && r->stop == STJ_STOP_CONVERGED)
         r->residual_excess = excess(a, s->tol, &r->top);
     r->sigma_1 = r->top.k ? r->top.sigma[0] : 0;
     for (size_t i = 0; i < r->top.k; i++)
