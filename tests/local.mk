@@ -84,6 +84,7 @@ test_scripts += %reldir%/headers.sh
 test_scripts += %reldir%/imported.sh
 test_scripts += %reldir%/includes.sh
 test_scripts += %reldir%/manual.sh
+test_scripts += %reldir%/nulls.sh
 test_scripts += %reldir%/outputs.sh
 test_scripts += %reldir%/reference.sh
 test_scripts += %reldir%/symbols.sh

@@ -176,7 +176,8 @@ struct stj_problem *quadratic_problem(struct quadratic *q)
 {
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_problem *problem = NULL;
-    const struct stj_problem_callbacks callbacks = {.n_params = q->n,
+    const struct stj_problem_callbacks callbacks = {.size = sizeof callbacks,
+                                                    .n_params = q->n,
                                                     .n_steps = q->n_steps,
                                                     .ctx = q,
                                                     .gradient = quadratic_gradient,

@@ -2,10 +2,15 @@
 /* tests/t-problem.c: problems of a program's own: callbacks for batches and for rows of them. */
 #include <check.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include <spectraj/density.h>
 #include <spectraj/svd.h>
+#include <spectraj/trace.h>
 #include <spectraj/training.h>
 
 #include "expect.h"
@@ -15,10 +20,27 @@ enum { N = 6, ROWS = 40, BATCH = 11, STEPS = 9 };
 
 struct rows {
     double x[ROWS][N];
+    bool slow; /* callbacks take so long that others come meanwhile */
+    atomic_int inside;
+    atomic_bool crowded; /* two callbacks ran at once */
 };
+
+static void enter(struct rows *rows)
+{
+    if (atomic_fetch_add(&rows->inside, 1) > 0)
+        atomic_store(&rows->crowded, true);
+    if (rows->slow)
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+}
+
+static void leave(struct rows *rows)
+{
+    atomic_fetch_sub(&rows->inside, 1);
+}
 
 static void fill(struct rows *rows)
 {
+    *rows = (struct rows){.slow = false};
     for (size_t i = 0; i < ROWS; i++)
         for (size_t j = 0; j < N; j++)
             rows->x[i][j] = sin(1 + 3.7 * (double)i + 1.3 * (double)j * (double)(i + 1)) / 3;
@@ -49,6 +71,7 @@ static enum stj_status gradient_rows(void *ctx, size_t step, size_t first, size_
 {
     (void)err;
     *loss = 0;
+    enter(ctx);
     memset(g, 0, N * sizeof *g);
     for (size_t i = first; i < first + n; i++) {
         const double *x = row(ctx, step, i);
@@ -57,6 +80,7 @@ static enum stj_status gradient_rows(void *ctx, size_t step, size_t first, size_
         for (size_t j = 0; j < N; j++)
             g[j] += (z + z * z * z / 6) * x[j];
     }
+    leave(ctx);
     return STJ_OK;
 }
 
@@ -65,6 +89,7 @@ static enum stj_status hvp_rows(void *ctx, size_t step, size_t first, size_t n, 
                                 struct stj_error *err)
 {
     (void)err;
+    enter(ctx);
     for (size_t b = 0; b < nvec; b++) {
         memset(y + b * ldy, 0, N * sizeof *y);
         for (size_t i = first; i < first + n; i++) {
@@ -75,6 +100,7 @@ static enum stj_status hvp_rows(void *ctx, size_t step, size_t first, size_t n, 
                 y[b * ldy + j] += scale * r[j];
         }
     }
+    leave(ctx);
     return STJ_OK;
 }
 
@@ -103,7 +129,8 @@ static void train(const struct stj_problem_callbacks *callbacks, double *a, doub
     struct stj_training *training = NULL;
     struct stj_op *op = NULL;
     struct stj_validation v;
-    const struct stj_training_settings settings = {.recipe = recipe, .theta0 = theta0};
+    const struct stj_training_settings settings = {
+        .size = sizeof settings, .recipe = recipe, .theta0 = theta0};
     EXPECT_OK(stj_problem_create(callbacks, &problem, &err), err);
     EXPECT_OK(stj_training_create(problem, &settings, &training, &err), err);
     EXPECT_OK(stj_training_validate(training, 3, N, NULL, &v, &err), err);
@@ -129,9 +156,14 @@ START_TEST(rows_and_whole_batches_train_the_same)
     struct rows rows;
     double a[2][N * N];
     double theta[2][N];
-    const struct stj_problem_callbacks whole = {
-        .n_params = N, .n_steps = STEPS, .ctx = &rows, .gradient = gradient, .hvp = hvp};
-    const struct stj_problem_callbacks sliced = {.n_params = N,
+    const struct stj_problem_callbacks whole = {.size = sizeof whole,
+                                                .n_params = N,
+                                                .n_steps = STEPS,
+                                                .ctx = &rows,
+                                                .gradient = gradient,
+                                                .hvp = hvp};
+    const struct stj_problem_callbacks sliced = {.size = sizeof sliced,
+                                                 .n_params = N,
                                                  .n_steps = STEPS,
                                                  .ctx = &rows,
                                                  .max_rows = BATCH,
@@ -148,13 +180,145 @@ START_TEST(rows_and_whole_batches_train_the_same)
 }
 END_TEST
 
+/* With callbacks that may come together there is a crowd on four threads, or the other half of this
+ * test says nothing; with those that must not there is none, and the bits are the same. */
+START_TEST(callbacks_come_one_at_a_time)
+{
+    struct rows rows;
+    double a[2][N * N];
+    double theta[2][N];
+    struct stj_problem_callbacks c = {.size = sizeof c,
+                                      .n_params = N,
+                                      .n_steps = STEPS,
+                                      .ctx = &rows,
+                                      .max_rows = BATCH,
+                                      .n_rows = n_rows,
+                                      .gradient_rows = gradient_rows,
+                                      .hvp_rows = hvp_rows};
+    stj_set_threads(4);
+    for (int i = 0; i < 2; i++) {
+        fill(&rows);
+        rows.slow = true;
+        c.one_at_a_time = i == 1;
+        train(&c, a[i], theta[i]);
+        ck_assert_int_eq(rows.crowded, i == 0);
+    }
+    stj_set_threads(0);
+    ck_assert_mem_eq(a[0], a[1], sizeof a[0]);
+    ck_assert_mem_eq(theta[0], theta[1], sizeof theta[0]);
+}
+END_TEST
+
+/* Twice x, slowly. */
+static enum stj_status twice(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
+                             size_t ldx, double *y, size_t ldy, struct stj_error *err)
+{
+    (void)trans;
+    (void)err;
+    enter(ctx);
+    for (size_t b = 0; b < nvec; b++)
+        for (size_t j = 0; j < N; j++)
+            y[b * ldy + j] = 2 * x[b * ldx + j];
+    leave(ctx);
+    return STJ_OK;
+}
+
+enum { PRODUCTS = 25, THREADS = 4 };
+
+static void *multiply(void *op)
+{
+    double y[N];
+    for (size_t i = 0; i < PRODUCTS; i++)
+        if (stj_op_apply(op, STJ_NO_TRANS, 1, theta0, N, y, N, NULL) != STJ_OK)
+            return op;
+    return NULL;
+}
+
+START_TEST(products_come_one_at_a_time)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    for (int i = 0; i < 2; i++) {
+        struct rows rows = {.slow = true};
+        struct stj_op *op = NULL;
+        pthread_t thread[THREADS];
+        void *failed = NULL;
+        EXPECT_OK(stj_op_create(N, N, twice, NULL, &rows, &op, &err), err);
+        if (i == 1)
+            EXPECT_OK(stj_op_one_at_a_time(op, &err), err);
+        for (size_t t = 0; t < THREADS; t++)
+            ck_assert_int_eq(pthread_create(thread + t, NULL, multiply, op), 0);
+        for (size_t t = 0; t < THREADS; t++) {
+            pthread_join(thread[t], &failed);
+            ck_assert_ptr_null(failed);
+        }
+        ck_assert_int_eq(rows.crowded, i == 0);
+        if (i == 1)
+            ck_assert_double_eq(stj_op_get_counts(op).jvp, THREADS * PRODUCTS);
+        stj_op_destroy(op);
+    }
+}
+END_TEST
+
+/* Settings of a program that was compiled with other headers. */
+START_TEST(settings_of_another_size_are_refused)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const double one = 1;
+    struct stj_op *op = NULL;
+    struct stj_svd_result *pairs = NULL;
+    struct stj_density_result *density = NULL;
+    struct stj_trace_result trace;
+    struct stj_problem *problem = NULL;
+    union {
+        struct stj_svd_settings known;
+        char byte[sizeof(struct stj_svd_settings) + 16];
+    } larger;
+    memset(&larger, 7, sizeof larger);
+    stj_svd_settings_init(&larger.known, sizeof larger);
+    ck_assert_uint_eq(larger.known.size, sizeof larger);
+    ck_assert_uint_eq(larger.known.top, 20);
+    ck_assert_int_eq(larger.byte[sizeof larger - 1], 0);
+    EXPECT_OK(stj_op_create_dense(1, 1, &one, 1, &op, &err), err);
+    EXPECT_FAIL(stj_svd_solve(op, &larger.known, &pairs, &err), STJ_EINVAL, "this library knows",
+                err);
+    memset(&larger, 7, sizeof larger);
+    stj_svd_settings_init(&larger.known, sizeof(size_t)); /* smaller: nothing is written beyond */
+    ck_assert_uint_eq(larger.known.size, sizeof(size_t));
+    ck_assert_int_eq(larger.byte[sizeof(size_t)], 7);
+    EXPECT_FAIL(stj_density_solve(op, &(struct stj_density_settings){.size = 8}, &density, &err),
+                STJ_EINVAL, "settings of 8 bytes", err);
+    EXPECT_FAIL(stj_trace_solve(op, &(struct stj_trace_settings){.products = 1}, &trace, &err),
+                STJ_EINVAL, "settings of 0 bytes", err);
+    EXPECT_FAIL(stj_problem_create(&(struct stj_problem_callbacks){.n_params = 1}, &problem, &err),
+                STJ_EINVAL, "settings of 0 bytes", err);
+    stj_op_destroy(op);
+}
+END_TEST
+
+START_TEST(a_product_is_with_a_or_its_transpose)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const double one = 1;
+    double y = 0;
+    struct stj_op *op = NULL;
+    EXPECT_OK(stj_op_create_dense(1, 1, &one, 1, &op, &err), err);
+    EXPECT_FAIL(stj_op_apply(op, (enum stj_trans)2, 1, &one, 1, &y, 1, &err), STJ_EINVAL,
+                "trans is 2", err);
+    EXPECT_FAIL(stj_op_apply(op, STJ_TRANS, 1, &one, 1, NULL, 1, &err), STJ_EINVAL,
+                "stj_op_apply: y is NULL, it must be given", err);
+    EXPECT_OK(stj_op_apply(op, STJ_TRANS, 0, NULL, 1, NULL, 1, &err), err);
+    stj_op_destroy(op);
+}
+END_TEST
+
 START_TEST(what_is_missing_is_named)
 {
     struct stj_error err = STJ_ERROR_INIT;
     struct rows rows;
     struct stj_problem *problem = NULL;
     struct stj_training *training = NULL;
-    struct stj_problem_callbacks c = {.n_params = N, .n_steps = STEPS, .ctx = &rows};
+    struct stj_problem_callbacks c = {
+        .size = sizeof c, .n_params = N, .n_steps = STEPS, .ctx = &rows};
     fill(&rows);
     EXPECT_FAIL(stj_problem_create(&c, &problem, &err), STJ_EINVAL, "gradient and hvp, or", err);
     c.n_rows = n_rows;
@@ -165,7 +329,8 @@ START_TEST(what_is_missing_is_named)
                 "n_rows of step 0 is 11, expected 1 to max_rows, 0", err);
     c.max_rows = BATCH;
     EXPECT_OK(stj_problem_create(&c, &problem, &err), err);
-    struct stj_training_settings settings = {.recipe = "{optimizer: sgd}", .theta0 = theta0};
+    struct stj_training_settings settings = {
+        .size = sizeof settings, .recipe = "{optimizer: sgd}", .theta0 = theta0};
     EXPECT_FAIL(stj_training_create(problem, &settings, &training, &err), STJ_ECONFIG,
                 "missing key 'learning_rate'", err);
     settings.recipe = "{optimizer: sgd, learning_rate: {schedule: constant, peak: 1}, epochs: 3}";
@@ -184,6 +349,10 @@ static TCase *make_case(void)
 {
     TCase *tc = tcase_create("problem");
     tcase_add_test(tc, rows_and_whole_batches_train_the_same);
+    tcase_add_test(tc, callbacks_come_one_at_a_time);
+    tcase_add_test(tc, products_come_one_at_a_time);
+    tcase_add_test(tc, settings_of_another_size_are_refused);
+    tcase_add_test(tc, a_product_is_with_a_or_its_transpose);
     tcase_add_test(tc, what_is_missing_is_named);
     return tc;
 }

@@ -71,7 +71,7 @@ static void begin(void)
 
 static enum stj_status train(const char *config, const char *dir, bool force, struct stj_error *err)
 {
-    const struct stj_run_train_settings settings = {.force = force};
+    const struct stj_run_train_settings settings = {.size = sizeof settings, .force = force};
     return stj_run_train(scratch_path(config), scratch_path(dir), &settings, NULL, err);
 }
 
@@ -179,8 +179,9 @@ START_TEST(seeds)
     struct stj_run_info a, b;
     struct stj_run *other = NULL;
     struct stj_run *run = trained();
-    const struct stj_run_train_settings same = {.seed_given = true, .seed = 5};
-    const struct stj_run_train_settings different = {.force = true, .seed_given = true, .seed = 6};
+    const struct stj_run_train_settings same = {.size = sizeof same, .seed_given = true, .seed = 5};
+    const struct stj_run_train_settings different = {
+        .size = sizeof different, .force = true, .seed_given = true, .seed = 6};
     stj_run_get_info(run, &a);
     EXPECT_OK(stj_run_train(scratch_path("c.yaml"), scratch_path("R2"), &same, &other, &err), err);
     stj_run_get_info(other, &b);
@@ -310,7 +311,8 @@ static int stop_late(void *ctx, const char *what, double done, double total)
 START_TEST(interrupted)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct stj_run_train_settings settings = {.progress = {.fn = stop_late}};
+    struct stj_run_train_settings settings = {.size = sizeof settings,
+                                              .progress = {.fn = stop_late}};
     struct stj_run *run = NULL;
     begin();
     EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
@@ -342,7 +344,8 @@ END_TEST
 START_TEST(interrupted_replacement)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct stj_run_train_settings settings = {.force = true, .progress = {.fn = stop_late}};
+    struct stj_run_train_settings settings = {
+        .size = sizeof settings, .force = true, .progress = {.fn = stop_late}};
     bool matches = true;
     stj_run_destroy(trained());
     EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
@@ -364,7 +367,8 @@ END_TEST
 START_TEST(unusable_training_logs)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct stj_run_train_settings settings = {.progress = {.fn = stop_late}};
+    struct stj_run_train_settings settings = {.size = sizeof settings,
+                                              .progress = {.fn = stop_late}};
     struct stj_log *log = NULL;
     struct stj_lock *lock = NULL;
     char *header = NULL;

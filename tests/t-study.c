@@ -62,7 +62,7 @@ static void write_files(void)
 /* A trained run with its dense Jacobian. */
 static struct stj_run *trained(void)
 {
-    const struct stj_run_train_settings training = {.force = true};
+    const struct stj_run_train_settings training = {.size = sizeof training, .force = true};
     const struct stj_analysis_settings analysis = {0};
     struct stj_dense_result *dense = NULL;
     struct stj_run *run = NULL;

@@ -193,7 +193,8 @@ int main(void)
     struct stj_training *training = NULL;
     struct stj_op *jacobian = NULL;
     struct stj_validation v = {.passed = false};
-    const struct stj_problem_callbacks callbacks = {.n_params = PARAMS,
+    const struct stj_problem_callbacks callbacks = {.size = sizeof callbacks,
+                                                    .n_params = PARAMS,
                                                     .n_steps = STEPS,
                                                     .ctx = &points,
                                                     .max_rows = BATCH,
@@ -201,6 +202,7 @@ int main(void)
                                                     .gradient_rows = gradient,
                                                     .hvp_rows = hvp};
     const struct stj_training_settings settings = {
+        .size = sizeof settings,
         .recipe = "{optimizer: {type: sgd, momentum: 0.9}, "
                   "learning_rate: {schedule: cosine, peak: 0.05}}",
         .theta0 = theta0};

@@ -12,7 +12,7 @@
 static enum stj_status train_or_open(const char *config, const char *dir, struct stj_run **run,
                                      struct stj_error *err)
 {
-    const struct stj_run_train_settings settings = {.force = false};
+    const struct stj_run_train_settings settings = {.size = sizeof settings, .force = false};
     enum stj_status st = stj_run_train(config, dir, &settings, run, err);
     if (st == STJ_EEXIST) {
         stj_error_clear(err);

@@ -44,6 +44,7 @@ bool stj_reorthogonalize_parse(const char *text, enum stj_reorthogonalize *how);
  * known: sets of singular triplets (say the largest and the smallest) to take out of the probes and
  * count exactly, but for those with a residual above 1e-3, and those that the first set has too. */
 struct stj_density_settings {
+    size_t size;       /* of this struct in bytes, as the program was compiled */
     double epsilon;    /* the bulk is |sigma - 1| <= epsilon; 0 < epsilon < 1 */
     double confidence; /* of low .. high; 0 < confidence < 1 */
     size_t probes;     /* random start vectors */
@@ -60,8 +61,16 @@ struct stj_density_settings {
     struct stj_progress progress;     /* between products */
 };
 
-/* epsilon 0.1, confidence 0.95, 8 probes, 100 steps. */
-struct stj_density_settings stj_density_settings_default(void);
+/* settings (of `size` bytes) <- epsilon 0.1, confidence 0.95, 8 probes, 100 steps. */
+void stj_density_settings_init(struct stj_density_settings *settings, size_t size);
+
+/* The same as a value. */
+static inline struct stj_density_settings stj_density_settings_default(void)
+{
+    struct stj_density_settings settings;
+    stj_density_settings_init(&settings, sizeof settings);
+    return settings;
+}
 
 /* The quadrature of one probe: the upper bidiagonal matrix B with alpha on the diagonal and beta
  * above it, beta[k - 1] the coupling to what was not explored. */

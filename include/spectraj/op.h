@@ -39,6 +39,10 @@ enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn appl
                               struct stj_error *err);
 void stj_op_destroy(struct stj_op *op); /* NULL is accepted */
 
+/* From now on products with the operator wait for each other, in whichever threads they are asked for:
+ * its callback is in one thread at a time, and so are its counts. */
+enum stj_status stj_op_one_at_a_time(struct stj_op *op, struct stj_error *err);
+
 /* The numbers of rows and of columns of A. */
 size_t stj_op_n_rows(const struct stj_op *op);
 size_t stj_op_n_cols(const struct stj_op *op); /* see stj_op_n_rows */

@@ -3,6 +3,7 @@
 #ifndef SPECTRAJ_PROBLEM_H
 #define SPECTRAJ_PROBLEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <spectraj/status.h>
@@ -15,11 +16,16 @@ struct stj_problem;
 
 /* A problem of the caller's own: everything that operators, solvers and studies need of a network
  * that the library does not know.  The callbacks may be called from several threads at once, for
- * different steps; they must not keep state between calls. */
+ * different steps, unless one_at_a_time is true; they must not keep state between calls. */
 struct stj_problem_callbacks {
+    size_t size;     /* of this struct in bytes, as the program was compiled */
     size_t n_params; /* N >= 1 */
     size_t n_steps;  /* n */
     void *ctx;       /* passed to the callbacks; borrowed */
+
+    /* The callbacks must not be called from two threads at once: threads wait for each other before
+     * them, and the bits are the same. */
+    bool one_at_a_time;
 
     /* *loss <- L_step(theta); g[n_params] <- its gradient. */
     enum stj_status (*gradient)(void *ctx, size_t step, const double *theta, double *loss,

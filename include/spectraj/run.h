@@ -16,8 +16,9 @@ extern "C" {
 
 struct stj_run;
 
-/* How to train a run.  All zero: as the config says. */
+/* How to train a run.  All zero but the size, {.size = sizeof settings}: as the config says. */
 struct stj_run_train_settings {
+    size_t size;           /* of this struct in bytes, as the program was compiled */
     bool force;            /* replace a complete run, start an unfinished one anew */
     bool seed_given;       /* `seed` overrides the config's init.seed and training.seed */
     uint64_t seed;         /* see above */
@@ -141,8 +142,8 @@ enum stj_status stj_run_part_jacobian(struct stj_run *run, const struct stj_run_
                                       size_t memory_bytes, struct stj_op **op,
                                       struct stj_error *err);
 
-/* *n <- its rows and columns; names (may be NULL) <- the tensors that it is of, separated by commas (owned by
- * the caller; empty for all of them). */
+/* *n <- its rows and columns; names (may be NULL) <- the tensors that it is of, separated by commas (to be
+ * freed with stj_free; empty for all of them). */
 enum stj_status stj_run_part_size(const struct stj_run *run, const struct stj_run_part *part,
                                   size_t *n, char **names, struct stj_error *err);
 

@@ -72,6 +72,10 @@ enum stj_status stj_error_set(struct stj_error *err, enum stj_status code, const
 /* Forget a recorded error, so that the record can be used again. */
 void stj_error_clear(struct stj_error *err);
 
+/* Give back memory that a function of the library handed out without a function of its own to free it;
+ * NULL is accepted. */
+void stj_free(void *memory);
+
 #ifdef __cplusplus
 }
 #endif

@@ -60,6 +60,7 @@ struct stj_pairs {
 
 /* What to find, and what it may cost; start from stj_svd_settings_default. */
 struct stj_svd_settings {
+    size_t size;         /* of this struct in bytes, as the program was compiled */
     size_t top;          /* largest singular values wanted */
     size_t bottom;       /* smallest wanted */
     double above, below; /* all above, all below a threshold instead of a number; 0: none */
@@ -83,8 +84,17 @@ struct stj_svd_settings {
     struct stj_svd_monitor monitor; /* how the values converge */
 };
 
-/* The 20 largest to a tolerance of 1e-10, seed 0, no budgets, the rest chosen. */
-struct stj_svd_settings stj_svd_settings_default(void);
+/* settings (of `size` bytes) <- the 20 largest to a tolerance of 1e-10, seed 0, no budgets, the rest
+ * chosen. */
+void stj_svd_settings_init(struct stj_svd_settings *settings, size_t size);
+
+/* The same as a value. */
+static inline struct stj_svd_settings stj_svd_settings_default(void)
+{
+    struct stj_svd_settings settings;
+    stj_svd_settings_init(&settings, sizeof settings);
+    return settings;
+}
 
 /* Did the solve miss a large value, say a copy of a repeated one?  A random vector is projected off the pairs
  * found, and a few Lanczos steps are taken from it: A cannot stretch any direction outside of the span of the

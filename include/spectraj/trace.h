@@ -30,6 +30,7 @@ bool stj_trace_function_parse(const char *text, enum stj_trace_function *functio
 
 /* What to estimate and how; start from stj_trace_settings_default. */
 struct stj_trace_settings {
+    size_t size;                      /* of this struct in bytes, as the program was compiled */
     enum stj_trace_function function; /* of A */
     const char *method;               /* name of a method, NULL: xtrace */
     size_t products;   /* with the matrix whose trace is wanted: A itself, or A'A, or (A-I)'(A-I) */
@@ -38,8 +39,16 @@ struct stj_trace_settings {
     struct stj_progress progress; /* between products */
 };
 
-/* tr A by xtrace with 100 products, confidence 0.95. */
-struct stj_trace_settings stj_trace_settings_default(void);
+/* settings (of `size` bytes) <- tr A by xtrace with 100 products, confidence 0.95. */
+void stj_trace_settings_init(struct stj_trace_settings *settings, size_t size);
+
+/* The same as a value. */
+static inline struct stj_trace_settings stj_trace_settings_default(void)
+{
+    struct stj_trace_settings settings;
+    stj_trace_settings_init(&settings, sizeof settings);
+    return settings;
+}
 
 /* An estimate; it owns nothing. */
 struct stj_trace_result {

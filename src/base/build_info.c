@@ -36,7 +36,7 @@ static const char *file_of(void (*function)(void))
 
 size_t stj_runtime_summary(char *text, size_t size)
 {
-    int n = snprintf(text, size, "  %-16s %s\n  %-16s %s\n  %-16s %s\n", "BLAS running",
+    int n = snprintf(text, text ? size : 0, "  %-16s %s\n  %-16s %s\n  %-16s %s\n", "BLAS running",
                      openblas_get_config(), "BLAS kernel", openblas_get_corename(), "BLAS file",
                      file_of((void (*)(void))cblas_dgemm));
     return n < 0 ? 0 : (size_t)n;

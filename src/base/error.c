@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -33,7 +34,7 @@ enum stj_status stj_error_set(struct stj_error *err, enum stj_status code, const
     if (err && err->code == STJ_OK) {
         va_list args;
         va_start(args, format);
-        vsnprintf(err->text, sizeof err->text, format, args);
+        vsnprintf(err->text, sizeof err->text, format ? format : stj_status_text(code), args);
         va_end(args);
         err->code = code;
         err->file = file;
@@ -42,10 +43,40 @@ enum stj_status stj_error_set(struct stj_error *err, enum stj_status code, const
     return code;
 }
 
+void stj_free(void *memory)
+{
+    free(memory);
+}
+
 void stj_error_clear(struct stj_error *err)
 {
     if (err)
         *err = (struct stj_error)STJ_ERROR_INIT;
+}
+
+void stj_settings_fill(void *settings, size_t size, const void *defaults, size_t known)
+{
+    if (!settings || size < sizeof size)
+        return;
+    memset(settings, 0, size);
+    memcpy(settings, defaults, size < known ? size : known);
+    memcpy(settings, &size, sizeof size); /* its first field */
+}
+
+bool stj_find_null(struct stj_error *err, const char *file, int line, const char *function,
+                   const char *names, const void *const *pointer, size_t n)
+{
+    size_t length = strcspn(names, ",");
+    for (size_t i = 0; i < n; i++) {
+        if (!pointer[i]) {
+            stj_error_set(err, STJ_EINVAL, file, line, "%s: %.*s is NULL, it must be given",
+                          function, (int)length, names);
+            return true;
+        }
+        names += length + strspn(names + length, ", ");
+        length = strcspn(names, ",");
+    }
+    return false;
 }
 
 void stj_error_prefix(struct stj_error *err, const char *format, ...)

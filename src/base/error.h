@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* base/error.h: the two control-flow macros of the project.
+/* base/error.h: the control-flow macros of the project.
  *
- * A function that uses them declares `enum stj_status st = STJ_OK;`, starts every resource at
- * NULL, ends in one label `out:` that frees what it holds, and returns st there.
+ * A function that uses the first two declares `enum stj_status st = STJ_OK;`, starts every resource
+ * at NULL, ends in one label `out:` that frees what it holds, and returns st there.  The others stand
+ * at the head of a public function, which holds nothing yet, and return from it.
  */
 #ifndef STJ_BASE_ERROR_H
 #define STJ_BASE_ERROR_H
+
+#include <stdbool.h>
+#include <stddef.h>
 
 #include <spectraj/status.h>
 
@@ -26,6 +30,34 @@
             goto out;                                                                              \
         }                                                                                          \
     } while (0)
+
+/* STJ_EINVAL, naming the first of these pointers that is NULL, if any is. */
+#define STJ_NOT_NULL(err, ...)                                                                     \
+    do {                                                                                           \
+        const void *const pointers_[] = {__VA_ARGS__};                                             \
+        if (stj_find_null((err), __FILE__, __LINE__, __func__, #__VA_ARGS__, pointers_,            \
+                          sizeof pointers_ / sizeof pointers_[0]))                                 \
+            return STJ_EINVAL;                                                                     \
+    } while (0)
+
+/* The same for settings that begin with their size, which must be one that this library knows.  A
+ * struct that grew is completed here. */
+#define STJ_GOOD_SETTINGS(err, settings)                                                           \
+    do {                                                                                           \
+        STJ_NOT_NULL(err, settings);                                                               \
+        if ((settings)->size != sizeof *(settings))                                                \
+            return stj_error_set((err), STJ_EINVAL, __FILE__, __LINE__,                            \
+                                 "%s: settings of %zu bytes, this library knows %zu: start from "  \
+                                 "their default or {.size = sizeof settings}",                     \
+                                 __func__, (settings)->size, sizeof *(settings));                  \
+    } while (0)
+
+/* settings[size] <- the defaults[known] as far as they go, the rest zero, and its size. */
+void stj_settings_fill(void *settings, size_t size, const void *defaults, size_t known);
+
+/* Is one of the n pointers NULL?  Records which; `names` are theirs, with commas between them. */
+bool stj_find_null(struct stj_error *err, const char *file, int line, const char *function,
+                   const char *names, const void *const *pointer, size_t n);
 
 /* Put "where: " in front of the text of a recorded error, so that the sentence names the place as
  * its reader knows it (a file, a config key). */

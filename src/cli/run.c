@@ -32,7 +32,8 @@ static enum stj_status open_or_train(struct cli *cli, const struct run_options *
     const char *config = cli->args.positional[0];
     const char *dir = o->output;
     const struct args_shared *shared = &cli->args.shared;
-    const struct stj_run_train_settings settings = {.force = shared->force,
+    const struct stj_run_train_settings settings = {.size = sizeof settings,
+                                                    .force = shared->force,
                                                     .seed_given = shared->seed_given,
                                                     .seed = shared->seed,
                                                     .accept_deviation = o->accept_deviation,

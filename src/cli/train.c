@@ -10,7 +10,8 @@ struct train_options {
 static int train(struct cli *cli, const void *options)
 {
     const struct train_options *o = options;
-    const struct stj_run_train_settings settings = {.force = cli->args.shared.force,
+    const struct stj_run_train_settings settings = {.size = sizeof settings,
+                                                    .force = cli->args.shared.force,
                                                     .seed_given = cli->args.shared.seed_given,
                                                     .seed = cli->args.shared.seed,
                                                     .accept_deviation = o->accept_deviation,

@@ -14,6 +14,7 @@ enum stj_status stj_op_adjoint_error(struct stj_op *op, size_t pairs, uint64_t s
                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, op, error);
     const size_t m = stj_op_n_rows(op);
     const size_t n = stj_op_n_cols(op);
     struct stj_rng *rng = NULL;

@@ -36,6 +36,7 @@ enum stj_status stj_op_create_dense(size_t n_rows, size_t n_cols, const double *
 {
     enum stj_status st = STJ_OK;
     struct dense *self = NULL;
+    STJ_NOT_NULL(err, a, op);
     STJ_CHECK(err, ld >= n_rows, STJ_EINVAL,
               "leading dimension %zu of a matrix with %zu rows is too small", ld, n_rows);
     STJ_TRY(stj_blas_fits(ld, "the leading dimension of a dense operator", err));
@@ -53,6 +54,7 @@ enum stj_status stj_op_densify(struct stj_op *op, size_t block, double *a, size_
                                const struct stj_progress *progress, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, op, a);
     const size_t n = stj_op_n_cols(op);
     double *unit = NULL;
     size_t room = 0;

@@ -43,6 +43,7 @@ enum stj_status stj_op_create_normal(struct stj_op *a, struct stj_op **op, struc
 {
     enum stj_status st = STJ_OK;
     struct normal *self = NULL;
+    STJ_NOT_NULL(err, a, op);
     STJ_TRY(stj_new(&self, 1, sizeof *self, err));
     self->a = a;
     STJ_TRY(stj_op_create(stj_op_n_cols(a), stj_op_n_cols(a), normal_apply, normal_destroy, self,

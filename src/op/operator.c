@@ -36,7 +36,8 @@ struct stj_op {
     double rounding;
     double products; /* single vectors applied so far, for messages */
     struct stj_op_counts counts;
-    struct watch *watch; /* NULL: products are not checked */
+    struct watch *watch;   /* NULL: products are not checked */
+    pthread_mutex_t *turn; /* of the threads that want a product; NULL: there is one */
 };
 
 enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn apply,
@@ -44,6 +45,7 @@ enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn appl
                               struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, op);
     STJ_CHECK(err, n_rows > 0 && n_cols > 0, STJ_EINVAL,
               "an operator of %zu x %zu: both dimensions must be at least 1", n_rows, n_cols);
     STJ_CHECK(err, apply, STJ_EINVAL, "an operator needs an apply callback");
@@ -57,6 +59,12 @@ enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn appl
                            .rounding = DBL_EPSILON};
 out:
     return st;
+}
+
+enum stj_status stj_op_one_at_a_time(struct stj_op *op, struct stj_error *err)
+{
+    STJ_NOT_NULL(err, op);
+    return op->turn ? STJ_OK : stj_turn_create(&op->turn, err);
 }
 
 static void watch_free(struct watch *w)
@@ -76,22 +84,23 @@ void stj_op_destroy(struct stj_op *op)
     if (op->destroy)
         op->destroy(op->ctx);
     watch_free(op->watch);
+    stj_turn_destroy(op->turn);
     free(op);
 }
 
 size_t stj_op_n_rows(const struct stj_op *op)
 {
-    return op->n_rows;
+    return op ? op->n_rows : 0;
 }
 
 size_t stj_op_n_cols(const struct stj_op *op)
 {
-    return op->n_cols;
+    return op ? op->n_cols : 0;
 }
 
 struct stj_op_counts stj_op_get_counts(const struct stj_op *op)
 {
-    return op->counts;
+    return op ? op->counts : (struct stj_op_counts){0};
 }
 
 struct stj_op_counts stj_op_counts_since(const struct stj_op *op, const struct stj_op_counts *begin)
@@ -105,7 +114,8 @@ struct stj_op_counts stj_op_counts_since(const struct stj_op *op, const struct s
 
 void stj_op_set_cost(struct stj_op *op, double cost)
 {
-    op->cost = cost;
+    if (op)
+        op->cost = cost;
 }
 
 void stj_op_count_replayed(struct stj_op *op, double products)
@@ -200,6 +210,7 @@ enum stj_status stj_op_watch(struct stj_op *op, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct watch *w = NULL;
+    STJ_NOT_NULL(err, op);
     if (op->watch)
         return STJ_OK;
     STJ_TRY(stj_new(&w, 1, sizeof *w, err));
@@ -216,7 +227,7 @@ out:
 struct stj_self_check stj_op_self_check(const struct stj_op *op)
 {
     struct stj_self_check found = {0};
-    if (op->watch)
+    if (op && op->watch)
         found = op->watch->found;
     found.orthogonality = (double)NAN;
     return found;
@@ -289,6 +300,9 @@ enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nve
                              size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, op);
+    STJ_CHECK(err, trans == STJ_NO_TRANS || trans == STJ_TRANS, STJ_EINVAL,
+              "trans is %d, neither STJ_NO_TRANS nor STJ_TRANS", (int)trans);
     const size_t n_in = trans == STJ_NO_TRANS ? op->n_cols : op->n_rows;
     const size_t n_out = trans == STJ_NO_TRANS ? op->n_rows : op->n_cols;
     STJ_CHECK(err, ldx >= n_in && ldy >= n_out, STJ_EINVAL,
@@ -297,10 +311,13 @@ enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nve
               ldx, ldy, op->n_rows, op->n_cols, n_in, n_out);
     if (nvec == 0)
         goto out;
+    STJ_NOT_NULL(err, x, y);
     STJ_TRY(stj_blas_prepare(err));
-    STJ_TRY(multiply(op, trans, nvec, x, ldx, y, ldy, err));
-    if (op->watch)
-        STJ_TRY(watch(op, trans, nvec, x, y, err));
+    stj_turn_take(op->turn);
+    st = multiply(op, trans, nvec, x, ldx, y, ldy, err);
+    if (st == STJ_OK && op->watch)
+        st = watch(op, trans, nvec, x, y, err);
+    stj_turn_give(op->turn);
 out:
     return st;
 }

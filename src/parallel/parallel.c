@@ -155,6 +155,33 @@ void stj_barrier_destroy(struct stj_barrier *barrier)
     pthread_mutex_destroy(&barrier->mutex);
 }
 
+enum stj_status stj_turn_create(pthread_mutex_t **turn, struct stj_error *err)
+{
+    const enum stj_status st = stj_new(turn, 1, sizeof **turn, err);
+    if (st == STJ_OK)
+        pthread_mutex_init(*turn, NULL); /* never fails on Linux */
+    return st;
+}
+
+void stj_turn_destroy(pthread_mutex_t *turn)
+{
+    if (turn)
+        pthread_mutex_destroy(turn);
+    free(turn);
+}
+
+void stj_turn_take(pthread_mutex_t *turn)
+{
+    if (turn)
+        pthread_mutex_lock(turn);
+}
+
+void stj_turn_give(pthread_mutex_t *turn)
+{
+    if (turn)
+        pthread_mutex_unlock(turn);
+}
+
 static void relax(void)
 {
 #if defined __x86_64__ || defined __i386__

@@ -58,6 +58,12 @@ void stj_barrier_destroy(struct stj_barrier *barrier);
  * call sets n_threads outside of the region or before another barrier of the region. */
 void stj_barrier_wait(struct stj_barrier *barrier);
 
+/* A mutex for callbacks that must not be called from two threads at once; NULL: they may be. */
+enum stj_status stj_turn_create(pthread_mutex_t **turn, struct stj_error *err);
+void stj_turn_destroy(pthread_mutex_t *turn);
+void stj_turn_take(pthread_mutex_t *turn);
+void stj_turn_give(pthread_mutex_t *turn);
+
 /* y[0..n) <- sum over parts p = 0..n_parts-1 of part[p][0..n), added in the order of p whatever
  * the number of threads.  The one place where partial sums meet. */
 #define stj_reduce(n, n_parts, part, ld_part, y)                                                   \

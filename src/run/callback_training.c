@@ -75,6 +75,8 @@ enum stj_status stj_training_create(const struct stj_problem *problem,
 {
     enum stj_status st = STJ_OK;
     struct stj_training *made = NULL;
+    STJ_GOOD_SETTINGS(err, settings);
+    STJ_NOT_NULL(err, problem, training);
     *training = NULL;
     STJ_CHECK(err, stj_problem_n_steps(problem) > 0, STJ_EINVAL,
               "the problem has no steps: nothing to train");
@@ -103,6 +105,7 @@ enum stj_status stj_training_theta(struct stj_training *training, size_t t, doub
                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, training, theta);
     struct stj_trajectory_view view;
     STJ_CHECK(err, t <= stj_problem_n_steps(training->problem), STJ_EINVAL,
               "state %zu is wanted, there are 0 to %zu", t, stj_problem_n_steps(training->problem));
@@ -115,12 +118,13 @@ out:
 
 const double *stj_training_loss_curve(const struct stj_training *training)
 {
-    return stj_trajectory_loss(training->trajectory);
+    return training ? stj_trajectory_loss(training->trajectory) : NULL;
 }
 
 enum stj_status stj_training_jacobian(struct stj_training *training, size_t from, size_t to,
                                       struct stj_op **op, struct stj_error *err)
 {
+    STJ_NOT_NULL(err, training, op);
     const struct stj_training_jacobian_settings settings = {.from = from, .to = to};
     return stj_training_jacobian_create(training->problem, &training->recipe, training->trajectory,
                                         &settings, op, err);
@@ -131,6 +135,7 @@ enum stj_status stj_training_validate(struct stj_training *training, uint64_t se
                                       struct stj_validation *v, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, training, v);
     struct stj_op *op = NULL;
     STJ_TRY(stj_training_jacobian(training, 0, 0, &op, err));
     STJ_TRY(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));

@@ -160,6 +160,8 @@ static void describe_kind(struct description *d, const struct stj_kind *kind)
 
 void stj_config_describe(const struct stj_config_visitor *visitor)
 {
+    if (!visitor || !visitor->section || !visitor->key)
+        return;
     struct description d = {.visitor = visitor};
     for (const struct stj_option *row = stj_run_options; row->name; row++)
         if (row->type == STJ_OPTION_GROUP)

@@ -154,6 +154,7 @@ enum stj_status stj_run_part_jacobian(struct stj_run *run, const struct stj_run_
                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, run, part, op);
     struct choice c = {0};
     struct stj_ranges ranges = {0};
     struct stj_op *inner = NULL;
@@ -162,6 +163,7 @@ enum stj_status stj_run_part_jacobian(struct stj_run *run, const struct stj_run_
         .to = part->to,
         .memory_bytes = memory_bytes ? memory_bytes : run->memory,
         .full_state = part->full_state};
+    STJ_TRY(stj_run_check_trained(run, err));
     STJ_TRY(choose_tensors(run, part->layers, &c, err));
     STJ_TRY(stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &settings,
                                          &inner, err));
@@ -209,6 +211,7 @@ enum stj_status stj_run_part_size(const struct stj_run *run, const struct stj_ru
                                   size_t *n, char **names, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, run, part, n);
     struct choice c = {0};
     struct stj_run_parameter parameter;
     STJ_TRY(choose_tensors(run, part->layers, &c, err));

@@ -162,5 +162,6 @@ out:
 enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
                                  struct stj_error *err)
 {
+    STJ_NOT_NULL(err, config_path, run);
     return stj_run_prepare(config_path, false, 0, run, err);
 }

@@ -155,6 +155,7 @@ out:
 enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, dir, run);
     struct stj_run *made = NULL;
     char *config = NULL;
     char *trajectory = NULL;
@@ -180,6 +181,8 @@ out:
 
 void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
 {
+    if (!run || !info)
+        return;
     const struct stj_trajectory_about *about = &run->about;
     const bool trained = run->trajectory != NULL;
     struct stj_imported_states imported = {0};
@@ -214,7 +217,7 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
 bool stj_run_get_layer(const struct stj_run *run, size_t i, struct stj_run_layer *layer)
 {
     size_t offset = 0;
-    if (i >= stj_network_n_layers(run->net))
+    if (!run || !layer || i >= stj_network_n_layers(run->net))
         return false;
     const struct stj_layer *l = stj_network_layer(run->net, i, &offset);
     *layer = (struct stj_run_layer){.label = l->label,
@@ -227,7 +230,7 @@ bool stj_run_get_layer(const struct stj_run *run, size_t i, struct stj_run_layer
 
 bool stj_run_get_parameter(const struct stj_run *run, size_t i, struct stj_run_parameter *parameter)
 {
-    if (i >= stj_network_n_tensors(run->net))
+    if (!run || !parameter || i >= stj_network_n_tensors(run->net))
         return false;
     const struct stj_run_tensor *t = &run->tensor[i];
     *parameter = (struct stj_run_parameter){.name = t->name,
@@ -240,13 +243,24 @@ bool stj_run_get_parameter(const struct stj_run *run, size_t i, struct stj_run_p
 
 const double *stj_run_loss_curve(const struct stj_run *run)
 {
-    return stj_trajectory_loss(run->trajectory);
+    return run && run->trajectory ? stj_trajectory_loss(run->trajectory) : NULL;
+}
+
+enum stj_status stj_run_check_trained(const struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, run->trajectory, STJ_EINVAL,
+              "the run is described from its config alone: train it, and open it");
+out:
+    return st;
 }
 
 enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, run, theta);
     struct stj_trajectory_view view;
+    STJ_TRY(stj_run_check_trained(run, err));
     STJ_TRY(stj_trajectory_visit(run->trajectory, t, 1, &view, err));
     for (size_t i = 0; i < stj_network_n_params(run->net); i++)
         theta[i] = view.state[i];
@@ -256,6 +270,8 @@ out:
 
 void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *analysis)
 {
+    if (!run || !analysis)
+        return;
     const struct stj_analysis_config *config = &run->config.analysis;
     *analysis = (struct stj_run_analysis){.has_svd = config->has_svd,
                                           .has_dense = config->has_dense,
@@ -270,12 +286,13 @@ void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *an
 
 void stj_run_set_memory(struct stj_run *run, size_t memory_bytes)
 {
-    run->memory = memory_bytes;
+    if (run)
+        run->memory = memory_bytes;
 }
 
 void stj_run_get_divergence(const struct stj_run *run, struct stj_storage *storage)
 {
-    if (run->trajectory)
+    if (run && storage && run->trajectory)
         stj_trajectory_divergence(run->trajectory, storage);
 }
 
@@ -283,6 +300,7 @@ enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t t
                                 size_t memory_bytes, size_t nvec, struct stj_storage *storage,
                                 struct stj_error *err)
 {
+    STJ_NOT_NULL(err, run, storage);
     const struct stj_training_jacobian_settings settings = {
         .from = from, .to = to, .memory_bytes = memory_bytes ? memory_bytes : run->memory};
     enum stj_status st = STJ_OK;
@@ -309,6 +327,7 @@ enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size
                                           struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, run, op);
     const struct stj_dataset *data = run->test ? run->test : run->train;
     const size_t n_in = stj_shape_size(stj_network_input(run->net));
     double *theta = NULL;

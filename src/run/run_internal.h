@@ -55,6 +55,9 @@ enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *
  * be are in memory until an operator has them at hand its own way. */
 enum stj_status stj_run_attach(struct stj_run *run, struct stj_error *err);
 
+/* STJ_EINVAL for a run that was described from its config: it has no states. */
+enum stj_status stj_run_check_trained(const struct stj_run *run, struct stj_error *err);
+
 /* theta[n_params] <- the initial parameters that the config asks for. */
 enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct stj_error *err);
 

@@ -392,6 +392,8 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
     enum stj_status st = STJ_OK;
     struct training training = {.folder = STJ_FOLDER_COMPLETE};
     struct stj_run *made = NULL;
+    STJ_GOOD_SETTINGS(err, settings);
+    STJ_NOT_NULL(err, config_path, dir);
     if (run)
         *run = NULL;
     STJ_TRY(stj_folder_look(dir, &training.folder, err));
@@ -422,6 +424,7 @@ enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *
     enum stj_folder_state state = STJ_FOLDER_ABSENT;
     char difference[STJ_ERROR_TEXT_MAX / 2];
     struct stj_run *run = NULL;
+    STJ_NOT_NULL(err, config_path, dir, matches);
     *matches = false;
     STJ_TRY(stj_folder_look(dir, &state, err));
     if (state != STJ_FOLDER_COMPLETE)

@@ -283,6 +283,7 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
     struct stj_op *op = NULL;
     struct stj_prediction p = {.svd_flops = 0};
     size_t n = 0;
+    STJ_NOT_NULL(err, run, v);
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
     stj_run_divide(run, 1, progress);
     part = part ? part : &whole;

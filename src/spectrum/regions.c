@@ -25,7 +25,7 @@ enum stj_chart_colour stj_region_colour(enum stj_region region)
 struct stj_regions stj_regions_count(size_t n, const double *sigma, double epsilon)
 {
     size_t count[STJ_N_REGIONS] = {0};
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; sigma && i < n; i++)
         count[stj_region_of(sigma[i], epsilon)]++;
     return (struct stj_regions){
         .chaotic = count[STJ_CHAOTIC], .bulk = count[STJ_BULK], .stable = count[STJ_STABLE]};

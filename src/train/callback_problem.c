@@ -9,23 +9,32 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "parallel/parallel.h"
 #include "train/problem.h"
 
 struct callback_problem {
     struct stj_problem_callbacks callbacks;
     struct stj_tensor_shape tensor;
     struct stj_layout layout;
+    pthread_mutex_t *turn; /* NULL: the callbacks may be in several threads */
 };
 
 static void callback_destroy(void *self)
 {
+    stj_turn_destroy(((struct callback_problem *)self)->turn);
     free(self);
 }
 
 static size_t callback_n_rows(const void *self, size_t step)
 {
-    const struct stj_problem_callbacks *c = &((const struct callback_problem *)self)->callbacks;
-    return c->n_rows ? c->n_rows(c->ctx, step) : 1;
+    const struct callback_problem *p = self;
+    const struct stj_problem_callbacks *c = &p->callbacks;
+    if (!c->n_rows)
+        return 1;
+    stj_turn_take(p->turn);
+    const size_t n = c->n_rows(c->ctx, step);
+    stj_turn_give(p->turn);
+    return n;
 }
 
 static size_t callback_n_linear(const void *self)
@@ -47,15 +56,19 @@ static enum stj_status callback_linearize(const void *self, size_t step, struct 
                                           real *scratch, struct stj_error *err)
 {
     (void)lin;
-    const struct stj_problem_callbacks *c = &((const struct callback_problem *)self)->callbacks;
+    const struct callback_problem *p = self;
+    const struct stj_problem_callbacks *c = &p->callbacks;
     double unused = 0;
     if (!loss && !g)
         return STJ_OK;
     loss = loss ? loss : &unused;
     g = g ? g : scratch;
-    if (c->n_rows)
-        return c->gradient_rows(c->ctx, step, slice.first, slice.n, theta, loss, g, err);
-    return c->gradient(c->ctx, step, theta, loss, g, err);
+    stj_turn_take(p->turn);
+    const enum stj_status st =
+        c->n_rows ? c->gradient_rows(c->ctx, step, slice.first, slice.n, theta, loss, g, err)
+                  : c->gradient(c->ctx, step, theta, loss, g, err);
+    stj_turn_give(p->turn);
+    return st;
 }
 
 static enum stj_status callback_hvp(const void *self, size_t step, struct stj_slice slice,
@@ -64,11 +77,15 @@ static enum stj_status callback_hvp(const void *self, size_t step, struct stj_sl
 {
     (void)lin;
     (void)scratch;
-    const struct stj_problem_callbacks *c = &((const struct callback_problem *)self)->callbacks;
+    const struct callback_problem *p = self;
+    const struct stj_problem_callbacks *c = &p->callbacks;
     const size_t n = c->n_params;
-    if (c->n_rows)
-        return c->hvp_rows(c->ctx, step, slice.first, slice.n, theta, nvec, x, n, y, n, err);
-    return c->hvp(c->ctx, step, theta, nvec, x, n, y, n, err);
+    stj_turn_take(p->turn);
+    const enum stj_status st =
+        c->n_rows ? c->hvp_rows(c->ctx, step, slice.first, slice.n, theta, nvec, x, n, y, n, err)
+                  : c->hvp(c->ctx, step, theta, nvec, x, n, y, n, err);
+    stj_turn_give(p->turn);
+    return st;
 }
 
 static const struct stj_problem_ops callback_ops = {
@@ -107,10 +124,14 @@ enum stj_status stj_problem_create(const struct stj_problem_callbacks *callbacks
     enum stj_status st = STJ_OK;
     struct stj_problem *p = NULL;
     struct callback_problem *self = NULL;
+    STJ_GOOD_SETTINGS(err, callbacks);
+    STJ_NOT_NULL(err, problem);
     STJ_CHECK(err, callbacks->n_params > 0, STJ_EINVAL, "a problem needs at least one parameter");
     STJ_TRY(check_callbacks(callbacks, err));
     STJ_TRY(stj_new(&p, 1, sizeof *p, err));
     STJ_TRY(stj_new(&self, 1, sizeof *self, err));
+    if (callbacks->one_at_a_time)
+        STJ_TRY(stj_turn_create(&self->turn, err));
     self->callbacks = *callbacks;
     self->tensor = (struct stj_tensor_shape){.rows = 1, .cols = callbacks->n_params};
     self->layout = (struct stj_layout){callbacks->n_params, 1, &self->tensor};

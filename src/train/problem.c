@@ -73,12 +73,12 @@ void stj_problem_destroy(struct stj_problem *problem)
 
 size_t stj_problem_n_params(const struct stj_problem *problem)
 {
-    return problem->layout->n_params;
+    return problem ? problem->layout->n_params : 0;
 }
 
 size_t stj_problem_n_steps(const struct stj_problem *problem)
 {
-    return problem->n_steps;
+    return problem ? problem->n_steps : 0;
 }
 
 /* What became of a slice. */

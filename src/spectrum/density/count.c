@@ -94,6 +94,7 @@ enum stj_status stj_density_count_regions(const struct stj_density_result *resul
                                           struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, result, counts);
     const double c = confidence == 0 ? result->confidence : confidence;
     struct stj_edge lower = {0};
     struct stj_edge upper = {0};
@@ -119,6 +120,7 @@ enum stj_status stj_density_curve(const struct stj_density_result *result, size_
                                   struct stj_density_counts *curve, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, result, epsilon, curve);
     for (size_t i = 0; i < n; i++)
         STJ_TRY(stj_density_count_regions(result, epsilon[i], confidence, curve + i, err));
 out:
@@ -128,6 +130,7 @@ out:
 enum stj_status stj_density_check_edges(size_t n, const double *edge, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, edge);
     STJ_CHECK(err, n >= 2, STJ_EINVAL, "%zu edges make no region: give at least 2", n);
     STJ_CHECK(err, edge[0] >= 0, STJ_EINVAL, "edge 1 is %g, singular values are not negative",
               edge[0]);
@@ -144,6 +147,7 @@ enum stj_status stj_density_histogram(const struct stj_density_result *result, s
                                       struct stj_density_count *count, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, result, edge, count);
     const double c = confidence == 0 ? result->confidence : confidence;
     struct stj_edge from = stj_edge_bottom;
     STJ_TRY(stj_density_check_edges(n, edge, err));

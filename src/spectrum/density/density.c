@@ -39,12 +39,12 @@ enum { N_REORTHOGONALIZE = sizeof reorthogonalize_text / sizeof reorthogonalize_
 
 const char *stj_reorthogonalize_text(enum stj_reorthogonalize how)
 {
-    return reorthogonalize_text[how];
+    return (size_t)how < N_REORTHOGONALIZE ? reorthogonalize_text[how] : "unknown";
 }
 
 bool stj_reorthogonalize_parse(const char *text, enum stj_reorthogonalize *how)
 {
-    for (size_t i = 0; i < N_REORTHOGONALIZE; i++)
+    for (size_t i = 0; text && how && i < N_REORTHOGONALIZE; i++)
         if (strcmp(text, reorthogonalize_text[i]) == 0) {
             *how = (enum stj_reorthogonalize)i;
             return true;
@@ -52,10 +52,11 @@ bool stj_reorthogonalize_parse(const char *text, enum stj_reorthogonalize *how)
     return false;
 }
 
-struct stj_density_settings stj_density_settings_default(void)
+void stj_density_settings_init(struct stj_density_settings *settings, size_t size)
 {
-    return (struct stj_density_settings){
+    const struct stj_density_settings defaults = {
         .epsilon = 0.1, .confidence = 0.95, .probes = 8, .steps = 100};
+    stj_settings_fill(settings, size, &defaults, sizeof defaults);
 }
 
 /* A solve in progress. */
@@ -471,6 +472,8 @@ enum stj_status stj_density_solve(struct stj_op *a, const struct stj_density_set
                                   struct stj_density_result **result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_GOOD_SETTINGS(err, settings);
+    STJ_NOT_NULL(err, a, result);
     struct solve w = {.a = a, .s = *settings, .begin = stj_op_get_counts(a), .clock = stj_clock()};
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
     STJ_TRY(check_settings(a, &w.s, err));

@@ -158,6 +158,7 @@ enum stj_status stj_density_find_functionals(const struct stj_density_result *re
                                              struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, result, functionals);
     const struct stj_density_result *r = result;
     double *own = NULL;
     double known[N_SUMS] = {0};
@@ -204,6 +205,7 @@ enum stj_status stj_density_smooth(const struct stj_density_result *result, size
                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, result, log_sigma, density);
     const struct stj_density_result *r = result;
     double *sigma = NULL;
     double mass = 0;

@@ -48,6 +48,7 @@ enum stj_status stj_density_find_gap(const struct stj_density_result *result,
                                      struct stj_density_gap *gap, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NOT_NULL(err, result, gap);
     double slope[POINTS - 1];
     double doubt[POINTS - 1];
     double left[POINTS - 1] = {0}; /* largest slope before a point */

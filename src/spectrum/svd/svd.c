@@ -24,7 +24,7 @@ const struct stj_kind stj_svd_methods = {.what = "method", .list = method_list};
 
 bool stj_svd_get_method(size_t i, const char **name, const char **doc)
 {
-    if (i + 1 >= sizeof method_list / sizeof method_list[0])
+    if (!name || !doc || i + 1 >= sizeof method_list / sizeof method_list[0])
         return false;
     *name = method_list[i]->name;
     *doc = method_list[i]->doc;
@@ -41,12 +41,13 @@ const char *stj_stop_text(enum stj_stop stop)
         [STJ_STOP_INVARIANT_SUBSPACE] = "invariant_subspace",
         [STJ_STOP_FLOOR] = "floor",
     };
-    return text[stop];
+    return (size_t)stop < sizeof text / sizeof text[0] ? text[stop] : "unknown";
 }
 
-struct stj_svd_settings stj_svd_settings_default(void)
+void stj_svd_settings_init(struct stj_svd_settings *settings, size_t size)
 {
-    return (struct stj_svd_settings){.top = 20, .tol = 1e-10};
+    const struct stj_svd_settings defaults = {.top = 20, .tol = 1e-10};
+    stj_settings_fill(settings, size, &defaults, sizeof defaults);
 }
 
 double stj_svd_used(const struct stj_svd_budget *budget)
@@ -141,6 +142,8 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
                               struct stj_svd_result **result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_GOOD_SETTINGS(err, settings);
+    STJ_NOT_NULL(err, a, result);
     struct stj_svd_settings s = *settings;
     struct stj_svd_result *r = NULL;
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
@@ -172,6 +175,8 @@ out:
 
 bool stj_svd_count_agrees(const struct stj_svd_result *r)
 {
+    if (!r)
+        return true;
     const double count = (double)r->top.k;
     return !r->counted.compared || (count >= r->counted.low && count <= r->counted.high);
 }

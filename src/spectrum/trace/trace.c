@@ -33,7 +33,7 @@ const struct stj_kind stj_trace_methods = {.what = "method", .list = method_list
 
 bool stj_trace_get_method(size_t i, const char **name, const char **doc)
 {
-    if (i + 1 >= sizeof method_list / sizeof method_list[0])
+    if (!name || !doc || i + 1 >= sizeof method_list / sizeof method_list[0])
         return false;
     *name = method_list[i]->name;
     *doc = method_list[i]->doc;
@@ -50,12 +50,12 @@ enum { N_FUNCTIONS = sizeof function_text / sizeof function_text[0] };
 
 const char *stj_trace_function_text(enum stj_trace_function function)
 {
-    return function_text[function];
+    return (size_t)function < N_FUNCTIONS ? function_text[function] : "unknown";
 }
 
 bool stj_trace_function_parse(const char *text, enum stj_trace_function *function)
 {
-    for (size_t i = 0; i < N_FUNCTIONS; i++)
+    for (size_t i = 0; text && function && i < N_FUNCTIONS; i++)
         if (strcmp(text, function_text[i]) == 0) {
             *function = (enum stj_trace_function)i;
             return true;
@@ -63,9 +63,10 @@ bool stj_trace_function_parse(const char *text, enum stj_trace_function *functio
     return false;
 }
 
-struct stj_trace_settings stj_trace_settings_default(void)
+void stj_trace_settings_init(struct stj_trace_settings *settings, size_t size)
 {
-    return (struct stj_trace_settings){.products = 100, .confidence = 0.95};
+    const struct stj_trace_settings defaults = {.products = 100, .confidence = 0.95};
+    stj_settings_fill(settings, size, &defaults, sizeof defaults);
 }
 
 enum stj_status stj_trace_probes(const struct stj_trace_target *target, size_t first, size_t k,
@@ -229,6 +230,8 @@ enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_setting
                                 struct stj_trace_result *result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_GOOD_SETTINGS(err, settings);
+    STJ_NOT_NULL(err, a, result);
     const struct stj_trace_settings *s = settings;
     const struct stj_trace_method *method = NULL;
     const struct stj_op_counts begin = stj_op_get_counts(a);
