@@ -51,7 +51,10 @@ struct stj_error {
 /* The record before any error. */
 #define STJ_ERROR_INIT                                                                             \
     {                                                                                              \
-        .code = STJ_OK                                                                             \
+        STJ_OK, 0, 0,                                                                              \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
     }
 
 /* A short phrase for a status code; never NULL. */

@@ -9,6 +9,18 @@
 extern "C" {
 #endif
 
+/* The version of these headers. */
+#define SPECTRAJ_VERSION_MAJOR 0
+#define SPECTRAJ_VERSION_MINOR 1 /* see SPECTRAJ_VERSION_MAJOR */
+#define SPECTRAJ_VERSION_PATCH 0 /* see SPECTRAJ_VERSION_MAJOR */
+
+/* The version of these headers as one number: #if SPECTRAJ_VERSION >= SPECTRAJ_VERSION_AT(0, 2, 0). */
+#define SPECTRAJ_VERSION                                                                           \
+    SPECTRAJ_VERSION_AT(SPECTRAJ_VERSION_MAJOR, SPECTRAJ_VERSION_MINOR, SPECTRAJ_VERSION_PATCH)
+
+/* A version as a number to compare with. */
+#define SPECTRAJ_VERSION_AT(major, minor, patch) ((major)*1000000 + (minor)*1000 + (patch))
+
 /* The version of the library, such as "0.1.0"; static, never NULL. */
 const char *stj_version(void);
 
