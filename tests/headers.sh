@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # tests/headers.sh: each public header compiles alone, as C11, C17 and C++11, without a warning;
-# spectraj.h includes them all; no function has a struct's name; the version is configure.ac's.
+# spectraj.h includes them all; each says what may be called from which threads; no function has a
+# struct's name; the version is configure.ac's.
 set -u
 : "${top_srcdir:?is set by make}"
+left=" plan.h report.h results.h study.h " # headers that do not speak of threads yet
 fail=0
 umbrella=$top_srcdir/include/spectraj.h
 scratch=$(mktemp -d) || exit 99
@@ -49,6 +51,10 @@ for header in "$umbrella" "$top_srcdir"/include/spectraj/*.h; do
         compiles "$name" ${CC:-cc} -std=$standard -Wstrict-prototypes -x c
     done
     [ -z "$cxx" ] || compiles "$name" "$cxx" -std=c++11 -x c++
+    case "$left spectraj.h " in
+        *" $(basename "$header") "*) ;;
+        *) grep -q '^ \* Threads' "$header" || { echo "FAIL: <$name> says nothing of threads"; fail=1; } ;;
+    esac
     [ "$header" = "$umbrella" ] || grep -q "^#include <$name>" "$umbrella" || {
         echo "FAIL: include/spectraj.h does not include <$name>"
         fail=1

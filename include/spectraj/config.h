@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/config.h: what a config file may say, from the tables that read it. */
+/* spectraj/config.h: what a config file may say, from the tables that read it.
+ *
+ * Threads: to be called from any, and from several at once; the visitor is called from the same one.
+ */
 #ifndef SPECTRAJ_CONFIG_H
 #define SPECTRAJ_CONFIG_H
 

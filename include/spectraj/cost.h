@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/cost.h: what an analysis came to, beside what was planned. */
+/* spectraj/cost.h: what an analysis came to, beside what was planned.
+ *
+ * Threads: there are no functions here; the rest is data.
+ */
 #ifndef SPECTRAJ_COST_H
 #define SPECTRAJ_COST_H
 

@@ -5,6 +5,9 @@
  * Golub-Kahan bidiagonalisation.  What a solve returns is the quadrature, alpha and beta of every
  * probe; counts for any edge, curves, densities and functionals follow from it without further
  * products.
+ *
+ * Threads: one solve at a time in a process (spectraj/progress.h says why).  A result is only read by
+ * the functions that ask it: from several threads at once, too.
  */
 #ifndef SPECTRAJ_DENSITY_H
 #define SPECTRAJ_DENSITY_H

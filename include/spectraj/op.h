@@ -3,6 +3,10 @@
  *
  * An operator A is n_rows x n_cols and is known by its products with blocks of vectors.  Everything
  * that computes with an operator goes through stj_op_apply, which checks, counts and times.
+ *
+ * Threads: an operator is used by one at a time, unless stj_op_one_at_a_time was said of it.  Different
+ * ones may be used at once where they are matrices or of the caller's own; Jacobians of runs and of
+ * trainings make one product at a time in a process (spectraj/progress.h says why).
  */
 #ifndef SPECTRAJ_OP_H
 #define SPECTRAJ_OP_H

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/problem.h: a training problem: N parameters, n steps, and at each step a loss L_t. */
+/* spectraj/problem.h: a training problem: N parameters, n steps, and at each step a loss L_t.
+ *
+ * Threads: a problem does not change once it is made; its functions may be called from any, and from
+ * several at once.  From where its callbacks are called is said below.
+ */
 #ifndef SPECTRAJ_PROBLEM_H
 #define SPECTRAJ_PROBLEM_H
 

@@ -6,6 +6,9 @@
  * block, the rows of large bases and the trainings of a study are divided among them.  Rank 0 alone
  * writes files.  Without MPI, or started by itself, a process is one rank of one, and nothing here does
  * anything.
+ *
+ * Threads: all functions here, and those that work on several ranks, are called from the thread that
+ * called stj_ranks_begin; stj_rank, stj_n_ranks and stj_ranks_per_product from any.
  */
 #ifndef SPECTRAJ_RANKS_H
 #define SPECTRAJ_RANKS_H

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/run.h: a run: a directory with a resolved config and the trajectory of one training. */
+/* spectraj/run.h: a run: a directory with a resolved config and the trajectory of one training.
+ *
+ * Threads: what trains, opens, writes or makes products is called by one at a time in a process, whatever
+ * the run: HDF5 and OpenBLAS belong to the process (spectraj/progress.h).  The stj_run_get_ functions
+ * and stj_run_loss_curve only read: from several threads at once, while nothing else is called of that run.
+ */
 #ifndef SPECTRAJ_RUN_H
 #define SPECTRAJ_RUN_H
 

@@ -5,6 +5,12 @@
  * struct stj_error with a sentence: what was wrong, the value received, the limit, the remedy.
  * The first error wins: a record that is already set is left as it is.  The library never
  * prints, exits or aborts.  "Ran, but did not converge" is a result, not an error.
+ *
+ * A pointer that must be given and is NULL is STJ_EINVAL; a function that returns no status does nothing
+ * then, or returns 0, false or NULL.
+ *
+ * Threads: everything here may be called from any, and from several at once, each with a record of
+ * its own.
  */
 #ifndef SPECTRAJ_STATUS_H
 #define SPECTRAJ_STATUS_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/storage.h: where the states of a training are while an operator passes through them. */
+/* spectraj/storage.h: where the states of a training are while an operator passes through them.
+ *
+ * Threads: stj_storage_text may be called from any, and from several at once; the rest is data.
+ */
 #ifndef SPECTRAJ_STORAGE_H
 #define SPECTRAJ_STORAGE_H
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/svd.h: singular pairs of an operator. */
+/* spectraj/svd.h: singular pairs of an operator.
+ *
+ * Threads: one solve at a time in a process (spectraj/progress.h says why); a second at the same time
+ * is STJ_EINVAL.  A result is its owner's; what only reads it may be called from several threads at once.
+ */
 #ifndef SPECTRAJ_SVD_H
 #define SPECTRAJ_SVD_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/trace.h: traces of functions of an operator from products with random vectors. */
+/* spectraj/trace.h: traces of functions of an operator from products with random vectors.
+ *
+ * Threads: one solve at a time in a process (spectraj/progress.h says why); the rest from any.
+ */
 #ifndef SPECTRAJ_TRACE_H
 #define SPECTRAJ_TRACE_H
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/training.h: training a problem of the caller's own, and its training Jacobian. */
+/* spectraj/training.h: training a problem of the caller's own, and its training Jacobian.
+ *
+ * Threads: one training or product at a time in a process (spectraj/progress.h says why); a training
+ * belongs to one thread at a time.
+ */
 #ifndef SPECTRAJ_TRAINING_H
 #define SPECTRAJ_TRAINING_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/version.h: what this library is, how it was built, and what it runs on. */
+/* spectraj/version.h: what this library is, how it was built, and what it runs on.
+ *
+ * Threads: to be called from any, and from several at once.
+ */
 #ifndef SPECTRAJ_VERSION_H
 #define SPECTRAJ_VERSION_H
 
