@@ -164,7 +164,8 @@ static void solve_and_check(const char *name, struct known *k, size_t top, const
     stj_op_destroy(op);
 }
 
-/* Bounds of the smallest: no lower than the truth, consistent with the operator, counted honestly. */
+/* Bounds of the smallest: no lower than the truth, consistent with the operator, counted
+ * honestly. */
 static void check_bottom(const char *name, struct known *k, struct stj_op *op,
                          const struct stj_svd_result *r)
 {
@@ -262,7 +263,8 @@ START_TEST(known_spectra_are_found)
 }
 END_TEST
 
-/* The dense method finds them all; the iterative one stays within its budget whatever the spectrum. */
+/* The dense method finds them all; the iterative one stays within its budget whatever the
+ * spectrum. */
 START_TEST(smallest_are_bounded)
 {
     static const char *const methods[] = {"dense", "arnoldi"};
@@ -295,7 +297,8 @@ START_TEST(smallest_are_bounded)
 }
 END_TEST
 
-/* What the method is made for: the identity plus a term of low rank that contracts some directions. */
+/* What the method is made for: the identity plus a term of low rank that contracts some
+ * directions. */
 START_TEST(contracted_directions_of_a_low_rank_change_are_found)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -319,8 +322,8 @@ START_TEST(contracted_directions_of_a_low_rank_change_are_found)
     s.method = "arnoldi";
     s.max_applications = 150;
     EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
-    /* u = A v / sigma is known to eps sigma_1 / sigma only, so residuals of the smallest stay large; the
-     * bounds do not depend on u. */
+    /* u = A v / sigma is known to eps sigma_1 / sigma only, so residuals of the smallest stay
+     * large; the bounds do not depend on u. */
     for (size_t i = 0; i < K; i++)
         ck_assert_double_eq_tol(r->bottom.sigma[i], pow(10, -(double)(RANK / 2 - 1 - i) / 2),
                                 1e-10);
@@ -370,7 +373,8 @@ START_TEST(requests_that_make_no_sense_are_refused)
 }
 END_TEST
 
-/* Arrays that are larger than the free memory are refused before any product; a smaller basis is let through. */
+/* Arrays that are larger than the free memory are refused before any product; a smaller basis is
+ * let through. */
 START_TEST(memory_is_asked_for_before)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -491,7 +495,8 @@ START_TEST(a_monitor_sees_the_values_converge)
         ck_assert(seen.calls > 1 && seen.ordered && seen.bottom == (end == 1));
         ck_assert_uint_eq(a->k, b->k);
         ck_assert_int_eq(memcmp(a->sigma, b->sigma, a->k * sizeof *a->sigma), 0);
-        /* The last look comes before the last product: an estimate from below, or a bound from above. */
+        /* The last look comes before the last product: an estimate from below, or a bound from
+         * above. */
         if (end == 0)
             ck_assert_msg(seen.sigma_1 <= a->sigma[0] * (1 + 1e-12) &&
                               seen.sigma_1 > a->sigma[0] * (1 - 1e-9) && seen.converged > 0,
@@ -517,7 +522,8 @@ static void set_regions(struct known *k)
                                           : 0.4 * (double)(k->least - i) / 57;
 }
 
-/* All above a threshold, however many: from an estimate, from a hint that is far too low, and densely. */
+/* All above a threshold, however many: from an estimate, from a hint that is far too low, and
+ * densely. */
 START_TEST(everything_above_a_threshold_is_found)
 {
     static const char *const methods[] = {NULL, "arpack", "dense"};
@@ -587,7 +593,8 @@ START_TEST(pairs_at_the_threshold_are_told)
     s.above = k->sigma[20];
     s.tol = 1e-7;
     EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
-    /* 20 values are above for certain; the one at the threshold is listed if its interval reaches above */
+    /* 20 values are above for certain; the one at the threshold is listed if its interval reaches
+     * above */
     ck_assert_msg(r->top.k - r->straddling == 20 && r->straddling <= 1, "%zu pairs, %zu straddling",
                   r->top.k, r->straddling);
     stj_svd_result_destroy(r);
@@ -617,8 +624,8 @@ START_TEST(everything_below_a_threshold_is_found)
 }
 END_TEST
 
-/* A solve cut short gives what it has: Ritz pairs, lower bounds of the true values, true residuals, and no
- * more applications than were allowed. */
+/* A solve cut short gives what it has: Ritz pairs, lower bounds of the true values, true residuals,
+ * and no more applications than were allowed. */
 START_TEST(a_solve_cut_short_gives_certified_pairs)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -729,8 +736,8 @@ static double used(const struct stj_svd_result *r)
     return r->counts.jvp + r->counts.vjp;
 }
 
-/* 30 from 20 known cost less than anew, and are as good: orthonormal, with residuals within the tolerance, and so (Weyl)
- * within that of the truth and of what the dense method finds. */
+/* 30 from 20 known cost less than anew, and are as good: orthonormal, with residuals within the
+ * tolerance, and so (Weyl) within that of the truth and of what the dense method finds. */
 START_TEST(known_pairs_are_not_looked_for_again)
 {
     static const size_t shapes[][2] = {{400, 400}, {500, 400}, {400, 500}};
@@ -798,7 +805,8 @@ START_TEST(known_pairs_that_are_enough_are_cut)
 }
 END_TEST
 
-/* Any spectrum, repeated values and rank deficiency included; and where the known pairs lack one of the largest. */
+/* Any spectrum, repeated values and rank deficiency included; and where the known pairs lack one of
+ * the largest. */
 START_TEST(known_pairs_of_any_spectrum_are_completed)
 {
     for (uint64_t seed = 0; seed < 3; seed++) {
@@ -860,8 +868,9 @@ START_TEST(everything_above_a_lower_threshold_is_found_from_known_pairs)
 }
 END_TEST
 
-/* Budgets are kept, down to one that is too small to finish anything: then the known pairs are what there is.  Pairs that
- * are not good enough are found anew, and pairs of another operator are refused. */
+/* Budgets are kept, down to one that is too small to finish anything: then the known pairs are what
+ * there is.  Pairs that are not good enough are found anew, and pairs of another operator are
+ * refused. */
 START_TEST(known_pairs_do_not_excuse)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -967,7 +976,8 @@ static void check_prediction(const struct stj_svd_method *method, bool bottom)
                   stj_predict_peak(&p));
 }
 
-/* Whoever is in the registry finds what it says it finds, or stays within its budget with what it has. */
+/* Whoever is in the registry finds what it says it finds, or stays within its budget with what it
+ * has. */
 START_TEST(every_method_of_the_registry_is_honest)
 {
     struct stj_error err = STJ_ERROR_INIT;

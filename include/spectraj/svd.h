@@ -76,11 +76,12 @@ struct stj_svd_settings {
     double tol;         /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
     uint64_t seed;      /* of the start vector */
     const char *method; /* name of a method, NULL: automatic */
-    /* Pairs that an earlier solve found of the same operator; borrowed, NULL: none.  Of the largest, those up to the first
-     * whose residual is above tol sigma_1 are not looked for again: the iteration, and what a monitor is shown, is of
-     * the rest, and all are finished together.  Where they are all that is asked for they are returned as
-     * they are, with method "known" and no products.  Of the smallest, method arnoldi begins from them, and its bounds
-     * are no larger.  Method dense solves anew. */
+    /* Pairs that an earlier solve found of the same operator; borrowed, NULL: none.  Of the
+     * largest, those up to the first whose residual is above tol sigma_1 are not looked for again:
+     * the iteration, and what a monitor is shown, is of the rest, and all are finished together.
+     * Where they are all that is asked for they are returned as they are, with method "known" and
+     * no products.  Of the smallest, method arnoldi begins from them, and its bounds are no larger.
+     * Method dense solves anew. */
     const struct stj_pairs *known_top, *known_bottom;
     double max_applications;        /* budget of products with A and A'; 0: none */
     double max_seconds;             /* 0: none */

@@ -26,7 +26,7 @@ void stj_op_count_replayed(struct stj_op *op, double products);
 enum stj_status stj_op_note_products(struct stj_op *op, size_t nvec, const double *x,
                                      const double *y, struct stj_error *err);
 
-/* What the operator has cost since its counts were `begin`. */
+/* What an operator has cost since it had cost that much. */
 struct stj_op_counts stj_op_counts_since(const struct stj_op *op,
                                          const struct stj_op_counts *begin);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/cost_model.c: the arithmetic of predictions: products by kind, memory by phase.
  *
- * What a solver takes is said by the solver.  Memory is that of its largest arrays, of n numbers or more, on the
- * rank that holds most.
+ * What a solver takes is said by the solver.  Memory is that of its largest arrays, of n numbers or
+ * more, on the rank that holds most.
  */
 #include "spectrum/cost_model.h"
 

@@ -23,7 +23,8 @@ struct stj_predicted_phase {
 
 enum { STJ_PREDICTED_KINDS = 6, STJ_PREDICTED_PHASES = 8, STJ_PREDICTED_TEXT_MAX = 96 };
 
-/* Zeroed but for `ranks`, `shortest` and `used`, then added to.  All of it is about one rank, that which holds most. */
+/* Zeroed but for `ranks`, `shortest` and `used`, then added to.  All of it is about one rank, that
+ * which holds most. */
 struct stj_prediction {
     size_t ranks;    /* that rows are divided among; 0: those at hand */
     double shortest; /* prefix of the operator, of all steps; 0: not known */
@@ -48,7 +49,8 @@ void stj_predict_svd(struct stj_prediction *prediction, double n);
 void stj_predict_method(struct stj_prediction *prediction, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* How many ranks there will be, whether they divide vectors of length n, and the rows of one that each has. */
+/* How many ranks there will be, whether they divide vectors of length n, and the rows of one that
+ * each has. */
 size_t stj_predict_ranks(const struct stj_prediction *prediction);
 bool stj_predict_divides(const struct stj_prediction *prediction, size_t n);
 size_t stj_predict_rows(const struct stj_prediction *prediction, size_t n);

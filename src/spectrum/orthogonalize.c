@@ -27,8 +27,8 @@ static size_t slice_count(size_t n)
 }
 
 /* c (m x b) <- Q'W, summed over row slices and ranks in order; part holds SLICES m x b arrays. */
-static void project(const struct stj_rows *rows, size_t m, const double *q, size_t b,
-                    const double *w, double *c, double *part)
+static void block_project(const struct stj_rows *rows, size_t m, const double *q, size_t b,
+                          const double *w, double *c, double *part)
 {
     const size_t n = rows->count;
     const size_t ld = stj_rows_ld(rows);
@@ -44,8 +44,8 @@ static void project(const struct stj_rows *rows, size_t m, const double *q, size
 }
 
 /* W -= Q c */
-static void subtract(const struct stj_rows *rows, size_t m, const double *q, size_t b, double *w,
-                     const double *c)
+static void block_subtract(const struct stj_rows *rows, size_t m, const double *q, size_t b,
+                           double *w, const double *c)
 {
     const size_t n = rows->count;
     const size_t ld = stj_rows_ld(rows);
@@ -64,20 +64,20 @@ struct work {
 };
 
 /* W -= Q (Q'W), the coefficients added to h where it is not NULL. */
-static void project_out(const struct stj_rows *rows, size_t m, const double *q, size_t b, double *w,
-                        double *h, size_t ldh, const struct work *work)
+static void block_project_out(const struct stj_rows *rows, size_t m, const double *q, size_t b,
+                              double *w, double *h, size_t ldh, const struct work *work)
 {
     if (m == 0)
         return;
-    project(rows, m, q, b, w, work->c, work->part);
-    subtract(rows, m, q, b, w, work->c);
+    block_project(rows, m, q, b, w, work->c, work->part);
+    block_subtract(rows, m, q, b, w, work->c);
     for (size_t j = 0; h && j < b; j++)
         stj_axpy(m, 1, work->c + j * m, h + j * ldh);
 }
 
 /* x -= the components along the first k columns of W, added to r where it is not NULL. */
-static void project_block(const struct stj_rows *rows, size_t k, const double *w, double *x,
-                          double *r)
+static void column_project(const struct stj_rows *rows, size_t k, const double *w, double *x,
+                           double *r)
 {
     const size_t n = rows->count;
     for (size_t i = 0; i < k; i++) {
@@ -89,17 +89,17 @@ static void project_block(const struct stj_rows *rows, size_t k, const double *w
 }
 
 /* Column j of the block: orthogonal to Q and to columns before it, normalised, or replaced. */
-static void finish_column(const struct stj_rows *rows, size_t m, const double *q, size_t j,
+static void column_finish(const struct stj_rows *rows, size_t m, const double *q, size_t j,
                           double *w, double *h, double length, struct stj_rng *rng,
                           const struct work *work)
 {
     double *x = w + j * rows->count;
     const double before = stj_rows_nrm2(rows, x);
-    project_block(rows, j, w, x, h + m);
+    column_project(rows, j, w, x, h + m);
     double left = stj_rows_nrm2(rows, x);
     if (left < 0.5 * before) {
-        project_out(rows, m, q, 1, x, h, m, work);
-        project_block(rows, j, w, x, h + m);
+        block_project_out(rows, m, q, 1, x, h, m, work);
+        column_project(rows, j, w, x, h + m);
         left = stj_rows_nrm2(rows, x);
     }
     h[m + j] = left;
@@ -107,8 +107,8 @@ static void finish_column(const struct stj_rows *rows, size_t m, const double *q
         h[m + j] = 0;
         stj_rows_fill_normal(rows, rng, 1, x);
         for (int pass = 0; pass < 2; pass++) {
-            project_out(rows, m, q, 1, x, NULL, 0, work);
-            project_block(rows, j, w, x, NULL);
+            block_project_out(rows, m, q, 1, x, NULL, 0, work);
+            column_project(rows, j, w, x, NULL);
         }
         left = stj_rows_nrm2(rows, x);
     }
@@ -130,13 +130,20 @@ enum stj_status stj_orthogonalize(const struct stj_rows *rows, size_t m, const d
     for (size_t j = 0; j < b; j++)
         memset(h + j * ldh, 0, (m + b) * sizeof *h);
     stj_rows_norms(rows, b, w, rows->count, length);
-    project_out(rows, m, q, b, w, h, ldh, &work);
-    project_out(rows, m, q, b, w, h, ldh, &work);
+    block_project_out(rows, m, q, b, w, h, ldh, &work);
+    block_project_out(rows, m, q, b, w, h, ldh, &work);
     for (size_t j = 0; j < b; j++)
-        finish_column(rows, m, q, j, w, h + j * ldh, length[j], rng, &work);
+        column_finish(rows, m, q, j, w, h + j * ldh, length[j], rng, &work);
 out:
     free(work.c);
     free(work.part);
     free(length);
     return st;
+}
+
+void stj_project_out(size_t n, size_t k, const double *q, size_t nvec, double *x, size_t ld,
+                     double *work)
+{
+    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k, nvec, n, 1, q, n, x, ld, 0, work, k);
+    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, nvec, k, -1, q, n, work, k, 1, x, ld);
 }

@@ -80,7 +80,7 @@ void stj_rows_fill_normal(const struct stj_rows *rows, struct stj_rng *rng, size
 }
 
 /* The whole vectors <- this rank's rows, x. */
-static void put(const struct stj_rows *rows, size_t nvec, const double *x, double *whole)
+static void rows_put(const struct stj_rows *rows, size_t nvec, const double *x, double *whole)
 {
     for (size_t j = 0; j < nvec && rows->count > 0; j++)
         memcpy(whole + j * rows->n + rows->first, x + j * rows->count, rows->count * sizeof *x);
@@ -106,7 +106,7 @@ enum stj_status stj_rows_apply(struct stj_op *a, enum stj_trans trans, size_t nv
         return stj_op_apply(a, trans, nvec, x, in.n, y, out.n, err);
     STJ_TRY(stj_new(&whole_x, in.n, nvec * sizeof *whole_x, err));
     STJ_TRY(stj_new(&whole_y, out.n, nvec * sizeof *whole_y, err));
-    put(&in, nvec, x, whole_x);
+    rows_put(&in, nvec, x, whole_x);
     stj_rows_allgatherv(&in, nvec, whole_x, in.n);
     STJ_TRY(stj_op_apply(a, trans, nvec, whole_x, in.n, whole_y, out.n, err));
     stj_rows_cut(&out, nvec, whole_y, y);
@@ -124,7 +124,7 @@ enum stj_status stj_rows_complete(const struct stj_rows *rows, size_t nvec, doub
     if (!rows->divided)
         goto out;
     STJ_TRY(stj_new(&whole, rows->n, nvec * sizeof *whole, err));
-    put(rows, nvec, *block, whole);
+    rows_put(rows, nvec, *block, whole);
     stj_rows_allgatherv(rows, nvec, whole, rows->n);
     free(*block);
     *block = whole;

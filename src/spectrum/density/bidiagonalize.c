@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/density/bidiagonalize.c: Golub-Kahan bidiagonalisation, a block of probes at a time.
  *
- *     v_1 = g / |g|                                    g Gaussian, orthogonal to the known v
- *     alpha_j u_j     = A v_j  - beta_{j-1} u_{j-1}    then orthogonal to all earlier u
- *     beta_j  v_{j+1} = A'u_j - alpha_j v_j            then orthogonal to all earlier v
+ *     1. v_1 = g / |g|                                    g Gaussian, orthogonal to the known v
+ *     2. alpha_j u_j     = A v_j  - beta_{j-1} u_{j-1}    then orthogonal to all earlier u
+ *     3. beta_j  v_{j+1} = A'u_j - alpha_j v_j            then orthogonal to all earlier v
  *
  * so that A V_k = U_k B_k with B_k upper bidiagonal (Golub and Kahan 1965).  B_k'B_k is the matrix
  * of Lanczos on A'A, but is never formed: small singular values survive next to large ones.  Each
  * probe has its own B; they share nothing but the block products.
  *
  * Orthogonalisation is classical Gram-Schmidt, twice (Giraud, Langou, Rozloznik 2005), in BLAS-2,
- * one probe to a thread: same bits for any number of threads.  Every rank has its rows of the bases; the
- * coefficients of all probes are summed over the ranks together.
+ * one probe to a thread: same bits for any number of threads.  Every rank has its rows of the
+ * bases; the coefficients of all probes are summed over the ranks together.
  *
  * An alpha or beta at or below
  *     tau = 8 max(rounding of a product, eps sqrt(n)) max_i |(alpha_i, beta_i)|
@@ -19,8 +19,8 @@
  * has been explored is an invariant subspace.  So is a basis of as many vectors as there are
  * dimensions.
  *
- * Cost: 2 products a step and probe; memory 2 vectors a step and probe (one-sided: 1, none: 0), divided
- * by rows among the ranks, and 2 whole vectors a probe.
+ * Cost: 2 products a step and probe; memory 2 vectors a step and probe (one-sided: 1, none: 0),
+ * divided by rows among the ranks, and 2 whole vectors a probe.
  */
 #include "spectrum/density/bidiagonalize.h"
 
@@ -75,7 +75,7 @@ double stj_bidiagonal_bytes(size_t n_rows, size_t n_cols, size_t steps,
 }
 
 /* Vector number i of a block of whole ones, from this rank's first row on. */
-static double *mine(const struct stj_rows *rows, double *block, size_t i)
+static double *own_rows(const struct stj_rows *rows, double *block, size_t i)
 {
     return block + i * rows->n + rows->first;
 }
@@ -89,8 +89,8 @@ static const double *basis_of(const struct stj_bidiagonal *b, enum basis which, 
 }
 
 /* x -= Q (Q'x) for the k columns of Q and the vectors x of the active probes. */
-static void project_out(const struct stj_bidiagonal *b, size_t n_active, enum basis which, size_t k,
-                        double *x)
+static void probes_project_out(const struct stj_bidiagonal *b, size_t n_active, enum basis which,
+                               size_t k, double *x)
 {
     const struct stj_rows *rows = which == LEFT ? &b->rows : &b->cols;
     const size_t n = rows->count;
@@ -100,25 +100,25 @@ static void project_out(const struct stj_bidiagonal *b, size_t n_active, enum ba
     memset(b->c, 0, n_active * k * sizeof *b->c); /* gemv leaves them where there are no rows */
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
     for (size_t i = 0; i < n_active; i++)
-        stj_gemv(STJ_BLAS_TRANS, n, k, 1, basis_of(b, which, i), ld, mine(rows, x, i), 0,
+        stj_gemv(STJ_BLAS_TRANS, n, k, 1, basis_of(b, which, i), ld, own_rows(rows, x, i), 0,
                  b->c + i * k);
     stj_rows_allreduce_sum(rows, n_active * k, b->c);
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)stj_threads())
     for (size_t i = 0; i < n_active; i++)
         stj_gemv(STJ_BLAS_NO_TRANS, n, k, -1, basis_of(b, which, i), ld, b->c + i * k, 1,
-                 mine(rows, x, i));
+                 own_rows(rows, x, i));
 }
 
-/* The vectors x of the active probes, orthogonal to k vectors of their left or right bases and, on the
- * right, to the known ones; length <- theirs. */
-static void orthogonalize(const struct stj_bidiagonal *b, size_t n_active, enum basis which,
-                          size_t k, double *x)
+/* The vectors x of the active probes, orthogonal to k vectors of their left or right bases and, on
+ * the right, to the known ones; length <- theirs. */
+static void probes_orthogonalize(const struct stj_bidiagonal *b, size_t n_active, enum basis which,
+                                 size_t k, double *x)
 {
     const struct stj_rows *rows = which == LEFT ? &b->rows : &b->cols;
     for (int pass = 0; pass < 2; pass++) {
         if (which == RIGHT)
-            project_out(b, n_active, KNOWN, b->deflation.k, x);
-        project_out(b, n_active, which, k, x);
+            probes_project_out(b, n_active, KNOWN, b->deflation.k, x);
+        probes_project_out(b, n_active, which, k, x);
     }
     stj_rows_norms(rows, n_active, x + rows->first, rows->n, b->length);
 }
@@ -155,14 +155,15 @@ out:
     return st;
 }
 
-static void keep(size_t n, const double *x, double *basis)
+static void keep_vector(size_t n, const double *x, double *basis)
 {
     if (n > 0)
         memcpy(basis, x, n * sizeof *x);
 }
 
 /* Room for `steps` steps of all probes that have not ended. */
-static enum stj_status grow(struct stj_bidiagonal *b, size_t steps, struct stj_error *err)
+static enum stj_status bidiagonal_grow(struct stj_bidiagonal *b, size_t steps,
+                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t most = steps + 1 > b->deflation.k ? steps + 1 : b->deflation.k;
@@ -175,25 +176,26 @@ out:
 }
 
 /* The first vectors of the probes, of which the first is number `first` of the seed's stream. */
-static enum stj_status start(struct stj_bidiagonal *b, uint64_t seed, size_t first,
-                             struct stj_error *err)
+static enum stj_status bidiagonal_start(struct stj_bidiagonal *b, uint64_t seed, size_t first,
+                                        struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = b->cols.count;
     struct stj_rng *rng = NULL;
     for (size_t i = 0; i < b->n_probes; i++) {
         STJ_TRY(stj_rng_create(seed, STJ_STREAM_PROBES, first + i, &rng, err));
-        stj_rows_fill_normal(&b->cols, rng, 1, mine(&b->cols, b->x, i));
+        stj_rows_fill_normal(&b->cols, rng, 1, own_rows(&b->cols, b->x, i));
         stj_rng_destroy(rng);
         rng = NULL;
         b->active[i] = i;
     }
-    orthogonalize(b, b->n_probes, RIGHT, 0, b->x);
+    /* Step 1: orthogonal to the known v, and of length 1. */
+    probes_orthogonalize(b, b->n_probes, RIGHT, 0, b->x);
     for (size_t i = 0; i < b->n_probes; i++) {
-        double *x = mine(&b->cols, b->x, i);
+        double *x = own_rows(&b->cols, b->x, i);
         b->probe[i].q.mass = b->length[i] * b->length[i];
         stj_scal(n, 1 / b->length[i], x);
-        keep(n, x, b->probe[i].v);
+        keep_vector(n, x, b->probe[i].v);
     }
 out:
     stj_rng_destroy(rng);
@@ -227,8 +229,8 @@ enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflati
     STJ_TRY(stj_new(&b->probe, n_probes, sizeof *b->probe, err));
     STJ_TRY(stj_new(&b->length, n_probes, sizeof *b->length, err));
     b->n_probes = n_probes;
-    STJ_TRY(grow(b, steps, err));
-    STJ_TRY(start(b, seed, first, err));
+    STJ_TRY(bidiagonal_grow(b, steps, err));
+    STJ_TRY(bidiagonal_start(b, seed, first, err));
     *block = b;
     b = NULL;
 out:
@@ -280,13 +282,14 @@ const struct stj_density_probe *stj_bidiagonal_probe(const struct stj_bidiagonal
 }
 
 /* Where vector number j of a basis lies. */
-static double *vector(double *basis, bool kept, size_t n, size_t j)
+static double *basis_vector(double *basis, bool kept, size_t n, size_t j)
 {
     return basis + (kept ? j * n : 0);
 }
 
-/* x, of this length, <- normalised, its length returned; 0, and x zero, when it is rounding next to tau. */
-static double normalise(size_t n, double *x, double length, double tau)
+/* x, of this length, <- normalised, its length returned; 0, and x zero, when it is rounding next to
+ * tau. */
+static double normalise_or_zero(size_t n, double *x, double length, double tau)
 {
     if (length <= tau) {
         if (n > 0)
@@ -302,16 +305,19 @@ static void take_left(const struct stj_bidiagonal *b, size_t n_active)
 {
     const size_t j = b->probe[b->active[0]].q.k;
     const size_t n = b->rows.count;
+    /* y = A v_j - beta_{j-1} u_{j-1} */
     for (size_t i = 0; i < n_active && j > 0; i++) {
         const struct probe *p = b->probe + b->active[i];
-        stj_axpy(n, -p->q.beta[j - 1], vector(p->u, b->keep_u, n, j - 1), mine(&b->rows, b->y, i));
+        stj_axpy(n, -p->q.beta[j - 1], basis_vector(p->u, b->keep_u, n, j - 1),
+                 own_rows(&b->rows, b->y, i));
     }
-    orthogonalize(b, n_active, LEFT, b->keep_u ? j : 0, b->y);
+    /* y orthogonal to u_1 .. u_{j-1}; alpha_j its length */
+    probes_orthogonalize(b, n_active, LEFT, b->keep_u ? j : 0, b->y);
     for (size_t i = 0; i < n_active; i++) {
         struct probe *p = b->probe + b->active[i];
-        double *y = mine(&b->rows, b->y, i);
-        p->q.alpha[j] = normalise(n, y, b->length[i], b->threshold * p->scale);
-        keep(n, y, vector(p->u, b->keep_u, n, j));
+        double *y = own_rows(&b->rows, b->y, i);
+        p->q.alpha[j] = normalise_or_zero(n, y, b->length[i], b->threshold * p->scale);
+        keep_vector(n, y, basis_vector(p->u, b->keep_u, n, j));
     }
 }
 
@@ -320,41 +326,47 @@ static void take_right(const struct stj_bidiagonal *b, size_t n_active)
 {
     const size_t j = b->probe[b->active[0]].q.k;
     const size_t n = b->cols.count;
+    /* x = A'u_j - alpha_j v_j */
     for (size_t i = 0; i < n_active; i++) {
         const struct probe *p = b->probe + b->active[i];
-        stj_axpy(n, -p->q.alpha[j], vector(p->v, b->keep_v, n, j), mine(&b->cols, b->x, i));
+        stj_axpy(n, -p->q.alpha[j], basis_vector(p->v, b->keep_v, n, j),
+                 own_rows(&b->cols, b->x, i));
     }
-    orthogonalize(b, n_active, RIGHT, b->keep_v ? j + 1 : 0, b->x);
+    /* x orthogonal to the known v and v_1 .. v_j; beta_j its length */
+    probes_orthogonalize(b, n_active, RIGHT, b->keep_v ? j + 1 : 0, b->x);
     for (size_t i = 0; i < n_active; i++) {
         struct probe *p = b->probe + b->active[i];
-        double *x = mine(&b->cols, b->x, i);
+        double *x = own_rows(&b->cols, b->x, i);
         const double alpha = p->q.alpha[j];
         const double tau = b->threshold * fmax(p->scale, alpha);
         const bool full = b->keep_v && j + 1 >= b->n_left;
-        const double beta = alpha == 0 || full ? 0 : normalise(n, x, b->length[i], tau);
+        const double beta = alpha == 0 || full ? 0 : normalise_or_zero(n, x, b->length[i], tau);
         p->q.beta[j] = beta;
         p->q.k = j + 1;
         p->q.exact = beta == 0;
         p->scale = fmax(p->scale, hypot(alpha, beta));
         if (!p->q.exact)
-            keep(n, x, vector(p->v, b->keep_v, n, j + 1));
+            keep_vector(n, x, basis_vector(p->v, b->keep_v, n, j + 1));
     }
 }
 
 /* One step of the n_active probes, which are all as far. */
-static enum stj_status step(struct stj_bidiagonal *b, size_t n_active, struct stj_error *err)
+static enum stj_status bidiagonal_step(struct stj_bidiagonal *b, size_t n_active,
+                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t m = b->rows.n;
     const size_t n = b->cols.n;
     for (size_t i = 0; i < n_active; i++) {
         const struct probe *p = b->probe + b->active[i];
-        keep(b->cols.count, vector(p->v, b->keep_v, b->cols.count, p->q.k),
-             mine(&b->cols, b->x, i));
+        keep_vector(b->cols.count, basis_vector(p->v, b->keep_v, b->cols.count, p->q.k),
+                    own_rows(&b->cols, b->x, i));
     }
+    /* Step 2, all probes in one block product. */
     stj_rows_allgatherv(&b->cols, n_active, b->x, n);
     STJ_TRY(stj_op_apply(b->a, STJ_NO_TRANS, n_active, b->x, n, b->y, m, err));
     take_left(b, n_active);
+    /* Step 3, likewise. */
     stj_rows_allgatherv(&b->rows, n_active, b->y, m);
     STJ_TRY(stj_op_apply(b->a, STJ_TRANS, n_active, b->y, m, b->x, n, err));
     take_right(b, n_active);
@@ -380,7 +392,7 @@ enum stj_status stj_bidiagonal_advance(struct stj_bidiagonal *block, size_t step
     *stopped = false;
     STJ_CHECK(err, !stj_bidiagonal_frozen(block), STJ_EINTERNAL,
               "a block of probes without its bases was asked for more steps");
-    STJ_TRY(grow(block, steps, err));
+    STJ_TRY(bidiagonal_grow(block, steps, err));
     for (;;) {
         const size_t n_active = find_active(block, steps);
         if (n_active == 0)
@@ -388,7 +400,7 @@ enum stj_status stj_bidiagonal_advance(struct stj_bidiagonal *block, size_t step
         *stopped = stop(ctx, 2 * (double)n_active * stj_op_cost(block->a));
         if (*stopped)
             break;
-        STJ_TRY(step(block, n_active, err));
+        STJ_TRY(bidiagonal_step(block, n_active, err));
     }
 out:
     return st;

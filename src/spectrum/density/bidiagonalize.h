@@ -40,13 +40,14 @@ bool stj_bidiagonal_frozen(const struct stj_bidiagonal *block);
 size_t stj_bidiagonal_probes(const struct stj_bidiagonal *block);
 const struct stj_density_probe *stj_bidiagonal_probe(const struct stj_bidiagonal *block, size_t i);
 
-/* Bytes of the bases of one probe of `steps` steps where n_rows and n_cols rows of them are held. */
+/* Bytes of the bases of one probe of `steps` steps where n_rows and n_cols rows of them are
+ * held. */
 double stj_bidiagonal_bytes(size_t n_rows, size_t n_cols, size_t steps,
                             enum stj_reorthogonalize how);
 
-/* How many probes of `settings` go together in `memory` bytes, 0: none fits.  *how <- that for AUTO: full
- * where at least half of the probes fit side by side, or where half of the memory would not change that;
- * one vector a step otherwise. */
+/* How many probes of `settings` go together in `memory` bytes, 0: none fits.  *how <- that for
+ * AUTO: full where at least half of the probes fit side by side, or where half of the memory would
+ * not change that; one vector a step otherwise. */
 size_t stj_density_in_flight(const struct stj_density_settings *settings, size_t n_rows,
                              size_t n_cols, size_t steps, size_t memory,
                              enum stj_reorthogonalize *how);

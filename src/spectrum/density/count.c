@@ -25,7 +25,7 @@ static const double rounding = 1e-10; /* of sums of weights */
 const struct stj_edge stj_edge_bottom = {0, 0, 0, 0};
 const struct stj_edge stj_edge_top = {1, 0, 1, 1};
 
-static double clamp(double x, double low, double high)
+static double clamp_mass(double x, double low, double high)
 {
     return fmin(fmax(x, low), high);
 }
@@ -52,13 +52,13 @@ void stj_density_count_between(const struct stj_density_result *result, const st
         *count = (struct stj_density_count){known, known, known, known, known, 0, 0};
         return;
     }
-    const double mass = clamp(to->mass - from->mass, 0, 1);
+    const double mass = clamp_mass(to->mass - from->mass, 0, 1);
     const double estimate = left * mass;
     const double below = fmax(estimate - stj_count_low(mass, n, p, confidence), 0);
     const double above = fmax(stj_count_high(mass, n, p, confidence) - estimate, 0);
     const double steps = left * (from->error + to->error);
-    const double least = clamp(to->low - from->high - rounding, 0, 1);
-    const double most = clamp(to->high - from->low + rounding, 0, 1);
+    const double least = clamp_mass(to->low - from->high - rounding, 0, 1);
+    const double most = clamp_mass(to->high - from->low + rounding, 0, 1);
     const double floor = fmin(stj_count_low(least, n, p, enclosure_confidence), estimate);
     const double ceiling = fmax(stj_count_high(most, n, p, enclosure_confidence), estimate);
     *count = (struct stj_density_count){

@@ -4,10 +4,12 @@
  * Ubaru, Chen, Saad 2017 and Chen, Trogdon, Ubaru 2021 on the method; the bidiagonalisation, the
  * intervals and the extrapolation are described where they are done.
  *
- *     repeat
- *         carry all probes to `steps` steps, as many at a time as the memory has bases for
- *         count; stop when the intervals are narrow enough, or nothing was asked
- *         more steps where their part of the widest interval is the larger one, else more probes
+ *     1. take the known triplets out
+ *     2. carry all probes to `steps` steps, as many at a time as the memory has bases for
+ *     3. count; stop when the intervals are narrow enough, or nothing was asked
+ *     4. more steps where their part of the widest interval is the larger one, else more probes;
+ *        again 3
+ *     5. the scale, the floor, and what the known triplets missed
  */
 #include <math.h>
 #include <stdlib.h>
@@ -78,7 +80,7 @@ struct solve {
     struct stj_density_result *r;
 };
 
-static void solve_free(struct solve *w)
+static void density_solve_free(struct solve *w)
 {
     for (size_t i = 0; i < w->n_blocks; i++)
         stj_bidiagonal_destroy(w->block[i]);
@@ -87,8 +89,9 @@ static void solve_free(struct solve *w)
     stj_density_result_destroy(w->r);
 }
 
-static enum stj_status check_settings(const struct stj_op *a, const struct stj_density_settings *s,
-                                      struct stj_error *err)
+static enum stj_status density_check_settings(const struct stj_op *a,
+                                              const struct stj_density_settings *s,
+                                              struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_density_check(s->epsilon, s->confidence, err));
@@ -110,7 +113,7 @@ out:
 }
 
 /* v less its part in the span of the known vectors; its length.  v has length 1. */
-static double leftover(const struct solve *w, double *v, double *work)
+static double leftover_length(const struct solve *w, double *v, double *work)
 {
     const size_t n = w->rows.count;
     const size_t ld = stj_rows_ld(&w->rows);
@@ -126,8 +129,8 @@ static double leftover(const struct solve *w, double *v, double *work)
 
 /* Take over the triplets of a set that are good enough to be deflated and not there yet: vectors of
  * two sets are orthogonal up to their residuals, or the same. */
-static enum stj_status take_set(struct solve *w, const struct stj_pairs *set, double *work,
-                                struct stj_error *err)
+static enum stj_status take_known_set(struct solve *w, const struct stj_pairs *set, double *work,
+                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_density_result *r = w->r;
@@ -140,7 +143,7 @@ static enum stj_status take_set(struct solve *w, const struct stj_pairs *set, do
         if (!(set->residual[i] <= most_residual))
             continue;
         stj_rows_cut(&w->rows, 1, set->v + i * n, v);
-        const double length = leftover(w, v, work);
+        const double length = leftover_length(w, v, work);
         if (length < 0.5)
             continue;
         stj_scal(w->rows.count, 1 / length, v);
@@ -174,7 +177,7 @@ static enum stj_status take_known(struct solve *w, struct stj_error *err)
     STJ_TRY(stj_new(&w->v, room, sizeof *w->v, err));
     for (size_t i = 0; i < 2; i++)
         if (set[i])
-            STJ_TRY(take_set(w, set[i], work, err));
+            STJ_TRY(take_known_set(w, set[i], work, err));
     if (r->n_known > 1)
         qsort(r->known, r->n_known, sizeof *r->known, compare_descending);
     r->n_left = r->n_params - r->n_known;
@@ -239,11 +242,11 @@ static double kept_bytes(const struct solve *w, size_t steps)
     return (double)n * probe_bytes(w, steps);
 }
 
-static bool spent(void *ctx, double more)
+static bool density_spent(void *ctx, double more)
 {
     struct solve *w = ctx;
-    const struct stj_op_counts now = stj_op_get_counts(w->a);
-    const double used = now.jvp + now.vjp - w->begin.jvp - w->begin.vjp;
+    const struct stj_op_counts since = stj_op_counts_since(w->a, &w->begin);
+    const double used = since.jvp + since.vjp;
     const double total = w->s.tolerance > 0
                              ? w->s.max_applications
                              : 2 * (double)w->s.probes * (double)w->steps * stj_op_cost(w->a);
@@ -267,7 +270,7 @@ static void drop_empty_block(struct solve *w)
     stj_bidiagonal_destroy(w->block[--w->n_blocks]);
 }
 
-/* New probes until there are n, block by block.  Bases that stand in the way are given back. */
+/* New probes until there are n, block by block. */
 static enum stj_status add_probes(struct solve *w, size_t n, bool *stopped, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -275,6 +278,7 @@ static enum stj_status add_probes(struct solve *w, size_t n, bool *stopped, stru
     for (size_t have = count_probes(w); have < n && !*stopped; have = count_probes(w)) {
         const size_t wanted = n - have < w->in_flight ? n - have : w->in_flight;
         const double bytes = (double)wanted * probe_bytes(w, w->steps);
+        /* Bases that stand in the way of new ones are given back. */
         if (kept_bytes(w, w->steps) + bytes > (double)w->memory)
             for (size_t i = 0; i < w->n_blocks; i++)
                 stj_bidiagonal_freeze(w->block[i]);
@@ -285,8 +289,8 @@ static enum stj_status add_probes(struct solve *w, size_t n, bool *stopped, stru
         STJ_TRY(stj_bidiagonal_create(w->a, &w->deflation, have, wanted, w->s.seed, w->steps,
                                       w->how, w->s.scratch, &w->block[w->n_blocks], err));
         w->n_blocks++;
-        STJ_TRY(
-            stj_bidiagonal_advance(w->block[w->n_blocks - 1], w->steps, spent, w, stopped, err));
+        STJ_TRY(stj_bidiagonal_advance(w->block[w->n_blocks - 1], w->steps, density_spent, w,
+                                       stopped, err));
         drop_empty_block(w);
     }
 out:
@@ -308,7 +312,7 @@ static enum stj_status add_steps(struct solve *w, size_t steps, bool *stopped,
     w->steps = steps;
     *stopped = false;
     for (size_t i = 0; i < w->n_blocks && !*stopped; i++)
-        STJ_TRY(stj_bidiagonal_advance(w->block[i], steps, spent, w, stopped, err));
+        STJ_TRY(stj_bidiagonal_advance(w->block[i], steps, density_spent, w, stopped, err));
 out:
     return st;
 }
@@ -325,7 +329,7 @@ static void free_probes(struct stj_density_result *r)
 }
 
 /* r->probe <- copies of what the blocks have. */
-static enum stj_status collect(struct solve *w, struct stj_error *err)
+static enum stj_status collect_probes(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_density_result *r = w->r;
@@ -368,17 +372,17 @@ out:
     return st;
 }
 
-static enum stj_status measure(struct solve *w, struct stj_error *err)
+static enum stj_status density_measure(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(collect(w, err));
+    STJ_TRY(collect_probes(w, err));
     STJ_TRY(stj_density_count_regions(w->r, w->s.epsilon, 0, &w->r->regions, err));
 out:
     return st;
 }
 
 /* The region with the widest interval. */
-static const struct stj_density_count *widest(const struct stj_density_counts *counts)
+static const struct stj_density_count *widest_count(const struct stj_density_counts *counts)
 {
     const struct stj_density_count *c[] = {&counts->chaotic, &counts->bulk, &counts->stable};
     const struct stj_density_count *most = c[0];
@@ -400,17 +404,18 @@ static size_t more_probes(const struct solve *w, const struct stj_density_count 
 }
 
 /* Steps and probes until the tolerance is met or a budget is spent. */
-static enum stj_status refine(struct solve *w, struct stj_error *err)
+static enum stj_status density_refine(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     bool stopped = false;
     while (!stopped) {
-        const struct stj_density_count *c = widest(&w->r->regions);
+        const struct stj_density_count *c = widest_count(&w->r->regions);
         if (c->high - c->low <= w->s.tolerance * (double)w->r->n_params)
             break;
         const size_t wish = w->steps + (w->steps + 1) / 2;
         const size_t steps = wish < w->r->n_left ? wish : w->r->n_left;
         const bool hopeless = 2 * c->finite_steps >= w->s.tolerance * (double)w->r->n_params;
+        /* Step 4: the larger part of the widest interval decides. */
         if (c->finite_steps > c->sampling && can_add_steps(w, steps)) {
             STJ_TRY(add_steps(w, steps, &stopped, err));
         } else if (hopeless && c->finite_steps > c->sampling) {
@@ -419,19 +424,20 @@ static enum stj_status refine(struct solve *w, struct stj_error *err)
         } else {
             STJ_TRY(add_probes(w, more_probes(w, c), &stopped, err));
         }
-        STJ_TRY(measure(w, err));
+        STJ_TRY(density_measure(w, err));
     }
 out:
     return st;
 }
 
-static enum stj_status run(struct solve *w, struct stj_error *err)
+static enum stj_status density_run(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_density_result *r = w->r;
     bool stopped = false;
     w->stop = STJ_STOP_CONVERGED;
     w->steps = w->s.steps < r->n_left ? w->s.steps : r->n_left;
+    /* Step 2. */
     if (r->n_left > 0) {
         STJ_TRY(choose_bases(w, err));
         STJ_TRY(add_probes(w, w->s.probes, &stopped, err));
@@ -443,9 +449,11 @@ static enum stj_status run(struct solve *w, struct stj_error *err)
                   w->s.max_applications, w->in_flight,
                   2 * (double)w->in_flight * stj_op_cost(w->a));
     }
-    STJ_TRY(measure(w, err));
+    /* Steps 3 and 4. */
+    STJ_TRY(density_measure(w, err));
     if (!stopped && w->s.tolerance > 0 && r->n_left > 0)
-        STJ_TRY(refine(w, err));
+        STJ_TRY(density_refine(w, err));
+    /* Step 5; where all probes ended in invariant subspaces there is no error to speak of. */
     bool exact = true;
     for (size_t i = 0; i < r->n_probes; i++)
         exact = exact && r->probe[i].exact;
@@ -457,7 +465,7 @@ out:
     return st;
 }
 
-static void fill_result(struct solve *w)
+static void density_fill_result(struct solve *w)
 {
     struct stj_density_result *r = w->r;
     r->counts = stj_op_counts_since(w->a, &w->begin);
@@ -476,19 +484,20 @@ enum stj_status stj_density_solve(struct stj_op *a, const struct stj_density_set
     STJ_NOT_NULL(err, a, result);
     struct solve w = {.a = a, .s = *settings, .begin = stj_op_get_counts(a), .clock = stj_clock()};
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
-    STJ_TRY(check_settings(a, &w.s, err));
+    STJ_TRY(density_check_settings(a, &w.s, err));
     STJ_TRY(stj_new(&w.r, 1, sizeof *w.r, err));
     w.r->n_params = stj_op_n_cols(a);
     w.r->epsilon = w.s.epsilon;
     w.r->confidence = w.s.confidence;
+    /* Step 1. */
     STJ_TRY(take_known(&w, err));
-    STJ_TRY(run(&w, err));
-    fill_result(&w);
+    STJ_TRY(density_run(&w, err));
+    density_fill_result(&w);
     *result = w.r;
     w.r = NULL;
 out:
     stj_blas_guard_give(guard);
-    solve_free(&w);
+    density_solve_free(&w);
     return st;
 }
 

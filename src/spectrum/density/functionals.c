@@ -50,29 +50,30 @@ static void add_value(const struct scale *scale, double sigma, double weight, do
     sum[SUM_X4] += weight * x * x * x * x;
 }
 
-static double ratio(double a, double b)
+static double ratio_or_zero(double a, double b)
 {
     return b > 0 ? a / b : 0;
 }
 
 /* value[] in the order of the members of struct stj_density_functionals after its floor. */
-static void derive(const struct scale *scale, const double *sum, double *value)
+static void derive_functionals(const struct scale *scale, const double *sum, double *value)
 {
-    const double entropy = log(fmax(sum[SUM_X], 1e-300)) - ratio(sum[SUM_X_LOG_X], sum[SUM_X]);
-    const double mean_log = ratio(sum[SUM_LOG], sum[SUM_ABOVE]);
+    const double entropy =
+        log(fmax(sum[SUM_X], 1e-300)) - ratio_or_zero(sum[SUM_X_LOG_X], sum[SUM_X]);
+    const double mean_log = ratio_or_zero(sum[SUM_LOG], sum[SUM_ABOVE]);
     size_t i = 0;
     value[i++] = sum[SUM_BELOW];
     value[i++] = sum[SUM_LOG];
     value[i++] = mean_log;
-    value[i++] = ratio(mean_log, scale->n_steps);
-    value[i++] = ratio(sum[SUM_X2] * sum[SUM_X2], sum[SUM_X4]);
+    value[i++] = ratio_or_zero(mean_log, scale->n_steps);
+    value[i++] = ratio_or_zero(sum[SUM_X2] * sum[SUM_X2], sum[SUM_X4]);
     value[i++] = sum[SUM_X] > 0 ? exp(entropy) : 0;
     value[i++] = sum[SUM_X2] * scale->unit * scale->unit;
 }
 
 /* total <- known sums and the mean over the probes, all or but one (`without`), of theirs. */
-static void combine(const struct stj_density_result *r, const double *known, const double *own,
-                    size_t without, double *total)
+static void combine_sums(const struct stj_density_result *r, const double *known, const double *own,
+                         size_t without, double *total)
 {
     double mass = 0;
     for (size_t i = 0; i < r->n_probes; i++)
@@ -143,8 +144,8 @@ static void jackknife(const struct stj_density_result *r, const struct scale *sc
                 error[v] = INFINITY;
             return;
         }
-        combine(r, known, own, i, total);
-        derive(scale, total, without);
+        combine_sums(r, known, own, i, total);
+        derive_functionals(scale, total, without);
         for (size_t v = 0; v < N_VALUES; v++)
             error[v] += (without[v] - value[v]) * (without[v] - value[v]) * (p - 1) / p;
     }
@@ -178,11 +179,11 @@ enum stj_status stj_density_find_functionals(const struct stj_density_result *re
     for (size_t i = 0; i < r->n_known; i++)
         add_value(&scale, r->known[i], 1, known);
     STJ_TRY(sum_rules(r, &scale, true, own, err));
-    combine(r, known, own, SIZE_MAX, total);
-    derive(&scale, total, half);
+    combine_sums(r, known, own, SIZE_MAX, total);
+    derive_functionals(&scale, total, half);
     STJ_TRY(sum_rules(r, &scale, false, own, err));
-    combine(r, known, own, SIZE_MAX, total);
-    derive(&scale, total, value);
+    combine_sums(r, known, own, SIZE_MAX, total);
+    derive_functionals(&scale, total, value);
     jackknife(r, &scale, known, own, value, error);
     struct stj_measured m[N_VALUES];
     for (size_t v = 0; v < N_VALUES; v++)
@@ -192,7 +193,7 @@ enum stj_status stj_density_find_functionals(const struct stj_density_result *re
     m[0].error = hypot(m[0].error, doubt);
     m[1].error = hypot(m[1].error, doubt * log(floor > 0 ? floor : 1));
     m[2].error = hypot(m[2].error, doubt * (log(floor > 0 ? floor : 1) - m[2].value) / above);
-    m[3].error = ratio(m[2].error, n_steps);
+    m[3].error = ratio_or_zero(m[2].error, n_steps);
     *functionals =
         (struct stj_density_functionals){scale.floor, m[0], m[1], m[2], m[3], m[4], m[5], m[6]};
 out:

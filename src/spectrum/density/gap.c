@@ -19,21 +19,21 @@ static const double least_epsilon = 1e-3;
 static const double most_epsilon = 0.9;
 static const double depth_of_a_gap = 0.5; /* of the slope, to the lesser of the slopes beside it */
 
-static double grid(double i)
+static double gap_grid(double i)
 {
     return least_epsilon * pow(most_epsilon / least_epsilon, i / (POINTS - 1));
 }
 
 /* slope[POINTS - 1] <- numbers of singular values that enter the bulk between points; doubt[..]:
  * what a finite number of steps may hide there. */
-static enum stj_status slopes(const struct stj_density_result *result, double *slope, double *doubt,
-                              struct stj_error *err)
+static enum stj_status gap_slopes(const struct stj_density_result *result, double *slope,
+                                  double *doubt, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_density_count before = {0};
     for (size_t i = 0; i < POINTS; i++) {
         struct stj_density_counts counts;
-        STJ_TRY(stj_density_count_regions(result, grid((double)i), 0, &counts, err));
+        STJ_TRY(stj_density_count_regions(result, gap_grid((double)i), 0, &counts, err));
         if (i > 0) {
             slope[i - 1] = fmax(counts.bulk.estimate - before.estimate, 0);
             doubt[i - 1] = hypot(counts.bulk.finite_steps, before.finite_steps);
@@ -56,7 +56,7 @@ enum stj_status stj_density_find_gap(const struct stj_density_result *result,
     size_t best = 0;
     double least = depth_of_a_gap;
     *gap = (struct stj_density_gap){0};
-    STJ_TRY(slopes(result, slope, doubt, err));
+    STJ_TRY(gap_slopes(result, slope, doubt, err));
     struct stj_density_counts first;
     STJ_TRY(stj_density_count_regions(result, least_epsilon, 0, &first, err));
     left[0] = first.bulk.estimate; /* what lies closer to 1 than the grid begins */
@@ -81,7 +81,7 @@ enum stj_status stj_density_find_gap(const struct stj_density_result *result,
     size_t end = best; /* the middle of an empty stretch */
     while (end + 2 < POINTS && slope[end + 1] <= 1.5 * slope[best] + 0.5)
         end++;
-    gap->epsilon = grid(((double)best + (double)end + 1) / 2);
+    gap->epsilon = gap_grid(((double)best + (double)end + 1) / 2);
     gap->depth = least;
     STJ_TRY(stj_density_count_regions(result, gap->epsilon, 0, &gap->counts, err));
 out:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/density/predict.c: how many probes go together, and what a density is likely to cost.
  *
- * Every probe takes 2 products a step.  Where P ranks divide the rows, a probe in flight of s steps takes
+ * Every probe takes 2 products a step.  Where P ranks divide the rows, a probe in flight of s steps
+ * takes
  *     N (2 s + 1) / P + 2 N
  * numbers on each rank, N / P rounded up.
  */

@@ -22,10 +22,10 @@
  * weight 0: the rule is exact, low = high.
  *
  * Estimate: the middle of the bounds is a smoothed distribution function, with a width that goes
- * down with the number of steps, as 1/k or faster.  Where the density is smooth on the scale of L the
- * error of the middle is proportional to L^2; at the border of a gap it is L/2, since all of L lies
- * on one side.  So the middles at STAGES numbers of steps j from k/2 to k, averaged over the probes,
- * are fitted by both laws,
+ * down with the number of steps, as 1/k or faster.  Where the density is smooth on the scale of L
+ * the error of the middle is proportional to L^2; at the border of a gap it is L/2, since all of L
+ * lies on one side.  So the middles at STAGES numbers of steps j from k/2 to k, averaged over the
+ * probes, are fitted by both laws,
  *     middle(j) = mass + c L(j)   and   middle(j) = mass + c L(j)^2,
  * extrapolated to L = 0, averaged with weights inverse to the residuals of the fits, and clipped to
  * the bounds at k.
@@ -78,8 +78,8 @@ out:
 
 /* alpha[k + 1], beta[k] <- the canonical matrix for the edge; returns the number of nodes below it.
  * Everything is in units of the edge, so that squares of large values do not overflow. */
-static size_t canonical(const struct stj_density_probe *probe, size_t k, double edge, double *alpha,
-                        double *beta)
+static size_t canonical_rule(const struct stj_density_probe *probe, size_t k, double edge,
+                             double *alpha, double *beta)
 {
     size_t below = 0;
     double s = -1;
@@ -115,7 +115,7 @@ enum stj_status stj_mass_bounds(const struct stj_density_probe *probe, size_t k,
     STJ_TRY(stj_new(&alpha, 3 * (k + 1), sizeof *alpha, err));
     double *beta = alpha + k + 1;
     double *weight = beta + k + 1;
-    const size_t below = canonical(probe, k, edge, alpha, beta);
+    const size_t below = canonical_rule(probe, k, edge, alpha, beta);
     STJ_TRY(stj_bdsqr(k + 1, alpha, beta, weight, err));
     double sum = 0;
     for (size_t i = 0; i < below; i++)
@@ -161,8 +161,8 @@ static enum stj_status follow_probes(const struct stj_density_result *result, do
     return st;
 }
 
-static enum stj_status follow(const struct stj_density_result *result, double at,
-                              struct followed *f, struct stj_error *err)
+static enum stj_status follow_stages(const struct stj_density_result *result, double at,
+                                     struct followed *f, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     double *low = NULL;
@@ -192,7 +192,7 @@ out:
 
 /* Least-squares fit  middle = value + c x  over the stages, x >= 0; *residual is its mean square. 
  * Where the x hardly differ the slope is held down: nothing can be learnt from them. */
-static double fit(const double *middle, const double *x, double *residual)
+static double fit_stages(const double *middle, const double *x, double *residual)
 {
     double mean_x = 0;
     double mean_y = 0;
@@ -223,8 +223,8 @@ static double extrapolate(const double *middle, const double *width, double *dou
     double residual[2];
     for (size_t s = 0; s < STAGES; s++)
         square[s] = width[s] * width[s];
-    const double linear = fit(middle, width, residual);
-    const double quadratic = fit(middle, square, residual + 1);
+    const double linear = fit_stages(middle, width, residual);
+    const double quadratic = fit_stages(middle, square, residual + 1);
     const double share = (residual[1] + noise) / (residual[0] + residual[1] + 2 * noise);
     *doubt = sqrt(share * (1 - share)) * fabs(linear - quadratic);
     return share * linear + (1 - share) * quadratic;
@@ -236,7 +236,7 @@ enum stj_status stj_edge_measure(const struct stj_density_result *result, double
     enum stj_status st = STJ_OK;
     struct followed f;
     double doubt = 0;
-    STJ_TRY(follow(result, at, &f, err));
+    STJ_TRY(follow_stages(result, at, &f, err));
     const double width = fmax(f.high - f.low, 0);
     const double middle = (f.low + f.high) / 2;
     *edge = (struct stj_edge){.mass = middle, .low = f.low, .high = f.high};

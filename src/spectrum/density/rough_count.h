@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectrum/density/rough_count.h: about how many singular values lie where, for who is about to look for them. */
+/* spectrum/density/rough_count.h: about how many singular values lie where, for who is about to
+ * look for them. */
 #ifndef STJ_SPECTRUM_DENSITY_ROUGH_COUNT_H
 #define STJ_SPECTRUM_DENSITY_ROUGH_COUNT_H
 

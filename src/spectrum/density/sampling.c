@@ -53,7 +53,7 @@ double stj_beta_cdf(double x, double a, double b)
 }
 
 /* Is n, of n_values, a count for which so large a mass is not too rare? */
-static bool accepts(double n, double mass, double n_values, double n_probes, double tail)
+static bool beta_accepts(double n, double mass, double n_values, double n_probes, double tail)
 {
     if (n <= 0)
         return mass * n_values <= no_value;
@@ -69,7 +69,7 @@ double stj_count_low(double mass, size_t n_values, size_t n_probes, double confi
     double good = (double)n_values; /* accepted, as all above it */
     while (good - bad > 1) {
         const double n = floor((good + bad) / 2);
-        if (accepts(n, mass, (double)n_values, (double)n_probes, tail))
+        if (beta_accepts(n, mass, (double)n_values, (double)n_probes, tail))
             good = n;
         else
             bad = n;

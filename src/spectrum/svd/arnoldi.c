@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectrum/svd/arnoldi.c: the smallest singular vectors of a product of steps, by products with A alone.
+/* spectrum/svd/arnoldi.c: the smallest singular vectors of a product of steps, by products with A
+ * alone.
  *
- * Krylov methods on A'A see nothing below sqrt(eps) sigma_1 and converge to nothing at the small end.
- * What works is that A = J(0 -> n) is the identity plus a term of low numerical rank, that what early
- * steps contract stays contracted, and that a window B = J(0 -> w) costs w/n of a product:
+ * Krylov methods on A'A see nothing below sqrt(eps) sigma_1 and converge to nothing at the small
+ * end. What works is that A = J(0 -> n) is the identity plus a term of low numerical rank, that
+ * what early steps contract stays contracted, and that a window B = J(0 -> w) costs w/n of a
+ * product:
  *
  *     1. Block Arnoldi on the window, never restarted:   B Q_m = Q_{m+b} H.
  *        Once m passes the numerical rank of B - I, the small singular values of H fall sharply.
@@ -15,12 +17,14 @@
  *        a damped inverse of B.  t is orthogonalised into S at the cost of one product, and R grows;
  *        no product with A' is needed.  Repeat while the budget lasts.
  *
- * d is the window's singular value number DAMPING k from below: directions that the window contracts
- * more are inverted only as far as they are known.  The bounds are certified by Courant-Fischer: the
- * i-th smallest singular value of A restricted to any subspace is no less than the i-th smallest of A.
+ * d is the window's singular value number DAMPING k from below: directions that the window
+ * contracts more are inverted only as far as they are known.  The bounds are certified by
+ * Courant-Fischer: the i-th smallest singular value of A restricted to any subspace is no less than
+ * the i-th smallest of A.
  *
- * Cost: m w/n + p + k per correction, in products with A.  Memory: n (m + 2 p') numbers for p' vectors
- * in S, divided by rows among the ranks, and the H and R of all on each.  It fails, with honest but large bounds, where m cannot reach the rank of B - I.
+ * Cost: m w/n + p + k per correction, in products with A.  Memory: n (m + 2 p') numbers for p'
+ * vectors in S, divided by rows among the ranks, and the H and R of all on each.  It fails, with
+ * honest but large bounds, where m cannot reach the rank of B - I.
  */
 #include <float.h>
 #include <math.h>
@@ -56,9 +60,11 @@ struct arnoldi_plan {
     double total;    /* applications, everything included */
 };
 
-/* With a budget, two thirds, m w/n products, go into the factorisation.  The rank of B - I grows with the
- * window: beyond the default one, m grows as its square root, so m w/n as its power 3/2; unless it is given. */
-static void spend(struct arnoldi_plan *plan, double products, size_t n, double shortest, bool fixed)
+/* With a budget, two thirds, m w/n products, go into the factorisation.  The rank of B - I grows
+ * with the window: beyond the default one, m grows as its square root, so m w/n as its power 3/2;
+ * unless it is given. */
+static void arnoldi_spend(struct arnoldi_plan *plan, double products, size_t n, double shortest,
+                          bool fixed)
 {
     const double m = (double)plan->m;
     plan->fraction = fmax(fmax(shortest, 1e-6), fmin(1, products / m));
@@ -70,10 +76,10 @@ static void spend(struct arnoldi_plan *plan, double products, size_t n, double s
     plan->m = (size_t)fmin((double)n - BLOCK, m * sqrt(plan->fraction / window_default));
 }
 
-/* For n columns and products of this cost, whose shortest prefix is that share of the steps; `used` applications of
- * a budget are gone. */
-static struct arnoldi_plan make_plan(const struct stj_svd_settings *settings, size_t n, double cost,
-                                     double shortest, double used)
+/* For n columns and products of this cost, whose shortest prefix is that share of the steps; `used`
+ * applications of a budget are gone. */
+static struct arnoldi_plan arnoldi_make_plan(const struct stj_svd_settings *settings, size_t n,
+                                             double cost, double shortest, double used)
 {
     const size_t k = settings->bottom;
     struct arnoldi_plan plan = {.k = k, .p = SEEDS * k, .fraction = fmax(window_default, shortest)};
@@ -89,7 +95,7 @@ static struct arnoldi_plan make_plan(const struct stj_svd_settings *settings, si
     if (settings->max_applications > 0) {
         plan.total = fmax(0, settings->max_applications - used);
         if (shortest < 1)
-            spend(&plan, krylov_share * plan.total / cost, n, shortest, fixed);
+            arnoldi_spend(&plan, krylov_share * plan.total / cost, n, shortest, fixed);
     }
     /* A small budget has seeds for the wanted pairs alone, one smaller yet for some of them. */
     const double affordable = plan.total / cost;
@@ -136,6 +142,7 @@ static enum stj_status inverse_factor(struct inverse *inv, size_t k, struct stj_
     STJ_TRY(stj_new(&inv->zt, inv->m, inv->m * sizeof *inv->zt, err));
     for (size_t j = 0; j < inv->m; j++)
         memcpy(h + j * inv->rows, krylov->h + j * krylov->ldh, inv->rows * sizeof *h);
+    /* H = U diag(s) Z'; d is the window's value number DAMPING k from below. */
     STJ_TRY(stj_gesdd(inv->rows, inv->m, h, inv->rows, inv->sigma, inv->u, inv->zt, err));
     const size_t at = DAMPING * k < inv->m ? DAMPING * k : inv->m;
     inv->damping = fmax(inv->sigma[inv->m - at], DBL_EPSILON * inv->sigma[0]);
@@ -160,17 +167,21 @@ static enum stj_status inverse_apply(const struct inverse *inv, size_t b, double
     double *e = NULL;
     STJ_TRY(stj_new(&c, inv->rows, b * sizeof *c, err));
     STJ_TRY(stj_new(&e, m, b * sizeof *e, err));
+    /* c = Q't, summed over the ranks. */
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, inv->rows, b, n, 1, inv->krylov.q, ld, t, ld, 0, c,
               inv->rows);
     stj_rows_allreduce_sum(&inv->krylov.rows, inv->rows * b, c);
+    /* t <- (I - Q Q') t / (1 + d^2) */
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, inv->rows, -1 / (1 + d2), inv->krylov.q,
               ld, c, inv->rows, 1 / (1 + d2), t, ld);
+    /* c <- Z diag(s / (s^2 + d^2)) U'c */
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, inv->rows, 1, inv->u, inv->rows, c,
               inv->rows, 0, e, m);
     for (size_t j = 0; j < b; j++)
         for (size_t i = 0; i < m; i++)
             e[j * m + i] *= inv->sigma[i] / (inv->sigma[i] * inv->sigma[i] + d2);
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, m, 1, inv->zt, m, e, m, 0, c, m);
+    /* t += Q_m c */
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, m, 1, inv->krylov.q, ld, c, m, 1, t, ld);
 out:
     free(c);
@@ -227,11 +238,14 @@ static enum stj_status space_extend(struct space *space, struct stj_op *a, size_
     double *c = space->c + p * n;
     double *copy = NULL;
     STJ_TRY(stj_new(&copy, space->room, space->room * sizeof *copy, err));
+    /* S grows by what is new of the vectors, */
     STJ_TRY(stj_orthogonalize(&space->rows, p, space->s, b, s, copy, p + b, space->rng, err));
+    /* C and R by their products: A S = C R, */
     STJ_TRY(stj_rows_apply(a, STJ_NO_TRANS, b, s, c, err));
     STJ_TRY(stj_orthogonalize(&space->rows, p, space->c, b, c, space->r + p * space->room,
                               space->room, space->rng, err));
     space->p = p + b;
+    /* and R = U diag(sigma) Z' has the bounds. */
     for (size_t j = 0; j < space->p; j++)
         memcpy(copy + j * space->p, space->r + j * space->room, space->p * sizeof *copy);
     STJ_TRY(stj_gesdd(space->p, space->p, copy, space->p, space->sigma, space->u, space->zt, err));
@@ -241,30 +255,30 @@ out:
 }
 
 /* The i-th smallest bound, i from 0. */
-static double bound(const struct space *space, size_t i)
+static double space_bound(const struct space *space, size_t i)
 {
     return space->sigma[space->p - 1 - i];
 }
 
-/* out (a block of k) <- basis times the k last columns of w, smallest first; w is p x p, transposed as stored
- * when it is Z'. */
-static void smallest(const struct space *space, const double *basis, const double *w,
-                     bool transposed, size_t k, bool scale, double *coefficients, double *out)
+/* out (a block of k) <- basis times the k last columns of w, smallest first; w is p x p, transposed
+ * as stored when it is Z'. */
+static void space_smallest(const struct space *space, const double *basis, const double *w,
+                           bool transposed, size_t k, bool scale, double *coefficients, double *out)
 {
     const size_t p = space->p;
     const size_t ld = stj_rows_ld(&space->rows);
     for (size_t j = 0; j < k; j++)
         for (size_t i = 0; i < p; i++) {
             const double x = transposed ? w[i * p + p - 1 - j] : w[(p - 1 - j) * p + i];
-            coefficients[j * p + i] = scale ? bound(space, j) * x : x;
+            coefficients[j * p + i] = scale ? space_bound(space, j) * x : x;
         }
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->rows.count, k, p, 1, basis, ld,
               coefficients, p, 0, out, ld);
 }
 
 /* The bounds so far; their residuals need A'. */
-static enum stj_status show(const struct space *space, size_t k, double floor,
-                            const struct stj_svd_budget *budget, struct stj_error *err)
+static enum stj_status arnoldi_show(const struct space *space, size_t k, double floor,
+                                    const struct stj_svd_budget *budget, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_svd_monitor *monitor = &budget->settings->monitor;
@@ -275,7 +289,7 @@ static enum stj_status show(const struct space *space, size_t k, double floor,
     view.k = k < space->p ? k : space->p;
     STJ_TRY(stj_new(&sigma, view.k, sizeof *sigma, err));
     for (size_t i = 0; i < view.k; i++) {
-        sigma[i] = bound(space, i);
+        sigma[i] = space_bound(space, i);
         view.converged += sigma[i] <= floor;
     }
     view.sigma = sigma;
@@ -311,7 +325,8 @@ out:
     return st;
 }
 
-/* Known vectors are the first seeds: by Courant-Fischer no bound is larger than theirs.  How many. */
+/* Known vectors are the first seeds: by Courant-Fischer no bound is larger than theirs.  How
+ * many. */
 static size_t plant_known(const struct stj_pairs *known, size_t p, struct space *space)
 {
     const size_t k = !known ? 0 : known->k < p ? known->k : p;
@@ -341,10 +356,10 @@ out:
     return st;
 }
 
-static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *budget,
-                               const struct arnoldi_plan *plan, const struct inverse *inv,
-                               struct space *space, struct stj_svd_basis *basis,
-                               struct stj_error *err)
+static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_budget *budget,
+                                       const struct arnoldi_plan *plan, const struct inverse *inv,
+                                       struct space *space, struct stj_svd_basis *basis,
+                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t k = plan->k;
@@ -356,24 +371,26 @@ static enum stj_status correct(struct stj_op *a, const struct stj_svd_budget *bu
     STJ_TRY(stj_new(&coefficients, space->room, k * sizeof *coefficients, err));
     STJ_TRY(stj_new(&length, k, sizeof *length, err));
     basis->stop = STJ_STOP_MAX_APPLICATIONS;
-    STJ_TRY(show(space, k, floor, budget, err));
+    STJ_TRY(arnoldi_show(space, k, floor, budget, err));
     while (space->p + k <= space->room && basis->products + 2 * (double)k * cost <= plan->total) {
-        if (bound(space, k - 1) <= floor) {
+        if (space_bound(space, k - 1) <= floor) {
             basis->stop = STJ_STOP_FLOOR;
             break;
         }
         if (stj_svd_spent(budget, 2 * (double)k * cost, basis->products, &basis->stop))
             break;
         double *t = space->s + space->p * n;
-        smallest(space, space->c, space->u, false, k, true, coefficients, t);
+        /* A v = C R y of the k smallest, */
+        space_smallest(space, space->c, space->u, false, k, true, coefficients, t);
         stj_rows_norms(&space->rows, k, t, n, length);
         for (size_t j = 0; j < k; j++) /* the directions matter, not the lengths */
             if (length[j] > 0)
                 stj_scal(n, 1 / length[j], t + j * n);
+        /* t = P A v into S. */
         STJ_TRY(inverse_apply(inv, k, t, err));
         STJ_TRY(space_extend(space, a, k, err));
         basis->products += (double)k * cost;
-        STJ_TRY(show(space, k, floor, budget, err));
+        STJ_TRY(arnoldi_show(space, k, floor, budget, err));
     }
 out:
     free(coefficients);
@@ -381,10 +398,10 @@ out:
     return st;
 }
 
-/* basis->v and ->u, whole, <- the k smallest directions of the space, smallest first; s and c are given
- * back. */
-static enum stj_status take_smallest(struct space *space, size_t k, struct stj_svd_basis *basis,
-                                     struct stj_error *err)
+/* basis->v and ->u, whole, <- the k smallest directions of the space, smallest first; s and c are
+ * given back. */
+static enum stj_status space_take_smallest(struct space *space, size_t k,
+                                           struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = space->rows.count;
@@ -393,15 +410,15 @@ static enum stj_status take_smallest(struct space *space, size_t k, struct stj_s
     STJ_TRY(stj_new(&basis->v, n, k * sizeof *basis->v, err));
     STJ_TRY(stj_new(&basis->u, n, k * sizeof *basis->u, err));
     STJ_TRY(stj_new(&basis->sigma, k, sizeof *basis->sigma, err));
-    smallest(space, space->s, space->zt, true, k, false, coefficients, basis->v);
-    smallest(space, space->c, space->u, false, k, false, coefficients, basis->u);
+    space_smallest(space, space->s, space->zt, true, k, false, coefficients, basis->v);
+    space_smallest(space, space->c, space->u, false, k, false, coefficients, basis->u);
     free(space->s);
     free(space->c);
     space->s = space->c = NULL;
     STJ_TRY(stj_rows_complete(&space->rows, k, &basis->v, err));
     STJ_TRY(stj_rows_complete(&space->rows, k, &basis->u, err));
     for (size_t i = 0; i < k; i++)
-        basis->sigma[i] = bound(space, i);
+        basis->sigma[i] = space_bound(space, i);
     basis->k = k;
 out:
     free(coefficients);
@@ -413,8 +430,8 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
-    const struct arnoldi_plan plan = make_plan(budget->settings, n, stj_op_cost(a),
-                                               stj_op_shortest_prefix(a), stj_svd_used(budget));
+    const struct arnoldi_plan plan = arnoldi_make_plan(
+        budget->settings, n, stj_op_cost(a), stj_op_shortest_prefix(a), stj_svd_used(budget));
     struct inverse inv = {0};
     struct space space = {0};
     const double left = plan.total - (double)plan.m * plan.fraction * stj_op_cost(a);
@@ -423,6 +440,7 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
     basis->stop = STJ_STOP_MAX_APPLICATIONS;
     if (plan.k == 0)
         goto out;
+    /* Step 1: B Q_m = Q_{m+b} H on the window. */
     STJ_TRY(factor_window(a, budget, &plan, &inv, basis, err));
     basis->ncv = inv.krylov.m;
     if (basis->stop == STJ_STOP_INTERRUPTED)
@@ -438,21 +456,25 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
         STJ_TRY(space_extend(&space, a, plan.p, err));
         basis->sigma_1 = space.sigma[0];
     } else {
+        /* Step 2: H = U diag(s) Z', the seeds Q_m Z_p, and A S = C R. */
         STJ_TRY(inverse_factor(&inv, plan.k, err));
         STJ_TRY(plant_seeds(a, &inv, known, plan.p, &space, err));
-        STJ_TRY(correct(a, budget, &plan, &inv, &space, basis, err));
+        /* Step 3, while the budget lasts. */
+        STJ_TRY(arnoldi_correct(a, budget, &plan, &inv, &space, basis, err));
         basis->sigma_1 = inv.sigma[0];
     }
     inverse_free(&inv);
     inv = (struct inverse){0};
-    STJ_TRY(take_smallest(&space, plan.k, basis, err));
+    /* The bounds: S and C with the smallest pairs of R. */
+    STJ_TRY(space_take_smallest(&space, plan.k, basis, err));
 out:
     space_free(&space);
     inverse_free(&inv);
     return st;
 }
 
-/* With P ranks n (m + 2 p') / P + 2 n p numbers, the last term where they divide rows, and 3 m^2. */
+/* With P ranks n (m + 2 p') / P + 2 n p numbers, the last term where they divide rows, and 3
+ * m^2. */
 static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t m, size_t n,
                                        bool bottom, struct stj_prediction *p, struct stj_error *err)
 {
@@ -463,7 +485,7 @@ static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t 
         "arnoldi needs a square operator with at least 2 bottom + 4 = %zu columns, this one is "
         "%zu x %zu: use method dense",
         2 * s->bottom + BLOCK, m, n);
-    const struct arnoldi_plan plan = make_plan(s, n, 1, p->shortest, p->used);
+    const struct arnoldi_plan plan = arnoldi_make_plan(s, n, 1, p->shortest, p->used);
     const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
     const double vectors = (double)plan.m;
     const double rest = plan.total - vectors * plan.fraction;

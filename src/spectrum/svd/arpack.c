@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/svd/arpack.c: the largest singular vectors by implicitly restarted Lanczos on A'A.
  *
- * Method: dsaupd and dseupd of ARPACK-ng in reverse communication (Lehoucq, Sorensen, Yang 1998), and with
- * several ranks their twins of PARPACK (Maschhoff, Sorensen 1996), each rank with its rows; which = LA,
- * mode 1.  A pair of A'A with |A'A v - lambda v| <= tol lambda gives |A'u - sigma v| <=
- * tol sigma.
+ * Method: dsaupd and dseupd of ARPACK-ng in reverse communication (Lehoucq, Sorensen, Yang 1998),
+ * and with several ranks their twins of PARPACK (Maschhoff, Sorensen 1996), each rank with its
+ * rows; which = LA, mode 1.  A pair of A'A with |A'A v - lambda v| <= tol lambda gives |A'u - sigma
+ * v| <= tol sigma.
  *
- * ARPACK tests convergence only when its basis of ncv vectors is full.  It is tested here from step to step, from
- * the factorisation that ARPACK has made so far: a solve ends as soon as the pairs wanted have residuals
- * |A'u - sigma v| well below tol sigma_1, often without a restart.
+ *     1. a random start vector, multiplied by A'A
+ *     2. A'A V = V T + beta v e': one product and one column more, restarted when ncv are full
+ *     3. now and then the eigenvalues lambda and vectors y of T, whose residual is
+ *        |A'u - sigma v| = beta |y_last| / sigma
+ *     4. the Ritz vectors V y of the pairs wanted, or what ARPACK itself holds to have converged
  *
- * Cost: two products (A and A') a step; memory ncv vectors, divided by rows among the ranks.  Fails to see sigma below about
- * sqrt(eps) sigma_1, which does not matter for the largest.
+ * ARPACK tests convergence only when its basis of ncv vectors is full.  It is tested here from step
+ * to step, from the factorisation that ARPACK has made so far: a solve ends as soon as the pairs
+ * wanted have residuals |A'u - sigma v| well below tol sigma_1, often without a restart.
+ *
+ * Cost: two products (A and A') a step; memory ncv vectors, divided by rows among the ranks.  Fails
+ * to see sigma below about sqrt(eps) sigma_1, which does not matter for the largest.
  *
  * ARPACK keeps state between calls: one solve at a time in a process, enforced here.
  */
@@ -47,10 +53,11 @@ struct arpack {
     struct stj_rows rows; /* of a vector: this rank has its own in resid, v and workd */
     a_int n, nev, ncv, ldv, lworkl, info, ido;
     a_int iparam[11], ipntr[14];
-    size_t pairs; /* to take when the solve is ended from here: by a budget, */
-    bool
-        ended; /* or because the pairs wanted have converged; with a threshold those above it, for values of */
-               /* the bulk that ARPACK was also asked for might never do */
+    /* Ended from here, by a budget or because the pairs wanted have converged, of which so many are to
+     * be taken; with a threshold those above it, for values of the bulk that ARPACK was also asked for
+     * might never do. */
+    bool ended;
+    size_t pairs;
     double tol;
     double sigma_1; /* at least, by what is known beside the iteration; 0: nothing */
     double *resid, *v, *workd, *workl, *d;
@@ -58,7 +65,7 @@ struct arpack {
 };
 
 /* The next of its steps. */
-static void aupd(struct arpack *w)
+static void arpack_aupd(struct arpack *w)
 {
 #ifdef STJ_WITH_MPI
     if (w->rows.divided) {
@@ -72,7 +79,7 @@ static void aupd(struct arpack *w)
 }
 
 /* The first columns of v <- the vectors that have converged, iparam[4] of them. */
-static void eupd(struct arpack *w)
+static void arpack_eupd(struct arpack *w)
 {
 #ifdef STJ_WITH_MPI
     if (w->rows.divided) {
@@ -125,6 +132,7 @@ static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_budget
     STJ_TRY(stj_new(&w->workl, ncv * (ncv + 8), sizeof *w->workl, err));
     STJ_TRY(stj_new(&w->d, settings->top, sizeof *w->d, err));
     STJ_TRY(stj_new(&w->select, ncv, sizeof *w->select, err));
+    /* The arguments of every call. */
     w->n = w->ldv = (a_int)n;
     w->nev = (a_int)settings->top;
     w->ncv = (a_int)ncv;
@@ -136,6 +144,7 @@ static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_budget
     w->iparam[2] = MAX_RESTARTS;
     w->iparam[3] = 1;
     w->iparam[6] = 1; /* mode: A x = lambda x */
+    /* Step 1, the vector. */
     STJ_TRY(stj_rng_create(settings->seed, STJ_STREAM_START, 0, &rng, err));
     stj_rows_fill_normal(&w->rows, rng, 1, w->resid);
 out:
@@ -144,7 +153,7 @@ out:
 }
 
 /* Every `info` of dsaupd as a sentence with its remedy. */
-static enum stj_status check_info(a_int info, const char *routine, struct stj_error *err)
+static enum stj_status arpack_check_info(a_int info, const char *routine, struct stj_error *err)
 {
     const char *text = "an argument was refused";
     switch (info) {
@@ -172,15 +181,17 @@ static enum stj_status check_info(a_int info, const char *routine, struct stj_er
                          routine, text, (int)info);
 }
 
-/* *done <- the steps of the factorisation that are complete when ARPACK asks for a product: it lends a copy of the
- * newest vector, whose column in V says how many came before. */
-static enum stj_status steps_done(const struct arpack *w, size_t *done, struct stj_error *err)
+/* *done <- the steps of the factorisation that are complete when ARPACK asks for a product: it
+ * lends a copy of the newest vector, whose column in V says how many came before. */
+static enum stj_status arpack_steps_done(const struct arpack *w, size_t *done,
+                                         struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
     const size_t ncv = (size_t)w->ncv;
     double *differs = NULL; /* on how many ranks */
     STJ_TRY(stj_new(&differs, ncv, sizeof *differs, err));
+    /* Where is the column that the copy equals, on all ranks? */
     for (size_t j = 0; j < ncv; j++)
         differs[j] = memcmp(w->v + j * n, w->workd + w->ipntr[0] - 1, n * sizeof *w->v) != 0;
     stj_rows_allreduce_sum(&w->rows, ncv, differs);
@@ -193,13 +204,13 @@ out:
     return st;
 }
 
-/* The factorisation at hand, A'A V = V T + beta v e': T in two columns of workl, its subdiagonal (from the
- * second row on) and its diagonal.  The beta of the last step is not there before the next one is made, so
- * who needs it takes one step less. */
+/* The factorisation at hand, A'A V = V T + beta v e': T in two columns of workl, its subdiagonal
+ * (from the second row on) and its diagonal.  The beta of the last step is not there before the
+ * next one is made, so who needs it takes one step less. */
 struct ritz {
     size_t j;
-    double *lambda,
-        *y; /* eigenvalues of T, descending, and vectors [j][j]; T has no negative one that counts */
+    /* Eigenvalues of T, descending, and vectors [j][j]; T has no negative one that counts. */
+    double *lambda, *y;
     double beta;
     double *work; /* owns them */
 };
@@ -211,12 +222,13 @@ static enum stj_status ritz_make(const struct arpack *w, bool with_beta, struct 
     const double *t = w->workl + w->ipntr[4] - 1;
     size_t done = 0;
     *r = (struct ritz){.j = 0};
-    STJ_TRY(steps_done(w, &done, err));
+    STJ_TRY(arpack_steps_done(w, &done, err));
     const size_t j = with_beta && done > 0 ? done - 1 : done;
     r->j = j;
     if (j == 0)
         goto out;
     STJ_TRY(stj_new(&r->work, 3 * j * j + j, sizeof *r->work, err));
+    /* T, symmetric and tridiagonal. */
     for (size_t i = 0; i < j; i++) {
         r->work[i * j + i] = t[(size_t)w->ncv + i];
         if (i > 0)
@@ -225,6 +237,7 @@ static enum stj_status ritz_make(const struct arpack *w, bool with_beta, struct 
     r->y = r->work + j * j;
     r->lambda = r->work + 3 * j * j;
     r->beta = with_beta ? fabs(t[j]) : INFINITY;
+    /* Its eigenvalues: T has no negative one that counts, so they are its singular values. */
     STJ_TRY(stj_gesdd(j, j, r->work, j, r->lambda, r->y, r->work + 2 * j * j, err));
 out:
     return st;
@@ -236,19 +249,19 @@ static double ritz_residual(const struct ritz *r, size_t i)
     return r->beta * fabs(r->y[i * r->j + r->j - 1]) / sqrt(r->lambda[i]);
 }
 
-static double largest(const struct arpack *w, const struct ritz *r)
+static double arpack_sigma_1(const struct arpack *w, const struct ritz *r)
 {
     return fmax(sqrt(r->lambda[0]), w->sigma_1);
 }
 
 static bool ritz_converged(const struct arpack *w, const struct ritz *r, size_t i)
 {
-    return ritz_residual(r, i) <= w->tol * largest(w, r);
+    return ritz_residual(r, i) <= w->tol * arpack_sigma_1(w, r);
 }
 
-/* Have all values above the threshold converged, and is one below in sight?  *k <- the pairs above and one
- * more. */
-static bool all_above(const struct arpack *w, const struct ritz *r, double above, size_t *k)
+/* Have all values above the threshold converged, and is one below in sight?  *k <- the pairs above
+ * and one more. */
+static bool arpack_all_above(const struct arpack *w, const struct ritz *r, double above, size_t *k)
 {
     *k = 0;
     for (; *k < r->j && r->lambda[*k] > above * above; ++*k)
@@ -258,8 +271,8 @@ static bool all_above(const struct arpack *w, const struct ritz *r, double above
     return *k <= r->j;
 }
 
-static enum stj_status show(const struct arpack *w, const struct ritz *r,
-                            const struct stj_svd_budget *budget, struct stj_error *err)
+static enum stj_status arpack_show(const struct arpack *w, const struct ritz *r,
+                                   const struct stj_svd_budget *budget, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_svd_monitor *monitor = &budget->settings->monitor;
@@ -280,20 +293,21 @@ out:
     return st;
 }
 
-/* Have the pairs that were asked for converged, with a digit to spare: residuals grow where the vectors are
- * finished together with others? */
-static bool all_wanted(const struct arpack *w, const struct ritz *r)
+/* Have the pairs that were asked for converged, with a digit to spare: residuals grow where the
+ * vectors are finished together with others? */
+static bool arpack_all_wanted(const struct arpack *w, const struct ritz *r)
 {
     const size_t wanted = (size_t)w->nev;
     double worst = wanted < r->j ? 0 : INFINITY;
     for (size_t i = 0; i < wanted && i < r->j; i++)
         worst = fmax(worst, ritz_residual(r, i));
-    return worst <= w->tol / 10 * largest(w, r);
+    return worst <= w->tol / 10 * arpack_sigma_1(w, r);
 }
 
-/* Between two products: show how far the values are, and end the solve when all that were wanted are there. */
-static enum stj_status look(struct arpack *w, const struct stj_svd_budget *budget, bool shows,
-                            struct stj_error *err)
+/* Between two products: show how far the values are, and end the solve when all that were wanted
+ * are there. */
+static enum stj_status arpack_look(struct arpack *w, const struct stj_svd_budget *budget,
+                                   bool shows, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const double above = budget->settings->above;
@@ -302,9 +316,9 @@ static enum stj_status look(struct arpack *w, const struct stj_svd_budget *budge
     if (r.j == 0)
         goto out;
     if (shows && budget->settings->monitor.fn)
-        STJ_TRY(show(w, &r, budget, err));
-    w->ended = above > 0 && all_above(w, &r, above, &w->pairs);
-    if (!w->ended && all_wanted(w, &r)) {
+        STJ_TRY(arpack_show(w, &r, budget, err));
+    w->ended = above > 0 && arpack_all_above(w, &r, above, &w->pairs);
+    if (!w->ended && arpack_all_wanted(w, &r)) {
         w->ended = true;
         w->pairs = (size_t)w->nev;
     }
@@ -314,8 +328,8 @@ out:
 }
 
 /* basis->v <- whole vectors; the Lanczos vectors are given back before. */
-static enum stj_status take_whole(struct arpack *w, struct stj_svd_basis *basis,
-                                  struct stj_error *err)
+static enum stj_status arpack_take_whole(struct arpack *w, struct stj_svd_basis *basis,
+                                         struct stj_error *err)
 {
     free(w->v);
     w->v = NULL;
@@ -323,8 +337,8 @@ static enum stj_status take_whole(struct arpack *w, struct stj_svd_basis *basis,
 }
 
 /* basis->v <- the Ritz vectors of the k largest values of a factorisation that was ended. */
-static enum stj_status extract_ritz(struct arpack *w, size_t k, struct stj_svd_basis *basis,
-                                    struct stj_error *err)
+static enum stj_status arpack_extract_ritz(struct arpack *w, size_t k, struct stj_svd_basis *basis,
+                                           struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
@@ -337,19 +351,19 @@ static enum stj_status extract_ritz(struct arpack *w, size_t k, struct stj_svd_b
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, k, r.j, 1, w->v, n, r.y, r.j, 0, basis->v,
               n);
     basis->k = k;
-    STJ_TRY(take_whole(w, basis, err));
+    STJ_TRY(arpack_take_whole(w, basis, err));
 out:
     free(r.work);
     return st;
 }
 
-/* What is to be done next.  dsaupd multiplies the start vector before all else, pdsaupd does not: to go the way that one
- * rank goes, it is given a start vector that was multiplied. */
-static void next(struct arpack *w, bool first)
+/* What is to be done next.  dsaupd multiplies the start vector before all else, pdsaupd does not:
+ * to go the way that one rank goes, it is given a start vector that was multiplied. */
+static void arpack_next(struct arpack *w, bool first)
 {
     const size_t n = (size_t)w->n;
     if (!w->rows.divided || !first) {
-        aupd(w);
+        arpack_aupd(w);
         return;
     }
     memcpy(w->workd, w->resid, n * sizeof *w->workd);
@@ -359,7 +373,7 @@ static void next(struct arpack *w, bool first)
 }
 
 /* After its product; false: the operator maps it to zero. */
-static bool started(struct arpack *w)
+static bool arpack_started(struct arpack *w)
 {
     const size_t n = (size_t)w->n;
     memcpy(w->resid, w->workd + n, n * sizeof *w->resid);
@@ -368,9 +382,9 @@ static bool started(struct arpack *w)
 }
 
 /* The reverse communication loop: a product for ido -1 and 1, the end for 99, nothing after it. */
-static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
-                               const struct stj_svd_budget *budget, struct stj_svd_basis *basis,
-                               struct stj_error *err)
+static enum stj_status arpack_iterate(struct arpack *w, struct stj_op *normal,
+                                      const struct stj_svd_budget *budget,
+                                      struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const double budget_size = budget->settings->max_applications;
@@ -378,31 +392,34 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
     double next_show = SHOW_EVERY;
     /* Applications of the finishing pass, or half of a budget too small for all pairs. */
     const double finish = budget_size > 0 ? fmin(2 * (double)w->nev, budget_size / 2) : 0;
+    /* Steps 1 and 2, by what ARPACK asks for. */
     for (;;) {
-        next(w, basis->products == 0);
+        arpack_next(w, basis->products == 0);
         if (w->ido == 99)
             break;
         STJ_CHECK(err, w->ido == -1 || w->ido == 1 || w->ido == MULTIPLY_START, STJ_ENUMERIC,
                   "ARPACK's dsaupd asked for operation %d, which mode 1 does not have",
                   (int)w->ido);
+        /* A spent budget takes the pairs that it can still finish. */
         if (stj_svd_spent(budget, 2 + finish, basis->products, &basis->stop)) {
             w->pairs = (size_t)w->nev;
             if (budget_size > 0 && budget_size - stj_svd_used(budget) < 2 * (double)w->nev)
                 w->pairs = (size_t)(budget_size - stj_svd_used(budget)) / 2;
             goto out;
         }
+        /* Step 3: more seldom as the basis grows. */
         if (basis->products >= fmin(next_look, next_show)) {
             const bool shows = basis->products >= next_show;
             next_look = 1.03 * basis->products + 1;
             next_show = shows ? 1.05 * basis->products + SHOW_EVERY : next_show;
-            STJ_TRY(look(w, budget, shows, err));
+            STJ_TRY(arpack_look(w, budget, shows, err));
             if (w->ended)
                 goto out;
         }
         STJ_TRY(stj_rows_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1,
                                w->workd + w->ipntr[1] - 1, err));
         basis->products++;
-        if (w->ido == MULTIPLY_START && !started(w)) {
+        if (w->ido == MULTIPLY_START && !arpack_started(w)) {
             w->info = ZERO_OPERATOR;
             break;
         }
@@ -412,29 +429,30 @@ static enum stj_status iterate(struct arpack *w, struct stj_op *normal,
         goto out;
     }
     basis->stop = STJ_STOP_CONVERGED;
-    STJ_TRY(check_info(w->info, "dsaupd", err));
+    STJ_TRY(arpack_check_info(w->info, "dsaupd", err));
 out:
     return st;
 }
 
 /* basis->v <- the converged vectors (any order: they are finished afterwards). */
-static enum stj_status extract(struct arpack *w, struct stj_svd_basis *basis, struct stj_error *err)
+static enum stj_status arpack_extract(struct arpack *w, struct stj_svd_basis *basis,
+                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
-    eupd(w);
-    STJ_TRY(check_info(w->info, "dseupd", err));
+    arpack_eupd(w);
+    STJ_TRY(arpack_check_info(w->info, "dseupd", err));
     basis->k = (size_t)w->iparam[4];
     STJ_TRY(stj_new(&basis->v, n * basis->k, sizeof *basis->v, err));
     memcpy(basis->v, w->v, n * basis->k * sizeof *basis->v);
-    STJ_TRY(take_whole(w, basis, err));
+    STJ_TRY(arpack_take_whole(w, basis, err));
 out:
     return st;
 }
 
 /* Of a zero operator every basis is one of singular vectors: take a random one. */
-static enum stj_status any_basis(const struct stj_svd_settings *settings, size_t n,
-                                 struct stj_svd_basis *basis, struct stj_error *err)
+static enum stj_status arpack_any_basis(const struct stj_svd_settings *settings, size_t n,
+                                        struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_rng *rng = NULL;
@@ -456,18 +474,20 @@ static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget 
     const bool busy = atomic_flag_test_and_set(&arpack_busy);
     STJ_CHECK(err, !busy, STJ_EINVAL,
               "another solve with ARPACK is running in this process; ARPACK allows one at a time");
+    /* Steps 1 to 3. */
     STJ_TRY(arpack_init(&w, budget, stj_op_n_cols(a), err));
     basis->ncv = (size_t)w.ncv;
     STJ_TRY(stj_op_create_normal(a, &normal, err));
-    STJ_TRY(iterate(&w, normal, budget, basis, err));
+    STJ_TRY(arpack_iterate(&w, normal, budget, basis, err));
+    /* Step 4: ended from here, by ARPACK, at a zero operator, or by a budget. */
     if (w.ended)
-        STJ_TRY(extract_ritz(&w, w.pairs, basis, err));
+        STJ_TRY(arpack_extract_ritz(&w, w.pairs, basis, err));
     else if (basis->stop == STJ_STOP_CONVERGED)
-        STJ_TRY(extract(&w, basis, err));
+        STJ_TRY(arpack_extract(&w, basis, err));
     else if (basis->stop == STJ_STOP_INVARIANT_SUBSPACE)
-        STJ_TRY(any_basis(budget->settings, stj_op_n_cols(a), basis, err));
+        STJ_TRY(arpack_any_basis(budget->settings, stj_op_n_cols(a), basis, err));
     else if (basis->stop != STJ_STOP_INTERRUPTED)
-        STJ_TRY(extract_ritz(&w, w.pairs, basis, err));
+        STJ_TRY(arpack_extract_ritz(&w, w.pairs, basis, err));
 out:
     if (!busy)
         atomic_flag_clear(&arpack_busy);
@@ -476,9 +496,10 @@ out:
     return st;
 }
 
-/* Fitted to the training Jacobians measured (docs/memory.md): k values of a spectrum that thins out towards its
- * top, and each digit by which the start vector's component of 1/sqrt(n) grows over the residual at the same price. */
-static double likely_iterations(const struct stj_svd_settings *s, size_t n)
+/* Fitted to the training Jacobians measured (docs/memory.md): k values of a spectrum that thins out
+ * towards its top, and each digit by which the start vector's component of 1/sqrt(n) grows over the
+ * residual at the same price. */
+static double arpack_iterations(const struct stj_svd_settings *s, size_t n)
 {
     const double tol = s->tol > 0 ? s->tol : stj_svd_settings_default().tol;
     const double digits = log10(sqrt((double)n) / tol);
@@ -495,7 +516,7 @@ static enum stj_status arpack_predict(const struct stj_svd_settings *s, size_t m
     const bool divided = stj_predict_divides(p, n);
     const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
     const double whole = (divided ? 3 : 1) * (double)n * sizeof(double);
-    const double iterations = likely_iterations(s, n);
+    const double iterations = arpack_iterations(s, n);
     (void)m;
     (void)bottom;
     STJ_CHECK(err, s->top < n && ncv > s->top && (s->method || ncv < n), STJ_EINVAL,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectrum/svd/bottom.c: the smallest singular values: choice of the method, judgement, thresholds. */
+/* spectrum/svd/bottom.c: the smallest singular values: choice of the method, judgement,
+ * thresholds. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -7,9 +8,10 @@
 #include "op/operator.h"
 #include "spectrum/svd/svd_method.h"
 
-/* r->floor holds the measured defect of the adjoint: raise it to the rounding of products, and count. */
-static void judge(const struct stj_op *a, const struct stj_svd_budget *budget,
-                  struct stj_svd_result *r)
+/* r->floor holds the measured defect of the adjoint: raise it to the rounding of products, and
+ * count. */
+static void judge_bounds(const struct stj_op *a, const struct stj_svd_budget *budget,
+                         struct stj_svd_result *r)
 {
     const struct stj_pairs *p = &r->bottom;
     r->floor = fmax(stj_op_rounding(a) * r->sigma_1, r->floor);
@@ -19,8 +21,9 @@ static void judge(const struct stj_op *a, const struct stj_svd_budget *budget,
 }
 
 /* The `bottom` smallest of the budget's settings; *stop <- why the method ended. */
-static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budget,
-                             struct stj_svd_result *r, enum stj_stop *stop, struct stj_error *err)
+static enum stj_status find_smallest(struct stj_op *a, const struct stj_svd_budget *budget,
+                                     struct stj_svd_result *r, enum stj_stop *stop,
+                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_svd_method *method = NULL;
@@ -39,28 +42,28 @@ out:
 }
 
 /* Did the search end because it came to the threshold or to the end of the spectrum? */
-static bool passed(const struct stj_op *a, const struct stj_svd_result *r)
+static bool passed_below(const struct stj_op *a, const struct stj_svd_result *r)
 {
     const struct stj_pairs *p = &r->bottom;
     return p->k == stj_op_n_cols(a) || (p->k && p->sigma[p->k - 1] >= r->below);
 }
 
-static enum stj_status solve_below(struct stj_op *a, const struct stj_svd_budget *budget,
-                                   struct stj_svd_result *r, enum stj_stop *stop,
-                                   struct stj_error *err)
+static enum stj_status find_below(struct stj_op *a, const struct stj_svd_budget *budget,
+                                  struct stj_svd_result *r, enum stj_stop *stop,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_svd_settings s = *budget->settings;
     struct stj_svd_budget inner = *budget;
     inner.settings = &s;
     STJ_TRY(stj_svd_request(a, budget, s.below, false, s.count_below, &s.bottom, err));
-    STJ_TRY(solve(a, &inner, r, stop, err));
-    while ((*stop == STJ_STOP_CONVERGED || *stop == STJ_STOP_FLOOR) && !passed(a, r)) {
+    STJ_TRY(find_smallest(a, &inner, r, stop, err));
+    while ((*stop == STJ_STOP_CONVERGED || *stop == STJ_STOP_FLOOR) && !passed_below(a, r)) {
         s.bottom = stj_svd_request_more(a, s.bottom);
         stj_pairs_free(&r->bottom);
-        STJ_TRY(solve(a, &inner, r, stop, err));
+        STJ_TRY(find_smallest(a, &inner, r, stop, err));
     }
-    const bool all = passed(a, r);
+    const bool all = passed_below(a, r);
     while (r->bottom.k && r->bottom.sigma[r->bottom.k - 1] >= r->below)
         r->bottom.k--;
     r->bottom_requested = all ? r->bottom.k : s.bottom;
@@ -74,8 +77,9 @@ enum stj_status stj_svd_solve_bottom(struct stj_op *a, const struct stj_svd_budg
     enum stj_status st = STJ_OK;
     enum stj_stop stop = STJ_STOP_CONVERGED;
     r->below = budget->settings->below;
-    STJ_TRY(r->below > 0 ? solve_below(a, budget, r, &stop, err) : solve(a, budget, r, &stop, err));
-    judge(a, budget, r);
+    STJ_TRY(r->below > 0 ? find_below(a, budget, r, &stop, err)
+                         : find_smallest(a, budget, r, &stop, err));
+    judge_bounds(a, budget, r);
     if (r->stop == STJ_STOP_CONVERGED && r->bottom_converged < r->bottom_requested)
         r->stop = stop;
 out:

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectrum/svd/completeness.c: what lies outside of the pairs that were found: how many to ask for, and whether some
- * were missed.
+/* spectrum/svd/completeness.c: what lies outside of the pairs that were found: how many to ask for,
+ * and whether some were missed.
  *
  *     1. q random, orthogonal to V;   Q = [q, ...],  A Q kept
  *     2. q <- A'A q, orthogonalised against V and Q                       STEPS times
  *     3. The singular values of A Q
  *
- * By Courant-Fischer the j-th largest singular value of A on the complement of the span of its k largest is at most
- * sigma_{k+j}; so each singular value of A Q above sigma_k proves one that V lacks.
+ * By Courant-Fischer the j-th largest singular value of A on the complement of the span of its k
+ * largest is at most sigma_{k+j}; so each singular value of A Q above sigma_k proves one that V
+ * lacks.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -55,10 +56,10 @@ out:
     return st;
 }
 
-/* Q and A Q of STEPS Lanczos steps outside of V; basis holds V in its first k columns; of all of them this rank
- * has its rows. */
-static enum stj_status lanczos(struct stj_op *a, size_t k, double *basis, double *aq, double *h,
-                               struct stj_rng *rng, struct stj_error *err)
+/* Q and A Q of STEPS Lanczos steps outside of V; basis holds V in its first k columns; of all of
+ * them this rank has its rows. */
+static enum stj_status outside_lanczos(struct stj_op *a, size_t k, double *basis, double *aq,
+                                       double *h, struct stj_rng *rng, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_rows rows = stj_rows_of(stj_op_n_cols(a));
@@ -99,7 +100,7 @@ enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budg
     STJ_TRY(stj_new(&h, k + STEPS, sizeof *h, err));
     STJ_TRY(stj_rng_create(budget->settings->seed, STJ_STREAM_CHECK, 2, &rng, err));
     stj_rows_cut(&rows, k, pairs->v, basis);
-    STJ_TRY(lanczos(a, k, basis, aq, h, rng, err));
+    STJ_TRY(outside_lanczos(a, k, basis, aq, h, rng, err));
     STJ_TRY(stj_rows_complete(&left, STEPS, &aq, err));
     STJ_TRY(stj_gesdd(m, STEPS, aq, m, sigma, NULL, NULL, err));
     /* sigma_k is known to tol sigma_1, and so are the directions taken out. */

@@ -7,8 +7,8 @@
  *     4. residual_i = |A'u_i - sigma_i v_i|          k products with A'
  *
  * A v_i = sigma_i u_i holds to rounding by construction, so the residual of A' is the whole error.
- * U and V are whole on every rank: there are few of them beside the vectors of the basis that they were
- * found in, which is given back before.  At most 3 k vectors at once.
+ * U and V are whole on every rank: there are few of them beside the vectors of the basis that they
+ * were found in, which is given back before.  At most 3 k vectors at once.
  *
  * Small sigmas are as accurate as A Q, not limited to sqrt(eps) sigma_1 as eigenvalues of A'A are.
  */
@@ -73,8 +73,8 @@ void stj_svd_basis_free(struct stj_svd_basis *basis)
 
 /* residual and cosine of every pair.  *defect <- max |v'A'u - sigma|: A v = sigma u,
  * so this is how far A' is from being the adjoint of A. */
-static enum stj_status measure(struct stj_op *a, struct stj_pairs *p, double *defect,
-                               struct stj_error *err)
+static enum stj_status measure_residuals(struct stj_op *a, struct stj_pairs *p, double *defect,
+                                         struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = p->n_cols;
@@ -103,7 +103,7 @@ enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,
     pairs->u = basis->u;
     pairs->v = basis->v;
     basis->u = basis->v = NULL;
-    STJ_TRY(measure(a, pairs, defect, err));
+    STJ_TRY(measure_residuals(a, pairs, defect, err));
 out:
     if (st != STJ_OK)
         stj_pairs_free(pairs);
@@ -134,7 +134,7 @@ enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double **v, struct st
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, n, k, k, 1, *v, n, zt, k, 0, pairs->v, n);
     free(*v);
     *v = NULL;
-    STJ_TRY(measure(a, pairs, &defect, err));
+    STJ_TRY(measure_residuals(a, pairs, &defect, err));
 out:
     if (st != STJ_OK)
         stj_pairs_free(pairs);

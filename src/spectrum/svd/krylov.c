@@ -4,7 +4,8 @@
  *     1. W = A Q_j                                 b products
  *     2. W = Q H(1..m, j) + Q_{j+1} H(m+1..m+b, j)  block Gram-Schmidt, twice
  *
- * Memory n (m + b) numbers, divided among the ranks, and m^2 on each; work 4 n m per vector and pass beside the products.
+ * Memory n (m + b) numbers, divided among the ranks, and m^2 on each; work 4 n m per vector and
+ * pass beside the products.
  */
 #include "spectrum/svd/krylov.h"
 

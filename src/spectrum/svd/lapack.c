@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/svd/lapack.c: the operator as a matrix, and its SVD by LAPACK's gesdd.
  *
- * The slow twin of the iterative methods: oracle, and the method for operators so small that a basis
- * would fill the space.  Cost: n_cols products with A; memory about 3 n_rows n_cols numbers.  Of several
- * ranks the first decomposes the matrix and tells the others, which hold it once while it is made.
+ * The slow twin of the iterative methods: oracle, and the method for operators so small that a
+ * basis would fill the space.  Cost: n_cols products with A; memory about 3 n_rows n_cols numbers.
+ * Of several ranks the first decomposes the matrix and tells the others, which hold it once while
+ * it is made.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,9 @@
 #include "spectrum/svd/svd_method.h"
 
 /* The k pairs at one end of the decomposition, from the end inwards. */
-static enum stj_status take(const double *u, const double *sigma, const double *vt, size_t m,
-                            size_t n, size_t k, bool smallest, struct stj_svd_basis *basis,
-                            struct stj_error *err)
+static enum stj_status lapack_take(const double *u, const double *sigma, const double *vt, size_t m,
+                                   size_t n, size_t k, bool smallest, struct stj_svd_basis *basis,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t least = m < n ? m : n;
@@ -37,9 +38,10 @@ out:
     return st;
 }
 
-/* How many pairs to take: the number wanted, or all beyond a threshold and one more, which shows it. */
-static size_t wanted(const struct stj_svd_settings *s, bool smallest, size_t least,
-                     const double *sigma)
+/* How many pairs to take: the number wanted, or all beyond a threshold and one more, which shows
+ * it. */
+static size_t lapack_wanted(const struct stj_svd_settings *s, bool smallest, size_t least,
+                            const double *sigma)
 {
     const double threshold = smallest ? s->below : s->above;
     size_t k = 0;
@@ -51,9 +53,9 @@ static size_t wanted(const struct stj_svd_settings *s, bool smallest, size_t lea
 }
 
 /* basis <- the pairs that the settings want of a matrix, which is destroyed. */
-static enum stj_status decompose(size_t m, size_t n, double *matrix,
-                                 const struct stj_svd_settings *settings, bool smallest,
-                                 struct stj_svd_basis *basis, struct stj_error *err)
+static enum stj_status lapack_decompose(size_t m, size_t n, double *matrix,
+                                        const struct stj_svd_settings *settings, bool smallest,
+                                        struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t least = m < n ? m : n;
@@ -64,8 +66,8 @@ static enum stj_status decompose(size_t m, size_t n, double *matrix,
     STJ_TRY(stj_new(&u, m, least * sizeof *u, err));
     STJ_TRY(stj_new(&vt, least, n * sizeof *vt, err));
     STJ_TRY(stj_gesdd(m, n, matrix, m, sigma, u, vt, err));
-    const size_t k = wanted(settings, smallest, least, sigma);
-    STJ_TRY(take(u, sigma, vt, m, n, k, smallest, basis, err));
+    const size_t k = lapack_wanted(settings, smallest, least, sigma);
+    STJ_TRY(lapack_take(u, sigma, vt, m, n, k, smallest, basis, err));
 out:
     free(sigma);
     free(u);
@@ -74,7 +76,8 @@ out:
 }
 
 /* basis <- that of the first rank, on all of them. */
-static enum stj_status tell(size_t m, size_t n, struct stj_svd_basis *basis, struct stj_error *err)
+static enum stj_status lapack_tell(size_t m, size_t n, struct stj_svd_basis *basis,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     stj_ranks_bcast(&basis->k, sizeof basis->k);
@@ -91,8 +94,9 @@ out:
     return st;
 }
 
-static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budget, bool smallest,
-                             struct stj_svd_basis *basis, struct stj_error *err)
+static enum stj_status lapack_solve(struct stj_op *a, const struct stj_svd_budget *budget,
+                                    bool smallest, struct stj_svd_basis *basis,
+                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
@@ -107,11 +111,11 @@ static enum stj_status solve(struct stj_op *a, const struct stj_svd_budget *budg
     STJ_TRY(stj_new(&matrix, size, sizeof *matrix, err));
     STJ_TRY(stj_op_densify(a, 0, matrix, m, &budget->settings->progress, err));
     if (stj_rank() == 0)
-        st = decompose(m, n, matrix, budget->settings, smallest, basis, err);
+        st = lapack_decompose(m, n, matrix, budget->settings, smallest, basis, err);
     free(matrix);
     matrix = NULL;
     STJ_TRY(stj_ranks_agree(st, err));
-    STJ_TRY(tell(m, n, basis, err));
+    STJ_TRY(lapack_tell(m, n, basis, err));
     basis->products = (double)n;
     basis->stop = STJ_STOP_CONVERGED;
 out:
@@ -122,16 +126,17 @@ out:
 static enum stj_status lapack_top(struct stj_op *a, const struct stj_svd_budget *budget,
                                   struct stj_svd_basis *basis, struct stj_error *err)
 {
-    return solve(a, budget, false, basis, err);
+    return lapack_solve(a, budget, false, basis, err);
 }
 
 static enum stj_status lapack_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
                                      struct stj_svd_basis *basis, struct stj_error *err)
 {
-    return solve(a, budget, true, basis, err);
+    return lapack_solve(a, budget, true, basis, err);
 }
 
-/* Chosen only where its arrays take half of the free memory, and all columns are within the budget. */
+/* Chosen only where its arrays take half of the free memory, and all columns are within the
+ * budget. */
 static enum stj_status lapack_predict(const struct stj_svd_settings *s, size_t m, size_t n,
                                       bool bottom, struct stj_prediction *p, struct stj_error *err)
 {

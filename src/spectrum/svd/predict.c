@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/svd/predict.c: what singular pairs are likely to cost, and with which method.
  *
- * A method says what its iteration takes; here is added what follows every one of them.  Where P ranks divide the
- * rows, and k pairs of N columns are wanted, beside the arrays of the method:
+ * A method says what its iteration takes; here is added what follows every one of them.  Where P
+ * ranks divide the rows, and k pairs of N columns are wanted, beside the arrays of the method:
  *     top        2 N k + N (k + 12) / P + 3 N        the pairs, and what looks outside of them
  *                3 N k                               finishing
  *     bottom     3 N k                               residuals
- * numbers on each rank, N / P rounded up; with one rank the vectors of a product are those of the basis, and
- * 3 N is N.
+ * numbers on each rank, N / P rounded up; with one rank the vectors of a product are those of the
+ * basis, and 3 N is N.
  */
 #include <math.h>
 #include <stdio.h>
@@ -25,7 +25,8 @@ enum {
     COUNT_GUESS = 20 /* pairs beyond a threshold, where nothing is known */
 };
 
-/* Of the memory that is free: beside it there are states, linearisations and a sweep's work space. */
+/* Of the memory that is free: beside it there are states, linearisations and a sweep's work
+ * space. */
 static const double most_of_memory = 0.9;
 
 /* Finishing and residuals. */
@@ -100,7 +101,8 @@ out:
     return st;
 }
 
-/* The method that predicts the fewest products; one that is refused only where there is no other. */
+/* The method that predicts the fewest products; one that is refused only where there is no
+ * other. */
 static const struct stj_svd_method *cheapest_method(const struct stj_svd_settings *s, size_t m,
                                                     size_t n, bool bottom,
                                                     const struct stj_prediction *like)
@@ -158,7 +160,8 @@ out:
     return st;
 }
 
-/* s->top or s->bottom <- how many will be asked for, where a threshold is given instead; true: it is a guess. */
+/* s->top or s->bottom <- how many will be asked for, where a threshold is given instead; true: it
+ * is a guess. */
 static bool count_beyond(struct stj_svd_settings *s, size_t n, bool bottom)
 {
     size_t *k = bottom ? &s->bottom : &s->top;

@@ -52,8 +52,8 @@ void stj_svd_settings_init(struct stj_svd_settings *settings, size_t size)
 
 double stj_svd_used(const struct stj_svd_budget *budget)
 {
-    const struct stj_op_counts now = stj_op_get_counts(budget->a);
-    return now.jvp + now.vjp - budget->begin.jvp - budget->begin.vjp;
+    const struct stj_op_counts used = stj_op_counts_since(budget->a, &budget->begin);
+    return used.jvp + used.vjp;
 }
 
 bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double products,
@@ -100,8 +100,8 @@ out:
     return st;
 }
 
-static enum stj_status check_settings(const struct stj_op *a, const struct stj_svd_settings *s,
-                                      struct stj_error *err)
+static enum stj_status svd_check_settings(const struct stj_op *a, const struct stj_svd_settings *s,
+                                          struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
@@ -150,7 +150,7 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     if (s.tol == 0)
         s.tol = stj_svd_settings_default().tol;
     const struct stj_svd_budget budget = {&s, a, stj_op_get_counts(a), stj_clock(), 0};
-    STJ_TRY(check_settings(a, &s, err));
+    STJ_TRY(svd_check_settings(a, &s, err));
     STJ_TRY(stj_new(&r, 1, sizeof *r, err));
     r->n_params = stj_op_n_cols(a);
     r->requested = s.top;

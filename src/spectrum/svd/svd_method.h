@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/svd/svd_method.h: the contract of a method for singular pairs.
  *
- * A method finds a basis V (n_cols x k) that is meant to span the wanted right singular vectors.  It
- * certifies nothing: every basis is finished, in one place, by a QR of V and an SVD of A V, and its
- * residuals are computed from the operator.
+ * A method finds a basis V (n_cols x k) that is meant to span the wanted right singular vectors.
+ * It certifies nothing: every basis is finished, in one place, by a QR of V and an SVD of A V, and
+ * its residuals are computed from the operator.
  */
 #ifndef STJ_SPECTRUM_SVD_SVD_METHOD_H
 #define STJ_SPECTRUM_SVD_SVD_METHOD_H
@@ -33,12 +33,12 @@ struct stj_svd_budget {
     struct stj_op *a;
     struct stj_op_counts begin;
     double clock;
-    double
-        sigma_1; /* known to be the largest value at least: residuals are measured by it; 0: not known */
+    /* Known to be the largest value at least: residuals are measured by it; 0: not known. */
+    double sigma_1;
 };
 
-/* True when the budgets do not allow `more` further applications, or the caller interrupts; *stop says
- * which. */
+/* True when the budgets do not allow `more` further applications, or the caller interrupts; *stop
+ * says which. */
 double stj_svd_used(const struct stj_svd_budget *budget); /* applications so far */
 bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double products,
                    enum stj_stop *stop);
@@ -55,15 +55,16 @@ struct stj_svd_method {
     enum stj_status (*bottom)(struct stj_op *a, const struct stj_svd_budget *budget,
                               struct stj_svd_basis *basis, struct stj_error *err);
 
-    /* prediction += what the slot of that end takes for s->top or s->bottom pairs of an m x n operator: products,
-     * largest arrays, and its own words ("arpack, ncv 48").  What follows is added to it: finishing 2 k products
-     * (k where the basis has u and sigma) and 3 k vectors, looking outside.  STJ_EINVAL, with a remedy: it cannot do
-     * that.  Without a name in the settings, the method that predicts the fewest products is taken. */
+    /* prediction += what the slot of that end takes for s->top or s->bottom pairs of an m x n
+     * operator: products, largest arrays, and its own words ("arpack, ncv 48").  What follows is
+     * added to it: finishing 2 k products (k where the basis has u and sigma) and 3 k vectors,
+     * looking outside.  STJ_EINVAL, with a remedy: it cannot do that.  Without a name in the
+     * settings, the method that predicts the fewest products is taken. */
     enum stj_status (*predict)(const struct stj_svd_settings *s, size_t m, size_t n, bool bottom,
                                struct stj_prediction *prediction, struct stj_error *err);
 
-    bool
-        whole; /* it decomposes the whole matrix: nothing lies outside of its pairs, which are final */
+    /* It decomposes the whole matrix: nothing lies outside of its pairs, which are final. */
+    bool whole;
 };
 
 extern const struct stj_kind stj_svd_methods; /* the registry: spectrum/svd/svd.c */
@@ -71,8 +72,9 @@ extern const struct stj_svd_method stj_svd_arnoldi;
 extern const struct stj_svd_method stj_svd_arpack;
 extern const struct stj_svd_method stj_svd_lapack;
 
-/* How many of the settings' known_top are to be taken out: the leading ones that are good enough, `top` at most; fewer
- * only where they and a basis for the rest would nearly fill the `least` dimensions. */
+/* How many of the settings' known_top are to be taken out: the leading ones that are good enough,
+ * `top` at most; fewer only where they and a basis for the rest would nearly fill the `least`
+ * dimensions. */
 size_t stj_svd_n_known(const struct stj_svd_settings *s, size_t least);
 
 /* The prediction of a solve, both ends, of a square operator with n columns. */
@@ -83,8 +85,8 @@ void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
 enum stj_status stj_svd_named_method(const char *name, bool bottom,
                                      const struct stj_svd_method **method, struct stj_error *err);
 
-/* *method <- that of the settings for one end, or the one that predicts the fewest products, if it can do that and its
- * arrays fit the memory that is free. */
+/* *method <- that of the settings for one end, or the one that predicts the fewest products, if it
+ * can do that and its arrays fit the memory that is free. */
 enum stj_status stj_svd_choose(struct stj_op *a, const struct stj_svd_budget *budget, bool bottom,
                                const struct stj_svd_method **method, struct stj_error *err);
 
@@ -100,10 +102,12 @@ enum { STJ_OUTSIDE_STEPS = 6 };
 /* The lesser of its dimensions: how many singular values there are. */
 size_t stj_svd_n_values(const struct stj_op *a);
 
-/* How many pairs to ask for, of at most `least`, in order to find all that a count says: somewhat more. */
+/* How many pairs to ask for, of at most `least`, in order to find all that a count says: somewhat
+ * more. */
 size_t stj_svd_request_for(double count, size_t least);
 
-/* *request <- the same for all above (or below) a threshold, by a coarse quadrature or the caller's `known` count. */
+/* *request <- the same for all above (or below) a threshold, by a coarse quadrature or the caller's
+ * `known` count. */
 enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *budget,
                                 double threshold, bool above, double known, size_t *request,
                                 struct stj_error *err);

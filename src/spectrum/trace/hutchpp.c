@@ -14,14 +14,8 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "spectrum/orthogonalize.h"
 #include "spectrum/trace/trace_method.h"
-
-/* x (n x k) -= Q Q'x */
-static void project_out(size_t n, size_t k, const double *q, double *x, double *work)
-{
-    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k, k, n, 1, q, n, x, n, 0, work, k);
-    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, k, k, -1, q, n, work, k, 1, x, n);
-}
 
 static enum stj_status hutchpp_estimate(const struct stj_trace_target *target,
                                         struct stj_trace_samples *samples, struct stj_error *err)
@@ -46,7 +40,7 @@ static enum stj_status hutchpp_estimate(const struct stj_trace_target *target,
     for (size_t j = 0; j < k; j++)
         samples->offset += stj_dot(n, q + j * n, y + j * n);
     STJ_TRY(stj_trace_probes(target, k, k, x, err));
-    project_out(n, k, q, x, work);
+    stj_project_out(n, k, q, k, x, n, work);
     STJ_TRY(stj_trace_apply(target, target->b, k, x, y, 2 * k, err));
     for (size_t j = 0; j < k; j++)
         samples->sample[j] =

@@ -132,8 +132,9 @@ out:
     return st;
 }
 
-static enum stj_status find_method(const struct stj_trace_settings *s,
-                                   const struct stj_trace_method **method, struct stj_error *err)
+static enum stj_status trace_find_method(const struct stj_trace_settings *s,
+                                         const struct stj_trace_method **method,
+                                         struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_plugin_info *info = &stj_trace_xtrace.info;
@@ -147,7 +148,7 @@ out:
 void stj_trace_predict(const struct stj_trace_settings *s, size_t n, struct stj_prediction *p)
 {
     const struct stj_trace_method *method = NULL;
-    if (find_method(s, &method, NULL) != STJ_OK)
+    if (trace_find_method(s, &method, NULL) != STJ_OK)
         return;
     const bool exact = s->products >= n; /* all unit vectors, in blocks of two at once */
     const size_t part = exact ? BLOCK : s->products / method->parts;
@@ -162,8 +163,10 @@ void stj_trace_predict(const struct stj_trace_settings *s, size_t n, struct stj_
     stj_predict_method(p, "%s", exact ? "exact" : method->info.name);
 }
 
-static enum stj_status check_settings(const struct stj_op *a, const struct stj_trace_settings *s,
-                                      const struct stj_trace_method **method, struct stj_error *err)
+static enum stj_status trace_check_settings(const struct stj_op *a,
+                                            const struct stj_trace_settings *s,
+                                            const struct stj_trace_method **method,
+                                            struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
@@ -175,7 +178,7 @@ static enum stj_status check_settings(const struct stj_op *a, const struct stj_t
     STJ_CHECK(err, m == n || s->function == STJ_TRACE_FROBENIUS, STJ_EINVAL,
               "%s wants a square operator, this one is %zu x %zu: only frobenius has no such need",
               function_text[s->function], m, n);
-    STJ_TRY(find_method(s, method, err));
+    STJ_TRY(trace_find_method(s, method, err));
     STJ_CHECK(err, s->products >= n || s->products >= (*method)->least, STJ_EINVAL,
               "products is %zu, %s needs at least %zu", s->products, (*method)->info.name,
               (*method)->least);
@@ -184,9 +187,9 @@ out:
 }
 
 /* target->half and target->b; *shifted and *normal are the operators made for it. */
-static enum stj_status make_target(struct stj_op *a, enum stj_trace_function function,
-                                   struct stj_trace_target *target, struct stj_op **shifted,
-                                   struct stj_op **normal, struct stj_error *err)
+static enum stj_status trace_make_target(struct stj_op *a, enum stj_trace_function function,
+                                         struct stj_trace_target *target, struct stj_op **shifted,
+                                         struct stj_op **normal, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     target->n = stj_op_n_cols(a);
@@ -204,7 +207,7 @@ out:
     return st;
 }
 
-static void summarise(const struct stj_trace_samples *s, struct stj_trace_result *r)
+static void trace_summarise(const struct stj_trace_samples *s, struct stj_trace_result *r)
 {
     double mean = 0;
     double square = 0;
@@ -240,10 +243,10 @@ enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_setting
     struct stj_trace_samples samples = {0};
     struct stj_op *shifted = NULL;
     struct stj_op *normal = NULL;
-    STJ_TRY(check_settings(a, s, &method, err));
+    STJ_TRY(trace_check_settings(a, s, &method, err));
     struct stj_trace_target target = {
         .products = s->products, .seed = s->seed, .progress = &s->progress};
-    STJ_TRY(make_target(a, s->function, &target, &shifted, &normal, err));
+    STJ_TRY(trace_make_target(a, s->function, &target, &shifted, &normal, err));
     const bool exact = s->products >= target.n;
     STJ_TRY((exact ? exact_estimate : method->estimate)(&target, &samples, err));
     *result = (struct stj_trace_result){.n_params = target.n,
@@ -251,7 +254,7 @@ enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_setting
                                         .method = exact ? "exact" : method->info.name,
                                         .confidence = s->confidence,
                                         .seed = s->seed};
-    summarise(&samples, result);
+    trace_summarise(&samples, result);
     result->counts = stj_op_counts_since(a, &begin);
     result->seconds = stj_clock() - clock;
 out:

@@ -59,7 +59,7 @@ out:
 }
 
 /* s <- the columns of R^{-T}, normalised; R is destroyed. */
-static enum stj_status invert(size_t k, double *r, double *s, struct stj_error *err)
+static enum stj_status xtrace_invert(size_t k, double *r, double *s, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     double *u = NULL;
@@ -118,7 +118,7 @@ static enum stj_status xtrace_estimate(const struct stj_trace_target *target,
     memcpy(t.q, t.y, n * k * sizeof *t.q);
     STJ_TRY(stj_qr(n, k, t.q, n, t.r, err));
     STJ_TRY(stj_trace_apply(target, target->b, k, t.q, t.z, k, err));
-    STJ_TRY(invert(k, t.r, t.s, err));
+    STJ_TRY(xtrace_invert(k, t.r, t.s, err));
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k, k, n, 1, t.q, n, t.z, n, 0, t.h, k);
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k, k, n, 1, t.q, n, t.w, n, 0, t.qw, k);
     for (size_t i = 0; i < k; i++) {
