@@ -927,6 +927,10 @@ START_TEST(known_pairs_are_planned_with)
     ck_assert_str_eq(anew.method, "arpack, ncv 72");
     ck_assert_str_eq(grown.method, "arpack, ncv 30");
     ck_assert(stj_predicted_applications(&grown) < stj_predicted_applications(&anew));
+    s.top = 12;
+    grown = (struct stj_prediction){.ranks = 1};
+    stj_svd_predict(&s, 5000, &grown);
+    ck_assert_double_eq(stj_predicted_applications(&grown), 0);
 }
 END_TEST
 

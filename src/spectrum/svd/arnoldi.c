@@ -9,13 +9,13 @@
  *
  *     1. Block Arnoldi on the window, never restarted:   B Q_m = Q_{m+b} H.
  *        Once m passes the numerical rank of B - I, the small singular values of H fall sharply.
- *     2. H = U diag(s) Z'.  Seeds S = Q_m Z_p of the p smallest s;  p products with A give A S = C R
- *        (QR), and |A S y| = |R y| for every y.
+ *     2. H = U diag(s) Z'.  Seeds S = Q_m Z_p of the p smallest s; p products with A give
+ *        A S = C R (QR), and |A S y| = |R y| for every y.
  *     3. Correction.  Of the k smallest pairs of R, v = S y and A v = C R y; the step that would
  *        cancel A v if A were B is
  *            t = P A v,   P = Q_m Z diag(s / (s^2 + d^2)) U' Q_{m+b}'  +  (I - Q Q') / (1 + d^2),
- *        a damped inverse of B.  t is orthogonalised into S at the cost of one product, and R grows;
- *        no product with A' is needed.  Repeat while the budget lasts.
+ *        a damped inverse of B.  t is orthogonalised into S at the cost of one product, and R
+ *        grows; no product with A' is needed.  Repeat while the budget lasts.
  *
  * d is the window's singular value number DAMPING k from below: directions that the window
  * contracts more are inverted only as far as they are known.  The bounds are certified by

@@ -69,8 +69,9 @@ static enum stj_status predict_end(const struct stj_svd_method *method,
     enum stj_status st = STJ_OK;
     const size_t k = bottom ? s->bottom : s->top;
     struct stj_svd_settings rest = *s;
-    if (!bottom && !method->whole)
-        rest.top -= stj_svd_n_known(s, m < n ? m : n);
+    const size_t known = bottom || method->whole ? 0 : stj_svd_n_known(s, m < n ? m : n);
+    rest.top -= known;
+    rest.known_top = known > 0 ? s->known_top : NULL;
     STJ_TRY(method->predict(&rest, m, n, bottom, p, err));
     if (method->whole)
         stj_predict_products(p, 0, (double)k, k);
@@ -168,7 +169,10 @@ static bool count_beyond(struct stj_svd_settings *s, size_t n, bool bottom)
     const double known = bottom ? s->count_below : s->count_above;
     if (*k > 0 || (bottom ? s->below : s->above) == 0)
         return false;
-    *k = known > 0 ? stj_svd_request_for(known, n) : COUNT_GUESS < n ? COUNT_GUESS : n;
+    const size_t had = bottom || !s->known_top ? 0 : s->known_top->k;
+    *k = known > 0 ? stj_svd_request_for(known, n) : COUNT_GUESS;
+    *k = *k > had ? *k : had + COUNT_GUESS;
+    *k = *k < n ? *k : n;
     return known <= 0;
 }
 
@@ -181,6 +185,8 @@ void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
         const bool guess = count_beyond(&s, n, bottom);
         if (guess)
             stj_density_rough_predict(n, prediction);
+        if (!bottom && s.top > 0 && stj_svd_n_known(&s, n) == s.top)
+            continue;
         if ((bottom ? s.bottom : s.top) == 0 ||
             choose_method(&s, n, n, bottom, prediction, &method, NULL) != STJ_OK ||
             predict_end(method, &s, n, n, bottom, prediction, NULL) != STJ_OK)

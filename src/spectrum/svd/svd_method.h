@@ -56,10 +56,10 @@ struct stj_svd_method {
                               struct stj_svd_basis *basis, struct stj_error *err);
 
     /* prediction += what the slot of that end takes for s->top or s->bottom pairs of an m x n
-     * operator: products, largest arrays, and its own words ("arpack, ncv 48").  What follows is
-     * added to it: finishing 2 k products (k where the basis has u and sigma) and 3 k vectors,
-     * looking outside.  STJ_EINVAL, with a remedy: it cannot do that.  Without a name in the
-     * settings, the method that predicts the fewest products is taken. */
+     * operator: products, largest arrays, and its own words ("arpack, ncv 48"); s->known_top have
+     * been taken out.  What follows is added to it: finishing 2 k products (k where the basis has
+     * u and sigma) and 3 k vectors, looking outside.  STJ_EINVAL, with a remedy: it cannot do that.
+     * Without a name in the settings, the method that predicts the fewest products is taken. */
     enum stj_status (*predict)(const struct stj_svd_settings *s, size_t m, size_t n, bool bottom,
                                struct stj_prediction *prediction, struct stj_error *err);
 
