@@ -94,14 +94,18 @@ AC_DEFUN([STJ_HDF5], [
   ])
 ])
 
+# Its high-level library (dimension scales) lies beside it under the same name with _hl.
 AC_DEFUN([STJ_HDF5_WORKS], [
+  AS_CASE([$HDF5_LIBS], [*hdf5*_hl*], [],
+    [HDF5_LIBS=`AS_ECHO(["$HDF5_LIBS"]) | $SED 's/-l\(hdf5@<:@_a-z@:>@*\)/-l\1_hl &/'`])
   stj_saved_cppflags=$CPPFLAGS stj_saved_libs=$LIBS
   CPPFLAGS="$CPPFLAGS $HDF5_CFLAGS"
   LIBS="$HDF5_LIBS $LIBS"
   AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <hdf5.h>
+#include <hdf5_hl.h>
 #ifdef H5_HAVE_PARALLEL
 #error "the MPI flavour of HDF5"
-#endif]], [[return H5open() < 0;]])], [$1])
+#endif]], [[return H5open() < 0 || H5DSis_scale(-1) > 0;]])], [$1])
   CPPFLAGS=$stj_saved_cppflags LIBS=$stj_saved_libs
 ])
 

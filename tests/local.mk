@@ -89,6 +89,7 @@ test_scripts += %reldir%/outputs.sh
 test_scripts += %reldir%/reference.sh
 test_scripts += %reldir%/symbols.sh
 test_scripts += %reldir%/walkthroughs.sh
+test_scripts += %reldir%/xarray.sh
 
 # Scripts that only run on demand, or in others.
 dist_check_SCRIPTS += %reldir%/analyze.sh

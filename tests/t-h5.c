@@ -4,6 +4,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <hdf5.h>
+#include <hdf5_hl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -73,6 +74,9 @@ static enum stj_status write_sample(const char *path, struct stj_error *err)
         st = stj_h5_put_rows(file, "matrix", first, count, matrix + first * LD, LD, err);
     }
     free(text);
+    if (st == STJ_OK)
+        st = stj_h5_describe(file, "matrix", 2, (const char *[]){"row", "col"}, "m", "a matrix",
+                             err);
     if (st == STJ_OK)
         return stj_h5_commit(file, err);
     stj_h5_close(file);
@@ -157,7 +161,7 @@ static void expect_refused(const char *name, const char *phrase)
     ck_assert_msg(!strchr(err.text, '\n'), "%s", err.text);
 }
 
-/* Every byte of the file, all bits of it inverted, one at a time, is noticed. */
+/* Every byte of the file, all bits of it inverted, one at a time, is noticed when it is opened. */
 START_TEST(every_byte_flipped)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -169,7 +173,8 @@ START_TEST(every_byte_flipped)
         unsigned char flipped = data[i] ^ 0xff;
         ck_assert_int_eq(pwrite(fd, &flipped, 1, (off_t)i), 1);
         stj_error_clear(&err);
-        enum stj_status st = read_sample(scratch_path("flipped.h5"), &err);
+        struct stj_h5 *file = NULL;
+        enum stj_status st = stj_h5_open(scratch_path("flipped.h5"), &format, &file, &err);
         ck_assert_msg(st == STJ_EFORMAT && strstr(err.text, "flipped.h5"), "byte %zu of %zu: %s %s",
                       i, n, stj_status_name(st), err.text);
         ck_assert_int_eq(pwrite(fd, &data[i], 1, (off_t)i), 1);
@@ -261,6 +266,60 @@ START_TEST(missing)
     struct stj_error err = STJ_ERROR_INIT;
     ck_assert_int_eq(read_sample(scratch_path("nowhere.h5"), &err), STJ_EIO);
     ck_assert_ptr_nonnull(strstr(err.text, "nowhere.h5: cannot be read: No such file"));
+}
+END_TEST
+
+/* A vector is the coordinates of the dimension of its name; of a dimension of no vector's name there is
+ * a data set without values; and every data set has names for its dimensions. */
+static void expect_dimension(hid_t file, const char *set, unsigned axis, const char *dim)
+{
+    hid_t id = H5Dopen2(file, set, H5P_DEFAULT);
+    hid_t scale = H5Dopen2(file, dim, H5P_DEFAULT);
+    ck_assert_msg(id >= 0 && scale >= 0 && H5DSis_scale(scale) > 0, "%s of %s", dim, set);
+    ck_assert_msg(H5DSis_attached(id, scale, axis) > 0, "%s of %s", dim, set);
+    ck_assert_int_eq(H5Dclose(scale) | H5Dclose(id), 0);
+}
+
+START_TEST(dimensions)
+{
+    static const char *const step[] = {"step"}, *const cell_names[] = {"step", "col"},
+                             *const swapped[] = {"col", "step"};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_h5 *file = NULL;
+    const uint64_t steps[] = {0, 5, 9};
+    const double loss[] = {3, 2, 1}, matrix[6] = {0};
+    EXPECT_OK(stj_h5_create(scratch_path("dims.h5"), &format, &file, &err), err);
+    EXPECT_OK(stj_h5_put_unsigneds(file, "step", 3, steps, &err), err);
+    EXPECT_OK(stj_h5_put_vector(file, "loss", 3, loss, &err), err);
+    EXPECT_OK(stj_h5_put_vector(file, "own", 3, loss, &err), err);
+    EXPECT_OK(stj_h5_put_matrix(file, "matrix", 3, 2, &err), err);
+    EXPECT_OK(stj_h5_put_rows(file, "matrix", 0, 3, matrix, 2, &err), err);
+    EXPECT_OK(stj_h5_put_real(file, "@number", 1, &err), err);
+    EXPECT_FAIL(stj_h5_describe(file, "matrix", 1, step, NULL, NULL, &err), STJ_EINTERNAL,
+                "\"matrix\" does not have 1 dimensions", err);
+    EXPECT_FAIL(stj_h5_describe(file, "nothing", 1, step, NULL, NULL, &err), STJ_EINTERNAL,
+                "\"nothing\" does not have", err);
+    EXPECT_OK(stj_h5_describe(file, "loss", 1, step, "nat", "mean", &err), err);
+    EXPECT_OK(stj_h5_describe(file, "step", 1, step, NULL, "optimizer steps", &err), err);
+    EXPECT_OK(stj_h5_describe(file, "@number", 0, NULL, NULL, "not kept", &err), err);
+    EXPECT_OK(stj_h5_describe(file, "matrix", 2, cell_names, NULL, NULL, &err), err);
+    EXPECT_FAIL(stj_h5_describe(file, "matrix", 2, cell_names, NULL, NULL, &err), STJ_EINTERNAL,
+                "described twice", err);
+    EXPECT_OK(stj_h5_commit(file, &err), err);
+    hid_t id = H5Fopen(scratch_path("dims.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    expect_dimension(id, "loss", 0, "step");
+    expect_dimension(id, "matrix", 0, "step");
+    expect_dimension(id, "matrix_crc32", 0, "step");
+    expect_dimension(id, "matrix", 1, "col");
+    expect_dimension(id, "own", 0, "own_rows");
+    ck_assert_int_eq(H5Fclose(id), 0);
+    EXPECT_OK(stj_h5_create(scratch_path("dims.h5"), &format, &file, &err), err);
+    EXPECT_OK(stj_h5_put_matrix(file, "a", 3, 2, &err), err);
+    EXPECT_OK(stj_h5_put_matrix(file, "b", 3, 2, &err), err);
+    EXPECT_OK(stj_h5_describe(file, "a", 2, cell_names, NULL, NULL, &err), err);
+    EXPECT_FAIL(stj_h5_describe(file, "b", 2, swapped, NULL, NULL, &err), STJ_EINTERNAL,
+                "\"col\" is no dimension of length 3", err);
+    stj_h5_close(file);
 }
 END_TEST
 
@@ -505,6 +564,7 @@ int main(void)
     tcase_add_test(tests, truncated_anywhere);
     tcase_add_test(tests, not_hdf5);
     tcase_add_test(tests, missing);
+    tcase_add_test(tests, dimensions);
     tcase_add_test(tests, foreign_hdf5);
     tcase_add_loop_test(tests, values_in_other_files, 0, N_ELSEWHERE);
     tcase_add_test(tests, other_format_and_newer_version);

@@ -2,7 +2,6 @@
 /* io/h5.c: result files: creating, opening, finishing and closing them.
  *
  * Files use the format of HDF5 1.10 behind a header of ours (io/h5_header.h).
-
  */
 #include "io/h5.h"
 
@@ -179,24 +178,51 @@ out:
     return st;
 }
 
-/* The checksums of matrix rows, then the manifest itself, which does not list itself. */
-static enum stj_status put_checksums(struct stj_h5 *file, struct stj_error *err)
+/* The checksums of the rows of a matrix, along the same dimension. */
+static enum stj_status put_row_crc(struct stj_h5 *file, struct stj_item *matrix,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_h5_notes notes = {NULL, "CRC-32 of each row"};
+    const char *const dim[] = {matrix->row_dim};
+    char name[STJ_H5_NAME_MAX];
+    struct stj_item list = stj_h5_row_crc_item(matrix, name);
+    STJ_TRY(stj_h5_put_item(file, &list, matrix->row_crc, err));
+    STJ_TRY(stj_h5_describe_item(file, &list, dim, &notes, err));
+    matrix->crc = list.crc;
+out:
+    free(list.row_dim);
+    return st;
+}
+
+/* Dimensions of its own for a data set that nobody described: readers of netCDF want names for all. */
+static enum stj_status name_own_dimensions(struct stj_h5 *file, struct stj_item *item,
+                                           struct stj_error *err)
+{
+    const struct stj_h5_notes notes = {NULL, NULL};
+    char rows[STJ_H5_NAME_MAX], cols[STJ_H5_NAME_MAX];
+    const char *const dim[] = {rows, cols};
+    snprintf(rows, sizeof rows, "%s_rows", item->name);
+    snprintf(cols, sizeof cols, "%s_cols", item->name);
+    return stj_h5_describe_item(file, item, dim, &notes, err);
+}
+
+/* What guards and names the items, then the manifest itself, which does not list itself. */
+static enum stj_status put_manifest(struct stj_h5 *file, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char *text = NULL;
-    char name[STJ_H5_NAME_MAX];
+    char name[] = "manifest";
     stj_h5_close_matrix(file);
     for (size_t i = 0; i < file->manifest.n; i++) {
         struct stj_item *item = &file->manifest.item[i];
-        if (item->type != STJ_ITEM_MATRIX)
-            continue;
-        struct stj_item list = stj_h5_row_crc_item(item, name);
-        STJ_TRY(stj_h5_put_item(file, &list, item->row_crc, err));
-        item->crc = list.crc;
+        if (stj_h5_n_dims(item) > 0 && !item->row_dim)
+            STJ_TRY(name_own_dimensions(file, item, err));
+        if (item->type == STJ_ITEM_MATRIX)
+            STJ_TRY(put_row_crc(file, item, err));
     }
     STJ_TRY(stj_manifest_print(&file->manifest, &text, err));
     struct stj_item whole = {.name = name, .type = STJ_ITEM_TEXT, .rows = strlen(text), .cols = 1};
-    snprintf(name, sizeof name, "manifest");
     STJ_TRY(stj_h5_put_item(file, &whole, text, err));
 out:
     free(text);
@@ -208,7 +234,7 @@ static enum stj_status finish(struct stj_h5 *file, struct stj_error *err)
 {
     if (file->blind)
         return STJ_OK;
-    enum stj_status st = put_checksums(file, err);
+    enum stj_status st = put_manifest(file, err);
     if (st == STJ_OK) {
         close_id(file);
         if (file->sink.failure == 0)

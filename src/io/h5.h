@@ -8,7 +8,6 @@
  * without the others.  Every value that a function here returns was compared with its checksum.
  *
  * HDF5 is never allowed to print.  One thread at a time.
-
  */
 #ifndef STJ_IO_H5_H
 #define STJ_IO_H5_H
@@ -34,7 +33,9 @@ enum stj_status stj_h5_create(const char *path, const struct stj_h5_format *form
                               struct stj_h5 **file, struct stj_error *err);
 
 /* *file <- an existing file, to be read.  STJ_EIO when it cannot be opened; STJ_EFORMAT when it is
- * truncated, damaged, foreign or of a newer version. */
+ * truncated, damaged, foreign or of a newer version.  Every byte was compared with the header's
+ * checksum then, a piece at a time and before HDF5 sees the file: whoever only asks whether a file is
+ * undamaged opens it, and need not read its items. */
 enum stj_status stj_h5_open(const char *path, const struct stj_h5_format *format,
                             struct stj_h5 **file, struct stj_error *err);
 
@@ -63,6 +64,15 @@ enum stj_status stj_h5_put_matrix(struct stj_h5 *file, const char *name, size_t 
                                   struct stj_error *err);
 enum stj_status stj_h5_put_rows(struct stj_h5 *file, const char *name, size_t first, size_t count,
                                 const double *value, size_t ld, struct stj_error *err);
+
+/* Name the dimensions of a data set that was put, and say what it is: the netCDF attributes `units` and
+ * `long_name` (NULL: none).  Dimensions of one name are one HDF5 dimension scale, which all data sets
+ * with that dimension share; a vector of that name that was put before holds its coordinates.  A name
+ * used with two lengths is STJ_EINTERNAL.  Data sets that are not described get dimensions of their
+ * own; texts have none, and of an attribute nothing is written. */
+enum stj_status stj_h5_describe(struct stj_h5 *file, const char *name, size_t n_dims,
+                                const char *const *dim, const char *unit, const char *doc,
+                                struct stj_error *err);
 
 /* STJ_EFORMAT unless `name` is a vector of `rows` (cols 1) or a matrix [rows][cols] and the file is
  * large enough to hold it: to be asked before memory is allocated for sizes that a file claims. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* io/h5_file.h: inside a result file; for base/h5*.c only. */
+/* io/h5_file.h: inside a result file; for io/h5*.c only. */
 #ifndef STJ_IO_H5_FILE_H
 #define STJ_IO_H5_FILE_H
 
@@ -29,6 +29,20 @@ hid_t stj_h5_type(const struct stj_item *item, bool in_memory);
 /* Open a data set for reading; -1 unless its values lie in this file: from a stranger's, HDF5 would follow external
  * links and storage to any other file, or to a pipe without end. */
 hid_t stj_h5_open_set(hid_t file, const char *name);
+
+/* Write an item's value: an attribute of the object `where`, or a data set in it. */
+bool stj_h5_write_value(hid_t where, const struct stj_item *item, const void *buffer);
+
+/* Dimensions of an item in the file: none of numbers by themselves and of texts. */
+unsigned stj_h5_n_dims(const struct stj_item *item);
+
+/* As stj_h5_describe, of an item that need not be in the manifest. */
+struct stj_h5_notes {
+    const char *unit, *doc; /* or NULL */
+};
+enum stj_status stj_h5_describe_item(struct stj_h5 *file, struct stj_item *item,
+                                     const char *const *dim, const struct stj_h5_notes *notes,
+                                     struct stj_error *err);
 
 /* The failure of an HDF5 call on a file being written. */
 enum stj_status stj_h5_write_failed(struct stj_h5 *file, struct stj_error *err);

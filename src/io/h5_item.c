@@ -18,6 +18,11 @@ static bool is_scalar(const struct stj_item *item)
     return item->type == STJ_ITEM_TEXT || is_attribute(item);
 }
 
+unsigned stj_h5_n_dims(const struct stj_item *item)
+{
+    return is_scalar(item) ? 0 : item->type == STJ_ITEM_MATRIX ? 2 : 1;
+}
+
 static size_t value_bytes(const struct stj_item *item)
 {
     return item->type == STJ_ITEM_TEXT ? item->rows : item->rows * sizeof(double);
@@ -66,7 +71,7 @@ static hid_t plain_creation(void)
     return creation;
 }
 
-static bool write_value(hid_t file, const struct stj_item *item, const void *buffer)
+bool stj_h5_write_value(hid_t where, const struct stj_item *item, const void *buffer)
 {
     herr_t done = -1;
     hid_t type = stj_h5_type(item, false);
@@ -74,12 +79,12 @@ static bool write_value(hid_t file, const struct stj_item *item, const void *buf
     hid_t space = item_space(item);
     hid_t creation = plain_creation();
     if (is_attribute(item)) {
-        hid_t id = H5Acreate2(file, item->name + 1, type, space, H5P_DEFAULT, H5P_DEFAULT);
+        hid_t id = H5Acreate2(where, item->name + 1, type, space, H5P_DEFAULT, H5P_DEFAULT);
         done = id < 0 ? -1 : H5Awrite(id, memory, buffer);
         if (id >= 0 && H5Aclose(id) < 0)
             done = -1;
     } else {
-        hid_t id = H5Dcreate2(file, item->name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+        hid_t id = H5Dcreate2(where, item->name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
         done = id < 0 ? -1 : H5Dwrite(id, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer);
         if (id >= 0 && H5Dclose(id) < 0)
             done = -1;
@@ -99,13 +104,13 @@ enum stj_status stj_h5_put_item(struct stj_h5 *file, struct stj_item *item, cons
         return STJ_ENOMEM;
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     item->crc = stj_crc32(0, buffer, value_bytes(item));
-    bool done = write_value(file->id, item, value_bytes(item) ? buffer : &nothing);
+    bool done = stj_h5_write_value(file->id, item, value_bytes(item) ? buffer : &nothing);
     stj_h5_quiet_end(quiet);
     return done && file->sink.failure == 0 ? STJ_OK : stj_h5_write_failed(file, err);
 }
 
-static enum stj_status put(struct stj_h5 *file, const char *name, enum stj_item_type type, size_t n,
-                           const void *buffer, struct stj_error *err)
+static enum stj_status put_value(struct stj_h5 *file, const char *name, enum stj_item_type type,
+                                 size_t n, const void *buffer, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_item *item = NULL;
@@ -120,31 +125,31 @@ out:
 enum stj_status stj_h5_put_unsigned(struct stj_h5 *file, const char *name, uint64_t value,
                                     struct stj_error *err)
 {
-    return put(file, name, STJ_ITEM_UNSIGNED, 1, &value, err);
+    return put_value(file, name, STJ_ITEM_UNSIGNED, 1, &value, err);
 }
 
 enum stj_status stj_h5_put_real(struct stj_h5 *file, const char *name, double value,
                                 struct stj_error *err)
 {
-    return put(file, name, STJ_ITEM_REAL, 1, &value, err);
+    return put_value(file, name, STJ_ITEM_REAL, 1, &value, err);
 }
 
 enum stj_status stj_h5_put_text(struct stj_h5 *file, const char *name, const char *text,
                                 struct stj_error *err)
 {
-    return put(file, name, STJ_ITEM_TEXT, strlen(text), text, err);
+    return put_value(file, name, STJ_ITEM_TEXT, strlen(text), text, err);
 }
 
 enum stj_status stj_h5_put_vector(struct stj_h5 *file, const char *name, size_t n,
                                   const double *value, struct stj_error *err)
 {
-    return put(file, name, STJ_ITEM_REAL, n, value, err);
+    return put_value(file, name, STJ_ITEM_REAL, n, value, err);
 }
 
 enum stj_status stj_h5_put_unsigneds(struct stj_h5 *file, const char *name, size_t n,
                                      const uint64_t *value, struct stj_error *err)
 {
-    return put(file, name, STJ_ITEM_UNSIGNED, n, value, err);
+    return put_value(file, name, STJ_ITEM_UNSIGNED, n, value, err);
 }
 
 static herr_t refuse_link(const char *parent, const char *group, const char *file,
@@ -233,8 +238,8 @@ enum stj_status stj_h5_find(struct stj_h5 *file, const char *name, enum stj_item
 }
 
 /* buffer <- the value of an item of n elements (bytes of a text), verified. */
-static enum stj_status get(struct stj_h5 *file, const char *name, enum stj_item_type type, size_t n,
-                           void *buffer, struct stj_error *err)
+static enum stj_status get_value(struct stj_h5 *file, const char *name, enum stj_item_type type,
+                                 size_t n, void *buffer, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_item *item = NULL;
@@ -253,7 +258,7 @@ out:
 enum stj_status stj_h5_get_unsigned(struct stj_h5 *file, const char *name, uint64_t *value,
                                     struct stj_error *err)
 {
-    return get(file, name, STJ_ITEM_UNSIGNED, 1, value, err);
+    return get_value(file, name, STJ_ITEM_UNSIGNED, 1, value, err);
 }
 
 enum stj_status stj_h5_get_size(struct stj_h5 *file, const char *name, size_t *value,
@@ -270,7 +275,7 @@ enum stj_status stj_h5_get_size(struct stj_h5 *file, const char *name, size_t *v
 enum stj_status stj_h5_get_real(struct stj_h5 *file, const char *name, double *value,
                                 struct stj_error *err)
 {
-    return get(file, name, STJ_ITEM_REAL, 1, value, err);
+    return get_value(file, name, STJ_ITEM_REAL, 1, value, err);
 }
 
 enum stj_status stj_h5_get_text(struct stj_h5 *file, const char *name, char **text,
@@ -285,7 +290,7 @@ enum stj_status stj_h5_get_text(struct stj_h5 *file, const char *name, char **te
         goto out;
     }
     STJ_TRY(stj_new(text, item->rows + 1, 1, err));
-    STJ_TRY(get(file, name, STJ_ITEM_TEXT, item->rows, *text, err));
+    STJ_TRY(get_value(file, name, STJ_ITEM_TEXT, item->rows, *text, err));
 out:
     if (st != STJ_OK) {
         free(*text);
@@ -297,11 +302,11 @@ out:
 enum stj_status stj_h5_get_vector(struct stj_h5 *file, const char *name, size_t n, double *value,
                                   struct stj_error *err)
 {
-    return get(file, name, STJ_ITEM_REAL, n, value, err);
+    return get_value(file, name, STJ_ITEM_REAL, n, value, err);
 }
 
 enum stj_status stj_h5_get_unsigneds(struct stj_h5 *file, const char *name, size_t n,
                                      uint64_t *value, struct stj_error *err)
 {
-    return get(file, name, STJ_ITEM_UNSIGNED, n, value, err);
+    return get_value(file, name, STJ_ITEM_UNSIGNED, n, value, err);
 }

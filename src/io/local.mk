@@ -3,6 +3,7 @@ libspectraj_core_la_SOURCES += %reldir%/file.c
 libspectraj_core_la_SOURCES += %reldir%/file.h
 libspectraj_core_la_SOURCES += %reldir%/h5.c
 libspectraj_core_la_SOURCES += %reldir%/h5.h
+libspectraj_core_la_SOURCES += %reldir%/h5_describe.c
 libspectraj_core_la_SOURCES += %reldir%/h5_file.h
 libspectraj_core_la_SOURCES += %reldir%/h5_header.c
 libspectraj_core_la_SOURCES += %reldir%/h5_header.h

@@ -164,6 +164,7 @@ void stj_manifest_clear(struct stj_manifest *manifest)
     for (size_t i = 0; i < manifest->n; i++) {
         free(manifest->item[i].name);
         free(manifest->item[i].row_crc);
+        free(manifest->item[i].row_dim);
     }
     free(manifest->item);
     *manifest = (struct stj_manifest){0};

@@ -26,6 +26,7 @@ struct stj_item {
     size_t rows, cols; /* 1 and 1 for a number; n and 1 for a vector */
     uint32_t crc;      /* of the value's bytes; of the list of row checksums for a matrix */
     uint64_t *row_crc; /* [rows], MATRIX; owned, NULL until known */
+    char *row_dim;     /* writing: its first dimension; owned, NULL until it is described */
 };
 
 /* Starts as all zeros. */

@@ -2,7 +2,6 @@
 /* trajectory/file.c: trajectory.h5, written and opened.
  *
  * The layout is in docs/trajectory-format.md.  States are 64-bit in the file whatever `real` is.
-
  */
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +88,29 @@ out:
     return st;
 }
 
+/* Its data sets, where they are there: the steps of the states are coordinates of these. */
+static enum stj_status describe_sets(struct stj_h5 *file, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    static const struct {
+        const char *name, *dim[2], *doc;
+    } sets[] = {
+        {"state_step", {"state_step"}, "step that comes after a stored state"},
+        {"states", {"state_step", "state_number"}, "parameters, then slots, before that step"},
+        {"deviation", {"state_step"}, "distance of the replay from a given state"},
+        {"loss", {"step"}, "loss of a step on its batch, before it"},
+        {"state_crc32", {"state"}, "CRC-32 of the state before each step, and of the last"},
+        {"batch_start", {"state"}, "where the rows of a step begin in batch_row"},
+        {"batch_row", {"batch_position"}, "rows of the data that steps were trained on"},
+    };
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+        if (stj_h5_has(file, sets[i].name))
+            STJ_TRY(stj_h5_describe(file, sets[i].name, sets[i].dim[1] ? 2 : 1, sets[i].dim, NULL,
+                                    sets[i].doc, err));
+out:
+    return st;
+}
+
 enum stj_status stj_record_write(const struct stj_record *record, stj_row_fn row, void *ctx,
                                  const char *path, const struct stj_trajectory_about *about,
                                  struct stj_error *err)
@@ -111,6 +133,7 @@ enum stj_status stj_record_write(const struct stj_record *record, stj_row_fn row
     }
     STJ_TRY(put_batches(file, about, shape->n_steps, err));
     STJ_TRY(put_states(file, record, row, ctx, err));
+    STJ_TRY(describe_sets(file, err));
     st = stj_h5_commit(file, err);
     file = NULL;
 out:
