@@ -30,7 +30,7 @@ example()
     shift 2
     say "$run: plan, train"
     $spectraj plan "$config" "$@"
-    [ -e "$run/trajectory.h5" ] && [ ! -e "$run/train.log" ] || $spectraj train "$config" -o "$run"
+    [ -e "$run/trajectory.h5" ] && [ ! -e "$run/train.journal" ] || $spectraj train "$config" -o "$run"
     for command in plan validate svd density; do
         say "$run: $command $*"
         $spectraj $command "$run" "$@"

@@ -222,7 +222,7 @@ refused 'memory' dense RUN --memory 1K
 
 # Files of a run that came from a stranger lead nowhere else: links in the place of what is written.
 echo precious > outside
-for name in svd.log svd.h5.tmp .lock; do
+for name in svd.journal svd.h5.tmp .lock; do
     ln -s ../outside "RUN/$name"
     refused 'RUN' svd RUN --top 3
     rm "RUN/$name"
@@ -241,7 +241,7 @@ run 0 svd RUN --top 3
 mkdir taken
 ln -s ../outside taken/svd-sigma.csv.tmp
 refused 'svd-sigma.csv' export RUN svd -o taken
-rm RUN/svd.h5 RUN/svd.log
+rm RUN/svd.h5 RUN/svd.journal
 [ "$(cat outside)" = precious ] || fail "a link of a run was followed"
 # ... nor does a training that replaces it clear another folder, or of its own what is no figure.
 run 0 train good.yaml -o links
@@ -259,7 +259,7 @@ run 0 train good.yaml -o links --force
 rm -r links
 # A pipe that nobody writes in the place of a file is no reason to wait.
 run 0 train good.yaml -o pipes
-for name in config.yaml trajectory.h5 svd.h5 svd.log; do
+for name in config.yaml trajectory.h5 svd.h5 svd.journal; do
     run 0 svd pipes --top 3
     mv "pipes/$name" kept
     mkfifo "pipes/$name"
@@ -335,8 +335,8 @@ limited train good.yaml -o full
 no_files full
 limited dense RUN
 [ ! -e RUN/dense.h5 ] || fail "a dense.h5 was left"
-# The journal of products, svd.log, is kept on purpose: a next attempt goes on from it.
-[ -z "$(ls -A RUN | grep -v -x -e config.yaml -e trajectory.h5 -e svd.log)" ] ||
+# The journal of products, svd.journal, is kept on purpose: a next attempt goes on from it.
+[ -z "$(ls -A RUN | grep -v -x -e config.yaml -e trajectory.h5 -e svd.journal)" ] ||
     fail "left in RUN: $(ls -A RUN | tr '\n' ' ')"
 # And a real one, where a file system can be mounted.
 mkdir disk

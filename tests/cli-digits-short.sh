@@ -247,7 +247,7 @@ short_config long.yaml 's/steps: 20/steps: 300000/'
 child=$!
 # Not before the first states are in the log, however slow the machine is.
 tries=0
-until [ -s interrupted/train.log ] || [ "$tries" -ge 600 ]; do
+until [ -s interrupted/train.journal ] || [ "$tries" -ge 600 ]; do
     sleep 0.1
     tries=$((tries + 1))
 done

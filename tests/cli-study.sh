@@ -128,7 +128,7 @@ json out 'complement[0]<1e-11'
 within out trained_test_loss "$("$spectraj" info R --json > info.json
     "$jsonkeys" --print info.json test_loss)" 0
 mv out response.json
-[ ! -e R/study-response.log ] || fail "the log of a complete study was left behind"
+[ ! -e R/study-response.journal ] || fail "the log of a complete study was left behind"
 run 0 study response R --step 1e-7,1e-3,1e300 --json --threads 1 --force
 for key in 'projection[0]' 'complement[1]' 'test_loss[1]'; do
     within out "$key" "$("$jsonkeys" --print response.json "$key")" 0
@@ -303,7 +303,7 @@ run 0 plot R distributions-density --tag density --data
 refused 'no singular values|distributions-density' plot R distributions --tag density --data
 refused 'narrow.csv|2 x 3|1600 x 1' study distributions R --labels narrow.csv
 refused 'narrow.csv|2 x 3|1600 x 64' study distributions R --noise narrow.csv
-[ ! -s R/study-distributions.log ] || fail "a spectrum was found before the files were read"
+[ ! -s R/study-distributions.journal ] || fail "a spectrum was found before the files were read"
 
 # interrupted STUDY BYTES [OPTION]...: full.json <- what it prints undisturbed, out <- what it prints when it was
 # interrupted as its log had so many bytes, and was gone on with.  A log from before would have so many at once, and the

@@ -38,7 +38,7 @@ policy()
     json out "trajectory.policy=$3"
     run 0 info "$1" --memory "$2"
     contains out 'states   ' 'held in'
-    rm -f "$1"/svd.h5 "$1"/svd.log
+    rm -f "$1"/svd.h5 "$1"/svd.journal
     run 0 svd "$1" --top 3 --memory "$2" --json
     silent
     json out "trajectory.policy=$3" "top.sigma[0]=$sigma" trajectory.memory_bytes.budget=$(($2))
@@ -56,7 +56,7 @@ for dir in all every ends bytes; do
     least=$(minimum_of $dir)
     [ "$least" -gt 0 ] || fail "no minimum is said for $dir"
     refused "--memory ${least}K" svd $dir --top 3 --tag no --memory $((least - 1))K
-    rm -f $dir/svd-no.log
+    rm -f $dir/svd-no.journal
 done
 policy all $(($(minimum_of all) * 1024)) disk
 policy all 100000000 memory

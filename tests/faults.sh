@@ -234,7 +234,7 @@ all_of_row()
     kind='file removed' && begin_row
     restore='[ -z "$(ls lost)" ] || { mkdir -p RUN; mv -f lost/* RUN/; }'
     if [ $row = train ]; then
-        for u in $(uniform $times); do removing train.log "$u"; done
+        for u in $(uniform $times); do removing train.journal "$u"; done
     else
         for u in $(uniform $times); do removing trajectory.h5 "$u"; done
         [ $times -eq 1 ] || removing config.yaml 0.3

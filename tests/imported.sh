@@ -105,7 +105,7 @@ top()
     dir=$1
     to=$2
     shift 2
-    rm -f "$dir/svd.h5" "$dir/svd.log"
+    rm -f "$dir/svd.h5" "$dir/svd.journal"
     run 0 svd "$dir" --top 3 --json "$@"
     cp out "$to"
 }

@@ -85,7 +85,7 @@ fi
 # has_product RUN: the journal of the victim has one.
 has_product()
 {
-    [ -e "$1/svd-victim.log" ] && [ "$(wc -c < "$1/svd-victim.log")" -gt $((8 * $("$jsonkeys" --print calm.json n_params))) ]
+    [ -e "$1/svd-victim.journal" ] && [ "$(wc -c < "$1/svd-victim.journal")" -gt $((8 * $("$jsonkeys" --print calm.json n_params))) ]
 }
 
 # kills RUN N: two ranks find singular pairs of RUN; one is killed at N random moments, and the same command goes on.

@@ -70,7 +70,7 @@ mv out calm.json
 n_copies=25
 json calm.json step#$n_copies
 record=$((24 + 8 + 8 * $("$jsonkeys" --print calm.json n_params))) # bytes of one in the log
-log=L/study-response-victim.log
+log=L/study-response-victim.journal
 
 n_records() { echo $(($(wc -c < $log) / record)); } # the header is shorter than a record
 
@@ -98,7 +98,7 @@ end_rank()
 }
 
 end_rank KILL 1
-ln $log all.log # stays when the study is complete
+ln $log all.journal # stays when the study is complete
 end_rank KILL 2
 end_rank TERM 2
 [ "$(grep -c '^spectraj: .*interrupted' err)" -eq 1 ] || fail 'it does not say once that it was interrupted'
@@ -107,6 +107,6 @@ echo "$(n_records) of $n_copies copies when it goes on"
 OMP_NUM_THREADS=2 ranks 3 "$spectraj" study response L --tag victim --json > out 2> err || fail 'it does not go on'
 same calm.json out || fail 'it has other bits'
 [ ! -e $log ] || fail 'the log of a complete study was left behind'
-log=all.log
+log=all.journal
 [ "$(n_records)" -eq "$n_copies" ] || fail "$(n_records) copies were trained instead of $n_copies"
 finish

@@ -83,7 +83,7 @@ static bool is_complete(const char *run)
 {
     char log[64];
     char trajectory[64];
-    snprintf(log, sizeof log, "%s/train.log", run);
+    snprintf(log, sizeof log, "%s/train.journal", run);
     snprintf(trajectory, sizeof trajectory, "%s/trajectory.h5", run);
     return access(scratch_path(log), F_OK) != 0 && access(scratch_path(trajectory), F_OK) == 0;
 }
@@ -223,7 +223,7 @@ START_TEST(asked_to_stop)
     memcpy(strstr(text, "steps: 3000"), "steps: 9999", 11);
     scratch_write_text("c.yaml", text);
     const pid_t pid = start("R", "--seed=3");
-    while (stj_file_bytes(scratch_path("R/train.log")) < 20000) /* a few states */
+    while (stj_file_bytes(scratch_path("R/train.journal")) < 20000) /* a few states */
         pause_for(0.002);
     kill(pid, SIGINT);
     ck_assert_int_eq(finish(pid), 130);

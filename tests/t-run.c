@@ -374,29 +374,51 @@ START_TEST(unusable_training_logs)
     char *header = NULL;
     begin();
     mkdir(scratch_path("R"), 0777);
-    scratch_write_text("R/train.log", "torn");
+    scratch_write_text("R/train.journal", "torn");
     EXPECT_OK(train("c.yaml", "R", false, &err), err);
     scratch_remove("R");
     EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
                 STJ_EINTERRUPTED, "", err);
-    EXPECT_OK(stj_log_read_header(scratch_path("R/train.log"), &header, &err), err);
+    EXPECT_OK(stj_log_read_header(scratch_path("R/train.journal"), &header, &err), err);
     EXPECT_OK(stj_lock_take(scratch_path("R"), NULL, NULL, &lock, &err), err);
     EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EEXIST, "is in use by another spectraj",
                 err);
     stj_lock_release(lock);
-    EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
+    EXPECT_OK(stj_log_open(scratch_path("R/train.journal"), header, &log, &err), err);
     stj_log_close(log);
     memcpy(strstr(header, "\nblas ") + 6, "Other", 5);
-    EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
+    EXPECT_OK(stj_log_open(scratch_path("R/train.journal"), header, &log, &err), err);
     stj_log_close(log);
     EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EMISMATCH, "begun with \"Other", err);
     memcpy(header, "spectraj-training 9", 19);
-    EXPECT_OK(stj_log_open(scratch_path("R/train.log"), header, &log, &err), err);
+    EXPECT_OK(stj_log_open(scratch_path("R/train.journal"), header, &log, &err), err);
     stj_log_close(log);
     EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EFORMAT, "of another version", err);
     EXPECT_OK(train("c.yaml", "R", true, &err), err);
     stj_run_destroy(open_run("R"));
     free(header);
+}
+END_TEST
+
+/* The journal of a training had another name once: it is named, renamed it is gone on with. */
+START_TEST(training_journal_of_an_earlier_version)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run_train_settings settings = {.progress = {.fn = stop_late}};
+    char path[4096], old[4096];
+    begin();
+    EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
+                STJ_EINTERRUPTED, "", err);
+    snprintf(path, sizeof path, "%s", scratch_path("R/train.journal"));
+    snprintf(old, sizeof old, "%s", scratch_path("R/train.log"));
+    ck_assert_int_eq(rename(path, old), 0);
+    EXPECT_FAIL(train("c.yaml", "R", false, &err), STJ_EEXIST, "rename train.log to", err);
+    ck_assert(access(old, F_OK) == 0 && access(path, F_OK) != 0);
+    ck_assert_int_eq(rename(old, path), 0);
+    EXPECT_OK(train("c.yaml", "R", false, &err), err);
+    scratch_write_text("R/train.log", "old");
+    EXPECT_OK(train("c.yaml", "R", true, &err), err);
+    ck_assert(access(old, F_OK) != 0);
 }
 END_TEST
 
@@ -729,6 +751,7 @@ int main(void)
     tcase_add_test(tests, interrupted);
     tcase_add_test(tests, interrupted_replacement);
     tcase_add_test(tests, unusable_training_logs);
+    tcase_add_test(tests, training_journal_of_an_earlier_version);
     tcase_add_test(tests, full_disk);
     tcase_add_test(tests, refused_when_opened);
     tcase_add_test(tests, older_run_opens);

@@ -165,7 +165,7 @@ END
 # ---- kills ----
 
 # Is the folder a complete run?  A process may be killed when all that it has left to do is to end.
-complete() { [ -e "$1/trajectory.h5" ] && [ ! -e "$1/train.log" ]; }
+complete() { [ -e "$1/trajectory.h5" ] && [ ! -e "$1/train.journal" ]; }
 
 # try NAME CONFIG: `train CONFIG` killed at random moments; the file is compared with an undisturbed one's.
 try()

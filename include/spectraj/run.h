@@ -33,7 +33,7 @@ struct stj_run_train_settings {
 
 /* Train what the config file says and record it in the directory `dir` (created; config.yaml and
  * trajectory.h5).  *run (may be NULL) <- the open run.  STJ_EEXIST when dir holds a complete run and
- * not force.  States are appended to train.log as they come: whatever ends the training (the progress
+ * not force.  States are appended to train.journal as they come: whatever ends the training (the progress
  * callback, a full disk, a kill), the same call goes on from the last whole one and comes to the same bits;
  * of another config, STJ_EEXIST naming the first key that differs.  A training that diverges leaves
  * nothing behind. */

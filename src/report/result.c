@@ -143,9 +143,9 @@ enum stj_status stj_result_log_path(const char *path, char **log, struct stj_err
 {
     enum stj_status st = STJ_OK;
     const size_t stem = strlen(path) - strlen(".h5");
-    STJ_TRY(stj_new(log, stem + sizeof ".log", 1, err));
+    STJ_TRY(stj_new(log, stem + sizeof ".journal", 1, err));
     memcpy(*log, path, stem);
-    memcpy(*log + stem, ".log", sizeof ".log");
+    memcpy(*log + stem, ".journal", sizeof ".journal");
 out:
     return st;
 }

@@ -52,7 +52,7 @@ enum stj_status stj_result_window_path(const struct stj_run_info *info, const ch
                                        const char *tag, const struct stj_result_window *window,
                                        char **path, struct stj_error *err);
 
-/* *log <- the path of the journal beside a result file: "DIR/NAME.log" (owned by the caller). */
+/* *log <- the path of the journal beside a result file: "DIR/NAME.journal" (owned by the caller). */
 enum stj_status stj_result_log_path(const char *path, char **log, struct stj_error *err);
 
 /* *file <- the stored result when there is one that answers the same request (NULL: any), else

@@ -162,7 +162,7 @@ enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_e
     char *log = NULL;
     STJ_TRY(stj_path_join(dir, STJ_CONFIG_NAME, &config, err));
     STJ_TRY(stj_path_join(dir, STJ_TRAJECTORY_NAME, &trajectory, err));
-    STJ_TRY(stj_path_join(dir, STJ_TRAINING_LOG, &log, err));
+    STJ_TRY(stj_path_join(dir, STJ_TRAINING_JOURNAL, &log, err));
     STJ_TRY(stj_ranks_agree(check_complete(dir, config, trajectory, log, err), err));
     STJ_TRY(stj_run_prepare(config, false, 0, &made, err));
     STJ_TRY(stj_ranks_agree(open_trajectory(made, dir, trajectory, err), err));

@@ -129,6 +129,6 @@ enum stj_status stj_train_log_header_check(const struct stj_run *run, const char
 /* Files in it. */
 #define STJ_CONFIG_NAME "config.yaml"
 #define STJ_TRAJECTORY_NAME "trajectory.h5"
-#define STJ_TRAINING_LOG "train.log"
+#define STJ_TRAINING_JOURNAL "train.journal"
 
 #endif

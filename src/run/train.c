@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* run/train.c: train what a config says and keep it in a directory.
  *
- * The states go into train.log as they come.  When the last is there, the trajectory is written beside
+ * The states go into train.journal as they come.  When the last is there, the trajectory is written beside
  * its final name, config.yaml replaced, the trajectory renamed, the results of an older run removed,
- * and last of all train.log: a run is complete when it has trajectory.h5 and no train.log.  Whatever ends the
+ * and last of all train.journal: a run is complete when it has trajectory.h5 and no train.journal.  Whatever ends the
  * process before, the same command goes on from what the log holds, and comes to the same bits; an
  * old run is whole until the new one takes its place.
  */
@@ -187,12 +187,29 @@ out:
     return st;
 }
 
+/* Versions before this one called the journal train.log. */
+static enum stj_status refuse_old_journal(const char *dir, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *old = NULL;
+    STJ_TRY(stj_path_join(dir, "train.log", &old, err));
+    STJ_CHECK(err, !stj_file_exists(old), STJ_EEXIST,
+              "%s: holds an unfinished training of an earlier version; rename train.log "
+              "to " STJ_TRAINING_JOURNAL " to go on with it, --force starts anew",
+              dir);
+out:
+    free(old);
+    return st;
+}
+
 static enum stj_status open_recording(struct training *t, bool force, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_trajectory_shape shape;
     size_t bytes = 0;
-    STJ_TRY(stj_path_join(t->run->dir, STJ_TRAINING_LOG, &t->log_path, err));
+    if (!force)
+        STJ_TRY(refuse_old_journal(t->run->dir, err));
+    STJ_TRY(stj_path_join(t->run->dir, STJ_TRAINING_JOURNAL, &t->log_path, err));
     STJ_TRY(choose_header(t, force, err));
     STJ_TRY(bytes_wanted(t, &bytes, err));
     STJ_TRY(stj_folder_check_room(t->run->dir, bytes, err));

@@ -15,10 +15,11 @@
 #include "parallel/ranks.h"
 #include "run/run_internal.h"
 
-/* What depends on the trajectory of a run, and what a killed process leaves. */
+/* What depends on the trajectory of a run, and what a killed process leaves; journals were logs once. */
 static const char *const result_patterns[] = {
-    "svd.h5",     "svd-*.h5",   "dense.h5",    "dense-*.h5", "density.h5", "density-*.h5",
-    "trace-*.h5", "study-*.h5", "report.html", "*.log",      "*.tmp",      "*.new",
+    "svd.h5",       "svd-*.h5",   "dense.h5",   "dense-*.h5",  "density.h5",
+    "density-*.h5", "trace-*.h5", "study-*.h5", "report.html", "*.journal",
+    "*.log",        "*.tmp",      "*.new",
 };
 
 /* In its folder of figures. */
@@ -34,7 +35,7 @@ static bool fits(const char *name, size_t n, const char *const pattern[])
 
 static bool is_result(const char *name)
 {
-    return strcmp(name, STJ_TRAINING_LOG) != 0 &&
+    return strcmp(name, STJ_TRAINING_JOURNAL) != 0 &&
            fits(name, sizeof result_patterns / sizeof result_patterns[0], result_patterns);
 }
 
@@ -46,7 +47,7 @@ static bool is_figure(const char *name)
 static bool belongs_to_a_run(const char *name)
 {
     return is_result(name) || strcmp(name, STJ_CONFIG_NAME) == 0 ||
-           strcmp(name, STJ_TRAJECTORY_NAME) == 0 || strcmp(name, STJ_TRAINING_LOG) == 0 ||
+           strcmp(name, STJ_TRAJECTORY_NAME) == 0 || strcmp(name, STJ_TRAINING_JOURNAL) == 0 ||
            strcmp(name, STJ_LOCK_NAME) == 0 || strcmp(name, "figures") == 0;
 }
 
@@ -72,7 +73,7 @@ static enum stj_status look(const char *dir, enum stj_folder_state *state, struc
     bool unfinished = false;
     while ((entry = readdir(entries)) != NULL) {
         trajectory = trajectory || strcmp(entry->d_name, STJ_TRAJECTORY_NAME) == 0;
-        unfinished = unfinished || strcmp(entry->d_name, STJ_TRAINING_LOG) == 0;
+        unfinished = unfinished || strcmp(entry->d_name, STJ_TRAINING_JOURNAL) == 0;
         if (!is_dot(entry->d_name) && !belongs_to_a_run(entry->d_name))
             snprintf(strange, sizeof strange, "%s", entry->d_name);
     }

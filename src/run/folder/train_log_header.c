@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/folder/train_log_header.c: what train.log says of the training that it is of, and whether that is this one.
+/* run/folder/train_log_header.c: what train.journal says of the training that it is of, and whether that is this one.
  *
  * The header of the log is text:
  *
@@ -92,7 +92,8 @@ enum stj_status stj_train_log_header_check(const struct stj_run *run, const char
     char difference[STJ_ERROR_TEXT_MAX / 2];
     size_t bits = 0;
     STJ_CHECK(err, parse(header, &about, every, &bits), STJ_EFORMAT,
-              "%s: " STJ_TRAINING_LOG " is of another version of spectraj; go on with that one, or "
+              "%s: " STJ_TRAINING_JOURNAL
+              " is of another version of spectraj; go on with that one, or "
               "start again (--force)",
               run->dir);
     STJ_TRY(stj_run_recorded_identity(&about, &recorded, err));
