@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "parallel/ranks.h"
 
-static const char *remedy(int number)
+static const char *write_remedy(int number)
 {
     switch (number) {
     case ENOSPC:
@@ -37,7 +37,7 @@ enum stj_status stj_file_failed(const char *path, const char *verb, int number,
                                 struct stj_error *err)
 {
     return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "%s: cannot be %s: %s%s", path, verb,
-                         strerror(number), remedy(number));
+                         strerror(number), write_remedy(number));
 }
 
 enum stj_status stj_file_temporary(const char *path, char **temporary, struct stj_error *err)
@@ -89,7 +89,7 @@ static int sync_name(const char *name, int flags)
     return number;
 }
 
-static enum stj_status commit(const char *temporary, const char *path, struct stj_error *err)
+static enum stj_status commit_file(const char *temporary, const char *path, struct stj_error *err)
 {
     char *folder = NULL;
     enum stj_status st = stj_path_folder(path, &folder, err);
@@ -108,7 +108,7 @@ static enum stj_status commit(const char *temporary, const char *path, struct st
 
 enum stj_status stj_file_commit(const char *temporary, const char *path, struct stj_error *err)
 {
-    const enum stj_status st = stj_rank() == 0 ? commit(temporary, path, err) : STJ_OK;
+    const enum stj_status st = stj_rank() == 0 ? commit_file(temporary, path, err) : STJ_OK;
     return stj_ranks_agree(st, err);
 }
 
@@ -149,7 +149,7 @@ int stj_file_read_at(int fd, uint64_t offset, void *data, size_t bytes)
     return 0;
 }
 
-static enum stj_status write_text(const char *path, const char *text, struct stj_error *err)
+static enum stj_status write_whole_text(const char *path, const char *text, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char *temporary = NULL;
@@ -164,7 +164,7 @@ static enum stj_status write_text(const char *path, const char *text, struct stj
         st = stj_file_failed(path, "written", number, err);
         goto out;
     }
-    STJ_TRY(commit(temporary, path, err));
+    STJ_TRY(commit_file(temporary, path, err));
 out:
     free(temporary);
     return st;
@@ -172,7 +172,7 @@ out:
 
 enum stj_status stj_file_write_text(const char *path, const char *text, struct stj_error *err)
 {
-    const enum stj_status st = stj_rank() == 0 ? write_text(path, text, err) : STJ_OK;
+    const enum stj_status st = stj_rank() == 0 ? write_whole_text(path, text, err) : STJ_OK;
     return stj_ranks_agree(st, err);
 }
 

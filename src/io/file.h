@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* io/file.h: files that are whole or absent.
  *
- * Of several ranks the first writes: what commits, writes or removes a file is called by all, and tells all
- * how it went.
+ * Of several ranks the first writes: what commits, writes or removes a file is called by all,
+ * and tells all how it went.
  */
 #ifndef STJ_IO_FILE_H
 #define STJ_IO_FILE_H
@@ -15,12 +15,12 @@
 #include <spectraj/status.h>
 
 /* *temporary <- a name in the folder of `path` for its content while it is written (owned by the
- * caller).  The same path gives the same name, so that what a killed process left is replaced.  A pipe or a device is
- * refused, since a file would take its place. */
+ * caller).  The same path gives the same name, so that what a killed process left is replaced.
+ * A pipe or a device is refused, since a file would take its place. */
 enum stj_status stj_file_temporary(const char *path, char **temporary, struct stj_error *err);
 
-/* Create or empty the temporary file and open it for writing; -1 with errno.  What has its name and is a link or a
- * pipe, which a stranger may have left there, is not followed. */
+/* Create or empty the temporary file and open it for writing; -1 with errno.  What has its name
+ * and is a link or a pipe, which a stranger may have left there, is not followed. */
 int stj_file_create(const char *temporary);
 
 /* The same as a stream; NULL with errno. */
@@ -42,7 +42,8 @@ enum stj_status stj_file_read_text(const char *path, size_t limit, char **text,
 
 bool stj_file_exists(const char *path);
 
-/* Refuse what is there and is neither a file nor a folder: a pipe may be waited for, a device read, without end. */
+/* Refuse what is there and is neither a file nor a folder: a pipe may be waited for, a device
+ * read, without end. */
 enum stj_status stj_file_check_plain(const char *path, struct stj_error *err);
 
 /* Its size; 0 for a file that is not there. */

@@ -24,18 +24,20 @@
 #error "checksums are of little-endian numbers: this machine needs a conversion in io/h5_item.c"
 #endif
 
-/* RESERVE: what HDF5 takes for a file, its caches of metadata and of a chunk included, with room. */
+/* RESERVE: what HDF5 takes for a file, its caches of metadata and of a chunk included, with
+ * room. */
 enum { MANIFEST_MAX_BYTES = 1 << 20, RESERVE = 8 << 20 };
 
-/* At the end of the process HDF5 complains of what it forgot of a damaged file, where it prints errors. */
-static void silence(void)
+/* At the end of the process HDF5 complains of what it forgot of a damaged file, where it prints
+ * errors. */
+static void silence_hdf5(void)
 {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
 struct stj_h5_quiet stj_h5_quiet_begin(void)
 {
-    stj_ranks_at_end(silence);
+    stj_ranks_at_end(silence_hdf5);
     struct stj_h5_quiet quiet = {NULL, NULL};
     H5Eget_auto2(H5E_DEFAULT, &quiet.function, &quiet.data);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
@@ -82,7 +84,7 @@ enum stj_status stj_h5_write_failed(struct stj_h5 *file, struct stj_error *err)
                          file->path);
 }
 
-static enum stj_status handle_create(const char *path, const struct stj_h5_format *format,
+static enum stj_status create_handle(const char *path, const struct stj_h5_format *format,
                                      struct stj_h5 **file, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -97,7 +99,7 @@ out:
 }
 
 /* Close the HDF5 file; what it could not write is in sink.failure. */
-static void close_id(struct stj_h5 *file)
+static void close_hdf5(struct stj_h5 *file)
 {
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     stj_h5_close_matrix(file);
@@ -108,7 +110,7 @@ static void close_id(struct stj_h5 *file)
     stj_h5_quiet_end(quiet);
 }
 
-static void handle_free(struct stj_h5 *file)
+static void free_handle(struct stj_h5 *file)
 {
     stj_manifest_clear(&file->manifest);
     free(file->temporary);
@@ -122,16 +124,16 @@ void stj_h5_close(struct stj_h5 *file)
         return;
     if (file->temporary && file->sink.failure == 0)
         file->sink.failure = ECANCELED; /* given up: write no more */
-    close_id(file);
+    close_hdf5(file);
     if (file->sink.fd >= 0) {
         close(file->sink.fd);
         unlink(file->temporary);
     }
-    handle_free(file);
+    free_handle(file);
 }
 
 /* The HDF5 file over the sink. */
-static enum stj_status create_id(struct stj_h5 *file, struct stj_error *err)
+static enum stj_status create_hdf5(struct stj_h5 *file, struct stj_error *err)
 {
     if (stj_h5_reserve(err) != STJ_OK)
         return STJ_ENOMEM;
@@ -154,7 +156,7 @@ enum stj_status stj_h5_create(const char *path, const struct stj_h5_format *form
 {
     enum stj_status st = STJ_OK;
     struct stj_h5 *made = NULL;
-    STJ_TRY(handle_create(path, format, &made, err));
+    STJ_TRY(create_handle(path, format, &made, err));
     STJ_TRY(stj_file_temporary(path, &made->temporary, err));
     made->blind = stj_rank() != 0;
     if (made->blind)
@@ -165,7 +167,7 @@ enum stj_status stj_h5_create(const char *path, const struct stj_h5_format *form
         st = stj_file_failed(path, "written", errno, err);
         goto out;
     }
-    STJ_TRY(create_id(made, err));
+    STJ_TRY(create_hdf5(made, err));
     STJ_TRY(stj_h5_put_text(made, "@format", format->name, err));
     STJ_TRY(stj_h5_put_unsigned(made, "@version", format->version, err));
 out:
@@ -195,7 +197,8 @@ out:
     return st;
 }
 
-/* Dimensions of its own for a data set that nobody described: readers of netCDF want names for all. */
+/* Dimensions of its own for a data set that nobody described: readers of netCDF want names for
+ * all. */
 static enum stj_status name_own_dimensions(struct stj_h5 *file, struct stj_item *item,
                                            struct stj_error *err)
 {
@@ -230,13 +233,13 @@ out:
 }
 
 /* Everything is in the temporary file, and it is closed. */
-static enum stj_status finish(struct stj_h5 *file, struct stj_error *err)
+static enum stj_status seal_file(struct stj_h5 *file, struct stj_error *err)
 {
     if (file->blind)
         return STJ_OK;
     enum stj_status st = put_manifest(file, err);
     if (st == STJ_OK) {
-        close_id(file);
+        close_hdf5(file);
         if (file->sink.failure == 0)
             file->sink.failure = stj_h5_header_seal(file->sink.fd, file->format);
         if (file->sink.failure != 0)
@@ -255,14 +258,14 @@ static enum stj_status finish(struct stj_h5 *file, struct stj_error *err)
 
 enum stj_status stj_h5_commit(struct stj_h5 *file, struct stj_error *err)
 {
-    enum stj_status st = stj_ranks_agree(finish(file, err), err);
+    enum stj_status st = stj_ranks_agree(seal_file(file, err), err);
     if (st == STJ_OK)
         st = stj_file_commit(file->temporary, file->path, err);
     stj_h5_close(file);
     return st;
 }
 
-static enum stj_status open_id(struct stj_h5 *file, struct stj_error *err)
+static enum stj_status open_hdf5(struct stj_h5 *file, struct stj_error *err)
 {
     if (stj_h5_reserve(err) != STJ_OK)
         return STJ_ENOMEM;
@@ -330,9 +333,9 @@ enum stj_status stj_h5_open(const char *path, const struct stj_h5_format *format
 {
     enum stj_status st = STJ_OK;
     struct stj_h5 *made = NULL;
-    STJ_TRY(handle_create(path, format, &made, err));
+    STJ_TRY(create_handle(path, format, &made, err));
     STJ_TRY(stj_h5_header_check(path, format, &made->bytes, err));
-    STJ_TRY(open_id(made, err));
+    STJ_TRY(open_hdf5(made, err));
     STJ_TRY(read_manifest(made, err));
 out:
     if (st != STJ_OK) {

@@ -32,10 +32,10 @@ struct stj_h5;
 enum stj_status stj_h5_create(const char *path, const struct stj_h5_format *format,
                               struct stj_h5 **file, struct stj_error *err);
 
-/* *file <- an existing file, to be read.  STJ_EIO when it cannot be opened; STJ_EFORMAT when it is
- * truncated, damaged, foreign or of a newer version.  Every byte was compared with the header's
- * checksum then, a piece at a time and before HDF5 sees the file: whoever only asks whether a file is
- * undamaged opens it, and need not read its items. */
+/* *file <- an existing file, to be read.  STJ_EIO when it cannot be opened; STJ_EFORMAT when it
+ * is truncated, damaged, foreign or of a newer version.  Every byte was compared with the
+ * header's checksum then, a piece at a time and before HDF5 sees the file: whoever only asks
+ * whether a file is undamaged opens it, and need not read its items. */
 enum stj_status stj_h5_open(const char *path, const struct stj_h5_format *format,
                             struct stj_h5 **file, struct stj_error *err);
 
@@ -65,11 +65,12 @@ enum stj_status stj_h5_put_matrix(struct stj_h5 *file, const char *name, size_t 
 enum stj_status stj_h5_put_rows(struct stj_h5 *file, const char *name, size_t first, size_t count,
                                 const double *value, size_t ld, struct stj_error *err);
 
-/* Name the dimensions of a data set that was put, and say what it is: the netCDF attributes `units` and
- * `long_name` (NULL: none).  Dimensions of one name are one HDF5 dimension scale, which all data sets
- * with that dimension share; a vector of that name that was put before holds its coordinates.  A name
- * used with two lengths is STJ_EINTERNAL.  Data sets that are not described get dimensions of their
- * own; texts have none, and of an attribute nothing is written. */
+/* Name the dimensions of a data set that was put, and say what it is: the netCDF attributes
+ * `units` and `long_name` (NULL: none).  Dimensions of one name are one HDF5 dimension scale,
+ * which all data sets with that dimension share; a vector of that name that was put before holds
+ * its coordinates.  A name used with two lengths is STJ_EINTERNAL.  Data sets that are not
+ * described get dimensions of their own; texts have none, and of an attribute nothing is
+ * written. */
 enum stj_status stj_h5_describe(struct stj_h5 *file, const char *name, size_t n_dims,
                                 const char *const *dim, const char *unit, const char *doc,
                                 struct stj_error *err);
@@ -79,7 +80,8 @@ enum stj_status stj_h5_describe(struct stj_h5 *file, const char *name, size_t n_
 enum stj_status stj_h5_expect(struct stj_h5 *file, const char *name, size_t rows, size_t cols,
                               struct stj_error *err);
 
-/* What an open file holds: item i, false past the last.  A number has 1 row and column, a vector 1 column. */
+/* What an open file holds: item i, false past the last.  A number has 1 row and column, a vector
+ * 1 column. */
 enum stj_h5_item_kind { STJ_H5_REAL, STJ_H5_UNSIGNED, STJ_H5_TEXT, STJ_H5_MATRIX };
 struct stj_h5_item_info {
     const char *name; /* borrowed */
@@ -111,8 +113,8 @@ enum stj_status stj_h5_get_rows(struct stj_h5 *file, const char *name, size_t fi
 enum stj_status stj_h5_get_row_crc(struct stj_h5 *file, const char *name, size_t rows,
                                    uint64_t *crc, struct stj_error *err);
 
-/* Rows of a matrix, read without HDF5 where its layout allows: the file may be closed meanwhile, and
- * several threads may read at once. */
+/* Rows of a matrix, read without HDF5 where its layout allows: the file may be closed meanwhile,
+ * and several threads may read at once. */
 struct stj_h5_rows;
 enum stj_status stj_h5_rows_open(struct stj_h5 *file, const char *name, struct stj_h5_rows **rows,
                                  struct stj_error *err);

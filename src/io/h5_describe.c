@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* io/h5_describe.c: result files: names of dimensions, units and meanings of data sets.
  *
- * As netCDF-4 stores them, so that its readers find them: a dimension is an HDF5 dimension scale.  One
- * without coordinates is a data set without values, whose NAME says so.  None of it is in the manifest,
- * for no number depends on it; the header's checksum guards it like every other byte.
+ * As netCDF-4 stores them, so that its readers find them: a dimension is an HDF5 dimension
+ * scale.  One without coordinates is a data set without values, whose NAME says so.  None of it
+ * is in the manifest, for no number depends on it; the header's checksum guards it like every
+ * other byte.
  */
 #include <hdf5_hl.h>
 #include <inttypes.h>

@@ -26,8 +26,8 @@ struct stj_h5 {
 /* The type in the file, or in memory, of one element of an item; to be closed with H5Tclose. */
 hid_t stj_h5_type(const struct stj_item *item, bool in_memory);
 
-/* Open a data set for reading; -1 unless its values lie in this file: from a stranger's, HDF5 would follow external
- * links and storage to any other file, or to a pipe without end. */
+/* Open a data set for reading; -1 unless its values lie in this file: from a stranger's, HDF5
+ * would follow external links and storage to any other file, or to a pipe without end. */
 hid_t stj_h5_open_set(hid_t file, const char *name);
 
 /* Write an item's value: an attribute of the object `where`, or a data set in it. */

@@ -95,8 +95,8 @@ static bool parse_header(const char text[STJ_H5_HEADER_BYTES + 1], struct header
 }
 
 /* The first `n` bytes of a file are not a good header: why? */
-static enum stj_status explain(const char *path, const struct stj_h5_format *format,
-                               const char *text, size_t n, struct stj_error *err)
+static enum stj_status explain_header(const char *path, const struct stj_h5_format *format,
+                                      const char *text, size_t n, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const char *name = format->name ? format->name : "result file of spectraj";
@@ -153,7 +153,7 @@ static enum stj_status check_open_file(const char *path, int fd, const struct st
     if (number != 0)
         return stj_file_failed(path, "read", number, err);
     if (n < STJ_H5_HEADER_BYTES || !parse_header(text, &header))
-        return explain(path, format, text, n, err);
+        return explain_header(path, format, text, n, err);
     *bytes = (size_t)about.st_size;
     STJ_TRY(check_header(path, format, &header, *bytes, err));
     number = content_crc(fd, &crc);

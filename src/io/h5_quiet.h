@@ -15,8 +15,8 @@ struct stj_h5_quiet {
 struct stj_h5_quiet stj_h5_quiet_begin(void);
 void stj_h5_quiet_end(struct stj_h5_quiet quiet);
 
-/* STJ_ENOMEM unless there is the memory that a call of HDF5 may want, which crashes where it gets none: to be
- * asked before HDF5 is. */
+/* STJ_ENOMEM unless there is the memory that a call of HDF5 may want, which crashes where it
+ * gets none: to be asked before HDF5 is. */
 enum stj_status stj_h5_reserve(struct stj_error *err);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* io/h5_rows.c: result files: matrices, written and read some rows at a time.
  *
- * A matrix lies in chunks of about a megabyte, whole rows where they are shorter than that.  They are
- * allocated at once and without filters, so that they lie one after another and a row is a run of bytes
- * of the file: it can be read without HDF5.  Each row has a checksum; their list is a data set of its
- * own, guarded by the manifest.
+ * A matrix lies in chunks of about a megabyte, whole rows where they are shorter than that.
+ * They are allocated at once and without filters, so that they lie one after another and a row
+ * is a run of bytes of the file: it can be read without HDF5.  Each row has a checksum; their
+ * list is a data set of its own, guarded by the manifest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -137,8 +137,8 @@ static hid_t select_memory_rows(size_t count, size_t cols, size_t ld)
 }
 
 /* Move rows to (`out` NULL) or from the open matrix. */
-static bool transfer(struct stj_h5 *file, const struct stj_item *item, size_t first, size_t count,
-                     const double *in, double *out, size_t ld)
+static bool move_rows(struct stj_h5 *file, const struct stj_item *item, size_t first, size_t count,
+                      const double *in, double *out, size_t ld)
 {
     herr_t done = -1;
     hid_t there = select_file_rows(file->matrix, first, count, item->cols);
@@ -151,9 +151,9 @@ static bool transfer(struct stj_h5 *file, const struct stj_item *item, size_t fi
     return done >= 0;
 }
 
-static enum stj_status check_range(const struct stj_h5 *file, const struct stj_item *item,
-                                   size_t first, size_t count, size_t cols, size_t ld,
-                                   struct stj_error *err)
+static enum stj_status check_row_range(const struct stj_h5 *file, const struct stj_item *item,
+                                       size_t first, size_t count, size_t cols, size_t ld,
+                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_CHECK(
@@ -178,12 +178,12 @@ enum stj_status stj_h5_put_rows(struct stj_h5 *file, const char *name, size_t fi
     if (file->blind)
         return STJ_OK;
     STJ_TRY(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
-    STJ_TRY(check_range(file, item, first, count, item->cols, ld, err));
+    STJ_TRY(check_row_range(file, item, first, count, item->cols, ld, err));
     if (count == 0)
         goto out;
     STJ_TRY(stj_h5_reserve(err));
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
-    bool done = open_matrix(file, item) && transfer(file, item, first, count, value, NULL, ld);
+    bool done = open_matrix(file, item) && move_rows(file, item, first, count, value, NULL, ld);
     stj_h5_quiet_end(quiet);
     if (!done || file->sink.failure != 0) {
         st = stj_h5_write_failed(file, err);
@@ -244,13 +244,13 @@ enum stj_status stj_h5_get_rows(struct stj_h5 *file, const char *name, size_t fi
     enum stj_status st = STJ_OK;
     struct stj_item *item = NULL;
     STJ_TRY(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
-    STJ_TRY(check_range(file, item, first, count, cols, ld, err));
+    STJ_TRY(check_row_range(file, item, first, count, cols, ld, err));
     STJ_TRY(load_row_crc(file, item, err));
     if (count == 0)
         goto out;
     STJ_TRY(stj_h5_reserve(err));
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
-    bool done = open_matrix(file, item) && transfer(file, item, first, count, NULL, value, ld);
+    bool done = open_matrix(file, item) && move_rows(file, item, first, count, NULL, value, ld);
     stj_h5_quiet_end(quiet);
     if (!done) {
         st = stj_h5_refuse(file, err, "is damaged: rows %zu to %zu of \"%s\" cannot be read", first,
@@ -338,7 +338,7 @@ out:
     return st;
 }
 
-static enum stj_status rows_fill(struct stj_h5 *file, const struct stj_item *item,
+static enum stj_status fill_rows(struct stj_h5 *file, const struct stj_item *item,
                                  struct stj_h5_rows *rows, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -374,7 +374,7 @@ enum stj_status stj_h5_rows_open(struct stj_h5 *file, const char *name, struct s
     STJ_TRY(stj_h5_expect(file, name, item->rows, item->cols, err));
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
     made->fd = -1;
-    STJ_TRY(rows_fill(file, item, made, err));
+    STJ_TRY(fill_rows(file, item, made, err));
     *rows = made;
     made = NULL;
 out:
@@ -396,8 +396,8 @@ void stj_h5_rows_close(struct stj_h5_rows *rows)
 }
 
 /* HDF5 takes one thread at a time. */
-static enum stj_status read_through(const struct stj_h5_rows *rows, size_t row, double *value,
-                                    struct stj_error *err)
+static enum stj_status read_row_by_hdf5(const struct stj_h5_rows *rows, size_t row, double *value,
+                                        struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
 #pragma omp critical(stj_h5_rows)
@@ -413,7 +413,7 @@ enum stj_status stj_h5_rows_read(const struct stj_h5_rows *rows, size_t row, dou
     STJ_CHECK(err, row < rows->rows, STJ_EINVAL, "%s: \"%s\" has no row %zu, only %zu", rows->path,
               rows->name, row, rows->rows);
     if (rows->file)
-        return read_through(rows, row, value, err);
+        return read_row_by_hdf5(rows, row, value, err);
     const int number =
         stj_file_read_at(rows->fd, rows->begin + (uint64_t)row * rows->stride, value, bytes);
     if (number != 0)

@@ -169,7 +169,8 @@ hid_t stj_h5_sink_access(struct stj_h5_sink *sink)
 {
     struct sink_info info = {.sink = sink};
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    /* A file that holds the last reference to its driver frees it and then calls it (H5FD_close). */
+    /* A file that holds the last reference to its driver frees it and then calls it
+     * (H5FD_close). */
     sink->driver = H5FDregister(&sink_class);
     if (sink->driver < 0 || access < 0 || H5Pset_driver(access, sink->driver, &info) < 0) {
         H5Pclose(access);

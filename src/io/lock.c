@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* io/lock.c: locks on bytes of a file, by fcntl, which network file systems pass on to their server.
+/* io/lock.c: locks on bytes of a file, by fcntl, which network file systems pass on to their
+ * server.
  *
- * They belong to the open file and not to the process, where the system has such, so that two users of
- * the library in one process exclude each other too.  The last to leave removes the file while it has the
- * whole; whoever then gets a lock on a file that has no name any more begins again with a new one.
+ * They belong to the open file and not to the process, where the system has such, so that two
+ * users of the library in one process exclude each other too.  The last to leave removes the
+ * file while it has the whole; whoever then gets a lock on a file that has no name any more
+ * begins again with a new one.
  */
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "io/lock.h"
@@ -56,7 +58,7 @@ static struct flock byte_of(const char *name, short type)
 }
 
 /* 0 or an errno. */
-static int set(int fd, const char *name, short type)
+static int set_byte(int fd, const char *name, short type)
 {
     struct flock byte = byte_of(name, type);
     int status = -1;
@@ -71,11 +73,11 @@ static bool is_taken(int number)
     return number == EACCES || number == EAGAIN;
 }
 
-static int claim(int fd, const char *name)
+static int claim_byte(int fd, const char *name)
 {
-    int number = set(fd, NULL, name ? F_RDLCK : F_WRLCK);
+    int number = set_byte(fd, NULL, name ? F_RDLCK : F_WRLCK);
     if (number == 0 && name)
-        number = set(fd, name, F_WRLCK);
+        number = set_byte(fd, name, F_WRLCK);
     return number;
 }
 
@@ -87,7 +89,7 @@ static bool has_its_name(const struct stj_lock *l)
            open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
-static void leave(struct stj_lock *l)
+static void leave_lock(struct stj_lock *l)
 {
     if (l->fd >= 0)
         close(l->fd);
@@ -95,14 +97,14 @@ static void leave(struct stj_lock *l)
 }
 
 /* Open the file and lock what is wanted; *number <- 0 or the errno of the lock. */
-static enum stj_status try_once(struct stj_lock *l, const char *dir, const char *name, int *number,
+static enum stj_status try_lock(struct stj_lock *l, const char *dir, const char *name, int *number,
                                 struct stj_error *err)
 {
-    leave(l);
+    leave_lock(l);
     l->fd = open(l->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (l->fd < 0)
         return stj_file_failed(dir, "written", errno, err);
-    *number = claim(l->fd, name);
+    *number = claim_byte(l->fd, name);
     if (*number == 0 && !has_its_name(l))
         *number = EAGAIN;
     return STJ_OK;
@@ -141,8 +143,8 @@ static bool find_owner(int fd, const char *name, struct owner *owner)
     return found;
 }
 
-static enum stj_status refuse(const struct stj_lock *l, const char *dir, const char *name,
-                              struct stj_error *err)
+static enum stj_status refuse_locked(const struct stj_lock *l, const char *dir, const char *name,
+                                     struct stj_error *err)
 {
     struct owner o;
     const char *slash = name ? "/" : "";
@@ -159,7 +161,7 @@ static enum stj_status refuse(const struct stj_lock *l, const char *dir, const c
 }
 
 /* A line that cannot be written costs others a name, nothing more. */
-static void sign(const struct stj_lock *l, const char *name)
+static void sign_lock(const struct stj_lock *l, const char *name)
 {
     char host[HOST_BYTES] = "";
     char line[LINE_BYTES];
@@ -176,7 +178,7 @@ static void sign(const struct stj_lock *l, const char *name)
 static void say_unlocked(struct stj_lock *l, const char *dir, int number,
                          const struct stj_progress *progress)
 {
-    leave(l);
+    leave_lock(l);
     (void)unlink(l->path);
     stj_progress_warn(progress,
                       "%s: the file system cannot lock (%s): do not let two commands write into "
@@ -184,8 +186,8 @@ static void say_unlocked(struct stj_lock *l, const char *dir, int number,
                       dir, strerror(number));
 }
 
-static enum stj_status take(struct stj_lock *l, const char *dir, const char *name,
-                            const struct stj_progress *progress, struct stj_error *err)
+static enum stj_status take_lock(struct stj_lock *l, const char *dir, const char *name,
+                                 const struct stj_progress *progress, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
@@ -194,17 +196,17 @@ static enum stj_status take(struct stj_lock *l, const char *dir, const char *nam
     for (int tries = 0; tries < TRIES && is_taken(number); tries++) {
         if (tries > 0)
             (void)nanosleep(&pause, NULL);
-        STJ_TRY(try_once(l, dir, name, &number, err));
+        STJ_TRY(try_lock(l, dir, name, &number, err));
     }
     if (is_taken(number))
-        STJ_TRY(refuse(l, dir, name, err));
+        STJ_TRY(refuse_locked(l, dir, name, err));
     if (number == 0)
-        sign(l, name);
+        sign_lock(l, name);
     else
         say_unlocked(l, dir, number, progress);
 out:
     if (st != STJ_OK)
-        leave(l); /* with what is locked, but without what others need */
+        leave_lock(l); /* with what is locked, but without what others need */
     return st;
 }
 
@@ -217,7 +219,7 @@ enum stj_status stj_lock_take(const char *dir, const char *name,
     STJ_TRY(stj_new(&l, 1, sizeof *l, err));
     l->fd = -1;
     if (stj_rank() == 0)
-        st = take(l, dir, name, progress, err);
+        st = take_lock(l, dir, name, progress, err);
     STJ_TRY(stj_ranks_agree(st, err));
     *lock = l;
     l = NULL;
@@ -230,9 +232,9 @@ void stj_lock_release(struct stj_lock *lock)
 {
     if (!lock)
         return;
-    if (lock->fd >= 0 && set(lock->fd, NULL, F_WRLCK) == 0)
+    if (lock->fd >= 0 && set_byte(lock->fd, NULL, F_WRLCK) == 0)
         (void)unlink(lock->path); /* nobody else is here */
-    leave(lock);
+    leave_lock(lock);
     free(lock->path);
     free(lock);
 }

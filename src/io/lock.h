@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* io/lock.h: who may write into a folder: locks of the operating system, gone with their process.
  *
- * Whoever replaces a folder locks the whole of it; whoever writes one file of it locks that part, and
- * parts of different names exclude each other as little as readers, who need no lock.  The locks are on
- * bytes of DIR/.lock, which is there only while somebody holds one:
+ * Whoever replaces a folder locks the whole of it; whoever writes one file of it locks that
+ * part, and parts of different names exclude each other as little as readers, who need no lock.
+ * The locks are on bytes of DIR/.lock, which is there only while somebody holds one:
  *
  *     byte 0                    the whole: held alone by its writer, shared by the writers of parts
  *     byte 1 + CRC-32 of NAME   the part of that name, held alone
@@ -22,9 +22,9 @@
 struct stj_lock;
 struct stj_progress;
 
-/* *lock <- the lock of the part `name` of a folder, or of the whole (name NULL).  STJ_EEXIST naming
- * process and host while it is held, by whatever process or other lock of this one.  A file system that
- * cannot lock is reported through `progress` (may be NULL), and trusted. */
+/* *lock <- the lock of the part `name` of a folder, or of the whole (name NULL).  STJ_EEXIST
+ * naming process and host while it is held, by whatever process or other lock of this one.  A
+ * file system that cannot lock is reported through `progress` (may be NULL), and trusted. */
 enum stj_status stj_lock_take(const char *dir, const char *name,
                               const struct stj_progress *progress, struct stj_lock **lock,
                               struct stj_error *err);

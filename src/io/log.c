@@ -48,14 +48,15 @@ static uint32_t frame_crc(const struct frame *f)
     return stj_crc32(crc, &f->bytes, sizeof f->bytes);
 }
 
-static enum stj_status read_at(const struct stj_log *log, uint64_t offset, void *to, size_t n,
-                               struct stj_error *err)
+static enum stj_status read_log(const struct stj_log *log, uint64_t offset, void *to, size_t n,
+                                struct stj_error *err)
 {
     const int number = stj_file_read_at(log->fd, offset, to, n);
     return number == 0 ? STJ_OK : stj_file_failed(log->path, "read", number, err);
 }
 
-/* Is there a whole, undamaged frame at `offset`?  STJ_OK with *whole set; reads the payload once. */
+/* Is there a whole, undamaged frame at `offset`?  STJ_OK with *whole set; reads the payload
+ * once. */
 static enum stj_status scan_frame(const struct stj_log *log, uint64_t offset, uint64_t size,
                                   struct frame *f, bool *whole, struct stj_error *err)
 {
@@ -64,7 +65,7 @@ static enum stj_status scan_frame(const struct stj_log *log, uint64_t offset, ui
     *whole = false;
     if (size - offset < sizeof *f)
         goto out;
-    STJ_TRY(read_at(log, offset, f, sizeof *f, err));
+    STJ_TRY(read_log(log, offset, f, sizeof *f, err));
     offset += sizeof *f;
     if (f->magic != magic || f->zero != 0 || f->bytes > size - offset)
         goto out;
@@ -72,7 +73,7 @@ static enum stj_status scan_frame(const struct stj_log *log, uint64_t offset, ui
     uint32_t crc = frame_crc(f);
     for (uint64_t left = f->bytes; left > 0;) {
         const size_t now = left < BUFFER ? (size_t)left : BUFFER;
-        STJ_TRY(read_at(log, offset, buffer, now, err));
+        STJ_TRY(read_log(log, offset, buffer, now, err));
         crc = stj_crc32(crc, buffer, now);
         offset += now;
         left -= now;
@@ -83,8 +84,8 @@ out:
     return st;
 }
 
-static enum stj_status note(struct stj_log *log, uint32_t tag, uint64_t bytes,
-                            struct stj_error *err)
+static enum stj_status note_record(struct stj_log *log, uint32_t tag, uint64_t bytes,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     if (log->n == log->room) {
@@ -109,7 +110,7 @@ static enum stj_status read_header(const struct stj_log *log, uint64_t size, cha
     if (!whole || f.tag != HEADER_TAG)
         goto out;
     STJ_TRY(stj_new(header, f.bytes + 1, 1, err));
-    STJ_TRY(read_at(log, sizeof f, *header, f.bytes, err));
+    STJ_TRY(read_log(log, sizeof f, *header, f.bytes, err));
     if (strlen(*header) != f.bytes) { /* not a text */
         free(*header);
         *header = NULL;
@@ -118,7 +119,8 @@ out:
     return st;
 }
 
-static enum stj_status file_size(const struct stj_log *log, uint64_t *size, struct stj_error *err)
+static enum stj_status log_file_size(const struct stj_log *log, uint64_t *size,
+                                     struct stj_error *err)
 {
     struct stat info;
     if (fstat(log->fd, &info) != 0)
@@ -128,8 +130,8 @@ static enum stj_status file_size(const struct stj_log *log, uint64_t *size, stru
 }
 
 /* Does the log begin with this header?  Then its records are listed up to the first damaged one. */
-static enum stj_status scan(struct stj_log *log, const char *header, bool *same,
-                            struct stj_error *err)
+static enum stj_status scan_records(struct stj_log *log, const char *header, bool *same,
+                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct frame f;
@@ -137,7 +139,7 @@ static enum stj_status scan(struct stj_log *log, const char *header, bool *same,
     bool whole = false;
     char *text = NULL;
     *same = false;
-    STJ_TRY(file_size(log, &size, err));
+    STJ_TRY(log_file_size(log, &size, err));
     STJ_TRY(read_header(log, size, &text, err));
     if (!text || strcmp(text, header) != 0)
         goto out;
@@ -147,14 +149,14 @@ static enum stj_status scan(struct stj_log *log, const char *header, bool *same,
         STJ_TRY(scan_frame(log, log->end, size, &f, &whole, err));
         if (!whole)
             break;
-        STJ_TRY(note(log, f.tag, f.bytes, err));
+        STJ_TRY(note_record(log, f.tag, f.bytes, err));
     }
 out:
     free(text);
     return st;
 }
 
-static enum stj_status cut(struct stj_log *log, struct stj_error *err)
+static enum stj_status cut_log(struct stj_log *log, struct stj_error *err)
 {
     if (ftruncate(log->fd, (off_t)log->end) != 0 ||
         lseek(log->fd, (off_t)log->end, SEEK_SET) == (off_t)-1)
@@ -179,7 +181,7 @@ static enum stj_status write_frame(struct stj_log *log, uint32_t tag,
         number = stj_file_write_all(log->fd, piece[i].data, piece[i].bytes);
     if (number == 0)
         return STJ_OK;
-    (void)cut(log, NULL);
+    (void)cut_log(log, NULL);
     return stj_file_failed(log->path, "written", number, err);
 }
 
@@ -194,7 +196,7 @@ static enum stj_status find_header(const char *path, char **header, struct stj_e
     if (log.fd < 0)
         return errno == ENOENT ? STJ_OK : stj_file_failed(path, "opened", errno, err);
     STJ_TRY(stj_strdup(&log.path, path, err));
-    STJ_TRY(file_size(&log, &size, err));
+    STJ_TRY(log_file_size(&log, &size, err));
     STJ_TRY(read_header(&log, size, header, err));
 out:
     if (st != STJ_OK) {
@@ -227,20 +229,20 @@ out:
 }
 
 /* Open or make the file and list its records. */
-static enum stj_status open_file(struct stj_log *l, const char *header, struct stj_error *err)
+static enum stj_status open_log_file(struct stj_log *l, const char *header, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     bool same = false;
     l->fd = open(l->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (l->fd < 0)
         return stj_file_failed(l->path, "opened", errno, err);
-    STJ_TRY(scan(l, header, &same, err));
+    STJ_TRY(scan_records(l, header, &same, err));
     if (!same) {
         const struct stj_log_piece piece = {header, strlen(header)};
         uint64_t bytes = 0;
         l->n = 0;
         l->end = 0;
-        STJ_TRY(cut(l, err));
+        STJ_TRY(cut_log(l, err));
         st = write_frame(l, HEADER_TAG, &piece, 1, &bytes, err);
         if (st != STJ_OK) {
             (void)unlink(l->path); /* it would be a log of nothing */
@@ -248,7 +250,7 @@ static enum stj_status open_file(struct stj_log *l, const char *header, struct s
         }
         l->begin = l->end = sizeof(struct frame) + bytes;
     }
-    STJ_TRY(cut(l, err));
+    STJ_TRY(cut_log(l, err));
     l->synced = stj_clock();
     l->patience = 1;
 out:
@@ -281,7 +283,7 @@ enum stj_status stj_log_open(const char *path, const char *header, struct stj_lo
     l->fd = -1;
     STJ_TRY(stj_strdup(&l->path, path, err));
     if (stj_rank() == 0)
-        st = open_file(l, header, err);
+        st = open_log_file(l, header, err);
     STJ_TRY(stj_ranks_agree(st, err));
     STJ_TRY(tell_records(l, err));
     *log = l;
@@ -327,7 +329,7 @@ enum stj_status stj_log_read(struct stj_log *log, size_t i, size_t first, size_t
     STJ_CHECK(err, r && first <= r->bytes && n <= r->bytes - first, STJ_EFORMAT,
               "%s: record %zu has no bytes %zu to %zu", log->path, i, first, first + n);
     if (stj_rank() == 0)
-        st = read_at(log, r->offset + first, bytes, n, err);
+        st = read_log(log, r->offset + first, bytes, n, err);
     STJ_TRY(stj_ranks_agree(st, err));
     stj_ranks_bcast(bytes, n);
 out:
@@ -361,7 +363,7 @@ enum stj_status stj_log_append(struct stj_log *log, uint32_t tag, const struct s
     if (stj_rank() == 0)
         st = write_frame(log, tag, piece, n_pieces, &bytes, err);
     if (st == STJ_OK)
-        st = note(log, tag, bytes, err);
+        st = note_record(log, tag, bytes, err);
     if (st == STJ_OK && stj_rank() == 0 && stj_clock() - log->synced > log->patience)
         st = sync_now(log, err);
     return stj_ranks_agree(st, err);
@@ -375,6 +377,6 @@ enum stj_status stj_log_truncate(struct stj_log *log, size_t n, struct stj_error
     log->n = n;
     log->end = n ? log->record[n - 1].offset + log->record[n - 1].bytes : log->begin;
     if (stj_rank() == 0)
-        st = cut(log, err);
+        st = cut_log(log, err);
     return stj_ranks_agree(st, err);
 }

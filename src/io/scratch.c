@@ -46,7 +46,8 @@ static enum stj_status grow_file(struct stj_scratch *s, const char *dir, size_t 
         STJ_TRY(open_nameless(dir, &s->fd, err));
         s->mapped = 1;
     }
-    /* Blocks are taken now: a write to a mapping that the disk has no room for would be a signal. */
+    /* Blocks are taken now: a write to a mapping that the disk has no room for would be a
+     * signal. */
     const int code = posix_fallocate(s->fd, 0, (off_t)bytes);
     STJ_CHECK(err, code == 0, STJ_EIO, "%s: no room for a scratch file of %zu bytes: %s", dir,
               bytes, strerror(code));
