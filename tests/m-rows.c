@@ -20,6 +20,7 @@
 
 #include "base/blas.h"
 #include "parallel/ranks.h"
+#include "parallel/shared_memory.h"
 #include "expect.h"
 #include "known_op.h"
 

@@ -671,8 +671,8 @@ static void exchange_shares(struct team *team, size_t n_slices)
         return;
     if (stj_thread_number() == 0) {
         stj_part_bounds(n_slices, begin);
-        stj_group_alltoallv(n_slices, begin, ranges(sweep), sizeof(real), team->f.share,
-                            sweep->tile_size, sweep->incoming.at);
+        stj_group_alltoallv(begin, ranges(sweep), sizeof(real), team->f.share, sweep->tile_size,
+                            sweep->incoming.at);
     }
     stj_barrier_wait(team->barrier);
 }

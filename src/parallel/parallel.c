@@ -3,9 +3,7 @@
 #include "parallel/parallel.h"
 
 #include <cblas.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
@@ -16,8 +14,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/progress.h"
-#include "parallel/ranks.h"
 
 static size_t wanted_threads; /* 0: OpenMP's choice */
 
@@ -247,24 +243,3 @@ void stj_blas_guard_give(struct stj_blas_guard guard)
     }
 DEFINE_REDUCE(stj_reduce_float, float)
 DEFINE_REDUCE(stj_reduce_double, double)
-
-enum stj_status stj_progress_report(const struct stj_progress *progress, const char *what,
-                                    double done, double total, struct stj_error *err)
-{
-    if (progress && progress->fn &&
-        stj_ranks_allreduce_or(progress->fn(progress->ctx, what, done, total) != 0))
-        return stj_error_set(err, STJ_EINTERRUPTED, __FILE__, __LINE__, "%s was interrupted", what);
-    return STJ_OK;
-}
-
-void stj_progress_warn(const struct stj_progress *progress, const char *format, ...)
-{
-    char text[STJ_ERROR_TEXT_MAX];
-    va_list args;
-    if (!progress || !progress->warn)
-        return;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    progress->warn(progress->ctx, text);
-}

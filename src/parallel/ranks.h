@@ -109,20 +109,6 @@ void stj_ranks_bcast_group(size_t group, size_t n, double *y);
 bool stj_group_shares(void);
 size_t stj_group_sharers(void); /* how many they are; 1 where each has its own */
 
-/* Memory that the ranks of a group have in common where they share it, else each has its own. */
-struct stj_arena {
-    void *at;
-    size_t bytes;
-    bool mapped;
-};
-/* At least `bytes` bytes, zero when new; what was there is lost where it has to grow.  All of a group ask
- * for the same. */
-enum stj_status stj_arena_grow(struct stj_arena *arena, size_t bytes, struct stj_error *err);
-/* The same for n items of `size` numbers. */
-enum stj_status stj_arena_reals(struct stj_arena *arena, size_t n, size_t size,
-                                struct stj_error *err);
-void stj_arena_free(struct stj_arena *arena); /* by each for itself */
-
 /* Have the ranks of a machine more threads than it has processors? */
 bool stj_ranks_crowded(void);
 
@@ -134,11 +120,11 @@ enum stj_status stj_group_agree(enum stj_status st, struct stj_error *err);
 
 /* Messages, for groups that do not share memory.  begin[size + 1] are the bounds of the ranks' ranges of n
  * items of `item` bytes.
- * gather:   y[n], of which each has its range: complete it.
- * scatter:  part[own][ld] are the parts own .. of n_parts parts of n items that this rank made, those of rank r
- *           being part_begin[r] .. ; incoming[n_parts][length of its range] <- its range of all parts. */
+ * allgatherv: y[n], of which each has its range: complete it.
+ * alltoallv:  part[own][ld] are the parts own .. of n_parts parts of n items that this rank made, those of rank r
+ *             being part_begin[r] .. ; incoming[n_parts][length of its range] <- its range of all parts. */
 void stj_group_allgatherv(const size_t *begin, size_t item, void *y);
-void stj_group_alltoallv(size_t n_parts, const size_t *part_begin, const size_t *begin, size_t item,
+void stj_group_alltoallv(const size_t *part_begin, const size_t *begin, size_t item,
                          const void *part, size_t ld, void *incoming);
 
 #endif

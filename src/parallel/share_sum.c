@@ -67,7 +67,7 @@ static void add_by_messages(struct stj_share_sum *sum, size_t n_parts, const rea
     const size_t at = sum->begin[rank];
     const size_t n = sum->begin[rank + 1] - at;
     stj_part_bounds(n_parts, sum->part_begin);
-    stj_group_alltoallv(n_parts, sum->part_begin, sum->begin, sizeof *y,
+    stj_group_alltoallv(sum->part_begin, sum->begin, sizeof *y,
                         share + sum->part_begin[rank] * sum->n, sum->n, incoming);
     stj_reduce(n, n_parts, incoming, n, y + at);
     stj_group_allgatherv(sum->begin, sizeof *y, y);

@@ -9,6 +9,7 @@
 #define STJ_PARALLEL_SHARE_SUM_H
 
 #include "parallel/ranks.h"
+#include "parallel/shared_memory.h"
 #include "base/real.h"
 
 struct stj_share_sum {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "parallel/ranks.h"
+#include "parallel/shared_memory.h"
 #include "trajectory/storage.h"
 
 struct all {

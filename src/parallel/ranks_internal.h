@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* parallel/ranks_internal.h: how the ranks reach each other, for ranks.c and shared_memory.c.
+ *
+ * ranks.c decides what is said and when; a transport carries it.  There is one, ranks_mpi.c; a process that is one
+ * of one has none.
+ */
+#ifndef STJ_PARALLEL_RANKS_INTERNAL_H
+#define STJ_PARALLEL_RANKS_INTERNAL_H
+
+#include "parallel/ranks.h"
+
+enum { STJ_MOST_RANKS = 1 << 14 }; /* a number of each has room on the stack */
+
+/* Who speaks to whom. */
+enum stj_comm {
+    STJ_COMM_WORLD,  /* all */
+    STJ_COMM_GROUP,  /* the ranks of a group */
+    STJ_COMM_ACROSS, /* the ranks of the same number in their groups */
+    STJ_COMM_LAST,   /* all, at the end: apart from whatever was begun before */
+    STJ_N_COMMS
+};
+
+/* Of more than one rank; all of a communicator call the same. */
+struct stj_transport {
+    void (*bcast)(enum stj_comm comm, size_t root, void *data, size_t bytes);
+    size_t (*allreduce_min)(size_t mine);                       /* of all */
+    void (*allgather)(size_t n, const double *y, double *all);  /* all[size][n], n few, of all */
+    void (*allgatherv)(enum stj_comm comm, const size_t *begin, /* as stj_group_allgatherv */
+                       size_t item, void *y);
+    void (*alltoallv)(const size_t *part_begin, const size_t *begin, /* as stj_group_alltoallv */
+                      size_t item, const void *part, size_t ld, void *incoming);
+    void (*group_barrier)(void);
+
+    /* *value <- the least of the ranks'.  A rank that failed where the others did not may never meet them: it left
+     * their course, and they wait for it elsewhere, for ever.  So it waits for some time; false: nobody came, and
+     * it is to go on by itself, to say how it failed and to end all. */
+    bool (*meet)(enum stj_comm comm, bool failed, size_t *value);
+
+    size_t (*on_machine)(enum stj_comm comm); /* ranks of it that lie on this one's machine */
+    void (*split)(size_t group, size_t group_rank);
+    void (*abort)(int exit_status);
+    void (*finalize)(void);
+};
+
+/* *transport <- that of the ranks that a launcher started, and which of how many this one is; left as they are
+ * where it started none, or this was called before.  STJ_EUNSUPPORTED: it is not to be had in this build. */
+enum stj_status stj_transport_begin(const struct stj_transport **transport, size_t *rank,
+                                    size_t *size, struct stj_error *err);
+
+/* data <- that of the first rank of the group. */
+void stj_group_bcast(void *data, size_t bytes);
+
+/* Does what the first rank of the group writes reach the others?  Processes of one machine may not see each other. */
+bool stj_shared_memory_works(void);
+
+#endif

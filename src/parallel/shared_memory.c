@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* parallel/shared_memory.c: memory of a group.
+ *
+ * What the ranks of a group share is not a window of MPI: a window is given back by all together, and a
+ * rank that fails alone could not give it back and go.  It is a file without a name (memfd_create): no process that
+ * dies leaves one behind, and a small /dev/shm, as containers have, does not limit it.  Its blocks are taken when it
+ * is made, so that too much is an error and not a signal.
+ */
+#define _GNU_SOURCE /* memfd_create */
+#include "parallel/shared_memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "parallel/ranks_internal.h"
+
+/* *fd <- a new piece of memory, all of it there. */
+static enum stj_status make_shared(size_t bytes, int *fd, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *fd = memfd_create("spectraj", MFD_CLOEXEC);
+    const int code = *fd < 0 ? errno : posix_fallocate(*fd, 0, (off_t)bytes);
+    STJ_CHECK(err, code == 0, STJ_ENOMEM,
+              "%zu bytes of shared memory are not to be had: %s; give the ranks of a machine less "
+              "(--memory), or a product to fewer of them (--ranks-per-product)",
+              bytes, strerror(code));
+out:
+    return st;
+}
+
+/* *fd <- the descriptor of another process of this user and machine. */
+static enum stj_status open_shared(const long *where, int *fd, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char path[64];
+    STJ_CHECK(err, where[1] >= 0, STJ_ENOMEM,
+              "the shared memory of the product's ranks could not be made");
+    snprintf(path, sizeof path, "/proc/%ld/fd/%ld", where[0], where[1]);
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    STJ_CHECK(err, *fd >= 0, STJ_EIO, "%s: cannot be opened: %s", path, strerror(errno));
+out:
+    return st;
+}
+
+/* The same for all of a group: its first rank makes it, the others find it among that one's open files. */
+static enum stj_status arena_map(struct stj_arena *arena, size_t bytes, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const bool first = stj_group_rank() == 0;
+    long where[2] = {(long)getpid(), -1};
+    int fd = -1;
+    if (first)
+        st = make_shared(bytes, &fd, err);
+    where[1] = st == STJ_OK ? fd : -1;
+    stj_group_bcast(where, sizeof where);
+    if (!first)
+        st = open_shared(where, &fd, err);
+    void *p =
+        st == STJ_OK ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    if (st == STJ_OK && p == MAP_FAILED)
+        st = stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__,
+                           "cannot map %zu bytes of shared memory: %s", bytes, strerror(errno));
+    stj_group_barrier();
+    if (fd >= 0)
+        close(fd);
+    if (st == STJ_OK)
+        *arena = (struct stj_arena){.at = p, .bytes = bytes, .mapped = true};
+    return st;
+}
+
+enum stj_status stj_arena_grow(struct stj_arena *arena, size_t bytes, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (bytes <= arena->bytes)
+        goto out;
+    stj_arena_free(arena);
+    if (stj_group_shares()) {
+        STJ_TRY(arena_map(arena, bytes, err));
+        goto out;
+    }
+    STJ_TRY(stj_new(&arena->at, bytes, 1, err));
+    arena->bytes = bytes;
+out:
+    return st;
+}
+
+enum stj_status stj_arena_reals(struct stj_arena *arena, size_t n, size_t size,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t wanted = 0;
+    STJ_TRY(stj_size_mul(n, size, &wanted, err));
+    STJ_TRY(stj_size_mul(wanted, sizeof(real), &wanted, err));
+    STJ_TRY(stj_arena_grow(arena, wanted, err));
+out:
+    return st;
+}
+
+void stj_arena_free(struct stj_arena *arena)
+{
+    if (arena->mapped)
+        munmap(arena->at, arena->bytes);
+    else
+        free(arena->at);
+    *arena = (struct stj_arena){.at = NULL};
+}
+
+bool stj_shared_memory_works(void)
+{
+    struct stj_arena trial = {.at = NULL};
+    uint64_t mark = (uint64_t)getpid() ^ (uint64_t)(stj_clock() * 1e9);
+    stj_group_bcast(&mark, sizeof mark);
+    bool found = arena_map(&trial, sizeof mark, NULL) == STJ_OK;
+    if (found && stj_group_rank() == 0)
+        memcpy(trial.at, &mark, sizeof mark);
+    stj_group_barrier();
+    found = found && memcmp(trial.at, &mark, sizeof mark) == 0;
+    stj_arena_free(&trial);
+    return found;
+}
