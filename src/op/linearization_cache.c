@@ -37,7 +37,6 @@ struct stj_linearization_cache {
     struct stj_arena lin_room, coef_room, scratch_room, g_room; /* where they lie */
     struct stj_arena record_room; /* [chunk] of the records of a step's slices, where they meet */
     size_t n_records;             /* numbers of one step's */
-    size_t *bounds;               /* [group size + 1]: the ranks' slices */
     struct stj_share_sum sum;
     real *total; /* [n_params]: the gradient of a step; NULL: in the place of its first share */
     struct stj_trajectory_view view; /* of the chunk that was loaded last */
@@ -54,14 +53,9 @@ static size_t slot_of(const struct stj_linearization_cache *store, size_t t)
 static void set_sizes(struct stj_linearization_cache *store)
 {
     const struct stj_problem *problem = store->problem;
-    struct stj_slice slice[STJ_MAX_SLICES];
     store->n_params = problem->layout->n_params;
     store->n_linear = problem->ops->n_linear(problem->self);
-    store->n_slices = stj_problem_slices(problem, problem->max_rows, 1, slice);
-    for (size_t i = 0; i < store->n_slices; i++) {
-        size_t wanted = problem->ops->n_scratch(problem->self, slice[i].n, 0);
-        store->n_scratch = wanted > store->n_scratch ? wanted : store->n_scratch;
-    }
+    store->n_slices = stj_problem_most_slices(problem, 1, 0, &store->n_scratch);
     store->n_vectors = store->optimizer->n_coef + (store->recipe->clip_norm > 0);
     store->n_records = stj_problem_n_records(problem, store->n_slices, 0);
 }
@@ -90,7 +84,6 @@ static enum stj_status allocate(struct stj_linearization_cache *store, struct st
     STJ_TRY(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
     STJ_TRY(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
     STJ_TRY(stj_arena_reals(&store->record_room, store->chunk, store->n_records, err));
-    STJ_TRY(stj_new(&store->bounds, stj_group_size() + 1, sizeof *store->bounds, err));
     if (store->n_vectors) {
         STJ_TRY(stj_arena_reals(&store->g_room, n_items, store->n_params, err));
         if (stj_group_size() > 1)
@@ -140,7 +133,6 @@ void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
     stj_arena_free(&store->scratch_room);
     stj_arena_free(&store->g_room);
     stj_arena_free(&store->record_room);
-    free(store->bounds);
     stj_share_sum_free(&store->sum);
     free(store->total);
     free(store->clip);
@@ -252,13 +244,11 @@ static void exchange_records(struct stj_linearization_cache *store, size_t first
     struct stj_slice slice[STJ_MAX_SLICES];
     if (stj_group_shares())
         stj_group_barrier();
-    for (size_t t = first; !stj_group_shares() && stj_group_size() > 1 && t < first + count; t++) {
+    for (size_t t = first; stj_group_sends() && t < first + count; t++) {
         const size_t n = step_slices(store, t, slice);
         const struct stj_slice_sync m = meeting_of(store, first, t, n, stage);
-        stj_part_bounds(n, store->bounds);
         if (!is_ready(store, t) && !stj_slice_sync_alone(&m))
-            stj_group_allgatherv(store->bounds, m.size * sizeof(real),
-                                 stj_slice_sync_records(&m, stage));
+            stj_share_parts(n, m.size * sizeof(real), stj_slice_sync_records(&m, stage));
     }
 }
 

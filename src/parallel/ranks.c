@@ -106,6 +106,11 @@ size_t stj_group_sharers(void)
     return stj_group_shares() ? stj_group_size() : 1;
 }
 
+bool stj_group_sends(void)
+{
+    return stj_group_size() > 1 && !stj_group_shares();
+}
+
 size_t stj_ranks_division(void)
 {
     return ranks.division;
@@ -348,10 +353,10 @@ void stj_group_allgatherv(const size_t *begin, size_t item, void *y)
         transport->allgatherv(STJ_COMM_GROUP, begin, item, y);
 }
 
-void stj_group_alltoallv(const size_t *part_begin, const size_t *begin, size_t item,
-                         const void *part, size_t ld, void *incoming)
+void stj_group_alltoallv(size_t n_parts, const size_t *begin, size_t item, const void *part,
+                         size_t ld, void *incoming)
 {
-    transport->alltoallv(part_begin, begin, item, part, ld, incoming);
+    transport->alltoallv(n_parts, begin, item, part, ld, incoming);
 }
 
 size_t stj_groups_for(size_t n_ranks, size_t n_columns)

@@ -108,6 +108,7 @@ void stj_ranks_bcast_group(size_t group, size_t n, double *y);
  * are; else they send messages.  The same for all groups. */
 bool stj_group_shares(void);
 size_t stj_group_sharers(void); /* how many they are; 1 where each has its own */
+bool stj_group_sends(void);     /* are there several, and do they send messages? */
 
 /* Have the ranks of a machine more threads than it has processors? */
 bool stj_ranks_crowded(void);
@@ -121,10 +122,10 @@ enum stj_status stj_group_agree(enum stj_status st, struct stj_error *err);
 /* Messages, for groups that do not share memory.  begin[size + 1] are the bounds of the ranks' ranges of n
  * items of `item` bytes.
  * allgatherv: y[n], of which each has its range: complete it.
- * alltoallv:  part[own][ld] are the parts own .. of n_parts parts of n items that this rank made, those of rank r
- *             being part_begin[r] .. ; incoming[n_parts][length of its range] <- its range of all parts. */
+ * alltoallv:  of n_parts parts of n items each rank made its share (stj_share_begin), this one part[own][ld];
+ *             incoming[n_parts][length of its range] <- its range of all parts. */
 void stj_group_allgatherv(const size_t *begin, size_t item, void *y);
-void stj_group_alltoallv(const size_t *part_begin, const size_t *begin, size_t item,
-                         const void *part, size_t ld, void *incoming);
+void stj_group_alltoallv(size_t n_parts, const size_t *begin, size_t item, const void *part,
+                         size_t ld, void *incoming);
 
 #endif

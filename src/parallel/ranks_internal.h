@@ -27,8 +27,8 @@ struct stj_transport {
     void (*allgather)(size_t n, const double *y, double *all);  /* all[size][n], n few, of all */
     void (*allgatherv)(enum stj_comm comm, const size_t *begin, /* as stj_group_allgatherv */
                        size_t item, void *y);
-    void (*alltoallv)(const size_t *part_begin, const size_t *begin, /* as stj_group_alltoallv */
-                      size_t item, const void *part, size_t ld, void *incoming);
+    void (*alltoallv)(size_t n_parts, const size_t *begin, size_t item, /* the same */
+                      const void *part, size_t ld, void *incoming);
     void (*group_barrier)(void);
 
     /* *value <- the least of the ranks'.  A rank that failed where the others did not may never meet them: it left

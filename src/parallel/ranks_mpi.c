@@ -98,23 +98,25 @@ static void send_part(struct mail *mail, const size_t *begin, size_t item, const
                       tag, comms[STJ_COMM_GROUP], one_more(mail));
 }
 
-static void mpi_alltoallv(const size_t *part_begin, const size_t *begin, size_t item,
-                          const void *part, size_t ld, void *incoming)
+static void mpi_alltoallv(size_t n_parts, const size_t *begin, size_t item, const void *part,
+                          size_t ld, void *incoming)
 {
-    const int size = size_of(comms[STJ_COMM_GROUP]), me = rank_in(STJ_COMM_GROUP);
+    const size_t size = (size_t)size_of(comms[STJ_COMM_GROUP]);
+    const size_t me = (size_t)rank_in(STJ_COMM_GROUP);
     const size_t length = (begin[me + 1] - begin[me]) * item;
     struct mail mail = {.n = 0};
-    for (int maker = 0; maker < size; maker++)
-        for (size_t p = part_begin[maker]; p < part_begin[maker + 1]; p++) {
-            const char *made = (const char *)part + (p - part_begin[me]) * ld * item;
+    for (size_t maker = 0, p = 0; maker < size; maker++)
+        for (const size_t end = stj_share_begin(n_parts, maker + 1, size); p < end; p++) {
             char *to = (char *)incoming + p * length;
-            if (maker == me) {
-                memcpy(to, made + begin[me] * item, length);
-                send_part(&mail, begin, item, made, (int)p);
-            } else {
-                MPI_Irecv(to, (int)length, MPI_BYTE, maker, (int)p, comms[STJ_COMM_GROUP],
+            if (maker != me) {
+                MPI_Irecv(to, (int)length, MPI_BYTE, (int)maker, (int)p, comms[STJ_COMM_GROUP],
                           one_more(&mail));
+                continue;
             }
+            const size_t own = p - stj_share_begin(n_parts, me, size);
+            const char *made = (const char *)part + own * ld * item;
+            memcpy(to, made + begin[me] * item, length);
+            send_part(&mail, begin, item, made, (int)p);
         }
     wait_for_mail(&mail);
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "parallel/ranks_internal.h"
 
 enum stj_status stj_share_sum_init(struct stj_share_sum *sum, size_t n, size_t most_parts,
                                    struct stj_error *err)
@@ -18,7 +19,6 @@ enum stj_status stj_share_sum_init(struct stj_share_sum *sum, size_t n, size_t m
     if (size == 1)
         goto out;
     STJ_TRY(stj_new(&sum->begin, size + 1, sizeof *sum->begin, err));
-    STJ_TRY(stj_new(&sum->part_begin, size + 1, sizeof *sum->part_begin, err));
     stj_part_bounds(n, sum->begin);
     const size_t range = n / size + 1;
     STJ_TRY(stj_size_mul(stj_group_shares() ? n : range * most_parts, sizeof(real), &bytes, err));
@@ -30,7 +30,6 @@ out:
 void stj_share_sum_free(struct stj_share_sum *sum)
 {
     free(sum->begin);
-    free(sum->part_begin);
     stj_arena_free(&sum->room);
 }
 
@@ -45,6 +44,15 @@ void stj_part_bounds(size_t n_parts, size_t *begin)
 {
     for (size_t r = 0; r <= stj_group_size(); r++)
         begin[r] = stj_share_begin(n_parts, r, stj_group_size());
+}
+
+void stj_share_parts(size_t n_parts, size_t item, void *what)
+{
+    static size_t begin[STJ_MOST_RANKS + 1]; /* one thread exchanges */
+    if (!stj_group_sends())
+        return;
+    stj_part_bounds(n_parts, begin);
+    stj_group_allgatherv(begin, item, what);
 }
 
 /* In one memory: each adds its range where all see it. */
@@ -63,12 +71,11 @@ static void add_in_common(struct stj_share_sum *sum, size_t n_parts, const real 
 static void add_by_messages(struct stj_share_sum *sum, size_t n_parts, const real *share, real *y)
 {
     real *incoming = sum->room.at;
-    const size_t rank = stj_group_rank();
-    const size_t at = sum->begin[rank];
-    const size_t n = sum->begin[rank + 1] - at;
-    stj_part_bounds(n_parts, sum->part_begin);
-    stj_group_alltoallv(sum->part_begin, sum->begin, sizeof *y,
-                        share + sum->part_begin[rank] * sum->n, sum->n, incoming);
+    const size_t at = sum->begin[stj_group_rank()];
+    const size_t n = sum->begin[stj_group_rank() + 1] - at;
+    size_t own = 0;
+    (void)stj_own_parts(n_parts, &own);
+    stj_group_alltoallv(n_parts, sum->begin, sizeof *y, share + own * sum->n, sum->n, incoming);
     stj_reduce(n, n_parts, incoming, n, y + at);
     stj_group_allgatherv(sum->begin, sizeof *y, y);
 }

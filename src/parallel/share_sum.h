@@ -15,7 +15,6 @@
 struct stj_share_sum {
     size_t n;              /* numbers of a share */
     size_t *begin;         /* [group size + 1] the ranks' ranges of them */
-    size_t *part_begin;    /* [group size + 1] and of the slices, at the last run */
     struct stj_arena room; /* the sum that all see, or what comes in messages */
 };
 
@@ -27,6 +26,9 @@ void stj_share_sum_free(struct stj_share_sum *sum);
  * the ranks'. */
 size_t stj_own_parts(size_t n_parts, size_t *first);
 void stj_part_bounds(size_t n_parts, size_t *begin);
+
+/* what[n_parts] of `item` bytes each, of which each rank has its own parts: by messages, complete it. */
+void stj_share_parts(size_t n_parts, size_t item, void *what);
 
 /* y[n] <- the sum of n_parts shares, share[n_parts][n] with this rank's own written: memory of the group
  * where it is shared.  The shares may be written again after it. */

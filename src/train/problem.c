@@ -46,6 +46,19 @@ size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size
     return n;
 }
 
+size_t stj_problem_most_slices(const struct stj_problem *problem, size_t n_tiles, size_t nvec,
+                               size_t *n_scratch)
+{
+    struct stj_slice slice[STJ_MAX_SLICES];
+    const size_t n = stj_problem_slices(problem, problem->max_rows, n_tiles, slice);
+    *n_scratch = 0;
+    for (size_t s = 0; s < n; s++) {
+        size_t wanted = problem->ops->n_scratch(problem->self, slice[s].n, nvec);
+        *n_scratch = wanted > *n_scratch ? wanted : *n_scratch;
+    }
+    return n;
+}
+
 size_t stj_problem_n_stages(const struct stj_problem *problem, size_t n_slices)
 {
     return n_slices > 1 && problem->ops->n_stages ? problem->ops->n_stages(problem->self) : 1;
@@ -95,19 +108,6 @@ struct stj_gradient_work {
     struct stj_share_sum sum;
 };
 
-/* Sizes of the work space for any step: slices, and the scratch of each. */
-static size_t work_slices(const struct stj_problem *problem, size_t *n_scratch)
-{
-    struct stj_slice slice[STJ_MAX_SLICES];
-    const size_t n = stj_problem_slices(problem, problem->max_rows, 1, slice);
-    *n_scratch = 0;
-    for (size_t s = 0; s < n; s++) {
-        size_t wanted = problem->ops->n_scratch(problem->self, slice[s].n, 0);
-        *n_scratch = wanted > *n_scratch ? wanted : *n_scratch;
-    }
-    return n;
-}
-
 enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
                                          struct stj_gradient_work **work, struct stj_error *err)
 {
@@ -115,7 +115,7 @@ enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
     struct stj_gradient_work *w = NULL;
     size_t n_params = problem->layout->n_params;
     STJ_TRY(stj_new(&w, 1, sizeof *w, err));
-    const size_t n = work_slices(problem, &w->n_scratch);
+    const size_t n = stj_problem_most_slices(problem, 1, 0, &w->n_scratch);
     STJ_TRY(stj_arena_reals(&w->lin, 1, problem->ops->n_linear(problem->self), err));
     STJ_TRY(stj_arena_reals(&w->scratch, n, w->n_scratch, err));
     STJ_TRY(stj_arena_reals(&w->g, n, n_params, err));
@@ -132,7 +132,7 @@ out:
 size_t stj_gradient_work_bytes(const struct stj_problem *problem)
 {
     size_t n_scratch = 0;
-    const size_t n = work_slices(problem, &n_scratch);
+    const size_t n = stj_problem_most_slices(problem, 1, 0, &n_scratch);
     return sizeof(real) *
            (problem->ops->n_linear(problem->self) + n * (n_scratch + problem->layout->n_params) +
             stj_problem_n_records(problem, n, 0));
@@ -152,15 +152,11 @@ void stj_gradient_work_destroy(struct stj_gradient_work *work)
 }
 
 /* All of `what` [n slices][item bytes], of which each rank of the group has its slices', is known to all of them. */
-static void tell(struct stj_gradient_work *work, size_t n, size_t item, void *what)
+static void tell_group(size_t n, size_t item, void *what)
 {
-    size_t *begin = work->sum.part_begin;
-    if (stj_group_shares()) {
+    if (stj_group_shares())
         stj_group_barrier();
-    } else if (stj_group_size() > 1) {
-        stj_part_bounds(n, begin);
-        stj_group_allgatherv(begin, item, what);
-    }
+    stj_share_parts(n, item, what);
 }
 
 /* One gradient. */
@@ -175,7 +171,7 @@ struct gradient {
 };
 
 /* This rank's slices go through a stage; before the next, all know the records of all. */
-static void run_stage(struct gradient *c, size_t stage)
+static void linearize_own_slices(struct gradient *c, size_t stage)
 {
     const struct stj_problem *problem = c->problem;
     struct stj_gradient_work *work = c->work;
@@ -204,8 +200,8 @@ static void run_stage(struct gradient *c, size_t stage)
             stj_error_set(&c->failure, mine.code, mine.file, mine.line, "%s", mine.text);
     }
     if (stage + 1 < c->n_stages)
-        tell(work, c->n_slices, meeting.size * sizeof(real),
-             stj_slice_sync_records(&meeting, stage));
+        tell_group(c->n_slices, meeting.size * sizeof(real),
+                   stj_slice_sync_records(&meeting, stage));
 }
 
 enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t step,
@@ -226,8 +222,8 @@ enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t s
     c.n_slices = n;
     c.n_stages = stj_problem_n_stages(problem, n);
     for (size_t stage = 0; stage < c.n_stages; stage++)
-        run_stage(&c, stage);
-    tell(work, n, sizeof *end, end);
+        linearize_own_slices(&c, stage);
+    tell_group(n, sizeof *end, end);
     for (size_t s = 0; s < n; s++) {
         STJ_CHECK(err, end[s].status == STJ_OK, end[s].status, "%s",
                   c.failure.text[0] ? c.failure.text : "another rank failed");

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/sweep_memory.c: how a block is divided into tiles and slices, and the work space that it takes.
+ *
+ * Both follow from the shape of the problem and of the block alone, and the schedule from the number of threads.
+ */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "op/sweep_internal.h"
+#include "base/memory.h"
+
+enum {
+    TILE_BYTES = 1 << 20, /* of a tile with its slots and one share: about a core's L2 */
+    TILE_LEAST = 8,
+    TILE_LARGE = 4,
+    /* Parameters in a part of an update, where the layout's tensors have as many: a sixteenth of all, within */
+    PART_LEAST = 256,
+    PART_MOST = 4096,
+    PARTS = 16
+};
+
+static enum stj_status make_update_parts(struct stj_sweep *sweep, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_layout *layout = sweep->problem->layout;
+    const size_t share = layout->n_params / PARTS;
+    const size_t size = share < PART_LEAST ? PART_LEAST : share > PART_MOST ? PART_MOST : share;
+    const size_t most = layout->n_tensors + layout->n_params / size;
+    STJ_TRY(stj_new(&sweep->part, most, sizeof *sweep->part, err));
+    for (size_t i = 0; i < layout->n_tensors; i++) {
+        const struct stj_tensor_shape *tensor = &layout->tensor[i];
+        const size_t step = (size + tensor->cols - 1) / tensor->cols;
+        const size_t n = tensor->rows / step > 1 ? tensor->rows / step : 1;
+        for (size_t k = 0; k < n; k++) {
+            const size_t first = tensor->rows * k / n;
+            sweep->part[sweep->n_parts++] =
+                (struct stj_sweep_part){tensor->offset + first * tensor->cols,
+                                        tensor->rows * (k + 1) / n - first, tensor->cols};
+        }
+    }
+out:
+    return st;
+}
+
+/* Vectors of a tile: wished for, or as many as stay in a core's cache, or few where none would. */
+static size_t choose_tile(const struct stj_sweep *sweep, size_t wish)
+{
+    const size_t bytes =
+        sweep->problem->layout->n_params * (2 + sweep->optimizer->n_slots) * sizeof(real);
+    const size_t fits = TILE_BYTES / bytes;
+    if (wish)
+        return wish < STJ_TILE_MOST ? wish : STJ_TILE_MOST;
+    if (stj_problem_is_large(sweep->problem))
+        return TILE_LARGE;
+    return fits < TILE_LEAST ? TILE_LEAST : fits > STJ_TILE_MOST ? STJ_TILE_MOST : fits;
+}
+
+enum stj_status stj_sweep_divide_layout(struct stj_sweep *sweep, size_t wish, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_bounds = stj_group_size() + 1;
+    sweep->tile_wish = choose_tile(sweep, wish);
+    STJ_TRY(make_update_parts(sweep, err));
+    STJ_TRY(stj_new(&sweep->part_bounds, n_bounds, sizeof *sweep->part_bounds, err));
+    STJ_TRY(stj_new(&sweep->range_bounds, n_bounds, sizeof *sweep->range_bounds, err));
+    stj_part_bounds(sweep->n_parts, sweep->part_bounds);
+out:
+    return st;
+}
+
+/* Threads that share the memory of a product. */
+static size_t n_workers(void)
+{
+    return stj_threads() * stj_group_sharers();
+}
+
+size_t stj_sweep_tile_first(const struct stj_sweep *sweep, size_t tile)
+{
+    return sweep->nvec * tile / sweep->n_tiles;
+}
+
+/* Divide a block of nvec vectors. */
+static void divide_block(struct stj_sweep *sweep, size_t nvec)
+{
+    const struct stj_problem *problem = sweep->problem;
+    const size_t n_threads = n_workers(), n_ranks = stj_group_size();
+    sweep->nvec = nvec;
+    sweep->n_tiles = (nvec + sweep->tile_wish - 1) / sweep->tile_wish;
+    const size_t widest = (nvec + sweep->n_tiles - 1) / sweep->n_tiles;
+    sweep->widest = widest;
+    sweep->tile_size = problem->layout->n_params * widest;
+    /* By tile where that keeps the threads evenly busy; else every rank has slices of every tile. */
+    const bool even =
+        !stj_group_sends() && (sweep->n_tiles % n_threads == 0 || sweep->n_tiles >= 4 * n_threads);
+    sweep->slicing = stj_group_sends() ? 1
+                     : even            ? sweep->n_tiles
+                                       : (sweep->n_tiles + n_ranks - 1) / n_ranks;
+    sweep->max_slices = stj_problem_most_slices(problem, sweep->slicing, widest, &sweep->n_scratch);
+    sweep->n_teams = even || (sweep->max_slices == 1 && !stj_group_sends())
+                         ? (n_threads < sweep->n_tiles ? n_threads : sweep->n_tiles)
+                         : 1;
+}
+
+/* Shares of a tile that are made in this memory. */
+static size_t max_shares(const struct stj_sweep *sweep)
+{
+    return stj_group_sends() ? sweep->max_slices / stj_group_size() + 1 : sweep->max_slices;
+}
+
+size_t stj_sweep_team_scratches(const struct stj_sweep *sweep)
+{
+    const bool meet = stj_problem_n_stages(sweep->problem, sweep->max_slices) > 1;
+    return sweep->n_teams == 1 || meet ? sweep->max_slices : 1;
+}
+
+/* Numbers of the records of a team. */
+static size_t n_records(const struct stj_sweep *sweep)
+{
+    return stj_problem_n_records(sweep->problem, sweep->max_slices, sweep->widest);
+}
+
+/* Parameters of the largest range of a rank. */
+static size_t longest_range(const struct stj_sweep *sweep)
+{
+    size_t longest = 0;
+    for (size_t r = 0; r < stj_group_size(); r++) {
+        size_t n = 0;
+        for (size_t p = sweep->part_bounds[r]; p < sweep->part_bounds[r + 1]; p++)
+            n += sweep->part[p].rows * sweep->part[p].cols;
+        longest = n > longest ? n : longest;
+    }
+    return longest;
+}
+
+/* What of an arena a block takes: n items of `size` numbers of so many bytes. */
+struct room {
+    size_t n, size, bytes;
+};
+
+static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWEEP_ROOMS])
+{
+    const size_t tile = sweep->tile_size, n_teams = sweep->n_teams;
+    const size_t n_slots = sweep->optimizer->n_slots;
+    const size_t n_incoming = stj_group_sends() ? sweep->max_slices * sweep->widest : 0;
+    room[STJ_ROOM_STATE] = (struct room){sweep->n_tiles * (1 + n_slots), tile, sizeof(real)};
+    room[STJ_ROOM_SHARE] = (struct room){n_teams * (max_shares(sweep) + 1), tile, sizeof(real)};
+    room[STJ_ROOM_INCOMING] = (struct room){n_incoming, longest_range(sweep), sizeof(real)};
+    room[STJ_ROOM_SCRATCH] =
+        (struct room){n_teams * stj_sweep_team_scratches(sweep), sweep->n_scratch, sizeof(real)};
+    room[STJ_ROOM_RECORD] = (struct room){n_teams, n_records(sweep), sizeof(real)};
+    room[STJ_ROOM_DOT] = (struct room){n_teams * sweep->n_parts, sweep->widest, sizeof(double)};
+}
+
+/* The barrier of the threads of all ranks, where they share memory. */
+static enum stj_status prepare_barrier(struct stj_sweep *sweep, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (!stj_group_shares() || sweep->barrier.at)
+        goto out;
+    STJ_TRY(stj_arena_grow(&sweep->barrier, sizeof(struct stj_barrier), err));
+    if (stj_group_rank() == 0) {
+        struct stj_barrier *barrier = sweep->barrier.at;
+        stj_barrier_init(barrier, true);
+        barrier->n_threads = n_workers();
+        if (stj_ranks_crowded())
+            barrier->spins = 0;
+    }
+out:
+    return st;
+}
+
+enum stj_status stj_sweep_prepare(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct room room[STJ_N_SWEEP_ROOMS];
+    size_t bytes = 0;
+    sweep->trans = trans;
+    divide_block(sweep, nvec);
+    list_rooms(sweep, room);
+    for (size_t i = 0; i < STJ_N_SWEEP_ROOMS; i++) {
+        STJ_TRY(stj_size_mul(room[i].n, room[i].size, &bytes, err));
+        STJ_TRY(stj_size_mul(bytes, room[i].bytes, &bytes, err));
+        STJ_TRY(stj_arena_grow(&sweep->room[i], bytes, err));
+    }
+    STJ_TRY(prepare_barrier(sweep, err));
+out:
+    return st;
+}
+
+size_t stj_sweep_bytes(const struct stj_sweep *sweep, size_t nvec)
+{
+    struct stj_sweep s = *sweep;
+    struct room room[STJ_N_SWEEP_ROOMS];
+    size_t bytes = 0;
+    divide_block(&s, nvec);
+    list_rooms(&s, room);
+    for (size_t i = 0; i < STJ_N_SWEEP_ROOMS; i++)
+        bytes += room[i].n * room[i].size * room[i].bytes;
+    return bytes;
+}
+
+void stj_sweep_free_memory(struct stj_sweep *sweep)
+{
+    for (size_t i = 0; i < STJ_N_SWEEP_ROOMS; i++)
+        stj_arena_free(&sweep->room[i]);
+    stj_arena_free(&sweep->barrier);
+    free(sweep->part);
+    free(sweep->part_bounds);
+    free(sweep->range_bounds);
+}
+
+struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile, size_t team)
+{
+    const size_t size = sweep->tile_size, n_mine = max_shares(sweep);
+    struct stj_sweep_tile f = {
+        .nvec = stj_sweep_tile_first(sweep, tile + 1) - stj_sweep_tile_first(sweep, tile),
+        .theta =
+            (real *)sweep->room[STJ_ROOM_STATE].at + tile * (1 + sweep->optimizer->n_slots) * size,
+        .share = (real *)sweep->room[STJ_ROOM_SHARE].at + team * (n_mine + 1) * size,
+    };
+    f.g = f.share + n_mine * size;
+    f.scratch = (real *)sweep->room[STJ_ROOM_SCRATCH].at +
+                team * stj_sweep_team_scratches(sweep) * sweep->n_scratch;
+    f.record = (real *)sweep->room[STJ_ROOM_RECORD].at + team * n_records(sweep);
+    f.dot = (double *)sweep->room[STJ_ROOM_DOT].at + team * sweep->n_parts * sweep->widest;
+    for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
+        f.slot[k] = f.theta + (k + 1) * size;
+    return f;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/sweep_phases.c: the work of a step on one tile, in phases; within a phase the items are independent.
+ *
+ *   before    parts: the adjoint of the update, which makes g_bar        (STJ_TRANS only)
+ *   clip      parts: the differential of clipping, of g_bar              (where the step was clipped)
+ *   product   slices: a share of H_t theta_dot, or of H_t g_bar; in stages, where slices meet
+ *   after     parts: the sum of the shares; the tangent of the update, or theta_bar += H_t g_bar
+ *   clip      parts: the same of g_dot, then the tangent of the update   (where the step was clipped)
+ */
+#include <math.h>
+
+#include "base/error.h"
+#include "op/sweep_internal.h"
+#include "train/clip.h"
+
+/* What the optimizer sees of one part of a tile. */
+static struct stj_update_tile update_tile(const struct stj_sweep *sweep,
+                                          const struct stj_sweep_tile *tile,
+                                          const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const size_t at = part->offset * tile->nvec;
+    struct stj_update_tile u = {.rows = part->rows,
+                                .nvec = tile->nvec,
+                                .cols = part->cols,
+                                .theta = tile->theta + at,
+                                .g = tile->g + at};
+    for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
+        u.slot[k] = tile->slot[k] + at;
+    for (size_t k = 0; k < sweep->optimizer->n_coef; k++)
+        u.coef[k] = step->coef[k] + part->offset;
+    return u;
+}
+
+/* The part's share of e . g. */
+static void clip_dot(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                     const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    stj_clip_dot(part->rows, tile->nvec, part->cols, step->unit + part->offset,
+                 tile->g + part->offset * tile->nvec, tile->dot + p * tile->nvec);
+}
+
+void stj_sweep_before(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                      const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_update_tile u = update_tile(sweep, tile, step, p);
+    sweep->optimizer->adjoint(sweep->recipe->optimizer->config, &step->at, &u);
+    if (step->unit)
+        clip_dot(sweep, tile, step, p);
+}
+
+void stj_sweep_clip_before(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                           const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    double dot[STJ_TILE_MOST] = {0};
+    for (size_t q = 0; q < sweep->n_parts; q++)
+        for (size_t j = 0; j < tile->nvec; j++)
+            dot[j] += tile->dot[q * tile->nvec + j];
+    stj_clip_project(part->rows, tile->nvec, part->cols, step->clip, step->unit + part->offset, dot,
+                     tile->g + part->offset * tile->nvec);
+}
+
+/* Is a product of one vector finite?  STJ_ENONFINITE naming step and layer. */
+static enum stj_status check_finite(const struct stj_sweep *sweep,
+                                    const struct stj_linear_step *step, struct stj_slice slice,
+                                    const real *y, const real *scratch, struct stj_error *err)
+{
+    const struct stj_problem *problem = sweep->problem;
+    const char *layer = NULL;
+    size_t i = 0;
+    while (i < problem->layout->n_params && isfinite(y[i]))
+        i++;
+    if (i == problem->layout->n_params)
+        return STJ_OK;
+    if (problem->ops->suspect)
+        layer = problem->ops->suspect(problem->self, slice, y, scratch);
+    return stj_error_set(
+        err, STJ_ENONFINITE, __FILE__, __LINE__,
+        "a product with the training Jacobian (%s) has a NaN or infinity, first in "
+        "step %zu%s%s",
+        sweep->trans == STJ_NO_TRANS ? "J x" : "J'y", step->at.index, layer ? ", layer " : "",
+        layer ? layer : "");
+}
+
+void stj_sweep_step_slices(const struct stj_sweep *sweep, size_t t, struct stj_sweep_slices *s)
+{
+    const struct stj_problem *problem = sweep->problem;
+    s->n = stj_problem_slices(problem, problem->ops->n_rows(problem->self, t), sweep->slicing,
+                              s->slice);
+    s->n_stages = stj_problem_n_stages(problem, s->n);
+}
+
+struct stj_slice_sync stj_sweep_meeting(const struct stj_sweep *sweep,
+                                        const struct stj_sweep_tile *tile,
+                                        const struct stj_sweep_slices *slices, size_t s,
+                                        size_t stage)
+{
+    return (struct stj_slice_sync){.n_slices = slices->n,
+                                   .slice = s,
+                                   .stage = stage,
+                                   .size = stj_problem_n_record(sweep->problem, tile->nvec),
+                                   .record = tile->record};
+}
+
+enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                                  const struct stj_linear_step *step,
+                                  const struct stj_sweep_slices *slices, size_t s, size_t stage,
+                                  size_t share, struct stj_error *err)
+{
+    const real *x = sweep->trans == STJ_NO_TRANS ? tile->theta : tile->g;
+    real *y = tile->share + share * sweep->tile_size;
+    real *scratch = tile->scratch + s % stj_sweep_team_scratches(sweep) * sweep->n_scratch;
+    struct stj_slice slice = slices->slice[s];
+    slice.meeting = stj_sweep_meeting(sweep, tile, slices, s, stage);
+    const enum stj_status st =
+        sweep->problem->ops->hvp(sweep->problem->self, step->at.index, slice, step->theta,
+                                 step->lin, tile->nvec, x, y, scratch, err);
+    const bool whole = stage + 1 == slices->n_stages;
+    return st == STJ_OK && whole && sweep->searching
+               ? check_finite(sweep, step, slice, y, scratch, err)
+               : st;
+}
+
+static void update_tangent(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                           const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_update_tile u = update_tile(sweep, tile, step, p);
+    sweep->optimizer->tangent(sweep->recipe->optimizer->config, &step->at, &u);
+}
+
+/* theta_bar += the sum of the shares, for n reals from `at`.  The sum is taken in pieces on the stack: to add
+ * in place, in a share, would move that share's cache lines to this processor and back. */
+static void add_shares(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile, size_t at,
+                       size_t n, size_t n_slices)
+{
+    enum { PIECE = 512 };
+    real sum[PIECE];
+    for (size_t i = 0; i < n; i += PIECE) {
+        const size_t count = n - i < PIECE ? n - i : PIECE;
+        size_t ld = 0;
+        const real *share = stj_sweep_shares(sweep, tile, at + i, &ld);
+        stj_reduce(count, n_slices, share, ld, sum);
+        for (size_t k = 0; k < count; k++)
+            tile->theta[at + i + k] += sum[k];
+    }
+}
+
+void stj_sweep_after(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                     const struct stj_linear_step *step, size_t p, size_t n_slices)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const size_t at = part->offset * tile->nvec;
+    const size_t n = part->rows * tile->nvec * part->cols;
+    if (sweep->trans == STJ_TRANS) {
+        add_shares(sweep, tile, at, n, n_slices);
+        return;
+    }
+    size_t ld = 0;
+    const real *share = stj_sweep_shares(sweep, tile, at, &ld);
+    stj_reduce(n, n_slices, share, ld, tile->g + at);
+    if (step->unit)
+        clip_dot(sweep, tile, step, p);
+    else
+        update_tangent(sweep, tile, step, p);
+}
+
+void stj_sweep_clip_after(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                          const struct stj_linear_step *step, size_t p)
+{
+    stj_sweep_clip_before(sweep, tile, step, p);
+    update_tangent(sweep, tile, step, p);
+}
