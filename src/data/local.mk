@@ -21,6 +21,7 @@ libspectraj_core_la_SOURCES += %reldir%/readers/hdf5.c
 libspectraj_core_la_SOURCES += %reldir%/readers/idx.c
 libspectraj_core_la_SOURCES += %reldir%/readers/npy.c
 libspectraj_core_la_SOURCES += %reldir%/readers/npz.c
+libspectraj_core_la_SOURCES += %reldir%/readers/readers.c
 libspectraj_core_la_SOURCES += %reldir%/readers/safetensors.c
 libspectraj_core_la_SOURCES += %reldir%/rows.c
 libspectraj_core_la_SOURCES += %reldir%/rows.h

@@ -21,43 +21,6 @@ struct stj_arrays {
     struct stj_array_cursor cursor;
 };
 
-/* ---- the list ---- */
-
-enum stj_status stj_array_list_add(struct stj_array_list *list, const char *name,
-                                   struct stj_array_entry **entry, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    /* Room is doubled at powers of two. */
-    if ((list->n & (list->n - 1)) == 0)
-        STJ_TRY(
-            stj_resize(&list->item, list->n, list->n ? 2 * list->n : 1, sizeof *list->item, err));
-    *entry = &list->item[list->n];
-    STJ_TRY(stj_strdup((char **)(uintptr_t) & (*entry)->array.name, name, err));
-    list->n++;
-out:
-    return st;
-}
-
-enum stj_status stj_array_refuse(struct stj_array_entry *entry, const char *problem,
-                                 struct stj_error *err)
-{
-    if (entry->array.problem)
-        return STJ_OK;
-    return stj_strdup((char **)(uintptr_t)&entry->array.problem, problem, err);
-}
-
-enum stj_status stj_array_set_size(struct stj_array *array, size_t *n_items, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    array->rows = array->n_dims ? array->shape[0] : 1;
-    array->cols = 1;
-    for (size_t d = 1; d < array->n_dims; d++)
-        STJ_TRY(stj_size_mul(array->cols, array->shape[d], &array->cols, err));
-    STJ_TRY(stj_size_mul(array->rows, array->cols, n_items, err));
-out:
-    return st;
-}
-
 static void free_list(struct stj_array_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
@@ -338,4 +301,23 @@ out:
     if (st != STJ_OK)
         stj_matrix_free(matrix);
     return st;
+}
+
+enum stj_status stj_matrix_read(const char *path, struct stj_matrix *matrix, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_arrays *arrays = NULL;
+    size_t i = 0;
+    *matrix = (struct stj_matrix){0};
+    STJ_TRY(stj_arrays_open_one(path, &arrays, &i, err));
+    STJ_TRY(stj_arrays_read(arrays, i, matrix, err));
+out:
+    stj_arrays_close(arrays);
+    return st;
+}
+
+void stj_matrix_free(struct stj_matrix *matrix)
+{
+    free(matrix->data);
+    *matrix = (struct stj_matrix){0};
 }

@@ -2,7 +2,7 @@
 /* data/reader.h: the contract of a data file reader.
  *
  * A reader is one file, src/data/readers/NAME.c, that defines one struct stj_reader, and one line
- * in the registry, src/data/reader.c.
+ * in the registry, src/data/readers/readers.c.
  */
 #ifndef STJ_DATA_READER_H
 #define STJ_DATA_READER_H

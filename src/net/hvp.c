@@ -16,23 +16,6 @@
 
 #include "net/network_internal.h"
 
-/* Reals that the layers ask for: the most that any of them needs. */
-size_t stj_network_layer_scratch(const struct stj_network *net, size_t batch, size_t nvec)
-{
-    size_t most = 0;
-    for (size_t i = 0; i < net->n_nodes; i++) {
-        const struct stj_layer *layer = &net->node[i].layer;
-        size_t wanted = layer->ops->n_scratch ? layer->ops->n_scratch(layer, batch, nvec) : 0;
-        most = wanted > most ? wanted : most;
-    }
-    return most;
-}
-
-size_t stj_network_n_linear(const struct stj_network *net, size_t whole)
-{
-    return net->n_linear * whole;
-}
-
 /* The tangents of one product: `block` = batch * nvec. */
 struct tangents {
     const struct stj_network *net;

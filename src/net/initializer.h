@@ -13,6 +13,6 @@ struct stj_initializer_ops {
                  double *w);
 };
 
-extern const struct stj_kind stj_initializers; /* the registry: net/initializers/registry.c */
+extern const struct stj_kind stj_initializers; /* the registry: net/initializers/initializers.c */
 
 #endif

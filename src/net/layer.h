@@ -157,6 +157,6 @@ struct stj_layer_ops {
                              real *scratch);
 };
 
-extern const struct stj_kind stj_layers; /* the registry: net/layers/registry.c */
+extern const struct stj_kind stj_layers; /* the registry: net/layers/layers.c */
 
 #endif

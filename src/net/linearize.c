@@ -18,6 +18,11 @@ const struct stj_node *stj_node_at(const struct stj_network *net, size_t positio
     return &net->node[position < net->n_nodes ? position : 2 * net->n_nodes - position];
 }
 
+size_t stj_network_n_linear(const struct stj_network *net, size_t whole)
+{
+    return net->n_linear * whole;
+}
+
 size_t stj_network_n_stages(const struct stj_network *net)
 {
     return net->n_stops + 1;
@@ -57,10 +62,22 @@ static size_t any_record(const struct stj_network *net, size_t nvec)
     return primal > tangent ? primal : tangent;
 }
 
+/* Reals that the layers ask for: the most that any of them needs. */
+static size_t layer_scratch(const struct stj_network *net, size_t batch, size_t nvec)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        const struct stj_layer *layer = &net->node[i].layer;
+        size_t wanted = layer->ops->n_scratch ? layer->ops->n_scratch(layer, batch, nvec) : 0;
+        most = wanted > most ? wanted : most;
+    }
+    return most;
+}
+
 size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t nvec)
 {
     const size_t least = nvec ? nvec : 1;
-    return net->n_tangent * batch * nvec + stj_network_layer_scratch(net, batch, least) +
+    return net->n_tangent * batch * nvec + layer_scratch(net, batch, least) +
            any_record(net, least);
 }
 

@@ -47,6 +47,6 @@ struct stj_loss_ops {
                        double *kl);
 };
 
-extern const struct stj_kind stj_losses; /* the registry: net/losses/registry.c */
+extern const struct stj_kind stj_losses; /* the registry: net/losses/losses.c */
 
 #endif

@@ -65,9 +65,6 @@ struct stj_layer_values stj_node_values(const struct stj_network *net, const str
                                         const struct stj_batch *b, const real *theta,
                                         const real *lin);
 
-/* Scratch of a layer: behind the tangents. */
-size_t stj_network_layer_scratch(const struct stj_network *net, size_t batch, size_t nvec);
-
 /* The slice's share of the L2 penalty at theta. */
 double stj_penalty_value(const struct stj_network *net, const struct stj_batch *b,
                          const real *theta);

@@ -40,12 +40,3 @@ void stj_sweep_exchange_records(const struct stj_sweep *sweep, const struct stj_
     const struct stj_slice_sync m = stj_sweep_meeting(sweep, tile, slices, 0, stage);
     stj_share_parts(slices->n, m.size * sizeof *m.record, stj_slice_sync_records(&m, stage));
 }
-
-const real *stj_sweep_shares(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                             size_t at, size_t *ld)
-{
-    const size_t *begin = sweep->range_bounds + stj_group_rank();
-    *ld = stj_group_sends() ? begin[1] - begin[0] : sweep->tile_size;
-    return stj_group_sends() ? (const real *)sweep->room[STJ_ROOM_INCOMING].at + (at - begin[0])
-                             : tile->share + at;
-}

@@ -72,6 +72,12 @@ struct stj_sweep_tile {
     double *dot;   /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
 };
 
+/* The slices of a step. */
+struct stj_sweep_slices {
+    size_t n, n_stages;
+    struct stj_slice slice[STJ_MAX_SLICES];
+};
+
 /* ---- sweep_memory.c ---- */
 
 /* The parts, and the vectors of a tile: `wish`, or 0. */
@@ -90,20 +96,20 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
 /* Pieces of scratch of a team: slices that meet need it to the end of their last stage. */
 size_t stj_sweep_team_scratches(const struct stj_sweep *sweep);
 
-/* ---- sweep_phases.c ---- */
-
-/* A step's slices. */
-struct stj_sweep_slices {
-    size_t n, n_stages;
-    struct stj_slice slice[STJ_MAX_SLICES];
-};
-void stj_sweep_step_slices(const struct stj_sweep *sweep, size_t t, struct stj_sweep_slices *s);
-
 /* The slices of a tile meet in its flight: slice s at a stage. */
 struct stj_slice_sync stj_sweep_meeting(const struct stj_sweep *sweep,
                                         const struct stj_sweep_tile *tile,
                                         const struct stj_sweep_slices *slices, size_t s,
                                         size_t stage);
+
+/* Where the shares of number `at` of a tile lie once they were exchanged, *ld apart. */
+const real *stj_sweep_shares(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                             size_t at, size_t *ld);
+
+/* ---- sweep_phases.c ---- */
+
+/* s <- the slices of step t. */
+void stj_sweep_step_slices(const struct stj_sweep *sweep, size_t t, struct stj_sweep_slices *s);
 
 /* Phases of part p; `after` adds the shares of n_slices slices. */
 typedef void stj_sweep_phase(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
@@ -142,9 +148,5 @@ void stj_sweep_exchange_shares(const struct stj_sweep *sweep, const struct stj_s
                                size_t n_slices);
 void stj_sweep_exchange_records(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                                 const struct stj_sweep_slices *slices, size_t stage);
-
-/* Where the shares of number `at` of a tile lie once they were exchanged, *ld apart. */
-const real *stj_sweep_shares(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                             size_t at, size_t *ld);
 
 #endif

@@ -228,3 +228,24 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
         f.slot[k] = f.theta + (k + 1) * size;
     return f;
 }
+
+struct stj_slice_sync stj_sweep_meeting(const struct stj_sweep *sweep,
+                                        const struct stj_sweep_tile *tile,
+                                        const struct stj_sweep_slices *slices, size_t s,
+                                        size_t stage)
+{
+    return (struct stj_slice_sync){.n_slices = slices->n,
+                                   .slice = s,
+                                   .stage = stage,
+                                   .size = stj_problem_n_record(sweep->problem, tile->nvec),
+                                   .record = tile->record};
+}
+
+const real *stj_sweep_shares(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                             size_t at, size_t *ld)
+{
+    const size_t *begin = sweep->range_bounds + stj_group_rank();
+    *ld = stj_group_sends() ? begin[1] - begin[0] : sweep->tile_size;
+    return stj_group_sends() ? (const real *)sweep->room[STJ_ROOM_INCOMING].at + (at - begin[0])
+                             : tile->share + at;
+}

@@ -92,18 +92,6 @@ void stj_sweep_step_slices(const struct stj_sweep *sweep, size_t t, struct stj_s
     s->n_stages = stj_problem_n_stages(problem, s->n);
 }
 
-struct stj_slice_sync stj_sweep_meeting(const struct stj_sweep *sweep,
-                                        const struct stj_sweep_tile *tile,
-                                        const struct stj_sweep_slices *slices, size_t s,
-                                        size_t stage)
-{
-    return (struct stj_slice_sync){.n_slices = slices->n,
-                                   .slice = s,
-                                   .stage = stage,
-                                   .size = stj_problem_n_record(sweep->problem, tile->nvec),
-                                   .record = tile->record};
-}
-
 enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                                   const struct stj_linear_step *step,
                                   const struct stj_sweep_slices *slices, size_t s, size_t stage,

@@ -4,6 +4,7 @@ libspectraj_core_la_SOURCES += %reldir%/parallel.h
 libspectraj_core_la_SOURCES += %reldir%/progress.c
 libspectraj_core_la_SOURCES += %reldir%/ranks.c
 libspectraj_core_la_SOURCES += %reldir%/ranks.h
+libspectraj_core_la_SOURCES += %reldir%/ranks_division.c
 libspectraj_core_la_SOURCES += %reldir%/ranks_internal.h
 libspectraj_core_la_SOURCES += %reldir%/ranks_mpi.c
 libspectraj_core_la_SOURCES += %reldir%/ranks_serial.c

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* parallel/ranks_internal.h: how the ranks reach each other, for ranks.c and shared_memory.c.
+/* parallel/ranks_internal.h: how the ranks reach each other, for the files of parallel/.
  *
- * ranks.c decides what is said and when; a transport carries it.  There is one, ranks_mpi.c; a process that is one
- * of one has none.
+ * ranks.c and ranks_division.c decide what is said and when; a transport carries it.  There is one, ranks_mpi.c;
+ * a process that is one of one has none.
  */
 #ifndef STJ_PARALLEL_RANKS_INTERNAL_H
 #define STJ_PARALLEL_RANKS_INTERNAL_H
@@ -41,6 +41,22 @@ struct stj_transport {
     void (*abort)(int exit_status);
     void (*finalize)(void);
 };
+
+/* Where this process is among the others; one of one until stj_ranks_begin. */
+extern struct stj_ranks {
+    size_t rank, size;                     /* of all */
+    size_t number, n;                      /* the same, also after this one left the others */
+    size_t per_product;                    /* ranks of a group */
+    bool shares;                           /* groups work in one memory */
+    size_t on_machine;                     /* ranks of this one's machine */
+    bool divided;                          /* by the caller */
+    bool apart;                            /* each works by itself */
+    bool abandoned;                        /* the others do not come */
+    size_t division;                       /* which one it is */
+    size_t measured;                       /* ranks whose messages were timed, */
+    double rate;                           /* and bytes a second of each */
+    const struct stj_transport *transport; /* with more than one rank */
+} stj_ranks;
 
 /* *transport <- that of the ranks that a launcher started, and which of how many this one is; left as they are
  * where it started none, or this was called before.  STJ_EUNSUPPORTED: it is not to be had in this build. */

@@ -165,3 +165,40 @@ enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
     STJ_NOT_NULL(err, config_path, run);
     return stj_run_prepare(config_path, false, 0, run, err);
 }
+
+void stj_run_destroy(struct stj_run *run)
+{
+    if (!run)
+        return;
+    stj_trajectory_destroy(run->trajectory);
+    stj_trajectory_about_free(&run->about);
+    stj_problem_destroy(run->problem);
+    stj_batch_order_destroy(run->order);
+    stj_network_destroy(run->net);
+    stj_dataset_destroy(run->train);
+    stj_dataset_destroy(run->test);
+    stj_run_config_free(&run->config);
+    free(run->shape);
+    free(run->tensor);
+    free(run->meter);
+    free(run->dir);
+    free(run);
+}
+
+enum stj_status stj_run_every(const struct stj_run *run, size_t *every, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_keep_config *keep = &run->config.trajectory;
+    const double state = (double)stj_run_state_size(run) * sizeof(double);
+    *every = keep->has_every ? keep->every : 1;
+    if (!keep->has_max_bytes)
+        goto out;
+    const double room = floor((double)keep->max_bytes / state);
+    STJ_CHECK(err, room >= 2, STJ_ECONFIG,
+              "trajectory.max_bytes is %zu, the first and the last state alone take %.0f",
+              keep->max_bytes, 2 * state);
+    if (room < (double)run->n_steps + 1)
+        *every = (size_t)ceil((double)run->n_steps / (room - 1));
+out:
+    return st;
+}

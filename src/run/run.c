@@ -12,25 +12,6 @@
 #include "op/training_jacobian.h"
 #include "run/run_internal.h"
 
-void stj_run_destroy(struct stj_run *run)
-{
-    if (!run)
-        return;
-    stj_trajectory_destroy(run->trajectory);
-    stj_trajectory_about_free(&run->about);
-    stj_problem_destroy(run->problem);
-    stj_batch_order_destroy(run->order);
-    stj_network_destroy(run->net);
-    stj_dataset_destroy(run->train);
-    stj_dataset_destroy(run->test);
-    stj_run_config_free(&run->config);
-    free(run->shape);
-    free(run->tensor);
-    free(run->meter);
-    free(run->dir);
-    free(run);
-}
-
 static enum stj_status check_complete(const char *dir, const char *config, const char *trajectory,
                                       const char *log, struct stj_error *err)
 {

@@ -77,6 +77,12 @@ void stj_run_fingerprint(const char *identity, char fingerprint[STJ_FINGERPRINT_
  * there is none. */
 void stj_run_difference(const char *now, const char *recorded, char *text, size_t size);
 
+/* Numbers of a state: theta, and the optimizer's slots. */
+static inline size_t stj_run_state_size(const struct stj_run *run)
+{
+    return (1 + stj_recipe_optimizer(&run->recipe)->n_slots) * stj_network_n_params(run->net);
+}
+
 /* *every <- the distance of the states that a training keeps, as the config says. */
 enum stj_status stj_run_every(const struct stj_run *run, size_t *every, struct stj_error *err);
 

@@ -24,11 +24,6 @@
 #include "run/run_internal.h"
 #include "trajectory/recording.h"
 
-static size_t state_size(const struct stj_run *run)
-{
-    return (1 + stj_recipe_optimizer(&run->recipe)->n_slots) * stj_network_n_params(run->net);
-}
-
 /* theta[n_params] <- theta_0; run->about <- what is known before the training. */
 static enum stj_status identify(struct stj_run *run, double *theta, struct stj_error *err)
 {
@@ -141,24 +136,6 @@ static void training_end(struct training *t)
     free(t->header);
 }
 
-enum stj_status stj_run_every(const struct stj_run *run, size_t *every, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const struct stj_keep_config *keep = &run->config.trajectory;
-    const double state = (double)state_size(run) * sizeof(double);
-    *every = keep->has_every ? keep->every : 1;
-    if (!keep->has_max_bytes)
-        goto out;
-    const double room = floor((double)keep->max_bytes / state);
-    STJ_CHECK(err, room >= 2, STJ_ECONFIG,
-              "trajectory.max_bytes is %zu, the first and the last state alone take %.0f",
-              keep->max_bytes, 2 * state);
-    if (room < (double)run->n_steps + 1)
-        *every = (size_t)ceil((double)run->n_steps / (room - 1));
-out:
-    return st;
-}
-
 /* t->header and t->every: those of an unfinished log of this training, else new ones. */
 static enum stj_status choose_header(struct training *t, bool force, struct stj_error *err)
 {
@@ -180,7 +157,7 @@ static enum stj_status bytes_wanted(const struct training *t, size_t *bytes, str
     enum stj_status st = STJ_OK;
     const size_t n_steps = t->run->n_steps;
     const size_t n_stored = 1 + n_steps / t->every + (n_steps % t->every != 0);
-    STJ_TRY(stj_size_mul(state_size(t->run) * sizeof(double), 2 * n_stored, bytes, err));
+    STJ_TRY(stj_size_mul(stj_run_state_size(t->run) * sizeof(double), 2 * n_stored, bytes, err));
     const size_t have = t->header ? stj_file_bytes(t->log_path) : 0;
     *bytes = have < *bytes / 2 ? *bytes - have : *bytes / 2;
 out:
@@ -332,7 +309,7 @@ static enum stj_status train_and_save(struct training *t, const char *config_pat
     double *theta = NULL;
     real *state = NULL;
     STJ_TRY(stj_new(&theta, stj_network_n_params(t->run->net), sizeof *theta, err));
-    STJ_TRY(stj_new(&state, state_size(t->run), sizeof *state, err));
+    STJ_TRY(stj_new(&state, stj_run_state_size(t->run), sizeof *state, err));
     STJ_TRY(identify(t->run, theta, err));
     STJ_TRY(describe(t->run, err));
     STJ_TRY(open_recording(t, settings->force, err));

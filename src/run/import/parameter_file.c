@@ -247,7 +247,7 @@ static enum stj_status check_vector(struct stj_parameter_file *file, const char 
     STJ_CHECK(err, array->problem || file->is_series || array->rows * array->cols == n,
               STJ_EMISMATCH, "%s: %s: theta0 has %zu numbers, the network has %zu parameters",
               file->key, text, array->rows * array->cols, n);
-    const size_t whole = (1 + stj_recipe_optimizer(&file->run->recipe)->n_slots) * n;
+    const size_t whole = stj_run_state_size(file->run);
     STJ_CHECK(err, array->problem || !file->is_series || array->cols == n || array->cols == whole,
               STJ_EMISMATCH, "%s: %s: its states have %zu numbers, the network has %zu parameters",
               file->key, text, array->cols, n);

@@ -52,7 +52,7 @@ static enum stj_status replay_init(struct replay *r, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     r->n = stj_network_n_params(r->run->net);
-    r->n_state = (1 + stj_recipe_optimizer(&r->run->recipe)->n_slots) * r->n;
+    r->n_state = stj_run_state_size(r->run);
     STJ_TRY(stj_imported_open(r->run, &r->given, err));
     STJ_TRY(stj_train_work_create(r->run->problem, &r->work, err));
     STJ_TRY(stj_new(&r->theta, r->n, sizeof *r->theta, err));
