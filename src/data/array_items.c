@@ -70,7 +70,8 @@ struct destination {
     size_t position;                    /* of the next item among all, row-major */
 };
 
-static struct destination start(const struct stj_array_entry *entry, size_t first, size_t n)
+static struct destination start_destination(const struct stj_array_entry *entry, size_t first,
+                                            size_t n)
 {
     struct destination d = {
         .array = &entry->array,
@@ -89,7 +90,7 @@ static struct destination start(const struct stj_array_entry *entry, size_t firs
 
 /* The place of the next item among the wanted values, or SIZE_MAX: in another row.  Step on: to the
  * next position or, in Fortran order, count up the first index and carry to the right. */
-static size_t advance(struct destination *d)
+static size_t advance_destination(struct destination *d)
 {
     const size_t wanted = d->position - d->first * d->array->cols;
     if (!d->fortran_order) { /* only wanted rows pass by */
@@ -117,7 +118,7 @@ static enum stj_status decode(const char *path, const struct stj_array_entry *en
     for (size_t i = 0; i < n; i++) {
         double value = 0;
         const bool exact = stj_item_decode(type, bytes + i * type.size, &value);
-        const size_t place = advance(to);
+        const size_t place = advance_destination(to);
         if (place == SIZE_MAX)
             continue;
         STJ_CHECK(err, exact, STJ_EUNSUPPORTED,
@@ -135,7 +136,7 @@ enum stj_status stj_array_cursor_read(struct stj_array_cursor *cursor, const cha
 {
     enum stj_status st = STJ_OK;
     unsigned char chunk[CHUNK_ITEMS * STJ_ITEM_MAX];
-    struct destination to = start(entry, first, n);
+    struct destination to = start_destination(entry, first, n);
     const size_t cols = entry->array.cols;
     size_t item = to.fortran_order ? 0 : first * cols;
     const size_t end = to.fortran_order ? entry->array.rows * cols : (first + n) * cols;

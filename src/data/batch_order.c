@@ -18,8 +18,8 @@ struct stj_batch_order {
     size_t *listed; /* [n_listed][batch_size]; NULL without a list */
 };
 
-static enum stj_status check_settings(const struct stj_batch_order_settings *s,
-                                      struct stj_error *err)
+static enum stj_status check_order_settings(const struct stj_batch_order_settings *s,
+                                            struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_CHECK(err, s->n_rows > 0, STJ_EINVAL, "there are no rows to form batches of");
@@ -59,7 +59,7 @@ enum stj_status stj_batch_order_create(const struct stj_batch_order_settings *se
     enum stj_status st = STJ_OK;
     struct stj_batch_order *o = NULL;
     *order = NULL;
-    STJ_TRY(check_settings(settings, err));
+    STJ_TRY(check_order_settings(settings, err));
     STJ_TRY(stj_new(&o, 1, sizeof *o, err));
     o->settings = *settings;
     o->steps_per_epoch = settings->n_rows / settings->batch_size;
@@ -104,7 +104,7 @@ size_t stj_batch_order_batch_size(const struct stj_batch_order *order)
 }
 
 /* permutation <- the one of an epoch, shuffled from 0 .. n_rows-1, not from the last one. */
-static enum stj_status prepare(struct stj_batch_order *o, size_t epoch, struct stj_error *err)
+static enum stj_status prepare_epoch(struct stj_batch_order *o, size_t epoch, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_rng *rng = NULL;
@@ -135,7 +135,7 @@ enum stj_status stj_batch_order_rows(struct stj_batch_order *order, size_t step,
             rows[*n] = row[*n];
         goto out;
     }
-    STJ_TRY(prepare(order, step / order->steps_per_epoch, err));
+    STJ_TRY(prepare_epoch(order, step / order->steps_per_epoch, err));
     size_t begin = step % order->steps_per_epoch * s->batch_size;
     size_t left = s->n_rows - begin;
     *n = left < s->batch_size ? left : s->batch_size;

@@ -101,7 +101,8 @@ void stj_byte_stream_close(struct stj_byte_stream *stream)
 }
 
 /* bytes <- the next n of the range as they lie in the file. */
-static enum stj_status take(struct stj_byte_stream *s, void *bytes, size_t n, struct stj_error *err)
+static enum stj_status take_bytes(struct stj_byte_stream *s, void *bytes, size_t n,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t got = n <= s->bytes - s->taken ? fread(bytes, 1, n, s->file) : 0;
@@ -121,7 +122,7 @@ static enum stj_status refill(struct stj_byte_stream *s, struct stj_error *err)
     size_t n = left < PIECE ? left : PIECE;
     if (s->z.avail_in > 0 || n == 0)
         goto out;
-    STJ_TRY(take(s, s->packed, n, err));
+    STJ_TRY(take_bytes(s, s->packed, n, err));
     s->z.next_in = s->packed;
     s->z.avail_in = (uInt)n;
 out:
@@ -178,7 +179,7 @@ enum stj_status stj_byte_stream_read(struct stj_byte_stream *stream, void *bytes
     enum stj_status st = STJ_OK;
     size_t got = 0;
     if (stream->packing == STJ_PACKING_NONE) {
-        STJ_TRY(take(stream, bytes, n, err));
+        STJ_TRY(take_bytes(stream, bytes, n, err));
         stream->position += n;
         goto out;
     }
@@ -230,7 +231,7 @@ enum stj_status stj_byte_stream_measure(struct stj_byte_stream *stream, size_t l
         size_t n = 0;
         if (plain) {
             n = stream->bytes - done < wanted ? stream->bytes - done : wanted;
-            STJ_TRY(take(stream, piece, n, err));
+            STJ_TRY(take_bytes(stream, piece, n, err));
         } else {
             STJ_TRY(unpack(stream, piece, wanted, &n, err));
         }

@@ -172,8 +172,8 @@ out:
 }
 
 /* Which of n rows, or sequences, of the file. */
-static enum stj_status select_rows(const struct stj_dataset_config *config, size_t n,
-                                   struct selection *selection, struct stj_error *err)
+static enum stj_status select_dataset_rows(const struct stj_dataset_config *config, size_t n,
+                                           struct selection *selection, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const char *what = config->sequence ? "sequences" : "rows";
@@ -281,9 +281,9 @@ out:
 
 /* labels <- n_labels columns of a matrix from `column` on; its rows have these numbers in the file
  * (NULL: their own). */
-static enum stj_status take_labels(const char *path, const struct stj_matrix *matrix, size_t column,
-                                   size_t n_labels, const size_t *rows, struct stj_dataset *ds,
-                                   struct stj_error *err)
+static enum stj_status take_dataset_labels(const char *path, const struct stj_matrix *matrix,
+                                           size_t column, size_t n_labels, const size_t *rows,
+                                           struct stj_dataset *ds, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t size = 0;
@@ -312,7 +312,7 @@ static enum stj_status replace_labels(const struct stj_dataset_config *config,
     if (st == STJ_EFORMAT && matrix.rows != ds->n_rows && (config->rows || config->has_count))
         stj_error_prefix(err, "labels (label_file is for a label for each row of `file`)");
     STJ_TRY(st);
-    STJ_TRY(take_labels(config->labels, &matrix, 0, matrix.cols, NULL, ds, err));
+    STJ_TRY(take_dataset_labels(config->labels, &matrix, 0, matrix.cols, NULL, ds, err));
 out:
     stj_matrix_free(&matrix);
     return st;
@@ -333,8 +333,8 @@ static enum stj_status select_labels(const struct stj_dataset_config *config, si
               "%s: holds %zu rows of labels, but %s has %zu rows", config->label_file,
               stj_arrays_get(arrays, i)->rows, config->file, n_rows);
     STJ_TRY(read_selected(arrays, i, selection, &matrix, err));
-    STJ_TRY(
-        take_labels(config->label_file, &matrix, 0, matrix.cols, selection->rows.item, ds, err));
+    STJ_TRY(take_dataset_labels(config->label_file, &matrix, 0, matrix.cols, selection->rows.item,
+                                ds, err));
 out:
     stj_matrix_free(&matrix);
     stj_arrays_close(arrays);
@@ -357,9 +357,9 @@ out:
 
 /* Fill a dataset that has nothing but its number of rows from the selected rows of a file that has
  * n_rows; `selection` gives up its list to label_rows where labels come with the file's rows. */
-static enum stj_status fill(const struct stj_dataset_config *config, size_t n_rows,
-                            struct stj_matrix *file, struct selection *selection,
-                            struct stj_dataset *ds, struct stj_error *err)
+static enum stj_status fill_dataset(const struct stj_dataset_config *config, size_t n_rows,
+                                    struct stj_matrix *file, struct selection *selection,
+                                    struct stj_dataset *ds, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     if (config->targets)
@@ -369,8 +369,8 @@ static enum stj_status fill(const struct stj_dataset_config *config, size_t n_ro
     else if (config->label_file)
         STJ_TRY(select_labels(config, n_rows, selection, ds, err));
     else
-        STJ_TRY(take_labels(config->file, file, config->label_column, 1, selection->rows.item, ds,
-                            err));
+        STJ_TRY(take_dataset_labels(config->file, file, config->label_column, 1,
+                                    selection->rows.item, ds, err));
     if (config->inputs)
         STJ_TRY(replace_inputs(config, ds, err));
     else
@@ -383,8 +383,8 @@ out:
     return st;
 }
 
-static enum stj_status read_rows(const struct stj_dataset_config *config, struct stj_dataset *ds,
-                                 struct stj_error *err)
+static enum stj_status read_dataset_rows(const struct stj_dataset_config *config,
+                                         struct stj_dataset *ds, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_arrays *arrays = NULL;
@@ -395,12 +395,12 @@ static enum stj_status read_rows(const struct stj_dataset_config *config, struct
     STJ_TRY(stj_arrays_verify(arrays, i, err));
     const size_t n_rows = stj_arrays_get(arrays, i)->rows;
     STJ_TRY(check_columns(config, stj_arrays_get(arrays, i), err));
-    STJ_TRY(select_rows(config, n_rows, &selection, err));
+    STJ_TRY(select_dataset_rows(config, n_rows, &selection, err));
     STJ_TRY(read_selected(arrays, i, &selection, &file, err));
     stj_arrays_close(arrays);
     arrays = NULL;
     ds->n_rows = selection.rows.n;
-    STJ_TRY(fill(config, n_rows, &file, &selection, ds, err));
+    STJ_TRY(fill_dataset(config, n_rows, &file, &selection, ds, err));
 out:
     stj_rows_free(&selection.rows);
     stj_matrix_free(&file);
@@ -423,7 +423,7 @@ static enum stj_status read_text(const struct stj_dataset_config *config, struct
               config->file);
     STJ_TRY(stj_tokens_read(config->file, config->tokens == STJ_TOKENS_BYTES, &list, err));
     STJ_TRY(stj_tokens_count(&list, config->file, length, stride, &n, err));
-    STJ_TRY(select_rows(config, n, &selection, err));
+    STJ_TRY(select_dataset_rows(config, n, &selection, err));
     ds->n_rows = selection.rows.n;
     assert(ds->n_rows == 0 || selection.rows.item);
     ds->n_features = ds->n_labels = length;
@@ -456,7 +456,7 @@ enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
     if (config->sequence)
         STJ_TRY(read_text(config, ds, err));
     else
-        STJ_TRY(read_rows(config, ds, err));
+        STJ_TRY(read_dataset_rows(config, ds, err));
     set_crc(ds);
     *dataset = ds;
     ds = NULL;

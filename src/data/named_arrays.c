@@ -97,7 +97,7 @@ const struct stj_array *stj_arrays_get(const struct stj_arrays *arrays, size_t i
 /* ---- finding ---- */
 
 /* text <- the first few names. */
-static void list_names(const struct stj_arrays *arrays, char *text, size_t size)
+static void list_array_names(const struct stj_arrays *arrays, char *text, size_t size)
 {
     enum { SHOWN = 8 };
     text[0] = '\0';
@@ -111,7 +111,7 @@ static enum stj_status find_only(const struct stj_arrays *arrays, size_t *i, str
 {
     enum stj_status st = STJ_OK;
     char names[STJ_EXPECTED_MAX];
-    list_names(arrays, names, sizeof names);
+    list_array_names(arrays, names, sizeof names);
     STJ_CHECK(err, arrays->list.n > 0, STJ_EFORMAT, "%s: holds no arrays", arrays->list.path);
     STJ_CHECK(err, arrays->list.n == 1, STJ_EINVAL,
               "%s: holds %zu arrays; say which one is meant, as FILE:NAME: %s", arrays->list.path,
@@ -137,7 +137,7 @@ enum stj_status stj_arrays_find(const struct stj_arrays *arrays, const char *nam
         stj_suggest_offer(&search, arrays->list.item[*i].array.name);
     }
     stj_suggest_hint(&search, hint);
-    list_names(arrays, names, sizeof names);
+    list_array_names(arrays, names, sizeof names);
     STJ_CHECK(err, false, STJ_EMISMATCH, "%s: has no array '%s'%s%s%s", arrays->list.path, name,
               hint, hint[0] || !names[0] ? "" : "; it has ", hint[0] ? "" : names);
 out:
@@ -152,7 +152,7 @@ static bool is_file(const char *path)
 
 /* path <- the file's part of the text, the longest one that is a file; the name behind it, or NULL.  Where
  * there is none, path is the text, so that a message names it all. */
-static const char *split(const char *text, char *path)
+static const char *split_array_name(const char *text, char *path)
 {
     memcpy(path, text, strlen(text) + 1);
     for (size_t n = strlen(text); n > 0 && !is_file(text); n--) {
@@ -169,7 +169,8 @@ static const char *split(const char *text, char *path)
 bool stj_arrays_exist(const char *text)
 {
     char *path = NULL;
-    bool exists = stj_strdup(&path, text, NULL) == STJ_OK && (split(text, path) || is_file(text));
+    bool exists =
+        stj_strdup(&path, text, NULL) == STJ_OK && (split_array_name(text, path) || is_file(text));
     free(path);
     return exists;
 }
@@ -181,7 +182,7 @@ enum stj_status stj_arrays_open_file(const char *text, struct stj_arrays **array
     char *path = NULL;
     *arrays = NULL;
     STJ_TRY(stj_strdup(&path, text, err));
-    const char *name = split(text, path);
+    const char *name = split_array_name(text, path);
     STJ_TRY(stj_arrays_open(path, arrays, err));
     *i = 0;
     *is_named = name != NULL;
@@ -214,9 +215,9 @@ out:
 
 /* ---- reading ---- */
 
-static enum stj_status check_finite(const struct stj_arrays *arrays, const struct stj_array *array,
-                                    size_t first, size_t n, const double *values,
-                                    struct stj_error *err)
+static enum stj_status check_array_finite(const struct stj_arrays *arrays,
+                                          const struct stj_array *array, size_t first, size_t n,
+                                          const double *values, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     for (size_t k = 0; k < n * array->cols; k++)
@@ -259,7 +260,7 @@ enum stj_status stj_arrays_read_rows(struct stj_arrays *arrays, size_t i, size_t
     else
         STJ_TRY(stj_array_cursor_read(&arrays->cursor, arrays->list.path, entry, first, n, values,
                                       err));
-    STJ_TRY(check_finite(arrays, &entry->array, first, n, values, err));
+    STJ_TRY(check_array_finite(arrays, &entry->array, first, n, values, err));
 out:
     return st;
 }

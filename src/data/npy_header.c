@@ -49,8 +49,8 @@ static const char *find_value(const char *dict, const char *key)
     return *p == ':' ? skip_blanks(p + 1) : NULL;
 }
 
-static enum stj_status parse_type(const char *path, const char *dict, struct stj_array_entry *entry,
-                                  struct stj_error *err)
+static enum stj_status parse_npy_type(const char *path, const char *dict,
+                                      struct stj_array_entry *entry, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     static const char *const accepted = "<f4 <f8 <f2 |i1 <i2 <i4 <i8 |u1 <u2 <u4 <u8 |b1";
@@ -146,8 +146,8 @@ out:
 }
 
 /* The header's claim against the bytes that there are. */
-static enum stj_status check_length(const char *path, const struct stj_array_place *place,
-                                    size_t n_items, struct stj_error *err)
+static enum stj_status check_npy_length(const char *path, const struct stj_array_place *place,
+                                        size_t n_items, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t claimed = 0;
@@ -174,11 +174,11 @@ enum stj_status stj_npy_read_header(const char *path, struct stj_byte_stream *st
     STJ_TRY(stj_byte_stream_read(stream, dict, length, err));
     for (size_t i = 0; i < length; i++) /* strings stop at a NUL; messages stay on one line */
         dict[i] = (unsigned char)dict[i] < ' ' ? ' ' : dict[i];
-    STJ_TRY(parse_type(path, dict, entry, err));
+    STJ_TRY(parse_npy_type(path, dict, entry, err));
     STJ_TRY(parse_order(path, dict, entry, err));
     STJ_TRY(parse_shape(path, dict, entry, err));
     STJ_TRY(stj_array_set_size(&entry->array, &n_items, err));
-    STJ_TRY(check_length(path, &entry->place, n_items, err));
+    STJ_TRY(check_npy_length(path, &entry->place, n_items, err));
 out:
     free(dict);
     return st;

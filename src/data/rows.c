@@ -12,8 +12,8 @@
 #include "data/text_lines.h"
 
 /* The index that stands on a line, if any: *found tells. */
-static enum stj_status parse_line(const char *path, size_t number, char *line, uint64_t *index,
-                                  bool *found, struct stj_error *err)
+static enum stj_status parse_index(const char *path, size_t number, char *line, uint64_t *index,
+                                   bool *found, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char excerpt[STJ_EXCERPT_MAX];
@@ -32,8 +32,8 @@ out:
     return st;
 }
 
-static enum stj_status append(struct stj_row_list *list, size_t *capacity, size_t index,
-                              struct stj_error *err)
+static enum stj_status append_row(struct stj_row_list *list, size_t *capacity, size_t index,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     if (list->n == *capacity) {
@@ -62,13 +62,13 @@ enum stj_status stj_rows_read(const char *path, const char *data_file, size_t n_
         if (!line)
             break;
         size_t number = stj_text_lines_number(lines);
-        STJ_TRY(parse_line(path, number, line, &index, &found, err));
+        STJ_TRY(parse_index(path, number, line, &index, &found, err));
         if (!found)
             continue;
         STJ_CHECK(err, index < n_rows, STJ_EFORMAT,
                   "row index %llu at %s:%zu is outside %s (%zu rows, 0 to %zu)",
                   (unsigned long long)index, path, number, data_file, n_rows, n_rows - 1);
-        STJ_TRY(append(list, &capacity, (size_t)index, err));
+        STJ_TRY(append_row(list, &capacity, (size_t)index, err));
     }
     STJ_CHECK(err, list->n > 0, STJ_EFORMAT, "%s: the row list is empty", path);
 out:

@@ -65,7 +65,7 @@ size_t stj_text_lines_number(const struct stj_text_lines *lines)
 }
 
 /* Read the next chunk; end == 0 at the end of the file. */
-static enum stj_status fill(struct stj_text_lines *t, struct stj_error *err)
+static enum stj_status fill_chunk(struct stj_text_lines *t, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     int n = gzread(t->file, t->chunk, CHUNK);
@@ -83,8 +83,8 @@ out:
 }
 
 /* Append chunk[begin..begin + n) to the line of `length` characters. */
-static enum stj_status append(struct stj_text_lines *t, size_t *length, size_t n,
-                              struct stj_error *err)
+static enum stj_status append_chunk(struct stj_text_lines *t, size_t *length, size_t n,
+                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_CHECK(err, *length + n <= MAX_LINE, STJ_EFORMAT,
@@ -113,12 +113,13 @@ enum stj_status stj_text_lines_next(struct stj_text_lines *t, char **line, struc
     t->line[0] = '\0';
     while (!complete) {
         if (t->begin == t->end)
-            STJ_TRY(fill(t, err));
+            STJ_TRY(fill_chunk(t, err));
         if (t->end == 0)
             break;
         const char *rest = t->chunk + t->begin;
         const char *newline = memchr(rest, '\n', t->end - t->begin);
-        STJ_TRY(append(t, &length, newline ? (size_t)(newline - rest) : t->end - t->begin, err));
+        STJ_TRY(
+            append_chunk(t, &length, newline ? (size_t)(newline - rest) : t->end - t->begin, err));
         complete = newline != NULL;
         t->begin += complete; /* step over the newline */
     }

@@ -208,7 +208,7 @@ out:
 }
 
 /* x <- a seeded unit vector, of the block's elements alone where the operator is a block. */
-static enum stj_status draw(struct work *w, uint64_t seed, struct stj_error *err)
+static enum stj_status draw_direction(struct work *w, uint64_t seed, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_ranges *ranges = w->window.ranges;
@@ -232,7 +232,7 @@ enum stj_status stj_difference_check(struct stj_op *jacobian, uint64_t seed, dou
     struct work w = {0};
     *difference = (struct stj_difference){0};
     STJ_TRY(work_init(&w, jacobian, err));
-    STJ_TRY(draw(&w, seed, err));
+    STJ_TRY(draw_direction(&w, seed, err));
     /* Of a block's columns every row is compared. */
     struct stj_op *inner = stj_op_restricted_inner(jacobian);
     STJ_TRY(stj_op_apply(inner ? inner : jacobian, STJ_NO_TRANS, 1, w.x, w.n, w.jx, w.n, err));

@@ -72,7 +72,8 @@ out:
 }
 
 /* The batch of a chunk; `z` is room for its outputs, which are not wanted. */
-static struct stj_batch linearize(const struct function_jacobian *self, size_t c, struct desk *d)
+static struct stj_batch linearize_batch(const struct function_jacobian *self, size_t c,
+                                        struct desk *d)
 {
     const size_t first = c * self->chunk;
     const size_t n = self->n_rows - first < self->chunk ? self->n_rows - first : self->chunk;
@@ -83,8 +84,8 @@ static struct stj_batch linearize(const struct function_jacobian *self, size_t c
 }
 
 /* Number i of the block [rows][nvec][cols] of a chunk is output *row of the chunk in vector *j. */
-static void place(const struct function_jacobian *self, size_t nvec, size_t i, size_t *row,
-                  size_t *j)
+static void place_output(const struct function_jacobian *self, size_t nvec, size_t i, size_t *row,
+                         size_t *j)
 {
     const size_t cols = stj_shape_cols(stj_network_output(self->net));
     *row = i / (nvec * cols) * cols + i % cols;
@@ -97,7 +98,7 @@ static void give_outputs(const struct function_jacobian *self, size_t c, const s
 {
     size_t row = 0, j = 0;
     for (size_t i = 0; i < b->batch * self->n_out * nvec; i++) {
-        place(self, nvec, i, &row, &j);
+        place_output(self, nvec, i, &row, &j);
         y[j * ldy + c * self->chunk * self->n_out + row] = (double)block[i];
     }
 }
@@ -108,14 +109,15 @@ static void take_outputs(const struct function_jacobian *self, size_t c, const s
 {
     size_t row = 0, j = 0;
     for (size_t i = 0; i < b->batch * self->n_out * nvec; i++) {
-        place(self, nvec, i, &row, &j);
+        place_output(self, nvec, i, &row, &j);
         block[i] = (real)y[j * ldy + c * self->chunk * self->n_out + row];
     }
 }
 
 /* Y <- G X for a tile. */
-static enum stj_status times(const struct function_jacobian *self, size_t nvec, const real *tile,
-                             double *y, size_t ldy, size_t n_threads, struct stj_error *err)
+static enum stj_status times_tile(const struct function_jacobian *self, size_t nvec,
+                                  const real *tile, double *y, size_t ldy, size_t n_threads,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct desk *desk = NULL;
@@ -123,7 +125,7 @@ static enum stj_status times(const struct function_jacobian *self, size_t nvec, 
 #pragma omp parallel for schedule(static, 1) num_threads((int)n_threads)
     for (size_t c = 0; c < self->n_chunks; c++) {
         struct desk *d = &desk[stj_thread_number()];
-        const struct stj_batch b = linearize(self, c, d);
+        const struct stj_batch b = linearize_batch(self, c, d);
         stj_network_jvp(self->net, &b, self->theta, d->lin, nvec, tile, d->z, d->scratch);
         give_outputs(self, c, &b, nvec, d->z, y, ldy);
     }
@@ -148,7 +150,7 @@ static enum stj_status times_transposed(const struct function_jacobian *self, si
 #pragma omp parallel for schedule(static, 1) num_threads((int)n_threads)
         for (size_t i = 0; i < n; i++) {
             struct desk *d = &desk[i];
-            const struct stj_batch b = linearize(self, first + i, d);
+            const struct stj_batch b = linearize_batch(self, first + i, d);
             take_outputs(self, first + i, &b, nvec, y, ldy, d->z);
             stj_network_vjp(self->net, &b, self->theta, d->lin, nvec, self->zero, d->z, d->share,
                             d->scratch);
@@ -178,7 +180,7 @@ static enum stj_status function_jacobian_apply(void *ctx, enum stj_trans trans, 
         const size_t n = nvec - j < TILE ? nvec - j : TILE;
         if (trans == STJ_NO_TRANS) {
             stj_block_pack(layout, n, x + j * ldx, ldx, tile);
-            STJ_TRY(times(self, n, tile, y + j * ldy, ldy, n_threads, err));
+            STJ_TRY(times_tile(self, n, tile, y + j * ldy, ldy, n_threads, err));
         } else {
             STJ_TRY(times_transposed(self, n, x + j * ldx, ldx, tile, n_threads, err));
             stj_block_unpack(layout, n, tile, y + j * ldy, ldy);

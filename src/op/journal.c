@@ -60,8 +60,8 @@ static uint32_t columns_crc(size_t n, size_t nvec, const double *x, size_t ldx)
 }
 
 /* *found <- the next record is this product; y is then read from it. */
-static enum stj_status replay(struct journal *self, const struct head *want, size_t n_out,
-                              double *y, size_t ldy, bool *found, struct stj_error *err)
+static enum stj_status replay_product(struct journal *self, const struct head *want, size_t n_out,
+                                      double *y, size_t ldy, bool *found, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct position *at = self->position;
@@ -87,8 +87,8 @@ out:
     return st;
 }
 
-static enum stj_status record(struct journal *self, const struct head *head, size_t n_out,
-                              const double *y, size_t ldy, struct stj_error *err)
+static enum stj_status record_product(struct journal *self, const struct head *head, size_t n_out,
+                                      const double *y, size_t ldy, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t wanted = 0;
@@ -121,13 +121,13 @@ static enum stj_status journal_apply(void *ctx, enum stj_trans trans, size_t nve
                               .nvec = nvec,
                               .cost = stj_op_cost(self->inner)};
     bool found = false;
-    STJ_TRY(replay(self, &head, n_out, y, ldy, &found, err));
+    STJ_TRY(replay_product(self, &head, n_out, y, ldy, &found, err));
     if (found) {
         stj_op_count_replayed(self->op, (double)nvec * head.cost);
         goto out;
     }
     STJ_TRY(stj_op_apply(self->inner, trans, nvec, x, ldx, y, ldy, err));
-    STJ_TRY(record(self, &head, n_out, y, ldy, err));
+    STJ_TRY(record_product(self, &head, n_out, y, ldy, err));
 out:
     return st;
 }
@@ -136,8 +136,7 @@ static enum stj_status journal_prefix(void *ctx, double fraction, struct stj_op 
                                       struct stj_error *err);
 
 /* The operator of a journal that is filled but for its op; takes self over, also on failure. */
-static enum stj_status make_operator(struct journal *self, struct stj_op **op,
-                                     struct stj_error *err)
+static enum stj_status make_journal(struct journal *self, struct stj_op **op, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_op_create(stj_op_n_rows(self->inner), stj_op_n_cols(self->inner), journal_apply,
@@ -164,7 +163,7 @@ static enum stj_status journal_prefix(void *ctx, double fraction, struct stj_op 
     self->position->users++;
     self->owns_inner = true;
     STJ_TRY(stj_op_create_prefix(whole->inner, fraction, &self->inner, err));
-    st = make_operator(self, prefix, err);
+    st = make_journal(self, prefix, err);
     self = NULL;
 out:
     journal_destroy(self);
@@ -180,7 +179,7 @@ enum stj_status stj_op_create_journal(struct stj_op *inner, struct stj_log *log,
     self->inner = inner;
     STJ_TRY(stj_new(&self->position, 1, sizeof *self->position, err));
     *self->position = (struct position){.log = log, .users = 1};
-    st = make_operator(self, op, err);
+    st = make_journal(self, op, err);
     self = NULL;
 out:
     journal_destroy(self);

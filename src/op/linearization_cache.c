@@ -73,7 +73,7 @@ struct stj_linear_bytes stj_linearization_cache_bytes(const struct stj_problem *
     };
 }
 
-static enum stj_status allocate(struct stj_linearization_cache *store, struct stj_error *err)
+static enum stj_status allocate_cache(struct stj_linearization_cache *store, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n_slots = store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
@@ -116,7 +116,7 @@ enum stj_status stj_linearization_cache_create(
                                           .kept = kept,
                                           .state_budget = state_budget};
     set_sizes(s);
-    STJ_TRY(allocate(s, err));
+    STJ_TRY(allocate_cache(s, err));
     *store = s;
     s = NULL;
 out:
@@ -253,8 +253,8 @@ static void exchange_records(struct stj_linearization_cache *store, size_t first
 }
 
 /* The linearisations of the steps that are not there. */
-static enum stj_status linearize(struct stj_linearization_cache *store, size_t first, size_t count,
-                                 struct stj_error *err)
+static enum stj_status linearize_chunk(struct stj_linearization_cache *store, size_t first,
+                                       size_t count, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n_stages = stj_problem_n_stages(store->problem, store->n_slices);
@@ -292,7 +292,7 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
     store->view_first = first;
     if (all_ready(store, first, count))
         goto out;
-    st = linearize(store, first, count, err);
+    st = linearize_chunk(store, first, count, err);
     STJ_TRY(stj_group_agree(st, err));
     for (size_t t = first; store->n_vectors && t < first + count; t++) {
         const enum stj_status mine = make_coefficients(store, first, t, err);

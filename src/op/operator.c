@@ -186,9 +186,9 @@ static void count(struct stj_op *op, enum stj_trans trans, double products, doub
 }
 
 /* A product that is counted, and whose numbers are all finite. */
-static enum stj_status multiply(struct stj_op *op, enum stj_trans trans, size_t nvec,
-                                const double *x, size_t ldx, double *y, size_t ldy,
-                                struct stj_error *err)
+static enum stj_status multiply_counted(struct stj_op *op, enum stj_trans trans, size_t nvec,
+                                        const double *x, size_t ldx, double *y, size_t ldy,
+                                        struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const double begin = stj_clock();
@@ -234,7 +234,7 @@ struct stj_self_check stj_op_self_check(const struct stj_op *op)
 }
 
 /* The pair that is held against A'y. */
-static void compare(struct stj_op *op, const double *y, const double *aty)
+static void compare_pair(struct stj_op *op, const double *y, const double *aty)
 {
     struct watch *w = op->watch;
     const double x_norm = stj_nrm2(op->n_cols, w->x);
@@ -269,7 +269,7 @@ static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nve
     struct watch *w = op->watch;
     if (trans == STJ_TRANS) {
         if (w->held)
-            compare(op, x, y);
+            compare_pair(op, x, y);
         goto out;
     }
     memcpy(w->x, x, op->n_cols * sizeof *x);
@@ -281,8 +281,8 @@ static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nve
     make_unit(op);
     w->since += (double)nvec;
     if (w->since + (double)nvec > WATCH_EVERY) {
-        STJ_TRY(multiply(op, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));
-        compare(op, w->ax, w->aty);
+        STJ_TRY(multiply_counted(op, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));
+        compare_pair(op, w->ax, w->aty);
     }
 out:
     return st;
@@ -314,7 +314,7 @@ enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nve
     STJ_NOT_NULL(err, x, y);
     STJ_TRY(stj_blas_prepare(err));
     stj_turn_take(op->turn);
-    st = multiply(op, trans, nvec, x, ldx, y, ldy, err);
+    st = multiply_counted(op, trans, nvec, x, ldx, y, ldy, err);
     if (st == STJ_OK && op->watch)
         st = watch(op, trans, nvec, x, y, err);
     stj_turn_give(op->turn);

@@ -56,7 +56,8 @@ static void restricted_destroy(void *ctx)
 }
 
 /* whole[n] <- zeros but for the chosen elements. */
-static void scatter(const struct stj_ranges *ranges, size_t n, const double *chosen, double *whole)
+static void scatter_chosen(const struct stj_ranges *ranges, size_t n, const double *chosen,
+                           double *whole)
 {
     memset(whole, 0, n * sizeof *whole);
     for (size_t r = 0; r < ranges->n; r++) {
@@ -65,7 +66,7 @@ static void scatter(const struct stj_ranges *ranges, size_t n, const double *cho
     }
 }
 
-static void gather(const struct stj_ranges *ranges, const double *whole, double *chosen)
+static void gather_chosen(const struct stj_ranges *ranges, const double *whole, double *chosen)
 {
     for (size_t r = 0; r < ranges->n; r++) {
         memcpy(chosen, whole + ranges->range[r].first, ranges->range[r].count * sizeof *chosen);
@@ -89,10 +90,10 @@ static enum stj_status restricted_apply(void *ctx, enum stj_trans trans, size_t 
         self->room = wanted;
     }
     for (size_t j = 0; j < nvec; j++)
-        scatter(&self->ranges, n, x + j * ldx, self->x + j * n);
+        scatter_chosen(&self->ranges, n, x + j * ldx, self->x + j * n);
     STJ_TRY(stj_op_apply(self->inner, trans, nvec, self->x, n, self->y, n, err));
     for (size_t j = 0; j < nvec; j++)
-        gather(&self->ranges, self->y + j * n, y + j * ldy);
+        gather_chosen(&self->ranges, self->y + j * n, y + j * ldy);
 out:
     return st;
 }
@@ -114,8 +115,8 @@ out:
     return st;
 }
 
-static enum stj_status check(const struct stj_op *inner, const struct stj_ranges *ranges,
-                             struct stj_error *err)
+static enum stj_status check_ranges(const struct stj_op *inner, const struct stj_ranges *ranges,
+                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(inner);
@@ -134,7 +135,7 @@ enum stj_status stj_op_create_restricted(struct stj_op *inner, struct stj_ranges
 {
     enum stj_status st = STJ_OK;
     struct restricted *self = NULL;
-    STJ_TRY(check(inner, ranges, err));
+    STJ_TRY(check_ranges(inner, ranges, err));
     STJ_TRY(stj_new(&self, 1, sizeof *self, err));
     self->inner = inner;
     self->ranges = *ranges;

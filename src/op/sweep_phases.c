@@ -63,9 +63,9 @@ void stj_sweep_clip_before(const struct stj_sweep *sweep, const struct stj_sweep
 }
 
 /* Is a product of one vector finite?  STJ_ENONFINITE naming step and layer. */
-static enum stj_status check_finite(const struct stj_sweep *sweep,
-                                    const struct stj_linear_step *step, struct stj_slice slice,
-                                    const real *y, const real *scratch, struct stj_error *err)
+static enum stj_status check_product(const struct stj_sweep *sweep,
+                                     const struct stj_linear_step *step, struct stj_slice slice,
+                                     const real *y, const real *scratch, struct stj_error *err)
 {
     const struct stj_problem *problem = sweep->problem;
     const char *layer = NULL;
@@ -107,7 +107,7 @@ enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct st
                                  step->lin, tile->nvec, x, y, scratch, err);
     const bool whole = stage + 1 == slices->n_stages;
     return st == STJ_OK && whole && sweep->searching
-               ? check_finite(sweep, step, slice, y, scratch, err)
+               ? check_product(sweep, step, slice, y, scratch, err)
                : st;
 }
 

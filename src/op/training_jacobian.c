@@ -81,7 +81,7 @@ static enum stj_status jacobian_prefix(void *ctx, double fraction, struct stj_op
                                        struct stj_error *err);
 
 /* The operator of a prepared self, which it takes over, also on failure. */
-static enum stj_status make_operator(struct training_jacobian *self, struct stj_op **op,
+static enum stj_status make_jacobian(struct training_jacobian *self, struct stj_op **op,
                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -168,7 +168,7 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                            split.storage.kept_steps, split.state_budget,
                                            &self->store, err));
     self->storage = split.storage;
-    st = make_operator(self, op, err);
+    st = make_jacobian(self, op, err);
     self = NULL;
 out:
     jacobian_destroy(self);
@@ -189,7 +189,7 @@ static enum stj_status jacobian_prefix(void *ctx, double fraction, struct stj_op
     self->owns_store = false;
     self->sweep = NULL;
     self->to = whole->from + (size_t)ceil(fraction * (double)(whole->to - whole->from));
-    st = make_operator(self, prefix, err);
+    st = make_jacobian(self, prefix, err);
 out:
     return st;
 }
@@ -234,8 +234,9 @@ static void column_norms(size_t n, size_t nvec, const double *block, size_t ld, 
 }
 
 /* Step k of the sweep of a block; every number must be finite. */
-static enum stj_status grow(struct training_jacobian *self, size_t k, size_t nvec,
-                            const double *before, double *after, size_t ld, struct stj_error *err)
+static enum stj_status grow_block(struct training_jacobian *self, size_t k, size_t nvec,
+                                  const double *before, double *after, size_t ld,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     stj_sweep_set_window(self->sweep, self->from + k, self->from + k + 1);
@@ -288,7 +289,7 @@ enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nve
     column_norms(n, nvec, before, ld, norm);
     for (size_t k = 0; k < steps; k++) {
         STJ_TRY(stj_progress_report(progress, "steps", (double)k, (double)steps, err));
-        STJ_TRY(grow(self, k, nvec, before, after, ld, err));
+        STJ_TRY(grow_block(self, k, nvec, before, after, ld, err));
         column_norms(n, nvec, after, ld, norm + (k + 1) * nvec);
         double *swap = before;
         before = after;

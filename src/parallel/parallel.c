@@ -40,7 +40,7 @@ size_t stj_threads(void)
 enum { BLAS_BUFFER = 129 << 20, BLAS_ORDER = 128 };
 
 /* Each thread multiplies a[BLAS_ORDER^2] by itself into its part of c. */
-static void multiply(const double *a, double *c)
+static void multiply_square(const double *a, double *c)
 {
     const int n = BLAS_ORDER;
     cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, a, n, 0, c, n);
@@ -63,7 +63,7 @@ static bool can_have(size_t n)
 }
 
 /* Buffers for n threads, of which `before` have theirs. */
-static enum stj_status prepare(size_t n, size_t before, struct stj_error *err)
+static enum stj_status prepare_buffers(size_t n, size_t before, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t square = (size_t)BLAS_ORDER * BLAS_ORDER;
@@ -77,7 +77,7 @@ static enum stj_status prepare(size_t n, size_t before, struct stj_error *err)
 #pragma omp parallel num_threads((int)n)
     {
 #pragma omp barrier
-        multiply(work, work + (1 + stj_thread_number()) * square);
+        multiply_square(work, work + (1 + stj_thread_number()) * square);
     }
     stj_blas_guard_give(guard);
 out:
@@ -95,7 +95,7 @@ enum stj_status stj_blas_prepare(struct stj_error *err)
         return STJ_OK;
     pthread_mutex_lock(&preparing); /* a caller's threads may each have an operator */
     if (n > atomic_load(&prepared)) {
-        st = prepare(n, atomic_load(&prepared), err);
+        st = prepare_buffers(n, atomic_load(&prepared), err);
         if (st == STJ_OK)
             atomic_store(&prepared, n);
     }

@@ -53,7 +53,7 @@ static size_t n_together(void)
     return by_itself() ? 1 : stj_ranks.size;
 }
 
-static size_t place(void)
+static size_t own_place(void)
 {
     return by_itself() ? 0 : stj_ranks.rank;
 }
@@ -70,12 +70,12 @@ size_t stj_n_groups(void)
 
 size_t stj_group(void)
 {
-    return place() / stj_group_size();
+    return own_place() / stj_group_size();
 }
 
 size_t stj_group_rank(void)
 {
-    return place() % stj_group_size();
+    return own_place() % stj_group_size();
 }
 
 bool stj_group_shares(void)
@@ -173,8 +173,9 @@ struct stj_rows stj_rows_of(size_t n)
 {
     if (!stj_rows_divide(n, n_together()))
         return (struct stj_rows){n, 0, n, false};
-    const size_t first = stj_share_begin(n, place(), n_together());
-    return (struct stj_rows){n, first, stj_share_begin(n, place() + 1, n_together()) - first, true};
+    const size_t first = stj_share_begin(n, own_place(), n_together());
+    return (struct stj_rows){n, first, stj_share_begin(n, own_place() + 1, n_together()) - first,
+                             true};
 }
 
 void stj_rows_allreduce_sum(const struct stj_rows *rows, size_t n, double *y)

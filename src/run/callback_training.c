@@ -49,8 +49,9 @@ out:
     return st;
 }
 
-static enum stj_status train(struct stj_training *training,
-                             const struct stj_training_settings *settings, struct stj_error *err)
+static enum stj_status train_problem(struct stj_training *training,
+                                     const struct stj_training_settings *settings,
+                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_problem_n_params(training->problem);
@@ -83,7 +84,7 @@ enum stj_status stj_training_create(const struct stj_problem *problem,
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
     made->problem = problem;
     STJ_TRY(parse_recipe(settings->recipe, made, err));
-    STJ_TRY(train(made, settings, err));
+    STJ_TRY(train_problem(made, settings, err));
     *training = made;
     made = NULL;
 out:

@@ -30,7 +30,7 @@ static void mention(struct description *d, const struct stj_kind *kind)
         d->kind[d->n_kinds++] = kind;
 }
 
-static void append(char text[TEXT_BYTES], const char *part)
+static void append_text(char text[TEXT_BYTES], const char *part)
 {
     const size_t length = strlen(text);
     snprintf(text + length, TEXT_BYTES - length, "%s%s", length ? ", " : "", part);
@@ -59,7 +59,7 @@ static void type_text(const struct stj_option *row, char text[TEXT_BYTES])
         snprintf(text, TEXT_BYTES, "%s", plain[row->type]);
     else {
         for (size_t i = 0; row->choices[i]; i++)
-            append(names, row->choices[i]);
+            append_text(names, row->choices[i]);
         snprintf(text, TEXT_BYTES, "one of %.*s", TEXT_BYTES - 8, names);
     }
 }
@@ -86,11 +86,11 @@ static void range_text(const struct stj_option *row, char text[TEXT_BYTES])
         return;
     if (isfinite(row->min)) {
         snprintf(part, sizeof part, "%s %.15g", row->above_min ? "above" : "at least", row->min);
-        append(text, part);
+        append_text(text, part);
     }
     if (isfinite(row->max) && (row->max > row->min || (row->max == row->min && row->below_max))) {
         snprintf(part, sizeof part, "%s %.15g", row->below_max ? "below" : "at most", row->max);
-        append(text, part);
+        append_text(text, part);
     }
 }
 

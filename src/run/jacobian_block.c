@@ -79,8 +79,8 @@ static enum stj_status fail_name(const struct stj_run *run, const char *word, si
 }
 
 /* chosen[i] <- tensor i is named in the list. */
-static enum stj_status choose(const struct stj_run *run, const char *layers, bool *chosen,
-                              struct stj_error *err)
+static enum stj_status choose_by_name(const struct stj_run *run, const char *layers, bool *chosen,
+                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_run_parameter parameter;
@@ -118,7 +118,7 @@ static enum stj_status choose_tensors(const struct stj_run *run, const char *lay
     if (!layers)
         goto out;
     STJ_TRY(stj_new(&c->chosen, c->n_tensors, sizeof *c->chosen, err));
-    STJ_TRY(choose(run, layers, c->chosen, err));
+    STJ_TRY(choose_by_name(run, layers, c->chosen, err));
     for (size_t i = 0; i < c->n_tensors; i++)
         c->all = c->all && c->chosen[i];
 out:
@@ -189,8 +189,8 @@ enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, si
 }
 
 /* *names <- the chosen tensors, separated by commas. */
-static enum stj_status list_names(const struct stj_run *run, const struct choice *c, char **names,
-                                  struct stj_error *err)
+static enum stj_status list_tensor_names(const struct stj_run *run, const struct choice *c,
+                                         char **names, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_run_parameter parameter;
@@ -220,7 +220,7 @@ enum stj_status stj_run_part_size(const struct stj_run *run, const struct stj_ru
         *n += c.all || c.chosen[i] ? parameter.n_params : 0;
     *n *= part_vectors(run, part);
     if (names)
-        STJ_TRY(list_names(run, &c, names, err));
+        STJ_TRY(list_tensor_names(run, &c, names, err));
 out:
     free(c.chosen);
     return st;

@@ -35,8 +35,8 @@ out:
 }
 
 /* What does not fit, in words, when the identity is not the recorded one. */
-static enum stj_status explain(const struct stj_run *run, const char *difference,
-                               struct stj_error *err)
+static enum stj_status explain_mismatch(const struct stj_run *run, const char *difference,
+                                        struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_CHECK(
@@ -60,7 +60,7 @@ out:
 }
 
 /* Does the trajectory fit what the config says? */
-static enum stj_status check_sizes(const struct stj_run *run, struct stj_error *err)
+static enum stj_status check_run_sizes(const struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_trajectory *trajectory = run->trajectory;
@@ -78,7 +78,7 @@ out:
 }
 
 /* The states that were given are those of the trajectory: their files may be gone. */
-static void take_given(struct stj_run *run)
+static void take_imported(struct stj_run *run)
 {
     const char *line = strstr(run->about.identity, "\nstates: ");
     const char *crc = line ? strstr(line, "crc32 ") : NULL;
@@ -99,12 +99,12 @@ static enum stj_status check_identity(struct stj_run *run, struct stj_error *err
     STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
     for (size_t i = 0; i < n; i++)
         theta[i] = view.state[i];
-    take_given(run);
+    take_imported(run);
     STJ_TRY(stj_run_identity(run, theta, n, &now, err));
     STJ_TRY(stj_run_recorded_identity(&run->about, &recorded, err));
     stj_run_difference(now, recorded, difference, sizeof difference);
-    STJ_TRY(explain(run, difference, err));
-    STJ_TRY(check_sizes(run, err));
+    STJ_TRY(explain_mismatch(run, difference, err));
+    STJ_TRY(check_run_sizes(run, err));
 out:
     free(theta);
     free(recorded);

@@ -61,7 +61,7 @@ static size_t n_slots(const struct stj_run *run)
     return stj_recipe_optimizer(&run->recipe)->n_slots;
 }
 
-static int ascending(const void *a, const void *b)
+static int ascending_seconds(const void *a, const void *b)
 {
     const double x = *(const double *)a;
     const double y = *(const double *)b;
@@ -71,7 +71,7 @@ static int ascending(const void *a, const void *b)
 /* Of n > 0 times, which are put in order. */
 static double median(double *time, size_t n)
 {
-    qsort(time, n, sizeof *time, ascending);
+    qsort(time, n, sizeof *time, ascending_seconds);
     return time[n / 2];
 }
 
@@ -99,7 +99,7 @@ out:
 
 /* Train the sample's steps, and some more that are only timed; *seconds <- of one.  From state to state
  * are an update and the next gradient; behind the last there is no gradient. */
-static enum stj_status train(struct sample *s, double *seconds, struct stj_error *err)
+static enum stj_status time_training(struct sample *s, double *seconds, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     real *state = NULL;
@@ -186,9 +186,9 @@ static enum stj_status sample_init(struct sample *s, const struct stj_run *run, 
     struct stj_rng *rng = NULL;
     size_t size = 0;
     *s = (struct sample){.run = run, .n = stj_network_n_params(run->net), .n_steps = 1};
-    STJ_TRY(train(s, train_seconds, err)); /* warms up, too */
+    STJ_TRY(time_training(s, train_seconds, err)); /* warms up, too */
     s->n_steps = choose_steps(s, *train_seconds);
-    STJ_TRY(train(s, train_seconds, err));
+    STJ_TRY(time_training(s, train_seconds, err));
     STJ_TRY(stj_size_mul(block, s->n, &size, err));
     STJ_TRY(stj_new(&s->x, size, sizeof *s->x, err));
     STJ_TRY(stj_new(&s->y, size, sizeof *s->y, err));
@@ -258,8 +258,8 @@ out:
 }
 
 /* Everything but larger blocks. */
-static enum stj_status measure(const struct stj_run *run, struct stj_run_timing *m,
-                               struct stj_error *err)
+static enum stj_status measure_timing(const struct stj_run *run, struct stj_run_timing *m,
+                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct sample s = {.run = run};
@@ -283,14 +283,14 @@ out:
     return st;
 }
 
-static enum stj_status prepare(struct stj_run *run, struct stj_error *err)
+static enum stj_status prepare_timing(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_run_timing *made = NULL;
     if (run->meter)
         goto out;
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
-    STJ_TRY(measure(run, made, err));
+    STJ_TRY(measure_timing(run, made, err));
     run->meter = made;
     made = NULL;
 out:
@@ -301,14 +301,14 @@ out:
 enum stj_status stj_run_time(struct stj_run *run, const struct stj_timing **meter,
                              struct stj_error *err)
 {
-    enum stj_status st = prepare(run, err);
+    enum stj_status st = prepare_timing(run, err);
     if (st == STJ_OK)
         *meter = &run->meter->about;
     return st;
 }
 
 /* Blocks cost no more than their vectors one by one. */
-static double at_most(double seconds, double limit)
+static double limit_seconds(double seconds, double limit)
 {
     return seconds < limit ? seconds : limit;
 }
@@ -324,9 +324,11 @@ static enum stj_status measure_block(struct stj_run *run, size_t block, struct s
     STJ_TRY(open_window(&s, 0, true, &op, err));
     const double steps = (double)s.n_steps;
     STJ_TRY(time_product(&s, op, STJ_NO_TRANS, block, &seconds, err));
-    m->jvp[block] = at_most(positive(seconds - m->about.sweep) / steps, (double)block * m->jvp[1]);
+    m->jvp[block] =
+        limit_seconds(positive(seconds - m->about.sweep) / steps, (double)block * m->jvp[1]);
     STJ_TRY(time_product(&s, op, STJ_TRANS, block, &seconds, err));
-    m->vjp[block] = at_most(positive(seconds - m->about.sweep) / steps, (double)block * m->vjp[1]);
+    m->vjp[block] =
+        limit_seconds(positive(seconds - m->about.sweep) / steps, (double)block * m->vjp[1]);
 out:
     stj_op_destroy(op);
     sample_free(&s);
@@ -337,7 +339,7 @@ enum stj_status stj_run_time_block(struct stj_run *run, size_t block, bool backw
                                    double *seconds, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(prepare(run, err));
+    STJ_TRY(prepare_timing(run, err));
     const struct stj_run_timing *m = run->meter;
     const size_t measured = block < m->most ? block : m->most;
     if (m->jvp[measured] == 0)

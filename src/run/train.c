@@ -49,7 +49,7 @@ out:
 }
 
 /* The config that is kept: what it was made with, then the resolved values. */
-static enum stj_status describe(struct stj_run *run, struct stj_error *err)
+static enum stj_status describe_config(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_trajectory_about *about = &run->about;
@@ -92,7 +92,7 @@ out:
 }
 
 /* Losses at theta_n. */
-static enum stj_status evaluate(struct stj_run *run, const real *theta_n, struct stj_error *err)
+static enum stj_status evaluate_run(struct stj_run *run, const real *theta_n, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_params(run->net);
@@ -202,8 +202,8 @@ out:
 }
 
 /* Train from the last state kept, or from theta; state[n_state] <- the last. */
-static enum stj_status train(const struct training *t, const double *theta, real *state,
-                             const struct stj_progress *progress, struct stj_error *err)
+static enum stj_status train_from_log(const struct training *t, const double *theta, real *state,
+                                      const struct stj_progress *progress, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_run *run = t->run;
@@ -229,9 +229,9 @@ static enum stj_status train_or_replay(struct training *t, const double *theta, 
         STJ_TRY(stj_imported_replay(t->run, t->recording, settings->accept_deviation, state,
                                     &settings->progress, err));
     else
-        STJ_TRY(train(t, theta, state, &settings->progress, err));
+        STJ_TRY(train_from_log(t, theta, state, &settings->progress, err));
     t->run->about.seconds = stj_recording_seconds(t->recording);
-    STJ_TRY(evaluate(t->run, state, err));
+    STJ_TRY(evaluate_run(t->run, state, err));
 out:
     return st;
 }
@@ -311,7 +311,7 @@ static enum stj_status train_and_save(struct training *t, const char *config_pat
     STJ_TRY(stj_new(&theta, stj_network_n_params(t->run->net), sizeof *theta, err));
     STJ_TRY(stj_new(&state, stj_run_state_size(t->run), sizeof *state, err));
     STJ_TRY(identify(t->run, theta, err));
-    STJ_TRY(describe(t->run, err));
+    STJ_TRY(describe_config(t->run, err));
     STJ_TRY(open_recording(t, settings->force, err));
     st = train_or_replay(t, theta, state, settings, &why);
     if (st == STJ_OK)

@@ -68,8 +68,8 @@ out:
 
 /* Training landed at state t, which was given: go on from the given parameters and the slots landed with,
  * which together are what was recorded. */
-static enum stj_status take_given(struct replay *replay, size_t t, real *state,
-                                  struct stj_error *err)
+static enum stj_status take_recorded(struct replay *replay, size_t t, real *state,
+                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_trajectory_view view;
@@ -103,7 +103,7 @@ static enum stj_status check_replay(const struct stj_training_window *w,
         STJ_TRY(stj_train(w->problem, w->recipe, begin, t, state, compare_state, &replay,
                           t - begin == w->to - w->from ? progress : NULL, err));
         if (stj_trajectory_is_imported(w->trajectory, t))
-            STJ_TRY(take_given(&replay, t, state, err));
+            STJ_TRY(take_recorded(&replay, t, state, err));
     }
     *identical = replay.identical;
 out:
@@ -131,9 +131,9 @@ out:
 }
 
 /* *result <- pairs of one end by an iterative method (top: ARPACK unless it cannot; bottom: Arnoldi). */
-static enum stj_status iterate(struct stj_op *op, uint64_t seed, bool bottom,
-                               const struct stj_progress *progress, struct stj_svd_result **result,
-                               struct stj_error *err)
+static enum stj_status iterate_end(struct stj_op *op, uint64_t seed, bool bottom,
+                                   const struct stj_progress *progress,
+                                   struct stj_svd_result **result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(op);
@@ -169,7 +169,7 @@ static enum stj_status compare_bottom(struct stj_op *op, uint64_t seed, const do
     v->dense_bottom_excess = 0;
     if (!has_bottom(n))
         goto out;
-    STJ_TRY(iterate(op, seed, true, progress, &result, err));
+    STJ_TRY(iterate_end(op, seed, true, progress, &result, err));
     for (size_t i = 0; i < result->bottom.k; i++) {
         const double excess = (result->bottom.sigma[i] - sigma[n - 1 - i]) / sigma[0];
         v->dense_bottom_violation = fmax(v->dense_bottom_violation, -excess);
@@ -190,7 +190,7 @@ static enum stj_status compare_dense(struct stj_op *op, uint64_t seed,
     const size_t n = stj_op_n_cols(op);
     STJ_TRY(stj_new(&sigma, n, sizeof *sigma, err));
     STJ_TRY(dense_values(op, progress, sigma, err));
-    STJ_TRY(iterate(op, seed, false, progress, &result, err));
+    STJ_TRY(iterate_end(op, seed, false, progress, &result, err));
     const bool all = result->top.k == result->requested; /* a missing pair is a failure */
     v->dense_max_sigma_error = all ? 0 : (double)INFINITY;
     for (size_t i = 0; i < result->top.k; i++)

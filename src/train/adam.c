@@ -95,8 +95,8 @@ struct scalars {
     real lambda; /* of the coupled weight decay */
 };
 
-static struct scalars scalars_of(const struct adam_config *c, const struct stj_step *at,
-                                 bool decoupled)
+static struct scalars adam_scalars(const struct adam_config *c, const struct stj_step *at,
+                                   bool decoupled)
 {
     const double t = (double)at->index + 1;
     return (struct scalars){
@@ -112,8 +112,8 @@ static struct scalars scalars_of(const struct adam_config *c, const struct stj_s
 }
 
 /* Plain C's sqrt and a loop over single elements: the compiler vectorises it. */
-STJ_CLONES static void update(size_t n, struct scalars s, const real *restrict g, real *restrict m,
-                              real *restrict v, real *restrict theta)
+STJ_CLONES static void update_moments(size_t n, struct scalars s, const real *restrict g,
+                                      real *restrict m, real *restrict v, real *restrict theta)
 {
     for (size_t i = 0; i < n; i++) {
         const real h = g[i] + s.lambda * theta[i];
@@ -127,19 +127,19 @@ STJ_CLONES static void update(size_t n, struct scalars s, const real *restrict g
 static void adam_step(const void *config, const struct stj_step *at, const struct stj_update *u,
                       const real *g)
 {
-    update(u->n, scalars_of(config, at, false), g, u->slot[M], u->slot[V], u->theta);
+    update_moments(u->n, adam_scalars(config, at, false), g, u->slot[M], u->slot[V], u->theta);
 }
 
 static void adamw_step(const void *config, const struct stj_step *at, const struct stj_update *u,
                        const real *g)
 {
-    update(u->n, scalars_of(config, at, true), g, u->slot[M], u->slot[V], u->theta);
+    update_moments(u->n, adam_scalars(config, at, true), g, u->slot[M], u->slot[V], u->theta);
 }
 
-STJ_CLONES static void coefficients(size_t n, struct scalars s, const real *restrict g,
-                                    const real *restrict m, const real *restrict v,
-                                    const real *restrict theta, real *restrict c_m,
-                                    real *restrict c_v, real *restrict c_g)
+STJ_CLONES static void adam_coefficients(size_t n, struct scalars s, const real *restrict g,
+                                         const real *restrict m, const real *restrict v,
+                                         const real *restrict theta, real *restrict c_m,
+                                         real *restrict c_v, real *restrict c_g)
 {
     for (size_t i = 0; i < n; i++) {
         const real h = g[i] + s.lambda * theta[i];
@@ -152,13 +152,14 @@ STJ_CLONES static void coefficients(size_t n, struct scalars s, const real *rest
     }
 }
 
-static enum stj_status linearize(const struct adam_config *config, const char *name,
-                                 struct scalars s, const struct stj_step *at,
-                                 const struct stj_update *u, const real *g, size_t first,
-                                 real *const *coef, struct stj_error *err)
+static enum stj_status linearize_moments(const struct adam_config *config, const char *name,
+                                         struct scalars s, const struct stj_step *at,
+                                         const struct stj_update *u, const real *g, size_t first,
+                                         real *const *coef, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    coefficients(u->n, s, g, u->slot[M], u->slot[V], u->theta, coef[C_M], coef[C_V], coef[C_G]);
+    adam_coefficients(u->n, s, g, u->slot[M], u->slot[V], u->theta, coef[C_M], coef[C_V],
+                      coef[C_G]);
     for (size_t i = 0; i < u->n; i++)
         STJ_CHECK(
             err, isfinite(coef[C_M][i]) && isfinite(coef[C_V][i]) && isfinite(coef[C_G][i]),
@@ -176,22 +177,23 @@ static enum stj_status adam_linearize(const void *config, const struct stj_step 
                                       const struct stj_update *before, const real *g, size_t first,
                                       real *const *coef, struct stj_error *err)
 {
-    return linearize(config, "adam", scalars_of(config, at, false), at, before, g, first, coef,
-                     err);
+    return linearize_moments(config, "adam", adam_scalars(config, at, false), at, before, g, first,
+                             coef, err);
 }
 
 static enum stj_status adamw_linearize(const void *config, const struct stj_step *at,
                                        const struct stj_update *before, const real *g, size_t first,
                                        real *const *coef, struct stj_error *err)
 {
-    return linearize(config, "adamw", scalars_of(config, at, true), at, before, g, first, coef,
-                     err);
+    return linearize_moments(config, "adamw", adam_scalars(config, at, true), at, before, g, first,
+                             coef, err);
 }
 
-STJ_CLONES static void tangent(size_t nvec, size_t n, struct scalars s, const real *restrict c_m,
-                               const real *restrict c_v, const real *restrict c_g,
-                               const real *restrict g_dot, real *restrict m_dot,
-                               real *restrict v_dot, real *restrict theta_dot)
+STJ_CLONES static void moments_tangent(size_t nvec, size_t n, struct scalars s,
+                                       const real *restrict c_m, const real *restrict c_v,
+                                       const real *restrict c_g, const real *restrict g_dot,
+                                       real *restrict m_dot, real *restrict v_dot,
+                                       real *restrict theta_dot)
 {
     for (size_t j = 0; j < nvec; j++)
         for (size_t k = 0; k < n; k++) {
@@ -203,31 +205,32 @@ STJ_CLONES static void tangent(size_t nvec, size_t n, struct scalars s, const re
         }
 }
 
-static void tangent_row(const void *scalars, const struct stj_update_tile *t)
+static void adam_tangent_row(const void *scalars, const struct stj_update_tile *t)
 {
-    tangent(t->nvec, t->cols, *(const struct scalars *)scalars, t->coef[C_M], t->coef[C_V],
-            t->coef[C_G], t->g, t->slot[M], t->slot[V], t->theta);
+    moments_tangent(t->nvec, t->cols, *(const struct scalars *)scalars, t->coef[C_M], t->coef[C_V],
+                    t->coef[C_G], t->g, t->slot[M], t->slot[V], t->theta);
 }
 
 static void adam_tangent(const void *config, const struct stj_step *at,
                          const struct stj_update_tile *tile)
 {
-    const struct scalars s = scalars_of(config, at, false);
-    stj_update_rows(tile, N_SLOTS, N_COEF, tangent_row, &s);
+    const struct scalars s = adam_scalars(config, at, false);
+    stj_update_rows(tile, N_SLOTS, N_COEF, adam_tangent_row, &s);
 }
 
 static void adamw_tangent(const void *config, const struct stj_step *at,
                           const struct stj_update_tile *tile)
 {
-    const struct scalars s = scalars_of(config, at, true);
-    stj_update_rows(tile, N_SLOTS, N_COEF, tangent_row, &s);
+    const struct scalars s = adam_scalars(config, at, true);
+    stj_update_rows(tile, N_SLOTS, N_COEF, adam_tangent_row, &s);
 }
 
 /* The adjoint without any weight decay leaves theta_bar as it is: one stream less to write. */
-STJ_CLONES static void adjoint(size_t nvec, size_t n, struct scalars s, const real *restrict c_m,
-                               const real *restrict c_v, const real *restrict c_g,
-                               real *restrict g_bar, real *restrict m_bar, real *restrict v_bar,
-                               const real *restrict theta_bar)
+STJ_CLONES static void moments_adjoint(size_t nvec, size_t n, struct scalars s,
+                                       const real *restrict c_m, const real *restrict c_v,
+                                       const real *restrict c_g, real *restrict g_bar,
+                                       real *restrict m_bar, real *restrict v_bar,
+                                       const real *restrict theta_bar)
 {
     for (size_t j = 0; j < nvec; j++)
         for (size_t k = 0; k < n; k++) {
@@ -247,11 +250,11 @@ STJ_CLONES static void decay_adjoint(size_t n, struct scalars s, const real *res
         theta_bar[i] = s.delta * theta_bar[i] + s.lambda * g_bar[i];
 }
 
-static void adjoint_row(const void *scalars, const struct stj_update_tile *t)
+static void adam_adjoint_row(const void *scalars, const struct stj_update_tile *t)
 {
     const struct scalars s = *(const struct scalars *)scalars;
-    adjoint(t->nvec, t->cols, s, t->coef[C_M], t->coef[C_V], t->coef[C_G], t->g, t->slot[M],
-            t->slot[V], t->theta);
+    moments_adjoint(t->nvec, t->cols, s, t->coef[C_M], t->coef[C_V], t->coef[C_G], t->g, t->slot[M],
+                    t->slot[V], t->theta);
     if (s.delta != 1 || s.lambda != 0)
         decay_adjoint(t->nvec * t->cols, s, t->g, t->theta);
 }
@@ -259,15 +262,15 @@ static void adjoint_row(const void *scalars, const struct stj_update_tile *t)
 static void adam_adjoint(const void *config, const struct stj_step *at,
                          const struct stj_update_tile *tile)
 {
-    const struct scalars s = scalars_of(config, at, false);
-    stj_update_rows(tile, N_SLOTS, N_COEF, adjoint_row, &s);
+    const struct scalars s = adam_scalars(config, at, false);
+    stj_update_rows(tile, N_SLOTS, N_COEF, adam_adjoint_row, &s);
 }
 
 static void adamw_adjoint(const void *config, const struct stj_step *at,
                           const struct stj_update_tile *tile)
 {
-    const struct scalars s = scalars_of(config, at, true);
-    stj_update_rows(tile, N_SLOTS, N_COEF, adjoint_row, &s);
+    const struct scalars s = adam_scalars(config, at, true);
+    stj_update_rows(tile, N_SLOTS, N_COEF, adam_adjoint_row, &s);
 }
 
 const struct stj_optimizer_ops stj_optimizer_adam = {

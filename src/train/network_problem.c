@@ -77,8 +77,8 @@ static struct stj_batch step_batch(const struct network_problem *p, size_t step,
     };
 }
 
-static void gather(const struct stj_dataset *data, size_t n_in, size_t n, const size_t *row,
-                   real *x)
+static void gather_rows(const struct stj_dataset *data, size_t n_in, size_t n, const size_t *row,
+                        real *x)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t c = 0; c < n_in; c++)
@@ -93,7 +93,8 @@ static enum stj_status network_linearize(const void *self, size_t step, struct s
     const struct network_problem *p = self;
     const struct stj_batch b = step_batch(p, step, slice, lin);
     if (slice.meeting.stage == 0)
-        gather(p->data, p->n_in, slice.n, b.targets.row + slice.first, lin + slice.first * p->n_in);
+        gather_rows(p->data, p->n_in, slice.n, b.targets.row + slice.first,
+                    lin + slice.first * p->n_in);
     stj_network_linearize(p->net, &b, theta, lin + p->max_rows * p->n_in, loss, g, scratch);
     return STJ_OK;
 }
@@ -344,7 +345,7 @@ enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dat
         double mean = 0;
         for (size_t i = 0; i < n; i++)
             w.row[i] = first + i;
-        gather(data, data->n_features, n, w.row, w.x);
+        gather_rows(data, data->n_features, n, w.row, w.x);
         stj_network_evaluate(net, &b, w.theta, w.lin, w.z, &mean, w.scratch);
         loss += mean * (double)n;
         if (stj_network_loss(net)->wants_labels)

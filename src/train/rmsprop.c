@@ -101,7 +101,7 @@ struct scalars {
     bool plain;    /* neither momentum nor centering */
 };
 
-static struct scalars scalars_of(const struct rmsprop_config *c, const struct stj_step *at)
+static struct scalars rmsprop_scalars(const struct rmsprop_config *c, const struct stj_step *at)
 {
     return (struct scalars){
         .alpha = (real)c->alpha,
@@ -132,8 +132,9 @@ STJ_CLONES static void plain_update(size_t n, struct scalars s, const real *rest
     }
 }
 
-STJ_CLONES static void update(size_t n, struct scalars s, const real *restrict g, real *restrict v,
-                              real *restrict b, real *restrict a, real *restrict theta)
+STJ_CLONES static void full_update(size_t n, struct scalars s, const real *restrict g,
+                                   real *restrict v, real *restrict b, real *restrict a,
+                                   real *restrict theta)
 {
     for (size_t i = 0; i < n; i++) {
         const real h = g[i] + s.lambda * theta[i];
@@ -148,17 +149,18 @@ STJ_CLONES static void update(size_t n, struct scalars s, const real *restrict g
 static void rmsprop_step(const void *config, const struct stj_step *at, const struct stj_update *u,
                          const real *g)
 {
-    const struct scalars s = scalars_of(config, at);
+    const struct scalars s = rmsprop_scalars(config, at);
     if (s.plain)
         plain_update(u->n, s, g, u->slot[V], u->theta);
     else
-        update(u->n, s, g, u->slot[V], u->slot[B], u->slot[A], u->theta);
+        full_update(u->n, s, g, u->slot[V], u->slot[B], u->slot[A], u->theta);
 }
 
-STJ_CLONES static void coefficients(size_t n, struct scalars s, const real *restrict g,
-                                    const real *restrict v, const real *restrict a,
-                                    const real *restrict theta, real *restrict c_u,
-                                    real *restrict c_v, real *restrict c_g, real *restrict c_a)
+STJ_CLONES static void rmsprop_coefficients(size_t n, struct scalars s, const real *restrict g,
+                                            const real *restrict v, const real *restrict a,
+                                            const real *restrict theta, real *restrict c_u,
+                                            real *restrict c_v, real *restrict c_g,
+                                            real *restrict c_a)
 {
     for (size_t i = 0; i < n; i++) {
         const real h = g[i] + s.lambda * theta[i];
@@ -178,8 +180,8 @@ static enum stj_status rmsprop_linearize(const void *config, const struct stj_st
 {
     enum stj_status st = STJ_OK;
     const struct stj_update *u = before;
-    coefficients(u->n, scalars_of(config, at), g, u->slot[V], u->slot[A], u->theta, coef[C_U],
-                 coef[C_V], coef[C_G], coef[C_A]);
+    rmsprop_coefficients(u->n, rmsprop_scalars(config, at), g, u->slot[V], u->slot[A], u->theta,
+                         coef[C_U], coef[C_V], coef[C_G], coef[C_A]);
     for (size_t i = 0; i < u->n; i++)
         STJ_CHECK(
             err,
@@ -209,11 +211,12 @@ STJ_CLONES static void plain_tangent(size_t nvec, size_t n, struct scalars s,
         }
 }
 
-STJ_CLONES static void tangent(size_t nvec, size_t n, struct scalars s, const real *restrict c_u,
-                               const real *restrict c_v, const real *restrict c_g,
-                               const real *restrict c_a, const real *restrict g_dot,
-                               real *restrict v_dot, real *restrict b_dot, real *restrict a_dot,
-                               real *restrict theta_dot)
+STJ_CLONES static void full_tangent(size_t nvec, size_t n, struct scalars s,
+                                    const real *restrict c_u, const real *restrict c_v,
+                                    const real *restrict c_g, const real *restrict c_a,
+                                    const real *restrict g_dot, real *restrict v_dot,
+                                    real *restrict b_dot, real *restrict a_dot,
+                                    real *restrict theta_dot)
 {
     for (size_t j = 0; j < nvec; j++)
         for (size_t k = 0; k < n; k++) {
@@ -226,22 +229,22 @@ STJ_CLONES static void tangent(size_t nvec, size_t n, struct scalars s, const re
         }
 }
 
-static void tangent_row(const void *scalars, const struct stj_update_tile *t)
+static void rmsprop_tangent_row(const void *scalars, const struct stj_update_tile *t)
 {
     const struct scalars s = *(const struct scalars *)scalars;
     if (s.plain)
         plain_tangent(t->nvec, t->cols, s, t->coef[C_U], t->coef[C_V], t->coef[C_G], t->g,
                       t->slot[V], t->theta);
     else
-        tangent(t->nvec, t->cols, s, t->coef[C_U], t->coef[C_V], t->coef[C_G], t->coef[C_A], t->g,
-                t->slot[V], t->slot[B], t->slot[A], t->theta);
+        full_tangent(t->nvec, t->cols, s, t->coef[C_U], t->coef[C_V], t->coef[C_G], t->coef[C_A],
+                     t->g, t->slot[V], t->slot[B], t->slot[A], t->theta);
 }
 
 static void rmsprop_tangent(const void *config, const struct stj_step *at,
                             const struct stj_update_tile *tile)
 {
-    const struct scalars s = scalars_of(config, at);
-    stj_update_rows(tile, N_SLOTS, N_COEF, tangent_row, &s);
+    const struct scalars s = rmsprop_scalars(config, at);
+    stj_update_rows(tile, N_SLOTS, N_COEF, rmsprop_tangent_row, &s);
 }
 
 STJ_CLONES static void plain_adjoint(size_t nvec, size_t n, struct scalars s,
@@ -261,10 +264,12 @@ STJ_CLONES static void plain_adjoint(size_t nvec, size_t n, struct scalars s,
         }
 }
 
-STJ_CLONES static void adjoint(size_t nvec, size_t n, struct scalars s, const real *restrict c_u,
-                               const real *restrict c_v, const real *restrict c_g,
-                               const real *restrict c_a, real *restrict g_bar, real *restrict v_bar,
-                               real *restrict b_bar, real *restrict a_bar, real *restrict theta_bar)
+STJ_CLONES static void full_adjoint(size_t nvec, size_t n, struct scalars s,
+                                    const real *restrict c_u, const real *restrict c_v,
+                                    const real *restrict c_g, const real *restrict c_a,
+                                    real *restrict g_bar, real *restrict v_bar,
+                                    real *restrict b_bar, real *restrict a_bar,
+                                    real *restrict theta_bar)
 {
     for (size_t j = 0; j < nvec; j++)
         for (size_t k = 0; k < n; k++) {
@@ -281,22 +286,22 @@ STJ_CLONES static void adjoint(size_t nvec, size_t n, struct scalars s, const re
         }
 }
 
-static void adjoint_row(const void *scalars, const struct stj_update_tile *t)
+static void rmsprop_adjoint_row(const void *scalars, const struct stj_update_tile *t)
 {
     const struct scalars s = *(const struct scalars *)scalars;
     if (s.plain)
         plain_adjoint(t->nvec, t->cols, s, t->coef[C_U], t->coef[C_V], t->coef[C_G], t->g,
                       t->slot[V], t->theta);
     else
-        adjoint(t->nvec, t->cols, s, t->coef[C_U], t->coef[C_V], t->coef[C_G], t->coef[C_A], t->g,
-                t->slot[V], t->slot[B], t->slot[A], t->theta);
+        full_adjoint(t->nvec, t->cols, s, t->coef[C_U], t->coef[C_V], t->coef[C_G], t->coef[C_A],
+                     t->g, t->slot[V], t->slot[B], t->slot[A], t->theta);
 }
 
 static void rmsprop_adjoint(const void *config, const struct stj_step *at,
                             const struct stj_update_tile *tile)
 {
-    const struct scalars s = scalars_of(config, at);
-    stj_update_rows(tile, N_SLOTS, N_COEF, adjoint_row, &s);
+    const struct scalars s = rmsprop_scalars(config, at);
+    stj_update_rows(tile, N_SLOTS, N_COEF, rmsprop_adjoint_row, &s);
 }
 
 const struct stj_optimizer_ops stj_optimizer_rmsprop = {

@@ -104,8 +104,8 @@ static struct sgd_scalars sgd_scalars(const void *config, const struct stj_step 
     };
 }
 
-STJ_CLONES static void update(size_t n, struct sgd_scalars s, const real *restrict g,
-                              real *restrict m, real *restrict theta)
+STJ_CLONES static void sgd_update(size_t n, struct sgd_scalars s, const real *restrict g,
+                                  real *restrict m, real *restrict theta)
 {
     for (size_t i = 0; i < n; i++) {
         const real h = g[i] + s.lambda * theta[i];
@@ -117,18 +117,19 @@ STJ_CLONES static void update(size_t n, struct sgd_scalars s, const real *restri
 static void sgd_step(const void *config, const struct stj_step *at, const struct stj_update *u,
                      const real *g)
 {
-    update(u->n, sgd_scalars(config, at), g, u->slot[0], u->theta);
+    sgd_update(u->n, sgd_scalars(config, at), g, u->slot[0], u->theta);
 }
 
 static void sgd_tangent(const void *config, const struct stj_step *at,
                         const struct stj_update_tile *t)
 {
-    update(t->rows * t->nvec * t->cols, sgd_scalars(config, at), t->g, t->slot[0], t->theta);
+    sgd_update(t->rows * t->nvec * t->cols, sgd_scalars(config, at), t->g, t->slot[0], t->theta);
 }
 
 /* The adjoint without weight decay leaves theta_bar as it is: one stream less to write. */
-STJ_CLONES static void adjoint(size_t n, struct sgd_scalars s, const real *restrict theta_bar,
-                               real *restrict m_bar, real *restrict g_bar)
+STJ_CLONES static void sgd_adjoint_plain(size_t n, struct sgd_scalars s,
+                                         const real *restrict theta_bar, real *restrict m_bar,
+                                         real *restrict g_bar)
 {
     for (size_t i = 0; i < n; i++) {
         const real m = m_bar[i] - s.eta_p * theta_bar[i];
@@ -137,8 +138,8 @@ STJ_CLONES static void adjoint(size_t n, struct sgd_scalars s, const real *restr
     }
 }
 
-STJ_CLONES static void adjoint_decay(size_t n, struct sgd_scalars s, real *restrict theta_bar,
-                                     real *restrict m_bar, real *restrict g_bar)
+STJ_CLONES static void sgd_adjoint_decay(size_t n, struct sgd_scalars s, real *restrict theta_bar,
+                                         real *restrict m_bar, real *restrict g_bar)
 {
     for (size_t i = 0; i < n; i++) {
         const real m = m_bar[i] - s.eta_p * theta_bar[i];
@@ -155,9 +156,9 @@ static void sgd_adjoint(const void *config, const struct stj_step *at,
     const struct sgd_scalars s = sgd_scalars(config, at);
     const size_t n = t->rows * t->nvec * t->cols;
     if (s.lambda == 0)
-        adjoint(n, s, t->theta, t->slot[0], t->g);
+        sgd_adjoint_plain(n, s, t->theta, t->slot[0], t->g);
     else
-        adjoint_decay(n, s, t->theta, t->slot[0], t->g);
+        sgd_adjoint_decay(n, s, t->theta, t->slot[0], t->g);
 }
 
 const struct stj_optimizer_ops stj_optimizer_sgd = {

@@ -133,9 +133,9 @@ size_t stj_train_work_bytes(const struct stj_problem *problem)
 }
 
 /* The second half of a step in k coordinates: state t with gradient g becomes state t + 1. */
-static enum stj_status update(const struct stj_problem *problem, const struct stj_recipe *recipe,
-                              size_t k, size_t t, real *state, double loss, real *g,
-                              struct stj_error *err)
+static enum stj_status update_state(const struct stj_problem *problem,
+                                    const struct stj_recipe *recipe, size_t k, size_t t,
+                                    real *state, double loss, real *g, struct stj_error *err)
 {
     const struct stj_optimizer_ops *optimizer = stj_recipe_optimizer(recipe);
     const struct stj_step at = {t, stj_schedule_eta(recipe->schedule, t, problem->n_steps)};
@@ -155,7 +155,8 @@ enum stj_status stj_train_step(const struct stj_problem *problem, const struct s
     struct stj_blas_guard guard = stj_blas_guard_take(1);
     double value = 0;
     STJ_TRY(stj_problem_gradient(problem, t, state, &value, work->g, work->gradient, err));
-    STJ_TRY(update(problem, recipe, problem->layout->n_params, t, state, value, work->g, err));
+    STJ_TRY(
+        update_state(problem, recipe, problem->layout->n_params, t, state, value, work->g, err));
     if (loss)
         *loss = value;
 out:
@@ -184,7 +185,7 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
         if (sink)
             STJ_TRY(sink(sink_ctx, t, state, loss, err));
         reduce_gradient(&within, n, work->g);
-        STJ_TRY(update(problem, recipe, k, t, state, loss, work->g, err));
+        STJ_TRY(update_state(problem, recipe, k, t, state, loss, work->g, err));
     }
     STJ_TRY(
         stj_progress_report(progress, "training", (double)(to - from), (double)(to - from), err));

@@ -276,8 +276,8 @@ out:
     return st;
 }
 
-static enum stj_status check_fingerprint(const char *path, const char *found, const char *expected,
-                                         struct stj_error *err)
+static enum stj_status check_run_fingerprint(const char *path, const char *found,
+                                             const char *expected, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_CHECK(err, !expected || strcmp(found, expected) == 0, STJ_EMISMATCH,
@@ -299,7 +299,7 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
     *trajectory = NULL;
     STJ_TRY(stj_h5_open(path, &trajectory_format, &file, err));
     STJ_TRY(get_about(file, &own, err));
-    STJ_TRY(check_fingerprint(path, own.fingerprint, fingerprint, err));
+    STJ_TRY(check_run_fingerprint(path, own.fingerprint, fingerprint, err));
     STJ_TRY(get_record(file, &source.record, err));
     STJ_TRY(get_deviation(file, &source.record, &own, err));
     STJ_TRY(stj_h5_rows_open(file, "states", &source.rows, err));

@@ -72,7 +72,8 @@ static struct parts parts_of(const struct stj_recording *r, size_t k)
 }
 
 /* Take the lists of record k over; *good: it is the record that belongs here. */
-static enum stj_status take(struct stj_recording *r, size_t k, bool *good, struct stj_error *err)
+static enum stj_status take_record(struct stj_recording *r, size_t k, bool *good,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct parts p = parts_of(r, k);
@@ -102,7 +103,7 @@ static enum stj_status take_all(struct stj_recording *r, struct stj_error *err)
     const size_t n = stj_log_n_records(r->log);
     bool good = true;
     while (r->kept < n && r->kept < r->record.n_stored) {
-        STJ_TRY(take(r, r->kept, &good, err));
+        STJ_TRY(take_record(r, r->kept, &good, err));
         if (!good)
             break;
         r->kept++;
@@ -177,7 +178,8 @@ out:
     return st;
 }
 
-static enum stj_status append(struct stj_recording *r, const real *state, struct stj_error *err)
+static enum stj_status append_state(struct stj_recording *r, const real *state,
+                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t k = r->kept;
@@ -212,7 +214,7 @@ enum stj_status stj_recording_add(void *recording, size_t t, const real *state, 
     if (!again)
         r->record.crc[t] = stj_state_crc(shape->n_state, state);
     if (!again && r->kept < r->record.n_stored && t == step_of(r, r->kept))
-        STJ_TRY(append(r, state, err));
+        STJ_TRY(append_state(r, state, err));
     if (t < shape->n_steps)
         r->record.loss[t] = loss;
 out:

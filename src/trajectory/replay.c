@@ -25,7 +25,8 @@ void stj_replay_free(struct stj_replay *replay)
 }
 
 /* State t becomes state t + 1. */
-static enum stj_status step(struct stj_replay *replay, size_t t, real *state, struct stj_error *err)
+static enum stj_status replay_step(struct stj_replay *replay, size_t t, real *state,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_CHECK(err, replay->problem, STJ_EINTERNAL,
@@ -55,8 +56,8 @@ static double relative_difference(size_t n, const real *x, const real *y)
 
 /* State t of the replay is not the recorded one: go on, in a copy, to the next stored state, and see
  * how far from it the replay is. */
-static enum stj_status measure(struct stj_replay *replay, size_t t, const real *state,
-                               struct stj_error *err)
+static enum stj_status measure_deviation(struct stj_replay *replay, size_t t, const real *state,
+                                         struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_record *record = &replay->source->record;
@@ -70,7 +71,7 @@ static enum stj_status measure(struct stj_replay *replay, size_t t, const real *
     STJ_TRY(stj_new(&copy, 2 * n, sizeof *copy, err));
     memcpy(copy, state, n * sizeof *copy);
     for (size_t s = t; s < record->step[k]; s++)
-        STJ_TRY(step(replay, s, copy, err));
+        STJ_TRY(replay_step(replay, s, copy, err));
     STJ_TRY(stj_state_reader_read(replay->source, k, copy + n, err));
     replay->difference = relative_difference(n, copy, copy + n);
 out:
@@ -88,11 +89,11 @@ enum stj_status stj_replay_step(struct stj_replay *replay, size_t t, real *state
         STJ_TRY(stj_state_reader_read(replay->source, k, state, err));
         goto out;
     }
-    STJ_TRY(step(replay, t, state, err));
+    STJ_TRY(replay_step(replay, t, state, err));
     if (stj_state_crc(record->shape.n_state, state) == record->crc[t + 1])
         goto out;
     if (!replay->diverged || t + 1 < replay->diverged_at)
-        STJ_TRY(measure(replay, t + 1, state, err));
+        STJ_TRY(measure_deviation(replay, t + 1, state, err));
     if (record->step[k] == t + 1)
         STJ_TRY(stj_state_reader_read(replay->source, k, state, err));
 out:

@@ -145,8 +145,9 @@ out:
     return st;
 }
 
-static enum stj_status visit(struct stj_trajectory *trajectory, size_t first, size_t count,
-                             bool together, struct stj_trajectory_view *view, struct stj_error *err)
+static enum stj_status visit_states(struct stj_trajectory *trajectory, size_t first, size_t count,
+                                    bool together, struct stj_trajectory_view *view,
+                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t n = trajectory->shape.n_steps + 1;
@@ -166,14 +167,14 @@ out:
 enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
                                      struct stj_trajectory_view *view, struct stj_error *err)
 {
-    return visit(trajectory, first, count, false, view, err);
+    return visit_states(trajectory, first, count, false, view, err);
 }
 
 enum stj_status stj_trajectory_visit_together(struct stj_trajectory *trajectory, size_t first,
                                               size_t count, struct stj_trajectory_view *view,
                                               struct stj_error *err)
 {
-    return visit(trajectory, first, count, true, view, err);
+    return visit_states(trajectory, first, count, true, view, err);
 }
 
 size_t stj_trajectory_n_params(const struct stj_trajectory *trajectory)

@@ -102,7 +102,8 @@ out:
 }
 
 /* Make room for one more row. */
-static enum stj_status grow(struct stj_matrix *matrix, size_t *capacity, struct stj_error *err)
+static enum stj_status grow_matrix(struct stj_matrix *matrix, size_t *capacity,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     if (matrix->rows < *capacity)
@@ -140,7 +141,7 @@ static enum stj_status add_line(const char *path, size_t number, char *line,
         err, cells == matrix->cols, STJ_EFORMAT,
         "%s:%zu:%zu: the line has %zu cells, line 1 has %zu; every line needs the same number",
         path, number, cells, cells, matrix->cols);
-    STJ_TRY(grow(matrix, capacity, err));
+    STJ_TRY(grow_matrix(matrix, capacity, err));
     STJ_TRY(read_line(path, number, line, cells, matrix->data + matrix->rows * cells, err));
     matrix->rows++;
 out:

@@ -94,7 +94,7 @@ static const char *bad_type(const struct set *s)
 }
 
 /* Shape and number of items; a reason why not, or NULL. */
-static const char *read_shape(struct set *s, struct stj_array *array)
+static const char *read_set_shape(struct set *s, struct stj_array *array)
 {
     hsize_t dims[H5S_MAX_RANK];
     const H5S_class_t class = H5Sget_simple_extent_type(s->space);
@@ -203,7 +203,7 @@ static enum stj_status add_set(struct stj_array_list *list, const char *name, st
     STJ_TRY(stj_array_list_add(list, name, &entry, err));
     if (open_set(h->file, name, &s)) {
         problem = bad_type(&s);
-        const char *shape = read_shape(&s, &entry->array);
+        const char *shape = read_set_shape(&s, &entry->array);
         problem = problem ? problem : shape;
         if (!problem)
             problem = check_storage(&s, &entry->array, h->length);
@@ -223,7 +223,7 @@ struct visit {
     enum stj_status st;
 };
 
-static herr_t visit(hid_t file, const char *name, const H5O_info_t *info, void *data)
+static herr_t visit_object(hid_t file, const char *name, const H5O_info_t *info, void *data)
 {
     (void)file;
     struct visit *v = data;
@@ -247,7 +247,7 @@ static enum stj_status hdf5_list(struct stj_array_list *list, struct stj_error *
     STJ_CHECK(err, h->file >= 0, STJ_EFORMAT,
               "%s: HDF5 cannot open it: it is cut short, damaged or no HDF5 file (%zu bytes)",
               list->path, h->length);
-    const herr_t code = H5Ovisit(h->file, H5_INDEX_NAME, H5_ITER_INC, visit, &v);
+    const herr_t code = H5Ovisit(h->file, H5_INDEX_NAME, H5_ITER_INC, visit_object, &v);
     STJ_TRY(v.st);
     STJ_CHECK(err, code >= 0, STJ_EFORMAT, "%s: its groups cannot be read; the file is damaged",
               list->path);
@@ -259,8 +259,8 @@ out:
 /* ---- values ---- */
 
 /* Select rows of the data set in its space; *memory <- a flat space of as many values. */
-static bool select_rows(const struct set *s, const struct stj_array *array, size_t first, size_t n,
-                        hid_t *memory)
+static bool select_set_rows(const struct set *s, const struct stj_array *array, size_t first,
+                            size_t n, hid_t *memory)
 {
     hsize_t start[STJ_MATRIX_MAX_DIMS] = {(hsize_t)first};
     hsize_t count[STJ_MATRIX_MAX_DIMS] = {(hsize_t)n};
@@ -286,7 +286,8 @@ static enum stj_status hdf5_read_rows(const struct stj_array_list *list,
     if (stj_h5_reserve(err) != STJ_OK)
         return STJ_ENOMEM;
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
-    bool read = open_set(h->file, array->name, &s) && select_rows(&s, array, first, n, &memory) &&
+    bool read = open_set(h->file, array->name, &s) &&
+                select_set_rows(&s, array, first, n, &memory) &&
                 H5Dread(s.id, H5T_NATIVE_DOUBLE, memory, s.space, H5P_DEFAULT, values) >= 0;
     const bool whole = read && H5Tget_class(s.type) == H5T_INTEGER && s.item_bytes == 8;
     STJ_CHECK(err, read, STJ_EFORMAT, "%s:%s: rows %zu to %zu cannot be read; the file is damaged",

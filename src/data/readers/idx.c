@@ -79,8 +79,8 @@ out:
     return st;
 }
 
-static enum stj_status read_shape(struct stj_byte_stream *stream, struct stj_array_entry *entry,
-                                  size_t *n_items, struct stj_error *err)
+static enum stj_status read_idx_shape(struct stj_byte_stream *stream, struct stj_array_entry *entry,
+                                      size_t *n_items, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     for (size_t d = 0; d < entry->array.n_dims; d++) {
@@ -94,9 +94,9 @@ out:
     return st;
 }
 
-static enum stj_status check_length(const char *path, struct stj_byte_stream *stream,
-                                    struct stj_array_entry *entry, size_t n_items,
-                                    struct stj_error *err)
+static enum stj_status check_idx_length(const char *path, struct stj_byte_stream *stream,
+                                        struct stj_array_entry *entry, size_t n_items,
+                                        struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_array_place *place = &entry->place;
@@ -134,8 +134,8 @@ static enum stj_status idx_list(struct stj_array_list *list, struct stj_error *e
     stream = NULL;
     STJ_TRY(stj_byte_stream_open(path, 0, STJ_TO_THE_END, entry->place.packing, &stream, err));
     STJ_TRY(read_magic(path, stream, entry, err));
-    STJ_TRY(read_shape(stream, entry, &n_items, err));
-    STJ_TRY(check_length(path, stream, entry, n_items, err));
+    STJ_TRY(read_idx_shape(stream, entry, &n_items, err));
+    STJ_TRY(check_idx_length(path, stream, entry, n_items, err));
 out:
     if (st == STJ_ENOMEM)
         stj_error_prefix(err, "%s", path);

@@ -60,8 +60,8 @@ struct archive {
     size_t directory, directory_bytes;
 };
 
-static enum stj_status read_at(struct archive *a, size_t at, void *bytes, size_t n,
-                               struct stj_error *err)
+static enum stj_status read_archive_at(struct archive *a, size_t at, void *bytes, size_t n,
+                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_CHECK(err, at <= a->length && n <= a->length - at, STJ_EFORMAT,
@@ -81,11 +81,11 @@ static enum stj_status read_end64(struct archive *a, size_t end, struct stj_erro
     const char *path = a->list->path;
     STJ_CHECK(err, end >= LOCATOR_BYTES, STJ_EFORMAT, "%s: byte %zu: no 64-bit locator before it",
               path, end);
-    STJ_TRY(read_at(a, end - LOCATOR_BYTES, p, LOCATOR_BYTES, err));
+    STJ_TRY(read_archive_at(a, end - LOCATOR_BYTES, p, LOCATOR_BYTES, err));
     STJ_CHECK(err, number(p, 4) == LOCATOR_SIGNATURE, STJ_EFORMAT,
               "%s: byte %zu: not the locator of a 64-bit zip archive", path, end - LOCATOR_BYTES);
     size_t at = (size_t)number(p + 8, 8);
-    STJ_TRY(read_at(a, at, p, END64_BYTES, err));
+    STJ_TRY(read_archive_at(a, at, p, END64_BYTES, err));
     STJ_CHECK(err, number(p, 4) == END64_SIGNATURE, STJ_EFORMAT,
               "%s: byte %zu: not the end record of a 64-bit zip archive", path, at);
     a->n_entries = (size_t)number(p + 32, 8);
@@ -104,7 +104,7 @@ static enum stj_status read_end(struct archive *a, struct stj_error *err)
     const size_t n = a->length < most ? a->length : most;
     const char *path = a->list->path;
     STJ_TRY(stj_new(&tail, n, 1, err));
-    STJ_TRY(read_at(a, a->length - n, tail, n, err));
+    STJ_TRY(read_archive_at(a, a->length - n, tail, n, err));
     size_t i = n >= END_BYTES ? n - END_BYTES + 1 : 0;
     bool found = false;
     while (!found && i-- > 0)
@@ -168,7 +168,7 @@ static enum stj_status read_entry(struct archive *a, size_t *at, struct member *
     unsigned char p[ENTRY_BYTES];
     unsigned char *extra = NULL;
     const char *path = a->list->path;
-    STJ_TRY(read_at(a, *at, p, sizeof p, err));
+    STJ_TRY(read_archive_at(a, *at, p, sizeof p, err));
     STJ_CHECK(err, number(p, 4) == ENTRY_SIGNATURE, STJ_EFORMAT,
               "%s: byte %zu: not an entry of a zip directory; the file is damaged", path, *at);
     m->flags = (unsigned)number(p + 8, 2);
@@ -181,8 +181,8 @@ static enum stj_status read_entry(struct archive *a, size_t *at, struct member *
     size_t n_extra = (size_t)number(p + 30, 2);
     STJ_TRY(stj_new(&m->name, n_name + 1, 1, err));
     STJ_TRY(stj_new(&extra, n_extra + 1, 1, err));
-    STJ_TRY(read_at(a, *at + ENTRY_BYTES, m->name, n_name, err));
-    STJ_TRY(read_at(a, *at + ENTRY_BYTES + n_name, extra, n_extra, err));
+    STJ_TRY(read_archive_at(a, *at + ENTRY_BYTES, m->name, n_name, err));
+    STJ_TRY(read_archive_at(a, *at + ENTRY_BYTES + n_name, extra, n_extra, err));
     for (size_t i = 0; i < n_name; i++) /* messages stay on one line */
         m->name[i] = (unsigned char)m->name[i] < ' ' ? '?' : m->name[i];
     read_extra64(extra, n_extra, m);
@@ -199,7 +199,7 @@ static enum stj_status read_local(struct archive *a, const struct member *m, siz
     enum stj_status st = STJ_OK;
     unsigned char p[LOCAL_BYTES];
     const char *path = a->list->path;
-    STJ_TRY(read_at(a, m->local, p, sizeof p, err));
+    STJ_TRY(read_archive_at(a, m->local, p, sizeof p, err));
     STJ_CHECK(err, number(p, 4) == LOCAL_SIGNATURE, STJ_EFORMAT,
               "%s: byte %zu: not the header of member %s; the file is damaged", path, m->local,
               m->name);
@@ -223,8 +223,8 @@ static const char *unreadable(const struct member *m)
     return NULL;
 }
 
-static enum stj_status check_sizes(const struct archive *a, const struct member *m,
-                                   struct stj_error *err)
+static enum stj_status check_member_sizes(const struct archive *a, const struct member *m,
+                                          struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const char *path = a->list->path;
@@ -241,8 +241,8 @@ out:
 
 /* The NPY header of a member.  An array of a type that is not supported is in the list all the
  * same, with the reason. */
-static enum stj_status read_header(const struct archive *a, struct stj_array_entry *entry,
-                                   const char *member, struct stj_error *err)
+static enum stj_status read_member_header(const struct archive *a, struct stj_array_entry *entry,
+                                          const char *member, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_byte_stream *stream = NULL;
@@ -277,7 +277,7 @@ static enum stj_status add_member(struct archive *a, const struct member *m, str
         STJ_TRY(stj_array_refuse(entry, problem, err));
         goto out;
     }
-    STJ_TRY(check_sizes(a, m, err));
+    STJ_TRY(check_member_sizes(a, m, err));
     entry->place.packing = m->method == 8 ? STJ_PACKING_DEFLATE : STJ_PACKING_NONE;
     entry->place.bytes = m->packed;
     entry->place.unpacked = m->unpacked;
@@ -285,7 +285,7 @@ static enum stj_status add_member(struct archive *a, const struct member *m, str
     entry->place.crc = m->crc;
     STJ_TRY(read_local(a, m, &entry->place.first, err));
     STJ_CHECK(err, m->packed > 0, STJ_EFORMAT, "%s: member %s is empty", a->list->path, m->name);
-    STJ_TRY(read_header(a, entry, m->name, err));
+    STJ_TRY(read_member_header(a, entry, m->name, err));
 out:
     free(name);
     return st;

@@ -51,8 +51,8 @@ static bool safetensors_accepts(const char *path, const unsigned char *head, siz
 /* ---- the header ---- */
 
 /* *header <- the JSON object, *begin <- where the items begin. */
-static enum stj_status read_header(const char *path, size_t length, json_t **header, size_t *begin,
-                                   struct stj_error *err)
+static enum stj_status read_json_header(const char *path, size_t length, json_t **header,
+                                        size_t *begin, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_byte_stream *stream = NULL;
@@ -116,7 +116,8 @@ out:
     return st;
 }
 
-static enum stj_status read_shape(const struct tensor *t, size_t *n_items, struct stj_error *err)
+static enum stj_status read_tensor_shape(const struct tensor *t, size_t *n_items,
+                                         struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_array *array = &t->entry->array;
@@ -215,7 +216,7 @@ static enum stj_status safetensors_list(struct stj_array_list *list, struct stj_
     STJ_TRY(stj_file_length(list->path, &length, err));
     STJ_CHECK(err, length >= LENGTH_BYTES, STJ_EFORMAT,
               "%s: the file is cut short: %zu bytes are too few", list->path, length);
-    STJ_TRY(read_header(list->path, length, &header, &begin, err));
+    STJ_TRY(read_json_header(list->path, length, &header, &begin, err));
     for (void *at = json_object_iter(header); at; at = json_object_iter_next(header, at)) {
         struct tensor t = {.path = list->path,
                            .name = json_object_iter_key(at),
@@ -225,7 +226,7 @@ static enum stj_status safetensors_list(struct stj_array_list *list, struct stj_
             continue;
         STJ_TRY(stj_array_list_add(list, t.name, &t.entry, err));
         STJ_TRY(read_type(&t, err));
-        STJ_TRY(read_shape(&t, &n_items, err));
+        STJ_TRY(read_tensor_shape(&t, &n_items, err));
         STJ_TRY(read_range(&t, begin, length - begin, n_items, err));
     }
     STJ_TRY(check_cover(list, begin, length, err));

@@ -33,7 +33,7 @@ static bool fits(const char *name, size_t n, const char *const pattern[])
     return false;
 }
 
-static bool is_result(const char *name)
+static bool is_result_name(const char *name)
 {
     return strcmp(name, STJ_TRAINING_JOURNAL) != 0 &&
            fits(name, sizeof result_patterns / sizeof result_patterns[0], result_patterns);
@@ -46,7 +46,7 @@ static bool is_figure(const char *name)
 
 static bool belongs_to_a_run(const char *name)
 {
-    return is_result(name) || strcmp(name, STJ_CONFIG_NAME) == 0 ||
+    return is_result_name(name) || strcmp(name, STJ_CONFIG_NAME) == 0 ||
            strcmp(name, STJ_TRAJECTORY_NAME) == 0 || strcmp(name, STJ_TRAINING_JOURNAL) == 0 ||
            strcmp(name, STJ_LOCK_NAME) == 0 || strcmp(name, "figures") == 0;
 }
@@ -56,7 +56,8 @@ static bool is_dot(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-static enum stj_status look(const char *dir, enum stj_folder_state *state, struct stj_error *err)
+static enum stj_status look_into(const char *dir, enum stj_folder_state *state,
+                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct dirent *entry;
@@ -93,7 +94,7 @@ enum stj_status stj_folder_look(const char *dir, enum stj_folder_state *state,
 {
     enum stj_status st = STJ_OK;
     if (stj_rank() == 0)
-        st = look(dir, state, err);
+        st = look_into(dir, state, err);
     stj_ranks_bcast(state, sizeof *state);
     return stj_ranks_agree(st, err);
 }
@@ -181,7 +182,7 @@ void stj_folder_clear_results(const char *dir)
     struct stat about;
     if (stj_rank() != 0)
         return;
-    clear(dir, is_result);
+    clear(dir, is_result_name);
     /* A link leads to a folder that is not the run's. */
     if (stj_path_join(dir, "figures", &figures, NULL) == STJ_OK && lstat(figures, &about) == 0 &&
         S_ISDIR(about.st_mode)) {

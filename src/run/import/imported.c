@@ -62,7 +62,7 @@ out:
     return st;
 }
 
-static const char *name_of(struct stj_imported *g, size_t t)
+static const char *state_name(struct stj_imported *g, size_t t)
 {
     snprintf(g->text, g->text_bytes, "%.*s%0*zu%s", (int)g->before, g->name, g->digits, t,
              g->after);
@@ -107,20 +107,20 @@ static enum stj_status look_for_files(struct stj_imported *g, struct stj_error *
     char steps[STJ_ERROR_TEXT_MAX / 2];
     STJ_TRY(stj_new(&missing, n, sizeof *missing, err));
     for (size_t k = 0; k < n; k++) {
-        missing[k] = !stj_arrays_exist(name_of(g, k * g->every));
+        missing[k] = !stj_arrays_exist(state_name(g, k * g->every));
         n_missing += missing[k];
     }
     list_missing(missing, n, g->every, steps, sizeof steps);
     STJ_CHECK(err, n_missing == 0, STJ_EMISMATCH,
               "%s: %s: %zu of %zu states are missing (steps: %zu, every: %zu): %s", key, g->name,
               n_missing, n, g->n_steps, g->every, steps);
-    g->has_last = stj_arrays_exist(name_of(g, g->n_steps));
+    g->has_last = stj_arrays_exist(state_name(g, g->n_steps));
 out:
     free(missing);
     return st;
 }
 
-static enum stj_status open_file(struct stj_imported *g, struct stj_error *err)
+static enum stj_status open_states_file(struct stj_imported *g, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = g->n_steps / g->every + 1;
@@ -150,7 +150,7 @@ static enum stj_status open_given(const struct stj_run *run, bool look, struct s
     STJ_TRY(stj_run_every(run, &g->every, err));
     STJ_TRY(parse_name(g, err));
     if (!g->after)
-        STJ_TRY(open_file(g, err));
+        STJ_TRY(open_states_file(g, err));
     else if (look)
         STJ_TRY(look_for_files(g, err));
     *given = g;
@@ -184,7 +184,7 @@ enum stj_status stj_imported_read(struct stj_imported *given, size_t t, double *
     struct stj_parameter_file *own = NULL;
     size_t k = 0;
     if (given->after)
-        STJ_TRY(stj_parameter_file_open(given->run, key, name_of(given, t), false, &own, err));
+        STJ_TRY(stj_parameter_file_open(given->run, key, state_name(given, t), false, &own, err));
     else
         k = t / given->every + (t % given->every != 0);
     st = stj_parameter_file_read(own ? own : given->file, k, theta, err);

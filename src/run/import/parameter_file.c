@@ -139,8 +139,8 @@ static void expected_text(const struct stj_parameter_file *file, const struct st
 }
 
 /* The first good array of a series says how many states there are. */
-static bool has_shape(struct stj_parameter_file *file, const struct stj_array *array,
-                      const struct stj_parameter *p)
+static bool has_state_shape(struct stj_parameter_file *file, const struct stj_array *array,
+                            const struct stj_parameter *p)
 {
     const size_t front = file->is_series;
     bool same = array->n_dims == p->n_dims + front;
@@ -192,7 +192,7 @@ static void check_tensor(struct stj_parameter_file *file, size_t i, const struct
     char what[STJ_SHAPE_TEXT_MAX + 16] = "is missing";
     if (stj_arrays_find(handle_of(file, i), name, &file->number[i], &err) == STJ_OK) {
         const struct stj_array *array = array_of(file, i);
-        if (array->problem || has_shape(file, array, p))
+        if (array->problem || has_state_shape(file, array, p))
             return;
         shape_text(array->n_dims, array->shape, got, sizeof got);
         expected_text(file, p, expected);

@@ -70,7 +70,7 @@ double stj_imported_tolerance(const struct stj_run *run, size_t every)
 
 /* A power of two, so that it rounds nothing, that brings the largest of these numbers below 1: squares of
  * what is finite are then finite, and those of what is tiny are not all zero. */
-static double scale_of(const struct replay *r, const real *landed)
+static double landed_scale(const struct replay *r, const real *landed)
 {
     double largest = 0;
     int exponent = 0;
@@ -85,7 +85,7 @@ static double scale_of(const struct replay *r, const real *landed)
  * what is not.  (A NaN would say that the state was not given: trajectory/record.h.) */
 static double deviation_of(const struct replay *r, const real *landed)
 {
-    const double scale = scale_of(r, landed);
+    const double scale = landed_scale(r, landed);
     double distance = 0;
     double moved = 0;
     double size = 0;
@@ -129,7 +129,7 @@ out:
     return st;
 }
 
-static enum stj_status step(struct replay *r, size_t t, real *state, struct stj_error *err)
+static enum stj_status import_step(struct replay *r, size_t t, real *state, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     double loss = 0;
@@ -171,7 +171,7 @@ enum stj_status stj_imported_replay(struct stj_run *run, struct stj_recording *r
         goto out;
     for (size_t t = r.last_step; t < n_steps; t++) {
         STJ_TRY(stj_progress_report(progress, "replaying", (double)t, (double)n_steps, err));
-        STJ_TRY(step(&r, t, state, err));
+        STJ_TRY(import_step(&r, t, state, err));
     }
     STJ_TRY(stj_progress_report(progress, "replaying", (double)n_steps, (double)n_steps, err));
     STJ_TRY(stj_recording_add(recording, n_steps, state, (double)NAN, err));

@@ -50,7 +50,7 @@ out:
     return st;
 }
 
-static enum stj_status allocate(struct all *a, size_t n, struct stj_error *err)
+static enum stj_status allocate_all(struct all *a, size_t n, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     if (a->states)
@@ -129,7 +129,7 @@ static enum stj_status all_visit(void *self, const struct stj_trajectory_shape *
     enum stj_status st = STJ_OK;
     struct all *a = self;
     const size_t n = shape->n_state;
-    STJ_TRY(allocate(a, n, err));
+    STJ_TRY(allocate_all(a, n, err));
     STJ_TRY(read_stored(a, n, first, count, err));
     for (size_t t = first; t < first + count; t++)
         if (!a->ready[t - a->begin])

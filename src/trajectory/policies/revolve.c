@@ -108,7 +108,8 @@ out:
     return st;
 }
 
-static enum stj_status allocate(struct revolve *r, size_t n, size_t count, struct stj_error *err)
+static enum stj_status allocate_revolve(struct revolve *r, size_t n, size_t count,
+                                        struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     if (!r->work) {
@@ -149,7 +150,7 @@ out:
     return st;
 }
 
-static enum stj_status advance(struct revolve *r, size_t to, struct stj_error *err)
+static enum stj_status advance_to(struct revolve *r, size_t to, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     r->has_work = r->at == to;
@@ -169,11 +170,11 @@ static enum stj_status approach(struct revolve *r, size_t n, size_t t, struct st
         const size_t split = leaves > 1 ? stj_revolve_split(leaves, r->n_slots - r->n_used + 1) : 0;
         if (split + 1 >= leaves)
             break;
-        STJ_TRY(advance(r, t - (leaves - 1 - split) * r->chunk, err));
+        STJ_TRY(advance_to(r, t - (leaves - 1 - split) * r->chunk, err));
         memcpy(r->slot + r->n_used * n, r->work, n * sizeof *r->work);
         r->step[r->n_used++] = r->at;
     }
-    STJ_TRY(advance(r, t, err));
+    STJ_TRY(advance_to(r, t, err));
 out:
     return st;
 }
@@ -186,12 +187,12 @@ static enum stj_status revolve_visit(void *self, const struct stj_trajectory_sha
     struct revolve *r = self;
     const size_t n = shape->n_state;
     bool reversing = false;
-    STJ_TRY(allocate(r, n, count, err));
+    STJ_TRY(allocate_revolve(r, n, count, err));
     STJ_TRY(go_back(r, n, first, &reversing, err));
     if (reversing)
         STJ_TRY(approach(r, n, first, err));
     for (size_t i = 0; i < count; i++) {
-        STJ_TRY(advance(r, first + i, err));
+        STJ_TRY(advance_to(r, first + i, err));
         memcpy(r->view + i * n, r->work, n * sizeof *r->view);
     }
     view->state = r->view;

@@ -130,7 +130,7 @@ out:
     return st;
 }
 
-static enum stj_status allocate(struct segments *s, size_t n, struct stj_error *err)
+static enum stj_status allocate_segments(struct segments *s, size_t n, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     if (!s->buffer)
@@ -173,7 +173,7 @@ out:
 }
 
 /* The buffer <- segment j. */
-static enum stj_status load(struct segments *s, size_t n, size_t j, struct stj_error *err)
+static enum stj_status load_segment(struct segments *s, size_t n, size_t j, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t begin = s->start[j];
@@ -211,7 +211,7 @@ static enum stj_status copy_part(struct segments *s, size_t n, size_t j, size_t 
     const size_t begin = s->start[j] > first ? s->start[j] : first;
     const size_t end = s->start[j + 1] < first + count ? s->start[j + 1] : first + count;
     if (s->current != j)
-        STJ_TRY(load(s, n, j, err));
+        STJ_TRY(load_segment(s, n, j, err));
     memcpy(s->view + (begin - first) * n, s->buffer + (begin - s->start[j]) * n,
            (end - begin) * n * sizeof *s->view);
 out:
@@ -278,10 +278,10 @@ static enum stj_status segments_visit(void *self, const struct stj_trajectory_sh
         view->state = s->view;
         goto out;
     }
-    STJ_TRY(allocate(s, n, err));
+    STJ_TRY(allocate_segments(s, n, err));
     if (first + count <= s->start[j + 1]) {
         if (s->current != j)
-            STJ_TRY(load(s, n, j, err));
+            STJ_TRY(load_segment(s, n, j, err));
         view->state = s->buffer + (first - s->start[j]) * n;
     } else {
         STJ_TRY(straddle(s, n, first, count, err));
