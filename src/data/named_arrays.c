@@ -150,8 +150,8 @@ static bool is_file(const char *path)
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-/* path <- the file's part of the text, the longest one that is a file; the name behind it, or NULL.  Where
- * there is none, path is the text, so that a message names it all. */
+/* path <- the file's part of the text, the longest one that is a file; the name behind it, or NULL.
+ * Where there is none, path is the text, so that a message names it all. */
 static const char *split_array_name(const char *text, char *path)
 {
     memcpy(path, text, strlen(text) + 1);

@@ -37,8 +37,8 @@ const struct stj_array *stj_arrays_get(const struct stj_arrays *arrays, size_t i
 enum stj_status stj_arrays_find(const struct stj_arrays *arrays, const char *name, size_t *i,
                                 struct stj_error *err);
 
-/* See that the file really holds what it announces of array i, whole and undamaged, before memory is
- * allocated for its values; stj_arrays_read does so itself. */
+/* See that the file really holds what it announces of array i, whole and undamaged, before memory
+ * is allocated for its values; stj_arrays_read does so itself. */
 enum stj_status stj_arrays_verify(struct stj_arrays *arrays, size_t i, struct stj_error *err);
 
 /* values[n][cols] <- rows first .. first + n - 1 of array i.  Rows in ascending order cost one pass

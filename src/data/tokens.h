@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* data/tokens.h: a text as a sequence of tokens, and the overlapping pieces a language model sees. */
+/* data/tokens.h: a text as a sequence of tokens, and the overlapping pieces a language model
+ * sees. */
 #ifndef STJ_DATA_TOKENS_H
 #define STJ_DATA_TOKENS_H
 
@@ -16,8 +17,8 @@ struct stj_token_list {
     uint64_t *id;        /* owned */
 };
 
-/* list <- the bytes of a file (unpacked, where it is compressed with gzip), or the numbers of a data
- * file in row-major order, which must be whole and not negative. */
+/* list <- the bytes of a file (unpacked, where it is compressed with gzip), or the numbers of a
+ * data file in row-major order, which must be whole and not negative. */
 enum stj_status stj_tokens_read(const char *path, bool bytes, struct stj_token_list *list,
                                 struct stj_error *err);
 void stj_tokens_free(struct stj_token_list *list);

@@ -3,12 +3,12 @@
  *
  * For tangents theta_dot [N][nvec]:  forward tangents y_dot_i in the order of the nodes, the loss's
  * z_bar_dot = H_loss z_dot, then the tangents of the backward pass in the reverse order, which give
- * theta_bar_dot = H theta_dot, to which an L2 penalty adds lambda theta_dot.  The primal pass is not
- * repeated.
+ * theta_bar_dot = H theta_dot, to which an L2 penalty adds lambda theta_dot.  The primal pass is
+ * not repeated.
  *
- * The two halves alone are the products with the Jacobian of the outputs, G = dz / dtheta: the forward
- * tangents end in z_dot = G theta_dot; the tangents of the backward pass, with all forward tangents
- * zero, take z_bar to theta_bar = G' z_bar.
+ * The two halves alone are the products with the Jacobian of the outputs, G = dz / dtheta: the
+ * forward tangents end in z_dot = G theta_dot; the tangents of the backward pass, with all forward
+ * tangents zero, take z_bar to theta_bar = G' z_bar.
  */
 #include <math.h>
 #include <stdbool.h>

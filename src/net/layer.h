@@ -11,16 +11,16 @@
  *                        x_bar_dot, theta_bar_dot
  *
  * Layout.  A tensor of a batch has `rows` = batch * positions and `cols` = channels, where channels
- * is the last dimension of the sample's shape and positions the product of the others; a flat vector
- * is one position.  Values are [rows][cols] row-major.  A block of nvec tangents of a tensor,
- * activation or parameter, is [rows][nvec][cols] (base/block.h).
+ * is the last dimension of the sample's shape and positions the product of the others; a flat
+ * vector is one position.  Values are [rows][cols] row-major.  A block of nvec tangents of a
+ * tensor, activation or parameter, is [rows][nvec][cols] (base/block.h).
  *
  * Rules.  The four functions never allocate, never fail, touch no globals, and may run at the same
- * time on different slices of a batch; `scratch` holds n_scratch(layer, batch, nvec) reals.
- * A layer whose samples depend on the rest of their batch leaves a *record* of its slice before each of
- * the four, which then see the records of all slices (parallel/slice_sync.h).
- * Outputs do not overlap inputs.  Whether an output is overwritten or accumulated into is said at
- * each slot.  At non-smooth points all directions take the branch that `forward` took.
+ * time on different slices of a batch; `scratch` holds n_scratch(layer, batch, nvec) reals.  A
+ * layer whose samples depend on the rest of their batch leaves a *record* of its slice before each
+ * of the four, which then see the records of all slices (parallel/slice_sync.h).  Outputs do not
+ * overlap inputs.  Whether an output is overwritten or accumulated into is said at each slot.  At
+ * non-smooth points all directions take the branch that `forward` took.
  */
 #ifndef STJ_NET_LAYER_H
 #define STJ_NET_LAYER_H
@@ -50,7 +50,8 @@ size_t stj_shape_positions(const struct stj_shape *shape); /* product of all but
 /* "28x28x6" into text (at least 96 bytes); returns text. */
 const char *stj_shape_text(const struct stj_shape *shape, char *text);
 
-/* What the rows and columns of a tensor stand for; other programs lay them out in their own ways. */
+/* What the rows and columns of a tensor stand for; other programs lay them out in their own
+ * ways. */
 enum stj_tensor_role {
     STJ_TENSOR_TABLE,  /* [rows][cols], or [cols] of one row: a number for each channel */
     STJ_TENSOR_DENSE,  /* a matrix [in][out] */
@@ -119,16 +120,18 @@ struct stj_layer_ops {
     enum stj_status (*setup)(struct stj_layer *layer, const struct stj_shape *in2,
                              struct stj_error *err);
 
-    /* text <- a random small valid instance, "{input: [...], layers: [...]}", of at most a few hundred
-     * parameters: what the conformance tests run.  Every option takes every branch sometimes. */
+    /* text <- a random small valid instance, "{input: [...], layers: [...]}", of at most a few
+     * hundred parameters: what the conformance tests run.  Every option takes every branch
+     * sometimes. */
     void (*sample)(struct stj_rng *rng, char *text, size_t size);
 
     /* Reals of scratch that any of the four functions needs for a slice; NULL: none. */
     size_t (*n_scratch)(const struct stj_layer *layer, size_t batch, size_t nvec);
 
-    /* A sample's output depends on its batch: numbers of a slice's record for a pass with nvec tangents (0: a
-     * primal one), the same for every slice; and record <- what all slices need to know of this one before
-     * `pass`.  Arguments as of that function, those that it does not have NULL.  NULL: samples are independent. */
+    /* A sample's output depends on its batch: numbers of a slice's record for a pass with nvec
+     * tangents (0: a primal one), the same for every slice; and record <- what all slices need to
+     * know of this one before `pass`.  Arguments as of that function, those that it does not have
+     * NULL.  NULL: samples are independent. */
     size_t (*n_record)(const struct stj_layer *layer, size_t nvec);
     void (*record)(const struct stj_layer *layer, enum stj_pass pass, size_t nvec, real *record,
                    const struct stj_layer_values *at, const real *x_dot, const real *y_bar_dot);
@@ -143,8 +146,8 @@ struct stj_layer_ops {
                             const struct stj_layer_values *at, const real *x_dot,
                             const real *x2_dot, const real *theta_dot, real *scratch);
 
-    /* x_bar <- beta[0] x_bar + ..., x2_bar <- beta[1] x2_bar + ... with beta 0 (not read) or 1; NULL:
-     * not wanted.  theta_bar is overwritten; NULL: not wanted. */
+    /* x_bar <- beta[0] x_bar + ..., x2_bar <- beta[1] x2_bar + ... with beta 0 (not read) or 1;
+     * NULL: not wanted.  theta_bar is overwritten; NULL: not wanted. */
     void (*backward)(const struct stj_layer *layer, const real *beta, real *x_bar, real *x2_bar,
                      real *theta_bar, const struct stj_layer_values *at, real *scratch);
 

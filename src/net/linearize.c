@@ -4,8 +4,8 @@
  *     y_i = f_i(y_input(i), theta_i),   L = weight sum loss(y_last),   y_bar_i = dL / dy_i
  *     theta_bar_i = dL / dtheta_i, and the share of an L2 penalty
  *
- * All of it is left in the linearisation, whole-batch arrays [whole][per sample] one after another.  Layers whose
- * samples depend on each other cut the walk into stages (network_internal.h).
+ * All of it is left in the linearisation, whole-batch arrays [whole][per sample] one after another.
+ * Layers whose samples depend on each other cut the walk into stages (network_internal.h).
  */
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* net/network.c: building a network: shapes, parameter layout, and where every value of a pass lies.
+/* net/network.c: building a network: shapes, parameter layout, and where every value of a pass
+ * lies.
  *
  * Buffers of y_bar_dot are shared: a node's is needed from the visit of its last consumer (in the
  * backward order the first) until its own visit, so a chain needs two however deep it is.

@@ -4,9 +4,9 @@
  * The network is a topologically ordered array of nodes, one layer each.  The value of node i is
  * y_i; node i reads the values of one or two earlier nodes, or the network's input.
  *
- * A *linearisation* is everything of the primal pass of one batch that Hessian-vector products need:
- * the input, every y_i and what its layer saved, every y_bar_i, the loss's own.  It is stored for
- * the whole batch, so that a slice of the batch is a range of rows of it, whatever the slicing.
+ * A *linearisation* is everything of the primal pass of one batch that Hessian-vector products
+ * need: the input, every y_i and what its layer saved, every y_bar_i, the loss's own.  It is stored
+ * for the whole batch, so that a slice of the batch is a range of rows of it, whatever the slicing.
  */
 #ifndef STJ_NET_NETWORK_H
 #define STJ_NET_NETWORK_H
@@ -27,7 +27,8 @@ extern const struct stj_option stj_network_options[];
 
 struct stj_network;
 
-/* *net <- a network.  `config` is borrowed and must outlive it.  Errors name the layer and shapes. */
+/* *net <- a network.  `config` is borrowed and must outlive it.  Errors name the layer and
+ * shapes. */
 enum stj_status stj_network_create(const struct stj_network_config *config,
                                    struct stj_network **net, struct stj_error *err);
 void stj_network_destroy(struct stj_network *net); /* NULL is accepted */
@@ -46,7 +47,8 @@ size_t stj_network_n_layers(const struct stj_network *net);
 const struct stj_layer *stj_network_layer(const struct stj_network *net, size_t i,
                                           size_t *offset); /* offset of its parameters */
 
-/* theta[n_params] <- initial parameters, drawn tensor after tensor from the layers' initialisers. */
+/* theta[n_params] <- initial parameters, drawn tensor after tensor from the layers'
+ * initialisers. */
 enum stj_status stj_network_initialize(const struct stj_network *net, uint64_t seed, double *theta,
                                        struct stj_error *err);
 
@@ -66,34 +68,36 @@ size_t stj_network_n_linear(const struct stj_network *net, size_t whole);
 /* Reals of scratch for a slice of `batch` samples and nvec tangents (0: primal work only). */
 size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t nvec);
 
-/* Stages of stj_network_linearize and stj_network_hvp for slices that are not the whole batch, 1 where samples are
- * independent: every slice goes through a stage before any begins the next (parallel/slice_sync.h), with the same
- * arguments and scratch.  Numbers of a record for nvec tangents (0: primal work). */
+/* Stages of stj_network_linearize and stj_network_hvp for slices that are not the whole batch, 1
+ * where samples are independent: every slice goes through a stage before any begins the next
+ * (parallel/slice_sync.h), with the same arguments and scratch.  Numbers of a record for nvec
+ * tangents (0: primal work). */
 size_t stj_network_n_stages(const struct stj_network *net);
 size_t stj_network_n_record(const struct stj_network *net, size_t nvec);
 
 /* Forward and backward pass of a slice into its rows of the linearisation `lin`.  *loss (may be
- * NULL) <- the slice's share of the batch's mean loss, L2 penalty included, by one of the stages; theta_bar (may
- * be NULL) is overwritten with the slice's share of its gradient, a part by every stage. */
+ * NULL) <- the slice's share of the batch's mean loss, L2 penalty included, by one of the stages;
+ * theta_bar (may be NULL) is overwritten with the slice's share of its gradient, a part by every
+ * stage. */
 void stj_network_linearize(const struct stj_network *net, const struct stj_batch *b,
                            const real *theta, real *lin, double *loss, real *theta_bar,
                            real *scratch);
 
-/* theta_bar_dot (a tile) is overwritten with the slice's share of H theta_dot (a tile), at the point
- * and batch of `lin`; a part of it by every stage. */
+/* theta_bar_dot (a tile) is overwritten with the slice's share of H theta_dot (a tile), at the
+ * point and batch of `lin`; a part of it by every stage. */
 void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,
                      const real *lin, size_t nvec, const real *theta_dot, real *theta_bar_dot,
                      real *scratch);
 
-/* The layer in which a NaN or infinity came up first in the stj_network_hvp of one vector that has just left
- * theta_bar_dot and scratch: its label, borrowed; NULL: everywhere is finite. */
+/* The layer in which a NaN or infinity came up first in the stj_network_hvp of one vector that has
+ * just left theta_bar_dot and scratch: its label, borrowed; NULL: everywhere is finite. */
 const char *stj_network_suspect(const struct stj_network *net, const struct stj_batch *b,
                                 const real *theta_bar_dot, const real *scratch);
 
-/* Products with the Jacobian of the slice's outputs with respect to the parameters, at a point where a
- * forward pass left `lin` (its y_bar are not read but must be finite).  Outputs are blocks
- * [rows][nvec][cols] (base/block.h), parameters tiles.  Where samples depend on each other, the slice is
- * the whole batch; likewise below.
+/* Products with the Jacobian of the slice's outputs with respect to the parameters, at a point
+ * where a forward pass left `lin` (its y_bar are not read but must be finite).  Outputs are blocks
+ * [rows][nvec][cols] (base/block.h), parameters tiles.  Where samples depend on each other, the
+ * slice is the whole batch; likewise below.
  *     jvp    z_dot     = G theta_dot
  *     vjp    theta_bar = G' z_bar          zero: a tile of zeros */
 void stj_network_jvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,
@@ -103,8 +107,9 @@ void stj_network_vjp(const struct stj_network *net, const struct stj_batch *b, c
                      const real *lin, size_t nvec, const real *zero, const real *z_bar,
                      real *theta_bar, real *scratch);
 
-/* Forward pass only: z[batch][out] <- the network's output of the slice, *loss (may be NULL)
- * <- its share of the mean loss of the data, without the L2 penalty.  lin is work space of stj_network_n_linear(net, whole) reals. */
+/* Forward pass only: z[batch][out] <- the network's output of the slice, *loss (may be NULL) <- its
+ * share of the mean loss of the data, without the L2 penalty.  lin is work space of
+ * stj_network_n_linear(net, whole) reals. */
 void stj_network_evaluate(const struct stj_network *net, const struct stj_batch *b,
                           const real *theta, real *lin, real *z, double *loss, real *scratch);
 

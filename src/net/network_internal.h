@@ -37,16 +37,16 @@ struct stj_network {
     size_t n_ids; /* of the layers that read the network's input: the smallest vocabulary */
 };
 
-/* A walk through the network, of a slice: positions from .. to - 1 of 0 .. 2 n, where position p is node p
- * forward below n, the loss at n, and node 2 n - p backward above it. */
+/* A walk through the network, of a slice: positions from .. to - 1 of 0 .. 2 n, where position p is
+ * node p forward below n, the loss at n, and node 2 n - p backward above it. */
 struct stj_walk {
     size_t from, to;
     void (*record)(const void *self, size_t position); /* of a layer that has one; else nothing */
     void (*visit)(const void *self, size_t position);
 };
 
-/* The stage of it that b->meeting says: from a position whose record is there up to the record of the next.
- * A slice that is the whole batch walks all of it. */
+/* The stage of it that b->meeting says: from a position whose record is there up to the record of
+ * the next. A slice that is the whole batch walks all of it. */
 void stj_network_walk(const struct stj_network *net, const struct stj_batch *b,
                       const struct stj_walk *walk, const void *self);
 

@@ -4,8 +4,8 @@
  *
  * Here a convolution's kernel is [height][width][in][out], a dense one [in][out], and an image that
  * is flattened runs over height, width and channels; PyTorch has [out][in][height][width],
- * [out][in], and channels first.  So a dense kernel behind a flattened image differs in the order of
- * its inputs too, and so do the vectors of a normalisation between them.
+ * [out][in], and channels first.  So a dense kernel behind a flattened image differs in the order
+ * of its inputs too, and so do the vectors of a normalisation between them.
  */
 #ifndef STJ_NET_PARAMETER_MAP_H
 #define STJ_NET_PARAMETER_MAP_H

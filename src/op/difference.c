@@ -3,14 +3,15 @@
  *
  *     whole trainings   |D_h - J x| / |J x|,   D_h = (Phi(theta + h x) - Phi(theta - h x)) / (2 h)
  *
- * with Phi the training from step `from` to `to`, the optimizer's slots at `from` held, x a seeded unit
- * vector, and h the best of 1e-2 .. 1e-9.
+ * with Phi the training from step `from` to `to`, the optimizer's slots at `from` held, x a seeded
+ * unit vector, and h the best of 1e-2 .. 1e-9.
  *
  * Where relu or max-pool switch within h of theta at some step and sample, the difference of a long
  * training is not near any derivative, whatever h.  A single step meets fewer switches.  So then
- * steps t spread over the window are differenced one at a time, along the direction in which the window's own
- * tangent arrives, x_t = J(from -> t) x normalised: there the step's Hessian acts most.  A step is close
- * to the identity, which is known without any derivative, so its error is taken relative to what it adds:
+ * steps t spread over the window are differenced one at a time, along the direction in which the
+ * window's own tangent arrives, x_t = J(from -> t) x normalised: there the step's Hessian acts
+ * most.  A step is close to the identity, which is known without any derivative, so its error is
+ * taken relative to what it adds:
  *
  *     single steps      |D_h - J_t x_t| / max(|J_t x_t - x_t|, |J_t x_t| / 1000)
  *
@@ -37,9 +38,8 @@ enum {
 /* One comparison and its work space. */
 struct work {
     struct stj_training_window window;
-    size_t
-        memory_bytes; /* of further operators: states as for the given one, linearisations of a step */
-    size_t n, n_state;             /* n: of theta, or of the full state */
+    size_t memory_bytes; /* of further operators: states as for this one, a step's linearisation */
+    size_t n, n_state;   /* n: of theta, or of the full state */
     double *x, *jx, *plus, *minus; /* [n] */
     real *state;
 };

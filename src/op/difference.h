@@ -13,9 +13,10 @@ struct stj_difference {
     size_t n_steps; /* steps that were differenced one at a time; 0: whole trainings were */
 };
 
-/* Compare J x for a seeded unit x with central differences of whole trainings of the window, 16 trainings
- * and one product.  Where the error stays above `limit`, single steps are differenced instead, at most
- * 8 of the window, 16 steps of training and less than two products each; see difference.c. */
+/* Compare J x for a seeded unit x with central differences of whole trainings of the window, 16
+ * trainings and one product.  Where the error stays above `limit`, single steps are differenced
+ * instead, at most 8 of the window, 16 steps of training and less than two products each; see
+ * difference.c. */
 struct stj_progress;
 enum stj_status stj_difference_check(struct stj_op *jacobian, uint64_t seed, double limit,
                                      struct stj_difference *difference,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* op/function_jacobian.c: products with G = d outputs / d theta.
  *
- * Rows go in chunks, and vectors in tiles, of fixed sizes.  For each tile the chunks are independent in
- * G X; in G' Y their shares are added in the order of the chunks, whatever the number of threads.  The
- * forward pass of a chunk is done again for each tile: it costs one tangent of many.
+ * Rows go in chunks, and vectors in tiles, of fixed sizes.  For each tile the chunks are
+ * independent in G X; in G' Y their shares are added in the order of the chunks, whatever the
+ * number of threads.  The forward pass of a chunk is done again for each tile: it costs one tangent
+ * of many.
  */
 #include "op/function_jacobian.h"
 

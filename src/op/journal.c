@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* op/journal.c: products recorded and replayed.
  *
- * Record: tag PRODUCT; u32 direction, u32 CRC-32 of the input columns, u64 width, f64 cost of one product,
- * then the output columns one after another.
+ * Record: tag PRODUCT; u32 direction, u32 CRC-32 of the input columns, u64 width, f64 cost of one
+ * product, then the output columns one after another.
  */
 #include "op/journal.h"
 

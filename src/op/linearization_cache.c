@@ -2,8 +2,8 @@
 /* op/linearization_cache.c: making and keeping the primal quantities of steps.
  *
  * Slots of memory: steps from .. from + kept - 1 have one each; the others share the last `chunk`
- * slots in turn.  A step is sliced as for its gradient, whatever the memory, so that its linearisation
- * has the same bits whether it was kept or made again.
+ * slots in turn.  A step is sliced as for its gradient, whatever the memory, so that its
+ * linearisation has the same bits whether it was kept or made again.
  */
 #include "op/linearization_cache.h"
 
@@ -29,8 +29,7 @@ struct stj_linearization_cache {
     double *clip;     /* [kept + chunk]: factors of clipped gradients */
     bool *ready;      /* [kept]: the slot holds its step */
     size_t n_scratch;
-    real *
-        lin; /* [kept + chunk][n_linear]; the rows of this rank's slices, where memory is not shared */
+    real *lin;     /* [kept + chunk][n_linear]; without shared memory this rank's slices' rows */
     real *coef;    /* [kept + chunk][n_vectors][n_params] */
     real *scratch; /* [chunk * n_slices][n_scratch] */
     real *g;       /* [chunk * n_slices][n_params], where coefficients need gradients */
@@ -205,7 +204,8 @@ static real *vector_of(const struct stj_linearization_cache *store, size_t slot,
     return store->coef + (slot * store->n_vectors + k) * store->n_params;
 }
 
-/* The optimizer's coefficients of step t, and how its gradient was clipped, from the gradient's shares. */
+/* The optimizer's coefficients of step t, and how its gradient was clipped, from the gradient's
+ * shares. */
 static enum stj_status make_coefficients(struct stj_linearization_cache *store, size_t first,
                                          size_t t, struct stj_error *err)
 {
@@ -284,7 +284,8 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
                                              size_t count, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    /* Other operators share the trajectory, each in its own way; without them this changes nothing. */
+    /* Other operators share the trajectory, each in its own way; without them this changes
+     * nothing. */
     STJ_TRY(stj_trajectory_fit(store->trajectory, store->from, store->to, store->chunk,
                                store->state_budget, err));
     st = stj_trajectory_visit_together(store->trajectory, first, count, &store->view, err);

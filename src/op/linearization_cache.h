@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* op/linearization_cache.h: the primal quantities of training steps that sweeps of tangents pass through.
+/* op/linearization_cache.h: the primal quantities of training steps that sweeps of tangents pass
+ * through.
  *
  * For a step t these are the state theta_t, the problem's linearisation there, and the optimizer's
  * coefficients.  Some steps are kept from one sweep to the next, as many as memory allows
- * (op/memory_split.h); the others are made again, a chunk of steps at a time, in every sweep.  What is
- * kept does not change a bit of what is computed.
+ * (op/memory_split.h); the others are made again, a chunk of steps at a time, in every sweep.  What
+ * is kept does not change a bit of what is computed.
  */
 #ifndef STJ_OP_LINEARIZATION_CACHE_H
 #define STJ_OP_LINEARIZATION_CACHE_H
@@ -21,8 +22,8 @@ struct stj_linear_bytes {
 struct stj_linear_bytes stj_linearization_cache_bytes(const struct stj_problem *problem,
                                                       const struct stj_recipe *recipe);
 
-/* *store <- for steps from .. to - 1, the first `kept` of them kept, and `chunk` made ready at once, with the
- * trajectory's states at hand within state_budget bytes (stj_trajectory_fit). */
+/* *store <- for steps from .. to - 1, the first `kept` of them kept, and `chunk` made ready at
+ * once, with the trajectory's states at hand within state_budget bytes (stj_trajectory_fit). */
 enum stj_status stj_linearization_cache_create(
     const struct stj_problem *problem, const struct stj_recipe *recipe,
     struct stj_trajectory *trajectory, size_t from, size_t to, size_t chunk, size_t kept,

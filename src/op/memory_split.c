@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* op/memory_split.c: how the memory of a training Jacobian is divided.
  *
- *     budget  =  states and replay's work  +  one chunk of linearisations and its work  +  kept ones
+ *     budget  =  states and replay's work  +  a chunk of linearisations and its work  +  kept ones
  *
  * States come first: with all of them in memory none is read or replayed.  What they leave keeps
- * linearisations between sweeps.  Chunks are of 8 steps, or of fewer where that fits, or spares replay.  A sweep's own
- * work space, which grows with the block of vectors, is beside the budget.
+ * linearisations between sweeps.  Chunks are of 8 steps, or of fewer where that fits, or spares
+ * replay.  A sweep's own work space, which grows with the block of vectors, is beside the budget.
  */
 #include "op/memory_split.h"
 

@@ -260,8 +260,8 @@ static void make_unit(struct stj_op *op)
         w->ax[i] /= size;
 }
 
-/* After a product: the first column of a block is compared, or held to be.  A product with A' is made where
- * no other comes. */
+/* After a product: the first column of a block is compared, or held to be.  A product with A' is
+ * made where no other comes. */
 static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
                              const double *y, struct stj_error *err)
 {

@@ -7,9 +7,9 @@
 
 #include <spectraj/op.h>
 
-/* How an operator that is a product of steps gives its first part: *prefix <- the operator of the first
- * `fraction` of its steps, 0 < fraction <= 1, sharing what is kept with op, which must outlive it.
- * Its products are counted by op too. */
+/* How an operator that is a product of steps gives its first part: *prefix <- the operator of the
+ * first `fraction` of its steps, 0 < fraction <= 1, sharing what is kept with op, which must
+ * outlive it. Its products are counted by op too. */
 typedef enum stj_status (*stj_op_prefix_fn)(void *ctx, double fraction, struct stj_op **prefix,
                                             struct stj_error *err);
 /* `shortest`: the least that a prefix can be, of all steps. */
@@ -21,8 +21,9 @@ enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct 
 /* Note that so many of an operator's products (in whole products) came from a journal. */
 void stj_op_count_replayed(struct stj_op *op, double products);
 
-/* Note a block of products y = A x that was made, and found finite, by other means than stj_op_apply: they count, and where
- * op is watched the first column is one of those that are held against a product with A'. */
+/* Note a block of products y = A x that was made, and found finite, by other means than
+ * stj_op_apply: they count, and where op is watched the first column is one of those that are held
+ * against a product with A'. */
 enum stj_status stj_op_note_products(struct stj_op *op, size_t nvec, const double *x,
                                      const double *y, struct stj_error *err);
 
@@ -33,8 +34,8 @@ struct stj_op_counts stj_op_counts_since(const struct stj_op *op,
 /* The cost of one product in whole products. */
 double stj_op_cost(const struct stj_op *op);
 
-/* The relative rounding error of one product, in units of its norm: eps sqrt(steps) for a sweep of so
- * many steps (default: eps).  Singular values below it times sigma_1 mean nothing. */
+/* The relative rounding error of one product, in units of its norm: eps sqrt(steps) for a sweep of
+ * so many steps (default: eps).  Singular values below it times sigma_1 mean nothing. */
 void stj_op_set_rounding(struct stj_op *op, double rounding);
 double stj_op_rounding(const struct stj_op *op);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* op/restrict.c: the block S A S' of a square operator A: vectors are padded with zeros, multiplied, and
- * picked from. */
+/* op/restrict.c: the block S A S' of a square operator A: vectors are padded with zeros,
+ * multiplied, and picked from. */
 #include "op/restrict.h"
 
 #include <stdlib.h>

@@ -22,8 +22,9 @@ enum stj_status stj_ranges_add(struct stj_ranges *ranges, size_t first, size_t c
                                struct stj_error *err);
 void stj_ranges_free(struct stj_ranges *ranges); /* leaves it zeroed */
 
-/* *op <- S A S' with S x = the chosen elements of x, for the square operator `inner`, which it takes over,
- * also on failure, as it does the ranges (then zeroed).  Costs one product with A, and two blocks of its size. */
+/* *op <- S A S' with S x = the chosen elements of x, for the square operator `inner`, which it
+ * takes over, also on failure, as it does the ranges (then zeroed).  Costs one product with A, and
+ * two blocks of its size. */
 enum stj_status stj_op_create_restricted(struct stj_op *inner, struct stj_ranges *ranges,
                                          struct stj_op **op, struct stj_error *err);
 

@@ -7,12 +7,13 @@
  *                                            theta_bar <- theta_bar + H_t g_bar
  *
  * The block is cut into tiles, and H_t's batch into slices, by the shape of the problem and of the
- * block alone.  A product with H_t gives one *share* per slice, and the shares are added in the order
- * of the slices, so the bits do not depend on the threads: which of them does what, sweep_schedule.c
- * decides.
+ * block alone.  A product with H_t gives one *share* per slice, and the shares are added in the
+ * order of the slices, so the bits do not depend on the threads: which of them does what,
+ * sweep_schedule.c decides.
  *
- * Where the ranks of a group share memory, their threads are as those of one process.  Where they do not,
- * each rank has its slices and its parts, and they send each other the rest (sweep_exchange.c).
+ * Where the ranks of a group share memory, their threads are as those of one process.  Where they
+ * do not, each rank has its slices and its parts, and they send each other the rest
+ * (sweep_exchange.c).
  */
 #include <stdlib.h>
 #include <string.h>

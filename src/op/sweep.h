@@ -31,9 +31,9 @@ enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, siz
                               const double *x, size_t ldx, double *y, size_t ldy,
                               struct stj_error *err);
 
-/* After a product of x that came out with a NaN or infinity: the same again, STJ_ENONFINITE naming the
- * step and the layer in which the first one arose; y is its work space.  STJ_OK: nowhere in the products
- * with the Hessians. */
+/* After a product of x that came out with a NaN or infinity: the same again, STJ_ENONFINITE naming
+ * the step and the layer in which the first one arose; y is its work space.  STJ_OK: nowhere in the
+ * products with the Hessians. */
 enum stj_status stj_sweep_explain(struct stj_sweep *sweep, enum stj_trans trans, const double *x,
                                   double *y, struct stj_error *err);
 

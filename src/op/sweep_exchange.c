@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* op/sweep_exchange.c: what the ranks of a group send each other in a sweep.
  *
- * Each rank has its slices and its parts; two exchanges a step complete what others need, the shares of a product
- * and the tile that the next one is made of.  Clipping adds one of the dots, and slices that meet one after each
- * stage.
+ * Each rank has its slices and its parts; two exchanges a step complete what others need, the
+ * shares of a product and the tile that the next one is made of.  Clipping adds one of the dots,
+ * and slices that meet one after each stage.
  */
 #include "op/sweep_internal.h"
 

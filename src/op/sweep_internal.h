@@ -23,7 +23,8 @@ struct stj_sweep_part {
     size_t rows, cols;
 };
 
-/* Work space, grown when a block needs more than any before; of the group where it shares memory. */
+/* Work space, grown when a block needs more than any before; of the group where it shares
+ * memory. */
 enum stj_sweep_room {
     STJ_ROOM_STATE,    /* real [n_tiles][1 + n_slots][tile_size] */
     STJ_ROOM_SHARE,    /* real [n_teams][max_shares + 1][tile_size]; the last of a team is its g */
@@ -118,8 +119,8 @@ stj_sweep_phase stj_sweep_before, stj_sweep_clip_before, stj_sweep_clip_after;
 void stj_sweep_after(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                      const struct stj_linear_step *step, size_t p, size_t n_slices);
 
-/* A stage of slice s, which makes share number `share` of those in this memory, in a scratch of its own or of all
- * of a team. */
+/* A stage of slice s, which makes share number `share` of those in this memory, in a scratch of its
+ * own or of all of a team. */
 enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                                   const struct stj_linear_step *step,
                                   const struct stj_sweep_slices *slices, size_t s, size_t stage,
@@ -141,8 +142,8 @@ void stj_sweep_set_ranges(const struct stj_sweep *sweep, size_t nvec);
 /* Numbers of a tile, of which each rank has its range: complete them. */
 void stj_sweep_exchange_tile(const struct stj_sweep *sweep, real *numbers);
 
-/* The shares of e . g of all parts; every rank's range of the shares of all slices; the records that the slices left
- * at the end of a stage. */
+/* The shares of e . g of all parts; every rank's range of the shares of all slices; the records
+ * that the slices left at the end of a stage. */
 void stj_sweep_exchange_dots(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile);
 void stj_sweep_exchange_shares(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                                size_t n_slices);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* op/sweep_memory.c: how a block is divided into tiles and slices, and the work space that it takes.
+/* op/sweep_memory.c: how a block is divided into tiles and slices, and the work space that it
+ * takes.
  *
- * Both follow from the shape of the problem and of the block alone, and the schedule from the number of threads.
+ * Both follow from the shape of the problem and of the block alone, and the schedule from the
+ * number of threads.
  */
 #include <stdlib.h>
 
@@ -13,7 +15,8 @@ enum {
     TILE_BYTES = 1 << 20, /* of a tile with its slots and one share: about a core's L2 */
     TILE_LEAST = 8,
     TILE_LARGE = 4,
-    /* Parameters in a part of an update, where the layout's tensors have as many: a sixteenth of all, within */
+    /* Parameters in a part of an update, where the layout's tensors have as many: a sixteenth of
+     * all, within */
     PART_LEAST = 256,
     PART_MOST = 4096,
     PARTS = 16
@@ -89,7 +92,8 @@ static void divide_block(struct stj_sweep *sweep, size_t nvec)
     const size_t widest = (nvec + sweep->n_tiles - 1) / sweep->n_tiles;
     sweep->widest = widest;
     sweep->tile_size = problem->layout->n_params * widest;
-    /* By tile where that keeps the threads evenly busy; else every rank has slices of every tile. */
+    /* By tile where that keeps the threads evenly busy; else every rank has slices of every
+     * tile. */
     const bool even =
         !stj_group_sends() && (sweep->n_tiles % n_threads == 0 || sweep->n_tiles >= 4 * n_threads);
     sweep->slicing = stj_group_sends() ? 1

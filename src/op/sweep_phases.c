@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* op/sweep_phases.c: the work of a step on one tile, in phases; within a phase the items are independent.
+/* op/sweep_phases.c: the work of a step on one tile, in phases; within a phase the items are
+ * independent.
  *
- *   before    parts: the adjoint of the update, which makes g_bar        (STJ_TRANS only)
- *   clip      parts: the differential of clipping, of g_bar              (where the step was clipped)
+ *   before    parts: the adjoint of the update, which makes g_bar       (STJ_TRANS only)
+ *   clip      parts: the differential of clipping, of g_bar             (where clipped)
  *   product   slices: a share of H_t theta_dot, or of H_t g_bar; in stages, where slices meet
  *   after     parts: the sum of the shares; the tangent of the update, or theta_bar += H_t g_bar
- *   clip      parts: the same of g_dot, then the tangent of the update   (where the step was clipped)
+ *   clip      parts: the same of g_dot, then the tangent of the update  (where clipped)
  */
 #include <math.h>
 
@@ -118,8 +119,9 @@ static void update_tangent(const struct stj_sweep *sweep, const struct stj_sweep
     sweep->optimizer->tangent(sweep->recipe->optimizer->config, &step->at, &u);
 }
 
-/* theta_bar += the sum of the shares, for n reals from `at`.  The sum is taken in pieces on the stack: to add
- * in place, in a share, would move that share's cache lines to this processor and back. */
+/* theta_bar += the sum of the shares, for n reals from `at`.  The sum is taken in pieces on the
+ * stack: to add in place, in a share, would move that share's cache lines to this processor and
+ * back. */
 static void add_shares(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile, size_t at,
                        size_t n, size_t n_slices)
 {

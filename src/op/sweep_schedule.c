@@ -4,8 +4,9 @@
  *     by tile    each thread takes a tile through all steps of a chunk; no waiting between steps
  *     by slice   all threads work on one tile: slices of the product, then parts of the update
  *
- * A tile is taken through the steps by a *team*: one thread alone, or all threads of a region, on all ranks of the
- * group, which wait for each other between phases.  The same work in both, equal in every bit.
+ * A tile is taken through the steps by a *team*: one thread alone, or all threads of a region, on
+ * all ranks of the group, which wait for each other between phases.  The same work in both, equal
+ * in every bit.
  */
 #include "base/error.h"
 #include "op/sweep_internal.h"
@@ -178,7 +179,8 @@ enum stj_status stj_sweep_by_tile(const struct stj_sweep *sweep, size_t first, s
     return pass_on(&failure, err);
 }
 
-/* All threads take one tile through the steps of a chunk: to the end, as the others of the group go. */
+/* All threads take one tile through the steps of a chunk: to the end, as the others of the group
+ * go. */
 static enum stj_status run_together(const struct stj_sweep *sweep, size_t tile, size_t first,
                                     size_t count, struct stj_error *err)
 {

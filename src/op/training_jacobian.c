@@ -252,8 +252,8 @@ out:
     return st;
 }
 
-/* What the sweep of a block made of x [n][nvec]: products with the whole Jacobian, which are checked as any others.
- * work: of ld numbers. */
+/* What the sweep of a block made of x [n][nvec]: products with the whole Jacobian, which are
+ * checked as any others. work: of ld numbers. */
 static enum stj_status note_growth(struct stj_op *jacobian, size_t n, size_t nvec, const double *x,
                                    const double *y, size_t ld, double *work, struct stj_error *err)
 {

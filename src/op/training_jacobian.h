@@ -18,17 +18,18 @@ struct stj_training_jacobian_settings {
 };
 
 /* *op <- the Jacobian; N x N, or (1 + n_slots) N of the full state, which composes:
- * J(s -> u) = J(t -> u) J(s -> t), step counters held; cost (to - from) / n_steps.  The parts are borrowed and must outlive it.
- * Without the full state the optimizer's slots at step `from` are held fixed.  STJ_NO_TRANS is one sweep of tangents through
- * the stored steps, STJ_TRANS one sweep of adjoints; a block shares the primal work. */
+ * J(s -> u) = J(t -> u) J(s -> t), step counters held; cost (to - from) / n_steps.  The parts are
+ * borrowed and must outlive it.  Without the full state the optimizer's slots at step `from` are
+ * held fixed.  STJ_NO_TRANS is one sweep of tangents through the stored steps, STJ_TRANS one sweep
+ * of adjoints; a block shares the primal work. */
 enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                              const struct stj_recipe *recipe,
                                              struct stj_trajectory *trajectory,
                                              const struct stj_training_jacobian_settings *settings,
                                              struct stj_op **op, struct stj_error *err);
 
-/* *storage <- how such an operator would have its states at hand, with work space for blocks of nvec
- * vectors.  Nothing is allocated that stays. */
+/* *storage <- how such an operator would have its states at hand, with work space for blocks of
+ * nvec vectors.  Nothing is allocated that stays. */
 enum stj_status stj_training_jacobian_predict(const struct stj_problem *problem,
                                               const struct stj_recipe *recipe,
                                               const struct stj_trajectory *trajectory,
@@ -36,13 +37,14 @@ enum stj_status stj_training_jacobian_predict(const struct stj_problem *problem,
                                               size_t nvec, struct stj_storage *storage,
                                               struct stj_error *err);
 
-/* *storage <- how an operator made here, or a block of one, has its states at hand, and what its replays found out; false for
- * any other operator. */
+/* *storage <- how an operator made here, or a block of one, has its states at hand, and what its
+ * replays found out; false for any other operator. */
 bool stj_training_jacobian_storage(const struct stj_op *op, struct stj_storage *storage);
 
-/* norm[(to - from + 1) nvec] <- |theta_dot_t| of nvec tangents at t = from .. to, each divided by |x|, for the
- * whole Jacobian of a full state and columns x [n_params][nvec] of theta at `from`: one sweep, a step at a
- * time, whose products count and are checked as those of stj_op_apply.  progress may be NULL. */
+/* norm[(to - from + 1) nvec] <- |theta_dot_t| of nvec tangents at t = from .. to, each divided by
+ * |x|, for the whole Jacobian of a full state and columns x [n_params][nvec] of theta at `from`:
+ * one sweep, a step at a time, whose products count and are checked as those of stj_op_apply.
+ * progress may be NULL. */
 struct stj_progress;
 enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nvec, const double *x,
                                              double *norm, const struct stj_progress *progress,
@@ -58,7 +60,8 @@ struct stj_training_window {
     const struct stj_ranges *ranges; /* of the state's elements, where it is a block; else NULL */
 };
 
-/* *window <- the parts that a training Jacobian, or a block of one, borrows; false for any other operator. */
+/* *window <- the parts that a training Jacobian, or a block of one, borrows; false for any other
+ * operator. */
 bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_window *window);
 
 #endif

@@ -35,8 +35,8 @@ size_t stj_threads(void)
 #endif
 }
 
-/* Bytes of OpenBLAS's buffer for a thread, in its builds for processors of the last ten years, and the
- * order of matrices that it needs it for. */
+/* Bytes of OpenBLAS's buffer for a thread, in its builds for processors of the last ten years, and
+ * the order of matrices that it needs it for. */
 enum { BLAS_BUFFER = 129 << 20, BLAS_ORDER = 128 };
 
 /* Each thread multiplies a[BLAS_ORDER^2] by itself into its part of c. */
@@ -46,8 +46,8 @@ static void multiply_square(const double *a, double *c)
     cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, a, n, 0, c, n);
 }
 
-/* Are n buffers to be had?  One by one, as OpenBLAS asks: a system that lets memory be promised more than
- * once looks at each request alone. */
+/* Are n buffers to be had?  One by one, as OpenBLAS asks: a system that lets memory be promised
+ * more than once looks at each request alone. */
 static bool can_have(size_t n)
 {
     void **room = NULL;
@@ -185,8 +185,8 @@ static void relax(void)
 #endif
 }
 
-/* Until the round is over.  A sleeper counts itself before it looks at the round, and who ends the round
- * looks at the count after: one of the two sees the other. */
+/* Until the round is over.  A sleeper counts itself before it looks at the round, and who ends the
+ * round looks at the count after: one of the two sees the other. */
 static void sleep_through(struct stj_barrier *barrier, size_t round)
 {
     pthread_mutex_lock(&barrier->mutex);

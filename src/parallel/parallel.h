@@ -22,30 +22,30 @@ struct stj_blas_guard {
 struct stj_blas_guard stj_blas_guard_take(size_t n_threads);
 void stj_blas_guard_give(struct stj_blas_guard guard);
 
-/* STJ_ENOMEM unless every thread has the buffer that OpenBLAS multiplies matrices in: where it gets none,
- * it tries again for ever.  To be asked before work begins; costs nothing after the first time. */
+/* STJ_ENOMEM unless every thread has the buffer that OpenBLAS multiplies matrices in: where it gets
+ * none, it tries again for ever.  To be asked before work begins; costs nothing after the first
+ * time. */
 enum stj_status stj_blas_prepare(struct stj_error *err);
 
 /* Threads that parallel regions of the library use: the caller's wish (stj_set_threads), else
  * OMP_NUM_THREADS, else every processor; no more than OpenMP gives here. */
 size_t stj_threads(void);
 
-/* From now on a region has as many as it asks for, whatever the load (OMP_DYNAMIC): for threads of several
- * processes that wait for each other. */
+/* From now on a region has as many as it asks for, whatever the load (OMP_DYNAMIC): for threads of
+ * several processes that wait for each other. */
 void stj_threads_fixed(void);
 
 /* The number of the calling thread within its parallel region, from 0, and how many there are. */
 size_t stj_thread_number(void);
 size_t stj_team_size(void);
 
-/* A place where the threads of one parallel region wait for each other.  A thread that waits spins for
- * some tens of microseconds, which is what the shortest phases need, and then sleeps: OpenMP's own
- * barrier spins for milliseconds, and where another process holds one of the processors, a sweep of
- * thousands of short phases would take a time slice of the scheduler for each. */
+/* A place where the threads of one parallel region wait for each other.  A thread that waits spins
+ * for some tens of microseconds, which is what the shortest phases need, and then sleeps: OpenMP's
+ * own barrier spins for milliseconds, and where another process holds one of the processors, a
+ * sweep of thousands of short phases would take a time slice of the scheduler for each. */
 struct stj_barrier {
     size_t n_threads;
-    size_t
-        spins; /* looks at it before a thread sleeps: none where there are more threads than processors */
+    size_t spins; /* looks before a thread sleeps: none with more threads than processors */
     atomic_size_t arrived, round, sleepers;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -54,8 +54,8 @@ struct stj_barrier {
 void stj_barrier_init(struct stj_barrier *barrier, bool between_processes);
 void stj_barrier_destroy(struct stj_barrier *barrier);
 
-/* Return when all n_threads threads have come here; what each wrote before, all see after.  The first
- * call sets n_threads outside of the region or before another barrier of the region. */
+/* Return when all n_threads threads have come here; what each wrote before, all see after.  The
+ * first call sets n_threads outside of the region or before another barrier of the region. */
 void stj_barrier_wait(struct stj_barrier *barrier);
 
 /* A mutex for callbacks that must not be called from two threads at once; NULL: they may be. */

@@ -68,7 +68,8 @@ void stj_ranks_divide_for(size_t n_columns)
         divide_ranks(stj_ranks.size / stj_groups_for(stj_ranks.size, n_columns));
 }
 
-/* One processor's threads for each rank of a machine, unless somebody said otherwise; the same for all. */
+/* One processor's threads for each rank of a machine, unless somebody said otherwise; the same for
+ * all. */
 static void choose_threads(void)
 {
     const size_t size = stj_ranks.on_machine;

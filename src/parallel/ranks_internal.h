@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parallel/ranks_internal.h: how the ranks reach each other, for the files of parallel/.
  *
- * ranks.c and ranks_division.c decide what is said and when; a transport carries it.  There is one, ranks_mpi.c;
- * a process that is one of one has none.
+ * ranks.c and ranks_division.c decide what is said and when; a transport carries it.  There is one,
+ * ranks_mpi.c; a process that is one of one has none.
  */
 #ifndef STJ_PARALLEL_RANKS_INTERNAL_H
 #define STJ_PARALLEL_RANKS_INTERNAL_H
@@ -31,9 +31,10 @@ struct stj_transport {
                       const void *part, size_t ld, void *incoming);
     void (*group_barrier)(void);
 
-    /* *value <- the least of the ranks'.  A rank that failed where the others did not may never meet them: it left
-     * their course, and they wait for it elsewhere, for ever.  So it waits for some time; false: nobody came, and
-     * it is to go on by itself, to say how it failed and to end all. */
+    /* *value <- the least of the ranks'.  A rank that failed where the others did not may never
+     * meet them: it left their course, and they wait for it elsewhere, for ever.  So it waits for
+     * some time; false: nobody came, and it is to go on by itself, to say how it failed and to end
+     * all. */
     bool (*meet)(enum stj_comm comm, bool failed, size_t *value);
 
     size_t (*on_machine)(enum stj_comm comm); /* ranks of it that lie on this one's machine */
@@ -58,15 +59,17 @@ extern struct stj_ranks {
     const struct stj_transport *transport; /* with more than one rank */
 } stj_ranks;
 
-/* *transport <- that of the ranks that a launcher started, and which of how many this one is; left as they are
- * where it started none, or this was called before.  STJ_EUNSUPPORTED: it is not to be had in this build. */
+/* *transport <- that of the ranks that a launcher started, and which of how many this one is; left
+ * as they are where it started none, or this was called before.  STJ_EUNSUPPORTED: it is not to be
+ * had in this build. */
 enum stj_status stj_transport_begin(const struct stj_transport **transport, size_t *rank,
                                     size_t *size, struct stj_error *err);
 
 /* data <- that of the first rank of the group. */
 void stj_group_bcast(void *data, size_t bytes);
 
-/* Does what the first rank of the group writes reach the others?  Processes of one machine may not see each other. */
+/* Does what the first rank of the group writes reach the others?  Processes of one machine may not
+ * see each other. */
 bool stj_shared_memory_works(void);
 
 #endif

@@ -78,8 +78,8 @@ static void wait_for_mail(struct mail *mail)
     mail->n = 0;
 }
 
-/* Where the request of one more goes.  All ranks begin theirs part by part, so that those which one waits for here have
- * been begun, or are before what the others wait for. */
+/* Where the request of one more goes.  All ranks begin theirs part by part, so that those which one
+ * waits for here have been begun, or are before what the others wait for. */
 static MPI_Request *one_more(struct mail *mail)
 {
     if (mail->n == sizeof mail->request / sizeof mail->request[0])
@@ -126,8 +126,9 @@ static void mpi_group_barrier(void)
     MPI_Barrier(comms[STJ_COMM_GROUP]);
 }
 
-/* Is an exchange over?  This rank, which failed or not, waits without work for the others: for some seconds if it
- * failed, before it ends them.  Of several that failed alone, the first ends the others before they speak. */
+/* Is an exchange over?  This rank, which failed or not, waits without work for the others: for some
+ * seconds if it failed, before it ends them.  Of several that failed alone, the first ends the
+ * others before they speak. */
 static bool is_over(MPI_Request *request, bool failed)
 {
     const struct timespec pause = {.tv_nsec = 1000 * 1000};

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* parallel/shared_memory.c: memory of a group.
  *
- * What the ranks of a group share is not a window of MPI: a window is given back by all together, and a
- * rank that fails alone could not give it back and go.  It is a file without a name (memfd_create): no process that
- * dies leaves one behind, and a small /dev/shm, as containers have, does not limit it.  Its blocks are taken when it
- * is made, so that too much is an error and not a signal.
+ * What the ranks of a group share is not a window of MPI: a window is given back by all together,
+ * and a rank that fails alone could not give it back and go.  It is a file without a name
+ * (memfd_create): no process that dies leaves one behind, and a small /dev/shm, as containers have,
+ * does not limit it.  Its blocks are taken when it is made, so that too much is an error and not a
+ * signal.
  */
 #define _GNU_SOURCE /* memfd_create */
 #include "parallel/shared_memory.h"
@@ -50,7 +51,8 @@ out:
     return st;
 }
 
-/* The same for all of a group: its first rank makes it, the others find it among that one's open files. */
+/* The same for all of a group: its first rank makes it, the others find it among that one's open
+ * files. */
 static enum stj_status arena_map(struct stj_arena *arena, size_t bytes, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* parallel/shared_memory.h: memory that the ranks of a group have in common where they share it, else each has its
- * own. */
+/* parallel/shared_memory.h: memory that the ranks of a group have in common where they share it,
+ * else each has its own. */
 #ifndef STJ_PARALLEL_SHARED_MEMORY_H
 #define STJ_PARALLEL_SHARED_MEMORY_H
 
@@ -15,8 +15,8 @@ struct stj_arena {
     bool mapped;
 };
 
-/* At least `bytes` bytes, zero when new; what was there is lost where it has to grow.  All of a group ask
- * for the same. */
+/* At least `bytes` bytes, zero when new; what was there is lost where it has to grow.  All of a
+ * group ask for the same. */
 enum stj_status stj_arena_grow(struct stj_arena *arena, size_t bytes, struct stj_error *err);
 
 /* The same for n items of `size` numbers. */

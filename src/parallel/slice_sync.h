@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* parallel/slice_sync.h: how the slices of a batch tell each other what they need to know, in stages.
+/* parallel/slice_sync.h: how the slices of a batch tell each other what they need to know, in
+ * stages.
  *
- * Where a sample depends on the rest of its batch (batch normalisation), a slice cannot go on before it knows
- * something of all others.  So work on a slice goes in stages: at the end of each but the last every slice
- * leaves a record, and the next stage of any of them begins when all records of the stage before are there.
- * Records are kept for two stages, so that one is not written while others read what stood there:
+ * Where a sample depends on the rest of its batch (batch normalisation), a slice cannot go on
+ * before it knows something of all others.  So work on a slice goes in stages: at the end of each
+ * but the last every slice leaves a record, and the next stage of any of them begins when all
+ * records of the stage before are there.  Records are kept for two stages, so that one is not
+ * written while others read what stood there:
  *
  *     record [2][n_slices][size]     those of stage k in number k % 2
  *

@@ -16,7 +16,8 @@ struct stj_data_config {
     bool has_test;
 };
 
-/* Exactly one of file and seed; neither where trajectory.states gives the first state with the others. */
+/* Exactly one of file and seed; neither where trajectory.states gives the first state with the
+ * others. */
 struct stj_init_config {
     char *file;             /* theta_0; NULL: drawn from the layers' initialisers with `seed` */
     struct stj_names names; /* of tensors in `file`, where they are not ours */
@@ -36,8 +37,8 @@ struct stj_training_config {
     uint64_t seed; /* of the order of the batches and of masks */
 };
 
-/* At most one of every and max_bytes; neither: every state is kept.  With states, `every` is the distance of
- * those that are given, and all of them are kept. */
+/* At most one of every and max_bytes; neither: every state is kept.  With states, `every` is the
+ * distance of those that are given, and all of them are kept. */
 struct stj_keep_config {
     size_t every, max_bytes;
     bool has_every, has_max_bytes;
@@ -102,8 +103,8 @@ enum stj_status stj_run_config_parse(const char *text, const char *name,
 enum stj_status stj_run_config_print(const struct stj_run_config *config, char **text,
                                      struct stj_error *err);
 
-/* *text <- only the groups that decide the bits of a training: network and training, without the path of the
- * batches. */
+/* *text <- only the groups that decide the bits of a training: network and training, without the
+ * path of the batches. */
 enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config, char **text,
                                             struct stj_error *err);
 

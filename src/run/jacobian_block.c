@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/jacobian_block.c: the Jacobians of a run: windows of its steps, blocks of its parameters, the full state. */
+/* run/jacobian_block.c: the Jacobians of a run: windows of its steps, blocks of its parameters, the
+ * full state. */
 #include <stdlib.h>
 #include <string.h>
 

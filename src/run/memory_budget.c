@@ -4,7 +4,8 @@
  *     limit  =  the process with the run open  +  the solver's arrays and the work space of sweeps
  *               +  what is left: states and linearisations
  *
- * Without a limit states and linearisations have a quarter of what is free, or what a large solver leaves of it.
+ * Without a limit states and linearisations have a quarter of what is free, or what a large solver
+ * leaves of it.
  *
  * A limit below what the program takes with its data cannot be kept; it then is one of states and
  * linearisations alone, so that any limit down to their minimum works.

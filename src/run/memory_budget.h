@@ -7,19 +7,19 @@
 
 #include "spectrum/cost_model.h"
 
-/* The largest of a solver's phases in the window (to = 0: n_steps), in bytes; *work <- the engine's work
- * space in it. */
+/* The largest of a solver's phases in the window (to = 0: n_steps), in bytes; *work <- the engine's
+ * work space in it. */
 size_t stj_run_phase_bytes(const struct stj_run *run, size_t from, size_t to,
                            const struct stj_prediction *prediction, size_t *work);
 
-/* *engine <- what is left for states and linearisations of the window when the whole process is to stay
- * within memory_bytes (not 0) while a solver takes what is predicted.  False, and nothing set: too little for
- * that. */
+/* *engine <- what is left for states and linearisations of the window when the whole process is to
+ * stay within memory_bytes (not 0) while a solver takes what is predicted.  False, and nothing set:
+ * too little for that. */
 bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                  const struct stj_prediction *prediction, size_t *engine);
 
-/* The same, and all of memory_bytes where the process cannot stay within them; for 0 what is left of the free memory
- * where that is less than the default, else 0. */
+/* The same, and all of memory_bytes where the process cannot stay within them; for 0 what is left
+ * of the free memory where that is less than the default, else 0. */
 size_t stj_run_engine_bytes(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                             const struct stj_prediction *prediction);
 

@@ -51,8 +51,8 @@ enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64
 /* run->tensor <- the tensors of the network, and what init.file is to have of them. */
 enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *err);
 
-/* The trajectory was opened: states that it lacks are replayed with the run's problem, and as few as can
- * be are in memory until an operator has them at hand its own way. */
+/* The trajectory was opened: states that it lacks are replayed with the run's problem, and as few
+ * as can be are in memory until an operator has them at hand its own way. */
 enum stj_status stj_run_attach(struct stj_run *run, struct stj_error *err);
 
 /* STJ_EINVAL for a run that was described from its config: it has no states. */
@@ -86,8 +86,8 @@ static inline size_t stj_run_state_size(const struct stj_run *run)
 /* *every <- the distance of the states that a training keeps, as the config says. */
 enum stj_status stj_run_every(const struct stj_run *run, size_t *every, struct stj_error *err);
 
-/* Divide the ranks for an analysis with blocks of so many columns, or a training (1); ranks that have no slice
- * of a batch are named in a warning.  While no operator of the run exists. */
+/* Divide the ranks for an analysis with blocks of so many columns, or a training (1); ranks that
+ * have no slice of a batch are named in a warning.  While no operator of the run exists. */
 void stj_run_divide(const struct stj_run *run, size_t n_columns,
                     const struct stj_progress *progress);
 
@@ -96,7 +96,8 @@ enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t d
                                       const struct stj_progress *progress, struct stj_validation *v,
                                       struct stj_error *err);
 
-/* prediction <- what stj_run_validate costs the run, for an operator with n columns in the window. */
+/* prediction <- what stj_run_validate costs the run, for an operator with n columns in the
+ * window. */
 void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limit,
                           struct stj_prediction *prediction);
 
@@ -104,8 +105,8 @@ void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limi
 enum stj_folder_state {
     STJ_FOLDER_ABSENT,
     STJ_FOLDER_FREE,       /* empty, or only with scraps of a run */
-    STJ_FOLDER_UNFINISHED, /* holds a training on its way, and perhaps the run that it is to replace */
-    STJ_FOLDER_COMPLETE, /* holds a trajectory, and nothing unfinished */
+    STJ_FOLDER_UNFINISHED, /* holds a training on its way, perhaps beside the run it will replace */
+    STJ_FOLDER_COMPLETE,   /* holds a trajectory, and nothing unfinished */
 };
 
 /* *state <- what `dir` is; STJ_EEXIST when it is something that no run made. */
@@ -118,12 +119,12 @@ enum stj_status stj_folder_make(const char *dir, bool *made, struct stj_error *e
 /* See that a file of `bytes` bytes can be written there. */
 enum stj_status stj_folder_check_room(const char *dir, size_t bytes, struct stj_error *err);
 
-/* Remove the results, their logs and the temporary files of a run; its config and trajectory stay, and
- * so does a training on its way. */
+/* Remove the results, their logs and the temporary files of a run; its config and trajectory stay,
+ * and so does a training on its way. */
 void stj_folder_clear_results(const char *dir);
 
-/* *header <- the header of a training's log (owned by the caller): what it is of, and which states it
- * keeps. */
+/* *header <- the header of a training's log (owned by the caller): what it is of, and which states
+ * it keeps. */
 enum stj_status stj_train_log_header_print(const struct stj_trajectory_about *about, size_t every,
                                            char **header, struct stj_error *err);
 

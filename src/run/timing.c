@@ -2,9 +2,9 @@
 /* run/timing.c: how fast this machine goes through the steps of a run.
  *
  * A few steps are trained from theta_0, and their Jacobian is applied to blocks of vectors with
- * linearisations kept, and to one vector with linearisations made again.  What a product costs beside
- * its steps shows in the difference between a window of all these steps and one of half of them.  Each
- * time is the median of a few, since other work on the machine comes in bursts.
+ * linearisations kept, and to one vector with linearisations made again.  What a product costs
+ * beside its steps shows in the difference between a window of all these steps and one of half of
+ * them.  Each time is the median of a few, since other work on the machine comes in bursts.
  */
 #include "run/timing.h"
 
@@ -97,8 +97,8 @@ out:
     return st;
 }
 
-/* Train the sample's steps, and some more that are only timed; *seconds <- of one.  From state to state
- * are an update and the next gradient; behind the last there is no gradient. */
+/* Train the sample's steps, and some more that are only timed; *seconds <- of one.  From state to
+ * state are an update and the next gradient; behind the last there is no gradient. */
 static enum stj_status time_training(struct sample *s, double *seconds, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/timing.h: how fast this machine goes through the steps of a run, measured on a few of them. */
+/* run/timing.h: how fast this machine goes through the steps of a run, measured on a few of
+ * them. */
 #ifndef STJ_RUN_TIMING_H
 #define STJ_RUN_TIMING_H
 
@@ -22,8 +23,9 @@ enum stj_status stj_run_time(struct stj_run *run, const struct stj_timing **mete
 enum stj_status stj_run_time_block(struct stj_run *run, size_t block, bool backward,
                                    double *seconds, struct stj_error *err);
 
-/* Of this machine, measured when first asked for: operations a second of a dense decomposition, bytes a
- * second of products with tall matrices, and of states that are compared with their checksums. */
+/* Of this machine, measured when first asked for: operations a second of a dense decomposition,
+ * bytes a second of products with tall matrices, and of states that are compared with their
+ * checksums. */
 double stj_timing_svd_rate(void);
 double stj_timing_vector_rate(void);
 double stj_timing_crc_rate(void);

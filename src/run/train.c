@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* run/train.c: train what a config says and keep it in a directory.
  *
- * The states go into train.journal as they come.  When the last is there, the trajectory is written beside
- * its final name, config.yaml replaced, the trajectory renamed, the results of an older run removed,
- * and last of all train.journal: a run is complete when it has trajectory.h5 and no train.journal.  Whatever ends the
- * process before, the same command goes on from what the log holds, and comes to the same bits; an
- * old run is whole until the new one takes its place.
+ * The states go into train.journal as they come.  When the last is there, the trajectory is written
+ * beside its final name, config.yaml replaced, the trajectory renamed, the results of an older run
+ * removed, and last of all train.journal: a run is complete when it has trajectory.h5 and no train.journal.
+ * Whatever ends the process before, the same command goes on from what the log holds, and comes to
+ * the same bits; an old run is whole until the new one takes its place.
  */
 #include <cblas.h>
 #include <math.h>
@@ -151,7 +151,8 @@ out:
     return st;
 }
 
-/* Bytes that the folder must still take: the log and the trajectory made from it, less what is there. */
+/* Bytes that the folder must still take: the log and the trajectory made from it, less what is
+ * there. */
 static enum stj_status bytes_wanted(const struct training *t, size_t *bytes, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;

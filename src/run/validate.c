@@ -66,8 +66,8 @@ out:
     return st;
 }
 
-/* Training landed at state t, which was given: go on from the given parameters and the slots landed with,
- * which together are what was recorded. */
+/* Training landed at state t, which was given: go on from the given parameters and the slots landed
+ * with, which together are what was recorded. */
 static enum stj_status take_recorded(struct replay *replay, size_t t, real *state,
                                      struct stj_error *err)
 {
@@ -130,7 +130,8 @@ out:
     return st;
 }
 
-/* *result <- pairs of one end by an iterative method (top: ARPACK unless it cannot; bottom: Arnoldi). */
+/* *result <- pairs of one end by an iterative method (top: ARPACK unless it cannot; bottom:
+ * Arnoldi). */
 static enum stj_status iterate_end(struct stj_op *op, uint64_t seed, bool bottom,
                                    const struct stj_progress *progress,
                                    struct stj_svd_result **result, struct stj_error *err)

@@ -2,8 +2,8 @@
 /* train/callback_problem.c: the caller's own gradient and Hessian-vector product as a problem.
  *
  * Its parameters are one tensor of a single row, so a tile is a column-major block with leading
- * dimension N, which is what the callbacks take.  Without callbacks for rows a batch is one row, which
- * cannot be sliced.
+ * dimension N, which is what the callbacks take.  Without callbacks for rows a batch is one row,
+ * which cannot be sliced.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train/clip.h: gradient clipping by global norm, optax's clip_by_global_norm, and its differential.
+/* train/clip.h: gradient clipping by global norm, optax's clip_by_global_norm, and its
+ * differential.
  *
  *     |g| <= c     g unchanged
  *     |g| > c      h = c e,   e = g / |g|
@@ -12,12 +13,12 @@
 
 #include "base/block.h"
 
-/* Clip g[n] in place to the norm `limit` (0: never); unit[n] (may be NULL) <- g / |g| where it is clipped.
- * Returns the factor c / |g|, or 1 where g is left as it is. */
+/* Clip g[n] in place to the norm `limit` (0: never); unit[n] (may be NULL) <- g / |g| where it is
+ * clipped. Returns the factor c / |g|, or 1 where g is left as it is. */
 double stj_clip(size_t n, real *g, double limit, real *unit);
 
-/* A range of rows of one tensor, [rows][cols] in a vector and [rows][nvec][cols] in a tile.  unit and g
- * point at the range.
+/* A range of rows of one tensor, [rows][cols] in a vector and [rows][nvec][cols] in a tile.  unit
+ * and g point at the range.
  *     dot[nvec] <- the range's share of e . g */
 void stj_clip_dot(size_t rows, size_t nvec, size_t cols, const real *unit, const real *g,
                   double *dot);

@@ -56,9 +56,9 @@ struct stj_optimizer_ops {
     void (*step)(const void *config, const struct stj_step *at, const struct stj_update *u,
                  const real *g);
 
-    /* coef[k][i] <- the coefficients of the step from (theta, slots) with gradient g, all before the
-     * step.  An element without a derivative: STJ_ENONFINITE naming it (`first` is the number of
-     * the range's first parameter), the step and the remedy. */
+    /* coef[k][i] <- the coefficients of the step from (theta, slots) with gradient g, all before
+     * the step.  An element without a derivative: STJ_ENONFINITE naming it (`first` is the number
+     * of the range's first parameter), the step and the remedy. */
     enum stj_status (*linearize)(const void *config, const struct stj_step *at,
                                  const struct stj_update *before, const real *g, size_t first,
                                  real *const *coef, struct stj_error *err);

@@ -151,7 +151,8 @@ void stj_gradient_work_destroy(struct stj_gradient_work *work)
     free(work);
 }
 
-/* All of `what` [n slices][item bytes], of which each rank of the group has its slices', is known to all of them. */
+/* All of `what` [n slices][item bytes], of which each rank of the group has its slices', is known
+ * to all of them. */
 static void tell_group(size_t n, size_t item, void *what)
 {
     if (stj_group_shares())

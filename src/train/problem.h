@@ -35,9 +35,9 @@ struct stj_problem_ops {
     size_t (*n_linear)(const void *self);
     size_t (*n_scratch)(const void *self, size_t n_rows, size_t nvec);
 
-    /* Where slices depend on each other: stages of linearize and hvp, and numbers of a record for a product with
-     * nvec tangents (0: linearize); every stage has the same arguments and scratch (parallel/slice_sync.h).  NULL: one
-     * stage. */
+    /* Where slices depend on each other: stages of linearize and hvp, and numbers of a record for a
+     * product with nvec tangents (0: linearize); every stage has the same arguments and scratch
+     * (parallel/slice_sync.h).  NULL: one stage. */
     size_t (*n_stages)(const void *self);
     size_t (*n_record)(const void *self, size_t nvec);
 
@@ -52,8 +52,8 @@ struct stj_problem_ops {
                            const real *lin, size_t nvec, const real *x, real *y, real *scratch,
                            struct stj_error *err);
 
-    /* Where a NaN or infinity came up in the product of one vector that has just left y and scratch: the
-     * name of a layer, borrowed.  NULL, or no such function: it cannot be told. */
+    /* Where a NaN or infinity came up in the product of one vector that has just left y and
+     * scratch: the name of a layer, borrowed.  NULL, or no such function: it cannot be told. */
     const char *(*suspect)(const void *self, struct stj_slice slice, const real *y,
                            const real *scratch);
 };
@@ -70,16 +70,18 @@ struct stj_problem {
 enum { STJ_MAX_SLICES = 64 };
 
 /* A batch has at least as many slices as the group has ranks, where its rows suffice.
- * slice[STJ_MAX_SLICES] <- the slices of n_rows rows of the problem for work that has `n_tiles` independent tiles
- * beside them (1 for a gradient); returns their number. */
+ * slice[STJ_MAX_SLICES] <- the slices of n_rows rows of the problem for work that has `n_tiles`
+ * independent tiles beside them (1 for a gradient); returns their number. */
 size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
                           struct stj_slice *slice);
 
-/* Slices of the largest batch, the same way; *n_scratch <- the scratch of any of them for nvec tangents. */
+/* Slices of the largest batch, the same way; *n_scratch <- the scratch of any of them for nvec
+ * tangents. */
 size_t stj_problem_most_slices(const struct stj_problem *problem, size_t n_tiles, size_t nvec,
                                size_t *n_scratch);
 
-/* Stages of the work on n_slices slices, numbers of a slice's record, and those of the records of a batch. */
+/* Stages of the work on n_slices slices, numbers of a slice's record, and those of the records of a
+ * batch. */
 size_t stj_problem_n_stages(const struct stj_problem *problem, size_t n_slices);
 size_t stj_problem_n_record(const struct stj_problem *problem, size_t nvec);
 size_t stj_problem_n_records(const struct stj_problem *problem, size_t n_slices, size_t nvec);
@@ -87,8 +89,9 @@ size_t stj_problem_n_records(const struct stj_problem *problem, size_t n_slices,
 /* How many the largest batch has for a gradient that so many ranks make together. */
 size_t stj_problem_n_slices(const struct stj_problem *problem, size_t n_ranks);
 
-/* Are the problem's vectors far larger than a core's cache?  Then every slice costs the writing and adding
- * of its share in memory, so work is divided into fewer slices and into more, thinner tiles. */
+/* Are the problem's vectors far larger than a core's cache?  Then every slice costs the writing and
+ * adding of its share in memory, so work is divided into fewer slices and into more, thinner
+ * tiles. */
 bool stj_problem_is_large(const struct stj_problem *problem);
 
 /* Work space for whole gradients, reused from step to step. */
@@ -98,8 +101,8 @@ enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
 void stj_gradient_work_destroy(struct stj_gradient_work *work);
 size_t stj_gradient_work_bytes(const struct stj_problem *problem);
 
-/* *loss <- L_step(theta), g[n_params] <- its gradient: linearisations of all slices in parallel, on the
- * threads of the group's ranks, summed in order.  Same bits at any number of threads. */
+/* *loss <- L_step(theta), g[n_params] <- its gradient: linearisations of all slices in parallel, on
+ * the threads of the group's ranks, summed in order.  Same bits at any number of threads. */
 enum stj_status stj_problem_gradient(const struct stj_problem *problem, size_t step,
                                      const real *theta, double *loss, real *g,
                                      struct stj_gradient_work *work, struct stj_error *err);

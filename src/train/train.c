@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train/train.c: the training loop: for each step, g = grad L_t(theta), then the optimizer's update. */
+/* train/train.c: the training loop: for each step, g = grad L_t(theta), then the optimizer's
+ * update. */
 #include "train/train.h"
 
 #include <math.h>

@@ -34,8 +34,8 @@ typedef enum stj_status (*stj_state_fn)(void *ctx, size_t t, const real *state, 
                                         struct stj_error *err);
 
 /* Train from step `from` to `to`, in place in state[(1 + n_slots) * n_params].  A loss or parameter
- * that is not finite: STJ_ENONFINITE naming the step.  sink and progress may be NULL.  Deterministic:
- * the same bits for any number of threads. */
+ * that is not finite: STJ_ENONFINITE naming the step.  sink and progress may be NULL.
+ * Deterministic: the same bits for any number of threads. */
 enum stj_status stj_train(const struct stj_problem *problem, const struct stj_recipe *recipe,
                           size_t from, size_t to, real *state, stj_state_fn sink, void *sink_ctx,
                           const struct stj_progress *progress, struct stj_error *err);
@@ -48,10 +48,10 @@ struct stj_subspace {
     const double *origin; /* [n_params]; borrowed */
 };
 
-/* Train in the coordinates of a subspace: the gradient is B'g, and it is z that the optimizer updates and
- * keeps its slots for; state[(1 + n_slots) * k].  subspace NULL: as stj_train.  For callers that hold
- * the BLAS guard with one thread, and may call this from several threads at once; progress is then
- * called from those. */
+/* Train in the coordinates of a subspace: the gradient is B'g, and it is z that the optimizer
+ * updates and keeps its slots for; state[(1 + n_slots) * k].  subspace NULL: as stj_train.  For
+ * callers that hold the BLAS guard with one thread, and may call this from several threads at once;
+ * progress is then called from those. */
 enum stj_status stj_train_within(const struct stj_problem *problem, const struct stj_recipe *recipe,
                                  const struct stj_subspace *subspace, size_t from, size_t to,
                                  real *state, stj_state_fn sink, void *sink_ctx,

@@ -12,8 +12,8 @@ struct stj_record {
     uint64_t *step; /* [n_stored]: of the stored states, increasing, from 0 to n_steps */
     uint64_t *crc;  /* [n_steps + 1]: stj_state_crc of every state */
     double *loss;   /* [n_steps] */
-    /* [n_stored]: how far the steps before a state that was given from elsewhere landed from it (0: the first);
-     * NaN: it was not given.  NULL: none was. */
+    /* [n_stored]: how far the steps before a state that was given from elsewhere landed from it (0:
+     * the first); NaN: it was not given.  NULL: none was. */
     double *deviation;
 };
 
@@ -34,8 +34,8 @@ uint32_t stj_state_crc(size_t n, const real *state);
 /* row[n] <- the k-th stored state as 64-bit numbers. */
 typedef enum stj_status (*stj_row_fn)(void *ctx, size_t k, double *row, struct stj_error *err);
 
-/* Write to `trajectory.h5` (docs/trajectory-format.md), whole or not at all.  A row that does not have
- * its checksum is STJ_EFORMAT. */
+/* Write to `trajectory.h5` (docs/trajectory-format.md), whole or not at all.  A row that does not
+ * have its checksum is STJ_EFORMAT. */
 enum stj_status stj_record_write(const struct stj_record *record, stj_row_fn row, void *ctx,
                                  const char *path, const struct stj_trajectory_about *about,
                                  struct stj_error *err);

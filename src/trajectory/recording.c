@@ -3,7 +3,8 @@
  *
  * Record k, tag STATE, is that of the k-th kept state, at step s_k (s_-1 = -1 here):
  *
- *     u64 s_k | f64 seconds | f64 deviation, where states are given | f64 losses of steps max(s_(k-1), 0) .. s_k - 1
+ *     u64 s_k | f64 seconds | f64 deviation, where states are given | f64 losses of steps
+ *     max(s_(k-1), 0) .. s_k - 1
  *             | u64 checksums of states s_(k-1) + 1 .. s_k | state s_k as reals
  *
  * so that whatever the log holds describes the training up to its last kept state, and no further.

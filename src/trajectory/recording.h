@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* trajectory/recording.h: a training on its way to trajectory.h5: its states in a record log, as they
- * come.
+/* trajectory/recording.h: a training on its way to trajectory.h5: its states in a record log, as
+ * they come.
  *
  * A process that is killed loses the states after the last whole record; the next one goes on from
  * there, and since a step depends on nothing but its state and its number, with the same bits.
@@ -14,8 +14,8 @@
 
 struct stj_recording;
 
-/* *recording <- the log at path, gone on with when it was begun with the same header text, else new.
- * States 0, every, 2 every, ... and the last are kept; of the others their checksums.
+/* *recording <- the log at path, gone on with when it was begun with the same header text, else
+ * new. States 0, every, 2 every, ... and the last are kept; of the others their checksums.
  * deviates: states are given from elsewhere, see struct stj_record. */
 enum stj_status stj_recording_open(const char *path, const char *header,
                                    const struct stj_trajectory_shape *shape, size_t every,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* trajectory/replay.c: training again from a stored state, each step compared with the record.
  *
- * A step is a pure function of its state and number, so a replay on the same type of processor and BLAS
- * has the bits of the record.  Where it has not, the first state that differs is noted, and how far the
- * replay is from the record at the next stored state.
+ * A step is a pure function of its state and number, so a replay on the same type of processor and
+ * BLAS has the bits of the record.  Where it has not, the first state that differs is noted, and
+ * how far the replay is from the record at the next stored state.
  *
- * A state that was given from elsewhere is where the record goes on from, not where a step lands: it is
- * read.
+ * A state that was given from elsewhere is where the record goes on from, not where a step lands:
+ * it is read.
  */
 #include "trajectory/replay.h"
 
@@ -54,8 +54,8 @@ static double relative_difference(size_t n, const real *x, const real *y)
     return norm > 0 ? difference / norm : difference;
 }
 
-/* State t of the replay is not the recorded one: go on, in a copy, to the next stored state, and see
- * how far from it the replay is. */
+/* State t of the replay is not the recorded one: go on, in a copy, to the next stored state, and
+ * see how far from it the replay is. */
 static enum stj_status measure_deviation(struct stj_replay *replay, size_t t, const real *state,
                                          struct stj_error *err)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* trajectory/state_reader.h: the states that trajectory.h5 holds, read one at a time and verified. */
+/* trajectory/state_reader.h: the states that trajectory.h5 holds, read one at a time and
+ * verified. */
 #ifndef STJ_TRAJECTORY_STATE_READER_H
 #define STJ_TRAJECTORY_STATE_READER_H
 
@@ -23,8 +24,9 @@ bool stj_state_reader_has(const struct stj_state_reader *source, size_t t);
 enum stj_status stj_state_reader_read(const struct stj_state_reader *source, size_t k, real *state,
                                       struct stj_error *err);
 
-/* Those of states first .. first + count - 1 that are stored, and not there[count] yet (NULL: none is), into
- * state[count][n_state].  Ranks that share memory read a part each, for all; they call this, and leave, together. */
+/* Those of states first .. first + count - 1 that are stored, and not there[count] yet (NULL: none
+ * is), into state[count][n_state].  Ranks that share memory read a part each, for all; they call
+ * this, and leave, together. */
 enum stj_status stj_state_reader_read_range(const struct stj_state_reader *source, size_t first,
                                             size_t count, const bool *there, real *state,
                                             struct stj_error *err);

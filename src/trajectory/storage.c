@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* trajectory/storage.c: choosing where the states of a window are kept, from a budget of memory.
  *
- * With W states in the window, K of them stored, the longest segment between stored ones L, chunks of c,
- * in this order, the first that fits:
+ * With W states in the window, K of them stored, the longest segment between stored ones L, chunks
+ * of c, in this order, the first that fits:
  *
  *     memory              W states
  *     disk                c                   when all are stored
@@ -11,12 +11,12 @@
  *     memory and replay   W/s + s + c         every s-th in memory, s about sqrt W
  *     revolve             c + 1 + slots       binomial checkpoints, with whatever is left
  *
- * Ranks that share memory have a budget together, and in it one copy of the states of the first two policies, and of
- * those that replay one each.
+ * Ranks that share memory have a budget together, and in it one copy of the states of the first two
+ * policies, and of those that replay one each.
  *
- * Replay of segments trains each step of the window once more in a sweep: equal spacing cannot be beaten
- * while one segment fits.  Below that, binomial checkpoints are optimal (A. Griewank and A. Walther,
- * Algorithm 799: revolve, ACM Transactions on Mathematical Software 26 (2000) 19-45).
+ * Replay of segments trains each step of the window once more in a sweep: equal spacing cannot be
+ * beaten while one segment fits.  Below that, binomial checkpoints are optimal (A. Griewank and A.
+ * Walther, Algorithm 799: revolve, ACM Transactions on Mathematical Software 26 (2000) 19-45).
  */
 #include "trajectory/storage.h"
 

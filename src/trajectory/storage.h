@@ -14,8 +14,8 @@ struct stj_storage_plan {
     size_t slots;             /* of checkpoints (revolve) */
 };
 
-/* plan <- the least costly policy whose states fit `bytes`; about.minimum <- the bytes of the smallest.
- * *fits: there is one that does; else the plan is the smallest. */
+/* plan <- the least costly policy whose states fit `bytes`; about.minimum <- the bytes of the
+ * smallest. *fits: there is one that does; else the plan is the smallest. */
 void stj_storage_choose(const struct stj_state_reader *source, const struct stj_replay *replay,
                         size_t from, size_t to, size_t chunk, size_t bytes,
                         struct stj_storage_plan *plan, bool *fits);
@@ -43,13 +43,14 @@ enum stj_status stj_policy_revolve_create(const struct stj_storage_plan *plan,
                                           struct stj_replay *replay, void **self,
                                           struct stj_error *err);
 
-/* The segments of a plan, as they follow from the stored states: their number, the longest one's states;
- * start (may be NULL) [number + 1] <- where they begin, and where the last one ends. */
+/* The segments of a plan, as they follow from the stored states: their number, the longest one's
+ * states; start (may be NULL) [number + 1] <- where they begin, and where the last one ends. */
 size_t stj_segments_count(const struct stj_state_reader *source,
                           const struct stj_storage_plan *plan, size_t *longest, size_t *start);
 
-/* Binomial checkpoints: beta(slots, reps) = (slots + reps choose slots), the most leaves that can be
- * reversed with so many checkpoints and no step taken more than `reps` times; SIZE_MAX when larger. */
+/* Binomial checkpoints: beta(slots, reps) = (slots + reps choose slots), the most leaves that can
+ * be reversed with so many checkpoints and no step taken more than `reps` times; SIZE_MAX when
+ * larger. */
 size_t stj_revolve_beta(size_t slots, size_t reps);
 
 /* How many leaves to go forward before the next checkpoint, of `leaves` to be reversed with `slots`

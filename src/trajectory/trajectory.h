@@ -22,8 +22,8 @@ enum stj_status stj_trajectory_create(size_t n_params, size_t n_slots, size_t n_
                                       struct stj_trajectory **trajectory, struct stj_error *err);
 void stj_trajectory_destroy(struct stj_trajectory *trajectory); /* NULL is accepted */
 
-/* A stj_state_fn (ctx is the trajectory): keep state t and the loss of step t.  Not for a trajectory
- * of a file. */
+/* A stj_state_fn (ctx is the trajectory): keep state t and the loss of step t.  Not for a
+ * trajectory of a file. */
 enum stj_status stj_trajectory_record(void *trajectory, size_t t, const real *state, double loss,
                                       struct stj_error *err);
 
@@ -32,8 +32,8 @@ size_t stj_trajectory_n_slots(const struct stj_trajectory *trajectory);
 size_t stj_trajectory_n_steps(const struct stj_trajectory *trajectory);
 const double *stj_trajectory_loss(const struct stj_trajectory *trajectory); /* [n_steps] */
 
-/* States that were given from elsewhere: they are all stored, and the training between them replays its steps
- * and goes on from each. */
+/* States that were given from elsewhere: they are all stored, and the training between them replays
+ * its steps and goes on from each. */
 struct stj_imported_states {
     size_t n;         /* given */
     double deviation; /* the largest: run/import/replay.c */
@@ -56,14 +56,14 @@ struct stj_trajectory_view {
 enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
                                      struct stj_trajectory_view *view, struct stj_error *err);
 
-/* The same of a view that all ranks of a group take, and leave, together: those that share memory have the states
- * once. */
+/* The same of a view that all ranks of a group take, and leave, together: those that share memory
+ * have the states once. */
 enum stj_status stj_trajectory_visit_together(struct stj_trajectory *trajectory, size_t first,
                                               size_t count, struct stj_trajectory_view *view,
                                               struct stj_error *err);
 
-/* *trajectory <- what a file would be that holds every `every`-th state and the last, without any states: for
- * stj_trajectory_storage. */
+/* *trajectory <- what a file would be that holds every `every`-th state and the last, without any
+ * states: for stj_trajectory_storage. */
 enum stj_status stj_trajectory_outline(size_t n_params, size_t n_slots, size_t n_steps,
                                        size_t every, struct stj_trajectory **trajectory,
                                        struct stj_error *err);
@@ -73,14 +73,15 @@ void stj_trajectory_set_training(struct stj_trajectory *trajectory,
                                  const struct stj_problem *problem,
                                  const struct stj_recipe *recipe);
 
-/* storage <- how states from .. to would be at hand, at most `chunk` of them visited at a time, within
- * `bytes` of memory: its part about states.  False: they do not fit; storage->minimum says what would.
- * States in memory of their own, which nothing can make fewer, always fit. */
+/* storage <- how states from .. to would be at hand, at most `chunk` of them visited at a time,
+ * within `bytes` of memory: its part about states.  False: they do not fit; storage->minimum says
+ * what would.  States in memory of their own, which nothing can make fewer, always fit. */
 bool stj_trajectory_storage(const struct stj_trajectory *trajectory, size_t from, size_t to,
                             size_t chunk, size_t bytes, struct stj_storage *storage);
 
-/* Have them at hand that way from now on; views of before are not valid any more.  The same as before
- * changes nothing.  STJ_ENOMEM: they do not fit.  States outside of from .. to can still be visited, one visit at a time. */
+/* Have them at hand that way from now on; views of before are not valid any more.  The same as
+ * before changes nothing.  STJ_ENOMEM: they do not fit.  States outside of from .. to can still be
+ * visited, one visit at a time. */
 enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t from, size_t to,
                                    size_t chunk, size_t bytes, struct stj_error *err);
 
@@ -88,8 +89,8 @@ enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t fro
 void stj_trajectory_divergence(const struct stj_trajectory *trajectory,
                                struct stj_storage *storage);
 
-/* *crc <- the checksum of state t (trajectory/record.h): of a file as it was recorded, without visiting
- * the state. */
+/* *crc <- the checksum of state t (trajectory/record.h): of a file as it was recorded, without
+ * visiting the state. */
 enum stj_status stj_trajectory_crc(struct stj_trajectory *trajectory, size_t t, uint64_t *crc,
                                    struct stj_error *err);
 
@@ -103,8 +104,8 @@ struct stj_trajectory_about {
     char *config;         /* the resolved config */
     char *version, *blas; /* of the library that trained, and its BLAS */
     uint64_t seed;        /* of the order of the batches */
-    /* The rows of the data that step t was trained on: batch_row[batch_start[t] .. batch_start[t + 1]);
-     * NULL: not known. */
+    /* The rows of the data that step t was trained on:
+     * batch_row[batch_start[t] .. batch_start[t + 1]); NULL: not known. */
     uint64_t *batch_start; /* [n_steps + 1] */
     uint64_t *batch_row;
     double tolerance; /* of states that were given from elsewhere: see stj_trajectory_imported */
@@ -118,9 +119,9 @@ enum stj_status stj_trajectory_write(struct stj_trajectory *trajectory, const ch
                                      struct stj_error *err);
 
 /* *trajectory <- the file's, which was compared with its checksums; its states are read as they are
- * visited, and compared again.  At first all of them may be held in memory.  about (all zeros; may be NULL) <-
- * what it says, to be freed with stj_trajectory_about_free.  `fingerprint`: another one in the file is
- * STJ_EMISMATCH; NULL: not checked. */
+ * visited, and compared again.  At first all of them may be held in memory.  about (all zeros; may
+ * be NULL) <- what it says, to be freed with stj_trajectory_about_free.  `fingerprint`: another one
+ * in the file is STJ_EMISMATCH; NULL: not checked. */
 enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
                                     struct stj_trajectory **trajectory,
                                     struct stj_trajectory_about *about, struct stj_error *err);

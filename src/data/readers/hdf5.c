@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* data/readers/hdf5.c: the data sets of an HDF5 file by their paths.
  *
- * All of a data set must be in the file: of a contiguous one the whole range, of a chunked one every
- * chunk.  That, and that its packed chunks can hold what they announce, is seen before anything is
- * allocated for its values.  HDF5 converts the items to doubles.
+ * All of a data set must be in the file: of a contiguous one the whole range, of a chunked one
+ * every chunk.  That, and that its packed chunks can hold what they announce, is seen before
+ * anything is allocated for its values.  HDF5 converts the items to doubles.
  */
 #define H5_USE_110_API 1
 

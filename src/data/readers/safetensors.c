@@ -2,8 +2,8 @@
 /* data/readers/safetensors.c: tensors by name in the safetensors format.
  *
  *   bytes 0-7   n, the header's length, little-endian
- *   n bytes     JSON: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [first, end]}, ...,
- *               "__metadata__": {...}}, offsets counted from behind the header
+ *   n bytes     JSON: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [first, end]},
+ *               ..., "__metadata__": {...}}, offsets counted from behind the header
  *   rest        the items, little-endian, the last index fastest
  *
  * As the format demands, the tensors fill the rest of the file without gaps or overlaps, and each

@@ -3,13 +3,13 @@
  *
  * For x [positions][C], three nodes that share one config:
  *
- *     qkv      U = x W + 1 b',    W [C][3 C], b [3 C]: queries, keys and values side by side, and in
+ *     qkv      U = x W + 1 b',    W [C][3 C], b [3 C]: queries, keys and values side by side, in
  *              each the heads side by side
  *     heads    y = softmax(scale Q K') V for each head (attention_heads.c)
  *     out      z = y W_o + 1 b_o',    W_o [C][C]
  *
- * The parameters in order: b, W, b_o, W_o.  PyTorch's MultiheadAttention has the same under the names
- * in_proj_bias = b, in_proj_weight = W', out_proj.bias = b_o, out_proj.weight = W_o'.
+ * The parameters in order: b, W, b_o, W_o.  PyTorch's MultiheadAttention has the same under the
+ * names in_proj_bias = b, in_proj_weight = W', out_proj.bias = b_o, out_proj.weight = W_o'.
  */
 #include "net/layers/attention.h"
 

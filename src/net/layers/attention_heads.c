@@ -3,7 +3,8 @@
  *
  * A sample's input is U [T][3 C], its output Y [T][C].  Head h takes columns h d .. h d + d - 1 of
  * each third of U as Q, K, V [T][d], and makes those columns of Y.  With c = 1 / sqrt(d), rows of P
- * summing to 1 and products of equal shapes elementwise, R(A) the row sums of A spread over its rows:
+ * summing to 1 and products of equal shapes elementwise, R(A) the row sums of A spread over its
+ * rows:
  *
  *     forward            S = c Q K',   P = softmax of each row of S,   Y = P V          saved: P
  *     forward_tangent    S_dot = c (Q_dot K' + Q K_dot'),   P_dot = P (S_dot - R(P S_dot))
@@ -20,9 +21,9 @@
  * A causal head has P = 0 right of the diagonal: those scores are formed with the others and never
  * read by the softmax, and the factor P removes them everywhere else.
  *
- * Tangents of T x T matrices are [T][nvec][T].  A product of a primal matrix with tangents standing on
- * its right is one GEMM over all tangents, once these are packed to [T][nvec][d]; of tangents with a
- * primal matrix on their right, one GEMM as they lie; otherwise one GEMM a tangent.
+ * Tangents of T x T matrices are [T][nvec][T].  A product of a primal matrix with tangents standing
+ * on its right is one GEMM over all tangents, once these are packed to [T][nvec][d]; of tangents
+ * with a primal matrix on their right, one GEMM as they lie; otherwise one GEMM a tangent.
  */
 #include "net/layers/attention.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/layers/batch_norm.c: normalisation of each channel over the batch (Ioffe and Szegedy 2015).
  *
- * The training-mode function: statistics are those of the batch, over its samples and positions, and
- * are differentiated.  There are no running averages: evaluation uses the statistics of the data set
- * that is evaluated.  Per channel (column) of x [rows][cols], with <.> the mean over the rows and the
- * biased variance v = <(x - <x>)^2>, as in PyTorch:
+ * The training-mode function: statistics are those of the batch, over its samples and positions,
+ * and are differentiated.  There are no running averages: evaluation uses the statistics of the
+ * data set that is evaluated.  Per channel (column) of x [rows][cols], with <.> the mean over the
+ * rows and the biased variance v = <(x - <x>)^2>, as in PyTorch:
  *
  *     h = r (x - <x>),   r = (v + eps)^(-1/2)           saved: <x> and r
  *
@@ -17,13 +17,15 @@
  *                        x_bar_dot += (s_dot r + s r_dot) q + s r (y_bar_dot - <y_bar_dot>
  *                                     - h_dot <h y_bar> - h (<h_dot y_bar> + <h y_bar_dot>))
  *
- * A sample's output depends on its batch.  All sums over the rows are sums of the slices' own, which are their
- * records; the means and squares of `forward` are joined slice by slice (Chan, Golub and LeVeque 1983),
+ * A sample's output depends on its batch.  All sums over the rows are sums of the slices' own,
+ * which are their records; the means and squares of `forward` are joined slice by slice (Chan,
+ * Golub and LeVeque 1983),
  *
- *     n = n_a + n_b,  d = <x>_b - <x>_a,  <x> = <x>_a + d n_b / n,  m = m_a + m_b + d^2 n_a n_b / n,  v = m / n
+ *     n = n_a + n_b,  d = <x>_b - <x>_a,  <x> = <x>_a + d n_b / n,
+ *     m = m_a + m_b + d^2 n_a n_b / n,  v = m / n
  *
- * since a sum of squares that is not about the mean would cancel.  With a single row v = 0, h = 0 and y = b:
- * eps keeps everything finite.
+ * since a sum of squares that is not about the mean would cancel.  With a single row v = 0, h = 0
+ * and y = b: eps keeps everything finite.
  */
 #include "net/layers/layers.h"
 
@@ -370,9 +372,9 @@ static void batch_norm_backward(const struct stj_layer *layer, const real *beta,
         memcpy(theta_bar, own_record(at), 2 * v.cols * sizeof *theta_bar);
 }
 
-/* s_bar_dot <- sum y_bar h_dot + sum h y_bar_dot over the rows of `own`, the means those of the batch, where
- * sum y_bar h_dot = r (sum y_bar x_dot - <x_dot> sum y_bar - <h x_dot> sum h y_bar); in place of
- * own->y_bar_x_dot if wanted. */
+/* s_bar_dot <- sum y_bar h_dot + sum h y_bar_dot over the rows of `own`, the means those of the
+ * batch, where sum y_bar h_dot = r (sum y_bar x_dot - <x_dot> sum y_bar - <h x_dot> sum h y_bar);
+ * in place of own->y_bar_x_dot if wanted. */
 STJ_CLONES static void finish_sums(const struct batch_view *v, size_t nvec,
                                    const struct batch_sums *all, const struct batch_sums *own,
                                    real *s_bar_dot)

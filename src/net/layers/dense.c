@@ -10,9 +10,10 @@
  *     backward_tangent   X_bar_dot = Y_bar_dot W' + Y_bar W_dot'
  *                        W_bar_dot = X' Y_bar_dot + X_dot' Y_bar, b_bar_dot = 1' Y_bar_dot
  *
- * Products of a primal matrix with all tangents of W, or of all tangents of X with W, are one GEMM in
- * this layout; those of a primal matrix with the tangents of X in the contracted dimension are one
- * GEMM a tangent.  Useful arithmetic: 2 rows in out per product and tangent, at most six products.
+ * Products of a primal matrix with all tangents of W, or of all tangents of X with W, are one GEMM
+ * in this layout; those of a primal matrix with the tangents of X in the contracted dimension are
+ * one GEMM a tangent.  Useful arithmetic: 2 rows in out per product and tangent, at most six
+ * products.
  */
 #include "net/layers/layers.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/layers/dropout.c: entries set to zero at random, the others scaled up.
  *
- *     forward            y         = m x,          m_i = 0 with probability `rate`, else 1/(1 - rate)
+ *     forward            y         = m x,    m_i = 0 with probability `rate`, else 1/(1 - rate)
  *     forward_tangent    y_dot     = m x_dot
  *     backward           x_bar     = m y_bar
  *     backward_tangent   x_bar_dot = m y_bar_dot
  *
  * The mask is a function of (seed, node, step, number of the sample in its batch, element) alone,
- * through a counter-based generator: splitmix64 (Steele, Lea, Flood 2014) of a key of the first four
- * and the element.  So a step has the same mask whenever and however it is computed again.  In
+ * through a counter-based generator: splitmix64 (Steele, Lea, Flood 2014) of a key of the first
+ * four and the element.  So a step has the same mask whenever and however it is computed again.  In
  * evaluation m = 1.
  */
 #include "net/layers/layers.h"

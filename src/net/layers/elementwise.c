@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/layers/elementwise.c: the four directions of every elementwise layer.
  *
- * What forward saves of a sample lies together, f' [n] and then f'' [n] unless it is zero, so that it
- * does not depend on how the batch is sliced.
+ * What forward saves of a sample lies together, f' [n] and then f'' [n] unless it is zero, so that
+ * it does not depend on how the batch is sliced.
  */
 #include "net/layers/elementwise.h"
 

@@ -8,7 +8,8 @@
  *     backward           E_bar_k   = sum of y_bar_p over x_p = k
  *     backward_tangent   E_bar_dot = the same of y_bar_dot
  *
- * The output is linear in the table, and tokens have no tangent, so nothing of second order appears.
+ * The output is linear in the table, and tokens have no tangent, so nothing of second order
+ * appears.
  */
 #include "net/layers/layers.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/folder/identity.c: what makes two trainings the same: lines of text, and their hash as fingerprint.
+/* run/folder/identity.c: what makes two trainings the same: lines of text, and their hash as
+ * fingerprint.
  *
  * The lines name the version of the numerics, the data and the initial parameters by checksum, and
  * the resolved network and training groups of the config.  Paths are not part of them.  Keeping the
  * text, not only its hash, lets a mismatch be explained.
-
+ *
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/folder/run_lock.c: the lock of a file of a run, which must still be the run that was opened. */
+/* run/folder/run_lock.c: the lock of a file of a run, which must still be the run that was
+ * opened. */
 #include "run/folder/run_lock.h"
 
 #include <stdlib.h>

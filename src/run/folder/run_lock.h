@@ -7,9 +7,9 @@
 
 #include "io/lock.h"
 
-/* *lock <- the lock of the file `path` in the run's folder (io/lock.h): nobody else writes this file, and
- * nobody trains the run, until it is released.  STJ_EMISMATCH when the run was trained again, as
- * something else, since it was opened. */
+/* *lock <- the lock of the file `path` in the run's folder (io/lock.h): nobody else writes this
+ * file, and nobody trains the run, until it is released.  STJ_EMISMATCH when the run was trained
+ * again, as something else, since it was opened. */
 enum stj_status stj_run_lock(const struct stj_run *run, const char *path,
                              const struct stj_progress *progress, struct stj_lock **lock,
                              struct stj_error *err);

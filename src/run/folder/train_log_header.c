@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/folder/train_log_header.c: what train.journal says of the training that it is of, and whether that is this one.
+/* run/folder/train_log_header.c: what train.journal says of the training that it is of, and whether
+ * that is this one.
  *
  * The header of the log is text:
  *

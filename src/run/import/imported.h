@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* run/import/imported.h: the states of a training elsewhere, which trajectory.states names.
  *
- * State t is theta before step t, the last one after the last step.  Given are those at 0, c, 2 c, ... with
- * c = trajectory.every (default 1), and perhaps the last.  They lie in one file with an axis for the states,
- * or in a file each, with the step's number in its name.
+ * State t is theta before step t, the last one after the last step.  Given are those at 0, c, 2 c,
+ * ... with c = trajectory.every (default 1), and perhaps the last.  They lie in one file with an
+ * axis for the states, or in a file each, with the step's number in its name.
  */
 #ifndef STJ_RUN_IMPORT_IMPORTED_H
 #define STJ_RUN_IMPORT_IMPORTED_H
@@ -13,8 +13,8 @@
 struct stj_imported;
 struct stj_recording;
 
-/* *given <- the states of the run's config, which is borrowed.  STJ_EMISMATCH lists the missing steps, or
- * all tensors that do not fit. */
+/* *given <- the states of the run's config, which is borrowed.  STJ_EMISMATCH lists the missing
+ * steps, or all tensors that do not fit. */
 enum stj_status stj_imported_open(const struct stj_run *run, struct stj_imported **given,
                                   struct stj_error *err);
 void stj_imported_close(struct stj_imported *given); /* NULL is accepted */
@@ -36,9 +36,9 @@ enum stj_status stj_imported_survey(struct stj_run *run, struct stj_error *err);
 /* How far a replay over `every` steps may land from a given state. */
 double stj_imported_tolerance(const struct stj_run *run, size_t every);
 
-/* Replay every step between the given states, from the last one that the recording has: each becomes the
- * state of its step, with the optimizer's slots as the replay made them.  Beyond the tolerance,
- * STJ_EMISMATCH unless `accept`.  state[n_state] <- the last. */
+/* Replay every step between the given states, from the last one that the recording has: each
+ * becomes the state of its step, with the optimizer's slots as the replay made them.  Beyond the
+ * tolerance, STJ_EMISMATCH unless `accept`.  state[n_state] <- the last. */
 enum stj_status stj_imported_replay(struct stj_run *run, struct stj_recording *recording,
                                     bool accept, real *state, const struct stj_progress *progress,
                                     struct stj_error *err);

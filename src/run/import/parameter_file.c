@@ -16,8 +16,7 @@ struct stj_parameter_file {
     const char *key;
     bool is_series, is_vector;
     size_t n_states;
-    size_t
-        n_handles; /* a series of tensors is read in parallel, each tensor through a handle of its own */
+    size_t n_handles; /* tensors of a series are read in parallel, each through one of its own */
     struct stj_arrays **handle;
     size_t *number; /* [1 or n_tensors]: of the array in its handle */
     double *item;   /* of one tensor, as the file has it */

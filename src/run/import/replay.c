@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* run/import/replay.c: the steps between given states, trained again.
  *
- * From the given state s, with the slots that the replay has come to (zero at the start), the steps up to
- * the next given state t are trained.  Where they land is compared with what is given:
+ * From the given state s, with the slots that the replay has come to (zero at the start), the steps
+ * up to the next given state t are trained.  Where they land is compared with what is given:
  *
  *     deviation_t = |landed - theta_t| / (|theta_t - theta_s| + sqrt(eps) |theta_t|)
  *
- * and replay goes on from theta_t, so that deviations do not add up.  eps is that of the numbers given,
- * single precision where all of them fit it.  A step whose gradient was rounded otherwise lands some eps of
- * what it moves and some eps |theta| away, so the deviation is of order sqrt(eps) at most, and of c steps c
- * times that: the tolerance, unless trajectory.tolerance says another.  Half of the digits must agree; a
- * wrong learning rate, batch or loss differs in the first ones.
+ * and replay goes on from theta_t, so that deviations do not add up.  eps is that of the numbers
+ * given, single precision where all of them fit it.  A step whose gradient was rounded otherwise
+ * lands some eps of what it moves and some eps |theta| away, so the deviation is of order sqrt(eps)
+ * at most, and of c steps c times that: the tolerance, unless trajectory.tolerance says another.
+ * Half of the digits must agree; a wrong learning rate, batch or loss differs in the first ones.
  */
 #include <math.h>
 #include <stdio.h>
@@ -68,8 +68,8 @@ double stj_imported_tolerance(const struct stj_run *run, size_t every)
     return given > 0 ? given : (double)every * sqrt(run->given.eps);
 }
 
-/* A power of two, so that it rounds nothing, that brings the largest of these numbers below 1: squares of
- * what is finite are then finite, and those of what is tiny are not all zero. */
+/* A power of two, so that it rounds nothing, that brings the largest of these numbers below 1:
+ * squares of what is finite are then finite, and those of what is tiny are not all zero. */
 static double landed_scale(const struct replay *r, const real *landed)
 {
     double largest = 0;
@@ -81,8 +81,9 @@ static double landed_scale(const struct replay *r, const real *landed)
     return ldexp(1, exponent < -MOST_SHIFT ? MOST_SHIFT : -exponent);
 }
 
-/* Never NaN, for all that it is made of is finite: training stops before it lands elsewhere, and reading refuses
- * what is not.  (A NaN would say that the state was not given: trajectory/record.h.) */
+/* Never NaN, for all that it is made of is finite: training stops before it lands elsewhere, and
+ * reading refuses what is not.  (A NaN would say that the state was not given:
+ * trajectory/record.h.) */
 static double deviation_of(const struct replay *r, const real *landed)
 {
     const double scale = landed_scale(r, landed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* trajectory/policies/all.c: the policy that holds every state of the window in memory, read or replayed when it
- * is first visited.  Ranks that share memory have them once. */
+/* trajectory/policies/all.c: the policy that holds every state of the window in memory, read or
+ * replayed when it is first visited.  Ranks that share memory have them once. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,8 +88,8 @@ out:
     return st;
 }
 
-/* State s, which is there, makes the next one: in its place, or where ranks share that, in the place of each, from
- * where one of them takes it. */
+/* State s, which is there, makes the next one: in its place, or where ranks share that, in the
+ * place of each, from where one of them takes it. */
 static enum stj_status replay_one(struct all *a, size_t n, size_t s, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;

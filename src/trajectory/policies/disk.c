@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* trajectory/policies/disk.c: the policy that reads every state from the file, a chunk at a time, and has the
- * system read ahead of the sweep, whichever way it goes.  Ranks that share memory have one buffer. */
+/* trajectory/policies/disk.c: the policy that reads every state from the file, a chunk at a time,
+ * and has the system read ahead of the sweep, whichever way it goes.  Ranks that share memory have
+ * one buffer. */
 #include <stdlib.h>
 
 #include "base/error.h"

@@ -14,8 +14,7 @@ struct stj_trajectory_shape {
 /* The ranges are checked by the callers of these. */
 struct stj_trajectory_policy {
     const char *name;
-    bool
-        common; /* its states lie in the memory that the ranks of a group share: all visit together */
+    bool common; /* states in the memory that ranks of a group share: all visit together */
     /* NULL: the states come from elsewhere. */
     enum stj_status (*record)(void *self, const struct stj_trajectory_shape *shape, size_t t,
                               const real *state, struct stj_error *err);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* trajectory/policies/revolve.c: the policy for few states in memory: binomial checkpoints.
  *
- * A. Griewank and A. Walther, Algorithm 799: revolve, ACM Transactions on Mathematical Software 26 (2000)
- * 19-45: with s checkpoints, the one at the beginning included, and no step taken more than r times,
- * at most beta(s, r) = (s + r choose s) leaves can be reversed, and reversing l leaves takes
- * t(l, s) = r l - beta(s + 1, r - 1) advances, with the r for which beta(s, r - 1) < l <= beta(s, r).
+ * A. Griewank and A. Walther, Algorithm 799: revolve, ACM Transactions on Mathematical Software 26
+ * (2000) 19-45: with s checkpoints, the one at the beginning included, and no step taken more than
+ * r times, at most beta(s, r) = (s + r choose s) leaves can be reversed, and reversing l leaves
+ * takes t(l, s) = r l - beta(s + 1, r - 1) advances, with the r for which beta(s, r - 1) < l <=
+ * beta(s, r).
  *
- * A leaf is a chunk of steps.  Reversing is on line: a visit goes back to the last checkpoint before it
- * and forward to where it is, setting checkpoints on the way at the places where the remaining leaves
- * are best divided; those behind it are given up.  The checkpoint at the beginning is the last stored
- * state, on disk.  A sweep forward goes on from where it was, and sets none.
+ * A leaf is a chunk of steps.  Reversing is on line: a visit goes back to the last checkpoint
+ * before it and forward to where it is, setting checkpoints on the way at the places where the
+ * remaining leaves are best divided; those behind it are given up.  The checkpoint at the beginning
+ * is the last stored state, on disk.  A sweep forward goes on from where it was, and sets none.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -124,8 +125,8 @@ out:
     return st;
 }
 
-/* The working state <- the last one at hand at or before t: itself, where a sweep forward goes on from
- * it, else a checkpoint, or a stored state.  *reversing: it was gone back to. */
+/* The working state <- the last one at hand at or before t: itself, where a sweep forward goes on
+ * from it, else a checkpoint, or a stored state.  *reversing: it was gone back to. */
 static enum stj_status go_back(struct revolve *r, size_t n, size_t t, bool *reversing,
                                struct stj_error *err)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* trajectory/policies/segments.c: the policy that replays a segment of the window at a time.
  *
- *     anchors      a_0 < a_1 < ...: the stored states, or every s-th state; in memory (filled as they are
- *                  first needed, by reading or replay) or read from the file
+ *     anchors      a_0 < a_1 < ...: the stored states, or every s-th state; in memory (filled as
+ *                  they are first needed, by reading or replay) or read from the file
  *     segment j    states a_j .. a_(j+1) - 1, replayed from anchor j into one buffer
  *
- * A sweep goes through the segments in order, so each step is replayed once.  A visit that straddles two
- * segments is copied together, beginning with the one in the buffer, so that the buffer ends up with the
- * one that the sweep goes on to.
+ * A sweep goes through the segments in order, so each step is replayed once.  A visit that
+ * straddles two segments is copied together, beginning with the one in the buffer, so that the
+ * buffer ends up with the one that the sweep goes on to.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,8 @@ struct segments {
     real *view; /* [view_room][n_state], of visits that straddle */
 };
 
-/* The stored states that a segment begins with: so far apart that a visit meets two segments at most. */
+/* The stored states that a segment begins with: so far apart that a visit meets two segments at
+ * most. */
 static size_t count_stored(const struct stj_state_reader *source,
                            const struct stj_storage_plan *plan, size_t *start)
 {
