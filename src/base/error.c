@@ -79,6 +79,13 @@ bool stj_find_null(struct stj_error *err, const char *file, int line, const char
     return false;
 }
 
+enum stj_status stj_error_pass(const struct stj_error *kept, struct stj_error *err)
+{
+    return kept->code == STJ_OK
+               ? STJ_OK
+               : stj_error_set(err, kept->code, kept->file, kept->line, "%s", kept->text);
+}
+
 void stj_error_prefix(struct stj_error *err, const char *format, ...)
 {
     if (!err || err->code == STJ_OK)

@@ -59,6 +59,9 @@ void stj_settings_fill(void *settings, size_t size, const void *defaults, size_t
 bool stj_find_null(struct stj_error *err, const char *file, int line, const char *function,
                    const char *names, const void *const *pointer, size_t n);
 
+/* A failure that was kept elsewhere, of another thread perhaps; STJ_OK where there is none. */
+enum stj_status stj_error_pass(const struct stj_error *kept, struct stj_error *err);
+
 /* Put "where: " in front of the text of a recorded error, so that the sentence names the place as
  * its reader knows it (a file, a config key). */
 void stj_error_prefix(struct stj_error *err, const char *format, ...)

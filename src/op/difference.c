@@ -171,6 +171,7 @@ static enum stj_status difference_step(struct work *w, size_t t, struct stj_diff
     double added = 0;
     STJ_TRY(stj_training_jacobian_create(window.problem, window.recipe, window.trajectory,
                                          &settings, &op, err));
+    /* 1. the product, and what it adds to x; 2. the differences, relative to that */
     STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, 1, w->x, w->n, w->jx, w->n, err));
     for (size_t i = 0; i < w->n; i++)
         added = hypot(added, w->jx[i] - w->x[i]);
@@ -233,9 +234,10 @@ enum stj_status stj_difference_check(struct stj_op *jacobian, uint64_t seed, dou
     *difference = (struct stj_difference){0};
     STJ_TRY(work_init(&w, jacobian, err));
     STJ_TRY(draw_direction(&w, seed, err));
-    /* Of a block's columns every row is compared. */
+    /* 1. J x: of a block's columns every row is compared */
     struct stj_op *inner = stj_op_restricted_inner(jacobian);
     STJ_TRY(stj_op_apply(inner ? inner : jacobian, STJ_NO_TRANS, 1, w.x, w.n, w.jx, w.n, err));
+    /* 2. differences of the whole window, 3. of single steps where those say nothing */
     STJ_TRY(best_difference(&w, stj_nrm2(w.n, w.jx), difference, progress, err));
     if (!(difference->error <= limit))
         STJ_TRY(difference_steps(&w, difference, progress, err));

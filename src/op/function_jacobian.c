@@ -148,6 +148,7 @@ static enum stj_status times_transposed(const struct function_jacobian *self, si
         tile[i] = 0;
     for (size_t first = 0; first < self->n_chunks; first += n_threads) {
         const size_t n = self->n_chunks - first < n_threads ? self->n_chunks - first : n_threads;
+        /* 1. each thread its chunk, into a share */
 #pragma omp parallel for schedule(static, 1) num_threads((int)n_threads)
         for (size_t i = 0; i < n; i++) {
             struct desk *d = &desk[i];
@@ -156,6 +157,7 @@ static enum stj_status times_transposed(const struct function_jacobian *self, si
             stj_network_vjp(self->net, &b, self->theta, d->lin, nvec, self->zero, d->z, d->share,
                             d->scratch);
         }
+        /* 2. the shares, in order */
         for (size_t i = 0; i < n; i++)
             for (size_t k = 0; k < size; k++)
                 tile[k] += desk[i].share[k];
@@ -207,8 +209,10 @@ enum stj_status stj_function_jacobian_create(const struct stj_network *net, size
                                        .n_in = stj_shape_size(stj_network_input(net)),
                                        .n_out = stj_shape_size(stj_network_output(net)),
                                        .n_params = stj_network_n_params(net)};
+    /* 1. chunks of rows: one where the outputs depend on the whole batch */
     self->chunk = stj_network_couples_samples(net) || n_rows < CHUNK_ROWS ? n_rows : CHUNK_ROWS;
     self->n_chunks = (n_rows + self->chunk - 1) / self->chunk;
+    /* 2. inputs and parameters of its own */
     STJ_TRY(stj_size_mul(n_rows, self->n_out, &outputs, err));
     STJ_TRY(stj_size_mul(n_rows, self->n_in, &inputs, err));
     STJ_TRY(stj_new(&self->x, inputs, sizeof *self->x, err));

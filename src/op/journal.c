@@ -70,15 +70,18 @@ static enum stj_status replay_product(struct journal *self, const struct head *w
     *found = false;
     if (at->next >= stj_log_n_records(at->log))
         goto out;
+    /* 1. is it this one? */
     if (stj_log_tag(at->log, at->next) == PRODUCT && stj_log_bytes(at->log, at->next) == bytes) {
         STJ_TRY(stj_log_read(at->log, at->next, 0, sizeof have, &have, err));
         *found = have.trans == want->trans && have.input_crc == want->input_crc &&
                  have.nvec == want->nvec && have.cost == want->cost;
     }
+    /* 2. if not, what follows belongs to another computation */
     if (!*found) {
         STJ_TRY(stj_log_truncate(at->log, at->next, err));
         goto out;
     }
+    /* 3. its columns */
     for (size_t j = 0; j < want->nvec; j++)
         STJ_TRY(stj_log_read(at->log, at->next, sizeof have + j * n_out * sizeof *y,
                              n_out * sizeof *y, y + j * ldy, err));

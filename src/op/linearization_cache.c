@@ -223,6 +223,7 @@ static enum stj_status make_coefficients(struct stj_linearization_cache *store, 
         before.slot[k] = (real *)state + (k + 1) * n;
     for (size_t k = 0; k < store->optimizer->n_coef; k++)
         coef[k] = vector_of(store, slot, k);
+    /* 1. the gradient, clipped; 2. the optimizer's coefficients there */
     const size_t n_slices = step_slices(store, t, slice);
     real *total = store->total ? store->total : g;
     stj_share_sum_run(&store->sum, n_slices, g, total);
@@ -266,7 +267,7 @@ static enum stj_status linearize_chunk(struct stj_linearization_cache *store, si
             struct stj_error mine = STJ_ERROR_INIT;
             if (linearize_item(store, first, i, stage, &mine) != STJ_OK)
 #pragma omp critical
-                st = stj_error_set(err, mine.code, mine.file, mine.line, "%s", mine.text);
+                st = stj_error_pass(&mine, err);
         }
     }
     return st;
@@ -284,21 +285,24 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
                                              size_t count, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    /* Other operators share the trajectory, each in its own way; without them this changes
-     * nothing. */
+    /* 1. The states.  Other operators share the trajectory, each in its own way; without them
+     * fitting it changes nothing. */
     STJ_TRY(stj_trajectory_fit(store->trajectory, store->from, store->to, store->chunk,
                                store->state_budget, err));
     st = stj_trajectory_visit_together(store->trajectory, first, count, &store->view, err);
     STJ_TRY(stj_group_agree(st, err));
     store->view_first = first;
+    /* 2. the linearisations of steps that are not kept, with their gradients' shares */
     if (all_ready(store, first, count))
         goto out;
     st = linearize_chunk(store, first, count, err);
     STJ_TRY(stj_group_agree(st, err));
+    /* 3. what the optimizer needs of the gradients */
     for (size_t t = first; store->n_vectors && t < first + count; t++) {
         const enum stj_status mine = make_coefficients(store, first, t, err);
         st = st == STJ_OK ? mine : st; /* on to the end, as the others of the group go */
     }
+    /* 4. from now on they are there */
     STJ_TRY(stj_group_agree(st, err));
     for (size_t t = first; t < first + count; t++)
         if (slot_of(store, t) < store->kept)

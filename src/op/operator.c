@@ -272,6 +272,7 @@ static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nve
             compare_pair(op, x, y);
         goto out;
     }
+    /* 1. the pair (x, A x), held for the next product with A' */
     memcpy(w->x, x, op->n_cols * sizeof *x);
     memcpy(w->ax, y, op->n_rows * sizeof *y);
     w->held = true;
@@ -279,6 +280,7 @@ static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nve
     if (x_norm > 0)
         w->norm = fmax(w->norm, stj_nrm2(op->n_rows, y) / x_norm);
     make_unit(op);
+    /* 2. one of our own where none came for long */
     w->since += (double)nvec;
     if (w->since + (double)nvec > WATCH_EVERY) {
         STJ_TRY(multiply_counted(op, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));

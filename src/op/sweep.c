@@ -125,16 +125,20 @@ enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, siz
     const size_t n_steps = sweep->to - sweep->from;
     const size_t chunk = stj_linearization_cache_chunk(sweep->store);
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
+    /* 1. tiles, and room for them */
     st = stj_sweep_prepare(sweep, trans, nvec, err);
     STJ_TRY(stj_group_agree(st, err)); /* nobody reads the last block any more */
+    /* 2. the columns of x */
     load_block(sweep, x, ldx);
     if (stj_group_shares())
         stj_group_barrier();
+    /* 3. through the steps, forward or backward */
     for (size_t done = 0; done < n_steps; done += chunk) {
         const size_t count = n_steps - done < chunk ? n_steps - done : chunk;
         const size_t first = trans == STJ_NO_TRANS ? sweep->from + done : sweep->to - done - count;
         STJ_TRY(run_chunk(sweep, first, count, err));
     }
+    /* 4. the columns of y */
     store_block(sweep, y, ldy);
 out:
     stj_blas_guard_give(guard);

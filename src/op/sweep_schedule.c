@@ -22,14 +22,7 @@ struct team {
 static void keep_error(struct stj_error *err, const struct stj_error *mine)
 {
 #pragma omp critical(stj_sweep_error)
-    stj_error_set(err, mine->code, mine->file, mine->line, "%s", mine->text);
-}
-
-static enum stj_status pass_on(const struct stj_error *failure, struct stj_error *err)
-{
-    return failure->code == STJ_OK ? STJ_OK
-                                   : stj_error_set(err, failure->code, failure->file, failure->line,
-                                                   "%s", failure->text);
+    stj_error_pass(mine, err);
 }
 
 /* Until all threads of the team are here. */
@@ -159,7 +152,7 @@ static enum stj_status run_alone(const struct stj_sweep *sweep, size_t tile, siz
         .sweep = sweep, .tile = stj_sweep_tile(sweep, tile, number), .failure = STJ_ERROR_INIT};
     for (size_t k = 0; k < count && team.failure.code == STJ_OK; k++)
         run_step(&team, kth_step(sweep, first, count, k));
-    return pass_on(&team.failure, err);
+    return stj_error_pass(&team.failure, err);
 }
 
 /* The threads of a group's ranks take a tile each, in turn. */
@@ -176,7 +169,7 @@ enum stj_status stj_sweep_by_tile(const struct stj_sweep *sweep, size_t first, s
             if (run_alone(sweep, tile, team, first, count, &error) != STJ_OK)
                 keep_error(&failure, &error);
         }
-    return pass_on(&failure, err);
+    return stj_error_pass(&failure, err);
 }
 
 /* All threads take one tile through the steps of a chunk: to the end, as the others of the group
@@ -197,7 +190,7 @@ static enum stj_status run_together(const struct stj_sweep *sweep, size_t tile, 
             run_step(&team, kth_step(sweep, first, count, k));
     }
     stj_barrier_destroy(&team.own);
-    return pass_on(&team.failure, err);
+    return stj_error_pass(&team.failure, err);
 }
 
 enum stj_status stj_sweep_by_slice(const struct stj_sweep *sweep, size_t first, size_t count,

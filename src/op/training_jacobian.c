@@ -152,6 +152,7 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
     struct stj_memory_split split = {.chunk = 0};
     const size_t from = settings->from;
     size_t to = 0;
+    /* 1. the window; 2. its memory, divided; 3. the store; 4. the operator over it */
     STJ_TRY(resolve(trajectory, settings, &to, err));
     STJ_TRY(stj_new(&self, 1, sizeof *self, err));
     *self = (struct training_jacobian){.problem = problem,
@@ -281,12 +282,14 @@ enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nve
     const size_t n = self->problem->layout->n_params;
     const size_t ld = stj_op_n_cols(jacobian);
     const size_t steps = self->to - self->from;
+    /* 1. the vectors, with slots of zero */
     STJ_TRY(stj_new(&block, 2 * nvec, ld * sizeof *block, err));
     double *before = block;
     double *after = block + ld * nvec;
     for (size_t j = 0; j < nvec; j++)
         memcpy(before + j * ld, x + j * n, n * sizeof *x);
     column_norms(n, nvec, before, ld, norm);
+    /* 2. one step after the other */
     for (size_t k = 0; k < steps; k++) {
         STJ_TRY(stj_progress_report(progress, "steps", (double)k, (double)steps, err));
         STJ_TRY(grow_block(self, k, nvec, before, after, ld, err));
@@ -295,10 +298,12 @@ enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nve
         before = after;
         after = swap;
     }
+    /* 3. norms relative to the first; of that itself last, which the others are divided by */
     for (size_t k = steps + 1; k-- > 0;)
         for (size_t j = 0; j < nvec; j++)
             norm[k * nvec + j] /= norm[j];
     stj_sweep_set_window(self->sweep, self->from, self->to);
+    /* 4. what came out are products with the whole Jacobian */
     STJ_TRY(note_growth(jacobian, n, nvec, x, before, ld, after, err));
 out:
     if (self)

@@ -278,7 +278,7 @@ enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err)
     size_t first = st == STJ_OK ? none : me;
     struct message m = {.code = STJ_OK};
     if (stj_ranks.abandoned && st == STJ_OK) /* somebody took no notice */
-        return stj_error_set(err, unheard.code, unheard.file, unheard.line, "%s", unheard.text);
+        return stj_error_pass(&unheard, err);
     if (n_together() == 1)
         return st;
     meet(st, err, &first, STJ_COMM_WORLD);

@@ -280,7 +280,7 @@ static enum stj_status report_end(const struct training *t, const char *config_p
 {
     char seed[32] = "";
     if (!worth_keeping(t, why->code))
-        return stj_error_set(err, why->code, why->file, why->line, "%s", why->text);
+        return stj_error_pass(why, err);
     if (settings->seed_given)
         snprintf(seed, sizeof seed, " --seed %ju", (uintmax_t)settings->seed);
     return stj_error_set(err, why->code, why->file, why->line,

@@ -198,7 +198,7 @@ static void linearize_own_slices(struct gradient *c, size_t stage)
             (real *)work->scratch.at + s * work->n_scratch, &mine);
         if (end[s].status != STJ_OK)
 #pragma omp critical(stj_gradient_error)
-            stj_error_set(&c->failure, mine.code, mine.file, mine.line, "%s", mine.text);
+            stj_error_pass(&mine, &c->failure);
     }
     if (stage + 1 < c->n_stages)
         tell_group(c->n_slices, meeting.size * sizeof(real),

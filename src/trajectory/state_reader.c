@@ -71,10 +71,9 @@ enum stj_status stj_state_reader_read_range(const struct stj_state_reader *sourc
         if (stj_state_reader_read(source, k, state + i * source->record.shape.n_state, &mine) !=
             STJ_OK)
 #pragma omp critical(stj_read_error)
-            stj_error_set(&failure, mine.code, mine.file, mine.line, "%s", mine.text);
+            stj_error_pass(&mine, &failure);
     }
-    if (failure.code != STJ_OK)
-        st = stj_error_set(err, failure.code, failure.file, failure.line, "%s", failure.text);
+    st = stj_error_pass(&failure, err);
     return shares ? stj_group_agree(st, err) : st;
 }
 
