@@ -24,8 +24,7 @@ struct stj_batch_order_settings {
     bool drop_last;
     bool shuffle;
     uint64_t seed; /* of the permutations; without shuffle it means nothing */
-    /* [n_listed][batch_size]: the rows of each step, copied; a shorter batch ends with STJ_NO_ROW.
-     * NULL: not listed. */
+    /* [n_listed][batch_size]: rows of each step, copied, ended by STJ_NO_ROW; NULL: not listed. */
     const size_t *listed;
     size_t n_listed;
 };

@@ -14,8 +14,7 @@ struct stj_item_type {
 
 enum { STJ_ITEM_MAX = 8 }; /* bytes of the largest item */
 
-/* *value <- one item; false when it is an integer beyond 2^53, which no double need hold
- * exactly. */
+/* *value <- one item; false for an integer beyond 2^53, which no double need hold exactly. */
 bool stj_item_decode(struct stj_item_type type, const unsigned char *item, double *value);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* data/tokens.h: a text as a sequence of tokens, and the overlapping pieces a language model
- * sees. */
+/* data/tokens.h: a text as tokens, and the overlapping pieces that a language model sees. */
 #ifndef STJ_DATA_TOKENS_H
 #define STJ_DATA_TOKENS_H
 

@@ -50,8 +50,7 @@ size_t stj_shape_positions(const struct stj_shape *shape); /* product of all but
 /* "28x28x6" into text (at least 96 bytes); returns text. */
 const char *stj_shape_text(const struct stj_shape *shape, char *text);
 
-/* What the rows and columns of a tensor stand for; other programs lay them out in their own
- * ways. */
+/* What the rows and columns of a tensor stand for; other programs lay them out otherwise. */
 enum stj_tensor_role {
     STJ_TENSOR_TABLE,  /* [rows][cols], or [cols] of one row: a number for each channel */
     STJ_TENSOR_DENSE,  /* a matrix [in][out] */

@@ -27,8 +27,7 @@ extern const struct stj_option stj_network_options[];
 
 struct stj_network;
 
-/* *net <- a network.  `config` is borrowed and must outlive it.  Errors name the layer and
- * shapes. */
+/* *net <- a network.  `config` is borrowed and must outlive it.  Errors name layer and shapes. */
 enum stj_status stj_network_create(const struct stj_network_config *config,
                                    struct stj_network **net, struct stj_error *err);
 void stj_network_destroy(struct stj_network *net); /* NULL is accepted */
@@ -47,8 +46,7 @@ size_t stj_network_n_layers(const struct stj_network *net);
 const struct stj_layer *stj_network_layer(const struct stj_network *net, size_t i,
                                           size_t *offset); /* offset of its parameters */
 
-/* theta[n_params] <- initial parameters, drawn tensor after tensor from the layers'
- * initialisers. */
+/* theta[n_params] <- initial parameters, drawn tensor by tensor from the layers' initialisers. */
 enum stj_status stj_network_initialize(const struct stj_network *net, uint64_t seed, double *theta,
                                        struct stj_error *err);
 

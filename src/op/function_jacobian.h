@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* op/function_jacobian.h: G = d outputs / d theta of a network on a set of inputs, as an
- * operator. */
+/* op/function_jacobian.h: G = d outputs / d theta of a network on given inputs, as an operator. */
 #ifndef STJ_OP_FUNCTION_JACOBIAN_H
 #define STJ_OP_FUNCTION_JACOBIAN_H
 

@@ -204,8 +204,7 @@ static real *vector_of(const struct stj_linearization_cache *store, size_t slot,
     return store->coef + (slot * store->n_vectors + k) * store->n_params;
 }
 
-/* The optimizer's coefficients of step t, and how its gradient was clipped, from the gradient's
- * shares. */
+/* The optimizer's coefficients of step t, and the clipping, from the shares of its gradient. */
 static enum stj_status make_coefficients(struct stj_linearization_cache *store, size_t first,
                                          size_t t, struct stj_error *err)
 {

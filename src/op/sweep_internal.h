@@ -23,8 +23,7 @@ struct stj_sweep_part {
     size_t rows, cols;
 };
 
-/* Work space, grown when a block needs more than any before; of the group where it shares
- * memory. */
+/* Work space, grown when a block needs more than before; of the group where it shares memory. */
 enum stj_sweep_room {
     STJ_ROOM_STATE,    /* real [n_tiles][1 + n_slots][tile_size] */
     STJ_ROOM_SHARE,    /* real [n_teams][max_shares + 1][tile_size]; the last of a team is its g */

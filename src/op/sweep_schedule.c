@@ -172,8 +172,7 @@ enum stj_status stj_sweep_by_tile(const struct stj_sweep *sweep, size_t first, s
     return stj_error_pass(&failure, err);
 }
 
-/* All threads take one tile through the steps of a chunk: to the end, as the others of the group
- * go. */
+/* All threads take one tile through the steps of a chunk: to the end, as the group's others do. */
 static enum stj_status run_together(const struct stj_sweep *sweep, size_t tile, size_t first,
                                     size_t count, struct stj_error *err)
 {

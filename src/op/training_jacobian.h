@@ -60,8 +60,7 @@ struct stj_training_window {
     const struct stj_ranges *ranges; /* of the state's elements, where it is a block; else NULL */
 };
 
-/* *window <- the parts that a training Jacobian, or a block of one, borrows; false for any other
- * operator. */
+/* *window <- the parts that a training Jacobian, or a block of one, borrows; else false. */
 bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_window *window);
 
 #endif

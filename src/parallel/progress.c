@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* parallel/progress.c: calling the caller's progress callback, which may stop one rank and then
- * stops all. */
+/* parallel/progress.c: calling the caller's progress callback; who stops one rank stops all. */
 #include "base/progress.h"
 
 #include <stdarg.h>

@@ -25,8 +25,7 @@
 #include "parallel/parallel.h"
 #include "base/real.h"
 
-/* The bounds of n things divided among `of`: number i has stj_share_begin(n, i, of) up to that
- * of i + 1. */
+/* Of n things divided among `of`, number i has stj_share_begin(n, i, of) up to that of i + 1. */
 size_t stj_share_begin(size_t n, size_t i, size_t of);
 
 /* ---- all ranks ---- */
@@ -50,8 +49,7 @@ void stj_rows_allreduce_sum(const struct stj_rows *rows, size_t n, double *y);
 /* y[n] <- the sum over all ranks, in their order; n numbers, few. */
 void stj_ranks_allreduce_sum(size_t n, double *y);
 
-/* y[rows.n], of which each rank has its rows: complete it.  nvec columns with leading dimension
- * ld >= rows.n. */
+/* y[rows.n] in nvec columns, ld apart, of which each rank has its rows: complete it. */
 void stj_rows_allgatherv(const struct stj_rows *rows, size_t nvec, double *y, size_t ld);
 
 /* data <- that of rank 0, or of another. */
@@ -65,19 +63,16 @@ bool stj_ranks_allreduce_or(bool mine);
 size_t stj_ranks_allreduce_min(size_t mine);
 size_t stj_ranks_allreduce_max(size_t mine);
 
-/* Did all succeed?  Else every rank gets the failure of the first that did not, with its number and
- * host. */
+/* Did all succeed?  Else all get the failure of the first that did not, with number and host. */
 enum stj_status stj_ranks_agree(enum stj_status st, struct stj_error *err);
 
-/* STJ_EMISMATCH unless all ranks have the same value; `what` is the subject of a sentence that says
- * so. */
+/* STJ_EMISMATCH unless all ranks have the same value; `what` is the subject of that sentence. */
 enum stj_status stj_ranks_same(uint64_t value, const char *what, struct stj_error *err);
 
 /* What stj_ranks_measure saw: how many there were, 0 before, and bytes a second that each sent. */
 size_t stj_ranks_measured(double *bytes_per_second);
 
-/* What stj_ranks_end is to call before this process ends; NULL: nothing.  Of several the last
- * counts. */
+/* What stj_ranks_end is to call before this process ends; NULL: nothing.  The last one counts. */
 void stj_ranks_at_end(void (*fn)(void));
 
 /* The communicator of all ranks as Fortran knows it; only with MPI. */
@@ -91,8 +86,7 @@ void stj_ranks_together(void);
 
 /* ---- groups ---- */
 
-/* The groups that n_ranks ranks form for blocks of so many columns: as many as leave none of them
- * without one. */
+/* The groups of n_ranks ranks for blocks of so many columns: as many as all have some for. */
 size_t stj_groups_for(size_t n_ranks, size_t n_columns);
 
 /* Divide the ranks for blocks of so many columns, unless the caller of the library did; while no

@@ -68,8 +68,7 @@ enum stj_status stj_transport_begin(const struct stj_transport **transport, size
 /* data <- that of the first rank of the group. */
 void stj_group_bcast(void *data, size_t bytes);
 
-/* Does what the first rank of the group writes reach the others?  Processes of one machine may not
- * see each other. */
+/* Does what a group's first rank writes reach the others?  Machines may keep processes apart. */
 bool stj_shared_memory_works(void);
 
 #endif

@@ -27,8 +27,7 @@ void stj_share_sum_free(struct stj_share_sum *sum);
 size_t stj_own_parts(size_t n_parts, size_t *first);
 void stj_part_bounds(size_t n_parts, size_t *begin);
 
-/* what[n_parts] of `item` bytes each, of which each rank has its own parts: by messages, complete
- * it. */
+/* what[n_parts] of `item` bytes, of which each rank has its own parts: complete it by messages. */
 void stj_share_parts(size_t n_parts, size_t item, void *what);
 
 /* y[n] <- the sum of n_parts shares, share[n_parts][n] with this rank's own written: memory of the

@@ -16,8 +16,7 @@ struct stj_data_config {
     bool has_test;
 };
 
-/* Exactly one of file and seed; neither where trajectory.states gives the first state with the
- * others. */
+/* One of file and seed; neither where trajectory.states gives the first state with the others. */
 struct stj_init_config {
     char *file;             /* theta_0; NULL: drawn from the layers' initialisers with `seed` */
     struct stj_names names; /* of tensors in `file`, where they are not ours */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/describe.c: the tables of the config as a reference: groups from the top, then the plug-ins
- * they mention. */
+/* run/describe.c: the tables of the config as a reference: its groups, then their plug-ins. */
 #include <spectraj/config.h>
 
 #include <math.h>

@@ -29,8 +29,7 @@ static enum stj_status check_test(const struct stj_run *run, struct stj_error *e
     return st;
 }
 
-/* *rows <- training.batches, [*n_listed][batch_size] (owned by the caller): -1 becomes
- * STJ_NO_ROW. */
+/* *rows <- training.batches, [*n_listed][batch_size], the caller's: -1 becomes STJ_NO_ROW. */
 static enum stj_status read_batches(const struct stj_training_config *t, size_t **rows,
                                     size_t *n_listed, struct stj_error *err)
 {

@@ -73,8 +73,7 @@ enum stj_status stj_run_recorded_identity(const struct stj_trajectory_about *abo
 enum { STJ_FINGERPRINT_BYTES = 17 };
 void stj_run_fingerprint(const char *identity, char fingerprint[STJ_FINGERPRINT_BYTES]);
 
-/* text <- the first difference of two identities, in words: "x where the run has y"; empty when
- * there is none. */
+/* text <- the first difference of two identities: "x where the run has y"; empty for none. */
 void stj_run_difference(const char *now, const char *recorded, char *text, size_t size);
 
 /* Numbers of a state: theta, and the optimizer's slots. */
@@ -96,8 +95,7 @@ enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t d
                                       const struct stj_progress *progress, struct stj_validation *v,
                                       struct stj_error *err);
 
-/* prediction <- what stj_run_validate costs the run, for an operator with n columns in the
- * window. */
+/* prediction <- what stj_run_validate costs, for an operator with n columns in the window. */
 void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limit,
                           struct stj_prediction *prediction);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/timing.h: how fast this machine goes through the steps of a run, measured on a few of
- * them. */
+/* run/timing.h: how fast this machine goes through the steps of a run, measured on a few. */
 #ifndef STJ_RUN_TIMING_H
 #define STJ_RUN_TIMING_H
 

@@ -151,8 +151,7 @@ out:
     return st;
 }
 
-/* Bytes that the folder must still take: the log and the trajectory made from it, less what is
- * there. */
+/* Bytes that the folder must still take: the log and the trajectory from it, less what is there. */
 static enum stj_status bytes_wanted(const struct training *t, size_t *bytes, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;

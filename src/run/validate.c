@@ -130,8 +130,7 @@ out:
     return st;
 }
 
-/* *result <- pairs of one end by an iterative method (top: ARPACK unless it cannot; bottom:
- * Arnoldi). */
+/* *result <- pairs of one end, iteratively (top: ARPACK unless it cannot; bottom: Arnoldi). */
 static enum stj_status iterate_end(struct stj_op *op, uint64_t seed, bool bottom,
                                    const struct stj_progress *progress,
                                    struct stj_svd_result **result, struct stj_error *err)

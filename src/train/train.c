@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train/train.c: the training loop: for each step, g = grad L_t(theta), then the optimizer's
- * update. */
+/* train/train.c: the training loop: for each step g = grad L_t(theta), then the update. */
 #include "train/train.h"
 
 #include <math.h>

@@ -40,8 +40,7 @@ enum stj_status stj_train(const struct stj_problem *problem, const struct stj_re
                           size_t from, size_t to, real *state, stj_state_fn sink, void *sink_ctx,
                           const struct stj_progress *progress, struct stj_error *err);
 
-/* Coordinates of a part of the space of parameters:  theta = origin + B z,  B with orthonormal
- * columns. */
+/* Coordinates of a part of the parameters' space:  theta = origin + B z,  B'B = 1. */
 struct stj_subspace {
     size_t k;             /* coordinates */
     const double *basis;  /* [n_params][k], column-major; borrowed */

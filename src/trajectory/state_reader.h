@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* trajectory/state_reader.h: the states that trajectory.h5 holds, read one at a time and
- * verified. */
+/* trajectory/state_reader.h: the states that trajectory.h5 holds, read one by one and verified. */
 #ifndef STJ_TRAJECTORY_STATE_READER_H
 #define STJ_TRAJECTORY_STATE_READER_H
 

@@ -132,8 +132,7 @@ static void layer_norm_forward(const struct stj_layer *layer, real *y,
     }
 }
 
-/* One row of all tangents: y_dot[nvec][n], x_dot[nvec][n] or NULL, b_dot[nvec][n],
- * s_dot[nvec][n]. */
+/* A row of all tangents: y_dot[nvec][n], x_dot[nvec][n] or NULL, b_dot[nvec][n], s_dot[nvec][n]. */
 STJ_CLONES static void row_tangent(size_t n, size_t nvec, real *restrict y_dot,
                                    const real *restrict x_dot, const real *restrict b_dot,
                                    const real *restrict s_dot, const real *restrict s,

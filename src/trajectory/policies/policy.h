@@ -23,8 +23,7 @@ struct stj_trajectory_policy {
     void (*destroy)(void *self);
 };
 
-/* *trajectory <- a trajectory kept by `policy`, which owns `self`; self is destroyed on failure
- * too. */
+/* *trajectory <- one kept by `policy`, which owns `self`; self is destroyed on failure too. */
 enum stj_status stj_trajectory_wrap(const struct stj_trajectory_shape *shape,
                                     const struct stj_trajectory_policy *policy, void *self,
                                     struct stj_trajectory **trajectory, struct stj_error *err);

@@ -30,8 +30,7 @@ struct segments {
     real *view; /* [view_room][n_state], of visits that straddle */
 };
 
-/* The stored states that a segment begins with: so far apart that a visit meets two segments at
- * most. */
+/* The stored states that a segment begins with: so far apart that a visit meets two at most. */
 static size_t count_stored(const struct stj_state_reader *source,
                            const struct stj_storage_plan *plan, size_t *start)
 {
