@@ -4,6 +4,7 @@ spectrajinclude_HEADERS += %reldir%/spectraj/config.h
 spectrajinclude_HEADERS += %reldir%/spectraj/cost.h
 spectrajinclude_HEADERS += %reldir%/spectraj/density.h
 spectrajinclude_HEADERS += %reldir%/spectraj/op.h
+spectrajinclude_HEADERS += %reldir%/spectraj/option.h
 spectrajinclude_HEADERS += %reldir%/spectraj/plan.h
 spectrajinclude_HEADERS += %reldir%/spectraj/problem.h
 spectrajinclude_HEADERS += %reldir%/spectraj/progress.h

@@ -7,6 +7,7 @@
 #include <spectraj/cost.h>
 #include <spectraj/density.h>
 #include <spectraj/op.h>
+#include <spectraj/option.h>
 #include <spectraj/plan.h>
 #include <spectraj/problem.h>
 #include <spectraj/progress.h>

@@ -290,7 +290,7 @@ static const struct {
      "t.yaml:1:1: unknown key 'batch_sise' (did you mean 'batch_size'?); accepted: "
      "batch_size, seed, momentum"},
     {"[1, 2]\n", "t.yaml:1:1: expected a mapping, got a list"},
-    {"seed: -1\n", "t.yaml:2:7: seed: expected a non-negative integer, got '-1'"},
+    {"seed: -1\n", "t.yaml:2:7: seed: expected an integer of at least 0, got '-1'"},
     {"momentum: 1\n", "momentum: expected a number of at least 0 and below 1, got '1'"},
     {"momentum: -0.1\n", "got '-0.1'"},
     {"momentum: 0x1p-1\n", "got '0x1p-1'"},
@@ -307,11 +307,10 @@ static const struct {
     {"file: ''\n", "file: expected a file name, got the quoted text ''"},
     {"order: bakward\n", "order: expected one of forward, backward, true, got 'bakward' "
                          "(did you mean 'backward'?)"},
-    {"order: \"a\\nb\"\n", "got 'a?b'"},
-    {"input: [3, 0]\n", "t.yaml:2:12: input[1]: expected a list of integers, each of at least 1, "
-                        "got '0'"},
+    {"order: \"a\\nb\"\n", "got the quoted text 'a?b'"},
+    {"input: [3, 0]\n", "t.yaml:2:12: input[1]: expected an integer of at least 1, got '0'"},
     {"input: {a: 1}\n", "input: expected a list of integers, each of at least 1, got a mapping"},
-    {"input: [3, [1]]\n", "input[1]: expected a list of integers, each of at least 1, got a list"},
+    {"input: [3, [1]]\n", "input[1]: expected an integer of at least 1, got a list"},
     {"loss: constnt\n",
      "t.yaml:2:7: loss: unknown initializer 'constnt' (did you mean 'constant'?); "
      "accepted: constant, zeros"},
@@ -539,7 +538,18 @@ struct pairs {
     struct stj_sizes k;
     struct stj_reals step;
     struct stj_names names;
+    size_t bytes;
+    uint64_t seed;
+    char *method;
+    bool has_method;
 };
+static bool method_name(size_t i, const char **name, const char **doc)
+{
+    static const char *const names[] = {"hutchinson", "xtrace"};
+    *name = i < 2 ? names[i] : NULL;
+    *doc = i == 1 ? "fewer products" : "";
+    return i < 2;
+}
 static const struct stj_option pairs_options[] = {
     {.name = "index",
      .type = STJ_OPTION_SIZE,
@@ -564,6 +574,27 @@ static const struct stj_option pairs_options[] = {
      .type = STJ_OPTION_NAMES,
      .offset = offsetof(struct pairs, names),
      .fallback = ""},
+    {.name = "bytes",
+     .type = STJ_OPTION_BYTES,
+     .offset = offsetof(struct pairs, bytes),
+     .fallback = "2K",
+     .min = 1,
+     .unit = "byte",
+     .doc = "memory"},
+    {.name = "seed",
+     .type = STJ_OPTION_SEED,
+     .offset = offsetof(struct pairs, seed),
+     .fallback = "",
+     .max = 9223372036854775808.0,
+     .below_max = true},
+    {.name = "method",
+     .type = STJ_OPTION_STRING,
+     .offset = offsetof(struct pairs, method),
+     .present_offset = offsetof(struct pairs, has_method),
+     .fallback = "",
+     .names = method_name,
+     .value = "HOW",
+     .doc = "which"},
     {.name = NULL},
 };
 
@@ -631,13 +662,112 @@ START_TEST(options_are_parsed_from_pairs)
     ck_assert_uint_eq(config.k.n, 0);
     ck_assert_double_eq(config.step.item[1], 2.5);
     stj_options_free(pairs_options, &config);
-    expect_pair_fails("index", "0", "index: expected an integer of at least 1, got '0'");
-    expect_pair_fails("step", "1,0", "step[1]: expected a list of numbers, each above 0, got '0'");
-    expect_pair_fails("k", "1,,2", "k[1]: expected a list of non-negative integers, got nothing");
+    expect_pair_fails("index", "0", "index is '0', not an integer of at least 1");
+    expect_pair_fails("step", "1,0", "step[1] is '0', not a number above 0");
+    expect_pair_fails("k", "1,,2", "k[1] is empty, not an integer of at least 0");
     expect_pair_fails("indx", "1", "unknown key 'indx' (did you mean 'index'?)");
     const struct stj_option_pair twice[] = {{"k", "1"}, {"k", "2"}};
     EXPECT_FAIL(stj_options_parse_pairs(pairs_options, 2, twice, &config, &err), STJ_ECONFIG,
                 "k: is given twice", err);
+}
+END_TEST
+
+START_TEST(sizes_in_bytes)
+{
+    static const struct {
+        const char *text;
+        size_t value;
+    } good[] = {{"7", 7},
+                {"800M", (size_t)800 << 20},
+                {"8G", (size_t)8 << 30},
+                {"3KiB", 3072},
+                {"16777215T", (size_t)16777215 << 40}};
+    static const char *const wrong[] = {"0",  "8X", "8GX", "G",   "-1G",       "1.5G",
+                                        "8g", "8 G", "00K", "99999999T", "99999999999999999999999"};
+    struct pairs config = {0};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_yaml_node *root = NULL;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        const struct stj_option_pair pair = {"bytes", good[i].text};
+        EXPECT_OK(stj_options_parse_pairs(pairs_options, 1, &pair, &config, &err), err);
+        ck_assert_uint_eq(config.bytes, good[i].value);
+        stj_options_free(pairs_options, &config);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        expect_pair_fails("bytes", wrong[i], "', not a size such as 800M or 8G of at least 1");
+    EXPECT_OK(stj_yaml_parse("bytes: 8G", 9, "t.yaml", &root, &err), err);
+    EXPECT_OK(stj_options_parse(pairs_options, root, &config, &err), err);
+    ck_assert_uint_eq(config.bytes, (size_t)8 << 30);
+    stj_options_free(pairs_options, &config);
+    stj_yaml_destroy(root);
+    EXPECT_OK(stj_options_parse_pairs(pairs_options, 0, NULL, &config, &err), err);
+    ck_assert_uint_eq(config.bytes, 2048);
+    stj_options_free(pairs_options, &config);
+}
+END_TEST
+
+START_TEST(texts_of_pairs_and_their_names)
+{
+    static const struct stj_option_pair good[] = {
+        {"method", "xtrace"}, {"file", "~"}, {"seed", "9223372036854775807"}};
+    struct pairs config = {0};
+    struct stj_error err = STJ_ERROR_INIT;
+    EXPECT_OK(stj_options_parse_pairs(pairs_options, 3, good, &config, &err), err);
+    ck_assert_str_eq(config.method, "xtrace");
+    ck_assert(config.has_method && config.seed == INT64_MAX);
+    ck_assert_ptr_nonnull(strstr(config.file, "/~"));
+    stj_options_free(pairs_options, &config);
+    ck_assert(!config.has_method && !config.method);
+    expect_pair_fails("seed", "9223372036854775808",
+                      "seed is '9223372036854775808', not an integer of at least 0 and below "
+                      "9223372036854775808");
+    expect_pair_fails("method", "xtrase",
+                      "method is 'xtrase', not one of hutchinson, xtrace (did you mean 'xtrace'?)");
+    expect_pair_fails("method", "", "method is empty, not one of hutchinson, xtrace");
+    /* Without a struct they are only checked. */
+    EXPECT_OK(stj_options_parse_pairs(pairs_options, 3, good, NULL, &err), err);
+    const struct stj_option_pair wrong = {"k", "1,x"};
+    EXPECT_FAIL(stj_options_parse_pairs(pairs_options, 1, &wrong, NULL, &err), STJ_ECONFIG,
+                "k[1] is 'x', not an integer of at least 0", err);
+    EXPECT_FAIL(stj_options_parse_pairs(NULL, 0, NULL, &config, &err), STJ_EINVAL, "table", err);
+}
+END_TEST
+
+static void expect_said(const struct stj_option *option, bool in_config, const char *expected)
+{
+    char text[STJ_OPTION_TEXT_MAX];
+    stj_option_describe(option, in_config, text);
+    ck_assert_str_eq(text, expected);
+}
+
+START_TEST(options_are_described)
+{
+    const struct stj_option *index = &pairs_options[0], *flag = &pairs_options[1];
+    const struct stj_option *bytes = &pairs_options[6], *method = &pairs_options[8];
+    const char *name = NULL;
+    const char *doc = NULL;
+    expect_said(bytes, false, "memory (default: 2K)");
+    expect_said(bytes, true, "memory (size such as 800M or 8G, in byte, at least 1; default: 2K)");
+    expect_said(flag, false, "");
+    expect_said(flag, true, " (true or false; default: false)");
+    expect_said(method, false, "which");
+    expect_said(method, true, "which (one of hutchinson, xtrace)");
+    expect_said(&outer_options[0], false, "samples per step (required)");
+    expect_said(&outer_options[0], true, "samples per step (integer, at least 1; required)");
+    ck_assert_str_eq(stj_option_get_value(index), "N");
+    ck_assert_str_eq(stj_option_get_value(method), "HOW");
+    ck_assert_ptr_null(stj_option_get_value(flag));
+    ck_assert(stj_option_get_name(method, 1, &name, &doc) && strcmp(name, "xtrace") == 0 &&
+              strcmp(doc, "fewer products") == 0);
+    ck_assert(!stj_option_get_name(method, 2, &name, &doc));
+    ck_assert(!stj_option_get_name(index, 0, &name, &doc));
+    const struct stj_option order = {.type = STJ_OPTION_CHOICE, .choices = orders};
+    const struct stj_option layer = {.type = STJ_OPTION_STRING, .kind = &layer_kind};
+    ck_assert(stj_option_get_name(&order, 2, &name, &doc) && strcmp(name, "true") == 0);
+    ck_assert(!stj_option_get_name(&order, 3, &name, &doc));
+    ck_assert(!stj_option_get_name(&order, 4, &name, &doc));
+    ck_assert(stj_option_get_name(&layer, 1, &name, &doc) && strcmp(name, "gelu") == 0);
+    ck_assert(!stj_option_get_name(&layer, 2, &name, &doc));
 }
 END_TEST
 
@@ -697,6 +827,9 @@ int main(void)
     tcase_add_test(tc, reals_read_back_bit_for_bit);
     tcase_add_test(tc, numbers_do_not_depend_on_the_locale);
     tcase_add_test(tc, options_are_parsed_from_pairs);
+    tcase_add_test(tc, sizes_in_bytes);
+    tcase_add_test(tc, texts_of_pairs_and_their_names);
+    tcase_add_test(tc, options_are_described);
     tcase_add_test(tc, names_are_a_mapping_of_the_users_own);
     tcase_add_test(tc, the_nearest_name_is_suggested);
     tcase_add_test(tc, plugins_are_found_by_name);

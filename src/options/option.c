@@ -33,7 +33,6 @@ static void free_plugins(struct stj_plugins *plugins)
     for (size_t i = 0; i < plugins->n; i++)
         stj_plugin_free(&plugins->item[i]);
     free(plugins->item);
-    *plugins = (struct stj_plugins){0};
 }
 
 static void free_names(struct stj_names *names)
@@ -43,39 +42,20 @@ static void free_names(struct stj_names *names)
         free(names->item[i].value);
     }
     free(names->item);
-    *names = (struct stj_names){0};
 }
 
 static void free_field(const struct stj_option *option, void *field)
 {
     switch (option->type) {
-    case STJ_OPTION_SIZE:
-        *(size_t *)field = 0;
-        break;
-    case STJ_OPTION_SEED:
-        *(uint64_t *)field = 0;
-        break;
-    case STJ_OPTION_REAL:
-        *(double *)field = 0;
-        break;
-    case STJ_OPTION_BOOL:
-        *(bool *)field = false;
-        break;
-    case STJ_OPTION_CHOICE:
-        *(int *)field = 0;
-        break;
     case STJ_OPTION_STRING:
     case STJ_OPTION_PATH:
         free(*(char **)field);
-        *(char **)field = NULL;
         break;
     case STJ_OPTION_SIZES:
         free(((struct stj_sizes *)field)->item);
-        *(struct stj_sizes *)field = (struct stj_sizes){0};
         break;
     case STJ_OPTION_REALS:
         free(((struct stj_reals *)field)->item);
-        *(struct stj_reals *)field = (struct stj_reals){0};
         break;
     case STJ_OPTION_NAMES:
         free_names(field);
@@ -89,7 +69,10 @@ static void free_field(const struct stj_option *option, void *field)
     case STJ_OPTION_GROUP:
         stj_options_free(option->group, field);
         break;
+    default:
+        break;
     }
+    memset(field, 0, stj_option_size(option->type));
 }
 
 void stj_options_free(const struct stj_option *table, void *config)
@@ -113,18 +96,6 @@ void stj_plugin_free(struct stj_plugin *plugin)
 }
 
 /* ---- tables ---- */
-
-static enum stj_status check_mapping(const struct stj_place *place,
-                                     const struct stj_yaml_node *node, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    char got[STJ_GOT_MAX];
-    stj_option_got(node, got);
-    STJ_CHECK_PLACE(place, node, err, node->type == STJ_YAML_MAPPING, "expected a mapping, got %s",
-                    got);
-out:
-    return st;
-}
 
 static bool is_known(const struct task *task, const char *key)
 {
@@ -161,12 +132,8 @@ static enum stj_status parse_plugins(const struct stj_place *place, const struct
                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    char expected[STJ_EXPECTED_MAX];
-    char got[STJ_GOT_MAX];
-    stj_option_expected(option, expected);
-    stj_option_got(node, got);
-    STJ_CHECK_PLACE(place, node, err, node->type == STJ_YAML_SEQUENCE, "expected %s, got %s",
-                    expected, got);
+    if (node->type != STJ_YAML_SEQUENCE)
+        return stj_option_refuse(place, option, node, "", err);
     STJ_TRY(stj_new(&plugins->item, node->n, sizeof *plugins->item, err));
     plugins->n = node->n;
     for (size_t i = 0; i < node->n; i++) {
@@ -252,8 +219,9 @@ out:
 static enum stj_status parse_table(const struct task *task, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    if (task->map)
-        STJ_TRY(check_mapping(task->place, task->map, err));
+    static const struct stj_option mapping = {.type = STJ_OPTION_GROUP};
+    if (task->map && task->map->type != STJ_YAML_MAPPING)
+        STJ_TRY(stj_option_refuse(task->place, &mapping, task->map, "", err));
     for (size_t i = 0; task->map && i < task->map->n; i++)
         if (!is_known(task, task->map->key[i].text))
             STJ_TRY(fail_unknown_key(task, &task->map->key[i], err));
@@ -323,15 +291,12 @@ static enum stj_status find_name(const struct stj_place *place, const struct stj
     enum stj_status st = STJ_OK;
     struct stj_option option = {.type = STJ_OPTION_PLUGIN, .kind = kind};
     char expected[STJ_EXPECTED_MAX];
-    char got[STJ_GOT_MAX];
     stj_option_expected(&option, expected);
-    stj_option_got(node, got);
     *name = node->type == STJ_YAML_MAPPING ? stj_yaml_get(node, stj_kind_key(kind)) : node;
     STJ_CHECK_PLACE(place, node, err, *name, "missing key '%s': expected %s", stj_kind_key(kind),
                     expected);
-    stj_option_got(*name, got);
-    STJ_CHECK_PLACE(place, *name, err, (*name)->type == STJ_YAML_SCALAR && (*name)->text[0] != '\0',
-                    "expected %s, got %s", expected, got);
+    if ((*name)->type != STJ_YAML_SCALAR || (*name)->text[0] == '\0')
+        st = stj_option_refuse(place, &option, *name, "", err);
 out:
     return st;
 }

@@ -10,11 +10,12 @@
 #include "base/memory.h"
 #include "options/option_value.h"
 
-static bool is_list(const struct stj_option *table, const char *name)
+static bool is_list(const struct stj_option *table, const struct stj_option_pair *pair)
 {
     for (const struct stj_option *option = table; option->name; option++)
-        if (strcmp(option->name, name) == 0)
-            return option->type == STJ_OPTION_SIZES || option->type == STJ_OPTION_REALS;
+        if (strcmp(option->name, pair->name) == 0)
+            return (option->type == STJ_OPTION_SIZES || option->type == STJ_OPTION_REALS) &&
+                   strchr(pair->text, ',');
     return false;
 }
 
@@ -58,6 +59,28 @@ out:
     return st;
 }
 
+/* Into a struct, or into one that is made for it and thrown away. */
+static enum stj_status parse_map(const struct stj_option *table, const struct stj_yaml_node *map,
+                                 void *config, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *scratch = NULL;
+    size_t size = 1;
+    if (config)
+        return stj_options_parse(table, map, config, err);
+    for (const struct stj_option *option = table; option->name; option++) {
+        const size_t end = option->offset + stj_option_size(option->type);
+        size = end > size ? end : size;
+        size = option->present_offset >= size ? option->present_offset + 1 : size;
+    }
+    STJ_TRY(stj_new(&scratch, size, 1, err));
+    STJ_TRY(stj_options_parse(table, map, scratch, err));
+    stj_options_free(table, scratch);
+out:
+    free(scratch);
+    return st;
+}
+
 enum stj_status stj_options_parse_pairs(const struct stj_option *table, size_t n,
                                         const struct stj_option_pair *pair, void *config,
                                         struct stj_error *err)
@@ -65,6 +88,7 @@ enum stj_status stj_options_parse_pairs(const struct stj_option *table, size_t n
     enum stj_status st = STJ_OK;
     struct stj_yaml_node map = {.type = STJ_YAML_MAPPING, .n = n};
     char **copy = NULL;
+    STJ_CHECK(err, table && (pair || n == 0), STJ_EINVAL, "no table, or no pairs, of options");
     STJ_TRY(stj_new(&map.item, n, sizeof *map.item, err));
     STJ_TRY(stj_new(&map.key, n, sizeof *map.key, err));
     STJ_TRY(stj_new(&copy, n, sizeof *copy, err));
@@ -72,10 +96,10 @@ enum stj_status stj_options_parse_pairs(const struct stj_option *table, size_t n
     for (size_t i = 0; i < n; i++) {
         map.key[i] = scalar(pair[i].name);
         map.item[i] = scalar(pair[i].text);
-        if (is_list(table, pair[i].name))
+        if (is_list(table, &pair[i]))
             STJ_TRY(split(pair[i].text, &map.item[i], &copy[i], err));
     }
-    STJ_TRY(stj_options_parse(table, &map, config, err));
+    STJ_TRY(parse_map(table, &map, config, err));
 out:
     for (size_t i = 0; copy && i < n; i++) {
         free(copy[i]);

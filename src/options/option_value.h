@@ -42,6 +42,18 @@ void stj_option_expected(const struct stj_option *option, char text[STJ_EXPECTED
 /* text <- "'abc'", "a list", "nothing": what a node is. */
 void stj_option_got(const struct stj_yaml_node *node, char text[STJ_GOT_MAX]);
 
+/* Fail with what an option accepts, what the node is, and a hint (or ""): "file:line:column: place:
+ * expected a number, got 'x'"; of a pair, which is in no file: "place is 'x', not a number". */
+enum stj_status stj_option_refuse(const struct stj_place *place, const struct stj_option *option,
+                                  const struct stj_yaml_node *node, const char *hint,
+                                  struct stj_error *err);
+
+/* True when a number is in the range of its option; exact for every uint64_t. */
+bool stj_option_in_range(const struct stj_option *option, long double value);
+
+/* Bytes of a value in its struct; 0 for a group. */
+size_t stj_option_size(enum stj_option_type type);
+
 /* The search for the candidate nearest to a word, one candidate at a time. */
 struct stj_suggest_search {
     const char *word;
@@ -53,7 +65,7 @@ void stj_suggest_offer(struct stj_suggest_search *search, const char *candidate)
 /* text <- " (did you mean 'x'?)", or nothing. */
 void stj_suggest_hint(const struct stj_suggest_search *search, char text[STJ_GOT_MAX]);
 
-/* *field <- a value of one of the types without parts: SIZE to SIZES. */
+/* *field <- a value of one of the types without plug-ins and tables. */
 enum stj_status stj_option_parse_value(const struct stj_place *place,
                                        const struct stj_option *option,
                                        const struct stj_yaml_node *node, void *field,

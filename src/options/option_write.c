@@ -85,36 +85,12 @@ static void write_text(FILE *file, const char *text)
 
 /* ---- values ---- */
 
+/* Of what has parts, the first member says it: how many there are, which plug-in. */
 static bool is_zero(const struct stj_option *option, const void *field)
 {
-    switch (option->type) {
-    case STJ_OPTION_SIZE:
-        return *(const size_t *)field == 0;
-    case STJ_OPTION_SEED:
-        return *(const uint64_t *)field == 0;
-    case STJ_OPTION_REAL:
-        return *(const double *)field == 0;
-    case STJ_OPTION_BOOL:
-        return !*(const bool *)field;
-    case STJ_OPTION_CHOICE:
-        return *(const int *)field == 0;
-    case STJ_OPTION_STRING:
-    case STJ_OPTION_PATH:
-        return !*(char *const *)field;
-    case STJ_OPTION_SIZES:
-        return ((const struct stj_sizes *)field)->n == 0;
-    case STJ_OPTION_REALS:
-        return ((const struct stj_reals *)field)->n == 0;
-    case STJ_OPTION_NAMES:
-        return ((const struct stj_names *)field)->n == 0;
-    case STJ_OPTION_PLUGIN:
-        return !((const struct stj_plugin *)field)->info;
-    case STJ_OPTION_PLUGINS:
-        return ((const struct stj_plugins *)field)->n == 0;
-    case STJ_OPTION_GROUP:
-        break;
-    }
-    return false;
+    static const char zero[sizeof(uint64_t)];
+    const size_t size = stj_option_size(option->type);
+    return size > 0 && memcmp(field, zero, size < sizeof zero ? size : sizeof(size_t)) == 0;
 }
 
 static bool can_be_absent(enum stj_option_type type)
@@ -214,7 +190,7 @@ static void write_group(FILE *file, int indent, const struct stj_option *table, 
 static void write_single(FILE *file, const struct stj_option *option, const void *field)
 {
     fputc(' ', file);
-    if (option->type == STJ_OPTION_SIZE)
+    if (option->type == STJ_OPTION_SIZE || option->type == STJ_OPTION_BYTES)
         fprintf(file, "%zu", *(const size_t *)field);
     else if (option->type == STJ_OPTION_SEED)
         fprintf(file, "%llu", (unsigned long long)*(const uint64_t *)field);

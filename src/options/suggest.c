@@ -50,7 +50,8 @@ void stj_suggest_offer(struct stj_suggest_search *search, const char *candidate)
     size_t length = strlen(search->word);
     if (length == 0 || length > MAX_WORD || strlen(candidate) > MAX_WORD)
         return;
-    /* About one slip in three letters, three at most: beyond that it is another word. */
+    /* A slip in three letters, three at most: among short names, such as top, tol and tag, two slips
+     * make another name, and long ones share parts, as max_bytes and max_seconds do. */
     size_t limit = least((length + 2) / 3, 3);
     size_t distance = edit_distance(search->word, candidate);
     if (distance > limit || distance >= strlen(candidate))
@@ -70,8 +71,8 @@ void stj_suggest_hint(const struct stj_suggest_search *search, char text[STJ_GOT
 
 const char *stj_suggest(const char *word, const char *const *candidates, size_t n)
 {
-    struct stj_suggest_search search = {.word = word};
-    for (size_t i = 0; i < n; i++)
+    struct stj_suggest_search search = {.word = word ? word : ""};
+    for (size_t i = 0; candidates && i < n; i++)
         stj_suggest_offer(&search, candidates[i]);
     return search.best;
 }
