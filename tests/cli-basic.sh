@@ -76,23 +76,24 @@ refused 'too few arguments|RUN' svd
 refused 'too few arguments|CONFIG' train -o R
 refused "'--output RUN' is missing" train config.yaml
 refused "unexpected argument 'again'" svd R again
-refused "--top is 'many', not a whole number" svd R --top many
+refused "--top is 'many', not an integer of at least 1 and at most 1000000000" svd R --top many
 refused "--top is '-3'" svd R --top -3
-refused '--top is 0, outside' svd R --top 0
+refused "--top is '0', not an integer of at least 1" svd R --top 0
 refused "--top is '3.5'" svd R --top 3.5
-refused "--top is ''" svd R --top ''
+refused "--top is empty, not an integer" svd R --top ''
 refused "--top is '99999999999999999999'" svd R --top 99999999999999999999
 refused "--tol is 'nan', not a number" svd R --tol nan
 refused "--tol is '0x1p-3'" svd R --tol 0x1p-3
-refused '--tol is 0, outside ]0' svd R --tol 0
-refused '--epsilon is 1, outside|1[' dense R --epsilon 1
+refused "--tol is '0', not a number above 0 and below 1" svd R --tol 0
+refused "--epsilon is '1', not a number above 0 and below 1" dense R --epsilon 1
 refused "--memory is '8X'|8G" svd R --memory 8X
 refused "--memory is '99999999T'" svd R --memory 99999999T
-refused "--seed is '9223372036854775808'" svd R --seed 9223372036854775808
+refused "--seed is '9223372036854775808'|below 9223372036854775808" svd R --seed 9223372036854775808
 refused "--seed is '-1'" validate R --seed -1
-refused '--threads is 0, outside' validate R --threads 0
-refused "--progress is 'plan'; did you mean 'plain'" svd R --progress plan
-refused "--tag is empty" svd R --tag ''
+refused "--threads is '0', not an integer of at least 1 and at most 4096" validate R --threads 0
+refused "--progress is 'plan', not one of auto, plain, off|did you mean 'plain'" svd R --progress plan
+refused "--tag is empty, not a text" svd R --tag ''
+refused "--method is 'arpak', not one of|did you mean 'arpack'" svd R --method arpak
 refused "--terminal and --output" plot R -t -o figure.svg
 refused "--terminal and --json" plot R -t --json
 refused "--terminal and --data" plot R -t --data
@@ -105,6 +106,9 @@ refused 'does-not-exist' info --json does-not-exist
 run 0 svd --method help
 silent
 contains out arpack
+run 0 svd --state help
+contains out theta full
+refused 'too few arguments' svd --top 3 --top 4
 run 0 plot R help
 contains out spectrum loss
 

@@ -121,11 +121,11 @@ run 0 density R --probes 4 --steps 30 --reorthogonalize none --tag none --json
 json out reorthogonalize=none
 
 # Refusals.
-refused '--epsilon is 0, outside' density R --epsilon 0
-refused '--epsilon is 1, outside' density R --epsilon 1
-refused '--confidence is 1, outside' density R --confidence 1
-refused '--probes is 0, outside' density R --probes 0
-refused '--steps is 0, outside' density R --steps 0
+refused "--epsilon is '0', not a number above 0 and below 1" density R --epsilon 0
+refused "--epsilon is '1', not a number above 0 and below 1" density R --epsilon 1
+refused "--confidence is '1', not a number above 0 and below 1" density R --confidence 1
+refused "--probes is '0', not an integer of at least 1" density R --probes 0
+refused "--steps is '0', not an integer of at least 1" density R --steps 0
 refused 'edge|overlap' density R --tag overlap --edges 1,0.5
 refused '1 edges' density R --tag overlap --edges 1
 [ ! -e R/density-overlap.h5 ] || fail "regions were refused after the work was done"

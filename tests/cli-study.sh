@@ -32,8 +32,8 @@ refused 'too few arguments' study
 refused 'too few arguments|RUN' study alignment
 refused "unexpected argument 'R'" study alignment R R
 refused "unknown option '--epsilom'; did you mean '--epsilon'" study alignment R --epsilom 1
-refused 'study alignment: epsilon|below 1|2' study alignment R --epsilon 2
-refused "study displacement: side|'lft'|left" study displacement R --side lft
+refused "--epsilon is '2', not|below 1" study alignment R --epsilon 2
+refused "--side is 'lft'|left" study displacement R --side lft
 refused 'R|no singular vectors|spectraj dense|spectraj svd' study alignment R
 refused 'no study-alignment.h5|spectraj study alignment' plot R alignment --data
 
@@ -139,10 +139,10 @@ run 0 study response R --region bulk --step 0.01 --seed 4 --tag bulk --json
 json out index=null region=bulk 'region_directions>10' 'sigma>0.9' 'sigma<1.1'
 run 0 study response R --region bulk --step 0.01 --seed 5 --tag bulk --json
 run 0 plot R response-loss --data
-refused 'response: index|least 1|0' study response R --index 0
+refused "--index is '0'|least 1" study response R --index 0
 refused 'direction 311|310' study response R --index 311
 refused 'index|region|exclude' study response R --index 1 --region bulk
-refused 'step|above 0' study response R --step 0
+refused "--step is '0'|above 0" study response R --step 0
 refused 'least|most' study response R --least 1 --most 0.1
 refused 'direction 8 was not computed|1 to 7|from svd.h5|spectraj dense' study response S --index 8
 refused 'no direction of the region bulk|from svd.h5|spectraj dense' study response S --region bulk
@@ -161,8 +161,8 @@ done
 run 0 study restrict R
 contains out random 'trained everywhere'
 refused 'restrict: k|311 directions|310' study restrict R --k 5,311
-refused 'restrict: k|0' study restrict R --k 0
-refused 'k[1]' study restrict R --k 5,x
+refused "--k is '0', not an integer of at least 1" study restrict R --k 0
+refused "--k[1] is 'x', not an integer" study restrict R --k 5,x
 run 0 study restrict S --k 3,7,8 --json
 json out 'chaotic.test_loss[1]>0' 'chaotic.test_loss[2]=null' 'stable.test_loss[0]>0' \
     'stable.test_loss[1]=null' 'bulk.test_loss[0]=null' 'complement.test_loss[0]=null' \

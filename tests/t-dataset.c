@@ -247,7 +247,8 @@ static const struct {
 } bad_sets[] = {
     {"{label_column: 3}", STJ_ECONFIG, "missing key 'file': expected a file name"},
     {"{file: d.csv, label_colum: 3}", STJ_ECONFIG, "(did you mean 'label_column'?)"},
-    {"{file: d.csv, label_column: last}", STJ_ECONFIG, "label_column: expected an integer of at least 0"},
+    {"{file: d.csv, label_column: last}", STJ_ECONFIG,
+     "label_column: expected an integer of at least 0"},
     {"{file: absent.csv, label_column: 3}", STJ_EIO, "absent.csv: cannot open: No such file"},
     {"{file: d.csv}", STJ_ECONFIG,
      "d.csv: no labels: give label_column (0 to 3), label_file, labels or targets"},

@@ -682,8 +682,17 @@ START_TEST(sizes_in_bytes)
                 {"8G", (size_t)8 << 30},
                 {"3KiB", 3072},
                 {"16777215T", (size_t)16777215 << 40}};
-    static const char *const wrong[] = {"0",  "8X", "8GX", "G",   "-1G",       "1.5G",
-                                        "8g", "8 G", "00K", "99999999T", "99999999999999999999999"};
+    static const char *const wrong[] = {"0",
+                                        "8X",
+                                        "8GX",
+                                        "G",
+                                        "-1G",
+                                        "1.5G",
+                                        "8g",
+                                        "8 G",
+                                        "00K",
+                                        "99999999T",
+                                        "99999999999999999999999"};
     struct pairs config = {0};
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_yaml_node *root = NULL;

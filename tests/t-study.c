@@ -75,7 +75,7 @@ static struct stj_run *trained(void)
 }
 
 static struct stj_study_result *study(struct stj_run *run, const char *name, size_t n,
-                                      const struct stj_study_setting *setting)
+                                      const struct stj_option_pair *setting)
 {
     const struct stj_study_settings settings = {.n = n, .setting = setting};
     const struct stj_analysis_settings analysis = {0};
@@ -135,7 +135,7 @@ END_TEST
 
 START_TEST(a_linear_training_responds_exactly)
 {
-    static const struct stj_study_setting setting[] = {{"step", "1e-3,1,100"}, {"index", "3"}};
+    static const struct stj_option_pair setting[] = {{"step", "1e-3,1,100"}, {"index", "3"}};
     struct stj_run *run = trained();
     struct stj_study_result *r = study(run, "response", 2, setting);
     const double sigma = *numbers(r, "sigma", 1);
@@ -180,7 +180,7 @@ END_TEST
  * complete basis of steps, the mean over the rows of |[x 1]|^2. */
 START_TEST(divergence_of_a_linear_network)
 {
-    static const struct stj_study_setting setting[] = {{"data", "train"}, {"step", "0.5"}};
+    static const struct stj_option_pair setting[] = {{"data", "train"}, {"step", "0.5"}};
     struct stj_run *run = trained();
     struct stj_study_result *r = study(run, "divergence", 2, setting);
     const double *mean = numbers(r, "datasets[0].mean", N_PARAMS);
@@ -234,7 +234,7 @@ END_TEST
 /* One row leaves a null space of N - 2 dimensions. */
 START_TEST(null_space_of_one_row)
 {
-    static const struct stj_study_setting setting[] = {{"rows", "1"}};
+    static const struct stj_option_pair setting[] = {{"rows", "1"}};
     struct stj_run *run = trained();
     struct stj_study_result *r = study(run, "function-jacobian", 1, setting);
     const double *share = numbers(r, "null_share", N_PARAMS);
@@ -315,7 +315,7 @@ END_TEST
 /* J = (I - eta H)^n with a constant H: along v_i the norm at t is sigma_i^(t/n). */
 START_TEST(growth_of_a_linear_training)
 {
-    static const struct stj_study_setting setting[] = {{"index", "1,3"}, {"random", "2"}};
+    static const struct stj_option_pair setting[] = {{"index", "1,3"}, {"random", "2"}};
     struct stj_run *run = trained();
     struct stj_study_result *r = study(run, "growth", 2, setting);
     const double *step = numbers(r, "step", STEPS + 1);
@@ -347,7 +347,7 @@ START_TEST(wrong_requests)
     struct stj_study_result *r = NULL;
     const struct stj_analysis_settings analysis = {0};
     struct stj_study_settings settings = {0};
-    struct stj_study_option option;
+    const struct stj_option *option = stj_study_options("response");
     bool stored = false;
     EXPECT_FAIL(stj_analysis_study(run, NULL, "alignmant", &settings, &analysis, &r, &stored, &err),
                 STJ_ECONFIG, "alignment", err);
@@ -355,7 +355,7 @@ START_TEST(wrong_requests)
                 STJ_EINVAL, "one run", err);
     EXPECT_FAIL(stj_analysis_study(run, NULL, "overlap", &settings, &analysis, &r, &stored, &err),
                 STJ_EINVAL, "two runs", err);
-    const struct stj_study_setting wrong[] = {{"indez", "1"}};
+    const struct stj_option_pair wrong[] = {{"indez", "1"}};
     settings = (struct stj_study_settings){.n = 1, .setting = wrong};
     EXPECT_FAIL(stj_analysis_study(run, NULL, "response", &settings, &analysis, &r, &stored, &err),
                 STJ_ECONFIG, "'indez' (did you mean 'index'?)", err);
@@ -363,10 +363,9 @@ START_TEST(wrong_requests)
                 err);
     EXPECT_OK(stj_result_read_study(run, "response", NULL, &r, &err), err);
     ck_assert_ptr_null(r);
-    ck_assert(stj_study_get_option("response", 0, &option) && strcmp(option.name, "index") == 0 &&
-              strcmp(option.value, "N") == 0);
-    ck_assert(!stj_study_get_option("response", 100, &option));
-    ck_assert(!stj_study_get_option("none", 0, &option));
+    ck_assert(option && strcmp(option->name, "index") == 0 &&
+              strcmp(stj_option_get_value(option), "N") == 0);
+    ck_assert_ptr_null(stj_study_options("none"));
     stj_run_destroy(run);
 }
 END_TEST

@@ -38,7 +38,7 @@ int main(int argc, char **argv)
     struct stj_study_result *study = NULL;
     struct stj_svd_settings svd = stj_svd_settings_default();
     const struct stj_analysis_settings where = {.tag = NULL};
-    const struct stj_study_setting setting[] = {{"index", "1"}, {"step", "1e-5,1e-3,1e-1"}};
+    const struct stj_option_pair setting[] = {{"index", "1"}, {"step", "1e-5,1e-3,1e-1"}};
     const struct stj_study_settings asked = {.n = 2, .setting = setting};
     bool stored = false;
     bool as_predicted = false;

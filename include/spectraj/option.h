@@ -20,18 +20,18 @@ extern "C" {
 
 /* What a value is, and what it lies in. */
 enum stj_option_type {
-    STJ_OPTION_SIZE,    /* size_t; a non-negative integer */
-    STJ_OPTION_SEED,    /* uint64_t */
-    STJ_OPTION_BYTES,   /* size_t; an integer, or one with K, M, G or T behind: powers of 1024 */
-    STJ_OPTION_REAL,    /* double; finite */
-    STJ_OPTION_BOOL,    /* bool; of a command, where it takes no value: whether it is given */
-    STJ_OPTION_STRING,  /* char *, owned by the struct; with `kind` or `names`, one of those names */
-    STJ_OPTION_PATH,    /* char *, owned; made absolute relative to the config file's folder */
-    STJ_OPTION_CHOICE,  /* int: index into `choices` */
-    STJ_OPTION_SIZES,   /* struct stj_sizes: a list of non-negative integers; a bare number too */
-    STJ_OPTION_REALS,   /* struct stj_reals: a list of finite numbers; a bare number too */
-    STJ_OPTION_NAMES,   /* a mapping of texts to texts, keys of the user's own; in configs alone */
-    STJ_OPTION_PLUGIN,  /* {type: NAME, ...} of a `kind`; a bare NAME too */
+    STJ_OPTION_SIZE,   /* size_t; a non-negative integer */
+    STJ_OPTION_SEED,   /* uint64_t */
+    STJ_OPTION_BYTES,  /* size_t; an integer, or one with K, M, G or T behind: powers of 1024 */
+    STJ_OPTION_REAL,   /* double; finite */
+    STJ_OPTION_BOOL,   /* bool; of a command, where it takes no value: whether it is given */
+    STJ_OPTION_STRING, /* char *, owned by the struct; with `kind` or `names`, one of those names */
+    STJ_OPTION_PATH,   /* char *, owned; made absolute relative to the config file's folder */
+    STJ_OPTION_CHOICE, /* int: index into `choices` */
+    STJ_OPTION_SIZES,  /* struct stj_sizes: a list of non-negative integers; a bare number too */
+    STJ_OPTION_REALS,  /* struct stj_reals: a list of finite numbers; a bare number too */
+    STJ_OPTION_NAMES,  /* a mapping of texts to texts, keys of the user's own; in configs alone */
+    STJ_OPTION_PLUGIN, /* {type: NAME, ...} of a `kind`; a bare NAME too */
     STJ_OPTION_PLUGINS, /* a list of them; in configs alone */
     STJ_OPTION_GROUP,   /* a mapping with its own table `group`, at `offset`; in configs alone */
 };
@@ -80,8 +80,8 @@ struct stj_option {
     const struct stj_option *group; /* GROUP */
     size_t present_offset;          /* offset of a bool, "was given"; 0: none */
     const char *unit;               /* NULL: none */
-    const char *value;              /* what a command's help calls its value, "K"; NULL: by its type */
-    const char *doc;                /* one line */
+    const char *value; /* what a command's help calls its value, "K"; NULL: by its type */
+    const char *doc;   /* one line */
 };
 
 /* An option as a command line gives it. */

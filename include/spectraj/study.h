@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <spectraj/option.h>
 #include <spectraj/progress.h>
 #include <spectraj/results.h>
 #include <spectraj/run.h>
@@ -32,29 +33,15 @@ struct stj_study_about {
 /* about <- study number i; false past the last. */
 bool stj_study_get(size_t i, struct stj_study_about *about);
 
-/* An option of a study.  Strings are static. */
-struct stj_study_option {
-    const char *name;     /* "index" */
-    const char *doc;      /* one line */
-    const char *fallback; /* its default as text; "": none */
-    const char *value;    /* what its value is, "N"; NULL: a flag, given as "true" */
-};
-
-/* option <- option number i of a study; false past the last. */
-bool stj_study_get_option(const char *study, size_t i, struct stj_study_option *option);
-
-/* "index", "3"; the items of a list with commas between them. */
-struct stj_study_setting {
-    const char *name; /* of the option */
-    const char *text; /* its value */
-};
+/* The options of a study, static; NULL: there is no such study, or it has none. */
+const struct stj_option *stj_study_options(const char *study);
 
 /* What a study is asked. */
 struct stj_study_settings {
-    size_t n;                                /* options given */
-    const struct stj_study_setting *setting; /* [n]; options that are not here have their default */
-    uint64_t seed;                           /* of what is random in it */
-    struct stj_progress progress;            /* between retrainings and products */
+    size_t n;                              /* options given */
+    const struct stj_option_pair *setting; /* [n]; options that are not here have their default */
+    uint64_t seed;                         /* of what is random in it */
+    struct stj_progress progress;          /* between retrainings and products */
 };
 
 struct stj_study_result;

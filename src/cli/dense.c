@@ -28,16 +28,15 @@ static int dense(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "epsilon",
-     .type = ARGS_REAL,
+     .type = STJ_OPTION_REAL,
      .offset = offsetof(struct dense_options, epsilon),
      .fallback = "0.1",
-     .min = 0,
      .max = 1,
      .above_min = true,
      .below_max = true,
-     .metavar = "EPS",
+     .value = "EPS",
      .doc = "half width of the bulk: chaotic above 1 + EPS, stable below 1 - EPS"},
     {.name = NULL},
 };

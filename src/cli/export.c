@@ -3,7 +3,7 @@
 #include "cli.h"
 
 struct export_options {
-    const char *output;
+    char *output;
     bool csv, npy;
 };
 
@@ -25,21 +25,22 @@ static int export(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "output",
      .letter = 'o',
-     .type = ARGS_TEXT,
-     .required = true,
+     .type = STJ_OPTION_STRING,
      .offset = offsetof(struct export_options, output),
-     .metavar = "DIR",
+     .value = "DIR",
      .doc = "folder for the files, made when there is none"},
     {.name = "csv",
-     .type = ARGS_FLAG,
+     .type = STJ_OPTION_BOOL,
      .offset = offsetof(struct export_options, csv),
+     .fallback = "",
      .doc = "comma-separated text, 17 digits (the default)"},
     {.name = "npy",
-     .type = ARGS_FLAG,
+     .type = STJ_OPTION_BOOL,
      .offset = offsetof(struct export_options, npy),
+     .fallback = "",
      .doc = "NumPy's binary format"},
     {.name = NULL},
 };

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { DOC_COLUMN = 29, RIGHT_MARGIN = 79, DOC_MAX = 512 };
+enum { DOC_COLUMN = 29, RIGHT_MARGIN = 79 };
 
 /* The words of `text`, separated by blanks and newlines, from column `column` on, wrapped at the margin
  * and indented. */
@@ -31,33 +31,31 @@ static void print_wrapped(FILE *out, size_t column, size_t indent, const char *t
     fputc('\n', out);
 }
 
-static void print_option(FILE *out, const struct args_option *row)
+static void print_option(FILE *out, const struct stj_option *row)
 {
-    char head[96], doc[DOC_MAX];
+    char head[96], name[ARGS_NAME_MAX], doc[STJ_OPTION_TEXT_MAX];
     char letter[8] = "    ";
+    const char *value = stj_option_get_value(row);
     if (row->letter)
         snprintf(letter, sizeof letter, "-%c, ", row->letter);
-    snprintf(head, sizeof head, "  %s--%s%s%s", letter, row->name, row->metavar ? " " : "",
-             row->metavar ? row->metavar : "");
-    snprintf(doc, sizeof doc, "%s%s%s%s%s", row->doc, row->required ? " (required)" : "",
-             row->fallback ? " (default: " : "", row->fallback ? row->fallback : "",
-             row->fallback ? ")" : "");
+    snprintf(head, sizeof head, "  %s--%s%s%s", letter, args_name(row, name), value ? " " : "",
+             value ? value : "");
+    stj_option_describe(row, false, doc);
     fputs(head, out);
     print_wrapped(out, strlen(head), DOC_COLUMN, doc);
 }
 
 void args_print_help(FILE *out, const struct command *command)
 {
-    bool shared = false;
-    const struct args_option *row = NULL;
+    const struct stj_option *row = NULL;
     fprintf(out, "Usage: spectraj %s [OPTION]... %s\n\n", command->name, command->positional);
     print_wrapped(out, 0, 0, command->description);
     if (command->list_title) {
         fprintf(out, "\n%s:\n", command->list_title);
-        command->list(out);
+        args_print_names(out, command->list);
     }
     fprintf(out, "\nOptions:\n");
-    for (size_t i = 0; (row = args_row(command, i, &shared)); i++)
+    for (size_t i = 0; (row = args_row(command, i)); i++)
         print_option(out, row);
     fprintf(out, "\nExit status:\n"
                  "    0  done\n"

@@ -25,13 +25,14 @@ static const struct example {
 enum { N_EXAMPLES = sizeof examples / sizeof examples[0] };
 
 struct init_options {
-    const char *output;
+    char *output;
 };
 
-static void list_examples(FILE *out)
+static bool get_example(size_t i, const char **name, const char **doc)
 {
-    for (size_t i = 0; i < N_EXAMPLES; i++)
-        fprintf(out, "  %-12s %s\n", examples[i].name, examples[i].doc);
+    *name = i < N_EXAMPLES ? examples[i].name : NULL;
+    *doc = i < N_EXAMPLES ? examples[i].doc : NULL;
+    return *name != NULL;
 }
 
 static const struct example *find_example(const char *name)
@@ -112,26 +113,21 @@ static int init(struct cli *cli, const void *options)
 {
     const struct init_options *o = options;
     const char *name = cli->args.n_positional ? cli->args.positional[0] : "digits";
-    const char *names[N_EXAMPLES];
     const struct example *example = find_example(name);
-    for (size_t i = 0; i < N_EXAMPLES; i++)
-        names[i] = examples[i].name;
     if (!example) {
-        const char *near = args_nearest(name, names, N_EXAMPLES);
-        stj_error_set(&cli->err, STJ_EINVAL, __FILE__, __LINE__,
-                      "there is no example '%s'%s%s%s (spectraj init --help lists them)", name,
-                      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        args_no_such("example", name, get_example, "spectraj init --help", &cli->err);
         return CLI_ERROR;
     }
     return o->output ? write_to(cli, example, o->output) : copy_example(cli, example, stdout);
 }
 
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "output",
      .letter = 'o',
-     .type = ARGS_TEXT,
+     .type = STJ_OPTION_STRING,
      .offset = offsetof(struct init_options, output),
-     .metavar = "FILE",
+     .fallback = "",
+     .value = "FILE",
      .doc = "write the config to FILE (default: to standard output)"},
     {.name = NULL},
 };
@@ -150,7 +146,7 @@ const struct command command_init = {
     .options = options,
     .options_size = sizeof(struct init_options),
     .list_title = "Configs to start from",
-    .list = list_examples,
+    .list = get_example,
     .example = "  spectraj init digits -o mine.yaml\n",
     .run = init,
 };

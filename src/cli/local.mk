@@ -12,7 +12,6 @@ spectraj_SOURCES += %reldir%/init.c
 spectraj_SOURCES += %reldir%/main.c
 spectraj_SOURCES += %reldir%/manual.c
 spectraj_SOURCES += %reldir%/manual.h
-spectraj_SOURCES += %reldir%/nearest.c
 spectraj_SOURCES += %reldir%/plan.c
 spectraj_SOURCES += %reldir%/plot.c
 spectraj_SOURCES += %reldir%/progress.c

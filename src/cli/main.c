@@ -28,16 +28,21 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* The commands, and behind them help. */
+static bool get_command(size_t i, const char **name, const char **doc)
+{
+    const struct command *command = i < N_COMMANDS ? commands[i] : NULL;
+    *name = command ? command->name : "help";
+    *doc = command ? command->summary : "help on a command";
+    return i <= N_COMMANDS;
+}
+
+/* What the command failed with, if it did; told at the end, by one rank. */
+static struct stj_error failure;
+
 static int unknown_command(const char *name)
 {
-    const char *names[N_COMMANDS + 1] = {"help"};
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        names[i + 1] = commands[i]->name;
-    const char *near = args_nearest(name, names, N_COMMANDS + 1);
-    if (near)
-        cli_complain("there is no command '%s'; did you mean '%s'?", name, near);
-    else
-        cli_complain("there is no command '%s' (spectraj --help lists them)", name);
+    args_no_such("command", name, get_command, "spectraj --help", &failure);
     return CLI_ERROR;
 }
 
@@ -46,14 +51,11 @@ static int print_overview(void)
     printf("Usage: spectraj COMMAND [OPTION]... [ARGUMENT]...\n\n"
            "The singular spectrum of neural-network training, J = d theta_n / d theta_0,\n"
            "without forming J.\n\nCommands:\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    printf("  %-10s %s\n\n"
-           "'spectraj COMMAND --help' says more, 'spectraj help config' what a config may say,\n"
+    args_print_names(stdout, get_command);
+    printf("\n'spectraj COMMAND --help' says more, 'spectraj help config' what a config may say,\n"
            "'spectraj --version' what this build is of.\n"
            "Exit status: 0 done, 1 error, 2 ran but not converged or not validated,\n"
-           "130 interrupted.\n",
-           "help", "help on a command");
+           "130 interrupted.\n");
     return CLI_DONE;
 }
 
@@ -108,9 +110,6 @@ static int print_help(int argc, char **argv)
     return CLI_DONE;
 }
 
-/* What the command failed with, if it did; told at the end, by one rank. */
-static struct stj_error failure;
-
 /* Several ranks do the same; what only reads or draws, the first does alone. */
 static int run_on_ranks(struct cli *cli, const void *options)
 {
@@ -154,6 +153,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         cli_progress_end();
     }
     failure = cli.err;
+    args_free(command, &cli.args, options);
     free(options);
     return status;
 }

@@ -84,24 +84,23 @@ static void put_title(FILE *out, const char *name, int section, const char *summ
     fputc('\n', out);
 }
 
-static void put_option(FILE *out, const struct args_option *row)
+static void put_option(FILE *out, const struct stj_option *row)
 {
+    char name[ARGS_NAME_MAX], doc[STJ_OPTION_TEXT_MAX];
+    const char *value = stj_option_get_value(row);
     fputs(".TP\n", out);
     if (row->letter)
         fprintf(out, "\\fB\\-%c\\fR, ", row->letter);
     fputs("\\fB\\-\\-", out);
-    put(out, row->name);
+    put(out, args_name(row, name));
     fputs("\\fR", out);
-    if (row->metavar) {
+    if (value) {
         fputs(" \\fI", out);
-        put(out, row->metavar);
+        put(out, value);
         fputs("\\fR", out);
     }
     fputc('\n', out);
-    char doc[512];
-    snprintf(doc, sizeof doc, "%s%s%s%s%s", row->doc, row->required ? " (required)" : "",
-             row->fallback ? " (default: " : "", row->fallback ? row->fallback : "",
-             row->fallback ? ")" : "");
+    stj_option_describe(row, false, doc);
     put_flowing(out, doc);
 }
 
@@ -131,8 +130,7 @@ static void put_exit_status(FILE *out, const char *unconverged)
 void manual_print_command(FILE *out, const struct command *command)
 {
     char name[64];
-    bool shared = false;
-    const struct args_option *row = NULL;
+    const struct stj_option *row = NULL;
     snprintf(name, sizeof name, "spectraj-%s", command->name);
     for (char *p = name; *p; p++)
         if (*p == ' ')
@@ -152,14 +150,14 @@ void manual_print_command(FILE *out, const struct command *command)
         put(out, command->list_title);
         fputc('\n', out);
         if (list) {
-            command->list(list);
+            args_print_names(list, command->list);
             fclose(list);
             put_literal(out, text);
         }
         free(text);
     }
     fputs(".SH OPTIONS\n", out);
-    for (size_t i = 0; (row = args_row(command, i, &shared)); i++)
+    for (size_t i = 0; (row = args_row(command, i)); i++)
         put_option(out, row);
     put_exit_status(out, command->unconverged);
     fputs(".SH EXAMPLES\n", out);
@@ -282,11 +280,11 @@ void manual_print_completion(FILE *out, const struct command *const *commands, s
     fprintf(out, " --help --version\" -- \"$cur\"))\n        return\n    fi\n"
                  "    case ${COMP_WORDS[1]} in\n");
     for (size_t i = 0; i < n; i++) {
-        bool shared = false;
-        const struct args_option *row = NULL;
+        char name[ARGS_NAME_MAX];
+        const struct stj_option *row = NULL;
         fprintf(out, "        %s) options=\"", commands[i]->name);
-        for (size_t k = 0; (row = args_row(commands[i], k, &shared)); k++)
-            fprintf(out, "%s--%s", k ? " " : "", row->name);
+        for (size_t k = 0; (row = args_row(commands[i], k)); k++)
+            fprintf(out, "%s--%s", k ? " " : "", args_name(row, name));
         fprintf(out, "\" ;;\n");
     }
     fprintf(out, "    esac\n"

@@ -7,40 +7,24 @@
 #include <sys/stat.h>
 
 struct plot_options {
-    const char *output;
+    char *output;
     bool terminal, data;
 };
 
-enum { FIGURE_MAX = 32, PATH_SIZE = 4096 };
-
-static void list_figures(FILE *out)
-{
-    const char *name = NULL;
-    const char *doc = NULL;
-    for (size_t i = 0; stj_report_figure(i, &name, &doc); i++)
-        fprintf(out, "%-12s %s\n", name, doc);
-}
+enum { PATH_SIZE = 4096 };
 
 /* *figure <- the figure asked for; without one, the first of the list. */
 static enum stj_status choose_figure(const struct cli *cli, const char **figure,
                                      struct stj_error *err)
 {
-    const char *names[FIGURE_MAX];
+    const char *name = NULL;
     const char *doc = NULL;
-    size_t n = 0;
-    while (n < FIGURE_MAX && stj_report_figure(n, &names[n], &doc))
-        n++;
-    *figure = cli->args.n_positional > 1 ? cli->args.positional[1] : names[0];
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(*figure, names[i]) == 0)
+    for (size_t i = 0; stj_report_figure(i, &name, &doc); i++) {
+        *figure = cli->args.n_positional > 1 ? cli->args.positional[1] : name;
+        if (strcmp(*figure, name) == 0)
             return STJ_OK;
     }
-    const char *near = args_nearest(*figure, names, n);
-    if (near)
-        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
-                             "there is no figure '%s'; did you mean '%s'?", *figure, near);
-    return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
-                         "there is no figure '%s' (spectraj plot RUN help lists them)", *figure);
+    return args_no_such("figure", *figure, stj_report_figure, "spectraj plot RUN help", err);
 }
 
 /* path <- RUN/figures/FIGURE.svg; the folder is made. */
@@ -82,7 +66,7 @@ static int plot(struct cli *cli, const void *options)
     struct stj_run *run = NULL;
 
     if (cli->args.n_positional > 1 && strcmp(cli->args.positional[1], "help") == 0) {
-        list_figures(stdout);
+        args_print_names(stdout, stj_report_figure);
         return CLI_DONE;
     }
     enum stj_status st = check_options(cli, o, &cli->err);
@@ -101,23 +85,26 @@ static int plot(struct cli *cli, const void *options)
     return st == STJ_OK ? CLI_DONE : cli_failed(st);
 }
 
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "output",
      .letter = 'o',
-     .type = ARGS_TEXT,
+     .type = STJ_OPTION_STRING,
      .offset = offsetof(struct plot_options, output),
-     .metavar = "FILE",
+     .fallback = "",
+     .value = "FILE",
      .doc = "draw into FILE; its ending says how: .svg, .pdf or .png (default: "
             "RUN/figures/FIGURE.svg)"},
     {.name = "terminal",
      .letter = 't',
-     .type = ARGS_FLAG,
+     .type = STJ_OPTION_BOOL,
      .offset = offsetof(struct plot_options, terminal),
+     .fallback = "",
      .doc = "draw with characters on standard output"},
     {.name = "data",
      .letter = 'd',
-     .type = ARGS_FLAG,
+     .type = STJ_OPTION_BOOL,
      .offset = offsetof(struct plot_options, data),
+     .fallback = "",
      .doc = "write the numbers of the figure as CSV instead: into FILE, else on standard output"},
     {.name = NULL},
 };

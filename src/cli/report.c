@@ -3,7 +3,7 @@
 #include "cli.h"
 
 struct report_options {
-    const char *output;
+    char *output;
 };
 
 static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
@@ -20,12 +20,13 @@ static int report(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "output",
      .letter = 'o',
-     .type = ARGS_TEXT,
+     .type = STJ_OPTION_STRING,
      .offset = offsetof(struct report_options, output),
-     .metavar = "FILE",
+     .fallback = "",
+     .value = "FILE",
      .doc = "write the page to FILE (default: report.html of the run)"},
     {.name = NULL},
 };

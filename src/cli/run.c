@@ -7,7 +7,7 @@
 #include "cli.h"
 
 struct run_options {
-    const char *output;
+    char *output;
     bool accept_deviation;
 };
 
@@ -133,17 +133,17 @@ static int run(struct cli *cli, const void *options)
     return st == STJ_OK ? exit_status : cli_failed(st);
 }
 
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "output",
      .letter = 'o',
-     .type = ARGS_TEXT,
-     .required = true,
+     .type = STJ_OPTION_STRING,
      .offset = offsetof(struct run_options, output),
-     .metavar = "RUN",
+     .value = "RUN",
      .doc = "directory of the run, created when there is none"},
     {.name = "accept-deviation",
-     .type = ARGS_FLAG,
+     .type = STJ_OPTION_BOOL,
      .offset = offsetof(struct run_options, accept_deviation),
+     .fallback = "",
      .doc = "take the states of trajectory.states however far from them their replay lands"},
     {.name = NULL},
 };

@@ -8,50 +8,30 @@
 
 #include <string.h>
 
-enum { OPTIONS_MAX = 24, STUDIES_MAX = 32, NAME_MAX_BYTES = 64, DOC_MAX_BYTES = 400 };
-
-/* What was given: a text, or a flag; NULL and false are left to the library. */
-struct study_options {
-    const char *text[OPTIONS_MAX];
-    bool flag[OPTIONS_MAX];
-};
+enum { NAME_MAX_BYTES = 64 };
 
 /* The command of one study.  There is one, since a process runs one command. */
 static struct {
     struct command command;
     char name[NAME_MAX_BYTES];
     const char *study;
-    struct args_option row[OPTIONS_MAX + 1];
-    char doc[OPTIONS_MAX][DOC_MAX_BYTES];
-    size_t n;
 } special;
 
-static void list_studies(FILE *out)
+static bool get_study(size_t i, const char **name, const char **doc)
 {
     struct stj_study_about about;
-    for (size_t i = 0; stj_study_get(i, &about); i++)
-        fprintf(out, "  %-18s %s\n", about.name, about.doc);
-}
-
-/* The options that were given, as the library wants them. */
-static size_t gather(const struct study_options *o, struct stj_study_setting *setting)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < special.n; i++) {
-        if (o->text[i])
-            setting[n++] = (struct stj_study_setting){special.row[i].name, o->text[i]};
-        else if (o->flag[i])
-            setting[n++] = (struct stj_study_setting){special.row[i].name, "true"};
-    }
-    return n;
+    if (!stj_study_get(i, &about))
+        return false;
+    *name = about.name;
+    *doc = about.doc;
+    return true;
 }
 
 static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
                             int *exit_status)
 {
-    struct stj_study_setting setting[OPTIONS_MAX];
-    const struct stj_study_settings settings = {.n = gather(options, setting),
-                                                .setting = setting,
+    const struct stj_study_settings settings = {.n = cli->args.n_given,
+                                                .setting = cli->args.given,
                                                 .seed = cli_seed(cli),
                                                 .progress = cli->progress};
     const struct stj_analysis_settings analysis = cli_analysis_settings(cli);
@@ -59,6 +39,7 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     struct stj_run *other = NULL;
     bool stored = false;
     enum stj_status st = STJ_OK;
+    (void)options;
     (void)exit_status;
     if (cli->args.n_positional > 1)
         st = stj_run_open(cli->args.positional[1], &other, &cli->err);
@@ -78,31 +59,10 @@ static int study(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
-/* Row i of the study's command. */
-static void make_row(size_t i, const struct stj_study_option *option)
-{
-    const bool has_default = option->value && option->fallback[0];
-    snprintf(special.doc[i], sizeof special.doc[i], "%s%s%s%s", option->doc,
-             has_default ? " (default: " : "", has_default ? option->fallback : "",
-             has_default ? ")" : "");
-    special.row[i] = (struct args_option){
-        .name = option->name,
-        .type = option->value ? ARGS_TEXT : ARGS_FLAG,
-        .offset = option->value ? offsetof(struct study_options, text) + i * sizeof(char *)
-                                : offsetof(struct study_options, flag) + i * sizeof(bool),
-        .metavar = option->value,
-        .doc = special.doc[i]};
-}
-
 static const struct command *make_command(const struct stj_study_about *about)
 {
-    struct stj_study_option option;
     special.study = about->name;
     snprintf(special.name, sizeof special.name, "study %s", about->name);
-    for (special.n = 0;
-         special.n < OPTIONS_MAX && stj_study_get_option(about->name, special.n, &option);
-         special.n++)
-        make_row(special.n, &option);
     special.command = command_study;
     special.command.name = special.name;
     special.command.summary = about->doc;
@@ -110,8 +70,7 @@ static const struct command *make_command(const struct stj_study_about *about)
     special.command.min_positional = special.command.max_positional = about->two_runs ? 2 : 1;
     special.command.description = about->description;
     special.command.example = about->example;
-    special.command.options = special.row;
-    special.command.options_size = sizeof(struct study_options);
+    special.command.options = stj_study_options(about->name);
     special.command.specialize = NULL;
     special.command.list_title = NULL;
     special.command.run = study;
@@ -130,24 +89,13 @@ static const struct command *specialize(const char *word)
 /* The command line names no study, or one that there is not. */
 static int without_study(struct cli *cli, const void *options)
 {
-    const char *names[STUDIES_MAX];
-    struct stj_study_about about;
     const char *word = cli->args.positional[0];
-    size_t n = 0;
     (void)options;
     if (strcmp(word, "help") == 0) {
-        list_studies(stdout);
+        args_print_names(stdout, get_study);
         return CLI_DONE;
     }
-    for (; n < STUDIES_MAX && stj_study_get(n, &about); n++)
-        names[n] = about.name;
-    const char *near = args_nearest(word, names, n);
-    if (near)
-        stj_error_set(&cli->err, STJ_EINVAL, __FILE__, __LINE__,
-                      "there is no study '%s'; did you mean '%s'?", word, near);
-    else
-        stj_error_set(&cli->err, STJ_EINVAL, __FILE__, __LINE__,
-                      "there is no study '%s' (spectraj study help lists them)", word);
+    args_no_such("study", word, get_study, "spectraj study help", &cli->err);
     return CLI_ERROR;
 }
 
@@ -165,7 +113,7 @@ const struct command command_study = {
     .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE,
     .specialize = specialize,
     .list_title = "Studies",
-    .list = list_studies,
+    .list = get_study,
     .example = "  spectraj study help\n"
                "  spectraj study alignment digits-run\n"
                "  spectraj plot digits-run alignment\n",

@@ -11,7 +11,7 @@ struct svd_options {
     bool monitor;
     bool top_given, bottom_given, tol_given; /* not first: offset 0 means that nothing is noted */
     double above, below, tol, max_applications, max_seconds;
-    const char *method;
+    char *method;
 };
 
 /* One line: how many values have converged, and the first and the last of those that have not. */
@@ -78,93 +78,89 @@ static int svd(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
-static void list_methods(FILE *out)
-{
-    const char *name = NULL;
-    const char *doc = NULL;
-    for (size_t i = 0; stj_svd_get_method(i, &name, &doc); i++)
-        fprintf(out, "%-12s %s\n", name, doc);
-}
-
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "top",
      .letter = 'k',
-     .type = ARGS_SIZE,
+     .type = STJ_OPTION_SIZE,
      .offset = offsetof(struct svd_options, top),
-     .given_offset = offsetof(struct svd_options, top_given),
+     .fallback = "",
+     .present_offset = offsetof(struct svd_options, top_given),
      .min = 1,
      .max = 1e9,
-     .metavar = "K",
+     .value = "K",
      .doc = "how many of the largest singular values (default: the config's analysis.svd.top, "
             "else 20)"},
     {.name = "bottom",
-     .type = ARGS_SIZE,
+     .type = STJ_OPTION_SIZE,
      .letter = 'b',
      .offset = offsetof(struct svd_options, bottom),
-     .given_offset = offsetof(struct svd_options, bottom_given),
+     .fallback = "",
+     .present_offset = offsetof(struct svd_options, bottom_given),
      .min = 1,
      .max = 1e9,
-     .metavar = "K",
+     .value = "K",
      .doc = "how many of the smallest, as certified upper bounds (default: the config's "
             "analysis.svd.bottom, else 20)"},
     {.name = "above",
-     .type = ARGS_REAL,
+     .type = STJ_OPTION_REAL,
      .offset = offsetof(struct svd_options, above),
-     .min = 0,
-     .max = 1e300,
+     .fallback = "",
      .above_min = true,
-     .metavar = "SIGMA",
+     .value = "SIGMA",
      .doc = "all singular values above SIGMA, instead of a number of them"},
     {.name = "below",
-     .type = ARGS_REAL,
+     .type = STJ_OPTION_REAL,
      .offset = offsetof(struct svd_options, below),
-     .min = 0,
-     .max = 1e300,
+     .fallback = "",
      .above_min = true,
-     .metavar = "SIGMA",
+     .value = "SIGMA",
      .doc = "directions with singular values below SIGMA, as many as the method finds"},
     {.name = "ncv",
-     .type = ARGS_SIZE,
+     .type = STJ_OPTION_SIZE,
      .offset = offsetof(struct svd_options, ncv),
+     .fallback = "",
      .min = 2,
      .max = 1e9,
-     .metavar = "M",
+     .value = "M",
      .doc = "basis vectors to keep, more than K (default: about 2.4 K; for the smallest alone, "
             "0.42 of the number of parameters, and fewer give larger bounds)"},
     {.name = "tol",
-     .type = ARGS_REAL,
+     .type = STJ_OPTION_REAL,
      .offset = offsetof(struct svd_options, tol),
-     .given_offset = offsetof(struct svd_options, tol_given),
-     .min = 0,
+     .fallback = "",
+     .present_offset = offsetof(struct svd_options, tol_given),
      .max = 1,
      .above_min = true,
      .below_max = true,
-     .metavar = "TOL",
+     .value = "TOL",
      .doc = "a pair is converged when |J'u - sigma v| is at most TOL sigma_1 (default: 1e-10)"},
     {.name = "method",
-     .type = ARGS_TEXT,
+     .type = STJ_OPTION_STRING,
      .offset = offsetof(struct svd_options, method),
-     .list = list_methods,
-     .metavar = "NAME",
+     .fallback = "",
+     .names = stj_svd_method,
+     .value = "NAME",
      .doc = "how; 'help' lists the methods (default: automatic)"},
     {.name = "max-applications",
-     .type = ARGS_REAL,
+     .type = STJ_OPTION_REAL,
      .offset = offsetof(struct svd_options, max_applications),
+     .fallback = "",
      .min = 1,
      .max = 1e15,
-     .metavar = "N",
+     .value = "N",
      .doc = "stop after about N products with J and J' together (default: no limit)"},
     {.name = "max-seconds",
-     .type = ARGS_REAL,
+     .type = STJ_OPTION_REAL,
      .offset = offsetof(struct svd_options, max_seconds),
-     .min = 0,
+     .fallback = "",
      .max = 1e9,
      .above_min = true,
-     .metavar = "T",
+     .value = "T",
      .doc = "stop after about T seconds (default: no limit)"},
     {.name = "monitor",
-     .type = ARGS_FLAG,
+     .type = STJ_OPTION_BOOL,
      .offset = offsetof(struct svd_options, monitor),
+     .fallback = "",
      .doc = "a line on standard error now and then: values that have converged, estimates of the "
             "others and their residuals"},
     {.name = NULL},

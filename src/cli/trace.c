@@ -6,7 +6,7 @@ struct trace_options {
     size_t products;
     double confidence;
     int function; /* index into the choices, which are in the order of the enum */
-    const char *method;
+    char *method;
 };
 
 static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
@@ -34,50 +34,42 @@ static int trace(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
-static void list_methods(FILE *out)
-{
-    const char *name = NULL;
-    const char *doc = NULL;
-    for (size_t i = 0; stj_trace_get_method(i, &name, &doc); i++)
-        fprintf(out, "%-12s %s\n", name, doc);
-}
-
 static const char *const function_choices[] = {"trace", "frobenius", "deviation", NULL};
 
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "function",
      .letter = 'f',
-     .type = ARGS_CHOICE,
+     .type = STJ_OPTION_CHOICE,
      .choices = function_choices,
      .offset = offsetof(struct trace_options, function),
      .fallback = "trace",
-     .metavar = "NAME",
+     .value = "NAME",
      .doc = "trace: tr J; frobenius: |J|^2 = tr J'J; deviation: |J - I|^2, squared Frobenius "
             "norms"},
     {.name = "method",
-     .type = ARGS_TEXT,
+     .type = STJ_OPTION_STRING,
      .offset = offsetof(struct trace_options, method),
-     .list = list_methods,
-     .metavar = "NAME",
+     .fallback = "",
+     .names = stj_trace_method,
+     .value = "NAME",
      .doc = "how; 'help' lists the methods (default: xtrace)"},
     {.name = "products",
      .letter = 'n',
-     .type = ARGS_SIZE,
+     .type = STJ_OPTION_SIZE,
      .offset = offsetof(struct trace_options, products),
      .fallback = "100",
      .min = 1,
      .max = 1e9,
-     .metavar = "N",
+     .value = "N",
      .doc = "products with the matrix of which the trace is taken; as many as parameters: exact"},
     {.name = "confidence",
-     .type = ARGS_REAL,
+     .type = STJ_OPTION_REAL,
      .offset = offsetof(struct trace_options, confidence),
      .fallback = "0.95",
-     .min = 0,
      .max = 1,
      .above_min = true,
      .below_max = true,
-     .metavar = "P",
+     .value = "P",
      .doc = "how often the interval contains the true value"},
     {.name = NULL},
 };

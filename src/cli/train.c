@@ -3,7 +3,7 @@
 #include "cli.h"
 
 struct train_options {
-    const char *output;
+    char *output;
     bool accept_deviation;
 };
 
@@ -26,17 +26,17 @@ static int train(struct cli *cli, const void *options)
     return st == STJ_OK ? CLI_DONE : cli_failed(st);
 }
 
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "output",
      .letter = 'o',
-     .type = ARGS_TEXT,
-     .required = true,
+     .type = STJ_OPTION_STRING,
      .offset = offsetof(struct train_options, output),
-     .metavar = "RUN",
+     .value = "RUN",
      .doc = "directory of the run, created when there is none"},
     {.name = "accept-deviation",
-     .type = ARGS_FLAG,
+     .type = STJ_OPTION_BOOL,
      .offset = offsetof(struct train_options, accept_deviation),
+     .fallback = "",
      .doc = "take the states of trajectory.states however far from them their replay lands"},
     {.name = NULL},
 };

@@ -29,12 +29,12 @@ static int validate(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
-static const struct args_option options[] = {
+static const struct stj_option options[] = {
     {.name = "dense-limit",
-     .type = ARGS_SIZE,
+     .type = STJ_OPTION_SIZE,
      .offset = offsetof(struct validate_options, dense_limit),
      .fallback = "1000",
-     .metavar = "N",
+     .value = "N",
      .doc = "compare with the dense Jacobian when there are at most N parameters"},
     {.name = NULL},
 };

@@ -50,8 +50,7 @@ bool stj_option_in_range(const struct stj_option *option, long double value)
 {
     if (has_min(option) && (option->above_min ? value <= option->min : value < option->min))
         return false;
-    return !has_max(option) ||
-           (option->below_max ? value < option->max : value <= option->max);
+    return !has_max(option) || (option->below_max ? value < option->max : value <= option->max);
 }
 
 /* Add "at least 0 and below 1". */
@@ -140,9 +139,9 @@ void stj_option_expected(const struct stj_option *option, char text[STJ_EXPECTED
     const bool list = option->type == STJ_OPTION_SIZES || option->type == STJ_OPTION_REALS;
     snprintf(text, STJ_EXPECTED_MAX, "%s%s%s%s%s", bare ? "" : article, type,
              list && range[0] ? ", each" : "",
-             !range[0]                         ? ""
+             !range[0]                       ? ""
              : strncmp(range, "at ", 3) == 0 ? " of "
-                                               : " ",
+                                             : " ",
              range);
 }
 
@@ -239,7 +238,7 @@ void stj_option_describe(const struct stj_option *option, bool in_config,
         add_type(option, facts, size);
         add_range(option, range, sizeof range);
         stj_text_add(facts, size, "%s%s%s%s%s", option->unit ? ", in " : "",
-                     option->unit ? option->unit : "", range[0] ? ", " : "", range, 
+                     option->unit ? option->unit : "", range[0] ? ", " : "", range,
                      option->fallback ? "" : "; required");
     } else if (!option->fallback)
         stj_text_add(facts, size, "required");

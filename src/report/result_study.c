@@ -299,10 +299,10 @@ out:
 
 static bool is_flag(const char *study, const char *name)
 {
-    struct stj_study_option option;
-    for (size_t i = 0; stj_study_get_option(study, i, &option); i++)
-        if (strcmp(option.name, name) == 0)
-            return !option.value;
+    const struct stj_option *option = stj_study_options(study);
+    for (; option && option->name; option++)
+        if (strcmp(option->name, name) == 0)
+            return option->type == STJ_OPTION_BOOL;
     return false;
 }
 

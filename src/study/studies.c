@@ -46,41 +46,8 @@ bool stj_study_get(size_t i, struct stj_study_about *about)
     return true;
 }
 
-/* What the help calls a value. */
-static const char *value_of(const struct stj_option *option)
+const struct stj_option *stj_study_options(const char *study)
 {
-    switch (option->type) {
-    case STJ_OPTION_BOOL:
-        return NULL;
-    case STJ_OPTION_SIZE:
-    case STJ_OPTION_SEED:
-        return "N";
-    case STJ_OPTION_REAL:
-        return "X";
-    case STJ_OPTION_SIZES:
-        return "N,N,...";
-    case STJ_OPTION_REALS:
-        return "X,X,...";
-    case STJ_OPTION_PATH:
-        return "FILE";
-    case STJ_OPTION_CHOICE:
-        return "WHICH";
-    default:
-        return "TEXT";
-    }
-}
-
-bool stj_study_get_option(const char *study, size_t i, struct stj_study_option *option)
-{
-    const struct stj_study_ops *ops = stj_study_find_ops(study);
-    const struct stj_option *row = ops ? ops->info.options : NULL;
-    for (; row && row->name && i > 0; i--)
-        row++;
-    if (!row || !row->name)
-        return false;
-    *option = (struct stj_study_option){.name = row->name,
-                                        .doc = row->doc,
-                                        .fallback = row->fallback ? row->fallback : "",
-                                        .value = value_of(row)};
-    return true;
+    const struct stj_study_ops *ops = study ? stj_study_find_ops(study) : NULL;
+    return ops ? ops->info.options : NULL;
 }
