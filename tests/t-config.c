@@ -107,7 +107,7 @@ START_TEST(round_trip)
     char text[TEXT_MAX];
     char *once = NULL;
     char *twice = NULL;
-    compose(18, "  svd: {}\n  dense: {epsilon: 0.3}", text);
+    compose(18, "  svd: {}\n  dense: {epsilon: 0.3}\ntrajectory: {max_bytes: 3K}", text);
     EXPECT_OK(stj_run_config_parse(text, "/a/c.yaml", &c, &err), err);
     EXPECT_OK(stj_run_config_print(&c, &once, &err), err);
     stj_run_config_free(&c);
@@ -116,6 +116,7 @@ START_TEST(round_trip)
     ck_assert_str_eq(once, twice);
     ck_assert_ptr_nonnull(strstr(once, "file: /a/train.csv\n"));
     ck_assert_ptr_nonnull(strstr(once, "drop_last: true\n"));
+    ck_assert_ptr_nonnull(strstr(once, "max_bytes: 3072\n"));
     ck_assert_ptr_null(strstr(once, "steps:"));
     stj_run_config_free(&c);
     free(once);

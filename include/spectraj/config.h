@@ -6,22 +6,11 @@
 #ifndef SPECTRAJ_CONFIG_H
 #define SPECTRAJ_CONFIG_H
 
-#include <stdbool.h>
+#include <spectraj/option.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* One key.  The strings are valid during the call. */
-struct stj_config_key {
-    const char *name;     /* within its section */
-    const char *type;     /* "integer", "number", "one of a, b", "a layer", ... */
-    const char *range;    /* "above 0, at most 1", or "" */
-    const char *unit;     /* or "" */
-    const char *fallback; /* the default as YAML; "": none */
-    bool required;        /* it has no default and must be given */
-    const char *doc;      /* sentences */
-};
 
 /* A section is a mapping of the file ("training"), or what one plug-in takes ("layer: dense"). */
 struct stj_config_visitor {
@@ -30,8 +19,8 @@ struct stj_config_visitor {
     /* A section begins. */
     void (*section)(void *ctx, const char *title, const char *doc);
 
-    /* A key of the section that began last. */
-    void (*key)(void *ctx, const struct stj_config_key *key);
+    /* A key of the section that began last; stj_option_describe says what it is. */
+    void (*key)(void *ctx, const struct stj_option *key);
 };
 
 /* Every section with its keys: the groups of the file from the top, then the plug-ins, kind by kind, in the order

@@ -209,24 +209,14 @@ static void page_section(void *ctx, const char *title, const char *doc)
     put_flowing(out, doc);
 }
 
-/* What can be said of a key beside its documentation: "number, at least 0; default: 1". */
-static void key_facts(const struct stj_config_key *key, char *text, size_t size)
-{
-    snprintf(text, size, "%s%s%s%s%s%s%s%s", key->type, key->unit[0] ? ", in " : "", key->unit,
-             key->range[0] ? ", " : "", key->range, key->required ? "; required" : "",
-             key->fallback[0] ? "; default: " : "", key->fallback);
-}
-
-static void page_key(void *ctx, const struct stj_config_key *key)
+static void page_key(void *ctx, const struct stj_option *key)
 {
     FILE *out = ctx;
-    char facts[512];
-    key_facts(key, facts, sizeof facts);
+    char doc[STJ_OPTION_TEXT_MAX];
     fputs(".TP\n\\fB", out);
     put(out, key->name);
     fputs("\\fR\n", out);
-    char doc[1024];
-    snprintf(doc, sizeof doc, "%s (%s)", key->doc, facts);
+    stj_option_describe(key, true, doc);
     put_flowing(out, doc);
 }
 
@@ -253,11 +243,11 @@ static void help_section(void *ctx, const char *title, const char *doc)
     fprintf(ctx, "\n%s: %s\n", title, doc);
 }
 
-static void help_key(void *ctx, const struct stj_config_key *key)
+static void help_key(void *ctx, const struct stj_option *key)
 {
-    char facts[512];
-    key_facts(key, facts, sizeof facts);
-    fprintf(ctx, "  %-14s %s (%s)\n", key->name, key->doc, facts);
+    char doc[STJ_OPTION_TEXT_MAX];
+    stj_option_describe(key, true, doc);
+    fprintf(ctx, "  %-14s %s\n", key->name, doc);
 }
 
 void manual_print_config_help(FILE *out)

@@ -152,7 +152,7 @@ static const struct stj_option keep_options[] = {
      .doc = "distance in steps of the states that trajectory.h5 holds, replay makes the others; "
             "default: 1; excludes `max_bytes`"},
     {.name = "max_bytes",
-     .type = STJ_OPTION_SIZE,
+     .type = STJ_OPTION_BYTES,
      AT(stj_keep_config, max_bytes),
      GIVEN(stj_keep_config, has_max_bytes),
      .fallback = "",

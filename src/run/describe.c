@@ -2,7 +2,6 @@
 /* run/describe.c: the tables of the config as a reference: its groups, then their plug-ins. */
 #include <spectraj/config.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,86 +29,10 @@ static void mention(struct description *d, const struct stj_kind *kind)
         d->kind[d->n_kinds++] = kind;
 }
 
-static void append_text(char text[TEXT_BYTES], const char *part)
-{
-    const size_t length = strlen(text);
-    snprintf(text + length, TEXT_BYTES - length, "%s%s", length ? ", " : "", part);
-}
-
-static void type_text(const struct stj_option *row, char text[TEXT_BYTES])
-{
-    static const char *const plain[] = {
-        [STJ_OPTION_SIZE] = "integer",
-        [STJ_OPTION_SEED] = "integer",
-        [STJ_OPTION_REAL] = "number",
-        [STJ_OPTION_BOOL] = "true or false",
-        [STJ_OPTION_STRING] = "text",
-        [STJ_OPTION_PATH] = "file",
-        [STJ_OPTION_SIZES] = "list of integers",
-        [STJ_OPTION_NAMES] = "mapping of names",
-        [STJ_OPTION_REALS] = "list of numbers",
-        [STJ_OPTION_GROUP] = "group",
-    };
-    char names[TEXT_BYTES] = "";
-    if (row->type == STJ_OPTION_PLUGIN)
-        snprintf(text, TEXT_BYTES, "%s", row->kind->what);
-    else if (row->type == STJ_OPTION_PLUGINS)
-        snprintf(text, TEXT_BYTES, "list, each a %s", row->kind->what);
-    else if (row->type != STJ_OPTION_CHOICE)
-        snprintf(text, TEXT_BYTES, "%s", plain[row->type]);
-    else {
-        for (size_t i = 0; row->choices[i]; i++)
-            append_text(names, row->choices[i]);
-        snprintf(text, TEXT_BYTES, "one of %.*s", TEXT_BYTES - 8, names);
-    }
-}
-
-static bool has_range(const struct stj_option *row)
-{
-    switch (row->type) {
-    case STJ_OPTION_SIZE:
-    case STJ_OPTION_SEED:
-    case STJ_OPTION_REAL:
-    case STJ_OPTION_SIZES:
-    case STJ_OPTION_REALS:
-        return row->min != 0 || row->max != 0 || row->above_min || row->below_max;
-    default:
-        return false;
-    }
-}
-
-static void range_text(const struct stj_option *row, char text[TEXT_BYTES])
-{
-    char part[64];
-    text[0] = '\0';
-    if (!has_range(row))
-        return;
-    if (isfinite(row->min)) {
-        snprintf(part, sizeof part, "%s %.15g", row->above_min ? "above" : "at least", row->min);
-        append_text(text, part);
-    }
-    if (isfinite(row->max) && (row->max > row->min || (row->max == row->min && row->below_max))) {
-        snprintf(part, sizeof part, "%s %.15g", row->below_max ? "below" : "at most", row->max);
-        append_text(text, part);
-    }
-}
-
 static void describe_rows(struct description *d, const struct stj_option *table)
 {
     for (const struct stj_option *row = table; row && row->name; row++) {
-        char type[TEXT_BYTES], range[TEXT_BYTES];
-        type_text(row, type);
-        range_text(row, range);
-        const struct stj_config_key key = {
-            .name = row->name,
-            .type = type,
-            .range = range,
-            .unit = row->unit ? row->unit : "",
-            .fallback = row->fallback ? row->fallback : "",
-            .required = row->fallback == NULL,
-            .doc = row->doc,
-        };
-        d->visitor->key(d->visitor->ctx, &key);
+        d->visitor->key(d->visitor->ctx, row);
         if (row->kind)
             mention(d, row->kind);
     }
