@@ -739,13 +739,16 @@ START_TEST(texts_of_pairs_and_their_names)
     EXPECT_FAIL(stj_options_parse_pairs(pairs_options, 1, &wrong, NULL, &err), STJ_ECONFIG,
                 "k[1] is 'x', not an integer of at least 0", err);
     EXPECT_FAIL(stj_options_parse_pairs(NULL, 0, NULL, &config, &err), STJ_EINVAL, "table", err);
+    const struct stj_option_pair nothing = {"k", NULL};
+    EXPECT_FAIL(stj_options_parse_pairs(pairs_options, 1, &nothing, &config, &err), STJ_EINVAL,
+                "option 1 of 1 has no name or no text", err);
 }
 END_TEST
 
 static void expect_said(const struct stj_option *option, bool in_config, const char *expected)
 {
     char text[STJ_OPTION_TEXT_MAX];
-    stj_option_describe(option, in_config, text);
+    stj_option_describe(option, in_config, text, sizeof text);
     ck_assert_str_eq(text, expected);
 }
 

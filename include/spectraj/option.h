@@ -4,6 +4,9 @@
  * A table has a row for each option: where its value lies in a struct, type, default, range, unit and
  * a line of documentation.  The same table parses the keys of a config and the options of a command,
  * checks them, suggests the nearest name for a misspelt one, and makes help and manual pages.
+ *
+ * Threads: everything here may be called from any, and from several at once, each with a struct of its
+ * own.
  */
 #ifndef SPECTRAJ_OPTION_H
 #define SPECTRAJ_OPTION_H
@@ -108,13 +111,12 @@ bool stj_option_get_name(const struct stj_option *option, size_t i, const char *
 /* What help calls the value of an option, "N"; NULL: a flag, which takes none. */
 const char *stj_option_get_value(const struct stj_option *option);
 
-/* Bytes for what is said of an option, its final zero among them; longer texts are cut. */
+/* Bytes that are enough for what is said of an option, its final zero among them. */
 enum { STJ_OPTION_TEXT_MAX = 1024 };
 
-/* text <- the documentation of an option and its default in brackets; in_config: also its type, unit
- * and range. */
-void stj_option_describe(const struct stj_option *option, bool in_config,
-                         char text[STJ_OPTION_TEXT_MAX]);
+/* text[size] <- the documentation of an option and its default in brackets; in_config: also its type,
+ * unit and range.  A longer text is cut. */
+void stj_option_describe(const struct stj_option *option, bool in_config, char *text, size_t size);
 
 /* The one of n words that is nearest to `word`, or NULL when none is near enough to be meant. */
 const char *stj_suggest(const char *word, const char *const *candidates, size_t n);

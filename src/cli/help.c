@@ -40,7 +40,7 @@ static void print_option(FILE *out, const struct stj_option *row)
         snprintf(letter, sizeof letter, "-%c, ", row->letter);
     snprintf(head, sizeof head, "  %s--%s%s%s", letter, args_name(row, name), value ? " " : "",
              value ? value : "");
-    stj_option_describe(row, false, doc);
+    stj_option_describe(row, false, doc, sizeof doc);
     fputs(head, out);
     print_wrapped(out, strlen(head), DOC_COLUMN, doc);
 }

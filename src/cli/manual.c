@@ -100,7 +100,7 @@ static void put_option(FILE *out, const struct stj_option *row)
         fputs("\\fR", out);
     }
     fputc('\n', out);
-    stj_option_describe(row, false, doc);
+    stj_option_describe(row, false, doc, sizeof doc);
     put_flowing(out, doc);
 }
 
@@ -216,7 +216,7 @@ static void page_key(void *ctx, const struct stj_option *key)
     fputs(".TP\n\\fB", out);
     put(out, key->name);
     fputs("\\fR\n", out);
-    stj_option_describe(key, true, doc);
+    stj_option_describe(key, true, doc, sizeof doc);
     put_flowing(out, doc);
 }
 
@@ -246,7 +246,7 @@ static void help_section(void *ctx, const char *title, const char *doc)
 static void help_key(void *ctx, const struct stj_option *key)
 {
     char doc[STJ_OPTION_TEXT_MAX];
-    stj_option_describe(key, true, doc);
+    stj_option_describe(key, true, doc, sizeof doc);
     fprintf(ctx, "  %-14s %s\n", key->name, doc);
 }
 

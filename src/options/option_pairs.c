@@ -89,6 +89,9 @@ enum stj_status stj_options_parse_pairs(const struct stj_option *table, size_t n
     struct stj_yaml_node map = {.type = STJ_YAML_MAPPING, .n = n};
     char **copy = NULL;
     STJ_CHECK(err, table && (pair || n == 0), STJ_EINVAL, "no table, or no pairs, of options");
+    for (size_t i = 0; i < n; i++)
+        STJ_CHECK(err, pair[i].name && pair[i].text, STJ_EINVAL,
+                  "option %zu of %zu has no name or no text", i + 1, n);
     STJ_TRY(stj_new(&map.item, n, sizeof *map.item, err));
     STJ_TRY(stj_new(&map.key, n, sizeof *map.key, err));
     STJ_TRY(stj_new(&copy, n, sizeof *copy, err));

@@ -226,24 +226,22 @@ const char *stj_option_get_value(const struct stj_option *option)
     return option->value ? option->value : by_type[option->type];
 }
 
-void stj_option_describe(const struct stj_option *option, bool in_config,
-                         char text[STJ_OPTION_TEXT_MAX])
+void stj_option_describe(const struct stj_option *option, bool in_config, char *text, size_t size)
 {
     char facts[STJ_EXPECTED_MAX] = "";
-    const size_t size = sizeof facts;
-    if (!option || !text)
+    if (!option || !text || size == 0)
         return;
     if (in_config) {
         char range[STJ_GOT_MAX] = "";
-        add_type(option, facts, size);
+        add_type(option, facts, sizeof facts);
         add_range(option, range, sizeof range);
-        stj_text_add(facts, size, "%s%s%s%s%s", option->unit ? ", in " : "",
+        stj_text_add(facts, sizeof facts, "%s%s%s%s%s", option->unit ? ", in " : "",
                      option->unit ? option->unit : "", range[0] ? ", " : "", range,
                      option->fallback ? "" : "; required");
     } else if (!option->fallback)
-        stj_text_add(facts, size, "required");
+        stj_text_add(facts, sizeof facts, "required");
     if (option->fallback && option->fallback[0] && (in_config || stj_option_get_value(option)))
-        stj_text_add(facts, size, "%sdefault: %s", in_config ? "; " : "", option->fallback);
-    snprintf(text, STJ_OPTION_TEXT_MAX, "%s%s%s%s", option->doc ? option->doc : "",
-             facts[0] ? " (" : "", facts, facts[0] ? ")" : "");
+        stj_text_add(facts, sizeof facts, "%sdefault: %s", in_config ? "; " : "", option->fallback);
+    snprintf(text, size, "%s%s%s%s", option->doc ? option->doc : "", facts[0] ? " (" : "", facts,
+             facts[0] ? ")" : "");
 }

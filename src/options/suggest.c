@@ -73,6 +73,7 @@ const char *stj_suggest(const char *word, const char *const *candidates, size_t 
 {
     struct stj_suggest_search search = {.word = word ? word : ""};
     for (size_t i = 0; candidates && i < n; i++)
-        stj_suggest_offer(&search, candidates[i]);
+        if (candidates[i])
+            stj_suggest_offer(&search, candidates[i]);
     return search.best;
 }
