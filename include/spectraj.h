@@ -3,6 +3,7 @@
 #ifndef SPECTRAJ_H
 #define SPECTRAJ_H
 
+#include <spectraj/analysis.h>
 #include <spectraj/config.h>
 #include <spectraj/cost.h>
 #include <spectraj/density.h>
@@ -13,7 +14,6 @@
 #include <spectraj/progress.h>
 #include <spectraj/ranks.h>
 #include <spectraj/report.h>
-#include <spectraj/results.h>
 #include <spectraj/run.h>
 #include <spectraj/status.h>
 #include <spectraj/storage.h>

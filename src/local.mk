@@ -43,6 +43,7 @@ include %reldir%/trajectory/local.mk
 include %reldir%/op/local.mk
 include %reldir%/spectrum/local.mk
 include %reldir%/run/local.mk
+include %reldir%/analysis/local.mk
 include %reldir%/study/local.mk
 include %reldir%/report/local.mk
 include %reldir%/cli/local.mk

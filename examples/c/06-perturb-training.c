@@ -34,28 +34,30 @@ int main(int argc, char **argv)
 {
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_run *run = NULL;
-    struct stj_svd_result *pairs = NULL;
+    struct stj_request *request = NULL;
+    struct stj_result *pairs = NULL;
     struct stj_study_result *study = NULL;
-    struct stj_svd_settings svd = stj_svd_settings_default();
     const struct stj_analysis_settings where = {.tag = NULL};
     const struct stj_option_pair setting[] = {{"index", "1"}, {"step", "1e-5,1e-3,1e-1"}};
     const struct stj_study_settings asked = {.n = 2, .setting = setting};
     bool stored = false;
     bool as_predicted = false;
-    svd.top = 5;
 
     if (argc != 2) {
         fprintf(stderr, "usage: 06-perturb-training RUN\n");
         return 1;
     }
     if (stj_run_open(argv[1], &run, &err) == STJ_OK &&
-        stj_analysis_svd(run, &svd, &where, &pairs, &stored, &err) == STJ_OK &&
+        stj_request_create("svd", &request, &err) == STJ_OK &&
+        stj_request_set(request, "top", "5", &err) == STJ_OK &&
+        stj_analyse(run, request, NULL, &pairs, &err) == STJ_OK &&
         stj_analysis_study(run, NULL, "response", &asked, &where, &study, &stored, &err) == STJ_OK)
         as_predicted = report(study);
     if (err.code != STJ_OK)
         fprintf(stderr, "06-perturb-training: %s\n", err.text);
     stj_study_result_destroy(study);
-    stj_svd_result_destroy(pairs);
+    stj_result_destroy(pairs);
+    stj_request_destroy(request);
     stj_run_destroy(run);
     return err.code == STJ_OK && as_predicted ? 0 : 1;
 }

@@ -17,8 +17,6 @@
 
 #include <spectraj/op.h>
 #include <spectraj/progress.h>
-#include <spectraj/cost.h>
-#include <spectraj/storage.h>
 #include <spectraj/svd.h>
 
 #ifdef __cplusplus
@@ -125,11 +123,7 @@ struct stj_density_result {
     enum stj_reorthogonalize reorthogonalize;             /* as chosen */
     size_t in_flight;                                     /* probes of a block */
     struct stj_op_counts counts;                          /* everything this solve cost */
-    struct stj_storage storage;       /* of a run's states, where it was of a run */
-    struct stj_part part;             /* of the run that this is about */
-    struct stj_cost cost;             /* filled by stj_analysis_density */
-    struct stj_self_check self_check; /* of the products; zero for a stored result */
-    double seconds;                   /* of wall clock */
+    double seconds;                                       /* of wall clock */
     enum stj_stop stop; /* floor: more steps do not fit the memory, more probes would not help */
     uint64_t seed;      /* as in the settings */
 };

@@ -36,6 +36,7 @@ enum stj_option_type {
     STJ_OPTION_NAMES,  /* a mapping of texts to texts, keys of the user's own; in configs alone */
     STJ_OPTION_PLUGIN, /* {type: NAME, ...} of a `kind`; a bare NAME too */
     STJ_OPTION_PLUGINS, /* a list of them; in configs alone */
+    STJ_OPTION_BY_NAME, /* a mapping {NAME: {...}, ...} of some of a `kind`; in configs alone */
     STJ_OPTION_GROUP,   /* a mapping with its own table `group`, at `offset`; in configs alone */
 };
 

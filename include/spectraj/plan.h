@@ -6,19 +6,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <spectraj/density.h>
 #include <spectraj/run.h>
-#include <spectraj/svd.h>
-#include <spectraj/trace.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+struct stj_option_pair;
+
 /* Sizes of the arrays below. */
 enum {
     STJ_PLAN_TEXT_MAX = 160, /* of a text */
-    STJ_PLAN_ITEMS = 8       /* of the list of analyses */
+    STJ_PLAN_ITEMS = 24      /* of the list of analyses */
 };
 
 /* Several ranks (spectraj/ranks.h) on which the analyses are to be done. */
@@ -35,13 +34,14 @@ struct stj_plan_item {
     char method[STJ_PLAN_TEXT_MAX];   /* what it will choose: "arpack, ncv 48"; empty: nothing */
     double applications;              /* products with J and J' of single vectors */
     double seconds;                   /* of wall clock */
-    size_t memory_bytes;          /* the peak: the parts, and what the process has now (its data) */
-    size_t trajectory_bytes;      /* states */
-    size_t engine_bytes;          /* linearisations and the work space of sweeps */
-    size_t basis_bytes;           /* vectors and matrices of the solver */
-    size_t ranks_per_product;     /* of several ranks */
-    double bytes_per_application; /* that each rank sends where they do not share memory */
-    bool affordable;              /* fits the free memory, and takes no longer than max_seconds */
+    size_t memory_bytes;      /* the peak: the parts, and what the process has now (its data) */
+    size_t trajectory_bytes;  /* states */
+    size_t engine_bytes;      /* linearisations and the work space of sweeps */
+    size_t basis_bytes;       /* vectors and matrices of the solver */
+    size_t disk_bytes;        /* the result, and the journal that it goes on from if interrupted */
+    size_t ranks_per_product; /* of several ranks */
+    double bytes_per_application;   /* that each rank sends where they do not share memory */
+    bool affordable;                /* fits the free memory, and takes no longer than max_seconds */
     char reason[STJ_PLAN_TEXT_MAX]; /* why not, or how the states are kept */
 };
 
@@ -58,18 +58,15 @@ struct stj_plan {
     struct stj_plan_item item[STJ_PLAN_ITEMS]; /* [n] */
 };
 
-/* What is to be planned. */
+/* What is to be planned.  All zero: every analysis as the run's config says, else with its defaults. */
 struct stj_plan_settings {
-    size_t memory_bytes;                 /* as --memory of the analyses; 0: their default */
-    double max_seconds;                  /* 0: a day */
-    struct stj_svd_settings svd;         /* each end is an analysis of its own */
-    struct stj_density_settings density; /* of which sizes count */
-    struct stj_trace_settings trace;     /* likewise */
-    struct stj_plan_ranks ranks;         /* 0: this process alone */
+    size_t memory_bytes;                  /* as --memory of the analyses; 0: their default */
+    double max_seconds;                   /* 0: a day */
+    size_t n;                             /* options that were given */
+    const struct stj_option_pair *option; /* [n]: each for the analyses that have one of its name */
+    struct stj_plan_ranks
+        ranks; /* 0: those that stj_ranks_measure found, else this process alone */
 };
-
-/* What the config of the run asks for, or the defaults of the commands; the ranks that stj_ranks_measure found. */
-struct stj_plan_settings stj_plan_settings_of(const struct stj_run *run);
 
 /* plan <- predictions, from sizes and from the time that a few steps take here and now (run: open, or
  * described from a config). */

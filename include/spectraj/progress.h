@@ -30,6 +30,7 @@ struct stj_progress {
     stj_progress_fn fn; /* NULL: no reports, no interruption */
     void *ctx;          /* passed to fn and warn; borrowed for as long as the work lasts */
     stj_warn_fn warn;   /* NULL: no warnings */
+    stj_warn_fn note;   /* a line that was asked for (--monitor); NULL: none */
 };
 
 /* Threads for the library's parallel regions; 0: what OpenMP chooses.  Results have the same bits

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include <spectraj/plan.h>
-#include <spectraj/results.h>
+#include <spectraj/analysis.h>
 #include <spectraj/study.h>
 
 #ifdef __cplusplus
@@ -36,34 +36,13 @@ enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
 enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct stj_run *run,
                                 struct stj_error *err);
 
-/* Singular pairs. */
-enum stj_status stj_report_svd(FILE *out, enum stj_report_format format,
-                               const struct stj_svd_result *result, struct stj_error *err);
+/* A result of an analysis. */
+enum stj_status stj_report_result(FILE *out, enum stj_report_format format,
+                                  const struct stj_result *result, struct stj_error *err);
 
-/* All singular values, in regions. */
-enum stj_status stj_report_dense(FILE *out, enum stj_report_format format,
-                                 const struct stj_dense_result *result, struct stj_error *err);
-
-/* What is asked of a density beside the counts of its regions; parts that are NULL or 0 are left
- * out. */
-struct stj_density_extras {
-    const struct stj_density_functionals *functionals; /* of stj_density_find_functionals */
-    const struct stj_density_gap *gap;                 /* of stj_density_find_gap */
-    size_t n_curve;                                    /* points of the curve */
-    const struct stj_density_counts *curve;            /* [n_curve] */
-    size_t n_edges;                                    /* of the regions, one more than there are */
-    const double *edge;                                /* [n_edges] */
-    const struct stj_density_count *region;            /* [n_edges - 1] */
-};
-
-/* Counts of a density, and what else was asked of it; extras may be NULL. */
-enum stj_status stj_report_density(FILE *out, enum stj_report_format format,
-                                   const struct stj_density_result *result,
-                                   const struct stj_density_extras *extras, struct stj_error *err);
-
-/* A trace with its error. */
-enum stj_status stj_report_trace(FILE *out, enum stj_report_format format,
-                                 const struct stj_trace_result *result, struct stj_error *err);
+/* *text <- the JSON object of a result on one line (owned by the caller, stj_free). */
+enum stj_status stj_result_json(const struct stj_result *result, char **text,
+                                struct stj_error *err);
 
 /* A study: its table or its items. */
 enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
@@ -73,12 +52,10 @@ enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
 enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
                                     const struct stj_validation *v, struct stj_error *err);
 
-/* A run and its analyses together: in JSON one object with the others' objects as `train`, `svd`,
- * `density`, `dense` (null for a part that is NULL), in text one report after the other. */
+/* A run and n results of its analyses together: in JSON one object with the others' objects as `train` and under
+ * the names of the analyses (null for one without a result), in text one report after the other. */
 enum stj_status stj_report_run(FILE *out, enum stj_report_format format, const struct stj_run *run,
-                               const struct stj_svd_result *svd,
-                               const struct stj_density_result *density,
-                               const struct stj_dense_result *dense, struct stj_error *err);
+                               size_t n, struct stj_result *const *result, struct stj_error *err);
 
 /* Draw a figure of the run with gnuplot, from what is stored under the tag (NULL: untagged).  With
  * a path: into that file (svg, pdf or png by its ending; whole or absent), and a report of it on

@@ -120,17 +120,9 @@ const double *stj_run_loss_curve(const struct stj_run *run);
 /* theta_t, n_params numbers into theta. */
 enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, struct stj_error *err);
 
-/* What the config's `analysis:` group asks for; zero where it says nothing. */
-struct stj_run_analysis {
-    bool has_svd, has_dense, has_density; /* the group has this part */
-    size_t svd_top, svd_bottom;           /* how many pairs */
-    double dense_epsilon;                 /* half width of the bulk */
-    size_t density_probes, density_steps; /* of the quadrature */
-    double density_epsilon;               /* half width of the bulk */
-};
-
-/* analysis <- what the config asks for. */
-void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *analysis);
+/* *name <- an analysis that the config asks for (static), in the order in which they are done: number i; false past
+ * the last. */
+bool stj_run_get_analysis(const struct stj_run *run, size_t i, const char **name);
 
 /* Which Jacobian of a run. */
 struct stj_run_part {
@@ -192,7 +184,7 @@ struct stj_validation {
     double dense_bottom_excess; /* how far above at most / sigma_1 */
     bool passed;                /* every part that was looked at */
     struct stj_storage storage; /* of the states */
-    struct stj_part part;       /* of the run that this is about */
+    struct stj_run_part part;   /* of the run that this is about */
 };
 
 /* Check the run, or a part of its Jacobian (NULL: all of it), against itself: adjoint identity, finite

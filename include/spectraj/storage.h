@@ -51,17 +51,6 @@ struct stj_storage {
     double difference;  /* relative, there */
 };
 
-/* Bytes for the names of tensors, the final zero among them. */
-enum { STJ_PART_LAYERS_MAX = 256 };
-
-/* Which part of a run's Jacobian a result is of; all zero where it was not of a run. */
-struct stj_part {
-    size_t from, to; /* steps */
-    bool full_state; /* of the parameters and the optimizer's slots */
-    /* The tensors, separated by commas, cut at the end where there are more; empty: all. */
-    char layers[STJ_PART_LAYERS_MAX];
-};
-
 #ifdef __cplusplus
 }
 #endif

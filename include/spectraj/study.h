@@ -14,7 +14,7 @@
 
 #include <spectraj/option.h>
 #include <spectraj/progress.h>
-#include <spectraj/results.h>
+#include <spectraj/run.h>
 #include <spectraj/run.h>
 
 #ifdef __cplusplus
@@ -46,11 +46,18 @@ struct stj_study_settings {
 
 struct stj_study_result;
 
+/* Where its result is kept.  All zero: the usual. */
+struct stj_analysis_settings {
+    bool force;          /* compute even when the result is stored */
+    const char *tag;     /* study-NAME-TAG.h5; NULL: study-NAME.h5 */
+    size_t memory_bytes; /* 0: what stj_run_set_memory said */
+};
+
 /* *result <- the study of a run (and of `other` where it compares two; else NULL), computed or read
  * from study-NAME.h5, with the singular vectors of dense.h5 or else of svd.h5.  Options that are
  * unknown or out of range, a direction that was not computed, runs that do not fit: an error that
  * says what there is.  An interrupted study keeps the copies that it has retrained and goes on from
- * them.  Of `analysis`, tag, force and memory_bytes count. */
+ * them. */
 enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, const char *name,
                                    const struct stj_study_settings *settings,
                                    const struct stj_analysis_settings *analysis,

@@ -12,8 +12,6 @@
 
 #include <spectraj/op.h>
 #include <spectraj/progress.h>
-#include <spectraj/cost.h>
-#include <spectraj/storage.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -114,6 +112,7 @@ struct stj_svd_outside {
 struct stj_svd_counted {
     bool compared;    /* there was one */
     double low, high; /* the density's confidence interval for the values above the threshold */
+    bool agrees;      /* the number of pairs lies in it */
 };
 
 /* Both ends of a spectrum as far as they were asked for; owned by the caller. */
@@ -129,7 +128,7 @@ struct stj_svd_result {
     /* So many of those above, the last, are within their residual of the threshold. */
     size_t straddling;
     struct stj_svd_outside outside; /* was one missed? */
-    struct stj_svd_counted counted; /* filled by stj_analysis_svd */
+    struct stj_svd_counted counted; /* filled where it was of a run */
     /* The largest residual of the pairs over what the method's own test of convergence and rounding allow:
      * above 1 the operator is not the one that the iteration saw.  NaN: the method claimed nothing. */
     double residual_excess;
@@ -150,17 +149,13 @@ struct stj_svd_result {
 
     /* Both: */
 
-    struct stj_op_counts counts;      /* everything this solve cost */
-    struct stj_storage storage;       /* of a run's states, where it was of a run */
-    struct stj_part part;             /* of the run that this is about */
-    struct stj_cost cost;             /* filled by stj_analysis_svd */
-    struct stj_self_check self_check; /* of the products; zero for a stored result */
-    double seconds;                   /* of wall clock */
-    enum stj_stop stop;               /* why it ended */
-    uint64_t seed;                    /* as in the settings */
-    size_t ncv;                       /* basis vectors of the method for the largest */
-    double tol;                       /* as in the settings, or chosen */
-    const char *method;               /* of the largest */
+    struct stj_op_counts counts; /* everything this solve cost */
+    double seconds;              /* of wall clock */
+    enum stj_stop stop;          /* why it ended */
+    uint64_t seed;               /* as in the settings */
+    size_t ncv;                  /* basis vectors of the method for the largest */
+    double tol;                  /* as in the settings, or chosen */
+    const char *method;          /* of the largest */
 };
 
 /* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a result:

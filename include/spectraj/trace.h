@@ -11,8 +11,6 @@
 
 #include <spectraj/op.h>
 #include <spectraj/progress.h>
-#include <spectraj/cost.h>
-#include <spectraj/storage.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -66,12 +64,8 @@ struct stj_trace_result {
     size_t samples;                   /* numbers that the error is estimated from */
     /* Everything this cost; Hutchinson's |A x|^2 needs no products with A'. */
     struct stj_op_counts counts;
-    struct stj_storage storage;       /* of a run's states, where it was of a run */
-    struct stj_part part;             /* of the run that this is about */
-    struct stj_cost cost;             /* filled by stj_analysis_trace */
-    struct stj_self_check self_check; /* of the products; zero for a stored result */
-    double seconds;                   /* of wall clock */
-    uint64_t seed;                    /* as in the settings */
+    double seconds; /* of wall clock */
+    uint64_t seed;  /* as in the settings */
 };
 
 /* result <- the estimate.  tr A and the deviation want a square operator.  Cost: products with A as

@@ -5,6 +5,8 @@
 
 #include <spectraj/version.h>
 
+#include "base/build_info.h"
+
 #include <cblas.h>
 #include <dlfcn.h>
 #include <stdio.h>
@@ -32,6 +34,12 @@ static const char *file_of(void (*function)(void))
     Dl_info where;
     memcpy(&address, &function, sizeof address);
     return dladdr(address, &where) && where.dli_fname ? where.dli_fname : "unknown";
+}
+
+void stj_build_line(size_t size, char *text)
+{
+    snprintf(text, size, "cc %s, %s, kernel %s", __VERSION__, openblas_get_config(),
+             openblas_get_corename());
 }
 
 size_t stj_runtime_summary(char *text, size_t size)

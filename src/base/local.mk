@@ -4,6 +4,7 @@ libspectraj_core_la_SOURCES += %reldir%/blas.h
 libspectraj_core_la_SOURCES += %reldir%/block.c
 libspectraj_core_la_SOURCES += %reldir%/block.h
 libspectraj_core_la_SOURCES += %reldir%/build_info.c
+libspectraj_core_la_SOURCES += %reldir%/build_info.h
 libspectraj_core_la_SOURCES += %reldir%/cgroup.c
 libspectraj_core_la_SOURCES += %reldir%/cgroup.h
 libspectraj_core_la_SOURCES += %reldir%/chart.c

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SVD_PAIRS_DEFAULT = 20 }; /* of either end */
-
 void cli_keep_standard_streams(void)
 {
     /* The wrong direction on purpose: reading or writing a stream that its caller closed fails. */
@@ -116,29 +114,6 @@ int cli_failed(enum stj_status status)
     return status == STJ_EINTERRUPTED ? CLI_INTERRUPTED : CLI_ERROR;
 }
 
-int cli_svd_exit(const struct stj_svd_result *result)
-{
-    if (result->stop == STJ_STOP_INTERRUPTED)
-        return CLI_INTERRUPTED;
-    const bool all = result->converged >= result->requested &&
-                     result->bottom_converged >= result->bottom_requested &&
-                     result->outside.missed == 0;
-    return all ? CLI_DONE : CLI_NOT_CONVERGED;
-}
-
-int cli_density_exit(const struct stj_density_result *result)
-{
-    switch (result->stop) {
-    case STJ_STOP_CONVERGED:
-    case STJ_STOP_INVARIANT_SUBSPACE:
-        return CLI_DONE;
-    case STJ_STOP_INTERRUPTED:
-        return CLI_INTERRUPTED;
-    default:
-        return CLI_NOT_CONVERGED;
-    }
-}
-
 typedef enum stj_status (*open_fn)(const char *path, struct stj_run **run, struct stj_error *err);
 
 static void warn_of_replay(const struct cli *cli, const struct stj_run *run)
@@ -190,38 +165,6 @@ uint64_t cli_seed(const struct cli *cli)
 struct stj_analysis_settings cli_analysis_settings(const struct cli *cli)
 {
     const struct args_shared *shared = &cli->args.shared;
-    return (struct stj_analysis_settings){.force = shared->force,
-                                          .tag = shared->tag,
-                                          .from = shared->from,
-                                          .to = shared->to,
-                                          .layers = shared->layers,
-                                          .full_state = shared->state == 1,
-                                          .memory_bytes = shared->memory};
-}
-
-struct stj_svd_settings cli_svd_settings(const struct cli *cli, const struct stj_run *run)
-{
-    struct stj_svd_settings settings = stj_svd_settings_default();
-    struct stj_run_analysis analysis;
-    stj_run_get_analysis(run, &analysis);
-    settings.top = analysis.has_svd ? analysis.svd_top : SVD_PAIRS_DEFAULT;
-    settings.bottom = analysis.has_svd ? analysis.svd_bottom : SVD_PAIRS_DEFAULT;
-    settings.progress = cli->progress;
-    settings.seed = cli_seed(cli);
-    return settings;
-}
-
-struct stj_density_settings cli_density_settings(const struct cli *cli, const struct stj_run *run)
-{
-    struct stj_density_settings settings = stj_density_settings_default();
-    struct stj_run_analysis analysis;
-    stj_run_get_analysis(run, &analysis);
-    if (analysis.has_density) {
-        settings.probes = analysis.density_probes;
-        settings.steps = analysis.density_steps;
-        settings.epsilon = analysis.density_epsilon;
-    }
-    settings.progress = cli->progress;
-    settings.seed = cli_seed(cli);
-    return settings;
+    return (struct stj_analysis_settings){
+        .force = shared->force, .tag = shared->tag, .memory_bytes = shared->memory};
 }

@@ -5,7 +5,7 @@
 
 #include <spectraj/progress.h>
 #include <spectraj/report.h>
-#include <spectraj/results.h>
+#include <spectraj/analysis.h>
 
 #include "args.h"
 
@@ -27,10 +27,6 @@ struct cli {
 /* The commands; main.c has the table. */
 extern const struct command command_train;
 extern const struct command command_info;
-extern const struct command command_svd;
-extern const struct command command_density;
-extern const struct command command_trace;
-extern const struct command command_dense;
 extern const struct command command_study;
 extern const struct command command_validate;
 extern const struct command command_run;
@@ -68,8 +64,7 @@ bool cli_close_output(void);
 int cli_failed(enum stj_status status);
 
 /* CLI_DONE, or why the result is not what was asked for. */
-int cli_svd_exit(const struct stj_svd_result *result);
-int cli_density_exit(const struct stj_density_result *result);
+int cli_result_exit(const struct stj_result *result);
 
 /* What a command does with its open run; *exit_status is CLI_DONE before it. */
 typedef enum stj_status (*cli_work_fn)(struct cli *cli, struct stj_run *run, const void *options,
@@ -84,11 +79,10 @@ int cli_on_run_or_config(struct cli *cli, const void *options, cli_work_fn work)
 /* --seed, or 0. */
 uint64_t cli_seed(const struct cli *cli);
 
-/* The options that every analysis has. */
+/* The options that every study has. */
 struct stj_analysis_settings cli_analysis_settings(const struct cli *cli);
 
-/* Settings of a run: --seed, progress, and what its config asks for. */
-struct stj_svd_settings cli_svd_settings(const struct cli *cli, const struct stj_run *run);
-struct stj_density_settings cli_density_settings(const struct cli *cli, const struct stj_run *run);
+/* The command of the analysis of that name; NULL: there is none. */
+const struct command *cli_analysis_command(size_t i);
 
 #endif

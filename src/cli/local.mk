@@ -1,10 +1,9 @@
-# src/cli/: the command, one file per line, sorted.
+# src/cli/: one file per line, sorted.
+spectraj_SOURCES += %reldir%/analysis.c
 spectraj_SOURCES += %reldir%/args.c
 spectraj_SOURCES += %reldir%/args.h
 spectraj_SOURCES += %reldir%/cli.c
 spectraj_SOURCES += %reldir%/cli.h
-spectraj_SOURCES += %reldir%/dense.c
-spectraj_SOURCES += %reldir%/density.c
 spectraj_SOURCES += %reldir%/export.c
 spectraj_SOURCES += %reldir%/help.c
 spectraj_SOURCES += %reldir%/info.c
@@ -18,7 +17,5 @@ spectraj_SOURCES += %reldir%/progress.c
 spectraj_SOURCES += %reldir%/report.c
 spectraj_SOURCES += %reldir%/run.c
 spectraj_SOURCES += %reldir%/study.c
-spectraj_SOURCES += %reldir%/svd.c
-spectraj_SOURCES += %reldir%/trace.c
 spectraj_SOURCES += %reldir%/train.c
 spectraj_SOURCES += %reldir%/validate.c

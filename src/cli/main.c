@@ -11,17 +11,31 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command *const commands[] = {
-    &command_init,    &command_train,  &command_info,   &command_plan,     &command_svd,
-    &command_density, &command_trace,  &command_dense,  &command_validate, &command_study,
-    &command_plot,    &command_report, &command_export, &command_run,
+/* The commands of their own; those of the library's analyses stand where the NULL is. */
+static const struct command *const own[] = {
+    &command_init,     &command_train, &command_info, &command_plan,   NULL,
+    &command_validate, &command_study, &command_plot, &command_report, &command_export,
+    &command_run,
 };
 
-enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+enum { COMMANDS_MAX = 64 };
+static const struct command *commands[COMMANDS_MAX];
+static size_t n_commands;
+
+static void list_commands(void)
+{
+    const struct command *analysis = NULL;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (own[i])
+            commands[n_commands++] = own[i];
+        for (size_t k = 0; !own[i] && (analysis = cli_analysis_command(k)); k++)
+            commands[n_commands++] = analysis;
+    }
+}
 
 static const struct command *find_command(const char *name)
 {
-    for (size_t i = 0; i < N_COMMANDS; i++) {
+    for (size_t i = 0; i < n_commands; i++) {
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     }
@@ -31,10 +45,10 @@ static const struct command *find_command(const char *name)
 /* The commands, and behind them help. */
 static bool get_command(size_t i, const char **name, const char **doc)
 {
-    const struct command *command = i < N_COMMANDS ? commands[i] : NULL;
+    const struct command *command = i < n_commands ? commands[i] : NULL;
     *name = command ? command->name : "help";
     *doc = command ? command->summary : "help on a command";
-    return i <= N_COMMANDS;
+    return i <= n_commands;
 }
 
 /* What the command failed with, if it did; told at the end, by one rank. */
@@ -77,7 +91,7 @@ static int print_manual(const char *name)
 {
     const struct command *command = name ? find_command(name) : NULL;
     if (!name)
-        manual_print_program(stdout, commands, N_COMMANDS);
+        manual_print_program(stdout, commands, n_commands);
     else if (strcmp(name, "config") == 0)
         manual_print_config(stdout);
     else if (command)
@@ -94,7 +108,7 @@ static int print_help(int argc, char **argv)
     if (strcmp(argv[2], "--man") == 0)
         return print_manual(argv[3]);
     if (strcmp(argv[2], "--completion") == 0) {
-        manual_print_completion(stdout, commands, N_COMMANDS);
+        manual_print_completion(stdout, commands, n_commands);
         return CLI_DONE;
     }
     if (strcmp(argv[2], "config") == 0) {
@@ -199,6 +213,7 @@ static void on_exit_of_others(void)
 int main(int argc, char **argv)
 {
     cli_keep_standard_streams();
+    list_commands();
     (void)atexit(on_exit_of_others); /* not to be had: then it is as before */
     int status = stj_ranks_begin(&failure) == STJ_OK ? CLI_DONE : CLI_ERROR;
     cli_speak(stj_rank() == 0);

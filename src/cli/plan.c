@@ -2,41 +2,54 @@
 /* cli/plan.c: spectraj plan: what the analyses will cost, before they are paid for. */
 #include "cli.h"
 
+#include <spectraj/option.h>
 #include <spectraj/plan.h>
 
+#include <stdio.h>
+
 struct plan_options {
-    size_t top, bottom, probes, steps;
+    size_t top, bottom, probes, steps, products;
     size_t ranks, ranks_per_product, bandwidth;
-    bool top_given, bottom_given, probes_given, steps_given;
     double max_seconds;
 };
 
-static struct stj_plan_settings settings_of(const struct cli *cli, const struct plan_options *o,
-                                            const struct stj_run *run)
+enum { OPTIONS_MAX = 5, NUMBER_MAX = 24 };
+
+/* Options of the analyses, each for those that have it. */
+struct given {
+    struct stj_option_pair option[OPTIONS_MAX];
+    char text[OPTIONS_MAX][NUMBER_MAX];
+    size_t n;
+};
+
+static void add_given(struct given *g, const char *name, size_t value)
 {
-    struct stj_plan_settings s = stj_plan_settings_of(run);
-    s.memory_bytes = cli->args.shared.memory;
-    s.max_seconds = o->max_seconds;
-    s.ranks.n = o->ranks ? o->ranks : s.ranks.n;
-    s.ranks.per_product = o->ranks_per_product;
-    s.ranks.bytes_per_second = o->bandwidth ? (double)o->bandwidth : s.ranks.bytes_per_second;
-    if (o->top_given || o->bottom_given) {
-        s.svd.top = o->top_given ? o->top : 0;
-        s.svd.bottom = o->bottom_given ? o->bottom : 0;
-    }
-    if (o->probes_given)
-        s.density.probes = o->probes;
-    if (o->steps_given)
-        s.density.steps = o->steps;
-    return s;
+    if (value == 0)
+        return;
+    snprintf(g->text[g->n], NUMBER_MAX, "%zu", value);
+    g->option[g->n] = (struct stj_option_pair){name, g->text[g->n]};
+    g->n++;
 }
 
 static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
                             int *exit_status)
 {
-    (void)exit_status;
-    const struct stj_plan_settings settings = settings_of(cli, options, run);
+    const struct plan_options *o = options;
+    struct given g = {.n = 0};
     struct stj_plan plan;
+    (void)exit_status;
+    add_given(&g, "top", o->top);
+    add_given(&g, "bottom", o->bottom);
+    add_given(&g, "probes", o->probes);
+    add_given(&g, "steps", o->steps);
+    add_given(&g, "products", o->products);
+    const struct stj_plan_settings settings = {.memory_bytes = cli->args.shared.memory,
+                                               .max_seconds = o->max_seconds,
+                                               .n = g.n,
+                                               .option = g.option,
+                                               .ranks = {.n = o->ranks,
+                                                         .per_product = o->ranks_per_product,
+                                                         .bytes_per_second = (double)o->bandwidth}};
     enum stj_status st = stj_run_plan(run, &settings, &plan, &cli->err);
     if (st == STJ_OK)
         st = stj_report_plan(stdout, cli->format, &plan, &cli->err);
@@ -54,7 +67,6 @@ static const struct stj_option options[] = {
      .type = STJ_OPTION_SIZE,
      .offset = offsetof(struct plan_options, top),
      .fallback = "",
-     .present_offset = offsetof(struct plan_options, top_given),
      .min = 1,
      .max = 1e9,
      .value = "K",
@@ -63,7 +75,6 @@ static const struct stj_option options[] = {
      .type = STJ_OPTION_SIZE,
      .offset = offsetof(struct plan_options, bottom),
      .fallback = "",
-     .present_offset = offsetof(struct plan_options, bottom_given),
      .min = 1,
      .max = 1e9,
      .value = "K",
@@ -72,7 +83,6 @@ static const struct stj_option options[] = {
      .type = STJ_OPTION_SIZE,
      .offset = offsetof(struct plan_options, probes),
      .fallback = "",
-     .present_offset = offsetof(struct plan_options, probes_given),
      .min = 1,
      .max = 1e9,
      .value = "N",
@@ -81,11 +91,18 @@ static const struct stj_option options[] = {
      .type = STJ_OPTION_SIZE,
      .offset = offsetof(struct plan_options, steps),
      .fallback = "",
-     .present_offset = offsetof(struct plan_options, steps_given),
      .min = 1,
      .max = 1e9,
      .value = "K",
      .doc = "as of density"},
+    {.name = "products",
+     .type = STJ_OPTION_SIZE,
+     .offset = offsetof(struct plan_options, products),
+     .fallback = "",
+     .min = 1,
+     .max = 1e9,
+     .value = "N",
+     .doc = "as of trace"},
     {.name = "ranks",
      .type = STJ_OPTION_SIZE,
      .offset = offsetof(struct plan_options, ranks),

@@ -105,6 +105,13 @@ static int on_progress(void *ctx, const char *what, double done, double total)
 }
 
 /* The same is said once, by however many parts of a command. */
+static void on_note(void *ctx, const char *text)
+{
+    (void)ctx;
+    cli_progress_end();
+    cli_complain("%s", text);
+}
+
 static void on_warning(void *ctx, const char *text)
 {
     static char last[STJ_ERROR_TEXT_MAX];
@@ -124,7 +131,8 @@ struct stj_progress cli_progress(struct cli *cli)
         state.style = PROGRESS_PLAIN;
     else
         state.style = terminal ? PROGRESS_BAR : PROGRESS_OFF;
-    return (struct stj_progress){.fn = on_progress, .ctx = cli, .warn = on_warning};
+    return (struct stj_progress){
+        .fn = on_progress, .ctx = cli, .warn = on_warning, .note = on_note};
 }
 
 void cli_progress_end(void)

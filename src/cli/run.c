@@ -11,12 +11,13 @@ struct run_options {
     bool accept_deviation;
 };
 
-/* What has been computed so far; the reports of parts that are NULL are left out. */
+enum { ANALYSES_MAX = 32 };
+
+/* What has been computed so far. */
 struct parts {
     struct stj_run *run;
-    struct stj_svd_result *svd;
-    struct stj_density_result *density;
-    struct stj_dense_result *dense;
+    struct stj_result *result[ANALYSES_MAX];
+    size_t n;
 };
 
 /* Text is printed as soon as there is some; JSON is one object at the end. */
@@ -53,82 +54,60 @@ static enum stj_status open_or_train(struct cli *cli, const struct run_options *
     return st;
 }
 
-static enum stj_status analyse_svd(struct cli *cli, struct parts *parts, int *exit_status)
+/* One analysis that the config asks for; *status <- its exit status where it is not done. */
+static enum stj_status analyse(struct cli *cli, const char *name, struct parts *parts, int *status)
 {
-    const struct stj_analysis_settings settings = cli_analysis_settings(cli);
-    const struct stj_svd_settings svd = cli_svd_settings(cli, parts->run);
-    bool stored = false;
-    enum stj_status st =
-        stj_analysis_svd(parts->run, &svd, &settings, &parts->svd, &stored, &cli->err);
+    const struct args_shared *shared = &cli->args.shared;
+    struct stj_request *request = NULL;
+    struct stj_result **result = &parts->result[parts->n];
+    char seed[24];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)shared->seed);
+    enum stj_status st = stj_request_create(name, &request, &cli->err);
+    if (st == STJ_OK && shared->force)
+        st = stj_request_set(request, "force", "true", &cli->err);
+    if (st == STJ_OK && shared->seed_given && stj_request_has(request, "seed"))
+        st = stj_request_set(request, "seed", seed, &cli->err);
     if (st == STJ_OK)
-        *exit_status = cli_svd_exit(parts->svd);
+        st = stj_analyse(parts->run, request, &cli->progress, result, &cli->err);
+    if (st == STJ_OK)
+        parts->n++;
+    if (st == STJ_OK && cli_result_exit(*result) != CLI_DONE)
+        *status = cli_result_exit(*result);
     if (st == STJ_OK && prints_now(cli)) {
         fputc('\n', stdout);
-        st = stj_report_svd(stdout, cli->format, parts->svd, &cli->err);
+        st = stj_report_result(stdout, cli->format, *result, &cli->err);
     }
+    stj_request_destroy(request);
     return st;
 }
 
-static enum stj_status analyse_density(struct cli *cli, struct parts *parts, int *exit_status)
+static enum stj_status report(struct cli *cli, const struct parts *parts)
 {
-    const struct stj_analysis_settings settings = cli_analysis_settings(cli);
-    const struct stj_density_settings density = cli_density_settings(cli, parts->run);
-    bool stored = false;
-    enum stj_status st = stj_analysis_density(parts->run, &density, true, &settings,
-                                              &parts->density, &stored, &cli->err);
-    if (st == STJ_OK && cli_density_exit(parts->density) != CLI_DONE)
-        *exit_status = cli_density_exit(parts->density);
+    enum stj_status st = stj_report_html(parts->run, NULL, &cli->err);
     if (st == STJ_OK && prints_now(cli)) {
         fputc('\n', stdout);
-        st = stj_report_density(stdout, cli->format, parts->density, NULL, &cli->err);
-    }
-    return st;
-}
-
-static enum stj_status analyse_dense(struct cli *cli, struct parts *parts)
-{
-    const struct stj_analysis_settings settings = cli_analysis_settings(cli);
-    struct stj_run_analysis analysis;
-    bool stored = false;
-    stj_run_get_analysis(parts->run, &analysis);
-    enum stj_status st = stj_analysis_dense(parts->run, analysis.dense_epsilon, &settings,
-                                            &cli->progress, &parts->dense, &stored, &cli->err);
-    if (st == STJ_OK && prints_now(cli)) {
-        fputc('\n', stdout);
-        st = stj_report_dense(stdout, cli->format, parts->dense, &cli->err);
+        st = stj_report_page(stdout, cli->format, parts->run, NULL, &cli->err);
     }
     return st;
 }
 
 static int run(struct cli *cli, const void *options)
 {
-    const struct run_options *o = options;
     struct parts parts = {.run = NULL};
-    struct stj_run_analysis analysis = {.has_svd = false};
     int exit_status = CLI_DONE;
-
-    enum stj_status st = open_or_train(cli, o, &parts);
-    if (st == STJ_OK)
-        stj_run_get_analysis(parts.run, &analysis);
-    if (st == STJ_OK && analysis.has_svd)
-        st = analyse_svd(cli, &parts, &exit_status);
-    if (st == STJ_OK && analysis.has_density && exit_status != CLI_INTERRUPTED)
-        st = analyse_density(cli, &parts, &exit_status);
-    if (st == STJ_OK && analysis.has_dense && exit_status != CLI_INTERRUPTED)
-        st = analyse_dense(cli, &parts);
+    const char *name = NULL;
+    enum stj_status st = open_or_train(cli, options, &parts);
+    for (size_t i = 0; st == STJ_OK && exit_status != CLI_INTERRUPTED && i < ANALYSES_MAX &&
+                       stj_run_get_analysis(parts.run, i, &name);
+         i++)
+        st = analyse(cli, name, &parts, &exit_status);
     cli_progress_end();
     if (st == STJ_OK && exit_status != CLI_INTERRUPTED)
-        st = stj_report_html(parts.run, NULL, &cli->err);
-    if (st == STJ_OK && exit_status != CLI_INTERRUPTED && prints_now(cli)) {
-        fputc('\n', stdout);
-        st = stj_report_page(stdout, cli->format, parts.run, NULL, &cli->err);
-    }
+        st = report(cli, &parts);
     if (st == STJ_OK && cli->format == STJ_REPORT_JSON)
-        st = stj_report_run(stdout, cli->format, parts.run, parts.svd, parts.density, parts.dense,
-                            &cli->err);
-    stj_dense_result_destroy(parts.dense);
-    stj_density_result_destroy(parts.density);
-    stj_svd_result_destroy(parts.svd);
+        st = stj_report_run(stdout, cli->format, parts.run, parts.n, parts.result, &cli->err);
+    for (size_t i = 0; i < parts.n; i++)
+        stj_result_destroy(parts.result[i]);
     stj_run_destroy(parts.run);
     return st == STJ_OK ? exit_status : cli_failed(st);
 }

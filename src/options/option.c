@@ -25,6 +25,9 @@ static enum stj_status parse_table(const struct task *task, struct stj_error *er
 static enum stj_status parse_plugin(const struct stj_place *place, const struct stj_kind *kind,
                                     const struct stj_yaml_node *node, struct stj_plugin *plugin,
                                     struct stj_error *err);
+static enum stj_status parse_by_name(const struct stj_place *place, const struct stj_kind *kind,
+                                     const struct stj_yaml_node *node, struct stj_plugins *plugins,
+                                     struct stj_error *err);
 
 /* ---- freeing ---- */
 
@@ -64,6 +67,7 @@ static void free_field(const struct stj_option *option, void *field)
         stj_plugin_free(field);
         break;
     case STJ_OPTION_PLUGINS:
+    case STJ_OPTION_BY_NAME:
         free_plugins(field);
         break;
     case STJ_OPTION_GROUP:
@@ -155,6 +159,8 @@ static enum stj_status parse_field(const struct stj_place *place, const struct s
         return parse_plugin(place, option->kind, node, field, err);
     case STJ_OPTION_PLUGINS:
         return parse_plugins(place, option, node, field, err);
+    case STJ_OPTION_BY_NAME:
+        return parse_by_name(place, option->kind, node, field, err);
     case STJ_OPTION_GROUP:
         return parse_table(&group, err);
     default:
@@ -347,4 +353,46 @@ enum stj_status stj_plugin_parse(const struct stj_kind *kind, const struct stj_y
 {
     *plugin = (struct stj_plugin){0};
     return parse_plugin(NULL, kind, node, plugin, err);
+}
+
+/* One of a mapping by name: its options, and no key that says which it is. */
+static enum stj_status parse_named(const struct stj_place *place, const struct stj_kind *kind,
+                                   const struct stj_yaml_node *key,
+                                   const struct stj_yaml_node *node, struct stj_plugin *plugin,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_place at = {.up = place, .key = key->text};
+    plugin->info = find_info(kind, key->text);
+    if (!plugin->info)
+        return fail_unknown_name(place, key, kind, key->text, err);
+    const struct stj_option *table = plugin->info->options;
+    struct task task = {
+        .place = &at, .table = table ? table : empty_table, .map = node, .where = node};
+    STJ_TRY(stj_new(&plugin->config, table ? 1 : 0, plugin->info->config_size, err));
+    task.config = plugin->config;
+    STJ_TRY(parse_table(&task, err));
+    STJ_TRY(check_values(&at, node, plugin, err));
+out:
+    return st;
+}
+
+static enum stj_status parse_by_name(const struct stj_place *place, const struct stj_kind *kind,
+                                     const struct stj_yaml_node *node, struct stj_plugins *plugins,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    static const struct stj_option mapping = {.type = STJ_OPTION_GROUP};
+    if (node->type != STJ_YAML_MAPPING)
+        return stj_option_refuse(place, &mapping, node, "", err);
+    STJ_TRY(stj_new(&plugins->item, node->n, sizeof *plugins->item, err));
+    plugins->n = node->n;
+    for (size_t i = 0; i < node->n; i++)
+        STJ_TRY(parse_named(place, kind, &node->key[i], &node->item[i], &plugins->item[i], err));
+out:
+    if (st != STJ_OK) {
+        free_plugins(plugins);
+        *plugins = (struct stj_plugins){0};
+    }
+    return st;
 }

@@ -113,6 +113,8 @@ static void add_type(const struct stj_option *option, char *text, size_t size)
         stj_text_add(text, size, "%s", option->kind->what);
     else if (option->type == STJ_OPTION_PLUGINS)
         stj_text_add(text, size, "list, each a %s", option->kind->what);
+    else if (option->type == STJ_OPTION_BY_NAME)
+        stj_text_add(text, size, "mapping");
     else if (option->choices || option->kind || option->names) {
         stj_text_add(text, size, "one of ");
         add_names(option, text, size);

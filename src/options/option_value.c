@@ -30,6 +30,7 @@ size_t stj_option_size(enum stj_option_type type)
         [STJ_OPTION_NAMES] = sizeof(struct stj_names),
         [STJ_OPTION_PLUGIN] = sizeof(struct stj_plugin),
         [STJ_OPTION_PLUGINS] = sizeof(struct stj_plugins),
+        [STJ_OPTION_BY_NAME] = sizeof(struct stj_plugins),
         [STJ_OPTION_GROUP] = 0,
     };
     return size[type];
@@ -261,6 +262,7 @@ enum stj_status stj_option_parse_value(const struct stj_place *place,
         return parse_names(place, option, node, field, err);
     case STJ_OPTION_PLUGIN:
     case STJ_OPTION_PLUGINS:
+    case STJ_OPTION_BY_NAME:
     case STJ_OPTION_GROUP:
         break;
     }

@@ -187,6 +187,19 @@ static void write_group(FILE *file, int indent, const struct stj_option *table, 
     stj_options_write(file, indent + 2, table, config);
 }
 
+static void write_by_name(FILE *file, int indent, const struct stj_plugins *plugins)
+{
+    fputs(plugins->n ? "\n" : " {}\n", file);
+    for (size_t i = 0; i < plugins->n; i++) {
+        const struct stj_plugin *plugin = &plugins->item[i];
+        fprintf(file, "%*s%s:", indent + 2, "", plugin->info->name);
+        if (plugin->config)
+            write_group(file, indent + 2, plugin->info->options, plugin->config);
+        else
+            fputs(" {}\n", file);
+    }
+}
+
 static void write_single(FILE *file, const struct stj_option *option, const void *field)
 {
     fputc(' ', file);
@@ -222,6 +235,8 @@ void stj_options_write(FILE *file, int indent, const struct stj_option *table, c
             write_plugin(file, indent, option->kind, field);
         else if (option->type == STJ_OPTION_PLUGINS)
             write_plugins(file, indent, option->kind, field);
+        else if (option->type == STJ_OPTION_BY_NAME)
+            write_by_name(file, indent, field);
         else if (option->type == STJ_OPTION_GROUP)
             write_group(file, indent, option->group, field);
         else

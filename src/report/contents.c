@@ -7,38 +7,80 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/analysis.h"
+#include "analysis/store.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/file.h"
+
+static bool begins_with(const char *name, const char *word)
+{
+    const size_t n = strlen(word);
+    return strncmp(name, word, n) == 0 && (name[n] == '-' || name[n] == '.');
+}
 
 static bool is_result(const char *name)
 {
-    static const char *const starts[] = {"svd", "dense", "density", "trace-", "study-"};
-    size_t length = strlen(name);
+    const size_t length = strlen(name);
     if (length < 4 || strcmp(name + length - 3, ".h5") != 0)
         return false;
-    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
-        if (strncmp(name, starts[i], strlen(starts[i])) == 0)
+    for (size_t i = 0; stj_analyses.list[i]; i++)
+        if (begins_with(name, stj_analyses.list[i]->name))
             return true;
-    }
-    return false;
+    return begins_with(name, "study");
+}
+
+static enum stj_status read_text(struct stj_h5 *file, const char *name, char **text,
+                                 struct stj_error *err)
+{
+    return stj_h5_has(file, name) ? stj_h5_get_text(file, name, text, err) : STJ_OK;
+}
+
+/* about <- what the file says of itself; all its bytes are compared with their checksum. */
+static enum stj_status describe_result(const struct stj_run_info *info, const char *name,
+                                       struct stj_contents_result *about, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_h5 *file = NULL;
+    char *path = NULL;
+    char *fingerprint = NULL;
+    STJ_TRY(stj_strdup(&about->name, name, err));
+    STJ_TRY(stj_path_join(info->dir, name, &path, err));
+    STJ_TRY(stj_h5_open(path, &stj_any_result_format, &file, err));
+    STJ_TRY(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
+    STJ_CHECK(err, strcmp(fingerprint, info->fingerprint) == 0, STJ_EMISMATCH,
+              "%s: is a result of the run with fingerprint %s, this run has %s; compute it again "
+              "with --force",
+              path, fingerprint, info->fingerprint);
+    STJ_TRY(read_text(file, "@request", &about->request, err));
+    STJ_TRY(read_text(file, "@command", &about->command, err));
+    STJ_TRY(read_text(file, "@created", &about->created, err));
+    STJ_TRY(read_text(file, "@spectraj", &about->version, err));
+    STJ_TRY(read_text(file, "@source", &about->source, err));
+    STJ_TRY(read_text(file, "layers", &about->layers, err));
+out:
+    stj_h5_close(file);
+    free(fingerprint);
+    free(path);
+    return st;
 }
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(((const struct stj_contents_result *)a)->name,
+                  ((const struct stj_contents_result *)b)->name);
 }
 
-static enum stj_status list_results(const char *dir, struct stj_contents *c, struct stj_error *err)
+static enum stj_status list_results(struct stj_contents *c, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    DIR *folder = opendir(dir);
-    STJ_CHECK(err, folder, STJ_EIO, "%s: %s", dir, strerror(errno));
+    DIR *folder = opendir(c->info.dir);
+    STJ_CHECK(err, folder, STJ_EIO, "%s: %s", c->info.dir, strerror(errno));
     for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
         if (!is_result(entry->d_name))
             continue;
         STJ_TRY(stj_resize(&c->result, c->n_results, c->n_results + 1, sizeof *c->result, err));
-        STJ_TRY(stj_strdup(&c->result[c->n_results], entry->d_name, err));
-        c->n_results++;
+        STJ_TRY(describe_result(&c->info, entry->d_name, &c->result[c->n_results++], err));
     }
     if (c->n_results > 1)
         qsort(c->result, c->n_results, sizeof *c->result, compare_names);
@@ -69,15 +111,23 @@ enum stj_status stj_contents_of(const struct stj_run *run, struct stj_contents *
            stj_run_get_parameter(run, c->n_parameters, &c->parameter[c->n_parameters]))
         c->n_parameters++;
     if (c->info.dir)
-        STJ_TRY(list_results(c->info.dir, c, err));
+        STJ_TRY(list_results(c, err));
 out:
     return st;
+}
+
+static void free_result(struct stj_contents_result *r)
+{
+    char *const text[] = {r->name,    r->request, r->command, r->created,
+                          r->version, r->source,  r->layers};
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
+        free(text[i]);
 }
 
 void stj_contents_free(struct stj_contents *contents)
 {
     for (size_t i = 0; i < contents->n_results; i++)
-        free(contents->result[i]);
+        free_result(&contents->result[i]);
     free(contents->result);
     free(contents->parameter);
     free(contents->layer);

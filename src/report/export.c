@@ -14,12 +14,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analysis/store.h"
 #include "base/error.h"
 #include "io/file.h"
 #include "io/h5.h"
 #include "base/memory.h"
 #include "report/contents.h"
-#include "report/result.h"
 
 /* One array on its way out. */
 struct export
@@ -228,7 +228,7 @@ enum stj_status stj_report_export(FILE *out, struct stj_run *run, const char *re
               contents.info.dir);
     for (size_t i = 0; i < contents.n_results; i++) {
         char name[256];
-        snprintf(name, sizeof name, "%.250s", contents.result[i]);
+        snprintf(name, sizeof name, "%.250s", contents.result[i].name);
         char *end = strrchr(name, '.');
         if (end && strcmp(end, ".h5") == 0)
             *end = '\0';

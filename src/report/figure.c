@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/analysis.h"
 #include "base/error.h"
 #include "io/file.h"
 #include "report/figures.h"
@@ -15,119 +16,133 @@
 #include "report/plot.h"
 #include "study/study.h"
 
-static const double default_epsilon = 0.1;
-
-/* One figure of the run itself: chart <- what is stored under the tag. */
-struct figure {
-    const char *name;
-    const char *doc;
-    enum stj_status (*make)(struct stj_chart *chart, struct stj_run *run, const char *tag,
-                            struct stj_error *err);
-};
-
-static enum stj_status make_spectrum(struct stj_chart *chart, struct stj_run *run, const char *tag,
-                                     struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    struct stj_dense_result *dense = NULL;
-    struct stj_svd_result *svd = NULL;
-    struct stj_run_info info;
-    stj_run_get_info(run, &info);
-    STJ_TRY(stj_result_read_dense(run, tag, &dense, err));
-    if (dense) {
-        STJ_TRY(stj_chart_spectrum(chart, dense->n_params, dense->sigma, dense->n_params,
-                                   dense->epsilon, err));
-        goto out;
-    }
-    STJ_TRY(stj_result_read_svd(run, tag, &svd, err));
-    STJ_CHECK(err, svd && svd->top.k > 0, STJ_EINVAL,
-              "%s holds no singular values%s%s yet: run 'spectraj svd' or 'spectraj dense' first",
-              info.dir, tag ? " tagged " : "", tag ? tag : "");
-    STJ_TRY(
-        stj_chart_spectrum(chart, svd->top.k, svd->top.sigma, svd->n_params, default_epsilon, err));
-out:
-    stj_svd_result_destroy(svd);
-    stj_dense_result_destroy(dense);
-    return st;
-}
-
-static enum stj_status make_density(struct stj_chart *chart, struct stj_run *run, const char *tag,
-                                    struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    struct stj_density_result *density = NULL;
-    struct stj_run_info info;
-    stj_run_get_info(run, &info);
-    STJ_TRY(stj_result_read_density(run, tag, &density, err));
-    STJ_CHECK(err, density, STJ_EINVAL, "%s holds no density%s%s yet: run 'spectraj density' first",
-              info.dir, tag ? " tagged " : "", tag ? tag : "");
-    STJ_TRY(stj_chart_density(chart, density, err));
-out:
-    stj_density_result_destroy(density);
-    return st;
-}
-
-static enum stj_status make_loss(struct stj_chart *chart, struct stj_run *run, const char *tag,
-                                 struct stj_error *err)
-{
-    struct stj_run_info info;
-    (void)tag;
-    stj_run_get_info(run, &info);
-    size_t epoch = info.batch_size > 0 ? info.train_rows / info.batch_size : 0;
-    return stj_chart_loss(chart, info.n_steps, stj_run_loss_curve(run), epoch, err);
-}
-
-static const struct figure figures[] = {
-    {"spectrum", "singular values against their index, with the limits of the regions",
-     make_spectrum},
-    {"density", "density of the singular values on a log axis, from quadrature", make_density},
-    {"loss", "loss of each training step, and its mean over an epoch", make_loss},
-};
-
-enum { N_FIGURES = sizeof figures / sizeof figures[0] };
-
-/* A figure of the run, or of a study. */
+/* A figure: of the run itself, of analyses, or of a study. */
 struct choice {
-    const struct figure *figure; /* NULL: of the study */
+    const char *name, *doc;
+    const struct stj_analysis *analysis; /* the first that has it; NULL: of another kind */
     const struct stj_study_ops *study;
     const struct stj_study_figure *of_study;
 };
 
-/* Figure number i; false past the last. */
-static bool choose(size_t i, struct choice *choice)
+static const struct stj_analysis_figure *figure_of(const struct stj_analysis *a, const char *name)
 {
-    *choice = (struct choice){.figure = i < N_FIGURES ? &figures[i] : NULL};
-    if (i < N_FIGURES)
-        return true;
-    i -= N_FIGURES;
-    for (size_t s = 0; stj_studies.list[s]; s++) {
-        const struct stj_study_ops *ops = (const struct stj_study_ops *)stj_studies.list[s];
-        for (const struct stj_study_figure *f = ops->figures; f->doc; f++)
-            if (i-- == 0) {
-                *choice = (struct choice){.study = ops, .of_study = f};
+    for (const struct stj_analysis_figure *f = a->figures; f && f->doc; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
+    return NULL;
+}
+
+/* Does an analysis before this one have a figure of that name? */
+static bool is_known(size_t analysis, const char *name)
+{
+    for (size_t a = 0; a < analysis; a++)
+        if (figure_of((const struct stj_analysis *)stj_analyses.list[a], name))
+            return true;
+    return false;
+}
+
+static bool choose_of_analyses(size_t *i, struct choice *choice)
+{
+    for (size_t a = 0; stj_analyses.list[a]; a++) {
+        const struct stj_analysis *analysis = (const struct stj_analysis *)stj_analyses.list[a];
+        for (const struct stj_analysis_figure *f = analysis->figures; f && f->doc; f++)
+            if (!is_known(a, f->name) && (*i)-- == 0) {
+                *choice = (struct choice){f->name, f->doc, analysis, NULL, NULL};
                 return true;
             }
     }
     return false;
 }
 
+static bool choose_of_studies(size_t i, struct choice *choice)
+{
+    for (size_t s = 0; stj_studies.list[s]; s++) {
+        const struct stj_study_ops *ops = (const struct stj_study_ops *)stj_studies.list[s];
+        for (const struct stj_study_figure *f = ops->figures; f->doc; f++)
+            if (i-- == 0) {
+                *choice = (struct choice){f->name, f->doc, NULL, ops, f};
+                return true;
+            }
+    }
+    return false;
+}
+
+/* Figure number i; false past the last. */
+static bool choose_figure(size_t i, struct choice *choice)
+{
+    if (choose_of_analyses(&i, choice))
+        return true;
+    if (i > 0)
+        return choose_of_studies(i - 1, choice);
+    *choice = (struct choice){.name = "loss",
+                              .doc = "loss of each training step, and its mean over an epoch"};
+    return true;
+}
+
 bool stj_report_figure(size_t i, const char **name, const char **doc)
 {
     struct choice choice;
-    if (!choose(i, &choice))
+    if (!name || !doc || !choose_figure(i, &choice))
         return false;
-    *name = choice.figure ? choice.figure->name : choice.of_study->name;
-    *doc = choice.figure ? choice.figure->doc : choice.of_study->doc;
+    *name = choice.name;
+    *doc = choice.doc;
     return true;
 }
 
 static bool find_figure(const char *name, struct choice *choice)
 {
-    const char *found = NULL, *doc = NULL;
-    for (size_t i = 0; stj_report_figure(i, &found, &doc); i++)
-        if (strcmp(found, name) == 0)
-            return choose(i, choice);
+    for (size_t i = 0; choose_figure(i, choice); i++)
+        if (strcmp(choice->name, name) == 0)
+            return true;
     return false;
+}
+
+static enum stj_status make_loss(struct stj_chart *chart, struct stj_run *run,
+                                 struct stj_error *err)
+{
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
+    const size_t epoch = info.batch_size > 0 ? info.train_rows / info.batch_size : 0;
+    return stj_chart_loss(chart, info.n_steps, stj_run_loss_curve(run), epoch, err);
+}
+
+static size_t count_analyses(void)
+{
+    size_t n = 0;
+    while (stj_analyses.list[n])
+        n++;
+    return n;
+}
+
+/* The last of the analyses that have the figure and a stored result: dense knows more than svd. */
+static enum stj_status make_of_analyses(struct stj_chart *chart, const char *name,
+                                        struct stj_run *run, const char *tag, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_result *result = NULL;
+    struct stj_run_info info;
+    char makers[128] = "";
+    stj_run_get_info(run, &info);
+    for (size_t i = count_analyses(); i-- > 0;) {
+        const struct stj_analysis *a = (const struct stj_analysis *)stj_analyses.list[i];
+        const struct stj_analysis_figure *figure = figure_of(a, name);
+        if (!figure)
+            continue;
+        const size_t used = strlen(makers);
+        snprintf(makers + used, sizeof makers - used, "%s'spectraj %s'", used ? " or " : "",
+                 a->info.name);
+        STJ_TRY(stj_result_read(run, a->info.name, tag, &result, err));
+        if (!result)
+            continue;
+        STJ_TRY(figure->make(result, chart, err));
+        goto out;
+    }
+    STJ_CHECK(err, false, STJ_EINVAL,
+              "%s holds no result%s%s for the figure '%s' yet: run %s first", info.dir,
+              tag ? " tagged " : "", tag ? tag : "", name, makers);
+out:
+    stj_result_destroy(result);
+    return st;
 }
 
 static enum stj_status make_of_study(struct stj_chart *chart, const struct choice *choice,
@@ -173,10 +188,12 @@ static enum stj_status make_chart(struct stj_chart *chart, struct stj_run *run, 
     enum stj_status st = STJ_OK;
     struct choice choice;
     STJ_CHECK(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
-    if (choice.figure)
-        STJ_TRY(choice.figure->make(chart, run, tag, err));
-    else
+    if (choice.analysis)
+        STJ_TRY(make_of_analyses(chart, figure, run, tag, err));
+    else if (choice.study)
         STJ_TRY(make_of_study(chart, &choice, run, tag, err));
+    else
+        STJ_TRY(make_loss(chart, run, err));
 out:
     return st;
 }

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/analysis.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "io/file.h"
-#include "report/command.h"
 #include "report/contents.h"
 #include "report/figures.h"
 #include "report/svg.h"
@@ -22,9 +23,6 @@ struct page {
     FILE *out;
     struct stj_run *run;
     struct stj_contents contents;
-    struct stj_dense_result *dense;
-    struct stj_svd_result *svd;
-    struct stj_density_result *density;
 };
 
 static const char style[] =
@@ -99,80 +97,116 @@ static void write_training(const struct page *p)
     fputs("</tbody></table></div></div>\n", p->out);
 }
 
-static void write_count(const struct page *p, const char *name, const struct stj_density_count *c)
+/* ---- results ---- */
+
+static void number_text(const struct stj_field *field, double x, char text[32])
 {
-    fprintf(p->out,
-            "<tr><td>%s</td><td class=\"n\">%.1f</td><td class=\"n\">%.1f to %.1f</td>"
-            "<td class=\"n\">%.1f to %.1f</td></tr>\n",
-            name, c->estimate, c->low, c->high, c->enclosure_low, c->enclosure_high);
+    const bool whole = field->kind == STJ_FIELD_COUNT || field->kind == STJ_FIELD_FLAG ||
+                       field->kind == STJ_FIELD_SEED;
+    snprintf(text, 32, isfinite(x) ? whole ? "%.0f" : "%.10g" : "-", x);
 }
 
-static void write_regions(const struct page *p)
+static void write_single(const struct page *p, const struct stj_field *field, const void *data)
 {
-    if (p->dense) {
-        const struct stj_regions *r = &p->dense->regions;
-        fprintf(
-            p->out,
-            "<p>All singular values: <b>%zu</b> above %.6g (chaotic), <b>%zu</b> within %.6g of 1 "
-            "(bulk), <b>%zu</b> below %.6g (stable).</p>\n",
-            r->chaotic, 1 + p->dense->epsilon, r->bulk, p->dense->epsilon, r->stable,
-            1 - p->dense->epsilon);
+    char value[32], text[256];
+    const char *word = stj_field_text(field, data);
+    if (!stj_field_is_there(field, data))
+        return;
+    number_text(field, stj_field_number(field, data, 0, 0), value);
+    snprintf(text, sizeof text, "%s%s%s", word ? word : value, field->unit ? " " : "",
+             field->unit ? field->unit : "");
+    fputs("<tr><th>", p->out);
+    stj_html_text(p->out, field->name);
+    fputs("</th><td>", p->out);
+    stj_html_text(p->out, text);
+    fputs("</td><td>", p->out);
+    stj_html_text(p->out, field->doc);
+    fputs("</td></tr>\n", p->out);
+}
+
+/* The arrays along one dimension as columns; *first: the first of them. */
+static void write_columns(const struct page *p, const struct stj_result *r,
+                          const struct stj_field *first)
+{
+    char value[32];
+    const char *dim = first->dim[0].name;
+    const size_t n = stj_field_view(first, r->data).n[0];
+    const size_t shown = n < PAIRS_MAX ? n : PAIRS_MAX;
+    if (n == 0)
+        return;
+    fprintf(p->out, "<div class=\"scroll\"><table><thead><tr><th class=\"n\">%s</th>", dim);
+    for (const struct stj_field *f = first; f->name; f++)
+        if (stj_field_is_column(f, dim))
+            fprintf(p->out, "<th class=\"n\">%s</th>", f->name);
+    fputs("</tr></thead><tbody>\n", p->out);
+    for (size_t i = 0; i < shown; i++) {
+        if (first->dim[0].label)
+            fprintf(p->out, "<tr><td>%s</td>", first->dim[0].label[i]);
+        else
+            fprintf(p->out, "<tr><td class=\"n\">%zu</td>", i + 1);
+        for (const struct stj_field *f = first; f->name; f++)
+            if (stj_field_is_column(f, dim)) {
+                number_text(f, stj_field_number(f, r->data, i, 0), value);
+                fprintf(p->out, "<td class=\"n\">%s</td>", value);
+            }
+        fputs("</tr>\n", p->out);
     }
-    if (!p->density)
-        return;
-    const struct stj_density_result *d = p->density;
-    fprintf(p->out,
-            "<p>Counts by stochastic quadrature: %zu probes of %zu steps, bulk within %.6g of 1, "
-            "seed %llu.</p>\n<div class=\"scroll\"><table><thead><tr><th>region</th><th "
-            "class=\"n\">estimate</th><th class=\"n\">%.4g %% interval</th><th "
-            "class=\"n\">enclosure</th></tr></thead><tbody>\n",
-            d->n_probes, d->steps, d->epsilon, (unsigned long long)d->seed, 100 * d->confidence);
-    write_count(p, "chaotic", &d->regions.chaotic);
-    write_count(p, "bulk", &d->regions.bulk);
-    write_count(p, "stable", &d->regions.stable);
     fputs("</tbody></table></div>\n", p->out);
+    if (shown < n)
+        fprintf(p->out, "<p>%zu more are in %s.</p>\n", n - shown, r->about.file);
 }
 
-static void write_pairs(const struct page *p, const char *title, const char *sigma,
-                        const struct stj_pairs *pairs)
+static void write_result(const struct page *p, const struct stj_result *r)
 {
-    const size_t shown = pairs->k < PAIRS_MAX ? pairs->k : PAIRS_MAX;
-    if (pairs->k == 0)
-        return;
-    fprintf(p->out,
-            "<h2>%s</h2>\n<div class=\"scroll\"><table><thead><tr><th class=\"n\">i</th><th "
-            "class=\"n\">%s</th><th class=\"n\">residual</th><th class=\"n\">cosine of u and "
-            "v</th></tr>"
-            "</thead><tbody>\n",
-            title, sigma);
-    for (size_t i = 0; i < shown; i++)
-        fprintf(
-            p->out,
-            "<tr><td class=\"n\">%zu</td><td class=\"n\">%.10g</td><td class=\"n\">%.2e</td><td "
-            "class=\"n\">%.5f</td></tr>\n",
-            i + 1, pairs->sigma[i], pairs->residual[i], pairs->cosine[i]);
-    fputs("</tbody></table></div>\n", p->out);
-    if (shown < pairs->k)
-        fprintf(p->out, "<p>%zu more are in svd.h5.</p>\n", pairs->k - shown);
+    const struct stj_field *schema = r->analysis->schema;
+    const struct stj_result_about *about = &r->about;
+    fputs("<h2>", p->out);
+    stj_html_text(p->out, about->file);
+    fputs(": ", p->out);
+    stj_html_text(p->out, r->analysis->info.doc);
+    fprintf(p->out, "</h2>\n<p>J(%zu -> %zu)", about->part.from, about->part.to);
+    if (about->part.layers) {
+        fputs(" of ", p->out);
+        stj_html_text(p->out, about->part.layers);
+    }
+    fprintf(p->out, "%s; %.6g products with J and %.6g with J', %.3g s; ",
+            about->part.full_state ? ", full state" : "", about->spent.jvp, about->spent.vjp,
+            about->seconds);
+    stj_html_text(p->out, about->created ? about->created : "of an older version");
+    fputs(".</p>\n", p->out);
+    if (!stj_result_is_complete(r, NULL))
+        fprintf(p->out, "<p><b>Not all that was asked for: %s.</b></p>\n",
+                r->analysis->unconverged ? r->analysis->unconverged : "unfinished");
+    for (const struct stj_field *f = schema; f->name; f++)
+        if (stj_field_is_first_column(schema, f))
+            write_columns(p, r, f);
+    fputs("<details><summary>All numbers</summary>\n<div class=\"scroll\"><table>\n", p->out);
+    for (const struct stj_field *f = schema; f->name; f++)
+        if (!f->dim[0].name && stj_field_in(f, STJ_FIELD_IN_JSON))
+            write_single(p, f, r->data);
+    fputs("</table></div></details>\n", p->out);
 }
 
-static void write_ends(const struct page *p)
+/* Every stored result of an analysis. */
+static enum stj_status write_results(const struct page *p, struct stj_error *err)
 {
-    const struct stj_svd_result *r = p->svd;
-    if (!r)
-        return;
-    write_pairs(p, "Largest singular values", "sigma", &r->top);
-    if (r->outside.missed)
-        fprintf(p->out,
-                "<p><b>At least %zu values above the smallest of these were missed.</b></p>\n",
-                r->outside.missed);
-    write_pairs(p, "Smallest singular values, as upper bounds", "bound", &r->bottom);
-    fprintf(
-        p->out,
-        "<p>Converged: %zu of %zu of the largest, %zu of %zu of the smallest, to residuals of %.3g "
-        "sigma_1; stop: %s.</p>\n",
-        r->converged, r->requested, r->bottom_converged, r->bottom_requested, r->tol,
-        stj_stop_text(r->stop));
+    enum stj_status st = STJ_OK;
+    struct stj_result *result = NULL;
+    for (size_t i = 0; i < p->contents.n_results; i++) {
+        char name[256];
+        const char *file = p->contents.result[i].name;
+        if (strncmp(file, "study-", 6) == 0)
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - 3), file);
+        STJ_TRY(stj_result_read(p->run, name, NULL, &result, err));
+        if (result)
+            write_result(p, result);
+        stj_result_destroy(result);
+        result = NULL;
+    }
+out:
+    stj_result_destroy(result);
+    return st;
 }
 
 /* Every figure that the stored results can make. */
@@ -192,51 +226,53 @@ out:
     return st;
 }
 
-static void write_cost(const struct page *p)
+static int by_time(const void *a, const void *b)
 {
-    fputs("<h2>Cost</h2>\n<div class=\"scroll\"><table>\n", p->out);
-    if (p->svd) {
-        row_number(p, "svd: products with J'J of the largest", p->svd->products, "");
-        row_number(p, "svd: products with J of the smallest", p->svd->bottom_products, "");
-        row_number(p, "svd: time", p->svd->seconds, "s");
-    }
-    if (p->density)
-        row_number(p, "density: time", p->density->seconds, "s");
-    if (p->dense) {
-        row_number(p, "dense: products with J", (double)p->dense->n_params, "");
-        row_number(p, "dense: time of the products", p->dense->seconds_build, "s");
-        row_number(p, "dense: time of the decomposition", p->dense->seconds_svd, "s");
-    }
-    fputs("</table></div>\n", p->out);
+    const struct stj_contents_result *const *x = a;
+    const struct stj_contents_result *const *y = b;
+    const int order =
+        strcmp((*x)->created ? (*x)->created : "", (*y)->created ? (*y)->created : "");
+    return order ? order : strcmp((*x)->name, (*y)->name);
 }
 
-/* The commands that make the results again, in the order of the results' names. */
+static void write_command(const struct page *p, const char *command)
+{
+    if (command && command[0]) {
+        stj_html_text(p->out, command);
+        fputc('\n', p->out);
+    }
+}
+
+/* A script that makes the same numbers: what a result was made with comes before it, as it was then, and may be
+ * replaced by a larger answer after it. */
 static enum stj_status write_commands(const struct page *p, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    char *text = NULL;
+    const struct stj_contents *c = &p->contents;
+    const struct stj_contents_result **order = NULL;
+    STJ_TRY(stj_new(&order, c->n_results, sizeof *order, err));
+    for (size_t i = 0; i < c->n_results; i++)
+        order[i] = &c->result[i];
+    if (c->n_results > 1)
+        qsort(order, c->n_results, sizeof *order, by_time);
     fputs("<h2>To reproduce</h2>\n<pre>spectraj train config.yaml -o RUN\n", p->out);
-    for (size_t i = 0; i < p->contents.n_results; i++) {
-        STJ_TRY(stj_command_read(&p->contents.info, p->contents.result[i], &text, err));
-        if (text) {
-            stj_html_text(p->out, text);
-            fputc('\n', p->out);
-        }
-        free(text);
-        text = NULL;
+    for (size_t i = 0; i < c->n_results; i++) {
+        const char *source = order[i]->source ? strstr(order[i]->source, "spectraj ") : NULL;
+        write_command(p, source);
+        write_command(p, order[i]->command);
     }
     fputs("spectraj report RUN\n</pre>\n<div class=\"scroll\"><table>\n", p->out);
-    row_text(p, "fingerprint", p->contents.info.fingerprint);
-    row_text(p, "trained by", p->contents.info.version);
-    row_text(p, "BLAS", p->contents.info.blas);
+    row_text(p, "fingerprint", c->info.fingerprint);
+    row_text(p, "trained by", c->info.version);
+    row_text(p, "BLAS", c->info.blas);
     fputs("</table></div>\n<p>Stored results:", p->out);
-    for (size_t i = 0; i < p->contents.n_results; i++) {
+    for (size_t i = 0; i < c->n_results; i++) {
         fputs(i ? ", " : " ", p->out);
-        stj_html_text(p->out, p->contents.result[i]);
+        stj_html_text(p->out, c->result[i].name);
     }
-    fputs(p->contents.n_results ? ".</p>\n" : " none yet.</p>\n", p->out);
+    fputs(c->n_results ? ".</p>\n" : " none yet.</p>\n", p->out);
 out:
-    free(text);
+    free(order);
     return st;
 }
 
@@ -275,10 +311,8 @@ static enum stj_status write_page(const struct page *p, struct stj_error *err)
             p->contents.info.n_params, p->contents.info.n_steps, p->contents.info.optimizer);
     write_training(p);
     fputs("<h2>Spectrum</h2>\n", out);
-    write_regions(p);
     STJ_TRY(write_figures(p, err));
-    write_ends(p);
-    write_cost(p);
+    STJ_TRY(write_results(p, err));
     STJ_TRY(write_commands(p, err));
     STJ_TRY(write_config(p, err));
     fputs("</body>\n</html>\n", out);
@@ -295,9 +329,6 @@ enum stj_status stj_report_html(struct stj_run *run, const char *path, struct st
     struct stj_lock *lock = NULL;
     size_t size = 0;
     STJ_TRY(stj_contents_of(run, &p.contents, err));
-    STJ_TRY(stj_result_read_dense(run, NULL, &p.dense, err));
-    STJ_TRY(stj_result_read_svd(run, NULL, &p.svd, err));
-    STJ_TRY(stj_result_read_density(run, NULL, &p.density, err));
     p.out = open_memstream(&text, &size);
     STJ_CHECK(err, p.out, STJ_ENOMEM, "no memory for a report: %s", strerror(errno));
     st = write_page(&p, err);
@@ -315,9 +346,6 @@ out:
     stj_lock_release(lock);
     free(text);
     free(own_path);
-    stj_density_result_destroy(p.density);
-    stj_svd_result_destroy(p.svd);
-    stj_dense_result_destroy(p.dense);
     stj_contents_free(&p.contents);
     return st;
 }

@@ -142,12 +142,12 @@ static void put_storage(struct builder *b, const struct stj_storage *s)
         put(b, "trajectory", json_null());
 }
 
-/* null: not of a run. */
-static void put_part(struct builder *b, const struct stj_part *part)
+static void put_part(struct builder *b, const struct stj_run_part *part)
 {
     struct builder o = begin();
-    json_t *layers = part->layers[0] ? json_array() : json_null();
-    for (const char *word = part->layers; *word; word += strspn(word, ",")) {
+    const char *word = part->layers ? part->layers : "";
+    json_t *layers = *word ? json_array() : json_null();
+    for (; *word; word += strspn(word, ",")) {
         const size_t length = strcspn(word, ",");
         if (json_array_append_new(layers, json_stringn(word, length)) != 0)
             o.failed = true;
@@ -158,8 +158,6 @@ static void put_part(struct builder *b, const struct stj_part *part)
     put(&o, "layers", layers);
     put(&o, "state", stj_json_of_text(part->full_state ? "full" : "theta"));
     put_object(b, "part", &o);
-    if (part->to == 0)
-        put(b, "part", json_null());
 }
 
 /* null: the run was trained here. */
@@ -214,11 +212,27 @@ static json_t *json_of_layers(const struct stj_run_layer *layers, size_t n)
     return array;
 }
 
-static json_t *json_of_names(char *const *names, size_t n)
+/* null: a run that was not trained has none. */
+static json_t *json_of_maybe(const char *text)
+{
+    return text ? stj_json_of_text(text) : json_null();
+}
+
+static json_t *json_of_results(const struct stj_contents *c, bool names_alone)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < n; i++) {
-        if (json_array_append_new(array, stj_json_of_text(names[i])) != 0) {
+    for (size_t i = 0; i < c->n_results; i++) {
+        const struct stj_contents_result *r = &c->result[i];
+        struct builder b = begin();
+        put(&b, "file", stj_json_of_text(r->name));
+        put(&b, "request", json_of_maybe(r->request));
+        put(&b, "layers", json_of_maybe(r->layers));
+        put(&b, "created", json_of_maybe(r->created));
+        put(&b, "version", json_of_maybe(r->version));
+        json_t *item = names_alone ? json_incref(json_object_get(b.object, "file")) : b.object;
+        if (names_alone)
+            json_decref(b.object);
+        if (json_array_append_new(array, item) != 0 || b.failed) {
             json_decref(array);
             return NULL;
         }
@@ -244,12 +258,6 @@ static json_t *json_of_parameters(const struct stj_run_parameter *p, size_t n)
     return array;
 }
 
-/* null: a run that was not trained has none. */
-static json_t *json_of_maybe(const char *text)
-{
-    return text ? stj_json_of_text(text) : json_null();
-}
-
 enum stj_status stj_json_info(const struct stj_contents *contents, json_t **object,
                               struct stj_error *err)
 {
@@ -269,33 +277,9 @@ enum stj_status stj_json_info(const struct stj_contents *contents, json_t **obje
     put(&b, "blas", json_of_maybe(info->blas));
     put(&b, "layers", json_of_layers(contents->layer, contents->n_layers));
     put(&b, "parameters", json_of_parameters(contents->parameter, contents->n_parameters));
-    put(&b, "results", json_of_names(contents->result, contents->n_results));
+    put(&b, "results", json_of_results(contents, true));
+    put(&b, "requests", json_of_results(contents, false));
     return finish(&b, object, err);
-}
-
-static void put_outside(struct builder *b, const struct stj_svd_outside *outside)
-{
-    if (!outside->checked) {
-        put(b, "outside", json_null());
-        return;
-    }
-    struct builder o = begin();
-    put(&o, "sigma", stj_json_of_real(outside->sigma));
-    put(&o, "missed", json_of_size(outside->missed));
-    put_object(b, "outside", &o);
-}
-
-static void put_counted(struct builder *b, const struct stj_svd_result *r)
-{
-    if (!r->counted.compared) {
-        put(b, "density", json_null());
-        return;
-    }
-    struct builder o = begin();
-    put(&o, "low", stj_json_of_real(r->counted.low));
-    put(&o, "high", stj_json_of_real(r->counted.high));
-    put(&o, "agrees", json_boolean(stj_svd_count_agrees(r)));
-    put_object(b, "density", &o);
 }
 
 static json_t *json_of_items(const struct stj_plan *plan)
@@ -310,6 +294,7 @@ static json_t *json_of_items(const struct stj_plan *plan)
         put(&b, "applications", stj_json_of_real(item->applications));
         put(&b, "seconds", stj_json_of_real(item->seconds));
         put(&b, "memory_bytes", json_of_size(item->memory_bytes));
+        put(&b, "disk_bytes", json_of_size(item->disk_bytes));
         put(&b, "ranks_per_product", json_of_size(item->ranks_per_product));
         put(&b, "bytes_per_application", stj_json_of_real(item->bytes_per_application));
         put(&b, "affordable", json_boolean(item->affordable));
@@ -355,6 +340,53 @@ enum stj_status stj_json_plan(const struct stj_plan *plan, json_t **object, stru
     return finish(&b, object, err);
 }
 
+/* ---- results of analyses ---- */
+
+enum { NAME_BYTES = 160 };
+
+/* The value of a key (borrowed), a new `fresh` (stolen) when there is none; NULL without memory. */
+static json_t *member(json_t *object, const char *key, json_t *fresh)
+{
+    json_t *value = json_object_get(object, key);
+    if (value)
+        json_decref(fresh);
+    else if (json_object_set_new(object, key, fresh) == 0)
+        value = fresh;
+    return value;
+}
+
+/* The object number i of an array, which is made when it is the next one. */
+static json_t *element(json_t *array, size_t i)
+{
+    if (array && i == json_array_size(array) && json_array_append_new(array, json_object()) != 0)
+        return NULL;
+    return json_array_get(array, i);
+}
+
+int stj_json_put_at(json_t *object, const char *name, json_t *value)
+{
+    char key[NAME_BYTES];
+    const char *dot = strchr(name, '.');
+    while (object && dot) {
+        const size_t length = (size_t)(dot - name);
+        memcpy(key, name, length);
+        key[length] = '\0';
+        char *bracket = strchr(key, '[');
+        if (bracket) {
+            *bracket = '\0';
+            object = element(member(object, key, json_array()), strtoul(bracket + 1, NULL, 10));
+        } else {
+            object = member(object, key, json_object());
+        }
+        name = dot + 1;
+        dot = strchr(name, '.');
+    }
+    if (object)
+        return json_object_set_new(object, name, value);
+    json_decref(value);
+    return -1;
+}
+
 /* null: a stored result. */
 static void put_cost(struct builder *b, const struct stj_cost *cost)
 {
@@ -369,40 +401,6 @@ static void put_cost(struct builder *b, const struct stj_cost *cost)
     put(&o, "planned_seconds",
         cost->planned ? stj_json_of_real(cost->planned_seconds) : json_null());
     put_object(b, "cost", &o);
-}
-
-static void put_top(struct builder *b, const struct stj_svd_result *r)
-{
-    struct builder top = begin();
-    put(&top, "requested", json_of_size(r->requested));
-    put(&top, "converged", json_of_size(r->converged));
-    put(&top, "products", json_of_count(r->products));
-    put(&top, "sigma", stj_json_of_reals(r->top.k, r->top.sigma));
-    put(&top, "residual", stj_json_of_reals(r->top.k, r->top.residual));
-    put(&top, "cosine", stj_json_of_reals(r->top.k, r->top.cosine));
-    put(&top, "above", r->above > 0 ? stj_json_of_real(r->above) : json_null());
-    put(&top, "straddling", json_of_size(r->straddling));
-    put(&top, "residual_excess", stj_json_of_real(r->residual_excess));
-    put_outside(&top, &r->outside);
-    put_counted(&top, r);
-    put_object(b, "top", &top);
-}
-
-/* The keys are always there; without a request no floor was measured. */
-static void put_bottom(struct builder *b, const struct stj_svd_result *r)
-{
-    struct builder bottom = begin();
-    put(&bottom, "requested", json_of_size(r->bottom_requested));
-    put(&bottom, "converged", json_of_size(r->bottom_converged));
-    put(&bottom, "products", json_of_count(r->bottom_products));
-    put(&bottom, "sigma_bound", stj_json_of_reals(r->bottom.k, r->bottom.sigma));
-    put(&bottom, "residual", stj_json_of_reals(r->bottom.k, r->bottom.residual));
-    put(&bottom, "cosine", stj_json_of_reals(r->bottom.k, r->bottom.cosine));
-    put(&bottom, "below", r->below > 0 ? stj_json_of_real(r->below) : json_null());
-    put(&bottom, "floor", r->bottom_requested ? stj_json_of_real(r->floor) : json_null());
-    put(&bottom, "method", r->bottom_method ? stj_json_of_text(r->bottom_method) : json_null());
-    put(&bottom, "ncv", json_of_size(r->bottom_ncv));
-    put_object(b, "bottom", &bottom);
 }
 
 /* null: nothing was checked, as in a stored result. */
@@ -420,217 +418,126 @@ static void put_self_check(struct builder *b, const struct stj_self_check *check
     put_object(b, "self_check", &object);
 }
 
-enum stj_status stj_json_svd(const struct stj_svd_result *r, json_t **object, struct stj_error *err)
+/* text <- the name with entry i of its first dimension, and j of its second, in their places; returns how many
+ * dimensions the name spells. */
+static size_t spell_name(const struct stj_field *field, size_t i, size_t j, char text[NAME_BYTES])
 {
-    struct builder b = begin_report();
-    struct builder applications = begin();
-    put(&b, "n_params", json_of_size(r->n_params));
-    put_top(&b, r);
-    put_bottom(&b, r);
-    put(&applications, "jvp", json_of_count(r->counts.jvp));
-    put(&applications, "vjp", json_of_count(r->counts.vjp));
-    put(&applications, "replayed", json_of_count(r->counts.replayed));
-    put_object(&b, "applications", &applications);
-    put(&b, "seconds", stj_json_of_real(r->seconds));
-    put(&b, "stop", stj_json_of_text(stj_stop_text(r->stop)));
-    put(&b, "method", r->method ? stj_json_of_text(r->method) : json_null());
-    put(&b, "seed", json_of_seed(r->seed));
-    put(&b, "ncv", json_of_size(r->ncv));
-    put(&b, "tol", stj_json_of_real(r->tol));
-    put_part(&b, &r->part);
-    put_storage(&b, &r->storage);
-    put_cost(&b, &r->cost);
-    put_self_check(&b, &r->self_check);
-    return finish(&b, object, err);
-}
-
-enum stj_status stj_json_dense(const struct stj_dense_result *r, json_t **object,
-                               struct stj_error *err)
-{
-    struct builder b = begin_report();
-    struct builder regions = begin();
-    put(&b, "n_params", json_of_size(r->n_params));
-    put(&b, "sigma", stj_json_of_reals(r->n_params, r->sigma));
-    put(&b, "cosine", stj_json_of_reals(r->cosine ? r->n_params : 0, r->cosine));
-    put(&b, "epsilon", stj_json_of_real(r->epsilon));
-    put(&regions, "chaotic", json_of_size(r->regions.chaotic));
-    put(&regions, "bulk", json_of_size(r->regions.bulk));
-    put(&regions, "stable", json_of_size(r->regions.stable));
-    put_object(&b, "regions", &regions);
-    put(&b, "seconds_build", stj_json_of_real(r->seconds_build));
-    put(&b, "seconds_svd", stj_json_of_real(r->seconds_svd));
-    put_part(&b, &r->part);
-    put_storage(&b, &r->storage);
-    put_cost(&b, &r->cost);
-    put_self_check(&b, &r->self_check);
-    return finish(&b, object, err);
-}
-
-static void put_count(struct builder *b, const char *key, const struct stj_density_count *c)
-{
-    struct builder count = begin();
-    put(&count, "estimate", stj_json_of_real(c->estimate));
-    put(&count, "low", stj_json_of_real(c->low));
-    put(&count, "high", stj_json_of_real(c->high));
-    put(&count, "enclosure_low", stj_json_of_real(c->enclosure_low));
-    put(&count, "enclosure_high", stj_json_of_real(c->enclosure_high));
-    put(&count, "sampling", stj_json_of_real(c->sampling));
-    put(&count, "finite_steps", stj_json_of_real(c->finite_steps));
-    put_object(b, key, &count);
-}
-
-static void put_counts(struct builder *b, const struct stj_density_counts *c)
-{
-    struct builder regions = begin();
-    put_count(&regions, "chaotic", &c->chaotic);
-    put_count(&regions, "bulk", &c->bulk);
-    put_count(&regions, "stable", &c->stable);
-    put_object(b, "regions", &regions);
-}
-
-static void put_missed(struct builder *b, const char *key, const struct stj_density_missed *m)
-{
-    struct builder missed = begin();
-    put(&missed, "sigma", m->compared ? stj_json_of_real(m->sigma) : json_null());
-    put(&missed, "estimate", m->compared ? stj_json_of_real(m->estimate) : json_null());
-    put(&missed, "low", m->compared ? stj_json_of_real(m->low) : json_null());
-    put_object(b, key, &missed);
-}
-
-static void put_known(struct builder *b, const struct stj_density_result *r)
-{
-    struct builder known = begin();
-    put(&known, "deflated", json_of_size(r->n_known));
-    put_missed(&known, "missed_above", &r->missed_above);
-    put_missed(&known, "missed_below", &r->missed_below);
-    put_object(b, "known", &known);
-}
-
-static void put_measured(struct builder *b, const char *key, const struct stj_measured *m)
-{
-    struct builder measured = begin();
-    put(&measured, "value", stj_json_of_real(m->value));
-    put(&measured, "error", stj_json_of_real(m->error));
-    put_object(b, key, &measured);
-}
-
-static void put_functionals(struct builder *b, const struct stj_density_functionals *f)
-{
-    struct builder all = begin();
-    put(&all, "floor", stj_json_of_real(f->floor));
-    put_measured(&all, "below_floor", &f->below_floor);
-    put_measured(&all, "log_volume", &f->log_volume);
-    put_measured(&all, "mean_log", &f->mean_log);
-    put_measured(&all, "lyapunov", &f->lyapunov);
-    put_measured(&all, "participation_ratio", &f->participation_ratio);
-    put_measured(&all, "effective_rank", &f->effective_rank);
-    put_measured(&all, "frobenius_squared", &f->frobenius_squared);
-    put_object(b, "functionals", &all);
-}
-
-static void put_gap(struct builder *b, const struct stj_density_gap *gap)
-{
-    struct builder found = begin();
-    put(&found, "found", json_boolean(gap->found));
-    if (gap->found) {
-        put(&found, "epsilon", stj_json_of_real(gap->epsilon));
-        put(&found, "depth", stj_json_of_real(gap->depth));
-        put_counts(&found, &gap->counts);
+    const size_t at[STJ_FIELD_DIMS] = {i, j};
+    size_t used = 0, spelled = 0;
+    for (const char *c = field->name; *c && used + 1 < NAME_BYTES; c++) {
+        if (*c == '[' || *c == '*') {
+            const char *const *label = field->dim[spelled].label;
+            used +=
+                (size_t)(*c == '['
+                             ? snprintf(text + used, NAME_BYTES - used, "[%zu]", at[spelled])
+                             : snprintf(text + used, NAME_BYTES - used, "%s", label[at[spelled]]));
+            spelled++;
+            c += *c == '[';
+        } else {
+            text[used++] = *c;
+        }
     }
-    put_object(b, "gap", &found);
+    text[used < NAME_BYTES ? used : NAME_BYTES - 1] = '\0';
+    return spelled;
 }
 
-/* An object joins an array. */
-static void append(struct builder *b, json_t *array, struct builder *item)
+/* A value of a field as its kind says. */
+static json_t *json_of_value(const struct stj_field *field, const void *data, size_t i, size_t j)
 {
-    b->failed = b->failed || item->failed;
-    if (json_array_append_new(array, item->object) != 0)
-        b->failed = true;
-}
-
-static void put_extras(struct builder *b, const struct stj_density_extras *x)
-{
-    json_t *curve = json_array();
-    json_t *bins = json_array();
-    for (size_t i = 0; i < x->n_curve; i++) {
-        struct builder point = begin();
-        put(&point, "epsilon", stj_json_of_real(x->curve[i].epsilon));
-        put_counts(&point, &x->curve[i]);
-        append(b, curve, &point);
+    const double x = stj_field_number(field, data, i, j);
+    const char *text = stj_field_text(field, data);
+    switch (field->kind) {
+    case STJ_FIELD_REAL:
+        return stj_json_of_real(x);
+    case STJ_FIELD_WHOLE:
+        return json_of_count(x);
+    case STJ_FIELD_COUNT:
+        return json_integer((json_int_t)x);
+    case STJ_FIELD_SEED:
+        return json_of_seed(*(const uint64_t *)stj_field_at(field, data, i, j));
+    case STJ_FIELD_FLAG:
+        return json_boolean(x != 0);
+    case STJ_FIELD_CHOICE:
+    case STJ_FIELD_TEXT:
+    case STJ_FIELD_NAME:
+        break;
     }
-    for (size_t i = 0; i + 1 < x->n_edges; i++) {
-        struct builder bin = begin();
-        put(&bin, "from", stj_json_of_real(x->edge[i]));
-        put(&bin, "to", stj_json_of_real(x->edge[i + 1]));
-        put_count(&bin, "count", &x->region[i]);
-        append(b, bins, &bin);
-    }
-    put(b, "curve", curve);
-    put(b, "between", bins);
-    if (x->functionals)
-        put_functionals(b, x->functionals);
-    if (x->gap)
-        put_gap(b, x->gap);
+    return text ? stj_json_of_text(text) : json_null();
 }
 
-static void put_applications(struct builder *b, const struct stj_op_counts *counts)
+static json_t *json_of_array(const struct stj_field *field, const void *data, size_t n)
 {
-    struct builder applications = begin();
-    put(&applications, "jvp", json_of_count(counts->jvp));
-    put(&applications, "vjp", json_of_count(counts->vjp));
-    put(&applications, "replayed", json_of_count(counts->replayed));
-    put_object(b, "applications", &applications);
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++)
+        if (json_array_append_new(array, json_of_value(field, data, i, 0)) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
 }
 
-enum stj_status stj_json_density(const struct stj_density_result *r,
-                                 const struct stj_density_extras *extras, json_t **object,
-                                 struct stj_error *err)
+/* The way to the first dimension that the name spells: "curve" of "curve[].epsilon". */
+static void put_empty(struct builder *b, const struct stj_field *field)
+{
+    char name[NAME_BYTES];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(field->name, "[*"), field->name);
+    if (!json_object_get(b->object, name))
+        put(b, name, json_array());
+}
+
+static void put_array(struct builder *b, const struct stj_field *field, const void *data)
+{
+    char name[NAME_BYTES];
+    const struct stj_field_view view = stj_field_view(field, data);
+    const size_t spelled = spell_name(field, 0, 0, name);
+    if (spelled == 0) {
+        b->failed |= stj_json_put_at(b->object, name, json_of_array(field, data, view.n[0])) != 0;
+        return;
+    }
+    if (view.n[0] == 0)
+        put_empty(b, field);
+    for (size_t i = 0; i < view.n[0]; i++)
+        for (size_t j = 0; j < view.n[1]; j++) {
+            (void)spell_name(field, i, j, name);
+            b->failed |= stj_json_put_at(b->object, name, json_of_value(field, data, i, j)) != 0;
+        }
+}
+
+static void put_absent(struct builder *b, const struct stj_field *field)
+{
+    char name[NAME_BYTES];
+    snprintf(name, sizeof name, "%s", field->name);
+    if (field->absent == STJ_ABSENT_KEY)
+        return;
+    if (field->absent == STJ_ABSENT_OBJECT)
+        *strrchr(name, '.') = '\0';
+    b->failed |= stj_json_put_at(b->object, name, json_null()) != 0;
+}
+
+static void put_field(struct builder *b, const struct stj_field *field, const void *data)
+{
+    if (!stj_field_in(field, STJ_FIELD_IN_JSON))
+        return;
+    if (!stj_field_is_there(field, data))
+        put_absent(b, field);
+    else if (field->dim[0].name)
+        put_array(b, field, data);
+    else
+        b->failed |= stj_json_put_at(b->object, field->name, json_of_value(field, data, 0, 0)) != 0;
+}
+
+enum stj_status stj_json_result(const struct stj_result *r, json_t **object, struct stj_error *err)
 {
     struct builder b = begin_report();
-    put(&b, "n_params", json_of_size(r->n_params));
-    put(&b, "epsilon", stj_json_of_real(r->epsilon));
-    put(&b, "confidence", stj_json_of_real(r->confidence));
-    put(&b, "probes", json_of_size(r->n_probes));
-    put(&b, "steps", json_of_size(r->steps));
-    put_counts(&b, &r->regions);
-    put_applications(&b, &r->counts);
-    put(&b, "seconds", stj_json_of_real(r->seconds));
-    put(&b, "stop", stj_json_of_text(stj_stop_text(r->stop)));
-    put(&b, "seed", json_of_seed(r->seed));
-    put(&b, "reorthogonalize", stj_json_of_text(stj_reorthogonalize_text(r->reorthogonalize)));
-    put(&b, "in_flight", json_of_size(r->in_flight));
-    put(&b, "sigma_1", stj_json_of_real(r->sigma_1));
-    put(&b, "floor", stj_json_of_real(r->floor));
-    put_known(&b, r);
-    put_extras(&b, extras);
-    put_part(&b, &r->part);
-    put_storage(&b, &r->storage);
-    put_cost(&b, &r->cost);
-    put_self_check(&b, &r->self_check);
-    return finish(&b, object, err);
-}
-
-enum stj_status stj_json_trace(const struct stj_trace_result *r, json_t **object,
-                               struct stj_error *err)
-{
-    struct builder b = begin_report();
-    put(&b, "n_params", json_of_size(r->n_params));
-    put(&b, "function", stj_json_of_text(stj_trace_function_text(r->function)));
-    put(&b, "method", stj_json_of_text(r->method));
-    put(&b, "value", stj_json_of_real(r->value));
-    put(&b, "error", stj_json_of_real(r->error));
-    put(&b, "low", stj_json_of_real(r->low));
-    put(&b, "high", stj_json_of_real(r->high));
-    put(&b, "confidence", stj_json_of_real(r->confidence));
-    put(&b, "products", json_of_size(r->products));
-    put(&b, "samples", json_of_size(r->samples));
-    put_applications(&b, &r->counts);
-    put(&b, "seconds", stj_json_of_real(r->seconds));
-    put(&b, "seed", json_of_seed(r->seed));
-    put_part(&b, &r->part);
-    put_storage(&b, &r->storage);
-    put_cost(&b, &r->cost);
-    put_self_check(&b, &r->self_check);
+    const struct stj_field *field = NULL;
+    const void *data = NULL;
+    put(&b, "analysis", stj_json_of_text(r->analysis->info.name));
+    for (size_t i = 0; (field = stj_result_field(r, i, &data)); i++)
+        put_field(&b, field, data);
+    put_part(&b, &r->about.part);
+    put_storage(&b, &r->about.storage);
+    put_cost(&b, &r->about.cost);
+    put_self_check(&b, &r->about.self_check);
     return finish(&b, object, err);
 }
 
@@ -664,17 +571,6 @@ enum stj_status stj_json_plot(const char *figure, const char *path, json_t **obj
     struct builder b = begin_report();
     put(&b, "figure", stj_json_of_text(figure));
     put(&b, "file", stj_json_of_text(path));
-    return finish(&b, object, err);
-}
-
-enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *density, json_t *dense,
-                             json_t **object, struct stj_error *err)
-{
-    struct builder b = begin_report();
-    put(&b, "train", json_incref(train));
-    put(&b, "svd", svd ? json_incref(svd) : json_null());
-    put(&b, "density", density ? json_incref(density) : json_null());
-    put(&b, "dense", dense ? json_incref(dense) : json_null());
     return finish(&b, object, err);
 }
 

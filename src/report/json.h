@@ -13,6 +13,7 @@
 
 #include <spectraj/report.h>
 
+#include "analysis/analysis.h"
 #include "report/contents.h"
 #include <spectraj/study.h>
 
@@ -22,15 +23,8 @@ enum { STJ_JSON_SCHEMA = 1 };
 enum stj_status stj_json_train(const struct stj_run_info *info, const struct stj_storage *storage,
                                json_t **object, struct stj_error *err);
 enum stj_status stj_json_plan(const struct stj_plan *plan, json_t **object, struct stj_error *err);
-enum stj_status stj_json_svd(const struct stj_svd_result *result, json_t **object,
-                             struct stj_error *err);
-enum stj_status stj_json_dense(const struct stj_dense_result *result, json_t **object,
-                               struct stj_error *err);
-enum stj_status stj_json_density(const struct stj_density_result *result,
-                                 const struct stj_density_extras *extras, json_t **object,
-                                 struct stj_error *err);
-enum stj_status stj_json_trace(const struct stj_trace_result *result, json_t **object,
-                               struct stj_error *err);
+enum stj_status stj_json_result(const struct stj_result *result, json_t **object,
+                                struct stj_error *err);
 enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,
                                   struct stj_error *err);
 enum stj_status stj_json_plot(const char *figure, const char *path, json_t **object,
@@ -43,9 +37,8 @@ enum stj_status stj_json_study(const struct stj_study_result *result, json_t **o
 enum stj_status stj_json_info(const struct stj_contents *contents, json_t **object,
                               struct stj_error *err);
 
-/* svd, density, dense: borrowed objects, or NULL for null. */
-enum stj_status stj_json_run(json_t *train, json_t *svd, json_t *density, json_t *dense,
-                             json_t **object, struct stj_error *err);
+/* Put the value (stolen) at "a.b[1].c" below the object; -1: there is no memory. */
+int stj_json_put_at(json_t *object, const char *name, json_t *value);
 
 /* A number with 17 digits, null when it is not finite; n of them. */
 json_t *stj_json_of_real(double x);

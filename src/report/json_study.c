@@ -47,50 +47,6 @@ static json_t *json_of_item(const struct stj_study_item *item)
     return NULL;
 }
 
-/* The value of a key (borrowed), a new `fresh` (stolen) when there is none; NULL without memory. */
-static json_t *member(json_t *object, const char *key, json_t *fresh)
-{
-    json_t *value = json_object_get(object, key);
-    if (value)
-        json_decref(fresh);
-    else if (json_object_set_new(object, key, fresh) == 0)
-        value = fresh;
-    return value;
-}
-
-/* The object number i of an array, which is made when it is the next one. */
-static json_t *element(json_t *array, size_t i)
-{
-    if (array && i == json_array_size(array) && json_array_append_new(array, json_object()) != 0)
-        return NULL;
-    return json_array_get(array, i);
-}
-
-/* Put the value (stolen) at "a.b[1].c" below the object. */
-static int put_at(json_t *object, const char *name, json_t *value)
-{
-    char key[STJ_STUDY_NAME_MAX];
-    const char *dot = strchr(name, '.');
-    while (object && dot) {
-        const size_t length = (size_t)(dot - name);
-        memcpy(key, name, length);
-        key[length] = '\0';
-        char *bracket = strchr(key, '[');
-        if (bracket) {
-            *bracket = '\0';
-            object = element(member(object, key, json_array()), strtoul(bracket + 1, NULL, 10));
-        } else {
-            object = member(object, key, json_object());
-        }
-        name = dot + 1;
-        dot = strchr(name, '.');
-    }
-    if (object)
-        return json_object_set_new(object, name, value);
-    json_decref(value);
-    return -1;
-}
-
 enum stj_status stj_json_study(const struct stj_study_result *r, json_t **object,
                                struct stj_error *err)
 {
@@ -99,7 +55,7 @@ enum stj_status stj_json_study(const struct stj_study_result *r, json_t **object
     failed |= json_object_set_new(whole, "study", json_string(r->study->info.name));
     for (size_t i = 0; i < r->n; i++)
         failed |= r->item[i].kind != STJ_STUDY_VECTORS &&
-                  put_at(whole, r->item[i].name, json_of_item(&r->item[i]));
+                  stj_json_put_at(whole, r->item[i].name, json_of_item(&r->item[i]));
     failed |= json_object_set_new(whole, "seconds", stj_json_of_real(r->seconds));
     if (failed) {
         json_decref(whole);

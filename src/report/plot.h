@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/plot.h: charts as gnuplot scripts and as CSV, and the charts of spectra and losses. */
+/* report/plot.h: charts as gnuplot scripts and as CSV, and the chart of losses. */
 #ifndef STJ_REPORT_PLOT_H
 #define STJ_REPORT_PLOT_H
 
 #include <stdio.h>
-
-#include <spectraj/density.h>
 
 #include "base/chart.h"
 #include "report/gnuplot.h"
@@ -15,15 +13,6 @@ void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct 
 
 /* Every number of the chart: a line of column names, then "series,x,y" with 17 digits. */
 void stj_plot_csv(FILE *out, const struct stj_chart *chart);
-
-/* chart <- sigma[n], descending, the first n of n_params; limits of the regions at 1 +- epsilon. */
-enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const double *sigma,
-                                   size_t n_params, double epsilon, struct stj_error *err);
-
-/* chart <- the density of the singular values on a log axis, and in the legend the regions' counts with their
- * intervals. */
-enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_density_result *density,
-                                  struct stj_error *err);
 
 /* chart <- loss[n]: the loss of each step's batch; with it its running mean over `window` steps. */
 enum stj_status stj_chart_loss(struct stj_chart *chart, size_t n, const double *loss, size_t window,

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "analysis/print.h"
 #include "report/contents.h"
 #include "report/json.h"
 #include "report/text.h"
@@ -74,50 +75,6 @@ enum stj_status stj_report_plan(FILE *out, enum stj_report_format format,
     return check_stream(out, err);
 }
 
-enum stj_status stj_report_svd(FILE *out, enum stj_report_format format,
-                               const struct stj_svd_result *result, struct stj_error *err)
-{
-    json_t *object = NULL;
-    if (format == STJ_REPORT_JSON)
-        return print_and_drop(stj_json_svd(result, &object, err), out, &object, err);
-    stj_text_svd(out, result);
-    return check_stream(out, err);
-}
-
-enum stj_status stj_report_dense(FILE *out, enum stj_report_format format,
-                                 const struct stj_dense_result *result, struct stj_error *err)
-{
-    json_t *object = NULL;
-    if (format == STJ_REPORT_JSON)
-        return print_and_drop(stj_json_dense(result, &object, err), out, &object, err);
-    stj_text_dense(out, result);
-    return check_stream(out, err);
-}
-
-enum stj_status stj_report_density(FILE *out, enum stj_report_format format,
-                                   const struct stj_density_result *result,
-                                   const struct stj_density_extras *extras, struct stj_error *err)
-{
-    static const struct stj_density_extras none = {0};
-    json_t *object = NULL;
-    if (!extras)
-        extras = &none;
-    if (format == STJ_REPORT_JSON)
-        return print_and_drop(stj_json_density(result, extras, &object, err), out, &object, err);
-    stj_text_density(out, result, extras);
-    return check_stream(out, err);
-}
-
-enum stj_status stj_report_trace(FILE *out, enum stj_report_format format,
-                                 const struct stj_trace_result *result, struct stj_error *err)
-{
-    json_t *object = NULL;
-    if (format == STJ_REPORT_JSON)
-        return print_and_drop(stj_json_trace(result, &object, err), out, &object, err);
-    stj_text_trace(out, result);
-    return check_stream(out, err);
-}
-
 enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
                                  const struct stj_study_result *result, struct stj_error *err)
 {
@@ -138,49 +95,74 @@ enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
     return check_stream(out, err);
 }
 
-static enum stj_status run_as_json(FILE *out, const struct stj_run *run,
-                                   const struct stj_svd_result *svd,
-                                   const struct stj_density_result *density,
-                                   const struct stj_dense_result *dense, struct stj_error *err)
+enum stj_status stj_report_result(FILE *out, enum stj_report_format format,
+                                  const struct stj_result *result, struct stj_error *err)
+{
+    json_t *object = NULL;
+    STJ_NOT_NULL(err, out, result);
+    if (format == STJ_REPORT_JSON)
+        return print_and_drop(stj_json_result(result, &object, err), out, &object, err);
+    stj_print_part(out, &result->about.part);
+    if (result->analysis->print)
+        result->analysis->print(out, result);
+    else
+        stj_print_fields(out, result);
+    return check_stream(out, err);
+}
+
+enum stj_status stj_result_json(const struct stj_result *result, char **text, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    static const struct stj_density_extras none = {0};
-    json_t *whole = NULL, *train = NULL, *svd_part = NULL, *density_part = NULL, *dense_part = NULL;
-    struct stj_run_info info;
-    struct stj_storage storage;
-    stj_run_get_info(run, &info);
-    STJ_TRY(stj_run_storage(run, 0, 0, 0, 1, &storage, err));
-    STJ_TRY(stj_json_train(&info, &storage, &train, err));
-    if (svd)
-        STJ_TRY(stj_json_svd(svd, &svd_part, err));
-    if (density)
-        STJ_TRY(stj_json_density(density, &none, &density_part, err));
-    if (dense)
-        STJ_TRY(stj_json_dense(dense, &dense_part, err));
-    STJ_TRY(stj_json_run(train, svd_part, density_part, dense_part, &whole, err));
-    STJ_TRY(stj_json_print(out, whole, err));
+    json_t *object = NULL;
+    STJ_NOT_NULL(err, result, text);
+    STJ_TRY(stj_json_result(result, &object, err));
+    *text = json_dumps(object, JSON_REAL_PRECISION(17));
+    STJ_CHECK(err, *text, STJ_ENOMEM, "out of memory for the JSON of a result");
 out:
-    json_decref(whole);
-    json_decref(train);
-    json_decref(svd_part);
-    json_decref(density_part);
-    json_decref(dense_part);
+    json_decref(object);
+    return st;
+}
+
+/* whole[key] <- the object of each result; null for an analysis that has none. */
+static enum stj_status put_results(json_t *whole, size_t n, struct stj_result *const *result,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    json_t *object = NULL;
+    for (size_t i = 0; stj_analyses.list[i]; i++)
+        json_object_set_new(whole, stj_analyses.list[i]->name, json_null());
+    for (size_t i = 0; i < n; i++) {
+        STJ_TRY(stj_json_result(result[i], &object, err));
+        STJ_CHECK(err, json_object_set_new(whole, result[i]->analysis->info.name, object) == 0,
+                  STJ_ENOMEM, "out of memory for the JSON report");
+    }
+out:
     return st;
 }
 
 enum stj_status stj_report_run(FILE *out, enum stj_report_format format, const struct stj_run *run,
-                               const struct stj_svd_result *svd,
-                               const struct stj_density_result *density,
-                               const struct stj_dense_result *dense, struct stj_error *err)
+                               size_t n, struct stj_result *const *result, struct stj_error *err)
 {
-    if (format == STJ_REPORT_JSON)
-        return run_as_json(out, run, svd, density, dense, err);
-    enum stj_status st = stj_report_train(out, format, run, err);
-    if (st == STJ_OK && svd)
-        st = stj_report_svd(out, format, svd, err);
-    if (st == STJ_OK && density)
-        st = stj_report_density(out, format, density, NULL, err);
-    if (st == STJ_OK && dense)
-        st = stj_report_dense(out, format, dense, err);
+    enum stj_status st = STJ_OK;
+    json_t *whole = NULL, *train = NULL;
+    struct stj_run_info info;
+    struct stj_storage storage;
+    STJ_NOT_NULL(err, out, run);
+    if (format == STJ_REPORT_TEXT) {
+        st = stj_report_train(out, format, run, err);
+        for (size_t i = 0; st == STJ_OK && i < n; i++)
+            st = stj_report_result(out, format, result[i], err);
+        return st;
+    }
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_run_storage(run, 0, 0, 0, 1, &storage, err));
+    STJ_TRY(stj_json_train(&info, &storage, &train, err));
+    whole = json_pack("{s:i, s:O}", "schema", STJ_JSON_SCHEMA, "train", train);
+    STJ_CHECK(err, whole, STJ_ENOMEM, "out of memory for the JSON report");
+    STJ_TRY(put_results(whole, n, result, err));
+    STJ_TRY(stj_json_print(out, whole, err));
+out:
+    json_decref(whole);
+    json_decref(train);
     return st;
 }

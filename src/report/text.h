@@ -12,11 +12,6 @@
 void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj_storage *storage);
 void stj_text_info(FILE *out, const struct stj_contents *contents);
 void stj_text_plan(FILE *out, const struct stj_plan *plan);
-void stj_text_svd(FILE *out, const struct stj_svd_result *result);
-void stj_text_dense(FILE *out, const struct stj_dense_result *result);
-void stj_text_density(FILE *out, const struct stj_density_result *result,
-                      const struct stj_density_extras *extras);
-void stj_text_trace(FILE *out, const struct stj_trace_result *result);
 void stj_text_study(FILE *out, const struct stj_study_result *result);
 void stj_text_validate(FILE *out, const struct stj_validation *v);
 

@@ -13,8 +13,6 @@
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
-enum { DEFAULT_PAIRS = 20 };
-
 #define AT(type, member) .offset = offsetof(struct type, member)
 #define GIVEN(type, member) .present_offset = offsetof(struct type, member)
 
@@ -178,85 +176,6 @@ static const struct stj_option keep_options[] = {
     {.name = NULL},
 };
 
-static const struct stj_option svd_options[] = {
-    {.name = "top",
-     .type = STJ_OPTION_SIZE,
-     AT(stj_svd_config, top),
-     GIVEN(stj_svd_config, has_top),
-     .fallback = "",
-     .doc = "how many of the largest singular values; default: 20, or 0 when `bottom` is given"},
-    {.name = "bottom",
-     .type = STJ_OPTION_SIZE,
-     AT(stj_svd_config, bottom),
-     GIVEN(stj_svd_config, has_bottom),
-     .fallback = "",
-     .doc = "how many of the smallest singular values; default: 20, or 0 when `top` is given"},
-    {.name = NULL},
-};
-
-static const struct stj_option dense_options[] = {
-    {.name = "epsilon",
-     .type = STJ_OPTION_REAL,
-     AT(stj_dense_config, epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .doc = "half width of the bulk around 1"},
-    {.name = NULL},
-};
-
-static const struct stj_option density_options[] = {
-    {.name = "probes",
-     .type = STJ_OPTION_SIZE,
-     AT(stj_density_config, probes),
-     .fallback = "8",
-     .min = 1,
-     .max = 1e9,
-     .doc = "random start vectors"},
-    {.name = "steps",
-     .type = STJ_OPTION_SIZE,
-     AT(stj_density_config, steps),
-     .fallback = "100",
-     .min = 1,
-     .max = 1e9,
-     .doc = "Lanczos steps of each"},
-    {.name = "epsilon",
-     .type = STJ_OPTION_REAL,
-     AT(stj_density_config, epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .doc = "half width of the bulk around 1"},
-    {.name = NULL},
-};
-
-static const struct stj_option analysis_options[] = {
-    {.name = "svd",
-     .type = STJ_OPTION_GROUP,
-     AT(stj_analysis_config, svd),
-     GIVEN(stj_analysis_config, has_svd),
-     .fallback = "",
-     .group = svd_options,
-     .doc = "singular pairs at the ends of the spectrum"},
-    {.name = "density",
-     .type = STJ_OPTION_GROUP,
-     AT(stj_analysis_config, density),
-     GIVEN(stj_analysis_config, has_density),
-     .fallback = "",
-     .group = density_options,
-     .doc = "density of the spectrum and dimensions of its regions"},
-    {.name = "dense",
-     .type = STJ_OPTION_GROUP,
-     AT(stj_analysis_config, dense),
-     GIVEN(stj_analysis_config, has_dense),
-     .fallback = "",
-     .group = dense_options,
-     .doc = "the dense Jacobian and all its singular values"},
-    {.name = NULL},
-};
-
 static const struct stj_option distributions_options[] = {
     {.name = "shuffled_labels",
      .type = STJ_OPTION_PATH,
@@ -311,11 +230,11 @@ const struct stj_option stj_run_options[] = {
      .group = keep_options,
      .doc = "which states of the training are kept"},
     {.name = "analysis",
-     .type = STJ_OPTION_GROUP,
+     .type = STJ_OPTION_BY_NAME,
      AT(stj_run_config, analysis),
      GIVEN(stj_run_config, has_analysis),
      .fallback = "",
-     .group = analysis_options,
+     .kind = &stj_analyses,
      .doc = "what `spectraj run` computes"},
     {.name = "study",
      .type = STJ_OPTION_GROUP,
@@ -380,14 +299,6 @@ out:
     return st;
 }
 
-/* Neither: both; one alone: the other is 0. */
-static void complete_svd(struct stj_svd_config *svd)
-{
-    if (!svd->has_top && !svd->has_bottom)
-        svd->top = svd->bottom = DEFAULT_PAIRS;
-    svd->has_top = svd->has_bottom = true;
-}
-
 static enum stj_status from_tree(const struct stj_yaml_node *root, struct stj_run_config *config,
                                  struct stj_error *err)
 {
@@ -396,8 +307,6 @@ static enum stj_status from_tree(const struct stj_yaml_node *root, struct stj_ru
     if (config->trajectory.states && !stj_yaml_get(root, "init"))
         config->init.has_seed = false; /* the default of a group that was not given */
     STJ_TRY(check_keys(root, config, err));
-    if (config->analysis.has_svd)
-        complete_svd(&config->analysis.svd);
 out:
     if (st != STJ_OK)
         stj_run_config_free(config);

@@ -45,27 +45,6 @@ struct stj_keep_config {
     double tolerance; /* of the deviation from them; 0: from the precision of their numbers */
 };
 
-struct stj_svd_config {
-    size_t top, bottom;
-    bool has_top, has_bottom;
-};
-
-struct stj_dense_config {
-    double epsilon;
-};
-
-struct stj_density_config {
-    size_t probes, steps;
-    double epsilon;
-};
-
-struct stj_analysis_config {
-    struct stj_svd_config svd;
-    struct stj_dense_config dense;
-    struct stj_density_config density;
-    bool has_svd, has_dense, has_density;
-};
-
 /* What `spectraj study` begins with: files that take the place of random draws; NULL: drawn. */
 struct stj_distributions_config {
     char *shuffled_labels; /* labels, or targets, of the training rows */
@@ -82,10 +61,12 @@ struct stj_run_config {
     struct stj_init_config init;
     struct stj_training_config training;
     struct stj_keep_config trajectory;
-    struct stj_analysis_config analysis;
+    struct stj_plugins analysis; /* that `spectraj run` does */
     struct stj_study_config study;
     bool has_analysis, has_trajectory, has_study;
 };
+
+extern const struct stj_kind stj_analyses; /* the registry: analysis/analyses.c */
 
 /* The tables; the groups' own are used where a group is written alone. */
 extern const struct stj_option stj_run_options[];

@@ -249,22 +249,6 @@ out:
     return st;
 }
 
-void stj_run_get_analysis(const struct stj_run *run, struct stj_run_analysis *analysis)
-{
-    if (!run || !analysis)
-        return;
-    const struct stj_analysis_config *config = &run->config.analysis;
-    *analysis = (struct stj_run_analysis){.has_svd = config->has_svd,
-                                          .has_dense = config->has_dense,
-                                          .svd_top = config->svd.top,
-                                          .svd_bottom = config->svd.bottom,
-                                          .dense_epsilon = config->dense.epsilon,
-                                          .has_density = config->has_density,
-                                          .density_probes = config->density.probes,
-                                          .density_steps = config->density.steps,
-                                          .density_epsilon = config->density.epsilon};
-}
-
 void stj_run_set_memory(struct stj_run *run, size_t memory_bytes)
 {
     if (run)

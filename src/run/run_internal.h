@@ -40,7 +40,8 @@ struct stj_run {
     struct stj_run_tensor *tensor;     /* [stj_network_n_tensors(net)] */
     struct stj_trajectory *trajectory;
     struct stj_trajectory_about about;
-    size_t memory; /* of operators that are not told otherwise; 0: a quarter of what is free */
+    char *part_names; /* of the last part that was validated; owned */
+    size_t memory;    /* of operators that are not told otherwise; 0: a quarter of what is free */
 };
 
 /* *run <- a run of the config file without its trajectory: data, network and problem are made and

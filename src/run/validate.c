@@ -231,19 +231,19 @@ out:
     return st;
 }
 
-static enum stj_status describe_part(const struct stj_run *run, const struct stj_run_part *part,
-                                     struct stj_part *about, struct stj_error *err)
+/* about <- the part with `to` and names resolved; the run owns these. */
+static enum stj_status describe_part(struct stj_run *run, const struct stj_run_part *part,
+                                     struct stj_run_part *about, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    char *names = NULL;
     size_t n = 0;
-    STJ_TRY(stj_run_part_size(run, part, &n, &names, err));
-    about->from = part->from;
+    free(run->part_names);
+    run->part_names = NULL;
+    STJ_TRY(stj_run_part_size(run, part, &n, &run->part_names, err));
+    *about = *part;
     about->to = part->to ? part->to : run->n_steps;
-    about->full_state = part->full_state;
-    snprintf(about->layers, sizeof about->layers, "%s", names);
+    about->layers = run->part_names[0] ? run->part_names : NULL;
 out:
-    free(names);
     return st;
 }
 

@@ -34,6 +34,11 @@ void stj_predict_phase(struct stj_prediction *p, double bytes, size_t block)
         }
 }
 
+void stj_predict_phase_alone(struct stj_prediction *p, double bytes)
+{
+    p->alone_bytes = bytes > p->alone_bytes ? bytes : p->alone_bytes;
+}
+
 void stj_predict_method(struct stj_prediction *p, const char *format, ...)
 {
     va_list args;

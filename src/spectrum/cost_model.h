@@ -31,6 +31,8 @@ struct stj_prediction {
     double used;     /* applications that are gone of the request's budget */
     struct stj_predicted_products products[STJ_PREDICTED_KINDS];
     struct stj_predicted_phase phase[STJ_PREDICTED_PHASES];
+    double alone_bytes;                  /* of a phase in which the operator is gone */
+    double file_bytes;                   /* of the result */
     double svd_flops;                    /* of dense decompositions */
     double trainings;                    /* through all steps of the window */
     char method[STJ_PREDICTED_TEXT_MAX]; /* what will be chosen, in words */
@@ -41,6 +43,9 @@ struct stj_prediction {
 /* Add products of one kind, or a phase; more than there is room for are left out. */
 void stj_predict_products(struct stj_prediction *prediction, double jvp, double vjp, size_t block);
 void stj_predict_phase(struct stj_prediction *prediction, double bytes, size_t block);
+
+/* The same of a phase in which the operator is gone. */
+void stj_predict_phase_alone(struct stj_prediction *prediction, double bytes);
 
 /* Add the decomposition of an n x n matrix. */
 void stj_predict_svd(struct stj_prediction *prediction, double n);

@@ -31,17 +31,20 @@ bool stj_svd_get_method(size_t i, const char **name, const char **doc)
     return true;
 }
 
+const char *const stj_stop_words[] = {
+    [STJ_STOP_CONVERGED] = "converged",
+    [STJ_STOP_MAX_APPLICATIONS] = "max_applications",
+    [STJ_STOP_MAX_SECONDS] = "max_seconds",
+    [STJ_STOP_INTERRUPTED] = "interrupted",
+    [STJ_STOP_INVARIANT_SUBSPACE] = "invariant_subspace",
+    [STJ_STOP_FLOOR] = "floor",
+    [STJ_STOP_FLOOR + 1] = NULL,
+};
+
 const char *stj_stop_text(enum stj_stop stop)
 {
-    static const char *const text[] = {
-        [STJ_STOP_CONVERGED] = "converged",
-        [STJ_STOP_MAX_APPLICATIONS] = "max_applications",
-        [STJ_STOP_MAX_SECONDS] = "max_seconds",
-        [STJ_STOP_INTERRUPTED] = "interrupted",
-        [STJ_STOP_INVARIANT_SUBSPACE] = "invariant_subspace",
-        [STJ_STOP_FLOOR] = "floor",
-    };
-    return (size_t)stop < sizeof text / sizeof text[0] ? text[stop] : "unknown";
+    const bool known = stop >= STJ_STOP_CONVERGED && stop <= STJ_STOP_FLOOR;
+    return known ? stj_stop_words[stop] : "unknown";
 }
 
 void stj_svd_settings_init(struct stj_svd_settings *settings, size_t size)

@@ -67,6 +67,9 @@ struct stj_svd_method {
     bool whole;
 };
 
+extern const char stj_svd_all_known[];     /* "known": what is said of pairs that were all known */
+extern const char *const stj_stop_words[]; /* of enum stj_stop */
+
 extern const struct stj_kind stj_svd_methods; /* the registry: spectrum/svd/svd.c */
 extern const struct stj_svd_method stj_svd_arnoldi;
 extern const struct stj_svd_method stj_svd_arpack;

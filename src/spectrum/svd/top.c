@@ -30,7 +30,7 @@
 
 enum { NEW_STARTS = 3 };
 
-static const char all_known[] = "known"; /* the method where nothing is left to find */
+const char stj_svd_all_known[] = "known"; /* the method where nothing is left to find */
 
 /* A method that says it converged has |A'A v - lambda v| <= tol lambda for every pair, so |A'u -
  * sigma v| <= tol sigma, and Rayleigh-Ritz among k such pairs mixes them by no more than sqrt(k) of
@@ -148,7 +148,7 @@ static enum stj_status find_largest(struct stj_op *a, const struct stj_svd_budge
     double defect = 0;
     /* Step 1: what need not be found. */
     const size_t known = stj_svd_n_known(s, stj_svd_n_values(a));
-    r->method = all_known;
+    r->method = stj_svd_all_known;
     if (known > 0 && known == s->top)
         return stj_pairs_copy(s->known_top, known, &r->top, err);
     /* Steps 2 and 3: the method, with the pairs taken out or without any. */
@@ -276,12 +276,12 @@ enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget 
     const struct stj_svd_settings *s = budget->settings;
     r->above = s->above;
     STJ_TRY(s->above > 0 ? find_above(a, budget, r, err) : find_largest(a, budget, r, err));
-    const bool final = r->method == stj_svd_lapack.info.name || r->method == all_known;
+    const bool final = r->method == stj_svd_lapack.info.name || r->method == stj_svd_all_known;
     /* Step 4: a whole decomposition misses nothing, known pairs were looked after before. */
     if (!final && r->stop == STJ_STOP_CONVERGED)
         STJ_TRY(complete_largest(a, budget, r, err));
     /* Step 5: is it the operator that the iteration saw? */
-    if (r->method != all_known && r->stop == STJ_STOP_CONVERGED)
+    if (r->method != stj_svd_all_known && r->stop == STJ_STOP_CONVERGED)
         r->residual_excess = measure_excess(a, s->tol, &r->top);
     r->sigma_1 = r->top.k ? r->top.sigma[0] : 0;
     for (size_t i = 0; i < r->top.k; i++)

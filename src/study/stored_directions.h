@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/directions.h: the singular directions that the result files of a run hold. */
-#ifndef STJ_REPORT_DIRECTIONS_H
-#define STJ_REPORT_DIRECTIONS_H
+/* study/stored_directions.h: the singular directions that the result files of a run hold. */
+#ifndef STJ_STUDY_STORED_DIRECTIONS_H
+#define STJ_STUDY_STORED_DIRECTIONS_H
 
 #include "io/h5.h"
 #include "study/directions.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/plan_ranks.c: what several ranks change in the cost of an analysis.
+/* analysis/plan_ranks.c: what several ranks change in the cost of an analysis.
  *
  * P ranks in P/R groups; a batch has s slices, of which a rank of a group of R makes at most ceil(s/R).
  * With b = 8 N bytes for a vector, a rank sends
@@ -11,10 +11,10 @@
  * per vector.  The time of a step falls as s / ceil(s/R); states are read once
  * by the ranks of a group that share memory, else by each rank for itself.
  */
-#include "report/plan_ranks.h"
+#include "analysis/plan_ranks.h"
 
 #include "parallel/ranks.h"
-#include "report/plan.h"
+#include "analysis/plan.h"
 #include "run/run_internal.h"
 
 struct stj_plan_division stj_plan_divide(const struct stj_run *run,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/result_study.c: studies of a run, computed or read from study-NAME.h5.
+/* study/stored.c: studies of a run, computed or read from study-NAME.h5.
  *
  * The file holds the items under their names, and the data set `items`: a line "KIND NAME" for each,
  * in their order.  Single numbers and texts are attributes, vectors data sets.  The first item of every
@@ -9,15 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "io/file.h"
 #include "base/memory.h"
-#include "report/command.h"
-#include "report/directions.h"
-#include "report/result.h"
+#include "analysis/request.h"
+#include "analysis/result_file.h"
+#include "analysis/store.h"
+#include "study/stored_directions.h"
+#include "run/folder/run_lock.h"
 #include "study/study.h"
 
 static const struct stj_h5_format study_format = {
@@ -83,7 +84,6 @@ static enum stj_status put(struct stj_h5 *file, const struct stj_study_result *r
                              item->kind == STJ_STUDY_TEXT && !item->text ? "?" : "", item->name);
     }
     STJ_TRY(stj_h5_put_text(file, "items", text, err));
-    STJ_TRY(stj_h5_put_real(file, "@seconds", r->seconds, err));
 out:
     free(text);
     return st;
@@ -97,7 +97,9 @@ static enum stj_status get_vector(struct stj_h5 *file, const char *item, enum st
     double *value = NULL;
     size_t n = 0;
     STJ_TRY(stj_h5_get_size(file, item_name(true, item, "_n", name), &n, err));
-    STJ_TRY(stj_result_get_vector(file, item, n, &value, err));
+    STJ_TRY(stj_h5_expect(file, item, n, 1, err));
+    STJ_TRY(stj_new(&value, n, sizeof *value, err));
+    STJ_TRY(stj_h5_get_vector(file, item, n, value, err));
     STJ_TRY(stj_study_put_item(r, kind, item, n, value, NULL, err));
 out:
     free(value);
@@ -173,9 +175,10 @@ struct call {
     struct stj_run_info info, other_info;
     void *config;
     struct stj_stored_directions directions, other_directions;
-    char *request, *path, *log_path;
+    char *request, *log_path;
+    struct stj_place place;
     struct stj_log *log;
-    struct stj_h5 *file;
+    struct stj_h5 *file;   /* being written */
     struct stj_lock *lock; /* NULL: the result is stored */
 };
 
@@ -186,13 +189,13 @@ static void call_free(struct call *c)
         stj_file_remove(c->log_path);
     stj_log_close(c->log);
     stj_lock_release(c->lock);
+    stj_place_close(&c->place);
     stj_stored_directions_close(&c->directions);
     stj_stored_directions_close(&c->other_directions);
     if (c->ops)
         stj_options_free(c->ops->info.options, c->config);
     free(c->config);
     free(c->request);
-    free(c->path);
     free(c->log_path);
 }
 
@@ -245,10 +248,9 @@ out:
 
 static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_run *other,
                                const char *name, const struct stj_study_settings *settings,
-                               const struct stj_analysis_settings *analysis, struct stj_error *err)
+                               struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    char file_name[FILE_NAME_BYTES];
     const struct stj_plugin_info *found = NULL;
     STJ_TRY(stj_kind_find(&stj_studies, name, &found, err));
     c->ops = (const struct stj_study_ops *)found;
@@ -270,8 +272,6 @@ static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_r
         STJ_TRY(stj_stored_directions_open(run, needed, &c->directions, err));
     if (c->ops->needs != STJ_STUDY_NEEDS_NOTHING && other)
         STJ_TRY(stj_stored_directions_open(other, needed, &c->other_directions, err));
-    STJ_TRY(
-        stj_result_path(&c->info, name_of_file(c->ops, file_name), analysis->tag, &c->path, err));
     STJ_TRY(describe(c, settings, err));
 out:
     return st;
@@ -288,8 +288,8 @@ static enum stj_status open_log(struct call *c, bool force, struct stj_error *er
         goto out;
     STJ_TRY(stj_new(&header, bytes, 1, err));
     snprintf(header, bytes, "spectraj-study 1 %s\n%s", c->info.fingerprint, c->request);
-    STJ_TRY(stj_result_log_path(c->path, &c->log_path, err));
-    if (force && stj_file_exists(c->path))
+    STJ_TRY(stj_journal_path(c->place.path, &c->log_path, err));
+    if (force && stj_file_exists(c->place.path))
         stj_file_remove(c->log_path); /* asked to compute again */
     STJ_TRY(stj_log_open(c->log_path, header, &c->log, err));
 out:
@@ -306,24 +306,37 @@ static bool is_flag(const char *study, const char *name)
     return false;
 }
 
-static enum stj_status put_command(const struct call *c, const struct stj_study_settings *settings,
-                                   const struct stj_analysis_settings *analysis,
-                                   struct stj_error *err)
+/* about <- what every result says of itself. */
+static enum stj_status put_about(const struct call *c, const struct stj_study_settings *settings,
+                                 const struct stj_analysis_settings *analysis, double seconds,
+                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_command command;
-    char what[FILE_NAME_BYTES + 16];
-    snprintf(what, sizeof what, "study %s RUN%s", c->ops->info.name,
-             c->ops->two_runs ? " RUN2" : "");
-    STJ_TRY(stj_command_begin(&command, what, err));
+    struct stj_result_about about = {
+        .n_params = c->info.n_params, .part.to = c->info.n_steps, .seconds = seconds};
+    char seed[24];
+    size_t size = 0;
+    STJ_TRY(stj_about_begin(&about, err));
+    STJ_TRY(stj_strdup(&about.request, c->request, err));
+    FILE *out = open_memstream(&about.command, &size);
+    STJ_CHECK(err, out, STJ_ENOMEM, "no memory for a command line");
+    fprintf(out, "spectraj study %s RUN%s", c->ops->info.name, c->ops->two_runs ? " RUN2" : "");
     for (size_t i = 0; i < settings->n; i++)
-        if (is_flag(c->ops->info.name, settings->setting[i].name))
-            fprintf(command.out, " --%s", settings->setting[i].name);
-        else
-            stj_command_text(&command, settings->setting[i].name, settings->setting[i].text);
-    stj_command_size(&command, "seed", (size_t)settings->seed);
-    STJ_TRY(stj_command_put(&command, false, analysis, c->file, err));
+        stj_command_option(out, settings->setting[i].name,
+                           is_flag(c->ops->info.name, settings->setting[i].name)
+                               ? NULL
+                               : settings->setting[i].text);
+    snprintf(seed, sizeof seed, "%ju", (uintmax_t)settings->seed);
+    if (settings->seed)
+        stj_command_option(out, "seed", seed);
+    if (analysis->tag)
+        stj_command_option(out, "tag", analysis->tag);
+    STJ_CHECK(err, fclose(out) == 0 && about.command, STJ_ENOMEM, "no memory for a command line");
+    if (c->other_info.dir)
+        STJ_TRY(stj_strdup(&about.source, c->other_info.dir, err));
+    STJ_TRY(stj_schema_put(c->file, stj_about_schema, &about, err));
 out:
+    stj_about_free(&about);
     return st;
 }
 
@@ -354,20 +367,44 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
     if (check.checks > 0) {
         STJ_TRY(stj_study_put_count(r, check.checks, err, "self_check.checks"));
         STJ_TRY(stj_study_put_real(r, check.adjoint_error, err, "self_check.adjoint_error"));
-        stj_result_warn_of_check(&check, &settings->progress);
+        stj_warn_of_check(&check, &settings->progress);
     }
     r->seconds = stj_clock() - start;
     STJ_TRY(put(c->file, r, err));
-    STJ_TRY(put_command(c, settings, analysis, err));
+    STJ_TRY(put_about(c, settings, analysis, r->seconds, err));
     st = stj_h5_commit(c->file, err);
     c->file = NULL;
     STJ_TRY(st);
-    stj_result_op_forget(c->path);
+    stj_journal_remove(c->place.path);
     *result = r;
     r = NULL;
 out:
     stj_study_result_destroy(r);
     return st;
+}
+
+/* The same texts ask the same question. */
+static bool asks_the_same(const void *ctx, const char *request)
+{
+    const struct call *c = ctx;
+    return strcmp(c->request, request) == 0;
+}
+
+static enum stj_status find_place(struct call *c, const struct stj_run *run,
+                                  const struct stj_analysis_settings *analysis,
+                                  struct stj_error *err)
+{
+    char base[FILE_NAME_BYTES];
+    const struct stj_place_request request = {.format = &study_format,
+                                              .base = name_of_file(c->ops, base),
+                                              .tag = analysis->tag,
+                                              .options = "",
+                                              .question = c->request,
+                                              .force = analysis->force,
+                                              .same = asks_the_same,
+                                              .ctx = c};
+    stj_place_close(&c->place);
+    return stj_place_find(run, &request, &c->place, err);
 }
 
 enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, const char *name,
@@ -378,16 +415,23 @@ enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, c
 {
     enum stj_status st = STJ_OK;
     struct call c = {.ops = NULL};
+    STJ_NOT_NULL(err, run, name, settings, analysis, result, stored);
     *result = NULL;
     *stored = false;
-    STJ_TRY(prepare(&c, run, other, name, settings, analysis, err));
-    STJ_TRY(stj_result_begin(run, c.path, &study_format, &c.info, c.request, analysis->force,
-                             &settings->progress, &c.lock, &c.file, err));
-    if (!c.lock) {
-        STJ_TRY(load(c.file, c.ops, result, err));
+    STJ_CHECK(err, run->dir, STJ_EINVAL,
+              "the run was only described from its config: train it, then study it");
+    STJ_TRY(prepare(&c, run, other, name, settings, err));
+    STJ_TRY(find_place(&c, run, analysis, err));
+    if (!c.place.file || analysis->force) {
+        STJ_TRY(stj_run_lock(run, c.place.path, &settings->progress, &c.lock, err));
+        STJ_TRY(find_place(&c, run, analysis, err)); /* somebody else was just finishing it */
+    }
+    if (c.place.file && !analysis->force) {
+        STJ_TRY(load(c.place.file, c.ops, result, err));
         *stored = true;
         goto out;
     }
+    STJ_TRY(stj_place_create(run, c.place.path, &study_format, &c.file, err));
     STJ_TRY(open_log(&c, analysis->force, err));
     STJ_TRY(compute(&c, run, other, settings, analysis, result, err));
 out:
@@ -399,20 +443,16 @@ enum stj_status stj_result_read_study(struct stj_run *run, const char *name, con
                                       struct stj_study_result **result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_run_info info;
     char file_name[FILE_NAME_BYTES];
     struct stj_h5 *file = NULL;
-    char *path = NULL;
+    STJ_NOT_NULL(err, run, name, result);
     const struct stj_study_ops *ops = stj_study_find_ops(name);
     *result = NULL;
-    STJ_CHECK(err, ops, STJ_EINVAL, "there is no study '%s'", name);
-    stj_run_get_info(run, &info);
-    STJ_TRY(stj_result_path(&info, name_of_file(ops, file_name), tag, &path, err));
-    STJ_TRY(stj_result_open(path, &study_format, &info, NULL, false, &file, err));
+    STJ_CHECK(err, ops && run->dir, STJ_EINVAL, "there is no study '%s'", name);
+    STJ_TRY(stj_result_open(run, &study_format, name_of_file(ops, file_name), tag, &file, err));
     if (file)
         STJ_TRY(load(file, ops, result, err));
 out:
     stj_h5_close(file);
-    free(path);
     return st;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/plan_ranks.h: what several ranks change in the cost of an analysis. */
-#ifndef STJ_REPORT_PLAN_RANKS_H
-#define STJ_REPORT_PLAN_RANKS_H
+/* analysis/plan_ranks.h: what several ranks change in the cost of an analysis. */
+#ifndef STJ_ANALYSIS_PLAN_RANKS_H
+#define STJ_ANALYSIS_PLAN_RANKS_H
 
 #include <spectraj/plan.h>
 

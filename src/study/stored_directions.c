@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/directions.c: the singular directions that the result files of a run hold.
+/* study/stored_directions.c: the singular directions that the result files of a run hold.
  *
  * Of svd.h5 the pairs count that are pairs: residual at most 1e-3.  The smallest ones are bounds: what
  * is certain of their vectors is that J shrinks them so far, not that none is missing between them.
  */
-#include "report/directions.h"
+#include "study/stored_directions.h"
 
 #include <float.h>
 #include <math.h>
@@ -12,7 +12,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "report/result.h"
+#include "analysis/analyses.h"
+#include "analysis/store.h"
 
 static const double most_residual = 1e-3;
 
@@ -55,23 +56,33 @@ out:
 }
 
 /* Open NAME.h5 unless it is absent or of a window. */
-static enum stj_status open_file(const struct stj_run_info *info, const char *name,
-                                 const struct stj_h5_format *format, struct stj_h5 **file,
-                                 struct stj_error *err)
+static enum stj_status open_whole(const struct stj_run *run, const struct stj_analysis *analysis,
+                                  struct stj_h5 **file, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    char *path = NULL;
+    struct stj_run_info info;
     bool whole = false;
-    STJ_TRY(stj_result_path(info, name, NULL, &path, err));
-    STJ_TRY(stj_result_open(path, format, info, NULL, false, file, err));
+    stj_run_get_info(run, &info);
+    STJ_TRY(stj_result_open(run, &analysis->format, analysis->info.name, NULL, file, err));
     if (*file)
-        STJ_TRY(is_whole(*file, info, &whole, err));
+        STJ_TRY(is_whole(*file, &info, &whole, err));
 out:
     if (*file && !whole) {
         stj_h5_close(*file);
         *file = NULL;
     }
-    free(path);
+    return st;
+}
+
+/* *value <- a vector of n numbers (owned by the caller). */
+static enum stj_status get_vector(struct stj_h5 *file, const char *name, size_t n, double **value,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_h5_expect(file, name, n, 1, err));
+    STJ_TRY(stj_new(value, n, sizeof **value, err));
+    STJ_TRY(stj_h5_get_vector(file, name, n, *value, err));
+out:
     return st;
 }
 
@@ -95,8 +106,8 @@ static enum stj_status take_end(struct stj_stored_directions *s, const char *pai
     double *sigma = NULL, *residual = NULL;
     size_t k = 0;
     STJ_TRY(stj_h5_get_size(s->file, pairs, &k, err));
-    STJ_TRY(stj_result_get_vector(s->file, sigma_name, k, &sigma, err));
-    STJ_TRY(stj_result_get_vector(s->file, residual_name, k, &residual, err));
+    STJ_TRY(get_vector(s->file, sigma_name, k, &sigma, err));
+    STJ_TRY(get_vector(s->file, residual_name, k, &residual, err));
     for (*count = 0; *count < k && residual[*count] <= most_residual; ++*count)
         s->d.sigma[up ? s->d.n - 1 - *count : *count] = sigma[*count];
 out:
@@ -148,10 +159,10 @@ enum stj_status stj_stored_directions_open(struct stj_run *run, bool needed,
     struct stj_run_info info;
     *stored = (struct stj_stored_directions){.dense = true};
     stj_run_get_info(run, &info);
-    STJ_TRY(open_file(&info, "dense", &stj_dense_format, &stored->file, err));
+    STJ_TRY(open_whole(run, &stj_analysis_dense, &stored->file, err));
     if (!stored->file) {
         stored->dense = false;
-        STJ_TRY(open_file(&info, "svd", &stj_svd_format, &stored->file, err));
+        STJ_TRY(open_whole(run, &stj_analysis_svd, &stored->file, err));
     }
     if (!stored->file && !needed)
         goto out;

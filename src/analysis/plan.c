@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/plan.c: what the analyses of a run will cost.
+/* analysis/plan.c: what the analyses of a run will cost.
  *
  *     memory    the process with the run open  +  states  +  linearisations  +  a sweep's work space
  *               +  the solver's arrays, in the phase in which they and the work space are largest
@@ -10,31 +10,26 @@
  * Sizes are those that the engine (stj_run_storage) and the solvers (spectrum/cost_model.h) compute for
  * themselves; speeds are measured (run/timing.h).
  */
-#include "report/plan.h"
+#include "analysis/plan.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "analysis/request.h"
 #include "base/error.h"
-#include "io/file.h"
 #include "base/memory.h"
 #include "parallel/ranks.h"
 #include "parallel/parallel.h"
 #include "op/memory_split.h"
 #include "op/operator.h"
-#include "report/plan_ranks.h"
+#include "analysis/plan_ranks.h"
 #include "run/memory_budget.h"
 #include "run/timing.h"
 #include "run/run_internal.h"
-#include "spectrum/density/bidiagonalize.h"
-#include "spectrum/svd/svd_method.h"
-#include "spectrum/trace/trace_method.h"
 #include "train/train.h"
 
 static const double day = 86400;
-
-enum { DENSE_MATRICES = 6 }; /* as report/result_dense.c counts them */
 
 /* ---- sizes ---- */
 
@@ -47,10 +42,22 @@ static void add_watch(size_t n, struct stj_prediction *p)
         p->phase[i].bytes += (double)(WATCH * n) * sizeof(double);
 }
 
-static size_t engine_bytes(const struct stj_run *run, const struct stj_plan_request *request,
-                           const struct stj_prediction *p)
+void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *request,
+                      const struct stj_analysis *analysis, const void *config,
+                      struct stj_prediction *p, size_t *engine)
 {
-    return stj_run_engine_bytes(run, request->from, request->to, request->memory_bytes, p);
+    struct stj_plan_request r = *request;
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
+    r.part.to = r.part.to ? r.part.to : info.n_steps;
+    r.n = r.n ? r.n : info.n_params;
+    *p = (struct stj_prediction){.ranks = request->ranks.n,
+                                 .shortest = 1 / (double)(r.part.to - r.part.from)};
+    *engine = STJ_ENGINE_NOT_DIVIDED;
+    analysis->predict(run, &r, config, p, engine);
+    add_watch(r.n, p);
+    if (*engine == STJ_ENGINE_NOT_DIVIDED)
+        *engine = stj_run_engine_bytes(run, r.part.from, r.part.to, r.memory_bytes, p);
 }
 
 /* ---- time ---- */
@@ -71,8 +78,10 @@ static enum stj_status set_pace(struct stj_run *run, const struct stj_plan_reque
     struct stj_run_info info;
     stj_run_get_info(run, &info);
     STJ_TRY(stj_run_time(run, &pace->meter, err));
-    STJ_TRY(stj_run_storage(run, request->from, request->to, engine, 1, &pace->storage, err));
-    pace->steps = (double)((request->to ? request->to : info.n_steps) - request->from);
+    STJ_TRY(
+        stj_run_storage(run, request->part.from, request->part.to, engine, 1, &pace->storage, err));
+    pace->steps =
+        (double)((request->part.to ? request->part.to : info.n_steps) - request->part.from);
     pace->share = 1 - (double)pace->storage.kept_steps / pace->steps;
     pace->state_bytes = (double)(info.n_params * (1 + info.n_slots)) * sizeof(double);
     pace->division = stj_plan_divide(run, &request->ranks, 1);
@@ -169,6 +178,12 @@ static double touched_states(const struct stj_run *run, const struct stj_storage
     return (double)storage->state_bytes * (1 + part * slots) / (1 + slots);
 }
 
+/* Every product lies in the journal until the result does. */
+static size_t journal_bytes(const struct stj_prediction *p, size_t n)
+{
+    return (size_t)(stj_predicted_applications(p) * (double)n * sizeof(double));
+}
+
 /* Fill an item from the solver's prediction; `engine` as for the operator, `block` the columns of its blocks. */
 static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *request,
                             size_t block, size_t engine, const struct stj_prediction *p,
@@ -184,12 +199,17 @@ static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *
     item->ranks_per_product = pace.division.per_product;
     item->bytes_per_application =
         pace.steps * pace.division.bytes_per_step + pace.division.bytes_per_product;
-    item->basis_bytes = stj_run_phase_bytes(run, request->from, request->to, p, &work);
+    item->basis_bytes = stj_run_phase_bytes(run, request->part.from, request->part.to, p, &work);
     STJ_TRY(predict_seconds(run, &pace, p, &item->seconds, err));
     item->trajectory_bytes = (size_t)touched_states(run, &pace.storage);
     item->engine_bytes = pace.storage.linear_bytes + work;
     item->memory_bytes =
         stj_memory_resident() + item->trajectory_bytes + item->engine_bytes + item->basis_bytes;
+    if (p->alone_bytes > (double)(item->memory_bytes - stj_memory_resident())) {
+        item->basis_bytes = (size_t)p->alone_bytes;
+        item->memory_bytes = stj_memory_resident() + item->basis_bytes;
+    }
+    item->disk_bytes = (size_t)p->file_bytes + journal_bytes(p, columns(run, request));
     const size_t before = stj_memory_peak();
     item->memory_bytes = item->memory_bytes > before ? item->memory_bytes : before;
     snprintf(item->reason, sizeof item->reason, "states: %s",
@@ -198,147 +218,19 @@ out:
     return st;
 }
 
-static void predict_svd(const struct stj_run *run, const struct stj_plan_request *request,
-                        const struct stj_svd_settings *settings, struct stj_prediction *p)
-{
-    const size_t n = columns(run, request);
-    struct stj_run_info info;
-    stj_run_get_info(run, &info);
-    const size_t to = request->to ? request->to : info.n_steps;
-    *p = (struct stj_prediction){.ranks = request->ranks.n,
-                                 .shortest = 1 / (double)(to - request->from)};
-    stj_svd_predict(settings, n, p);
-    add_watch(n, p);
-}
-
-static enum stj_status plan_svd(struct stj_run *run, const struct stj_plan_request *request,
-                                const struct stj_svd_settings *settings, struct stj_plan_item *item,
-                                struct stj_error *err)
-{
-    struct stj_prediction p;
-    predict_svd(run, request, settings, &p);
-    return fill(run, request, 1, engine_bytes(run, request, &p), &p, item, err);
-}
-
-static void predict_density(const struct stj_run *run, const struct stj_plan_request *request,
-                            const struct stj_density_settings *settings, struct stj_prediction *p)
-{
-    const size_t n = columns(run, request);
-    *p = (struct stj_prediction){.ranks = request->ranks.n};
-    stj_density_predict(settings, n, p);
-    add_watch(n, p);
-}
-
-/* Half of `left` for the engine and half for bases, but the engine gets what it needs, and no more where
- * otherwise no probe's basis would fit.  False: it does not fit in any case. */
-static bool split_density(const struct stj_run *run, const struct stj_plan_request *request,
-                          const struct stj_density_settings *settings, size_t left, size_t *engine)
-{
-    struct stj_storage storage = {.minimum = 0};
-    const size_t n = columns(run, request);
-    const size_t steps = settings->steps < n ? settings->steps : n;
-    enum stj_reorthogonalize how = settings->reorthogonalize;
-    *engine = left / 2;
-    const bool runs =
-        stj_run_storage(run, request->from, request->to, *engine, 1, &storage, NULL) == STJ_OK;
-    if (!runs || stj_density_in_flight(settings, n, n, steps, left - *engine, &how) == 0)
-        *engine = storage.minimum < left ? storage.minimum : left;
-    return stj_density_in_flight(settings, n, n, steps, left - *engine, &how) > 0;
-}
-
-/* What is there in any case comes first, then the engine and the bases share, then the engine gets what bases
- * do not take. */
-void stj_plan_density_bytes(const struct stj_run *run, const struct stj_plan_request *request,
-                            const struct stj_density_settings *settings, size_t *engine,
-                            size_t *bases)
-{
-    const size_t memory = request->memory_bytes;
-    struct stj_density_settings s = *settings;
-    struct stj_prediction p;
-    size_t left = memory;
-    *engine = *bases = 0;
-    if (memory == 0)
-        return;
-    s.scratch = "."; /* bases elsewhere */
-    s.memory_bytes = 1;
-    predict_density(run, request, &s, &p);
-    (void)stj_run_fit(run, request->from, request->to, memory, &p, &left);
-    if (!split_density(run, request, settings, left, engine)) {
-        left = memory; /* a limit that cannot be kept is one of states, linearisations and bases */
-        (void)split_density(run, request, settings, left, engine);
-    }
-    *bases = left - *engine;
-    s = *settings;
-    s.memory_bytes = *bases;
-    predict_density(run, request, &s, &p);
-    (void)stj_run_fit(run, request->from, request->to, memory, &p, engine);
-}
-
-static enum stj_status plan_density(struct stj_run *run, const struct stj_plan_request *request,
-                                    const struct stj_density_settings *settings,
-                                    struct stj_plan_item *item, struct stj_error *err)
+static enum stj_status plan_analysis(struct stj_run *run, const struct stj_plan_request *request,
+                                     const struct stj_analysis *analysis, const void *config,
+                                     struct stj_plan_item *item, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_prediction p;
-    struct stj_density_settings s = *settings;
     size_t engine = 0;
-    stj_plan_density_bytes(run, request, settings, &engine, &s.memory_bytes);
-    predict_density(run, request, &s, &p);
-    STJ_TRY(fill(run, request, settings->probes, engine, &p, item, err));
-    STJ_CHECK(
-        err, !p.refused, STJ_ENOMEM,
-        "the basis of one probe does not fit: more memory (--memory), fewer steps, or --scratch");
+    const size_t n = columns(run, request);
+    stj_plan_predict(run, request, analysis, config, &p, &engine);
+    STJ_TRY(fill(run, request, analysis->columns ? analysis->columns(config, n) : 1, engine, &p,
+                 item, err));
+    STJ_CHECK(err, !p.refused, STJ_ENOMEM, "%s", p.method);
 out:
-    return st;
-}
-
-static void predict_trace(const struct stj_run *run, const struct stj_plan_request *request,
-                          const struct stj_trace_settings *settings, struct stj_prediction *p)
-{
-    const size_t n = columns(run, request);
-    *p = (struct stj_prediction){.svd_flops = 0};
-    stj_trace_predict(settings, n, p);
-    add_watch(n, p);
-}
-
-static enum stj_status plan_trace(struct stj_run *run, const struct stj_plan_request *request,
-                                  const struct stj_trace_settings *settings,
-                                  struct stj_plan_item *item, struct stj_error *err)
-{
-    struct stj_prediction p;
-    predict_trace(run, request, settings, &p);
-    return fill(run, request, settings->products, engine_bytes(run, request, &p), &p, item, err);
-}
-
-size_t stj_plan_svd_bytes(const struct stj_run *run, const struct stj_plan_request *request,
-                          const struct stj_svd_settings *settings)
-{
-    struct stj_prediction p;
-    predict_svd(run, request, settings, &p);
-    return engine_bytes(run, request, &p);
-}
-
-size_t stj_plan_trace_bytes(const struct stj_run *run, const struct stj_plan_request *request,
-                            const struct stj_trace_settings *settings)
-{
-    struct stj_prediction p;
-    predict_trace(run, request, settings, &p);
-    return engine_bytes(run, request, &p);
-}
-
-static enum stj_status plan_dense(struct stj_run *run, const struct stj_plan_request *request,
-                                  struct stj_plan_item *item, struct stj_error *err)
-{
-    struct stj_prediction p = {.svd_flops = 0};
-    const size_t n = columns(run, request);
-    stj_dense_predict(n, 1, &p);
-    enum stj_status st = fill(run, request, n, request->memory_bytes, &p, item, err);
-    /* The operator is gone before the decomposition, which needs the most. */
-    const double decomposition = (double)stj_memory_resident() +
-                                 (double)DENSE_MATRICES * (double)n * (double)n * sizeof(double);
-    item->memory_bytes = (size_t)fmax((double)item->memory_bytes, decomposition);
-    item->basis_bytes =
-        (size_t)fmax((double)item->basis_bytes, decomposition - (double)stj_memory_resident());
     return st;
 }
 
@@ -348,7 +240,9 @@ static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_
     enum { DENSE_LIMIT = 1000 }; /* unless the command is told otherwise */
     struct stj_prediction p = {.svd_flops = 0};
     stj_validate_predict(run, columns(run, request), DENSE_LIMIT, &p);
-    return fill(run, request, 1, engine_bytes(run, request, &p), &p, item, err);
+    const size_t engine =
+        stj_run_engine_bytes(run, request->part.from, request->part.to, request->memory_bytes, &p);
+    return fill(run, request, 1, engine, &p, item, err);
 }
 
 static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *item,
@@ -375,6 +269,8 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
     item->trajectory_bytes = STATES * state;
     item->engine_bytes = gradients > losses ? gradients : losses; /* one after the other */
     item->memory_bytes = stj_memory_resident() + item->trajectory_bytes + item->engine_bytes;
+    item->disk_bytes =
+        (size_t)(2 * stored * (double)state); /* the log, and the trajectory made of it */
 out:
     return st;
 }
@@ -389,36 +285,13 @@ static void to_cost(enum stj_status st, struct stj_error *trouble, const struct 
                               .planned_bytes = item->memory_bytes};
 }
 
-void stj_plan_svd(struct stj_run *run, const struct stj_plan_request *request,
-                  const struct stj_svd_settings *settings, struct stj_cost *cost)
+void stj_plan_analysis(struct stj_run *run, const struct stj_plan_request *request,
+                       const struct stj_analysis *analysis, const void *config,
+                       struct stj_cost *cost)
 {
-    struct stj_plan_item item = {.name = "svd"};
+    struct stj_plan_item item = {.name = analysis->info.name};
     struct stj_error trouble = STJ_ERROR_INIT;
-    to_cost(plan_svd(run, request, settings, &item, &trouble), &trouble, &item, cost);
-}
-
-void stj_plan_density(struct stj_run *run, const struct stj_plan_request *request,
-                      const struct stj_density_settings *settings, struct stj_cost *cost)
-{
-    struct stj_plan_item item = {.name = "density"};
-    struct stj_error trouble = STJ_ERROR_INIT;
-    to_cost(plan_density(run, request, settings, &item, &trouble), &trouble, &item, cost);
-}
-
-void stj_plan_trace(struct stj_run *run, const struct stj_plan_request *request,
-                    const struct stj_trace_settings *settings, struct stj_cost *cost)
-{
-    struct stj_plan_item item = {.name = "trace"};
-    struct stj_error trouble = STJ_ERROR_INIT;
-    to_cost(plan_trace(run, request, settings, &item, &trouble), &trouble, &item, cost);
-}
-
-void stj_plan_dense(struct stj_run *run, const struct stj_plan_request *request,
-                    struct stj_cost *cost)
-{
-    struct stj_plan_item item = {.name = "dense"};
-    struct stj_error trouble = STJ_ERROR_INIT;
-    to_cost(plan_dense(run, request, &item, &trouble), &trouble, &item, cost);
+    to_cost(plan_analysis(run, request, analysis, config, &item, &trouble), &trouble, &item, cost);
 }
 
 void stj_cost_finish(struct stj_cost *cost)
@@ -427,25 +300,6 @@ void stj_cost_finish(struct stj_cost *cost)
 }
 
 /* ---- all of them ---- */
-
-struct stj_plan_settings stj_plan_settings_of(const struct stj_run *run)
-{
-    enum { PAIRS_DEFAULT = 20 };
-    struct stj_run_analysis analysis;
-    struct stj_plan_settings s = {.svd = stj_svd_settings_default(),
-                                  .density = stj_density_settings_default(),
-                                  .trace = stj_trace_settings_default()};
-    stj_run_get_analysis(run, &analysis);
-    s.ranks.n = stj_ranks_measured(&s.ranks.bytes_per_second);
-    s.svd.top = analysis.has_svd ? analysis.svd_top : PAIRS_DEFAULT;
-    s.svd.bottom = analysis.has_svd ? analysis.svd_bottom : PAIRS_DEFAULT;
-    if (analysis.has_density) {
-        s.density.probes = analysis.density_probes;
-        s.density.steps = analysis.density_steps;
-        s.density.epsilon = analysis.density_epsilon;
-    }
-    return s;
-}
 
 static struct stj_plan_item *add_item(struct stj_plan *plan, const char *name)
 {
@@ -471,55 +325,43 @@ static void judge(const struct stj_plan *plan, enum stj_status st, const struct 
         item->affordable = true;
 }
 
-/* The two ends are separate requests: what they cost has nothing in common. */
-static void add_svd(struct stj_run *run, const struct stj_plan_request *request,
-                    const struct stj_svd_settings *settings, struct stj_plan *plan)
-{
-    for (int end = 0; end < 2; end++) {
-        struct stj_svd_settings s = *settings;
-        struct stj_error trouble = STJ_ERROR_INIT;
-        const size_t k = end ? s.bottom : s.top;
-        s.top = end ? 0 : k;
-        s.bottom = end ? k : 0;
-        if (k == 0)
-            continue;
-        struct stj_plan_item *item = add_item(plan, "svd");
-        snprintf(item->settings, sizeof item->settings, end ? "--bottom %zu" : "--top %zu", k);
-        judge(plan, plan_svd(run, request, &s, item, &trouble), &trouble, item);
-    }
-}
-
-/* A density takes the pairs that svd.h5 holds out of its probes: as many as the settings say. */
-static size_t known_pairs(const struct stj_run *run, const struct stj_svd_settings *svd)
-{
-    struct stj_run_info info;
-    char *path = NULL;
-    stj_run_get_info(run, &info);
-    const bool found = info.dir && stj_path_join(info.dir, "svd.h5", &path, NULL) == STJ_OK &&
-                       stj_file_exists(path);
-    free(path);
-    return found ? svd->top + svd->bottom : 0;
-}
-
-static void add_others(struct stj_run *run, const struct stj_plan_request *request,
-                       const struct stj_plan_settings *settings, struct stj_plan *plan)
+static void add_analysis(struct stj_run *run, const struct stj_plan_request *request,
+                         const struct stj_analysis *analysis, const void *config,
+                         struct stj_plan *plan)
 {
     struct stj_error trouble = STJ_ERROR_INIT;
-    struct stj_plan_item *item = add_item(plan, "density");
-    const struct stj_pairs known = {.k = known_pairs(run, &settings->svd)};
-    struct stj_density_settings density = settings->density;
-    density.known[0] = &known;
-    density.known[1] = NULL;
-    snprintf(item->settings, sizeof item->settings, "--probes %zu --steps %zu",
-             settings->density.probes, settings->density.steps);
-    judge(plan, plan_density(run, request, &density, item, &trouble), &trouble, item);
-    stj_error_clear(&trouble);
-    item = add_item(plan, "trace");
-    snprintf(item->settings, sizeof item->settings, "--products %zu", settings->trace.products);
-    judge(plan, plan_trace(run, request, &settings->trace, item, &trouble), &trouble, item);
-    stj_error_clear(&trouble);
-    item = add_item(plan, "dense");
-    judge(plan, plan_dense(run, request, item, &trouble), &trouble, item);
+    if (plan->n == STJ_PLAN_ITEMS)
+        return;
+    struct stj_plan_item *item = add_item(plan, analysis->info.name);
+    stj_request_summary(analysis, config, item->settings, sizeof item->settings);
+    judge(plan, plan_analysis(run, request, analysis, config, item, &trouble), &trouble, item);
+}
+
+/* Every analysis, with the options that it has among those that were given; parts that cost apart are apart. */
+static enum stj_status add_analyses(struct stj_run *run, const struct stj_plan_request *request,
+                                    const struct stj_pairs_given *given, struct stj_plan *plan,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_pairs_given own = {0};
+    void *config = NULL;
+    for (size_t a = 0; stj_analyses.list[a]; a++) {
+        const struct stj_analysis *analysis = (const struct stj_analysis *)stj_analyses.list[a];
+        bool more = true;
+        stj_pairs_given_free(&own);
+        STJ_TRY(stj_pairs_known(given, analysis, &own, err));
+        for (size_t part = 0; more; part++) {
+            STJ_TRY(stj_analysis_config(run, analysis, &own, &config, err));
+            more = analysis->split ? analysis->split(part, config) : part == 0;
+            if (more)
+                add_analysis(run, request, analysis, config, plan);
+            stj_analysis_free_config(analysis, config);
+            config = NULL;
+        }
+    }
+out:
+    stj_pairs_given_free(&own);
+    return st;
 }
 
 /* The time of one product, J and J' in turn, in the way that an analysis would use; with the default
@@ -547,6 +389,7 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
     enum stj_status st = STJ_OK;
     struct stj_plan_request request = {.memory_bytes = settings->memory_bytes,
                                        .ranks = settings->ranks};
+    struct stj_pairs_given given = {0};
     struct stj_error trouble = STJ_ERROR_INIT;
     struct stj_run_info info;
     const struct stj_timing *meter = NULL;
@@ -556,6 +399,8 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
     STJ_CHECK(err, per_product == 0 || n_ranks % per_product == 0, STJ_EINVAL,
               "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu",
               per_product, n_ranks, n_ranks);
+    if (request.ranks.n == 0)
+        request.ranks.n = stj_ranks_measured(&request.ranks.bytes_per_second);
     if (request.ranks.n > 1 && request.ranks.bytes_per_second <= 0)
         request.ranks.bytes_per_second = stj_timing_vector_rate();
     STJ_TRY(stj_run_time(run, &meter, err));
@@ -573,8 +418,10 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
     }
     struct stj_plan_item *item = add_item(plan, "validate");
     judge(plan, plan_validate(run, &request, item, &trouble), &trouble, item);
-    add_svd(run, &request, &settings->svd, plan);
-    add_others(run, &request, settings, plan);
+    for (size_t i = 0; i < settings->n; i++)
+        STJ_TRY(stj_pairs_add(&given, settings->option[i].name, settings->option[i].text, err));
+    STJ_TRY(add_analyses(run, &request, &given, plan, err));
 out:
+    stj_pairs_given_free(&given);
     return st;
 }

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/analyse.c: from a request to a result.
+ *
+ *     1. The request is resolved against the run: options, part of the Jacobian.
+ *     2. The result of the same question is looked for in the run's folder.
+ *     3. What covers the request is read, and that is all.
+ *     4. Else the file is locked and looked at again: somebody else may have been just finishing it.
+ *     5. What the stored result answers joins what is wanted, and is computed: from the stored answer where the
+ *        analysis can begin there, through a journal of products that survives an interruption.
+ *     6. The new file takes the place of the old; its journal has served.
+ *     7. Of the numbers the request gets what it asked for.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/analysis.h"
+#include "analysis/plan.h"
+#include "analysis/request.h"
+#include "analysis/result_file.h"
+#include "analysis/store.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "op/training_jacobian.h"
+#include "parallel/ranks.h"
+#include "run/folder/run_lock.h"
+
+enum { BASE_BYTES = 160, OPTIONS_BYTES = 64 };
+
+/* Everything of one call. */
+struct call {
+    struct stj_run *run;
+    const struct stj_request *request;
+    const struct stj_progress *progress;
+    struct stj_question question;
+    char base[BASE_BYTES], options[OPTIONS_BYTES];
+    char *text; /* of the question */
+    struct stj_place place;
+    void *stored_config; /* of the result at the place */
+    void *joined;        /* what answers it and the request */
+    struct stj_result *stored, *result;
+    struct stj_lock *lock;
+    struct stj_h5 *file; /* being written */
+};
+
+static void close_call(struct call *c)
+{
+    const struct stj_analysis *a = c->question.analysis;
+    if (!a)
+        return;
+    stj_analysis_free_config(a, c->stored_config);
+    stj_analysis_free_config(a, c->joined);
+    stj_result_destroy(c->stored);
+    stj_result_destroy(c->result);
+    stj_place_close(&c->place);
+    stj_h5_close(c->file);
+    stj_lock_release(c->lock);
+    stj_question_free(&c->question);
+    free(c->text);
+}
+
+/* ---- step 2: the place ---- */
+
+static void name_base(const struct stj_analysis *a, const char *option,
+                      const struct stj_run_part *part, size_t n_steps, char base[BASE_BYTES])
+{
+    char slug[STJ_PART_TEXT_MAX];
+    snprintf(base, BASE_BYTES, "%s%s%s%s", a->info.name, option ? "-" : "", option ? option : "",
+             stj_part_slug(part, n_steps, slug));
+}
+
+/* The value of the option that is part of the name; NULL: there is none. */
+static const char *name_option(const struct stj_analysis *a, const void *config)
+{
+    for (const struct stj_option *row = a->info.options; a->name_option && row->name; row++)
+        if (strcmp(row->name, a->name_option) == 0)
+            return row->choices[*(const int *)((const char *)config + row->offset)];
+    return NULL;
+}
+
+/* Do a stored request and this one ask the same question, and can one file answer both? */
+static bool asks_the_same(const void *ctx, const char *request)
+{
+    const struct call *c = ctx;
+    const struct stj_question *q = &c->question;
+    void *stored = NULL, *wanted = NULL;
+    char *text = NULL;
+    bool same = stj_request_is_of_part(request, &q->part) &&
+                stj_request_parse(q->analysis, request, &stored, NULL) == STJ_OK &&
+                stj_request_print(q, stored, true, &text, NULL) == STJ_OK &&
+                strcmp(text, c->text) == 0;
+    if (same && q->analysis->join)
+        same =
+            stj_analysis_config(c->run, q->analysis, &c->request->own, &wanted, NULL) == STJ_OK &&
+            q->analysis->join(stored, wanted);
+    stj_analysis_free_config(q->analysis, stored);
+    stj_analysis_free_config(q->analysis, wanted);
+    free(text);
+    return same;
+}
+
+static enum stj_status find_place(struct call *c, bool force, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_question *q = &c->question;
+    const struct stj_place_request request = {.format = &q->analysis->format,
+                                              .base = c->base,
+                                              .tag = q->common.tag,
+                                              .options = c->options,
+                                              .question = c->text,
+                                              .force = force,
+                                              .same = asks_the_same,
+                                              .ctx = c};
+    stj_place_close(&c->place);
+    stj_analysis_free_config(q->analysis, c->stored_config);
+    c->stored_config = NULL;
+    STJ_TRY(stj_place_find(c->run, &request, &c->place, err));
+    if (c->place.request)
+        STJ_TRY(stj_request_parse(q->analysis, c->place.request, &c->stored_config, err));
+out:
+    return st;
+}
+
+static enum stj_status open_call(struct call *c, const struct stj_request *request,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    struct stj_question *q = &c->question;
+    stj_run_get_info(c->run, &info);
+    STJ_TRY(stj_question_open(c->run, request, q, err));
+    name_base(q->analysis, name_option(q->analysis, q->config), &q->part, info.n_steps, c->base);
+    stj_request_slug(q, c->options, sizeof c->options);
+    STJ_TRY(stj_request_print(q, q->config, true, &c->text, err));
+out:
+    return st;
+}
+
+/* ---- reading and writing ---- */
+
+static const char *name_of_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static enum stj_status read_result(const struct stj_analysis *a, struct stj_h5 *file,
+                                   const char *path, struct stj_result **result,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_result *r = NULL;
+    struct stj_result_about *about = NULL;
+    STJ_TRY(stj_result_create(a, &r, err));
+    about = &r->about;
+    STJ_TRY(stj_schema_get(file, stj_about_schema, about, err));
+    STJ_TRY(stj_schema_get(file, a->schema, r->data, err));
+    STJ_TRY(stj_h5_get_text(file, "layers", &about->layers, err));
+    about->part.layers = about->layers[0] ? about->layers : NULL;
+    about->part.full_state = about->state == 1;
+    about->stored = true;
+    STJ_TRY(stj_strdup(&about->file, name_of_path(path), err));
+    *result = r;
+    r = NULL;
+out:
+    stj_result_destroy(r);
+    return st;
+}
+
+/* Does a resolved part have the tensor? */
+static bool has_tensor(const struct stj_run_part *part, const char *name)
+{
+    const size_t n = strlen(name);
+    const char *word = part->layers ? part->layers : name;
+    while (strncmp(word, name, n) != 0 || (word[n] && word[n] != ',')) {
+        word += strcspn(word, ",");
+        if (!*word++)
+            return false;
+    }
+    return true;
+}
+
+/* Which numbers of a vector are whose: a line "NAME SHAPE OFFSET" for each tensor of the part. */
+static enum stj_status put_tensors(struct stj_h5 *file, const struct stj_run *run,
+                                   const struct stj_run_part *part, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run_parameter p;
+    char *text = NULL;
+    size_t size = 0, offset = 0;
+    FILE *out = open_memstream(&text, &size);
+    STJ_CHECK(err, out, STJ_ENOMEM, "no memory for the list of tensors");
+    for (size_t i = 0; stj_run_get_parameter(run, i, &p); i++)
+        if (has_tensor(part, p.name)) {
+            fprintf(out, "%s %s %zu\n", p.name, p.shape, offset);
+            offset += p.n_params;
+        }
+    STJ_CHECK(err, fclose(out) == 0 && text, STJ_ENOMEM, "no memory for the list of tensors");
+    STJ_TRY(stj_h5_put_text(file, "tensors", text, err));
+out:
+    free(text);
+    return st;
+}
+
+static enum stj_status write_result(struct call *c, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_result *r = c->result;
+    STJ_TRY(stj_schema_put(c->file, stj_about_schema, &r->about, err));
+    STJ_TRY(stj_h5_put_text(c->file, "layers", r->about.layers ? r->about.layers : "", err));
+    STJ_TRY(put_tensors(c->file, c->run, &c->question.part, err));
+    STJ_TRY(stj_schema_put(c->file, r->analysis->schema, r->data, err));
+    st = stj_h5_commit(c->file, err);
+    c->file = NULL;
+out:
+    return st;
+}
+
+/* ---- step 5: computing ---- */
+
+void stj_analysis_release_op(struct stj_analysis_context *cx)
+{
+    struct stj_result_about *about = cx->about;
+    if (!cx->op)
+        return;
+    const double orthogonality = about->self_check.orthogonality;
+    stj_training_jacobian_storage(cx->kept->inner, &about->storage);
+    if (cx->memory_bytes > 0)
+        about->storage.budget = cx->memory_bytes;
+    about->self_check = stj_op_self_check(cx->op);
+    about->self_check.orthogonality = orthogonality;
+    about->counts = stj_op_get_counts(cx->op);
+    stj_result_op_close(cx->kept);
+    cx->op = NULL;
+}
+
+enum stj_status stj_analysis_note_source(struct stj_analysis_context *cx,
+                                         const struct stj_result *source, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_result_about *s = &source->about;
+    char text[512];
+    snprintf(text, sizeof text, "%s %s %s", s->file, s->created ? s->created : "unknown",
+             s->command ? s->command : "");
+    free(cx->about->source);
+    cx->about->source = NULL;
+    STJ_TRY(stj_strdup(&cx->about->source, text, err));
+out:
+    return st;
+}
+
+static enum stj_status begin_about(struct call *c, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_question *q = &c->question;
+    struct stj_result_about *about = &c->result->about;
+    STJ_TRY(stj_about_begin(about, err));
+    STJ_TRY(stj_strdup(&about->layers, q->tensors, err));
+    STJ_TRY(stj_strdup(&about->file, name_of_path(c->place.path), err));
+    STJ_TRY(stj_request_print(q, c->joined, false, &about->request, err));
+    STJ_TRY(stj_request_command(q, c->joined, &about->command, err));
+    about->n_params = q->n;
+    about->part = q->part;
+    about->part.layers = about->layers[0] ? about->layers : NULL;
+    about->state = q->part.full_state;
+    about->self_check.orthogonality = (double)NAN;
+out:
+    return st;
+}
+
+/* c->joined <- the request, and what is stored. */
+static enum stj_status join_requests(struct call *c, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_analysis *a = c->question.analysis;
+    STJ_TRY(stj_analysis_config(c->run, a, &c->request->own, &c->joined, err));
+    if (c->stored_config && a->join)
+        (void)a->join(c->stored_config, c->joined);
+out:
+    return st;
+}
+
+static void add_counts(struct stj_op_counts *sum, const struct stj_op_counts *more)
+{
+    sum->jvp += more->jvp;
+    sum->vjp += more->vjp;
+    sum->replayed += more->replayed;
+    sum->seconds += more->seconds;
+}
+
+static enum stj_status run_computation(struct call *c, struct stj_analysis_context *cx,
+                                       struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_question *q = &c->question;
+    struct stj_result_about *about = &c->result->about;
+    struct stj_prediction prediction;
+    size_t engine = 0;
+    const struct stj_plan_request plan = {
+        .part = q->part, .memory_bytes = q->common.memory, .n = q->n};
+    const double start = stj_clock();
+    stj_run_divide(c->run, q->analysis->columns ? q->analysis->columns(c->joined, q->n) : 1,
+                   c->progress);
+    stj_plan_analysis(c->run, &plan, q->analysis, c->joined, &about->cost);
+    stj_plan_predict(c->run, &plan, q->analysis, c->joined, &prediction, &engine);
+    STJ_TRY(stj_result_op_open(c->run, &q->part, c->place.path, q->common.force, engine, cx->kept,
+                               err));
+    cx->op = cx->kept->op;
+    cx->resumes = stj_log_n_records(cx->kept->journal) > 0;
+    STJ_TRY(q->analysis->compute(cx, c->joined, c->result->data, err));
+    stj_analysis_release_op(cx);
+    stj_warn_of_check(&about->self_check, c->progress);
+    stj_cost_finish(&about->cost);
+    about->spent = about->counts;
+    about->seconds = stj_clock() - start;
+    if (c->stored && q->analysis->join) {
+        add_counts(&about->spent, &c->stored->about.spent);
+        about->seconds += c->stored->about.seconds;
+    }
+out:
+    return st;
+}
+
+static enum stj_verdict verdict_of(const struct stj_result *result)
+{
+    return result->analysis->verdict ? result->analysis->verdict(result->data) : STJ_VERDICT_DONE;
+}
+
+static enum stj_status compute_result(struct call *c, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_question *q = &c->question;
+    struct stj_result_op kept = {0};
+    struct stj_analysis_context cx = {.run = c->run,
+                                      .part = &q->part,
+                                      .n = q->n,
+                                      .wanted = q->config,
+                                      .memory_bytes = q->common.memory,
+                                      .progress = c->progress,
+                                      .kept = &kept};
+    STJ_TRY(join_requests(c, err));
+    if (c->stored && !q->common.force)
+        cx.stored = c->stored->data;
+    STJ_TRY(stj_result_create(q->analysis, &c->result, err));
+    cx.about = &c->result->about;
+    STJ_TRY(begin_about(c, err));
+    STJ_TRY(stj_place_create(c->run, c->place.path, &q->analysis->format, &c->file, err));
+    STJ_TRY(run_computation(c, &cx, err));
+    if (verdict_of(c->result) == STJ_VERDICT_INTERRUPTED)
+        goto out; /* asking again goes on, and does not return the half */
+    STJ_TRY(write_result(c, err));
+    if (verdict_of(c->result) == STJ_VERDICT_DONE)
+        stj_journal_remove(c->place.path);
+out:
+    stj_result_op_close(&kept);
+    return st;
+}
+
+/* ---- steps 3, 4 and 7 ---- */
+
+static bool equal_requests(const struct call *c)
+{
+    char *stored = NULL, *wanted = NULL;
+    const struct stj_question *q = &c->question;
+    const bool same = stj_request_print(q, c->stored_config, false, &stored, NULL) == STJ_OK &&
+                      stj_request_print(q, q->config, false, &wanted, NULL) == STJ_OK &&
+                      strcmp(stored, wanted) == 0;
+    free(stored);
+    free(wanted);
+    return same;
+}
+
+/* c->stored <- what is at the place, and *serves <- it holds what is wanted.  The same request is served by what it
+ * got, complete or not. */
+static enum stj_status look_at_stored(struct call *c, bool *serves, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_question *q = &c->question;
+    *serves = false;
+    stj_result_destroy(c->stored);
+    c->stored = NULL;
+    if (!c->place.file)
+        goto out;
+    STJ_TRY(read_result(q->analysis, c->place.file, c->place.path, &c->stored, err));
+    if (q->common.force)
+        goto out;
+    *serves =
+        equal_requests(c) ||
+        (q->analysis->covers ? q->analysis->covers(c->stored_config, c->stored->data, q->config)
+                             : verdict_of(c->stored) == STJ_VERDICT_DONE);
+out:
+    st = stj_ranks_agree(st, err);
+    return st;
+}
+
+static enum stj_status serve(struct call *c, struct stj_result **served, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_analysis *a = c->question.analysis;
+    const struct stj_analysis_context cx = {.run = c->run,
+                                            .part = &c->question.part,
+                                            .n = c->question.n,
+                                            .progress = c->progress,
+                                            .about = &(*served)->about};
+    if (a->view)
+        STJ_TRY(a->view(&cx, c->question.config, (*served)->data, err));
+out:
+    return st;
+}
+
+static enum stj_status answer(struct call *c, struct stj_result **result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_result **served = &c->stored;
+    const bool force = c->question.common.force;
+    bool serves = false;
+    STJ_TRY(find_place(c, force, err));
+    STJ_TRY(look_at_stored(c, &serves, err));
+    if (!serves) {
+        STJ_TRY(stj_run_lock(c->run, c->place.path, c->progress, &c->lock, err));
+        STJ_TRY(find_place(c, force, err));
+        STJ_TRY(look_at_stored(c, &serves, err)); /* somebody else was just finishing it */
+    }
+    if (!serves) {
+        STJ_TRY(compute_result(c, err));
+        served = &c->result;
+    }
+    STJ_TRY(serve(c, served, err));
+    *result = *served;
+    *served = NULL;
+out:
+    return st;
+}
+
+enum stj_status stj_analyse(struct stj_run *run, const struct stj_request *request,
+                            const struct stj_progress *progress, struct stj_result **result,
+                            struct stj_error *err)
+{
+    static const struct stj_progress nobody = {0};
+    enum stj_status st = STJ_OK;
+    struct call c = {.run = run, .request = request, .progress = progress ? progress : &nobody};
+    STJ_CHECK(err, run && request && result, STJ_EINVAL,
+              "an analysis needs a run, a request and a place for the result");
+    *result = NULL;
+    STJ_CHECK(err, run->dir, STJ_EINVAL,
+              "the run was only described from its config: train it, then analyse it");
+    STJ_TRY(open_call(&c, request, err));
+    STJ_TRY(answer(&c, result, err));
+out:
+    close_call(&c);
+    return st;
+}
+
+/* ---- stored results ---- */
+
+/* The analysis of a result's name: "svd", "trace-frobenius", "density-0-100". */
+static const struct stj_analysis *analysis_of_name(const char *name)
+{
+    const struct stj_analysis *best = NULL;
+    for (size_t i = 0; stj_analyses.list[i]; i++) {
+        const char *word = stj_analyses.list[i]->name;
+        const size_t n = strlen(word);
+        if (strncmp(name, word, n) == 0 && (name[n] == '\0' || name[n] == '-'))
+            best = (const struct stj_analysis *)stj_analyses.list[i];
+    }
+    return best;
+}
+
+static enum stj_status read_named(struct stj_run *run, const struct stj_analysis *a,
+                                  const char *name, const char *tag, struct stj_result **result,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_h5 *file = NULL;
+    char *path = NULL;
+    *result = NULL;
+    STJ_TRY(stj_result_path(run, name, tag, &path, err));
+    STJ_TRY(stj_result_open(run, &a->format, name, tag, &file, err));
+    if (!file)
+        goto out;
+    STJ_TRY(read_result(a, file, path, result, err));
+    const struct stj_analysis_context cx = {.run = run,
+                                            .part = &(*result)->about.part,
+                                            .n = (*result)->about.n_params,
+                                            .about = &(*result)->about};
+    if (a->view)
+        STJ_TRY(a->view(&cx, NULL, (*result)->data, err));
+out:
+    if (st != STJ_OK) {
+        stj_result_destroy(*result);
+        *result = NULL;
+    }
+    stj_h5_close(file);
+    free(path);
+    return st;
+}
+
+enum stj_status stj_result_read(struct stj_run *run, const char *name, const char *tag,
+                                struct stj_result **result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_CHECK(err, run && name && result, STJ_EINVAL,
+              "a stored result needs a run, a name and a place");
+    const struct stj_analysis *a = analysis_of_name(name);
+    STJ_CHECK(err, a, STJ_EINVAL, "there is no analysis that makes a result '%.60s'", name);
+    STJ_TRY(read_named(run, a, name, tag, result, err));
+out:
+    return st;
+}
+
+enum stj_status stj_result_of_part(struct stj_run *run, const char *analysis,
+                                   const struct stj_run_part *part, struct stj_result **result,
+                                   struct stj_error *err)
+{
+    struct stj_run_info info;
+    char base[BASE_BYTES];
+    const struct stj_analysis *a = stj_analysis_find(analysis);
+    stj_run_get_info(run, &info);
+    name_base(a, NULL, part, info.n_steps, base);
+    enum stj_status st = read_named(run, a, base, NULL, result, err);
+    if (st == STJ_OK && *result &&
+        !stj_request_is_of_part((*result)->about.request, part)) { /* a file of an older version */
+        stj_result_destroy(*result);
+        *result = NULL;
+    }
+    return st;
+}

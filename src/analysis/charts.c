@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/charts.c: the charts of spectra. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "analysis/charts.h"
+#include "spectrum/regions.h"
+
+enum { POINTS_MAX = 120 }; /* values that are drawn as points each */
+
+/* What is smaller presses the rest of a spectrum into one line. */
+static const double spectrum_floor = 1e-4;
+
+/* One series per region: index and value. */
+static enum stj_status add_region(struct stj_chart *chart, enum stj_region region, size_t n,
+                                  const double *sigma, size_t n_params, double epsilon,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const enum stj_chart_style style = n <= POINTS_MAX ? STJ_CHART_POINTS : STJ_CHART_LINE;
+    char share[32] = "";
+    double *x = NULL, *y = NULL;
+    size_t count = 0;
+    STJ_TRY(stj_new(&x, n, sizeof *x, err));
+    STJ_TRY(stj_new(&y, n, sizeof *y, err));
+    for (size_t i = 0; i < n; i++)
+        if (stj_region_of(sigma[i], epsilon) == region) {
+            x[count] = (double)(i + 1);
+            y[count++] = sigma[i];
+        }
+    if (n == n_params && n > 0)
+        snprintf(share, sizeof share, " (%.1f %%)", 100 * (double)count / (double)n);
+    STJ_TRY(stj_chart_add(chart, style, stj_region_colour(region), count, x, y, err, "%s: %zu%s",
+                          stj_region_name(region), count, share));
+out:
+    free(x);
+    free(y);
+    return st;
+}
+
+enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const double *sigma,
+                                   size_t n_params, double epsilon, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    stj_chart_title(chart, "%s singular values of the training Jacobian, N = %zu",
+                    n == n_params ? "All" : "Largest", n_params);
+    stj_axis_name(&chart->x, "index", "index");
+    stj_axis_name(&chart->y, "sigma", "singular value");
+    chart->x.high = (double)n + 1;
+    chart->y.log = true;
+    chart->y.floor = spectrum_floor;
+    stj_chart_limit(chart, 1 + epsilon);
+    stj_chart_limit(chart, 1 - epsilon);
+    for (enum stj_region r = STJ_CHAOTIC; r < STJ_N_REGIONS; r++)
+        STJ_TRY(add_region(chart, r, n, sigma, n_params, epsilon, err));
+out:
+    return st;
+}
+
+/* A density as it is drawn: between a value below which there is nothing to see and one above the largest. */
+enum { DENSITY_POINTS = STJ_DENSITY_POINTS };
+const double stj_density_width = 0.05;
+static const double least_density = 1; /* less than one value per unit is the foot of a Gaussian */
+
+/* The part of the curve in one region, with gaps where there is nothing. */
+static enum stj_status add_density(struct stj_chart *chart, enum stj_region region, double epsilon,
+                                   const struct stj_density_count *count, const double *sigma,
+                                   const double *density, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double x[DENSITY_POINTS], y[DENSITY_POINTS];
+    size_t n = 0;
+    for (size_t i = 0; i < DENSITY_POINTS; i++) {
+        /* The point before the region joins the curves. */
+        const bool inside =
+            stj_region_of(sigma[i], epsilon) == region ||
+            (i + 1 < DENSITY_POINTS && stj_region_of(sigma[i + 1], epsilon) == region);
+        if (!inside)
+            continue;
+        x[n] = sigma[i];
+        y[n++] = density[i];
+    }
+    n = stj_chart_drop_below(n, x, y, least_density);
+    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, stj_region_colour(region), n, x, y, err,
+                          "%s: %.0f (%.0f to %.0f)", stj_region_name(region), count->estimate,
+                          count->low, count->high));
+out:
+    return st;
+}
+
+enum stj_status stj_density_draw(const struct stj_density_result *density, double *sigma,
+                                 double *value, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double at[DENSITY_POINTS];
+    const double high = log10(fmax(density->sigma_1, 1 + density->epsilon)) + 4 * stj_density_width;
+    const double low = fmax(log10(fmax(density->floor, 1e-300)), high - 5);
+    for (size_t i = 0; i < DENSITY_POINTS; i++) {
+        at[i] = low + (high - low) * (double)i / (DENSITY_POINTS - 1);
+        sigma[i] = pow(10, at[i]);
+    }
+    STJ_TRY(stj_density_smooth(density, DENSITY_POINTS, at, stj_density_width, value, err));
+out:
+    return st;
+}
+
+enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_density_result *density,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double sigma[DENSITY_POINTS], value[DENSITY_POINTS];
+    const struct stj_density_counts *regions = &density->regions;
+    STJ_TRY(stj_density_draw(density, sigma, value, err));
+    stj_chart_title(chart, "Density of %zu singular values, from %zu probes of %zu steps",
+                    density->n_params, density->n_probes, density->steps);
+    stj_axis_name(&chart->x, "sigma", "singular value");
+    stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
+    chart->x.log = chart->y.log = true;
+    STJ_TRY(
+        add_density(chart, STJ_CHAOTIC, density->epsilon, &regions->chaotic, sigma, value, err));
+    STJ_TRY(add_density(chart, STJ_BULK, density->epsilon, &regions->bulk, sigma, value, err));
+    STJ_TRY(add_density(chart, STJ_STABLE, density->epsilon, &regions->stable, sigma, value, err));
+out:
+    return st;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/dense.c: the dense Jacobian, column by column, with all singular values and vectors.
+ *
+ * J is built from n products in blocks and decomposed by LAPACK's gesdd, 22 n^3 flops or so.  Memory: J, U and
+ * V' with n^2 numbers each, and 3 n^2 of work space.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <spectraj/svd.h>
+
+#include "analysis/analyses.h"
+#include "analysis/charts.h"
+#include "analysis/print.h"
+#include "base/blas.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "parallel/parallel.h"
+
+enum { SQUARES = 6, ENDS_SHOWN = 6 };
+
+struct dense_config {
+    double epsilon;
+};
+
+static const struct stj_option options[] = {
+    {.name = "epsilon",
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_VIEW,
+     .offset = offsetof(struct dense_config, epsilon),
+     .fallback = "0.1",
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .value = "EPS",
+     .doc = "half width of the bulk: chaotic above 1 + EPS, stable below 1 - EPS"},
+    {.name = NULL},
+};
+
+struct dense_data {
+    size_t n;
+    double *sigma, *cosine; /* [n] */
+    double *u, *v;          /* [n][n], a vector in each row */
+    double epsilon;
+    struct stj_regions regions;
+    double seconds_build, seconds_svd;
+};
+
+#define AT(member) .offset = offsetof(struct dense_data, member)
+#define PAIRS                                                                                      \
+    {                                                                                              \
+        .name = "pair", .count = offsetof(struct dense_data, n)                                    \
+    }
+#define PARAMETERS                                                                                 \
+    {                                                                                              \
+        .name = "parameter", .count = offsetof(struct dense_data, n)                               \
+    }
+
+static const struct stj_field schema[] = {
+    {.name = "n",
+     .file = "n_params",
+     .kind = STJ_FIELD_COUNT,
+     AT(n),
+     .place = STJ_FIELD_READ_ALONE,
+     .doc = "rows and columns of J"},
+    {.name = "sigma",
+     .kind = STJ_FIELD_REAL,
+     AT(sigma),
+     .dim = {PAIRS},
+     .doc = "all singular values, descending"},
+    {.name = "cosine", .kind = STJ_FIELD_REAL, AT(cosine), .dim = {PAIRS}, .doc = "u_i . v_i"},
+    {.name = "u",
+     .kind = STJ_FIELD_REAL,
+     AT(u),
+     .dim = {PAIRS, PARAMETERS},
+     .place = STJ_FIELD_IN_FILE,
+     .lazy = true,
+     .doc = "left singular vectors, in the space of theta_n"},
+    {.name = "v",
+     .kind = STJ_FIELD_REAL,
+     AT(v),
+     .dim = {PAIRS, PARAMETERS},
+     .place = STJ_FIELD_IN_FILE,
+     .lazy = true,
+     .doc = "right singular vectors, in the space of theta_0"},
+    {.name = "epsilon", .kind = STJ_FIELD_REAL, AT(epsilon), .doc = "half width of the bulk"},
+    {.name = "regions.chaotic",
+     .kind = STJ_FIELD_COUNT,
+     AT(regions.chaotic),
+     .later = true,
+     .headline = true,
+     .doc = "values above 1 + epsilon"},
+    {.name = "regions.bulk",
+     .kind = STJ_FIELD_COUNT,
+     AT(regions.bulk),
+     .later = true,
+     .doc = "values within epsilon of 1"},
+    {.name = "regions.stable",
+     .kind = STJ_FIELD_COUNT,
+     AT(regions.stable),
+     .later = true,
+     .doc = "values below 1 - epsilon"},
+    {.name = "seconds_build",
+     .kind = STJ_FIELD_REAL,
+     AT(seconds_build),
+     .unit = "s",
+     .doc = "for the columns"},
+    {.name = "seconds_svd",
+     .kind = STJ_FIELD_REAL,
+     AT(seconds_svd),
+     .unit = "s",
+     .doc = "for the decomposition"},
+    {.name = NULL},
+};
+#undef AT
+
+static enum stj_status check_memory(size_t n, size_t memory_bytes, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t available = stj_memory_available();
+    const size_t limit = memory_bytes ? memory_bytes : available - available / 4;
+    const double needed = SQUARES * (double)n * (double)n * sizeof(double);
+    STJ_CHECK(
+        err, needed <= (double)limit, STJ_ENOMEM,
+        "a dense Jacobian of %zu parameters needs %.3g GB (%d matrices of %zu x %zu), allowed "
+        "are %.3g GB; raise --memory, or use spectraj svd, which needs no matrix",
+        n, needed / 1e9, SQUARES, n, n, (double)limit / 1e9);
+out:
+    return st;
+}
+
+/* a <- a', square. */
+static void transpose(size_t n, double *a)
+{
+    for (size_t j = 0; j < n; j++)
+        for (size_t i = 0; i < j; i++) {
+            double swap = a[i + j * n];
+            a[i + j * n] = a[j + i * n];
+            a[j + i * n] = swap;
+        }
+}
+
+static size_t columns(const void *config, size_t n)
+{
+    (void)config;
+    return n;
+}
+
+/* The operator is gone before the decomposition, which needs the most. */
+static void predict(const struct stj_run *run, const struct stj_plan_request *request,
+                    const void *config, struct stj_prediction *p, size_t *engine)
+{
+    const double square = (double)request->n * (double)request->n * sizeof(double);
+    const size_t matrix = (size_t)square;
+    (void)run;
+    (void)config;
+    stj_dense_predict(request->n, 1, p);
+    stj_predict_phase_alone(p, SQUARES * square);
+    if (request->memory_bytes > 0) /* 6 n^2 fit, or it will be refused */
+        *engine = request->memory_bytes > matrix ? request->memory_bytes - matrix : 1;
+    p->file_bytes = 2 * square;
+}
+
+static enum stj_status decompose(size_t n, double *a, struct dense_data *d, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_new(&d->sigma, n, sizeof *d->sigma, err));
+    STJ_TRY(stj_new(&d->cosine, n, sizeof *d->cosine, err));
+    STJ_TRY(stj_new(&d->u, n * n, sizeof *d->u, err));
+    STJ_TRY(stj_new(&d->v, n * n, sizeof *d->v, err));
+    const struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
+    st = stj_gesdd(n, n, a, n, d->sigma, d->u, d->v, err);
+    stj_blas_guard_give(guard);
+    STJ_TRY(st);
+    transpose(n, d->v);
+    for (size_t i = 0; i < n; i++)
+        d->cosine[i] = stj_dot(n, d->u + i * n, d->v + i * n);
+out:
+    return st;
+}
+
+static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct dense_config *c = config;
+    struct dense_data *d = data;
+    double *a = NULL;
+    d->n = cx->n;
+    d->epsilon = c->epsilon;
+    /* 1. The columns. */
+    STJ_TRY(check_memory(d->n, cx->memory_bytes, err));
+    STJ_TRY(stj_new(&a, d->n * d->n, sizeof *a, err));
+    double start = stj_clock();
+    STJ_TRY(stj_op_densify(cx->op, 0, a, d->n, cx->progress, err));
+    d->seconds_build = stj_clock() - start;
+    stj_analysis_release_op(cx); /* what it kept between sweeps makes room for the decomposition */
+    /* 2. The decomposition. */
+    STJ_TRY(stj_progress_report(cx->progress, "decomposition", 0, 1, err));
+    start = stj_clock();
+    STJ_TRY(decompose(d->n, a, d, err));
+    d->seconds_svd = stj_clock() - start;
+    STJ_TRY(stj_progress_report(cx->progress, "decomposition", 1, 1, err));
+    d->regions = stj_regions_count(d->n, d->sigma, d->epsilon);
+out:
+    free(a);
+    return st;
+}
+
+/* Another epsilon is answered from the values. */
+static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
+                            struct stj_error *err)
+{
+    const struct dense_config *c = config;
+    struct dense_data *d = data;
+    (void)cx;
+    (void)err;
+    if (c)
+        d->epsilon = c->epsilon;
+    d->regions = stj_regions_count(d->n, d->sigma, d->epsilon);
+    return STJ_OK;
+}
+
+static void print_region(FILE *out, const char *name, const char *condition, double limit,
+                         size_t count, size_t n)
+{
+    fprintf(out, "%-8s %s %-8.6g %8zu %8.2f %%\n", name, condition, limit, count,
+            n > 0 ? 100 * (double)count / (double)n : 0);
+}
+
+static void print_ends(FILE *out, const struct dense_data *d)
+{
+    const size_t shown = d->n < ENDS_SHOWN ? d->n : ENDS_SHOWN;
+    fprintf(out, "\nlargest  ");
+    for (size_t i = 0; i < shown; i++)
+        fprintf(out, " %11.6g", d->sigma[i]);
+    fprintf(out, "\nsmallest ");
+    for (size_t i = d->n - shown; i < d->n; i++)
+        fprintf(out, " %11.4g", d->sigma[i]);
+    fputc('\n', out);
+}
+
+static void print(FILE *out, const struct stj_result *result)
+{
+    const struct dense_data *d = result->data;
+    const struct stj_regions *g = &d->regions;
+    fprintf(out, "all %zu singular values of J\n", d->n);
+    fprintf(out, "%-8s %-15s %8s %10s\n", "region", "sigma", "count", "share");
+    print_region(out, "chaotic", "above ", 1 + d->epsilon, g->chaotic, d->n);
+    print_region(out, "bulk", "1 +-  ", d->epsilon, g->bulk, d->n);
+    print_region(out, "stable", "below ", 1 - d->epsilon, g->stable, d->n);
+    print_ends(out, d);
+    stj_print_seconds(out,
+                      result->about.stored ? "stored result: matrix built in " : "matrix built in ",
+                      d->seconds_build, "");
+    stj_print_seconds(out, ", decomposed in ", d->seconds_svd, "\n");
+    stj_print_cost(out, &result->about);
+}
+
+static enum stj_status make_spectrum(const struct stj_result *result, struct stj_chart *chart,
+                                     struct stj_error *err)
+{
+    const struct dense_data *d = result->data;
+    return stj_chart_spectrum(chart, d->n, d->sigma, d->n, d->epsilon, err);
+}
+
+static const struct stj_analysis_figure figures[] = {
+    {"spectrum", "singular values against their index, with the limits of the regions",
+     make_spectrum},
+    {.doc = NULL},
+};
+
+const struct stj_analysis stj_analysis_dense = {
+    .info = {.name = "dense",
+             .doc = "all singular values, from the dense Jacobian",
+             .options = options,
+             .config_size = sizeof(struct dense_config)},
+    .description =
+        "Build J = d theta_n / d theta_0 column by column, decompose it with LAPACK, and keep\n"
+        "the result in RUN/dense.h5.  For networks of some thousand parameters; refuses, with\n"
+        "the numbers, when the matrices do not fit the memory.\n",
+    .example = "  spectraj dense digits-run --json\n",
+    .schema = schema,
+    .result_size = sizeof(struct dense_data),
+    .format = {.name = "spectraj-dense", .version = 1, .remedy = "compute it again with --force"},
+    .columns = columns,
+    .predict = predict,
+    .compute = compute,
+    .view = view,
+    .print = print,
+    .figures = figures,
+};

@@ -1,0 +1,918 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/density.c: how many singular values lie where, by stochastic quadrature (spectrum/density/).
+ *
+ * The result is the quadrature: alpha and beta of every probe, one probe after another, and the deflated singular
+ * values.  Counts at any epsilon and confidence, curves, histograms and functionals are made from it whenever it
+ * is read, so these options are views; but where steps and probes are added until intervals are narrow enough, the
+ * tolerance is part of the question.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <spectraj/density.h>
+
+#include "analysis/analyses.h"
+#include "analysis/charts.h"
+#include "analysis/print.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "run/memory_budget.h"
+#include "spectrum/density/bidiagonalize.h"
+#include "spectrum/density/count.h"
+#include "spectrum/svd/svd_method.h"
+
+struct density_config {
+    size_t probes, steps, curve;
+    double epsilon, confidence, tolerance, max_applications, max_seconds;
+    uint64_t seed;
+    int reorthogonalize; /* enum stj_reorthogonalize */
+    char *scratch, *edges;
+    bool no_deflation, gap;
+};
+
+static const char *const reorthogonalize_words[] = {"auto", "full", "one-sided", "none", NULL};
+
+#define AT(member) .offset = offsetof(struct density_config, member)
+static const struct stj_option options[] = {
+    {.name = "epsilon",
+     .letter = 'e',
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_VIEW,
+     AT(epsilon),
+     .fallback = "0.1",
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .value = "EPS",
+     .doc = "half width of the bulk: chaotic above 1 + EPS, stable below 1 - EPS"},
+    {.name = "confidence",
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_VIEW,
+     AT(confidence),
+     .fallback = "0.95",
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .value = "P",
+     .doc = "how often the intervals contain the true counts"},
+    {.name = "probes",
+     .letter = 'p',
+     .type = STJ_OPTION_SIZE,
+     AT(probes),
+     .fallback = "8",
+     .min = 1,
+     .max = 1e9,
+     .value = "N",
+     .doc = "random start vectors"},
+    {.name = "steps",
+     .letter = 'k',
+     .type = STJ_OPTION_SIZE,
+     AT(steps),
+     .fallback = "100",
+     .min = 1,
+     .max = 1e9,
+     .value = "K",
+     .doc = "Lanczos steps of each, at two products a step"},
+    {.name = "seed",
+     .type = STJ_OPTION_SEED,
+     AT(seed),
+     .fallback = "0",
+     .value = "S",
+     .doc = "seed of the probes"},
+    {.name = "tolerance",
+     .type = STJ_OPTION_REAL,
+     AT(tolerance),
+     .fallback = "",
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .value = "TOL",
+     .doc = "add steps and probes until every interval is at most TOL times the number of "
+            "parameters wide"},
+    {.name = "reorthogonalize",
+     .type = STJ_OPTION_CHOICE,
+     AT(reorthogonalize),
+     .choices = reorthogonalize_words,
+     .fallback = "auto",
+     .value = "HOW",
+     .doc = "full, one-sided or none: two, one or no vectors of memory a step and probe"},
+    {.name = "scratch",
+     .type = STJ_OPTION_PATH,
+     .role = STJ_ROLE_EFFORT,
+     AT(scratch),
+     .fallback = "",
+     .value = "DIR",
+     .doc = "keep these vectors in nameless files of DIR instead of memory"},
+    {.name = "no_deflation",
+     .type = STJ_OPTION_BOOL,
+     AT(no_deflation),
+     .fallback = "false",
+     .doc = "do not take the singular pairs of svd.h5 out of the probes"},
+    {.name = "edges",
+     .type = STJ_OPTION_STRING,
+     .role = STJ_ROLE_VIEW,
+     AT(edges),
+     .fallback = "",
+     .value = "E1,E2,...",
+     .doc = "count between these singular values too; the last may be inf"},
+    {.name = "curve",
+     .type = STJ_OPTION_SIZE,
+     .role = STJ_ROLE_VIEW,
+     AT(curve),
+     .fallback = "",
+     .min = 1,
+     .max = 10000,
+     .value = "N",
+     .doc = "the bulk at N values of epsilon from 0.001 to 0.9 too"},
+    {.name = "gap",
+     .type = STJ_OPTION_BOOL,
+     .role = STJ_ROLE_VIEW,
+     AT(gap),
+     .fallback = "false",
+     .doc = "look for an epsilon at which the spectrum has a gap"},
+    {.name = "max_applications",
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_EFFORT,
+     AT(max_applications),
+     .fallback = "",
+     .min = 1,
+     .max = 1e15,
+     .value = "N",
+     .doc = "stop after at most N products with J and J' together (default: no limit)"},
+    {.name = "max_seconds",
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_EFFORT,
+     AT(max_seconds),
+     .fallback = "",
+     .max = 1e9,
+     .above_min = true,
+     .value = "T",
+     .doc = "stop after about T seconds (default: no limit)"},
+    {.name = NULL},
+};
+#undef AT
+
+static struct stj_density_settings settings_of(const struct density_config *c)
+{
+    struct stj_density_settings s = stj_density_settings_default();
+    s.epsilon = c->epsilon;
+    s.confidence = c->confidence;
+    s.probes = c->probes;
+    s.steps = c->steps;
+    s.seed = c->seed;
+    s.reorthogonalize = (enum stj_reorthogonalize)c->reorthogonalize;
+    s.scratch = c->scratch;
+    s.tolerance = c->tolerance;
+    s.max_applications = c->max_applications;
+    s.max_seconds = c->max_seconds;
+    return s;
+}
+
+/* ---- the result ---- */
+
+/* The quadrature, what lies in the file of it, and what is made of it. */
+struct density_data {
+    struct stj_density_result r;
+    size_t n_total; /* steps of all probes */
+    size_t *probe_steps, *probe_exact;
+    double *probe_mass, *alpha, *beta;
+
+    size_t n_points; /* of the density as a function of sigma */
+    double *point, *density;
+    double width; /* of the smoothing, in log10 sigma */
+
+    size_t n_curve; /* bulk as a function of epsilon */
+    struct stj_density_counts *curve;
+    size_t n_between; /* bins between edges */
+    double *edge;
+    struct stj_density_count *bin;
+    bool has_functionals, has_gap, gap_found;
+    struct stj_density_functionals functionals;
+    struct stj_density_gap gap;
+};
+
+static const char *const region_words[] = {"chaotic", "bulk", "stable", NULL};
+
+#define AT(member) .offset = offsetof(struct density_data, member)
+#define REAL(name_, member, doc_)                                                                  \
+    {                                                                                              \
+        .name = (name_), .kind = STJ_FIELD_REAL, AT(member), .doc = (doc_)                         \
+    }
+#define COUNT(name_, member, doc_)                                                                 \
+    {                                                                                              \
+        .name = (name_), .kind = STJ_FIELD_COUNT, AT(member), .doc = (doc_)                        \
+    }
+#define LENGTH(name_, member)                                                                      \
+    {                                                                                              \
+        .name = (name_), .count = offsetof(struct density_data, member)                            \
+    }
+
+/* One number of each region's count. */
+#define OF_REGIONS                                                                                 \
+    {                                                                                              \
+        .name = "region", .label = region_words, .stride = sizeof(struct stj_density_count)        \
+    }
+#define REGION(member_, doc_)                                                                      \
+    {                                                                                              \
+        .name = "regions.*." #member_, .kind = STJ_FIELD_REAL, AT(r.regions.chaotic),              \
+        .member = offsetof(struct stj_density_count, member_), .dim = {OF_REGIONS}, .doc = (doc_)  \
+    }
+#define GAP_REGION(member_)                                                                        \
+    {                                                                                              \
+        .name = "gap.regions.*." #member_, .kind = STJ_FIELD_REAL, AT(gap.counts.chaotic),         \
+        .place = STJ_FIELD_IN_JSON, .member = offsetof(struct stj_density_count, member_),         \
+        .dim = {OF_REGIONS}, .present = offsetof(struct density_data, gap_found),                  \
+        .absent = STJ_ABSENT_KEY, .doc = "the regions at that epsilon"                             \
+    }
+#define CURVE(member_)                                                                             \
+    {                                                                                              \
+        .name = "curve[].regions.*." #member_, .kind = STJ_FIELD_REAL, AT(curve),                  \
+        .place = STJ_FIELD_IN_JSON,                                                                \
+        .member = offsetof(struct stj_density_counts, chaotic) +                                   \
+                  offsetof(struct stj_density_count, member_),                                     \
+        .dim = {{.name = "curve",                                                                  \
+                 .count = offsetof(struct density_data, n_curve),                                  \
+                 .stride = sizeof(struct stj_density_counts)},                                     \
+                OF_REGIONS},                                                                       \
+        .doc = "the regions at that epsilon"                                                       \
+    }
+#define BIN(member_)                                                                               \
+    {                                                                                              \
+        .name = "between[].count." #member_, .kind = STJ_FIELD_REAL, AT(bin),                      \
+        .place = STJ_FIELD_IN_JSON, .member = offsetof(struct stj_density_count, member_),         \
+        .dim = {{.name = "bin",                                                                    \
+                 .count = offsetof(struct density_data, n_between),                                \
+                 .stride = sizeof(struct stj_density_count)}},                                     \
+        .doc = "values between the two edges"                                                      \
+    }
+#define MEASURED(member_, doc_)                                                                    \
+    {.name = "functionals." #member_ ".value",                                                     \
+     .kind = STJ_FIELD_REAL,                                                                       \
+     AT(functionals.member_.value),                                                                \
+     .place = STJ_FIELD_IN_JSON,                                                                   \
+     .present = offsetof(struct density_data, has_functionals),                                    \
+     .absent = STJ_ABSENT_KEY,                                                                     \
+     .doc = (doc_)},                                                                               \
+    {                                                                                              \
+        .name = "functionals." #member_ ".error", .kind = STJ_FIELD_REAL,                          \
+        AT(functionals.member_.error), .place = STJ_FIELD_IN_JSON,                                 \
+        .present = offsetof(struct density_data, has_functionals), .absent = STJ_ABSENT_KEY,       \
+        .doc = "its standard error"                                                                \
+    }
+#define MISSED(side_, member_, doc_)                                                               \
+    {                                                                                              \
+        .name = "known.missed_" #side_ "." #member_, .kind = STJ_FIELD_REAL,                       \
+        AT(r.missed_##side_.member_), .place = STJ_FIELD_IN_JSON,                                  \
+        .present = offsetof(struct density_data, r.missed_##side_.compared), .doc = (doc_)         \
+    }
+
+static const struct stj_field schema[] = {
+    {.name = "n_params",
+     .kind = STJ_FIELD_COUNT,
+     AT(r.n_params),
+     .place = STJ_FIELD_READ_ALONE,
+     .doc = "singular values"},
+    REAL("epsilon", r.epsilon, "half width of the bulk"),
+    REAL("confidence", r.confidence, "how often low .. high contains the true count"),
+    COUNT("probes", r.n_probes, "random start vectors that are complete"),
+    COUNT("steps", r.steps, "of the longest of them"),
+    {.name = "regions.*.estimate",
+     .file = "region_count",
+     .kind = STJ_FIELD_REAL,
+     AT(r.regions.chaotic.estimate),
+     .dim = {OF_REGIONS},
+     .headline = true,
+     .doc = "singular values above 1 + epsilon, within epsilon of 1, below 1 - epsilon"},
+    REGION(low, "confidence interval, from"),
+    REGION(high, "to"),
+    REGION(enclosure_low, "rigorous for the measure of each probe, from"),
+    REGION(enclosure_high, "to"),
+    REGION(sampling, "half width of the interval's part that is sampling"),
+    REGION(finite_steps, "and of that which is the finite number of steps"),
+    {.name = "stop",
+     .kind = STJ_FIELD_CHOICE,
+     AT(r.stop),
+     .choices = stj_stop_words,
+     .doc = "why it ended"},
+    {.name = "seed", .kind = STJ_FIELD_SEED, AT(r.seed), .doc = "of the probes"},
+    {.name = "reorthogonalize",
+     .kind = STJ_FIELD_CHOICE,
+     AT(r.reorthogonalize),
+     .choices = reorthogonalize_words,
+     .doc = "what the vectors were kept orthogonal to"},
+    COUNT("in_flight", r.in_flight, "probes that went together"),
+    REAL("sigma_1", r.sigma_1, "largest value seen"),
+    REAL("floor", r.floor, "below it a value means nothing"),
+    {.name = "known.deflated",
+     .file = "known",
+     .kind = STJ_FIELD_COUNT,
+     AT(r.n_known),
+     .doc = "singular pairs that were taken out and counted exactly"},
+    {.name = "known.sigma",
+     .file = "known_sigma",
+     .kind = STJ_FIELD_REAL,
+     AT(r.known),
+     .place = STJ_FIELD_IN_FILE,
+     .dim = {LENGTH("known", r.n_known)},
+     .doc = "their values, descending"},
+    MISSED(above, sigma, "the known value nearest to 1, above"),
+    MISSED(above, estimate, "values above it that are not known"),
+    MISSED(above, low, "at least so many; 1 or more: some are missing"),
+    MISSED(below, sigma, "the known value nearest to 1, below"),
+    MISSED(below, estimate, "values below it that are not known"),
+    MISSED(below, low, "at least so many; 1 or more: some are missing"),
+    /* The quadrature itself. */
+    {.name = "probe_steps",
+     .kind = STJ_FIELD_COUNT,
+     AT(probe_steps),
+     .place = STJ_FIELD_IN_FILE,
+     .dim = {LENGTH("probe", r.n_probes)},
+     .doc = "steps of each probe"},
+    {.name = "probe_mass",
+     .kind = STJ_FIELD_REAL,
+     AT(probe_mass),
+     .place = STJ_FIELD_IN_FILE,
+     .dim = {LENGTH("probe", r.n_probes)},
+     .doc = "squared length of its Gaussian vector: its share in means"},
+    {.name = "probe_exact",
+     .kind = STJ_FIELD_COUNT,
+     AT(probe_exact),
+     .place = STJ_FIELD_IN_FILE,
+     .dim = {LENGTH("probe", r.n_probes)},
+     .doc = "1: an invariant subspace was reached, and the quadrature has no error"},
+    {.name = "n_total",
+     .file = "total_steps",
+     .kind = STJ_FIELD_COUNT,
+     AT(n_total),
+     .place = STJ_FIELD_IN_FILE,
+     .later = true,
+     .doc = "steps of all probes"},
+    {.name = "alpha",
+     .kind = STJ_FIELD_REAL,
+     AT(alpha),
+     .place = STJ_FIELD_IN_FILE,
+     .dim = {LENGTH("step", n_total)},
+     .doc = "diagonal of the bidiagonal matrices, one probe after another"},
+    {.name = "beta",
+     .kind = STJ_FIELD_REAL,
+     AT(beta),
+     .place = STJ_FIELD_IN_FILE,
+     .dim = {LENGTH("step", n_total)},
+     .doc = "beside it; the last of a probe: the coupling to what was not explored"},
+    /* The density as it is drawn. */
+    {.name = "density.sigma",
+     .file = "density_sigma",
+     .kind = STJ_FIELD_REAL,
+     AT(point),
+     .place = STJ_FIELD_IN_FILE,
+     .dim = {LENGTH("point", n_points)},
+     .lazy = true,
+     .doc = "singular values, equally spaced in their logarithm"},
+    {.name = "density.density",
+     .file = "density",
+     .kind = STJ_FIELD_REAL,
+     AT(density),
+     .place = STJ_FIELD_IN_FILE,
+     .dim = {LENGTH("point", n_points)},
+     .lazy = true,
+     .doc = "singular values per unit of log10 sigma there"},
+    {.name = "density.width",
+     .file = "density_width",
+     .kind = STJ_FIELD_REAL,
+     AT(width),
+     .place = STJ_FIELD_IN_FILE,
+     .later = true,
+     .doc = "standard deviation of the Gaussian that smooths it, in log10 sigma"},
+    /* What a request asks for beside. */
+    {.name = "curve[].epsilon",
+     .kind = STJ_FIELD_REAL,
+     AT(curve),
+     .place = STJ_FIELD_IN_JSON,
+     .member = offsetof(struct stj_density_counts, epsilon),
+     .dim = {{.name = "curve",
+              .count = offsetof(struct density_data, n_curve),
+              .stride = sizeof(struct stj_density_counts)}},
+     .doc = "half widths of the bulk (--curve)"},
+    CURVE(estimate),
+    CURVE(low),
+    CURVE(high),
+    CURVE(enclosure_low),
+    CURVE(enclosure_high),
+    CURVE(sampling),
+    CURVE(finite_steps),
+    {.name = "between[].from",
+     .kind = STJ_FIELD_REAL,
+     AT(edge),
+     .place = STJ_FIELD_IN_JSON,
+     .dim = {LENGTH("bin", n_between)},
+     .doc = "edges (--edges)"},
+    {.name = "between[].to",
+     .kind = STJ_FIELD_REAL,
+     AT(edge),
+     .place = STJ_FIELD_IN_JSON,
+     .member = sizeof(double),
+     .dim = {LENGTH("bin", n_between)},
+     .doc = "the next edge; null: infinity"},
+    BIN(estimate),
+    BIN(low),
+    BIN(high),
+    BIN(enclosure_low),
+    BIN(enclosure_high),
+    BIN(sampling),
+    BIN(finite_steps),
+    {.name = "functionals.floor",
+     .kind = STJ_FIELD_REAL,
+     AT(functionals.floor),
+     .place = STJ_FIELD_IN_JSON,
+     .present = offsetof(struct density_data, has_functionals),
+     .absent = STJ_ABSENT_KEY,
+     .doc = "of the logarithms"},
+    MEASURED(below_floor, "values at or below the floor"),
+    MEASURED(log_volume, "sum of log sigma above it"),
+    MEASURED(mean_log, "log_volume over the number above it"),
+    MEASURED(lyapunov, "mean_log per step: finite-time average"),
+    MEASURED(participation_ratio, "(sum sigma^2)^2 / sum sigma^4"),
+    MEASURED(effective_rank, "exp of the entropy of sigma / sum sigma"),
+    MEASURED(frobenius_squared, "sum sigma^2"),
+    {.name = "gap.found",
+     .kind = STJ_FIELD_FLAG,
+     AT(gap.found),
+     .place = STJ_FIELD_IN_JSON,
+     .present = offsetof(struct density_data, has_gap),
+     .absent = STJ_ABSENT_KEY,
+     .doc = "is there a place around 1 where the spectrum is thin? (--gap)"},
+    {.name = "gap.epsilon",
+     .kind = STJ_FIELD_REAL,
+     AT(gap.epsilon),
+     .place = STJ_FIELD_IN_JSON,
+     .present = offsetof(struct density_data, gap_found),
+     .absent = STJ_ABSENT_KEY,
+     .doc = "suggested half width of the bulk"},
+    {.name = "gap.depth",
+     .kind = STJ_FIELD_REAL,
+     AT(gap.depth),
+     .place = STJ_FIELD_IN_JSON,
+     .present = offsetof(struct density_data, gap_found),
+     .absent = STJ_ABSENT_KEY,
+     .doc = "density there over that at the densest smaller epsilon; 0: empty"},
+    GAP_REGION(estimate),
+    GAP_REGION(low),
+    GAP_REGION(high),
+    GAP_REGION(enclosure_low),
+    GAP_REGION(enclosure_high),
+    GAP_REGION(sampling),
+    GAP_REGION(finite_steps),
+    {.name = NULL},
+};
+#undef AT
+
+/* ---- memory ---- */
+
+/* Half of `left` for the engine and half for bases, but the engine gets what it needs, and no more where
+ * otherwise no probe's basis would fit.  False: it does not fit in any case. */
+static bool split_memory(const struct stj_run *run, const struct stj_plan_request *request,
+                         const struct stj_density_settings *settings, size_t left, size_t *engine)
+{
+    struct stj_storage storage = {.minimum = 0};
+    const size_t n = request->n;
+    const size_t steps = settings->steps < n ? settings->steps : n;
+    enum stj_reorthogonalize how = settings->reorthogonalize;
+    *engine = left / 2;
+    const bool runs = stj_run_storage(run, request->part.from, request->part.to, *engine, 1,
+                                      &storage, NULL) == STJ_OK;
+    if (!runs || stj_density_in_flight(settings, n, n, steps, left - *engine, &how) == 0)
+        *engine = storage.minimum < left ? storage.minimum : left;
+    return stj_density_in_flight(settings, n, n, steps, left - *engine, &how) > 0;
+}
+
+/* What is there in any case comes first, then the engine and the bases share, then the engine gets what bases
+ * do not take.  p: of the request's ranks. */
+static void divide_memory(const struct stj_run *run, const struct stj_plan_request *request,
+                          const struct stj_density_settings *settings,
+                          const struct stj_prediction *p, size_t *engine, size_t *bases)
+{
+    const size_t memory = request->memory_bytes;
+    struct stj_density_settings s = *settings;
+    struct stj_prediction trial = *p;
+    size_t left = memory;
+    *engine = *bases = 0;
+    if (memory == 0)
+        return;
+    s.scratch = "."; /* bases elsewhere */
+    s.memory_bytes = 1;
+    stj_density_predict(&s, request->n, &trial);
+    (void)stj_run_fit(run, request->part.from, request->part.to, memory, &trial, &left);
+    if (!split_memory(run, request, settings, left, engine)) {
+        left = memory; /* a limit that cannot be kept is one of states, linearisations and bases */
+        (void)split_memory(run, request, settings, left, engine);
+    }
+    *bases = left - *engine;
+    s = *settings;
+    s.memory_bytes = *bases;
+    trial = *p;
+    stj_density_predict(&s, request->n, &trial);
+    (void)stj_run_fit(run, request->part.from, request->part.to, memory, &trial, engine);
+}
+
+static size_t columns(const void *config, size_t n)
+{
+    const struct density_config *c = config;
+    (void)n;
+    return c->probes;
+}
+
+static void predict(const struct stj_run *run, const struct stj_plan_request *request,
+                    const void *config, struct stj_prediction *p, size_t *engine)
+{
+    const struct density_config *c = config;
+    struct stj_density_settings s = settings_of(c);
+    const struct stj_pairs known = {
+        .k = c->no_deflation ? 0 : stj_svd_stored_pairs(run, &request->part)};
+    size_t divided = 0;
+    s.known[0] = &known;
+    divide_memory(run, request, &s, p, &divided, &s.memory_bytes);
+    if (request->memory_bytes > 0)
+        *engine = divided;
+    stj_density_predict(&s, request->n, p);
+    if (p->refused)
+        stj_predict_method(p, "the basis of one probe does not fit: more memory (--memory), "
+                              "fewer steps, or --scratch");
+}
+
+/* ---- computing ---- */
+
+/* data <- the probes' numbers one after another, as the file has them. */
+static enum stj_status pack_probes(struct density_data *d, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = d->r.n_probes;
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++)
+        d->n_total += d->r.probe[i].k;
+    STJ_TRY(stj_new(&d->probe_steps, n, sizeof *d->probe_steps, err));
+    STJ_TRY(stj_new(&d->probe_exact, n, sizeof *d->probe_exact, err));
+    STJ_TRY(stj_new(&d->probe_mass, n, sizeof *d->probe_mass, err));
+    STJ_TRY(stj_new(&d->alpha, d->n_total, sizeof *d->alpha, err));
+    STJ_TRY(stj_new(&d->beta, d->n_total, sizeof *d->beta, err));
+    for (size_t i = 0; i < n; at += d->r.probe[i++].k) {
+        const struct stj_density_probe *p = d->r.probe + i;
+        d->probe_steps[i] = p->k;
+        d->probe_exact[i] = p->exact;
+        d->probe_mass[i] = p->mass;
+        memcpy(d->alpha + at, p->alpha, p->k * sizeof *p->alpha);
+        memcpy(d->beta + at, p->beta, p->k * sizeof *p->beta);
+    }
+out:
+    return st;
+}
+
+/* The other way. */
+static enum stj_status unpack_probes(struct density_data *d, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = d->r.n_probes;
+    size_t total = 0, at = 0;
+    d->r.n_left = d->r.n_params - d->r.n_known;
+    STJ_CHECK(err, d->r.n_known <= d->r.n_params && (d->r.n_left == 0 || n > 0), STJ_EFORMAT,
+              "density: %zu known of %zu values and %zu probes do not go together; compute it "
+              "again with --force",
+              d->r.n_known, d->r.n_params, n);
+    for (size_t i = 0; i < n; i++) {
+        STJ_CHECK(err, d->probe_steps[i] >= 1 && d->probe_steps[i] <= d->r.steps, STJ_EFORMAT,
+                  "density: probe %zu has %zu of at most %zu steps; compute it again with --force",
+                  i, d->probe_steps[i], d->r.steps);
+        total += d->probe_steps[i];
+    }
+    STJ_CHECK(err, total == d->n_total, STJ_EFORMAT,
+              "density: the probes have %zu steps and alpha %zu; compute it again with --force",
+              total, d->n_total);
+    STJ_TRY(stj_new(&d->r.probe, n, sizeof *d->r.probe, err));
+    for (size_t i = 0; i < n; at += d->r.probe[i++].k) {
+        struct stj_density_probe *p = d->r.probe + i;
+        STJ_TRY(stj_new(&p->alpha, d->probe_steps[i], sizeof *p->alpha, err));
+        STJ_TRY(stj_new(&p->beta, d->probe_steps[i], sizeof *p->beta, err));
+        p->k = d->probe_steps[i];
+        p->mass = d->probe_mass[i];
+        p->exact = d->probe_exact[i] != 0;
+        memcpy(p->alpha, d->alpha + at, p->k * sizeof *p->alpha);
+        memcpy(p->beta, d->beta + at, p->k * sizeof *p->beta);
+    }
+out:
+    return st;
+}
+
+/* The density as a figure shows it. */
+static enum stj_status draw_density(struct density_data *d, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    d->n_points = STJ_DENSITY_POINTS;
+    d->width = stj_density_width;
+    STJ_TRY(stj_new(&d->point, d->n_points, sizeof *d->point, err));
+    STJ_TRY(stj_new(&d->density, d->n_points, sizeof *d->density, err));
+    STJ_TRY(stj_density_draw(&d->r, d->point, d->density, err));
+out:
+    return st;
+}
+
+static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct density_config *c = config;
+    struct density_data *d = data;
+    struct stj_density_settings s = settings_of(c);
+    struct stj_density_result *made = NULL;
+    struct stj_result *pairs = NULL;
+    struct stj_prediction p = {.ranks = 0};
+    const struct stj_plan_request request = {
+        .part = *cx->part, .memory_bytes = cx->memory_bytes, .n = cx->n};
+    size_t engine = 0;
+    s.progress = *cx->progress;
+    if (!c->no_deflation)
+        STJ_TRY(stj_result_of_part(cx->run, "svd", cx->part, &pairs, err));
+    if (pairs) {
+        const struct stj_svd_result *svd = pairs->data;
+        s.known[0] = &svd->top;
+        s.known[1] = &svd->bottom;
+        STJ_TRY(stj_analysis_note_source(cx, pairs, err));
+    }
+    divide_memory(cx->run, &request, &s, &p, &engine, &s.memory_bytes);
+    STJ_TRY(stj_density_solve(cx->op, &s, &made, err));
+    d->r = *made;
+    free(made);
+    STJ_TRY(pack_probes(d, err));
+    if (d->r.stop != STJ_STOP_INTERRUPTED)
+        STJ_TRY(draw_density(d, err));
+out:
+    stj_result_destroy(pairs);
+    return st;
+}
+
+/* ---- views ---- */
+
+/* The curve begins at LEAST and ends at MOST. */
+static const double least_epsilon = 1e-3;
+static const double most_epsilon = 0.9;
+
+/* "0.5,0.9,inf": numbers with commas between them; "inf" may be the last. */
+static enum stj_status parse_edges(const char *text, double **edge, size_t *n,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *n = 1;
+    for (const char *p = text; *p; p++)
+        *n += *p == ',';
+    STJ_TRY(stj_new(edge, *n, sizeof **edge, err));
+    const char *p = text;
+    for (size_t i = 0; i < *n; i++) {
+        char *end = NULL;
+        (*edge)[i] = strtod(p, &end);
+        STJ_CHECK(err, end != p && (!*end || *end == ',') && !isnan((*edge)[i]), STJ_EINVAL,
+                  "edges is '%s': '%.*s' is not a number", text, (int)strcspn(p, ","), p);
+        p = *end ? end + 1 : end;
+    }
+    STJ_TRY(stj_density_check_edges(*n, *edge, err));
+out:
+    return st;
+}
+
+static enum stj_status count_between(struct density_data *d, const char *text,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t n = 0;
+    STJ_TRY(parse_edges(text, &d->edge, &n, err));
+    STJ_TRY(stj_new(&d->bin, n, sizeof *d->bin, err));
+    STJ_TRY(stj_density_histogram(&d->r, n, d->edge, 0, d->bin, err));
+    d->n_between = n - 1;
+out:
+    return st;
+}
+
+static enum stj_status make_curve(struct density_data *d, size_t n, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *epsilon = NULL;
+    STJ_TRY(stj_new(&epsilon, n, sizeof *epsilon, err));
+    STJ_TRY(stj_new(&d->curve, n, sizeof *d->curve, err));
+    for (size_t i = 0; i < n; i++)
+        epsilon[i] = least_epsilon *
+                     pow(most_epsilon / least_epsilon, n > 1 ? (double)i / (double)(n - 1) : 1);
+    STJ_TRY(stj_density_curve(&d->r, n, epsilon, 0, d->curve, err));
+    d->n_curve = n;
+out:
+    free(epsilon);
+    return st;
+}
+
+static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct density_config *c = config;
+    struct density_data *d = data;
+    if (!d->r.probe)
+        STJ_TRY(unpack_probes(d, err));
+    if (c) {
+        d->r.epsilon = c->epsilon;
+        d->r.confidence = c->confidence;
+    }
+    STJ_TRY(stj_density_count_regions(&d->r, d->r.epsilon, d->r.confidence, &d->r.regions, err));
+    STJ_TRY(stj_density_find_missed(&d->r, err));
+    if (!c)
+        goto out;
+    const double steps = (double)(cx->part->to - cx->part->from);
+    STJ_TRY(stj_density_find_functionals(&d->r, steps, 0, &d->functionals, err));
+    d->has_functionals = true;
+    if (c->edges)
+        STJ_TRY(count_between(d, c->edges, err));
+    if (c->curve)
+        STJ_TRY(make_curve(d, c->curve, err));
+    if (c->gap)
+        STJ_TRY(stj_density_find_gap(&d->r, &d->gap, err));
+    d->has_gap = c->gap;
+    d->gap_found = c->gap && d->gap.found;
+out:
+    return st;
+}
+
+static void destroy(void *data)
+{
+    struct density_data *d = data;
+    for (size_t i = 0; d->r.probe && i < d->r.n_probes; i++) {
+        free(d->r.probe[i].alpha);
+        free(d->r.probe[i].beta);
+    }
+    free(d->r.probe);
+    stj_schema_free(schema, d);
+}
+
+static enum stj_verdict verdict(const void *data)
+{
+    const struct density_data *d = data;
+    if (d->r.stop == STJ_STOP_INTERRUPTED)
+        return STJ_VERDICT_INTERRUPTED;
+    return d->r.stop == STJ_STOP_CONVERGED || d->r.stop == STJ_STOP_INVARIANT_SUBSPACE
+               ? STJ_VERDICT_DONE
+               : STJ_VERDICT_NOT_CONVERGED;
+}
+
+static enum stj_status check(const void *config, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct density_config *c = config;
+    double *edge = NULL;
+    size_t n = 0;
+    if (c->edges)
+        STJ_TRY(parse_edges(c->edges, &edge, &n, err));
+out:
+    free(edge);
+    return st;
+}
+
+/* ---- for people ---- */
+
+/* One row of a table of counts. */
+static void print_count(FILE *out, const char *name, const struct stj_density_count *c, size_t n)
+{
+    fprintf(out, "%-22s %9.1f %9.1f ..%9.1f %9.1f ..%9.1f %8.2f %%\n", name, c->estimate, c->low,
+            c->high, c->enclosure_low, c->enclosure_high,
+            n > 0 ? 100 * c->estimate / (double)n : 0);
+}
+
+static void print_missed(FILE *out, const char *side, const struct stj_density_missed *m)
+{
+    if (m->compared && m->low >= 1)
+        fprintf(
+            out,
+            "missing: about %.1f singular values %s %.6g, at least %.0f, are not among the pairs "
+            "that are known there\n",
+            m->estimate, side, m->sigma, m->low);
+}
+
+static void print_measured(FILE *out, const char *name, const struct stj_measured *m)
+{
+    fprintf(out, "%-22s %15.8g", name, m->value);
+    if (isfinite(m->error))
+        fprintf(out, " +- %.2g", m->error);
+    fputc('\n', out);
+}
+
+static void print_functionals(FILE *out, const struct stj_density_functionals *f)
+{
+    fprintf(out, "\nfrom the quadrature, with standard errors; floor %.2e\n", f->floor);
+    print_measured(out, "values below the floor", &f->below_floor);
+    print_measured(out, "sum of log sigma", &f->log_volume);
+    print_measured(out, "mean of log sigma", &f->mean_log);
+    print_measured(out, "mean per step", &f->lyapunov);
+    print_measured(out, "participation ratio", &f->participation_ratio);
+    print_measured(out, "effective rank", &f->effective_rank);
+    print_measured(out, "sum of sigma^2", &f->frobenius_squared);
+}
+
+static void print_gap(FILE *out, const struct stj_density_gap *gap)
+{
+    if (gap->found)
+        fprintf(out,
+                "gap: the spectrum around 1 is thinnest at epsilon = %.3g (%.1f %% of the density "
+                "beside it), with %.1f values in the bulk\n",
+                gap->epsilon, 100 * gap->depth, gap->counts.bulk.estimate);
+    else
+        fprintf(out, "gap: none that these steps resolve\n");
+}
+
+static void print_views(FILE *out, const struct density_data *d)
+{
+    char name[48];
+    if (d->n_between > 0)
+        fputc('\n', out);
+    for (size_t i = 0; i < d->n_between; i++) {
+        snprintf(name, sizeof name, "%.5g to %.5g", d->edge[i], d->edge[i + 1]);
+        print_count(out, name, &d->bin[i], d->r.n_params);
+    }
+    if (d->n_curve > 0)
+        fprintf(out, "\n%-22s %9s\n", "bulk within epsilon of", "count");
+    for (size_t i = 0; i < d->n_curve; i++) {
+        snprintf(name, sizeof name, "%.5g", d->curve[i].epsilon);
+        print_count(out, name, &d->curve[i].bulk, d->r.n_params);
+    }
+    if (d->has_functionals)
+        print_functionals(out, &d->functionals);
+    if (d->has_gap)
+        print_gap(out, &d->gap);
+}
+
+static void print(FILE *out, const struct stj_result *result)
+{
+    const struct density_data *d = result->data;
+    const struct stj_density_result *r = &d->r;
+    char name[48], head[48];
+    fprintf(out, "%zu singular values of J, counted with %zu probes of up to %zu steps",
+            r->n_params, r->n_probes, r->steps);
+    fprintf(out, r->n_known ? "; %zu known\n" : "\n", r->n_known);
+    snprintf(head, sizeof head, "%.4g %% interval", 100 * r->confidence);
+    fprintf(out, "%-22s %9s %20s  %20s %10s\n", "region", "count", head, "enclosure", "share");
+    snprintf(name, sizeof name, "chaotic  above %.5g", 1 + r->epsilon);
+    print_count(out, name, &r->regions.chaotic, r->n_params);
+    snprintf(name, sizeof name, "bulk     1 +-  %.5g", r->epsilon);
+    print_count(out, name, &r->regions.bulk, r->n_params);
+    snprintf(name, sizeof name, "stable   below %.5g", 1 - r->epsilon);
+    print_count(out, name, &r->regions.stable, r->n_params);
+    print_missed(out, "above", &r->missed_above);
+    print_missed(out, "below", &r->missed_below);
+    print_views(out, d);
+    fprintf(out, "reorthogonalization %s, %zu probes at a time, seed %llu; stop: %s\n",
+            stj_reorthogonalize_text(r->reorthogonalize), r->in_flight, (unsigned long long)r->seed,
+            stj_stop_text(r->stop));
+    stj_print_cost(out, &result->about);
+}
+
+static enum stj_status make_density(const struct stj_result *result, struct stj_chart *chart,
+                                    struct stj_error *err)
+{
+    const struct density_data *d = result->data;
+    return stj_chart_density(chart, &d->r, err);
+}
+
+static const struct stj_analysis_figure figures[] = {
+    {"density", "density of the singular values on a log axis, from quadrature", make_density},
+    {.doc = NULL},
+};
+
+const struct stj_density_result *stj_analysis_density_of(const struct stj_result *result)
+{
+    return &((const struct density_data *)result->data)->r;
+}
+
+const struct stj_analysis stj_analysis_density = {
+    .info = {.name = "density",
+             .doc = "how many singular values are chaotic, bulk and stable",
+             .options = options,
+             .config_size = sizeof(struct density_config),
+             .check = check},
+    .description =
+        "Count the singular values of J = d theta_n / d theta_0 above, around and below 1 without\n"
+        "finding any, by stochastic Lanczos quadrature, and keep the quadrature in "
+        "RUN/density.h5.\n"
+        "Each count has an interval that contains the true one as often as --confidence says, and\n"
+        "an enclosure that nearly always does.  Other values of --epsilon, --confidence, --edges\n"
+        "and --curve are answered from what is stored.  Running out of a budget is not an error:\n"
+        "what is in hand is printed and kept, and the exit status is 2.\n",
+    .example = "  spectraj density digits-run --probes 8 --steps 200\n"
+               "  spectraj density digits-run --probes 8 --steps 200 --epsilon 0.05 --curve 20\n"
+               "  spectraj density digits-run --tolerance 0.02 --max-seconds 600 --json\n",
+    .unconverged = "a budget was spent before all steps, or the tolerance was not reached",
+    .schema = schema,
+    .result_size = sizeof(struct density_data),
+    .format = {.name = "spectraj-density", .version = 1, .remedy = "compute it again with --force"},
+    .columns = columns,
+    .predict = predict,
+    .compute = compute,
+    .view = view,
+    .destroy = destroy,
+    .verdict = verdict,
+    .print = print,
+    .figures = figures,
+};

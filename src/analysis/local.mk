@@ -1,0 +1,26 @@
+# src/analysis/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/analyse.c
+libspectraj_core_la_SOURCES += %reldir%/analyses.c
+libspectraj_core_la_SOURCES += %reldir%/analyses.h
+libspectraj_core_la_SOURCES += %reldir%/analysis.h
+libspectraj_core_la_SOURCES += %reldir%/charts.c
+libspectraj_core_la_SOURCES += %reldir%/charts.h
+libspectraj_core_la_SOURCES += %reldir%/dense.c
+libspectraj_core_la_SOURCES += %reldir%/density.c
+libspectraj_core_la_SOURCES += %reldir%/plan.c
+libspectraj_core_la_SOURCES += %reldir%/plan.h
+libspectraj_core_la_SOURCES += %reldir%/plan_ranks.c
+libspectraj_core_la_SOURCES += %reldir%/plan_ranks.h
+libspectraj_core_la_SOURCES += %reldir%/print.c
+libspectraj_core_la_SOURCES += %reldir%/print.h
+libspectraj_core_la_SOURCES += %reldir%/request.c
+libspectraj_core_la_SOURCES += %reldir%/request.h
+libspectraj_core_la_SOURCES += %reldir%/result.c
+libspectraj_core_la_SOURCES += %reldir%/result_file.c
+libspectraj_core_la_SOURCES += %reldir%/result_file.h
+libspectraj_core_la_SOURCES += %reldir%/schema.c
+libspectraj_core_la_SOURCES += %reldir%/schema.h
+libspectraj_core_la_SOURCES += %reldir%/store.c
+libspectraj_core_la_SOURCES += %reldir%/store.h
+libspectraj_core_la_SOURCES += %reldir%/svd.c
+libspectraj_core_la_SOURCES += %reldir%/trace.c

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/result.c: a result as a handle: what every result has, and its fields by name. */
+#define _GNU_SOURCE /* gethostname */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <spectraj/ranks.h>
+#include <spectraj/version.h>
+
+#include "analysis/analysis.h"
+#include "base/build_info.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "parallel/parallel.h"
+
+static const char *const states[] = {"theta", "full", NULL};
+static const char *const precisions[] = {"double", NULL};
+
+#define AT(member) .offset = offsetof(struct stj_result_about, member)
+#define FIELD(name_, file_, kind_, member, place_, later_, doc_)                                   \
+    {                                                                                              \
+        .name = (name_), .file = (file_), .kind = STJ_FIELD_##kind_, AT(member),                   \
+        .place = (enum stj_field_place)(place_), .later = (later_), .doc = (doc_)                  \
+    }
+enum {
+    BOTH = STJ_FIELD_EVERYWHERE,
+    FILE_ALONE = STJ_FIELD_IN_FILE,
+    JSON_ALONE = STJ_FIELD_IN_JSON
+};
+
+/* What this request took is told to the caller and not kept; what computing took, in all, is kept. */
+const struct stj_field stj_about_schema[] = {
+    FIELD("n_params", NULL, COUNT, n_params, BOTH, false, "rows and columns of the Jacobian"),
+    FIELD("part.from", "from", COUNT, part.from, FILE_ALONE, false, "first step of the window"),
+    FIELD("part.to", "to", COUNT, part.to, FILE_ALONE, false, "last step of the window"),
+    {.name = "part.state",
+     .file = "state",
+     .kind = STJ_FIELD_CHOICE,
+     .place = STJ_FIELD_IN_FILE,
+     AT(state),
+     .choices = states,
+     .doc = "theta or full"},
+    FIELD("applications.jvp", NULL, WHOLE, counts.jvp, JSON_ALONE, false,
+          "products with J that this request took"),
+    FIELD("applications.vjp", NULL, WHOLE, counts.vjp, JSON_ALONE, false, "with J'"),
+    FIELD("applications.replayed", NULL, WHOLE, counts.replayed, JSON_ALONE, false,
+          "of them, those that came from a journal"),
+    FIELD("spent.jvp", "jvp", WHOLE, spent.jvp, BOTH, true,
+          "products with J that the stored result took, in all"),
+    FIELD("spent.vjp", "vjp", WHOLE, spent.vjp, BOTH, true, "with J'"),
+    FIELD("spent.replayed", "replayed", WHOLE, spent.replayed, BOTH, true,
+          "of them, those that came from a journal"),
+    FIELD("request", NULL, TEXT, request, BOTH, false, "what the stored result answers"),
+    FIELD("command", NULL, TEXT, command, BOTH, true, "the command that makes it again"),
+    FIELD("source", NULL, TEXT, source, BOTH, true,
+          "results that it was made with: file, checksum, command"),
+    FIELD("file", NULL, TEXT, file, JSON_ALONE, false, "its name in the run"),
+    FIELD("made.created", "created", TEXT, created, BOTH, true, "when, in UTC"),
+    FIELD("made.version", "spectraj", TEXT, version, BOTH, true, "by which version"),
+    FIELD("made.build", "build", TEXT, build, BOTH, true, "compiler and BLAS"),
+    FIELD("made.host", "host", TEXT, host, BOTH, true, "on which machine"),
+    FIELD("made.threads", "threads", COUNT, threads, BOTH, true, "with so many threads"),
+    FIELD("made.ranks", "ranks", COUNT, ranks, BOTH, true, "and processes"),
+    {.name = "made.precision",
+     .file = "precision",
+     .kind = STJ_FIELD_CHOICE,
+     AT(precision),
+     .choices = precisions,
+     .later = true,
+     .doc = "of the arithmetic"},
+    FIELD("seconds", NULL, REAL, seconds, BOTH, true, "of computing it"),
+    {.name = NULL},
+};
+
+enum stj_status stj_about_begin(struct stj_result_about *about, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char host[64] = "unknown";
+    char created[32] = "unknown";
+    char build[160];
+    struct tm utc;
+    const time_t now = time(NULL);
+    if (gmtime_r(&now, &utc))
+        strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    if (gethostname(host, sizeof host) == 0)
+        host[sizeof host - 1] = '\0';
+    stj_build_line(sizeof build, build);
+    STJ_TRY(stj_strdup(&about->created, created, err));
+    STJ_TRY(stj_strdup(&about->version, stj_version(), err));
+    STJ_TRY(stj_strdup(&about->build, build, err));
+    STJ_TRY(stj_strdup(&about->host, host, err));
+    about->threads = stj_threads();
+    about->ranks = stj_n_ranks();
+out:
+    return st;
+}
+
+enum stj_status stj_result_create(const struct stj_analysis *analysis, struct stj_result **result,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_new(result, 1, sizeof **result, err));
+    (*result)->analysis = analysis;
+    STJ_TRY(stj_new(&(*result)->data, 1, analysis->result_size, err));
+out:
+    if (st != STJ_OK) {
+        stj_result_destroy(*result);
+        *result = NULL;
+    }
+    return st;
+}
+
+void stj_about_free(struct stj_result_about *about)
+{
+    stj_schema_free(stj_about_schema, about);
+    free(about->layers);
+}
+
+void stj_result_destroy(struct stj_result *result)
+{
+    if (!result)
+        return;
+    if (result->data && result->analysis->destroy)
+        result->analysis->destroy(result->data);
+    else if (result->data)
+        stj_schema_free(result->analysis->schema, result->data);
+    stj_about_free(&result->about);
+    free(result->data);
+    free(result);
+}
+
+/* ---- to the outside ---- */
+
+const char *stj_result_analysis(const struct stj_result *result)
+{
+    return result ? result->analysis->info.name : NULL;
+}
+
+bool stj_result_is_stored(const struct stj_result *result)
+{
+    return result && result->about.stored;
+}
+
+bool stj_result_is_complete(const struct stj_result *result, bool *interrupted)
+{
+    enum stj_verdict verdict = STJ_VERDICT_DONE;
+    if (result && result->analysis->verdict)
+        verdict = result->analysis->verdict(result->data);
+    if (interrupted)
+        *interrupted = verdict == STJ_VERDICT_INTERRUPTED;
+    return result && verdict == STJ_VERDICT_DONE;
+}
+
+/* Field number i of the analysis' own and then of those that all results have; *data <- what it is of. */
+const struct stj_field *stj_result_field(const struct stj_result *result, size_t i,
+                                         const void **data)
+{
+    const struct stj_field *own = result->analysis->schema;
+    size_t n = 0;
+    while (own[n].name)
+        n++;
+    const struct stj_field *field = i < n ? &own[i] : &stj_about_schema[i - n];
+    *data = i < n ? result->data : &result->about;
+    return field->name ? field : NULL;
+}
+
+const struct stj_field *stj_result_find(const struct stj_result *result, const char *name,
+                                        const void **data)
+{
+    const struct stj_field *field = stj_schema_find(result->analysis->schema, name);
+    *data = field ? result->data : &result->about;
+    return field ? field : stj_schema_find(stj_about_schema, name);
+}
+
+bool stj_result_get_item(const struct stj_result *result, size_t i, struct stj_result_item *item)
+{
+    const void *data = NULL;
+    const struct stj_field *field = result && item ? stj_result_field(result, i, &data) : NULL;
+    if (!field)
+        return false;
+    const struct stj_field_view view = stj_field_view(field, data);
+    *item = (struct stj_result_item){.name = field->name,
+                                     .unit = field->unit,
+                                     .doc = field->doc,
+                                     .n_dims = view.n_dims,
+                                     .n = {view.n[0], view.n[1]},
+                                     .dim = {field->dim[0].name, field->dim[1].name},
+                                     .text = stj_field_text(field, data)};
+    return true;
+}
+
+double stj_result_number(const struct stj_result *result, const char *name)
+{
+    const void *data = NULL;
+    const struct stj_field *field = result && name ? stj_result_find(result, name, &data) : NULL;
+    if (!field || field->dim[0].name || !stj_field_is_there(field, data))
+        return (double)NAN;
+    return stj_field_number(field, data, 0, 0);
+}
+
+const char *stj_result_text(const struct stj_result *result, const char *name)
+{
+    const void *data = NULL;
+    const struct stj_field *field = result && name ? stj_result_find(result, name, &data) : NULL;
+    return field && !field->dim[0].name ? stj_field_text(field, data) : NULL;
+}
+
+enum stj_status stj_result_numbers(const struct stj_result *result, const char *name,
+                                   double **numbers, size_t *n, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const void *data = NULL;
+    STJ_CHECK(err, result && name && numbers && n, STJ_EINVAL,
+              "numbers of a result: a result, a name and places for the numbers are needed");
+    const struct stj_field *field = stj_result_find(result, name, &data);
+    *numbers = NULL;
+    *n = 0;
+    STJ_CHECK(err, field && field->dim[0].name, STJ_EINVAL, "a result of %s has no array '%.60s'",
+              result->analysis->info.name, name);
+    const struct stj_field_view view = stj_field_view(field, data);
+    STJ_TRY(stj_new(numbers, view.n[0] * view.n[1], sizeof **numbers, err));
+    for (size_t i = 0; i < view.n[0]; i++)
+        for (size_t j = 0; j < view.n[1]; j++)
+            (*numbers)[(*n)++] = stj_field_number(field, data, i, j);
+out:
+    return st;
+}

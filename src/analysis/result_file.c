@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/result_file.c: a struct and its schema as items of a result file. */
+#include "analysis/result_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+static const char *const none = "none"; /* a text that is not there */
+
+static bool is_whole(enum stj_field_kind kind)
+{
+    return kind == STJ_FIELD_COUNT || kind == STJ_FIELD_SEED || kind == STJ_FIELD_FLAG;
+}
+
+static uint64_t whole_at(const struct stj_field *item, const void *data, size_t i)
+{
+    const void *at = stj_field_at(item, data, i, 0);
+    if (item->kind == STJ_FIELD_SEED)
+        return *(const uint64_t *)at;
+    return item->kind == STJ_FIELD_FLAG ? *(const bool *)at : *(const size_t *)at;
+}
+
+/* ---- writing ---- */
+
+static enum stj_status put_single(struct stj_h5 *file, const struct stj_field *item,
+                                  const char *name, const void *data, struct stj_error *err)
+{
+    if (is_whole(item->kind))
+        return stj_h5_put_unsigned(file, name, whole_at(item, data, 0), err);
+    if (item->kind == STJ_FIELD_REAL || item->kind == STJ_FIELD_WHOLE)
+        return stj_h5_put_real(file, name, stj_field_number(item, data, 0, 0), err);
+    const char *text = stj_field_text(item, data);
+    return stj_h5_put_text(file, name, text ? text : none, err);
+}
+
+static enum stj_status put_wholes(struct stj_h5 *file, const struct stj_field_view *view,
+                                  const char *name, const void *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    uint64_t *value = NULL;
+    STJ_TRY(stj_new(&value, view->n[0], sizeof *value, err));
+    for (size_t i = 0; i < view->n[0]; i++)
+        value[i] = whole_at(view->item, data, i);
+    STJ_TRY(stj_h5_put_unsigneds(file, name, view->n[0], value, err));
+out:
+    free(value);
+    return st;
+}
+
+/* Do the values lie as the file wants them? */
+static bool is_packed(const struct stj_field *item)
+{
+    return !item->dim[0].stride && !item->dim[1].stride && !item->dim[0].label;
+}
+
+static enum stj_status put_rows(struct stj_h5 *file, const struct stj_field_view *view,
+                                const char *name, const double *value, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (view->n_dims == 1)
+        return stj_h5_put_vector(file, name, view->n[0], value, err);
+    STJ_TRY(stj_h5_put_matrix(file, name, view->n[0], view->n[1], err));
+    STJ_TRY(stj_h5_put_rows(file, name, 0, view->n[0], value, view->n[1], err));
+out:
+    return st;
+}
+
+static enum stj_status put_reals(struct stj_h5 *file, const struct stj_field_view *view,
+                                 const char *name, const void *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *copy = NULL;
+    if (is_packed(view->item))
+        return put_rows(file, view, name, stj_field_at(view->item, data, 0, 0), err);
+    STJ_TRY(stj_new(&copy, view->n[0] * view->n[1], sizeof *copy, err));
+    for (size_t i = 0; i < view->n[0]; i++)
+        for (size_t j = 0; j < view->n[1]; j++)
+            copy[i * view->n[1] + j] = stj_field_number(view->item, data, i, j);
+    STJ_TRY(put_rows(file, view, name, copy, err));
+out:
+    free(copy);
+    return st;
+}
+
+static enum stj_status put_array(struct stj_h5 *file, const struct stj_field_view *view,
+                                 const char *name, const void *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_field *item = view->item;
+    const char *dims[STJ_FIELD_DIMS] = {item->dim[0].name, item->dim[1].name};
+    if (view->n_dims > 1 && (view->n[0] == 0 || view->n[1] == 0))
+        goto out; /* a matrix without rows has no place in a file */
+    if (is_whole(item->kind))
+        STJ_TRY(put_wholes(file, view, name, data, err));
+    else
+        STJ_TRY(put_reals(file, view, name, data, err));
+    STJ_TRY(stj_h5_describe(file, name, view->n_dims, dims, item->unit, item->doc, err));
+out:
+    return st;
+}
+
+/* The name in the file of a single value, which is an attribute, or of an array. */
+static const char *name_in_file(const struct stj_field *item, char name[STJ_FIELD_NAME_MAX + 1])
+{
+    char text[STJ_FIELD_NAME_MAX];
+    snprintf(name, STJ_FIELD_NAME_MAX + 1, "%s%s", item->dim[0].name ? "" : "@",
+             stj_field_file_name(item, text));
+    return name;
+}
+
+enum stj_status stj_schema_put(struct stj_h5 *file, const struct stj_field *schema,
+                               const void *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[STJ_FIELD_NAME_MAX + 1];
+    for (const struct stj_field *item = schema; item->name; item++) {
+        const struct stj_field_view view = stj_field_view(item, data);
+        if (!stj_field_in(item, STJ_FIELD_IN_FILE))
+            continue;
+        name_in_file(item, name);
+        STJ_TRY(view.n_dims ? put_array(file, &view, name, data, err)
+                            : put_single(file, item, name, data, err));
+    }
+out:
+    return st;
+}
+
+/* ---- reading ---- */
+
+static enum stj_status refuse_word(struct stj_h5 *file, const char *name, const char *text,
+                                   struct stj_error *err)
+{
+    return stj_h5_refuse(file, err, "its %s \"%.40s\" is unknown", name + 1, text);
+}
+
+/* *slot <- the index of a word. */
+static enum stj_status get_choice(struct stj_h5 *file, const struct stj_field *item,
+                                  const char *name, const char *text, int *slot,
+                                  struct stj_error *err)
+{
+    for (int i = 0; item->choices[i]; i++)
+        if (strcmp(item->choices[i], text) == 0) {
+            *slot = i;
+            return STJ_OK;
+        }
+    return refuse_word(file, name, text, err);
+}
+
+/* *slot <- the name's own text, which outlives the result. */
+static enum stj_status get_name(struct stj_h5 *file, const struct stj_field *item, const char *name,
+                                const char *text, const char **slot, struct stj_error *err)
+{
+    const char *found = NULL, *doc = NULL;
+    *slot = NULL;
+    if (strcmp(text, none) == 0)
+        return STJ_OK;
+    for (size_t i = 0; item->names(i, &found, &doc); i++)
+        if (strcmp(found, text) == 0) {
+            *slot = found;
+            return STJ_OK;
+        }
+    return refuse_word(file, name, text, err);
+}
+
+static enum stj_status get_text(struct stj_h5 *file, const struct stj_field *item, const char *name,
+                                void *slot, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *text = NULL;
+    STJ_TRY(stj_h5_get_text(file, name, &text, err));
+    if (item->kind == STJ_FIELD_CHOICE) {
+        STJ_TRY(get_choice(file, item, name, text, slot, err));
+    } else if (item->kind == STJ_FIELD_NAME) {
+        STJ_TRY(get_name(file, item, name, text, slot, err));
+    } else if (strcmp(text, none) != 0) {
+        *(char **)slot = text;
+        text = NULL;
+    }
+out:
+    free(text);
+    return st;
+}
+
+static enum stj_status get_whole(struct stj_h5 *file, const struct stj_field *item,
+                                 const char *name, void *slot, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t value = 0;
+    if (item->kind == STJ_FIELD_SEED)
+        return stj_h5_get_unsigned(file, name, slot, err);
+    STJ_TRY(stj_h5_get_size(file, name, &value, err));
+    if (item->kind == STJ_FIELD_FLAG)
+        *(bool *)slot = value != 0;
+    else
+        *(size_t *)slot = value;
+out:
+    return st;
+}
+
+static enum stj_status get_single(struct stj_h5 *file, const struct stj_field *item,
+                                  const char *name, void *data, struct stj_error *err)
+{
+    void *slot = (char *)data + item->offset + item->member;
+    const bool real = item->kind == STJ_FIELD_REAL || item->kind == STJ_FIELD_WHOLE;
+    if (item->later && !stj_h5_has(file, name)) {
+        if (real)
+            *(double *)slot = (double)NAN;
+        return STJ_OK;
+    }
+    if (real)
+        return stj_h5_get_real(file, name, slot, err);
+    return is_whole(item->kind) ? get_whole(file, item, name, slot, err)
+                                : get_text(file, item, name, slot, err);
+}
+
+static bool find_item(struct stj_h5 *file, const char *name, struct stj_h5_item_info *info)
+{
+    for (size_t i = 0; stj_h5_item_at(file, i, info); i++)
+        if (strcmp(info->name, name) == 0)
+            return true;
+    return false;
+}
+
+static enum stj_status get_wholes(struct stj_h5 *file, const struct stj_field_view *view,
+                                  const char *name, void **slot, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_h5_item_info info;
+    uint64_t *value = NULL;
+    double *real = NULL; /* as older files have counts */
+    size_t *copy = NULL;
+    STJ_TRY(stj_new(&copy, view->n[0], sizeof *copy, err));
+    if (find_item(file, name, &info) && info.kind == STJ_H5_REAL) {
+        STJ_TRY(stj_new(&real, view->n[0], sizeof *real, err));
+        STJ_TRY(stj_h5_get_vector(file, name, view->n[0], real, err));
+    } else {
+        STJ_TRY(stj_new(&value, view->n[0], sizeof *value, err));
+        STJ_TRY(stj_h5_get_unsigneds(file, name, view->n[0], value, err));
+    }
+    for (size_t i = 0; i < view->n[0]; i++)
+        copy[i] = real ? (size_t)fmin(fmax(real[i], 0), 1e15) : (size_t)value[i];
+    *slot = copy;
+    copy = NULL;
+out:
+    free(value);
+    free(real);
+    free(copy);
+    return st;
+}
+
+/* A length that older files do not tell is that of the data set. */
+static void take_length(struct stj_h5 *file, struct stj_field_view *view, const char *name,
+                        void *data)
+{
+    struct stj_h5_item_info info;
+    size_t *count = (size_t *)(void *)((char *)data + view->item->dim[0].count);
+    if (view->n_dims == 1 && !view->item->dim[0].label && *count == 0 &&
+        find_item(file, name, &info))
+        *count = view->n[0] = info.rows;
+}
+
+/* Only packed arrays are read back; what lies in structs is made of others when a result is read. */
+static enum stj_status get_array(struct stj_h5 *file, const struct stj_field_view *view,
+                                 const char *name, void *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    void **slot = (void *)((char *)data + view->item->offset);
+    double *value = NULL;
+    if (!is_packed(view->item) || *slot || (view->item->later && !stj_h5_has(file, name)) ||
+        (view->n_dims > 1 && (view->n[0] == 0 || view->n[1] == 0)))
+        goto out;
+    STJ_TRY(stj_h5_expect(file, name, view->n[0], view->n[1], err));
+    if (is_whole(view->item->kind)) {
+        STJ_TRY(get_wholes(file, view, name, slot, err));
+        goto out;
+    }
+    STJ_TRY(stj_new(&value, view->n[0] * view->n[1], sizeof *value, err));
+    if (view->n_dims > 1)
+        STJ_TRY(stj_h5_get_rows(file, name, 0, view->n[0], view->n[1], value, view->n[1], err));
+    else
+        STJ_TRY(stj_h5_get_vector(file, name, view->n[0], value, err));
+    *slot = value;
+    value = NULL;
+out:
+    free(value);
+    return st;
+}
+
+enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *schema, void *data,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[STJ_FIELD_NAME_MAX + 1];
+    /* Single values first: arrays are as long as some of them say. */
+    for (int arrays = 0; arrays < 2; arrays++)
+        for (const struct stj_field *item = schema; item->name; item++) {
+            const bool is_array = item->dim[0].name != NULL;
+            if (is_array != (arrays == 1) || item->lazy ||
+                (!stj_field_in(item, STJ_FIELD_IN_FILE) &&
+                 !stj_field_in(item, STJ_FIELD_READ_ALONE)))
+                continue;
+            name_in_file(item, name);
+            struct stj_field_view view = stj_field_view(item, data);
+            if (is_array)
+                take_length(file, &view, name, data);
+            STJ_TRY(is_array ? get_array(file, &view, name, data, err)
+                             : get_single(file, item, name, data, err));
+        }
+out:
+    return st;
+}

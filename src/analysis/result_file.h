@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/result_file.h: a struct and its schema as items of a result file. */
+#ifndef STJ_ANALYSIS_RESULT_FILE_H
+#define STJ_ANALYSIS_RESULT_FILE_H
+
+#include "analysis/schema.h"
+#include "io/h5.h"
+
+/* Write every item of the schema that has its place in files: single values as attributes, arrays as data sets
+ * with named dimensions. */
+enum stj_status stj_schema_put(struct stj_h5 *file, const struct stj_field *schema,
+                               const void *data, struct stj_error *err);
+
+/* data (zeroed but for lengths that are no items) <- what the file holds; arrays and texts are made.  On failure
+ * stj_schema_free is the caller's. */
+enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *schema, void *data,
+                               struct stj_error *err);
+
+#endif

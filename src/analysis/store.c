@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/store.c: where results lie in a run's folder, and how they get there. */
+#include "analysis/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <spectraj/progress.h>
+
+#include "analysis/request.h"
+#include "base/crc.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "io/file.h"
+#include "op/journal.h"
+#include "parallel/ranks.h"
+
+const struct stj_h5_format stj_any_result_format = {
+    .name = NULL, .version = UINT32_MAX, .remedy = "compute it again with --force"};
+
+enum { TAG_MAX_BYTES = 100, NAME_MAX_BYTES = 200 };
+
+/* ---- names ---- */
+
+enum stj_status stj_result_path(const struct stj_run *run, const char *name, const char *tag,
+                                char **path, struct stj_error *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "._-";
+    enum stj_status st = STJ_OK;
+    char file[NAME_MAX_BYTES + TAG_MAX_BYTES];
+    STJ_CHECK(err,
+              !tag || (tag[0] && strlen(tag) < TAG_MAX_BYTES && tag[strspn(tag, allowed)] == '\0'),
+              STJ_EINVAL, "tag \"%.40s\": must be 1 to %d letters, digits, '.', '_' or '-'",
+              tag ? tag : "", TAG_MAX_BYTES - 1);
+    snprintf(file, sizeof file, "%s%s%s.h5", name, tag ? "-" : "", tag ? tag : "");
+    STJ_TRY(stj_path_join(run->dir, file, path, err));
+out:
+    return st;
+}
+
+enum stj_status stj_journal_path(const char *path, char **journal, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    static const char ending[] = ".journal";
+    const size_t stem = strlen(path) - strlen(".h5");
+    STJ_TRY(stj_new(journal, stem + sizeof ending, 1, err));
+    memcpy(*journal, path, stem);
+    memcpy(*journal + stem, ending, sizeof ending);
+out:
+    return st;
+}
+
+void stj_journal_remove(const char *path)
+{
+    char *journal = NULL;
+    if (stj_journal_path(path, &journal, NULL) == STJ_OK)
+        stj_file_remove(journal); /* what stays behind is only in the way */
+    free(journal);
+}
+
+/* ---- what is there ---- */
+
+static enum stj_status check_fingerprint(const char *path, struct stj_h5 *file,
+                                         const struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *fingerprint = NULL;
+    STJ_TRY(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
+    STJ_CHECK(
+        err, strcmp(fingerprint, run->about.fingerprint) == 0, STJ_EMISMATCH,
+        "%s: is a result of the run with fingerprint %s, this run has %s; --force replaces it",
+        path, fingerprint, run->about.fingerprint);
+out:
+    free(fingerprint);
+    return st;
+}
+
+/* *file <- the result file at `path`; NULL: there is none.  The same on all ranks. */
+static enum stj_status open_result(const struct stj_run *run, const char *path,
+                                   const struct stj_h5_format *format, struct stj_h5 **file,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *file = NULL;
+    if (!stj_file_exists(path))
+        goto out;
+    STJ_TRY(stj_h5_open(path, format, file, err));
+    STJ_TRY(check_fingerprint(path, *file, run, err));
+out:
+    st = stj_ranks_agree(st, err);
+    if (st == STJ_OK)
+        st = stj_ranks_same(*file != NULL, path, err);
+    if (st != STJ_OK) {
+        stj_h5_close(*file);
+        *file = NULL;
+    }
+    return st;
+}
+
+enum stj_status stj_result_open(const struct stj_run *run, const struct stj_h5_format *format,
+                                const char *base, const char *tag, struct stj_h5 **file,
+                                struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *path = NULL;
+    *file = NULL;
+    STJ_TRY(stj_result_path(run, base, tag, &path, err));
+    STJ_TRY(open_result(run, path, format, file, err));
+out:
+    free(path);
+    return st;
+}
+
+/* Name number i that a question may have; false past the last. */
+static bool candidate(const struct stj_place_request *r, size_t i, char name[NAME_MAX_BYTES])
+{
+    const uint32_t crc = stj_crc32(0, r->question, strlen(r->question));
+    const bool fits =
+        r->options[0] && strlen(r->base) + strlen(r->options) + 2 < NAME_MAX_BYTES / 2;
+    if (i == 0)
+        snprintf(name, NAME_MAX_BYTES, "%s", r->base);
+    else if (i == 1 && fits)
+        snprintf(name, NAME_MAX_BYTES, "%s-%s", r->base, r->options);
+    else if (i == 1 || i == 2)
+        snprintf(name, NAME_MAX_BYTES, "%s-%08x", r->base, crc);
+    return i < (r->tag ? 1 : 3);
+}
+
+/* One candidate: *taken <- something is there; the place is filled where it answers the question. */
+static enum stj_status look_at(const struct stj_run *run, const struct stj_place_request *r,
+                               const char *path, struct stj_place *place, bool *taken,
+                               struct stj_error *err)
+{
+    struct stj_error trouble = STJ_ERROR_INIT;
+    struct stj_h5 *file = NULL;
+    char *request = NULL;
+    enum stj_status st = open_result(run, path, r->format, &file, r->force ? &trouble : err);
+    if (r->force && (st == STJ_EFORMAT || st == STJ_EMISMATCH))
+        st = STJ_OK;
+    else if (r->force && st != STJ_OK)
+        *err = trouble;
+    STJ_TRY(st);
+    *taken = file != NULL;
+    if (!file)
+        goto out;
+    STJ_TRY(stj_h5_get_text(file, "@request", &request, err));
+    if (r->same(r->ctx, request)) {
+        place->file = file;
+        place->request = request;
+        file = NULL;
+        request = NULL;
+    }
+out:
+    stj_h5_close(file);
+    free(request);
+    return st;
+}
+
+enum stj_status stj_place_find(const struct stj_run *run, const struct stj_place_request *r,
+                               struct stj_place *place, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[NAME_MAX_BYTES];
+    char *path = NULL;
+    bool taken = false;
+    *place = (struct stj_place){.path = NULL};
+    for (size_t i = 0; !place->file && candidate(r, i, name); i++) {
+        free(path);
+        STJ_TRY(stj_result_path(run, name, r->tag, &path, err));
+        STJ_TRY(look_at(run, r, path, place, &taken, err));
+        if (place->file || (!taken && !place->path)) {
+            free(place->path);
+            place->path = path;
+            path = NULL;
+        }
+    }
+    STJ_CHECK(err, place->path, STJ_EEXIST,
+              "%s: answers another question, and is not replaced; take another --tag, or remove it",
+              path);
+out:
+    free(path);
+    return st;
+}
+
+void stj_place_close(struct stj_place *place)
+{
+    stj_h5_close(place->file);
+    free(place->path);
+    free(place->request);
+    *place = (struct stj_place){.path = NULL};
+}
+
+/* ---- a new result ---- */
+
+enum stj_status stj_place_create(const struct stj_run *run, const char *path,
+                                 const struct stj_h5_format *format, struct stj_h5 **file,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_h5_create(path, format, file, err));
+    STJ_TRY(stj_h5_put_text(*file, "@fingerprint", run->about.fingerprint, err));
+out:
+    if (st != STJ_OK) {
+        stj_h5_close(*file);
+        *file = NULL;
+    }
+    return st;
+}
+
+/* ---- its operator ---- */
+
+enum { HEADER_BYTES = 256 };
+
+enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_part *part,
+                                   const char *path, bool again, size_t memory_bytes,
+                                   struct stj_result_op *op, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char header[HEADER_BYTES];
+    char text[STJ_PART_TEXT_MAX];
+    snprintf(header, sizeof header, "spectraj-products 1 %s %s", run->about.fingerprint,
+             stj_part_text(part, text));
+    STJ_TRY(stj_journal_path(path, &op->journal_path, err));
+    if (again)
+        stj_file_remove(op->journal_path); /* asked to compute, not to replay */
+    STJ_TRY(stj_log_open(op->journal_path, header, &op->journal, err));
+    STJ_TRY(stj_run_part_jacobian(run, part, memory_bytes, &op->inner, err));
+    STJ_TRY(stj_op_create_journal(op->inner, op->journal, &op->op, err));
+    STJ_TRY(stj_op_watch(op->op, err));
+out:
+    return st;
+}
+
+void stj_result_op_close(struct stj_result_op *op)
+{
+    stj_op_destroy(op->op);
+    stj_op_destroy(op->inner);
+    if (op->journal && stj_log_n_records(op->journal) == 0)
+        stj_file_remove(op->journal_path);
+    stj_log_close(op->journal);
+    free(op->journal_path);
+    *op = (struct stj_result_op){0};
+}
+
+/* Rounding, which the residuals of converged pairs measure themselves with, leaves less by far. */
+static const double doubtful = 1e-9;
+
+void stj_warn_of_check(const struct stj_self_check *check, const struct stj_progress *progress)
+{
+    if (check->adjoint_error > doubtful)
+        stj_progress_warn(
+            progress,
+            "self-check: <Jx, y> and <x, J'y> differ by %.2g of their size, and should "
+            "by rounding alone: do not trust the result; run spectraj validate",
+            check->adjoint_error);
+    if (check->orthogonality > doubtful)
+        stj_progress_warn(
+            progress,
+            "self-check: the singular vectors have lost their orthogonality (%.2g): do "
+            "not trust the result",
+            check->orthogonality);
+}

@@ -1,0 +1,883 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/svd.c: singular pairs at the ends of the spectrum, matrix-free (spectrum/svd/).
+ *
+ * The two ends are separate questions in one file: what is asked of one leaves what is stored of the other.  A larger
+ * number of pairs begins from the stored ones, which are taken out of the iteration and finished with the new ones.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/analyses.h"
+#include "analysis/charts.h"
+#include "analysis/print.h"
+#include "analysis/store.h"
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "spectrum/svd/svd_method.h"
+
+enum { DEFAULT_PAIRS = 20 }; /* of either end */
+
+struct svd_config {
+    size_t top, bottom, ncv;
+    double above, below, tol, max_applications, max_seconds;
+    uint64_t seed;
+    char *method;
+    bool monitor;
+};
+
+#define AT(member) .offset = offsetof(struct svd_config, member)
+static const struct stj_option options[] = {
+    {.name = "top",
+     .letter = 'k',
+     .type = STJ_OPTION_SIZE,
+     .role = STJ_ROLE_EXTENT,
+     AT(top),
+     .fallback = "",
+     .max = 1e9,
+     .value = "K",
+     .doc =
+         "how many of the largest singular values (default: 20, where neither end is asked for)"},
+    {.name = "bottom",
+     .letter = 'b',
+     .type = STJ_OPTION_SIZE,
+     .role = STJ_ROLE_EXTENT,
+     AT(bottom),
+     .fallback = "",
+     .max = 1e9,
+     .value = "K",
+     .doc = "how many of the smallest, as certified upper bounds (default: 20, where neither end "
+            "is asked for)"},
+    {.name = "above",
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_EXTENT,
+     AT(above),
+     .fallback = "",
+     .max = 1e300,
+     .above_min = true,
+     .value = "SIGMA",
+     .doc = "all singular values above SIGMA, instead of a number of them"},
+    {.name = "below",
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_EXTENT,
+     AT(below),
+     .fallback = "",
+     .max = 1e300,
+     .above_min = true,
+     .value = "SIGMA",
+     .doc = "directions with singular values below SIGMA, as many as the method finds"},
+    {.name = "ncv",
+     .type = STJ_OPTION_SIZE,
+     AT(ncv),
+     .fallback = "",
+     .min = 2,
+     .max = 1e9,
+     .value = "M",
+     .doc = "basis vectors to keep, more than K (default: about 2.4 K; for the smallest alone, "
+            "0.42 of the number of parameters, and fewer give larger bounds)"},
+    {.name = "tol",
+     .type = STJ_OPTION_REAL,
+     AT(tol),
+     .fallback = "1e-10",
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .value = "TOL",
+     .doc = "a pair is converged when |J'u - sigma v| is at most TOL sigma_1"},
+    {.name = "seed",
+     .type = STJ_OPTION_SEED,
+     AT(seed),
+     .fallback = "0",
+     .value = "S",
+     .doc = "seed of the start vector"},
+    {.name = "method",
+     .type = STJ_OPTION_STRING,
+     AT(method),
+     .kind = &stj_svd_methods,
+     .fallback = "",
+     .value = "NAME",
+     .doc = "how; 'help' lists the methods (default: automatic)"},
+    {.name = "max_applications",
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_EFFORT,
+     AT(max_applications),
+     .fallback = "",
+     .min = 1,
+     .max = 1e15,
+     .value = "N",
+     .doc = "stop after about N products with J and J' together (default: no limit)"},
+    {.name = "max_seconds",
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_EFFORT,
+     AT(max_seconds),
+     .fallback = "",
+     .max = 1e9,
+     .above_min = true,
+     .value = "T",
+     .doc = "stop after about T seconds (default: no limit)"},
+    {.name = "monitor",
+     .type = STJ_OPTION_BOOL,
+     .role = STJ_ROLE_VIEW,
+     AT(monitor),
+     .fallback = "false",
+     .doc = "a line on standard error now and then: values that have converged, estimates of the "
+            "others and their residuals"},
+    {.name = NULL},
+};
+#undef AT
+
+static bool wants_top(const struct svd_config *c)
+{
+    return c->top > 0 || c->above > 0;
+}
+
+static bool wants_bottom(const struct svd_config *c)
+{
+    return c->bottom > 0 || c->below > 0;
+}
+
+static void complete_config(void *config)
+{
+    struct svd_config *c = config;
+    if (!wants_top(c) && !wants_bottom(c))
+        c->top = c->bottom = DEFAULT_PAIRS;
+}
+
+static struct stj_svd_settings settings_of(const struct svd_config *c)
+{
+    struct stj_svd_settings s = stj_svd_settings_default();
+    s.top = c->top;
+    s.bottom = c->bottom;
+    s.above = c->above;
+    s.below = c->below;
+    s.ncv = c->ncv;
+    s.tol = c->tol;
+    s.seed = c->seed;
+    s.method = c->method;
+    s.max_applications = c->max_applications;
+    s.max_seconds = c->max_seconds;
+    return s;
+}
+
+/* ---- the result ---- */
+
+/* The methods, and what is one where stored pairs were all that was asked for. */
+static bool method_name(size_t i, const char **name, const char **doc)
+{
+    if (i > 0)
+        return stj_svd_get_method(i - 1, name, doc);
+    *name = stj_svd_all_known;
+    *doc = "pairs that were known";
+    return true;
+}
+
+#define AT(member) .offset = offsetof(struct stj_svd_result, member)
+#define REAL(name_, file_, member, doc_)                                                           \
+    {                                                                                              \
+        .name = (name_), .file = (file_), .kind = STJ_FIELD_REAL, AT(member), .doc = (doc_)        \
+    }
+#define COUNT(name_, file_, member, doc_)                                                          \
+    {                                                                                              \
+        .name = (name_), .file = (file_), .kind = STJ_FIELD_COUNT, AT(member), .doc = (doc_)       \
+    }
+#define OF_PAIRS(name_, end)                                                                       \
+    {                                                                                              \
+        .name = (name_), .count = offsetof(struct stj_svd_result, end.k)                           \
+    }
+#define OF_PARAMETERS                                                                              \
+    {                                                                                              \
+        .name = "parameter", .count = offsetof(struct stj_svd_result, n_params)                    \
+    }
+
+static const struct stj_field schema[] = {
+    {.name = "n_params",
+     .kind = STJ_FIELD_COUNT,
+     AT(n_params),
+     .place = STJ_FIELD_READ_ALONE,
+     .doc = "columns of the Jacobian"},
+    COUNT("top.requested", "requested", requested, "pairs of the largest that were asked for"),
+    COUNT("top.converged", "converged", converged, "of them, those with a small residual"),
+    {.name = "top.products",
+     .file = "products",
+     .kind = STJ_FIELD_WHOLE,
+     AT(products),
+     .doc = "products with J'J that the iteration used"},
+    {.name = "top.pairs",
+     .file = "pairs",
+     .kind = STJ_FIELD_COUNT,
+     AT(top.k),
+     .place = STJ_FIELD_IN_FILE,
+     .doc = "pairs of the largest"},
+    {.name = "top.sigma",
+     .file = "sigma",
+     .kind = STJ_FIELD_REAL,
+     AT(top.sigma),
+     .dim = {OF_PAIRS("pair", top)},
+     .headline = true,
+     .doc = "the largest singular values, descending"},
+    {.name = "top.residual",
+     .file = "residual",
+     .kind = STJ_FIELD_REAL,
+     AT(top.residual),
+     .dim = {OF_PAIRS("pair", top)},
+     .doc = "|J'u - sigma v|, recomputed"},
+    {.name = "top.cosine",
+     .file = "cosine",
+     .kind = STJ_FIELD_REAL,
+     AT(top.cosine),
+     .dim = {OF_PAIRS("pair", top)},
+     .doc = "u . v"},
+    {.name = "top.u",
+     .file = "u",
+     .kind = STJ_FIELD_REAL,
+     AT(top.u),
+     .dim = {OF_PAIRS("pair", top), OF_PARAMETERS},
+     .place = STJ_FIELD_IN_FILE,
+     .doc = "left singular vectors, in the space of theta_n"},
+    {.name = "top.v",
+     .file = "v",
+     .kind = STJ_FIELD_REAL,
+     AT(top.v),
+     .dim = {OF_PAIRS("pair", top), OF_PARAMETERS},
+     .place = STJ_FIELD_IN_FILE,
+     .doc = "right singular vectors, in the space of theta_0"},
+    {.name = "top.above",
+     .file = "above",
+     .kind = STJ_FIELD_REAL,
+     AT(above),
+     .zero_is_none = true,
+     .doc = "the threshold of --above"},
+    COUNT("top.straddling", "straddling", straddling,
+          "pairs, the last ones, within their residual of that threshold"),
+    REAL("top.sigma_1", "sigma_1", sigma_1, "largest value seen"),
+    {.name = "top.residual_excess",
+     .file = "residual_excess",
+     .kind = STJ_FIELD_REAL,
+     AT(residual_excess),
+     .later = true,
+     .doc = "the largest residual over what the method and rounding allow; above 1: do not trust"},
+    {.name = "top.outside.checked",
+     .file = "outside_checked",
+     .kind = STJ_FIELD_FLAG,
+     AT(outside.checked),
+     .place = STJ_FIELD_IN_FILE,
+     .doc = "something outside of the pairs was looked for"},
+    {.name = "top.outside.sigma",
+     .file = "outside_sigma",
+     .kind = STJ_FIELD_REAL,
+     AT(outside.sigma),
+     .present = offsetof(struct stj_svd_result, outside.checked),
+     .absent = STJ_ABSENT_OBJECT,
+     .doc = "some direction outside of the pairs is stretched by so much"},
+    {.name = "top.outside.missed",
+     .file = "outside_missed",
+     .kind = STJ_FIELD_COUNT,
+     AT(outside.missed),
+     .present = offsetof(struct stj_svd_result, outside.checked),
+     .absent = STJ_ABSENT_OBJECT,
+     .doc = "values above the smallest pair that are proved to be missing"},
+    {.name = "top.density.low",
+     .kind = STJ_FIELD_REAL,
+     AT(counted.low),
+     .place = STJ_FIELD_IN_JSON,
+     .present = offsetof(struct stj_svd_result, counted.compared),
+     .absent = STJ_ABSENT_OBJECT,
+     .doc = "the stored density counts so many above the threshold, from"},
+    {.name = "top.density.high",
+     .kind = STJ_FIELD_REAL,
+     AT(counted.high),
+     .place = STJ_FIELD_IN_JSON,
+     .present = offsetof(struct stj_svd_result, counted.compared),
+     .absent = STJ_ABSENT_OBJECT,
+     .doc = "to"},
+    {.name = "top.density.agrees",
+     .kind = STJ_FIELD_FLAG,
+     AT(counted.agrees),
+     .place = STJ_FIELD_IN_JSON,
+     .present = offsetof(struct stj_svd_result, counted.compared),
+     .absent = STJ_ABSENT_OBJECT,
+     .doc = "the number of pairs lies between"},
+    COUNT("bottom.requested", NULL, bottom_requested, "pairs of the smallest that were asked for"),
+    COUNT("bottom.converged", NULL, bottom_converged,
+          "of them, those with a small residual or a bound at the floor"),
+    {.name = "bottom.products",
+     .kind = STJ_FIELD_WHOLE,
+     AT(bottom_products),
+     .doc = "products with J that the iteration used, a window's by its share"},
+    {.name = "bottom.pairs",
+     .kind = STJ_FIELD_COUNT,
+     AT(bottom.k),
+     .place = STJ_FIELD_IN_FILE,
+     .doc = "pairs of the smallest"},
+    {.name = "bottom.sigma_bound",
+     .file = "bottom_sigma",
+     .kind = STJ_FIELD_REAL,
+     AT(bottom.sigma),
+     .dim = {OF_PAIRS("bottom_pair", bottom)},
+     .doc = "ascending; the i-th is no less than the i-th smallest singular value"},
+    {.name = "bottom.residual",
+     .kind = STJ_FIELD_REAL,
+     AT(bottom.residual),
+     .dim = {OF_PAIRS("bottom_pair", bottom)},
+     .doc = "|J'u - sigma v|, recomputed"},
+    {.name = "bottom.cosine",
+     .kind = STJ_FIELD_REAL,
+     AT(bottom.cosine),
+     .dim = {OF_PAIRS("bottom_pair", bottom)},
+     .doc = "u . v"},
+    {.name = "bottom.u",
+     .kind = STJ_FIELD_REAL,
+     AT(bottom.u),
+     .dim = {OF_PAIRS("bottom_pair", bottom), OF_PARAMETERS},
+     .place = STJ_FIELD_IN_FILE,
+     .doc = "left vectors"},
+    {.name = "bottom.v",
+     .kind = STJ_FIELD_REAL,
+     AT(bottom.v),
+     .dim = {OF_PAIRS("bottom_pair", bottom), OF_PARAMETERS},
+     .place = STJ_FIELD_IN_FILE,
+     .doc = "right vectors"},
+    {.name = "bottom.below",
+     .file = "below",
+     .kind = STJ_FIELD_REAL,
+     AT(below),
+     .zero_is_none = true,
+     .doc = "the threshold of --below"},
+    {.name = "bottom.floor",
+     .file = "floor",
+     .kind = STJ_FIELD_REAL,
+     AT(floor),
+     .doc = "below it a value means nothing"},
+    {.name = "bottom.method",
+     .kind = STJ_FIELD_NAME,
+     AT(bottom_method),
+     .names = method_name,
+     .doc = "what found the smallest"},
+    COUNT("bottom.ncv", NULL, bottom_ncv, "basis vectors that it used"),
+    {.name = "stop",
+     .kind = STJ_FIELD_CHOICE,
+     AT(stop),
+     .choices = stj_stop_words,
+     .doc = "why it ended"},
+    {.name = "method",
+     .kind = STJ_FIELD_NAME,
+     AT(method),
+     .names = method_name,
+     .doc = "what found the largest"},
+    {.name = "seed", .kind = STJ_FIELD_SEED, AT(seed), .doc = "of the start vector"},
+    COUNT("ncv", NULL, ncv, "basis vectors of the method for the largest"),
+    REAL("tol", NULL, tol, "a residual of at most tol sigma_1 is small"),
+    {.name = NULL},
+};
+#undef AT
+
+const struct stj_svd_result *stj_analysis_svd_of(const struct stj_result *result)
+{
+    return result->data;
+}
+
+/* ---- stored and wanted ---- */
+
+static bool join_end(size_t stored, double stored_threshold, size_t *wanted, double *threshold,
+                     bool largest_threshold)
+{
+    if ((stored && *threshold > 0) || (stored_threshold > 0 && *wanted))
+        return false; /* a number and a threshold at one end have files of their own */
+    *wanted = stored > *wanted ? stored : *wanted;
+    if (*threshold == 0 || stored_threshold == 0)
+        *threshold = fmax(*threshold, stored_threshold);
+    else
+        *threshold = largest_threshold ? fmax(*threshold, stored_threshold)
+                                       : fmin(*threshold, stored_threshold);
+    return true;
+}
+
+static bool join(const void *stored, void *wanted)
+{
+    const struct svd_config *s = stored;
+    struct svd_config *w = wanted;
+    return join_end(s->top, s->above, &w->top, &w->above, false) &&
+           join_end(s->bottom, s->below, &w->bottom, &w->below, true);
+}
+
+/* Was what is stored ended by a budget that is less than this one? */
+static bool was_cut_short(const struct svd_config *stored, const struct stj_svd_result *r,
+                          const struct svd_config *wanted)
+{
+    if (r->stop == STJ_STOP_MAX_APPLICATIONS)
+        return wanted->max_applications == 0 || wanted->max_applications > stored->max_applications;
+    if (r->stop == STJ_STOP_MAX_SECONDS)
+        return wanted->max_seconds == 0 || wanted->max_seconds > stored->max_seconds;
+    return false;
+}
+
+static size_t n_small(const struct stj_pairs *p, size_t n, double limit)
+{
+    size_t small = 0;
+    for (size_t i = 0; i < n && i < p->k; i++)
+        small += p->residual[i] <= limit;
+    return small;
+}
+
+static bool covers_top(const struct svd_config *stored, const struct stj_svd_result *r,
+                       const struct svd_config *wanted)
+{
+    if (wanted->above > 0)
+        return stored->above > 0 && stored->above <= wanted->above &&
+               (r->top.k == r->requested || !was_cut_short(stored, r, wanted));
+    return n_small(&r->top, wanted->top, r->tol * r->sigma_1) == wanted->top ||
+           (r->requested >= wanted->top && !was_cut_short(stored, r, wanted));
+}
+
+static bool covers_bottom(const struct svd_config *stored, const struct stj_svd_result *r,
+                          const struct svd_config *wanted)
+{
+    if (wanted->below > 0)
+        return stored->below >= wanted->below && !was_cut_short(stored, r, wanted);
+    return r->bottom_requested >= wanted->bottom &&
+           (r->bottom_converged == r->bottom_requested || !was_cut_short(stored, r, wanted));
+}
+
+static bool covers(const void *stored, const void *data, const void *wanted)
+{
+    return (!wants_top(wanted) || covers_top(stored, data, wanted)) &&
+           (!wants_bottom(wanted) || covers_bottom(stored, data, wanted));
+}
+
+static bool split(size_t i, void *config)
+{
+    struct svd_config *c = config;
+    const bool both = wants_top(c) && wants_bottom(c);
+    if (i > 0 || !wants_top(c)) {
+        c->top = 0;
+        c->above = 0;
+    }
+    if (i == 0 && both) {
+        c->bottom = 0;
+        c->below = 0;
+    }
+    return both ? i < 2 : i == 0;
+}
+
+/* ---- computing ---- */
+
+static void predict(const struct stj_run *run, const struct stj_plan_request *request,
+                    const void *config, struct stj_prediction *p, size_t *engine)
+{
+    const struct stj_svd_settings s = settings_of(config);
+    (void)run;
+    (void)engine;
+    stj_svd_predict(&s, request->n, p);
+    p->file_bytes = 2 * (double)(s.top + s.bottom) * (double)request->n * sizeof(double);
+}
+
+size_t stj_svd_stored_pairs(const struct stj_run *run, const struct stj_run_part *part)
+{
+    struct stj_h5 *file = NULL;
+    size_t top = 0, bottom = 0;
+    struct stj_result *pairs = NULL;
+    (void)part;
+    if (run->dir &&
+        stj_result_open(run, &stj_analysis_svd.format, "svd", NULL, &file, NULL) == STJ_OK &&
+        file) {
+        (void)stj_h5_get_size(file, "@pairs", &top, NULL);
+        (void)stj_h5_get_size(file, "@bottom_pairs", &bottom, NULL);
+    }
+    stj_h5_close(file);
+    stj_result_destroy(pairs);
+    return top + bottom;
+}
+
+/* How many values a density counts above a threshold. */
+static enum stj_status count_above(const struct stj_density_result *density, double threshold,
+                                   struct stj_density_count *count, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const double n = (double)density->n_params;
+    const double edge[2] = {0, threshold};
+    struct stj_density_count rest;
+    STJ_TRY(stj_density_histogram(density, 2, edge, density->confidence, &rest, err));
+    *count = (struct stj_density_count){
+        .estimate = n - rest.estimate, .low = n - rest.high, .high = n - rest.low};
+out:
+    return st;
+}
+
+/* Take the numbers of likely values beyond the thresholds from a stored density. */
+static enum stj_status take_hints(struct stj_analysis_context *cx, struct stj_svd_settings *s,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_result *density = NULL;
+    struct stj_density_count count;
+    if (s->above == 0 && s->below == 0)
+        goto out;
+    STJ_TRY(stj_result_of_part(cx->run, "density", cx->part, &density, err));
+    if (!density)
+        goto out;
+    const struct stj_density_result *d = stj_analysis_density_of(density);
+    if (s->above > 0) {
+        STJ_TRY(count_above(d, s->above, &count, err));
+        s->count_above = fmax(count.estimate, 1);
+    }
+    if (s->below > 0) {
+        STJ_TRY(count_above(d, s->below, &count, err));
+        s->count_below = fmax((double)d->n_params - count.estimate, 1);
+    }
+out:
+    stj_result_destroy(density);
+    return st;
+}
+
+/* One line: how many values have converged, and the first and the last of those that have not. */
+static void show(void *ctx, const struct stj_svd_view *view)
+{
+    const struct stj_progress *progress = ctx;
+    const size_t next = view->converged < view->k ? view->converged : view->k - 1;
+    char text[320];
+    size_t used = (size_t)snprintf(text, sizeof text, "%.0f products, %zu of %zu %s",
+                                   view->applications, view->converged, view->wanted,
+                                   view->bottom ? "at the floor" : "converged");
+    for (size_t i = 0; i < view->k; i++) {
+        if (i != 0 && i != next && i + 1 != view->k)
+            continue;
+        used += (size_t)snprintf(text + used, sizeof text - used, "  %s %zu: %.6g",
+                                 view->bottom ? "bound" : "sigma", i + 1, view->sigma[i]);
+        if (view->residual)
+            used +=
+                (size_t)snprintf(text + used, sizeof text - used, " +- %.1e", view->residual[i]);
+    }
+    if (progress->note)
+        progress->note(progress->ctx, text);
+}
+
+/* What was not asked for stays as it is stored. */
+static void keep_top(struct stj_svd_result *r, struct stj_svd_result *stored)
+{
+    r->requested = stored->requested;
+    r->converged = stored->converged;
+    r->products = stored->products;
+    r->sigma_1 = stored->sigma_1;
+    r->above = stored->above;
+    r->straddling = stored->straddling;
+    r->outside = stored->outside;
+    r->residual_excess = stored->residual_excess;
+    r->top = stored->top;
+    r->method = stored->method;
+    r->ncv = stored->ncv;
+    stored->top = (struct stj_pairs){0};
+}
+
+static void keep_bottom(struct stj_svd_result *r, struct stj_svd_result *stored)
+{
+    r->bottom_requested = stored->bottom_requested;
+    r->bottom_converged = stored->bottom_converged;
+    r->bottom_products = stored->bottom_products;
+    r->floor = stored->floor;
+    r->below = stored->below;
+    r->bottom = stored->bottom;
+    r->bottom_method = stored->bottom_method;
+    r->bottom_ncv = stored->bottom_ncv;
+    stored->bottom = (struct stj_pairs){0};
+}
+
+static void keep_other_end(struct stj_svd_result *r, struct stj_svd_result *stored, bool top,
+                           bool bottom)
+{
+    if (!top)
+        keep_top(r, stored);
+    else if (r->method == stj_svd_all_known) { /* they are still what found them says */
+        r->method = stored->method;
+        r->ncv = stored->ncv;
+        r->products = stored->products;
+    }
+    if (!bottom)
+        keep_bottom(r, stored);
+    if (r->stop == STJ_STOP_CONVERGED && (!top || !bottom))
+        r->stop = stored->stop;
+}
+
+/* *worst <- the largest |<v_i, v_j> - [i = j]| of the pairs, if it is worse. */
+static enum stj_status check_vectors(const struct stj_pairs *p, double *worst,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t k = p->k;
+    double *gram = NULL;
+    if (k == 0)
+        goto out;
+    STJ_TRY(stj_new(&gram, k * k, sizeof *gram, err));
+    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k, k, p->n_cols, 1, p->v, p->n_cols, p->v,
+              p->n_cols, 0, gram, k);
+    for (size_t i = 0; i < k * k; i++)
+        *worst = fmax(*worst, fabs(gram[i] - (i % (k + 1) == 0 ? 1 : 0))); /* NaN loses */
+out:
+    free(gram);
+    return st;
+}
+
+static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct svd_config *c = config;
+    struct stj_svd_result *r = data;
+    struct stj_svd_result *stored = cx->stored;
+    struct stj_svd_result *made = NULL;
+    struct stj_svd_settings s = settings_of(c);
+    const bool top = wants_top(cx->wanted) || !stored;
+    const bool bottom = wants_bottom(cx->wanted) || !stored;
+    /* 1. The ends that are asked for, from what is known of them: a journal knows more of what was interrupted. */
+    s.progress = *cx->progress;
+    if (!top)
+        s.top = 0, s.above = 0;
+    if (!bottom)
+        s.bottom = 0, s.below = 0;
+    if (stored && !cx->resumes) {
+        s.known_top = stored->top.k ? &stored->top : NULL;
+        s.known_bottom = stored->bottom.k ? &stored->bottom : NULL;
+    }
+    if (c->monitor)
+        s.monitor = (struct stj_svd_monitor){show, &s.progress};
+    STJ_TRY(take_hints(cx, &s, err));
+    STJ_TRY(stj_svd_solve(cx->op, &s, &made, err));
+    /* 2. With what is stored of the other. */
+    *r = *made;
+    free(made);
+    if (!wants_bottom(c))
+        r->floor = (double)NAN;
+    if (stored)
+        keep_other_end(r, stored, top, bottom);
+    STJ_TRY(check_vectors(&r->top, &cx->about->self_check.orthogonality, err));
+    STJ_TRY(check_vectors(&r->bottom, &cx->about->self_check.orthogonality, err));
+out:
+    return st;
+}
+
+/* ---- the answer to one request ---- */
+
+/* Of pairs above a smaller threshold, those above this one, and those that may be. */
+static void cut_at_threshold(struct stj_svd_result *r, double above)
+{
+    struct stj_pairs *p = &r->top;
+    const bool passed = p->k == r->requested;
+    if (above == r->above)
+        return;
+    while (p->k && p->sigma[p->k - 1] + p->residual[p->k - 1] <= above)
+        p->k--;
+    r->straddling = 0;
+    for (size_t i = 0; i < p->k; i++)
+        r->straddling += p->sigma[i] - p->residual[i] <= above;
+    r->above = above;
+    r->requested = passed ? p->k : r->requested;
+}
+
+static void narrow_top(struct stj_svd_result *r, const struct svd_config *c)
+{
+    if (!wants_top(c)) {
+        r->top.k = r->requested = r->converged = r->straddling = r->ncv = 0;
+        r->above = r->products = r->sigma_1 = 0;
+        r->outside = (struct stj_svd_outside){0};
+        r->residual_excess = (double)NAN;
+        r->method = NULL;
+        return;
+    }
+    if (c->above > 0)
+        cut_at_threshold(r, c->above);
+    else
+        r->requested = c->top;
+    if (c->above == 0 && r->top.k > c->top)
+        r->top.k = c->top;
+    r->converged = n_small(&r->top, r->top.k, r->tol * r->sigma_1);
+}
+
+static void narrow_bottom(struct stj_svd_result *r, const struct svd_config *c)
+{
+    if (!wants_bottom(c)) {
+        r->bottom.k = r->bottom_requested = r->bottom_converged = r->bottom_ncv = 0;
+        r->below = r->bottom_products = 0;
+        r->floor = (double)NAN;
+        r->bottom_method = NULL;
+        return;
+    }
+    if (c->below > 0 || c->bottom >= r->bottom_requested)
+        return;
+    r->bottom_requested = c->bottom;
+    r->bottom.k = r->bottom.k < c->bottom ? r->bottom.k : c->bottom;
+    r->bottom_converged = r->bottom_converged < c->bottom ? r->bottom_converged : c->bottom;
+}
+
+/* Beside the count of a density, where the search has passed its threshold. */
+static enum stj_status compare_count(const struct stj_analysis_context *cx,
+                                     struct stj_svd_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_result *density = NULL;
+    struct stj_density_count count;
+    if (r->above == 0 || r->top.k < r->requested)
+        goto out;
+    STJ_TRY(stj_result_of_part(cx->run, "density", cx->part, &density, err));
+    if (!density)
+        goto out;
+    STJ_TRY(count_above(stj_analysis_density_of(density), r->above, &count, err));
+    r->counted = (struct stj_svd_counted){true, count.low, count.high, false};
+    r->counted.agrees = stj_svd_count_agrees(r);
+out:
+    stj_result_destroy(density);
+    return st;
+}
+
+static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
+                            struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_svd_result *r = data;
+    r->top.n_rows = r->top.n_cols = r->bottom.n_rows = r->bottom.n_cols = r->n_params;
+    if (!config)
+        goto out;
+    narrow_top(r, config);
+    narrow_bottom(r, config);
+    if (r->stop != STJ_STOP_INTERRUPTED && r->converged == r->requested &&
+        r->bottom_converged == r->bottom_requested)
+        r->stop = STJ_STOP_CONVERGED; /* whatever became of what is not asked for */
+    STJ_TRY(compare_count(cx, r, err));
+    if (r->residual_excess > 1)
+        stj_progress_warn(cx->progress,
+                          "the residuals of the largest pairs are up to %.2g times what %s and "
+                          "rounding allow: they disagree with the iteration that found them; do "
+                          "not trust the result; run spectraj validate",
+                          r->residual_excess, r->method ? r->method : "the method");
+out:
+    return st;
+}
+
+static enum stj_verdict verdict(const void *data)
+{
+    const struct stj_svd_result *r = data;
+    if (r->stop == STJ_STOP_INTERRUPTED)
+        return STJ_VERDICT_INTERRUPTED;
+    return r->converged >= r->requested && r->bottom_converged >= r->bottom_requested &&
+                   r->outside.missed == 0
+               ? STJ_VERDICT_DONE
+               : STJ_VERDICT_NOT_CONVERGED;
+}
+
+/* ---- for people ---- */
+
+static void print_pairs(FILE *out, const char *sigma, const struct stj_pairs *p)
+{
+    fprintf(out, "%6s %15s %12s %10s\n", "i", sigma, "residual", "cosine");
+    for (size_t i = 0; i < p->k; i++) {
+        fprintf(out, "%6zu %15.9g %12.2e", i + 1, p->sigma[i], p->residual[i]);
+        if (isnan(p->cosine[i]))
+            fprintf(out, " %10s\n", "-");
+        else
+            fprintf(out, " %10.5f\n", p->cosine[i]);
+    }
+}
+
+static void print_top(FILE *out, const struct stj_svd_result *r)
+{
+    fprintf(out, "largest singular values of J, %zu parameters: %zu of %zu converged\n",
+            r->n_params, r->converged, r->requested);
+    print_pairs(out, "sigma", &r->top);
+    fprintf(out, "method: %s, ncv %zu; %.6g products with J'J\n",
+            r->method ? r->method : "automatic", r->ncv, r->products);
+    if (r->above > 0)
+        fprintf(out, "above %.6g: %zu, of which %zu within their residual of it\n", r->above,
+                r->top.k, r->straddling);
+    if (r->residual_excess > 1)
+        fprintf(out,
+                "DISAGREES: residuals are up to %.2g times what the method's own test and rounding "
+                "allow\n",
+                r->residual_excess);
+    if (r->outside.missed)
+        fprintf(
+            out,
+            "MISSED: at least %zu values above the smallest one found; outside of the pairs some "
+            "direction is stretched by %.10g: use a larger K or ncv\n",
+            r->outside.missed, r->outside.sigma);
+    if (!stj_svd_count_agrees(r))
+        fprintf(out, "DISAGREES: the stored density counts %.6g to %.6g above %.6g\n",
+                r->counted.low, r->counted.high, r->above);
+}
+
+static void print_bottom(FILE *out, const struct stj_svd_result *r)
+{
+    fprintf(out, "smallest singular values of J, as upper bounds: %zu of %zu converged\n",
+            r->bottom_converged, r->bottom_requested);
+    if (r->below > 0)
+        fprintf(out, "below %.6g: at least %zu\n", r->below, r->bottom.k);
+    print_pairs(out, "sigma bound", &r->bottom);
+    fprintf(out, "method: %s, %zu vectors; %.6g products; floor %.2e\n",
+            r->bottom_method ? r->bottom_method : "automatic", r->bottom_ncv, r->bottom_products,
+            r->floor);
+}
+
+static void print(FILE *out, const struct stj_result *result)
+{
+    const struct stj_svd_result *r = result->data;
+    if (r->requested || r->above > 0)
+        print_top(out, r);
+    if (r->bottom_requested || r->below > 0)
+        print_bottom(out, r);
+    fprintf(out, "tol %.3g, seed %llu; stop: %s\n", r->tol, (unsigned long long)r->seed,
+            stj_stop_text(r->stop));
+    stj_print_cost(out, &result->about);
+}
+
+static enum stj_status make_spectrum(const struct stj_result *result, struct stj_chart *chart,
+                                     struct stj_error *err)
+{
+    static const double default_epsilon = 0.1;
+    enum stj_status st = STJ_OK;
+    const struct stj_svd_result *r = result->data;
+    STJ_CHECK(err, r->top.k > 0, STJ_EINVAL,
+              "%s holds no largest singular values: run 'spectraj svd' with --top first",
+              result->about.file);
+    STJ_TRY(stj_chart_spectrum(chart, r->top.k, r->top.sigma, r->n_params, default_epsilon, err));
+out:
+    return st;
+}
+
+static const struct stj_analysis_figure figures[] = {
+    {"spectrum", "singular values against their index, with the limits of the regions",
+     make_spectrum},
+    {.doc = NULL},
+};
+
+const struct stj_analysis stj_analysis_svd = {
+    .info = {.name = "svd",
+             .doc = "largest and smallest singular values of the training Jacobian",
+             .options = options,
+             .config_size = sizeof(struct svd_config)},
+    .description =
+        "Find singular pairs of J = d theta_n / d theta_0 without forming J, and keep them in\n"
+        "RUN/svd.h5.  With one of --top and --bottom, the other end is left out.  The smallest\n"
+        "values are upper bounds, each with its residual.  Asking the same again, or a part of "
+        "it,\n"
+        "prints what is stored; asking for more begins there.  Running out of a budget is not an\n"
+        "error: what converged is printed and kept, and the exit status is 2.\n",
+    .example = "  spectraj svd digits-run --top 50\n"
+               "  spectraj svd digits-run --above 1.1\n"
+               "  spectraj svd digits-run --top 50 --monitor\n"
+               "  spectraj svd digits-run --bottom 20 --max-applications 800\n"
+               "  spectraj svd digits-run --top 10 --from 0 --to 100 --tag early --json\n",
+    .unconverged = "fewer pairs than asked for have converged",
+    .schema = schema,
+    .result_size = sizeof(struct stj_svd_result),
+    .format = {.name = "spectraj-svd", .version = 3, .remedy = "compute it again with --force"},
+    .complete = complete_config,
+    .predict = predict,
+    .split = split,
+    .join = join,
+    .covers = covers,
+    .compute = compute,
+    .view = view,
+    .verdict = verdict,
+    .print = print,
+    .figures = figures,
+};

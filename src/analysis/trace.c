@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/trace.c: traces of functions of the Jacobian, with error bars (spectrum/trace/). */
+#include <stdio.h>
+
+#include "analysis/analyses.h"
+#include "analysis/print.h"
+#include "spectrum/trace/trace_method.h"
+
+struct trace_config {
+    int function; /* enum stj_trace_function */
+    char *method;
+    size_t products;
+    double confidence;
+    uint64_t seed;
+};
+
+static const char *const functions[] = {"trace", "frobenius", "deviation", NULL};
+
+#define AT(member) .offset = offsetof(struct trace_config, member)
+static const struct stj_option options[] = {
+    {.name = "function",
+     .letter = 'f',
+     .type = STJ_OPTION_CHOICE,
+     AT(function),
+     .choices = functions,
+     .fallback = "trace",
+     .value = "NAME",
+     .doc = "trace: tr J; frobenius: |J|^2 = tr J'J; deviation: |J - I|^2, squared Frobenius "
+            "norms"},
+    {.name = "method",
+     .type = STJ_OPTION_STRING,
+     AT(method),
+     .kind = &stj_trace_methods,
+     .fallback = "",
+     .value = "NAME",
+     .doc = "how; 'help' lists the methods (default: xtrace)"},
+    {.name = "products",
+     .letter = 'n',
+     .type = STJ_OPTION_SIZE,
+     AT(products),
+     .fallback = "100",
+     .min = 1,
+     .max = 1e9,
+     .value = "N",
+     .doc = "products with the matrix of which the trace is taken; as many as parameters: exact"},
+    {.name = "confidence",
+     .type = STJ_OPTION_REAL,
+     AT(confidence),
+     .fallback = "0.95",
+     .max = 1,
+     .above_min = true,
+     .below_max = true,
+     .value = "P",
+     .doc = "how often the interval contains the true value"},
+    {.name = "seed",
+     .type = STJ_OPTION_SEED,
+     AT(seed),
+     .fallback = "0",
+     .value = "S",
+     .doc = "seed of the random vectors"},
+    {.name = NULL},
+};
+#undef AT
+
+static struct stj_trace_settings settings_of(const struct trace_config *c)
+{
+    struct stj_trace_settings s = stj_trace_settings_default();
+    s.function = (enum stj_trace_function)c->function;
+    s.method = c->method;
+    s.products = c->products;
+    s.confidence = c->confidence;
+    s.seed = c->seed;
+    return s;
+}
+
+/* The methods, and what is one where the products suffice for every unit vector. */
+static bool method_name(size_t i, const char **name, const char **doc)
+{
+    if (i == 0) {
+        *name = "exact";
+        *doc = "every unit vector";
+        return true;
+    }
+    return stj_trace_get_method(i - 1, name, doc);
+}
+
+#define AT(member) .offset = offsetof(struct stj_trace_result, member)
+static const struct stj_field schema[] = {
+    {.name = "function",
+     .kind = STJ_FIELD_CHOICE,
+     AT(function),
+     .choices = functions,
+     .doc = "what was estimated: tr J, |J|_F^2 or |J - I|_F^2"},
+    {.name = "method",
+     .kind = STJ_FIELD_NAME,
+     AT(method),
+     .names = method_name,
+     .doc = "how; exact where the products sufficed for every unit vector"},
+    {.name = "value", .kind = STJ_FIELD_REAL, AT(value), .headline = true, .doc = "the estimate"},
+    {.name = "error",
+     .kind = STJ_FIELD_REAL,
+     AT(error),
+     .doc = "its standard error, estimated from the samples; 0: exact"},
+    {.name = "low", .kind = STJ_FIELD_REAL, AT(low), .doc = "Student interval, from"},
+    {.name = "high", .kind = STJ_FIELD_REAL, AT(high), .doc = "to"},
+    {.name = "confidence",
+     .kind = STJ_FIELD_REAL,
+     AT(confidence),
+     .doc = "how often that interval contains the true value"},
+    {.name = "products",
+     .kind = STJ_FIELD_COUNT,
+     AT(products),
+     .doc = "with the matrix whose trace it is: what the method can divide up evenly"},
+    {.name = "samples",
+     .kind = STJ_FIELD_COUNT,
+     AT(samples),
+     .doc = "numbers that the error is estimated from"},
+    {.name = "seed", .kind = STJ_FIELD_SEED, AT(seed), .doc = "of the random vectors"},
+    {.name = NULL},
+};
+#undef AT
+
+static size_t columns(const void *config, size_t n)
+{
+    const struct trace_config *c = config;
+    (void)n;
+    return c->products;
+}
+
+static void predict(const struct stj_run *run, const struct stj_plan_request *request,
+                    const void *config, struct stj_prediction *prediction, size_t *engine)
+{
+    const struct stj_trace_settings s = settings_of(config);
+    (void)run;
+    (void)engine;
+    stj_trace_predict(&s, request->n, prediction);
+}
+
+static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
+                               struct stj_error *err)
+{
+    struct stj_trace_settings s = settings_of(config);
+    s.progress = *cx->progress;
+    return stj_trace_solve(cx->op, &s, data, err);
+}
+
+static void print(FILE *out, const struct stj_result *result)
+{
+    static const char *const meaning[] = {"tr J", "|J|_F^2 = tr J'J",
+                                          "|J - I|_F^2 = tr (J - I)'(J - I)"};
+    const struct stj_trace_result *r = result->data;
+    fprintf(out, "%s of %zu parameters\n", meaning[r->function], result->about.n_params);
+    fprintf(out, "value          %.10g\n", r->value);
+    fprintf(out, "error          %.3g\n", r->error);
+    fprintf(out, "%.4g %% interval  %.10g .. %.10g\n", 100 * r->confidence, r->low, r->high);
+    fprintf(out, "method: %s, %zu products, %zu samples; seed %llu\n", r->method, r->products,
+            r->samples, (unsigned long long)r->seed);
+    stj_print_cost(out, &result->about);
+}
+
+const struct stj_analysis stj_analysis_trace = {
+    .info = {.name = "trace",
+             .doc = "traces of the training Jacobian, with error bars",
+             .options = options,
+             .config_size = sizeof(struct trace_config)},
+    .description =
+        "Estimate tr J, or the squared Frobenius norm of J or of J - I, from products with random\n"
+        "vectors, and keep the result in RUN/trace-FUNCTION.h5.  Asking the same again prints\n"
+        "what is stored.\n",
+    .example = "  spectraj trace digits-run --function deviation\n"
+               "  spectraj trace digits-run --method hutchinson --products 400 --json\n",
+    .schema = schema,
+    .result_size = sizeof(struct stj_trace_result),
+    .format = {.name = "spectraj-trace", .version = 1, .remedy = "compute it again with --force"},
+    .name_option = "function",
+    .columns = columns,
+    .predict = predict,
+    .compute = compute,
+    .print = print,
+};
