@@ -76,9 +76,9 @@ refused 'too few arguments|RUN' svd
 refused 'too few arguments|CONFIG' train -o R
 refused "'--output RUN' is missing" train config.yaml
 refused "unexpected argument 'again'" svd R again
-refused "--top is 'many', not an integer of at least 1 and at most 1000000000" svd R --top many
+refused "--top is 'many', not an integer of at least 0 and at most 1000000000" svd R --top many
 refused "--top is '-3'" svd R --top -3
-refused "--top is '0', not an integer of at least 1" svd R --top 0
+refused "--top is '-1', not an integer of at least 0" svd R --top -1
 refused "--top is '3.5'" svd R --top 3.5
 refused "--top is empty, not an integer" svd R --top ''
 refused "--top is '99999999999999999999'" svd R --top 99999999999999999999

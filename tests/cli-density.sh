@@ -55,7 +55,7 @@ for key in estimate low high; do
     json out "regions.bulk.$key=$("$jsonkeys" --print density.json regions.bulk.$key)"
 done
 [ -z "$(ls -A scratch)" ] || fail "a scratch file was left behind"
-run 1 density R --probes 4 --steps 31 --scratch nowhere --tag disk
+run 1 density R --probes 4 --steps 31 --scratch nowhere --tag nowhere
 contains err nowhere 'scratch files'
 
 # Other questions to the same quadrature cost nothing either.
@@ -88,7 +88,7 @@ json out stop=converged applications.jvp=120 applications.replayed=96 \
     "regions.bulk.estimate=$("$jsonkeys" --print density.json regions.bulk.estimate)"
 run 2 density R --probes 2 --steps 4 --tolerance 0.001 --max-applications 100 --tag tolerance --json
 json out stop=max_applications
-run 0 density R --probes 2 --steps 10 --tolerance 0.5 --tag tolerance --json
+run 0 density R --probes 2 --steps 10 --tolerance 0.5 --tag tolerant --json
 json out stop=converged
 
 # What svd has found is taken out, unless that is not wanted.
@@ -129,7 +129,7 @@ refused "--steps is '0', not an integer of at least 1" density R --steps 0
 refused 'edge|overlap' density R --tag overlap --edges 1,0.5
 refused '1 edges' density R --tag overlap --edges 1
 [ ! -e R/density-overlap.h5 ] || fail "regions were refused after the work was done"
-refused "--edges is '1,x'|'x' is not a number" density R --edges 1,x
+refused "edges is '1,x'|'x' is not a number" density R --edges 1,x
 refused "'ful'|'full'" density R --reorthogonalize ful
 run 0 train short.yaml -o S --seed 9
 cp R/density.h5 S/density.h5
@@ -154,7 +154,7 @@ awk -v e="$("$jsonkeys" --print out value)" -v v="$("$jsonkeys" --print trace.js
     'BEGIN { d = v - e; d = d < 0 ? -d : d; exit !(d < 5 * s) }' ||
     fail "the trace is more than five standard errors off"
 for method in xtrace hutch++ hutchinson; do
-    run 0 trace R --function frobenius --method $method --products 60 --tag t --json
+    run 0 trace R --function frobenius --method $method --products 60 --json
     json out function=frobenius "method=$method" 'value>0' products=60
 done
 run 0 trace R -f deviation -n 60

@@ -133,7 +133,7 @@ contains out passed
 # The page: complete in itself, with the figures and tables of what is stored.
 run 0 report R
 contains out R/report.html
-contains R/report.html '<!DOCTYPE html>' "$N" 'All singular values' '<svg' 'Largest singular values' \
+contains R/report.html '<!DOCTYPE html>' "$N" 'dense.h5: all singular values' '<svg' 'svd.h5: largest and smallest singular values' \
     'spectraj dense RUN' fingerprint softmax_cross_entropy
 grep -q -e '<script' -e 'src=' -e 'url(' -e 'https\{0,1\}:' R/report.html && fail "the page needs something else"
 run 0 report R -o page.html --json
@@ -208,7 +208,7 @@ if command -v gnuplot > /dev/null; then
     json out schema=1 figure=loss "file=lo'ss \$(x).pdf"
     head -c 4 "lo'ss \$(x).pdf" | grep -q '%PDF' || fail "the pdf is not one"
     refused '.svg, .pdf or .png' plot R -o figure.jpeg
-    refused 'no singular values|spectraj svd' plot S
+    refused "no result for the figure 'spectrum'|spectraj svd" plot S
     no_files S/figures
     refused 'no-such-folder' plot R -o no-such-folder/figure.svg
 fi

@@ -43,7 +43,7 @@ run 0 density wide --probes 2 --steps 10 --json
 close "$planned_density" "$("$jsonkeys" --print out cost.peak_memory_bytes)"
 run 0 density wide --probes 2 --steps 10 --json
 json out cost=null
-run 2 svd wide --top 4 --max-applications 30
+run 2 svd wide --top 6 --seed 2 --max-applications 30
 contains out 'took ' ' at the peak; planned '
 
 # --memory is for the whole process: beside what it has with the run open there are 100 MB, and the bases of

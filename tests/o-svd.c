@@ -725,6 +725,7 @@ static struct stj_svd_result *solve_from(struct stj_op *op, const struct stj_svd
 {
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_svd_result *r = NULL;
+    s.size = sizeof s;
     s.known_top = known ? &known->top : NULL;
     s.known_bottom = known ? &known->bottom : NULL;
     EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
@@ -899,6 +900,7 @@ START_TEST(known_pairs_do_not_excuse)
     ck_assert_uint_eq(r->converged, 30);
     check_pairs("anew", k, op, r, s.tol, true);
     stj_svd_result_destroy(r);
+    s.size = sizeof s;
     s.known_top = &twenty->top;
     twenty->top.n_rows = 7;
     EXPECT_FAIL(stj_svd_solve(op, &s, &none, &err), STJ_EMISMATCH, "7 x 400", err);

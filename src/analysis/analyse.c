@@ -67,9 +67,11 @@ static void close_call(struct call *c)
 static void name_base(const struct stj_analysis *a, const char *option,
                       const struct stj_run_part *part, size_t n_steps, char base[BASE_BYTES])
 {
-    char slug[STJ_PART_TEXT_MAX];
+    char slug[STJ_PART_TEXT_MAX] = "";
+    if (part) /* a tag is a name by itself */
+        (void)stj_part_slug(part, n_steps, slug);
     snprintf(base, BASE_BYTES, "%s%s%s%s", a->info.name, option ? "-" : "", option ? option : "",
-             stj_part_slug(part, n_steps, slug));
+             slug);
 }
 
 /* The value of the option that is part of the name; NULL: there is none. */
@@ -132,7 +134,8 @@ static enum stj_status open_call(struct call *c, const struct stj_request *reque
     struct stj_question *q = &c->question;
     stj_run_get_info(c->run, &info);
     STJ_TRY(stj_question_open(c->run, request, q, err));
-    name_base(q->analysis, name_option(q->analysis, q->config), &q->part, info.n_steps, c->base);
+    name_base(q->analysis, name_option(q->analysis, q->config),
+              q->common.tag ? NULL : &q->part, info.n_steps, c->base);
     stj_request_slug(q, c->options, sizeof c->options);
     STJ_TRY(stj_request_print(q, q->config, true, &c->text, err));
 out:

@@ -79,6 +79,8 @@ static const struct stj_option options[] = {
      .type = STJ_OPTION_SEED,
      AT(seed),
      .fallback = "0",
+     .max = 9223372036854775808.0, /* JSON holds what is below as an integer */
+     .below_max = true,
      .value = "S",
      .doc = "seed of the probes"},
     {.name = "tolerance",

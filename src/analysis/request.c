@@ -283,10 +283,10 @@ static enum stj_status parse_config(const struct stj_analysis *analysis,
     STJ_TRY(stj_new(config, 1, info->config_size + 1, err));
     if (info->options)
         STJ_TRY(stj_options_parse_pairs(info->options, given->n, given->item, *config, err));
-    if (analysis->complete)
-        analysis->complete(*config);
     if (info->check)
         STJ_TRY(info->check(*config, err));
+    if (analysis->complete)
+        analysis->complete(*config);
 out:
     if (st != STJ_OK) {
         stj_error_prefix(err, "%s", info->name);

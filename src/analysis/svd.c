@@ -26,7 +26,7 @@ struct svd_config {
     double above, below, tol, max_applications, max_seconds;
     uint64_t seed;
     char *method;
-    bool monitor;
+    bool monitor, has_top, has_bottom; /* what was given */
 };
 
 #define AT(member) .offset = offsetof(struct svd_config, member)
@@ -36,6 +36,7 @@ static const struct stj_option options[] = {
      .type = STJ_OPTION_SIZE,
      .role = STJ_ROLE_EXTENT,
      AT(top),
+     .present_offset = offsetof(struct svd_config, has_top),
      .fallback = "",
      .max = 1e9,
      .value = "K",
@@ -46,6 +47,7 @@ static const struct stj_option options[] = {
      .type = STJ_OPTION_SIZE,
      .role = STJ_ROLE_EXTENT,
      AT(bottom),
+     .present_offset = offsetof(struct svd_config, has_bottom),
      .fallback = "",
      .max = 1e9,
      .value = "K",
@@ -91,6 +93,8 @@ static const struct stj_option options[] = {
      .type = STJ_OPTION_SEED,
      AT(seed),
      .fallback = "0",
+     .max = 9223372036854775808.0, /* JSON holds what is below as an integer */
+     .below_max = true,
      .value = "S",
      .doc = "seed of the start vector"},
     {.name = "method",
@@ -142,8 +146,23 @@ static bool wants_bottom(const struct svd_config *c)
 static void complete_config(void *config)
 {
     struct svd_config *c = config;
-    if (!wants_top(c) && !wants_bottom(c))
+    if (!c->has_top && !c->has_bottom && !wants_top(c) && !wants_bottom(c))
         c->top = c->bottom = DEFAULT_PAIRS;
+    c->has_top = c->top > 0;
+    c->has_bottom = c->bottom > 0;
+}
+
+static enum stj_status check_config(const void *config, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct svd_config *c = config;
+    const bool empty = (c->has_top || c->has_bottom) && !wants_top(c) && !wants_bottom(c);
+    STJ_CHECK(err, !empty, STJ_EINVAL,
+              "top is 0 and bottom is 0: ask for at least one singular value");
+    STJ_CHECK(err, !(c->top && c->above > 0) && !(c->bottom && c->below > 0), STJ_EINVAL,
+              "a number of pairs and a threshold are asked for at the same end: give one of them");
+out:
+    return st;
 }
 
 static struct stj_svd_settings settings_of(const struct svd_config *c)
@@ -399,8 +418,11 @@ static bool join(const void *stored, void *wanted)
 {
     const struct svd_config *s = stored;
     struct svd_config *w = wanted;
-    return join_end(s->top, s->above, &w->top, &w->above, false) &&
-           join_end(s->bottom, s->below, &w->bottom, &w->below, true);
+    const bool joined = join_end(s->top, s->above, &w->top, &w->above, false) &&
+                        join_end(s->bottom, s->below, &w->bottom, &w->below, true);
+    w->has_top = w->top > 0;
+    w->has_bottom = w->bottom > 0;
+    return joined;
 }
 
 /* Was what is stored ended by a budget that is less than this one? */
@@ -459,6 +481,8 @@ static bool split(size_t i, void *config)
         c->bottom = 0;
         c->below = 0;
     }
+    c->has_top = c->top > 0;
+    c->has_bottom = c->bottom > 0;
     return both ? i < 2 : i == 0;
 }
 
@@ -853,7 +877,8 @@ const struct stj_analysis stj_analysis_svd = {
     .info = {.name = "svd",
              .doc = "largest and smallest singular values of the training Jacobian",
              .options = options,
-             .config_size = sizeof(struct svd_config)},
+             .config_size = sizeof(struct svd_config),
+             .check = check_config},
     .description =
         "Find singular pairs of J = d theta_n / d theta_0 without forming J, and keep them in\n"
         "RUN/svd.h5.  With one of --top and --bottom, the other end is left out.  The smallest\n"
