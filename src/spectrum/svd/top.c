@@ -225,31 +225,27 @@ out:
 }
 
 /* Pairs that are not converged although the iteration says so (copies of a value that another start vector brought):
- * those before them are known, and the rest is looked for again. */
+ * those before them are known, and the rest is looked for again.  *known <- how many are; all: nothing was
+ * done. */
 static enum stj_status renew_unconverged(struct stj_op *a, const struct stj_svd_budget *budget,
-                                         struct stj_svd_result *r, struct stj_error *err)
+                                         struct stj_svd_result *r, size_t *known,
+                                         struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_svd_settings s = *budget->settings;
     struct stj_svd_budget inner = *budget;
-    struct stj_pairs held = {0};
+    struct stj_pairs held = r->top;
     inner.settings = &s;
-    s.top = r->top.k;
-    s.above = 0;
-    for (size_t i = 0; i < NEW_STARTS && r->stop == STJ_STOP_CONVERGED; i++) {
-        stj_pairs_free(&held);
-        held = r->top;
-        s.known_top = &held;
-        s.seed++;
-        const size_t known = stj_svd_n_known(&s, stj_svd_n_values(a));
-        if (known == 0 || known == held.k) {
-            held = (struct stj_pairs){0};
-            break;
-        }
-        r->top = (struct stj_pairs){0};
-        STJ_TRY(find_largest(a, &inner, r, err));
+    s.top = held.k;
+    s.known_top = &held;
+    s.seed++;
+    *known = stj_svd_n_known(&s, stj_svd_n_values(a));
+    if (*known == 0 || *known == held.k || r->stop != STJ_STOP_CONVERGED) {
+        *known = held.k; /* nothing is to be done, or nothing to begin from */
+        return STJ_OK;
     }
-out:
+    r->top = (struct stj_pairs){0};
+    st = find_largest(a, &inner, r, err);
     stj_pairs_free(&held);
     return st;
 }
@@ -310,8 +306,11 @@ enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget 
     /* Step 4: a whole decomposition misses nothing, known pairs were looked after before. */
     if (!final && r->stop == STJ_STOP_CONVERGED)
         STJ_TRY(complete_largest(a, budget, r, err));
-    if (!final && s->above == 0)
-        STJ_TRY(renew_unconverged(a, budget, r, err));
+    for (size_t i = 0, k = 0; !final && s->above == 0 && i < NEW_STARTS && k < r->top.k; i++) {
+        STJ_TRY(renew_unconverged(a, budget, r, &k, err));
+        if (k < r->top.k && r->stop == STJ_STOP_CONVERGED)
+            STJ_TRY(complete_largest(a, budget, r, err));
+    }
     /* Step 5: is it the operator that the iteration saw? */
     if (r->method != stj_svd_all_known && r->stop == STJ_STOP_CONVERGED)
         r->residual_excess = measure_excess(a, s->tol, &r->top);
