@@ -643,6 +643,12 @@ out:
     return st;
 }
 
+/* Of a square Jacobian; a file says its size once. */
+static void set_shape(struct stj_svd_result *r)
+{
+    r->top.n_rows = r->top.n_cols = r->bottom.n_rows = r->bottom.n_cols = r->n_params;
+}
+
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
@@ -656,6 +662,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     const bool bottom = wants_bottom(cx->wanted) || !stored;
     /* 1. The ends that are asked for, from what is known of them: a journal knows more of what was interrupted. */
     s.progress = *cx->progress;
+    if (stored)
+        set_shape(stored);
     if (!top)
         s.top = 0, s.above = 0;
     if (!bottom)
@@ -759,7 +767,7 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
 {
     enum stj_status st = STJ_OK;
     struct stj_svd_result *r = data;
-    r->top.n_rows = r->top.n_cols = r->bottom.n_rows = r->bottom.n_cols = r->n_params;
+    set_shape(r);
     if (!config)
         goto out;
     narrow_top(r, config);
