@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/analysis.h"
 #include "expect.h"
 #include "run/config.h"
 
@@ -39,6 +40,36 @@ static void compose(size_t number, const char *line, char text[TEXT_MAX])
                                  i + 1 == number ? line : lines[i]);
 }
 
+/* The analysis of that name in the config; NULL: it is not there. */
+static const struct stj_plugin *find_analysis(const struct stj_run_config *c, const char *name)
+{
+    for (size_t i = 0; i < c->analysis.n; i++)
+        if (strcmp(c->analysis.item[i].info->name, name) == 0)
+            return &c->analysis.item[i];
+    return NULL;
+}
+
+/* Where the value of one of its options lies. */
+static const void *option_of(const struct stj_plugin *analysis, const char *name)
+{
+    ck_assert_ptr_nonnull(analysis);
+    for (const struct stj_option *row = analysis->info->options; row->name; row++)
+        if (strcmp(row->name, name) == 0)
+            return (const char *)analysis->config + row->offset;
+    ck_abort_msg("%s has no option %s", analysis->info->name, name);
+    return NULL;
+}
+
+static size_t size_of(const struct stj_run_config *c, const char *analysis, const char *name)
+{
+    return *(const size_t *)option_of(find_analysis(c, analysis), name);
+}
+
+static double real_of(const struct stj_run_config *c, const char *analysis, const char *name)
+{
+    return *(const double *)option_of(find_analysis(c, analysis), name);
+}
+
 START_TEST(accepted)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -55,8 +86,9 @@ START_TEST(accepted)
     ck_assert(c.training.drop_last && !c.training.shuffle && c.training.seed == 0);
     ck_assert_str_eq(c.training.optimizer.info->name, "sgd");
     ck_assert_str_eq(c.training.schedule.info->name, "cosine");
-    ck_assert(c.analysis.has_svd && c.analysis.svd.top == 5 && c.analysis.svd.bottom == 0);
-    ck_assert(!c.analysis.has_dense && !c.analysis.has_density);
+    ck_assert(c.has_analysis && c.analysis.n == 1);
+    ck_assert(size_of(&c, "svd", "top") == 5 && size_of(&c, "svd", "bottom") == 0);
+    ck_assert(!find_analysis(&c, "dense") && !find_analysis(&c, "density"));
     stj_run_config_free(&c);
     ck_assert_ptr_null(c.data.train.file);
 }
@@ -75,8 +107,9 @@ START_TEST(completed)
         struct stj_run_config c = {0};
         compose(18, cases[i].svd, text);
         EXPECT_OK(stj_run_config_parse(text, "c.yaml", &c, &err), err);
-        ck_assert_uint_eq(c.analysis.svd.top, cases[i].top);
-        ck_assert_uint_eq(c.analysis.svd.bottom, cases[i].bottom);
+        stj_analysis_find("svd")->complete(c.analysis.item[0].config);
+        ck_assert_uint_eq(size_of(&c, "svd", "top"), cases[i].top);
+        ck_assert_uint_eq(size_of(&c, "svd", "bottom"), cases[i].bottom);
         stj_run_config_free(&c);
     }
 }
@@ -93,8 +126,14 @@ START_TEST(defaults_of_groups)
     stj_run_config_free(&c);
     compose(18, "  dense:\n    epsilon: 0.25\n  density: {}", text);
     EXPECT_OK(stj_run_config_parse(text, "c.yaml", &c, &err), err);
-    ck_assert(c.analysis.has_dense && c.analysis.dense.epsilon == 0.25 && !c.analysis.has_svd);
-    ck_assert(c.analysis.has_density && c.analysis.density.probes == 8);
+    ck_assert(real_of(&c, "dense", "epsilon") == 0.25 && !find_analysis(&c, "svd"));
+    ck_assert(size_of(&c, "density", "probes") == 8 && c.analysis.n == 2);
+    stj_run_config_free(&c);
+    compose(17, "", text);
+    char *analysis = strstr(text, "  svd:");
+    *analysis = '\0'; /* no analysis */
+    EXPECT_OK(stj_run_config_parse(text, "c.yaml", &c, &err), err);
+    ck_assert(!c.has_analysis && c.analysis.n == 0);
     stj_run_config_free(&c);
 }
 END_TEST
@@ -121,6 +160,50 @@ START_TEST(round_trip)
     stj_run_config_free(&c);
     free(once);
     free(twice);
+}
+END_TEST
+
+/* What `spectraj run` computes: each analysis with its options, in the order of the config, and nothing else. */
+START_TEST(analyses_by_name)
+{
+    static const struct {
+        const char *line;
+        size_t n;
+        const char *first, *written;
+    } cases[] = {
+        {"analysis: {svd: {top: 5}, trace: {}}", 2, "svd", "  svd:\n    top: 5\n"},
+        {"analysis: {trace: {}, svd: {top: 5}}", 2, "trace", "  trace:\n    function: trace\n"},
+        {"analysis: {trace: {function: deviation, products: 7}}", 1, "trace",
+         "  trace:\n    function: deviation\n    products: 7\n"},
+        {"analysis: {density: {edges: \"0.5,inf\", gap: true}}", 1, "density", "gap: true\n"},
+        {"analysis: {}", 0, NULL, "analysis: {}\n"},
+    };
+    struct stj_error err = STJ_ERROR_INIT;
+    char text[TEXT_MAX];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct stj_run_config c = {0}, again = {0};
+        char *once = NULL, *twice = NULL;
+        compose(17, cases[i].line, text);
+        *strstr(text, "  svd: {top: 5}\n") = '\0';
+        EXPECT_OK(stj_run_config_parse(text, "/a/c.yaml", &c, &err), err);
+        ck_assert_uint_eq(c.analysis.n, cases[i].n);
+        ck_assert(c.has_analysis);
+        if (cases[i].first)
+            ck_assert_str_eq(c.analysis.item[0].info->name, cases[i].first);
+        EXPECT_OK(stj_run_config_print(&c, &once, &err), err);
+        ck_assert_msg(strstr(once, cases[i].written), "'%s' is not in:\n%s", cases[i].written,
+                      once);
+        EXPECT_OK(stj_run_config_parse(once, "/b/config.yaml", &again, &err), err);
+        ck_assert_uint_eq(again.analysis.n, c.analysis.n);
+        for (size_t k = 0; k < c.analysis.n; k++)
+            ck_assert_ptr_eq(again.analysis.item[k].info, c.analysis.item[k].info);
+        EXPECT_OK(stj_run_config_print(&again, &twice, &err), err);
+        ck_assert_str_eq(once, twice);
+        stj_run_config_free(&c);
+        stj_run_config_free(&again);
+        free(once);
+        free(twice);
+    }
 }
 END_TEST
 
@@ -206,7 +289,22 @@ START_TEST(mistakes)
         {18, "  svd: {top: [1]}", "c.yaml:18:14: analysis.svd.top"},
         {18, "  dense: {epsilon: 1}", "c.yaml:18:20: analysis.dense.epsilon"},
         {18, "  dense: {epsilon: 0}", "c.yaml:18:20: analysis.dense.epsilon"},
-        {18, "  sdv: {}", "c.yaml:18:3: analysis: unknown key 'sdv' (did you mean 'svd'?)"},
+        {18, "  sdv: {}",
+         "c.yaml:18:3: analysis: unknown analysis 'sdv' (did you mean 'svd'?); accepted: svd, "
+         "density"},
+        {18, "  svd: {top: 5, trce: {}}", "c.yaml:18:17: analysis.svd: unknown key 'trce'"},
+        {18, "  svd: {top: 5}\n  trce: {}",
+         "c.yaml:19:3: analysis: unknown analysis 'trce' (did you mean 'trace'?)"},
+        {18, "  svd: {topp: 5}",
+         "c.yaml:18:9: analysis.svd: unknown key 'topp' (did you mean 'top'?)"},
+        {18, "  svd: {top: -1}", "c.yaml:18:14: analysis.svd.top: expected"},
+        {18, "  svd: {method: lanczoss}", "c.yaml:18:17: analysis.svd.method"},
+        {18, "  trace: {products: 0}", "c.yaml:18:21: analysis.trace.products"},
+        {18, "  trace: {function: tracee}", "c.yaml:18:21: analysis.trace.function"},
+        {18, "  density: {edges: \"0.5,x\"}", "c.yaml:18:12: analysis.density: "},
+        {18, "  svd: 5", "c.yaml:18:8: analysis.svd: expected a mapping"},
+        {18, "  [svd]", "c.yaml:18:3: analysis: expected a mapping"},
+        {18, "  svd: {top: 5}\n  svd: {top: 6}", "c.yaml:19:3"},
         {18, "  svd: &a {}", "c.yaml:18"},
         {18, "  svd: {", "c.yaml:"},
     };
@@ -237,6 +335,7 @@ int main(void)
     tcase_add_test(tests, completed);
     tcase_add_test(tests, defaults_of_groups);
     tcase_add_test(tests, round_trip);
+    tcase_add_test(tests, analyses_by_name);
     tcase_add_test(tests, recipe);
     tcase_add_test(tests, mistakes);
     suite_add_tcase(suite, tests);
