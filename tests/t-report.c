@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <spectraj/report.h>
+#include <spectraj/trace.h>
 
+#include "analysis/analyses.h"
+#include "analysis/charts.h"
 #include "expect.h"
 #include "report/gnuplot.h"
 #include "report/json.h"
@@ -40,41 +43,97 @@ static const json_t *item(const json_t *object, const char *key, size_t i)
     return json_array_get(json_object_get(object, key), i);
 }
 
-static struct stj_svd_result svd_result(double *sigma, double *residual, double *cosine, size_t k)
+static struct stj_result *result_of(const char *analysis, size_t n_params)
 {
-    return (struct stj_svd_result){.n_params = 7,
+    struct stj_result *r = NULL;
+    EXPECT_OK(stj_result_create(stj_analysis_find(analysis), &r, &err), err);
+    r->about.n_params = n_params;
+    return r;
+}
+
+/* Where a struct that a result is made of has a field. */
+static void *place_of(struct stj_result *r, const char *name, const struct stj_field **field)
+{
+    const void *data = NULL;
+    *field = stj_result_find(r, name, &data);
+    ck_assert_msg(*field && data == r->data, "%s has no field %s", r->analysis->info.name, name);
+    return (char *)r->data + (*field)->offset;
+}
+
+/* A single real number, which is measured thereby. */
+static void set_real(struct stj_result *r, const char *name, double x)
+{
+    const struct stj_field *field = NULL;
+    double *place = place_of(r, name, &field);
+    ck_assert(field->kind == STJ_FIELD_REAL && !field->dim[0].name);
+    *place = x;
+    if (field->present)
+        *((bool *)r->data + field->present) = true;
+}
+
+/* An array of n entries, of `size` bytes in all; it is copied, since a result owns its arrays. */
+static void set_array(struct stj_result *r, const char *name, size_t n, const void *x, size_t size)
+{
+    const struct stj_field *field = NULL;
+    void **place = place_of(r, name, &field);
+    void *copy = x ? malloc(size) : NULL;
+    ck_assert(field->dim[0].name && !field->dim[0].label && (copy || !x));
+    if (x)
+        memcpy(copy, x, size);
+    *place = copy;
+    *(size_t *)(void *)((char *)r->data + field->dim[0].count) = n;
+}
+
+static void set_reals(struct stj_result *r, const char *name, size_t n, const double *x)
+{
+    set_array(r, name, n, x, n * sizeof *x);
+}
+
+/* The object of a result, which is gone then, as a user's program reads it. */
+static json_t *json_of(struct stj_result *r)
+{
+    json_t *made = NULL;
+    EXPECT_OK(stj_json_result(r, &made, &err), err);
+    stj_result_destroy(r);
+    return round_trip(made);
+}
+
+static struct stj_result *svd_result(const double *sigma, const double *residual,
+                                     const double *cosine, size_t k)
+{
+    struct stj_result *r = result_of("svd", 7);
+    struct stj_svd_result *svd = r->data;
+    *svd = (struct stj_svd_result){.n_params = 7,
                                    .requested = 3,
                                    .converged = k,
                                    .products = 12,
-                                   .top = {.k = k,
-                                           .n_rows = 7,
-                                           .n_cols = 7,
-                                           .sigma = sigma,
-                                           .residual = residual,
-                                           .cosine = cosine},
-                                   .counts = {.jvp = 12.5, .vjp = 12, .replayed = 0, .seconds = 1},
-                                   .seconds = 1.5,
+                                   .top = {.n_rows = 7, .n_cols = 7},
                                    .stop = STJ_STOP_MAX_APPLICATIONS,
                                    .seed = 42,
                                    .residual_excess = 2.5,
                                    .ncv = 6,
                                    .tol = 1e-10,
                                    .method = "arpack"};
+    set_reals(r, "top.sigma", k, sigma);
+    set_reals(r, "top.residual", k, residual);
+    set_reals(r, "top.cosine", k, cosine);
+    r->about.counts = (struct stj_op_counts){.jvp = 12.5, .vjp = 12, .replayed = 0, .seconds = 1};
+    r->about.seconds = 1.5;
+    return r;
 }
 
 START_TEST(svd_json_keeps_every_bit_and_every_key)
 {
     /* 1/3 and its neighbour differ in the 17th digit only. */
-    double sigma[2] = {1.0 / 3, nextafter(1.0 / 3, 0)}, residual[2] = {5e-324, HUGE_VAL};
-    double cosine[2] = {(double)NAN, -1};
-    struct stj_svd_result r = svd_result(sigma, residual, cosine, 2);
-    json_t *made = NULL;
-    EXPECT_OK(stj_json_svd(&r, &made, &err), err);
-    json_t *o = round_trip(made);
+    const double sigma[2] = {1.0 / 3, nextafter(1.0 / 3, 0)}, residual[2] = {5e-324, HUGE_VAL};
+    const double cosine[2] = {(double)NAN, -1};
+    json_t *o = json_of(svd_result(sigma, residual, cosine, 2));
     const json_t *top = json_object_get(o, "top");
     const json_t *bottom = json_object_get(o, "bottom");
     const json_t *applications = json_object_get(o, "applications");
 
+    ck_assert_str_eq(json_string_value(json_object_get(o, "analysis")), "svd");
+    ck_assert_int_eq(json_integer_value(json_object_get(o, "n_params")), 7);
     ck_assert(json_real_value(item(top, "sigma", 0)) == sigma[0]);
     ck_assert(json_real_value(item(top, "sigma", 1)) == sigma[1]);
     ck_assert(json_real_value(item(top, "residual", 0)) == residual[0]);
@@ -84,9 +143,13 @@ START_TEST(svd_json_keeps_every_bit_and_every_key)
     ck_assert_int_eq(json_integer_value(json_object_get(top, "converged")), 2);
     ck_assert(json_is_integer(json_object_get(top, "products")));
     ck_assert(json_real_value(json_object_get(top, "residual_excess")) == 2.5);
+    ck_assert(json_is_null(json_object_get(top, "above")));
+    ck_assert(json_is_null(json_object_get(top, "outside")));
+    ck_assert(json_is_null(json_object_get(top, "density")));
     ck_assert(json_is_integer(json_object_get(applications, "vjp")));
     ck_assert(json_real_value(json_object_get(applications, "jvp")) == 12.5);
     ck_assert(json_is_integer(json_object_get(applications, "replayed")));
+    ck_assert(json_real_value(json_object_get(o, "seconds")) == 1.5);
     ck_assert_str_eq(json_string_value(json_object_get(o, "stop")), "max_applications");
     ck_assert_str_eq(json_string_value(json_object_get(o, "method")), "arpack");
     ck_assert_int_eq(json_integer_value(json_object_get(o, "seed")), 42);
@@ -103,12 +166,11 @@ END_TEST
 
 START_TEST(svd_json_with_nothing_converged_and_a_huge_seed)
 {
-    struct stj_svd_result r = svd_result(NULL, NULL, NULL, 0);
-    json_t *made = NULL;
-    r.seed = UINT64_MAX;
-    r.method = NULL;
-    EXPECT_OK(stj_json_svd(&r, &made, &err), err);
-    json_t *o = round_trip(made);
+    struct stj_result *r = svd_result(NULL, NULL, NULL, 0);
+    struct stj_svd_result *svd = r->data;
+    svd->seed = UINT64_MAX;
+    svd->method = NULL;
+    json_t *o = json_of(r);
     ck_assert_uint_eq(json_array_size(json_object_get(json_object_get(o, "top"), "sigma")), 0);
     ck_assert_str_eq(json_string_value(json_object_get(o, "seed")), "18446744073709551615");
     ck_assert(json_is_null(json_object_get(o, "method")));
@@ -116,28 +178,39 @@ START_TEST(svd_json_with_nothing_converged_and_a_huge_seed)
 }
 END_TEST
 
-static struct stj_dense_result dense_result(double *sigma, double *cosine, size_t n)
+static void set_count(struct stj_result *r, const char *name, size_t x)
 {
-    return (struct stj_dense_result){.n_params = n,
-                                     .sigma = sigma,
-                                     .cosine = cosine,
-                                     .regions = stj_regions_count(n, sigma, 0.1),
-                                     .epsilon = 0.1,
-                                     .seconds_build = 2,
-                                     .seconds_svd = 3};
+    const struct stj_field *field = NULL;
+    size_t *place = place_of(r, name, &field);
+    ck_assert(field->kind == STJ_FIELD_COUNT && !field->dim[0].name);
+    *place = x;
+}
+
+static struct stj_result *dense_result(const double *sigma, const double *cosine, size_t n)
+{
+    struct stj_result *r = result_of("dense", n);
+    const struct stj_regions regions = stj_regions_count(n, sigma, 0.1);
+    set_reals(r, "sigma", n, sigma);
+    set_reals(r, "cosine", n, cosine);
+    set_count(r, "regions.chaotic", regions.chaotic);
+    set_count(r, "regions.bulk", regions.bulk);
+    set_count(r, "regions.stable", regions.stable);
+    set_real(r, "epsilon", 0.1);
+    set_real(r, "seconds_build", 2);
+    set_real(r, "seconds_svd", 3);
+    return r;
 }
 
 START_TEST(dense_json)
 {
-    double sigma[4] = {3, 1, 0.5, 0}, cosine[4] = {0.5, 1, 0, (double)NAN};
-    struct stj_dense_result r = dense_result(sigma, cosine, 4);
-    json_t *made = NULL;
-    EXPECT_OK(stj_json_dense(&r, &made, &err), err);
-    json_t *o = round_trip(made);
+    const double sigma[4] = {3, 1, 0.5, 0}, cosine[4] = {0.5, 1, 0, (double)NAN};
+    json_t *o = json_of(dense_result(sigma, cosine, 4));
     const json_t *regions = json_object_get(o, "regions");
     ck_assert_int_eq(json_integer_value(json_object_get(o, "n_params")), 4);
     for (size_t i = 0; i < 4; i++)
         ck_assert(json_number_value(item(o, "sigma", i)) == sigma[i]);
+    ck_assert(json_number_value(item(o, "cosine", 0)) == 0.5 && json_is_null(item(o, "cosine", 3)));
+    ck_assert(json_number_value(json_object_get(o, "epsilon")) == 0.1);
     ck_assert_int_eq(json_integer_value(json_object_get(regions, "chaotic")), 1);
     ck_assert_int_eq(json_integer_value(json_object_get(regions, "bulk")), 1);
     ck_assert_int_eq(json_integer_value(json_object_get(regions, "stable")), 2);
@@ -147,22 +220,38 @@ START_TEST(dense_json)
 }
 END_TEST
 
-START_TEST(density_json_has_null_for_what_is_unknown)
+/* With one bin between edges, and one functional of which the error is not known. */
+static struct stj_result *density_result(void)
 {
     const struct stj_density_count count = {5, 4, 6, 3, 7, 0.5, 0.25};
-    const struct stj_density_functionals functionals = {.log_volume = {-2, (double)INFINITY}};
     const double edge[] = {0.5, (double)INFINITY};
-    const struct stj_density_extras extras = {
-        .functionals = &functionals, .n_edges = 2, .edge = edge, .region = &count};
-    const struct stj_density_result r = {
-        .n_params = 15,
-        .n_probes = 1,
-        .regions = {.epsilon = 0.1, .chaotic = count, .bulk = count, .stable = count},
-        .missed_above = {.compared = true, .sigma = 1.5, .estimate = 2, .low = 1},
-    };
-    json_t *made = NULL;
-    EXPECT_OK(stj_json_density(&r, &extras, &made, &err), err);
-    json_t *o = round_trip(made);
+    struct stj_result *r = result_of("density", 15);
+    *(struct stj_density_result *)(uintptr_t)stj_analysis_density_of(r) =
+        (struct stj_density_result){
+            .n_params = 15,
+            .regions = {.epsilon = 0.1, .chaotic = count, .bulk = count, .stable = count},
+            .missed_above = {.compared = true, .sigma = 1.5, .estimate = 2, .low = 1},
+        };
+    set_real(r, "functionals.log_volume.value", -2);
+    set_real(r, "functionals.log_volume.error", (double)INFINITY);
+    set_array(r, "between[].from", 1, edge, sizeof edge);
+    set_array(r, "between[].count.estimate", 1, &count, sizeof count);
+    return r;
+}
+
+START_TEST(density_json_has_null_for_what_is_unknown)
+{
+    struct stj_result *r = density_result();
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    EXPECT_OK(stj_report_result(stream, STJ_REPORT_TEXT, r, &err), err);
+    fclose(stream);
+    ck_assert_msg(strstr(text, "missing: about 2.0"), "no warning in:\n%s", text);
+    ck_assert_ptr_null(strstr(text, "nan"));
+    free(text);
+
+    json_t *o = json_of(r);
     const json_t *part = json_object_get(json_object_get(o, "regions"), "stable");
     ck_assert(json_real_value(json_object_get(part, "enclosure_high")) == 7);
     part = json_object_get(json_object_get(o, "functionals"), "log_volume");
@@ -173,19 +262,38 @@ START_TEST(density_json_has_null_for_what_is_unknown)
               1.5);
     ck_assert(json_is_null(json_object_get(json_object_get(part, "missed_below"), "sigma")));
     part = item(o, "between", 0);
+    ck_assert(json_real_value(json_object_get(part, "from")) == 0.5);
     ck_assert(json_is_null(json_object_get(part, "to")));
+    ck_assert(json_real_value(json_object_get(json_object_get(part, "count"), "low")) == 4);
+    ck_assert(json_is_array(json_object_get(o, "curve")));
     ck_assert_uint_eq(json_array_size(json_object_get(o, "curve")), 0);
     ck_assert_ptr_null(json_object_get(o, "gap"));
     json_decref(o);
+}
+END_TEST
 
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    stj_text_density(stream, &r, &extras);
-    fclose(stream);
-    ck_assert_msg(strstr(text, "missing: about 2.0"), "no warning in:\n%s", text);
-    ck_assert_ptr_null(strstr(text, "nan"));
-    free(text);
+/* Of an analysis whose results have no code of their own in src/report. */
+START_TEST(trace_json)
+{
+    struct stj_result *r = result_of("trace", 7);
+    *(struct stj_trace_result *)r->data = (struct stj_trace_result){.function = STJ_TRACE_DEVIATION,
+                                                                    .method = "xtrace",
+                                                                    .value = 2.5,
+                                                                    .error = 0.5,
+                                                                    .low = 1.5,
+                                                                    .high = (double)INFINITY,
+                                                                    .confidence = 0.9,
+                                                                    .products = 6,
+                                                                    .samples = 3,
+                                                                    .seed = 1};
+    json_t *o = json_of(r);
+    ck_assert_str_eq(json_string_value(json_object_get(o, "analysis")), "trace");
+    ck_assert_str_eq(json_string_value(json_object_get(o, "function")), "deviation");
+    ck_assert_str_eq(json_string_value(json_object_get(o, "method")), "xtrace");
+    ck_assert(json_real_value(json_object_get(o, "value")) == 2.5);
+    ck_assert(json_is_null(json_object_get(o, "high")));
+    ck_assert_int_eq(json_integer_value(json_object_get(o, "products")), 6);
+    json_decref(o);
 }
 END_TEST
 
@@ -236,8 +344,8 @@ static const struct stj_run_info run_info = {.dir = "caf\xe9/run",
 START_TEST(info_json_without_test_set_and_with_any_path)
 {
     const struct stj_run_layer layer = {"dense0", "dense", "4", 260, 0};
-    char name[] = "svd.h5";
-    char *results[] = {name};
+    char name[] = "svd.h5", request[] = "svd from 0 to 20 top 3";
+    struct stj_contents_result results[] = {{.name = name, .request = request}};
     const struct stj_run_parameter parameter = {"dense0.bias", "[4]", "d.bias", 4, 0};
     const struct stj_contents contents = {.info = run_info,
                                           .n_layers = 1,
@@ -258,6 +366,10 @@ START_TEST(info_json_without_test_set_and_with_any_path)
     ck_assert_str_eq(json_string_value(json_object_get(item(o, "parameters", 0), "file_name")),
                      "d.bias");
     ck_assert_str_eq(json_string_value(item(o, "results", 0)), "svd.h5");
+    const json_t *asked = item(o, "requests", 0);
+    ck_assert_str_eq(json_string_value(json_object_get(asked, "file")), "svd.h5");
+    ck_assert_str_eq(json_string_value(json_object_get(asked, "request")), request);
+    ck_assert(json_is_null(json_object_get(asked, "created")));
     json_decref(o);
 }
 END_TEST
@@ -272,22 +384,64 @@ static const struct stj_storage storage = {.policy = STJ_STORAGE_DISK_REPLAY,
                                            .compared_at = 50,
                                            .difference = 2e-12};
 
-START_TEST(run_json_has_null_for_what_is_missing)
+START_TEST(train_json_says_how_states_are_kept)
 {
-    json_t *train = NULL, *made = NULL;
-    EXPECT_OK(stj_json_train(&run_info, &storage, &train, &err), err);
-    EXPECT_OK(stj_json_run(train, NULL, NULL, NULL, &made, &err), err);
-    json_decref(train);
+    json_t *made = NULL;
+    EXPECT_OK(stj_json_train(&run_info, &storage, &made, &err), err);
     json_t *o = round_trip(made);
-    const json_t *part = json_object_get(o, "train");
-    ck_assert(json_real_value(json_object_get(part, "train_loss")) == 2.5);
-    const json_t *kept = json_object_get(part, "trajectory");
+    ck_assert(json_real_value(json_object_get(o, "train_loss")) == 2.5);
+    const json_t *kept = json_object_get(o, "trajectory");
     ck_assert_str_eq(json_string_value(json_object_get(kept, "policy")), "disk and replay");
     ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(kept, "diverged"), "step")),
                      31);
-    ck_assert(json_is_null(json_object_get(o, "svd")));
-    ck_assert(json_is_null(json_object_get(o, "dense")));
     json_decref(o);
+}
+END_TEST
+
+/* A run of four rows, described and not trained. */
+static struct stj_run *small_run(void)
+{
+    static const char config[] =
+        "data: {train: {file: a.csv, label_column: 2}}\n"
+        "network: {input: [2], layers: [{type: dense, units: 2}], loss: softmax_cross_entropy}\n"
+        "training: {optimizer: {type: sgd}, learning_rate: {schedule: constant, peak: 0.1},\n"
+        "  batch_size: 2, steps: 3}\n";
+    struct stj_run *run = NULL;
+    temp_write_text("a.csv", "1,2,0\n2,1,1\n0,3,0\n3,0,1\n");
+    EXPECT_OK(stj_run_describe(temp_write_text("c.yaml", config), &run, &err), err);
+    return run;
+}
+
+/* A run with one of the results that there may be: null for each of the others. */
+START_TEST(run_json_has_null_for_what_is_missing)
+{
+    const double sigma[2] = {2, 1}, cosine[2] = {1, 1};
+    struct stj_run *run = small_run();
+    struct stj_result *dense = dense_result(sigma, cosine, 2);
+    struct stj_analysis_about about;
+    for (size_t n = 0; n < 2; n++) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *stream = open_memstream(&text, &size);
+        EXPECT_OK(stj_report_run(stream, STJ_REPORT_JSON, run, n, &dense, &err), err);
+        fclose(stream);
+        json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        ck_assert_msg(o != NULL, "not JSON: %s", text);
+        free(text);
+        ck_assert_int_eq(json_integer_value(json_object_get(o, "schema")), 1);
+        ck_assert_int_eq(
+            json_integer_value(json_object_get(json_object_get(o, "train"), "n_params")), 6);
+        for (size_t i = 0; stj_analysis_get(i, &about); i++) {
+            const json_t *part = json_object_get(o, about.name);
+            if (n > 0 && strcmp(about.name, "dense") == 0)
+                ck_assert(json_number_value(item(part, "sigma", 0)) == 2);
+            else
+                ck_assert_msg(json_is_null(part), "%s is not null", about.name);
+        }
+        json_decref(o);
+    }
+    stj_result_destroy(dense);
+    stj_run_destroy(run);
 }
 END_TEST
 
@@ -310,17 +464,18 @@ static void expect_part(const char *text, const char *part)
 
 START_TEST(texts_for_people)
 {
-    double sigma[4] = {3, 1, 0.5, 0}, cosine[4] = {0.5, (double)NAN, 0, 0};
-    double residual[4] = {1e-12, 2e-12, 0, 0};
-    struct stj_dense_result dense = dense_result(sigma, cosine, 4);
-    char *text = TEXT_OF(stj_text_dense(stream, &dense));
+    const double sigma[4] = {3, 1, 0.5, 0}, cosine[4] = {0.5, (double)NAN, 0, 0};
+    const double residual[4] = {1e-12, 2e-12, 0, 0};
+    struct stj_result *r = dense_result(sigma, cosine, 4);
+    char *text = TEXT_OF(EXPECT_OK(stj_report_result(stream, STJ_REPORT_TEXT, r, &err), err));
     expect_part(text, "chaotic");
     expect_part(text, "25.00 %");
     expect_part(text, "50.00 %");
     free(text);
+    stj_result_destroy(r);
 
-    struct stj_svd_result svd = svd_result(sigma, residual, cosine, 2);
-    text = TEXT_OF(stj_text_svd(stream, &svd));
+    r = svd_result(sigma, residual, cosine, 2);
+    text = TEXT_OF(EXPECT_OK(stj_report_result(stream, STJ_REPORT_TEXT, r, &err), err));
     expect_part(text, "2 of 3 converged");
     expect_part(text, "max_applications");
     expect_part(text, " -\n"); /* the cosine that is not a number */
@@ -328,10 +483,11 @@ START_TEST(texts_for_people)
     expect_part(text, "12.5 products with J,");
     free(text);
 
-    svd.counts = (struct stj_op_counts){.jvp = 0};
-    text = TEXT_OF(stj_text_svd(stream, &svd));
+    r->about.counts = (struct stj_op_counts){.jvp = 0};
+    text = TEXT_OF(EXPECT_OK(stj_report_result(stream, STJ_REPORT_TEXT, r, &err), err));
     expect_part(text, "stored result");
     free(text);
+    stj_result_destroy(r);
 
     text = TEXT_OF(stj_text_train(stream, &run_info, &storage));
     expect_part(text, "310 parameters");
@@ -344,14 +500,15 @@ END_TEST
 
 START_TEST(a_stream_that_cannot_be_written_is_an_error)
 {
-    double sigma[2] = {2, 1}, cosine[2] = {1, 1};
-    struct stj_dense_result dense = dense_result(sigma, cosine, 2);
+    const double sigma[2] = {2, 1}, cosine[2] = {1, 1};
     FILE *full = fopen("/dev/full", "w");
     if (!full)
         return;
     setvbuf(full, NULL, _IONBF, 0);
-    EXPECT_FAIL(stj_report_dense(full, STJ_REPORT_JSON, &dense, &err), STJ_EIO, "written", err);
-    EXPECT_FAIL(stj_report_dense(full, STJ_REPORT_TEXT, &dense, &err), STJ_EIO, "written", err);
+    struct stj_result *dense = dense_result(sigma, cosine, 2);
+    EXPECT_FAIL(stj_report_result(full, STJ_REPORT_JSON, dense, &err), STJ_EIO, "written", err);
+    EXPECT_FAIL(stj_report_result(full, STJ_REPORT_TEXT, dense, &err), STJ_EIO, "written", err);
+    stj_result_destroy(dense);
     fclose(full);
 }
 END_TEST
@@ -596,6 +753,8 @@ int main(void)
     tcase_add_test(tc, density_json_has_null_for_what_is_unknown);
     tcase_add_test(tc, validate_json_has_dense_or_null);
     tcase_add_test(tc, info_json_without_test_set_and_with_any_path);
+    tcase_add_test(tc, trace_json);
+    tcase_add_test(tc, train_json_says_how_states_are_kept);
     tcase_add_test(tc, run_json_has_null_for_what_is_missing);
     tcase_add_test(tc, texts_for_people);
     tcase_add_test(tc, a_stream_that_cannot_be_written_is_an_error);
