@@ -47,7 +47,8 @@ mv out page.5
 lint page.5
 run 0 help config
 silent
-contains out 'training:' 'batch_size' 'layer: dense' 'units' 'loss: softmax_cross_entropy' 'default: 0.9' 'at least 1'
+contains out 'training:' 'batch_size' 'layer: dense' 'units' 'loss: softmax_cross_entropy' 'default: 0.9' 'at least 1' \
+    'analysis: svd: ' 'analysis: trace: ' '  above '
 sed -n 's/^  \([a-z_0-9]*\) .*/\1/p' out | sort -u > keys
 [ "$(wc -l < keys)" -ge 50 ] || fail "help config lists only $(wc -l < keys) keys"
 while read -r key; do

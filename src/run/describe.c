@@ -86,9 +86,14 @@ void stj_config_describe(const struct stj_config_visitor *visitor)
     if (!visitor || !visitor->section || !visitor->key)
         return;
     struct description d = {.visitor = visitor};
-    for (const struct stj_option *row = stj_run_options; row->name; row++)
+    for (const struct stj_option *row = stj_run_options; row->name; row++) {
         if (row->type == STJ_OPTION_GROUP)
             describe_group(&d, row->name, row->doc, row->group);
+        else
+            visitor->section(visitor->ctx, row->name, row->doc);
+        if (row->kind)
+            mention(&d, row->kind);
+    }
     for (size_t i = 0; i < d.n_kinds; i++)
         describe_kind(&d, d.kind[i]);
 }
