@@ -2,6 +2,7 @@
 dist_doc_DATA += %reldir%/adding-a-layer.md
 dist_doc_DATA += %reldir%/adding-a-method.md
 dist_doc_DATA += %reldir%/adding-a-study.md
+dist_doc_DATA += %reldir%/adding-an-analysis.md
 dist_doc_DATA += %reldir%/adding-an-optimizer.md
 dist_doc_DATA += %reldir%/architecture.md
 dist_doc_DATA += %reldir%/bottom.md

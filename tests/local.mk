@@ -103,6 +103,7 @@ dist_check_SCRIPTS += %reldir%/memcheck.sh
 dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
 dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
+dist_check_SCRIPTS += %reldir%/walkthrough-analysis.sh
 
 # Programs and scripts of several ranks, for a build with MPI: make check-mpi.
 mpi_scripts =
