@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <spectraj/results.h>
+#include <spectraj/analysis.h>
 
 #include "io/lock.h"
 #include "io/log.h"
@@ -404,7 +404,8 @@ END_TEST
 START_TEST(training_journal_of_an_earlier_version)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct stj_run_train_settings settings = {.progress = {.fn = stop_late}};
+    struct stj_run_train_settings settings = {.size = sizeof settings,
+                                              .progress = {.fn = stop_late}};
     char path[4096], old[4096];
     begin();
     EXPECT_FAIL(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, NULL, &err),
@@ -559,85 +560,115 @@ START_TEST(foreign_trajectory)
 }
 END_TEST
 
-START_TEST(svd_is_stored)
+/* *result <- an analysis with options "NAME", "TEXT", ..., NULL. */
+static enum stj_status ask(struct stj_run *run, const char *analysis, const char *const *option,
+                           struct stj_result **result, struct stj_error *err)
+{
+    struct stj_request *request = NULL;
+    enum stj_status st = stj_request_create(analysis, &request, err);
+    for (size_t i = 0; st == STJ_OK && option[i]; i += 2)
+        st = stj_request_set(request, option[i], option[i + 1], err);
+    if (st == STJ_OK)
+        st = stj_analyse(run, request, NULL, result, err);
+    stj_request_destroy(request);
+    return st;
+}
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Products that a request took. */
+static double cost_of(const struct stj_result *r)
+{
+    return stj_result_number(r, "applications.jvp") + stj_result_number(r, "applications.vjp");
+}
+
+/* An array has the same bits in two results. */
+static void expect_same(const struct stj_result *a, const struct stj_result *b, const char *name,
+                        size_t wanted)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct stj_svd_settings svd = stj_svd_settings_default();
-    struct stj_analysis_settings settings = {0};
-    struct stj_svd_result *a = NULL;
-    struct stj_svd_result *b = NULL;
-    bool stored = true;
-    struct stj_run *run = trained();
-    svd.top = 3;
-    EXPECT_OK(stj_result_read_svd(run, NULL, &b, &err), err);
-    ck_assert_ptr_null(b);
-    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &a, &stored, &err), err);
-    ck_assert(!stored && a->top.k == 3 && a->counts.jvp > 0 && a->stop == STJ_STOP_CONVERGED);
-    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), err);
-    ck_assert(stored && b->counts.jvp == 0 && b->counts.vjp == 0 && b->n_params == N_PARAMS);
-    ck_assert(b->top.k == 3 && b->converged == a->converged && b->products == a->products);
-    ck_assert_mem_eq(a->top.sigma, b->top.sigma, 3 * sizeof(double));
-    ck_assert_mem_eq(a->top.residual, b->top.residual, 3 * sizeof(double));
-    ck_assert_mem_eq(a->top.cosine, b->top.cosine, 3 * sizeof(double));
-    ck_assert_mem_eq(a->top.u, b->top.u, 3 * N_PARAMS * sizeof(double));
-    ck_assert_mem_eq(a->top.v, b->top.v, 3 * N_PARAMS * sizeof(double));
-    ck_assert_str_eq(a->method, b->method);
-    ck_assert(b->stop == a->stop && b->seed == a->seed && b->ncv == a->ncv && b->tol == a->tol);
-    stj_svd_result_destroy(b);
-    EXPECT_OK(stj_result_read_svd(run, NULL, &b, &err), err);
-    ck_assert_mem_eq(a->top.sigma, b->top.sigma, 3 * sizeof(double));
-    stj_svd_result_destroy(b);
+    double *x = NULL, *y = NULL;
+    size_t n = 0, m = 0;
+    EXPECT_OK(stj_result_numbers(a, name, &x, &n, &err), err);
+    EXPECT_OK(stj_result_numbers(b, name, &y, &m, &err), err);
+    ck_assert_msg(n == wanted && m == wanted, "%s has %zu and %zu numbers", name, n, m);
+    ck_assert_mem_eq(x, y, n * sizeof *x);
+    stj_free(x);
+    stj_free(y);
+}
 
-    settings.tag = "few";
-    svd.top = 2;
-    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), err);
-    ck_assert(!stored && is_there("R/svd-few.h5") && is_there("R/svd.h5"));
-    stj_svd_result_destroy(b);
-    settings.tag = NULL; /* other settings: computed again, and they replace the stored */
-    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), err);
-    ck_assert(!stored && b->top.k == 2);
-    stj_svd_result_destroy(b);
-    settings.force = true;
-    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), err);
-    ck_assert(!stored && b->counts.jvp > 0);
-    stj_svd_result_destroy(b);
-    settings = (struct stj_analysis_settings){.tag = "../x"};
-    EXPECT_FAIL(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), STJ_EINVAL, "tag", err);
-    settings = (struct stj_analysis_settings){.from = 5, .to = 5};
-    EXPECT_FAIL(stj_analysis_svd(run, &svd, &settings, &b, &stored, &err), STJ_EINVAL, "window",
+START_TEST(svd_is_stored)
+{
+    static const char *const same[] = {"seed",          "ncv",           "tol",
+                                       "top.converged", "top.requested", "top.products"};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_result *a = NULL, *b = NULL;
+    struct stj_run *run = trained();
+    EXPECT_OK(stj_result_read(run, "svd", NULL, &b, &err), err);
+    ck_assert_ptr_null(b);
+    EXPECT_OK(ask(run, "svd", OPTIONS("top", "3"), &a, &err), err);
+    ck_assert(!stj_result_is_stored(a) && cost_of(a) > 0 && stj_result_is_complete(a, NULL));
+    EXPECT_OK(ask(run, "svd", OPTIONS("top", "3"), &b, &err), err);
+    ck_assert(stj_result_is_stored(b) && cost_of(b) == 0);
+    ck_assert_uint_eq((size_t)stj_result_number(b, "n_params"), N_PARAMS);
+    expect_same(a, b, "top.sigma", 3);
+    expect_same(a, b, "top.residual", 3);
+    expect_same(a, b, "top.cosine", 3);
+    expect_same(a, b, "top.u", 3 * N_PARAMS);
+    expect_same(a, b, "top.v", 3 * N_PARAMS);
+    ck_assert_str_eq(stj_result_text(a, "method"), stj_result_text(b, "method"));
+    ck_assert_str_eq(stj_result_text(a, "stop"), stj_result_text(b, "stop"));
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
+        ck_assert_double_eq(stj_result_number(a, same[i]), stj_result_number(b, same[i]));
+    stj_result_destroy(b);
+    EXPECT_OK(stj_result_read(run, "svd", NULL, &b, &err), err);
+    expect_same(a, b, "top.sigma", 3);
+    stj_result_destroy(b);
+
+    EXPECT_OK(ask(run, "svd", OPTIONS("top", "2", "tag", "few"), &b, &err), err);
+    ck_assert(!stj_result_is_stored(b) && is_there("R/svd-few.h5") && is_there("R/svd.h5"));
+    stj_result_destroy(b);
+    /* A part of what is stored is answered from it; another question has a file of its own. */
+    EXPECT_OK(ask(run, "svd", OPTIONS("top", "2"), &b, &err), err);
+    ck_assert(stj_result_is_stored(b) && cost_of(b) == 0);
+    ck_assert_double_eq(stj_result_number(b, "top.requested"), 2);
+    stj_result_destroy(b);
+    EXPECT_OK(ask(run, "svd", OPTIONS("top", "2", "seed", "3"), &b, &err), err);
+    ck_assert(cost_of(b) > 0 && is_there("R/svd-seed-3.h5"));
+    stj_result_destroy(b);
+    EXPECT_FAIL(ask(run, "svd", OPTIONS("top", "2", "seed", "3", "tag", "few"), &b, &err),
+                STJ_EEXIST, "another question", err);
+    EXPECT_OK(ask(run, "svd", OPTIONS("top", "3", "force", "true"), &b, &err), err);
+    ck_assert(!stj_result_is_stored(b) && cost_of(b) > 0);
+    stj_result_destroy(b);
+    EXPECT_FAIL(ask(run, "svd", OPTIONS("tag", "../x"), &b, &err), STJ_EINVAL, "tag", err);
+    EXPECT_FAIL(ask(run, "svd", OPTIONS("from", "5", "to", "5"), &b, &err), STJ_EINVAL, "window",
                 err);
-    stj_svd_result_destroy(a);
+    stj_result_destroy(a);
     stj_run_destroy(run);
-    ck_assert_uint_eq(scratch_count("R"),
-                      6); /* config, trajectory, and two results with their journals */
+    ck_assert_uint_eq(scratch_count("R"), 5); /* config, trajectory and three results */
 }
 END_TEST
 
 START_TEST(results_of_another_run_are_refused)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct stj_svd_settings svd = stj_svd_settings_default();
-    struct stj_analysis_settings settings = {0};
-    struct stj_svd_result *result = NULL;
-    bool stored = false;
+    struct stj_result *result = NULL;
     struct stj_run *run = trained();
-    svd.top = 2;
     write_config("seed.yaml", "init: {seed: 6}\n", config_training);
     EXPECT_OK(train("seed.yaml", "R2", false, &err), err);
     struct stj_run *other = open_run("R2");
-    EXPECT_OK(stj_analysis_svd(other, &svd, &settings, &result, &stored, &err), err);
-    stj_svd_result_destroy(result);
+    EXPECT_OK(ask(other, "svd", OPTIONS("top", "2"), &result, &err), err);
+    stj_result_destroy(result);
     ck_assert_int_eq(rename(scratch_path("R2/svd.h5"), scratch_path("R/svd.h5")), 0);
-    EXPECT_FAIL(stj_analysis_svd(run, &svd, &settings, &result, &stored, &err), STJ_EMISMATCH,
+    EXPECT_FAIL(ask(run, "svd", OPTIONS("top", "2"), &result, &err), STJ_EMISMATCH,
                 "is a result of the run with fingerprint", err);
-    ck_assert_ptr_null(result);
-    settings.force = true;
-    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &result, &stored, &err), err);
-    stj_svd_result_destroy(result);
+    EXPECT_OK(ask(run, "svd", OPTIONS("top", "2", "force", "true"), &result, &err), err);
+    stj_result_destroy(result);
     scratch_write_text("R/svd.h5", "nothing");
-    settings.force = false;
-    EXPECT_FAIL(stj_analysis_svd(run, &svd, &settings, &result, &stored, &err), STJ_EFORMAT,
+    EXPECT_FAIL(ask(run, "svd", OPTIONS("top", "2"), &result, &err), STJ_EFORMAT,
                 "compute it again with --force", err);
+    EXPECT_OK(ask(run, "svd", OPTIONS("top", "2", "force", "true"), &result, &err), err);
+    stj_result_destroy(result);
     stj_run_destroy(other);
     stj_run_destroy(run);
 }
@@ -646,40 +677,46 @@ END_TEST
 START_TEST(dense_is_stored_and_agrees_with_svd)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct stj_svd_settings svd = stj_svd_settings_default();
-    struct stj_analysis_settings settings = {0};
-    struct stj_svd_result *top = NULL;
-    struct stj_dense_result *a = NULL;
-    struct stj_dense_result *b = NULL;
-    bool stored = true;
+    struct stj_result *top = NULL, *a = NULL, *b = NULL;
+    double *sigma = NULL, *cosine = NULL, *largest = NULL;
+    size_t n = 0;
     struct stj_run *run = trained();
-    settings.memory_bytes = 1000;
-    EXPECT_FAIL(stj_analysis_dense(run, 0.1, &settings, NULL, &a, &stored, &err), STJ_ENOMEM,
+    EXPECT_FAIL(ask(run, "dense", OPTIONS("memory", "1000"), &a, &err), STJ_ENOMEM,
                 "26 parameters needs", err);
     ck_assert_uint_eq(scratch_count("R"), 2);
-    settings.memory_bytes = 0;
-    EXPECT_OK(stj_analysis_dense(run, 0.1, &settings, NULL, &a, &stored, &err), err);
-    ck_assert(!stored && a->n_params == N_PARAMS && a->epsilon == 0.1);
-    ck_assert_uint_eq(a->regions.chaotic + a->regions.bulk + a->regions.stable, N_PARAMS);
+    EXPECT_OK(ask(run, "dense", OPTIONS("epsilon", "0.1"), &a, &err), err);
+    EXPECT_OK(stj_result_numbers(a, "sigma", &sigma, &n, &err), err);
+    ck_assert(!stj_result_is_stored(a) && n == N_PARAMS);
+    EXPECT_OK(stj_result_numbers(a, "cosine", &cosine, &n, &err), err);
+    ck_assert_double_eq(stj_result_number(a, "regions.chaotic") +
+                            stj_result_number(a, "regions.bulk") +
+                            stj_result_number(a, "regions.stable"),
+                        N_PARAMS);
     for (size_t i = 0; i < N_PARAMS; i++) {
-        ck_assert(a->sigma[i] >= 0 && (i == 0 || a->sigma[i] <= a->sigma[i - 1]));
-        ck_assert(fabs(a->cosine[i]) <= 1 + 1e-14); /* unit vectors within some eps */
+        ck_assert(sigma[i] >= 0 && (i == 0 || sigma[i] <= sigma[i - 1]));
+        ck_assert(fabs(cosine[i]) <= 1 + 1e-14); /* unit vectors within some eps */
     }
     /* Another epsilon needs no new decomposition. */
-    EXPECT_OK(stj_analysis_dense(run, 0.5, &settings, NULL, &b, &stored, &err), err);
-    ck_assert(stored && b->epsilon == 0.5 && b->regions.bulk >= a->regions.bulk);
-    ck_assert_mem_eq(a->sigma, b->sigma, N_PARAMS * sizeof(double));
-    ck_assert_mem_eq(a->cosine, b->cosine, N_PARAMS * sizeof(double));
-    stj_dense_result_destroy(b);
-    EXPECT_OK(stj_result_read_dense(run, NULL, &b, &err), err);
-    ck_assert(b->epsilon == 0.1 && b->regions.bulk == a->regions.bulk);
-    svd.top = 4;
-    EXPECT_OK(stj_analysis_svd(run, &svd, &settings, &top, &stored, &err), err);
+    EXPECT_OK(ask(run, "dense", OPTIONS("epsilon", "0.5"), &b, &err), err);
+    ck_assert(stj_result_is_stored(b) && stj_result_number(b, "epsilon") == 0.5);
+    ck_assert(stj_result_number(b, "regions.bulk") >= stj_result_number(a, "regions.bulk"));
+    expect_same(a, b, "sigma", N_PARAMS);
+    expect_same(a, b, "cosine", N_PARAMS);
+    stj_result_destroy(b);
+    EXPECT_OK(stj_result_read(run, "dense", NULL, &b, &err), err);
+    ck_assert(stj_result_number(b, "epsilon") == 0.1);
+    ck_assert(stj_result_number(b, "regions.bulk") == stj_result_number(a, "regions.bulk"));
+    expect_same(a, b, "v", (size_t)N_PARAMS * N_PARAMS);
+    EXPECT_OK(ask(run, "svd", OPTIONS("top", "4"), &top, &err), err);
+    EXPECT_OK(stj_result_numbers(top, "top.sigma", &largest, &n, &err), err);
     for (size_t i = 0; i < 4; i++) /* residuals are below 1e-10 sigma_1, so are the errors */
-        ck_assert_double_eq_tol(top->top.sigma[i], a->sigma[i], 1e-9 * a->sigma[0]);
-    stj_svd_result_destroy(top);
-    stj_dense_result_destroy(a);
-    stj_dense_result_destroy(b);
+        ck_assert_double_eq_tol(largest[i], sigma[i], 1e-9 * sigma[0]);
+    stj_free(sigma);
+    stj_free(cosine);
+    stj_free(largest);
+    stj_result_destroy(top);
+    stj_result_destroy(a);
+    stj_result_destroy(b);
     stj_run_destroy(run);
 }
 END_TEST

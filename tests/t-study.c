@@ -13,6 +13,7 @@
 
 #include <spectraj/report.h>
 #include <spectraj/study.h>
+#include <spectraj/svd.h>
 
 #include "base/blas.h"
 #include "expect.h"
@@ -63,14 +64,15 @@ static void write_files(void)
 static struct stj_run *trained(void)
 {
     const struct stj_run_train_settings training = {.size = sizeof training, .force = true};
-    const struct stj_analysis_settings analysis = {0};
-    struct stj_dense_result *dense = NULL;
+    struct stj_request *request = NULL;
+    struct stj_result *dense = NULL;
     struct stj_run *run = NULL;
-    bool stored = false;
     write_files();
     EXPECT_OK(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &training, &run, &err), err);
-    EXPECT_OK(stj_analysis_dense(run, 0.1, &analysis, NULL, &dense, &stored, &err), err);
-    stj_dense_result_destroy(dense);
+    EXPECT_OK(stj_request_create("dense", &request, &err), err);
+    EXPECT_OK(stj_analyse(run, request, NULL, &dense, &err), err);
+    stj_result_destroy(dense);
+    stj_request_destroy(request);
     return run;
 }
 

@@ -165,6 +165,7 @@ static enum stj_status read_result(const struct stj_analysis *a, struct stj_h5 *
     about->part.layers = about->layers[0] ? about->layers : NULL;
     about->part.full_state = about->state == 1;
     about->stored = true;
+    STJ_TRY(stj_strdup(&r->path, path, err));
     STJ_TRY(stj_strdup(&about->file, name_of_path(path), err));
     *result = r;
     r = NULL;

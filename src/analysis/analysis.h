@@ -154,6 +154,7 @@ void stj_about_free(struct stj_result_about *about);
 struct stj_result {
     const struct stj_analysis *analysis;
     struct stj_result_about about;
+    char *path; /* of the file that it was read from, for fields that are read when asked for; owned */
     void *data; /* the analysis' own struct */
 };
 

@@ -12,6 +12,7 @@
 #include <spectraj/version.h>
 
 #include "analysis/analysis.h"
+#include "analysis/result_file.h"
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -129,6 +130,7 @@ void stj_result_destroy(struct stj_result *result)
     else if (result->data)
         stj_schema_free(result->analysis->schema, result->data);
     stj_about_free(&result->about);
+    free(result->path);
     free(result->data);
     free(result);
 }
@@ -221,6 +223,8 @@ enum stj_status stj_result_numbers(const struct stj_result *result, const char *
     *n = 0;
     STJ_CHECK(err, field && field->dim[0].name, STJ_EINVAL, "a result of %s has no array '%.60s'",
               result->analysis->info.name, name);
+    if (field->lazy && result->path)
+        STJ_TRY(stj_field_load(result->path, &result->analysis->format, field, result->data, err));
     const struct stj_field_view view = stj_field_view(field, data);
     STJ_TRY(stj_new(numbers, view.n[0] * view.n[1], sizeof **numbers, err));
     for (size_t i = 0; i < view.n[0]; i++)

@@ -314,3 +314,19 @@ enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *sche
 out:
     return st;
 }
+
+enum stj_status stj_field_load(const char *path, const struct stj_h5_format *format,
+                               const struct stj_field *field, void *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[STJ_FIELD_NAME_MAX + 1];
+    struct stj_h5 *file = NULL;
+    STJ_TRY(stj_h5_open(path, format, &file, err));
+    name_in_file(field, name);
+    struct stj_field_view view = stj_field_view(field, data);
+    take_length(file, &view, name, data);
+    STJ_TRY(get_array(file, &view, name, data, err));
+out:
+    stj_h5_close(file);
+    return st;
+}

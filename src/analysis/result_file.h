@@ -16,4 +16,8 @@ enum stj_status stj_schema_put(struct stj_h5 *file, const struct stj_field *sche
 enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *schema, void *data,
                                struct stj_error *err);
 
+/* The array of a field that is read when asked for, from the file at `path`; nothing where it is there. */
+enum stj_status stj_field_load(const char *path, const struct stj_h5_format *format,
+                               const struct stj_field *field, void *data, struct stj_error *err);
+
 #endif
