@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base/chart.h: a figure as data: axes and series, made by whoever has the numbers.
  *
- * report/plot.c draws a chart through gnuplot and report/csv.c writes its numbers, so that a figure
- * and the table behind it cannot differ.  All texts are copied and cut to their room.
+ * report/plot.c draws a chart through gnuplot and writes its numbers as CSV, so that a figure and
+ * the table behind it cannot differ.  All texts are copied and cut to their room.
  *
  * Title and labels may have sub- and superscripts: theta_0, v_{12}, 10^{-3}.  What the user named
  * goes into them through stj_chart_quote, and stays as it is.
