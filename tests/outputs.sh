@@ -60,17 +60,19 @@ validate digits-run --json
 END
 
 # On a terminal: a bar with the numbers and the time left, which is wiped out at the end; with --progress plain and
-# with --quiet none.
+# with --quiet none.  A bar comes with work of a tenth of a second.
 if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
     bar='\[#*\.*\] [0-9]*/[0-9]*'
     on_terminal() { TERM=xterm script -qec "'$spectraj' $*" /dev/null < /dev/null > out 2> err; }
     on_terminal svd digits-run --top 60 --tol 1e-13 --tag terminal ||
         fail "svd on a terminal: exit status $?"
-    on_terminal dense digits-run --force || fail "dense on a terminal: exit status $?"
+    short_config long.yaml '/^analysis:/,$d' 's/steps: 20/steps: 1500/'
+    run 0 train long.yaml -o long-run
+    on_terminal dense long-run --force || fail "dense on a terminal: exit status $?"
     grep -q "$bar.*left" out || fail "no bar of dense on a terminal"
     grep -q "$(printf '\r\033')\[K" out || fail "the bar stays"
     for quiet in '--progress off' --quiet '--progress plain'; do
-        on_terminal dense digits-run --force "$quiet" || fail "dense $quiet: exit status $?"
+        on_terminal dense long-run --force "$quiet" || fail "dense $quiet: exit status $?"
         if grep -q "$bar" out; then fail "a bar in spite of $quiet"; fi
     done
     on_terminal plot digits-run --terminal || fail "plot --terminal: exit status $?"
