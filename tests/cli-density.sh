@@ -38,7 +38,7 @@ awk -v a="$("$jsonkeys" --print density.json regions.chaotic.estimate)" \
     -v b="$("$jsonkeys" --print density.json regions.bulk.estimate)" \
     -v c="$("$jsonkeys" --print density.json regions.stable.estimate)" -v n=$N \
     'BEGIN { d = a + b + c - n; exit !(d < 1e-9 && d > -1e-9) }' || fail "the counts do not sum to $N"
-[ ! -e R/density.log ] || fail "the journal of a complete result was left behind"
+[ ! -e R/density.journal ] || fail "the journal of a complete result was left behind"
 
 # The same again costs nothing and says the same.
 run 0 density R --probes 4 --steps 30 --json

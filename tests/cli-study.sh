@@ -137,7 +137,7 @@ run 0 study response R --index 300 --least 1e-4 --most 1e-2 --decade 2 --tag sma
 json out index=300 step#5 'step[0]=0.0001' 'step[2]=0.001' 'step[4]=0.01'
 run 0 study response R --region bulk --step 0.01 --seed 4 --tag bulk --json
 json out index=null region=bulk 'region_directions>10' 'sigma>0.9' 'sigma<1.1'
-run 0 study response R --region bulk --step 0.01 --seed 5 --tag bulk --json
+run 0 study response R --region bulk --step 0.01 --seed 5 --tag bulk5 --json
 run 0 plot R response-loss --data
 refused "--index is '0'|least 1" study response R --index 0
 refused 'direction 311|310' study response R --index 311
@@ -190,7 +190,7 @@ run 0 study divergence R --threads 1 --force --json
 run 0 study divergence R --data "test,$digits/test_inputs_noise.npy" --rows 50 --step 0.01 \
     --side right --tag files --json
 json out n_datasets=2 'datasets[1].name=test_inputs_noise.npy' 'datasets[1].rows=50' side=right
-run 0 study divergence R --tag files --data noise
+run 0 study divergence R --tag noise --data noise
 contains out noise 'KL divergence'
 run 0 plot R divergence-shift --data
 [ "$(sed 1q out)" = "series,mean_kl_in,mean_kl_out" ] || fail "the head of the CSV is $(sed 1q out)"
@@ -313,13 +313,14 @@ interrupted()
     study=$1
     bytes=$2
     shift 2
-    rm -f R/study-$study.h5 R/study-$study.log
-    run 0 study $study R "$@" --tag full --json
+    rm -f R/study-$study.h5 R/study-$study.journal
+    wholes=$((${wholes:-0} + 1)) # another question needs another tag
+    run 0 study $study R "$@" --tag "full$wholes" --json
     mv out full.json
     $heed "$spectraj" study $study R "$@" --json > out 2> err &
     child=$!
     while kill -0 $child 2> /dev/null; do
-        [ -e R/study-$study.log ] && [ "$(wc -c < R/study-$study.log)" -gt $bytes ] && break
+        [ -e R/study-$study.journal ] && [ "$(wc -c < R/study-$study.journal)" -gt $bytes ] && break
         sleep 0.01
     done
     kill -INT $child 2> /dev/null
@@ -328,12 +329,12 @@ interrupted()
     command_line="study $study R, interrupted"
     # The machine may have been faster than the signal.
     case $status in
-        130) one_line; contains err interrupted; [ -e R/study-$study.log ] || fail "no log" ;;
+        130) one_line; contains err interrupted; [ -e R/study-$study.journal ] || fail "no log" ;;
         0) ;;
         *) fail "exit status $status instead of 130" ;;
     esac
     run 0 study $study R "$@" --json
-    [ ! -e R/study-$study.log ] || fail "the log of a complete study was left behind"
+    [ ! -e R/study-$study.journal ] || fail "the journal of a complete study was left behind"
 }
 
 # Interrupted, and gone on with: the same numbers.

@@ -134,8 +134,8 @@ static enum stj_status open_call(struct call *c, const struct stj_request *reque
     struct stj_question *q = &c->question;
     stj_run_get_info(c->run, &info);
     STJ_TRY(stj_question_open(c->run, request, q, err));
-    name_base(q->analysis, name_option(q->analysis, q->config),
-              q->common.tag ? NULL : &q->part, info.n_steps, c->base);
+    name_base(q->analysis, name_option(q->analysis, q->config), q->common.tag ? NULL : &q->part,
+              info.n_steps, c->base);
     stj_request_slug(q, c->options, sizeof c->options);
     STJ_TRY(stj_request_print(q, q->config, true, &c->text, err));
 out:
@@ -345,6 +345,8 @@ static enum stj_status compute_result(struct call *c, struct stj_error *err)
                                       .memory_bytes = q->common.memory,
                                       .progress = c->progress,
                                       .kept = &kept};
+    if (q->analysis->fits)
+        STJ_TRY(q->analysis->fits(q->n, q->common.memory, err));
     STJ_TRY(join_requests(c, err));
     if (c->stored && !q->common.force)
         cx.stored = c->stored->data;

@@ -102,6 +102,10 @@ struct stj_analysis {
     /* Does a stored result, which answers the joined request, hold what is wanted?  NULL: when it is complete. */
     bool (*covers)(const void *stored, const void *data, const void *wanted);
 
+    /* STJ_ENOMEM, with the numbers, where it cannot fit an operator with n columns: asked before anything is made.
+     * memory_bytes as in the context.  NULL: it fits. */
+    enum stj_status (*fits)(size_t n, size_t memory_bytes, struct stj_error *err);
+
     /* data (zeroed) <- the result.  A spent budget is a result, an interruption too where something is in hand. */
     enum stj_status (*compute)(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err);
@@ -154,7 +158,8 @@ void stj_about_free(struct stj_result_about *about);
 struct stj_result {
     const struct stj_analysis *analysis;
     struct stj_result_about about;
-    char *path; /* of the file that it was read from, for fields that are read when asked for; owned */
+    char *
+        path; /* of the file that it was read from, for fields that are read when asked for; owned */
     void *data; /* the analysis' own struct */
 };
 

@@ -191,7 +191,6 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     d->n = cx->n;
     d->epsilon = c->epsilon;
     /* 1. The columns. */
-    STJ_TRY(check_memory(d->n, cx->memory_bytes, err));
     STJ_TRY(stj_new(&a, d->n * d->n, sizeof *a, err));
     double start = stj_clock();
     STJ_TRY(stj_op_densify(cx->op, 0, a, d->n, cx->progress, err));
@@ -287,6 +286,7 @@ const struct stj_analysis stj_analysis_dense = {
     .format = {.name = "spectraj-dense", .version = 1, .remedy = "compute it again with --force"},
     .columns = columns,
     .predict = predict,
+    .fits = check_memory,
     .compute = compute,
     .view = view,
     .print = print,
