@@ -12,10 +12,14 @@
 extern "C" {
 #endif
 
-/* The version of these headers. */
+/* The version of these headers: its first number. */
 #define SPECTRAJ_VERSION_MAJOR 0
-#define SPECTRAJ_VERSION_MINOR 1 /* see SPECTRAJ_VERSION_MAJOR */
-#define SPECTRAJ_VERSION_PATCH 0 /* see SPECTRAJ_VERSION_MAJOR */
+
+/* Its second number. */
+#define SPECTRAJ_VERSION_MINOR 1
+
+/* Its third number. */
+#define SPECTRAJ_VERSION_PATCH 0
 
 /* The version of these headers as one number: #if SPECTRAJ_VERSION >= SPECTRAJ_VERSION_AT(0, 2, 0). */
 #define SPECTRAJ_VERSION                                                                           \
