@@ -11,6 +11,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/charts.h"
+#include "analysis/print.h"
 #include "expect.h"
 #include "report/gnuplot.h"
 #include "report/json.h"
@@ -41,6 +42,23 @@ static json_t *round_trip(json_t *object)
 static const json_t *item(const json_t *object, const char *key, size_t i)
 {
     return json_array_get(json_object_get(object, key), i);
+}
+
+/* What a text writer prints; free it. */
+#define TEXT_OF(call)                                                                              \
+    __extension__({                                                                                \
+        char *text_of = NULL;                                                                      \
+        size_t text_size = 0;                                                                      \
+        FILE *stream = open_memstream(&text_of, &text_size);                                       \
+        ck_assert_ptr_nonnull(stream);                                                             \
+        call;                                                                                      \
+        fclose(stream);                                                                            \
+        text_of;                                                                                   \
+    })
+
+static void expect_part(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "'%s' is not in:\n%s", part, text);
 }
 
 static struct stj_result *result_of(const char *analysis, size_t n_params)
@@ -272,20 +290,27 @@ START_TEST(density_json_has_null_for_what_is_unknown)
 }
 END_TEST
 
-/* Of an analysis whose results have no code of their own in src/report. */
-START_TEST(trace_json)
+/* The table and the object that a schema alone makes. */
+START_TEST(texts_of_a_schema)
 {
     struct stj_result *r = result_of("trace", 7);
-    *(struct stj_trace_result *)r->data = (struct stj_trace_result){.function = STJ_TRACE_DEVIATION,
-                                                                    .method = "xtrace",
-                                                                    .value = 2.5,
-                                                                    .error = 0.5,
-                                                                    .low = 1.5,
-                                                                    .high = (double)INFINITY,
-                                                                    .confidence = 0.9,
-                                                                    .products = 6,
-                                                                    .samples = 3,
-                                                                    .seed = 1};
+    *(struct stj_trace_result *)r->data =
+        (struct stj_trace_result){.function = STJ_TRACE_DEVIATION,
+                                  .method = "xtrace",
+                                  .value = 2.5,
+                                  .error = 0.5,
+                                  .low = 1.5,
+                                  .high = (double)INFINITY,
+                                  .confidence = 0.9,
+                                  .products = 6,
+                                  .samples = 3,
+                                  .seed = ((uint64_t)1 << 53) + 1};
+    char *text = TEXT_OF(stj_print_fields(stream, r));
+    expect_part(text, " deviation\n");
+    expect_part(text, " 2.5\n");
+    expect_part(text, " -\n"); /* the end of the interval that is not a number */
+    expect_part(text, " 9007199254740993\n");
+    free(text);
     json_t *o = json_of(r);
     ck_assert_str_eq(json_string_value(json_object_get(o, "analysis")), "trace");
     ck_assert_str_eq(json_string_value(json_object_get(o, "function")), "deviation");
@@ -293,6 +318,7 @@ START_TEST(trace_json)
     ck_assert(json_real_value(json_object_get(o, "value")) == 2.5);
     ck_assert(json_is_null(json_object_get(o, "high")));
     ck_assert_int_eq(json_integer_value(json_object_get(o, "products")), 6);
+    ck_assert(json_integer_value(json_object_get(o, "seed")) == 9007199254740993);
     json_decref(o);
 }
 END_TEST
@@ -444,23 +470,6 @@ START_TEST(run_json_has_null_for_what_is_missing)
     stj_run_destroy(run);
 }
 END_TEST
-
-/* What a text writer prints; free it. */
-#define TEXT_OF(call)                                                                              \
-    __extension__({                                                                                \
-        char *text_of = NULL;                                                                      \
-        size_t text_size = 0;                                                                      \
-        FILE *stream = open_memstream(&text_of, &text_size);                                       \
-        ck_assert_ptr_nonnull(stream);                                                             \
-        call;                                                                                      \
-        fclose(stream);                                                                            \
-        text_of;                                                                                   \
-    })
-
-static void expect_part(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "'%s' is not in:\n%s", part, text);
-}
 
 START_TEST(texts_for_people)
 {
@@ -753,7 +762,7 @@ int main(void)
     tcase_add_test(tc, density_json_has_null_for_what_is_unknown);
     tcase_add_test(tc, validate_json_has_dense_or_null);
     tcase_add_test(tc, info_json_without_test_set_and_with_any_path);
-    tcase_add_test(tc, trace_json);
+    tcase_add_test(tc, texts_of_a_schema);
     tcase_add_test(tc, train_json_says_how_states_are_kept);
     tcase_add_test(tc, run_json_has_null_for_what_is_missing);
     tcase_add_test(tc, texts_for_people);

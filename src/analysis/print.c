@@ -2,6 +2,7 @@
 /* analysis/print.c: lines that the tables of analyses have in common, and a table made from a schema. */
 #include "analysis/print.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -132,8 +133,7 @@ void stj_print_cost(FILE *out, const struct stj_result_about *about)
 
 static void print_number(FILE *out, const struct stj_field *field, double x)
 {
-    const bool whole = field->kind == STJ_FIELD_COUNT || field->kind == STJ_FIELD_FLAG ||
-                       field->kind == STJ_FIELD_SEED;
+    const bool whole = field->kind == STJ_FIELD_COUNT || field->kind == STJ_FIELD_FLAG;
     if (isfinite(x))
         fprintf(out, whole ? " %15.0f" : " %15.9g", x);
     else
@@ -148,6 +148,8 @@ static void print_single(FILE *out, const struct stj_field *field, const void *d
     fprintf(out, "%-28s", field->name);
     if (text)
         fprintf(out, " %s", text);
+    else if (field->kind == STJ_FIELD_SEED) /* a double has not all of its digits */
+        fprintf(out, " %15" PRIu64, *(const uint64_t *)stj_field_at(field, data, 0, 0));
     else
         print_number(out, field, stj_field_number(field, data, 0, 0));
     fprintf(out, "%s%s\n", field->unit ? " " : "", field->unit ? field->unit : "");
