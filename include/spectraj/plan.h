@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/plan.h: what the analyses of a run will cost, before they are paid for. */
+/* spectraj/plan.h: what the analyses of a run will cost, before they are paid for.
+ *
+ * Threads: plans of different runs may be made by different threads at once; one run is used by one thread at a
+ * time.
+ */
 #ifndef SPECTRAJ_PLAN_H
 #define SPECTRAJ_PLAN_H
 

@@ -4,6 +4,9 @@
  * The writers print to the stream they are given and to nothing else, and JSON only when it is
  * complete.  Whether the stream could take it is known after fflush or fclose: STJ_EIO is returned
  * only for what fails at once.
+ *
+ * Threads: different threads may write to different streams at once; one run, and one stream, is used by one
+ * thread at a time.
  */
 #ifndef SPECTRAJ_REPORT_H
 #define SPECTRAJ_REPORT_H
