@@ -163,7 +163,7 @@ START_TEST(round_trip)
 }
 END_TEST
 
-/* What `spectraj run` computes: each analysis with its options, in the order of the config, and nothing else. */
+/* What `spectraj run` computes: each analysis with its options, in the order of the config. */
 START_TEST(analyses_by_name)
 {
     static const struct {
