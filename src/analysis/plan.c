@@ -386,6 +386,7 @@ out:
 enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings *settings,
                              struct stj_plan *plan, struct stj_error *err)
 {
+    STJ_NOT_NULL(err, run, settings, plan);
     enum stj_status st = STJ_OK;
     struct stj_plan_request request = {.memory_bytes = settings->memory_bytes,
                                        .ranks = settings->ranks};

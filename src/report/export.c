@@ -215,6 +215,7 @@ enum stj_status stj_report_export(FILE *out, struct stj_run *run, const char *re
                                   enum stj_export_format format, const char *dir,
                                   struct stj_error *err)
 {
+    STJ_NOT_NULL(err, out, run, dir);
     enum stj_status st = STJ_OK;
     struct stj_contents contents;
     STJ_TRY(stj_contents_of(run, &contents, err));

@@ -202,6 +202,7 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
                                 const char *tag, const char *figure, const char *path,
                                 struct stj_error *err)
 {
+    STJ_NOT_NULL(err, out, run, figure);
     enum stj_status st = STJ_OK;
     FILE *script = NULL;
     struct stj_chart chart = {.n_series = 0};
@@ -247,6 +248,7 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
                                      const char *tag, const char *figure, const char *path,
                                      struct stj_error *err)
 {
+    STJ_NOT_NULL(err, out, run, figure);
     enum stj_status st = STJ_OK;
     struct stj_chart chart = {.n_series = 0};
     STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
@@ -278,6 +280,7 @@ enum stj_status stj_figure_if_stored(struct stj_run *run, const char *figure,
 enum stj_status stj_report_page(FILE *out, enum stj_report_format format, const struct stj_run *run,
                                 const char *path, struct stj_error *err)
 {
+    STJ_NOT_NULL(err, out, run);
     enum stj_status st = STJ_OK;
     struct stj_run_info info;
     char *own = NULL;

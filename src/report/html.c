@@ -322,6 +322,7 @@ out:
 
 enum stj_status stj_report_html(struct stj_run *run, const char *path, struct stj_error *err)
 {
+    STJ_NOT_NULL(err, run);
     enum stj_status st = STJ_OK;
     struct page p = {.run = run};
     char *text = NULL;

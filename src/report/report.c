@@ -33,6 +33,7 @@ static enum stj_status print_and_drop(enum stj_status st, FILE *out, json_t **ob
 enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
                                  const struct stj_run *run, struct stj_error *err)
 {
+    STJ_NOT_NULL(err, out, run);
     json_t *object = NULL;
     struct stj_run_info info;
     struct stj_storage storage;
@@ -49,6 +50,7 @@ enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
 enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct stj_run *run,
                                 struct stj_error *err)
 {
+    STJ_NOT_NULL(err, out, run);
     enum stj_status st = STJ_OK;
     json_t *object = NULL;
     struct stj_contents contents;
@@ -68,6 +70,7 @@ out:
 enum stj_status stj_report_plan(FILE *out, enum stj_report_format format,
                                 const struct stj_plan *plan, struct stj_error *err)
 {
+    STJ_NOT_NULL(err, out, plan);
     json_t *object = NULL;
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_plan(plan, &object, err), out, &object, err);
@@ -78,6 +81,7 @@ enum stj_status stj_report_plan(FILE *out, enum stj_report_format format,
 enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
                                  const struct stj_study_result *result, struct stj_error *err)
 {
+    STJ_NOT_NULL(err, out, result);
     json_t *object = NULL;
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_study(result, &object, err), out, &object, err);
@@ -88,6 +92,7 @@ enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
 enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
                                     const struct stj_validation *v, struct stj_error *err)
 {
+    STJ_NOT_NULL(err, out, v);
     json_t *object = NULL;
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_validate(v, &object, err), out, &object, err);
@@ -132,6 +137,7 @@ static enum stj_status put_results(json_t *whole, size_t n, struct stj_result *c
     for (size_t i = 0; stj_analyses.list[i]; i++)
         json_object_set_new(whole, stj_analyses.list[i]->name, json_null());
     for (size_t i = 0; i < n; i++) {
+        STJ_NOT_NULL(err, result[i]);
         STJ_TRY(stj_json_result(result[i], &object, err));
         STJ_CHECK(err, json_object_set_new(whole, result[i]->analysis->info.name, object) == 0,
                   STJ_ENOMEM, "out of memory for the JSON report");
@@ -148,7 +154,8 @@ enum stj_status stj_report_run(FILE *out, enum stj_report_format format, const s
     struct stj_run_info info;
     struct stj_storage storage;
     STJ_NOT_NULL(err, out, run);
-    if (format == STJ_REPORT_TEXT) {
+    STJ_CHECK(err, n == 0 || result, STJ_EINVAL, "%zu results of a run, and no place of them", n);
+    if (format != STJ_REPORT_JSON) {
         st = stj_report_train(out, format, run, err);
         for (size_t i = 0; st == STJ_OK && i < n; i++)
             st = stj_report_result(out, format, result[i], err);

@@ -132,7 +132,7 @@ const double *stj_study_vector(const struct stj_study_result *r, size_t *n, cons
 
 const double *stj_study_numbers(const struct stj_study_result *result, const char *item, size_t *n)
 {
-    const struct stj_study_item *found = stj_study_find(result, item);
+    const struct stj_study_item *found = result && item ? stj_study_find(result, item) : NULL;
     const bool numbers = found && found->kind != STJ_STUDY_TEXT;
     if (n)
         *n = numbers ? found->n : 0;
@@ -141,6 +141,6 @@ const double *stj_study_numbers(const struct stj_study_result *result, const cha
 
 const char *stj_study_text(const struct stj_study_result *result, const char *item)
 {
-    const struct stj_study_item *found = stj_study_find(result, item);
+    const struct stj_study_item *found = result && item ? stj_study_find(result, item) : NULL;
     return found ? found->text : NULL;
 }
