@@ -202,7 +202,7 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
                                 const char *tag, const char *figure, const char *path,
                                 struct stj_error *err)
 {
-    STJ_NOT_NULL(err, out, run, figure);
+    STJ_NOT_NULL(err, out, figure);
     enum stj_status st = STJ_OK;
     FILE *script = NULL;
     struct stj_chart chart = {.n_series = 0};
@@ -211,6 +211,7 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
     STJ_CHECK(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
     STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
               "a figure in the terminal cannot be JSON: name a file for it");
+    STJ_NOT_NULL(err, run);
     STJ_TRY(stj_canvas_of(path, out, &canvas, err));
     STJ_TRY(make_chart(&chart, run, tag, figure, err));
     STJ_TRY(stj_gnuplot_script(&script, err));
