@@ -141,7 +141,7 @@ static enum stj_status look_at(const struct stj_run *run, const struct stj_place
     if (r->force && (st == STJ_EFORMAT || st == STJ_EMISMATCH))
         st = STJ_OK;
     else if (r->force && st != STJ_OK)
-        *err = trouble;
+        st = stj_error_pass(&trouble, err);
     STJ_TRY(st);
     *taken = file != NULL;
     if (!file)
