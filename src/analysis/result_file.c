@@ -300,14 +300,15 @@ enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *sche
     for (int arrays = 0; arrays < 2; arrays++)
         for (const struct stj_field *item = schema; item->name; item++) {
             const bool is_array = item->dim[0].name != NULL;
-            if (is_array != (arrays == 1) || item->lazy ||
-                (!stj_field_in(item, STJ_FIELD_IN_FILE) &&
-                 !stj_field_in(item, STJ_FIELD_READ_ALONE)))
+            if (is_array != (arrays == 1) || (!stj_field_in(item, STJ_FIELD_IN_FILE) &&
+                                              !stj_field_in(item, STJ_FIELD_READ_ALONE)))
                 continue;
             name_in_file(item, name);
             struct stj_field_view view = stj_field_view(item, data);
             if (is_array)
                 take_length(file, &view, name, data);
+            if (item->lazy) /* how long it is, is known from the beginning */
+                continue;
             STJ_TRY(is_array ? get_array(file, &view, name, data, err)
                              : get_single(file, item, name, data, err));
         }
