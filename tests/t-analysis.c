@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tests/t-analysis.c: what every analysis in the registry owes, on a small run: a schema that makes sense, a
+ * result that is read back as it was computed, and an answer at no cost when it is asked again.
+ *
+ * A new analysis is in these tests by its line in the registry; the names in the schemas are compared by
+ * schema_names.c.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <spectraj/analysis.h>
+#include <spectraj/report.h>
+#include <spectraj/run.h>
+
+#include "analysis/analysis.h"
+#include "expect.h"
+#include "scratch.h"
+
+enum { ROWS = 24, MOST_ITEMS = 256 };
+
+static const char config[] = "data:\n"
+                             "  train: {file: train.csv, label_column: 3}\n"
+                             "network:\n"
+                             "  input: [3]\n"
+                             "  layers:\n"
+                             "    - {type: dense, units: 4}\n"
+                             "    - {type: gelu}\n"
+                             "    - {type: dense, units: 2}\n"
+                             "  loss: softmax_cross_entropy\n"
+                             "init: {seed: 5}\n"
+                             "training:\n"
+                             "  optimizer: {type: sgd, momentum: 0.9}\n"
+                             "  learning_rate: {schedule: cosine, peak: 0.3}\n"
+                             "  batch_size: 8\n"
+                             "  epochs: 4\n";
+
+/* A new run for each test: no analysis finds what another left. */
+static struct stj_run *trained(void)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_run_train_settings settings = {.size = sizeof settings};
+    struct stj_run *run = NULL;
+    char text[ROWS * 80] = "";
+    size_t used = 0;
+    scratch_remove("R");
+    for (size_t i = 0; i < ROWS; i++) {
+        const double x = sin(1.7 * (double)i), y = cos(2.3 * (double)i);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%.6f,%.6f,%.6f,%d\n", x, y,
+                                 x * y, x + 0.5 * y > 0);
+    }
+    scratch_write_text("train.csv", text);
+    scratch_write_text("c.yaml", config);
+    EXPECT_OK(stj_run_train(scratch_path("c.yaml"), scratch_path("R"), &settings, &run, &err), err);
+    return run;
+}
+
+static const struct stj_analysis *analysis_at(int i)
+{
+    return (const struct stj_analysis *)stj_analyses.list[i];
+}
+
+static int count_analyses(void)
+{
+    int n = 0;
+    while (stj_analyses.list[n])
+        n++;
+    return n;
+}
+
+/* ---- the schema ---- */
+
+static size_t count_of(const char *text, const char *part)
+{
+    size_t n = 0;
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
+        n++;
+    return n;
+}
+
+static void check_dims(const struct stj_analysis *a, const struct stj_field *f)
+{
+    size_t n_dims = 0, labels = 0;
+    for (; n_dims < STJ_FIELD_DIMS && f->dim[n_dims].name; n_dims++) {
+        const struct stj_field_dim *dim = &f->dim[n_dims];
+        labels += dim->label != NULL;
+        ck_assert_msg(dim->label || dim->count + sizeof(size_t) <= a->result_size,
+                      "%s: the length of '%s' is outside of the result", a->info.name, f->name);
+        for (const struct stj_field *g = a->schema; g->name; g++)
+            for (size_t j = 0; j < STJ_FIELD_DIMS && g->dim[j].name; j++)
+                ck_assert_msg(strcmp(g->dim[j].name, dim->name) != 0 ||
+                                  (g->dim[j].count == dim->count && g->dim[j].label == dim->label),
+                              "%s: dimension '%s' of '%s' is another one in '%s'", a->info.name,
+                              dim->name, f->name, g->name);
+    }
+    for (size_t j = n_dims; j < STJ_FIELD_DIMS; j++)
+        ck_assert_msg(!f->dim[j].name, "%s: '%s' lacks its first dimension", a->info.name, f->name);
+    ck_assert_msg(count_of(f->name, "*") <= labels &&
+                      count_of(f->name, "*") + count_of(f->name, "[]") <= n_dims,
+                  "%s: '%s' spells more dimensions than it has", a->info.name, f->name);
+}
+
+START_TEST(a_schema_makes_sense)
+{
+    const struct stj_analysis *a = analysis_at(_i);
+    char name[STJ_FIELD_NAME_MAX], other[STJ_FIELD_NAME_MAX];
+    ck_assert_msg(a->schema && a->schema[0].name && a->result_size > 0, "%s has no result",
+                  a->info.name);
+    ck_assert(a->info.doc && a->description && a->example && a->predict && a->compute);
+    ck_assert(a->format.name && a->format.version > 0 && a->format.remedy);
+    for (const struct stj_field *f = a->schema; f->name; f++) {
+        check_dims(a, f);
+        ck_assert_msg(f->doc && f->doc[0], "%s: '%s' has no meaning", a->info.name, f->name);
+        ck_assert_msg(f->offset < a->result_size, "%s: '%s' is outside of the result", a->info.name,
+                      f->name);
+        ck_assert_msg((f->kind == STJ_FIELD_CHOICE) == (f->choices != NULL) &&
+                          (f->kind == STJ_FIELD_NAME) == (f->names != NULL),
+                      "%s: '%s' has the words of another kind", a->info.name, f->name);
+        for (const struct stj_field *g = a->schema; g != f; g++)
+            ck_assert_msg(
+                strcmp(f->name, g->name) != 0 &&
+                    (!stj_field_in(f, STJ_FIELD_IN_FILE) || !stj_field_in(g, STJ_FIELD_IN_FILE) ||
+                     strcmp(stj_field_file_name(f, name), stj_field_file_name(g, other)) != 0),
+                "%s: '%s' and '%s' have one name", a->info.name, f->name, g->name);
+    }
+}
+END_TEST
+
+/* ---- results ---- */
+
+static struct stj_result *ask(struct stj_run *run, const struct stj_analysis *a, bool force)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_request *request = NULL;
+    struct stj_result *result = NULL;
+    EXPECT_OK(stj_request_create(a->info.name, &request, &err), err);
+    if (force)
+        EXPECT_OK(stj_request_set(request, "force", "true", &err), err);
+    EXPECT_OK(stj_analyse(run, request, NULL, &result, &err), err);
+    ck_assert_str_eq(stj_result_analysis(result), a->info.name);
+    stj_request_destroy(request);
+    return result;
+}
+
+/* Cut what lies between the two out of a text, the first of them included. */
+static void cut(char *text, const char *from, const char *to)
+{
+    char *begin = strstr(text, from);
+    ck_assert_msg(begin, "the object lacks '%s': %s", from, text);
+    char *end = strstr(begin, to);
+    ck_assert_msg(end, "the object lacks '%s': %s", to, text);
+    memmove(begin, end, strlen(end) + 1);
+}
+
+/* The JSON object without what is told of this request alone: products, memory, checks. */
+static char *lasting_json(const struct stj_result *result)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    char *text = NULL;
+    EXPECT_OK(stj_result_json(result, &text, &err), err);
+    cut(text, "\"applications\": ", "\"spent\": ");
+    char *rest = strstr(text, ", \"trajectory\": "); /* the last three: this, cost, self_check */
+    ck_assert_msg(rest, "the object does not end with its costs: %s", text);
+    *rest = '\0';
+    return text;
+}
+
+static void expect_free_answer(const struct stj_result *result)
+{
+    ck_assert(stj_result_is_stored(result));
+    ck_assert(stj_result_number(result, "applications.jvp") == 0);
+    ck_assert(stj_result_number(result, "applications.vjp") == 0);
+    ck_assert(stj_result_number(result, "applications.replayed") == 0);
+}
+
+static void expect_same_numbers(const struct stj_result *a, const struct stj_result *b,
+                                const char *name)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    double *x = NULL, *y = NULL;
+    size_t n = 0, m = 0;
+    EXPECT_OK(stj_result_numbers(a, name, &x, &n, &err), err);
+    EXPECT_OK(stj_result_numbers(b, name, &y, &m, &err), err);
+    ck_assert_msg(n == m, "'%s' has %zu numbers, read back %zu", name, n, m);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(x[i] == y[i] || (isnan(x[i]) && isnan(y[i])),
+                      "'%s', number %zu, is %.17g, read back %.17g", name, i, x[i], y[i]);
+    free(x);
+    free(y);
+}
+
+/* An item of the computed result and the same of what was read. */
+static void expect_same_item(const struct stj_result *a, const struct stj_result *b, size_t i)
+{
+    struct stj_result_item x, y;
+    ck_assert(stj_result_get_item(a, i, &x) && stj_result_get_item(b, i, &y));
+    ck_assert_str_eq(x.name, y.name);
+    ck_assert_msg(x.n_dims == y.n_dims && x.n[0] == y.n[0] && x.n[1] == y.n[1],
+                  "'%s' is %zu by %zu, read back %zu by %zu", x.name, x.n[0], x.n[1], y.n[0],
+                  y.n[1]);
+    ck_assert_msg(!x.text == !y.text && (!x.text || strcmp(x.text, y.text) == 0),
+                  "'%s' is '%s', read back '%s'", x.name, x.text ? x.text : "",
+                  y.text ? y.text : "");
+    if (x.n_dims > 0) {
+        expect_same_numbers(a, b, x.name);
+    } else if (strncmp(x.name, "applications.", strlen("applications.")) != 0) {
+        const double p = stj_result_number(a, x.name), q = stj_result_number(b, x.name);
+        ck_assert_msg(p == q || (isnan(p) && isnan(q)), "'%s' is %.17g, read back %.17g", x.name, p,
+                      q);
+    }
+}
+
+static void expect_same_result(const struct stj_result *a, const struct stj_result *b)
+{
+    struct stj_result_item item;
+    size_t n = 0;
+    char *x = lasting_json(a), *y = lasting_json(b);
+    ck_assert_str_eq(x, y);
+    free(x);
+    free(y);
+    for (; stj_result_get_item(a, n, &item); n++)
+        expect_same_item(a, b, n);
+    ck_assert(n > 0 && n < MOST_ITEMS && !stj_result_get_item(b, n, &item));
+}
+
+/* Arrays along a dimension are of one length: the columns of a table, the names of xarray. */
+static void expect_one_length(const struct stj_result *result)
+{
+    struct stj_result_item x, y;
+    for (size_t i = 0; stj_result_get_item(result, i, &x); i++)
+        for (size_t k = 0; k < i && stj_result_get_item(result, k, &y); k++)
+            for (size_t j = 0; j < x.n_dims * y.n_dims; j++) {
+                const size_t p = j % x.n_dims, q = j / x.n_dims;
+                ck_assert_msg(strcmp(x.dim[p], y.dim[q]) != 0 || x.n[p] == y.n[q],
+                              "'%s' is %zu long in '%s', %zu in '%s'", x.dim[p], x.n[p], x.name,
+                              y.n[q], y.name);
+            }
+}
+
+/* name <- "R/FILE" of a result; base <- FILE without its ending. */
+static void file_of(const struct stj_result *result, char name[128], char base[128])
+{
+    const char *file = stj_result_text(result, "file");
+    ck_assert(file && strlen(file) > strlen(".h5") && strlen(file) < 100);
+    snprintf(name, 128, "R/%s", file);
+    snprintf(base, 128, "%.*s", (int)(strlen(file) - strlen(".h5")), file);
+}
+
+START_TEST(a_result_is_kept_as_it_was_computed)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_analysis *a = analysis_at(_i);
+    struct stj_run *run = trained();
+    struct stj_result *computed = ask(run, a, false), *read = NULL;
+    char name[128], base[128];
+    size_t n = 0, m = 0;
+    file_of(computed, name, base);
+    ck_assert(!stj_result_is_stored(computed));
+    ck_assert(stj_result_number(computed, "applications.jvp") > 0);
+    ck_assert(stj_result_is_complete(computed, NULL));
+    ck_assert_msg(scratch_count("R") == 3, "%zu files beside %s: the run has two",
+                  scratch_count("R") - 1, name);
+    unsigned char *before = scratch_read(name, &n);
+    expect_one_length(computed);
+
+    struct stj_result *again = ask(run, a, false);
+    expect_free_answer(again);
+    expect_same_result(computed, again);
+    stj_result_destroy(again);
+
+    /* Another process opens the run anew, and may read without asking. */
+    stj_run_destroy(run);
+    EXPECT_OK(stj_run_open(scratch_path("R"), &run, &err), err);
+    again = ask(run, a, false);
+    expect_free_answer(again);
+    expect_same_result(computed, again);
+    EXPECT_OK(stj_result_read(run, base, NULL, &read, &err), err);
+    ck_assert_msg(read, "%s is not found by its name", base);
+    expect_free_answer(read);
+    ck_assert_str_eq(stj_result_text(read, "request"), stj_result_text(computed, "request"));
+    expect_one_length(read);
+
+    unsigned char *after = scratch_read(name, &m);
+    ck_assert_msg(n == m && memcmp(before, after, n) == 0, "asking again changed %s", name);
+    ck_assert_uint_eq(scratch_count("R"), 3);
+    free(before);
+    free(after);
+    stj_result_destroy(read);
+    stj_result_destroy(again);
+    stj_result_destroy(computed);
+    stj_run_destroy(run);
+}
+END_TEST
+
+START_TEST(a_result_is_computed_again_when_that_is_asked)
+{
+    const struct stj_analysis *a = analysis_at(_i);
+    struct stj_run *run = trained();
+    struct stj_result *first = ask(run, a, false), *forced = ask(run, a, true);
+    ck_assert(!stj_result_is_stored(forced));
+    ck_assert(stj_result_number(forced, "applications.jvp") ==
+              stj_result_number(first, "applications.jvp"));
+    ck_assert_str_eq(stj_result_text(forced, "file"), stj_result_text(first, "file"));
+    ck_assert_str_eq(stj_result_text(forced, "request"), stj_result_text(first, "request"));
+    ck_assert_uint_eq(scratch_count("R"), 3);
+    stj_result_destroy(forced);
+    stj_result_destroy(first);
+    stj_run_destroy(run);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("analyses");
+    TCase *tc = tcase_create("conformance");
+    const int n = count_analyses();
+    tcase_set_timeout(tc, 60);
+    tcase_add_unchecked_fixture(tc, scratch_begin, scratch_end);
+    tcase_add_loop_test(tc, a_schema_makes_sense, 0, n);
+    tcase_add_loop_test(tc, a_result_is_kept_as_it_was_computed, 0, n);
+    tcase_add_loop_test(tc, a_result_is_computed_again_when_that_is_asked, 0, n);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
