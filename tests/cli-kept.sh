@@ -71,10 +71,29 @@ run 0 svd anew --top 12 --json
 run 0 svd R --top 6 --json
 json out applications.jvp=0 top.sigma#6
 
+# Where the iteration finds the pairs, that saves products, and both questions are then answered.
+rm -rf anew && cp -r R0 R1 && cp -r R0 anew
+run 0 svd R1 --top 20 --method arpack
+run 0 svd R1 --top 30 --method arpack --json
+mv out larger.json
+run 0 svd anew --top 30 --method arpack --json
+mv out anew.json
+anew=$("$jsonkeys" --print anew.json applications.jvp)
+json larger.json "applications.jvp<$anew" top.sigma#30
+"$jsonkeys" --compare larger.json top.sigma anew.json top.sigma 1e-9 ||
+    fail "30 pairs from 20 differ from 30 anew"
+for top in 20 30; do
+    run 0 svd R1 --top $top --method arpack --json
+    json out applications.jvp=0 applications.vjp=0 top.sigma#$top
+done
+
 # Other questions have files of their own, and a tag is not taken over.
 run 0 svd R --top 4 --seed 7
 run 0 svd R --top 4 --tol 1e-6
-[ -e R/svd-seed-7.h5 ] || fail "another seed has no file of its own"
+run 0 svd R --top 4 --method arpack
+for file in svd-seed-7 svd-tol-1e-06 svd-method-arpack; do
+    [ -e R/$file.h5 ] || fail "$file.h5, of another question, is not there: $(ls R)"
+done
 run 0 svd R --top 12 --json
 json out applications.jvp=0 top.sigma#12
 run 0 svd R --top 3 --tag mine
