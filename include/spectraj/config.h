@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/config.h: what a config file may say, from the tables that read it.
  *
- * Threads: to be called from any, and from several at once; the visitor is called from the same one.
+ * Threads: to be called from any, and from several at once; the visitor is called from the same
+ * one.
  */
 #ifndef SPECTRAJ_CONFIG_H
 #define SPECTRAJ_CONFIG_H
@@ -23,8 +24,8 @@ struct stj_config_visitor {
     void (*key)(void *ctx, const struct stj_option *key);
 };
 
-/* Every section with its keys: the groups of the file from the top, then the plug-ins, kind by kind, in the order
- * in which the groups mention them. */
+/* Every section with its keys: the groups of the file from the top, then the plug-ins, kind by
+ * kind, in the order in which the groups mention them. */
 void stj_config_describe(const struct stj_config_visitor *visitor);
 
 #ifdef __cplusplus

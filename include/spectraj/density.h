@@ -6,8 +6,8 @@
  * probe; counts for any edge, curves, densities and functionals follow from it without further
  * products.
  *
- * Threads: one solve at a time in a process (spectraj/progress.h says why).  A result is only read by
- * the functions that ask it: from several threads at once, too.
+ * Threads: one solve at a time in a process (spectraj/progress.h says why).  A result is only read
+ * by the functions that ask it: from several threads at once, too.
  */
 #ifndef SPECTRAJ_DENSITY_H
 #define SPECTRAJ_DENSITY_H
@@ -186,8 +186,8 @@ struct stj_density_functionals {
     struct stj_measured frobenius_squared; /* sum sigma^2 */
 };
 
-/* functionals <- those of the spectrum, without products.  n_steps: training steps of the operator, for lyapunov; floor 0: what the quadrature resolves,
- * between its two smallest nodes. */
+/* functionals <- those of the spectrum, without products.  n_steps: training steps of the operator,
+ * for lyapunov; floor 0: what the quadrature resolves, between its two smallest nodes. */
 enum stj_status stj_density_find_functionals(const struct stj_density_result *result,
                                              double n_steps, double floor,
                                              struct stj_density_functionals *functionals,

@@ -4,9 +4,9 @@
  * An operator A is n_rows x n_cols and is known by its products with blocks of vectors.  Everything
  * that computes with an operator goes through stj_op_apply, which checks, counts and times.
  *
- * Threads: an operator is used by one at a time, unless stj_op_one_at_a_time was said of it.  Different
- * ones may be used at once where they are matrices or of the caller's own; Jacobians of runs and of
- * trainings make one product at a time in a process (spectraj/progress.h says why).
+ * Threads: an operator is used by one at a time, unless stj_op_one_at_a_time was said of it.
+ * Different ones may be used at once where they are matrices or of the caller's own; Jacobians of
+ * runs and of trainings make one product at a time in a process (spectraj/progress.h says why).
  */
 #ifndef SPECTRAJ_OP_H
 #define SPECTRAJ_OP_H
@@ -43,8 +43,8 @@ enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn appl
                               struct stj_error *err);
 void stj_op_destroy(struct stj_op *op); /* NULL is accepted */
 
-/* From now on products with the operator wait for each other, in whichever threads they are asked for:
- * its callback is in one thread at a time, and so are its counts. */
+/* From now on products with the operator wait for each other, in whichever threads they are asked
+ * for: its callback is in one thread at a time, and so are its counts. */
 enum stj_status stj_op_one_at_a_time(struct stj_op *op, struct stj_error *err);
 
 /* The numbers of rows and of columns of A. */
@@ -52,12 +52,13 @@ size_t stj_op_n_rows(const struct stj_op *op);
 size_t stj_op_n_cols(const struct stj_op *op); /* see stj_op_n_rows */
 
 /* Y <- op(A) X.  Errors: STJ_EINVAL for leading dimensions that are too small, STJ_ENONFINITE when
- * the product has a NaN or infinity (naming the number of the product), whatever `apply` returns. */
+ * the product has a NaN or infinity (naming the number of the product), whatever `apply`
+ * returns. */
 enum stj_status stj_op_apply(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
                              size_t ldx, double *y, size_t ldy, struct stj_error *err);
 
-/* What an operator has cost so far.  Products are single vectors (a block of k counts k), weighted by
- * the operator's cost: a window of w steps of an n-step run counts w / n. */
+/* What an operator has cost so far.  Products are single vectors (a block of k counts k), weighted
+ * by the operator's cost: a window of w steps of an n-step run counts w / n. */
 struct stj_op_counts {
     double jvp, vjp; /* products with A, with A' */
     double replayed; /* of them, those that a journal supplied */
@@ -67,12 +68,12 @@ struct stj_op_counts {
 /* What the operator has cost since it was created. */
 struct stj_op_counts stj_op_get_counts(const struct stj_op *op);
 
-/* How the products of long work checked each other: <A x, y> = <x, A'y>, with the products that were wanted
- * anyway, and one with A' more where 200 with A alone have gone by. */
+/* How the products of long work checked each other: <A x, y> = <x, A'y>, with the products that
+ * were wanted anyway, and one with A' more where 200 with A alone have gone by. */
 struct stj_self_check {
     size_t checks; /* 0: none was made */
-    /* The largest |<Ax, y> - <x, A'y>| / max(|Ax| |y|, |x| |A'y|, |A| |x| |y|), |A| being the largest
-     * |Ax| / |x| seen. */
+    /* The largest |<Ax, y> - <x, A'y>| / max(|Ax| |y|, |x| |A'y|, |A| |x| |y|), |A| being the
+     * largest |Ax| / |x| seen. */
     double adjoint_error;
     double
         orthogonality; /* largest |<v_i, v_j> - [i = j]| of the vectors returned; NaN: there are none */

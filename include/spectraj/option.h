@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/option.h: tables of options.
  *
- * A table has a row for each option: where its value lies in a struct, type, default, range, unit and
- * a line of documentation.  The same table parses the keys of a config and the options of a command,
- * checks them, suggests the nearest name for a misspelt one, and makes help and manual pages.
+ * A table has a row for each option: where its value lies in a struct, type, default, range, unit
+ * and a line of documentation.  The same table parses the keys of a config and the options of a
+ * command, checks them, suggests the nearest name for a misspelt one, and makes help and manual
+ * pages.
  *
- * Threads: everything here may be called from any, and from several at once, each with a struct of its
- * own.
+ * Threads: everything here may be called from any, and from several at once, each with a struct of
+ * its own.
  */
 #ifndef SPECTRAJ_OPTION_H
 #define SPECTRAJ_OPTION_H
@@ -62,8 +63,8 @@ struct stj_reals {
 
 struct stj_kind; /* a kind of plug-in: of the library alone */
 
-/* Names and what they stand for, as many as there are: *name and *doc <- number i, static; false past
- * the last. */
+/* Names and what they stand for, as many as there are: *name and *doc <- number i, static; false
+ * past the last. */
 typedef bool (*stj_names_fn)(size_t i, const char **name, const char **doc);
 
 /* A row.  A table ends with one whose name is NULL. */
@@ -95,8 +96,8 @@ struct stj_option_pair {
 };
 
 /* config <- the values of n pairs, checked against the table, defaults filled in.  `config` must be
- * zeroed; NULL: they are only checked.  On failure everything is freed again; the message says which
- * option, the value received and what is accepted. */
+ * zeroed; NULL: they are only checked.  On failure everything is freed again; the message says
+ * which option, the value received and what is accepted. */
 enum stj_status stj_options_parse_pairs(const struct stj_option *table, size_t n,
                                         const struct stj_option_pair *pair, void *config,
                                         struct stj_error *err);
@@ -115,8 +116,8 @@ const char *stj_option_get_value(const struct stj_option *option);
 /* Bytes that are enough for what is said of an option, its final zero among them. */
 enum { STJ_OPTION_TEXT_MAX = 1024 };
 
-/* text[size] <- the documentation of an option and its default in brackets; in_config: also its type,
- * unit and range.  A longer text is cut. */
+/* text[size] <- the documentation of an option and its default in brackets; in_config: also its
+ * type, unit and range.  A longer text is cut. */
 void stj_option_describe(const struct stj_option *option, bool in_config, char *text, size_t size);
 
 /* The one of n words that is nearest to `word`, or NULL when none is near enough to be meant. */

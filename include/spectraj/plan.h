@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/plan.h: what the analyses of a run will cost, before they are paid for.
  *
- * Threads: plans of different runs may be made by different threads at once; one run is used by one thread at a
- * time.
+ * Threads: plans of different runs may be made by different threads at once; one run is used by one
+ * thread at a time.
  */
 #ifndef SPECTRAJ_PLAN_H
 #define SPECTRAJ_PLAN_H
@@ -62,7 +62,8 @@ struct stj_plan {
     struct stj_plan_item item[STJ_PLAN_ITEMS]; /* [n] */
 };
 
-/* What is to be planned.  All zero: every analysis as the run's config says, else with its defaults. */
+/* What is to be planned.  All zero: every analysis as the run's config says, else with its
+ * defaults. */
 struct stj_plan_settings {
     size_t memory_bytes;                  /* as --memory of the analyses; 0: their default */
     double max_seconds;                   /* 0: a day */
@@ -72,8 +73,8 @@ struct stj_plan_settings {
         ranks; /* 0: those that stj_ranks_measure found, else this process alone */
 };
 
-/* plan <- predictions, from sizes and from the time that a few steps take here and now (run: open, or
- * described from a config). */
+/* plan <- predictions, from sizes and from the time that a few steps take here and now (run: open,
+ * or described from a config). */
 enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings *settings,
                              struct stj_plan *plan, struct stj_error *err);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/problem.h: a training problem: N parameters, n steps, and at each step a loss L_t.
  *
- * Threads: a problem does not change once it is made; its functions may be called from any, and from
- * several at once.  From where its callbacks are called is said below.
+ * Threads: a problem does not change once it is made; its functions may be called from any, and
+ * from several at once.  From where its callbacks are called is said below.
  */
 #ifndef SPECTRAJ_PROBLEM_H
 #define SPECTRAJ_PROBLEM_H
@@ -42,9 +42,9 @@ struct stj_problem_callbacks {
                            struct stj_error *err);
 
     /* Optional: L_step is a sum over n_rows(step) rows of a batch, and these give the share of rows
-     * first .. first + n - 1 instead of the two above.  A batch is then divided among threads, which
-     * call them for different rows at the same time; the shares are added in a fixed order.  All
-     * three or none; max_rows is the largest that n_rows returns. */
+     * first .. first + n - 1 instead of the two above.  A batch is then divided among threads,
+     * which call them for different rows at the same time; the shares are added in a fixed order.
+     * All three or none; max_rows is the largest that n_rows returns. */
     size_t max_rows;
     /* How many rows the batch of a step has, 1 .. max_rows. */
     size_t (*n_rows)(void *ctx, size_t step);

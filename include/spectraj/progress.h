@@ -2,10 +2,10 @@
 /* spectraj/progress.h: how long work reports and is interrupted; number of threads.
  *
  * Threads, those of OpenBLAS among them: OpenBLAS has one number of threads for the whole process.
- * While a training, a product, a solve or an analysis works it is set to one (the library's own threads
- * each call it), and for factorisations between products to what stj_set_threads says; when the function
- * returns, it is what it was.  So these work one at a time in a process, and a program that calls
- * OpenBLAS in a thread of its own meanwhile finds that number, and must not set it.
+ * While a training, a product, a solve or an analysis works it is set to one (the library's own
+ * threads each call it), and for factorisations between products to what stj_set_threads says; when
+ * the function returns, it is what it was.  So these work one at a time in a process, and a program
+ * that calls OpenBLAS in a thread of its own meanwhile finds that number, and must not set it.
  */
 #ifndef SPECTRAJ_PROGRESS_H
 #define SPECTRAJ_PROGRESS_H

@@ -5,8 +5,8 @@
  * complete.  Whether the stream could take it is known after fflush or fclose: STJ_EIO is returned
  * only for what fails at once.
  *
- * Threads: different threads may write to different streams at once; one run, and one stream, is used by one
- * thread at a time.
+ * Threads: different threads may write to different streams at once; one run, and one stream, is
+ * used by one thread at a time.
  */
 #ifndef SPECTRAJ_REPORT_H
 #define SPECTRAJ_REPORT_H
@@ -55,8 +55,9 @@ enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
 enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
                                     const struct stj_validation *v, struct stj_error *err);
 
-/* A run and n results of its analyses together: in JSON one object with the others' objects as `train` and under
- * the names of the analyses (null for one without a result), in text one report after the other. */
+/* A run and n results of its analyses together: in JSON one object with the others' objects as
+ * `train` and under the names of the analyses (null for one without a result), in text one report
+ * after the other. */
 enum stj_status stj_report_run(FILE *out, enum stj_report_format format, const struct stj_run *run,
                                size_t n, struct stj_result *const *result, struct stj_error *err);
 
@@ -69,14 +70,15 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
                                 const char *tag, const char *figure, const char *path,
                                 struct stj_error *err);
 
-/* Write the numbers of a figure as CSV, "series,x,y" with the axes' names in the first line: into the
- * file `path` (whole or absent) and a report of it on `out`; without one to `out` itself. */
+/* Write the numbers of a figure as CSV, "series,x,y" with the axes' names in the first line: into
+ * the file `path` (whole or absent) and a report of it on `out`; without one to `out` itself. */
 enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, struct stj_run *run,
                                      const char *tag, const char *figure, const char *path,
                                      struct stj_error *err);
 
-/* Write everything that is known of the run to one HTML page, complete in itself: the file `path` (whole or
- * absent), NULL: report.html in the run's directory.  Results are read, nothing is computed. */
+/* Write everything that is known of the run to one HTML page, complete in itself: the file `path`
+ * (whole or absent), NULL: report.html in the run's directory.  Results are read, nothing is
+ * computed. */
 enum stj_status stj_report_html(struct stj_run *run, const char *path, struct stj_error *err);
 
 /* Say on `out` where that page is. */
@@ -89,8 +91,8 @@ enum stj_export_format {
     STJ_EXPORT_NPY, /* NumPy's format 1.0 */
 };
 
-/* Write every array of a stored result ("svd", "density-TAG"; NULL: all results) to a file of its own in the
- * folder `dir` (made when there is none): RESULT-NAME.csv or .npy, numbers and texts to
+/* Write every array of a stored result ("svd", "density-TAG"; NULL: all results) to a file of its
+ * own in the folder `dir` (made when there is none): RESULT-NAME.csv or .npy, numbers and texts to
  * RESULT-attributes.csv; the paths are listed on `out`. */
 enum stj_status stj_report_export(FILE *out, struct stj_run *run, const char *result,
                                   enum stj_export_format format, const char *dir,

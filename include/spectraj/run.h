@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/run.h: a run: a directory with a resolved config and the trajectory of one training.
  *
- * Threads: what trains, opens, writes or makes products is called by one at a time in a process, whatever
- * the run: HDF5 and OpenBLAS belong to the process (spectraj/progress.h).  The stj_run_get_ functions
- * and stj_run_loss_curve only read: from several threads at once, while nothing else is called of that run.
+ * Threads: what trains, opens, writes or makes products is called by one at a time in a process,
+ * whatever the run: HDF5 and OpenBLAS belong to the process (spectraj/progress.h).  The
+ * stj_run_get_ functions and stj_run_loss_curve only read: from several threads at once, while
+ * nothing else is called of that run.
  */
 #ifndef SPECTRAJ_RUN_H
 #define SPECTRAJ_RUN_H
@@ -32,11 +33,11 @@ struct stj_run_train_settings {
 };
 
 /* Train what the config file says and record it in the directory `dir` (created; config.yaml and
- * trajectory.h5).  *run (may be NULL) <- the open run.  STJ_EEXIST when dir holds a complete run and
- * not force.  States are appended to train.journal as they come: whatever ends the training (the progress
- * callback, a full disk, a kill), the same call goes on from the last whole one and comes to the same bits;
- * of another config, STJ_EEXIST naming the first key that differs.  A training that diverges leaves
- * nothing behind. */
+ * trajectory.h5).  *run (may be NULL) <- the open run.  STJ_EEXIST when dir holds a complete run
+ * and not force.  States are appended to train.journal as they come: whatever ends the training
+ * (the progress callback, a full disk, a kill), the same call goes on from the last whole one and
+ * comes to the same bits; of another config, STJ_EEXIST naming the first key that differs.  A
+ * training that diverges leaves nothing behind. */
 enum stj_status stj_run_train(const char *config_path, const char *dir,
                               const struct stj_run_train_settings *settings, struct stj_run **run,
                               struct stj_error *err);
@@ -54,7 +55,8 @@ void stj_run_destroy(struct stj_run *run); /* NULL is accepted */
 enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *matches,
                                 struct stj_error *err);
 
-/* States of a training elsewhere (trajectory.states), and the steps between them, which were replayed. */
+/* States of a training elsewhere (trajectory.states), and the steps between them, which were
+ * replayed. */
 struct stj_run_imported {
     bool is_imported; /* false: the run was trained here; the rest is zero */
     size_t n_states;  /* given */
@@ -66,8 +68,8 @@ struct stj_run_imported {
 
 /* A run in numbers.  Strings are borrowed from the run. */
 struct stj_run_info {
-    /* false: described alone; then NaN for losses and seconds, and NULL for dir, fingerprint, version
-     * and blas. */
+    /* false: described alone; then NaN for losses and seconds, and NULL for dir, fingerprint,
+     * version and blas. */
     bool trained;
     const char *dir;          /* its directory */
     const char *fingerprint;  /* 16 hexadecimal digits of config, data, theta0 and version */
@@ -120,8 +122,8 @@ const double *stj_run_loss_curve(const struct stj_run *run);
 /* theta_t, n_params numbers into theta. */
 enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, struct stj_error *err);
 
-/* *name <- an analysis that the config asks for (static), in the order in which they are done: number i; false past
- * the last. */
+/* *name <- an analysis that the config asks for (static), in the order in which they are done:
+ * number i; false past the last. */
 bool stj_run_get_analysis(const struct stj_run *run, size_t i, const char **name);
 
 /* Which Jacobian of a run. */
@@ -133,28 +135,29 @@ struct stj_run_part {
                          * J(s -> u) = J(t -> u) J(s -> t); with layers, theirs in each of them */
 };
 
-/* *op <- that Jacobian; its vectors are the chosen parameters in the order of theta, then those of each slot.
- * The run is borrowed.  STJ_EINVAL for a name that is none, naming the nearest. */
+/* *op <- that Jacobian; its vectors are the chosen parameters in the order of theta, then those of
+ * each slot. The run is borrowed.  STJ_EINVAL for a name that is none, naming the nearest. */
 enum stj_status stj_run_part_jacobian(struct stj_run *run, const struct stj_run_part *part,
                                       size_t memory_bytes, struct stj_op **op,
                                       struct stj_error *err);
 
-/* *n <- its rows and columns; names (may be NULL) <- the tensors that it is of, separated by commas (to be
- * freed with stj_free; empty for all of them). */
+/* *n <- its rows and columns; names (may be NULL) <- the tensors that it is of, separated by commas
+ * (to be freed with stj_free; empty for all of them). */
 enum stj_status stj_run_part_size(const struct stj_run *run, const struct stj_run_part *part,
                                   size_t *n, char **names, struct stj_error *err);
 
-/* *op <- the training Jacobian of the run, J(from -> to), to = 0 meaning n_steps; the run is borrowed.
- * memory_bytes: for states and linearisations (0: what stj_run_set_memory said). */
+/* *op <- the training Jacobian of the run, J(from -> to), to = 0 meaning n_steps; the run is
+ * borrowed. memory_bytes: for states and linearisations (0: what stj_run_set_memory said). */
 enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                                  struct stj_op **op, struct stj_error *err);
 
-/* Memory for states and linearisations of every operator that is not told otherwise; 0: a quarter of
- * what is free. */
+/* Memory for states and linearisations of every operator that is not told otherwise; 0: a quarter
+ * of what is free. */
 void stj_run_set_memory(struct stj_run *run, size_t memory_bytes);
 
-/* *storage <- what stj_run_jacobian with these arguments would do with its memory, work_bytes for blocks of
- * nvec vectors; nothing is allocated.  STJ_ENOMEM: below the minimum, which the message says. */
+/* *storage <- what stj_run_jacobian with these arguments would do with its memory, work_bytes for
+ * blocks of nvec vectors; nothing is allocated.  STJ_ENOMEM: below the minimum, which the message
+ * says. */
 enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t to,
                                 size_t memory_bytes, size_t nvec, struct stj_storage *storage,
                                 struct stj_error *err);
@@ -164,8 +167,8 @@ void stj_run_get_divergence(const struct stj_run *run, struct stj_storage *stora
 
 /* *op <- the parameter-function Jacobian d outputs / d theta of the run's network at theta_step, a
  * rectangular operator: n_rows * outputs x n_params, the outputs of the first row first.  inputs
- * [n_rows][width of the network's input] is copied; NULL: the first n_rows (0: all) of the test set, or
- * of the training set where there is no test set.  The run is borrowed. */
+ * [n_rows][width of the network's input] is copied; NULL: the first n_rows (0: all) of the test
+ * set, or of the training set where there is no test set.  The run is borrowed. */
 enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size_t n_rows,
                                           const double *inputs, struct stj_op **op,
                                           struct stj_error *err);
@@ -187,9 +190,9 @@ struct stj_validation {
     struct stj_run_part part;   /* of the run that this is about */
 };
 
-/* Check the run, or a part of its Jacobian (NULL: all of it), against itself: adjoint identity, finite
- * differences of whole trainings, replay, and matrix-free against dense (when it has at most dense_limit
- * columns). */
+/* Check the run, or a part of its Jacobian (NULL: all of it), against itself: adjoint identity,
+ * finite differences of whole trainings, replay, and matrix-free against dense (when it has at most
+ * dense_limit columns). */
 enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part *part,
                                  uint64_t seed, size_t dense_limit,
                                  const struct stj_progress *progress, struct stj_validation *v,

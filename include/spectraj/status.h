@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/status.h: status codes and the caller-owned error record.
  *
- * Every fallible function returns an enum stj_status and, when it is given one, fills a
- * struct stj_error with a sentence: what was wrong, the value received, the limit, the remedy.
- * The first error wins: a record that is already set is left as it is.  The library never
- * prints, exits or aborts.  "Ran, but did not converge" is a result, not an error.
+ * Every fallible function returns an enum stj_status and, when it is given one, fills a struct
+ * stj_error with a sentence: what was wrong, the value received, the limit, the remedy. The first
+ * error wins: a record that is already set is left as it is.  The library never prints, exits or
+ * aborts.  "Ran, but did not converge" is a result, not an error.
  *
- * A pointer that must be given and is NULL is STJ_EINVAL; a function that returns no status does nothing
- * then, or returns 0, false or NULL.
+ * A pointer that must be given and is NULL is STJ_EINVAL; a function that returns no status does
+ * nothing then, or returns 0, false or NULL.
  *
  * Threads: everything here may be called from any, and from several at once, each with a record of
  * its own.
@@ -81,8 +81,8 @@ enum stj_status stj_error_set(struct stj_error *err, enum stj_status code, const
 /* Forget a recorded error, so that the record can be used again. */
 void stj_error_clear(struct stj_error *err);
 
-/* Give back memory that a function of the library handed out without a function of its own to free it;
- * NULL is accepted. */
+/* Give back memory that a function of the library handed out without a function of its own to free
+ * it; NULL is accepted. */
 void stj_free(void *memory);
 
 #ifdef __cplusplus

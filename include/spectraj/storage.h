@@ -13,8 +13,8 @@
 extern "C" {
 #endif
 
-/* How a state comes to hand.  Replay is training again from an earlier state, and exact: products have the
- * same bits under every policy. */
+/* How a state comes to hand.  Replay is training again from an earlier state, and exact: products
+ * have the same bits under every policy. */
 enum stj_storage_policy {
     STJ_STORAGE_NONE,          /* nothing was passed through: a stored result */
     STJ_STORAGE_MEMORY,        /* all in memory */

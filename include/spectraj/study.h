@@ -5,8 +5,8 @@
  * here, on the command line and in the help.  Its result is a list of named numbers, vectors and
  * texts; docs/studies.md says which.
  *
- * Threads: different results may be read by different threads at once; one run is used by one thread at a time,
- * and one study or analysis runs at a time in a process.
+ * Threads: different results may be read by different threads at once; one run is used by one
+ * thread at a time, and one study or analysis runs at a time in a process.
  */
 #ifndef SPECTRAJ_STUDY_H
 #define SPECTRAJ_STUDY_H

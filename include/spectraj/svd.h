@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/svd.h: singular pairs of an operator.
  *
- * Threads: one solve at a time in a process (spectraj/progress.h says why); a second at the same time
- * is STJ_EINVAL.  A result is its owner's; what only reads it may be called from several threads at once.
+ * Threads: one solve at a time in a process (spectraj/progress.h says why); a second at the same
+ * time is STJ_EINVAL.  A result is its owner's; what only reads it may be called from several
+ * threads at once.
  */
 #ifndef SPECTRAJ_SVD_H
 #define SPECTRAJ_SVD_H
@@ -48,8 +49,8 @@ struct stj_svd_monitor {
     void *ctx;                                              /* passed to fn; borrowed */
 };
 
-/* k singular triplets, descending (ascending for the smallest).  u (n_rows x k) and v (n_cols x k) are column-major; v has
- * orthonormal columns, and so has u where sigma is above the floor. */
+/* k singular triplets, descending (ascending for the smallest).  u (n_rows x k) and v (n_cols x k)
+ * are column-major; v has orthonormal columns, and so has u where sigma is above the floor. */
 struct stj_pairs {
     size_t k;         /* how many */
     size_t n_rows;    /* length of a u */
@@ -87,8 +88,8 @@ struct stj_svd_settings {
     struct stj_svd_monitor monitor; /* how the values converge */
 };
 
-/* settings (of `size` bytes) <- the 20 largest to a tolerance of 1e-10, seed 0, no budgets, the rest
- * chosen. */
+/* settings (of `size` bytes) <- the 20 largest to a tolerance of 1e-10, seed 0, no budgets, the
+ * rest chosen. */
 void stj_svd_settings_init(struct stj_svd_settings *settings, size_t size);
 
 /* The same as a value. */
@@ -99,9 +100,9 @@ static inline struct stj_svd_settings stj_svd_settings_default(void)
     return settings;
 }
 
-/* Did the solve miss a large value, say a copy of a repeated one?  A random vector is projected off the pairs
- * found, and a few Lanczos steps are taken from it: A cannot stretch any direction outside of the span of the
- * k largest by more than sigma_k. */
+/* Did the solve miss a large value, say a copy of a repeated one?  A random vector is projected off
+ * the pairs found, and a few Lanczos steps are taken from it: A cannot stretch any direction
+ * outside of the span of the k largest by more than sigma_k. */
 struct stj_svd_outside {
     bool checked;  /* it was looked for */
     double sigma;  /* some direction outside is stretched by so much */
@@ -129,15 +130,16 @@ struct stj_svd_result {
     size_t straddling;
     struct stj_svd_outside outside; /* was one missed? */
     struct stj_svd_counted counted; /* filled where it was of a run */
-    /* The largest residual of the pairs over what the method's own test of convergence and rounding allow:
-     * above 1 the operator is not the one that the iteration saw.  NaN: the method claimed nothing. */
+    /* The largest residual of the pairs over what the method's own test of convergence and rounding
+     * allow: above 1 the operator is not the one that the iteration saw.  NaN: the method claimed
+     * nothing. */
     double residual_excess;
     struct stj_pairs top; /* descending */
 
     /* The smallest: bottom.sigma[i], ascending, is no less than the i-th smallest singular value
-     * (Courant-Fischer).  Converged: the residual is at most tol sigma_1, or the bound is at the floor,
-     * below which a value means nothing: the larger of the rounding of a product times sigma_1 and the
-     * measured defect of the adjoint. */
+     * (Courant-Fischer).  Converged: the residual is at most tol sigma_1, or the bound is at the
+     * floor, below which a value means nothing: the larger of the rounding of a product times
+     * sigma_1 and the measured defect of the adjoint. */
 
     size_t bottom_requested, bottom_converged; /* how many */
     double bottom_products;  /* products with A that the iteration used, a window's by its share */
@@ -158,17 +160,18 @@ struct stj_svd_result {
     const char *method;          /* of the largest */
 };
 
-/* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a result:
- * what converged, with the stop reason.  One solve at a time per process (ARPACK keeps its state
- * between calls): a second at the same time is STJ_EINVAL.  Where pairs above or below a threshold were asked for,
- * `requested` is how many were found once the search has passed the threshold, else how many there were likely to be.
- * Cost of the largest: 2 products per iteration, then `top` products with A and with A' to finish, and 12 to look
- * outside; of the smallest: what the budget allows,
- * else about 0.1 N + 50 `bottom` products with A, and `bottom` with A'. */
+/* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a
+ * result: what converged, with the stop reason.  One solve at a time per process (ARPACK keeps its
+ * state between calls): a second at the same time is STJ_EINVAL.  Where pairs above or below a
+ * threshold were asked for, `requested` is how many were found once the search has passed the
+ * threshold, else how many there were likely to be. Cost of the largest: 2 products per iteration,
+ * then `top` products with A and with A' to finish, and 12 to look outside; of the smallest: what
+ * the budget allows, else about 0.1 N + 50 `bottom` products with A, and `bottom` with A'. */
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err);
 
-/* Does the count of pairs above the threshold lie within the density's interval, where they were compared? */
+/* Does the count of pairs above the threshold lie within the density's interval, where they were
+ * compared? */
 bool stj_svd_count_agrees(const struct stj_svd_result *result);
 
 void stj_svd_result_destroy(struct stj_svd_result *result); /* NULL is accepted */

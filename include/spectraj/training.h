@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/training.h: training a problem of the caller's own, and its training Jacobian.
  *
- * Threads: one training or product at a time in a process (spectraj/progress.h says why); a training
- * belongs to one thread at a time.
+ * Threads: one training or product at a time in a process (spectraj/progress.h says why); a
+ * training belongs to one thread at a time.
  */
 #ifndef SPECTRAJ_TRAINING_H
 #define SPECTRAJ_TRAINING_H
@@ -42,8 +42,8 @@ enum stj_status stj_training_theta(struct stj_training *training, size_t t, doub
 /* loss[n_steps]: L_t at theta_t; borrowed. */
 const double *stj_training_loss_curve(const struct stj_training *training);
 
-/* *op <- the training Jacobian J(from -> to), to = 0 meaning n_steps, for every solver that takes an
- * operator; the training is borrowed. */
+/* *op <- the training Jacobian J(from -> to), to = 0 meaning n_steps, for every solver that takes
+ * an operator; the training is borrowed. */
 enum stj_status stj_training_jacobian(struct stj_training *training, size_t from, size_t to,
                                       struct stj_op **op, struct stj_error *err);
 

@@ -21,7 +21,8 @@ extern "C" {
 /* Its third number. */
 #define SPECTRAJ_VERSION_PATCH 0
 
-/* The version of these headers as one number: #if SPECTRAJ_VERSION >= SPECTRAJ_VERSION_AT(0, 2, 0). */
+/* The version of these headers as one number: #if SPECTRAJ_VERSION >= SPECTRAJ_VERSION_AT(0, 2,
+ * 0). */
 #define SPECTRAJ_VERSION                                                                           \
     SPECTRAJ_VERSION_AT(SPECTRAJ_VERSION_MAJOR, SPECTRAJ_VERSION_MINOR, SPECTRAJ_VERSION_PATCH)
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* cli/analysis.c: a command for each analysis of the library, made from what the library says of it. */
+/* cli/analysis.c: a command for each analysis of the library, made from what the library says of
+ * it. */
 #include "cli.h"
 
 #include <spectraj/option.h>

@@ -65,9 +65,9 @@ struct args {
     bool listed; /* a list was asked for and printed: nothing else is to be done */
 };
 
-/* Fill `args` and the zeroed `options` of a command from argv[1..].  Positional arguments and options
- * may be mixed; "--" ends the options; of an option given twice the last counts.  With --help or a list
- * asked for, what is missing is not an error. */
+/* Fill `args` and the zeroed `options` of a command from argv[1..].  Positional arguments and
+ * options may be mixed; "--" ends the options; of an option given twice the last counts.  With
+ * --help or a list asked for, what is missing is not an error. */
 enum stj_status args_parse(const struct command *command, int argc, char **argv, struct args *args,
                            void *options, struct stj_error *err);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* cli/cli.c: messages, standard streams, signals, exit status, common settings.
  *
- * SIGPIPE keeps its default action: a reader that has gone ends the command quietly, as in any other
- * pipeline.  Every other failure to write is an error.
+ * SIGPIPE keeps its default action: a reader that has gone ends the command quietly, as in any
+ * other pipeline.  Every other failure to write is an error.
  */
 #include "cli.h"
 

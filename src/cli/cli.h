@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* cli/cli.h: what the subcommands share: the parsed command line, progress, messages, exit status. */
+/* cli/cli.h: what the subcommands share: the parsed command line, progress, messages, exit
+ * status. */
 #ifndef STJ_CLI_CLI_H
 #define STJ_CLI_CLI_H
 
@@ -43,8 +44,8 @@ void cli_keep_standard_streams(void);
 void cli_catch_signals(void);
 bool cli_interrupted(void);
 
-/* Progress and warnings on standard error as --progress and --quiet say, for as long as cli is there;
- * cli_progress_end wipes the bar away before anything else is printed. */
+/* Progress and warnings on standard error as --progress and --quiet say, for as long as cli is
+ * there; cli_progress_end wipes the bar away before anything else is printed. */
 struct stj_progress cli_progress(struct cli *cli);
 void cli_progress_end(void);
 
@@ -70,7 +71,8 @@ int cli_result_exit(const struct stj_result *result);
 typedef enum stj_status (*cli_work_fn)(struct cli *cli, struct stj_run *run, const void *options,
                                        int *exit_status);
 
-/* The whole of a command on a run: open the first argument, work, close; returns the exit status. */
+/* The whole of a command on a run: open the first argument, work, close; returns the exit
+ * status. */
 int cli_on_run(struct cli *cli, const void *options, cli_work_fn work);
 
 /* The same where the first argument may also be a config file: the run is then not trained. */

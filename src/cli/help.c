@@ -6,8 +6,8 @@
 
 enum { DOC_COLUMN = 29, RIGHT_MARGIN = 79 };
 
-/* The words of `text`, separated by blanks and newlines, from column `column` on, wrapped at the margin
- * and indented. */
+/* The words of `text`, separated by blanks and newlines, from column `column` on, wrapped at the
+ * margin and indented. */
 static void print_wrapped(FILE *out, size_t column, size_t indent, const char *text)
 {
     const char *blanks = " \n";

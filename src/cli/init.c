@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* cli/init.c: spectraj init: a commented config to start from.
  *
- * The configs are the examples, installed with their data; a path in one is relative to its folder, and is made
- * absolute where that file exists.
+ * The configs are the examples, installed with their data; a path in one is relative to its folder,
+ * and is made absolute where that file exists.
  */
 #include "cli.h"
 

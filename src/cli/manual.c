@@ -35,8 +35,8 @@ static void put(FILE *out, const char *text)
     }
 }
 
-/* Text that flows: its words in lines of a width that every pager and reviewer likes, a new one for each
- * sentence; an empty line begins a paragraph. */
+/* Text that flows: its words in lines of a width that every pager and reviewer likes, a new one for
+ * each sentence; an empty line begins a paragraph. */
 static void put_flowing(FILE *out, const char *text)
 {
     enum { WIDTH = 66 };

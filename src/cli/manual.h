@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* cli/manual.h: manual pages, the reference of the config, and the shell's completion, from the tables that parse. */
+/* cli/manual.h: manual pages, the reference of the config, and the shell's completion, from the
+ * tables that parse. */
 #ifndef STJ_CLI_MANUAL_H
 #define STJ_CLI_MANUAL_H
 

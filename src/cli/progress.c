@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* cli/progress.c: how far the work is, on standard error, and whether it shall stop.
  *
- * A bar with rate and time left, redrawn ten times a second, when standard error is a terminal; or a
- * plain line every ten seconds for logs; or nothing.
+ * A bar with rate and time left, redrawn ten times a second, when standard error is a terminal; or
+ * a plain line every ten seconds for logs; or nothing.
  */
 #include "cli.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* report/export.c: the arrays of a result file as CSV or NPY files, one for each.
  *
- * RESULT-NAME.csv has a line for each row of the array, numbers with 17 digits and commas between them;
- * RESULT-NAME.npy is NumPy's format 1.0, float64 or uint64, C order.  Numbers and texts of the file go to
- * RESULT-attributes.csv as "name,value".
+ * RESULT-NAME.csv has a line for each row of the array, numbers with 17 digits and commas between
+ * them; RESULT-NAME.npy is NumPy's format 1.0, float64 or uint64, C order.  Numbers and texts of
+ * the file go to RESULT-attributes.csv as "name,value".
  */
 #include <spectraj/report.h>
 

@@ -7,8 +7,8 @@
 
 #include "base/chart.h"
 
-/* chart <- the figure of that name from the untagged results, and *made <- true; false where what it needs is not
- * stored. */
+/* chart <- the figure of that name from the untagged results, and *made <- true; false where what
+ * it needs is not stored. */
 enum stj_status stj_figure_if_stored(struct stj_run *run, const char *figure,
                                      struct stj_chart *chart, bool *made, struct stj_error *err);
 

@@ -2,8 +2,8 @@
 /* report/gnuplot.c: run gnuplot on a script.
  *
  * No shell and no user text: gnuplot reads the script as its standard input and draws to its
- * standard output, a pipe, so that neither a file name nor a title can be mistaken for a command, and
- * a disk that is full is noticed here, where it can be told.
+ * standard output, a pipe, so that neither a file name nor a title can be mistaken for a command,
+ * and a disk that is full is noticed here, where it can be told.
  */
 #include "report/gnuplot.h"
 

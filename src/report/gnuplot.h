@@ -13,8 +13,8 @@ struct stj_canvas {
     char terminal[160];
 };
 
-/* The canvas of a file by its ending, or the text canvas for `out` when path is NULL: as large as the
- * terminal that `out` is, else 79 x 24. */
+/* The canvas of a file by its ending, or the text canvas for `out` when path is NULL: as large as
+ * the terminal that `out` is, else 79 x 24. */
 enum stj_status stj_canvas_of(const char *path, FILE *out, struct stj_canvas *canvas,
                               struct stj_error *err);
 

@@ -418,8 +418,8 @@ static void put_self_check(struct builder *b, const struct stj_self_check *check
     put_object(b, "self_check", &object);
 }
 
-/* text <- the name with entry i of its first dimension, and j of its second, in their places; returns how many
- * dimensions the name spells. */
+/* text <- the name with entry i of its first dimension, and j of its second, in their places;
+ * returns how many dimensions the name spells. */
 static size_t spell_name(const struct stj_field *field, size_t i, size_t j, char text[NAME_BYTES])
 {
     const size_t at[STJ_FIELD_DIMS] = {i, j};

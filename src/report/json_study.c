@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/json_study.c: the result of a study as a JSON object, its items put where their names say. */
+/* report/json_study.c: the result of a study as a JSON object, its items put where their names
+ * say. */
 #include "report/json.h"
 
 #include <math.h>

@@ -91,7 +91,8 @@ static bool is_drawn(const struct stj_chart *chart, double low, double x, double
            (!chart->y.log || (y > 0 && y >= low));
 }
 
-/* The smallest and largest value on an axis; on a log axis of the positive ones from the floor on. */
+/* The smallest and largest value on an axis; on a log axis of the positive ones from the floor
+ * on. */
 static void interval(const struct stj_chart *chart, bool of_y, double floor, double *low,
                      double *high)
 {
@@ -201,8 +202,8 @@ static double share(bool log, double low, double high, double a, double b)
     return log ? fabs(log10(b / a)) / log10(high / low) : fabs(b - a) / (high - low);
 }
 
-/* A line of thousands of values: points that would fall into the same pixel as the one written last can be
- * left out.  Neighbours of gaps never are. */
+/* A line of thousands of values: points that would fall into the same pixel as the one written last
+ * can be left out.  Neighbours of gaps never are. */
 static bool is_needless(const struct stj_chart *chart, const struct frame *f,
                         const struct stj_series *s, size_t last, size_t k)
 {

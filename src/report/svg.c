@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* report/svg.c: a chart as inline SVG.
  *
- * One path per series.  Points closer together than half a pixel are drawn once, so that thousands of singular
- * values make kilobytes.  Legend and title are HTML beside the drawing: they wrap on a narrow screen.
+ * One path per series.  Points closer together than half a pixel are drawn once, so that thousands
+ * of singular values make kilobytes.  Legend and title are HTML beside the drawing: they wrap on a
+ * narrow screen.
  */
 #include "report/svg.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/text.h: results as tables for people; errors of the stream are the caller's to look for. */
+/* report/text.h: results as tables for people; errors of the stream are the caller's to look
+ * for. */
 #ifndef STJ_REPORT_TEXT_H
 #define STJ_REPORT_TEXT_H
 

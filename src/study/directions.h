@@ -38,8 +38,8 @@ size_t stj_directions_n_known(const struct stj_directions *d);
 /* Direction number k of the known ones, in their order. */
 size_t stj_directions_item(const struct stj_directions *d, size_t k);
 
-/* Are u_i and v_i one of many possible choices, since a neighbour has the same singular value but for
- * rounding?  Then only the space that they span together means anything. */
+/* Are u_i and v_i one of many possible choices, since a neighbour has the same singular value but
+ * for rounding?  Then only the space that they span together means anything. */
 bool stj_directions_degenerate(const struct stj_directions *d, size_t i);
 
 /* "1 to 20 and 4791 to 4810 of 4810, from svd.h5" */
@@ -61,8 +61,8 @@ typedef enum stj_status (*stj_direction_fn)(void *ctx, size_t i, const double *u
 enum stj_status stj_directions_visit(const struct stj_directions *d, bool want_u, bool want_v,
                                      stj_direction_fn fn, void *ctx, struct stj_error *err);
 
-/* Items of a result: directions.source, .top, .bottom, .missing; and index, sigma, basis_dependent of
- * all that are known. */
+/* Items of a result: directions.source, .top, .bottom, .missing; and index, sigma, basis_dependent
+ * of all that are known. */
 enum stj_status stj_directions_put(const struct stj_directions *d, struct stj_study_result *r,
                                    struct stj_error *err);
 enum stj_status stj_directions_put_list(const struct stj_directions *d, struct stj_study_result *r,

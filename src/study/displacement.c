@@ -4,8 +4,8 @@
  *     projection_i = |v_i . (theta_n - theta_0)|       share of a region = sum projection_i^2 / |.|^2
  *
  * Shares are determined by the regions alone; projections on single vectors of a group of equal
- * singular values depend on the basis and are marked.  What no known direction explains is the share
- * `unknown`.
+ * singular values depend on the basis and are marked.  What no known direction explains is the
+ * share `unknown`.
  */
 #include <math.h>
 #include <stdlib.h>

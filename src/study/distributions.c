@@ -5,8 +5,9 @@
  *     shuffled    the labels of the training rows in another order: nothing but memory can learn them
  *     noise       white noise in place of the inputs, uniform in their range
  *
- * Everything else is the run's: network, theta_0, recipe, order of the batches.  Spectra are complete, from
- * the dense Jacobian, where that fits; else densities by stochastic Lanczos quadrature.
+ * Everything else is the run's: network, theta_0, recipe, order of the batches.  Spectra are
+ * complete, from the dense Jacobian, where that fits; else densities by stochastic Lanczos
+ * quadrature.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -384,8 +384,8 @@ out:
     return st;
 }
 
-/* The sets that stand for what is in and what is far out of distribution: test, else the first; noise,
- * else the last. */
+/* The sets that stand for what is in and what is far out of distribution: test, else the first;
+ * noise, else the last. */
 static void choose_sets(const struct stj_study_result *r, size_t *in, size_t *out)
 {
     const size_t n = (size_t)stj_study_number(r, "n_datasets");

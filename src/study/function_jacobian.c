@@ -3,10 +3,10 @@
  *
  *     G = d outputs / d theta     at theta_n, for all outputs on a set of inputs
  *
- * A direction in the null space of G changes none of these outputs to first order.  With R the right singular
- * vectors of G above the tolerance, the share of a unit vector w in the null space is 1 - |R'w|^2; over
- * the vectors of a region it averages to the mean squared cosine between region and null space, but
- * for the ratio of their dimensions.
+ * A direction in the null space of G changes none of these outputs to first order.  With R the
+ * right singular vectors of G above the tolerance, the share of a unit vector w in the null space
+ * is 1 - |R'w|^2; over the vectors of a region it averages to the mean squared cosine between
+ * region and null space, but for the ratio of their dimensions.
  *
  * All singular values, where they fit the memory: G' is built by products and decomposed; with more
  * rows than parameters its rows are folded block by block into a triangle of QR, which has the same
@@ -156,8 +156,8 @@ out:
     return st;
 }
 
-/* columns (n x count) <- rows first .. first + count - 1 of G.  An output's gradient concerns its own
- * row of inputs, unless the network couples them: a few rows at a time. */
+/* columns (n x count) <- rows first .. first + count - 1 of G.  An output's gradient concerns its
+ * own row of inputs, unless the network couples them: a few rows at a time. */
 static enum stj_status gradients(const struct source *g, size_t first, size_t count,
                                  double *columns, struct stj_error *err)
 {

@@ -3,9 +3,9 @@
  *
  *     norm(t) = |d theta_t / d theta_0 v|,   |v| = 1
  *
- * along one sweep of tangents, for right singular vectors v_i, where norm(n) = sigma_i, and for random unit
- * vectors, whose root mean square at t is about |d theta_t / d theta_0|_F / sqrt(N): the mean square singular
- * value of training so far.
+ * along one sweep of tangents, for right singular vectors v_i, where norm(n) = sigma_i, and for
+ * random unit vectors, whose root mean square at t is about |d theta_t / d theta_0|_F / sqrt(N):
+ * the mean square singular value of training so far.
  */
 #include <math.h>
 #include <stdlib.h>

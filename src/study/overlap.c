@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* study/overlap.c: do two runs have the same chaotic, bulk and stable subspaces?
  *
- * For each region the subspaces A and B spanned by the two runs' singular vectors, of dimensions a and
- * b: the cosines of the principal angles are the singular values of A'B, and
+ * For each region the subspaces A and B spanned by the two runs' singular vectors, of dimensions a
+ * and b: the cosines of the principal angles are the singular values of A'B, and
  *
  *     mean squared cosine = |A'B|^2 / min(a, b),     for random subspaces max(a, b) / N on average.
  *

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* study/response.c: what becomes of a perturbation of the start, measured by training again.
  *
- * For every step size s the run is trained from theta_0 + s v.  Of the change of the end,
- * d = theta_n(theta_0 + s v) - theta_n(theta_0),
+ * For every step size s the run is trained from theta_0 + s v.  Of the change of the end, d =
+ * theta_n(theta_0 + s v) - theta_n(theta_0),
  *
  *     projection = u . d         complement = |d - u (u . d)|         prediction = sigma s
  *
- * with J v = sigma u: the i-th singular direction, or a random unit vector of the span of a region's
- * known right singular vectors, which does not depend on their basis.  As s -> 0 the projection tends to the
- * prediction and the complement vanishes faster than s.
+ * with J v = sigma u: the i-th singular direction, or a random unit vector of the span of a
+ * region's known right singular vectors, which does not depend on their basis.  As s -> 0 the
+ * projection tends to the prediction and the complement vanishes faster than s.
  */
 #include <math.h>
 #include <stdlib.h>

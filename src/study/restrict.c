@@ -46,7 +46,8 @@ static const struct stj_option options[] = {
     {.name = NULL},
 };
 
-/* The copies: family f with k[j] directions is copy f * n_k + j, without those that are not known. */
+/* The copies: family f with k[j] directions is copy f * n_k + j, without those that are not
+ * known. */
 struct plan {
     const struct stj_directions *d;
     uint64_t seed;

@@ -2,12 +2,12 @@
 /* study/retrain.c: a batch of trainings over the threads, with a log of what is finished.
  *
  * Copies with large bases come first, so that the threads end together.  The thread that called is
- * the one that reports progress and asks whether to stop, between the steps of its own copies and, when
- * there are none left for it, while it waits for the others.
+ * the one that reports progress and asks whether to stop, between the steps of its own copies and,
+ * when there are none left for it, while it waits for the others.
  *
- * Several ranks go by rounds: each trains, apart from the others, as many copies as it has threads; then
- * they tell each other how these ended, and rank 0 writes the log.  One rank has a single round, and writes
- * each copy when it ends.
+ * Several ranks go by rounds: each trains, apart from the others, as many copies as it has threads;
+ * then they tell each other how these ended, and rank 0 writes the log.  One rank has a single
+ * round, and writes each copy when it ends.
  */
 #include "study/retrain.h"
 
@@ -39,7 +39,8 @@ struct end {
     double *theta; /* [n_params]; before the end, the start */
 };
 
-/* What the threads share.  The critical section stj_retrain guards `next`, the log and the first error. */
+/* What the threads share.  The critical section stj_retrain guards `next`, the log and the first
+ * error. */
 struct batch {
     const struct stj_retraining *work;
     struct stj_retrained *done;
@@ -106,8 +107,8 @@ static double weight_done(const struct batch *b, size_t copy)
     return b->weight[copy] * (double)atomic_load_explicit(&b->step[copy], memory_order_relaxed);
 }
 
-/* Finished copies, the steps of unfinished ones as parts.  Other ranks are taken to be as far with theirs as
- * this one. */
+/* Finished copies, the steps of unfinished ones as parts.  Other ranks are taken to be as far with
+ * theirs as this one. */
 static double finished(const struct batch *b)
 {
     double sum = 0, own = 0;

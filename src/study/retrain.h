@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* study/retrain.h: many trainings of a run's recipe from other starting points, side by side.
  *
- * Copies are spread over the threads of all ranks, each computed by one of them, so that a copy has the same
- * bits whatever their number.  The final parameters of a finished copy go into a record log: an
- * interrupted batch, begun again, trains only what is not there.
+ * Copies are spread over the threads of all ranks, each computed by one of them, so that a copy has
+ * the same bits whatever their number.  The final parameters of a finished copy go into a record
+ * log: an interrupted batch, begun again, trains only what is not there.
  */
 #ifndef STJ_STUDY_RETRAIN_H
 #define STJ_STUDY_RETRAIN_H
@@ -29,8 +29,8 @@ struct stj_retraining {
     const size_t *columns; /* [n_copies]: the k of each, which its cost follows; NULL: all 0 */
     size_t memory_bytes;   /* for bases; 0: half of what is free */
 
-    /* Fill in a copy.  Never called by two threads at a time; of several ranks, by the one that trains it,
-     * apart from the others. */
+    /* Fill in a copy.  Never called by two threads at a time; of several ranks, by the one that
+     * trains it, apart from the others. */
     enum stj_status (*begin)(void *ctx, size_t copy, struct stj_copy *start, struct stj_error *err);
     void *ctx;
 
@@ -40,14 +40,14 @@ struct stj_retraining {
 
 struct stj_retrained;
 
-/* *done <- all copies, trained or found in the log.  STJ_EINTERRUPTED when progress asks to stop: what
- * is finished stays in the log. */
+/* *done <- all copies, trained or found in the log.  STJ_EINTERRUPTED when progress asks to stop:
+ * what is finished stays in the log. */
 enum stj_status stj_retrain(const struct stj_retraining *work, struct stj_retrained **done,
                             struct stj_error *err);
 void stj_retrained_destroy(struct stj_retrained *done); /* NULL is accepted */
 
-/* theta[n_params] <- the final parameters of a copy; *finite <- false when its training left the finite
- * numbers, and theta is zero then. */
+/* theta[n_params] <- the final parameters of a copy; *finite <- false when its training left the
+ * finite numbers, and theta is zero then. */
 enum stj_status stj_retrained_theta(struct stj_retrained *done, size_t copy, double *theta,
                                     bool *finite, struct stj_error *err);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* study/study.h: the contract of a study.
  *
- * A study is one file and one line in study/studies.c: a table of options, a computation that fills a
- * result, a table for people, and the figures, as charts made of the result alone.  Result file, JSON,
- * command line, help, `plot` and CSV follow from these.
+ * A study is one file and one line in study/studies.c: a table of options, a computation that fills
+ * a result, a table for people, and the figures, as charts made of the result alone.  Result file,
+ * JSON, command line, help, `plot` and CSV follow from these.
  */
 #ifndef STJ_STUDY_STUDY_H
 #define STJ_STUDY_STUDY_H
@@ -55,7 +55,8 @@ struct stj_study_ops {
     /* Options that were not given and that the run's config decides.  NULL: none. */
     enum stj_status (*complete)(const struct stj_run *run, void *config, struct stj_error *err);
 
-    /* r (with the item n_params) <- the result.  STJ_EINTERRUPTED when progress asks to stop: the log stays. */
+    /* r (with the item n_params) <- the result.  STJ_EINTERRUPTED when progress asks to stop: the
+     * log stays. */
     enum stj_status (*run)(const struct stj_study_context *cx, const void *config,
                            struct stj_study_result *r, struct stj_error *err);
 
@@ -70,8 +71,8 @@ extern const struct stj_kind stj_studies; /* the registry: study/studies.c */
 /* The study of a name; NULL: there is none. */
 const struct stj_study_ops *stj_study_find_ops(const char *name);
 
-/* check <- also what the products of op, which is watched (stj_op_watch), found of each other.  The result has it
- * as the item self_check. */
+/* check <- also what the products of op, which is watched (stj_op_watch), found of each other.  The
+ * result has it as the item self_check. */
 void stj_study_note_check(struct stj_self_check *check, const struct stj_op *op);
 
 /* loss and accuracy of the run's network on a data set (NULL: both NaN) at theta. */
@@ -79,12 +80,12 @@ enum stj_status stj_study_evaluate(const struct stj_run *run, const struct stj_d
                                    const double *theta, double *loss, double *accuracy,
                                    struct stj_error *err);
 
-/* Name the axis of the indices of the n directions that there are, and give it a range: from 0, or from the first
- * where they are the last of all. */
+/* Name the axis of the indices of the n directions that there are, and give it a range: from 0, or
+ * from the first where they are the last of all. */
 void stj_study_index_axis(struct stj_axis *axis, size_t n, const double *index);
 
-/* chart <- the vector `item` against the index, coloured by region (the items epsilon, index, sigma,
- * basis_dependent); labels of y and the title are the caller's. */
+/* chart <- the vector `item` against the index, coloured by region (the items epsilon, index,
+ * sigma, basis_dependent); labels of y and the title are the caller's. */
 enum stj_status stj_study_chart_directions(const struct stj_study_result *r, const char *item,
                                            struct stj_chart *chart, struct stj_error *err);
 
