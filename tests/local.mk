@@ -90,6 +90,7 @@ test_scripts += %reldir%/manual.sh
 test_scripts += %reldir%/nulls.sh
 test_scripts += %reldir%/outputs.sh
 test_scripts += %reldir%/reference.sh
+test_scripts += %reldir%/reproduce.sh
 test_scripts += %reldir%/schema-docs.sh
 test_scripts += %reldir%/symbols.sh
 test_scripts += %reldir%/walkthroughs.sh

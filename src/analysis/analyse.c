@@ -4,9 +4,10 @@
  *     1. The request is resolved against the run: options, part of the Jacobian.
  *     2. The result of the same question is looked for in the run's folder.
  *     3. What covers the request is read, and that is all.
- *     4. Else the file is locked and looked at again: somebody else may have been just finishing it.
- *     5. What the stored result answers joins what is wanted, and is computed: from the stored answer where the
- *        analysis can begin there, through a journal of products that survives an interruption.
+ *     4. Else the file is locked and looked at again: somebody else may have been finishing it.
+ *     5. What the stored result answers joins what is wanted, and is computed: from the stored
+ *        answer where the analysis can begin there, through a journal of products that survives an
+ *        interruption.
  *     6. The new file takes the place of the old; its journal has served.
  *     7. Of the numbers the request gets what it asked for.
  */
@@ -165,6 +166,7 @@ static enum stj_status read_result(const struct stj_analysis *a, struct stj_h5 *
     about->part.layers = about->layers[0] ? about->layers : NULL;
     about->part.full_state = about->state == 1;
     about->stored = true;
+    r->crc = stj_h5_get_crc(file);
     STJ_TRY(stj_strdup(&r->path, path, err));
     STJ_TRY(stj_strdup(&about->file, name_of_path(path), err));
     *result = r;
@@ -244,16 +246,8 @@ void stj_analysis_release_op(struct stj_analysis_context *cx)
 enum stj_status stj_analysis_note_source(struct stj_analysis_context *cx,
                                          const struct stj_result *source, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    const struct stj_result_about *s = &source->about;
-    char text[512];
-    snprintf(text, sizeof text, "%s %s %s", s->file, s->created ? s->created : "unknown",
-             s->command ? s->command : "");
-    free(cx->about->source);
-    cx->about->source = NULL;
-    STJ_TRY(stj_strdup(&cx->about->source, text, err));
-out:
-    return st;
+    return stj_about_add_source(cx->about, source->about.file, source->crc, source->about.command,
+                                err);
 }
 
 static enum stj_status begin_about(struct call *c, struct stj_error *err)
@@ -320,7 +314,7 @@ static enum stj_status run_computation(struct call *c, struct stj_analysis_conte
     stj_cost_finish(&about->cost);
     about->spent = about->counts;
     about->seconds = stj_clock() - start;
-    if (c->stored && q->analysis->join) {
+    if (cx->stored) { /* where it began */
         add_counts(&about->spent, &c->stored->about.spent);
         about->seconds += c->stored->about.seconds;
     }
@@ -348,7 +342,7 @@ static enum stj_status compute_result(struct call *c, struct stj_error *err)
     if (q->analysis->fits)
         STJ_TRY(q->analysis->fits(q->n, q->common.memory, err));
     STJ_TRY(join_requests(c, err));
-    if (c->stored && !q->common.force)
+    if (c->stored && q->analysis->join && !q->common.force)
         cx.stored = c->stored->data;
     STJ_TRY(stj_result_create(q->analysis, &c->result, err));
     cx.about = &c->result->about;
@@ -379,8 +373,8 @@ static bool equal_requests(const struct call *c)
     return same;
 }
 
-/* c->stored <- what is at the place, and *serves <- it holds what is wanted.  The same request is served by what it
- * got, complete or not. */
+/* c->stored <- what is at the place, and *serves <- it holds what is wanted.  The same request is
+ * served by what it got, complete or not. */
 static enum stj_status look_at_stored(struct call *c, bool *serves, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* In the order in which `spectraj run` does them: a density takes the singular pairs out that are known. */
+/* In the order in which `spectraj run` does them: a density takes the singular pairs out that are
+ * known. */
 static const struct stj_plugin_info *const list[] = {
     &stj_analysis_svd.info,
     &stj_analysis_density.info,

@@ -17,7 +17,8 @@ extern const struct stj_analysis stj_analysis_trace;
 const struct stj_svd_result *stj_analysis_svd_of(const struct stj_result *result);
 const struct stj_density_result *stj_analysis_density_of(const struct stj_result *result);
 
-/* Pairs that svd.h5 holds of this part of the run's Jacobian; 0: there is none, or it cannot be read. */
+/* Pairs that svd.h5 holds of this part of the run's Jacobian; 0: there is none, or it cannot be
+ * read. */
 size_t stj_svd_stored_pairs(const struct stj_run *run, const struct stj_run_part *part);
 
 #endif

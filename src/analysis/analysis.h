@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* analysis/analysis.h: the contract of an analysis.
  *
- * An analysis computes something of a Jacobian of a run and keeps it in the run's folder.  It is one file and
- * one line in analysis/analyses.c: a table of options, a plan, a computation that fills a plain struct, and the
- * schema of that struct.  The command with its help, manual page and completion, the group `analysis.NAME` of
- * configs, `plan`, `run`, `report`, `export`, `info` and `list`, the result file and the JSON object follow from
- * these.
+ * An analysis computes something of a Jacobian of a run and keeps it in the run's folder.  It is
+ * one file and one line in analysis/analyses.c: a table of options, a plan, a computation that
+ * fills a plain struct, and the schema of that struct.  The command with its help, manual page and
+ * completion, the group `analysis.NAME` of configs, `plan`, `run`, `report`, `export`, `info` and
+ * `list`, the result file and the JSON object follow from these.
  *
- * What may differ between two requests is said by the roles of the options (options/option.h).  Questions differ
- * in the part of the Jacobian and in the options of role QUESTION; each has a file of its own.  Options of role
- * EXTENT say how much of an answer is wanted: a stored answer that covers the request serves it, and one that
- * does not is where the next computation begins; it is replaced by one that answers both.
+ * What may differ between two requests is said by the roles of the options (options/option.h).
+ * Questions differ in the part of the Jacobian and in the options of role QUESTION; each has a file
+ * of its own.  Options of role EXTENT say how much of an answer is wanted: a stored answer that
+ * covers the request serves it, and one that does not is where the next computation begins; it is
+ * replaced by one that answers both.
  */
 #ifndef STJ_ANALYSIS_ANALYSIS_H
 #define STJ_ANALYSIS_ANALYSIS_H
@@ -85,40 +86,43 @@ struct stj_analysis {
     /* Columns of the blocks that it multiplies, for dividing ranks.  NULL: 1. */
     size_t (*columns)(const void *config, size_t n);
 
-    /* prediction (zeroed but for ranks and shortest) <- what computing would take; *engine (STJ_ENGINE_NOT_DIVIDED
-     * before) <- bytes for states and linearisations where the analysis divides its memory itself.  Refused: why is
-     * said in place of the method. */
+    /* prediction (zeroed but for ranks and shortest) <- what computing would take; *engine
+     * (STJ_ENGINE_NOT_DIVIDED before) <- bytes for states and linearisations where the analysis
+     * divides its memory itself.  Refused: why is said in place of the method. */
     void (*predict)(const struct stj_run *run, const struct stj_plan_request *request,
                     const void *config, struct stj_prediction *prediction, size_t *engine);
 
-    /* config <- its part number i, where parts have costs of their own that a plan shows apart; false past the
-     * last.  NULL: it is one. */
+    /* config <- its part number i, where parts have costs of their own that a plan shows apart;
+     * false past the last.  NULL: it is one. */
     bool (*split)(size_t i, void *config);
 
-    /* wanted <- what answers the stored request too; false: no one result answers both.  NULL: an answer to the
-     * same question serves every request. */
+    /* wanted <- what answers the stored request too; false: no one result answers both.  NULL: an
+     * answer to the same question serves every request. */
     bool (*join)(const void *stored, void *wanted);
 
-    /* Does a stored result, which answers the joined request, hold what is wanted?  NULL: when it is complete. */
+    /* Does a stored result, which answers the joined request, hold what is wanted, as far as the
+     * wanted effort would bring it?  NULL: when it is complete. */
     bool (*covers)(const void *stored, const void *data, const void *wanted);
 
-    /* STJ_ENOMEM, with the numbers, where it cannot fit an operator with n columns: asked before anything is made.
-     * memory_bytes as in the context.  NULL: it fits. */
+    /* STJ_ENOMEM, with the numbers, where it cannot fit an operator with n columns: asked before
+     * anything is made. memory_bytes as in the context.  NULL: it fits. */
     enum stj_status (*fits)(size_t n, size_t memory_bytes, struct stj_error *err);
 
-    /* data (zeroed) <- the result.  A spent budget is a result, an interruption too where something is in hand. */
+    /* data (zeroed) <- the result.  A spent budget is a result, an interruption too where something
+     * is in hand. */
     enum stj_status (*compute)(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err);
 
-    /* data, computed or read, <- what of it answers this request (config NULL: all that is stored), and what follows
-     * without products.  NULL: nothing changes. */
+    /* data, computed or read, <- what of it answers this request (config NULL: all that is stored),
+     * and what follows without products.  NULL: nothing changes. */
     enum stj_status (*view)(const struct stj_analysis_context *cx, const void *config, void *data,
                             struct stj_error *err);
 
     void (*destroy)(void *data);                   /* its own; NULL: stj_schema_free */
     enum stj_verdict (*verdict)(const void *data); /* NULL: done */
 
-    /* A table for people; NULL: made from the schema.  Errors of the stream are the caller's to look for. */
+    /* A table for people; NULL: made from the schema.  Errors of the stream are the caller's to
+     * look for. */
     void (*print)(FILE *out, const struct stj_result *result);
 
     const struct stj_analysis_figure *figures; /* ends with a NULL doc; NULL: none */
@@ -155,16 +159,21 @@ extern const struct stj_field stj_about_schema[];
 enum stj_status stj_about_begin(struct stj_result_about *about, struct stj_error *err);
 void stj_about_free(struct stj_result_about *about);
 
+/* about->source <- a line more: the file of a result that it was made with, the checksum of its
+ * content, and the command that made it (NULL: not known). */
+enum stj_status stj_about_add_source(struct stj_result_about *about, const char *file, uint32_t crc,
+                                     const char *command, struct stj_error *err);
+
 struct stj_result {
     const struct stj_analysis *analysis;
+    uint32_t crc; /* of the content of the file that it was read from */
     struct stj_result_about about;
-    char *
-        path; /* of the file that it was read from, for fields that are read when asked for; owned */
+    char *path; /* of that file, for fields that are read when asked for; owned */
     void *data; /* the analysis' own struct */
 };
 
-/* Field number i, the analysis' own before those that all results have, or that of a name; NULL: there is none.
- * *data <- the struct that it is of. */
+/* Field number i, the analysis' own before those that all results have, or that of a name; NULL:
+ * there is none. *data <- the struct that it is of. */
 const struct stj_field *stj_result_field(const struct stj_result *result, size_t i,
                                          const void **data);
 const struct stj_field *stj_result_find(const struct stj_result *result, const char *name,
@@ -174,8 +183,8 @@ const struct stj_field *stj_result_find(const struct stj_result *result, const c
 enum stj_status stj_result_create(const struct stj_analysis *analysis, struct stj_result **result,
                                   struct stj_error *err);
 
-/* *result <- the stored result of an analysis for this part of the run's Jacobian that has no tag, whatever its
- * other settings are; NULL: there is none. */
+/* *result <- the stored result of an analysis for this part of the run's Jacobian that has no tag,
+ * whatever its other settings are; NULL: there is none. */
 enum stj_status stj_result_of_part(struct stj_run *run, const char *analysis,
                                    const struct stj_run_part *part, struct stj_result **result,
                                    struct stj_error *err);

@@ -60,7 +60,8 @@ out:
     return st;
 }
 
-/* A density as it is drawn: between a value below which there is nothing to see and one above the largest. */
+/* A density as it is drawn: between a value below which there is nothing to see and one above the
+ * largest. */
 enum { DENSITY_POINTS = STJ_DENSITY_POINTS };
 const double stj_density_width = 0.05;
 static const double least_density = 1; /* less than one value per unit is the foot of a Gaussian */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* analysis/dense.c: the dense Jacobian, column by column, with all singular values and vectors.
  *
- * J is built from n products in blocks and decomposed by LAPACK's gesdd, 22 n^3 flops or so.  Memory: J, U and
- * V' with n^2 numbers each, and 3 n^2 of work space.
+ * J is built from n products in blocks and decomposed by LAPACK's gesdd, 22 n^3 flops or so.
+ * Memory: J, U and V' with n^2 numbers each, and 3 n^2 of work space.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/charts.h"
+#include "analysis/common_options.h"
 #include "analysis/print.h"
 #include "base/blas.h"
 #include "base/clock.h"
@@ -26,16 +27,7 @@ struct dense_config {
 };
 
 static const struct stj_option options[] = {
-    {.name = "epsilon",
-     .type = STJ_OPTION_REAL,
-     .role = STJ_ROLE_VIEW,
-     .offset = offsetof(struct dense_config, epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .value = "EPS",
-     .doc = "half width of the bulk: chaotic above 1 + EPS, stable below 1 - EPS"},
+    STJ_EPSILON_OPTION(offsetof(struct dense_config, epsilon)),
     {.name = NULL},
 };
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* analysis/density.c: how many singular values lie where, by stochastic quadrature (spectrum/density/).
+/* analysis/density.c: how many singular values lie where, by stochastic quadrature
+ * (spectrum/density/).
  *
- * The result is the quadrature: alpha and beta of every probe, one probe after another, and the deflated singular
- * values.  Counts at any epsilon and confidence, curves, histograms and functionals are made from it whenever it
- * is read, so these options are views; but where steps and probes are added until intervals are narrow enough, the
- * tolerance is part of the question.
+ * The result is the quadrature: alpha and beta of every probe, one probe after another, and the
+ * deflated singular values.  Counts at any epsilon and confidence, curves, histograms and
+ * functionals are made from it whenever it is read, so these options are views; but where steps and
+ * probes are added until intervals are narrow enough, the tolerance is part of the question.
  */
 #include <math.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/charts.h"
+#include "analysis/common_options.h"
 #include "analysis/print.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -36,27 +38,9 @@ static const char *const reorthogonalize_words[] = {"auto", "full", "one-sided",
 
 #define AT(member) .offset = offsetof(struct density_config, member)
 static const struct stj_option options[] = {
-    {.name = "epsilon",
-     .letter = 'e',
-     .type = STJ_OPTION_REAL,
-     .role = STJ_ROLE_VIEW,
-     AT(epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .value = "EPS",
-     .doc = "half width of the bulk: chaotic above 1 + EPS, stable below 1 - EPS"},
-    {.name = "confidence",
-     .type = STJ_OPTION_REAL,
-     .role = STJ_ROLE_VIEW,
-     AT(confidence),
-     .fallback = "0.95",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .value = "P",
-     .doc = "how often the intervals contain the true counts"},
+    STJ_EPSILON_OPTION(offsetof(struct density_config, epsilon)),
+    STJ_FRACTION_OPTION("confidence", 0, STJ_ROLE_VIEW, offsetof(struct density_config, confidence),
+                        "0.95", "P", "how often the intervals contain the true counts"),
     {.name = "probes",
      .letter = 'p',
      .type = STJ_OPTION_SIZE,
@@ -75,24 +59,11 @@ static const struct stj_option options[] = {
      .max = 1e9,
      .value = "K",
      .doc = "Lanczos steps of each, at two products a step"},
-    {.name = "seed",
-     .type = STJ_OPTION_SEED,
-     AT(seed),
-     .fallback = "0",
-     .max = 9223372036854775808.0, /* JSON holds what is below as an integer */
-     .below_max = true,
-     .value = "S",
-     .doc = "seed of the probes"},
-    {.name = "tolerance",
-     .type = STJ_OPTION_REAL,
-     AT(tolerance),
-     .fallback = "",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .value = "TOL",
-     .doc = "add steps and probes until every interval is at most TOL times the number of "
-            "parameters wide"},
+    STJ_SEED_OPTION(offsetof(struct density_config, seed), "probes"),
+    STJ_FRACTION_OPTION("tolerance", 0, STJ_ROLE_QUESTION,
+                        offsetof(struct density_config, tolerance), "", "TOL",
+                        "add steps and probes until every interval is at most TOL times the "
+                        "number of parameters wide"),
     {.name = "reorthogonalize",
      .type = STJ_OPTION_CHOICE,
      AT(reorthogonalize),
@@ -134,24 +105,8 @@ static const struct stj_option options[] = {
      AT(gap),
      .fallback = "false",
      .doc = "look for an epsilon at which the spectrum has a gap"},
-    {.name = "max_applications",
-     .type = STJ_OPTION_REAL,
-     .role = STJ_ROLE_EFFORT,
-     AT(max_applications),
-     .fallback = "",
-     .min = 1,
-     .max = 1e15,
-     .value = "N",
-     .doc = "stop after at most N products with J and J' together (default: no limit)"},
-    {.name = "max_seconds",
-     .type = STJ_OPTION_REAL,
-     .role = STJ_ROLE_EFFORT,
-     AT(max_seconds),
-     .fallback = "",
-     .max = 1e9,
-     .above_min = true,
-     .value = "T",
-     .doc = "stop after about T seconds (default: no limit)"},
+    STJ_MAX_APPLICATIONS_OPTION(offsetof(struct density_config, max_applications), "at most"),
+    STJ_MAX_SECONDS_OPTION(offsetof(struct density_config, max_seconds)),
     {.name = NULL},
 };
 #undef AT
@@ -472,8 +427,8 @@ static const struct stj_field schema[] = {
 
 /* ---- memory ---- */
 
-/* Half of `left` for the engine and half for bases, but the engine gets what it needs, and no more where
- * otherwise no probe's basis would fit.  False: it does not fit in any case. */
+/* Half of `left` for the engine and half for bases, but the engine gets what it needs, and no more
+ * where otherwise no probe's basis would fit.  False: it does not fit in any case. */
 static bool split_memory(const struct stj_run *run, const struct stj_plan_request *request,
                          const struct stj_density_settings *settings, size_t left, size_t *engine)
 {
@@ -489,8 +444,8 @@ static bool split_memory(const struct stj_run *run, const struct stj_plan_reques
     return stj_density_in_flight(settings, n, n, steps, left - *engine, &how) > 0;
 }
 
-/* What is there in any case comes first, then the engine and the bases share, then the engine gets what bases
- * do not take.  p: of the request's ranks. */
+/* What is there in any case comes first, then the engine and the bases share, then the engine gets
+ * what bases do not take.  p: of the request's ranks. */
 static void divide_memory(const struct stj_run *run, const struct stj_plan_request *request,
                           const struct stj_density_settings *settings,
                           const struct stj_prediction *p, size_t *engine, size_t *bases)
@@ -635,7 +590,7 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     if (!c->no_deflation)
         STJ_TRY(stj_result_of_part(cx->run, "svd", cx->part, &pairs, err));
     if (pairs) {
-        const struct stj_svd_result *svd = pairs->data;
+        const struct stj_svd_result *svd = stj_analysis_svd_of(pairs);
         s.known[0] = &svd->top;
         s.known[1] = &svd->bottom;
         STJ_TRY(stj_analysis_note_source(cx, pairs, err));
@@ -759,6 +714,18 @@ static enum stj_verdict verdict(const void *data)
     return d->r.stop == STJ_STOP_CONVERGED || d->r.stop == STJ_STOP_INVARIANT_SUBSPACE
                ? STJ_VERDICT_DONE
                : STJ_VERDICT_NOT_CONVERGED;
+}
+
+/* What a budget ended serves a request whose budget is no larger. */
+static bool covers(const void *stored, const void *data, const void *wanted)
+{
+    const struct density_config *s = stored, *w = wanted;
+    const struct density_data *d = data;
+    if (d->r.stop == STJ_STOP_MAX_APPLICATIONS)
+        return w->max_applications > 0 && w->max_applications <= s->max_applications;
+    if (d->r.stop == STJ_STOP_MAX_SECONDS)
+        return w->max_seconds > 0 && w->max_seconds <= s->max_seconds;
+    return true;
 }
 
 static enum stj_status check(const void *config, struct stj_error *err)
@@ -911,6 +878,7 @@ const struct stj_analysis stj_analysis_density = {
     .format = {.name = "spectraj-density", .version = 1, .remedy = "compute it again with --force"},
     .columns = columns,
     .predict = predict,
+    .covers = covers,
     .compute = compute,
     .view = view,
     .destroy = destroy,

@@ -5,6 +5,7 @@ libspectraj_core_la_SOURCES += %reldir%/analyses.h
 libspectraj_core_la_SOURCES += %reldir%/analysis.h
 libspectraj_core_la_SOURCES += %reldir%/charts.c
 libspectraj_core_la_SOURCES += %reldir%/charts.h
+libspectraj_core_la_SOURCES += %reldir%/common_options.h
 libspectraj_core_la_SOURCES += %reldir%/dense.c
 libspectraj_core_la_SOURCES += %reldir%/density.c
 libspectraj_core_la_SOURCES += %reldir%/plan.c

@@ -7,8 +7,8 @@
  *     sweep     n_steps (tangents of a block  +  linearisations that are not kept)
  *               +  reading or replaying states that are not in memory
  *
- * Sizes are those that the engine (stj_run_storage) and the solvers (spectrum/cost_model.h) compute for
- * themselves; speeds are measured (run/timing.h).
+ * Sizes are those that the engine (stj_run_storage) and the solvers (spectrum/cost_model.h) compute
+ * for themselves; speeds are measured (run/timing.h).
  */
 #include "analysis/plan.h"
 
@@ -107,7 +107,8 @@ static double pass_states(const struct pace *p, bool backward)
     }
 }
 
-/* Before the first product is through: states that are kept are read or replayed, and linearised. */
+/* Before the first product is through: states that are kept are read or replayed, and
+ * linearised. */
 static double first_pass(const struct pace *p)
 {
     const struct stj_storage *s = &p->storage;
@@ -167,7 +168,8 @@ static size_t columns(const struct stj_run *run, const struct stj_plan_request *
     return request->n ? request->n : info.n_params;
 }
 
-/* Of states that ranks share, a rank touches all parameters, and the slots of those that it reads or prepares. */
+/* Of states that ranks share, a rank touches all parameters, and the slots of those that it reads
+ * or prepares. */
 static double touched_states(const struct stj_run *run, const struct stj_storage *storage)
 {
     struct stj_run_info info;
@@ -184,7 +186,8 @@ static size_t journal_bytes(const struct stj_prediction *p, size_t n)
     return (size_t)(stj_predicted_applications(p) * (double)n * sizeof(double));
 }
 
-/* Fill an item from the solver's prediction; `engine` as for the operator, `block` the columns of its blocks. */
+/* Fill an item from the solver's prediction; `engine` as for the operator, `block` the columns of
+ * its blocks. */
 static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *request,
                             size_t block, size_t engine, const struct stj_prediction *p,
                             struct stj_plan_item *item, struct stj_error *err)
@@ -275,8 +278,8 @@ out:
     return st;
 }
 
-/* An analysis that cannot be planned is one without a plan; but steps were made together for it, and a rank that
- * failed there alone must not go on. */
+/* An analysis that cannot be planned is one without a plan; but steps were made together for it,
+ * and a rank that failed there alone must not go on. */
 static void to_cost(enum stj_status st, struct stj_error *trouble, const struct stj_plan_item *item,
                     struct stj_cost *cost)
 {
@@ -337,7 +340,8 @@ static void add_analysis(struct stj_run *run, const struct stj_plan_request *req
     judge(plan, plan_analysis(run, request, analysis, config, item, &trouble), &trouble, item);
 }
 
-/* Every analysis, with the options that it has among those that were given; parts that cost apart are apart. */
+/* Every analysis, with the options that it has among those that were given; parts that cost apart
+ * are apart. */
 static enum stj_status add_analyses(struct stj_run *run, const struct stj_plan_request *request,
                                     const struct stj_pairs_given *given, struct stj_plan *plan,
                                     struct stj_error *err)
@@ -364,8 +368,8 @@ out:
     return st;
 }
 
-/* The time of one product, J and J' in turn, in the way that an analysis would use; with the default
- * memory where that which is given is too little for any. */
+/* The time of one product, J and J' in turn, in the way that an analysis would use; with the
+ * default memory where that which is given is too little for any. */
 static enum stj_status time_application(struct stj_run *run, const struct stj_plan_request *request,
                                         struct stj_plan *plan, struct stj_error *err)
 {

@@ -7,14 +7,14 @@
 
 #include "analysis/analysis.h"
 
-/* prediction <- what the analysis would take, its checks included; *engine <- how much of request->memory_bytes (0:
- * stays 0, the default) is for states and linearisations. */
+/* prediction <- what the analysis would take, its checks included; *engine <- how much of
+ * request->memory_bytes (0: stays 0, the default) is for states and linearisations. */
 void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *request,
                       const struct stj_analysis *analysis, const void *config,
                       struct stj_prediction *prediction, size_t *engine);
 
-/* cost <- planned seconds and bytes.  A prediction that cannot be made is left unknown, for the analysis itself will
- * say why. */
+/* cost <- planned seconds and bytes.  A prediction that cannot be made is left unknown, for the
+ * analysis itself will say why. */
 void stj_plan_analysis(struct stj_run *run, const struct stj_plan_request *request,
                        const struct stj_analysis *analysis, const void *config,
                        struct stj_cost *cost);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* analysis/plan_ranks.c: what several ranks change in the cost of an analysis.
  *
- * P ranks in P/R groups; a batch has s slices, of which a rank of a group of R makes at most ceil(s/R).
- * With b = 8 N bytes for a vector, a rank sends
+ * P ranks in P/R groups; a batch has s slices, of which a rank of a group of R makes at most
+ * ceil(s/R). With b = 8 N bytes for a vector, a rank sends
  *
  *     a step      (s/R + 1) b (1 - 1/R)          its shares to those who add them, its range to all
  *     a step      k (s/R) (R - 1) 8 r            where slices meet: k records of r numbers
  *     a product   b (1 - 1/P) + b (P/R - 1) R/P  rows of a divided basis, and columns to the other groups
  *
- * per vector.  The time of a step falls as s / ceil(s/R); states are read once
- * by the ranks of a group that share memory, else by each rank for itself.
+ * per vector.  The time of a step falls as s / ceil(s/R); states are read once by the ranks of a
+ * group that share memory, else by each rank for itself.
  */
 #include "analysis/plan_ranks.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* analysis/print.c: lines that the tables of analyses have in common, and a table made from a schema. */
+/* analysis/print.c: lines that the tables of analyses have in common, and a table made from a
+ * schema. */
 #include "analysis/print.h"
 
 #include <inttypes.h>

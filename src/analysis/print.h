@@ -25,7 +25,8 @@ void stj_print_storage(FILE *out, const char *before, const struct stj_storage *
 /* Products, checks, states, and what the plan said; of a stored result that it is one. */
 void stj_print_cost(FILE *out, const struct stj_result_about *about);
 
-/* A table made from the schema: single values, then arrays that have a dimension in common beside each other. */
+/* A table made from the schema: single values, then arrays that have a dimension in common beside
+ * each other. */
 void stj_print_fields(FILE *out, const struct stj_result *result);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* analysis/request.c: what is asked: options as texts, resolved against a run, and printed again. */
+/* analysis/request.c: what is asked: options as texts, resolved against a run, and printed
+ * again. */
 #include "analysis/request.h"
 
 #include <stdio.h>
@@ -166,7 +167,8 @@ out:
 
 /* ---- values as texts ---- */
 
-/* *text <- the value of an option as one would give it, NULL where it has none; owned by the caller. */
+/* *text <- the value of an option as one would give it, NULL where it has none; owned by the
+ * caller. */
 static enum stj_status print_value(const struct stj_option *row, const void *config, char **text,
                                    struct stj_error *err)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* analysis/request.h: what is asked, resolved against a run, and as text.
  *
- * The text of a request is one line, "svd from 0 to 625 top 20 tol 1e-10 seed 0": the analysis, the part of the
- * Jacobian, and every option that has a value, but for views and files.  It is kept in the result, and read back
- * when something is asked for later: options that came meanwhile have their defaults, and none that went counts.
+ * The text of a request is one line, "svd from 0 to 625 top 20 tol 1e-10 seed 0": the analysis, the
+ * part of the Jacobian, and every option that has a value, but for views and files.  It is kept in
+ * the result, and read back when something is asked for later: options that came meanwhile have
+ * their defaults, and none that went counts.
  */
 #ifndef STJ_ANALYSIS_REQUEST_H
 #define STJ_ANALYSIS_REQUEST_H
@@ -39,13 +40,15 @@ struct stj_question {
     char *tensors;            /* of part.layers; owned */
 };
 
-/* question <- the request: options that it does not give are those of the run's config, and of the options that
- * say how much is wanted none is where it gives one of them.  To be freed whatever happens. */
+/* question <- the request: options that it does not give are those of the run's config, and of the
+ * options that say how much is wanted none is where it gives one of them.  To be freed whatever
+ * happens. */
 enum stj_status stj_question_open(struct stj_run *run, const struct stj_request *request,
                                   struct stj_question *question, struct stj_error *err);
 void stj_question_free(struct stj_question *question);
 
-/* *config <- of an analysis of the run for which no options are given (owned, stj_analysis_free_config). */
+/* *config <- of an analysis of the run for which no options are given (owned,
+ * stj_analysis_free_config). */
 enum stj_status stj_analysis_config(const struct stj_run *run, const struct stj_analysis *analysis,
                                     const struct stj_pairs_given *given, void **config,
                                     struct stj_error *err);
@@ -56,30 +59,33 @@ enum stj_status stj_pairs_add(struct stj_pairs_given *given, const char *name, c
                               struct stj_error *err);
 void stj_pairs_given_free(struct stj_pairs_given *given);
 
-/* A part of a Jacobian in one line: "from 0 to 625", and what else it is; then for a file's name: "", "0-100",
- * "block-1a2b3c4d-full". */
+/* A part of a Jacobian in one line: "from 0 to 625", and what else it is; then for a file's name:
+ * "", "0-100", "block-1a2b3c4d-full". */
 enum { STJ_PART_TEXT_MAX = 128 };
 const char *stj_part_text(const struct stj_run_part *part, char text[STJ_PART_TEXT_MAX]);
 const char *stj_part_slug(const struct stj_run_part *part, size_t n_steps,
                           char text[STJ_PART_TEXT_MAX]);
 
-/* *text <- the text of a request (owned by the caller), or of the question in it: options of role QUESTION alone. */
+/* *text <- the text of a request (owned by the caller), or of the question in it: options of role
+ * QUESTION alone. */
 enum stj_status stj_request_print(const struct stj_question *question, const void *config,
                                   bool question_alone, char **text, struct stj_error *err);
 
-/* *config <- the options of a stored request's text.  STJ_ECONFIG: they are none that this library has. */
+/* *config <- the options of a stored request's text.  STJ_ECONFIG: they are none that this library
+ * has. */
 enum stj_status stj_request_parse(const struct stj_analysis *analysis, const char *text,
                                   void **config, struct stj_error *err);
 
 /* Is a stored request of this part of a Jacobian? */
 bool stj_request_is_of_part(const char *text, const struct stj_run_part *part);
 
-/* *text <- the command that makes the result again, RUN standing for the run; owned by the caller. */
+/* *text <- the command that makes the result again, RUN standing for the run; owned by the
+ * caller. */
 enum stj_status stj_request_command(const struct stj_question *question, const void *config,
                                     char **text, struct stj_error *err);
 
-/* " --max-seconds 3" of a command line, in quotes where a shell would not take the value as one word; a flag has
- * no value (NULL). */
+/* " --max-seconds 3" of a command line, in quotes where a shell would not take the value as one
+ * word; a flag has no value (NULL). */
 void stj_command_option(FILE *out, const char *name, const char *value);
 
 /* *own <- the options among `given` that the analysis has. */
@@ -91,7 +97,8 @@ enum stj_status stj_pairs_known(const struct stj_pairs_given *given,
 void stj_request_summary(const struct stj_analysis *analysis, const void *config, char *text,
                          size_t size);
 
-/* text <- for a file's name: options of the question that differ from their defaults, "seed-3-tol-1e-08". */
+/* text <- for a file's name: options of the question that differ from their defaults,
+ * "seed-3-tol-1e-08". */
 void stj_request_slug(const struct stj_question *question, char *text, size_t size);
 
 #endif

@@ -33,7 +33,8 @@ enum {
     JSON_ALONE = STJ_FIELD_IN_JSON
 };
 
-/* What this request took is told to the caller and not kept; what computing took, in all, is kept. */
+/* What this request took is told to the caller and not kept; what computing took, in all, is
+ * kept. */
 const struct stj_field stj_about_schema[] = {
     FIELD("n_params", NULL, COUNT, n_params, BOTH, false, "rows and columns of the Jacobian"),
     FIELD("part.from", "from", COUNT, part.from, FILE_ALONE, false, "first step of the window"),
@@ -81,12 +82,14 @@ enum stj_status stj_about_begin(struct stj_result_about *about, struct stj_error
 {
     enum stj_status st = STJ_OK;
     char host[64] = "unknown";
-    char created[32] = "unknown";
+    char second[24] = "unknown", created[40];
     char build[160];
     struct tm utc;
-    const time_t now = time(NULL);
-    if (gmtime_r(&now, &utc))
-        strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (gmtime_r(&now.tv_sec, &utc))
+        strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(created, sizeof created, "%s.%03ldZ", second, now.tv_nsec / 1000000);
     if (gethostname(host, sizeof host) == 0)
         host[sizeof host - 1] = '\0';
     stj_build_line(sizeof build, build);
@@ -96,6 +99,22 @@ enum stj_status stj_about_begin(struct stj_result_about *about, struct stj_error
     STJ_TRY(stj_strdup(&about->host, host, err));
     about->threads = stj_threads();
     about->ranks = stj_n_ranks();
+out:
+    return st;
+}
+
+enum stj_status stj_about_add_source(struct stj_result_about *about, const char *file, uint32_t crc,
+                                     const char *command, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char *text = NULL;
+    const char *before = about->source ? about->source : "";
+    command = command ? command : "";
+    const size_t bytes = strlen(before) + strlen(file) + strlen(command) + 16;
+    STJ_TRY(stj_new(&text, bytes, 1, err));
+    snprintf(text, bytes, "%s%s%s %08x %s", before, about->source ? "\n" : "", file, crc, command);
+    free(about->source);
+    about->source = text;
 out:
     return st;
 }
@@ -157,7 +176,8 @@ bool stj_result_is_complete(const struct stj_result *result, bool *interrupted)
     return result && verdict == STJ_VERDICT_DONE;
 }
 
-/* Field number i of the analysis' own and then of those that all results have; *data <- what it is of. */
+/* Field number i of the analysis' own and then of those that all results have; *data <- what it is
+ * of. */
 const struct stj_field *stj_result_field(const struct stj_result *result, size_t i,
                                          const void **data)
 {

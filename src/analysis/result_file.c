@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-static const char *const none = "none"; /* a text that is not there */
+const char stj_no_text[] = "none";
 
 static bool is_whole(enum stj_field_kind kind)
 {
@@ -35,7 +35,7 @@ static enum stj_status put_single(struct stj_h5 *file, const struct stj_field *i
     if (item->kind == STJ_FIELD_REAL || item->kind == STJ_FIELD_WHOLE)
         return stj_h5_put_real(file, name, stj_field_number(item, data, 0, 0), err);
     const char *text = stj_field_text(item, data);
-    return stj_h5_put_text(file, name, text ? text : none, err);
+    return stj_h5_put_text(file, name, text ? text : stj_no_text, err);
 }
 
 static enum stj_status put_wholes(struct stj_h5 *file, const struct stj_field_view *view,
@@ -157,7 +157,7 @@ static enum stj_status get_name(struct stj_h5 *file, const struct stj_field *ite
 {
     const char *found = NULL, *doc = NULL;
     *slot = NULL;
-    if (strcmp(text, none) == 0)
+    if (strcmp(text, stj_no_text) == 0)
         return STJ_OK;
     for (size_t i = 0; item->names(i, &found, &doc); i++)
         if (strcmp(found, text) == 0) {
@@ -177,7 +177,7 @@ static enum stj_status get_text(struct stj_h5 *file, const struct stj_field *ite
         STJ_TRY(get_choice(file, item, name, text, slot, err));
     } else if (item->kind == STJ_FIELD_NAME) {
         STJ_TRY(get_name(file, item, name, text, slot, err));
-    } else if (strcmp(text, none) != 0) {
+    } else if (strcmp(text, stj_no_text) != 0) {
         *(char **)slot = text;
         text = NULL;
     }
@@ -264,7 +264,8 @@ static void take_length(struct stj_h5 *file, struct stj_field_view *view, const 
         *count = view->n[0] = info.rows;
 }
 
-/* Only packed arrays are read back; what lies in structs is made of others when a result is read. */
+/* Only packed arrays are read back; what lies in structs is made of others when a result is
+ * read. */
 static enum stj_status get_array(struct stj_h5 *file, const struct stj_field_view *view,
                                  const char *name, void *data, struct stj_error *err)
 {

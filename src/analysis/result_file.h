@@ -6,17 +6,20 @@
 #include "analysis/schema.h"
 #include "io/h5.h"
 
-/* Write every item of the schema that has its place in files: single values as attributes, arrays as data sets
- * with named dimensions. */
+extern const char stj_no_text[]; /* what a file has for a text that is not there */
+
+/* Write every item of the schema that has its place in files: single values as attributes, arrays
+ * as data sets with named dimensions. */
 enum stj_status stj_schema_put(struct stj_h5 *file, const struct stj_field *schema,
                                const void *data, struct stj_error *err);
 
-/* data (zeroed but for lengths that are no items) <- what the file holds; arrays and texts are made.  On failure
- * stj_schema_free is the caller's. */
+/* data (zeroed but for lengths that are no items) <- what the file holds; arrays and texts are
+ * made.  On failure stj_schema_free is the caller's. */
 enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *schema, void *data,
                                struct stj_error *err);
 
-/* The array of a field that is read when asked for, from the file at `path`; nothing where it is there. */
+/* The array of a field that is read when asked for, from the file at `path`; nothing where it is
+ * there. */
 enum stj_status stj_field_load(const char *path, const struct stj_h5_format *format,
                                const struct stj_field *field, void *data, struct stj_error *err);
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* analysis/schema.h: what a result consists of, said once.
  *
- * A result is a plain struct, and a table says of each of its numbers, texts and arrays where it lies, what
- * it is called and what it means, as an option table does of a config.  From the table come the HDF5 file,
- * the JSON object, the exported arrays, the tables in the terminal and on the page, and the names by which
- * programs read a result.
+ * A result is a plain struct, and a table says of each of its numbers, texts and arrays where it
+ * lies, what it is called and what it means, as an option table does of a config.  From the table
+ * come the HDF5 file, the JSON object, the exported arrays, the tables in the terminal and on the
+ * page, and the names by which programs read a result.
  *
- * A name is the way to the item in the JSON object: "top.outside.sigma" is the key `sigma` of the object
- * `outside` of the object `top`.  Of an item with dimensions, "[]" stands for an array of objects and "*" for
- * an object with a key for each label of that dimension; dimensions that the name does not spell make arrays:
+ * A name is the way to the item in the JSON object: "top.outside.sigma" is the key `sigma` of the
+ * object `outside` of the object `top`.  Of an item with dimensions, "[]" stands for an array of
+ * objects and "*" for an object with a key for each label of that dimension; dimensions that the
+ * name does not spell make arrays:
  *
  *     "top.sigma"                     {"top": {"sigma": [20.4, 19.6, ...]}}
  *     "regions.*.low"                 {"regions": {"chaotic": {"low": 713.1}, "bulk": ...}}

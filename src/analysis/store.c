@@ -129,7 +129,8 @@ static bool candidate(const struct stj_place_request *r, size_t i, char name[NAM
     return i < (r->tag ? 1 : 3);
 }
 
-/* One candidate: *taken <- something is there; the place is filled where it answers the question. */
+/* One candidate: *taken <- something is there; the place is filled where it answers the
+ * question. */
 static enum stj_status look_at(const struct stj_run *run, const struct stj_place_request *r,
                                const char *path, struct stj_place *place, bool *taken,
                                struct stj_error *err)
@@ -224,7 +225,7 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_par
     snprintf(header, sizeof header, "spectraj-products 1 %s %s", run->about.fingerprint,
              stj_part_text(part, text));
     STJ_TRY(stj_journal_path(path, &op->journal_path, err));
-    if (again)
+    if (again && stj_file_exists(path))
         stj_file_remove(op->journal_path); /* asked to compute, not to replay */
     STJ_TRY(stj_log_open(op->journal_path, header, &op->journal, err));
     STJ_TRY(stj_run_part_jacobian(run, part, memory_bytes, &op->inner, err));

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* analysis/store.h: where results lie in a run's folder, and how they get there.
  *
- *     BASE.h5            the first question that was asked, BASE being svd, trace-frobenius, svd-0-100, ...
+ *     BASE.h5            the first question asked, BASE being svd, trace-frobenius, svd-0-100, ...
  *     BASE-TAG.h5        where a tag was given
  *     BASE-OPTIONS.h5    another question: "svd-seed-3.h5"
  *     BASE-CRC.h5        where that name is taken too
  *
- * A question keeps its file: it is looked for under all of these names, and what it does not find begins a file
- * under the first that is free.  A file is replaced only by an answer to the same question.
+ * A question keeps its file: it is looked for under all of these names, and what it does not find
+ * begins a file under the first that is free.  A file is replaced only by an answer to the same
+ * question.
  */
 #ifndef STJ_ANALYSIS_STORE_H
 #define STJ_ANALYSIS_STORE_H
@@ -42,18 +43,20 @@ struct stj_place {
     char *request;       /* that it answers */
 };
 
-/* place <- where the question's result lies, or is to lie.  STJ_EEXIST: the tag is that of another question.
- * STJ_EMISMATCH: the file is of another run.  To be closed whatever happens. */
+/* place <- where the question's result lies, or is to lie.  STJ_EEXIST: the tag is that of another
+ * question. STJ_EMISMATCH: the file is of another run.  To be closed whatever happens. */
 enum stj_status stj_place_find(const struct stj_run *run, const struct stj_place_request *request,
                                struct stj_place *place, struct stj_error *err);
 void stj_place_close(struct stj_place *place);
 
-/* *file <- the result file of that name (without ".h5") and tag; NULL: there is none.  Errors as above. */
+/* *file <- the result file of that name (without ".h5") and tag; NULL: there is none.  Errors as
+ * above. */
 enum stj_status stj_result_open(const struct stj_run *run, const struct stj_h5_format *format,
                                 const char *base, const char *tag, struct stj_h5 **file,
                                 struct stj_error *err);
 
-/* *file <- a new result file of the run: before any work, so that a folder that cannot be written says so at once. */
+/* *file <- a new result file of the run: before any work, so that a folder that cannot be written
+ * says so at once. */
 enum stj_status stj_place_create(const struct stj_run *run, const char *path,
                                  const struct stj_h5_format *format, struct stj_h5 **file,
                                  struct stj_error *err);
@@ -66,7 +69,8 @@ enum stj_status stj_result_path(const struct stj_run *run, const char *name, con
 enum stj_status stj_journal_path(const char *path, char **journal, struct stj_error *err);
 void stj_journal_remove(const char *path); /* of the result file at `path` */
 
-/* A Jacobian whose products survive an interruption: they lie in the journal beside a result file. */
+/* A Jacobian whose products survive an interruption: they lie in the journal beside a result
+ * file. */
 struct stj_result_op {
     struct stj_op *inner, *op; /* op: to be computed with */
     struct stj_log *journal;

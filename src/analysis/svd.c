@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* analysis/svd.c: singular pairs at the ends of the spectrum, matrix-free (spectrum/svd/).
  *
- * The two ends are separate questions in one file: what is asked of one leaves what is stored of the other.  A larger
- * number of pairs begins from the stored ones, which are taken out of the iteration and finished with the new ones.
+ * The two ends are separate questions in one file: what is asked of one leaves what is stored of
+ * the other.  A larger number of pairs begins from the stored ones, which are taken out of the
+ * iteration and finished with the new ones.
  */
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +12,9 @@
 
 #include "analysis/analyses.h"
 #include "analysis/charts.h"
+#include "analysis/common_options.h"
 #include "analysis/print.h"
+#include "analysis/request.h"
 #include "analysis/store.h"
 #include "base/blas.h"
 #include "base/error.h"
@@ -80,23 +83,9 @@ static const struct stj_option options[] = {
      .value = "M",
      .doc = "basis vectors to keep, more than K (default: about 2.4 K; for the smallest alone, "
             "0.42 of the number of parameters, and fewer give larger bounds)"},
-    {.name = "tol",
-     .type = STJ_OPTION_REAL,
-     AT(tol),
-     .fallback = "1e-10",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .value = "TOL",
-     .doc = "a pair is converged when |J'u - sigma v| is at most TOL sigma_1"},
-    {.name = "seed",
-     .type = STJ_OPTION_SEED,
-     AT(seed),
-     .fallback = "0",
-     .max = 9223372036854775808.0, /* JSON holds what is below as an integer */
-     .below_max = true,
-     .value = "S",
-     .doc = "seed of the start vector"},
+    STJ_FRACTION_OPTION("tol", 0, STJ_ROLE_QUESTION, offsetof(struct svd_config, tol), "1e-10",
+                        "TOL", "a pair is converged when |J'u - sigma v| is at most TOL sigma_1"),
+    STJ_SEED_OPTION(offsetof(struct svd_config, seed), "start vector"),
     {.name = "method",
      .type = STJ_OPTION_STRING,
      AT(method),
@@ -104,24 +93,8 @@ static const struct stj_option options[] = {
      .fallback = "",
      .value = "NAME",
      .doc = "how; 'help' lists the methods (default: automatic)"},
-    {.name = "max_applications",
-     .type = STJ_OPTION_REAL,
-     .role = STJ_ROLE_EFFORT,
-     AT(max_applications),
-     .fallback = "",
-     .min = 1,
-     .max = 1e15,
-     .value = "N",
-     .doc = "stop after about N products with J and J' together (default: no limit)"},
-    {.name = "max_seconds",
-     .type = STJ_OPTION_REAL,
-     .role = STJ_ROLE_EFFORT,
-     AT(max_seconds),
-     .fallback = "",
-     .max = 1e9,
-     .above_min = true,
-     .value = "T",
-     .doc = "stop after about T seconds (default: no limit)"},
+    STJ_MAX_APPLICATIONS_OPTION(offsetof(struct svd_config, max_applications), "about"),
+    STJ_MAX_SECONDS_OPTION(offsetof(struct svd_config, max_seconds)),
     {.name = "monitor",
      .type = STJ_OPTION_BOOL,
      .role = STJ_ROLE_VIEW,
@@ -501,17 +474,17 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
 size_t stj_svd_stored_pairs(const struct stj_run *run, const struct stj_run_part *part)
 {
     struct stj_h5 *file = NULL;
+    struct stj_run_info info;
     size_t top = 0, bottom = 0;
-    struct stj_result *pairs = NULL;
-    (void)part;
+    char slug[STJ_PART_TEXT_MAX], name[STJ_PART_TEXT_MAX + 8];
+    stj_run_get_info(run, &info);
+    snprintf(name, sizeof name, "svd%s", stj_part_slug(part, info.n_steps, slug));
     if (run->dir &&
-        stj_result_open(run, &stj_analysis_svd.format, "svd", NULL, &file, NULL) == STJ_OK &&
-        file) {
+        stj_result_open(run, &stj_analysis_svd.format, name, NULL, &file, NULL) == STJ_OK && file) {
         (void)stj_h5_get_size(file, "@pairs", &top, NULL);
         (void)stj_h5_get_size(file, "@bottom_pairs", &bottom, NULL);
     }
     stj_h5_close(file);
-    stj_result_destroy(pairs);
     return top + bottom;
 }
 
@@ -660,7 +633,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     struct stj_svd_settings s = settings_of(c);
     const bool top = wants_top(cx->wanted) || !stored;
     const bool bottom = wants_bottom(cx->wanted) || !stored;
-    /* 1. The ends that are asked for, from what is known of them: a journal knows more of what was interrupted. */
+    /* 1. The ends that are asked for, from what is known of them: a journal knows more of what was
+     * interrupted. */
     s.progress = *cx->progress;
     if (stored)
         set_shape(stored);

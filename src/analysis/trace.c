@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "analysis/analyses.h"
+#include "analysis/common_options.h"
 #include "analysis/print.h"
 #include "spectrum/trace/trace_method.h"
 
@@ -43,23 +44,10 @@ static const struct stj_option options[] = {
      .max = 1e9,
      .value = "N",
      .doc = "products with the matrix of which the trace is taken; as many as parameters: exact"},
-    {.name = "confidence",
-     .type = STJ_OPTION_REAL,
-     AT(confidence),
-     .fallback = "0.95",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .value = "P",
-     .doc = "how often the interval contains the true value"},
-    {.name = "seed",
-     .type = STJ_OPTION_SEED,
-     AT(seed),
-     .fallback = "0",
-     .max = 9223372036854775808.0, /* JSON holds what is below as an integer */
-     .below_max = true,
-     .value = "S",
-     .doc = "seed of the random vectors"},
+    STJ_FRACTION_OPTION("confidence", 0, STJ_ROLE_QUESTION,
+                        offsetof(struct trace_config, confidence), "0.95", "P",
+                        "how often the interval contains the true value"),
+    STJ_SEED_OPTION(offsetof(struct trace_config, seed), "random vectors"),
     {.name = NULL},
 };
 #undef AT

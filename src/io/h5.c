@@ -334,7 +334,7 @@ enum stj_status stj_h5_open(const char *path, const struct stj_h5_format *format
     enum stj_status st = STJ_OK;
     struct stj_h5 *made = NULL;
     STJ_TRY(create_handle(path, format, &made, err));
-    STJ_TRY(stj_h5_header_check(path, format, &made->bytes, err));
+    STJ_TRY(stj_h5_header_check(path, format, &made->bytes, &made->crc, err));
     STJ_TRY(open_hdf5(made, err));
     STJ_TRY(read_manifest(made, err));
 out:
@@ -362,4 +362,9 @@ bool stj_h5_item_at(const struct stj_h5 *file, size_t i, struct stj_h5_item_info
 bool stj_h5_has(const struct stj_h5 *file, const char *name)
 {
     return stj_manifest_find(&file->manifest, name) != NULL;
+}
+
+uint32_t stj_h5_get_crc(const struct stj_h5 *file)
+{
+    return file->crc;
 }

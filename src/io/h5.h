@@ -80,6 +80,9 @@ enum stj_status stj_h5_describe(struct stj_h5 *file, const char *name, size_t n_
 enum stj_status stj_h5_expect(struct stj_h5 *file, const char *name, size_t rows, size_t cols,
                               struct stj_error *err);
 
+/* The checksum of all that a file which was opened holds: what tells two of one name apart. */
+uint32_t stj_h5_get_crc(const struct stj_h5 *file);
+
 /* What an open file holds: item i, false past the last.  A number has 1 row and column, a vector
  * 1 column. */
 enum stj_h5_item_kind { STJ_H5_REAL, STJ_H5_UNSIGNED, STJ_H5_TEXT, STJ_H5_MATRIX };

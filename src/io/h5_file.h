@@ -18,6 +18,7 @@ struct stj_h5 {
     struct stj_h5_sink sink;
     hid_t id;
     size_t bytes; /* of a file being read */
+    uint32_t crc; /* of its content */
     struct stj_manifest manifest;
     hid_t matrix; /* the matrix whose rows are being moved, or -1: kept open, so that chunks */
     size_t matrix_item; /* written in pieces stay in HDF5's cache; its number in the manifest */

@@ -138,12 +138,11 @@ out:
 }
 
 static enum stj_status check_open_file(const char *path, int fd, const struct stj_h5_format *format,
-                                       size_t *bytes, struct stj_error *err)
+                                       size_t *bytes, uint32_t *crc, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stat about;
     struct header header;
-    uint32_t crc = 0;
     char text[STJ_H5_HEADER_BYTES + 8 + 1] = {0}; /* and a signature behind it */
     if (fstat(fd, &about) != 0)
         return stj_file_failed(path, "read", errno, err);
@@ -156,18 +155,18 @@ static enum stj_status check_open_file(const char *path, int fd, const struct st
         return explain_header(path, format, text, n, err);
     *bytes = (size_t)about.st_size;
     STJ_TRY(check_header(path, format, &header, *bytes, err));
-    number = content_crc(fd, &crc);
+    number = content_crc(fd, crc);
     if (number != 0)
         return stj_file_failed(path, "read", number, err);
-    STJ_CHECK(err, crc == header.crc, STJ_EFORMAT,
+    STJ_CHECK(err, *crc == header.crc, STJ_EFORMAT,
               "%s: is damaged: its content has the checksum %08" PRIx32 ", not %08" PRIx32 "; %s",
-              path, crc, header.crc, format->remedy);
+              path, *crc, header.crc, format->remedy);
 out:
     return st;
 }
 
 enum stj_status stj_h5_header_check(const char *path, const struct stj_h5_format *format,
-                                    size_t *bytes, struct stj_error *err)
+                                    size_t *bytes, uint32_t *crc, struct stj_error *err)
 {
     enum stj_status st = stj_file_check_plain(path, err);
     if (st != STJ_OK)
@@ -175,7 +174,7 @@ enum stj_status stj_h5_header_check(const char *path, const struct stj_h5_format
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return stj_file_failed(path, "read", errno, err);
-    st = check_open_file(path, fd, format, bytes, err);
+    st = check_open_file(path, fd, format, bytes, crc, err);
     close(fd);
     return st;
 }

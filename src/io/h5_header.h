@@ -16,6 +16,7 @@
 #define STJ_IO_H5_HEADER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "io/h5.h"
 
@@ -24,9 +25,9 @@ enum { STJ_H5_HEADER_BYTES = 512 };
 /* Write the header of a finished file, open for reading and writing; 0 or an errno. */
 int stj_h5_header_seal(int fd, const struct stj_h5_format *format);
 
-/* *bytes <- the size of the file; STJ_EFORMAT unless it is of the format, of a version that can be
+/* *bytes <- the size of the file, *crc <- the checksum of its content; STJ_EFORMAT unless it is of the format, of a version that can be
  * read, whole and undamaged. */
 enum stj_status stj_h5_header_check(const char *path, const struct stj_h5_format *format,
-                                    size_t *bytes, struct stj_error *err);
+                                    size_t *bytes, uint32_t *crc, struct stj_error *err);
 
 #endif

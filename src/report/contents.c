@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/result_file.h"
 #include "analysis/store.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -30,10 +31,20 @@ static bool is_result(const char *name)
     return begins_with(name, "study");
 }
 
+/* A text that is not there, or that says so. */
 static enum stj_status read_text(struct stj_h5 *file, const char *name, char **text,
                                  struct stj_error *err)
 {
-    return stj_h5_has(file, name) ? stj_h5_get_text(file, name, text, err) : STJ_OK;
+    enum stj_status st = STJ_OK;
+    if (!stj_h5_has(file, name))
+        goto out;
+    STJ_TRY(stj_h5_get_text(file, name, text, err));
+    if (strcmp(*text, stj_no_text) == 0) {
+        free(*text);
+        *text = NULL;
+    }
+out:
+    return st;
 }
 
 /* about <- what the file says of itself; all its bytes are compared with their checksum. */

@@ -235,16 +235,34 @@ static int by_time(const void *a, const void *b)
     return order ? order : strcmp((*x)->name, (*y)->name);
 }
 
-static void write_command(const struct page *p, const char *command)
+/* `length` characters of it; -1: all. */
+static void write_command(const struct page *p, const char *command, int length)
 {
-    if (command && command[0]) {
-        stj_html_text(p->out, command);
+    char line[4096];
+    snprintf(line, sizeof line, "%.*s", length, command ? command : "");
+    stj_html_text(p->out, line);
+    if (line[0])
         fputc('\n', p->out);
+}
+
+/* Lines "FILE CHECKSUM COMMAND" of results, and "RUN2 FINGERPRINT DIR" of another run. */
+static void write_sources(const struct page *p, const char *source)
+{
+    for (const char *line = source; line && *line;) {
+        const size_t length = strcspn(line, "\n");
+        const char *file_end = line + strcspn(line, " \n");
+        const char *command = *file_end == ' ' ? file_end + 1 + strcspn(file_end + 1, " \n") : line;
+        const int left = (int)(line + length - command) - 1;
+        if (strncmp(line, "RUN2 ", 5) == 0)
+            fputs("# RUN2, a training of its own, was ", p->out);
+        if (left > 0)
+            write_command(p, command + 1, left);
+        line += length + (line[length] == '\n');
     }
 }
 
-/* A script that makes the same numbers: what a result was made with comes before it, as it was then, and may be
- * replaced by a larger answer after it. */
+/* A script that makes the same numbers: what a result was made with comes before it, as it was
+ * then, and may be replaced by a larger answer after it. */
 static enum stj_status write_commands(const struct page *p, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -257,9 +275,8 @@ static enum stj_status write_commands(const struct page *p, struct stj_error *er
         qsort(order, c->n_results, sizeof *order, by_time);
     fputs("<h2>To reproduce</h2>\n<pre>spectraj train config.yaml -o RUN\n", p->out);
     for (size_t i = 0; i < c->n_results; i++) {
-        const char *source = order[i]->source ? strstr(order[i]->source, "spectraj ") : NULL;
-        write_command(p, source);
-        write_command(p, order[i]->command);
+        write_sources(p, order[i]->source);
+        write_command(p, order[i]->command, -1);
     }
     fputs("spectraj report RUN\n</pre>\n<div class=\"scroll\"><table>\n", p->out);
     row_text(p, "fingerprint", c->info.fingerprint);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* study/stored.c: studies of a run, computed or read from study-NAME.h5.
  *
- * The file holds the items under their names, and the data set `items`: a line "KIND NAME" for each,
- * in their order.  Single numbers and texts are attributes, vectors data sets.  The first item of every
- * result is n_params, which every result file has.
+ * The file holds the items under their names, and the data set `items`: a line "KIND NAME" for
+ * each, in their order.  Single numbers and texts are attributes, vectors data sets.  The first
+ * item of every result is n_params, which every result file has.
  */
 #include <math.h>
 #include <stdio.h>
@@ -332,8 +332,14 @@ static enum stj_status put_about(const struct call *c, const struct stj_study_se
     if (analysis->tag)
         stj_command_option(out, "tag", analysis->tag);
     STJ_CHECK(err, fclose(out) == 0 && about.command, STJ_ENOMEM, "no memory for a command line");
+    if (c->directions.file)
+        STJ_TRY(stj_about_add_source(&about, c->directions.d.source,
+                                     stj_h5_get_crc(c->directions.file), c->directions.command,
+                                     err));
     if (c->other_info.dir)
-        STJ_TRY(stj_strdup(&about.source, c->other_info.dir, err));
+        STJ_TRY(stj_about_add_source(&about, "RUN2",
+                                     (uint32_t)strtoul(c->other_info.fingerprint, NULL, 16),
+                                     c->other_info.dir, err));
     STJ_TRY(stj_schema_put(c->file, stj_about_schema, &about, err));
 out:
     stj_about_free(&about);

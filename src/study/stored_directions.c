@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* study/stored_directions.c: the singular directions that the result files of a run hold.
  *
- * Of svd.h5 the pairs count that are pairs: residual at most 1e-3.  The smallest ones are bounds: what
- * is certain of their vectors is that J shrinks them so far, not that none is missing between them.
+ * Of svd.h5 the pairs count that are pairs: residual at most 1e-3.  The smallest ones are bounds:
+ * what is certain of their vectors is that J shrinks them so far, not that none is missing between
+ * them.
  */
 #include "study/stored_directions.h"
 
@@ -17,8 +18,8 @@
 
 static const double most_residual = 1e-3;
 
-/* Vectors that differ by less than a thousandth part: their singular values are a thousand times the
- * rounding of a product apart. */
+/* Vectors that differ by less than a thousandth part: their singular values are a thousand times
+ * the rounding of a product apart. */
 static const double rounding_factor = 1e3;
 
 static enum stj_status fetch(void *ctx, enum stj_side side, size_t first, size_t count, double *x,
@@ -143,6 +144,8 @@ static enum stj_status take(struct stj_stored_directions *s, const struct stj_ru
               "with more applications, or 'spectraj dense'",
               info->dir, most_residual);
     STJ_TRY(stj_h5_get_text(s->file, "@request", &s->d.request, err));
+    if (stj_h5_has(s->file, "@command"))
+        STJ_TRY(stj_h5_get_text(s->file, "@command", &s->command, err));
     const double largest = s->d.top ? s->d.sigma[0] : 1;
     s->d.rounding = rounding_factor * DBL_EPSILON * largest * sqrt((double)info->n_steps);
     s->d.fetch = fetch;
@@ -180,5 +183,6 @@ void stj_stored_directions_close(struct stj_stored_directions *stored)
     stj_h5_close(stored->file);
     free(stored->d.sigma);
     free(stored->d.request);
+    free(stored->command);
     *stored = (struct stj_stored_directions){.file = NULL};
 }

@@ -11,11 +11,12 @@ struct stj_stored_directions {
     struct stj_directions d;
     struct stj_h5 *file;
     bool dense;
+    char *command; /* that made the file; NULL: it does not say; owned */
 };
 
-/* Those of the untagged dense.h5 of the whole training, else of svd.h5.  With neither: STJ_EINVAL, naming
- * the commands that make them, when they are needed; else d.n is 0.  `stored` is to be closed whatever
- * happens. */
+/* Those of the untagged dense.h5 of the whole training, else of svd.h5.  With neither: STJ_EINVAL,
+ * naming the commands that make them, when they are needed; else d.n is 0.  `stored` is to be
+ * closed whatever happens. */
 enum stj_status stj_stored_directions_open(struct stj_run *run, bool needed,
                                            struct stj_stored_directions *stored,
                                            struct stj_error *err);
