@@ -165,7 +165,7 @@ static void print_columns(FILE *out, const struct stj_field *first, const void *
     fprintf(out, "\n%-12s", first->dim[0].name);
     for (const struct stj_field *f = first; f->name; f++)
         if (stj_field_is_column(f, first->dim[0].name))
-            fprintf(out, " %15.15s", strrchr(f->name, '.') ? strrchr(f->name, '.') + 1 : f->name);
+            fprintf(out, " %15.15s", stj_field_short_name(f));
     fputc('\n', out);
     for (size_t i = 0; i < view.n[0]; i++) {
         const char *const *label = first->dim[0].label;

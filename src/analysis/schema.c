@@ -127,6 +127,12 @@ bool stj_field_is_first_column(const struct stj_field *schema, const struct stj_
     return true;
 }
 
+const char *stj_field_short_name(const struct stj_field *field)
+{
+    const char *dot = strrchr(field->name, '.');
+    return dot ? dot + 1 : field->name;
+}
+
 const struct stj_field *stj_schema_find(const struct stj_field *schema, const char *name)
 {
     for (const struct stj_field *item = schema; item->name; item++)

@@ -110,6 +110,9 @@ bool stj_field_in(const struct stj_field *item, enum stj_field_place place);
 bool stj_field_is_column(const struct stj_field *field, const char *dim);
 bool stj_field_is_first_column(const struct stj_field *schema, const struct stj_field *field);
 
+/* What heads its column: the last word of its name. */
+const char *stj_field_short_name(const struct stj_field *field);
+
 /* The row of a name; NULL: there is none. */
 const struct stj_field *stj_schema_find(const struct stj_field *schema, const char *name);
 

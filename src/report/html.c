@@ -16,7 +16,7 @@
 #include "report/svg.h"
 #include "run/folder/run_lock.h"
 
-enum { PAIRS_MAX = 100, CONFIG_BYTES = 1 << 20 };
+enum { PAIRS_MAX = 100, UNFOLDED_MAX = 25, CONFIG_BYTES = 1 << 20 };
 
 /* What the page is made of. */
 struct page {
@@ -134,10 +134,12 @@ static void write_columns(const struct page *p, const struct stj_result *r,
     const size_t shown = n < PAIRS_MAX ? n : PAIRS_MAX;
     if (n == 0)
         return;
+    if (n > UNFOLDED_MAX)
+        fprintf(p->out, "<details><summary>%zu along %s</summary>\n", n, dim);
     fprintf(p->out, "<div class=\"scroll\"><table><thead><tr><th class=\"n\">%s</th>", dim);
     for (const struct stj_field *f = first; f->name; f++)
         if (stj_field_is_column(f, dim))
-            fprintf(p->out, "<th class=\"n\">%s</th>", f->name);
+            fprintf(p->out, "<th class=\"n\">%s</th>", stj_field_short_name(f));
     fputs("</tr></thead><tbody>\n", p->out);
     for (size_t i = 0; i < shown; i++) {
         if (first->dim[0].label)
@@ -154,6 +156,8 @@ static void write_columns(const struct page *p, const struct stj_result *r,
     fputs("</tbody></table></div>\n", p->out);
     if (shown < n)
         fprintf(p->out, "<p>%zu more are in %s.</p>\n", n - shown, r->about.file);
+    if (n > UNFOLDED_MAX)
+        fputs("</details>\n", p->out);
 }
 
 static void write_result(const struct page *p, const struct stj_result *r)
@@ -177,14 +181,14 @@ static void write_result(const struct page *p, const struct stj_result *r)
     if (!stj_result_is_complete(r, NULL))
         fprintf(p->out, "<p><b>Not all that was asked for: %s.</b></p>\n",
                 r->analysis->unconverged ? r->analysis->unconverged : "unfinished");
-    for (const struct stj_field *f = schema; f->name; f++)
-        if (stj_field_is_first_column(schema, f))
-            write_columns(p, r, f);
-    fputs("<details><summary>All numbers</summary>\n<div class=\"scroll\"><table>\n", p->out);
+    fputs("<div class=\"scroll\"><table>\n", p->out);
     for (const struct stj_field *f = schema; f->name; f++)
         if (!f->dim[0].name && stj_field_in(f, STJ_FIELD_IN_JSON))
             write_single(p, f, r->data);
-    fputs("</table></div></details>\n", p->out);
+    fputs("</table></div>\n", p->out);
+    for (const struct stj_field *f = schema; f->name; f++)
+        if (stj_field_is_first_column(schema, f))
+            write_columns(p, r, f);
 }
 
 /* Every stored result of an analysis. */
