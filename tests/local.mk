@@ -11,6 +11,7 @@ check_PROGRAMS += %reldir%/jsonkeys
 check_PROGRAMS += %reldir%/o-density
 check_PROGRAMS += %reldir%/o-part
 check_PROGRAMS += %reldir%/o-quadratic
+check_PROGRAMS += %reldir%/o-repeated
 check_PROGRAMS += %reldir%/o-svd
 check_PROGRAMS += %reldir%/o-study
 check_PROGRAMS += %reldir%/o-trace

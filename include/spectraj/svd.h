@@ -26,6 +26,7 @@ enum stj_stop {
     STJ_STOP_INTERRUPTED,        /* the progress callback said stop */
     STJ_STOP_INVARIANT_SUBSPACE, /* the Krylov space is exhausted: nothing is left to find in it */
     STJ_STOP_FLOOR,              /* what is left cannot be told from rounding */
+    STJ_STOP_INCOMPLETE, /* pairs that the method found did not converge, or some are missing */
 };
 
 /* "converged", "max_applications", ...; never NULL. */
@@ -86,6 +87,9 @@ struct stj_svd_settings {
     double max_seconds;             /* 0: none */
     struct stj_progress progress;   /* between products */
     struct stj_svd_monitor monitor; /* how the values converge */
+    /* Look until outside.bound is at most (1 + certify) times the smallest pair; 0: as far as 15 %
+     * of the products of the iteration go, 24 at least. */
+    double certify;
 };
 
 /* settings (of `size` bytes) <- the 20 largest to a tolerance of 1e-10, seed 0, no budgets, the
@@ -100,13 +104,22 @@ static inline struct stj_svd_settings stj_svd_settings_default(void)
     return settings;
 }
 
-/* Did the solve miss a large value, say a copy of a repeated one?  A random vector is projected off
- * the pairs found, and a few Lanczos steps are taken from it: A cannot stretch any direction
- * outside of the span of the k largest by more than sigma_k. */
+/* Did the solve miss a large value, say a copy of a repeated one?  Lanczos is begun anew outside of
+ * the pairs found, from a random vector: what it sees above the smallest pair (or the threshold) is
+ * missing, and is added; the look is repeated until nothing more is seen.  `bound` holds with
+ * probability 1 - failure (spectrum/svd/completeness.c): where it is no larger than the smallest
+ * pair none is missing; values between the two are not excluded. */
 struct stj_svd_outside {
-    bool checked;  /* it was looked for */
-    double sigma;  /* some direction outside is stretched by so much */
-    size_t missed; /* at least so many values above sigma_k are missing; 0: nothing was noticed */
+    bool checked;   /* it was looked for */
+    double sigma;   /* some direction outside is stretched by so much */
+    size_t missed;  /* at least so many values above the smallest pair are missing */
+    double bound;   /* no direction outside is stretched by more */
+    double failure; /* the probability that the bound does not hold */
+    size_t steps;   /* products with A'A of the last look */
+    size_t added;   /* values that the looks found and the iteration had not */
+    /* The last look was ended (by a budget, or its limit where values repeat or `certify` was asked
+     * for) before it was clear whether any are missing: the pairs are at least these. */
+    bool undecided;
 };
 
 /* The count beside that of a density of the same operator, where there is one. */
@@ -165,7 +178,8 @@ struct stj_svd_result {
  * state between calls): a second at the same time is STJ_EINVAL.  Where pairs above or below a
  * threshold were asked for, `requested` is how many were found once the search has passed the
  * threshold, else how many there were likely to be. Cost of the largest: 2 products per iteration,
- * then `top` products with A and with A' to finish, and 12 to look outside; of the smallest: what
+ * then `top` products with A and with A' to finish, and 0.3 per iteration (48 at least) to look
+ * outside; of the smallest: what
  * the budget allows, else about 0.1 N + 50 `bottom` products with A, and `bottom` with A'. */
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err);

@@ -5,6 +5,7 @@
  * the other.  A larger number of pairs begins from the stored ones, which are taken out of the
  * iteration and finished with the new ones.
  */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +25,11 @@
 
 enum { DEFAULT_PAIRS = 20 }; /* of either end */
 
+static const double default_certify = 0.03; /* of a look that a budget ended, taken up again */
+
 struct svd_config {
     size_t top, bottom, ncv;
-    double above, below, tol, max_applications, max_seconds;
+    double above, below, tol, certify, max_applications, max_seconds;
     uint64_t seed;
     char *method;
     bool monitor, has_top, has_bottom; /* what was given */
@@ -85,6 +88,17 @@ static const struct stj_option options[] = {
             "0.42 of the number of parameters, and fewer give larger bounds)"},
     STJ_FRACTION_OPTION("tol", 0, STJ_ROLE_QUESTION, offsetof(struct svd_config, tol), "1e-10",
                         "TOL", "a pair is converged when |J'u - sigma v| is at most TOL sigma_1"),
+    {.name = "certify",
+     .type = STJ_OPTION_REAL,
+     .role = STJ_ROLE_EXTENT,
+     AT(certify),
+     .fallback = "",
+     .max = 1,
+     .above_min = true,
+     .value = "DELTA",
+     .doc =
+         "look for missing values until all that exceed the smallest one found by the factor 1 + "
+         "DELTA are excluded (default: as far as 15 % more products go, 24 at least)"},
     STJ_SEED_OPTION(offsetof(struct svd_config, seed), "start vector"),
     {.name = "method",
      .type = STJ_OPTION_STRING,
@@ -147,6 +161,7 @@ static struct stj_svd_settings settings_of(const struct svd_config *c)
     s.below = c->below;
     s.ncv = c->ncv;
     s.tol = c->tol;
+    s.certify = c->certify;
     s.seed = c->seed;
     s.method = c->method;
     s.max_applications = c->max_applications;
@@ -178,6 +193,12 @@ static bool method_name(size_t i, const char **name, const char **doc)
 #define OF_PAIRS(name_, end)                                                                       \
     {                                                                                              \
         .name = (name_), .count = offsetof(struct stj_svd_result, end.k)                           \
+    }
+#define LOOK(name_, file_, kind_, member, doc_)                                                    \
+    {                                                                                              \
+        .name = (name_), .file = (file_), .kind = (kind_), AT(member), .later = true,              \
+        .present = offsetof(struct stj_svd_result, outside.checked), .absent = STJ_ABSENT_OBJECT,  \
+        .doc = (doc_)                                                                              \
     }
 #define OF_PARAMETERS                                                                              \
     {                                                                                              \
@@ -257,20 +278,20 @@ static const struct stj_field schema[] = {
      AT(outside.checked),
      .place = STJ_FIELD_IN_FILE,
      .doc = "something outside of the pairs was looked for"},
-    {.name = "top.outside.sigma",
-     .file = "outside_sigma",
-     .kind = STJ_FIELD_REAL,
-     AT(outside.sigma),
-     .present = offsetof(struct stj_svd_result, outside.checked),
-     .absent = STJ_ABSENT_OBJECT,
-     .doc = "some direction outside of the pairs is stretched by so much"},
-    {.name = "top.outside.missed",
-     .file = "outside_missed",
-     .kind = STJ_FIELD_COUNT,
-     AT(outside.missed),
-     .present = offsetof(struct stj_svd_result, outside.checked),
-     .absent = STJ_ABSENT_OBJECT,
-     .doc = "values above the smallest pair that are proved to be missing"},
+    LOOK("top.outside.sigma", "outside_sigma", STJ_FIELD_REAL, outside.sigma,
+         "some direction outside of the pairs is stretched by so much"),
+    LOOK("top.outside.missed", "outside_missed", STJ_FIELD_COUNT, outside.missed,
+         "values above the smallest pair that are proved to be missing"),
+    LOOK("top.outside.bound", "outside_bound", STJ_FIELD_REAL, outside.bound,
+         "no direction outside is stretched by more, but for the probability that follows"),
+    LOOK("top.outside.failure", "outside_failure", STJ_FIELD_REAL, outside.failure,
+         "the probability that this bound does not hold"),
+    LOOK("top.outside.steps", "outside_steps", STJ_FIELD_COUNT, outside.steps,
+         "products with J'J of the look outside"),
+    LOOK("top.outside.added", "outside_added", STJ_FIELD_COUNT, outside.added,
+         "values that the looks outside found and the iteration had not"),
+    LOOK("top.outside.undecided", "outside_undecided", STJ_FIELD_FLAG, outside.undecided,
+         "the look ended before it was clear whether any are missing"),
     {.name = "top.density.low",
      .kind = STJ_FIELD_REAL,
      AT(counted.low),
@@ -393,6 +414,8 @@ static bool join(const void *stored, void *wanted)
     struct svd_config *w = wanted;
     const bool joined = join_end(s->top, s->above, &w->top, &w->above, false) &&
                         join_end(s->bottom, s->below, &w->bottom, &w->below, true);
+    if (w->certify == 0 || (s->certify > 0 && s->certify < w->certify))
+        w->certify = s->certify;
     w->has_top = w->top > 0;
     w->has_bottom = w->bottom > 0;
     return joined;
@@ -417,14 +440,44 @@ static size_t n_small(const struct stj_pairs *p, size_t n, double limit)
     return small;
 }
 
+/* What the look outside says of the k largest, or of those above a threshold: values that are known
+ * beside them are not missing. */
+static struct stj_svd_outside outside_of(const struct stj_svd_result *r, size_t k, double above,
+                                         double *level)
+{
+    struct stj_svd_outside o = r->outside;
+    const double tie = stj_svd_tie(r->tol, r->sigma_1);
+    k = k < r->top.k ? k : r->top.k;
+    *level = above > 0 ? above : k > 0 ? r->top.sigma[k - 1] : 0;
+    if (o.sigma <= *level + tie)
+        o.missed = 0;
+    if (o.bound <= *level + tie)
+        o.undecided = false;
+    return o;
+}
+
+/* Is it as clear as is wanted that none is missing? */
+static bool is_certain(const struct stj_svd_result *r, const struct svd_config *wanted)
+{
+    double level = 0;
+    const struct stj_svd_outside o = outside_of(r, wanted->top, wanted->above, &level);
+    const double enough =
+        fmax((1 + wanted->certify) * level, level + stj_svd_tie(r->tol, r->sigma_1));
+    return !o.missed && !o.undecided && (wanted->certify == 0 || !o.checked || o.bound <= enough);
+}
+
 static bool covers_top(const struct svd_config *stored, const struct stj_svd_result *r,
                        const struct svd_config *wanted)
 {
+    const bool tried =
+        !was_cut_short(stored, r, wanted) &&
+        (wanted->certify == 0 || (stored->certify > 0 && stored->certify <= wanted->certify));
     if (wanted->above > 0)
         return stored->above > 0 && stored->above <= wanted->above &&
-               (r->top.k == r->requested || !was_cut_short(stored, r, wanted));
-    return n_small(&r->top, wanted->top, r->tol * r->sigma_1) == wanted->top ||
-           (r->requested >= wanted->top && !was_cut_short(stored, r, wanted));
+               ((r->top.k == r->requested && is_certain(r, wanted)) || tried);
+    return (n_small(&r->top, wanted->top, r->tol * r->sigma_1) == wanted->top &&
+            is_certain(r, wanted)) ||
+           (r->requested >= wanted->top && tried);
 }
 
 static bool covers_bottom(const struct svd_config *stored, const struct stj_svd_result *r,
@@ -495,8 +548,9 @@ static enum stj_status count_above(const struct stj_density_result *density, dou
     enum stj_status st = STJ_OK;
     const double n = (double)density->n_params;
     const double edge[2] = {0, threshold};
+    const double confidence = fmax(density->confidence, 0.999); /* few right counts disagree */
     struct stj_density_count rest;
-    STJ_TRY(stj_density_histogram(density, 2, edge, density->confidence, &rest, err));
+    STJ_TRY(stj_density_histogram(density, 2, edge, confidence, &rest, err));
     *count = (struct stj_density_count){
         .estimate = n - rest.estimate, .low = n - rest.high, .high = n - rest.low};
 out:
@@ -590,6 +644,8 @@ static void keep_other_end(struct stj_svd_result *r, struct stj_svd_result *stor
         r->method = stored->method;
         r->ncv = stored->ncv;
         r->products = stored->products;
+        if (!r->outside.checked)
+            r->outside = stored->outside;
     }
     if (!bottom)
         keep_bottom(r, stored);
@@ -645,6 +701,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     if (stored && !cx->resumes) {
         s.known_top = stored->top.k ? &stored->top : NULL;
         s.known_bottom = stored->bottom.k ? &stored->bottom : NULL;
+        if (s.certify == 0 && stored->outside.undecided) /* a look that was cut short is taken up */
+            s.certify = default_certify;
     }
     if (c->monitor)
         s.monitor = (struct stj_svd_monitor){show, &s.progress};
@@ -668,17 +726,12 @@ out:
 /* Of pairs above a smaller threshold, those above this one, and those that may be. */
 static void cut_at_threshold(struct stj_svd_result *r, double above)
 {
-    struct stj_pairs *p = &r->top;
-    const bool passed = p->k == r->requested;
+    const bool passed = r->top.k == r->requested;
     if (above == r->above)
         return;
-    while (p->k && p->sigma[p->k - 1] + p->residual[p->k - 1] <= above)
-        p->k--;
-    r->straddling = 0;
-    for (size_t i = 0; i < p->k; i++)
-        r->straddling += p->sigma[i] - p->residual[i] <= above;
+    stj_pairs_cut(&r->top, above, 8 * DBL_EPSILON * r->sigma_1, &r->straddling);
     r->above = above;
-    r->requested = passed ? p->k : r->requested;
+    r->requested = passed ? r->top.k : r->requested;
 }
 
 static void narrow_top(struct stj_svd_result *r, const struct svd_config *c)
@@ -691,6 +744,8 @@ static void narrow_top(struct stj_svd_result *r, const struct svd_config *c)
         r->method = NULL;
         return;
     }
+    double level = 0;
+    r->outside = outside_of(r, c->top, c->above, &level);
     if (c->above > 0)
         cut_at_threshold(r, c->above);
     else
@@ -746,8 +801,8 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
         goto out;
     narrow_top(r, config);
     narrow_bottom(r, config);
-    if (r->stop != STJ_STOP_INTERRUPTED && r->converged == r->requested &&
-        r->bottom_converged == r->bottom_requested)
+    if (r->stop != STJ_STOP_INTERRUPTED && r->converged == r->requested && !r->outside.missed &&
+        !r->outside.undecided && r->bottom_converged == r->bottom_requested)
         r->stop = STJ_STOP_CONVERGED; /* whatever became of what is not asked for */
     STJ_TRY(compare_count(cx, r, err));
     if (r->residual_excess > 1)
@@ -765,8 +820,10 @@ static enum stj_verdict verdict(const void *data)
     const struct stj_svd_result *r = data;
     if (r->stop == STJ_STOP_INTERRUPTED)
         return STJ_VERDICT_INTERRUPTED;
+    const bool good = r->residual_excess <= 1 || isnan(r->residual_excess);
     return r->converged >= r->requested && r->bottom_converged >= r->bottom_requested &&
-                   r->outside.missed == 0
+                   r->outside.missed == 0 && !r->outside.undecided && good &&
+                   stj_svd_count_agrees(r)
                ? STJ_VERDICT_DONE
                : STJ_VERDICT_NOT_CONVERGED;
 }
@@ -785,6 +842,35 @@ static void print_pairs(FILE *out, const char *sigma, const struct stj_pairs *p)
     }
 }
 
+/* What is known of values that the pairs lack; files of earlier versions have no bound. */
+static void print_outside(FILE *out, const struct stj_svd_result *r)
+{
+    double level = 0;
+    const struct stj_svd_outside o = outside_of(r, r->top.k, r->above, &level);
+    if (o.added)
+        fprintf(out, "repeated values: %zu were found by looking outside of the first pairs\n",
+                o.added);
+    if (o.missed)
+        fprintf(out,
+                "MISSED: at least %zu values above %.10g; outside of the pairs some direction is "
+                "stretched by %.10g: use a larger budget, or --method dense\n",
+                o.missed, level, o.sigma);
+    else if (o.undecided)
+        fprintf(out, "AT LEAST THESE: the look outside ended after %zu products", o.steps);
+    if (!o.missed && o.undecided && o.steps > 0)
+        fprintf(out, "; values between %.10g and %.10g are not excluded", level, o.bound);
+    if (!o.missed && o.undecided)
+        fputs(": use a larger budget\n", out);
+    else if (!o.missed && o.checked && o.bound <= level + stj_svd_tie(r->tol, r->sigma_1))
+        fprintf(out, "complete: no value above %.10g is missing, with probability %.6g\n", level,
+                1 - o.failure);
+    else if (!o.missed && o.checked && isfinite(o.bound))
+        fprintf(out,
+                "nothing missing was seen: values above %.10g are excluded with probability %.6g, "
+                "up to it they are not (--certify)\n",
+                o.bound, 1 - o.failure);
+}
+
 static void print_top(FILE *out, const struct stj_svd_result *r)
 {
     fprintf(out, "largest singular values of J, %zu parameters: %zu of %zu converged\n",
@@ -792,20 +878,20 @@ static void print_top(FILE *out, const struct stj_svd_result *r)
     print_pairs(out, "sigma", &r->top);
     fprintf(out, "method: %s, ncv %zu; %.6g products with J'J\n",
             r->method ? r->method : "automatic", r->ncv, r->products);
+    if (r->method && strcmp(r->method, stj_svd_lapack.info.name) == 0 &&
+        r->products > (double)r->ncv)
+        fprintf(out,
+                "values repeat: after %.6g products the whole matrix was cheaper than to go on\n",
+                r->products - (double)r->ncv);
     if (r->above > 0)
-        fprintf(out, "above %.6g: %zu, of which %zu within their residual of it\n", r->above,
-                r->top.k, r->straddling);
+        fprintf(out, "above %.6g: %zu, and %zu within their residual or rounding of it\n", r->above,
+                r->top.k - r->straddling, r->straddling);
     if (r->residual_excess > 1)
         fprintf(out,
                 "DISAGREES: residuals are up to %.2g times what the method's own test and rounding "
                 "allow\n",
                 r->residual_excess);
-    if (r->outside.missed)
-        fprintf(
-            out,
-            "MISSED: at least %zu values above the smallest one found; outside of the pairs some "
-            "direction is stretched by %.10g: use a larger K or ncv\n",
-            r->outside.missed, r->outside.sigma);
+    print_outside(out, r);
     if (!stj_svd_count_agrees(r))
         fprintf(out, "DISAGREES: the stored density counts %.6g to %.6g above %.6g\n",
                 r->counted.low, r->counted.high, r->above);
@@ -873,7 +959,8 @@ const struct stj_analysis stj_analysis_svd = {
                "  spectraj svd digits-run --top 50 --monitor\n"
                "  spectraj svd digits-run --bottom 20 --max-applications 800\n"
                "  spectraj svd digits-run --top 10 --from 0 --to 100 --tag early --json\n",
-    .unconverged = "fewer pairs than asked for have converged",
+    .unconverged = "fewer pairs than asked for have converged, some may be missing, or checks "
+                   "disagree",
     .schema = schema,
     .result_size = sizeof(struct stj_svd_result),
     .format = {.name = "spectraj-svd", .version = 3, .remedy = "compute it again with --force"},

@@ -202,6 +202,11 @@ out:
     return st;
 }
 
+double stj_bidiagonal_tau(double n, double rounding)
+{
+    return 8 * fmax(rounding, DBL_EPSILON * sqrt(n));
+}
+
 enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflation *deflation,
                                       size_t first, size_t n_probes, uint64_t seed, size_t steps,
                                       enum stj_reorthogonalize how, const char *scratch,
@@ -220,7 +225,7 @@ enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflati
     b->scratch = scratch;
     b->keep_u = how == STJ_REORTHOGONALIZE_FULL;
     b->keep_v = how != STJ_REORTHOGONALIZE_NONE;
-    b->threshold = 8 * fmax(stj_op_rounding(a), DBL_EPSILON * sqrt((double)most));
+    b->threshold = stj_bidiagonal_tau((double)most, stj_op_rounding(a));
     STJ_TRY(stj_blas_fits(most, "the number of rows or columns of the operator", err));
     STJ_TRY(stj_size_mul(most, n_probes, &room, err));
     STJ_TRY(stj_new(&b->x, room, sizeof *b->x, err));

@@ -14,6 +14,10 @@ struct stj_deflation {
     const double *v;
 };
 
+/* Alphas and betas at or below so much, of the largest, are set to zero: tau / sigma_1, of an
+ * operator with at most n rows or columns, whose products have this relative rounding. */
+double stj_bidiagonal_tau(double n, double rounding);
+
 /* True when the work is to stop before `more` further products. */
 typedef bool (*stj_bidiagonal_stop_fn)(void *ctx, double more);
 

@@ -367,6 +367,10 @@ static enum stj_status measure_scale(struct solve *w, struct stj_error *err)
         r->sigma_1 = fmax(r->sigma_1, sigma[0]);
     }
     r->floor = stj_op_rounding(w->a) * r->sigma_1;
+    for (size_t i = 0; i < r->n_probes; i++)
+        if (r->probe[i].exact)
+            r->floor = fmax(r->floor, r->sigma_1 * stj_bidiagonal_tau((double)r->n_params,
+                                                                      stj_op_rounding(w->a)));
 out:
     free(sigma);
     return st;
@@ -376,6 +380,7 @@ static enum stj_status density_measure(struct solve *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     STJ_TRY(collect_probes(w, err));
+    STJ_TRY(measure_scale(w, err));
     STJ_TRY(stj_density_count_regions(w->r, w->s.epsilon, 0, &w->r->regions, err));
 out:
     return st;
@@ -459,7 +464,6 @@ static enum stj_status density_run(struct solve *w, struct stj_error *err)
         exact = exact && r->probe[i].exact;
     if (w->stop == STJ_STOP_CONVERGED && exact)
         w->stop = STJ_STOP_INVARIANT_SUBSPACE;
-    STJ_TRY(measure_scale(w, err));
     STJ_TRY(stj_density_find_missed(r, err));
 out:
     return st;

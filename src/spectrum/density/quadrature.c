@@ -19,7 +19,9 @@
  *     q_{k+1} <- 0,  e_k <- t^2 d_k / s_k       otherwise: 0 is a node too
  * and exactly one of the two is a bidiagonal matrix, that is, a measure on [0, infinity).  As many
  * nodes lie below t as there are negative pivots (Sylvester).  When beta_k = 0 the new node has
- * weight 0: the rule is exact, low = high.
+ * weight 0: the rule is exact, low = high.  It is that of a matrix from which something was left
+ * out as rounding, which may have moved values by tau (spectrum/density/bidiagonalize.h): what lies
+ * within tau of the edge may lie on either side of it.
  *
  * Estimate: the middle of the bounds is a smoothed distribution function, with a width that goes
  * down with the number of steps, as 1/k or faster.  Where the density is smooth on the scale of L
@@ -47,6 +49,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "parallel/parallel.h"
+#include "spectrum/density/bidiagonalize.h"
 
 enum {
     STAGES = 5,               /* numbers of steps in the fit: k/2, 5k/8, .. k */
@@ -141,6 +144,28 @@ static size_t stage_steps(const struct stj_density_probe *probe, size_t s)
     return probe->exact ? probe->k : k < 1 ? 1 : (size_t)k;
 }
 
+double stj_exact_error(const struct stj_density_result *result)
+{
+    return fmax(stj_bidiagonal_tau((double)result->n_params, 0) * result->sigma_1, result->floor);
+}
+
+/* The bounds of one probe, with those of an edge to the left and to the right where values may have
+ * moved. */
+static enum stj_status follow_probe(const struct stj_density_result *result,
+                                    const struct stj_density_probe *probe, size_t k, double at,
+                                    double *low, double *high, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const double tau = probe->exact ? stj_exact_error(result) : 0;
+    double other;
+    STJ_TRY(stj_mass_bounds(probe, k, at + tau, low, high, err));
+    *low = at - tau > 0 ? *low : 0;
+    if (tau > 0 && at - tau > 0)
+        STJ_TRY(stj_mass_bounds(probe, k, at - tau, low, &other, err));
+out:
+    return st;
+}
+
 /* low[n][STAGES], high[...] <- the bounds of every probe at every stage. */
 static enum stj_status follow_probes(const struct stj_density_result *result, double at,
                                      double *low, double *high, struct stj_error *err)
@@ -152,7 +177,8 @@ static enum stj_status follow_probes(const struct stj_density_result *result, do
         const struct stj_density_probe *probe = result->probe + item / STAGES;
         const size_t k = stage_steps(probe, item % STAGES);
         struct stj_error own = STJ_ERROR_INIT;
-        const enum stj_status mine = stj_mass_bounds(probe, k, at, low + item, high + item, &own);
+        const enum stj_status mine =
+            follow_probe(result, probe, k, at, low + item, high + item, &own);
         if (mine != STJ_OK) {
 #pragma omp critical(stj_density_failure)
             st = stj_error_set(err, mine, own.file, own.line, "%s", own.text);

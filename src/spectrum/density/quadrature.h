@@ -21,6 +21,9 @@ struct stj_edge {
     double low, high; /* of the bounds */
 };
 
+/* By how much the singular values of an exact probe may have moved. */
+double stj_exact_error(const struct stj_density_result *result);
+
 /* *edge <- for an edge > 0 of a result with at least one probe. */
 enum stj_status stj_edge_measure(const struct stj_density_result *result, double at,
                                  struct stj_edge *edge, struct stj_error *err);

@@ -313,7 +313,8 @@ static enum stj_status factor_window(struct stj_op *a, const struct stj_svd_budg
     }
     const double step = BLOCK * stj_op_cost(b);
     const double rest = (double)(plan->p + plan->k) * stj_op_cost(a);
-    STJ_TRY(stj_krylov_init(&inv->krylov, n, BLOCK, plan->m, budget->settings->seed, err));
+    STJ_TRY(stj_krylov_init(&inv->krylov, n, BLOCK, plan->m, budget->settings->seed,
+                            STJ_STREAM_START, 2, err));
     while (inv->krylov.m + BLOCK <= plan->m) {
         if (stj_svd_spent(budget, step + rest, basis->products, &basis->stop))
             break;

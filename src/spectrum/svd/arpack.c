@@ -57,7 +57,7 @@ struct arpack {
      * to be taken; with a threshold those above it, for values of the bulk that ARPACK was also
      * asked for might never do. */
     bool ended;
-    size_t pairs;
+    size_t pairs, sound; /* to be taken; the first of them, which have converged */
     double tol;
     double sigma_1; /* at least, by what is known beside the iteration; 0: nothing */
     double *resid, *v, *workd, *workl, *d;
@@ -260,10 +260,15 @@ static bool ritz_converged(const struct arpack *w, const struct ritz *r, size_t 
 }
 
 /* Have all values above the threshold converged, and is one below in sight?  *k <- the pairs above
- * and one more. */
-static bool arpack_all_above(const struct arpack *w, const struct ritz *r, double above, size_t *k)
+ * and one more.  Ritz values rise: the first is below for good where its residual says so too. */
+static bool arpack_all_above(const struct arpack *w, const struct ritz *r, double above, bool some,
+                             size_t *k)
 {
     *k = 0;
+    if (some && r->lambda[0] <= above * above)
+        return false;
+    if (sqrt(r->lambda[0]) + ritz_residual(r, 0) > above && !ritz_converged(w, r, 0))
+        return false;
     for (; *k < r->j && r->lambda[*k] > above * above; ++*k)
         if (!ritz_converged(w, r, *k))
             return false;
@@ -317,10 +322,11 @@ static enum stj_status arpack_look(struct arpack *w, const struct stj_svd_budget
         goto out;
     if (shows && budget->settings->monitor.fn)
         STJ_TRY(arpack_show(w, &r, budget, err));
-    w->ended = above > 0 && arpack_all_above(w, &r, above, &w->pairs);
+    w->ended = above > 0 && arpack_all_above(w, &r, above, budget->some_above, &w->pairs);
+    w->sound = w->ended ? w->pairs - 1 : 0;
     if (!w->ended && arpack_all_wanted(w, &r)) {
         w->ended = true;
-        w->pairs = (size_t)w->nev;
+        w->pairs = w->sound = (size_t)w->nev;
     }
 out:
     free(r.work);
@@ -336,14 +342,16 @@ static enum stj_status arpack_take_whole(struct arpack *w, struct stj_svd_basis 
     return stj_rows_complete(&w->rows, basis->k, &basis->v, err);
 }
 
-/* basis->v <- the Ritz vectors of the k largest values of a factorisation that was ended. */
-static enum stj_status arpack_extract_ritz(struct arpack *w, size_t k, struct stj_svd_basis *basis,
-                                           struct stj_error *err)
+/* basis->v <- the Ritz vectors of the k largest values of a factorisation that was ended: of the one
+ * that was tested, or of one step more, which is better where values lie apart, and may turn the
+ * vectors of a group where a new value comes near it. */
+static enum stj_status arpack_extract_ritz(struct arpack *w, size_t k, bool tested,
+                                           struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
     struct ritz r = {0};
-    STJ_TRY(ritz_make(w, false, &r, err));
+    STJ_TRY(ritz_make(w, tested, &r, err));
     k = k < r.j ? k : r.j;
     if (k == 0)
         goto out;
@@ -351,6 +359,9 @@ static enum stj_status arpack_extract_ritz(struct arpack *w, size_t k, struct st
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, k, r.j, 1, w->v, n, r.y, r.j, 0, basis->v,
               n);
     basis->k = k;
+    STJ_TRY(stj_new(&basis->ritz, k, sizeof *basis->ritz, err));
+    for (size_t i = 0; i < k; i++)
+        basis->ritz[i] = sqrt(r.lambda[i]);
     STJ_TRY(arpack_take_whole(w, basis, err));
 out:
     free(r.work);
@@ -407,6 +418,9 @@ static enum stj_status arpack_iterate(struct arpack *w, struct stj_op *normal,
                 w->pairs = (size_t)(budget_size - stj_svd_used(budget)) / 2;
             goto out;
         }
+        basis->abandoned = budget->abandon > 0 && stj_svd_used(budget) >= budget->abandon;
+        if (basis->abandoned)
+            goto out;
         /* Step 3: more seldom as the basis grows. */
         if (basis->products >= fmin(next_look, next_show)) {
             const bool shows = basis->products >= next_show;
@@ -442,9 +456,12 @@ static enum stj_status arpack_extract(struct arpack *w, struct stj_svd_basis *ba
     const size_t n = (size_t)w->n;
     arpack_eupd(w);
     STJ_TRY(arpack_check_info(w->info, "dseupd", err));
-    basis->k = (size_t)w->iparam[4];
+    basis->k = w->sound = (size_t)w->iparam[4];
     STJ_TRY(stj_new(&basis->v, n * basis->k, sizeof *basis->v, err));
     memcpy(basis->v, w->v, n * basis->k * sizeof *basis->v);
+    STJ_TRY(stj_new(&basis->ritz, basis->k, sizeof *basis->ritz, err));
+    for (size_t i = 0; i < basis->k; i++)
+        basis->ritz[i] = sqrt(fmax(w->d[i], 0));
     STJ_TRY(arpack_take_whole(w, basis, err));
 out:
     return st;
@@ -479,15 +496,18 @@ static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget 
     basis->ncv = (size_t)w.ncv;
     STJ_TRY(stj_op_create_normal(a, &normal, err));
     STJ_TRY(arpack_iterate(&w, normal, budget, basis, err));
+    if (basis->abandoned)
+        goto out;
     /* Step 4: ended from here, by ARPACK, at a zero operator, or by a budget. */
     if (w.ended)
-        STJ_TRY(arpack_extract_ritz(&w, w.pairs, basis, err));
+        STJ_TRY(arpack_extract_ritz(&w, w.pairs, budget->settings->above > 0, basis, err));
     else if (basis->stop == STJ_STOP_CONVERGED)
         STJ_TRY(arpack_extract(&w, basis, err));
     else if (basis->stop == STJ_STOP_INVARIANT_SUBSPACE)
         STJ_TRY(arpack_any_basis(budget->settings, stj_op_n_cols(a), basis, err));
     else if (basis->stop != STJ_STOP_INTERRUPTED)
-        STJ_TRY(arpack_extract_ritz(&w, w.pairs, basis, err));
+        STJ_TRY(arpack_extract_ritz(&w, w.pairs, false, basis, err));
+    basis->sound = w.sound < basis->k ? w.sound : basis->k;
 out:
     if (!busy)
         atomic_flag_clear(&arpack_busy);

@@ -2,26 +2,49 @@
 /* spectrum/svd/completeness.c: what lies outside of the pairs that were found: how many to ask for,
  * and whether some were missed.
  *
- *     1. q random, orthogonal to V;   Q = [q, ...],  A Q kept
- *     2. q <- A'A q, orthogonalised against V and Q                       STEPS times
- *     3. The singular values of A Q
+ * The pairs V are taken out, B = (I - V V') A'A (I - V V'), and Lanczos begins anew:
  *
- * By Courant-Fischer the j-th largest singular value of A on the complement of the span of its k
- * largest is at most sigma_{k+j}; so each singular value of A Q above sigma_k proves one that V
- * lacks.
+ *     1. g Gaussian, independent of V;   q_1 = g / |g|
+ *     2. B q_j = beta_{j-1} q_{j-1} + alpha_j q_j + beta_j q_{j+1}         one product with A'A
+ *
+ * p_0 = 1, beta_j p_j(x) = (x - alpha_j) p_{j-1}(x) - beta_{j-1} p_{j-2}(x) are orthonormal in the
+ * spectral measure of q_1, and say two things of every x after j steps:
+ *
+ *     missing     As many Ritz values lie above x as the sequence changes its sign (Sturm).  Each
+ *                 proves (Courant-Fischer) a value of A above sqrt(x) that V lacks.
+ *     excluded    The measure has at no lambda more mass than 1 / K(lambda), K(x) = sum p_i(x)^2,
+ *                 i = 0..j, which increases beyond the Ritz values (Chebyshev, Markov, Stieltjes).
+ *                 The largest eigenvalue of B has at least the mass t^2 / |g|^2 but for a
+ *                 probability of t sqrt(2 / pi), because g has a standard normal component along
+ *                 its eigenvector.  So no eigenvalue is as large as an x with K(x) >= |g|^2 / t^2.
+ *
+ * This is the probabilistic bound of van Dorsselaer, Hochstenbach and van der Vorst (2000), which
+ * uses what the steps have seen, and is far closer than what is known before them: Kuczynski and
+ * Wozniakowski (1992), P(theta < (1 - e) lambda) <= 1.648 sqrt(n) exp(-sqrt(e) (2 j - 1)), says how
+ * many steps are enough for any spectrum.
+ *
+ * Products with A'A are off by E = 2 max(rounding of a product, eps sqrt(n)) sigma_1^2 at most, and
+ * so is every eigenvalue (Weyl): both statements leave that much room.  V is orthonormal, but its
+ * pairs are converged to tol only: whatever V is, the largest eigenvalue of B is no less than
+ * sigma_{k+1}^2 (Courant-Fischer).
  */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "op/operator.h"
 #include "spectrum/density/rough_count.h"
 #include "spectrum/orthogonalize.h"
+#include "spectrum/svd/krylov.h"
 #include "spectrum/svd/svd_method.h"
 
-enum { STEPS = STJ_OUTSIDE_STEPS, REQUEST_LEAST = 10 };
+enum { REQUEST_LEAST = 10, LEAST_STEPS = 24, REPEATED_STEPS = 36 };
+
+/* Of the products of the iteration, which a look may cost. */
+static const double look_share = 0.15;
 
 size_t stj_svd_n_values(const struct stj_op *a)
 {
@@ -56,63 +79,234 @@ out:
     return st;
 }
 
-/* Q and A Q of STEPS Lanczos steps outside of V; basis holds V in its first k columns; of all of
- * them this rank has its rows. */
-static enum stj_status outside_lanczos(struct stj_op *a, size_t k, double *basis, double *aq,
-                                       double *h, struct stj_rng *rng, struct stj_error *err)
+/* ---- the complement ---- */
+
+/* The complement of the span of k known right vectors: A (I - V V'), of which A makes the
+ * products. */
+struct complement {
+    struct stj_op *a;
+    size_t k;
+    const double *v; /* n x k */
+};
+
+static enum stj_status complement_apply(void *ctx, enum stj_trans trans, size_t nvec,
+                                        const double *x, size_t ldx, double *y, size_t ldy,
+                                        struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_rows rows = stj_rows_of(stj_op_n_cols(a));
-    const size_t m = stj_rows_of(stj_op_n_rows(a)).count;
-    for (size_t j = 0; j < STEPS; j++) {
-        double *q = basis + (k + j) * rows.count;
-        if (j == 0)
-            stj_rows_fill_normal(&rows, rng, 1, q);
-        else
-            STJ_TRY(stj_rows_apply(a, STJ_TRANS, 1, aq + (j - 1) * m, q, err));
-        STJ_TRY(stj_orthogonalize(&rows, k + j, basis, 1, q, h, k + j + 1, rng, err));
-        STJ_TRY(stj_rows_apply(a, STJ_NO_TRANS, 1, q, aq + j * m, err));
+    const struct complement *c = ctx;
+    const size_t n = stj_op_n_cols(c->a);
+    double *work = NULL;
+    double *inside = NULL;
+    STJ_TRY(stj_new(&work, c->k, nvec * sizeof *work, err));
+    if (trans == STJ_TRANS) { /* (I - V V') A'x */
+        STJ_TRY(stj_op_apply(c->a, trans, nvec, x, ldx, y, ldy, err));
+        stj_project_out(n, c->k, c->v, nvec, y, ldy, work);
+        goto out;
     }
+    STJ_TRY(stj_new(&inside, n, nvec * sizeof *inside, err)); /* A (I - V V') x */
+    for (size_t j = 0; j < nvec; j++)
+        memcpy(inside + j * n, x + j * ldx, n * sizeof *inside);
+    stj_project_out(n, c->k, c->v, nvec, inside, n, work);
+    STJ_TRY(stj_op_apply(c->a, trans, nvec, inside, n, y, ldy, err));
+out:
+    free(work);
+    free(inside);
+    return st;
+}
+
+enum stj_status stj_svd_complement(struct stj_op *a, size_t k, const double *v, struct stj_op **op,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct complement *c = NULL;
+    STJ_TRY(stj_new(&c, 1, sizeof *c, err));
+    *c = (struct complement){a, k, v};
+    STJ_TRY(stj_op_create(stj_op_n_rows(a), stj_op_n_cols(a), complement_apply, free, c, op, err));
+    c = NULL;
+    stj_op_set_cost(*op, stj_op_cost(a));
+    stj_op_set_rounding(*op, stj_op_rounding(a));
+out:
+    free(c);
+    return st;
+}
+
+/* ---- the look ---- */
+
+/* The coefficients of j steps; beta[j - 1] is 0 where q_1 lies in an invariant subspace. */
+struct recurrence {
+    size_t j;
+    double *alpha, *beta;
+    double scale; /* the largest of them */
+};
+
+/* K(x), infinite from 1e200 on; *above <- the eigenvalues of the j x j matrix that exceed x. */
+static double christoffel(const struct recurrence *r, double x, size_t *above)
+{
+    double before = 0, p = 1, sum = 1, scale = 1;
+    *above = 0;
+    for (size_t i = 0; i < r->j; i++) {
+        const double next = (x - r->alpha[i]) * p - (i > 0 ? r->beta[i - 1] * before : 0);
+        *above += signbit(next) != signbit(p);
+        before = p;
+        p = r->beta[i] > 0 ? next / r->beta[i] : copysign(INFINITY, next);
+        sum += p * scale * (p * scale);
+        if (fabs(p) > 1e100) { /* only its sign and ratio to the one before count from here on */
+            before /= fabs(p);
+            p = copysign(1, p);
+            scale = INFINITY;
+        }
+    }
+    return sum < 1e200 ? sum : INFINITY;
+}
+
+/* The largest eigenvalue (target 0), or the least x beyond it where K(x) >= target. */
+static double search(const struct recurrence *r, double target)
+{
+    double low = 0, high = 0;
+    size_t above;
+    for (size_t i = 0; i < r->j; i++)
+        high = fmax(high, r->alpha[i] + r->beta[i] + (i > 0 ? r->beta[i - 1] : 0));
+    while (target > 0 && high > 0 && christoffel(r, high, &above) < target)
+        high *= 2;
+    for (int i = 0; i < 100 && low < high; i++) {
+        const double x = (low + high) / 2;
+        const bool beyond = christoffel(r, x, &above) >= target && above == 0;
+        *(beyond ? &high : &low) = x;
+    }
+    return high;
+}
+
+double stj_svd_tie(double tol, double sigma_1)
+{
+    static const double least = 1e-8;
+    return fmax(2 * tol, least) * sigma_1;
+}
+
+double stj_svd_look_steps(double products)
+{
+    return fmax(floor(look_share * products), LEAST_STEPS);
+}
+
+/* By Kuczynski and Wozniakowski: so many steps are enough, whatever the spectrum, for a bound
+ * within 1 + delta. */
+static double steps_for(double delta, double failure, double n)
+{
+    const double e = 1 - 1 / ((1 + delta) * (1 + delta));
+    return ceil((log(1.648 * sqrt(n) / failure) / sqrt(e) + 1) / 2) + 1;
+}
+
+/* The most steps of a look: as many as its share of the products, more where copies were seen, and
+ * as many as a delta takes that was asked for. */
+static size_t most_steps(const struct stj_svd_budget *budget, const struct stj_svd_look *look,
+                         double failure, size_t n)
+{
+    const double delta = budget->settings->certify;
+    const size_t k = look->k;
+    double most = stj_svd_look_steps(look->products);
+    if (look->repeated) {
+        const double room = (double)stj_memory_available() / 10 / (double)(n * sizeof(double));
+        most = fmax(most, fmax(look->ncv > k ? (double)(look->ncv - k) : 0, REPEATED_STEPS));
+        most = fmax(most, fmin(look->products, room));
+    }
+    if (delta > 0)
+        most = fmax(most, steps_for(delta, failure, (double)n));
+    return (size_t)fmin(most, (double)n - 1);
+}
+
+/* One step more, into the recurrence: a beta that is rounding next to the largest so far is 0. */
+static enum stj_status look_step(struct stj_krylov *krylov, struct stj_op *normal, double rounding,
+                                 struct recurrence *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t j = r->j;
+    STJ_TRY(stj_krylov_step(krylov, normal, err));
+    r->alpha[j] = fmax(krylov->h[j * krylov->ldh + j], 0);
+    r->beta[j] = fabs(krylov->h[j * krylov->ldh + j + 1]);
+    r->scale = fmax(r->scale, fmax(r->alpha[j], r->beta[j]));
+    if (r->beta[j] <= 8 * rounding * r->scale)
+        r->beta[j] = 0;
+    r->j++;
+out:
+    return st;
+}
+
+/* The largest value outside is a copy of the smallest inside, as far as was looked: what lies
+ * beyond would have to hide between it and a bound that is close. */
+static bool ties(const struct stj_svd_settings *s, const struct stj_svd_look *look,
+                 const struct stj_svd_outside *outside)
+{
+    static const double close = 1e-3;
+    return outside->sigma >= look->level - stj_svd_tie(s->tol, look->sigma_1) &&
+           outside->bound <= (1 + close) * look->level;
+}
+
+/* Steps until a value is missing, none is, or enough was spent. */
+static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budget *budget,
+                               double failure, struct stj_svd_look *look, struct stj_krylov *krylov,
+                               struct recurrence *r, struct stj_svd_outside *outside,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_svd_settings *s = budget->settings;
+    const double rounding =
+        fmax(stj_op_rounding(normal), DBL_EPSILON * sqrt((double)krylov->rows.n));
+    const double error = 2 * rounding * look->sigma_1 * look->sigma_1;
+    const double limit = look->level + stj_svd_tie(s->tol, look->sigma_1);
+    const double sure = fmax(limit, (1 + s->certify) * look->level);
+    const double target = pow(krylov->start / (failure * sqrt(acos(-1) / 2)), 2);
+    bool spent = false, done = false;
+    size_t above = 0;
+    while (!done && !spent && r->j < krylov->room) {
+        spent = stj_svd_spent(budget, 2, (double)r->j, &look->stop);
+        if (spent)
+            break;
+        STJ_TRY(look_step(krylov, normal, rounding, r, err));
+        (void)christoffel(r, limit * limit + error, &outside->missed);
+        done = outside->missed > 0 || r->beta[r->j - 1] == 0 ||
+               (christoffel(r, sure * sure - error, &above) >= target && above == 0);
+    }
+    outside->checked = r->j > 0;
+    outside->steps = r->j;
+    outside->sigma = sqrt(search(r, 0));
+    outside->bound = sqrt(search(r, target) + error);
+    outside->undecided =
+        !done && (spent || s->certify > 0 || (look->repeated && !ties(s, look, outside)));
 out:
     return st;
 }
 
 enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budget *budget,
-                                     const struct stj_pairs *pairs, struct stj_svd_outside *outside,
+                                     struct stj_svd_look *look, struct stj_svd_outside *outside,
                                      struct stj_error *err)
 {
+    /* The chances of several looks add up to this. */
+    static const double failure = 1e-3;
     enum stj_status st = STJ_OK;
-    const size_t m = pairs->n_rows;
-    const struct stj_rows left = stj_rows_of(m);
-    const struct stj_rows rows = stj_rows_of(pairs->n_cols);
-    const size_t k = pairs->k;
-    enum stj_stop stop;
-    struct stj_rng *rng = NULL;
-    double sigma[STEPS];
-    double *basis = NULL;
-    double *aq = NULL;
-    double *h = NULL;
-    *outside = (struct stj_svd_outside){0};
-    if (k == 0 || k + STEPS > rows.n || m < STEPS || stj_svd_spent(budget, 2 * STEPS, 0, &stop))
+    const size_t n = stj_op_n_cols(a);
+    struct stj_krylov krylov = {0};
+    struct recurrence r = {0};
+    struct stj_op *rest = NULL;
+    struct stj_op *normal = NULL;
+    const double round = (double)look->round;
+    const double own = failure / ((round + 1) * (round + 2));
+    const size_t most = most_steps(budget, look, own, n);
+    *outside = (struct stj_svd_outside){.failure = failure, .added = outside->added};
+    if (look->k == 0 || look->k >= stj_svd_n_values(a) || n < 2)
         goto out;
-    STJ_TRY(stj_new(&basis, rows.count, (k + STEPS) * sizeof *basis, err));
-    STJ_TRY(stj_new(&aq, left.count, STEPS * sizeof *aq, err));
-    STJ_TRY(stj_new(&h, k + STEPS, sizeof *h, err));
-    STJ_TRY(stj_rng_create(budget->settings->seed, STJ_STREAM_CHECK, 2, &rng, err));
-    stj_rows_cut(&rows, k, pairs->v, basis);
-    STJ_TRY(outside_lanczos(a, k, basis, aq, h, rng, err));
-    STJ_TRY(stj_rows_complete(&left, STEPS, &aq, err));
-    STJ_TRY(stj_gesdd(m, STEPS, aq, m, sigma, NULL, NULL, err));
-    /* sigma_k is known to tol sigma_1, and so are the directions taken out. */
-    const double limit = pairs->sigma[k - 1] + 2 * budget->settings->tol * pairs->sigma[0];
-    outside->checked = true;
-    outside->sigma = sigma[0];
-    for (size_t j = 0; j < STEPS; j++)
-        outside->missed += sigma[j] > limit;
+    STJ_TRY(stj_new(&r.alpha, most, sizeof *r.alpha, err));
+    STJ_TRY(stj_new(&r.beta, most, sizeof *r.beta, err));
+    STJ_TRY(stj_svd_complement(a, look->k, look->v, &rest, err));
+    STJ_TRY(stj_op_create_normal(rest, &normal, err));
+    stj_op_set_rounding(normal, stj_op_rounding(a));
+    STJ_TRY(stj_krylov_init(&krylov, n, 1, most, budget->settings->seed, STJ_STREAM_CHECK,
+                            2 + look->round, err));
+    STJ_TRY(look_on(normal, budget, own, look, &krylov, &r, outside, err));
 out:
-    stj_rng_destroy(rng);
-    free(basis);
-    free(aq);
-    free(h);
+    stj_krylov_free(&krylov);
+    stj_op_destroy(normal);
+    stj_op_destroy(rest);
+    free(r.alpha);
+    free(r.beta);
     return st;
 }

@@ -64,11 +64,21 @@ out:
     return st;
 }
 
+void stj_pairs_cut(struct stj_pairs *pairs, double above, double rounding, size_t *straddling)
+{
+    size_t k = 0;
+    *straddling = 0;
+    for (; k < pairs->k && pairs->sigma[k] + fmax(pairs->residual[k], rounding) > above; k++)
+        *straddling += pairs->sigma[k] - fmax(pairs->residual[k], rounding) <= above;
+    pairs->k = k;
+}
+
 void stj_svd_basis_free(struct stj_svd_basis *basis)
 {
     free(basis->v);
     free(basis->u);
     free(basis->sigma);
+    free(basis->ritz);
 }
 
 /* residual and cosine of every pair.  *defect <- max |v'A'u - sigma|: A v = sigma u,

@@ -16,19 +16,21 @@
 #include "spectrum/orthogonalize.h"
 
 enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t room,
-                                uint64_t seed, struct stj_error *err)
+                                uint64_t seed, enum stj_rng_stream stream, uint64_t item,
+                                struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t bytes = 0;
     double *r = NULL;
     *k = (struct stj_krylov){.rows = stj_rows_of(n), .b = b, .room = room, .ldh = room + b};
-    STJ_TRY(stj_rng_create(seed, STJ_STREAM_START, 2, &k->rng, err));
+    STJ_TRY(stj_rng_create(seed, stream, item, &k->rng, err));
     STJ_TRY(stj_size_mul(k->rows.count, sizeof *k->q, &bytes, err));
     STJ_TRY(stj_new(&k->q, room + b, bytes, err));
     STJ_TRY(stj_new(&k->h, room, k->ldh * sizeof *k->h, err));
     STJ_TRY(stj_new(&r, b, b * sizeof *r, err));
     stj_rows_fill_normal(&k->rows, k->rng, b, k->q);
     STJ_TRY(stj_orthogonalize(&k->rows, 0, k->q, b, k->q, r, b, k->rng, err));
+    k->start = r[0];
 out:
     free(r);
     if (st != STJ_OK)

@@ -20,12 +20,14 @@ struct stj_krylov {
     double *q;            /* rows.count x (room + b) */
     double *h;            /* (room + b) x room, leading dimension ldh = room + b */
     size_t ldh;
+    double start;        /* length of the first start vector before it was normalised */
     struct stj_rng *rng; /* of the start block and of replacements in invariant subspaces */
 };
 
-/* A random start block; room for `room` columns in blocks of b, room + b <= n. */
+/* A start block from item `item` of the seed's stream; room for `room` columns in blocks of b, room + b <= n. */
 enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t room,
-                                uint64_t seed, struct stj_error *err);
+                                uint64_t seed, enum stj_rng_stream stream, uint64_t item,
+                                struct stj_error *err);
 void stj_krylov_free(struct stj_krylov *k);
 
 /* One block step: b products with A (square). */

@@ -6,6 +6,7 @@
  * Of several ranks the first decomposes the matrix and tells the others, which hold it once while
  * it is made.
  */
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,16 +39,18 @@ out:
     return st;
 }
 
-/* How many pairs to take: the number wanted, or all beyond a threshold and one more, which shows
- * it. */
+/* How many pairs to take: the number wanted, or all beyond a threshold, or within rounding of it,
+ * and one more, which shows it. */
 static size_t lapack_wanted(const struct stj_svd_settings *s, bool smallest, size_t least,
                             const double *sigma)
 {
     const double threshold = smallest ? s->below : s->above;
+    const double rounding = 8 * DBL_EPSILON * sigma[0];
     size_t k = 0;
     if (threshold == 0)
         return smallest ? s->bottom : s->top;
-    while (k < least && (smallest ? sigma[least - 1 - k] < threshold : sigma[k] > threshold))
+    while (k < least &&
+           (smallest ? sigma[least - 1 - k] < threshold : sigma[k] + rounding > threshold))
         k++;
     return k < least ? k + 1 : k;
 }

@@ -3,7 +3,7 @@
  *
  * A method says what its iteration takes; here is added what follows every one of them.  Where P
  * ranks divide the rows, and k pairs of N columns are wanted, beside the arrays of the method:
- *     top        2 N k + N (k + 12) / P + 3 N        the pairs, and what looks outside of them
+ *     top        2 N k + N (s + 1) / P + 3 N         the pairs, and s steps that look outside
  *                3 N k                               finishing
  *     bottom     3 N k                               residuals
  * numbers on each rank, N / P rounded up; with one rank the vectors of a product are those of the
@@ -29,18 +29,20 @@ enum {
  * space. */
 static const double most_of_memory = 0.9;
 
-/* Finishing and residuals. */
-static void predict_finish(size_t k, size_t n, bool bottom, struct stj_prediction *p)
+/* Finishing and residuals, and a look outside after an iteration of so many products with A'A. */
+static void predict_finish(size_t k, size_t n, bool bottom, double products,
+                           struct stj_prediction *p)
 {
     const double vector = (double)n * sizeof(double);
     const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
     const double pairs = (double)k;
     const bool divided = stj_predict_divides(p, n);
+    const double steps = fmin(stj_svd_look_steps(products), (double)n);
     stj_predict_products(p, bottom ? 0 : pairs, pairs, k);
-    if (!bottom)
-        stj_predict_phase(
-            p, (2 * pairs + (divided ? 3 : 1)) * vector + (pairs + 2 * STJ_OUTSIDE_STEPS) * rows,
-            k);
+    if (!bottom) {
+        stj_predict_products(p, steps, steps, 1);
+        stj_predict_phase(p, (2 * pairs + (divided ? 3 : 1)) * vector + (steps + 1) * rows, k);
+    }
     if (!bottom || divided)
         stj_predict_phase(p, 3 * pairs * vector, k);
 }
@@ -61,7 +63,7 @@ size_t stj_svd_n_known(const struct stj_svd_settings *s, size_t least)
     return k == s->top || (3 * s->top + 20 <= least && s->ncv + k <= least) ? k : 0;
 }
 
-/* One end, without looking outside of it. */
+/* One end. */
 static enum stj_status predict_end(const struct stj_svd_method *method,
                                    const struct stj_svd_settings *s, size_t m, size_t n,
                                    bool bottom, struct stj_prediction *p, struct stj_error *err)
@@ -72,11 +74,13 @@ static enum stj_status predict_end(const struct stj_svd_method *method,
     const size_t known = bottom || method->whole ? 0 : stj_svd_n_known(s, m < n ? m : n);
     rest.top -= known;
     rest.known_top = known > 0 ? s->known_top : NULL;
+    const double before = stj_predicted_applications(p);
     STJ_TRY(method->predict(&rest, m, n, bottom, p, err));
+    const double products = (stj_predicted_applications(p) - before) / 2;
     if (method->whole)
         stj_predict_products(p, 0, (double)k, k);
     else
-        predict_finish(k, n, bottom, p);
+        predict_finish(k, n, bottom, products, p);
 out:
     return st;
 }
@@ -161,6 +165,18 @@ out:
     return st;
 }
 
+double stj_svd_dense_cost(struct stj_op *a, const struct stj_svd_budget *budget)
+{
+    const size_t m = stj_op_n_rows(a);
+    const size_t n = stj_op_n_cols(a);
+    struct stj_prediction p = {.used = stj_svd_used(budget)};
+    if (budget->settings->method ||
+        predict_end(&stj_svd_lapack, budget->settings, m, n, false, &p, NULL) != STJ_OK ||
+        p.refused)
+        return 0;
+    return stj_predicted_applications(&p);
+}
+
 /* s->top or s->bottom <- how many will be asked for, where a threshold is given instead; true: it
  * is a guess. */
 static bool count_beyond(struct stj_svd_settings *s, size_t n, bool bottom)
@@ -191,8 +207,6 @@ void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
             choose_method(&s, n, n, bottom, prediction, &method, NULL) != STJ_OK ||
             predict_end(method, &s, n, n, bottom, prediction, NULL) != STJ_OK)
             continue;
-        if (!bottom && !method->whole)
-            stj_predict_products(prediction, STJ_OUTSIDE_STEPS, STJ_OUTSIDE_STEPS, 1);
         if (guess) {
             char said[STJ_PREDICTED_TEXT_MAX / 2];
             snprintf(said, sizeof said, "%.47s", prediction->method);

@@ -38,12 +38,13 @@ const char *const stj_stop_words[] = {
     [STJ_STOP_INTERRUPTED] = "interrupted",
     [STJ_STOP_INVARIANT_SUBSPACE] = "invariant_subspace",
     [STJ_STOP_FLOOR] = "floor",
-    [STJ_STOP_FLOOR + 1] = NULL,
+    [STJ_STOP_INCOMPLETE] = "incomplete",
+    [STJ_STOP_INCOMPLETE + 1] = NULL,
 };
 
 const char *stj_stop_text(enum stj_stop stop)
 {
-    const bool known = stop >= STJ_STOP_CONVERGED && stop <= STJ_STOP_FLOOR;
+    const bool known = stop >= STJ_STOP_CONVERGED && stop <= STJ_STOP_INCOMPLETE;
     return known ? stj_stop_words[stop] : "unknown";
 }
 
@@ -131,6 +132,8 @@ static enum stj_status svd_check_settings(const struct stj_op *a, const struct s
     STJ_CHECK(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
               "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
               s->max_seconds);
+    STJ_CHECK(err, s->certify >= 0 && s->certify < INFINITY, STJ_EINVAL,
+              "certify is %g, it must be a positive number", s->certify);
     STJ_TRY(check_known(a, s->known_top, err));
     STJ_TRY(check_known(a, s->known_bottom, err));
     if (s->method && wants_top(s))
@@ -152,7 +155,8 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
     if (s.tol == 0)
         s.tol = stj_svd_settings_default().tol;
-    const struct stj_svd_budget budget = {&s, a, stj_op_get_counts(a), stj_clock(), 0};
+    const struct stj_svd_budget budget = {
+        .settings = &s, .a = a, .begin = stj_op_get_counts(a), .clock = stj_clock()};
     STJ_TRY(svd_check_settings(a, &s, err));
     STJ_TRY(stj_new(&r, 1, sizeof *r, err));
     r->n_params = stj_op_n_cols(a);
@@ -180,8 +184,9 @@ bool stj_svd_count_agrees(const struct stj_svd_result *r)
 {
     if (!r)
         return true;
-    const double count = (double)r->top.k;
-    return !r->counted.compared || (count >= r->counted.low && count <= r->counted.high);
+    const double most = (double)r->top.k;
+    const double least = (double)(r->top.k - r->straddling);
+    return !r->counted.compared || (most >= r->counted.low && least <= r->counted.high);
 }
 
 void stj_svd_result_destroy(struct stj_svd_result *result)

@@ -19,10 +19,13 @@ struct stj_svd_basis {
     double *v;       /* n_cols x k, column-major */
     double *u;       /* n_rows x k and [k]: where the method holds A V = U diag(sigma) already, */
     double *sigma;   /* from products of its own; else NULL */
+    double *ritz;    /* [k] the values as the iteration saw them, or NULL; of these the first */
+    size_t sound;    /* so many have converged, as far as it can tell */
     double sigma_1;  /* a lower bound of the largest singular value; 0: none known */
     double products; /* products with A'A (or A, for methods that use it alone) of the iteration */
     size_t ncv;      /* basis vectors it worked with */
     enum stj_stop stop;
+    bool abandoned; /* it gave up, and there is no basis */
 };
 
 void stj_svd_basis_free(struct stj_svd_basis *basis);
@@ -35,6 +38,8 @@ struct stj_svd_budget {
     double clock;
     /* Known to be the largest value at least: residuals are measured by it; 0: not known. */
     double sigma_1;
+    bool some_above; /* there is known to be a value above the threshold */
+    double abandon; /* applications from which a method gives up, for another is cheaper; 0: none */
 };
 
 /* True when the budgets do not allow `more` further applications, or the caller interrupts; *stop
@@ -93,14 +98,15 @@ enum stj_status stj_svd_named_method(const char *name, bool bottom,
 enum stj_status stj_svd_choose(struct stj_op *a, const struct stj_svd_budget *budget, bool bottom,
                                const struct stj_svd_method **method, struct stj_error *err);
 
+/* Applications that the whole matrix takes where method dense may stand in for another: no method
+ * is named, and memory and budget allow it; else 0. */
+double stj_svd_dense_cost(struct stj_op *a, const struct stj_svd_budget *budget);
+
 /* The ends of a solve, into r. */
 enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget *budget,
                                   struct stj_svd_result *r, struct stj_error *err);
 enum stj_status stj_svd_solve_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
                                      struct stj_svd_result *r, struct stj_error *err);
-
-/* Products with A'A that looking outside takes. */
-enum { STJ_OUTSIDE_STEPS = 6 };
 
 /* The lesser of its dimensions: how many singular values there are. */
 size_t stj_svd_n_values(const struct stj_op *a);
@@ -116,10 +122,33 @@ enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *b
                                 struct stj_error *err);
 size_t stj_svd_request_more(const struct stj_op *a, size_t request);
 
-/* outside <- what a few steps from a random vector find beside the pairs. */
+/* *op <- A (I - V V'), for k orthonormal columns V (n_cols x k); A and V are borrowed. */
+enum stj_status stj_svd_complement(struct stj_op *a, size_t k, const double *v, struct stj_op **op,
+                                   struct stj_error *err);
+
+/* Where to look for values that pairs lack. */
+struct stj_svd_look {
+    size_t k; /* right vectors that are known, v (n_cols x k) */
+    const double *v;
+    double level;   /* what is no larger than this is not wanted */
+    double sigma_1; /* the largest known */
+    uint64_t round; /* of several looks of a solve, from 0: each has a vector of its own */
+    bool repeated; /* copies of values were seen: look until it is clear that no more are missing */
+    double products;    /* that the iteration took, */
+    size_t ncv;         /* and its basis vectors */
+    enum stj_stop stop; /* out: set where a budget ended it */
+};
+
+/* outside <- what Lanczos from a random vector finds beside known ones. */
 enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budget *budget,
-                                     const struct stj_pairs *pairs, struct stj_svd_outside *outside,
+                                     struct stj_svd_look *look, struct stj_svd_outside *outside,
                                      struct stj_error *err);
+
+/* Products with A'A of a look after an iteration of so many, where nothing is missing. */
+double stj_svd_look_steps(double products);
+
+/* Values that differ by this or less are ties. */
+double stj_svd_tie(double tol, double sigma_1);
 
 /* pairs <- finished from a basis V (n_cols x k, given back): QR, k products with A, SVD, k products
  * with A' for the residuals. */
@@ -135,5 +164,9 @@ enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,
 enum stj_status stj_pairs_copy(const struct stj_pairs *from, size_t k, struct stj_pairs *pairs,
                                struct stj_error *err);
 void stj_pairs_free(struct stj_pairs *pairs);
+
+/* Keep those above a threshold, and those that may be: within their residual, or the rounding of a
+ * product, of it.  *straddling <- how many these are, the last ones. */
+void stj_pairs_cut(struct stj_pairs *pairs, double above, double rounding, size_t *straddling);
 
 #endif
