@@ -47,6 +47,14 @@ static const char *const csv_spellings[] = {
     ("\xEF\xBB\xBF"
      "1,-2.5,3000\n0.125,16,1e-300\n"), /* a byte order mark */
     "1,-2.50000000000000000000,3000\n125e-3,00016,1e-300\n",
+    "\"1\",\"-2.5\" , \" 3000 \"\n\"0.125\",16,1e-300\r\n", /* quotes */
+    "\"a, in mm\",\"the \"\"b\"\"\",c\n1,-2.5,3000\n0.125,16,1e-300\n",
+    "0,1,label\n1,-2.5,3000\n0.125,16,1e-300\n", /* as pandas writes them */
+    "\"0\",\"7\",\"label\"\n1,-2.5,3000\n0.125,16,1e-300\n",
+    "label,0,1\r\n1,-2.5,3000\r\n0.125,16,1e-300\r\n",
+    "label,1x1,1x2\n1,-2.5,3000\n0.125,16,1e-300\n", /* words that begin with digits */
+    "1,-2.5,3000\n0.125,16,1e-300\n\n",              /* blank lines at the end */
+    "\xEF\xBB\xBF\"a\",b,c\r\n1,-2.5,3000\r\n0.125,16,1e-300\r\n\r\n \t\r\n",
 };
 
 START_TEST(csv_reads_numbers)
@@ -74,7 +82,23 @@ static const struct {
     {"1,,2\n", STJ_EFORMAT, "bad.csv:1:2: cell 2 of the line is empty"},
     {"1,2\n3,x\n", STJ_EFORMAT,
      "bad.csv:2:2: expected a finite number in cell 2 of the line, got 'x'"},
-    {"1,b\n", STJ_EFORMAT, "bad.csv:1:2: expected a finite number in cell 2 of the line, got 'b'"},
+    {"1.5,b\n", STJ_EFORMAT,
+     "bad.csv:1:2: expected a finite number in cell 2 of the line, got 'b'"},
+    /* A spoilt first row is not taken for headings. */
+    {"1,0,b\n2,3,4\n", STJ_EFORMAT, "bad.csv:1:3: expected a finite number in cell 3"},
+    {"1,2,3O\n2,3,4\n", STJ_EFORMAT, "bad.csv:1:3: expected a finite number in cell 3"},
+    {"1,nan,b\n2,3,4\n", STJ_ENONFINITE, "bad.csv:1:2: expected a finite number in cell 2"},
+    {"1,2,\n2,3,4\n", STJ_EFORMAT, "bad.csv:1:3: cell 3 of the line is empty"},
+    {",a,b\n0,1,2\n1,3,4\n", STJ_EFORMAT, "bad.csv:1:1: the first cell is empty"},
+    {"\"\",\"a\"\n0,1\n", STJ_EFORMAT, "to_csv(index=False)"},
+    {"1,2\n3,4\n\n5,6\n", STJ_EFORMAT, "bad.csv:3:1: the line is empty"},
+    {"\n1,2\n", STJ_EFORMAT, "bad.csv:1:1: the line is empty"},
+    {"1,2\n\"3\"x,4\n", STJ_EFORMAT, "got '\"3\"x'"},
+    {"1,2\n\"3,4\n", STJ_EFORMAT, "bad.csv:2:1: the line has 1 cells, line 1 has 2"},
+    {"a;b\n1,5;2\n", STJ_EFORMAT, "its cells are separated by semicolons, they must be by commas"},
+    {"1;2\n3;4\n", STJ_EFORMAT, "its cells are separated by semicolons"},
+    {"a\tb\n3\t4\n", STJ_EFORMAT, "its cells are separated by tabs"},
+    {"\xFF\xFE", STJ_EFORMAT, "bad.csv: the text is UTF-16; save it as UTF-8"},
     {"1,2\na,b\n", STJ_EFORMAT, "bad.csv:2:1: expected a finite number"},
     {"1,2 3\n", STJ_EFORMAT, "got '2 3'"},
     {"1;2\n3;4\n5;6\n", STJ_EFORMAT,
@@ -133,6 +157,80 @@ START_TEST(damaged_gzip_is_refused)
     expect_failure(temp_write("flip.csv.gz", bytes, n), STJ_EFORMAT, "flip.csv.gz");
     expect_failure(temp_write("nul.csv", "1,2\n3,4\0\n", 9), STJ_EFORMAT,
                    "nul.csv:2: the line holds a NUL byte");
+}
+END_TEST
+
+/* path <- two packed texts, one behind the other; returns its bytes, *first <- those of the first. */
+static size_t join_members(const char *name, const char *one, const char *two, unsigned char *bytes,
+                           size_t size, size_t *first)
+{
+    *first = temp_read(temp_write_gz("one.gz", one), bytes, size);
+    const size_t n =
+        *first + temp_read(temp_write_gz("two.gz", two), bytes + *first, size - *first);
+    temp_write(name, bytes, n);
+    return n;
+}
+
+START_TEST(gzip_members_are_one_text)
+{
+    unsigned char bytes[512];
+    size_t first = 0;
+    join_members("two.csv.gz", "1,-2.5,3000\n0.1", "25,16,1e-300\n", bytes, sizeof bytes, &first);
+    expect_matrix(temp_path("two.csv.gz"), 2, 3, six);
+}
+END_TEST
+
+/* What gzip(1) passes over with a warning would be rows that are silently missing. */
+START_TEST(what_follows_a_gzip_member_is_not_ignored)
+{
+    static const char rest[] = "5,6\n7,8\n9,10\n11,12\n";
+    unsigned char bytes[512];
+    unsigned char wrong[512];
+    size_t first = 0;
+    char place[64];
+    const size_t n = join_members("ok.csv.gz", "1,2\n3,4\n", rest, bytes, sizeof bytes, &first);
+    for (size_t i = first; i < n; i++) {
+        if (i - first >= 3 && i - first < 10)
+            continue; /* flags, time and system of its header */
+        memcpy(wrong, bytes, n);
+        wrong[i] ^= 0x55;
+        expect_failure(temp_write("flip.csv.gz", wrong, n), STJ_EFORMAT, "flip.csv.gz: ");
+    }
+    for (size_t cut = first + 1; cut < n; cut++)
+        expect_failure(temp_write("cut.csv.gz", bytes, cut), STJ_EFORMAT, "in member 2");
+    snprintf(place, sizeof place, "zeros follow the end of its packed data at byte %zu", first);
+    for (size_t zeroed = 0; zeroed < 2; zeroed++) {
+        memcpy(wrong, bytes, first);
+        memset(wrong + first, 0, n - first);
+        expect_failure(temp_write("zero.csv.gz", wrong, zeroed ? n : first + 1), STJ_EFORMAT,
+                       place);
+    }
+    wrong[first + 3] = 1;
+    snprintf(place, sizeof place, "bytes follow the end of its packed data at byte %zu", first);
+    expect_failure(temp_write("zero.csv.gz", wrong, n), STJ_EFORMAT, place);
+}
+END_TEST
+
+START_TEST(packed_files_that_are_not_read_say_so)
+{
+    static const struct {
+        const char *name, *text, *message;
+    } file[] = {
+        {"a.npy.gz", "\x93NUMPY\x01", "a.npy.gz: a file of format npy that is packed with gzip"},
+        {"a.gz", "\x93NUMPY\x01", "unpack it with gunzip"},
+        {"a.npz.gz", "PK\x03\x04", "of format npz that is packed with gzip"},
+        {"a.h5.gz", "\x89HDF\r\n\x1A\n", "of format hdf5 that is packed with gzip"},
+        {"a.txt.gz", "1,2\n", "a.txt.gz: not a data file of a known format"},
+    };
+    for (size_t i = 0; i < sizeof file / sizeof file[0]; i++)
+        expect_failure(temp_write_gz(file[i].name, file[i].text),
+                       i == 4 ? STJ_EFORMAT : STJ_EUNSUPPORTED, file[i].message);
+    expect_failure(temp_write("a.csv.xz",
+                              "\xFD"
+                              "7zXZ\0",
+                              6),
+                   STJ_EUNSUPPORTED,
+                   "a.csv.xz: is packed in a way that is not read here; unpack it with unxz");
 }
 END_TEST
 
@@ -349,6 +447,9 @@ static TCase *make_case(void)
     tcase_add_loop_test(tc, csv_errors_name_line_and_cell, 0, sizeof bad_csv / sizeof bad_csv[0]);
     tcase_add_test(tc, csv_of_many_chunks);
     tcase_add_test(tc, damaged_gzip_is_refused);
+    tcase_add_test(tc, gzip_members_are_one_text);
+    tcase_add_test(tc, what_follows_a_gzip_member_is_not_ignored);
+    tcase_add_test(tc, packed_files_that_are_not_read_say_so);
     tcase_add_test(tc, npy_reads_every_type);
     tcase_add_test(tc, npy_keeps_extreme_values);
     tcase_add_test(tc, npy_of_both_orders_reads_row_major);

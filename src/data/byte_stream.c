@@ -13,6 +13,7 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/file.h"
 
 enum { PIECE = 1 << 16 };
 
@@ -25,6 +26,7 @@ struct stj_byte_stream {
     size_t position;     /* unpacked bytes handed out */
     z_stream z;
     bool z_open, ended; /* ended: of a packed stream, its last byte was unpacked */
+    size_t member;      /* of a gzip stream, from 1 */
     unsigned char packed[PIECE];
 };
 
@@ -33,7 +35,8 @@ enum stj_status stj_file_length(const char *path, size_t *bytes, struct stj_erro
     enum stj_status st = STJ_OK;
     struct stat info;
     STJ_CHECK(err, stat(path, &info) == 0, STJ_EIO, "%s: cannot open: %s", path, strerror(errno));
-    STJ_CHECK(err, S_ISREG(info.st_mode), STJ_EUNSUPPORTED, "%s: not a regular file", path);
+    STJ_TRY(stj_file_check_plain(path, err));
+    STJ_CHECK(err, S_ISREG(info.st_mode), STJ_EIO, "%s: cannot read: it is a folder", path);
     *bytes = (size_t)info.st_size;
 out:
     return st;
@@ -46,6 +49,7 @@ static enum stj_status rewind_stream(struct stj_byte_stream *s, struct stj_error
     STJ_CHECK(err, fseeko(s->file, (off_t)s->first, SEEK_SET) == 0, STJ_EIO, "%s: cannot read: %s",
               s->path, strerror(errno));
     s->taken = s->position = 0;
+    s->member = 1;
     s->ended = false;
     s->z.avail_in = 0;
     if (s->packing == STJ_PACKING_NONE)
@@ -85,6 +89,26 @@ enum stj_status stj_byte_stream_open(const char *path, size_t first, size_t byte
     s = NULL;
 out:
     stj_byte_stream_close(s);
+    return st;
+}
+
+enum stj_status stj_byte_stream_open_file(const char *path, struct stj_byte_stream **stream,
+                                          enum stj_packing *packing, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    unsigned char head[2] = {0};
+    size_t n = 0;
+    *packing = STJ_PACKING_NONE;
+    STJ_TRY(stj_byte_stream_open(path, 0, STJ_TO_THE_END, STJ_PACKING_NONE, stream, err));
+    STJ_TRY(stj_byte_stream_read_some(*stream, head, sizeof head, &n, err));
+    if (head[0] == 0x1F && head[1] == 0x8B)
+        *packing = (*stream)->packing = STJ_PACKING_GZIP;
+    STJ_TRY(rewind_stream(*stream, err));
+out:
+    if (st != STJ_OK) {
+        stj_byte_stream_close(*stream);
+        *stream = NULL;
+    }
     return st;
 }
 
@@ -129,17 +153,45 @@ out:
     return st;
 }
 
-/* A packed stream is at the end of a member: is it the last? */
+/* Does the rest of the range hold nothing but zeros?  It is used up by the question. */
+static enum stj_status only_zeros_follow(struct stj_byte_stream *s, bool *zeros,
+                                         struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    *zeros = true;
+    while (*zeros && s->z.avail_in > 0) {
+        for (; *zeros && s->z.avail_in > 0; s->z.avail_in--)
+            *zeros = *s->z.next_in++ == 0;
+        STJ_TRY(refill(s, err));
+    }
+out:
+    return st;
+}
+
+/* A packed stream is at the end of a member: is it the last?  Behind it only another member may
+ * follow.  gzip(1) warns of zeros there and goes on: tapes pad with them.  A file that lost its end
+ * to a crash or a broken transfer looks the same and lacks rows, so they are refused here. */
 static enum stj_status end_member(struct stj_byte_stream *s, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    bool zeros = false;
     STJ_TRY(refill(s, err));
     s->ended = s->z.avail_in == 0;
     if (s->ended)
         goto out;
-    STJ_CHECK(err, s->packing == STJ_PACKING_GZIP && inflateReset(&s->z) == Z_OK, STJ_EFORMAT,
+    const size_t at = s->first + s->taken - s->z.avail_in;
+    const bool gzip = s->packing == STJ_PACKING_GZIP;
+    if (gzip && s->z.next_in[0] == 0)
+        STJ_TRY(only_zeros_follow(s, &zeros, err));
+    STJ_CHECK(
+        err, !zeros, STJ_EFORMAT,
+        "%s: zeros follow the end of its packed data at byte %zu; the file is damaged, unless "
+        "it was padded: if nothing is missing, pack it again: gunzip -c FILE | gzip > NEW.gz",
+        s->path, at);
+    STJ_CHECK(err, gzip && s->z.next_in[0] == 0x1F && inflateReset(&s->z) == Z_OK, STJ_EFORMAT,
               "%s: bytes follow the end of its packed data at byte %zu; the file is damaged",
-              s->path, s->first + s->taken - s->z.avail_in);
+              s->path, at);
+    s->member++;
 out:
     return st;
 }
@@ -164,11 +216,25 @@ static enum stj_status unpack(struct stj_byte_stream *s, unsigned char *bytes, s
         STJ_CHECK(err, code != Z_MEM_ERROR, STJ_ENOMEM, "%s: no memory to unpack it", s->path);
         /* No progress for want of input is an error code too (Z_BUF_ERROR). */
         STJ_CHECK(err, code == Z_OK, STJ_EFORMAT,
-                  "%s: the packed data are damaged or cut short near byte %zu%s%s", s->path,
-                  s->first + s->taken - s->z.avail_in, s->z.msg ? ": " : "",
+                  "%s: the packed data are damaged or cut short near byte %zu, in member %zu%s%s",
+                  s->path, s->first + s->taken - s->z.avail_in, s->member, s->z.msg ? ": " : "",
                   s->z.msg ? s->z.msg : "");
     }
     s->position += *got;
+out:
+    return st;
+}
+
+enum stj_status stj_byte_stream_read_some(struct stj_byte_stream *stream, void *bytes, size_t n,
+                                          size_t *got, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t left = stream->bytes - stream->taken;
+    if (stream->packing != STJ_PACKING_NONE)
+        return unpack(stream, bytes, n, got, err);
+    *got = n < left ? n : left;
+    STJ_TRY(take_bytes(stream, bytes, *got, err));
+    stream->position += *got;
 out:
     return st;
 }
@@ -229,12 +295,7 @@ enum stj_status stj_byte_stream_measure(struct stj_byte_stream *stream, size_t l
     while (done <= limit && !(plain && !crc)) {
         size_t wanted = limit - done < PIECE ? limit - done + 1 : PIECE;
         size_t n = 0;
-        if (plain) {
-            n = stream->bytes - done < wanted ? stream->bytes - done : wanted;
-            STJ_TRY(take_bytes(stream, piece, n, err));
-        } else {
-            STJ_TRY(unpack(stream, piece, wanted, &n, err));
-        }
+        STJ_TRY(stj_byte_stream_read_some(stream, piece, wanted, &n, err));
         if (n == 0)
             break;
         sum = stj_crc32(sum, piece, n);

@@ -11,7 +11,7 @@
 enum stj_packing {
     STJ_PACKING_NONE,
     STJ_PACKING_DEFLATE, /* RFC 1951, as in a zip archive */
-    STJ_PACKING_GZIP,    /* RFC 1952; several members are one stream */
+    STJ_PACKING_GZIP,    /* RFC 1952; several members are one stream, nothing else may follow */
 };
 
 struct stj_byte_stream;
@@ -23,7 +23,14 @@ enum { STJ_TO_THE_END = 0 };
 enum stj_status stj_byte_stream_open(const char *path, size_t first, size_t bytes,
                                      enum stj_packing packing, struct stj_byte_stream **stream,
                                      struct stj_error *err);
+/* The whole of a file, unpacked where it begins as gzip does; *packing <- which. */
+enum stj_status stj_byte_stream_open_file(const char *path, struct stj_byte_stream **stream,
+                                          enum stj_packing *packing, struct stj_error *err);
 void stj_byte_stream_close(struct stj_byte_stream *stream); /* NULL is accepted */
+
+/* *got <- how many of n bytes were read: fewer only at the end. */
+enum stj_status stj_byte_stream_read_some(struct stj_byte_stream *stream, void *bytes, size_t n,
+                                          size_t *got, struct stj_error *err);
 
 /* Exactly n (unpacked) bytes; STJ_EFORMAT when the stream ends before that or is damaged. */
 enum stj_status stj_byte_stream_read(struct stj_byte_stream *stream, void *bytes, size_t n,

@@ -45,9 +45,11 @@ struct stj_array_list {
 
 struct stj_reader {
     struct stj_plugin_info info;
+    bool unpacks; /* also files that are packed with gzip */
 
     /* True for a file of this format, judged by its name and its first n_head bytes; false must be
-     * the answer wherever another format could be meant. */
+     * the answer wherever another format could be meant.  Of a packed file the name is without
+     * ".gz", and the bytes are unpacked. */
     bool (*accepts)(const char *path, const unsigned char *head, size_t n_head);
 
     /* A reader has one of `read` and `list`.  Messages name the file and the place in it.

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* data/text_lines.c: lines of a text file through zlib, which also reads what is not compressed. */
+/* data/text_lines.c: lines of a text file, without what editors and spreadsheets put around them. */
 #include "data/text_lines.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/error.h"
-#include "io/file.h"
 #include "base/memory.h"
+#include "data/byte_stream.h"
 
 enum { CHUNK = 1 << 16, MAX_LINE = 64 << 20 };
 
 struct stj_text_lines {
-    gzFile file;
+    struct stj_byte_stream *stream;
     char *path;
     char *chunk; /* [CHUNK]: what was read and not yet handed out is chunk[begin..end) */
     size_t begin, end;
@@ -28,18 +26,14 @@ enum stj_status stj_text_lines_open(const char *path, struct stj_text_lines **li
 {
     enum stj_status st = STJ_OK;
     struct stj_text_lines *t = NULL;
+    enum stj_packing packing = STJ_PACKING_NONE;
     *lines = NULL;
-    STJ_TRY(stj_file_check_plain(path, err));
     STJ_TRY(stj_new(&t, 1, sizeof *t, err));
     STJ_TRY(stj_strdup(&t->path, path, err));
     STJ_TRY(stj_new(&t->chunk, CHUNK, 1, err));
     t->capacity = 256;
     STJ_TRY(stj_new(&t->line, t->capacity, 1, err));
-    errno = 0;
-    t->file = gzopen(path, "rb");
-    STJ_CHECK(err, t->file, errno ? STJ_EIO : STJ_ENOMEM, "%s: cannot open: %s", path,
-              errno ? strerror(errno) : "out of memory");
-    gzbuffer(t->file, CHUNK);
+    STJ_TRY(stj_byte_stream_open_file(path, &t->stream, &packing, err));
     *lines = t;
     t = NULL;
 out:
@@ -51,8 +45,7 @@ void stj_text_lines_close(struct stj_text_lines *lines)
 {
     if (!lines)
         return;
-    if (lines->file)
-        gzclose_r(lines->file);
+    stj_byte_stream_close(lines->stream);
     free(lines->path);
     free(lines->chunk);
     free(lines->line);
@@ -64,20 +57,22 @@ size_t stj_text_lines_number(const struct stj_text_lines *lines)
     return lines->number;
 }
 
-/* Read the next chunk; end == 0 at the end of the file. */
+/* Read the next chunk; end == 0 at the end of the file.  Spreadsheets put a byte order mark in front
+ * of UTF-8, which is no part of the first line. */
 static enum stj_status fill_chunk(struct stj_text_lines *t, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    int n = gzread(t->file, t->chunk, CHUNK);
-    int code = Z_OK;
-    const char *text = gzerror(t->file, &code);
-    STJ_CHECK(err, code != Z_ERRNO, STJ_EIO, "%s: cannot read: %s", t->path, strerror(errno));
-    /* Z_BUF_ERROR: the file ends in the middle of a compressed stream. */
-    STJ_CHECK(err, n >= 0 && code == Z_OK, STJ_EFORMAT,
-              "%s: the compressed file is damaged or cut short after line %zu (%s)", t->path,
-              t->number, text);
+    const bool is_first = t->end == 0;
+    STJ_TRY(stj_byte_stream_read_some(t->stream, t->chunk, CHUNK, &t->end, err));
     t->begin = 0;
-    t->end = (size_t)n;
+    if (!is_first)
+        goto out;
+    if (t->end >= 3 && memcmp(t->chunk, "\xEF\xBB\xBF", 3) == 0)
+        t->begin = 3;
+    STJ_CHECK(err,
+              t->end < 2 ||
+                  (memcmp(t->chunk, "\xFF\xFE", 2) != 0 && memcmp(t->chunk, "\xFE\xFF", 2) != 0),
+              STJ_EFORMAT, "%s: the text is UTF-16; save it as UTF-8", t->path);
 out:
     return st;
 }

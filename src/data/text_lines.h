@@ -14,9 +14,9 @@ enum stj_status stj_text_lines_open(const char *path, struct stj_text_lines **li
                                     struct stj_error *err);
 void stj_text_lines_close(struct stj_text_lines *lines); /* NULL is accepted */
 
-/* *line <- the next line without its end ("\n" or "\r\n"), valid until the next call, to be changed
- * freely; NULL after the last.  A line with a NUL byte, one longer than 64 MiB and a damaged
- * compressed stream are errors. */
+/* *line <- the next line without its end ("\n" or "\r\n") and the mark of UTF-8 before the first,
+ * valid until the next call, to be changed freely; NULL after the last.  A line with a NUL byte, one
+ * longer than 64 MiB, UTF-16 and a damaged compressed stream are errors. */
 enum stj_status stj_text_lines_next(struct stj_text_lines *lines, char **line,
                                     struct stj_error *err);
 

@@ -16,19 +16,10 @@ static enum stj_status read_bytes(const char *path, struct stj_token_list *list,
 {
     enum stj_status st = STJ_OK;
     struct stj_byte_stream *stream = NULL;
+    enum stj_packing packing = STJ_PACKING_NONE;
     size_t length = 0;
-    unsigned char head[2] = {0};
-    STJ_TRY(stj_file_length(path, &length, err));
-    STJ_TRY(stj_byte_stream_open(path, 0, STJ_TO_THE_END, STJ_PACKING_NONE, &stream, err));
-    if (length >= sizeof head)
-        STJ_TRY(stj_byte_stream_read(stream, head, sizeof head, err));
-    if (head[0] == 0x1F && head[1] == 0x8B) {
-        stj_byte_stream_close(stream);
-        stream = NULL;
-        STJ_TRY(stj_byte_stream_open(path, 0, STJ_TO_THE_END, STJ_PACKING_GZIP, &stream, err));
-        STJ_TRY(stj_byte_stream_measure(stream, SIZE_MAX - 1, &length, NULL, err));
-    }
-    STJ_TRY(stj_byte_stream_seek(stream, 0, err));
+    STJ_TRY(stj_byte_stream_open_file(path, &stream, &packing, err));
+    STJ_TRY(stj_byte_stream_measure(stream, SIZE_MAX - 1, &length, NULL, err));
     STJ_TRY(stj_new(&list->byte, length + 1, 1, err));
     STJ_TRY(stj_byte_stream_read(stream, list->byte, length, err));
     list->n = length;

@@ -34,28 +34,21 @@ static const struct stj_item_type *find_type(unsigned char code)
     return NULL;
 }
 
-static bool is_gzip(const unsigned char *head, size_t n_head)
-{
-    return n_head >= 2 && head[0] == 0x1F && head[1] == 0x8B;
-}
-
-/* "train-images-idx3-ubyte", "labels.idx", ".idx1-ubyte.gz" */
+/* "train-images-idx3-ubyte", "labels.idx", ".idx1-ubyte" */
 static bool is_named_idx(const char *path)
 {
     const char *slash = strrchr(path, '/');
     for (const char *p = strstr(slash ? slash : path, "idx"); p; p = strstr(p + 1, "idx"))
         if (isdigit((unsigned char)p[3]))
             return true;
-    return stj_path_ends_in(path, ".idx") || stj_path_ends_in(path, ".idx.gz");
+    return stj_path_ends_in(path, ".idx");
 }
 
 static bool idx_accepts(const char *path, const unsigned char *head, size_t n_head)
 {
-    if (stj_path_ends_in(path, ".csv") || stj_path_ends_in(path, ".csv.gz"))
-        return false;
     bool begins = n_head >= 4 && head[0] == 0 && head[1] == 0 && find_type(head[2]) &&
                   head[3] >= 1 && head[3] <= STJ_MATRIX_MAX_DIMS;
-    return is_gzip(head, n_head) || begins || is_named_idx(path);
+    return begins || is_named_idx(path);
 }
 
 /* Type and number of dimensions. */
@@ -121,18 +114,11 @@ static enum stj_status idx_list(struct stj_array_list *list, struct stj_error *e
 {
     enum stj_status st = STJ_OK;
     const char *path = list->path;
-    unsigned char head[2] = {0};
     struct stj_byte_stream *stream = NULL;
     struct stj_array_entry *entry = NULL;
     size_t n_items = 0;
     STJ_TRY(stj_array_list_add(list, "", &entry, err));
-    STJ_TRY(stj_byte_stream_open(path, 0, STJ_TO_THE_END, STJ_PACKING_NONE, &stream, err));
-    STJ_TRY(stj_byte_stream_read(stream, head, sizeof head, err));
-    if (is_gzip(head, sizeof head))
-        entry->place.packing = STJ_PACKING_GZIP;
-    stj_byte_stream_close(stream);
-    stream = NULL;
-    STJ_TRY(stj_byte_stream_open(path, 0, STJ_TO_THE_END, entry->place.packing, &stream, err));
+    STJ_TRY(stj_byte_stream_open_file(path, &stream, &entry->place.packing, err));
     STJ_TRY(read_magic(path, stream, entry, err));
     STJ_TRY(read_idx_shape(stream, entry, &n_items, err));
     STJ_TRY(check_idx_length(path, stream, entry, n_items, err));
@@ -146,6 +132,7 @@ out:
 extern const struct stj_reader stj_reader_idx;
 const struct stj_reader stj_reader_idx = {
     .info = {.name = "idx", .doc = "IDX as of the MNIST files, plain or .gz"},
+    .unpacks = true,
     .accepts = idx_accepts,
     .list = idx_list,
 };

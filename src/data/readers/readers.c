@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* data/readers/readers.c: the registry of data file readers. */
-#include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "data/reader.h"
-#include "io/file.h"
+#include "options/option_value.h"
 
 extern const struct stj_reader stj_reader_csv;
 extern const struct stj_reader stj_reader_hdf5;
@@ -29,19 +29,47 @@ static const struct stj_plugin_info *const readers[] = {
 const struct stj_kind stj_reader_kind = {.what = "data file format", .list = readers};
 
 static enum stj_status read_head(const char *path, unsigned char head[STJ_READER_HEAD], size_t *n,
-                                 struct stj_error *err)
+                                 bool *packed, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    FILE *file = NULL;
-    STJ_TRY(stj_file_check_plain(path, err));
-    file = fopen(path, "rb");
-    STJ_CHECK(err, file, STJ_EIO, "%s: cannot open: %s", path, strerror(errno));
-    *n = fread(head, 1, STJ_READER_HEAD, file);
-    STJ_CHECK(err, !ferror(file), STJ_EIO, "%s: cannot read: %s", path, strerror(errno));
+    struct stj_byte_stream *stream = NULL;
+    enum stj_packing packing = STJ_PACKING_NONE;
+    STJ_TRY(stj_byte_stream_open_file(path, &stream, &packing, err));
+    STJ_TRY(stj_byte_stream_read_some(stream, head, STJ_READER_HEAD, n, err));
     STJ_CHECK(err, *n > 0, STJ_EFORMAT, "%s: the file is empty", path);
+    *packed = packing == STJ_PACKING_GZIP;
 out:
-    if (file)
-        fclose(file);
+    stj_byte_stream_close(stream);
+    return st;
+}
+
+/* What unpacks a file that begins so, or NULL. */
+static const char *find_unpacker(const unsigned char head[STJ_READER_HEAD])
+{
+    static const struct {
+        const char *program;
+        size_t n;
+        unsigned char magic[6];
+    } packers[] = {
+        {"unxz", 6, {0xFD, '7', 'z', 'X', 'Z', 0}},
+        {"bunzip2", 3, {'B', 'Z', 'h'}},
+        {"unzstd", 4, {0x28, 0xB5, 0x2F, 0xFD}},
+        {"gunzip", 2, {0x1F, 0x8B}}, /* packed twice */
+    };
+    for (size_t i = 0; i < sizeof packers / sizeof packers[0]; i++)
+        if (memcmp(head, packers[i].magic, packers[i].n) == 0)
+            return packers[i].program;
+    return NULL;
+}
+
+/* *bare <- the path without ".gz" (owned by the caller). */
+static enum stj_status drop_ending(const char *path, char **bare, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_strdup(bare, path, err));
+    if (stj_path_ends_in(*bare, ".gz"))
+        (*bare)[strlen(*bare) - strlen(".gz")] = '\0';
+out:
     return st;
 }
 
@@ -51,19 +79,29 @@ enum stj_status stj_reader_find(const char *path, const struct stj_reader **read
     enum stj_status st = STJ_OK;
     unsigned char head[STJ_READER_HEAD] = {0};
     size_t n = 0;
+    bool packed = false;
+    char *bare = NULL;
     char known[512] = "";
     *reader = NULL;
-    STJ_TRY(read_head(path, head, &n, err));
-    for (size_t i = 0; readers[i]; i++) {
+    STJ_TRY(read_head(path, head, &n, &packed, err));
+    STJ_TRY(drop_ending(path, &bare, err));
+    const char *unpacker = find_unpacker(head);
+    STJ_CHECK(err, !unpacker, STJ_EUNSUPPORTED,
+              "%s: is packed in a way that is not read here; unpack it with %s", path, unpacker);
+    for (size_t i = 0; readers[i] && !*reader; i++) {
         const struct stj_reader *candidate = (const struct stj_reader *)(const void *)readers[i];
-        if (candidate->accepts(path, head, n)) {
+        if (candidate->accepts(bare, head, n))
             *reader = candidate;
-            goto out;
-        }
-        size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", readers[i]->doc);
+        stj_text_add(known, sizeof known, "%s%s", i ? ", " : "", readers[i]->doc);
     }
-    STJ_CHECK(err, false, STJ_EFORMAT, "%s: not a data file of a known format (%s)", path, known);
+    STJ_CHECK(err, *reader, STJ_EFORMAT, "%s: not a data file of a known format (%s)", path, known);
+    STJ_CHECK(err, !packed || (*reader)->unpacks, STJ_EUNSUPPORTED,
+              "%s: a file of format %s that is packed with gzip, which is not read; unpack it with "
+              "gunzip",
+              path, (*reader)->info.name);
 out:
+    free(bare);
+    if (st != STJ_OK)
+        *reader = NULL;
     return st;
 }
