@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "data/named_arrays.h"
 #include "expect.h"
@@ -566,6 +567,113 @@ START_TEST(hdf5_sets_that_are_not_there_are_refused)
 }
 END_TEST
 
+/* Of two members of one name numpy takes the last, others the first. */
+START_TEST(zip_members_of_one_name_are_refused)
+{
+    struct named_array twice[3] = {three[0], three[1], three[2]};
+    for (int deflate = 0; deflate < 2; deflate++) {
+        struct bytes b = {0};
+        twice[2].name = three[0].name;
+        bytes_npz(&b, twice, 3, deflate, NULL);
+        const char *path = temp_write("twice.npz", b.item, b.n);
+        expect_failure(at(path, three[0].name), STJ_EMISMATCH, "twice.npz: holds 2 arrays 'conv/w");
+        expect_failure(path, STJ_EINVAL, "holds 3 arrays; say which one");
+        expect_matrix(at(path, three[1].name), three[1].shape[0], 1, three[1].value);
+        bytes_free(&b);
+    }
+}
+END_TEST
+
+START_TEST(hdf5_links_are_followed_in_the_file)
+{
+    const char *path = temp_path("links.h5");
+    write_hdf5(path, three, 1, 0);
+    write_hdf5(temp_path("other.h5"), three, 1, 0);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    ck_assert_int_ge(H5Lcreate_soft("/conv/weight", file, "soft", H5P_DEFAULT, H5P_DEFAULT), 0);
+    ck_assert_int_ge(H5Lcreate_soft("/conv", file, "group", H5P_DEFAULT, H5P_DEFAULT), 0);
+    ck_assert_int_ge(H5Lcreate_hard(file, "/conv/weight", file, "hard", H5P_DEFAULT, H5P_DEFAULT),
+                     0);
+    ck_assert_int_ge(H5Lcreate_hard(file, "/", file, "conv/up", H5P_DEFAULT, H5P_DEFAULT), 0);
+    ck_assert_int_ge(H5Lcreate_soft("/gone", file, "dangling", H5P_DEFAULT, H5P_DEFAULT), 0);
+    ck_assert_int_ge(H5Lcreate_soft("loop", file, "loop", H5P_DEFAULT, H5P_DEFAULT), 0);
+    ck_assert_int_ge(
+        H5Lcreate_external("other.h5", "/conv/weight", file, "external", H5P_DEFAULT, H5P_DEFAULT),
+        0);
+    ck_assert_int_ge(H5Lcreate_soft("/external", file, "through", H5P_DEFAULT, H5P_DEFAULT), 0);
+    H5Fclose(file);
+    static const char *const good[] = {"soft", "/soft", "hard", "group/weight",
+                                       "conv/up/group/up/conv/weight"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        expect_matrix(at(path, good[i]), 2, 12, some);
+    expect_matrix(path, 2, 12, some); /* of one array, whatever its names */
+    expect_failure(at(path, "dangling"), STJ_EMISMATCH,
+                   "'dangling' is a link to '/gone', which is not in this file");
+    expect_failure(at(path, "loop"), STJ_EMISMATCH, "'loop' is a link to 'loop'");
+    expect_failure(at(path, "external"), STJ_EUNSUPPORTED,
+                   "'external' is a link to '/conv/weight' of another file, 'other.h5'");
+    expect_failure(at(path, "through"), STJ_EMISMATCH, "'through' is a link to '/external'");
+    expect_failure(at(path, "group"), STJ_EMISMATCH, "has no array 'group', which is a group");
+    expect_failure(at(path, "group/bias"), STJ_EMISMATCH, "has no array 'group/bias'");
+}
+END_TEST
+
+static size_t keep_bytes(unsigned flags, size_t n_values, const unsigned *values, size_t n,
+                         size_t *size, void **bytes)
+{
+    (void)flags, (void)n_values, (void)values, (void)size, (void)bytes;
+    return n;
+}
+
+/* A filter that was there when the file was written. */
+START_TEST(hdf5_names_the_filter_that_is_missing)
+{
+    static const H5Z_class2_t filter = {H5Z_CLASS_T_VERS, 32000, 1, 1, "lzf", NULL, NULL,
+                                        keep_bytes};
+    const hsize_t dims[2] = {2, 12};
+    const char *path = temp_path("x.h5");
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(2, dims, NULL);
+    ck_assert(H5Zregister(&filter) >= 0 && H5Pset_chunk(plist, 2, dims) >= 0 &&
+              H5Pset_filter(plist, 32000, 0, 0, NULL) >= 0);
+    hid_t set = H5Dcreate2(file, "x", H5T_IEEE_F64LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    ck_assert_int_ge(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, some), 0);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Pclose(plist);
+    H5Fclose(file);
+    expect_matrix(at(path, "x"), 2, 12, some);
+    ck_assert_int_ge(H5Zunregister(32000), 0);
+    expect_failure(at(path, "x"), STJ_EUNSUPPORTED,
+                   "x.h5:x: it is packed with the filter lzf (HDF5 id 32000), which the HDF5");
+}
+END_TEST
+
+START_TEST(hdf5_says_that_a_file_is_being_written)
+{
+    static unsigned char bytes[1 << 16];
+    const char *path = temp_path("open.h5");
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    ck_assert_int_ge(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110), 0);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    ck_assert_int_ge(H5Fflush(file, H5F_SCOPE_GLOBAL), 0);
+    const size_t n = temp_read(path, bytes, sizeof bytes);
+    H5Fclose(file);
+    H5Pclose(access);
+    /* As the process that writes it would leave it, killed now. */
+    expect_failure(temp_write("left.h5", bytes, n), STJ_EFORMAT,
+                   "it is marked as open for writing (flags ");
+    path = temp_path("locked.h5");
+    write_hdf5(path, three, 1, 0);
+    FILE *writer = fopen(path, "r+b");
+    ck_assert(writer && flock(fileno(writer), LOCK_EX | LOCK_NB) == 0);
+    expect_failure(path, STJ_EFORMAT, "another process has it open for writing");
+    fclose(writer);
+    expect_matrix(path, 2, 12, some);
+}
+END_TEST
+
 START_TEST(names_that_do_not_exist_are_explained)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -607,7 +715,11 @@ static TCase *make_case(void)
     tcase_add_test(tc, safetensors_header_length_is_checked);
     tcase_add_test(tc, safetensors_types_are_decoded);
     tcase_add_test(tc, archives_with_a_nan_are_refused);
+    tcase_add_test(tc, zip_members_of_one_name_are_refused);
     tcase_add_test(tc, hdf5_sets_that_are_not_there_are_refused);
+    tcase_add_test(tc, hdf5_links_are_followed_in_the_file);
+    tcase_add_test(tc, hdf5_names_the_filter_that_is_missing);
+    tcase_add_test(tc, hdf5_says_that_a_file_is_being_written);
     tcase_add_test(tc, names_that_do_not_exist_are_explained);
     return tc;
 }

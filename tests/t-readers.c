@@ -287,6 +287,25 @@ START_TEST(npy_reads_every_type)
 }
 END_TEST
 
+/* The same items with their bytes turned round. */
+START_TEST(npy_of_big_endian_machines)
+{
+    static const char *const types[] = {"f2", "f4", "f8", "i2", "i4", "i8", "u2", "u4", "u8"};
+    static const unsigned char two[][8] = {
+        {0x40, 0}, {0x40, 0, 0, 0}, {0x40, 0, 0, 0, 0, 0, 0, 0},
+        {0, 2},    {0, 0, 0, 2},    {0, 0, 0, 0, 0, 0, 0, 2},
+        {0, 2},    {0, 0, 0, 2},    {0, 0, 0, 0, 0, 0, 0, 2},
+    };
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        char dict[128];
+        snprintf(dict, sizeof dict, "{'descr': '>%s', 'fortran_order': False, 'shape': (1,), }",
+                 types[t]);
+        expect_matrix(write_npy("a.npy", 1, dict, two[t], (size_t)(types[t][1] - '0')), 1, 1,
+                      &few[2]);
+    }
+}
+END_TEST
+
 START_TEST(npy_keeps_extreme_values)
 {
     static const int64_t i8[] = {INT64_C(9007199254740992), -INT64_C(9007199254740992)};
@@ -367,7 +386,8 @@ static const struct {
     {DICT("'<f8'", "False", "[1]"), 8, STJ_EFORMAT, "does not say 'shape'"},
     {DICT("'<f8'", "False", "(1,1,1,1,1,1,1,1,1)"), 8, STJ_EUNSUPPORTED, "more than 8 dimensions"},
     {DICT("'<f8'", "Maybe", "(1,)"), 8, STJ_EFORMAT, "does not say 'fortran_order'"},
-    {DICT("'>f8'", "False", "(1,)"), 8, STJ_EUNSUPPORTED, "items of type '>f8', 'fort"},
+    {DICT("'=f8'", "False", "(1,)"), 8, STJ_EUNSUPPORTED, "items of type '=f8', 'fort"},
+    {DICT("'>c8'", "False", "(1,)"), 8, STJ_EUNSUPPORTED, "items of type '>c8', 'fort"},
     {DICT("'<c8'", "False", "(1,)"), 8, STJ_EUNSUPPORTED, "save the array as one of <f4 <f8"},
     {DICT("'<f9'", "False", "(4,)"), 8, STJ_EUNSUPPORTED, "are not supported"},
     {DICT("'|O'", "False", "(1,)"), 8, STJ_EUNSUPPORTED, "are not supported"},
@@ -451,6 +471,7 @@ static TCase *make_case(void)
     tcase_add_test(tc, what_follows_a_gzip_member_is_not_ignored);
     tcase_add_test(tc, packed_files_that_are_not_read_say_so);
     tcase_add_test(tc, npy_reads_every_type);
+    tcase_add_test(tc, npy_of_big_endian_machines);
     tcase_add_test(tc, npy_keeps_extreme_values);
     tcase_add_test(tc, npy_of_both_orders_reads_row_major);
     tcase_add_loop_test(tc, npy_errors_are_found_before_memory_is_spent, 0,

@@ -121,25 +121,47 @@ out:
     return st;
 }
 
-enum stj_status stj_arrays_find(const struct stj_arrays *arrays, const char *name, size_t *i,
+/* *n <- how many arrays have the name, *i <- the last of them. */
+static void count_named(const struct stj_arrays *arrays, const char *name, size_t *i, size_t *n,
+                        struct stj_suggest_search *search)
+{
+    *n = 0;
+    for (size_t k = 0; k < arrays->list.n; k++) {
+        stj_suggest_offer(search, arrays->list.item[k].array.name);
+        if (strcmp(arrays->list.item[k].array.name, name) != 0)
+            continue;
+        *i = k;
+        ++*n;
+    }
+}
+
+enum stj_status stj_arrays_find(struct stj_arrays *arrays, const char *name, size_t *i,
                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const char *path = arrays->list.path;
     char hint[STJ_GOT_MAX];
     char names[STJ_EXPECTED_MAX];
+    size_t n = 0;
     if (!name || !name[0])
         return find_only(arrays, i, err);
     name += *name == '/';
     struct stj_suggest_search search = {.word = name};
-    for (*i = 0; *i < arrays->list.n; ++*i) {
-        if (strcmp(arrays->list.item[*i].array.name, name) == 0)
-            goto out;
-        stj_suggest_offer(&search, arrays->list.item[*i].array.name);
-    }
+    count_named(arrays, name, i, &n, &search);
+    STJ_CHECK(err, n <= 1, STJ_EMISMATCH,
+              "%s: holds %zu arrays '%s'; write the file again with the one that is meant", path, n,
+              name);
+    bool found = n == 1;
+    if (!found && arrays->reader->look_up)
+        STJ_TRY(arrays->reader->look_up(&arrays->list, name, &found, err));
+    if (n == 0)
+        *i = arrays->list.n - 1;
+    if (found)
+        goto out;
     stj_suggest_hint(&search, hint);
     list_array_names(arrays, names, sizeof names);
-    STJ_CHECK(err, false, STJ_EMISMATCH, "%s: has no array '%s'%s%s%s", arrays->list.path, name,
-              hint, hint[0] || !names[0] ? "" : "; it has ", hint[0] ? "" : names);
+    STJ_CHECK(err, false, STJ_EMISMATCH, "%s: has no array '%s'%s%s%s", path, name, hint,
+              hint[0] || !names[0] ? "" : "; it has ", hint[0] ? "" : names);
 out:
     return st;
 }

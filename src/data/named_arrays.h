@@ -33,8 +33,10 @@ size_t stj_arrays_count(const struct stj_arrays *arrays);
 const struct stj_array *stj_arrays_get(const struct stj_arrays *arrays, size_t i);
 
 /* *i <- the number of an array; NULL or "": of the only one.  Errors name the nearest name, or
- * list the names.  A leading slash makes no difference. */
-enum stj_status stj_arrays_find(const struct stj_arrays *arrays, const char *name, size_t *i,
+ * list the names.  A leading slash makes no difference.  A name that two arrays have (a zip archive
+ * can hold them) is refused: readers differ in which they take.  Pointers to arrays that were got
+ * before are not valid afterwards. */
+enum stj_status stj_arrays_find(struct stj_arrays *arrays, const char *name, size_t *i,
                                 struct stj_error *err);
 
 /* See that the file really holds what it announces of array i, whole and undamaged, before memory

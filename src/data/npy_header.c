@@ -7,7 +7,8 @@
  *   header      a Python dict literal: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
  *   rest        the items; the first index varies fastest where fortran_order is True
  *
- * Accepted are little-endian floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and bools.
+ * Accepted are floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and bools, little- or
+ * big-endian.
  */
 #include "data/npy_header.h"
 
@@ -60,10 +61,14 @@ static enum stj_status parse_npy_type(const char *path, const char *dict,
     bool simple = p[0] == '\'' && strlen(p) > 4 && p[4] == '\'';
     if (simple)
         memcpy(descr, p + 1, 3);
+    const bool big_endian = descr[0] == '>';
+    if (big_endian)
+        descr[0] = '<';
     STJ_CHECK(err, simple && !strchr(descr, ' ') && strstr(accepted, descr), STJ_EUNSUPPORTED,
               "%s: items of type %.12s are not supported; save the array as one of %s", path, p,
               accepted);
-    entry->place.type = (struct stj_item_type){.kind = descr[1], .size = (size_t)(descr[2] - '0')};
+    entry->place.type = (struct stj_item_type){
+        .kind = descr[1], .size = (size_t)(descr[2] - '0'), .big_endian = big_endian};
 out:
     return st;
 }

@@ -62,6 +62,11 @@ struct stj_reader {
      * are checked against its length, so that none makes a caller allocate what is not there. */
     enum stj_status (*list)(struct stj_array_list *list, struct stj_error *err);
 
+    /* *found <- an array has this other name too, and was added to the list under it; NULL: arrays
+     * have one name. */
+    enum stj_status (*look_up)(struct stj_array_list *list, const char *name, bool *found,
+                               struct stj_error *err);
+
     /* values <- rows of an array that `list` has found; NULL: its place says where they are. */
     enum stj_status (*read_rows)(const struct stj_array_list *list,
                                  const struct stj_array_entry *entry, size_t first, size_t n,

@@ -4,30 +4,39 @@
  * All of a data set must be in the file: of a contiguous one the whole range, of a chunked one
  * every chunk.  That, and that its packed chunks can hold what they announce, is seen before
  * anything is allocated for its values.  HDF5 converts the items to doubles.
+ *
+ * Listed is each data set once; other names of it, by hard and soft links, are followed when asked
+ * for.  Links to other files are not: a file of a stranger would choose what is read here.
  */
 #define H5_USE_110_API 1
 
+#include <errno.h>
 #include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/error.h"
 #include "io/h5_quiet.h"
 #include "base/memory.h"
 #include "data/reader.h"
 
-enum { DEFLATE_MOST = 1032 }; /* times that deflate can shrink something */
+enum {
+    DEFLATE_MOST = 1032, /* times that deflate can shrink something */
+    PROBLEM_MAX = 256
+};
 
 struct hdf5 {
     hid_t file;
     size_t length;
 };
 
+static const unsigned char magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
+
 static bool hdf5_accepts(const char *path, const unsigned char *head, size_t n_head)
 {
-    static const unsigned char magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
     return (n_head >= sizeof magic && memcmp(head, magic, sizeof magic) == 0) ||
            stj_path_ends_in(path, ".h5") || stj_path_ends_in(path, ".hdf5") ||
            stj_path_ends_in(path, ".he5");
@@ -193,18 +202,45 @@ static const char *check_storage(const struct set *s, const struct stj_array *ar
     return NULL;
 }
 
+/* The filter that its chunks need and this HDF5 lacks, in text; NULL: it has them all. */
+static const char *missing_filter(const struct set *s, char text[PROBLEM_MAX])
+{
+    const int n = H5Pget_nfilters(s->plist);
+    for (int i = 0; i < n; i++) {
+        char name[64] = "";
+        unsigned flags = 0;
+        unsigned config = 0;
+        size_t n_values = 0;
+        const H5Z_filter_t filter = H5Pget_filter2(s->plist, (unsigned)i, &flags, &n_values, NULL,
+                                                   sizeof name, name, &config);
+        if (filter < 0 || H5Zfilter_avail(filter) > 0)
+            continue;
+        name[sizeof name - 1] = '\0';
+        snprintf(
+            text, PROBLEM_MAX,
+            "it is packed with the filter %s%s(HDF5 id %d), which the HDF5 library here lacks; "
+            "where that is installed, h5repack -f GZIP=4 IN OUT makes a file that is read",
+            name, name[0] ? " " : "", (int)filter);
+        return text;
+    }
+    return NULL;
+}
+
 static enum stj_status add_set(struct stj_array_list *list, const char *name, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct hdf5 *h = list->self;
     struct stj_array_entry *entry = NULL;
     struct set s;
+    char text[PROBLEM_MAX];
     const char *problem = "it cannot be opened; the file is damaged";
     STJ_TRY(stj_array_list_add(list, name, &entry, err));
     if (open_set(h->file, name, &s)) {
         problem = bad_type(&s);
         const char *shape = read_set_shape(&s, &entry->array);
         problem = problem ? problem : shape;
+        if (!problem)
+            problem = missing_filter(&s, text);
         if (!problem)
             problem = check_storage(&s, &entry->array, h->length);
     }
@@ -232,11 +268,35 @@ static herr_t visit_object(hid_t file, const char *name, const H5O_info_t *info,
     return v->st == STJ_OK ? 0 : -1;
 }
 
+/* Why HDF5 does not open a file that is there. */
+static const char *why_closed(const char *path, char text[PROBLEM_MAX])
+{
+    unsigned char head[24] = {0};
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return strerror(errno);
+    const size_t n = fread(head, 1, sizeof head, file);
+    const bool locked = flock(fileno(file), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    fclose(file);
+    /* The flags of a superblock of version 3: opened to write, and not closed since. */
+    if (locked)
+        return "another process has it open for writing: wait until it is closed there";
+    if (n == sizeof head && memcmp(head, magic, sizeof magic) == 0 && head[8] == 3 && head[11]) {
+        snprintf(text, PROBLEM_MAX,
+                 "it is marked as open for writing (flags %02x): close it where it is written, or, "
+                 "if that program ended before its time, clear the mark with h5clear -s FILE",
+                 head[11]);
+        return text;
+    }
+    return "it is cut short, damaged or no HDF5 file";
+}
+
 static enum stj_status hdf5_list(struct stj_array_list *list, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct hdf5 *h = NULL;
     struct visit v = {.list = list, .err = err};
+    char text[PROBLEM_MAX];
     if (stj_h5_reserve(err) != STJ_OK)
         return STJ_ENOMEM;
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
@@ -244,14 +304,98 @@ static enum stj_status hdf5_list(struct stj_array_list *list, struct stj_error *
     list->self = h;
     STJ_TRY(stj_file_length(list->path, &h->length, err));
     h->file = H5Fopen(list->path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    STJ_CHECK(err, h->file >= 0, STJ_EFORMAT,
-              "%s: HDF5 cannot open it: it is cut short, damaged or no HDF5 file (%zu bytes)",
-              list->path, h->length);
+    STJ_CHECK(err, h->file >= 0, STJ_EFORMAT, "%s: HDF5 cannot open it: %s (%zu bytes)", list->path,
+              why_closed(list->path, text), h->length);
     const herr_t code = H5Ovisit(h->file, H5_INDEX_NAME, H5_ITER_INC, visit_object, &v);
     STJ_TRY(v.st);
     STJ_CHECK(err, code >= 0, STJ_EFORMAT, "%s: its groups cannot be read; the file is damaged",
               list->path);
 out:
+    stj_h5_quiet_end(quiet);
+    return st;
+}
+
+/* ---- links ---- */
+
+static herr_t refuse_external(const char *parent_file, const char *parent_group,
+                              const char *child_file, const char *child_name, unsigned *flags,
+                              hid_t access, void *data)
+{
+    (void)parent_file, (void)parent_group, (void)child_file, (void)child_name;
+    (void)flags, (void)access, (void)data;
+    return -1;
+}
+
+/* The link of that name leads nowhere in this file. */
+static enum stj_status fail_link(const char *path, hid_t file, const char *name,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    H5L_info_t info = {.type = H5L_TYPE_ERROR};
+    char target[512] = "";
+    const char *in_file = NULL;
+    const char *object = target;
+    if (H5Lget_info(file, name, &info, H5P_DEFAULT) >= 0 && info.u.val_size < sizeof target)
+        H5Lget_val(file, name, target, sizeof target, H5P_DEFAULT);
+    if (info.type == H5L_TYPE_EXTERNAL)
+        H5Lunpack_elink_val(target, info.u.val_size, NULL, &in_file, &object);
+    STJ_CHECK(
+        err, info.type != H5L_TYPE_EXTERNAL, STJ_EUNSUPPORTED,
+        "%s: '%s' is a link to '%.200s' of another file, '%.200s', which is not followed; name "
+        "that file instead",
+        path, name, object ? object : "", in_file ? in_file : "");
+    STJ_CHECK(err, false, STJ_EMISMATCH,
+              "%s: '%s' is a link to '%.400s', which is not in this file", path, name, target);
+out:
+    return st;
+}
+
+/* Follow the links of a name, which is cut into its groups for that; *found <- it is a data set. */
+static enum stj_status follow_links(const char *path, hid_t file, char *name, hid_t access,
+                                    bool *found, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    H5O_info_t info;
+    char *slash = name;
+    *found = false;
+    while (slash) {
+        slash = strchr(slash + 1, '/');
+        if (slash)
+            *slash = '\0';
+        if (H5Lexists(file, name, access) <= 0)
+            goto out;
+        if (H5Oexists_by_name(file, name, access) <= 0)
+            STJ_TRY(fail_link(path, file, name, err));
+        if (slash)
+            *slash = '/';
+    }
+    *found = H5Oget_info_by_name(file, name, &info, access) >= 0 && info.type == H5O_TYPE_DATASET;
+    STJ_CHECK(err, *found, STJ_EMISMATCH, "%s: has no array '%s', which is a group", path, name);
+out:
+    return st;
+}
+
+static enum stj_status hdf5_look_up(struct stj_array_list *list, const char *name, bool *found,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct hdf5 *h = list->self;
+    hid_t access = -1;
+    char *copy = NULL;
+    *found = false;
+    if (stj_h5_reserve(err) != STJ_OK)
+        return STJ_ENOMEM;
+    struct stj_h5_quiet quiet = stj_h5_quiet_begin();
+    STJ_TRY(stj_strdup(&copy, name, err));
+    access = H5Pcreate(H5P_LINK_ACCESS);
+    if (access >= 0 && H5Pset_elink_cb(access, refuse_external, NULL) >= 0)
+        STJ_TRY(follow_links(list->path, h->file, copy, access, found, err));
+    if (*found)
+        STJ_TRY(add_set(list, name, err));
+out:
+    if (access >= 0)
+        H5Pclose(access);
+    free(copy);
     stj_h5_quiet_end(quiet);
     return st;
 }
@@ -309,6 +453,7 @@ const struct stj_reader stj_reader_hdf5 = {
     .info = {.name = "hdf5", .doc = "HDF5 data sets by path, .h5"},
     .accepts = hdf5_accepts,
     .list = hdf5_list,
+    .look_up = hdf5_look_up,
     .read_rows = hdf5_read_rows,
     .close = hdf5_close,
 };
