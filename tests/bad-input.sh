@@ -294,6 +294,25 @@ short_config shell.yaml 's/units: 10}/units: 10, name: "`touch pwned`$(touch pwn
 "$spectraj" run shell.yaml -o SH > out 2> err # may be refused
 [ ! -e pwned ] || fail "a shell ran what a config says"
 
+# What a stranger's run says reaches no terminal as a command: a name in its config is refused, other text is escaped.
+esc=$(printf '\033')
+cp -R RUN stranger
+rm -f stranger/*.journal
+sed -i 's/units: 10$/units: 10\n      name: "a\\e[31m"/' stranger/config.yaml
+grep -q 'name: ".*31m"' stranger/config.yaml || fail 'the copied config has no such name'
+refused 'stranger/config.yaml|name|a?[31m' info stranger
+! grep -q "$esc" err || fail 'an escape sequence reached standard error'
+cp RUN/config.yaml stranger
+run 0 dense stranger
+mv stranger/dense.h5 "stranger/dense-$esc[31m.h5"
+run 0 info stranger
+grep -q 'dense-?\[31m.h5' out && ! grep -q "$esc" out || fail 'info does not escape the name of a result'
+run 0 export stranger -o exported
+! grep -q "$esc" out || fail 'export does not escape the name of a result'
+refused 'no such run' info "no$esc[31m-run"
+! grep -q "$esc" err || fail 'an escape sequence reached standard error'
+rm -r stranger exported
+
 # A damaged HDF5 file, of which HDF5 forgets parts: it does not complain of them at the end.  What it forgets is lost, as a
 # build with sanitizers would say.
 sanitizers=${ASAN_OPTIONS:-}

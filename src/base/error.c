@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base/error.c: the caller-owned error record; the first error wins. */
 #include "base/error.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ enum stj_status stj_error_set(struct stj_error *err, enum stj_status code, const
         va_start(args, format);
         vsnprintf(err->text, sizeof err->text, format ? format : stj_status_text(code), args);
         va_end(args);
+        stj_text_clean(err->text, false); /* one line, whatever names and files say */
         err->code = code;
         err->file = file;
         err->line = line;
@@ -99,4 +101,5 @@ void stj_error_prefix(struct stj_error *err, const char *format, ...)
     snprintf(whole, sizeof whole, "%s: %s", where, err->text);
     memcpy(err->text, whole, sizeof err->text - 1);
     err->text[sizeof err->text - 1] = '\0';
+    stj_text_clean(err->text, false);
 }

@@ -24,3 +24,5 @@ libspectraj_core_la_SOURCES += %reldir%/real.h
 libspectraj_core_la_SOURCES += %reldir%/rng.c
 libspectraj_core_la_SOURCES += %reldir%/rng.h
 libspectraj_core_la_SOURCES += %reldir%/target_clones.h
+libspectraj_core_la_SOURCES += %reldir%/text.c
+libspectraj_core_la_SOURCES += %reldir%/text.h

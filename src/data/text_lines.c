@@ -2,6 +2,7 @@
 /* data/text_lines.c: lines of a text file, without what editors and spreadsheets put around them. */
 #include "data/text_lines.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,10 +148,7 @@ char *stj_text_trim(char *text)
 
 void stj_text_excerpt(const char *text, char excerpt[STJ_EXCERPT_MAX])
 {
-    size_t n = 0;
-    for (; n < STJ_EXCERPT_MAX - 4 && text[n]; n++)
-        excerpt[n] = (unsigned char)text[n] < ' ' || text[n] == 0x7F ? '?' : text[n];
-    excerpt[n] = '\0';
-    if (text[n])
-        memcpy(excerpt + n, "...", 4);
+    const int room = STJ_EXCERPT_MAX - 4;
+    snprintf(excerpt, STJ_EXCERPT_MAX, "%.*s%s", room, text,
+             strlen(text) > (size_t)room ? "..." : "");
 }

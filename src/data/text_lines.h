@@ -26,7 +26,7 @@ size_t stj_text_lines_number(const struct stj_text_lines *lines);
 /* Cut blanks off both ends of a text, in place; returns its new beginning. */
 char *stj_text_trim(char *text);
 
-/* excerpt <- the beginning of a text with control characters replaced, for a one-line message. */
+/* excerpt <- the beginning of a text for a message. */
 enum { STJ_EXCERPT_MAX = 44 };
 void stj_text_excerpt(const char *text, char excerpt[STJ_EXCERPT_MAX]);
 

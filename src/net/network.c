@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/blas.h"
 #include "base/error.h"
@@ -96,16 +97,24 @@ static size_t count_nodes(const struct stj_plugins *layers)
     return n;
 }
 
-static void set_label(struct stj_node *node, const struct insertion *what)
+static enum stj_status set_label(struct stj_node *node, const struct insertion *what,
+                                 struct stj_error *err)
 {
+    enum stj_status st = STJ_OK;
+    int n = 0;
     const struct stj_plugin *plugin = what->plugin;
     const char *part = what->ops == ops_of(plugin) ? "" : what->ops->info.name;
     const char *dot = part[0] ? "." : "";
     if (plugin->label)
-        snprintf(node->label, sizeof node->label, "%s%s%s", plugin->label, dot, part);
+        n = snprintf(node->label, sizeof node->label, "%s%s%s", plugin->label, dot, part);
     else
-        snprintf(node->label, sizeof node->label, "%s%zu%s%s", plugin->info->name, what->number,
-                 dot, part);
+        n = snprintf(node->label, sizeof node->label, "%s%zu%s%s", plugin->info->name, what->number,
+                     dot, part);
+    STJ_CHECK(err, (size_t)n < sizeof node->label, STJ_ECONFIG,
+              "layer '%s...': its name has %d bytes, the limit is %zu", node->label, n,
+              sizeof node->label - 1);
+out:
+    return st;
 }
 
 static const struct stj_shape *shape_at(const struct stj_network *net, size_t node)
@@ -135,7 +144,7 @@ static enum stj_status append_node(struct stj_network *net, const struct inserti
     enum stj_status st = STJ_OK;
     struct stj_node *node = &net->node[net->n_nodes];
     struct stj_layer *layer = &node->layer;
-    set_label(node, what);
+    STJ_TRY(set_label(node, what, err));
     layer->ops = what->ops;
     layer->config = what->plugin->config;
     layer->label = node->label;
@@ -207,6 +216,71 @@ static enum stj_status make_nodes(struct stj_network *net, const struct stj_plug
     STJ_TRY(append_layers(net, layers, STJ_NETWORK_INPUT, &last, err));
     net->output = net->node[last].layer.out;
 out:
+    return st;
+}
+
+/* A label among others, in an order that puts "a.b" directly behind "a". */
+struct label {
+    const char *text;
+    bool has_tensors;
+};
+
+static int compare_labels(const void *a, const void *b)
+{
+    const char *p = ((const struct label *)a)->text;
+    const char *q = ((const struct label *)b)->text;
+    for (; *p && *p == *q; p++)
+        q++;
+    const int left = *p == '.' ? 1 : (unsigned char)*p;
+    const int right = *q == '.' ? 1 : (unsigned char)*q;
+    return left - right;
+}
+
+/* Two layers, and a layer and a tensor, have different names: in --layers and init.names one must
+ * not mean both.  label[n_nodes] are sorted. */
+static enum stj_status check_neighbours(const struct label *label, size_t n, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    for (size_t i = 1; i < n; i++) {
+        const char *one = label[i - 1].text;
+        const char *two = label[i].text;
+        const size_t length = strlen(one);
+        STJ_CHECK(err, strcmp(one, two) != 0, STJ_ECONFIG,
+                  "network.layers: two layers are called '%s', by `name`, or by type and number "
+                  "where none is given; rename one",
+                  one);
+        STJ_CHECK(err,
+                  !label[i - 1].has_tensors || strncmp(one, two, length) != 0 || two[length] != '.',
+                  STJ_ECONFIG,
+                  "network.layers: '%s' would be a tensor of the layer '%s', and is a layer too; "
+                  "rename one",
+                  two, one);
+    }
+out:
+    return st;
+}
+
+static enum stj_status check_labels(const struct stj_network *net, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct label *label = NULL;
+    const size_t n = net->n_nodes;
+    STJ_TRY(stj_new(&label, n, sizeof *label, err));
+    for (size_t i = 0; i < n; i++)
+        label[i] = (struct label){net->node[i].label, net->node[i].layer.n_tensors > 0};
+    qsort(label, n, sizeof *label, compare_labels);
+    STJ_TRY(check_neighbours(label, n, err));
+    for (size_t i = 0; i < n; i++)
+        for (size_t t = 0; t < net->node[i].layer.n_tensors; t++) {
+            const struct label kind = {.text = net->node[i].layer.tensor[t].name};
+            STJ_CHECK(
+                err, !bsearch(&kind, label, n, sizeof *label, compare_labels), STJ_ECONFIG,
+                "network.layers: a layer is called '%s', as a tensor of layer '%s' is; rename "
+                "it",
+                kind.text, net->node[i].label);
+        }
+out:
+    free(label);
     return st;
 }
 
@@ -348,6 +422,7 @@ enum stj_status stj_network_create(const struct stj_network_config *config,
     n->loss = (const struct stj_loss_ops *)config->loss.info;
     STJ_TRY(set_input(n, err));
     STJ_TRY(make_nodes(n, &config->layers, err));
+    STJ_TRY(check_labels(n, err));
     STJ_TRY(set_layout(n, err));
     place_values(n);
     STJ_TRY(place_bar_tangents(n, err));

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "options/option_value.h"
 
 static const struct stj_option empty_table[] = {{.name = NULL}};
@@ -280,13 +281,34 @@ enum stj_status stj_kind_find(const struct stj_kind *kind, const char *name,
     return *info ? STJ_OK : fail_unknown_name(NULL, NULL, kind, name, err);
 }
 
+/* A name stands in lists between commas and in tables between blanks. */
+static bool is_good_label(const char *label)
+{
+    bool good = label[0] != '\0';
+    for (size_t n = 0; good && *label; label += n) {
+        unsigned code = 0;
+        n = stj_text_decode(label, &code);
+        good = !stj_text_is_control(code) && !strchr(" ,", *label) && code != 0xA0;
+    }
+    return good;
+}
+
 static enum stj_status parse_label(const struct stj_place *up, const struct stj_yaml_node *map,
                                    char **label, struct stj_error *err)
 {
+    enum stj_status st = STJ_OK;
     static const struct stj_option option = {.name = "name", .type = STJ_OPTION_STRING};
     struct stj_place place = {.up = up, .key = option.name};
+    char got[STJ_GOT_MAX];
     const struct stj_yaml_node *node = stj_yaml_get(map, option.name);
-    return node ? stj_option_parse_value(&place, &option, node, label, err) : STJ_OK;
+    if (!node)
+        goto out;
+    STJ_TRY(stj_option_parse_value(&place, &option, node, label, err));
+    stj_option_got(node, got);
+    STJ_CHECK_PLACE(&place, node, err, is_good_label(*label),
+                    "expected a name without blanks, commas and control characters, got %s", got);
+out:
+    return st;
 }
 
 /* *name <- the node that says which plug-in is meant. */

@@ -189,9 +189,6 @@ enum stj_status stj_place_fail(const struct stj_place *place, const struct stj_y
     va_start(args, format);
     add_arguments(text, sizeof text, format, args);
     va_end(args);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ')
-            *c = '?';
     return stj_error_set(err, STJ_ECONFIG, __FILE__, line, "%s", text);
 }
 

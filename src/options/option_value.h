@@ -16,8 +16,7 @@ struct stj_place {
     size_t index;
 };
 
-/* Record "file:line:column: place: " and a sentence; node NULL: no position.  Returns STJ_ECONFIG.
- * One line always: control characters of the sentence become '?'. */
+/* Record "file:line:column: place: " and a sentence; node NULL: no position.  Returns STJ_ECONFIG. */
 enum stj_status stj_place_fail(const struct stj_place *place, const struct stj_yaml_node *node,
                                struct stj_error *err, int line, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "base/text.h"
 #include "options/option_value.h"
 
 /* ---- texts ---- */
@@ -34,36 +35,20 @@ static bool is_plain_text(const char *text)
     return true;
 }
 
-/* *code <- the character at p; returns its bytes (1 for a byte that is not valid UTF-8). */
-static size_t decode_utf8(const unsigned char *p, unsigned *code)
-{
-    size_t n = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : p[0] >= 0xC0 ? 2 : 1;
-    static const unsigned char mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    *code = p[0] & mask[n];
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xC0) != 0x80) {
-            *code = p[0];
-            return 1;
-        }
-        *code = *code << 6 | (p[i] & 0x3Fu);
-    }
-    return n;
-}
-
-/* Characters that YAML does not allow as they are, or takes as line breaks. */
+/* Characters that YAML does not allow as they are, or takes as line breaks, and those that a
+ * terminal takes as commands. */
 static bool needs_escape(unsigned code)
 {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
-           code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
+    return stj_text_is_control(code) || code == 0xFFFE || code == 0xFFFF;
 }
 
 static void write_quoted(FILE *file, const char *text)
 {
-    const unsigned char *p = (const unsigned char *)text;
+    const char *p = text;
     fputc('"', file);
     while (*p) {
         unsigned code = 0;
-        size_t n = decode_utf8(p, &code);
+        size_t n = stj_text_decode(p, &code);
         if (code == '"' || code == '\\')
             fprintf(file, "\\%c", (char)code);
         else if (needs_escape(code))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "parallel/ranks.h"
 
 enum stj_status stj_progress_report(const struct stj_progress *progress, const char *what,
@@ -26,5 +27,6 @@ void stj_progress_warn(const struct stj_progress *progress, const char *format, 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    stj_text_clean(text, false);
     progress->warn(progress->ctx, text);
 }

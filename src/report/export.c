@@ -19,6 +19,7 @@
 #include "io/file.h"
 #include "io/h5.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "report/contents.h"
 
 /* One array on its way out. */
@@ -170,6 +171,7 @@ static enum stj_status export_item(struct export *e, const char *dir, const char
                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    struct stj_text_output text;
     char name[256];
     char *path = NULL;
     snprintf(name, sizeof name, "%.100s-%.100s.%s", result, what, ending);
@@ -177,7 +179,9 @@ static enum stj_status export_item(struct export *e, const char *dir, const char
               "an array of the result %s is named '%s', which no file can be", result, what);
     STJ_TRY(stj_path_join(dir, name, &path, err));
     STJ_TRY(write_file(e, path, write, err));
-    fprintf(told, "%s\n", path);
+    if (stj_text_begin(&text))
+        fprintf(text.file, "%s\n", path);
+    STJ_TRY(stj_text_end(&text, told, err));
 out:
     free(path);
     return st;

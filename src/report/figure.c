@@ -9,6 +9,7 @@
 
 #include "analysis/analysis.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "io/file.h"
 #include "report/figures.h"
 #include "report/gnuplot.h"
@@ -167,11 +168,11 @@ out:
 static enum stj_status report_file(FILE *out, enum stj_report_format format, const char *figure,
                                    const char *path, struct stj_error *err)
 {
+    struct stj_text_output text;
     if (format == STJ_REPORT_TEXT) {
-        if (fprintf(out, "%s\n", path) < 0)
-            return stj_error_set(err, STJ_EIO, __FILE__, __LINE__,
-                                 "the report could not be written");
-        return STJ_OK;
+        if (stj_text_begin(&text))
+            fprintf(text.file, "%s\n", path);
+        return stj_text_end(&text, out, err);
     }
     json_t *object = NULL;
     enum stj_status st = stj_json_plot(figure, path, &object, err);
@@ -251,6 +252,7 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
 {
     STJ_NOT_NULL(err, out, run, figure);
     enum stj_status st = STJ_OK;
+    struct stj_text_output text;
     struct stj_chart chart = {.n_series = 0};
     STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
               "the numbers of a figure are CSV and not JSON: name a file for them");
@@ -259,8 +261,9 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
         STJ_TRY(write_csv_file(&chart, path, err));
         STJ_TRY(report_file(out, format, figure, path, err));
     } else {
-        stj_plot_csv(out, &chart);
-        STJ_CHECK(err, !ferror(out), STJ_EIO, "the report could not be written");
+        if (stj_text_begin(&text))
+            stj_plot_csv(text.file, &chart);
+        STJ_TRY(stj_text_end(&text, out, err));
     }
 out:
     stj_chart_free(&chart);

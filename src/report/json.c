@@ -576,7 +576,8 @@ enum stj_status stj_json_plot(const char *figure, const char *path, json_t **obj
 
 enum stj_status stj_json_print(FILE *out, const json_t *object, struct stj_error *err)
 {
-    char *text = json_dumps(object, JSON_REAL_PRECISION(17));
+    /* ASCII: a terminal takes some characters beyond it as commands. */
+    char *text = json_dumps(object, JSON_REAL_PRECISION(17) | JSON_ENSURE_ASCII);
     if (!text)
         return stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__,
                              "out of memory for the JSON report");

@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static const char *const colour[STJ_CHART_N_COLOURS] = {
     [STJ_CHART_VERMILLION] = "#D55E00", [STJ_CHART_GREEN] = "#009E73",
     [STJ_CHART_BLUE] = "#0072B2",       [STJ_CHART_SKY_BLUE] = "#56B4E9",
@@ -29,10 +31,16 @@ enum { LEGEND_CHARACTERS = 84 };
 /* Text between single quotes: only what gnuplot takes literally, and the markup of charts. */
 static void write_text(FILE *script, const char *text)
 {
-    for (const char *c = text; *c; c++) {
+    size_t n = 0;
+    for (const char *c = text; *c; c += n) {
+        unsigned code = 0;
         if (*c == '\\' && c[1] && strchr("_^{}", c[1]))
             fputc(*c++, script);
-        fputc((unsigned char)*c < ' ' || strchr("'\\`@&~", *c) ? ' ' : *c, script);
+        n = stj_text_decode(c, &code);
+        if (stj_text_is_control(code) || strchr("'\\`@&~", *c))
+            fputc(' ', script);
+        else
+            fwrite(c, 1, n, script);
     }
 }
 

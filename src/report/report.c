@@ -7,17 +7,11 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "analysis/print.h"
 #include "report/contents.h"
 #include "report/json.h"
 #include "report/text.h"
-
-static enum stj_status check_stream(FILE *out, struct stj_error *err)
-{
-    if (ferror(out))
-        return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "the report could not be written");
-    return STJ_OK;
-}
 
 /* Print what a builder made and drop it; st is the builder's.  By address, because the builder's
  * call stands in the same list of arguments. */
@@ -35,6 +29,7 @@ enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
 {
     STJ_NOT_NULL(err, out, run);
     json_t *object = NULL;
+    struct stj_text_output text;
     struct stj_run_info info;
     struct stj_storage storage;
     stj_run_get_info(run, &info);
@@ -43,8 +38,9 @@ enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
         return st;
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_train(&info, &storage, &object, err), out, &object, err);
-    stj_text_train(out, &info, &storage);
-    return check_stream(out, err);
+    if (stj_text_begin(&text))
+        stj_text_train(text.file, &info, &storage);
+    return stj_text_end(&text, out, err);
 }
 
 enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct stj_run *run,
@@ -53,14 +49,16 @@ enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct
     STJ_NOT_NULL(err, out, run);
     enum stj_status st = STJ_OK;
     json_t *object = NULL;
+    struct stj_text_output text;
     struct stj_contents contents;
     STJ_TRY(stj_contents_of(run, &contents, err));
     if (format == STJ_REPORT_JSON) {
         st = stj_json_info(&contents, &object, err);
         st = print_and_drop(st, out, &object, err);
     } else {
-        stj_text_info(out, &contents);
-        st = check_stream(out, err);
+        if (stj_text_begin(&text))
+            stj_text_info(text.file, &contents);
+        st = stj_text_end(&text, out, err);
     }
 out:
     stj_contents_free(&contents);
@@ -72,10 +70,12 @@ enum stj_status stj_report_plan(FILE *out, enum stj_report_format format,
 {
     STJ_NOT_NULL(err, out, plan);
     json_t *object = NULL;
+    struct stj_text_output text;
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_plan(plan, &object, err), out, &object, err);
-    stj_text_plan(out, plan);
-    return check_stream(out, err);
+    if (stj_text_begin(&text))
+        stj_text_plan(text.file, plan);
+    return stj_text_end(&text, out, err);
 }
 
 enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
@@ -83,10 +83,12 @@ enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
 {
     STJ_NOT_NULL(err, out, result);
     json_t *object = NULL;
+    struct stj_text_output text;
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_study(result, &object, err), out, &object, err);
-    stj_text_study(out, result);
-    return check_stream(out, err);
+    if (stj_text_begin(&text))
+        stj_text_study(text.file, result);
+    return stj_text_end(&text, out, err);
 }
 
 enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
@@ -94,25 +96,30 @@ enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
 {
     STJ_NOT_NULL(err, out, v);
     json_t *object = NULL;
+    struct stj_text_output text;
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_validate(v, &object, err), out, &object, err);
-    stj_text_validate(out, v);
-    return check_stream(out, err);
+    if (stj_text_begin(&text))
+        stj_text_validate(text.file, v);
+    return stj_text_end(&text, out, err);
 }
 
 enum stj_status stj_report_result(FILE *out, enum stj_report_format format,
                                   const struct stj_result *result, struct stj_error *err)
 {
     json_t *object = NULL;
+    struct stj_text_output text;
     STJ_NOT_NULL(err, out, result);
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_result(result, &object, err), out, &object, err);
-    stj_print_part(out, &result->about.part);
-    if (result->analysis->print)
-        result->analysis->print(out, result);
-    else
-        stj_print_fields(out, result);
-    return check_stream(out, err);
+    if (stj_text_begin(&text)) {
+        stj_print_part(text.file, &result->about.part);
+        if (result->analysis->print)
+            result->analysis->print(text.file, result);
+        else
+            stj_print_fields(text.file, result);
+    }
+    return stj_text_end(&text, out, err);
 }
 
 enum stj_status stj_result_json(const struct stj_result *result, char **text, struct stj_error *err)

@@ -29,8 +29,8 @@ void stj_html_text(FILE *out, const char *text)
             fputs("&gt;", out);
         else if (*text == '"')
             fputs("&quot;", out);
-        else
-            fputc(*text, out);
+        else /* HTML has no control characters */
+            fputc((unsigned char)*text < ' ' && *text != '\n' && *text != '\t' ? '?' : *text, out);
     }
 }
 

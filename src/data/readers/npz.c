@@ -183,8 +183,6 @@ static enum stj_status read_entry(struct archive *a, size_t *at, struct member *
     STJ_TRY(stj_new(&extra, n_extra + 1, 1, err));
     STJ_TRY(read_archive_at(a, *at + ENTRY_BYTES, m->name, n_name, err));
     STJ_TRY(read_archive_at(a, *at + ENTRY_BYTES + n_name, extra, n_extra, err));
-    for (size_t i = 0; i < n_name; i++) /* messages stay on one line */
-        m->name[i] = (unsigned char)m->name[i] < ' ' ? '?' : m->name[i];
     read_extra64(extra, n_extra, m);
     *at += ENTRY_BYTES + n_name + n_extra + (size_t)number(p + 32, 2);
 out:

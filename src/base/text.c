@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/text.c: text of others without control characters. */
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+size_t stj_text_decode(const char *p, unsigned *code)
+{
+    static const unsigned char mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *byte = (const unsigned char *)p;
+    const size_t n = byte[0] >= 0xF0 ? 4 : byte[0] >= 0xE0 ? 3 : byte[0] >= 0xC0 ? 2 : 1;
+    bool valid = byte[0] < 0x80 || n > 1;
+    *code = byte[0] & mask[n];
+    for (size_t i = 1; valid && i < n; i++) {
+        valid = (byte[i] & 0xC0) == 0x80;
+        *code = *code << 6 | (byte[i] & 0x3Fu);
+    }
+    if (valid && *code >= least[n] && *code <= 0x10FFFF)
+        return n;
+    *code = byte[0];
+    return 1;
+}
+
+bool stj_text_is_control(unsigned code)
+{
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x200B && code <= 0x200F) ||
+           (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) ||
+           code == 0xFEFF;
+}
+
+void stj_text_clean(char *text, bool keep_lines)
+{
+    char *to = text;
+    for (size_t n = 0; *text; text += n) {
+        unsigned code = 0;
+        n = stj_text_decode(text, &code);
+        if (stj_text_is_control(code) && !(keep_lines && code == '\n')) {
+            *to++ = '?';
+            continue;
+        }
+        memmove(to, text, n);
+        to += n;
+    }
+    *to = '\0';
+}
+
+FILE *stj_text_begin(struct stj_text_output *output)
+{
+    *output = (struct stj_text_output){0};
+    output->file = open_memstream(&output->buffer, &output->size);
+    return output->file;
+}
+
+enum stj_status stj_text_end(struct stj_text_output *output, FILE *out, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    bool lost = !output->file || ferror(output->file);
+    lost = (output->file && fclose(output->file) != 0) || lost || !output->buffer;
+    STJ_CHECK(err, !lost, STJ_ENOMEM, "out of memory for the report");
+    stj_text_clean(output->buffer, true);
+    STJ_CHECK(err, fputs(output->buffer, out) != EOF && !ferror(out), STJ_EIO,
+              "the report could not be written");
+out:
+    free(output->buffer);
+    return st;
+}

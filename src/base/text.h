@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* base/text.h: text of others, which may hold what a terminal takes as a command. */
+#ifndef STJ_BASE_TEXT_H
+#define STJ_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <spectraj/status.h>
+
+/* *code <- the character at p; returns its bytes (1 for a byte that is not valid UTF-8, which is
+ * then the code). */
+size_t stj_text_decode(const char *p, unsigned *code);
+
+/* Is it a control character, of ASCII (ESC), of its continuation (CSI) or of Unicode: line ends and
+ * what turns the direction of text? */
+bool stj_text_is_control(unsigned code);
+
+/* Each control character of the text becomes '?', but for line feeds where they are kept. */
+void stj_text_clean(char *text, bool keep_lines);
+
+/* The one way for tables and lists to a stream of the caller's, often a terminal: what is printed
+ * between the two goes through stj_text_clean.  stj_text_begin: NULL when there is no memory, which
+ * stj_text_end then says. */
+struct stj_text_output {
+    FILE *file;
+    char *buffer;
+    size_t size;
+};
+FILE *stj_text_begin(struct stj_text_output *output);
+enum stj_status stj_text_end(struct stj_text_output *output, FILE *out, struct stj_error *err);
+
+#endif
