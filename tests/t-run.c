@@ -506,6 +506,11 @@ START_TEST(refused_when_opened)
     expect_open_fails("R", STJ_EFORMAT, "R: is not complete: it has no trajectory.h5");
     unlink(scratch_path("R/config.yaml"));
     expect_open_fails("R", STJ_EFORMAT, "R: is not a run: it has no config.yaml");
+    /* What may not be looked at is not called missing; a link to itself is so for root as well. */
+    ck_assert_int_eq(symlink("config.yaml", scratch_path("R/config.yaml")), 0);
+    scratch_write("R/trajectory.h5", own, n);
+    expect_open_fails("R", STJ_EIO, "R/config.yaml: cannot open: Too many levels");
+    unlink(scratch_path("R/config.yaml"));
     free(own);
 }
 END_TEST

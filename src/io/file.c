@@ -14,8 +14,9 @@
 #include "base/memory.h"
 #include "parallel/ranks.h"
 
-static const char *write_remedy(int number)
+static const char *find_remedy(const char *verb, int number)
 {
+    const bool reading = strcmp(verb, "read") == 0;
     switch (number) {
     case ENOSPC:
     case EDQUOT:
@@ -25,7 +26,8 @@ static const char *write_remedy(int number)
     case EACCES:
     case EPERM:
     case EROFS:
-        return "; check the permissions or write to another folder";
+        return reading ? "; check its permissions"
+                       : "; check the permissions or write to another folder";
     case ELOOP:
         return "; remove the symbolic link that has its name, or that of its temporary file (.tmp)";
     default:
@@ -37,7 +39,7 @@ enum stj_status stj_file_failed(const char *path, const char *verb, int number,
                                 struct stj_error *err)
 {
     return stj_error_set(err, STJ_EIO, __FILE__, __LINE__, "%s: cannot be %s: %s%s", path, verb,
-                         strerror(number), write_remedy(number));
+                         strerror(number), find_remedy(verb, number));
 }
 
 enum stj_status stj_file_temporary(const char *path, char **temporary, struct stj_error *err)
@@ -219,7 +221,7 @@ enum stj_status stj_file_check_plain(const char *path, struct stj_error *err)
 bool stj_file_exists(const char *path)
 {
     struct stat about;
-    return stat(path, &about) == 0;
+    return stat(path, &about) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 size_t stj_file_bytes(const char *path)

@@ -40,6 +40,7 @@ void stj_file_remove(const char *path);
 enum stj_status stj_file_read_text(const char *path, size_t limit, char **text,
                                    struct stj_error *err);
 
+/* Is something there?  What may not be looked at is: who opens it then hears why not. */
 bool stj_file_exists(const char *path);
 
 /* Refuse what is there and is neither a file nor a folder: a pipe may be waited for, a device

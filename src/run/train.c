@@ -170,7 +170,7 @@ static enum stj_status refuse_old_journal(const char *dir, struct stj_error *err
     enum stj_status st = STJ_OK;
     char *old = NULL;
     STJ_TRY(stj_path_join(dir, "train.log", &old, err));
-    STJ_CHECK(err, !stj_file_exists(old), STJ_EEXIST,
+    STJ_CHECK(err, stj_file_bytes(old) == 0, STJ_EEXIST,
               "%s: holds an unfinished training of an earlier version; rename train.log "
               "to " STJ_TRAINING_JOURNAL " to go on with it, --force starts anew",
               dir);

@@ -124,11 +124,11 @@ static enum stj_status check_space(const char *dir, size_t bytes, struct stj_err
     if (statvfs(dir, &about) != 0)
         goto out; /* unknown: writing will tell */
     double available = (double)about.f_bavail * (double)about.f_frsize;
-    STJ_CHECK(
-        err, (double)bytes <= available, STJ_EIO,
-        "%s: the trajectory needs %.0f MB and the disk has %.0f MB left; free some space, write "
-        "to another disk, or keep fewer states (trajectory.every or .max_bytes)",
-        dir, (double)bytes / 1e6, available / 1e6);
+    STJ_CHECK(err, (double)bytes <= available, STJ_EIO,
+              "%s: the trajectory needs %zu bytes (%.3g MB) and the disk has %.0f (%.3g MB) left; "
+              "free some "
+              "space, write to another disk, or keep fewer states (trajectory.every or .max_bytes)",
+              dir, bytes, (double)bytes / 1e6, available, available / 1e6);
 out:
     return st;
 }
