@@ -98,6 +98,7 @@ static const struct {
     {"a;b\n1,5;2\n", STJ_EFORMAT, "its cells are separated by semicolons, they must be by commas"},
     {"1;2\n3;4\n", STJ_EFORMAT, "its cells are separated by semicolons"},
     {"a\tb\n3\t4\n", STJ_EFORMAT, "its cells are separated by tabs"},
+    {"1,2\r3,4\r", STJ_EFORMAT, "bad.csv:1: a carriage return stands inside of the line"},
     {"\xFF\xFE", STJ_EFORMAT, "bad.csv: the text is UTF-16; save it as UTF-8"},
     {"1,2\na,b\n", STJ_EFORMAT, "bad.csv:2:1: expected a finite number"},
     {"1,2 3\n", STJ_EFORMAT, "got '2 3'"},

@@ -12,6 +12,8 @@
 #include "analysis/analyses.h"
 #include "analysis/charts.h"
 #include "analysis/print.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "expect.h"
 #include "report/gnuplot.h"
 #include "report/json.h"
@@ -20,6 +22,47 @@
 #include "temp_files.h"
 
 static struct stj_error err;
+
+/* What a terminal takes as a command does not reach it; letters of any alphabet do. */
+START_TEST(text_of_others_has_no_control_characters)
+{
+    static const struct {
+        const char *text, *clean;
+    } row[] = {
+        {"plain text, \xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", NULL},
+        {"\x1B[31m\a\b\t\x7F", "?[31m????"},
+        {"a\nb\r\n", "a\nb?\n"},
+        {"\xC2\x9B"
+         "31m\xC2\xA0",
+         "?31m\xC2\xA0"}, /* CSI, and a blank */
+        {"\xE2\x80\xAE"
+         "a\xE2\x80\x8B"
+         "b",
+         "?a?b"}, /* right to left, no width */
+        {"\x9B"
+         "31m \xE9 \xC3",
+         "?31m \xE9 \xC3"},                        /* bytes of Latin-1 */
+        {"\xC0\x9B \xE0\x82\x9B", "\xC0? \xE0??"}, /* the same in too many bytes */
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        const char *clean = row[i].clean ? row[i].clean : row[i].text;
+        struct stj_text_output output;
+        char *text = NULL;
+        size_t size = 0;
+        FILE *stream = open_memstream(&text, &size);
+        ck_assert(stream && stj_text_begin(&output));
+        fputs(row[i].text, output.file);
+        EXPECT_OK(stj_text_end(&output, stream, &err), err);
+        fclose(stream);
+        ck_assert_str_eq(text, clean);
+        free(text);
+    }
+    stj_error_set(&err, STJ_EIO, __FILE__, __LINE__, "a%s", "\n\x1B[0m");
+    stj_error_prefix(&err, "%s", "b\r");
+    ck_assert_str_eq(err.text, "b?: a??[0m");
+    stj_error_clear(&err);
+}
+END_TEST
 
 /* Print the object and read it back, as a user's program would; the object is dropped. */
 static json_t *round_trip(json_t *object)
@@ -769,6 +812,7 @@ int main(void)
     tcase_add_test(tc, a_stream_that_cannot_be_written_is_an_error);
     tcase_add_test(tc, script_of_a_spectrum);
     tcase_add_test(tc, canvases);
+    tcase_add_test(tc, text_of_others_has_no_control_characters);
     tcase_add_test(tc, numbers_of_a_chart);
     tcase_add_test(tc, what_is_too_small_leaves_one_gap);
     tcase_add_test(tc, names_in_texts_of_a_chart);

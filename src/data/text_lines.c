@@ -125,6 +125,10 @@ enum stj_status stj_text_lines_next(struct stj_text_lines *t, char **line, struc
               "%s:%zu: the line holds a NUL byte; is this a text file?", t->path, t->number);
     if (length > 0 && t->line[length - 1] == '\r')
         t->line[length - 1] = '\0';
+    STJ_CHECK(err, !strchr(t->line, '\r'), STJ_EFORMAT,
+              "%s:%zu: a carriage return stands inside of the line; save the text with lines that "
+              "end in LF or CRLF",
+              t->path, t->number);
     *line = t->line;
 out:
     return st;
