@@ -3,7 +3,7 @@
  *
  * Every line has the same number of cells and every cell is a finite number; blanks around a cell
  * do not count, nor do the quotes of RFC 4180.  Blank lines may stand at the end.  The first line is
- * one of headings, and skipped, where no cell is a number, or where words stand beside distinct
+ * one of headings, and skipped, where no cell is a number, or where words stand beside ascending
  * whole numbers as pandas writes them (0,1,2,label).  Everything else that is no number is refused:
  * a first row with a spoilt cell must not be lost as a heading.
  */
