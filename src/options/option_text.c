@@ -77,8 +77,10 @@ bool stj_option_get_name(const struct stj_option *option, size_t i, const char *
     const char *const *choice = option->choices;
     const struct stj_plugin_info *const *info = option->kind ? option->kind->list : NULL;
     for (; i > 0; i--) {
-        choice += choice && *choice;
-        info += info && *info;
+        if (choice && *choice)
+            choice++;
+        if (info && *info)
+            info++;
     }
     *name = choice ? *choice : info && *info ? (*info)->name : NULL;
     *doc = !choice && *name ? (*info)->doc : "";
