@@ -431,8 +431,8 @@ static struct stj_batch_order *make_order(size_t n_rows, size_t batch_size, bool
 static size_t rows_of(struct stj_batch_order *order, size_t step, size_t *rows)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    size_t n = 0;
-    EXPECT_OK(stj_batch_order_rows(order, step, rows, &n, &err), err);
+    const size_t n = stj_batch_order_count(order, step);
+    EXPECT_OK(stj_batch_order_rows(order, step, 0, n, rows, &err), err);
     return n;
 }
 
@@ -471,13 +471,16 @@ START_TEST(listed_batches_are_as_listed)
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_batch_order *order = NULL;
     size_t rows[3];
-    size_t n = 0;
     EXPECT_OK(stj_batch_order_create(&settings, &order, &err), err);
+    ck_assert_uint_eq(stj_batch_order_most(order, 3), 3);
+    ck_assert_uint_eq(stj_batch_order_most(order, 1), 3);
     for (size_t t = 3; t-- > 0;) {
         ck_assert_uint_eq(rows_of(order, t, rows), 3 - t);
         ck_assert_mem_eq(rows, listed + 3 * t, (3 - t) * sizeof *rows);
     }
-    EXPECT_FAIL(stj_batch_order_rows(order, 3, rows, &n, &err), STJ_EINVAL, "step 3", err);
+    EXPECT_OK(stj_batch_order_rows(order, 0, 1, 2, rows, &err), err);
+    ck_assert_mem_eq(rows, listed + 1, 2 * sizeof *rows);
+    EXPECT_FAIL(stj_batch_order_rows(order, 3, 0, 1, rows, &err), STJ_EINVAL, "step 3", err);
     stj_batch_order_destroy(order);
 
     settings.n_rows = 9;

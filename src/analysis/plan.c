@@ -28,6 +28,7 @@
 #include "run/timing.h"
 #include "run/run_internal.h"
 #include "train/train.h"
+#include "trajectory/record.h"
 
 static const double day = 86400;
 
@@ -264,6 +265,7 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
     const double stored = 2 + (double)info.n_steps / (double)every;
     const size_t gradients = stj_train_work_bytes(run->problem);
     const size_t losses = stj_evaluation_bytes(run->net, run->train);
+    const double lists = stj_record_bytes(info.n_steps, (size_t)stored);
     const double batches =
         (double)(info.train_rows + info.test_rows) / (double)info.batch_size / FORWARD;
     /* Every state goes into the log, and from there into the trajectory. */
@@ -271,7 +273,9 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
                     2 * stored * (double)state / written_per_second;
     item->trajectory_bytes = STATES * state;
     item->engine_bytes = gradients > losses ? gradients : losses; /* one after the other */
-    item->memory_bytes = stj_memory_resident() + item->trajectory_bytes + item->engine_bytes;
+    item->basis_bytes = (size_t)lists;
+    item->memory_bytes =
+        stj_memory_resident() + item->trajectory_bytes + item->engine_bytes + item->basis_bytes;
     item->disk_bytes =
         (size_t)(2 * stored * (double)state); /* the log, and the trajectory made of it */
 out:

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* data/batch_order.c: the rows of every training step, reproducible in any order of asking. */
+/* data/batch_order.c: the rows of every training step, reproducible in any order of asking.
+ *
+ * Nothing grows with the number of steps but a list that was given: an epoch's permutation is drawn
+ * when one of its steps is asked for.  Threads that work on neighbouring steps find theirs drawn.
+ */
 #include "data/batch_order.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +14,20 @@
 #include "base/memory.h"
 #include "base/rng.h"
 
+/* Epochs whose permutations are kept, each at its number modulo this. */
+enum { EPOCHS_KEPT = 4 };
+
+struct permutation {
+    size_t *row; /* [n_rows]; of `epoch`; NULL: of none */
+    size_t epoch;
+};
+
 struct stj_batch_order {
     struct stj_batch_order_settings settings;
     size_t steps_per_epoch;
-    size_t *permutation; /* [n_rows]; of `epoch`, valid when has_epoch; NULL without shuffle */
-    size_t epoch;
-    bool has_epoch;
-    size_t *listed; /* [n_listed][batch_size]; NULL without a list */
+    pthread_mutex_t drawing;
+    struct permutation permutation[EPOCHS_KEPT]; /* with shuffle */
+    size_t *listed;                              /* [n_listed][batch_size]; NULL without a list */
 };
 
 static enum stj_status check_order_settings(const struct stj_batch_order_settings *s,
@@ -24,9 +36,9 @@ static enum stj_status check_order_settings(const struct stj_batch_order_setting
     enum stj_status st = STJ_OK;
     STJ_CHECK(err, s->n_rows > 0, STJ_EINVAL, "there are no rows to form batches of");
     STJ_CHECK(err, s->batch_size > 0, STJ_EINVAL, "batch_size must be at least 1, got 0");
-    STJ_CHECK(err, !(s->listed && s->shuffle), STJ_EINVAL,
+    STJ_CHECK(err, !(s->n_listed && s->shuffle), STJ_EINVAL,
               "batches that are listed cannot be shuffled; leave shuffle out");
-    STJ_CHECK(err, s->listed || !s->drop_last || s->batch_size <= s->n_rows, STJ_EINVAL,
+    STJ_CHECK(err, s->n_listed || !s->drop_last || s->batch_size <= s->n_rows, STJ_EINVAL,
               "batch_size %zu is larger than the %zu rows of the data, and drop_last leaves no "
               "batch; lower batch_size or set drop_last: false",
               s->batch_size, s->n_rows);
@@ -61,12 +73,11 @@ enum stj_status stj_batch_order_create(const struct stj_batch_order_settings *se
     *order = NULL;
     STJ_TRY(check_order_settings(settings, err));
     STJ_TRY(stj_new(&o, 1, sizeof *o, err));
+    pthread_mutex_init(&o->drawing, NULL); /* never fails on Linux */
     o->settings = *settings;
     o->steps_per_epoch = settings->n_rows / settings->batch_size;
     if (!settings->drop_last && settings->n_rows % settings->batch_size != 0)
         o->steps_per_epoch++;
-    if (settings->shuffle)
-        STJ_TRY(stj_new(&o->permutation, settings->n_rows, sizeof *o->permutation, err));
     o->settings.listed = NULL; /* the caller's */
     if (settings->listed) {
         size_t n = 0;
@@ -88,7 +99,9 @@ void stj_batch_order_destroy(struct stj_batch_order *order)
 {
     if (!order)
         return;
-    free(order->permutation);
+    for (size_t i = 0; i < EPOCHS_KEPT; i++)
+        free(order->permutation[i].row);
+    pthread_mutex_destroy(&order->drawing);
     free(order->listed);
     free(order);
 }
@@ -98,49 +111,99 @@ size_t stj_batch_order_steps_per_epoch(const struct stj_batch_order *order)
     return order->steps_per_epoch;
 }
 
-size_t stj_batch_order_batch_size(const struct stj_batch_order *order)
+/* Rows of a list up to its end. */
+static size_t count_listed(const size_t *row, size_t batch_size)
 {
-    return order->settings.batch_size;
+    size_t n = 0;
+    while (n < batch_size && row[n] != STJ_NO_ROW)
+        n++;
+    return n;
 }
 
-/* permutation <- the one of an epoch, shuffled from 0 .. n_rows-1, not from the last one. */
-static enum stj_status prepare_epoch(struct stj_batch_order *o, size_t epoch, struct stj_error *err)
+size_t stj_batch_order_count(const struct stj_batch_order *order, size_t step)
+{
+    const struct stj_batch_order_settings *s = &order->settings;
+    if (s->n_listed > 0) {
+        const bool known = order->listed && step < s->n_listed;
+        return known ? count_listed(order->listed + step * s->batch_size, s->batch_size) : 0;
+    }
+    const size_t left = s->n_rows - step % order->steps_per_epoch * s->batch_size;
+    return left < s->batch_size ? left : s->batch_size;
+}
+
+size_t stj_batch_order_most(const struct stj_batch_order *order, size_t n_steps)
+{
+    size_t most = 0;
+    if (!order->listed) /* the first batch of an epoch is the largest */
+        return order->settings.n_listed ? order->settings.batch_size
+                                        : stj_batch_order_count(order, 0);
+    for (size_t t = 0; t < n_steps; t++) {
+        const size_t n = stj_batch_order_count(order, t);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+size_t stj_batch_order_bytes(const struct stj_batch_order *order)
+{
+    const struct stj_batch_order_settings *s = &order->settings;
+    return sizeof(size_t) *
+           (s->n_listed * s->batch_size + (s->shuffle ? EPOCHS_KEPT * s->n_rows : 0));
+}
+
+/* *row <- the permutation of an epoch, shuffled from 0 .. n_rows-1, not from the last one; the
+ * caller holds the mutex as long as he reads it. */
+static enum stj_status draw_epoch(struct stj_batch_order *o, size_t epoch, const size_t **row,
+                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    struct permutation *p = &o->permutation[epoch % EPOCHS_KEPT];
+    const size_t n = o->settings.n_rows;
     struct stj_rng *rng = NULL;
-    if (!o->permutation || (o->has_epoch && o->epoch == epoch))
+    if (p->row && p->epoch == epoch)
         goto out;
     STJ_TRY(stj_rng_create(o->settings.seed, STJ_STREAM_BATCHES, epoch, &rng, err));
-    for (size_t i = 0; i < o->settings.n_rows; i++)
-        o->permutation[i] = i;
-    stj_rng_shuffle(rng, o->permutation, o->settings.n_rows);
-    o->epoch = epoch;
-    o->has_epoch = true;
+    if (!p->row)
+        STJ_TRY(stj_new(&p->row, n, sizeof *p->row, err));
+    for (size_t i = 0; i < n; i++)
+        p->row[i] = i;
+    stj_rng_shuffle(rng, p->row, n);
+    p->epoch = epoch;
 out:
     stj_rng_destroy(rng);
+    *row = p->row;
     return st;
 }
 
-enum stj_status stj_batch_order_rows(struct stj_batch_order *order, size_t step, size_t *rows,
-                                     size_t *n, struct stj_error *err)
+static enum stj_status shuffled_rows(struct stj_batch_order *o, size_t step, size_t first, size_t n,
+                                     size_t *rows, struct stj_error *err)
+{
+    const size_t *row = NULL;
+    const size_t begin = step % o->steps_per_epoch * o->settings.batch_size + first;
+    pthread_mutex_lock(&o->drawing);
+    const enum stj_status st = draw_epoch(o, step / o->steps_per_epoch, &row, err);
+    if (st == STJ_OK)
+        memcpy(rows, row + begin, n * sizeof *rows);
+    pthread_mutex_unlock(&o->drawing);
+    return st;
+}
+
+enum stj_status stj_batch_order_rows(struct stj_batch_order *order, size_t step, size_t first,
+                                     size_t n, size_t *rows, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_batch_order_settings *s = &order->settings;
-    if (order->listed) {
-        STJ_CHECK(err, step < s->n_listed, STJ_EINVAL,
-                  "the batches of %zu steps are listed, step %zu is beyond them", s->n_listed,
-                  step);
-        const size_t *row = order->listed + step * s->batch_size;
-        for (*n = 0; *n < s->batch_size && row[*n] != STJ_NO_ROW; ++*n)
-            rows[*n] = row[*n];
-        goto out;
-    }
-    STJ_TRY(prepare_epoch(order, step / order->steps_per_epoch, err));
-    size_t begin = step % order->steps_per_epoch * s->batch_size;
-    size_t left = s->n_rows - begin;
-    *n = left < s->batch_size ? left : s->batch_size;
-    for (size_t i = 0; i < *n; i++)
-        rows[i] = order->permutation ? order->permutation[begin + i] : begin + i;
+    STJ_CHECK(err, s->n_listed == 0 || (order->listed && step < s->n_listed), STJ_EINVAL,
+              "the batches of %zu steps are listed, step %zu is beyond them",
+              order->listed ? s->n_listed : 0, step);
+    const size_t count = stj_batch_order_count(order, step);
+    STJ_CHECK(err, first <= count && n <= count - first, STJ_EINTERNAL,
+              "rows %zu to %zu of a batch of %zu", first, first + n, count);
+    if (s->shuffle)
+        return shuffled_rows(order, step, first, n, rows, err);
+    const size_t begin = step % order->steps_per_epoch * s->batch_size + first;
+    for (size_t i = 0; i < n; i++)
+        rows[i] = order->listed ? order->listed[step * s->batch_size + first + i] : begin + i;
 out:
     return st;
 }

@@ -24,9 +24,10 @@ struct stj_batch_order_settings {
     bool drop_last;
     bool shuffle;
     uint64_t seed; /* of the permutations; without shuffle it means nothing */
-    /* [n_listed][batch_size]: rows of each step, copied, ended by STJ_NO_ROW; NULL: not listed. */
+    /* [n_listed][batch_size]: rows of each step, copied, ended by STJ_NO_ROW; NULL with n_listed:
+     * they are listed, and nobody will ask for rows. */
     const size_t *listed;
-    size_t n_listed;
+    size_t n_listed; /* 0: not listed */
 };
 
 #define STJ_NO_ROW SIZE_MAX
@@ -38,11 +39,16 @@ enum stj_status stj_batch_order_create(const struct stj_batch_order_settings *se
 void stj_batch_order_destroy(struct stj_batch_order *order); /* NULL is accepted */
 
 size_t stj_batch_order_steps_per_epoch(const struct stj_batch_order *order);
-size_t stj_batch_order_batch_size(const struct stj_batch_order *order);
 
-/* rows[0 .. *n) <- the batch of a step (from 0); room for batch_size rows.  Not for several threads
- * at once with the same order: it keeps the permutation of the epoch last used. */
-enum stj_status stj_batch_order_rows(struct stj_batch_order *order, size_t step, size_t *rows,
-                                     size_t *n, struct stj_error *err);
+/* Rows of the batch of a step (from 0); of the largest of the first n_steps. */
+size_t stj_batch_order_count(const struct stj_batch_order *order, size_t step);
+size_t stj_batch_order_most(const struct stj_batch_order *order, size_t n_steps);
+
+/* What it takes of memory, however many steps there are. */
+size_t stj_batch_order_bytes(const struct stj_batch_order *order);
+
+/* rows[n] <- rows first .. first + n - 1 of the batch of a step; several threads may ask at once. */
+enum stj_status stj_batch_order_rows(struct stj_batch_order *order, size_t step, size_t first,
+                                     size_t n, size_t *rows, struct stj_error *err);
 
 #endif

@@ -71,16 +71,16 @@ static enum stj_status list_batches(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_trajectory_about *about = &run->about;
-    const size_t batch = stj_batch_order_batch_size(run->order);
+    const size_t batch = run->config.training.batch_size;
     size_t *row = NULL;
     size_t most = 0;
-    size_t n = 0;
     STJ_TRY(stj_size_mul(run->n_steps, batch, &most, err));
     STJ_TRY(stj_new(&row, batch, sizeof *row, err));
     STJ_TRY(stj_new(&about->batch_start, run->n_steps + 1, sizeof *about->batch_start, err));
     STJ_TRY(stj_new(&about->batch_row, most, sizeof *about->batch_row, err));
     for (size_t t = 0; t < run->n_steps; t++) {
-        STJ_TRY(stj_batch_order_rows(run->order, t, row, &n, err));
+        const size_t n = stj_batch_order_count(run->order, t);
+        STJ_TRY(stj_batch_order_rows(run->order, t, 0, n, row, err));
         uint64_t *to = about->batch_row + about->batch_start[t];
         for (size_t i = 0; i < n; i++)
             to[i] = row[i];

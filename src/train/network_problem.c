@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* train/network_problem.c: a network, a data set and an order of batches as a problem.
  *
- * The linearisation of a step is the inputs of its batch, gathered, followed by the network's own.
- * The rows of all batches are listed once, so that a step's batch is a pointer.
+ * The linearisation of a step is the rows of its batch (size_t), their inputs, gathered, and the
+ * network's own.
  */
 #include "train/network_problem.h"
 
@@ -16,30 +16,46 @@
 struct network_problem {
     const struct stj_network *net;
     const struct stj_dataset *data;
-    size_t *row;   /* of all batches, one after another */
-    size_t *start; /* [n_steps + 1]: where a step's rows begin */
+    struct stj_batch_order *order;
     size_t n_in;
     size_t max_rows;
 };
 
-static void network_destroy(void *self)
-{
-    struct network_problem *p = self;
-    free(p->row);
-    free(p->start);
-    free(p);
-}
-
 static size_t network_n_rows(const void *self, size_t step)
 {
     const struct network_problem *p = self;
-    return p->start[step + 1] - p->start[step];
+    return stj_batch_order_count(p->order, step);
 }
 
+/* Reals in the place of the rows of a batch. */
+static size_t rows_reals(const struct network_problem *p)
+{
+    return p->max_rows * (sizeof(size_t) / sizeof(real));
+}
+
+/* Even: the rows of the next linearisation are aligned as these are. */
 static size_t network_n_linear(const void *self)
 {
     const struct network_problem *p = self;
-    return p->max_rows * p->n_in + stj_network_n_linear(p->net, p->max_rows);
+    const size_t n =
+        rows_reals(p) + p->max_rows * p->n_in + stj_network_n_linear(p->net, p->max_rows);
+    return n + n % (sizeof(size_t) / sizeof(real));
+}
+
+/* The parts of a linearisation. */
+static size_t *lin_rows(const real *lin)
+{
+    return (size_t *)(void *)lin;
+}
+
+static real *lin_inputs(const struct network_problem *p, const real *lin)
+{
+    return (real *)lin + rows_reals(p);
+}
+
+static real *lin_network(const struct network_problem *p, const real *lin)
+{
+    return lin_inputs(p, lin) + p->max_rows * p->n_in;
 }
 
 static size_t network_n_scratch(const void *self, size_t n_rows, size_t nvec)
@@ -60,7 +76,7 @@ static size_t network_n_record(const void *self, size_t nvec)
     return stj_network_n_record(p->net, nvec);
 }
 
-/* A slice of step's batch; the inputs lie at the head of lin. */
+/* A slice of step's batch. */
 static struct stj_batch step_batch(const struct network_problem *p, size_t step,
                                    struct stj_slice slice, const real *lin)
 {
@@ -70,10 +86,8 @@ static struct stj_batch step_batch(const struct network_problem *p, size_t step,
         .batch = slice.n,
         .step = step,
         .meeting = slice.meeting,
-        .x = lin,
-        .targets = {.row = p->row + p->start[step],
-                    .label = p->data->labels,
-                    .value = p->data->targets},
+        .x = lin_inputs(p, lin),
+        .targets = {.row = lin_rows(lin), .label = p->data->labels, .value = p->data->targets},
     };
 }
 
@@ -89,14 +103,18 @@ static enum stj_status network_linearize(const void *self, size_t step, struct s
                                          const real *theta, real *lin, double *loss, real *g,
                                          real *scratch, struct stj_error *err)
 {
-    (void)err;
+    enum stj_status st = STJ_OK;
     const struct network_problem *p = self;
     const struct stj_batch b = step_batch(p, step, slice, lin);
-    if (slice.meeting.stage == 0)
-        gather_rows(p->data, p->n_in, slice.n, b.targets.row + slice.first,
-                    lin + slice.first * p->n_in);
-    stj_network_linearize(p->net, &b, theta, lin + p->max_rows * p->n_in, loss, g, scratch);
-    return STJ_OK;
+    size_t *row = lin_rows(lin) + slice.first;
+    STJ_CHECK(err, p->data->inputs, STJ_EINTERNAL, "the data were not read");
+    if (slice.meeting.stage == 0) {
+        STJ_TRY(stj_batch_order_rows(p->order, step, slice.first, slice.n, row, err));
+        gather_rows(p->data, p->n_in, slice.n, row, lin_inputs(p, lin) + slice.first * p->n_in);
+    }
+    stj_network_linearize(p->net, &b, theta, lin_network(p, lin), loss, g, scratch);
+out:
+    return st;
 }
 
 static enum stj_status network_hvp(const void *self, size_t step, struct stj_slice slice,
@@ -106,7 +124,7 @@ static enum stj_status network_hvp(const void *self, size_t step, struct stj_sli
     (void)err;
     const struct network_problem *p = self;
     const struct stj_batch b = step_batch(p, step, slice, lin);
-    stj_network_hvp(p->net, &b, theta, lin + p->max_rows * p->n_in, nvec, x, y, scratch);
+    stj_network_hvp(p->net, &b, theta, lin_network(p, lin), nvec, x, y, scratch);
     return STJ_OK;
 }
 
@@ -119,7 +137,7 @@ static const char *network_suspect(const void *self, struct stj_slice slice, con
 }
 
 static const struct stj_problem_ops network_ops = {
-    .destroy = network_destroy,
+    .destroy = free,
     .n_rows = network_n_rows,
     .n_linear = network_n_linear,
     .n_scratch = network_n_scratch,
@@ -205,25 +223,6 @@ static size_t least_rows(const struct stj_network *net)
     return (LEAST_PRODUCT_ROWS + positions - 1) / positions;
 }
 
-/* List the rows of every step's batch. */
-static enum stj_status list_rows(struct network_problem *p, struct stj_batch_order *order,
-                                 size_t n_steps, size_t batch_size, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    size_t most = 0;
-    STJ_TRY(stj_size_mul(n_steps, batch_size, &most, err));
-    STJ_TRY(stj_new(&p->row, most, sizeof *p->row, err));
-    STJ_TRY(stj_new(&p->start, n_steps + 1, sizeof *p->start, err));
-    for (size_t t = 0; t < n_steps; t++) {
-        size_t n = 0;
-        STJ_TRY(stj_batch_order_rows(order, t, p->row + p->start[t], &n, err));
-        p->start[t + 1] = p->start[t] + n;
-        p->max_rows = n > p->max_rows ? n : p->max_rows;
-    }
-out:
-    return st;
-}
-
 enum stj_status stj_network_problem_create(const struct stj_network *net,
                                            const struct stj_dataset *data,
                                            struct stj_batch_order *order, size_t n_steps,
@@ -236,9 +235,13 @@ enum stj_status stj_network_problem_create(const struct stj_network *net,
     p->ops = &network_ops;
     STJ_TRY(stj_new(&self, 1, sizeof *self, err));
     p->self = self;
-    *self = (struct network_problem){.net = net, .data = data, .n_in = data->n_features};
-    STJ_TRY(stj_network_check_data(net, data, err));
-    STJ_TRY(list_rows(self, order, n_steps, stj_batch_order_batch_size(order), err));
+    *self = (struct network_problem){.net = net,
+                                     .data = data,
+                                     .order = order,
+                                     .n_in = data->n_features,
+                                     .max_rows = stj_batch_order_most(order, n_steps)};
+    if (data->inputs)
+        STJ_TRY(stj_network_check_data(net, data, err));
     p->n_steps = n_steps;
     p->max_rows = self->max_rows;
     p->layout = stj_network_layout(net);

@@ -14,7 +14,8 @@ enum stj_status stj_network_check_data(const struct stj_network *net,
                                        const struct stj_dataset *data, struct stj_error *err);
 
 /* *problem <- a problem over borrowed parts, which must outlive it and pass
- * stj_network_check_data. */
+ * stj_network_check_data.  Data without inputs (NULL) make one that can be asked for sizes alone.
+ * */
 enum stj_status stj_network_problem_create(const struct stj_network *net,
                                            const struct stj_dataset *data,
                                            struct stj_batch_order *order, size_t n_steps,

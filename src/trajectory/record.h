@@ -9,9 +9,12 @@
 struct stj_record {
     struct stj_trajectory_shape shape;
     size_t n_stored;
-    uint64_t *step; /* [n_stored]: of the stored states, increasing, from 0 to n_steps */
-    uint64_t *crc;  /* [n_steps + 1]: stj_state_crc of every state */
-    double *loss;   /* [n_steps] */
+    /* [n_stored]: of the stored states, increasing, from 0 to n_steps; NULL, as crc and loss are:
+     * nothing took place, and every `every`-th is meant (stj_record_step). */
+    uint64_t *step;
+    size_t every;
+    uint64_t *crc; /* [n_steps + 1]: stj_state_crc of every state */
+    double *loss;  /* [n_steps] */
     /* [n_stored]: how far the steps before a state that was given from elsewhere landed from it (0:
      * the first); NaN: it was not given.  NULL: none was. */
     double *deviation;
@@ -20,6 +23,20 @@ struct stj_record {
 /* record (all zeros) <- room for n_stored states; step, crc and loss are zero. */
 enum stj_status stj_record_init(const struct stj_trajectory_shape *shape, size_t n_stored,
                                 struct stj_record *record, struct stj_error *err);
+
+/* The step of the k-th stored state. */
+static inline size_t stj_record_step(const struct stj_record *record, size_t k)
+{
+    const size_t last = record->shape.n_steps;
+    return record->step ? record->step[k] : k < record->n_stored - 1 ? k * record->every : last;
+}
+
+/* Bytes of its lists in memory, of all of them. */
+static inline double stj_record_bytes(size_t n_steps, size_t n_stored)
+{
+    return (double)(sizeof(uint64_t) + sizeof(double)) * (double)n_steps +
+           (double)sizeof(uint64_t) * (double)n_stored;
+}
 
 /* record->deviation <- room for them, all NaN. */
 enum stj_status stj_record_deviates(struct stj_record *record, struct stj_error *err);

@@ -22,7 +22,7 @@ size_t stj_state_reader_before(const struct stj_state_reader *source, size_t t)
     size_t high = source->record.n_stored;
     while (high - low > 1) {
         const size_t middle = low + (high - low) / 2;
-        if (source->record.step[middle] <= t)
+        if (stj_record_step(&source->record, middle) <= t)
             low = middle;
         else
             high = middle;
@@ -32,7 +32,7 @@ size_t stj_state_reader_before(const struct stj_state_reader *source, size_t t)
 
 bool stj_state_reader_has(const struct stj_state_reader *source, size_t t)
 {
-    return source->record.step[stj_state_reader_before(source, t)] == t;
+    return stj_record_step(&source->record, stj_state_reader_before(source, t)) == t;
 }
 
 enum stj_status stj_state_reader_read(const struct stj_state_reader *source, size_t k, real *state,
@@ -66,7 +66,7 @@ enum stj_status stj_state_reader_read_range(const struct stj_state_reader *sourc
     for (size_t i = begin; i < count; i += stride) {
         struct stj_error mine = STJ_ERROR_INIT;
         const size_t k = stj_state_reader_before(source, first + i);
-        if ((there && there[i]) || source->record.step[k] != first + i)
+        if ((there && there[i]) || stj_record_step(&source->record, k) != first + i)
             continue;
         if (stj_state_reader_read(source, k, state + i * source->record.shape.n_state, &mine) !=
             STJ_OK)

@@ -97,11 +97,12 @@ static size_t longest_gap(const struct stj_state_reader *source,
     const struct stj_record *record = &source->record;
     size_t longest = 1;
     for (size_t k = stj_state_reader_before(source, plan->from);
-         k < record->n_stored && record->step[k] <= plan->to; k++) {
-        const size_t next = k + 1 < record->n_stored && record->step[k + 1] <= plan->to
-                                ? record->step[k + 1]
+         k < record->n_stored && stj_record_step(record, k) <= plan->to; k++) {
+        const size_t next = k + 1 < record->n_stored && stj_record_step(record, k + 1) <= plan->to
+                                ? stj_record_step(record, k + 1)
                                 : plan->to + 1;
-        longest = next - record->step[k] > longest ? next - record->step[k] : longest;
+        longest = next - stj_record_step(record, k) > longest ? next - stj_record_step(record, k)
+                                                              : longest;
     }
     return longest;
 }
@@ -132,9 +133,9 @@ void stj_storage_choose(const struct stj_state_reader *source, const struct stj_
     const double b = (double)bytes;
     *plan = (struct stj_storage_plan){.from = from, .to = to, .chunk = chunk};
     plan->about.states = to - from + 1;
-    plan->about.stored = last - before + (record->step[before] == from);
+    plan->about.stored = last - before + (stj_record_step(record, before) == from);
     plan->about.every = 1;
-    z.window = to - record->step[before] + 1;
+    z.window = to - stj_record_step(record, before) + 1;
     z.all_stored = plan->about.stored == plan->about.states;
     z.work = z.all_stored || !replay->problem ? 0 : (double)stj_train_work_bytes(replay->problem);
     *fits = try_plan(plan, &z, b, STJ_STORAGE_MEMORY, (double)z.window, 0);

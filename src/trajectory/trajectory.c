@@ -216,6 +216,11 @@ bool stj_trajectory_imported(const struct stj_trajectory *trajectory,
     return true;
 }
 
+bool stj_trajectory_has(const struct stj_trajectory *trajectory, size_t t)
+{
+    return !of_file(trajectory) || stj_state_reader_has(&trajectory->source, t);
+}
+
 bool stj_trajectory_is_imported(const struct stj_trajectory *trajectory, size_t t)
 {
     const struct stj_state_reader *source = &trajectory->source;
@@ -349,16 +354,12 @@ enum stj_status stj_trajectory_outline(size_t n_params, size_t n_slots, size_t n
 {
     enum stj_status st = STJ_OK;
     struct stj_trajectory *made = NULL;
-    struct stj_record *record = NULL;
     const size_t n_stored = 1 + n_steps / every + (n_steps % every != 0);
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
     made->policy = &outline_policy;
     STJ_TRY(stj_trajectory_shape_set(n_params, n_slots, n_steps, &made->shape, err));
-    record = &made->source.record;
-    STJ_TRY(stj_record_init(&made->shape, n_stored, record, err));
-    for (size_t k = 0; k < n_stored; k++)
-        record->step[k] = k * every < n_steps ? k * every : n_steps;
-    made->loss = record->loss;
+    made->source.record =
+        (struct stj_record){.shape = made->shape, .n_stored = n_stored, .every = every};
     *trajectory = made;
     made = NULL;
 out:

@@ -44,6 +44,9 @@ struct stj_imported_states {
 bool stj_trajectory_imported(const struct stj_trajectory *trajectory,
                              struct stj_imported_states *imported);
 
+/* Is state t, one of its own, at hand without replay? */
+bool stj_trajectory_has(const struct stj_trajectory *trajectory, size_t t);
+
 /* Was state t given? */
 bool stj_trajectory_is_imported(const struct stj_trajectory *trajectory, size_t t);
 

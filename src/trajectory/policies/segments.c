@@ -36,14 +36,15 @@ static size_t count_stored(const struct stj_state_reader *source,
 {
     const struct stj_record *record = &source->record;
     const size_t before = stj_state_reader_before(source, plan->from);
-    size_t last = record->step[before];
+    size_t last = stj_record_step(record, before);
     size_t n = 1;
     if (start)
         start[0] = last;
-    for (size_t k = before + 1; k < record->n_stored && record->step[k] <= plan->to; k++) {
-        if (record->step[k] - last < plan->chunk)
+    for (size_t k = before + 1; k < record->n_stored && stj_record_step(record, k) <= plan->to;
+         k++) {
+        if (stj_record_step(record, k) - last < plan->chunk)
             continue;
-        last = record->step[k];
+        last = stj_record_step(record, k);
         if (start)
             start[n] = last;
         n++;
@@ -54,7 +55,8 @@ static size_t count_stored(const struct stj_state_reader *source,
 static size_t count_spaced(const struct stj_state_reader *source,
                            const struct stj_storage_plan *plan, size_t *start)
 {
-    const size_t begin = source->record.step[stj_state_reader_before(source, plan->from)];
+    const size_t begin =
+        stj_record_step(&source->record, stj_state_reader_before(source, plan->from));
     const size_t n = (plan->to - begin) / plan->spacing + 1;
     for (size_t i = 0; start && i < n; i++)
         start[i] = begin + i * plan->spacing;
@@ -67,14 +69,15 @@ static size_t longest_stored(const struct stj_state_reader *source,
 {
     const struct stj_record *record = &source->record;
     const size_t before = stj_state_reader_before(source, plan->from);
-    size_t last = record->step[before];
+    size_t last = stj_record_step(record, before);
     size_t longest = 0;
-    for (size_t k = before + 1; k < record->n_stored && record->step[k] <= plan->to; k++) {
-        const size_t length = record->step[k] - last;
+    for (size_t k = before + 1; k < record->n_stored && stj_record_step(record, k) <= plan->to;
+         k++) {
+        const size_t length = stj_record_step(record, k) - last;
         if (length < plan->chunk)
             continue;
         longest = length > longest ? length : longest;
-        last = record->step[k];
+        last = stj_record_step(record, k);
     }
     return plan->to + 1 - last > longest ? plan->to + 1 - last : longest;
 }
@@ -84,7 +87,8 @@ size_t stj_segments_count(const struct stj_state_reader *source,
 {
     const size_t n =
         plan->spacing ? count_spaced(source, plan, start) : count_stored(source, plan, start);
-    const size_t begin = source->record.step[stj_state_reader_before(source, plan->from)];
+    const size_t begin =
+        stj_record_step(&source->record, stj_state_reader_before(source, plan->from));
     const size_t whole = plan->to + 1 - begin;
     *longest = !plan->spacing          ? longest_stored(source, plan)
                : plan->spacing < whole ? plan->spacing
