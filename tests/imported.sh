@@ -24,11 +24,13 @@ cp out listed.json
 run 0 svd plain --top 3 --json
 "$jsonkeys" --compare out top.sigma listed.json top.sigma 0 || fail "listed batches give another sigma"
 
-# Other rows are another training, and the run knows.
+# Other rows are another training, and what computes knows.
 sed '3s/128,/0,/' in-order.csv > changed.csv
 cp in-order.csv kept.csv
 cp changed.csv in-order.csv
-refused 'training.batches changed|batches: crc32' info listed
+run 0 info listed
+run 0 svd listed --top 3
+refused 'training.batches changed|batches: crc32' svd listed --top 4
 refused 'complete run of another config' train listed.yaml -o listed
 cp kept.csv in-order.csv
 run 0 info listed

@@ -104,6 +104,18 @@ static void expect_open_fails(const char *dir, enum stj_status status, const cha
     ck_assert_ptr_null(run);
 }
 
+/* A run that opens, for its files are whole, and that nothing can be computed of. */
+static void expect_product_fails(const char *dir, enum stj_status status, const char *phrase)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = open_run(dir);
+    struct stj_op *op = NULL;
+    EXPECT_FAIL(stj_run_jacobian(run, 0, 0, 0, &op, &err), status, phrase, err);
+    ck_assert_ptr_null(op);
+    EXPECT_FAIL(stj_run_jacobian(run, 0, 0, 0, &op, &err), status, phrase, err);
+    stj_run_destroy(run);
+}
+
 START_TEST(train_and_open)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -486,12 +498,12 @@ START_TEST(refused_when_opened)
     edit("R/config.yaml", "batch_sise: 8", "batch_size: 8");
 
     write_data("train.csv", ROWS, 1e-6);
-    expect_open_fails("R", STJ_EMISMATCH, "the data changed since the training: \"data.train:");
+    expect_product_fails("R", STJ_EMISMATCH, "the data changed since the training: \"data.train:");
     write_data("train.csv", ROWS, 0);
     write_data("test.csv", ROWS / 2, 0.4);
-    expect_open_fails("R", STJ_EMISMATCH, "the data changed since the training: \"data.test:");
+    expect_product_fails("R", STJ_EMISMATCH, "the data changed since the training: \"data.test:");
     unlink(scratch_path("test.csv"));
-    expect_open_fails("R", STJ_EIO, "test.csv");
+    expect_product_fails("R", STJ_EIO, "R: data.test: ");
     write_data("test.csv", ROWS / 2, 0.3);
     stj_run_destroy(open_run("R"));
 

@@ -47,7 +47,9 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
 enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
                                  struct stj_error *err);
 
-/* *run <- a complete run, checked: its config, its data (CRC), its trajectory (checksums). */
+/* *run <- a complete run, checked: its config, its trajectory (checksums).  The data files are
+ * opened by what computes, and compared (CRC) with those that were trained on: what is stored can
+ * be had without them. */
 enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err);
 void stj_run_destroy(struct stj_run *run); /* NULL is accepted */
 

@@ -339,6 +339,7 @@ static enum stj_status compute_result(struct call *c, struct stj_error *err)
                                       .memory_bytes = q->common.memory,
                                       .progress = c->progress,
                                       .kept = &kept};
+    STJ_TRY(stj_run_need_data(c->run, err));
     if (q->analysis->fits)
         STJ_TRY(q->analysis->fits(q->n, q->common.memory, err));
     STJ_TRY(join_requests(c, err));

@@ -165,6 +165,7 @@ enum stj_status stj_run_part_jacobian(struct stj_run *run, const struct stj_run_
         .memory_bytes = memory_bytes ? memory_bytes : run->memory,
         .full_state = part->full_state};
     STJ_TRY(stj_run_check_trained(run, err));
+    STJ_TRY(stj_run_need_data(run, err));
     STJ_TRY(choose_tensors(run, part->layers, &c, err));
     STJ_TRY(stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &settings,
                                          &inner, err));

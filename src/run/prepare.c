@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* run/prepare.c: from a config to data, network and problem. */
+/* run/prepare.c: from a config to data, network and problem.
+ *
+ * A run that is opened has the sizes of its data from the record of its training; the values come
+ * when something is to be computed (stj_run_need_data).
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +21,39 @@ static enum stj_status read_data(const char *name, const struct stj_dataset_conf
     enum stj_status st = stj_dataset_create(config, data, err);
     if (st != STJ_OK)
         stj_error_prefix(err, "data.%s", name);
+    return st;
+}
+
+/* The data sets that the config names; test: NULL where it names none. */
+static enum stj_status read_sets(const struct stj_run_config *config, struct stj_dataset **train,
+                                 struct stj_dataset **test, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(read_data("train", &config->data.train, train, err));
+    if (config->data.has_test)
+        STJ_TRY(read_data("test", &config->data.test, test, err));
+out:
+    return st;
+}
+
+/* The same without their values, as the identity of a training has them. */
+static enum stj_status recall_sets(struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const char *identity = run->about.identity;
+    const char *list = strstr(identity, "\nbatches: crc32 ");
+    struct stj_dataset train = {0}, test = {0};
+    STJ_CHECK(err, stj_run_recall_data(identity, "train", &train), STJ_EFORMAT,
+              "the record of the training does not say what its data were; train again (--force)");
+    STJ_TRY(stj_new(&run->train, 1, sizeof *run->train, err));
+    *run->train = train;
+    if (stj_run_recall_data(identity, "test", &test)) {
+        STJ_TRY(stj_new(&run->test, 1, sizeof *run->test, err));
+        *run->test = test;
+    }
+    if (list)
+        run->batches_crc = (uint32_t)strtoul(strstr(list, "crc32 ") + strlen("crc32 "), NULL, 16);
+out:
     return st;
 }
 
@@ -69,6 +106,27 @@ out:
     return st;
 }
 
+/* settings <- what the config lists; without data, that it does. */
+static enum stj_status list_batches(struct stj_run *run, struct stj_batch_order_settings *settings,
+                                    size_t **listed, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_training_config *t = &run->config.training;
+    settings->n_listed = SIZE_MAX;
+    if (!run->train->inputs)
+        goto out;
+    st = read_batches(t, listed, &settings->n_listed, err);
+    if (st != STJ_OK) {
+        stj_error_prefix(err, "training.batches");
+        goto out;
+    }
+    settings->listed = *listed;
+    run->batches_crc =
+        stj_crc32(0, *listed, settings->n_listed * settings->batch_size * sizeof **listed);
+out:
+    return st;
+}
+
 static enum stj_status create_order(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -79,16 +137,8 @@ static enum stj_status create_order(struct stj_run *run, struct stj_error *err)
                                                 .shuffle = t->shuffle,
                                                 .seed = t->seed};
     size_t *listed = NULL;
-    if (t->batches) {
-        st = read_batches(t, &listed, &settings.n_listed, err);
-        if (st != STJ_OK) {
-            stj_error_prefix(err, "training.batches");
-            goto out;
-        }
-        settings.listed = listed;
-        run->batches_crc =
-            stj_crc32(0, listed, settings.n_listed * settings.batch_size * sizeof *listed);
-    }
+    if (t->batches)
+        STJ_TRY(list_batches(run, &settings, &listed, err));
     st = stj_batch_order_create(&settings, &run->order, err);
     if (st != STJ_OK) {
         stj_error_prefix(err, "training");
@@ -97,6 +147,19 @@ static enum stj_status create_order(struct stj_run *run, struct stj_error *err)
     STJ_TRY(count_steps(run, settings.n_listed, err));
 out:
     free(listed);
+    return st;
+}
+
+/* What goes through the data, or would. */
+static enum stj_status make_problem(struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(create_order(run, err));
+    STJ_TRY(stj_network_problem_create(run->net, run->train, run->order, run->n_steps,
+                                       &run->problem, err));
+    if (run->test && run->test->inputs)
+        STJ_TRY(check_test(run, err));
+out:
     return st;
 }
 
@@ -117,14 +180,11 @@ static enum stj_status make_parts(struct stj_run *run, struct stj_error *err)
     enum stj_status st = STJ_OK;
     const struct stj_run_config *config = &run->config;
     STJ_TRY(stj_network_create(&config->network, &run->net, err));
-    STJ_TRY(read_data("train", &config->data.train, &run->train, err));
-    if (config->data.has_test)
-        STJ_TRY(read_data("test", &config->data.test, &run->test, err));
-    STJ_TRY(create_order(run, err));
-    STJ_TRY(stj_network_problem_create(run->net, run->train, run->order, run->n_steps,
-                                       &run->problem, err));
-    if (run->test)
-        STJ_TRY(check_test(run, err));
+    if (run->about.identity)
+        STJ_TRY(recall_sets(run, err));
+    else
+        STJ_TRY(read_sets(config, &run->train, &run->test, err));
+    STJ_TRY(make_problem(run, err));
     STJ_TRY(describe_layers(run, err));
     STJ_TRY(stj_run_describe_tensors(run, err));
     run->recipe = (struct stj_recipe){.optimizer = &config->training.optimizer,
@@ -134,21 +194,35 @@ out:
     return st;
 }
 
+static enum stj_status fill(struct stj_run *run, const char *config_path, bool seed_given,
+                            uint64_t seed, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_run_config_read(config_path, &run->config, err));
+    if (seed_given) {
+        run->config.training.seed = seed;
+        if (run->config.init.has_seed)
+            run->config.init.seed = seed;
+    }
+    st = make_parts(run, err);
+    if (st != STJ_OK && !strstr(err ? err->text : "", config_path))
+        stj_error_prefix(err, "%s", config_path);
+out:
+    return st;
+}
+
+enum stj_status stj_run_recall(struct stj_run *run, const char *config_path, struct stj_error *err)
+{
+    return stj_ranks_agree(fill(run, config_path, false, 0, err), err);
+}
+
 enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
                                 struct stj_run **run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_run *made = NULL;
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
-    STJ_TRY(stj_run_config_read(config_path, &made->config, err));
-    if (seed_given) {
-        made->config.training.seed = seed;
-        if (made->config.init.has_seed)
-            made->config.init.seed = seed;
-    }
-    st = make_parts(made, err);
-    if (st != STJ_OK && !strstr(err ? err->text : "", config_path))
-        stj_error_prefix(err, "%s", config_path);
+    STJ_TRY(fill(made, config_path, seed_given, seed, err));
 out:
     st = stj_ranks_agree(st, err);
     if (st != STJ_OK) {
@@ -157,6 +231,41 @@ out:
     }
     *run = made;
     return st;
+}
+
+/* Free what a run has of its data. */
+static void drop_data(struct stj_run *run)
+{
+    stj_problem_destroy(run->problem);
+    stj_batch_order_destroy(run->order);
+    stj_dataset_destroy(run->train);
+    stj_dataset_destroy(run->test);
+}
+
+enum stj_status stj_run_need_data(struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_run with = *run; /* the same with values in the place of sizes */
+    if (run->train->inputs)
+        return STJ_OK;
+    with.train = with.test = NULL;
+    with.order = NULL;
+    with.problem = NULL;
+    st = read_sets(&with.config, &with.train, &with.test, err);
+    if (st == STJ_OK)
+        st = make_problem(&with, err);
+    if (st != STJ_OK) {
+        stj_error_prefix(err, "%s", run->dir);
+        goto out;
+    }
+    STJ_TRY(stj_run_check_data(run, &with, err));
+    const struct stj_run before = *run;
+    *run = with;
+    with = before;
+    STJ_TRY(stj_run_attach(run, err));
+out:
+    drop_data(&with);
+    return stj_ranks_agree(st, err);
 }
 
 enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
@@ -172,11 +281,8 @@ void stj_run_destroy(struct stj_run *run)
         return;
     stj_trajectory_destroy(run->trajectory);
     stj_trajectory_about_free(&run->about);
-    stj_problem_destroy(run->problem);
-    stj_batch_order_destroy(run->order);
+    drop_data(run);
     stj_network_destroy(run->net);
-    stj_dataset_destroy(run->train);
-    stj_dataset_destroy(run->test);
     stj_run_config_free(&run->config);
     free(run->shape);
     free(run->tensor);

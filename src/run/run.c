@@ -59,6 +59,18 @@ out:
     return st;
 }
 
+enum stj_status stj_run_check_data(const struct stj_run *run, const struct stj_run *with,
+                                   struct stj_error *err)
+{
+    char difference[STJ_ERROR_TEXT_MAX / 2];
+    char now[STJ_DATA_LINES_BYTES];
+    char recorded[STJ_DATA_LINES_BYTES];
+    stj_run_data_lines(with, now);
+    stj_run_data_lines(run, recorded);
+    stj_run_difference(now, recorded, difference, sizeof difference);
+    return explain_mismatch(run, difference, err);
+}
+
 /* Does the trajectory fit what the config says? */
 static enum stj_status check_run_sizes(const struct stj_run *run, struct stj_error *err)
 {
@@ -85,7 +97,7 @@ static void take_imported(struct stj_run *run)
     run->given.crc = crc ? (uint32_t)strtoul(crc + strlen("crc32 "), NULL, 16) : 0;
 }
 
-/* The run as its config and data are now must be the one that was trained. */
+/* The run as its config is now must be the one that was trained. */
 static enum stj_status check_identity(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -127,10 +139,17 @@ static enum stj_status open_trajectory(struct stj_run *run, const char *dir, con
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_strdup(&run->dir, dir, err));
     STJ_TRY(stj_trajectory_read(trajectory, NULL, &run->trajectory, &run->about, err));
+out:
+    return stj_ranks_agree(st, err);
+}
+
+static enum stj_status attach_and_check(struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
     STJ_TRY(stj_run_attach(run, err));
     STJ_TRY(check_identity(run, err));
 out:
-    return st;
+    return stj_ranks_agree(st, err);
 }
 
 enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err)
@@ -145,8 +164,10 @@ enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_e
     STJ_TRY(stj_path_join(dir, STJ_TRAJECTORY_NAME, &trajectory, err));
     STJ_TRY(stj_path_join(dir, STJ_TRAINING_JOURNAL, &log, err));
     STJ_TRY(stj_ranks_agree(check_complete(dir, config, trajectory, log, err), err));
-    STJ_TRY(stj_run_prepare(config, false, 0, &made, err));
-    STJ_TRY(stj_ranks_agree(open_trajectory(made, dir, trajectory, err), err));
+    STJ_TRY(stj_new(&made, 1, sizeof *made, err));
+    STJ_TRY(open_trajectory(made, dir, trajectory, err));
+    STJ_TRY(stj_run_recall(made, config, err));
+    STJ_TRY(attach_and_check(made, err));
     STJ_TRY(stj_ranks_same(strtoull(made->about.fingerprint, NULL, 16), dir, err));
 out:
     free(log);
@@ -242,6 +263,8 @@ enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, stru
     STJ_NOT_NULL(err, run, theta);
     struct stj_trajectory_view view;
     STJ_TRY(stj_run_check_trained(run, err));
+    if (t <= run->n_steps && !stj_trajectory_has(run->trajectory, t))
+        STJ_TRY(stj_run_need_data(run, err)); /* it is replayed */
     STJ_TRY(stj_trajectory_visit(run->trajectory, t, 1, &view, err));
     for (size_t i = 0; i < stj_network_n_params(run->net); i++)
         theta[i] = view.state[i];
@@ -293,11 +316,13 @@ enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size
 {
     enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, run, op);
-    const struct stj_dataset *data = run->test ? run->test : run->train;
     const size_t n_in = stj_shape_size(stj_network_input(run->net));
     double *theta = NULL;
     real *x = NULL;
     size_t size = 0;
+    if (!inputs)
+        STJ_TRY(stj_run_need_data(run, err));
+    const struct stj_dataset *data = run->test ? run->test : run->train;
     STJ_CHECK(err, step <= run->n_steps, STJ_EINVAL, "step %zu is past the last one, %zu", step,
               run->n_steps);
     STJ_CHECK(err, inputs || n_rows <= data->n_rows, STJ_EINVAL,

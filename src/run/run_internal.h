@@ -24,7 +24,7 @@ struct stj_run_timing; /* run/timing.c */
 struct stj_run {
     char *dir;
     struct stj_run_config config;
-    struct stj_dataset *train, *test; /* test: NULL without one */
+    struct stj_dataset *train, *test; /* test: NULL without one; inputs NULL: sizes and crc alone */
     struct stj_network *net;
     struct stj_batch_order *order;
     uint32_t batches_crc; /* of the rows, where the config lists them */
@@ -49,6 +49,18 @@ struct stj_run {
 enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
                                 struct stj_run **run, struct stj_error *err);
 
+/* The same for a run (all zeros) that has `about` of its training: the data are not read, their
+ * sizes are those that were trained on. */
+enum stj_status stj_run_recall(struct stj_run *run, const char *config_path, struct stj_error *err);
+
+/* See that the values of the data are there: read them, once, and compare them with those that were
+ * trained on.  What computes begins with it, before any operator of the run exists. */
+enum stj_status stj_run_need_data(struct stj_run *run, struct stj_error *err);
+
+/* STJ_EMISMATCH naming what differs unless the data of `with` are those of the run. */
+enum stj_status stj_run_check_data(const struct stj_run *run, const struct stj_run *with,
+                                   struct stj_error *err);
+
 /* run->tensor <- the tensors of the network, and what init.file is to have of them. */
 enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *err);
 
@@ -66,6 +78,13 @@ enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct
  * for initial parameters theta[n]; the fingerprint is their hash. */
 enum stj_status stj_run_identity(const struct stj_run *run, const double *theta, size_t n,
                                  char **identity, struct stj_error *err);
+
+/* text <- its lines on the data. */
+enum { STJ_DATA_LINES_BYTES = 512 };
+void stj_run_data_lines(const struct stj_run *run, char text[STJ_DATA_LINES_BYTES]);
+
+/* data <- rows, features and crc of the data set in an identity; false: it has none of the name. */
+bool stj_run_recall_data(const char *identity, const char *name, struct stj_dataset *data);
 
 /* *identity <- that of a recorded training as this library would write it: keys that have come
  * since, at their defaults, make no difference.  The fingerprint hashes about->identity itself. */

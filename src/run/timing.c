@@ -289,6 +289,7 @@ static enum stj_status prepare_timing(struct stj_run *run, struct stj_error *err
     struct stj_run_timing *made = NULL;
     if (run->meter)
         goto out;
+    STJ_TRY(stj_run_need_data(run, err));
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
     STJ_TRY(measure_timing(run, made, err));
     run->meter = made;

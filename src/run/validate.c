@@ -285,6 +285,7 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
     size_t n = 0;
     STJ_NOT_NULL(err, run, v);
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
+    STJ_TRY(stj_run_need_data(run, err));
     stj_run_divide(run, 1, progress);
     part = part ? part : &whole;
     STJ_TRY(stj_run_part_size(run, part, &n, NULL, err));

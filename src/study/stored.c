@@ -437,6 +437,7 @@ enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, c
         *stored = true;
         goto out;
     }
+    STJ_TRY(stj_run_need_data(run, err));
     STJ_TRY(stj_place_create(run, c.place.path, &study_format, &c.file, err));
     STJ_TRY(open_log(&c, analysis->force, err));
     STJ_TRY(compute(&c, run, other, settings, analysis, result, err));

@@ -22,28 +22,49 @@ enum { NUMERICS_VERSION = 1 };
 
 enum { HEAD_BYTES = 512 };
 
-static void describe_data(const char *name, const struct stj_dataset *data, char *text, size_t size)
+static void describe_set(const char *name, const struct stj_dataset *data, char *text, size_t size)
 {
     if (data)
-        snprintf(text, size, "data.%s: %zu x %zu, crc32 %08" PRIx32 "\n", name, data->n_rows,
-                 data->n_features, data->crc);
+        stj_text_add(text, size, "data.%s: %zu x %zu, crc32 %08" PRIx32 "\n", name, data->n_rows,
+                     data->n_features, data->crc);
     else
-        snprintf(text, size, "data.%s: none\n", name);
+        stj_text_add(text, size, "data.%s: none\n", name);
+}
+
+static void describe_batches(const struct stj_run *run, char *text, size_t size)
+{
+    if (run->config.training.batches)
+        stj_text_add(text, size, "batches: crc32 %08" PRIx32 "\n", run->batches_crc);
+}
+
+void stj_run_data_lines(const struct stj_run *run, char text[STJ_DATA_LINES_BYTES])
+{
+    text[0] = '\0';
+    describe_set("train", run->train, text, STJ_DATA_LINES_BYTES);
+    describe_set("test", run->test, text, STJ_DATA_LINES_BYTES);
+    describe_batches(run, text, STJ_DATA_LINES_BYTES);
+}
+
+bool stj_run_recall_data(const char *identity, const char *name, struct stj_dataset *data)
+{
+    char key[32];
+    snprintf(key, sizeof key, "\ndata.%s: ", name);
+    const char *line = strstr(identity, key);
+    return line && sscanf(line + strlen(key), "%zu x %zu, crc32 %" SCNx32, &data->n_rows,
+                          &data->n_features, &data->crc) == 3;
 }
 
 enum stj_status stj_run_identity(const struct stj_run *run, const double *theta, size_t n,
                                  char **identity, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    char train[HEAD_BYTES];
-    char test[HEAD_BYTES];
+    char sets[HEAD_BYTES] = "";
     char extra[HEAD_BYTES] = "";
     char *recipe = NULL;
     STJ_TRY(stj_run_config_print_recipe(&run->config, &recipe, err));
-    describe_data("train", run->train, train, sizeof train);
-    describe_data("test", run->test, test, sizeof test);
-    if (run->config.training.batches)
-        stj_text_add(extra, sizeof extra, "batches: crc32 %08" PRIx32 "\n", run->batches_crc);
+    describe_set("train", run->train, sets, sizeof sets);
+    describe_set("test", run->test, sets, sizeof sets);
+    describe_batches(run, extra, sizeof extra);
     if (run->config.trajectory.states) {
         const struct stj_keep_config *keep = &run->config.trajectory;
         stj_text_add(extra, sizeof extra, "states: one for every %zu, crc32 %08" PRIx32 "\n",
@@ -51,9 +72,9 @@ enum stj_status stj_run_identity(const struct stj_run *run, const double *theta,
     }
     size_t bytes = strlen(recipe) + 4 * HEAD_BYTES;
     STJ_TRY(stj_new(identity, bytes, 1, err));
-    snprintf(*identity, bytes, "numerics: %d, %zu bits\n%s%stheta0: %zu, crc32 %08" PRIx32 "\n%s%s",
-             NUMERICS_VERSION, 8 * sizeof(real), train, test, n,
-             stj_crc32(0, theta, n * sizeof *theta), extra, recipe);
+    snprintf(*identity, bytes, "numerics: %d, %zu bits\n%stheta0: %zu, crc32 %08" PRIx32 "\n%s%s",
+             NUMERICS_VERSION, 8 * sizeof(real), sets, n, stj_crc32(0, theta, n * sizeof *theta),
+             extra, recipe);
 out:
     free(recipe);
     return st;
