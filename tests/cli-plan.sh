@@ -63,6 +63,32 @@ within density
 run 2 svd wide --top 5 --max-applications 60 --memory $limit --tag limit --json
 within svd
 
+# What is said to be affordable stays within any limit, and what is not says with which it would be.
+for more in 20 60 120 300; do
+    limit=$(($("$jsonkeys" --print out trajectory.memory_bytes.budget) - 100000000 + more * 1000000))
+    "$spectraj" plan wide --top 6 --probes 2 --steps 20 --products 200 --memory $limit --json > plan.json 2> err
+    for i in 0 1 2 3 4; do
+        [ "$("$jsonkeys" --print plan.json "analyses[$i].affordable")" = false ] && continue
+        [ "$("$jsonkeys" --print plan.json "analyses[$i].memory_bytes")" -le $limit ] ||
+            fail "with --memory $limit analysis $i is affordable and takes more"
+    done
+done
+for request in 'trace --products 400' 'trace --products 100 --function frobenius --method hutchinson' \
+    'svd --top 20 --ncv 100 --max-applications 20' 'density --probes 2 --steps 250'; do
+    set -- $request
+    analysis=$1
+    shift
+    refused 'needs|--memory|may have' $analysis wide "$@" --tag little --memory 90M
+    [ ! -e wide/$analysis-little.h5 ] && [ ! -e wide/$analysis-little.journal ] || fail "$request left something"
+    enough=$(sed 's/.*--memory \([0-9]*\)M.*/\1/' err)
+    "$spectraj" $analysis wide "$@" --tag enough --memory ${enough}M --json > out 2> err ||
+        [ $? -eq 2 ] || fail "$request --memory ${enough}M"
+    limit=$((enough * 1048576))
+    within "$request"
+done
+run 1 validate wide --memory 64M
+contains err 'needs' '--memory'
+
 # An analysis is as affordable as it is allowed to be.
 run 0 plan wide --top 5 --max-seconds 1e-9 --json
 json out 'analyses[1].affordable=false'

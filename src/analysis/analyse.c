@@ -304,6 +304,7 @@ static enum stj_status run_computation(struct call *c, struct stj_analysis_conte
                    c->progress);
     stj_plan_analysis(c->run, &plan, q->analysis, c->joined, &about->cost);
     stj_plan_predict(c->run, &plan, q->analysis, c->joined, &prediction, &engine);
+    STJ_TRY(stj_plan_check(c->run, &plan, q->analysis, &prediction, err));
     STJ_TRY(stj_result_op_open(c->run, &q->part, c->place.path, q->common.force, engine, cx->kept,
                                err));
     cx->op = cx->kept->op;

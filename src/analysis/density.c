@@ -492,10 +492,19 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
     divide_memory(run, request, &s, p, &divided, &s.memory_bytes);
     if (request->memory_bytes > 0)
         *engine = divided;
+    const struct stj_prediction before = *p;
     stj_density_predict(&s, request->n, p);
-    if (p->refused)
+    if (p->refused) { /* what one of them takes is said with it */
+        *p = before;
+        s.probes = 1;
+        s.memory_bytes = SIZE_MAX;
+        if (s.reorthogonalize == STJ_REORTHOGONALIZE_AUTO)
+            s.reorthogonalize = STJ_REORTHOGONALIZE_ONE_SIDED;
+        stj_density_predict(&s, request->n, p);
+        p->refused = true;
         stj_predict_method(p, "the basis of one probe does not fit: more memory (--memory), "
                               "fewer steps, or --scratch");
+    }
 }
 
 /* ---- computing ---- */

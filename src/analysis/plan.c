@@ -55,10 +55,33 @@ void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *
     *p = (struct stj_prediction){.ranks = request->ranks.n,
                                  .shortest = 1 / (double)(r.part.to - r.part.from)};
     *engine = STJ_ENGINE_NOT_DIVIDED;
+    const size_t watch = WATCH * r.n * sizeof(double);
+    r.memory_bytes -= r.memory_bytes > watch ? watch : 0; /* they come first */
     analysis->predict(run, &r, config, p, engine);
+    r.memory_bytes = request->memory_bytes;
     add_watch(r.n, p);
+    size_t left = 0;
     if (*engine == STJ_ENGINE_NOT_DIVIDED)
         *engine = stj_run_engine_bytes(run, r.part.from, r.part.to, r.memory_bytes, p);
+    else if (r.memory_bytes > 0 &&
+             stj_run_fit(run, r.part.from, r.part.to, r.memory_bytes, p, &left) && left < *engine)
+        *engine = left;
+}
+
+enum stj_status stj_plan_check(const struct stj_run *run, const struct stj_plan_request *request,
+                               const struct stj_analysis *analysis, const struct stj_prediction *p,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    st = stj_run_check_limit(run, request->part.from, request->part.to, request->memory_bytes, p,
+                             err);
+    if (st != STJ_OK)
+        stj_error_prefix(err, "%s%s%s", analysis->info.name, p->refused ? ": " : "",
+                         p->refused ? p->method : "");
+    STJ_TRY(st);
+    STJ_CHECK(err, !p->refused, STJ_ENOMEM, "%s", p->method);
+out:
+    return st;
 }
 
 /* ---- time ---- */
@@ -233,7 +256,7 @@ static enum stj_status plan_analysis(struct stj_run *run, const struct stj_plan_
     stj_plan_predict(run, request, analysis, config, &p, &engine);
     STJ_TRY(fill(run, request, analysis->columns ? analysis->columns(config, n) : 1, engine, &p,
                  item, err));
-    STJ_CHECK(err, !p.refused, STJ_ENOMEM, "%s", p.method);
+    STJ_TRY(stj_plan_check(run, request, analysis, &p, err));
 out:
     return st;
 }
@@ -246,7 +269,10 @@ static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_
     stj_validate_predict(run, columns(run, request), DENSE_LIMIT, &p);
     const size_t engine =
         stj_run_engine_bytes(run, request->part.from, request->part.to, request->memory_bytes, &p);
-    return fill(run, request, 1, engine, &p, item, err);
+    const enum stj_status st = fill(run, request, 1, engine, &p, item, err);
+    return st == STJ_OK ? stj_run_check_limit(run, request->part.from, request->part.to,
+                                              request->memory_bytes, &p, err)
+                        : st;
 }
 
 static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *item,

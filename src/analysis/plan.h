@@ -13,6 +13,11 @@ void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *
                       const struct stj_analysis *analysis, const void *config,
                       struct stj_prediction *prediction, size_t *engine);
 
+/* STJ_ENOMEM where that was predicted to be more than the request's memory. */
+enum stj_status stj_plan_check(const struct stj_run *run, const struct stj_plan_request *request,
+                               const struct stj_analysis *analysis,
+                               const struct stj_prediction *prediction, struct stj_error *err);
+
 /* cost <- planned seconds and bytes.  A prediction that cannot be made is left unknown, for the
  * analysis itself will say why. */
 void stj_plan_analysis(struct stj_run *run, const struct stj_plan_request *request,

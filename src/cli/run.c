@@ -60,11 +60,14 @@ static enum stj_status analyse(struct cli *cli, const char *name, struct parts *
     const struct args_shared *shared = &cli->args.shared;
     struct stj_request *request = NULL;
     struct stj_result **result = &parts->result[parts->n];
-    char seed[24];
+    char seed[24], memory[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)shared->seed);
+    snprintf(memory, sizeof memory, "%zu", shared->memory);
     enum stj_status st = stj_request_create(name, &request, &cli->err);
     if (st == STJ_OK && shared->force)
         st = stj_request_set(request, "force", "true", &cli->err);
+    if (st == STJ_OK && shared->memory)
+        st = stj_request_set(request, "memory", memory, &cli->err);
     if (st == STJ_OK && shared->seed_given && stj_request_has(request, "seed"))
         st = stj_request_set(request, "seed", seed, &cli->err);
     if (st == STJ_OK)

@@ -34,8 +34,6 @@ struct journal {
     bool owns_inner; /* a prefix does */
     struct stj_op *op;
     struct position *position;
-    size_t room;
-    double *packed; /* an output block without gaps */
 };
 
 static void journal_destroy(void *ctx)
@@ -47,7 +45,6 @@ static void journal_destroy(void *ctx)
         stj_op_destroy(self->inner);
     if (self->position && --self->position->users == 0)
         free(self->position);
-    free(self->packed);
     free(self);
 }
 
@@ -90,24 +87,20 @@ out:
     return st;
 }
 
+/* Column by column from where they lie: a copy would be as large as the solver's own blocks. */
 static enum stj_status record_product(struct journal *self, const struct head *head, size_t n_out,
                                       const double *y, size_t ldy, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    size_t wanted = 0;
-    STJ_TRY(stj_size_mul(head->nvec, n_out, &wanted, err));
-    if (wanted > self->room) {
-        STJ_TRY(stj_resize(&self->packed, 0, wanted, sizeof *self->packed, err));
-        self->room = wanted;
-    }
+    struct stj_log_piece *piece = NULL;
+    STJ_TRY(stj_new(&piece, 1 + head->nvec, sizeof *piece, err));
+    piece[0] = (struct stj_log_piece){head, sizeof *head};
     for (size_t j = 0; j < head->nvec; j++)
-        for (size_t i = 0; i < n_out; i++)
-            self->packed[j * n_out + i] = y[j * ldy + i];
-    const struct stj_log_piece piece[] = {{head, sizeof *head},
-                                          {self->packed, wanted * sizeof *self->packed}};
-    STJ_TRY(stj_log_append(self->position->log, PRODUCT, piece, 2, err));
+        piece[1 + j] = (struct stj_log_piece){y + j * ldy, n_out * sizeof *y};
+    STJ_TRY(stj_log_append(self->position->log, PRODUCT, piece, 1 + head->nvec, err));
     self->position->next++;
 out:
+    free(piece);
     return st;
 }
 

@@ -7,11 +7,16 @@
  * Without a limit states and linearisations have a quarter of what is free, or what a large solver
  * leaves of it.
  *
- * A limit below what the program takes with its data cannot be kept; it then is one of states and
- * linearisations alone, so that any limit down to their minimum works.
+ * What needs more than the limit is refused before its first product.  A limit below what the
+ * program takes with its data cannot be kept by anything; it then is one of states and
+ * linearisations alone, so that any limit down to their minimum works, unless the solver's arrays
+ * are larger than it and than the libraries' own.
  */
 #include "run/memory_budget.h"
 
+#include <math.h>
+
+#include "base/error.h"
 #include "base/memory.h"
 #include "parallel/ranks.h"
 
@@ -44,13 +49,19 @@ size_t stj_run_phase_bytes(const struct stj_run *run, size_t from, size_t to,
     return (size_t)most;
 }
 
+/* Of the process with the run open, whatever is done. */
+static size_t process_bytes(void)
+{
+    return stj_ranks_allreduce_max(stj_memory_resident()) + UNTOUCHED;
+}
+
 bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                  const struct stj_prediction *p, size_t *engine)
 {
     struct stj_storage storage = {.minimum = 0};
     size_t work = 0;
     const size_t phase = stj_run_phase_bytes(run, from, to, p, &work);
-    const size_t beside = stj_ranks_allreduce_max(stj_memory_resident()) + UNTOUCHED + phase + work;
+    const size_t beside = process_bytes() + phase + work;
     (void)stj_run_storage(run, from, to, memory_bytes, 1, &storage, NULL); /* the minimum is told */
     if (memory_bytes < beside || memory_bytes - beside < storage.minimum)
         return false;
@@ -79,4 +90,28 @@ size_t stj_run_engine_bytes(const struct stj_run *run, size_t from, size_t to, s
         return left_by_solver(run, from, to, p);
     (void)stj_run_fit(run, from, to, memory_bytes, p, &engine);
     return engine;
+}
+
+enum stj_status stj_run_check_limit(const struct stj_run *run, size_t from, size_t to,
+                                    size_t memory_bytes, const struct stj_prediction *p,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_storage storage = {.minimum = 0};
+    size_t work = 0;
+    if (memory_bytes == 0)
+        goto out;
+    const double process = (double)process_bytes();
+    const double limit = (double)memory_bytes;
+    const double arrays = (double)stj_run_phase_bytes(run, from, to, p, &work) + (double)work;
+    (void)stj_run_storage(run, from, to, memory_bytes, 1, &storage, NULL); /* the minimum is told */
+    const double own = fmax(arrays + (double)storage.minimum, p->alone_bytes);
+    const double room = limit < process ? fmax(limit, UNTOUCHED) : limit - process;
+    STJ_CHECK(err, own <= room, STJ_ENOMEM,
+              "needs %.3g GB of memory, %.3g GB of them vectors, and may have %.3g GB: take "
+              "--memory %.0fM, or ask for less",
+              (process + own) / 1e9, arrays / 1e9, limit / 1e9,
+              ceil((process + own) / 1048576 * 1.01 + 1));
+out:
+    return st;
 }

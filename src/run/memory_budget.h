@@ -23,4 +23,10 @@ bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memor
 size_t stj_run_engine_bytes(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                             const struct stj_prediction *prediction);
 
+/* STJ_ENOMEM, naming need, limit and remedy, unless the process can stay within memory_bytes (0: no
+ * limit) while a solver takes what is predicted. */
+enum stj_status stj_run_check_limit(const struct stj_run *run, size_t from, size_t to,
+                                    size_t memory_bytes, const struct stj_prediction *prediction,
+                                    struct stj_error *err);
+
 #endif

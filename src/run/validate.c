@@ -290,6 +290,7 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
     part = part ? part : &whole;
     STJ_TRY(stj_run_part_size(run, part, &n, NULL, err));
     stj_validate_predict(run, n, dense_limit, &p);
+    STJ_TRY(stj_run_check_limit(run, part->from, part->to, run->memory, &p, err));
     const size_t engine = stj_run_engine_bytes(run, part->from, part->to, run->memory, &p);
     STJ_TRY(stj_run_part_jacobian(run, part, engine, &op, err));
     STJ_TRY(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));

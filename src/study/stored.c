@@ -19,6 +19,7 @@
 #include "analysis/store.h"
 #include "study/stored_directions.h"
 #include "run/folder/run_lock.h"
+#include "run/memory_budget.h"
 #include "study/study.h"
 
 static const struct stj_h5_format study_format = {
@@ -354,13 +355,18 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
     enum stj_status st = STJ_OK;
     struct stj_study_result *r = NULL;
     struct stj_self_check check = {.orthogonality = (double)NAN};
+    struct stj_prediction p = {.svd_flops = 0};
+    const size_t limit = analysis->memory_bytes;
+    if (c->ops->multiplies) /* a vector, its product, and those that watch */
+        stj_predict_phase(&p, 6 * (double)c->info.n_params * sizeof(double), 1);
+    STJ_TRY(stj_run_check_limit(run, 0, 0, limit, &p, err));
     const struct stj_study_context cx = {
         .run = run,
         .other = other,
         .directions = c->directions.d.n ? &c->directions.d : NULL,
         .other_directions = c->other_directions.d.n ? &c->other_directions.d : NULL,
         .log = c->log,
-        .memory_bytes = analysis->memory_bytes,
+        .memory_bytes = limit ? stj_run_engine_bytes(run, 0, 0, limit, &p) : 0,
         .seed = settings->seed,
         .progress = &settings->progress,
         .check = &check};
