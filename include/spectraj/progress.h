@@ -33,7 +33,8 @@ struct stj_progress {
     stj_warn_fn note;   /* a line that was asked for (--monitor); NULL: none */
 };
 
-/* Threads for the library's parallel regions; 0: what OpenMP chooses.  Results have the same bits
+/* Threads for the library's parallel regions, of more than there are processors 64 at most; 0:
+ * OMP_NUM_THREADS, but no more than the processors at hand.  Results have the same bits
  * for every number of threads on one kind of CPU and BLAS. */
 void stj_set_threads(size_t n_threads);
 

@@ -192,7 +192,8 @@ void manual_print_program(FILE *out, const struct command *const *commands, size
     }
     put_exit_status(out, "Ran, but did not converge or was not validated.");
     fputs(".SH ENVIRONMENT\n", out);
-    put_status(out, "OMP_NUM_THREADS", "Threads, where --threads is not given.");
+    put_status(out, "OMP_NUM_THREADS",
+               "Threads, where --threads is not given; no more than there are processors.");
     fputs(".SH EXAMPLES\n", out);
     put_literal(out, "  spectraj train digits.yaml -o digits-run\n"
                      "  spectraj svd digits-run --top 10\n"

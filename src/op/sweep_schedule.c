@@ -179,9 +179,14 @@ static enum stj_status run_together(const struct stj_sweep *sweep, size_t tile, 
     struct team team = {
         .sweep = sweep, .tile = stj_sweep_tile(sweep, tile, 0), .failure = STJ_ERROR_INIT};
     stj_barrier_init(&team.own, false);
+    if (stj_ranks_crowded())
+        team.own.spins = 0;
     team.barrier = stj_group_shares() ? sweep->barrier.at : &team.own;
     stj_sweep_set_ranges(sweep, team.tile.nvec);
-#pragma omp parallel num_threads((int)stj_threads())
+    /* More than there are parts and slices would wait, and be waited for, at every phase. */
+    const size_t most = sweep->n_parts > sweep->max_slices ? sweep->n_parts : sweep->max_slices;
+    const size_t n_threads = stj_group_shares() || stj_threads() < most ? stj_threads() : most;
+#pragma omp parallel num_threads((int)n_threads)
     {
 #pragma omp single
         team.own.n_threads = stj_team_size();

@@ -22,10 +22,25 @@ void stj_set_threads(size_t n_threads)
     wanted_threads = n_threads;
 }
 
+size_t stj_processors(void)
+{
+#ifdef _OPENMP
+    return (size_t)omp_get_num_procs();
+#else
+    return 1;
+#endif
+}
+
 size_t stj_threads(void)
 {
 #ifdef _OPENMP
-    const size_t wish = wanted_threads ? wanted_threads : (size_t)omp_get_max_threads();
+    /* A wish for more threads than processors is one, up to what a batch can be cut into: beyond
+     * that, threads do nothing but wait for each other. */
+    enum { CROWD = 64 };
+    const size_t at_hand = stj_processors();
+    const size_t most = !wanted_threads || at_hand > CROWD ? at_hand : CROWD;
+    const size_t asked = wanted_threads ? wanted_threads : (size_t)omp_get_max_threads();
+    const size_t wish = asked < most ? asked : most;
     const size_t limit = (size_t)omp_get_thread_limit();
     if (omp_get_active_level() >= omp_get_max_active_levels())
         return 1; /* a region within another */

@@ -27,9 +27,13 @@ void stj_blas_guard_give(struct stj_blas_guard guard);
  * time. */
 enum stj_status stj_blas_prepare(struct stj_error *err);
 
-/* Threads that parallel regions of the library use: the caller's wish (stj_set_threads), else
- * OMP_NUM_THREADS, else every processor; no more than OpenMP gives here. */
+/* Threads that parallel regions of the library use: the caller's wish (stj_set_threads), of more
+ * than there are processors 64 at most; else OMP_NUM_THREADS, but no more than processors to run
+ * on, else all of these; no more than OpenMP gives here. */
 size_t stj_threads(void);
+
+/* Processors that this process may run on (OpenMP knows of affinity). */
+size_t stj_processors(void);
 
 /* From now on a region has as many as it asks for, whatever the load (OMP_DYNAMIC): for threads of
  * several processes that wait for each other. */

@@ -101,7 +101,9 @@ size_t stj_ranks_division(void)
 bool stj_ranks_crowded(void)
 {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    return processors > 0 && stj_threads() * stj_ranks.on_machine > (size_t)processors;
+    const size_t n = stj_threads();
+    return n > stj_processors() ||
+           (processors > 0 && n * stj_ranks.on_machine > (size_t)processors);
 }
 
 /* ---- all ranks ---- */
