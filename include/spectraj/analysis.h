@@ -87,6 +87,10 @@ bool stj_result_is_stored(const struct stj_result *result); /* see stj_result_an
  * may be NULL). */
 bool stj_result_is_complete(const struct stj_result *result, bool *interrupted);
 
+/* Of work that was interrupted: what is kept of it, and the command that goes on with it; valid as
+ * long as the result.  NULL: it was not. */
+const char *stj_result_to_go_on(const struct stj_result *result);
+
 /* An item of a result: a number, a text, or an array of numbers.  The names are those of its JSON
  * (docs/json.md). */
 struct stj_result_item {

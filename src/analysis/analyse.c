@@ -328,6 +328,54 @@ static enum stj_verdict verdict_of(const struct stj_result *result)
     return result->analysis->verdict ? result->analysis->verdict(result->data) : STJ_VERDICT_DONE;
 }
 
+/* text <- what an interrupted computation leaves, and the command that goes on with it.  One that
+ * was forced while there is a result begins anew each time. */
+static enum stj_status say_what_is_kept(const struct call *c, const struct stj_analysis_context *cx,
+                                        char **text, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_question *q = &c->question;
+    const struct stj_op_counts n = cx->op ? stj_op_get_counts(cx->op) : cx->about->counts;
+    const bool anew = q->common.force && c->place.file;
+    char *command = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(text, &size);
+    STJ_CHECK(err, out, STJ_ENOMEM, "no memory for a message");
+    STJ_TRY(stj_request_command(q, q->config, &command, err));
+    if (n.jvp + n.vjp == 0 || anew)
+        fprintf(out, "nothing is kept, to begin again: ");
+    else
+        fprintf(out, "%.0f products are kept in the journal beside %s, to go on: ", n.jvp + n.vjp,
+                name_of_path(c->place.path));
+    stj_command_in(out, command, c->run->dir);
+    if (q->common.memory > 0) /* on which depends how many probes of a density go together */
+        fprintf(out, " --memory %zu", q->common.memory);
+    fputs(anew ? " --force" : "", out);
+out:
+    if (out && (fclose(out) != 0 || !*text) && st == STJ_OK)
+        st = stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__, "no memory for a message");
+    free(command);
+    return st;
+}
+
+/* An interruption says what is kept: in the error, or in the half of a result. */
+static enum stj_status end_interrupted(struct call *c, const struct stj_analysis_context *cx,
+                                       enum stj_status st, struct stj_error *err)
+{
+    char *kept = NULL;
+    const char *name = c->question.analysis->info.name;
+    if (say_what_is_kept(c, cx, &kept, NULL) == STJ_OK) {
+        if (st == STJ_OK)
+            c->result->to_go_on = kept;
+        stj_error_clear(st == STJ_OK ? NULL : err);
+        stj_error_set(st == STJ_OK ? NULL : err, st, __FILE__, __LINE__, "%s was interrupted; %s",
+                      name, kept);
+    }
+    if (!c->result->to_go_on)
+        free(kept);
+    return st;
+}
+
 static enum stj_status compute_result(struct call *c, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -350,9 +398,13 @@ static enum stj_status compute_result(struct call *c, struct stj_error *err)
     cx.about = &c->result->about;
     STJ_TRY(begin_about(c, err));
     STJ_TRY(stj_place_create(c->run, c->place.path, &q->analysis->format, &c->file, err));
-    STJ_TRY(run_computation(c, &cx, err));
-    if (verdict_of(c->result) == STJ_VERDICT_INTERRUPTED)
+    st = run_computation(c, &cx, err);
+    if (st == STJ_EINTERRUPTED ||
+        (st == STJ_OK && verdict_of(c->result) == STJ_VERDICT_INTERRUPTED)) {
+        st = end_interrupted(c, &cx, st, err);
         goto out; /* asking again goes on, and does not return the half */
+    }
+    STJ_TRY(st);
     STJ_TRY(write_result(c, err));
     if (verdict_of(c->result) == STJ_VERDICT_DONE)
         stj_journal_remove(c->place.path);

@@ -168,8 +168,9 @@ struct stj_result {
     const struct stj_analysis *analysis;
     uint32_t crc; /* of the content of the file that it was read from */
     struct stj_result_about about;
-    char *path; /* of that file, for fields that are read when asked for; owned */
-    void *data; /* the analysis' own struct */
+    char *path;     /* of that file, for fields that are read when asked for; owned */
+    void *data;     /* the analysis' own struct */
+    char *to_go_on; /* see stj_result_to_go_on; owned */
 };
 
 /* Field number i, the analysis' own before those that all results have, or that of a name; NULL:

@@ -8,11 +8,10 @@
 
 #include "options/option.h"
 
-/* JSON holds a seed below 2^63 as an integer. */
 #define STJ_SEED_OPTION(where, what)                                                               \
     {                                                                                              \
-        .name = "seed", .type = STJ_OPTION_SEED, .offset = (where), .fallback = "0",               \
-        .max = 9223372036854775808.0, .below_max = true, .value = "S", .doc = "seed of the " what  \
+        .name = "seed", .type = STJ_OPTION_SEED, .offset = (where), .fallback = "0", .value = "S", \
+        .doc = "seed of the " what                                                                 \
     }
 
 /* A number between 0 and 1, without either. */

@@ -506,6 +506,17 @@ void stj_command_option(FILE *out, const char *name, const char *value)
     }
 }
 
+void stj_command_in(FILE *out, const char *command, const char *dir)
+{
+    const char *run = strstr(command, " RUN");
+    const size_t before = run ? (size_t)(run - command) + 1 : strlen(command);
+    fprintf(out, "%.*s", (int)before, command);
+    if (run) {
+        write_word(out, dir);
+        fputs(run + strlen(" RUN"), out);
+    }
+}
+
 static void command_value(void *ctx, const struct stj_option *row, const char *value)
 {
     const struct text_out *t = ctx;

@@ -151,6 +151,7 @@ void stj_result_destroy(struct stj_result *result)
     stj_about_free(&result->about);
     free(result->path);
     free(result->data);
+    free(result->to_go_on);
     free(result);
 }
 
@@ -213,6 +214,11 @@ bool stj_result_get_item(const struct stj_result *result, size_t i, struct stj_r
                                      .dim = {field->dim[0].name, field->dim[1].name},
                                      .text = stj_field_text(field, data)};
     return true;
+}
+
+const char *stj_result_to_go_on(const struct stj_result *result)
+{
+    return result ? result->to_go_on : NULL;
 }
 
 double stj_result_number(const struct stj_result *result, const char *name)

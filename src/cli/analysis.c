@@ -60,6 +60,8 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
         st = stj_report_result(stdout, cli->format, result, &cli->err);
     if (st == STJ_OK)
         *exit_status = cli_result_exit(result);
+    if (st == STJ_OK && stj_result_to_go_on(result))
+        cli_complain("%s was interrupted; %s", cli->command->name, stj_result_to_go_on(result));
     stj_result_destroy(result);
     stj_request_destroy(request);
     return st;

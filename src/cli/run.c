@@ -80,6 +80,8 @@ static enum stj_status analyse(struct cli *cli, const char *name, struct parts *
         fputc('\n', stdout);
         st = stj_report_result(stdout, cli->format, *result, &cli->err);
     }
+    if (st == STJ_OK && stj_result_to_go_on(*result))
+        cli_complain("%s was interrupted; %s", name, stj_result_to_go_on(*result));
     stj_request_destroy(request);
     return st;
 }
@@ -139,7 +141,7 @@ const struct command command_run = {
     .description =
         "Train as CONFIG says unless RUN holds that training already, then do each analysis\n"
         "that its 'analysis' group names and that is not stored already, and write report.html.\n",
-    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_FORCE,
+    .shared = ARGS_CONFIG_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_FORCE,
     .options = options,
     .options_size = sizeof(struct run_options),
     .unconverged = "fewer pairs than asked for have converged",

@@ -307,19 +307,16 @@ static bool is_flag(const char *study, const char *name)
     return false;
 }
 
-/* about <- what every result says of itself. */
-static enum stj_status put_about(const struct call *c, const struct stj_study_settings *settings,
-                                 const struct stj_analysis_settings *analysis, double seconds,
-                                 struct stj_error *err)
+/* *command <- what makes the result. */
+static enum stj_status study_command(const struct call *c,
+                                     const struct stj_study_settings *settings,
+                                     const struct stj_analysis_settings *analysis, char **command,
+                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    struct stj_result_about about = {
-        .n_params = c->info.n_params, .part.to = c->info.n_steps, .seconds = seconds};
     char seed[24];
     size_t size = 0;
-    STJ_TRY(stj_about_begin(&about, err));
-    STJ_TRY(stj_strdup(&about.request, c->request, err));
-    FILE *out = open_memstream(&about.command, &size);
+    FILE *out = open_memstream(command, &size);
     STJ_CHECK(err, out, STJ_ENOMEM, "no memory for a command line");
     fprintf(out, "spectraj study %s RUN%s", c->ops->info.name, c->ops->two_runs ? " RUN2" : "");
     for (size_t i = 0; i < settings->n; i++)
@@ -332,7 +329,50 @@ static enum stj_status put_about(const struct call *c, const struct stj_study_se
         stj_command_option(out, "seed", seed);
     if (analysis->tag)
         stj_command_option(out, "tag", analysis->tag);
-    STJ_CHECK(err, fclose(out) == 0 && about.command, STJ_ENOMEM, "no memory for a command line");
+    STJ_CHECK(err, fclose(out) == 0 && *command, STJ_ENOMEM, "no memory for a command line");
+out:
+    return st;
+}
+
+/* An interrupted study says what its log has, and how to go on. */
+static enum stj_status say_what_is_kept(const struct call *c,
+                                        const struct stj_study_settings *settings,
+                                        const struct stj_analysis_settings *analysis,
+                                        struct stj_error *err)
+{
+    char *command = NULL, *text = NULL;
+    size_t size = 0;
+    const size_t n = c->log && !analysis->force ? stj_log_n_records(c->log) : 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out && study_command(c, settings, analysis, &command, NULL) == STJ_OK) {
+        fprintf(out, "study %s was interrupted; ", c->ops->info.name);
+        if (n > 0)
+            fprintf(out, "%zu finished pieces are kept in its journal, to go on: ", n);
+        else
+            fputs("nothing is kept, to begin again: ", out);
+        stj_command_in(out, command, c->info.dir);
+        fputs(analysis->force ? " --force" : "", out);
+    }
+    if (out && fclose(out) == 0 && text && text[0]) {
+        stj_error_clear(err);
+        stj_error_set(err, STJ_EINTERRUPTED, __FILE__, __LINE__, "%s", text);
+    }
+    free(command);
+    free(text);
+    return STJ_EINTERRUPTED;
+}
+
+/* about <- what every result says of itself. */
+static enum stj_status put_about(const struct call *c, const struct stj_study_settings *settings,
+                                 const struct stj_analysis_settings *analysis, double seconds,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_result_about about = {
+        .n_params = c->info.n_params, .part.to = c->info.n_steps, .seconds = seconds};
+    STJ_TRY(stj_about_begin(&about, err));
+    STJ_TRY(stj_strdup(&about.request, c->request, err));
+    STJ_TRY(study_command(c, settings, analysis, &about.command, err));
     if (c->directions.file)
         STJ_TRY(stj_about_add_source(&about, c->directions.d.source,
                                      stj_h5_get_crc(c->directions.file), c->directions.command,
@@ -446,7 +486,9 @@ enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, c
     STJ_TRY(stj_run_need_data(run, err));
     STJ_TRY(stj_place_create(run, c.place.path, &study_format, &c.file, err));
     STJ_TRY(open_log(&c, analysis->force, err));
-    STJ_TRY(compute(&c, run, other, settings, analysis, result, err));
+    st = compute(&c, run, other, settings, analysis, result, err);
+    if (st == STJ_EINTERRUPTED)
+        st = say_what_is_kept(&c, settings, analysis, err);
 out:
     call_free(&c);
     return st;
