@@ -88,7 +88,12 @@ refused "--tol is '0', not a number above 0 and below 1" svd R --tol 0
 refused "--epsilon is '1', not a number above 0 and below 1" dense R --epsilon 1
 refused "--memory is '8X'|8G" svd R --memory 8X
 refused "--memory is '99999999T'" svd R --memory 99999999T
-refused "--seed is '9223372036854775808'|below 9223372036854775808" svd R --seed 9223372036854775808
+refused "--seed is '18446744073709551616'" svd R --seed 18446744073709551616
+run 0 trace --help
+contains out 'seed of the random vectors (default: 0)'
+run 0 validate --help
+contains out 'seed of every random number (default: 0)'
+refused "--seed is '18446744073709551616'" validate R --seed 18446744073709551616
 refused "--seed is '-1'" validate R --seed -1
 refused "--threads is '0', not an integer of at least 1 and at most 4096" validate R --threads 0
 refused "--progress is 'plan', not one of auto, plain, off|did you mean 'plain'" svd R --progress plan

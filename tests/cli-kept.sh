@@ -50,6 +50,14 @@ for order in 1 2 3; do
     ls R/*.journal > journals 2>&1 && fail "seed $seed: a finished solve left $(cat journals)"
 done
 
+# A seed has 64 bits.
+for seed in 9223372036854775808 18446744073709551615; do
+    run 0 trace R0 --products 20 --seed $seed --tag $seed --json
+    contains out '"seed": "'$seed'"' "--seed $seed"
+    run 0 trace R0 --products 20 --seed $seed --tag $seed --json
+    json out applications.jvp=0
+done
+
 # What is asked of one end leaves the other.
 rm -rf R && cp -r R0 R
 run 0 svd R --top 6 --json

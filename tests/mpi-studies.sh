@@ -90,9 +90,8 @@ end_rank()
         [ "$(ps -o comm= -p "$p")" = spectraj ] && echo "$p"; done | sed -n "${2}p")
     # shellcheck disable=SC2086
     [ -n "$victim" ] && kill "-$1" $victim || fail 'there was nobody to end'
-    begin=$(date +%s)
     wait $launcher && fail 'it did not fail'
-    [ $(($(date +%s) - begin)) -le 30 ] || fail 'the others went on for more than 30 s'
+    [ "$(n_records)" -lt "$n_copies" ] || fail 'the others went on to the end'
     [ -s $log ] || fail 'there is no log'
     [ "$(n_records)" -ge $((before + 3)) ] || fail 'copies were lost'
 }

@@ -46,10 +46,15 @@ static const struct stj_option shared_rows[] = {
      AT(seed),
      .fallback = "",
      GIVEN(seed_given),
-     .max = 9223372036854775808.0, /* JSON holds what is below as an integer */
-     .below_max = true,
      .value = "S",
-     .doc = "seed of every random number (default: the config's, else 0)"},
+     .doc = "seed of every random number (default: 0)"},
+    {.name = "seed", /* of what reads a config */
+     .type = STJ_OPTION_SEED,
+     AT(seed),
+     .fallback = "",
+     GIVEN(seed_given),
+     .value = "S",
+     .doc = "seed of every random number (default: those of the config)"},
     {.name = "memory",
      .type = STJ_OPTION_BYTES,
      AT(memory),
@@ -66,7 +71,8 @@ static const struct stj_option shared_rows[] = {
      .min = 1,
      .max = 4096,
      .value = "N",
-     .doc = "threads to compute with; the results do not depend on it (default: OpenMP's choice)"},
+     .doc = "threads to compute with; the results do not depend on it (default: OMP_NUM_THREADS, "
+            "but no more than the processors at hand)"},
     {.name = "ranks-per-product",
      .type = STJ_OPTION_SIZE,
      AT(ranks_per_product),
@@ -117,8 +123,9 @@ static const struct stj_option shared_rows[] = {
 
 /* Which commands have these rows. */
 static const unsigned shared_mask[] = {
-    ARGS_WINDOW, ARGS_WINDOW, ARGS_WINDOW, ARGS_WINDOW, ARGS_USES_SEED, ARGS_MEMORY, ARGS_THREADS,
-    ARGS_RANKS,  ARGS_TAG,    ARGS_FORCE,  ARGS_COMMON, ARGS_COMMON,    ARGS_COMMON, ARGS_COMMON,
+    ARGS_WINDOW,      ARGS_WINDOW, ARGS_WINDOW,  ARGS_WINDOW, ARGS_USES_SEED,
+    ARGS_CONFIG_SEED, ARGS_MEMORY, ARGS_THREADS, ARGS_RANKS,  ARGS_TAG,
+    ARGS_FORCE,       ARGS_COMMON, ARGS_COMMON,  ARGS_COMMON, ARGS_COMMON,
 };
 
 enum { N_SHARED = sizeof shared_mask / sizeof shared_mask[0] };

@@ -28,8 +28,9 @@ enum args_shared_mask {
     ARGS_MEMORY = 4,
     ARGS_TAG = 8,
     ARGS_FORCE = 16,
-    ARGS_WINDOW = 32, /* --from, --to, --layers, --state */
-    ARGS_RANKS = 64,  /* --ranks-per-product: the command works under mpirun */
+    ARGS_WINDOW = 32,       /* --from, --to, --layers, --state */
+    ARGS_RANKS = 64,        /* --ranks-per-product: the command works under mpirun */
+    ARGS_CONFIG_SEED = 128, /* --seed in the place of the config's; ARGS_USES_SEED: in that of 0 */
 };
 
 enum { ARGS_POSITIONAL_MAX = 3, ARGS_ROWS_MAX = 64, ARGS_NAME_MAX = 64 };

@@ -53,7 +53,7 @@ const struct command command_train = {
         "that was interrupted or killed goes on from its last state when the same is asked\n"
         "again, and ends with the same bits.  With trajectory.states in CONFIG the states are\n"
         "those of a training elsewhere; the steps between them are replayed and compared.\n",
-    .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_FORCE,
+    .shared = ARGS_CONFIG_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_FORCE,
     .options = options,
     .options_size = sizeof(struct train_options),
     .example = "  spectraj train digits.yaml -o digits-run\n",
