@@ -89,6 +89,14 @@ done
 run 1 validate wide --memory 64M
 contains err 'needs' '--memory'
 
+# However many steps there are, none is listed before the training: 3 GB hold no list of a thousand million.
+for every in 1 1000; do
+    short_config long.yaml 's/steps: 20/steps: 1000000000\n  shuffle: true/' "\$a\\trajectory: {every: $every}"
+    (ulimit -v 3000000 && "$spectraj" plan long.yaml --memory 500M > out 2> err && "$spectraj" info long.yaml > info 2>> err) ||
+        "$spectraj" --version | grep -q 'sanitizers *yes' || fail 'a plan of 1e9 steps'
+    contains out '1000000000 steps'
+done
+
 # An analysis is as affordable as it is allowed to be.
 run 0 plan wide --top 5 --max-seconds 1e-9 --json
 json out 'analyses[1].affordable=false'

@@ -291,7 +291,10 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
     const double stored = 2 + (double)info.n_steps / (double)every;
     const size_t gradients = stj_train_work_bytes(run->problem);
     const size_t losses = stj_evaluation_bytes(run->net, run->train);
-    const double lists = stj_record_bytes(info.n_steps, (size_t)stored);
+    /* Of states and losses, and in the end of the rows of all steps, as the file has them. */
+    const double lists =
+        stj_record_bytes(info.n_steps, (size_t)stored) +
+        (double)info.n_steps * (double)sizeof(uint64_t) * (double)(1 + run->problem->max_rows);
     const double batches =
         (double)(info.train_rows + info.test_rows) / (double)info.batch_size / FORWARD;
     /* Every state goes into the log, and from there into the trajectory. */

@@ -107,11 +107,12 @@ enum stj_status stj_run_check_limit(const struct stj_run *run, size_t from, size
     (void)stj_run_storage(run, from, to, memory_bytes, 1, &storage, NULL); /* the minimum is told */
     const double own = fmax(arrays + (double)storage.minimum, p->alone_bytes);
     const double room = limit < process ? fmax(limit, UNTOUCHED) : limit - process;
+    /* A process is a few megabytes larger or smaller the next time. */
     STJ_CHECK(err, own <= room, STJ_ENOMEM,
               "needs %.3g GB of memory, %.3g GB of them vectors, and may have %.3g GB: take "
               "--memory %.0fM, or ask for less",
               (process + own) / 1e9, arrays / 1e9, limit / 1e9,
-              ceil((process + own) / 1048576 * 1.01 + 1));
+              ceil((process + own) / 1048576 * 1.01 + 10));
 out:
     return st;
 }
