@@ -427,6 +427,9 @@ START_TEST(single_steps_are_differenced_where_whole_trainings_disagree)
     struct stj_op *op = small_run_jacobian(run, 0, 0, 0, 0);
     struct stj_difference difference = {.error = 1};
     EXPECT_OK(stj_difference_check(op, 18, 0, &difference, NULL, &err), err);
+    ck_assert_msg(difference.agrees && difference.resolution > 0,
+                  "network %d: difference %g at h = %g, known to %g", _i, difference.error,
+                  difference.step, difference.resolution);
     ck_assert_msg(difference.error > 0 && difference.error <= 1e-6 &&
                       difference.n_steps == (run->n_steps < 8 ? run->n_steps : 8),
                   "network %d: difference %g at h = %g, %zu single steps", _i, difference.error,

@@ -209,6 +209,122 @@ START_TEST(callbacks_come_one_at_a_time)
 }
 END_TEST
 
+/* L_t(theta) = 1/2 (v . tanh(w) - 1 - t/10)^2, theta = (v, w): with v = 0 the gradient of w is zero
+ * at the start, and so are Adam's second moments, whose eps then is the scale on which a training
+ * is smooth.  Products may be wrong in one term. */
+enum { HALF = 4, LATER = 6 };
+enum mistake { NONE, SIGN, PART, CURVATURE, N_MISTAKES }; /* all of them symmetric */
+
+struct head {
+    enum mistake mistake;
+    double unit; /* of the loss */
+};
+
+static enum stj_status head_gradient(void *ctx, size_t step, const double *theta, double *loss,
+                                     double *g, struct stj_error *err)
+{
+    const struct head *head = ctx;
+    const double *v = theta, *w = theta + HALF;
+    double r = -1 - (double)step / 10;
+    (void)err;
+    for (size_t i = 0; i < HALF; i++)
+        r += v[i] * tanh(w[i]);
+    *loss = head->unit * r * r / 2;
+    for (size_t i = 0; i < HALF; i++) {
+        const double t = tanh(w[i]);
+        g[i] = head->unit * r * t;
+        g[HALF + i] = head->unit * r * v[i] * (1 - t * t);
+    }
+    return STJ_OK;
+}
+
+static enum stj_status head_hvp(void *ctx, size_t step, const double *theta, size_t nvec,
+                                const double *x, size_t ldx, double *y, size_t ldy,
+                                struct stj_error *err)
+{
+    const struct head *head = ctx;
+    const enum mistake m = head->mistake;
+    const double *v = theta, *w = theta + HALF;
+    double r = -1 - (double)step / 10;
+    (void)err;
+    for (size_t i = 0; i < HALF; i++)
+        r += v[i] * tanh(w[i]);
+    for (size_t b = 0; b < nvec; b++) {
+        const double *v_dot = x + b * ldx, *w_dot = x + b * ldx + HALF;
+        double r_dot = 0;
+        for (size_t i = 0; i < HALF; i++)
+            r_dot += v_dot[i] * tanh(w[i]) + v[i] * (1 - pow(tanh(w[i]), 2)) * w_dot[i];
+        for (size_t i = 0; i < HALF; i++) {
+            const double t = tanh(w[i]), s = 1 - t * t;
+            const double mixed = r * s * (m == SIGN ? -1 : m == PART ? 1.01 : 1);
+            const double curved = m == CURVATURE ? 0 : 2 * r * v[i] * t * s * w_dot[i];
+            y[b * ldy + i] = head->unit * (r_dot * t + mixed * w_dot[i]);
+            y[b * ldy + HALF + i] = head->unit * (r_dot * v[i] * s + mixed * v_dot[i] - curved);
+        }
+    }
+    return STJ_OK;
+}
+
+static void validate_head(struct head *head, const char *with, const double *start,
+                          struct stj_validation *v)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_problem *problem = NULL;
+    struct stj_training *training = NULL;
+    const struct stj_problem_callbacks c = {.size = sizeof c,
+                                            .n_params = 2 * HALF,
+                                            .n_steps = LATER,
+                                            .ctx = head,
+                                            .gradient = head_gradient,
+                                            .hvp = head_hvp};
+    const struct stj_training_settings settings = {
+        .size = sizeof settings, .recipe = with, .theta0 = start};
+    EXPECT_OK(stj_problem_create(&c, &problem, &err), err);
+    EXPECT_OK(stj_training_create(problem, &settings, &training, &err), err);
+    EXPECT_OK(stj_training_validate(training, 3, 0, NULL, v, &err), err);
+    stj_training_destroy(training);
+    stj_problem_destroy(problem);
+}
+
+static const char *const head_recipes[] = {
+    "{optimizer: sgd, learning_rate: {schedule: constant, peak: 0.1}}",
+    "{optimizer: {type: sgd, momentum: 0.9}, learning_rate: {schedule: constant, peak: 0.1}}",
+    "{optimizer: adam, learning_rate: {schedule: constant, peak: 0.1}}",
+    "{optimizer: {type: adam, eps: 1e-10}, learning_rate: {schedule: constant, peak: 0.01}}",
+    "{optimizer: adamw, learning_rate: {schedule: constant, peak: 0.001}}",
+    "{optimizer: rmsprop, learning_rate: {schedule: constant, peak: 0.01}}",
+    "{optimizer: {type: rmsprop, momentum: 0.9}, learning_rate: {schedule: constant, peak: 0.1}}",
+};
+enum { N_RECIPES = sizeof head_recipes / sizeof *head_recipes };
+
+/* A right J passes and a wrong one does not, from a head that is zero or that is not, whatever the
+ * scale of the loss beside Adam's eps.  Where h |g'| is not below eps for any h that moves theta at
+ * all, here 1e-16 1e3 / 1e-10, differences say nothing, and that is said. */
+START_TEST(a_wrong_product_is_told_from_a_right_one)
+{
+    static const double starts[][2 * HALF] = {{0, 0, 0, 0, 0.3, -1, 0.7, 0.2},
+                                              {0.5, -0.2, 0, 0.9, 0.3, -1, 0.7, 0.2}};
+    static const double units[] = {1, 1e-4, 1e3};
+    const bool is_sgd = strstr(head_recipes[_i], "sgd");
+    const bool tiny_eps = strstr(head_recipes[_i], "1e-10");
+    for (int i = 0; i < 6 * N_MISTAKES; i++) {
+        const enum mistake m = (enum mistake)(i % N_MISTAKES);
+        struct head head = {m, units[i / N_MISTAKES % 3]};
+        const bool blind = tiny_eps && head.unit > 1;
+        struct stj_validation v;
+        /* SGD diverges with the large unit, and does not see a part of the small one. */
+        if (is_sgd ? head.unit > 1 || (m > SIGN && head.unit < 1) : m == CURVATURE)
+            continue;
+        validate_head(&head, head_recipes[_i], starts[i / N_MISTAKES / 3], &v);
+        ck_assert_msg(v.adjoint_error <= 1e-12 && v.passed == (m == NONE && !blind) &&
+                          (m != NONE || v.finite_difference_resolved == !blind),
+                      "%s, start %d, unit %g, mistake %d: passed %d, adjoint %g, %g known to %g",
+                      head_recipes[_i], i / N_MISTAKES / 3, head.unit, m, v.passed, v.adjoint_error,
+                      v.finite_difference_error, v.finite_difference_resolution);
+    }
+}
+END_TEST
+
 /* Twice x, slowly. */
 static enum stj_status twice(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
                              size_t ldx, double *y, size_t ldy, struct stj_error *err)
@@ -348,6 +464,7 @@ END_TEST
 static TCase *make_case(void)
 {
     TCase *tc = tcase_create("problem");
+    tcase_add_loop_test(tc, a_wrong_product_is_told_from_a_right_one, 0, N_RECIPES);
     tcase_add_test(tc, rows_and_whole_batches_train_the_same);
     tcase_add_test(tc, callbacks_come_one_at_a_time);
     tcase_add_test(tc, products_come_one_at_a_time);

@@ -177,13 +177,22 @@ enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size
 
 /* What a validation found. */
 struct stj_validation {
-    double adjoint_error;           /* stj_op_adjoint_error over 5 pairs */
+    double adjoint_error;   /* stj_op_adjoint_error over 5 pairs */
+    double largest_product; /* of these, the largest |J x| / |x| and |J'y| / |y|.  At most 16 eps: J
+                             * is zero or rounding, and all errors are relative to the vectors */
     double finite_difference_error; /* smallest over h of |central difference - Jx| / |Jx| */
     double finite_difference_step;  /* that h */
-    size_t single_steps;            /* steps differenced one at a time, where activations switch in
-                                     * whole trainings at every h; the error is theirs then; 0: none */
-    bool replay_identical;          /* training again gives the same bits at every step */
-    double dense_max_sigma_error;   /* top pairs against dense / sigma_1; NaN: not compared */
+    /* What the difference is good to: by so much neighbours of that h differ.  J agrees within the
+     * limit or a few times this; where this itself is a small part of the difference, and only
+     * there, the difference is resolved and can contradict J. */
+    double finite_difference_resolution;
+    bool finite_difference_resolved, finite_difference_agrees;
+    size_t single_steps; /* steps differenced one at a time, where whole trainings do not come
+                          * within the limit; the error is the worst of theirs then; 0: none */
+    double finite_difference_whole_error, finite_difference_whole_resolution; /* of these */
+    bool may_switch;              /* activations, max-pool or clipping may in shifted trainings */
+    bool replay_identical;        /* training again gives the same bits at every step */
+    double dense_max_sigma_error; /* top pairs against dense / sigma_1; NaN: not compared */
     /* How far a bound lies below the true smallest value / sigma_1. */
     double dense_bottom_violation;
     double dense_bottom_excess; /* how far above at most / sigma_1 */

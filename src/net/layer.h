@@ -108,6 +108,7 @@ enum stj_pass { STJ_FORWARD, STJ_FORWARD_TANGENT, STJ_BACKWARD, STJ_BACKWARD_TAN
 struct stj_layer_ops {
     struct stj_plugin_info info;
     size_t n_inputs; /* 0 means 1 */
+    bool switches;   /* not smooth: relu, max-pool */
 
     /* A plug-in that stands for several nodes has one of these.  parts: the nodes in a row, each
      * set up with the plug-in's config; NULL-terminated.  body: the config's layers, which come

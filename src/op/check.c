@@ -9,12 +9,24 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "op/operator.h"
 
 enum stj_status stj_op_adjoint_error(struct stj_op *op, size_t pairs, uint64_t seed, double *error,
                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    double largest;
     STJ_NOT_NULL(err, op, error);
+    STJ_TRY(stj_op_adjoint_check(op, pairs, seed, 0, error, &largest, err));
+out:
+    return st;
+}
+
+enum stj_status stj_op_adjoint_check(struct stj_op *op, size_t pairs, uint64_t seed,
+                                     double rounding, double *error, double *largest,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(op);
     const size_t n = stj_op_n_cols(op);
     struct stj_rng *rng = NULL;
@@ -31,14 +43,17 @@ enum stj_status stj_op_adjoint_error(struct stj_op *op, size_t pairs, uint64_t s
     stj_rng_fill_normal(rng, m * pairs, y);
     STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, pairs, x, n, ax, m, err));
     STJ_TRY(stj_op_apply(op, STJ_TRANS, pairs, y, m, aty, n, err));
-    *error = 0;
+    *error = *largest = 0;
     for (size_t p = 0; p < pairs; p++) {
         const double left = stj_dot(m, ax + p * m, y + p * m);
         const double right = stj_dot(n, x + p * n, aty + p * n);
-        const double scale = fmax(stj_nrm2(m, ax + p * m) * stj_nrm2(m, y + p * m),
-                                  stj_nrm2(n, x + p * n) * stj_nrm2(n, aty + p * n));
-        if (scale > 0)
-            *error = fmax(*error, fabs(left - right) / scale);
+        const double of_x = stj_nrm2(n, x + p * n);
+        const double of_y = stj_nrm2(m, y + p * m);
+        const double stretch =
+            fmax(stj_nrm2(m, ax + p * m) / of_x, stj_nrm2(n, aty + p * n) / of_y);
+        const double scale = (stretch > rounding ? stretch : 1) * of_x * of_y;
+        *error = fmax(*error, fabs(left - right) / scale);
+        *largest = fmax(*largest, stretch);
     }
 out:
     stj_rng_destroy(rng);

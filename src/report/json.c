@@ -541,14 +541,28 @@ enum stj_status stj_json_result(const struct stj_result *r, json_t **object, str
     return finish(&b, object, err);
 }
 
+const char *stj_difference_verdict(const struct stj_validation *v)
+{
+    if (v->finite_difference_agrees)
+        return "agrees";
+    return v->finite_difference_resolved ? "contradicts" : "unresolved";
+}
+
 enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,
                                   struct stj_error *err)
 {
     struct builder b = begin_report();
     put(&b, "adjoint_error", stj_json_of_real(v->adjoint_error));
+    put(&b, "largest_product", stj_json_of_real(v->largest_product));
     put(&b, "finite_difference_error", stj_json_of_real(v->finite_difference_error));
     put(&b, "finite_difference_step", stj_json_of_real(v->finite_difference_step));
+    put(&b, "finite_difference_resolution", stj_json_of_real(v->finite_difference_resolution));
+    put(&b, "finite_difference_verdict", json_string(stj_difference_verdict(v)));
     put(&b, "finite_difference_single_steps", json_of_size(v->single_steps));
+    put(&b, "finite_difference_whole_error", stj_json_of_real(v->finite_difference_whole_error));
+    put(&b, "finite_difference_whole_resolution",
+        stj_json_of_real(v->finite_difference_whole_resolution));
+    put(&b, "may_switch", json_boolean(v->may_switch));
     put(&b, "replay_identical", json_boolean(v->replay_identical));
     if (isnan(v->dense_max_sigma_error)) {
         put(&b, "dense", json_null());

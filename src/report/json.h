@@ -25,6 +25,8 @@ enum stj_status stj_json_train(const struct stj_run_info *info, const struct stj
 enum stj_status stj_json_plan(const struct stj_plan *plan, json_t **object, struct stj_error *err);
 enum stj_status stj_json_result(const struct stj_result *result, json_t **object,
                                 struct stj_error *err);
+/* What differences say of J. */
+const char *stj_difference_verdict(const struct stj_validation *v);
 enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,
                                   struct stj_error *err);
 enum stj_status stj_json_plot(const char *figure, const char *path, json_t **object,

@@ -2,6 +2,9 @@
 /* report/text.c: results as tables for people. */
 #include "report/text.h"
 
+#include "report/json.h"
+
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,26 +147,47 @@ void stj_text_study(FILE *out, const struct stj_study_result *r)
                       "\n");
 }
 
-void stj_text_validate(FILE *out, const struct stj_validation *v)
+/* What was differenced, and why it was not whole trainings. */
+static void print_differences(FILE *out, const struct stj_validation *v)
 {
-    stj_print_part(out, &v->part);
-    fprintf(out, "adjoint identity     %.2e relative\n", v->adjoint_error);
     fprintf(out, "finite differences   %.2e relative, at step %.0e, of ",
             v->finite_difference_error, v->finite_difference_step);
     if (v->single_steps)
-        fprintf(out, "%zu single steps: activations switch in whole trainings\n", v->single_steps);
+        fprintf(out, "%zu single steps", v->single_steps);
     else
-        fprintf(out, "whole trainings\n");
+        fprintf(out, "whole trainings");
+    fprintf(out, ", good to %.0e by the next steps: %s%s\n", v->finite_difference_resolution,
+            stj_difference_verdict(v),
+            v->finite_difference_agrees     ? " with J"
+            : v->finite_difference_resolved ? " J"
+                                            : ", says nothing about J");
+    if (v->single_steps)
+        fprintf(out, "  whole trainings    %.2e relative, good to %.0e%s\n",
+                v->finite_difference_whole_error, v->finite_difference_whole_resolution,
+                v->may_switch ? ": activations, max-pool or clipping may switch in them" : "");
+}
+
+void stj_text_validate(FILE *out, const struct stj_validation *v)
+{
+    stj_print_part(out, &v->part);
+    const bool rounding = v->largest_product <= 16 * DBL_EPSILON;
+    if (rounding)
+        fprintf(out,
+                "J is %s: products of unit vectors have at most length %.1e; errors are "
+                "relative to the vectors\n",
+                v->largest_product > 0 ? "rounding" : "zero", v->largest_product);
+    fprintf(out, "adjoint identity     %.2e relative\n", v->adjoint_error);
+    print_differences(out, v);
     fprintf(out, "replay               %s\n",
             v->replay_identical ? "the same bits at every step" : "DIFFERENT");
     if (isnan(v->dense_max_sigma_error))
         fprintf(out, "against dense        not compared (too many parameters)\n");
     else
         fprintf(out,
-                "against dense        %.2e of sigma_1; bounds of the smallest at most %.2e below "
-                "and %.2e "
+                "against dense        %.2e%s; bounds of the smallest at most %.2e below and %.2e "
                 "above\n",
-                v->dense_max_sigma_error, v->dense_bottom_violation, v->dense_bottom_excess);
+                v->dense_max_sigma_error, rounding ? "" : " of sigma_1", v->dense_bottom_violation,
+                v->dense_bottom_excess);
     stj_print_storage(out, "states               ", &v->storage);
     fprintf(out, "%s\n", v->passed ? "passed" : "NOT PASSED");
 }

@@ -136,6 +136,16 @@ static const char *network_suspect(const void *self, struct stj_slice slice, con
     return stj_network_suspect(p->net, &b, y, scratch);
 }
 
+static bool network_switches(const void *self)
+{
+    const struct network_problem *p = self;
+    size_t offset;
+    for (size_t i = 0; i < stj_network_n_layers(p->net); i++)
+        if (stj_network_layer(p->net, i, &offset)->ops->switches)
+            return true;
+    return false;
+}
+
 static const struct stj_problem_ops network_ops = {
     .destroy = free,
     .n_rows = network_n_rows,
@@ -146,6 +156,7 @@ static const struct stj_problem_ops network_ops = {
     .linearize = network_linearize,
     .hvp = network_hvp,
     .suspect = network_suspect,
+    .switches = network_switches,
 };
 
 /* Do the target values fit the outputs, and the range that the loss takes? */

@@ -18,6 +18,11 @@ bool stj_problem_is_large(const struct stj_problem *problem)
     return problem->layout->n_params >= 1 << 17;
 }
 
+bool stj_problem_may_switch(const struct stj_problem *problem)
+{
+    return !problem->ops->switches || problem->ops->switches(problem->self);
+}
+
 static size_t count_slices(const struct stj_problem *problem, size_t n_rows, size_t n_tiles,
                            size_t n_ranks)
 {

@@ -56,6 +56,9 @@ struct stj_problem_ops {
      * scratch: the name of a layer, borrowed.  NULL, or no such function: it cannot be told. */
     const char *(*suspect)(const void *self, struct stj_slice slice, const real *y,
                            const real *scratch);
+
+    /* Are there activations that switch, as of relu and max-pool?  NULL: it cannot be told. */
+    bool (*switches)(const void *self);
 };
 
 struct stj_problem {
@@ -84,6 +87,9 @@ size_t stj_problem_most_slices(const struct stj_problem *problem, size_t n_tiles
 size_t stj_problem_n_stages(const struct stj_problem *problem, size_t n_slices);
 size_t stj_problem_n_record(const struct stj_problem *problem, size_t nvec);
 size_t stj_problem_n_records(const struct stj_problem *problem, size_t n_slices, size_t nvec);
+
+/* May activations switch where the parameters move? */
+bool stj_problem_may_switch(const struct stj_problem *problem);
 
 /* How many the largest batch has for a gradient that so many ranks make together. */
 size_t stj_problem_n_slices(const struct stj_problem *problem, size_t n_ranks);

@@ -109,6 +109,7 @@ const struct stj_linear_map stj_layer_max_pool = {
                      .doc = "largest value of each window of an image",
                      .options = stj_pool_options,
                      .config_size = sizeof(struct stj_window_config)},
+            .switches = true,
             .sample = max_pool_sample,
             .setup = max_pool_setup,
             .forward = max_pool_forward,

@@ -23,6 +23,7 @@ STJ_CLONES static void relu_derivatives(const void *config, size_t n, const real
 
 const struct stj_activation stj_layer_relu = {
     .ops = {.info = {.name = "relu", .doc = "rectified linear unit, max(x, 0)"},
+            .switches = true,
             STJ_ELEMENTWISE_SLOTS},
     .piecewise_linear = true,
     .derivatives = relu_derivatives,
