@@ -379,6 +379,30 @@ out:
     return st;
 }
 
+/* A layer whose statistics are of one row makes a constant of it.  PyTorch refuses such a step too;
+ * a warning would be lost in the logs of who trains with --quiet, and nothing of what is then
+ * computed means what was asked.  Runs and imports that have such steps are read all the same. */
+static enum stj_status refuse_one_row(const struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t offset, first = run->n_steps, count = 0;
+    for (size_t t = run->n_steps; t-- > 0;)
+        if (run->problem->ops->n_rows(run->problem->self, t) == 1) {
+            first = t;
+            count++;
+        }
+    for (size_t i = 0; count > 0 && i < stj_network_n_layers(run->net); i++) {
+        const struct stj_layer *layer = stj_network_layer(run->net, i, &offset);
+        STJ_CHECK(err, !layer->ops->n_record || stj_shape_positions(&layer->in) > 1, STJ_ECONFIG,
+                  "network.layers: %s has one row for its statistics at %zu of %zu steps, first at "
+                  "step %zu, and puts out a constant: take a training.batch_size of 2 or more, or "
+                  "drop_last: true where an epoch's last batch is one sample",
+                  layer->label, count, run->n_steps, first);
+    }
+out:
+    return st;
+}
+
 enum stj_status stj_run_train(const char *config_path, const char *dir,
                               const struct stj_run_train_settings *settings, struct stj_run **run,
                               struct stj_error *err)
@@ -392,6 +416,7 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
         *run = NULL;
     STJ_TRY(stj_folder_look(dir, &training.folder, err));
     STJ_TRY(stj_run_prepare(config_path, settings->seed_given, settings->seed, &made, err));
+    STJ_TRY(refuse_one_row(made, err));
     STJ_TRY(stj_strdup(&made->dir, dir, err));
     training.run = made;
     stj_run_divide(made, 1, &settings->progress);
