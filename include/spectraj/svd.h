@@ -41,7 +41,8 @@ struct stj_svd_view {
     size_t k;            /* known, at most `wanted` */
     const double
         *sigma; /* [k], best first: Ritz values of the largest, upper bounds of the smallest */
-    const double *residual; /* [k], estimates of |A'u - sigma v|; NULL: not known before the end */
+    const double *residual; /* [k], estimates of |A'u - sigma v|, at least the rounding
+                             * eps sigma_1; NULL: not known before the end */
 };
 
 /* Whom to show it to; called now and then between products, `view` lives as long as the call. */

@@ -42,7 +42,8 @@ out:
 }
 
 enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const double *sigma,
-                                   size_t n_params, double epsilon, struct stj_error *err)
+                                   size_t n_params, double epsilon, double rounding,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     stj_chart_title(chart, "%s singular values of the training Jacobian, N = %zu",
@@ -56,6 +57,10 @@ enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const doub
     stj_chart_limit(chart, 1 - epsilon);
     for (enum stj_region r = STJ_CHAOTIC; r < STJ_N_REGIONS; r++)
         STJ_TRY(add_region(chart, r, n, sigma, n_params, epsilon, err));
+    if (rounding >= spectrum_floor && n > 0 && sigma[n - 1] <= rounding)
+        STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, 2,
+                              (const double[]){1, (double)n}, (const double[]){rounding, rounding},
+                              err, "below this: rounding"));
 out:
     return st;
 }

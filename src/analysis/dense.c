@@ -2,7 +2,9 @@
 /* analysis/dense.c: the dense Jacobian, column by column, with all singular values and vectors.
  *
  * J is built from n products in blocks and decomposed by LAPACK's gesdd, 22 n^3 flops or so.
- * Memory: J, U and V' with n^2 numbers each, and 3 n^2 of work space.
+ * Memory: J, U and V' with n^2 numbers each, and 3 n^2 of work space.  Every value is known to the
+ * same absolute error, a few eps sigma_1: where sigma_1 is 1e15 the bulk is rounding, and is said
+ * to be.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "parallel/parallel.h"
+#include "spectrum/regions.h"
 
 enum { SQUARES = 6, ENDS_SHOWN = 6 };
 
@@ -36,7 +39,9 @@ struct dense_data {
     double *sigma, *cosine; /* [n] */
     double *u, *v;          /* [n][n], a vector in each row */
     double epsilon;
-    struct stj_regions regions;
+    double floor;
+    size_t below_floor;
+    struct stj_regions regions, doubtful;
     double seconds_build, seconds_svd;
 };
 
@@ -94,6 +99,31 @@ static const struct stj_field schema[] = {
      AT(regions.stable),
      .later = true,
      .doc = "values below 1 - epsilon"},
+    {.name = "floor",
+     .kind = STJ_FIELD_REAL,
+     AT(floor),
+     .later = true,
+     .doc = "what a value is known to; below it a value is rounding"},
+    {.name = "below_floor",
+     .kind = STJ_FIELD_COUNT,
+     AT(below_floor),
+     .later = true,
+     .doc = "values at or below the floor"},
+    {.name = "doubtful.chaotic",
+     .kind = STJ_FIELD_COUNT,
+     AT(doubtful.chaotic),
+     .later = true,
+     .doc = "of the values above 1 + epsilon, those that are known too little to be counted there"},
+    {.name = "doubtful.bulk",
+     .kind = STJ_FIELD_COUNT,
+     AT(doubtful.bulk),
+     .later = true,
+     .doc = "of the values within epsilon of 1, the same"},
+    {.name = "doubtful.stable",
+     .kind = STJ_FIELD_COUNT,
+     AT(doubtful.stable),
+     .later = true,
+     .doc = "of the values below 1 - epsilon, the same"},
     {.name = "seconds_build",
      .kind = STJ_FIELD_REAL,
      AT(seconds_build),
@@ -171,6 +201,24 @@ out:
     return st;
 }
 
+/* What follows from the values: the regions, the floor of rounding, and how many values may lie in
+ * another region by that much. */
+static void count(const struct stj_run_part *part, struct dense_data *d)
+{
+    size_t doubtful[STJ_N_REGIONS] = {0};
+    d->regions = stj_regions_count(d->n, d->sigma, d->epsilon);
+    d->floor = stj_rounding_floor(part->to - part->from, d->n, d->sigma);
+    d->below_floor = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        const double sigma = d->sigma[i];
+        d->below_floor += sigma <= d->floor;
+        doubtful[stj_region_of(sigma, d->epsilon)] += stj_region_of(sigma + d->floor, d->epsilon) !=
+                                                      stj_region_of(sigma - d->floor, d->epsilon);
+    }
+    d->doubtful =
+        (struct stj_regions){doubtful[STJ_CHAOTIC], doubtful[STJ_BULK], doubtful[STJ_STABLE]};
+}
+
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
@@ -192,7 +240,7 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     STJ_TRY(decompose(d->n, a, d, err));
     d->seconds_svd = stj_clock() - start;
     STJ_TRY(stj_progress_report(cx->progress, "decomposition", 1, 1, err));
-    d->regions = stj_regions_count(d->n, d->sigma, d->epsilon);
+    count(cx->part, d);
 out:
     free(a);
     return st;
@@ -204,19 +252,21 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
 {
     const struct dense_config *c = config;
     struct dense_data *d = data;
-    (void)cx;
     (void)err;
     if (c)
         d->epsilon = c->epsilon;
-    d->regions = stj_regions_count(d->n, d->sigma, d->epsilon);
+    count(cx->part, d);
     return STJ_OK;
 }
 
 static void print_region(FILE *out, const char *name, const char *condition, double limit,
-                         size_t count, size_t n)
+                         size_t count, size_t doubtful, size_t n)
 {
-    fprintf(out, "%-8s %s %-8.6g %8zu %8.2f %%\n", name, condition, limit, count,
+    fprintf(out, "%-8s %s %-8.6g %8zu %8.2f %%", name, condition, limit, count,
             n > 0 ? 100 * (double)count / (double)n : 0);
+    if (doubtful > 0)
+        fprintf(out, "   %zu of them NOT KNOWN: rounding", doubtful);
+    fputc('\n', out);
 }
 
 static void print_ends(FILE *out, const struct dense_data *d)
@@ -228,7 +278,8 @@ static void print_ends(FILE *out, const struct dense_data *d)
     fprintf(out, "\nsmallest ");
     for (size_t i = d->n - shown; i < d->n; i++)
         fprintf(out, " %11.4g", d->sigma[i]);
-    fputc('\n', out);
+    fprintf(out, "\nvalues are known to %.2g; %zu below that are rounding\n", d->floor,
+            d->below_floor);
 }
 
 static void print(FILE *out, const struct stj_result *result)
@@ -237,9 +288,9 @@ static void print(FILE *out, const struct stj_result *result)
     const struct stj_regions *g = &d->regions;
     fprintf(out, "all %zu singular values of J\n", d->n);
     fprintf(out, "%-8s %-15s %8s %10s\n", "region", "sigma", "count", "share");
-    print_region(out, "chaotic", "above ", 1 + d->epsilon, g->chaotic, d->n);
-    print_region(out, "bulk", "1 +-  ", d->epsilon, g->bulk, d->n);
-    print_region(out, "stable", "below ", 1 - d->epsilon, g->stable, d->n);
+    print_region(out, "chaotic", "above ", 1 + d->epsilon, g->chaotic, d->doubtful.chaotic, d->n);
+    print_region(out, "bulk", "1 +-  ", d->epsilon, g->bulk, d->doubtful.bulk, d->n);
+    print_region(out, "stable", "below ", 1 - d->epsilon, g->stable, d->doubtful.stable, d->n);
     print_ends(out, d);
     stj_print_seconds(out,
                       result->about.stored ? "stored result: matrix built in " : "matrix built in ",
@@ -252,7 +303,7 @@ static enum stj_status make_spectrum(const struct stj_result *result, struct stj
                                      struct stj_error *err)
 {
     const struct dense_data *d = result->data;
-    return stj_chart_spectrum(chart, d->n, d->sigma, d->n, d->epsilon, err);
+    return stj_chart_spectrum(chart, d->n, d->sigma, d->n, d->epsilon, d->floor, err);
 }
 
 static const struct stj_analysis_figure figures[] = {

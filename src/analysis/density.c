@@ -838,6 +838,11 @@ static void print(FILE *out, const struct stj_result *result)
     print_count(out, name, &r->regions.bulk, r->n_params);
     snprintf(name, sizeof name, "stable   below %.5g", 1 - r->epsilon);
     print_count(out, name, &r->regions.stable, r->n_params);
+    if (r->floor >= 1 - r->epsilon)
+        fprintf(out,
+                "ROUNDING: values below %.2g are rounding, and limits of the regions lie there: "
+                "the counts do not tell where such values belong\n",
+                r->floor);
     print_missed(out, "above", &r->missed_above);
     print_missed(out, "below", &r->missed_below);
     print_views(out, d);

@@ -871,6 +871,27 @@ static void print_outside(FILE *out, const struct stj_svd_result *r)
                 o.bound, 1 - o.failure);
 }
 
+/* What the largest values are known to. */
+static double top_floor(const struct stj_result *result)
+{
+    const struct stj_svd_result *r = result->data;
+    const struct stj_run_part *part = &result->about.part;
+    return stj_rounding_floor(part->to - part->from, r->top.k, r->top.sigma);
+}
+
+/* Those that are known to no digit. */
+static void print_floor(FILE *out, const struct stj_result *result)
+{
+    const struct stj_svd_result *r = result->data;
+    const double floor = top_floor(result);
+    size_t below = 0;
+    for (size_t i = 0; i < r->top.k; i++)
+        below += r->top.sigma[i] <= floor;
+    if (below > 0)
+        fprintf(out, "ROUNDING: values are known to %.2g, the last %zu are below that\n", floor,
+                below);
+}
+
 static void print_top(FILE *out, const struct stj_svd_result *r)
 {
     fprintf(out, "largest singular values of J, %zu parameters: %zu of %zu converged\n",
@@ -914,6 +935,7 @@ static void print(FILE *out, const struct stj_result *result)
     const struct stj_svd_result *r = result->data;
     if (r->requested || r->above > 0)
         print_top(out, r);
+    print_floor(out, result);
     if (r->bottom_requested || r->below > 0)
         print_bottom(out, r);
     fprintf(out, "tol %.3g, seed %llu; stop: %s\n", r->tol, (unsigned long long)r->seed,
@@ -930,7 +952,8 @@ static enum stj_status make_spectrum(const struct stj_result *result, struct stj
     STJ_CHECK(err, r->top.k > 0, STJ_EINVAL,
               "%s holds no largest singular values: run 'spectraj svd' with --top first",
               result->about.file);
-    STJ_TRY(stj_chart_spectrum(chart, r->top.k, r->top.sigma, r->n_params, default_epsilon, err));
+    STJ_TRY(stj_chart_spectrum(chart, r->top.k, r->top.sigma, r->n_params, default_epsilon,
+                               top_floor(result), err));
 out:
     return st;
 }

@@ -189,7 +189,8 @@ static double resolution(const struct rung *rung, size_t n, size_t k)
     return fmax(fmin(rung[k].change, next), rung[k].rounding);
 }
 
-/* The verdict of a ladder, and the best rung, or the one that contradicts J; `scale` is what errors are relative to. */
+/* The verdict of a ladder, and the best rung, or the one that contradicts J; `scale` is what errors
+ * are relative to. */
 static void judge(const struct rung *rung, size_t n, double scale, double limit,
                   struct stj_difference *d)
 {

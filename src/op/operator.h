@@ -31,8 +31,8 @@ enum stj_status stj_op_note_products(struct stj_op *op, size_t nvec, const doubl
 struct stj_op_counts stj_op_counts_since(const struct stj_op *op,
                                          const struct stj_op_counts *begin);
 
-/* stj_op_adjoint_error, with *largest <- the largest |A x| / |x| and |A'y| / |y| of the pairs; where
- * these are at most `rounding`, which is less than 1, the error of a pair is relative to |x| |y|. */
+/* stj_op_adjoint_error, with *largest <- the largest |A x| / |x| and |A'y| / |y| of the pairs.
+ * Where these are at most `rounding`, less than 1, the error of a pair is relative to |x| |y|. */
 enum stj_status stj_op_adjoint_check(struct stj_op *op, size_t pairs, uint64_t seed,
                                      double rounding, double *error, double *largest,
                                      struct stj_error *err);

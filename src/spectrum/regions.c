@@ -2,6 +2,9 @@
 /* spectrum/regions.c: chaotic, bulk and stable singular values. */
 #include "spectrum/regions.h"
 
+#include <float.h>
+#include <math.h>
+
 #include <spectraj/svd.h>
 
 enum stj_region stj_region_of(double sigma, double epsilon)
@@ -29,4 +32,13 @@ struct stj_regions stj_regions_count(size_t n, const double *sigma, double epsil
         count[stj_region_of(sigma[i], epsilon)]++;
     return (struct stj_regions){
         .chaotic = count[STJ_CHAOTIC], .bulk = count[STJ_BULK], .stable = count[STJ_STABLE]};
+}
+
+double stj_rounding_floor(size_t steps, size_t n, const double *sigma)
+{
+    double frobenius = 0;
+    for (size_t i = 0; i < n; i++)
+        frobenius = hypot(frobenius, sigma[i]);
+    return n == 0 ? 0
+                  : DBL_EPSILON * (sqrt((double)steps) * frobenius + sqrt((double)n) * sigma[0]);
 }

@@ -21,6 +21,7 @@
  *
  * ARPACK keeps state between calls: one solve at a time in a process, enforced here.
  */
+#include <float.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -287,7 +288,7 @@ static enum stj_status arpack_show(const struct arpack *w, const struct ritz *r,
     STJ_TRY(stj_new(&sigma, 2 * view.k + 1, sizeof *sigma, err));
     for (size_t i = 0; i < view.k; i++) {
         sigma[i] = sqrt(r->lambda[i]);
-        sigma[view.k + i] = ritz_residual(r, i);
+        sigma[view.k + i] = fmax(ritz_residual(r, i), DBL_EPSILON * arpack_sigma_1(w, r));
         view.converged += ritz_converged(w, r, i);
     }
     view.sigma = sigma;
