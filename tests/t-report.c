@@ -572,11 +572,27 @@ static FILE *make_script(const struct stj_canvas *canvas)
     FILE *script = NULL;
     struct stj_chart chart = {.n_series = 0};
     EXPECT_OK(stj_gnuplot_script(&script, &err), err);
-    EXPECT_OK(stj_chart_spectrum(&chart, 5, sigma, 5, 0.1, &err), err);
+    EXPECT_OK(stj_chart_spectrum(&chart, 5, sigma, 5, 0.1, 0, &err), err);
     stj_plot_chart(script, canvas, &chart);
     stj_chart_free(&chart);
     return script;
 }
+
+/* A floor of rounding is a line where values lie below it, and it can be drawn. */
+START_TEST(a_spectrum_has_a_line_at_its_floor)
+{
+    static const double sigma[3] = {8, 1.05, 0.5};
+    static const double floors[] = {0, 1e-14, 0.4, 0.5, 3};
+    for (size_t i = 0; i < sizeof floors / sizeof *floors; i++) {
+        struct stj_chart chart = {.n_series = 0};
+        EXPECT_OK(stj_chart_spectrum(&chart, 3, sigma, 3, 0.1, floors[i], &err), err);
+        ck_assert_uint_eq(chart.n_series, floors[i] < sigma[2] ? 3 : 4);
+        if (chart.n_series == 4)
+            ck_assert(chart.series[3].y[0] == floors[i] && chart.series[3].y[1] == floors[i]);
+        stj_chart_free(&chart);
+    }
+}
+END_TEST
 
 START_TEST(script_of_a_spectrum)
 {
@@ -811,6 +827,7 @@ int main(void)
     tcase_add_test(tc, texts_for_people);
     tcase_add_test(tc, a_stream_that_cannot_be_written_is_an_error);
     tcase_add_test(tc, script_of_a_spectrum);
+    tcase_add_test(tc, a_spectrum_has_a_line_at_its_floor);
     tcase_add_test(tc, canvases);
     tcase_add_test(tc, text_of_others_has_no_control_characters);
     tcase_add_test(tc, numbers_of_a_chart);

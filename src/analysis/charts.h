@@ -7,8 +7,8 @@
 
 #include "spectrum/regions.h"
 
-/* chart <- sigma[n], descending, the first n of n_params; limits of the regions at 1 +- epsilon, and
- * a line at `rounding` where values that may be drawn lie below it. */
+/* chart <- sigma[n], descending, the first n of n_params; limits of the regions at 1 +- epsilon,
+ * and a line at `rounding` where values that may be drawn lie below it. */
 enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const double *sigma,
                                    size_t n_params, double epsilon, double rounding,
                                    struct stj_error *err);
