@@ -186,7 +186,8 @@ struct stj_validation {
      * limit or a few times this; where this itself is a small part of the difference, and only
      * there, the difference is resolved and can contradict J. */
     double finite_difference_resolution;
-    bool finite_difference_resolved, finite_difference_agrees;
+    bool finite_difference_resolved; /* is that so? */
+    bool finite_difference_agrees;   /* J is within that */
     size_t single_steps; /* steps differenced one at a time, where whole trainings do not come
                           * within the limit; the error is the worst of theirs then; 0: none */
     double finite_difference_whole_error, finite_difference_whole_resolution; /* of these */

@@ -171,11 +171,13 @@ void stj_text_validate(FILE *out, const struct stj_validation *v)
 {
     stj_print_part(out, &v->part);
     const bool rounding = v->largest_product <= 16 * DBL_EPSILON;
-    if (rounding)
+    if (v->largest_product == 0)
+        fprintf(out, "J is zero: errors are relative to the vectors\n");
+    else if (rounding)
         fprintf(out,
-                "J is %s: products of unit vectors have at most length %.1e; errors are "
-                "relative to the vectors\n",
-                v->largest_product > 0 ? "rounding" : "zero", v->largest_product);
+                "J is below the rounding of a step: |J x| is at most %.1e |x|; errors are relative "
+                "to the vectors\n",
+                v->largest_product);
     fprintf(out, "adjoint identity     %.2e relative\n", v->adjoint_error);
     print_differences(out, v);
     fprintf(out, "replay               %s\n",
