@@ -68,6 +68,19 @@ contains out 'ROUNDING: values below'
 run 0 svd LARGE --top 2 --method arpack --monitor --tag watched
 ! grep -q 'sigma.*+- [0-9.]*e-' err || fail "a monitor knows values better than eps sigma_1"
 
+# sigma_1 = 1e160 and 1e-160: J is a matrix of doubles, A'A = J'J is not.
+linear 12 1 3.3166247903554 3 2 0 0.9
+regression 12 160
+sed 's/.*/0/' t.csv > zeros.csv && mv zeros.csv t.csv
+run 0 train linear.yaml -o HUGE
+run 0 svd HUGE --top 1 --method arpack --json
+json out top.converged=1 'top.sigma[0]>9.99e159' 'top.sigma[0]<1.001e160'
+linear 12 1 0.95 0.949 0.948 0.96 0.99
+regression 12 160
+run 0 train linear.yaml -o SMALLEST
+run 0 svd SMALLEST --top 2 --method arpack --json
+json out top.converged=2 'top.sigma[0]>7.8e-160' 'top.sigma[0]<7.9e-160'
+
 # A spectrum that is known has no marks.
 linear 20 1 2 1.7 0 0 0 0.5
 regression 20 2

@@ -19,6 +19,7 @@
 #include "base/blas.h"
 #include "base/memory.h"
 #include "expect.h"
+#include "known_op.h"
 #include "small_run.h"
 #include "spectrum/svd/svd_method.h"
 
@@ -1022,6 +1023,38 @@ START_TEST(every_method_of_the_registry_is_honest)
 }
 END_TEST
 
+/* A'A leaves the range of doubles where sigma is beyond 1e154, or below 1e-162; J does not. */
+START_TEST(values_whose_squares_are_no_doubles_are_found)
+{
+    enum { N = 60, K = 6 };
+    static const double scales[] = {1e160, 1e-160, 1e200, 1e-140, 1};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_settings s = stj_svd_settings_default();
+    struct stj_svd_result *r = NULL;
+    double sigma[N];
+    for (size_t i = 0; i < N; i++)
+        sigma[i] = scales[_i] * pow(0.8, (double)i);
+    struct known_matrix *matrix = known_matrix_create(N, N, sigma, 7);
+    struct stj_op *op = known_matrix_op(matrix);
+    s.method = "arpack";
+    for (int above = 0; above < 2; above++) {
+        s.top = above ? 0 : K;
+        s.above = above ? scales[_i] * pow(0.8, K - 0.5) : 0;
+        EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+        ck_assert_msg(r->stop == STJ_STOP_CONVERGED && r->top.k == K && r->converged == K &&
+                          r->outside.missed == 0,
+                      "scale %g: %zu pairs, %zu converged, %zu missed", scales[_i], r->top.k,
+                      r->converged, r->outside.missed);
+        for (size_t i = 0; i < K; i++)
+            ck_assert_double_le(fabs(r->top.sigma[i] / sigma[i] - 1), 1e-12);
+        stj_svd_result_destroy(r);
+        r = NULL;
+    }
+    stj_op_destroy(op);
+    known_matrix_free(matrix);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("singular pairs of known operators");
@@ -1029,6 +1062,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, known_spectra_are_found, 0, N_SPECTRA);
     tcase_add_loop_test(tc, smallest_are_bounded, 0, N_SPECTRA);
+    tcase_add_loop_test(tc, values_whose_squares_are_no_doubles_are_found, 0, 5);
     tcase_add_test(tc, contracted_directions_of_a_low_rank_change_are_found);
     tcase_add_test(tc, tiny_operators_and_all_pairs);
     tcase_add_test(tc, requests_that_make_no_sense_are_refused);

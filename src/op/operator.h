@@ -37,6 +37,12 @@ enum stj_status stj_op_adjoint_check(struct stj_op *op, size_t pairs, uint64_t s
                                      double rounding, double *error, double *largest,
                                      struct stj_error *err);
 
+/* unit^2 A'A, where unit is 1 unless the first product shows that A'A leaves the range of doubles;
+ * then a power of two.  Known after that product. */
+enum stj_status stj_op_create_scaled_normal(struct stj_op *a, struct stj_op **op,
+                                            struct stj_error *err);
+double stj_op_normal_unit(const struct stj_op *op);
+
 /* The cost of one product in whole products. */
 double stj_op_cost(const struct stj_op *op);
 

@@ -37,6 +37,7 @@
 #include "base/memory.h"
 #include "parallel/ranks.h"
 #include "base/rng.h"
+#include "op/operator.h"
 #include "spectrum/rows.h"
 #include "spectrum/svd/svd_method.h"
 
@@ -60,6 +61,7 @@ struct arpack {
     bool ended;
     size_t pairs, sound; /* to be taken; the first of them, which have converged */
     double tol;
+    double unit;    /* A'A is multiplied by its square, so that it has a place in doubles */
     double sigma_1; /* at least, by what is known beside the iteration; 0: nothing */
     double *resid, *v, *workd, *workl, *d;
     a_int *select;
@@ -139,6 +141,7 @@ static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_budget
     w->ncv = (a_int)ncv;
     w->lworkl = (a_int)(ncv * (ncv + 8));
     w->tol = settings->tol;
+    w->unit = 1;
     w->sigma_1 = budget->sigma_1;
     w->info = 1;      /* the start vector is ours */
     w->iparam[0] = 1; /* exact shifts */
@@ -244,7 +247,7 @@ out:
     return st;
 }
 
-/* |A'u - sigma v| of Ritz pair i is beta |last component| / sigma. */
+/* unit |A'u - sigma v| of Ritz pair i is beta |last component| / sigma. */
 static double ritz_residual(const struct ritz *r, size_t i)
 {
     return r->beta * fabs(r->y[i * r->j + r->j - 1]) / sqrt(r->lambda[i]);
@@ -252,7 +255,7 @@ static double ritz_residual(const struct ritz *r, size_t i)
 
 static double arpack_sigma_1(const struct arpack *w, const struct ritz *r)
 {
-    return fmax(sqrt(r->lambda[0]), w->sigma_1);
+    return fmax(sqrt(r->lambda[0]), w->sigma_1 * w->unit);
 }
 
 static bool ritz_converged(const struct arpack *w, const struct ritz *r, size_t i)
@@ -266,11 +269,12 @@ static bool arpack_all_above(const struct arpack *w, const struct ritz *r, doubl
                              size_t *k)
 {
     *k = 0;
-    if (some && r->lambda[0] <= above * above)
+    above *= w->unit;
+    if (some && sqrt(r->lambda[0]) <= above)
         return false;
     if (sqrt(r->lambda[0]) + ritz_residual(r, 0) > above && !ritz_converged(w, r, 0))
         return false;
-    for (; *k < r->j && r->lambda[*k] > above * above; ++*k)
+    for (; *k < r->j && sqrt(r->lambda[*k]) > above; ++*k)
         if (!ritz_converged(w, r, *k))
             return false;
     ++*k;
@@ -287,8 +291,8 @@ static enum stj_status arpack_show(const struct arpack *w, const struct ritz *r,
     view.k = r->j < view.wanted ? r->j : view.wanted;
     STJ_TRY(stj_new(&sigma, 2 * view.k + 1, sizeof *sigma, err));
     for (size_t i = 0; i < view.k; i++) {
-        sigma[i] = sqrt(r->lambda[i]);
-        sigma[view.k + i] = fmax(ritz_residual(r, i), DBL_EPSILON * arpack_sigma_1(w, r));
+        sigma[i] = sqrt(r->lambda[i]) / w->unit;
+        sigma[view.k + i] = fmax(ritz_residual(r, i), DBL_EPSILON * arpack_sigma_1(w, r)) / w->unit;
         view.converged += ritz_converged(w, r, i);
     }
     view.sigma = sigma;
@@ -362,7 +366,7 @@ static enum stj_status arpack_extract_ritz(struct arpack *w, size_t k, bool test
     basis->k = k;
     STJ_TRY(stj_new(&basis->ritz, k, sizeof *basis->ritz, err));
     for (size_t i = 0; i < k; i++)
-        basis->ritz[i] = sqrt(r.lambda[i]);
+        basis->ritz[i] = sqrt(r.lambda[i]) / w->unit;
     STJ_TRY(arpack_take_whole(w, basis, err));
 out:
     free(r.work);
@@ -433,6 +437,7 @@ static enum stj_status arpack_iterate(struct arpack *w, struct stj_op *normal,
         }
         STJ_TRY(stj_rows_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1,
                                w->workd + w->ipntr[1] - 1, err));
+        w->unit = stj_op_normal_unit(normal);
         basis->products++;
         if (w->ido == MULTIPLY_START && !arpack_started(w)) {
             w->info = ZERO_OPERATOR;
@@ -462,7 +467,7 @@ static enum stj_status arpack_extract(struct arpack *w, struct stj_svd_basis *ba
     memcpy(basis->v, w->v, n * basis->k * sizeof *basis->v);
     STJ_TRY(stj_new(&basis->ritz, basis->k, sizeof *basis->ritz, err));
     for (size_t i = 0; i < basis->k; i++)
-        basis->ritz[i] = sqrt(fmax(w->d[i], 0));
+        basis->ritz[i] = sqrt(fmax(w->d[i], 0)) / w->unit;
     STJ_TRY(arpack_take_whole(w, basis, err));
 out:
     return st;
@@ -495,7 +500,7 @@ static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget 
     /* Steps 1 to 3. */
     STJ_TRY(arpack_init(&w, budget, stj_op_n_cols(a), err));
     basis->ncv = (size_t)w.ncv;
-    STJ_TRY(stj_op_create_normal(a, &normal, err));
+    STJ_TRY(stj_op_create_scaled_normal(a, &normal, err));
     STJ_TRY(arpack_iterate(&w, normal, budget, basis, err));
     if (basis->abandoned)
         goto out;

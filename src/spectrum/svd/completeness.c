@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "op/operator.h"
@@ -81,13 +82,20 @@ out:
 
 /* ---- the complement ---- */
 
-/* The complement of the span of k known right vectors: A (I - V V'), of which A makes the
+/* The complement of the span of k known right vectors: unit A (I - V V'), of which A makes the
  * products. */
 struct complement {
     struct stj_op *a;
     size_t k;
     const double *v; /* n x k */
+    double unit;
 };
+
+static void scale_block(size_t n, size_t nvec, double unit, double *y, size_t ldy)
+{
+    for (size_t j = 0; unit != 1 && j < nvec; j++)
+        stj_scal(n, unit, y + j * ldy);
+}
 
 static enum stj_status complement_apply(void *ctx, enum stj_trans trans, size_t nvec,
                                         const double *x, size_t ldx, double *y, size_t ldy,
@@ -102,6 +110,7 @@ static enum stj_status complement_apply(void *ctx, enum stj_trans trans, size_t 
     if (trans == STJ_TRANS) { /* (I - V V') A'x */
         STJ_TRY(stj_op_apply(c->a, trans, nvec, x, ldx, y, ldy, err));
         stj_project_out(n, c->k, c->v, nvec, y, ldy, work);
+        scale_block(n, nvec, c->unit, y, ldy);
         goto out;
     }
     STJ_TRY(stj_new(&inside, n, nvec * sizeof *inside, err)); /* A (I - V V') x */
@@ -109,19 +118,20 @@ static enum stj_status complement_apply(void *ctx, enum stj_trans trans, size_t 
         memcpy(inside + j * n, x + j * ldx, n * sizeof *inside);
     stj_project_out(n, c->k, c->v, nvec, inside, n, work);
     STJ_TRY(stj_op_apply(c->a, trans, nvec, inside, n, y, ldy, err));
+    scale_block(stj_op_n_rows(c->a), nvec, c->unit, y, ldy);
 out:
     free(work);
     free(inside);
     return st;
 }
 
-enum stj_status stj_svd_complement(struct stj_op *a, size_t k, const double *v, struct stj_op **op,
-                                   struct stj_error *err)
+enum stj_status stj_svd_complement(struct stj_op *a, size_t k, const double *v, double unit,
+                                   struct stj_op **op, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct complement *c = NULL;
     STJ_TRY(stj_new(&c, 1, sizeof *c, err));
-    *c = (struct complement){a, k, v};
+    *c = (struct complement){a, k, v, unit};
     STJ_TRY(stj_op_create(stj_op_n_rows(a), stj_op_n_cols(a), complement_apply, free, c, op, err));
     c = NULL;
     stj_op_set_cost(*op, stj_op_cost(a));
@@ -243,7 +253,8 @@ static bool ties(const struct stj_svd_settings *s, const struct stj_svd_look *lo
 
 /* Steps until a value is missing, none is, or enough was spent. */
 static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budget *budget,
-                               double failure, struct stj_svd_look *look, struct stj_krylov *krylov,
+                               double failure, double unit, struct stj_svd_look *look,
+                               struct stj_krylov *krylov,
                                struct recurrence *r, struct stj_svd_outside *outside,
                                struct stj_error *err)
 {
@@ -251,9 +262,9 @@ static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budge
     const struct stj_svd_settings *s = budget->settings;
     const double rounding =
         fmax(stj_op_rounding(normal), DBL_EPSILON * sqrt((double)krylov->rows.n));
-    const double error = 2 * rounding * look->sigma_1 * look->sigma_1;
-    const double limit = look->level + stj_svd_tie(s->tol, look->sigma_1);
-    const double sure = fmax(limit, (1 + s->certify) * look->level);
+    const double error = 2 * rounding * pow(unit * look->sigma_1, 2);
+    const double limit = unit * (look->level + stj_svd_tie(s->tol, look->sigma_1));
+    const double sure = fmax(limit, unit * (1 + s->certify) * look->level);
     const double target = pow(krylov->start / (failure * sqrt(acos(-1) / 2)), 2);
     bool spent = false, done = false;
     size_t above = 0;
@@ -268,8 +279,8 @@ static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budge
     }
     outside->checked = r->j > 0;
     outside->steps = r->j;
-    outside->sigma = sqrt(search(r, 0));
-    outside->bound = sqrt(search(r, target) + error);
+    outside->sigma = sqrt(search(r, 0)) / unit;
+    outside->bound = sqrt(search(r, target) + error) / unit;
     outside->undecided =
         !done && (spent || s->certify > 0 || (look->repeated && !ties(s, look, outside)));
 out:
@@ -289,6 +300,8 @@ enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budg
     struct stj_op *rest = NULL;
     struct stj_op *normal = NULL;
     const double round = (double)look->round;
+    /* A'A has to have a place in doubles; a power of two changes no bit. */
+    const double unit = look->sigma_1 > 0 ? ldexp(1, -ilogb(look->sigma_1)) : 1;
     const double own = failure / ((round + 1) * (round + 2));
     const size_t most = most_steps(budget, look, own, n);
     *outside = (struct stj_svd_outside){.failure = failure, .added = outside->added};
@@ -296,12 +309,12 @@ enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budg
         goto out;
     STJ_TRY(stj_new(&r.alpha, most, sizeof *r.alpha, err));
     STJ_TRY(stj_new(&r.beta, most, sizeof *r.beta, err));
-    STJ_TRY(stj_svd_complement(a, look->k, look->v, &rest, err));
+    STJ_TRY(stj_svd_complement(a, look->k, look->v, unit, &rest, err));
     STJ_TRY(stj_op_create_normal(rest, &normal, err));
     stj_op_set_rounding(normal, stj_op_rounding(a));
     STJ_TRY(stj_krylov_init(&krylov, n, 1, most, budget->settings->seed, STJ_STREAM_CHECK,
                             2 + look->round, err));
-    STJ_TRY(look_on(normal, budget, own, look, &krylov, &r, outside, err));
+    STJ_TRY(look_on(normal, budget, own, unit, look, &krylov, &r, outside, err));
 out:
     stj_krylov_free(&krylov);
     stj_op_destroy(normal);

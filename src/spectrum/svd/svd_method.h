@@ -122,9 +122,9 @@ enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *b
                                 struct stj_error *err);
 size_t stj_svd_request_more(const struct stj_op *a, size_t request);
 
-/* *op <- A (I - V V'), for k orthonormal columns V (n_cols x k); A and V are borrowed. */
-enum stj_status stj_svd_complement(struct stj_op *a, size_t k, const double *v, struct stj_op **op,
-                                   struct stj_error *err);
+/* *op <- unit A (I - V V'), for k orthonormal columns V (n_cols x k); A and V are borrowed. */
+enum stj_status stj_svd_complement(struct stj_op *a, size_t k, const double *v, double unit,
+                                   struct stj_op **op, struct stj_error *err);
 
 /* Where to look for values that pairs lack. */
 struct stj_svd_look {

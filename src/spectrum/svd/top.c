@@ -92,7 +92,7 @@ static enum stj_status find_beyond(struct stj_op *a, const struct stj_svd_budget
     /* Step 2: what there are products for beside finishing. */
     if (!stj_svd_spent(budget, 2 * (double)k + 4, 0, &basis->stop)) {
         s.max_applications = fmax(s.max_applications - 2 * (double)k, 0);
-        STJ_TRY(stj_svd_complement(a, k, s.known_top->v, &op, err));
+        STJ_TRY(stj_svd_complement(a, k, s.known_top->v, 1, &op, err));
         STJ_TRY(method->top(op, &inner, basis, err));
     }
     /* Step 3. */
@@ -245,7 +245,7 @@ static enum stj_status add_missing(struct stj_op *a, const struct stj_svd_budget
     s.ncv = 0;
     s.seed += round + 1;
     s.tol = fmax(s.tol / 10, DBL_EPSILON); /* the span of all is no better than its worst vector */
-    STJ_TRY(stj_svd_complement(a, known->k, known->v, &rest, err));
+    STJ_TRY(stj_svd_complement(a, known->k, known->v, 1, &rest, err));
     STJ_TRY(stj_svd_arpack.top(rest, &inner, &basis, err));
     r->products += basis.products;
     r->stop = basis.stop;
