@@ -105,6 +105,8 @@ END
         run 0 train head.yaml -o HEAD --force
         run 0 validate HEAD
         contains out passed 'agrees with J'
+        run 0 validate HEAD --state full
+        contains out passed
         grep -q switch out && fail "$optimizer: a network of tanh has activations that switch"
     done
 done

@@ -123,6 +123,14 @@ out:
     return st;
 }
 
+/* Is element i of the full state a second moment?  These are moved by parts of themselves: below
+ * zero there is no training, and at zero its root has no derivative. */
+static bool is_square(const struct work *w, size_t i)
+{
+    const size_t squares = stj_recipe_optimizer(w->window.recipe)->squares;
+    return squares > 0 && i / stj_trajectory_n_params(w->window.trajectory) == squares;
+}
+
 /* x <- x rounded, and the rungs of its ladder: from a step that is short beside theta, or beside 1,
  * to one that moves the elements by a few times their rounding. */
 static enum stj_status set_ladder(struct work *w, struct stj_error *err)
@@ -144,7 +152,7 @@ static enum stj_status set_ladder(struct work *w, struct stj_error *err)
         (void)frexp((double)view.state[i], &exponent);
         const double unit =
             ldexp(sizeof(real) == sizeof(double) ? DBL_EPSILON : FLT_EPSILON, exponent) / w->last;
-        if (view.state[i] != 0)
+        if (view.state[i] != 0 && !is_square(w, i))
             w->x[i] = rint(w->x[i] / unit) * unit;
     }
 out:
@@ -237,6 +245,7 @@ static enum stj_status draw_direction(struct work *w, uint64_t number, struct st
 {
     enum stj_status st = STJ_OK;
     const struct stj_ranges *ranges = w->window.ranges;
+    struct stj_trajectory_view view;
     struct stj_rng *rng = NULL;
     STJ_TRY(stj_rng_create(w->seed, STJ_STREAM_CHECK, number, &rng, err));
     memset(w->x, 0, w->n * sizeof *w->x);
@@ -244,6 +253,9 @@ static enum stj_status draw_direction(struct work *w, uint64_t number, struct st
         stj_rng_fill_normal(rng, w->n, w->x);
     for (size_t r = 0; ranges && r < ranges->n; r++)
         stj_rng_fill_normal(rng, ranges->range[r].count, w->x + ranges->range[r].first);
+    STJ_TRY(stj_trajectory_visit(w->window.trajectory, w->window.from, 1, &view, err));
+    for (size_t i = 0; i < w->n; i++)
+        w->x[i] *= is_square(w, i) ? (double)view.state[i] : 1;
     stj_scal(w->n, 1 / stj_nrm2(w->n, w->x), w->x);
 out:
     stj_rng_destroy(rng);
@@ -267,11 +279,11 @@ static enum stj_status carry_to(struct work *w, size_t t, struct stj_error *err)
     STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, 1, w->x, w->n, w->jx, w->n, err));
     const double norm = stj_nrm2(w->n, w->jx);
     memcpy(w->x, w->jx, w->n * sizeof *w->x);
+    w->window.from = t;
     if (norm > stj_identity_rounding)
         stj_scal(w->n, 1 / norm, w->x);
     else
         STJ_TRY(draw_direction(w, 2 + t, err));
-    w->window.from = t;
 out:
     stj_op_destroy(op);
     return st;

@@ -48,7 +48,8 @@ struct stj_update_tile {
 struct stj_optimizer_ops {
     struct stj_plugin_info info;
     size_t n_slots;
-    size_t n_coef; /* 0: `linearize` is NULL, and no gradient is needed to differentiate a step */
+    size_t squares; /* 1 + the slot that is a mean of squares, never negative; 0: there is none */
+    size_t n_coef;  /* 0: `linearize` is NULL, and no gradient is needed to differentiate a step */
 
     /* text <- a random valid instance, "{type: NAME, ...}", for the conformance tests. */
     void (*sample)(struct stj_rng *rng, char *text, size_t size);

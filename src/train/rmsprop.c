@@ -310,6 +310,7 @@ const struct stj_optimizer_ops stj_optimizer_rmsprop = {
              .options = rmsprop_options,
              .config_size = sizeof(struct rmsprop_config)},
     .n_slots = N_SLOTS,
+    .squares = 1 + V,
     .n_coef = N_COEF,
     .sample = rmsprop_sample,
     .step = rmsprop_step,
