@@ -12,7 +12,7 @@ options_of()
     case $1 in
         train) echo "output seed threads ranks-per-product force accept-deviation" ;;
         info) echo "memory" ;;
-        svd) echo "top bottom above below ncv tol method max-applications max-seconds monitor from to layers state seed memory" \
+        svd) echo "top bottom above below certify ncv tol method max-applications max-seconds monitor from to layers state seed memory" \
             "threads ranks-per-product tag force" ;;
         density) echo "epsilon confidence probes steps tolerance reorthogonalize scratch no-deflation edges" \
             "curve gap max-applications max-seconds from to layers state seed memory threads ranks-per-product tag force" ;;

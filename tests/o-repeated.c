@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "expect.h"
 #include "known_op.h"
+#include "small_run.h"
 #include "spectrum/svd/svd_method.h"
 
 enum { SPECTRA = 200 };
@@ -75,12 +76,18 @@ static double lacking(const struct stj_svd_result *r, const double *sigma, size_
     return worst;
 }
 
-static struct stj_svd_result *solve(size_t n, const double *sigma, struct stj_svd_settings s)
+static struct stj_svd_result *solve_op(struct stj_op *op, struct stj_svd_settings s)
 {
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_svd_result *r = NULL;
-    struct stj_op *op = diagonal_op(n, sigma);
     EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    return r;
+}
+
+static struct stj_svd_result *solve(size_t n, const double *sigma, struct stj_svd_settings s)
+{
+    struct stj_op *op = diagonal_op(n, sigma);
+    struct stj_svd_result *r = solve_op(op, s);
     stj_op_destroy(op);
     return r;
 }
@@ -128,6 +135,60 @@ START_TEST(nothing_that_lacks_is_called_converged)
         stj_svd_result_destroy(r);
     }
     ck_assert_msg(right >= 0.95 * (double)seeds, "%zu of %zu are right", right, seeds);
+}
+END_TEST
+
+/* Networks whose Jacobians repeat values: as many times as there are outputs (linear and softmax
+ * regression, heads that begin at zero), or because layers do not see each other. */
+static const char *const networks[] = {
+    "{input: [9], layers: [{type: dense, units: 10}], loss: mean_squared_error}",
+    "{input: [6], layers: [{type: dense, units: 13}], loss: softmax_cross_entropy}",
+    "{input: [5], layers: [{type: dense, units: 8}, tanh, {type: dense, units: 7, kernel_init: "
+    "zeros}], loss: softmax_cross_entropy}",
+    "{input: [8], layers: [{type: residual, layers: [{type: residual, layers: [{type: dense, "
+    "units: "
+    "8}]}]}, {type: dense, units: 3}], loss: softmax_cross_entropy}",
+    "{input: [12], layers: [{type: dense, units: 6, bias: false, kernel_init: zeros}], loss: "
+    "mean_squared_error}",
+};
+enum { N_NETWORKS = sizeof networks / sizeof networks[0], TRAININGS = 4 };
+
+START_TEST(trainings_are_as_dense_says)
+{
+    static const size_t wanted[] = {3, 8, 20};
+    const struct small_spec spec = {.network = networks[_i % N_NETWORKS],
+                                    .optimizer = "{type: sgd, momentum: 0.9}",
+                                    .schedule = "{schedule: constant, peak: 0.3}",
+                                    .rows = 12,
+                                    .batch = 6,
+                                    .steps = 5,
+                                    .seed = (uint64_t)_i};
+    struct small_run *run = small_run_create(&spec);
+    struct stj_op *op = small_run_jacobian(run, 0, run->n_steps, 0, 0);
+    struct stj_svd_settings s = stj_svd_settings_default();
+    s.method = "dense";
+    s.top = run->n;
+    struct stj_svd_result *dense = solve_op(op, s);
+    const double *truth = dense->top.sigma;
+    for (size_t i = 0; i < 6; i++) {
+        const size_t k = wanted[i / 2];
+        s = stj_svd_settings_default();
+        s.method = "arpack";
+        s.top = i % 2 ? 0 : k;
+        s.above = i % 2 ? truth[k] + 1e-6 * truth[0] : 0;
+        size_t above = 0;
+        while (truth[above] > s.above)
+            above++;
+        struct stj_svd_result *r = solve_op(op, s);
+        const double worst = lacking(r, truth, i % 2 ? above : k);
+        ck_assert_msg(worst <= tie && r->stop == STJ_STOP_CONVERGED,
+                      "training %d, %zu largest (%s): lacks %g of sigma_1, stop %s", _i, k,
+                      i % 2 ? "threshold" : "number", worst, stj_stop_text(r->stop));
+        stj_svd_result_destroy(r);
+    }
+    stj_svd_result_destroy(dense);
+    stj_op_destroy(op);
+    small_run_destroy(run);
 }
 END_TEST
 
@@ -262,6 +323,7 @@ int main(void)
     TCase *tc = tcase_create("repeated");
     tcase_set_timeout(tc, 300 * fmax(1, test_multiplier()));
     tcase_add_loop_test(tc, nothing_that_lacks_is_called_converged, 0, 4);
+    tcase_add_loop_test(tc, trainings_are_as_dense_says, 0, N_NETWORKS * TRAININGS);
     tcase_add_loop_test(tc, multiplicities_up_to_50_are_found, 0, 6);
     tcase_add_loop_test(tc, multiples_of_the_identity_are_no_trouble, 0, 5);
     tcase_add_test(tc, bounds_hold);

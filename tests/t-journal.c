@@ -148,7 +148,7 @@ static enum stj_status solve(struct stj_op *jacobian, const char *path, size_t t
     EXPECT_OK(stj_op_create_journal(stopping, log, &op, err), *err);
     settings.top = top;
     settings.bottom = bottom;
-    settings.method = bottom ? "arnoldi" : NULL;
+    settings.method = bottom ? "arnoldi" : "arpack";
     settings.max_applications = bottom ? 120 : 0;
     const enum stj_status st = stj_svd_solve(op, &settings, r, err);
     stj_op_destroy(op);

@@ -982,8 +982,7 @@ const struct stj_analysis stj_analysis_svd = {
                "  spectraj svd digits-run --top 50 --monitor\n"
                "  spectraj svd digits-run --bottom 20 --max-applications 800\n"
                "  spectraj svd digits-run --top 10 --from 0 --to 100 --tag early --json\n",
-    .unconverged = "fewer pairs than asked for have converged, some may be missing, or checks "
-                   "disagree",
+    .unconverged = "pairs did not converge, some may be missing, or checks disagree",
     .schema = schema,
     .result_size = sizeof(struct stj_svd_result),
     .format = {.name = "spectraj-svd", .version = 3, .remedy = "compute it again with --force"},

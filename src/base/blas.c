@@ -139,18 +139,44 @@ out:
     return st;
 }
 
+/* The same by QR iteration, slower and without fail. */
+static lapack_int svd_by_qr(char job, size_t m, size_t n, double *a, size_t lda, double *sigma,
+                            double *u, double *vt)
+{
+    const size_t least = m < n ? m : n;
+    double *superdiagonal = malloc(least * sizeof *superdiagonal);
+    const lapack_int info =
+        superdiagonal ? LAPACKE_dgesvd(LAPACK_COL_MAJOR, job, job, blas_int(m), blas_int(n), a,
+                                       blas_int(lda), sigma, u, blas_int(m), vt,
+                                       blas_int(job == 'S' ? least : 1), superdiagonal)
+                      : LAPACK_WORK_MEMORY_ERROR;
+    free(superdiagonal);
+    return info;
+}
+
+/* Divide and conquer fails now and then where many values are the same: a matrix that is small
+ * enough for a copy is given to QR iteration then. */
 enum stj_status stj_gesdd(size_t m, size_t n, double *a, size_t lda, double *sigma, double *u,
                           double *vt, struct stj_error *err)
 {
+    static const size_t most_copied = (size_t)1 << 21;
     enum stj_status st = STJ_OK;
-    size_t least = m < n ? m : n;
-    int vectors = u && vt;
+    const size_t least = m < n ? m : n;
+    const char job = u && vt ? 'S' : 'N';
+    double *copy = NULL;
     STJ_TRY(stj_blas_fits(lda, "the leading dimension of a matrix for gesdd", err));
+    if (n > 0 && lda <= most_copied / n) {
+        STJ_TRY(stj_new(&copy, lda, n * sizeof *copy, err));
+        memcpy(copy, a, ((n - 1) * lda + m) * sizeof *copy);
+    }
     lapack_int info =
-        LAPACKE_dgesdd(LAPACK_COL_MAJOR, vectors ? 'S' : 'N', blas_int(m), blas_int(n), a,
-                       blas_int(lda), sigma, u, blas_int(m), vt, blas_int(vectors ? least : 1));
+        LAPACKE_dgesdd(LAPACK_COL_MAJOR, job, blas_int(m), blas_int(n), a, blas_int(lda), sigma, u,
+                       blas_int(m), vt, blas_int(job == 'S' ? least : 1));
+    if (info > 0 && copy)
+        info = svd_by_qr(job, m, n, copy, lda, sigma, u, vt);
     STJ_TRY(lapack_check(info, "dgesdd", err));
 out:
+    free(copy);
     return st;
 }
 

@@ -347,16 +347,45 @@ static enum stj_status arpack_take_whole(struct arpack *w, struct stj_svd_basis 
     return stj_rows_complete(&w->rows, basis->k, &basis->v, err);
 }
 
-/* basis->v <- the Ritz vectors of the k largest values of a factorisation that was ended: of the one
- * that was tested, or of one step more, which is better where values lie apart, and may turn the
- * vectors of a group where a new value comes near it. */
-static enum stj_status arpack_extract_ritz(struct arpack *w, size_t k, bool tested,
-                                           struct stj_svd_basis *basis, struct stj_error *err)
+/* Are the vectors of the first k still those that were tested, one step before? */
+static bool ritz_same(const struct ritz *tested, const struct ritz *r, size_t k)
+{
+    static const double turned = 1e-10;
+    for (size_t i = 0; i < k && i < tested->j; i++)
+        if (fabs(stj_dot(tested->j, tested->y + i * tested->j, r->y + i * r->j)) < 1 - turned)
+            return false;
+    return true;
+}
+
+/* r <- the factorisation to take k pairs from: with one step more than was tested, which is better,
+ * unless a value has come near theirs, and turned their vectors. */
+static enum stj_status arpack_last_ritz(const struct arpack *w, size_t k, struct ritz *r,
+                                        struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct ritz tested = {0};
+    STJ_TRY(ritz_make(w, false, r, err));
+    if (!w->ended)
+        goto out;
+    STJ_TRY(ritz_make(w, true, &tested, err));
+    if (!ritz_same(&tested, r, k)) {
+        free(r->work);
+        *r = tested;
+        tested.work = NULL;
+    }
+out:
+    free(tested.work);
+    return st;
+}
+
+/* basis->v <- the Ritz vectors of the k largest values of a factorisation that was ended. */
+static enum stj_status arpack_extract_ritz(struct arpack *w, size_t k, struct stj_svd_basis *basis,
+                                           struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
     struct ritz r = {0};
-    STJ_TRY(ritz_make(w, tested, &r, err));
+    STJ_TRY(arpack_last_ritz(w, w->sound, &r, err));
     k = k < r.j ? k : r.j;
     if (k == 0)
         goto out;
@@ -506,13 +535,13 @@ static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget 
         goto out;
     /* Step 4: ended from here, by ARPACK, at a zero operator, or by a budget. */
     if (w.ended)
-        STJ_TRY(arpack_extract_ritz(&w, w.pairs, budget->settings->above > 0, basis, err));
+        STJ_TRY(arpack_extract_ritz(&w, w.pairs, basis, err));
     else if (basis->stop == STJ_STOP_CONVERGED)
         STJ_TRY(arpack_extract(&w, basis, err));
     else if (basis->stop == STJ_STOP_INVARIANT_SUBSPACE)
         STJ_TRY(arpack_any_basis(budget->settings, stj_op_n_cols(a), basis, err));
     else if (basis->stop != STJ_STOP_INTERRUPTED)
-        STJ_TRY(arpack_extract_ritz(&w, w.pairs, false, basis, err));
+        STJ_TRY(arpack_extract_ritz(&w, w.pairs, basis, err));
     basis->sound = w.sound < basis->k ? w.sound : basis->k;
 out:
     if (!busy)

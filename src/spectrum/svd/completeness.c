@@ -254,9 +254,8 @@ static bool ties(const struct stj_svd_settings *s, const struct stj_svd_look *lo
 /* Steps until a value is missing, none is, or enough was spent. */
 static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budget *budget,
                                double failure, double unit, struct stj_svd_look *look,
-                               struct stj_krylov *krylov,
-                               struct recurrence *r, struct stj_svd_outside *outside,
-                               struct stj_error *err)
+                               struct stj_krylov *krylov, struct recurrence *r,
+                               struct stj_svd_outside *outside, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_svd_settings *s = budget->settings;

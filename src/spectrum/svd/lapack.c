@@ -120,6 +120,7 @@ static enum stj_status lapack_solve(struct stj_op *a, const struct stj_svd_budge
     STJ_TRY(stj_ranks_agree(st, err));
     STJ_TRY(lapack_tell(m, n, basis, err));
     basis->products = (double)n;
+    basis->sound = basis->k;
     basis->stop = STJ_STOP_CONVERGED;
 out:
     free(matrix);

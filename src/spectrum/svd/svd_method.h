@@ -144,6 +144,11 @@ enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budg
                                      struct stj_svd_look *look, struct stj_svd_outside *outside,
                                      struct stj_error *err);
 
+/* r->top <- completed by what is missing, with r->outside.  *dense <- whether the whole matrix would
+ * be cheaper than to go on; nothing more was done then. */
+enum stj_status stj_svd_complete(struct stj_op *a, const struct stj_svd_budget *budget,
+                                 struct stj_svd_result *r, bool *dense, struct stj_error *err);
+
 /* Products with A'A of a look after an iteration of so many, where nothing is missing. */
 double stj_svd_look_steps(double products);
 
