@@ -295,11 +295,25 @@ for i in 1 2; do
 done
 run 0 study distributions R --method density --probes 2 --steps 8 --tag density --json
 json out 'runs[0].method=density' 'runs[0].sigma#0' 'runs[1].regions.bulk>0' \
-    'runs[2].density.value#801'
+    'runs[2].density.value#801' 'runs[2].density.low#801' 'runs[0].density.resolution#801'
+# An estimate is shown with its interval: that of the analysis of the same numbers.
+cp out study-density.json
+run 0 density R --probes 2 --steps 8 --no-deflation --tag like-study --json
+for g in chaotic bulk stable; do
+    for end in low high; do
+        within study-density.json "runs[0].regions_$end.$g" \
+            "$("$jsonkeys" --print out regions.$g.$end)" 0
+    done
+done
+run 0 study distributions R --method density --probes 2 --steps 8 --tag density
+low=$("$jsonkeys" --print study-density.json 'runs[0].regions_low.bulk')
+high=$("$jsonkeys" --print study-density.json 'runs[0].regions_high.bulk')
+contains out '95 %' "$(printf '%.0f .. %.0f' "$low" "$high")"
 run 0 study distributions R
 contains out shuffled noise original
 run 0 plot R distributions --data
 run 0 plot R distributions-density --tag density --data
+contains out 'original: 95 % band, from' 'noise: 95 % band, to'
 refused 'no singular values|distributions-density' plot R distributions --tag density --data
 refused 'narrow.csv|2 x 3|1600 x 1' study distributions R --labels narrow.csv
 refused 'narrow.csv|2 x 3|1600 x 64' study distributions R --noise narrow.csv

@@ -210,6 +210,60 @@ START_TEST(intervals_are_calibrated)
 }
 END_TEST
 
+/* The smoothed density of a known spectrum at x. */
+static double true_density(size_t n, const double *sigma, double x, double width)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (sigma[i] > 0)
+            sum += exp(-pow((log10(sigma[i]) - x) / width, 2) / 2) / (width * sqrt(2 * acos(-1.0)));
+    return sum;
+}
+
+/* The 95 % band of the density contains the true one at 0.90 of the points of a curve at least, and
+ * its estimate everywhere.  (1e-6 of a value is nothing.) */
+START_TEST(bands_of_the_density_are_calibrated)
+{
+    enum { POINTS = 121 };
+    const struct known_spectrum *spectrum = &known_spectra[_i];
+    const size_t n = spectrum->n, seeds = test_seeds(20);
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_density_point point[POINTS];
+    double *sigma = calloc(n, sizeof *sigma);
+    double x[POINTS], largest = 0, band = 0, peak = 0;
+    size_t covered = 0;
+    for (size_t i = 0; i < n; i++) {
+        sigma[i] = spectrum->sigma(i, n);
+        largest = fmax(largest, sigma[i]);
+    }
+    for (size_t i = 0; i < POINTS; i++)
+        x[i] = log10(largest) + 0.2 - 0.025 * (double)i;
+    struct stj_op *op = diagonal_op(n, sigma);
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        const struct stj_density_settings s = settings(8, spectrum->steps, seed);
+        struct stj_density_result *r = solve(op, &s);
+        EXPECT_OK(stj_density_smooth_band(r, POINTS, x, 0.05, 0, point, &err), err);
+        for (size_t i = 0; i < POINTS; i++) {
+            const double truth = true_density(n, sigma, x[i], 0.05);
+            ck_assert_msg(point[i].low <= point[i].density && point[i].density <= point[i].high,
+                          "%s, seed %zu: %g outside its own band", spectrum->name, (size_t)seed,
+                          point[i].density);
+            covered += holds(point[i].low, point[i].high, truth);
+            band += (point[i].high - point[i].low) / 2;
+            peak = fmax(peak, truth);
+        }
+        stj_density_result_destroy(r);
+    }
+    const size_t all = POINTS * seeds;
+    printf("%-26s density: cover %.3f, mean half width of the band %.3g, peak %.3g\n",
+           spectrum->name, (double)covered / (double)all, band / (double)all, peak);
+    ck_assert_msg((double)covered >= 0.90 * (double)all, "%s: %zu of %zu points covered",
+                  spectrum->name, covered, all);
+    stj_op_destroy(op);
+    free(sigma);
+}
+END_TEST
+
 /* Where the steps resolve the spectrum an interval is not wider than sampling alone makes it. */
 START_TEST(intervals_are_not_too_wide)
 {
@@ -774,6 +828,7 @@ int main(void)
     tcase_add_loop_test(tc, gauss_rules_have_the_moments, 0, N_SHAPES);
     tcase_add_loop_test(tc, bounds_hold_the_mass, 0, N_SHAPES);
     tcase_add_loop_test(tc, intervals_are_calibrated, 0, (int)n_known_spectra);
+    tcase_add_loop_test(tc, bands_of_the_density_are_calibrated, 0, (int)n_known_spectra);
     tcase_add_test(tc, intervals_are_not_too_wide);
     tcase_add_test(tc, invariant_subspaces_are_exact_and_cheap);
     tcase_add_test(tc, deflated_triplets_are_counted_exactly);

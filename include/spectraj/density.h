@@ -165,6 +165,20 @@ enum stj_status stj_density_smooth(const struct stj_density_result *result, size
                                    const double *log_sigma, double width, double *density,
                                    struct stj_error *err);
 
+/* A point of that curve with what is known of it. */
+struct stj_density_point {
+    double sigma;      /* where: 10^log_sigma */
+    double density;    /* singular values per unit of log10 sigma, smoothed */
+    double low, high;  /* band of the smoothed density: sampling, and the finite number of steps */
+    double resolution; /* standard deviation in log10 sigma that smoothing needs there: below it the
+                        * curve shows the nodes of the steps; infinite after a single step */
+};
+
+/* point[n] <- the same curve with its band at the confidence (0: the result's). */
+enum stj_status stj_density_smooth_band(const struct stj_density_result *result, size_t n,
+                                        const double *log_sigma, double width, double confidence,
+                                        struct stj_density_point *point, struct stj_error *err);
+
 /* A number with its standard error: over the probes (jackknife), and the change from half of the
  * steps to all, added in squares. */
 struct stj_measured {

@@ -65,16 +65,69 @@ out:
     return st;
 }
 
-/* A density as it is drawn: between a value below which there is nothing to see and one above the
- * largest. */
+/* A density is drawn over 5 decades, or as many as show the bulk and a decade below it, but no more
+ * than one below the floor of rounding; over more decades it is smoothed more. */
 enum { DENSITY_POINTS = STJ_DENSITY_POINTS };
-const double stj_density_width = 0.05;
+static const double density_width = 0.05, density_decades = 5;
 static const double least_density = 1; /* less than one value per unit is the foot of a Gaussian */
+
+enum stj_status stj_density_draw(const struct stj_density_result *density, double *width,
+                                 struct stj_density_point *point, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double at[DENSITY_POINTS];
+    const double high = log10(fmax(density->sigma_1, 1 + density->epsilon)) + 4 * density_width;
+    const double bulk = log10(1 - density->epsilon) - 1;
+    const double floor = log10(fmax(density->floor, 1e-300)) - 1;
+    const double low = fmax(fmin(high - density_decades, bulk), floor);
+    *width = density_width * fmax((high - low) / density_decades, 1);
+    for (size_t i = 0; i < DENSITY_POINTS; i++)
+        at[i] = low + (high - low) * (double)i / (DENSITY_POINTS - 1);
+    STJ_TRY(stj_density_smooth_band(density, DENSITY_POINTS, at, *width, 0, point, err));
+out:
+    return st;
+}
+
+/* One border of a band. */
+static enum stj_status add_border(struct stj_chart *chart, enum stj_chart_colour colour, size_t n,
+                                  const double *sigma, const double *border, const char *name,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    double *x = NULL, *y = NULL;
+    size_t left = 0;
+    STJ_TRY(stj_new(&x, n, sizeof *x, err));
+    STJ_TRY(stj_new(&y, n, sizeof *y, err));
+    for (size_t i = 0; i < n; i++) {
+        x[i] = sigma[i];
+        y[i] = border[i];
+    }
+    left = stj_chart_drop_below(n, x, y, least_density);
+    STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, colour, left, x, y, err, "%s", name));
+out:
+    free(x);
+    free(y);
+    return st;
+}
+
+enum stj_status stj_chart_band(struct stj_chart *chart, enum stj_chart_colour colour, size_t n,
+                               const double *sigma, const double *low, const double *high,
+                               double confidence, const char *name, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char text[STJ_CHART_NAME_MAX];
+    snprintf(text, sizeof text, "%s%.4g %% band, from", name, 100 * confidence);
+    STJ_TRY(add_border(chart, colour, n, sigma, low, text, err));
+    snprintf(text, sizeof text, "%s%.4g %% band, to", name, 100 * confidence);
+    STJ_TRY(add_border(chart, colour, n, sigma, high, text, err));
+out:
+    return st;
+}
 
 /* The part of the curve in one region, with gaps where there is nothing. */
 static enum stj_status add_density(struct stj_chart *chart, enum stj_region region, double epsilon,
-                                   const struct stj_density_count *count, const double *sigma,
-                                   const double *density, struct stj_error *err)
+                                   const struct stj_density_count *count,
+                                   const struct stj_density_point *point, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     double x[DENSITY_POINTS], y[DENSITY_POINTS];
@@ -82,12 +135,12 @@ static enum stj_status add_density(struct stj_chart *chart, enum stj_region regi
     for (size_t i = 0; i < DENSITY_POINTS; i++) {
         /* The point before the region joins the curves. */
         const bool inside =
-            stj_region_of(sigma[i], epsilon) == region ||
-            (i + 1 < DENSITY_POINTS && stj_region_of(sigma[i + 1], epsilon) == region);
+            stj_region_of(point[i].sigma, epsilon) == region ||
+            (i + 1 < DENSITY_POINTS && stj_region_of(point[i + 1].sigma, epsilon) == region);
         if (!inside)
             continue;
-        x[n] = sigma[i];
-        y[n++] = density[i];
+        x[n] = point[i].sigma;
+        y[n++] = point[i].density;
     }
     n = stj_chart_drop_below(n, x, y, least_density);
     STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, stj_region_colour(region), n, x, y, err,
@@ -97,38 +150,42 @@ out:
     return st;
 }
 
-enum stj_status stj_density_draw(const struct stj_density_result *density, double *sigma,
-                                 double *value, struct stj_error *err)
+/* The band, and an upright line at the floor of rounding where the figure goes so far. */
+static enum stj_status add_doubt(struct stj_chart *chart, const struct stj_density_result *density,
+                                 const struct stj_density_point *point, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    double at[DENSITY_POINTS];
-    const double high = log10(fmax(density->sigma_1, 1 + density->epsilon)) + 4 * stj_density_width;
-    const double low = fmax(log10(fmax(density->floor, 1e-300)), high - 5);
+    double sigma[DENSITY_POINTS], low[DENSITY_POINTS], high[DENSITY_POINTS], most = 10;
     for (size_t i = 0; i < DENSITY_POINTS; i++) {
-        at[i] = low + (high - low) * (double)i / (DENSITY_POINTS - 1);
-        sigma[i] = pow(10, at[i]);
+        sigma[i] = point[i].sigma;
+        low[i] = point[i].low;
+        high[i] = point[i].high;
+        most = fmax(most, point[i].density);
     }
-    STJ_TRY(stj_density_smooth(density, DENSITY_POINTS, at, stj_density_width, value, err));
+    STJ_TRY(stj_chart_band(chart, STJ_CHART_GREY, DENSITY_POINTS, sigma, low, high,
+                           density->confidence, "", err));
+    if (density->floor >= sigma[0])
+        STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, 2,
+                              (const double[]){density->floor, density->floor},
+                              (const double[]){least_density, most}, err, "below this: rounding"));
 out:
     return st;
 }
 
 enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_density_result *density,
-                                  struct stj_error *err)
+                                  const struct stj_density_point *point, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    double sigma[DENSITY_POINTS], value[DENSITY_POINTS];
     const struct stj_density_counts *regions = &density->regions;
-    STJ_TRY(stj_density_draw(density, sigma, value, err));
     stj_chart_title(chart, "Density of %zu singular values, from %zu probes of %zu steps",
                     density->n_params, density->n_probes, density->steps);
     stj_axis_name(&chart->x, "sigma", "singular value");
     stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
     chart->x.log = chart->y.log = true;
-    STJ_TRY(
-        add_density(chart, STJ_CHAOTIC, density->epsilon, &regions->chaotic, sigma, value, err));
-    STJ_TRY(add_density(chart, STJ_BULK, density->epsilon, &regions->bulk, sigma, value, err));
-    STJ_TRY(add_density(chart, STJ_STABLE, density->epsilon, &regions->stable, sigma, value, err));
+    STJ_TRY(add_density(chart, STJ_CHAOTIC, density->epsilon, &regions->chaotic, point, err));
+    STJ_TRY(add_density(chart, STJ_BULK, density->epsilon, &regions->bulk, point, err));
+    STJ_TRY(add_density(chart, STJ_STABLE, density->epsilon, &regions->stable, point, err));
+    STJ_TRY(add_doubt(chart, density, point, err));
 out:
     return st;
 }

@@ -13,17 +13,21 @@ enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const doub
                                    size_t n_params, double epsilon, double rounding,
                                    struct stj_error *err);
 
-/* chart <- the density of the singular values on a log axis, and in the legend the regions' counts
- * with their intervals. */
-enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_density_result *density,
-                                  struct stj_error *err);
-
-/* value[POINTS] <- singular values per unit of log10 sigma, smoothed by a Gaussian of that width,
- * at sigma[POINTS] (set): between a value below which there is nothing to see and one above the
- * largest. */
+/* point[POINTS] <- the density as a figure shows it, with its band at the result's confidence, and
+ * *width <- the standard deviation in log10 sigma that it is smoothed with. */
 enum { STJ_DENSITY_POINTS = 180 };
-extern const double stj_density_width; /* standard deviation in log10 sigma */
-enum stj_status stj_density_draw(const struct stj_density_result *density, double *sigma,
-                                 double *value, struct stj_error *err);
+enum stj_status stj_density_draw(const struct stj_density_result *density, double *width,
+                                 struct stj_density_point *point, struct stj_error *err);
+
+/* chart <- these points on a log axis with the band and the floor, and in the legend the regions'
+ * counts with their intervals. */
+enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_density_result *density,
+                                  const struct stj_density_point *point, struct stj_error *err);
+
+/* Two dashed lines: low[n] and high[n] at sigma[n], as densities are drawn; in the legend `name` and
+ * the confidence. */
+enum stj_status stj_chart_band(struct stj_chart *chart, enum stj_chart_colour colour, size_t n,
+                               const double *sigma, const double *low, const double *high,
+                               double confidence, const char *name, struct stj_error *err);
 
 #endif

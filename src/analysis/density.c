@@ -137,7 +137,7 @@ struct density_data {
     double *probe_mass, *alpha, *beta;
 
     size_t n_points; /* of the density as a function of sigma */
-    double *point, *density;
+    struct stj_density_point *point;
     double width; /* of the smoothing, in log10 sigma */
 
     size_t n_curve; /* bulk as a function of epsilon */
@@ -194,6 +194,15 @@ static const char *const region_words[] = {"chaotic", "bulk", "stable", NULL};
                  .stride = sizeof(struct stj_density_counts)},                                     \
                 OF_REGIONS},                                                                       \
         .doc = "the regions at that epsilon"                                                       \
+    }
+#define POINT(name_, file_, member_, doc_)                                                         \
+    {                                                                                              \
+        .name = (name_), .file = (file_), .kind = STJ_FIELD_REAL, AT(point),                       \
+        .member = offsetof(struct stj_density_point, member_),                                     \
+        .dim = {{.name = "point",                                                                  \
+                 .count = offsetof(struct density_data, n_points),                                 \
+                 .stride = sizeof(struct stj_density_point)}},                                     \
+        .doc = (doc_)                                                                              \
     }
 #define BIN(member_)                                                                               \
     {                                                                                              \
@@ -319,27 +328,18 @@ static const struct stj_field schema[] = {
      .dim = {LENGTH("step", n_total)},
      .doc = "beside it; the last of a probe: the coupling to what was not explored"},
     /* The density as it is drawn. */
-    {.name = "density.sigma",
-     .file = "density_sigma",
-     .kind = STJ_FIELD_REAL,
-     AT(point),
-     .place = STJ_FIELD_IN_FILE,
-     .dim = {LENGTH("point", n_points)},
-     .lazy = true,
-     .doc = "singular values, equally spaced in their logarithm"},
-    {.name = "density.density",
-     .file = "density",
-     .kind = STJ_FIELD_REAL,
-     AT(density),
-     .place = STJ_FIELD_IN_FILE,
-     .dim = {LENGTH("point", n_points)},
-     .lazy = true,
-     .doc = "singular values per unit of log10 sigma there"},
+    POINT("density.sigma", "density_sigma", sigma,
+          "singular values, equally spaced in their logarithm"),
+    POINT("density.density", "density", density, "singular values per unit of log10 sigma there"),
+    POINT("density.low", NULL, low, "band at the confidence, from"),
+    POINT("density.high", NULL, high, "to"),
+    POINT("density.resolution", NULL, resolution,
+          "standard deviation in log10 sigma that smoothing needs there: half of the distance of "
+          "the steps' nodes"),
     {.name = "density.width",
      .file = "density_width",
      .kind = STJ_FIELD_REAL,
      AT(width),
-     .place = STJ_FIELD_IN_FILE,
      .later = true,
      .doc = "standard deviation of the Gaussian that smooths it, in log10 sigma"},
     /* What a request asks for beside. */
@@ -569,15 +569,14 @@ out:
     return st;
 }
 
-/* The density as a figure shows it. */
+/* The density as a figure shows it, at the epsilon and the confidence of the result. */
 static enum stj_status draw_density(struct density_data *d, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     d->n_points = STJ_DENSITY_POINTS;
-    d->width = stj_density_width;
-    STJ_TRY(stj_new(&d->point, d->n_points, sizeof *d->point, err));
-    STJ_TRY(stj_new(&d->density, d->n_points, sizeof *d->density, err));
-    STJ_TRY(stj_density_draw(&d->r, d->point, d->density, err));
+    if (!d->point)
+        STJ_TRY(stj_new(&d->point, d->n_points, sizeof *d->point, err));
+    STJ_TRY(stj_density_draw(&d->r, &d->width, d->point, err));
 out:
     return st;
 }
@@ -687,6 +686,7 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     }
     STJ_TRY(stj_density_count_regions(&d->r, d->r.epsilon, d->r.confidence, &d->r.regions, err));
     STJ_TRY(stj_density_find_missed(&d->r, err));
+    STJ_TRY(draw_density(d, err));
     if (!c)
         goto out;
     const double steps = (double)(cx->part->to - cx->part->from);
@@ -795,8 +795,9 @@ static void print_gap(FILE *out, const struct stj_density_gap *gap)
     if (gap->found)
         fprintf(out,
                 "gap: the spectrum around 1 is thinnest at epsilon = %.3g (%.1f %% of the density "
-                "beside it), with %.1f values in the bulk\n",
-                gap->epsilon, 100 * gap->depth, gap->counts.bulk.estimate);
+                "beside it), with %.1f values in the bulk (%.1f to %.1f)\n",
+                gap->epsilon, 100 * gap->depth, gap->counts.bulk.estimate, gap->counts.bulk.low,
+                gap->counts.bulk.high);
     else
         fprintf(out, "gap: none that these steps resolve\n");
 }
@@ -856,7 +857,7 @@ static enum stj_status make_density(const struct stj_result *result, struct stj_
                                     struct stj_error *err)
 {
     const struct density_data *d = result->data;
-    return stj_chart_density(chart, &d->r, err);
+    return stj_chart_density(chart, &d->r, d->point, err);
 }
 
 static const struct stj_analysis_figure figures[] = {

@@ -15,6 +15,7 @@ libspectraj_core_la_SOURCES += %reldir%/density/rough_count.c
 libspectraj_core_la_SOURCES += %reldir%/density/rough_count.h
 libspectraj_core_la_SOURCES += %reldir%/density/sampling.c
 libspectraj_core_la_SOURCES += %reldir%/density/sampling.h
+libspectraj_core_la_SOURCES += %reldir%/density/smooth.c
 libspectraj_core_la_SOURCES += %reldir%/orthogonalize.c
 libspectraj_core_la_SOURCES += %reldir%/orthogonalize.h
 libspectraj_core_la_SOURCES += %reldir%/regions.c

@@ -15,6 +15,7 @@
 
 #include <spectraj/density.h>
 
+#include "analysis/charts.h"
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -101,6 +102,7 @@ static const struct stj_option options[] = {
 /* The points of a density: log10 sigma from -4 to 4. */
 enum { GRID = 801 };
 static const double grid_from = -4, grid_to = 4;
+static const double confidence = 0.95; /* of intervals and bands */
 
 static double grid_point(size_t i)
 {
@@ -111,13 +113,14 @@ static double grid_point(size_t i)
 struct outcome {
     size_t n_sigma; /* n_params, or 0 for a density */
     double *sigma;
-    double density[GRID];          /* singular values per unit of log10 sigma */
-    double regions[STJ_N_REGIONS]; /* counts */
-    double train_loss, test_loss, test_accuracy;
+    struct numbers {
+        double train_loss, test_loss, test_accuracy;
+        double regions[STJ_N_REGIONS];                     /* counts */
+        double low[STJ_N_REGIONS], high[STJ_N_REGIONS];    /* their intervals */
+        double density[GRID];                              /* values per unit of log10 sigma */
+        double band_low[GRID], band_high[GRID], res[GRID]; /* of a density: as density.h5 has */
+    } is;
 };
-
-/* Numbers of an outcome before its sigma. */
-enum { HEAD = 3 + STJ_N_REGIONS };
 
 /* A training on other data. */
 struct rerun {
@@ -327,8 +330,8 @@ static enum stj_status evaluate(const struct stj_run *run, const struct stj_data
     STJ_TRY(stj_trajectory_visit(trajectory, run->n_steps, 1, &view, err));
     for (size_t i = 0; i < n; i++)
         theta[i] = (double)view.state[i];
-    STJ_TRY(stj_study_evaluate(run, data, theta, &o->train_loss, &unused, err));
-    STJ_TRY(stj_study_evaluate(run, run->test, theta, &o->test_loss, &o->test_accuracy, err));
+    STJ_TRY(stj_study_evaluate(run, data, theta, &o->is.train_loss, &unused, err));
+    STJ_TRY(stj_study_evaluate(run, run->test, theta, &o->is.test_loss, &o->is.test_accuracy, err));
 out:
     free(theta);
     return st;
@@ -336,22 +339,24 @@ out:
 
 /* ---- the spectrum ---- */
 
-/* o->density, o->regions <- from all singular values. */
+/* The density and the regions from all singular values. */
 static void smooth(const struct distributions_config *c, struct outcome *o)
 {
     const double norm = 1 / (c->width * sqrt(2 * acos(-1)));
-    memset(o->density, 0, sizeof o->density);
+    memset(o->is.density, 0, sizeof o->is.density);
     for (size_t i = 0; i < o->n_sigma; i++) {
-        o->regions[stj_region_of(o->sigma[i], c->epsilon)]++;
+        o->is.regions[stj_region_of(o->sigma[i], c->epsilon)]++;
         if (!(o->sigma[i] > 0))
             continue;
         const double at = log10(o->sigma[i]);
         for (size_t k = 0; k < GRID; k++) {
             const double distance = (grid_point(k) - at) / c->width;
             if (fabs(distance) < 8)
-                o->density[k] += norm * exp(-distance * distance / 2);
+                o->is.density[k] += norm * exp(-distance * distance / 2);
         }
     }
+    memcpy(o->is.low, o->is.regions, sizeof o->is.low);
+    memcpy(o->is.high, o->is.regions, sizeof o->is.high);
 }
 
 static enum stj_status solve_dense(struct stj_op *op, const struct stj_progress *progress,
@@ -375,6 +380,35 @@ out:
     return st;
 }
 
+/* The counts and the curve with what is known of them, as of the analysis `density`. */
+static enum stj_status take_density(const struct stj_density_result *result, double width,
+                                    struct numbers *is, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_density_count *const count[STJ_N_REGIONS] = {
+        &result->regions.chaotic, &result->regions.bulk, &result->regions.stable};
+    struct stj_density_point *point = NULL;
+    double at[GRID];
+    for (size_t i = 0; i < GRID; i++)
+        at[i] = grid_point(i);
+    STJ_TRY(stj_new(&point, GRID, sizeof *point, err));
+    STJ_TRY(stj_density_smooth_band(result, GRID, at, width, 0, point, err));
+    for (size_t i = 0; i < GRID; i++) {
+        is->density[i] = point[i].density;
+        is->band_low[i] = point[i].low;
+        is->band_high[i] = point[i].high;
+        is->res[i] = point[i].resolution;
+    }
+    for (size_t g = 0; g < STJ_N_REGIONS; g++) {
+        is->regions[g] = count[g]->estimate;
+        is->low[g] = count[g]->low;
+        is->high[g] = count[g]->high;
+    }
+out:
+    free(point);
+    return st;
+}
+
 static enum stj_status solve_density(struct stj_op *op, const struct stj_study_context *cx,
                                      const struct distributions_config *c, struct outcome *o,
                                      struct stj_error *err)
@@ -382,23 +416,18 @@ static enum stj_status solve_density(struct stj_op *op, const struct stj_study_c
     enum stj_status st = STJ_OK;
     struct stj_density_settings settings = stj_density_settings_default();
     struct stj_density_result *result = NULL;
-    double at[GRID];
     settings.epsilon = c->epsilon;
+    settings.confidence = confidence;
     settings.probes = c->probes;
     settings.steps = c->steps;
     settings.seed = cx->seed;
     settings.memory_bytes = cx->memory_bytes;
     if (cx->progress)
         settings.progress = *cx->progress;
-    for (size_t i = 0; i < GRID; i++)
-        at[i] = grid_point(i);
     STJ_TRY(stj_density_solve(op, &settings, &result, err));
     STJ_CHECK(err, result->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
               "the density of a spectrum was interrupted");
-    STJ_TRY(stj_density_smooth(result, GRID, at, c->width, o->density, err));
-    o->regions[STJ_CHAOTIC] = result->regions.chaotic.estimate;
-    o->regions[STJ_BULK] = result->regions.bulk.estimate;
-    o->regions[STJ_STABLE] = result->regions.stable.estimate;
+    STJ_TRY(take_density(result, c->width, &o->is, err));
 out:
     stj_density_result_destroy(result);
     return st;
@@ -451,9 +480,9 @@ static enum stj_status solve_original(const struct stj_study_context *cx,
         memcpy(o->sigma, d->sigma, d->n * sizeof *o->sigma);
         smooth(c, o);
     }
-    o->train_loss = run->about.train_loss;
-    o->test_loss = run->about.test_loss;
-    o->test_accuracy = run->about.test_accuracy;
+    o->is.train_loss = run->about.train_loss;
+    o->is.test_loss = run->about.test_loss;
+    o->is.test_accuracy = run->about.test_accuracy;
 out:
     return st;
 }
@@ -474,18 +503,20 @@ out:
     return st;
 }
 
-/* ---- the log: tag run + 1; losses, counts, the density, then sigma ---- */
+/* ---- the log: tag run + 1 + N_RUNS (those up to N_RUNS are of a version without intervals); the
+ * numbers, then sigma ---- */
+
+static uint32_t tag_of(int which)
+{
+    return (uint32_t)(which + 1 + N_RUNS);
+}
 
 static enum stj_status record(struct stj_log *log, int which, const struct outcome *o,
                               struct stj_error *err)
 {
-    double head[HEAD] = {o->train_loss, o->test_loss, o->test_accuracy};
-    for (size_t g = 0; g < STJ_N_REGIONS; g++)
-        head[3 + g] = o->regions[g];
-    const struct stj_log_piece piece[] = {{head, sizeof head},
-                                          {o->density, sizeof o->density},
+    const struct stj_log_piece piece[] = {{&o->is, sizeof o->is},
                                           {o->sigma, o->n_sigma * sizeof *o->sigma}};
-    return stj_log_append(log, (uint32_t)(which + 1), piece, 3, err);
+    return stj_log_append(log, tag_of(which), piece, 2, err);
 }
 
 /* *found <- the log has the run, and *o what it says. */
@@ -493,22 +524,15 @@ static enum stj_status replay(struct stj_log *log, int which, struct outcome *o,
                               struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    double head[HEAD];
-    const size_t before = sizeof head + sizeof o->density;
+    const size_t before = sizeof o->is;
     *found = false;
     for (size_t i = 0; i < stj_log_n_records(log); i++) {
-        if (stj_log_tag(log, i) != (uint32_t)(which + 1) || stj_log_bytes(log, i) < before)
+        if (stj_log_tag(log, i) != tag_of(which) || stj_log_bytes(log, i) < before)
             continue;
         o->n_sigma = (stj_log_bytes(log, i) - before) / sizeof *o->sigma;
-        STJ_TRY(stj_log_read(log, i, 0, sizeof head, head, err));
-        STJ_TRY(stj_log_read(log, i, sizeof head, sizeof o->density, o->density, err));
+        STJ_TRY(stj_log_read(log, i, 0, before, &o->is, err));
         STJ_TRY(stj_new(&o->sigma, o->n_sigma, sizeof *o->sigma, err));
         STJ_TRY(stj_log_read(log, i, before, o->n_sigma * sizeof *o->sigma, o->sigma, err));
-        o->train_loss = head[0];
-        o->test_loss = head[1];
-        o->test_accuracy = head[2];
-        for (size_t g = 0; g < STJ_N_REGIONS; g++)
-            o->regions[g] = head[3 + g];
         *found = true;
         break;
     }
@@ -517,6 +541,17 @@ out:
 }
 
 /* ---- the result ---- */
+
+static enum stj_status put_regions(int which, const char *name, const double *count,
+                                   struct stj_study_result *r, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
+        STJ_TRY(stj_study_put_real(r, count[g], err, "runs[%d].%s.%s", which, name,
+                                   stj_region_name(g)));
+out:
+    return st;
+}
 
 static enum stj_status put(const struct stj_run *run, int which, const struct outcome *o,
                            const double *grid, struct stj_study_result *r, struct stj_error *err)
@@ -527,14 +562,18 @@ static enum stj_status put(const struct stj_run *run, int which, const struct ou
         stj_study_put_count(r, stj_network_n_params(run->net), err, "runs[%d].n_params", which));
     STJ_TRY(stj_study_put_text(r, o->n_sigma ? "dense" : "density", err, "runs[%d].method", which));
     STJ_TRY(stj_study_put_reals(r, o->n_sigma, o->sigma, err, "runs[%d].sigma", which));
-    for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
-        STJ_TRY(stj_study_put_real(r, o->regions[g], err, "runs[%d].regions.%s", which,
-                                   stj_region_name(g)));
-    STJ_TRY(stj_study_put_real(r, o->train_loss, err, "runs[%d].train_loss", which));
-    STJ_TRY(stj_study_put_real(r, o->test_loss, err, "runs[%d].test_loss", which));
-    STJ_TRY(stj_study_put_real(r, o->test_accuracy, err, "runs[%d].test_accuracy", which));
+    STJ_TRY(put_regions(which, "regions", o->is.regions, r, err));
+    STJ_TRY(put_regions(which, "regions_low", o->is.low, r, err));
+    STJ_TRY(put_regions(which, "regions_high", o->is.high, r, err));
+    STJ_TRY(stj_study_put_real(r, o->is.train_loss, err, "runs[%d].train_loss", which));
+    STJ_TRY(stj_study_put_real(r, o->is.test_loss, err, "runs[%d].test_loss", which));
+    STJ_TRY(stj_study_put_real(r, o->is.test_accuracy, err, "runs[%d].test_accuracy", which));
     STJ_TRY(stj_study_put_reals(r, GRID, grid, err, "runs[%d].density.log10_sigma", which));
-    STJ_TRY(stj_study_put_reals(r, GRID, o->density, err, "runs[%d].density.value", which));
+    const size_t n = o->n_sigma ? 0 : GRID;
+    STJ_TRY(stj_study_put_reals(r, GRID, o->is.density, err, "runs[%d].density.value", which));
+    STJ_TRY(stj_study_put_reals(r, n, o->is.band_low, err, "runs[%d].density.low", which));
+    STJ_TRY(stj_study_put_reals(r, n, o->is.band_high, err, "runs[%d].density.high", which));
+    STJ_TRY(stj_study_put_reals(r, n, o->is.res, err, "runs[%d].density.resolution", which));
 out:
     return st;
 }
@@ -553,6 +592,7 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
     STJ_TRY(stj_new(&o, 1, sizeof *o, err));
     STJ_TRY(stj_study_put_real(r, c->epsilon, err, "epsilon"));
     STJ_TRY(stj_study_put_real(r, c->width, err, "width"));
+    STJ_TRY(stj_study_put_real(r, confidence, err, "confidence"));
     for (int which = ORIGINAL; which < N_RUNS; which++) {
         *o = (struct outcome){.sigma = NULL};
         STJ_TRY(replay(cx->log, which, o, &found, err));
@@ -570,19 +610,36 @@ out:
     return st;
 }
 
+/* Of a density, below its counts: their intervals.  A result of an older version has none. */
+static void print_intervals(FILE *out, const struct stj_study_result *r, int which)
+{
+    if (isnan(stj_study_number(r, "runs[%d].regions_low.bulk", which)))
+        return;
+    fprintf(out, "%7.4g %%", 100 * stj_study_number(r, "confidence"));
+    for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++) {
+        char text[48];
+        const char *name = stj_region_name(g);
+        snprintf(text, sizeof text, "%.0f .. %.0f",
+                 stj_study_number(r, "runs[%d].regions_low.%s", which, name),
+                 stj_study_number(r, "runs[%d].regions_high.%s", which, name));
+        fprintf(out, " %16s", text);
+    }
+    fputc('\n', out);
+}
+
 static void print(FILE *out, const struct stj_study_result *r)
 {
     char item[STJ_STUDY_NAME_MAX];
     fprintf(out, "the same training on other data (epsilon %.6g)\n",
             stj_study_number(r, "epsilon"));
-    fprintf(out, "%-9s %10s %10s %10s %11s %11s %11s %9s  %s\n", "run", "chaotic", "bulk", "stable",
+    fprintf(out, "%-9s %16s %16s %16s %11s %11s %11s %9s  %s\n", "run", "chaotic", "bulk", "stable",
             "sigma_1", "train loss", "test loss", "accuracy", "spectrum");
     for (int i = 0; i < N_RUNS; i++) {
         size_t n = 0;
         const double *sigma = stj_study_vector(r, &n, "runs[%d].sigma", i);
         fprintf(out, "%-9s", run_name[i]);
         for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
-            fprintf(out, n ? " %10.0f" : " %10.1f",
+            fprintf(out, n ? " %16.0f" : " %16.1f",
                     stj_study_number(r, "runs[%d].regions.%s", i, stj_region_name(g)));
         if (n > 0)
             fprintf(out, " %11.6g", sigma[0]);
@@ -592,6 +649,8 @@ static void print(FILE *out, const struct stj_study_result *r)
         fprintf(out, " %11.5g %11.5g %9.4f  %s\n", stj_study_number(r, "runs[%d].train_loss", i),
                 stj_study_number(r, "runs[%d].test_loss", i),
                 stj_study_number(r, "runs[%d].test_accuracy", i), stj_study_text(r, item));
+        if (n == 0)
+            print_intervals(out, r, i);
     }
 }
 
@@ -660,6 +719,29 @@ static enum stj_status make_spectrum(const struct stj_study_result *r, struct st
 /* Less than one value per unit of log10 sigma is the foot of a Gaussian, and no density. */
 static const double least_density = 1;
 
+/* The band of a density. */
+static enum stj_status add_band(const struct stj_study_result *r, int which, size_t n,
+                                struct stj_chart *chart, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t n_low = 0, n_high = 0;
+    const double *low = stj_study_vector(r, &n_low, "runs[%d].density.low", which);
+    const double *high = stj_study_vector(r, &n_high, "runs[%d].density.high", which);
+    double *sigma = NULL;
+    char name[STJ_CHART_NAME_MAX];
+    if (n_low != n || n_high != n || n == 0)
+        goto out;
+    STJ_TRY(stj_new(&sigma, n, sizeof *sigma, err));
+    for (size_t i = 0; i < n; i++)
+        sigma[i] = pow(10, grid_point(i));
+    snprintf(name, sizeof name, "%s: ", run_name[which]);
+    STJ_TRY(stj_chart_band(chart, run_colour[which], n, sigma, low, high,
+                           stj_study_number(r, "confidence"), name, err));
+out:
+    free(sigma);
+    return st;
+}
+
 /* The curve of a run: only the points where there are values. */
 static enum stj_status add_density(const struct stj_study_result *r, int which,
                                    struct stj_chart *chart, struct stj_error *err)
@@ -674,9 +756,10 @@ static enum stj_status add_density(const struct stj_study_result *r, int which,
         sigma[i] = pow(10, grid_point(i));
         y[i] = value[i];
     }
-    n = stj_chart_drop_below(n, sigma, y, least_density);
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[which], n, sigma, y, err, "%s",
+    const size_t left = stj_chart_drop_below(n, sigma, y, least_density);
+    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[which], left, sigma, y, err, "%s",
                           run_name[which]));
+    STJ_TRY(add_band(r, which, n, chart, err));
 out:
     free(sigma);
     free(y);

@@ -200,38 +200,3 @@ out:
     free(own);
     return st;
 }
-
-enum stj_status stj_density_smooth(const struct stj_density_result *result, size_t n,
-                                   const double *log_sigma, double width, double *density,
-                                   struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    STJ_NOT_NULL(err, result, log_sigma, density);
-    const struct stj_density_result *r = result;
-    double *sigma = NULL;
-    double mass = 0;
-    STJ_CHECK(err, width > 0, STJ_EINVAL, "width is %g, it must be positive", width);
-    STJ_TRY(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
-    double *weight = sigma + r->steps;
-    const double height = 1 / (width * sqrt(2 * acos(-1.0)));
-    for (size_t i = 0; i < n; i++) {
-        density[i] = 0;
-        for (size_t j = 0; j < r->n_known; j++)
-            if (r->known[j] > 0)
-                density[i] +=
-                    height * exp(-pow((log10(r->known[j]) - log_sigma[i]) / width, 2) / 2);
-    }
-    for (size_t p = 0; p < r->n_probes; p++)
-        mass += r->probe[p].mass;
-    for (size_t p = 0; p < r->n_probes; p++) {
-        const double share = height * (double)r->n_left * r->probe[p].mass / mass;
-        STJ_TRY(stj_gauss_rule(r->probe + p, r->probe[p].k, sigma, weight, err));
-        for (size_t j = 0; j < r->probe[p].k; j++)
-            for (size_t i = 0; sigma[j] > 0 && i < n; i++)
-                density[i] +=
-                    share * weight[j] * exp(-pow((log10(sigma[j]) - log_sigma[i]) / width, 2) / 2);
-    }
-out:
-    free(sigma);
-    return st;
-}
