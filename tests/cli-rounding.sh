@@ -49,8 +49,13 @@ done
 linear 20 1 3.3166247903554 3 0 0 0 0 0 0.70710678118654757
 regression 20 17
 run 0 train linear.yaml -o LARGE
+contains out 'DIVERGED: the loss of the training went from'
+run 0 info LARGE
+contains out DIVERGED
+run 0 info LARGE --json
+json out diverged=true 'train_loss>1e10'
 run 0 dense LARGE
-contains out 'NOT KNOWN: rounding' 'values are known to' '18 below that are rounding'
+contains out DIVERGED 'NOT KNOWN: rounding' 'values are known to' '18 below that are rounding'
 run 0 dense LARGE --json
 json out below_floor=18 'floor>22' 'floor<2200'
 doubtful=$(($("$jsonkeys" --print out doubtful.chaotic) + $("$jsonkeys" --print out doubtful.bulk) + \
@@ -61,9 +66,17 @@ contains out 'below this: rounding'
 run 0 report LARGE
 contains LARGE/report.html 'below this: rounding' below_floor
 run 0 svd LARGE --top 20 --method dense --tag pairs
-contains out 'ROUNDING: values are known to'
+contains out 'ROUNDING: values are known to' DIVERGED
+run 0 svd LARGE --top 20 --method dense --tag pairs --json
+json out 'top.floor>22' 'top.floor<2200' 'training.first_loss<10' training.diverged=true
+contains LARGE/report.html DIVERGED
+# The figure of a density goes down to its floor, and shows it.
 run 0 density LARGE
-contains out 'ROUNDING: values below'
+contains out 'ROUNDING: values below' DIVERGED
+run 0 density LARGE --json
+json out 'density.sigma[0]<1000' 'density.width>0.05' 'density.sigma#180'
+run 0 plot LARGE density --data
+contains out '95 % band, from' '95 % band, to' 'below this: rounding'
 # Residuals that a monitor shows are not below what is known: eps sigma_1 is 22.
 run 0 svd LARGE --top 2 --method arpack --monitor --tag watched
 ! grep -q 'sigma.*+- [0-9.]*e-' err || fail "a monitor knows values better than eps sigma_1"
@@ -86,9 +99,13 @@ linear 20 1 2 1.7 0 0 0 0.5
 regression 20 2
 run 0 train linear.yaml -o SMALL
 run 0 dense SMALL --json
-json out below_floor=0 doubtful.chaotic=0 doubtful.bulk=0 doubtful.stable=0 'floor<1e-13'
+json out training.diverged=false below_floor=0 doubtful.chaotic=0 doubtful.bulk=0 doubtful.stable=0 'floor<1e-13'
 run 0 dense SMALL
 grep -q 'NOT KNOWN' out && fail "a known spectrum is doubted"
+run 0 density SMALL
+grep -q DIVERGED out && fail "a training that converges is said to diverge"
+run 0 plot SMALL density --data
+grep -q 'below this: rounding' out && fail "a known density has a floor in its figure"
 run 0 plot SMALL spectrum --data
 grep -q 'below this: rounding' out && fail "a known spectrum has a floor in its figure"
 

@@ -215,9 +215,33 @@ run 0 train wrong.yaml -o wrong --accept-deviation --json
 json out imported.deviation\>1e-4 imported.deviation\<1e-2
 run 0 info wrong
 contains out 'ABOVE the tolerance'
+# What was accepted is said with every result, and with what passed.
+run 0 info wrong --json
+deviation=$(value out imported.deviation)
+for request in 'svd wrong --top 2' 'density wrong' 'trace wrong' 'dense wrong' 'svd wrong --top 1' \
+    'study alignment wrong'; do
+    # shellcheck disable=SC2086
+    run 0 $request
+    contains out 'ACCEPTED: replay lands up to' 'ABOVE the tolerance 1.5e-08'
+    # shellcheck disable=SC2086
+    run 0 $request --json
+    [ "$(value out training.deviation)" = "$deviation" ] || fail "the deviation is another one"
+    json out 'training.tolerance<1.5e-8'
+done
+run 2 validate wrong
+contains out 'NOT PASSED; the states were given, and replay lands up to'
+run 0 validate wrong --from 3 --to 4
+contains out 'passed; the states were given, and replay lands up to' 'ABOVE the tolerance'
+grep -q '^passed$' out && fail "validate passes what was accepted without a word"
+run 0 validate wrong --from 3 --to 4 --json
+[ "$(value out imported.deviation)" = "$deviation" ] || fail "validate has another deviation"
+run 0 report wrong
+contains wrong/report.html 'ACCEPTED: replay lands up to'
 given wrong.yaml "$from/momentum.npy" '' 's/peak: 0.2/peak: 0.2001/' '$ a\  tolerance: 0.01'
 run 0 train wrong.yaml -o tolerant --json
 json out imported.tolerance=0.01
+run 0 trace tolerant
+grep -q ACCEPTED out && fail "a deviation below the tolerance is remarked on"
 given wrong.yaml "$from/momentum.npy" '' '/batches/d'
 refused 'trajectory.states|off the given state 1' train wrong.yaml -o BAD
 run 0 train wrong.yaml -o wrong --accept-deviation --force

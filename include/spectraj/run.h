@@ -88,6 +88,9 @@ struct stj_run_info {
     const char *version;                      /* of the library that trained */
     const char *blas;                         /* and its BLAS */
     struct stj_run_imported imported;         /* states of a training elsewhere */
+    /* At the start: the median over the batches of the first 32 rows.  NaN: described alone. */
+    double first_loss;
+    bool diverged; /* train_loss is more than 10 times that, or not finite */
 };
 
 /* info <- what is known of the run. */
@@ -196,10 +199,11 @@ struct stj_validation {
     double dense_max_sigma_error; /* top pairs against dense / sigma_1; NaN: not compared */
     /* How far a bound lies below the true smallest value / sigma_1. */
     double dense_bottom_violation;
-    double dense_bottom_excess; /* how far above at most / sigma_1 */
-    bool passed;                /* every part that was looked at */
-    struct stj_storage storage; /* of the states */
-    struct stj_run_part part;   /* of the run that this is about */
+    double dense_bottom_excess;       /* how far above at most / sigma_1 */
+    bool passed;                      /* every part that was looked at */
+    struct stj_storage storage;       /* of the states */
+    struct stj_run_part part;         /* of the run that this is about */
+    struct stj_run_imported imported; /* whose deviation, above its tolerance, was accepted */
 };
 
 /* Check the run, or a part of its Jacobian (NULL: all of it), against itself: adjoint identity,

@@ -144,6 +144,7 @@ struct stj_svd_result {
     size_t straddling;
     struct stj_svd_outside outside; /* was one missed? */
     struct stj_svd_counted counted; /* filled where it was of a run */
+    double top_floor; /* where it was of a run: what `top` is known to; below that is rounding */
     /* The largest residual of the pairs over what the method's own test of convergence and rounding
      * allow: above 1 the operator is not the one that the iteration saw.  NaN: the method claimed
      * nothing. */

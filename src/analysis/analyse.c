@@ -151,9 +151,17 @@ static const char *name_of_path(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static enum stj_status read_result(const struct stj_analysis *a, struct stj_h5 *file,
-                                   const char *path, struct stj_result **result,
-                                   struct stj_error *err)
+/* What a run says of itself holds for all its results, those of older versions too. */
+static void note_training(const struct stj_run *run, struct stj_result_about *about)
+{
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
+    about->training = stj_run_remarks(&info);
+}
+
+static enum stj_status read_result(const struct stj_run *run, const struct stj_analysis *a,
+                                   struct stj_h5 *file, const char *path,
+                                   struct stj_result **result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_result *r = NULL;
@@ -166,6 +174,7 @@ static enum stj_status read_result(const struct stj_analysis *a, struct stj_h5 *
     about->part.layers = about->layers[0] ? about->layers : NULL;
     about->part.full_state = about->state == 1;
     about->stored = true;
+    note_training(run, about);
     r->crc = stj_h5_get_crc(file);
     STJ_TRY(stj_strdup(&r->path, path, err));
     STJ_TRY(stj_strdup(&about->file, name_of_path(path), err));
@@ -264,6 +273,7 @@ static enum stj_status begin_about(struct call *c, struct stj_error *err)
     about->part = q->part;
     about->part.layers = about->layers[0] ? about->layers : NULL;
     about->state = q->part.full_state;
+    note_training(c->run, about);
     about->self_check.orthogonality = (double)NAN;
 out:
     return st;
@@ -438,7 +448,7 @@ static enum stj_status look_at_stored(struct call *c, bool *serves, struct stj_e
     c->stored = NULL;
     if (!c->place.file)
         goto out;
-    STJ_TRY(read_result(q->analysis, c->place.file, c->place.path, &c->stored, err));
+    STJ_TRY(read_result(c->run, q->analysis, c->place.file, c->place.path, &c->stored, err));
     if (q->common.force)
         goto out;
     *serves =
@@ -535,7 +545,7 @@ static enum stj_status read_named(struct stj_run *run, const struct stj_analysis
     STJ_TRY(stj_result_open(run, &a->format, name, tag, &file, err));
     if (!file)
         goto out;
-    STJ_TRY(read_result(a, file, path, result, err));
+    STJ_TRY(read_result(run, a, file, path, result, err));
     const struct stj_analysis_context cx = {.run = run,
                                             .part = &(*result)->about.part,
                                             .n = (*result)->about.n_params,

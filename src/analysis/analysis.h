@@ -151,6 +151,7 @@ struct stj_result_about {
     struct stj_storage storage;  /* of the run's states; zero where it is stored */
     struct stj_cost cost;        /* the same */
     struct stj_self_check self_check;
+    struct stj_training_remarks training; /* of the run, as it is */
 };
 
 extern const struct stj_field stj_about_schema[];

@@ -41,6 +41,22 @@ void stj_print_part(FILE *out, const struct stj_run_part *part)
         fprintf(out, "of the block of %s\n", part->layers);
 }
 
+void stj_print_remarks(FILE *out, const struct stj_training_remarks *t)
+{
+    if (t->diverged)
+        fprintf(
+            out,
+            "DIVERGED: the loss of the training went from %.4g to %.4g; J is of a training that "
+            "ran away\n",
+            t->first_loss, t->train_loss);
+    if (t->deviation > t->tolerance)
+        fprintf(
+            out,
+            "ACCEPTED: replay lands up to %.2g off the given states, ABOVE the tolerance %.2g; J "
+            "is of steps that do not lead from one to the next\n",
+            t->deviation, t->tolerance);
+}
+
 /* Nothing was passed through for a result that was read. */
 static bool is_stored(const struct stj_storage *storage)
 {

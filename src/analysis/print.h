@@ -19,6 +19,10 @@ void stj_print_bytes(FILE *out, const char *before, double bytes, const char *af
 /* What of the Jacobian a result is of; nothing for all parameters. */
 void stj_print_part(FILE *out, const struct stj_run_part *part);
 
+/* What is not to be read without: a training that ran away, given states that were accepted.  Nothing
+ * where there is neither. */
+void stj_print_remarks(FILE *out, const struct stj_training_remarks *t);
+
 /* How the states were at hand; nothing where none was passed through. */
 void stj_print_storage(FILE *out, const char *before, const struct stj_storage *storage);
 

@@ -75,6 +75,15 @@ const struct stj_field stj_about_schema[] = {
      .later = true,
      .doc = "of the arithmetic"},
     FIELD("seconds", NULL, REAL, seconds, BOTH, true, "of computing it"),
+    FIELD("training.diverged", NULL, FLAG, training.diverged, BOTH, true,
+          "1: the training ran away, its loss grew more than tenfold"),
+    FIELD("training.first_loss", NULL, REAL, training.first_loss, BOTH, true,
+          "loss of the training at the start"),
+    FIELD("training.train_loss", NULL, REAL, training.train_loss, BOTH, true, "and at the end"),
+    FIELD("training.deviation", NULL, REAL, training.deviation, BOTH, true,
+          "of a training elsewhere: how far replay lands from the given states, at most"),
+    FIELD("training.tolerance", NULL, REAL, training.tolerance, BOTH, true,
+          "above which that was accepted on request"),
     {.name = NULL},
 };
 

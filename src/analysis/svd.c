@@ -266,6 +266,12 @@ static const struct stj_field schema[] = {
     COUNT("top.straddling", "straddling", straddling,
           "pairs, the last ones, within their residual of that threshold"),
     REAL("top.sigma_1", "sigma_1", sigma_1, "largest value seen"),
+    {.name = "top.floor",
+     .kind = STJ_FIELD_REAL,
+     AT(top_floor),
+     .zero_is_none = true,
+     .later = true,
+     .doc = "what the largest values are known to; one that is not above it is rounding"},
     {.name = "top.residual_excess",
      .file = "residual_excess",
      .kind = STJ_FIELD_REAL,
@@ -678,6 +684,12 @@ static void set_shape(struct stj_svd_result *r)
     r->top.n_rows = r->top.n_cols = r->bottom.n_rows = r->bottom.n_cols = r->n_params;
 }
 
+/* What the largest values are known to. */
+static double floor_of_top(const struct stj_analysis_context *cx, const struct stj_svd_result *r)
+{
+    return stj_rounding_floor(cx->part->to - cx->part->from, r->top.k, r->top.sigma);
+}
+
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
@@ -715,6 +727,7 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
         r->floor = (double)NAN;
     if (stored)
         keep_other_end(r, stored, top, bottom);
+    r->top_floor = floor_of_top(cx, r);
     STJ_TRY(check_vectors(&r->top, &cx->about->self_check.orthogonality, err));
     STJ_TRY(check_vectors(&r->bottom, &cx->about->self_check.orthogonality, err));
 out:
@@ -797,9 +810,11 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     enum stj_status st = STJ_OK;
     struct stj_svd_result *r = data;
     set_shape(r);
+    if (config)
+        narrow_top(r, config);
+    r->top_floor = floor_of_top(cx, r);
     if (!config)
         goto out;
-    narrow_top(r, config);
     narrow_bottom(r, config);
     if (r->stop != STJ_STOP_INTERRUPTED && r->converged == r->requested && !r->outside.missed &&
         !r->outside.undecided && r->bottom_converged == r->bottom_requested)
@@ -871,19 +886,10 @@ static void print_outside(FILE *out, const struct stj_svd_result *r)
                 o.bound, 1 - o.failure);
 }
 
-/* What the largest values are known to. */
-static double top_floor(const struct stj_result *result)
-{
-    const struct stj_svd_result *r = result->data;
-    const struct stj_run_part *part = &result->about.part;
-    return stj_rounding_floor(part->to - part->from, r->top.k, r->top.sigma);
-}
-
 /* Those that are known to no digit. */
-static void print_floor(FILE *out, const struct stj_result *result)
+static void print_floor(FILE *out, const struct stj_svd_result *r)
 {
-    const struct stj_svd_result *r = result->data;
-    const double floor = top_floor(result);
+    const double floor = r->top_floor;
     size_t below = 0;
     for (size_t i = 0; i < r->top.k; i++)
         below += r->top.sigma[i] <= floor;
@@ -935,7 +941,7 @@ static void print(FILE *out, const struct stj_result *result)
     const struct stj_svd_result *r = result->data;
     if (r->requested || r->above > 0)
         print_top(out, r);
-    print_floor(out, result);
+    print_floor(out, r);
     if (r->bottom_requested || r->below > 0)
         print_bottom(out, r);
     fprintf(out, "tol %.3g, seed %llu; stop: %s\n", r->tol, (unsigned long long)r->seed,
@@ -953,7 +959,7 @@ static enum stj_status make_spectrum(const struct stj_result *result, struct stj
               "%s holds no largest singular values: run 'spectraj svd' with --top first",
               result->about.file);
     STJ_TRY(stj_chart_spectrum(chart, r->top.k, r->top.sigma, r->n_params, default_epsilon,
-                               top_floor(result), err));
+                               r->top_floor, err));
 out:
     return st;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/print.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "io/file.h"
@@ -95,6 +96,10 @@ static void write_training(const struct page *p)
         fprintf(p->out, "</td><td class=\"n\">%zu</td></tr>\n", layer->n_params);
     }
     fputs("</tbody></table></div></div>\n", p->out);
+    const struct stj_training_remarks remarks = stj_run_remarks(info);
+    fputs("<p><b>", p->out); /* numbers and words: nothing to escape */
+    stj_print_remarks(p->out, &remarks);
+    fputs("</b></p>\n", p->out);
 }
 
 /* ---- results ---- */

@@ -178,6 +178,8 @@ static void put_training(struct builder *b, const struct stj_run_info *info)
     put(b, "n_params", json_of_size(info->n_params));
     put(b, "n_steps", json_of_size(info->n_steps));
     put(b, "train_loss", stj_json_of_real(info->train_loss));
+    put(b, "first_loss", stj_json_of_real(info->first_loss));
+    put(b, "diverged", json_boolean(info->diverged));
     put(b, "test_loss", stj_json_of_real(info->test_loss));
     put(b, "test_accuracy", stj_json_of_real(info->test_accuracy));
     put(b, "seconds", stj_json_of_real(info->seconds));
@@ -574,6 +576,7 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
         put_object(&b, "dense", &dense);
     }
     put(&b, "passed", json_boolean(v->passed));
+    put_imported(&b, &v->imported);
     put_part(&b, &v->part);
     put_storage(&b, &v->storage);
     return finish(&b, object, err);

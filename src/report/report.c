@@ -113,6 +113,7 @@ enum stj_status stj_report_result(FILE *out, enum stj_report_format format,
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_result(result, &object, err), out, &object, err);
     if (stj_text_begin(&text)) {
+        stj_print_remarks(text.file, &result->about.training);
         stj_print_part(text.file, &result->about.part);
         if (result->analysis->print)
             result->analysis->print(text.file, result);

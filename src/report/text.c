@@ -21,9 +21,12 @@ static void print_losses(FILE *out, const struct stj_run_info *info)
         fprintf(out, "test accuracy  %.4f\n", info->test_accuracy);
 }
 
-/* Nothing for a run that was trained here. */
-static void print_imported(FILE *out, const struct stj_run_imported *imported)
+/* Nothing for a run that was trained here, beside what may be remarked on. */
+static void print_imported(FILE *out, const struct stj_run_info *info)
 {
+    const struct stj_run_imported *imported = &info->imported;
+    const struct stj_training_remarks remarks = stj_run_remarks(info);
+    stj_print_remarks(out, &remarks);
     if (!imported->is_imported)
         return;
     fprintf(out, "given states   %zu, on which replay lands ", imported->n_states);
@@ -41,7 +44,7 @@ void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj
             info->batch_size);
     stj_print_seconds(out, ", ", info->seconds, "\n");
     print_losses(out, info);
-    print_imported(out, &info->imported);
+    print_imported(out, info);
     stj_print_storage(out, "states         ", storage);
     fprintf(out, "run            %s\n", info->dir);
 }
@@ -70,7 +73,7 @@ static void print_training(FILE *out, const struct stj_contents *c)
     }
     stj_print_seconds(out, ", ", info->seconds, "\n");
     print_losses(out, info);
-    print_imported(out, &info->imported);
+    print_imported(out, info);
     stj_print_storage(out, "states         ", &c->storage);
     fprintf(out, "results        %s", c->n_results == 0 ? "none yet\n" : "\n");
     for (size_t i = 0; i < c->n_results; i++) {
@@ -142,6 +145,14 @@ void stj_text_plan(FILE *out, const struct stj_plan *plan)
 
 void stj_text_study(FILE *out, const struct stj_study_result *r)
 {
+    const struct stj_training_remarks remarks = {
+        .diverged = stj_study_number(r, "training.diverged") > 0,
+        .first_loss = stj_study_number(r, "training.first_loss"),
+        .train_loss = stj_study_number(r, "training.train_loss"),
+        .deviation = stj_study_number(r, "training.deviation"),
+        .tolerance = stj_study_number(r, "training.tolerance"),
+    };
+    stj_print_remarks(out, &remarks);
     r->study->print(out, r);
     stj_print_seconds(out, r->stored ? "stored result, computed in " : "computed in ", r->seconds,
                       "\n");
@@ -191,5 +202,12 @@ void stj_text_validate(FILE *out, const struct stj_validation *v)
                 v->dense_max_sigma_error, rounding ? "" : " of sigma_1", v->dense_bottom_violation,
                 v->dense_bottom_excess);
     stj_print_storage(out, "states               ", &v->storage);
-    fprintf(out, "%s\n", v->passed ? "passed" : "NOT PASSED");
+    fputs(v->passed ? "passed" : "NOT PASSED", out);
+    if (v->imported.deviation > v->imported.tolerance)
+        fprintf(
+            out,
+            "; the states were given, and replay lands up to %.2g off them, ABOVE the tolerance "
+            "%.2g",
+            v->imported.deviation, v->imported.tolerance);
+    fputc('\n', out);
 }

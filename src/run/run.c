@@ -181,6 +181,42 @@ out:
     return st;
 }
 
+/* Of the losses of single steps the median is one that a row or two that are easy do not decide. */
+enum { ROWS_AT_START = 32 };
+static const double most_growth = 10;
+
+static int compare_losses(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double loss_at_start(const struct stj_run *run)
+{
+    double first[ROWS_AT_START];
+    const double *loss = stj_run_loss_curve(run);
+    const size_t batch = run->config.training.batch_size;
+    const size_t wanted = batch > 0 ? (ROWS_AT_START + batch - 1) / batch : 1;
+    const size_t n = wanted < run->n_steps ? wanted : run->n_steps;
+    if (!loss || n == 0)
+        return (double)NAN;
+    memcpy(first, loss, n * sizeof *first);
+    qsort(first, n, sizeof *first, compare_losses);
+    return first[n / 2];
+}
+
+struct stj_training_remarks stj_run_remarks(const struct stj_run_info *info)
+{
+    const bool imported = info->imported.is_imported;
+    return (struct stj_training_remarks){
+        .diverged = info->diverged,
+        .first_loss = info->first_loss,
+        .train_loss = info->train_loss,
+        .deviation = imported ? info->imported.deviation : (double)NAN,
+        .tolerance = imported ? info->imported.tolerance : (double)NAN,
+    };
+}
+
 void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
 {
     if (!run || !info)
@@ -213,7 +249,11 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
                      .deviation = imported.deviation,
                      .deviation_step = imported.step,
                      .tolerance = about->tolerance},
+        .first_loss = trained ? loss_at_start(run) : (double)NAN,
     };
+    info->diverged =
+        trained && (!isfinite(info->train_loss) ||
+                    (info->first_loss > 0 && info->train_loss > most_growth * info->first_loss));
 }
 
 bool stj_run_get_layer(const struct stj_run *run, size_t i, struct stj_run_layer *layer)

@@ -156,4 +156,13 @@ enum stj_status stj_train_log_header_check(const struct stj_run *run, const char
 #define STJ_TRAJECTORY_NAME "trajectory.h5"
 #define STJ_TRAINING_JOURNAL "train.journal"
 
+/* What a result of a run is not to be read without: a training that ran away, and given states off
+ * which replay lands by more than the tolerance.  NaN: there is no such number. */
+struct stj_training_remarks {
+    bool diverged;
+    double first_loss, train_loss; /* see struct stj_run_info */
+    double deviation, tolerance;   /* of given states */
+};
+struct stj_training_remarks stj_run_remarks(const struct stj_run_info *info);
+
 #endif

@@ -300,6 +300,7 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
     enum stj_status st = STJ_OK;
     struct stj_op *op = NULL;
     struct stj_prediction p = {.svd_flops = 0};
+    struct stj_run_info info;
     size_t n = 0;
     STJ_NOT_NULL(err, run, v);
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
@@ -313,6 +314,8 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
     STJ_TRY(stj_run_part_jacobian(run, part, engine, &op, err));
     STJ_TRY(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));
     STJ_TRY(describe_part(run, part, &v->part, err));
+    stj_run_get_info(run, &info);
+    v->imported = info.imported;
     if (run->memory > 0)
         v->storage.budget = run->memory;
 out:

@@ -387,6 +387,21 @@ out:
     return st;
 }
 
+/* What no result is to be read without, as the analyses have it. */
+static enum stj_status put_remarks(struct stj_study_result *r, const struct stj_run_info *info,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_training_remarks t = stj_run_remarks(info);
+    STJ_TRY(stj_study_put_count(r, t.diverged, err, "training.diverged"));
+    STJ_TRY(stj_study_put_real(r, t.first_loss, err, "training.first_loss"));
+    STJ_TRY(stj_study_put_real(r, t.train_loss, err, "training.train_loss"));
+    STJ_TRY(stj_study_put_real(r, t.deviation, err, "training.deviation"));
+    STJ_TRY(stj_study_put_real(r, t.tolerance, err, "training.tolerance"));
+out:
+    return st;
+}
+
 static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_run *other,
                                const struct stj_study_settings *settings,
                                const struct stj_analysis_settings *analysis,
@@ -415,6 +430,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
         stj_run_divide(run, 1, &settings->progress);
     STJ_TRY(stj_study_result_create(c->ops, &r, err));
     STJ_TRY(stj_study_put_count(r, c->info.n_params, err, "n_params"));
+    STJ_TRY(put_remarks(r, &c->info, err));
     STJ_TRY(c->ops->run(&cx, c->config, r, err));
     if (check.checks > 0) {
         STJ_TRY(stj_study_put_count(r, check.checks, err, "self_check.checks"));

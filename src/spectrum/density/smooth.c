@@ -42,7 +42,7 @@ static const double no_part = 1e-6;
 struct sums {
     double known, seen, value; /* of K: exact, of the rules, both */
     double square, half;       /* of K^2 of the rules; of K at half of the steps */
-    double spacing;                   /* of the nodes around it, the mean over the probes */
+    double spacing;            /* of the nodes around it, the mean over the probes */
 };
 
 struct smoothing {
