@@ -337,6 +337,14 @@ START_TEST(growth_of_a_linear_training)
     const double *b = numbers(r, "random[1].norm", STEPS + 1);
     for (size_t t = 0; t <= STEPS; t++)
         ck_assert_double_eq_tol(rms[t], hypot(a[t], b[t]) / sqrt(2), 1e-14);
+    /* Student's interval of two: 12.7062 standard errors to either side. */
+    const double *low = numbers(r, "random_rms_low", STEPS + 1);
+    const double *high = numbers(r, "random_rms_high", STEPS + 1);
+    for (size_t t = 0; t <= STEPS; t++) {
+        const double half = 12.7062047 * fabs(a[t] * a[t] - b[t] * b[t]) / 2;
+        ck_assert_double_eq_tol(low[t], sqrt(fmax(rms[t] * rms[t] - half, 0)), 1e-7);
+        ck_assert_double_eq_tol(high[t], sqrt(rms[t] * rms[t] + half), 1e-7);
+    }
     ck_assert(a[0] == 1 && a[STEPS] < 1);
     stj_study_result_destroy(r);
     stj_run_destroy(run);

@@ -170,6 +170,10 @@ void stj_directions_print(FILE *out, const struct stj_study_result *r)
     char text[STJ_DIRECTIONS_TEXT_MAX];
     stj_directions_text(&d, text);
     fprintf(out, "directions: %s\n", text);
+    if (d.bottom > 0)
+        fprintf(out,
+                "of the last %zu, sigma is an upper bound: others as small may lie between them\n",
+                d.bottom);
     if (stj_directions_n_known(&d) < n)
         fprintf(out,
                 "lacking: %zu to %zu; 'spectraj dense' finds all, 'spectraj svd --top K --bottom "

@@ -15,7 +15,10 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "op/training_jacobian.h"
+#include "spectrum/trace/trace_method.h"
 #include "study/studies.h"
+
+static const double rms_confidence = 0.95;
 
 struct growth_config {
     struct stj_sizes index;
@@ -147,16 +150,35 @@ out:
     return st;
 }
 
+/* The root mean square and Student's interval for the mean square, which is an estimate of
+ * |d theta_t / d theta_0|_F^2 / N as Hutchinson's is. */
 static enum stj_status put_rms(const struct tangents *t, size_t every, size_t n_steps, double *work,
                                struct stj_study_result *r, struct stj_error *err)
 {
+    enum stj_status st = STJ_OK;
     const size_t n_kept = n_steps / every + (n_steps % every != 0) + 1;
     const size_t n_random = t->n_all - t->n_index;
+    double *square = NULL, *low = NULL;
+    STJ_TRY(stj_new(&square, n_random, sizeof *square, err));
+    STJ_TRY(stj_new(&low, 2 * n_kept, sizeof *low, err));
     for (size_t k = 0; k < n_kept; k++) {
         const double *norm = t->norm + kept_step(k, every, n_steps) * t->n_all + t->n_index;
+        double mean = 0, error = 0;
+        for (size_t j = 0; j < n_random; j++)
+            square[j] = norm[j] * norm[j];
+        const double half = stj_student_interval(n_random, square, rms_confidence, &mean, &error);
         work[k] = n_random ? stj_nrm2(n_random, norm) / sqrt((double)n_random) : (double)NAN;
+        low[k] = n_random ? sqrt(fmax(mean - half, 0)) : (double)NAN;
+        low[n_kept + k] = n_random ? sqrt(mean + half) : (double)NAN;
     }
-    return stj_study_put_reals(r, n_kept, work, err, "random_rms");
+    STJ_TRY(stj_study_put_reals(r, n_kept, work, err, "random_rms"));
+    STJ_TRY(stj_study_put_reals(r, n_kept, low, err, "random_rms_low"));
+    STJ_TRY(stj_study_put_reals(r, n_kept, low + n_kept, err, "random_rms_high"));
+    STJ_TRY(stj_study_put_real(r, rms_confidence, err, "confidence"));
+out:
+    free(square);
+    free(low);
+    return st;
 }
 
 static enum stj_status put(const struct stj_study_context *cx, const struct growth_config *c,
@@ -223,6 +245,18 @@ static void print_row(FILE *out, const struct stj_study_result *r, const char *n
         fprintf(out, " %11.5g", norm[(n - 1) * q / QUARTERS]);
 }
 
+/* An end of the interval of the random ones; a result of an older version has none. */
+static void print_interval(FILE *out, const struct stj_study_result *r, const char *what,
+                           const char *item)
+{
+    char name[48];
+    if (!stj_study_find(r, item))
+        return;
+    snprintf(name, sizeof name, "%s, %.4g %%", what, 100 * stj_study_number(r, "confidence"));
+    print_row(out, r, name, item);
+    fputc('\n', out);
+}
+
 static void print(FILE *out, const struct stj_study_result *r)
 {
     const size_t n_singular = (size_t)stj_study_number(r, "n_singular");
@@ -247,9 +281,27 @@ static void print(FILE *out, const struct stj_study_result *r)
         snprintf(name, sizeof name, "%.0f random, rms", stj_study_number(r, "n_random"));
         print_row(out, r, name, "random_rms");
         fputc('\n', out);
+        print_interval(out, r, "  interval from", "random_rms_low");
+        print_interval(out, r, "  to", "random_rms_high");
     }
     if (stj_study_find(r, "directions.source"))
         stj_directions_print(out, r);
+}
+
+/* An end of the interval of the random ones. */
+static enum stj_status add_end(const struct stj_study_result *r, const char *item, const char *name,
+                               size_t n, const double *step, struct stj_chart *chart,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t n_end = 0;
+    const double *end = stj_study_vector(r, &n_end, "%s", item);
+    if (n_end == n && n > 0 && stj_study_number(r, "n_random") > 0)
+        STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_GREY, n, step, end, err,
+                              "random, %.4g %% interval, %s",
+                              100 * stj_study_number(r, "confidence"), name));
+out:
+    return st;
 }
 
 static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
@@ -274,6 +326,8 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     if (stj_study_number(r, "n_random") > 0)
         STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, n, step,
                               stj_study_vector(r, &n, "random_rms"), err, "random, rms"));
+    STJ_TRY(add_end(r, "random_rms_low", "from", n, step, chart, err));
+    STJ_TRY(add_end(r, "random_rms_high", "to", n, step, chart, err));
     stj_chart_limit(chart, 1);
 out:
     return st;

@@ -207,26 +207,32 @@ out:
     return st;
 }
 
+double stj_student_interval(size_t n, const double *sample, double confidence, double *mean,
+                            double *error)
+{
+    double square = 0;
+    *mean = 0;
+    *error = n == 1 ? HUGE_VAL : 0;
+    for (size_t i = 0; i < n; i++)
+        *mean += sample[i] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        square += (sample[i] - *mean) * (sample[i] - *mean);
+    if (n < 2)
+        return *error;
+    const double dof = (double)n - 1;
+    *error = sqrt(square / dof / (double)n);
+    return *error * gsl_cdf_tdist_Pinv((1 + confidence) / 2, dof);
+}
+
 static void trace_summarise(const struct stj_trace_samples *s, struct stj_trace_result *r)
 {
     double mean = 0;
-    double square = 0;
-    for (size_t i = 0; i < s->n; i++)
-        mean += s->sample[i] / (double)s->n;
-    for (size_t i = 0; i < s->n; i++)
-        square += (s->sample[i] - mean) * (s->sample[i] - mean);
+    const double half = stj_student_interval(s->n, s->sample, r->confidence, &mean, &r->error);
     r->value = s->offset + mean;
     r->samples = s->n;
     r->products = s->products;
-    if (s->n > 1) {
-        const double dof = (double)s->n - 1;
-        r->error = sqrt(square / dof / (double)s->n);
-        const double half = r->error * gsl_cdf_tdist_Pinv((1 + r->confidence) / 2, dof);
-        r->low = r->value - half;
-        r->high = r->value + half;
-    } else {
-        r->low = r->high = r->value;
-    }
+    r->low = r->value - half;
+    r->high = r->value + half;
 }
 
 enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_settings *settings,

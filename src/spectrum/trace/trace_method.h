@@ -60,4 +60,9 @@ enum stj_status stj_trace_apply(const struct stj_trace_target *target, struct st
 enum stj_status stj_trace_minus_identity(struct stj_op *a, struct stj_op **op,
                                          struct stj_error *err);
 
+/* The half width of Student's interval for the mean of n samples, which are drawn alike.  *mean and
+ * its standard error *error.  Of one sample both are infinite, of none (all is known) 0. */
+double stj_student_interval(size_t n, const double *sample, double confidence, double *mean,
+                            double *error);
+
 #endif
