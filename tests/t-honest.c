@@ -269,7 +269,8 @@ static void look_at(struct stj_svd_result *r, const struct stj_progress *progres
 {
     struct stj_error err = STJ_ERROR_INIT;
     const struct stj_analysis *svd = stj_analysis_find("svd");
-    const struct stj_analysis_context cx = {.n = r->n_params, .progress = progress};
+    const struct stj_run_part part = {.to = 1};
+    const struct stj_analysis_context cx = {.n = r->n_params, .part = &part, .progress = progress};
     void *config = NULL;
     EXPECT_OK(stj_request_parse(svd, "svd from 0 to 1 top 3", &config, &err), err);
     EXPECT_OK(svd->view(&cx, config, r, &err), err);
