@@ -30,6 +30,7 @@ man1_pages += %reldir%/spectraj-density.1
 man1_pages += %reldir%/spectraj-export.1
 man1_pages += %reldir%/spectraj-info.1
 man1_pages += %reldir%/spectraj-init.1
+man1_pages += %reldir%/spectraj-list.1
 man1_pages += %reldir%/spectraj-plan.1
 man1_pages += %reldir%/spectraj-plot.1
 man1_pages += %reldir%/spectraj-report.1

@@ -90,7 +90,7 @@ static int check_analysis(const struct stj_analysis *a)
     int headlines = 0;
     int wrong = visit_names(a->schema, check_name, (void *)(size_t)a);
     for (const struct stj_field *f = a->schema; f->name; f++) {
-        headlines += f->headline;
+        headlines += f->headline == 1;
         if (!f->doc || !f->doc[0])
             wrong += printf("%s: '%s' has no meaning\n", a->info.name, f->name) > 0;
     }

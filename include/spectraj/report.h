@@ -39,6 +39,11 @@ enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
 enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct stj_run *run,
                                 struct stj_error *err);
 
+/* The runs in n folders and at most two levels below each, by name, with what is stored of them: files
+ * are compared with their checksums, and what cannot be read is listed with the reason. */
+enum stj_status stj_report_list(FILE *out, enum stj_report_format format, size_t n,
+                                char *const *dir, struct stj_error *err);
+
 /* A result of an analysis. */
 enum stj_status stj_report_result(FILE *out, enum stj_report_format format,
                                   const struct stj_result *result, struct stj_error *err);

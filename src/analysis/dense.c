@@ -87,7 +87,7 @@ static const struct stj_field schema[] = {
      .kind = STJ_FIELD_COUNT,
      AT(regions.chaotic),
      .later = true,
-     .headline = true,
+     .headline = 1,
      .doc = "values above 1 + epsilon"},
     {.name = "regions.bulk",
      .kind = STJ_FIELD_COUNT,

@@ -317,6 +317,66 @@ out:
     return st;
 }
 
+/* *value <- a number, or the first of an array of reals; NaN where the field is NULL, or not in the
+ * file. */
+static enum stj_status get_first(struct stj_h5 *file, const struct stj_field *field, double *value,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[STJ_FIELD_NAME_MAX + 1];
+    struct stj_h5_item_info info;
+    uint64_t whole = 0;
+    double *all = NULL;
+    *value = (double)NAN;
+    if (!field || !find_item(file, name_in_file(field, name), &info) || info.rows == 0)
+        goto out;
+    if (field->dim[0].name) {
+        STJ_TRY(stj_h5_expect(file, name, info.rows, 1, err));
+        STJ_TRY(stj_new(&all, info.rows, sizeof *all, err));
+        STJ_TRY(stj_h5_get_vector(file, name, info.rows, all, err));
+        *value = all[0];
+    } else if (info.kind == STJ_H5_UNSIGNED) {
+        STJ_TRY(stj_h5_get_unsigned(file, name, &whole, err));
+        *value = (double)whole;
+    } else {
+        STJ_TRY(stj_h5_get_real(file, name, value, err));
+    }
+out:
+    free(all);
+    return st;
+}
+
+static const struct stj_field *bound_of(const struct stj_field *schema, const char *name)
+{
+    return name ? stj_schema_find(schema, name) : NULL;
+}
+
+enum stj_status stj_schema_get_headline(struct stj_h5 *file, const struct stj_field *schema,
+                                        struct stj_headline *headline, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_headline h = {.value = (double)NAN};
+    for (int choice = 1; choice <= 2; choice++)
+        for (const struct stj_field *f = schema; isnan(h.value) && f->name; f++)
+            if (f->headline == choice) {
+                h.field = f;
+                STJ_TRY(get_first(file, f, &h.value, err));
+                STJ_TRY(get_first(file, bound_of(schema, f->low), &h.low, err));
+                STJ_TRY(get_first(file, bound_of(schema, f->high), &h.high, err));
+            }
+    if (isnan(h.value))
+        h.field = NULL;
+    *headline = h;
+out:
+    return st;
+}
+
+const char *stj_headline_name(const struct stj_headline *headline)
+{
+    const struct stj_field *field = headline->field;
+    return field->dim[0].label ? field->dim[0].label[0] : stj_field_short_name(field);
+}
+
 enum stj_status stj_field_load(const char *path, const struct stj_h5_format *format,
                                const struct stj_field *field, void *data, struct stj_error *err)
 {

@@ -75,7 +75,9 @@ struct stj_field {
     bool zero_is_none;          /* a value of 0 says that there is none */
     bool later;                 /* came after the first files of its version, which lack it */
     bool lazy;                  /* an array that is read only when somebody asks for it */
-    bool headline;              /* the one number that lists show */
+    int headline;               /* 1: the one number (of an array of reals the first) that lists
+                                 * show; 2: that in its place where the file has none */
+    const char *low, *high;     /* of a headline: the fields that bound it; NULL: none */
     const char *const *choices; /* CHOICE: NULL-terminated */
     bool (*names)(size_t i, const char **name, const char **doc); /* NAME: those that there are */
     const char *unit;                                             /* NULL: none */

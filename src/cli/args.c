@@ -238,8 +238,9 @@ static enum stj_status unknown_option(const struct command *command,
     return FAIL(err, "unknown option '--%s' (spectraj %s --help lists them)", name, command->name);
 }
 
-static enum stj_status add_positional(const struct command *command, const char *word,
-                                      struct args *args, struct stj_error *err)
+/* They gather at the beginning of argv, which was read as far. */
+static enum stj_status add_positional(const struct command *command, char *word, struct args *args,
+                                      struct stj_error *err)
 {
     if (args->n_positional == command->max_positional)
         return FAIL(err, "unexpected argument '%s' (usage: spectraj %s [OPTION]... %s)", word,
@@ -355,7 +356,7 @@ enum stj_status args_parse(const struct command *command, int argc, char **argv,
     struct stj_option_pair pair[ARGS_ROWS_MAX];
     struct given own = {.pair = args->given};
     struct given shared = {.pair = pair};
-    *args = (struct args){.n_positional = 0};
+    *args = (struct args){.positional = argv};
     enum stj_status st = collect(command, argc, argv, args, &own, &shared, err);
     if (st == STJ_OK)
         st = parse_given(shared_rows, &shared, &args->shared, err);

@@ -33,7 +33,7 @@ enum args_shared_mask {
     ARGS_CONFIG_SEED = 128, /* --seed in the place of the config's; ARGS_USES_SEED: in that of 0 */
 };
 
-enum { ARGS_POSITIONAL_MAX = 3, ARGS_ROWS_MAX = 64, ARGS_NAME_MAX = 64 };
+enum { ARGS_ROWS_MAX = 64, ARGS_NAME_MAX = 64 };
 
 struct cli;
 
@@ -59,7 +59,7 @@ struct command {
 
 struct args {
     struct args_shared shared;
-    const char *positional[ARGS_POSITIONAL_MAX];
+    char **positional; /* within argv */
     size_t n_positional;
     struct stj_option_pair given[ARGS_ROWS_MAX]; /* its own options, in order; texts of argv */
     size_t n_given;

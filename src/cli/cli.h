@@ -28,6 +28,7 @@ struct cli {
 /* The commands; main.c has the table. */
 extern const struct command command_train;
 extern const struct command command_info;
+extern const struct command command_list;
 extern const struct command command_study;
 extern const struct command command_validate;
 extern const struct command command_run;

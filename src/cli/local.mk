@@ -8,6 +8,7 @@ spectraj_SOURCES += %reldir%/export.c
 spectraj_SOURCES += %reldir%/help.c
 spectraj_SOURCES += %reldir%/info.c
 spectraj_SOURCES += %reldir%/init.c
+spectraj_SOURCES += %reldir%/list.c
 spectraj_SOURCES += %reldir%/main.c
 spectraj_SOURCES += %reldir%/manual.c
 spectraj_SOURCES += %reldir%/manual.h

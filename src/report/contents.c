@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/contents.c: gathering what `info` tells of a run. */
+/* report/contents.c: gathering what is told of a run. */
 #include "report/contents.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/analysis.h"
-#include "analysis/result_file.h"
+#include "analysis/request.h"
 #include "analysis/store.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "io/file.h"
+#include "study/study.h"
 
 static bool begins_with(const char *name, const char *word)
 {
@@ -20,15 +22,20 @@ static bool begins_with(const char *name, const char *word)
     return strncmp(name, word, n) == 0 && (name[n] == '-' || name[n] == '.');
 }
 
+/* The plug-in, of this kind, whose results are called so; NULL: there is none. */
+static const struct stj_plugin_info *maker(const struct stj_kind *kind, const char *name)
+{
+    for (size_t i = 0; kind->list[i]; i++)
+        if (begins_with(name, kind->list[i]->name))
+            return kind->list[i];
+    return NULL;
+}
+
 static bool is_result(const char *name)
 {
     const size_t length = strlen(name);
-    if (length < 4 || strcmp(name + length - 3, ".h5") != 0)
-        return false;
-    for (size_t i = 0; stj_analyses.list[i]; i++)
-        if (begins_with(name, stj_analyses.list[i]->name))
-            return true;
-    return begins_with(name, "study");
+    return length > 3 && strcmp(name + length - 3, ".h5") == 0 &&
+           (maker(&stj_analyses, name) || begins_with(name, "study"));
 }
 
 /* A text that is not there, or that says so. */
@@ -48,27 +55,29 @@ out:
 }
 
 /* about <- what the file says of itself; all its bytes are compared with their checksum. */
-static enum stj_status describe_result(const struct stj_run_info *info, const char *name,
+static enum stj_status describe_result(const struct stj_run_info *info,
                                        struct stj_contents_result *about, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const struct stj_analysis *a = (const struct stj_analysis *)maker(&stj_analyses, about->name);
     struct stj_h5 *file = NULL;
     char *path = NULL;
     char *fingerprint = NULL;
-    STJ_TRY(stj_strdup(&about->name, name, err));
-    STJ_TRY(stj_path_join(info->dir, name, &path, err));
+    STJ_TRY(stj_path_join(info->dir, about->name, &path, err));
     STJ_TRY(stj_h5_open(path, &stj_any_result_format, &file, err));
-    STJ_TRY(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
-    STJ_CHECK(err, strcmp(fingerprint, info->fingerprint) == 0, STJ_EMISMATCH,
-              "%s: is a result of the run with fingerprint %s, this run has %s; compute it again "
-              "with --force",
-              path, fingerprint, info->fingerprint);
     STJ_TRY(read_text(file, "@request", &about->request, err));
     STJ_TRY(read_text(file, "@command", &about->command, err));
     STJ_TRY(read_text(file, "@created", &about->created, err));
     STJ_TRY(read_text(file, "@spectraj", &about->version, err));
     STJ_TRY(read_text(file, "@source", &about->source, err));
     STJ_TRY(read_text(file, "layers", &about->layers, err));
+    STJ_TRY(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
+    STJ_CHECK(err, !info->fingerprint || strcmp(fingerprint, info->fingerprint) == 0, STJ_EMISMATCH,
+              "%s: is a result of the run with fingerprint %s, this run has %s; compute it again "
+              "with --force",
+              path, fingerprint, info->fingerprint);
+    if (a)
+        STJ_TRY(stj_schema_get_headline(file, a->schema, &about->headline, err));
 out:
     stj_h5_close(file);
     free(fingerprint);
@@ -82,19 +91,134 @@ static int compare_names(const void *a, const void *b)
                   ((const struct stj_contents_result *)b)->name);
 }
 
-static enum stj_status list_results(struct stj_contents *c, struct stj_error *err)
+bool stj_contents_next_source(const char **lines, struct stj_contents_source *source)
+{
+    const char *line = *lines;
+    if (!line || !*line)
+        return false;
+    const size_t length = strcspn(line, "\n");
+    const size_t name = strcspn(line, " \n");
+    const char *command = line + name + (line[name] == ' ');
+    command += strcspn(command, " \n");
+    command += *command == ' ';
+    *source = (struct stj_contents_source){
+        line, command, name, (size_t)(line + length > command ? line + length - command : 0)};
+    *lines = line + length + (line[length] == '\n');
+    return true;
+}
+
+/* source->command <- the command that made the file, by a result that was made with its help. */
+static bool find_command(const struct stj_contents *c, const char *name,
+                         struct stj_contents_source *source)
+{
+    for (size_t i = 0; i < c->n_results; i++)
+        for (const char *lines = c->result[i].source; stj_contents_next_source(&lines, source);)
+            if (strlen(name) == source->file_length && source->command_length > 0 &&
+                strncmp(name, source->file, source->file_length) == 0)
+                return true;
+    return false;
+}
+
+/* What follows the name of an analysis in that of its file: the option that is part of it, the
+ * window, the state.  True: there is more, which may be options or a tag. */
+static bool guess_options(FILE *out, const struct stj_analysis *a, const char *rest)
+{
+    size_t from = 0, to = 0;
+    int n = 0;
+    const struct stj_option *row = a->name_option ? a->info.options : NULL;
+    while (row && strcmp(row->name, a->name_option) != 0)
+        row++;
+    for (size_t i = 0; row && row->choices[i]; i++)
+        if (*rest == '-' && begins_with(rest + 1, row->choices[i])) {
+            stj_command_option(out, row->name, row->choices[i]);
+            rest += 1 + strlen(row->choices[i]);
+            break;
+        }
+    if (sscanf(rest, "-%zu-%zu%n", &from, &to, &n) == 2 && strchr("-.", rest[n])) {
+        fprintf(out, " --from %zu --to %zu", from, to);
+        rest += n;
+    }
+    if (begins_with(rest, "-full")) {
+        fputs(" --state full", out);
+        rest += strlen("-full");
+    }
+    return strcmp(rest, ".h5") != 0;
+}
+
+/* What the name of a file says of the command that made it; true: there is more that it does not
+ * say. */
+static bool guess_command(FILE *out, const char *name)
+{
+    const struct stj_plugin_info *info = maker(&stj_analyses, name);
+    const struct stj_study_ops *study = NULL;
+    if (info) {
+        fprintf(out, "spectraj %s RUN", info->name);
+        return guess_options(out, (const struct stj_analysis *)info, name + strlen(info->name));
+    }
+    if ((info = maker(&stj_studies, name + strlen("study-"))))
+        study = stj_study_find_ops(info->name);
+    fprintf(out, "spectraj study %s RUN%s", info ? info->name : "NAME",
+            study && study->two_runs ? " RUN2" : "");
+    return true;
+}
+
+/* What is wrong with a file ends with "... with --force": and that is the command. */
+static enum stj_status say_command(const struct stj_contents *c, struct stj_contents_result *r,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_contents_source source;
+    char *command = NULL, *line = NULL;
+    bool more = false;
+    size_t size = 0;
+    FILE *out = open_memstream(&command, &size);
+    if (out && r->command)
+        fputs(r->command, out);
+    else if (out && find_command(c, r->name, &source))
+        fprintf(out, "%.*s", (int)source.command_length, source.command);
+    else if (out)
+        more = guess_command(out, r->name);
+    STJ_CHECK(err, out && fclose(out) == 0 && command, STJ_ENOMEM, "no memory for a command");
+    out = open_memstream(&line, &size);
+    if (out)
+        stj_command_in(out, command, c->info.dir);
+    STJ_CHECK(err, out && fclose(out) == 0 && line, STJ_ENOMEM, "no memory for a command");
+    const struct stj_error was = r->trouble;
+    stj_error_clear(&r->trouble);
+    stj_error_set(&r->trouble, was.code, was.file, was.line, "%s: %s --force%s", was.text, line,
+                  more ? ", with the options or the tag that it had" : "");
+out:
+    free(command);
+    free(line);
+    return st;
+}
+
+static enum stj_status add_result(struct stj_contents *c, const char *name, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    STJ_TRY(stj_resize(&c->result, c->n_results, c->n_results + 1, sizeof *c->result, err));
+    struct stj_contents_result *r = &c->result[c->n_results++];
+    STJ_TRY(stj_strdup(&r->name, name, err));
+    (void)describe_result(&c->info, r, &r->trouble);
+out:
+    return st;
+}
+
+enum stj_status stj_contents_list(struct stj_contents *c, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     DIR *folder = opendir(c->info.dir);
     STJ_CHECK(err, folder, STJ_EIO, "%s: %s", c->info.dir, strerror(errno));
-    for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
-        if (!is_result(entry->d_name))
-            continue;
-        STJ_TRY(stj_resize(&c->result, c->n_results, c->n_results + 1, sizeof *c->result, err));
-        STJ_TRY(describe_result(&c->info, entry->d_name, &c->result[c->n_results++], err));
-    }
+    for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
+        if (is_result(entry->d_name))
+            STJ_TRY(add_result(c, entry->d_name, err));
     if (c->n_results > 1)
         qsort(c->result, c->n_results, sizeof *c->result, compare_names);
+    for (size_t i = 0; i < c->n_results; i++) {
+        const enum stj_status trouble = c->result[i].trouble.code;
+        if (trouble == STJ_EFORMAT || trouble == STJ_EMISMATCH)
+            STJ_TRY(say_command(c, &c->result[i], err));
+    }
 out:
     if (folder)
         closedir(folder);
@@ -122,7 +246,9 @@ enum stj_status stj_contents_of(const struct stj_run *run, struct stj_contents *
            stj_run_get_parameter(run, c->n_parameters, &c->parameter[c->n_parameters]))
         c->n_parameters++;
     if (c->info.dir)
-        STJ_TRY(list_results(c, err));
+        STJ_TRY(stj_contents_list(c, err));
+    for (size_t i = 0; i < c->n_results; i++)
+        STJ_TRY(stj_error_pass(&c->result[i].trouble, err));
 out:
     return st;
 }

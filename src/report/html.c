@@ -254,19 +254,15 @@ static void write_command(const struct page *p, const char *command, int length)
         fputc('\n', p->out);
 }
 
-/* Lines "FILE CHECKSUM COMMAND" of results, and "RUN2 FINGERPRINT DIR" of another run. */
-static void write_sources(const struct page *p, const char *source)
+/* Of results, and "RUN2 FINGERPRINT DIR" of another run. */
+static void write_sources(const struct page *p, const char *lines)
 {
-    for (const char *line = source; line && *line;) {
-        const size_t length = strcspn(line, "\n");
-        const char *file_end = line + strcspn(line, " \n");
-        const char *command = *file_end == ' ' ? file_end + 1 + strcspn(file_end + 1, " \n") : line;
-        const int left = (int)(line + length - command) - 1;
-        if (strncmp(line, "RUN2 ", 5) == 0)
+    struct stj_contents_source source;
+    while (stj_contents_next_source(&lines, &source)) {
+        if (strncmp(source.file, "RUN2 ", 5) == 0)
             fputs("# RUN2, a training of its own, was ", p->out);
-        if (left > 0)
-            write_command(p, command + 1, left);
-        line += length + (line[length] == '\n');
+        if (source.command_length > 0)
+            write_command(p, source.command, (int)source.command_length);
     }
 }
 

@@ -220,19 +220,52 @@ static json_t *json_of_maybe(const char *text)
     return text ? stj_json_of_text(text) : json_null();
 }
 
-static json_t *json_of_results(const struct stj_contents *c, bool names_alone)
+static void put_result(struct builder *b, const struct stj_contents_result *r)
+{
+    put(b, "file", stj_json_of_text(r->name));
+    put(b, "request", json_of_maybe(r->request));
+    put(b, "layers", json_of_maybe(r->layers));
+    put(b, "created", json_of_maybe(r->created));
+    put(b, "version", json_of_maybe(r->version));
+}
+
+/* null: nothing is wrong. */
+static void put_trouble(struct builder *b, const struct stj_error *trouble)
+{
+    put(b, "error", trouble->code == STJ_OK ? json_null() : stj_json_of_text(trouble->text));
+}
+
+static void put_headline(struct builder *b, const struct stj_contents_result *r)
+{
+    const struct stj_headline *h = &r->headline;
+    struct builder o = begin();
+    put(&o, "name", stj_json_of_text(h->field ? stj_headline_name(h) : ""));
+    put(&o, "value", stj_json_of_real(h->value));
+    put(&o, "low", stj_json_of_real(h->low));
+    put(&o, "high", stj_json_of_real(h->high));
+    put_object(b, "headline", &o);
+    if (!h->field)
+        put(b, "headline", json_null());
+}
+
+/* What a list says of the results: all of it, the names alone, or the requests. */
+enum result_words { RESULT_LISTED, RESULT_NAME, RESULT_REQUEST };
+
+static json_t *json_of_results(const struct stj_contents *c, enum result_words words)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < c->n_results; i++) {
         const struct stj_contents_result *r = &c->result[i];
         struct builder b = begin();
-        put(&b, "file", stj_json_of_text(r->name));
-        put(&b, "request", json_of_maybe(r->request));
-        put(&b, "layers", json_of_maybe(r->layers));
-        put(&b, "created", json_of_maybe(r->created));
-        put(&b, "version", json_of_maybe(r->version));
-        json_t *item = names_alone ? json_incref(json_object_get(b.object, "file")) : b.object;
-        if (names_alone)
+        put_result(&b, r);
+        if (words == RESULT_LISTED) {
+            put(&b, "command", json_of_maybe(r->command));
+            put_headline(&b, r);
+            put_trouble(&b, &r->trouble);
+        }
+        const bool name = words == RESULT_NAME;
+        json_t *item = name ? json_incref(json_object_get(b.object, "file")) : b.object;
+        if (name)
             json_decref(b.object);
         if (json_array_append_new(array, item) != 0 || b.failed) {
             json_decref(array);
@@ -240,6 +273,25 @@ static json_t *json_of_results(const struct stj_contents *c, bool names_alone)
         }
     }
     return array;
+}
+
+json_t *stj_json_listed(const struct stj_listed_run *listed)
+{
+    const struct stj_run_info *info = &listed->contents.info;
+    const bool known = listed->trouble.code == STJ_OK;
+    struct builder b = begin();
+    put(&b, "dir", stj_json_of_text(info->dir));
+    put(&b, "created", json_of_maybe(listed->created[0] ? listed->created : NULL));
+    put(&b, "version", json_of_maybe(info->version));
+    put(&b, "fingerprint", json_of_maybe(info->fingerprint));
+    put(&b, "n_params", known ? json_of_size(info->n_params) : json_null());
+    put(&b, "n_steps", known ? json_of_size(info->n_steps) : json_null());
+    put(&b, "optimizer", json_of_maybe(info->optimizer));
+    put_trouble(&b, &listed->trouble);
+    put(&b, "results", json_of_results(&listed->contents, RESULT_LISTED));
+    if (b.failed)
+        json_decref(b.object);
+    return b.failed ? NULL : b.object;
 }
 
 static json_t *json_of_parameters(const struct stj_run_parameter *p, size_t n)
@@ -279,8 +331,8 @@ enum stj_status stj_json_info(const struct stj_contents *contents, json_t **obje
     put(&b, "blas", json_of_maybe(info->blas));
     put(&b, "layers", json_of_layers(contents->layer, contents->n_layers));
     put(&b, "parameters", json_of_parameters(contents->parameter, contents->n_parameters));
-    put(&b, "results", json_of_results(contents, true));
-    put(&b, "requests", json_of_results(contents, false));
+    put(&b, "results", json_of_results(contents, RESULT_NAME));
+    put(&b, "requests", json_of_results(contents, RESULT_REQUEST));
     return finish(&b, object, err);
 }
 

@@ -40,6 +40,9 @@ enum stj_status stj_json_info(const struct stj_contents *contents, json_t **obje
                               struct stj_error *err);
 
 /* Put the value (stolen) at "a.b[1].c" below the object; -1: there is no memory. */
+/* A run of a list, without a schema of its own; NULL: no memory. */
+json_t *stj_json_listed(const struct stj_listed_run *listed);
+
 int stj_json_put_at(json_t *object, const char *name, json_t *value);
 
 /* A number with 17 digits, null when it is not finite; n of them. */

@@ -11,6 +11,7 @@ libspectraj_core_la_SOURCES += %reldir%/html.c
 libspectraj_core_la_SOURCES += %reldir%/json.c
 libspectraj_core_la_SOURCES += %reldir%/json.h
 libspectraj_core_la_SOURCES += %reldir%/json_study.c
+libspectraj_core_la_SOURCES += %reldir%/list.c
 libspectraj_core_la_SOURCES += %reldir%/plot.c
 libspectraj_core_la_SOURCES += %reldir%/plot.h
 libspectraj_core_la_SOURCES += %reldir%/report.c

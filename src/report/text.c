@@ -103,6 +103,64 @@ void stj_text_info(FILE *out, const struct stj_contents *contents)
     print_training(out, contents);
 }
 
+/* "2025-06-01 12:03" of a date and time; other texts as they are. */
+static const char *minute_of(const char *created, char text[STJ_LISTED_DATE_MAX])
+{
+    snprintf(text, STJ_LISTED_DATE_MAX, "%.16s", created && created[0] ? created : "-");
+    if (strlen(text) == 16 && text[10] == 'T')
+        text[10] = ' ';
+    return text;
+}
+
+enum { HEADLINE_MAX = 96 };
+static const char *headline_of(const struct stj_contents_result *r, char text[HEADLINE_MAX])
+{
+    const struct stj_headline *h = &r->headline;
+    snprintf(text, HEADLINE_MAX, "-");
+    if (h->field && isfinite(h->low) && isfinite(h->high))
+        snprintf(text, HEADLINE_MAX, "%s %.6g [%.6g, %.6g]", stj_headline_name(h), h->value, h->low,
+                 h->high);
+    else if (h->field)
+        snprintf(text, HEADLINE_MAX, "%s %.6g", stj_headline_name(h), h->value);
+    return text;
+}
+
+static void print_listed_result(FILE *out, const struct stj_contents_result *r, const int width[2])
+{
+    char when[STJ_LISTED_DATE_MAX], number[HEADLINE_MAX];
+    if (r->trouble.code != STJ_OK) {
+        fprintf(out, "  %-*s  NOT READ: %s\n", width[0], r->name, r->trouble.text);
+        return;
+    }
+    fprintf(out, "  %-*s  %-16s  %-6s  %-*s  %.*s%s%s\n", width[0], r->name,
+            minute_of(r->created, when), r->version ? r->version : "-", width[1],
+            headline_of(r, number), r->request ? (int)strcspn(r->request, "\n") : 0,
+            r->request ? r->request : "", r->layers && r->layers[0] ? ", layers " : "",
+            r->layers ? r->layers : "");
+}
+
+void stj_text_listed(FILE *out, const struct stj_listed_run *listed)
+{
+    const struct stj_contents *c = &listed->contents;
+    const struct stj_run_info *info = &c->info;
+    char text[HEADLINE_MAX];
+    int width[2] = {22, 20};
+    for (size_t i = 0; i < c->n_results; i++) {
+        const int name = (int)strlen(c->result[i].name);
+        const int number = (int)strlen(headline_of(&c->result[i], text));
+        width[0] = name > width[0] ? name : width[0];
+        width[1] = number > width[1] ? number : width[1];
+    }
+    fprintf(out, "%-*s  %-16s  ", width[0] + 2, info->dir, minute_of(listed->created, text));
+    if (listed->trouble.code != STJ_OK)
+        fprintf(out, "NOT READ: %s\n", listed->trouble.text);
+    else
+        fprintf(out, "%-6s  %zu parameters, %zu steps of %s\n", info->version, info->n_params,
+                info->n_steps, info->optimizer);
+    for (size_t i = 0; i < c->n_results; i++)
+        print_listed_result(out, &c->result[i], width);
+}
+
 /* Of several ranks: how they are divided, and what each sends. */
 static void print_plan_ranks(FILE *out, const struct stj_plan *plan)
 {
