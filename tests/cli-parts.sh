@@ -60,6 +60,27 @@ run 0 svd RUN --top 2 --from 5 --to 15 --layers dense0 --tag early
 contains out 'of the block'
 [ -e RUN/svd-early.h5 ] || fail "a tagged block has not its tag's file"
 
+# The table of tensors has the shapes and the layout of the vectors, also where init.file has others.
+python3 - << 'END' || fail 'no parameters of another layout'
+import json, struct
+shapes = {"dense0.bias": [3], "dense0.kernel": [3, 64], "dense2.bias": [10], "dense2.kernel": [10, 3]}
+head, data = {}, b""
+for i, (name, shape) in enumerate(shapes.items()):
+    n = shape[0] * (shape[1] if len(shape) > 1 else 1)
+    head[name] = {"dtype": "F64", "shape": shape, "data_offsets": [len(data), len(data) + 8 * n]}
+    data += b"".join(struct.pack("<d", 0.1 * ((7 * k + i) % 11 - 5)) for k in range(n))
+text = json.dumps(head).encode()
+open("torch.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data)
+END
+short_config torch.yaml 's/units: 4/units: 3/' 's/seed: 3}/file: torch.safetensors, dense_kernel: out_in}/'
+run 0 train torch.yaml -o T
+run 0 info T
+contains out '[3, 64]' '[10, 3]'
+for run in RUN T; do
+    run 0 svd $run --top 2 --tag table
+    contains $run/svd-table.h5 'dense0.kernel [64, 3] 3 row-major' 'dense2.kernel [3, 10] 205 row-major'
+done
+
 refused "layers|dense3|did you mean 'dense0" svd RUN --layers dense3
 refused "layers|'relu'|spectraj info" dense RUN --layers relu
 refused "gelu1' is a layer without parameters" svd RUN --layers dense0,gelu1

@@ -198,24 +198,35 @@ static bool has_tensor(const struct stj_run_part *part, const char *name)
     return true;
 }
 
-/* Which numbers of a vector are whose: a line "NAME SHAPE OFFSET" for each tensor of the part. */
+/* Which numbers of a vector are whose: a line "NAME SHAPE OFFSET row-major" for each tensor of the
+ * part.  The shape is the network's, whatever init.file has. */
 static enum stj_status put_tensors(struct stj_h5 *file, const struct stj_run *run,
                                    const struct stj_run_part *part, struct stj_error *err)
 {
+    static const struct stj_parameter_layout ours = {0};
     enum stj_status st = STJ_OK;
-    struct stj_run_parameter p;
+    struct stj_parameter p;
     char *text = NULL;
     size_t size = 0, offset = 0;
     FILE *out = open_memstream(&text, &size);
     STJ_CHECK(err, out, STJ_ENOMEM, "no memory for the list of tensors");
-    for (size_t i = 0; stj_run_get_parameter(run, i, &p); i++)
-        if (has_tensor(part, p.name)) {
-            fprintf(out, "%s %s %zu\n", p.name, p.shape, offset);
-            offset += p.n_params;
-        }
-    STJ_CHECK(err, fclose(out) == 0 && text, STJ_ENOMEM, "no memory for the list of tensors");
+    for (size_t i = 0; i < stj_network_n_tensors(run->net); i++) {
+        STJ_TRY(stj_network_parameter(run->net, &ours, i, &p, err));
+        if (!has_tensor(part, p.name))
+            continue;
+        fprintf(out, "%s [", p.name);
+        for (size_t d = 0; d < p.n_dims; d++)
+            fprintf(out, "%s%zu", d ? ", " : "", p.shape[d]);
+        fprintf(out, "] %zu row-major\n", offset);
+        offset += p.n;
+    }
+    const bool closed = fclose(out) == 0;
+    out = NULL;
+    STJ_CHECK(err, closed && text, STJ_ENOMEM, "no memory for the list of tensors");
     STJ_TRY(stj_h5_put_text(file, "tensors", text, err));
 out:
+    if (out)
+        fclose(out);
     free(text);
     return st;
 }
