@@ -13,7 +13,14 @@ run 0 svd R --top 6
 run 0 trace R --products 20 --function deviation
 run 0 dense R
 run 0 svd R --top 4 --from 0 --to 10 --tol 1e-8
+# Studies of two runs: one trained by another command, and a third that takes its place.
+for seed in 8 9; do
+    run 0 train run.yaml -o "other $seed" --seed $seed
+    run 0 svd "other $seed" --top 3
+    run 0 study overlap R "other $seed" --tag with-$seed
+done
 run 0 report R
+rm -r other*
 
 sed -n '/<pre>spectraj train/,/<\/pre>/p' R/report.html | sed 's/^.*<pre>//; /<\/pre>/d' |
     sed 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&amp;/\&/g' > script
@@ -38,7 +45,7 @@ for file in wanted/*.csv; do
     case $file in
         *-attributes.csv) # but when, where, and how long it took
             for side in wanted got; do
-                grep -vE '^(created|host|seconds|seconds_build|seconds_svd|source|spectraj|build)' \
+                grep -vE '^(created|host|seconds|seconds_build|seconds_svd|source|RUN2|spectraj|build)' \
                     "$side/$(basename "$file")" > $side.numbers
             done
             cmp -s wanted.numbers got.numbers ||

@@ -71,6 +71,7 @@ static enum stj_status describe_result(const struct stj_run_info *info,
     STJ_TRY(read_text(file, "@spectraj", &about->version, err));
     STJ_TRY(read_text(file, "@source", &about->source, err));
     STJ_TRY(read_text(file, "layers", &about->layers, err));
+    STJ_TRY(read_text(file, "config_of_RUN2", &about->config2, err));
     STJ_TRY(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
     STJ_CHECK(err, !info->fingerprint || strcmp(fingerprint, info->fingerprint) == 0, STJ_EMISMATCH,
               "%s: is a result of the run with fingerprint %s, this run has %s; compute it again "
@@ -256,7 +257,7 @@ out:
 static void free_result(struct stj_contents_result *r)
 {
     char *const text[] = {r->name,    r->request, r->command, r->created,
-                          r->version, r->source,  r->layers};
+                          r->version, r->source,  r->layers,  r->config2};
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         free(text[i]);
 }

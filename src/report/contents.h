@@ -11,6 +11,7 @@
 struct stj_contents_result {
     char *name; /* of the file */
     char *request, *command, *created, *version, *source, *layers;
+    char *config2; /* of the second run of a study */
     struct stj_headline headline;
     struct stj_error
         trouble; /* why nothing else is known: path, reason, and the command to mend it */

@@ -254,16 +254,34 @@ static void write_command(const struct page *p, const char *command, int length)
         fputc('\n', p->out);
 }
 
-/* Of results, and "RUN2 FINGERPRINT DIR" of another run. */
-static void write_sources(const struct page *p, const char *lines)
+/* The second run of a study.  Another one than the last takes its place. */
+static void write_other_run(const struct page *p, const char *config,
+                            const struct stj_contents_source *source, const char *last)
+{
+    if (!config) {
+        fputs("# RUN2, a training of its own, was ", p->out);
+        write_command(p, source->command, (int)source->command_length);
+        return;
+    }
+    if (last && strcmp(config, last) == 0)
+        return;
+    fputs("cat > RUN2.yaml << 'END_OF_CONFIG'\n", p->out);
+    stj_html_text(p->out, config);
+    fprintf(p->out, "END_OF_CONFIG\nspectraj train RUN2.yaml -o RUN2%s\n", last ? " --force" : "");
+}
+
+/* What the result was made with: other results, and "RUN2 FINGERPRINT DIR" of another run. */
+static void write_sources(const struct page *p, const struct stj_contents_result *result,
+                          const char **last)
 {
     struct stj_contents_source source;
-    while (stj_contents_next_source(&lines, &source)) {
-        if (strncmp(source.file, "RUN2 ", 5) == 0)
-            fputs("# RUN2, a training of its own, was ", p->out);
-        if (source.command_length > 0)
+    for (const char *lines = result->source; stj_contents_next_source(&lines, &source);)
+        if (strncmp(source.file, "RUN2 ", 5) == 0) {
+            write_other_run(p, result->config2, &source, *last);
+            *last = result->config2 ? result->config2 : *last;
+        } else if (source.command_length > 0) {
             write_command(p, source.command, (int)source.command_length);
-    }
+        }
 }
 
 /* A script that makes the same numbers: what a result was made with comes before it, as it was
@@ -273,6 +291,7 @@ static enum stj_status write_commands(const struct page *p, struct stj_error *er
     enum stj_status st = STJ_OK;
     const struct stj_contents *c = &p->contents;
     const struct stj_contents_result **order = NULL;
+    const char *config2 = NULL; /* of the RUN2 that the script has at this point */
     STJ_TRY(stj_new(&order, c->n_results, sizeof *order, err));
     for (size_t i = 0; i < c->n_results; i++)
         order[i] = &c->result[i];
@@ -280,7 +299,7 @@ static enum stj_status write_commands(const struct page *p, struct stj_error *er
         qsort(order, c->n_results, sizeof *order, by_time);
     fputs("<h2>To reproduce</h2>\n<pre>spectraj train config.yaml -o RUN\n", p->out);
     for (size_t i = 0; i < c->n_results; i++) {
-        write_sources(p, order[i]->source);
+        write_sources(p, order[i], &config2);
         write_command(p, order[i]->command, -1);
     }
     fputs("spectraj report RUN\n</pre>\n<div class=\"scroll\"><table>\n", p->out);

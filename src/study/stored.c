@@ -362,8 +362,36 @@ static enum stj_status say_what_is_kept(const struct call *c,
     return STJ_EINTERRUPTED;
 }
 
+/* The other run and its directions are sources too: with its config, and RUN2 in the place of its
+ * folder. */
+static enum stj_status put_other(const struct call *c, const struct stj_run *other,
+                                 struct stj_result_about *about, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char name[64], *command = NULL;
+    size_t size = 0;
+    FILE *out = NULL;
+    STJ_TRY(stj_about_add_source(about, "RUN2",
+                                 (uint32_t)strtoul(c->other_info.fingerprint, NULL, 16),
+                                 c->other_info.dir, err));
+    STJ_TRY(stj_h5_put_text(c->file, "config_of_RUN2", other->about.config, err));
+    if (!c->other_directions.file || !c->other_directions.command)
+        goto out;
+    out = open_memstream(&command, &size);
+    STJ_CHECK(err, out, STJ_ENOMEM, "no memory for a command line");
+    stj_command_in(out, c->other_directions.command, "RUN2");
+    STJ_CHECK(err, fclose(out) == 0 && command, STJ_ENOMEM, "no memory for a command line");
+    snprintf(name, sizeof name, "RUN2/%s", c->other_directions.d.source);
+    STJ_TRY(
+        stj_about_add_source(about, name, stj_h5_get_crc(c->other_directions.file), command, err));
+out:
+    free(command);
+    return st;
+}
+
 /* about <- what every result says of itself. */
-static enum stj_status put_about(const struct call *c, const struct stj_study_settings *settings,
+static enum stj_status put_about(const struct call *c, const struct stj_run *other,
+                                 const struct stj_study_settings *settings,
                                  const struct stj_analysis_settings *analysis, double seconds,
                                  struct stj_error *err)
 {
@@ -377,10 +405,8 @@ static enum stj_status put_about(const struct call *c, const struct stj_study_se
         STJ_TRY(stj_about_add_source(&about, c->directions.d.source,
                                      stj_h5_get_crc(c->directions.file), c->directions.command,
                                      err));
-    if (c->other_info.dir)
-        STJ_TRY(stj_about_add_source(&about, "RUN2",
-                                     (uint32_t)strtoul(c->other_info.fingerprint, NULL, 16),
-                                     c->other_info.dir, err));
+    if (other)
+        STJ_TRY(put_other(c, other, &about, err));
     STJ_TRY(stj_schema_put(c->file, stj_about_schema, &about, err));
 out:
     stj_about_free(&about);
@@ -439,7 +465,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
     }
     r->seconds = stj_clock() - start;
     STJ_TRY(put(c->file, r, err));
-    STJ_TRY(put_about(c, settings, analysis, r->seconds, err));
+    STJ_TRY(put_about(c, other, settings, analysis, r->seconds, err));
     st = stj_h5_commit(c->file, err);
     c->file = NULL;
     STJ_TRY(st);
