@@ -64,9 +64,34 @@ same()
 
 # The smallest values, interrupted twice: in the first half of its basis and in the second.
 "$spectraj" svd whole --bottom 3 -q > /dev/null 2> err || [ $? -eq 2 ] || fail 'svd --bottom 3'
-interrupt svd.journal 300000 svd 'a run' --bottom 3
-interrupt svd.journal 1500000 svd 'a run' --bottom 3 --threads 2
+interrupt svd+bottom.journal 300000 svd 'a run' --bottom 3
+interrupt svd+bottom.journal 1500000 svd 'a run' --bottom 3 --threads 2
 go_on
+same svd
+
+# One end, then the other, and more of the other from what is stored of it: each goes on.
+rm 'a run/svd.h5'
+rm -f 'a run'/svd*.journal
+interrupt svd+bottom.journal 300000 svd 'a run' --bottom 3
+cp err bottom
+run 0 svd 'a run' --top 4
+[ ! -e 'a run/svd.journal' ] || fail 'the journal of a complete end was left behind'
+interrupt svd.journal 100000 svd 'a run' --top 30
+cp err top
+cp bottom err
+go_on
+cp top err
+go_on
+[ ! -e 'a run/svd.journal' ] || fail 'the journal of a complete end was left behind'
+# What was interrupted when it had one of two ends: a request of that end leaves the rest.
+interrupt svd-both.journal 1800000 svd 'a run' --top 2 --bottom 3 --tag both
+cp err both
+run 0 svd 'a run' --top 2 --tag both --json
+json out 'applications.replayed>0'
+cp both err
+go_on
+run 0 svd whole --top 4
+run 0 svd whole --top 30
 same svd
 
 run 0 dense whole

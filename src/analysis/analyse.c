@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "op/journal.h"
 #include "op/training_jacobian.h"
 #include "parallel/ranks.h"
 #include "run/folder/run_lock.h"
@@ -45,6 +46,7 @@ struct call {
     struct stj_result *stored, *result;
     struct stj_lock *lock;
     struct stj_h5 *file; /* being written */
+    struct stj_journal_start journal;
 };
 
 static void close_call(struct call *c)
@@ -326,11 +328,12 @@ static enum stj_status run_computation(struct call *c, struct stj_analysis_conte
     stj_plan_analysis(c->run, &plan, q->analysis, c->joined, &about->cost);
     stj_plan_predict(c->run, &plan, q->analysis, c->joined, &prediction, &engine);
     STJ_TRY(stj_plan_check(c->run, &plan, q->analysis, &prediction, err));
-    STJ_TRY(stj_result_op_open(c->run, &q->part, c->place.path, q->common.force, engine, cx->kept,
-                               err));
+    STJ_TRY(stj_result_op_open(c->run, &q->part, c->place.path, &c->journal, q->common.force,
+                               engine, cx->kept, err));
     cx->op = cx->kept->op;
-    cx->resumes = stj_log_n_records(cx->kept->journal) > 0;
+    cx->resumes = cx->kept->resumes;
     STJ_TRY(q->analysis->compute(cx, c->joined, c->result->data, err));
+    c->journal.has_more = stj_op_journal_has_more(cx->op);
     stj_analysis_release_op(cx);
     stj_warn_of_check(&about->self_check, c->progress);
     stj_cost_finish(&about->cost);
@@ -415,6 +418,8 @@ static enum stj_status compute_result(struct call *c, struct stj_error *err)
     STJ_TRY(join_requests(c, err));
     if (c->stored && q->analysis->join && !q->common.force)
         cx.stored = c->stored->data;
+    if (q->analysis->start)
+        q->analysis->start(cx.stored, q->config, &c->journal);
     STJ_TRY(stj_result_create(q->analysis, &c->result, err));
     cx.about = &c->result->about;
     STJ_TRY(begin_about(c, err));
@@ -427,8 +432,6 @@ static enum stj_status compute_result(struct call *c, struct stj_error *err)
     }
     STJ_TRY(st);
     STJ_TRY(write_result(c, err));
-    if (verdict_of(c->result) == STJ_VERDICT_DONE)
-        stj_journal_remove(c->place.path);
 out:
     stj_result_op_close(&kept);
     return st;
@@ -486,6 +489,14 @@ out:
     return st;
 }
 
+static void remove_journals(const struct call *c)
+{
+    if (!c->journal.has_more)
+        stj_journal_remove(c->place.path, c->journal.word);
+    if (c->journal.also)
+        stj_journal_remove(c->place.path, c->journal.also);
+}
+
 static enum stj_status answer(struct call *c, struct stj_result **result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -504,6 +515,8 @@ static enum stj_status answer(struct call *c, struct stj_result **result, struct
         served = &c->result;
     }
     STJ_TRY(serve(c, served, err));
+    if (!serves && verdict_of(*served) == STJ_VERDICT_DONE) /* of this request: others may go on */
+        remove_journals(c);
     *result = *served;
     *served = NULL;
 out:

@@ -40,6 +40,8 @@ struct stj_plan_request {
 /* An analysis that leaves the division of its memory to the common rule. */
 #define STJ_ENGINE_NOT_DIVIDED SIZE_MAX
 
+struct stj_journal_start; /* analysis/store.h */
+
 /* What a computation gets; everything is borrowed. */
 struct stj_analysis_context {
     struct stj_run *run;
@@ -48,7 +50,7 @@ struct stj_analysis_context {
     struct stj_op *op;               /* that Jacobian; its products survive an interruption */
     const void *wanted;              /* the options of the request, before they were joined */
     void *stored;                    /* the answer so far, which may be taken apart; NULL: none */
-    bool resumes;                    /* the journal holds products of an interrupted computation */
+    bool resumes;                    /* the journal is of a computation that knew nothing of it */
     size_t memory_bytes;             /* of the process; 0: no limit was given */
     const struct stj_progress *progress;
     struct stj_result_about *about; /* self_check.orthogonality may be noted there */
@@ -103,6 +105,10 @@ struct stj_analysis {
     /* Does a stored result, which answers the joined request, hold what is wanted, as far as the
      * wanted effort would bring it?  NULL: when it is complete. */
     bool (*covers)(const void *stored, const void *data, const void *wanted);
+
+    /* start (zeroed) <- which of several computations a request is, what is stored of it (NULL:
+     * nothing) being what it begins with.  NULL: there is one, and it begins with nothing. */
+    void (*start)(const void *stored, const void *wanted, struct stj_journal_start *start);
 
     /* STJ_ENOMEM, with the numbers, where it cannot fit an operator with n columns: asked before
      * anything is made. memory_bytes as in the context.  NULL: it fits. */

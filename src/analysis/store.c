@@ -41,22 +41,22 @@ out:
     return st;
 }
 
-enum stj_status stj_journal_path(const char *path, char **journal, struct stj_error *err)
+enum stj_status stj_journal_path(const char *path, const char *word, char **journal,
+                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    static const char ending[] = ".journal";
-    const size_t stem = strlen(path) - strlen(".h5");
-    STJ_TRY(stj_new(journal, stem + sizeof ending, 1, err));
-    memcpy(*journal, path, stem);
-    memcpy(*journal + stem, ending, sizeof ending);
+    const int stem = (int)(strlen(path) - strlen(".h5"));
+    const size_t bytes = strlen(path) + (word ? strlen(word) : 0) + sizeof "+.journal";
+    STJ_TRY(stj_new(journal, bytes, 1, err));
+    snprintf(*journal, bytes, "%.*s%s%s.journal", stem, path, word ? "+" : "", word ? word : "");
 out:
     return st;
 }
 
-void stj_journal_remove(const char *path)
+void stj_journal_remove(const char *path, const char *word)
 {
     char *journal = NULL;
-    if (stj_journal_path(path, &journal, NULL) == STJ_OK)
+    if (stj_journal_path(path, word, &journal, NULL) == STJ_OK)
         stj_file_remove(journal); /* what stays behind is only in the way */
     free(journal);
 }
@@ -215,19 +215,43 @@ out:
 
 enum { HEADER_BYTES = 256 };
 
-enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_part *part,
-                                   const char *path, bool again, size_t memory_bytes,
-                                   struct stj_result_op *op, struct stj_error *err)
+/* The log of a computation that began with nothing, if it has products; else of one that began with
+ * what is known. */
+static enum stj_status open_journal(const char *begun, const struct stj_journal_start *start,
+                                    struct stj_result_op *op, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char header[HEADER_BYTES];
+    char *found = NULL;
+    STJ_TRY(stj_log_read_header(op->journal_path, &found, err));
+    snprintf(header, sizeof header, "%s after %08x", begun, start->known);
+    if (start->known == 0 || (found && strcmp(found, begun) == 0))
+        STJ_TRY(stj_log_open(op->journal_path, begun, &op->journal, err));
+    op->resumes = op->journal && stj_log_n_records(op->journal) > 0;
+    if (start->known == 0 || op->resumes)
+        goto out;
+    stj_log_close(op->journal);
+    op->journal = NULL;
+    STJ_TRY(stj_log_open(op->journal_path, header, &op->journal, err));
+out:
+    free(found);
+    return st;
+}
+
+enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_part *part,
+                                   const char *path, const struct stj_journal_start *start,
+                                   bool again, size_t memory_bytes, struct stj_result_op *op,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char begun[HEADER_BYTES - 16];
     char text[STJ_PART_TEXT_MAX];
-    snprintf(header, sizeof header, "spectraj-products 1 %s %s", run->about.fingerprint,
+    snprintf(begun, sizeof begun, "spectraj-products 1 %s %s", run->about.fingerprint,
              stj_part_text(part, text));
-    STJ_TRY(stj_journal_path(path, &op->journal_path, err));
+    STJ_TRY(stj_journal_path(path, start->word, &op->journal_path, err));
     if (again && stj_file_exists(path))
         stj_file_remove(op->journal_path); /* asked to compute, not to replay */
-    STJ_TRY(stj_log_open(op->journal_path, header, &op->journal, err));
+    STJ_TRY(open_journal(begun, start, op, err));
     STJ_TRY(stj_run_part_jacobian(run, part, memory_bytes, &op->inner, err));
     STJ_TRY(stj_op_create_journal(op->inner, op->journal, &op->op, err));
     STJ_TRY(stj_op_watch(op->op, err));

@@ -65,9 +65,18 @@ enum stj_status stj_place_create(const struct stj_run *run, const char *path,
 enum stj_status stj_result_path(const struct stj_run *run, const char *name, const char *tag,
                                 char **path, struct stj_error *err);
 
-/* *journal <- the path of the journal beside a result file (owned by the caller). */
-enum stj_status stj_journal_path(const char *path, char **journal, struct stj_error *err);
-void stj_journal_remove(const char *path); /* of the result file at `path` */
+/* A computation, for the journal of its products: "svd.journal", or with a word "svd+bottom.journal". */
+struct stj_journal_start {
+    const char *word; /* NULL: none.  Computations with no product in common have different ones */
+    const char *also; /* word of a journal that has served too when this one has; NULL: none */
+    bool has_more;    /* it goes on where this computation ended: another one was to do more */
+    uint32_t known;   /* a checksum of what is known that it begins with; 0: nothing is */
+};
+
+/* *journal <- the path of a journal beside a result file (owned by the caller). */
+enum stj_status stj_journal_path(const char *path, const char *word, char **journal,
+                                 struct stj_error *err);
+void stj_journal_remove(const char *path, const char *word); /* of the result file at `path` */
 
 /* A Jacobian whose products survive an interruption: they lie in the journal beside a result
  * file. */
@@ -75,12 +84,15 @@ struct stj_result_op {
     struct stj_op *inner, *op; /* op: to be computed with */
     struct stj_log *journal;
     char *journal_path;
+    bool resumes; /* it holds products of a computation that began with nothing known */
 };
 
-/* Open it.  again: products are computed anew where there is a result at `path` already. */
+/* Open it; what an interrupted computation left is gone on with where it began with nothing, or with
+ * what is known now.  again: products are computed anew where there is a result at `path` already. */
 enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_part *part,
-                                   const char *path, bool again, size_t memory_bytes,
-                                   struct stj_result_op *op, struct stj_error *err);
+                                   const char *path, const struct stj_journal_start *start,
+                                   bool again, size_t memory_bytes, struct stj_result_op *op,
+                                   struct stj_error *err);
 void stj_result_op_close(struct stj_result_op *op); /* a journal without a product is removed */
 
 /* Warn when the checks of products found more than rounding. */

@@ -18,6 +18,7 @@
 #include "analysis/request.h"
 #include "analysis/store.h"
 #include "base/blas.h"
+#include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
@@ -25,6 +26,7 @@
 
 enum { DEFAULT_PAIRS = 20 }; /* of either end */
 
+static const char bottom_journal[] = "bottom";
 static const double default_certify = 0.03; /* of a look that a budget ended, taken up again */
 
 struct svd_config {
@@ -691,6 +693,22 @@ static double floor_of_top(const struct stj_analysis_context *cx, const struct s
     return stj_rounding_floor(cx->part->to - cx->part->from, r->top.k, r->top.sigma);
 }
 
+/* The ends have no product in common; where both are asked for, the largest come first. */
+static void start(const void *stored, const void *wanted, struct stj_journal_start *start)
+{
+    const struct stj_svd_result *r = stored;
+    const size_t top = r && wants_top(wanted) ? r->top.k : 0;
+    const size_t bottom = r && wants_bottom(wanted) ? r->bottom.k : 0;
+    if (wants_bottom(wanted) && wants_top(wanted))
+        start->also = bottom_journal;
+    else if (wants_bottom(wanted))
+        start->word = bottom_journal;
+    if (top > 0)
+        start->known = stj_crc32(start->known, r->top.sigma, top * sizeof *r->top.sigma);
+    if (bottom > 0)
+        start->known = stj_crc32(start->known, r->bottom.sigma, bottom * sizeof *r->bottom.sigma);
+}
+
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
@@ -998,6 +1016,7 @@ const struct stj_analysis stj_analysis_svd = {
     .split = split,
     .join = join,
     .covers = covers,
+    .start = start,
     .compute = compute,
     .view = view,
     .verdict = verdict,

@@ -181,3 +181,9 @@ out:
     journal_destroy(self);
     return st;
 }
+
+bool stj_op_journal_has_more(const struct stj_op *op)
+{
+    const struct journal *self = op ? stj_op_ctx(op, journal_apply) : NULL;
+    return self && self->position->next < stj_log_n_records(self->position->log);
+}

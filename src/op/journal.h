@@ -10,6 +10,8 @@
 #ifndef STJ_OP_JOURNAL_H
 #define STJ_OP_JOURNAL_H
 
+#include <stdbool.h>
+
 #include <spectraj/op.h>
 
 #include "io/log.h"
@@ -19,5 +21,8 @@
  * prefix of op writes into the same log. */
 enum stj_status stj_op_create_journal(struct stj_op *inner, struct stj_log *log, struct stj_op **op,
                                       struct stj_error *err);
+
+/* Are there records left that no product has asked for, nor dropped? */
+bool stj_op_journal_has_more(const struct stj_op *op);
 
 #endif

@@ -289,7 +289,7 @@ static enum stj_status open_log(struct call *c, bool force, struct stj_error *er
         goto out;
     STJ_TRY(stj_new(&header, bytes, 1, err));
     snprintf(header, bytes, "spectraj-study 1 %s\n%s", c->info.fingerprint, c->request);
-    STJ_TRY(stj_journal_path(c->place.path, &c->log_path, err));
+    STJ_TRY(stj_journal_path(c->place.path, NULL, &c->log_path, err));
     if (force && stj_file_exists(c->place.path))
         stj_file_remove(c->log_path); /* asked to compute again */
     STJ_TRY(stj_log_open(c->log_path, header, &c->log, err));
@@ -469,7 +469,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
     st = stj_h5_commit(c->file, err);
     c->file = NULL;
     STJ_TRY(st);
-    stj_journal_remove(c->place.path);
+    stj_journal_remove(c->place.path, NULL);
     *result = r;
     r = NULL;
 out:
