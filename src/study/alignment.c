@@ -21,14 +21,7 @@ struct alignment_config {
 };
 
 static const struct stj_option options[] = {
-    {.name = "epsilon",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct alignment_config, epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .doc = "half width of the bulk: chaotic above 1 + X, stable below 1 - X"},
+    STJ_STUDY_EPSILON(offsetof(struct alignment_config, epsilon)),
     {.name = NULL},
 };
 

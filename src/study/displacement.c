@@ -29,14 +29,7 @@ static const struct stj_option options[] = {
      .choices = sides,
      .fallback = "right",
      .doc = "project on the right vectors v_i or on the left ones u_i"},
-    {.name = "epsilon",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct displacement_config, epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .doc = "half width of the bulk: chaotic above 1 + X, stable below 1 - X"},
+    STJ_STUDY_EPSILON(offsetof(struct displacement_config, epsilon)),
     {.name = NULL},
 };
 

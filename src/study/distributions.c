@@ -88,14 +88,7 @@ static const struct stj_option options[] = {
      .fallback = "0.03",
      .above_min = true,
      .doc = "standard deviation, in log10 sigma, that densities are smoothed with"},
-    {.name = "epsilon",
-     .type = STJ_OPTION_REAL,
-     AT(epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .doc = "half width of the bulk: chaotic above 1 + X, stable below 1 - X"},
+    STJ_STUDY_EPSILON(offsetof(struct distributions_config, epsilon)),
     {.name = NULL},
 };
 

@@ -53,14 +53,7 @@ static const struct stj_option options[] = {
      AT(rows),
      .fallback = "0",
      .doc = "rows of each set at most, the first ones; 0: all"},
-    {.name = "epsilon",
-     .type = STJ_OPTION_REAL,
-     AT(epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .doc = "half width of the bulk: chaotic above 1 + X, stable below 1 - X"},
+    STJ_STUDY_EPSILON(offsetof(struct divergence_config, epsilon)),
     {.name = NULL},
 };
 

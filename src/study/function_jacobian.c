@@ -80,14 +80,7 @@ static const struct stj_option options[] = {
      .below_max = true,
      .doc = "singular values of at most X times the largest make the null space; 0: eps times the "
             "larger dimension of G"},
-    {.name = "epsilon",
-     .type = STJ_OPTION_REAL,
-     AT(epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .doc = "half width of the bulk: chaotic above 1 + X, stable below 1 - X"},
+    STJ_STUDY_EPSILON(offsetof(struct jacobian_config, epsilon)),
     {.name = NULL},
 };
 

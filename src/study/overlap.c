@@ -40,14 +40,7 @@ static const struct stj_option options[] = {
      .fallback = "0",
      .doc = "only the N directions that are most of a region: the largest, the nearest to 1, the "
             "smallest; 0: all"},
-    {.name = "epsilon",
-     .type = STJ_OPTION_REAL,
-     AT(epsilon),
-     .fallback = "0.1",
-     .max = 1,
-     .above_min = true,
-     .below_max = true,
-     .doc = "half width of the bulk: chaotic above 1 + X, stable below 1 - X"},
+    STJ_STUDY_EPSILON(offsetof(struct overlap_config, epsilon)),
     {.name = NULL},
 };
 

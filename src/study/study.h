@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "analysis/common_options.h"
 #include "base/chart.h"
 #include "io/log.h"
 #include "options/option.h"
@@ -29,6 +30,11 @@ struct stj_study_context {
     const struct stj_progress *progress;
     struct stj_self_check *check; /* of the study's products: see stj_study_note_check */
 };
+
+/* The row of an option that many studies have. */
+#define STJ_STUDY_EPSILON(where)                                                                   \
+    STJ_FRACTION_OPTION("epsilon", 0, STJ_ROLE_QUESTION, where, "0.1", "X",                        \
+                        "half width of the bulk: chaotic above 1 + X, stable below 1 - X")
 
 /* Singular vectors of stored results. */
 enum stj_study_needs {
