@@ -657,6 +657,14 @@ START_TEST(a_solve_cut_short_gives_certified_pairs)
 }
 END_TEST
 
+static struct stj_svd_result *solve_once(struct stj_op *op, struct stj_svd_settings s)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_svd_result *r = NULL;
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    return r;
+}
+
 /* Any budget gives bounds, no lower than the truth, and is kept. */
 START_TEST(small_budgets_give_bounds)
 {
@@ -686,6 +694,43 @@ START_TEST(small_budgets_give_bounds)
     }
     stj_op_destroy(op);
     known_free(k);
+}
+END_TEST
+
+/* Where the budget pays for a share of N on a few steps only, the basis ends by itself: its bounds
+ * are bounds, and lie well below 1, which those of a window of a few steps do not. */
+START_TEST(a_basis_that_ends_by_itself_gives_bounds)
+{
+    enum { K = 4 };
+    static const struct small_spec spec = {
+        .network = "{input: [30], layers: [{type: dense, units: 40}, relu, {type: dense, units: "
+                   "8}], loss: softmax_cross_entropy}",
+        .optimizer = "{type: sgd}",
+        .schedule = "{schedule: constant, peak: 0.5}",
+        .rows = 40,
+        .batch = 20,
+        .steps = 24,
+        .seed = 3};
+    struct small_run *run = small_run_create(&spec);
+    struct stj_op *op = small_run_jacobian(run, 0, 24, 0, 0);
+    struct stj_svd_settings s = stj_svd_settings_default();
+    s.top = 0;
+    s.bottom = K;
+    s.method = "dense";
+    struct stj_svd_result *truth = solve_once(op, s);
+    s.method = "arnoldi";
+    s.max_applications = 96;
+    struct stj_svd_result *r = solve_once(op, s);
+    ck_assert_msg(r->bottom_ncv < run->n / 5 && r->counts.jvp + r->counts.vjp <= 96,
+                  "%zu vectors, %g products", r->bottom_ncv, r->counts.jvp + r->counts.vjp);
+    for (size_t i = 0; i < K; i++)
+        ck_assert_msg(r->bottom.sigma[i] >= truth->bottom.sigma[i] - 1e-13 &&
+                          r->bottom.sigma[i] <= 0.1,
+                      "bound %zu: %g, truth %g", i, r->bottom.sigma[i], truth->bottom.sigma[i]);
+    stj_svd_result_destroy(truth);
+    stj_svd_result_destroy(r);
+    stj_op_destroy(op);
+    small_run_destroy(run);
 }
 END_TEST
 
@@ -1075,6 +1120,7 @@ int main(void)
     tcase_add_test(tc, pairs_at_the_threshold_are_told);
     tcase_add_test(tc, everything_below_a_threshold_is_found);
     tcase_add_test(tc, a_solve_cut_short_gives_certified_pairs);
+    tcase_add_test(tc, a_basis_that_ends_by_itself_gives_bounds);
     tcase_add_test(tc, a_missing_pair_is_noticed);
     tcase_add_test(tc, small_budgets_give_bounds);
     tcase_add_loop_test(tc, known_pairs_are_not_looked_for_again, 0, 3);

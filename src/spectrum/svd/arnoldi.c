@@ -17,6 +17,16 @@
  *        a damped inverse of B.  t is orthogonalised into S at the cost of one product, and R
  *        grows; no product with A' is needed.  Repeat while the budget lasts.
  *
+ * How large a basis?  For J of up to about 1e4 parameters a share of N was measured to be enough
+ * (docs/bottom.md).  Where that is out of reach, for the memory or because the budget would buy a
+ * window of a few steps, the basis grows until the window's small values stop to fall:
+ *
+ *     f(m) = mean over i <= k of log10 max(s_i(H), 1e-7 s_1(H)),    s_i from below
+ *     stop when (f(m') - f(m)) / ln(m / m') < 0.11 at two looks running, m / m' = 1.2
+ *
+ * and what is left of the budget goes to corrections, which end when the k-th bound falls by less
+ * than a tenth in a round.  The basis that this takes does not grow with N.
+ *
  * d is the window's singular value number DAMPING k from below: directions that the window
  * contracts more are inverted only as far as they are known.  The bounds are certified by
  * Courant-Fischer: the i-th smallest singular value of A restricted to any subspace is no less than
@@ -44,21 +54,55 @@ enum {
     BLOCK = 4, /* vectors of an Arnoldi step */
     SEEDS = 2, /* seeds per wanted pair */
     DAMPING = 2,
-    CORRECTIONS = 50 /* without a budget */
+    CORRECTIONS = 50, /* without a budget */
+    FIRST = 256,      /* vectors that there is room for at once, of a basis that ends by itself */
+    LIKELY =
+        1500 /* vectors of a basis that ends by itself: 100 to 1300 were seen (docs/bottom.md) */
 };
 
 static const double krylov_share = 0.66; /* of a budget, for the window's factorisation */
 static const double basis_share = 0.42;  /* Arnoldi vectors as a share of N */
 static const double window_default = 0.24;
+static const double adaptive_window = 0.5;
+static const double least_slope = 0.11, look_growth = 1.2; /* of a basis that ends by itself */
+static const double least_gain = 0.9; /* the k-th bound after a correction over that before */
 
 /* How a budget is spent. */
 struct arnoldi_plan {
-    double fraction; /* of the steps in the window */
-    size_t m;        /* Arnoldi vectors */
-    size_t p;        /* seeds */
-    size_t k;        /* wanted */
-    double total;    /* applications, everything included */
+    double fraction;    /* of the steps in the window */
+    size_t m;           /* Arnoldi vectors */
+    size_t p;           /* seeds */
+    size_t k;           /* wanted */
+    double total;       /* applications, everything included */
+    size_t corrections; /* without a budget */
+    bool adaptive; /* m is the most: the basis grows until the small values of H stop to fall */
 };
+
+/* Is a share of N out of reach?  Its memory, or a budget that buys less than this much of the
+ * steps. */
+static const double least_window = 0.1;
+
+static bool is_share_out_of_reach(double m, double products, double shortest, size_t n)
+{
+    const double bytes = m * (double)stj_rows_of(n).count * sizeof(double);
+    return shortest < 1 &&
+           (m * least_window > products || bytes > (double)stj_memory_available() / 4);
+}
+
+/* The window, and the most vectors, of a basis that ends by itself.  Corrections gain next to
+ * nothing before the small values of H have fallen: a large budget leaves a few of them, a small one
+ * its share. */
+static void arnoldi_adapt(struct arnoldi_plan *plan, double budget, double shortest, size_t n)
+{
+    const double products =
+        fmax(krylov_share * budget, budget - (double)(plan->p + 5 * plan->k + BLOCK));
+    const double bytes = (double)stj_memory_available() / 4;
+    const double vector = (double)stj_rows_of(n).count * sizeof(double);
+    plan->adaptive = true;
+    plan->fraction = fmax(adaptive_window, shortest);
+    plan->m = (size_t)fmin((double)plan->m, fmin(products / plan->fraction, bytes / vector));
+    plan->corrections = (size_t)fmin(CORRECTIONS, fmax(1, bytes / 4 / vector / (double)plan->k));
+}
 
 /* With a budget, two thirds, m w/n products, go into the factorisation.  The rank of B - I grows
  * with the window: beyond the default one, m grows as its square root, so m w/n as its power 3/2;
@@ -82,7 +126,10 @@ static struct arnoldi_plan arnoldi_make_plan(const struct stj_svd_settings *sett
                                              double cost, double shortest, double used)
 {
     const size_t k = settings->bottom;
-    struct arnoldi_plan plan = {.k = k, .p = SEEDS * k, .fraction = fmax(window_default, shortest)};
+    struct arnoldi_plan plan = {.k = k,
+                                .p = SEEDS * k,
+                                .fraction = fmax(window_default, shortest),
+                                .corrections = CORRECTIONS};
     const bool fixed = settings->ncv > 0 && settings->top == 0 && settings->above == 0;
     plan.m = fixed ? settings->ncv : (size_t)(basis_share * (double)n);
     if (plan.p > n / 2)
@@ -91,10 +138,16 @@ static struct arnoldi_plan arnoldi_make_plan(const struct stj_svd_settings *sett
         plan.m = plan.p;
     if (plan.m + BLOCK > n)
         plan.m = n - BLOCK;
-    plan.total = cost * ((double)plan.m * plan.fraction + (double)(plan.p + (CORRECTIONS + 1) * k));
+    const double budget = settings->max_applications > 0
+                              ? fmax(0, settings->max_applications - used)
+                              : (double)INFINITY;
+    if (!fixed && is_share_out_of_reach((double)plan.m, krylov_share * budget / cost, shortest, n))
+        arnoldi_adapt(&plan, budget / cost, shortest, n);
+    plan.total =
+        cost * ((double)plan.m * plan.fraction + (double)(plan.p + (plan.corrections + 1) * k));
     if (settings->max_applications > 0) {
-        plan.total = fmax(0, settings->max_applications - used);
-        if (shortest < 1)
+        plan.total = budget;
+        if (shortest < 1 && !plan.adaptive)
             arnoldi_spend(&plan, krylov_share * plan.total / cost, n, shortest, fixed);
     }
     /* A small budget has seeds for the wanted pairs alone, one smaller yet for some of them. */
@@ -299,6 +352,42 @@ out:
     return st;
 }
 
+/* What a growing basis was like when it was last looked at. */
+struct look {
+    size_t m, next;
+    double f;
+    int flat; /* looks running at which it hardly fell */
+};
+
+/* Has the basis come to where more vectors do not help? */
+static enum stj_status look_at_basis(const struct stj_krylov *krylov, size_t k, struct look *look,
+                                     struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t m = krylov->m;
+    const size_t rows = m + krylov->b;
+    double *h = NULL;
+    double *sigma = NULL;
+    double f = 0;
+    STJ_TRY(stj_new(&h, rows, m * sizeof *h, err));
+    STJ_TRY(stj_new(&sigma, m, sizeof *sigma, err));
+    for (size_t j = 0; j < m; j++)
+        memcpy(h + j * rows, krylov->h + j * krylov->ldh, rows * sizeof *h);
+    STJ_TRY(stj_gesdd(rows, m, h, rows, sigma, NULL, NULL, err));
+    for (size_t i = 0; i < k; i++)
+        f += log10(fmax(sigma[m - 1 - i], 1e-7 * sigma[0])) / (double)k;
+    const bool fell =
+        look->m == 0 || (look->f - f) / log((double)m / (double)look->m) >= least_slope;
+    look->flat = fell ? 0 : look->flat + 1;
+    look->m = m;
+    look->f = f;
+    look->next = (size_t)ceil(look_growth * (double)m);
+out:
+    free(h);
+    free(sigma);
+    return st;
+}
+
 static enum stj_status factor_window(struct stj_op *a, const struct stj_svd_budget *budget,
                                      const struct arnoldi_plan *plan, struct inverse *inv,
                                      struct stj_svd_basis *basis, struct stj_error *err)
@@ -307,19 +396,23 @@ static enum stj_status factor_window(struct stj_op *a, const struct stj_svd_budg
     struct stj_op *window = NULL;
     struct stj_op *b = a;
     const size_t n = stj_op_n_cols(a);
+    struct look look = {.next = 2 * plan->p};
     if (plan->fraction < 1) {
         STJ_TRY(stj_op_create_prefix(a, plan->fraction, &window, err));
         b = window;
     }
     const double step = BLOCK * stj_op_cost(b);
+    const size_t first = plan->adaptive && plan->m > FIRST ? FIRST : plan->m;
     const double rest = (double)(plan->p + plan->k) * stj_op_cost(a);
-    STJ_TRY(stj_krylov_init(&inv->krylov, n, BLOCK, plan->m, budget->settings->seed,
+    STJ_TRY(stj_krylov_init(&inv->krylov, n, BLOCK, first, plan->m, budget->settings->seed,
                             STJ_STREAM_START, 2, err));
-    while (inv->krylov.m + BLOCK <= plan->m) {
+    while (inv->krylov.m + BLOCK <= plan->m && look.flat < 2) {
         if (stj_svd_spent(budget, step + rest, basis->products, &basis->stop))
             break;
         STJ_TRY(stj_krylov_step(&inv->krylov, b, err));
         basis->products += step;
+        if (plan->adaptive && inv->krylov.m >= look.next)
+            STJ_TRY(look_at_basis(&inv->krylov, plan->k, &look, err));
     }
 out:
     stj_op_destroy(window);
@@ -388,10 +481,16 @@ static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_bu
             if (length[j] > 0)
                 stj_scal(n, 1 / length[j], t + j * n);
         /* t = P A v into S. */
+        const double before = space_bound(space, k - 1);
         STJ_TRY(inverse_apply(inv, k, t, err));
         STJ_TRY(space_extend(space, a, k, err));
         basis->products += (double)k * cost;
         STJ_TRY(arnoldi_show(space, k, floor, budget, err));
+        if (plan->adaptive && budget->settings->max_applications == 0 &&
+            space_bound(space, k - 1) > least_gain * before) {
+            basis->stop = STJ_STOP_INCOMPLETE;
+            break;
+        }
     }
 out:
     free(coefficients);
@@ -435,9 +534,8 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
         budget->settings, n, stj_op_cost(a), stj_op_shortest_prefix(a), stj_svd_used(budget));
     struct inverse inv = {0};
     struct space space = {0};
-    const double left = plan.total - (double)plan.m * plan.fraction * stj_op_cost(a);
-    size_t room = plan.p + (left > 0 ? (size_t)(left / stj_op_cost(a)) : 0);
-    const size_t most = plan.p + 4 * CORRECTIONS * plan.k;
+    const bool by_itself = plan.adaptive && budget->settings->max_applications == 0;
+    const size_t most = plan.p + (by_itself ? plan.corrections + 1 : 4 * CORRECTIONS) * plan.k;
     basis->stop = STJ_STOP_MAX_APPLICATIONS;
     if (plan.k == 0)
         goto out;
@@ -446,6 +544,8 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
     basis->ncv = inv.krylov.m;
     if (basis->stop == STJ_STOP_INTERRUPTED)
         goto out;
+    const double left = plan.total - basis->products;
+    size_t room = plan.p + (left > 0 ? (size_t)(left / stj_op_cost(a)) : 0);
     room = room < n ? room : n;
     room = room < most ? room : most;
     STJ_TRY(space_init(&space, n, room, budget->settings->seed, err));
@@ -488,18 +588,20 @@ static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t 
         2 * s->bottom + BLOCK, m, n);
     const struct arnoldi_plan plan = arnoldi_make_plan(s, n, 1, p->shortest, p->used);
     const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
-    const double vectors = (double)plan.m;
-    const double rest = plan.total - vectors * plan.fraction;
+    const double vectors = plan.adaptive ? fmin((double)plan.m, LIKELY) : (double)plan.m;
+    const double rest = plan.total - (double)plan.m * plan.fraction;
     const double whole =
         stj_predict_divides(p, n) ? 2 * (double)plan.p * (double)n * sizeof(double) : 0;
     stj_predict_products(p, vectors * plan.fraction, 0, BLOCK);
     stj_predict_products(p, rest, 0, s->bottom);
     stj_predict_phase(
         p, (vectors + 2 * (rest + (double)plan.p)) * rows + whole + 24 * vectors * vectors, BLOCK);
+    if (plan.adaptive) /* as it grows by half, what was there before is still there */
+        stj_predict_phase(p, 1.7 * vectors * rows, BLOCK);
     p->vector_bytes += vectors * vectors * rows;
     stj_predict_svd(p, vectors);
-    stj_predict_method(p, "arnoldi, %zu vectors on %.0f %% of the steps", plan.m,
-                       100 * plan.fraction);
+    stj_predict_method(p, "arnoldi, %s%zu vectors on %.0f %% of the steps",
+                       plan.adaptive ? "at most " : "", plan.m, 100 * plan.fraction);
 out:
     return st;
 }

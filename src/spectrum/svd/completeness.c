@@ -311,7 +311,7 @@ enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budg
     STJ_TRY(stj_svd_complement(a, look->k, look->v, unit, &rest, err));
     STJ_TRY(stj_op_create_normal(rest, &normal, err));
     stj_op_set_rounding(normal, stj_op_rounding(a));
-    STJ_TRY(stj_krylov_init(&krylov, n, 1, most, budget->settings->seed, STJ_STREAM_CHECK,
+    STJ_TRY(stj_krylov_init(&krylov, n, 1, most, most, budget->settings->seed, STJ_STREAM_CHECK,
                             2 + look->round, err));
     STJ_TRY(look_on(normal, budget, own, unit, look, &krylov, &r, outside, err));
 out:

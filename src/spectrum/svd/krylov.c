@@ -15,18 +15,32 @@
 #include "base/memory.h"
 #include "spectrum/orthogonalize.h"
 
-enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t room,
+/* Room for the columns of one more step: a basis that ends by itself may stay far below the most. */
+static enum stj_status krylov_grow(struct stj_krylov *k, size_t first, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t had = k->have;
+    const size_t more = had + had / 2 > first + k->b ? had + had / 2 : first + k->b;
+    if (k->m + 2 * k->b <= had)
+        return STJ_OK;
+    k->have = more < k->room + k->b ? more : k->room + k->b;
+    STJ_TRY(stj_resize(&k->q, had * k->rows.count, k->have * k->rows.count, sizeof *k->q, err));
+    STJ_TRY(stj_resize(&k->h, had * k->ldh, k->have * k->ldh, sizeof *k->h, err));
+out:
+    return st;
+}
+
+enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t first, size_t room,
                                 uint64_t seed, enum stj_rng_stream stream, uint64_t item,
                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    size_t bytes = 0;
+    size_t bytes = 0; /* of all of it: can it be said? */
     double *r = NULL;
     *k = (struct stj_krylov){.rows = stj_rows_of(n), .b = b, .room = room, .ldh = room + b};
     STJ_TRY(stj_rng_create(seed, stream, item, &k->rng, err));
-    STJ_TRY(stj_size_mul(k->rows.count, sizeof *k->q, &bytes, err));
-    STJ_TRY(stj_new(&k->q, room + b, bytes, err));
-    STJ_TRY(stj_new(&k->h, room, k->ldh * sizeof *k->h, err));
+    STJ_TRY(stj_size_mul(k->rows.count, (room + b) * sizeof *k->q, &bytes, err));
+    STJ_TRY(krylov_grow(k, first, err));
     STJ_TRY(stj_new(&r, b, b * sizeof *r, err));
     stj_rows_fill_normal(&k->rows, k->rng, b, k->q);
     STJ_TRY(stj_orthogonalize(&k->rows, 0, k->q, b, k->q, r, b, k->rng, err));
@@ -50,8 +64,9 @@ enum stj_status stj_krylov_step(struct stj_krylov *k, struct stj_op *a, struct s
 {
     enum stj_status st = STJ_OK;
     const size_t n = k->rows.count;
-    double *next = k->q + (k->m + k->b) * n;
     STJ_CHECK(err, k->m + k->b <= k->room, STJ_EINTERNAL, "no room for another block");
+    STJ_TRY(krylov_grow(k, 0, err));
+    double *next = k->q + (k->m + k->b) * n;
     STJ_TRY(stj_rows_apply(a, STJ_NO_TRANS, k->b, k->q + k->m * n, next, err));
     STJ_TRY(stj_orthogonalize(&k->rows, k->m + k->b, k->q, k->b, next, k->h + k->m * k->ldh, k->ldh,
                               k->rng, err));

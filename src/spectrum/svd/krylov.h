@@ -16,16 +16,18 @@ struct stj_krylov {
     struct stj_rows rows; /* of a vector; each rank has its own of q */
     size_t b;             /* block size */
     size_t m;             /* columns of the factorisation so far */
-    size_t room;          /* columns that there is memory for */
-    double *q;            /* rows.count x (room + b) */
+    size_t room;          /* columns at most */
+    size_t have;          /* of q: what there is memory for so far */
+    double *q;            /* rows.count x have */
     double *h;            /* (room + b) x room, leading dimension ldh = room + b */
     size_t ldh;
     double start;        /* length of the first start vector before it was normalised */
     struct stj_rng *rng; /* of the start block and of replacements in invariant subspaces */
 };
 
-/* A start block from item `item` of the seed's stream; room for `room` columns in blocks of b, room + b <= n. */
-enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t room,
+/* A start block from item `item` of the seed's stream; room for `first` columns, and for
+ * `room` when they are needed, in blocks of b, room + b <= n. */
+enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t first, size_t room,
                                 uint64_t seed, enum stj_rng_stream stream, uint64_t item,
                                 struct stj_error *err);
 void stj_krylov_free(struct stj_krylov *k);
