@@ -23,7 +23,7 @@ config_of()
             's/    - {type: dense, units: 4}/    - {type: conv2d, filters: 4, kernel: 3}\n    - {type: batch_norm}\n    - {type: gelu}\n    - {type: average_pool, window: 2}\n    - {type: flatten}\n    - {type: dense, units: 4}\n    - {type: batch_norm}/' ;;
         conv) short_config conv.yaml 's/input: .*/input: [8, 8, 1]/' \
             's/    - {type: dense, units: 4}/    - {type: conv2d, filters: 4, kernel: 3, padding: same, bias_init: {type: normal, stddev: 0.1}}\n    - {type: relu}\n    - {type: average_pool, window: 2}\n    - {type: flatten}/' ;;
-        wide) short_config wide.yaml 's/units: 4}/units: 1000}/' 's/steps: 20/steps: 10/' 's/peak: 0.1/peak: 0.5/' ;;
+        wide) short_config wide.yaml 's/units: 4}/units: 1000}/' 's/steps: 20/steps: 40/' 's/peak: 0.1/peak: 0.5/' ;;
         *) fail "NETS names $1: it takes short, conv, adam, batch_norm, wide, digits"; finish ;;
     esac
 }
@@ -60,7 +60,7 @@ all()
     to=$1 from=$2
     shift 2
     # In so little memory the states are read from the disk, a part by each rank.
-    [ "$from" = wide.yaml ] && pairs='--top 3 --memory 12M' || pairs='--top 6 --bottom 4'
+    [ "$from" = wide.yaml ] && pairs='--top 3 --memory 40M' || pairs='--top 6 --bottom 4'
     "$@" train "$from" -o "$to" --json > "$to.train" 2> err || fail "$to: train"
     # shellcheck disable=SC2086
     "$@" svd "$to" $pairs --max-applications 400 --json > "$to.svd" 2> err || [ $? -eq 2 ] || fail "$to: svd"
