@@ -114,4 +114,20 @@ json out 'applications.jvp>0'
 # What damaged bytes there are, info finds.
 printf 'overwrite' | dd of=R/svd-mine.h5 bs=1 seek=3000 conv=notrunc 2> /dev/null
 refused 'svd-mine.h5|--force' info R
+
+# Pairs that a budget left no product to look outside of are "at least these", now and when they are asked for again; a
+# larger budget looks.
+short_config look.yaml
+run 0 train look.yaml -o L
+run 0 svd L --top 4 --method arpack --json
+spent=$("$jsonkeys" --print out applications.jvp)
+steps=$("$jsonkeys" --print out top.outside.steps)
+# twice the iteration and the finishing, without the look
+budget=$(awk -v a="$spent" -v b="$steps" 'BEGIN { print 2 * (a - b) }')
+for again in 1 2; do
+    run 2 svd L --top 4 --method arpack --tag cut --max-applications "$budget" --json
+    json out stop=max_applications top.converged=4 top.outside.undecided=true top.outside.bound=null top.outside.steps=0
+done
+run 0 svd L --top 4 --method arpack --tag cut --json
+json out stop=converged top.converged=4 top.outside.undecided=false
 finish

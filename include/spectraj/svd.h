@@ -111,10 +111,10 @@ static inline struct stj_svd_settings stj_svd_settings_default(void)
  * probability 1 - failure (spectrum/svd/completeness.c): where it is no larger than the smallest
  * pair none is missing; values between the two are not excluded. */
 struct stj_svd_outside {
-    bool checked;   /* it was looked for */
+    bool checked;   /* it was looked for, or would have been had the budget allowed it */
     double sigma;   /* some direction outside is stretched by so much */
     size_t missed;  /* at least so many values above the smallest pair are missing */
-    double bound;   /* no direction outside is stretched by more */
+    double bound;   /* no direction outside is stretched by more; NaN: after no step */
     double failure; /* the probability that the bound does not hold */
     size_t steps;   /* products with A'A of the last look */
     size_t added;   /* values that the looks found and the iteration had not */

@@ -267,7 +267,7 @@ static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budge
     const double target = pow(krylov->start / (failure * sqrt(acos(-1) / 2)), 2);
     bool spent = false, done = false;
     size_t above = 0;
-    while (!done && !spent && r->j < krylov->room) {
+    while (!done && r->j < krylov->room) {
         spent = stj_svd_spent(budget, 2, (double)r->j, &look->stop);
         if (spent)
             break;
@@ -276,10 +276,10 @@ static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budge
         done = outside->missed > 0 || r->beta[r->j - 1] == 0 ||
                (christoffel(r, sure * sure - error, &above) >= target && above == 0);
     }
-    outside->checked = r->j > 0;
+    outside->checked = true;
     outside->steps = r->j;
     outside->sigma = sqrt(search(r, 0)) / unit;
-    outside->bound = sqrt(search(r, target) + error) / unit;
+    outside->bound = r->j > 0 ? sqrt(search(r, target) + error) / unit : (double)NAN;
     outside->undecided =
         !done && (spent || s->certify > 0 || (look->repeated && !ties(s, look, outside)));
 out:

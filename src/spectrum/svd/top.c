@@ -122,6 +122,7 @@ static enum stj_status go_dense(struct stj_op *a, const struct stj_svd_budget *b
     r->ncv = basis.ncv;
     r->method = stj_svd_lapack.info.name;
     r->stop = basis.stop;
+    r->residual_excess = measure_excess(a, budget->settings->tol, basis.sound, &r->top);
 out:
     stj_svd_basis_free(&basis);
     return st;
@@ -158,7 +159,7 @@ static enum stj_status find_largest(struct stj_op *a, const struct stj_svd_budge
     r->method = method->info.name;
     r->stop = basis.stop;
     /* Step 5: is it the operator that the iteration saw? */
-    if (basis.stop == STJ_STOP_CONVERGED)
+    if (basis.stop == STJ_STOP_CONVERGED && !basis.abandoned)
         r->residual_excess = measure_excess(a, s->tol, known + basis.sound, &r->top);
     if (basis.abandoned)
         STJ_TRY(go_dense(a, budget, r, err));
