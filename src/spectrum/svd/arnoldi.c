@@ -45,6 +45,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "parallel/parallel.h"
+#include "parallel/ranks.h"
 #include "op/operator.h"
 #include "spectrum/orthogonalize.h"
 #include "spectrum/svd/krylov.h"
@@ -63,6 +64,8 @@ enum {
 static const double krylov_share = 0.66; /* of a budget, for the window's factorisation */
 static const double basis_share = 0.42;  /* Arnoldi vectors as a share of N */
 static const double window_default = 0.24;
+static const double least_window =
+    0.1; /* of the steps, that a share of N is worth its products on */
 static const double adaptive_window = 0.5;
 static const double least_slope = 0.11, look_growth = 1.2; /* of a basis that ends by itself */
 static const double least_gain = 0.9; /* the k-th bound after a correction over that before */
@@ -78,30 +81,25 @@ struct arnoldi_plan {
     bool adaptive; /* m is the most: the basis grows until the small values of H stop to fall */
 };
 
-/* Is a share of N out of reach?  Its memory, or a budget that buys less than this much of the
- * steps. */
-static const double least_window = 0.1;
-
-static bool is_share_out_of_reach(double m, double products, double shortest, size_t n)
+/* How many vectors there is memory for, where a rank has at most so many rows of each: the same on
+ * all of them. */
+static double arnoldi_most(size_t rows)
 {
-    const double bytes = m * (double)stj_rows_of(n).count * sizeof(double);
-    return shortest < 1 &&
-           (m * least_window > products || bytes > (double)stj_memory_available() / 4);
+    return (double)stj_memory_available() / 4 / ((double)rows * sizeof(double));
 }
 
 /* The window, and the most vectors, of a basis that ends by itself.  Corrections gain next to
  * nothing before the small values of H have fallen: a large budget leaves a few of them, a small one
  * its share. */
-static void arnoldi_adapt(struct arnoldi_plan *plan, double budget, double shortest, size_t n)
+static void arnoldi_adapt(struct arnoldi_plan *plan, double budget, double shortest, size_t rows)
 {
     const double products =
         fmax(krylov_share * budget, budget - (double)(plan->p + 5 * plan->k + BLOCK));
-    const double bytes = (double)stj_memory_available() / 4;
-    const double vector = (double)stj_rows_of(n).count * sizeof(double);
+    const double most = arnoldi_most(rows);
     plan->adaptive = true;
     plan->fraction = fmax(adaptive_window, shortest);
-    plan->m = (size_t)fmin((double)plan->m, fmin(products / plan->fraction, bytes / vector));
-    plan->corrections = (size_t)fmin(CORRECTIONS, fmax(1, bytes / 4 / vector / (double)plan->k));
+    plan->m = (size_t)fmin((double)plan->m, fmin(products / plan->fraction, most));
+    plan->corrections = (size_t)fmin(CORRECTIONS, fmax(1, most / 4 / (double)plan->k));
 }
 
 /* With a budget, two thirds, m w/n products, go into the factorisation.  The rank of B - I grows
@@ -120,10 +118,10 @@ static void arnoldi_spend(struct arnoldi_plan *plan, double products, size_t n, 
     plan->m = (size_t)fmin((double)n - BLOCK, m * sqrt(plan->fraction / window_default));
 }
 
-/* For n columns and products of this cost, whose shortest prefix is that share of the steps; `used`
+/* For n columns, of which a rank has at most so many rows, and products of this cost, whose shortest prefix is that share of the steps; `used`
  * applications of a budget are gone. */
 static struct arnoldi_plan arnoldi_make_plan(const struct stj_svd_settings *settings, size_t n,
-                                             double cost, double shortest, double used)
+                                             size_t rows, double cost, double shortest, double used)
 {
     const size_t k = settings->bottom;
     struct arnoldi_plan plan = {.k = k,
@@ -141,8 +139,10 @@ static struct arnoldi_plan arnoldi_make_plan(const struct stj_svd_settings *sett
     const double budget = settings->max_applications > 0
                               ? fmax(0, settings->max_applications - used)
                               : (double)INFINITY;
-    if (!fixed && is_share_out_of_reach((double)plan.m, krylov_share * budget / cost, shortest, n))
-        arnoldi_adapt(&plan, budget / cost, shortest, n);
+    const double share = (double)plan.m;
+    if (!fixed && shortest < 1 &&
+        (share * least_window > krylov_share * budget / cost || share > arnoldi_most(rows)))
+        arnoldi_adapt(&plan, budget / cost, shortest, rows);
     plan.total =
         cost * ((double)plan.m * plan.fraction + (double)(plan.p + (plan.corrections + 1) * k));
     if (settings->max_applications > 0) {
@@ -530,8 +530,9 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
-    const struct arnoldi_plan plan = arnoldi_make_plan(
-        budget->settings, n, stj_op_cost(a), stj_op_shortest_prefix(a), stj_svd_used(budget));
+    const struct arnoldi_plan plan =
+        arnoldi_make_plan(budget->settings, n, stj_rows_share(n, stj_n_ranks()), stj_op_cost(a),
+                          stj_op_shortest_prefix(a), stj_svd_used(budget));
     struct inverse inv = {0};
     struct space space = {0};
     const bool by_itself = plan.adaptive && budget->settings->max_applications == 0;
@@ -586,7 +587,8 @@ static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t 
         "arnoldi needs a square operator with at least 2 bottom + 4 = %zu columns, this one is "
         "%zu x %zu: use method dense",
         2 * s->bottom + BLOCK, m, n);
-    const struct arnoldi_plan plan = arnoldi_make_plan(s, n, 1, p->shortest, p->used);
+    const struct arnoldi_plan plan =
+        arnoldi_make_plan(s, n, stj_predict_rows(p, n), 1, p->shortest, p->used);
     const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
     const double vectors = plan.adaptive ? fmin((double)plan.m, LIKELY) : (double)plan.m;
     const double rest = plan.total - (double)plan.m * plan.fraction;
