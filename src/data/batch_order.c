@@ -144,13 +144,6 @@ size_t stj_batch_order_most(const struct stj_batch_order *order, size_t n_steps)
     return most;
 }
 
-size_t stj_batch_order_bytes(const struct stj_batch_order *order)
-{
-    const struct stj_batch_order_settings *s = &order->settings;
-    return sizeof(size_t) *
-           (s->n_listed * s->batch_size + (s->shuffle ? EPOCHS_KEPT * s->n_rows : 0));
-}
-
 /* *row <- the permutation of an epoch, shuffled from 0 .. n_rows-1, not from the last one; the
  * caller holds the mutex as long as he reads it. */
 static enum stj_status draw_epoch(struct stj_batch_order *o, size_t epoch, const size_t **row,

@@ -44,9 +44,6 @@ size_t stj_batch_order_steps_per_epoch(const struct stj_batch_order *order);
 size_t stj_batch_order_count(const struct stj_batch_order *order, size_t step);
 size_t stj_batch_order_most(const struct stj_batch_order *order, size_t n_steps);
 
-/* What it takes of memory, however many steps there are. */
-size_t stj_batch_order_bytes(const struct stj_batch_order *order);
-
 /* rows[n] <- rows first .. first + n - 1 of the batch of a step; several threads may ask at once. */
 enum stj_status stj_batch_order_rows(struct stj_batch_order *order, size_t step, size_t first,
                                      size_t n, size_t *rows, struct stj_error *err);
