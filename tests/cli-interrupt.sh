@@ -20,15 +20,7 @@ interrupt()
     cp -r 'a run' saved
     had=$([ ! -e "$journal" ] || wc -c < "$journal")
     for attempt in 1 2 3 4 5 6 7 8 9 10; do
-        $heed "$spectraj" "$@" > out 2> err &
-        child=$!
-        while kill -0 $child 2> /dev/null; do
-            [ -e "$journal" ] && [ "$(wc -c < "$journal")" -gt $((${had:-0} + more)) ] && break
-            sleep 0.01
-        done
-        kill -INT $child 2> /dev/null
-        wait $child
-        status=$?
+        interrupt_at "$journal" $((${had:-0} + more)) "$@"
         [ $status -ne 130 ] || break
         rm -rf 'a run'
         cp -r saved 'a run'

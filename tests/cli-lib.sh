@@ -44,6 +44,23 @@ run()
     [ "$status" -eq "$wanted" ] || fail "exit status $status instead of $wanted"
 }
 
+# interrupt_at JOURNAL BYTES ARGUMENT...: the command, interrupted when its journal is larger than that; $status is its status.
+interrupt_at()
+{
+    watched=$1
+    most_bytes=$2
+    shift 2
+    $heed "$spectraj" "$@" > out 2> err &
+    child=$!
+    while kill -0 $child 2> /dev/null; do
+        [ -e "$watched" ] && [ "$(wc -c < "$watched")" -gt "$most_bytes" ] && break
+        sleep 0.01
+    done
+    kill -INT $child 2> /dev/null
+    wait $child
+    status=$?
+}
+
 # The last run said nothing on standard error.
 silent()
 {

@@ -334,15 +334,7 @@ interrupted()
     # Where the machine was faster than the signal, it is tried again, earlier.
     for attempt in 1 2 3 4 5 6 7 8 9 10; do
         rm -f R/study-$study.h5
-        $heed "$spectraj" study $study R "$@" --json > out 2> err &
-        child=$!
-        while kill -0 $child 2> /dev/null; do
-            [ -e R/study-$study.journal ] && [ "$(wc -c < R/study-$study.journal)" -gt $bytes ] && break
-            sleep 0.01
-        done
-        kill -INT $child 2> /dev/null
-        wait $child
-        status=$?
+        interrupt_at R/study-$study.journal "$bytes" study $study R "$@" --json
         [ $status -ne 130 ] || break
         bytes=$((bytes / 2))
     done
