@@ -375,7 +375,7 @@ START_TEST(requests_that_make_no_sense_are_refused)
 END_TEST
 
 /* Arrays that are larger than the free memory are refused before any product; a smaller basis is
- * let through. */
+ * let through, and the one for the smallest keeps within the memory where its size is not said. */
 START_TEST(memory_is_asked_for_before)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -395,11 +395,20 @@ START_TEST(memory_is_asked_for_before)
     s.top = 0;
     s.bottom = 2;
     s.method = "arnoldi";
+    s.ncv = 400;
     EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_ENOMEM, "smallest", err);
     ck_assert_double_eq(stj_op_get_counts(op).jvp + stj_op_get_counts(op).vjp, 0);
     s.ncv = 40;
     EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
-    ck_assert_msg(r->bottom_ncv == 40, "%zu basis vectors", r->bottom_ncv);
+    ck_assert_msg(r->bottom_ncv == 40 && r->bottom_end == STJ_BASIS_GIVEN, "%zu basis vectors",
+                  r->bottom_ncv);
+    stj_svd_result_destroy(r);
+    r = NULL;
+    s.ncv = 0;
+    s.memory_bytes = (size_t)2000 * 8 * 24;
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    ck_assert_msg(r->bottom_ncv <= 14 && r->bottom.k == 2 && r->bottom_end == STJ_BASIS_MEMORY,
+                  "%zu basis vectors, end %d", r->bottom_ncv, (int)r->bottom_end);
     stj_memory_agree(0);
     stj_svd_result_destroy(r);
     stj_op_destroy(op);

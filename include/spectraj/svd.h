@@ -29,6 +29,16 @@ enum stj_stop {
     STJ_STOP_INCOMPLETE, /* pairs that the method found did not converge, or some are missing */
 };
 
+/* Why the basis for the smallest ended where it did. */
+enum stj_basis_end {
+    STJ_BASIS_NONE,    /* there was none */
+    STJ_BASIS_FLAT,    /* by itself: more vectors would hardly have made its values smaller */
+    STJ_BASIS_BUDGET,  /* a budget paid for no more: the bounds may be loose */
+    STJ_BASIS_MEMORY,  /* there was memory for no more: the bounds may be loose */
+    STJ_BASIS_GIVEN,   /* so many were asked for (ncv) */
+    STJ_BASIS_COLUMNS, /* there are no more columns */
+};
+
 /* "converged", "max_applications", ...; never NULL. */
 const char *stj_stop_text(enum stj_stop stop);
 
@@ -43,6 +53,10 @@ struct stj_svd_view {
         *sigma; /* [k], best first: Ritz values of the largest, upper bounds of the smallest */
     const double *residual; /* [k], estimates of |A'u - sigma v|, at least the rounding
                              * eps sigma_1; NULL: not known before the end */
+    /* While the basis for the smallest grows, k being 0: its vectors, and the mean of the decimal
+     * logarithms of its `wanted` smallest values, which ends it when it stops to fall; 0 after. */
+    size_t basis;
+    double level;
 };
 
 /* Whom to show it to; called now and then between products, `view` lives as long as the call. */
@@ -73,7 +87,7 @@ struct stj_svd_settings {
      * of about 120 products. */
     double count_above, count_below;
     size_t ncv;         /* basis vectors, of the smallest if these alone are wanted; 0: about
-                              * 2.4 top, and 0.42 of the columns */
+                              * 2.4 top, and until more hardly help */
     double tol;         /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
     uint64_t seed;      /* of the start vector */
     const char *method; /* name of a method, NULL: automatic */
@@ -91,6 +105,7 @@ struct stj_svd_settings {
     /* Look until outside.bound is at most (1 + certify) times the smallest pair; 0: as far as 15 %
      * of the products of the iteration go, 24 at least. */
     double certify;
+    size_t memory_bytes; /* for the vectors of the smallest; 0: half of what is free */
 };
 
 /* settings (of `size` bytes) <- the 20 largest to a tolerance of 1e-10, seed 0, no budgets, the
@@ -161,8 +176,10 @@ struct stj_svd_result {
     double floor;            /* see above */
     double below;            /* 0: the smallest `bottom_requested` were asked for; else all below */
     struct stj_pairs bottom; /* ascending bounds */
-    const char *bottom_method; /* name of the method; NULL: none was asked for */
-    size_t bottom_ncv;         /* basis vectors it used */
+    const char *bottom_method;     /* name of the method; NULL: none was asked for */
+    size_t bottom_ncv;             /* basis vectors it used, */
+    double bottom_window;          /* on this share of the steps; 0: there was no window */
+    enum stj_basis_end bottom_end; /* why there were no more */
 
     /* Both: */
 
@@ -182,7 +199,9 @@ struct stj_svd_result {
  * threshold, else how many there were likely to be. Cost of the largest: 2 products per iteration,
  * then `top` products with A and with A' to finish, and 0.3 per iteration (48 at least) to look
  * outside; of the smallest: what
- * the budget allows, else about 0.1 N + 50 `bottom` products with A, and `bottom` with A'. */
+ * the budget allows, else 0.3 of a product with A for each vector of a basis (100 to 1500, and up to
+ * half of the columns where these are few thousand), up to 52 `bottom` with A, and `bottom` with
+ * A'. */
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err);
 

@@ -21,6 +21,7 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "run/memory_budget.h"
 #include "base/progress.h"
 #include "spectrum/svd/svd_method.h"
 
@@ -379,6 +380,18 @@ static const struct stj_field schema[] = {
      .names = method_name,
      .doc = "what found the smallest"},
     COUNT("bottom.ncv", NULL, bottom_ncv, "basis vectors that it used"),
+    {.name = "bottom.window",
+     .kind = STJ_FIELD_REAL,
+     AT(bottom_window),
+     .zero_is_none = true,
+     .later = true,
+     .doc = "on this share of the steps"},
+    {.name = "bottom.basis_end",
+     .kind = STJ_FIELD_CHOICE,
+     AT(bottom_end),
+     .choices = stj_basis_words,
+     .later = true,
+     .doc = "why there were no more: `flat` (more would hardly help), `budget`, `memory`, `ncv`"},
     {.name = "stop",
      .kind = STJ_FIELD_CHOICE,
      AT(stop),
@@ -523,16 +536,6 @@ static bool split(size_t i, void *config)
 
 /* ---- computing ---- */
 
-static void predict(const struct stj_run *run, const struct stj_plan_request *request,
-                    const void *config, struct stj_prediction *p, size_t *engine)
-{
-    const struct stj_svd_settings s = settings_of(config);
-    (void)run;
-    (void)engine;
-    stj_svd_predict(&s, request->n, p);
-    p->file_bytes = 2 * (double)(s.top + s.bottom) * (double)request->n * sizeof(double);
-}
-
 size_t stj_svd_stored_pairs(const struct stj_run *run, const struct stj_run_part *part)
 {
     struct stj_h5 *file = NULL;
@@ -567,15 +570,15 @@ out:
 }
 
 /* Take the numbers of likely values beyond the thresholds from a stored density. */
-static enum stj_status take_hints(struct stj_analysis_context *cx, struct stj_svd_settings *s,
-                                  struct stj_error *err)
+static enum stj_status take_hints(struct stj_run *run, const struct stj_run_part *part,
+                                  struct stj_svd_settings *s, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_result *density = NULL;
     struct stj_density_count count;
     if (s->above == 0 && s->below == 0)
         goto out;
-    STJ_TRY(stj_result_of_part(cx->run, "density", cx->part, &density, err));
+    STJ_TRY(stj_result_of_part(run, "density", part, &density, err));
     if (!density)
         goto out;
     const struct stj_density_result *d = stj_analysis_density_of(density);
@@ -592,12 +595,53 @@ out:
     return st;
 }
 
+/* Of a limit, what states and linearisations need at least, and what there is in any case, comes
+ * first; the vectors of the smallest may take the rest.  p: of the request's ranks, with nothing
+ * predicted yet. */
+static void limit_vectors(const struct stj_run *run, const struct stj_plan_request *request,
+                          const struct stj_prediction *p, struct stj_svd_settings *s)
+{
+    static const double prudent = 0.97; /* a process is somewhat larger the next time */
+    struct stj_storage storage = {.minimum = 0};
+    struct stj_prediction trial = *p;
+    size_t left = 0;
+    s->memory_bytes = request->memory_bytes > 0;
+    if (request->memory_bytes == 0)
+        return;
+    stj_svd_predict(s, request->n, &trial);
+    if (!stj_run_fit(run, request->part.from, request->part.to, request->memory_bytes, &trial,
+                     &left))
+        return;
+    (void)stj_run_storage(run, request->part.from, request->part.to, left, 1, &storage, NULL);
+    s->memory_bytes +=
+        left > storage.minimum ? (size_t)(prudent * (double)(left - storage.minimum)) : 0;
+}
+
+static void predict(const struct stj_run *run, const struct stj_plan_request *request,
+                    const void *config, struct stj_prediction *p, size_t *engine)
+{
+    struct stj_svd_settings s = settings_of(config);
+    (void)engine;
+    limit_vectors(run, request, p, &s);
+    stj_svd_predict(&s, request->n, p);
+    p->file_bytes = 2 * (double)(s.top + s.bottom) * (double)request->n * sizeof(double);
+}
+
 /* One line: how many values have converged, and the first and the last of those that have not. */
 static void show(void *ctx, const struct stj_svd_view *view)
 {
     const struct stj_progress *progress = ctx;
     const size_t next = view->converged < view->k ? view->converged : view->k - 1;
     char text[320];
+    if (view->basis > 0) {
+        snprintf(text, sizeof text,
+                 "%.0f products, basis of %zu vectors: mean log10 of the %zu "
+                 "smallest values %.3f",
+                 view->applications, view->basis, view->wanted, view->level);
+        if (progress->note)
+            progress->note(progress->ctx, text);
+        return;
+    }
     size_t used = (size_t)snprintf(text, sizeof text, "%.0f products, %zu of %zu %s",
                                    view->applications, view->converged, view->wanted,
                                    view->bottom ? "at the floor" : "converged");
@@ -641,6 +685,8 @@ static void keep_bottom(struct stj_svd_result *r, struct stj_svd_result *stored)
     r->bottom = stored->bottom;
     r->bottom_method = stored->bottom_method;
     r->bottom_ncv = stored->bottom_ncv;
+    r->bottom_window = stored->bottom_window;
+    r->bottom_end = stored->bottom_end;
     stored->bottom = (struct stj_pairs){0};
 }
 
@@ -720,6 +766,9 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     struct stj_svd_settings s = settings_of(c);
     const bool top = wants_top(cx->wanted) || !stored;
     const bool bottom = wants_bottom(cx->wanted) || !stored;
+    const struct stj_plan_request request = {
+        .part = *cx->part, .memory_bytes = cx->memory_bytes, .n = cx->n};
+    const struct stj_prediction p = {.shortest = 1 / (double)(cx->part->to - cx->part->from)};
     /* 1. The ends that are asked for, from what is known of them: a journal knows more of what was
      * interrupted. */
     s.progress = *cx->progress;
@@ -737,7 +786,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     }
     if (c->monitor)
         s.monitor = (struct stj_svd_monitor){show, &s.progress};
-    STJ_TRY(take_hints(cx, &s, err));
+    limit_vectors(cx->run, &request, &p, &s);
+    STJ_TRY(take_hints(cx->run, cx->part, &s, err));
     STJ_TRY(stj_svd_solve(cx->op, &s, &made, err));
     /* 2. With what is stored of the other. */
     *r = *made;
@@ -794,6 +844,8 @@ static void narrow_bottom(struct stj_svd_result *r, const struct svd_config *c)
         r->below = r->bottom_products = 0;
         r->floor = (double)NAN;
         r->bottom_method = NULL;
+        r->bottom_window = 0;
+        r->bottom_end = STJ_BASIS_NONE;
         return;
     }
     if (c->below > 0 || c->bottom >= r->bottom_requested)
@@ -943,6 +995,15 @@ static void print_top(FILE *out, const struct stj_svd_result *r)
                 r->counted.low, r->counted.high, r->above);
 }
 
+static const char *const basis_end[] = {
+    [STJ_BASIS_NONE] = "nothing",
+    [STJ_BASIS_FLAT] = "its own rule: more vectors would hardly help",
+    [STJ_BASIS_BUDGET] = "the budget while its values still fell: the bounds may be loose",
+    [STJ_BASIS_MEMORY] = "the memory while its values still fell: the bounds may be loose",
+    [STJ_BASIS_GIVEN] = "--ncv",
+    [STJ_BASIS_COLUMNS] = "the number of parameters",
+};
+
 static void print_bottom(FILE *out, const struct stj_svd_result *r)
 {
     fprintf(out, "smallest singular values of J, as upper bounds: %zu of %zu converged\n",
@@ -953,6 +1014,9 @@ static void print_bottom(FILE *out, const struct stj_svd_result *r)
     fprintf(out, "method: %s, %zu vectors; %.6g products; floor %.2e\n",
             r->bottom_method ? r->bottom_method : "automatic", r->bottom_ncv, r->bottom_products,
             r->floor);
+    if (r->bottom_window > 0)
+        fprintf(out, "basis: on %.3g %% of the steps, ended by %s\n", 100 * r->bottom_window,
+                basis_end[r->bottom_end]);
 }
 
 static void print(FILE *out, const struct stj_result *result)

@@ -3,40 +3,34 @@
  * alone.
  *
  * Krylov methods on A'A see nothing below sqrt(eps) sigma_1 and converge to nothing at the small
- * end. What works is that A = J(0 -> n) is the identity plus a term of low numerical rank, that
+ * end.  What works is that A = J(0 -> n) is the identity plus a term of low numerical rank, that
  * what early steps contract stays contracted, and that a window B = J(0 -> w) costs w/n of a
  * product:
  *
- *     1. Block Arnoldi on the window, never restarted:   B Q_m = Q_{m+b} H.
- *        Once m passes the numerical rank of B - I, the small singular values of H fall sharply.
- *     2. H = U diag(s) Z'.  Seeds S = Q_m Z_p of the p smallest s; p products with A give
- *        A S = C R (QR), and |A S y| = |R y| for every y.
+ *     1. A basis of the window, which ends by itself, with the damped inverse P of B
+ *        (spectrum/svd/window.c):   B Q_m = Q_{m+b} H,   H = U diag(s) Z'.
+ *     2. Seeds S = Q_m Z_p of the p smallest s; p products with A give A S = C R (QR), and
+ *        |A S y| = |R y| for every y.
  *     3. Correction.  Of the k smallest pairs of R, v = S y and A v = C R y; the step that would
- *        cancel A v if A were B is
- *            t = P A v,   P = Q_m Z diag(s / (s^2 + d^2)) U' Q_{m+b}'  +  (I - Q Q') / (1 + d^2),
- *        a damped inverse of B.  t is orthogonalised into S at the cost of one product, and R
- *        grows; no product with A' is needed.  Repeat while the budget lasts.
+ *        cancel A v if A were B is t = P A v.  It is orthogonalised into S at the cost of one
+ *        product, and R grows; no product with A' is needed.  Repeat while the budget lasts, or,
+ *        without one, until the k-th bound falls by less than a tenth in a round.
  *
- * How large a basis?  For J of up to about 1e4 parameters a share of N was measured to be enough
- * (docs/bottom.md).  Where that is out of reach, for the memory or because the budget would buy a
- * window of a few steps, the basis grows until the window's small values stop to fall:
+ * Which window?  With a budget of products, the longest that pays for a basis of 0.42 N vectors, as
+ * small networks need it, but a tenth of the steps at least and three tenths at most.  Where its
+ * basis ends far within its share, as on large networks, which need no larger one than small
+ * networks do, a longer window is taken instead: the basis grows about in proportion to the window,
+ * so that m_1 vectors on w_1 of the steps leave for a share of B products
  *
- *     f(m) = mean over i <= k of log10 max(s_i(H), 1e-7 s_1(H)),    s_i from below
- *     stop when (f(m') - f(m)) / ln(m / m') < 0.11 at two looks running, m / m' = 1.2
+ *     w_2 = sqrt(B w_1 / m_1)
  *
- * and what is left of the budget goes to corrections, which end when the k-th bound falls by less
- * than a tenth in a round.  The basis that this takes does not grow with N.
- *
- * d is the window's singular value number DAMPING k from below: directions that the window
- * contracts more are inverted only as far as they are known.  The bounds are certified by
- * Courant-Fischer: the i-th smallest singular value of A restricted to any subspace is no less than
- * the i-th smallest of A.
+ * The bounds are certified by Courant-Fischer: the i-th smallest singular value of A restricted to
+ * any subspace is no less than the i-th smallest of A.
  *
  * Cost: m w/n + p + k per correction, in products with A.  Memory: n (m + 2 p') numbers for p'
  * vectors in S, divided by rows among the ranks, and the H and R of all on each.  It fails, with
  * honest but large bounds, where m cannot reach the rank of B - I.
  */
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,198 +42,115 @@
 #include "parallel/ranks.h"
 #include "op/operator.h"
 #include "spectrum/orthogonalize.h"
-#include "spectrum/svd/krylov.h"
 #include "spectrum/svd/svd_method.h"
+#include "spectrum/svd/window.h"
 
 enum {
-    BLOCK = 4, /* vectors of an Arnoldi step */
-    SEEDS = 2, /* seeds per wanted pair */
-    DAMPING = 2,
-    CORRECTIONS = 50, /* without a budget */
-    FIRST = 256,      /* vectors that there is room for at once, of a basis that ends by itself */
-    LIKELY =
-        1500 /* vectors of a basis that ends by itself: 100 to 1300 were seen (docs/bottom.md) */
+    BLOCK = STJ_WINDOW_BLOCK,
+    SEEDS = 2,        /* seeds per wanted pair */
+    CORRECTIONS = 50, /* rounds, without a budget; */
+    ROUNDS = 10,      /* so many are likely */
+    LEAST = 100,      /* vectors of a basis: 100 to 1300 were seen on networks of 5e4 parameters */
+    LIKELY = 1500,    /* and more, and 0.42 N on small ones (docs/bottom.md) */
 };
 
-static const double krylov_share = 0.66; /* of a budget, for the window's factorisation */
-static const double basis_share = 0.42;  /* Arnoldi vectors as a share of N */
-static const double window_default = 0.24;
-static const double least_window =
-    0.1; /* of the steps, that a share of N is worth its products on */
-static const double adaptive_window = 0.5;
-static const double least_slope = 0.11, look_growth = 1.2; /* of a basis that ends by itself */
-static const double least_gain = 0.9; /* the k-th bound after a correction over that before */
+static const double basis_share = 0.66; /* of a budget, for the window's basis */
+static const double likely_rank = 0.42; /* of B - I, as a share of N, on small networks */
+static const double shortest_window = 0.1, longest_window = 0.3; /* of the steps */
+static const double worth_longer = 1.5; /* than the first window, to begin anew */
+static const double least_gain = 0.9;   /* the k-th bound after a correction over that before */
+/* Of the memory for vectors: while the basis grows by half, the old one is there beside it. */
+static const double memory_of_basis = 0.6, memory_of_space = 0.2;
 
-/* How a budget is spent. */
+/* How a budget is spent; costs are in applications of A. */
 struct arnoldi_plan {
-    double fraction;    /* of the steps in the window */
-    size_t m;           /* Arnoldi vectors */
-    size_t p;           /* seeds */
-    size_t k;           /* wanted */
-    double total;       /* applications, everything included */
-    size_t corrections; /* without a budget */
-    bool adaptive; /* m is the most: the basis grows until the small values of H stop to fall */
+    struct stj_window_limits window;
+    size_t p;                /* seeds */
+    size_t k;                /* wanted */
+    double total;            /* applications, everything included; INFINITY without a budget */
+    size_t room;             /* vectors in S at most */
+    enum stj_basis_end most; /* what limits window.m */
 };
 
-/* How many vectors there is memory for, where a rank has at most so many rows of each: the same on
- * all of them. */
-static double arnoldi_most(size_t rows)
+/* Bytes for vectors: the same on all ranks. */
+static double arnoldi_bytes(const struct stj_svd_settings *settings)
 {
-    return (double)stj_memory_available() / 4 / ((double)rows * sizeof(double));
+    return settings->memory_bytes > 0 ? (double)settings->memory_bytes
+                                      : (double)stj_memory_available() / 2;
 }
 
-/* The window, and the most vectors, of a basis that ends by itself.  Corrections gain next to
- * nothing before the small values of H have fallen: a large budget leaves a few of them, a small one
- * its share. */
-static void arnoldi_adapt(struct arnoldi_plan *plan, double budget, double shortest, size_t rows)
+/* The basis that so many bytes hold, of which a rank has at most so many rows, with the 3 m^2
+ * numbers of H and its factors. */
+static double vectors_in(double bytes, size_t rows)
 {
-    const double products =
-        fmax(krylov_share * budget, budget - (double)(plan->p + 5 * plan->k + BLOCK));
-    const double most = arnoldi_most(rows);
-    plan->adaptive = true;
-    plan->fraction = fmax(adaptive_window, shortest);
-    plan->m = (size_t)fmin((double)plan->m, fmin(products / plan->fraction, most));
-    plan->corrections = (size_t)fmin(CORRECTIONS, fmax(1, most / 4 / (double)plan->k));
+    const double row = (double)rows * sizeof(double), square = 3 * sizeof(double);
+    return (sqrt(row * row + 4 * square * bytes) - row) / (2 * square);
 }
 
-/* With a budget, two thirds, m w/n products, go into the factorisation.  The rank of B - I grows
- * with the window: beyond the default one, m grows as its square root, so m w/n as its power 3/2;
- * unless it is given. */
-static void arnoldi_spend(struct arnoldi_plan *plan, double products, size_t n, double shortest,
-                          bool fixed)
+/* A limit on the basis, if it is less than what there is. */
+static void arnoldi_limit(struct arnoldi_plan *plan, double m, enum stj_basis_end why)
 {
-    const double m = (double)plan->m;
-    plan->fraction = fmax(fmax(shortest, 1e-6), fmin(1, products / m));
-    if (plan->fraction <= window_default)
+    m = fmax(m, 0);
+    if (m >= (double)plan->window.m)
         return;
-    if (fixed)
-        return;
-    plan->fraction = fmin(1, pow(products * sqrt(window_default) / m, 2.0 / 3));
-    plan->m = (size_t)fmin((double)n - BLOCK, m * sqrt(plan->fraction / window_default));
+    plan->window.m = (size_t)m;
+    plan->most = why;
 }
 
-/* For n columns, of which a rank has at most so many rows, and products of this cost, whose shortest prefix is that share of the steps; `used`
- * applications of a budget are gone. */
-static struct arnoldi_plan arnoldi_make_plan(const struct stj_svd_settings *settings, size_t n,
+/* The basis of a window that a share of so many products pays for. */
+static double arnoldi_window(const struct stj_svd_settings *settings, double products, size_t n,
+                             double shortest)
+{
+    const double m = settings->ncv > 0 ? (double)settings->ncv : likely_rank * (double)n;
+    return fmax(shortest, fmin(longest_window, fmax(shortest_window, products / m)));
+}
+
+/* For n columns, of which a rank has at most so many rows, and products of this cost, whose
+ * shortest prefix is that share of the steps; `used` applications of a budget are gone. */
+static struct arnoldi_plan arnoldi_make_plan(const struct stj_svd_settings *given, size_t n,
                                              size_t rows, double cost, double shortest, double used)
 {
-    const size_t k = settings->bottom;
+    struct stj_svd_settings settings = *given;
+    if (settings.top > 0 || settings.above > 0)
+        settings.ncv = 0; /* it is of the largest */
+    const size_t k = settings.bottom;
+    const double memory = arnoldi_bytes(&settings);
+    const double space = memory_of_space * memory / (double)(rows * sizeof(double));
+    const double left =
+        settings.max_applications > 0 ? fmax(0, settings.max_applications - used) : INFINITY;
+    const double affordable = left / cost;
     struct arnoldi_plan plan = {.k = k,
                                 .p = SEEDS * k,
-                                .fraction = fmax(window_default, shortest),
-                                .corrections = CORRECTIONS};
-    const bool fixed = settings->ncv > 0 && settings->top == 0 && settings->above == 0;
-    plan.m = fixed ? settings->ncv : (size_t)(basis_share * (double)n);
+                                .total = left,
+                                .window = {.m = n - BLOCK, .all = settings.ncv > 0},
+                                .most = STJ_BASIS_COLUMNS};
+    /* A small budget has seeds for the wanted pairs alone, one smaller yet for some of them. */
     if (plan.p > n / 2)
         plan.p = n / 2 > k ? n / 2 : k;
-    if (plan.m < plan.p)
-        plan.m = plan.p;
-    if (plan.m + BLOCK > n)
-        plan.m = n - BLOCK;
-    const double budget = settings->max_applications > 0
-                              ? fmax(0, settings->max_applications - used)
-                              : (double)INFINITY;
-    const double share = (double)plan.m;
-    if (!fixed && shortest < 1 &&
-        (share * least_window > krylov_share * budget / cost || share > arnoldi_most(rows)))
-        arnoldi_adapt(&plan, budget / cost, shortest, rows);
-    plan.total =
-        cost * ((double)plan.m * plan.fraction + (double)(plan.p + (plan.corrections + 1) * k));
-    if (settings->max_applications > 0) {
-        plan.total = budget;
-        if (shortest < 1 && !plan.adaptive)
-            arnoldi_spend(&plan, krylov_share * plan.total / cost, n, shortest, fixed);
-    }
-    /* A small budget has seeds for the wanted pairs alone, one smaller yet for some of them. */
-    const double affordable = plan.total / cost;
-    if (affordable < (double)(2 * plan.p + k))
+    if (affordable < (double)(2 * plan.p + k) || space < (double)plan.p)
         plan.p = k;
     if (affordable < 3 * (double)k)
         plan.p = plan.k = affordable >= 2 ? (size_t)fmin((double)k, affordable / 2) : 0;
-    /* Never more vectors than the budget pays for beside seeds and residuals. */
-    const double left = plan.total - cost * (double)(plan.p + plan.k);
-    const double most = left > 0 ? left / (cost * plan.fraction) : 0;
-    if ((double)plan.m > most)
-        plan.m = (size_t)most;
-    plan.m -= plan.m % BLOCK;
+    /* A large one leaves a few rounds of corrections, a small one their share, and any of them
+     * seeds and residuals. */
+    const double beside = (double)(plan.p + plan.k);
+    const double share =
+        fmin(fmax(basis_share * affordable, affordable - beside - (double)(5 * plan.k + BLOCK)),
+             affordable - beside);
+    plan.window.k = plan.k;
+    plan.window.rest = beside * cost;
+    plan.window.fraction = arnoldi_window(&settings, basis_share * affordable, n, shortest);
+    if (settings.ncv > 0)
+        arnoldi_limit(&plan, (double)settings.ncv, STJ_BASIS_GIVEN);
+    else
+        arnoldi_limit(&plan, vectors_in(memory_of_basis * memory, rows), STJ_BASIS_MEMORY);
+    if (settings.max_applications > 0)
+        arnoldi_limit(&plan, share / plan.window.fraction, STJ_BASIS_BUDGET);
+    plan.window.m -= plan.window.m % BLOCK;
+    plan.room = plan.p + CORRECTIONS * plan.k;
+    if ((double)plan.room > space)
+        plan.room = (size_t)fmax((double)plan.p, space);
     return plan;
-}
-
-/* The window's factorisation with its SVD: the damped inverse P. */
-struct inverse {
-    struct stj_krylov krylov;
-    size_t m, rows;         /* of H: rows = m + b */
-    double *sigma, *u, *zt; /* H = U diag(sigma) Z': rows x m, m x m */
-    double damping;
-};
-
-static void inverse_free(struct inverse *inv)
-{
-    stj_krylov_free(&inv->krylov);
-    free(inv->sigma);
-    free(inv->u);
-    free(inv->zt);
-}
-
-static enum stj_status inverse_factor(struct inverse *inv, size_t k, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const struct stj_krylov *krylov = &inv->krylov;
-    double *h = NULL;
-    const struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
-    inv->m = krylov->m;
-    inv->rows = krylov->m + krylov->b;
-    STJ_TRY(stj_new(&h, inv->rows, inv->m * sizeof *h, err));
-    STJ_TRY(stj_new(&inv->sigma, inv->m, sizeof *inv->sigma, err));
-    STJ_TRY(stj_new(&inv->u, inv->rows, inv->m * sizeof *inv->u, err));
-    STJ_TRY(stj_new(&inv->zt, inv->m, inv->m * sizeof *inv->zt, err));
-    for (size_t j = 0; j < inv->m; j++)
-        memcpy(h + j * inv->rows, krylov->h + j * krylov->ldh, inv->rows * sizeof *h);
-    /* H = U diag(s) Z'; d is the window's value number DAMPING k from below. */
-    STJ_TRY(stj_gesdd(inv->rows, inv->m, h, inv->rows, inv->sigma, inv->u, inv->zt, err));
-    const size_t at = DAMPING * k < inv->m ? DAMPING * k : inv->m;
-    inv->damping = fmax(inv->sigma[inv->m - at], DBL_EPSILON * inv->sigma[0]);
-    if (inv->damping == 0)
-        inv->damping = 1;
-out:
-    stj_blas_guard_give(guard);
-    free(h);
-    return st;
-}
-
-/* t (a block of b) <- P t. */
-static enum stj_status inverse_apply(const struct inverse *inv, size_t b, double *t,
-                                     struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const size_t n = inv->krylov.rows.count;
-    const size_t ld = stj_rows_ld(&inv->krylov.rows);
-    const size_t m = inv->m;
-    const double d2 = inv->damping * inv->damping;
-    double *c = NULL; /* Q't, then U'Q't, then Z diag() U'Q't */
-    double *e = NULL;
-    STJ_TRY(stj_new(&c, inv->rows, b * sizeof *c, err));
-    STJ_TRY(stj_new(&e, m, b * sizeof *e, err));
-    /* c = Q't, summed over the ranks. */
-    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, inv->rows, b, n, 1, inv->krylov.q, ld, t, ld, 0, c,
-              inv->rows);
-    stj_rows_allreduce_sum(&inv->krylov.rows, inv->rows * b, c);
-    /* t <- (I - Q Q') t / (1 + d^2) */
-    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, inv->rows, -1 / (1 + d2), inv->krylov.q,
-              ld, c, inv->rows, 1 / (1 + d2), t, ld);
-    /* c <- Z diag(s / (s^2 + d^2)) U'c */
-    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, inv->rows, 1, inv->u, inv->rows, c,
-              inv->rows, 0, e, m);
-    for (size_t j = 0; j < b; j++)
-        for (size_t i = 0; i < m; i++)
-            e[j * m + i] *= inv->sigma[i] / (inv->sigma[i] * inv->sigma[i] + d2);
-    stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, m, 1, inv->zt, m, e, m, 0, c, m);
-    /* t += Q_m c */
-    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, m, 1, inv->krylov.q, ld, c, m, 1, t, ld);
-out:
-    free(c);
-    free(e);
-    return st;
 }
 
 /* The growing subspace S with A S = C R. */
@@ -352,73 +263,6 @@ out:
     return st;
 }
 
-/* What a growing basis was like when it was last looked at. */
-struct look {
-    size_t m, next;
-    double f;
-    int flat; /* looks running at which it hardly fell */
-};
-
-/* Has the basis come to where more vectors do not help? */
-static enum stj_status look_at_basis(const struct stj_krylov *krylov, size_t k, struct look *look,
-                                     struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const size_t m = krylov->m;
-    const size_t rows = m + krylov->b;
-    double *h = NULL;
-    double *sigma = NULL;
-    double f = 0;
-    STJ_TRY(stj_new(&h, rows, m * sizeof *h, err));
-    STJ_TRY(stj_new(&sigma, m, sizeof *sigma, err));
-    for (size_t j = 0; j < m; j++)
-        memcpy(h + j * rows, krylov->h + j * krylov->ldh, rows * sizeof *h);
-    STJ_TRY(stj_gesdd(rows, m, h, rows, sigma, NULL, NULL, err));
-    for (size_t i = 0; i < k; i++)
-        f += log10(fmax(sigma[m - 1 - i], 1e-7 * sigma[0])) / (double)k;
-    const bool fell =
-        look->m == 0 || (look->f - f) / log((double)m / (double)look->m) >= least_slope;
-    look->flat = fell ? 0 : look->flat + 1;
-    look->m = m;
-    look->f = f;
-    look->next = (size_t)ceil(look_growth * (double)m);
-out:
-    free(h);
-    free(sigma);
-    return st;
-}
-
-static enum stj_status factor_window(struct stj_op *a, const struct stj_svd_budget *budget,
-                                     const struct arnoldi_plan *plan, struct inverse *inv,
-                                     struct stj_svd_basis *basis, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    struct stj_op *window = NULL;
-    struct stj_op *b = a;
-    const size_t n = stj_op_n_cols(a);
-    struct look look = {.next = 2 * plan->p};
-    if (plan->fraction < 1) {
-        STJ_TRY(stj_op_create_prefix(a, plan->fraction, &window, err));
-        b = window;
-    }
-    const double step = BLOCK * stj_op_cost(b);
-    const size_t first = plan->adaptive && plan->m > FIRST ? FIRST : plan->m;
-    const double rest = (double)(plan->p + plan->k) * stj_op_cost(a);
-    STJ_TRY(stj_krylov_init(&inv->krylov, n, BLOCK, first, plan->m, budget->settings->seed,
-                            STJ_STREAM_START, 2, err));
-    while (inv->krylov.m + BLOCK <= plan->m && look.flat < 2) {
-        if (stj_svd_spent(budget, step + rest, basis->products, &basis->stop))
-            break;
-        STJ_TRY(stj_krylov_step(&inv->krylov, b, err));
-        basis->products += step;
-        if (plan->adaptive && inv->krylov.m >= look.next)
-            STJ_TRY(look_at_basis(&inv->krylov, plan->k, &look, err));
-    }
-out:
-    stj_op_destroy(window);
-    return st;
-}
-
 /* Known vectors are the first seeds: by Courant-Fischer no bound is larger than theirs.  How
  * many. */
 static size_t plant_known(const struct stj_pairs *known, size_t p, struct space *space)
@@ -430,67 +274,105 @@ static size_t plant_known(const struct stj_pairs *known, size_t p, struct space 
 }
 
 /* The seeds from number `first` on, and the products of all. */
-static enum stj_status plant_seeds(struct stj_op *a, const struct inverse *inv, size_t first,
+static enum stj_status plant_seeds(struct stj_op *a, const struct stj_window *window, size_t first,
                                    size_t all, struct space *space, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t m = inv->m;
-    const size_t p = all - first;
-    const size_t ld = stj_rows_ld(&space->rows);
-    double *y = NULL;
-    STJ_TRY(stj_new(&y, m, p * sizeof *y, err));
-    for (size_t j = 0; j < p; j++)
-        for (size_t i = 0; i < m; i++)
-            y[j * m + i] = inv->zt[i * m + m - 1 - j];
-    stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->rows.count, p, m, 1, inv->krylov.q, ld,
-              y, m, 0, space->s + first * space->rows.count, ld);
+    STJ_TRY(stj_window_smallest(window, 0, all - first, space->s + first * space->rows.count, err));
     STJ_TRY(space_extend(space, a, all, err));
 out:
-    free(y);
+    return st;
+}
+
+/* A window that a basis of the first, ended far within the budget's share, leaves products for; 0:
+ * none that is worth it. */
+static double longer_window(const struct arnoldi_plan *plan, const struct stj_window *window,
+                            double shortest, double left)
+{
+    if (!window->flat || plan->window.all || isinf(left))
+        return 0;
+    const double w = window->fraction;
+    const double longer = fmin(longest_window, sqrt(basis_share * left * w / (double)window->m));
+    return longer >= worth_longer * w && longer >= w + shortest ? longer : 0;
+}
+
+/* Step 1, on the window of the plan or on a longer one. */
+static enum stj_status arnoldi_basis(struct stj_op *a, const struct stj_svd_budget *budget,
+                                     struct arnoldi_plan *plan, struct stj_window *window,
+                                     struct stj_svd_basis *basis, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const double cost = stj_op_cost(a);
+    STJ_TRY(stj_window_build(a, budget, &plan->window, window, &basis->stop, err));
+    basis->products = (double)window->m * window->cost;
+    const double left = (plan->total - basis->products) / cost;
+    const double longer = longer_window(plan, window, stj_op_shortest_prefix(a), left);
+    if (longer > 0 && basis->stop != STJ_STOP_INTERRUPTED) {
+        plan->window.fraction = longer;
+        plan->window.done = basis->products;
+        arnoldi_limit(plan, basis_share * left / longer, STJ_BASIS_BUDGET);
+        plan->window.m -= plan->window.m % BLOCK;
+        stj_window_free(window);
+        STJ_TRY(stj_window_build(a, budget, &plan->window, window, &basis->stop, err));
+        basis->products += (double)window->m * window->cost;
+    }
+    basis->ncv = window->m;
+    basis->window = window->fraction;
+    basis->end = window->flat                          ? STJ_BASIS_FLAT
+                 : window->m + BLOCK <= plan->window.m ? STJ_BASIS_BUDGET
+                                                       : plan->most;
+out:
+    return st;
+}
+
+/* t <- P A v of the k smallest v, each A v of length 1: the directions matter, not the lengths. */
+static enum stj_status correct(const struct space *space, const struct stj_window *window, size_t k,
+                               double *coefficients, double *length, double *t,
+                               struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n = space->rows.count;
+    space_smallest(space, space->c, space->u, false, k, true, coefficients, t);
+    stj_rows_norms(&space->rows, k, t, n, length);
+    for (size_t j = 0; j < k; j++)
+        if (length[j] > 0)
+            stj_scal(n, 1 / length[j], t + j * n);
+    STJ_TRY(stj_window_invert(window, k, t, err));
+out:
     return st;
 }
 
 static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_budget *budget,
-                                       const struct arnoldi_plan *plan, const struct inverse *inv,
-                                       struct space *space, struct stj_svd_basis *basis,
-                                       struct stj_error *err)
+                                       const struct arnoldi_plan *plan,
+                                       const struct stj_window *window, struct space *space,
+                                       struct stj_svd_basis *basis, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t k = plan->k;
-    const double cost = stj_op_cost(a);
-    const double floor = stj_op_rounding(a) * inv->sigma[0];
-    const size_t n = space->rows.count;
+    const double round = (double)k * stj_op_cost(a);
+    const double floor = stj_op_rounding(a) * window->sigma[0];
+    const bool by_itself = isinf(plan->total);
     double *coefficients = NULL;
     double *length = NULL;
     STJ_TRY(stj_new(&coefficients, space->room, k * sizeof *coefficients, err));
     STJ_TRY(stj_new(&length, k, sizeof *length, err));
-    basis->stop = STJ_STOP_MAX_APPLICATIONS;
+    basis->stop = by_itself ? STJ_STOP_INCOMPLETE : STJ_STOP_MAX_APPLICATIONS;
     STJ_TRY(arnoldi_show(space, k, floor, budget, err));
-    while (space->p + k <= space->room && basis->products + 2 * (double)k * cost <= plan->total) {
-        if (space_bound(space, k - 1) <= floor) {
+    while (space->p + k <= space->room && basis->products + 2 * round <= plan->total) {
+        const double before = space_bound(space, k - 1);
+        if (before <= floor) {
             basis->stop = STJ_STOP_FLOOR;
             break;
         }
-        if (stj_svd_spent(budget, 2 * (double)k * cost, basis->products, &basis->stop))
+        if (stj_svd_spent(budget, 2 * round, basis->products, &basis->stop))
             break;
-        double *t = space->s + space->p * n;
-        /* A v = C R y of the k smallest, */
-        space_smallest(space, space->c, space->u, false, k, true, coefficients, t);
-        stj_rows_norms(&space->rows, k, t, n, length);
-        for (size_t j = 0; j < k; j++) /* the directions matter, not the lengths */
-            if (length[j] > 0)
-                stj_scal(n, 1 / length[j], t + j * n);
-        /* t = P A v into S. */
-        const double before = space_bound(space, k - 1);
-        STJ_TRY(inverse_apply(inv, k, t, err));
+        STJ_TRY(correct(space, window, k, coefficients, length,
+                        space->s + space->p * space->rows.count, err));
         STJ_TRY(space_extend(space, a, k, err));
-        basis->products += (double)k * cost;
+        basis->products += round;
         STJ_TRY(arnoldi_show(space, k, floor, budget, err));
-        if (plan->adaptive && budget->settings->max_applications == 0 &&
-            space_bound(space, k - 1) > least_gain * before) {
-            basis->stop = STJ_STOP_INCOMPLETE;
+        if (by_itself && space_bound(space, k - 1) > least_gain * before)
             break;
-        }
     }
 out:
     free(coefficients);
@@ -530,49 +412,64 @@ static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_bud
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
-    const struct arnoldi_plan plan =
+    struct arnoldi_plan plan =
         arnoldi_make_plan(budget->settings, n, stj_rows_share(n, stj_n_ranks()), stj_op_cost(a),
                           stj_op_shortest_prefix(a), stj_svd_used(budget));
-    struct inverse inv = {0};
+    struct stj_window window = {0};
     struct space space = {0};
-    const bool by_itself = plan.adaptive && budget->settings->max_applications == 0;
-    const size_t most = plan.p + (by_itself ? plan.corrections + 1 : 4 * CORRECTIONS) * plan.k;
     basis->stop = STJ_STOP_MAX_APPLICATIONS;
     if (plan.k == 0)
         goto out;
     /* Step 1: B Q_m = Q_{m+b} H on the window. */
-    STJ_TRY(factor_window(a, budget, &plan, &inv, basis, err));
-    basis->ncv = inv.krylov.m;
+    STJ_TRY(arnoldi_basis(a, budget, &plan, &window, basis, err));
     if (basis->stop == STJ_STOP_INTERRUPTED)
         goto out;
-    const double left = plan.total - basis->products;
-    size_t room = plan.p + (left > 0 ? (size_t)(left / stj_op_cost(a)) : 0);
-    room = room < n ? room : n;
-    room = room < most ? room : most;
+    const double left = fmax(0, plan.total - basis->products) / stj_op_cost(a);
+    const size_t room = (size_t)fmin(fmin((double)n, (double)plan.room), (double)plan.p + left);
     STJ_TRY(space_init(&space, n, room, budget->settings->seed, err));
     basis->products += (double)plan.p * stj_op_cost(a);
     const size_t known = plant_known(budget->settings->known_bottom, plan.p, &space);
-    if (inv.krylov.m < plan.p) { /* too short for seeds: any directions, which are bounds too */
+    if (window.m < plan.p) { /* too short for seeds: any directions, which are bounds too */
         stj_rows_fill_normal(&space.rows, space.rng, plan.p - known,
                              space.s + known * space.rows.count);
         STJ_TRY(space_extend(&space, a, plan.p, err));
         basis->sigma_1 = space.sigma[0];
     } else {
         /* Step 2: H = U diag(s) Z', the seeds Q_m Z_p, and A S = C R. */
-        STJ_TRY(inverse_factor(&inv, plan.k, err));
-        STJ_TRY(plant_seeds(a, &inv, known, plan.p, &space, err));
+        STJ_TRY(stj_window_factor(&window, plan.k, err));
+        STJ_TRY(plant_seeds(a, &window, known, plan.p, &space, err));
         /* Step 3, while the budget lasts. */
-        STJ_TRY(arnoldi_correct(a, budget, &plan, &inv, &space, basis, err));
-        basis->sigma_1 = inv.sigma[0];
+        STJ_TRY(arnoldi_correct(a, budget, &plan, &window, &space, basis, err));
+        basis->sigma_1 = window.sigma[0];
     }
-    inverse_free(&inv);
-    inv = (struct inverse){0};
+    stj_window_free(&window);
     /* The bounds: S and C with the smallest pairs of R. */
     STJ_TRY(space_take_smallest(&space, plan.k, basis, err));
 out:
     space_free(&space);
-    inverse_free(&inv);
+    stj_window_free(&window);
     return st;
+}
+
+/* What was seen on large networks, and the share of small ones; within a limit of memory all that
+ * it allows. */
+static double likely_vectors(const struct stj_svd_settings *s, const struct arnoldi_plan *plan,
+                             size_t n)
+{
+    const double likely = fmin(LIKELY, likely_rank * (double)n);
+    const double most = (double)plan->window.m;
+    return plan->window.all || s->memory_bytes > 0 ? most : fmin(most, likely);
+}
+
+static void say_method(const struct arnoldi_plan *plan, double likely, struct stj_prediction *p)
+{
+    const double most = (double)plan->window.m;
+    const double share = 100 * plan->window.fraction;
+    if (plan->window.all || most <= LEAST)
+        stj_predict_method(p, "arnoldi, %.0f vectors on %.0f %% of the steps", most, share);
+    else
+        stj_predict_method(p, "arnoldi, %d to %.0f vectors (limit: %s) on %.0f %% of the steps",
+                           (int)fmin(LEAST, likely), most, stj_basis_words[plan->most], share);
 }
 
 /* With P ranks n (m + 2 p') / P + 2 n p numbers, the last term where they divide rows, and 3
@@ -590,20 +487,22 @@ static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t 
     const struct arnoldi_plan plan =
         arnoldi_make_plan(s, n, stj_predict_rows(p, n), 1, p->shortest, p->used);
     const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
-    const double vectors = plan.adaptive ? fmin((double)plan.m, LIKELY) : (double)plan.m;
-    const double rest = plan.total - (double)plan.m * plan.fraction;
-    const double whole =
-        stj_predict_divides(p, n) ? 2 * (double)plan.p * (double)n * sizeof(double) : 0;
-    stj_predict_products(p, vectors * plan.fraction, 0, BLOCK);
-    stj_predict_products(p, rest, 0, s->bottom);
-    stj_predict_phase(
-        p, (vectors + 2 * (rest + (double)plan.p)) * rows + whole + 24 * vectors * vectors, BLOCK);
-    if (plan.adaptive) /* as it grows by half, what was there before is still there */
+    const double vectors = likely_vectors(s, &plan, n);
+    const double seeds = (double)plan.p;
+    const double left =
+        fmin(plan.total - vectors * plan.window.fraction - (double)plan.k, (double)plan.room);
+    const double space =
+        fmax(seeds, isinf(plan.total) ? fmin(left, seeds + ROUNDS * (double)plan.k) : left);
+    const double whole = stj_predict_divides(p, n) ? 2 * seeds * (double)n * sizeof(double) : 0;
+    stj_predict_products(p, vectors * plan.window.fraction, 0, BLOCK);
+    stj_predict_products(p, space, 0, s->bottom);
+    stj_predict_products(p, 0, (double)plan.k, s->bottom);
+    stj_predict_phase(p, (vectors + 2 * space) * rows + whole + 24 * vectors * vectors, BLOCK);
+    if (!plan.window.all) /* as it grows by half, what was there before is still there */
         stj_predict_phase(p, 1.7 * vectors * rows, BLOCK);
     p->vector_bytes += vectors * vectors * rows;
     stj_predict_svd(p, vectors);
-    stj_predict_method(p, "arnoldi, %s%zu vectors on %.0f %% of the steps",
-                       plan.adaptive ? "at most " : "", plan.m, 100 * plan.fraction);
+    say_method(&plan, vectors, p);
 out:
     return st;
 }

@@ -34,6 +34,8 @@ static enum stj_status find_smallest(struct stj_op *a, const struct stj_svd_budg
     STJ_TRY(stj_svd_adopt(a, &basis, &r->bottom, &r->floor, err));
     r->bottom_products += basis.products;
     r->bottom_ncv = basis.ncv;
+    r->bottom_window = basis.window;
+    r->bottom_end = basis.end;
     r->bottom_method = method->info.name;
     *stop = basis.stop;
 out:

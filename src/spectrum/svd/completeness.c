@@ -231,8 +231,8 @@ static enum stj_status look_step(struct stj_krylov *krylov, struct stj_op *norma
     enum stj_status st = STJ_OK;
     const size_t j = r->j;
     STJ_TRY(stj_krylov_step(krylov, normal, err));
-    r->alpha[j] = fmax(krylov->h[j * krylov->ldh + j], 0);
-    r->beta[j] = fabs(krylov->h[j * krylov->ldh + j + 1]);
+    r->alpha[j] = fmax(stj_krylov_at(krylov, j, j), 0);
+    r->beta[j] = fabs(stj_krylov_at(krylov, j + 1, j));
     r->scale = fmax(r->scale, fmax(r->alpha[j], r->beta[j]));
     if (r->beta[j] <= 8 * rounding * r->scale)
         r->beta[j] = 0;

@@ -19,10 +19,10 @@ struct stj_krylov {
     size_t room;          /* columns at most */
     size_t have;          /* of q: what there is memory for so far */
     double *q;            /* rows.count x have */
-    double *h;            /* (room + b) x room, leading dimension ldh = room + b */
-    size_t ldh;
-    double start;        /* length of the first start vector before it was normalised */
-    struct stj_rng *rng; /* of the start block and of replacements in invariant subspaces */
+    double *h;            /* the columns of each block as far as they are not zero: of the i-th,
+                             (i + 2) b rows */
+    double start;         /* length of the first start vector before it was normalised */
+    struct stj_rng *rng;  /* of the start block and of replacements in invariant subspaces */
 };
 
 /* A start block from item `item` of the seed's stream; room for `first` columns, and for
@@ -31,6 +31,12 @@ enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t
                                 uint64_t seed, enum stj_rng_stream stream, uint64_t item,
                                 struct stj_error *err);
 void stj_krylov_free(struct stj_krylov *k);
+
+/* H(row, column), row < column + 2 b - column % b. */
+double stj_krylov_at(const struct stj_krylov *k, size_t row, size_t column);
+
+/* *h <- all of H, (m + b) x m; the caller frees it. */
+enum stj_status stj_krylov_matrix(const struct stj_krylov *k, double **h, struct stj_error *err);
 
 /* One block step: b products with A (square). */
 enum stj_status stj_krylov_step(struct stj_krylov *k, struct stj_op *a, struct stj_error *err);

@@ -42,6 +42,12 @@ const char *const stj_stop_words[] = {
     [STJ_STOP_INCOMPLETE + 1] = NULL,
 };
 
+const char *const stj_basis_words[] = {
+    [STJ_BASIS_NONE] = "none",      [STJ_BASIS_FLAT] = "flat", [STJ_BASIS_BUDGET] = "budget",
+    [STJ_BASIS_MEMORY] = "memory",  [STJ_BASIS_GIVEN] = "ncv", [STJ_BASIS_COLUMNS] = "columns",
+    [STJ_BASIS_COLUMNS + 1] = NULL,
+};
+
 const char *stj_stop_text(enum stj_stop stop)
 {
     const bool known = stop >= STJ_STOP_CONVERGED && stop <= STJ_STOP_INCOMPLETE;

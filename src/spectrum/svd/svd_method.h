@@ -23,7 +23,9 @@ struct stj_svd_basis {
     size_t sound;    /* so many have converged, as far as it can tell */
     double sigma_1;  /* a lower bound of the largest singular value; 0: none known */
     double products; /* products with A'A (or A, for methods that use it alone) of the iteration */
-    size_t ncv;      /* basis vectors it worked with */
+    size_t ncv;      /* basis vectors it worked with, */
+    double window;   /* on this share of the steps; 0: there was no window */
+    enum stj_basis_end end; /* why there were no more */
     enum stj_stop stop;
     bool abandoned; /* it gave up, and there is no basis */
 };
@@ -72,8 +74,9 @@ struct stj_svd_method {
     bool whole;
 };
 
-extern const char stj_svd_all_known[];     /* "known": what is said of pairs that were all known */
-extern const char *const stj_stop_words[]; /* of enum stj_stop */
+extern const char stj_svd_all_known[];      /* "known": what is said of pairs that were all known */
+extern const char *const stj_stop_words[];  /* of enum stj_stop */
+extern const char *const stj_basis_words[]; /* of enum stj_basis_end */
 
 extern const struct stj_kind stj_svd_methods; /* the registry: spectrum/svd/svd.c */
 extern const struct stj_svd_method stj_svd_arnoldi;
