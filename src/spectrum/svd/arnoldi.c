@@ -24,6 +24,8 @@
  *
  *     w_2 = sqrt(B w_1 / m_1)
  *
+ * at most three tenths of the steps, or half of them where the first contracts hardly anything.
+ *
  * The bounds are certified by Courant-Fischer: the i-th smallest singular value of A restricted to
  * any subspace is no less than the i-th smallest of A.
  *
@@ -57,6 +59,8 @@ enum {
 static const double basis_share = 0.66; /* of a budget, for the window's basis */
 static const double likely_rank = 0.42; /* of B - I, as a share of N, on small networks */
 static const double shortest_window = 0.1, longest_window = 0.3; /* of the steps */
+/* A window whose small values have a mean above 10^-0.3 contracts hardly anything yet. */
+static const double hardly_shrinks = -0.3, longest_weak = 0.5;
 static const double worth_longer = 1.5; /* than the first window, to begin anew */
 static const double least_gain = 0.9;   /* the k-th bound after a correction over that before */
 /* Of the memory for vectors: while the basis grows by half, the old one is there beside it. */
@@ -292,7 +296,8 @@ static double longer_window(const struct arnoldi_plan *plan, const struct stj_wi
     if (!window->flat || plan->window.all || isinf(left))
         return 0;
     const double w = window->fraction;
-    const double longer = fmin(longest_window, sqrt(basis_share * left * w / (double)window->m));
+    const double most = window->level > hardly_shrinks ? longest_weak : longest_window;
+    const double longer = fmin(most, sqrt(basis_share * left * w / (double)window->m));
     return longer >= worth_longer * w && longer >= w + shortest ? longer : 0;
 }
 

@@ -114,6 +114,7 @@ enum stj_status stj_window_build(struct stj_op *a, const struct stj_svd_budget *
     }
     window->m = krylov->m;
     window->flat = look.flat >= 2;
+    window->level = look.f;
 out:
     stj_op_destroy(prefix);
     return st;

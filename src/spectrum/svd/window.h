@@ -29,6 +29,7 @@ struct stj_window {
     struct stj_krylov krylov;
     size_t m;               /* vectors */
     bool flat;              /* more of them would hardly make the small values of H smaller */
+    double level;           /* f(m), when it was last looked at */
     double *sigma, *u, *zt; /* H = U diag(sigma) Z': [m], (m + b) x m, m x m */
     double damping;
 };
