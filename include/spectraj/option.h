@@ -32,7 +32,8 @@ enum stj_option_type {
     STJ_OPTION_STRING, /* char *, owned by the struct; with `kind` or `names`, one of those names */
     STJ_OPTION_PATH,   /* char *, owned; made absolute relative to the config file's folder */
     STJ_OPTION_CHOICE, /* int: index into `choices` */
-    STJ_OPTION_SIZES,  /* struct stj_sizes: a list of non-negative integers; a bare number too */
+    STJ_OPTION_SIZES,  /* struct stj_sizes: a list of non-negative integers; a bare number too; with
+                          `choices` one of these words instead, a list of STJ_SIZES_WORD(index) */
     STJ_OPTION_REALS,  /* struct stj_reals: a list of finite numbers; a bare number too */
     STJ_OPTION_NAMES,  /* a mapping of texts to texts, keys of the user's own; in configs alone */
     STJ_OPTION_PLUGIN, /* {type: NAME, ...} of a `kind`; a bare NAME too */
@@ -54,6 +55,7 @@ struct stj_sizes {
     size_t n;     /* items */
     size_t *item; /* [n], owned */
 };
+#define STJ_SIZES_WORD(index) (SIZE_MAX - (size_t)(index)) /* stands for a word, as no size does */
 
 /* A value of type STJ_OPTION_REALS. */
 struct stj_reals {
@@ -79,7 +81,7 @@ struct stj_option {
                                     (as in .min = 1 alone) or infinite: no upper limit */
     bool above_min;              /* numbers: min itself is excluded (alone: above 0) */
     bool below_max;              /* numbers: max itself is excluded */
-    const char *const *choices;  /* CHOICE: NULL-terminated */
+    const char *const *choices;  /* CHOICE, SIZES: NULL-terminated */
     const struct stj_kind *kind; /* PLUGIN, PLUGINS; STRING: it is the name of one */
     stj_names_fn names;          /* STRING: it is one of them; NULL: any */
     const struct stj_option *group; /* GROUP */

@@ -64,7 +64,7 @@ struct stj_tensor {
     size_t offset; /* within the layer's parameters */
     size_t fan_in, fan_out;
     enum stj_tensor_role role;
-    size_t height, width;          /* KERNEL */
+    size_t height, width;          /* KERNEL; height 0: of sequences, without this axis */
     const struct stj_plugin *init; /* initialiser; borrowed from the layer's config */
 };
 

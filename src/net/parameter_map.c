@@ -112,14 +112,18 @@ static void channels_first(struct stj_parameter *p, size_t k)
 static void set_kernel(const struct stj_tensor *tensor, const struct stj_parameter_layout *layout,
                        struct stj_parameter *p)
 {
-    add_axis(p, tensor->height);
+    const size_t area = (tensor->height ? tensor->height : 1) * tensor->width;
+    if (tensor->height)
+        add_axis(p, tensor->height);
     add_axis(p, tensor->width);
-    add_axis(p, tensor->rows / (tensor->height * tensor->width));
+    add_axis(p, tensor->rows / area);
     add_axis(p, tensor->cols);
-    if (layout->conv == STJ_CONV_OIHW)
+    p->n_dims = p->n_axes;
+    if (layout->conv == STJ_CONV_OIHW && tensor->height)
         set_order(p, 3, 2, 0, 1);
-    p->n_dims = 4;
-    for (size_t k = 0; k < 4; k++)
+    else if (layout->conv == STJ_CONV_OIHW)
+        set_order(p, 2, 1, 0, 3);
+    for (size_t k = 0; k < p->n_dims; k++)
         p->shape[k] = p->length[p->order[k]];
 }
 

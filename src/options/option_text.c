@@ -117,7 +117,10 @@ static void add_type(const struct stj_option *option, char *text, size_t size)
         stj_text_add(text, size, "list, each a %s", option->kind->what);
     else if (option->type == STJ_OPTION_BY_NAME)
         stj_text_add(text, size, "mapping");
-    else if (option->choices || option->kind || option->names) {
+    else if (option->choices && option->type == STJ_OPTION_SIZES) {
+        stj_text_add(text, size, "list of integers or one of ");
+        add_names(option, text, size);
+    } else if (option->choices || option->kind || option->names) {
         stj_text_add(text, size, "one of ");
         add_names(option, text, size);
     } else

@@ -5,6 +5,7 @@
 #endif
 #include "options/option_value.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,7 +184,8 @@ static enum stj_status parse_path(const struct stj_place *place, const struct st
     return resolve_path(node->file, node->text, value, err);
 }
 
-/* *field <- a list, whose items are numbers of the option's range; a bare number is a list of one. */
+/* *field <- a list, whose items are numbers of the option's range; a bare number is a list of one,
+ * and so is a word, where the option has some. */
 static enum stj_status parse_list(const struct stj_place *place, const struct stj_option *option,
                                   const struct stj_yaml_node *node, void *field,
                                   struct stj_error *err)
@@ -202,6 +204,13 @@ static enum stj_status parse_list(const struct stj_place *place, const struct st
         *(struct stj_sizes *)field = (struct stj_sizes){n, (void *)item};
     else
         *(struct stj_reals *)field = (struct stj_reals){n, (void *)item};
+    if (option->choices && node->type == STJ_YAML_SCALAR && !isdigit((unsigned char)*node->text)) {
+        int word = 0;
+        STJ_TRY(parse_name(place, option, node, &word, err));
+        *(size_t *)(void *)item = STJ_SIZES_WORD(word);
+        goto out;
+    }
+    row.choices = NULL;
     for (size_t i = 0; i < n; i++) {
         struct stj_place at = {.up = place, .index = i};
         STJ_TRY(stj_option_parse_value(list ? &at : place, &row, list ? &node->item[i] : node,

@@ -102,8 +102,13 @@ static void write_real(FILE *file, double value)
     fputs(text, file);
 }
 
-static void write_sizes(FILE *file, const struct stj_sizes *sizes)
+static void write_sizes(FILE *file, const char *const *word, const struct stj_sizes *sizes)
 {
+    for (size_t i = 0; word && word[i]; i++)
+        if (sizes->n == 1 && sizes->item[0] == STJ_SIZES_WORD(i)) {
+            fputs(word[i], file);
+            return;
+        }
     fputc('[', file);
     for (size_t i = 0; i < sizes->n; i++)
         fprintf(file, "%s%zu", i ? ", " : "", sizes->item[i]);
@@ -199,7 +204,7 @@ static void write_single(FILE *file, const struct stj_option *option, const void
     else if (option->type == STJ_OPTION_CHOICE)
         write_text(file, option->choices[*(const int *)field]);
     else if (option->type == STJ_OPTION_SIZES)
-        write_sizes(file, field);
+        write_sizes(file, option->choices, field);
     else if (option->type == STJ_OPTION_REALS)
         write_reals(file, field);
     else if (option->type == STJ_OPTION_NAMES)

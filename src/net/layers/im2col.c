@@ -71,12 +71,12 @@ size_t stj_band_first(const struct stj_window *w, const struct stj_band *band)
 /* Rows and columns of a strip's image. */
 static size_t strip_rows(const struct stj_window *w, size_t n_rows)
 {
-    return (n_rows - 1) * w->stride_h + w->height;
+    return (n_rows - 1) * w->stride_h + (w->height - 1) * w->dilation_h + 1;
 }
 
 static size_t strip_cols(const struct stj_window *w)
 {
-    return (w->out_w - 1) * w->stride_w + w->width;
+    return (w->out_w - 1) * w->stride_w + (w->width - 1) * w->dilation_w + 1;
 }
 
 struct stj_band_sizes stj_band_sizes(const struct stj_window *w, size_t batch, size_t nvec)
@@ -115,12 +115,12 @@ static size_t strip_size(const struct strip *s)
 static bool inside(const struct strip *s, size_t r, size_t *image_row, size_t *n_cols)
 {
     const size_t row = s->first_row + r;
-    *n_cols = least(s->w->in_w, s->cols - s->w->left);
+    *n_cols = s->cols > s->w->left ? least(s->w->in_w, s->cols - s->w->left) : 0;
     *image_row = row - s->w->top;
     return row >= s->w->top && *image_row < s->w->in_h;
 }
 
-/* The strip's image of one sample <- x [in_h][in_w][nvec][channels], zeros around. */
+/* The strip's image of one sample <- x [in_h][in_w][nvec][pitch], zeros around. */
 STJ_CLONES static void cut_strip(const struct strip *s, const real *restrict x, real *restrict to)
 {
     const size_t channels = s->w->channels;
@@ -130,12 +130,12 @@ STJ_CLONES static void cut_strip(const struct strip *s, const real *restrict x, 
         size_t n_cols;
         if (!inside(s, r, &row, &n_cols))
             continue;
-        const real *from = x + row * s->w->in_w * s->nvec * channels;
+        const real *from = x + row * s->w->in_w * s->nvec * s->w->pitch + s->w->channel;
         for (size_t i = 0; i < n_cols; i++)
             for (size_t j = 0; j < s->nvec; j++) {
                 real *at = to + ((j * s->rows + r) * s->cols + s->w->left + i) * channels;
                 for (size_t c = 0; c < channels; c++)
-                    at[c] = from[(i * s->nvec + j) * channels + c];
+                    at[c] = from[(i * s->nvec + j) * s->w->pitch + c];
             }
     }
 }
@@ -149,14 +149,22 @@ STJ_CLONES static void add_strip(const struct strip *s, const real *restrict fro
         size_t n_cols;
         if (!inside(s, r, &row, &n_cols))
             continue;
-        real *to = x + row * s->w->in_w * s->nvec * channels;
+        real *to = x + row * s->w->in_w * s->nvec * s->w->pitch + s->w->channel;
         for (size_t i = 0; i < n_cols; i++)
             for (size_t j = 0; j < s->nvec; j++) {
                 const real *at = from + ((j * s->rows + r) * s->cols + s->w->left + i) * channels;
                 for (size_t c = 0; c < channels; c++)
-                    to[(i * s->nvec + j) * channels + c] += at[c];
+                    to[(i * s->nvec + j) * s->w->pitch + c] += at[c];
             }
     }
+}
+
+/* Where the patch at position (i, k), tangent j, begins row r in the strip. */
+STJ_INLINE size_t patch_row(const struct strip *s, size_t i, size_t k, size_t j, size_t r)
+{
+    const struct stj_window *w = s->w;
+    return ((j * s->rows + i * w->stride_h + r * w->dilation_h) * s->cols + k * w->stride_w) *
+           w->channels;
 }
 
 /* Patches of n_rows rows of positions of one sample <- its strip. */
@@ -165,17 +173,32 @@ STJ_CLONES static void cut_patches(const struct strip *s, size_t n_rows, const r
 {
     const struct stj_window *w = s->w;
     const size_t run = w->width * w->channels;
-    const size_t image = s->rows * s->cols * w->channels;
     for (size_t i = 0; i < n_rows; i++)
         for (size_t k = 0; k < w->out_w; k++)
             for (size_t j = 0; j < s->nvec; j++, patches += ld)
                 for (size_t r = 0; r < w->height; r++) {
-                    const real *from =
-                        strip + j * image +
-                        ((i * w->stride_h + r) * s->cols + k * w->stride_w) * w->channels;
+                    const real *from = strip + patch_row(s, i, k, j, r);
                     for (size_t c = 0; c < run; c++)
                         patches[r * run + c] = from[c];
                 }
+}
+
+/* The same of a window that is dilated across: a run is one number of the window. */
+STJ_CLONES static void cut_dilated(const struct strip *s, size_t n_rows, const real *restrict strip,
+                                   real *restrict patches, size_t ld)
+{
+    const struct stj_window *w = s->w;
+    const size_t step = w->dilation_w * w->channels;
+    for (size_t p = 0; p < n_rows * w->out_w * s->nvec; p++, patches += ld)
+        for (size_t q = 0; q < w->height * w->width; q++) {
+            const size_t position = p / s->nvec;
+            const real *from =
+                strip +
+                patch_row(s, position / w->out_w, position % w->out_w, p % s->nvec, q / w->width) +
+                q % w->width * step;
+            for (size_t c = 0; c < w->channels; c++)
+                patches[q * w->channels + c] = from[c];
+        }
 }
 
 /* The strip <- itself + the patches.  Neighbouring patches overlap: with tangents innermost one
@@ -185,26 +208,42 @@ STJ_CLONES static void add_patches(const struct strip *s, size_t n_rows,
 {
     const struct stj_window *w = s->w;
     const size_t run = w->width * w->channels;
-    const size_t image = s->rows * s->cols * w->channels;
     for (size_t i = 0; i < n_rows; i++)
         for (size_t k = 0; k < w->out_w; k++)
             for (size_t j = 0; j < s->nvec; j++, patches += ld)
                 for (size_t r = 0; r < w->height; r++) {
-                    real *to = strip + j * image +
-                               ((i * w->stride_h + r) * s->cols + k * w->stride_w) * w->channels;
+                    real *to = strip + patch_row(s, i, k, j, r);
                     for (size_t c = 0; c < run; c++)
                         to[c] += patches[r * run + c];
                 }
+}
+
+STJ_CLONES static void add_dilated(const struct strip *s, size_t n_rows,
+                                   const real *restrict patches, size_t ld, real *restrict strip)
+{
+    const struct stj_window *w = s->w;
+    const size_t step = w->dilation_w * w->channels;
+    for (size_t p = 0; p < n_rows * w->out_w * s->nvec; p++, patches += ld)
+        for (size_t q = 0; q < w->height * w->width; q++) {
+            const size_t position = p / s->nvec;
+            real *to =
+                strip +
+                patch_row(s, position / w->out_w, position % w->out_w, p % s->nvec, q / w->width) +
+                q % w->width * step;
+            for (size_t c = 0; c < w->channels; c++)
+                to[c] += patches[q * w->channels + c];
+        }
 }
 
 void stj_im2col(const struct stj_window *w, const struct stj_band *band, size_t nvec, const real *x,
                 real *strip, real *patches, size_t ld)
 {
     const struct strip s = strip_of(w, band, nvec);
-    const size_t n_in = w->in_h * w->in_w * nvec * w->channels;
+    const size_t n_in = w->in_h * w->in_w * nvec * w->pitch;
     for (size_t k = 0; k < band->n_samples; k++) {
         cut_strip(&s, x + (band->sample + k) * n_in, strip);
-        cut_patches(&s, band->n_rows, strip, patches + k * band->n_rows * w->out_w * nvec * ld, ld);
+        (w->dilation_w == 1 ? cut_patches : cut_dilated)(
+            &s, band->n_rows, strip, patches + k * band->n_rows * w->out_w * nvec * ld, ld);
     }
 }
 
@@ -212,10 +251,11 @@ void stj_col2im(const struct stj_window *w, const struct stj_band *band, size_t 
                 const real *patches, size_t ld, real *strip, real *x)
 {
     const struct strip s = strip_of(w, band, nvec);
-    const size_t n_in = w->in_h * w->in_w * nvec * w->channels;
+    const size_t n_in = w->in_h * w->in_w * nvec * w->pitch;
     for (size_t k = 0; k < band->n_samples; k++) {
         memset(strip, 0, strip_size(&s) * sizeof *strip);
-        add_patches(&s, band->n_rows, patches + k * band->n_rows * w->out_w * nvec * ld, ld, strip);
+        (w->dilation_w == 1 ? add_patches : add_dilated)(
+            &s, band->n_rows, patches + k * band->n_rows * w->out_w * nvec * ld, ld, strip);
         add_strip(&s, strip, x + (band->sample + k) * n_in);
     }
 }

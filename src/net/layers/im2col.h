@@ -33,7 +33,7 @@ struct stj_band_sizes {
 struct stj_band_sizes stj_band_sizes(const struct stj_window *w, size_t batch, size_t nvec);
 
 /* patches (rows of `taps` reals, ld apart) <- those of a slice's images x [batch][in_h][in_w][nvec]
- * [channels]. */
+ * [pitch], of the window's channels. */
 void stj_im2col(const struct stj_window *w, const struct stj_band *band, size_t nvec, const real *x,
                 real *strip, real *patches, size_t ld);
 

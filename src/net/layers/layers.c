@@ -5,8 +5,10 @@
 static const struct stj_plugin_info *const layer_list[] = {
     &stj_layer_dense.info,
     &stj_layer_conv2d.info,
+    &stj_layer_conv1d.info,
     &stj_layer_max_pool.ops.info,
     &stj_layer_average_pool.ops.info,
+    &stj_layer_adaptive_average_pool.ops.info,
     &stj_layer_global_average_pool.ops.info,
     &stj_layer_flatten.ops.info,
     &stj_layer_relu.ops.info,

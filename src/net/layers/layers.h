@@ -9,8 +9,10 @@
 
 extern const struct stj_layer_ops stj_layer_dense;
 extern const struct stj_layer_ops stj_layer_conv2d;
+extern const struct stj_layer_ops stj_layer_conv1d;
 extern const struct stj_linear_map stj_layer_max_pool;
 extern const struct stj_linear_map stj_layer_average_pool;
+extern const struct stj_linear_map stj_layer_adaptive_average_pool;
 extern const struct stj_linear_map stj_layer_global_average_pool;
 extern const struct stj_linear_map stj_layer_flatten;
 extern const struct stj_activation stj_layer_relu;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* net/layers/max_pool.c: the largest value of each window of an image, channel by channel.
+/* net/layers/max_pool.c: the largest value of each window of an image or a sequence, channel by
+ * channel.
  *
  * forward finds, for output p and channel c, the position q(p, c) of the largest x_qc in window p,
  * of equal ones the first in the order of rows, then columns, and saves it; all directions follow:
@@ -10,7 +11,7 @@
  *     backward_tangent   x_bar_dot_qjc = sum over the same p of y_bar_dot_pjc
  *
  * Where two values of a window are equal this is a one-sided derivative.  A NaN in a window is its
- * largest value.  Windows lie within the image (padding `valid`).
+ * largest value.  What lies outside the image takes no part.
  */
 #include "net/layers/layers.h"
 
@@ -20,14 +21,17 @@
 #include "net/layers/linear_map.h"
 #include "net/layers/window.h"
 
+static const struct stj_option max_pool_options[] = {
+    STJ_POOL_OPTIONS(0),
+    STJ_WINDOW_DILATION(offsetof(struct stj_window_config, dilation)),
+    {.name = NULL},
+};
+
 static void max_pool_sample(struct stj_rng *rng, char *text, size_t size)
 {
-    char window[96];
-    const size_t height = 1 + stj_rng_index(rng, 6);
-    const size_t width = 1 + stj_rng_index(rng, 6);
-    stj_window_sample(rng, height, width, "window", window, sizeof window);
-    snprintf(text, size, "{input: [%zu, %zu, %zu], layers: [{type: max_pool, %s}]}", height, width,
-             1 + stj_rng_index(rng, 4), window);
+    char pool[400];
+    stj_pool_sample(rng, "max_pool", pool, sizeof pool);
+    snprintf(text, size, "%s}]}", pool);
 }
 
 static enum stj_status max_pool_setup(struct stj_layer *layer, const struct stj_shape *in2,
@@ -35,26 +39,29 @@ static enum stj_status max_pool_setup(struct stj_layer *layer, const struct stj_
 {
     (void)in2;
     enum stj_status st = STJ_OK;
-    STJ_TRY(stj_window_check(layer, layer->config, "window", err));
-    const struct stj_window w = stj_window_of(&layer->in, layer->config);
-    layer->out = (struct stj_shape){.n_dims = 3, .dim = {w.out_h, w.out_w, w.channels}};
+    STJ_TRY(stj_pool_setup(layer, layer->config, err));
     layer->n_saved = stj_shape_size(&layer->out);
 out:
     return st;
 }
 
-/* y[channels], at[channels] <- the largest values of the window whose first position is `first`,
- * and their positions. */
-static void window_max(const struct stj_window *w, size_t first, const real *restrict x,
+/* y[channels], at[channels] <- the largest values of the window at output (i, j), and their
+ * positions. */
+static void window_max(const struct stj_window *w, size_t i, size_t j, const real *restrict x,
                        real *restrict y, real *restrict at)
 {
+    const struct stj_reach down =
+        stj_window_reach(w->in_h, w->height, w->dilation_h, i * w->stride_h, w->top);
+    const struct stj_reach across =
+        stj_window_reach(w->in_w, w->width, w->dilation_w, j * w->stride_w, w->left);
+    const size_t first = down.at * w->in_w + across.at;
     for (size_t c = 0; c < w->channels; c++) {
         y[c] = x[first * w->channels + c];
         at[c] = (real)first;
     }
-    for (size_t i = 0; i < w->height; i++)
-        for (size_t j = 0; j < w->width; j++) {
-            const size_t q = first + i * w->in_w + j;
+    for (size_t r = 0; r < down.end - down.first; r++)
+        for (size_t s = 0; s < across.end - across.first; s++) {
+            const size_t q = first + r * w->dilation_h * w->in_w + s * w->dilation_w;
             for (size_t c = 0; c < w->channels; c++) {
                 const real value = x[q * w->channels + c];
                 if (value > y[c] || value != value) {
@@ -74,8 +81,7 @@ static void max_pool_forward(const struct stj_layer *layer, real *y,
     for (size_t s = 0, k = 0; s < at->batch; s++)
         for (size_t i = 0; i < w.out_h; i++)
             for (size_t j = 0; j < w.out_w; j++, k += w.channels)
-                window_max(&w, i * w.stride_h * w.in_w + j * w.stride_w, at->x + s * n_in, y + k,
-                           at->saved + k);
+                window_max(&w, i, j, at->x + s * n_in, y + k, at->saved + k);
 }
 
 static void max_pool_apply(const struct stj_layer *layer, size_t nvec, const real *saved,
@@ -106,8 +112,8 @@ static void max_pool_apply_adjoint(const struct stj_layer *layer, size_t nvec, c
 
 const struct stj_linear_map stj_layer_max_pool = {
     .ops = {.info = {.name = "max_pool",
-                     .doc = "largest value of each window of an image",
-                     .options = stj_pool_options,
+                     .doc = "largest value of each window of an image or a sequence",
+                     .options = max_pool_options,
                      .config_size = sizeof(struct stj_window_config)},
             .switches = true,
             .sample = max_pool_sample,
