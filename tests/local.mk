@@ -113,7 +113,9 @@ dist_check_SCRIPTS += %reldir%/kills.sh
 dist_check_SCRIPTS += %reldir%/memcheck.sh
 dist_check_SCRIPTS += %reldir%/paper-digits.sh
 
+dist_check_SCRIPTS += %reldir%/torch/check.sh
 dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
+EXTRA_DIST += %reldir%/torch/check.py
 dist_check_SCRIPTS += %reldir%/walkthrough-analysis.sh
 
 # Programs and scripts of several ranks, for a build with MPI: make check-mpi.

@@ -111,10 +111,66 @@ static double softplus(double x)
     return log(1 + exp(x));
 }
 
+static double leaky_relu(double x)
+{
+    return x > 0 ? x : 0.2 * x;
+}
+
+static double relu6(double x)
+{
+    return fmin(fmax(x, 0), 6);
+}
+
+static double hardsigmoid(double x)
+{
+    return relu6(x + 3) / 6;
+}
+
+static double hardswish(double x)
+{
+    return x * hardsigmoid(x);
+}
+
+static double elu(double x)
+{
+    return x > 0 ? x : 1.5 * expm1(x);
+}
+
+static double selu(double x)
+{
+    return 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * expm1(x));
+}
+
+static double mish(double x)
+{
+    return x * tanh(softplus(x));
+}
+
+static double square(double x)
+{
+    return x * x;
+}
+
+static double identity(double x)
+{
+    return x;
+}
+
 static const struct {
     const char *layer;
     double (*f)(double x);
 } activations[] = {
+    {"{type: leaky_relu, slope: 0.2}", leaky_relu},
+    {"relu6", relu6},
+    {"hardsigmoid", hardsigmoid},
+    {"hardswish", hardswish},
+    {"{type: elu, alpha: 1.5}", elu},
+    {"selu", selu},
+    {"mish", mish},
+    {"sin", sin},
+    {"abs", fabs},
+    {"square", square},
+    {"identity", identity},
     {"relu", relu},
     {"{type: gelu}", gelu_tanh},
     {"{type: gelu, form: erf}", gelu_erf},

@@ -92,8 +92,8 @@ static void slide(struct axis *a, int padding, bool ceil)
     }
     const size_t room = a->in + a->before + a->behind - extent(a);
     a->out = (room + (ceil ? a->stride - 1 : 0)) / a->stride + 1;
-    if ((a->out - 1) * a->stride >= a->in + a->before)
-        a->out--; /* with `ceil`: it would begin in the zeros behind */
+    if (ceil && (a->out - 1) * a->stride >= a->in + a->before)
+        a->out--; /* it would begin in the zeros behind */
 }
 
 /* The axis without its slide. */

@@ -1,0 +1,479 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""check.py: small trainings against PyTorch in double precision.
+
+A case is a function below that returns a Case: the layers of a config and the torch module that equals them.  Both
+are trained for a few steps from PyTorch's parameters, which the config takes over by name.  Compared are theta_n
+(to 1e-12 of its movement and size), and J x and J'y for random x and y (to 1e-11), where PyTorch's J comes from
+differentiating through the whole training, row by row.
+
+    check.py SPECTRAJ LIBSPECTRAJ.SO [CASE]...
+"""
+import ctypes
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch.nn.utils.stateless import functional_call
+
+STEPS, BATCH, RATE, MOMENTUM = 3, 5, 0.1, 0.9
+CLASSES = 3
+
+
+class Case:
+    """input: of a sample, as a config says it.  layers: lines of YAML, before flatten and the last dense layer.
+    module: the same for a batch, images channels first.  names: more of init.names.  tokens: of a vocabulary."""
+
+    def __init__(self, shape, layers, module, names="", tokens=0, steps=STEPS):
+        self.shape, self.layers, self.module = shape, layers, module
+        self.names, self.tokens, self.steps = names, tokens, steps
+
+
+class Transpose(nn.Module):
+    """[batch][positions][channels] to channels first and back."""
+
+    def forward(self, x):
+        return x.transpose(1, 2)
+
+
+class Function(nn.Module):
+    def __init__(self, f):
+        super().__init__()
+        self.f = f
+
+    def forward(self, x):
+        return self.f(x)
+
+
+def chain(**modules):
+    """Modules in a row; those with parameters are named as the config's layers."""
+    net = nn.Sequential()
+    for name, module in modules.items():
+        net.add_module(name, module)
+    return net
+
+
+# ---- convolutions ----
+
+def conv(shape, options, **keywords):
+    """A convolution of torch's keywords, which `options` says in YAML."""
+    return Case(shape, [f"{{type: conv2d, name: conv, {options}}}", "tanh"],
+                chain(conv=nn.Conv2d(shape[2], **keywords), act=nn.Tanh()))
+
+
+def conv_stride_2_padding_1():
+    return conv([6, 8, 2], "filters: 3, kernel: 3, stride: 2, padding: 1",
+                out_channels=3, kernel_size=3, stride=2, padding=1)
+
+
+def conv_paddings():
+    return conv([5, 4, 2], "filters: 2, kernel: [3, 2], padding: [2, 1]",
+                out_channels=2, kernel_size=(3, 2), padding=(2, 1))
+
+
+def conv_one_sided():
+    return Case([4, 5, 1], ["{type: conv2d, name: conv, filters: 2, kernel: 3, padding: [0, 2, 1, 3]}", "tanh"],
+                chain(pad=nn.ZeroPad2d((1, 3, 0, 2)), conv=nn.Conv2d(1, 2, 3), act=nn.Tanh()))
+
+
+def conv_dilated():
+    return conv([7, 8, 2], "filters: 2, kernel: 3, dilation: [2, 3], stride: [1, 2], padding: [1, 3]",
+                out_channels=2, kernel_size=3, dilation=(2, 3), stride=(1, 2), padding=(1, 3))
+
+
+def conv_grouped():
+    return conv([5, 5, 4], "filters: 6, kernel: 3, groups: 2, padding: 1",
+                out_channels=6, kernel_size=3, groups=2, padding=1)
+
+
+def conv_depthwise():
+    return conv([6, 6, 4], "filters: 4, kernel: 3, groups: 4, stride: 2, padding: 1",
+                out_channels=4, kernel_size=3, groups=4, stride=2, padding=1)
+
+
+def conv_depthwise_multiplied():
+    return conv([5, 4, 2], "filters: 4, kernel: 3, groups: 2, padding: 1, bias: false",
+                out_channels=4, kernel_size=3, groups=2, padding=1, bias=False)
+
+
+def conv_depthwise_dilated():
+    return conv([6, 5, 3], "filters: 3, kernel: [3, 2], groups: 3, dilation: 2, padding: 2, bias: false",
+                out_channels=3, kernel_size=(3, 2), groups=3, dilation=2, padding=2, bias=False)
+
+
+def conv_1d():
+    return Case([7, 4], ["{type: conv1d, name: conv, filters: 6, kernel: 3, stride: 2, padding: 2, dilation: 2, "
+                         "groups: 2}", "tanh"],
+                chain(first=Transpose(), conv=nn.Conv1d(4, 6, 3, stride=2, padding=2, dilation=2, groups=2),
+                      last=Transpose(), act=nn.Tanh()))
+
+
+def conv_1d_causal():
+    return Case([6, 2], ["{type: conv1d, name: conv, filters: 3, kernel: 3, padding: causal}", "tanh"],
+                chain(first=Transpose(), pad=nn.ConstantPad1d((2, 0), 0), conv=nn.Conv1d(2, 3, 3), last=Transpose(),
+                      act=nn.Tanh()))
+
+
+def transposed(shape, options, *arguments, **keywords):
+    return Case(shape, [f"{{type: conv2d_transpose, name: conv, {options}}}", "tanh"],
+                chain(conv=nn.ConvTranspose2d(shape[2], *arguments, **keywords), act=nn.Tanh()))
+
+
+def conv_transpose():
+    return transposed([3, 4, 2], "filters: 3, kernel: 3, stride: 2, padding: 1, output_padding: 1", 3, 3, 2, 1, 1)
+
+
+def conv_transpose_dilated():
+    return transposed([3, 2, 3], "filters: 2, kernel: [2, 3], stride: [1, 2], padding: [1, 0], dilation: 2, "
+                      "output_padding: [0, 1], bias: false",
+                      2, (2, 3), (1, 2), (1, 0), (0, 1), dilation=2, bias=False)
+
+
+def pads():
+    return Case([4, 4, 1], ["{type: conv2d, name: conv, filters: 2, kernel: 3, padding: 1}",
+                            "{type: pad, padding: [1, 2, 3, 0], mode: reflect}", "{type: average_pool, window: 2}",
+                            "{type: pad, padding: [2, 1], mode: replicate}", "{type: average_pool, window: 2}",
+                            "{type: pad, padding: 1}", "tanh"],
+                chain(conv=nn.Conv2d(1, 2, 3, padding=1), a=nn.ReflectionPad2d((3, 0, 1, 2)), b=nn.AvgPool2d(2),
+                      c=nn.ReplicationPad2d((1, 1, 2, 2)), d=nn.AvgPool2d(2), e=nn.ZeroPad2d(1), act=nn.Tanh()))
+
+
+def pad_circular():
+    return Case([4, 3, 1], ["{type: pad, padding: [1, 2], mode: circular}",
+                            "{type: conv2d, name: conv, filters: 2, kernel: 3}", "tanh"],
+                chain(pad=Function(lambda x: F.pad(x, (2, 2, 1, 1), mode="circular")), conv=nn.Conv2d(1, 2, 3),
+                      act=nn.Tanh()))
+
+
+def upsample():
+    return Case([3, 2, 2], ["{type: conv2d, name: conv, filters: 2, kernel: 1}", "{type: upsample, factor: [2, 3]}",
+                            "{type: conv2d, name: after, filters: 1, kernel: 3}", "tanh"],
+                chain(conv=nn.Conv2d(2, 2, 1), up=nn.Upsample(scale_factor=(2, 3)), after=nn.Conv2d(2, 1, 3),
+                      act=nn.Tanh()))
+
+
+# ---- pools ----
+
+def pooled(shape, layer, module):
+    return Case(shape, ["{type: conv2d, name: conv, filters: 2, kernel: 3, padding: 1}", layer, "tanh"],
+                chain(conv=nn.Conv2d(shape[2], 2, 3, padding=1), pool=module, act=nn.Tanh()))
+
+
+def max_pool_padded():
+    return pooled([7, 6, 1], "{type: max_pool, window: 3, stride: 2, padding: 1}", nn.MaxPool2d(3, 2, 1))
+
+
+def max_pool_ceil():
+    return pooled([6, 7, 1], "{type: max_pool, window: [2, 3], stride: 2, padding: [0, 1], ceil: true}",
+                  nn.MaxPool2d((2, 3), 2, (0, 1), ceil_mode=True))
+
+
+def max_pool_dilated():
+    return pooled([7, 7, 1], "{type: max_pool, window: 3, stride: 2, padding: 1, dilation: 2}",
+                  nn.MaxPool2d(3, 2, 1, dilation=2))
+
+
+def average_pool_padded():
+    return pooled([7, 6, 1], "{type: average_pool, window: 3, stride: 2, padding: 1}", nn.AvgPool2d(3, 2, 1))
+
+
+def average_pool_ceil():
+    return pooled([6, 6, 1], "{type: average_pool, window: 3, stride: 2, padding: 1, ceil: true}",
+                  nn.AvgPool2d(3, 2, 1, ceil_mode=True))
+
+
+def average_pool_without_padding():
+    return pooled([6, 6, 1], "{type: average_pool, window: 3, stride: 2, padding: 1, ceil: true, "
+                  "count_include_pad: false}",
+                  nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False))
+
+
+def adaptive_average_pool():
+    return pooled([7, 5, 1], "{type: adaptive_average_pool, output: [3, 2]}", nn.AdaptiveAvgPool2d((3, 2)))
+
+
+def pool_1d():
+    return Case([9, 3], ["{type: conv1d, name: conv, filters: 2, kernel: 2}",
+                         "{type: max_pool, window: 3, stride: 2, padding: 1}",
+                         "{type: average_pool, window: 2, stride: 1}", "tanh"],
+                chain(first=Transpose(), conv=nn.Conv1d(3, 2, 2), pool=nn.MaxPool1d(3, 2, 1), mean=nn.AvgPool1d(2, 1),
+                      last=Transpose(), act=nn.Tanh()))
+
+
+# ---- activations ----
+
+def activated(layer, module):
+    return Case([6], ["{type: dense, name: first, units: 8}", layer, "{type: dense, name: second, units: 4}", "tanh"],
+                chain(first=nn.Linear(6, 8), f=module, second=nn.Linear(8, 4),
+                      act=nn.Tanh()))
+
+
+def relu():
+    return activated("relu", nn.ReLU())
+
+
+def leaky_relu():
+    return activated("{type: leaky_relu, slope: 0.2}", nn.LeakyReLU(0.2))
+
+
+def prelu():
+    case = activated("{type: prelu, name: f}", nn.PReLU())
+    case.names = "slope: weight"
+    return case
+
+
+def prelu_per_channel():
+    case = activated("{type: prelu, name: f, per_channel: true}", nn.PReLU(8))
+    case.names = "slope: weight"
+    return case
+
+
+def relu6():
+    return activated("relu6", nn.ReLU6())
+
+
+def elu():
+    return activated("{type: elu, alpha: 0.7}", nn.ELU(0.7))
+
+
+def selu():
+    return activated("selu", nn.SELU())
+
+
+def hardswish():
+    return activated("hardswish", nn.Hardswish())
+
+
+def hardsigmoid():
+    return activated("hardsigmoid", Function(lambda x: F.relu6(x + 3) / 6))  # no second derivative there
+
+
+def mish():
+    return activated("mish", nn.Mish())
+
+
+def gelu():
+    return activated("{type: gelu, form: erf}", nn.GELU())
+
+
+def gelu_tanh():
+    return activated("gelu", nn.GELU(approximate="tanh"))
+
+
+def silu():
+    return activated("silu", nn.SiLU())
+
+
+def softplus():
+    return activated("softplus", nn.Softplus())
+
+
+def sigmoid():
+    return activated("sigmoid", nn.Sigmoid())
+
+
+def exp():
+    return activated("exp", Function(torch.exp))
+
+
+def sine():
+    return activated("sin", Function(torch.sin))
+
+
+def modulus():
+    return activated("abs", Function(torch.abs))
+
+
+def square():
+    return activated("square", Function(torch.square))
+
+
+def identity():
+    return activated("identity", nn.Identity())
+
+
+def softmax():
+    return activated("softmax", nn.Softmax(-1))
+
+
+def log_softmax():
+    return activated("log_softmax", nn.LogSoftmax(-1))
+
+
+# ---- the comparison ----
+
+class Spectraj:
+    """The command, and what of the library is called here."""
+
+    def __init__(self, program, library):
+        self.program = program
+        self.lib = ctypes.CDLL(library)
+        self.error = ctypes.create_string_buffer(4096)
+
+    def call(self, name, *arguments):
+        ctypes.memset(self.error, 0, len(self.error))
+        if getattr(self.lib, name)(*arguments, self.error) != 0:
+            raise RuntimeError(self.error.raw[16:].split(b"\0")[0].decode())
+
+    def train(self, config, folder):
+        done = subprocess.run([self.program, "train", config, "-o", folder, "-q"], capture_output=True, text=True,
+                              check=False)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip())
+        run = ctypes.c_void_p()
+        self.call("stj_run_open", folder.encode(), ctypes.byref(run))
+        return run
+
+    def theta(self, run, t, n):
+        theta = np.zeros(n)
+        self.call("stj_run_theta", run, ctypes.c_size_t(t), theta.ctypes.data_as(ctypes.c_void_p))
+        return theta
+
+    def product(self, run, transposed, x):
+        op = ctypes.c_void_p()
+        y = np.zeros_like(x)
+        n, size = len(x), ctypes.c_size_t
+        self.call("stj_run_jacobian", run, size(0), size(0), size(0), ctypes.byref(op))
+        self.call("stj_op_apply", op, int(transposed), size(1), x.ctypes.data_as(ctypes.c_void_p), size(n),
+                  y.ctypes.data_as(ctypes.c_void_p), size(n))
+        self.lib.stj_op_destroy(op)
+        return y
+
+
+def torch_training(net, x, labels, steps):
+    """theta_0 (flat, in the order of state_dict) and theta_n as a function of it, to be differentiated."""
+    names = [name for name, p in net.named_parameters()]
+    shapes = [p.shape for p in net.parameters()]
+    theta = torch.cat([p.detach().reshape(-1) for p in net.parameters()]).requires_grad_()
+
+    def loss(flat, t):
+        pieces = torch.split(flat, [int(np.prod(s)) for s in shapes])
+        parameters = {n: p.reshape(s) for n, p, s in zip(names, pieces, shapes)}
+        rows = slice(t * BATCH, (t + 1) * BATCH)
+        return F.cross_entropy(functional_call(net, parameters, (x[rows],)), labels[rows])
+
+    now, velocity = theta, torch.zeros_like(theta)
+    for t in range(steps):
+        gradient, = torch.autograd.grad(loss(now, t), now, create_graph=True)
+        velocity = MOMENTUM * velocity + gradient
+        now = now - RATE * velocity
+    return theta, now
+
+
+CONFIG = """data:
+  train: {{file: x.npy, label_file: labels.npy}}
+network:
+  input: {shape}
+  layers:
+{layers}
+  loss: softmax_cross_entropy
+init:
+  file: {init}
+  names: {{kernel: weight{names}}}
+  conv_kernel: OIHW
+  dense_kernel: out_in
+  {flatten}
+training:
+  optimizer: {{type: sgd, momentum: 0.9}}
+  learning_rate: {{schedule: constant, peak: {rate}}}
+  batch_size: {batch}
+  steps: {steps}
+"""
+
+
+def write_config(case, name, init, rate, steps):
+    layers = case.layers + ["flatten", f"{{type: dense, name: fc, units: {CLASSES}}}"]
+    with open(name, "w", encoding="utf-8") as f:
+        f.write(CONFIG.format(shape=case.shape, layers="\n".join("    - " + line for line in layers), init=init,
+                              names=", " + case.names if case.names else "", rate=rate, batch=BATCH, steps=steps,
+                              flatten="flatten: CHW" if len(case.shape) == 3 else ""))
+
+
+def complete(case, x):
+    """The case's modules with flatten and a dense layer behind them."""
+    net = case.module.double()
+    net.add_module("flatten", nn.Flatten())
+    with torch.no_grad():
+        width = net(x).shape[1]
+    net.add_module("fc", nn.Linear(width, CLASSES))
+    return net.double()
+
+
+def relative(got, want):
+    return float(np.linalg.norm(got - want) / np.linalg.norm(want))
+
+
+def compare(spectraj, make):
+    torch.manual_seed(5)
+    rng = np.random.default_rng(7)
+    case = make()
+    rows = case.steps * BATCH
+    data = rng.integers(0, case.tokens, [rows] + case.shape) if case.tokens else \
+        rng.standard_normal([rows] + case.shape)
+    labels = rng.integers(0, CLASSES, rows)
+    np.save("x.npy", data)
+    np.save("labels.npy", labels.astype(np.uint8))
+    x = torch.tensor(data)
+    net = complete(case, x.permute(0, 3, 1, 2) if len(case.shape) == 3 else x)
+    with torch.no_grad():
+        for p in net.parameters():  # no parameter is zero or one
+            p += 0.2 * torch.randn_like(p)
+    theta, last = torch_training(net, x.permute(0, 3, 1, 2) if len(case.shape) == 3 else x, torch.tensor(labels),
+                                 case.steps)
+    n = theta.numel()
+    arrays = {name: p.detach().numpy() for name, p in net.named_parameters()}
+    np.savez("init.npz", **arrays)
+    # Where our parameters are among PyTorch's: a training from their numbers that does not move.
+    numbers = np.split(np.arange(1, n + 1) * 1e-6, np.cumsum([a.size for a in arrays.values()])[:-1])
+    np.savez("numbers.npz", **{name: k.reshape(a.shape) for k, (name, a) in zip(numbers, arrays.items())})
+    write_config(case, "order.yaml", "numbers.npz", "1e-300", 1)
+    write_config(case, "case.yaml", "init.npz", RATE, case.steps)
+    run = spectraj.train("order.yaml", "order")
+    order = np.rint(spectraj.theta(run, 0, n) * 1e6).astype(int) - 1
+    spectraj.lib.stj_run_destroy(run)
+    if sorted(order) != list(range(n)):
+        raise RuntimeError("not every parameter of the module is in the network")
+    run = spectraj.train("case.yaml", "run")
+    start, end = theta.detach().numpy()[order], last.detach().numpy()[order]
+    moved = np.linalg.norm(end - start)
+    errors = {"theta": np.linalg.norm(spectraj.theta(run, case.steps, n) - end) / moved}
+    jacobian = np.stack([torch.autograd.grad(last, theta, e, retain_graph=True)[0].numpy() for e in torch.eye(n).double()])
+    jacobian = jacobian[np.ix_(order, order)]
+    v = rng.standard_normal(n)
+    errors["Jx"] = relative(spectraj.product(run, False, v), jacobian @ v)
+    errors["J'y"] = relative(spectraj.product(run, True, v), jacobian.T @ v)
+    bend = np.linalg.norm(jacobian - np.eye(n)) / np.sqrt(n)
+    spectraj.lib.stj_run_destroy(run)
+    return n, bend, errors
+
+
+def main():
+    spectraj = Spectraj(*map(os.path.abspath, sys.argv[1:3]))
+    cases = {name: f for name, f in globals().items()
+             if inspect.isfunction(f) and not inspect.signature(f).parameters and name != "main"}
+    chosen = sys.argv[3:] or list(cases)
+    failed = 0
+    for name in chosen:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            try:
+                n, bend, errors = compare(spectraj, cases[name])
+                good = errors["theta"] <= 1e-12 and errors["Jx"] <= 1e-11 and errors["J'y"] <= 1e-11
+                text = f"N {n}, |J - 1| {bend:.1e}, " + ", ".join(f"{k} {e:.1e}" for k, e in errors.items())
+            except Exception as error:  # one case says nothing of the others
+                good, text = False, f"{type(error).__name__}: {error}"
+            os.chdir("/")
+        print("PASS" if good else "FAIL", name, text, flush=True)
+        failed += not good
+    print(f"{len(chosen) - failed} of {len(chosen)} agree with PyTorch {torch.__version__}")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
