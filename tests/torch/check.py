@@ -306,6 +306,151 @@ def log_softmax():
     return activated("log_softmax", nn.LogSoftmax(-1))
 
 
+# ---- normalisations ----
+
+def normalized(shape, layer, module, names="scale: weight"):
+    """Behind a convolution of images, or a dense layer of sequences."""
+    if len(shape) == 3:
+        return Case(shape, ["{type: conv2d, name: first, filters: 4, kernel: 2}", layer, "tanh"],
+                    chain(first=nn.Conv2d(shape[2], 4, 2), norm=module, act=nn.Tanh()), names=names)
+    return Case(shape, ["{type: dense, name: first, units: 6}", layer, "tanh"],
+                chain(first=nn.Linear(shape[-1], 6), norm=module, act=nn.Tanh()), names=names)
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return self.weight * x / torch.sqrt((x * x).mean(-1, keepdim=True) + 1e-5)
+
+
+def layer_norm():
+    return normalized([3, 4], "{type: layer_norm, name: norm}", nn.LayerNorm(6))
+
+
+def layer_norm_without_parameters():
+    return normalized([3, 4], "{type: layer_norm, affine: false}", nn.LayerNorm(6, elementwise_affine=False), "")
+
+
+def layer_norm_without_bias():
+    class Norm(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(6))
+
+        def forward(self, x):
+            return F.layer_norm(x, [6], self.weight)
+    return normalized([3, 4], "{type: layer_norm, name: norm, bias: false}", Norm())
+
+
+def rms_norm():
+    return normalized([3, 4], "{type: rms_norm, name: norm}", RMSNorm(6))
+
+
+def group_norm():
+    return normalized([4, 3, 2], "{type: group_norm, name: norm, groups: 2}", nn.GroupNorm(2, 4))
+
+
+def instance_norm():
+    return normalized([4, 3, 2], "{type: instance_norm, name: norm}", nn.InstanceNorm2d(4, affine=True))
+
+
+def instance_norm_without_parameters():
+    return normalized([4, 3, 2], "{type: instance_norm, affine: false}", nn.InstanceNorm2d(4), "")
+
+
+def batch_norm():
+    return normalized([4, 3, 2], "{type: batch_norm, name: norm}", nn.BatchNorm2d(4, track_running_stats=False))
+
+
+def batch_norm_without_parameters():
+    return normalized([4, 3, 2], "{type: batch_norm, affine: false}",
+                      nn.BatchNorm2d(4, affine=False, track_running_stats=False), "")
+
+
+# ---- attention ----
+
+class Attention(nn.Module):
+    """By its definition; rope: (base, fraction, whether neighbours turn together)."""
+
+    def __init__(self, width, heads, kv_heads=None, bias=True, causal=False, rope=None, norm=None):
+        super().__init__()
+        self.heads, self.kv_heads, self.d = heads, kv_heads or heads, width // heads
+        self.causal, self.rope = causal, rope
+        self.qkv = nn.Linear(width, width + 2 * self.kv_heads * self.d, bias=bias)
+        self.out = nn.Linear(width, width, bias=bias)
+        self.norms = [norm(self.d), norm(self.d)] if norm else None
+        if norm:
+            self.qkv.q_scale = self.norms[0].weight
+            self.qkv.k_scale = self.norms[1].weight
+
+    def turn(self, x):
+        base, fraction, neighbours = self.rope
+        n = int(self.d * fraction)
+        angle = torch.arange(x.shape[-2]).double()[:, None] / base ** (torch.arange(0, n, 2).double() / n)
+        a, b = (x[..., 0:n:2], x[..., 1:n:2]) if neighbours else (x[..., :n // 2], x[..., n // 2:n])
+        a, b = a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()
+        turned = torch.stack([a, b], -1).flatten(-2) if neighbours else torch.cat([a, b], -1)
+        return torch.cat([turned, x[..., n:]], -1)
+
+    def norm(self, x, scale, module):
+        x = x - x.mean(-1, keepdim=True) if isinstance(module, nn.LayerNorm) else x
+        return scale * x / torch.sqrt((x * x).mean(-1, keepdim=True) + 1e-5)
+
+    def forward(self, x):
+        n, t, width = x.shape
+        q, k, v = self.qkv(x).split([width, self.kv_heads * self.d, self.kv_heads * self.d], -1)
+        q, k, v = (u.reshape(n, t, -1, self.d).transpose(1, 2) for u in (q, k, v))
+        if self.norms:
+            q = self.norm(q, self.qkv.q_scale, self.norms[0])
+            k = self.norm(k, self.qkv.k_scale, self.norms[1])
+        if self.rope:
+            q, k = self.turn(q), self.turn(k)
+        k, v = (u.repeat_interleave(self.heads // self.kv_heads, 1) for u in (k, v))
+        scores = q @ k.transpose(-1, -2) / self.d ** 0.5
+        if self.causal:
+            scores = scores.masked_fill(torch.ones(t, t).triu(1).bool(), -torch.inf)
+        return self.out((scores.softmax(-1) @ v).transpose(1, 2).reshape(n, t, width))
+
+
+def attending(options, names="", **keywords):
+    return Case([4, 4], ["{type: dense, name: first, units: 8}", f"{{type: attention, name: attn, {options}}}", "tanh"],
+                chain(first=nn.Linear(4, 8), attn=Attention(8, **keywords), act=nn.Tanh()), names=names)
+
+
+def attention():
+    case = Case([4, 3], ["{type: dense, name: first, units: 6}", "{type: attention, name: attn, heads: 2}", "tanh"],
+                chain(first=nn.Linear(3, 6), attn=nn.MultiheadAttention(6, 2, batch_first=True), act=nn.Tanh()),
+                names="attn.qkv.kernel: attn.in_proj_weight, attn.qkv.bias: attn.in_proj_bias, attn.out: attn.out_proj")
+    inner = case.module.attn.forward
+    case.module.attn.forward = lambda x: inner(x, x, x, need_weights=False)[0]
+    return case
+
+
+def attention_grouped():
+    return attending("heads: 4, kv_heads: 2, causal: true", heads=4, kv_heads=2, causal=True)
+
+
+def attention_rope():
+    return attending("heads: 2, kv_heads: 1, rope: {base: 100}, bias: false, causal: true",
+                     heads=2, kv_heads=1, rope=(100, 1, False), bias=False, causal=True)
+
+
+def attention_rope_neighbours():
+    return attending("heads: 2, rope: {fraction: 0.5, pairs: neighbours}", heads=2, rope=(10000, 0.5, True))
+
+
+def attention_normed():
+    return attending("heads: 2, kv_heads: 1, qk_norm: rms_norm, rope: {}", heads=2, kv_heads=1, norm=RMSNorm,
+                     rope=(10000, 1, False))
+
+
+def attention_layer_normed():
+    return attending("heads: 2, qk_norm: layer_norm, bias: false", heads=2, norm=nn.LayerNorm, bias=False)
+
+
 # ---- the comparison ----
 
 class Spectraj:

@@ -2,7 +2,8 @@
 /* net/layers/attention_heads.c: scaled dot-product attention, head by head.
  *
  * A sample's input is U [T][3 C], its output Y [T][C].  Head h takes columns h d .. h d + d - 1 of
- * each third of U as Q, K, V [T][d], and makes those columns of Y.  With c = 1 / sqrt(d), rows of P
+ * each third of U as Q, K, V [T][d], and makes those columns of Y.  With fewer heads of keys and
+ * values, several heads in a row take the same K and V, whose adjoints are the sums of theirs.  With c = 1 / sqrt(d), rows of P
  * summing to 1 and products of equal shapes elementwise, R(A) the row sums of A spread over its
  * rows:
  *
@@ -42,8 +43,9 @@ static enum stj_status heads_setup(struct stj_layer *layer, const struct stj_sha
     (void)err;
     const struct stj_attention_config *config = layer->config;
     const size_t t = stj_shape_positions(&layer->in);
+    const size_t parts = config->heads + 2 * stj_attention_kv(config);
     layer->out = layer->in;
-    layer->out.dim[layer->out.n_dims - 1] /= 3;
+    layer->out.dim[layer->out.n_dims - 1] = stj_shape_cols(&layer->in) / parts * config->heads;
     layer->n_saved = config->heads * t * t;
     return STJ_OK;
 }
@@ -54,7 +56,9 @@ struct head {
     size_t ld_u, ld_y; /* 3 C, C */
     real c;
     bool causal;
-    size_t sample, column; /* of this head: its number and its first column of Y */
+    size_t sample, column; /* of this head: its number and its first column of Y, and of Q */
+    size_t k_column, v_column;
+    bool shares;           /* its keys and values, with the head before it */
     const real *q, *k, *v; /* ld_u */
     real *p;               /* [t][t] */
     const real *y_bar;     /* ld_y */
@@ -75,19 +79,27 @@ static struct head head_at(const struct stj_layer *layer, const struct stj_layer
     const size_t d = cols / config->heads;
     const size_t sample = i / config->heads;
     const size_t column = i % config->heads * d;
-    const real *u = at->x + sample * t * 3 * cols + column;
+    const size_t kv = stj_attention_kv(config);
+    const size_t share = config->heads / kv;
+    const size_t ld_u = stj_shape_cols(&layer->in);
+    const size_t k_column = cols + i % config->heads / share * d;
+    const size_t v_column = k_column + kv * d;
+    const real *u = at->x + sample * t * ld_u;
     return (struct head){
         .t = t,
         .d = d,
-        .ld_u = 3 * cols,
+        .ld_u = ld_u,
         .ld_y = cols,
         .c = 1 / (real)sqrt((double)d),
         .causal = config->causal,
         .sample = sample,
         .column = column,
-        .q = u,
-        .k = u + cols,
-        .v = u + 2 * cols,
+        .k_column = k_column,
+        .v_column = v_column,
+        .shares = i % config->heads % share > 0,
+        .q = u + column,
+        .k = u + k_column,
+        .v = u + v_column,
         .p = at->saved + i * t * t,
         .y_bar = at->y_bar ? at->y_bar + sample * t * cols + column : NULL,
     };
@@ -222,9 +234,10 @@ static void heads_forward_tangent(const struct stj_layer *layer, size_t nvec, re
     for (size_t i = 0; i < at->batch * n_heads(layer); i++) {
         const struct head h = head_at(layer, at, i);
         const struct work w = work_of(&h, nvec, scratch);
-        const real *q_dot = x_dot + h.sample * h.t * nvec * h.ld_u + h.column;
-        const real *k_dot = q_dot + h.ld_y;
-        const real *v_dot = k_dot + h.ld_y;
+        const real *u_dot = x_dot + h.sample * h.t * nvec * h.ld_u;
+        const real *q_dot = u_dot + h.column;
+        const real *k_dot = u_dot + h.k_column;
+        const real *v_dot = u_dot + h.v_column;
         real *out = y_dot + h.sample * h.t * nvec * h.ld_y + h.column;
         /* S_dot, P_dot, Y_dot = P_dot V + P V_dot */
         product_tangent(&h, nvec, h.c, q_dot, h.q, h.ld_u, h.k, k_dot, h.ld_u, w.s_dot);
@@ -252,16 +265,15 @@ static void heads_backward(const struct stj_layer *layer, const real *beta, real
     for (size_t i = 0; x_bar && i < at->batch * n_heads(layer); i++) {
         const struct head h = head_at(layer, at, i);
         const struct work w = work_of(&h, 1, scratch);
-        real *q_bar = x_bar + h.sample * h.t * h.ld_u + h.column;
-        real *k_bar = q_bar + h.ld_y;
-        real *v_bar = k_bar + h.ld_y;
+        real *u_bar = x_bar + h.sample * h.t * h.ld_u;
+        const real kv_beta = h.shares ? 1 : beta[0];
         make_s_bar(&h, &w);
         stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, h.t, h.d, h.t, h.c, w.s_bar, h.t, h.k,
-                 h.ld_u, beta[0], q_bar, h.ld_u);
+                 h.ld_u, beta[0], u_bar + h.column, h.ld_u);
         stj_gemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, h.t, h.d, h.t, h.c, w.s_bar, h.t, h.q, h.ld_u,
-                 beta[0], k_bar, h.ld_u);
+                 kv_beta, u_bar + h.k_column, h.ld_u);
         stj_gemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, h.t, h.d, h.t, 1, h.p, h.t, h.y_bar, h.ld_y,
-                 beta[0], v_bar, h.ld_u);
+                 kv_beta, u_bar + h.v_column, h.ld_u);
     }
 }
 
@@ -310,13 +322,15 @@ static void heads_backward_tangent(const struct stj_layer *layer, size_t nvec, c
         const struct head h = head_at(layer, at, i);
         const struct work w = work_of(&h, nvec, scratch);
         const size_t u = h.sample * h.t * nvec * h.ld_u;
-        const real *q_dot = (x_dot ? x_dot + u : w.zeros) + h.column;
-        const real *k_dot = q_dot + h.ld_y;
-        const real *v_dot = k_dot + h.ld_y;
+        const real *u_dot = x_dot ? x_dot + u : w.zeros;
+        const real *q_dot = u_dot + h.column;
+        const real *k_dot = u_dot + h.k_column;
+        const real *v_dot = u_dot + h.v_column;
         const real *out_bar_dot = y_bar_dot + h.sample * h.t * nvec * h.ld_y + h.column;
         real *q_bar_dot = x_bar_dot + u + h.column;
-        real *k_bar_dot = q_bar_dot + h.ld_y;
-        real *v_bar_dot = k_bar_dot + h.ld_y;
+        real *k_bar_dot = x_bar_dot + u + h.k_column;
+        real *v_bar_dot = x_bar_dot + u + h.v_column;
+        const real kv_beta = h.shares ? 1 : beta[0];
         if (!x_dot && i == 0)
             memset(w.zeros, 0, h.t * nvec * h.ld_u * sizeof *w.zeros);
         /* S_bar, S_dot, P_bar_dot; then S_bar_dot and P_dot in the places of the last two */
@@ -330,10 +344,10 @@ static void heads_backward_tangent(const struct stj_layer *layer, size_t nvec, c
         multiply_left(&h, nvec, STJ_BLAS_NO_TRANS, h.c, w.s_bar, k_dot, h.ld_u, q_bar_dot, h.ld_u,
                       &w);
         /* K_bar_dot = c (S_bar_dot' Q + S_bar' Q_dot) */
-        multiply_transposed(&h, nvec, h.c, w.p_bar_dot, h.q, h.ld_u, beta[0], k_bar_dot);
+        multiply_transposed(&h, nvec, h.c, w.p_bar_dot, h.q, h.ld_u, kv_beta, k_bar_dot);
         multiply_left(&h, nvec, STJ_BLAS_TRANS, h.c, w.s_bar, q_dot, h.ld_u, k_bar_dot, h.ld_u, &w);
         /* V_bar_dot = P_dot' Y_bar + P' Y_bar_dot */
-        multiply_transposed(&h, nvec, 1, w.s_dot, h.y_bar, h.ld_y, beta[0], v_bar_dot);
+        multiply_transposed(&h, nvec, 1, w.s_dot, h.y_bar, h.ld_y, kv_beta, v_bar_dot);
         multiply_left(&h, nvec, STJ_BLAS_TRANS, 1, h.p, out_bar_dot, h.ld_y, v_bar_dot, h.ld_u, &w);
     }
 }

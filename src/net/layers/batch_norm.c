@@ -27,7 +27,7 @@
  * since a sum of squares that is not about the mean would cancel.  With a single row v = 0, h = 0
  * and y = b: eps keeps everything finite.
  */
-#include "net/layers/layers.h"
+#include "net/layers/norm.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -35,34 +35,10 @@
 
 #include "base/target_clones.h"
 #include "parallel/parallel.h"
-#include "net/initializer.h"
 #include "net/kernels.h"
 
-struct batch_norm_config {
-    double eps;
-    struct stj_plugin scale_init, bias_init;
-};
-
 static const struct stj_option batch_norm_options[] = {
-    {.name = "eps",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct batch_norm_config, eps),
-     .fallback = "1e-5",
-     .min = 0,
-     .above_min = true,
-     .doc = "added to the variance"},
-    {.name = "scale_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct batch_norm_config, scale_init),
-     .fallback = "ones",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the scale [channels]"},
-    {.name = "bias_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct batch_norm_config, bias_init),
-     .fallback = "zeros",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the bias [channels]"},
+    STJ_NORM_OPTIONS,
     {.name = NULL},
 };
 
@@ -71,8 +47,8 @@ static void batch_norm_sample(struct stj_rng *rng, char *text, size_t size)
     static const char *const outer[] = {"", "3, ", "2, 2, "};
     snprintf(text, size,
              "{input: [%s%zu], layers: [{type: batch_norm, eps: 0.1, scale_init: {type: normal, "
-             "mean: 1}}]}",
-             outer[stj_rng_index(rng, 3)], 1 + stj_rng_index(rng, 9));
+             "mean: 1}%s}]}",
+             outer[stj_rng_index(rng, 3)], 1 + stj_rng_index(rng, 9), stj_norm_sample(rng));
 }
 
 /* Saved with every sample, since a later slice may begin with any: <x> [cols], r [cols]. */
@@ -81,12 +57,9 @@ static enum stj_status batch_norm_setup(struct stj_layer *layer, const struct st
 {
     (void)in2;
     (void)err;
-    const struct batch_norm_config *config = layer->config;
-    const size_t cols = stj_shape_cols(&layer->in);
     layer->out = layer->in;
-    layer->n_saved = 2 * cols;
-    stj_layer_add_tensor(layer, "bias", 1, cols, cols, cols, &config->bias_init);
-    stj_layer_add_tensor(layer, "scale", 1, cols, cols, cols, &config->scale_init);
+    layer->n_saved = 2 * stj_shape_cols(&layer->in);
+    stj_norm_add_tensors(layer);
     return STJ_OK;
 }
 
@@ -101,7 +74,15 @@ static size_t n_sums(size_t nvec, size_t cols)
 static size_t batch_norm_n_scratch(const struct stj_layer *layer, size_t batch, size_t nvec)
 {
     (void)batch;
-    return n_sums(nvec, stj_shape_cols(&layer->in));
+    return n_sums(nvec, stj_shape_cols(&layer->in)) + stj_norm_n_scratch(layer, nvec);
+}
+
+static struct stj_norm_theta theta_of(const struct stj_layer *layer, size_t nvec,
+                                      const struct stj_layer_values *at, const real *theta_dot,
+                                      real *theta_bar, real *scratch)
+{
+    return stj_norm_theta(layer, nvec, at->theta, theta_dot, theta_bar,
+                          scratch + n_sums(nvec, stj_shape_cols(&layer->in)));
 }
 
 /* The sums; of `forward`: the number of rows, <x> [cols], m [cols]. */
@@ -112,11 +93,10 @@ static size_t batch_norm_n_record(const struct stj_layer *layer, size_t nvec)
 }
 
 struct batch_view {
-    size_t rows, cols;        /* of the slice */
-    real share;               /* of one row in a mean over the batch */
-    const real *bias, *scale; /* [cols] */
-    const real *x;            /* [rows][cols] */
-    const real *mean, *r;     /* [cols] */
+    size_t rows, cols;    /* of the slice */
+    real share;           /* of one row in a mean over the batch */
+    const real *x;        /* [rows][cols] */
+    const real *mean, *r; /* [cols] */
 };
 
 static inline real h_at(const struct batch_view *v, size_t i, size_t c)
@@ -133,8 +113,6 @@ static struct batch_view batch_view(const struct stj_layer *layer,
     return (struct batch_view){.rows = rows,
                                .cols = cols,
                                .share = 1 / (real)(at->whole * positions),
-                               .bias = at->theta,
-                               .scale = at->theta + cols,
                                .x = at->x,
                                .mean = at->saved,
                                .r = at->saved + cols};
@@ -191,17 +169,19 @@ static void join_moments(const struct stj_layer_values *at, size_t cols, real *m
 }
 
 /* y <- s h + b */
-STJ_CLONES static void normalize(const struct batch_view *v, real *restrict y)
+STJ_CLONES static void normalize(const struct batch_view *v, const struct stj_norm_theta *t,
+                                 real *restrict y)
 {
     for (size_t i = 0; i < v->rows; i++)
         for (size_t c = 0; c < v->cols; c++)
-            y[i * v->cols + c] = v->scale[c] * h_at(v, i, c) + v->bias[c];
+            y[i * v->cols + c] = t->scale[c] * h_at(v, i, c) + t->bias[c];
 }
 
 static void batch_norm_forward(const struct stj_layer *layer, real *y,
                                const struct stj_layer_values *at, real *scratch)
 {
-    const struct batch_norm_config *config = layer->config;
+    const struct stj_norm_config *config = layer->config;
+    const struct stj_norm_theta t = theta_of(layer, 1, at, NULL, NULL, scratch);
     const struct batch_view v = batch_view(layer, at);
     real *mean = at->saved;
     real *r = mean + v.cols;
@@ -209,7 +189,7 @@ static void batch_norm_forward(const struct stj_layer *layer, real *y,
     for (size_t c = 0; c < v.cols; c++)
         r[c] = 1 / (real)sqrt((double)(scratch[c] * v.share) + config->eps);
     stj_rows_copy(at->batch - 1, 2 * v.cols, mean, mean + 2 * v.cols);
-    normalize(&v, y);
+    normalize(&v, &t, y);
 }
 
 /* ---- the sums of a slice ---- */
@@ -300,22 +280,23 @@ static void batch_norm_record(const struct stj_layer *layer, enum stj_pass pass,
 /* ---- tangents and adjoints ---- */
 
 /* y_dot <- s_dot h + b_dot */
-STJ_CLONES static void affine_tangent(const struct batch_view *v, size_t nvec, real *restrict y_dot,
-                                      const real *restrict theta_dot)
+STJ_CLONES static void affine_tangent(const struct batch_view *v, const struct stj_norm_theta *t,
+                                      size_t nvec, real *restrict y_dot)
 {
     const size_t cols = v->cols;
-    const real *restrict s_dot = theta_dot + nvec * cols;
+    const real *restrict s_dot = t->scale_dot;
+    const real *restrict b_dot = t->bias_dot;
     for (size_t i = 0; i < v->rows; i++)
         for (size_t j = 0; j < nvec; j++)
             for (size_t c = 0; c < cols; c++)
                 y_dot[(i * nvec + j) * cols + c] =
-                    s_dot[j * cols + c] * h_at(v, i, c) + theta_dot[j * cols + c];
+                    s_dot[j * cols + c] * h_at(v, i, c) + b_dot[j * cols + c];
 }
 
 /* y_dot += s h_dot */
-STJ_CLONES static void add_h_dot(const struct batch_view *v, size_t nvec, real *restrict y_dot,
-                                 const real *restrict x_dot, const real *restrict sum,
-                                 const real *restrict dot)
+STJ_CLONES static void add_h_dot(const struct batch_view *v, const real *restrict scale,
+                                 size_t nvec, real *restrict y_dot, const real *restrict x_dot,
+                                 const real *restrict sum, const real *restrict dot)
 {
     const size_t cols = v->cols;
     const real share = v->share;
@@ -323,7 +304,7 @@ STJ_CLONES static void add_h_dot(const struct batch_view *v, size_t nvec, real *
         for (size_t j = 0; j < nvec; j++)
             for (size_t c = 0; c < cols; c++)
                 y_dot[(i * nvec + j) * cols + c] +=
-                    v->scale[c] * v->r[c] *
+                    scale[c] * v->r[c] *
                     (x_dot[(i * nvec + j) * cols + c] - share * sum[j * cols + c] -
                      h_at(v, i, c) * share * dot[j * cols + c]);
 }
@@ -334,18 +315,19 @@ static void batch_norm_forward_tangent(const struct stj_layer *layer, size_t nve
 {
     (void)x2_dot;
     const struct batch_view v = batch_view(layer, at);
+    const struct stj_norm_theta t = theta_of(layer, nvec, at, theta_dot, NULL, scratch);
     real *dot = scratch + nvec * v.cols;
-    affine_tangent(&v, nvec, y_dot, theta_dot);
+    affine_tangent(&v, &t, nvec, y_dot);
     if (!x_dot)
         return;
     add_records(at, 2 * nvec * v.cols, scratch);
-    add_h_dot(&v, nvec, y_dot, x_dot, scratch, dot);
+    add_h_dot(&v, t.scale, nvec, y_dot, x_dot, scratch, dot);
 }
 
 /* x_bar <- beta x_bar + s r q, with sum = sum y_bar and dot = sum h y_bar */
-STJ_CLONES static void add_x_bar(const struct batch_view *v, real beta, real *restrict x_bar,
-                                 const real *restrict y_bar, const real *restrict sum,
-                                 const real *restrict dot)
+STJ_CLONES static void add_x_bar(const struct batch_view *v, const real *restrict scale, real beta,
+                                 real *restrict x_bar, const real *restrict y_bar,
+                                 const real *restrict sum, const real *restrict dot)
 {
     const size_t cols = v->cols;
     const real share = v->share;
@@ -353,7 +335,7 @@ STJ_CLONES static void add_x_bar(const struct batch_view *v, real beta, real *re
         for (size_t c = 0; c < cols; c++) {
             const size_t o = i * cols + c;
             const real q = y_bar[o] - share * sum[c] - h_at(v, i, c) * share * dot[c];
-            x_bar[o] = (beta == 0 ? 0 : x_bar[o]) + v->scale[c] * v->r[c] * q;
+            x_bar[o] = (beta == 0 ? 0 : x_bar[o]) + scale[c] * v->r[c] * q;
         }
 }
 
@@ -365,11 +347,14 @@ static void batch_norm_backward(const struct stj_layer *layer, const real *beta,
     const struct batch_view v = batch_view(layer, at);
     real *sum = scratch;
     real *dot = scratch + v.cols;
+    const struct stj_norm_theta t = theta_of(layer, 1, at, NULL, theta_bar, scratch);
     add_records(at, 2 * v.cols, sum);
     if (x_bar)
-        add_x_bar(&v, beta[0], x_bar, at->y_bar, sum, dot);
-    if (theta_bar)
-        memcpy(theta_bar, own_record(at), 2 * v.cols * sizeof *theta_bar);
+        add_x_bar(&v, t.scale, beta[0], x_bar, at->y_bar, sum, dot);
+    if (!theta_bar)
+        return;
+    memcpy(t.bias_bar, own_record(at), v.cols * sizeof *theta_bar);
+    memcpy(t.scale_bar, own_record(at) + v.cols, v.cols * sizeof *theta_bar);
 }
 
 /* s_bar_dot <- sum y_bar h_dot + sum h y_bar_dot over the rows of `own`, the means those of the
@@ -392,15 +377,16 @@ STJ_CLONES static void finish_sums(const struct batch_view *v, size_t nvec,
 /* One row of one tangent: x_bar_dot <- beta x_bar_dot + ...; x_dot NULL: zero. */
 STJ_CLONES static void row_x_bar_dot(const struct batch_view *v, const struct batch_sums *t,
                                      const real *s_bar_dot, size_t i, size_t j,
-                                     const real *restrict s_dot, const real *restrict y_bar,
-                                     const real *restrict x_dot, const real *restrict y_bar_dot,
-                                     real beta, real *restrict x_bar_dot)
+                                     const real *restrict scale, const real *restrict s_dot,
+                                     const real *restrict y_bar, const real *restrict x_dot,
+                                     const real *restrict y_bar_dot, real beta,
+                                     real *restrict x_bar_dot)
 {
     const size_t o = j * v->cols;
     const real share = v->share;
     for (size_t c = 0; c < v->cols; c++) {
         const real r = v->r[c];
-        const real s = v->scale[c];
+        const real s = scale[c];
         const real h = h_at(v, i, c);
         const real m1 = share * t->h_x_dot[o + c];
         const real q = y_bar[c] - share * t->y_bar[c] - h * share * t->h_y_bar[c];
@@ -422,19 +408,20 @@ static void batch_norm_backward_tangent(const struct stj_layer *layer, size_t nv
     (void)x2_dot;
     const struct batch_view v = batch_view(layer, at);
     const size_t cols = v.cols;
+    const struct stj_norm_theta t = theta_of(layer, nvec, at, theta_dot, theta_bar_dot, scratch);
     const struct batch_sums all = batch_sums(nvec, cols, scratch);
     const struct batch_sums own = batch_sums(nvec, cols, own_record(at));
     add_records(at, n_sums(nvec, cols), scratch);
     if (theta_bar_dot) {
-        memcpy(theta_bar_dot, own.y_bar_dot, nvec * cols * sizeof *theta_bar_dot);
-        finish_sums(&v, nvec, &all, &own, theta_bar_dot + nvec * cols);
+        memcpy(t.bias_bar, own.y_bar_dot, nvec * cols * sizeof *theta_bar_dot);
+        finish_sums(&v, nvec, &all, &own, t.scale_bar);
     }
     real *s_bar_dot = all.y_bar_x_dot;
     finish_sums(&v, nvec, &all, &all, s_bar_dot);
     for (size_t i = 0; x_bar_dot && i < v.rows; i++)
         for (size_t j = 0; j < nvec; j++) {
             const size_t o = (i * nvec + j) * cols;
-            row_x_bar_dot(&v, &all, s_bar_dot, i, j, theta_dot + (nvec + j) * cols,
+            row_x_bar_dot(&v, &all, s_bar_dot, i, j, t.scale, t.scale_dot + j * cols,
                           at->y_bar + i * cols, x_dot ? x_dot + o : NULL, y_bar_dot + o, beta[0],
                           x_bar_dot + o);
         }
@@ -444,7 +431,7 @@ const struct stj_layer_ops stj_layer_batch_norm = {
     .info = {.name = "batch_norm",
              .doc = "normalisation of each channel by the statistics of the batch, scale and bias",
              .options = batch_norm_options,
-             .config_size = sizeof(struct batch_norm_config)},
+             .config_size = sizeof(struct stj_norm_config)},
     .sample = batch_norm_sample,
     .setup = batch_norm_setup,
     .n_scratch = batch_norm_n_scratch,

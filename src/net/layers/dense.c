@@ -98,7 +98,7 @@ struct dense_view {
 
 static struct dense_view dense_view(const struct stj_layer *layer, size_t batch)
 {
-    const bool has_bias = layer->n_tensors == 2;
+    const bool has_bias = layer->tensor[0].role != STJ_TENSOR_DENSE; /* then it comes first */
     return (struct dense_view){
         .rows = batch * stj_shape_positions(&layer->in),
         .in = stj_shape_cols(&layer->in),
