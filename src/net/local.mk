@@ -42,6 +42,7 @@ libspectraj_core_la_SOURCES += %reldir%/layers/norm.c
 libspectraj_core_la_SOURCES += %reldir%/layers/norm.h
 libspectraj_core_la_SOURCES += %reldir%/layers/positions.c
 libspectraj_core_la_SOURCES += %reldir%/layers/prelu.c
+libspectraj_core_la_SOURCES += %reldir%/layers/recurrent.c
 libspectraj_core_la_SOURCES += %reldir%/layers/resample.c
 libspectraj_core_la_SOURCES += %reldir%/layers/residual.c
 libspectraj_core_la_SOURCES += %reldir%/layers/softmax.c

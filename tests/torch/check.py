@@ -451,6 +451,67 @@ def attention_layer_normed():
     return attending("heads: 2, qk_norm: layer_norm, bias: false", heads=2, norm=nn.LayerNorm, bias=False)
 
 
+# ---- recurrent layers ----
+
+class First(nn.Module):
+    """The outputs of a recurrent module, without its last state."""
+
+    def __init__(self, module, reverse=False):
+        super().__init__()
+        self.cell, self.reverse = module, reverse
+
+    def forward(self, x):
+        # It computes with a list of its parameters, which functional_call does not replace.
+        self.cell._flat_weights = [getattr(self.cell, name) for name in self.cell._flat_weights_names]
+        if self.reverse:
+            return self.cell(x.flip(1))[0].flip(1)
+        return self.cell(x)[0]
+
+
+def recurrent(options, module, reverse=False):
+    tensors = [("input_kernel", "weight_ih"), ("hidden_kernel", "weight_hh")]
+    if module.bias:
+        tensors += [("input_bias", "bias_ih"), ("hidden_bias", "bias_hh")]
+    return Case([5, 3], [f"{{name: cell, {options}}}"], chain(cell=First(module, reverse)),
+                names=", ".join(f"cell.{ours}: cell.cell.{theirs}_l0" for ours, theirs in tensors))
+
+
+def rnn():
+    return recurrent("type: rnn, units: 4", nn.RNN(3, 4, batch_first=True))
+
+
+def rnn_relu():
+    return recurrent("type: rnn, units: 4, nonlinearity: relu, bias: false",
+                     nn.RNN(3, 4, nonlinearity="relu", bias=False, batch_first=True))
+
+
+def lstm():
+    return recurrent("type: lstm, units: 4", nn.LSTM(3, 4, batch_first=True))
+
+
+def lstm_reverse():
+    return recurrent("type: lstm, units: 3, reverse: true, bias: false",
+                     nn.LSTM(3, 3, bias=False, batch_first=True), reverse=True)
+
+
+def gru():
+    return recurrent("type: gru, units: 4", nn.GRU(3, 4, batch_first=True))
+
+
+def gru_reverse():
+    return recurrent("type: gru, units: 3, reverse: true", nn.GRU(3, 3, batch_first=True), reverse=True)
+
+
+def lstm_stacked():
+    case = recurrent("type: lstm, units: 3", nn.LSTM(3, 3, batch_first=True))
+    case.layers.append("{type: gru, name: top, units: 2}")
+    case.module.add_module("top", First(nn.GRU(3, 2, batch_first=True)))
+    case.names += ", " + ", ".join(f"top.{ours}: top.cell.{theirs}_l0" for ours, theirs in
+                                   [("input_kernel", "weight_ih"), ("hidden_kernel", "weight_hh"),
+                                    ("input_bias", "bias_ih"), ("hidden_bias", "bias_hh")])
+    return case
+
+
 # ---- the comparison ----
 
 class Spectraj:

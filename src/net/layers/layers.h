@@ -47,6 +47,9 @@ extern const struct stj_layer_ops stj_layer_batch_norm;
 extern const struct stj_layer_ops stj_layer_embedding;
 extern const struct stj_layer_ops stj_layer_positions;
 extern const struct stj_layer_ops stj_layer_attention;
+extern const struct stj_layer_ops stj_layer_rnn;
+extern const struct stj_layer_ops stj_layer_lstm;
+extern const struct stj_layer_ops stj_layer_gru;
 extern const struct stj_layer_ops stj_layer_residual;
 extern const struct stj_layer_ops stj_layer_dropout;
 
