@@ -632,6 +632,45 @@ START_TEST(names_are_a_mapping_of_the_users_own)
 }
 END_TEST
 
+/* A list of sizes, or a word, which is written as it was read. */
+START_TEST(lists_may_be_words)
+{
+    static const char *const words[] = {"valid", "same", NULL};
+    static const struct stj_option options[] = {
+        {.name = "padding", .type = STJ_OPTION_SIZES, .fallback = "valid", .choices = words},
+        {.name = NULL},
+    };
+    static const struct {
+        const char *text, *written; /* NULL: refused */
+    } lists[] = {{"{}", "padding: valid\n"},
+                 {"padding: same", "padding: same\n"},
+                 {"padding: 2", "padding: [2]\n"},
+                 {"padding: [0, 1]", "padding: [0, 1]\n"},
+                 {"padding: saem", NULL},
+                 {"padding: [same]", NULL},
+                 {"padding: 1.5", NULL}};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        struct stj_error err = STJ_ERROR_INIT;
+        struct stj_yaml_node *root = NULL;
+        struct stj_sizes padding = {0};
+        char *printed = NULL;
+        size_t size = 0;
+        EXPECT_OK(stj_yaml_parse(lists[i].text, strlen(lists[i].text), "t.yaml", &root, &err), err);
+        const enum stj_status st = stj_options_parse(options, root, &padding, &err);
+        stj_yaml_destroy(root);
+        ck_assert_msg((st == STJ_OK) == (lists[i].written != NULL), "%s", lists[i].text);
+        if (st != STJ_OK)
+            continue;
+        FILE *file = open_memstream(&printed, &size);
+        stj_options_write(file, 0, options, &padding);
+        fclose(file);
+        ck_assert_str_eq(printed, lists[i].written);
+        free(printed);
+        stj_options_free(options, &padding);
+    }
+}
+END_TEST
+
 static void expect_pair_fails(const char *name, const char *text, const char *part)
 {
     const struct stj_option_pair pair = {name, text};
@@ -843,6 +882,7 @@ int main(void)
     tcase_add_test(tc, texts_of_pairs_and_their_names);
     tcase_add_test(tc, options_are_described);
     tcase_add_test(tc, names_are_a_mapping_of_the_users_own);
+    tcase_add_test(tc, lists_may_be_words);
     tcase_add_test(tc, the_nearest_name_is_suggested);
     tcase_add_test(tc, plugins_are_found_by_name);
     suite_add_tcase(suite, tc);
