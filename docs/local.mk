@@ -14,6 +14,7 @@ dist_doc_DATA += %reldir%/large-networks.md
 
 dist_doc_DATA += %reldir%/math.md
 dist_doc_DATA += %reldir%/memory.md
+dist_doc_DATA += %reldir%/networks.md
 dist_doc_DATA += %reldir%/optimizers.md
 dist_doc_DATA += %reldir%/own-problem.md
 dist_doc_DATA += %reldir%/paper.md

@@ -108,7 +108,61 @@ static const struct {
      "its name has 64 bytes, the limit is 63"},
     {"[2], layers: [" DENSE("features.0") ", " DENSE("features.1") ", " DENSE("f") "]", NULL},
     {"[2], layers: [{type: residual, name: r, layers: [" DENSE("r.fc") "]}]", NULL},
+    /* Inputs by name. */
+    {"[2], layers: [" DENSE("a") ", {type: tanh, input: b}]",
+     "layer 'tanh1': its input 'b' is no layer before it; `data` and layers before it can be "
+     "named"},
+    {"[2], layers: [" DENSE("first") ", {type: tanh, input: frist}]",
+     "layer 'tanh1': its input 'frist' is no layer before it (did you mean 'first'?)"},
+    {"[2], layers: [{type: tanh, input: a}, " DENSE("a") "]", "'a' is no layer before it"},
+    {"[2], layers: [" DENSE("a") ", {type: tanh, input: tanh1}]", "'tanh1' is no layer before it"},
+    {"[2], layers: [" DENSE("data") ", {type: tanh, input: data}]",
+     "layer 'tanh1': `data` names the network's input, and a layer too; rename the layer"},
+    {"[2], layers: [" DENSE("data") "]", NULL},
+    {"[2], layers: [" DENSE("a") ", " DENSE("b") ", {type: tanh, input: a}]",
+     "layer 'b': no layer reads its output"},
+    {"[2], layers: [" DENSE("a") ", {type: add, inputs: a}]",
+     "layer 'add1': add reads two or more layers, the config names one; give inputs: [A, B]"},
+    {"[2], layers: [" DENSE("a") ", add]", "layer 'add1': add reads two or more layers"},
+    {"[2], layers: [" DENSE("a") ", {type: tanh, inputs: [a, data]}]",
+     "layer 'tanh1': tanh reads one layer, `inputs` names 2"},
+    {"[2], layers: [" DENSE("a") ", {type: tanh, inputs: [a], input: a}]",
+     "layer 'tanh1': input and inputs exclude each other"},
+    {"[2], layers: [" DENSE("a") ", {type: tanh, inputs: []}]", "inputs: expected a list of names"},
+    {"[2], layers: [" DENSE("a") ", {type: tanh, input: }]", "input: expected a text, got nothing"},
+    {"[2], layers: [" DENSE("a") ", {type: tanh, inputs: [a, [b]]}]",
+     "inputs[1]: expected a name, got a list"},
+    {"[3], layers: [" DENSE("a") ", {type: add, inputs: [a, data]}]",
+     "layer 'add1': its inputs have the shapes 2 and 3, a sum needs equal ones"},
+    {"[3], layers: [" DENSE("a") ", {type: multiply, inputs: [a, data]}]",
+     "layer 'multiply1': its inputs have the shapes 2 and 3; the second must have the positions"},
+    {"[3, 2], layers: [" DENSE("a") ", global_average_pool, {type: multiply, inputs: "
+                                    "[global_average_pool1, a]}]",
+     "layer 'multiply2': its inputs have the shapes 2 and 3x2"},
+    {"[3, 2], layers: [" DENSE(
+         "a") ", {type: slice, axis: positions, to: 2}, {type: concat, inputs: "
+              "[a, slice1]}]",
+     "layer 'concat2': its inputs have the shapes 3x2 and 2x2, which differ beside dimension 1"},
+    {"[3], layers: [" DENSE("a") ", {type: concat, inputs: [a, a], axis: positions}]",
+     "its input is 2, it has no positions"},
+    {"[3], layers: [" DENSE("a") ", {type: slice, from: 1, to: 3}]",
+     "layer 'slice1': from 1 to 3 is no range of the 2 channels of its input 2"},
+    {"[3, 2], layers: [" DENSE("a") ", {type: select, position: 3}]",
+     "layer 'select1': position 3 (from 0) is none of the 3 of its input 3x2"},
+    {"[3, 2], layers: [" DENSE("a") ", {type: reshape, shape: [5]}]",
+     "layer 'reshape1': shape has 5 numbers, its input 3x2 has 6"},
+    {"[3], layers: [" DENSE("a") ", transpose]", "layer 'transpose1': its input is 2, it needs"},
+    {"[2], layers: [{type: residual, layers: [" DENSE(
+         "a") "], shortcut: [{type: dense, units: 3}]}]",
+     "end in one shape: `layers` in 2, `shortcut` in 3"},
+    {"[2], layers: [{type: residual, layers: [" DENSE(
+         "a") "], shortcut: [{type: tanh, input: a}]}]",
+     NULL},
 #undef DENSE
+    {"[4], layers: [{type: embedding, vocabulary: 5, width: 2}, {type: reshape, shape: [8]}, "
+     "{type: "
+     "embedding, vocabulary: 5, width: 2}]",
+     "layer 'embedding2' reads token ids, but its input is the output of layer 'reshape1'"},
     {"[3, 4], layers: [{type: embedding, vocabulary: 5, width: 2}]",
      "layer 'embedding0': its input is 3x4, it needs [positions]"},
 };
@@ -118,7 +172,7 @@ START_TEST(bad_layers_are_explained)
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_network_config config = {0};
     struct stj_network *net = NULL;
-    char text[400];
+    char text[600];
     snprintf(text, sizeof text, "{input: %s, loss: mean_squared_error}", bad_layers[_i].layers);
     if (bad_layers[_i].message)
         EXPECT_FAIL(build(text, &config, &net, &err), STJ_ECONFIG, bad_layers[_i].message, err);

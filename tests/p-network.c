@@ -139,6 +139,50 @@ static const struct small_spec specs[] = {
      .batch = 32,
      .steps = 10,
      .seed = 11},
+    /* Branches that meet: a value read by three, a projection beside the body, a gate, values side by
+     * side; one branch begins anew at the data and moves nothing before its first parameter. */
+    {.network =
+         "{input: [6], layers: [{type: dense, units: 5, name: a}, tanh, {type: dense, units: 4, "
+         "name: b}, {type: residual, input: a, layers: [{type: dense, units: 4}, silu, {type: add, "
+         "inputs: [silu4, b]}], shortcut: [{type: dense, units: 4, bias: false}]}, {type: tanh, "
+         "input: data, name: c}, {type: slice, from: 2, name: d}, {type: multiply, inputs: "
+         "[residual7, d]}, {type: concat, inputs: [multiply10, b, a, c]}, {type: dense, units: "
+         "3}], "
+         "loss: softmax_cross_entropy}",
+     .optimizer = "{type: sgd, momentum: 0.9}",
+     .schedule = "{schedule: constant, peak: 0.1}",
+     .rows = 64,
+     .batch = 32,
+     .steps = 10,
+     .seed = 13},
+    /* Squeeze-excite over positions, and batch statistics on two branches. */
+    {.network =
+         "{input: [3, 4], layers: [{type: dense, units: 5, name: a}, {type: global_average_pool}, "
+         "{type: dense, units: 3}, silu, {type: dense, units: 5}, {type: sigmoid, name: gate}, "
+         "{type: multiply, inputs: [a, gate]}, {type: batch_norm, name: p}, {type: batch_norm, "
+         "input: a, name: q}, {type: add, inputs: [p, q, a]}, {type: concat, inputs: [add9, q], "
+         "axis: positions}, transpose, {type: dense, units: 2}, {type: reshape, shape: [10]}, "
+         "{type: dense, units: 3}], loss: mean_squared_error}",
+     .optimizer = "{type: adamw, eps: 1e-3}",
+     .schedule = "{schedule: constant, peak: 0.02}",
+     .rows = 70,
+     .batch = 35,
+     .steps = 8,
+     .seed = 14},
+    /* Matrix factorisation: two columns of numbers of two vocabularies; the product of their rows,
+     * squared by itself, with a part that is used twice. */
+    {.network =
+         "{input: [2], layers: [{type: slice, to: 1}, {type: embedding, vocabulary: 5, width: "
+         "3, name: user}, {type: slice, input: data, from: 1}, {type: embedding, vocabulary: "
+         "7, width: 3, name: item}, {type: multiply, inputs: [user, item], name: m}, {type: "
+         "multiply, inputs: [m, m]}, {type: add, inputs: [multiply5, m]}, {type: dense, "
+         "units: 2}, {type: select, position: 0}], loss: mean_squared_error}",
+     .optimizer = "{type: sgd, momentum: 0.9}",
+     .schedule = "{schedule: constant, peak: 0.05}",
+     .rows = 64,
+     .batch = 32,
+     .steps = 10,
+     .seed = 15},
 };
 
 enum { N_SPECS = sizeof specs / sizeof specs[0] };

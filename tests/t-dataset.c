@@ -329,6 +329,8 @@ START_TEST(tokens_have_a_label_each_and_stay_in_the_vocabulary)
 {
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_dataset *ds = NULL;
+    const size_t below_300[] = {300, 300, 300}, below_299[] = {299, 299, 299};
+    const size_t some[] = {8, 0, 300};
     temp_write_text("tokens.csv", "7,0,3\n1,2,299\n");
     temp_write_text("next.csv", "0,3,1\n2,9,4\n");
     EXPECT_OK(create("{file: tokens.csv, labels: next.csv}", &ds, &err), err);
@@ -336,18 +338,19 @@ START_TEST(tokens_have_a_label_each_and_stay_in_the_vocabulary)
     ck_assert_uint_eq(ds->labels[4], 9);
     EXPECT_OK(stj_dataset_check_classes(ds, 10, &err), err);
     EXPECT_FAIL(stj_dataset_check_classes(ds, 9, &err), STJ_EFORMAT, "label 9 in row 1 of ", err);
-    EXPECT_OK(stj_dataset_check_ids(ds, 300, &err), err);
-    EXPECT_FAIL(stj_dataset_check_ids(ds, 299, &err), STJ_EFORMAT,
+    EXPECT_OK(stj_dataset_check_ids(ds, below_300, &err), err);
+    EXPECT_FAIL(stj_dataset_check_ids(ds, below_299, &err), STJ_EFORMAT,
                 "token id 299 at row 1, position 2 is outside the vocabulary of 299", err);
+    EXPECT_OK(stj_dataset_check_ids(ds, some, &err), err);
     stj_dataset_destroy(ds);
     EXPECT_OK(create("{file: tokens.csv, labels: next.csv, scale: 0.5}", &ds, &err), err);
-    EXPECT_FAIL(stj_dataset_check_ids(ds, 300, &err), STJ_EFORMAT, "input 3.5 at row 0, position 0",
-                err);
+    EXPECT_FAIL(stj_dataset_check_ids(ds, below_300, &err), STJ_EFORMAT,
+                "input 3.5 at row 0, position 0", err);
     stj_dataset_destroy(ds);
     const double minus = -1;
     EXPECT_OK(stj_dataset_from_arrays(1, 1, &minus, 1, (const size_t[]){0}, 0, NULL, &ds, &err),
               err);
-    EXPECT_FAIL(stj_dataset_check_ids(ds, 300, &err), STJ_EFORMAT, "input -1 at row 0", err);
+    EXPECT_FAIL(stj_dataset_check_ids(ds, below_300, &err), STJ_EFORMAT, "input -1 at row 0", err);
     stj_dataset_destroy(ds);
 }
 END_TEST

@@ -40,6 +40,7 @@ enum stj_option_type {
     STJ_OPTION_PLUGINS, /* a list of them; in configs alone */
     STJ_OPTION_BY_NAME, /* a mapping {NAME: {...}, ...} of some of a `kind`; in configs alone */
     STJ_OPTION_GROUP,   /* a mapping with its own table `group`, at `offset`; in configs alone */
+    STJ_OPTION_TEXTS,   /* struct stj_texts: a list of names, at least one; a bare name too */
 };
 
 /* What an option of an analysis means for a stored result. */
@@ -61,6 +62,12 @@ struct stj_sizes {
 struct stj_reals {
     size_t n;     /* items */
     double *item; /* [n], owned */
+};
+
+/* A value of type STJ_OPTION_TEXTS. */
+struct stj_texts {
+    size_t n;    /* items */
+    char **item; /* [n], owned, each of them too */
 };
 
 struct stj_kind; /* a kind of plug-in: of the library alone */

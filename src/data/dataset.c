@@ -533,22 +533,24 @@ out:
     return st;
 }
 
-enum stj_status stj_dataset_check_ids(const struct stj_dataset *dataset, size_t n_ids,
+enum stj_status stj_dataset_check_ids(const struct stj_dataset *dataset, const size_t *n_ids,
                                       struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t m = dataset->n_features;
     for (size_t i = 0; i < dataset->n_rows * m; i++) {
         const double id = dataset->inputs[i];
+        if (n_ids[i % m] == 0)
+            continue;
         STJ_CHECK(
             err, id >= 0 && id == floor(id), STJ_EFORMAT,
             "input %.17g at row %zu, position %zu (from 0) is not a token id, an integer from "
             "0 (is there a scale other than 1?)",
             id, i / m, i % m);
         STJ_CHECK(
-            err, id < (double)n_ids, STJ_EFORMAT,
+            err, id < (double)n_ids[i % m], STJ_EFORMAT,
             "token id %.0f at row %zu, position %zu is outside the vocabulary of %zu (from 0)", id,
-            i / m, i % m, n_ids);
+            i / m, i % m, n_ids[i % m]);
     }
 out:
     return st;

@@ -68,8 +68,9 @@ void stj_dataset_destroy(struct stj_dataset *dataset); /* NULL is accepted */
 enum stj_status stj_dataset_check_classes(const struct stj_dataset *dataset, size_t n_classes,
                                           struct stj_error *err);
 
-/* An error unless all inputs are whole numbers below n_ids: tokens of a vocabulary. */
-enum stj_status stj_dataset_check_ids(const struct stj_dataset *dataset, size_t n_ids,
+/* An error unless all inputs are whole numbers below n_ids[n_features] (0: any number): tokens of a
+ * vocabulary. */
+enum stj_status stj_dataset_check_ids(const struct stj_dataset *dataset, const size_t *n_ids,
                                       struct stj_error *err);
 
 #endif

@@ -57,6 +57,12 @@ enum stj_tensor_role {
     STJ_TENSOR_KERNEL, /* of a convolution: [height][width][in][out] */
 };
 
+/* The keys that every layer has in a config. */
+struct stj_layer_keys {
+    char *input; /* what it reads; NULL: the layer before */
+    struct stj_texts inputs;
+};
+
 /* One parameter tensor of a layer. */
 struct stj_tensor {
     const char *name; /* "kernel", "bias" */
@@ -77,6 +83,7 @@ struct stj_layer {
     const char *label;  /* its name in messages: the config's `name`, else "dense0" */
     size_t n_inputs;
     struct stj_shape in, out;
+    struct stj_shape in2; /* set by the `setup` of a layer of two inputs that wants to know */
     size_t n_tensors;
     struct stj_tensor tensor[STJ_MAX_TENSORS];
     size_t n_params; /* sum over tensors */
@@ -107,14 +114,18 @@ enum stj_pass { STJ_FORWARD, STJ_FORWARD_TANGENT, STJ_BACKWARD, STJ_BACKWARD_TAN
 
 struct stj_layer_ops {
     struct stj_plugin_info info;
-    size_t n_inputs; /* 0 means 1 */
-    bool switches;   /* not smooth: relu, max-pool */
+    size_t n_inputs;    /* 0 means 1 */
+    size_t most_inputs; /* that a config may name.  With 2 inputs, SIZE_MAX: any number, nodes in a
+                         * row; with `parts`, 2: those of two inputs have it as their second */
+    bool switches;      /* not smooth: relu, max-pool */
+    bool moves;         /* outputs are inputs, elsewhere: token ids stay what they are */
 
     /* A plug-in that stands for several nodes has one of these.  parts: the nodes in a row, each
      * set up with the plug-in's config; NULL-terminated.  body: the config's layers, which come
      * first; these ops are then the node that joins the group's input and the body's output. */
     const struct stj_layer_ops *const *parts;
     const struct stj_plugins *(*body)(const void *config);
+    const struct stj_plugins *(*shortcut)(const void *config); /* and other layers, first input */
 
     /* Check in (and in2 for two inputs) against the config; set out, tensors, n_params, n_saved. */
     enum stj_status (*setup)(struct stj_layer *layer, const struct stj_shape *in2,

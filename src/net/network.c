@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* net/network.c: building a network: shapes, parameter layout, and where every value of a pass
- * lies.
+/* net/network.c: building a network: input, parameter layout, and where every value of a pass lies
+ * (its nodes: graph.c).
  *
  * Buffers of y_bar_dot are shared: a node's is needed from the visit of its last consumer (in the
  * backward order the first) until its own visit, so a chain needs two however deep it is.
  */
 #include "net/network.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,226 +60,6 @@ static enum stj_status set_input(struct stj_network *net, struct stj_error *err)
     }
     STJ_TRY(stj_blas_fits(total, "the size of network.input", err));
 out:
-    return st;
-}
-
-/* A node to be made for a plug-in of the config; inputs are node numbers. */
-struct insertion {
-    const struct stj_plugin *plugin;
-    const struct stj_layer_ops *ops; /* the plug-in's, or those of one of its parts */
-    size_t number;                   /* of the first of its nodes, in labels */
-    size_t input[STJ_MAX_INPUTS];
-};
-
-static const struct stj_layer_ops *ops_of(const struct stj_plugin *plugin)
-{
-    return (const struct stj_layer_ops *)plugin->info;
-}
-
-static size_t n_parts(const struct stj_layer_ops *ops)
-{
-    size_t n = 0;
-    while (ops->parts && ops->parts[n])
-        n++;
-    return n;
-}
-
-/* Nodes that the layers will take. */
-static size_t count_nodes(const struct stj_plugins *layers)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < layers->n; i++) {
-        const struct stj_layer_ops *ops = ops_of(&layers->item[i]);
-        n += ops->parts ? n_parts(ops) : 1;
-        n += ops->body ? count_nodes(ops->body(layers->item[i].config)) : 0;
-    }
-    return n;
-}
-
-static enum stj_status set_label(struct stj_node *node, const struct insertion *what,
-                                 struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    int n = 0;
-    const struct stj_plugin *plugin = what->plugin;
-    const char *part = what->ops == ops_of(plugin) ? "" : what->ops->info.name;
-    const char *dot = part[0] ? "." : "";
-    if (plugin->label)
-        n = snprintf(node->label, sizeof node->label, "%s%s%s", plugin->label, dot, part);
-    else
-        n = snprintf(node->label, sizeof node->label, "%s%zu%s%s", plugin->info->name, what->number,
-                     dot, part);
-    STJ_CHECK(err, (size_t)n < sizeof node->label, STJ_ECONFIG,
-              "layer '%s...': its name has %d bytes, the limit is %zu", node->label, n,
-              sizeof node->label - 1);
-out:
-    return st;
-}
-
-static const struct stj_shape *shape_at(const struct stj_network *net, size_t node)
-{
-    return node == STJ_NETWORK_INPUT ? &net->input : &net->node[node].layer.out;
-}
-
-/* Token numbers come from the data, never from a layer. */
-static enum stj_status set_ids(struct stj_network *net, const struct stj_node *node,
-                               struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const size_t n_ids = node->layer.n_ids;
-    if (n_ids == 0)
-        goto out;
-    STJ_CHECK(err, node->input[0] == STJ_NETWORK_INPUT, STJ_ECONFIG,
-              "layer '%s' reads token ids, but its input is the output of layer '%s': put it first",
-              node->label, net->node[node->input[0]].label);
-    net->n_ids = net->n_ids && net->n_ids < n_ids ? net->n_ids : n_ids;
-out:
-    return st;
-}
-
-static enum stj_status append_node(struct stj_network *net, const struct insertion *what,
-                                   struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    struct stj_node *node = &net->node[net->n_nodes];
-    struct stj_layer *layer = &node->layer;
-    STJ_TRY(set_label(node, what, err));
-    layer->ops = what->ops;
-    layer->config = what->plugin->config;
-    layer->label = node->label;
-    layer->seed = net->n_nodes;
-    layer->n_inputs = what->ops->n_inputs ? what->ops->n_inputs : 1;
-    assert(layer->n_inputs <= STJ_MAX_INPUTS);
-    layer->in = *shape_at(net, what->input[0]);
-    for (size_t k = 0; k < layer->n_inputs; k++)
-        node->input[k] = what->input[k];
-    st = layer->ops->setup(layer, layer->n_inputs > 1 ? shape_at(net, what->input[1]) : NULL, err);
-    if (st != STJ_OK) {
-        stj_error_prefix(err, "layer '%s'", node->label);
-        goto out;
-    }
-    STJ_TRY(set_ids(net, node, err));
-    node->n_in = stj_shape_size(&layer->in);
-    node->n_out = stj_shape_size(&layer->out);
-    STJ_TRY(stj_blas_fits(node->n_out, "the number of outputs of a layer", err));
-    net->n_nodes++;
-out:
-    return st;
-}
-
-static enum stj_status append_layers(struct stj_network *net, const struct stj_plugins *layers,
-                                     size_t input, size_t *last, struct stj_error *err);
-
-/* *last <- the node that gives the plug-in's output. */
-static enum stj_status append_plugin(struct stj_network *net, const struct stj_plugin *plugin,
-                                     size_t input, size_t *last, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    struct insertion what = {.plugin = plugin, .ops = ops_of(plugin), .input = {input, input}};
-    if (what.ops->body)
-        STJ_TRY(append_layers(net, what.ops->body(plugin->config), input, &what.input[1], err));
-    what.number = net->n_nodes;
-    if (!what.ops->parts) {
-        STJ_TRY(append_node(net, &what, err));
-    } else {
-        for (const struct stj_layer_ops *const *part = ops_of(plugin)->parts; *part; part++) {
-            what.ops = *part;
-            STJ_TRY(append_node(net, &what, err));
-            what.input[0] = net->n_nodes - 1;
-        }
-    }
-    *last = net->n_nodes - 1;
-out:
-    return st;
-}
-
-/* A chain of layers behind node `input`; *last <- the node of its end. */
-static enum stj_status append_layers(struct stj_network *net, const struct stj_plugins *layers,
-                                     size_t input, size_t *last, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    *last = input;
-    for (size_t i = 0; i < layers->n; i++)
-        STJ_TRY(append_plugin(net, &layers->item[i], *last, last, err));
-out:
-    return st;
-}
-
-static enum stj_status make_nodes(struct stj_network *net, const struct stj_plugins *layers,
-                                  struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    size_t last = 0;
-    STJ_CHECK(err, layers->n > 0, STJ_ECONFIG, "network.layers is empty, it needs a layer");
-    STJ_TRY(stj_new(&net->node, count_nodes(layers), sizeof *net->node, err));
-    STJ_TRY(append_layers(net, layers, STJ_NETWORK_INPUT, &last, err));
-    net->output = net->node[last].layer.out;
-out:
-    return st;
-}
-
-/* A label among others, in an order that puts "a.b" directly behind "a". */
-struct label {
-    const char *text;
-    bool has_tensors;
-};
-
-static int compare_labels(const void *a, const void *b)
-{
-    const char *p = ((const struct label *)a)->text;
-    const char *q = ((const struct label *)b)->text;
-    for (; *p && *p == *q; p++)
-        q++;
-    const int left = *p == '.' ? 1 : (unsigned char)*p;
-    const int right = *q == '.' ? 1 : (unsigned char)*q;
-    return left - right;
-}
-
-/* Two layers, and a layer and a tensor, have different names: in --layers and init.names one must
- * not mean both.  label[n_nodes] are sorted. */
-static enum stj_status check_neighbours(const struct label *label, size_t n, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    for (size_t i = 1; i < n; i++) {
-        const char *one = label[i - 1].text;
-        const char *two = label[i].text;
-        const size_t length = strlen(one);
-        STJ_CHECK(err, strcmp(one, two) != 0, STJ_ECONFIG,
-                  "network.layers: two layers are called '%s', by `name`, or by type and number "
-                  "where none is given; rename one",
-                  one);
-        STJ_CHECK(err,
-                  !label[i - 1].has_tensors || strncmp(one, two, length) != 0 || two[length] != '.',
-                  STJ_ECONFIG,
-                  "network.layers: '%s' would be a tensor of the layer '%s', and is a layer too; "
-                  "rename one",
-                  two, one);
-    }
-out:
-    return st;
-}
-
-static enum stj_status check_labels(const struct stj_network *net, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    struct label *label = NULL;
-    const size_t n = net->n_nodes;
-    STJ_TRY(stj_new(&label, n, sizeof *label, err));
-    for (size_t i = 0; i < n; i++)
-        label[i] = (struct label){net->node[i].label, net->node[i].layer.n_tensors > 0};
-    qsort(label, n, sizeof *label, compare_labels);
-    STJ_TRY(check_neighbours(label, n, err));
-    for (size_t i = 0; i < n; i++)
-        for (size_t t = 0; t < net->node[i].layer.n_tensors; t++) {
-            const struct label kind = {.text = net->node[i].layer.tensor[t].name};
-            STJ_CHECK(
-                err, !bsearch(&kind, label, n, sizeof *label, compare_labels), STJ_ECONFIG,
-                "network.layers: a layer is called '%s', as a tensor of layer '%s' is; rename "
-                "it",
-                kind.text, net->node[i].label);
-        }
-out:
-    free(label);
     return st;
 }
 
@@ -421,8 +200,7 @@ enum stj_status stj_network_create(const struct stj_network_config *config,
     n->config = config;
     n->loss = (const struct stj_loss_ops *)config->loss.info;
     STJ_TRY(set_input(n, err));
-    STJ_TRY(make_nodes(n, &config->layers, err));
-    STJ_TRY(check_labels(n, err));
+    STJ_TRY(stj_network_make_nodes(n, &config->layers, err));
     STJ_TRY(set_layout(n, err));
     place_values(n);
     STJ_TRY(place_bar_tangents(n, err));
@@ -441,6 +219,7 @@ void stj_network_destroy(struct stj_network *net)
     free(net->layout.tensor);
     free(net->node);
     free(net->stop);
+    free(net->ids);
     free(net);
 }
 
@@ -472,6 +251,11 @@ const struct stj_loss_ops *stj_network_loss(const struct stj_network *net)
 bool stj_network_couples_samples(const struct stj_network *net)
 {
     return net->n_stops > 0;
+}
+
+const size_t *stj_network_ids(const struct stj_network *net)
+{
+    return net->ids;
 }
 
 size_t stj_network_n_ids(const struct stj_network *net)

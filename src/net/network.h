@@ -38,8 +38,10 @@ const struct stj_shape *stj_network_input(const struct stj_network *net);
 const struct stj_shape *stj_network_output(const struct stj_network *net);
 const struct stj_loss_ops *stj_network_loss(const struct stj_network *net);
 bool stj_network_couples_samples(const struct stj_network *net);
-size_t stj_network_n_ids(
-    const struct stj_network *net); /* inputs are whole numbers below it; or 0 */
+/* [in]: the inputs that are whole numbers are below these, 0: real values; NULL: all are real.  And
+ * the smallest of them, or 0. */
+const size_t *stj_network_ids(const struct stj_network *net);
+size_t stj_network_n_ids(const struct stj_network *net);
 /* Positions of a sample in the layer that has the most arithmetic: rows of its products. */
 size_t stj_network_positions(const struct stj_network *net);
 size_t stj_network_n_layers(const struct stj_network *net);

@@ -12,6 +12,7 @@
 struct stj_node {
     struct stj_layer layer;
     char label[64];
+    size_t name_length; /* bytes of the label that are the name of its layer in the config */
     size_t input[STJ_MAX_INPUTS]; /* node numbers, or STJ_NETWORK_INPUT */
     size_t theta;                 /* offset of its parameters */
     size_t n_in, n_out;           /* reals per sample */
@@ -34,8 +35,13 @@ struct stj_network {
     size_t output_bar_dot; /* offset of the loss's z_bar_dot: the last node's y_bar_dot */
     size_t n_stops;        /* of a walk through the nodes: where slices have to meet */
     size_t *stop;          /* [n_stops] positions, in their order */
-    size_t n_ids; /* of the layers that read the network's input: the smallest vocabulary */
+    size_t *ids;           /* [in] vocabulary of each input, 0: real values; NULL: all are real */
+    size_t n_ids;          /* the smallest of them */
 };
+
+/* net->node <- the nodes of a config's layers (graph.c), net->output. */
+enum stj_status stj_network_make_nodes(struct stj_network *net, const struct stj_plugins *layers,
+                                       struct stj_error *err);
 
 /* A walk through the network, of a slice: positions from .. to - 1 of 0 .. 2 n, where position p is
  * node p forward below n, the loss at n, and node 2 n - p backward above it. */

@@ -60,12 +60,35 @@ static struct image image_at(const struct stj_network *net, size_t i)
     return image_read(net, node);
 }
 
+/* A layer that moves values finds a flattened image in an order of its own, and what makes an image
+ * of a vector makes another one, where files flatten channels first. */
+static enum stj_status check_moved(const struct stj_network *net, const struct stj_node *node,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_shape *out = &node->layer.out;
+    const struct image made = {out->dim[0], out->dim[1], out->dim[2]};
+    const bool kept = out->n_dims == 1 && node->n_in == node->n_out;
+    bool reordered = out->n_dims == 3 && is_reordered(made);
+    for (size_t k = 0; k < node->layer.n_inputs; k++)
+        reordered = reordered || is_reordered(image_at(net, node->input[k]));
+    if (!node->layer.ops->moves || node->layer.in.n_dims != 1)
+        goto out;
+    STJ_CHECK(err, kept || !reordered, STJ_EUNSUPPORTED,
+              "layer '%s' takes parts of a flattened image, or makes an image of a vector: files "
+              "that flatten channels first do not fit this network",
+              node->label);
+out:
+    return st;
+}
+
 /* Where values are added both must be in the same order. */
 static enum stj_status check_sums(const struct stj_network *net, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     for (size_t i = 0; i < net->n_nodes; i++) {
         const struct stj_node *node = &net->node[i];
+        STJ_TRY(check_moved(net, node, err));
         if (node->layer.n_inputs < 2 || node->layer.in.n_dims != 1)
             continue;
         const struct image a = image_at(net, node->input[0]);

@@ -19,6 +19,7 @@ struct task {
     const struct stj_yaml_node *map;   /* NULL: no keys given */
     const struct stj_yaml_node *where; /* the node to name when a key is missing; may be NULL */
     const struct stj_kind *kind;       /* of a plug-in: its key and `name` are accepted too */
+    bool known;                        /* the keys were looked at */
     void *config;
 };
 
@@ -48,6 +49,13 @@ static void free_names(struct stj_names *names)
     free(names->item);
 }
 
+static void free_texts(struct stj_texts *texts)
+{
+    for (size_t i = 0; i < texts->n; i++)
+        free(texts->item[i]);
+    free(texts->item);
+}
+
 static void free_field(const struct stj_option *option, void *field)
 {
     switch (option->type) {
@@ -63,6 +71,9 @@ static void free_field(const struct stj_option *option, void *field)
         break;
     case STJ_OPTION_NAMES:
         free_names(field);
+        break;
+    case STJ_OPTION_TEXTS:
+        free_texts(field);
         break;
     case STJ_OPTION_PLUGIN:
         stj_plugin_free(field);
@@ -95,6 +106,9 @@ void stj_plugin_free(struct stj_plugin *plugin)
 {
     if (plugin->info)
         stj_options_free(plugin->info->options, plugin->config);
+    if (plugin->common)
+        stj_options_free(plugin->kind->common, plugin->common);
+    free(plugin->common);
     free(plugin->config);
     free(plugin->label);
     *plugin = (struct stj_plugin){0};
@@ -102,14 +116,29 @@ void stj_plugin_free(struct stj_plugin *plugin)
 
 /* ---- tables ---- */
 
-static bool is_known(const struct task *task, const char *key)
+static bool has_row(const struct stj_option *table, const char *key)
 {
-    if (task->kind && (strcmp(key, stj_kind_key(task->kind)) == 0 || strcmp(key, "name") == 0))
-        return true;
-    for (const struct stj_option *option = task->table; option->name; option++)
+    for (const struct stj_option *option = table; option && option->name; option++)
         if (strcmp(option->name, key) == 0)
             return true;
     return false;
+}
+
+static bool is_known(const struct task *task, const char *key)
+{
+    if (task->kind && (strcmp(key, stj_kind_key(task->kind)) == 0 || strcmp(key, "name") == 0 ||
+                       has_row(task->kind->common, key)))
+        return true;
+    return has_row(task->table, key);
+}
+
+static void offer_rows(const struct stj_option *table, struct stj_suggest_search *search,
+                       char accepted[STJ_EXPECTED_MAX])
+{
+    for (const struct stj_option *option = table; option && option->name; option++) {
+        stj_suggest_offer(search, option->name);
+        stj_text_add(accepted, STJ_EXPECTED_MAX, "%s%s", accepted[0] ? ", " : "", option->name);
+    }
 }
 
 static enum stj_status fail_unknown_key(const struct task *task, const struct stj_yaml_node *key,
@@ -122,11 +151,9 @@ static enum stj_status fail_unknown_key(const struct task *task, const struct st
         stj_suggest_offer(&search, stj_kind_key(task->kind));
         stj_suggest_offer(&search, "name");
         stj_text_add(accepted, sizeof accepted, "%s, name", stj_kind_key(task->kind));
+        offer_rows(task->kind->common, &search, accepted);
     }
-    for (const struct stj_option *option = task->table; option->name; option++) {
-        stj_suggest_offer(&search, option->name);
-        stj_text_add(accepted, sizeof accepted, "%s%s", accepted[0] ? ", " : "", option->name);
-    }
+    offer_rows(task->table, &search, accepted);
     stj_suggest_hint(&search, hint);
     return stj_place_fail(task->place, key, err, __LINE__, "unknown key '%.60s'%s; accepted: %s",
                           key->text, hint, accepted[0] ? accepted : "none");
@@ -229,7 +256,7 @@ static enum stj_status parse_table(const struct task *task, struct stj_error *er
     static const struct stj_option mapping = {.type = STJ_OPTION_GROUP};
     if (task->map && task->map->type != STJ_YAML_MAPPING)
         STJ_TRY(stj_option_refuse(task->place, &mapping, task->map, "", err));
-    for (size_t i = 0; task->map && i < task->map->n; i++)
+    for (size_t i = 0; !task->known && task->map && i < task->map->n; i++)
         if (!is_known(task, task->map->key[i].text))
             STJ_TRY(fail_unknown_key(task, &task->map->key[i], err));
     for (const struct stj_option *option = task->table; option->name; option++)
@@ -339,6 +366,24 @@ static enum stj_status check_values(const struct stj_place *place, const struct 
     return stj_place_fail(place, node, err, __LINE__, "%s", mine.text);
 }
 
+/* The keys that every plug-in of the kind has. */
+static enum stj_status parse_common(const struct task *own, struct stj_plugin *plugin,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct task task = *own;
+    if (!own->kind->common)
+        goto out;
+    plugin->kind = own->kind;
+    STJ_TRY(stj_new(&plugin->common, 1, own->kind->common_size, err));
+    task.table = own->kind->common;
+    task.config = plugin->common;
+    task.known = true;
+    STJ_TRY(parse_table(&task, err));
+out:
+    return st;
+}
+
 static enum stj_status parse_plugin(const struct stj_place *place, const struct stj_kind *kind,
                                     const struct stj_yaml_node *node, struct stj_plugin *plugin,
                                     struct stj_error *err)
@@ -362,6 +407,7 @@ static enum stj_status parse_plugin(const struct stj_place *place, const struct 
                         .kind = kind,
                         .config = plugin->config};
     STJ_TRY(parse_table(&task, err));
+    STJ_TRY(parse_common(&task, plugin, err));
     STJ_TRY(check_values(place, node, plugin, err));
     STJ_TRY(parse_label(place, task.map, &plugin->label, err));
 out:

@@ -33,18 +33,23 @@ struct stj_plugin_info {
 
 /* One registry: an array of pointers to plug-ins, NULL-terminated. */
 struct stj_kind {
-    const char *what; /* "layer": used in messages */
-    const char *key;  /* the key that names the plug-in in a mapping; NULL: "type" */
+    const char *what;                /* "layer": used in messages */
+    const char *key;                 /* the key that names the plug-in in a mapping; NULL: "type" */
+    const struct stj_option *common; /* keys of every plug-in of the kind, optional; NULL: none */
+    size_t common_size;              /* bytes of the struct that they are in */
     const struct stj_plugin_info *const *list;
 };
 
 /* A chosen plug-in with its parsed config (owned; NULL when it has no options).  The kind's key
- * (`type`) and `name` are taken in its mapping: no plug-in has options of these names. */
+ * (`type`), `name` and its common keys are taken in its mapping: no plug-in has options of these
+ * names. */
 struct stj_plugin {
     const struct stj_plugin_info *info;
     void *config;
-    char *label;      /* the value of `name:`, NULL when not given; owned */
-    int line, column; /* where the config says so; 0 when it was made in a program */
+    void *common;                /* the common keys of its kind, owned; NULL: it has none */
+    const struct stj_kind *kind; /* with common keys */
+    char *label;                 /* the value of `name:`, NULL when not given; owned */
+    int line, column;            /* where the config says so; 0 when it was made in a program */
 };
 
 struct stj_plugins {

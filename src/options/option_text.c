@@ -110,6 +110,7 @@ static void add_type(const struct stj_option *option, char *text, size_t size)
         [STJ_OPTION_REALS] = "list of numbers",
         [STJ_OPTION_NAMES] = "mapping of names to names",
         [STJ_OPTION_GROUP] = "mapping",
+        [STJ_OPTION_TEXTS] = "list of names",
     };
     if (option->type == STJ_OPTION_PLUGIN)
         stj_text_add(text, size, "%s", option->kind->what);
@@ -219,11 +220,17 @@ enum stj_status stj_option_refuse(const struct stj_place *place, const struct st
 const char *stj_option_get_value(const struct stj_option *option)
 {
     static const char *const by_type[] = {
-        [STJ_OPTION_SIZE] = "N",        [STJ_OPTION_SEED] = "N",
-        [STJ_OPTION_BYTES] = "SIZE",    [STJ_OPTION_REAL] = "X",
-        [STJ_OPTION_STRING] = "TEXT",   [STJ_OPTION_PATH] = "FILE",
-        [STJ_OPTION_CHOICE] = "WHICH",  [STJ_OPTION_SIZES] = "N,N,...",
-        [STJ_OPTION_REALS] = "X,X,...", [STJ_OPTION_PLUGIN] = "NAME",
+        [STJ_OPTION_SIZE] = "N",
+        [STJ_OPTION_SEED] = "N",
+        [STJ_OPTION_BYTES] = "SIZE",
+        [STJ_OPTION_REAL] = "X",
+        [STJ_OPTION_STRING] = "TEXT",
+        [STJ_OPTION_PATH] = "FILE",
+        [STJ_OPTION_CHOICE] = "WHICH",
+        [STJ_OPTION_SIZES] = "N,N,...",
+        [STJ_OPTION_REALS] = "X,X,...",
+        [STJ_OPTION_PLUGIN] = "NAME",
+        [STJ_OPTION_TEXTS] = "NAME,NAME,...",
     };
     if (!option || option->type >= sizeof by_type / sizeof by_type[0])
         return NULL;

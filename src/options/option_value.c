@@ -33,6 +33,7 @@ size_t stj_option_size(enum stj_option_type type)
         [STJ_OPTION_PLUGINS] = sizeof(struct stj_plugins),
         [STJ_OPTION_BY_NAME] = sizeof(struct stj_plugins),
         [STJ_OPTION_GROUP] = 0,
+        [STJ_OPTION_TEXTS] = sizeof(struct stj_texts),
     };
     return size[type];
 }
@@ -220,6 +221,31 @@ out:
     return st;
 }
 
+static enum stj_status parse_texts(const struct stj_place *place, const struct stj_option *option,
+                                   const struct stj_yaml_node *node, struct stj_texts *value,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const bool list = node->type == STJ_YAML_SEQUENCE;
+    const size_t n = list ? node->n : 1;
+    if (node->type == STJ_YAML_MAPPING || n == 0)
+        return stj_option_refuse(place, option, node, "", err);
+    STJ_TRY(stj_new(&value->item, n, sizeof *value->item, err));
+    value->n = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct stj_place at = {.up = place, .index = i};
+        const struct stj_yaml_node *item = list ? &node->item[i] : node;
+        char got[STJ_GOT_MAX];
+        stj_option_got(item, got);
+        STJ_CHECK_PLACE(list ? &at : place, item, err,
+                        item->type == STJ_YAML_SCALAR && !is_null(item) && item->text[0],
+                        "expected a name, got %s", got);
+        STJ_TRY(stj_strdup(&value->item[i], item->text, err));
+    }
+out:
+    return st;
+}
+
 static enum stj_status parse_names(const struct stj_place *place, const struct stj_option *option,
                                    const struct stj_yaml_node *node, struct stj_names *value,
                                    struct stj_error *err)
@@ -269,6 +295,8 @@ enum stj_status stj_option_parse_value(const struct stj_place *place,
         return parse_list(place, option, node, field, err);
     case STJ_OPTION_NAMES:
         return parse_names(place, option, node, field, err);
+    case STJ_OPTION_TEXTS:
+        return parse_texts(place, option, node, field, err);
     case STJ_OPTION_PLUGIN:
     case STJ_OPTION_PLUGINS:
     case STJ_OPTION_BY_NAME:

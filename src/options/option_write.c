@@ -137,6 +137,16 @@ static void write_names(FILE *file, const struct stj_names *names)
     fputc('}', file);
 }
 
+static void write_texts(FILE *file, const struct stj_texts *texts)
+{
+    fputc('[', file);
+    for (size_t i = 0; i < texts->n; i++) {
+        fputs(i ? ", " : "", file);
+        write_text(file, texts->item[i]);
+    }
+    fputc(']', file);
+}
+
 /* "type: NAME" here and the other keys below it, all indented by `indent`. */
 static void write_plugin_keys(FILE *file, int indent, const struct stj_kind *kind,
                               const struct stj_plugin *plugin)
@@ -147,6 +157,8 @@ static void write_plugin_keys(FILE *file, int indent, const struct stj_kind *kin
         write_text(file, plugin->label);
         fputc('\n', file);
     }
+    if (plugin->common)
+        stj_options_write(file, indent, kind->common, plugin->common);
     if (plugin->info->options)
         stj_options_write(file, indent, plugin->info->options, plugin->config);
 }
@@ -209,6 +221,8 @@ static void write_single(FILE *file, const struct stj_option *option, const void
         write_reals(file, field);
     else if (option->type == STJ_OPTION_NAMES)
         write_names(file, field);
+    else if (option->type == STJ_OPTION_TEXTS)
+        write_texts(file, field);
     else
         write_text(file, *(char *const *)field);
     fputc('\n', file);

@@ -73,6 +73,12 @@ static void describe_group(struct description *d, const char *path, const char *
 
 static void describe_kind(struct description *d, const struct stj_kind *kind)
 {
+    if (kind->common) {
+        char title[TITLE_BYTES];
+        snprintf(title, sizeof title, "every %s", kind->what);
+        d->visitor->section(d->visitor->ctx, title, "keys of all, beside `type` and `name`");
+        describe_rows(d, kind->common);
+    }
     for (size_t i = 0; kind->list[i]; i++) {
         char title[TITLE_BYTES];
         snprintf(title, sizeof title, "%s: %s", kind->what, kind->list[i]->name);

@@ -208,7 +208,7 @@ out:
 }
 
 /* Uniform in the range of the inputs; tokens: uniform in the vocabulary. */
-static enum stj_status draw_noise(size_t n_ids, uint64_t seed, struct stj_dataset *data,
+static enum stj_status draw_noise(const size_t *ids, uint64_t seed, struct stj_dataset *data,
                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -220,9 +220,11 @@ static enum stj_status draw_noise(size_t n_ids, uint64_t seed, struct stj_datase
         high = fmax(high, data->inputs[i]);
     }
     STJ_TRY(stj_rng_create(seed, STJ_STREAM_STUDY, 4, &rng, err));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        const size_t n_ids = ids ? ids[i % data->n_features] : 0;
         data->inputs[i] =
             n_ids ? (double)stj_rng_index(rng, n_ids) : low + (high - low) * stj_rng_uniform(rng);
+    }
 out:
     stj_rng_destroy(rng);
     return st;
@@ -253,7 +255,7 @@ static enum stj_status make_data(const struct stj_study_context *cx,
                           : shuffle_labels(run->train, cx->seed, *data, err));
     else
         STJ_TRY(c->noise ? take_noise(c->noise, *data, err)
-                         : draw_noise(stj_network_n_ids(run->net), cx->seed, *data, err));
+                         : draw_noise(stj_network_ids(run->net), cx->seed, *data, err));
     STJ_TRY(stj_network_check_data(run->net, *data, err));
 out:
     if (st != STJ_OK)

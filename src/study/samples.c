@@ -95,7 +95,7 @@ static enum stj_status read_file(const struct stj_run *run, const char *path, si
         s->x[i] = (real)m.data[i];
     if (stj_network_n_ids(run->net)) {
         const struct stj_dataset data = {.n_rows = s->n_rows, .n_features = n_in, .inputs = m.data};
-        STJ_TRY(stj_dataset_check_ids(&data, stj_network_n_ids(run->net), err));
+        STJ_TRY(stj_dataset_check_ids(&data, stj_network_ids(run->net), err));
     }
 out:
     stj_matrix_free(&m);

@@ -216,7 +216,7 @@ enum stj_status stj_network_check_data(const struct stj_network *net,
               "the data have %zu features a sample, the network's input %s needs %zu",
               data->n_features, stj_shape_text(stj_network_input(net), text), n_in);
     if (stj_network_n_ids(net))
-        STJ_TRY(stj_dataset_check_ids(data, stj_network_n_ids(net), err));
+        STJ_TRY(stj_dataset_check_ids(data, stj_network_ids(net), err));
     if (stj_network_loss(net)->wants_labels)
         STJ_TRY(check_labels(net, data, err));
     else

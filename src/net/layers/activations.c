@@ -164,7 +164,9 @@ STJ_INLINE struct jet jet_identity(double x, double a)
 }
 LINEAR_LOOP(identity)
 const struct stj_activation stj_layer_identity = {
-    .ops = {.info = {.name = "identity", .doc = "what comes in"}, STJ_ELEMENTWISE_SLOTS},
+    .ops = {.info = {.name = "identity", .doc = "what comes in"},
+            .moves = true,
+            STJ_ELEMENTWISE_SLOTS},
     .piecewise_linear = true,
     .derivatives = identity_all,
 };

@@ -59,6 +59,7 @@ STJ_CLONES static void flatten_apply_adjoint(const struct stj_layer *layer, size
 
 const struct stj_linear_map stj_layer_flatten = {
     .ops = {.info = {.name = "flatten", .doc = "all dimensions of a sample as one"},
+            .moves = true,
             .sample = flatten_sample,
             .setup = flatten_setup,
             .forward = stj_linear_map_forward,

@@ -48,10 +48,37 @@ static const struct stj_plugin_info *const layer_list[] = {
     &stj_layer_gru.info,
     &stj_layer_residual.info,
     &stj_layer_dropout.info,
+    &stj_layer_add.info,
+    &stj_layer_multiply.info,
+    &stj_layer_concat.info,
+    &stj_layer_slice.ops.info,
+    &stj_layer_select.ops.info,
+    &stj_layer_transpose.ops.info,
+    &stj_layer_reshape.ops.info,
     NULL,
 };
 
-const struct stj_kind stj_layers = {.what = "layer", .list = layer_list};
+const char *const stj_axis_names[] = {"channels", "positions", NULL};
+
+static const struct stj_option layer_keys[] = {
+    {.name = "input",
+     .type = STJ_OPTION_STRING,
+     .offset = offsetof(struct stj_layer_keys, input),
+     .fallback = "",
+     .doc = "the layer that it reads, by its name, or `data`, the network's input; default: the "
+            "layer before"},
+    {.name = "inputs",
+     .type = STJ_OPTION_TEXTS,
+     .offset = offsetof(struct stj_layer_keys, inputs),
+     .fallback = "",
+     .doc = "the layers that it reads, where these are several"},
+    {.name = NULL},
+};
+
+const struct stj_kind stj_layers = {.what = "layer",
+                                    .common = layer_keys,
+                                    .common_size = sizeof(struct stj_layer_keys),
+                                    .list = layer_list};
 
 struct stj_tensor *stj_layer_add_tensor(struct stj_layer *layer, const char *name, size_t rows,
                                         size_t cols, size_t fan_in, size_t fan_out,

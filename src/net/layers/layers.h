@@ -52,6 +52,17 @@ extern const struct stj_layer_ops stj_layer_lstm;
 extern const struct stj_layer_ops stj_layer_gru;
 extern const struct stj_layer_ops stj_layer_residual;
 extern const struct stj_layer_ops stj_layer_dropout;
+extern const struct stj_layer_ops stj_layer_add;
+extern const struct stj_layer_ops stj_layer_multiply;
+extern const struct stj_layer_ops stj_layer_concat;
+extern const struct stj_linear_map stj_layer_slice;
+extern const struct stj_linear_map stj_layer_select;
+extern const struct stj_linear_map stj_layer_transpose;
+extern const struct stj_linear_map stj_layer_reshape;
+
+/* What layers call the last dimension of a shape and the first: for STJ_OPTION_CHOICE. */
+enum stj_axis { STJ_AXIS_CHANNELS, STJ_AXIS_POSITIONS };
+extern const char *const stj_axis_names[];
 
 /* Append a parameter tensor, a table; called by setup, which may then say another role. */
 struct stj_tensor *stj_layer_add_tensor(struct stj_layer *layer, const char *name, size_t rows,

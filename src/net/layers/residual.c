@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* net/layers/residual.c: a group of layers whose input is added to its output.
+/* net/layers/residual.c: sums: of two layers, and of a group of layers and its input.
  *
- *     forward            y         = x + x2,        x2 = body(x)
+ *     forward            y         = x + x2
  *     forward_tangent    y_dot     = x_dot + x2_dot
  *     backward           x_bar    += y_bar,         x2_bar += y_bar
  *     backward_tangent   x_bar_dot += y_bar_dot,    x2_bar_dot += y_bar_dot
  *
- * The layers of the body are nodes of the network like any others; what follows is the node that
- * adds, x being the group's input and x2 the body's output.  The body must keep the shape.
+ * The layers of a group are nodes of the network like any others; what follows is the node that
+ * adds, x being the group's input, or what the layers of `shortcut` make of it, and x2 the output of
+ * its `layers`.
  */
 #include "net/layers/layers.h"
 
@@ -18,7 +19,7 @@
 #include "net/kernels.h"
 
 struct residual_config {
-    struct stj_plugins layers;
+    struct stj_plugins layers, shortcut;
 };
 
 static const struct stj_option residual_options[] = {
@@ -26,13 +27,25 @@ static const struct stj_option residual_options[] = {
      .type = STJ_OPTION_PLUGINS,
      .offset = offsetof(struct residual_config, layers),
      .kind = &stj_layers,
-     .doc = "the layers whose input is added to their output; they must keep the shape"},
+     .doc = "the layers whose input is added to their output"},
+    {.name = "shortcut",
+     .type = STJ_OPTION_PLUGINS,
+     .offset = offsetof(struct residual_config, shortcut),
+     .fallback = "",
+     .kind = &stj_layers,
+     .doc = "layers of the input on its own way to the sum, as a projection to another shape; "
+            "default: none, the input itself"},
     {.name = NULL},
 };
 
 static const struct stj_plugins *residual_body(const void *config)
 {
     return &((const struct residual_config *)config)->layers;
+}
+
+static const struct stj_plugins *residual_shortcut(const void *config)
+{
+    return &((const struct residual_config *)config)->shortcut;
 }
 
 static void residual_sample(struct stj_rng *rng, char *text, size_t size)
@@ -44,8 +57,9 @@ static void residual_sample(struct stj_rng *rng, char *text, size_t size)
     const size_t n = 1 + stj_rng_index(rng, 6);
     char layers[160];
     snprintf(layers, sizeof layers, body[stj_rng_index(rng, 3)], n);
-    snprintf(text, size, "{input: [%s%zu], layers: [{type: residual, layers: [%s]}]}",
-             stj_rng_index(rng, 2) ? "2, " : "", n, layers);
+    snprintf(text, size, "{input: [%s%zu], layers: [{type: residual, layers: [%s]%s}]}",
+             stj_rng_index(rng, 2) ? "2, " : "", n, layers,
+             stj_rng_index(rng, 2) ? ", shortcut: [tanh]" : "");
 }
 
 static enum stj_status residual_setup(struct stj_layer *layer, const struct stj_shape *in2,
@@ -54,11 +68,40 @@ static enum stj_status residual_setup(struct stj_layer *layer, const struct stj_
     enum stj_status st = STJ_OK;
     char from[96];
     char to[96];
+    const bool same = strcmp(stj_shape_text(&layer->in, from), stj_shape_text(in2, to)) == 0;
     STJ_CHECK(err, residual_body(layer->config)->n > 0, STJ_ECONFIG,
               "`layers` is empty, a residual group needs a layer");
-    STJ_CHECK(
-        err, strcmp(stj_shape_text(&layer->in, from), stj_shape_text(in2, to)) == 0, STJ_ECONFIG,
-        "the layers of a residual group must keep its shape, these turn %s into %s", from, to);
+    STJ_CHECK(err, same || residual_shortcut(layer->config)->n > 0, STJ_ECONFIG,
+              "the layers of a residual group must keep its shape, these turn %s into %s; give it "
+              "a `shortcut` of layers that do the same",
+              from, to);
+    STJ_CHECK(err, same, STJ_ECONFIG,
+              "the two ways of a residual group must end in one shape: `layers` in %s, `shortcut` "
+              "in %s",
+              to, from);
+    layer->out = layer->in;
+out:
+    return st;
+}
+
+static void add_sample(struct stj_rng *rng, char *text, size_t size)
+{
+    const size_t n = 1 + stj_rng_index(rng, 6);
+    snprintf(text, size,
+             "{input: [%s%zu], layers: [{type: dense, units: %zu, name: a}, {type: dense, units: "
+             "%zu}, tanh, {type: add, inputs: [a, tanh2%s]}]}",
+             stj_rng_index(rng, 2) ? "2, " : "", n, n, n, stj_rng_index(rng, 2) ? ", data, a" : "");
+}
+
+static enum stj_status add_setup(struct stj_layer *layer, const struct stj_shape *in2,
+                                 struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    char one[96];
+    char two[96];
+    STJ_CHECK(err, strcmp(stj_shape_text(&layer->in, one), stj_shape_text(in2, two)) == 0,
+              STJ_ECONFIG, "its inputs have the shapes %s and %s, a sum needs equal ones", one,
+              two);
     layer->out = layer->in;
 out:
     return st;
@@ -125,8 +168,21 @@ const struct stj_layer_ops stj_layer_residual = {
              .config_size = sizeof(struct residual_config)},
     .n_inputs = 2,
     .body = residual_body,
+    .shortcut = residual_shortcut,
     .sample = residual_sample,
     .setup = residual_setup,
+    .forward = residual_forward,
+    .forward_tangent = residual_forward_tangent,
+    .backward = residual_backward,
+    .backward_tangent = residual_backward_tangent,
+};
+
+const struct stj_layer_ops stj_layer_add = {
+    .info = {.name = "add", .doc = "the sum of layers of one shape"},
+    .n_inputs = 2,
+    .most_inputs = SIZE_MAX,
+    .sample = add_sample,
+    .setup = add_setup,
     .forward = residual_forward,
     .forward_tangent = residual_forward_tangent,
     .backward = residual_backward,
