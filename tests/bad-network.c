@@ -158,6 +158,31 @@ static const struct {
     {"[2], layers: [{type: residual, layers: [" DENSE(
          "a") "], shortcut: [{type: tanh, input: a}]}]",
      NULL},
+    /* Tensors that are shared, or not trained. */
+    {"[2], layers: [" DENSE("a") ", {type: dense, units: 2, share: {kernel: b.kernel}}]",
+     "layer 'dense1': share: no layer before it has a tensor 'b.kernel' (did you mean "
+     "'a.kernel'?)"},
+    {"[2], layers: [" DENSE("a") ", {type: dense, units: 2, share: {kern: a.kernel}}]",
+     "layer 'dense1': share: it has no tensor 'kern'"},
+    {"[2], layers: [" DENSE("a") ", {type: dense, units: 2, share: {kernel: dense1.kernel}}]",
+     "share: no layer before it has a tensor 'dense1.kernel'"},
+    {"[2], layers: [" DENSE("a") ", {type: dense, units: 3, share: {kernel: a.kernel}}]",
+     "share: kernel [2][3] cannot be a.kernel [2][2]: shapes differ"},
+    {"[2], layers: [{type: dense, units: 3, name: a}, {type: dense, units: 3, input: data, share: "
+     "{kernel: a.kernel.T}}]",
+     "share: kernel [2][3] cannot be a.kernel.T [2][3]"},
+    {"[2], layers: [" DENSE("a") ", {type: dense, units: 2, trainable: false, share: {kernel: "
+                                 "a.kernel}}]",
+     "layer 'dense1': its kernel is shared: say trainable at the layer that it is of"},
+    {"[2], layers: [" DENSE("a") ", {type: tanh, trainable: false}]",
+     "layer 'tanh1': it has no parameters; leave trainable out"},
+    {"[2], layers: [" DENSE("a") "], trainable: [b]",
+     "network.trainable: 'b' is no tensor or layer with parameters of its own"},
+    {"[2], layers: [" DENSE("a") ", {type: dense, units: 2, bias: false, share: {kernel: "
+                                 "a.kernel}}], trainable: [a, dense1.kernel]",
+     "network.trainable: 'dense1.kernel' is no tensor or layer with parameters of its own"},
+    {"[2], layers: [{type: dense, units: 2, trainable: false}]",
+     "the network has no parameters that are trained"},
 #undef DENSE
     {"[4], layers: [{type: embedding, vocabulary: 5, width: 2}, {type: reshape, shape: [8]}, "
      "{type: "

@@ -83,7 +83,7 @@ done
 
 refused "layers|dense3|did you mean 'dense0" svd RUN --layers dense3
 refused "layers|'relu'|spectraj info" dense RUN --layers relu
-refused "gelu1' is a layer without parameters" svd RUN --layers dense0,gelu1
+refused "gelu1' is a layer without parameters that are trained" svd RUN --layers dense0,gelu1
 refused "layers|no layer or tensor ''" density RUN --layers dense0,
 refused "did you mean 'full'" svd RUN --state ful
 finish

@@ -85,6 +85,7 @@ test_scripts += %reldir%/cli-lock.sh
 test_scripts += %reldir%/cli-parts.sh
 test_scripts += %reldir%/cli-rounding.sh
 test_scripts += %reldir%/cli-plan.sh
+test_scripts += %reldir%/graph.sh
 test_scripts += %reldir%/lenet-small.sh
 test_scripts += %reldir%/cli-study.sh
 test_scripts += %reldir%/cli-trajectory.sh

@@ -12,6 +12,7 @@
 #include "parallel/parallel.h"
 #include "expect.h"
 #include "op/difference.h"
+#include "net/parameter_map.h"
 #include "small_run.h"
 
 static const struct small_spec specs[] = {
@@ -183,6 +184,68 @@ static const struct small_spec specs[] = {
      .batch = 32,
      .steps = 10,
      .seed = 15},
+    /* Output layer and embedding are one table, transposed; a normalisation in the middle is frozen,
+     * a projection of attention is shared by two blocks. */
+    {.network =
+         "{input: [5], layers: [{type: embedding, vocabulary: 7, width: 4, name: wte}, positions, "
+         "{type: residual, layers: [layer_norm, {type: attention, heads: 2, causal: true, name: "
+         "one}]}, {type: residual, layers: [{type: layer_norm, trainable: false}, {type: "
+         "attention, "
+         "heads: 2, name: two, share: {out.kernel: one.out.kernel, qkv.bias: one.qkv.bias}}]}, "
+         "layer_norm, {type: dense, units: 7, share: {kernel: wte.table}}], loss: "
+         "softmax_cross_entropy, l2: 0.01}",
+     .optimizer = "{type: adamw, eps: 1e-3}",
+     .schedule = "{schedule: constant, peak: 0.02}",
+     .rows = 48,
+     .batch = 16,
+     .steps = 8,
+     .seed = 16},
+    /* A siamese pair, whose layers are one; a square kernel and its transpose, and that of that. */
+    {.network =
+         "{input: [8], layers: [{type: slice, to: 4}, {type: dense, units: 4, name: a}, tanh, "
+         "{type: "
+         "dense, units: 4, bias: false, name: b, share: {kernel: a.kernel.T}}, {type: slice, "
+         "input: "
+         "data, from: 4}, {type: dense, units: 4, name: c, share: {kernel: a.kernel, bias: "
+         "a.bias}}, "
+         "tanh, {type: dense, units: 4, share: {kernel: b.kernel.T}, bias: true, name: d}, {type: "
+         "multiply, inputs: [b, d]}, {type: dense, units: 3}], loss: softmax_cross_entropy}",
+     .optimizer = "{type: sgd, momentum: 0.9}",
+     .schedule = "{schedule: constant, peak: 0.1}",
+     .rows = 64,
+     .batch = 32,
+     .steps = 10,
+     .seed = 17},
+    /* Adapters of low rank beside a frozen base, of which biases are trained too, with a frozen
+     * kernel that two share; batch statistics behind frozen parameters. */
+    {.network =
+         "{input: [3, 5], layers: [{type: dense, units: 6, name: base0}, {type: dense, units: 2, "
+         "bias: false, name: lora_a0, input: data}, {type: dense, units: 6, bias: false, name: "
+         "lora_b0}, {type: add, inputs: [base0, lora_b0]}, {type: batch_norm, name: bn}, tanh, "
+         "{type: "
+         "dense, units: 6, name: base1}, tanh, {type: dense, units: 6, name: base2, share: "
+         "{kernel: "
+         "base1.kernel}}, flatten, {type: dense, units: 3}], trainable: ['lora_*', '*.bias', "
+         "'dense*', bn.scale], loss: mean_squared_error, l2: 0.01}",
+     .optimizer = "{type: sgd, momentum: 0.9, weight_decay: 0.05}",
+     .schedule = "{schedule: constant, peak: 0.1}",
+     .rows = 70,
+     .batch = 35,
+     .steps = 8,
+     .seed = 18},
+    /* All before the last layer is frozen: nothing of it has a tangent. */
+    {.network =
+         "{input: [6], layers: [{type: dense, units: 5, name: a, trainable: false}, tanh, {type: "
+         "dense, units: 4}, {type: residual, input: tanh1, trainable: false, layers: [{type: "
+         "dense, "
+         "units: 4}], shortcut: [{type: dense, units: 4}]}, {type: multiply, inputs: [residual5, "
+         "dense2]}, {type: dense, units: 3}], loss: softmax_cross_entropy}",
+     .optimizer = "{type: adamw, eps: 1e-3}",
+     .schedule = "{schedule: constant, peak: 0.1}",
+     .rows = 64,
+     .batch = 32,
+     .steps = 10,
+     .seed = 19},
 };
 
 enum { N_SPECS = sizeof specs / sizeof specs[0] };
@@ -196,6 +259,15 @@ struct point {
     struct stj_slice whole;
 };
 
+static void point_linearize(struct point *p)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_problem *problem = p->run->problem;
+    EXPECT_OK(problem->ops->linearize(problem->self, 0, p->whole, p->theta, p->lin, NULL, NULL,
+                                      p->scratch, &err),
+              err);
+}
+
 static void point_init(struct point *p, const struct small_spec *spec, size_t nvec)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -207,9 +279,7 @@ static void point_init(struct point *p, const struct small_spec *spec, size_t nv
     p->lin = calloc(problem->ops->n_linear(problem->self), sizeof *p->lin);
     p->scratch = calloc(problem->ops->n_scratch(problem->self, problem->max_rows, nvec) + 1,
                         sizeof *p->scratch);
-    EXPECT_OK(problem->ops->linearize(problem->self, 0, p->whole, p->theta, p->lin, NULL, NULL,
-                                      p->scratch, &err),
-              err);
+    point_linearize(p);
 }
 
 static void point_free(struct point *p)
@@ -516,6 +586,142 @@ START_TEST(blocks_of_the_jacobian_agree_with_the_dense_matrix)
 }
 END_TEST
 
+/* One network in three ways: tensors in common; each with its own, equal ones; and those of which
+ * some are frozen. */
+#define WITH(b, h, rest)                                                                           \
+    {                                                                                              \
+        .network =                                                                                 \
+            "{input: [5], layers: [{type: embedding, vocabulary: 7, width: 4, name: e}, {type: "   \
+            "dense, units: 4, name: a}, tanh, {type: dense, units: 4, name: b" b "}, {type: "      \
+            "dense, units: 7, name: h" h "}], loss: softmax_cross_entropy" rest "}",               \
+        .optimizer = "sgd", .schedule = "{schedule: constant, peak: 0.1}", .rows = 32,             \
+        .batch = 32, .steps = 1, .seed = 21                                                        \
+    }
+static const struct small_spec tied =
+    WITH(", share: {kernel: a.kernel.T, bias: a.bias}", ", share: {kernel: e.table}", "");
+static const struct small_spec untied = WITH("", "", "");
+static const struct small_spec partly =
+    WITH("", ", trainable: false", ", trainable: [a, b.kernel]");
+#undef WITH
+
+static struct stj_parameter parameter_of(const struct stj_network *net, const char *name)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_parameter_layout ours = {0};
+    struct stj_parameter p;
+    for (size_t i = 0; i < stj_network_n_tensors(net); i++) {
+        EXPECT_OK(stj_network_parameter(net, &ours, i, &p, &err), err);
+        if (strcmp(p.name, name) == 0)
+            return p;
+    }
+    ck_abort_msg("no tensor %s", name);
+}
+
+/* to[k] <- where number k of the parameters of `untied` is among those of `tied`. */
+static void match(const struct stj_network *with, const struct stj_network *without, size_t *to)
+{
+    static const struct {
+        const char *own, *place;
+        size_t rows; /* 0: not transposed */
+    } pairs[] = {{"e.table", "e.table", 0}, {"a.kernel", "a.kernel", 0},
+                 {"a.bias", "a.bias", 0},   {"b.kernel", "a.kernel", 4},
+                 {"b.bias", "a.bias", 0},   {"h.kernel", "e.table", 4},
+                 {"h.bias", "h.bias", 0}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        const struct stj_parameter own = parameter_of(without, pairs[i].own);
+        const struct stj_parameter place = parameter_of(with, pairs[i].place);
+        const size_t rows = pairs[i].rows, cols = rows ? own.n / rows : 0;
+        ck_assert_uint_eq(own.n, place.n);
+        for (size_t k = 0; k < own.n; k++)
+            to[own.offset + k] = place.offset + (rows ? k % cols * rows + k / cols : k);
+    }
+}
+
+static void expect_close(const char *what, size_t n, const double *x, const double *y)
+{
+    /* sums of at most 32 x 5 x 7 terms, in two orders */
+    const double bound = 2000 * DBL_EPSILON * stj_nrm2(n, y);
+    ck_assert_msg(largest_difference(n, x, y) <= bound, "%s differs by %g", what,
+                  largest_difference(n, x, y));
+}
+
+START_TEST(shared_tensors_sum_the_derivatives_of_equal_ones)
+{
+    struct point p = {0}, q = {0};
+    point_init(&p, &tied, 1);
+    point_init(&q, &untied, 1);
+    const size_t n = p.run->n, m = q.run->n;
+    size_t *to = calloc(m, sizeof *to);
+    double *x = normal_numbers(n, 77);
+    double *big = calloc(3 * m, sizeof *big), *got = calloc(2 * n, sizeof *got);
+    match(p.run->net, q.run->net, to);
+    ck_assert_uint_eq(m, n + 16 + 4 + 28);
+    for (size_t k = 0; k < m; k++) {
+        q.theta[k] = p.theta[to[k]];
+        big[k] = x[to[k]];
+    }
+    point_linearize(&q);
+    const double loss = gradient_at(&q, q.theta, big + m);
+    hvp(&q, 1, big, big + 2 * m);
+    double *want = calloc(2 * n, sizeof *want);
+    for (size_t k = 0; k < m; k++) {
+        want[to[k]] += big[m + k];
+        want[n + to[k]] += big[2 * m + k];
+    }
+    ck_assert_double_eq_tol(gradient_at(&p, p.theta, got), loss, 1e-13);
+    hvp(&p, 1, x, got + n);
+    expect_close("the gradient", n, got, want);
+    expect_close("H x", n, got + n, want + n);
+    free(to);
+    free(x);
+    free(big);
+    free(got);
+    free(want);
+    point_free(&p);
+    point_free(&q);
+}
+END_TEST
+
+/* The gradient and H of trained tensors are parts of those of all, at the same frozen values; which
+ * are drawn as they are where they are trained. */
+START_TEST(frozen_tensors_leave_a_part_of_the_derivatives)
+{
+    static const char *const trained[] = {"a.bias", "a.kernel", "b.kernel"};
+    struct point p = {0}, q = {0};
+    point_init(&p, &partly, 1);
+    point_init(&q, &untied, 1);
+    const size_t n = p.run->n, m = q.run->n;
+    double *x = calloc(m, sizeof *x), *y = calloc(2 * m, sizeof *y);
+    double *some = calloc(3 * n, sizeof *some), *drawn = normal_numbers(n, 78);
+    ck_assert_uint_eq(stj_network_n_trained(p.run->net), 3);
+    ck_assert_uint_eq(n, 16 + 4 + 16);
+    ck_assert_uint_eq(stj_network_n_frozen(p.run->net), m - n);
+    memcpy(some, drawn, n * sizeof *some);
+    for (int i = 0; i < 3; i++) {
+        const struct stj_parameter of_all = parameter_of(q.run->net, trained[i]);
+        const struct stj_parameter own = parameter_of(p.run->net, trained[i]);
+        ck_assert(!own.frozen);
+        memcpy(x + of_all.offset, some + own.offset, own.n * sizeof *x);
+        ck_assert(memcmp(p.theta + own.offset, q.theta + of_all.offset, own.n * sizeof *x) == 0);
+    }
+    ck_assert(gradient_at(&p, p.theta, some + n) == gradient_at(&q, q.theta, y));
+    hvp(&p, 1, some, some + 2 * n);
+    hvp(&q, 1, x, y + m);
+    for (int i = 0; i < 3; i++) {
+        const struct stj_parameter of_all = parameter_of(q.run->net, trained[i]);
+        const struct stj_parameter own = parameter_of(p.run->net, trained[i]);
+        expect_close(own.name, own.n, some + n + own.offset, y + of_all.offset);
+        expect_close(own.name, own.n, some + 2 * n + own.offset, y + m + of_all.offset);
+    }
+    free(x);
+    free(y);
+    free(some);
+    free(drawn);
+    point_free(&p);
+    point_free(&q);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("networks");
@@ -530,6 +736,8 @@ int main(void)
     tcase_add_loop_test(tc, single_steps_are_differenced_where_whole_trainings_disagree, 0,
                         N_SPECS);
     tcase_add_loop_test(tc, blocks_of_the_jacobian_agree_with_the_dense_matrix, 0, N_SPECS);
+    tcase_add_test(tc, shared_tensors_sum_the_derivatives_of_equal_ones);
+    tcase_add_test(tc, frozen_tensors_leave_a_part_of_the_derivatives);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -98,11 +98,16 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info);
 
 /* A layer of the network.  Strings are borrowed from the run. */
 struct stj_run_layer {
-    const char *label; /* its name */
-    const char *type;  /* "dense" */
-    const char *shape; /* of its output for one sample, "28x28x6" */
-    size_t n_params;   /* of its own */
-    size_t offset;     /* where they start in theta */
+    const char *label;  /* its name */
+    const char *type;   /* "dense" */
+    const char *shape;  /* of its output for one sample, "28x28x6" */
+    size_t n_params;    /* of its own, trained */
+    size_t offset;      /* where they start in theta */
+    const char *inputs; /* the layers that it reads, "a, b", "data"; "": the layer before */
+    size_t n_frozen;    /* parameters of its own that are not trained */
+    size_t n_shared;    /* parameters that it has in common with layers before it, theirs */
+    double flops;       /* of its forward pass for one sample: products and outputs */
+    size_t bytes;       /* of a sample in a linearisation */
 };
 
 /* layer <- layer i; false past the last. */
@@ -114,12 +119,16 @@ struct stj_run_parameter {
     const char *shape; /* "[5, 5, 1, 6]" as init.file has it, in the layout that the config says */
     const char *file_name; /* what init.file calls it, by the config's init.names */
     size_t n_params;       /* its numbers */
-    size_t offset;         /* where they start in theta */
+    size_t offset;         /* where they start in theta, or among the frozen values */
+    bool frozen;           /* not trained: part of the network, no part of theta */
 };
 
 /* parameter <- tensor i, in the order of theta; false past the last. */
 bool stj_run_get_parameter(const struct stj_run *run, size_t i,
                            struct stj_run_parameter *parameter);
+
+/* parameter <- tensor i of those that are not trained; false past the last. */
+bool stj_run_get_frozen(const struct stj_run *run, size_t i, struct stj_run_parameter *parameter);
 
 /* loss[n_steps]: the batch loss of each step; borrowed. */
 const double *stj_run_loss_curve(const struct stj_run *run);

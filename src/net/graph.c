@@ -18,7 +18,7 @@
 #include "net/network_internal.h"
 #include "options/option_value.h"
 
-enum { LABEL_BYTES = sizeof((struct stj_node *)NULL)->label, SUFFIX_BYTES = 24 };
+enum { LABEL_BYTES = STJ_LABEL_BYTES, SUFFIX_BYTES = 24 };
 
 /* A node to be made for a plug-in of the config; inputs are node numbers. */
 struct insertion {
@@ -154,6 +154,8 @@ static enum stj_status append_node(struct stj_network *net, const struct inserti
     struct stj_node *node = &net->node[net->n_nodes];
     struct stj_layer *layer = &node->layer;
     STJ_TRY(set_label(node, what, err));
+    node->plugin = what->plugin;
+    node->trainable = net->inherited;
     layer->ops = what->ops;
     layer->config = what->plugin->config;
     layer->label = node->label;
@@ -337,6 +339,30 @@ out:
     return st;
 }
 
+/* What is said to be trained or not must be there, and be its own. */
+static enum stj_status check_trainable(const struct stj_network *net,
+                                       const struct stj_plugin *plugin, size_t first,
+                                       struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    size_t n_tensors = 0;
+    const char *shared = NULL;
+    for (size_t i = first; i < net->n_nodes; i++)
+        for (size_t t = 0; t < net->node[i].layer.n_tensors; t++, n_tensors++)
+            if (net->node[i].place[t].shared && net->node[i].place[t].owner < first)
+                shared = net->node[i].layer.tensor[t].name;
+    if (!keys_of(plugin)->has_trainable)
+        goto out;
+    STJ_CHECK(err, n_tensors > 0, STJ_ECONFIG,
+              "layer '%s': it has no parameters; leave trainable out",
+              net->node[net->n_nodes - 1].label);
+    STJ_CHECK(err, !shared, STJ_ECONFIG,
+              "layer '%s': its %s is shared: say trainable at the layer that it is of",
+              net->node[net->n_nodes - 1].label, shared);
+out:
+    return st;
+}
+
 /* *last <- the node that gives the plug-in's output. */
 static enum stj_status append_plugin(struct stj_network *net, const struct stj_plugin *plugin,
                                      size_t before, size_t *last, struct stj_error *err)
@@ -344,6 +370,10 @@ static enum stj_status append_plugin(struct stj_network *net, const struct stj_p
     enum stj_status st = STJ_OK;
     struct inputs in = {0};
     struct insertion what = {.plugin = plugin, .ops = ops_of(plugin)};
+    const size_t first = net->n_nodes;
+    const enum stj_trainable outside = net->inherited;
+    if (keys_of(plugin)->has_trainable)
+        net->inherited = keys_of(plugin)->trainable ? STJ_TRAINED : STJ_FROZEN;
     STJ_TRY(find_inputs(net, plugin, before, &in, err));
     what.input[0] = in.node[0];
     what.input[1] = in.node[in.n > 1 ? 1 : 0];
@@ -356,6 +386,9 @@ static enum stj_status append_plugin(struct stj_network *net, const struct stj_p
     what.number = net->n_nodes;
     STJ_TRY(what.ops->parts ? append_parts(net, &what, err) : append_joined(net, &what, &in, err));
     *last = net->n_nodes - 1;
+    STJ_TRY(stj_network_share(net, plugin, first, err));
+    STJ_TRY(check_trainable(net, plugin, first, err));
+    net->inherited = outside;
 out:
     free(in.node);
     return st;

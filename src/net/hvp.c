@@ -26,6 +26,7 @@ struct tangents {
     const real *theta_dot;
     real *theta_bar_dot;
     real *base, *layer_scratch;
+    real *room; /* for parameters that have to be gathered */
 };
 
 static struct tangents tangents_of(const struct stj_network *net, const struct stj_batch *b,
@@ -43,7 +44,8 @@ static struct tangents tangents_of(const struct stj_network *net, const struct s
                              .theta_dot = theta_dot,
                              .theta_bar_dot = theta_bar_dot,
                              .base = scratch,
-                             .layer_scratch = scratch + net->n_tangent * block};
+                             .layer_scratch = scratch + net->n_tangent * block,
+                             .room = stj_parameters_room(net, b->batch, nvec, scratch)};
 }
 
 /* The node that input k reads, where that has tangents; else NULL. */
@@ -68,12 +70,23 @@ static real *y_bar_dot(const struct tangents *t, const struct stj_node *node, si
     return from ? t->base + from->y_bar_dot * t->block : NULL;
 }
 
+static const real *theta_dot(const struct tangents *t, const struct stj_node *node)
+{
+    return stj_node_theta_dot(t->net, node, t->nvec, t->theta_dot, t->room);
+}
+
+static struct stj_layer_values values_of(const struct tangents *t, const struct stj_node *node)
+{
+    return stj_node_values(t->net, node, t->b, stj_node_theta(t->net, node, t->theta, t->room),
+                           t->lin);
+}
+
 static void forward_tangent(const struct tangents *t, const struct stj_node *node,
                             const struct stj_layer_values *at)
 {
     node->layer.ops->forward_tangent(&node->layer, t->nvec, t->base + node->y_dot * t->block, at,
-                                     y_dot(t, node, 0), y_dot(t, node, 1),
-                                     t->theta_dot + t->nvec * node->theta, t->layer_scratch);
+                                     y_dot(t, node, 0), y_dot(t, node, 1), theta_dot(t, node),
+                                     t->layer_scratch);
 }
 
 static void backward_tangent(const struct tangents *t, const struct stj_node *node,
@@ -81,9 +94,10 @@ static void backward_tangent(const struct tangents *t, const struct stj_node *no
 {
     node->layer.ops->backward_tangent(
         &node->layer, t->nvec, node->beta, y_bar_dot(t, node, 0), y_bar_dot(t, node, 1),
-        t->theta_bar_dot + t->nvec * node->theta, at, y_dot(t, node, 0), y_dot(t, node, 1),
-        t->theta_dot + t->nvec * node->theta, t->base + node->y_bar_dot * t->block,
+        stj_node_theta_bar(t->net, node, t->nvec, t->theta_bar_dot, t->room), at, y_dot(t, node, 0),
+        y_dot(t, node, 1), theta_dot(t, node), t->base + node->y_bar_dot * t->block,
         t->layer_scratch);
+    stj_node_scatter(t->net, node, t->nvec, t->theta_bar_dot, t->room);
 }
 
 /* z_bar_dot = H_loss z_dot */
@@ -91,7 +105,7 @@ static void loss_tangent(const struct tangents *t)
 {
     const struct stj_network *net = t->net;
     const struct stj_node *last = &net->node[net->n_nodes - 1];
-    const struct stj_layer_values out = stj_node_values(net, last, t->b, t->theta, t->lin);
+    const struct stj_layer_values out = stj_node_values(net, last, t->b, NULL, t->lin);
     net->loss->backward_tangent(
         net->config->loss.config, &net->output, t->b->batch, 1 / (real)t->b->whole, t->nvec,
         t->base + last->y_bar_dot * t->block, out.y, stj_loss_saved(net, t->b, t->lin),
@@ -105,7 +119,7 @@ static void tangents_record(const void *self, size_t position)
     const struct stj_node *node = stj_node_at(t->net, position);
     if (!node || !node->layer.ops->record || !node->has_tangent)
         return;
-    const struct stj_layer_values at = stj_node_values(t->net, node, t->b, t->theta, t->lin);
+    const struct stj_layer_values at = values_of(t, node);
     node->layer.ops->record(&node->layer, forward ? STJ_FORWARD_TANGENT : STJ_BACKWARD_TANGENT,
                             t->nvec, stj_slice_sync_own(&at.meeting), &at, y_dot(t, node, 0),
                             forward ? NULL : t->base + node->y_bar_dot * t->block);
@@ -119,7 +133,7 @@ static void tangents_visit(const void *self, size_t position)
         loss_tangent(t);
         return;
     }
-    const struct stj_layer_values at = stj_node_values(t->net, node, t->b, t->theta, t->lin);
+    const struct stj_layer_values at = values_of(t, node);
     if (node->has_tangent && position < t->net->n_nodes)
         forward_tangent(t, node, &at);
     else if (node->has_tangent)
@@ -165,7 +179,7 @@ const char *stj_network_suspect(const struct stj_network *net, const struct stj_
     for (size_t i = net->n_nodes;
          i-- > 0;) { /* as backward_tangents went; its blocks share their places */
         const struct stj_node *node = &net->node[i];
-        if (!is_finite(node->layer.n_params, theta_bar_dot + node->theta))
+        if (!is_finite(node->n_trained, theta_bar_dot + node->theta))
             return node->label;
     }
     return NULL;

@@ -61,6 +61,8 @@ enum stj_tensor_role {
 struct stj_layer_keys {
     char *input; /* what it reads; NULL: the layer before */
     struct stj_texts inputs;
+    bool has_trainable, trainable;
+    struct stj_names share; /* its tensors: those of layers before it */
 };
 
 /* One parameter tensor of a layer. */

@@ -78,7 +78,14 @@ size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t
 {
     const size_t least = nvec ? nvec : 1;
     return net->n_tangent * batch * nvec + layer_scratch(net, batch, least) +
-           any_record(net, least);
+           stj_parameters_scratch(net, least) + any_record(net, least);
+}
+
+real *stj_parameters_room(const struct stj_network *net, size_t batch, size_t nvec, real *scratch)
+{
+    if (net->n_room == 0)
+        return NULL;
+    return scratch + net->n_tangent * batch * nvec + layer_scratch(net, batch, nvec ? nvec : 1);
 }
 
 struct stj_batch stj_batch_with_record(const struct stj_network *net, const struct stj_batch *b,
@@ -115,7 +122,7 @@ struct stj_layer_values stj_node_values(const struct stj_network *net, const str
         .first = b->first,
         .step = b->step,
         .evaluate = b->evaluate,
-        .theta = theta + node->theta,
+        .theta = theta,
         .x = input[0],
         .x2 = input[1],
         .y = lin + node->y * b->whole + b->first * node->n_out,
@@ -132,6 +139,7 @@ struct primal {
     const real *theta;
     real *lin, *theta_bar, *scratch;
     double *loss;
+    real *room; /* for parameters that have to be gathered */
 };
 
 /* The bar of input k of a node, where it is wanted and has a place. */
@@ -165,12 +173,18 @@ static void primal_loss(const struct primal *w)
     const struct stj_network *net = w->net;
     const struct stj_node *last = &net->node[net->n_nodes - 1];
     const struct stj_targets targets = slice_targets(w->b);
-    const struct stj_layer_values out = stj_node_values(net, last, w->b, w->theta, w->lin);
+    const struct stj_layer_values out = stj_node_values(net, last, w->b, NULL, w->lin);
     const double value = loss_value(w, out.y);
     if (w->loss)
         *w->loss = value + stj_penalty_value(net, w->b, w->theta);
     net->loss->backward(net->config->loss.config, &net->output, w->b->batch, 1 / (real)w->b->whole,
                         (real *)out.y_bar, out.y, &targets, stj_loss_saved(net, w->b, w->lin));
+}
+
+static struct stj_layer_values values_of(const struct primal *w, const struct stj_node *node)
+{
+    return stj_node_values(w->net, node, w->b, stj_node_theta(w->net, node, w->theta, w->room),
+                           w->lin);
 }
 
 static void primal_record(const void *self, size_t position)
@@ -180,7 +194,7 @@ static void primal_record(const void *self, size_t position)
     const struct stj_node *node = stj_node_at(w->net, position);
     if (!node || !node->layer.ops->record || !(forward || node->has_tangent))
         return;
-    const struct stj_layer_values at = stj_node_values(w->net, node, w->b, w->theta, w->lin);
+    const struct stj_layer_values at = values_of(w, node);
     node->layer.ops->record(&node->layer, forward ? STJ_FORWARD : STJ_BACKWARD, 0,
                             stj_slice_sync_own(&at.meeting), &at, NULL, NULL);
 }
@@ -193,13 +207,15 @@ static void primal_visit(const void *self, size_t position)
         primal_loss(w);
         return;
     }
-    const struct stj_layer_values at = stj_node_values(w->net, node, w->b, w->theta, w->lin);
+    const struct stj_layer_values at = values_of(w, node);
     if (position < w->net->n_nodes)
         node->layer.ops->forward(&node->layer, (real *)at.y, &at, w->scratch);
     else if (node->has_tangent)
         node->layer.ops->backward(
             &node->layer, node->beta, input_bar(w, node, 0), input_bar(w, node, 1),
-            w->theta_bar ? w->theta_bar + node->theta : NULL, &at, w->scratch);
+            stj_node_theta_bar(w->net, node, 1, w->theta_bar, w->room), &at, w->scratch);
+    if (position > w->net->n_nodes && node->has_tangent)
+        stj_node_scatter(w->net, node, 1, w->theta_bar, w->room);
     if (position == 2 * w->net->n_nodes && w->theta_bar)
         stj_penalty_add(w->net, w->b, 1, w->theta, w->theta_bar);
 }
@@ -210,7 +226,8 @@ void stj_network_linearize(const struct stj_network *net, const struct stj_batch
 {
     const struct stj_walk all = {0, 2 * net->n_nodes + 1, primal_record, primal_visit};
     const struct stj_batch with = stj_batch_with_record(net, b, 0, scratch);
-    const struct primal w = {net, &with, theta, lin, theta_bar, scratch, loss};
+    real *room = stj_parameters_room(net, b->batch, 0, scratch);
+    const struct primal w = {net, &with, theta, lin, theta_bar, scratch, loss, room};
     stj_network_walk(net, &with, &all, &w);
 }
 
@@ -220,9 +237,10 @@ void stj_network_evaluate(const struct stj_network *net, const struct stj_batch 
     const struct stj_walk forward = {0, net->n_nodes, primal_record, primal_visit};
     const struct stj_node *last = &net->node[net->n_nodes - 1];
     const struct stj_batch with = stj_batch_with_record(net, b, 0, scratch);
-    const struct primal w = {net, &with, theta, lin, NULL, scratch, NULL};
+    real *room = stj_parameters_room(net, b->batch, 0, scratch);
+    const struct primal w = {net, &with, theta, lin, NULL, scratch, NULL, room};
     stj_network_walk(net, &with, &forward, &w);
-    const struct stj_layer_values out = stj_node_values(net, last, b, theta, lin);
+    const struct stj_layer_values out = stj_node_values(net, last, b, NULL, lin);
     memcpy(z, out.y, b->batch * last->n_out * sizeof *z);
     if (loss)
         *loss = loss_value(&w, out.y);

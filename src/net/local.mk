@@ -67,6 +67,7 @@ libspectraj_core_la_SOURCES += %reldir%/network.h
 libspectraj_core_la_SOURCES += %reldir%/network_internal.h
 libspectraj_core_la_SOURCES += %reldir%/parameter_map.c
 libspectraj_core_la_SOURCES += %reldir%/parameter_map.h
+libspectraj_core_la_SOURCES += %reldir%/parameters.c
 libspectraj_core_la_SOURCES += %reldir%/penalty.c
 libspectraj_core_la_SOURCES += %reldir%/row_sums.h
 libspectraj_core_la_SOURCES += %reldir%/shape.c

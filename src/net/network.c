@@ -40,7 +40,14 @@ const struct stj_option stj_network_options[] = {
      .fallback = "0",
      .min = 0,
      .max = 1e300,
-     .doc = "lambda: each step's loss has the penalty lambda/2 |theta|^2 of all parameters"},
+     .doc = "lambda: each step's loss has the penalty lambda/2 |theta|^2 of all that is trained"},
+    {.name = "trainable",
+     .type = STJ_OPTION_TEXTS,
+     .offset = offsetof(struct stj_network_config, trainable),
+     .fallback = "",
+     .doc =
+         "the tensors that are trained, by their names LAYER.TENSOR or by layers, with * for any "
+         "letters; default: all.  N, theta and J are of these alone"},
     {.name = NULL},
 };
 
@@ -63,32 +70,6 @@ out:
     return st;
 }
 
-static enum stj_status set_layout(struct stj_network *net, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    size_t n_tensors = 0;
-    for (size_t i = 0; i < net->n_nodes; i++)
-        n_tensors += net->node[i].layer.n_tensors;
-    STJ_TRY(stj_new(&net->layout.tensor, n_tensors, sizeof *net->layout.tensor, err));
-    size_t offset = 0;
-    for (size_t i = 0; i < net->n_nodes; i++) {
-        struct stj_layer *layer = &net->node[i].layer;
-        net->node[i].theta = offset;
-        for (size_t t = 0; t < layer->n_tensors; t++)
-            net->layout.tensor[net->layout.n_tensors++] = (struct stj_tensor_shape){
-                .offset = offset + layer->tensor[t].offset,
-                .rows = layer->tensor[t].rows,
-                .cols = layer->tensor[t].cols,
-            };
-        offset += layer->n_params;
-    }
-    STJ_CHECK(err, offset > 0, STJ_ECONFIG, "the network has no parameters: nothing to train");
-    STJ_TRY(stj_blas_fits(offset, "the number of parameters", err));
-    net->layout.n_params = offset;
-out:
-    return st;
-}
-
 static bool input_has_tangent(const struct stj_network *net, const struct stj_node *node, size_t k)
 {
     return node->input[k] != STJ_NETWORK_INPUT && net->node[node->input[k]].has_tangent;
@@ -105,7 +86,7 @@ static void place_values(struct stj_network *net)
         node->y_bar = linear + node->n_out;
         node->saved = linear + 2 * node->n_out;
         linear += 2 * node->n_out + node->layer.n_saved;
-        node->has_tangent = node->layer.n_params > 0;
+        node->has_tangent = node->is_trained;
         for (size_t k = 0; k < node->layer.n_inputs; k++)
             node->has_tangent |= input_has_tangent(net, node, k);
         node->y_dot = tangent;
@@ -201,7 +182,7 @@ enum stj_status stj_network_create(const struct stj_network_config *config,
     n->loss = (const struct stj_loss_ops *)config->loss.info;
     STJ_TRY(set_input(n, err));
     STJ_TRY(stj_network_make_nodes(n, &config->layers, err));
-    STJ_TRY(set_layout(n, err));
+    STJ_TRY(stj_network_place_parameters(n, err));
     place_values(n);
     STJ_TRY(place_bar_tangents(n, err));
     STJ_TRY(place_stops(n, err));
@@ -220,6 +201,7 @@ void stj_network_destroy(struct stj_network *net)
     free(net->node);
     free(net->stop);
     free(net->ids);
+    free(net->frozen);
     free(net);
 }
 
@@ -285,15 +267,64 @@ size_t stj_network_n_layers(const struct stj_network *net)
 
 const struct stj_layer *stj_network_layer(const struct stj_network *net, size_t i, size_t *offset)
 {
-    *offset = net->node[i].theta;
+    if (offset)
+        *offset = net->node[i].theta;
     return &net->node[i].layer;
 }
 
-enum stj_status stj_network_initialize(const struct stj_network *net, uint64_t seed, double *theta,
+/* Of a tensor of so many rows and columns in products of all positions: 2 a number. */
+static double product_flops(const struct stj_layer *layer, const struct stj_tensor *tensor)
+{
+    const bool product = tensor->role != STJ_TENSOR_TABLE;
+    return product ? 2.0 * (double)(tensor->rows * tensor->cols) *
+                         (double)stj_shape_positions(&layer->out)
+                   : 0;
+}
+
+void stj_network_describe(const struct stj_network *net, size_t i, struct stj_network_about *about)
+{
+    const struct stj_node *node = &net->node[i];
+    *about =
+        (struct stj_network_about){.offset = node->theta,
+                                   .n_params = node->n_trained,
+                                   .n_inputs = node->layer.n_inputs,
+                                   .bytes = (2 * node->n_out + node->layer.n_saved) * sizeof(real),
+                                   .flops = (double)node->n_out};
+    for (size_t k = 0; k < node->layer.n_inputs; k++)
+        about->input[k] =
+            node->input[k] == STJ_NETWORK_INPUT ? NULL : net->node[node->input[k]].label;
+    for (size_t t = 0; t < node->layer.n_tensors; t++) {
+        const struct stj_tensor *tensor = &node->layer.tensor[t];
+        const size_t n = tensor->rows * tensor->cols;
+        about->flops += product_flops(&node->layer, tensor);
+        about->n_shared += node->place[t].shared ? n : 0;
+        about->n_frozen += node->place[t].frozen && !node->place[t].shared ? n : 0;
+    }
+}
+
+size_t stj_network_n_frozen(const struct stj_network *net)
+{
+    return net->n_frozen;
+}
+
+const real *stj_network_frozen(const struct stj_network *net)
+{
+    return net->frozen;
+}
+
+void stj_network_set_frozen(struct stj_network *net, const double *value)
+{
+    for (size_t i = 0; i < net->n_frozen; i++)
+        net->frozen[i] = (real)value[i];
+}
+
+enum stj_status stj_network_initialize(struct stj_network *net, uint64_t seed, double *theta,
                                        struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_rng *rng = NULL;
+    double *frozen = NULL;
+    STJ_TRY(stj_new(&frozen, net->n_frozen, sizeof *frozen, err));
     STJ_TRY(stj_rng_create(seed, STJ_STREAM_INIT, 0, &rng, err));
     for (size_t i = 0; i < net->n_nodes; i++) {
         const struct stj_node *node = &net->node[i];
@@ -301,11 +332,15 @@ enum stj_status stj_network_initialize(const struct stj_network *net, uint64_t s
             const struct stj_tensor *tensor = &node->layer.tensor[t];
             const struct stj_initializer_ops *ops =
                 (const struct stj_initializer_ops *)tensor->init->info;
-            ops->fill(tensor->init->config, tensor->rows * tensor->cols, tensor->fan_in,
-                      tensor->fan_out, rng, theta + node->theta + tensor->offset);
+            const struct stj_tensor_place *place = &node->place[t];
+            if (!place->shared)
+                ops->fill(tensor->init->config, tensor->rows * tensor->cols, tensor->fan_in,
+                          tensor->fan_out, rng, (place->frozen ? frozen : theta) + place->offset);
         }
     }
+    stj_network_set_frozen(net, frozen);
 out:
+    free(frozen);
     stj_rng_destroy(rng);
     return st;
 }

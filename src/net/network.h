@@ -20,7 +20,8 @@ struct stj_network_config {
     struct stj_sizes input; /* shape of one sample */
     struct stj_plugins layers;
     struct stj_plugin loss;
-    double l2; /* lambda of the penalty lambda/2 |theta|^2 */
+    double l2;                  /* lambda of the penalty lambda/2 |theta|^2 */
+    struct stj_texts trainable; /* patterns of names; none: all */
 };
 
 extern const struct stj_option stj_network_options[];
@@ -46,10 +47,27 @@ size_t stj_network_n_ids(const struct stj_network *net);
 size_t stj_network_positions(const struct stj_network *net);
 size_t stj_network_n_layers(const struct stj_network *net);
 const struct stj_layer *stj_network_layer(const struct stj_network *net, size_t i,
-                                          size_t *offset); /* offset of its parameters */
+                                          size_t *offset); /* of its parameters; or NULL */
 
-/* theta[n_params] <- initial parameters, drawn tensor by tensor from the layers' initialisers. */
-enum stj_status stj_network_initialize(const struct stj_network *net, uint64_t seed, double *theta,
+/* What is known of layer i in its network. */
+struct stj_network_about {
+    size_t n_params, offset;   /* trained and its own; where they start in theta */
+    size_t n_frozen, n_shared; /* its own, not trained; of other layers */
+    size_t n_inputs;
+    const char *input[STJ_MAX_INPUTS]; /* the layers that it reads; NULL: the network's input */
+    double flops;                      /* of the forward pass of a sample: products, and outputs */
+    size_t bytes;                      /* of a sample in a linearisation */
+};
+void stj_network_describe(const struct stj_network *net, size_t i, struct stj_network_about *about);
+
+/* Parameters that are not trained: part of the network, no part of theta. */
+size_t stj_network_n_frozen(const struct stj_network *net);
+const real *stj_network_frozen(const struct stj_network *net);
+void stj_network_set_frozen(struct stj_network *net, const double *value); /* [n_frozen] */
+
+/* theta[n_params] and the network's frozen values <- initial parameters, drawn tensor by tensor from
+ * the layers' initialisers. */
+enum stj_status stj_network_initialize(struct stj_network *net, uint64_t seed, double *theta,
                                        struct stj_error *err);
 
 /* One batch, or a slice of it: samples first .. first + batch - 1 of a batch of `whole`. */

@@ -7,19 +7,42 @@
 
 #define STJ_NETWORK_INPUT SIZE_MAX /* as a node's input: the network's own input */
 
+enum { STJ_LABEL_BYTES = 64 };
+
+/* Where a tensor of a node lies. */
+struct stj_tensor_place {
+    size_t offset;   /* in theta, or among the frozen values */
+    bool frozen;     /* it is not trained */
+    bool shared;     /* it is tensor `tensor` of node `owner`, */
+    bool transposed; /* transposed */
+    size_t owner, tensor;
+    bool has_sharers; /* others share it */
+    bool first;       /* of its users, in the backward pass: it writes the bar, the others add */
+    bool seen;        /* while that is found out */
+};
+
+/* What a config says of a layer, or of the group that it is in. */
+enum stj_trainable { STJ_BY_PATTERN, STJ_TRAINED, STJ_FROZEN };
+
 /* Offsets are in reals per sample: multiply by the whole batch (linearisation) or by batch * nvec
  * (tangents). */
 struct stj_node {
     struct stj_layer layer;
-    char label[64];
+    const struct stj_plugin *plugin; /* that it comes from; borrowed */
+    char label[STJ_LABEL_BYTES];
     size_t name_length; /* bytes of the label that are the name of its layer in the config */
     size_t input[STJ_MAX_INPUTS]; /* node numbers, or STJ_NETWORK_INPUT */
-    size_t theta;                 /* offset of its parameters */
-    size_t n_in, n_out;           /* reals per sample */
-    size_t y, saved, y_bar;       /* in a linearisation */
-    size_t y_dot, y_bar_dot;      /* in the tangents' scratch; y_bar_dot slots are shared */
-    bool has_tangent;             /* depends on a parameter: false before the first one */
-    real beta[STJ_MAX_INPUTS];    /* 1: a consumer visited before wrote this input's bar already */
+    enum stj_trainable trainable;
+    struct stj_tensor_place place[STJ_MAX_TENSORS];
+    size_t theta, n_trained;   /* offset and number of the parameters that are its own, trained */
+    bool is_trained;           /* one of its tensors is, its own or shared */
+    bool all_frozen;           /* it has tensors, all frozen, its own */
+    bool gathers, scatters;    /* its parameters come together in scratch; their bars do */
+    size_t n_in, n_out;        /* reals per sample */
+    size_t y, saved, y_bar;    /* in a linearisation */
+    size_t y_dot, y_bar_dot;   /* in the tangents' scratch; y_bar_dot slots are shared */
+    bool has_tangent;          /* depends on a parameter: false before the first one */
+    real beta[STJ_MAX_INPUTS]; /* 1: a consumer visited before wrote this input's bar already */
 };
 
 struct stj_network {
@@ -28,6 +51,11 @@ struct stj_network {
     size_t n_nodes;
     struct stj_node *node;
     struct stj_layout layout;
+    size_t n_owned;               /* tensors, without those that are shared */
+    size_t n_frozen;              /* numbers of those that are not trained, */
+    real *frozen;                 /* [n_frozen], owned */
+    size_t n_room;                /* reals that a node gathers, the most */
+    enum stj_trainable inherited; /* while the nodes are made: of the group */
     const struct stj_loss_ops *loss;
     size_t loss_saved;     /* offset in a linearisation */
     size_t n_linear;       /* reals per sample of a linearisation */
@@ -42,6 +70,30 @@ struct stj_network {
 /* net->node <- the nodes of a config's layers (graph.c), net->output. */
 enum stj_status stj_network_make_nodes(struct stj_network *net, const struct stj_plugins *layers,
                                        struct stj_error *err);
+
+/* The tensors of a plug-in's nodes, `first` and those after it, that its `share` names. */
+enum stj_status stj_network_share(struct stj_network *net, const struct stj_plugin *plugin,
+                                  size_t first, struct stj_error *err);
+
+/* net->layout and where the nodes have their tensors. */
+enum stj_status stj_network_place_parameters(struct stj_network *net, struct stj_error *err);
+
+/* Reals of scratch (`room` below) for what nodes gather and scatter. */
+size_t stj_parameters_scratch(const struct stj_network *net, size_t nvec);
+
+/* The parameters of a node, their tangents, the place for what it leaves of their bars (NULL: not
+ * wanted); for nvec tangents, or values: 1.  And behind its backward pass: to their places. */
+const real *stj_node_theta(const struct stj_network *net, const struct stj_node *node,
+                           const real *theta, real *room);
+const real *stj_node_theta_dot(const struct stj_network *net, const struct stj_node *node,
+                               size_t nvec, const real *theta_dot, real *room);
+real *stj_node_theta_bar(const struct stj_network *net, const struct stj_node *node, size_t nvec,
+                         real *theta_bar, real *room);
+void stj_node_scatter(const struct stj_network *net, const struct stj_node *node, size_t nvec,
+                      real *theta_bar, real *room);
+
+/* The room in the scratch of a pass. */
+real *stj_parameters_room(const struct stj_network *net, size_t batch, size_t nvec, real *scratch);
 
 /* A walk through the network, of a slice: positions from .. to - 1 of 0 .. 2 n, where position p is
  * node p forward below n, the loss at n, and node 2 n - p backward above it. */
@@ -66,7 +118,7 @@ struct stj_batch stj_batch_with_record(const struct stj_network *net, const stru
 /* What the loss saved of a slice in a linearisation. */
 real *stj_loss_saved(const struct stj_network *net, const struct stj_batch *b, const real *lin);
 
-/* What a layer may see of a slice of the batch in a linearisation. */
+/* What a layer may see of a slice of the batch in a linearisation; theta (may be NULL) its own. */
 struct stj_layer_values stj_node_values(const struct stj_network *net, const struct stj_node *node,
                                         const struct stj_batch *b, const real *theta,
                                         const real *lin);

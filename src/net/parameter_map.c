@@ -82,6 +82,27 @@ out:
     return st;
 }
 
+/* A tensor that two layers share has one order of its inputs. */
+static enum stj_status check_shared(const struct stj_network *net, const struct stj_node *node,
+                                    struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct image mine = image_read(net, node);
+    for (size_t t = 0; t < node->layer.n_tensors; t++) {
+        const struct stj_tensor_place *place = &node->place[t];
+        const struct image other = place->shared ? image_read(net, &net->node[place->owner]) : mine;
+        STJ_CHECK(err,
+                  !place->shared || !(is_reordered(mine) || is_reordered(other)) ||
+                      (equal(mine, other) && !place->transposed),
+                  STJ_EUNSUPPORTED,
+                  "layer '%s' shares %s, which one of the two layers uses on a flattened image: "
+                  "files that flatten channels first do not fit this network",
+                  node->label, node->layer.tensor[t].name);
+    }
+out:
+    return st;
+}
+
 /* Where values are added both must be in the same order. */
 static enum stj_status check_sums(const struct stj_network *net, struct stj_error *err)
 {
@@ -89,6 +110,7 @@ static enum stj_status check_sums(const struct stj_network *net, struct stj_erro
     for (size_t i = 0; i < net->n_nodes; i++) {
         const struct stj_node *node = &net->node[i];
         STJ_TRY(check_moved(net, node, err));
+        STJ_TRY(check_shared(net, node, err));
         if (node->layer.n_inputs < 2 || node->layer.in.n_dims != 1)
             continue;
         const struct image a = image_at(net, node->input[0]);
@@ -103,6 +125,11 @@ out:
 }
 
 size_t stj_network_n_tensors(const struct stj_network *net)
+{
+    return net->n_owned;
+}
+
+size_t stj_network_n_trained(const struct stj_network *net)
 {
     return net->layout.n_tensors;
 }
@@ -201,7 +228,8 @@ static void describe(const struct stj_network *net, const struct stj_node *node,
     const struct image image = reordered ? image_read(net, node) : none;
     *p = (struct stj_parameter){.label = node->label,
                                 .tensor = tensor->name,
-                                .offset = node->theta + tensor->offset,
+                                .offset = node->place[t].offset,
+                                .frozen = node->place[t].frozen,
                                 .n = tensor->rows * tensor->cols};
     snprintf(p->name, sizeof p->name, "%s.%s", node->label, tensor->name);
     if (tensor->role == STJ_TENSOR_KERNEL)
@@ -219,15 +247,21 @@ enum stj_status stj_network_parameter(const struct stj_network *net,
     enum stj_status st = STJ_OK;
     if (layout->flatten == STJ_FLATTEN_CHW)
         STJ_TRY(check_sums(net, err));
-    for (size_t k = 0; k < net->n_nodes; k++) {
-        const struct stj_layer *layer = &net->node[k].layer;
-        if (i < layer->n_tensors) {
-            describe(net, &net->node[k], i, layout, parameter);
-            goto out;
+    const bool frozen = i >= net->layout.n_tensors;
+    size_t left = frozen ? i - net->layout.n_tensors : i, position = 0;
+    STJ_CHECK(err, i < net->n_owned, STJ_EINVAL, "the network has no tensor of that number");
+    for (size_t k = 0; k < net->n_nodes; k++)
+        for (size_t t = 0; t < net->node[k].layer.n_tensors; t++) {
+            const struct stj_tensor_place *place = &net->node[k].place[t];
+            if (place->shared)
+                continue;
+            if (place->frozen == frozen && left-- == 0) {
+                describe(net, &net->node[k], t, layout, parameter);
+                parameter->position = position;
+                goto out;
+            }
+            position += net->node[k].layer.tensor[t].rows * net->node[k].layer.tensor[t].cols;
         }
-        i -= layer->n_tensors;
-    }
-    STJ_CHECK(err, false, STJ_EINVAL, "the network has no tensor of that number");
 out:
     return st;
 }

@@ -27,12 +27,16 @@ enum { STJ_PARAMETER_NAME_MAX = 96, STJ_PARAMETER_AXES = 4 };
 struct stj_parameter {
     char name[STJ_PARAMETER_NAME_MAX]; /* LABEL.TENSOR: "conv2d0.kernel" */
     const char *label, *tensor;        /* the parts of the name; borrowed */
-    size_t offset, n;                  /* in the parameter vector */
+    size_t offset, n;                  /* in theta, or where it is frozen among the frozen values */
+    bool frozen;
+    size_t position; /* in a vector of all parameters, trained and frozen, in the network's order */
     size_t n_dims, shape[STJ_PARAMETER_AXES];
     size_t n_axes, length[STJ_PARAMETER_AXES], order[STJ_PARAMETER_AXES];
 };
 
+/* Tensors, those that layers share once; the trained ones, [0, n_trained), come first. */
 size_t stj_network_n_tensors(const struct stj_network *net);
+size_t stj_network_n_trained(const struct stj_network *net);
 
 /* parameter <- the i-th tensor of the network in files of this layout.  An error where the layout
  * cannot be carried over: a flattened image that is added to something that is none. */

@@ -232,20 +232,24 @@ enum stj_status stj_contents_of(const struct stj_run *run, struct stj_contents *
     enum stj_status st = STJ_OK;
     struct stj_contents *c = contents;
     struct stj_run_parameter parameter;
-    size_t n = 0;
+    size_t n = 0, n_frozen = 0;
     *c = (struct stj_contents){.n_layers = 0};
     stj_run_get_info(run, &c->info);
     STJ_TRY(stj_run_storage(run, 0, 0, 0, 1, &c->storage, err));
     while (stj_run_get_parameter(run, n, &parameter))
         n++;
+    while (stj_run_get_frozen(run, n_frozen, &parameter))
+        n_frozen++;
     STJ_TRY(stj_new(&c->layer, c->info.n_layers, sizeof *c->layer, err));
-    STJ_TRY(stj_new(&c->parameter, n, sizeof *c->parameter, err));
+    STJ_TRY(stj_new(&c->parameter, n + n_frozen, sizeof *c->parameter, err));
     while (c->n_layers < c->info.n_layers &&
            stj_run_get_layer(run, c->n_layers, &c->layer[c->n_layers]))
         c->n_layers++;
     while (c->n_parameters < n &&
            stj_run_get_parameter(run, c->n_parameters, &c->parameter[c->n_parameters]))
         c->n_parameters++;
+    for (size_t i = 0; i < n_frozen; i++)
+        stj_run_get_frozen(run, i, &c->parameter[c->n_parameters++]);
     if (c->info.dir)
         STJ_TRY(stj_contents_list(c, err));
     for (size_t i = 0; i < c->n_results; i++)

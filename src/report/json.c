@@ -206,6 +206,11 @@ static json_t *json_of_layers(const struct stj_run_layer *layers, size_t n)
         put(&b, "shape", stj_json_of_text(layers[i].shape));
         put(&b, "n_params", json_of_size(layers[i].n_params));
         put(&b, "offset", json_of_size(layers[i].offset));
+        put(&b, "inputs", stj_json_of_text(layers[i].inputs));
+        put(&b, "n_frozen", json_of_size(layers[i].n_frozen));
+        put(&b, "n_shared", json_of_size(layers[i].n_shared));
+        put(&b, "flops", stj_json_of_real(layers[i].flops));
+        put(&b, "bytes", json_of_size(layers[i].bytes));
         if (json_array_append_new(array, b.object) != 0 || b.failed) {
             json_decref(array);
             return NULL;
@@ -304,6 +309,7 @@ static json_t *json_of_parameters(const struct stj_run_parameter *p, size_t n)
         put(&b, "file_name", stj_json_of_text(p[i].file_name));
         put(&b, "n_params", json_of_size(p[i].n_params));
         put(&b, "offset", json_of_size(p[i].offset));
+        put(&b, "frozen", json_boolean(p[i].frozen));
         if (json_array_append_new(array, b.object) != 0 || b.failed) {
             json_decref(array);
             return NULL;

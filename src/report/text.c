@@ -55,10 +55,11 @@ static void print_parameters(FILE *out, const struct stj_contents *c)
     fprintf(out, "parameters     as init.file has them\n");
     for (size_t i = 0; i < c->n_parameters; i++) {
         const struct stj_run_parameter *p = &c->parameter[i];
+        const char *frozen = p->frozen ? ", not trained" : "";
         if (strcmp(p->name, p->file_name) == 0)
-            fprintf(out, "  %-24s %s\n", p->name, p->shape);
+            fprintf(out, "  %-24s %s%s\n", p->name, p->shape, frozen);
         else
-            fprintf(out, "  %-24s %-20s as %s\n", p->name, p->shape, p->file_name);
+            fprintf(out, "  %-24s %-20s as %s%s\n", p->name, p->shape, p->file_name, frozen);
     }
 }
 
@@ -84,6 +85,19 @@ static void print_training(FILE *out, const struct stj_contents *c)
     }
 }
 
+/* A node of the graph: what it is, has, costs, and reads where that is not the layer before. */
+static void print_layer(FILE *out, const struct stj_run_layer *layer)
+{
+    fprintf(out, "  %-16s %-14s %-10s %8zu parameters at %zu", layer->label ? layer->label : "-",
+            layer->type, layer->shape, layer->n_params, layer->offset);
+    if (layer->n_frozen)
+        fprintf(out, ", %zu frozen", layer->n_frozen);
+    if (layer->n_shared)
+        fprintf(out, ", %zu shared", layer->n_shared);
+    fprintf(out, "  %.3g Mflop %.3g kB", layer->flops / 1e6, (double)layer->bytes / 1e3);
+    fprintf(out, layer->inputs[0] ? "  <- %s\n" : "\n", layer->inputs);
+}
+
 void stj_text_info(FILE *out, const struct stj_contents *contents)
 {
     const struct stj_run_info *info = &contents->info;
@@ -96,9 +110,7 @@ void stj_text_info(FILE *out, const struct stj_contents *contents)
             info->test_rows);
     fprintf(out, "network        %zu parameters, %s\n", info->n_params, info->loss);
     for (size_t i = 0; i < contents->n_layers; i++)
-        fprintf(out, "  %-16s %-12s %8zu parameters at %zu\n",
-                layer[i].label ? layer[i].label : layer[i].type, layer[i].shape, layer[i].n_params,
-                layer[i].offset);
+        print_layer(out, &layer[i]);
     print_parameters(out, contents);
     print_training(out, contents);
 }

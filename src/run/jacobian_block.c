@@ -66,8 +66,9 @@ static enum stj_status fail_name(const struct stj_run *run, const char *word, si
     struct stj_run_parameter parameter;
     snprintf(name, sizeof name, "%.*s", (int)(length < 100 ? length : 100), word);
     if (is_layer(run, word, length))
-        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
-                             "layers: '%s' is a layer without parameters; leave it out", name);
+        return stj_error_set(
+            err, STJ_EINVAL, __FILE__, __LINE__,
+            "layers: '%s' is a layer without parameters that are trained; leave it out", name);
     for (size_t i = 0; stj_run_get_layer(run, i, &layer); i++)
         if (layer.label && layer.n_params)
             stj_suggest_offer(&search, layer.label);

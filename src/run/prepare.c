@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "parallel/ranks.h"
 #include "data/matrix.h"
+#include "options/option_value.h"
 #include "run/run_internal.h"
 
 static enum stj_status read_data(const char *name, const struct stj_dataset_config *config,
@@ -163,14 +164,30 @@ out:
     return st;
 }
 
+/* text <- the names of what layer i reads; "" where that is the layer before. */
+static void describe_inputs(const struct stj_run *run, size_t i, char text[STJ_INPUTS_TEXT_MAX])
+{
+    struct stj_network_about about;
+    stj_network_describe(run->net, i, &about);
+    const char *before = i > 0 ? stj_network_layer(run->net, i - 1, NULL)->label : NULL;
+    text[0] = '\0';
+    if (about.n_inputs == 1 && about.input[0] == before)
+        return;
+    for (size_t k = 0; k < about.n_inputs; k++)
+        stj_text_add(text, STJ_INPUTS_TEXT_MAX, "%s%s", k ? ", " : "",
+                     about.input[k] ? about.input[k] : "data");
+}
+
 static enum stj_status describe_layers(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    size_t offset = 0;
     size_t n = stj_network_n_layers(run->net);
     STJ_TRY(stj_new(&run->shape, n, sizeof *run->shape, err));
+    STJ_TRY(stj_new(&run->inputs, n, sizeof *run->inputs, err));
     for (size_t i = 0; i < n; i++)
-        stj_shape_text(&stj_network_layer(run->net, i, &offset)->out, run->shape[i]);
+        describe_inputs(run, i, run->inputs[i]);
+    for (size_t i = 0; i < n; i++)
+        stj_shape_text(&stj_network_layer(run->net, i, NULL)->out, run->shape[i]);
 out:
     return st;
 }
@@ -213,7 +230,15 @@ out:
 
 enum stj_status stj_run_recall(struct stj_run *run, const char *config_path, struct stj_error *err)
 {
-    return stj_ranks_agree(fill(run, config_path, false, 0, err), err);
+    enum stj_status st = STJ_OK;
+    STJ_TRY(fill(run, config_path, false, 0, err));
+    STJ_CHECK(err, run->about.n_frozen == stj_network_n_frozen(run->net), STJ_EMISMATCH,
+              "%s: has %zu parameters that are frozen, the run keeps %zu; its config was changed: "
+              "train again (--force)",
+              config_path, stj_network_n_frozen(run->net), run->about.n_frozen);
+    stj_network_set_frozen(run->net, run->about.frozen);
+out:
+    return stj_ranks_agree(st, err);
 }
 
 enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
@@ -285,6 +310,7 @@ void stj_run_destroy(struct stj_run *run)
     stj_network_destroy(run->net);
     stj_run_config_free(&run->config);
     free(run->shape);
+    free(run->inputs);
     free(run->tensor);
     free(run->meter);
     free(run->dir);

@@ -258,28 +258,51 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
 
 bool stj_run_get_layer(const struct stj_run *run, size_t i, struct stj_run_layer *layer)
 {
-    size_t offset = 0;
+    struct stj_network_about about;
     if (!run || !layer || i >= stj_network_n_layers(run->net))
         return false;
-    const struct stj_layer *l = stj_network_layer(run->net, i, &offset);
+    const struct stj_layer *l = stj_network_layer(run->net, i, NULL);
+    stj_network_describe(run->net, i, &about);
     *layer = (struct stj_run_layer){.label = l->label,
                                     .type = l->ops->info.name,
                                     .shape = run->shape[i],
-                                    .n_params = l->n_params,
-                                    .offset = offset};
+                                    .n_params = about.n_params,
+                                    .offset = about.offset,
+                                    .inputs = run->inputs[i],
+                                    .n_frozen = about.n_frozen,
+                                    .n_shared = about.n_shared,
+                                    .flops = about.flops,
+                                    .bytes = about.bytes};
     return true;
 }
 
-bool stj_run_get_parameter(const struct stj_run *run, size_t i, struct stj_run_parameter *parameter)
+static void describe_parameter(const struct stj_run_tensor *t, bool frozen,
+                               struct stj_run_parameter *parameter)
 {
-    if (!run || !parameter || i >= stj_network_n_tensors(run->net))
-        return false;
-    const struct stj_run_tensor *t = &run->tensor[i];
     *parameter = (struct stj_run_parameter){.name = t->name,
                                             .shape = t->shape,
                                             .file_name = t->file_name,
                                             .n_params = t->n,
-                                            .offset = t->offset};
+                                            .offset = t->offset,
+                                            .frozen = frozen};
+}
+
+bool stj_run_get_parameter(const struct stj_run *run, size_t i, struct stj_run_parameter *parameter)
+{
+    if (!run || !parameter || i >= stj_network_n_trained(run->net))
+        return false;
+    describe_parameter(&run->tensor[i], false, parameter);
+    return true;
+}
+
+bool stj_run_get_frozen(const struct stj_run *run, size_t i, struct stj_run_parameter *parameter)
+{
+    if (!run || !parameter)
+        return false;
+    const size_t first = stj_network_n_trained(run->net);
+    if (i >= stj_network_n_tensors(run->net) - first)
+        return false;
+    describe_parameter(&run->tensor[first + i], true, parameter);
     return true;
 }
 

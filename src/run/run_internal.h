@@ -11,7 +11,7 @@
 #include "train/network_problem.h"
 #include "trajectory/trajectory.h"
 
-enum { STJ_SHAPE_TEXT_MAX = 96, STJ_FILE_NAME_MAX = 256 };
+enum { STJ_SHAPE_TEXT_MAX = 96, STJ_INPUTS_TEXT_MAX = 160, STJ_FILE_NAME_MAX = 256 };
 
 /* A tensor of the parameters, in words. */
 struct stj_run_tensor {
@@ -35,9 +35,10 @@ struct stj_run {
     struct stj_problem *problem;
     struct stj_recipe recipe; /* of the plug-ins in `config` */
     size_t n_steps;
-    struct stj_run_timing *meter;      /* owned; NULL: not measured yet */
-    char (*shape)[STJ_SHAPE_TEXT_MAX]; /* of each layer's output */
-    struct stj_run_tensor *tensor;     /* [stj_network_n_tensors(net)] */
+    struct stj_run_timing *meter;        /* owned; NULL: not measured yet */
+    char (*shape)[STJ_SHAPE_TEXT_MAX];   /* of each layer's output */
+    char (*inputs)[STJ_INPUTS_TEXT_MAX]; /* that it reads */
+    struct stj_run_tensor *tensor;       /* [stj_network_n_tensors(net)]: the trained first */
     struct stj_trajectory *trajectory;
     struct stj_trajectory_about about;
     char *part_names; /* of the last part that was validated; owned */
@@ -71,7 +72,8 @@ enum stj_status stj_run_attach(struct stj_run *run, struct stj_error *err);
 /* STJ_EINVAL for a run that was described from its config: it has no states. */
 enum stj_status stj_run_check_trained(const struct stj_run *run, struct stj_error *err);
 
-/* theta[n_params] <- the initial parameters that the config asks for. */
+/* theta[n_params] and the network's frozen values <- the initial parameters that the config asks
+ * for. */
 enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct stj_error *err);
 
 /* *identity <- the lines that say all that decides the bits of a training (owned by the caller),

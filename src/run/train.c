@@ -44,6 +44,10 @@ static enum stj_status identify(struct stj_run *run, double *theta, struct stj_e
     STJ_TRY(stj_strdup(&about->blas, blas, err));
     STJ_TRY(stj_strdup(&about->version, stj_version(), err));
     about->seed = run->config.training.seed;
+    about->n_frozen = stj_network_n_frozen(run->net);
+    STJ_TRY(stj_new(&about->frozen, about->n_frozen, sizeof *about->frozen, err));
+    for (size_t i = 0; i < about->n_frozen; i++)
+        about->frozen[i] = (double)stj_network_frozen(run->net)[i];
 out:
     return st;
 }
@@ -385,14 +389,14 @@ out:
 static enum stj_status refuse_one_row(const struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    size_t offset, first = run->n_steps, count = 0;
+    size_t first = run->n_steps, count = 0;
     for (size_t t = run->n_steps; t-- > 0;)
         if (run->problem->ops->n_rows(run->problem->self, t) == 1) {
             first = t;
             count++;
         }
     for (size_t i = 0; count > 0 && i < stj_network_n_layers(run->net); i++) {
-        const struct stj_layer *layer = stj_network_layer(run->net, i, &offset);
+        const struct stj_layer *layer = stj_network_layer(run->net, i, NULL);
         STJ_CHECK(err, !layer->ops->n_record || stj_shape_positions(&layer->in) > 1, STJ_ECONFIG,
                   "network.layers: %s has one row for its statistics at %zu of %zu steps, first at "
                   "step %zu, and puts out a constant: take a training.batch_size of 2 or more, or "

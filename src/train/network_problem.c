@@ -139,9 +139,8 @@ static const char *network_suspect(const void *self, struct stj_slice slice, con
 static bool network_switches(const void *self)
 {
     const struct network_problem *p = self;
-    size_t offset;
     for (size_t i = 0; i < stj_network_n_layers(p->net); i++)
-        if (stj_network_layer(p->net, i, &offset)->ops->switches)
+        if (stj_network_layer(p->net, i, NULL)->ops->switches)
             return true;
     return false;
 }

@@ -100,6 +100,7 @@ static enum stj_status describe_sets(struct stj_h5 *file, struct stj_error *err)
         {"deviation", {"state_step"}, "distance of the replay from a given state"},
         {"loss", {"step"}, "loss of a step on its batch, before it"},
         {"state_crc32", {"state"}, "CRC-32 of the state before each step, and of the last"},
+        {"frozen", {"frozen_number"}, "parameters that are not trained"},
         {"batch_start", {"state"}, "where the rows of a step begin in batch_row"},
         {"batch_row", {"batch_position"}, "rows of the data that steps were trained on"},
     };
@@ -132,6 +133,10 @@ enum stj_status stj_record_write(const struct stj_record *record, stj_row_fn row
         STJ_TRY(stj_h5_put_real(file, "@tolerance", about->tolerance, err));
     }
     STJ_TRY(put_batches(file, about, shape->n_steps, err));
+    if (about->n_frozen) {
+        STJ_TRY(stj_h5_put_unsigned(file, "@n_frozen", about->n_frozen, err));
+        STJ_TRY(stj_h5_put_vector(file, "frozen", about->n_frozen, about->frozen, err));
+    }
     STJ_TRY(put_states(file, record, row, ctx, err));
     STJ_TRY(describe_sets(file, err));
     st = stj_h5_commit(file, err);
@@ -249,6 +254,20 @@ out:
     return st;
 }
 
+static enum stj_status get_frozen(struct stj_h5 *file, struct stj_trajectory_about *about,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    if (!stj_h5_has(file, "frozen"))
+        goto out;
+    STJ_TRY(stj_h5_get_size(file, "@n_frozen", &about->n_frozen, err));
+    STJ_TRY(stj_h5_expect(file, "frozen", about->n_frozen, 1, err));
+    STJ_TRY(stj_new(&about->frozen, about->n_frozen, sizeof *about->frozen, err));
+    STJ_TRY(stj_h5_get_vector(file, "frozen", about->n_frozen, about->frozen, err));
+out:
+    return st;
+}
+
 /* record <- the sizes that the file states, which must agree with what it holds, and its lists. */
 static enum stj_status get_record(struct stj_h5 *file, struct stj_record *record,
                                   struct stj_error *err)
@@ -302,6 +321,7 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
     STJ_TRY(check_run_fingerprint(path, own.fingerprint, fingerprint, err));
     STJ_TRY(get_record(file, &source.record, err));
     STJ_TRY(get_deviation(file, &source.record, &own, err));
+    STJ_TRY(get_frozen(file, &own, err));
     STJ_TRY(stj_h5_rows_open(file, "states", &source.rows, err));
     STJ_TRY(stj_trajectory_of_source(&source, trajectory, err));
     if (about) {
@@ -338,5 +358,6 @@ void stj_trajectory_about_free(struct stj_trajectory_about *about)
     free(about->blas);
     free(about->batch_start);
     free(about->batch_row);
+    free(about->frozen);
     *about = (struct stj_trajectory_about){0};
 }

@@ -111,6 +111,8 @@ struct stj_trajectory_about {
      * batch_row[batch_start[t] .. batch_start[t + 1]); NULL: not known. */
     uint64_t *batch_start; /* [n_steps + 1] */
     uint64_t *batch_row;
+    double *frozen; /* [n_frozen]: parameters that were not trained; owned */
+    size_t n_frozen;
     double tolerance; /* of states that were given from elsewhere: see stj_trajectory_imported */
     double seconds;   /* of the training */
     double train_loss, test_loss, test_accuracy; /* at theta_n; NaN without a test set */

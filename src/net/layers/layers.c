@@ -72,6 +72,20 @@ static const struct stj_option layer_keys[] = {
      .offset = offsetof(struct stj_layer_keys, inputs),
      .fallback = "",
      .doc = "the layers that it reads, where these are several"},
+    {.name = "trainable",
+     .type = STJ_OPTION_BOOL,
+     .offset = offsetof(struct stj_layer_keys, trainable),
+     .present_offset = offsetof(struct stj_layer_keys, has_trainable),
+     .fallback = "",
+     .doc = "false: its parameters keep their initial values and are none of N; of a group, what "
+            "its layers do not say themselves; default: as network.trainable says"},
+    {.name = "share",
+     .type = STJ_OPTION_NAMES,
+     .offset = offsetof(struct stj_layer_keys, share),
+     .fallback = "",
+     .doc = "tensors that it has in common with layers before it, {kernel: embedding0.table}: "
+            "transposed where the shapes, or a table and a dense kernel, say so; with .T behind, "
+            "always"},
     {.name = NULL},
 };
 

@@ -65,6 +65,11 @@ enum stj_status stj_run_identity(const struct stj_run *run, const double *theta,
     describe_set("train", run->train, sets, sizeof sets);
     describe_set("test", run->test, sets, sizeof sets);
     describe_batches(run, extra, sizeof extra);
+    if (stj_network_n_frozen(run->net) > 0)
+        stj_text_add(extra, sizeof extra, "frozen: %zu, crc32 %08" PRIx32 "\n",
+                     stj_network_n_frozen(run->net),
+                     stj_crc32(0, stj_network_frozen(run->net),
+                               stj_network_n_frozen(run->net) * sizeof(real)));
     if (run->config.trajectory.states) {
         const struct stj_keep_config *keep = &run->config.trajectory;
         stj_text_add(extra, sizeof extra, "states: one for every %zu, crc32 %08" PRIx32 "\n",

@@ -178,7 +178,7 @@ void stj_imported_close(struct stj_imported *given)
 /* ---- reading ---- */
 
 enum stj_status stj_imported_read(struct stj_imported *given, size_t t, double *theta,
-                                  struct stj_error *err)
+                                  double *frozen, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_parameter_file *own = NULL;
@@ -187,7 +187,7 @@ enum stj_status stj_imported_read(struct stj_imported *given, size_t t, double *
         STJ_TRY(stj_parameter_file_open(given->run, key, state_name(given, t), false, &own, err));
     else
         k = t / given->every + (t % given->every != 0);
-    st = stj_parameter_file_read(own ? own : given->file, k, theta, err);
+    st = stj_parameter_file_read(own ? own : given->file, k, theta, frozen, err);
     if (st != STJ_OK)
         stj_error_prefix(err, "%s: given state %zu", key, t);
 out:
@@ -195,13 +195,13 @@ out:
     return st;
 }
 
-enum stj_status stj_imported_initial(const struct stj_run *run, double *theta,
+enum stj_status stj_imported_initial(const struct stj_run *run, double *theta, double *frozen,
                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_imported *given = NULL;
     STJ_TRY(open_given(run, false, &given, err));
-    STJ_TRY(stj_imported_read(given, 0, theta, err));
+    STJ_TRY(stj_imported_read(given, 0, theta, frozen, err));
 out:
     stj_imported_close(given);
     return st;
@@ -221,24 +221,33 @@ enum stj_status stj_imported_survey(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_params(run->net);
+    const size_t n_frozen = stj_network_n_frozen(run->net);
     struct stj_imported *given = NULL;
-    double *theta = NULL;
+    double *theta = NULL, *frozen = NULL;
     bool single = true;
     run->given.crc = 0;
     if (!run->config.trajectory.states)
         goto out;
     STJ_TRY(stj_imported_open(run, &given, err));
     STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
+    STJ_TRY(stj_new(&frozen, 2 * n_frozen, sizeof *frozen, err));
     for (size_t t = 0; t <= run->n_steps; t++) {
         if (!stj_imported_has(given, t))
             continue;
-        STJ_TRY(stj_imported_read(given, t, theta, err));
+        STJ_TRY(stj_imported_read(given, t, theta, t ? frozen + n_frozen : frozen, err));
+        STJ_CHECK(
+            err, t == 0 || memcmp(frozen, frozen + n_frozen, n_frozen * sizeof *frozen) == 0,
+            STJ_EMISMATCH,
+            "%s: parameters that the config says are frozen are others in given state %zu than "
+            "in the first: they were trained there (network.trainable)",
+            key, t);
         run->given.crc = stj_crc32(run->given.crc, theta, n * sizeof *theta);
         single = single && all_single(n, theta);
     }
     run->given.eps = single || sizeof(real) < sizeof(double) ? FLT_EPSILON : DBL_EPSILON;
 out:
     free(theta);
+    free(frozen);
     stj_imported_close(given);
     return st;
 }

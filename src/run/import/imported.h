@@ -22,12 +22,12 @@ void stj_imported_close(struct stj_imported *given); /* NULL is accepted */
 /* Is state t given? */
 bool stj_imported_has(const struct stj_imported *given, size_t t);
 
-/* theta[n_params] <- state t. */
+/* theta[n_params], and frozen[n_frozen] unless NULL, <- state t. */
 enum stj_status stj_imported_read(struct stj_imported *given, size_t t, double *theta,
-                                  struct stj_error *err);
+                                  double *frozen, struct stj_error *err);
 
-/* theta[n_params] <- the first of the states. */
-enum stj_status stj_imported_initial(const struct stj_run *run, double *theta,
+/* theta[n_params] and frozen[n_frozen] <- the first of the states. */
+enum stj_status stj_imported_initial(const struct stj_run *run, double *theta, double *frozen,
                                      struct stj_error *err);
 
 /* run->given <- what there is to know of the states before the training: all are read once. */

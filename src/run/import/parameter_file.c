@@ -235,7 +235,8 @@ static enum stj_status check_vector(struct stj_parameter_file *file, const char 
     enum stj_status st = STJ_OK;
     const struct stj_init_config *init = &file->run->config.init;
     const struct stj_array *array = array_of(file, 0);
-    const size_t n = stj_network_n_params(file->run->net);
+    const size_t frozen = stj_network_n_frozen(file->run->net);
+    const size_t n = stj_network_n_params(file->run->net) + (file->is_series ? 0 : frozen);
     STJ_CHECK(err,
               init->names.n == 0 && init->layout.conv == 0 && init->layout.dense == 0 &&
                   init->layout.flatten == 0,
@@ -244,14 +245,23 @@ static enum stj_status check_vector(struct stj_parameter_file *file, const char 
               "%s is one vector%s",
               text, file->is_series ? " for each state" : "");
     STJ_CHECK(err, array->problem || file->is_series || array->rows * array->cols == n,
-              STJ_EMISMATCH, "%s: %s: theta0 has %zu numbers, the network has %zu parameters",
-              file->key, text, array->rows * array->cols, n);
+              STJ_EMISMATCH, "%s: %s: theta0 has %zu numbers, the network has %zu parameters%s",
+              file->key, text, array->rows * array->cols, n,
+              frozen ? ", frozen ones among them" : "");
+    STJ_CHECK(
+        err, !file->is_series || frozen == 0, STJ_EUNSUPPORTED,
+        "%s: %s: is one vector for each state, and parameters of the network are frozen: give "
+        "an array for each tensor",
+        file->key, text);
     const size_t whole = stj_run_state_size(file->run);
     STJ_CHECK(err, array->problem || !file->is_series || array->cols == n || array->cols == whole,
               STJ_EMISMATCH, "%s: %s: its states have %zu numbers, the network has %zu parameters",
               file->key, text, array->cols, n);
     file->n_states = array->rows;
-    STJ_TRY(stj_new(&file->item, array->problem || !file->is_series ? 1 : array->cols,
+    STJ_TRY(stj_new(&file->item,
+                    array->problem    ? 1
+                    : file->is_series ? array->cols
+                                      : n,
                     sizeof *file->item, err));
 out:
     return st;
@@ -344,21 +354,27 @@ static enum stj_status read_array(struct stj_parameter_file *file, size_t i, siz
 }
 
 enum stj_status stj_parameter_file_read(struct stj_parameter_file *file, size_t k, double *theta,
-                                        struct stj_error *err)
+                                        double *frozen, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    if (file->is_vector && !file->is_series)
-        return read_array(file, 0, k, theta, err);
-    if (file->is_vector) { /* perhaps with slots behind theta */
+    if (file->is_vector)
         STJ_TRY(read_array(file, 0, k, file->item, err));
+    if (file->is_vector && file->is_series) { /* perhaps with slots behind theta */
         memcpy(theta, file->item, stj_network_n_params(file->run->net) * sizeof *theta);
         goto out;
     }
     for (size_t i = 0; i < stj_network_n_tensors(file->run->net); i++) {
         struct stj_parameter p;
         STJ_TRY(stj_run_get_tensor(file->run, i, &p, err));
+        double *to = p.frozen ? frozen : theta;
+        if (!to)
+            continue;
+        if (file->is_vector) {
+            memcpy(to + p.offset, file->item + p.position, p.n * sizeof *to);
+            continue;
+        }
         STJ_TRY(read_array(file, i, k, file->item, err));
-        stj_parameter_arrange(&p, file->item, theta + p.offset);
+        stj_parameter_arrange(&p, file->item, to + p.offset);
     }
 out:
     return st;

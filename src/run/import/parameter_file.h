@@ -23,10 +23,10 @@ void stj_parameter_file_close(struct stj_parameter_file *file); /* NULL is accep
 
 size_t stj_parameter_file_n_states(const struct stj_parameter_file *file); /* 1 unless a series */
 
-/* theta[n_params] <- state k.  States in ascending order cost one pass over a packed file.  An
+/* theta[n_params], and frozen[n_frozen] unless NULL, <- state k.  States in ascending order cost one pass over a packed file.  An
  * error names the file; whose it is, the caller adds. */
 enum stj_status stj_parameter_file_read(struct stj_parameter_file *file, size_t k, double *theta,
-                                        struct stj_error *err);
+                                        double *frozen, struct stj_error *err);
 
 /* parameter <- tensor i in files of the layout that the config says. */
 enum stj_status stj_run_get_tensor(const struct stj_run *run, size_t i,

@@ -107,7 +107,7 @@ static double deviation_of(const struct replay *r, const real *landed)
 static enum stj_status land(struct replay *r, size_t t, real *state, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(stj_imported_read(r->given, t, r->theta, err));
+    STJ_TRY(stj_imported_read(r->given, t, r->theta, NULL, err));
     const double deviation = deviation_of(r, state);
     char steps[64];
     if (r->last_step + 1 == t)
@@ -164,7 +164,7 @@ enum stj_status stj_imported_replay(struct stj_run *run, struct stj_recording *r
         for (size_t i = 0; i < r.n; i++)
             r.last[i] = (double)state[i];
     } else {
-        STJ_TRY(stj_imported_read(r.given, 0, r.last, err));
+        STJ_TRY(stj_imported_read(r.given, 0, r.last, NULL, err));
         for (size_t i = 0; i < r.n; i++)
             state[i] = (real)r.last[i];
     }

@@ -1,0 +1,199 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/graph.sh: networks that are graphs, as the command has them: small ones of the kinds that people train, each trained
+# for some steps and validated; tensors that layers share; frozen ones, which the run keeps.
+. "$(dirname "$0")/cli-lib.sh"
+
+# numbers FILE ROWS COLUMNS SEED [CLASSES]: uniform numbers, or with CLASSES whole ones below it.
+numbers()
+{
+    awk -v rows="$2" -v cols="$3" -v seed="$4" -v classes="${5:-0}" 'BEGIN {
+        x = seed
+        for (r = 0; r < rows; r++)
+            for (c = 0; c < cols; c++) {
+                x = (16807 * x) % 2147483647
+                u = x / 2147483647
+                printf "%s%s", classes ? int(classes * u) : 2 * u - 1, c + 1 < cols ? "," : "\n"
+            }
+    }' > "$1"
+}
+
+numbers images.csv 24 32 11
+numbers labels.csv 24 1 12 3
+numbers tokens.csv 24 6 13 7
+numbers next.csv 24 6 14 7
+awk -F, '{ print int(5 * $1 / 7) "," $2 }' tokens.csv > pairs.csv
+numbers scores.csv 24 1 15
+
+# network NAME DATA LABELS INPUT: a config of the layers on standard input; the last word of DATA is the file.
+config()
+{
+    name=$1
+    cat > "$name.yaml" <<END
+data: {train: {file: $2, $3}}
+init: {${init:-seed: 3}}
+training: {optimizer: {type: adamw, eps: 1e-3}, learning_rate: {schedule: constant, peak: 0.02}, batch_size: 8, steps: 4}
+network:
+  input: $4
+  loss: $5
+  ${6:-l2: 0}
+  layers:
+END
+    cat >> "$name.yaml"
+}
+
+classes='labels: labels.csv'
+entropy=softmax_cross_entropy
+
+# DenseNet: every layer reads all before it.
+config densenet images.csv "$classes" '[4, 4, 2]' $entropy <<'END'
+    - {type: conv2d, filters: 3, kernel: [3, 3], padding: same, name: c1}
+    - {type: concat, inputs: [data, c1]}
+    - silu
+    - {type: conv2d, filters: 3, kernel: [3, 3], padding: same, name: c2}
+    - {type: concat, inputs: [data, c1, c2]}
+    - batch_norm
+    - global_average_pool
+    - {type: dense, units: 3}
+END
+
+# ResNet: a projection to half the size beside the body; squeeze-excite in the body.
+config resnet images.csv "$classes" '[4, 4, 2]' $entropy <<'END'
+    - type: residual
+      shortcut: [{type: conv2d, filters: 4, kernel: [1, 1], stride: [2, 2], bias: false}, batch_norm]
+      layers:
+        - {type: conv2d, filters: 4, kernel: [3, 3], stride: [2, 2], padding: same}
+        - {type: batch_norm, name: features}
+        - global_average_pool
+        - {type: dense, units: 2}
+        - silu
+        - {type: dense, units: 4}
+        - {type: sigmoid, name: gate}
+        - {type: multiply, inputs: [features, gate]}
+    - softplus
+    - flatten
+    - {type: dense, units: 3}
+END
+
+# A GPT whose output layer is its embedding; SwiGLU.
+config gpt tokens.csv 'labels: next.csv' '[6]' $entropy <<'END'
+    - {type: embedding, vocabulary: 7, width: 4, name: wte}
+    - positions
+    - type: residual
+      layers: [layer_norm, {type: attention, heads: 2, causal: true}]
+    - type: residual
+      layers:
+        - {type: layer_norm, name: norm}
+        - {type: dense, units: 6, name: gate}
+        - silu
+        - {type: dense, units: 6, name: up, input: norm}
+        - {type: multiply, inputs: [silu9, up]}
+        - {type: dense, units: 4}
+    - layer_norm
+    - {type: dense, units: 7, bias: false, name: head, share: {kernel: wte.table}}
+END
+
+# MLP-Mixer: tokens and channels in turn; the class is read from one token.
+config mixer images.csv "$classes" '[4, 8]' $entropy <<'END'
+    - {type: residual, layers: [layer_norm, transpose, {type: dense, units: 5}, gelu, {type: dense, units: 4}, transpose]}
+    - {type: residual, layers: [layer_norm, {type: dense, units: 5}, gelu, {type: dense, units: 8}]}
+    - {type: select, position: 0, last: true}
+    - {type: dense, units: 3}
+END
+
+# A siamese pair: both halves of the data through the same layers.
+config siamese images.csv "$classes" '[32]' $entropy <<'END'
+    - {type: slice, to: 16}
+    - {type: dense, units: 4, name: one}
+    - {type: tanh, name: left}
+    - {type: slice, from: 16, input: data}
+    - {type: dense, units: 4, share: {kernel: one.kernel, bias: one.bias}}
+    - {type: tanh, name: right}
+    - {type: multiply, inputs: [left, right], name: both}
+    - {type: concat, inputs: [left, right, both]}
+    - {type: dense, units: 3}
+END
+
+# Matrix factorisation: columns of ids of two vocabularies.
+config factors pairs.csv 'targets: scores.csv' '[2]' mean_squared_error <<'END'
+    - {type: slice, to: 1}
+    - {type: embedding, vocabulary: 5, width: 3, name: user}
+    - {type: slice, from: 1, input: data}
+    - {type: embedding, vocabulary: 7, width: 3, name: item}
+    - {type: multiply, inputs: [user, item]}
+    - {type: dense, units: 1}
+    - flatten
+END
+
+# An autoencoder with the transpose of its encoder as decoder.
+config autoencoder images.csv 'targets: images.csv' '[32]' mean_squared_error <<'END'
+    - {type: dense, units: 3, name: encoder}
+    - tanh
+    - {type: dense, units: 32, share: {kernel: encoder.kernel}}
+END
+
+for name in densenet resnet gpt mixer siamese factors autoencoder; do
+    run 0 train $name.yaml -o $name
+    silent
+    run 0 validate $name --dense-limit 0 --json
+    json out passed=true
+done
+
+# The names of the graph, and what is shared.
+run 0 info gpt.yaml
+contains out '  <- silu9, up' '28 shared' '  wte.table                [7, 4]'
+grep -q 'head.kernel' out && fail 'a shared tensor has a name of its own'
+run 0 info siamese --json
+json out 'layers[3].inputs=data' 'layers[4].n_shared=68' 'layers[4].n_params=0' 'layers[5].inputs='
+
+# Adapters of low rank beside a frozen base that a file gives; and the same with everything trained.
+lora()
+{
+    config "$1" images.csv "$classes" '[32]' $entropy "$2" <<'END'
+    - {type: dense, units: 4, name: base}
+    - {type: dense, units: 2, bias: false, name: lora_a, input: data}
+    - {type: dense, units: 4, bias: false, name: lora_b}
+    - {type: add, inputs: [base, lora_b]}
+    - tanh
+    - {type: dense, units: 3, name: head, trainable: false}
+END
+}
+n_all=$((4 + 128 + 64 + 8 + 3 + 12))
+numbers theta.csv $n_all 1 16
+init='file: theta.csv'
+lora lora 'trainable: ["lora_*"]'
+lora short "trainable: [lora_a, lora_b.*]"
+lora whole 'l2: 0'
+sed -i 's/, trainable: false//' whole.yaml
+for name in lora short whole; do run 0 train $name.yaml -o $name; done
+run 0 info lora --json
+json out n_params=72 'layers[0].n_frozen=132' 'layers[0].n_params=0' 'parameters[0].name=lora_a.kernel' \
+    'parameters[0].frozen=false' 'parameters[2].name=base.bias' 'parameters[2].frozen=true' 'parameters#6'
+run 0 info lora
+contains out 'base.kernel              [32, 4], not trained' 'lora_a           dense          2                64 parameters at 0'
+run 0 info short --json
+json out n_params=72
+run 0 validate lora --json
+json out passed=true
+rm theta.csv
+run 0 validate lora --dense-limit 0
+run 0 dense lora --json
+cp out lora.json
+run 0 dense short --json
+"$jsonkeys" --compare lora.json sigma out sigma 0 > /dev/null || fail 'two spellings of what is trained differ'
+run 0 info whole --json
+json out n_params=$n_all
+# The first gradient is that of the whole network's, in part; so is the first step's Jacobian.
+run 0 dense lora --from 0 --to 1 --json
+cp out first.json
+run 0 dense whole --from 0 --to 1 --layers lora_a,lora_b --json
+"$jsonkeys" --compare first.json sigma out sigma 1e-12 > compare.out || { cat compare.out; fail 'another Jacobian'; }
+refused "'base' is a layer without parameters that are trained" svd lora --layers base
+
+# Another value that is frozen is another run.
+numbers theta.csv $n_all 1 16
+echo 0.5 > last.csv
+sed -i '$d' theta.csv && cat last.csv >> theta.csv
+run 1 train lora.yaml -o lora
+contains err 'now "frozen: 147, crc32'
+finish
