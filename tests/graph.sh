@@ -101,6 +101,17 @@ config mixer images.csv "$classes" '[4, 8]' $entropy <<'END'
     - {type: dense, units: 3}
 END
 
+# A vision transformer: patches, a class token, scaled branches; the class is read from the token.
+config vit images.csv "$classes" '[4, 8]' $entropy <<'END'
+    - {type: dense, units: 6}
+    - vector
+    - positions
+    - {type: residual, layers: [layer_norm, {type: attention, heads: 2}, {type: scale, learn: channels, factor: 0.1}]}
+    - {type: residual, layers: [layer_norm, {type: dense, units: 8, bias: false}, bias, gelu, {type: dense, units: 6}]}
+    - {type: select, position: 0}
+    - {type: dense, units: 3}
+END
+
 # A siamese pair: both halves of the data through the same layers.
 config siamese images.csv "$classes" '[32]' $entropy <<'END'
     - {type: slice, to: 16}
@@ -132,7 +143,7 @@ config autoencoder images.csv 'targets: images.csv' '[32]' mean_squared_error <<
     - {type: dense, units: 32, share: {kernel: encoder.kernel}}
 END
 
-for name in densenet resnet gpt mixer siamese factors autoencoder; do
+for name in densenet resnet gpt mixer vit siamese factors autoencoder; do
     run 0 train $name.yaml -o $name
     silent
     run 0 validate $name --dense-limit 0 --json
