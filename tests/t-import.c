@@ -363,20 +363,37 @@ START_TEST(what_does_not_fit_is_explained)
 }
 END_TEST
 
-/* What is added to a flattened image must be one: else no order of channels is right. */
-START_TEST(a_sum_of_two_orders_is_refused)
+/* Where a flattened image meets something that is none, or is taken to pieces, or a vector becomes an
+ * image, no order of channels is right for all. */
+static const struct {
+    const char *layers, *message;
+} orders[] = {
+    {"flatten, {type: residual, layers: [{type: dense, units: 12}]}",
+     "adds a flattened image to something that is none"},
+    {"{type: flatten, name: f}, {type: concat, inputs: [f, f]}",
+     "takes parts of a flattened image"},
+    {"flatten, {type: slice, to: 6}", "takes parts of a flattened image"},
+    {"flatten, {type: dense, units: 12}, {type: reshape, shape: [2, 2, 3]}, flatten",
+     "makes an image of a vector"},
+    {"flatten, {type: dense, units: 12, name: d}, {type: dense, units: 12, share: {kernel: "
+     "d.kernel}}",
+     "shares kernel, which one of the two layers uses on a flattened image"},
+};
+
+START_TEST(orders_that_do_not_agree_are_refused)
 {
-    static const char network[] =
-        "network: {input: [28, 28, 1], layers: [{type: conv2d, filters: 3, kernel: 27}, "
-        "flatten, {type: residual, layers: [{type: dense, units: 12}]}, {type: dense, units: 2}], "
-        "loss: softmax_cross_entropy}\n";
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_run *run = NULL;
     double theta[4096];
+    char network[512];
+    snprintf(network, sizeof network,
+             "network: {input: [28, 28, 1], layers: [{type: conv2d, filters: 3, kernel: 27}, %s, "
+             "{type: dense, units: 2}], loss: softmax_cross_entropy}\n",
+             orders[_i].layers);
     draw();
     write_state("m.h5");
     EXPECT_FAIL(make_run(network, "file: m.h5, flatten: CHW", &run, theta, &err), STJ_EUNSUPPORTED,
-                "adds a flattened image to something that is none", err);
+                orders[_i].message, err);
     stj_run_destroy(run);
 }
 END_TEST
@@ -389,7 +406,8 @@ static TCase *make_case(void)
     tcase_add_test(tc, our_own_layout_needs_no_keys);
     tcase_add_test(tc, vectors_of_a_flattened_image_are_reordered);
     tcase_add_loop_test(tc, what_does_not_fit_is_explained, 0, sizeof bad / sizeof bad[0]);
-    tcase_add_test(tc, a_sum_of_two_orders_is_refused);
+    tcase_add_loop_test(tc, orders_that_do_not_agree_are_refused, 0,
+                        sizeof orders / sizeof orders[0]);
     return tc;
 }
 
