@@ -3,6 +3,7 @@
  * whole networks.  Each is checked on every network of the table, seeded; failures print the seed. */
 #include <float.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,7 +249,119 @@ static const struct small_spec specs[] = {
      .seed = 19},
 };
 
-enum { N_SPECS = sizeof specs / sizeof specs[0] };
+enum { N_TABLE = sizeof specs / sizeof specs[0], N_RANDOM = 4, N_SPECS = N_TABLE + N_RANDOM };
+
+/* ---- random graphs ---- */
+
+/* A network of layers of width 4, each of which reads any before it; what nobody has read in the end
+ * is put side by side.  Dense layers have kernels and biases in common with earlier ones, as they are
+ * or transposed, or are frozen. */
+struct graph {
+    char text[4096];
+    size_t used, n, seed;
+    bool read[24], dense[24], bias[24];
+};
+
+static size_t draw(struct graph *g, size_t n)
+{
+    g->seed = (16807 * g->seed) % 2147483647;
+    return g->seed / 7 % n;
+}
+
+__attribute__((format(printf, 2, 3))) static void say(struct graph *g, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g->used += (size_t)vsnprintf(g->text + g->used, sizeof g->text - g->used, format, args);
+    va_end(args);
+    ck_assert_uint_lt(g->used, sizeof g->text);
+}
+
+/* A layer before, or the data. */
+static void say_input(struct graph *g)
+{
+    const size_t i = draw(g, g->n + 1);
+    if (i == g->n)
+        say(g, "data");
+    else
+        say(g, "n%zu", i);
+    if (i < g->n)
+        g->read[i] = true;
+}
+
+static void say_dense(struct graph *g)
+{
+    const size_t other = draw(g, g->n + 1);
+    const bool shares = other < g->n && g->dense[other] && draw(g, 3) > 0;
+    const bool frozen = !shares && draw(g, 4) == 0;
+    g->dense[g->n] = true;
+    g->bias[g->n] = draw(g, 3) > 0;
+    say(g, "type: dense, units: 4, bias: %s, input: ", g->bias[g->n] ? "true" : "false");
+    say_input(g);
+    if (shares && g->bias[g->n] && g->bias[other] && draw(g, 2))
+        say(g, ", share: {kernel: n%zu.kernel, bias: n%zu.bias}", other, other);
+    else if (shares)
+        say(g, ", share: {kernel: n%zu.kernel%s}", other, draw(g, 2) ? ".T" : "");
+    else if (frozen)
+        say(g, ", trainable: false");
+}
+
+static void say_layer(struct graph *g)
+{
+    static const char *const plain[] = {"tanh", "silu", "layer_norm"};
+    const size_t kind = g->n ? draw(g, 6) : 0;
+    say(g, "%s{name: n%zu, ", g->n ? ", " : "", g->n);
+    if (kind < 3) {
+        say_dense(g);
+    } else if (kind == 3) {
+        say(g, "type: %s, input: ", plain[draw(g, 3)]);
+        say_input(g);
+    } else {
+        say(g, "type: %s, inputs: [", kind == 4 ? "add" : "multiply");
+        for (size_t i = 0, n = 2 + draw(g, 2); i < n; i++) {
+            say(g, "%s", i ? ", " : "");
+            say_input(g);
+        }
+        say(g, "]");
+    }
+    say(g, "}");
+    g->n++;
+}
+
+static void draw_network(struct graph *g, size_t seed)
+{
+    size_t n_ends = 0;
+    *g = (struct graph){.seed = 1000 + seed};
+    say(g, "{input: [4], layers: [");
+    while (g->n < 16)
+        say_layer(g);
+    say(g, ", {type: concat, inputs: [data");
+    for (size_t i = 0; i < g->n; i++)
+        if (!g->read[i]) {
+            say(g, ", n%zu", i);
+            n_ends++;
+        }
+    say(g, "]}, layer_norm, {type: dense, units: 3}], loss: softmax_cross_entropy, l2: 0.01}");
+    ck_assert_uint_gt(n_ends, 0); /* the last of them at least */
+}
+
+/* The network of a test's number: one of the table, or a random one. */
+static const struct small_spec *spec_of(int i)
+{
+    static struct graph g;
+    static struct small_spec made;
+    if (i < N_TABLE)
+        return &specs[i];
+    draw_network(&g, (size_t)i);
+    made = (struct small_spec){.network = g.text,
+                               .optimizer = "{type: sgd, momentum: 0.9}",
+                               .schedule = "{schedule: constant, peak: 0.02}",
+                               .rows = 64,
+                               .batch = 32,
+                               .steps = 6,
+                               .seed = (uint64_t)i};
+    return &made;
+}
 
 /* A problem at one point of its trajectory. */
 struct point {
@@ -318,10 +431,10 @@ static void hvp(struct point *p, size_t nvec, const double *x, double *y)
 START_TEST(gradient_is_the_slope_of_the_loss)
 {
     struct point p = {0};
-    point_init(&p, &specs[_i], 1);
+    point_init(&p, spec_of(_i), 1);
     const size_t n = p.run->n;
     const double h = cbrt(DBL_EPSILON);
-    double *x = normal_numbers(n, specs[_i].seed + 100);
+    double *x = normal_numbers(n, spec_of(_i)->seed + 100);
     double *g = calloc(n, sizeof *g);
     double *theta = calloc(n, sizeof *theta);
     double side[2];
@@ -334,8 +447,8 @@ START_TEST(gradient_is_the_slope_of_the_loss)
     }
     const double difference = (side[0] - side[1]) / (2 * h);
     ck_assert_msg(fabs(difference - slope) <= 1e-8 * stj_nrm2(n, x),
-                  "network %d, seed %zu: slope %.17g, difference %.17g", _i, (size_t)specs[_i].seed,
-                  slope, difference);
+                  "network %d, seed %zu: slope %.17g, difference %.17g", _i,
+                  (size_t)spec_of(_i)->seed, slope, difference);
     free(x);
     free(g);
     free(theta);
@@ -347,9 +460,9 @@ END_TEST
 START_TEST(hvp_has_a_taylor_remainder_of_slope_two)
 {
     struct point p = {0};
-    point_init(&p, &specs[_i], 1);
+    point_init(&p, spec_of(_i), 1);
     const size_t n = p.run->n;
-    double *x = normal_numbers(n, specs[_i].seed + 200);
+    double *x = normal_numbers(n, spec_of(_i)->seed + 200);
     double *g = calloc(4 * n, sizeof *g); /* g, Hx, g(theta + h x), theta + h x */
     double remainder[5];
     gradient_at(&p, p.theta, g);
@@ -366,7 +479,7 @@ START_TEST(hvp_has_a_taylor_remainder_of_slope_two)
     for (int k = 0; k + 1 < 5; k++) {
         const double slope = log2(remainder[k] / remainder[k + 1]);
         ck_assert_msg(fabs(slope - 2) < 0.05, "network %d, seed %zu: slope %g at h = %g", _i,
-                      (size_t)specs[_i].seed, slope, 1e-4 / pow(2, k));
+                      (size_t)spec_of(_i)->seed, slope, 1e-4 / pow(2, k));
     }
     free(x);
     free(g);
@@ -380,10 +493,10 @@ START_TEST(hvp_is_symmetric_and_blocks_agree_with_columns)
 {
     enum { K = 5 };
     struct point p = {0};
-    point_init(&p, &specs[_i], K);
+    point_init(&p, spec_of(_i), K);
     const size_t n = p.run->n;
     const double eps = 4 * (double)(n + p.whole.n) * DBL_EPSILON;
-    double *x = normal_numbers(n * K, specs[_i].seed + 300);
+    double *x = normal_numbers(n * K, spec_of(_i)->seed + 300);
     double *y = calloc(n * K, sizeof *y);
     double *one = calloc(n, sizeof *one);
     hvp(&p, K, x, y);
@@ -447,9 +560,9 @@ static void in_slices(struct point *p, size_t n_slices, double *x, double *g, do
 START_TEST(slices_add_up_to_the_whole)
 {
     struct point p = {0};
-    point_init(&p, &specs[_i], 1);
+    point_init(&p, spec_of(_i), 1);
     const size_t n = p.run->n;
-    double *x = normal_numbers(n, specs[_i].seed + 600);
+    double *x = normal_numbers(n, spec_of(_i)->seed + 600);
     double *want = calloc(4 * n, sizeof *want); /* gradient, Hx, and both in slices */
     in_slices(&p, 1, x, want, want + n);
     for (size_t n_slices = 2; n_slices <= 5; n_slices++) {
@@ -459,7 +572,7 @@ START_TEST(slices_add_up_to_the_whole)
             const double error = largest_difference(n, want + k * n, want + (2 + k) * n);
             ck_assert_msg(error <= eps * stj_nrm2(n, want + k * n),
                           "network %d, seed %zu, %zu slices: %s differs by %g", _i,
-                          (size_t)specs[_i].seed, n_slices, k ? "H x" : "the gradient", error);
+                          (size_t)spec_of(_i)->seed, n_slices, k ? "H x" : "the gradient", error);
         }
     }
     free(x);
@@ -480,9 +593,9 @@ static void apply(struct stj_op *op, enum stj_trans trans, size_t nvec, const do
 START_TEST(jacobian_products_have_the_same_bits)
 {
     enum { K = 11 };
-    struct small_run *run = small_run_create(&specs[_i]);
+    struct small_run *run = small_run_create(spec_of(_i));
     const size_t n = run->n;
-    double *x = normal_numbers(n * K, specs[_i].seed + 400);
+    double *x = normal_numbers(n * K, spec_of(_i)->seed + 400);
     double *want = calloc(n * K, sizeof *want);
     double *got = calloc(n * K, sizeof *got);
     const size_t least = small_run_least_memory(run, 0, 0);
@@ -516,7 +629,7 @@ END_TEST
 START_TEST(jacobian_is_the_derivative_of_training)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct small_run *run = small_run_create(&specs[_i]);
+    struct small_run *run = small_run_create(spec_of(_i));
     for (size_t from = 0; from <= run->n_steps / 2; from += run->n_steps / 2) {
         struct stj_op *op = small_run_jacobian(run, from, 0, 0, 0);
         double adjoint = 1;
@@ -537,7 +650,7 @@ END_TEST
 START_TEST(single_steps_are_differenced_where_whole_trainings_disagree)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct small_run *run = small_run_create(&specs[_i]);
+    struct small_run *run = small_run_create(spec_of(_i));
     struct stj_op *op = small_run_jacobian(run, 0, 0, 0, 0);
     struct stj_difference difference = {.error = 1};
     EXPECT_OK(stj_difference_check(op, 18, 0, &difference, NULL, &err), err);
@@ -557,12 +670,12 @@ START_TEST(blocks_of_the_jacobian_agree_with_the_dense_matrix)
 {
     enum { K = 3 };
     struct stj_error err = STJ_ERROR_INIT;
-    struct small_run *run = small_run_create(&specs[_i]);
+    struct small_run *run = small_run_create(spec_of(_i));
     struct stj_op *op = small_run_jacobian(run, 0, 0, 0, 2);
     struct stj_op *dense = NULL;
     const size_t n = run->n;
     double *a = calloc(n * n, sizeof *a);
-    double *x = normal_numbers(n * K, specs[_i].seed + 500);
+    double *x = normal_numbers(n * K, spec_of(_i)->seed + 500);
     double *y = calloc(n * K, sizeof *y);
     double *z = calloc(n * K, sizeof *z);
     EXPECT_OK(stj_op_densify(op, 7, a, n, NULL, &err), err);

@@ -126,27 +126,35 @@ out:
     return st;
 }
 
+/* *node, *tensor <- of a plug-in's nodes, `first` and those after it, the tensor that its config
+ * calls `key`. */
+static bool find_own(const struct stj_network *net, const struct stj_plugin *plugin, size_t first,
+                     const char *key, size_t *node, size_t *tensor)
+{
+    char name[NAME_BYTES];
+    for (*node = first; *node < net->n_nodes; ++*node) {
+        const struct stj_node *n = &net->node[*node];
+        for (*tensor = 0; n->plugin == plugin && *tensor < n->layer.n_tensors; ++*tensor) {
+            tensor_name(n, *tensor, name);
+            if (strcmp(own_name(n, name), key) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 enum stj_status stj_network_share(struct stj_network *net, const struct stj_plugin *plugin,
                                   size_t first, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_layer_keys *keys = plugin->common;
-    char name[NAME_BYTES];
     for (size_t s = 0; s < keys->share.n; s++) {
-        bool found = false;
-        for (size_t i = first; i < net->n_nodes; i++)
-            for (size_t t = 0; net->node[i].plugin == plugin && t < net->node[i].layer.n_tensors;
-                 t++) {
-                tensor_name(&net->node[i], t, name);
-                if (strcmp(own_name(&net->node[i], name), keys->share.item[s].key) != 0)
-                    continue;
-                found = true;
-                STJ_TRY(share_tensor(net, i, t, keys->share.item[s].value, first, err));
-            }
-        if (!found)
-            STJ_TRY(fail_no_tensor(net, first, net->n_nodes, true,
-                                   net->node[net->n_nodes - 1].label, keys->share.item[s].key,
-                                   err));
+        const struct stj_name *pair = &keys->share.item[s];
+        size_t node, tensor;
+        if (!find_own(net, plugin, first, pair->key, &node, &tensor))
+            return fail_no_tensor(net, first, net->n_nodes, true, net->node[net->n_nodes - 1].label,
+                                  pair->key, err);
+        STJ_TRY(share_tensor(net, node, tensor, pair->value, first, err));
     }
 out:
     return st;

@@ -6,8 +6,8 @@
  *     backward           x_bar    += y_bar
  *     backward_tangent   x_bar_dot += y_bar_dot
  *
- * Blocks of tangents [positions][nvec][channels] are copied in runs that stay within the channels of
- * both shapes.
+ * Blocks of tangents [positions][nvec][channels] are copied in runs that stay within the channels
+ * of both shapes.
  */
 #include "net/layers/layers.h"
 
