@@ -65,6 +65,7 @@ expect csvgz-zeroed-tail 1 'zeros follow the end of its packed data'
 expect h5-lzf 1 'the filter lzf'
 expect npy-gz 1 'packed with gzip, which is not read'
 expect npz-duplicate-member 0 "holds 2 arrays 'x'"
+expect images-nchw 3 'the array is 8 x 3 x 4 x 4, network.input says 4 x 4 x 3' 'images of 4 channels, .* of 3 channels' '^train loss'
 
 # Names.
 expect layer-name-comma 1 'without blanks, commas and control characters'

@@ -14,6 +14,7 @@
 #include "data/rows.h"
 #include "expect.h"
 #include "temp_files.h"
+#include "write_arrays.h"
 
 /* ---- checksum ---- */
 
@@ -79,6 +80,8 @@ END_TEST
 
 /* dataset <- the config section `text`, standing in the test's folder, which has the files that
  * write_files makes. */
+static const struct stj_axes *input; /* that a network reads; NULL: whatever comes */
+
 static enum stj_status create(const char *text, struct stj_dataset **dataset, struct stj_error *err)
 {
     struct stj_yaml_node *root = NULL;
@@ -88,11 +91,146 @@ static enum stj_status create(const char *text, struct stj_dataset **dataset, st
     if (st == STJ_OK)
         st = stj_options_parse(stj_dataset_options, root, &config, err);
     if (st == STJ_OK)
-        st = stj_dataset_create(&config, dataset, err);
+        st = stj_dataset_create(&config, input, dataset, err);
     stj_options_free(stj_dataset_options, &config);
     stj_yaml_destroy(root);
     return st;
 }
+
+/* ---- the axes of inputs ---- */
+
+enum { H = 3, W = 4, C = 2, IMAGE = H * W * C };
+
+/* The number of pixel (h, w, c) of image i. */
+static double pixel(size_t i, size_t h, size_t w, size_t c)
+{
+    return (double)(1000 * i + 100 * h + 10 * w + c);
+}
+
+/* Two images in every order, as arrays and as plain rows; a sequence; what goes with them. */
+static void write_images(void)
+{
+    double hwc[2 * IMAGE], chw[2 * IMAGE];
+    char flat[2048] = "", labelled[2048] = "";
+    for (size_t k = 0; k < 2 * IMAGE; k++)
+        hwc[k] = pixel(k / IMAGE, k % IMAGE / (W * C), k / C % W, k % C);
+    for (size_t k = 0; k < 2 * IMAGE; k++)
+        chw[k] = pixel(k / IMAGE, k / W % H, k % W, k % IMAGE / (H * W));
+    const struct named_array arrays[] = {
+        {"nhwc", 4, {2, H, W, C}, hwc}, {"nchw", 4, {2, C, H, W}, chw},
+        {"ncl", 3, {2, C, H * W}, chw}, {"nlc", 3, {2, H * W, C}, hwc},
+        {"grey", 3, {4, H, W}, hwc},    {"grey_first", 4, {4, 1, H, W}, hwc},
+        {"flat", 2, {2, IMAGE}, hwc},   {"column", 3, {2, IMAGE, 1}, hwc},
+    };
+    struct bytes b = {0};
+    bytes_npz(&b, arrays, sizeof arrays / sizeof arrays[0], false, NULL);
+    temp_write("i.npz", b.item, b.n);
+    bytes_free(&b);
+    write_hdf5(temp_path("i.h5"), arrays, sizeof arrays / sizeof arrays[0], 1);
+    for (size_t k = 0; k < 2 * IMAGE; k++) {
+        const char *end = k % IMAGE == IMAGE - 1 ? "" : ",";
+        sprintf(flat + strlen(flat), "%g%s%s", chw[k], end, *end ? "" : "\n");
+        sprintf(labelled + strlen(labelled), "%s%g%s%s", k % IMAGE ? "" : "7,", chw[k], end,
+                *end ? "" : "\n");
+    }
+    temp_write_text("chw.csv", flat);
+    temp_write_text("labelled.csv", labelled);
+    temp_write_text("two.csv", "0\n1\n");
+    temp_write_text("four.csv", "0\n1\n2\n3\n");
+    temp_write_text("last.txt", "1\n");
+}
+
+static const struct stj_axes colour = {3, {H, W, C}, 0}, one_colour = {3, {H, W, 1}, 0},
+                             sequence = {2, {H * W, C}, 0}, plain = {1, {IMAGE}, 0},
+                             chw_net = {3, {C, H, W}, 0};
+
+static const struct {
+    const char *text;
+    const struct stj_axes *input;
+    bool turned; /* the file's numbers, channels first, come out with channels last; else: as they
+                    are */
+    size_t first_row;
+} good_axes[] = {
+    {"{file: i.npz:nhwc, labels: two.csv}", &colour, true, 0},
+    {"{file: i.npz:nchw, labels: two.csv, layout: NCHW}", &colour, true, 0},
+    {"{file: i.h5:nchw, labels: two.csv, layout: NCHW}", &colour, true, 0},
+    {"{file: i.h5:nchw, label_file: two.csv, layout: NCHW, first: 1}", &colour, true, 1},
+    {"{file: i.npz:nchw, label_file: two.csv, layout: NCHW, rows: last.txt}", &colour, true, 1},
+    {"{file: four.csv, rows: rows2.txt, label_file: four.csv, inputs: 'i.npz:nchw', layout: NCHW}",
+     &colour, true, 0},
+    {"{file: chw.csv, labels: two.csv, layout: NCHW}", &colour, true, 0},
+    {"{file: labelled.csv, label_column: 0, layout: NCHW}", &colour, true, 0},
+    {"{file: i.npz:flat, labels: two.csv}", &colour, true, 0},
+    {"{file: i.npz:column, labels: two.csv}", &colour, true, 0},
+    {"{file: i.npz:ncl, labels: two.csv, layout: NCL}", &sequence, true, 0},
+    {"{file: i.npz:nlc, labels: two.csv, layout: NHWC}", &sequence, true, 0},
+    {"{file: i.npz:grey, labels: four.csv}", &one_colour, true, 0},
+    {"{file: i.npz:grey, labels: four.csv, layout: NCHW}", &one_colour, true, 0},
+    {"{file: i.npz:grey_first, labels: four.csv, layout: NCHW}", &one_colour, true, 0},
+    {"{file: i.npz:nhwc, labels: two.csv}", &plain, true, 0},
+    {"{file: i.npz:nchw, labels: two.csv}", &plain, false, 0},
+    {"{file: i.npz:nchw, labels: two.csv, layout: NCHW}", &plain, false, 0},
+    {"{file: i.npz:nchw, labels: two.csv}", &chw_net, false, 0},
+};
+
+START_TEST(inputs_come_in_the_order_that_the_network_reads)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    write_images();
+    temp_write_text("rows2.txt", "0\n1\n");
+    input = good_axes[_i].input;
+    EXPECT_OK(create(good_axes[_i].text, &ds, &err), err);
+    input = NULL;
+    for (size_t k = 0; k < ds->n_rows * ds->n_features; k++) {
+        const size_t at = good_axes[_i].first_row * IMAGE + k, in = at % IMAGE;
+        const double wanted = good_axes[_i].turned
+                                  ? pixel(at / IMAGE, in / (W * C), in / C % W, in % C)
+                                  : pixel(at / IMAGE, in / W % H, in % W, in / (H * W));
+        ck_assert_msg(ds->inputs[k] == wanted, "%s: value %zu is %g, not %g", good_axes[_i].text, k,
+                      ds->inputs[k], wanted);
+    }
+    stj_dataset_destroy(ds);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    const struct stj_axes *input;
+    const char *part;
+} bad_axes[] = {
+    {"{file: i.npz:nchw, labels: two.csv}", &colour,
+     "the array is 2 x 2 x 3 x 4, network.input says 3 x 4 x 2: channels last it has images of 4 "
+     "channels, `layout: NCHW` reads it as images of 2 channels; say layout: NCHW"},
+    {"{file: i.h5:nchw, label_file: two.csv, rows: last.txt}", &colour, "say layout: NCHW"},
+    {"{file: four.csv, rows: rows2.txt, label_file: four.csv, inputs: 'i.npz:nchw'}", &colour,
+     "i.npz:nchw: the array is 2 x 2 x 3 x 4"},
+    {"{file: i.npz:nhwc, labels: two.csv, layout: NCHW}", &colour, "say layout: NHWC"},
+    {"{file: i.npz:nchw, labels: two.csv, layout: NCHW}", &chw_net, "say layout: NHWC"},
+    {"{file: i.npz:nhwc, labels: two.csv}", &chw_net, "channels first (layout: NCHW) of 3"},
+    {"{file: i.npz:grey_first, labels: four.csv}", &one_colour, "say layout: NCHW"},
+    {"{file: i.npz:ncl, labels: two.csv}", &sequence,
+     "`layout: NCL` reads it as sequences of 2 channels"},
+    {"{file: i.npz:nhwc, labels: two.csv}", &sequence, "change network.input or the shape"},
+    {"{file: i.npz:ncl, labels: two.csv, layout: NCHW}", &sequence,
+     "layout NCHW is for images [height, width, channels], network.input has 2 dimensions"},
+    {"{file: i.npz:nchw, labels: two.csv, layout: NCL}", &colour, "layout NCL is for sequences"},
+    {"{file: d.csv, sequence: 2, layout: NCHW}", &plain, "leave out scale and layout"},
+};
+
+START_TEST(other_axes_are_refused_with_both_readings)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    write_images();
+    temp_write_text("d.csv", "1,2,3,0\n");
+    temp_write_text("rows2.txt", "0\n1\n");
+    input = bad_axes[_i].input;
+    EXPECT_FAIL(create(bad_axes[_i].text, &ds, &err), STJ_ECONFIG, bad_axes[_i].part, err);
+    input = NULL;
+    ck_assert_ptr_null(ds);
+}
+END_TEST
 
 static void write_files(void)
 {
@@ -615,6 +753,10 @@ static TCase *make_data_case(void)
     tcase_add_loop_test(tc, bad_rows_are_named, 0, sizeof bad_rows / sizeof bad_rows[0]);
     tcase_add_test(tc, rows_labels_and_scale_are_applied);
     tcase_add_test(tc, inputs_labels_and_targets_can_be_replaced);
+    tcase_add_loop_test(tc, inputs_come_in_the_order_that_the_network_reads, 0,
+                        sizeof good_axes / sizeof good_axes[0]);
+    tcase_add_loop_test(tc, other_axes_are_refused_with_both_readings, 0,
+                        sizeof bad_axes / sizeof bad_axes[0]);
     tcase_add_test(tc, a_range_of_rows_is_taken);
     tcase_add_test(tc, a_text_becomes_sequences);
     tcase_add_loop_test(tc, bad_sections_are_explained, 0, sizeof bad_sets / sizeof bad_sets[0]);

@@ -19,6 +19,7 @@
 
 #define FIELD(member) offsetof(struct stj_dataset_config, member)
 
+static const char *const layouts[] = {"NHWC", "NCHW", "NCL", NULL};
 static const char *const token_kinds[] = {"bytes", "ids", NULL};
 
 const struct stj_option stj_dataset_options[] = {
@@ -54,6 +55,15 @@ const struct stj_option stj_dataset_options[] = {
      .offset = FIELD(scale),
      .fallback = "1",
      .doc = "factor on the inputs read from `file`"},
+    {.name = "layout",
+     .type = STJ_OPTION_CHOICE,
+     .offset = FIELD(layout),
+     .fallback = "",
+     .present_offset = FIELD(has_layout),
+     .choices = layouts,
+     .doc = "where the arrays of inputs have the channels: last (NHWC, sequences NLC), or first as "
+            "PyTorch, of images (NCHW) or of sequences (NCL); default: NHWC, of images NCHW with "
+            "init.layout: pytorch"},
     {.name = "inputs",
      .type = STJ_OPTION_PATH,
      .offset = FIELD(inputs),
@@ -124,7 +134,8 @@ static void set_crc(struct stj_dataset *ds)
 /* The rows of `file` that the set takes. */
 struct selection {
     struct stj_row_list rows;
-    bool in_a_row; /* one after another: rows.item[0] .. + rows.n - 1 */
+    bool in_a_row;        /* one after another: rows.item[0] .. + rows.n - 1 */
+    struct stj_axes axes; /* of a row */
 };
 
 /* What a config section asks for that cannot be, whatever its files hold. */
@@ -264,13 +275,15 @@ out:
     return st;
 }
 
-/* inputs <- the file `inputs`, as it is. */
+/* inputs <- the file `inputs`, as it is, *axes <- of a row of it. */
 static enum stj_status replace_inputs(const struct stj_dataset_config *config,
-                                      struct stj_dataset *ds, struct stj_error *err)
+                                      struct stj_dataset *ds, struct stj_axes *axes,
+                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_matrix matrix = {0};
     STJ_TRY(read_parallel(config->inputs, "inputs", ds->n_rows, &matrix, err));
+    *axes = stj_row_axes(matrix.n_dims, matrix.shape);
     ds->n_features = matrix.cols;
     ds->inputs = matrix.data;
     matrix.data = NULL;
@@ -358,10 +371,12 @@ out:
 /* Fill a dataset that has nothing but its number of rows from the selected rows of a file that has
  * n_rows; `selection` gives up its list to label_rows where labels come with the file's rows. */
 static enum stj_status fill_dataset(const struct stj_dataset_config *config, size_t n_rows,
-                                    struct stj_matrix *file, struct selection *selection,
-                                    struct stj_dataset *ds, struct stj_error *err)
+                                    const struct stj_axes *input, struct stj_matrix *file,
+                                    struct selection *selection, struct stj_dataset *ds,
+                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    struct stj_axes axes = selection->axes;
     if (config->targets)
         STJ_TRY(take_targets(config, ds, err));
     else if (config->labels)
@@ -372,9 +387,14 @@ static enum stj_status fill_dataset(const struct stj_dataset_config *config, siz
         STJ_TRY(take_dataset_labels(config->file, file, config->label_column, 1,
                                     selection->rows.item, ds, err));
     if (config->inputs)
-        STJ_TRY(replace_inputs(config, ds, err));
+        STJ_TRY(replace_inputs(config, ds, &axes, err));
     else
         STJ_TRY(take_inputs(config, file, &selection->rows, ds, err));
+    if (config->has_label_column && !config->inputs)
+        axes = (struct stj_axes){.n = 1, .length = {ds->n_features}, .rows = axes.rows};
+    if (input)
+        STJ_TRY(stj_inputs_arrange(config->inputs ? config->inputs : config->file, config->layout,
+                                   &axes, input, ds->n_rows, ds->inputs, err));
     if (ds->labels && !config->labels) {
         ds->label_rows = selection->rows.item;
         selection->rows = (struct stj_row_list){0};
@@ -384,7 +404,8 @@ out:
 }
 
 static enum stj_status read_dataset_rows(const struct stj_dataset_config *config,
-                                         struct stj_dataset *ds, struct stj_error *err)
+                                         const struct stj_axes *input, struct stj_dataset *ds,
+                                         struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_arrays *arrays = NULL;
@@ -393,14 +414,16 @@ static enum stj_status read_dataset_rows(const struct stj_dataset_config *config
     size_t i = 0;
     STJ_TRY(stj_arrays_open_one(config->file, &arrays, &i, err));
     STJ_TRY(stj_arrays_verify(arrays, i, err));
-    const size_t n_rows = stj_arrays_get(arrays, i)->rows;
-    STJ_TRY(check_columns(config, stj_arrays_get(arrays, i), err));
+    const struct stj_array *array = stj_arrays_get(arrays, i);
+    const size_t n_rows = array->rows;
+    selection.axes = stj_row_axes(array->n_dims, array->shape);
+    STJ_TRY(check_columns(config, array, err));
     STJ_TRY(select_dataset_rows(config, n_rows, &selection, err));
     STJ_TRY(read_selected(arrays, i, &selection, &file, err));
     stj_arrays_close(arrays);
     arrays = NULL;
     ds->n_rows = selection.rows.n;
-    STJ_TRY(fill_dataset(config, n_rows, &file, &selection, ds, err));
+    STJ_TRY(fill_dataset(config, n_rows, input, &file, &selection, ds, err));
 out:
     stj_rows_free(&selection.rows);
     stj_matrix_free(&file);
@@ -419,7 +442,8 @@ static enum stj_status read_text(const struct stj_dataset_config *config, struct
     size_t size = 0;
     const size_t length = config->sequence;
     const size_t stride = config->stride ? config->stride : length;
-    STJ_CHECK(err, config->scale == 1, STJ_ECONFIG, "%s: tokens are not scaled; leave out scale",
+    STJ_CHECK(err, config->scale == 1 && !config->has_layout, STJ_ECONFIG,
+              "%s: tokens are not scaled, and have no layout; leave out scale and layout",
               config->file);
     STJ_TRY(stj_tokens_read(config->file, config->tokens == STJ_TOKENS_BYTES, &list, err));
     STJ_TRY(stj_tokens_count(&list, config->file, length, stride, &n, err));
@@ -446,7 +470,8 @@ out:
 }
 
 enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
-                                   struct stj_dataset **dataset, struct stj_error *err)
+                                   const struct stj_axes *input, struct stj_dataset **dataset,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_dataset *ds = NULL;
@@ -456,7 +481,7 @@ enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
     if (config->sequence)
         STJ_TRY(read_text(config, ds, err));
     else
-        STJ_TRY(read_dataset_rows(config, ds, err));
+        STJ_TRY(read_dataset_rows(config, input, ds, err));
     set_crc(ds);
     *dataset = ds;
     ds = NULL;

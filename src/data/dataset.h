@@ -10,6 +10,7 @@
 #include <spectraj/status.h>
 
 #include "options/option.h"
+#include "data/axes.h"
 
 /* One section `data.train` or `data.test` of a config. */
 struct stj_dataset_config {
@@ -20,6 +21,8 @@ struct stj_dataset_config {
     size_t label_column; /* from 0; never an input */
     bool has_label_column;
     double scale; /* inputs of `file` are multiplied by it */
+    int layout;   /* enum stj_data_layout */
+    bool has_layout;
     char *inputs; /* takes the place of the inputs, unscaled: one row per row of the set; or NULL */
     char *label_file; /* labels, one or more for each row of `file`, chosen with it; or NULL */
     char *labels;  /* takes the place of the labels, one or more for each row of the set; or NULL */
@@ -52,9 +55,11 @@ struct stj_dataset {
     size_t *label_rows; /* [n_rows]: where in label_file a label stands; NULL: row i */
 };
 
-/* *dataset <- what the config section says, read and checked. */
+/* *dataset <- what the config section says, read and checked, for a network that reads samples of
+ * the axes `input`; NULL: inputs are left as they are. */
 enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
-                                   struct stj_dataset **dataset, struct stj_error *err);
+                                   const struct stj_axes *input, struct stj_dataset **dataset,
+                                   struct stj_error *err);
 
 /* *dataset <- copies of arrays of a program; one of labels and targets is NULL. */
 enum stj_status stj_dataset_from_arrays(size_t n_rows, size_t n_features, const double *inputs,

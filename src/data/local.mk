@@ -1,6 +1,8 @@
 # src/data/: one file per line, sorted.
 libspectraj_core_la_SOURCES += %reldir%/array_items.c
 libspectraj_core_la_SOURCES += %reldir%/array_items.h
+libspectraj_core_la_SOURCES += %reldir%/axes.c
+libspectraj_core_la_SOURCES += %reldir%/axes.h
 libspectraj_core_la_SOURCES += %reldir%/batch_order.c
 libspectraj_core_la_SOURCES += %reldir%/batch_order.h
 libspectraj_core_la_SOURCES += %reldir%/byte_stream.c

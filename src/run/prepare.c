@@ -16,23 +16,34 @@
 #include "options/option_value.h"
 #include "run/run_internal.h"
 
-static enum stj_status read_data(const char *name, const struct stj_dataset_config *config,
-                                 struct stj_dataset **data, struct stj_error *err)
+struct stj_axes stj_run_input_axes(const struct stj_run *run)
 {
-    enum stj_status st = stj_dataset_create(config, data, err);
+    const struct stj_shape *shape = stj_network_input(run->net);
+    struct stj_axes axes = {.n = shape->n_dims};
+    memcpy(axes.length, shape->dim, axes.n * sizeof shape->dim[0]);
+    return axes;
+}
+
+static enum stj_status read_data(const struct stj_run *run, const char *name,
+                                 const struct stj_dataset_config *config, struct stj_dataset **data,
+                                 struct stj_error *err)
+{
+    const struct stj_axes input = stj_run_input_axes(run);
+    enum stj_status st = stj_dataset_create(config, &input, data, err);
     if (st != STJ_OK)
         stj_error_prefix(err, "data.%s", name);
     return st;
 }
 
 /* The data sets that the config names; test: NULL where it names none. */
-static enum stj_status read_sets(const struct stj_run_config *config, struct stj_dataset **train,
+static enum stj_status read_sets(const struct stj_run *run, struct stj_dataset **train,
                                  struct stj_dataset **test, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(read_data("train", &config->data.train, train, err));
-    if (config->data.has_test)
-        STJ_TRY(read_data("test", &config->data.test, test, err));
+    const struct stj_data_config *data = &run->config.data;
+    STJ_TRY(read_data(run, "train", &data->train, train, err));
+    if (data->has_test)
+        STJ_TRY(read_data(run, "test", &data->test, test, err));
 out:
     return st;
 }
@@ -200,7 +211,7 @@ static enum stj_status make_parts(struct stj_run *run, struct stj_error *err)
     if (run->about.identity)
         STJ_TRY(recall_sets(run, err));
     else
-        STJ_TRY(read_sets(config, &run->train, &run->test, err));
+        STJ_TRY(read_sets(run, &run->train, &run->test, err));
     STJ_TRY(make_problem(run, err));
     STJ_TRY(describe_layers(run, err));
     STJ_TRY(stj_run_describe_tensors(run, err));
@@ -276,7 +287,7 @@ enum stj_status stj_run_need_data(struct stj_run *run, struct stj_error *err)
     with.train = with.test = NULL;
     with.order = NULL;
     with.problem = NULL;
-    st = read_sets(&with.config, &with.train, &with.test, err);
+    st = read_sets(&with, &with.train, &with.test, err);
     if (st == STJ_OK)
         st = make_problem(&with, err);
     if (st != STJ_OK) {

@@ -196,11 +196,16 @@ out:
     return st;
 }
 
-static enum stj_status take_noise(const char *path, struct stj_dataset *data, struct stj_error *err)
+static enum stj_status take_noise(const struct stj_run *run, const char *path,
+                                  struct stj_dataset *data, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const struct stj_axes wants = stj_run_input_axes(run);
     struct stj_matrix m = {0};
     STJ_TRY(read_rows(path, "inputs", data->n_rows, data->n_features, &m, err));
+    const struct stj_axes has = stj_row_axes(m.n_dims, m.shape);
+    STJ_TRY(
+        stj_inputs_arrange(path, run->config.data.train.layout, &has, &wants, m.rows, m.data, err));
     memcpy(data->inputs, m.data, data->n_rows * data->n_features * sizeof *data->inputs);
 out:
     stj_matrix_free(&m);
@@ -254,7 +259,7 @@ static enum stj_status make_data(const struct stj_study_context *cx,
         STJ_TRY(c->labels ? take_labels(c->labels, *data, err)
                           : shuffle_labels(run->train, cx->seed, *data, err));
     else
-        STJ_TRY(c->noise ? take_noise(c->noise, *data, err)
+        STJ_TRY(c->noise ? take_noise(run, c->noise, *data, err)
                          : draw_noise(stj_network_ids(run->net), cx->seed, *data, err));
     STJ_TRY(stj_network_check_data(run->net, *data, err));
 out:
