@@ -221,7 +221,8 @@ START_TEST(torch_parameters_give_the_same_logits)
         char init[512];
         struct stj_run *run = NULL;
         write_state(files[f]);
-        snprintf(init, sizeof init, "file: %s, %s", files[f], torch_init);
+        snprintf(init, sizeof init, "file: %s, %s", files[f],
+                 f ? "layout: pytorch, names: {dense11: fc3, dense99: fc4}" : torch_init);
         EXPECT_OK(make_run(lenet, init, &run, theta, &err), err);
         ck_assert_uint_eq(stj_network_n_params(run->net), N_PARAMS);
         for (size_t i = 0; i < N_TENSORS; i++) { /* what info tells is what the file had */
@@ -326,9 +327,30 @@ static const struct {
      "flatten: CHW",
      "dense11.bias of shape [10]: ", STJ_EMISMATCH},
     {"file: m.safetensors, names: {kernle: weight}",
-     "init.names: 'kernle' is no tensor, layer or kind of tensor of the network (did you mean "
-     "'kernel'?)",
+     "c.yaml:18:37: init.names: the network has no 'kernle' (did you mean 'kernel'?)",
+     STJ_EMISMATCH},
+    {"file: m.safetensors, layout: pytorch, names: {dense11: fc_3, conv2: conv2, dense12: fc4}",
+     "dense11.bias of shape [10], named by ", STJ_EMISMATCH},
+    {"file: m.safetensors, layout: pytorch, names: {dense11: fc_3}", "c.yaml:18:54: /",
+     STJ_EMISMATCH},
+    {"file: m.safetensors, layout: pytorch, names: {dense11: fc_3}",
+     "m.safetensors: has no array 'fc_3.bias' (did you mean 'fc3.bias'?)", STJ_EMISMATCH},
+    {"file: m.safetensors, names: {kernel: weight, dense11: fc3}, conv_kernel: OIHW",
+     "init: the layout of fc1.kernel depends on dense_kernel, which is not given", STJ_ECONFIG},
+    {"file: m.safetensors, names: {kernel: weight, dense11: fc3}, conv_kernel: OIHW, dense_kernel: "
+     "out_in",
+     "init: the layout of fc1.kernel depends on flatten, which is not given beside keys that say "
+     "PyTorch's; add flatten: CHW",
      STJ_ECONFIG},
+    {"file: m.safetensors, names: {kernel: weight, dense11: fc3}, dense_kernel: out_in, flatten: "
+     "CHW",
+     "init: the layout of conv1.kernel depends on conv_kernel", STJ_ECONFIG},
+    {"file: m.pt, layout: pytorch", "write its tensors as safetensors: python3 -c",
+     STJ_EUNSUPPORTED},
+    {"file: archive.bin", "write its tensors as safetensors: python3 -c", STJ_EUNSUPPORTED},
+    {"file: legacy.bin", "write its tensors as safetensors: python3 -c", STJ_EUNSUPPORTED},
+    {"seed: 1, layout: pytorch", "are for a file (where data have the channels", STJ_ECONFIG},
+    {"file: x.npy, layout: flax", "are for files of named tensors", STJ_ECONFIG},
     {"file: m.npz, names: {kernel: weight, dense11: fc3}, conv_kernel: OIHW, dense_kernel: out_in, "
      "flatten: CHW",
      "m.npz: has no array 'fc3.bias'", STJ_EMISMATCH},
@@ -355,6 +377,9 @@ START_TEST(what_does_not_fit_is_explained)
     write_state("m.safetensors");
     write_state("m.h5");
     write_state("m.npz"); /* without the last two */
+    temp_write("m.pt", "PK\3\4 and so on", 14);
+    temp_write("archive.bin", "PK\3\4..........................archive/data.pkl", 46);
+    temp_write("legacy.bin", "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.", 15);
     ((double *)(uintptr_t)state[4].value)[7 * 400 + 200] = (double)NAN;
     write_state("nan.h5");
     EXPECT_FAIL(make_run(lenet, bad[_i].init, &run, theta, &err), bad[_i].status, bad[_i].message,
@@ -398,6 +423,81 @@ START_TEST(orders_that_do_not_agree_are_refused)
 }
 END_TEST
 
+/* What the files of others call the tensors of a transformer; keys of names come first. */
+static const struct {
+    const char *init, *name;
+    const char *called;
+} conventions[] = {
+    {"layout: pytorch", "tok.table", "tok.weight"},
+    {"layout: pytorch", "positions1.table", "positions1.weight"},
+    {"layout: pytorch", "ln.scale", "ln.weight"},
+    {"layout: pytorch", "ln.bias", "ln.bias"},
+    {"layout: pytorch", "attn.qkv.kernel", "attn.in_proj_weight"},
+    {"layout: pytorch", "attn.qkv.bias", "attn.in_proj_bias"},
+    {"layout: pytorch", "attn.out.kernel", "attn.out_proj.weight"},
+    {"layout: pytorch", "attn.out.bias", "attn.out_proj.bias"},
+    {"layout: pytorch", "head.kernel", "head.weight"},
+    {"layout: pytorch, names: {attn: h.0.attn}", "attn.qkv.kernel", "h.0.attn.in_proj_weight"},
+    {"layout: pytorch, names: {attn: h.0.attn}", "attn.out.bias", "h.0.attn.out_proj.bias"},
+    {"layout: pytorch, names: {attn.qkv: c_attn}", "attn.qkv.kernel", "c_attn.weight"},
+    {"layout: pytorch, names: {attn.qkv: c_attn}", "attn.qkv.bias", "c_attn.bias"},
+    {"layout: pytorch, names: {attn.qkv.bias: b}", "attn.qkv.bias", "b"},
+    {"layout: pytorch, names: {kernel: w}", "attn.qkv.kernel", "attn.qkv.w"},
+    {"layout: flax", "tok.table", "tok.embedding"},
+    {"layout: flax", "ln.scale", "ln.scale"},
+    {"layout: flax", "head.kernel", "head.kernel"},
+    {"names: {kernel: w}, dense_kernel: out_in", "attn.qkv.kernel", "attn.qkv.w"},
+};
+
+START_TEST(a_preset_knows_the_names_of_others)
+{
+    static const char network[] =
+        "network: {input: [784], layers: [{type: embedding, name: tok, vocabulary: 9, width: 4}, "
+        "positions, {type: layer_norm, name: ln}, {type: attention, name: attn, heads: 2}, "
+        "{type: dense, name: head, units: 2}, global_average_pool], "
+        "loss: softmax_cross_entropy}\n";
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    struct stj_run_parameter p;
+    char init[256];
+    size_t i = 0;
+    memset(image, 0, sizeof image);
+    snprintf(init, sizeof init, "file: m.h5, %s", conventions[_i].init);
+    EXPECT_OK(make_run(network, init, &run, NULL, &err), err);
+    while (stj_run_get_parameter(run, i, &p) && strcmp(p.name, conventions[_i].name) != 0)
+        i++;
+    ck_assert_str_eq(p.name, conventions[_i].name);
+    ck_assert_str_eq(p.file_name, conventions[_i].called);
+    stj_run_destroy(run);
+}
+END_TEST
+
+/* A square kernel that is called as PyTorch calls it has no layout of its own. */
+START_TEST(a_square_weight_needs_a_layout)
+{
+    static const char network[] =
+        "network: {input: [784], layers: [{type: dense, name: a, units: 2}, {type: dense, name: b, "
+        "units: 2}], loss: softmax_cross_entropy}\n";
+    static double value[1568];
+    const struct named_array arrays[] = {{"a.weight", 2, {784, 2}, value},
+                                         {"a.bias", 1, {2}, value},
+                                         {"b.weight", 2, {2, 2}, value},
+                                         {"b.bias", 1, {2}, value}};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    double theta[1600];
+    write_hdf5(temp_path("m.h5"), arrays, 4, 0);
+    EXPECT_FAIL(make_run(network, "file: m.h5, names: {kernel: weight}", &run, theta, &err),
+                STJ_ECONFIG, "its shape is the same in both layouts; add dense_kernel: out_in",
+                err);
+    stj_run_destroy(run);
+    EXPECT_OK(make_run(network, "file: m.h5, names: {kernel: weight}, dense_kernel: in_out", &run,
+                       theta, &err),
+              err);
+    stj_run_destroy(run);
+}
+END_TEST
+
 static TCase *make_case(void)
 {
     TCase *tc = tcase_create("import");
@@ -408,6 +508,10 @@ static TCase *make_case(void)
     tcase_add_loop_test(tc, what_does_not_fit_is_explained, 0, sizeof bad / sizeof bad[0]);
     tcase_add_loop_test(tc, orders_that_do_not_agree_are_refused, 0,
                         sizeof orders / sizeof orders[0]);
+    tcase_add_loop_test(tc, a_preset_knows_the_names_of_others, 0,
+                        sizeof conventions / sizeof conventions[0]);
+    tcase_add_test(tc, a_square_weight_needs_a_layout);
+    tcase_add_test(tc, a_sum_of_two_orders_is_refused);
     return tc;
 }
 

@@ -228,6 +228,7 @@ static void describe(const struct stj_network *net, const struct stj_node *node,
     const struct image image = reordered ? image_read(net, node) : none;
     *p = (struct stj_parameter){.label = node->label,
                                 .tensor = tensor->name,
+                                .kind = node->layer.ops->info.name,
                                 .offset = node->place[t].offset,
                                 .frozen = node->place[t].frozen,
                                 .n = tensor->rows * tensor->cols};

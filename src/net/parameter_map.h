@@ -27,6 +27,7 @@ enum { STJ_PARAMETER_NAME_MAX = 96, STJ_PARAMETER_AXES = 4 };
 struct stj_parameter {
     char name[STJ_PARAMETER_NAME_MAX]; /* LABEL.TENSOR: "conv2d0.kernel" */
     const char *label, *tensor;        /* the parts of the name; borrowed */
+    const char *kind;                  /* of its layer, or part of one: "dense", "qkv" */
     size_t offset, n;                  /* in theta, or where it is frozen among the frozen values */
     bool frozen;
     size_t position; /* in a vector of all parameters, trained and frozen, in the network's order */

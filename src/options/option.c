@@ -45,6 +45,7 @@ static void free_names(struct stj_names *names)
     for (size_t i = 0; i < names->n; i++) {
         free(names->item[i].key);
         free(names->item[i].value);
+        free(names->item[i].place);
     }
     free(names->item);
 }

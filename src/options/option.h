@@ -16,6 +16,7 @@ struct stj_names {
     size_t n;
     struct stj_name {
         char *key, *value; /* owned */
+        char *place;       /* where the config says so, "c.yaml:12:3"; owned */
     } * item;
 };
 

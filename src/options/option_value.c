@@ -259,11 +259,15 @@ static enum stj_status parse_names(const struct stj_place *place, const struct s
         const struct stj_place at = {.up = place, .key = node->key[i].text};
         const struct stj_yaml_node *name = &node->item[i];
         char got[STJ_GOT_MAX];
+        char where[512];
         stj_option_got(name, got);
+        snprintf(where, sizeof where, "%.480s:%d:%d", name->file ? name->file : "config",
+                 node->key[i].line, node->key[i].column);
         STJ_CHECK_PLACE(&at, name, err, name->type == STJ_YAML_SCALAR && !is_null(name),
                         "expected a name, got %s", got);
         STJ_TRY(stj_strdup(&value->item[i].key, node->key[i].text, err));
         STJ_TRY(stj_strdup(&value->item[i].value, name->text, err));
+        STJ_TRY(stj_strdup(&value->item[i].place, where, err));
     }
 out:
     return st;

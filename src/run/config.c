@@ -32,6 +32,7 @@ static const struct stj_option data_options[] = {
     {.name = NULL},
 };
 
+static const char *const presets[] = {"spectraj", "pytorch", "flax", NULL};
 static const char *const conv_layouts[] = {"HWIO", "OIHW", NULL};
 static const char *const dense_layouts[] = {"in_out", "out_in", NULL};
 static const char *const flatten_layouts[] = {"HWC", "CHW", NULL};
@@ -43,30 +44,42 @@ static const struct stj_option init_options[] = {
      .fallback = "",
      .doc = "file with the initial parameters, one vector in the network's order or an array for "
             "each tensor; excludes `seed`"},
+    {.name = "layout",
+     .type = STJ_OPTION_CHOICE,
+     AT(stj_init_config, preset),
+     .fallback = "spectraj",
+     .choices = presets,
+     .doc = "whose conventions the file has: pytorch stands for conv_kernel: OIHW, dense_kernel: "
+            "out_in, flatten: CHW, images in the layout NCHW, and the names weight, bias, "
+            "in_proj_weight, out_proj; flax for its names alone. Keys beside it come first"},
     {.name = "names",
      .type = STJ_OPTION_NAMES,
      AT(stj_init_config, names),
      .fallback = "",
      .doc = "what the file calls a tensor (conv2d0.kernel: c1.weight), all tensors of a name "
-            "(kernel: weight), or a layer (conv2d0: c1)"},
+            "(kernel: weight), or a layer (conv2d0: c1); other keys may stand there too"},
     {.name = "conv_kernel",
      .type = STJ_OPTION_CHOICE,
      AT(stj_init_config, layout.conv),
-     .fallback = "HWIO",
+     GIVEN(stj_init_config, has_conv),
+     .fallback = "",
      .choices = conv_layouts,
-     .doc = "axes of convolution kernels in the file: PyTorch has OIHW"},
+     .doc = "axes of convolution kernels in the file: HWIO (default), or OIHW as PyTorch"},
     {.name = "dense_kernel",
      .type = STJ_OPTION_CHOICE,
      AT(stj_init_config, layout.dense),
-     .fallback = "in_out",
+     GIVEN(stj_init_config, has_dense),
+     .fallback = "",
      .choices = dense_layouts,
-     .doc = "axes of dense kernels in the file: PyTorch has out_in"},
+     .doc = "axes of dense kernels in the file: in_out (default), or out_in as PyTorch"},
     {.name = "flatten",
      .type = STJ_OPTION_CHOICE,
      AT(stj_init_config, layout.flatten),
-     .fallback = "HWC",
+     GIVEN(stj_init_config, has_flatten),
+     .fallback = "",
      .choices = flatten_layouts,
-     .doc = "order of a flattened image where the file was trained: PyTorch has CHW"},
+     .doc =
+         "order of a flattened image where the file was trained: HWC (default), or CHW as PyTorch"},
     {.name = "seed",
      .type = STJ_OPTION_SEED,
      AT(stj_init_config, seed),
@@ -277,8 +290,9 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     STJ_CHECK_PLACE(&init, node_of(root, "init", "names"), err,
                     config->init.file || keep->states ||
                         (config->init.names.n == 0 && layout->conv == 0 && layout->dense == 0 &&
-                         layout->flatten == 0),
-                    "names, conv_kernel, dense_kernel and flatten are for a file");
+                         layout->flatten == 0 && config->init.preset == STJ_PRESET_OURS),
+                    "layout, names, conv_kernel, dense_kernel and flatten are for a file (where "
+                    "data have the channels, data.train.layout says)");
     STJ_CHECK_PLACE(&training, node_of(root, "training", "steps"), err,
                     !(t->has_epochs && t->has_steps),
                     "epochs and steps exclude each other; leave one of them out");
@@ -299,6 +313,21 @@ out:
     return st;
 }
 
+/* Set what a preset stands for and no key says. */
+static void apply_preset(struct stj_run_config *config)
+{
+    struct stj_init_config *init = &config->init;
+    struct stj_dataset_config *set[] = {&config->data.train, &config->data.test};
+    if (init->preset != STJ_PRESET_PYTORCH)
+        return;
+    init->layout.conv = init->has_conv ? init->layout.conv : STJ_CONV_OIHW;
+    init->layout.dense = init->has_dense ? init->layout.dense : STJ_DENSE_OUT_IN;
+    init->layout.flatten = init->has_flatten ? init->layout.flatten : STJ_FLATTEN_CHW;
+    for (size_t i = 0; i < 2; i++)
+        if (!set[i]->has_layout && config->network.input.n == 3)
+            set[i]->layout = STJ_DATA_NCHW;
+}
+
 static enum stj_status from_tree(const struct stj_yaml_node *root, struct stj_run_config *config,
                                  struct stj_error *err)
 {
@@ -307,6 +336,7 @@ static enum stj_status from_tree(const struct stj_yaml_node *root, struct stj_ru
     if (config->trajectory.states && !stj_yaml_get(root, "init"))
         config->init.has_seed = false; /* the default of a group that was not given */
     STJ_TRY(check_keys(root, config, err));
+    apply_preset(config);
 out:
     if (st != STJ_OK)
         stj_run_config_free(config);

@@ -16,11 +16,15 @@ struct stj_data_config {
     bool has_test;
 };
 
+enum stj_import_preset { STJ_PRESET_OURS, STJ_PRESET_PYTORCH, STJ_PRESET_FLAX };
+
 /* One of file and seed; neither where trajectory.states gives the first state with the others. */
 struct stj_init_config {
     char *file;             /* theta_0; NULL: drawn from the layers' initialisers with `seed` */
     struct stj_names names; /* of tensors in `file`, where they are not ours */
-    struct stj_parameter_layout layout; /* of the tensors in `file` */
+    int preset;             /* whose layouts and names; enum stj_import_preset */
+    struct stj_parameter_layout layout;    /* of the tensors in `file` */
+    bool has_conv, has_dense, has_flatten; /* which of its keys were given */
     uint64_t seed;
     bool has_seed;
 };

@@ -62,6 +62,19 @@ static const char *find_unpacker(const unsigned char head[STJ_READER_HEAD])
     return NULL;
 }
 
+/* Does a file hold pickled objects, of PyTorch or others?  PyTorch's are a zip archive whose first
+ * member is NAME/data.pkl, or, of before 2020, pickles one after another. */
+static bool is_pickle(const char *path, const unsigned char *head, size_t n)
+{
+    static const char member[] = "/data.pkl";
+    const bool zip = n >= 4 && memcmp(head, "PK\3\4", 4) == 0;
+    const bool named = stj_path_ends_in(path, ".pt") || stj_path_ends_in(path, ".pth");
+    for (size_t i = 30; zip && i + strlen(member) <= n; i++)
+        if (memcmp(head + i, member, strlen(member)) == 0)
+            return true;
+    return (zip && named) || (n >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5);
+}
+
 /* *bare <- the path without ".gz" (owned by the caller). */
 static enum stj_status drop_ending(const char *path, char **bare, struct stj_error *err)
 {
@@ -88,6 +101,13 @@ enum stj_status stj_reader_find(const char *path, const struct stj_reader **read
     const char *unpacker = find_unpacker(head);
     STJ_CHECK(err, !unpacker, STJ_EUNSUPPORTED,
               "%s: is packed in a way that is not read here; unpack it with %s", path, unpacker);
+    STJ_CHECK(
+        err, !is_pickle(bare, head, n), STJ_EUNSUPPORTED,
+        "%s: holds pickled objects of Python (torch.save), which are programs and are not read; "
+        "write its tensors as safetensors: python3 -c \"import torch, safetensors.torch as s; "
+        "s.save_file({k: v.contiguous() for k, v in torch.load('M.pt', "
+        "map_location='cpu').items()}, 'M.safetensors')\"",
+        path);
     for (size_t i = 0; readers[i] && !*reader; i++) {
         const struct stj_reader *candidate = (const struct stj_reader *)(const void *)readers[i];
         if (candidate->accepts(bare, head, n))

@@ -24,26 +24,73 @@ struct stj_parameter_file {
 
 /* ---- names ---- */
 
-/* The value of a key in the map of names, or the word itself. */
-static const char *renamed(const struct stj_names *names, const char *word)
+/* What other programs call a tensor: of a kind of layer, or of any (kind NULL). */
+static const struct convention {
+    const char *kind, *tensor;
+    const char *name[3]; /* of each preset; NULL: as here */
+    bool packed;         /* the name takes the place of the part behind the label's last dot, too */
+} conventions[] = {
+    {"qkv", "kernel", {NULL, "in_proj_weight", NULL}, true},
+    {"qkv", "bias", {NULL, "in_proj_bias", NULL}, true},
+    {"out", "kernel", {NULL, "out_proj.weight", NULL}, true},
+    {"out", "bias", {NULL, "out_proj.bias", NULL}, true},
+    {NULL, "kernel", {NULL, "weight", NULL}, false},
+    {NULL, "scale", {NULL, "weight", NULL}, false},
+    {NULL, "table", {NULL, "weight", "embedding"}, false},
+};
+
+/* The convention of a preset for a tensor; NULL: the tensor is called as here.  `plain`: not in
+ * place of the label's part. */
+static const struct convention *find_convention(int preset, const struct stj_parameter *p,
+                                                bool plain)
+{
+    for (size_t i = 0; i < sizeof conventions / sizeof conventions[0]; i++) {
+        const struct convention *c = &conventions[i];
+        if (c->name[preset] && strcmp(c->tensor, p->tensor) == 0 &&
+            (c->packed ? !plain && strcmp(c->kind, p->kind) == 0 : true))
+            return c;
+    }
+    return NULL;
+}
+
+/* What the map of names says of a word; NULL: nothing. */
+static const struct stj_name *find_name(const struct stj_names *names, const char *word)
 {
     for (size_t i = 0; i < names->n; i++)
         if (strcmp(names->item[i].key, word) == 0)
-            return names->item[i].value;
-    return word;
+            return &names->item[i];
+    return NULL;
 }
 
-/* name <- what init.file calls a tensor. */
+/* name <- what init.file calls a tensor; *by (may be NULL) <- the key of init.names that says so,
+ * or NULL. */
 static void file_name(const struct stj_run *run, const struct stj_parameter *p,
-                      char name[STJ_FILE_NAME_MAX])
+                      char name[STJ_FILE_NAME_MAX], const struct stj_name **by)
 {
-    const struct stj_names *names = &run->config.init.names;
-    const char *whole = renamed(names, p->name);
-    if (whole != p->name)
-        snprintf(name, STJ_FILE_NAME_MAX, "%s", whole);
+    const struct stj_init_config *init = &run->config.init;
+    const struct stj_name *whole = find_name(&init->names, p->name);
+    const struct stj_name *word = find_name(&init->names, p->tensor);
+    const struct stj_name *label = find_name(&init->names, p->label);
+    const struct convention *c = word ? NULL : find_convention(init->preset, p, label != NULL);
+    char group[STJ_PARAMETER_NAME_MAX]; /* of an attention: the label without the part */
+    snprintf(group, sizeof group, "%s", p->label);
+    if (strrchr(group, '.'))
+        *strrchr(group, '.') = '\0';
+    const bool packed = c && c->packed && strcmp(group, p->label) != 0;
+    if (packed)
+        label = find_name(&init->names, group);
+    if (by)
+        *by = whole ? whole : label ? label : word;
+    if (whole)
+        snprintf(name, STJ_FILE_NAME_MAX, "%s", whole->value);
     else
-        snprintf(name, STJ_FILE_NAME_MAX, "%s.%s", renamed(names, p->label),
-                 renamed(names, p->tensor));
+        snprintf(name, STJ_FILE_NAME_MAX, "%s.%s",
+                 label    ? label->value
+                 : packed ? group
+                          : p->label,
+                 word ? word->value
+                 : c  ? c->name[init->preset]
+                      : p->tensor);
 }
 
 enum stj_status stj_run_get_tensor(const struct stj_run *run, size_t i,
@@ -66,6 +113,73 @@ static void shape_text(size_t n_dims, const size_t *shape, char *text, size_t si
     stj_text_add(text, size, "]");
 }
 
+/* ---- layouts ---- */
+
+/* Do two layouts of a tensor have the same shape?  And the same order of its numbers? */
+static bool same_shape(const struct stj_parameter *a, const struct stj_parameter *b)
+{
+    return a->n_dims == b->n_dims &&
+           memcmp(a->shape, b->shape, a->n_dims * sizeof a->shape[0]) == 0;
+}
+
+static bool same_order(const struct stj_parameter *a, const struct stj_parameter *b)
+{
+    return same_shape(a, b) && a->n_axes == b->n_axes &&
+           memcmp(a->order, b->order, a->n_axes * sizeof a->order[0]) == 0;
+}
+
+/* A key of init that says nothing: must it, for tensor i?  `mixed`: another key has PyTorch's
+ * value.  Without one, only where the file's name is PyTorch's and the shape cannot tell. */
+static enum stj_status check_layout_key(const struct stj_run *run, size_t key, bool mixed, size_t i,
+                                        struct stj_error *err)
+{
+    static const char *const text[3][3] = {{"conv_kernel", "OIHW", "HWIO"},
+                                           {"dense_kernel", "out_in", "in_out"},
+                                           {"flatten", "CHW", "HWC"}};
+    enum stj_status st = STJ_OK;
+    struct stj_parameter_layout other = run->config.init.layout;
+    struct stj_parameter p, q;
+    char name[STJ_FILE_NAME_MAX];
+    int *const value[] = {&other.conv, &other.dense, &other.flatten};
+    *value[key] = 1;
+    STJ_TRY(stj_run_get_tensor(run, i, &p, err));
+    STJ_TRY(stj_network_parameter(run->net, &other, i, &q, err));
+    file_name(run, &p, name, NULL);
+    const char *dot = strrchr(name, '.');
+    STJ_CHECK(err, !mixed || same_order(&p, &q), STJ_ECONFIG,
+              "init: the layout of %s depends on %s, which is not given beside keys that say "
+              "PyTorch's; add %s: %s (PyTorch's) or %s (spectraj's and JAX's), or say layout: "
+              "pytorch alone",
+              p.name, text[key][0], text[key][0], text[key][1], text[key][2]);
+    STJ_CHECK(
+        err,
+        key == 2 || !dot || strcmp(dot, ".weight") != 0 || same_order(&p, &q) ||
+            !same_shape(&p, &q),
+        STJ_ECONFIG,
+        "init: %s is called '%s', as PyTorch does, and its shape is the same in both layouts; "
+        "add %s: %s (PyTorch's) or %s (spectraj's and JAX's), or say layout: pytorch alone",
+        p.name, name, text[key][0], text[key][1], text[key][2]);
+out:
+    return st;
+}
+
+/* A file of named tensors is refused where its numbers would be taken in an order that nobody has
+ * said: shapes do not show it in square kernels and behind flattened images. */
+static enum stj_status check_layouts(const struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_init_config *init = &run->config.init;
+    const bool given[] = {init->has_conv, init->has_dense, init->has_flatten};
+    const bool mixed = init->layout.conv || init->layout.dense || init->layout.flatten;
+    if (init->preset != STJ_PRESET_OURS || !(init->file || run->config.trajectory.states))
+        goto out;
+    for (size_t key = 0; key < 3; key++)
+        for (size_t i = 0; i < stj_network_n_tensors(run->net) && !given[key]; i++)
+            STJ_TRY(check_layout_key(run, key, mixed, i, err));
+out:
+    return st;
+}
+
 enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -76,7 +190,7 @@ enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *
         struct stj_parameter p;
         STJ_TRY(stj_run_get_tensor(run, i, &p, err));
         memcpy(t->name, p.name, sizeof t->name);
-        file_name(run, &p, t->file_name);
+        file_name(run, &p, t->file_name, NULL);
         shape_text(p.n_dims, p.shape, t->shape, sizeof t->shape);
         t->offset = p.offset;
         t->n = p.n;
@@ -85,27 +199,32 @@ out:
     return st;
 }
 
-/* Every key of the map of names must mean something. */
-static enum stj_status check_names(const struct stj_run *run, struct stj_error *err)
+/* text <- the first key of the map of names that means nothing here but is near to something that
+ * does, a slip perhaps; "": there is none. */
+static enum stj_status find_slip(const struct stj_run *run, char *text, size_t size,
+                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_names *names = &run->config.init.names;
-    for (size_t k = 0; k < names->n; k++) {
-        struct stj_suggest_search search = {.word = names->item[k].key};
+    text[0] = '\0';
+    for (size_t k = 0; k < names->n && !text[0]; k++) {
+        const char *word = names->item[k].key;
+        struct stj_suggest_search search = {.word = word};
         char hint[STJ_GOT_MAX];
         bool known = false;
         for (size_t i = 0; i < stj_network_n_tensors(run->net) && !known; i++) {
             struct stj_parameter p;
             STJ_TRY(stj_run_get_tensor(run, i, &p, err));
-            known = strcmp(search.word, p.name) == 0 || strcmp(search.word, p.label) == 0 ||
-                    strcmp(search.word, p.tensor) == 0;
+            known = strcmp(word, p.name) == 0 || strcmp(word, p.label) == 0 ||
+                    strcmp(word, p.tensor) == 0;
+            stj_suggest_offer(&search, p.name);
             stj_suggest_offer(&search, p.label);
             stj_suggest_offer(&search, p.tensor);
         }
         stj_suggest_hint(&search, hint);
-        STJ_CHECK(err, known, STJ_ECONFIG,
-                  "init.names: '%s' is no tensor, layer or kind of tensor of the network%s",
-                  names->item[k].key, hint);
+        if (!known && search.best)
+            snprintf(text, size, "; %s: init.names: the network has no '%s'%s",
+                     names->item[k].place, word, hint);
     }
 out:
     return st;
@@ -168,14 +287,19 @@ static void add_other(struct faults *faults, const char *name, const char *what)
                      what);
 }
 
-static enum stj_status report_faults(struct faults *faults, struct stj_error *err)
+static enum stj_status report_faults(const struct stj_run *run, struct faults *faults,
+                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     char rest[48] = "";
+    char slip[STJ_ERROR_TEXT_MAX / 4] = "";
+    if (faults->n == 0)
+        goto out;
+    STJ_TRY(find_slip(run, slip, sizeof slip, err));
     if (faults->n_left_out)
         snprintf(rest, sizeof rest, " and %zu more", faults->n_left_out);
-    STJ_CHECK(err, faults->n != 1, faults->first.code, "%s", faults->first.text);
-    STJ_CHECK(err, faults->n == 0, faults->first.code, "%.480s; and %s%s", faults->first.text,
+    STJ_CHECK(err, faults->n != 1, faults->first.code, "%s%s", faults->first.text, slip);
+    STJ_CHECK(err, false, faults->first.code, "%.480s%s; and %s%s", faults->first.text, slip,
               faults->others, rest);
 out:
     return st;
@@ -189,6 +313,8 @@ static void check_tensor(struct stj_parameter_file *file, size_t i, const struct
     char expected[STJ_SHAPE_TEXT_MAX];
     char got[STJ_SHAPE_TEXT_MAX];
     char what[STJ_SHAPE_TEXT_MAX + 16] = "is missing";
+    char renamed[STJ_FILE_NAME_MAX];
+    const struct stj_name *by = NULL;
     if (stj_arrays_find(handle_of(file, i), name, &file->number[i], &err) == STJ_OK) {
         const struct stj_array *array = array_of(file, i);
         if (array->problem || has_state_shape(file, array, p))
@@ -203,7 +329,9 @@ static void check_tensor(struct stj_parameter_file *file, size_t i, const struct
                       p->name);
     } else {
         expected_text(file, p, expected);
-        stj_error_prefix(&err, "%s: %s of shape %s", file->key, p->name, expected);
+        file_name(file->run, p, renamed, &by);
+        stj_error_prefix(&err, "%s: %s of shape %s%s%.300s", file->key, p->name, expected,
+                         by ? ", named by " : "", by ? by->place : "");
     }
     if (faults->n++ == 0)
         faults->first = err;
@@ -216,14 +344,14 @@ static enum stj_status find_tensors(struct stj_parameter_file *file, struct stj_
     enum stj_status st = STJ_OK;
     struct faults faults = {.first = STJ_ERROR_INIT};
     size_t largest = 0;
-    STJ_TRY(check_names(file->run, err));
+    STJ_TRY(check_layouts(file->run, err));
     for (size_t i = 0; i < stj_network_n_tensors(file->run->net); i++) {
         struct stj_parameter p;
         STJ_TRY(stj_run_get_tensor(file->run, i, &p, err));
         check_tensor(file, i, &p, &faults);
         largest = p.n > largest ? p.n : largest;
     }
-    STJ_TRY(report_faults(&faults, err));
+    STJ_TRY(report_faults(file->run, &faults, err));
     STJ_TRY(stj_new(&file->item, largest, sizeof *file->item, err));
 out:
     return st;
@@ -239,9 +367,10 @@ static enum stj_status check_vector(struct stj_parameter_file *file, const char 
     const size_t n = stj_network_n_params(file->run->net) + (file->is_series ? 0 : frozen);
     STJ_CHECK(err,
               init->names.n == 0 && init->layout.conv == 0 && init->layout.dense == 0 &&
-                  init->layout.flatten == 0,
+                  init->layout.flatten == 0 && init->preset == STJ_PRESET_OURS,
               STJ_ECONFIG,
-              "init: names, conv_kernel, dense_kernel and flatten are for files of named tensors, "
+              "init: layout, names, conv_kernel, dense_kernel and flatten are for files of named "
+              "tensors, "
               "%s is one vector%s",
               text, file->is_series ? " for each state" : "");
     STJ_CHECK(err, array->problem || file->is_series || array->rows * array->cols == n,
