@@ -127,6 +127,7 @@ mpi_scripts += %reldir%/mpi-rows.sh
 mpi_scripts += %reldir%/mpi-studies.sh
 dist_check_SCRIPTS += $(mpi_scripts)
 EXTRA_DIST += %reldir%/odd-inputs
+EXTRA_DIST += %reldir%/torch/losses.py
 EXTRA_DIST += %reldir%/mpi.sh
 mpi_programs =
 mpi_programs += %reldir%/m-rows$(EXEEXT)

@@ -51,7 +51,13 @@ static void backward_tangent(struct fixture *f, size_t nvec, const double *z_dot
 {
     value(f, f->z);
     f->ops->backward_tangent(f->plugin.config, &f->out, f->batch, f->weight, nvec, z_bar_dot, f->z,
-                             f->saved, z_dot);
+                             &f->targets, f->saved, z_dot);
+}
+
+/* The labels' part of its config; NULL: it takes values. */
+static const struct stj_label_loss_config *label_config(const struct fixture *f)
+{
+    return f->ops->wants_labels ? f->plugin.config : NULL;
 }
 
 static void set_plugin(struct fixture *f, const char *text)
@@ -66,11 +72,22 @@ static void set_shape(struct fixture *f, struct stj_rng *rng)
     f->out.n_dims = 1 + stj_rng_index(rng, 3);
     for (size_t d = 0; d < f->out.n_dims; d++)
         f->out.dim[d] = 1 + stj_rng_index(rng, d + 1 == f->out.n_dims ? 6 : 3 - d);
+    if (label_config(f) && label_config(f)->class_weights.n)
+        f->out.dim[f->out.n_dims - 1] = label_config(f)->class_weights.n;
     f->batch = 1 + stj_rng_index(rng, 5);
     f->n = f->batch * stj_shape_size(&f->out);
     f->n_saved = f->batch * f->ops->n_saved(&f->out);
     ck_assert_uint_le(f->n, MOST);
     ck_assert_uint_le(f->n_saved, 2 * MOST);
+}
+
+static void to_probabilities(size_t n, double *x)
+{
+    double sum = 0;
+    for (size_t k = 0; k < n; k++)
+        sum += x[k];
+    for (size_t k = 0; k < n; k++)
+        x[k] /= sum;
 }
 
 static void set_targets(struct fixture *f, struct stj_rng *rng)
@@ -86,7 +103,14 @@ static void set_targets(struct fixture *f, struct stj_rng *rng)
         f->value[i] = limited ? f->ops->min_target +
                                     (f->ops->max_target - f->ops->min_target) * stj_rng_uniform(rng)
                               : stj_rng_normal(rng);
-    f->targets = (struct stj_targets){f->row, f->label, f->value};
+    if (label_config(f) && label_config(f)->has_ignore)
+        for (size_t i = 0; i < N_DATA * positions; i++)
+            f->label[i] = stj_rng_index(rng, 3) ? f->label[i] : STJ_IGNORED_LABEL;
+    for (size_t i = 0; i < N_DATA * positions && f->ops->probabilities; i++)
+        to_probabilities(stj_shape_cols(&f->out), f->value + i * stj_shape_cols(&f->out));
+    const bool soft = f->ops->probabilities && f->ops->wants_labels &&
+                      !label_config(f)->has_ignore && stj_rng_index(rng, 2);
+    f->targets = (struct stj_targets){f->row, soft ? NULL : f->label, f->value};
 }
 
 static void fixture_init(struct fixture *f, size_t i_case)
@@ -169,6 +193,12 @@ START_TEST(divergence_has_the_loss_s_second_derivative)
     const double h = 1e-3;
     double z[MOST], kl[5], h_x[MOST], sum = 0;
     double *x = normal_numbers(f.n, (uint64_t)_i);
+    if (!f.ops->divergence ||
+        (label_config(&f) && (label_config(&f)->class_weights.n || label_config(&f)->has_ignore))) {
+        free(x);
+        fixture_free(&f);
+        return;
+    }
     f.ops->divergence(&f.out, f.batch, f.z, f.z, kl);
     for (size_t s = 0; s < f.batch; s++)
         ck_assert_msg(kl[s] == 0, "seed %d, %s: %.17g at the same outputs", _i, f.text, kl[s]);
@@ -261,13 +291,13 @@ START_TEST(slices_sum_to_the_whole)
     backward_tangent(&f, 1, x, whole_dot);
     double sum = 0;
     for (size_t s = 0; s < f.batch; s++) {
-        const struct stj_targets targets = {f.row + s, f.label, f.value};
+        const struct stj_targets targets = {f.row + s, f.targets.label, f.value};
         const size_t o = s * size;
         sum += f.ops->value(f.plugin.config, &f.out, 1, f.weight, f.z + o, &targets,
                             saved + s * n_saved);
         f.ops->backward(f.plugin.config, &f.out, 1, f.weight, bar + o, f.z + o, &targets,
                         f.saved + s * n_saved);
-        f.ops->backward_tangent(f.plugin.config, &f.out, 1, f.weight, 1, dot + o, f.z + o,
+        f.ops->backward_tangent(f.plugin.config, &f.out, 1, f.weight, 1, dot + o, f.z + o, &targets,
                                 f.saved + s * n_saved, x + o);
     }
     ck_assert_msg(fabs(sum - whole) <= 8 * (double)f.n * DBL_EPSILON * fabs(whole),
@@ -281,6 +311,13 @@ START_TEST(slices_sum_to_the_whole)
 }
 END_TEST
 
+/* Losses of outputs that are no log-probabilities here may be below 0. */
+static bool of_log_probabilities(const struct fixture *f)
+{
+    return strcmp(f->ops->info.name, "negative_log_likelihood") == 0 ||
+           strcmp(f->ops->info.name, "kullback_leibler") == 0;
+}
+
 /* Outputs of +-1000: exp overflows at 710, so a careless formula has Inf or NaN. */
 START_TEST(extreme_outputs_stay_finite)
 {
@@ -291,7 +328,8 @@ START_TEST(extreme_outputs_stay_finite)
     for (size_t i = 0; i < f.n; i++)
         f.z[i] = x[i] > 0.5 ? 1e3 : x[i] < -0.5 ? -1e3 : 0;
     const double v = value(&f, f.z);
-    ck_assert_msg(isfinite(v) && v >= 0, "seed %d, %s: value %g", _i, f.text, v);
+    ck_assert_msg(isfinite(v) && (v >= 0 || of_log_probabilities(&f)), "seed %d, %s: value %g", _i,
+                  f.text, v);
     backward(&f, f.z, f.z_bar);
     backward_tangent(&f, 1, x, dot);
     for (size_t i = 0; i < f.n; i++)
@@ -341,6 +379,29 @@ START_TEST(values_are_those_worked_out_by_hand)
                  (0.25 * log(2) + 0.75 * log(2) + log(3.0 / 2) + log(6)) / 3);
     expect_value(value_of("binary_cross_entropy", 2, wide, 0, wrong), 1e3);
     ck_assert_double_eq(value_of("binary_cross_entropy", 2, wide, 0, sure), 0);
+    expect_value(value_of("{type: softmax_cross_entropy, class_weights: [1, 2, 3]}", 3, z, 1, NULL),
+                 2 * log(4));
+    expect_value(value_of("{type: softmax_cross_entropy, class_weights: [1, 2, 4], "
+                          "label_smoothing: 0.3}",
+                          3, z, 1, NULL),
+                 2 * 0.7 * log(4) + q * (log(8) + 2 * log(4) + 4 * log(8.0 / 5)));
+    ck_assert_double_eq(
+        value_of("{type: softmax_cross_entropy, ignore_index: 1}", 3, z, STJ_IGNORED_LABEL, NULL),
+        0);
+    expect_value(
+        value_of("{type: negative_log_likelihood, class_weights: [1, 2, 3]}", 3, z, 2, NULL),
+        -3 * log(5));
+    const double y[] = {1, 1.5, -0.25};
+    expect_value(value_of("hinge", 3, y, 0, NULL), 1.5 / 3);
+    expect_value(
+        value_of("{type: hinge, p: 2, margin: 2, class_weights: [4, 1, 1]}", 3, y, 0, NULL),
+        4 * (2.5 * 2.5 + 0.75 * 0.75) / 3);
+    expect_value(value_of("l1", 3, y, 0, t), (0.75 + 0.5 + 0.25) / 3);
+    expect_value(value_of("{type: huber, delta: 0.5}", 3, y, 0, t),
+                 (0.5 * (0.75 - 0.25) + 0.125 + 0.03125) / 3);
+    expect_value(value_of("{type: smooth_l1, beta: 0.5}", 3, y, 0, t),
+                 (0.5 * (0.75 - 0.25) + 0.125 + 0.03125) / 1.5);
+    expect_value(value_of("kullback_leibler", 3, y, 0, t), (0.25 * (log(0.25) - 1) - 1.5) / 3);
 }
 END_TEST
 
@@ -429,6 +490,58 @@ START_TEST(the_penalty_adds_its_loss_gradient_and_hessian)
 }
 END_TEST
 
+/* ---- reductions ---- */
+
+static const char of_labels[] =
+    "{input: [4], layers: [{type: dense, units: 5}, gelu, {type: dense, units: 3}], loss: "
+    "{type: softmax_cross_entropy%s}}";
+static const char of_values[] =
+    "{input: [4], layers: [{type: dense, units: 5}, gelu, {type: dense, units: 3}], loss: "
+    "{type: huber%s}}";
+
+/* A sum is so many times the mean; equal class weights, and labels ignored that do not occur, leave
+ * a mean as it is; and so in slices as at once. */
+static const struct {
+    const char *network, *more;
+    double factor;
+} reductions[] = {
+    {of_labels, ", reduction: sum", 12},
+    {of_values, ", reduction: sum", 36},
+    {of_labels, ", class_weights: [2.5, 2.5, 2.5]", 1},
+    {of_labels, ", ignore_index: -100", 1},
+    {of_labels, ", class_weights: [2.5, 2.5, 2.5], reduction: sum", 30},
+};
+
+START_TEST(a_reduction_is_of_the_whole_batch)
+{
+    struct shares with, without;
+    struct small_run *run, *plain;
+    double *x = normal_numbers(200, 9);
+    const double factor = reductions[_i / 2].factor;
+    sum_slices(reductions[_i / 2].network, "", 1, x, &without, &plain);
+    sum_slices(reductions[_i / 2].network, reductions[_i / 2].more, _i % 2 ? 3 : 1, x, &with, &run);
+    const double eps = 400 * DBL_EPSILON * factor;
+    ck_assert(fabs(with.loss - factor * without.loss) <= eps * without.loss);
+    for (size_t i = 0; i < run->n; i++)
+        ck_assert_msg(fabs(with.g[i] - factor * without.g[i]) <= eps, "gradient %zu", i);
+    for (size_t i = 0; i < 2 * run->n; i++)
+        ck_assert_msg(fabs(with.h[i] - factor * without.h[i]) <= eps * stj_nrm2(run->n, x),
+                      "product %zu", i);
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_evaluation a, b;
+    EXPECT_OK(stj_evaluate(run->net, run->data, run->state, &a, &err), err);
+    EXPECT_OK(stj_evaluate(plain->net, plain->data, run->state, &b, &err), err);
+    ck_assert_double_eq_tol(a.loss, factor * b.loss, eps * b.loss);
+    free(with.g);
+    free(with.h);
+    free(without.g);
+    free(without.h);
+    free(x);
+    small_run_destroy(run);
+    small_run_destroy(plain);
+}
+END_TEST
+
 /* ---- data that do not fit ---- */
 
 static void evaluation_fails(const char *network, const double *targets, size_t n_targets,
@@ -462,6 +575,16 @@ START_TEST(data_that_do_not_fit_the_loss_are_refused)
     static const char binary[] =
         "{input: [2], layers: [{type: dense, units: 2}], loss: binary_cross_entropy}";
     const double targets[8] = {0, 1, 0.5, 0, 0, 1.5, 0, 0};
+    static const char soft[] =
+        "{input: [2], layers: [{type: dense, units: 2}], loss: softmax_cross_entropy}";
+    static const char ignoring[] = "{input: [2], layers: [{type: dense, units: 2}], loss: {type: "
+                                   "softmax_cross_entropy, ignore_index: -100}}";
+    static const char hinge[] = "{input: [2], layers: [{type: dense, units: 2}], loss: hinge}";
+    const double laws[8] = {0, 1, 0.5, 0.5, 1, 0, 0.25, 0.25};
+    evaluation_fails(soft, laws, 2,
+                     "the targets of sample 3, position 0 (from 0), have the sum 0.5");
+    evaluation_fails(ignoring, laws, 2, "ignore_index is for class labels");
+    evaluation_fails(hinge, laws, 2, "needs class labels, the data have none");
     evaluation_fails(squared, targets, 2, "2 target values a sample, the network's output 3 has 3");
     evaluation_fails(squared, NULL, 0, "mean_squared_error needs target values");
     evaluation_fails(binary, targets, 2, "target 1 of sample 2 is 1.5");
@@ -482,6 +605,8 @@ int main(void)
     tcase_add_loop_test(tc, extreme_outputs_stay_finite, 0, n_cases);
     tcase_add_test(tc, values_are_those_worked_out_by_hand);
     tcase_add_loop_test(tc, the_penalty_adds_its_loss_gradient_and_hessian, 0, 4);
+    tcase_add_loop_test(tc, a_reduction_is_of_the_whole_batch, 0,
+                        2 * sizeof reductions / sizeof reductions[0]);
     tcase_add_test(tc, data_that_do_not_fit_the_loss_are_refused);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

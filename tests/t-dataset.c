@@ -81,17 +81,21 @@ END_TEST
 /* dataset <- the config section `text`, standing in the test's folder, which has the files that
  * write_files makes. */
 static const struct stj_axes *input; /* that a network reads; NULL: whatever comes */
+static double ignored;               /* a label; 0: none */
 
 static enum stj_status create(const char *text, struct stj_dataset **dataset, struct stj_error *err)
 {
     struct stj_yaml_node *root = NULL;
     struct stj_dataset_config config = {0};
+    struct stj_data_use use = {.ignores = ignored != 0, .ignored = ignored};
+    if (input)
+        use.input = *input;
     *dataset = NULL;
     enum stj_status st = stj_yaml_parse(text, strlen(text), temp_path("t.yaml"), &root, err);
     if (st == STJ_OK)
         st = stj_options_parse(stj_dataset_options, root, &config, err);
     if (st == STJ_OK)
-        st = stj_dataset_create(&config, input, dataset, err);
+        st = stj_dataset_create(&config, &use, dataset, err);
     stj_options_free(stj_dataset_options, &config);
     stj_yaml_destroy(root);
     return st;
@@ -245,6 +249,30 @@ static void write_files(void)
     temp_write_text("pair.csv", "0.5,1.5\n2.5,-3.5\n");
     temp_write_text("three.csv", "1\n2\n3\n");
 }
+
+/* A label that the loss ignores has a mark of its own, whatever its number. */
+START_TEST(labels_can_be_ignored)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_dataset *ds = NULL;
+    temp_write_text("x.csv", "1\n2\n3\n");
+    temp_write_text("l.csv", "1\n-100\n2\n");
+    EXPECT_FAIL(create("{file: x.csv, labels: l.csv}", &ds, &err), STJ_EFORMAT,
+                "give the loss ignore_index: -100", err);
+    ignored = -100;
+    EXPECT_OK(create("{file: x.csv, labels: l.csv}", &ds, &err), err);
+    ck_assert_uint_eq(ds->labels[0], 1);
+    ck_assert_uint_eq(ds->labels[1], STJ_IGNORED_LABEL);
+    EXPECT_OK(stj_dataset_check_classes(ds, 3, &err), err);
+    stj_dataset_destroy(ds);
+    ignored = 2;
+    temp_write_text("l.csv", "1\n0\n2\n");
+    EXPECT_OK(create("{file: x.csv, label_file: l.csv}", &ds, &err), err);
+    ck_assert_uint_eq(ds->labels[2], STJ_IGNORED_LABEL);
+    ignored = 0;
+    stj_dataset_destroy(ds);
+}
+END_TEST
 
 /* The inputs are exactly these. */
 static void expect_inputs(const struct stj_dataset *ds, size_t n_rows, size_t n_features,
@@ -755,6 +783,7 @@ static TCase *make_data_case(void)
     tcase_add_test(tc, inputs_labels_and_targets_can_be_replaced);
     tcase_add_loop_test(tc, inputs_come_in_the_order_that_the_network_reads, 0,
                         sizeof good_axes / sizeof good_axes[0]);
+    tcase_add_test(tc, labels_can_be_ignored);
     tcase_add_loop_test(tc, other_axes_are_refused_with_both_readings, 0,
                         sizeof bad_axes / sizeof bad_axes[0]);
     tcase_add_test(tc, a_range_of_rows_is_taken);

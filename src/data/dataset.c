@@ -292,11 +292,21 @@ out:
     return st;
 }
 
+bool stj_label_from_number(const struct stj_data_use *use, double number, size_t *label)
+{
+    const bool ignored = use->ignores && number == use->ignored;
+    const bool is_class = number >= 0 && number <= largest_integer && number == floor(number);
+    if (ignored || is_class)
+        *label = ignored ? STJ_IGNORED_LABEL : (size_t)number;
+    return ignored || is_class;
+}
+
 /* labels <- n_labels columns of a matrix from `column` on; its rows have these numbers in the file
  * (NULL: their own). */
 static enum stj_status take_dataset_labels(const char *path, const struct stj_matrix *matrix,
                                            size_t column, size_t n_labels, const size_t *rows,
-                                           struct stj_dataset *ds, struct stj_error *err)
+                                           const struct stj_data_use *use, struct stj_dataset *ds,
+                                           struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     size_t size = 0;
@@ -306,18 +316,20 @@ static enum stj_status take_dataset_labels(const char *path, const struct stj_ma
     ds->n_labels = n_labels;
     for (size_t i = 0; i < size; i++) {
         const size_t row = i / n_labels;
-        double label = matrix->data[row * matrix->cols + column + i % n_labels];
-        STJ_CHECK(err, label >= 0 && label <= largest_integer && label == floor(label), STJ_EFORMAT,
-                  "label %.17g in row %zu of %s (from 0) is not a class number, an integer from 0",
-                  label, rows ? rows[row] : row, path);
-        ds->labels[i] = (size_t)label;
+        const double label = matrix->data[row * matrix->cols + column + i % n_labels];
+        STJ_CHECK(
+            err, stj_label_from_number(use, label, &ds->labels[i]), STJ_EFORMAT,
+            "label %.17g in row %zu of %s (from 0) is not a class number, an integer from 0%s",
+            label, rows ? rows[row] : row, path,
+            label == -100 ? " (to pass over it, give the loss ignore_index: -100)" : "");
     }
 out:
     return st;
 }
 
 static enum stj_status replace_labels(const struct stj_dataset_config *config,
-                                      struct stj_dataset *ds, struct stj_error *err)
+                                      const struct stj_data_use *use, struct stj_dataset *ds,
+                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_matrix matrix = {0};
@@ -325,7 +337,7 @@ static enum stj_status replace_labels(const struct stj_dataset_config *config,
     if (st == STJ_EFORMAT && matrix.rows != ds->n_rows && (config->rows || config->has_count))
         stj_error_prefix(err, "labels (label_file is for a label for each row of `file`)");
     STJ_TRY(st);
-    STJ_TRY(take_dataset_labels(config->labels, &matrix, 0, matrix.cols, NULL, ds, err));
+    STJ_TRY(take_dataset_labels(config->labels, &matrix, 0, matrix.cols, NULL, use, ds, err));
 out:
     stj_matrix_free(&matrix);
     return st;
@@ -333,7 +345,8 @@ out:
 
 /* labels <- the selected rows of label_file, which has one for each of the n_rows of `file`. */
 static enum stj_status select_labels(const struct stj_dataset_config *config, size_t n_rows,
-                                     const struct selection *selection, struct stj_dataset *ds,
+                                     const struct selection *selection,
+                                     const struct stj_data_use *use, struct stj_dataset *ds,
                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -347,7 +360,7 @@ static enum stj_status select_labels(const struct stj_dataset_config *config, si
               stj_arrays_get(arrays, i)->rows, config->file, n_rows);
     STJ_TRY(read_selected(arrays, i, selection, &matrix, err));
     STJ_TRY(take_dataset_labels(config->label_file, &matrix, 0, matrix.cols, selection->rows.item,
-                                ds, err));
+                                use, ds, err));
 out:
     stj_matrix_free(&matrix);
     stj_arrays_close(arrays);
@@ -371,7 +384,7 @@ out:
 /* Fill a dataset that has nothing but its number of rows from the selected rows of a file that has
  * n_rows; `selection` gives up its list to label_rows where labels come with the file's rows. */
 static enum stj_status fill_dataset(const struct stj_dataset_config *config, size_t n_rows,
-                                    const struct stj_axes *input, struct stj_matrix *file,
+                                    const struct stj_data_use *use, struct stj_matrix *file,
                                     struct selection *selection, struct stj_dataset *ds,
                                     struct stj_error *err)
 {
@@ -380,21 +393,21 @@ static enum stj_status fill_dataset(const struct stj_dataset_config *config, siz
     if (config->targets)
         STJ_TRY(take_targets(config, ds, err));
     else if (config->labels)
-        STJ_TRY(replace_labels(config, ds, err));
+        STJ_TRY(replace_labels(config, use, ds, err));
     else if (config->label_file)
-        STJ_TRY(select_labels(config, n_rows, selection, ds, err));
+        STJ_TRY(select_labels(config, n_rows, selection, use, ds, err));
     else
         STJ_TRY(take_dataset_labels(config->file, file, config->label_column, 1,
-                                    selection->rows.item, ds, err));
+                                    selection->rows.item, use, ds, err));
     if (config->inputs)
         STJ_TRY(replace_inputs(config, ds, &axes, err));
     else
         STJ_TRY(take_inputs(config, file, &selection->rows, ds, err));
     if (config->has_label_column && !config->inputs)
         axes = (struct stj_axes){.n = 1, .length = {ds->n_features}, .rows = axes.rows};
-    if (input)
+    if (use->input.n)
         STJ_TRY(stj_inputs_arrange(config->inputs ? config->inputs : config->file, config->layout,
-                                   &axes, input, ds->n_rows, ds->inputs, err));
+                                   &axes, &use->input, ds->n_rows, ds->inputs, err));
     if (ds->labels && !config->labels) {
         ds->label_rows = selection->rows.item;
         selection->rows = (struct stj_row_list){0};
@@ -404,7 +417,7 @@ out:
 }
 
 static enum stj_status read_dataset_rows(const struct stj_dataset_config *config,
-                                         const struct stj_axes *input, struct stj_dataset *ds,
+                                         const struct stj_data_use *use, struct stj_dataset *ds,
                                          struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -423,7 +436,7 @@ static enum stj_status read_dataset_rows(const struct stj_dataset_config *config
     stj_arrays_close(arrays);
     arrays = NULL;
     ds->n_rows = selection.rows.n;
-    STJ_TRY(fill_dataset(config, n_rows, input, &file, &selection, ds, err));
+    STJ_TRY(fill_dataset(config, n_rows, use, &file, &selection, ds, err));
 out:
     stj_rows_free(&selection.rows);
     stj_matrix_free(&file);
@@ -432,7 +445,8 @@ out:
 }
 
 /* Inputs and labels of the selected sequences of a text. */
-static enum stj_status read_text(const struct stj_dataset_config *config, struct stj_dataset *ds,
+static enum stj_status read_text(const struct stj_dataset_config *config,
+                                 const struct stj_data_use *use, struct stj_dataset *ds,
                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -459,7 +473,8 @@ static enum stj_status read_text(const struct stj_dataset_config *config, struct
         for (size_t k = 0; k < length; k++) {
             const size_t at = selection.rows.item[r] * stride + k;
             ds->inputs[r * length + k] = (double)stj_token(&list, at);
-            ds->labels[r * length + k] = stj_token(&list, at + 1);
+            stj_label_from_number(use, (double)stj_token(&list, at + 1),
+                                  &ds->labels[r * length + k]);
         }
     ds->label_rows = selection.rows.item;
     selection.rows = (struct stj_row_list){0};
@@ -470,7 +485,7 @@ out:
 }
 
 enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
-                                   const struct stj_axes *input, struct stj_dataset **dataset,
+                                   const struct stj_data_use *use, struct stj_dataset **dataset,
                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -479,9 +494,9 @@ enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
     STJ_TRY(check_config(config, err));
     STJ_TRY(stj_new(&ds, 1, sizeof *ds, err));
     if (config->sequence)
-        STJ_TRY(read_text(config, ds, err));
+        STJ_TRY(read_text(config, use, ds, err));
     else
-        STJ_TRY(read_dataset_rows(config, input, ds, err));
+        STJ_TRY(read_dataset_rows(config, use, ds, err));
     set_crc(ds);
     *dataset = ds;
     ds = NULL;
@@ -549,7 +564,8 @@ enum stj_status stj_dataset_check_classes(const struct stj_dataset *dataset, siz
     STJ_CHECK(err, dataset->labels, STJ_EINVAL,
               "the data has real targets, but the network's loss needs class labels");
     for (size_t i = 0; i < dataset->n_rows * m; i++)
-        STJ_CHECK(err, dataset->labels[i] < n_classes, STJ_EFORMAT,
+        STJ_CHECK(err, dataset->labels[i] < n_classes || dataset->labels[i] == STJ_IGNORED_LABEL,
+                  STJ_EFORMAT,
                   "label %zu in row %zu of %s (from 0) is outside the %zu classes of the network's "
                   "output",
                   dataset->labels[i], dataset->label_rows ? dataset->label_rows[i / m] : i / m,

@@ -42,12 +42,14 @@ enum stj_tokens {
 
 extern const struct stj_option stj_dataset_options[];
 
+#define STJ_IGNORED_LABEL SIZE_MAX /* in the place of a class number: the loss passes over it */
+
 /* Everything is owned by the dataset and not to be changed once it is in use. */
 struct stj_dataset {
     size_t n_rows, n_features;
     size_t n_labels, n_targets; /* of a row; 0 when there are none */
     double *inputs;             /* [n_rows][n_features] */
-    size_t *labels;             /* [n_rows][n_labels], or NULL */
+    size_t *labels;             /* [n_rows][n_labels], perhaps STJ_IGNORED_LABEL; or NULL */
     double *targets; /* [n_rows][n_targets], or NULL; exactly one of labels and targets is there */
     uint32_t crc;    /* CRC-32 of inputs, then labels or targets */
 
@@ -55,11 +57,20 @@ struct stj_dataset {
     size_t *label_rows; /* [n_rows]: where in label_file a label stands; NULL: row i */
 };
 
-/* *dataset <- what the config section says, read and checked, for a network that reads samples of
- * the axes `input`; NULL: inputs are left as they are. */
+/* What a network makes of its data. */
+struct stj_data_use {
+    struct stj_axes input; /* of the samples that it reads; n == 0: left as they are */
+    bool ignores;          /* labels `ignored` do not count */
+    double ignored;
+};
+
+/* *dataset <- what the config section says, read and checked, for this use. */
 enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
-                                   const struct stj_axes *input, struct stj_dataset **dataset,
+                                   const struct stj_data_use *use, struct stj_dataset **dataset,
                                    struct stj_error *err);
+
+/* *label <- the number; false for one that is no class number, nor ignored. */
+bool stj_label_from_number(const struct stj_data_use *use, double number, size_t *label);
 
 /* *dataset <- copies of arrays of a program; one of labels and targets is NULL. */
 enum stj_status stj_dataset_from_arrays(size_t n_rows, size_t n_features, const double *inputs,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/loss.h: the contract of a loss.
  *
- * A loss maps the network's output z of a slice to the sum of the slice's per-item losses times
- * `weight` (1 / batch size: the loss of a step is the mean over its batch):
+ * A loss maps the network's output z of a slice to the sum of the slice's per-item losses, each the
+ * mean over its terms (positions of labels, outputs), times `weight`, which its reduction says
+ * (stj_loss_weight: the loss of a step is the mean over its batch, of weight 1 / batch size, where
+ * nothing else is said):
  *
  *     value              weight * sum_i loss(z_i, target_i);   also saves what the others need
  *     backward           z_bar     = d value / d z
@@ -15,17 +17,41 @@
 
 #include "net/layer.h"
 
-/* The targets of a slice: whichever the loss asks for.  Sample i of the slice is row[i] of the data
- * set's arrays; a loss saves what its backward_tangent needs of them. */
+/* The targets of a slice: whichever the data have.  Sample i of the slice is row[i] of the data
+ * set's arrays. */
 struct stj_targets {
     const size_t *row;   /* [batch] */
-    const size_t *label; /* [data set][positions]: class numbers */
+    const size_t *label; /* [data set][positions]: class numbers, STJ_IGNORED_LABEL; or NULL */
     const double *value; /* [data set][out] */
+};
+
+/* What the losses of a batch become. */
+enum stj_reduction {
+    STJ_REDUCE_MEAN,       /* over all terms, or weighted, as `mass` says */
+    STJ_REDUCE_SUM,        /* of all terms */
+    STJ_REDUCE_BATCH_MEAN, /* of the terms of a sample, over the samples */
+};
+
+/* Every config of a loss begins with it. */
+struct stj_loss_config {
+    int reduction;
+};
+
+/* Every config of a loss of labels. */
+struct stj_label_loss_config {
+    struct stj_loss_config common;
+    struct stj_reals class_weights; /* [classes]; n == 0: all 1 */
+    double ignore_index;            /* a label that does not count */
+    bool has_ignore;
 };
 
 struct stj_loss_ops {
     struct stj_plugin_info info;
-    bool wants_labels; /* class numbers, else values: as many as the network's outputs */
+    bool switches;      /* not smooth: l1 */
+    bool wants_labels;  /* class numbers, else values: as many as the network's outputs; its config
+                          begins with struct stj_label_loss_config */
+    bool probabilities; /* values are: those of a position sum to 1; with wants_labels: they may
+                           come in place of the labels */
     double min_target, max_target; /* values: inclusive range; both 0: no limit */
     /* text <- a random valid instance, "{type: NAME, ...}", for the conformance tests. */
     void (*sample)(struct stj_rng *rng, char *text, size_t size);
@@ -37,15 +63,29 @@ struct stj_loss_ops {
                      const real *saved);
     void (*backward_tangent)(const void *config, const struct stj_shape *out, size_t batch,
                              real weight, size_t nvec, real *z_bar_dot, const real *z,
-                             const real *saved, const real *z_dot);
+                             const struct stj_targets *targets, const real *saved,
+                             const real *z_dot);
+
+    /* What a mean divides by, of the samples of n rows, where that is not their number; NULL: it
+     * always is. */
+    double (*mass)(const void *config, const struct stj_shape *out, size_t n,
+                   const struct stj_targets *targets);
 
     /* kl[batch] <- the Kullback-Leibler divergence of each sample's prediction from another one,
      * KL(p_z | p_other), p_z being the law of targets with density proportional to exp(-value):
      * classes, coin tosses, normal numbers.  Its second derivative at other = z is backward_tangent
-     * with weight 1. */
+     * with weight 1 and without class weights.  NULL: no law has this loss. */
     void (*divergence)(const struct stj_shape *out, size_t batch, const real *z, const real *other,
                        double *kl);
 };
+
+/* Does a mean of the loss depend on the labels of the batch? */
+bool stj_loss_has_mass(const struct stj_loss_ops *loss, const void *config,
+                       const struct stj_targets *targets);
+
+/* The weight of a batch of n samples, `mass` being theirs, or n. */
+real stj_loss_weight(const struct stj_loss_ops *loss, const void *config,
+                     const struct stj_shape *out, size_t n, double mass);
 
 extern const struct stj_kind stj_losses; /* the registry: net/losses/losses.c */
 

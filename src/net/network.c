@@ -230,6 +230,11 @@ const struct stj_loss_ops *stj_network_loss(const struct stj_network *net)
     return net->loss;
 }
 
+const void *stj_network_loss_config(const struct stj_network *net)
+{
+    return net->config->loss.config;
+}
+
 bool stj_network_couples_samples(const struct stj_network *net)
 {
     return net->n_stops > 0;

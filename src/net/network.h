@@ -38,6 +38,7 @@ const struct stj_layout *stj_network_layout(const struct stj_network *net);
 const struct stj_shape *stj_network_input(const struct stj_network *net);
 const struct stj_shape *stj_network_output(const struct stj_network *net);
 const struct stj_loss_ops *stj_network_loss(const struct stj_network *net);
+const void *stj_network_loss_config(const struct stj_network *net);
 bool stj_network_couples_samples(const struct stj_network *net);
 /* [in]: the inputs that are whole numbers are below these, 0: real values; NULL: all are real.  And
  * the smallest of them, or 0. */
@@ -78,7 +79,8 @@ struct stj_batch {
     bool evaluate;                 /* not training: nothing is dropped */
     struct stj_slice_sync meeting; /* the slice among the others: which stage of the work to do */
     const real *x;                 /* [whole][in]: the whole batch's inputs */
-    struct stj_targets targets;    /* row[whole]; not read by products */
+    struct stj_targets targets;    /* row[whole], of which those of the slice are read */
+    real weight;                   /* of a sample in the loss; 0: 1 / whole */
 };
 
 /* Reals of a linearisation for batches of up to `whole` samples. */

@@ -115,6 +115,19 @@ const struct stj_node *stj_node_at(const struct stj_network *net, size_t positio
 struct stj_batch stj_batch_with_record(const struct stj_network *net, const struct stj_batch *b,
                                        size_t nvec, real *scratch);
 
+/* The targets of the slice's own samples. */
+static inline struct stj_targets stj_slice_targets(const struct stj_batch *b)
+{
+    struct stj_targets targets = b->targets;
+    targets.row += b->first;
+    return targets;
+}
+
+static inline real stj_batch_weight(const struct stj_batch *b)
+{
+    return b->weight > 0 ? b->weight : 1 / (real)b->whole;
+}
+
 /* What the loss saved of a slice in a linearisation. */
 real *stj_loss_saved(const struct stj_network *net, const struct stj_batch *b, const real *lin);
 

@@ -16,20 +16,25 @@
 #include "options/option_value.h"
 #include "run/run_internal.h"
 
-struct stj_axes stj_run_input_axes(const struct stj_run *run)
+struct stj_data_use stj_run_data_use(const struct stj_run *run)
 {
     const struct stj_shape *shape = stj_network_input(run->net);
-    struct stj_axes axes = {.n = shape->n_dims};
-    memcpy(axes.length, shape->dim, axes.n * sizeof shape->dim[0]);
-    return axes;
+    struct stj_data_use use = {.input = {.n = shape->n_dims}};
+    memcpy(use.input.length, shape->dim, shape->n_dims * sizeof shape->dim[0]);
+    if (stj_network_loss(run->net)->wants_labels) {
+        const struct stj_label_loss_config *loss = run->config.network.loss.config;
+        use.ignores = loss->has_ignore;
+        use.ignored = loss->ignore_index;
+    }
+    return use;
 }
 
 static enum stj_status read_data(const struct stj_run *run, const char *name,
                                  const struct stj_dataset_config *config, struct stj_dataset **data,
                                  struct stj_error *err)
 {
-    const struct stj_axes input = stj_run_input_axes(run);
-    enum stj_status st = stj_dataset_create(config, &input, data, err);
+    const struct stj_data_use use = stj_run_data_use(run);
+    enum stj_status st = stj_dataset_create(config, &use, data, err);
     if (st != STJ_OK)
         stj_error_prefix(err, "data.%s", name);
     return st;

@@ -58,8 +58,8 @@ enum stj_status stj_run_recall(struct stj_run *run, const char *config_path, str
  * trained on.  What computes begins with it, before any operator of the run exists. */
 enum stj_status stj_run_need_data(struct stj_run *run, struct stj_error *err);
 
-/* The axes of the samples that the network reads. */
-struct stj_axes stj_run_input_axes(const struct stj_run *run);
+/* What the network makes of its data. */
+struct stj_data_use stj_run_data_use(const struct stj_run *run);
 
 /* STJ_EMISMATCH naming what differs unless the data of `with` are those of the run. */
 enum stj_status stj_run_check_data(const struct stj_run *run, const struct stj_run *with,

@@ -151,20 +151,19 @@ out:
     return st;
 }
 
-static enum stj_status take_labels(const char *path, struct stj_dataset *data,
-                                   struct stj_error *err)
+static enum stj_status take_labels(const struct stj_run *run, const char *path,
+                                   struct stj_dataset *data, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    const struct stj_data_use use = stj_run_data_use(run);
     struct stj_matrix m = {0};
     const size_t cols = data->labels ? data->n_labels : data->n_targets;
     STJ_TRY(read_rows(path, data->labels ? "labels" : "targets", data->n_rows, cols, &m, err));
     for (size_t i = 0; i < data->n_rows * cols; i++) {
-        STJ_CHECK(err, !data->labels || (m.data[i] >= 0 && m.data[i] == floor(m.data[i])),
+        STJ_CHECK(err, !data->labels || stj_label_from_number(&use, m.data[i], &data->labels[i]),
                   STJ_EINVAL, "%s: label %g in row %zu is not a class number", path, m.data[i],
                   i / cols);
-        if (data->labels)
-            data->labels[i] = (size_t)m.data[i];
-        else
+        if (data->targets)
             data->targets[i] = m.data[i];
     }
 out:
@@ -200,12 +199,12 @@ static enum stj_status take_noise(const struct stj_run *run, const char *path,
                                   struct stj_dataset *data, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const struct stj_axes wants = stj_run_input_axes(run);
+    const struct stj_data_use use = stj_run_data_use(run);
     struct stj_matrix m = {0};
     STJ_TRY(read_rows(path, "inputs", data->n_rows, data->n_features, &m, err));
     const struct stj_axes has = stj_row_axes(m.n_dims, m.shape);
-    STJ_TRY(
-        stj_inputs_arrange(path, run->config.data.train.layout, &has, &wants, m.rows, m.data, err));
+    STJ_TRY(stj_inputs_arrange(path, run->config.data.train.layout, &has, &use.input, m.rows,
+                               m.data, err));
     memcpy(data->inputs, m.data, data->n_rows * data->n_features * sizeof *data->inputs);
 out:
     stj_matrix_free(&m);
@@ -256,7 +255,7 @@ static enum stj_status make_data(const struct stj_study_context *cx,
     const struct stj_run *run = cx->run;
     STJ_TRY(copy_data(run->train, data, err));
     if (which == SHUFFLED)
-        STJ_TRY(c->labels ? take_labels(c->labels, *data, err)
+        STJ_TRY(c->labels ? take_labels(run, c->labels, *data, err)
                           : shuffle_labels(run->train, cx->seed, *data, err));
     else
         STJ_TRY(c->noise ? take_noise(run, c->noise, *data, err)

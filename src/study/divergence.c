@@ -192,13 +192,17 @@ static enum stj_status step_along(struct probe *p, struct desk *d, const double 
     enum stj_status st = STJ_OK;
     const struct stj_network *net = p->cx->run->net;
     const size_t known = stj_directions_n_known(p->cx->directions);
+    const struct stj_loss_ops *loss = stj_network_loss(net);
     double value[N_STATISTICS];
+    STJ_CHECK(err, loss->divergence, STJ_EUNSUPPORTED,
+              "the loss %s is of no law of targets whose divergence could be taken",
+              loss->info.name);
     for (size_t i = 0; i < p->n; i++)
         d->theta[i] = (real)(p->theta_n[i] + p->c->step * x[i]);
     for (size_t s = 0; s < p->sets.n; s++) {
         const size_t n_rows = p->sets.set[s].n_rows;
         STJ_TRY(stj_predict(d->predictor, &p->sets.set[s], d->theta, d->z, err));
-        stj_network_loss(net)->divergence(stj_network_output(net), n_rows, p->base[s], d->z, d->kl);
+        loss->divergence(stj_network_output(net), n_rows, p->base[s], d->z, d->kl);
         summarise(n_rows, d->kl, value);
         for (size_t i = 0; i < N_STATISTICS; i++)
             p->value[i][s * known + k] = value[i];

@@ -89,9 +89,10 @@ static enum stj_status read_file(const struct stj_run *run, const char *path, si
     STJ_CHECK(err, m.cols == n_in, STJ_EINVAL,
               "%s: has %zu numbers a row, the network's input %s needs %zu", path, m.cols,
               stj_shape_text(stj_network_input(run->net), shape), n_in);
-    const struct stj_axes has = stj_row_axes(m.n_dims, m.shape), wants = stj_run_input_axes(run);
-    STJ_TRY(
-        stj_inputs_arrange(path, run->config.data.train.layout, &has, &wants, m.rows, m.data, err));
+    const struct stj_axes has = stj_row_axes(m.n_dims, m.shape);
+    const struct stj_data_use use = stj_run_data_use(run);
+    STJ_TRY(stj_inputs_arrange(path, run->config.data.train.layout, &has, &use.input, m.rows,
+                               m.data, err));
     snprintf(s->name, sizeof s->name, "%s", slash ? slash + 1 : path);
     STJ_TRY(allocate(run, limit(m.rows, max_rows), s, err));
     for (size_t i = 0; i < s->n_rows * n_in; i++)

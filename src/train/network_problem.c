@@ -99,19 +99,48 @@ static void gather_rows(const struct stj_dataset *data, size_t n_in, size_t n, c
             x[i * n_in + c] = (real)data->inputs[row[i] * n_in + c];
 }
 
+/* b->weight <- that of step's batch, where the loss says other than 1 / whole. */
+static enum stj_status set_weight(const struct network_problem *p, size_t step, struct stj_batch *b,
+                                  struct stj_error *err)
+{
+    enum { CHUNK = 64 };
+    enum stj_status st = STJ_OK;
+    const struct stj_loss_ops *loss = stj_network_loss(p->net);
+    const void *config = stj_network_loss_config(p->net);
+    const struct stj_shape *out = stj_network_output(p->net);
+    struct stj_targets targets = b->targets;
+    size_t row[CHUNK];
+    double mass = 0;
+    targets.row = row;
+    const bool weighted = stj_loss_has_mass(loss, config, &targets);
+    for (size_t first = 0; weighted && first < b->whole; first += CHUNK) {
+        const size_t n = b->whole - first < CHUNK ? b->whole - first : CHUNK;
+        STJ_TRY(stj_batch_order_rows(p->order, step, first, n, row, err));
+        mass += loss->mass(config, out, n, &targets);
+    }
+    STJ_CHECK(err, !weighted || mass > 0, STJ_ECONFIG,
+              "no label of the batch of step %zu counts (all are ignored, or of classes of weight "
+              "0): its mean loss is 0 / 0; leave such rows out, or take reduction: sum",
+              step);
+    b->weight = stj_loss_weight(loss, config, out, b->whole, weighted ? mass : (double)b->whole);
+out:
+    return st;
+}
+
 static enum stj_status network_linearize(const void *self, size_t step, struct stj_slice slice,
                                          const real *theta, real *lin, double *loss, real *g,
                                          real *scratch, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct network_problem *p = self;
-    const struct stj_batch b = step_batch(p, step, slice, lin);
+    struct stj_batch b = step_batch(p, step, slice, lin);
     size_t *row = lin_rows(lin) + slice.first;
     STJ_CHECK(err, p->data->inputs, STJ_EINTERNAL, "the data were not read");
     if (slice.meeting.stage == 0) {
         STJ_TRY(stj_batch_order_rows(p->order, step, slice.first, slice.n, row, err));
         gather_rows(p->data, p->n_in, slice.n, row, lin_inputs(p, lin) + slice.first * p->n_in);
     }
+    STJ_TRY(set_weight(p, step, &b, err));
     stj_network_linearize(p->net, &b, theta, lin_network(p, lin), loss, g, scratch);
 out:
     return st;
@@ -121,11 +150,13 @@ static enum stj_status network_hvp(const void *self, size_t step, struct stj_sli
                                    const real *theta, const real *lin, size_t nvec, const real *x,
                                    real *y, real *scratch, struct stj_error *err)
 {
-    (void)err;
+    enum stj_status st = STJ_OK;
     const struct network_problem *p = self;
-    const struct stj_batch b = step_batch(p, step, slice, lin);
+    struct stj_batch b = step_batch(p, step, slice, lin);
+    STJ_TRY(set_weight(p, step, &b, err));
     stj_network_hvp(p->net, &b, theta, lin_network(p, lin), nvec, x, y, scratch);
-    return STJ_OK;
+out:
+    return st;
 }
 
 static const char *network_suspect(const void *self, struct stj_slice slice, const real *y,
@@ -142,7 +173,7 @@ static bool network_switches(const void *self)
     for (size_t i = 0; i < stj_network_n_layers(p->net); i++)
         if (stj_network_layer(p->net, i, NULL)->ops->switches)
             return true;
-    return false;
+    return stj_network_loss(p->net)->switches;
 }
 
 static const struct stj_problem_ops network_ops = {
@@ -157,6 +188,31 @@ static const struct stj_problem_ops network_ops = {
     .suspect = network_suspect,
     .switches = network_switches,
 };
+
+/* Does each position have probabilities, as exact as half precision holds them? */
+static enum stj_status check_probabilities(const struct stj_network *net,
+                                           const struct stj_dataset *data, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_loss_ops *loss = stj_network_loss(net);
+    const size_t cols = stj_shape_cols(stj_network_output(net));
+    const size_t positions = stj_shape_positions(stj_network_output(net));
+    const struct stj_label_loss_config *config = stj_network_loss_config(net);
+    STJ_CHECK(err, !loss->wants_labels || !config->has_ignore, STJ_ECONFIG,
+              "ignore_index is for class labels, the data have target probabilities: leave it out");
+    for (size_t i = 0; i < data->n_rows * positions; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < cols; k++)
+            sum += data->targets[i * cols + k];
+        STJ_CHECK(
+            err, fabs(sum - 1) <= 2e-3, STJ_ECONFIG,
+            "the targets of sample %zu, position %zu (from 0), have the sum %g: the loss %s takes "
+            "probabilities, of sum 1",
+            i / positions, i % positions, sum, loss->info.name);
+    }
+out:
+    return st;
+}
 
 /* Do the target values fit the outputs, and the range that the loss takes? */
 static enum stj_status check_targets(const struct stj_network *net, const struct stj_dataset *data,
@@ -173,6 +229,8 @@ static enum stj_status check_targets(const struct stj_network *net, const struct
     STJ_CHECK(err, data->n_targets == n_out, STJ_ECONFIG,
               "the data have %zu target values a sample, the network's output %s has %zu",
               data->n_targets, stj_shape_text(stj_network_output(net), text), n_out);
+    if (loss->probabilities)
+        STJ_TRY(check_probabilities(net, data, err));
     if (loss->min_target == 0 && loss->max_target == 0)
         goto out;
     for (size_t i = 0; i < data->n_rows * n_out; i++)
@@ -192,6 +250,15 @@ static enum stj_status check_labels(const struct stj_network *net, const struct 
     enum stj_status st = STJ_OK;
     const size_t positions = stj_shape_positions(stj_network_output(net));
     char text[96];
+    const struct stj_label_loss_config *config = stj_network_loss_config(net);
+    const size_t cols = stj_shape_cols(stj_network_output(net));
+    STJ_CHECK(err, !config->class_weights.n || config->class_weights.n == cols, STJ_ECONFIG,
+              "class_weights has %zu numbers, the network's output %s has %zu classes",
+              config->class_weights.n, stj_shape_text(stj_network_output(net), text), cols);
+    if (data->targets && stj_network_loss(net)->probabilities) {
+        STJ_TRY(check_targets(net, data, err));
+        goto out;
+    }
     STJ_CHECK(err, data->labels, STJ_ECONFIG,
               "the loss %s needs class labels, the data have none: give label_column or labels",
               stj_network_loss(net)->info.name);
@@ -200,7 +267,7 @@ static enum stj_status check_labels(const struct stj_network *net, const struct 
         "the network's output %s has %zu positions a sample, the data %zu labels: give a label "
         "for each position, or flatten before the last layer",
         stj_shape_text(stj_network_output(net), text), positions, data->n_labels);
-    STJ_TRY(stj_dataset_check_classes(data, stj_shape_cols(stj_network_output(net)), err));
+    STJ_TRY(stj_dataset_check_classes(data, cols, err));
 out:
     return st;
 }
@@ -263,19 +330,22 @@ out:
     return st;
 }
 
-/* Outputs of one item whose largest is the label's, among the items of a slice. */
+/* Outputs of one item whose largest is the label's, among the items of a slice; *n_items += those
+ * with a label that counts. */
 static size_t count_correct(const struct stj_network *net, const struct stj_dataset *data,
-                            size_t batch, const size_t *row, const real *z)
+                            size_t batch, const size_t *row, const real *z, size_t *n_items)
 {
     const size_t cols = stj_shape_cols(stj_network_output(net));
     const size_t positions = stj_shape_positions(stj_network_output(net));
     size_t correct = 0;
     for (size_t r = 0; r < batch * positions; r++) {
+        const size_t label = data->labels[row[r / positions] * positions + r % positions];
         size_t best = 0;
         for (size_t k = 1; k < cols; k++)
             if (z[r * cols + k] > z[r * cols + best])
                 best = k;
-        correct += best == data->labels[row[r / positions] * positions + r % positions];
+        correct += best == label;
+        *n_items += label != STJ_IGNORED_LABEL;
     }
     return correct;
 }
@@ -333,14 +403,30 @@ out:
     return st;
 }
 
+/* b->weight <- of a chunk of an evaluation; returns what its mean loss counts among those of others:
+ * samples, or their mass. */
+static double set_chunk_weight(const struct stj_network *net, struct stj_batch *b)
+{
+    const struct stj_loss_ops *loss = stj_network_loss(net);
+    const void *config = stj_network_loss_config(net);
+    const struct stj_shape *out = stj_network_output(net);
+    const bool weighted = stj_loss_has_mass(loss, config, &b->targets);
+    const double mass =
+        weighted ? loss->mass(config, out, b->batch, &b->targets) : (double)b->batch;
+    b->weight = stj_loss_weight(loss, config, out, b->whole, mass > 0 ? mass : 1);
+    return mass;
+}
+
 enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dataset *data,
                              const double *theta, struct stj_evaluation *result,
                              struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct evaluation_work w = {0};
-    double loss = 0;
-    size_t correct = 0;
+    const struct stj_loss_config *config = stj_network_loss_config(net);
+    const bool sum = config->reduction == STJ_REDUCE_SUM;
+    double loss = 0, mass = 0;
+    size_t correct = 0, items = 0;
     struct stj_blas_guard guard = stj_blas_guard_take(1);
     STJ_TRY(stj_blas_prepare(err));
     STJ_TRY(stj_network_check_data(net, data, err));
@@ -349,7 +435,7 @@ enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dat
         w.theta[i] = (real)theta[i];
     for (size_t first = 0; first < data->n_rows; first += w.chunk) {
         const size_t n = data->n_rows - first < w.chunk ? data->n_rows - first : w.chunk;
-        const struct stj_batch b = {
+        struct stj_batch b = {
             .whole = n,
             .batch = n,
             .evaluate = true,
@@ -358,15 +444,16 @@ enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dat
         double mean = 0;
         for (size_t i = 0; i < n; i++)
             w.row[i] = first + i;
+        const double share = set_chunk_weight(net, &b);
         gather_rows(data, data->n_features, n, w.row, w.x);
         stj_network_evaluate(net, &b, w.theta, w.lin, w.z, &mean, w.scratch);
-        loss += mean * (double)n;
-        if (stj_network_loss(net)->wants_labels)
-            correct += count_correct(net, data, n, w.row, w.z);
+        loss += sum ? mean : mean * share;
+        mass += share;
+        if (data->labels)
+            correct += count_correct(net, data, n, w.row, w.z, &items);
     }
-    size_t items = data->n_rows * stj_shape_positions(stj_network_output(net));
-    result->loss = loss / (double)data->n_rows;
-    result->accuracy = stj_network_loss(net)->wants_labels ? (double)correct / (double)items : NAN;
+    result->loss = sum ? loss : loss / mass;
+    result->accuracy = data->labels && items ? (double)correct / (double)items : NAN;
 out:
     stj_blas_guard_give(guard);
     evaluation_work_free(&w);

@@ -75,9 +75,11 @@ STJ_CLONES static void row_tangent(size_t nvec, size_t n, real w, const real *re
 
 static void binary_backward_tangent(const void *config, const struct stj_shape *out, size_t batch,
                                     real weight, size_t nvec, real *z_bar_dot, const real *z,
-                                    const real *saved, const real *z_dot)
+                                    const struct stj_targets *targets, const real *saved,
+                                    const real *z_dot)
 {
     (void)config;
+    (void)targets;
     (void)z;
     const size_t cols = stj_shape_cols(out);
     const real w = weight / (real)stj_shape_size(out);
@@ -112,7 +114,9 @@ static void binary_divergence(const struct stj_shape *out, size_t batch, const r
 
 const struct stj_loss_ops stj_loss_binary_cross_entropy = {
     .info = {.name = "binary_cross_entropy",
-             .doc = "cross-entropy of sigmoids of the outputs (logits) with targets in [0, 1]"},
+             .doc = "cross-entropy of sigmoids of the outputs (logits) with targets in [0, 1]",
+             .options = stj_reduction_options,
+             .config_size = sizeof(struct stj_loss_config)},
     .min_target = 0,
     .max_target = 1,
     .sample = binary_sample,

@@ -20,12 +20,6 @@ static void squared_sample(struct stj_rng *rng, char *text, size_t size)
     snprintf(text, size, "mean_squared_error");
 }
 
-static size_t squared_n_saved(const struct stj_shape *out)
-{
-    (void)out;
-    return 0;
-}
-
 static double squared_value(const void *config, const struct stj_shape *out, size_t batch,
                             real weight, const real *z, const struct stj_targets *targets,
                             real *saved)
@@ -67,9 +61,11 @@ STJ_CLONES static void times(size_t n, real w, const real *restrict x, real *res
 
 static void squared_backward_tangent(const void *config, const struct stj_shape *out, size_t batch,
                                      real weight, size_t nvec, real *z_bar_dot, const real *z,
-                                     const real *saved, const real *z_dot)
+                                     const struct stj_targets *targets, const real *saved,
+                                     const real *z_dot)
 {
     (void)config;
+    (void)targets;
     (void)z;
     (void)saved;
     const size_t n = stj_shape_size(out);
@@ -93,9 +89,11 @@ static void squared_divergence(const struct stj_shape *out, size_t batch, const 
 
 const struct stj_loss_ops stj_loss_mean_squared_error = {
     .info = {.name = "mean_squared_error",
-             .doc = "mean over the outputs of the squared distance to target values"},
+             .doc = "mean over the outputs of the squared distance to target values",
+             .options = stj_reduction_options,
+             .config_size = sizeof(struct stj_loss_config)},
     .sample = squared_sample,
-    .n_saved = squared_n_saved,
+    .n_saved = stj_loss_saves_nothing,
     .value = squared_value,
     .backward = squared_backward,
     .backward_tangent = squared_backward_tangent,

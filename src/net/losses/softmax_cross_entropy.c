@@ -8,6 +8,13 @@
  *     backward           z_bar     = w (p - q)
  *     backward_tangent   z_bar_dot = w (p z_dot - p (p' z_dot)),       H = diag(p) - p p'
  *
+ * In place of e_c there may be target probabilities t, and q_k is times the weight of class k; then,
+ * with a = sum_k q_k,
+ *
+ *     value              a log sum_k exp(z_k) - q' z,     backward  w (a p - q),    H = a (diag(p) - p p')
+ *
+ * and q = 0 of a label that is ignored.
+ *
  * With several positions (tokens), the loss of a sample is the mean over its positions.
  */
 #include "net/losses/losses.h"
@@ -19,6 +26,7 @@
 #include "net/vector_math.h"
 
 struct softmax_config {
+    struct stj_label_loss_config labels;
     double label_smoothing;
 };
 
@@ -31,16 +39,22 @@ static const struct stj_option softmax_options[] = {
      .max = 1,
      .below_max = true,
      .doc = "share of the target that is spread evenly over all classes"},
+    STJ_CLASS_WEIGHTS_OPTION,
+    STJ_IGNORE_INDEX_OPTION,
+    STJ_REDUCTION_OPTION,
     {.name = NULL},
 };
 
 static void softmax_sample(struct stj_rng *rng, char *text, size_t size)
 {
+    static const char *const more[] = {"", ", ignore_index: -100",
+                                       ", class_weights: [0.5, 2, 0, 1.25]",
+                                       ", ignore_index: 2, class_weights: [0.5, 2, 0.25, 1.25]"};
     if (stj_rng_index(rng, 2))
-        snprintf(text, size, "{type: softmax_cross_entropy, label_smoothing: %.3f}",
-                 0.9 * stj_rng_uniform(rng));
+        snprintf(text, size, "{type: softmax_cross_entropy, label_smoothing: %.3f%s}",
+                 0.9 * stj_rng_uniform(rng), more[stj_rng_index(rng, 4)]);
     else
-        snprintf(text, size, "softmax_cross_entropy");
+        snprintf(text, size, "{type: softmax_cross_entropy%s}", more[stj_rng_index(rng, 4)]);
 }
 
 static size_t softmax_n_saved(const struct stj_shape *out)
@@ -64,10 +78,59 @@ STJ_CLONES static double softmax(size_t n, const real *restrict z, real *restric
     return log(sum) + (double)top;
 }
 
-/* The class of item r of a slice: of position r % positions of its sample. */
-static size_t item_class(const struct stj_targets *targets, size_t positions, size_t r)
+/* Is every target a label that counts as any other? */
+static bool is_plain(const struct softmax_config *c, const struct stj_targets *targets)
 {
-    return targets->label[targets->row[r / positions] * positions + r % positions];
+    return targets->label && !c->labels.class_weights.n && !c->labels.has_ignore;
+}
+
+/* Item r of a slice, as its target distribution needs it. */
+struct item {
+    const struct softmax_config *config;
+    size_t cols, label; /* STJ_IGNORED_LABEL; not read where there are probabilities */
+    const double *value;
+};
+
+static struct item item_of(const struct softmax_config *c, const struct stj_shape *out,
+                           const struct stj_targets *targets, size_t r)
+{
+    const size_t cols = stj_shape_cols(out), positions = stj_shape_positions(out);
+    struct item item = {.config = c, .cols = cols};
+    if (targets->label)
+        item.label = stj_item_label(targets, positions, r);
+    else
+        item.value =
+            targets->value + (targets->row[r / positions] * positions + r % positions) * cols;
+    return item;
+}
+
+/* q_k */
+static double target(const struct item *item, size_t k)
+{
+    const double s = item->config->label_smoothing;
+    const double of_class = stj_label_weight(&item->config->labels, k);
+    if (!item->value && item->label == STJ_IGNORED_LABEL)
+        return 0;
+    return of_class *
+           ((1 - s) * (item->value ? item->value[k] : k == item->label) + s / (double)item->cols);
+}
+
+/* a */
+static double target_sum(const struct item *item)
+{
+    double sum = 0;
+    for (size_t k = 0; k < item->cols; k++)
+        sum += target(item, k);
+    return sum;
+}
+
+/* sum_k q_k (log_sum - z_k) */
+static double target_value(const struct item *item, const real *z, double log_sum)
+{
+    double sum = 0;
+    for (size_t k = 0; k < item->cols; k++)
+        sum += target(item, k) * (log_sum - (double)z[k]);
+    return sum;
 }
 
 /* sum_k (log_sum - z_k): how far all classes together are from certain. */
@@ -86,11 +149,17 @@ static double softmax_value(const void *config, const struct stj_shape *out, siz
     const double s = ((const struct softmax_config *)config)->label_smoothing;
     const size_t cols = stj_shape_cols(out);
     const size_t positions = stj_shape_positions(out);
+    const bool plain = is_plain(config, targets);
     double sum = 0;
     for (size_t r = 0; r < batch * positions; r++) {
         const real *row = z + r * cols;
         const double log_sum = softmax(cols, row, saved + r * cols);
-        sum += (1 - s) * (log_sum - (double)row[item_class(targets, positions, r)]);
+        const struct item item = item_of(config, out, targets, r);
+        if (!plain) {
+            sum += target_value(&item, row, log_sum);
+            continue;
+        }
+        sum += (1 - s) * (log_sum - (double)row[item.label]);
         if (s > 0)
             sum += s / (double)cols * distance_from_all(cols, row, log_sum);
     }
@@ -106,10 +175,16 @@ static void softmax_backward(const void *config, const struct stj_shape *out, si
     const size_t cols = stj_shape_cols(out);
     const size_t positions = stj_shape_positions(out);
     const real w = weight / (real)positions;
+    const bool plain = is_plain(config, targets);
     for (size_t r = 0; r < batch * positions; r++) {
-        for (size_t k = 0; k < cols; k++)
+        const struct item item = item_of(config, out, targets, r);
+        const real a = plain ? 1 : (real)target_sum(&item);
+        for (size_t k = 0; k < cols && !plain; k++)
+            z_bar[r * cols + k] = w * (a * saved[r * cols + k] - (real)target(&item, k));
+        for (size_t k = 0; k < cols && plain; k++)
             z_bar[r * cols + k] = w * (saved[r * cols + k] - s / (real)cols);
-        z_bar[r * cols + item_class(targets, positions, r)] -= w * (1 - s);
+        if (plain)
+            z_bar[r * cols + item.label] -= w * (1 - s);
     }
 }
 
@@ -129,16 +204,20 @@ STJ_CLONES static void item_tangent(size_t nvec, size_t n, real w, const real *r
 
 static void softmax_backward_tangent(const void *config, const struct stj_shape *out, size_t batch,
                                      real weight, size_t nvec, real *z_bar_dot, const real *z,
-                                     const real *saved, const real *z_dot)
+                                     const struct stj_targets *targets, const real *saved,
+                                     const real *z_dot)
 {
-    (void)config;
     (void)z;
     const size_t cols = stj_shape_cols(out);
     const size_t positions = stj_shape_positions(out);
     const real w = weight / (real)positions;
-    for (size_t r = 0; r < batch * positions; r++)
-        item_tangent(nvec, cols, w, saved + r * cols, z_dot + r * nvec * cols,
+    const bool plain = is_plain(config, targets);
+    for (size_t r = 0; r < batch * positions; r++) {
+        const struct item item = item_of(config, out, targets, r);
+        const real a = plain ? 1 : (real)target_sum(&item);
+        item_tangent(nvec, cols, w * a, saved + r * cols, z_dot + r * nvec * cols,
                      z_bar_dot + r * nvec * cols);
+    }
 }
 
 /* sum_k p_k (log p_k - log q_k) of the laws of one item, p = softmax(z), q = softmax(other). */
@@ -174,14 +253,20 @@ static void softmax_divergence(const struct stj_shape *out, size_t batch, const 
 
 const struct stj_loss_ops stj_loss_softmax_cross_entropy = {
     .info = {.name = "softmax_cross_entropy",
-             .doc = "cross-entropy of the softmax of the last dimension with class labels",
+             .doc = "cross-entropy of the softmax of the last dimension with class labels, or "
+                    "target probabilities",
              .options = softmax_options,
-             .config_size = sizeof(struct softmax_config)},
+             .config_size = sizeof(struct softmax_config),
+             .check = stj_label_loss_check},
     .wants_labels = true,
+    .probabilities = true,
+    .min_target = 0,
+    .max_target = 1,
     .sample = softmax_sample,
     .n_saved = softmax_n_saved,
     .value = softmax_value,
     .backward = softmax_backward,
     .backward_tangent = softmax_backward_tangent,
+    .mass = stj_label_mass,
     .divergence = softmax_divergence,
 };
