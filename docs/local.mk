@@ -8,6 +8,7 @@ dist_doc_DATA += %reldir%/architecture.md
 dist_doc_DATA += %reldir%/bottom.md
 dist_doc_DATA += %reldir%/data.md
 dist_doc_DATA += %reldir%/density.md
+dist_doc_DATA += %reldir%/from-pytorch.md
 dist_doc_DATA += %reldir%/imported-trajectory.md
 dist_doc_DATA += %reldir%/json.md
 dist_doc_DATA += %reldir%/large-networks.md

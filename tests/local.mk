@@ -90,6 +90,7 @@ test_scripts += %reldir%/lenet-small.sh
 test_scripts += %reldir%/cli-study.sh
 test_scripts += %reldir%/cli-trajectory.sh
 test_scripts += %reldir%/examples.sh
+test_scripts += %reldir%/from-pytorch.sh
 test_scripts += %reldir%/headers.sh
 test_scripts += %reldir%/imported.sh
 test_scripts += %reldir%/includes.sh
