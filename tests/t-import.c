@@ -420,6 +420,18 @@ START_TEST(orders_that_do_not_agree_are_refused)
     EXPECT_FAIL(make_run(network, "file: m.h5, flatten: CHW", &run, theta, &err), STJ_EUNSUPPORTED,
                 orders[_i].message, err);
     stj_run_destroy(run);
+    static double zeros[2430];
+    const struct named_array own[] = {
+        {"conv2d0.kernel", 4, {27, 27, 1, 3}, zeros}, {"conv2d0.bias", 1, {3}, zeros},
+        {"dense2.kernel", 2, {12, 12}, zeros},        {"dense2.bias", 1, {12}, zeros},
+        {"dense4.kernel", 2, {12, 2}, zeros},         {"dense4.bias", 1, {2}, zeros}};
+    write_hdf5(temp_path("own.h5"), own, 6, 0);
+    EXPECT_OK(make_run(network, "file: own.h5", &run, theta, &err), err);
+    stj_run_destroy(run);
+    EXPECT_FAIL(make_run(network, "file: own.h5, dense_kernel: out_in, conv_kernel: HWIO", &run,
+                         theta, &err),
+                STJ_EUNSUPPORTED, "init.flatten is not given (HWC or CHW)", err);
+    stj_run_destroy(run);
 }
 END_TEST
 

@@ -37,6 +37,11 @@ static const struct convention {
     {NULL, "kernel", {NULL, "weight", NULL}, false},
     {NULL, "scale", {NULL, "weight", NULL}, false},
     {NULL, "table", {NULL, "weight", "embedding"}, false},
+    {NULL, "slope", {NULL, "weight", NULL}, false},
+    {NULL, "input_kernel", {NULL, "weight_ih_l0", NULL}, false},
+    {NULL, "hidden_kernel", {NULL, "weight_hh_l0", NULL}, false},
+    {NULL, "input_bias", {NULL, "bias_ih_l0", NULL}, false},
+    {NULL, "hidden_bias", {NULL, "bias_hh_l0", NULL}, false},
 };
 
 /* The convention of a preset for a tensor; NULL: the tensor is called as here.  `plain`: not in
@@ -143,7 +148,11 @@ static enum stj_status check_layout_key(const struct stj_run *run, size_t key, b
     int *const value[] = {&other.conv, &other.dense, &other.flatten};
     *value[key] = 1;
     STJ_TRY(stj_run_get_tensor(run, i, &p, err));
-    STJ_TRY(stj_network_parameter(run->net, &other, i, &q, err));
+    st = stj_network_parameter(run->net, &other, i, &q, err);
+    if (st != STJ_OK) {
+        stj_error_prefix(err, "init.flatten is not given (HWC or CHW) beside keys of PyTorch's");
+        goto out;
+    }
     file_name(run, &p, name, NULL);
     const char *dot = strrchr(name, '.');
     STJ_CHECK(err, !mixed || same_order(&p, &q), STJ_ECONFIG,
@@ -152,9 +161,7 @@ static enum stj_status check_layout_key(const struct stj_run *run, size_t key, b
               "pytorch alone",
               p.name, text[key][0], text[key][0], text[key][1], text[key][2]);
     STJ_CHECK(
-        err,
-        key == 2 || !dot || strcmp(dot, ".weight") != 0 || same_order(&p, &q) ||
-            !same_shape(&p, &q),
+        err, !dot || strcmp(dot, ".weight") != 0 || same_order(&p, &q) || !same_shape(&p, &q),
         STJ_ECONFIG,
         "init: %s is called '%s', as PyTorch does, and its shape is the same in both layouts; "
         "add %s: %s (PyTorch's) or %s (spectraj's and JAX's), or say layout: pytorch alone",
@@ -175,7 +182,8 @@ static enum stj_status check_layouts(const struct stj_run *run, struct stj_error
         goto out;
     for (size_t key = 0; key < 3; key++)
         for (size_t i = 0; i < stj_network_n_tensors(run->net) && !given[key]; i++)
-            STJ_TRY(check_layout_key(run, key, mixed, i, err));
+            if (mixed || key < 2) /* no shape tells how an image was flattened */
+                STJ_TRY(check_layout_key(run, key, mixed, i, err));
 out:
     return st;
 }
