@@ -19,10 +19,10 @@ struct stj_axes {
 struct stj_axes stj_row_axes(size_t n_dims, const size_t *shape);
 
 /* values[n_rows][size], samples of the axes `has` as a file has them, <- in the order of a network
- * that reads samples of the axes `wants`.  One row of numbers is accepted for every shape, any shape
- * where the network reads one row of numbers, and axes of length 1 at the end make no difference;
- * other axes are refused, with what either layout would make of them.  Another number of values is
- * left to the network. */
+ * that reads samples of the axes `wants`.  Plain rows of numbers are accepted for every shape, any
+ * shape where the network reads plain rows, and axes of length 1 at the end make no difference; other
+ * axes are refused, with what either layout would make of them.  Another number of values is left to
+ * the network. */
 enum stj_status stj_inputs_arrange(const char *path, enum stj_data_layout layout,
                                    const struct stj_axes *has, const struct stj_axes *wants,
                                    size_t n_rows, double *values, struct stj_error *err);

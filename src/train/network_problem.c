@@ -403,8 +403,8 @@ out:
     return st;
 }
 
-/* b->weight <- of a chunk of an evaluation; returns what its mean loss counts among those of others:
- * samples, or their mass. */
+/* b->weight <- of a chunk of an evaluation; returns what its mean loss counts among those of
+ * others: samples, or their mass. */
 static double set_chunk_weight(const struct stj_network *net, struct stj_batch *b)
 {
     const struct stj_loss_ops *loss = stj_network_loss(net);

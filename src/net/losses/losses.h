@@ -67,8 +67,8 @@ double stj_label_mass(const void *config, const struct stj_shape *out, size_t n,
 /* ignore_index is a whole number. */
 enum stj_status stj_label_loss_check(const void *config, struct stj_error *err);
 
-/* A loss of each output z and its target t: `term` gives its value (order 0), or its first or second
- * derivative by z.  Over a sample it is the mean of the outputs' terms. */
+/* A loss of each output z and its target t: `term` gives its value (order 0), or its first or
+ * second derivative by z.  Over a sample it is the mean of the outputs' terms. */
 typedef double stj_loss_term(const void *config, int order, double z, double t);
 double stj_terms_value(stj_loss_term *term, const void *config, const struct stj_shape *out,
                        size_t batch, real weight, const real *z, const struct stj_targets *targets);

@@ -11,7 +11,7 @@
  * In place of e_c there may be target probabilities t, and q_k is times the weight of class k; then,
  * with a = sum_k q_k,
  *
- *     value              a log sum_k exp(z_k) - q' z,     backward  w (a p - q),    H = a (diag(p) - p p')
+ *     value  a log sum_k exp(z_k) - q' z,   backward  w (a p - q),   H = a (diag(p) - p p')
  *
  * and q = 0 of a label that is ignored.
  *
