@@ -89,8 +89,8 @@ static void bias_backward(const struct stj_layer *layer, const real *beta, real 
 static void bias_backward_tangent(const struct stj_layer *layer, size_t nvec, const real *beta,
                                   real *x_bar_dot, real *x2_bar_dot, real *theta_bar_dot,
                                   const struct stj_layer_values *at, const real *x_dot,
-                                  const real *x2_dot, const real *theta_dot,
-                                  const real *y_bar_dot, real *scratch)
+                                  const real *x2_dot, const real *theta_dot, const real *y_bar_dot,
+                                  real *scratch)
 {
     (void)x2_bar_dot;
     (void)x_dot;

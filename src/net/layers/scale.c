@@ -50,10 +50,11 @@ static const struct stj_option scale_options[] = {
 
 static void scale_sample(struct stj_rng *rng, char *text, size_t size)
 {
-    snprintf(text, size,
-             "{input: [%s%zu], layers: [{type: scale, factor: -0.7, learn: %s, scale_init: normal}]}",
-             stj_rng_index(rng, 2) ? "3, " : "", 1 + stj_rng_index(rng, 5),
-             learn_names[stj_rng_index(rng, 3)]);
+    snprintf(
+        text, size,
+        "{input: [%s%zu], layers: [{type: scale, factor: -0.7, learn: %s, scale_init: normal}]}",
+        stj_rng_index(rng, 2) ? "3, " : "", 1 + stj_rng_index(rng, 5),
+        learn_names[stj_rng_index(rng, 3)]);
 }
 
 static enum stj_status scale_setup(struct stj_layer *layer, const struct stj_shape *in2,
@@ -159,8 +160,8 @@ static void scale_backward(const struct stj_layer *layer, const real *beta, real
 static void scale_backward_tangent(const struct stj_layer *layer, size_t nvec, const real *beta,
                                    real *x_bar_dot, real *x2_bar_dot, real *theta_bar_dot,
                                    const struct stj_layer_values *at, const real *x_dot,
-                                   const real *x2_dot, const real *theta_dot,
-                                   const real *y_bar_dot, real *scratch)
+                                   const real *x2_dot, const real *theta_dot, const real *y_bar_dot,
+                                   real *scratch)
 {
     (void)x2_bar_dot;
     (void)x2_dot;

@@ -7,10 +7,11 @@
  * fall.  The basis ends where
  *
  *     f(m) = mean over i <= k of log10 max(s_i, 1e-7 s_1),    s_i from below, s_1 the largest
- *     (f(m') - f(m)) / ln(m / m') < 0.11 at two looks running, m / m' = 1.1
+ *     (f(m') - f(m)) / ln(m / m') < 0.11 at two looks running, m / m' = 1.1, or at one at which it
+ *                                   is less than a tenth of the steepest
  *
- * The slope is 0.4 to 2 before that end and below 0.03 behind it (docs/bottom.md).  The basis does
- * not grow with the number of parameters.
+ * The slope is 0.4 to 2 before that end and below 0.03 behind it; a fall that is never steep needs
+ * the second look (docs/bottom.md).  The basis does not grow with the number of parameters.
  *
  * d is the value number DAMPING k from below: directions that the window contracts more are
  * inverted only as far as they are known.
@@ -35,13 +36,14 @@ enum {
     FIRST = 256, /* vectors that there is room for at once */
 };
 
-static const double least_slope = 0.11, look_growth = 1.1;
+static const double least_slope = 0.11, look_growth = 1.1, cliff = 0.1;
 
 /* What a growing basis was like when it was last looked at. */
 struct look {
     size_t m, next;
     double f;
-    int flat; /* looks running at which it hardly fell */
+    double steepest; /* fall per e-fold of m so far */
+    int flat;        /* looks running at which it hardly fell; an end that is clear is two */
 };
 
 static void show_look(const struct stj_svd_budget *budget, const struct look *look)
@@ -70,9 +72,10 @@ static enum stj_status look_at_basis(const struct stj_krylov *krylov, size_t k, 
     STJ_TRY(stj_gesdd(m + krylov->b, m, h, m + krylov->b, sigma, NULL, NULL, err));
     for (size_t i = 0; i < k; i++)
         f += log10(fmax(sigma[m - 1 - i], 1e-7 * sigma[0])) / (double)k;
-    const bool fell =
-        look->m == 0 || (look->f - f) / log((double)m / (double)look->m) >= least_slope;
-    look->flat = fell ? 0 : look->flat + 1;
+    const double fall =
+        look->m == 0 ? (double)INFINITY : (look->f - f) / log((double)m / (double)look->m);
+    look->flat = fall >= least_slope ? 0 : fall < cliff * look->steepest ? 2 : look->flat + 1;
+    look->steepest = look->m == 0 ? 0 : fmax(look->steepest, fall);
     look->m = m;
     look->f = f;
     look->next = (size_t)ceil(look_growth * (double)m);
