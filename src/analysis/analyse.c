@@ -109,7 +109,6 @@ static bool asks_the_same(const void *ctx, const char *request)
 
 static enum stj_status find_place(struct call *c, bool force, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_question *q = &c->question;
     const struct stj_place_request request = {.format = &q->analysis->format,
                                               .base = c->base,
@@ -122,27 +121,23 @@ static enum stj_status find_place(struct call *c, bool force, struct stj_error *
     stj_place_close(&c->place);
     stj_analysis_free_config(q->analysis, c->stored_config);
     c->stored_config = NULL;
-    STJ_TRY(stj_place_find(c->run, &request, &c->place, err));
+    STJ_MUST(stj_place_find(c->run, &request, &c->place, err));
     if (c->place.request)
-        STJ_TRY(stj_request_parse(q->analysis, c->place.request, &c->stored_config, err));
-out:
-    return st;
+        STJ_MUST(stj_request_parse(q->analysis, c->place.request, &c->stored_config, err));
+    return STJ_OK;
 }
 
 static enum stj_status open_call(struct call *c, const struct stj_request *request,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run_info info;
     struct stj_question *q = &c->question;
     stj_run_get_info(c->run, &info);
-    STJ_TRY(stj_question_open(c->run, request, q, err));
+    STJ_MUST(stj_question_open(c->run, request, q, err));
     name_base(q->analysis, name_option(q->analysis, q->config), q->common.tag ? NULL : &q->part,
               info.n_steps, c->base);
     stj_request_slug(q, c->options, sizeof c->options);
-    STJ_TRY(stj_request_print(q, q->config, true, &c->text, err));
-out:
-    return st;
+    return stj_request_print(q, q->config, true, &c->text, err);
 }
 
 /* ---- reading and writing ---- */
@@ -274,34 +269,30 @@ enum stj_status stj_analysis_note_source(struct stj_analysis_context *cx,
 
 static enum stj_status begin_about(struct call *c, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_question *q = &c->question;
     struct stj_result_about *about = &c->result->about;
-    STJ_TRY(stj_about_begin(about, err));
-    STJ_TRY(stj_strdup(&about->layers, q->tensors, err));
-    STJ_TRY(stj_strdup(&about->file, name_of_path(c->place.path), err));
-    STJ_TRY(stj_request_print(q, c->joined, false, &about->request, err));
-    STJ_TRY(stj_request_command(q, c->joined, &about->command, err));
+    STJ_MUST(stj_about_begin(about, err));
+    STJ_MUST(stj_strdup(&about->layers, q->tensors, err));
+    STJ_MUST(stj_strdup(&about->file, name_of_path(c->place.path), err));
+    STJ_MUST(stj_request_print(q, c->joined, false, &about->request, err));
+    STJ_MUST(stj_request_command(q, c->joined, &about->command, err));
     about->n_params = q->n;
     about->part = q->part;
     about->part.layers = about->layers[0] ? about->layers : NULL;
     about->state = q->part.full_state;
     note_training(c->run, about);
     about->self_check.orthogonality = (double)NAN;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* c->joined <- the request, and what is stored. */
 static enum stj_status join_requests(struct call *c, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_analysis *a = c->question.analysis;
-    STJ_TRY(stj_analysis_config(c->run, a, &c->request->own, &c->joined, err));
+    STJ_MUST(stj_analysis_config(c->run, a, &c->request->own, &c->joined, err));
     if (c->stored_config && a->join)
         (void)a->join(c->stored_config, c->joined);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static void add_counts(struct stj_op_counts *sum, const struct stj_op_counts *more)
@@ -315,7 +306,6 @@ static void add_counts(struct stj_op_counts *sum, const struct stj_op_counts *mo
 static enum stj_status run_computation(struct call *c, struct stj_analysis_context *cx,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_question *q = &c->question;
     struct stj_result_about *about = &c->result->about;
     struct stj_prediction prediction;
@@ -327,12 +317,12 @@ static enum stj_status run_computation(struct call *c, struct stj_analysis_conte
                    c->progress);
     stj_plan_analysis(c->run, &plan, q->analysis, c->joined, &about->cost);
     stj_plan_predict(c->run, &plan, q->analysis, c->joined, &prediction, &engine);
-    STJ_TRY(stj_plan_check(c->run, &plan, q->analysis, &prediction, err));
-    STJ_TRY(stj_result_op_open(c->run, &q->part, c->place.path, &c->journal, q->common.force,
-                               engine, cx->kept, err));
+    STJ_MUST(stj_plan_check(c->run, &plan, q->analysis, &prediction, err));
+    STJ_MUST(stj_result_op_open(c->run, &q->part, c->place.path, &c->journal, q->common.force,
+                                engine, cx->kept, err));
     cx->op = cx->kept->op;
     cx->resumes = cx->kept->resumes;
-    STJ_TRY(q->analysis->compute(cx, c->joined, c->result->data, err));
+    STJ_MUST(q->analysis->compute(cx, c->joined, c->result->data, err));
     c->journal.has_more = stj_op_journal_has_more(cx->op);
     stj_analysis_release_op(cx);
     stj_warn_of_check(&about->self_check, c->progress);
@@ -343,8 +333,7 @@ static enum stj_status run_computation(struct call *c, struct stj_analysis_conte
         add_counts(&about->spent, &c->stored->about.spent);
         about->seconds += c->stored->about.seconds;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_verdict verdict_of(const struct stj_result *result)
@@ -476,7 +465,6 @@ out:
 
 static enum stj_status serve(struct call *c, struct stj_result **served, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_analysis *a = c->question.analysis;
     const struct stj_analysis_context cx = {.run = c->run,
                                             .part = &c->question.part,
@@ -484,9 +472,8 @@ static enum stj_status serve(struct call *c, struct stj_result **served, struct 
                                             .progress = c->progress,
                                             .about = &(*served)->about};
     if (a->view)
-        STJ_TRY(a->view(&cx, c->question.config, (*served)->data, err));
-out:
-    return st;
+        STJ_MUST(a->view(&cx, c->question.config, (*served)->data, err));
+    return STJ_OK;
 }
 
 static void remove_journals(const struct call *c)
@@ -499,28 +486,26 @@ static void remove_journals(const struct call *c)
 
 static enum stj_status answer(struct call *c, struct stj_result **result, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_result **served = &c->stored;
     const bool force = c->question.common.force;
     bool serves = false;
-    STJ_TRY(find_place(c, force, err));
-    STJ_TRY(look_at_stored(c, &serves, err));
+    STJ_MUST(find_place(c, force, err));
+    STJ_MUST(look_at_stored(c, &serves, err));
     if (!serves) {
-        STJ_TRY(stj_run_lock(c->run, c->place.path, c->progress, &c->lock, err));
-        STJ_TRY(find_place(c, force, err));
-        STJ_TRY(look_at_stored(c, &serves, err)); /* somebody else was just finishing it */
+        STJ_MUST(stj_run_lock(c->run, c->place.path, c->progress, &c->lock, err));
+        STJ_MUST(find_place(c, force, err));
+        STJ_MUST(look_at_stored(c, &serves, err)); /* somebody else was just finishing it */
     }
     if (!serves) {
-        STJ_TRY(compute_result(c, err));
+        STJ_MUST(compute_result(c, err));
         served = &c->result;
     }
-    STJ_TRY(serve(c, served, err));
+    STJ_MUST(serve(c, served, err));
     if (!serves && verdict_of(*served) == STJ_VERDICT_DONE) /* of this request: others may go on */
         remove_journals(c);
     *result = *served;
     *served = NULL;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_analyse(struct stj_run *run, const struct stj_request *request,
@@ -589,14 +574,11 @@ out:
 enum stj_status stj_result_read(struct stj_run *run, const char *name, const char *tag,
                                 struct stj_result **result, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, run && name && result, STJ_EINVAL,
-              "a stored result needs a run, a name and a place");
+    STJ_NEED(err, run && name && result, STJ_EINVAL,
+             "a stored result needs a run, a name and a place");
     const struct stj_analysis *a = analysis_of_name(name);
-    STJ_CHECK(err, a, STJ_EINVAL, "there is no analysis that makes a result '%.60s'", name);
-    STJ_TRY(read_named(run, a, name, tag, result, err));
-out:
-    return st;
+    STJ_NEED(err, a, STJ_EINVAL, "there is no analysis that makes a result '%.60s'", name);
+    return read_named(run, a, name, tag, result, err);
 }
 
 enum stj_status stj_result_of_part(struct stj_run *run, const char *analysis,

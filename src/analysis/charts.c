@@ -45,7 +45,6 @@ enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const doub
                                    size_t n_params, double epsilon, double rounding,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     stj_chart_title(chart, "%s singular values of the training Jacobian, N = %zu",
                     n == n_params ? "All" : "Largest", n_params);
     stj_axis_name(&chart->x, "index", "index");
@@ -56,13 +55,12 @@ enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const doub
     stj_chart_limit(chart, 1 + epsilon);
     stj_chart_limit(chart, 1 - epsilon);
     for (enum stj_region r = STJ_CHAOTIC; r < STJ_N_REGIONS; r++)
-        STJ_TRY(add_region(chart, r, n, sigma, n_params, epsilon, err));
+        STJ_MUST(add_region(chart, r, n, sigma, n_params, epsilon, err));
     if (rounding >= spectrum_floor && n > 0 && sigma[n - 1] <= rounding)
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, 2,
-                              (const double[]){1, (double)n}, (const double[]){rounding, rounding},
-                              err, "below this: rounding"));
-out:
-    return st;
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, 2,
+                               (const double[]){1, (double)n}, (const double[]){rounding, rounding},
+                               err, "below this: rounding"));
+    return STJ_OK;
 }
 
 /* A density is drawn over 5 decades, or as many as show the bulk and a decade below it, but no more
@@ -74,7 +72,6 @@ static const double least_density = 1; /* less than one value per unit is the fo
 enum stj_status stj_density_draw(const struct stj_density_result *density, double *width,
                                  struct stj_density_point *point, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     double at[DENSITY_POINTS];
     const double high = log10(fmax(density->sigma_1, 1 + density->epsilon)) + 4 * density_width;
     const double bulk = log10(1 - density->epsilon) - 1;
@@ -83,9 +80,7 @@ enum stj_status stj_density_draw(const struct stj_density_result *density, doubl
     *width = density_width * fmax((high - low) / density_decades, 1);
     for (size_t i = 0; i < DENSITY_POINTS; i++)
         at[i] = low + (high - low) * (double)i / (DENSITY_POINTS - 1);
-    STJ_TRY(stj_density_smooth_band(density, DENSITY_POINTS, at, *width, 0, point, err));
-out:
-    return st;
+    return stj_density_smooth_band(density, DENSITY_POINTS, at, *width, 0, point, err);
 }
 
 /* One border of a band. */
@@ -114,14 +109,11 @@ enum stj_status stj_chart_band(struct stj_chart *chart, enum stj_chart_colour co
                                const double *sigma, const double *low, const double *high,
                                double confidence, const char *name, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char text[STJ_CHART_NAME_MAX];
     snprintf(text, sizeof text, "%s%.4g %% band, from", name, 100 * confidence);
-    STJ_TRY(add_border(chart, colour, n, sigma, low, text, err));
+    STJ_MUST(add_border(chart, colour, n, sigma, low, text, err));
     snprintf(text, sizeof text, "%s%.4g %% band, to", name, 100 * confidence);
-    STJ_TRY(add_border(chart, colour, n, sigma, high, text, err));
-out:
-    return st;
+    return add_border(chart, colour, n, sigma, high, text, err);
 }
 
 /* The part of the curve in one region, with gaps where there is nothing. */
@@ -129,7 +121,6 @@ static enum stj_status add_density(struct stj_chart *chart, enum stj_region regi
                                    const struct stj_density_count *count,
                                    const struct stj_density_point *point, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     double x[DENSITY_POINTS], y[DENSITY_POINTS];
     size_t n = 0;
     for (size_t i = 0; i < DENSITY_POINTS; i++) {
@@ -143,18 +134,15 @@ static enum stj_status add_density(struct stj_chart *chart, enum stj_region regi
         y[n++] = point[i].density;
     }
     n = stj_chart_drop_below(n, x, y, least_density);
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, stj_region_colour(region), n, x, y, err,
-                          "%s: %.0f (%.0f to %.0f)", stj_region_name(region), count->estimate,
-                          count->low, count->high));
-out:
-    return st;
+    return stj_chart_add(chart, STJ_CHART_LINE, stj_region_colour(region), n, x, y, err,
+                         "%s: %.0f (%.0f to %.0f)", stj_region_name(region), count->estimate,
+                         count->low, count->high);
 }
 
 /* The band, and an upright line at the floor of rounding where the figure goes so far. */
 static enum stj_status add_doubt(struct stj_chart *chart, const struct stj_density_result *density,
                                  const struct stj_density_point *point, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     double sigma[DENSITY_POINTS], low[DENSITY_POINTS], high[DENSITY_POINTS], most = 10;
     for (size_t i = 0; i < DENSITY_POINTS; i++) {
         sigma[i] = point[i].sigma;
@@ -162,30 +150,26 @@ static enum stj_status add_doubt(struct stj_chart *chart, const struct stj_densi
         high[i] = point[i].high;
         most = fmax(most, point[i].density);
     }
-    STJ_TRY(stj_chart_band(chart, STJ_CHART_GREY, DENSITY_POINTS, sigma, low, high,
-                           density->confidence, "", err));
+    STJ_MUST(stj_chart_band(chart, STJ_CHART_GREY, DENSITY_POINTS, sigma, low, high,
+                            density->confidence, "", err));
     if (density->floor >= sigma[0])
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, 2,
-                              (const double[]){density->floor, density->floor},
-                              (const double[]){least_density, most}, err, "below this: rounding"));
-out:
-    return st;
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, 2,
+                               (const double[]){density->floor, density->floor},
+                               (const double[]){least_density, most}, err, "below this: rounding"));
+    return STJ_OK;
 }
 
 enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_density_result *density,
                                   const struct stj_density_point *point, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_density_counts *regions = &density->regions;
     stj_chart_title(chart, "Density of %zu singular values, from %zu probes of %zu steps",
                     density->n_params, density->n_probes, density->steps);
     stj_axis_name(&chart->x, "sigma", "singular value");
     stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
     chart->x.log = chart->y.log = true;
-    STJ_TRY(add_density(chart, STJ_CHAOTIC, density->epsilon, &regions->chaotic, point, err));
-    STJ_TRY(add_density(chart, STJ_BULK, density->epsilon, &regions->bulk, point, err));
-    STJ_TRY(add_density(chart, STJ_STABLE, density->epsilon, &regions->stable, point, err));
-    STJ_TRY(add_doubt(chart, density, point, err));
-out:
-    return st;
+    STJ_MUST(add_density(chart, STJ_CHAOTIC, density->epsilon, &regions->chaotic, point, err));
+    STJ_MUST(add_density(chart, STJ_BULK, density->epsilon, &regions->bulk, point, err));
+    STJ_MUST(add_density(chart, STJ_STABLE, density->epsilon, &regions->stable, point, err));
+    return add_doubt(chart, density, point, err);
 }

@@ -140,17 +140,14 @@ static const struct stj_field schema[] = {
 
 static enum stj_status check_memory(size_t n, size_t memory_bytes, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t available = stj_memory_available();
     const size_t limit = memory_bytes ? memory_bytes : available - available / 4;
     const double needed = SQUARES * (double)n * (double)n * sizeof(double);
-    STJ_CHECK(
-        err, needed <= (double)limit, STJ_ENOMEM,
-        "a dense Jacobian of %zu parameters needs %.3g GB (%d matrices of %zu x %zu), allowed "
-        "are %.3g GB; raise --memory, or use spectraj svd, which needs no matrix",
-        n, needed / 1e9, SQUARES, n, n, (double)limit / 1e9);
-out:
-    return st;
+    STJ_NEED(err, needed <= (double)limit, STJ_ENOMEM,
+             "a dense Jacobian of %zu parameters needs %.3g GB (%d matrices of %zu x %zu), allowed "
+             "are %.3g GB; raise --memory, or use spectraj svd, which needs no matrix",
+             n, needed / 1e9, SQUARES, n, n, (double)limit / 1e9);
+    return STJ_OK;
 }
 
 /* a <- a', square. */

@@ -514,16 +514,15 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
 /* data <- the probes' numbers one after another, as the file has them. */
 static enum stj_status pack_probes(struct density_data *d, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = d->r.n_probes;
     size_t at = 0;
     for (size_t i = 0; i < n; i++)
         d->n_total += d->r.probe[i].k;
-    STJ_TRY(stj_new(&d->probe_steps, n, sizeof *d->probe_steps, err));
-    STJ_TRY(stj_new(&d->probe_exact, n, sizeof *d->probe_exact, err));
-    STJ_TRY(stj_new(&d->probe_mass, n, sizeof *d->probe_mass, err));
-    STJ_TRY(stj_new(&d->alpha, d->n_total, sizeof *d->alpha, err));
-    STJ_TRY(stj_new(&d->beta, d->n_total, sizeof *d->beta, err));
+    STJ_MUST(stj_new(&d->probe_steps, n, sizeof *d->probe_steps, err));
+    STJ_MUST(stj_new(&d->probe_exact, n, sizeof *d->probe_exact, err));
+    STJ_MUST(stj_new(&d->probe_mass, n, sizeof *d->probe_mass, err));
+    STJ_MUST(stj_new(&d->alpha, d->n_total, sizeof *d->alpha, err));
+    STJ_MUST(stj_new(&d->beta, d->n_total, sizeof *d->beta, err));
     for (size_t i = 0; i < n; at += d->r.probe[i++].k) {
         const struct stj_density_probe *p = d->r.probe + i;
         d->probe_steps[i] = p->k;
@@ -532,55 +531,49 @@ static enum stj_status pack_probes(struct density_data *d, struct stj_error *err
         memcpy(d->alpha + at, p->alpha, p->k * sizeof *p->alpha);
         memcpy(d->beta + at, p->beta, p->k * sizeof *p->beta);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The other way. */
 static enum stj_status unpack_probes(struct density_data *d, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = d->r.n_probes;
     size_t total = 0, at = 0;
     d->r.n_left = d->r.n_params - d->r.n_known;
-    STJ_CHECK(err, d->r.n_known <= d->r.n_params && (d->r.n_left == 0 || n > 0), STJ_EFORMAT,
-              "density: %zu known of %zu values and %zu probes do not go together; compute it "
-              "again with --force",
-              d->r.n_known, d->r.n_params, n);
+    STJ_NEED(err, d->r.n_known <= d->r.n_params && (d->r.n_left == 0 || n > 0), STJ_EFORMAT,
+             "density: %zu known of %zu values and %zu probes do not go together; compute it "
+             "again with --force",
+             d->r.n_known, d->r.n_params, n);
     for (size_t i = 0; i < n; i++) {
-        STJ_CHECK(err, d->probe_steps[i] >= 1 && d->probe_steps[i] <= d->r.steps, STJ_EFORMAT,
-                  "density: probe %zu has %zu of at most %zu steps; compute it again with --force",
-                  i, d->probe_steps[i], d->r.steps);
+        STJ_NEED(err, d->probe_steps[i] >= 1 && d->probe_steps[i] <= d->r.steps, STJ_EFORMAT,
+                 "density: probe %zu has %zu of at most %zu steps; compute it again with --force",
+                 i, d->probe_steps[i], d->r.steps);
         total += d->probe_steps[i];
     }
-    STJ_CHECK(err, total == d->n_total, STJ_EFORMAT,
-              "density: the probes have %zu steps and alpha %zu; compute it again with --force",
-              total, d->n_total);
-    STJ_TRY(stj_new(&d->r.probe, n, sizeof *d->r.probe, err));
+    STJ_NEED(err, total == d->n_total, STJ_EFORMAT,
+             "density: the probes have %zu steps and alpha %zu; compute it again with --force",
+             total, d->n_total);
+    STJ_MUST(stj_new(&d->r.probe, n, sizeof *d->r.probe, err));
     for (size_t i = 0; i < n; at += d->r.probe[i++].k) {
         struct stj_density_probe *p = d->r.probe + i;
-        STJ_TRY(stj_new(&p->alpha, d->probe_steps[i], sizeof *p->alpha, err));
-        STJ_TRY(stj_new(&p->beta, d->probe_steps[i], sizeof *p->beta, err));
+        STJ_MUST(stj_new(&p->alpha, d->probe_steps[i], sizeof *p->alpha, err));
+        STJ_MUST(stj_new(&p->beta, d->probe_steps[i], sizeof *p->beta, err));
         p->k = d->probe_steps[i];
         p->mass = d->probe_mass[i];
         p->exact = d->probe_exact[i] != 0;
         memcpy(p->alpha, d->alpha + at, p->k * sizeof *p->alpha);
         memcpy(p->beta, d->beta + at, p->k * sizeof *p->beta);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The density as a figure shows it, at the epsilon and the confidence of the result. */
 static enum stj_status draw_density(struct density_data *d, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     d->n_points = STJ_DENSITY_POINTS;
     if (!d->point)
-        STJ_TRY(stj_new(&d->point, d->n_points, sizeof *d->point, err));
-    STJ_TRY(stj_density_draw(&d->r, &d->width, d->point, err));
-out:
-    return st;
+        STJ_MUST(stj_new(&d->point, d->n_points, sizeof *d->point, err));
+    return stj_density_draw(&d->r, &d->width, d->point, err);
 }
 
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
@@ -627,35 +620,30 @@ static const double most_epsilon = 0.9;
 static enum stj_status parse_edges(const char *text, double **edge, size_t *n,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     *n = 1;
     for (const char *p = text; *p; p++)
         *n += *p == ',';
-    STJ_TRY(stj_new(edge, *n, sizeof **edge, err));
+    STJ_MUST(stj_new(edge, *n, sizeof **edge, err));
     const char *p = text;
     for (size_t i = 0; i < *n; i++) {
         char *end = NULL;
         (*edge)[i] = strtod(p, &end);
-        STJ_CHECK(err, end != p && (!*end || *end == ',') && !isnan((*edge)[i]), STJ_EINVAL,
-                  "edges is '%s': '%.*s' is not a number", text, (int)strcspn(p, ","), p);
+        STJ_NEED(err, end != p && (!*end || *end == ',') && !isnan((*edge)[i]), STJ_EINVAL,
+                 "edges is '%s': '%.*s' is not a number", text, (int)strcspn(p, ","), p);
         p = *end ? end + 1 : end;
     }
-    STJ_TRY(stj_density_check_edges(*n, *edge, err));
-out:
-    return st;
+    return stj_density_check_edges(*n, *edge, err);
 }
 
 static enum stj_status count_between(struct density_data *d, const char *text,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0;
-    STJ_TRY(parse_edges(text, &d->edge, &n, err));
-    STJ_TRY(stj_new(&d->bin, n, sizeof *d->bin, err));
-    STJ_TRY(stj_density_histogram(&d->r, n, d->edge, 0, d->bin, err));
+    STJ_MUST(parse_edges(text, &d->edge, &n, err));
+    STJ_MUST(stj_new(&d->bin, n, sizeof *d->bin, err));
+    STJ_MUST(stj_density_histogram(&d->r, n, d->edge, 0, d->bin, err));
     d->n_between = n - 1;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status make_curve(struct density_data *d, size_t n, struct stj_error *err)
@@ -677,33 +665,31 @@ out:
 static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct density_config *c = config;
     struct density_data *d = data;
     if (!d->r.probe)
-        STJ_TRY(unpack_probes(d, err));
+        STJ_MUST(unpack_probes(d, err));
     if (c) {
         d->r.epsilon = c->epsilon;
         d->r.confidence = c->confidence;
     }
-    STJ_TRY(stj_density_count_regions(&d->r, d->r.epsilon, d->r.confidence, &d->r.regions, err));
-    STJ_TRY(stj_density_find_missed(&d->r, err));
-    STJ_TRY(draw_density(d, err));
+    STJ_MUST(stj_density_count_regions(&d->r, d->r.epsilon, d->r.confidence, &d->r.regions, err));
+    STJ_MUST(stj_density_find_missed(&d->r, err));
+    STJ_MUST(draw_density(d, err));
     if (!c)
-        goto out;
+        return STJ_OK;
     const double steps = (double)(cx->part->to - cx->part->from);
-    STJ_TRY(stj_density_find_functionals(&d->r, steps, 0, &d->functionals, err));
+    STJ_MUST(stj_density_find_functionals(&d->r, steps, 0, &d->functionals, err));
     d->has_functionals = true;
     if (c->edges)
-        STJ_TRY(count_between(d, c->edges, err));
+        STJ_MUST(count_between(d, c->edges, err));
     if (c->curve)
-        STJ_TRY(make_curve(d, c->curve, err));
+        STJ_MUST(make_curve(d, c->curve, err));
     if (c->gap)
-        STJ_TRY(stj_density_find_gap(&d->r, &d->gap, err));
+        STJ_MUST(stj_density_find_gap(&d->r, &d->gap, err));
     d->has_gap = c->gap;
     d->gap_found = c->gap && d->gap.found;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static void destroy(void *data)

@@ -98,19 +98,17 @@ struct pace {
 static enum stj_status set_pace(struct stj_run *run, const struct stj_plan_request *request,
                                 size_t engine, struct pace *pace, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run_info info;
     stj_run_get_info(run, &info);
-    STJ_TRY(stj_run_time(run, &pace->meter, err));
-    STJ_TRY(
+    STJ_MUST(stj_run_time(run, &pace->meter, err));
+    STJ_MUST(
         stj_run_storage(run, request->part.from, request->part.to, engine, 1, &pace->storage, err));
     pace->steps =
         (double)((request->part.to ? request->part.to : info.n_steps) - request->part.from);
     pace->share = 1 - (double)pace->storage.kept_steps / pace->steps;
     pace->state_bytes = (double)(info.n_params * (1 + info.n_slots)) * sizeof(double);
     pace->division = stj_plan_divide(run, &request->ranks, 1);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Seconds for having every state at hand once, in one direction. */
@@ -148,30 +146,27 @@ static double first_pass(const struct pace *p)
 static enum stj_status sweep(struct stj_run *run, const struct pace *p, bool backward, size_t block,
                              double *seconds, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_plan_division *d = &p->division;
     double step = 0;
-    STJ_TRY(stj_run_time_block(run, stj_plan_columns(d, block), backward, &step, err));
+    STJ_MUST(stj_run_time_block(run, stj_plan_columns(d, block), backward, &step, err));
     *seconds = p->meter->sweep + p->steps * (step + p->share * p->meter->linearize) / d->speed +
                pass_states(p, backward) + stj_plan_message_seconds(d, p->steps, block);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status predict_seconds(struct stj_run *run, const struct pace *pace,
                                        const struct stj_prediction *p, double *seconds,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     *seconds = first_pass(pace);
     for (size_t i = 0; i < STJ_PREDICTED_KINDS && p->products[i].block > 0; i++) {
         const struct stj_predicted_products *kind = &p->products[i];
         double forward = 0;
         double backward = 0;
         if (kind->jvp > 0)
-            STJ_TRY(sweep(run, pace, false, kind->block, &forward, err));
+            STJ_MUST(sweep(run, pace, false, kind->block, &forward, err));
         if (kind->vjp > 0)
-            STJ_TRY(sweep(run, pace, true, kind->block, &backward, err));
+            STJ_MUST(sweep(run, pace, true, kind->block, &backward, err));
         *seconds += (kind->jvp * forward + kind->vjp * backward) / (double)kind->block;
     }
     *seconds += p->trainings * pace->steps * pace->meter->train / pace->division.speed;
@@ -179,8 +174,7 @@ static enum stj_status predict_seconds(struct stj_run *run, const struct pace *p
         *seconds += p->svd_flops / stj_timing_svd_rate();
     if (p->vector_bytes > 0)
         *seconds += p->vector_bytes / stj_timing_vector_rate() / (double)pace->division.n;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- one analysis ---- */
@@ -216,18 +210,17 @@ static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *
                             size_t block, size_t engine, const struct stj_prediction *p,
                             struct stj_plan_item *item, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct pace pace = {.share = 0};
     size_t work = 0;
     item->applications = stj_predicted_applications(p);
     snprintf(item->method, sizeof item->method, "%s", p->method);
-    STJ_TRY(set_pace(run, request, engine, &pace, err));
+    STJ_MUST(set_pace(run, request, engine, &pace, err));
     pace.division = stj_plan_divide(run, &request->ranks, block);
     item->ranks_per_product = pace.division.per_product;
     item->bytes_per_application =
         pace.steps * pace.division.bytes_per_step + pace.division.bytes_per_product;
     item->basis_bytes = stj_run_phase_bytes(run, request->part.from, request->part.to, p, &work);
-    STJ_TRY(predict_seconds(run, &pace, p, &item->seconds, err));
+    STJ_MUST(predict_seconds(run, &pace, p, &item->seconds, err));
     item->trajectory_bytes = (size_t)touched_states(run, &pace.storage);
     item->engine_bytes = pace.storage.linear_bytes + work;
     item->memory_bytes =
@@ -241,24 +234,20 @@ static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *
     item->memory_bytes = item->memory_bytes > before ? item->memory_bytes : before;
     snprintf(item->reason, sizeof item->reason, "states: %s",
              stj_storage_text(pace.storage.policy));
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status plan_analysis(struct stj_run *run, const struct stj_plan_request *request,
                                      const struct stj_analysis *analysis, const void *config,
                                      struct stj_plan_item *item, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_prediction p;
     size_t engine = 0;
     const size_t n = columns(run, request);
     stj_plan_predict(run, request, analysis, config, &p, &engine);
-    STJ_TRY(fill(run, request, analysis->columns ? analysis->columns(config, n) : 1, engine, &p,
-                 item, err));
-    STJ_TRY(stj_plan_check(run, request, analysis, &p, err));
-out:
-    return st;
+    STJ_MUST(fill(run, request, analysis->columns ? analysis->columns(config, n) : 1, engine, &p,
+                  item, err));
+    return stj_plan_check(run, request, analysis, &p, err);
 }
 
 static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_request *request,
@@ -278,15 +267,14 @@ static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_
 static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *item,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     enum { STATES = 2, FORWARD = 3 }; /* at once; a forward pass is a third of a training step */
     const double written_per_second = 5e8; /* by a disk of today: nothing is written to see */
     struct stj_run_info info;
     const struct stj_timing *meter = NULL;
     size_t every = 1;
     stj_run_get_info(run, &info);
-    STJ_TRY(stj_run_every(run, &every, err));
-    STJ_TRY(stj_run_time(run, &meter, err));
+    STJ_MUST(stj_run_every(run, &every, err));
+    STJ_MUST(stj_run_time(run, &meter, err));
     const size_t state = info.n_params * (1 + info.n_slots) * sizeof(double);
     const double stored = 2 + (double)info.n_steps / (double)every;
     const size_t gradients = stj_train_work_bytes(run->problem);
@@ -307,8 +295,7 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
         stj_memory_resident() + item->trajectory_bytes + item->engine_bytes + item->basis_bytes;
     item->disk_bytes =
         (size_t)(2 * stored * (double)state); /* the log, and the trajectory made of it */
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* An analysis that cannot be planned is one without a plan; but steps were made together for it,
@@ -406,18 +393,16 @@ out:
 static enum stj_status time_application(struct stj_run *run, const struct stj_plan_request *request,
                                         struct stj_plan *plan, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct pace pace = {.share = 0};
     if (set_pace(run, request, request->memory_bytes, &pace, NULL) != STJ_OK)
-        STJ_TRY(set_pace(run, request, stj_memory_default(), &pace, err));
+        STJ_MUST(set_pace(run, request, stj_memory_default(), &pace, err));
     double forward = 0;
     double backward = 0;
-    STJ_TRY(sweep(run, &pace, false, 1, &forward, err));
-    STJ_TRY(sweep(run, &pace, true, 1, &backward, err));
+    STJ_MUST(sweep(run, &pace, false, 1, &forward, err));
+    STJ_MUST(sweep(run, &pace, true, 1, &backward, err));
     plan->seconds_per_application = (forward + backward) / 2;
     plan->seconds_per_step = pace.meter->train;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings *settings,

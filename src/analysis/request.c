@@ -97,15 +97,13 @@ void stj_pairs_given_free(struct stj_pairs_given *given)
 enum stj_status stj_request_create(const char *analysis, struct stj_request **request,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_plugin_info *info = NULL;
-    STJ_CHECK(err, analysis && request, STJ_EINVAL, "a request needs the name of an analysis");
+    STJ_NEED(err, analysis && request, STJ_EINVAL, "a request needs the name of an analysis");
     *request = NULL;
-    STJ_TRY(stj_kind_find(&stj_analyses, analysis, &info, err));
-    STJ_TRY(stj_new(request, 1, sizeof **request, err));
+    STJ_MUST(stj_kind_find(&stj_analyses, analysis, &info, err));
+    STJ_MUST(stj_new(request, 1, sizeof **request, err));
     (*request)->analysis = (const struct stj_analysis *)info;
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_request_destroy(struct stj_request *request)
@@ -248,14 +246,12 @@ enum stj_status stj_pairs_known(const struct stj_pairs_given *given,
                                 const struct stj_analysis *analysis, struct stj_pairs_given *own,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     for (size_t i = 0; i < given->n; i++) {
         const struct stj_option *row = find_option(analysis->info.options, given->item[i].name);
         if (row)
-            STJ_TRY(stj_pairs_add(own, row->name, given->item[i].text, err));
+            STJ_MUST(stj_pairs_add(own, row->name, given->item[i].text, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static const struct stj_plugin *in_config(const struct stj_run *run,
@@ -325,7 +321,6 @@ out:
 static enum stj_status resolve_part(struct stj_run *run, struct stj_question *q,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run_info info;
     const struct stj_request_common *c = &q->common;
     stj_run_get_info(run, &info);
@@ -333,26 +328,22 @@ static enum stj_status resolve_part(struct stj_run *run, struct stj_question *q,
                                     .to = c->to ? c->to : info.n_steps,
                                     .layers = c->layers,
                                     .full_state = c->state == 1};
-    STJ_CHECK(err, q->part.from < q->part.to && q->part.to <= info.n_steps, STJ_EINVAL,
-              "window of steps %zu to %zu: must be increasing and within the run's 0 to %zu",
-              q->part.from, q->part.to, info.n_steps);
-    STJ_TRY(stj_run_part_size(run, &q->part, &q->n, &q->tensors, err));
+    STJ_NEED(err, q->part.from < q->part.to && q->part.to <= info.n_steps, STJ_EINVAL,
+             "window of steps %zu to %zu: must be increasing and within the run's 0 to %zu",
+             q->part.from, q->part.to, info.n_steps);
+    STJ_MUST(stj_run_part_size(run, &q->part, &q->n, &q->tensors, err));
     q->part.layers = q->tensors[0] ? q->tensors : NULL;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_question_open(struct stj_run *run, const struct stj_request *request,
                                   struct stj_question *q, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     *q = (struct stj_question){.analysis = request->analysis};
-    STJ_TRY(stj_options_parse_pairs(common_options, request->common.n, request->common.item,
-                                    &q->common, err));
-    STJ_TRY(resolve_part(run, q, err));
-    STJ_TRY(stj_analysis_config(run, q->analysis, &request->own, &q->config, err));
-out:
-    return st;
+    STJ_MUST(stj_options_parse_pairs(common_options, request->common.n, request->common.item,
+                                     &q->common, err));
+    STJ_MUST(resolve_part(run, q, err));
+    return stj_analysis_config(run, q->analysis, &request->own, &q->config, err);
 }
 
 void stj_question_free(struct stj_question *q)

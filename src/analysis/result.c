@@ -89,7 +89,6 @@ const struct stj_field stj_about_schema[] = {
 
 enum stj_status stj_about_begin(struct stj_result_about *about, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char host[64] = "unknown";
     char second[24] = "unknown", created[40];
     char build[160];
@@ -102,30 +101,27 @@ enum stj_status stj_about_begin(struct stj_result_about *about, struct stj_error
     if (gethostname(host, sizeof host) == 0)
         host[sizeof host - 1] = '\0';
     stj_build_line(sizeof build, build);
-    STJ_TRY(stj_strdup(&about->created, created, err));
-    STJ_TRY(stj_strdup(&about->version, stj_version(), err));
-    STJ_TRY(stj_strdup(&about->build, build, err));
-    STJ_TRY(stj_strdup(&about->host, host, err));
+    STJ_MUST(stj_strdup(&about->created, created, err));
+    STJ_MUST(stj_strdup(&about->version, stj_version(), err));
+    STJ_MUST(stj_strdup(&about->build, build, err));
+    STJ_MUST(stj_strdup(&about->host, host, err));
     about->threads = stj_threads();
     about->ranks = stj_n_ranks();
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_about_add_source(struct stj_result_about *about, const char *file, uint32_t crc,
                                      const char *command, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char *text = NULL;
     const char *before = about->source ? about->source : "";
     command = command ? command : "";
     const size_t bytes = strlen(before) + strlen(file) + strlen(command) + 16;
-    STJ_TRY(stj_new(&text, bytes, 1, err));
+    STJ_MUST(stj_new(&text, bytes, 1, err));
     snprintf(text, bytes, "%s%s%s %08x %s", before, about->source ? "\n" : "", file, crc, command);
     free(about->source);
     about->source = text;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_result_create(const struct stj_analysis *analysis, struct stj_result **result,
@@ -249,22 +245,20 @@ const char *stj_result_text(const struct stj_result *result, const char *name)
 enum stj_status stj_result_numbers(const struct stj_result *result, const char *name,
                                    double **numbers, size_t *n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const void *data = NULL;
-    STJ_CHECK(err, result && name && numbers && n, STJ_EINVAL,
-              "numbers of a result: a result, a name and places for the numbers are needed");
+    STJ_NEED(err, result && name && numbers && n, STJ_EINVAL,
+             "numbers of a result: a result, a name and places for the numbers are needed");
     const struct stj_field *field = stj_result_find(result, name, &data);
     *numbers = NULL;
     *n = 0;
-    STJ_CHECK(err, field && field->dim[0].name, STJ_EINVAL, "a result of %s has no array '%.60s'",
-              result->analysis->info.name, name);
+    STJ_NEED(err, field && field->dim[0].name, STJ_EINVAL, "a result of %s has no array '%.60s'",
+             result->analysis->info.name, name);
     if (field->lazy && result->path)
-        STJ_TRY(stj_field_load(result->path, &result->analysis->format, field, result->data, err));
+        STJ_MUST(stj_field_load(result->path, &result->analysis->format, field, result->data, err));
     const struct stj_field_view view = stj_field_view(field, data);
-    STJ_TRY(stj_new(numbers, view.n[0] * view.n[1], sizeof **numbers, err));
+    STJ_MUST(stj_new(numbers, view.n[0] * view.n[1], sizeof **numbers, err));
     for (size_t i = 0; i < view.n[0]; i++)
         for (size_t j = 0; j < view.n[1]; j++)
             (*numbers)[(*n)++] = stj_field_number(field, data, i, j);
-out:
-    return st;
+    return STJ_OK;
 }

@@ -61,13 +61,10 @@ static bool is_packed(const struct stj_field *item)
 static enum stj_status put_rows(struct stj_h5 *file, const struct stj_field_view *view,
                                 const char *name, const double *value, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (view->n_dims == 1)
         return stj_h5_put_vector(file, name, view->n[0], value, err);
-    STJ_TRY(stj_h5_put_matrix(file, name, view->n[0], view->n[1], err));
-    STJ_TRY(stj_h5_put_rows(file, name, 0, view->n[0], value, view->n[1], err));
-out:
-    return st;
+    STJ_MUST(stj_h5_put_matrix(file, name, view->n[0], view->n[1], err));
+    return stj_h5_put_rows(file, name, 0, view->n[0], value, view->n[1], err);
 }
 
 static enum stj_status put_reals(struct stj_h5 *file, const struct stj_field_view *view,
@@ -90,18 +87,15 @@ out:
 static enum stj_status put_array(struct stj_h5 *file, const struct stj_field_view *view,
                                  const char *name, const void *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_field *item = view->item;
     const char *dims[STJ_FIELD_DIMS] = {item->dim[0].name, item->dim[1].name};
     if (view->n_dims > 1 && (view->n[0] == 0 || view->n[1] == 0))
-        goto out; /* a matrix without rows has no place in a file */
+        return STJ_OK; /* a matrix without rows has no place in a file */
     if (is_whole(item->kind))
-        STJ_TRY(put_wholes(file, view, name, data, err));
+        STJ_MUST(put_wholes(file, view, name, data, err));
     else
-        STJ_TRY(put_reals(file, view, name, data, err));
-    STJ_TRY(stj_h5_describe(file, name, view->n_dims, dims, item->unit, item->doc, err));
-out:
-    return st;
+        STJ_MUST(put_reals(file, view, name, data, err));
+    return stj_h5_describe(file, name, view->n_dims, dims, item->unit, item->doc, err);
 }
 
 /* The name in the file of a single value, which is an attribute, or of an array. */
@@ -116,18 +110,16 @@ static const char *name_in_file(const struct stj_field *item, char name[STJ_FIEL
 enum stj_status stj_schema_put(struct stj_h5 *file, const struct stj_field *schema,
                                const void *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[STJ_FIELD_NAME_MAX + 1];
     for (const struct stj_field *item = schema; item->name; item++) {
         const struct stj_field_view view = stj_field_view(item, data);
         if (!stj_field_in(item, STJ_FIELD_IN_FILE))
             continue;
         name_in_file(item, name);
-        STJ_TRY(view.n_dims ? put_array(file, &view, name, data, err)
-                            : put_single(file, item, name, data, err));
+        STJ_MUST(view.n_dims ? put_array(file, &view, name, data, err)
+                             : put_single(file, item, name, data, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- reading ---- */
@@ -189,17 +181,15 @@ out:
 static enum stj_status get_whole(struct stj_h5 *file, const struct stj_field *item,
                                  const char *name, void *slot, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t value = 0;
     if (item->kind == STJ_FIELD_SEED)
         return stj_h5_get_unsigned(file, name, slot, err);
-    STJ_TRY(stj_h5_get_size(file, name, &value, err));
+    STJ_MUST(stj_h5_get_size(file, name, &value, err));
     if (item->kind == STJ_FIELD_FLAG)
         *(bool *)slot = value != 0;
     else
         *(size_t *)slot = value;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status get_single(struct stj_h5 *file, const struct stj_field *item,
@@ -295,7 +285,6 @@ out:
 enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *schema, void *data,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[STJ_FIELD_NAME_MAX + 1];
     /* Single values first: arrays are as long as some of them say. */
     for (int arrays = 0; arrays < 2; arrays++)
@@ -310,11 +299,10 @@ enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *sche
                 take_length(file, &view, name, data);
             if (item->lazy) /* how long it is, is known from the beginning */
                 continue;
-            STJ_TRY(is_array ? get_array(file, &view, name, data, err)
-                             : get_single(file, item, name, data, err));
+            STJ_MUST(is_array ? get_array(file, &view, name, data, err)
+                              : get_single(file, item, name, data, err));
         }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* *value <- a number, or the first of an array of reals; NaN where the field is NULL, or not in the
@@ -354,21 +342,19 @@ static const struct stj_field *bound_of(const struct stj_field *schema, const ch
 enum stj_status stj_schema_get_headline(struct stj_h5 *file, const struct stj_field *schema,
                                         struct stj_headline *headline, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_headline h = {.value = (double)NAN};
     for (int choice = 1; choice <= 2; choice++)
         for (const struct stj_field *f = schema; isnan(h.value) && f->name; f++)
             if (f->headline == choice) {
                 h.field = f;
-                STJ_TRY(get_first(file, f, &h.value, err));
-                STJ_TRY(get_first(file, bound_of(schema, f->low), &h.low, err));
-                STJ_TRY(get_first(file, bound_of(schema, f->high), &h.high, err));
+                STJ_MUST(get_first(file, f, &h.value, err));
+                STJ_MUST(get_first(file, bound_of(schema, f->low), &h.low, err));
+                STJ_MUST(get_first(file, bound_of(schema, f->high), &h.high, err));
             }
     if (isnan(h.value))
         h.field = NULL;
     *headline = h;
-out:
-    return st;
+    return STJ_OK;
 }
 
 const char *stj_headline_name(const struct stj_headline *headline)

@@ -29,28 +29,23 @@ enum stj_status stj_result_path(const struct stj_run *run, const char *name, con
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                   "._-";
-    enum stj_status st = STJ_OK;
     char file[NAME_MAX_BYTES + TAG_MAX_BYTES];
-    STJ_CHECK(err,
-              !tag || (tag[0] && strlen(tag) < TAG_MAX_BYTES && tag[strspn(tag, allowed)] == '\0'),
-              STJ_EINVAL, "tag \"%.40s\": must be 1 to %d letters, digits, '.', '_' or '-'",
-              tag ? tag : "", TAG_MAX_BYTES - 1);
+    STJ_NEED(err,
+             !tag || (tag[0] && strlen(tag) < TAG_MAX_BYTES && tag[strspn(tag, allowed)] == '\0'),
+             STJ_EINVAL, "tag \"%.40s\": must be 1 to %d letters, digits, '.', '_' or '-'",
+             tag ? tag : "", TAG_MAX_BYTES - 1);
     snprintf(file, sizeof file, "%s%s%s.h5", name, tag ? "-" : "", tag ? tag : "");
-    STJ_TRY(stj_path_join(run->dir, file, path, err));
-out:
-    return st;
+    return stj_path_join(run->dir, file, path, err);
 }
 
 enum stj_status stj_journal_path(const char *path, const char *word, char **journal,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const int stem = (int)(strlen(path) - strlen(".h5"));
     const size_t bytes = strlen(path) + (word ? strlen(word) : 0) + sizeof "+.journal";
-    STJ_TRY(stj_new(journal, bytes, 1, err));
+    STJ_MUST(stj_new(journal, bytes, 1, err));
     snprintf(*journal, bytes, "%.*s%s%s.journal", stem, path, word ? "+" : "", word ? word : "");
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_journal_remove(const char *path, const char *word)
@@ -243,20 +238,17 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_par
                                    bool again, size_t memory_bytes, struct stj_result_op *op,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char begun[HEADER_BYTES - 16];
     char text[STJ_PART_TEXT_MAX];
     snprintf(begun, sizeof begun, "spectraj-products 1 %s %s", run->about.fingerprint,
              stj_part_text(part, text));
-    STJ_TRY(stj_journal_path(path, start->word, &op->journal_path, err));
+    STJ_MUST(stj_journal_path(path, start->word, &op->journal_path, err));
     if (again && stj_file_exists(path))
         stj_file_remove(op->journal_path); /* asked to compute, not to replay */
-    STJ_TRY(open_journal(begun, start, op, err));
-    STJ_TRY(stj_run_part_jacobian(run, part, memory_bytes, &op->inner, err));
-    STJ_TRY(stj_op_create_journal(op->inner, op->journal, &op->op, err));
-    STJ_TRY(stj_op_watch(op->op, err));
-out:
-    return st;
+    STJ_MUST(open_journal(begun, start, op, err));
+    STJ_MUST(stj_run_part_jacobian(run, part, memory_bytes, &op->inner, err));
+    STJ_MUST(stj_op_create_journal(op->inner, op->journal, &op->op, err));
+    return stj_op_watch(op->op, err);
 }
 
 void stj_result_op_close(struct stj_result_op *op)

@@ -144,15 +144,13 @@ static void complete_config(void *config)
 
 static enum stj_status check_config(const void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct svd_config *c = config;
     const bool empty = (c->has_top || c->has_bottom) && !wants_top(c) && !wants_bottom(c);
-    STJ_CHECK(err, !empty, STJ_EINVAL,
-              "top is 0 and bottom is 0: ask for at least one singular value");
-    STJ_CHECK(err, !(c->top && c->above > 0) && !(c->bottom && c->below > 0), STJ_EINVAL,
-              "a number of pairs and a threshold are asked for at the same end: give one of them");
-out:
-    return st;
+    STJ_NEED(err, !empty, STJ_EINVAL,
+             "top is 0 and bottom is 0: ask for at least one singular value");
+    STJ_NEED(err, !(c->top && c->above > 0) && !(c->bottom && c->below > 0), STJ_EINVAL,
+             "a number of pairs and a threshold are asked for at the same end: give one of them");
+    return STJ_OK;
 }
 
 static struct stj_svd_settings settings_of(const struct svd_config *c)
@@ -557,16 +555,14 @@ size_t stj_svd_stored_pairs(const struct stj_run *run, const struct stj_run_part
 static enum stj_status count_above(const struct stj_density_result *density, double threshold,
                                    struct stj_density_count *count, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const double n = (double)density->n_params;
     const double edge[2] = {0, threshold};
     const double confidence = fmax(density->confidence, 0.999); /* few right counts disagree */
     struct stj_density_count rest;
-    STJ_TRY(stj_density_histogram(density, 2, edge, confidence, &rest, err));
+    STJ_MUST(stj_density_histogram(density, 2, edge, confidence, &rest, err));
     *count = (struct stj_density_count){
         .estimate = n - rest.estimate, .low = n - rest.high, .high = n - rest.low};
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Take the numbers of likely values beyond the thresholds from a stored density. */
@@ -758,7 +754,6 @@ static void start(const void *stored, const void *wanted, struct stj_journal_sta
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct svd_config *c = config;
     struct stj_svd_result *r = data;
     struct stj_svd_result *stored = cx->stored;
@@ -787,8 +782,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     if (c->monitor)
         s.monitor = (struct stj_svd_monitor){show, &s.progress};
     limit_vectors(cx->run, &request, &p, &s);
-    STJ_TRY(take_hints(cx->run, cx->part, &s, err));
-    STJ_TRY(stj_svd_solve(cx->op, &s, &made, err));
+    STJ_MUST(take_hints(cx->run, cx->part, &s, err));
+    STJ_MUST(stj_svd_solve(cx->op, &s, &made, err));
     /* 2. With what is stored of the other. */
     *r = *made;
     free(made);
@@ -797,10 +792,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     if (stored)
         keep_other_end(r, stored, top, bottom);
     r->top_floor = floor_of_top(cx, r);
-    STJ_TRY(check_vectors(&r->top, &cx->about->self_check.orthogonality, err));
-    STJ_TRY(check_vectors(&r->bottom, &cx->about->self_check.orthogonality, err));
-out:
-    return st;
+    STJ_MUST(check_vectors(&r->top, &cx->about->self_check.orthogonality, err));
+    return check_vectors(&r->bottom, &cx->about->self_check.orthogonality, err);
 }
 
 /* ---- the answer to one request ---- */
@@ -878,27 +871,25 @@ out:
 static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_svd_result *r = data;
     set_shape(r);
     if (config)
         narrow_top(r, config);
     r->top_floor = floor_of_top(cx, r);
     if (!config)
-        goto out;
+        return STJ_OK;
     narrow_bottom(r, config);
     if (r->stop != STJ_STOP_INTERRUPTED && r->converged == r->requested && !r->outside.missed &&
         !r->outside.undecided && r->bottom_converged == r->bottom_requested)
         r->stop = STJ_STOP_CONVERGED; /* whatever became of what is not asked for */
-    STJ_TRY(compare_count(cx, r, err));
+    STJ_MUST(compare_count(cx, r, err));
     if (r->residual_excess > 1)
         stj_progress_warn(cx->progress,
                           "the residuals of the largest pairs are up to %.2g times what %s and "
                           "rounding allow: they disagree with the iteration that found them; do "
                           "not trust the result; run spectraj validate",
                           r->residual_excess, r->method ? r->method : "the method");
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_verdict verdict(const void *data)
@@ -1036,15 +1027,12 @@ static enum stj_status make_spectrum(const struct stj_result *result, struct stj
                                      struct stj_error *err)
 {
     static const double default_epsilon = 0.1;
-    enum stj_status st = STJ_OK;
     const struct stj_svd_result *r = result->data;
-    STJ_CHECK(err, r->top.k > 0, STJ_EINVAL,
-              "%s holds no largest singular values: run 'spectraj svd' with --top first",
-              result->about.file);
-    STJ_TRY(stj_chart_spectrum(chart, r->top.k, r->top.sigma, r->n_params, default_epsilon,
-                               r->top_floor, err));
-out:
-    return st;
+    STJ_NEED(err, r->top.k > 0, STJ_EINVAL,
+             "%s holds no largest singular values: run 'spectraj svd' with --top first",
+             result->about.file);
+    return stj_chart_spectrum(chart, r->top.k, r->top.sigma, r->n_params, default_epsilon,
+                              r->top_floor, err);
 }
 
 static const struct stj_analysis_figure figures[] = {

@@ -14,12 +14,10 @@
 
 enum stj_status stj_blas_fits(size_t n, const char *what, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, n <= INT_MAX, STJ_EUNSUPPORTED,
-              "%s is %zu, more than the %d that the integers of BLAS and LAPACK can hold", what, n,
-              INT_MAX);
-out:
-    return st;
+    STJ_NEED(err, n <= INT_MAX, STJ_EUNSUPPORTED,
+             "%s is %zu, more than the %d that the integers of BLAS and LAPACK can hold", what, n,
+             INT_MAX);
+    return STJ_OK;
 }
 
 static int blas_int(size_t n)
@@ -83,34 +81,30 @@ void stj_axpy(size_t n, double alpha, const double *x, double *y)
 
 static enum stj_status lapack_check(lapack_int info, const char *routine, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, info != LAPACK_WORK_MEMORY_ERROR && info != LAPACK_TRANSPOSE_MEMORY_ERROR,
-              STJ_ENOMEM, "out of memory for the workspace of LAPACK's %s", routine);
-    STJ_CHECK(err, info >= 0, STJ_ENONFINITE,
-              "LAPACK's %s refused argument %d: a NaN or infinity in its matrix", routine,
-              -(int)info);
-    STJ_CHECK(err, info == 0, STJ_ENUMERIC, "LAPACK's %s did not converge (info = %d)", routine,
-              (int)info);
-out:
-    return st;
+    STJ_NEED(err, info != LAPACK_WORK_MEMORY_ERROR && info != LAPACK_TRANSPOSE_MEMORY_ERROR,
+             STJ_ENOMEM, "out of memory for the workspace of LAPACK's %s", routine);
+    STJ_NEED(err, info >= 0, STJ_ENONFINITE,
+             "LAPACK's %s refused argument %d: a NaN or infinity in its matrix", routine,
+             -(int)info);
+    STJ_NEED(err, info == 0, STJ_ENUMERIC, "LAPACK's %s did not converge (info = %d)", routine,
+             (int)info);
+    return STJ_OK;
 }
 
 /* Householder QR in place: the reflections stay in a, the triangle goes to r. */
 static enum stj_status factorise(size_t m, size_t n, double *a, size_t lda, double *tau, double *r,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_blas_fits(lda, "the leading dimension of a QR factorisation", err));
+    STJ_MUST(stj_blas_fits(lda, "the leading dimension of a QR factorisation", err));
     const lapack_int info =
         LAPACKE_dgeqrf(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), a, blas_int(lda), tau);
-    STJ_TRY(lapack_check(info, "dgeqrf", err));
+    STJ_MUST(lapack_check(info, "dgeqrf", err));
     if (r) {
         memset(r, 0, n * n * sizeof *r);
         for (size_t j = 0; j < n; j++)
             memcpy(r + j * n, a + j * lda, (j + 1) * sizeof *r);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_qr(size_t m, size_t n, double *a, size_t lda, double *r, struct stj_error *err)
@@ -182,18 +176,16 @@ out:
 
 enum stj_status stj_bdsqr(size_t n, double *d, double *e, double *w, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     double unused = 0;
-    STJ_TRY(stj_blas_fits(n, "the order of a bidiagonal matrix", err));
+    STJ_MUST(stj_blas_fits(n, "the order of a bidiagonal matrix", err));
     if (n == 0)
-        goto out;
+        return STJ_OK;
     memset(w, 0, n * sizeof *w);
     w[0] = 1;
     lapack_int info = LAPACKE_dbdsqr(LAPACK_COL_MAJOR, 'U', blas_int(n), 1, 0, 0, d, e, w,
                                      blas_int(n), &unused, 1, &unused, 1);
-    STJ_TRY(lapack_check(info, "dbdsqr", err));
+    STJ_MUST(lapack_check(info, "dbdsqr", err));
     for (size_t i = 0; i < n; i++)
         w[i] *= w[i];
-out:
-    return st;
+    return STJ_OK;
 }

@@ -55,24 +55,22 @@ enum stj_status stj_chart_add(struct stj_chart *chart, enum stj_chart_style styl
                               enum stj_chart_colour colour, size_t n, const double *x,
                               const double *y, struct stj_error *err, const char *name, ...)
 {
-    enum stj_status st = STJ_OK;
     va_list args;
-    STJ_TRY(stj_resize(&chart->series, chart->n_series, chart->n_series + 1, sizeof *chart->series,
-                       err));
+    STJ_MUST(stj_resize(&chart->series, chart->n_series, chart->n_series + 1, sizeof *chart->series,
+                        err));
     struct stj_series *s = &chart->series[chart->n_series++];
     *s = (struct stj_series){.style = style, .colour = colour};
     va_start(args, name);
     vsnprintf(s->name, sizeof s->name, name, args);
     va_end(args);
-    STJ_TRY(stj_new(&s->x, n, sizeof *s->x, err));
-    STJ_TRY(stj_new(&s->y, n, sizeof *s->y, err));
+    STJ_MUST(stj_new(&s->x, n, sizeof *s->x, err));
+    STJ_MUST(stj_new(&s->y, n, sizeof *s->y, err));
     s->n = n;
     for (size_t i = 0; i < n; i++) {
         s->x[i] = x ? x[i] : (double)(i + 1);
         s->y[i] = y[i];
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 size_t stj_chart_drop_below(size_t n, double *x, double *y, double least)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base/error.h: the control-flow macros of the project.
  *
- * A function that uses the first two declares `enum stj_status st = STJ_OK;`, starts every resource
- * at NULL, ends in one label `out:` that frees what it holds, and returns st there.  The others stand
- * at the head of a public function, which holds nothing yet, and return from it.
+ * A function that holds something uses the first two: it declares `enum stj_status st = STJ_OK;`,
+ * starts every resource at NULL, ends in one label `out:` that frees what it holds, and returns st
+ * there.  A function that holds nothing uses the next two, which return from it.  The others stand
+ * at the head of a public function, which holds nothing yet.
  */
 #ifndef STJ_BASE_ERROR_H
 #define STJ_BASE_ERROR_H
@@ -28,6 +29,21 @@
             st = (code); /* where a compiler and an analyzer see that it is not STJ_OK */          \
             stj_error_set((err), st, __FILE__, __LINE__, __VA_ARGS__);                             \
             goto out;                                                                              \
+        }                                                                                          \
+    } while (0)
+
+/* The same two where there is nothing to free. */
+#define STJ_MUST(expr)                                                                             \
+    do {                                                                                           \
+        const enum stj_status must_ = (expr);                                                      \
+        if (must_ != STJ_OK)                                                                       \
+            return must_;                                                                          \
+    } while (0)
+#define STJ_NEED(err, cond, code, ...)                                                             \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            stj_error_set((err), (code), __FILE__, __LINE__, __VA_ARGS__);                         \
+            return (code);                                                                         \
         }                                                                                          \
     } while (0)
 

@@ -16,30 +16,26 @@ enum { ALIGNMENT = 64 };
 
 enum stj_status stj_size_mul(size_t a, size_t b, size_t *product, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, b == 0 || a <= SIZE_MAX / b, STJ_ENOMEM,
-              "a size of %zu x %zu does not fit the address space", a, b);
+    STJ_NEED(err, b == 0 || a <= SIZE_MAX / b, STJ_ENOMEM,
+             "a size of %zu x %zu does not fit the address space", a, b);
     *product = a * b;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status allocate(void **p, size_t n, size_t size, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t bytes = 0;
     *p = NULL;
-    STJ_TRY(stj_size_mul(n, size, &bytes, err));
+    STJ_MUST(stj_size_mul(n, size, &bytes, err));
     if (bytes == 0)
-        goto out;
-    STJ_CHECK(err, bytes <= SIZE_MAX - ALIGNMENT, STJ_ENOMEM,
-              "an allocation of %zu bytes does not fit the address space", bytes);
+        return STJ_OK;
+    STJ_NEED(err, bytes <= SIZE_MAX - ALIGNMENT, STJ_ENOMEM,
+             "an allocation of %zu bytes does not fit the address space", bytes);
     size_t padded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     *p = aligned_alloc(ALIGNMENT, padded);
-    STJ_CHECK(err, *p, STJ_ENOMEM, "out of memory: %zu bytes were not available", bytes);
+    STJ_NEED(err, *p, STJ_ENOMEM, "out of memory: %zu bytes were not available", bytes);
     memset(*p, 0, padded);
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_new(void *pp, size_t n, size_t size, struct stj_error *err)
@@ -52,27 +48,23 @@ enum stj_status stj_new(void *pp, size_t n, size_t size, struct stj_error *err)
 
 enum stj_status stj_resize(void *pp, size_t old_n, size_t n, size_t size, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     void *old = NULL;
     void *p = NULL;
     memcpy(&old, pp, sizeof old);
-    STJ_TRY(allocate(&p, n, size, err));
+    STJ_MUST(allocate(&p, n, size, err));
     if (old && p)
         memcpy(p, old, (old_n < n ? old_n : n) * size);
     free(old);
     memcpy(pp, &p, sizeof p);
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_strdup(char **copy, const char *text, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t bytes = strlen(text) + 1;
-    STJ_TRY(stj_new(copy, bytes, 1, err));
+    STJ_MUST(stj_new(copy, bytes, 1, err));
     memcpy(*copy, text, bytes);
-out:
-    return st;
+    return STJ_OK;
 }
 
 size_t stj_memory_resident(void)

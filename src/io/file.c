@@ -45,15 +45,13 @@ enum stj_status stj_file_failed(const char *path, const char *verb, int number,
 enum stj_status stj_file_temporary(const char *path, char **temporary, struct stj_error *err)
 {
     static const char ending[] = ".tmp";
-    enum stj_status st = STJ_OK;
     size_t n = strlen(path);
     *temporary = NULL;
-    STJ_TRY(stj_file_check_plain(path, err)); /* renaming would put a file in its place */
-    STJ_TRY(stj_new(temporary, n + sizeof ending, 1, err));
+    STJ_MUST(stj_file_check_plain(path, err)); /* renaming would put a file in its place */
+    STJ_MUST(stj_new(temporary, n + sizeof ending, 1, err));
     memcpy(*temporary, path, n);
     memcpy(*temporary + n, ending, sizeof ending);
-out:
-    return st;
+    return STJ_OK;
 }
 
 int stj_file_create(const char *temporary)
@@ -233,26 +231,22 @@ size_t stj_file_bytes(const char *path)
 enum stj_status stj_path_join(const char *folder, const char *name, char **joined,
                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = strlen(folder);
     bool plain = name[0] == '/' || n == 0; /* nothing to put in front */
     bool slash = !plain && folder[n - 1] != '/';
     size_t bytes = (plain ? 0 : n) + (slash ? 1 : 0) + strlen(name) + 1;
-    STJ_TRY(stj_new(joined, bytes, 1, err));
+    STJ_MUST(stj_new(joined, bytes, 1, err));
     snprintf(*joined, bytes, "%s%s%s", plain ? "" : folder, slash ? "/" : "", name);
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_path_folder(const char *path, char **folder, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *slash = strrchr(path, '/');
     if (!slash)
         return stj_strdup(folder, ".", err);
     size_t n = slash == path ? 1 : (size_t)(slash - path); /* "/name" lies in "/" */
-    STJ_TRY(stj_new(folder, n + 1, 1, err));
+    STJ_MUST(stj_new(folder, n + 1, 1, err));
     memcpy(*folder, path, n);
-out:
-    return st;
+    return STJ_OK;
 }

@@ -87,15 +87,12 @@ enum stj_status stj_h5_write_failed(struct stj_h5 *file, struct stj_error *err)
 static enum stj_status create_handle(const char *path, const struct stj_h5_format *format,
                                      struct stj_h5 **file, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_new(file, 1, sizeof **file, err));
+    STJ_MUST(stj_new(file, 1, sizeof **file, err));
     (*file)->format = format;
     (*file)->sink.fd = -1;
     (*file)->id = -1;
     (*file)->matrix = -1;
-    STJ_TRY(stj_strdup(&(*file)->path, path, err));
-out:
-    return st;
+    return stj_strdup(&(*file)->path, path, err);
 }
 
 /* Close the HDF5 file; what it could not write is in sink.failure. */

@@ -50,16 +50,14 @@ static bool is_dimension(hid_t id, const char *name, hsize_t n)
 static enum stj_status open_dimension(struct stj_h5 *file, const char *name, size_t n, hid_t *id,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (H5Lexists(file->id, name, H5P_DEFAULT) <= 0) {
         *id = create_dimension(file->id, name, n);
         return *id < 0 ? stj_h5_write_failed(file, err) : STJ_OK;
     }
     *id = H5Dopen2(file->id, name, H5P_DEFAULT);
-    STJ_CHECK(err, *id >= 0 && is_dimension(*id, name, n), STJ_EINTERNAL,
-              "%s: \"%s\" is no dimension of length %zu", file->path, name, n);
-out:
-    return st;
+    STJ_NEED(err, *id >= 0 && is_dimension(*id, name, n), STJ_EINTERNAL,
+             "%s: \"%s\" is no dimension of length %zu", file->path, name, n);
+    return STJ_OK;
 }
 
 static enum stj_status name_axis(struct stj_h5 *file, hid_t set, unsigned axis, const char *name,
@@ -87,7 +85,6 @@ static enum stj_status describe_set(struct stj_h5 *file, const struct stj_item *
                                     const char *const *dim, const struct stj_h5_notes *notes,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char units[] = "@units";
     char long_name[] = "@long_name";
     const size_t n[2] = {item->rows, item->cols};
@@ -96,9 +93,8 @@ static enum stj_status describe_set(struct stj_h5 *file, const struct stj_item *
     if (stj_h5_n_dims(item) == 1 && strcmp(dim[0], item->name) == 0) /* its own coordinates */
         return is_dimension(set, dim[0], n[0]) ? STJ_OK : stj_h5_write_failed(file, err);
     for (unsigned axis = 0; axis < stj_h5_n_dims(item); axis++)
-        STJ_TRY(name_axis(file, set, axis, dim[axis], n[axis], err));
-out:
-    return st;
+        STJ_MUST(name_axis(file, set, axis, dim[axis], n[axis], err));
+    return STJ_OK;
 }
 
 enum stj_status stj_h5_describe_item(struct stj_h5 *file, struct stj_item *item,
@@ -126,14 +122,11 @@ enum stj_status stj_h5_describe(struct stj_h5 *file, const char *name, size_t n_
                                 const char *const *dim, const char *unit, const char *doc,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_h5_notes notes = {unit, doc};
     if (file->blind || name[0] == '@')
         return STJ_OK;
     struct stj_item *item = stj_manifest_find(&file->manifest, name);
-    STJ_CHECK(err, item && n_dims == stj_h5_n_dims(item), STJ_EINTERNAL,
-              "%s: \"%s\" does not have %zu dimensions", file->path, name, n_dims);
-    STJ_TRY(stj_h5_describe_item(file, item, dim, &notes, err));
-out:
-    return st;
+    STJ_NEED(err, item && n_dims == stj_h5_n_dims(item), STJ_EINTERNAL,
+             "%s: \"%s\" does not have %zu dimensions", file->path, name, n_dims);
+    return stj_h5_describe_item(file, item, dim, &notes, err);
 }

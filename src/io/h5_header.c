@@ -120,27 +120,24 @@ static enum stj_status check_header(const char *path, const struct stj_h5_format
                                     const struct header *header, size_t bytes,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, !format->name || strcmp(header->name, format->name) == 0, STJ_EFORMAT,
-              "%s: is a %s, not a %s; %s", path, header->name, format->name, format->remedy);
-    STJ_CHECK(err, header->version <= format->version, STJ_EFORMAT,
-              "%s: has version %u of its format, this library reads up to %u; use the spectraj "
-              "that wrote it, or a newer one",
-              path, header->version, format->version);
-    STJ_CHECK(err, bytes >= header->bytes, STJ_EFORMAT,
-              "%s: is truncated: it has %zu of its %ju bytes; %s", path, bytes, header->bytes,
-              format->remedy);
-    STJ_CHECK(err, bytes == header->bytes, STJ_EFORMAT,
-              "%s: is damaged: it has %zu bytes, not %ju; %s", path, bytes, header->bytes,
-              format->remedy);
-out:
-    return st;
+    STJ_NEED(err, !format->name || strcmp(header->name, format->name) == 0, STJ_EFORMAT,
+             "%s: is a %s, not a %s; %s", path, header->name, format->name, format->remedy);
+    STJ_NEED(err, header->version <= format->version, STJ_EFORMAT,
+             "%s: has version %u of its format, this library reads up to %u; use the spectraj "
+             "that wrote it, or a newer one",
+             path, header->version, format->version);
+    STJ_NEED(err, bytes >= header->bytes, STJ_EFORMAT,
+             "%s: is truncated: it has %zu of its %ju bytes; %s", path, bytes, header->bytes,
+             format->remedy);
+    STJ_NEED(err, bytes == header->bytes, STJ_EFORMAT,
+             "%s: is damaged: it has %zu bytes, not %ju; %s", path, bytes, header->bytes,
+             format->remedy);
+    return STJ_OK;
 }
 
 static enum stj_status check_open_file(const char *path, int fd, const struct stj_h5_format *format,
                                        size_t *bytes, uint32_t *crc, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stat about;
     struct header header;
     char text[STJ_H5_HEADER_BYTES + 8 + 1] = {0}; /* and a signature behind it */
@@ -154,15 +151,14 @@ static enum stj_status check_open_file(const char *path, int fd, const struct st
     if (n < STJ_H5_HEADER_BYTES || !parse_header(text, &header))
         return explain_header(path, format, text, n, err);
     *bytes = (size_t)about.st_size;
-    STJ_TRY(check_header(path, format, &header, *bytes, err));
+    STJ_MUST(check_header(path, format, &header, *bytes, err));
     number = content_crc(fd, crc);
     if (number != 0)
         return stj_file_failed(path, "read", number, err);
-    STJ_CHECK(err, *crc == header.crc, STJ_EFORMAT,
-              "%s: is damaged: its content has the checksum %08" PRIx32 ", not %08" PRIx32 "; %s",
-              path, *crc, header.crc, format->remedy);
-out:
-    return st;
+    STJ_NEED(err, *crc == header.crc, STJ_EFORMAT,
+             "%s: is damaged: its content has the checksum %08" PRIx32 ", not %08" PRIx32 "; %s",
+             path, *crc, header.crc, format->remedy);
+    return STJ_OK;
 }
 
 enum stj_status stj_h5_header_check(const char *path, const struct stj_h5_format *format,

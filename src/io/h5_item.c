@@ -112,14 +112,11 @@ enum stj_status stj_h5_put_item(struct stj_h5 *file, struct stj_item *item, cons
 static enum stj_status put_value(struct stj_h5 *file, const char *name, enum stj_item_type type,
                                  size_t n, const void *buffer, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_item *item = NULL;
     if (file->blind)
         return STJ_OK;
-    STJ_TRY(stj_manifest_add(&file->manifest, name, type, n, 1, &item, err));
-    STJ_TRY(stj_h5_put_item(file, item, buffer, err));
-out:
-    return st;
+    STJ_MUST(stj_manifest_add(&file->manifest, name, type, n, 1, &item, err));
+    return stj_h5_put_item(file, item, buffer, err);
 }
 
 enum stj_status stj_h5_put_unsigned(struct stj_h5 *file, const char *name, uint64_t value,

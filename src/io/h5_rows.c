@@ -155,14 +155,12 @@ static enum stj_status check_row_range(const struct stj_h5 *file, const struct s
                                        size_t first, size_t count, size_t cols, size_t ld,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(
-        err, first <= item->rows && count <= item->rows - first && cols == item->cols && ld >= cols,
-        STJ_EINVAL,
-        "%s: rows %zu to %zu of %zu numbers (%zu apart) are not in \"%s\", which is %zu x %zu",
-        file->path, first, first + count, cols, ld, item->name, item->rows, item->cols);
-out:
-    return st;
+    STJ_NEED(err,
+             first <= item->rows && count <= item->rows - first && cols == item->cols && ld >= cols,
+             STJ_EINVAL,
+             "%s: rows %zu to %zu of %zu numbers (%zu apart) are not in \"%s\", which is %zu x %zu",
+             file->path, first, first + count, cols, ld, item->name, item->rows, item->cols);
+    return STJ_OK;
 }
 
 static uint32_t row_crc(const struct stj_item *item, const double *row)
@@ -269,14 +267,12 @@ out:
 enum stj_status stj_h5_get_row_crc(struct stj_h5 *file, const char *name, size_t rows,
                                    uint64_t *crc, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_item *item = NULL;
-    STJ_TRY(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
-    STJ_TRY(stj_h5_expect(file, name, rows, item->cols, err));
-    STJ_TRY(load_row_crc(file, item, err));
+    STJ_MUST(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
+    STJ_MUST(stj_h5_expect(file, name, rows, item->cols, err));
+    STJ_MUST(load_row_crc(file, item, err));
     memcpy(crc, item->row_crc, rows * sizeof *crc);
-out:
-    return st;
+    return STJ_OK;
 }
 
 struct stj_h5_rows {
@@ -341,15 +337,14 @@ out:
 static enum stj_status fill_rows(struct stj_h5 *file, const struct stj_item *item,
                                  struct stj_h5_rows *rows, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     rows->format = file->format;
     rows->rows = item->rows;
     rows->cols = item->cols;
-    STJ_TRY(stj_strdup(&rows->path, file->path, err));
-    STJ_TRY(stj_strdup(&rows->name, item->name, err));
-    STJ_TRY(stj_new(&rows->crc, rows->rows, sizeof *rows->crc, err));
-    STJ_TRY(stj_h5_get_row_crc(file, item->name, rows->rows, rows->crc, err));
-    STJ_TRY(stj_h5_reserve(err));
+    STJ_MUST(stj_strdup(&rows->path, file->path, err));
+    STJ_MUST(stj_strdup(&rows->name, item->name, err));
+    STJ_MUST(stj_new(&rows->crc, rows->rows, sizeof *rows->crc, err));
+    STJ_MUST(stj_h5_get_row_crc(file, item->name, rows->rows, rows->crc, err));
+    STJ_MUST(stj_h5_reserve(err));
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     const bool plain =
         open_matrix(file, item) && find_chunks(file->matrix, item, &rows->stride, &rows->begin);
@@ -359,9 +354,7 @@ static enum stj_status fill_rows(struct stj_h5 *file, const struct stj_item *ite
     rows->fd = open(file->path, O_RDONLY | O_CLOEXEC);
     if (rows->fd < 0)
         return stj_file_failed(file->path, "read", errno, err);
-    STJ_TRY(find_first_row(rows, err));
-out:
-    return st;
+    return find_first_row(rows, err);
 }
 
 enum stj_status stj_h5_rows_open(struct stj_h5 *file, const char *name, struct stj_h5_rows **rows,
@@ -408,21 +401,19 @@ static enum stj_status read_row_by_hdf5(const struct stj_h5_rows *rows, size_t r
 enum stj_status stj_h5_rows_read(const struct stj_h5_rows *rows, size_t row, double *value,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t bytes = rows->cols * sizeof *value;
-    STJ_CHECK(err, row < rows->rows, STJ_EINVAL, "%s: \"%s\" has no row %zu, only %zu", rows->path,
-              rows->name, row, rows->rows);
+    STJ_NEED(err, row < rows->rows, STJ_EINVAL, "%s: \"%s\" has no row %zu, only %zu", rows->path,
+             rows->name, row, rows->rows);
     if (rows->file)
         return read_row_by_hdf5(rows, row, value, err);
     const int number =
         stj_file_read_at(rows->fd, rows->begin + (uint64_t)row * rows->stride, value, bytes);
     if (number != 0)
         return stj_file_failed(rows->path, "read", number, err);
-    STJ_CHECK(err, stj_crc32(0, value, bytes) == rows->crc[row], STJ_EFORMAT,
-              "%s: is damaged: row %zu of \"%s\" does not have its checksum; %s", rows->path, row,
-              rows->name, rows->format->remedy);
-out:
-    return st;
+    STJ_NEED(err, stj_crc32(0, value, bytes) == rows->crc[row], STJ_EFORMAT,
+             "%s: is damaged: row %zu of \"%s\" does not have its checksum; %s", rows->path, row,
+             rows->name, rows->format->remedy);
+    return STJ_OK;
 }
 
 void stj_h5_rows_ahead(const struct stj_h5_rows *rows, size_t first, size_t count)

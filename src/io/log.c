@@ -87,36 +87,32 @@ out:
 static enum stj_status note_record(struct stj_log *log, uint32_t tag, uint64_t bytes,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (log->n == log->room) {
         const size_t room = log->room ? 2 * log->room : 256;
-        STJ_TRY(stj_resize(&log->record, log->room, room, sizeof *log->record, err));
+        STJ_MUST(stj_resize(&log->record, log->room, room, sizeof *log->record, err));
         log->room = room;
     }
     log->record[log->n++] = (struct record){tag, log->end + sizeof(struct frame), bytes};
     log->end += sizeof(struct frame) + bytes;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* *header <- the text of the header frame, NULL when there is none whole. */
 static enum stj_status read_header(const struct stj_log *log, uint64_t size, char **header,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct frame f;
     bool whole = false;
-    STJ_TRY(scan_frame(log, 0, size, &f, &whole, err));
+    STJ_MUST(scan_frame(log, 0, size, &f, &whole, err));
     if (!whole || f.tag != HEADER_TAG)
-        goto out;
-    STJ_TRY(stj_new(header, f.bytes + 1, 1, err));
-    STJ_TRY(read_log(log, sizeof f, *header, f.bytes, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(header, f.bytes + 1, 1, err));
+    STJ_MUST(read_log(log, sizeof f, *header, f.bytes, err));
     if (strlen(*header) != f.bytes) { /* not a text */
         free(*header);
         *header = NULL;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status log_file_size(const struct stj_log *log, uint64_t *size,

@@ -35,31 +35,28 @@ enum stj_status stj_manifest_add(struct stj_manifest *manifest, const char *name
                                  enum stj_item_type type, size_t rows, size_t cols,
                                  struct stj_item **item, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = manifest->n;
-    STJ_CHECK(err, strlen(name) < NAME_MAX_BYTES && !strpbrk(name, " \n"), STJ_EINTERNAL,
-              "\"%s\" cannot name an item of a result file", name);
-    STJ_CHECK(err, !stj_manifest_find(manifest, name), STJ_EINTERNAL,
-              "\"%s\" is twice in a result file", name);
-    STJ_TRY(stj_resize(&manifest->item, n, n + 1, sizeof *manifest->item, err));
+    STJ_NEED(err, strlen(name) < NAME_MAX_BYTES && !strpbrk(name, " \n"), STJ_EINTERNAL,
+             "\"%s\" cannot name an item of a result file", name);
+    STJ_NEED(err, !stj_manifest_find(manifest, name), STJ_EINTERNAL,
+             "\"%s\" is twice in a result file", name);
+    STJ_MUST(stj_resize(&manifest->item, n, n + 1, sizeof *manifest->item, err));
     struct stj_item *added = &manifest->item[n];
-    STJ_TRY(stj_strdup(&added->name, name, err));
+    STJ_MUST(stj_strdup(&added->name, name, err));
     added->type = type;
     added->rows = rows;
     added->cols = cols;
     manifest->n = n + 1;
     *item = added;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_manifest_print(const struct stj_manifest *manifest, char **text,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t size = (manifest->n + 1) * LINE_MAX_BYTES;
     size_t used = 0;
-    STJ_TRY(stj_new(text, size, 1, err));
+    STJ_MUST(stj_new(text, size, 1, err));
     for (size_t i = 0; i < manifest->n; i++) {
         const struct stj_item *item = &manifest->item[i];
         used +=
@@ -67,8 +64,7 @@ enum stj_status stj_manifest_print(const struct stj_manifest *manifest, char **t
                              type_name[item->type], item->rows, item->cols, item->crc);
     }
     snprintf(*text + used, size - used, "end %08" PRIx32 "\n", stj_crc32(0, *text, used));
-out:
-    return st;
+    return STJ_OK;
 }
 
 static bool parse_crc(const char *text, uint32_t *crc)
@@ -102,7 +98,6 @@ static bool parse_type(const char *text, enum stj_item_type *type)
 /* One line without its newline, which is cut into fields in place. */
 static enum stj_status parse_line(char *line, struct stj_manifest *manifest, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char *field[N_FIELDS + 1] = {NULL};
     char *rest = line;
     char *next = NULL;
@@ -115,14 +110,13 @@ static enum stj_status parse_line(char *line, struct stj_manifest *manifest, str
         rest = NULL;
         n++;
     }
-    STJ_CHECK(err,
-              n == N_FIELDS && parse_type(field[1], &type) && parse_size(field[2], &rows) &&
-                  parse_size(field[3], &cols) && parse_crc(field[4], &crc),
-              STJ_EFORMAT, "its manifest is damaged");
-    STJ_TRY(stj_manifest_add(manifest, field[0], type, rows, cols, &item, err));
+    STJ_NEED(err,
+             n == N_FIELDS && parse_type(field[1], &type) && parse_size(field[2], &rows) &&
+                 parse_size(field[3], &cols) && parse_crc(field[4], &crc),
+             STJ_EFORMAT, "its manifest is damaged");
+    STJ_MUST(stj_manifest_add(manifest, field[0], type, rows, cols, &item, err));
     item->crc = crc;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Bytes of the lines that the last line guards; SIZE_MAX when there is no such line. */

@@ -40,44 +40,40 @@ out:
 static enum stj_status grow_file(struct stj_scratch *s, const char *dir, size_t bytes,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     void *at = MAP_FAILED;
     if (!s->mapped) {
-        STJ_TRY(open_nameless(dir, &s->fd, err));
+        STJ_MUST(open_nameless(dir, &s->fd, err));
         s->mapped = 1;
     }
     /* Blocks are taken now: a write to a mapping that the disk has no room for would be a
      * signal. */
     const int code = posix_fallocate(s->fd, 0, (off_t)bytes);
-    STJ_CHECK(err, code == 0, STJ_EIO, "%s: no room for a scratch file of %zu bytes: %s", dir,
-              bytes, strerror(code));
+    STJ_NEED(err, code == 0, STJ_EIO, "%s: no room for a scratch file of %zu bytes: %s", dir, bytes,
+             strerror(code));
     if (s->at)
         munmap(s->at, s->bytes);
     s->at = NULL;
     s->bytes = 0;
     at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
-    STJ_CHECK(err, at != MAP_FAILED, STJ_ENOMEM, "%s: cannot map a scratch file of %zu bytes: %s",
-              dir, bytes, strerror(errno));
+    STJ_NEED(err, at != MAP_FAILED, STJ_ENOMEM, "%s: cannot map a scratch file of %zu bytes: %s",
+             dir, bytes, strerror(errno));
     s->at = at;
     s->bytes = bytes;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_scratch_grow(struct stj_scratch *s, const char *dir, size_t bytes,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (bytes <= s->bytes)
-        goto out;
+        return STJ_OK;
     if (dir) {
-        STJ_TRY(grow_file(s, dir, bytes, err));
+        STJ_MUST(grow_file(s, dir, bytes, err));
     } else {
-        STJ_TRY(stj_resize(&s->at, s->bytes, bytes, 1, err));
+        STJ_MUST(stj_resize(&s->at, s->bytes, bytes, 1, err));
         s->bytes = bytes;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_scratch_free(struct stj_scratch *s)
@@ -94,14 +90,12 @@ void stj_scratch_free(struct stj_scratch *s)
 
 enum stj_status stj_scratch_free_bytes(const char *dir, size_t *bytes, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct statvfs fs;
     struct stat folder;
-    STJ_CHECK(err, stat(dir, &folder) == 0 && S_ISDIR(folder.st_mode), STJ_EIO,
-              "%s: not a folder that scratch files can lie in", dir);
-    STJ_CHECK(err, statvfs(dir, &fs) == 0, STJ_EIO, "%s: cannot tell its free space: %s", dir,
-              strerror(errno));
+    STJ_NEED(err, stat(dir, &folder) == 0 && S_ISDIR(folder.st_mode), STJ_EIO,
+             "%s: not a folder that scratch files can lie in", dir);
+    STJ_NEED(err, statvfs(dir, &fs) == 0, STJ_EIO, "%s: cannot tell its free space: %s", dir,
+             strerror(errno));
     *bytes = (size_t)fs.f_bavail * fs.f_frsize;
-out:
-    return st;
+    return STJ_OK;
 }

@@ -14,12 +14,9 @@
 enum stj_status stj_op_adjoint_error(struct stj_op *op, size_t pairs, uint64_t seed, double *error,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     double largest;
     STJ_NOT_NULL(err, op, error);
-    STJ_TRY(stj_op_adjoint_check(op, pairs, seed, 0, error, &largest, err));
-out:
-    return st;
+    return stj_op_adjoint_check(op, pairs, seed, 0, error, &largest, err);
 }
 
 enum stj_status stj_op_adjoint_check(struct stj_op *op, size_t pairs, uint64_t seed,

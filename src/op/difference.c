@@ -83,44 +83,39 @@ static void work_free(struct work *w)
 static enum stj_status work_init(struct work *w, const struct stj_op *jacobian,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_storage storage;
-    STJ_CHECK(err, stj_training_jacobian_window(jacobian, &w->window), STJ_EINVAL,
-              "finite differences need a training Jacobian");
-    STJ_CHECK(err, stj_training_jacobian_storage(jacobian, &storage), STJ_EINTERNAL,
-              "a training Jacobian has no storage");
+    STJ_NEED(err, stj_training_jacobian_window(jacobian, &w->window), STJ_EINVAL,
+             "finite differences need a training Jacobian");
+    STJ_NEED(err, stj_training_jacobian_storage(jacobian, &storage), STJ_EINTERNAL,
+             "a training Jacobian has no storage");
     w->memory_bytes = storage.state_bytes + storage.minimum;
     w->n = stj_trajectory_n_params(w->window.trajectory);
     w->n_state = (1 + stj_trajectory_n_slots(w->window.trajectory)) * w->n;
     if (w->window.full_state)
         w->n = w->n_state;
-    STJ_TRY(stj_new(&w->x, w->n, sizeof *w->x, err));
-    STJ_TRY(stj_new(&w->jx, w->n, sizeof *w->jx, err));
-    STJ_TRY(stj_new(&w->plus, w->n, sizeof *w->plus, err));
-    STJ_TRY(stj_new(&w->minus, w->n, sizeof *w->minus, err));
-    STJ_TRY(stj_new(&w->before, w->n, sizeof *w->before, err));
-    STJ_TRY(stj_new(&w->state, w->n_state, sizeof *w->state, err));
-out:
-    return st;
+    STJ_MUST(stj_new(&w->x, w->n, sizeof *w->x, err));
+    STJ_MUST(stj_new(&w->jx, w->n, sizeof *w->jx, err));
+    STJ_MUST(stj_new(&w->plus, w->n, sizeof *w->plus, err));
+    STJ_MUST(stj_new(&w->minus, w->n, sizeof *w->minus, err));
+    STJ_MUST(stj_new(&w->before, w->n, sizeof *w->before, err));
+    return stj_new(&w->state, w->n_state, sizeof *w->state, err);
 }
 
 /* end[n] <- theta_to, or the full state, when training starts from state_from + shift x. */
 static enum stj_status train_shifted(struct work *w, double shift, double *end,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_training_window *window = &w->window;
     struct stj_trajectory_view view;
-    STJ_TRY(stj_trajectory_visit(window->trajectory, window->from, 1, &view, err));
+    STJ_MUST(stj_trajectory_visit(window->trajectory, window->from, 1, &view, err));
     memcpy(w->state, view.state, w->n_state * sizeof *w->state);
     for (size_t i = 0; i < w->n; i++)
         w->state[i] += (real)(shift * w->x[i]);
-    STJ_TRY(stj_train(window->problem, window->recipe, window->from, window->to, w->state, NULL,
-                      NULL, NULL, err));
+    STJ_MUST(stj_train(window->problem, window->recipe, window->from, window->to, w->state, NULL,
+                       NULL, NULL, err));
     for (size_t i = 0; i < w->n; i++)
         end[i] = (double)w->state[i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Is element i of the full state a second moment?  These are moved by parts of themselves: below
@@ -135,10 +130,9 @@ static bool is_square(const struct work *w, size_t i)
  * to one that moves the elements by a few times their rounding. */
 static enum stj_status set_ladder(struct work *w, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_view view;
     double moved = 0, size = 0;
-    STJ_TRY(stj_trajectory_visit(w->window.trajectory, w->window.from, 1, &view, err));
+    STJ_MUST(stj_trajectory_visit(w->window.trajectory, w->window.from, 1, &view, err));
     for (size_t i = 0; i < w->n; i++) {
         moved += w->x[i] != 0;
         size += w->x[i] != 0 ? fabs((double)view.state[i]) : 0;
@@ -155,8 +149,7 @@ static enum stj_status set_ladder(struct work *w, struct stj_error *err)
         if (view.state[i] != 0 && !is_square(w, i))
             w->x[i] = rint(w->x[i] / unit) * unit;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* plus <- D_h; *rung <- what there is to say of it.  Infinite where a training diverged. */
@@ -224,20 +217,18 @@ static void judge(const struct rung *rung, size_t n, double scale, double limit,
 static enum stj_status climb(struct work *w, double scale, double limit, struct stj_difference *d,
                              const struct stj_progress *progress, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct rung rung[RUNGS];
     double best = INFINITY;
     bool done = false;
     size_t n = 0;
     for (double h = w->first; n < RUNGS && !done && h >= w->last; h = ldexp(h, -RATIO_BITS)) {
-        STJ_TRY(stj_progress_report(progress, "finite differences", (double)n, RUNGS, err));
-        STJ_TRY(difference_at(w, h, n == 0, &rung[n], err));
+        STJ_MUST(stj_progress_report(progress, "finite differences", (double)n, RUNGS, err));
+        STJ_MUST(difference_at(w, h, n == 0, &rung[n], err));
         done = best <= limit * scale && rung[n].distance >= best;
         best = fmin(best, rung[n++].distance);
     }
     judge(rung, n, scale, limit, d);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* x <- a seeded unit vector, of the block's elements alone where the operator is a block. */
@@ -328,7 +319,6 @@ static int severity(const struct stj_difference *d)
 static enum stj_status difference_steps(struct work *w, double limit, struct stj_difference *worst,
                                         const struct stj_progress *progress, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t from = w->window.from;
     const size_t last = w->window.to - 1 - from;
     const size_t count = last + 1 < SINGLE_STEPS ? last + 1 : SINGLE_STEPS;
@@ -336,15 +326,14 @@ static enum stj_status difference_steps(struct work *w, double limit, struct stj
     for (size_t k = 0; k < count; k++) {
         struct stj_difference d = {0};
         const size_t t = from + (count > 1 ? last * k / (count - 1) : 0);
-        STJ_TRY(carry_to(w, t, err));
-        STJ_TRY(difference_step(w, t, limit, &d, progress, err));
+        STJ_MUST(carry_to(w, t, err));
+        STJ_MUST(difference_step(w, t, limit, &d, progress, err));
         const int worse = severity(&d) - severity(worst);
         if (k == 0 || worse > 0 || (worse == 0 && d.error > worst->error))
             *worst = d;
     }
     worst->n_steps = count;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Are single steps to be asked?  Not where J agrees, nor where a smooth training contradicts it. */

@@ -56,20 +56,18 @@ static void desks_free(size_t n, struct desk *desk)
 static enum stj_status desks_create(const struct function_jacobian *self, bool trans, size_t n,
                                     struct desk **desk, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t chunk = self->chunk;
-    STJ_TRY(stj_new(desk, n, sizeof **desk, err));
+    STJ_MUST(stj_new(desk, n, sizeof **desk, err));
     for (size_t i = 0; i < n; i++) {
         struct desk *d = &(*desk)[i];
-        STJ_TRY(stj_new(&d->lin, stj_network_n_linear(self->net, chunk), sizeof *d->lin, err));
-        STJ_TRY(stj_new(&d->scratch, stj_network_n_scratch(self->net, chunk, TILE),
-                        sizeof *d->scratch, err));
-        STJ_TRY(stj_new(&d->z, chunk * self->n_out * TILE, sizeof *d->z, err));
+        STJ_MUST(stj_new(&d->lin, stj_network_n_linear(self->net, chunk), sizeof *d->lin, err));
+        STJ_MUST(stj_new(&d->scratch, stj_network_n_scratch(self->net, chunk, TILE),
+                         sizeof *d->scratch, err));
+        STJ_MUST(stj_new(&d->z, chunk * self->n_out * TILE, sizeof *d->z, err));
         if (trans)
-            STJ_TRY(stj_new(&d->share, self->n_params * TILE, sizeof *d->share, err));
+            STJ_MUST(stj_new(&d->share, self->n_params * TILE, sizeof *d->share, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The batch of a chunk; `z` is room for its outputs, which are not wanted. */

@@ -60,31 +60,29 @@ static uint32_t columns_crc(size_t n, size_t nvec, const double *x, size_t ldx)
 static enum stj_status replay_product(struct journal *self, const struct head *want, size_t n_out,
                                       double *y, size_t ldy, bool *found, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct position *at = self->position;
     struct head have;
     const size_t bytes = sizeof have + want->nvec * n_out * sizeof *y;
     *found = false;
     if (at->next >= stj_log_n_records(at->log))
-        goto out;
+        return STJ_OK;
     /* 1. is it this one? */
     if (stj_log_tag(at->log, at->next) == PRODUCT && stj_log_bytes(at->log, at->next) == bytes) {
-        STJ_TRY(stj_log_read(at->log, at->next, 0, sizeof have, &have, err));
+        STJ_MUST(stj_log_read(at->log, at->next, 0, sizeof have, &have, err));
         *found = have.trans == want->trans && have.input_crc == want->input_crc &&
                  have.nvec == want->nvec && have.cost == want->cost;
     }
     /* 2. if not, what follows belongs to another computation */
     if (!*found) {
-        STJ_TRY(stj_log_truncate(at->log, at->next, err));
-        goto out;
+        STJ_MUST(stj_log_truncate(at->log, at->next, err));
+        return STJ_OK;
     }
     /* 3. its columns */
     for (size_t j = 0; j < want->nvec; j++)
-        STJ_TRY(stj_log_read(at->log, at->next, sizeof have + j * n_out * sizeof *y,
-                             n_out * sizeof *y, y + j * ldy, err));
+        STJ_MUST(stj_log_read(at->log, at->next, sizeof have + j * n_out * sizeof *y,
+                              n_out * sizeof *y, y + j * ldy, err));
     at->next++;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Column by column from where they lie: a copy would be as large as the solver's own blocks. */
@@ -107,7 +105,6 @@ out:
 static enum stj_status journal_apply(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
                                      size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct journal *self = ctx;
     const bool straight = trans == STJ_NO_TRANS;
     const size_t n_in = straight ? stj_op_n_cols(self->inner) : stj_op_n_rows(self->inner);
@@ -117,15 +114,13 @@ static enum stj_status journal_apply(void *ctx, enum stj_trans trans, size_t nve
                               .nvec = nvec,
                               .cost = stj_op_cost(self->inner)};
     bool found = false;
-    STJ_TRY(replay_product(self, &head, n_out, y, ldy, &found, err));
+    STJ_MUST(replay_product(self, &head, n_out, y, ldy, &found, err));
     if (found) {
         stj_op_count_replayed(self->op, (double)nvec * head.cost);
-        goto out;
+        return STJ_OK;
     }
-    STJ_TRY(stj_op_apply(self->inner, trans, nvec, x, ldx, y, ldy, err));
-    STJ_TRY(record_product(self, &head, n_out, y, ldy, err));
-out:
-    return st;
+    STJ_MUST(stj_op_apply(self->inner, trans, nvec, x, ldx, y, ldy, err));
+    return record_product(self, &head, n_out, y, ldy, err);
 }
 
 static enum stj_status journal_prefix(void *ctx, double fraction, struct stj_op **prefix,

@@ -74,27 +74,25 @@ struct stj_linear_bytes stj_linearization_cache_bytes(const struct stj_problem *
 
 static enum stj_status allocate_cache(struct stj_linearization_cache *store, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_slots = store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
     const size_t n_items = store->chunk * store->n_slices;
-    STJ_TRY(stj_arena_reals(&store->lin_room, n_slots, store->n_linear, err));
-    STJ_TRY(stj_arena_reals(&store->coef_room, n_slots * store->n_vectors, store->n_params, err));
-    STJ_TRY(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
-    STJ_TRY(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
-    STJ_TRY(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
-    STJ_TRY(stj_arena_reals(&store->record_room, store->chunk, store->n_records, err));
+    STJ_MUST(stj_arena_reals(&store->lin_room, n_slots, store->n_linear, err));
+    STJ_MUST(stj_arena_reals(&store->coef_room, n_slots * store->n_vectors, store->n_params, err));
+    STJ_MUST(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
+    STJ_MUST(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
+    STJ_MUST(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
+    STJ_MUST(stj_arena_reals(&store->record_room, store->chunk, store->n_records, err));
     if (store->n_vectors) {
-        STJ_TRY(stj_arena_reals(&store->g_room, n_items, store->n_params, err));
+        STJ_MUST(stj_arena_reals(&store->g_room, n_items, store->n_params, err));
         if (stj_group_size() > 1)
-            STJ_TRY(stj_new(&store->total, store->n_params, sizeof *store->total, err));
-        STJ_TRY(stj_share_sum_init(&store->sum, store->n_params, store->n_slices, err));
+            STJ_MUST(stj_new(&store->total, store->n_params, sizeof *store->total, err));
+        STJ_MUST(stj_share_sum_init(&store->sum, store->n_params, store->n_slices, err));
     }
     store->lin = store->lin_room.at;
     store->coef = store->coef_room.at;
     store->scratch = store->scratch_room.at;
     store->g = store->g_room.at;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_linearization_cache_create(

@@ -56,7 +56,6 @@ enum stj_status stj_memory_split(const struct stj_problem *problem, const struct
                                  size_t budget, struct stj_memory_split *split,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_linear_bytes linear = stj_linearization_cache_bytes(problem, recipe);
     const size_t bytes = budget ? budget : stj_memory_default();
     struct stj_memory_split other = {.chunk = 0};
@@ -68,11 +67,10 @@ enum stj_status stj_memory_split(const struct stj_problem *problem, const struct
         fits = fits || good;
     }
     split->storage.minimum = other.storage.minimum; /* of single steps */
-    STJ_CHECK(err, fits, STJ_ENOMEM,
-              "%.4g MB of memory is too little to go through this training: the states and "
-              "linearisations of a step need at least %.4g MB (--memory %zuK)",
-              (double)bytes / 1e6, (double)split->storage.minimum / 1e6,
-              split->storage.minimum / 1024 + 1);
-out:
-    return st;
+    STJ_NEED(err, fits, STJ_ENOMEM,
+             "%.4g MB of memory is too little to go through this training: the states and "
+             "linearisations of a step need at least %.4g MB (--memory %zuK)",
+             (double)bytes / 1e6, (double)split->storage.minimum / 1e6,
+             split->storage.minimum / 1024 + 1);
+    return STJ_OK;
 }

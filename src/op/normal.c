@@ -38,25 +38,23 @@ static enum stj_status normal_apply(void *ctx, enum stj_trans trans, size_t nvec
                                     size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
     (void)trans; /* symmetric */
-    enum stj_status st = STJ_OK;
     struct normal *self = ctx;
     const size_t n_rows = stj_op_n_rows(self->a);
     size_t room = 0;
     if (nvec > self->nvec) {
-        STJ_TRY(stj_size_mul(n_rows, nvec, &room, err));
-        STJ_TRY(stj_resize(&self->between, 0, room, sizeof *self->between, err));
+        STJ_MUST(stj_size_mul(n_rows, nvec, &room, err));
+        STJ_MUST(stj_resize(&self->between, 0, room, sizeof *self->between, err));
         self->nvec = nvec;
     }
-    STJ_TRY(stj_op_apply(self->a, STJ_NO_TRANS, nvec, x, ldx, self->between, n_rows, err));
+    STJ_MUST(stj_op_apply(self->a, STJ_NO_TRANS, nvec, x, ldx, self->between, n_rows, err));
     if (self->unit == 0)
         self->unit = choose_unit(stj_op_n_cols(self->a), x, n_rows, self->between);
     if (self->unit != 1)
         stj_scal(n_rows * nvec, self->unit, self->between);
-    STJ_TRY(stj_op_apply(self->a, STJ_TRANS, nvec, self->between, n_rows, y, ldy, err));
+    STJ_MUST(stj_op_apply(self->a, STJ_TRANS, nvec, self->between, n_rows, y, ldy, err));
     for (size_t j = 0; self->unit != 1 && j < nvec; j++)
         stj_scal(stj_op_n_cols(self->a), self->unit, y + j * ldy);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status create(struct stj_op *a, double unit, struct stj_op **op,
@@ -83,11 +81,8 @@ double stj_op_normal_unit(const struct stj_op *op)
 
 enum stj_status stj_op_create_normal(struct stj_op *a, struct stj_op **op, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, a, op);
-    STJ_TRY(create(a, 1, op, err));
-out:
-    return st;
+    return create(a, 1, op, err);
 }
 
 enum stj_status stj_op_create_scaled_normal(struct stj_op *a, struct stj_op **op,

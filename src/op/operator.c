@@ -44,12 +44,11 @@ enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn appl
                               void (*destroy)(void *ctx), void *ctx, struct stj_op **op,
                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, op);
-    STJ_CHECK(err, n_rows > 0 && n_cols > 0, STJ_EINVAL,
-              "an operator of %zu x %zu: both dimensions must be at least 1", n_rows, n_cols);
-    STJ_CHECK(err, apply, STJ_EINVAL, "an operator needs an apply callback");
-    STJ_TRY(stj_new(op, 1, sizeof **op, err));
+    STJ_NEED(err, n_rows > 0 && n_cols > 0, STJ_EINVAL,
+             "an operator of %zu x %zu: both dimensions must be at least 1", n_rows, n_cols);
+    STJ_NEED(err, apply, STJ_EINVAL, "an operator needs an apply callback");
+    STJ_MUST(stj_new(op, 1, sizeof **op, err));
     **op = (struct stj_op){.n_rows = n_rows,
                            .n_cols = n_cols,
                            .apply = apply,
@@ -57,8 +56,7 @@ enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn appl
                            .ctx = ctx,
                            .cost = 1,
                            .rounding = DBL_EPSILON};
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_op_one_at_a_time(struct stj_op *op, struct stj_error *err)
@@ -153,14 +151,12 @@ double stj_op_shortest_prefix(const struct stj_op *op)
 enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct stj_op **prefix,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, op->prefix, STJ_EUNSUPPORTED, "this operator is not a product of steps");
-    STJ_TRY(op->prefix(op->ctx, fraction, prefix, err));
+    STJ_NEED(err, op->prefix, STJ_EUNSUPPORTED, "this operator is not a product of steps");
+    STJ_MUST(op->prefix(op->ctx, fraction, prefix, err));
     (*prefix)->whole = op;
     if (op->watch)
-        STJ_TRY(stj_op_watch(*prefix, err));
-out:
-    return st;
+        STJ_MUST(stj_op_watch(*prefix, err));
+    return STJ_OK;
 }
 
 void *stj_op_ctx(const struct stj_op *op, stj_op_apply_fn apply)
@@ -190,18 +186,16 @@ static enum stj_status multiply_counted(struct stj_op *op, enum stj_trans trans,
                                         const double *x, size_t ldx, double *y, size_t ldy,
                                         struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const double begin = stj_clock();
-    STJ_TRY(op->apply(op->ctx, trans, nvec, x, ldx, y, ldy, err));
+    STJ_MUST(op->apply(op->ctx, trans, nvec, x, ldx, y, ldy, err));
     count(op, trans, (double)nvec * op->cost, stj_clock() - begin);
     const size_t bad =
         stj_op_first_bad(trans == STJ_NO_TRANS ? op->n_rows : op->n_cols, nvec, y, ldy);
-    STJ_CHECK(err, bad == nvec, STJ_ENONFINITE,
-              "product %.0f with the operator (%s) has a NaN or infinity",
-              op->products + (double)bad + 1, trans == STJ_NO_TRANS ? "A x" : "A'y");
+    STJ_NEED(err, bad == nvec, STJ_ENONFINITE,
+             "product %.0f with the operator (%s) has a NaN or infinity",
+             op->products + (double)bad + 1, trans == STJ_NO_TRANS ? "A x" : "A'y");
     op->products += (double)nvec;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- products that check each other ---- */
@@ -265,12 +259,11 @@ static void make_unit(struct stj_op *op)
 static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
                              const double *y, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct watch *w = op->watch;
     if (trans == STJ_TRANS) {
         if (w->held)
             compare_pair(op, x, y);
-        goto out;
+        return STJ_OK;
     }
     /* 1. the pair (x, A x), held for the next product with A' */
     memcpy(w->x, x, op->n_cols * sizeof *x);
@@ -283,11 +276,10 @@ static enum stj_status watch(struct stj_op *op, enum stj_trans trans, size_t nve
     /* 2. one of our own where none came for long */
     w->since += (double)nvec;
     if (w->since + (double)nvec > WATCH_EVERY) {
-        STJ_TRY(multiply_counted(op, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));
+        STJ_MUST(multiply_counted(op, STJ_TRANS, 1, w->ax, op->n_rows, w->aty, op->n_cols, err));
         compare_pair(op, w->ax, w->aty);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_op_note_products(struct stj_op *op, size_t nvec, const double *x,

@@ -13,21 +13,19 @@
 enum stj_status stj_ranges_add(struct stj_ranges *ranges, size_t first, size_t count,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_range *last = ranges->n ? &ranges->range[ranges->n - 1] : NULL;
-    STJ_CHECK(err, !last || first >= last->first + last->count, STJ_EINTERNAL,
-              "ranges of indices must increase");
+    STJ_NEED(err, !last || first >= last->first + last->count, STJ_EINTERNAL,
+             "ranges of indices must increase");
     if (count == 0)
-        goto out;
+        return STJ_OK;
     ranges->total += count;
     if (last && first == last->first + last->count) {
         last->count += count;
-        goto out;
+        return STJ_OK;
     }
-    STJ_TRY(stj_resize(&ranges->range, ranges->n, ranges->n + 1, sizeof *ranges->range, err));
+    STJ_MUST(stj_resize(&ranges->range, ranges->n, ranges->n + 1, sizeof *ranges->range, err));
     ranges->range[ranges->n++] = (struct stj_range){first, count};
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_ranges_free(struct stj_ranges *ranges)
@@ -78,24 +76,22 @@ static enum stj_status restricted_apply(void *ctx, enum stj_trans trans, size_t 
                                         const double *x, size_t ldx, double *y, size_t ldy,
                                         struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct restricted *self = ctx;
     const size_t n = stj_op_n_cols(self->inner);
     size_t wanted = 0;
-    STJ_TRY(stj_size_mul(n, nvec, &wanted, err));
+    STJ_MUST(stj_size_mul(n, nvec, &wanted, err));
     if (wanted > self->room) {
         self->room = 0;
-        STJ_TRY(stj_resize(&self->x, 0, wanted, sizeof *self->x, err));
-        STJ_TRY(stj_resize(&self->y, 0, wanted, sizeof *self->y, err));
+        STJ_MUST(stj_resize(&self->x, 0, wanted, sizeof *self->x, err));
+        STJ_MUST(stj_resize(&self->y, 0, wanted, sizeof *self->y, err));
         self->room = wanted;
     }
     for (size_t j = 0; j < nvec; j++)
         scatter_chosen(&self->ranges, n, x + j * ldx, self->x + j * n);
-    STJ_TRY(stj_op_apply(self->inner, trans, nvec, self->x, n, self->y, n, err));
+    STJ_MUST(stj_op_apply(self->inner, trans, nvec, self->x, n, self->y, n, err));
     for (size_t j = 0; j < nvec; j++)
         gather_chosen(&self->ranges, self->y + j * n, y + j * ldy);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status restricted_prefix(void *ctx, double fraction, struct stj_op **prefix,
@@ -118,16 +114,14 @@ out:
 static enum stj_status check_ranges(const struct stj_op *inner, const struct stj_ranges *ranges,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(inner);
     const struct stj_range *last = ranges->n ? &ranges->range[ranges->n - 1] : NULL;
-    STJ_CHECK(err, stj_op_n_rows(inner) == n, STJ_EINVAL,
-              "a block of a square operator is wanted, this one is %zu x %zu", stj_op_n_rows(inner),
-              n);
-    STJ_CHECK(err, last && last->first + last->count <= n, STJ_EINVAL,
-              "a block of an operator of %zu rows: its indices must be some of them", n);
-out:
-    return st;
+    STJ_NEED(err, stj_op_n_rows(inner) == n, STJ_EINVAL,
+             "a block of a square operator is wanted, this one is %zu x %zu", stj_op_n_rows(inner),
+             n);
+    STJ_NEED(err, last && last->first + last->count <= n, STJ_EINVAL,
+             "a block of an operator of %zu rows: its indices must be some of them", n);
+    return STJ_OK;
 }
 
 enum stj_status stj_op_create_restricted(struct stj_op *inner, struct stj_ranges *ranges,

@@ -24,12 +24,11 @@ enum {
 
 static enum stj_status make_update_parts(struct stj_sweep *sweep, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_layout *layout = sweep->problem->layout;
     const size_t share = layout->n_params / PARTS;
     const size_t size = share < PART_LEAST ? PART_LEAST : share > PART_MOST ? PART_MOST : share;
     const size_t most = layout->n_tensors + layout->n_params / size;
-    STJ_TRY(stj_new(&sweep->part, most, sizeof *sweep->part, err));
+    STJ_MUST(stj_new(&sweep->part, most, sizeof *sweep->part, err));
     for (size_t i = 0; i < layout->n_tensors; i++) {
         const struct stj_tensor_shape *tensor = &layout->tensor[i];
         const size_t step = (size + tensor->cols - 1) / tensor->cols;
@@ -41,8 +40,7 @@ static enum stj_status make_update_parts(struct stj_sweep *sweep, struct stj_err
                                         tensor->rows * (k + 1) / n - first, tensor->cols};
         }
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Vectors of a tile: wished for, or as many as stay in a core's cache, or few where none would. */
@@ -60,15 +58,13 @@ static size_t choose_tile(const struct stj_sweep *sweep, size_t wish)
 
 enum stj_status stj_sweep_divide_layout(struct stj_sweep *sweep, size_t wish, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_bounds = stj_group_size() + 1;
     sweep->tile_wish = choose_tile(sweep, wish);
-    STJ_TRY(make_update_parts(sweep, err));
-    STJ_TRY(stj_new(&sweep->part_bounds, n_bounds, sizeof *sweep->part_bounds, err));
-    STJ_TRY(stj_new(&sweep->range_bounds, n_bounds, sizeof *sweep->range_bounds, err));
+    STJ_MUST(make_update_parts(sweep, err));
+    STJ_MUST(stj_new(&sweep->part_bounds, n_bounds, sizeof *sweep->part_bounds, err));
+    STJ_MUST(stj_new(&sweep->range_bounds, n_bounds, sizeof *sweep->range_bounds, err));
     stj_part_bounds(sweep->n_parts, sweep->part_bounds);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Threads that share the memory of a product. */
@@ -160,10 +156,9 @@ static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWE
 /* The barrier of the threads of all ranks, where they share memory. */
 static enum stj_status prepare_barrier(struct stj_sweep *sweep, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (!stj_group_shares() || sweep->barrier.at)
-        goto out;
-    STJ_TRY(stj_arena_grow(&sweep->barrier, sizeof(struct stj_barrier), err));
+        return STJ_OK;
+    STJ_MUST(stj_arena_grow(&sweep->barrier, sizeof(struct stj_barrier), err));
     if (stj_group_rank() == 0) {
         struct stj_barrier *barrier = sweep->barrier.at;
         stj_barrier_init(barrier, true);
@@ -171,27 +166,23 @@ static enum stj_status prepare_barrier(struct stj_sweep *sweep, struct stj_error
         if (stj_ranks_crowded())
             barrier->spins = 0;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_sweep_prepare(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct room room[STJ_N_SWEEP_ROOMS];
     size_t bytes = 0;
     sweep->trans = trans;
     divide_block(sweep, nvec);
     list_rooms(sweep, room);
     for (size_t i = 0; i < STJ_N_SWEEP_ROOMS; i++) {
-        STJ_TRY(stj_size_mul(room[i].n, room[i].size, &bytes, err));
-        STJ_TRY(stj_size_mul(bytes, room[i].bytes, &bytes, err));
-        STJ_TRY(stj_arena_grow(&sweep->room[i], bytes, err));
+        STJ_MUST(stj_size_mul(room[i].n, room[i].size, &bytes, err));
+        STJ_MUST(stj_size_mul(bytes, room[i].bytes, &bytes, err));
+        STJ_MUST(stj_arena_grow(&sweep->room[i], bytes, err));
     }
-    STJ_TRY(prepare_barrier(sweep, err));
-out:
-    return st;
+    return prepare_barrier(sweep, err);
 }
 
 size_t stj_sweep_bytes(const struct stj_sweep *sweep, size_t nvec)

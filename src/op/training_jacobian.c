@@ -64,17 +64,15 @@ out:
 static enum stj_status jacobian_apply(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
                                       size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct training_jacobian *self = ctx;
     const size_t n_slots = self->full_state ? stj_trajectory_n_slots(self->trajectory) : 0;
     const size_t n = self->problem->layout->n_params * (1 + n_slots);
-    STJ_TRY(divided_product(self, trans, nvec, x, ldx, y, ldy, n, err));
+    STJ_MUST(divided_product(self, trans, nvec, x, ldx, y, ldy, n, err));
     const size_t bad = stj_op_first_bad(n, nvec, y, ldy);
     if (bad < nvec)
-        STJ_TRY(stj_ranks_agree(
+        STJ_MUST(stj_ranks_agree(
             stj_sweep_explain(self->sweep, trans, x + bad * ldx, y + bad * ldy, err), err));
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status jacobian_prefix(void *ctx, double fraction, struct stj_op **prefix,
@@ -108,14 +106,12 @@ static enum stj_status resolve(const struct stj_trajectory *trajectory,
                                const struct stj_training_jacobian_settings *settings, size_t *to,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_steps = stj_trajectory_n_steps(trajectory);
     *to = settings->to ? settings->to : n_steps;
-    STJ_CHECK(err, settings->from < *to && *to <= n_steps, STJ_EINVAL,
-              "a window from step %zu to %zu: it must hold 0 <= from < to <= %zu", settings->from,
-              *to, n_steps);
-out:
-    return st;
+    STJ_NEED(err, settings->from < *to && *to <= n_steps, STJ_EINVAL,
+             "a window from step %zu to %zu: it must hold 0 <= from < to <= %zu", settings->from,
+             *to, n_steps);
+    return STJ_OK;
 }
 
 enum stj_status stj_training_jacobian_predict(const struct stj_problem *problem,
@@ -239,18 +235,17 @@ static enum stj_status grow_block(struct training_jacobian *self, size_t k, size
                                   const double *before, double *after, size_t ld,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     stj_sweep_set_window(self->sweep, self->from + k, self->from + k + 1);
-    STJ_TRY(stj_sweep_run(self->sweep, STJ_NO_TRANS, nvec, before, ld, after, ld, err));
+    STJ_MUST(stj_sweep_run(self->sweep, STJ_NO_TRANS, nvec, before, ld, after, ld, err));
     const size_t bad = stj_op_first_bad(ld, nvec, after, ld);
     if (bad == nvec)
-        goto out;
-    STJ_TRY(stj_sweep_explain(self->sweep, STJ_NO_TRANS, before + bad * ld, after + bad * ld, err));
-    STJ_CHECK(err, false, STJ_ENONFINITE,
-              "a tangent of the training has a NaN or infinity, first after step %zu",
-              self->from + k);
-out:
-    return st;
+        return STJ_OK;
+    STJ_MUST(
+        stj_sweep_explain(self->sweep, STJ_NO_TRANS, before + bad * ld, after + bad * ld, err));
+    STJ_NEED(err, false, STJ_ENONFINITE,
+             "a tangent of the training has a NaN or infinity, first after step %zu",
+             self->from + k);
+    return STJ_OK;
 }
 
 /* What the sweep of a block made of x [n][nvec]: products with the whole Jacobian, which are
@@ -259,15 +254,13 @@ static enum stj_status note_growth(struct stj_op *jacobian, size_t n, size_t nve
                                    const double *y, size_t ld, double *work, struct stj_error *err)
 {
     enum { AT_A_TIME = 100 }; /* two of these between checks, which so cost 1 % at most */
-    enum stj_status st = STJ_OK;
     for (size_t j = 0; j < nvec; j += AT_A_TIME) {
         memset(work, 0, ld * sizeof *work);
         memcpy(work, x + j * n, n * sizeof *work);
-        STJ_TRY(stj_op_note_products(jacobian, nvec - j < AT_A_TIME ? nvec - j : AT_A_TIME, work,
-                                     y + j * ld, err));
+        STJ_MUST(stj_op_note_products(jacobian, nvec - j < AT_A_TIME ? nvec - j : AT_A_TIME, work,
+                                      y + j * ld, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nvec, const double *x,

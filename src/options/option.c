@@ -164,17 +164,15 @@ static enum stj_status parse_plugins(const struct stj_place *place, const struct
                                      const struct stj_yaml_node *node, struct stj_plugins *plugins,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (node->type != STJ_YAML_SEQUENCE)
         return stj_option_refuse(place, option, node, "", err);
-    STJ_TRY(stj_new(&plugins->item, node->n, sizeof *plugins->item, err));
+    STJ_MUST(stj_new(&plugins->item, node->n, sizeof *plugins->item, err));
     plugins->n = node->n;
     for (size_t i = 0; i < node->n; i++) {
         struct stj_place at = {.up = place, .index = i};
-        STJ_TRY(parse_plugin(&at, option->kind, &node->item[i], &plugins->item[i], err));
+        STJ_MUST(parse_plugin(&at, option->kind, &node->item[i], &plugins->item[i], err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status parse_field(const struct stj_place *place, const struct stj_option *option,
@@ -219,11 +217,11 @@ static enum stj_status parse_default(const struct task *task, const struct stj_p
     struct stj_yaml_node *node = NULL;
     char expected[STJ_EXPECTED_MAX];
     stj_option_expected(option, expected);
-    STJ_CHECK_PLACE(task->place, task->where, err, option->fallback,
-                    "missing key '%s': expected %s (%s)", option->name, expected,
-                    option->doc ? option->doc : "required");
+    STJ_NEED_PLACE(task->place, task->where, err, option->fallback,
+                   "missing key '%s': expected %s (%s)", option->name, expected,
+                   option->doc ? option->doc : "required");
     if (option->fallback[0] == '\0')
-        goto out;
+        return STJ_OK;
     STJ_TRY(stj_yaml_parse(option->fallback, strlen(option->fallback),
                            task->where && task->where->file ? task->where->file : "default", &node,
                            err));
@@ -237,18 +235,16 @@ out:
 static enum stj_status parse_key(const struct task *task, const struct stj_option *option,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_place place = {.up = task->place, .key = option->name};
     void *field = stj_option_field(task->config, option->offset);
     const struct stj_yaml_node *node = stj_yaml_get(task->map, option->name);
     if (node)
-        STJ_TRY(parse_field(&place, option, node, field, err));
+        STJ_MUST(parse_field(&place, option, node, field, err));
     else
-        STJ_TRY(parse_default(task, &place, option, field, err));
+        STJ_MUST(parse_default(task, &place, option, field, err));
     if (option->present_offset)
         *(bool *)stj_option_field(task->config, option->present_offset) = node != NULL;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status parse_table(const struct task *task, struct stj_error *err)
@@ -324,19 +320,17 @@ static bool is_good_label(const char *label)
 static enum stj_status parse_label(const struct stj_place *up, const struct stj_yaml_node *map,
                                    char **label, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     static const struct stj_option option = {.name = "name", .type = STJ_OPTION_STRING};
     struct stj_place place = {.up = up, .key = option.name};
     char got[STJ_GOT_MAX];
     const struct stj_yaml_node *node = stj_yaml_get(map, option.name);
     if (!node)
-        goto out;
-    STJ_TRY(stj_option_parse_value(&place, &option, node, label, err));
+        return STJ_OK;
+    STJ_MUST(stj_option_parse_value(&place, &option, node, label, err));
     stj_option_got(node, got);
-    STJ_CHECK_PLACE(&place, node, err, is_good_label(*label),
-                    "expected a name without blanks, commas and control characters, got %s", got);
-out:
-    return st;
+    STJ_NEED_PLACE(&place, node, err, is_good_label(*label),
+                   "expected a name without blanks, commas and control characters, got %s", got);
+    return STJ_OK;
 }
 
 /* *name <- the node that says which plug-in is meant. */
@@ -344,17 +338,15 @@ static enum stj_status find_name(const struct stj_place *place, const struct stj
                                  const struct stj_yaml_node *node,
                                  const struct stj_yaml_node **name, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_option option = {.type = STJ_OPTION_PLUGIN, .kind = kind};
     char expected[STJ_EXPECTED_MAX];
     stj_option_expected(&option, expected);
     *name = node->type == STJ_YAML_MAPPING ? stj_yaml_get(node, stj_kind_key(kind)) : node;
-    STJ_CHECK_PLACE(place, node, err, *name, "missing key '%s': expected %s", stj_kind_key(kind),
-                    expected);
+    STJ_NEED_PLACE(place, node, err, *name, "missing key '%s': expected %s", stj_kind_key(kind),
+                   expected);
     if ((*name)->type != STJ_YAML_SCALAR || (*name)->text[0] == '\0')
-        st = stj_option_refuse(place, &option, *name, "", err);
-out:
-    return st;
+        return stj_option_refuse(place, &option, *name, "", err);
+    return STJ_OK;
 }
 
 /* The plug-in's own check, its sentence put where the config says it. */
@@ -430,7 +422,6 @@ static enum stj_status parse_named(const struct stj_place *place, const struct s
                                    const struct stj_yaml_node *node, struct stj_plugin *plugin,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_place at = {.up = place, .key = key->text};
     plugin->info = find_info(kind, key->text);
     if (!plugin->info)
@@ -438,12 +429,10 @@ static enum stj_status parse_named(const struct stj_place *place, const struct s
     const struct stj_option *table = plugin->info->options;
     struct task task = {
         .place = &at, .table = table ? table : empty_table, .map = node, .where = node};
-    STJ_TRY(stj_new(&plugin->config, table ? 1 : 0, plugin->info->config_size, err));
+    STJ_MUST(stj_new(&plugin->config, table ? 1 : 0, plugin->info->config_size, err));
     task.config = plugin->config;
-    STJ_TRY(parse_table(&task, err));
-    STJ_TRY(check_values(&at, node, plugin, err));
-out:
-    return st;
+    STJ_MUST(parse_table(&task, err));
+    return check_values(&at, node, plugin, err);
 }
 
 static enum stj_status parse_by_name(const struct stj_place *place, const struct stj_kind *kind,

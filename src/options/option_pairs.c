@@ -29,13 +29,12 @@ static struct stj_yaml_node scalar(const char *text)
 static enum stj_status split(const char *text, struct stj_yaml_node *node, char **copy,
                              struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     node->type = STJ_YAML_SEQUENCE;
     node->n = 1;
     for (const char *c = text; *c; c++)
         node->n += *c == ',';
-    STJ_TRY(stj_strdup(copy, text, err));
-    STJ_TRY(stj_new(&node->item, node->n, sizeof *node->item, err));
+    STJ_MUST(stj_strdup(copy, text, err));
+    STJ_MUST(stj_new(&node->item, node->n, sizeof *node->item, err));
     char *rest = *copy;
     for (size_t i = 0; i < node->n; i++) {
         char *end = rest + strcspn(rest, ",");
@@ -43,20 +42,17 @@ static enum stj_status split(const char *text, struct stj_yaml_node *node, char 
         rest = *end ? end + 1 : end;
         *end = '\0';
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status refuse_twice(size_t n, const struct stj_option_pair *pair,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++)
-            STJ_CHECK(err, strcmp(pair[i].name, pair[j].name) != 0, STJ_ECONFIG,
-                      "%s: is given twice", pair[i].name);
-out:
-    return st;
+            STJ_NEED(err, strcmp(pair[i].name, pair[j].name) != 0, STJ_ECONFIG,
+                     "%s: is given twice", pair[i].name);
+    return STJ_OK;
 }
 
 /* Into a struct, or into one that is made for it and thrown away. */

@@ -94,14 +94,12 @@ static enum stj_status parse_size(const struct stj_place *place, const struct st
                                   const struct stj_yaml_node *node, size_t *value,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     uint64_t number = 0;
-    STJ_TRY(parse_unsigned(place, option, node, &number, err));
-    STJ_CHECK_PLACE(place, node, err, number <= SIZE_MAX, "%s does not fit this machine's sizes",
-                    node->text);
+    STJ_MUST(parse_unsigned(place, option, node, &number, err));
+    STJ_NEED_PLACE(place, node, err, number <= SIZE_MAX, "%s does not fit this machine's sizes",
+                   node->text);
     *value = (size_t)number;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status parse_real(const struct stj_place *place, const struct stj_option *option,
@@ -148,15 +146,12 @@ static enum stj_status parse_string(const struct stj_place *place, const struct 
                                     const struct stj_yaml_node *node, char **value,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     int index = 0;
     if (node->type != STJ_YAML_SCALAR || is_null(node))
         return stj_option_refuse(place, option, node, "", err);
     if (option->kind || option->names)
-        STJ_TRY(parse_name(place, option, node, &index, err));
-    STJ_TRY(stj_strdup(value, node->text, err));
-out:
-    return st;
+        STJ_MUST(parse_name(place, option, node, &index, err));
+    return stj_strdup(value, node->text, err);
 }
 
 /* *absolute <- the file that `name` means in a config file; the folder is made absolute and free of
@@ -191,7 +186,6 @@ static enum stj_status parse_list(const struct stj_place *place, const struct st
                                   const struct stj_yaml_node *node, void *field,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const bool whole = option->type == STJ_OPTION_SIZES;
     const bool list = node->type == STJ_YAML_SEQUENCE;
     struct stj_option row = *option;
@@ -200,60 +194,56 @@ static enum stj_status parse_list(const struct stj_place *place, const struct st
     const size_t n = list ? node->n : 1, size = stj_option_size(row.type);
     if (node->type == STJ_YAML_MAPPING)
         return stj_option_refuse(place, option, node, "", err);
-    STJ_TRY(stj_new(&item, n, size, err));
+    STJ_MUST(stj_new(&item, n, size, err));
     if (whole)
         *(struct stj_sizes *)field = (struct stj_sizes){n, (void *)item};
     else
         *(struct stj_reals *)field = (struct stj_reals){n, (void *)item};
     if (option->choices && node->type == STJ_YAML_SCALAR && !isdigit((unsigned char)*node->text)) {
         int word = 0;
-        STJ_TRY(parse_name(place, option, node, &word, err));
+        STJ_MUST(parse_name(place, option, node, &word, err));
         *(size_t *)(void *)item = STJ_SIZES_WORD(word);
-        goto out;
+        return STJ_OK;
     }
     row.choices = NULL;
     for (size_t i = 0; i < n; i++) {
         struct stj_place at = {.up = place, .index = i};
-        STJ_TRY(stj_option_parse_value(list ? &at : place, &row, list ? &node->item[i] : node,
-                                       item + i * size, err));
+        STJ_MUST(stj_option_parse_value(list ? &at : place, &row, list ? &node->item[i] : node,
+                                        item + i * size, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status parse_texts(const struct stj_place *place, const struct stj_option *option,
                                    const struct stj_yaml_node *node, struct stj_texts *value,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const bool list = node->type == STJ_YAML_SEQUENCE;
     const size_t n = list ? node->n : 1;
     if (node->type == STJ_YAML_MAPPING || n == 0)
         return stj_option_refuse(place, option, node, "", err);
-    STJ_TRY(stj_new(&value->item, n, sizeof *value->item, err));
+    STJ_MUST(stj_new(&value->item, n, sizeof *value->item, err));
     value->n = n;
     for (size_t i = 0; i < n; i++) {
         const struct stj_place at = {.up = place, .index = i};
         const struct stj_yaml_node *item = list ? &node->item[i] : node;
         char got[STJ_GOT_MAX];
         stj_option_got(item, got);
-        STJ_CHECK_PLACE(list ? &at : place, item, err,
-                        item->type == STJ_YAML_SCALAR && !is_null(item) && item->text[0],
-                        "expected a name, got %s", got);
-        STJ_TRY(stj_strdup(&value->item[i], item->text, err));
+        STJ_NEED_PLACE(list ? &at : place, item, err,
+                       item->type == STJ_YAML_SCALAR && !is_null(item) && item->text[0],
+                       "expected a name, got %s", got);
+        STJ_MUST(stj_strdup(&value->item[i], item->text, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status parse_names(const struct stj_place *place, const struct stj_option *option,
                                    const struct stj_yaml_node *node, struct stj_names *value,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (node->type != STJ_YAML_MAPPING)
         return stj_option_refuse(place, option, node, "", err);
-    STJ_TRY(stj_new(&value->item, node->n, sizeof *value->item, err));
+    STJ_MUST(stj_new(&value->item, node->n, sizeof *value->item, err));
     value->n = node->n;
     for (size_t i = 0; i < node->n; i++) {
         const struct stj_place at = {.up = place, .key = node->key[i].text};
@@ -263,14 +253,13 @@ static enum stj_status parse_names(const struct stj_place *place, const struct s
         stj_option_got(name, got);
         snprintf(where, sizeof where, "%.480s:%d:%d", name->file ? name->file : "config",
                  node->key[i].line, node->key[i].column);
-        STJ_CHECK_PLACE(&at, name, err, name->type == STJ_YAML_SCALAR && !is_null(name),
-                        "expected a name, got %s", got);
-        STJ_TRY(stj_strdup(&value->item[i].key, node->key[i].text, err));
-        STJ_TRY(stj_strdup(&value->item[i].value, name->text, err));
-        STJ_TRY(stj_strdup(&value->item[i].place, where, err));
+        STJ_NEED_PLACE(&at, name, err, name->type == STJ_YAML_SCALAR && !is_null(name),
+                       "expected a name, got %s", got);
+        STJ_MUST(stj_strdup(&value->item[i].key, node->key[i].text, err));
+        STJ_MUST(stj_strdup(&value->item[i].value, name->text, err));
+        STJ_MUST(stj_strdup(&value->item[i].place, where, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_option_parse_value(const struct stj_place *place,

@@ -21,12 +21,11 @@ enum stj_status stj_place_fail(const struct stj_place *place, const struct stj_y
                                struct stj_error *err, int line, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-#define STJ_CHECK_PLACE(place, node, err, cond, ...)                                               \
+/* STJ_NEED (base/error.h) with the place in front. */
+#define STJ_NEED_PLACE(place, node, err, cond, ...)                                                \
     do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            st = stj_place_fail((place), (node), (err), __LINE__, __VA_ARGS__);                    \
-            goto out;                                                                              \
-        }                                                                                          \
+        if (!(cond))                                                                               \
+            return stj_place_fail((place), (node), (err), __LINE__, __VA_ARGS__);                  \
     } while (0)
 
 /* Append to a text of limited size; what does not fit is cut off. */

@@ -135,16 +135,14 @@ out:
 /* Make room for item n (and key n); new ones are zeroed, so a half-built tree can be freed. */
 static enum stj_status grow(struct stj_yaml_node *node, size_t *capacity, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (node->n < *capacity)
-        goto out;
+        return STJ_OK;
     size_t larger = *capacity ? 2 * *capacity : 4;
-    STJ_TRY(stj_resize(&node->item, *capacity, larger, sizeof *node->item, err));
+    STJ_MUST(stj_resize(&node->item, *capacity, larger, sizeof *node->item, err));
     if (node->type == STJ_YAML_MAPPING)
-        STJ_TRY(stj_resize(&node->key, *capacity, larger, sizeof *node->key, err));
+        STJ_MUST(stj_resize(&node->key, *capacity, larger, sizeof *node->key, err));
     *capacity = larger;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status build_node(struct parse *p, const yaml_event_t *event, size_t depth,
@@ -249,15 +247,13 @@ out:
 /* Skip to the next event that is not the start of the stream or the end of a document. */
 static enum stj_status next_document(struct parse *p, yaml_event_t *event)
 {
-    enum stj_status st = STJ_OK;
     for (;;) {
-        STJ_TRY(next_event(p, event));
+        STJ_MUST(next_event(p, event));
         if (event->type != YAML_STREAM_START_EVENT && event->type != YAML_DOCUMENT_END_EVENT)
             break;
         yaml_event_delete(event);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status build_document(struct parse *p, struct stj_yaml_node *root)

@@ -51,15 +51,13 @@ static void divide_ranks(size_t per_product)
 
 enum stj_status stj_ranks_divide(size_t per_product, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t size = per_product ? per_product : stj_ranks.size;
-    STJ_CHECK(err, size <= stj_ranks.size && stj_ranks.size % size == 0, STJ_EINVAL,
-              "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu", size,
-              stj_ranks.size, stj_ranks.size);
+    STJ_NEED(err, size <= stj_ranks.size && stj_ranks.size % size == 0, STJ_EINVAL,
+             "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu", size,
+             stj_ranks.size, stj_ranks.size);
     stj_ranks.divided = per_product != 0;
     divide_ranks(size);
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_ranks_divide_for(size_t n_columns)

@@ -213,10 +213,9 @@ static const struct stj_transport mpi = {.bcast = mpi_bcast,
 enum stj_status stj_transport_begin(const struct stj_transport **transport, size_t *rank,
                                     size_t *size, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     int initialised = 0, provided = 0;
     if (joined || !was_launched())
-        goto out;
+        return STJ_OK;
     MPI_Initialized(&initialised);
     if (!initialised)
         MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
@@ -224,19 +223,18 @@ enum stj_status stj_transport_begin(const struct stj_transport **transport, size
         MPI_Query_thread(&provided);
     joined = !initialised;
     *transport = &mpi;
-    STJ_CHECK(err, provided >= MPI_THREAD_FUNNELED, STJ_EUNSUPPORTED,
-              "this MPI does not let a process have threads (MPI_THREAD_FUNNELED)");
+    STJ_NEED(err, provided >= MPI_THREAD_FUNNELED, STJ_EUNSUPPORTED,
+             "this MPI does not let a process have threads (MPI_THREAD_FUNNELED)");
     const int n = size_of(MPI_COMM_WORLD);
-    STJ_CHECK(err, n <= STJ_MOST_RANKS, STJ_EUNSUPPORTED,
-              "%d ranks are more than the %d that work together: take fewer, of more threads each",
-              n, STJ_MOST_RANKS);
+    STJ_NEED(err, n <= STJ_MOST_RANKS, STJ_EUNSUPPORTED,
+             "%d ranks are more than the %d that work together: take fewer, of more threads each",
+             n, STJ_MOST_RANKS);
     MPI_Comm_dup(MPI_COMM_WORLD, &comms[STJ_COMM_WORLD]);
     MPI_Comm_dup(MPI_COMM_WORLD, &comms[STJ_COMM_LAST]);
     comms[STJ_COMM_GROUP] = comms[STJ_COMM_ACROSS] = MPI_COMM_NULL;
     *rank = (size_t)rank_in(STJ_COMM_WORLD);
     *size = (size_t)n;
-out:
-    return st;
+    return STJ_OK;
 }
 
 int stj_ranks_fortran(void)

@@ -12,19 +12,16 @@
 enum stj_status stj_share_sum_init(struct stj_share_sum *sum, size_t n, size_t most_parts,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t size = stj_group_size();
     size_t bytes = 0;
     *sum = (struct stj_share_sum){.n = n};
     if (size == 1)
-        goto out;
-    STJ_TRY(stj_new(&sum->begin, size + 1, sizeof *sum->begin, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&sum->begin, size + 1, sizeof *sum->begin, err));
     stj_part_bounds(n, sum->begin);
     const size_t range = n / size + 1;
-    STJ_TRY(stj_size_mul(stj_group_shares() ? n : range * most_parts, sizeof(real), &bytes, err));
-    STJ_TRY(stj_arena_grow(&sum->room, bytes, err));
-out:
-    return st;
+    STJ_MUST(stj_size_mul(stj_group_shares() ? n : range * most_parts, sizeof(real), &bytes, err));
+    return stj_arena_grow(&sum->room, bytes, err);
 }
 
 void stj_share_sum_free(struct stj_share_sum *sum)

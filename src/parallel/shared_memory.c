@@ -26,29 +26,25 @@
 /* *fd <- a new piece of memory, all of it there. */
 static enum stj_status make_shared(size_t bytes, int *fd, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     *fd = memfd_create("spectraj", MFD_CLOEXEC);
     const int code = *fd < 0 ? errno : posix_fallocate(*fd, 0, (off_t)bytes);
-    STJ_CHECK(err, code == 0, STJ_ENOMEM,
-              "%zu bytes of shared memory are not to be had: %s; give the ranks of a machine less "
-              "(--memory), or a product to fewer of them (--ranks-per-product)",
-              bytes, strerror(code));
-out:
-    return st;
+    STJ_NEED(err, code == 0, STJ_ENOMEM,
+             "%zu bytes of shared memory are not to be had: %s; give the ranks of a machine less "
+             "(--memory), or a product to fewer of them (--ranks-per-product)",
+             bytes, strerror(code));
+    return STJ_OK;
 }
 
 /* *fd <- the descriptor of another process of this user and machine. */
 static enum stj_status open_shared(const long *where, int *fd, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char path[64];
-    STJ_CHECK(err, where[1] >= 0, STJ_ENOMEM,
-              "the shared memory of the product's ranks could not be made");
+    STJ_NEED(err, where[1] >= 0, STJ_ENOMEM,
+             "the shared memory of the product's ranks could not be made");
     snprintf(path, sizeof path, "/proc/%ld/fd/%ld", where[0], where[1]);
     *fd = open(path, O_RDWR | O_CLOEXEC);
-    STJ_CHECK(err, *fd >= 0, STJ_EIO, "%s: cannot be opened: %s", path, strerror(errno));
-out:
-    return st;
+    STJ_NEED(err, *fd >= 0, STJ_EIO, "%s: cannot be opened: %s", path, strerror(errno));
+    return STJ_OK;
 }
 
 /* The same for all of a group: its first rank makes it, the others find it among that one's open
@@ -80,30 +76,25 @@ static enum stj_status arena_map(struct stj_arena *arena, size_t bytes, struct s
 
 enum stj_status stj_arena_grow(struct stj_arena *arena, size_t bytes, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (bytes <= arena->bytes)
-        goto out;
+        return STJ_OK;
     stj_arena_free(arena);
     if (stj_group_shares()) {
-        STJ_TRY(arena_map(arena, bytes, err));
-        goto out;
+        STJ_MUST(arena_map(arena, bytes, err));
+        return STJ_OK;
     }
-    STJ_TRY(stj_new(&arena->at, bytes, 1, err));
+    STJ_MUST(stj_new(&arena->at, bytes, 1, err));
     arena->bytes = bytes;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_arena_reals(struct stj_arena *arena, size_t n, size_t size,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t wanted = 0;
-    STJ_TRY(stj_size_mul(n, size, &wanted, err));
-    STJ_TRY(stj_size_mul(wanted, sizeof(real), &wanted, err));
-    STJ_TRY(stj_arena_grow(arena, wanted, err));
-out:
-    return st;
+    STJ_MUST(stj_size_mul(n, size, &wanted, err));
+    STJ_MUST(stj_size_mul(wanted, sizeof(real), &wanted, err));
+    return stj_arena_grow(arena, wanted, err);
 }
 
 void stj_arena_free(struct stj_arena *arena)

@@ -42,16 +42,14 @@ static bool is_result(const char *name)
 static enum stj_status read_text(struct stj_h5 *file, const char *name, char **text,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (!stj_h5_has(file, name))
-        goto out;
-    STJ_TRY(stj_h5_get_text(file, name, text, err));
+        return STJ_OK;
+    STJ_MUST(stj_h5_get_text(file, name, text, err));
     if (strcmp(*text, stj_no_text) == 0) {
         free(*text);
         *text = NULL;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* about <- what the file says of itself; all its bytes are compared with their checksum. */
@@ -196,13 +194,11 @@ out:
 
 static enum stj_status add_result(struct stj_contents *c, const char *name, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_resize(&c->result, c->n_results, c->n_results + 1, sizeof *c->result, err));
+    STJ_MUST(stj_resize(&c->result, c->n_results, c->n_results + 1, sizeof *c->result, err));
     struct stj_contents_result *r = &c->result[c->n_results++];
-    STJ_TRY(stj_strdup(&r->name, name, err));
+    STJ_MUST(stj_strdup(&r->name, name, err));
     (void)describe_result(&c->info, r, &r->trouble);
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_contents_list(struct stj_contents *c, struct stj_error *err)
@@ -229,19 +225,18 @@ out:
 enum stj_status stj_contents_of(const struct stj_run *run, struct stj_contents *contents,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_contents *c = contents;
     struct stj_run_parameter parameter;
     size_t n = 0, n_frozen = 0;
     *c = (struct stj_contents){.n_layers = 0};
     stj_run_get_info(run, &c->info);
-    STJ_TRY(stj_run_storage(run, 0, 0, 0, 1, &c->storage, err));
+    STJ_MUST(stj_run_storage(run, 0, 0, 0, 1, &c->storage, err));
     while (stj_run_get_parameter(run, n, &parameter))
         n++;
     while (stj_run_get_frozen(run, n_frozen, &parameter))
         n_frozen++;
-    STJ_TRY(stj_new(&c->layer, c->info.n_layers, sizeof *c->layer, err));
-    STJ_TRY(stj_new(&c->parameter, n + n_frozen, sizeof *c->parameter, err));
+    STJ_MUST(stj_new(&c->layer, c->info.n_layers, sizeof *c->layer, err));
+    STJ_MUST(stj_new(&c->parameter, n + n_frozen, sizeof *c->parameter, err));
     while (c->n_layers < c->info.n_layers &&
            stj_run_get_layer(run, c->n_layers, &c->layer[c->n_layers]))
         c->n_layers++;
@@ -251,11 +246,10 @@ enum stj_status stj_contents_of(const struct stj_run *run, struct stj_contents *
     for (size_t i = 0; i < n_frozen; i++)
         stj_run_get_frozen(run, i, &c->parameter[c->n_parameters++]);
     if (c->info.dir)
-        STJ_TRY(stj_contents_list(c, err));
+        STJ_MUST(stj_contents_list(c, err));
     for (size_t i = 0; i < c->n_results; i++)
-        STJ_TRY(stj_error_pass(&c->result[i].trouble, err));
-out:
-    return st;
+        STJ_MUST(stj_error_pass(&c->result[i].trouble, err));
+    return STJ_OK;
 }
 
 static void free_result(struct stj_contents_result *r)

@@ -186,17 +186,15 @@ static enum stj_status report_file(FILE *out, enum stj_report_format format, con
 static enum stj_status make_chart(struct stj_chart *chart, struct stj_run *run, const char *tag,
                                   const char *figure, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct choice choice;
-    STJ_CHECK(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
+    STJ_NEED(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
     if (choice.analysis)
-        STJ_TRY(make_of_analyses(chart, figure, run, tag, err));
+        STJ_MUST(make_of_analyses(chart, figure, run, tag, err));
     else if (choice.study)
-        STJ_TRY(make_of_study(chart, &choice, run, tag, err));
+        STJ_MUST(make_of_study(chart, &choice, run, tag, err));
     else
-        STJ_TRY(make_loss(chart, run, err));
-out:
-    return st;
+        STJ_MUST(make_loss(chart, run, err));
+    return STJ_OK;
 }
 
 enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct stj_run *run,

@@ -221,18 +221,16 @@ out:
 /* Every figure that the stored results can make. */
 static enum stj_status write_figures(const struct page *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *name = NULL, *doc = NULL;
     for (size_t i = 0; stj_report_figure(i, &name, &doc); i++) {
         struct stj_chart chart = {.n_series = 0};
         bool made = false;
-        STJ_TRY(stj_figure_if_stored(p->run, name, &chart, &made, err));
+        STJ_MUST(stj_figure_if_stored(p->run, name, &chart, &made, err));
         if (made)
             stj_svg_chart(p->out, &chart);
         stj_chart_free(&chart);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static int by_time(const void *a, const void *b)
@@ -335,7 +333,6 @@ out:
 
 static enum stj_status write_page(const struct page *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     FILE *out = p->out;
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -352,13 +349,12 @@ static enum stj_status write_page(const struct page *p, struct stj_error *err)
             p->contents.info.n_params, p->contents.info.n_steps, p->contents.info.optimizer);
     write_training(p);
     fputs("<h2>Spectrum</h2>\n", out);
-    STJ_TRY(write_figures(p, err));
-    STJ_TRY(write_results(p, err));
-    STJ_TRY(write_commands(p, err));
-    STJ_TRY(write_config(p, err));
+    STJ_MUST(write_figures(p, err));
+    STJ_MUST(write_results(p, err));
+    STJ_MUST(write_commands(p, err));
+    STJ_MUST(write_config(p, err));
     fputs("</body>\n</html>\n", out);
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_report_html(struct stj_run *run, const char *path, struct stj_error *err)

@@ -130,11 +130,9 @@ static enum stj_status list_folder(const struct list *l, const char *dir, int de
 
 static enum stj_status list_all(const struct list *l, size_t n, char *const *dir)
 {
-    enum stj_status st = STJ_OK;
     for (size_t i = 0; i < n; i++)
-        STJ_TRY(list_folder(l, dir[i], 0));
-out:
-    return st;
+        STJ_MUST(list_folder(l, dir[i], 0));
+    return STJ_OK;
 }
 
 enum stj_status stj_report_list(FILE *out, enum stj_report_format format, size_t n,

@@ -140,18 +140,16 @@ out:
 static enum stj_status put_results(json_t *whole, size_t n, struct stj_result *const *result,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     json_t *object = NULL;
     for (size_t i = 0; stj_analyses.list[i]; i++)
         json_object_set_new(whole, stj_analyses.list[i]->name, json_null());
     for (size_t i = 0; i < n; i++) {
         STJ_NOT_NULL(err, result[i]);
-        STJ_TRY(stj_json_result(result[i], &object, err));
-        STJ_CHECK(err, json_object_set_new(whole, result[i]->analysis->info.name, object) == 0,
-                  STJ_ENOMEM, "out of memory for the JSON report");
+        STJ_MUST(stj_json_result(result[i], &object, err));
+        STJ_NEED(err, json_object_set_new(whole, result[i]->analysis->info.name, object) == 0,
+                 STJ_ENOMEM, "out of memory for the JSON report");
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_report_run(FILE *out, enum stj_report_format format, const struct stj_run *run,

@@ -105,16 +105,14 @@ void stj_training_destroy(struct stj_training *training)
 enum stj_status stj_training_theta(struct stj_training *training, size_t t, double *theta,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, training, theta);
     struct stj_trajectory_view view;
-    STJ_CHECK(err, t <= stj_problem_n_steps(training->problem), STJ_EINVAL,
-              "state %zu is wanted, there are 0 to %zu", t, stj_problem_n_steps(training->problem));
-    STJ_TRY(stj_trajectory_visit(training->trajectory, t, 1, &view, err));
+    STJ_NEED(err, t <= stj_problem_n_steps(training->problem), STJ_EINVAL,
+             "state %zu is wanted, there are 0 to %zu", t, stj_problem_n_steps(training->problem));
+    STJ_MUST(stj_trajectory_visit(training->trajectory, t, 1, &view, err));
     for (size_t i = 0; i < stj_problem_n_params(training->problem); i++)
         theta[i] = view.state[i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 const double *stj_training_loss_curve(const struct stj_training *training)

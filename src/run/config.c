@@ -271,46 +271,44 @@ static const struct stj_yaml_node *node_of(const struct stj_yaml_node *root, con
 static enum stj_status check_keys(const struct stj_yaml_node *root,
                                   const struct stj_run_config *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_place init = {.key = "init"};
     const struct stj_place training = {.key = "training"};
     const struct stj_place trajectory = {.key = "trajectory"};
     const struct stj_training_config *t = &config->training;
     const struct stj_keep_config *keep = &config->trajectory;
-    STJ_CHECK_PLACE(&init, node_of(root, "init", "seed"), err,
-                    !(config->init.file && config->init.has_seed),
-                    "file and seed exclude each other; leave one of them out");
-    STJ_CHECK_PLACE(&init, node_of(root, "init", ""), err,
-                    config->init.file || config->init.has_seed || keep->states,
-                    "missing key: expected file or seed");
-    STJ_CHECK_PLACE(&init, stj_yaml_get(root, "init"), err,
-                    !keep->states || !(config->init.file || config->init.has_seed),
-                    "the first of trajectory.states is theta_0; leave file and seed out");
+    STJ_NEED_PLACE(&init, node_of(root, "init", "seed"), err,
+                   !(config->init.file && config->init.has_seed),
+                   "file and seed exclude each other; leave one of them out");
+    STJ_NEED_PLACE(&init, node_of(root, "init", ""), err,
+                   config->init.file || config->init.has_seed || keep->states,
+                   "missing key: expected file or seed");
+    STJ_NEED_PLACE(&init, stj_yaml_get(root, "init"), err,
+                   !keep->states || !(config->init.file || config->init.has_seed),
+                   "the first of trajectory.states is theta_0; leave file and seed out");
     const struct stj_parameter_layout *layout = &config->init.layout;
-    STJ_CHECK_PLACE(&init, node_of(root, "init", "names"), err,
-                    config->init.file || keep->states ||
-                        (config->init.names.n == 0 && layout->conv == 0 && layout->dense == 0 &&
-                         layout->flatten == 0 && config->init.preset == STJ_PRESET_OURS),
-                    "layout, names, conv_kernel, dense_kernel and flatten are for a file (where "
-                    "data have the channels, data.train.layout says)");
-    STJ_CHECK_PLACE(&training, node_of(root, "training", "steps"), err,
-                    !(t->has_epochs && t->has_steps),
-                    "epochs and steps exclude each other; leave one of them out");
-    STJ_CHECK_PLACE(&training, node_of(root, "training", "batches"), err,
-                    !t->batches || (t->has_steps && !t->shuffle),
-                    "batches are those of so many steps: it excludes epochs and shuffle");
-    STJ_CHECK_PLACE(&trajectory, node_of(root, "trajectory", "max_bytes"), err,
-                    !(keep->has_every && keep->has_max_bytes),
-                    "every and max_bytes exclude each other; leave one of them out");
-    STJ_CHECK_PLACE(&trajectory, node_of(root, "trajectory", "states"), err,
-                    !(keep->states && keep->has_max_bytes),
-                    "states that are given are all kept; leave max_bytes out");
-    STJ_CHECK_PLACE(&trajectory, node_of(root, "trajectory", "tolerance"), err,
-                    keep->states || keep->tolerance == 0, "tolerance is for states");
-    STJ_CHECK_PLACE(&training, node_of(root, "training", ""), err, t->has_epochs || t->has_steps,
-                    "missing key: expected epochs or steps");
-out:
-    return st;
+    STJ_NEED_PLACE(&init, node_of(root, "init", "names"), err,
+                   config->init.file || keep->states ||
+                       (config->init.names.n == 0 && layout->conv == 0 && layout->dense == 0 &&
+                        layout->flatten == 0 && config->init.preset == STJ_PRESET_OURS),
+                   "layout, names, conv_kernel, dense_kernel and flatten are for a file (where "
+                   "data have the channels, data.train.layout says)");
+    STJ_NEED_PLACE(&training, node_of(root, "training", "steps"), err,
+                   !(t->has_epochs && t->has_steps),
+                   "epochs and steps exclude each other; leave one of them out");
+    STJ_NEED_PLACE(&training, node_of(root, "training", "batches"), err,
+                   !t->batches || (t->has_steps && !t->shuffle),
+                   "batches are those of so many steps: it excludes epochs and shuffle");
+    STJ_NEED_PLACE(&trajectory, node_of(root, "trajectory", "max_bytes"), err,
+                   !(keep->has_every && keep->has_max_bytes),
+                   "every and max_bytes exclude each other; leave one of them out");
+    STJ_NEED_PLACE(&trajectory, node_of(root, "trajectory", "states"), err,
+                   !(keep->states && keep->has_max_bytes),
+                   "states that are given are all kept; leave max_bytes out");
+    STJ_NEED_PLACE(&trajectory, node_of(root, "trajectory", "tolerance"), err,
+                   keep->states || keep->tolerance == 0, "tolerance is for states");
+    STJ_NEED_PLACE(&training, node_of(root, "training", ""), err, t->has_epochs || t->has_steps,
+                   "missing key: expected epochs or steps");
+    return STJ_OK;
 }
 
 /* Set what a preset stands for and no key says. */

@@ -84,7 +84,6 @@ static enum stj_status fail_name(const struct stj_run *run, const char *word, si
 static enum stj_status choose_by_name(const struct stj_run *run, const char *layers, bool *chosen,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run_parameter parameter;
     for (const char *word = layers;;) {
         const size_t length = strcspn(word, ",");
@@ -93,13 +92,12 @@ static enum stj_status choose_by_name(const struct stj_run *run, const char *lay
             if (names_tensor(word, length, parameter.name))
                 found = chosen[i] = true;
         if (!found)
-            STJ_TRY(fail_name(run, word, length, err));
+            STJ_MUST(fail_name(run, word, length, err));
         if (!word[length])
             break;
         word += length + 1;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The tensors of a part, in order; `all`: there is nothing to choose. */
@@ -112,19 +110,17 @@ struct choice {
 static enum stj_status choose_tensors(const struct stj_run *run, const char *layers,
                                       struct choice *c, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run_parameter parameter;
     *c = (struct choice){.all = true};
     while (stj_run_get_parameter(run, c->n_tensors, &parameter))
         c->n_tensors++;
     if (!layers)
-        goto out;
-    STJ_TRY(stj_new(&c->chosen, c->n_tensors, sizeof *c->chosen, err));
-    STJ_TRY(choose_by_name(run, layers, c->chosen, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&c->chosen, c->n_tensors, sizeof *c->chosen, err));
+    STJ_MUST(choose_by_name(run, layers, c->chosen, err));
     for (size_t i = 0; i < c->n_tensors; i++)
         c->all = c->all && c->chosen[i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ranges <- where they lie in the state. */
@@ -132,17 +128,15 @@ static enum stj_status find_ranges(const struct stj_run *run, const struct choic
                                    size_t n_vectors, struct stj_ranges *ranges,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_params(run->net);
     for (size_t k = 0; k < n_vectors; k++)
         for (size_t i = 0; i < c->n_tensors; i++) {
             struct stj_run_parameter parameter;
             stj_run_get_parameter(run, i, &parameter);
             if (c->chosen[i])
-                STJ_TRY(stj_ranges_add(ranges, k * n + parameter.offset, parameter.n_params, err));
+                STJ_MUST(stj_ranges_add(ranges, k * n + parameter.offset, parameter.n_params, err));
         }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* theta, and the slots with the full state. */
@@ -195,19 +189,17 @@ enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, si
 static enum stj_status list_tensor_names(const struct stj_run *run, const struct choice *c,
                                          char **names, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run_parameter parameter;
     size_t bytes = 1;
     for (size_t i = 0; stj_run_get_parameter(run, i, &parameter); i++)
         bytes += strlen(parameter.name) + 1;
-    STJ_TRY(stj_new(names, bytes, 1, err));
+    STJ_MUST(stj_new(names, bytes, 1, err));
     for (size_t i = 0; !c->all && stj_run_get_parameter(run, i, &parameter); i++) {
         const size_t used = strlen(*names);
         if (c->chosen[i])
             snprintf(*names + used, bytes - used, "%s%s", used ? "," : "", parameter.name);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_run_part_size(const struct stj_run *run, const struct stj_run_part *part,

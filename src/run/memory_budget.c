@@ -96,11 +96,10 @@ enum stj_status stj_run_check_limit(const struct stj_run *run, size_t from, size
                                     size_t memory_bytes, const struct stj_prediction *p,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_storage storage = {.minimum = 0};
     size_t work = 0;
     if (memory_bytes == 0)
-        goto out;
+        return STJ_OK;
     const double process = (double)process_bytes();
     const double limit = (double)memory_bytes;
     const double arrays = (double)stj_run_phase_bytes(run, from, to, p, &work) + (double)work;
@@ -108,11 +107,10 @@ enum stj_status stj_run_check_limit(const struct stj_run *run, size_t from, size
     const double own = fmax(arrays + (double)storage.minimum, p->alone_bytes);
     const double room = limit < process ? fmax(limit, UNTOUCHED) : limit - process;
     /* A process is a few megabytes larger or smaller the next time. */
-    STJ_CHECK(err, own <= room, STJ_ENOMEM,
-              "needs %.3g GB of memory, %.3g GB of them vectors, and may have %.3g GB: take "
-              "--memory %.0fM, or ask for less",
-              (process + own) / 1e9, arrays / 1e9, limit / 1e9,
-              ceil((process + own) / 1048576 * 1.01 + 10));
-out:
-    return st;
+    STJ_NEED(err, own <= room, STJ_ENOMEM,
+             "needs %.3g GB of memory, %.3g GB of them vectors, and may have %.3g GB: take "
+             "--memory %.0fM, or ask for less",
+             (process + own) / 1e9, arrays / 1e9, limit / 1e9,
+             ceil((process + own) / 1048576 * 1.01 + 10));
+    return STJ_OK;
 }

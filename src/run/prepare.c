@@ -44,34 +44,30 @@ static enum stj_status read_data(const struct stj_run *run, const char *name,
 static enum stj_status read_sets(const struct stj_run *run, struct stj_dataset **train,
                                  struct stj_dataset **test, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_data_config *data = &run->config.data;
-    STJ_TRY(read_data(run, "train", &data->train, train, err));
+    STJ_MUST(read_data(run, "train", &data->train, train, err));
     if (data->has_test)
-        STJ_TRY(read_data(run, "test", &data->test, test, err));
-out:
-    return st;
+        STJ_MUST(read_data(run, "test", &data->test, test, err));
+    return STJ_OK;
 }
 
 /* The same without their values, as the identity of a training has them. */
 static enum stj_status recall_sets(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *identity = run->about.identity;
     const char *list = strstr(identity, "\nbatches: crc32 ");
     struct stj_dataset train = {0}, test = {0};
-    STJ_CHECK(err, stj_run_recall_data(identity, "train", &train), STJ_EFORMAT,
-              "the record of the training does not say what its data were; train again (--force)");
-    STJ_TRY(stj_new(&run->train, 1, sizeof *run->train, err));
+    STJ_NEED(err, stj_run_recall_data(identity, "train", &train), STJ_EFORMAT,
+             "the record of the training does not say what its data were; train again (--force)");
+    STJ_MUST(stj_new(&run->train, 1, sizeof *run->train, err));
     *run->train = train;
     if (stj_run_recall_data(identity, "test", &test)) {
-        STJ_TRY(stj_new(&run->test, 1, sizeof *run->test, err));
+        STJ_MUST(stj_new(&run->test, 1, sizeof *run->test, err));
         *run->test = test;
     }
     if (list)
         run->batches_crc = (uint32_t)strtoul(strstr(list, "crc32 ") + strlen("crc32 "), NULL, 16);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The test set must suit the network as the training set does. */
@@ -110,17 +106,15 @@ out:
 
 static enum stj_status count_steps(struct stj_run *run, size_t n_listed, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_training_config *t = &run->config.training;
     run->n_steps = t->steps;
     if (t->has_epochs)
-        STJ_TRY(stj_size_mul(t->epochs, stj_batch_order_steps_per_epoch(run->order), &run->n_steps,
-                             err));
-    STJ_CHECK(err, !t->batches || run->n_steps <= n_listed, STJ_EMISMATCH,
-              "training.batches: %s: has the batches of %zu steps, the training has %zu",
-              t->batches, n_listed, run->n_steps);
-out:
-    return st;
+        STJ_MUST(stj_size_mul(t->epochs, stj_batch_order_steps_per_epoch(run->order), &run->n_steps,
+                              err));
+    STJ_NEED(err, !t->batches || run->n_steps <= n_listed, STJ_EMISMATCH,
+             "training.batches: %s: has the batches of %zu steps, the training has %zu", t->batches,
+             n_listed, run->n_steps);
+    return STJ_OK;
 }
 
 /* settings <- what the config lists; without data, that it does. */
@@ -170,14 +164,12 @@ out:
 /* What goes through the data, or would. */
 static enum stj_status make_problem(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(create_order(run, err));
-    STJ_TRY(stj_network_problem_create(run->net, run->train, run->order, run->n_steps,
-                                       &run->problem, err));
+    STJ_MUST(create_order(run, err));
+    STJ_MUST(stj_network_problem_create(run->net, run->train, run->order, run->n_steps,
+                                        &run->problem, err));
     if (run->test && run->test->inputs)
-        STJ_TRY(check_test(run, err));
-out:
-    return st;
+        STJ_MUST(check_test(run, err));
+    return STJ_OK;
 }
 
 /* text <- the names of what layer i reads; "" where that is the layer before. */
@@ -196,35 +188,31 @@ static void describe_inputs(const struct stj_run *run, size_t i, char text[STJ_I
 
 static enum stj_status describe_layers(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = stj_network_n_layers(run->net);
-    STJ_TRY(stj_new(&run->shape, n, sizeof *run->shape, err));
-    STJ_TRY(stj_new(&run->inputs, n, sizeof *run->inputs, err));
+    STJ_MUST(stj_new(&run->shape, n, sizeof *run->shape, err));
+    STJ_MUST(stj_new(&run->inputs, n, sizeof *run->inputs, err));
     for (size_t i = 0; i < n; i++)
         describe_inputs(run, i, run->inputs[i]);
     for (size_t i = 0; i < n; i++)
         stj_shape_text(&stj_network_layer(run->net, i, NULL)->out, run->shape[i]);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status make_parts(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_run_config *config = &run->config;
-    STJ_TRY(stj_network_create(&config->network, &run->net, err));
+    STJ_MUST(stj_network_create(&config->network, &run->net, err));
     if (run->about.identity)
-        STJ_TRY(recall_sets(run, err));
+        STJ_MUST(recall_sets(run, err));
     else
-        STJ_TRY(read_sets(run, &run->train, &run->test, err));
-    STJ_TRY(make_problem(run, err));
-    STJ_TRY(describe_layers(run, err));
-    STJ_TRY(stj_run_describe_tensors(run, err));
+        STJ_MUST(read_sets(run, &run->train, &run->test, err));
+    STJ_MUST(make_problem(run, err));
+    STJ_MUST(describe_layers(run, err));
+    STJ_MUST(stj_run_describe_tensors(run, err));
     run->recipe = (struct stj_recipe){.optimizer = &config->training.optimizer,
                                       .schedule = &config->training.schedule,
                                       .clip_norm = config->training.clip_norm};
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status fill(struct stj_run *run, const char *config_path, bool seed_given,
@@ -335,18 +323,16 @@ void stj_run_destroy(struct stj_run *run)
 
 enum stj_status stj_run_every(const struct stj_run *run, size_t *every, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_keep_config *keep = &run->config.trajectory;
     const double state = (double)stj_run_state_size(run) * sizeof(double);
     *every = keep->has_every ? keep->every : 1;
     if (!keep->has_max_bytes)
-        goto out;
+        return STJ_OK;
     const double room = floor((double)keep->max_bytes / state);
-    STJ_CHECK(err, room >= 2, STJ_ECONFIG,
-              "trajectory.max_bytes is %zu, the first and the last state alone take %.0f",
-              keep->max_bytes, 2 * state);
+    STJ_NEED(err, room >= 2, STJ_ECONFIG,
+             "trajectory.max_bytes is %zu, the first and the last state alone take %.0f",
+             keep->max_bytes, 2 * state);
     if (room < (double)run->n_steps + 1)
         *every = (size_t)ceil((double)run->n_steps / (room - 1));
-out:
-    return st;
+    return STJ_OK;
 }

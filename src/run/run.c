@@ -15,48 +15,42 @@
 static enum stj_status check_complete(const char *dir, const char *config, const char *trajectory,
                                       const char *log, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, stj_file_exists(dir), STJ_EIO,
-              "%s: no such run; make it with: spectraj train CONFIG -o %s", dir, dir);
-    STJ_CHECK(err, stj_file_exists(trajectory) || !stj_file_exists(log), STJ_EFORMAT,
-              "%s: its training is not finished; go on with: spectraj train CONFIG -o %s", dir,
-              dir);
-    STJ_CHECK(err, stj_file_exists(config), STJ_EFORMAT,
-              "%s: is not a run: it has no " STJ_CONFIG_NAME
-              "; make one with: spectraj train CONFIG -o RUN",
-              dir);
-    STJ_TRY(stj_file_check_plain(config, err));
-    STJ_CHECK(err, stj_file_exists(trajectory), STJ_EFORMAT,
-              "%s: is not complete: it has no " STJ_TRAJECTORY_NAME
-              "; train again with: spectraj train CONFIG -o %s",
-              dir, dir);
-out:
-    return st;
+    STJ_NEED(err, stj_file_exists(dir), STJ_EIO,
+             "%s: no such run; make it with: spectraj train CONFIG -o %s", dir, dir);
+    STJ_NEED(err, stj_file_exists(trajectory) || !stj_file_exists(log), STJ_EFORMAT,
+             "%s: its training is not finished; go on with: spectraj train CONFIG -o %s", dir, dir);
+    STJ_NEED(err, stj_file_exists(config), STJ_EFORMAT,
+             "%s: is not a run: it has no " STJ_CONFIG_NAME
+             "; make one with: spectraj train CONFIG -o RUN",
+             dir);
+    STJ_MUST(stj_file_check_plain(config, err));
+    STJ_NEED(err, stj_file_exists(trajectory), STJ_EFORMAT,
+             "%s: is not complete: it has no " STJ_TRAJECTORY_NAME
+             "; train again with: spectraj train CONFIG -o %s",
+             dir, dir);
+    return STJ_OK;
 }
 
 /* What does not fit, in words, when the identity is not the recorded one. */
 static enum stj_status explain_mismatch(const struct stj_run *run, const char *difference,
                                         struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(
-        err, strncmp(difference, "\"numerics", 9) != 0, STJ_EMISMATCH,
-        "%s: was trained by a spectraj that calculates differently: %s; train again (--force)",
-        run->dir, difference);
-    STJ_CHECK(err, strncmp(difference, "\"data.", 6) != 0, STJ_EMISMATCH,
-              "%s: the data changed since the training: %s; put the data back or train again "
-              "(--force)",
-              run->dir, difference);
-    STJ_CHECK(err, strncmp(difference, "\"batches", 8) != 0, STJ_EMISMATCH,
-              "%s: the file training.batches changed since the training: %s; put it back or train "
-              "again (--force)",
-              run->dir, difference);
-    STJ_CHECK(err, !difference[0], STJ_EMISMATCH,
-              "%s: " STJ_CONFIG_NAME " is not the one that was trained: %s; undo the change or "
-              "train again (--force)",
-              run->dir, difference);
-out:
-    return st;
+    STJ_NEED(err, strncmp(difference, "\"numerics", 9) != 0, STJ_EMISMATCH,
+             "%s: was trained by a spectraj that calculates differently: %s; train again (--force)",
+             run->dir, difference);
+    STJ_NEED(err, strncmp(difference, "\"data.", 6) != 0, STJ_EMISMATCH,
+             "%s: the data changed since the training: %s; put the data back or train again "
+             "(--force)",
+             run->dir, difference);
+    STJ_NEED(err, strncmp(difference, "\"batches", 8) != 0, STJ_EMISMATCH,
+             "%s: the file training.batches changed since the training: %s; put it back or train "
+             "again (--force)",
+             run->dir, difference);
+    STJ_NEED(err, !difference[0], STJ_EMISMATCH,
+             "%s: " STJ_CONFIG_NAME " is not the one that was trained: %s; undo the change or "
+             "train again (--force)",
+             run->dir, difference);
+    return STJ_OK;
 }
 
 enum stj_status stj_run_check_data(const struct stj_run *run, const struct stj_run *with,
@@ -74,19 +68,17 @@ enum stj_status stj_run_check_data(const struct stj_run *run, const struct stj_r
 /* Does the trajectory fit what the config says? */
 static enum stj_status check_run_sizes(const struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_trajectory *trajectory = run->trajectory;
     char fingerprint[STJ_FINGERPRINT_BYTES];
     stj_run_fingerprint(run->about.identity, fingerprint);
-    STJ_CHECK(err,
-              strcmp(fingerprint, run->about.fingerprint) == 0 &&
-                  stj_trajectory_n_params(trajectory) == stj_network_n_params(run->net) &&
-                  stj_trajectory_n_steps(trajectory) == run->n_steps &&
-                  stj_trajectory_n_slots(trajectory) == stj_recipe_optimizer(&run->recipe)->n_slots,
-              STJ_EMISMATCH,
-              "%s: " STJ_TRAJECTORY_NAME " contradicts itself; train again (--force)", run->dir);
-out:
-    return st;
+    STJ_NEED(err,
+             strcmp(fingerprint, run->about.fingerprint) == 0 &&
+                 stj_trajectory_n_params(trajectory) == stj_network_n_params(run->net) &&
+                 stj_trajectory_n_steps(trajectory) == run->n_steps &&
+                 stj_trajectory_n_slots(trajectory) == stj_recipe_optimizer(&run->recipe)->n_slots,
+             STJ_EMISMATCH, "%s: " STJ_TRAJECTORY_NAME " contradicts itself; train again (--force)",
+             run->dir);
+    return STJ_OK;
 }
 
 /* The states that were given are those of the trajectory: their files may be gone. */
@@ -313,26 +305,22 @@ const double *stj_run_loss_curve(const struct stj_run *run)
 
 enum stj_status stj_run_check_trained(const struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, run->trajectory, STJ_EINVAL,
-              "the run is described from its config alone: train it, and open it");
-out:
-    return st;
+    STJ_NEED(err, run->trajectory, STJ_EINVAL,
+             "the run is described from its config alone: train it, and open it");
+    return STJ_OK;
 }
 
 enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, run, theta);
     struct stj_trajectory_view view;
-    STJ_TRY(stj_run_check_trained(run, err));
+    STJ_MUST(stj_run_check_trained(run, err));
     if (t <= run->n_steps && !stj_trajectory_has(run->trajectory, t))
-        STJ_TRY(stj_run_need_data(run, err)); /* it is replayed */
-    STJ_TRY(stj_trajectory_visit(run->trajectory, t, 1, &view, err));
+        STJ_MUST(stj_run_need_data(run, err)); /* it is replayed */
+    STJ_MUST(stj_trajectory_visit(run->trajectory, t, 1, &view, err));
     for (size_t i = 0; i < stj_network_n_params(run->net); i++)
         theta[i] = view.state[i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_run_set_memory(struct stj_run *run, size_t memory_bytes)

@@ -86,15 +86,13 @@ struct stopwatch {
 static enum stj_status take_state(void *ctx, size_t t, const real *state, double loss,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stopwatch *watch = ctx;
     if (t > 0)
         watch->step[t - 1] = stj_clock() - watch->since;
     if (t <= watch->n_steps)
-        STJ_TRY(stj_trajectory_record(watch->trajectory, t, state, loss, err));
+        STJ_MUST(stj_trajectory_record(watch->trajectory, t, state, loss, err));
     watch->since = stj_clock(); /* recording and the first gradient's work space are no step */
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Train the sample's steps, and some more that are only timed; *seconds <- of one.  From state to
@@ -146,21 +144,19 @@ static size_t choose_steps(const struct sample *s, double train_seconds)
 static enum stj_status time_product(struct sample *s, struct stj_op *op, enum stj_trans trans,
                                     size_t block, double *seconds, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     double time[REPEATS_MOST];
     size_t n = 0;
     double passed = 0;
-    STJ_TRY(stj_op_apply(op, trans, block, s->x, s->n, s->y, s->n, err));
+    STJ_MUST(stj_op_apply(op, trans, block, s->x, s->n, s->y, s->n, err));
     while (n < REPEATS_LEAST || (passed < enough_seconds && n < REPEATS_MOST)) {
         const double start = stj_clock();
-        STJ_TRY(stj_op_apply(op, trans, block, s->x, s->n, s->y, s->n, err));
+        STJ_MUST(stj_op_apply(op, trans, block, s->x, s->n, s->y, s->n, err));
         time[n] = stj_clock() - start;
         stj_ranks_bcast(time + n, sizeof *time);
         passed += time[n++];
     }
     *seconds = median(time, n);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The operator of steps 0 .. to - 1 with linearisations kept, or with memory for one at a time. */
@@ -207,18 +203,16 @@ static double positive(double x)
 /* The largest block whose vectors do not take much of the memory. */
 static enum stj_status most_block(const struct sample *s, size_t *most, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t limit = stj_memory_available() / 8;
     for (*most = BLOCKS_MOST; *most > 1; *most /= 2) {
         const struct stj_training_jacobian_settings settings = {.memory_bytes = SIZE_MAX / 4};
         struct stj_storage storage;
-        STJ_TRY(stj_training_jacobian_predict(s->run->problem, &s->run->recipe, s->trajectory,
-                                              &settings, *most, &storage, err));
+        STJ_MUST(stj_training_jacobian_predict(s->run->problem, &s->run->recipe, s->trajectory,
+                                               &settings, *most, &storage, err));
         if (storage.work_bytes + 2 * *most * s->n * sizeof(double) <= limit)
             break;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* What a product costs beside its steps, of a product with the kept window that takes `whole`. */
@@ -339,15 +333,13 @@ out:
 enum stj_status stj_run_time_block(struct stj_run *run, size_t block, bool backward,
                                    double *seconds, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(prepare_timing(run, err));
+    STJ_MUST(prepare_timing(run, err));
     const struct stj_run_timing *m = run->meter;
     const size_t measured = block < m->most ? block : m->most;
     if (m->jvp[measured] == 0)
-        STJ_TRY(measure_block(run, measured, err));
+        STJ_MUST(measure_block(run, measured, err));
     *seconds = (backward ? m->vjp : m->jvp)[measured] * (double)block / (double)measured;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- the machine ---- */

@@ -27,29 +27,27 @@
 /* theta[n_params] <- theta_0; run->about <- what is known before the training. */
 static enum stj_status identify(struct stj_run *run, double *theta, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_params(run->net);
     struct stj_trajectory_about *about = &run->about;
     char fingerprint[STJ_FINGERPRINT_BYTES];
     char blas[256];
     size_t every = 1;
-    STJ_TRY(stj_imported_survey(run, err));
-    STJ_TRY(stj_run_initial(run, theta, err));
-    STJ_TRY(stj_run_every(run, &every, err));
+    STJ_MUST(stj_imported_survey(run, err));
+    STJ_MUST(stj_run_initial(run, theta, err));
+    STJ_MUST(stj_run_every(run, &every, err));
     about->tolerance = stj_imported_tolerance(run, every);
-    STJ_TRY(stj_run_identity(run, theta, n, &about->identity, err));
+    STJ_MUST(stj_run_identity(run, theta, n, &about->identity, err));
     stj_run_fingerprint(about->identity, fingerprint);
-    STJ_TRY(stj_strdup(&about->fingerprint, fingerprint, err));
+    STJ_MUST(stj_strdup(&about->fingerprint, fingerprint, err));
     snprintf(blas, sizeof blas, "%s, kernel %s", openblas_get_config(), openblas_get_corename());
-    STJ_TRY(stj_strdup(&about->blas, blas, err));
-    STJ_TRY(stj_strdup(&about->version, stj_version(), err));
+    STJ_MUST(stj_strdup(&about->blas, blas, err));
+    STJ_MUST(stj_strdup(&about->version, stj_version(), err));
     about->seed = run->config.training.seed;
     about->n_frozen = stj_network_n_frozen(run->net);
-    STJ_TRY(stj_new(&about->frozen, about->n_frozen, sizeof *about->frozen, err));
+    STJ_MUST(stj_new(&about->frozen, about->n_frozen, sizeof *about->frozen, err));
     for (size_t i = 0; i < about->n_frozen; i++)
         about->frozen[i] = (double)stj_network_frozen(run->net)[i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The config that is kept: what it was made with, then the resolved values. */
@@ -143,29 +141,25 @@ static void training_end(struct training *t)
 /* t->header and t->every: those of an unfinished log of this training, else new ones. */
 static enum stj_status choose_header(struct training *t, bool force, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_run_every(t->run, &t->every, err));
+    STJ_MUST(stj_run_every(t->run, &t->every, err));
     if (t->folder == STJ_FOLDER_UNFINISHED && !force)
-        STJ_TRY(stj_log_read_header(t->log_path, &t->header, err));
+        STJ_MUST(stj_log_read_header(t->log_path, &t->header, err));
     if (t->header)
-        STJ_TRY(stj_train_log_header_check(t->run, t->header, &t->every, err));
+        STJ_MUST(stj_train_log_header_check(t->run, t->header, &t->every, err));
     else
-        STJ_TRY(stj_train_log_header_print(&t->run->about, t->every, &t->header, err));
-out:
-    return st;
+        STJ_MUST(stj_train_log_header_print(&t->run->about, t->every, &t->header, err));
+    return STJ_OK;
 }
 
 /* Bytes that the folder must still take: the log and the trajectory from it, less what is there. */
 static enum stj_status bytes_wanted(const struct training *t, size_t *bytes, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_steps = t->run->n_steps;
     const size_t n_stored = 1 + n_steps / t->every + (n_steps % t->every != 0);
-    STJ_TRY(stj_size_mul(stj_run_state_size(t->run) * sizeof(double), 2 * n_stored, bytes, err));
+    STJ_MUST(stj_size_mul(stj_run_state_size(t->run) * sizeof(double), 2 * n_stored, bytes, err));
     const size_t have = t->header ? stj_file_bytes(t->log_path) : 0;
     *bytes = have < *bytes / 2 ? *bytes - have : *bytes / 2;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Versions before this one called the journal train.log. */
@@ -185,42 +179,37 @@ out:
 
 static enum stj_status open_recording(struct training *t, bool force, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_shape shape;
     size_t bytes = 0;
     if (!force)
-        STJ_TRY(refuse_old_journal(t->run->dir, err));
-    STJ_TRY(stj_path_join(t->run->dir, STJ_TRAINING_JOURNAL, &t->log_path, err));
-    STJ_TRY(choose_header(t, force, err));
-    STJ_TRY(bytes_wanted(t, &bytes, err));
-    STJ_TRY(stj_folder_check_room(t->run->dir, bytes, err));
+        STJ_MUST(refuse_old_journal(t->run->dir, err));
+    STJ_MUST(stj_path_join(t->run->dir, STJ_TRAINING_JOURNAL, &t->log_path, err));
+    STJ_MUST(choose_header(t, force, err));
+    STJ_MUST(bytes_wanted(t, &bytes, err));
+    STJ_MUST(stj_folder_check_room(t->run->dir, bytes, err));
     if (force)
         stj_file_remove(t->log_path);
-    STJ_TRY(stj_trajectory_shape_set(stj_network_n_params(t->run->net),
-                                     stj_recipe_optimizer(&t->run->recipe)->n_slots,
-                                     t->run->n_steps, &shape, err));
-    STJ_TRY(stj_recording_open(t->log_path, t->header, &shape, t->every,
-                               t->run->config.trajectory.states != NULL, &t->recording, err));
-out:
-    return st;
+    STJ_MUST(stj_trajectory_shape_set(stj_network_n_params(t->run->net),
+                                      stj_recipe_optimizer(&t->run->recipe)->n_slots,
+                                      t->run->n_steps, &shape, err));
+    return stj_recording_open(t->log_path, t->header, &shape, t->every,
+                              t->run->config.trajectory.states != NULL, &t->recording, err);
 }
 
 /* Train from the last state kept, or from theta; state[n_state] <- the last. */
 static enum stj_status train_from_log(const struct training *t, const double *theta, real *state,
                                       const struct stj_progress *progress, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_run *run = t->run;
     size_t from = 0;
     for (size_t i = 0; i < stj_network_n_params(run->net); i++)
         state[i] = (real)theta[i];
     if (stj_recording_n_kept(t->recording) > 0)
-        STJ_TRY(stj_recording_last(t->recording, &from, state, err));
+        STJ_MUST(stj_recording_last(t->recording, &from, state, err));
     if (from < run->n_steps)
-        STJ_TRY(stj_train(run->problem, &run->recipe, from, run->n_steps, state, stj_recording_add,
-                          t->recording, progress, err));
-out:
-    return st;
+        STJ_MUST(stj_train(run->problem, &run->recipe, from, run->n_steps, state, stj_recording_add,
+                           t->recording, progress, err));
+    return STJ_OK;
 }
 
 /* The same, or replay the states that are given; what the losses are at the end. */
@@ -228,16 +217,13 @@ static enum stj_status train_or_replay(struct training *t, const double *theta, 
                                        const struct stj_run_train_settings *settings,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (t->run->config.trajectory.states)
-        STJ_TRY(stj_imported_replay(t->run, t->recording, settings->accept_deviation, state,
-                                    &settings->progress, err));
+        STJ_MUST(stj_imported_replay(t->run, t->recording, settings->accept_deviation, state,
+                                     &settings->progress, err));
     else
-        STJ_TRY(train_from_log(t, theta, state, &settings->progress, err));
+        STJ_MUST(train_from_log(t, theta, state, &settings->progress, err));
     t->run->about.seconds = stj_recording_seconds(t->recording);
-    STJ_TRY(evaluate_run(t->run, state, err));
-out:
-    return st;
+    return evaluate_run(t->run, state, err);
 }
 
 /* Write the files of the run into its directory. */
@@ -373,14 +359,12 @@ static enum stj_status refuse_complete(struct stj_run *run, struct stj_error *er
 static enum stj_status enter(struct training *t, const struct stj_run_train_settings *settings,
                              struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_folder_make(t->run->dir, &t->made, err));
-    STJ_TRY(stj_lock_take(t->run->dir, NULL, &settings->progress, &t->lock, err));
-    STJ_TRY(stj_folder_look(t->run->dir, &t->folder, err));
+    STJ_MUST(stj_folder_make(t->run->dir, &t->made, err));
+    STJ_MUST(stj_lock_take(t->run->dir, NULL, &settings->progress, &t->lock, err));
+    STJ_MUST(stj_folder_look(t->run->dir, &t->folder, err));
     if (t->folder == STJ_FOLDER_COMPLETE && !settings->force)
-        STJ_TRY(refuse_complete(t->run, err));
-out:
-    return st;
+        STJ_MUST(refuse_complete(t->run, err));
+    return STJ_OK;
 }
 
 /* A layer whose statistics are of one row makes a constant of it.  PyTorch refuses such a step too;
@@ -388,7 +372,6 @@ out:
  * computed means what was asked.  Runs and imports that have such steps are read all the same. */
 static enum stj_status refuse_one_row(const struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t first = run->n_steps, count = 0;
     for (size_t t = run->n_steps; t-- > 0;)
         if (run->problem->ops->n_rows(run->problem->self, t) == 1) {
@@ -397,14 +380,13 @@ static enum stj_status refuse_one_row(const struct stj_run *run, struct stj_erro
         }
     for (size_t i = 0; count > 0 && i < stj_network_n_layers(run->net); i++) {
         const struct stj_layer *layer = stj_network_layer(run->net, i, NULL);
-        STJ_CHECK(err, !layer->ops->n_record || stj_shape_positions(&layer->in) > 1, STJ_ECONFIG,
-                  "network.layers: %s has one row for its statistics at %zu of %zu steps, first at "
-                  "step %zu, and puts out a constant: take a training.batch_size of 2 or more, or "
-                  "drop_last: true where an epoch's last batch is one sample",
-                  layer->label, count, run->n_steps, first);
+        STJ_NEED(err, !layer->ops->n_record || stj_shape_positions(&layer->in) > 1, STJ_ECONFIG,
+                 "network.layers: %s has one row for its statistics at %zu of %zu steps, first at "
+                 "step %zu, and puts out a constant: take a training.batch_size of 2 or more, or "
+                 "drop_last: true where an epoch's last batch is one sample",
+                 layer->label, count, run->n_steps, first);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_run_train(const char *config_path, const char *dir,

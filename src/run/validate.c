@@ -49,27 +49,23 @@ struct replay {
 static enum stj_status compare_crc(struct replay *replay, size_t t, const real *state,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     uint64_t crc = 0;
-    STJ_TRY(stj_trajectory_crc(replay->trajectory, t, &crc, err));
+    STJ_MUST(stj_trajectory_crc(replay->trajectory, t, &crc, err));
     if (crc != stj_state_crc(replay->n_state, state))
         replay->identical = false;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status compare_state(void *ctx, size_t t, const real *state, double loss,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct replay *replay = ctx;
     if (!stj_trajectory_is_imported(replay->trajectory, t))
-        STJ_TRY(compare_crc(replay, t, state, err));
+        STJ_MUST(compare_crc(replay, t, state, err));
     if (t < replay->to && !isnan(loss) && /* NaN behind the last step trained */
         memcmp(&loss, &stj_trajectory_loss(replay->trajectory)[t], sizeof loss) != 0)
         replay->identical = false;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Training landed at state t, which was given: go on from the given parameters and the slots landed
@@ -77,13 +73,10 @@ out:
 static enum stj_status take_recorded(struct replay *replay, size_t t, real *state,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_view view;
-    STJ_TRY(stj_trajectory_visit(replay->trajectory, t, 1, &view, err));
+    STJ_MUST(stj_trajectory_visit(replay->trajectory, t, 1, &view, err));
     memcpy(state, view.state, replay->n * sizeof *state);
-    STJ_TRY(compare_crc(replay, t, state, err));
-out:
-    return st;
+    return compare_crc(replay, t, state, err);
 }
 
 static enum stj_status check_replay(const struct stj_training_window *w,
@@ -141,7 +134,6 @@ static enum stj_status iterate_end(struct stj_op *op, uint64_t seed, bool bottom
                                    const struct stj_progress *progress,
                                    struct stj_svd_result **result, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(op);
     struct stj_svd_settings settings = stj_svd_settings_default();
     settings.top = bottom ? 0 : n < DENSE_PAIRS ? n : DENSE_PAIRS;
@@ -150,11 +142,10 @@ static enum stj_status iterate_end(struct stj_op *op, uint64_t seed, bool bottom
     settings.seed = seed;
     if (progress)
         settings.progress = *progress;
-    STJ_TRY(stj_svd_solve(op, &settings, result, err));
-    STJ_CHECK(err, (*result)->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
-              "validation was interrupted");
-out:
-    return st;
+    STJ_MUST(stj_svd_solve(op, &settings, result, err));
+    STJ_NEED(err, (*result)->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
+             "validation was interrupted");
+    return STJ_OK;
 }
 
 /* What errors of singular values are relative to. */
@@ -219,16 +210,15 @@ enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t d
                                       const struct stj_progress *progress, struct stj_validation *v,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_training_window window;
     struct stj_difference d;
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
-    STJ_CHECK(err, stj_training_jacobian_window(op, &window), STJ_EINTERNAL,
-              "only a training Jacobian can be validated");
-    STJ_TRY(stj_progress_report(progress, "adjoint identity", 0, 1, err));
-    STJ_TRY(stj_op_adjoint_check(op, ADJOINT_PAIRS, seed, stj_identity_rounding, &v->adjoint_error,
-                                 &v->largest_product, err));
-    STJ_TRY(stj_difference_check(op, seed, difference_limit, &d, progress, err));
+    STJ_NEED(err, stj_training_jacobian_window(op, &window), STJ_EINTERNAL,
+             "only a training Jacobian can be validated");
+    STJ_MUST(stj_progress_report(progress, "adjoint identity", 0, 1, err));
+    STJ_MUST(stj_op_adjoint_check(op, ADJOINT_PAIRS, seed, stj_identity_rounding, &v->adjoint_error,
+                                  &v->largest_product, err));
+    STJ_MUST(stj_difference_check(op, seed, difference_limit, &d, progress, err));
     v->finite_difference_error = d.error;
     v->finite_difference_step = d.step;
     v->finite_difference_resolution = d.resolution;
@@ -238,31 +228,28 @@ enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t d
     v->finite_difference_whole_resolution = d.whole_resolution;
     v->may_switch = d.may_switch;
     v->single_steps = d.n_steps;
-    STJ_TRY(check_replay(&window, progress, &v->replay_identical, err));
+    STJ_MUST(check_replay(&window, progress, &v->replay_identical, err));
     if (stj_op_n_cols(op) <= dense_limit)
-        STJ_TRY(compare_dense(op, seed, progress, v, err));
+        STJ_MUST(compare_dense(op, seed, progress, v, err));
     v->passed = v->adjoint_error <= adjoint_limit && d.agrees && v->replay_identical &&
                 (isnan(v->dense_max_sigma_error) ||
                  fmax(v->dense_max_sigma_error, v->dense_bottom_violation) <= dense_limit_error);
     stj_training_jacobian_storage(op, &v->storage);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* about <- the part with `to` and names resolved; the run owns these. */
 static enum stj_status describe_part(struct stj_run *run, const struct stj_run_part *part,
                                      struct stj_run_part *about, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0;
     free(run->part_names);
     run->part_names = NULL;
-    STJ_TRY(stj_run_part_size(run, part, &n, &run->part_names, err));
+    STJ_MUST(stj_run_part_size(run, part, &n, &run->part_names, err));
     *about = *part;
     about->to = part->to ? part->to : run->n_steps;
     about->layers = run->part_names[0] ? run->part_names : NULL;
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limit,

@@ -119,15 +119,13 @@ out:
 enum stj_status stj_rows_complete(const struct stj_rows *rows, size_t nvec, double **block,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     double *whole = NULL;
     if (!rows->divided)
-        goto out;
-    STJ_TRY(stj_new(&whole, rows->n, nvec * sizeof *whole, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&whole, rows->n, nvec * sizeof *whole, err));
     rows_put(rows, nvec, *block, whole);
     stj_rows_allgatherv(rows, nvec, whole, rows->n);
     free(*block);
     *block = whole;
-out:
-    return st;
+    return STJ_OK;
 }

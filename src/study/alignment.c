@@ -45,7 +45,6 @@ static enum stj_status put_regions(const struct stj_directions *d, const double 
                                    double epsilon, struct stj_study_result *r,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t count[STJ_N_REGIONS] = {0};
     double sum[STJ_N_REGIONS] = {0}, sum_abs[STJ_N_REGIONS] = {0};
     for (size_t k = 0; k < stj_directions_n_known(d); k++) {
@@ -57,12 +56,11 @@ static enum stj_status put_regions(const struct stj_directions *d, const double 
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++) {
         const char *name = stj_region_name(g);
         const double n = count[g] ? (double)count[g] : (double)NAN;
-        STJ_TRY(stj_study_put_count(r, count[g], err, "regions.%s.count", name));
-        STJ_TRY(stj_study_put_real(r, sum[g] / n, err, "regions.%s.mean_cosine", name));
-        STJ_TRY(stj_study_put_real(r, sum_abs[g] / n, err, "regions.%s.mean_abs_cosine", name));
+        STJ_MUST(stj_study_put_count(r, count[g], err, "regions.%s.count", name));
+        STJ_MUST(stj_study_put_real(r, sum[g] / n, err, "regions.%s.mean_cosine", name));
+        STJ_MUST(stj_study_put_real(r, sum_abs[g] / n, err, "regions.%s.mean_abs_cosine", name));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status run(const struct stj_study_context *cx, const void *config,

@@ -54,15 +54,12 @@ void stj_study_index_axis(struct stj_axis *axis, size_t n, const double *index)
 enum stj_status stj_study_chart_directions(const struct stj_study_result *r, const char *item,
                                            struct stj_chart *chart, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0;
     const double *index = stj_study_vector(r, &n, "index");
     stj_study_index_axis(&chart->x, n, index);
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
-        STJ_TRY(add_series(r, item, g, false, chart, err));
-    STJ_TRY(add_series(r, item, STJ_BULK, true, chart, err));
-out:
-    return st;
+        STJ_MUST(add_series(r, item, g, false, chart, err));
+    return add_series(r, item, STJ_BULK, true, chart, err);
 }
 
 void stj_study_note_check(struct stj_self_check *check, const struct stj_op *op)
@@ -76,12 +73,10 @@ enum stj_status stj_study_evaluate(const struct stj_run *run, const struct stj_d
                                    const double *theta, double *loss, double *accuracy,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_evaluation result = {(double)NAN, (double)NAN};
     if (data)
-        STJ_TRY(stj_evaluate(run->net, data, theta, &result, err));
+        STJ_MUST(stj_evaluate(run->net, data, theta, &result, err));
     *loss = result.loss;
     *accuracy = result.accuracy;
-out:
-    return st;
+    return STJ_OK;
 }

@@ -52,51 +52,44 @@ void stj_directions_text(const struct stj_directions *d, char text[STJ_DIRECTION
 enum stj_status stj_directions_fetch(const struct stj_directions *d, enum stj_side side,
                                      size_t first, size_t count, double *x, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char known[STJ_DIRECTIONS_TEXT_MAX];
     stj_directions_text(d, known);
     for (size_t i = first; i < first + count; i++) {
-        STJ_CHECK(err, i < d->n, STJ_EINVAL,
-                  "direction %zu: there are %zu, as many as parameters (known are %s)", i + 1, d->n,
-                  known);
-        STJ_CHECK(err, stj_directions_known(d, i), STJ_EINVAL,
-                  "direction %zu was not computed: known are %s; 'spectraj dense' finds all, "
-                  "'spectraj svd --top K --bottom K' more at the ends",
-                  i + 1, known);
+        STJ_NEED(err, i < d->n, STJ_EINVAL,
+                 "direction %zu: there are %zu, as many as parameters (known are %s)", i + 1, d->n,
+                 known);
+        STJ_NEED(err, stj_directions_known(d, i), STJ_EINVAL,
+                 "direction %zu was not computed: known are %s; 'spectraj dense' finds all, "
+                 "'spectraj svd --top K --bottom K' more at the ends",
+                 i + 1, known);
     }
-    STJ_TRY(d->fetch(d->ctx, side, first, count, x, err));
-out:
-    return st;
+    return d->fetch(d->ctx, side, first, count, x, err);
 }
 
 enum stj_status stj_directions_gather(const struct stj_directions *d, enum stj_side side,
                                       size_t count, const size_t *item, double *x,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t next = 0;
     for (size_t k = 0; k < count; k = next) {
         for (next = k + 1; next < count && item[next] == item[next - 1] + 1;)
             next++; /* neighbours are read together */
-        STJ_TRY(stj_directions_fetch(d, side, item[k], next - k, x + k * d->n, err));
+        STJ_MUST(stj_directions_fetch(d, side, item[k], next - k, x + k * d->n, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status visit_block(const struct stj_directions *d, size_t first, size_t count,
                                    double *u, double *v, stj_direction_fn fn, void *ctx,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (u)
-        STJ_TRY(stj_directions_fetch(d, STJ_LEFT, first, count, u, err));
+        STJ_MUST(stj_directions_fetch(d, STJ_LEFT, first, count, u, err));
     if (v)
-        STJ_TRY(stj_directions_fetch(d, STJ_RIGHT, first, count, v, err));
+        STJ_MUST(stj_directions_fetch(d, STJ_RIGHT, first, count, v, err));
     for (size_t k = 0; k < count; k++)
-        STJ_TRY(fn(ctx, first + k, u ? u + k * d->n : NULL, v ? v + k * d->n : NULL, err));
-out:
-    return st;
+        STJ_MUST(fn(ctx, first + k, u ? u + k * d->n : NULL, v ? v + k * d->n : NULL, err));
+    return STJ_OK;
 }
 
 enum stj_status stj_directions_visit(const struct stj_directions *d, bool want_u, bool want_v,
@@ -124,13 +117,10 @@ out:
 enum stj_status stj_directions_put(const struct stj_directions *d, struct stj_study_result *r,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_study_put_text(r, d->source, err, "directions.source"));
-    STJ_TRY(stj_study_put_count(r, d->top, err, "directions.top"));
-    STJ_TRY(stj_study_put_count(r, d->bottom, err, "directions.bottom"));
-    STJ_TRY(stj_study_put_count(r, d->n - stj_directions_n_known(d), err, "directions.missing"));
-out:
-    return st;
+    STJ_MUST(stj_study_put_text(r, d->source, err, "directions.source"));
+    STJ_MUST(stj_study_put_count(r, d->top, err, "directions.top"));
+    STJ_MUST(stj_study_put_count(r, d->bottom, err, "directions.bottom"));
+    return stj_study_put_count(r, d->n - stj_directions_n_known(d), err, "directions.missing");
 }
 
 enum stj_status stj_directions_put_list(const struct stj_directions *d, struct stj_study_result *r,

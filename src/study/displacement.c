@@ -68,7 +68,6 @@ static enum stj_status put_regions(const struct stj_directions *d, const double 
                                    double norm, double epsilon, struct stj_study_result *r,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t count[STJ_N_REGIONS] = {0};
     double sum[STJ_N_REGIONS] = {0};
     double unknown = 1;
@@ -79,14 +78,12 @@ static enum stj_status put_regions(const struct stj_directions *d, const double 
     }
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++) {
         const char *name = stj_region_name(g);
-        STJ_TRY(stj_study_put_count(r, count[g], err, "regions.%s.count", name));
-        STJ_TRY(stj_study_put_real(r, sum[g], err, "regions.%s.share", name));
+        STJ_MUST(stj_study_put_count(r, count[g], err, "regions.%s.count", name));
+        STJ_MUST(stj_study_put_real(r, sum[g], err, "regions.%s.share", name));
         unknown -= sum[g];
     }
     const bool complete = stj_directions_n_known(d) == d->n;
-    STJ_TRY(stj_study_put_real(r, complete ? 0 : fmax(unknown, 0), err, "unknown_share"));
-out:
-    return st;
+    return stj_study_put_real(r, complete ? 0 : fmax(unknown, 0), err, "unknown_share");
 }
 
 static enum stj_status run(const struct stj_study_context *cx, const void *config,

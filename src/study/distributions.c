@@ -142,13 +142,11 @@ static enum stj_status copy_data(const struct stj_dataset *from, struct stj_data
 static enum stj_status read_rows(const char *path, const char *what, size_t rows, size_t cols,
                                  struct stj_matrix *m, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_matrix_read(path, m, err));
-    STJ_CHECK(err, m->rows == rows && m->cols == cols, STJ_EINVAL,
-              "%s: has %zu x %zu numbers, but the %s of the training set are %zu x %zu", path,
-              m->rows, m->cols, what, rows, cols);
-out:
-    return st;
+    STJ_MUST(stj_matrix_read(path, m, err));
+    STJ_NEED(err, m->rows == rows && m->cols == cols, STJ_EINVAL,
+             "%s: has %zu x %zu numbers, but the %s of the training set are %zu x %zu", path,
+             m->rows, m->cols, what, rows, cols);
+    return STJ_OK;
 }
 
 static enum stj_status take_labels(const struct stj_run *run, const char *path,
@@ -236,15 +234,13 @@ out:
 
 static enum stj_status complete(const struct stj_run *run, void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct distributions_config *c = config;
     const struct stj_distributions_config *files = &run->config.study.distributions;
     if (!c->labels && files->shuffled_labels)
-        STJ_TRY(stj_strdup(&c->labels, files->shuffled_labels, err));
+        STJ_MUST(stj_strdup(&c->labels, files->shuffled_labels, err));
     if (!c->noise && files->noise_inputs)
-        STJ_TRY(stj_strdup(&c->noise, files->noise_inputs, err));
-out:
-    return st;
+        STJ_MUST(stj_strdup(&c->noise, files->noise_inputs, err));
+    return STJ_OK;
 }
 
 static enum stj_status make_data(const struct stj_study_context *cx,
@@ -306,14 +302,11 @@ static enum stj_status rerun_init(const struct stj_study_context *cx,
                                   const struct distributions_config *c, int which, struct rerun *t,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_run *run = cx->run;
-    STJ_TRY(make_data(cx, c, which, &t->data, err));
-    STJ_TRY(
+    STJ_MUST(make_data(cx, c, which, &t->data, err));
+    STJ_MUST(
         stj_network_problem_create(run->net, t->data, run->order, run->n_steps, &t->problem, err));
-    STJ_TRY(train(run, t, cx->progress, err));
-out:
-    return st;
+    return train(run, t, cx->progress, err);
 }
 
 static enum stj_status evaluate(const struct stj_run *run, const struct stj_dataset *data,
@@ -468,22 +461,20 @@ static enum stj_status solve_original(const struct stj_study_context *cx,
                                       const struct distributions_config *c, struct outcome *o,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_directions *d = cx->directions;
     const struct stj_run *run = cx->run;
     if (!d || stj_directions_n_known(d) < d->n || c->method == DENSITY) {
-        STJ_TRY(solve(cx, c, run->problem, run->trajectory, o, err));
+        STJ_MUST(solve(cx, c, run->problem, run->trajectory, o, err));
     } else {
         o->n_sigma = d->n;
-        STJ_TRY(stj_new(&o->sigma, d->n, sizeof *o->sigma, err));
+        STJ_MUST(stj_new(&o->sigma, d->n, sizeof *o->sigma, err));
         memcpy(o->sigma, d->sigma, d->n * sizeof *o->sigma);
         smooth(c, o);
     }
     o->is.train_loss = run->about.train_loss;
     o->is.test_loss = run->about.test_loss;
     o->is.test_accuracy = run->about.test_accuracy;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status compute(const struct stj_study_context *cx,
@@ -522,21 +513,19 @@ static enum stj_status record(struct stj_log *log, int which, const struct outco
 static enum stj_status replay(struct stj_log *log, int which, struct outcome *o, bool *found,
                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t before = sizeof o->is;
     *found = false;
     for (size_t i = 0; i < stj_log_n_records(log); i++) {
         if (stj_log_tag(log, i) != tag_of(which) || stj_log_bytes(log, i) < before)
             continue;
         o->n_sigma = (stj_log_bytes(log, i) - before) / sizeof *o->sigma;
-        STJ_TRY(stj_log_read(log, i, 0, before, &o->is, err));
-        STJ_TRY(stj_new(&o->sigma, o->n_sigma, sizeof *o->sigma, err));
-        STJ_TRY(stj_log_read(log, i, before, o->n_sigma * sizeof *o->sigma, o->sigma, err));
+        STJ_MUST(stj_log_read(log, i, 0, before, &o->is, err));
+        STJ_MUST(stj_new(&o->sigma, o->n_sigma, sizeof *o->sigma, err));
+        STJ_MUST(stj_log_read(log, i, before, o->n_sigma * sizeof *o->sigma, o->sigma, err));
         *found = true;
         break;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- the result ---- */
@@ -544,37 +533,33 @@ out:
 static enum stj_status put_regions(int which, const char *name, const double *count,
                                    struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
-        STJ_TRY(stj_study_put_real(r, count[g], err, "runs[%d].%s.%s", which, name,
-                                   stj_region_name(g)));
-out:
-    return st;
+        STJ_MUST(stj_study_put_real(r, count[g], err, "runs[%d].%s.%s", which, name,
+                                    stj_region_name(g)));
+    return STJ_OK;
 }
 
 static enum stj_status put(const struct stj_run *run, int which, const struct outcome *o,
                            const double *grid, struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_study_put_text(r, run_name[which], err, "runs[%d].name", which));
-    STJ_TRY(
+    STJ_MUST(stj_study_put_text(r, run_name[which], err, "runs[%d].name", which));
+    STJ_MUST(
         stj_study_put_count(r, stj_network_n_params(run->net), err, "runs[%d].n_params", which));
-    STJ_TRY(stj_study_put_text(r, o->n_sigma ? "dense" : "density", err, "runs[%d].method", which));
-    STJ_TRY(stj_study_put_reals(r, o->n_sigma, o->sigma, err, "runs[%d].sigma", which));
-    STJ_TRY(put_regions(which, "regions", o->is.regions, r, err));
-    STJ_TRY(put_regions(which, "regions_low", o->is.low, r, err));
-    STJ_TRY(put_regions(which, "regions_high", o->is.high, r, err));
-    STJ_TRY(stj_study_put_real(r, o->is.train_loss, err, "runs[%d].train_loss", which));
-    STJ_TRY(stj_study_put_real(r, o->is.test_loss, err, "runs[%d].test_loss", which));
-    STJ_TRY(stj_study_put_real(r, o->is.test_accuracy, err, "runs[%d].test_accuracy", which));
-    STJ_TRY(stj_study_put_reals(r, GRID, grid, err, "runs[%d].density.log10_sigma", which));
+    STJ_MUST(
+        stj_study_put_text(r, o->n_sigma ? "dense" : "density", err, "runs[%d].method", which));
+    STJ_MUST(stj_study_put_reals(r, o->n_sigma, o->sigma, err, "runs[%d].sigma", which));
+    STJ_MUST(put_regions(which, "regions", o->is.regions, r, err));
+    STJ_MUST(put_regions(which, "regions_low", o->is.low, r, err));
+    STJ_MUST(put_regions(which, "regions_high", o->is.high, r, err));
+    STJ_MUST(stj_study_put_real(r, o->is.train_loss, err, "runs[%d].train_loss", which));
+    STJ_MUST(stj_study_put_real(r, o->is.test_loss, err, "runs[%d].test_loss", which));
+    STJ_MUST(stj_study_put_real(r, o->is.test_accuracy, err, "runs[%d].test_accuracy", which));
+    STJ_MUST(stj_study_put_reals(r, GRID, grid, err, "runs[%d].density.log10_sigma", which));
     const size_t n = o->n_sigma ? 0 : GRID;
-    STJ_TRY(stj_study_put_reals(r, GRID, o->is.density, err, "runs[%d].density.value", which));
-    STJ_TRY(stj_study_put_reals(r, n, o->is.band_low, err, "runs[%d].density.low", which));
-    STJ_TRY(stj_study_put_reals(r, n, o->is.band_high, err, "runs[%d].density.high", which));
-    STJ_TRY(stj_study_put_reals(r, n, o->is.res, err, "runs[%d].density.resolution", which));
-out:
-    return st;
+    STJ_MUST(stj_study_put_reals(r, GRID, o->is.density, err, "runs[%d].density.value", which));
+    STJ_MUST(stj_study_put_reals(r, n, o->is.band_low, err, "runs[%d].density.low", which));
+    STJ_MUST(stj_study_put_reals(r, n, o->is.band_high, err, "runs[%d].density.high", which));
+    return stj_study_put_reals(r, n, o->is.res, err, "runs[%d].density.resolution", which);
 }
 
 static enum stj_status run(const struct stj_study_context *cx, const void *config,
@@ -768,15 +753,13 @@ out:
 static enum stj_status make_density(const struct stj_study_result *r, struct stj_chart *chart,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     stj_chart_title(chart, "Density of the spectrum of the same training on other data");
     stj_axis_name(&chart->x, "sigma", "singular value");
     stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
     chart->x.log = chart->y.log = true;
     for (int i = 0; i < N_RUNS; i++)
-        STJ_TRY(add_density(r, i, chart, err));
-out:
-    return st;
+        STJ_MUST(add_density(r, i, chart, err));
+    return STJ_OK;
 }
 
 static const struct stj_study_figure figures[] = {

@@ -105,54 +105,47 @@ static void probe_free(struct probe *p)
 
 static enum stj_status make_desks(struct probe *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     p->n_threads = stj_threads();
-    STJ_TRY(stj_new(&p->desk, p->n_threads, sizeof *p->desk, err));
+    STJ_MUST(stj_new(&p->desk, p->n_threads, sizeof *p->desk, err));
     for (size_t i = 0; i < p->n_threads; i++) {
         struct desk *d = &p->desk[i];
-        STJ_TRY(stj_predictor_create(p->cx->run->net, &d->predictor, err));
-        STJ_TRY(stj_new(&d->theta, p->n, sizeof *d->theta, err));
-        STJ_TRY(stj_new(&d->z, p->most_rows * p->n_out, sizeof *d->z, err));
-        STJ_TRY(stj_new(&d->kl, p->most_rows, sizeof *d->kl, err));
+        STJ_MUST(stj_predictor_create(p->cx->run->net, &d->predictor, err));
+        STJ_MUST(stj_new(&d->theta, p->n, sizeof *d->theta, err));
+        STJ_MUST(stj_new(&d->z, p->most_rows * p->n_out, sizeof *d->z, err));
+        STJ_MUST(stj_new(&d->kl, p->most_rows, sizeof *d->kl, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The outputs at theta_n. */
 static enum stj_status make_base(struct probe *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct desk *d = &p->desk[0];
-    STJ_TRY(stj_new(&p->base, p->sets.n, sizeof *p->base, err));
+    STJ_MUST(stj_new(&p->base, p->sets.n, sizeof *p->base, err));
     for (size_t i = 0; i < p->n; i++)
         d->theta[i] = (real)p->theta_n[i];
     for (size_t s = 0; s < p->sets.n; s++) {
-        STJ_TRY(stj_new(&p->base[s], p->sets.set[s].n_rows * p->n_out, sizeof *p->base[s], err));
-        STJ_TRY(stj_predict(d->predictor, &p->sets.set[s], d->theta, p->base[s], err));
+        STJ_MUST(stj_new(&p->base[s], p->sets.set[s].n_rows * p->n_out, sizeof *p->base[s], err));
+        STJ_MUST(stj_predict(d->predictor, &p->sets.set[s], d->theta, p->base[s], err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status prepare(struct probe *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run *run = p->cx->run;
     const size_t known = stj_directions_n_known(p->cx->directions);
     p->n = p->cx->directions->n;
     p->n_out = stj_shape_size(stj_network_output(run->net));
-    STJ_TRY(stj_samples_make(p->cx, p->c->data, p->c->rows, &p->sets, err));
+    STJ_MUST(stj_samples_make(p->cx, p->c->data, p->c->rows, &p->sets, err));
     for (size_t s = 0; s < p->sets.n; s++)
         p->most_rows = p->sets.set[s].n_rows > p->most_rows ? p->sets.set[s].n_rows : p->most_rows;
     for (size_t i = 0; i < N_STATISTICS; i++)
-        STJ_TRY(stj_new(&p->value[i], p->sets.n * known, sizeof *p->value[i], err));
-    STJ_TRY(stj_new(&p->theta_n, p->n, sizeof *p->theta_n, err));
-    STJ_TRY(stj_run_theta(run, run->n_steps, p->theta_n, err));
-    STJ_TRY(make_desks(p, err));
-    STJ_TRY(make_base(p, err));
-out:
-    return st;
+        STJ_MUST(stj_new(&p->value[i], p->sets.n * known, sizeof *p->value[i], err));
+    STJ_MUST(stj_new(&p->theta_n, p->n, sizeof *p->theta_n, err));
+    STJ_MUST(stj_run_theta(run, run->n_steps, p->theta_n, err));
+    STJ_MUST(make_desks(p, err));
+    return make_base(p, err);
 }
 
 /* ---- one direction ---- */
@@ -189,33 +182,30 @@ static void summarise(size_t n, double *kl, double value[N_STATISTICS])
 static enum stj_status step_along(struct probe *p, struct desk *d, const double *x, size_t k,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_network *net = p->cx->run->net;
     const size_t known = stj_directions_n_known(p->cx->directions);
     const struct stj_loss_ops *loss = stj_network_loss(net);
     double value[N_STATISTICS];
-    STJ_CHECK(err, loss->divergence, STJ_EUNSUPPORTED,
-              "the loss %s is of no law of targets whose divergence could be taken",
-              loss->info.name);
+    STJ_NEED(err, loss->divergence, STJ_EUNSUPPORTED,
+             "the loss %s is of no law of targets whose divergence could be taken",
+             loss->info.name);
     for (size_t i = 0; i < p->n; i++)
         d->theta[i] = (real)(p->theta_n[i] + p->c->step * x[i]);
     for (size_t s = 0; s < p->sets.n; s++) {
         const size_t n_rows = p->sets.set[s].n_rows;
-        STJ_TRY(stj_predict(d->predictor, &p->sets.set[s], d->theta, d->z, err));
+        STJ_MUST(stj_predict(d->predictor, &p->sets.set[s], d->theta, d->z, err));
         loss->divergence(stj_network_output(net), n_rows, p->base[s], d->z, d->kl);
         summarise(n_rows, d->kl, value);
         for (size_t i = 0; i < N_STATISTICS; i++)
             p->value[i][s * known + k] = value[i];
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Known directions first .. first + count - 1, whose vectors are x. */
 static enum stj_status step_block(struct probe *p, const double *x, size_t first, size_t count,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)p->n_threads)
     for (size_t k = 0; k < count; k++) {
         struct desk *d = &p->desk[stj_thread_number()];
@@ -223,9 +213,8 @@ static enum stj_status step_block(struct probe *p, const double *x, size_t first
             d->status = step_along(p, d, x + k * p->n, first + k, &d->error);
     }
     for (size_t i = 0; i < p->n_threads; i++)
-        STJ_CHECK(err, p->desk[i].status == STJ_OK, p->desk[i].status, "%s", p->desk[i].error.text);
-out:
-    return st;
+        STJ_NEED(err, p->desk[i].status == STJ_OK, p->desk[i].status, "%s", p->desk[i].error.text);
+    return STJ_OK;
 }
 
 static enum stj_status step_all(struct probe *p, struct stj_error *err)
@@ -256,7 +245,6 @@ out:
 static enum stj_status put_regions(const struct probe *p, size_t s, struct stj_study_result *r,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_directions *d = p->cx->directions;
     const size_t known = stj_directions_n_known(d);
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
@@ -269,34 +257,31 @@ static enum stj_status put_regions(const struct probe *p, size_t s, struct stj_s
                 sum += p->value[i][s * known + k];
                 count++;
             }
-            STJ_TRY(stj_study_put_real(r, count ? sum / (double)count : (double)NAN, err,
-                                       "datasets[%zu].regions.%s.%s", s, stj_region_name(g),
-                                       statistic_name[i]));
+            STJ_MUST(stj_study_put_real(r, count ? sum / (double)count : (double)NAN, err,
+                                        "datasets[%zu].regions.%s.%s", s, stj_region_name(g),
+                                        statistic_name[i]));
         }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status put(const struct probe *p, struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t known = stj_directions_n_known(p->cx->directions);
-    STJ_TRY(stj_directions_put(p->cx->directions, r, err));
-    STJ_TRY(stj_study_put_real(r, p->c->step, err, "step"));
-    STJ_TRY(stj_study_put_text(r, sides[p->c->side], err, "side"));
-    STJ_TRY(stj_study_put_real(r, p->c->epsilon, err, "epsilon"));
-    STJ_TRY(stj_study_put_count(r, p->sets.n, err, "n_datasets"));
-    STJ_TRY(stj_directions_put_list(p->cx->directions, r, err));
+    STJ_MUST(stj_directions_put(p->cx->directions, r, err));
+    STJ_MUST(stj_study_put_real(r, p->c->step, err, "step"));
+    STJ_MUST(stj_study_put_text(r, sides[p->c->side], err, "side"));
+    STJ_MUST(stj_study_put_real(r, p->c->epsilon, err, "epsilon"));
+    STJ_MUST(stj_study_put_count(r, p->sets.n, err, "n_datasets"));
+    STJ_MUST(stj_directions_put_list(p->cx->directions, r, err));
     for (size_t s = 0; s < p->sets.n; s++) {
-        STJ_TRY(stj_study_put_text(r, p->sets.set[s].name, err, "datasets[%zu].name", s));
-        STJ_TRY(stj_study_put_count(r, p->sets.set[s].n_rows, err, "datasets[%zu].rows", s));
-        STJ_TRY(put_regions(p, s, r, err));
+        STJ_MUST(stj_study_put_text(r, p->sets.set[s].name, err, "datasets[%zu].name", s));
+        STJ_MUST(stj_study_put_count(r, p->sets.set[s].n_rows, err, "datasets[%zu].rows", s));
+        STJ_MUST(put_regions(p, s, r, err));
         for (enum statistic i = MEAN; i < N_STATISTICS; i++)
-            STJ_TRY(stj_study_put_reals(r, known, p->value[i] + s * known, err, "datasets[%zu].%s",
-                                        s, statistic_name[i]));
+            STJ_MUST(stj_study_put_reals(r, known, p->value[i] + s * known, err, "datasets[%zu].%s",
+                                         s, statistic_name[i]));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status run(const struct stj_study_context *cx, const void *config,
@@ -363,7 +348,6 @@ static const double kl_floor = 1e-12;
 static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t known = 0;
     const size_t n = (size_t)stj_study_number(r, "n_datasets");
     const double *index = stj_study_vector(r, &known, "index");
@@ -374,11 +358,10 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     chart->y.log = true;
     chart->y.floor = kl_floor;
     for (size_t s = n; s-- > 0;)
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_POINTS, set_colour[s % N_SET_COLOURS], known, index,
-                              stj_study_vector(r, &known, "datasets[%zu].mean", s), err, "%s",
-                              set_name(r, s)));
-out:
-    return st;
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_POINTS, set_colour[s % N_SET_COLOURS], known, index,
+                               stj_study_vector(r, &known, "datasets[%zu].mean", s), err, "%s",
+                               set_name(r, s)));
+    return STJ_OK;
 }
 
 /* The sets that stand for what is in and what is far out of distribution: test, else the first;
@@ -432,7 +415,6 @@ static void name_axis(const struct stj_study_result *r, size_t set, const char *
 static enum stj_status make_shift(const struct stj_study_result *r, struct stj_chart *chart,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t in = 0, far = 0, known = 0;
     choose_sets(r, &in, &far);
     const double *x = stj_study_vector(r, &known, "datasets[%zu].mean", in);
@@ -444,9 +426,8 @@ static enum stj_status make_shift(const struct stj_study_result *r, struct stj_c
     chart->x.log = chart->y.log = true;
     chart->x.floor = chart->y.floor = kl_floor;
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
-        STJ_TRY(add_region(r, g, x, y, chart, err));
-out:
-    return st;
+        STJ_MUST(add_region(r, g, x, y, chart, err));
+    return STJ_OK;
 }
 
 static const struct stj_study_figure figures[] = {

@@ -86,12 +86,10 @@ static const struct stj_option options[] = {
 
 static enum stj_status check(const void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct jacobian_config *c = config;
-    STJ_CHECK(err, !c->data || !strchr(c->data, ','), STJ_EINVAL,
-              "data is '%s': G is of one set of inputs", c->data);
-out:
-    return st;
+    STJ_NEED(err, !c->data || !strchr(c->data, ','), STJ_EINVAL,
+             "data is '%s': G is of one set of inputs", c->data);
+    return STJ_OK;
 }
 
 /* Singular values of G, and its right singular vectors. */
@@ -155,7 +153,6 @@ static enum stj_status gradients(const struct source *g, size_t first, size_t co
                                  double *columns, struct stj_error *err)
 {
     enum { GROUP = 8, BLOCK = 64 };
-    enum stj_status st = STJ_OK;
     const bool coupled = stj_network_couples_samples(g->net);
     const size_t n_out = g->m / g->samples->n_rows;
     size_t k = 0;
@@ -166,12 +163,11 @@ static enum stj_status gradients(const struct source *g, size_t first, size_t co
         k = row * n_out + rows * n_out - i;
         k = k < BLOCK ? k : BLOCK;
         k = k < first + count - i ? k : first + count - i;
-        STJ_TRY(stj_progress_report(g->progress, "gradients", (double)i, (double)g->m, err));
-        STJ_TRY(
+        STJ_MUST(stj_progress_report(g->progress, "gradients", (double)i, (double)g->m, err));
+        STJ_MUST(
             gradients_of_rows(g, row, rows, i - row * n_out, k, columns + (i - first) * g->n, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* No more rows than parameters: G' = U S W', and U has the right vectors. */
@@ -342,7 +338,6 @@ static enum stj_status put_regions(const struct stj_directions *d, const struct 
                                    const double *share, double epsilon, struct stj_study_result *r,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t null = d->n - s->rank;
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++) {
         const char *name = stj_region_name(g);
@@ -356,16 +351,15 @@ static enum stj_status put_regions(const struct stj_directions *d, const struct 
         }
         const size_t least = count < null ? count : null, most = count < null ? null : count;
         const double none = (double)NAN;
-        STJ_TRY(stj_study_put_count(r, count, err, "regions.%s.count", name));
-        STJ_TRY(stj_study_put_real(r, count ? sum / (double)count : none, err,
-                                   "regions.%s.null_share", name));
-        STJ_TRY(stj_study_put_real(r, s->complete && least ? sum / (double)least : none, err,
-                                   "regions.%s.mean_squared_cosine", name));
-        STJ_TRY(stj_study_put_real(r, s->complete && least ? (double)most / (double)d->n : none,
-                                   err, "regions.%s.random_mean_squared_cosine", name));
+        STJ_MUST(stj_study_put_count(r, count, err, "regions.%s.count", name));
+        STJ_MUST(stj_study_put_real(r, count ? sum / (double)count : none, err,
+                                    "regions.%s.null_share", name));
+        STJ_MUST(stj_study_put_real(r, s->complete && least ? sum / (double)least : none, err,
+                                    "regions.%s.mean_squared_cosine", name));
+        STJ_MUST(stj_study_put_real(r, s->complete && least ? (double)most / (double)d->n : none,
+                                    err, "regions.%s.random_mean_squared_cosine", name));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status put_overlap(const struct stj_study_context *cx,
@@ -392,21 +386,18 @@ static enum stj_status put(const struct jacobian_config *c, const struct source 
                            const struct spectrum *s, struct stj_study_result *r,
                            struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = g->n, kept = c->top < s->n_kept ? c->top : s->n_kept;
     const double null = s->complete ? (double)(n - s->rank) : (double)NAN;
-    STJ_TRY(stj_study_put_text(r, g->samples->name, err, "data"));
-    STJ_TRY(stj_study_put_count(r, g->samples->n_rows, err, "rows"));
-    STJ_TRY(stj_study_put_text(r, points[c->at], err, "at"));
-    STJ_TRY(stj_study_put_count(r, g->m, err, "outputs"));
-    STJ_TRY(stj_study_put_count(r, s->complete, err, "complete"));
-    STJ_TRY(stj_study_put_count(r, s->rank, err, "rank"));
-    STJ_TRY(stj_study_put_item(r, STJ_STUDY_COUNT, "null_dimension", 1, &null, NULL, err));
-    STJ_TRY(stj_study_put_reals(r, s->n_sigma, s->sigma, err, "function_sigma"));
-    STJ_TRY(stj_study_put_count(r, kept, err, "vectors"));
-    STJ_TRY(stj_study_put_item(r, STJ_STUDY_VECTORS, "v", kept * n, s->v, NULL, err));
-out:
-    return st;
+    STJ_MUST(stj_study_put_text(r, g->samples->name, err, "data"));
+    STJ_MUST(stj_study_put_count(r, g->samples->n_rows, err, "rows"));
+    STJ_MUST(stj_study_put_text(r, points[c->at], err, "at"));
+    STJ_MUST(stj_study_put_count(r, g->m, err, "outputs"));
+    STJ_MUST(stj_study_put_count(r, s->complete, err, "complete"));
+    STJ_MUST(stj_study_put_count(r, s->rank, err, "rank"));
+    STJ_MUST(stj_study_put_item(r, STJ_STUDY_COUNT, "null_dimension", 1, &null, NULL, err));
+    STJ_MUST(stj_study_put_reals(r, s->n_sigma, s->sigma, err, "function_sigma"));
+    STJ_MUST(stj_study_put_count(r, kept, err, "vectors"));
+    return stj_study_put_item(r, STJ_STUDY_VECTORS, "v", kept * n, s->v, NULL, err);
 }
 
 static enum stj_status run(const struct stj_study_context *cx, const void *config,
@@ -494,7 +485,6 @@ static void print(FILE *out, const struct stj_study_result *r)
 static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0;
     const double *sigma = stj_study_vector(r, &n, "function_sigma");
     stj_chart_title(chart, "Singular values of the parameter-function Jacobian on %.0f rows",
@@ -504,27 +494,22 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     chart->x.high = (double)n + 1;
     chart->y.log = true;
     chart->y.floor = n > 0 ? 1e-10 * sigma[0] : 0;
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, STJ_CHART_BLUE, n, NULL, sigma, err,
-                          "rank %.0f of %.0f parameters", stj_study_number(r, "rank"),
-                          stj_study_number(r, "n_params")));
-out:
-    return st;
+    return stj_chart_add(chart, STJ_CHART_LINE, STJ_CHART_BLUE, n, NULL, sigma, err,
+                         "rank %.0f of %.0f parameters", stj_study_number(r, "rank"),
+                         stj_study_number(r, "n_params"));
 }
 
 static enum stj_status make_null(const struct stj_study_result *r, struct stj_chart *chart,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, stj_study_text(r, "side"), STJ_EINVAL,
-              "the stored study function-jacobian had no singular vectors to compare with: run "
-              "'spectraj dense' or 'spectraj svd', and the study again");
+    STJ_NEED(err, stj_study_text(r, "side"), STJ_EINVAL,
+             "the stored study function-jacobian had no singular vectors to compare with: run "
+             "'spectraj dense' or 'spectraj svd', and the study again");
     stj_chart_title(chart, "Singular vectors in the null space of the parameter-function Jacobian");
     stj_axis_name(&chart->y, "null_share", "share of the squared length in the null space");
     chart->y.low = -0.02;
     chart->y.high = 1.02;
-    STJ_TRY(stj_study_chart_directions(r, "null_share", chart, err));
-out:
-    return st;
+    return stj_study_chart_directions(r, "null_share", chart, err);
 }
 
 static const struct stj_study_figure figures[] = {

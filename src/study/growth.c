@@ -72,14 +72,13 @@ static void tangents_free(struct tangents *t)
 static enum stj_status choose(const struct stj_study_context *cx, const struct growth_config *c,
                               struct tangents *t, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_directions *d = cx->directions;
-    STJ_CHECK(
+    STJ_NEED(
         err, !c->has_index || d, STJ_EINVAL,
         "no singular vectors are stored for index %zu: 'spectraj svd' finds the first and last, "
         "'spectraj dense' all",
         c->index.n ? c->index.item[0] : 1);
-    STJ_TRY(stj_new(&t->index, c->index.n + 2, sizeof *t->index, err));
+    STJ_MUST(stj_new(&t->index, c->index.n + 2, sizeof *t->index, err));
     for (size_t k = 0; k < c->index.n; k++)
         t->index[t->n_index++] = c->index.item[k];
     if (!c->has_index && d && stj_directions_known(d, 0))
@@ -87,9 +86,8 @@ static enum stj_status choose(const struct stj_study_context *cx, const struct g
     if (!c->has_index && d && d->n > 1 && stj_directions_known(d, d->n - 1))
         t->index[t->n_index++] = d->n;
     t->n_all = t->n_index + c->random;
-    STJ_CHECK(err, t->n_all > 0, STJ_EINVAL, "there is nothing to follow: no index and no random");
-out:
-    return st;
+    STJ_NEED(err, t->n_all > 0, STJ_EINVAL, "there is nothing to follow: no index and no random");
+    return STJ_OK;
 }
 
 static enum stj_status fill(const struct stj_study_context *cx, struct tangents *t,
@@ -135,7 +133,6 @@ static enum stj_status put_curve(const struct tangents *t, size_t j, size_t ever
                                  double *work, struct stj_study_result *r, const char *name,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_kept = n_steps / every + (n_steps % every != 0) + 1;
     size_t peak = 0;
     for (size_t s = 0; s <= n_steps; s++)
@@ -143,11 +140,9 @@ static enum stj_status put_curve(const struct tangents *t, size_t j, size_t ever
             peak = s;
     for (size_t k = 0; k < n_kept; k++)
         work[k] = t->norm[kept_step(k, every, n_steps) * t->n_all + j];
-    STJ_TRY(stj_study_put_reals(r, n_kept, work, err, "%s.norm", name));
-    STJ_TRY(stj_study_put_real(r, t->norm[peak * t->n_all + j], err, "%s.peak", name));
-    STJ_TRY(stj_study_put_count(r, peak, err, "%s.peak_step", name));
-out:
-    return st;
+    STJ_MUST(stj_study_put_reals(r, n_kept, work, err, "%s.norm", name));
+    STJ_MUST(stj_study_put_real(r, t->norm[peak * t->n_all + j], err, "%s.peak", name));
+    return stj_study_put_count(r, peak, err, "%s.peak_step", name);
 }
 
 /* The root mean square and Student's interval for the mean square, which is an estimate of
@@ -293,15 +288,13 @@ static enum stj_status add_end(const struct stj_study_result *r, const char *ite
                                size_t n, const double *step, struct stj_chart *chart,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n_end = 0;
     const double *end = stj_study_vector(r, &n_end, "%s", item);
     if (n_end == n && n > 0 && stj_study_number(r, "n_random") > 0)
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_GREY, n, step, end, err,
-                              "random, %.4g %% interval, %s",
-                              100 * stj_study_number(r, "confidence"), name));
-out:
-    return st;
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_GREY, n, step, end, err,
+                               "random, %.4g %% interval, %s",
+                               100 * stj_study_number(r, "confidence"), name));
+    return STJ_OK;
 }
 
 static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
@@ -310,7 +303,6 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     static const enum stj_chart_colour colours[] = {STJ_CHART_VERMILLION, STJ_CHART_BLUE,
                                                     STJ_CHART_GREEN,      STJ_CHART_ORANGE,
                                                     STJ_CHART_PURPLE,     STJ_CHART_SKY_BLUE};
-    enum stj_status st = STJ_OK;
     const size_t n_singular = (size_t)stj_study_number(r, "n_singular");
     size_t n = 0;
     const double *step = stj_study_vector(r, &n, "step");
@@ -319,18 +311,17 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     stj_axis_name(&chart->y, "norm", "|d theta_t / d theta_0 v|");
     chart->y.log = true;
     for (size_t j = 0; j < n_singular; j++)
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE,
-                              colours[j % (sizeof colours / sizeof colours[0])], n, step,
-                              stj_study_vector(r, &n, "singular[%zu].norm", j), err, "v_%.0f",
-                              stj_study_number(r, "singular[%zu].index", j)));
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_LINE,
+                               colours[j % (sizeof colours / sizeof colours[0])], n, step,
+                               stj_study_vector(r, &n, "singular[%zu].norm", j), err, "v_%.0f",
+                               stj_study_number(r, "singular[%zu].index", j)));
     if (stj_study_number(r, "n_random") > 0)
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, n, step,
-                              stj_study_vector(r, &n, "random_rms"), err, "random, rms"));
-    STJ_TRY(add_end(r, "random_rms_low", "from", n, step, chart, err));
-    STJ_TRY(add_end(r, "random_rms_high", "to", n, step, chart, err));
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, n, step,
+                               stj_study_vector(r, &n, "random_rms"), err, "random, rms"));
+    STJ_MUST(add_end(r, "random_rms_low", "from", n, step, chart, err));
+    STJ_MUST(add_end(r, "random_rms_high", "to", n, step, chart, err));
     stj_chart_limit(chart, 1);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static const struct stj_study_figure figures[] = {

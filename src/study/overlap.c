@@ -111,25 +111,23 @@ out:
 static enum stj_status run(const struct stj_study_context *cx, const void *config,
                            struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct overlap_config *c = config;
     const struct stj_directions *other = cx->other_directions;
-    STJ_CHECK(err, c->k <= cx->directions->n, STJ_EINVAL,
-              "study overlap: k: %zu directions, but there are %zu, as many as parameters", c->k,
-              cx->directions->n);
-    STJ_TRY(stj_directions_put(cx->directions, r, err));
-    STJ_TRY(stj_study_put_text(r, other->source, err, "other_directions.source"));
-    STJ_TRY(stj_study_put_count(r, other->top, err, "other_directions.top"));
-    STJ_TRY(stj_study_put_count(r, other->bottom, err, "other_directions.bottom"));
-    STJ_TRY(stj_study_put_text(r, sides[c->side], err, "side"));
-    STJ_TRY(stj_study_put_real(r, c->epsilon, err, "epsilon"));
-    STJ_TRY(stj_study_put_count(r, c->k, err, "k"));
+    STJ_NEED(err, c->k <= cx->directions->n, STJ_EINVAL,
+             "study overlap: k: %zu directions, but there are %zu, as many as parameters", c->k,
+             cx->directions->n);
+    STJ_MUST(stj_directions_put(cx->directions, r, err));
+    STJ_MUST(stj_study_put_text(r, other->source, err, "other_directions.source"));
+    STJ_MUST(stj_study_put_count(r, other->top, err, "other_directions.top"));
+    STJ_MUST(stj_study_put_count(r, other->bottom, err, "other_directions.bottom"));
+    STJ_MUST(stj_study_put_text(r, sides[c->side], err, "side"));
+    STJ_MUST(stj_study_put_real(r, c->epsilon, err, "epsilon"));
+    STJ_MUST(stj_study_put_count(r, c->k, err, "k"));
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++) {
-        STJ_TRY(stj_progress_report(cx->progress, "regions", (double)g, STJ_N_REGIONS, err));
-        STJ_TRY(compare(cx, c, g, r, err));
+        STJ_MUST(stj_progress_report(cx->progress, "regions", (double)g, STJ_N_REGIONS, err));
+        STJ_MUST(compare(cx, c, g, r, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static void print(FILE *out, const struct stj_study_result *r)
@@ -183,7 +181,6 @@ out:
 static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     stj_chart_title(chart, "Principal angles between two runs: %s singular vectors",
                     stj_study_text(r, "side"));
     stj_axis_name(&chart->x, "share", "share of the principal angles, smallest angles first");
@@ -191,9 +188,8 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     chart->x.high = 1;
     chart->y.high = 1.02;
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
-        STJ_TRY(add_region(r, g, chart, err));
-out:
-    return st;
+        STJ_MUST(add_region(r, g, chart, err));
+    return STJ_OK;
 }
 
 static const struct stj_study_figure figures[] = {

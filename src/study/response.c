@@ -81,14 +81,12 @@ static const struct stj_option options[] = {
 
 static enum stj_status check(const void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct response_config *c = config;
-    STJ_CHECK(err, !(c->has_index && c->region), STJ_EINVAL,
-              "index and region exclude each other; give one of them");
-    STJ_CHECK(err, c->least <= c->most, STJ_EINVAL, "least is %g, above most, %g", c->least,
-              c->most);
-out:
-    return st;
+    STJ_NEED(err, !(c->has_index && c->region), STJ_EINVAL,
+             "index and region exclude each other; give one of them");
+    STJ_NEED(err, c->least <= c->most, STJ_EINVAL, "least is %g, above most, %g", c->least,
+             c->most);
+    return STJ_OK;
 }
 
 /* A direction: J v = sigma u. */
@@ -110,13 +108,11 @@ struct perturbation {
 static enum stj_status take_index(const struct stj_directions *d, size_t index, struct direction *x,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_directions_fetch(d, STJ_LEFT, index - 1, 1, x->u, err));
-    STJ_TRY(stj_directions_fetch(d, STJ_RIGHT, index - 1, 1, x->v, err));
+    STJ_MUST(stj_directions_fetch(d, STJ_LEFT, index - 1, 1, x->u, err));
+    STJ_MUST(stj_directions_fetch(d, STJ_RIGHT, index - 1, 1, x->v, err));
     x->sigma = d->sigma[index - 1];
     x->dependent = stj_directions_degenerate(d, index - 1);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The sums that make a random direction of a region. */
@@ -172,14 +168,11 @@ out:
 static enum stj_status choose(const struct stj_study_context *cx, const struct response_config *c,
                               struct direction *x, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = cx->directions->n;
-    STJ_TRY(stj_new(&x->u, n, sizeof *x->u, err));
-    STJ_TRY(stj_new(&x->v, n, sizeof *x->v, err));
-    STJ_TRY(c->region ? take_region(cx, c, x, err)
-                      : take_index(cx->directions, c->has_index ? c->index : 1, x, err));
-out:
-    return st;
+    STJ_MUST(stj_new(&x->u, n, sizeof *x->u, err));
+    STJ_MUST(stj_new(&x->v, n, sizeof *x->v, err));
+    return c->region ? take_region(cx, c, x, err)
+                     : take_index(cx->directions, c->has_index ? c->index : 1, x, err);
 }
 
 /* ---- the trainings ---- */
@@ -188,10 +181,9 @@ out:
 static enum stj_status make_grid(const struct response_config *c, struct stj_reals *step,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const double decades = log10(c->most / c->least);
     const size_t n = c->step.n ? c->step.n : (size_t)floor(decades * (double)c->decade + 1e-9) + 1;
-    STJ_TRY(stj_new(&step->item, n, sizeof *step->item, err));
+    STJ_MUST(stj_new(&step->item, n, sizeof *step->item, err));
     step->n = n;
     for (size_t i = 0; i < n; i++) {
         /* Whole powers of ten come out as such. */
@@ -199,8 +191,7 @@ static enum stj_status make_grid(const struct response_config *c, struct stj_rea
         step->item[i] = c->step.n ? c->step.item[i]
                                   : c->least * pow(10, power) * pow(10, part / (double)c->decade);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status begin(void *ctx, size_t copy, struct stj_copy *start, struct stj_error *err)
@@ -228,14 +219,11 @@ static void response_free(struct response *m)
 
 static enum stj_status response_init(struct response *m, size_t n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_new(&m->projection, n, sizeof *m->projection, err));
-    STJ_TRY(stj_new(&m->complement, n, sizeof *m->complement, err));
-    STJ_TRY(stj_new(&m->prediction, n, sizeof *m->prediction, err));
-    STJ_TRY(stj_new(&m->test_loss, n, sizeof *m->test_loss, err));
-    STJ_TRY(stj_new(&m->test_accuracy, n, sizeof *m->test_accuracy, err));
-out:
-    return st;
+    STJ_MUST(stj_new(&m->projection, n, sizeof *m->projection, err));
+    STJ_MUST(stj_new(&m->complement, n, sizeof *m->complement, err));
+    STJ_MUST(stj_new(&m->prediction, n, sizeof *m->prediction, err));
+    STJ_MUST(stj_new(&m->test_loss, n, sizeof *m->test_loss, err));
+    return stj_new(&m->test_accuracy, n, sizeof *m->test_accuracy, err);
 }
 
 static enum stj_status measure(const struct stj_run *run, const struct direction *x, size_t n,
@@ -289,35 +277,29 @@ static enum stj_status put(const struct stj_study_context *cx, const struct resp
                            const struct response *m, struct stj_study_result *r,
                            struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const double index = c->region ? (double)NAN : (double)(c->has_index ? c->index : 1);
-    STJ_TRY(stj_directions_put(cx->directions, r, err));
-    STJ_TRY(stj_study_put_item(r, STJ_STUDY_COUNT, "index", 1, &index, NULL, err));
-    STJ_TRY(stj_study_put_text(r, c->region ? regions[c->region] : NULL, err, "region"));
-    STJ_TRY(stj_study_put_real(r, c->epsilon, err, "epsilon"));
-    STJ_TRY(stj_study_put_count(r, x->members, err, "region_directions"));
-    STJ_TRY(stj_study_put_count(r, x->dependent, err, "basis_dependent"));
-    STJ_TRY(stj_study_put_real(r, x->sigma, err, "sigma"));
-    STJ_TRY(stj_study_put_reals(r, step->n, step->item, err, "step"));
-    STJ_TRY(stj_study_put_reals(r, step->n, m->prediction, err, "prediction"));
-    STJ_TRY(stj_study_put_reals(r, step->n, m->projection, err, "projection"));
-    STJ_TRY(stj_study_put_reals(r, step->n, m->complement, err, "complement"));
-    STJ_TRY(stj_study_put_reals(r, step->n, m->test_loss, err, "test_loss"));
-    STJ_TRY(stj_study_put_reals(r, step->n, m->test_accuracy, err, "test_accuracy"));
-out:
-    return st;
+    STJ_MUST(stj_directions_put(cx->directions, r, err));
+    STJ_MUST(stj_study_put_item(r, STJ_STUDY_COUNT, "index", 1, &index, NULL, err));
+    STJ_MUST(stj_study_put_text(r, c->region ? regions[c->region] : NULL, err, "region"));
+    STJ_MUST(stj_study_put_real(r, c->epsilon, err, "epsilon"));
+    STJ_MUST(stj_study_put_count(r, x->members, err, "region_directions"));
+    STJ_MUST(stj_study_put_count(r, x->dependent, err, "basis_dependent"));
+    STJ_MUST(stj_study_put_real(r, x->sigma, err, "sigma"));
+    STJ_MUST(stj_study_put_reals(r, step->n, step->item, err, "step"));
+    STJ_MUST(stj_study_put_reals(r, step->n, m->prediction, err, "prediction"));
+    STJ_MUST(stj_study_put_reals(r, step->n, m->projection, err, "projection"));
+    STJ_MUST(stj_study_put_reals(r, step->n, m->complement, err, "complement"));
+    STJ_MUST(stj_study_put_reals(r, step->n, m->test_loss, err, "test_loss"));
+    return stj_study_put_reals(r, step->n, m->test_accuracy, err, "test_accuracy");
 }
 
 /* Test loss at a point of the trajectory. */
 static enum stj_status put_loss(const struct stj_run *run, const double *theta, const char *name,
                                 struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     double loss = 0, accuracy = 0;
-    STJ_TRY(stj_study_evaluate(run, run->test, theta, &loss, &accuracy, err));
-    STJ_TRY(stj_study_put_real(r, loss, err, "%s", name));
-out:
-    return st;
+    STJ_MUST(stj_study_evaluate(run, run->test, theta, &loss, &accuracy, err));
+    return stj_study_put_real(r, loss, err, "%s", name);
 }
 
 static enum stj_status run(const struct stj_study_context *cx, const void *config,

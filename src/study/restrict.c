@@ -171,18 +171,15 @@ out:
 
 static enum stj_status begin(void *ctx, size_t copy, struct stj_copy *start, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct plan *p = ctx;
     const enum family f = (enum family)p->family[copy];
     const size_t k = p->columns[copy];
     size_t size = 0;
     memcpy(start->theta, p->theta_0, p->d->n * sizeof *start->theta);
-    STJ_TRY(stj_size_mul(k, p->d->n, &size, err));
-    STJ_TRY(stj_new(&start->basis, size, sizeof *start->basis, err));
+    STJ_MUST(stj_size_mul(k, p->d->n, &size, err));
+    STJ_MUST(stj_new(&start->basis, size, sizeof *start->basis, err));
     start->k = k;
-    STJ_TRY(f == RANDOM ? draw(p, k, start->basis, err) : gather(p, f, k, start->basis, err));
-out:
-    return st;
+    return f == RANDOM ? draw(p, k, start->basis, err) : gather(p, f, k, start->basis, err);
 }
 
 /* ---- the plan ---- */
@@ -190,29 +187,26 @@ out:
 /* The k asked for, or those of the default list that fit. */
 static enum stj_status list_k(struct plan *p, const struct stj_sizes *given, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t *from = given->n ? given->item : default_k;
     const size_t n = given->n ? given->n : sizeof default_k / sizeof default_k[0];
-    STJ_TRY(stj_new(&p->k, n, sizeof *p->k, err));
+    STJ_MUST(stj_new(&p->k, n, sizeof *p->k, err));
     for (size_t i = 0; i < n; i++) {
-        STJ_CHECK(err, !given->n || from[i] <= p->d->n, STJ_EINVAL,
-                  "study restrict: k: %zu directions, but there are %zu, as many as parameters",
-                  from[i], p->d->n);
+        STJ_NEED(err, !given->n || from[i] <= p->d->n, STJ_EINVAL,
+                 "study restrict: k: %zu directions, but there are %zu, as many as parameters",
+                 from[i], p->d->n);
         if (from[i] <= p->d->n)
             p->k[p->n_k++] = from[i];
     }
     if (p->n_k == 0) /* a tiny network */
         p->k[p->n_k++] = p->d->n;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status list_copies(struct plan *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_new(&p->family, N_FAMILIES * p->n_k, sizeof *p->family, err));
-    STJ_TRY(stj_new(&p->which, N_FAMILIES * p->n_k, sizeof *p->which, err));
-    STJ_TRY(stj_new(&p->columns, N_FAMILIES * p->n_k, sizeof *p->columns, err));
+    STJ_MUST(stj_new(&p->family, N_FAMILIES * p->n_k, sizeof *p->family, err));
+    STJ_MUST(stj_new(&p->which, N_FAMILIES * p->n_k, sizeof *p->which, err));
+    STJ_MUST(stj_new(&p->columns, N_FAMILIES * p->n_k, sizeof *p->columns, err));
     for (enum family f = CHAOTIC; f < N_FAMILIES; f++)
         for (size_t j = 0; j < p->n_k; j++) {
             if (!is_known(p, f, p->k[j]))
@@ -221,24 +215,20 @@ static enum stj_status list_copies(struct plan *p, struct stj_error *err)
             p->which[p->n_copies] = j;
             p->columns[p->n_copies++] = p->k[j];
         }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status make_plan(const struct stj_study_context *cx,
                                  const struct restrict_config *c, struct plan *p,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     p->d = cx->directions;
     p->seed = cx->seed;
-    STJ_TRY(list_k(p, &c->k, err));
-    STJ_TRY(sort_by_distance(p, err));
-    STJ_TRY(list_copies(p, err));
-    STJ_TRY(stj_new(&p->theta_0, p->d->n, sizeof *p->theta_0, err));
-    STJ_TRY(stj_run_theta(cx->run, 0, p->theta_0, err));
-out:
-    return st;
+    STJ_MUST(list_k(p, &c->k, err));
+    STJ_MUST(sort_by_distance(p, err));
+    STJ_MUST(list_copies(p, err));
+    STJ_MUST(stj_new(&p->theta_0, p->d->n, sizeof *p->theta_0, err));
+    return stj_run_theta(cx->run, 0, p->theta_0, err);
 }
 
 /* ---- the result ---- */
@@ -282,24 +272,21 @@ static enum stj_status put(const struct stj_study_context *cx, const struct plan
                            const double *loss, const double *accuracy, struct stj_study_result *r,
                            struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     double initial_loss = 0, initial_accuracy = 0;
-    STJ_TRY(stj_directions_put(p->d, r, err));
-    STJ_TRY(stj_study_put_counts(r, p->n_k, p->k, err, "k"));
+    STJ_MUST(stj_directions_put(p->d, r, err));
+    STJ_MUST(stj_study_put_counts(r, p->n_k, p->k, err, "k"));
     for (enum family f = CHAOTIC; f < N_FAMILIES; f++) {
-        STJ_TRY(
+        STJ_MUST(
             stj_study_put_reals(r, p->n_k, loss + f * p->n_k, err, "%s.test_loss", family_name[f]));
-        STJ_TRY(stj_study_put_reals(r, p->n_k, accuracy + f * p->n_k, err, "%s.test_accuracy",
-                                    family_name[f]));
+        STJ_MUST(stj_study_put_reals(r, p->n_k, accuracy + f * p->n_k, err, "%s.test_accuracy",
+                                     family_name[f]));
     }
-    STJ_TRY(stj_study_evaluate(cx->run, cx->run->test, p->theta_0, &initial_loss, &initial_accuracy,
-                               err));
-    STJ_TRY(stj_study_put_real(r, initial_loss, err, "initial_test_loss"));
-    STJ_TRY(stj_study_put_real(r, initial_accuracy, err, "initial_test_accuracy"));
-    STJ_TRY(stj_study_put_real(r, cx->run->about.test_loss, err, "trained_test_loss"));
-    STJ_TRY(stj_study_put_real(r, cx->run->about.test_accuracy, err, "trained_test_accuracy"));
-out:
-    return st;
+    STJ_MUST(stj_study_evaluate(cx->run, cx->run->test, p->theta_0, &initial_loss,
+                                &initial_accuracy, err));
+    STJ_MUST(stj_study_put_real(r, initial_loss, err, "initial_test_loss"));
+    STJ_MUST(stj_study_put_real(r, initial_accuracy, err, "initial_test_accuracy"));
+    STJ_MUST(stj_study_put_real(r, cx->run->about.test_loss, err, "trained_test_loss"));
+    return stj_study_put_real(r, cx->run->about.test_accuracy, err, "trained_test_accuracy");
 }
 
 static enum stj_status run(const struct stj_study_context *cx, const void *config,
@@ -361,7 +348,6 @@ static enum stj_status make_figure(const struct stj_study_result *r, const char 
                                    const char *label, struct stj_chart *chart,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0;
     const double *k = stj_study_vector(r, &n, "k");
     stj_chart_title(chart, "Training within k directions");
@@ -370,12 +356,11 @@ static enum stj_status make_figure(const struct stj_study_result *r, const char 
     chart->x.log = true;
     for (enum family f = CHAOTIC; f < N_FAMILIES; f++)
         /* Up to a k, chaotic and complement are the same directions: both are to be seen. */
-        STJ_TRY(stj_chart_add(
+        STJ_MUST(stj_chart_add(
             chart, f == COMPLEMENT ? STJ_CHART_BROKEN : STJ_CHART_BOTH, family_colour[f], n, k,
             stj_study_vector(r, &n, "%s.%s", family_name[f], what), err, "%s", family_name[f]));
     stj_chart_limit(chart, stj_study_number(r, "trained_%s", what));
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status make_loss(const struct stj_study_result *r, struct stj_chart *chart,

@@ -36,20 +36,18 @@ enum stj_status stj_study_put_item(struct stj_study_result *r, enum stj_study_ki
                                    const char *name, size_t n, const double *value,
                                    const char *text, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, strlen(name) < STJ_STUDY_NAME_MAX && !stj_study_find(r, name), STJ_EINTERNAL,
-              "item \"%s\" of a study is there already or has too long a name", name);
-    STJ_TRY(stj_resize(&r->item, r->n, r->n + 1, sizeof *r->item, err));
+    STJ_NEED(err, strlen(name) < STJ_STUDY_NAME_MAX && !stj_study_find(r, name), STJ_EINTERNAL,
+             "item \"%s\" of a study is there already or has too long a name", name);
+    STJ_MUST(stj_resize(&r->item, r->n, r->n + 1, sizeof *r->item, err));
     struct stj_study_item *item = &r->item[r->n++];
     *item = (struct stj_study_item){.kind = kind, .n = n};
     snprintf(item->name, sizeof item->name, "%s", name);
     if (text)
-        STJ_TRY(stj_strdup(&item->text, text, err));
-    STJ_TRY(stj_new(&item->value, n, sizeof *item->value, err));
+        STJ_MUST(stj_strdup(&item->text, text, err));
+    STJ_MUST(stj_new(&item->value, n, sizeof *item->value, err));
     for (size_t i = 0; value && i < n; i++)
         item->value[i] = value[i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* text <- the printed name. */

@@ -71,33 +71,29 @@ struct worker {
 
 static enum stj_status find_records(struct stj_retrained *done, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t bytes = sizeof(uint64_t) + done->n_params * sizeof(double);
     for (size_t i = 0; i < stj_log_n_records(done->log); i++) {
         const uint32_t tag = stj_log_tag(done->log, i);
-        STJ_CHECK(err, tag >= 1 && tag <= done->n_copies && stj_log_bytes(done->log, i) == bytes,
-                  STJ_EFORMAT,
-                  "the log of a study has a record that is no copy of it; --force "
-                  "computes the study again");
+        STJ_NEED(err, tag >= 1 && tag <= done->n_copies && stj_log_bytes(done->log, i) == bytes,
+                 STJ_EFORMAT,
+                 "the log of a study has a record that is no copy of it; --force "
+                 "computes the study again");
         done->record[tag - 1] = i;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Keep a copy that ended. */
 static enum stj_status record(struct batch *b, size_t copy, const struct end *end,
                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const uint64_t flag = end->kind == FINITE;
     const struct stj_log_piece piece[] = {{&flag, sizeof flag},
                                           {end->theta, b->n_params * sizeof *end->theta}};
-    STJ_TRY(stj_log_append(b->done->log, (uint32_t)(copy + 1), piece, 2, err));
+    STJ_MUST(stj_log_append(b->done->log, (uint32_t)(copy + 1), piece, 2, err));
     b->done->record[copy] = stj_log_n_records(b->done->log) - 1;
     atomic_store(&b->step[copy], stj_problem_n_steps(b->work->problem));
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- progress ---- */
@@ -171,7 +167,6 @@ out:
 static enum stj_status take(struct worker *w, struct stj_copy *start, bool *found,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct batch *b = w->batch;
     const size_t at = b->next;
     *found = at < b->last && b->status == STJ_OK && !atomic_load(&b->stop);
@@ -182,9 +177,7 @@ static enum stj_status take(struct worker *w, struct stj_copy *start, bool *foun
     w->end = &b->end[stj_n_ranks() > 1 ? (at - b->first) / stj_n_ranks() : stj_thread_number()];
     *start = (struct stj_copy){.theta = w->end->theta};
     memset(start->theta, 0, b->n_params * sizeof *start->theta);
-    STJ_TRY(b->work->begin(b->work->ctx, w->copy, start, err));
-out:
-    return st;
+    return b->work->begin(b->work->ctx, w->copy, start, err);
 }
 
 /* Under the lock: the first error of all threads ends the batch. */
@@ -273,12 +266,11 @@ static size_t count_threads(const struct batch *b)
 /* The copies that are not in the log, those with many columns first. */
 static enum stj_status list_copies(struct batch *b, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_retraining *work = b->work;
     const size_t n = work->n_copies, steps = stj_problem_n_steps(work->problem);
-    STJ_TRY(stj_new(&b->order, n, sizeof *b->order, err));
-    STJ_TRY(stj_new(&b->weight, n, sizeof *b->weight, err));
-    STJ_TRY(stj_new(&b->step, n, sizeof *b->step, err));
+    STJ_MUST(stj_new(&b->order, n, sizeof *b->order, err));
+    STJ_MUST(stj_new(&b->weight, n, sizeof *b->weight, err));
+    STJ_MUST(stj_new(&b->step, n, sizeof *b->step, err));
     for (size_t i = 0; i < n; i++) {
         /* A step costs about as much as that many columns of a basis. */
         const double own = 500;
@@ -294,20 +286,17 @@ static enum stj_status list_copies(struct batch *b, struct stj_error *err)
             b->order[at] = b->order[at - 1];
         b->order[at] = i;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status make_ends(struct batch *b, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = b->n_threads + (stj_n_ranks() > 1); /* the last: of another rank's copy */
-    STJ_TRY(stj_new(&b->end, n, sizeof *b->end, err));
+    STJ_MUST(stj_new(&b->end, n, sizeof *b->end, err));
     b->n_ends = n;
     for (size_t i = 0; i < n; i++)
-        STJ_TRY(stj_new(&b->end[i].theta, b->n_params, sizeof *b->end[i].theta, err));
-out:
-    return st;
+        STJ_MUST(stj_new(&b->end[i].theta, b->n_params, sizeof *b->end[i].theta, err));
+    return STJ_OK;
 }
 
 /* The copies from order[first] on that come next. */
@@ -349,7 +338,6 @@ static void train_round(struct batch *b)
 /* Of several ranks: every copy of the round that ended, from the rank that trained it. */
 static enum stj_status exchange(struct batch *b, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_ranks = stj_n_ranks();
     b->others = 0;
     for (size_t i = b->first; n_ranks > 1 && i < b->last; i++) {
@@ -359,10 +347,9 @@ static enum stj_status exchange(struct batch *b, struct stj_error *err)
         if (end->kind == NOT_YET)
             continue;
         stj_ranks_bcast_from(owner, end->theta, b->n_params * sizeof *end->theta);
-        STJ_TRY(record(b, b->order[i], end, err));
+        STJ_MUST(record(b, b->order[i], end, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* All that is in no log; what ended is kept whatever becomes of the rest. */
@@ -402,19 +389,16 @@ static void batch_free(struct batch *b)
 static enum stj_status create_done(const struct stj_retraining *work, struct stj_retrained **done,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_retrained *d = NULL;
-    STJ_TRY(stj_new(&d, 1, sizeof *d, err));
+    STJ_MUST(stj_new(&d, 1, sizeof *d, err));
     *done = d;
     d->log = work->log;
     d->n_params = stj_problem_n_params(work->problem);
     d->n_copies = work->n_copies;
-    STJ_TRY(stj_new(&d->record, d->n_copies, sizeof *d->record, err));
+    STJ_MUST(stj_new(&d->record, d->n_copies, sizeof *d->record, err));
     for (size_t i = 0; i < d->n_copies; i++)
         d->record[i] = SIZE_MAX;
-    STJ_TRY(find_records(d, err));
-out:
-    return st;
+    return find_records(d, err);
 }
 
 enum stj_status stj_retrain(const struct stj_retraining *work, struct stj_retrained **done,
@@ -451,12 +435,10 @@ void stj_retrained_destroy(struct stj_retrained *done)
 enum stj_status stj_retrained_theta(struct stj_retrained *done, size_t copy, double *theta,
                                     bool *finite, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     uint64_t flag = 0;
     const size_t bytes = done->n_params * sizeof *theta;
-    STJ_TRY(stj_log_read(done->log, done->record[copy], 0, sizeof flag, &flag, err));
-    STJ_TRY(stj_log_read(done->log, done->record[copy], sizeof flag, bytes, theta, err));
+    STJ_MUST(stj_log_read(done->log, done->record[copy], 0, sizeof flag, &flag, err));
+    STJ_MUST(stj_log_read(done->log, done->record[copy], sizeof flag, bytes, theta, err));
     *finite = flag != 0;
-out:
-    return st;
+    return STJ_OK;
 }

@@ -29,24 +29,19 @@ static size_t limit(size_t n_rows, size_t max_rows)
 static enum stj_status allocate(const struct stj_run *run, size_t n_rows, struct stj_samples *s,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t size = 0;
     s->n_rows = n_rows;
-    STJ_TRY(stj_size_mul(n_rows, stj_shape_size(stj_network_input(run->net)), &size, err));
-    STJ_TRY(stj_new(&s->x, size, sizeof *s->x, err));
-out:
-    return st;
+    STJ_MUST(stj_size_mul(n_rows, stj_shape_size(stj_network_input(run->net)), &size, err));
+    return stj_new(&s->x, size, sizeof *s->x, err);
 }
 
 static enum stj_status take_dataset(const struct stj_run *run, const struct stj_dataset *data,
                                     size_t max_rows, struct stj_samples *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(allocate(run, limit(data->n_rows, max_rows), s, err));
+    STJ_MUST(allocate(run, limit(data->n_rows, max_rows), s, err));
     for (size_t i = 0; i < s->n_rows * data->n_features; i++)
         s->x[i] = (real)data->inputs[i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* lo + hi - x, with the range of all training inputs: white becomes black. */
@@ -109,29 +104,27 @@ out:
 static enum stj_status make_set(const struct stj_study_context *cx, const char *name,
                                 size_t max_rows, struct stj_samples *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_run *run = cx->run;
     const bool of_test = strcmp(name, "test") == 0 || strcmp(name, "inverted") == 0;
     const bool made_up = strcmp(name, "inverted") == 0 || strcmp(name, "noise") == 0;
     snprintf(s->name, sizeof s->name, "%s", name);
-    STJ_CHECK(err, !of_test || run->test, STJ_EINVAL,
-              "the inputs '%s' need a test set, and %s has none: give data.test in the config, or "
-              "other inputs",
-              name, run->dir);
-    STJ_CHECK(err, !made_up || !stj_network_n_ids(run->net), STJ_EINVAL,
-              "the inputs '%s' are real numbers, and this network takes tokens: give a file", name);
+    STJ_NEED(err, !of_test || run->test, STJ_EINVAL,
+             "the inputs '%s' need a test set, and %s has none: give data.test in the config, or "
+             "other inputs",
+             name, run->dir);
+    STJ_NEED(err, !made_up || !stj_network_n_ids(run->net), STJ_EINVAL,
+             "the inputs '%s' are real numbers, and this network takes tokens: give a file", name);
     if (strcmp(name, "train") == 0)
-        STJ_TRY(take_dataset(run, run->train, max_rows, s, err));
+        STJ_MUST(take_dataset(run, run->train, max_rows, s, err));
     else if (of_test)
-        STJ_TRY(take_dataset(run, run->test, max_rows, s, err));
+        STJ_MUST(take_dataset(run, run->test, max_rows, s, err));
     else if (strcmp(name, "noise") == 0)
-        STJ_TRY(draw_noise(cx, max_rows, s, err));
+        STJ_MUST(draw_noise(cx, max_rows, s, err));
     else
-        STJ_TRY(read_file(run, name, max_rows, s, err));
+        STJ_MUST(read_file(run, name, max_rows, s, err));
     if (strcmp(name, "inverted") == 0)
         invert(run->train, s);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The list of a run that is not asked for any. */
@@ -206,34 +199,31 @@ size_t stj_predictor_chunk(const struct stj_network *net, size_t n_rows)
 
 static enum stj_status grow(struct stj_predictor *p, size_t chunk, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (chunk <= p->chunk)
-        goto out;
+        return STJ_OK;
     free(p->lin);
     free(p->scratch);
     p->lin = p->scratch = NULL;
     p->chunk = 0;
-    STJ_TRY(stj_new(&p->lin, stj_network_n_linear(p->net, chunk), sizeof *p->lin, err));
-    STJ_TRY(stj_new(&p->scratch, stj_network_n_scratch(p->net, chunk, 0), sizeof *p->scratch, err));
+    STJ_MUST(stj_new(&p->lin, stj_network_n_linear(p->net, chunk), sizeof *p->lin, err));
+    STJ_MUST(
+        stj_new(&p->scratch, stj_network_n_scratch(p->net, chunk, 0), sizeof *p->scratch, err));
     p->chunk = chunk;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_predict(struct stj_predictor *p, const struct stj_samples *samples,
                             const real *theta, real *z, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t chunk = stj_predictor_chunk(p->net, samples->n_rows);
     const size_t n_in = stj_shape_size(stj_network_input(p->net));
     const size_t n_out = stj_shape_size(stj_network_output(p->net));
-    STJ_TRY(grow(p, chunk, err));
+    STJ_MUST(grow(p, chunk, err));
     for (size_t first = 0; first < samples->n_rows; first += chunk) {
         const size_t n = least(chunk, samples->n_rows - first);
         const struct stj_batch b = {
             .whole = n, .batch = n, .evaluate = true, .x = samples->x + first * n_in};
         stj_network_predict(p->net, &b, theta, p->lin, z + first * n_out, p->scratch);
     }
-out:
-    return st;
+    return STJ_OK;
 }

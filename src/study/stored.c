@@ -55,17 +55,14 @@ static const char *item_name(bool attribute, const char *name, const char *after
 static enum stj_status put_item(struct stj_h5 *file, const struct stj_study_item *item,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[ITEM_NAME_BYTES];
     item_name(is_attribute(item->kind), item->name, "", name);
     if (item->kind == STJ_STUDY_TEXT)
         return stj_h5_put_text(file, name, item->text ? item->text : "", err);
     if (is_attribute(item->kind))
         return stj_h5_put_real(file, name, item->value[0], err);
-    STJ_TRY(stj_h5_put_vector(file, name, item->n, item->value, err));
-    STJ_TRY(stj_h5_put_unsigned(file, item_name(true, item->name, "_n", name), item->n, err));
-out:
-    return st;
+    STJ_MUST(stj_h5_put_vector(file, name, item->n, item->value, err));
+    return stj_h5_put_unsigned(file, item_name(true, item->name, "_n", name), item->n, err);
 }
 
 static enum stj_status put(struct stj_h5 *file, const struct stj_study_result *r,
@@ -251,31 +248,28 @@ static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_r
                                const char *name, const struct stj_study_settings *settings,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_plugin_info *found = NULL;
-    STJ_TRY(stj_kind_find(&stj_studies, name, &found, err));
+    STJ_MUST(stj_kind_find(&stj_studies, name, &found, err));
     c->ops = (const struct stj_study_ops *)found;
-    STJ_CHECK(err, c->ops->two_runs == (other != NULL), STJ_EINVAL,
-              c->ops->two_runs ? "study %s compares two runs: name a second one"
-                               : "study %s is of one run; a second one has no place",
-              name);
-    STJ_TRY(read_options(c, settings, err));
+    STJ_NEED(err, c->ops->two_runs == (other != NULL), STJ_EINVAL,
+             c->ops->two_runs ? "study %s compares two runs: name a second one"
+                              : "study %s is of one run; a second one has no place",
+             name);
+    STJ_MUST(read_options(c, settings, err));
     if (c->ops->complete)
-        STJ_TRY(c->ops->complete(run, c->config, err));
+        STJ_MUST(c->ops->complete(run, c->config, err));
     stj_run_get_info(run, &c->info);
     if (other)
         stj_run_get_info(other, &c->other_info);
     const bool needed = c->ops->needs == STJ_STUDY_NEEDS_DIRECTIONS;
-    STJ_CHECK(err, !other || c->info.n_params == c->other_info.n_params, STJ_EMISMATCH,
-              "study %s: %s has %zu parameters and %s has %zu: the runs must have equally many",
-              name, c->info.dir, c->info.n_params, c->other_info.dir, c->other_info.n_params);
+    STJ_NEED(err, !other || c->info.n_params == c->other_info.n_params, STJ_EMISMATCH,
+             "study %s: %s has %zu parameters and %s has %zu: the runs must have equally many",
+             name, c->info.dir, c->info.n_params, c->other_info.dir, c->other_info.n_params);
     if (c->ops->needs != STJ_STUDY_NEEDS_NOTHING)
-        STJ_TRY(stj_stored_directions_open(run, needed, &c->directions, err));
+        STJ_MUST(stj_stored_directions_open(run, needed, &c->directions, err));
     if (c->ops->needs != STJ_STUDY_NEEDS_NOTHING && other)
-        STJ_TRY(stj_stored_directions_open(other, needed, &c->other_directions, err));
-    STJ_TRY(describe(c, settings, err));
-out:
-    return st;
+        STJ_MUST(stj_stored_directions_open(other, needed, &c->other_directions, err));
+    return describe(c, settings, err);
 }
 
 /* The log of finished pieces beside the result file. */
@@ -313,11 +307,10 @@ static enum stj_status study_command(const struct call *c,
                                      const struct stj_analysis_settings *analysis, char **command,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char seed[24];
     size_t size = 0;
     FILE *out = open_memstream(command, &size);
-    STJ_CHECK(err, out, STJ_ENOMEM, "no memory for a command line");
+    STJ_NEED(err, out, STJ_ENOMEM, "no memory for a command line");
     fprintf(out, "spectraj study %s RUN%s", c->ops->info.name, c->ops->two_runs ? " RUN2" : "");
     for (size_t i = 0; i < settings->n; i++)
         stj_command_option(out, settings->setting[i].name,
@@ -329,9 +322,8 @@ static enum stj_status study_command(const struct call *c,
         stj_command_option(out, "seed", seed);
     if (analysis->tag)
         stj_command_option(out, "tag", analysis->tag);
-    STJ_CHECK(err, fclose(out) == 0 && *command, STJ_ENOMEM, "no memory for a command line");
-out:
-    return st;
+    STJ_NEED(err, fclose(out) == 0 && *command, STJ_ENOMEM, "no memory for a command line");
+    return STJ_OK;
 }
 
 /* An interrupted study says what its log has, and how to go on. */
@@ -417,15 +409,12 @@ out:
 static enum stj_status put_remarks(struct stj_study_result *r, const struct stj_run_info *info,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_training_remarks t = stj_run_remarks(info);
-    STJ_TRY(stj_study_put_count(r, t.diverged, err, "training.diverged"));
-    STJ_TRY(stj_study_put_real(r, t.first_loss, err, "training.first_loss"));
-    STJ_TRY(stj_study_put_real(r, t.train_loss, err, "training.train_loss"));
-    STJ_TRY(stj_study_put_real(r, t.deviation, err, "training.deviation"));
-    STJ_TRY(stj_study_put_real(r, t.tolerance, err, "training.tolerance"));
-out:
-    return st;
+    STJ_MUST(stj_study_put_count(r, t.diverged, err, "training.diverged"));
+    STJ_MUST(stj_study_put_real(r, t.first_loss, err, "training.first_loss"));
+    STJ_MUST(stj_study_put_real(r, t.train_loss, err, "training.train_loss"));
+    STJ_MUST(stj_study_put_real(r, t.deviation, err, "training.deviation"));
+    return stj_study_put_real(r, t.tolerance, err, "training.tolerance");
 }
 
 static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_run *other,

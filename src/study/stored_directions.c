@@ -27,33 +27,29 @@ static enum stj_status fetch(void *ctx, enum stj_side side, size_t first, size_t
 {
     static const char *const name[2][2] = {{"u", "v"}, {"bottom_u", "bottom_v"}};
     struct stj_stored_directions *s = ctx;
-    enum stj_status st = STJ_OK;
     const size_t n = s->d.n;
     const size_t in_top = first >= s->d.top          ? 0
                           : s->d.top - first < count ? s->d.top - first
                                                      : count;
     if (in_top > 0)
-        STJ_TRY(stj_h5_get_rows(s->file, name[0][side], first, in_top, n, x, n, err));
+        STJ_MUST(stj_h5_get_rows(s->file, name[0][side], first, in_top, n, x, n, err));
     /* The smallest are stored ascending. */
     for (size_t i = in_top; i < count; i++)
-        STJ_TRY(
+        STJ_MUST(
             stj_h5_get_rows(s->file, name[1][side], n - 1 - (first + i), 1, n, x + i * n, n, err));
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Is the file of the whole training, and of all parameters? */
 static enum stj_status is_whole(struct stj_h5 *file, const struct stj_run_info *info, bool *whole,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t from = 0, to = 0, n = 0;
-    STJ_TRY(stj_h5_get_size(file, "@from", &from, err));
-    STJ_TRY(stj_h5_get_size(file, "@to", &to, err));
-    STJ_TRY(stj_h5_get_size(file, "@n_params", &n, err));
+    STJ_MUST(stj_h5_get_size(file, "@from", &from, err));
+    STJ_MUST(stj_h5_get_size(file, "@to", &to, err));
+    STJ_MUST(stj_h5_get_size(file, "@n_params", &n, err));
     *whole = from == 0 && to == info->n_steps && n == info->n_params;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Open NAME.h5 unless it is absent or of a window. */
@@ -79,22 +75,16 @@ out:
 static enum stj_status get_vector(struct stj_h5 *file, const char *name, size_t n, double **value,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_h5_expect(file, name, n, 1, err));
-    STJ_TRY(stj_new(value, n, sizeof **value, err));
-    STJ_TRY(stj_h5_get_vector(file, name, n, *value, err));
-out:
-    return st;
+    STJ_MUST(stj_h5_expect(file, name, n, 1, err));
+    STJ_MUST(stj_new(value, n, sizeof **value, err));
+    return stj_h5_get_vector(file, name, n, *value, err);
 }
 
 static enum stj_status take_dense(struct stj_stored_directions *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     s->d.source = "dense.h5";
     s->d.top = s->d.n;
-    STJ_TRY(stj_h5_get_vector(s->file, "sigma", s->d.n, s->d.sigma, err));
-out:
-    return st;
+    return stj_h5_get_vector(s->file, "sigma", s->d.n, s->d.sigma, err);
 }
 
 /* *count <- the leading pairs of an end with a small residual; their values to sigma[], from the
@@ -119,63 +109,56 @@ out:
 
 static enum stj_status take_svd(struct stj_stored_directions *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     s->d.source = "svd.h5";
-    STJ_TRY(take_end(s, "@pairs", "sigma", "residual", false, &s->d.top, err));
-    STJ_TRY(
+    STJ_MUST(take_end(s, "@pairs", "sigma", "residual", false, &s->d.top, err));
+    STJ_MUST(
         take_end(s, "@bottom_pairs", "bottom_sigma", "bottom_residual", true, &s->d.bottom, err));
     if (s->d.bottom > s->d.n - s->d.top)
         s->d.bottom = s->d.n - s->d.top;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status take(struct stj_stored_directions *s, const struct stj_run_info *info,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     s->d.n = info->n_params;
-    STJ_TRY(stj_new(&s->d.sigma, s->d.n, sizeof *s->d.sigma, err));
+    STJ_MUST(stj_new(&s->d.sigma, s->d.n, sizeof *s->d.sigma, err));
     for (size_t i = 0; i < s->d.n; i++)
         s->d.sigma[i] = (double)NAN;
-    STJ_TRY(s->dense ? take_dense(s, err) : take_svd(s, err));
-    STJ_CHECK(err, stj_directions_n_known(&s->d) > 0, STJ_EINVAL,
-              "%s: svd.h5 has no singular pair with a residual of at most %g: run 'spectraj svd' "
-              "with more applications, or 'spectraj dense'",
-              info->dir, most_residual);
-    STJ_TRY(stj_h5_get_text(s->file, "@request", &s->d.request, err));
+    STJ_MUST(s->dense ? take_dense(s, err) : take_svd(s, err));
+    STJ_NEED(err, stj_directions_n_known(&s->d) > 0, STJ_EINVAL,
+             "%s: svd.h5 has no singular pair with a residual of at most %g: run 'spectraj svd' "
+             "with more applications, or 'spectraj dense'",
+             info->dir, most_residual);
+    STJ_MUST(stj_h5_get_text(s->file, "@request", &s->d.request, err));
     if (stj_h5_has(s->file, "@command"))
-        STJ_TRY(stj_h5_get_text(s->file, "@command", &s->command, err));
+        STJ_MUST(stj_h5_get_text(s->file, "@command", &s->command, err));
     const double largest = s->d.top ? s->d.sigma[0] : 1;
     s->d.rounding = rounding_factor * DBL_EPSILON * largest * sqrt((double)info->n_steps);
     s->d.fetch = fetch;
     s->d.ctx = s;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_stored_directions_open(struct stj_run *run, bool needed,
                                            struct stj_stored_directions *stored,
                                            struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run_info info;
     *stored = (struct stj_stored_directions){.dense = true};
     stj_run_get_info(run, &info);
-    STJ_TRY(open_whole(run, &stj_analysis_dense, &stored->file, err));
+    STJ_MUST(open_whole(run, &stj_analysis_dense, &stored->file, err));
     if (!stored->file) {
         stored->dense = false;
-        STJ_TRY(open_whole(run, &stj_analysis_svd, &stored->file, err));
+        STJ_MUST(open_whole(run, &stj_analysis_svd, &stored->file, err));
     }
     if (!stored->file && !needed)
-        goto out;
-    STJ_CHECK(err, stored->file, STJ_EINVAL,
-              "%s holds no singular vectors of the whole training yet: run 'spectraj dense %s', or "
-              "'spectraj svd %s' for the two ends of the spectrum, first",
-              info.dir, info.dir, info.dir);
-    STJ_TRY(take(stored, &info, err));
-out:
-    return st;
+        return STJ_OK;
+    STJ_NEED(err, stored->file, STJ_EINVAL,
+             "%s holds no singular vectors of the whole training yet: run 'spectraj dense %s', or "
+             "'spectraj svd %s' for the two ends of the spectrum, first",
+             info.dir, info.dir, info.dir);
+    return take(stored, &info, err);
 }
 
 void stj_stored_directions_close(struct stj_stored_directions *stored)

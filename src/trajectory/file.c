@@ -21,37 +21,31 @@ static const struct stj_h5_format trajectory_format = {
 static enum stj_status put_about(struct stj_h5 *file, const struct stj_trajectory_about *about,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_h5_put_text(file, "@fingerprint", about->fingerprint, err));
-    STJ_TRY(stj_h5_put_text(file, "@library_version", about->version, err));
-    STJ_TRY(stj_h5_put_text(file, "@blas", about->blas, err));
-    STJ_TRY(stj_h5_put_unsigned(file, "@batch_seed", about->seed, err));
-    STJ_TRY(stj_h5_put_real(file, "@seconds", about->seconds, err));
-    STJ_TRY(stj_h5_put_real(file, "@train_loss", about->train_loss, err));
-    STJ_TRY(stj_h5_put_real(file, "@test_loss", about->test_loss, err));
-    STJ_TRY(stj_h5_put_real(file, "@test_accuracy", about->test_accuracy, err));
-    STJ_TRY(stj_h5_put_text(file, "identity", about->identity, err));
-    STJ_TRY(stj_h5_put_text(file, "config", about->config, err));
-out:
-    return st;
+    STJ_MUST(stj_h5_put_text(file, "@fingerprint", about->fingerprint, err));
+    STJ_MUST(stj_h5_put_text(file, "@library_version", about->version, err));
+    STJ_MUST(stj_h5_put_text(file, "@blas", about->blas, err));
+    STJ_MUST(stj_h5_put_unsigned(file, "@batch_seed", about->seed, err));
+    STJ_MUST(stj_h5_put_real(file, "@seconds", about->seconds, err));
+    STJ_MUST(stj_h5_put_real(file, "@train_loss", about->train_loss, err));
+    STJ_MUST(stj_h5_put_real(file, "@test_loss", about->test_loss, err));
+    STJ_MUST(stj_h5_put_real(file, "@test_accuracy", about->test_accuracy, err));
+    STJ_MUST(stj_h5_put_text(file, "identity", about->identity, err));
+    return stj_h5_put_text(file, "config", about->config, err);
 }
 
 static enum stj_status get_about(struct stj_h5 *file, struct stj_trajectory_about *about,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_h5_get_text(file, "@fingerprint", &about->fingerprint, err));
-    STJ_TRY(stj_h5_get_text(file, "@library_version", &about->version, err));
-    STJ_TRY(stj_h5_get_text(file, "@blas", &about->blas, err));
-    STJ_TRY(stj_h5_get_unsigned(file, "@batch_seed", &about->seed, err));
-    STJ_TRY(stj_h5_get_real(file, "@seconds", &about->seconds, err));
-    STJ_TRY(stj_h5_get_real(file, "@train_loss", &about->train_loss, err));
-    STJ_TRY(stj_h5_get_real(file, "@test_loss", &about->test_loss, err));
-    STJ_TRY(stj_h5_get_real(file, "@test_accuracy", &about->test_accuracy, err));
-    STJ_TRY(stj_h5_get_text(file, "identity", &about->identity, err));
-    STJ_TRY(stj_h5_get_text(file, "config", &about->config, err));
-out:
-    return st;
+    STJ_MUST(stj_h5_get_text(file, "@fingerprint", &about->fingerprint, err));
+    STJ_MUST(stj_h5_get_text(file, "@library_version", &about->version, err));
+    STJ_MUST(stj_h5_get_text(file, "@blas", &about->blas, err));
+    STJ_MUST(stj_h5_get_unsigned(file, "@batch_seed", &about->seed, err));
+    STJ_MUST(stj_h5_get_real(file, "@seconds", &about->seconds, err));
+    STJ_MUST(stj_h5_get_real(file, "@train_loss", &about->train_loss, err));
+    STJ_MUST(stj_h5_get_real(file, "@test_loss", &about->test_loss, err));
+    STJ_MUST(stj_h5_get_real(file, "@test_accuracy", &about->test_accuracy, err));
+    STJ_MUST(stj_h5_get_text(file, "identity", &about->identity, err));
+    return stj_h5_get_text(file, "config", &about->config, err);
 }
 
 static enum stj_status put_states(struct stj_h5 *file, const struct stj_record *record,
@@ -78,20 +72,16 @@ out:
 static enum stj_status put_batches(struct stj_h5 *file, const struct stj_trajectory_about *about,
                                    size_t n_steps, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (!about->batch_start)
-        goto out;
-    STJ_TRY(stj_h5_put_unsigneds(file, "batch_start", n_steps + 1, about->batch_start, err));
-    STJ_TRY(stj_h5_put_unsigneds(file, "batch_row", about->batch_start[n_steps], about->batch_row,
-                                 err));
-out:
-    return st;
+        return STJ_OK;
+    STJ_MUST(stj_h5_put_unsigneds(file, "batch_start", n_steps + 1, about->batch_start, err));
+    return stj_h5_put_unsigneds(file, "batch_row", about->batch_start[n_steps], about->batch_row,
+                                err);
 }
 
 /* Its data sets, where they are there: the steps of the states are coordinates of these. */
 static enum stj_status describe_sets(struct stj_h5 *file, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     static const struct {
         const char *name, *dim[2], *doc;
     } sets[] = {
@@ -106,10 +96,9 @@ static enum stj_status describe_sets(struct stj_h5 *file, struct stj_error *err)
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
         if (stj_h5_has(file, sets[i].name))
-            STJ_TRY(stj_h5_describe(file, sets[i].name, sets[i].dim[1] ? 2 : 1, sets[i].dim, NULL,
-                                    sets[i].doc, err));
-out:
-    return st;
+            STJ_MUST(stj_h5_describe(file, sets[i].name, sets[i].dim[1] ? 2 : 1, sets[i].dim, NULL,
+                                     sets[i].doc, err));
+    return STJ_OK;
 }
 
 enum stj_status stj_record_write(const struct stj_record *record, stj_row_fn row, void *ctx,
@@ -149,15 +138,13 @@ out:
 /* A stj_row_fn of a trajectory that has every state. */
 static enum stj_status visit_row(void *ctx, size_t k, double *row, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory *trajectory = ctx;
     const size_t n = (1 + stj_trajectory_n_slots(trajectory)) * stj_trajectory_n_params(trajectory);
     struct stj_trajectory_view view;
-    STJ_TRY(stj_trajectory_visit(trajectory, k, 1, &view, err));
+    STJ_MUST(stj_trajectory_visit(trajectory, k, 1, &view, err));
     for (size_t i = 0; i < n; i++)
         row[i] = (double)view.state[i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_trajectory_write(struct stj_trajectory *trajectory, const char *path,
@@ -220,38 +207,32 @@ out:
 static enum stj_status get_list(struct stj_h5 *file, uint64_t version, struct stj_record *record,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_steps = record->shape.n_steps;
-    STJ_TRY(stj_h5_get_vector(file, "loss", n_steps, record->loss, err));
+    STJ_MUST(stj_h5_get_vector(file, "loss", n_steps, record->loss, err));
     if (version == 1) {
         for (size_t t = 0; t <= n_steps; t++)
             record->step[t] = t;
-        STJ_TRY(stj_h5_get_row_crc(file, "states", n_steps + 1, record->crc, err));
-        goto out;
+        STJ_MUST(stj_h5_get_row_crc(file, "states", n_steps + 1, record->crc, err));
+        return STJ_OK;
     }
-    STJ_TRY(stj_h5_expect(file, "state_step", record->n_stored, 1, err));
-    STJ_TRY(stj_h5_expect(file, "state_crc32", n_steps + 1, 1, err));
-    STJ_TRY(stj_h5_get_unsigneds(file, "state_step", record->n_stored, record->step, err));
-    STJ_TRY(stj_h5_get_unsigneds(file, "state_crc32", n_steps + 1, record->crc, err));
-    STJ_TRY(check_steps(file, record, err));
-    STJ_TRY(check_crc(file, record, err));
-out:
-    return st;
+    STJ_MUST(stj_h5_expect(file, "state_step", record->n_stored, 1, err));
+    STJ_MUST(stj_h5_expect(file, "state_crc32", n_steps + 1, 1, err));
+    STJ_MUST(stj_h5_get_unsigneds(file, "state_step", record->n_stored, record->step, err));
+    STJ_MUST(stj_h5_get_unsigneds(file, "state_crc32", n_steps + 1, record->crc, err));
+    STJ_MUST(check_steps(file, record, err));
+    return check_crc(file, record, err);
 }
 
 /* Where states were given from elsewhere: how far from them the training was. */
 static enum stj_status get_deviation(struct stj_h5 *file, struct stj_record *record,
                                      struct stj_trajectory_about *about, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (!stj_h5_has(file, "deviation"))
-        goto out;
-    STJ_TRY(stj_h5_expect(file, "deviation", record->n_stored, 1, err));
-    STJ_TRY(stj_record_deviates(record, err));
-    STJ_TRY(stj_h5_get_vector(file, "deviation", record->n_stored, record->deviation, err));
-    STJ_TRY(stj_h5_get_real(file, "@tolerance", &about->tolerance, err));
-out:
-    return st;
+        return STJ_OK;
+    STJ_MUST(stj_h5_expect(file, "deviation", record->n_stored, 1, err));
+    STJ_MUST(stj_record_deviates(record, err));
+    STJ_MUST(stj_h5_get_vector(file, "deviation", record->n_stored, record->deviation, err));
+    return stj_h5_get_real(file, "@tolerance", &about->tolerance, err);
 }
 
 static enum stj_status get_frozen(struct stj_h5 *file, struct stj_trajectory_about *about,
@@ -272,39 +253,34 @@ out:
 static enum stj_status get_record(struct stj_h5 *file, struct stj_record *record,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_shape shape;
     size_t n_params, n_slots, n_steps, n_stored;
     uint64_t version;
-    STJ_TRY(stj_h5_get_unsigned(file, "@version", &version, err));
-    STJ_TRY(stj_h5_get_size(file, "@n_params", &n_params, err));
-    STJ_TRY(stj_h5_get_size(file, "@n_slots", &n_slots, err));
-    STJ_TRY(stj_h5_get_size(file, "@n_steps", &n_steps, err));
-    STJ_TRY(stj_trajectory_shape_set(n_params, n_slots, n_steps, &shape, err));
+    STJ_MUST(stj_h5_get_unsigned(file, "@version", &version, err));
+    STJ_MUST(stj_h5_get_size(file, "@n_params", &n_params, err));
+    STJ_MUST(stj_h5_get_size(file, "@n_slots", &n_slots, err));
+    STJ_MUST(stj_h5_get_size(file, "@n_steps", &n_steps, err));
+    STJ_MUST(stj_trajectory_shape_set(n_params, n_slots, n_steps, &shape, err));
     n_stored = n_steps + 1;
     if (version > 1)
-        STJ_TRY(stj_h5_get_size(file, "@n_stored", &n_stored, err));
+        STJ_MUST(stj_h5_get_size(file, "@n_stored", &n_stored, err));
     if (n_stored < 2 || n_stored > n_steps + 1)
-        STJ_TRY(stj_h5_refuse(file, err, "%zu stored states of %zu are impossible", n_stored,
-                              n_steps + 1));
-    STJ_TRY(stj_h5_expect(file, "states", n_stored, shape.n_state, err));
-    STJ_TRY(stj_h5_expect(file, "loss", n_steps, 1, err));
-    STJ_TRY(stj_record_init(&shape, n_stored, record, err));
-    STJ_TRY(get_list(file, version, record, err));
-out:
-    return st;
+        STJ_MUST(stj_h5_refuse(file, err, "%zu stored states of %zu are impossible", n_stored,
+                               n_steps + 1));
+    STJ_MUST(stj_h5_expect(file, "states", n_stored, shape.n_state, err));
+    STJ_MUST(stj_h5_expect(file, "loss", n_steps, 1, err));
+    STJ_MUST(stj_record_init(&shape, n_stored, record, err));
+    return get_list(file, version, record, err);
 }
 
 static enum stj_status check_run_fingerprint(const char *path, const char *found,
                                              const char *expected, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, !expected || strcmp(found, expected) == 0, STJ_EMISMATCH,
-              "%s: belongs to a run with fingerprint %s, not %s; put the run's own file back or "
-              "train again (--force)",
-              path, found, expected ? expected : "");
-out:
-    return st;
+    STJ_NEED(err, !expected || strcmp(found, expected) == 0, STJ_EMISMATCH,
+             "%s: belongs to a run with fingerprint %s, not %s; put the run's own file back or "
+             "train again (--force)",
+             path, found, expected ? expected : "");
+    return STJ_OK;
 }
 
 enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,

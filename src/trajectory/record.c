@@ -26,12 +26,10 @@ out:
 
 enum stj_status stj_record_deviates(struct stj_record *record, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_new(&record->deviation, record->n_stored, sizeof *record->deviation, err));
+    STJ_MUST(stj_new(&record->deviation, record->n_stored, sizeof *record->deviation, err));
     for (size_t k = 0; k < record->n_stored; k++)
         record->deviation[k] = (double)NAN;
-out:
-    return st;
+    return STJ_OK;
 }
 
 bool stj_record_is_imported(const struct stj_record *record, size_t k)

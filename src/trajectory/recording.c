@@ -76,42 +76,37 @@ static struct parts parts_of(const struct stj_recording *r, size_t k)
 static enum stj_status take_record(struct stj_recording *r, size_t k, bool *good,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct parts p = parts_of(r, k);
     struct head head;
     *good = false;
     if (stj_log_tag(r->log, k) != STATE || stj_log_bytes(r->log, k) != p.bytes)
-        goto out;
-    STJ_TRY(stj_log_read(r->log, k, 0, sizeof head, &head, err));
+        return STJ_OK;
+    STJ_MUST(stj_log_read(r->log, k, 0, sizeof head, &head, err));
     if (head.step != step_of(r, k))
-        goto out;
+        return STJ_OK;
     if (p.n_deviation)
-        STJ_TRY(
+        STJ_MUST(
             stj_log_read(r->log, k, p.deviation_at, sizeof(double), r->record.deviation + k, err));
-    STJ_TRY(stj_log_read(r->log, k, p.loss_at, p.n_loss * sizeof(double),
-                         r->record.loss + first_loss(r, k), err));
-    STJ_TRY(stj_log_read(r->log, k, p.crc_at, p.n_crc * sizeof(uint64_t),
-                         r->record.crc + first_crc(r, k), err));
+    STJ_MUST(stj_log_read(r->log, k, p.loss_at, p.n_loss * sizeof(double),
+                          r->record.loss + first_loss(r, k), err));
+    STJ_MUST(stj_log_read(r->log, k, p.crc_at, p.n_crc * sizeof(uint64_t),
+                          r->record.crc + first_crc(r, k), err));
     r->seconds = head.seconds;
     *good = true;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status take_all(struct stj_recording *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_log_n_records(r->log);
     bool good = true;
     while (r->kept < n && r->kept < r->record.n_stored) {
-        STJ_TRY(take_record(r, r->kept, &good, err));
+        STJ_MUST(take_record(r, r->kept, &good, err));
         if (!good)
             break;
         r->kept++;
     }
-    STJ_TRY(stj_log_truncate(r->log, r->kept, err));
-out:
-    return st;
+    return stj_log_truncate(r->log, r->kept, err);
 }
 
 enum stj_status stj_recording_open(const char *path, const char *header,
@@ -171,18 +166,14 @@ static enum stj_status read_state(struct stj_recording *r, size_t k, real *state
 enum stj_status stj_recording_last(struct stj_recording *recording, size_t *step, real *state,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, recording->kept > 0, STJ_EINTERNAL, "no state of the training was kept yet");
+    STJ_NEED(err, recording->kept > 0, STJ_EINTERNAL, "no state of the training was kept yet");
     *step = step_of(recording, recording->kept - 1);
-    STJ_TRY(read_state(recording, recording->kept - 1, state, err));
-out:
-    return st;
+    return read_state(recording, recording->kept - 1, state, err);
 }
 
 static enum stj_status append_state(struct stj_recording *r, const real *state,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t k = r->kept;
     const struct parts p = parts_of(r, k);
     const double now = stj_clock();
@@ -193,33 +184,30 @@ static enum stj_status append_state(struct stj_recording *r, const real *state,
         {r->record.loss + first_loss(r, k), p.n_loss * sizeof(double)},
         {r->record.crc + first_crc(r, k), p.n_crc * sizeof(uint64_t)},
         {state, r->record.shape.n_state * sizeof *state}};
-    STJ_TRY(stj_log_append(r->log, STATE, piece, sizeof piece / sizeof piece[0], err));
+    STJ_MUST(stj_log_append(r->log, STATE, piece, sizeof piece / sizeof piece[0], err));
     if (r->record.deviation)
         r->record.deviation[k] = r->deviation;
     r->kept++;
     r->seconds = head.seconds;
     r->resumed = now;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_recording_add(void *recording, size_t t, const real *state, double loss,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_recording *r = recording;
     const struct stj_trajectory_shape *shape = &r->record.shape;
     const bool again = r->kept > 0 && t == step_of(r, r->kept - 1);
-    STJ_CHECK(err, t <= shape->n_steps, STJ_EINVAL, "state %zu is outside a training of %zu steps",
-              t, shape->n_steps);
+    STJ_NEED(err, t <= shape->n_steps, STJ_EINVAL, "state %zu is outside a training of %zu steps",
+             t, shape->n_steps);
     if (!again)
         r->record.crc[t] = stj_state_crc(shape->n_state, state);
     if (!again && r->kept < r->record.n_stored && t == step_of(r, r->kept))
-        STJ_TRY(append_state(r, state, err));
+        STJ_MUST(append_state(r, state, err));
     if (t < shape->n_steps)
         r->record.loss[t] = loss;
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_recording_set_deviation(struct stj_recording *recording, double deviation)
@@ -235,23 +223,18 @@ double stj_recording_seconds(const struct stj_recording *recording)
 /* A stj_row_fn. */
 static enum stj_status read_row(void *ctx, size_t k, double *row, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_recording *r = ctx;
-    STJ_TRY(read_state(r, k, r->state, err));
+    STJ_MUST(read_state(r, k, r->state, err));
     for (size_t i = 0; i < r->record.shape.n_state; i++)
         row[i] = (double)r->state[i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_recording_write(struct stj_recording *recording, const char *path,
                                     const struct stj_trajectory_about *about, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, recording->kept == recording->record.n_stored, STJ_EINTERNAL,
-              "%zu of %zu states of the training were kept", recording->kept,
-              recording->record.n_stored);
-    STJ_TRY(stj_record_write(&recording->record, read_row, recording, path, about, err));
-out:
-    return st;
+    STJ_NEED(err, recording->kept == recording->record.n_stored, STJ_EINTERNAL,
+             "%zu of %zu states of the training were kept", recording->kept,
+             recording->record.n_stored);
+    return stj_record_write(&recording->record, read_row, recording, path, about, err);
 }

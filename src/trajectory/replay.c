@@ -28,18 +28,16 @@ void stj_replay_free(struct stj_replay *replay)
 static enum stj_status replay_step(struct stj_replay *replay, size_t t, real *state,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, replay->problem, STJ_EINTERNAL,
-              "state %zu is not stored, and there is no problem to replay it with", t + 1);
+    STJ_NEED(err, replay->problem, STJ_EINTERNAL,
+             "state %zu is not stored, and there is no problem to replay it with", t + 1);
     if (replay->work && replay->division != stj_ranks_division())
         stj_replay_free(replay);
     if (!replay->work)
-        STJ_TRY(stj_train_work_create(replay->problem, &replay->work, err));
+        STJ_MUST(stj_train_work_create(replay->problem, &replay->work, err));
     replay->division = stj_ranks_division();
-    STJ_TRY(stj_train_step(replay->problem, replay->recipe, t, state, NULL, replay->work, err));
+    STJ_MUST(stj_train_step(replay->problem, replay->recipe, t, state, NULL, replay->work, err));
     replay->steps++;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* |x - y| / |y| */
@@ -82,28 +80,25 @@ out:
 enum stj_status stj_replay_step(struct stj_replay *replay, size_t t, real *state,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_record *record = &replay->source->record;
     const size_t k = stj_state_reader_before(replay->source, t + 1);
     if (record->step[k] == t + 1 && stj_record_is_imported(record, k)) {
-        STJ_TRY(stj_state_reader_read(replay->source, k, state, err));
-        goto out;
+        STJ_MUST(stj_state_reader_read(replay->source, k, state, err));
+        return STJ_OK;
     }
-    STJ_TRY(replay_step(replay, t, state, err));
+    STJ_MUST(replay_step(replay, t, state, err));
     if (stj_state_crc(record->shape.n_state, state) == record->crc[t + 1])
-        goto out;
+        return STJ_OK;
     if (!replay->diverged || t + 1 < replay->diverged_at)
-        STJ_TRY(measure_deviation(replay, t + 1, state, err));
+        STJ_MUST(measure_deviation(replay, t + 1, state, err));
     if (record->step[k] == t + 1)
-        STJ_TRY(stj_state_reader_read(replay->source, k, state, err));
-out:
-    return st;
+        STJ_MUST(stj_state_reader_read(replay->source, k, state, err));
+    return STJ_OK;
 }
 
 enum stj_status stj_replay_next(struct stj_replay *replay, size_t t, bool follows, real *state,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = replay->source->record.shape.n_state;
     const size_t k = stj_state_reader_before(replay->source, t);
     size_t s = replay->source->record.step[k];
@@ -111,10 +106,9 @@ enum stj_status stj_replay_next(struct stj_replay *replay, size_t t, bool follow
         memcpy(state, state - n, n * sizeof *state);
         s = t - 1;
     } else {
-        STJ_TRY(stj_state_reader_read(replay->source, k, state, err));
+        STJ_MUST(stj_state_reader_read(replay->source, k, state, err));
     }
     for (; s < t; s++)
-        STJ_TRY(stj_replay_step(replay, s, state, err));
-out:
-    return st;
+        STJ_MUST(stj_replay_step(replay, s, state, err));
+    return STJ_OK;
 }

@@ -59,17 +59,14 @@ static bool is_outline(const struct stj_trajectory *trajectory)
 enum stj_status stj_trajectory_shape_set(size_t n_params, size_t n_slots, size_t n_steps,
                                          struct stj_trajectory_shape *shape, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t total = 0;
-    STJ_CHECK(err, n_params > 0 && n_slots <= STJ_MAX_SLOTS && n_steps < SIZE_MAX, STJ_EINVAL,
-              "a trajectory of %zu parameters, %zu slots (at most %d) and %zu steps is impossible",
-              n_params, n_slots, STJ_MAX_SLOTS, n_steps);
+    STJ_NEED(err, n_params > 0 && n_slots <= STJ_MAX_SLOTS && n_steps < SIZE_MAX, STJ_EINVAL,
+             "a trajectory of %zu parameters, %zu slots (at most %d) and %zu steps is impossible",
+             n_params, n_slots, STJ_MAX_SLOTS, n_steps);
     *shape = (struct stj_trajectory_shape){n_params, n_slots, n_steps, 0};
-    STJ_TRY(stj_size_mul(1 + n_slots, n_params, &shape->n_state, err));
-    STJ_TRY(stj_size_mul(shape->n_state, n_steps + 1, &total, err));
-    STJ_TRY(stj_size_mul(total, sizeof(real), &total, err));
-out:
-    return st;
+    STJ_MUST(stj_size_mul(1 + n_slots, n_params, &shape->n_state, err));
+    STJ_MUST(stj_size_mul(shape->n_state, n_steps + 1, &total, err));
+    return stj_size_mul(total, sizeof(real), &total, err);
 }
 
 enum stj_status stj_trajectory_wrap(const struct stj_trajectory_shape *shape,
@@ -114,54 +111,46 @@ void stj_trajectory_destroy(struct stj_trajectory *trajectory)
 enum stj_status stj_trajectory_record(void *trajectory, size_t t, const real *state, double loss,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory *self = trajectory;
-    STJ_CHECK(err, t <= self->shape.n_steps, STJ_EINVAL,
-              "state %zu is outside a trajectory of %zu steps", t, self->shape.n_steps);
-    STJ_CHECK(err, self->policy->record, STJ_EINVAL, "a trajectory of a file takes no states");
-    STJ_TRY(self->policy->record(self->self, &self->shape, t, state, err));
+    STJ_NEED(err, t <= self->shape.n_steps, STJ_EINVAL,
+             "state %zu is outside a trajectory of %zu steps", t, self->shape.n_steps);
+    STJ_NEED(err, self->policy->record, STJ_EINVAL, "a trajectory of a file takes no states");
+    STJ_MUST(self->policy->record(self->self, &self->shape, t, state, err));
     if (t < self->shape.n_steps)
         self->loss[t] = loss;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* States first .. first + count - 1 into a buffer of their own. */
 static enum stj_status visit_outside(struct stj_trajectory *trajectory, size_t first, size_t count,
                                      struct stj_trajectory_view *view, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = trajectory->shape.n_state;
     if (count > trajectory->outside_room) {
-        STJ_TRY(stj_resize(&trajectory->outside, 0, count, n * sizeof *trajectory->outside, err));
+        STJ_MUST(stj_resize(&trajectory->outside, 0, count, n * sizeof *trajectory->outside, err));
         trajectory->outside_room = count;
     }
     for (size_t i = 0; i < count; i++)
-        STJ_TRY(stj_replay_next(&trajectory->replay, first + i, i > 0, trajectory->outside + i * n,
-                                err));
+        STJ_MUST(stj_replay_next(&trajectory->replay, first + i, i > 0, trajectory->outside + i * n,
+                                 err));
     view->state = trajectory->outside;
     view->ld = n;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status visit_states(struct stj_trajectory *trajectory, size_t first, size_t count,
                                     bool together, struct stj_trajectory_view *view,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = trajectory->shape.n_steps + 1;
-    STJ_CHECK(err, first <= n && count <= n - first, STJ_EINVAL,
-              "states %zu to %zu are outside a trajectory of %zu steps", first, first + count,
-              trajectory->shape.n_steps);
+    STJ_NEED(err, first <= n && count <= n - first, STJ_EINVAL,
+             "states %zu to %zu are outside a trajectory of %zu steps", first, first + count,
+             trajectory->shape.n_steps);
     const bool others = trajectory->shared && trajectory->policy->common && !together;
     if (of_file(trajectory) &&
         (others || first < trajectory->plan.from || first + count > trajectory->plan.to + 1))
         return visit_outside(trajectory, first, count, view, err);
-    STJ_TRY(
-        trajectory->policy->visit(trajectory->self, &trajectory->shape, first, count, view, err));
-out:
-    return st;
+    return trajectory->policy->visit(trajectory->self, &trajectory->shape, first, count, view, err);
 }
 
 enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
@@ -297,27 +286,24 @@ static bool is_fitted(const struct stj_trajectory *trajectory, size_t from, size
 enum stj_status stj_trajectory_fit(struct stj_trajectory *trajectory, size_t from, size_t to,
                                    size_t chunk, size_t bytes, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_storage_plan plan;
     bool fits = true;
-    STJ_CHECK(err, from <= to && to <= trajectory->shape.n_steps && chunk > 0, STJ_EINVAL,
-              "states %zu to %zu are outside a trajectory of %zu steps", from, to,
-              trajectory->shape.n_steps);
+    STJ_NEED(err, from <= to && to <= trajectory->shape.n_steps && chunk > 0, STJ_EINVAL,
+             "states %zu to %zu are outside a trajectory of %zu steps", from, to,
+             trajectory->shape.n_steps);
     if (!of_file(trajectory) || is_fitted(trajectory, from, to, chunk, bytes))
-        goto out;
+        return STJ_OK;
     stj_storage_choose(&trajectory->source, &trajectory->replay, from, to, chunk, bytes, &plan,
                        &fits);
-    STJ_CHECK(err, fits, STJ_ENOMEM,
-              "the states of the training need at least %zu bytes of memory, %zu are allowed",
-              plan.about.minimum, bytes);
+    STJ_NEED(err, fits, STJ_ENOMEM,
+             "the states of the training need at least %zu bytes of memory, %zu are allowed",
+             plan.about.minimum, bytes);
     drop_policy(trajectory);
     trajectory->fitted = bytes;
     trajectory->division = stj_ranks_division();
     trajectory->shared = stj_group_shares();
     trajectory->plan = plan;
-    STJ_TRY(make_policy(trajectory, err));
-out:
-    return st;
+    return make_policy(trajectory, err);
 }
 
 void stj_trajectory_divergence(const struct stj_trajectory *trajectory, struct stj_storage *storage)
@@ -331,16 +317,14 @@ void stj_trajectory_divergence(const struct stj_trajectory *trajectory, struct s
 enum stj_status stj_trajectory_crc(struct stj_trajectory *trajectory, size_t t, uint64_t *crc,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_view view = {0};
     if (of_file(trajectory) && t <= trajectory->shape.n_steps) {
         *crc = trajectory->source.record.crc[t];
-        goto out;
+        return STJ_OK;
     }
-    STJ_TRY(stj_trajectory_visit(trajectory, t, 1, &view, err));
+    STJ_MUST(stj_trajectory_visit(trajectory, t, 1, &view, err));
     *crc = stj_state_crc(trajectory->shape.n_state, view.state);
-out:
-    return st;
+    return STJ_OK;
 }
 
 size_t stj_trajectory_replayed(const struct stj_trajectory *trajectory)

@@ -119,18 +119,16 @@ out:
 
 static enum stj_status check_space(const char *dir, size_t bytes, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct statvfs about;
     if (statvfs(dir, &about) != 0)
-        goto out; /* unknown: writing will tell */
+        return STJ_OK; /* unknown: writing will tell */
     double available = (double)about.f_bavail * (double)about.f_frsize;
-    STJ_CHECK(err, (double)bytes <= available, STJ_EIO,
-              "%s: the trajectory needs %zu bytes (%.3g MB) and the disk has %.0f (%.3g MB) left; "
-              "free some "
-              "space, write to another disk, or keep fewer states (trajectory.every or .max_bytes)",
-              dir, bytes, (double)bytes / 1e6, available, available / 1e6);
-out:
-    return st;
+    STJ_NEED(err, (double)bytes <= available, STJ_EIO,
+             "%s: the trajectory needs %zu bytes (%.3g MB) and the disk has %.0f (%.3g MB) left; "
+             "free some "
+             "space, write to another disk, or keep fewer states (trajectory.every or .max_bytes)",
+             dir, bytes, (double)bytes / 1e6, available, available / 1e6);
+    return STJ_OK;
 }
 
 enum stj_status stj_folder_make(const char *dir, bool *made, struct stj_error *err)

@@ -25,16 +25,14 @@ enum { HEADER_VERSION = 1, HEAD_BYTES = 512 };
 enum stj_status stj_train_log_header_print(const struct stj_trajectory_about *about, size_t every,
                                            char **header, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t bytes =
         strlen(about->identity) + strlen(about->config) + strlen(about->blas) + HEAD_BYTES;
-    STJ_TRY(stj_new(header, bytes, 1, err));
+    STJ_MUST(stj_new(header, bytes, 1, err));
     snprintf(*header, bytes,
              "spectraj-training %d\nevery %zu\nbits %zu\nblas %s\nidentity %zu\n%sconfig %zu\n%s",
              HEADER_VERSION, every, 8 * sizeof(real), about->blas, strlen(about->identity),
              about->identity, strlen(about->config), about->config);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* *text <- the rest of the line after "NAME " at *at, which moves behind it. */

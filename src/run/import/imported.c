@@ -47,19 +47,16 @@ static const char *find_number(const char *name, int *digits, const char **after
 
 static enum stj_status parse_name(struct stj_imported *g, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *after = NULL;
     int digits = 0;
     const char *at = find_number(g->name, &g->digits, &g->after);
     if (!at)
-        goto out;
+        return STJ_OK;
     g->before = (size_t)(at - g->name);
-    STJ_CHECK(err, !find_number(g->after, &digits, &after), STJ_ECONFIG,
-              "%s: %s: has more than one place for the number of the step", key, g->name);
+    STJ_NEED(err, !find_number(g->after, &digits, &after), STJ_ECONFIG,
+             "%s: %s: has more than one place for the number of the step", key, g->name);
     g->text_bytes = strlen(g->name) + 96;
-    STJ_TRY(stj_new(&g->text, g->text_bytes, 1, err));
-out:
-    return st;
+    return stj_new(&g->text, g->text_bytes, 1, err);
 }
 
 static const char *state_name(struct stj_imported *g, size_t t)
@@ -122,20 +119,18 @@ out:
 
 static enum stj_status open_states_file(struct stj_imported *g, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = g->n_steps / g->every + 1;
-    STJ_TRY(stj_parameter_file_open(g->run, key, g->name, true, &g->file, err));
+    STJ_MUST(stj_parameter_file_open(g->run, key, g->name, true, &g->file, err));
     const size_t n_states = stj_parameter_file_n_states(g->file);
-    STJ_CHECK(err, n_states >= n, STJ_EMISMATCH,
-              "%s: %s: has %zu of %zu states (steps: %zu, every: %zu); missing: %zu to %zu", key,
-              g->name, n_states, n, g->n_steps, g->every, n_states * g->every, (n - 1) * g->every);
+    STJ_NEED(err, n_states >= n, STJ_EMISMATCH,
+             "%s: %s: has %zu of %zu states (steps: %zu, every: %zu); missing: %zu to %zu", key,
+             g->name, n_states, n, g->n_steps, g->every, n_states * g->every, (n - 1) * g->every);
     g->has_last = n_states == n + 1 && g->n_steps % g->every != 0;
-    STJ_CHECK(err, n_states == n || g->has_last, STJ_EMISMATCH,
-              "%s: %s: has %zu states, more than the %zu that there are (steps: %zu, every: %zu); "
-              "training.steps and trajectory.every say how many",
-              key, g->name, n_states, n, g->n_steps, g->every);
-out:
-    return st;
+    STJ_NEED(err, n_states == n || g->has_last, STJ_EMISMATCH,
+             "%s: %s: has %zu states, more than the %zu that there are (steps: %zu, every: %zu); "
+             "training.steps and trajectory.every say how many",
+             key, g->name, n_states, n, g->n_steps, g->every);
+    return STJ_OK;
 }
 
 static enum stj_status open_given(const struct stj_run *run, bool look, struct stj_imported **given,

@@ -174,37 +174,33 @@ out:
  * said: shapes do not show it in square kernels and behind flattened images. */
 static enum stj_status check_layouts(const struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_init_config *init = &run->config.init;
     const bool given[] = {init->has_conv, init->has_dense, init->has_flatten};
     const bool mixed = init->layout.conv || init->layout.dense || init->layout.flatten;
     if (init->preset != STJ_PRESET_OURS || !(init->file || run->config.trajectory.states))
-        goto out;
+        return STJ_OK;
     for (size_t key = 0; key < 3; key++)
         for (size_t i = 0; i < stj_network_n_tensors(run->net) && !given[key]; i++)
             if (mixed || key < 2) /* no shape tells how an image was flattened */
-                STJ_TRY(check_layout_key(run, key, mixed, i, err));
-out:
-    return st;
+                STJ_MUST(check_layout_key(run, key, mixed, i, err));
+    return STJ_OK;
 }
 
 enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_tensors(run->net);
-    STJ_TRY(stj_new(&run->tensor, n, sizeof *run->tensor, err));
+    STJ_MUST(stj_new(&run->tensor, n, sizeof *run->tensor, err));
     for (size_t i = 0; i < n; i++) {
         struct stj_run_tensor *t = &run->tensor[i];
         struct stj_parameter p;
-        STJ_TRY(stj_run_get_tensor(run, i, &p, err));
+        STJ_MUST(stj_run_get_tensor(run, i, &p, err));
         memcpy(t->name, p.name, sizeof t->name);
         file_name(run, &p, t->file_name, NULL);
         shape_text(p.n_dims, p.shape, t->shape, sizeof t->shape);
         t->offset = p.offset;
         t->n = p.n;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* text <- the first key of the map of names that means nothing here but is near to something that
@@ -212,7 +208,6 @@ out:
 static enum stj_status find_slip(const struct stj_run *run, char *text, size_t size,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_names *names = &run->config.init.names;
     text[0] = '\0';
     for (size_t k = 0; k < names->n && !text[0]; k++) {
@@ -222,7 +217,7 @@ static enum stj_status find_slip(const struct stj_run *run, char *text, size_t s
         bool known = false;
         for (size_t i = 0; i < stj_network_n_tensors(run->net) && !known; i++) {
             struct stj_parameter p;
-            STJ_TRY(stj_run_get_tensor(run, i, &p, err));
+            STJ_MUST(stj_run_get_tensor(run, i, &p, err));
             known = strcmp(word, p.name) == 0 || strcmp(word, p.label) == 0 ||
                     strcmp(word, p.tensor) == 0;
             stj_suggest_offer(&search, p.name);
@@ -234,8 +229,7 @@ static enum stj_status find_slip(const struct stj_run *run, char *text, size_t s
             snprintf(text, size, "; %s: init.names: the network has no '%s'%s",
                      names->item[k].place, word, hint);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- finding ---- */
@@ -298,19 +292,17 @@ static void add_other(struct faults *faults, const char *name, const char *what)
 static enum stj_status report_faults(const struct stj_run *run, struct faults *faults,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char rest[48] = "";
     char slip[STJ_ERROR_TEXT_MAX / 4] = "";
     if (faults->n == 0)
-        goto out;
-    STJ_TRY(find_slip(run, slip, sizeof slip, err));
+        return STJ_OK;
+    STJ_MUST(find_slip(run, slip, sizeof slip, err));
     if (faults->n_left_out)
         snprintf(rest, sizeof rest, " and %zu more", faults->n_left_out);
-    STJ_CHECK(err, faults->n != 1, faults->first.code, "%s%s", faults->first.text, slip);
-    STJ_CHECK(err, false, faults->first.code, "%.480s%s; and %s%s", faults->first.text, slip,
-              faults->others, rest);
-out:
-    return st;
+    STJ_NEED(err, faults->n != 1, faults->first.code, "%s%s", faults->first.text, slip);
+    STJ_NEED(err, false, faults->first.code, "%.480s%s; and %s%s", faults->first.text, slip,
+             faults->others, rest);
+    return STJ_OK;
 }
 
 static void check_tensor(struct stj_parameter_file *file, size_t i, const struct stj_parameter *p,
@@ -349,71 +341,62 @@ static void check_tensor(struct stj_parameter_file *file, size_t i, const struct
 
 static enum stj_status find_tensors(struct stj_parameter_file *file, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct faults faults = {.first = STJ_ERROR_INIT};
     size_t largest = 0;
-    STJ_TRY(check_layouts(file->run, err));
+    STJ_MUST(check_layouts(file->run, err));
     for (size_t i = 0; i < stj_network_n_tensors(file->run->net); i++) {
         struct stj_parameter p;
-        STJ_TRY(stj_run_get_tensor(file->run, i, &p, err));
+        STJ_MUST(stj_run_get_tensor(file->run, i, &p, err));
         check_tensor(file, i, &p, &faults);
         largest = p.n > largest ? p.n : largest;
     }
-    STJ_TRY(report_faults(file->run, &faults, err));
-    STJ_TRY(stj_new(&file->item, largest, sizeof *file->item, err));
-out:
-    return st;
+    STJ_MUST(report_faults(file->run, &faults, err));
+    return stj_new(&file->item, largest, sizeof *file->item, err);
 }
 
 static enum stj_status check_vector(struct stj_parameter_file *file, const char *text,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_init_config *init = &file->run->config.init;
     const struct stj_array *array = array_of(file, 0);
     const size_t frozen = stj_network_n_frozen(file->run->net);
     const size_t n = stj_network_n_params(file->run->net) + (file->is_series ? 0 : frozen);
-    STJ_CHECK(err,
-              init->names.n == 0 && init->layout.conv == 0 && init->layout.dense == 0 &&
-                  init->layout.flatten == 0 && init->preset == STJ_PRESET_OURS,
-              STJ_ECONFIG,
-              "init: layout, names, conv_kernel, dense_kernel and flatten are for files of named "
-              "tensors, "
-              "%s is one vector%s",
-              text, file->is_series ? " for each state" : "");
-    STJ_CHECK(err, array->problem || file->is_series || array->rows * array->cols == n,
-              STJ_EMISMATCH, "%s: %s: theta0 has %zu numbers, the network has %zu parameters%s",
-              file->key, text, array->rows * array->cols, n,
-              frozen ? ", frozen ones among them" : "");
-    STJ_CHECK(
-        err, !file->is_series || frozen == 0, STJ_EUNSUPPORTED,
-        "%s: %s: is one vector for each state, and parameters of the network are frozen: give "
-        "an array for each tensor",
-        file->key, text);
+    STJ_NEED(err,
+             init->names.n == 0 && init->layout.conv == 0 && init->layout.dense == 0 &&
+                 init->layout.flatten == 0 && init->preset == STJ_PRESET_OURS,
+             STJ_ECONFIG,
+             "init: layout, names, conv_kernel, dense_kernel and flatten are for files of named "
+             "tensors, "
+             "%s is one vector%s",
+             text, file->is_series ? " for each state" : "");
+    STJ_NEED(err, array->problem || file->is_series || array->rows * array->cols == n,
+             STJ_EMISMATCH, "%s: %s: theta0 has %zu numbers, the network has %zu parameters%s",
+             file->key, text, array->rows * array->cols, n,
+             frozen ? ", frozen ones among them" : "");
+    STJ_NEED(err, !file->is_series || frozen == 0, STJ_EUNSUPPORTED,
+             "%s: %s: is one vector for each state, and parameters of the network are frozen: give "
+             "an array for each tensor",
+             file->key, text);
     const size_t whole = stj_run_state_size(file->run);
-    STJ_CHECK(err, array->problem || !file->is_series || array->cols == n || array->cols == whole,
-              STJ_EMISMATCH, "%s: %s: its states have %zu numbers, the network has %zu parameters",
-              file->key, text, array->cols, n);
+    STJ_NEED(err, array->problem || !file->is_series || array->cols == n || array->cols == whole,
+             STJ_EMISMATCH, "%s: %s: its states have %zu numbers, the network has %zu parameters",
+             file->key, text, array->cols, n);
     file->n_states = array->rows;
-    STJ_TRY(stj_new(&file->item,
-                    array->problem    ? 1
-                    : file->is_series ? array->cols
-                                      : n,
-                    sizeof *file->item, err));
-out:
-    return st;
+    return stj_new(&file->item,
+                   array->problem    ? 1
+                   : file->is_series ? array->cols
+                                     : n,
+                   sizeof *file->item, err);
 }
 
 /* A handle for each tensor of a series. */
 static enum stj_status open_handles(struct stj_parameter_file *file, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_tensors(file->run->net);
     for (; file->is_series && file->n_handles < n; file->n_handles++)
-        STJ_TRY(
+        STJ_MUST(
             stj_arrays_open(stj_arrays_path(file->handle[0]), &file->handle[file->n_handles], err));
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* See that what was found can be read. */
@@ -493,16 +476,15 @@ static enum stj_status read_array(struct stj_parameter_file *file, size_t i, siz
 enum stj_status stj_parameter_file_read(struct stj_parameter_file *file, size_t k, double *theta,
                                         double *frozen, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (file->is_vector)
-        STJ_TRY(read_array(file, 0, k, file->item, err));
+        STJ_MUST(read_array(file, 0, k, file->item, err));
     if (file->is_vector && file->is_series) { /* perhaps with slots behind theta */
         memcpy(theta, file->item, stj_network_n_params(file->run->net) * sizeof *theta);
-        goto out;
+        return STJ_OK;
     }
     for (size_t i = 0; i < stj_network_n_tensors(file->run->net); i++) {
         struct stj_parameter p;
-        STJ_TRY(stj_run_get_tensor(file->run, i, &p, err));
+        STJ_MUST(stj_run_get_tensor(file->run, i, &p, err));
         double *to = p.frozen ? frozen : theta;
         if (!to)
             continue;
@@ -510,9 +492,8 @@ enum stj_status stj_parameter_file_read(struct stj_parameter_file *file, size_t 
             memcpy(to + p.offset, file->item + p.position, p.n * sizeof *to);
             continue;
         }
-        STJ_TRY(read_array(file, i, k, file->item, err));
+        STJ_MUST(read_array(file, i, k, file->item, err));
         stj_parameter_arrange(&p, file->item, to + p.offset);
     }
-out:
-    return st;
+    return STJ_OK;
 }

@@ -50,16 +50,13 @@ static void replay_free(struct replay *r)
 
 static enum stj_status replay_init(struct replay *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     r->n = stj_network_n_params(r->run->net);
     r->n_state = stj_run_state_size(r->run);
-    STJ_TRY(stj_imported_open(r->run, &r->given, err));
-    STJ_TRY(stj_train_work_create(r->run->problem, &r->work, err));
-    STJ_TRY(stj_new(&r->theta, r->n, sizeof *r->theta, err));
-    STJ_TRY(stj_new(&r->last, r->n, sizeof *r->last, err));
-    STJ_TRY(stj_new(&r->before, r->n_state, sizeof *r->before, err));
-out:
-    return st;
+    STJ_MUST(stj_imported_open(r->run, &r->given, err));
+    STJ_MUST(stj_train_work_create(r->run->problem, &r->work, err));
+    STJ_MUST(stj_new(&r->theta, r->n, sizeof *r->theta, err));
+    STJ_MUST(stj_new(&r->last, r->n, sizeof *r->last, err));
+    return stj_new(&r->before, r->n_state, sizeof *r->before, err);
 }
 
 double stj_imported_tolerance(const struct stj_run *run, size_t every)
@@ -106,28 +103,25 @@ static double deviation_of(const struct replay *r, const real *landed)
 /* The state, landed at the given state t, becomes it. */
 static enum stj_status land(struct replay *r, size_t t, real *state, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_imported_read(r->given, t, r->theta, NULL, err));
+    STJ_MUST(stj_imported_read(r->given, t, r->theta, NULL, err));
     const double deviation = deviation_of(r, state);
     char steps[64];
     if (r->last_step + 1 == t)
         snprintf(steps, sizeof steps, "step %zu", t - 1);
     else
         snprintf(steps, sizeof steps, "steps %zu to %zu", r->last_step, t - 1);
-    STJ_CHECK(
-        err, r->accept || deviation <= r->tolerance, STJ_EMISMATCH,
-        "trajectory.states: replay of %s lands %.3g off the given state %zu, relative to what "
-        "that moves, and the tolerance is %.3g: check network, loss, "
-        "optimizer, learning rate and batches, or raise trajectory.tolerance; "
-        "--accept-deviation takes the states as they are",
-        steps, deviation, t, r->tolerance);
+    STJ_NEED(err, r->accept || deviation <= r->tolerance, STJ_EMISMATCH,
+             "trajectory.states: replay of %s lands %.3g off the given state %zu, relative to what "
+             "that moves, and the tolerance is %.3g: check network, loss, "
+             "optimizer, learning rate and batches, or raise trajectory.tolerance; "
+             "--accept-deviation takes the states as they are",
+             steps, deviation, t, r->tolerance);
     for (size_t i = 0; i < r->n; i++)
         state[i] = (real)r->theta[i];
     memcpy(r->last, r->theta, r->n * sizeof *r->last);
     r->last_step = t;
     stj_recording_set_deviation(r->recording, deviation);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status import_step(struct replay *r, size_t t, real *state, struct stj_error *err)

@@ -135,24 +135,22 @@ static void probe_free(struct probe *p)
 static enum stj_status probe_grow(const struct stj_bidiagonal *b, struct probe *p, size_t steps,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t old = p->room;
     const size_t n_u = b->keep_u ? steps : 1;
     const size_t n_v = b->keep_v ? steps + 1 : 1;
     size_t bytes = 0;
     if (old > 0 && steps <= old)
-        goto out;
-    STJ_TRY(stj_size_mul(b->rows.count, n_u * sizeof(double), &bytes, err));
-    STJ_TRY(stj_scratch_grow(&p->u_room, b->scratch, bytes, err));
-    STJ_TRY(stj_size_mul(b->cols.count, n_v * sizeof(double), &bytes, err));
-    STJ_TRY(stj_scratch_grow(&p->v_room, b->scratch, bytes, err));
+        return STJ_OK;
+    STJ_MUST(stj_size_mul(b->rows.count, n_u * sizeof(double), &bytes, err));
+    STJ_MUST(stj_scratch_grow(&p->u_room, b->scratch, bytes, err));
+    STJ_MUST(stj_size_mul(b->cols.count, n_v * sizeof(double), &bytes, err));
+    STJ_MUST(stj_scratch_grow(&p->v_room, b->scratch, bytes, err));
     p->u = p->u_room.at;
     p->v = p->v_room.at;
-    STJ_TRY(stj_resize(&p->q.alpha, old, steps, sizeof(double), err));
-    STJ_TRY(stj_resize(&p->q.beta, old, steps, sizeof(double), err));
+    STJ_MUST(stj_resize(&p->q.alpha, old, steps, sizeof(double), err));
+    STJ_MUST(stj_resize(&p->q.beta, old, steps, sizeof(double), err));
     p->room = steps;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static void keep_vector(size_t n, const double *x, double *basis)
@@ -165,14 +163,11 @@ static void keep_vector(size_t n, const double *x, double *basis)
 static enum stj_status bidiagonal_grow(struct stj_bidiagonal *b, size_t steps,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t most = steps + 1 > b->deflation.k ? steps + 1 : b->deflation.k;
     for (size_t i = 0; i < b->n_probes; i++)
         if (!b->probe[i].q.exact)
-            STJ_TRY(probe_grow(b, b->probe + i, steps, err));
-    STJ_TRY(stj_resize(&b->c, 0, most * b->n_probes, sizeof *b->c, err));
-out:
-    return st;
+            STJ_MUST(probe_grow(b, b->probe + i, steps, err));
+    return stj_resize(&b->c, 0, most * b->n_probes, sizeof *b->c, err);
 }
 
 /* The first vectors of the probes, of which the first is number `first` of the seed's stream. */
@@ -359,7 +354,6 @@ static void take_right(const struct stj_bidiagonal *b, size_t n_active)
 static enum stj_status bidiagonal_step(struct stj_bidiagonal *b, size_t n_active,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t m = b->rows.n;
     const size_t n = b->cols.n;
     for (size_t i = 0; i < n_active; i++) {
@@ -369,14 +363,13 @@ static enum stj_status bidiagonal_step(struct stj_bidiagonal *b, size_t n_active
     }
     /* Step 2, all probes in one block product. */
     stj_rows_allgatherv(&b->cols, n_active, b->x, n);
-    STJ_TRY(stj_op_apply(b->a, STJ_NO_TRANS, n_active, b->x, n, b->y, m, err));
+    STJ_MUST(stj_op_apply(b->a, STJ_NO_TRANS, n_active, b->x, n, b->y, m, err));
     take_left(b, n_active);
     /* Step 3, likewise. */
     stj_rows_allgatherv(&b->rows, n_active, b->y, m);
-    STJ_TRY(stj_op_apply(b->a, STJ_TRANS, n_active, b->y, m, b->x, n, err));
+    STJ_MUST(stj_op_apply(b->a, STJ_TRANS, n_active, b->y, m, b->x, n, err));
     take_right(b, n_active);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* active <- the probes that have not ended and have fewer than `steps` steps. */
@@ -393,11 +386,10 @@ enum stj_status stj_bidiagonal_advance(struct stj_bidiagonal *block, size_t step
                                        stj_bidiagonal_stop_fn stop, void *ctx, bool *stopped,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     *stopped = false;
-    STJ_CHECK(err, !stj_bidiagonal_frozen(block), STJ_EINTERNAL,
-              "a block of probes without its bases was asked for more steps");
-    STJ_TRY(bidiagonal_grow(block, steps, err));
+    STJ_NEED(err, !stj_bidiagonal_frozen(block), STJ_EINTERNAL,
+             "a block of probes without its bases was asked for more steps");
+    STJ_MUST(bidiagonal_grow(block, steps, err));
     for (;;) {
         const size_t n_active = find_active(block, steps);
         if (n_active == 0)
@@ -405,8 +397,7 @@ enum stj_status stj_bidiagonal_advance(struct stj_bidiagonal *block, size_t step
         *stopped = stop(ctx, 2 * (double)n_active * stj_op_cost(block->a));
         if (*stopped)
             break;
-        STJ_TRY(bidiagonal_step(block, n_active, err));
+        STJ_MUST(bidiagonal_step(block, n_active, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }

@@ -32,13 +32,11 @@ static double clamp_mass(double x, double low, double high)
 
 enum stj_status stj_density_check(double epsilon, double confidence, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, epsilon > 0 && epsilon < 1, STJ_EINVAL,
-              "epsilon is %g, it must lie between 0 and 1, both excluded", epsilon);
-    STJ_CHECK(err, confidence > 0 && confidence < 1, STJ_EINVAL,
-              "confidence is %g, it must lie between 0 and 1, both excluded", confidence);
-out:
-    return st;
+    STJ_NEED(err, epsilon > 0 && epsilon < 1, STJ_EINVAL,
+             "epsilon is %g, it must lie between 0 and 1, both excluded", epsilon);
+    STJ_NEED(err, confidence > 0 && confidence < 1, STJ_EINVAL,
+             "confidence is %g, it must lie between 0 and 1, both excluded", confidence);
+    return STJ_OK;
 }
 
 void stj_density_count_between(const struct stj_density_result *result, const struct stj_edge *from,
@@ -93,15 +91,14 @@ enum stj_status stj_density_count_regions(const struct stj_density_result *resul
                                           double confidence, struct stj_density_counts *counts,
                                           struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, result, counts);
     const double c = confidence == 0 ? result->confidence : confidence;
     struct stj_edge lower = {0};
     struct stj_edge upper = {0};
-    STJ_TRY(stj_density_check(epsilon, c, err));
+    STJ_MUST(stj_density_check(epsilon, c, err));
     if (result->n_left > 0) {
-        STJ_TRY(stj_edge_measure(result, 1 - epsilon, &lower, err));
-        STJ_TRY(stj_edge_measure(result, 1 + epsilon, &upper, err));
+        STJ_MUST(stj_edge_measure(result, 1 - epsilon, &lower, err));
+        STJ_MUST(stj_edge_measure(result, 1 + epsilon, &upper, err));
         upper.mass = fmax(upper.mass, lower.mass); /* each is extrapolated by itself */
     }
     const struct stj_regions known = known_regions(result, epsilon);
@@ -111,66 +108,58 @@ enum stj_status stj_density_count_regions(const struct stj_density_result *resul
     stj_density_count_between(result, &lower, &upper, (double)known.bulk, c, &counts->bulk);
     stj_density_count_between(result, &stj_edge_bottom, &lower, (double)known.stable, c,
                               &counts->stable);
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_density_curve(const struct stj_density_result *result, size_t n,
                                   const double *epsilon, double confidence,
                                   struct stj_density_counts *curve, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, result, epsilon, curve);
     for (size_t i = 0; i < n; i++)
-        STJ_TRY(stj_density_count_regions(result, epsilon[i], confidence, curve + i, err));
-out:
-    return st;
+        STJ_MUST(stj_density_count_regions(result, epsilon[i], confidence, curve + i, err));
+    return STJ_OK;
 }
 
 enum stj_status stj_density_check_edges(size_t n, const double *edge, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, edge);
-    STJ_CHECK(err, n >= 2, STJ_EINVAL, "%zu edges make no region: give at least 2", n);
-    STJ_CHECK(err, edge[0] >= 0, STJ_EINVAL, "edge 1 is %g, singular values are not negative",
-              edge[0]);
+    STJ_NEED(err, n >= 2, STJ_EINVAL, "%zu edges make no region: give at least 2", n);
+    STJ_NEED(err, edge[0] >= 0, STJ_EINVAL, "edge 1 is %g, singular values are not negative",
+             edge[0]);
     for (size_t i = 1; i < n; i++)
-        STJ_CHECK(err, edge[i] > edge[i - 1], STJ_EINVAL,
-                  "edge %zu is %g, not above edge %zu, %g: regions must not overlap", i + 1,
-                  edge[i], i, edge[i - 1]);
-out:
-    return st;
+        STJ_NEED(err, edge[i] > edge[i - 1], STJ_EINVAL,
+                 "edge %zu is %g, not above edge %zu, %g: regions must not overlap", i + 1, edge[i],
+                 i, edge[i - 1]);
+    return STJ_OK;
 }
 
 enum stj_status stj_density_histogram(const struct stj_density_result *result, size_t n,
                                       const double *edge, double confidence,
                                       struct stj_density_count *count, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, result, edge, count);
     const double c = confidence == 0 ? result->confidence : confidence;
     struct stj_edge from = stj_edge_bottom;
-    STJ_TRY(stj_density_check_edges(n, edge, err));
-    STJ_TRY(stj_density_check(0.5, c, err));
+    STJ_MUST(stj_density_check_edges(n, edge, err));
+    STJ_MUST(stj_density_check(0.5, c, err));
     if (edge[0] > 0 && result->n_left > 0)
-        STJ_TRY(stj_edge_measure(result, edge[0], &from, err));
+        STJ_MUST(stj_edge_measure(result, edge[0], &from, err));
     for (size_t i = 1; i < n; i++) {
         struct stj_edge to = stj_edge_top;
         if (isfinite(edge[i]) && result->n_left > 0)
-            STJ_TRY(stj_edge_measure(result, edge[i], &to, err));
+            STJ_MUST(stj_edge_measure(result, edge[i], &to, err));
         to.mass = fmax(to.mass, from.mass);
         stj_density_count_between(result, &from, &to, known_between(result, edge[i - 1], edge[i]),
                                   c, count + i - 1);
         from = to;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Beyond the known values, on the side of 1 where they lie, nothing should be left. */
 enum stj_status stj_density_find_missed(struct stj_density_result *result, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_density_missed above = {0};
     struct stj_density_missed below = {0};
     struct stj_density_count count;
@@ -183,19 +172,18 @@ enum stj_status stj_density_find_missed(struct stj_density_result *result, struc
             below = (struct stj_density_missed){.compared = true, .sigma = sigma};
     }
     if (above.compared && result->n_left > 0) {
-        STJ_TRY(stj_edge_measure(result, above.sigma, &edge, err));
+        STJ_MUST(stj_edge_measure(result, above.sigma, &edge, err));
         stj_density_count_between(result, &edge, &stj_edge_top, 0, result->confidence, &count);
         above.estimate = count.estimate;
         above.low = count.low;
     }
     if (below.compared && below.sigma > 0 && result->n_left > 0) {
-        STJ_TRY(stj_edge_measure(result, below.sigma, &edge, err));
+        STJ_MUST(stj_edge_measure(result, below.sigma, &edge, err));
         stj_density_count_between(result, &stj_edge_bottom, &edge, 0, result->confidence, &count);
         below.estimate = count.estimate;
         below.low = count.low;
     }
     result->missed_above = above;
     result->missed_below = below;
-out:
-    return st;
+    return STJ_OK;
 }

@@ -93,23 +93,21 @@ static enum stj_status density_check_settings(const struct stj_op *a,
                                               const struct stj_density_settings *s,
                                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_density_check(s->epsilon, s->confidence, err));
-    STJ_CHECK(err, stj_op_n_cols(a) > 0 && stj_op_n_rows(a) > 0, STJ_EINVAL,
-              "the operator of %zu x %zu has no singular values", stj_op_n_rows(a),
-              stj_op_n_cols(a));
-    STJ_CHECK(err, s->probes >= 1, STJ_EINVAL, "probes is 0: take at least one");
-    STJ_CHECK(err, s->steps >= 1, STJ_EINVAL, "steps is 0: take at least one");
-    STJ_CHECK(err, (size_t)s->reorthogonalize < N_REORTHOGONALIZE, STJ_EINVAL,
-              "reorthogonalize is %d, not one of the four ways", (int)s->reorthogonalize);
-    STJ_CHECK(err, s->tolerance >= 0 && s->tolerance < 1, STJ_EINVAL,
-              "tolerance is %g, a fraction of the number of singular values: 0 (none) to 1",
-              s->tolerance);
-    STJ_CHECK(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
-              "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
-              s->max_seconds);
-out:
-    return st;
+    STJ_MUST(stj_density_check(s->epsilon, s->confidence, err));
+    STJ_NEED(err, stj_op_n_cols(a) > 0 && stj_op_n_rows(a) > 0, STJ_EINVAL,
+             "the operator of %zu x %zu has no singular values", stj_op_n_rows(a),
+             stj_op_n_cols(a));
+    STJ_NEED(err, s->probes >= 1, STJ_EINVAL, "probes is 0: take at least one");
+    STJ_NEED(err, s->steps >= 1, STJ_EINVAL, "steps is 0: take at least one");
+    STJ_NEED(err, (size_t)s->reorthogonalize < N_REORTHOGONALIZE, STJ_EINVAL,
+             "reorthogonalize is %d, not one of the four ways", (int)s->reorthogonalize);
+    STJ_NEED(err, s->tolerance >= 0 && s->tolerance < 1, STJ_EINVAL,
+             "tolerance is %g, a fraction of the number of singular values: 0 (none) to 1",
+             s->tolerance);
+    STJ_NEED(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
+             "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
+             s->max_seconds);
+    return STJ_OK;
 }
 
 /* v less its part in the span of the known vectors; its length.  v has length 1. */
@@ -132,12 +130,11 @@ static double leftover_length(const struct solve *w, double *v, double *work)
 static enum stj_status take_known_set(struct solve *w, const struct stj_pairs *set, double *work,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_density_result *r = w->r;
     const size_t n = r->n_params;
-    STJ_CHECK(err, set->n_rows == stj_op_n_rows(w->a) && set->n_cols == n, STJ_EMISMATCH,
-              "the known triplets are of an operator of %zu x %zu, this one is %zu x %zu",
-              set->n_rows, set->n_cols, stj_op_n_rows(w->a), n);
+    STJ_NEED(err, set->n_rows == stj_op_n_rows(w->a) && set->n_cols == n, STJ_EMISMATCH,
+             "the known triplets are of an operator of %zu x %zu, this one is %zu x %zu",
+             set->n_rows, set->n_cols, stj_op_n_rows(w->a), n);
     for (size_t i = 0; i < set->k && r->n_known < n; i++) {
         double *v = w->v + r->n_known * w->rows.count;
         if (!(set->residual[i] <= most_residual))
@@ -149,8 +146,7 @@ static enum stj_status take_known_set(struct solve *w, const struct stj_pairs *s
         stj_scal(w->rows.count, 1 / length, v);
         r->known[r->n_known++] = set->sigma[i];
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static int compare_descending(const void *a, const void *b)
@@ -206,22 +202,20 @@ static double probe_bytes(const struct solve *w, size_t steps)
 
 static enum stj_status choose_bases(struct solve *w, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     w->memory = stj_density_memory(&w->s);
     if (w->s.scratch) { /* the ranks may well all write to one disk */
-        STJ_TRY(stj_scratch_free_bytes(w->s.scratch, &w->memory, err));
+        STJ_MUST(stj_scratch_free_bytes(w->s.scratch, &w->memory, err));
         w->memory = stj_ranks_allreduce_min(w->memory) / stj_n_ranks();
     }
     w->in_flight =
         stj_density_in_flight(&w->s, most_rows(w), most_cols(w), w->steps, w->memory, &w->how);
-    STJ_CHECK(
+    STJ_NEED(
         err, w->in_flight >= 1, STJ_ENOMEM,
         "the basis of one probe of %zu steps needs %.0f MiB, the limit is %zu MiB %s: raise the "
         "memory, keep the bases in scratch files, take fewer steps, or reorthogonalize none",
         w->steps, probe_bytes(w, w->steps) / 1048576, w->memory >> 20,
         w->s.scratch ? "free on the disk" : "of memory");
-out:
-    return st;
+    return STJ_OK;
 }
 
 static size_t count_probes(const struct solve *w)
@@ -273,7 +267,6 @@ static void drop_empty_block(struct solve *w)
 /* New probes until there are n, block by block. */
 static enum stj_status add_probes(struct solve *w, size_t n, bool *stopped, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     *stopped = false;
     for (size_t have = count_probes(w); have < n && !*stopped; have = count_probes(w)) {
         const size_t wanted = n - have < w->in_flight ? n - have : w->in_flight;
@@ -283,18 +276,17 @@ static enum stj_status add_probes(struct solve *w, size_t n, bool *stopped, stru
             for (size_t i = 0; i < w->n_blocks; i++)
                 stj_bidiagonal_freeze(w->block[i]);
         if (w->n_blocks == w->room) {
-            STJ_TRY(stj_resize(&w->block, w->room, 2 * w->room + 1, sizeof *w->block, err));
+            STJ_MUST(stj_resize(&w->block, w->room, 2 * w->room + 1, sizeof *w->block, err));
             w->room = 2 * w->room + 1;
         }
-        STJ_TRY(stj_bidiagonal_create(w->a, &w->deflation, have, wanted, w->s.seed, w->steps,
-                                      w->how, w->s.scratch, &w->block[w->n_blocks], err));
+        STJ_MUST(stj_bidiagonal_create(w->a, &w->deflation, have, wanted, w->s.seed, w->steps,
+                                       w->how, w->s.scratch, &w->block[w->n_blocks], err));
         w->n_blocks++;
-        STJ_TRY(stj_bidiagonal_advance(w->block[w->n_blocks - 1], w->steps, density_spent, w,
-                                       stopped, err));
+        STJ_MUST(stj_bidiagonal_advance(w->block[w->n_blocks - 1], w->steps, density_spent, w,
+                                        stopped, err));
         drop_empty_block(w);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static bool can_add_steps(const struct solve *w, size_t steps)
@@ -308,13 +300,11 @@ static bool can_add_steps(const struct solve *w, size_t steps)
 static enum stj_status add_steps(struct solve *w, size_t steps, bool *stopped,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     w->steps = steps;
     *stopped = false;
     for (size_t i = 0; i < w->n_blocks && !*stopped; i++)
-        STJ_TRY(stj_bidiagonal_advance(w->block[i], steps, density_spent, w, stopped, err));
-out:
-    return st;
+        STJ_MUST(stj_bidiagonal_advance(w->block[i], steps, density_spent, w, stopped, err));
+    return STJ_OK;
 }
 
 static void free_probes(struct stj_density_result *r)
@@ -331,25 +321,23 @@ static void free_probes(struct stj_density_result *r)
 /* r->probe <- copies of what the blocks have. */
 static enum stj_status collect_probes(struct solve *w, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_density_result *r = w->r;
     free_probes(r);
     r->steps = 0;
-    STJ_TRY(stj_new(&r->probe, count_probes(w), sizeof *r->probe, err));
+    STJ_MUST(stj_new(&r->probe, count_probes(w), sizeof *r->probe, err));
     for (size_t i = 0; i < w->n_blocks; i++)
         for (size_t j = 0; j < stj_bidiagonal_probes(w->block[i]); j++) {
             const struct stj_density_probe *from = stj_bidiagonal_probe(w->block[i], j);
             struct stj_density_probe *to = r->probe + r->n_probes++;
             *to =
                 (struct stj_density_probe){.k = from->k, .mass = from->mass, .exact = from->exact};
-            STJ_TRY(stj_new(&to->alpha, from->k, sizeof *to->alpha, err));
-            STJ_TRY(stj_new(&to->beta, from->k, sizeof *to->beta, err));
+            STJ_MUST(stj_new(&to->alpha, from->k, sizeof *to->alpha, err));
+            STJ_MUST(stj_new(&to->beta, from->k, sizeof *to->beta, err));
             memcpy(to->alpha, from->alpha, from->k * sizeof *to->alpha);
             memcpy(to->beta, from->beta, from->k * sizeof *to->beta);
             r->steps = from->k > r->steps ? from->k : r->steps;
         }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* sigma_1 and the floor, from the known values and the bidiagonal matrices. */
@@ -378,12 +366,9 @@ out:
 
 static enum stj_status density_measure(struct solve *w, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(collect_probes(w, err));
-    STJ_TRY(measure_scale(w, err));
-    STJ_TRY(stj_density_count_regions(w->r, w->s.epsilon, 0, &w->r->regions, err));
-out:
-    return st;
+    STJ_MUST(collect_probes(w, err));
+    STJ_MUST(measure_scale(w, err));
+    return stj_density_count_regions(w->r, w->s.epsilon, 0, &w->r->regions, err);
 }
 
 /* The region with the widest interval. */
@@ -411,7 +396,6 @@ static size_t more_probes(const struct solve *w, const struct stj_density_count 
 /* Steps and probes until the tolerance is met or a budget is spent. */
 static enum stj_status density_refine(struct solve *w, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     bool stopped = false;
     while (!stopped) {
         const struct stj_density_count *c = widest_count(&w->r->regions);
@@ -422,51 +406,46 @@ static enum stj_status density_refine(struct solve *w, struct stj_error *err)
         const bool hopeless = 2 * c->finite_steps >= w->s.tolerance * (double)w->r->n_params;
         /* Step 4: the larger part of the widest interval decides. */
         if (c->finite_steps > c->sampling && can_add_steps(w, steps)) {
-            STJ_TRY(add_steps(w, steps, &stopped, err));
+            STJ_MUST(add_steps(w, steps, &stopped, err));
         } else if (hopeless && c->finite_steps > c->sampling) {
             w->stop = STJ_STOP_FLOOR;
             break;
         } else {
-            STJ_TRY(add_probes(w, more_probes(w, c), &stopped, err));
+            STJ_MUST(add_probes(w, more_probes(w, c), &stopped, err));
         }
-        STJ_TRY(density_measure(w, err));
+        STJ_MUST(density_measure(w, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status density_run(struct solve *w, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_density_result *r = w->r;
     bool stopped = false;
     w->stop = STJ_STOP_CONVERGED;
     w->steps = w->s.steps < r->n_left ? w->s.steps : r->n_left;
     /* Step 2. */
     if (r->n_left > 0) {
-        STJ_TRY(choose_bases(w, err));
-        STJ_TRY(add_probes(w, w->s.probes, &stopped, err));
-        STJ_CHECK(err, w->n_blocks > 0 || w->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
-                  "interrupted before the first step of any probe");
-        STJ_CHECK(err, w->n_blocks > 0, STJ_EINVAL,
-                  "max_applications is %g, one step of %zu probes takes %g: raise it or take fewer "
-                  "probes",
-                  w->s.max_applications, w->in_flight,
-                  2 * (double)w->in_flight * stj_op_cost(w->a));
+        STJ_MUST(choose_bases(w, err));
+        STJ_MUST(add_probes(w, w->s.probes, &stopped, err));
+        STJ_NEED(err, w->n_blocks > 0 || w->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
+                 "interrupted before the first step of any probe");
+        STJ_NEED(err, w->n_blocks > 0, STJ_EINVAL,
+                 "max_applications is %g, one step of %zu probes takes %g: raise it or take fewer "
+                 "probes",
+                 w->s.max_applications, w->in_flight, 2 * (double)w->in_flight * stj_op_cost(w->a));
     }
     /* Steps 3 and 4. */
-    STJ_TRY(density_measure(w, err));
+    STJ_MUST(density_measure(w, err));
     if (!stopped && w->s.tolerance > 0 && r->n_left > 0)
-        STJ_TRY(density_refine(w, err));
+        STJ_MUST(density_refine(w, err));
     /* Step 5; where all probes ended in invariant subspaces there is no error to speak of. */
     bool exact = true;
     for (size_t i = 0; i < r->n_probes; i++)
         exact = exact && r->probe[i].exact;
     if (w->stop == STJ_STOP_CONVERGED && exact)
         w->stop = STJ_STOP_INVARIANT_SUBSPACE;
-    STJ_TRY(stj_density_find_missed(r, err));
-out:
-    return st;
+    return stj_density_find_missed(r, err);
 }
 
 static void density_fill_result(struct solve *w)

@@ -29,25 +29,22 @@ static double gap_grid(double i)
 static enum stj_status gap_slopes(const struct stj_density_result *result, double *slope,
                                   double *doubt, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_density_count before = {0};
     for (size_t i = 0; i < POINTS; i++) {
         struct stj_density_counts counts;
-        STJ_TRY(stj_density_count_regions(result, gap_grid((double)i), 0, &counts, err));
+        STJ_MUST(stj_density_count_regions(result, gap_grid((double)i), 0, &counts, err));
         if (i > 0) {
             slope[i - 1] = fmax(counts.bulk.estimate - before.estimate, 0);
             doubt[i - 1] = hypot(counts.bulk.finite_steps, before.finite_steps);
         }
         before = counts.bulk;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_density_find_gap(const struct stj_density_result *result,
                                      struct stj_density_gap *gap, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, result, gap);
     double slope[POINTS - 1];
     double doubt[POINTS - 1];
@@ -56,14 +53,14 @@ enum stj_status stj_density_find_gap(const struct stj_density_result *result,
     size_t best = 0;
     double least = depth_of_a_gap;
     *gap = (struct stj_density_gap){0};
-    STJ_TRY(gap_slopes(result, slope, doubt, err));
+    STJ_MUST(gap_slopes(result, slope, doubt, err));
     struct stj_density_counts first;
-    STJ_TRY(stj_density_count_regions(result, least_epsilon, 0, &first, err));
+    STJ_MUST(stj_density_count_regions(result, least_epsilon, 0, &first, err));
     left[0] = first.bulk.estimate; /* what lies closer to 1 than the grid begins */
     for (size_t i = 1; i < POINTS - 1; i++)
         left[i] = fmax(left[i - 1], slope[i - 1]);
     struct stj_density_counts last;
-    STJ_TRY(stj_density_count_regions(result, most_epsilon, 0, &last, err));
+    STJ_MUST(stj_density_count_regions(result, most_epsilon, 0, &last, err));
     right[POINTS - 2] = (double)result->n_params - last.bulk.estimate; /* and beyond its end */
     for (size_t i = POINTS - 2; i-- > 0;)
         right[i] = fmax(right[i + 1], slope[i + 1]);
@@ -77,13 +74,11 @@ enum stj_status stj_density_find_gap(const struct stj_density_result *result,
         }
     }
     if (!gap->found)
-        goto out;
+        return STJ_OK;
     size_t end = best; /* the middle of an empty stretch */
     while (end + 2 < POINTS && slope[end + 1] <= 1.5 * slope[best] + 0.5)
         end++;
     gap->epsilon = gap_grid(((double)best + (double)end + 1) / 2);
     gap->depth = least;
-    STJ_TRY(stj_density_count_regions(result, gap->epsilon, 0, &gap->counts, err));
-out:
-    return st;
+    return stj_density_count_regions(result, gap->epsilon, 0, &gap->counts, err);
 }

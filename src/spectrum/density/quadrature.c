@@ -155,15 +155,13 @@ static enum stj_status follow_probe(const struct stj_density_result *result,
                                     const struct stj_density_probe *probe, size_t k, double at,
                                     double *low, double *high, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const double tau = probe->exact ? stj_exact_error(result) : 0;
     double other;
-    STJ_TRY(stj_mass_bounds(probe, k, at + tau, low, high, err));
+    STJ_MUST(stj_mass_bounds(probe, k, at + tau, low, high, err));
     *low = at - tau > 0 ? *low : 0;
     if (tau > 0 && at - tau > 0)
-        STJ_TRY(stj_mass_bounds(probe, k, at - tau, low, &other, err));
-out:
-    return st;
+        STJ_MUST(stj_mass_bounds(probe, k, at - tau, low, &other, err));
+    return STJ_OK;
 }
 
 /* low[n][STAGES], high[...] <- the bounds of every probe at every stage. */
@@ -259,10 +257,9 @@ static double extrapolate(const double *middle, const double *width, double *dou
 enum stj_status stj_edge_measure(const struct stj_density_result *result, double at,
                                  struct stj_edge *edge, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct followed f;
     double doubt = 0;
-    STJ_TRY(follow_stages(result, at, &f, err));
+    STJ_MUST(follow_stages(result, at, &f, err));
     const double width = fmax(f.high - f.low, 0);
     const double middle = (f.low + f.high) / 2;
     *edge = (struct stj_edge){.mass = middle, .low = f.low, .high = f.high};
@@ -274,6 +271,5 @@ enum stj_status stj_edge_measure(const struct stj_density_result *result, double
     const double smooth = width / 2 * r * r + correction / 2 + doubt;
     const double discrete = share_of_values * sqrt(width / (double)result->n_left);
     edge->error = fmin(hypot(smooth, discrete), width / 2 + correction);
-out:
-    return st;
+    return STJ_OK;
 }

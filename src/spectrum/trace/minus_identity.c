@@ -10,14 +10,12 @@ static enum stj_status minus_identity_apply(void *ctx, enum stj_trans trans, siz
                                             const double *x, size_t ldx, double *y, size_t ldy,
                                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_op *a = ctx;
     const size_t n = stj_op_n_cols(a);
-    STJ_TRY(stj_op_apply(a, trans, nvec, x, ldx, y, ldy, err));
+    STJ_MUST(stj_op_apply(a, trans, nvec, x, ldx, y, ldy, err));
     for (size_t j = 0; j < nvec; j++)
         stj_axpy(n, -1, x + j * ldx, y + j * ldy);
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_trace_minus_identity(struct stj_op *a, struct stj_op **op,

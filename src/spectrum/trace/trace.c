@@ -90,17 +90,15 @@ out:
 enum stj_status stj_trace_apply(const struct stj_trace_target *target, struct stj_op *op, size_t k,
                                 const double *x, double *y, size_t done, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(op);
     const size_t m = stj_op_n_rows(op);
     for (size_t first = 0; first < k; first += BLOCK) {
         const size_t width = k - first < BLOCK ? k - first : BLOCK;
-        STJ_TRY(stj_progress_report(target->progress, "trace", (double)(done + first),
-                                    (double)target->products, err));
-        STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, width, x + first * n, n, y + first * m, m, err));
+        STJ_MUST(stj_progress_report(target->progress, "trace", (double)(done + first),
+                                     (double)target->products, err));
+        STJ_MUST(stj_op_apply(op, STJ_NO_TRANS, width, x + first * n, n, y + first * m, m, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* All unit vectors: samples->offset <- the trace. */
@@ -136,13 +134,11 @@ static enum stj_status trace_find_method(const struct stj_trace_settings *s,
                                          const struct stj_trace_method **method,
                                          struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_plugin_info *info = &stj_trace_xtrace.info;
     if (s->method)
-        STJ_TRY(stj_kind_find(&stj_trace_methods, s->method, &info, err));
+        STJ_MUST(stj_kind_find(&stj_trace_methods, s->method, &info, err));
     *method = (const struct stj_trace_method *)info;
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_trace_predict(const struct stj_trace_settings *s, size_t n, struct stj_prediction *p)
@@ -168,22 +164,20 @@ static enum stj_status trace_check_settings(const struct stj_op *a,
                                             const struct stj_trace_method **method,
                                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
-    STJ_CHECK(err, (size_t)s->function < N_FUNCTIONS, STJ_EINVAL,
-              "function is %d, not one of trace, frobenius and deviation", (int)s->function);
-    STJ_CHECK(err, s->confidence > 0 && s->confidence < 1, STJ_EINVAL,
-              "confidence is %g, it must lie between 0 and 1, both excluded", s->confidence);
-    STJ_CHECK(err, m == n || s->function == STJ_TRACE_FROBENIUS, STJ_EINVAL,
-              "%s wants a square operator, this one is %zu x %zu: only frobenius has no such need",
-              function_text[s->function], m, n);
-    STJ_TRY(trace_find_method(s, method, err));
-    STJ_CHECK(err, s->products >= n || s->products >= (*method)->least, STJ_EINVAL,
-              "products is %zu, %s needs at least %zu", s->products, (*method)->info.name,
-              (*method)->least);
-out:
-    return st;
+    STJ_NEED(err, (size_t)s->function < N_FUNCTIONS, STJ_EINVAL,
+             "function is %d, not one of trace, frobenius and deviation", (int)s->function);
+    STJ_NEED(err, s->confidence > 0 && s->confidence < 1, STJ_EINVAL,
+             "confidence is %g, it must lie between 0 and 1, both excluded", s->confidence);
+    STJ_NEED(err, m == n || s->function == STJ_TRACE_FROBENIUS, STJ_EINVAL,
+             "%s wants a square operator, this one is %zu x %zu: only frobenius has no such need",
+             function_text[s->function], m, n);
+    STJ_MUST(trace_find_method(s, method, err));
+    STJ_NEED(err, s->products >= n || s->products >= (*method)->least, STJ_EINVAL,
+             "products is %zu, %s needs at least %zu", s->products, (*method)->info.name,
+             (*method)->least);
+    return STJ_OK;
 }
 
 /* target->half and target->b; *shifted and *normal are the operators made for it. */
@@ -191,20 +185,18 @@ static enum stj_status trace_make_target(struct stj_op *a, enum stj_trace_functi
                                          struct stj_trace_target *target, struct stj_op **shifted,
                                          struct stj_op **normal, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     target->n = stj_op_n_cols(a);
     target->b = a;
     if (function == STJ_TRACE_TRACE)
-        goto out;
+        return STJ_OK;
     target->half = a;
     if (function == STJ_TRACE_DEVIATION) {
-        STJ_TRY(stj_trace_minus_identity(a, shifted, err));
+        STJ_MUST(stj_trace_minus_identity(a, shifted, err));
         target->half = *shifted;
     }
-    STJ_TRY(stj_op_create_normal(target->half, normal, err));
+    STJ_MUST(stj_op_create_normal(target->half, normal, err));
     target->b = *normal;
-out:
-    return st;
+    return STJ_OK;
 }
 
 double stj_student_interval(size_t n, const double *sample, double confidence, double *mean,

@@ -42,20 +42,17 @@ static void xtrace_free(struct xtrace *t)
 
 static enum stj_status xtrace_new(struct xtrace *t, size_t n, size_t k, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     t->n = n;
     t->k = k;
-    STJ_TRY(stj_size_mul(n, k, &(size_t){0}, err));
-    STJ_TRY(stj_new(&t->w, n * k, sizeof(double), err));
-    STJ_TRY(stj_new(&t->y, n * k, sizeof(double), err));
-    STJ_TRY(stj_new(&t->q, n * k, sizeof(double), err));
-    STJ_TRY(stj_new(&t->z, n * k, sizeof(double), err));
-    STJ_TRY(stj_new(&t->r, k * k, sizeof(double), err));
-    STJ_TRY(stj_new(&t->s, k * k, sizeof(double), err));
-    STJ_TRY(stj_new(&t->h, k * k, sizeof(double), err));
-    STJ_TRY(stj_new(&t->qw, k * k, sizeof(double), err));
-out:
-    return st;
+    STJ_MUST(stj_size_mul(n, k, &(size_t){0}, err));
+    STJ_MUST(stj_new(&t->w, n * k, sizeof(double), err));
+    STJ_MUST(stj_new(&t->y, n * k, sizeof(double), err));
+    STJ_MUST(stj_new(&t->q, n * k, sizeof(double), err));
+    STJ_MUST(stj_new(&t->z, n * k, sizeof(double), err));
+    STJ_MUST(stj_new(&t->r, k * k, sizeof(double), err));
+    STJ_MUST(stj_new(&t->s, k * k, sizeof(double), err));
+    STJ_MUST(stj_new(&t->h, k * k, sizeof(double), err));
+    return stj_new(&t->qw, k * k, sizeof(double), err);
 }
 
 /* s <- the columns of R^{-T}, normalised; R is destroyed. */

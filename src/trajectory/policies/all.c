@@ -52,15 +52,13 @@ out:
 
 static enum stj_status allocate_all(struct all *a, size_t n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (a->states)
-        goto out;
+        return STJ_OK;
     if (stj_group_shares() && !a->work)
-        STJ_TRY(stj_new(&a->work, n, sizeof *a->work, err));
-    STJ_TRY(stj_arena_reals(&a->room, a->end - a->begin, n, err));
+        STJ_MUST(stj_new(&a->work, n, sizeof *a->work, err));
+    STJ_MUST(stj_arena_reals(&a->room, a->end - a->begin, n, err));
     a->states = a->room.at;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Are states first .. first + count - 1 there? */
@@ -76,16 +74,14 @@ static bool has(const struct all *a, size_t first, size_t count)
 static enum stj_status read_stored(struct all *a, size_t n, size_t first, size_t count,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     bool *ready = a->ready + (first - a->begin);
     if (has(a, first, count))
-        goto out;
-    STJ_TRY(stj_state_reader_read_range(a->source, first, count, ready,
-                                        a->states + (first - a->begin) * n, err));
+        return STJ_OK;
+    STJ_MUST(stj_state_reader_read_range(a->source, first, count, ready,
+                                         a->states + (first - a->begin) * n, err));
     for (size_t i = 0; i < count; i++)
         ready[i] = ready[i] || stj_state_reader_has(a->source, first + i);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* State s, which is there, makes the next one: in its place, or where ranks share that, in the
@@ -111,33 +107,29 @@ static enum stj_status replay_one(struct all *a, size_t n, size_t s, struct stj_
 /* Replay from the last state before t that is there, or stored, to t. */
 static enum stj_status replay_to(struct all *a, size_t n, size_t t, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t s = t;
     while (!a->ready[s - a->begin] && !stj_state_reader_has(a->source, s))
         s--;
-    STJ_TRY(read_stored(a, n, s, 1, err));
+    STJ_MUST(read_stored(a, n, s, 1, err));
     for (; s < t; s++)
-        STJ_TRY(replay_one(a, n, s, err));
-out:
-    return st;
+        STJ_MUST(replay_one(a, n, s, err));
+    return STJ_OK;
 }
 
 static enum stj_status all_visit(void *self, const struct stj_trajectory_shape *shape, size_t first,
                                  size_t count, struct stj_trajectory_view *view,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct all *a = self;
     const size_t n = shape->n_state;
-    STJ_TRY(allocate_all(a, n, err));
-    STJ_TRY(read_stored(a, n, first, count, err));
+    STJ_MUST(allocate_all(a, n, err));
+    STJ_MUST(read_stored(a, n, first, count, err));
     for (size_t t = first; t < first + count; t++)
         if (!a->ready[t - a->begin])
-            STJ_TRY(replay_to(a, n, t, err));
+            STJ_MUST(replay_to(a, n, t, err));
     view->state = a->states + (first - a->begin) * n;
     view->ld = n;
-out:
-    return st;
+    return STJ_OK;
 }
 
 const struct stj_trajectory_policy stj_policy_all = {

@@ -32,15 +32,13 @@ enum stj_status stj_policy_disk_create(const struct stj_storage_plan *plan,
                                        struct stj_error *err)
 {
     (void)replay;
-    enum stj_status st = STJ_OK;
     struct disk *d = NULL;
-    STJ_TRY(stj_new(&d, 1, sizeof *d, err));
+    STJ_MUST(stj_new(&d, 1, sizeof *d, err));
     d->source = source;
     d->from = plan->from;
     d->to = plan->to;
     *self = d;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* As many states again, in the direction in which the sweep goes. */
@@ -58,23 +56,21 @@ static enum stj_status disk_visit(void *self, const struct stj_trajectory_shape 
                                   size_t first, size_t count, struct stj_trajectory_view *view,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct disk *d = self;
     const size_t n = shape->n_state;
     read_ahead(d, first, count);
     if (first < d->first || first + count > d->first + d->count) {
         d->count = 0;
-        STJ_TRY(stj_arena_reals(&d->buffer, count, n, err));
+        STJ_MUST(stj_arena_reals(&d->buffer, count, n, err));
         if (stj_group_shares())
             stj_group_barrier(); /* for those who work with what was there */
-        STJ_TRY(stj_state_reader_read_range(d->source, first, count, NULL, d->buffer.at, err));
+        STJ_MUST(stj_state_reader_read_range(d->source, first, count, NULL, d->buffer.at, err));
         d->first = first;
         d->count = count;
     }
     view->state = (const real *)d->buffer.at + (first - d->first) * n;
     view->ld = n;
-out:
-    return st;
+    return STJ_OK;
 }
 
 const struct stj_trajectory_policy stj_policy_disk = {

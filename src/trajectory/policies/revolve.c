@@ -112,17 +112,15 @@ out:
 static enum stj_status allocate_revolve(struct revolve *r, size_t n, size_t count,
                                         struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (!r->work) {
-        STJ_TRY(stj_new(&r->slot, r->n_slots, n * sizeof *r->slot, err));
-        STJ_TRY(stj_new(&r->work, n, sizeof *r->work, err));
+        STJ_MUST(stj_new(&r->slot, r->n_slots, n * sizeof *r->slot, err));
+        STJ_MUST(stj_new(&r->work, n, sizeof *r->work, err));
     }
     if (count > r->view_room) {
-        STJ_TRY(stj_resize(&r->view, 0, count, n * sizeof *r->view, err));
+        STJ_MUST(stj_resize(&r->view, 0, count, n * sizeof *r->view, err));
         r->view_room = count;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The working state <- the last one at hand at or before t: itself, where a sweep forward goes on
@@ -130,7 +128,6 @@ out:
 static enum stj_status go_back(struct revolve *r, size_t n, size_t t, bool *reversing,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t k = stj_state_reader_before(r->source, t);
     const size_t stored = r->source->record.step[k];
     while (r->n_used > 0 && r->step[r->n_used - 1] > t)
@@ -139,67 +136,59 @@ static enum stj_status go_back(struct revolve *r, size_t n, size_t t, bool *reve
     const size_t behind = checkpoint ? r->step[r->n_used - 1] : stored;
     *reversing = !(r->has_work && r->at <= t && t - r->at <= r->chunk && r->at >= behind);
     if (!*reversing)
-        goto out;
+        return STJ_OK;
     r->has_work = false;
     if (checkpoint)
         memcpy(r->work, r->slot + (r->n_used - 1) * n, n * sizeof *r->work);
     else
-        STJ_TRY(stj_state_reader_read(r->source, k, r->work, err));
+        STJ_MUST(stj_state_reader_read(r->source, k, r->work, err));
     r->at = behind;
     r->has_work = true;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status advance_to(struct revolve *r, size_t to, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     r->has_work = r->at == to;
     for (; r->at < to; r->at++)
-        STJ_TRY(stj_replay_step(r->replay, r->at, r->work, err));
+        STJ_MUST(stj_replay_step(r->replay, r->at, r->work, err));
     r->has_work = true;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Forward to t, with checkpoints on the way: at distances from t that are whole leaves. */
 static enum stj_status approach(struct revolve *r, size_t n, size_t t, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     while (r->n_used < r->n_slots) {
         const size_t leaves = (t - r->at + r->chunk - 1) / r->chunk + 1;
         const size_t split = leaves > 1 ? stj_revolve_split(leaves, r->n_slots - r->n_used + 1) : 0;
         if (split + 1 >= leaves)
             break;
-        STJ_TRY(advance_to(r, t - (leaves - 1 - split) * r->chunk, err));
+        STJ_MUST(advance_to(r, t - (leaves - 1 - split) * r->chunk, err));
         memcpy(r->slot + r->n_used * n, r->work, n * sizeof *r->work);
         r->step[r->n_used++] = r->at;
     }
-    STJ_TRY(advance_to(r, t, err));
-out:
-    return st;
+    return advance_to(r, t, err);
 }
 
 static enum stj_status revolve_visit(void *self, const struct stj_trajectory_shape *shape,
                                      size_t first, size_t count, struct stj_trajectory_view *view,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct revolve *r = self;
     const size_t n = shape->n_state;
     bool reversing = false;
-    STJ_TRY(allocate_revolve(r, n, count, err));
-    STJ_TRY(go_back(r, n, first, &reversing, err));
+    STJ_MUST(allocate_revolve(r, n, count, err));
+    STJ_MUST(go_back(r, n, first, &reversing, err));
     if (reversing)
-        STJ_TRY(approach(r, n, first, err));
+        STJ_MUST(approach(r, n, first, err));
     for (size_t i = 0; i < count; i++) {
-        STJ_TRY(advance_to(r, first + i, err));
+        STJ_MUST(advance_to(r, first + i, err));
         memcpy(r->view + i * n, r->work, n * sizeof *r->view);
     }
     view->state = r->view;
     view->ld = n;
-out:
-    return st;
+    return STJ_OK;
 }
 
 const struct stj_trajectory_policy stj_policy_revolve = {

@@ -136,13 +136,11 @@ out:
 
 static enum stj_status allocate_segments(struct segments *s, size_t n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (!s->buffer)
-        STJ_TRY(stj_new(&s->buffer, s->longest, n * sizeof *s->buffer, err));
+        STJ_MUST(stj_new(&s->buffer, s->longest, n * sizeof *s->buffer, err));
     if (s->holds && !s->held)
-        STJ_TRY(stj_new(&s->held, s->n, n * sizeof *s->held, err));
-out:
-    return st;
+        STJ_MUST(stj_new(&s->held, s->n, n * sizeof *s->held, err));
+    return STJ_OK;
 }
 
 static void hold(struct segments *s, size_t n, size_t j, const real *state)
@@ -157,39 +155,35 @@ static void hold(struct segments *s, size_t n, size_t j, const real *state)
 static enum stj_status get_anchor(struct segments *s, size_t n, size_t j, real *state,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t i = j;
     while (!s->filled[i] && !stj_state_reader_has(s->source, s->start[i]))
         i--;
     if (s->filled[i])
         memcpy(state, s->held + i * n, n * sizeof *state);
     else
-        STJ_TRY(stj_state_reader_read(s->source, stj_state_reader_before(s->source, s->start[i]),
-                                      state, err));
+        STJ_MUST(stj_state_reader_read(s->source, stj_state_reader_before(s->source, s->start[i]),
+                                       state, err));
     hold(s, n, i, state);
     for (; i < j; i++) {
         for (size_t t = s->start[i]; t < s->start[i + 1]; t++)
-            STJ_TRY(stj_replay_step(s->replay, t, state, err));
+            STJ_MUST(stj_replay_step(s->replay, t, state, err));
         hold(s, n, i + 1, state);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The buffer <- segment j. */
 static enum stj_status load_segment(struct segments *s, size_t n, size_t j, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t begin = s->start[j];
     s->current = s->n;
     if (!s->holds && j > 0)
         stj_state_reader_ahead(s->source, s->start[j - 1], s->start[j - 1]);
-    STJ_TRY(get_anchor(s, n, j, s->buffer, err));
+    STJ_MUST(get_anchor(s, n, j, s->buffer, err));
     for (size_t t = begin + 1; t < s->start[j + 1]; t++)
-        STJ_TRY(stj_replay_next(s->replay, t, true, s->buffer + (t - begin) * n, err));
+        STJ_MUST(stj_replay_next(s->replay, t, true, s->buffer + (t - begin) * n, err));
     s->current = j;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The segment of state t. */
@@ -211,88 +205,77 @@ static size_t segment_of(const struct segments *s, size_t t)
 static enum stj_status copy_part(struct segments *s, size_t n, size_t j, size_t first, size_t count,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t begin = s->start[j] > first ? s->start[j] : first;
     const size_t end = s->start[j + 1] < first + count ? s->start[j + 1] : first + count;
     if (s->current != j)
-        STJ_TRY(load_segment(s, n, j, err));
+        STJ_MUST(load_segment(s, n, j, err));
     memcpy(s->view + (begin - first) * n, s->buffer + (begin - s->start[j]) * n,
            (end - begin) * n * sizeof *s->view);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status make_view(struct segments *s, size_t n, size_t count, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (count > s->view_room) {
-        STJ_TRY(stj_resize(&s->view, 0, count, n * sizeof *s->view, err));
+        STJ_MUST(stj_resize(&s->view, 0, count, n * sizeof *s->view, err));
         s->view_room = count;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status straddle(struct segments *s, size_t n, size_t first, size_t count,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t low = segment_of(s, first);
     const size_t high = segment_of(s, first + count - 1);
     const size_t begin = s->current;
-    STJ_TRY(make_view(s, n, count, err));
+    STJ_MUST(make_view(s, n, count, err));
     if (begin >= low && begin <= high)
-        STJ_TRY(copy_part(s, n, begin, first, count, err));
+        STJ_MUST(copy_part(s, n, begin, first, count, err));
     /* Who comes from above goes on down; so does who comes to a far place from below, for that is
      * where a sweep backward begins. */
     if (begin == high || begin < low) {
         for (size_t j = high + 1; j-- > low;)
             if (j != begin)
-                STJ_TRY(copy_part(s, n, j, first, count, err));
-        goto out;
+                STJ_MUST(copy_part(s, n, j, first, count, err));
+        return STJ_OK;
     }
     for (size_t j = low; j <= high; j++)
         if (j != begin)
-            STJ_TRY(copy_part(s, n, j, first, count, err));
-out:
-    return st;
+            STJ_MUST(copy_part(s, n, j, first, count, err));
+    return STJ_OK;
 }
 
 /* A single stored state, of a segment that is not in the buffer. */
 static enum stj_status read_alone(struct segments *s, size_t n, size_t t, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(make_view(s, n, 1, err));
-    STJ_TRY(stj_state_reader_read(s->source, stj_state_reader_before(s->source, t), s->view, err));
-out:
-    return st;
+    STJ_MUST(make_view(s, n, 1, err));
+    return stj_state_reader_read(s->source, stj_state_reader_before(s->source, t), s->view, err);
 }
 
 static enum stj_status segments_visit(void *self, const struct stj_trajectory_shape *shape,
                                       size_t first, size_t count, struct stj_trajectory_view *view,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct segments *s = self;
     const size_t n = shape->n_state;
     const size_t j = segment_of(s, first);
     view->ld = n;
     if (count == 1 && s->current != j && stj_state_reader_has(s->source, first)) {
-        STJ_TRY(read_alone(s, n, first, err));
+        STJ_MUST(read_alone(s, n, first, err));
         view->state = s->view;
-        goto out;
+        return STJ_OK;
     }
-    STJ_TRY(allocate_segments(s, n, err));
+    STJ_MUST(allocate_segments(s, n, err));
     if (first + count <= s->start[j + 1]) {
         if (s->current != j)
-            STJ_TRY(load_segment(s, n, j, err));
+            STJ_MUST(load_segment(s, n, j, err));
         view->state = s->buffer + (first - s->start[j]) * n;
     } else {
-        STJ_TRY(straddle(s, n, first, count, err));
+        STJ_MUST(straddle(s, n, first, count, err));
         view->state = s->view;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 const struct stj_trajectory_policy stj_policy_segments = {
