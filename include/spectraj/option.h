@@ -98,6 +98,17 @@ struct stj_option {
     const char *doc;   /* one line */
 };
 
+/* A row of a struct's table: name, type without STJ_OPTION_, member, fallback and doc, and then what
+ * else is to be said:
+ *
+ *     STJ_OPTION_ROW(struct noise, "level", REAL, level, "0.1", "how much of it", .max = 1),
+ */
+#define STJ_OPTION_ROW(struct_, name_, type_, member_, fallback_, doc_, ...)                       \
+    {                                                                                              \
+        .name = (name_), .type = STJ_OPTION_##type_, .offset = offsetof(struct_, member_),         \
+        .fallback = (fallback_), .doc = (doc_), __VA_ARGS__                                        \
+    }
+
 /* An option as a command line gives it. */
 struct stj_option_pair {
     const char *name; /* of a row */

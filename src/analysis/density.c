@@ -36,80 +36,39 @@ struct density_config {
 
 static const char *const reorthogonalize_words[] = {"auto", "full", "one-sided", "none", NULL};
 
-#define AT(member) .offset = offsetof(struct density_config, member)
+#define OPTION(...) STJ_OPTION_ROW(struct density_config, __VA_ARGS__)
 static const struct stj_option options[] = {
     STJ_EPSILON_OPTION(offsetof(struct density_config, epsilon)),
     STJ_FRACTION_OPTION("confidence", 0, STJ_ROLE_VIEW, offsetof(struct density_config, confidence),
                         "0.95", "P", "how often the intervals contain the true counts"),
-    {.name = "probes",
-     .letter = 'p',
-     .type = STJ_OPTION_SIZE,
-     AT(probes),
-     .fallback = "8",
-     .min = 1,
-     .max = 1e9,
-     .value = "N",
-     .doc = "random start vectors"},
-    {.name = "steps",
-     .letter = 'k',
-     .type = STJ_OPTION_SIZE,
-     AT(steps),
-     .fallback = "100",
-     .min = 1,
-     .max = 1e9,
-     .value = "K",
-     .doc = "Lanczos steps of each, at two products a step"},
+    OPTION("probes", SIZE, probes, "8", "random start vectors", .letter = 'p', .min = 1, .max = 1e9,
+           .value = "N"),
+    OPTION("steps", SIZE, steps, "100", "Lanczos steps of each, at two products a step",
+           .letter = 'k', .min = 1, .max = 1e9, .value = "K"),
     STJ_SEED_OPTION(offsetof(struct density_config, seed), "probes"),
     STJ_FRACTION_OPTION("tolerance", 0, STJ_ROLE_QUESTION,
                         offsetof(struct density_config, tolerance), "", "TOL",
                         "add steps and probes until every interval is at most TOL times the "
                         "number of parameters wide"),
-    {.name = "reorthogonalize",
-     .type = STJ_OPTION_CHOICE,
-     AT(reorthogonalize),
-     .choices = reorthogonalize_words,
-     .fallback = "auto",
-     .value = "HOW",
-     .doc = "full, one-sided or none: two, one or no vectors of memory a step and probe"},
-    {.name = "scratch",
-     .type = STJ_OPTION_PATH,
-     .role = STJ_ROLE_EFFORT,
-     AT(scratch),
-     .fallback = "",
-     .value = "DIR",
-     .doc = "keep these vectors in nameless files of DIR instead of memory"},
-    {.name = "no_deflation",
-     .type = STJ_OPTION_BOOL,
-     AT(no_deflation),
-     .fallback = "false",
-     .doc = "do not take the singular pairs of svd.h5 out of the probes"},
-    {.name = "edges",
-     .type = STJ_OPTION_STRING,
-     .role = STJ_ROLE_VIEW,
-     AT(edges),
-     .fallback = "",
-     .value = "E1,E2,...",
-     .doc = "count between these singular values too; the last may be inf"},
-    {.name = "curve",
-     .type = STJ_OPTION_SIZE,
-     .role = STJ_ROLE_VIEW,
-     AT(curve),
-     .fallback = "",
-     .min = 1,
-     .max = 10000,
-     .value = "N",
-     .doc = "the bulk at N values of epsilon from 0.001 to 0.9 too"},
-    {.name = "gap",
-     .type = STJ_OPTION_BOOL,
-     .role = STJ_ROLE_VIEW,
-     AT(gap),
-     .fallback = "false",
-     .doc = "look for an epsilon at which the spectrum has a gap"},
+    OPTION("reorthogonalize", CHOICE, reorthogonalize, "auto",
+           "full, one-sided or none: two, one or no vectors of memory a step and probe",
+           .choices = reorthogonalize_words, .value = "HOW"),
+    OPTION("scratch", PATH, scratch, "",
+           "keep these vectors in nameless files of DIR instead of memory", .role = STJ_ROLE_EFFORT,
+           .value = "DIR"),
+    OPTION("no_deflation", BOOL, no_deflation, "false",
+           "do not take the singular pairs of svd.h5 out of the probes"),
+    OPTION("edges", STRING, edges, "",
+           "count between these singular values too; the last may be inf", .role = STJ_ROLE_VIEW,
+           .value = "E1,E2,..."),
+    OPTION("curve", SIZE, curve, "", "the bulk at N values of epsilon from 0.001 to 0.9 too",
+           .role = STJ_ROLE_VIEW, .min = 1, .max = 10000, .value = "N"),
+    OPTION("gap", BOOL, gap, "false", "look for an epsilon at which the spectrum has a gap",
+           .role = STJ_ROLE_VIEW),
     STJ_MAX_APPLICATIONS_OPTION(offsetof(struct density_config, max_applications), "at most"),
     STJ_MAX_SECONDS_OPTION(offsetof(struct density_config, max_seconds)),
     {.name = NULL},
 };
-#undef AT
 
 static struct stj_density_settings settings_of(const struct density_config *c)
 {
@@ -152,139 +111,73 @@ struct density_data {
 
 static const char *const region_words[] = {"chaotic", "bulk", "stable", NULL};
 
-#define AT(member) .offset = offsetof(struct density_data, member)
-#define REAL(name_, member, doc_)                                                                  \
-    {                                                                                              \
-        .name = (name_), .kind = STJ_FIELD_REAL, AT(member), .doc = (doc_)                         \
-    }
-#define COUNT(name_, member, doc_)                                                                 \
-    {                                                                                              \
-        .name = (name_), .kind = STJ_FIELD_COUNT, AT(member), .doc = (doc_)                        \
-    }
-#define LENGTH(name_, member)                                                                      \
-    {                                                                                              \
-        .name = (name_), .count = offsetof(struct density_data, member)                            \
-    }
+#define FIELD(...) STJ_FIELD_ROW(struct density_data, __VA_ARGS__)
+#define DIM(...) STJ_FIELD_DIM(struct density_data, __VA_ARGS__)
+#define WHERE(has) .present = offsetof(struct density_data, has), .absent = STJ_ABSENT_KEY
 
-/* One number of each region's count. */
+/* A number of each region's count, of each value of epsilon, and of each bin. */
 #define OF_REGIONS                                                                                 \
     {                                                                                              \
         .name = "region", .label = region_words, .stride = sizeof(struct stj_density_count)        \
     }
+#define OF_CURVE DIM("curve", n_curve, .stride = sizeof(struct stj_density_counts))
+#define OF_COUNT(member_) .member = offsetof(struct stj_density_count, member_)
 #define REGION(member_, doc_)                                                                      \
-    {                                                                                              \
-        .name = "regions.*." #member_, .kind = STJ_FIELD_REAL, AT(r.regions.chaotic),              \
-        .member = offsetof(struct stj_density_count, member_), .dim = {OF_REGIONS}, .doc = (doc_)  \
-    }
+    FIELD("regions.*." #member_, REAL, r.regions.chaotic, doc_, OF_COUNT(member_),                 \
+          .dim = {OF_REGIONS})
 #define GAP_REGION(member_)                                                                        \
-    {                                                                                              \
-        .name = "gap.regions.*." #member_, .kind = STJ_FIELD_REAL, AT(gap.counts.chaotic),         \
-        .place = STJ_FIELD_IN_JSON, .member = offsetof(struct stj_density_count, member_),         \
-        .dim = {OF_REGIONS}, .present = offsetof(struct density_data, gap_found),                  \
-        .absent = STJ_ABSENT_KEY, .doc = "the regions at that epsilon"                             \
-    }
+    FIELD("gap.regions.*." #member_, REAL, gap.counts.chaotic, "the regions at that epsilon",      \
+          .place = STJ_FIELD_IN_JSON, OF_COUNT(member_), .dim = {OF_REGIONS}, WHERE(gap_found))
 #define CURVE(member_)                                                                             \
-    {                                                                                              \
-        .name = "curve[].regions.*." #member_, .kind = STJ_FIELD_REAL, AT(curve),                  \
-        .place = STJ_FIELD_IN_JSON,                                                                \
-        .member = offsetof(struct stj_density_counts, chaotic) +                                   \
-                  offsetof(struct stj_density_count, member_),                                     \
-        .dim = {{.name = "curve",                                                                  \
-                 .count = offsetof(struct density_data, n_curve),                                  \
-                 .stride = sizeof(struct stj_density_counts)},                                     \
-                OF_REGIONS},                                                                       \
-        .doc = "the regions at that epsilon"                                                       \
-    }
-#define POINT(name_, file_, member_, doc_)                                                         \
-    {                                                                                              \
-        .name = (name_), .file = (file_), .kind = STJ_FIELD_REAL, AT(point),                       \
-        .member = offsetof(struct stj_density_point, member_),                                     \
-        .dim = {{.name = "point",                                                                  \
-                 .count = offsetof(struct density_data, n_points),                                 \
-                 .stride = sizeof(struct stj_density_point)}},                                     \
-        .doc = (doc_)                                                                              \
-    }
+    FIELD("curve[].regions.*." #member_, REAL, curve, "the regions at that epsilon",               \
+          .place = STJ_FIELD_IN_JSON,                                                              \
+          .member = offsetof(struct stj_density_counts, chaotic) +                                 \
+                    offsetof(struct stj_density_count, member_),                                   \
+          .dim = {OF_CURVE, OF_REGIONS})
 #define BIN(member_)                                                                               \
-    {                                                                                              \
-        .name = "between[].count." #member_, .kind = STJ_FIELD_REAL, AT(bin),                      \
-        .place = STJ_FIELD_IN_JSON, .member = offsetof(struct stj_density_count, member_),         \
-        .dim = {{.name = "bin",                                                                    \
-                 .count = offsetof(struct density_data, n_between),                                \
-                 .stride = sizeof(struct stj_density_count)}},                                     \
-        .doc = "values between the two edges"                                                      \
-    }
+    FIELD("between[].count." #member_, REAL, bin, "values between the two edges",                  \
+          .place = STJ_FIELD_IN_JSON, OF_COUNT(member_),                                           \
+          .dim = {DIM("bin", n_between, .stride = sizeof(struct stj_density_count))})
+#define OF_POINT(member_)                                                                          \
+    .member = offsetof(struct stj_density_point, member_),                                         \
+    .dim = {DIM("point", n_points, .stride = sizeof(struct stj_density_point))}
 #define MEASURED(member_, doc_)                                                                    \
-    {.name = "functionals." #member_ ".value",                                                     \
-     .kind = STJ_FIELD_REAL,                                                                       \
-     AT(functionals.member_.value),                                                                \
-     .place = STJ_FIELD_IN_JSON,                                                                   \
-     .present = offsetof(struct density_data, has_functionals),                                    \
-     .absent = STJ_ABSENT_KEY,                                                                     \
-     .doc = (doc_)},                                                                               \
-    {                                                                                              \
-        .name = "functionals." #member_ ".error", .kind = STJ_FIELD_REAL,                          \
-        AT(functionals.member_.error), .place = STJ_FIELD_IN_JSON,                                 \
-        .present = offsetof(struct density_data, has_functionals), .absent = STJ_ABSENT_KEY,       \
-        .doc = "its standard error"                                                                \
-    }
-#define MISSED(side_, member_, doc_)                                                               \
-    {                                                                                              \
-        .name = "known.missed_" #side_ "." #member_, .kind = STJ_FIELD_REAL,                       \
-        AT(r.missed_##side_.member_), .place = STJ_FIELD_IN_JSON,                                  \
-        .present = offsetof(struct density_data, r.missed_##side_.compared), .doc = (doc_)         \
-    }
+    FIELD("functionals." #member_ ".value", REAL, functionals.member_.value, doc_,                 \
+          .place = STJ_FIELD_IN_JSON, WHERE(has_functionals)),                                     \
+        FIELD("functionals." #member_ ".error", REAL, functionals.member_.error,                   \
+              "its standard error", .place = STJ_FIELD_IN_JSON, WHERE(has_functionals))
+#define MISSED(side, member_, doc_)                                                                \
+    FIELD("known.missed_" #side "." #member_, REAL, r.missed_##side.member_, doc_,                 \
+          .place = STJ_FIELD_IN_JSON,                                                              \
+          .present = offsetof(struct density_data, r.missed_##side.compared))
 
 static const struct stj_field schema[] = {
-    {.name = "n_params",
-     .kind = STJ_FIELD_COUNT,
-     AT(r.n_params),
-     .place = STJ_FIELD_READ_ALONE,
-     .doc = "singular values"},
-    REAL("epsilon", r.epsilon, "half width of the bulk"),
-    REAL("confidence", r.confidence, "how often low .. high contains the true count"),
-    COUNT("probes", r.n_probes, "random start vectors that are complete"),
-    COUNT("steps", r.steps, "of the longest of them"),
-    {.name = "regions.*.estimate",
-     .file = "region_count",
-     .kind = STJ_FIELD_REAL,
-     AT(r.regions.chaotic.estimate),
-     .dim = {OF_REGIONS},
-     .headline = 1,
-     .low = "regions.*.low",
-     .high = "regions.*.high",
-     .doc = "singular values above 1 + epsilon, within epsilon of 1, below 1 - epsilon"},
+    FIELD("n_params", COUNT, r.n_params, "singular values", .place = STJ_FIELD_READ_ALONE),
+    FIELD("epsilon", REAL, r.epsilon, "half width of the bulk"),
+    FIELD("confidence", REAL, r.confidence, "how often low .. high contains the true count"),
+    FIELD("probes", COUNT, r.n_probes, "random start vectors that are complete"),
+    FIELD("steps", COUNT, r.steps, "of the longest of them"),
+    FIELD("regions.*.estimate", REAL, r.regions.chaotic.estimate,
+          "singular values above 1 + epsilon, within epsilon of 1, below 1 - epsilon",
+          .file = "region_count", .dim = {OF_REGIONS}, .headline = 1, .low = "regions.*.low",
+          .high = "regions.*.high"),
     REGION(low, "confidence interval, from"),
     REGION(high, "to"),
     REGION(enclosure_low, "rigorous for the measure of each probe, from"),
     REGION(enclosure_high, "to"),
     REGION(sampling, "half width of the interval's part that is sampling"),
     REGION(finite_steps, "and of that which is the finite number of steps"),
-    {.name = "stop",
-     .kind = STJ_FIELD_CHOICE,
-     AT(r.stop),
-     .choices = stj_stop_words,
-     .doc = "why it ended"},
-    {.name = "seed", .kind = STJ_FIELD_SEED, AT(r.seed), .doc = "of the probes"},
-    {.name = "reorthogonalize",
-     .kind = STJ_FIELD_CHOICE,
-     AT(r.reorthogonalize),
-     .choices = reorthogonalize_words,
-     .doc = "what the vectors were kept orthogonal to"},
-    COUNT("in_flight", r.in_flight, "probes that went together"),
-    REAL("sigma_1", r.sigma_1, "largest value seen"),
-    REAL("floor", r.floor, "below it a value means nothing"),
-    {.name = "known.deflated",
-     .file = "known",
-     .kind = STJ_FIELD_COUNT,
-     AT(r.n_known),
-     .doc = "singular pairs that were taken out and counted exactly"},
-    {.name = "known.sigma",
-     .file = "known_sigma",
-     .kind = STJ_FIELD_REAL,
-     AT(r.known),
-     .place = STJ_FIELD_IN_FILE,
-     .dim = {LENGTH("known", r.n_known)},
-     .doc = "their values, descending"},
+    FIELD("stop", CHOICE, r.stop, "why it ended", .choices = stj_stop_words),
+    FIELD("seed", SEED, r.seed, "of the probes"),
+    FIELD("reorthogonalize", CHOICE, r.reorthogonalize, "what the vectors were kept orthogonal to",
+          .choices = reorthogonalize_words),
+    FIELD("in_flight", COUNT, r.in_flight, "probes that went together"),
+    FIELD("sigma_1", REAL, r.sigma_1, "largest value seen"),
+    FIELD("floor", REAL, r.floor, "below it a value means nothing"),
+    FIELD("known.deflated", COUNT, r.n_known,
+          "singular pairs that were taken out and counted exactly", .file = "known"),
+    FIELD("known.sigma", REAL, r.known, "their values, descending", .file = "known_sigma",
+          .place = STJ_FIELD_IN_FILE, .dim = {DIM("known", r.n_known)}),
     MISSED(above, sigma, "the known value nearest to 1, above"),
     MISSED(above, estimate, "values above it that are not known"),
     MISSED(above, low, "at least so many; 1 or more: some are missing"),
@@ -292,68 +185,39 @@ static const struct stj_field schema[] = {
     MISSED(below, estimate, "values below it that are not known"),
     MISSED(below, low, "at least so many; 1 or more: some are missing"),
     /* The quadrature itself. */
-    {.name = "probe_steps",
-     .kind = STJ_FIELD_COUNT,
-     AT(probe_steps),
-     .place = STJ_FIELD_IN_FILE,
-     .dim = {LENGTH("probe", r.n_probes)},
-     .doc = "steps of each probe"},
-    {.name = "probe_mass",
-     .kind = STJ_FIELD_REAL,
-     AT(probe_mass),
-     .place = STJ_FIELD_IN_FILE,
-     .dim = {LENGTH("probe", r.n_probes)},
-     .doc = "squared length of its Gaussian vector: its share in means"},
-    {.name = "probe_exact",
-     .kind = STJ_FIELD_COUNT,
-     AT(probe_exact),
-     .place = STJ_FIELD_IN_FILE,
-     .dim = {LENGTH("probe", r.n_probes)},
-     .doc = "1: an invariant subspace was reached, and the quadrature has no error"},
-    {.name = "n_total",
-     .file = "total_steps",
-     .kind = STJ_FIELD_COUNT,
-     AT(n_total),
-     .place = STJ_FIELD_IN_FILE,
-     .later = true,
-     .doc = "steps of all probes"},
-    {.name = "alpha",
-     .kind = STJ_FIELD_REAL,
-     AT(alpha),
-     .place = STJ_FIELD_IN_FILE,
-     .dim = {LENGTH("step", n_total)},
-     .doc = "diagonal of the bidiagonal matrices, one probe after another"},
-    {.name = "beta",
-     .kind = STJ_FIELD_REAL,
-     AT(beta),
-     .place = STJ_FIELD_IN_FILE,
-     .dim = {LENGTH("step", n_total)},
-     .doc = "beside it; the last of a probe: the coupling to what was not explored"},
+    FIELD("probe_steps", COUNT, probe_steps, "steps of each probe", .place = STJ_FIELD_IN_FILE,
+          .dim = {DIM("probe", r.n_probes)}),
+    FIELD("probe_mass", REAL, probe_mass,
+          "squared length of its Gaussian vector: its share in means", .place = STJ_FIELD_IN_FILE,
+          .dim = {DIM("probe", r.n_probes)}),
+    FIELD("probe_exact", COUNT, probe_exact,
+          "1: an invariant subspace was reached, and the quadrature has no error",
+          .place = STJ_FIELD_IN_FILE, .dim = {DIM("probe", r.n_probes)}),
+    FIELD("n_total", COUNT, n_total, "steps of all probes", .file = "total_steps",
+          .place = STJ_FIELD_IN_FILE, .later = true),
+    FIELD("alpha", REAL, alpha, "diagonal of the bidiagonal matrices, one probe after another",
+          .place = STJ_FIELD_IN_FILE, .dim = {DIM("step", n_total)}),
+    FIELD("beta", REAL, beta,
+          "beside it; the last of a probe: the coupling to what was not explored",
+          .place = STJ_FIELD_IN_FILE, .dim = {DIM("step", n_total)}),
     /* The density as it is drawn. */
-    POINT("density.sigma", "density_sigma", sigma,
-          "singular values, equally spaced in their logarithm"),
-    POINT("density.density", "density", density, "singular values per unit of log10 sigma there"),
-    POINT("density.low", NULL, low, "band at the confidence, from"),
-    POINT("density.high", NULL, high, "to"),
-    POINT("density.resolution", NULL, resolution,
+    FIELD("density.sigma", REAL, point, "singular values, equally spaced in their logarithm",
+          .file = "density_sigma", OF_POINT(sigma)),
+    FIELD("density.density", REAL, point, "singular values per unit of log10 sigma there",
+          .file = "density", OF_POINT(density)),
+    FIELD("density.low", REAL, point, "band at the confidence, from", OF_POINT(low)),
+    FIELD("density.high", REAL, point, "to", OF_POINT(high)),
+    FIELD("density.resolution", REAL, point,
           "standard deviation in log10 sigma that smoothing needs there: half of the distance of "
-          "the steps' nodes"),
-    {.name = "density.width",
-     .file = "density_width",
-     .kind = STJ_FIELD_REAL,
-     AT(width),
-     .later = true,
-     .doc = "standard deviation of the Gaussian that smooths it, in log10 sigma"},
+          "the steps' nodes",
+          OF_POINT(resolution)),
+    FIELD("density.width", REAL, width,
+          "standard deviation of the Gaussian that smooths it, in log10 sigma",
+          .file = "density_width", .later = true),
     /* What a request asks for beside. */
-    {.name = "curve[].epsilon",
-     .kind = STJ_FIELD_REAL,
-     AT(curve),
-     .place = STJ_FIELD_IN_JSON,
-     .member = offsetof(struct stj_density_counts, epsilon),
-     .dim = {{.name = "curve",
-              .count = offsetof(struct density_data, n_curve),
-              .stride = sizeof(struct stj_density_counts)}},
-     .doc = "half widths of the bulk (--curve)"},
+    FIELD("curve[].epsilon", REAL, curve, "half widths of the bulk (--curve)",
+          .place = STJ_FIELD_IN_JSON, .member = offsetof(struct stj_density_counts, epsilon),
+          .dim = {OF_CURVE}),
     CURVE(estimate),
     CURVE(low),
     CURVE(high),
@@ -361,19 +225,10 @@ static const struct stj_field schema[] = {
     CURVE(enclosure_high),
     CURVE(sampling),
     CURVE(finite_steps),
-    {.name = "between[].from",
-     .kind = STJ_FIELD_REAL,
-     AT(edge),
-     .place = STJ_FIELD_IN_JSON,
-     .dim = {LENGTH("bin", n_between)},
-     .doc = "edges (--edges)"},
-    {.name = "between[].to",
-     .kind = STJ_FIELD_REAL,
-     AT(edge),
-     .place = STJ_FIELD_IN_JSON,
-     .member = sizeof(double),
-     .dim = {LENGTH("bin", n_between)},
-     .doc = "the next edge; null: infinity"},
+    FIELD("between[].from", REAL, edge, "edges (--edges)", .place = STJ_FIELD_IN_JSON,
+          .dim = {DIM("bin", n_between)}),
+    FIELD("between[].to", REAL, edge, "the next edge; null: infinity", .place = STJ_FIELD_IN_JSON,
+          .member = sizeof(double), .dim = {DIM("bin", n_between)}),
     BIN(estimate),
     BIN(low),
     BIN(high),
@@ -381,13 +236,8 @@ static const struct stj_field schema[] = {
     BIN(enclosure_high),
     BIN(sampling),
     BIN(finite_steps),
-    {.name = "functionals.floor",
-     .kind = STJ_FIELD_REAL,
-     AT(functionals.floor),
-     .place = STJ_FIELD_IN_JSON,
-     .present = offsetof(struct density_data, has_functionals),
-     .absent = STJ_ABSENT_KEY,
-     .doc = "of the logarithms"},
+    FIELD("functionals.floor", REAL, functionals.floor, "of the logarithms",
+          .place = STJ_FIELD_IN_JSON, WHERE(has_functionals)),
     MEASURED(below_floor, "values at or below the floor"),
     MEASURED(log_volume, "sum of log sigma above it"),
     MEASURED(mean_log, "log_volume over the number above it"),
@@ -395,27 +245,14 @@ static const struct stj_field schema[] = {
     MEASURED(participation_ratio, "(sum sigma^2)^2 / sum sigma^4"),
     MEASURED(effective_rank, "exp of the entropy of sigma / sum sigma"),
     MEASURED(frobenius_squared, "sum sigma^2"),
-    {.name = "gap.found",
-     .kind = STJ_FIELD_FLAG,
-     AT(gap.found),
-     .place = STJ_FIELD_IN_JSON,
-     .present = offsetof(struct density_data, has_gap),
-     .absent = STJ_ABSENT_KEY,
-     .doc = "is there a place around 1 where the spectrum is thin? (--gap)"},
-    {.name = "gap.epsilon",
-     .kind = STJ_FIELD_REAL,
-     AT(gap.epsilon),
-     .place = STJ_FIELD_IN_JSON,
-     .present = offsetof(struct density_data, gap_found),
-     .absent = STJ_ABSENT_KEY,
-     .doc = "suggested half width of the bulk"},
-    {.name = "gap.depth",
-     .kind = STJ_FIELD_REAL,
-     AT(gap.depth),
-     .place = STJ_FIELD_IN_JSON,
-     .present = offsetof(struct density_data, gap_found),
-     .absent = STJ_ABSENT_KEY,
-     .doc = "density there over that at the densest smaller epsilon; 0: empty"},
+    FIELD("gap.found", FLAG, gap.found,
+          "is there a place around 1 where the spectrum is thin? (--gap)",
+          .place = STJ_FIELD_IN_JSON, WHERE(has_gap)),
+    FIELD("gap.epsilon", REAL, gap.epsilon, "suggested half width of the bulk",
+          .place = STJ_FIELD_IN_JSON, WHERE(gap_found)),
+    FIELD("gap.depth", REAL, gap.depth,
+          "density there over that at the densest smaller epsilon; 0: empty",
+          .place = STJ_FIELD_IN_JSON, WHERE(gap_found)),
     GAP_REGION(estimate),
     GAP_REGION(low),
     GAP_REGION(high),
@@ -425,7 +262,6 @@ static const struct stj_field schema[] = {
     GAP_REGION(finite_steps),
     {.name = NULL},
 };
-#undef AT
 
 /* ---- memory ---- */
 

@@ -84,6 +84,23 @@ struct stj_field {
     const char *doc;
 };
 
+/* A row of a struct's table: name, kind without STJ_FIELD_, member and doc, and then what else is
+ * to be said:
+ *
+ *     STJ_FIELD_ROW(struct growth, "rate", REAL, rate, "of the largest", .headline = 1),
+ */
+#define STJ_FIELD_ROW(struct_, name_, kind_, member_, doc_, ...)                                   \
+    {                                                                                              \
+        .name = (name_), .kind = STJ_FIELD_##kind_, .offset = offsetof(struct_, member_),          \
+        .doc = (doc_), __VA_ARGS__                                                                 \
+    }
+
+/* A dimension whose length is a member of that struct; a stride may follow. */
+#define STJ_FIELD_DIM(struct_, name_, count_, ...)                                                 \
+    {                                                                                              \
+        .name = (name_), .count = offsetof(struct_, count_), __VA_ARGS__                           \
+    }
+
 /* A row and the struct that it is about. */
 struct stj_field_view {
     const struct stj_field *item;

@@ -17,40 +17,23 @@ struct trace_config {
 
 static const char *const functions[] = {"trace", "frobenius", "deviation", NULL};
 
-#define AT(member) .offset = offsetof(struct trace_config, member)
+#define OPTION(...) STJ_OPTION_ROW(struct trace_config, __VA_ARGS__)
 static const struct stj_option options[] = {
-    {.name = "function",
-     .letter = 'f',
-     .type = STJ_OPTION_CHOICE,
-     AT(function),
-     .choices = functions,
-     .fallback = "trace",
-     .value = "NAME",
-     .doc = "trace: tr J; frobenius: |J|^2 = tr J'J; deviation: |J - I|^2, squared Frobenius "
-            "norms"},
-    {.name = "method",
-     .type = STJ_OPTION_STRING,
-     AT(method),
-     .kind = &stj_trace_methods,
-     .fallback = "",
-     .value = "NAME",
-     .doc = "how; 'help' lists the methods (default: xtrace)"},
-    {.name = "products",
-     .letter = 'n',
-     .type = STJ_OPTION_SIZE,
-     AT(products),
-     .fallback = "100",
-     .min = 1,
-     .max = 1e9,
-     .value = "N",
-     .doc = "products with the matrix of which the trace is taken; as many as parameters: exact"},
+    OPTION("function", CHOICE, function, "trace",
+           "trace: tr J; frobenius: |J|^2 = tr J'J; deviation: |J - I|^2, squared Frobenius "
+           "norms",
+           .letter = 'f', .choices = functions, .value = "NAME"),
+    OPTION("method", STRING, method, "", "how; 'help' lists the methods (default: xtrace)",
+           .kind = &stj_trace_methods, .value = "NAME"),
+    OPTION("products", SIZE, products, "100",
+           "products with the matrix of which the trace is taken; as many as parameters: exact",
+           .letter = 'n', .min = 1, .max = 1e9, .value = "N"),
     STJ_FRACTION_OPTION("confidence", 0, STJ_ROLE_QUESTION,
                         offsetof(struct trace_config, confidence), "0.95", "P",
                         "how often the interval contains the true value"),
     STJ_SEED_OPTION(offsetof(struct trace_config, seed), "random vectors"),
     {.name = NULL},
 };
-#undef AT
 
 static struct stj_trace_settings settings_of(const struct trace_config *c)
 {
@@ -74,47 +57,23 @@ static bool method_name(size_t i, const char **name, const char **doc)
     return stj_trace_get_method(i - 1, name, doc);
 }
 
-#define AT(member) .offset = offsetof(struct stj_trace_result, member)
+#define FIELD(...) STJ_FIELD_ROW(struct stj_trace_result, __VA_ARGS__)
 static const struct stj_field schema[] = {
-    {.name = "function",
-     .kind = STJ_FIELD_CHOICE,
-     AT(function),
-     .choices = functions,
-     .doc = "what was estimated: tr J, |J|_F^2 or |J - I|_F^2"},
-    {.name = "method",
-     .kind = STJ_FIELD_NAME,
-     AT(method),
-     .names = method_name,
-     .doc = "how; exact where the products sufficed for every unit vector"},
-    {.name = "value",
-     .kind = STJ_FIELD_REAL,
-     AT(value),
-     .headline = 1,
-     .low = "low",
-     .high = "high",
-     .doc = "the estimate"},
-    {.name = "error",
-     .kind = STJ_FIELD_REAL,
-     AT(error),
-     .doc = "its standard error, estimated from the samples; 0: exact"},
-    {.name = "low", .kind = STJ_FIELD_REAL, AT(low), .doc = "Student interval, from"},
-    {.name = "high", .kind = STJ_FIELD_REAL, AT(high), .doc = "to"},
-    {.name = "confidence",
-     .kind = STJ_FIELD_REAL,
-     AT(confidence),
-     .doc = "how often that interval contains the true value"},
-    {.name = "products",
-     .kind = STJ_FIELD_COUNT,
-     AT(products),
-     .doc = "with the matrix whose trace it is: what the method can divide up evenly"},
-    {.name = "samples",
-     .kind = STJ_FIELD_COUNT,
-     AT(samples),
-     .doc = "numbers that the error is estimated from"},
-    {.name = "seed", .kind = STJ_FIELD_SEED, AT(seed), .doc = "of the random vectors"},
+    FIELD("function", CHOICE, function, "what was estimated: tr J, |J|_F^2 or |J - I|_F^2",
+          .choices = functions),
+    FIELD("method", NAME, method, "how; exact where the products sufficed for every unit vector",
+          .names = method_name),
+    FIELD("value", REAL, value, "the estimate", .headline = 1, .low = "low", .high = "high"),
+    FIELD("error", REAL, error, "its standard error, estimated from the samples; 0: exact"),
+    FIELD("low", REAL, low, "Student interval, from"),
+    FIELD("high", REAL, high, "to"),
+    FIELD("confidence", REAL, confidence, "how often that interval contains the true value"),
+    FIELD("products", COUNT, products,
+          "with the matrix whose trace it is: what the method can divide up evenly"),
+    FIELD("samples", COUNT, samples, "numbers that the error is estimated from"),
+    FIELD("seed", SEED, seed, "of the random vectors"),
     {.name = NULL},
 };
-#undef AT
 
 static size_t columns(const void *config, size_t n)
 {

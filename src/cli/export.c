@@ -25,23 +25,12 @@ static int export(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
+#define OPTION(...) STJ_OPTION_ROW(struct export_options, __VA_ARGS__)
 static const struct stj_option options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .type = STJ_OPTION_STRING,
-     .offset = offsetof(struct export_options, output),
-     .value = "DIR",
-     .doc = "folder for the files, made when there is none"},
-    {.name = "csv",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct export_options, csv),
-     .fallback = "",
-     .doc = "comma-separated text, 17 digits (the default)"},
-    {.name = "npy",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct export_options, npy),
-     .fallback = "",
-     .doc = "NumPy's binary format"},
+    OPTION("output", STRING, output, NULL, "folder for the files, made when there is none",
+           .letter = 'o', .value = "DIR"),
+    OPTION("csv", BOOL, csv, "", "comma-separated text, 17 digits (the default)"),
+    OPTION("npy", BOOL, npy, "", "NumPy's binary format"),
     {.name = NULL},
 };
 

@@ -121,14 +121,10 @@ static int init(struct cli *cli, const void *options)
     return o->output ? write_to(cli, example, o->output) : copy_example(cli, example, stdout);
 }
 
+#define OPTION(...) STJ_OPTION_ROW(struct init_options, __VA_ARGS__)
 static const struct stj_option options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .type = STJ_OPTION_STRING,
-     .offset = offsetof(struct init_options, output),
-     .fallback = "",
-     .value = "FILE",
-     .doc = "write the config to FILE (default: to standard output)"},
+    OPTION("output", STRING, output, "", "write the config to FILE (default: to standard output)",
+           .letter = 'o', .value = "FILE"),
     {.name = NULL},
 };
 

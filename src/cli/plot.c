@@ -85,27 +85,17 @@ static int plot(struct cli *cli, const void *options)
     return st == STJ_OK ? CLI_DONE : cli_failed(st);
 }
 
+#define OPTION(...) STJ_OPTION_ROW(struct plot_options, __VA_ARGS__)
 static const struct stj_option options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .type = STJ_OPTION_STRING,
-     .offset = offsetof(struct plot_options, output),
-     .fallback = "",
-     .value = "FILE",
-     .doc = "draw into FILE; its ending says how: .svg, .pdf or .png (default: "
-            "RUN/figures/FIGURE.svg)"},
-    {.name = "terminal",
-     .letter = 't',
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct plot_options, terminal),
-     .fallback = "",
-     .doc = "draw with characters on standard output"},
-    {.name = "data",
-     .letter = 'd',
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct plot_options, data),
-     .fallback = "",
-     .doc = "write the numbers of the figure as CSV instead: into FILE, else on standard output"},
+    OPTION("output", STRING, output, "",
+           "draw into FILE; its ending says how: .svg, .pdf or .png (default: "
+           "RUN/figures/FIGURE.svg)",
+           .letter = 'o', .value = "FILE"),
+    OPTION("terminal", BOOL, terminal, "", "draw with characters on standard output",
+           .letter = 't'),
+    OPTION("data", BOOL, data, "",
+           "write the numbers of the figure as CSV instead: into FILE, else on standard output",
+           .letter = 'd'),
     {.name = NULL},
 };
 

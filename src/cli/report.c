@@ -20,14 +20,10 @@ static int report(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
+#define OPTION(...) STJ_OPTION_ROW(struct report_options, __VA_ARGS__)
 static const struct stj_option options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .type = STJ_OPTION_STRING,
-     .offset = offsetof(struct report_options, output),
-     .fallback = "",
-     .value = "FILE",
-     .doc = "write the page to FILE (default: report.html of the run)"},
+    OPTION("output", STRING, output, "", "write the page to FILE (default: report.html of the run)",
+           .letter = 'o', .value = "FILE"),
     {.name = NULL},
 };
 

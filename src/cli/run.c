@@ -117,18 +117,12 @@ static int run(struct cli *cli, const void *options)
     return st == STJ_OK ? exit_status : cli_failed(st);
 }
 
+#define OPTION(...) STJ_OPTION_ROW(struct run_options, __VA_ARGS__)
 static const struct stj_option options[] = {
-    {.name = "output",
-     .letter = 'o',
-     .type = STJ_OPTION_STRING,
-     .offset = offsetof(struct run_options, output),
-     .value = "RUN",
-     .doc = "directory of the run, created when there is none"},
-    {.name = "accept-deviation",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct run_options, accept_deviation),
-     .fallback = "",
-     .doc = "take the states of trajectory.states however far from them their replay lands"},
+    OPTION("output", STRING, output, NULL, "directory of the run, created when there is none",
+           .letter = 'o', .value = "RUN"),
+    OPTION("accept-deviation", BOOL, accept_deviation, "",
+           "take the states of trajectory.states however far from them their replay lands"),
     {.name = NULL},
 };
 

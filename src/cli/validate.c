@@ -29,13 +29,10 @@ static int validate(struct cli *cli, const void *options)
     return cli_on_run(cli, options, work);
 }
 
+#define OPTION(...) STJ_OPTION_ROW(struct validate_options, __VA_ARGS__)
 static const struct stj_option options[] = {
-    {.name = "dense-limit",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct validate_options, dense_limit),
-     .fallback = "1000",
-     .value = "N",
-     .doc = "compare with the dense Jacobian when there are at most N parameters"},
+    OPTION("dense-limit", SIZE, dense_limit, "1000",
+           "compare with the dense Jacobian when there are at most N parameters", .value = "N"),
     {.name = NULL},
 };
 

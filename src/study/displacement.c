@@ -22,13 +22,10 @@ struct displacement_config {
 
 static const char *const sides[] = {"left", "right", NULL}; /* in the order of the enum */
 
+#define OPTION(...) STJ_OPTION_ROW(struct displacement_config, __VA_ARGS__)
 static const struct stj_option options[] = {
-    {.name = "side",
-     .type = STJ_OPTION_CHOICE,
-     .offset = offsetof(struct displacement_config, side),
-     .choices = sides,
-     .fallback = "right",
-     .doc = "project on the right vectors v_i or on the left ones u_i"},
+    OPTION("side", CHOICE, side, "right",
+           "project on the right vectors v_i or on the left ones u_i", .choices = sides),
     STJ_STUDY_EPSILON(offsetof(struct displacement_config, epsilon)),
     {.name = NULL},
 };

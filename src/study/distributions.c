@@ -41,53 +41,25 @@ struct distributions_config {
     size_t limit, probes, steps;
 };
 
-#define AT(member) .offset = offsetof(struct distributions_config, member)
+#define OPTION(...) STJ_OPTION_ROW(struct distributions_config, __VA_ARGS__)
 
 static const struct stj_option options[] = {
-    {.name = "labels",
-     .type = STJ_OPTION_PATH,
-     AT(labels),
-     .fallback = "",
-     .doc = "shuffled labels (or targets) of the training rows (default: the config's "
-            "study.distributions.shuffled_labels, else drawn)"},
-    {.name = "noise",
-     .type = STJ_OPTION_PATH,
-     AT(noise),
-     .fallback = "",
-     .doc = "inputs in place of the training inputs (default: the config's "
-            "study.distributions.noise_inputs, else drawn)"},
-    {.name = "method",
-     .type = STJ_OPTION_CHOICE,
-     AT(method),
-     .choices = methods,
-     .fallback = "auto",
-     .doc = "dense: all singular values; density: an estimate of their density; auto: dense where "
-            "it fits"},
-    {.name = "limit",
-     .type = STJ_OPTION_SIZE,
-     AT(limit),
-     .fallback = "8000",
-     .doc = "most parameters for which auto is dense"},
-    {.name = "probes",
-     .type = STJ_OPTION_SIZE,
-     AT(probes),
-     .fallback = "8",
-     .min = 1,
-     .max = 1e9,
-     .doc = "random start vectors of a density"},
-    {.name = "steps",
-     .type = STJ_OPTION_SIZE,
-     AT(steps),
-     .fallback = "100",
-     .min = 1,
-     .max = 1e9,
-     .doc = "Lanczos steps of each"},
-    {.name = "width",
-     .type = STJ_OPTION_REAL,
-     AT(width),
-     .fallback = "0.03",
-     .above_min = true,
-     .doc = "standard deviation, in log10 sigma, that densities are smoothed with"},
+    OPTION("labels", PATH, labels, "",
+           "shuffled labels (or targets) of the training rows (default: the config's "
+           "study.distributions.shuffled_labels, else drawn)"),
+    OPTION("noise", PATH, noise, "",
+           "inputs in place of the training inputs (default: the config's "
+           "study.distributions.noise_inputs, else drawn)"),
+    OPTION("method", CHOICE, method, "auto",
+           "dense: all singular values; density: an estimate of their density; auto: dense where "
+           "it fits",
+           .choices = methods),
+    OPTION("limit", SIZE, limit, "8000", "most parameters for which auto is dense"),
+    OPTION("probes", SIZE, probes, "8", "random start vectors of a density", .min = 1, .max = 1e9),
+    OPTION("steps", SIZE, steps, "100", "Lanczos steps of each", .min = 1, .max = 1e9),
+    OPTION("width", REAL, width, "0.03",
+           "standard deviation, in log10 sigma, that densities are smoothed with",
+           .above_min = true),
     STJ_STUDY_EPSILON(offsetof(struct distributions_config, epsilon)),
     {.name = NULL},
 };

@@ -26,33 +26,18 @@ struct divergence_config {
 
 static const char *const sides[] = {"left", "right", NULL}; /* in the order of the enum */
 
-#define AT(member) .offset = offsetof(struct divergence_config, member)
+#define OPTION(...) STJ_OPTION_ROW(struct divergence_config, __VA_ARGS__)
 
 static const struct stj_option options[] = {
-    {.name = "step",
-     .type = STJ_OPTION_REAL,
-     AT(step),
-     .fallback = "1",
-     .above_min = true,
-     .doc = "length of the step from theta_n"},
-    {.name = "side",
-     .type = STJ_OPTION_CHOICE,
-     AT(side),
-     .choices = sides,
-     .fallback = "left",
-     .doc = "step along the left vectors u_i, which lie in the space of theta_n, or along the "
-            "right ones v_i"},
-    {.name = "data",
-     .type = STJ_OPTION_STRING,
-     AT(data),
-     .fallback = "",
-     .doc =
-         "sets of inputs with commas between them: " STJ_SAMPLES_DOC " (default: the first four)"},
-    {.name = "rows",
-     .type = STJ_OPTION_SIZE,
-     AT(rows),
-     .fallback = "0",
-     .doc = "rows of each set at most, the first ones; 0: all"},
+    OPTION("step", REAL, step, "1", "length of the step from theta_n", .above_min = true),
+    OPTION("side", CHOICE, side, "left",
+           "step along the left vectors u_i, which lie in the space of theta_n, or along the "
+           "right ones v_i",
+           .choices = sides),
+    OPTION("data", STRING, data, "",
+           "sets of inputs with commas between them: " STJ_SAMPLES_DOC
+           " (default: the first four)"),
+    OPTION("rows", SIZE, rows, "0", "rows of each set at most, the first ones; 0: all"),
     STJ_STUDY_EPSILON(offsetof(struct divergence_config, epsilon)),
     {.name = NULL},
 };

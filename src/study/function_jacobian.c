@@ -38,48 +38,28 @@ struct jacobian_config {
 static const char *const sides[] = {"left", "right", NULL}; /* in the order of the enum */
 static const char *const points[] = {"end", "start", NULL};
 
-#define AT(member) .offset = offsetof(struct jacobian_config, member)
+#define OPTION(...) STJ_OPTION_ROW(struct jacobian_config, __VA_ARGS__)
 
 static const struct stj_option options[] = {
-    {.name = "data",
-     .type = STJ_OPTION_STRING,
-     AT(data),
-     .fallback = "",
-     .doc = "one set of inputs: " STJ_SAMPLES_DOC " (default: test, else train)"},
-    {.name = "rows",
-     .type = STJ_OPTION_SIZE,
-     AT(rows),
-     .fallback = "0",
-     .doc = "rows at most, the first ones; 0: all"},
-    {.name = "at",
-     .type = STJ_OPTION_CHOICE,
-     AT(at),
-     .choices = points,
-     .fallback = "end",
-     .doc = "differentiate at the end of the training, theta_n, or at its start, theta_0"},
-    {.name = "side",
-     .type = STJ_OPTION_CHOICE,
-     AT(side),
-     .choices = sides,
-     .fallback = "left",
-     .doc = "compare with the left vectors u_i of the training Jacobian, which lie in the space of "
-            "theta_n, or with the right ones v_i"},
-    {.name = "top",
-     .type = STJ_OPTION_SIZE,
-     AT(top),
-     .fallback = "20",
-     .min = 1,
-     .doc =
-         "right singular vectors of G to keep in the file; where not all fit the memory, the only "
-         "ones that are computed"},
-    {.name = "tol",
-     .type = STJ_OPTION_REAL,
-     AT(tol),
-     .fallback = "0",
-     .max = 1,
-     .below_max = true,
-     .doc = "singular values of at most X times the largest make the null space; 0: eps times the "
-            "larger dimension of G"},
+    OPTION("data", STRING, data, "",
+           "one set of inputs: " STJ_SAMPLES_DOC " (default: test, else train)"),
+    OPTION("rows", SIZE, rows, "0", "rows at most, the first ones; 0: all"),
+    OPTION("at", CHOICE, at, "end",
+           "differentiate at the end of the training, theta_n, or at its start, theta_0",
+           .choices = points),
+    OPTION("side", CHOICE, side, "left",
+           "compare with the left vectors u_i of the training Jacobian, which lie in the space of "
+           "theta_n, or with the right ones v_i",
+           .choices = sides),
+    OPTION(
+        "top", SIZE, top, "20",
+        "right singular vectors of G to keep in the file; where not all fit the memory, the only "
+        "ones that are computed",
+        .min = 1),
+    OPTION("tol", REAL, tol, "0",
+           "singular values of at most X times the largest make the null space; 0: eps times the "
+           "larger dimension of G",
+           .max = 1, .below_max = true),
     STJ_STUDY_EPSILON(offsetof(struct jacobian_config, epsilon)),
     {.name = NULL},
 };

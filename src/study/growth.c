@@ -26,30 +26,16 @@ struct growth_config {
     size_t random, every;
 };
 
-#define AT(member) .offset = offsetof(struct growth_config, member)
+#define OPTION(...) STJ_OPTION_ROW(struct growth_config, __VA_ARGS__)
 
 static const struct stj_option options[] = {
-    {.name = "index",
-     .type = STJ_OPTION_SIZES,
-     AT(index),
-     .present_offset = offsetof(struct growth_config, has_index),
-     .fallback = "",
-     .min = 1,
-     .doc =
-         "right singular vectors, counted from 1 by descending singular value (default: the first "
-         "and the last, where they are known)"},
-    {.name = "random",
-     .type = STJ_OPTION_SIZE,
-     AT(random),
-     .fallback = "8",
-     .max = 1e6,
-     .doc = "random unit vectors beside them"},
-    {.name = "every",
-     .type = STJ_OPTION_SIZE,
-     AT(every),
-     .fallback = "1",
-     .min = 1,
-     .doc = "keep every N-th step, and the last"},
+    OPTION(
+        "index", SIZES, index, "",
+        "right singular vectors, counted from 1 by descending singular value (default: the first "
+        "and the last, where they are known)",
+        .present_offset = offsetof(struct growth_config, has_index), .min = 1),
+    OPTION("random", SIZE, random, "8", "random unit vectors beside them", .max = 1e6),
+    OPTION("every", SIZE, every, "1", "keep every N-th step, and the last", .min = 1),
     {.name = NULL},
 };
 

@@ -25,21 +25,15 @@ struct overlap_config {
 
 static const char *const sides[] = {"left", "right", NULL}; /* in the order of the enum */
 
-#define AT(member) .offset = offsetof(struct overlap_config, member)
+#define OPTION(...) STJ_OPTION_ROW(struct overlap_config, __VA_ARGS__)
 
 static const struct stj_option options[] = {
-    {.name = "side",
-     .type = STJ_OPTION_CHOICE,
-     AT(side),
-     .choices = sides,
-     .fallback = "right",
-     .doc = "compare right subspaces, of directions at theta_0, or left ones, at theta_n"},
-    {.name = "k",
-     .type = STJ_OPTION_SIZE,
-     AT(k),
-     .fallback = "0",
-     .doc = "only the N directions that are most of a region: the largest, the nearest to 1, the "
-            "smallest; 0: all"},
+    OPTION("side", CHOICE, side, "right",
+           "compare right subspaces, of directions at theta_0, or left ones, at theta_n",
+           .choices = sides),
+    OPTION("k", SIZE, k, "0",
+           "only the N directions that are most of a region: the largest, the nearest to 1, the "
+           "smallest; 0: all"),
     STJ_STUDY_EPSILON(offsetof(struct overlap_config, epsilon)),
     {.name = NULL},
 };

@@ -35,14 +35,12 @@ struct restrict_config {
 
 static const size_t default_k[] = {10, 20, 50, 100, 200, 500, 1000, 2000};
 
+#define OPTION(...) STJ_OPTION_ROW(struct restrict_config, __VA_ARGS__)
 static const struct stj_option options[] = {
-    {.name = "k",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct restrict_config, k),
-     .fallback = "",
-     .min = 1,
-     .doc = "dimensions to train within, at most the number of parameters (default: those of "
-            "10,20,50,100,200,500,1000,2000)"},
+    OPTION("k", SIZES, k, "",
+           "dimensions to train within, at most the number of parameters (default: those of "
+           "10,20,50,100,200,500,1000,2000)",
+           .min = 1),
     {.name = NULL},
 };
 
