@@ -24,7 +24,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/progress.h"
 #include "op/journal.h"
 #include "op/training_jacobian.h"
 #include "parallel/ranks.h"

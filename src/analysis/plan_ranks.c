@@ -14,7 +14,6 @@
 #include "analysis/plan_ranks.h"
 
 #include "parallel/ranks.h"
-#include "analysis/plan.h"
 #include "run/run_internal.h"
 
 struct stj_plan_division stj_plan_divide(const struct stj_run *run,

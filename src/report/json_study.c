@@ -4,7 +4,6 @@
 #include "report/json.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -2,11 +2,9 @@
 /* report/report.c: a result in the format asked for. */
 #include <spectraj/report.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "base/text.h"
 #include "analysis/print.h"
 #include "report/contents.h"

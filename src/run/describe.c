@@ -3,7 +3,6 @@
 #include <spectraj/config.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "run/config.h"
 

@@ -17,7 +17,6 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/progress.h"
 #include "base/rng.h"
 #include "study/retrain.h"
 #include "study/studies.h"

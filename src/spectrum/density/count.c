@@ -13,10 +13,8 @@
 #include "spectrum/density/count.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "spectrum/density/sampling.h"
 
 static const double enclosure_confidence = 0.999;

@@ -7,11 +7,10 @@
  * the number of steps leaves in doubt.
  */
 #include <math.h>
-#include <stdlib.h>
+
+#include <spectraj/density.h>
 
 #include "base/error.h"
-#include "base/memory.h"
-#include "spectrum/density/quadrature.h"
 
 enum { POINTS = 40 };
 

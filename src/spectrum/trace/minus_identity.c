@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectrum/trace/minus_identity.c: A - I as an operator; its products are counted by A. */
-#include <stdlib.h>
 
 #include "base/blas.h"
 #include "base/error.h"
