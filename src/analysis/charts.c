@@ -19,13 +19,12 @@ static enum stj_status add_region(struct stj_chart *chart, enum stj_region regio
                                   const double *sigma, size_t n_params, double epsilon,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const enum stj_chart_style style = n <= POINTS_MAX ? STJ_CHART_POINTS : STJ_CHART_LINE;
     char share[32] = "";
-    double *x = NULL, *y = NULL;
+    STJ_FREED double *x = NULL, *y = NULL;
     size_t count = 0;
-    STJ_TRY(stj_new(&x, n, sizeof *x, err));
-    STJ_TRY(stj_new(&y, n, sizeof *y, err));
+    STJ_MUST(stj_new(&x, n, sizeof *x, err));
+    STJ_MUST(stj_new(&y, n, sizeof *y, err));
     for (size_t i = 0; i < n; i++)
         if (stj_region_of(sigma[i], epsilon) == region) {
             x[count] = (double)(i + 1);
@@ -33,12 +32,8 @@ static enum stj_status add_region(struct stj_chart *chart, enum stj_region regio
         }
     if (n == n_params && n > 0)
         snprintf(share, sizeof share, " (%.1f %%)", 100 * (double)count / (double)n);
-    STJ_TRY(stj_chart_add(chart, style, stj_region_colour(region), count, x, y, err, "%s: %zu%s",
-                          stj_region_name(region), count, share));
-out:
-    free(x);
-    free(y);
-    return st;
+    return stj_chart_add(chart, style, stj_region_colour(region), count, x, y, err, "%s: %zu%s",
+                         stj_region_name(region), count, share);
 }
 
 enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const double *sigma,
@@ -88,21 +83,16 @@ static enum stj_status add_border(struct stj_chart *chart, enum stj_chart_colour
                                   const double *sigma, const double *border, const char *name,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *x = NULL, *y = NULL;
+    STJ_FREED double *x = NULL, *y = NULL;
     size_t left = 0;
-    STJ_TRY(stj_new(&x, n, sizeof *x, err));
-    STJ_TRY(stj_new(&y, n, sizeof *y, err));
+    STJ_MUST(stj_new(&x, n, sizeof *x, err));
+    STJ_MUST(stj_new(&y, n, sizeof *y, err));
     for (size_t i = 0; i < n; i++) {
         x[i] = sigma[i];
         y[i] = border[i];
     }
     left = stj_chart_drop_below(n, x, y, least_density);
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, colour, left, x, y, err, "%s", name));
-out:
-    free(x);
-    free(y);
-    return st;
+    return stj_chart_add(chart, STJ_CHART_DASHED, colour, left, x, y, err, "%s", name);
 }
 
 enum stj_status stj_chart_band(struct stj_chart *chart, enum stj_chart_colour colour, size_t n,

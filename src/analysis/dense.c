@@ -159,28 +159,25 @@ static void count(const struct stj_run_part *part, struct dense_data *d)
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct dense_config *c = config;
     struct dense_data *d = data;
-    double *a = NULL;
+    STJ_FREED double *a = NULL;
     d->n = cx->n;
     d->epsilon = c->epsilon;
     /* 1. The columns. */
-    STJ_TRY(stj_new(&a, d->n * d->n, sizeof *a, err));
+    STJ_MUST(stj_new(&a, d->n * d->n, sizeof *a, err));
     double start = stj_clock();
-    STJ_TRY(stj_op_densify(cx->op, 0, a, d->n, cx->progress, err));
+    STJ_MUST(stj_op_densify(cx->op, 0, a, d->n, cx->progress, err));
     d->seconds_build = stj_clock() - start;
     stj_analysis_release_op(cx); /* what it kept between sweeps makes room for the decomposition */
     /* 2. The decomposition. */
-    STJ_TRY(stj_progress_report(cx->progress, "decomposition", 0, 1, err));
+    STJ_MUST(stj_progress_report(cx->progress, "decomposition", 0, 1, err));
     start = stj_clock();
-    STJ_TRY(decompose(d->n, a, d, err));
+    STJ_MUST(decompose(d->n, a, d, err));
     d->seconds_svd = stj_clock() - start;
-    STJ_TRY(stj_progress_report(cx->progress, "decomposition", 1, 1, err));
+    STJ_MUST(stj_progress_report(cx->progress, "decomposition", 1, 1, err));
     count(cx->part, d);
-out:
-    free(a);
-    return st;
+    return STJ_OK;
 }
 
 /* Another epsilon is answered from the values. */

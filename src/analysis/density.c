@@ -484,18 +484,15 @@ static enum stj_status count_between(struct density_data *d, const char *text,
 
 static enum stj_status make_curve(struct density_data *d, size_t n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *epsilon = NULL;
-    STJ_TRY(stj_new(&epsilon, n, sizeof *epsilon, err));
-    STJ_TRY(stj_new(&d->curve, n, sizeof *d->curve, err));
+    STJ_FREED double *epsilon = NULL;
+    STJ_MUST(stj_new(&epsilon, n, sizeof *epsilon, err));
+    STJ_MUST(stj_new(&d->curve, n, sizeof *d->curve, err));
     for (size_t i = 0; i < n; i++)
         epsilon[i] = least_epsilon *
                      pow(most_epsilon / least_epsilon, n > 1 ? (double)i / (double)(n - 1) : 1);
-    STJ_TRY(stj_density_curve(&d->r, n, epsilon, 0, d->curve, err));
+    STJ_MUST(stj_density_curve(&d->r, n, epsilon, 0, d->curve, err));
     d->n_curve = n;
-out:
-    free(epsilon);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
@@ -563,15 +560,12 @@ static bool covers(const void *stored, const void *data, const void *wanted)
 
 static enum stj_status check(const void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct density_config *c = config;
-    double *edge = NULL;
+    STJ_FREED double *edge = NULL;
     size_t n = 0;
     if (c->edges)
-        STJ_TRY(parse_edges(c->edges, &edge, &n, err));
-out:
-    free(edge);
-    return st;
+        STJ_MUST(parse_edges(c->edges, &edge, &n, err));
+    return STJ_OK;
 }
 
 /* ---- for people ---- */

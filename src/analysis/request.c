@@ -103,16 +103,13 @@ bool stj_request_has(const struct stj_request *request, const char *option)
 static enum stj_status check_text(const struct stj_option *row, const char *text,
                                   size_t config_size, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_option table[] = {*row, {.name = NULL}};
     const struct stj_option_pair pair = {row->name, text};
-    void *config = NULL;
-    STJ_TRY(stj_new(&config, 1, config_size, err));
-    STJ_TRY(stj_options_parse_pairs(table, 1, &pair, config, err));
+    STJ_FREED void *config = NULL;
+    STJ_MUST(stj_new(&config, 1, config_size, err));
+    STJ_MUST(stj_options_parse_pairs(table, 1, &pair, config, err));
     stj_options_free(table, config);
-out:
-    free(config);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_request_set(struct stj_request *request, const char *option, const char *text,
@@ -149,27 +146,23 @@ out:
 static enum stj_status print_value(const struct stj_option *row, const void *config, char **text,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_option table[] = {*row, {.name = NULL}};
-    char *line = NULL;
+    STJ_FREED char *line = NULL;
     size_t size = 0;
     *text = NULL;
     FILE *out = open_memstream(&line, &size);
-    STJ_CHECK(err, out, STJ_ENOMEM, "no memory for the text of a request");
+    STJ_NEED(err, out, STJ_ENOMEM, "no memory for the text of a request");
     stj_options_write(out, 0, table, config);
-    STJ_CHECK(err, fclose(out) == 0 && line, STJ_ENOMEM, "no memory for the text of a request");
+    STJ_NEED(err, fclose(out) == 0 && line, STJ_ENOMEM, "no memory for the text of a request");
     if (!line[0])
-        goto out;
+        return STJ_OK;
     char *value = strchr(line, ' ') + 1;
     size_t n = 0; /* "[1, 2]" is given as "1,2" */
     for (char *c = value; *c; c++)
         if (!strchr("[] \n\"", *c))
             value[n++] = *c;
     value[n] = '\0';
-    STJ_TRY(stj_strdup(text, value, err));
-out:
-    free(line);
-    return st;
+    return stj_strdup(text, value, err);
 }
 
 static bool is_default(const struct stj_option *row, const char *value)
@@ -190,17 +183,14 @@ typedef void (*value_fn)(void *ctx, const struct stj_option *row, const char *va
 static enum stj_status visit_values(const struct stj_analysis *analysis, const void *config,
                                     value_fn fn, void *ctx, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *value = NULL;
+    STJ_FREED char *value = NULL;
     for (const struct stj_option *row = analysis->info.options; row && row->name; row++) {
         free(value);
-        STJ_TRY(print_value(row, config, &value, err));
+        STJ_MUST(print_value(row, config, &value, err));
         if (value)
             fn(ctx, row, value);
     }
-out:
-    free(value);
-    return st;
+    return STJ_OK;
 }
 
 /* ---- a request of a run ---- */

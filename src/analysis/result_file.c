@@ -41,15 +41,11 @@ static enum stj_status put_single(struct stj_h5 *file, const struct stj_field *i
 static enum stj_status put_wholes(struct stj_h5 *file, const struct stj_field_view *view,
                                   const char *name, const void *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    uint64_t *value = NULL;
-    STJ_TRY(stj_new(&value, view->n[0], sizeof *value, err));
+    STJ_FREED uint64_t *value = NULL;
+    STJ_MUST(stj_new(&value, view->n[0], sizeof *value, err));
     for (size_t i = 0; i < view->n[0]; i++)
         value[i] = whole_at(view->item, data, i);
-    STJ_TRY(stj_h5_put_unsigneds(file, name, view->n[0], value, err));
-out:
-    free(value);
-    return st;
+    return stj_h5_put_unsigneds(file, name, view->n[0], value, err);
 }
 
 /* Do the values lie as the file wants them? */
@@ -70,18 +66,14 @@ static enum stj_status put_rows(struct stj_h5 *file, const struct stj_field_view
 static enum stj_status put_reals(struct stj_h5 *file, const struct stj_field_view *view,
                                  const char *name, const void *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *copy = NULL;
+    STJ_FREED double *copy = NULL;
     if (is_packed(view->item))
         return put_rows(file, view, name, stj_field_at(view->item, data, 0, 0), err);
-    STJ_TRY(stj_new(&copy, view->n[0] * view->n[1], sizeof *copy, err));
+    STJ_MUST(stj_new(&copy, view->n[0] * view->n[1], sizeof *copy, err));
     for (size_t i = 0; i < view->n[0]; i++)
         for (size_t j = 0; j < view->n[1]; j++)
             copy[i * view->n[1] + j] = stj_field_number(view->item, data, i, j);
-    STJ_TRY(put_rows(file, view, name, copy, err));
-out:
-    free(copy);
-    return st;
+    return put_rows(file, view, name, copy, err);
 }
 
 static enum stj_status put_array(struct stj_h5 *file, const struct stj_field_view *view,
@@ -162,20 +154,17 @@ static enum stj_status get_name(struct stj_h5 *file, const struct stj_field *ite
 static enum stj_status get_text(struct stj_h5 *file, const struct stj_field *item, const char *name,
                                 void *slot, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *text = NULL;
-    STJ_TRY(stj_h5_get_text(file, name, &text, err));
+    STJ_FREED char *text = NULL;
+    STJ_MUST(stj_h5_get_text(file, name, &text, err));
     if (item->kind == STJ_FIELD_CHOICE) {
-        STJ_TRY(get_choice(file, item, name, text, slot, err));
+        STJ_MUST(get_choice(file, item, name, text, slot, err));
     } else if (item->kind == STJ_FIELD_NAME) {
-        STJ_TRY(get_name(file, item, name, text, slot, err));
+        STJ_MUST(get_name(file, item, name, text, slot, err));
     } else if (strcmp(text, stj_no_text) != 0) {
         *(char **)slot = text;
         text = NULL;
     }
-out:
-    free(text);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status get_whole(struct stj_h5 *file, const struct stj_field *item,
@@ -219,28 +208,23 @@ static bool find_item(struct stj_h5 *file, const char *name, struct stj_h5_item_
 static enum stj_status get_wholes(struct stj_h5 *file, const struct stj_field_view *view,
                                   const char *name, void **slot, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_h5_item_info info;
-    uint64_t *value = NULL;
-    double *real = NULL; /* as older files have counts */
-    size_t *copy = NULL;
-    STJ_TRY(stj_new(&copy, view->n[0], sizeof *copy, err));
+    STJ_FREED uint64_t *value = NULL;
+    STJ_FREED double *real = NULL; /* as older files have counts */
+    STJ_FREED size_t *copy = NULL;
+    STJ_MUST(stj_new(&copy, view->n[0], sizeof *copy, err));
     if (find_item(file, name, &info) && info.kind == STJ_H5_REAL) {
-        STJ_TRY(stj_new(&real, view->n[0], sizeof *real, err));
-        STJ_TRY(stj_h5_get_vector(file, name, view->n[0], real, err));
+        STJ_MUST(stj_new(&real, view->n[0], sizeof *real, err));
+        STJ_MUST(stj_h5_get_vector(file, name, view->n[0], real, err));
     } else {
-        STJ_TRY(stj_new(&value, view->n[0], sizeof *value, err));
-        STJ_TRY(stj_h5_get_unsigneds(file, name, view->n[0], value, err));
+        STJ_MUST(stj_new(&value, view->n[0], sizeof *value, err));
+        STJ_MUST(stj_h5_get_unsigneds(file, name, view->n[0], value, err));
     }
     for (size_t i = 0; i < view->n[0]; i++)
         copy[i] = real ? (size_t)fmin(fmax(real[i], 0), 1e15) : (size_t)value[i];
     *slot = copy;
     copy = NULL;
-out:
-    free(value);
-    free(real);
-    free(copy);
-    return st;
+    return STJ_OK;
 }
 
 /* A length that older files do not tell is that of the data set. */
@@ -259,27 +243,24 @@ static void take_length(struct stj_h5 *file, struct stj_field_view *view, const 
 static enum stj_status get_array(struct stj_h5 *file, const struct stj_field_view *view,
                                  const char *name, void *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     void **slot = (void *)((char *)data + view->item->offset);
-    double *value = NULL;
+    STJ_FREED double *value = NULL;
     if (!is_packed(view->item) || *slot || (view->item->later && !stj_h5_has(file, name)) ||
         (view->n_dims > 1 && (view->n[0] == 0 || view->n[1] == 0)))
-        goto out;
-    STJ_TRY(stj_h5_expect(file, name, view->n[0], view->n[1], err));
+        return STJ_OK;
+    STJ_MUST(stj_h5_expect(file, name, view->n[0], view->n[1], err));
     if (is_whole(view->item->kind)) {
-        STJ_TRY(get_wholes(file, view, name, slot, err));
-        goto out;
+        STJ_MUST(get_wholes(file, view, name, slot, err));
+        return STJ_OK;
     }
-    STJ_TRY(stj_new(&value, view->n[0] * view->n[1], sizeof *value, err));
+    STJ_MUST(stj_new(&value, view->n[0] * view->n[1], sizeof *value, err));
     if (view->n_dims > 1)
-        STJ_TRY(stj_h5_get_rows(file, name, 0, view->n[0], view->n[1], value, view->n[1], err));
+        STJ_MUST(stj_h5_get_rows(file, name, 0, view->n[0], view->n[1], value, view->n[1], err));
     else
-        STJ_TRY(stj_h5_get_vector(file, name, view->n[0], value, err));
+        STJ_MUST(stj_h5_get_vector(file, name, view->n[0], value, err));
     *slot = value;
     value = NULL;
-out:
-    free(value);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *schema, void *data,
@@ -310,28 +291,25 @@ enum stj_status stj_schema_get(struct stj_h5 *file, const struct stj_field *sche
 static enum stj_status get_first(struct stj_h5 *file, const struct stj_field *field, double *value,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[STJ_FIELD_NAME_MAX + 1];
     struct stj_h5_item_info info;
     uint64_t whole = 0;
-    double *all = NULL;
+    STJ_FREED double *all = NULL;
     *value = (double)NAN;
     if (!field || !find_item(file, name_in_file(field, name), &info) || info.rows == 0)
-        goto out;
+        return STJ_OK;
     if (field->dim[0].name) {
-        STJ_TRY(stj_h5_expect(file, name, info.rows, 1, err));
-        STJ_TRY(stj_new(&all, info.rows, sizeof *all, err));
-        STJ_TRY(stj_h5_get_vector(file, name, info.rows, all, err));
+        STJ_MUST(stj_h5_expect(file, name, info.rows, 1, err));
+        STJ_MUST(stj_new(&all, info.rows, sizeof *all, err));
+        STJ_MUST(stj_h5_get_vector(file, name, info.rows, all, err));
         *value = all[0];
     } else if (info.kind == STJ_H5_UNSIGNED) {
-        STJ_TRY(stj_h5_get_unsigned(file, name, &whole, err));
+        STJ_MUST(stj_h5_get_unsigned(file, name, &whole, err));
         *value = (double)whole;
     } else {
-        STJ_TRY(stj_h5_get_real(file, name, value, err));
+        STJ_MUST(stj_h5_get_real(file, name, value, err));
     }
-out:
-    free(all);
-    return st;
+    return STJ_OK;
 }
 
 static const struct stj_field *bound_of(const struct stj_field *schema, const char *name)

@@ -61,16 +61,12 @@ void stj_journal_remove(const char *path, const char *word)
 static enum stj_status check_fingerprint(const char *path, struct stj_h5 *file,
                                          const struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *fingerprint = NULL;
-    STJ_TRY(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
-    STJ_CHECK(
-        err, strcmp(fingerprint, run->about.fingerprint) == 0, STJ_EMISMATCH,
-        "%s: is a result of the run with fingerprint %s, this run has %s; --force replaces it",
-        path, fingerprint, run->about.fingerprint);
-out:
-    free(fingerprint);
-    return st;
+    STJ_FREED char *fingerprint = NULL;
+    STJ_MUST(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
+    STJ_NEED(err, strcmp(fingerprint, run->about.fingerprint) == 0, STJ_EMISMATCH,
+             "%s: is a result of the run with fingerprint %s, this run has %s; --force replaces it",
+             path, fingerprint, run->about.fingerprint);
+    return STJ_OK;
 }
 
 /* *file <- the result file at `path`; NULL: there is none.  The same on all ranks. */
@@ -99,14 +95,10 @@ enum stj_status stj_result_open(const struct stj_run *run, const struct stj_h5_f
                                 const char *base, const char *tag, struct stj_h5 **file,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *path = NULL;
+    STJ_FREED char *path = NULL;
     *file = NULL;
-    STJ_TRY(stj_result_path(run, base, tag, &path, err));
-    STJ_TRY(open_result(run, path, format, file, err));
-out:
-    free(path);
-    return st;
+    STJ_MUST(stj_result_path(run, base, tag, &path, err));
+    return open_result(run, path, format, file, err);
 }
 
 /* Name number i that a question may have; false past the last. */
@@ -158,27 +150,24 @@ out:
 enum stj_status stj_place_find(const struct stj_run *run, const struct stj_place_request *r,
                                struct stj_place *place, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[NAME_MAX_BYTES];
-    char *path = NULL;
+    STJ_FREED char *path = NULL;
     bool taken = false;
     *place = (struct stj_place){.path = NULL};
     for (size_t i = 0; !place->file && candidate(r, i, name); i++) {
         free(path);
-        STJ_TRY(stj_result_path(run, name, r->tag, &path, err));
-        STJ_TRY(look_at(run, r, path, place, &taken, err));
+        STJ_MUST(stj_result_path(run, name, r->tag, &path, err));
+        STJ_MUST(look_at(run, r, path, place, &taken, err));
         if (place->file || (!taken && !place->path)) {
             free(place->path);
             place->path = path;
             path = NULL;
         }
     }
-    STJ_CHECK(err, place->path, STJ_EEXIST,
-              "%s: answers another question, and is not replaced; take another --tag, or remove it",
-              path);
-out:
-    free(path);
-    return st;
+    STJ_NEED(err, place->path, STJ_EEXIST,
+             "%s: answers another question, and is not replaced; take another --tag, or remove it",
+             path);
+    return STJ_OK;
 }
 
 void stj_place_close(struct stj_place *place)
@@ -215,22 +204,18 @@ enum { HEADER_BYTES = 256 };
 static enum stj_status open_journal(const char *begun, const struct stj_journal_start *start,
                                     struct stj_result_op *op, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char header[HEADER_BYTES];
-    char *found = NULL;
-    STJ_TRY(stj_log_read_header(op->journal_path, &found, err));
+    STJ_FREED char *found = NULL;
+    STJ_MUST(stj_log_read_header(op->journal_path, &found, err));
     snprintf(header, sizeof header, "%s after %08x", begun, start->known);
     if (start->known == 0 || (found && strcmp(found, begun) == 0))
-        STJ_TRY(stj_log_open(op->journal_path, begun, &op->journal, err));
+        STJ_MUST(stj_log_open(op->journal_path, begun, &op->journal, err));
     op->resumes = op->journal && stj_log_n_records(op->journal) > 0;
     if (start->known == 0 || op->resumes)
-        goto out;
+        return STJ_OK;
     stj_log_close(op->journal);
     op->journal = NULL;
-    STJ_TRY(stj_log_open(op->journal_path, header, &op->journal, err));
-out:
-    free(found);
-    return st;
+    return stj_log_open(op->journal_path, header, &op->journal, err);
 }
 
 enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_part *part,

@@ -662,19 +662,16 @@ static void keep_other_end(struct stj_svd_result *r, struct stj_svd_result *stor
 static enum stj_status check_vectors(const struct stj_pairs *p, double *worst,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t k = p->k;
-    double *gram = NULL;
+    STJ_FREED double *gram = NULL;
     if (k == 0)
-        goto out;
-    STJ_TRY(stj_new(&gram, k * k, sizeof *gram, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&gram, k * k, sizeof *gram, err));
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k, k, p->n_cols, 1, p->v, p->n_cols, p->v,
               p->n_cols, 0, gram, k);
     for (size_t i = 0; i < k * k; i++)
         *worst = fmax(*worst, fabs(gram[i] - (i % (k + 1) == 0 ? 1 : 0))); /* NaN loses */
-out:
-    free(gram);
-    return st;
+    return STJ_OK;
 }
 
 /* Of a square Jacobian; a file says its size once. */

@@ -109,28 +109,20 @@ static enum stj_status factorise(size_t m, size_t n, double *a, size_t lda, doub
 
 enum stj_status stj_qr(size_t m, size_t n, double *a, size_t lda, double *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *tau = NULL;
-    STJ_TRY(stj_new(&tau, n, sizeof *tau, err));
-    STJ_TRY(factorise(m, n, a, lda, tau, r, err));
+    STJ_FREED double *tau = NULL;
+    STJ_MUST(stj_new(&tau, n, sizeof *tau, err));
+    STJ_MUST(factorise(m, n, a, lda, tau, r, err));
     const lapack_int info = LAPACKE_dorgqr(LAPACK_COL_MAJOR, blas_int(m), blas_int(n), blas_int(n),
                                            a, blas_int(lda), tau);
-    STJ_TRY(lapack_check(info, "dorgqr", err));
-out:
-    free(tau);
-    return st;
+    return lapack_check(info, "dorgqr", err);
 }
 
 enum stj_status stj_qr_triangle(size_t m, size_t n, double *a, size_t lda, double *r,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *tau = NULL;
-    STJ_TRY(stj_new(&tau, n, sizeof *tau, err));
-    STJ_TRY(factorise(m, n, a, lda, tau, r, err));
-out:
-    free(tau);
-    return st;
+    STJ_FREED double *tau = NULL;
+    STJ_MUST(stj_new(&tau, n, sizeof *tau, err));
+    return factorise(m, n, a, lda, tau, r, err);
 }
 
 /* The same by QR iteration, slower and without fail. */
@@ -154,13 +146,12 @@ enum stj_status stj_gesdd(size_t m, size_t n, double *a, size_t lda, double *sig
                           double *vt, struct stj_error *err)
 {
     static const size_t most_copied = (size_t)1 << 21;
-    enum stj_status st = STJ_OK;
     const size_t least = m < n ? m : n;
     const char job = u && vt ? 'S' : 'N';
-    double *copy = NULL;
-    STJ_TRY(stj_blas_fits(lda, "the leading dimension of a matrix for gesdd", err));
+    STJ_FREED double *copy = NULL;
+    STJ_MUST(stj_blas_fits(lda, "the leading dimension of a matrix for gesdd", err));
     if (n > 0 && lda <= most_copied / n) {
-        STJ_TRY(stj_new(&copy, lda, n * sizeof *copy, err));
+        STJ_MUST(stj_new(&copy, lda, n * sizeof *copy, err));
         memcpy(copy, a, ((n - 1) * lda + m) * sizeof *copy);
     }
     lapack_int info =
@@ -168,10 +159,7 @@ enum stj_status stj_gesdd(size_t m, size_t n, double *a, size_t lda, double *sig
                        blas_int(m), vt, blas_int(job == 'S' ? least : 1));
     if (info > 0 && copy)
         info = svd_by_qr(job, m, n, copy, lda, sigma, u, vt);
-    STJ_TRY(lapack_check(info, "dgesdd", err));
-out:
-    free(copy);
-    return st;
+    return lapack_check(info, "dgesdd", err);
 }
 
 enum stj_status stj_bdsqr(size_t n, double *d, double *e, double *w, struct stj_error *err)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base/error.h: the control-flow macros of the project.
  *
- * A function that holds something uses the first two: it declares `enum stj_status st = STJ_OK;`,
- * starts every resource at NULL, ends in one label `out:` that frees what it holds, and returns st
- * there.  A function that holds nothing uses the next two, which return from it.  The others stand
- * at the head of a public function, which holds nothing yet.
+ * A function that holds nothing, or memory alone that is declared STJ_FREED (base/memory.h), returns
+ * from where it fails: STJ_MUST, STJ_NEED.  One that has more to give back uses STJ_TRY and
+ * STJ_CHECK: it declares `enum stj_status st = STJ_OK;`, starts every resource at NULL, ends in one
+ * label `out:` that gives back what it holds, and returns st there.  The others stand at the head
+ * of a public function, which holds nothing yet.
  */
 #ifndef STJ_BASE_ERROR_H
 #define STJ_BASE_ERROR_H

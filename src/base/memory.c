@@ -59,6 +59,13 @@ enum stj_status stj_resize(void *pp, size_t old_n, size_t n, size_t size, struct
     return STJ_OK;
 }
 
+void stj_free_at(void *pp)
+{
+    void *held;
+    memcpy(&held, pp, sizeof held); /* of whatever type the pointer is */
+    free(held);
+}
+
 enum stj_status stj_strdup(char **copy, const char *text, struct stj_error *err)
 {
     size_t bytes = strlen(text) + 1;

@@ -18,6 +18,11 @@ enum stj_status stj_resize(void *pp, size_t old_n, size_t n, size_t size, struct
 /* *copy <- a copy of text, to be released with free(). */
 enum stj_status stj_strdup(char **copy, const char *text, struct stj_error *err);
 
+/* Before the declaration of a pointer: what it points to is freed when its function returns, however
+ * it does; set to NULL, it has given that away. */
+#define STJ_FREED __attribute__((cleanup(stj_free_at)))
+void stj_free_at(void *pp);
+
 /* *product <- a * b, or STJ_ENOMEM naming both when it does not fit a size_t. */
 enum stj_status stj_size_mul(size_t a, size_t b, size_t *product, struct stj_error *err);
 

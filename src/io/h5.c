@@ -210,23 +210,19 @@ static enum stj_status name_own_dimensions(struct stj_h5 *file, struct stj_item 
 /* What guards and names the items, then the manifest itself, which does not list itself. */
 static enum stj_status put_manifest(struct stj_h5 *file, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *text = NULL;
+    STJ_FREED char *text = NULL;
     char name[] = "manifest";
     stj_h5_close_matrix(file);
     for (size_t i = 0; i < file->manifest.n; i++) {
         struct stj_item *item = &file->manifest.item[i];
         if (stj_h5_n_dims(item) > 0 && !item->row_dim)
-            STJ_TRY(name_own_dimensions(file, item, err));
+            STJ_MUST(name_own_dimensions(file, item, err));
         if (item->type == STJ_ITEM_MATRIX)
-            STJ_TRY(put_row_crc(file, item, err));
+            STJ_MUST(put_row_crc(file, item, err));
     }
-    STJ_TRY(stj_manifest_print(&file->manifest, &text, err));
+    STJ_MUST(stj_manifest_print(&file->manifest, &text, err));
     struct stj_item whole = {.name = name, .type = STJ_ITEM_TEXT, .rows = strlen(text), .cols = 1};
-    STJ_TRY(stj_h5_put_item(file, &whole, text, err));
-out:
-    free(text);
-    return st;
+    return stj_h5_put_item(file, &whole, text, err);
 }
 
 /* Everything is in the temporary file, and it is closed. */

@@ -60,28 +60,25 @@ static enum stj_status read_log(const struct stj_log *log, uint64_t offset, void
 static enum stj_status scan_frame(const struct stj_log *log, uint64_t offset, uint64_t size,
                                   struct frame *f, bool *whole, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *buffer = NULL;
+    STJ_FREED char *buffer = NULL;
     *whole = false;
     if (size - offset < sizeof *f)
-        goto out;
-    STJ_TRY(read_log(log, offset, f, sizeof *f, err));
+        return STJ_OK;
+    STJ_MUST(read_log(log, offset, f, sizeof *f, err));
     offset += sizeof *f;
     if (f->magic != magic || f->zero != 0 || f->bytes > size - offset)
-        goto out;
-    STJ_TRY(stj_new(&buffer, BUFFER, 1, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&buffer, BUFFER, 1, err));
     uint32_t crc = frame_crc(f);
     for (uint64_t left = f->bytes; left > 0;) {
         const size_t now = left < BUFFER ? (size_t)left : BUFFER;
-        STJ_TRY(read_log(log, offset, buffer, now, err));
+        STJ_MUST(read_log(log, offset, buffer, now, err));
         crc = stj_crc32(crc, buffer, now);
         offset += now;
         left -= now;
     }
     *whole = crc == f->crc;
-out:
-    free(buffer);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status note_record(struct stj_log *log, uint32_t tag, uint64_t bytes,
@@ -129,27 +126,24 @@ static enum stj_status log_file_size(const struct stj_log *log, uint64_t *size,
 static enum stj_status scan_records(struct stj_log *log, const char *header, bool *same,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct frame f;
     uint64_t size = 0;
     bool whole = false;
-    char *text = NULL;
+    STJ_FREED char *text = NULL;
     *same = false;
-    STJ_TRY(log_file_size(log, &size, err));
-    STJ_TRY(read_header(log, size, &text, err));
+    STJ_MUST(log_file_size(log, &size, err));
+    STJ_MUST(read_header(log, size, &text, err));
     if (!text || strcmp(text, header) != 0)
-        goto out;
+        return STJ_OK;
     *same = true;
     log->begin = log->end = sizeof f + strlen(header);
     for (;;) {
-        STJ_TRY(scan_frame(log, log->end, size, &f, &whole, err));
+        STJ_MUST(scan_frame(log, log->end, size, &f, &whole, err));
         if (!whole)
             break;
-        STJ_TRY(note_record(log, f.tag, f.bytes, err));
+        STJ_MUST(note_record(log, f.tag, f.bytes, err));
     }
-out:
-    free(text);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status cut_log(struct stj_log *log, struct stj_error *err)

@@ -18,23 +18,20 @@
 /* *fd <- a new file of the folder that has no name (any more). */
 static enum stj_status open_nameless(const char *dir, int *fd, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *name = NULL;
+    STJ_FREED char *name = NULL;
     size_t size = strlen(dir) + sizeof "/spectraj-XXXXXX";
 #ifdef O_TMPFILE
     *fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (*fd >= 0)
         return STJ_OK;
 #endif
-    STJ_TRY(stj_new(&name, size, 1, err));
+    STJ_MUST(stj_new(&name, size, 1, err));
     snprintf(name, size, "%s/spectraj-XXXXXX", dir);
     *fd = mkstemp(name);
-    STJ_CHECK(err, *fd >= 0, STJ_EIO, "%s: cannot make a scratch file there: %s", dir,
-              strerror(errno));
+    STJ_NEED(err, *fd >= 0, STJ_EIO, "%s: cannot make a scratch file there: %s", dir,
+             strerror(errno));
     unlink(name);
-out:
-    free(name);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status grow_file(struct stj_scratch *s, const char *dir, size_t bytes,

@@ -34,44 +34,37 @@ static enum stj_status dense_apply(void *ctx, enum stj_trans trans, size_t nvec,
 enum stj_status stj_op_create_dense(size_t n_rows, size_t n_cols, const double *a, size_t ld,
                                     struct stj_op **op, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct dense *self = NULL;
+    STJ_FREED struct dense *self = NULL;
     STJ_NOT_NULL(err, a, op);
-    STJ_CHECK(err, ld >= n_rows, STJ_EINVAL,
-              "leading dimension %zu of a matrix with %zu rows is too small", ld, n_rows);
-    STJ_TRY(stj_blas_fits(ld, "the leading dimension of a dense operator", err));
-    STJ_TRY(stj_blas_fits(n_cols, "the number of columns of a dense operator", err));
-    STJ_TRY(stj_new(&self, 1, sizeof *self, err));
+    STJ_NEED(err, ld >= n_rows, STJ_EINVAL,
+             "leading dimension %zu of a matrix with %zu rows is too small", ld, n_rows);
+    STJ_MUST(stj_blas_fits(ld, "the leading dimension of a dense operator", err));
+    STJ_MUST(stj_blas_fits(n_cols, "the number of columns of a dense operator", err));
+    STJ_MUST(stj_new(&self, 1, sizeof *self, err));
     *self = (struct dense){n_rows, n_cols, ld, a};
-    STJ_TRY(stj_op_create(n_rows, n_cols, dense_apply, free, self, op, err));
+    STJ_MUST(stj_op_create(n_rows, n_cols, dense_apply, free, self, op, err));
     self = NULL;
-out:
-    free(self);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_op_densify(struct stj_op *op, size_t block, double *a, size_t ld,
                                const struct stj_progress *progress, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, op, a);
     const size_t n = stj_op_n_cols(op);
-    double *unit = NULL;
+    STJ_FREED double *unit = NULL;
     size_t room = 0;
     if (block == 0)
         block = n < STJ_DENSIFY_BLOCK ? n : STJ_DENSIFY_BLOCK;
-    STJ_TRY(stj_size_mul(n, block, &room, err));
-    STJ_TRY(stj_new(&unit, room, sizeof *unit, err));
+    STJ_MUST(stj_size_mul(n, block, &room, err));
+    STJ_MUST(stj_new(&unit, room, sizeof *unit, err));
     for (size_t first = 0; first < n; first += block) {
         const size_t k = n - first < block ? n - first : block;
-        STJ_TRY(stj_progress_report(progress, "dense Jacobian", (double)first, (double)n, err));
+        STJ_MUST(stj_progress_report(progress, "dense Jacobian", (double)first, (double)n, err));
         memset(unit, 0, room * sizeof *unit);
         for (size_t j = 0; j < k; j++)
             unit[j * n + first + j] = 1;
-        STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, k, unit, n, a + first * ld, ld, err));
+        STJ_MUST(stj_op_apply(op, STJ_NO_TRANS, k, unit, n, a + first * ld, ld, err));
     }
-    STJ_TRY(stj_progress_report(progress, "dense Jacobian", (double)n, (double)n, err));
-out:
-    free(unit);
-    return st;
+    return stj_progress_report(progress, "dense Jacobian", (double)n, (double)n, err);
 }

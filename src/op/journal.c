@@ -89,17 +89,14 @@ static enum stj_status replay_product(struct journal *self, const struct head *w
 static enum stj_status record_product(struct journal *self, const struct head *head, size_t n_out,
                                       const double *y, size_t ldy, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_log_piece *piece = NULL;
-    STJ_TRY(stj_new(&piece, 1 + head->nvec, sizeof *piece, err));
+    STJ_FREED struct stj_log_piece *piece = NULL;
+    STJ_MUST(stj_new(&piece, 1 + head->nvec, sizeof *piece, err));
     piece[0] = (struct stj_log_piece){head, sizeof *head};
     for (size_t j = 0; j < head->nvec; j++)
         piece[1 + j] = (struct stj_log_piece){y + j * ldy, n_out * sizeof *y};
-    STJ_TRY(stj_log_append(self->position->log, PRODUCT, piece, 1 + head->nvec, err));
+    STJ_MUST(stj_log_append(self->position->log, PRODUCT, piece, 1 + head->nvec, err));
     self->position->next++;
-out:
-    free(piece);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status journal_apply(void *ctx, enum stj_trans trans, size_t nvec, const double *x,

@@ -60,17 +60,14 @@ static enum stj_status normal_apply(void *ctx, enum stj_trans trans, size_t nvec
 static enum stj_status create(struct stj_op *a, double unit, struct stj_op **op,
                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct normal *self = NULL;
-    STJ_TRY(stj_new(&self, 1, sizeof *self, err));
+    STJ_FREED struct normal *self = NULL;
+    STJ_MUST(stj_new(&self, 1, sizeof *self, err));
     self->a = a;
     self->unit = unit;
-    STJ_TRY(stj_op_create(stj_op_n_cols(a), stj_op_n_cols(a), normal_apply, normal_destroy, self,
-                          op, err));
+    STJ_MUST(stj_op_create(stj_op_n_cols(a), stj_op_n_cols(a), normal_apply, normal_destroy, self,
+                           op, err));
     self = NULL;
-out:
-    free(self);
-    return st;
+    return STJ_OK;
 }
 
 double stj_op_normal_unit(const struct stj_op *op)

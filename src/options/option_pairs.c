@@ -59,8 +59,7 @@ static enum stj_status refuse_twice(size_t n, const struct stj_option_pair *pair
 static enum stj_status parse_map(const struct stj_option *table, const struct stj_yaml_node *map,
                                  void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *scratch = NULL;
+    STJ_FREED char *scratch = NULL;
     size_t size = 1;
     if (config)
         return stj_options_parse(table, map, config, err);
@@ -69,12 +68,10 @@ static enum stj_status parse_map(const struct stj_option *table, const struct st
         size = end > size ? end : size;
         size = option->present_offset >= size ? option->present_offset + 1 : size;
     }
-    STJ_TRY(stj_new(&scratch, size, 1, err));
-    STJ_TRY(stj_options_parse(table, map, scratch, err));
+    STJ_MUST(stj_new(&scratch, size, 1, err));
+    STJ_MUST(stj_options_parse(table, map, scratch, err));
     stj_options_free(table, scratch);
-out:
-    free(scratch);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_options_parse_pairs(const struct stj_option *table, size_t n,

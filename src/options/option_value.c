@@ -159,16 +159,11 @@ static enum stj_status parse_string(const struct stj_place *place, const struct 
 static enum stj_status resolve_path(const char *config_file, const char *name, char **absolute,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *folder = NULL;
-    char *real_folder = NULL;
-    STJ_TRY(stj_path_folder(config_file ? config_file : "", &folder, err));
+    STJ_FREED char *folder = NULL;
+    STJ_FREED char *real_folder = NULL;
+    STJ_MUST(stj_path_folder(config_file ? config_file : "", &folder, err));
     real_folder = realpath(folder, NULL);
-    STJ_TRY(stj_path_join(real_folder ? real_folder : folder, name, absolute, err));
-out:
-    free(real_folder);
-    free(folder);
-    return st;
+    return stj_path_join(real_folder ? real_folder : folder, name, absolute, err);
 }
 
 static enum stj_status parse_path(const struct stj_place *place, const struct stj_option *option,

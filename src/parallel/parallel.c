@@ -80,14 +80,13 @@ static bool can_have(size_t n)
 /* Buffers for n threads, of which `before` have theirs. */
 static enum stj_status prepare_buffers(size_t n, size_t before, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t square = (size_t)BLAS_ORDER * BLAS_ORDER;
-    double *work = NULL;
-    STJ_CHECK(err, can_have(n - before), STJ_ENOMEM,
-              "out of memory: OpenBLAS needs %zu MiB of address space for %zu threads; raise the "
-              "limit (ulimit -v), or take fewer threads",
-              (n - before) * (BLAS_BUFFER >> 20), n);
-    STJ_TRY(stj_new(&work, (n + 1) * square, sizeof *work, err));
+    STJ_FREED double *work = NULL;
+    STJ_NEED(err, can_have(n - before), STJ_ENOMEM,
+             "out of memory: OpenBLAS needs %zu MiB of address space for %zu threads; raise the "
+             "limit (ulimit -v), or take fewer threads",
+             (n - before) * (BLAS_BUFFER >> 20), n);
+    STJ_MUST(stj_new(&work, (n + 1) * square, sizeof *work, err));
     struct stj_blas_guard guard = stj_blas_guard_take(1);
 #pragma omp parallel num_threads((int)n)
     {
@@ -95,9 +94,7 @@ static enum stj_status prepare_buffers(size_t n, size_t before, struct stj_error
         multiply_square(work, work + (1 + stj_thread_number()) * square);
     }
     stj_blas_guard_give(guard);
-out:
-    free(work);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_blas_prepare(struct stj_error *err)

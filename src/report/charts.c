@@ -24,8 +24,7 @@ static void running_mean(size_t n, const double *loss, size_t window, double *st
 enum stj_status stj_chart_loss(struct stj_chart *chart, size_t n, const double *loss, size_t window,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *step = NULL, *mean = NULL;
+    STJ_FREED double *step = NULL, *mean = NULL;
     const bool has_mean = window > 1 && n >= 2 * window;
     stj_chart_title(chart, "Loss of each training step");
     stj_axis_name(&chart->x, "step", "step");
@@ -34,16 +33,12 @@ enum stj_status stj_chart_loss(struct stj_chart *chart, size_t n, const double *
     chart->y.log = n > 0;
     for (size_t i = 0; i < n; i++)
         chart->y.log = chart->y.log && loss[i] > 0;
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, STJ_CHART_SKY_BLUE, n, NULL, loss, err, "batch"));
+    STJ_MUST(stj_chart_add(chart, STJ_CHART_LINE, STJ_CHART_SKY_BLUE, n, NULL, loss, err, "batch"));
     if (!has_mean)
-        goto out;
-    STJ_TRY(stj_new(&step, n, sizeof *step, err));
-    STJ_TRY(stj_new(&mean, n, sizeof *mean, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&step, n, sizeof *step, err));
+    STJ_MUST(stj_new(&mean, n, sizeof *mean, err));
     running_mean(n, loss, window, step, mean);
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, STJ_CHART_BLUE, n - window + 1, step, mean, err,
-                          "mean of %zu steps", window));
-out:
-    free(step);
-    free(mean);
-    return st;
+    return stj_chart_add(chart, STJ_CHART_LINE, STJ_CHART_BLUE, n - window + 1, step, mean, err,
+                         "mean of %zu steps", window);
 }

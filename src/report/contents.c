@@ -165,9 +165,8 @@ static bool guess_command(FILE *out, const char *name)
 static enum stj_status say_command(const struct stj_contents *c, struct stj_contents_result *r,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_contents_source source;
-    char *command = NULL, *line = NULL;
+    STJ_FREED char *command = NULL, *line = NULL;
     bool more = false;
     size_t size = 0;
     FILE *out = open_memstream(&command, &size);
@@ -177,19 +176,16 @@ static enum stj_status say_command(const struct stj_contents *c, struct stj_cont
         fprintf(out, "%.*s", (int)source.command_length, source.command);
     else if (out)
         more = guess_command(out, r->name);
-    STJ_CHECK(err, out && fclose(out) == 0 && command, STJ_ENOMEM, "no memory for a command");
+    STJ_NEED(err, out && fclose(out) == 0 && command, STJ_ENOMEM, "no memory for a command");
     out = open_memstream(&line, &size);
     if (out)
         stj_command_in(out, command, c->info.dir);
-    STJ_CHECK(err, out && fclose(out) == 0 && line, STJ_ENOMEM, "no memory for a command");
+    STJ_NEED(err, out && fclose(out) == 0 && line, STJ_ENOMEM, "no memory for a command");
     const struct stj_error was = r->trouble;
     stj_error_clear(&r->trouble);
     stj_error_set(&r->trouble, was.code, was.file, was.line, "%s: %s --force%s", was.text, line,
                   more ? ", with the options or the tag that it had" : "");
-out:
-    free(command);
-    free(line);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status add_result(struct stj_contents *c, const char *name, struct stj_error *err)

@@ -60,47 +60,38 @@ static void write_row(const struct export *e, size_t n, const double *value)
 
 static enum stj_status write_matrix(const struct export *e, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *row = NULL;
-    STJ_TRY(stj_h5_expect(e->in, e->item.name, e->item.rows, e->item.cols, err));
-    STJ_TRY(stj_new(&row, e->item.cols, sizeof *row, err));
+    STJ_FREED double *row = NULL;
+    STJ_MUST(stj_h5_expect(e->in, e->item.name, e->item.rows, e->item.cols, err));
+    STJ_MUST(stj_new(&row, e->item.cols, sizeof *row, err));
     for (size_t i = 0; i < e->item.rows; i++) {
-        STJ_TRY(stj_h5_get_rows(e->in, e->item.name, i, 1, e->item.cols, row, e->item.cols, err));
+        STJ_MUST(stj_h5_get_rows(e->in, e->item.name, i, 1, e->item.cols, row, e->item.cols, err));
         write_row(e, e->item.cols, row);
     }
-out:
-    free(row);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status write_reals(const struct export *e, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *value = NULL;
-    STJ_TRY(stj_h5_expect(e->in, e->item.name, e->item.rows, 1, err));
-    STJ_TRY(stj_new(&value, e->item.rows, sizeof *value, err));
-    STJ_TRY(stj_h5_get_vector(e->in, e->item.name, e->item.rows, value, err));
+    STJ_FREED double *value = NULL;
+    STJ_MUST(stj_h5_expect(e->in, e->item.name, e->item.rows, 1, err));
+    STJ_MUST(stj_new(&value, e->item.rows, sizeof *value, err));
+    STJ_MUST(stj_h5_get_vector(e->in, e->item.name, e->item.rows, value, err));
     for (size_t i = 0; i < e->item.rows; i++)
         write_row(e, 1, value + i);
-out:
-    free(value);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status write_unsigneds(const struct export *e, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    uint64_t *value = NULL;
-    STJ_TRY(stj_h5_expect(e->in, e->item.name, e->item.rows, 1, err));
-    STJ_TRY(stj_new(&value, e->item.rows, sizeof *value, err));
-    STJ_TRY(stj_h5_get_unsigneds(e->in, e->item.name, e->item.rows, value, err));
+    STJ_FREED uint64_t *value = NULL;
+    STJ_MUST(stj_h5_expect(e->in, e->item.name, e->item.rows, 1, err));
+    STJ_MUST(stj_new(&value, e->item.rows, sizeof *value, err));
+    STJ_MUST(stj_h5_get_unsigneds(e->in, e->item.name, e->item.rows, value, err));
     if (e->format == STJ_EXPORT_NPY)
         fwrite(value, sizeof *value, e->item.rows, e->out);
     for (size_t i = 0; e->format == STJ_EXPORT_CSV && i < e->item.rows; i++)
         fprintf(e->out, "%" PRIu64 "\n", value[i]);
-out:
-    free(value);
-    return st;
+    return STJ_OK;
 }
 
 /* A file that is whole or absent, filled by `write`. */
@@ -136,9 +127,8 @@ out:
 /* Every number and text of the file, one a line. */
 static enum stj_status write_attributes(const struct export *e, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_h5_item_info item;
-    char *text = NULL;
+    STJ_FREED char *text = NULL;
     fputs("name,value\n", e->out);
     for (size_t i = 0; stj_h5_item_at(e->in, i, &item); i++) {
         double real = 0;
@@ -146,13 +136,13 @@ static enum stj_status write_attributes(const struct export *e, struct stj_error
         if (item.name[0] != '@')
             continue;
         if (item.kind == STJ_H5_REAL) {
-            STJ_TRY(stj_h5_get_real(e->in, item.name, &real, err));
+            STJ_MUST(stj_h5_get_real(e->in, item.name, &real, err));
             fprintf(e->out, "%s,%.17g\n", item.name + 1, real);
         } else if (item.kind == STJ_H5_UNSIGNED) {
-            STJ_TRY(stj_h5_get_unsigned(e->in, item.name, &whole, err));
+            STJ_MUST(stj_h5_get_unsigned(e->in, item.name, &whole, err));
             fprintf(e->out, "%s,%" PRIu64 "\n", item.name + 1, whole);
         } else {
-            STJ_TRY(stj_h5_get_text(e->in, item.name, &text, err));
+            STJ_MUST(stj_h5_get_text(e->in, item.name, &text, err));
             fprintf(e->out, "%s,\"", item.name + 1);
             for (const char *p = text; *p; p++)
                 fprintf(e->out, *p == '"' ? "\"\"" : "%c", *p);
@@ -161,30 +151,24 @@ static enum stj_status write_attributes(const struct export *e, struct stj_error
             text = NULL;
         }
     }
-out:
-    free(text);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status export_item(struct export *e, const char *dir, const char *result,
                                    const char *what, write_fn write, const char *ending, FILE *told,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_text_output text;
     char name[256];
-    char *path = NULL;
+    STJ_FREED char *path = NULL;
     snprintf(name, sizeof name, "%.100s-%.100s.%s", result, what, ending);
-    STJ_CHECK(err, !strchr(name, '/'), STJ_EFORMAT,
-              "an array of the result %s is named '%s', which no file can be", result, what);
-    STJ_TRY(stj_path_join(dir, name, &path, err));
-    STJ_TRY(write_file(e, path, write, err));
+    STJ_NEED(err, !strchr(name, '/'), STJ_EFORMAT,
+             "an array of the result %s is named '%s', which no file can be", result, what);
+    STJ_MUST(stj_path_join(dir, name, &path, err));
+    STJ_MUST(write_file(e, path, write, err));
     if (stj_text_begin(&text))
         fprintf(text.file, "%s\n", path);
-    STJ_TRY(stj_text_end(&text, told, err));
-out:
-    free(path);
-    return st;
+    return stj_text_end(&text, told, err);
 }
 
 static enum stj_status export_result(const char *run_dir, const char *result,

@@ -9,6 +9,7 @@
 
 #include "analysis/analysis.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "io/file.h"
 #include "report/figures.h"
@@ -229,19 +230,15 @@ out:
 static enum stj_status write_csv_file(const struct stj_chart *chart, const char *path,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *text = NULL;
+    STJ_FREED char *text = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&text, &size);
-    STJ_CHECK(err, file, STJ_ENOMEM, "no memory for the numbers of a figure: %s", strerror(errno));
+    STJ_NEED(err, file, STJ_ENOMEM, "no memory for the numbers of a figure: %s", strerror(errno));
     stj_plot_csv(file, chart);
     int failed = ferror(file);
     failed |= fclose(file);
-    STJ_CHECK(err, !failed && text, STJ_ENOMEM, "no memory for the numbers of a figure");
-    STJ_TRY(stj_file_write_text(path, text, err));
-out:
-    free(text);
-    return st;
+    STJ_NEED(err, !failed && text, STJ_ENOMEM, "no memory for the numbers of a figure");
+    return stj_file_write_text(path, text, err);
 }
 
 enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, struct stj_run *run,
@@ -283,14 +280,10 @@ enum stj_status stj_report_page(FILE *out, enum stj_report_format format, const 
                                 const char *path, struct stj_error *err)
 {
     STJ_NOT_NULL(err, out, run);
-    enum stj_status st = STJ_OK;
     struct stj_run_info info;
-    char *own = NULL;
+    STJ_FREED char *own = NULL;
     stj_run_get_info(run, &info);
     if (!path)
-        STJ_TRY(stj_path_join(info.dir, "report.html", &own, err));
-    STJ_TRY(report_file(out, format, "report", path ? path : own, err));
-out:
-    free(own);
-    return st;
+        STJ_MUST(stj_path_join(info.dir, "report.html", &own, err));
+    return report_file(out, format, "report", path ? path : own, err);
 }

@@ -317,18 +317,14 @@ out:
 
 static enum stj_status write_config(const struct page *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *path = NULL;
-    char *text = NULL;
-    STJ_TRY(stj_path_join(p->contents.info.dir, "config.yaml", &path, err));
-    STJ_TRY(stj_file_read_text(path, CONFIG_BYTES, &text, err));
+    STJ_FREED char *path = NULL;
+    STJ_FREED char *text = NULL;
+    STJ_MUST(stj_path_join(p->contents.info.dir, "config.yaml", &path, err));
+    STJ_MUST(stj_file_read_text(path, CONFIG_BYTES, &text, err));
     fputs("<details><summary>config.yaml, with all defaults filled in</summary>\n<pre>", p->out);
     stj_html_text(p->out, text);
     fputs("</pre></details>\n", p->out);
-out:
-    free(path);
-    free(text);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status write_page(const struct page *p, struct stj_error *err)

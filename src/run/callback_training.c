@@ -53,21 +53,17 @@ static enum stj_status train_problem(struct stj_training *training,
                                      const struct stj_training_settings *settings,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_problem_n_params(training->problem);
     const size_t n_steps = stj_problem_n_steps(training->problem);
     const size_t n_slots = stj_recipe_optimizer(&training->recipe)->n_slots;
-    real *state = NULL;
-    STJ_CHECK(err, settings->theta0, STJ_EINVAL, "a training needs theta0");
-    STJ_TRY(stj_new(&state, (1 + n_slots) * n, sizeof *state, err));
+    STJ_FREED real *state = NULL;
+    STJ_NEED(err, settings->theta0, STJ_EINVAL, "a training needs theta0");
+    STJ_MUST(stj_new(&state, (1 + n_slots) * n, sizeof *state, err));
     for (size_t i = 0; i < n; i++)
         state[i] = (real)settings->theta0[i];
-    STJ_TRY(stj_trajectory_create(n, n_slots, n_steps, &training->trajectory, err));
-    STJ_TRY(stj_train(training->problem, &training->recipe, 0, n_steps, state,
-                      stj_trajectory_record, training->trajectory, &settings->progress, err));
-out:
-    free(state);
-    return st;
+    STJ_MUST(stj_trajectory_create(n, n_slots, n_steps, &training->trajectory, err));
+    return stj_train(training->problem, &training->recipe, 0, n_steps, state, stj_trajectory_record,
+                     training->trajectory, &settings->progress, err);
 }
 
 enum stj_status stj_training_create(const struct stj_problem *problem,

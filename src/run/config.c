@@ -271,12 +271,11 @@ struct section {
 static enum stj_status print_sections(const struct section *section, size_t n, char **text,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *buffer = NULL;
+    STJ_FREED char *buffer = NULL;
     size_t size = 0;
     *text = NULL;
     FILE *file = open_memstream(&buffer, &size);
-    STJ_CHECK(err, file, STJ_ENOMEM, "no memory for the text of a config: %s", strerror(errno));
+    STJ_NEED(err, file, STJ_ENOMEM, "no memory for the text of a config: %s", strerror(errno));
     for (size_t i = 0; i < n; i++) {
         if (section[i].name)
             fprintf(file, "%s:\n", section[i].name);
@@ -284,11 +283,8 @@ static enum stj_status print_sections(const struct section *section, size_t n, c
     }
     int failed = ferror(file);
     failed |= fclose(file);
-    STJ_CHECK(err, !failed && buffer, STJ_ENOMEM, "no memory for the text of a config");
-    STJ_TRY(stj_strdup(text, buffer, err));
-out:
-    free(buffer);
-    return st;
+    STJ_NEED(err, !failed && buffer, STJ_ENOMEM, "no memory for the text of a config");
+    return stj_strdup(text, buffer, err);
 }
 
 enum stj_status stj_run_config_print(const struct stj_run_config *config, char **text,

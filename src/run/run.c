@@ -92,28 +92,22 @@ static void take_imported(struct stj_run *run)
 /* The run as its config is now must be the one that was trained. */
 static enum stj_status check_identity(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_view view = {0};
     char difference[STJ_ERROR_TEXT_MAX / 2];
-    char *now = NULL;
-    char *recorded = NULL;
-    double *theta = NULL;
+    STJ_FREED char *now = NULL;
+    STJ_FREED char *recorded = NULL;
+    STJ_FREED double *theta = NULL;
     size_t n = stj_trajectory_n_params(run->trajectory);
-    STJ_TRY(stj_trajectory_visit(run->trajectory, 0, 1, &view, err));
-    STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
+    STJ_MUST(stj_trajectory_visit(run->trajectory, 0, 1, &view, err));
+    STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
     for (size_t i = 0; i < n; i++)
         theta[i] = view.state[i];
     take_imported(run);
-    STJ_TRY(stj_run_identity(run, theta, n, &now, err));
-    STJ_TRY(stj_run_recorded_identity(&run->about, &recorded, err));
+    STJ_MUST(stj_run_identity(run, theta, n, &now, err));
+    STJ_MUST(stj_run_recorded_identity(&run->about, &recorded, err));
     stj_run_difference(now, recorded, difference, sizeof difference);
-    STJ_TRY(explain_mismatch(run, difference, err));
-    STJ_TRY(check_run_sizes(run, err));
-out:
-    free(theta);
-    free(recorded);
-    free(now);
-    return st;
+    STJ_MUST(explain_mismatch(run, difference, err));
+    return check_run_sizes(run, err);
 }
 
 enum stj_status stj_run_attach(struct stj_run *run, struct stj_error *err)
@@ -365,29 +359,24 @@ enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size
                                           const double *inputs, struct stj_op **op,
                                           struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, run, op);
     const size_t n_in = stj_shape_size(stj_network_input(run->net));
-    double *theta = NULL;
-    real *x = NULL;
+    STJ_FREED double *theta = NULL;
+    STJ_FREED real *x = NULL;
     size_t size = 0;
     if (!inputs)
-        STJ_TRY(stj_run_need_data(run, err));
+        STJ_MUST(stj_run_need_data(run, err));
     const struct stj_dataset *data = run->test ? run->test : run->train;
-    STJ_CHECK(err, step <= run->n_steps, STJ_EINVAL, "step %zu is past the last one, %zu", step,
-              run->n_steps);
-    STJ_CHECK(err, inputs || n_rows <= data->n_rows, STJ_EINVAL,
-              "%zu rows of inputs, but the data set has %zu", n_rows, data->n_rows);
+    STJ_NEED(err, step <= run->n_steps, STJ_EINVAL, "step %zu is past the last one, %zu", step,
+             run->n_steps);
+    STJ_NEED(err, inputs || n_rows <= data->n_rows, STJ_EINVAL,
+             "%zu rows of inputs, but the data set has %zu", n_rows, data->n_rows);
     n_rows = !inputs && n_rows == 0 ? data->n_rows : n_rows;
-    STJ_TRY(stj_size_mul(n_rows, n_in, &size, err));
-    STJ_TRY(stj_new(&x, size, sizeof *x, err));
+    STJ_MUST(stj_size_mul(n_rows, n_in, &size, err));
+    STJ_MUST(stj_new(&x, size, sizeof *x, err));
     for (size_t i = 0; i < size; i++)
         x[i] = (real)(inputs ? inputs[i] : data->inputs[i]);
-    STJ_TRY(stj_new(&theta, stj_network_n_params(run->net), sizeof *theta, err));
-    STJ_TRY(stj_run_theta(run, step, theta, err));
-    STJ_TRY(stj_function_jacobian_create(run->net, n_rows, x, theta, op, err));
-out:
-    free(theta);
-    free(x);
-    return st;
+    STJ_MUST(stj_new(&theta, stj_network_n_params(run->net), sizeof *theta, err));
+    STJ_MUST(stj_run_theta(run, step, theta, err));
+    return stj_function_jacobian_create(run->net, n_rows, x, theta, op, err);
 }

@@ -99,31 +99,27 @@ static enum stj_status take_state(void *ctx, size_t t, const real *state, double
  * state are an update and the next gradient; behind the last there is no gradient. */
 static enum stj_status time_training(struct sample *s, double *seconds, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    real *state = NULL;
-    double *theta = NULL;
-    STJ_TRY(stj_new(&state, (1 + n_slots(s->run)) * s->n, sizeof *state, err));
-    STJ_TRY(stj_new(&theta, s->n, sizeof *theta, err));
-    STJ_TRY(stj_run_initial(s->run, theta, err));
+    STJ_FREED real *state = NULL;
+    STJ_FREED double *theta = NULL;
+    STJ_MUST(stj_new(&state, (1 + n_slots(s->run)) * s->n, sizeof *state, err));
+    STJ_MUST(stj_new(&theta, s->n, sizeof *theta, err));
+    STJ_MUST(stj_run_initial(s->run, theta, err));
     for (size_t i = 0; i < s->n; i++)
         state[i] = (real)theta[i];
     stj_trajectory_destroy(s->trajectory);
     s->trajectory = NULL;
-    STJ_TRY(stj_trajectory_create(s->n, n_slots(s->run), s->n_steps, &s->trajectory, err));
+    STJ_MUST(stj_trajectory_create(s->n, n_slots(s->run), s->n_steps, &s->trajectory, err));
     struct stopwatch watch = {.trajectory = s->trajectory, .n_steps = s->n_steps};
     const size_t wanted = s->n_steps < TRAINED_LEAST ? TRAINED_LEAST : s->n_steps + 1;
     const size_t steps = wanted < s->run->n_steps ? wanted : s->run->n_steps;
     const double start = stj_clock();
-    STJ_TRY(stj_train(s->run->problem, &s->run->recipe, 0, steps, state, take_state, &watch, NULL,
-                      err));
+    STJ_MUST(stj_train(s->run->problem, &s->run->recipe, 0, steps, state, take_state, &watch, NULL,
+                       err));
     *seconds = stj_clock() - start;
     if (steps > 1)
         *seconds = median(watch.step, steps - 1);
     stj_ranks_bcast(seconds, sizeof *seconds); /* what follows depends on it */
-out:
-    free(theta);
-    free(state);
-    return st;
+    return STJ_OK;
 }
 
 /* As many steps as are quick and small. */
@@ -279,18 +275,15 @@ out:
 
 static enum stj_status prepare_timing(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_run_timing *made = NULL;
+    STJ_FREED struct stj_run_timing *made = NULL;
     if (run->meter)
-        goto out;
-    STJ_TRY(stj_run_need_data(run, err));
-    STJ_TRY(stj_new(&made, 1, sizeof *made, err));
-    STJ_TRY(measure_timing(run, made, err));
+        return STJ_OK;
+    STJ_MUST(stj_run_need_data(run, err));
+    STJ_MUST(stj_new(&made, 1, sizeof *made, err));
+    STJ_MUST(measure_timing(run, made, err));
     run->meter = made;
     made = NULL;
-out:
-    free(made);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_run_time(struct stj_run *run, const struct stj_timing **meter,

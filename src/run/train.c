@@ -53,68 +53,59 @@ static enum stj_status identify(struct stj_run *run, double *theta, struct stj_e
 /* The config that is kept: what it was made with, then the resolved values. */
 static enum stj_status describe_config(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_about *about = &run->about;
-    char *resolved = NULL;
-    STJ_TRY(stj_run_config_print(&run->config, &resolved, err));
+    STJ_FREED char *resolved = NULL;
+    STJ_MUST(stj_run_config_print(&run->config, &resolved, err));
     size_t bytes = strlen(resolved) + strlen(about->blas) + strlen(about->version) + 256;
-    STJ_TRY(stj_new(&about->config, bytes, 1, err));
+    STJ_MUST(stj_new(&about->config, bytes, 1, err));
     snprintf(about->config, bytes,
              "# Resolved config of a run; do not change it by hand.\n"
              "# spectraj %s\n# BLAS: %s\n# fingerprint: %s\n%s",
              about->version, about->blas, about->fingerprint, resolved);
-out:
-    free(resolved);
-    return st;
+    return STJ_OK;
 }
 
 /* The rows of every batch. */
 static enum stj_status list_batches(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_about *about = &run->about;
     const size_t batch = run->config.training.batch_size;
-    size_t *row = NULL;
+    STJ_FREED size_t *row = NULL;
     size_t most = 0;
-    STJ_TRY(stj_size_mul(run->n_steps, batch, &most, err));
-    STJ_TRY(stj_new(&row, batch, sizeof *row, err));
-    STJ_TRY(stj_new(&about->batch_start, run->n_steps + 1, sizeof *about->batch_start, err));
-    STJ_TRY(stj_new(&about->batch_row, most, sizeof *about->batch_row, err));
+    STJ_MUST(stj_size_mul(run->n_steps, batch, &most, err));
+    STJ_MUST(stj_new(&row, batch, sizeof *row, err));
+    STJ_MUST(stj_new(&about->batch_start, run->n_steps + 1, sizeof *about->batch_start, err));
+    STJ_MUST(stj_new(&about->batch_row, most, sizeof *about->batch_row, err));
     for (size_t t = 0; t < run->n_steps; t++) {
         const size_t n = stj_batch_order_count(run->order, t);
-        STJ_TRY(stj_batch_order_rows(run->order, t, 0, n, row, err));
+        STJ_MUST(stj_batch_order_rows(run->order, t, 0, n, row, err));
         uint64_t *to = about->batch_row + about->batch_start[t];
         for (size_t i = 0; i < n; i++)
             to[i] = row[i];
         about->batch_start[t + 1] = about->batch_start[t] + n;
     }
-out:
-    free(row);
-    return st;
+    return STJ_OK;
 }
 
 /* Losses at theta_n. */
 static enum stj_status evaluate_run(struct stj_run *run, const real *theta_n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_params(run->net);
     struct stj_evaluation result = {0};
-    double *theta = NULL;
+    STJ_FREED double *theta = NULL;
     run->about.test_loss = (double)NAN;
     run->about.test_accuracy = (double)NAN;
-    STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
+    STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
     for (size_t i = 0; i < n; i++)
         theta[i] = (double)theta_n[i];
-    STJ_TRY(stj_evaluate(run->net, run->train, theta, &result, err));
+    STJ_MUST(stj_evaluate(run->net, run->train, theta, &result, err));
     run->about.train_loss = result.loss;
     if (run->test) {
-        STJ_TRY(stj_evaluate(run->net, run->test, theta, &result, err));
+        STJ_MUST(stj_evaluate(run->net, run->test, theta, &result, err));
         run->about.test_loss = result.loss;
         run->about.test_accuracy = result.accuracy;
     }
-out:
-    free(theta);
-    return st;
+    return STJ_OK;
 }
 
 /* A training on its way. */
@@ -165,16 +156,13 @@ static enum stj_status bytes_wanted(const struct training *t, size_t *bytes, str
 /* Versions before this one called the journal train.log. */
 static enum stj_status refuse_old_journal(const char *dir, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *old = NULL;
-    STJ_TRY(stj_path_join(dir, "train.log", &old, err));
-    STJ_CHECK(err, stj_file_bytes(old) == 0, STJ_EEXIST,
-              "%s: holds an unfinished training of an earlier version; rename train.log "
-              "to " STJ_TRAINING_JOURNAL " to go on with it, --force starts anew",
-              dir);
-out:
-    free(old);
-    return st;
+    STJ_FREED char *old = NULL;
+    STJ_MUST(stj_path_join(dir, "train.log", &old, err));
+    STJ_NEED(err, stj_file_bytes(old) == 0, STJ_EEXIST,
+             "%s: holds an unfinished training of an earlier version; rename train.log "
+             "to " STJ_TRAINING_JOURNAL " to go on with it, --force starts anew",
+             dir);
+    return STJ_OK;
 }
 
 static enum stj_status open_recording(struct training *t, bool force, struct stj_error *err)

@@ -83,31 +83,28 @@ static enum stj_status check_replay(const struct stj_training_window *w,
                                     const struct stj_progress *progress, bool *identical,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_view view;
-    real *state = NULL;
+    STJ_FREED real *state = NULL;
     struct replay replay = {.trajectory = w->trajectory, .to = w->to, .identical = true};
     size_t t = w->from;
     replay.n = stj_trajectory_n_params(w->trajectory);
     replay.n_state = (1 + stj_trajectory_n_slots(w->trajectory)) * replay.n;
-    STJ_TRY(stj_new(&state, replay.n_state, sizeof *state, err));
-    STJ_TRY(stj_trajectory_visit(w->trajectory, w->from, 1, &view, err));
+    STJ_MUST(stj_new(&state, replay.n_state, sizeof *state, err));
+    STJ_MUST(stj_trajectory_visit(w->trajectory, w->from, 1, &view, err));
     memcpy(state, view.state, replay.n_state * sizeof *state);
     while (t < w->to) {
         const size_t begin = t++;
         while (t < w->to && !stj_trajectory_is_imported(w->trajectory, t))
             t++;
-        STJ_TRY(stj_progress_report(progress, "training", (double)(begin - w->from),
-                                    (double)(w->to - w->from), err));
-        STJ_TRY(stj_train(w->problem, w->recipe, begin, t, state, compare_state, &replay,
-                          t - begin == w->to - w->from ? progress : NULL, err));
+        STJ_MUST(stj_progress_report(progress, "training", (double)(begin - w->from),
+                                     (double)(w->to - w->from), err));
+        STJ_MUST(stj_train(w->problem, w->recipe, begin, t, state, compare_state, &replay,
+                           t - begin == w->to - w->from ? progress : NULL, err));
         if (stj_trajectory_is_imported(w->trajectory, t))
-            STJ_TRY(take_recorded(&replay, t, state, err));
+            STJ_MUST(take_recorded(&replay, t, state, err));
     }
     *identical = replay.identical;
-out:
-    free(state);
-    return st;
+    return STJ_OK;
 }
 
 /* sigma[n] <- all singular values, from the dense Jacobian. */

@@ -95,25 +95,21 @@ void stj_rows_cut(const struct stj_rows *rows, size_t nvec, const double *whole,
 enum stj_status stj_rows_apply(struct stj_op *a, enum stj_trans trans, size_t nvec, const double *x,
                                double *y, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_rows = stj_op_n_rows(a);
     const size_t n_cols = stj_op_n_cols(a);
     const struct stj_rows in = stj_rows_of(trans == STJ_NO_TRANS ? n_cols : n_rows);
     const struct stj_rows out = stj_rows_of(trans == STJ_NO_TRANS ? n_rows : n_cols);
-    double *whole_x = NULL;
-    double *whole_y = NULL;
+    STJ_FREED double *whole_x = NULL;
+    STJ_FREED double *whole_y = NULL;
     if (!in.divided && !out.divided)
         return stj_op_apply(a, trans, nvec, x, in.n, y, out.n, err);
-    STJ_TRY(stj_new(&whole_x, in.n, nvec * sizeof *whole_x, err));
-    STJ_TRY(stj_new(&whole_y, out.n, nvec * sizeof *whole_y, err));
+    STJ_MUST(stj_new(&whole_x, in.n, nvec * sizeof *whole_x, err));
+    STJ_MUST(stj_new(&whole_y, out.n, nvec * sizeof *whole_y, err));
     rows_put(&in, nvec, x, whole_x);
     stj_rows_allgatherv(&in, nvec, whole_x, in.n);
-    STJ_TRY(stj_op_apply(a, trans, nvec, whole_x, in.n, whole_y, out.n, err));
+    STJ_MUST(stj_op_apply(a, trans, nvec, whole_x, in.n, whole_y, out.n, err));
     stj_rows_cut(&out, nvec, whole_y, y);
-out:
-    free(whole_x);
-    free(whole_y);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_rows_complete(const struct stj_rows *rows, size_t nvec, double **block,

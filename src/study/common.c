@@ -12,16 +12,15 @@ static enum stj_status add_series(const struct stj_study_result *r, const char *
                                   enum stj_region region, bool dependent, struct stj_chart *chart,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0, count = 0;
     const double epsilon = stj_study_number(r, "epsilon");
     const double *index = stj_study_vector(r, &n, "index");
     const double *sigma = stj_study_vector(r, &n, "sigma");
     const double *mark = stj_study_vector(r, &n, "basis_dependent");
     const double *value = stj_study_vector(r, &n, "%s", item);
-    double *x = NULL, *y = NULL;
-    STJ_TRY(stj_new(&x, n, sizeof *x, err));
-    STJ_TRY(stj_new(&y, n, sizeof *y, err));
+    STJ_FREED double *x = NULL, *y = NULL;
+    STJ_MUST(stj_new(&x, n, sizeof *x, err));
+    STJ_MUST(stj_new(&y, n, sizeof *y, err));
     for (size_t i = 0; i < n; i++) {
         if ((mark[i] > 0) != dependent ||
             (!dependent && stj_region_of(sigma[i], epsilon) != region))
@@ -30,13 +29,10 @@ static enum stj_status add_series(const struct stj_study_result *r, const char *
         y[count++] = value[i];
     }
     if (count > 0)
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_POINTS,
-                              dependent ? STJ_CHART_GREY : stj_region_colour(region), count, x, y,
-                              err, "%s", dependent ? "basis-dependent" : stj_region_name(region)));
-out:
-    free(x);
-    free(y);
-    return st;
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_POINTS,
+                               dependent ? STJ_CHART_GREY : stj_region_colour(region), count, x, y,
+                               err, "%s", dependent ? "basis-dependent" : stj_region_name(region)));
+    return STJ_OK;
 }
 
 void stj_study_index_axis(struct stj_axis *axis, size_t n, const double *index)

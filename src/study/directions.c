@@ -95,23 +95,19 @@ static enum stj_status visit_block(const struct stj_directions *d, size_t first,
 enum stj_status stj_directions_visit(const struct stj_directions *d, bool want_u, bool want_v,
                                      stj_direction_fn fn, void *ctx, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *u = NULL, *v = NULL;
+    STJ_FREED double *u = NULL, *v = NULL;
     if (want_u)
-        STJ_TRY(stj_new(&u, BLOCK * d->n, sizeof *u, err));
+        STJ_MUST(stj_new(&u, BLOCK * d->n, sizeof *u, err));
     if (want_v)
-        STJ_TRY(stj_new(&v, BLOCK * d->n, sizeof *v, err));
+        STJ_MUST(stj_new(&v, BLOCK * d->n, sizeof *v, err));
     for (size_t i = 0; i < d->n;) {
         const size_t end = i < d->top ? d->top : d->n;
         const size_t first = i < d->top ? i : i < d->n - d->bottom ? d->n - d->bottom : i;
         const size_t count = end - first < BLOCK ? end - first : BLOCK;
-        STJ_TRY(visit_block(d, first, count, u, v, fn, ctx, err));
+        STJ_MUST(visit_block(d, first, count, u, v, fn, ctx, err));
         i = first + count;
     }
-out:
-    free(u);
-    free(v);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_directions_put(const struct stj_directions *d, struct stj_study_result *r,
@@ -126,27 +122,21 @@ enum stj_status stj_directions_put(const struct stj_directions *d, struct stj_st
 enum stj_status stj_directions_put_list(const struct stj_directions *d, struct stj_study_result *r,
                                         struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_directions_n_known(d);
-    size_t *index = NULL, *degenerate = NULL;
-    double *sigma = NULL;
-    STJ_TRY(stj_new(&index, n, sizeof *index, err));
-    STJ_TRY(stj_new(&degenerate, n, sizeof *degenerate, err));
-    STJ_TRY(stj_new(&sigma, n, sizeof *sigma, err));
+    STJ_FREED size_t *index = NULL, *degenerate = NULL;
+    STJ_FREED double *sigma = NULL;
+    STJ_MUST(stj_new(&index, n, sizeof *index, err));
+    STJ_MUST(stj_new(&degenerate, n, sizeof *degenerate, err));
+    STJ_MUST(stj_new(&sigma, n, sizeof *sigma, err));
     for (size_t k = 0; k < n; k++) {
         const size_t i = stj_directions_item(d, k);
         index[k] = i + 1;
         sigma[k] = d->sigma[i];
         degenerate[k] = stj_directions_degenerate(d, i);
     }
-    STJ_TRY(stj_study_put_counts(r, n, index, err, "index"));
-    STJ_TRY(stj_study_put_reals(r, n, sigma, err, "sigma"));
-    STJ_TRY(stj_study_put_counts(r, n, degenerate, err, "basis_dependent"));
-out:
-    free(index);
-    free(degenerate);
-    free(sigma);
-    return st;
+    STJ_MUST(stj_study_put_counts(r, n, index, err, "index"));
+    STJ_MUST(stj_study_put_reals(r, n, sigma, err, "sigma"));
+    return stj_study_put_counts(r, n, degenerate, err, "basis_dependent");
 }
 
 void stj_directions_print(FILE *out, const struct stj_study_result *r)

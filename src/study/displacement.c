@@ -50,15 +50,12 @@ static enum stj_status measure(void *ctx, size_t i, const double *u, const doubl
 /* x <- theta_n - theta_0 */
 static enum stj_status displace(struct stj_run *run, size_t n, double *x, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *start = NULL;
-    STJ_TRY(stj_new(&start, n, sizeof *start, err));
-    STJ_TRY(stj_run_theta(run, 0, start, err));
-    STJ_TRY(stj_run_theta(run, run->n_steps, x, err));
+    STJ_FREED double *start = NULL;
+    STJ_MUST(stj_new(&start, n, sizeof *start, err));
+    STJ_MUST(stj_run_theta(run, 0, start, err));
+    STJ_MUST(stj_run_theta(run, run->n_steps, x, err));
     stj_axpy(n, -1, start, x);
-out:
-    free(start);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status put_regions(const struct stj_directions *d, const double *projection,

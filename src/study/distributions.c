@@ -253,21 +253,18 @@ static enum stj_status check_data(const struct stj_study_context *cx,
 static enum stj_status train(const struct stj_run *run, struct rerun *t,
                              const struct stj_progress *progress, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_params(run->net);
     const size_t n_slots = stj_recipe_optimizer(&run->recipe)->n_slots;
     struct stj_trajectory_view view;
-    real *state = NULL;
-    STJ_TRY(stj_new(&state, (1 + n_slots) * n, sizeof *state, err));
-    STJ_TRY(stj_trajectory_visit(run->trajectory, 0, 1, &view, err));
+    STJ_FREED real *state = NULL;
+    STJ_MUST(stj_new(&state, (1 + n_slots) * n, sizeof *state, err));
+    STJ_MUST(stj_trajectory_visit(run->trajectory, 0, 1, &view, err));
     memcpy(state, view.state, n * sizeof *state);
-    STJ_TRY(stj_trajectory_create(n, n_slots, run->n_steps, &t->trajectory, err));
-    STJ_TRY(stj_train(t->problem, &run->recipe, 0, run->n_steps, state, stj_trajectory_record,
-                      t->trajectory, progress, err));
+    STJ_MUST(stj_trajectory_create(n, n_slots, run->n_steps, &t->trajectory, err));
+    STJ_MUST(stj_train(t->problem, &run->recipe, 0, run->n_steps, state, stj_trajectory_record,
+                       t->trajectory, progress, err));
     stj_trajectory_set_training(t->trajectory, t->problem, &run->recipe);
-out:
-    free(state);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status rerun_init(const struct stj_study_context *cx,
@@ -285,20 +282,16 @@ static enum stj_status evaluate(const struct stj_run *run, const struct stj_data
                                 struct stj_trajectory *trajectory, struct outcome *o,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_params(run->net);
     struct stj_trajectory_view view;
     double unused = 0;
-    double *theta = NULL;
-    STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
-    STJ_TRY(stj_trajectory_visit(trajectory, run->n_steps, 1, &view, err));
+    STJ_FREED double *theta = NULL;
+    STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
+    STJ_MUST(stj_trajectory_visit(trajectory, run->n_steps, 1, &view, err));
     for (size_t i = 0; i < n; i++)
         theta[i] = (double)view.state[i];
-    STJ_TRY(stj_study_evaluate(run, data, theta, &o->is.train_loss, &unused, err));
-    STJ_TRY(stj_study_evaluate(run, run->test, theta, &o->is.test_loss, &o->is.test_accuracy, err));
-out:
-    free(theta);
-    return st;
+    STJ_MUST(stj_study_evaluate(run, data, theta, &o->is.train_loss, &unused, err));
+    return stj_study_evaluate(run, run->test, theta, &o->is.test_loss, &o->is.test_accuracy, err);
 }
 
 /* ---- the spectrum ---- */
@@ -348,15 +341,14 @@ out:
 static enum stj_status take_density(const struct stj_density_result *result, double width,
                                     struct numbers *is, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_density_count *const count[STJ_N_REGIONS] = {
         &result->regions.chaotic, &result->regions.bulk, &result->regions.stable};
-    struct stj_density_point *point = NULL;
+    STJ_FREED struct stj_density_point *point = NULL;
     double at[GRID];
     for (size_t i = 0; i < GRID; i++)
         at[i] = grid_point(i);
-    STJ_TRY(stj_new(&point, GRID, sizeof *point, err));
-    STJ_TRY(stj_density_smooth_band(result, GRID, at, width, 0, point, err));
+    STJ_MUST(stj_new(&point, GRID, sizeof *point, err));
+    STJ_MUST(stj_density_smooth_band(result, GRID, at, width, 0, point, err));
     for (size_t i = 0; i < GRID; i++) {
         is->density[i] = point[i].density;
         is->band_low[i] = point[i].low;
@@ -368,9 +360,7 @@ static enum stj_status take_density(const struct stj_density_result *result, dou
         is->low[g] = count[g]->low;
         is->high[g] = count[g]->high;
     }
-out:
-    free(point);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status solve_density(struct stj_op *op, const struct stj_study_context *cx,
@@ -616,8 +606,7 @@ static void print(FILE *out, const struct stj_study_result *r)
 static enum stj_status add_values(const struct stj_study_result *r, double (*fn)(double sigma),
                                   struct stj_chart *chart, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *y = NULL;
+    STJ_FREED double *y = NULL;
     bool any = false;
     stj_axis_name(&chart->x, "index", "index i of the singular value, descending");
     chart->x.high = stj_study_number(r, "n_params") + 1;
@@ -628,20 +617,18 @@ static enum stj_status add_values(const struct stj_study_result *r, double (*fn)
         if (n == 0)
             continue;
         any = true;
-        STJ_TRY(stj_new(&y, n, sizeof *y, err));
+        STJ_MUST(stj_new(&y, n, sizeof *y, err));
         for (size_t k = 0; k < n; k++)
             y[k] = fn(sigma[k]);
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[i], n, NULL, y, err, "%s",
-                              run_name[i]));
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_LINE, run_colour[i], n, NULL, y, err, "%s",
+                               run_name[i]));
         free(y);
         y = NULL;
     }
-    STJ_CHECK(err, any, STJ_EINVAL,
-              "the stored study distributions has densities and no singular values: draw the "
-              "figure distributions-density, or do the study with --method dense");
-out:
-    free(y);
-    return st;
+    STJ_NEED(err, any, STJ_EINVAL,
+             "the stored study distributions has densities and no singular values: draw the "
+             "figure distributions-density, or do the study with --method dense");
+    return STJ_OK;
 }
 
 static double from_one(double sigma)
@@ -679,47 +666,38 @@ static const double least_density = 1;
 static enum stj_status add_band(const struct stj_study_result *r, int which, size_t n,
                                 struct stj_chart *chart, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n_low = 0, n_high = 0;
     const double *low = stj_study_vector(r, &n_low, "runs[%d].density.low", which);
     const double *high = stj_study_vector(r, &n_high, "runs[%d].density.high", which);
-    double *sigma = NULL;
+    STJ_FREED double *sigma = NULL;
     char name[STJ_CHART_NAME_MAX];
     if (n_low != n || n_high != n || n == 0)
-        goto out;
-    STJ_TRY(stj_new(&sigma, n, sizeof *sigma, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&sigma, n, sizeof *sigma, err));
     for (size_t i = 0; i < n; i++)
         sigma[i] = pow(10, grid_point(i));
     snprintf(name, sizeof name, "%s: ", run_name[which]);
-    STJ_TRY(stj_chart_band(chart, run_colour[which], n, sigma, low, high,
-                           stj_study_number(r, "confidence"), name, err));
-out:
-    free(sigma);
-    return st;
+    return stj_chart_band(chart, run_colour[which], n, sigma, low, high,
+                          stj_study_number(r, "confidence"), name, err);
 }
 
 /* The curve of a run: only the points where there are values. */
 static enum stj_status add_density(const struct stj_study_result *r, int which,
                                    struct stj_chart *chart, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0;
     const double *value = stj_study_vector(r, &n, "runs[%d].density.value", which);
-    double *sigma = NULL, *y = NULL;
-    STJ_TRY(stj_new(&sigma, n, sizeof *sigma, err));
-    STJ_TRY(stj_new(&y, n, sizeof *y, err));
+    STJ_FREED double *sigma = NULL, *y = NULL;
+    STJ_MUST(stj_new(&sigma, n, sizeof *sigma, err));
+    STJ_MUST(stj_new(&y, n, sizeof *y, err));
     for (size_t i = 0; i < n; i++) {
         sigma[i] = pow(10, grid_point(i));
         y[i] = value[i];
     }
     const size_t left = stj_chart_drop_below(n, sigma, y, least_density);
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, run_colour[which], left, sigma, y, err, "%s",
-                          run_name[which]));
-    STJ_TRY(add_band(r, which, n, chart, err));
-out:
-    free(sigma);
-    free(y);
-    return st;
+    STJ_MUST(stj_chart_add(chart, STJ_CHART_LINE, run_colour[which], left, sigma, y, err, "%s",
+                           run_name[which]));
+    return add_band(r, which, n, chart, err);
 }
 
 static enum stj_status make_density(const struct stj_study_result *r, struct stj_chart *chart,

@@ -204,24 +204,21 @@ static enum stj_status step_block(struct probe *p, const double *x, size_t first
 
 static enum stj_status step_all(struct probe *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_directions *d = p->cx->directions;
     const size_t known = stj_directions_n_known(d);
     size_t item[BLOCK];
-    double *x = NULL;
-    STJ_TRY(stj_new(&x, BLOCK * p->n, sizeof *x, err));
+    STJ_FREED double *x = NULL;
+    STJ_MUST(stj_new(&x, BLOCK * p->n, sizeof *x, err));
     for (size_t first = 0; first < known; first += BLOCK) {
         const size_t count = known - first < BLOCK ? known - first : BLOCK;
-        STJ_TRY(
+        STJ_MUST(
             stj_progress_report(p->cx->progress, "directions", (double)first, (double)known, err));
         for (size_t k = 0; k < count; k++)
             item[k] = stj_directions_item(d, first + k);
-        STJ_TRY(stj_directions_gather(d, (enum stj_side)p->c->side, count, item, x, err));
-        STJ_TRY(step_block(p, x, first, count, err));
+        STJ_MUST(stj_directions_gather(d, (enum stj_side)p->c->side, count, item, x, err));
+        STJ_MUST(step_block(p, x, first, count, err));
     }
-out:
-    free(x);
-    return st;
+    return STJ_OK;
 }
 
 /* ---- the result ---- */
@@ -367,12 +364,11 @@ static enum stj_status add_region(const struct stj_study_result *r, enum stj_reg
                                   const double *x, const double *y, struct stj_chart *chart,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t known = 0, count = 0;
     const double *sigma = stj_study_vector(r, &known, "sigma");
-    double *at = NULL, *value = NULL;
-    STJ_TRY(stj_new(&at, known, sizeof *at, err));
-    STJ_TRY(stj_new(&value, known, sizeof *value, err));
+    STJ_FREED double *at = NULL, *value = NULL;
+    STJ_MUST(stj_new(&at, known, sizeof *at, err));
+    STJ_MUST(stj_new(&value, known, sizeof *value, err));
     for (size_t k = 0; k < known; k++) {
         if (stj_region_of(sigma[k], stj_study_number(r, "epsilon")) != g)
             continue;
@@ -380,12 +376,9 @@ static enum stj_status add_region(const struct stj_study_result *r, enum stj_reg
         value[count++] = y[k];
     }
     if (count > 0)
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_POINTS, stj_region_colour(g), count, at, value, err,
-                              "%s", stj_region_name(g)));
-out:
-    free(at);
-    free(value);
-    return st;
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_POINTS, stj_region_colour(g), count, at, value, err,
+                               "%s", stj_region_name(g)));
+    return STJ_OK;
 }
 
 static void name_axis(const struct stj_study_result *r, size_t set, const char *column,

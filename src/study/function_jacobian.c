@@ -153,70 +153,56 @@ static enum stj_status gradients(const struct source *g, size_t first, size_t co
 /* No more rows than parameters: G' = U S W', and U has the right vectors. */
 static enum stj_status solve_wide(const struct source *g, struct spectrum *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = g->n, m = g->m;
-    double *a = NULL, *wt = NULL;
+    STJ_FREED double *a = NULL, *wt = NULL;
     s->n_sigma = s->n_kept = m;
-    STJ_TRY(stj_new(&a, n * m, sizeof *a, err));
-    STJ_TRY(stj_new(&wt, m * m, sizeof *wt, err));
-    STJ_TRY(stj_new(&s->sigma, m, sizeof *s->sigma, err));
-    STJ_TRY(stj_new(&s->v, n * m, sizeof *s->v, err));
-    STJ_TRY(gradients(g, 0, m, a, err));
-    STJ_TRY(stj_progress_report(g->progress, "decomposition", 0, 1, err));
-    STJ_TRY(stj_gesdd(n, m, a, n, s->sigma, s->v, wt, err));
-out:
-    free(a);
-    free(wt);
-    return st;
+    STJ_MUST(stj_new(&a, n * m, sizeof *a, err));
+    STJ_MUST(stj_new(&wt, m * m, sizeof *wt, err));
+    STJ_MUST(stj_new(&s->sigma, m, sizeof *s->sigma, err));
+    STJ_MUST(stj_new(&s->v, n * m, sizeof *s->v, err));
+    STJ_MUST(gradients(g, 0, m, a, err));
+    STJ_MUST(stj_progress_report(g->progress, "decomposition", 0, 1, err));
+    return stj_gesdd(n, m, a, n, s->sigma, s->v, wt, err);
 }
 
 /* r (n x n) <- the triangle of QR of G, whose rows come in blocks of at most n:
  * R <- qr([R; block]). */
 static enum stj_status fold(const struct source *g, double *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = g->n, m = g->m;
-    double *stack = NULL, *columns = NULL;
-    STJ_TRY(stj_new(&stack, 2 * n * n, sizeof *stack, err));
-    STJ_TRY(stj_new(&columns, n * n, sizeof *columns, err));
+    STJ_FREED double *stack = NULL, *columns = NULL;
+    STJ_MUST(stj_new(&stack, 2 * n * n, sizeof *stack, err));
+    STJ_MUST(stj_new(&columns, n * n, sizeof *columns, err));
     for (size_t first = 0; first < m; first += n) {
         const size_t k = m - first < n ? m - first : n;
-        STJ_TRY(gradients(g, first, k, columns, err));
+        STJ_MUST(gradients(g, first, k, columns, err));
         for (size_t j = 0; j < n; j++) {
             memcpy(stack + j * 2 * n, r + j * n, n * sizeof *r);
             for (size_t i = 0; i < n; i++)
                 stack[j * 2 * n + n + i] = i < k ? columns[i * n + j] : 0;
         }
-        STJ_TRY(stj_qr_triangle(2 * n, n, stack, 2 * n, r, err));
+        STJ_MUST(stj_qr_triangle(2 * n, n, stack, 2 * n, r, err));
     }
-out:
-    free(stack);
-    free(columns);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status solve_tall(const struct source *g, struct spectrum *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = g->n;
-    double *r = NULL, *u = NULL, *vt = NULL;
+    STJ_FREED double *r = NULL, *u = NULL, *vt = NULL;
     s->n_sigma = s->n_kept = n;
-    STJ_TRY(stj_new(&r, n * n, sizeof *r, err));
-    STJ_TRY(stj_new(&u, n * n, sizeof *u, err));
-    STJ_TRY(stj_new(&vt, n * n, sizeof *vt, err));
-    STJ_TRY(stj_new(&s->v, n * n, sizeof *s->v, err));
-    STJ_TRY(stj_new(&s->sigma, n, sizeof *s->sigma, err));
-    STJ_TRY(fold(g, r, err));
-    STJ_TRY(stj_progress_report(g->progress, "decomposition", 0, 1, err));
-    STJ_TRY(stj_gesdd(n, n, r, n, s->sigma, u, vt, err));
+    STJ_MUST(stj_new(&r, n * n, sizeof *r, err));
+    STJ_MUST(stj_new(&u, n * n, sizeof *u, err));
+    STJ_MUST(stj_new(&vt, n * n, sizeof *vt, err));
+    STJ_MUST(stj_new(&s->v, n * n, sizeof *s->v, err));
+    STJ_MUST(stj_new(&s->sigma, n, sizeof *s->sigma, err));
+    STJ_MUST(fold(g, r, err));
+    STJ_MUST(stj_progress_report(g->progress, "decomposition", 0, 1, err));
+    STJ_MUST(stj_gesdd(n, n, r, n, s->sigma, u, vt, err));
     for (size_t j = 0; j < n; j++)
         for (size_t i = 0; i < n; i++)
             s->v[j * n + i] = vt[i * n + j];
-out:
-    free(r);
-    free(u);
-    free(vt);
-    return st;
+    return STJ_OK;
 }
 
 /* Does not fit: the largest pairs. */
@@ -346,20 +332,16 @@ static enum stj_status put_overlap(const struct stj_study_context *cx,
                                    const struct jacobian_config *c, const struct spectrum *s,
                                    struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_directions *d = cx->directions;
-    double *share = NULL;
-    STJ_TRY(stj_new(&share, stj_directions_n_known(d), sizeof *share, err));
-    STJ_TRY(measure(cx, (enum stj_side)c->side, s, share, err));
-    STJ_TRY(stj_directions_put(d, r, err));
-    STJ_TRY(stj_study_put_text(r, sides[c->side], err, "side"));
-    STJ_TRY(stj_study_put_real(r, c->epsilon, err, "epsilon"));
-    STJ_TRY(put_regions(d, s, share, c->epsilon, r, err));
-    STJ_TRY(stj_directions_put_list(d, r, err));
-    STJ_TRY(stj_study_put_reals(r, stj_directions_n_known(d), share, err, "null_share"));
-out:
-    free(share);
-    return st;
+    STJ_FREED double *share = NULL;
+    STJ_MUST(stj_new(&share, stj_directions_n_known(d), sizeof *share, err));
+    STJ_MUST(measure(cx, (enum stj_side)c->side, s, share, err));
+    STJ_MUST(stj_directions_put(d, r, err));
+    STJ_MUST(stj_study_put_text(r, sides[c->side], err, "side"));
+    STJ_MUST(stj_study_put_real(r, c->epsilon, err, "epsilon"));
+    STJ_MUST(put_regions(d, s, share, c->epsilon, r, err));
+    STJ_MUST(stj_directions_put_list(d, r, err));
+    return stj_study_put_reals(r, stj_directions_n_known(d), share, err, "null_share");
 }
 
 static enum stj_status put(const struct jacobian_config *c, const struct source *g,

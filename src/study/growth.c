@@ -136,12 +136,11 @@ static enum stj_status put_curve(const struct tangents *t, size_t j, size_t ever
 static enum stj_status put_rms(const struct tangents *t, size_t every, size_t n_steps, double *work,
                                struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_kept = n_steps / every + (n_steps % every != 0) + 1;
     const size_t n_random = t->n_all - t->n_index;
-    double *square = NULL, *low = NULL;
-    STJ_TRY(stj_new(&square, n_random, sizeof *square, err));
-    STJ_TRY(stj_new(&low, 2 * n_kept, sizeof *low, err));
+    STJ_FREED double *square = NULL, *low = NULL;
+    STJ_MUST(stj_new(&square, n_random, sizeof *square, err));
+    STJ_MUST(stj_new(&low, 2 * n_kept, sizeof *low, err));
     for (size_t k = 0; k < n_kept; k++) {
         const double *norm = t->norm + kept_step(k, every, n_steps) * t->n_all + t->n_index;
         double mean = 0, error = 0;
@@ -152,51 +151,43 @@ static enum stj_status put_rms(const struct tangents *t, size_t every, size_t n_
         low[k] = n_random ? sqrt(fmax(mean - half, 0)) : (double)NAN;
         low[n_kept + k] = n_random ? sqrt(mean + half) : (double)NAN;
     }
-    STJ_TRY(stj_study_put_reals(r, n_kept, work, err, "random_rms"));
-    STJ_TRY(stj_study_put_reals(r, n_kept, low, err, "random_rms_low"));
-    STJ_TRY(stj_study_put_reals(r, n_kept, low + n_kept, err, "random_rms_high"));
-    STJ_TRY(stj_study_put_real(r, rms_confidence, err, "confidence"));
-out:
-    free(square);
-    free(low);
-    return st;
+    STJ_MUST(stj_study_put_reals(r, n_kept, work, err, "random_rms"));
+    STJ_MUST(stj_study_put_reals(r, n_kept, low, err, "random_rms_low"));
+    STJ_MUST(stj_study_put_reals(r, n_kept, low + n_kept, err, "random_rms_high"));
+    return stj_study_put_real(r, rms_confidence, err, "confidence");
 }
 
 static enum stj_status put(const struct stj_study_context *cx, const struct growth_config *c,
                            const struct tangents *t, struct stj_study_result *r,
                            struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_steps = cx->run->n_steps;
     const size_t n_kept = n_steps / c->every + (n_steps % c->every != 0) + 1;
     char name[48];
-    size_t *step = NULL;
-    double *work = NULL;
-    STJ_TRY(stj_new(&step, n_kept, sizeof *step, err));
-    STJ_TRY(stj_new(&work, n_kept, sizeof *work, err));
+    STJ_FREED size_t *step = NULL;
+    STJ_FREED double *work = NULL;
+    STJ_MUST(stj_new(&step, n_kept, sizeof *step, err));
+    STJ_MUST(stj_new(&work, n_kept, sizeof *work, err));
     for (size_t k = 0; k < n_kept; k++)
         step[k] = kept_step(k, c->every, n_steps);
     if (cx->directions)
-        STJ_TRY(stj_directions_put(cx->directions, r, err));
-    STJ_TRY(stj_study_put_counts(r, n_kept, step, err, "step"));
-    STJ_TRY(stj_study_put_count(r, t->n_index, err, "n_singular"));
-    STJ_TRY(stj_study_put_count(r, t->n_all - t->n_index, err, "n_random"));
-    STJ_TRY(put_rms(t, c->every, n_steps, work, r, err));
+        STJ_MUST(stj_directions_put(cx->directions, r, err));
+    STJ_MUST(stj_study_put_counts(r, n_kept, step, err, "step"));
+    STJ_MUST(stj_study_put_count(r, t->n_index, err, "n_singular"));
+    STJ_MUST(stj_study_put_count(r, t->n_all - t->n_index, err, "n_random"));
+    STJ_MUST(put_rms(t, c->every, n_steps, work, r, err));
     for (size_t j = 0; j < t->n_all; j++) {
         const bool singular = j < t->n_index;
         snprintf(name, sizeof name, "%s[%zu]", singular ? "singular" : "random",
                  singular ? j : j - t->n_index);
         if (singular) {
-            STJ_TRY(stj_study_put_count(r, t->index[j], err, "%s.index", name));
-            STJ_TRY(stj_study_put_real(r, cx->directions->sigma[t->index[j] - 1], err, "%s.sigma",
-                                       name));
+            STJ_MUST(stj_study_put_count(r, t->index[j], err, "%s.index", name));
+            STJ_MUST(stj_study_put_real(r, cx->directions->sigma[t->index[j] - 1], err, "%s.sigma",
+                                        name));
         }
-        STJ_TRY(put_curve(t, j, c->every, n_steps, work, r, name, err));
+        STJ_MUST(put_curve(t, j, c->every, n_steps, work, r, name, err));
     }
-out:
-    free(step);
-    free(work);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status run(const struct stj_study_context *cx, const void *config,

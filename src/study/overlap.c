@@ -47,38 +47,30 @@ struct subspace {
 static enum stj_status load(const struct stj_directions *d, const struct overlap_config *c,
                             enum stj_region region, struct subspace *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    size_t *item = NULL;
+    STJ_FREED size_t *item = NULL;
     size_t size = 0;
-    STJ_TRY(stj_subspace_list(d, region, c->epsilon, c->k, &item, &s->n, err));
-    STJ_TRY(stj_size_mul(s->n, d->n, &size, err));
-    STJ_TRY(stj_new(&s->basis, size, sizeof *s->basis, err));
-    STJ_TRY(stj_directions_gather(d, (enum stj_side)c->side, s->n, item, s->basis, err));
-out:
-    free(item);
-    return st;
+    STJ_MUST(stj_subspace_list(d, region, c->epsilon, c->k, &item, &s->n, err));
+    STJ_MUST(stj_size_mul(s->n, d->n, &size, err));
+    STJ_MUST(stj_new(&s->basis, size, sizeof *s->basis, err));
+    return stj_directions_gather(d, (enum stj_side)c->side, s->n, item, s->basis, err);
 }
 
 static enum stj_status put(const char *region, size_t n, const struct subspace *a,
                            const struct subspace *b, const double *cosine, double mean_squared,
                            struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t least = a->n < b->n ? a->n : b->n, most = a->n < b->n ? b->n : a->n;
-    double *angle = NULL;
-    STJ_TRY(stj_new(&angle, least, sizeof *angle, err));
+    STJ_FREED double *angle = NULL;
+    STJ_MUST(stj_new(&angle, least, sizeof *angle, err));
     for (size_t i = 0; i < least; i++)
         angle[i] = acos(cosine[i]);
-    STJ_TRY(stj_study_put_count(r, a->n, err, "regions.%s.dimension", region));
-    STJ_TRY(stj_study_put_count(r, b->n, err, "regions.%s.other_dimension", region));
-    STJ_TRY(stj_study_put_real(r, mean_squared, err, "regions.%s.mean_squared_cosine", region));
-    STJ_TRY(stj_study_put_real(r, least ? (double)most / (double)n : (double)NAN, err,
-                               "regions.%s.random_mean_squared_cosine", region));
-    STJ_TRY(stj_study_put_reals(r, least, cosine, err, "regions.%s.cosine", region));
-    STJ_TRY(stj_study_put_reals(r, least, angle, err, "regions.%s.angle", region));
-out:
-    free(angle);
-    return st;
+    STJ_MUST(stj_study_put_count(r, a->n, err, "regions.%s.dimension", region));
+    STJ_MUST(stj_study_put_count(r, b->n, err, "regions.%s.other_dimension", region));
+    STJ_MUST(stj_study_put_real(r, mean_squared, err, "regions.%s.mean_squared_cosine", region));
+    STJ_MUST(stj_study_put_real(r, least ? (double)most / (double)n : (double)NAN, err,
+                                "regions.%s.random_mean_squared_cosine", region));
+    STJ_MUST(stj_study_put_reals(r, least, cosine, err, "regions.%s.cosine", region));
+    return stj_study_put_reals(r, least, angle, err, "regions.%s.angle", region);
 }
 
 static enum stj_status compare(const struct stj_study_context *cx, const struct overlap_config *c,
@@ -154,22 +146,19 @@ static void print(FILE *out, const struct stj_study_result *r)
 static enum stj_status add_region(const struct stj_study_result *r, enum stj_region g,
                                   struct stj_chart *chart, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0;
     const char *name = stj_region_name(g);
     const double *cosine = stj_study_vector(r, &n, "regions.%s.cosine", name);
-    double *share = NULL;
-    STJ_TRY(stj_new(&share, n, sizeof *share, err));
+    STJ_FREED double *share = NULL;
+    STJ_MUST(stj_new(&share, n, sizeof *share, err));
     for (size_t i = 0; i < n; i++)
         share[i] = ((double)i + 0.5) / (double)n;
     if (n > 0)
-        STJ_TRY(stj_chart_add(chart, STJ_CHART_LINE, stj_region_colour(g), n, share, cosine, err,
-                              "%s: mean square %.3f, if random %.3f", name,
-                              stj_study_number(r, "regions.%s.mean_squared_cosine", name),
-                              stj_study_number(r, "regions.%s.random_mean_squared_cosine", name)));
-out:
-    free(share);
-    return st;
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_LINE, stj_region_colour(g), n, share, cosine, err,
+                               "%s: mean square %.3f, if random %.3f", name,
+                               stj_study_number(r, "regions.%s.mean_squared_cosine", name),
+                               stj_study_number(r, "regions.%s.random_mean_squared_cosine", name)));
+    return STJ_OK;
 }
 
 static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,

@@ -363,50 +363,42 @@ static void title(const struct stj_study_result *r, const char *before, struct s
 static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0;
     const double *step = stj_study_vector(r, &n, "step");
     const double *projection = stj_study_vector(r, &n, "projection");
     const double *complement = stj_study_vector(r, &n, "complement");
     const double *prediction = stj_study_vector(r, &n, "prediction");
-    double *size = NULL;
-    STJ_TRY(stj_new(&size, n, sizeof *size, err));
+    STJ_FREED double *size = NULL;
+    STJ_MUST(stj_new(&size, n, sizeof *size, err));
     for (size_t i = 0; i < n; i++)
         size[i] = fabs(projection[i]);
     title(r, "Training from theta_0 + s times", chart);
     stj_axis_name(&chart->y, "change", "change of the trained parameters");
     chart->y.log = true;
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_BOTH, STJ_CHART_VERMILLION, n, step, size, err,
-                          "|projection on u|"));
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_BOTH, STJ_CHART_BLUE, n, step, complement, err,
-                          "complement"));
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, n, step, prediction, err,
-                          "prediction sigma s"));
-out:
-    free(size);
-    return st;
+    STJ_MUST(stj_chart_add(chart, STJ_CHART_BOTH, STJ_CHART_VERMILLION, n, step, size, err,
+                           "|projection on u|"));
+    STJ_MUST(stj_chart_add(chart, STJ_CHART_BOTH, STJ_CHART_BLUE, n, step, complement, err,
+                           "complement"));
+    return stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, n, step, prediction, err,
+                         "prediction sigma s");
 }
 
 static enum stj_status make_loss(const struct stj_study_result *r, struct stj_chart *chart,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n = 0;
     const double *step = stj_study_vector(r, &n, "step");
     const double *loss = stj_study_vector(r, &n, "test_loss");
-    double *level = NULL;
-    STJ_TRY(stj_new(&level, n, sizeof *level, err));
+    STJ_FREED double *level = NULL;
+    STJ_MUST(stj_new(&level, n, sizeof *level, err));
     title(r, "Test loss after training from theta_0 + s times", chart);
     stj_axis_name(&chart->y, "test_loss", "test loss");
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_BOTH, STJ_CHART_VERMILLION, n, step, loss, err,
-                          "perturbed"));
+    STJ_MUST(stj_chart_add(chart, STJ_CHART_BOTH, STJ_CHART_VERMILLION, n, step, loss, err,
+                           "perturbed"));
     for (size_t i = 0; i < n; i++)
         level[i] = stj_study_number(r, "trained_test_loss");
-    STJ_TRY(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, n, step, level, err,
-                          "not perturbed"));
-out:
-    free(level);
-    return st;
+    return stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, n, step, level, err,
+                         "not perturbed");
 }
 
 static const struct stj_study_figure figures[] = {

@@ -84,21 +84,18 @@ static int nearer(const void *a, const void *b)
 
 static enum stj_status sort_by_distance(struct plan *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = p->d->n;
-    struct distance *list = NULL;
+    STJ_FREED struct distance *list = NULL;
     if (stj_directions_n_known(p->d) < n)
-        goto out;
-    STJ_TRY(stj_new(&list, n, sizeof *list, err));
-    STJ_TRY(stj_new(&p->by_distance, n, sizeof *p->by_distance, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&list, n, sizeof *list, err));
+    STJ_MUST(stj_new(&p->by_distance, n, sizeof *p->by_distance, err));
     for (size_t i = 0; i < n; i++)
         list[i] = (struct distance){fabs(p->d->sigma[i] - 1), i};
     qsort(list, n, sizeof *list, nearer);
     for (size_t i = 0; i < n; i++)
         p->by_distance[i] = list[i].i;
-out:
-    free(list);
-    return st;
+    return STJ_OK;
 }
 
 /* Direction j of the k of a family. */
@@ -142,16 +139,12 @@ static int by_number(const void *a, const void *b)
 static enum stj_status gather(const struct plan *p, enum family f, size_t k, double *basis,
                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    size_t *item = NULL;
-    STJ_TRY(stj_new(&item, k, sizeof *item, err));
+    STJ_FREED size_t *item = NULL;
+    STJ_MUST(stj_new(&item, k, sizeof *item, err));
     for (size_t j = 0; j < k; j++)
         item[j] = member(p, f, k, j);
     qsort(item, k, sizeof *item, by_number); /* neighbours are read together */
-    STJ_TRY(stj_directions_gather(p->d, STJ_RIGHT, k, item, basis, err));
-out:
-    free(item);
-    return st;
+    return stj_directions_gather(p->d, STJ_RIGHT, k, item, basis, err);
 }
 
 /* basis <- k random directions: the first k of one sequence, made orthonormal. */

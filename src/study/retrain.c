@@ -138,29 +138,25 @@ static int on_step(void *ctx, const char *training, double done, double total)
 /* theta <- the end of the training from `start`. */
 static enum stj_status train_copy(struct worker *w, struct stj_copy *start, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_retraining *work = w->batch->work;
     const size_t n = w->batch->n_params, k = start->k ? start->k : n;
     const struct stj_progress progress = {.fn = on_step, .ctx = w};
     const struct stj_subspace subspace = {start->k, start->basis, start->theta};
-    double *end = NULL;
-    real *state = NULL;
-    STJ_TRY(
+    STJ_FREED double *end = NULL;
+    STJ_FREED real *state = NULL;
+    STJ_MUST(
         stj_new(&state, (1 + stj_recipe_optimizer(work->recipe)->n_slots) * k, sizeof *state, err));
-    STJ_TRY(stj_new(&end, n, sizeof *end, err));
+    STJ_MUST(stj_new(&end, n, sizeof *end, err));
     for (size_t i = 0; !start->k && i < n; i++)
         state[i] = (real)start->theta[i];
-    STJ_TRY(stj_train_within(work->problem, work->recipe, start->k ? &subspace : NULL, 0,
-                             stj_problem_n_steps(work->problem), state, NULL, NULL, &progress,
-                             err));
+    STJ_MUST(stj_train_within(work->problem, work->recipe, start->k ? &subspace : NULL, 0,
+                              stj_problem_n_steps(work->problem), state, NULL, NULL, &progress,
+                              err));
     if (start->k)
         stj_subspace_point(&subspace, n, state, end);
     for (size_t i = 0; i < n; i++)
         start->theta[i] = start->k ? end[i] : (double)state[i];
-out:
-    free(end);
-    free(state);
-    return st;
+    return STJ_OK;
 }
 
 /* Take the next copy and its start; *found false: there is none. */

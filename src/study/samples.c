@@ -140,22 +140,19 @@ enum stj_status stj_samples_make(const struct stj_study_context *cx, const char 
                                  size_t max_rows, struct stj_sample_sets *sets,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *copy = NULL;
-    STJ_TRY(stj_strdup(&copy, names ? names : default_names(cx->run), err));
+    STJ_FREED char *copy = NULL;
+    STJ_MUST(stj_strdup(&copy, names ? names : default_names(cx->run), err));
     for (char *name = copy, *end = NULL; name; name = end) {
         end = strchr(name, ',');
         if (end)
             *end++ = '\0';
-        STJ_CHECK(err, name[0], STJ_EINVAL, "the list of inputs '%s' has an empty name",
-                  names ? names : "");
-        STJ_TRY(stj_resize(&sets->set, sets->n, sets->n + 1, sizeof *sets->set, err));
+        STJ_NEED(err, name[0], STJ_EINVAL, "the list of inputs '%s' has an empty name",
+                 names ? names : "");
+        STJ_MUST(stj_resize(&sets->set, sets->n, sets->n + 1, sizeof *sets->set, err));
         sets->n++;
-        STJ_TRY(make_set(cx, name, max_rows, &sets->set[sets->n - 1], err));
+        STJ_MUST(make_set(cx, name, max_rows, &sets->set[sets->n - 1], err));
     }
-out:
-    free(copy);
-    return st;
+    return STJ_OK;
 }
 
 void stj_samples_free(struct stj_sample_sets *sets)

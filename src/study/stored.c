@@ -68,48 +68,39 @@ static enum stj_status put_item(struct stj_h5 *file, const struct stj_study_item
 static enum stj_status put(struct stj_h5 *file, const struct stj_study_result *r,
                            struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *text = NULL;
+    STJ_FREED char *text = NULL;
     size_t used = 0;
     const size_t room = (r->n + 1) * (STJ_STUDY_NAME_MAX + 16);
-    STJ_TRY(stj_new(&text, room, 1, err));
+    STJ_MUST(stj_new(&text, room, 1, err));
     for (size_t i = 1; i < r->n; i++) {
         const struct stj_study_item *item = &r->item[i];
-        STJ_TRY(put_item(file, item, err));
+        STJ_MUST(put_item(file, item, err));
         /* A text that is not there is told from an empty one by its kind. */
         used +=
             (size_t)snprintf(text + used, room - used, "%s%s %s\n", kind_name[item->kind],
                              item->kind == STJ_STUDY_TEXT && !item->text ? "?" : "", item->name);
     }
-    STJ_TRY(stj_h5_put_text(file, "items", text, err));
-out:
-    free(text);
-    return st;
+    return stj_h5_put_text(file, "items", text, err);
 }
 
 static enum stj_status get_vector(struct stj_h5 *file, const char *item, enum stj_study_kind kind,
                                   struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[ITEM_NAME_BYTES];
-    double *value = NULL;
+    STJ_FREED double *value = NULL;
     size_t n = 0;
-    STJ_TRY(stj_h5_get_size(file, item_name(true, item, "_n", name), &n, err));
-    STJ_TRY(stj_h5_expect(file, item, n, 1, err));
-    STJ_TRY(stj_new(&value, n, sizeof *value, err));
-    STJ_TRY(stj_h5_get_vector(file, item, n, value, err));
-    STJ_TRY(stj_study_put_item(r, kind, item, n, value, NULL, err));
-out:
-    free(value);
-    return st;
+    STJ_MUST(stj_h5_get_size(file, item_name(true, item, "_n", name), &n, err));
+    STJ_MUST(stj_h5_expect(file, item, n, 1, err));
+    STJ_MUST(stj_new(&value, n, sizeof *value, err));
+    STJ_MUST(stj_h5_get_vector(file, item, n, value, err));
+    return stj_study_put_item(r, kind, item, n, value, NULL, err);
 }
 
 static enum stj_status get_item(struct stj_h5 *file, const char *kind_text, const char *item,
                                 struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[ITEM_NAME_BYTES];
-    char *text = NULL;
+    STJ_FREED char *text = NULL;
     double value = 0;
     int kind = 0;
     while (kind < STJ_STUDY_N_KINDS && strcmp(kind_name[kind], kind_text) != 0)
@@ -122,14 +113,11 @@ static enum stj_status get_item(struct stj_h5 *file, const char *kind_text, cons
         return get_vector(file, item, (enum stj_study_kind)kind, r, err);
     item_name(true, item, "", name);
     if (kind == STJ_STUDY_TEXT)
-        STJ_TRY(stj_h5_get_text(file, name, &text, err));
+        STJ_MUST(stj_h5_get_text(file, name, &text, err));
     else
-        STJ_TRY(stj_h5_get_real(file, name, &value, err));
-    STJ_TRY(stj_study_put_item(r, (enum stj_study_kind)kind, item, kind != STJ_STUDY_TEXT, &value,
-                               text, err));
-out:
-    free(text);
-    return st;
+        STJ_MUST(stj_h5_get_real(file, name, &value, err));
+    return stj_study_put_item(r, (enum stj_study_kind)kind, item, kind != STJ_STUDY_TEXT, &value,
+                              text, err);
 }
 
 /* *result <- what the file holds. */
@@ -222,12 +210,11 @@ out:
 static enum stj_status describe(struct call *c, const struct stj_study_settings *settings,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_directions *d[] = {&c->directions.d, &c->other_directions.d};
-    char *text = NULL;
+    STJ_FREED char *text = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&text, &size);
-    STJ_CHECK(err, file, STJ_ENOMEM, "no memory for the request of a study");
+    STJ_NEED(err, file, STJ_ENOMEM, "no memory for the request of a study");
     fprintf(file, "study %s seed %ju\n", c->ops->info.name, (uintmax_t)settings->seed);
     if (c->other_info.fingerprint)
         fprintf(file, "with %s\n", c->other_info.fingerprint);
@@ -237,11 +224,8 @@ static enum stj_status describe(struct call *c, const struct stj_study_settings 
     stj_options_write(file, 0, c->ops->info.options, c->config);
     int failed = ferror(file);
     failed |= fclose(file);
-    STJ_CHECK(err, !failed && text, STJ_ENOMEM, "no memory for the request of a study");
-    STJ_TRY(stj_strdup(&c->request, text, err));
-out:
-    free(text);
-    return st;
+    STJ_NEED(err, !failed && text, STJ_ENOMEM, "no memory for the request of a study");
+    return stj_strdup(&c->request, text, err);
 }
 
 static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_run *other,
@@ -275,21 +259,17 @@ static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_r
 /* The log of finished pieces beside the result file. */
 static enum stj_status open_log(struct call *c, bool force, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *header = NULL;
+    STJ_FREED char *header = NULL;
     const char *format = "spectraj-study 1 %s\n%s";
     const size_t bytes = strlen(format) + strlen(c->info.fingerprint) + strlen(c->request);
     if (!c->ops->keeps_log)
-        goto out;
-    STJ_TRY(stj_new(&header, bytes, 1, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&header, bytes, 1, err));
     snprintf(header, bytes, "spectraj-study 1 %s\n%s", c->info.fingerprint, c->request);
-    STJ_TRY(stj_journal_path(c->place.path, NULL, &c->log_path, err));
+    STJ_MUST(stj_journal_path(c->place.path, NULL, &c->log_path, err));
     if (force && stj_file_exists(c->place.path))
         stj_file_remove(c->log_path); /* asked to compute again */
-    STJ_TRY(stj_log_open(c->log_path, header, &c->log, err));
-out:
-    free(header);
-    return st;
+    return stj_log_open(c->log_path, header, &c->log, err);
 }
 
 static bool is_flag(const char *study, const char *name)

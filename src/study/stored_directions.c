@@ -93,18 +93,14 @@ static enum stj_status take_end(struct stj_stored_directions *s, const char *pai
                                 const char *sigma_name, const char *residual_name, bool up,
                                 size_t *count, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *sigma = NULL, *residual = NULL;
+    STJ_FREED double *sigma = NULL, *residual = NULL;
     size_t k = 0;
-    STJ_TRY(stj_h5_get_size(s->file, pairs, &k, err));
-    STJ_TRY(get_vector(s->file, sigma_name, k, &sigma, err));
-    STJ_TRY(get_vector(s->file, residual_name, k, &residual, err));
+    STJ_MUST(stj_h5_get_size(s->file, pairs, &k, err));
+    STJ_MUST(get_vector(s->file, sigma_name, k, &sigma, err));
+    STJ_MUST(get_vector(s->file, residual_name, k, &residual, err));
     for (*count = 0; *count < k && residual[*count] <= most_residual; ++*count)
         s->d.sigma[up ? s->d.n - 1 - *count : *count] = sigma[*count];
-out:
-    free(sigma);
-    free(residual);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status take_svd(struct stj_stored_directions *s, struct stj_error *err)

@@ -38,11 +38,10 @@ enum stj_status stj_subspace_list(const struct stj_directions *d, enum stj_regio
                                   double epsilon, size_t k, size_t **item, size_t *n,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t known = stj_directions_n_known(d);
-    struct candidate *list = NULL;
+    STJ_FREED struct candidate *list = NULL;
     size_t count = 0;
-    STJ_TRY(stj_new(&list, known, sizeof *list, err));
+    STJ_MUST(stj_new(&list, known, sizeof *list, err));
     for (size_t j = 0; j < known; j++) {
         const size_t i = stj_directions_item(d, j);
         if (stj_region_of(d->sigma[i], epsilon) == region)
@@ -50,14 +49,12 @@ enum stj_status stj_subspace_list(const struct stj_directions *d, enum stj_regio
     }
     qsort(list, count, sizeof *list, by_rank);
     *n = k > 0 && k < count ? k : count;
-    STJ_TRY(stj_new(item, *n, sizeof **item, err));
+    STJ_MUST(stj_new(item, *n, sizeof **item, err));
     for (size_t j = 0; j < *n; j++)
         (*item)[j] = list[j].i;
     if (*n > 1)
         qsort(*item, *n, sizeof **item, by_number);
-out:
-    free(list);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_subspace_compare(size_t n, size_t a, const double *basis_a, size_t b,

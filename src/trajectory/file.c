@@ -51,21 +51,18 @@ static enum stj_status get_about(struct stj_h5 *file, struct stj_trajectory_abou
 static enum stj_status put_states(struct stj_h5 *file, const struct stj_record *record,
                                   stj_row_fn next, void *ctx, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = record->shape.n_state;
-    double *row = NULL;
-    STJ_TRY(stj_new(&row, n, sizeof *row, err));
-    STJ_TRY(stj_h5_put_matrix(file, "states", record->n_stored, n, err));
+    STJ_FREED double *row = NULL;
+    STJ_MUST(stj_new(&row, n, sizeof *row, err));
+    STJ_MUST(stj_h5_put_matrix(file, "states", record->n_stored, n, err));
     for (size_t k = 0; k < record->n_stored; k++) {
-        STJ_TRY(next(ctx, k, row, err));
-        STJ_CHECK(err, stj_crc32(0, row, n * sizeof *row) == record->crc[record->step[k]],
-                  STJ_EFORMAT, "the state at step %ju does not have its checksum",
-                  (uintmax_t)record->step[k]);
-        STJ_TRY(stj_h5_put_rows(file, "states", k, 1, row, n, err));
+        STJ_MUST(next(ctx, k, row, err));
+        STJ_NEED(err, stj_crc32(0, row, n * sizeof *row) == record->crc[record->step[k]],
+                 STJ_EFORMAT, "the state at step %ju does not have its checksum",
+                 (uintmax_t)record->step[k]);
+        STJ_MUST(stj_h5_put_rows(file, "states", k, 1, row, n, err));
     }
-out:
-    free(row);
-    return st;
+    return STJ_OK;
 }
 
 /* The rows of the batches, where they are known. */
@@ -189,18 +186,15 @@ static enum stj_status check_steps(struct stj_h5 *file, const struct stj_record 
 static enum stj_status check_crc(struct stj_h5 *file, const struct stj_record *record,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    uint64_t *row = NULL;
-    STJ_TRY(stj_new(&row, record->n_stored, sizeof *row, err));
-    STJ_TRY(stj_h5_get_row_crc(file, "states", record->n_stored, row, err));
+    STJ_FREED uint64_t *row = NULL;
+    STJ_MUST(stj_new(&row, record->n_stored, sizeof *row, err));
+    STJ_MUST(stj_h5_get_row_crc(file, "states", record->n_stored, row, err));
     for (size_t k = 0; k < record->n_stored; k++)
         if (row[k] != record->crc[record->step[k]])
-            STJ_TRY(stj_h5_refuse(file, err,
-                                  "row %zu of its \"states\" is not the state of step %ju", k,
-                                  (uintmax_t)record->step[k]));
-out:
-    free(row);
-    return st;
+            STJ_MUST(stj_h5_refuse(file, err,
+                                   "row %zu of its \"states\" is not the state of step %ju", k,
+                                   (uintmax_t)record->step[k]));
+    return STJ_OK;
 }
 
 /* Version 1 has every state, and its checksums only as those of the rows. */

@@ -57,24 +57,21 @@ static double relative_difference(size_t n, const real *x, const real *y)
 static enum stj_status measure_deviation(struct stj_replay *replay, size_t t, const real *state,
                                          struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_record *record = &replay->source->record;
     const size_t n = record->shape.n_state;
     size_t k = stj_state_reader_before(replay->source, t);
-    real *copy = NULL; /* [2][n]: the replay, the record */
+    STJ_FREED real *copy = NULL; /* [2][n]: the replay, the record */
     k += record->step[k] < t;
     replay->diverged = true;
     replay->diverged_at = t;
     replay->compared_at = record->step[k];
-    STJ_TRY(stj_new(&copy, 2 * n, sizeof *copy, err));
+    STJ_MUST(stj_new(&copy, 2 * n, sizeof *copy, err));
     memcpy(copy, state, n * sizeof *copy);
     for (size_t s = t; s < record->step[k]; s++)
-        STJ_TRY(replay_step(replay, s, copy, err));
-    STJ_TRY(stj_state_reader_read(replay->source, k, copy + n, err));
+        STJ_MUST(replay_step(replay, s, copy, err));
+    STJ_MUST(stj_state_reader_read(replay->source, k, copy + n, err));
     replay->difference = relative_difference(n, copy, copy + n);
-out:
-    free(copy);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_replay_step(struct stj_replay *replay, size_t t, real *state,

@@ -57,11 +57,10 @@ bool stj_run_recall_data(const char *identity, const char *name, struct stj_data
 enum stj_status stj_run_identity(const struct stj_run *run, const double *theta, size_t n,
                                  char **identity, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char sets[HEAD_BYTES] = "";
     char extra[HEAD_BYTES] = "";
-    char *recipe = NULL;
-    STJ_TRY(stj_run_config_print_recipe(&run->config, &recipe, err));
+    STJ_FREED char *recipe = NULL;
+    STJ_MUST(stj_run_config_print_recipe(&run->config, &recipe, err));
     describe_set("train", run->train, sets, sizeof sets);
     describe_set("test", run->test, sets, sizeof sets);
     describe_batches(run, extra, sizeof extra);
@@ -76,13 +75,11 @@ enum stj_status stj_run_identity(const struct stj_run *run, const double *theta,
                      keep->has_every ? keep->every : 1, run->given.crc);
     }
     size_t bytes = strlen(recipe) + 4 * HEAD_BYTES;
-    STJ_TRY(stj_new(identity, bytes, 1, err));
+    STJ_MUST(stj_new(identity, bytes, 1, err));
     snprintf(*identity, bytes, "numerics: %d, %zu bits\n%stheta0: %zu, crc32 %08" PRIx32 "\n%s%s",
              NUMERICS_VERSION, 8 * sizeof(real), sets, n, stj_crc32(0, theta, n * sizeof *theta),
              extra, recipe);
-out:
-    free(recipe);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_run_recorded_identity(const struct stj_trajectory_about *about, char **identity,

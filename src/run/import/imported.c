@@ -97,24 +97,21 @@ static void list_missing(const bool *missing, size_t n, size_t every, char *text
 /* A file for each state: all must be there. */
 static enum stj_status look_for_files(struct stj_imported *g, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = g->n_steps / g->every + 1;
-    bool *missing = NULL;
+    STJ_FREED bool *missing = NULL;
     size_t n_missing = 0;
     char steps[STJ_ERROR_TEXT_MAX / 2];
-    STJ_TRY(stj_new(&missing, n, sizeof *missing, err));
+    STJ_MUST(stj_new(&missing, n, sizeof *missing, err));
     for (size_t k = 0; k < n; k++) {
         missing[k] = !stj_arrays_exist(state_name(g, k * g->every));
         n_missing += missing[k];
     }
     list_missing(missing, n, g->every, steps, sizeof steps);
-    STJ_CHECK(err, n_missing == 0, STJ_EMISMATCH,
-              "%s: %s: %zu of %zu states are missing (steps: %zu, every: %zu): %s", key, g->name,
-              n_missing, n, g->n_steps, g->every, steps);
+    STJ_NEED(err, n_missing == 0, STJ_EMISMATCH,
+             "%s: %s: %zu of %zu states are missing (steps: %zu, every: %zu): %s", key, g->name,
+             n_missing, n, g->n_steps, g->every, steps);
     g->has_last = stj_arrays_exist(state_name(g, g->n_steps));
-out:
-    free(missing);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status open_states_file(struct stj_imported *g, struct stj_error *err)

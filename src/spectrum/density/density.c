@@ -158,29 +158,26 @@ static int compare_descending(const void *a, const void *b)
 
 static enum stj_status take_known(struct solve *w, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_density_result *r = w->r;
     const struct stj_pairs *const *set = w->s.known;
-    double *work = NULL;
+    STJ_FREED double *work = NULL;
     size_t most = 0;
     for (size_t i = 0; i < 2; i++)
         most += set[i] ? set[i]->k : 0;
     size_t room = 0;
     w->rows = stj_rows_of(r->n_params);
-    STJ_TRY(stj_size_mul(w->rows.count, most, &room, err));
-    STJ_TRY(stj_new(&r->known, most, sizeof *r->known, err));
-    STJ_TRY(stj_new(&work, most, sizeof *work, err));
-    STJ_TRY(stj_new(&w->v, room, sizeof *w->v, err));
+    STJ_MUST(stj_size_mul(w->rows.count, most, &room, err));
+    STJ_MUST(stj_new(&r->known, most, sizeof *r->known, err));
+    STJ_MUST(stj_new(&work, most, sizeof *work, err));
+    STJ_MUST(stj_new(&w->v, room, sizeof *w->v, err));
     for (size_t i = 0; i < 2; i++)
         if (set[i])
-            STJ_TRY(take_known_set(w, set[i], work, err));
+            STJ_MUST(take_known_set(w, set[i], work, err));
     if (r->n_known > 1)
         qsort(r->known, r->n_known, sizeof *r->known, compare_descending);
     r->n_left = r->n_params - r->n_known;
     w->deflation = (struct stj_deflation){r->n_known, w->v};
-out:
-    free(work);
-    return st;
+    return STJ_OK;
 }
 
 /* Rows of u and of v that a rank holds, at most. */
@@ -343,15 +340,14 @@ static enum stj_status collect_probes(struct solve *w, struct stj_error *err)
 /* sigma_1 and the floor, from the known values and the bidiagonal matrices. */
 static enum stj_status measure_scale(struct solve *w, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_density_result *r = w->r;
-    double *sigma = NULL;
-    STJ_TRY(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
+    STJ_FREED double *sigma = NULL;
+    STJ_MUST(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
     r->sigma_1 = 0;
     for (size_t i = 0; i < r->n_known; i++)
         r->sigma_1 = fmax(r->sigma_1, r->known[i]);
     for (size_t i = 0; i < r->n_probes; i++) {
-        STJ_TRY(stj_gauss_rule(r->probe + i, r->probe[i].k, sigma, sigma + r->steps, err));
+        STJ_MUST(stj_gauss_rule(r->probe + i, r->probe[i].k, sigma, sigma + r->steps, err));
         r->sigma_1 = fmax(r->sigma_1, sigma[0]);
     }
     r->floor = stj_op_rounding(w->a) * r->sigma_1;
@@ -359,9 +355,7 @@ static enum stj_status measure_scale(struct solve *w, struct stj_error *err)
         if (r->probe[i].exact)
             r->floor = fmax(r->floor, r->sigma_1 * stj_bidiagonal_tau((double)r->n_params,
                                                                       stj_op_rounding(w->a)));
-out:
-    free(sigma);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status density_measure(struct solve *w, struct stj_error *err)

@@ -91,42 +91,36 @@ static void combine_sums(const struct stj_density_result *r, const double *known
 static enum stj_status find_floor(const struct stj_density_result *r, double *floor,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *sigma = NULL;
-    STJ_TRY(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
+    STJ_FREED double *sigma = NULL;
+    STJ_MUST(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
     *floor = r->floor;
     for (size_t i = 0; i < r->n_probes; i++) {
         const struct stj_density_probe *p = r->probe + i;
         if (p->exact || p->k < 2)
             continue;
-        STJ_TRY(stj_gauss_rule(p, p->k, sigma, sigma + r->steps, err));
+        STJ_MUST(stj_gauss_rule(p, p->k, sigma, sigma + r->steps, err));
         *floor = fmax(*floor, sqrt(sigma[p->k - 1]) * sqrt(sigma[p->k - 2]));
     }
-out:
-    free(sigma);
-    return st;
+    return STJ_OK;
 }
 
 /* own[n_probes][N_SUMS] <- the sums of the rules at all, or at half, of the steps. */
 static enum stj_status sum_rules(const struct stj_density_result *r, const struct scale *scale,
                                  bool half, double *own, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *sigma = NULL;
-    STJ_TRY(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
+    STJ_FREED double *sigma = NULL;
+    STJ_MUST(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
     double *weight = sigma + r->steps;
     for (size_t i = 0; i < r->n_probes; i++) {
         const struct stj_density_probe *p = r->probe + i;
         const size_t k = half && !p->exact ? (p->k + 1) / 2 : p->k;
-        STJ_TRY(stj_gauss_rule(p, k, sigma, weight, err));
+        STJ_MUST(stj_gauss_rule(p, k, sigma, weight, err));
         for (size_t s = 0; s < N_SUMS; s++)
             own[i * N_SUMS + s] = 0;
         for (size_t j = 0; j < k; j++)
             add_value(scale, sigma[j], weight[j], own + i * N_SUMS);
     }
-out:
-    free(sigma);
-    return st;
+    return STJ_OK;
 }
 
 /* error[v] <- the jackknife standard errors; infinite for a single probe. */
@@ -158,30 +152,29 @@ enum stj_status stj_density_find_functionals(const struct stj_density_result *re
                                              struct stj_density_functionals *functionals,
                                              struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, result, functionals);
     const struct stj_density_result *r = result;
-    double *own = NULL;
+    STJ_FREED double *own = NULL;
     double known[N_SUMS] = {0};
     double total[N_SUMS];
     double value[N_VALUES] = {0};
     double half[N_VALUES] = {0};
     double error[N_VALUES] = {0};
-    STJ_CHECK(err, n_steps >= 0 && floor >= 0, STJ_EINVAL,
-              "a negative number of steps (%g) or floor (%g)", n_steps, floor);
+    STJ_NEED(err, n_steps >= 0 && floor >= 0, STJ_EINVAL,
+             "a negative number of steps (%g) or floor (%g)", n_steps, floor);
     if (floor == 0)
-        STJ_TRY(find_floor(r, &floor, err));
+        STJ_MUST(find_floor(r, &floor, err));
     const struct scale scale = {r->sigma_1 > 0 ? r->sigma_1 : 1, floor, n_steps};
     struct stj_edge edge = {0};
     if (floor > 0 && r->n_left > 0)
-        STJ_TRY(stj_edge_measure(r, floor, &edge, err));
-    STJ_TRY(stj_new(&own, r->n_probes, N_SUMS * sizeof *own, err));
+        STJ_MUST(stj_edge_measure(r, floor, &edge, err));
+    STJ_MUST(stj_new(&own, r->n_probes, N_SUMS * sizeof *own, err));
     for (size_t i = 0; i < r->n_known; i++)
         add_value(&scale, r->known[i], 1, known);
-    STJ_TRY(sum_rules(r, &scale, true, own, err));
+    STJ_MUST(sum_rules(r, &scale, true, own, err));
     combine_sums(r, known, own, SIZE_MAX, total);
     derive_functionals(&scale, total, half);
-    STJ_TRY(sum_rules(r, &scale, false, own, err));
+    STJ_MUST(sum_rules(r, &scale, false, own, err));
     combine_sums(r, known, own, SIZE_MAX, total);
     derive_functionals(&scale, total, value);
     jackknife(r, &scale, known, own, value, error);
@@ -196,7 +189,5 @@ enum stj_status stj_density_find_functionals(const struct stj_density_result *re
     m[3].error = ratio_or_zero(m[2].error, n_steps);
     *functionals =
         (struct stj_density_functionals){scale.floor, m[0], m[1], m[2], m[3], m[4], m[5], m[6]};
-out:
-    free(own);
-    return st;
+    return STJ_OK;
 }

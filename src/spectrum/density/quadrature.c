@@ -68,15 +68,11 @@ static double stage_fraction(size_t s)
 enum stj_status stj_gauss_rule(const struct stj_density_probe *probe, size_t k, double *sigma,
                                double *weight, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *e = NULL;
-    STJ_TRY(stj_new(&e, k, sizeof *e, err));
+    STJ_FREED double *e = NULL;
+    STJ_MUST(stj_new(&e, k, sizeof *e, err));
     memcpy(sigma, probe->alpha, k * sizeof *sigma);
     memcpy(e, probe->beta, k * sizeof *e);
-    STJ_TRY(stj_bdsqr(k, sigma, e, weight, err));
-out:
-    free(e);
-    return st;
+    return stj_bdsqr(k, sigma, e, weight, err);
 }
 
 /* alpha[k + 1], beta[k] <- the canonical matrix for the edge; returns the number of nodes below it.
@@ -113,21 +109,18 @@ static size_t canonical_rule(const struct stj_density_probe *probe, size_t k, do
 enum stj_status stj_mass_bounds(const struct stj_density_probe *probe, size_t k, double edge,
                                 double *low, double *high, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *alpha = NULL;
-    STJ_TRY(stj_new(&alpha, 3 * (k + 1), sizeof *alpha, err));
+    STJ_FREED double *alpha = NULL;
+    STJ_MUST(stj_new(&alpha, 3 * (k + 1), sizeof *alpha, err));
     double *beta = alpha + k + 1;
     double *weight = beta + k + 1;
     const size_t below = canonical_rule(probe, k, edge, alpha, beta);
-    STJ_TRY(stj_bdsqr(k + 1, alpha, beta, weight, err));
+    STJ_MUST(stj_bdsqr(k + 1, alpha, beta, weight, err));
     double sum = 0;
     for (size_t i = 0; i < below; i++)
         sum += weight[k - i]; /* the nodes descend */
     *low = fmin(sum, 1);
     *high = fmin(sum + weight[k - below], 1);
-out:
-    free(alpha);
-    return st;
+    return STJ_OK;
 }
 
 /* What the probes say at an edge: means over them. */
@@ -188,13 +181,12 @@ static enum stj_status follow_probes(const struct stj_density_result *result, do
 static enum stj_status follow_stages(const struct stj_density_result *result, double at,
                                      struct followed *f, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *low = NULL;
+    STJ_FREED double *low = NULL;
     double mass = 0;
     *f = (struct followed){.least_steps = SIZE_MAX};
-    STJ_TRY(stj_new(&low, 2 * result->n_probes * STAGES, sizeof *low, err));
+    STJ_MUST(stj_new(&low, 2 * result->n_probes * STAGES, sizeof *low, err));
     double *high = low + result->n_probes * STAGES;
-    STJ_TRY(follow_probes(result, at, low, high, err));
+    STJ_MUST(follow_probes(result, at, low, high, err));
     for (size_t i = 0; i < result->n_probes; i++)
         mass += result->probe[i].mass;
     for (size_t i = 0; i < result->n_probes; i++) {
@@ -209,9 +201,7 @@ static enum stj_status follow_stages(const struct stj_density_result *result, do
         if (!p->exact && p->k < f->least_steps)
             f->least_steps = p->k;
     }
-out:
-    free(low);
-    return st;
+    return STJ_OK;
 }
 
 /* Least-squares fit  middle = value + c x  over the stages, x >= 0; *residual is its mean square. 

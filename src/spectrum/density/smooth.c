@@ -92,10 +92,9 @@ static double spacing_at(size_t k, const double *sigma, double floor, double at)
 static enum stj_status add_rules(const struct stj_density_result *r, const struct smoothing *s,
                                  struct sums *sum, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *sigma = NULL;
+    STJ_FREED double *sigma = NULL;
     double mass = 0;
-    STJ_TRY(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
+    STJ_MUST(stj_new(&sigma, 2 * r->steps, sizeof *sigma, err));
     double *weight = sigma + r->steps;
     for (size_t p = 0; p < r->n_probes; p++)
         mass += r->probe[p].mass;
@@ -104,15 +103,13 @@ static enum stj_status add_rules(const struct stj_density_result *r, const struc
         const bool half = item % 2;
         const size_t k = half && !probe->exact ? (probe->k + 1) / 2 : probe->k;
         const double share = s->height * (double)r->n_left * probe->mass / mass;
-        STJ_TRY(stj_gauss_rule(probe, k, sigma, weight, err));
+        STJ_MUST(stj_gauss_rule(probe, k, sigma, weight, err));
         for (size_t j = 0; j < k; j++)
             add_node(s, sigma[j], share * weight[j], half, sum);
         for (size_t i = 0; !half && !probe->exact && i < s->n; i++)
             sum[i].spacing += probe->mass / mass * spacing_at(k, sigma, r->floor, s->at[i]);
     }
-out:
-    free(sigma);
-    return st;
+    return STJ_OK;
 }
 
 /* The largest change from half of the steps to all, of the points that share a node with point i. */
@@ -166,40 +163,34 @@ enum stj_status stj_density_smooth_band(const struct stj_density_result *result,
                                         const double *log_sigma, double width, double confidence,
                                         struct stj_density_point *point, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, result, log_sigma, point);
     const double c = confidence == 0 ? result->confidence : confidence;
     const struct smoothing s = {n, log_sigma, width, 1 / (width * sqrt(2 * acos(-1.0)))};
-    struct sums *sum = NULL;
-    STJ_CHECK(err, width > 0, STJ_EINVAL, "width is %g, it must be positive", width);
-    STJ_TRY(stj_density_check(0.5, c, err));
-    STJ_TRY(stj_new(&sum, n, sizeof *sum, err));
+    STJ_FREED struct sums *sum = NULL;
+    STJ_NEED(err, width > 0, STJ_EINVAL, "width is %g, it must be positive", width);
+    STJ_MUST(stj_density_check(0.5, c, err));
+    STJ_MUST(stj_new(&sum, n, sizeof *sum, err));
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < result->n_known; j++)
             if (result->known[j] > 0)
                 sum[i].known += s.height * bell(&s, log10(result->known[j]), i);
         sum[i].value = sum[i].known;
     }
-    STJ_TRY(add_rules(result, &s, sum, err));
+    STJ_MUST(add_rules(result, &s, sum, err));
     for (size_t i = 0; i < n; i++)
         set_band(result, &s, sum, i, c, point + i);
-out:
-    free(sum);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_density_smooth(const struct stj_density_result *result, size_t n,
                                    const double *log_sigma, double width, double *density,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_density_point *point = NULL;
+    STJ_FREED struct stj_density_point *point = NULL;
     STJ_NOT_NULL(err, result, log_sigma, density);
-    STJ_TRY(stj_new(&point, n, sizeof *point, err));
-    STJ_TRY(stj_density_smooth_band(result, n, log_sigma, width, 0, point, err));
+    STJ_MUST(stj_new(&point, n, sizeof *point, err));
+    STJ_MUST(stj_density_smooth_band(result, n, log_sigma, width, 0, point, err));
     for (size_t i = 0; i < n; i++)
         density[i] = point[i].density;
-out:
-    free(point);
-    return st;
+    return STJ_OK;
 }

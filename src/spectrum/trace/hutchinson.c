@@ -15,27 +15,23 @@
 static enum stj_status hutchinson_estimate(const struct stj_trace_target *target,
                                            struct stj_trace_samples *samples, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = target->n;
     const size_t k = target->products;
     struct stj_op *op = target->half ? target->half : target->b;
     const size_t m = stj_op_n_rows(op);
-    double *x = NULL;
-    double *y = NULL;
-    STJ_TRY(stj_size_mul(n > m ? n : m, k, &(size_t){0}, err));
-    STJ_TRY(stj_new(&x, n * k, sizeof *x, err));
-    STJ_TRY(stj_new(&y, m * k, sizeof *y, err));
-    STJ_TRY(stj_new(&samples->sample, k, sizeof *samples->sample, err));
-    STJ_TRY(stj_trace_probes(target, 0, k, x, err));
-    STJ_TRY(stj_trace_apply(target, op, k, x, y, 0, err));
+    STJ_FREED double *x = NULL;
+    STJ_FREED double *y = NULL;
+    STJ_MUST(stj_size_mul(n > m ? n : m, k, &(size_t){0}, err));
+    STJ_MUST(stj_new(&x, n * k, sizeof *x, err));
+    STJ_MUST(stj_new(&y, m * k, sizeof *y, err));
+    STJ_MUST(stj_new(&samples->sample, k, sizeof *samples->sample, err));
+    STJ_MUST(stj_trace_probes(target, 0, k, x, err));
+    STJ_MUST(stj_trace_apply(target, op, k, x, y, 0, err));
     for (size_t j = 0; j < k; j++)
         samples->sample[j] =
             target->half ? stj_dot(m, y + j * m, y + j * m) : stj_dot(n, x + j * n, y + j * n);
     samples->n = samples->products = k;
-out:
-    free(x);
-    free(y);
-    return st;
+    return STJ_OK;
 }
 
 const struct stj_trace_method stj_trace_hutchinson = {

@@ -20,39 +20,33 @@
 static enum stj_status hutchpp_estimate(const struct stj_trace_target *target,
                                         struct stj_trace_samples *samples, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = target->n;
     const size_t k = target->products / 3;
-    double *q = NULL;
-    double *x = NULL;
-    double *y = NULL;
-    double *work = NULL;
-    STJ_TRY(stj_size_mul(n, k, &(size_t){0}, err));
-    STJ_TRY(stj_new(&q, n * k, sizeof *q, err));
-    STJ_TRY(stj_new(&x, n * k, sizeof *x, err));
-    STJ_TRY(stj_new(&y, n * k, sizeof *y, err));
-    STJ_TRY(stj_new(&work, k * k, sizeof *work, err));
-    STJ_TRY(stj_new(&samples->sample, k, sizeof *samples->sample, err));
-    STJ_TRY(stj_trace_probes(target, 0, k, x, err));
-    STJ_TRY(stj_trace_apply(target, target->b, k, x, q, 0, err));
-    STJ_TRY(stj_qr(n, k, q, n, NULL, err));
-    STJ_TRY(stj_trace_apply(target, target->b, k, q, y, k, err));
+    STJ_FREED double *q = NULL;
+    STJ_FREED double *x = NULL;
+    STJ_FREED double *y = NULL;
+    STJ_FREED double *work = NULL;
+    STJ_MUST(stj_size_mul(n, k, &(size_t){0}, err));
+    STJ_MUST(stj_new(&q, n * k, sizeof *q, err));
+    STJ_MUST(stj_new(&x, n * k, sizeof *x, err));
+    STJ_MUST(stj_new(&y, n * k, sizeof *y, err));
+    STJ_MUST(stj_new(&work, k * k, sizeof *work, err));
+    STJ_MUST(stj_new(&samples->sample, k, sizeof *samples->sample, err));
+    STJ_MUST(stj_trace_probes(target, 0, k, x, err));
+    STJ_MUST(stj_trace_apply(target, target->b, k, x, q, 0, err));
+    STJ_MUST(stj_qr(n, k, q, n, NULL, err));
+    STJ_MUST(stj_trace_apply(target, target->b, k, q, y, k, err));
     for (size_t j = 0; j < k; j++)
         samples->offset += stj_dot(n, q + j * n, y + j * n);
-    STJ_TRY(stj_trace_probes(target, k, k, x, err));
+    STJ_MUST(stj_trace_probes(target, k, k, x, err));
     stj_project_out(n, k, q, k, x, n, work);
-    STJ_TRY(stj_trace_apply(target, target->b, k, x, y, 2 * k, err));
+    STJ_MUST(stj_trace_apply(target, target->b, k, x, y, 2 * k, err));
     for (size_t j = 0; j < k; j++)
         samples->sample[j] =
             (double)(n - k) / stj_dot(n, x + j * n, x + j * n) * stj_dot(n, x + j * n, y + j * n);
     samples->n = k;
     samples->products = 3 * k;
-out:
-    free(q);
-    free(x);
-    free(y);
-    free(work);
-    return st;
+    return STJ_OK;
 }
 
 const struct stj_trace_method stj_trace_hutchpp = {

@@ -105,29 +105,25 @@ enum stj_status stj_trace_apply(const struct stj_trace_target *target, struct st
 static enum stj_status exact_estimate(const struct stj_trace_target *target,
                                       struct stj_trace_samples *samples, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_op *op = target->half ? target->half : target->b;
     const size_t n = target->n;
     const size_t m = stj_op_n_rows(op);
-    double *x = NULL;
-    double *y = NULL;
-    STJ_TRY(stj_new(&x, n * BLOCK, sizeof *x, err));
-    STJ_TRY(stj_new(&y, m * BLOCK, sizeof *y, err));
+    STJ_FREED double *x = NULL;
+    STJ_FREED double *y = NULL;
+    STJ_MUST(stj_new(&x, n * BLOCK, sizeof *x, err));
+    STJ_MUST(stj_new(&y, m * BLOCK, sizeof *y, err));
     for (size_t first = 0; first < n; first += BLOCK) {
         const size_t width = n - first < BLOCK ? n - first : BLOCK;
         memset(x, 0, n * BLOCK * sizeof *x);
         for (size_t j = 0; j < width; j++)
             x[j * n + first + j] = 1;
-        STJ_TRY(stj_trace_apply(target, op, width, x, y, first, err));
+        STJ_MUST(stj_trace_apply(target, op, width, x, y, first, err));
         for (size_t j = 0; j < width; j++)
             samples->offset +=
                 target->half ? stj_dot(m, y + j * m, y + j * m) : y[j * m + first + j];
     }
     samples->products = n;
-out:
-    free(x);
-    free(y);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status trace_find_method(const struct stj_trace_settings *s,

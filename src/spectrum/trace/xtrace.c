@@ -58,12 +58,11 @@ static enum stj_status xtrace_new(struct xtrace *t, size_t n, size_t k, struct s
 /* s <- the columns of R^{-T}, normalised; R is destroyed. */
 static enum stj_status xtrace_invert(size_t k, double *r, double *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    double *u = NULL;
-    STJ_TRY(stj_new(&u, 2 * k * k + k, sizeof *u, err));
+    STJ_FREED double *u = NULL;
+    STJ_MUST(stj_new(&u, 2 * k * k + k, sizeof *u, err));
     double *vt = u + k * k;
     double *sigma = vt + k * k;
-    STJ_TRY(stj_gesdd(k, k, r, k, sigma, u, vt, err));
+    STJ_MUST(stj_gesdd(k, k, r, k, sigma, u, vt, err));
     const double least = fmax((double)k * DBL_EPSILON * sigma[0], DBL_MIN);
     for (size_t j = 0; j < k; j++)
         for (size_t i = 0; i < k; i++)
@@ -74,9 +73,7 @@ static enum stj_status xtrace_invert(size_t k, double *r, double *s, struct stj_
         if (length > 0)
             stj_scal(k, 1 / length, s + j * k);
     }
-out:
-    free(u);
-    return st;
+    return STJ_OK;
 }
 
 /* t_i less tr H; w, y, and qw lose their column i. */
