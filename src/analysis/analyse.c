@@ -159,26 +159,23 @@ static enum stj_status read_result(const struct stj_run *run, const struct stj_a
                                    struct stj_h5 *file, const char *path,
                                    struct stj_result **result, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_result *r = NULL;
+    STJ_HELD(stj_result_destroy_at) struct stj_result *r = NULL;
     struct stj_result_about *about = NULL;
-    STJ_TRY(stj_result_create(a, &r, err));
+    STJ_MUST(stj_result_create(a, &r, err));
     about = &r->about;
-    STJ_TRY(stj_schema_get(file, stj_about_schema, about, err));
-    STJ_TRY(stj_schema_get(file, a->schema, r->data, err));
-    STJ_TRY(stj_h5_get_text(file, "layers", &about->layers, err));
+    STJ_MUST(stj_schema_get(file, stj_about_schema, about, err));
+    STJ_MUST(stj_schema_get(file, a->schema, r->data, err));
+    STJ_MUST(stj_h5_get_text(file, "layers", &about->layers, err));
     about->part.layers = about->layers[0] ? about->layers : NULL;
     about->part.full_state = about->state == 1;
     about->stored = true;
     note_training(run, about);
     r->crc = stj_h5_get_crc(file);
-    STJ_TRY(stj_strdup(&r->path, path, err));
-    STJ_TRY(stj_strdup(&about->file, name_of_path(path), err));
+    STJ_MUST(stj_strdup(&r->path, path, err));
+    STJ_MUST(stj_strdup(&about->file, name_of_path(path), err));
     *result = r;
     r = NULL;
-out:
-    stj_result_destroy(r);
-    return st;
+    return STJ_OK;
 }
 
 /* Does a resolved part have the tensor? */
@@ -512,18 +509,15 @@ enum stj_status stj_analyse(struct stj_run *run, const struct stj_request *reque
                             struct stj_error *err)
 {
     static const struct stj_progress nobody = {0};
-    enum stj_status st = STJ_OK;
+    STJ_HELD(close_call)
     struct call c = {.run = run, .request = request, .progress = progress ? progress : &nobody};
-    STJ_CHECK(err, run && request && result, STJ_EINVAL,
-              "an analysis needs a run, a request and a place for the result");
+    STJ_NEED(err, run && request && result, STJ_EINVAL,
+             "an analysis needs a run, a request and a place for the result");
     *result = NULL;
-    STJ_CHECK(err, run->dir, STJ_EINVAL,
-              "the run was only described from its config: train it, then analyse it");
-    STJ_TRY(open_call(&c, request, err));
-    STJ_TRY(answer(&c, result, err));
-out:
-    close_call(&c);
-    return st;
+    STJ_NEED(err, run->dir, STJ_EINVAL,
+             "the run was only described from its config: train it, then analyse it");
+    STJ_MUST(open_call(&c, request, err));
+    return answer(&c, result, err);
 }
 
 /* ---- stored results ---- */

@@ -22,6 +22,7 @@
 #include <spectraj/cost.h>
 #include <spectraj/plan.h>
 
+#include "base/memory.h"
 #include "analysis/schema.h"
 #include "base/chart.h"
 #include "io/h5.h"
@@ -196,5 +197,7 @@ enum stj_status stj_result_create(const struct stj_analysis *analysis, struct st
 enum stj_status stj_result_of_part(struct stj_run *run, const char *analysis,
                                    const struct stj_run_part *part, struct stj_result **result,
                                    struct stj_error *err);
+
+STJ_HOLDS(struct stj_result, stj_result_destroy)
 
 #endif

@@ -415,35 +415,32 @@ static enum stj_status draw_density(struct density_data *d, struct stj_error *er
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct density_config *c = config;
     struct density_data *d = data;
     struct stj_density_settings s = settings_of(c);
     struct stj_density_result *made = NULL;
-    struct stj_result *pairs = NULL;
+    STJ_HELD(stj_result_destroy_at) struct stj_result *pairs = NULL;
     struct stj_prediction p = {.ranks = 0};
     const struct stj_plan_request request = {
         .part = *cx->part, .memory_bytes = cx->memory_bytes, .n = cx->n};
     size_t engine = 0;
     s.progress = *cx->progress;
     if (!c->no_deflation)
-        STJ_TRY(stj_result_of_part(cx->run, "svd", cx->part, &pairs, err));
+        STJ_MUST(stj_result_of_part(cx->run, "svd", cx->part, &pairs, err));
     if (pairs) {
         const struct stj_svd_result *svd = stj_analysis_svd_of(pairs);
         s.known[0] = &svd->top;
         s.known[1] = &svd->bottom;
-        STJ_TRY(stj_analysis_note_source(cx, pairs, err));
+        STJ_MUST(stj_analysis_note_source(cx, pairs, err));
     }
     divide_memory(cx->run, &request, &s, &p, &engine, &s.memory_bytes);
-    STJ_TRY(stj_density_solve(cx->op, &s, &made, err));
+    STJ_MUST(stj_density_solve(cx->op, &s, &made, err));
     d->r = *made;
     free(made);
-    STJ_TRY(pack_probes(d, err));
+    STJ_MUST(pack_probes(d, err));
     if (d->r.stop != STJ_STOP_INTERRUPTED)
-        STJ_TRY(draw_density(d, err));
-out:
-    stj_result_destroy(pairs);
-    return st;
+        STJ_MUST(draw_density(d, err));
+    return STJ_OK;
 }
 
 /* ---- views ---- */

@@ -366,16 +366,15 @@ static enum stj_status add_analyses(struct stj_run *run, const struct stj_plan_r
                                     const struct stj_pairs_given *given, struct stj_plan *plan,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_pairs_given own = {0};
+    STJ_HELD(stj_pairs_given_free) struct stj_pairs_given own = {0};
     void *config = NULL;
     for (size_t a = 0; stj_analyses.list[a]; a++) {
         const struct stj_analysis *analysis = (const struct stj_analysis *)stj_analyses.list[a];
         bool more = true;
         stj_pairs_given_free(&own);
-        STJ_TRY(stj_pairs_known(given, analysis, &own, err));
+        STJ_MUST(stj_pairs_known(given, analysis, &own, err));
         for (size_t part = 0; more; part++) {
-            STJ_TRY(stj_analysis_config(run, analysis, &own, &config, err));
+            STJ_MUST(stj_analysis_config(run, analysis, &own, &config, err));
             more = analysis->split ? analysis->split(part, config) : part == 0;
             if (more)
                 add_analysis(run, request, analysis, config, plan);
@@ -383,9 +382,7 @@ static enum stj_status add_analyses(struct stj_run *run, const struct stj_plan_r
             config = NULL;
         }
     }
-out:
-    stj_pairs_given_free(&own);
-    return st;
+    return STJ_OK;
 }
 
 /* The time of one product, J and J' in turn, in the way that an analysis would use; with the
@@ -409,24 +406,23 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
                              struct stj_plan *plan, struct stj_error *err)
 {
     STJ_NOT_NULL(err, run, settings, plan);
-    enum stj_status st = STJ_OK;
     struct stj_plan_request request = {.memory_bytes = settings->memory_bytes,
                                        .ranks = settings->ranks};
-    struct stj_pairs_given given = {0};
+    STJ_HELD(stj_pairs_given_free) struct stj_pairs_given given = {0};
     struct stj_error trouble = STJ_ERROR_INIT;
     struct stj_run_info info;
     const struct stj_timing *meter = NULL;
     const size_t per_product = settings->ranks.per_product;
     stj_run_get_info(run, &info);
     const size_t n_ranks = settings->ranks.n ? settings->ranks.n : 1;
-    STJ_CHECK(err, per_product == 0 || n_ranks % per_product == 0, STJ_EINVAL,
-              "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu",
-              per_product, n_ranks, n_ranks);
+    STJ_NEED(err, per_product == 0 || n_ranks % per_product == 0, STJ_EINVAL,
+             "%zu ranks for a product do not divide the %zu ranks: take a divisor of %zu",
+             per_product, n_ranks, n_ranks);
     if (request.ranks.n == 0)
         request.ranks.n = stj_ranks_measured(&request.ranks.bytes_per_second);
     if (request.ranks.n > 1 && request.ranks.bytes_per_second <= 0)
         request.ranks.bytes_per_second = stj_timing_vector_rate();
-    STJ_TRY(stj_run_time(run, &meter, err));
+    STJ_MUST(stj_run_time(run, &meter, err));
     *plan =
         (struct stj_plan){.ranks = request.ranks,
                           .n_params = info.n_params,
@@ -434,7 +430,7 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
                           .resident_bytes = stj_memory_resident(),
                           .max_seconds = settings->max_seconds > 0 ? settings->max_seconds : day};
     plan->free_bytes = stj_memory_available() + plan->resident_bytes;
-    STJ_TRY(time_application(run, &request, plan, err));
+    STJ_MUST(time_application(run, &request, plan, err));
     if (!info.trained) {
         struct stj_plan_item *item = add_item(plan, "train");
         judge(plan, plan_train(run, item, &trouble), &trouble, item);
@@ -442,9 +438,6 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
     struct stj_plan_item *item = add_item(plan, "validate");
     judge(plan, plan_validate(run, &request, item, &trouble), &trouble, item);
     for (size_t i = 0; i < settings->n; i++)
-        STJ_TRY(stj_pairs_add(&given, settings->option[i].name, settings->option[i].text, err));
-    STJ_TRY(add_analyses(run, &request, &given, plan, err));
-out:
-    stj_pairs_given_free(&given);
-    return st;
+        STJ_MUST(stj_pairs_add(&given, settings->option[i].name, settings->option[i].text, err));
+    return add_analyses(run, &request, &given, plan, err);
 }

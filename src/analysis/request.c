@@ -420,24 +420,19 @@ static bool means_nothing(const struct stj_option *row, const char *value)
 enum stj_status stj_request_parse(const struct stj_analysis *analysis, const char *text,
                                   void **config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_pairs_given given = {0};
-    char *copy = NULL;
+    STJ_HELD(stj_pairs_given_free) struct stj_pairs_given given = {0};
+    STJ_FREED char *copy = NULL;
     char *rest = NULL;
     *config = NULL;
-    STJ_TRY(stj_strdup(&copy, text, err));
+    STJ_MUST(stj_strdup(&copy, text, err));
     (void)strtok_r(copy, " ", &rest); /* the analysis */
     for (char *key = strtok_r(NULL, " ", &rest); key; key = strtok_r(NULL, " ", &rest)) {
         const char *value = strtok_r(NULL, " ", &rest);
         const struct stj_option *row = find_option(analysis->info.options, key);
         if (value && row && !means_nothing(row, value))
-            STJ_TRY(stj_pairs_add(&given, row->name, value, err));
+            STJ_MUST(stj_pairs_add(&given, row->name, value, err));
     }
-    STJ_TRY(parse_config(analysis, &given, config, err));
-out:
-    stj_pairs_given_free(&given);
-    free(copy);
-    return st;
+    return parse_config(analysis, &given, config, err);
 }
 
 /* Between single quotes where a shell would not take it as one word. */

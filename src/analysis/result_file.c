@@ -344,15 +344,11 @@ const char *stj_headline_name(const struct stj_headline *headline)
 enum stj_status stj_field_load(const char *path, const struct stj_h5_format *format,
                                const struct stj_field *field, void *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[STJ_FIELD_NAME_MAX + 1];
-    struct stj_h5 *file = NULL;
-    STJ_TRY(stj_h5_open(path, format, &file, err));
+    STJ_HELD(stj_h5_close_at) struct stj_h5 *file = NULL;
+    STJ_MUST(stj_h5_open(path, format, &file, err));
     name_in_file(field, name);
     struct stj_field_view view = stj_field_view(field, data);
     take_length(file, &view, name, data);
-    STJ_TRY(get_array(file, &view, name, data, err));
-out:
-    stj_h5_close(file);
-    return st;
+    return get_array(file, &view, name, data, err);
 }

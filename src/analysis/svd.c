@@ -523,26 +523,23 @@ static enum stj_status count_above(const struct stj_density_result *density, dou
 static enum stj_status take_hints(struct stj_run *run, const struct stj_run_part *part,
                                   struct stj_svd_settings *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_result *density = NULL;
+    STJ_HELD(stj_result_destroy_at) struct stj_result *density = NULL;
     struct stj_density_count count;
     if (s->above == 0 && s->below == 0)
-        goto out;
-    STJ_TRY(stj_result_of_part(run, "density", part, &density, err));
+        return STJ_OK;
+    STJ_MUST(stj_result_of_part(run, "density", part, &density, err));
     if (!density)
-        goto out;
+        return STJ_OK;
     const struct stj_density_result *d = stj_analysis_density_of(density);
     if (s->above > 0) {
-        STJ_TRY(count_above(d, s->above, &count, err));
+        STJ_MUST(count_above(d, s->above, &count, err));
         s->count_above = fmax(count.estimate, 1);
     }
     if (s->below > 0) {
-        STJ_TRY(count_above(d, s->below, &count, err));
+        STJ_MUST(count_above(d, s->below, &count, err));
         s->count_below = fmax((double)d->n_params - count.estimate, 1);
     }
-out:
-    stj_result_destroy(density);
-    return st;
+    return STJ_OK;
 }
 
 /* Of a limit, what states and linearisations need at least, and what there is in any case, comes
@@ -803,20 +800,17 @@ static void narrow_bottom(struct stj_svd_result *r, const struct svd_config *c)
 static enum stj_status compare_count(const struct stj_analysis_context *cx,
                                      struct stj_svd_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_result *density = NULL;
+    STJ_HELD(stj_result_destroy_at) struct stj_result *density = NULL;
     struct stj_density_count count;
     if (r->above == 0 || r->top.k < r->requested)
-        goto out;
-    STJ_TRY(stj_result_of_part(cx->run, "density", cx->part, &density, err));
+        return STJ_OK;
+    STJ_MUST(stj_result_of_part(cx->run, "density", cx->part, &density, err));
     if (!density)
-        goto out;
-    STJ_TRY(count_above(stj_analysis_density_of(density), r->above, &count, err));
+        return STJ_OK;
+    STJ_MUST(count_above(stj_analysis_density_of(density), r->above, &count, err));
     r->counted = (struct stj_svd_counted){true, count.low, count.high, false};
     r->counted.agrees = stj_svd_count_agrees(r);
-out:
-    stj_result_destroy(density);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,

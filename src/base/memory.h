@@ -23,6 +23,15 @@ enum stj_status stj_strdup(char **copy, const char *text, struct stj_error *err)
 #define STJ_FREED __attribute__((cleanup(stj_free_at)))
 void stj_free_at(void *pp);
 
+/* The same of other things: STJ_HELD(stj_op_destroy_at) before a handle, where STJ_HOLDS stands beside
+ * the function that destroys it, or STJ_HELD(stj_matrix_free) before a struct that is emptied. */
+#define STJ_HELD(give_back) __attribute__((cleanup(give_back)))
+#define STJ_HOLDS(type, destroy)                                                                   \
+    static inline void destroy##_at(type **held)                                                   \
+    {                                                                                              \
+        destroy(*held);                                                                            \
+    }
+
 /* *product <- a * b, or STJ_ENOMEM naming both when it does not fit a size_t. */
 enum stj_status stj_size_mul(size_t a, size_t b, size_t *product, struct stj_error *err);
 

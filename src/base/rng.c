@@ -29,17 +29,14 @@ static uint64_t mix(uint64_t z)
 enum stj_status stj_rng_create(uint64_t seed, enum stj_rng_stream stream, uint64_t item,
                                struct stj_rng **rng, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_rng *r = NULL;
-    STJ_TRY(stj_new(&r, 1, sizeof *r, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *r = NULL;
+    STJ_MUST(stj_new(&r, 1, sizeof *r, err));
     r->gsl.type = gsl_rng_mt19937;
-    STJ_TRY(stj_new(&r->gsl.state, 1, r->gsl.type->size, err));
+    STJ_MUST(stj_new(&r->gsl.state, 1, r->gsl.type->size, err));
     gsl_rng_set(&r->gsl, (unsigned long)(mix(mix(mix(seed) ^ (uint64_t)stream) ^ item) >> 32));
     *rng = r;
     r = NULL;
-out:
-    stj_rng_destroy(r);
-    return st;
+    return STJ_OK;
 }
 
 void stj_rng_destroy(struct stj_rng *rng)

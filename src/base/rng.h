@@ -8,6 +8,8 @@
 
 #include <spectraj/status.h>
 
+#include "base/memory.h"
+
 /* What a stream is drawn for: the same user seed gives independent numbers to each. */
 enum stj_rng_stream {
     STJ_STREAM_INIT = 1, /* initial parameters */
@@ -27,6 +29,7 @@ struct stj_rng;
 enum stj_status stj_rng_create(uint64_t seed, enum stj_rng_stream stream, uint64_t item,
                                struct stj_rng **rng, struct stj_error *err);
 void stj_rng_destroy(struct stj_rng *rng); /* NULL is accepted */
+STJ_HOLDS(struct stj_rng, stj_rng_destroy)
 
 double stj_rng_uniform(struct stj_rng *rng);          /* in [0, 1) */
 double stj_rng_normal(struct stj_rng *rng);           /* mean 0, standard deviation 1 */

@@ -18,6 +18,8 @@
 
 #include <spectraj/status.h>
 
+#include "base/memory.h"
+
 /* One kind of result file; static. */
 struct stj_h5_format {
     const char
@@ -45,6 +47,7 @@ enum stj_status stj_h5_commit(struct stj_h5 *file, struct stj_error *err);
 
 /* Close a file that was opened, or give up one that was created; NULL is accepted. */
 void stj_h5_close(struct stj_h5 *file);
+STJ_HOLDS(struct stj_h5, stj_h5_close)
 
 /* Writing.  A failure names the path and the reason (a full disk); after it only stj_h5_close makes
  * sense. */

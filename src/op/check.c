@@ -23,23 +23,21 @@ enum stj_status stj_op_adjoint_check(struct stj_op *op, size_t pairs, uint64_t s
                                      double rounding, double *error, double *largest,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(op);
     const size_t n = stj_op_n_cols(op);
-    struct stj_rng *rng = NULL;
-    double *x = NULL; /* [n][pairs], as y, Ax and A'y */
-    double *y = NULL;
-    double *ax = NULL;
-    double *aty = NULL;
-    STJ_TRY(stj_rng_create(seed, STJ_STREAM_CHECK, 0, &rng, err));
-    STJ_TRY(stj_new(&x, n * pairs, sizeof *x, err));
-    STJ_TRY(stj_new(&y, m * pairs, sizeof *y, err));
-    STJ_TRY(stj_new(&ax, m * pairs, sizeof *ax, err));
-    STJ_TRY(stj_new(&aty, n * pairs, sizeof *aty, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
+    STJ_FREED double *x = NULL; /* [n][pairs], as y, Ax and A'y */
+    STJ_FREED double *y = NULL, *ax = NULL;
+    STJ_FREED double *aty = NULL;
+    STJ_MUST(stj_rng_create(seed, STJ_STREAM_CHECK, 0, &rng, err));
+    STJ_MUST(stj_new(&x, n * pairs, sizeof *x, err));
+    STJ_MUST(stj_new(&y, m * pairs, sizeof *y, err));
+    STJ_MUST(stj_new(&ax, m * pairs, sizeof *ax, err));
+    STJ_MUST(stj_new(&aty, n * pairs, sizeof *aty, err));
     stj_rng_fill_normal(rng, n * pairs, x);
     stj_rng_fill_normal(rng, m * pairs, y);
-    STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, pairs, x, n, ax, m, err));
-    STJ_TRY(stj_op_apply(op, STJ_TRANS, pairs, y, m, aty, n, err));
+    STJ_MUST(stj_op_apply(op, STJ_NO_TRANS, pairs, x, n, ax, m, err));
+    STJ_MUST(stj_op_apply(op, STJ_TRANS, pairs, y, m, aty, n, err));
     *error = *largest = 0;
     for (size_t p = 0; p < pairs; p++) {
         const double left = stj_dot(m, ax + p * m, y + p * m);
@@ -52,11 +50,5 @@ enum stj_status stj_op_adjoint_check(struct stj_op *op, size_t pairs, uint64_t s
         *error = fmax(*error, fabs(left - right) / scale);
         *largest = fmax(*largest, stretch);
     }
-out:
-    stj_rng_destroy(rng);
-    free(x);
-    free(y);
-    free(ax);
-    free(aty);
-    return st;
+    return STJ_OK;
 }

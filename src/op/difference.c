@@ -234,50 +234,44 @@ static enum stj_status climb(struct work *w, double scale, double limit, struct 
 /* x <- a seeded unit vector, of the block's elements alone where the operator is a block. */
 static enum stj_status draw_direction(struct work *w, uint64_t number, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_ranges *ranges = w->window.ranges;
     struct stj_trajectory_view view;
-    struct stj_rng *rng = NULL;
-    STJ_TRY(stj_rng_create(w->seed, STJ_STREAM_CHECK, number, &rng, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
+    STJ_MUST(stj_rng_create(w->seed, STJ_STREAM_CHECK, number, &rng, err));
     memset(w->x, 0, w->n * sizeof *w->x);
     if (!ranges)
         stj_rng_fill_normal(rng, w->n, w->x);
     for (size_t r = 0; ranges && r < ranges->n; r++)
         stj_rng_fill_normal(rng, ranges->range[r].count, w->x + ranges->range[r].first);
-    STJ_TRY(stj_trajectory_visit(w->window.trajectory, w->window.from, 1, &view, err));
+    STJ_MUST(stj_trajectory_visit(w->window.trajectory, w->window.from, 1, &view, err));
     for (size_t i = 0; i < w->n; i++)
         w->x[i] *= is_square(w, i) ? (double)view.state[i] : 1;
     stj_scal(w->n, 1 / stj_nrm2(w->n, w->x), w->x);
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }
 
 /* x <- J(from -> t) x, normalised; a new direction where nothing arrives but rounding. */
 static enum stj_status carry_to(struct work *w, size_t t, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_training_window *window = &w->window;
     const struct stj_training_jacobian_settings settings = {.from = window->from,
                                                             .to = t,
                                                             .memory_bytes = w->memory_bytes,
                                                             .full_state = window->full_state};
-    struct stj_op *op = NULL;
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     if (t == window->from)
-        goto out;
-    STJ_TRY(stj_training_jacobian_create(window->problem, window->recipe, window->trajectory,
-                                         &settings, &op, err));
-    STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, 1, w->x, w->n, w->jx, w->n, err));
+        return STJ_OK;
+    STJ_MUST(stj_training_jacobian_create(window->problem, window->recipe, window->trajectory,
+                                          &settings, &op, err));
+    STJ_MUST(stj_op_apply(op, STJ_NO_TRANS, 1, w->x, w->n, w->jx, w->n, err));
     const double norm = stj_nrm2(w->n, w->jx);
     memcpy(w->x, w->jx, w->n * sizeof *w->x);
     w->window.from = t;
     if (norm > stj_identity_rounding)
         stj_scal(w->n, 1 / norm, w->x);
     else
-        STJ_TRY(draw_direction(w, 2 + t, err));
-out:
-    stj_op_destroy(op);
-    return st;
+        STJ_MUST(draw_direction(w, 2 + t, err));
+    return STJ_OK;
 }
 
 /* Step t alone, for the unit vector x. */
@@ -346,30 +340,26 @@ enum stj_status stj_difference_check(struct stj_op *jacobian, uint64_t seed, dou
                                      struct stj_difference *difference,
                                      const struct stj_progress *progress, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct work w = {.seed = seed};
+    STJ_HELD(work_free) struct work w = {.seed = seed};
     struct stj_difference whole = {0}, steps = {0};
     *difference = whole;
-    STJ_TRY(work_init(&w, jacobian, err));
-    STJ_TRY(draw_direction(&w, 1, err));
-    STJ_TRY(set_ladder(&w, err));
+    STJ_MUST(work_init(&w, jacobian, err));
+    STJ_MUST(draw_direction(&w, 1, err));
+    STJ_MUST(set_ladder(&w, err));
     /* 1. J x: of a block's columns every row is compared */
     struct stj_op *inner = stj_op_restricted_inner(jacobian);
-    STJ_TRY(stj_op_apply(inner ? inner : jacobian, STJ_NO_TRANS, 1, w.x, w.n, w.jx, w.n, err));
+    STJ_MUST(stj_op_apply(inner ? inner : jacobian, STJ_NO_TRANS, 1, w.x, w.n, w.jx, w.n, err));
     const double length = stj_nrm2(w.n, w.jx);
     /* 2. differences of the whole window, 3. of single steps where those are not enough */
-    STJ_TRY(climb(&w, length > stj_identity_rounding ? length : 1, limit, &whole, progress, err));
+    STJ_MUST(climb(&w, length > stj_identity_rounding ? length : 1, limit, &whole, progress, err));
     whole.may_switch = stj_problem_may_switch(w.window.problem) || w.window.recipe->clip_norm > 0;
     *difference = whole;
     if (!is_decided(&whole, limit)) {
-        STJ_TRY(difference_steps(&w, limit, &steps, progress, err));
+        STJ_MUST(difference_steps(&w, limit, &steps, progress, err));
         *difference = severity(&steps) == 1 && whole.agrees ? whole : steps;
         difference->may_switch = whole.may_switch;
     }
     difference->whole_error = whole.error;
     difference->whole_resolution = whole.resolution;
-    STJ_TRY(stj_progress_report(progress, "finite differences", 1, 1, err));
-out:
-    work_free(&w);
-    return st;
+    return stj_progress_report(progress, "finite differences", 1, 1, err);
 }

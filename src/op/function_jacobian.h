@@ -3,9 +3,8 @@
 #ifndef STJ_OP_FUNCTION_JACOBIAN_H
 #define STJ_OP_FUNCTION_JACOBIAN_H
 
-#include <spectraj/op.h>
-
 #include "net/network.h"
+#include "op/operator.h"
 
 /* *op <- G at theta[n_params]: n_rows * outputs x n_params, the outputs of the first row of x
  * first.  The network is borrowed, x [n_rows][in] and theta are copied.  Nothing is dropped; where

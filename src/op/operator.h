@@ -7,6 +7,8 @@
 
 #include <spectraj/op.h>
 
+#include "base/memory.h"
+
 /* How an operator that is a product of steps gives its first part: *prefix <- the operator of the
  * first `fraction` of its steps, 0 < fraction <= 1, sharing what is kept with op, which must
  * outlive it. Its products are counted by op too. */
@@ -58,5 +60,7 @@ void *stj_op_ctx(const struct stj_op *op, stj_op_apply_fn apply);
 size_t stj_op_first_bad(size_t n, size_t nvec, const double *y, size_t ldy);
 
 enum { STJ_DENSIFY_BLOCK = 128 }; /* columns that stj_op_densify makes at a time, by default */
+
+STJ_HOLDS(struct stj_op, stj_op_destroy)
 
 #endif

@@ -5,8 +5,7 @@
 
 #include <stdbool.h>
 
-#include <spectraj/op.h>
-
+#include "op/operator.h"
 #include "op/restrict.h"
 #include "trajectory/trajectory.h"
 

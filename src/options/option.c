@@ -213,8 +213,7 @@ static enum stj_status parse_default(const struct task *task, const struct stj_p
                                      const struct stj_option *option, void *field,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_yaml_node *node = NULL;
+    STJ_HELD(stj_yaml_destroy_at) struct stj_yaml_node *node = NULL;
     char expected[STJ_EXPECTED_MAX];
     stj_option_expected(option, expected);
     STJ_NEED_PLACE(task->place, task->where, err, option->fallback,
@@ -222,14 +221,11 @@ static enum stj_status parse_default(const struct task *task, const struct stj_p
                    option->doc ? option->doc : "required");
     if (option->fallback[0] == '\0')
         return STJ_OK;
-    STJ_TRY(stj_yaml_parse(option->fallback, strlen(option->fallback),
-                           task->where && task->where->file ? task->where->file : "default", &node,
-                           err));
+    STJ_MUST(stj_yaml_parse(option->fallback, strlen(option->fallback),
+                            task->where && task->where->file ? task->where->file : "default", &node,
+                            err));
     relocate(node, task->where);
-    STJ_TRY(parse_field(place, option, node, field, err));
-out:
-    stj_yaml_destroy(node);
-    return st;
+    return parse_field(place, option, node, field, err);
 }
 
 static enum stj_status parse_key(const struct task *task, const struct stj_option *option,

@@ -12,6 +12,8 @@
 
 #include <spectraj/status.h>
 
+#include "base/memory.h"
+
 enum stj_yaml_type { STJ_YAML_SCALAR, STJ_YAML_SEQUENCE, STJ_YAML_MAPPING };
 
 struct stj_yaml_node {
@@ -30,6 +32,7 @@ enum stj_status stj_yaml_read(const char *path, struct stj_yaml_node **root, str
 enum stj_status stj_yaml_parse(const char *text, size_t length, const char *name,
                                struct stj_yaml_node **root, struct stj_error *err);
 void stj_yaml_destroy(struct stj_yaml_node *root); /* NULL is accepted */
+STJ_HOLDS(struct stj_yaml_node, stj_yaml_destroy)
 
 /* The value of a key in a mapping, or NULL. */
 const struct stj_yaml_node *stj_yaml_get(const struct stj_yaml_node *map, const char *key);

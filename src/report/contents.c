@@ -56,32 +56,26 @@ static enum stj_status read_text(struct stj_h5 *file, const char *name, char **t
 static enum stj_status describe_result(const struct stj_run_info *info,
                                        struct stj_contents_result *about, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_analysis *a = (const struct stj_analysis *)maker(&stj_analyses, about->name);
-    struct stj_h5 *file = NULL;
-    char *path = NULL;
-    char *fingerprint = NULL;
-    STJ_TRY(stj_path_join(info->dir, about->name, &path, err));
-    STJ_TRY(stj_h5_open(path, &stj_any_result_format, &file, err));
-    STJ_TRY(read_text(file, "@request", &about->request, err));
-    STJ_TRY(read_text(file, "@command", &about->command, err));
-    STJ_TRY(read_text(file, "@created", &about->created, err));
-    STJ_TRY(read_text(file, "@spectraj", &about->version, err));
-    STJ_TRY(read_text(file, "@source", &about->source, err));
-    STJ_TRY(read_text(file, "layers", &about->layers, err));
-    STJ_TRY(read_text(file, "config_of_RUN2", &about->config2, err));
-    STJ_TRY(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
-    STJ_CHECK(err, !info->fingerprint || strcmp(fingerprint, info->fingerprint) == 0, STJ_EMISMATCH,
-              "%s: is a result of the run with fingerprint %s, this run has %s; compute it again "
-              "with --force",
-              path, fingerprint, info->fingerprint);
+    STJ_HELD(stj_h5_close_at) struct stj_h5 *file = NULL;
+    STJ_FREED char *path = NULL, *fingerprint = NULL;
+    STJ_MUST(stj_path_join(info->dir, about->name, &path, err));
+    STJ_MUST(stj_h5_open(path, &stj_any_result_format, &file, err));
+    STJ_MUST(read_text(file, "@request", &about->request, err));
+    STJ_MUST(read_text(file, "@command", &about->command, err));
+    STJ_MUST(read_text(file, "@created", &about->created, err));
+    STJ_MUST(read_text(file, "@spectraj", &about->version, err));
+    STJ_MUST(read_text(file, "@source", &about->source, err));
+    STJ_MUST(read_text(file, "layers", &about->layers, err));
+    STJ_MUST(read_text(file, "config_of_RUN2", &about->config2, err));
+    STJ_MUST(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
+    STJ_NEED(err, !info->fingerprint || strcmp(fingerprint, info->fingerprint) == 0, STJ_EMISMATCH,
+             "%s: is a result of the run with fingerprint %s, this run has %s; compute it again "
+             "with --force",
+             path, fingerprint, info->fingerprint);
     if (a)
-        STJ_TRY(stj_schema_get_headline(file, a->schema, &about->headline, err));
-out:
-    stj_h5_close(file);
-    free(fingerprint);
-    free(path);
-    return st;
+        STJ_MUST(stj_schema_get_headline(file, a->schema, &about->headline, err));
+    return STJ_OK;
 }
 
 static int compare_names(const void *a, const void *b)

@@ -120,8 +120,7 @@ static size_t count_analyses(void)
 static enum stj_status make_of_analyses(struct stj_chart *chart, const char *name,
                                         struct stj_run *run, const char *tag, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_result *result = NULL;
+    STJ_HELD(stj_result_destroy_at) struct stj_result *result = NULL;
     struct stj_run_info info;
     char makers[128] = "";
     stj_run_get_info(run, &info);
@@ -133,37 +132,30 @@ static enum stj_status make_of_analyses(struct stj_chart *chart, const char *nam
         const size_t used = strlen(makers);
         snprintf(makers + used, sizeof makers - used, "%s'spectraj %s'", used ? " or " : "",
                  a->info.name);
-        STJ_TRY(stj_result_read(run, a->info.name, tag, &result, err));
+        STJ_MUST(stj_result_read(run, a->info.name, tag, &result, err));
         if (!result)
             continue;
-        STJ_TRY(figure->make(result, chart, err));
-        goto out;
+        STJ_MUST(figure->make(result, chart, err));
+        return STJ_OK;
     }
-    STJ_CHECK(err, false, STJ_EINVAL,
-              "%s holds no result%s%s for the figure '%s' yet: run %s first", info.dir,
-              tag ? " tagged " : "", tag ? tag : "", name, makers);
-out:
-    stj_result_destroy(result);
-    return st;
+    STJ_NEED(err, false, STJ_EINVAL, "%s holds no result%s%s for the figure '%s' yet: run %s first",
+             info.dir, tag ? " tagged " : "", tag ? tag : "", name, makers);
+    return STJ_OK;
 }
 
 static enum stj_status make_of_study(struct stj_chart *chart, const struct choice *choice,
                                      struct stj_run *run, const char *tag, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_study_result *result = NULL;
+    STJ_HELD(stj_study_result_destroy_at) struct stj_study_result *result = NULL;
     struct stj_run_info info;
     const char *name = choice->study->info.name;
     stj_run_get_info(run, &info);
-    STJ_TRY(stj_result_read_study(run, name, tag, &result, err));
-    STJ_CHECK(err, result, STJ_EINVAL,
-              "%s holds no study-%s%s%s.h5 yet: run 'spectraj study %s %s%s' first", info.dir, name,
-              tag ? "-" : "", tag ? tag : "", name, info.dir,
-              choice->study->two_runs ? " RUN2" : "");
-    STJ_TRY(choice->of_study->make(result, chart, err));
-out:
-    stj_study_result_destroy(result);
-    return st;
+    STJ_MUST(stj_result_read_study(run, name, tag, &result, err));
+    STJ_NEED(err, result, STJ_EINVAL,
+             "%s holds no study-%s%s%s.h5 yet: run 'spectraj study %s %s%s' first", info.dir, name,
+             tag ? "-" : "", tag ? tag : "", name, info.dir,
+             choice->study->two_runs ? " RUN2" : "");
+    return choice->of_study->make(result, chart, err);
 }
 
 static enum stj_status report_file(FILE *out, enum stj_report_format format, const char *figure,
@@ -246,23 +238,20 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
                                      struct stj_error *err)
 {
     STJ_NOT_NULL(err, out, run, figure);
-    enum stj_status st = STJ_OK;
     struct stj_text_output text;
-    struct stj_chart chart = {.n_series = 0};
-    STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
-              "the numbers of a figure are CSV and not JSON: name a file for them");
-    STJ_TRY(make_chart(&chart, run, tag, figure, err));
+    STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
+    STJ_NEED(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
+             "the numbers of a figure are CSV and not JSON: name a file for them");
+    STJ_MUST(make_chart(&chart, run, tag, figure, err));
     if (path) {
-        STJ_TRY(write_csv_file(&chart, path, err));
-        STJ_TRY(report_file(out, format, figure, path, err));
+        STJ_MUST(write_csv_file(&chart, path, err));
+        STJ_MUST(report_file(out, format, figure, path, err));
     } else {
         if (stj_text_begin(&text))
             stj_plot_csv(text.file, &chart);
-        STJ_TRY(stj_text_end(&text, out, err));
+        STJ_MUST(stj_text_end(&text, out, err));
     }
-out:
-    stj_chart_free(&chart);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_figure_if_stored(struct stj_run *run, const char *figure,

@@ -199,23 +199,20 @@ static void write_result(const struct page *p, const struct stj_result *r)
 /* Every stored result of an analysis. */
 static enum stj_status write_results(const struct page *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_result *result = NULL;
+    STJ_HELD(stj_result_destroy_at) struct stj_result *result = NULL;
     for (size_t i = 0; i < p->contents.n_results; i++) {
         char name[256];
         const char *file = p->contents.result[i].name;
         if (strncmp(file, "study-", 6) == 0)
             continue;
         snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - 3), file);
-        STJ_TRY(stj_result_read(p->run, name, NULL, &result, err));
+        STJ_MUST(stj_result_read(p->run, name, NULL, &result, err));
         if (result)
             write_result(p, result);
         stj_result_destroy(result);
         result = NULL;
     }
-out:
-    stj_result_destroy(result);
-    return st;
+    return STJ_OK;
 }
 
 /* Every figure that the stored results can make. */

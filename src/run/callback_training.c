@@ -34,19 +34,16 @@ static void recipe_table(struct stj_option table[RECIPE_ROWS + 1])
 static enum stj_status parse_recipe(const char *text, struct stj_training *training,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_option table[RECIPE_ROWS + 1];
-    struct stj_yaml_node *root = NULL;
+    STJ_HELD(stj_yaml_destroy_at) struct stj_yaml_node *root = NULL;
     recipe_table(table);
-    STJ_CHECK(err, text, STJ_EINVAL, "a training needs a recipe");
-    STJ_TRY(stj_yaml_parse(text, strlen(text), "recipe", &root, err));
-    STJ_TRY(stj_options_parse(table, root, &training->config, err));
+    STJ_NEED(err, text, STJ_EINVAL, "a training needs a recipe");
+    STJ_MUST(stj_yaml_parse(text, strlen(text), "recipe", &root, err));
+    STJ_MUST(stj_options_parse(table, root, &training->config, err));
     training->recipe = (struct stj_recipe){.optimizer = &training->config.optimizer,
                                            .schedule = &training->config.schedule,
                                            .clip_norm = training->config.clip_norm};
-out:
-    stj_yaml_destroy(root);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status train_problem(struct stj_training *training,
@@ -129,12 +126,8 @@ enum stj_status stj_training_validate(struct stj_training *training, uint64_t se
                                       size_t dense_limit, const struct stj_progress *progress,
                                       struct stj_validation *v, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_NOT_NULL(err, training, v);
-    struct stj_op *op = NULL;
-    STJ_TRY(stj_training_jacobian(training, 0, 0, &op, err));
-    STJ_TRY(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));
-out:
-    stj_op_destroy(op);
-    return st;
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
+    STJ_MUST(stj_training_jacobian(training, 0, 0, &op, err));
+    return stj_validate_jacobian(op, seed, dense_limit, progress, v, err);
 }

@@ -235,25 +235,17 @@ out:
 enum stj_status stj_run_config_read(const char *path, struct stj_run_config *config,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_yaml_node *root = NULL;
-    STJ_TRY(stj_yaml_read(path, &root, err));
-    STJ_TRY(from_tree(root, config, err));
-out:
-    stj_yaml_destroy(root);
-    return st;
+    STJ_HELD(stj_yaml_destroy_at) struct stj_yaml_node *root = NULL;
+    STJ_MUST(stj_yaml_read(path, &root, err));
+    return from_tree(root, config, err);
 }
 
 enum stj_status stj_run_config_parse(const char *text, const char *name,
                                      struct stj_run_config *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_yaml_node *root = NULL;
-    STJ_TRY(stj_yaml_parse(text, strlen(text), name, &root, err));
-    STJ_TRY(from_tree(root, config, err));
-out:
-    stj_yaml_destroy(root);
-    return st;
+    STJ_HELD(stj_yaml_destroy_at) struct stj_yaml_node *root = NULL;
+    STJ_MUST(stj_yaml_parse(text, strlen(text), name, &root, err));
+    return from_tree(root, config, err);
 }
 
 void stj_run_config_free(struct stj_run_config *config)

@@ -83,25 +83,22 @@ static enum stj_status check_test(const struct stj_run *run, struct stj_error *e
 static enum stj_status read_batches(const struct stj_training_config *t, size_t **rows,
                                     size_t *n_listed, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_matrix matrix = {0};
-    STJ_TRY(stj_matrix_read(t->batches, &matrix, err));
-    STJ_CHECK(err, matrix.cols == t->batch_size, STJ_EMISMATCH,
-              "%s: has %zu rows in each batch, batch_size is %zu", t->batches, matrix.cols,
-              t->batch_size);
-    STJ_TRY(stj_new(rows, matrix.rows * matrix.cols, sizeof **rows, err));
+    STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
+    STJ_MUST(stj_matrix_read(t->batches, &matrix, err));
+    STJ_NEED(err, matrix.cols == t->batch_size, STJ_EMISMATCH,
+             "%s: has %zu rows in each batch, batch_size is %zu", t->batches, matrix.cols,
+             t->batch_size);
+    STJ_MUST(stj_new(rows, matrix.rows * matrix.cols, sizeof **rows, err));
     for (size_t i = 0; i < matrix.rows * matrix.cols; i++) {
         const double value = matrix.data[i];
-        STJ_CHECK(err, value >= -1 && value < 1e15 && value == floor(value), STJ_EFORMAT,
-                  "%s: the batch of step %zu has %g; expected the number of a row, from 0, or -1 "
-                  "behind the last one of a shorter batch",
-                  t->batches, i / matrix.cols, value);
+        STJ_NEED(err, value >= -1 && value < 1e15 && value == floor(value), STJ_EFORMAT,
+                 "%s: the batch of step %zu has %g; expected the number of a row, from 0, or -1 "
+                 "behind the last one of a shorter batch",
+                 t->batches, i / matrix.cols, value);
         (*rows)[i] = value < 0 ? STJ_NO_ROW : (size_t)value;
     }
     *n_listed = matrix.rows;
-out:
-    stj_matrix_free(&matrix);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status count_steps(struct stj_run *run, size_t n_listed, struct stj_error *err)

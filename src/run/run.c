@@ -336,23 +336,19 @@ enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t t
     STJ_NOT_NULL(err, run, storage);
     const struct stj_training_jacobian_settings settings = {
         .from = from, .to = to, .memory_bytes = memory_bytes ? memory_bytes : run->memory};
-    enum stj_status st = STJ_OK;
-    struct stj_trajectory *outline = NULL;
+    STJ_HELD(stj_trajectory_destroy_at) struct stj_trajectory *outline = NULL;
     size_t every = 1;
     *storage = (struct stj_storage){.policy = STJ_STORAGE_NONE};
     if (!run->trajectory) {
-        STJ_TRY(stj_run_every(run, &every, err));
-        STJ_TRY(stj_trajectory_outline(stj_network_n_params(run->net),
-                                       stj_recipe_optimizer(&run->recipe)->n_slots, run->n_steps,
-                                       every, &outline, err));
+        STJ_MUST(stj_run_every(run, &every, err));
+        STJ_MUST(stj_trajectory_outline(stj_network_n_params(run->net),
+                                        stj_recipe_optimizer(&run->recipe)->n_slots, run->n_steps,
+                                        every, &outline, err));
         stj_trajectory_set_training(outline, run->problem, &run->recipe);
     }
-    STJ_TRY(stj_training_jacobian_predict(run->problem, &run->recipe,
-                                          outline ? outline : run->trajectory, &settings, nvec,
-                                          storage, err));
-out:
-    stj_trajectory_destroy(outline);
-    return st;
+    return stj_training_jacobian_predict(run->problem, &run->recipe,
+                                         outline ? outline : run->trajectory, &settings, nvec,
+                                         storage, err);
 }
 
 enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size_t n_rows,

@@ -174,21 +174,18 @@ static enum stj_status open_window(const struct sample *s, size_t to, bool kept,
 static enum stj_status sample_init(struct sample *s, const struct stj_run *run, size_t block,
                                    double *train_seconds, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_rng *rng = NULL;
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
     size_t size = 0;
     *s = (struct sample){.run = run, .n = stj_network_n_params(run->net), .n_steps = 1};
-    STJ_TRY(time_training(s, train_seconds, err)); /* warms up, too */
+    STJ_MUST(time_training(s, train_seconds, err)); /* warms up, too */
     s->n_steps = choose_steps(s, *train_seconds);
-    STJ_TRY(time_training(s, train_seconds, err));
-    STJ_TRY(stj_size_mul(block, s->n, &size, err));
-    STJ_TRY(stj_new(&s->x, size, sizeof *s->x, err));
-    STJ_TRY(stj_new(&s->y, size, sizeof *s->y, err));
-    STJ_TRY(stj_rng_create(0, STJ_STREAM_START, 0, &rng, err));
+    STJ_MUST(time_training(s, train_seconds, err));
+    STJ_MUST(stj_size_mul(block, s->n, &size, err));
+    STJ_MUST(stj_new(&s->x, size, sizeof *s->x, err));
+    STJ_MUST(stj_new(&s->y, size, sizeof *s->y, err));
+    STJ_MUST(stj_rng_create(0, STJ_STREAM_START, 0, &rng, err));
     stj_rng_fill_normal(rng, size, s->x);
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }
 
 static double positive(double x)
@@ -215,62 +212,52 @@ static enum stj_status most_block(const struct sample *s, size_t *most, struct s
 static enum stj_status time_beside(struct sample *s, double whole, double *seconds,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_op *half = NULL;
+    STJ_HELD(stj_op_destroy_at) struct stj_op *half = NULL;
     double of_half = 0;
     *seconds = 0;
     if (s->n_steps < 4)
-        goto out;
-    STJ_TRY(open_window(s, s->n_steps / 2, true, &half, err));
-    STJ_TRY(time_product(s, half, STJ_NO_TRANS, 1, &of_half, err));
+        return STJ_OK;
+    STJ_MUST(open_window(s, s->n_steps / 2, true, &half, err));
+    STJ_MUST(time_product(s, half, STJ_NO_TRANS, 1, &of_half, err));
     const double rest = positive(2 * of_half - whole);
     *seconds = rest < whole / 2 ? rest : whole / 2;
-out:
-    stj_op_destroy(half);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status time_linearisation(struct sample *s, double whole, struct stj_timing *m,
                                           struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_op *op = NULL;
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     double again = 0;
     m->linearize = m->train;
     if (s->n_steps < 2) /* a chunk of one step is always kept */
-        goto out;
-    STJ_TRY(open_window(s, 0, false, &op, err));
-    STJ_TRY(time_product(s, op, STJ_NO_TRANS, 1, &again, err));
+        return STJ_OK;
+    STJ_MUST(open_window(s, 0, false, &op, err));
+    STJ_MUST(time_product(s, op, STJ_NO_TRANS, 1, &again, err));
     m->linearize = positive(again - whole) / (double)s->n_steps;
-out:
-    stj_op_destroy(op);
-    return st;
+    return STJ_OK;
 }
 
 /* Everything but larger blocks. */
 static enum stj_status measure_timing(const struct stj_run *run, struct stj_run_timing *m,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct sample s = {.run = run};
-    struct stj_op *op = NULL;
+    STJ_HELD(sample_free) struct sample s = {.run = run};
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     double jvp = 0;
     double vjp = 0;
-    STJ_TRY(sample_init(&s, run, 1, &m->about.train, err));
-    STJ_TRY(most_block(&s, &m->most, err));
-    STJ_TRY(open_window(&s, 0, true, &op, err));
-    STJ_TRY(time_product(&s, op, STJ_NO_TRANS, 1, &jvp, err));
-    STJ_TRY(time_product(&s, op, STJ_TRANS, 1, &vjp, err));
+    STJ_MUST(sample_init(&s, run, 1, &m->about.train, err));
+    STJ_MUST(most_block(&s, &m->most, err));
+    STJ_MUST(open_window(&s, 0, true, &op, err));
+    STJ_MUST(time_product(&s, op, STJ_NO_TRANS, 1, &jvp, err));
+    STJ_MUST(time_product(&s, op, STJ_TRANS, 1, &vjp, err));
     stj_op_destroy(op);
     op = NULL;
-    STJ_TRY(time_beside(&s, jvp, &m->about.sweep, err));
-    STJ_TRY(time_linearisation(&s, jvp, &m->about, err));
+    STJ_MUST(time_beside(&s, jvp, &m->about.sweep, err));
+    STJ_MUST(time_linearisation(&s, jvp, &m->about, err));
     m->jvp[1] = positive(jvp - m->about.sweep) / (double)s.n_steps;
     m->vjp[1] = positive(vjp - m->about.sweep) / (double)s.n_steps;
-out:
-    stj_op_destroy(op);
-    sample_free(&s);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status prepare_timing(struct stj_run *run, struct stj_error *err)
@@ -303,24 +290,20 @@ static double limit_seconds(double seconds, double limit)
 
 static enum stj_status measure_block(struct stj_run *run, size_t block, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run_timing *m = run->meter;
-    struct sample s = {.run = run};
-    struct stj_op *op = NULL;
+    STJ_HELD(sample_free) struct sample s = {.run = run};
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     double seconds = 0;
-    STJ_TRY(sample_init(&s, run, block, &seconds, err));
-    STJ_TRY(open_window(&s, 0, true, &op, err));
+    STJ_MUST(sample_init(&s, run, block, &seconds, err));
+    STJ_MUST(open_window(&s, 0, true, &op, err));
     const double steps = (double)s.n_steps;
-    STJ_TRY(time_product(&s, op, STJ_NO_TRANS, block, &seconds, err));
+    STJ_MUST(time_product(&s, op, STJ_NO_TRANS, block, &seconds, err));
     m->jvp[block] =
         limit_seconds(positive(seconds - m->about.sweep) / steps, (double)block * m->jvp[1]);
-    STJ_TRY(time_product(&s, op, STJ_TRANS, block, &seconds, err));
+    STJ_MUST(time_product(&s, op, STJ_TRANS, block, &seconds, err));
     m->vjp[block] =
         limit_seconds(positive(seconds - m->about.sweep) / steps, (double)block * m->vjp[1]);
-out:
-    stj_op_destroy(op);
-    sample_free(&s);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_run_time_block(struct stj_run *run, size_t block, bool backward,

@@ -309,28 +309,20 @@ out:
 static enum stj_status compare_with_folder(struct stj_run *run, const char *dir, char *text,
                                            size_t size, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_trajectory_about about = {0};
-    char *path = NULL;
-    char *now = NULL;
-    char *recorded = NULL;
-    double *theta = NULL;
+    STJ_HELD(stj_trajectory_about_free) struct stj_trajectory_about about = {0};
+    STJ_FREED char *path = NULL, *now = NULL;
+    STJ_FREED char *recorded = NULL;
+    STJ_FREED double *theta = NULL;
     size_t n = stj_network_n_params(run->net);
-    STJ_TRY(stj_path_join(dir, STJ_TRAJECTORY_NAME, &path, err));
-    STJ_TRY(stj_trajectory_read_about(path, &about, err));
-    STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
-    STJ_TRY(stj_imported_survey(run, err));
-    STJ_TRY(stj_run_initial(run, theta, err));
-    STJ_TRY(stj_run_identity(run, theta, n, &now, err));
-    STJ_TRY(stj_run_recorded_identity(&about, &recorded, err));
+    STJ_MUST(stj_path_join(dir, STJ_TRAJECTORY_NAME, &path, err));
+    STJ_MUST(stj_trajectory_read_about(path, &about, err));
+    STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
+    STJ_MUST(stj_imported_survey(run, err));
+    STJ_MUST(stj_run_initial(run, theta, err));
+    STJ_MUST(stj_run_identity(run, theta, n, &now, err));
+    STJ_MUST(stj_run_recorded_identity(&about, &recorded, err));
     stj_run_difference(now, recorded, text, size);
-out:
-    stj_trajectory_about_free(&about);
-    free(theta);
-    free(recorded);
-    free(now);
-    free(path);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status refuse_complete(struct stj_run *run, struct stj_error *err)

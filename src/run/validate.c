@@ -162,45 +162,37 @@ static enum stj_status compare_bottom(struct stj_op *op, uint64_t seed, const do
                                       const struct stj_progress *progress, struct stj_validation *v,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(op);
-    struct stj_svd_result *result = NULL;
+    STJ_HELD(stj_svd_result_destroy_at) struct stj_svd_result *result = NULL;
     v->dense_bottom_violation = 0;
     v->dense_bottom_excess = 0;
     if (!has_bottom(n))
-        goto out;
-    STJ_TRY(iterate_end(op, seed, true, progress, &result, err));
+        return STJ_OK;
+    STJ_MUST(iterate_end(op, seed, true, progress, &result, err));
     for (size_t i = 0; i < result->bottom.k; i++) {
         const double excess = (result->bottom.sigma[i] - sigma[n - 1 - i]) / size_of(sigma[0]);
         v->dense_bottom_violation = fmax(v->dense_bottom_violation, -excess);
         v->dense_bottom_excess = fmax(v->dense_bottom_excess, excess);
     }
-out:
-    stj_svd_result_destroy(result);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status compare_dense(struct stj_op *op, uint64_t seed,
                                      const struct stj_progress *progress, struct stj_validation *v,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_svd_result *result = NULL;
-    double *sigma = NULL;
+    STJ_HELD(stj_svd_result_destroy_at) struct stj_svd_result *result = NULL;
+    STJ_FREED double *sigma = NULL;
     const size_t n = stj_op_n_cols(op);
-    STJ_TRY(stj_new(&sigma, n, sizeof *sigma, err));
-    STJ_TRY(dense_values(op, progress, sigma, err));
-    STJ_TRY(iterate_end(op, seed, false, progress, &result, err));
+    STJ_MUST(stj_new(&sigma, n, sizeof *sigma, err));
+    STJ_MUST(dense_values(op, progress, sigma, err));
+    STJ_MUST(iterate_end(op, seed, false, progress, &result, err));
     const bool all = result->top.k == result->requested; /* a missing pair is a failure */
     v->dense_max_sigma_error = all ? 0 : (double)INFINITY;
     for (size_t i = 0; i < result->top.k; i++)
         v->dense_max_sigma_error = fmax(v->dense_max_sigma_error,
                                         fabs(result->top.sigma[i] - sigma[i]) / size_of(sigma[0]));
-    STJ_TRY(compare_bottom(op, seed, sigma, progress, v, err));
-out:
-    stj_svd_result_destroy(result);
-    free(sigma);
-    return st;
+    return compare_bottom(op, seed, sigma, progress, v, err);
 }
 
 enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t dense_limit,
@@ -281,28 +273,25 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
                                  struct stj_error *err)
 {
     static const struct stj_run_part whole = {.from = 0};
-    enum stj_status st = STJ_OK;
-    struct stj_op *op = NULL;
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     struct stj_prediction p = {.svd_flops = 0};
     struct stj_run_info info;
     size_t n = 0;
     STJ_NOT_NULL(err, run, v);
     *v = (struct stj_validation){.dense_max_sigma_error = (double)NAN};
-    STJ_TRY(stj_run_need_data(run, err));
+    STJ_MUST(stj_run_need_data(run, err));
     stj_run_divide(run, 1, progress);
     part = part ? part : &whole;
-    STJ_TRY(stj_run_part_size(run, part, &n, NULL, err));
+    STJ_MUST(stj_run_part_size(run, part, &n, NULL, err));
     stj_validate_predict(run, n, dense_limit, &p);
-    STJ_TRY(stj_run_check_limit(run, part->from, part->to, run->memory, &p, err));
+    STJ_MUST(stj_run_check_limit(run, part->from, part->to, run->memory, &p, err));
     const size_t engine = stj_run_engine_bytes(run, part->from, part->to, run->memory, &p);
-    STJ_TRY(stj_run_part_jacobian(run, part, engine, &op, err));
-    STJ_TRY(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));
-    STJ_TRY(describe_part(run, part, &v->part, err));
+    STJ_MUST(stj_run_part_jacobian(run, part, engine, &op, err));
+    STJ_MUST(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));
+    STJ_MUST(describe_part(run, part, &v->part, err));
     stj_run_get_info(run, &info);
     v->imported = info.imported;
     if (run->memory > 0)
         v->storage.budget = run->memory;
-out:
-    stj_op_destroy(op);
-    return st;
+    return STJ_OK;
 }

@@ -24,6 +24,7 @@
 #include "base/rng.h"
 #include "data/matrix.h"
 #include "op/training_jacobian.h"
+#include "spectrum/density/quadrature.h"
 #include "study/studies.h"
 
 enum { ORIGINAL, SHUFFLED, NOISE, N_RUNS };
@@ -124,32 +125,28 @@ static enum stj_status read_rows(const char *path, const char *what, size_t rows
 static enum stj_status take_labels(const struct stj_run *run, const char *path,
                                    struct stj_dataset *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_data_use use = stj_run_data_use(run);
-    struct stj_matrix m = {0};
+    STJ_HELD(stj_matrix_free) struct stj_matrix m = {0};
     const size_t cols = data->labels ? data->n_labels : data->n_targets;
-    STJ_TRY(read_rows(path, data->labels ? "labels" : "targets", data->n_rows, cols, &m, err));
+    STJ_MUST(read_rows(path, data->labels ? "labels" : "targets", data->n_rows, cols, &m, err));
     for (size_t i = 0; i < data->n_rows * cols; i++) {
-        STJ_CHECK(err, !data->labels || stj_label_from_number(&use, m.data[i], &data->labels[i]),
-                  STJ_EINVAL, "%s: label %g in row %zu is not a class number", path, m.data[i],
-                  i / cols);
+        STJ_NEED(err, !data->labels || stj_label_from_number(&use, m.data[i], &data->labels[i]),
+                 STJ_EINVAL, "%s: label %g in row %zu is not a class number", path, m.data[i],
+                 i / cols);
         if (data->targets)
             data->targets[i] = m.data[i];
     }
-out:
-    stj_matrix_free(&m);
-    return st;
+    return STJ_OK;
 }
 
 /* The labels of all rows, or their targets, in a random order. */
 static enum stj_status shuffle_labels(const struct stj_dataset *from, uint64_t seed,
                                       struct stj_dataset *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_rng *rng = NULL;
-    size_t *order = NULL;
-    STJ_TRY(stj_rng_create(seed, STJ_STREAM_STUDY, 3, &rng, err));
-    STJ_TRY(stj_new(&order, data->n_rows, sizeof *order, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
+    STJ_FREED size_t *order = NULL;
+    STJ_MUST(stj_rng_create(seed, STJ_STREAM_STUDY, 3, &rng, err));
+    STJ_MUST(stj_new(&order, data->n_rows, sizeof *order, err));
     for (size_t i = 0; i < data->n_rows; i++)
         order[i] = i;
     stj_rng_shuffle(rng, order, data->n_rows);
@@ -159,49 +156,40 @@ static enum stj_status shuffle_labels(const struct stj_dataset *from, uint64_t s
         for (size_t k = 0; k < data->n_targets; k++)
             data->targets[i * data->n_targets + k] = from->targets[order[i] * data->n_targets + k];
     }
-out:
-    stj_rng_destroy(rng);
-    free(order);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status take_noise(const struct stj_run *run, const char *path,
                                   struct stj_dataset *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_data_use use = stj_run_data_use(run);
-    struct stj_matrix m = {0};
-    STJ_TRY(read_rows(path, "inputs", data->n_rows, data->n_features, &m, err));
+    STJ_HELD(stj_matrix_free) struct stj_matrix m = {0};
+    STJ_MUST(read_rows(path, "inputs", data->n_rows, data->n_features, &m, err));
     const struct stj_axes has = stj_row_axes(m.n_dims, m.shape);
-    STJ_TRY(stj_inputs_arrange(path, run->config.data.train.layout, &has, &use.input, m.rows,
-                               m.data, err));
+    STJ_MUST(stj_inputs_arrange(path, run->config.data.train.layout, &has, &use.input, m.rows,
+                                m.data, err));
     memcpy(data->inputs, m.data, data->n_rows * data->n_features * sizeof *data->inputs);
-out:
-    stj_matrix_free(&m);
-    return st;
+    return STJ_OK;
 }
 
 /* Uniform in the range of the inputs; tokens: uniform in the vocabulary. */
 static enum stj_status draw_noise(const size_t *ids, uint64_t seed, struct stj_dataset *data,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = data->n_rows * data->n_features;
-    struct stj_rng *rng = NULL;
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
     double low = data->inputs[0], high = data->inputs[0];
     for (size_t i = 0; i < n; i++) {
         low = fmin(low, data->inputs[i]);
         high = fmax(high, data->inputs[i]);
     }
-    STJ_TRY(stj_rng_create(seed, STJ_STREAM_STUDY, 4, &rng, err));
+    STJ_MUST(stj_rng_create(seed, STJ_STREAM_STUDY, 4, &rng, err));
     for (size_t i = 0; i < n; i++) {
         const size_t n_ids = ids ? ids[i % data->n_features] : 0;
         data->inputs[i] =
             n_ids ? (double)stj_rng_index(rng, n_ids) : low + (high - low) * stj_rng_uniform(rng);
     }
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status complete(const struct stj_run *run, void *config, struct stj_error *err)
@@ -367,9 +355,8 @@ static enum stj_status solve_density(struct stj_op *op, const struct stj_study_c
                                      const struct distributions_config *c, struct outcome *o,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_density_settings settings = stj_density_settings_default();
-    struct stj_density_result *result = NULL;
+    STJ_HELD(stj_density_result_destroy_at) struct stj_density_result *result = NULL;
     settings.epsilon = c->epsilon;
     settings.confidence = confidence;
     settings.probes = c->probes;
@@ -378,13 +365,10 @@ static enum stj_status solve_density(struct stj_op *op, const struct stj_study_c
     settings.memory_bytes = cx->memory_bytes;
     if (cx->progress)
         settings.progress = *cx->progress;
-    STJ_TRY(stj_density_solve(op, &settings, &result, err));
-    STJ_CHECK(err, result->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
-              "the density of a spectrum was interrupted");
-    STJ_TRY(take_density(result, c->width, &o->is, err));
-out:
-    stj_density_result_destroy(result);
-    return st;
+    STJ_MUST(stj_density_solve(op, &settings, &result, err));
+    STJ_NEED(err, result->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
+             "the density of a spectrum was interrupted");
+    return take_density(result, c->width, &o->is, err);
 }
 
 static bool is_dense(const struct stj_study_context *cx, const struct distributions_config *c)
@@ -400,22 +384,19 @@ static enum stj_status solve(const struct stj_study_context *cx,
                              const struct stj_problem *problem, struct stj_trajectory *trajectory,
                              struct outcome *o, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_training_jacobian_settings settings = {.memory_bytes = cx->memory_bytes};
-    struct stj_op *op = NULL;
-    STJ_TRY(
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
+    STJ_MUST(
         stj_training_jacobian_create(problem, &cx->run->recipe, trajectory, &settings, &op, err));
-    STJ_TRY(stj_op_watch(op, err));
+    STJ_MUST(stj_op_watch(op, err));
     if (!is_dense(cx, c)) {
-        STJ_TRY(solve_density(op, cx, c, o, err));
+        STJ_MUST(solve_density(op, cx, c, o, err));
     } else {
-        STJ_TRY(solve_dense(op, cx->progress, o, err));
+        STJ_MUST(solve_dense(op, cx->progress, o, err));
         smooth(c, o);
     }
     stj_study_note_check(cx->check, op);
-out:
-    stj_op_destroy(op);
-    return st;
+    return STJ_OK;
 }
 
 /* The spectrum of the run itself: that of dense.h5 where there is one. */
@@ -443,16 +424,12 @@ static enum stj_status compute(const struct stj_study_context *cx,
                                const struct distributions_config *c, int which, struct outcome *o,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct rerun t = {.data = NULL};
+    STJ_HELD(rerun_free) struct rerun t = {.data = NULL};
     if (which == ORIGINAL)
         return solve_original(cx, c, o, err);
-    STJ_TRY(rerun_init(cx, c, which, &t, err));
-    STJ_TRY(evaluate(cx->run, t.data, t.trajectory, o, err));
-    STJ_TRY(solve(cx, c, t.problem, t.trajectory, o, err));
-out:
-    rerun_free(&t);
-    return st;
+    STJ_MUST(rerun_init(cx, c, which, &t, err));
+    STJ_MUST(evaluate(cx->run, t.data, t.trajectory, o, err));
+    return solve(cx, c, t.problem, t.trajectory, o, err);
 }
 
 /* ---- the log: tag run + 1 + N_RUNS (those up to N_RUNS are of a version without intervals); the

@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <spectraj/svd.h>
-
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -26,6 +24,7 @@
 #include "base/progress.h"
 #include "op/function_jacobian.h"
 #include "study/samples.h"
+#include "spectrum/svd/svd_method.h"
 #include "study/studies.h"
 
 struct jacobian_config {
@@ -102,29 +101,25 @@ static enum stj_status gradients_of_rows(const struct source *g, size_t first_ro
                                          size_t first, size_t count, double *columns,
                                          struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_in = stj_shape_size(stj_network_input(g->net));
-    struct stj_op *op = NULL;
-    double *unit = NULL;
-    STJ_TRY(stj_function_jacobian_create(g->net, n_rows, g->samples->x + first_row * n_in, g->theta,
-                                         &op, err));
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
+    STJ_FREED double *unit = NULL;
+    STJ_MUST(stj_function_jacobian_create(g->net, n_rows, g->samples->x + first_row * n_in,
+                                          g->theta, &op, err));
     const size_t m = stj_op_n_rows(op);
-    STJ_TRY(stj_new(&unit, count * m, sizeof *unit, err));
+    STJ_MUST(stj_new(&unit, count * m, sizeof *unit, err));
     if (*g->unchecked + count > CHECK_EVERY) {
         *g->unchecked = 0;
-        STJ_TRY(stj_op_watch(op, err)); /* theta is as good a vector as any */
-        STJ_TRY(stj_op_apply(op, STJ_NO_TRANS, 1, g->theta, g->n, unit, m, err));
+        STJ_MUST(stj_op_watch(op, err)); /* theta is as good a vector as any */
+        STJ_MUST(stj_op_apply(op, STJ_NO_TRANS, 1, g->theta, g->n, unit, m, err));
         memset(unit, 0, m * sizeof *unit);
     }
     for (size_t j = 0; j < count; j++)
         unit[j * m + first + j] = 1;
-    STJ_TRY(stj_op_apply(op, STJ_TRANS, count, unit, m, columns, g->n, err));
+    STJ_MUST(stj_op_apply(op, STJ_TRANS, count, unit, m, columns, g->n, err));
     *g->unchecked += count;
     stj_study_note_check(g->check, op);
-out:
-    stj_op_destroy(op);
-    free(unit);
-    return st;
+    return STJ_OK;
 }
 
 /* columns (n x count) <- rows first .. first + count - 1 of G.  An output's gradient concerns its
@@ -209,31 +204,27 @@ static enum stj_status solve_tall(const struct source *g, struct spectrum *s, st
 static enum stj_status solve_top(const struct source *g, size_t top, uint64_t seed,
                                  struct spectrum *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = g->n, least = g->n < g->m ? g->n : g->m;
     struct stj_svd_settings settings = stj_svd_settings_default();
-    struct stj_svd_result *result = NULL;
-    struct stj_op *op = NULL;
+    STJ_HELD(stj_svd_result_destroy_at) struct stj_svd_result *result = NULL;
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     settings.top = top < least ? top : least;
     settings.seed = seed;
     if (g->progress)
         settings.progress = *g->progress;
-    STJ_TRY(stj_function_jacobian_create(g->net, g->samples->n_rows, g->samples->x, g->theta, &op,
-                                         err));
-    STJ_TRY(stj_op_watch(op, err));
-    STJ_TRY(stj_svd_solve(op, &settings, &result, err));
+    STJ_MUST(stj_function_jacobian_create(g->net, g->samples->n_rows, g->samples->x, g->theta, &op,
+                                          err));
+    STJ_MUST(stj_op_watch(op, err));
+    STJ_MUST(stj_svd_solve(op, &settings, &result, err));
     stj_study_note_check(g->check, op);
-    STJ_CHECK(err, result->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
-              "the singular pairs of the parameter-function Jacobian were interrupted");
+    STJ_NEED(err, result->stop != STJ_STOP_INTERRUPTED, STJ_EINTERRUPTED,
+             "the singular pairs of the parameter-function Jacobian were interrupted");
     s->n_sigma = s->n_kept = result->top.k;
-    STJ_TRY(stj_new(&s->sigma, s->n_sigma, sizeof *s->sigma, err));
-    STJ_TRY(stj_new(&s->v, s->n_kept * n, sizeof *s->v, err));
+    STJ_MUST(stj_new(&s->sigma, s->n_sigma, sizeof *s->sigma, err));
+    STJ_MUST(stj_new(&s->v, s->n_kept * n, sizeof *s->v, err));
     memcpy(s->sigma, result->top.sigma, s->n_sigma * sizeof *s->sigma);
     memcpy(s->v, result->top.v, s->n_kept * n * sizeof *s->v);
-out:
-    stj_svd_result_destroy(result);
-    stj_op_destroy(op);
-    return st;
+    return STJ_OK;
 }
 
 /* Numbers that a full decomposition needs at once. */

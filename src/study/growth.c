@@ -79,33 +79,27 @@ static enum stj_status choose(const struct stj_study_context *cx, const struct g
 static enum stj_status fill(const struct stj_study_context *cx, struct tangents *t,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_rng *rng = NULL;
-    STJ_TRY(stj_new(&t->x, t->n_all, t->n * sizeof *t->x, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
+    STJ_MUST(stj_new(&t->x, t->n_all, t->n * sizeof *t->x, err));
     for (size_t k = 0; k < t->n_index; k++)
-        STJ_TRY(stj_directions_fetch(cx->directions, STJ_RIGHT, t->index[k] - 1, 1, t->x + k * t->n,
-                                     err));
-    STJ_TRY(stj_rng_create(cx->seed, STJ_STREAM_STUDY, 0, &rng, err));
+        STJ_MUST(stj_directions_fetch(cx->directions, STJ_RIGHT, t->index[k] - 1, 1,
+                                      t->x + k * t->n, err));
+    STJ_MUST(stj_rng_create(cx->seed, STJ_STREAM_STUDY, 0, &rng, err));
     stj_rng_fill_normal(rng, (t->n_all - t->n_index) * t->n, t->x + t->n_index * t->n);
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status follow(const struct stj_study_context *cx, struct tangents *t,
                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_run_part part = {.full_state = true};
-    struct stj_op *op = NULL;
-    STJ_TRY(stj_new(&t->norm, cx->run->n_steps + 1, t->n_all * sizeof *t->norm, err));
-    STJ_TRY(stj_run_part_jacobian(cx->run, &part, cx->memory_bytes, &op, err));
-    STJ_TRY(stj_op_watch(op, err));
-    STJ_TRY(stj_training_jacobian_growth(op, t->n_all, t->x, t->norm, cx->progress, err));
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
+    STJ_MUST(stj_new(&t->norm, cx->run->n_steps + 1, t->n_all * sizeof *t->norm, err));
+    STJ_MUST(stj_run_part_jacobian(cx->run, &part, cx->memory_bytes, &op, err));
+    STJ_MUST(stj_op_watch(op, err));
+    STJ_MUST(stj_training_jacobian_growth(op, t->n_all, t->x, t->norm, cx->progress, err));
     stj_study_note_check(cx->check, op);
-out:
-    stj_op_destroy(op);
-    return st;
+    return STJ_OK;
 }
 
 /* The steps that are kept. */
@@ -193,15 +187,11 @@ static enum stj_status put(const struct stj_study_context *cx, const struct grow
 static enum stj_status run(const struct stj_study_context *cx, const void *config,
                            struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct tangents t = {.n = stj_network_n_params(cx->run->net)};
-    STJ_TRY(choose(cx, config, &t, err));
-    STJ_TRY(fill(cx, &t, err));
-    STJ_TRY(follow(cx, &t, err));
-    STJ_TRY(put(cx, config, &t, r, err));
-out:
-    tangents_free(&t);
-    return st;
+    STJ_HELD(tangents_free) struct tangents t = {.n = stj_network_n_params(cx->run->net)};
+    STJ_MUST(choose(cx, config, &t, err));
+    STJ_MUST(fill(cx, &t, err));
+    STJ_MUST(follow(cx, &t, err));
+    return put(cx, config, &t, r, err);
 }
 
 enum { QUARTERS = 4 };

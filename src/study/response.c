@@ -218,7 +218,6 @@ static enum stj_status measure_all(const struct stj_study_context *cx, const str
                                    const struct perturbation *p, const double *theta_n,
                                    struct response *m, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_retraining work = {.problem = cx->run->problem,
                                         .recipe = &cx->run->recipe,
                                         .n_copies = p->step.n,
@@ -226,20 +225,17 @@ static enum stj_status measure_all(const struct stj_study_context *cx, const str
                                         .ctx = (void *)(uintptr_t)p,
                                         .log = cx->log,
                                         .progress = cx->progress};
-    struct stj_retrained *done = NULL;
-    double *theta = NULL;
+    STJ_HELD(stj_retrained_destroy_at) struct stj_retrained *done = NULL;
+    STJ_FREED double *theta = NULL;
     bool finite = false;
-    STJ_TRY(stj_new(&theta, p->n, sizeof *theta, err));
-    STJ_TRY(stj_retrain(&work, &done, err));
+    STJ_MUST(stj_new(&theta, p->n, sizeof *theta, err));
+    STJ_MUST(stj_retrain(&work, &done, err));
     for (size_t i = 0; i < p->step.n; i++) {
-        STJ_TRY(stj_retrained_theta(done, i, theta, &finite, err));
-        STJ_TRY(measure(cx->run, x, p->n, theta_n, theta, finite, i, m, err));
+        STJ_MUST(stj_retrained_theta(done, i, theta, &finite, err));
+        STJ_MUST(measure(cx->run, x, p->n, theta_n, theta, finite, i, m, err));
         m->prediction[i] = p->step.item[i] * x->sigma;
     }
-out:
-    stj_retrained_destroy(done);
-    free(theta);
-    return st;
+    return STJ_OK;
 }
 
 /* ---- the result ---- */

@@ -150,14 +150,10 @@ static enum stj_status gather(const struct plan *p, enum family f, size_t k, dou
 /* basis <- k random directions: the first k of one sequence, made orthonormal. */
 static enum stj_status draw(const struct plan *p, size_t k, double *basis, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_rng *rng = NULL;
-    STJ_TRY(stj_rng_create(p->seed, STJ_STREAM_STUDY, 1, &rng, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
+    STJ_MUST(stj_rng_create(p->seed, STJ_STREAM_STUDY, 1, &rng, err));
     stj_rng_fill_normal(rng, k * p->d->n, basis);
-    STJ_TRY(stj_qr(p->d->n, k, basis, p->d->n, NULL, err));
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return stj_qr(p->d->n, k, basis, p->d->n, NULL, err);
 }
 
 static enum stj_status begin(void *ctx, size_t copy, struct stj_copy *start, struct stj_error *err)
@@ -229,7 +225,6 @@ static enum stj_status make_plan(const struct stj_study_context *cx,
 static enum stj_status train_all(const struct stj_study_context *cx, struct plan *p, double *loss,
                                  double *accuracy, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_retraining work = {.problem = cx->run->problem,
                                         .recipe = &cx->run->recipe,
                                         .n_copies = p->n_copies,
@@ -239,24 +234,21 @@ static enum stj_status train_all(const struct stj_study_context *cx, struct plan
                                         .ctx = p,
                                         .log = cx->log,
                                         .progress = cx->progress};
-    struct stj_retrained *done = NULL;
-    double *theta = NULL;
+    STJ_HELD(stj_retrained_destroy_at) struct stj_retrained *done = NULL;
+    STJ_FREED double *theta = NULL;
     bool finite = false;
     for (size_t i = 0; i < N_FAMILIES * p->n_k; i++)
         loss[i] = accuracy[i] = (double)NAN;
-    STJ_TRY(stj_new(&theta, p->d->n, sizeof *theta, err));
-    STJ_TRY(stj_retrain(&work, &done, err));
+    STJ_MUST(stj_new(&theta, p->d->n, sizeof *theta, err));
+    STJ_MUST(stj_retrain(&work, &done, err));
     for (size_t i = 0; i < p->n_copies; i++) {
         const size_t at = p->family[i] * p->n_k + p->which[i];
-        STJ_TRY(stj_retrained_theta(done, i, theta, &finite, err));
+        STJ_MUST(stj_retrained_theta(done, i, theta, &finite, err));
         if (finite)
-            STJ_TRY(
+            STJ_MUST(
                 stj_study_evaluate(cx->run, cx->run->test, theta, &loss[at], &accuracy[at], err));
     }
-out:
-    stj_retrained_destroy(done);
-    free(theta);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status put(const struct stj_study_context *cx, const struct plan *p,
@@ -283,23 +275,17 @@ static enum stj_status put(const struct stj_study_context *cx, const struct plan
 static enum stj_status run(const struct stj_study_context *cx, const void *config,
                            struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct plan p = {.d = NULL};
-    double *loss = NULL, *accuracy = NULL;
-    STJ_CHECK(err, cx->run->test, STJ_EINVAL,
-              "%s has no test set, and study restrict compares test losses: give data.test in the "
-              "config",
-              cx->run->dir);
-    STJ_TRY(make_plan(cx, config, &p, err));
-    STJ_TRY(stj_new(&loss, N_FAMILIES * p.n_k, sizeof *loss, err));
-    STJ_TRY(stj_new(&accuracy, N_FAMILIES * p.n_k, sizeof *accuracy, err));
-    STJ_TRY(train_all(cx, &p, loss, accuracy, err));
-    STJ_TRY(put(cx, &p, loss, accuracy, r, err));
-out:
-    free(loss);
-    free(accuracy);
-    plan_free(&p);
-    return st;
+    STJ_HELD(plan_free) struct plan p = {.d = NULL};
+    STJ_FREED double *accuracy = NULL, *loss = NULL;
+    STJ_NEED(err, cx->run->test, STJ_EINVAL,
+             "%s has no test set, and study restrict compares test losses: give data.test in the "
+             "config",
+             cx->run->dir);
+    STJ_MUST(make_plan(cx, config, &p, err));
+    STJ_MUST(stj_new(&loss, N_FAMILIES * p.n_k, sizeof *loss, err));
+    STJ_MUST(stj_new(&accuracy, N_FAMILIES * p.n_k, sizeof *accuracy, err));
+    STJ_MUST(train_all(cx, &p, loss, accuracy, err));
+    return put(cx, &p, loss, accuracy, r, err);
 }
 
 static void print_table(FILE *out, const struct stj_study_result *r, const char *what)

@@ -9,6 +9,8 @@
 
 #include <spectraj/study.h>
 
+#include "base/memory.h"
+
 enum stj_study_kind {
     STJ_STUDY_REAL,  /* not finite: not measured, null in JSON */
     STJ_STUDY_COUNT, /* a whole number */
@@ -73,5 +75,7 @@ double stj_study_number(const struct stj_study_result *r, const char *name, ...)
 /* Its vector; *n <- 0 when there is none. */
 const double *stj_study_vector(const struct stj_study_result *r, size_t *n, const char *name, ...)
     STJ_STUDY_PRINTF(3);
+
+STJ_HOLDS(struct stj_study_result, stj_study_result_destroy)
 
 #endif

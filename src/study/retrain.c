@@ -400,24 +400,21 @@ static enum stj_status create_done(const struct stj_retraining *work, struct stj
 enum stj_status stj_retrain(const struct stj_retraining *work, struct stj_retrained **done,
                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
+    STJ_HELD(batch_free)
     struct batch b = {.work = work, .n_params = stj_problem_n_params(work->problem)};
-    struct stj_retrained *d = NULL;
+    STJ_HELD(stj_retrained_destroy_at) struct stj_retrained *d = NULL;
     *done = NULL;
-    STJ_CHECK(err, work->n_copies < UINT32_MAX, STJ_EINVAL, "%zu copies are too many",
-              work->n_copies);
-    STJ_TRY(stj_blas_fits(b.n_params, "the number of parameters", err));
-    STJ_TRY(create_done(work, &d, err));
+    STJ_NEED(err, work->n_copies < UINT32_MAX, STJ_EINVAL, "%zu copies are too many",
+             work->n_copies);
+    STJ_MUST(stj_blas_fits(b.n_params, "the number of parameters", err));
+    STJ_MUST(create_done(work, &d, err));
     b.done = d;
-    STJ_TRY(list_copies(&b, err));
+    STJ_MUST(list_copies(&b, err));
     if (b.n_order > 0)
-        STJ_TRY(run_batch(&b, err));
+        STJ_MUST(run_batch(&b, err));
     *done = d;
     d = NULL;
-out:
-    stj_retrained_destroy(d);
-    batch_free(&b);
-    return st;
+    return STJ_OK;
 }
 
 void stj_retrained_destroy(struct stj_retrained *done)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "base/memory.h"
 #include "io/log.h"
 #include "train/train.h"
 
@@ -45,6 +46,7 @@ struct stj_retrained;
 enum stj_status stj_retrain(const struct stj_retraining *work, struct stj_retrained **done,
                             struct stj_error *err);
 void stj_retrained_destroy(struct stj_retrained *done); /* NULL is accepted */
+STJ_HOLDS(struct stj_retrained, stj_retrained_destroy)
 
 /* theta[n_params] <- the final parameters of a copy; *finite <- false when its training left the
  * finite numbers, and theta is zero then. */

@@ -60,45 +60,39 @@ static void invert(const struct stj_dataset *train, struct stj_samples *s)
 static enum stj_status draw_noise(const struct stj_study_context *cx, size_t max_rows,
                                   struct stj_samples *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_dataset *like = cx->run->test ? cx->run->test : cx->run->train;
-    struct stj_rng *rng = NULL;
-    STJ_TRY(allocate(cx->run, limit(like->n_rows, max_rows), s, err));
-    STJ_TRY(stj_rng_create(cx->seed, STJ_STREAM_STUDY, 2, &rng, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
+    STJ_MUST(allocate(cx->run, limit(like->n_rows, max_rows), s, err));
+    STJ_MUST(stj_rng_create(cx->seed, STJ_STREAM_STUDY, 2, &rng, err));
     for (size_t i = 0; i < s->n_rows * like->n_features; i++)
         s->x[i] = (real)stj_rng_normal(rng);
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status read_file(const struct stj_run *run, const char *path, size_t max_rows,
                                  struct stj_samples *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_matrix m = {0};
+    STJ_HELD(stj_matrix_free) struct stj_matrix m = {0};
     char shape[96];
     const size_t n_in = stj_shape_size(stj_network_input(run->net));
     const char *slash = strrchr(path, '/');
-    STJ_TRY(stj_matrix_read(path, &m, err));
-    STJ_CHECK(err, m.cols == n_in, STJ_EINVAL,
-              "%s: has %zu numbers a row, the network's input %s needs %zu", path, m.cols,
-              stj_shape_text(stj_network_input(run->net), shape), n_in);
+    STJ_MUST(stj_matrix_read(path, &m, err));
+    STJ_NEED(err, m.cols == n_in, STJ_EINVAL,
+             "%s: has %zu numbers a row, the network's input %s needs %zu", path, m.cols,
+             stj_shape_text(stj_network_input(run->net), shape), n_in);
     const struct stj_axes has = stj_row_axes(m.n_dims, m.shape);
     const struct stj_data_use use = stj_run_data_use(run);
-    STJ_TRY(stj_inputs_arrange(path, run->config.data.train.layout, &has, &use.input, m.rows,
-                               m.data, err));
+    STJ_MUST(stj_inputs_arrange(path, run->config.data.train.layout, &has, &use.input, m.rows,
+                                m.data, err));
     snprintf(s->name, sizeof s->name, "%s", slash ? slash + 1 : path);
-    STJ_TRY(allocate(run, limit(m.rows, max_rows), s, err));
+    STJ_MUST(allocate(run, limit(m.rows, max_rows), s, err));
     for (size_t i = 0; i < s->n_rows * n_in; i++)
         s->x[i] = (real)m.data[i];
     if (stj_network_n_ids(run->net)) {
         const struct stj_dataset data = {.n_rows = s->n_rows, .n_features = n_in, .inputs = m.data};
-        STJ_TRY(stj_dataset_check_ids(&data, stj_network_ids(run->net), err));
+        STJ_MUST(stj_dataset_check_ids(&data, stj_network_ids(run->net), err));
     }
-out:
-    stj_matrix_free(&m);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status make_set(const struct stj_study_context *cx, const char *name,

@@ -367,22 +367,19 @@ static enum stj_status put_about(const struct call *c, const struct stj_run *oth
                                  const struct stj_analysis_settings *analysis, double seconds,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
+    STJ_HELD(stj_about_free)
     struct stj_result_about about = {
         .n_params = c->info.n_params, .part.to = c->info.n_steps, .seconds = seconds};
-    STJ_TRY(stj_about_begin(&about, err));
-    STJ_TRY(stj_strdup(&about.request, c->request, err));
-    STJ_TRY(study_command(c, settings, analysis, &about.command, err));
+    STJ_MUST(stj_about_begin(&about, err));
+    STJ_MUST(stj_strdup(&about.request, c->request, err));
+    STJ_MUST(study_command(c, settings, analysis, &about.command, err));
     if (c->directions.file)
-        STJ_TRY(stj_about_add_source(&about, c->directions.d.source,
-                                     stj_h5_get_crc(c->directions.file), c->directions.command,
-                                     err));
+        STJ_MUST(stj_about_add_source(&about, c->directions.d.source,
+                                      stj_h5_get_crc(c->directions.file), c->directions.command,
+                                      err));
     if (other)
-        STJ_TRY(put_other(c, other, &about, err));
-    STJ_TRY(stj_schema_put(c->file, stj_about_schema, &about, err));
-out:
-    stj_about_free(&about);
-    return st;
+        STJ_MUST(put_other(c, other, &about, err));
+    return stj_schema_put(c->file, stj_about_schema, &about, err);
 }
 
 /* What no result is to be read without, as the analyses have it. */
@@ -508,17 +505,14 @@ out:
 enum stj_status stj_result_read_study(struct stj_run *run, const char *name, const char *tag,
                                       struct stj_study_result **result, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char file_name[FILE_NAME_BYTES];
-    struct stj_h5 *file = NULL;
+    STJ_HELD(stj_h5_close_at) struct stj_h5 *file = NULL;
     STJ_NOT_NULL(err, run, name, result);
     const struct stj_study_ops *ops = stj_study_find_ops(name);
     *result = NULL;
-    STJ_CHECK(err, ops && run->dir, STJ_EINVAL, "there is no study '%s'", name);
-    STJ_TRY(stj_result_open(run, &study_format, name_of_file(ops, file_name), tag, &file, err));
+    STJ_NEED(err, ops && run->dir, STJ_EINVAL, "there is no study '%s'", name);
+    STJ_MUST(stj_result_open(run, &study_format, name_of_file(ops, file_name), tag, &file, err));
     if (file)
-        STJ_TRY(load(file, ops, result, err));
-out:
-    stj_h5_close(file);
-    return st;
+        STJ_MUST(load(file, ops, result, err));
+    return STJ_OK;
 }

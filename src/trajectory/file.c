@@ -148,24 +148,20 @@ enum stj_status stj_trajectory_write(struct stj_trajectory *trajectory, const ch
                                      const struct stj_trajectory_about *about,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_trajectory_shape shape;
-    struct stj_record record = {0};
-    STJ_TRY(stj_trajectory_shape_set(stj_trajectory_n_params(trajectory),
-                                     stj_trajectory_n_slots(trajectory),
-                                     stj_trajectory_n_steps(trajectory), &shape, err));
-    STJ_TRY(stj_record_init(&shape, shape.n_steps + 1, &record, err));
+    STJ_HELD(stj_record_free) struct stj_record record = {0};
+    STJ_MUST(stj_trajectory_shape_set(stj_trajectory_n_params(trajectory),
+                                      stj_trajectory_n_slots(trajectory),
+                                      stj_trajectory_n_steps(trajectory), &shape, err));
+    STJ_MUST(stj_record_init(&shape, shape.n_steps + 1, &record, err));
     for (size_t t = 0; t <= shape.n_steps; t++) {
         struct stj_trajectory_view view;
-        STJ_TRY(stj_trajectory_visit(trajectory, t, 1, &view, err));
+        STJ_MUST(stj_trajectory_visit(trajectory, t, 1, &view, err));
         record.step[t] = t;
         record.crc[t] = stj_state_crc(shape.n_state, view.state);
     }
     memcpy(record.loss, stj_trajectory_loss(trajectory), shape.n_steps * sizeof *record.loss);
-    STJ_TRY(stj_record_write(&record, visit_row, trajectory, path, about, err));
-out:
-    stj_record_free(&record);
-    return st;
+    return stj_record_write(&record, visit_row, trajectory, path, about, err);
 }
 
 /* The steps of the stored states must begin with 0, end with n_steps and increase. */
@@ -232,15 +228,12 @@ static enum stj_status get_deviation(struct stj_h5 *file, struct stj_record *rec
 static enum stj_status get_frozen(struct stj_h5 *file, struct stj_trajectory_about *about,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (!stj_h5_has(file, "frozen"))
-        goto out;
-    STJ_TRY(stj_h5_get_size(file, "@n_frozen", &about->n_frozen, err));
-    STJ_TRY(stj_h5_expect(file, "frozen", about->n_frozen, 1, err));
-    STJ_TRY(stj_new(&about->frozen, about->n_frozen, sizeof *about->frozen, err));
-    STJ_TRY(stj_h5_get_vector(file, "frozen", about->n_frozen, about->frozen, err));
-out:
-    return st;
+        return STJ_OK;
+    STJ_MUST(stj_h5_get_size(file, "@n_frozen", &about->n_frozen, err));
+    STJ_MUST(stj_h5_expect(file, "frozen", about->n_frozen, 1, err));
+    STJ_MUST(stj_new(&about->frozen, about->n_frozen, sizeof *about->frozen, err));
+    return stj_h5_get_vector(file, "frozen", about->n_frozen, about->frozen, err);
 }
 
 /* record <- the sizes that the file states, which must agree with what it holds, and its lists. */
@@ -281,28 +274,23 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
                                     struct stj_trajectory **trajectory,
                                     struct stj_trajectory_about *about, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_h5 *file = NULL;
-    struct stj_state_reader source = {0};
-    struct stj_trajectory_about own = {0};
+    STJ_HELD(stj_h5_close_at) struct stj_h5 *file = NULL;
+    STJ_HELD(stj_state_reader_close) struct stj_state_reader source = {0};
+    STJ_HELD(stj_trajectory_about_free) struct stj_trajectory_about own = {0};
     *trajectory = NULL;
-    STJ_TRY(stj_h5_open(path, &trajectory_format, &file, err));
-    STJ_TRY(get_about(file, &own, err));
-    STJ_TRY(check_run_fingerprint(path, own.fingerprint, fingerprint, err));
-    STJ_TRY(get_record(file, &source.record, err));
-    STJ_TRY(get_deviation(file, &source.record, &own, err));
-    STJ_TRY(get_frozen(file, &own, err));
-    STJ_TRY(stj_h5_rows_open(file, "states", &source.rows, err));
-    STJ_TRY(stj_trajectory_of_source(&source, trajectory, err));
+    STJ_MUST(stj_h5_open(path, &trajectory_format, &file, err));
+    STJ_MUST(get_about(file, &own, err));
+    STJ_MUST(check_run_fingerprint(path, own.fingerprint, fingerprint, err));
+    STJ_MUST(get_record(file, &source.record, err));
+    STJ_MUST(get_deviation(file, &source.record, &own, err));
+    STJ_MUST(get_frozen(file, &own, err));
+    STJ_MUST(stj_h5_rows_open(file, "states", &source.rows, err));
+    STJ_MUST(stj_trajectory_of_source(&source, trajectory, err));
     if (about) {
         *about = own;
         own = (struct stj_trajectory_about){0};
     }
-out:
-    stj_trajectory_about_free(&own);
-    stj_state_reader_close(&source);
-    stj_h5_close(file);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_trajectory_read_about(const char *path, struct stj_trajectory_about *about,

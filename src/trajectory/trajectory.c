@@ -336,19 +336,16 @@ enum stj_status stj_trajectory_outline(size_t n_params, size_t n_slots, size_t n
                                        size_t every, struct stj_trajectory **trajectory,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_trajectory *made = NULL;
+    STJ_HELD(stj_trajectory_destroy_at) struct stj_trajectory *made = NULL;
     const size_t n_stored = 1 + n_steps / every + (n_steps % every != 0);
-    STJ_TRY(stj_new(&made, 1, sizeof *made, err));
+    STJ_MUST(stj_new(&made, 1, sizeof *made, err));
     made->policy = &outline_policy;
-    STJ_TRY(stj_trajectory_shape_set(n_params, n_slots, n_steps, &made->shape, err));
+    STJ_MUST(stj_trajectory_shape_set(n_params, n_slots, n_steps, &made->shape, err));
     made->source.record =
         (struct stj_record){.shape = made->shape, .n_stored = n_stored, .every = every};
     *trajectory = made;
     made = NULL;
-out:
-    stj_trajectory_destroy(made);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_trajectory_of_source(struct stj_state_reader *source,

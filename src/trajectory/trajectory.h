@@ -13,6 +13,7 @@
 
 #include <spectraj/storage.h>
 
+#include "base/memory.h"
 #include "train/train.h"
 
 struct stj_trajectory;
@@ -21,6 +22,7 @@ struct stj_trajectory;
 enum stj_status stj_trajectory_create(size_t n_params, size_t n_slots, size_t n_steps,
                                       struct stj_trajectory **trajectory, struct stj_error *err);
 void stj_trajectory_destroy(struct stj_trajectory *trajectory); /* NULL is accepted */
+STJ_HOLDS(struct stj_trajectory, stj_trajectory_destroy)
 
 /* A stj_state_fn (ctx is the trajectory): keep state t and the loss of step t.  Not for a
  * trajectory of a file. */

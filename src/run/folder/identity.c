@@ -85,23 +85,19 @@ enum stj_status stj_run_identity(const struct stj_run *run, const double *theta,
 enum stj_status stj_run_recorded_identity(const struct stj_trajectory_about *about, char **identity,
                                           struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_run_config config = {0};
-    char *recipe = NULL;
+    STJ_HELD(stj_run_config_free) struct stj_run_config config = {0};
+    STJ_FREED char *recipe = NULL;
     /* The lines before the recipe say what data and theta_0 were. */
     const char *found = strstr(about->identity, "\nnetwork:\n");
     size_t head = found ? (size_t)(found - about->identity) + 1 : strlen(about->identity);
-    STJ_TRY(
+    STJ_MUST(
         stj_run_config_parse(about->config, "the config in " STJ_TRAJECTORY_NAME, &config, err));
-    STJ_TRY(stj_run_config_print_recipe(&config, &recipe, err));
+    STJ_MUST(stj_run_config_print_recipe(&config, &recipe, err));
     size_t bytes = head + strlen(recipe) + 1;
-    STJ_TRY(stj_new(identity, bytes, 1, err));
+    STJ_MUST(stj_new(identity, bytes, 1, err));
     memcpy(*identity, about->identity, head);
     memcpy(*identity + head, recipe, strlen(recipe));
-out:
-    stj_run_config_free(&config);
-    free(recipe);
-    return st;
+    return STJ_OK;
 }
 
 /* 64-bit FNV-1a (Fowler, Noll and Vo): against mix-ups, not against forgers. */

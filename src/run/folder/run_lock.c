@@ -13,17 +13,13 @@
 
 static enum stj_status check_unchanged(const struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_trajectory_about now = {0};
-    char *path = NULL;
-    STJ_TRY(stj_path_join(run->dir, STJ_TRAJECTORY_NAME, &path, err));
-    STJ_TRY(stj_trajectory_read_about(path, &now, err));
-    STJ_CHECK(err, strcmp(now.fingerprint, run->about.fingerprint) == 0, STJ_EMISMATCH,
-              "%s: was replaced by another training meanwhile; ask again", run->dir);
-out:
-    stj_trajectory_about_free(&now);
-    free(path);
-    return st;
+    STJ_HELD(stj_trajectory_about_free) struct stj_trajectory_about now = {0};
+    STJ_FREED char *path = NULL;
+    STJ_MUST(stj_path_join(run->dir, STJ_TRAJECTORY_NAME, &path, err));
+    STJ_MUST(stj_trajectory_read_about(path, &now, err));
+    STJ_NEED(err, strcmp(now.fingerprint, run->about.fingerprint) == 0, STJ_EMISMATCH,
+             "%s: was replaced by another training meanwhile; ask again", run->dir);
+    return STJ_OK;
 }
 
 enum stj_status stj_run_lock(const struct stj_run *run, const char *path,

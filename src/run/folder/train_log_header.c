@@ -85,28 +85,24 @@ static bool parse(const char *header, struct stj_trajectory_about *about, size_t
 enum stj_status stj_train_log_header_check(const struct stj_run *run, const char *header,
                                            size_t *every, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_trajectory_about about = {0};
-    char *recorded = NULL;
+    STJ_HELD(stj_trajectory_about_free) struct stj_trajectory_about about = {0};
+    STJ_FREED char *recorded = NULL;
     char difference[STJ_ERROR_TEXT_MAX / 2];
     size_t bits = 0;
-    STJ_CHECK(err, parse(header, &about, every, &bits), STJ_EFORMAT,
-              "%s: " STJ_TRAINING_JOURNAL
-              " is of another version of spectraj; go on with that one, or "
-              "start again (--force)",
-              run->dir);
-    STJ_TRY(stj_run_recorded_identity(&about, &recorded, err));
+    STJ_NEED(err, parse(header, &about, every, &bits), STJ_EFORMAT,
+             "%s: " STJ_TRAINING_JOURNAL
+             " is of another version of spectraj; go on with that one, or "
+             "start again (--force)",
+             run->dir);
+    STJ_MUST(stj_run_recorded_identity(&about, &recorded, err));
     stj_run_difference(run->about.identity, recorded, difference, sizeof difference);
-    STJ_CHECK(err, !difference[0], STJ_EEXIST,
-              "%s: holds an unfinished training of another config: now %s; --force starts anew",
-              run->dir, difference);
-    STJ_CHECK(err, bits == 8 * sizeof(real) && strcmp(about.blas, run->about.blas) == 0,
-              STJ_EMISMATCH,
-              "%s: its unfinished training was begun with \"%.150s\", here is \"%.150s\": it would "
-              "not end with the same bits; go on there, or start again (--force)",
-              run->dir, about.blas, run->about.blas);
-out:
-    stj_trajectory_about_free(&about);
-    free(recorded);
-    return st;
+    STJ_NEED(err, !difference[0], STJ_EEXIST,
+             "%s: holds an unfinished training of another config: now %s; --force starts anew",
+             run->dir, difference);
+    STJ_NEED(err, bits == 8 * sizeof(real) && strcmp(about.blas, run->about.blas) == 0,
+             STJ_EMISMATCH,
+             "%s: its unfinished training was begun with \"%.150s\", here is \"%.150s\": it would "
+             "not end with the same bits; go on there, or start again (--force)",
+             run->dir, about.blas, run->about.blas);
+    return STJ_OK;
 }

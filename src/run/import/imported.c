@@ -133,23 +133,20 @@ static enum stj_status open_states_file(struct stj_imported *g, struct stj_error
 static enum stj_status open_given(const struct stj_run *run, bool look, struct stj_imported **given,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_imported *g = NULL;
-    STJ_TRY(stj_new(&g, 1, sizeof *g, err));
+    STJ_HELD(stj_imported_close_at) struct stj_imported *g = NULL;
+    STJ_MUST(stj_new(&g, 1, sizeof *g, err));
     g->run = run;
     g->name = run->config.trajectory.states;
     g->n_steps = run->n_steps;
-    STJ_TRY(stj_run_every(run, &g->every, err));
-    STJ_TRY(parse_name(g, err));
+    STJ_MUST(stj_run_every(run, &g->every, err));
+    STJ_MUST(parse_name(g, err));
     if (!g->after)
-        STJ_TRY(open_states_file(g, err));
+        STJ_MUST(open_states_file(g, err));
     else if (look)
-        STJ_TRY(look_for_files(g, err));
+        STJ_MUST(look_for_files(g, err));
     *given = g;
     g = NULL;
-out:
-    stj_imported_close(g);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_imported_open(const struct stj_run *run, struct stj_imported **given,
@@ -190,13 +187,9 @@ out:
 enum stj_status stj_imported_initial(const struct stj_run *run, double *theta, double *frozen,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_imported *given = NULL;
-    STJ_TRY(open_given(run, false, &given, err));
-    STJ_TRY(stj_imported_read(given, 0, theta, frozen, err));
-out:
-    stj_imported_close(given);
-    return st;
+    STJ_HELD(stj_imported_close_at) struct stj_imported *given = NULL;
+    STJ_MUST(open_given(run, false, &given, err));
+    return stj_imported_read(given, 0, theta, frozen, err);
 }
 
 /* ---- the survey ---- */
@@ -211,23 +204,22 @@ static bool all_single(size_t n, const double *x)
 
 enum stj_status stj_imported_survey(struct stj_run *run, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_params(run->net);
     const size_t n_frozen = stj_network_n_frozen(run->net);
-    struct stj_imported *given = NULL;
-    double *theta = NULL, *frozen = NULL;
+    STJ_HELD(stj_imported_close_at) struct stj_imported *given = NULL;
+    STJ_FREED double *frozen = NULL, *theta = NULL;
     bool single = true;
     run->given.crc = 0;
     if (!run->config.trajectory.states)
-        goto out;
-    STJ_TRY(stj_imported_open(run, &given, err));
-    STJ_TRY(stj_new(&theta, n, sizeof *theta, err));
-    STJ_TRY(stj_new(&frozen, 2 * n_frozen, sizeof *frozen, err));
+        return STJ_OK;
+    STJ_MUST(stj_imported_open(run, &given, err));
+    STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
+    STJ_MUST(stj_new(&frozen, 2 * n_frozen, sizeof *frozen, err));
     for (size_t t = 0; t <= run->n_steps; t++) {
         if (!stj_imported_has(given, t))
             continue;
-        STJ_TRY(stj_imported_read(given, t, theta, t ? frozen + n_frozen : frozen, err));
-        STJ_CHECK(
+        STJ_MUST(stj_imported_read(given, t, theta, t ? frozen + n_frozen : frozen, err));
+        STJ_NEED(
             err, t == 0 || memcmp(frozen, frozen + n_frozen, n_frozen * sizeof *frozen) == 0,
             STJ_EMISMATCH,
             "%s: parameters that the config says are frozen are others in given state %zu than "
@@ -237,9 +229,5 @@ enum stj_status stj_imported_survey(struct stj_run *run, struct stj_error *err)
         single = single && all_single(n, theta);
     }
     run->given.eps = single || sizeof(real) < sizeof(double) ? FLT_EPSILON : DBL_EPSILON;
-out:
-    free(theta);
-    free(frozen);
-    stj_imported_close(given);
-    return st;
+    return STJ_OK;
 }

@@ -8,6 +8,7 @@
 #ifndef STJ_RUN_IMPORT_IMPORTED_H
 #define STJ_RUN_IMPORT_IMPORTED_H
 
+#include "base/memory.h"
 #include "run/run_internal.h"
 
 struct stj_imported;
@@ -18,6 +19,7 @@ struct stj_recording;
 enum stj_status stj_imported_open(const struct stj_run *run, struct stj_imported **given,
                                   struct stj_error *err);
 void stj_imported_close(struct stj_imported *given); /* NULL is accepted */
+STJ_HOLDS(struct stj_imported, stj_imported_close)
 
 /* Is state t given? */
 bool stj_imported_has(const struct stj_imported *given, size_t t);

@@ -146,31 +146,27 @@ enum stj_status stj_imported_replay(struct stj_run *run, struct stj_recording *r
                                     bool accept, real *state, const struct stj_progress *progress,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_steps = run->n_steps;
-    struct replay r = {.run = run, .recording = recording, .accept = accept};
+    STJ_HELD(replay_free) struct replay r = {.run = run, .recording = recording, .accept = accept};
     size_t every = 1;
-    STJ_TRY(replay_init(&r, err));
-    STJ_TRY(stj_run_every(run, &every, err));
+    STJ_MUST(replay_init(&r, err));
+    STJ_MUST(stj_run_every(run, &every, err));
     r.tolerance = stj_imported_tolerance(run, every);
     if (stj_recording_n_kept(recording) > 0) {
-        STJ_TRY(stj_recording_last(recording, &r.last_step, state, err));
+        STJ_MUST(stj_recording_last(recording, &r.last_step, state, err));
         for (size_t i = 0; i < r.n; i++)
             r.last[i] = (double)state[i];
     } else {
-        STJ_TRY(stj_imported_read(r.given, 0, r.last, NULL, err));
+        STJ_MUST(stj_imported_read(r.given, 0, r.last, NULL, err));
         for (size_t i = 0; i < r.n; i++)
             state[i] = (real)r.last[i];
     }
     if (r.last_step == n_steps)
-        goto out;
+        return STJ_OK;
     for (size_t t = r.last_step; t < n_steps; t++) {
-        STJ_TRY(stj_progress_report(progress, "replaying", (double)t, (double)n_steps, err));
-        STJ_TRY(import_step(&r, t, state, err));
+        STJ_MUST(stj_progress_report(progress, "replaying", (double)t, (double)n_steps, err));
+        STJ_MUST(import_step(&r, t, state, err));
     }
-    STJ_TRY(stj_progress_report(progress, "replaying", (double)n_steps, (double)n_steps, err));
-    STJ_TRY(stj_recording_add(recording, n_steps, state, (double)NAN, err));
-out:
-    replay_free(&r);
-    return st;
+    STJ_MUST(stj_progress_report(progress, "replaying", (double)n_steps, (double)n_steps, err));
+    return stj_recording_add(recording, n_steps, state, (double)NAN, err);
 }

@@ -174,11 +174,10 @@ static enum stj_status bidiagonal_grow(struct stj_bidiagonal *b, size_t steps,
 static enum stj_status bidiagonal_start(struct stj_bidiagonal *b, uint64_t seed, size_t first,
                                         struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = b->cols.count;
-    struct stj_rng *rng = NULL;
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
     for (size_t i = 0; i < b->n_probes; i++) {
-        STJ_TRY(stj_rng_create(seed, STJ_STREAM_PROBES, first + i, &rng, err));
+        STJ_MUST(stj_rng_create(seed, STJ_STREAM_PROBES, first + i, &rng, err));
         stj_rows_fill_normal(&b->cols, rng, 1, own_rows(&b->cols, b->x, i));
         stj_rng_destroy(rng);
         rng = NULL;
@@ -192,9 +191,7 @@ static enum stj_status bidiagonal_start(struct stj_bidiagonal *b, uint64_t seed,
         stj_scal(n, 1 / b->length[i], x);
         keep_vector(n, x, b->probe[i].v);
     }
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }
 
 double stj_bidiagonal_tau(double n, double rounding)

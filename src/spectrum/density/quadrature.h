@@ -5,6 +5,8 @@
 
 #include <spectraj/density.h>
 
+#include "base/memory.h"
+
 /* sigma[k], descending, and weight[k] with sum 1: the Gauss rule of the first k steps. */
 enum stj_status stj_gauss_rule(const struct stj_density_probe *probe, size_t k, double *sigma,
                                double *weight, struct stj_error *err);
@@ -27,5 +29,7 @@ double stj_exact_error(const struct stj_density_result *result);
 /* *edge <- for an edge > 0 of a result with at least one probe. */
 enum stj_status stj_edge_measure(const struct stj_density_result *result, double at,
                                  struct stj_edge *edge, struct stj_error *err);
+
+STJ_HOLDS(struct stj_density_result, stj_density_result_destroy)
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "spectrum/density/bidiagonalize.h"
+#include "spectrum/density/quadrature.h"
 
 static struct stj_density_settings rough_settings(void)
 {
@@ -17,19 +18,16 @@ enum stj_status stj_density_rough_count(struct stj_op *a, double threshold, bool
                                         uint64_t seed, const struct stj_progress *progress,
                                         double *count, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_density_settings s = rough_settings();
-    struct stj_density_result *density = NULL;
+    STJ_HELD(stj_density_result_destroy_at) struct stj_density_result *density = NULL;
     struct stj_density_count below;
     const double edge[2] = {0, threshold};
     s.seed = seed;
     s.progress = *progress;
-    STJ_TRY(stj_density_solve(a, &s, &density, err));
-    STJ_TRY(stj_density_histogram(density, 2, edge, s.confidence, &below, err));
+    STJ_MUST(stj_density_solve(a, &s, &density, err));
+    STJ_MUST(stj_density_histogram(density, 2, edge, s.confidence, &below, err));
     *count = above ? (double)density->n_params - below.estimate : below.estimate;
-out:
-    stj_density_result_destroy(density);
-    return st;
+    return STJ_OK;
 }
 
 void stj_density_rough_predict(size_t n, struct stj_prediction *prediction)

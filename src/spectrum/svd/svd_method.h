@@ -10,6 +10,7 @@
 
 #include <spectraj/svd.h>
 
+#include "base/memory.h"
 #include "options/option.h"
 #include "spectrum/cost_model.h"
 
@@ -176,5 +177,7 @@ void stj_pairs_free(struct stj_pairs *pairs);
 /* Keep those above a threshold, and those that may be: within their residual, or the rounding of a
  * product, of it.  *straddling <- how many these are, the last ones. */
 void stj_pairs_cut(struct stj_pairs *pairs, double above, double rounding, size_t *straddling);
+
+STJ_HOLDS(struct stj_svd_result, stj_svd_result_destroy)
 
 #endif

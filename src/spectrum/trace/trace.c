@@ -72,19 +72,16 @@ void stj_trace_settings_init(struct stj_trace_settings *settings, size_t size)
 enum stj_status stj_trace_probes(const struct stj_trace_target *target, size_t first, size_t k,
                                  double *x, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_rng *rng = NULL;
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
     const size_t n = target->n;
     for (size_t j = 0; j < k; j++) {
-        STJ_TRY(stj_rng_create(target->seed, STJ_STREAM_PROBES, first + j, &rng, err));
+        STJ_MUST(stj_rng_create(target->seed, STJ_STREAM_PROBES, first + j, &rng, err));
         stj_rng_fill_normal(rng, n, x + j * n);
         stj_rng_destroy(rng);
         rng = NULL;
         stj_scal(n, sqrt((double)n) / stj_nrm2(n, x + j * n), x + j * n);
     }
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_trace_apply(const struct stj_trace_target *target, struct stj_op *op, size_t k,

@@ -99,20 +99,19 @@ static double leave_one_out(struct xtrace *t, size_t i, double *work)
 static enum stj_status xtrace_estimate(const struct stj_trace_target *target,
                                        struct stj_trace_samples *samples, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = target->n;
     const size_t k = target->products / 2;
-    struct xtrace t = {0};
-    double *work = NULL;
-    STJ_TRY(xtrace_new(&t, n, k, err));
-    STJ_TRY(stj_new(&work, k, sizeof *work, err));
-    STJ_TRY(stj_new(&samples->sample, k, sizeof *samples->sample, err));
-    STJ_TRY(stj_trace_probes(target, 0, k, t.w, err));
-    STJ_TRY(stj_trace_apply(target, target->b, k, t.w, t.y, 0, err));
+    STJ_HELD(xtrace_free) struct xtrace t = {0};
+    STJ_FREED double *work = NULL;
+    STJ_MUST(xtrace_new(&t, n, k, err));
+    STJ_MUST(stj_new(&work, k, sizeof *work, err));
+    STJ_MUST(stj_new(&samples->sample, k, sizeof *samples->sample, err));
+    STJ_MUST(stj_trace_probes(target, 0, k, t.w, err));
+    STJ_MUST(stj_trace_apply(target, target->b, k, t.w, t.y, 0, err));
     memcpy(t.q, t.y, n * k * sizeof *t.q);
-    STJ_TRY(stj_qr(n, k, t.q, n, t.r, err));
-    STJ_TRY(stj_trace_apply(target, target->b, k, t.q, t.z, k, err));
-    STJ_TRY(xtrace_invert(k, t.r, t.s, err));
+    STJ_MUST(stj_qr(n, k, t.q, n, t.r, err));
+    STJ_MUST(stj_trace_apply(target, target->b, k, t.q, t.z, k, err));
+    STJ_MUST(xtrace_invert(k, t.r, t.s, err));
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k, k, n, 1, t.q, n, t.z, n, 0, t.h, k);
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, k, k, n, 1, t.q, n, t.w, n, 0, t.qw, k);
     for (size_t i = 0; i < k; i++) {
@@ -121,10 +120,7 @@ static enum stj_status xtrace_estimate(const struct stj_trace_target *target,
     }
     samples->n = k;
     samples->products = 2 * k;
-out:
-    free(work);
-    xtrace_free(&t);
-    return st;
+    return STJ_OK;
 }
 
 const struct stj_trace_method stj_trace_xtrace = {
