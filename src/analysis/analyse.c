@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "op/journal.h"
 #include "op/training_jacobian.h"
 #include "parallel/ranks.h"
@@ -197,31 +198,23 @@ static enum stj_status put_tensors(struct stj_h5 *file, const struct stj_run *ru
                                    const struct stj_run_part *part, struct stj_error *err)
 {
     static const struct stj_parameter_layout ours = {0};
-    enum stj_status st = STJ_OK;
     struct stj_parameter p;
-    char *text = NULL;
-    size_t size = 0, offset = 0;
-    FILE *out = open_memstream(&text, &size);
-    STJ_CHECK(err, out, STJ_ENOMEM, "no memory for the list of tensors");
+    STJ_FREED char *text = NULL;
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    size_t offset = 0;
+    STJ_MUST(stj_text_open(&out, err));
     for (size_t i = 0; i < stj_network_n_tensors(run->net); i++) {
-        STJ_TRY(stj_network_parameter(run->net, &ours, i, &p, err));
+        STJ_MUST(stj_network_parameter(run->net, &ours, i, &p, err));
         if (!has_tensor(part, p.name))
             continue;
-        fprintf(out, "%s [", p.name);
+        fprintf(out.file, "%s [", p.name);
         for (size_t d = 0; d < p.n_dims; d++)
-            fprintf(out, "%s%zu", d ? ", " : "", p.shape[d]);
-        fprintf(out, "] %zu row-major\n", offset);
+            fprintf(out.file, "%s%zu", d ? ", " : "", p.shape[d]);
+        fprintf(out.file, "] %zu row-major\n", offset);
         offset += p.n;
     }
-    const bool closed = fclose(out) == 0;
-    out = NULL;
-    STJ_CHECK(err, closed && text, STJ_ENOMEM, "no memory for the list of tensors");
-    STJ_TRY(stj_h5_put_text(file, "tensors", text, err));
-out:
-    if (out)
-        fclose(out);
-    free(text);
-    return st;
+    STJ_MUST(stj_text_take(&out, &text, err));
+    return stj_h5_put_text(file, "tensors", text, err);
 }
 
 static enum stj_status write_result(struct call *c, struct stj_error *err)
@@ -342,29 +335,25 @@ static enum stj_verdict verdict_of(const struct stj_result *result)
 static enum stj_status say_what_is_kept(const struct call *c, const struct stj_analysis_context *cx,
                                         char **text, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_question *q = &c->question;
     const struct stj_op_counts n = cx->op ? stj_op_get_counts(cx->op) : cx->about->counts;
     const bool anew = q->common.force && c->place.file;
-    char *command = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(text, &size);
-    STJ_CHECK(err, out, STJ_ENOMEM, "no memory for a message");
-    STJ_TRY(stj_request_command(q, q->config, &command, err));
+    STJ_FREED char *command = NULL, *line = NULL;
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_MUST(stj_text_open(&out, err));
+    STJ_MUST(stj_request_command(q, q->config, &command, err));
+    STJ_MUST(stj_command_text(command, c->run->dir, &line, err));
     if (n.jvp + n.vjp == 0 || anew)
-        fprintf(out, "nothing is kept, to begin again: ");
+        fprintf(out.file, "nothing is kept, to begin again: ");
     else
-        fprintf(out, "%.0f products are kept in the journal beside %s, to go on: ", n.jvp + n.vjp,
+        fprintf(out.file,
+                "%.0f products are kept in the journal beside %s, to go on: ", n.jvp + n.vjp,
                 name_of_path(c->place.path));
-    stj_command_in(out, command, c->run->dir);
+    fputs(line, out.file);
     if (q->common.memory > 0) /* on which depends how many probes of a density go together */
-        fprintf(out, " --memory %zu", q->common.memory);
-    fputs(anew ? " --force" : "", out);
-out:
-    if (out && (fclose(out) != 0 || !*text) && st == STJ_OK)
-        st = stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__, "no memory for a message");
-    free(command);
-    return st;
+        fprintf(out.file, " --memory %zu", q->common.memory);
+    fputs(anew ? " --force" : "", out.file);
+    return stj_text_take(&out, text, err);
 }
 
 /* An interruption says what is kept: in the error, or in the half of a result. */

@@ -10,6 +10,7 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 static const char *const states[] = {"theta", "full", NULL};
 
@@ -148,12 +149,11 @@ static enum stj_status print_value(const struct stj_option *row, const void *con
 {
     const struct stj_option table[] = {*row, {.name = NULL}};
     STJ_FREED char *line = NULL;
-    size_t size = 0;
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
     *text = NULL;
-    FILE *out = open_memstream(&line, &size);
-    STJ_NEED(err, out, STJ_ENOMEM, "no memory for the text of a request");
-    stj_options_write(out, 0, table, config);
-    STJ_NEED(err, fclose(out) == 0 && line, STJ_ENOMEM, "no memory for the text of a request");
+    STJ_MUST(stj_text_open(&out, err));
+    stj_options_write(out.file, 0, table, config);
+    STJ_MUST(stj_text_take(&out, &line, err));
     if (!line[0])
         return STJ_OK;
     char *value = strchr(line, ' ') + 1;
@@ -380,34 +380,17 @@ static void say_value(void *ctx, const struct stj_option *row, const char *value
         fprintf(t->out, " %s %s", row->name, value);
 }
 
-/* *text <- what `write` writes; owned by the caller. */
-static enum stj_status close_text(FILE *out, char **buffer, char **text, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const bool failed = !out || fclose(out) != 0 || !*buffer;
-    STJ_CHECK(err, !failed, STJ_ENOMEM, "no memory for the text of a request");
-    *text = *buffer;
-    *buffer = NULL;
-out:
-    free(*buffer);
-    return st;
-}
-
 enum stj_status stj_request_print(const struct stj_question *q, const void *config,
                                   bool question_alone, char **text, struct stj_error *err)
 {
     char part[STJ_PART_TEXT_MAX];
-    char *buffer = NULL;
-    size_t size = 0;
-    struct text_out t = {open_memstream(&buffer, &size), question_alone};
-    enum stj_status st = STJ_OK;
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
     *text = NULL;
-    if (t.out) {
-        fprintf(t.out, "%s %s", q->analysis->info.name, stj_part_text(&q->part, part));
-        st = visit_values(q->analysis, config, say_value, &t, err);
-    }
-    const enum stj_status closed = close_text(t.out, &buffer, text, err);
-    return st == STJ_OK ? closed : st;
+    STJ_MUST(stj_text_open(&out, err));
+    struct text_out t = {out.file, question_alone};
+    fprintf(t.out, "%s %s", q->analysis->info.name, stj_part_text(&q->part, part));
+    STJ_MUST(visit_values(q->analysis, config, say_value, &t, err));
+    return stj_text_take(&out, text, err);
 }
 
 /* An older text says "0" or "automatic" of what was not given. */
@@ -461,15 +444,19 @@ void stj_command_option(FILE *out, const char *name, const char *value)
     }
 }
 
-void stj_command_in(FILE *out, const char *command, const char *dir)
+enum stj_status stj_command_text(const char *command, const char *dir, char **text,
+                                 struct stj_error *err)
 {
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
     const char *run = strstr(command, " RUN");
     const size_t before = run ? (size_t)(run - command) + 1 : strlen(command);
-    fprintf(out, "%.*s", (int)before, command);
+    STJ_MUST(stj_text_open(&out, err));
+    fprintf(out.file, "%.*s", (int)before, command);
     if (run) {
-        write_word(out, dir);
-        fputs(run + strlen(" RUN"), out);
+        write_word(out.file, dir);
+        fputs(run + strlen(" RUN"), out.file);
     }
+    return stj_text_take(&out, text, err);
 }
 
 static void command_value(void *ctx, const struct stj_option *row, const char *value)
@@ -502,18 +489,14 @@ static void write_part_options(FILE *out, const struct stj_question *q)
 enum stj_status stj_request_command(const struct stj_question *q, const void *config, char **text,
                                     struct stj_error *err)
 {
-    char *buffer = NULL;
-    size_t size = 0;
-    struct text_out t = {open_memstream(&buffer, &size), false};
-    enum stj_status st = STJ_OK;
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
     *text = NULL;
-    if (t.out) {
-        fprintf(t.out, "spectraj %s RUN", q->analysis->info.name);
-        st = visit_values(q->analysis, config, command_value, &t, err);
-        write_part_options(t.out, q);
-    }
-    const enum stj_status closed = close_text(t.out, &buffer, text, err);
-    return st == STJ_OK ? closed : st;
+    STJ_MUST(stj_text_open(&out, err));
+    struct text_out t = {out.file, false};
+    fprintf(t.out, "spectraj %s RUN", q->analysis->info.name);
+    STJ_MUST(visit_values(q->analysis, config, command_value, &t, err));
+    write_part_options(t.out, q);
+    return stj_text_take(&out, text, err);
 }
 
 /* A text of limited size on its way. */

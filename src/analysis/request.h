@@ -89,7 +89,8 @@ enum stj_status stj_request_command(const struct stj_question *question, const v
 void stj_command_option(FILE *out, const char *name, const char *value);
 
 /* The command with the folder, in quotes where a shell needs them, in the place of its " RUN". */
-void stj_command_in(FILE *out, const char *command, const char *dir);
+enum stj_status stj_command_text(const char *command, const char *dir, char **text,
+                                 struct stj_error *err);
 
 /* *own <- the options among `given` that the analysis has. */
 enum stj_status stj_pairs_known(const struct stj_pairs_given *given,

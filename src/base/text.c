@@ -2,10 +2,12 @@
 /* base/text.c: text of others without control characters. */
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 size_t stj_text_decode(const char *p, unsigned *code)
 {
@@ -55,16 +57,39 @@ FILE *stj_text_begin(struct stj_text_output *output)
     return output->file;
 }
 
-enum stj_status stj_text_end(struct stj_text_output *output, FILE *out, struct stj_error *err)
+enum stj_status stj_text_open(struct stj_text_output *output, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
+    STJ_NEED(err, stj_text_begin(output), STJ_ENOMEM, "no memory for a text: %s", strerror(errno));
+    return STJ_OK;
+}
+
+void stj_text_drop(struct stj_text_output *output)
+{
+    if (output->file)
+        fclose(output->file);
+    free(output->buffer);
+    *output = (struct stj_text_output){0};
+}
+
+enum stj_status stj_text_take(struct stj_text_output *output, char **text, struct stj_error *err)
+{
     bool lost = !output->file || ferror(output->file);
     lost = (output->file && fclose(output->file) != 0) || lost || !output->buffer;
-    STJ_CHECK(err, !lost, STJ_ENOMEM, "out of memory for the report");
-    stj_text_clean(output->buffer, true);
-    STJ_CHECK(err, fputs(output->buffer, out) != EOF && !ferror(out), STJ_EIO,
-              "the report could not be written");
-out:
-    free(output->buffer);
-    return st;
+    *text = lost ? NULL : output->buffer;
+    output->file = NULL;
+    if (!lost)
+        output->buffer = NULL;
+    stj_text_drop(output);
+    STJ_NEED(err, !lost, STJ_ENOMEM, "no memory for a text");
+    return STJ_OK;
+}
+
+enum stj_status stj_text_end(struct stj_text_output *output, FILE *out, struct stj_error *err)
+{
+    STJ_FREED char *text = NULL;
+    STJ_MUST(stj_text_take(output, &text, err));
+    stj_text_clean(text, true);
+    STJ_NEED(err, fputs(text, out) != EOF && !ferror(out), STJ_EIO,
+             "the report could not be written");
+    return STJ_OK;
 }

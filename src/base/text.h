@@ -20,14 +20,21 @@ bool stj_text_is_control(unsigned code);
 /* Each control character of the text becomes '?', but for line feeds where they are kept. */
 void stj_text_clean(char *text, bool keep_lines);
 
-/* The one way for tables and lists to a stream of the caller's, often a terminal: what is printed
- * between the two goes through stj_text_clean.  stj_text_begin: NULL when there is no memory, which
- * stj_text_end then says. */
+/* A text that is written as a file is, to be declared with STJ_HELD(stj_text_drop). */
 struct stj_text_output {
     FILE *file;
     char *buffer;
     size_t size;
 };
+enum stj_status stj_text_open(struct stj_text_output *output, struct stj_error *err);
+void stj_text_drop(struct stj_text_output *output);
+
+/* *text <- what was written, to be released with free(). */
+enum stj_status stj_text_take(struct stj_text_output *output, char **text, struct stj_error *err);
+
+/* The one way for tables and lists to a stream of the caller's, often a terminal: what is printed
+ * between the two goes through stj_text_clean.  stj_text_begin: NULL when there is no memory, which
+ * stj_text_end then says. */
 FILE *stj_text_begin(struct stj_text_output *output);
 enum stj_status stj_text_end(struct stj_text_output *output, FILE *out, struct stj_error *err);
 

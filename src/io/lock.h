@@ -17,6 +17,8 @@
 
 #include <spectraj/status.h>
 
+#include "base/memory.h"
+
 #define STJ_LOCK_NAME ".lock"
 
 struct stj_lock;
@@ -29,5 +31,6 @@ enum stj_status stj_lock_take(const char *dir, const char *name,
                               const struct stj_progress *progress, struct stj_lock **lock,
                               struct stj_error *err);
 void stj_lock_release(struct stj_lock *lock); /* NULL is accepted */
+STJ_HOLDS(struct stj_lock, stj_lock_release)
 
 #endif

@@ -13,6 +13,7 @@
 #include "analysis/store.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "io/file.h"
 #include "study/study.h"
 
@@ -161,20 +162,17 @@ static enum stj_status say_command(const struct stj_contents *c, struct stj_cont
 {
     struct stj_contents_source source;
     STJ_FREED char *command = NULL, *line = NULL;
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
     bool more = false;
-    size_t size = 0;
-    FILE *out = open_memstream(&command, &size);
-    if (out && r->command)
-        fputs(r->command, out);
-    else if (out && find_command(c, r->name, &source))
-        fprintf(out, "%.*s", (int)source.command_length, source.command);
-    else if (out)
-        more = guess_command(out, r->name);
-    STJ_NEED(err, out && fclose(out) == 0 && command, STJ_ENOMEM, "no memory for a command");
-    out = open_memstream(&line, &size);
-    if (out)
-        stj_command_in(out, command, c->info.dir);
-    STJ_NEED(err, out && fclose(out) == 0 && line, STJ_ENOMEM, "no memory for a command");
+    STJ_MUST(stj_text_open(&out, err));
+    if (r->command)
+        fputs(r->command, out.file);
+    else if (find_command(c, r->name, &source))
+        fprintf(out.file, "%.*s", (int)source.command_length, source.command);
+    else
+        more = guess_command(out.file, r->name);
+    STJ_MUST(stj_text_take(&out, &command, err));
+    STJ_MUST(stj_command_text(command, c->info.dir, &line, err));
     const struct stj_error was = r->trouble;
     stj_error_clear(&r->trouble);
     stj_error_set(&r->trouble, was.code, was.file, was.line, "%s: %s --force%s", was.text, line,

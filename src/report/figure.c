@@ -2,7 +2,6 @@
 /* report/figure.c: the figures of a run: find the stored data, draw them or write them down. */
 #include <spectraj/report.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,13 +222,10 @@ static enum stj_status write_csv_file(const struct stj_chart *chart, const char 
                                       struct stj_error *err)
 {
     STJ_FREED char *text = NULL;
-    size_t size = 0;
-    FILE *file = open_memstream(&text, &size);
-    STJ_NEED(err, file, STJ_ENOMEM, "no memory for the numbers of a figure: %s", strerror(errno));
-    stj_plot_csv(file, chart);
-    int failed = ferror(file);
-    failed |= fclose(file);
-    STJ_NEED(err, !failed && text, STJ_ENOMEM, "no memory for the numbers of a figure");
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_MUST(stj_text_open(&out, err));
+    stj_plot_csv(out.file, chart);
+    STJ_MUST(stj_text_take(&out, &text, err));
     return stj_file_write_text(path, text, err);
 }
 

@@ -2,7 +2,6 @@
 /* report/html.c: everything that is known of a run on one page, complete in itself. */
 #include <spectraj/report.h>
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "analysis/print.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "io/file.h"
 #include "report/contents.h"
 #include "report/figures.h"
@@ -25,6 +25,11 @@ struct page {
     struct stj_run *run;
     struct stj_contents contents;
 };
+
+static void page_free(struct page *page)
+{
+    stj_contents_free(&page->contents);
+}
 
 static const char style[] =
     ":root{color-scheme:light "
@@ -353,30 +358,18 @@ static enum stj_status write_page(const struct page *p, struct stj_error *err)
 enum stj_status stj_report_html(struct stj_run *run, const char *path, struct stj_error *err)
 {
     STJ_NOT_NULL(err, run);
-    enum stj_status st = STJ_OK;
-    struct page p = {.run = run};
-    char *text = NULL;
-    char *own_path = NULL;
-    struct stj_lock *lock = NULL;
-    size_t size = 0;
-    STJ_TRY(stj_contents_of(run, &p.contents, err));
-    p.out = open_memstream(&text, &size);
-    STJ_CHECK(err, p.out, STJ_ENOMEM, "no memory for a report: %s", strerror(errno));
-    st = write_page(&p, err);
-    int failed = ferror(p.out);
-    failed |= fclose(p.out);
-    if (st != STJ_OK)
-        goto out;
-    STJ_CHECK(err, !failed && text, STJ_ENOMEM, "no memory for a report");
+    STJ_HELD(page_free) struct page p = {.run = run};
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_FREED char *text = NULL, *own_path = NULL;
+    STJ_HELD(stj_lock_release_at) struct stj_lock *lock = NULL;
+    STJ_MUST(stj_contents_of(run, &p.contents, err));
+    STJ_MUST(stj_text_open(&out, err));
+    p.out = out.file;
+    STJ_MUST(write_page(&p, err));
+    STJ_MUST(stj_text_take(&out, &text, err));
     if (!path)
-        STJ_TRY(stj_path_join(p.contents.info.dir, "report.html", &own_path, err));
+        STJ_MUST(stj_path_join(p.contents.info.dir, "report.html", &own_path, err));
     if (!path)
-        STJ_TRY(stj_run_lock(run, own_path, NULL, &lock, err));
-    STJ_TRY(stj_file_write_text(path ? path : own_path, text, err));
-out:
-    stj_lock_release(lock);
-    free(text);
-    free(own_path);
-    stj_contents_free(&p.contents);
-    return st;
+        STJ_MUST(stj_run_lock(run, own_path, NULL, &lock, err));
+    return stj_file_write_text(path ? path : own_path, text, err);
 }

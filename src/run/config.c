@@ -2,12 +2,12 @@
 /* run/config.c: the option tables of a run's config, and what its keys must be to each other. */
 #include "run/config.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "options/option_value.h"
 #include "options/yaml.h"
 #include "train/optimizer.h"
@@ -263,20 +263,15 @@ struct section {
 static enum stj_status print_sections(const struct section *section, size_t n, char **text,
                                       struct stj_error *err)
 {
-    STJ_FREED char *buffer = NULL;
-    size_t size = 0;
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
     *text = NULL;
-    FILE *file = open_memstream(&buffer, &size);
-    STJ_NEED(err, file, STJ_ENOMEM, "no memory for the text of a config: %s", strerror(errno));
+    STJ_MUST(stj_text_open(&out, err));
     for (size_t i = 0; i < n; i++) {
         if (section[i].name)
-            fprintf(file, "%s:\n", section[i].name);
-        stj_options_write(file, section[i].name ? 2 : 0, section[i].table, section[i].config);
+            fprintf(out.file, "%s:\n", section[i].name);
+        stj_options_write(out.file, section[i].name ? 2 : 0, section[i].table, section[i].config);
     }
-    int failed = ferror(file);
-    failed |= fclose(file);
-    STJ_NEED(err, !failed && buffer, STJ_ENOMEM, "no memory for the text of a config");
-    return stj_strdup(text, buffer, err);
+    return stj_text_take(&out, text, err);
 }
 
 enum stj_status stj_run_config_print(const struct stj_run_config *config, char **text,

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "io/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "analysis/request.h"
 #include "analysis/result_file.h"
 #include "analysis/store.h"
@@ -211,21 +212,16 @@ static enum stj_status describe(struct call *c, const struct stj_study_settings 
                                 struct stj_error *err)
 {
     const struct stj_directions *d[] = {&c->directions.d, &c->other_directions.d};
-    STJ_FREED char *text = NULL;
-    size_t size = 0;
-    FILE *file = open_memstream(&text, &size);
-    STJ_NEED(err, file, STJ_ENOMEM, "no memory for the request of a study");
-    fprintf(file, "study %s seed %ju\n", c->ops->info.name, (uintmax_t)settings->seed);
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_MUST(stj_text_open(&out, err));
+    fprintf(out.file, "study %s seed %ju\n", c->ops->info.name, (uintmax_t)settings->seed);
     if (c->other_info.fingerprint)
-        fprintf(file, "with %s\n", c->other_info.fingerprint);
+        fprintf(out.file, "with %s\n", c->other_info.fingerprint);
     for (size_t i = 0; i < 2; i++)
         if (d[i]->source)
-            fprintf(file, "directions of %s: %s\n", d[i]->source, d[i]->request);
-    stj_options_write(file, 0, c->ops->info.options, c->config);
-    int failed = ferror(file);
-    failed |= fclose(file);
-    STJ_NEED(err, !failed && text, STJ_ENOMEM, "no memory for the request of a study");
-    return stj_strdup(&c->request, text, err);
+            fprintf(out.file, "directions of %s: %s\n", d[i]->source, d[i]->request);
+    stj_options_write(out.file, 0, c->ops->info.options, c->config);
+    return stj_text_take(&out, &c->request, err);
 }
 
 static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_run *other,
@@ -288,22 +284,21 @@ static enum stj_status study_command(const struct call *c,
                                      struct stj_error *err)
 {
     char seed[24];
-    size_t size = 0;
-    FILE *out = open_memstream(command, &size);
-    STJ_NEED(err, out, STJ_ENOMEM, "no memory for a command line");
-    fprintf(out, "spectraj study %s RUN%s", c->ops->info.name, c->ops->two_runs ? " RUN2" : "");
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_MUST(stj_text_open(&out, err));
+    fprintf(out.file, "spectraj study %s RUN%s", c->ops->info.name,
+            c->ops->two_runs ? " RUN2" : "");
     for (size_t i = 0; i < settings->n; i++)
-        stj_command_option(out, settings->setting[i].name,
+        stj_command_option(out.file, settings->setting[i].name,
                            is_flag(c->ops->info.name, settings->setting[i].name)
                                ? NULL
                                : settings->setting[i].text);
     snprintf(seed, sizeof seed, "%ju", (uintmax_t)settings->seed);
     if (settings->seed)
-        stj_command_option(out, "seed", seed);
+        stj_command_option(out.file, "seed", seed);
     if (analysis->tag)
-        stj_command_option(out, "tag", analysis->tag);
-    STJ_NEED(err, fclose(out) == 0 && *command, STJ_ENOMEM, "no memory for a command line");
-    return STJ_OK;
+        stj_command_option(out.file, "tag", analysis->tag);
+    return stj_text_take(&out, command, err);
 }
 
 /* An interrupted study says what its log has, and how to go on. */
@@ -312,26 +307,18 @@ static enum stj_status say_what_is_kept(const struct call *c,
                                         const struct stj_analysis_settings *analysis,
                                         struct stj_error *err)
 {
-    char *command = NULL, *text = NULL;
-    size_t size = 0;
+    STJ_FREED char *command = NULL, *text = NULL;
+    char kept[80] = "nothing is kept, to begin again";
     const size_t n = c->log && !analysis->force ? stj_log_n_records(c->log) : 0;
-    FILE *out = open_memstream(&text, &size);
-    if (out && study_command(c, settings, analysis, &command, NULL) == STJ_OK) {
-        fprintf(out, "study %s was interrupted; ", c->ops->info.name);
-        if (n > 0)
-            fprintf(out, "%zu finished pieces are kept in its journal, to go on: ", n);
-        else
-            fputs("nothing is kept, to begin again: ", out);
-        stj_command_in(out, command, c->info.dir);
-        fputs(analysis->force ? " --force" : "", out);
-    }
-    if (out && fclose(out) == 0 && text && text[0]) {
-        stj_error_clear(err);
-        stj_error_set(err, STJ_EINTERRUPTED, __FILE__, __LINE__, "%s", text);
-    }
-    free(command);
-    free(text);
-    return STJ_EINTERRUPTED;
+    if (n > 0)
+        snprintf(kept, sizeof kept, "%zu finished pieces are kept in its journal, to go on", n);
+    if (study_command(c, settings, analysis, &command, NULL) != STJ_OK ||
+        stj_command_text(command, c->info.dir, &text, NULL) != STJ_OK)
+        return STJ_EINTERRUPTED;
+    stj_error_clear(err);
+    return stj_error_set(err, STJ_EINTERRUPTED, __FILE__, __LINE__,
+                         "study %s was interrupted; %s: %s%s", c->ops->info.name, kept, text,
+                         analysis->force ? " --force" : "");
 }
 
 /* The other run and its directions are sources too: with its config, and RUN2 in the place of its
@@ -339,26 +326,18 @@ static enum stj_status say_what_is_kept(const struct call *c,
 static enum stj_status put_other(const struct call *c, const struct stj_run *other,
                                  struct stj_result_about *about, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char name[64], *command = NULL;
-    size_t size = 0;
-    FILE *out = NULL;
-    STJ_TRY(stj_about_add_source(about, "RUN2",
-                                 (uint32_t)strtoul(c->other_info.fingerprint, NULL, 16),
-                                 c->other_info.dir, err));
-    STJ_TRY(stj_h5_put_text(c->file, "config_of_RUN2", other->about.config, err));
+    char name[64];
+    STJ_FREED char *command = NULL;
+    STJ_MUST(stj_about_add_source(about, "RUN2",
+                                  (uint32_t)strtoul(c->other_info.fingerprint, NULL, 16),
+                                  c->other_info.dir, err));
+    STJ_MUST(stj_h5_put_text(c->file, "config_of_RUN2", other->about.config, err));
     if (!c->other_directions.file || !c->other_directions.command)
-        goto out;
-    out = open_memstream(&command, &size);
-    STJ_CHECK(err, out, STJ_ENOMEM, "no memory for a command line");
-    stj_command_in(out, c->other_directions.command, "RUN2");
-    STJ_CHECK(err, fclose(out) == 0 && command, STJ_ENOMEM, "no memory for a command line");
+        return STJ_OK;
+    STJ_MUST(stj_command_text(c->other_directions.command, "RUN2", &command, err));
     snprintf(name, sizeof name, "RUN2/%s", c->other_directions.d.source);
-    STJ_TRY(
-        stj_about_add_source(about, name, stj_h5_get_crc(c->other_directions.file), command, err));
-out:
-    free(command);
-    return st;
+    return stj_about_add_source(about, name, stj_h5_get_crc(c->other_directions.file), command,
+                                err);
 }
 
 /* about <- what every result says of itself. */
