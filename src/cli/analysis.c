@@ -67,11 +67,6 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     return st;
 }
 
-static int analyse(struct cli *cli, const void *options)
-{
-    return cli_on_run(cli, options, work);
-}
-
 const struct command *cli_analysis_command(size_t i)
 {
     static struct command command[ANALYSES_MAX];
@@ -89,6 +84,6 @@ const struct command *cli_analysis_command(size_t i)
                                   .options = about.options,
                                   .example = about.example,
                                   .unconverged = about.unconverged,
-                                  .run = analyse};
+                                  .work = work};
     return &command[i];
 }

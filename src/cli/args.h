@@ -36,6 +36,7 @@ enum args_shared_mask {
 enum { ARGS_ROWS_MAX = 64, ARGS_NAME_MAX = 64 };
 
 struct cli;
+struct stj_run;
 
 struct command {
     const char *name;
@@ -51,6 +52,13 @@ struct command {
     const char *unconverged;                          /* when it exits with 2; NULL: never */
     const char *example;                              /* lines */
     int (*run)(struct cli *cli, const void *options); /* returns the exit status */
+
+    /* Instead of it: what the command does with the run that its first argument names, which is open;
+     * *exit_status is CLI_DONE before it. */
+    enum stj_status (*work)(struct cli *cli, struct stj_run *run, const void *options,
+                            int *exit_status);
+    bool takes_config; /* the argument may be a config file: the run is then not trained */
+
     bool measures; /* one rank does it, but all show before how fast their messages are */
 
     /* The command that the first argument makes of this one; NULL: none.  May itself be NULL. */

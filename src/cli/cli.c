@@ -114,8 +114,6 @@ int cli_failed(enum stj_status status)
     return status == STJ_EINTERRUPTED ? CLI_INTERRUPTED : CLI_ERROR;
 }
 
-typedef enum stj_status (*open_fn)(const char *path, struct stj_run **run, struct stj_error *err);
-
 static void warn_of_replay(const struct cli *cli, const struct stj_run *run)
 {
     struct stj_storage storage = {.diverged = false};
@@ -129,32 +127,27 @@ static void warn_of_replay(const struct cli *cli, const struct stj_run *run)
             storage.diverged_at, storage.compared_at, storage.difference);
 }
 
-static int on_opened(struct cli *cli, const void *options, open_fn open, cli_work_fn work)
+int cli_execute(struct cli *cli, const void *options)
 {
+    const struct command *command = cli->command;
+    const char *path = cli->args.positional[0];
+    struct stat info;
     struct stj_run *run = NULL;
     int exit_status = CLI_DONE;
-    enum stj_status st = open(cli->args.positional[0], &run, &cli->err);
+    if (command->run)
+        return command->run(cli, options);
+    const bool is_config = command->takes_config && stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    enum stj_status st =
+        is_config ? stj_run_describe(path, &run, &cli->err) : stj_run_open(path, &run, &cli->err);
     if (st == STJ_OK) {
         stj_run_set_memory(run, cli->args.shared.memory);
-        st = work(cli, run, options, &exit_status);
+        st = command->work(cli, run, options, &exit_status);
     }
     cli_progress_end();
     if (st == STJ_OK)
         warn_of_replay(cli, run);
     stj_run_destroy(run);
     return st == STJ_OK ? exit_status : cli_failed(st);
-}
-
-int cli_on_run(struct cli *cli, const void *options, cli_work_fn work)
-{
-    return on_opened(cli, options, stj_run_open, work);
-}
-
-int cli_on_run_or_config(struct cli *cli, const void *options, cli_work_fn work)
-{
-    struct stat info;
-    const bool is_file = stat(cli->args.positional[0], &info) == 0 && S_ISREG(info.st_mode);
-    return on_opened(cli, options, is_file ? stj_run_describe : stj_run_open, work);
 }
 
 uint64_t cli_seed(const struct cli *cli)

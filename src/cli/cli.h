@@ -68,16 +68,17 @@ int cli_failed(enum stj_status status);
 /* CLI_DONE, or why the result is not what was asked for. */
 int cli_result_exit(const struct stj_result *result);
 
-/* What a command does with its open run; *exit_status is CLI_DONE before it. */
-typedef enum stj_status (*cli_work_fn)(struct cli *cli, struct stj_run *run, const void *options,
-                                       int *exit_status);
+/* Run the command: by its `run`, or by its `work` on its run; returns the exit status. */
+int cli_execute(struct cli *cli, const void *options);
 
-/* The whole of a command on a run: open the first argument, work, close; returns the exit
- * status. */
-int cli_on_run(struct cli *cli, const void *options, cli_work_fn work);
-
-/* The same where the first argument may also be a config file: the run is then not trained. */
-int cli_on_run_or_config(struct cli *cli, const void *options, cli_work_fn work);
+/* What `train` and `run` are told of the training. */
+struct cli_train_options {
+    char *output;
+    bool accept_deviation;
+};
+extern const struct stj_option cli_train_rows[];
+struct stj_run_train_settings cli_train_settings(const struct cli *cli,
+                                                 const struct cli_train_options *options);
 
 /* --seed, or 0. */
 uint64_t cli_seed(const struct cli *cli);

@@ -20,11 +20,6 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
                              o->output, &cli->err);
 }
 
-static int export(struct cli *cli, const void *options)
-{
-    return cli_on_run(cli, options, work);
-}
-
 #define OPTION(...) STJ_OPTION_ROW(struct export_options, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("output", STRING, output, NULL, "folder for the files, made when there is none",
@@ -49,5 +44,5 @@ const struct command command_export = {
     .options_size = sizeof(struct export_options),
     .example = "  spectraj export digits-run -o arrays\n"
                "  spectraj export digits-run svd --npy -o arrays\n",
-    .run = export,
+    .work = work,
 };

@@ -10,11 +10,6 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     return stj_report_info(stdout, cli->format, run, &cli->err);
 }
 
-static int info(struct cli *cli, const void *options)
-{
-    return cli_on_run_or_config(cli, options, work);
-}
-
 const struct command command_info = {
     .name = "info",
     .summary = "say what is in a run, or in a config",
@@ -28,5 +23,6 @@ const struct command command_info = {
         "are as an analysis with that memory would have them at hand.\n",
     .shared = ARGS_MEMORY,
     .example = "  spectraj info digits-run\n  spectraj info digits.yaml\n",
-    .run = info,
+    .work = work,
+    .takes_config = true,
 };

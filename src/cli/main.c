@@ -131,14 +131,14 @@ static int run_on_ranks(struct cli *cli, const void *options)
     const struct command *command = cli->command;
     if (command->shared & ARGS_RANKS) {
         const size_t wish = cli->args.shared.ranks_per_product;
-        return stj_ranks_divide(wish, &cli->err) == STJ_OK ? command->run(cli, options) : CLI_ERROR;
+        return stj_ranks_divide(wish, &cli->err) == STJ_OK ? cli_execute(cli, options) : CLI_ERROR;
     }
     if (command->measures)
         stj_ranks_measure();
     if (stj_rank() != 0)
         return CLI_DONE;
     stj_ranks_leave_others();
-    return command->run(cli, options);
+    return cli_execute(cli, options);
 }
 
 /* Parse the command line into the struct of the command's own options, and go. */

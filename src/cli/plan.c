@@ -56,11 +56,6 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     return st;
 }
 
-static int plan(struct cli *cli, const void *options)
-{
-    return cli_on_run_or_config(cli, options, work);
-}
-
 #define OPTION(...) STJ_OPTION_ROW(struct plan_options, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("top", SIZE, top, "", "as of svd", .letter = 'k', .min = 1, .max = 1e9, .value = "K"),
@@ -101,6 +96,7 @@ const struct command command_plan = {
     .options_size = sizeof(struct plan_options),
     .example = "  spectraj plan digits.yaml\n  spectraj plan digits-run --top 50 --memory 4G\n"
                "  spectraj plan digits-run --ranks 16 --bandwidth 10G\n",
-    .run = plan,
+    .work = work,
+    .takes_config = true,
     .measures = true,
 };

@@ -15,11 +15,6 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     return st == STJ_OK ? stj_report_page(stdout, cli->format, run, o->output, &cli->err) : st;
 }
 
-static int report(struct cli *cli, const void *options)
-{
-    return cli_on_run(cli, options, work);
-}
-
 #define OPTION(...) STJ_OPTION_ROW(struct report_options, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("output", STRING, output, "", "write the page to FILE (default: report.html of the run)",
@@ -42,5 +37,5 @@ const struct command command_report = {
     .options_size = sizeof(struct report_options),
     .example = "  spectraj report digits-run\n"
                "  spectraj report digits-run -o page.html\n",
-    .run = report,
+    .work = work,
 };

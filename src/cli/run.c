@@ -6,11 +6,6 @@
  */
 #include "cli.h"
 
-struct run_options {
-    char *output;
-    bool accept_deviation;
-};
-
 enum { ANALYSES_MAX = 32 };
 
 /* What has been computed so far. */
@@ -27,18 +22,13 @@ static bool prints_now(const struct cli *cli)
     return cli->format == STJ_REPORT_TEXT;
 }
 
-static enum stj_status open_or_train(struct cli *cli, const struct run_options *o,
+static enum stj_status open_or_train(struct cli *cli, const struct cli_train_options *o,
                                      struct parts *parts)
 {
     const char *config = cli->args.positional[0];
     const char *dir = o->output;
     const struct args_shared *shared = &cli->args.shared;
-    const struct stj_run_train_settings settings = {.size = sizeof settings,
-                                                    .force = shared->force,
-                                                    .seed_given = shared->seed_given,
-                                                    .seed = shared->seed,
-                                                    .accept_deviation = o->accept_deviation,
-                                                    .progress = cli->progress};
+    const struct stj_run_train_settings settings = cli_train_settings(cli, o);
     bool matches = false;
     enum stj_status st = STJ_OK;
     if (!shared->force && !shared->seed_given)
@@ -117,15 +107,6 @@ static int run(struct cli *cli, const void *options)
     return st == STJ_OK ? exit_status : cli_failed(st);
 }
 
-#define OPTION(...) STJ_OPTION_ROW(struct run_options, __VA_ARGS__)
-static const struct stj_option options[] = {
-    OPTION("output", STRING, output, NULL, "directory of the run, created when there is none",
-           .letter = 'o', .value = "RUN"),
-    OPTION("accept-deviation", BOOL, accept_deviation, "",
-           "take the states of trajectory.states however far from them their replay lands"),
-    {.name = NULL},
-};
-
 const struct command command_run = {
     .name = "run",
     .summary = "train, analyse as the config says, write the report",
@@ -136,8 +117,8 @@ const struct command command_run = {
         "Train as CONFIG says unless RUN holds that training already, then do each analysis\n"
         "that its 'analysis' group names and that is not stored already, and write report.html.\n",
     .shared = ARGS_CONFIG_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_FORCE,
-    .options = options,
-    .options_size = sizeof(struct run_options),
+    .options = cli_train_rows,
+    .options_size = sizeof(struct cli_train_options),
     .unconverged = "fewer pairs than asked for have converged",
     .example = "  spectraj run digits.yaml -o digits-run\n",
     .run = run,

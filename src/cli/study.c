@@ -54,11 +54,6 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     return st;
 }
 
-static int study(struct cli *cli, const void *options)
-{
-    return cli_on_run(cli, options, work);
-}
-
 static const struct command *make_command(const struct stj_study_about *about)
 {
     special.study = about->name;
@@ -73,7 +68,8 @@ static const struct command *make_command(const struct stj_study_about *about)
     special.command.options = stj_study_options(about->name);
     special.command.specialize = NULL;
     special.command.list_title = NULL;
-    special.command.run = study;
+    special.command.run = NULL;
+    special.command.work = work;
     return &special.command;
 }
 

@@ -2,20 +2,22 @@
 /* cli/train.c: spectraj train: train once and record the trajectory. */
 #include "cli.h"
 
-struct train_options {
-    char *output;
-    bool accept_deviation;
-};
+struct stj_run_train_settings cli_train_settings(const struct cli *cli,
+                                                 const struct cli_train_options *options)
+{
+    const struct args_shared *shared = &cli->args.shared;
+    return (struct stj_run_train_settings){.size = sizeof(struct stj_run_train_settings),
+                                           .force = shared->force,
+                                           .seed_given = shared->seed_given,
+                                           .seed = shared->seed,
+                                           .accept_deviation = options->accept_deviation,
+                                           .progress = cli->progress};
+}
 
 static int train(struct cli *cli, const void *options)
 {
-    const struct train_options *o = options;
-    const struct stj_run_train_settings settings = {.size = sizeof settings,
-                                                    .force = cli->args.shared.force,
-                                                    .seed_given = cli->args.shared.seed_given,
-                                                    .seed = cli->args.shared.seed,
-                                                    .accept_deviation = o->accept_deviation,
-                                                    .progress = cli->progress};
+    const struct cli_train_options *o = options;
+    const struct stj_run_train_settings settings = cli_train_settings(cli, o);
     struct stj_run *run = NULL;
     enum stj_status st =
         stj_run_train(cli->args.positional[0], o->output, &settings, &run, &cli->err);
@@ -26,8 +28,8 @@ static int train(struct cli *cli, const void *options)
     return st == STJ_OK ? CLI_DONE : cli_failed(st);
 }
 
-#define OPTION(...) STJ_OPTION_ROW(struct train_options, __VA_ARGS__)
-static const struct stj_option options[] = {
+#define OPTION(...) STJ_OPTION_ROW(struct cli_train_options, __VA_ARGS__)
+const struct stj_option cli_train_rows[] = {
     OPTION("output", STRING, output, NULL, "directory of the run, created when there is none",
            .letter = 'o', .value = "RUN"),
     OPTION("accept-deviation", BOOL, accept_deviation, "",
@@ -48,8 +50,8 @@ const struct command command_train = {
         "again, and ends with the same bits.  With trajectory.states in CONFIG the states are\n"
         "those of a training elsewhere; the steps between them are replayed and compared.\n",
     .shared = ARGS_CONFIG_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_FORCE,
-    .options = options,
-    .options_size = sizeof(struct train_options),
+    .options = cli_train_rows,
+    .options_size = sizeof(struct cli_train_options),
     .example = "  spectraj train digits.yaml -o digits-run\n",
     .run = train,
 };

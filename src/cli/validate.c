@@ -24,11 +24,6 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     return st == STJ_OK ? stj_report_validate(stdout, cli->format, &v, &cli->err) : st;
 }
 
-static int validate(struct cli *cli, const void *options)
-{
-    return cli_on_run(cli, options, work);
-}
-
 #define OPTION(...) STJ_OPTION_ROW(struct validate_options, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("dense-limit", SIZE, dense_limit, "1000",
@@ -51,5 +46,5 @@ const struct command command_validate = {
     .options_size = sizeof(struct validate_options),
     .unconverged = "a check did not pass",
     .example = "  spectraj validate digits-run\n",
-    .run = validate,
+    .work = work,
 };
