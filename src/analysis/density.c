@@ -26,11 +26,9 @@
 #include "spectrum/svd/svd_method.h"
 
 struct density_config {
-    size_t probes, steps, curve;
-    double epsilon, confidence, tolerance, max_applications, max_seconds;
-    uint64_t seed;
-    int reorthogonalize; /* enum stj_reorthogonalize */
-    char *scratch, *edges;
+    struct stj_density_settings s;
+    size_t curve;
+    char *edges;
     bool no_deflation, gap;
 };
 
@@ -38,22 +36,23 @@ static const char *const reorthogonalize_words[] = {"auto", "full", "one-sided",
 
 #define OPTION(...) STJ_OPTION_ROW(struct density_config, __VA_ARGS__)
 static const struct stj_option options[] = {
-    STJ_EPSILON_OPTION(offsetof(struct density_config, epsilon)),
-    STJ_FRACTION_OPTION("confidence", 0, STJ_ROLE_VIEW, offsetof(struct density_config, confidence),
-                        "0.95", "P", "how often the intervals contain the true counts"),
-    OPTION("probes", SIZE, probes, "8", "random start vectors", .letter = 'p', .min = 1, .max = 1e9,
-           .value = "N"),
-    OPTION("steps", SIZE, steps, "100", "Lanczos steps of each, at two products a step",
+    STJ_EPSILON_OPTION(offsetof(struct density_config, s.epsilon)),
+    STJ_FRACTION_OPTION("confidence", 0, STJ_ROLE_VIEW,
+                        offsetof(struct density_config, s.confidence), "0.95", "P",
+                        "how often the intervals contain the true counts"),
+    OPTION("probes", SIZE, s.probes, "8", "random start vectors", .letter = 'p', .min = 1,
+           .max = 1e9, .value = "N"),
+    OPTION("steps", SIZE, s.steps, "100", "Lanczos steps of each, at two products a step",
            .letter = 'k', .min = 1, .max = 1e9, .value = "K"),
-    STJ_SEED_OPTION(offsetof(struct density_config, seed), "probes"),
+    STJ_SEED_OPTION(offsetof(struct density_config, s.seed), "probes"),
     STJ_FRACTION_OPTION("tolerance", 0, STJ_ROLE_QUESTION,
-                        offsetof(struct density_config, tolerance), "", "TOL",
+                        offsetof(struct density_config, s.tolerance), "", "TOL",
                         "add steps and probes until every interval is at most TOL times the "
                         "number of parameters wide"),
-    OPTION("reorthogonalize", CHOICE, reorthogonalize, "auto",
+    OPTION("reorthogonalize", CHOICE, s.reorthogonalize, "auto",
            "full, one-sided or none: two, one or no vectors of memory a step and probe",
            .choices = reorthogonalize_words, .value = "HOW"),
-    OPTION("scratch", PATH, scratch, "",
+    OPTION("scratch", PATH, s.scratch, "",
            "keep these vectors in nameless files of DIR instead of memory", .role = STJ_ROLE_EFFORT,
            .value = "DIR"),
     OPTION("no_deflation", BOOL, no_deflation, "false",
@@ -65,24 +64,15 @@ static const struct stj_option options[] = {
            .role = STJ_ROLE_VIEW, .min = 1, .max = 10000, .value = "N"),
     OPTION("gap", BOOL, gap, "false", "look for an epsilon at which the spectrum has a gap",
            .role = STJ_ROLE_VIEW),
-    STJ_MAX_APPLICATIONS_OPTION(offsetof(struct density_config, max_applications), "at most"),
-    STJ_MAX_SECONDS_OPTION(offsetof(struct density_config, max_seconds)),
+    STJ_MAX_APPLICATIONS_OPTION(offsetof(struct density_config, s.max_applications), "at most"),
+    STJ_MAX_SECONDS_OPTION(offsetof(struct density_config, s.max_seconds)),
     {.name = NULL},
 };
 
 static struct stj_density_settings settings_of(const struct density_config *c)
 {
-    struct stj_density_settings s = stj_density_settings_default();
-    s.epsilon = c->epsilon;
-    s.confidence = c->confidence;
-    s.probes = c->probes;
-    s.steps = c->steps;
-    s.seed = c->seed;
-    s.reorthogonalize = (enum stj_reorthogonalize)c->reorthogonalize;
-    s.scratch = c->scratch;
-    s.tolerance = c->tolerance;
-    s.max_applications = c->max_applications;
-    s.max_seconds = c->max_seconds;
+    struct stj_density_settings s = c->s;
+    s.size = sizeof s;
     return s;
 }
 
@@ -315,7 +305,7 @@ static size_t columns(const void *config, size_t n)
 {
     const struct density_config *c = config;
     (void)n;
-    return c->probes;
+    return c->s.probes;
 }
 
 static void predict(const struct stj_run *run, const struct stj_plan_request *request,
@@ -500,8 +490,8 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     if (!d->r.probe)
         STJ_MUST(unpack_probes(d, err));
     if (c) {
-        d->r.epsilon = c->epsilon;
-        d->r.confidence = c->confidence;
+        d->r.epsilon = c->s.epsilon;
+        d->r.confidence = c->s.confidence;
     }
     STJ_MUST(stj_density_count_regions(&d->r, d->r.epsilon, d->r.confidence, &d->r.regions, err));
     STJ_MUST(stj_density_find_missed(&d->r, err));
@@ -549,9 +539,9 @@ static bool covers(const void *stored, const void *data, const void *wanted)
     const struct density_config *s = stored, *w = wanted;
     const struct density_data *d = data;
     if (d->r.stop == STJ_STOP_MAX_APPLICATIONS)
-        return w->max_applications > 0 && w->max_applications <= s->max_applications;
+        return w->s.max_applications > 0 && w->s.max_applications <= s->s.max_applications;
     if (d->r.stop == STJ_STOP_MAX_SECONDS)
-        return w->max_seconds > 0 && w->max_seconds <= s->max_seconds;
+        return w->s.max_seconds > 0 && w->s.max_seconds <= s->s.max_seconds;
     return true;
 }
 

@@ -31,44 +31,42 @@ static const char bottom_journal[] = "bottom";
 static const double default_certify = 0.03; /* of a look that a budget ended, taken up again */
 
 struct svd_config {
-    size_t top, bottom, ncv;
-    double above, below, tol, certify, max_applications, max_seconds;
-    uint64_t seed;
-    char *method;
+    struct stj_svd_settings s;
     bool monitor, has_top, has_bottom; /* what was given */
 };
 
 #define OPTION(...) STJ_OPTION_ROW(struct svd_config, __VA_ARGS__)
 static const struct stj_option options[] = {
-    OPTION("top", SIZE, top, "",
+    OPTION("top", SIZE, s.top, "",
            "how many of the largest singular values (default: 20, where neither end is asked for)",
            .letter = 'k', .role = STJ_ROLE_EXTENT,
            .present_offset = offsetof(struct svd_config, has_top), .max = 1e9, .value = "K"),
-    OPTION("bottom", SIZE, bottom, "",
+    OPTION("bottom", SIZE, s.bottom, "",
            "how many of the smallest, as certified upper bounds (default: 20, where neither end "
            "is asked for)",
            .letter = 'b', .role = STJ_ROLE_EXTENT,
            .present_offset = offsetof(struct svd_config, has_bottom), .max = 1e9, .value = "K"),
-    OPTION("above", REAL, above, "", "all singular values above SIGMA, instead of a number of them",
-           .role = STJ_ROLE_EXTENT, .max = 1e300, .above_min = true, .value = "SIGMA"),
-    OPTION("below", REAL, below, "",
+    OPTION("above", REAL, s.above, "",
+           "all singular values above SIGMA, instead of a number of them", .role = STJ_ROLE_EXTENT,
+           .max = 1e300, .above_min = true, .value = "SIGMA"),
+    OPTION("below", REAL, s.below, "",
            "directions with singular values below SIGMA, as many as the method finds",
            .role = STJ_ROLE_EXTENT, .max = 1e300, .above_min = true, .value = "SIGMA"),
-    OPTION("ncv", SIZE, ncv, "",
+    OPTION("ncv", SIZE, s.ncv, "",
            "basis vectors to keep, more than K (default: about 2.4 K; for the smallest alone, "
            "0.42 of the number of parameters, and fewer give larger bounds)",
            .min = 2, .max = 1e9, .value = "M"),
-    STJ_FRACTION_OPTION("tol", 0, STJ_ROLE_QUESTION, offsetof(struct svd_config, tol), "1e-10",
+    STJ_FRACTION_OPTION("tol", 0, STJ_ROLE_QUESTION, offsetof(struct svd_config, s.tol), "1e-10",
                         "TOL", "a pair is converged when |J'u - sigma v| is at most TOL sigma_1"),
-    OPTION("certify", REAL, certify, "",
+    OPTION("certify", REAL, s.certify, "",
            "look for missing values until all that exceed the smallest one found by the factor 1 + "
            "DELTA are excluded (default: as far as 15 % more products go, 24 at least)",
            .role = STJ_ROLE_EXTENT, .max = 1, .above_min = true, .value = "DELTA"),
-    STJ_SEED_OPTION(offsetof(struct svd_config, seed), "start vector"),
-    OPTION("method", STRING, method, "", "how; 'help' lists the methods (default: automatic)",
+    STJ_SEED_OPTION(offsetof(struct svd_config, s.seed), "start vector"),
+    OPTION("method", STRING, s.method, "", "how; 'help' lists the methods (default: automatic)",
            .kind = &stj_svd_methods, .value = "NAME"),
-    STJ_MAX_APPLICATIONS_OPTION(offsetof(struct svd_config, max_applications), "about"),
-    STJ_MAX_SECONDS_OPTION(offsetof(struct svd_config, max_seconds)),
+    STJ_MAX_APPLICATIONS_OPTION(offsetof(struct svd_config, s.max_applications), "about"),
+    STJ_MAX_SECONDS_OPTION(offsetof(struct svd_config, s.max_seconds)),
     OPTION("monitor", BOOL, monitor, "false",
            "a line on standard error now and then: values that have converged, estimates of the "
            "others and their residuals",
@@ -79,21 +77,21 @@ static const struct stj_option options[] = {
 
 static bool wants_top(const struct svd_config *c)
 {
-    return c->top > 0 || c->above > 0;
+    return c->s.top > 0 || c->s.above > 0;
 }
 
 static bool wants_bottom(const struct svd_config *c)
 {
-    return c->bottom > 0 || c->below > 0;
+    return c->s.bottom > 0 || c->s.below > 0;
 }
 
 static void complete_config(void *config)
 {
     struct svd_config *c = config;
     if (!c->has_top && !c->has_bottom && !wants_top(c) && !wants_bottom(c))
-        c->top = c->bottom = DEFAULT_PAIRS;
-    c->has_top = c->top > 0;
-    c->has_bottom = c->bottom > 0;
+        c->s.top = c->s.bottom = DEFAULT_PAIRS;
+    c->has_top = c->s.top > 0;
+    c->has_bottom = c->s.bottom > 0;
 }
 
 static enum stj_status check_config(const void *config, struct stj_error *err)
@@ -102,25 +100,15 @@ static enum stj_status check_config(const void *config, struct stj_error *err)
     const bool empty = (c->has_top || c->has_bottom) && !wants_top(c) && !wants_bottom(c);
     STJ_NEED(err, !empty, STJ_EINVAL,
              "top is 0 and bottom is 0: ask for at least one singular value");
-    STJ_NEED(err, !(c->top && c->above > 0) && !(c->bottom && c->below > 0), STJ_EINVAL,
+    STJ_NEED(err, !(c->s.top && c->s.above > 0) && !(c->s.bottom && c->s.below > 0), STJ_EINVAL,
              "a number of pairs and a threshold are asked for at the same end: give one of them");
     return STJ_OK;
 }
 
 static struct stj_svd_settings settings_of(const struct svd_config *c)
 {
-    struct stj_svd_settings s = stj_svd_settings_default();
-    s.top = c->top;
-    s.bottom = c->bottom;
-    s.above = c->above;
-    s.below = c->below;
-    s.ncv = c->ncv;
-    s.tol = c->tol;
-    s.certify = c->certify;
-    s.seed = c->seed;
-    s.method = c->method;
-    s.max_applications = c->max_applications;
-    s.max_seconds = c->max_seconds;
+    struct stj_svd_settings s = c->s;
+    s.size = sizeof s;
     return s;
 }
 
@@ -386,12 +374,12 @@ static bool join(const void *stored, void *wanted)
 {
     const struct svd_config *s = stored;
     struct svd_config *w = wanted;
-    const bool joined = join_end(s->top, s->above, &w->top, &w->above, false) &&
-                        join_end(s->bottom, s->below, &w->bottom, &w->below, true);
-    if (w->certify == 0 || (s->certify > 0 && s->certify < w->certify))
-        w->certify = s->certify;
-    w->has_top = w->top > 0;
-    w->has_bottom = w->bottom > 0;
+    const bool joined = join_end(s->s.top, s->s.above, &w->s.top, &w->s.above, false) &&
+                        join_end(s->s.bottom, s->s.below, &w->s.bottom, &w->s.below, true);
+    if (w->s.certify == 0 || (s->s.certify > 0 && s->s.certify < w->s.certify))
+        w->s.certify = s->s.certify;
+    w->has_top = w->s.top > 0;
+    w->has_bottom = w->s.bottom > 0;
     return joined;
 }
 
@@ -400,9 +388,10 @@ static bool was_cut_short(const struct svd_config *stored, const struct stj_svd_
                           const struct svd_config *wanted)
 {
     if (r->stop == STJ_STOP_MAX_APPLICATIONS)
-        return wanted->max_applications == 0 || wanted->max_applications > stored->max_applications;
+        return wanted->s.max_applications == 0 ||
+               wanted->s.max_applications > stored->s.max_applications;
     if (r->stop == STJ_STOP_MAX_SECONDS)
-        return wanted->max_seconds == 0 || wanted->max_seconds > stored->max_seconds;
+        return wanted->s.max_seconds == 0 || wanted->s.max_seconds > stored->s.max_seconds;
     return false;
 }
 
@@ -434,32 +423,32 @@ static struct stj_svd_outside outside_of(const struct stj_svd_result *r, size_t 
 static bool is_certain(const struct stj_svd_result *r, const struct svd_config *wanted)
 {
     double level = 0;
-    const struct stj_svd_outside o = outside_of(r, wanted->top, wanted->above, &level);
+    const struct stj_svd_outside o = outside_of(r, wanted->s.top, wanted->s.above, &level);
     const double enough =
-        fmax((1 + wanted->certify) * level, level + stj_svd_tie(r->tol, r->sigma_1));
-    return !o.missed && !o.undecided && (wanted->certify == 0 || !o.checked || o.bound <= enough);
+        fmax((1 + wanted->s.certify) * level, level + stj_svd_tie(r->tol, r->sigma_1));
+    return !o.missed && !o.undecided && (wanted->s.certify == 0 || !o.checked || o.bound <= enough);
 }
 
 static bool covers_top(const struct svd_config *stored, const struct stj_svd_result *r,
                        const struct svd_config *wanted)
 {
-    const bool tried =
-        !was_cut_short(stored, r, wanted) &&
-        (wanted->certify == 0 || (stored->certify > 0 && stored->certify <= wanted->certify));
-    if (wanted->above > 0)
-        return stored->above > 0 && stored->above <= wanted->above &&
+    const bool tried = !was_cut_short(stored, r, wanted) &&
+                       (wanted->s.certify == 0 ||
+                        (stored->s.certify > 0 && stored->s.certify <= wanted->s.certify));
+    if (wanted->s.above > 0)
+        return stored->s.above > 0 && stored->s.above <= wanted->s.above &&
                ((r->top.k == r->requested && is_certain(r, wanted)) || tried);
-    return (n_small(&r->top, wanted->top, r->tol * r->sigma_1) == wanted->top &&
+    return (n_small(&r->top, wanted->s.top, r->tol * r->sigma_1) == wanted->s.top &&
             is_certain(r, wanted)) ||
-           (r->requested >= wanted->top && tried);
+           (r->requested >= wanted->s.top && tried);
 }
 
 static bool covers_bottom(const struct svd_config *stored, const struct stj_svd_result *r,
                           const struct svd_config *wanted)
 {
-    if (wanted->below > 0)
-        return stored->below >= wanted->below && !was_cut_short(stored, r, wanted);
-    return r->bottom_requested >= wanted->bottom &&
+    if (wanted->s.below > 0)
+        return stored->s.below >= wanted->s.below && !was_cut_short(stored, r, wanted);
+    return r->bottom_requested >= wanted->s.bottom &&
            (r->bottom_converged == r->bottom_requested || !was_cut_short(stored, r, wanted));
 }
 
@@ -474,15 +463,15 @@ static bool split(size_t i, void *config)
     struct svd_config *c = config;
     const bool both = wants_top(c) && wants_bottom(c);
     if (i > 0 || !wants_top(c)) {
-        c->top = 0;
-        c->above = 0;
+        c->s.top = 0;
+        c->s.above = 0;
     }
     if (i == 0 && both) {
-        c->bottom = 0;
-        c->below = 0;
+        c->s.bottom = 0;
+        c->s.below = 0;
     }
-    c->has_top = c->top > 0;
-    c->has_bottom = c->bottom > 0;
+    c->has_top = c->s.top > 0;
+    c->has_bottom = c->s.bottom > 0;
     return both ? i < 2 : i == 0;
 }
 
@@ -768,13 +757,13 @@ static void narrow_top(struct stj_svd_result *r, const struct svd_config *c)
         return;
     }
     double level = 0;
-    r->outside = outside_of(r, c->top, c->above, &level);
-    if (c->above > 0)
-        cut_at_threshold(r, c->above);
+    r->outside = outside_of(r, c->s.top, c->s.above, &level);
+    if (c->s.above > 0)
+        cut_at_threshold(r, c->s.above);
     else
-        r->requested = c->top;
-    if (c->above == 0 && r->top.k > c->top)
-        r->top.k = c->top;
+        r->requested = c->s.top;
+    if (c->s.above == 0 && r->top.k > c->s.top)
+        r->top.k = c->s.top;
     r->converged = n_small(&r->top, r->top.k, r->tol * r->sigma_1);
 }
 
@@ -789,11 +778,11 @@ static void narrow_bottom(struct stj_svd_result *r, const struct svd_config *c)
         r->bottom_end = STJ_BASIS_NONE;
         return;
     }
-    if (c->below > 0 || c->bottom >= r->bottom_requested)
+    if (c->s.below > 0 || c->s.bottom >= r->bottom_requested)
         return;
-    r->bottom_requested = c->bottom;
-    r->bottom.k = r->bottom.k < c->bottom ? r->bottom.k : c->bottom;
-    r->bottom_converged = r->bottom_converged < c->bottom ? r->bottom_converged : c->bottom;
+    r->bottom_requested = c->s.bottom;
+    r->bottom.k = r->bottom.k < c->s.bottom ? r->bottom.k : c->s.bottom;
+    r->bottom_converged = r->bottom_converged < c->s.bottom ? r->bottom_converged : c->s.bottom;
 }
 
 /* Beside the count of a density, where the search has passed its threshold. */

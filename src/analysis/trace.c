@@ -7,17 +7,9 @@
 #include "analysis/print.h"
 #include "spectrum/trace/trace_method.h"
 
-struct trace_config {
-    int function; /* enum stj_trace_function */
-    char *method;
-    size_t products;
-    double confidence;
-    uint64_t seed;
-};
-
 static const char *const functions[] = {"trace", "frobenius", "deviation", NULL};
 
-#define OPTION(...) STJ_OPTION_ROW(struct trace_config, __VA_ARGS__)
+#define OPTION(...) STJ_OPTION_ROW(struct stj_trace_settings, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("function", CHOICE, function, "trace",
            "trace: tr J; frobenius: |J|^2 = tr J'J; deviation: |J - I|^2, squared Frobenius "
@@ -29,22 +21,11 @@ static const struct stj_option options[] = {
            "products with the matrix of which the trace is taken; as many as parameters: exact",
            .letter = 'n', .min = 1, .max = 1e9, .value = "N"),
     STJ_FRACTION_OPTION("confidence", 0, STJ_ROLE_QUESTION,
-                        offsetof(struct trace_config, confidence), "0.95", "P",
+                        offsetof(struct stj_trace_settings, confidence), "0.95", "P",
                         "how often the interval contains the true value"),
-    STJ_SEED_OPTION(offsetof(struct trace_config, seed), "random vectors"),
+    STJ_SEED_OPTION(offsetof(struct stj_trace_settings, seed), "random vectors"),
     {.name = NULL},
 };
-
-static struct stj_trace_settings settings_of(const struct trace_config *c)
-{
-    struct stj_trace_settings s = stj_trace_settings_default();
-    s.function = (enum stj_trace_function)c->function;
-    s.method = c->method;
-    s.products = c->products;
-    s.confidence = c->confidence;
-    s.seed = c->seed;
-    return s;
-}
 
 /* The methods, and what is one where the products suffice for every unit vector. */
 static bool method_name(size_t i, const char **name, const char **doc)
@@ -77,7 +58,7 @@ static const struct stj_field schema[] = {
 
 static size_t columns(const void *config, size_t n)
 {
-    const struct trace_config *c = config;
+    const struct stj_trace_settings *c = config;
     (void)n;
     return c->products;
 }
@@ -85,16 +66,16 @@ static size_t columns(const void *config, size_t n)
 static void predict(const struct stj_run *run, const struct stj_plan_request *request,
                     const void *config, struct stj_prediction *prediction, size_t *engine)
 {
-    const struct stj_trace_settings s = settings_of(config);
     (void)run;
     (void)engine;
-    stj_trace_predict(&s, request->n, prediction);
+    stj_trace_predict(config, request->n, prediction);
 }
 
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
-    struct stj_trace_settings s = settings_of(config);
+    struct stj_trace_settings s = *(const struct stj_trace_settings *)config;
+    s.size = sizeof s;
     s.progress = *cx->progress;
     return stj_trace_solve(cx->op, &s, data, err);
 }
@@ -117,7 +98,7 @@ const struct stj_analysis stj_analysis_trace = {
     .info = {.name = "trace",
              .doc = "traces of the training Jacobian, with error bars",
              .options = options,
-             .config_size = sizeof(struct trace_config)},
+             .config_size = sizeof(struct stj_trace_settings)},
     .description =
         "Estimate tr J, or the squared Frobenius norm of J or of J - I, from products with random\n"
         "vectors, and keep the result in RUN/trace-FUNCTION.h5.  Asking the same again prints\n"
