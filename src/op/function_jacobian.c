@@ -169,28 +169,24 @@ static enum stj_status function_jacobian_apply(void *ctx, enum stj_trans trans, 
                                                const double *x, size_t ldx, double *y, size_t ldy,
                                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct function_jacobian *self = ctx;
     const struct stj_layout *layout = stj_network_layout(self->net);
     const size_t threads = stj_threads();
     const size_t n_threads = threads < self->n_chunks ? threads : self->n_chunks;
-    struct stj_blas_guard guard = stj_blas_guard_take(1);
-    real *tile = NULL;
-    STJ_TRY(stj_new(&tile, TILE * self->n_params, sizeof *tile, err));
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_FREED real *tile = NULL;
+    STJ_MUST(stj_new(&tile, TILE * self->n_params, sizeof *tile, err));
     for (size_t j = 0; j < nvec; j += TILE) {
         const size_t n = nvec - j < TILE ? nvec - j : TILE;
         if (trans == STJ_NO_TRANS) {
             stj_block_pack(layout, n, x + j * ldx, ldx, tile);
-            STJ_TRY(times_tile(self, n, tile, y + j * ldy, ldy, n_threads, err));
+            STJ_MUST(times_tile(self, n, tile, y + j * ldy, ldy, n_threads, err));
         } else {
-            STJ_TRY(times_transposed(self, n, x + j * ldx, ldx, tile, n_threads, err));
+            STJ_MUST(times_transposed(self, n, x + j * ldx, ldx, tile, n_threads, err));
             stj_block_unpack(layout, n, tile, y + j * ldy, ldy);
         }
     }
-out:
-    stj_blas_guard_give(guard);
-    free(tile);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_function_jacobian_create(const struct stj_network *net, size_t n_rows,

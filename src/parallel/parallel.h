@@ -22,6 +22,11 @@ struct stj_blas_guard {
 struct stj_blas_guard stj_blas_guard_take(size_t n_threads);
 void stj_blas_guard_give(struct stj_blas_guard guard);
 
+static inline void stj_blas_guard_drop(struct stj_blas_guard *guard) /* for STJ_HELD */
+{
+    stj_blas_guard_give(*guard);
+}
+
 /* STJ_ENOMEM unless every thread has the buffer that OpenBLAS multiplies matrices in: where it gets
  * none, it tries again for ever.  To be asked before work begins; costs nothing after the first
  * time. */

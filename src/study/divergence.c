@@ -269,16 +269,11 @@ static enum stj_status put(const struct probe *p, struct stj_study_result *r, st
 static enum stj_status run(const struct stj_study_context *cx, const void *config,
                            struct stj_study_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct probe p = {.cx = cx, .c = config};
-    struct stj_blas_guard guard = stj_blas_guard_take(1);
-    STJ_TRY(prepare(&p, err));
-    STJ_TRY(step_all(&p, err));
-    STJ_TRY(put(&p, r, err));
-out:
-    stj_blas_guard_give(guard);
-    probe_free(&p);
-    return st;
+    STJ_HELD(probe_free) struct probe p = {.cx = cx, .c = config};
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_MUST(prepare(&p, err));
+    STJ_MUST(step_all(&p, err));
+    return put(&p, r, err);
 }
 
 static const char *set_name(const struct stj_study_result *r, size_t s)

@@ -237,24 +237,21 @@ static double full_size(size_t n, size_t m)
 static enum stj_status solve(const struct stj_study_context *cx, const struct jacobian_config *c,
                              const struct source *g, struct spectrum *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = g->n, m = g->m;
     const size_t limit = cx->memory_bytes ? cx->memory_bytes : stj_memory_available() / 2;
-    struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
     s->complete =
         full_size(n, m) * sizeof(double) <= (double)limit && n <= INT32_MAX && m <= INT32_MAX;
     if (!s->complete)
-        STJ_TRY(solve_top(g, c->top, cx->seed, s, err));
+        STJ_MUST(solve_top(g, c->top, cx->seed, s, err));
     else if (m <= n)
-        STJ_TRY(solve_wide(g, s, err));
+        STJ_MUST(solve_wide(g, s, err));
     else
-        STJ_TRY(solve_tall(g, s, err));
+        STJ_MUST(solve_tall(g, s, err));
     const double tol = c->tol > 0 ? c->tol : DBL_EPSILON * (double)(n > m ? n : m);
     while (s->rank < s->n_sigma && s->sigma[s->rank] > tol * s->sigma[0])
         s->rank++;
-out:
-    stj_blas_guard_give(guard);
-    return st;
+    return STJ_OK;
 }
 
 /* ---- the null space ---- */
@@ -264,19 +261,18 @@ static enum stj_status measure(const struct stj_study_context *cx, enum stj_side
                                const struct spectrum *s, double *share, struct stj_error *err)
 {
     enum { BLOCK = 128 };
-    enum stj_status st = STJ_OK;
     const struct stj_directions *d = cx->directions;
     const size_t n = d->n, known = stj_directions_n_known(d);
-    struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
     size_t item[BLOCK];
-    double *w = NULL, *product = NULL;
-    STJ_TRY(stj_new(&w, BLOCK * n, sizeof *w, err));
-    STJ_TRY(stj_new(&product, BLOCK * s->rank, sizeof *product, err));
+    STJ_FREED double *product = NULL, *w = NULL;
+    STJ_MUST(stj_new(&w, BLOCK * n, sizeof *w, err));
+    STJ_MUST(stj_new(&product, BLOCK * s->rank, sizeof *product, err));
     for (size_t first = 0; first < known; first += BLOCK) {
         const size_t k = known - first < BLOCK ? known - first : BLOCK;
         for (size_t j = 0; j < k; j++)
             item[j] = stj_directions_item(d, first + j);
-        STJ_TRY(stj_directions_gather(d, side, k, item, w, err));
+        STJ_MUST(stj_directions_gather(d, side, k, item, w, err));
         if (s->rank > 0)
             stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, s->rank, k, n, 1, s->v, n, w, n, 0,
                       product, s->rank);
@@ -284,11 +280,7 @@ static enum stj_status measure(const struct stj_study_context *cx, enum stj_side
             share[first + j] =
                 fmax(0, 1 - stj_dot(s->rank, product + j * s->rank, product + j * s->rank));
     }
-out:
-    stj_blas_guard_give(guard);
-    free(w);
-    free(product);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status put_regions(const struct stj_directions *d, const struct spectrum *s,

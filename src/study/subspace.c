@@ -61,28 +61,24 @@ enum stj_status stj_subspace_compare(size_t n, size_t a, const double *basis_a, 
                                      const double *basis_b, double *cosine, double *mean_squared,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t least = a < b ? a : b;
-    struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
-    double *product = NULL;
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
+    STJ_FREED double *product = NULL;
     size_t size = 0;
     *mean_squared = (double)NAN;
     if (least == 0)
-        goto out;
-    STJ_TRY(stj_blas_fits(n, "the number of parameters", err));
-    STJ_TRY(stj_size_mul(a, b, &size, err));
-    STJ_TRY(stj_new(&product, size, sizeof *product, err));
+        return STJ_OK;
+    STJ_MUST(stj_blas_fits(n, "the number of parameters", err));
+    STJ_MUST(stj_size_mul(a, b, &size, err));
+    STJ_MUST(stj_new(&product, size, sizeof *product, err));
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, a, b, n, 1, basis_a, n, basis_b, n, 0, product, a);
     double sum = 0;
     for (size_t i = 0; i < size; i++)
         sum += product[i] * product[i];
     *mean_squared = sum / (double)least;
     if (cosine)
-        STJ_TRY(stj_gesdd(a, b, product, a, cosine, NULL, NULL, err));
+        STJ_MUST(stj_gesdd(a, b, product, a, cosine, NULL, NULL, err));
     for (size_t i = 0; cosine && i < least; i++)
         cosine[i] = fmin(cosine[i], 1); /* rounding may go beyond */
-out:
-    stj_blas_guard_give(guard);
-    free(product);
-    return st;
+    return STJ_OK;
 }

@@ -456,26 +456,23 @@ static void density_fill_result(struct solve *w)
 enum stj_status stj_density_solve(struct stj_op *a, const struct stj_density_settings *settings,
                                   struct stj_density_result **result, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_GOOD_SETTINGS(err, settings);
     STJ_NOT_NULL(err, a, result);
+    STJ_HELD(density_solve_free)
     struct solve w = {.a = a, .s = *settings, .begin = stj_op_get_counts(a), .clock = stj_clock()};
-    const struct stj_blas_guard guard = stj_blas_guard_take(1);
-    STJ_TRY(density_check_settings(a, &w.s, err));
-    STJ_TRY(stj_new(&w.r, 1, sizeof *w.r, err));
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_MUST(density_check_settings(a, &w.s, err));
+    STJ_MUST(stj_new(&w.r, 1, sizeof *w.r, err));
     w.r->n_params = stj_op_n_cols(a);
     w.r->epsilon = w.s.epsilon;
     w.r->confidence = w.s.confidence;
     /* Step 1. */
-    STJ_TRY(take_known(&w, err));
-    STJ_TRY(density_run(&w, err));
+    STJ_MUST(take_known(&w, err));
+    STJ_MUST(density_run(&w, err));
     density_fill_result(&w);
     *result = w.r;
     w.r = NULL;
-out:
-    stj_blas_guard_give(guard);
-    density_solve_free(&w);
-    return st;
+    return STJ_OK;
 }
 
 void stj_density_result_destroy(struct stj_density_result *result)
