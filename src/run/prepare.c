@@ -313,6 +313,7 @@ void stj_run_destroy(struct stj_run *run)
     free(run->shape);
     free(run->inputs);
     free(run->tensor);
+    free(run->part_names);
     free(run->meter);
     free(run->dir);
     free(run);
