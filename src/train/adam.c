@@ -157,11 +157,10 @@ static enum stj_status linearize_moments(const struct adam_config *config, const
                                          const struct stj_update *u, const real *g, size_t first,
                                          real *const *coef, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     adam_coefficients(u->n, s, g, u->slot[M], u->slot[V], u->theta, coef[C_M], coef[C_V],
                       coef[C_G]);
     for (size_t i = 0; i < u->n; i++)
-        STJ_CHECK(
+        STJ_NEED(
             err, isfinite(coef[C_M][i]) && isfinite(coef[C_V][i]) && isfinite(coef[C_G][i]),
             STJ_ENONFINITE,
             "the %s update of parameter %zu at step %zu has no derivative: its gradient is %g "
@@ -169,8 +168,7 @@ static enum stj_status linearize_moments(const struct adam_config *config, const
             "eps or eps_root above 0",
             name, first + i, at->index, (double)g[i], (double)u->slot[V][i], config->eps,
             config->eps_root);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status adam_linearize(const void *config, const struct stj_step *at,

@@ -100,22 +100,20 @@ static const struct stj_problem_ops callback_ops = {
 /* Either the two for whole batches, or the three for rows with no batch larger than max_rows. */
 static enum stj_status check_callbacks(const struct stj_problem_callbacks *c, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (!c->n_rows) {
-        STJ_CHECK(err, c->gradient && c->hvp && !c->gradient_rows && !c->hvp_rows, STJ_EINVAL,
-                  "a problem needs both callbacks, gradient and hvp, or n_rows, gradient_rows and "
-                  "hvp_rows");
-        goto out;
+        STJ_NEED(err, c->gradient && c->hvp && !c->gradient_rows && !c->hvp_rows, STJ_EINVAL,
+                 "a problem needs both callbacks, gradient and hvp, or n_rows, gradient_rows and "
+                 "hvp_rows");
+        return STJ_OK;
     }
-    STJ_CHECK(err, c->gradient_rows && c->hvp_rows, STJ_EINVAL,
-              "a problem with n_rows needs gradient_rows and hvp_rows");
+    STJ_NEED(err, c->gradient_rows && c->hvp_rows, STJ_EINVAL,
+             "a problem with n_rows needs gradient_rows and hvp_rows");
     for (size_t t = 0; t < c->n_steps; t++) {
         const size_t n = c->n_rows(c->ctx, t);
-        STJ_CHECK(err, n > 0 && n <= c->max_rows, STJ_EINVAL,
-                  "n_rows of step %zu is %zu, expected 1 to max_rows, %zu", t, n, c->max_rows);
+        STJ_NEED(err, n > 0 && n <= c->max_rows, STJ_EINVAL,
+                 "n_rows of step %zu is %zu, expected 1 to max_rows, %zu", t, n, c->max_rows);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_problem_create(const struct stj_problem_callbacks *callbacks,

@@ -45,42 +45,18 @@ struct rmsprop_config {
     bool centered;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct rmsprop_config, __VA_ARGS__)
 static const struct stj_option rmsprop_options[] = {
-    {.name = "alpha",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct rmsprop_config, alpha),
-     .fallback = "0.99",
-     .min = 0,
-     .max = 1,
-     .below_max = true,
-     .doc = "decay of the second moment"},
-    {.name = "eps",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct rmsprop_config, eps),
-     .fallback = "1e-8",
-     .min = 0,
-     .max = 1e300,
-     .doc = "added to the root of the second moment"},
-    {.name = "momentum",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct rmsprop_config, momentum),
-     .fallback = "0",
-     .min = 0,
-     .max = 1,
-     .below_max = true,
-     .doc = "share of the previous direction that is kept"},
-    {.name = "centered",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct rmsprop_config, centered),
-     .fallback = "false",
-     .doc = "whether the square of the gradient's mean is taken from the second moment"},
-    {.name = "weight_decay",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct rmsprop_config, weight_decay),
-     .fallback = "0",
-     .min = 0,
-     .max = 1e300,
-     .doc = "lambda: lambda theta is added to the gradient"},
+    OPTION("alpha", REAL, alpha, "0.99", "decay of the second moment", .min = 0, .max = 1,
+           .below_max = true),
+    OPTION("eps", REAL, eps, "1e-8", "added to the root of the second moment", .min = 0,
+           .max = 1e300),
+    OPTION("momentum", REAL, momentum, "0", "share of the previous direction that is kept",
+           .min = 0, .max = 1, .below_max = true),
+    OPTION("centered", BOOL, centered, "false",
+           "whether the square of the gradient's mean is taken from the second moment"),
+    OPTION("weight_decay", REAL, weight_decay, "0", "lambda: lambda theta is added to the gradient",
+           .min = 0, .max = 1e300),
     {.name = NULL},
 };
 
@@ -178,12 +154,11 @@ static enum stj_status rmsprop_linearize(const void *config, const struct stj_st
                                          const struct stj_update *before, const real *g,
                                          size_t first, real *const *coef, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_update *u = before;
     rmsprop_coefficients(u->n, rmsprop_scalars(config, at), g, u->slot[V], u->slot[A], u->theta,
                          coef[C_U], coef[C_V], coef[C_G], coef[C_A]);
     for (size_t i = 0; i < u->n; i++)
-        STJ_CHECK(
+        STJ_NEED(
             err,
             isfinite(coef[C_U][i]) && isfinite(coef[C_V][i]) && isfinite(coef[C_G][i]) &&
                 isfinite(coef[C_A][i]),
@@ -193,8 +168,7 @@ static enum stj_status rmsprop_linearize(const void *config, const struct stj_st
             "0",
             first + i, at->index, (double)g[i], (double)u->slot[V][i],
             ((const struct rmsprop_config *)config)->eps);
-out:
-    return st;
+    return STJ_OK;
 }
 
 STJ_CLONES static void plain_tangent(size_t nvec, size_t n, struct scalars s,

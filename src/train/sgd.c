@@ -26,47 +26,26 @@ struct sgd_config {
     bool nesterov;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct sgd_config, __VA_ARGS__)
 static const struct stj_option sgd_options[] = {
-    {.name = "momentum",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct sgd_config, momentum),
-     .fallback = "0",
-     .min = 0,
-     .max = 1,
-     .below_max = true,
-     .doc = "share of the previous direction that is kept"},
-    {.name = "dampening",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct sgd_config, dampening),
-     .fallback = "0",
-     .min = 0,
-     .max = 1,
-     .doc = "share of the gradient that does not enter the direction, from the second step on"},
-    {.name = "nesterov",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct sgd_config, nesterov),
-     .fallback = "false",
-     .doc = "Nesterov's form of momentum"},
-    {.name = "weight_decay",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct sgd_config, weight_decay),
-     .fallback = "0",
-     .min = 0,
-     .max = 1e300,
-     .doc = "lambda: lambda theta is added to the gradient"},
+    OPTION("momentum", REAL, momentum, "0", "share of the previous direction that is kept",
+           .min = 0, .max = 1, .below_max = true),
+    OPTION("dampening", REAL, dampening, "0",
+           "share of the gradient that does not enter the direction, from the second step on",
+           .min = 0, .max = 1),
+    OPTION("nesterov", BOOL, nesterov, "false", "Nesterov's form of momentum"),
+    OPTION("weight_decay", REAL, weight_decay, "0", "lambda: lambda theta is added to the gradient",
+           .min = 0, .max = 1e300),
     {.name = NULL},
 };
 
 static enum stj_status sgd_check(const void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct sgd_config *c = config;
-    STJ_CHECK(
-        err, !c->nesterov || (c->momentum > 0 && c->dampening == 0), STJ_ECONFIG,
-        "nesterov needs a momentum above 0 and no dampening, got momentum %g and dampening %g",
-        c->momentum, c->dampening);
-out:
-    return st;
+    STJ_NEED(err, !c->nesterov || (c->momentum > 0 && c->dampening == 0), STJ_ECONFIG,
+             "nesterov needs a momentum above 0 and no dampening, got momentum %g and dampening %g",
+             c->momentum, c->dampening);
+    return STJ_OK;
 }
 
 static void sgd_sample(struct stj_rng *rng, char *text, size_t size)

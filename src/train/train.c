@@ -23,18 +23,16 @@ static size_t first_not_finite(size_t n, const real *x)
 static enum stj_status check_step(size_t t, double loss, size_t n, const real *theta,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, isfinite(loss), STJ_ENONFINITE,
-              "training diverged: the loss at step %zu is %g; lower the learning rate or check the "
-              "data",
-              t, loss);
+    STJ_NEED(err, isfinite(loss), STJ_ENONFINITE,
+             "training diverged: the loss at step %zu is %g; lower the learning rate or check the "
+             "data",
+             t, loss);
     size_t i = first_not_finite(n, theta);
-    STJ_CHECK(err, i == n, STJ_ENONFINITE,
-              "training diverged: after step %zu parameter %zu is %g; lower the learning rate or "
-              "check the data",
-              t, i, (double)theta[i < n ? i : 0]);
-out:
-    return st;
+    STJ_NEED(err, i == n, STJ_ENONFINITE,
+             "training diverged: after step %zu parameter %zu is %g; lower the learning rate or "
+             "check the data",
+             t, i, (double)theta[i < n ? i : 0]);
+    return STJ_OK;
 }
 
 void stj_subspace_point(const struct stj_subspace *subspace, size_t n_params, const real *z,
@@ -64,15 +62,12 @@ static void within_free(struct within *w)
 static enum stj_status within_init(struct within *w, const struct stj_subspace *subspace, size_t n,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     w->subspace = subspace;
     if (!subspace)
-        goto out;
-    STJ_TRY(stj_new(&w->point, n, sizeof *w->point, err));
-    STJ_TRY(stj_new(&w->reduced, subspace->k, sizeof *w->reduced, err));
-    STJ_TRY(stj_new(&w->theta, n, sizeof *w->theta, err));
-out:
-    return st;
+        return STJ_OK;
+    STJ_MUST(stj_new(&w->point, n, sizeof *w->point, err));
+    STJ_MUST(stj_new(&w->reduced, subspace->k, sizeof *w->reduced, err));
+    return stj_new(&w->theta, n, sizeof *w->theta, err);
 }
 
 /* The parameters at the coordinates of the state. */
@@ -151,17 +146,14 @@ enum stj_status stj_train_step(const struct stj_problem *problem, const struct s
                                size_t t, real *state, double *loss, struct stj_train_work *work,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
     double value = 0;
-    STJ_TRY(stj_problem_gradient(problem, t, state, &value, work->g, work->gradient, err));
-    STJ_TRY(
+    STJ_MUST(stj_problem_gradient(problem, t, state, &value, work->g, work->gradient, err));
+    STJ_MUST(
         update_state(problem, recipe, problem->layout->n_params, t, state, value, work->g, err));
     if (loss)
         *loss = value;
-out:
-    stj_blas_guard_give(guard);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_train_within(const struct stj_problem *problem, const struct stj_recipe *recipe,

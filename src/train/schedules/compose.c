@@ -16,24 +16,13 @@ struct warmup_config {
 };
 
 static const struct stj_option warmup_options[] = {
-    {.name = "warmup_steps",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct warmup_config, warmup_steps),
-     .min = 0,
-     .max = 1e15,
-     .doc = "steps in which the rate rises in a straight line"},
-    {.name = "start",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct warmup_config, start),
-     .fallback = "0",
-     .min = 0,
-     .max = 1,
-     .doc = "share of the full rate at step 0"},
-    {.name = "then",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct warmup_config, then),
-     .kind = &stj_schedules,
-     .doc = "the schedule that follows, and whose first rate is risen to"},
+    STJ_OPTION_ROW(struct warmup_config, "warmup_steps", SIZE, warmup_steps, NULL,
+                   "steps in which the rate rises in a straight line", .min = 0, .max = 1e15),
+    STJ_OPTION_ROW(struct warmup_config, "start", REAL, start, "0",
+                   "share of the full rate at step 0", .min = 0, .max = 1),
+    STJ_OPTION_ROW(struct warmup_config, "then", PLUGIN, then, NULL,
+                   "the schedule that follows, and whose first rate is risen to",
+                   .kind = &stj_schedules),
     {.name = NULL},
 };
 
@@ -61,30 +50,21 @@ struct sequence_config {
 };
 
 static const struct stj_option sequence_options[] = {
-    {.name = "parts",
-     .type = STJ_OPTION_PLUGINS,
-     .offset = offsetof(struct sequence_config, parts),
-     .kind = &stj_schedules,
-     .doc = "schedules, one after another"},
-    {.name = "steps",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct sequence_config, steps),
-     .min = 1,
-     .max = 1e15,
-     .doc = "how many steps each part but the last has"},
+    STJ_OPTION_ROW(struct sequence_config, "parts", PLUGINS, parts, NULL,
+                   "schedules, one after another", .kind = &stj_schedules),
+    STJ_OPTION_ROW(struct sequence_config, "steps", SIZES, steps, NULL,
+                   "how many steps each part but the last has", .min = 1, .max = 1e15),
     {.name = NULL},
 };
 
 static enum stj_status sequence_check(const void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct sequence_config *c = config;
-    STJ_CHECK(err, c->parts.n > 0, STJ_ECONFIG, "parts is empty, it needs a schedule");
-    STJ_CHECK(err, c->steps.n == c->parts.n - 1, STJ_ECONFIG,
-              "%zu parts need %zu numbers of steps, got %zu: each part but the last has one",
-              c->parts.n, c->parts.n - 1, c->steps.n);
-out:
-    return st;
+    STJ_NEED(err, c->parts.n > 0, STJ_ECONFIG, "parts is empty, it needs a schedule");
+    STJ_NEED(err, c->steps.n == c->parts.n - 1, STJ_ECONFIG,
+             "%zu parts need %zu numbers of steps, got %zu: each part but the last has one",
+             c->parts.n, c->parts.n - 1, c->steps.n);
+    return STJ_OK;
 }
 
 static double sequence_eta(const void *config, size_t step, size_t n_steps)

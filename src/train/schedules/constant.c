@@ -6,13 +6,9 @@ struct constant_config {
     double peak;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct constant_config, __VA_ARGS__)
 static const struct stj_option constant_options[] = {
-    {.name = "peak",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct constant_config, peak),
-     .min = 0,
-     .max = 1e300,
-     .doc = "the learning rate"},
+    OPTION("peak", REAL, peak, NULL, "the learning rate", .min = 0, .max = 1e300),
     {.name = NULL},
 };
 

@@ -12,26 +12,11 @@ struct step_config {
     size_t every;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct step_config, __VA_ARGS__)
 static const struct stj_option step_options[] = {
-    {.name = "peak",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct step_config, peak),
-     .min = 0,
-     .max = 1e300,
-     .doc = "learning rate of the first steps"},
-    {.name = "gamma",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct step_config, gamma),
-     .fallback = "0.1",
-     .min = 0,
-     .max = 1e3,
-     .doc = "factor by which the rate changes"},
-    {.name = "every",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct step_config, every),
-     .min = 1,
-     .max = 1e15,
-     .doc = "steps between two changes"},
+    OPTION("peak", REAL, peak, NULL, "learning rate of the first steps", .min = 0, .max = 1e300),
+    OPTION("gamma", REAL, gamma, "0.1", "factor by which the rate changes", .min = 0, .max = 1e3),
+    OPTION("every", SIZE, every, NULL, "steps between two changes", .min = 1, .max = 1e15),
     {.name = NULL},
 };
 
