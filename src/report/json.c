@@ -55,6 +55,15 @@ static struct builder begin_report(void)
     return b;
 }
 
+/* The array with one more item (stolen); NULL, and both are gone, where one failed. */
+static json_t *append(json_t *array, json_t *item, bool failed)
+{
+    if (json_array_append_new(array, item) == 0 && !failed)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
 json_t *stj_json_of_real(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
@@ -65,8 +74,7 @@ static json_t *json_of_size(size_t n)
     return json_integer((json_int_t)n);
 }
 
-/* A count of products: a whole number unless windows of a run were applied. */
-static json_t *json_of_count(double x)
+json_t *stj_json_of_count(double x)
 {
     bool whole = fabs(x) < 1 / DBL_EPSILON && x == floor(x);
     return whole ? json_integer((json_int_t)x) : stj_json_of_real(x);
@@ -82,15 +90,11 @@ static json_t *json_of_seed(uint64_t seed)
     return json_string(digits);
 }
 
-json_t *stj_json_of_reals(size_t n, const double *x)
+json_t *stj_json_of_numbers(size_t n, const double *x, json_t *(*of)(double x))
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < n; i++) {
-        if (json_array_append_new(array, stj_json_of_real(x[i])) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        array = append(array, of(x[i]), false);
     return array;
 }
 
@@ -211,10 +215,7 @@ static json_t *json_of_layers(const struct stj_run_layer *layers, size_t n)
         put(&b, "n_shared", json_of_size(layers[i].n_shared));
         put(&b, "flops", stj_json_of_real(layers[i].flops));
         put(&b, "bytes", json_of_size(layers[i].bytes));
-        if (json_array_append_new(array, b.object) != 0 || b.failed) {
-            json_decref(array);
-            return NULL;
-        }
+        array = append(array, b.object, b.failed);
     }
     return array;
 }
@@ -272,10 +273,7 @@ static json_t *json_of_results(const struct stj_contents *c, enum result_words w
         json_t *item = name ? json_incref(json_object_get(b.object, "file")) : b.object;
         if (name)
             json_decref(b.object);
-        if (json_array_append_new(array, item) != 0 || b.failed) {
-            json_decref(array);
-            return NULL;
-        }
+        array = append(array, item, b.failed);
     }
     return array;
 }
@@ -310,10 +308,7 @@ static json_t *json_of_parameters(const struct stj_run_parameter *p, size_t n)
         put(&b, "n_params", json_of_size(p[i].n_params));
         put(&b, "offset", json_of_size(p[i].offset));
         put(&b, "frozen", json_boolean(p[i].frozen));
-        if (json_array_append_new(array, b.object) != 0 || b.failed) {
-            json_decref(array);
-            return NULL;
-        }
+        array = append(array, b.object, b.failed);
     }
     return array;
 }
@@ -359,10 +354,7 @@ static json_t *json_of_items(const struct stj_plan *plan)
         put(&b, "bytes_per_application", stj_json_of_real(item->bytes_per_application));
         put(&b, "affordable", json_boolean(item->affordable));
         put(&b, "reason", stj_json_of_text(item->reason));
-        if (json_array_append_new(array, b.object) != 0 || b.failed) {
-            json_decref(array);
-            return NULL;
-        }
+        array = append(array, b.object, b.failed);
     }
     return array;
 }
@@ -510,7 +502,7 @@ static json_t *json_of_value(const struct stj_field *field, const void *data, si
     case STJ_FIELD_REAL:
         return stj_json_of_real(x);
     case STJ_FIELD_WHOLE:
-        return json_of_count(x);
+        return stj_json_of_count(x);
     case STJ_FIELD_COUNT:
         return json_integer((json_int_t)x);
     case STJ_FIELD_SEED:
@@ -529,10 +521,7 @@ static json_t *json_of_array(const struct stj_field *field, const void *data, si
 {
     json_t *array = json_array();
     for (size_t i = 0; i < n; i++)
-        if (json_array_append_new(array, json_of_value(field, data, i, 0)) != 0) {
-            json_decref(array);
-            return NULL;
-        }
+        array = append(array, json_of_value(field, data, i, 0), false);
     return array;
 }
 

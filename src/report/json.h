@@ -39,15 +39,17 @@ enum stj_status stj_json_study(const struct stj_study_result *result, json_t **o
 enum stj_status stj_json_info(const struct stj_contents *contents, json_t **object,
                               struct stj_error *err);
 
-/* Put the value (stolen) at "a.b[1].c" below the object; -1: there is no memory. */
 /* A run of a list, without a schema of its own; NULL: no memory. */
 json_t *stj_json_listed(const struct stj_listed_run *listed);
 
+/* Put the value (stolen) at "a.b[1].c" below the object; -1: there is no memory. */
 int stj_json_put_at(json_t *object, const char *name, json_t *value);
 
-/* A number with 17 digits, null when it is not finite; n of them. */
+/* A number with 17 digits; a count, whole unless windows of a run were applied; null when it is not
+ * finite.  n of them. */
 json_t *stj_json_of_real(double x);
-json_t *stj_json_of_reals(size_t n, const double *x);
+json_t *stj_json_of_count(double x);
+json_t *stj_json_of_numbers(size_t n, const double *x, json_t *(*of)(double x));
 json_t *stj_json_of_text(const char *text);
 
 /* Print the object on one line of its own; all of it, or nothing when memory is short. */

@@ -3,29 +3,8 @@
  * say. */
 #include "report/json.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "base/error.h"
 #include "study/study.h"
-
-/* A count is written as an integer. */
-static json_t *json_of_count(double x)
-{
-    return isfinite(x) ? json_integer((json_int_t)x) : json_null();
-}
-
-static json_t *json_of_counts(size_t n, const double *x)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < n; i++) {
-        if (json_array_append_new(array, json_of_count(x[i])) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
-    return array;
-}
 
 static json_t *json_of_item(const struct stj_study_item *item)
 {
@@ -33,13 +12,13 @@ static json_t *json_of_item(const struct stj_study_item *item)
     case STJ_STUDY_REAL:
         return stj_json_of_real(item->value[0]);
     case STJ_STUDY_COUNT:
-        return json_of_count(item->value[0]);
+        return stj_json_of_count(item->value[0]);
     case STJ_STUDY_TEXT:
         return item->text ? stj_json_of_text(item->text) : json_null();
     case STJ_STUDY_REALS:
-        return stj_json_of_reals(item->n, item->value);
+        return stj_json_of_numbers(item->n, item->value, stj_json_of_real);
     case STJ_STUDY_COUNTS:
-        return json_of_counts(item->n, item->value);
+        return stj_json_of_numbers(item->n, item->value, stj_json_of_count);
     case STJ_STUDY_VECTORS:
     case STJ_STUDY_N_KINDS:
         break;

@@ -190,20 +190,14 @@ static void call_free(struct call *c)
 static enum stj_status read_options(struct call *c, const struct stj_study_settings *settings,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_plugin_info *info = &c->ops->info;
-    struct stj_option_pair *pair = NULL;
-    STJ_TRY(stj_new(&c->config, 1, info->config_size, err));
-    STJ_TRY(stj_new(&pair, settings->n, sizeof *pair, err));
-    for (size_t i = 0; i < settings->n; i++)
-        pair[i] = (struct stj_option_pair){settings->setting[i].name, settings->setting[i].text};
-    st = stj_options_parse_pairs(info->options, settings->n, pair, c->config, err);
+    STJ_MUST(stj_new(&c->config, 1, info->config_size, err));
+    enum stj_status st =
+        stj_options_parse_pairs(info->options, settings->n, settings->setting, c->config, err);
     if (st == STJ_OK && info->check)
         st = info->check(c->config, err);
     if (st != STJ_OK)
         stj_error_prefix(err, "study %s", info->name);
-out:
-    free(pair);
     return st;
 }
 
