@@ -175,28 +175,24 @@ static enum stj_status export_result(const char *run_dir, const char *result,
                                      enum stj_export_format format, const char *dir, FILE *told,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     static const write_fn write_of[] = {[STJ_H5_REAL] = write_reals,
                                         [STJ_H5_UNSIGNED] = write_unsigneds,
                                         [STJ_H5_MATRIX] = write_matrix};
-    struct export e = {.format = format};
+    STJ_HELD(stj_h5_close_at) struct stj_h5 *in = NULL;
+    STJ_FREED char *path = NULL;
     char name[256];
-    char *path = NULL;
     snprintf(name, sizeof name, "%.200s.h5", result);
-    STJ_TRY(stj_path_join(run_dir, name, &path, err));
-    STJ_CHECK(err, !strchr(result, '/') && stj_file_exists(path), STJ_EINVAL,
-              "%s holds no result '%s' (spectraj info lists them)", run_dir, result);
-    STJ_TRY(stj_h5_open(path, &stj_any_result_format, &e.in, err));
+    STJ_MUST(stj_path_join(run_dir, name, &path, err));
+    STJ_NEED(err, !strchr(result, '/') && stj_file_exists(path), STJ_EINVAL,
+             "%s holds no result '%s' (spectraj info lists them)", run_dir, result);
+    STJ_MUST(stj_h5_open(path, &stj_any_result_format, &in, err));
+    struct export e = {.in = in, .format = format};
     for (size_t i = 0; stj_h5_item_at(e.in, i, &e.item); i++)
         if (e.item.name[0] != '@' && e.item.kind != STJ_H5_TEXT)
-            STJ_TRY(export_item(&e, dir, result, e.item.name, write_of[e.item.kind],
-                                format == STJ_EXPORT_NPY ? "npy" : "csv", told, err));
+            STJ_MUST(export_item(&e, dir, result, e.item.name, write_of[e.item.kind],
+                                 format == STJ_EXPORT_NPY ? "npy" : "csv", told, err));
     e.format = STJ_EXPORT_CSV;
-    STJ_TRY(export_item(&e, dir, result, "attributes", write_attributes, "csv", told, err));
-out:
-    stj_h5_close(e.in);
-    free(path);
-    return st;
+    return export_item(&e, dir, result, "attributes", write_attributes, "csv", told, err);
 }
 
 enum stj_status stj_report_export(FILE *out, struct stj_run *run, const char *result,
@@ -204,26 +200,20 @@ enum stj_status stj_report_export(FILE *out, struct stj_run *run, const char *re
                                   struct stj_error *err)
 {
     STJ_NOT_NULL(err, out, run, dir);
-    enum stj_status st = STJ_OK;
-    struct stj_contents contents;
-    STJ_TRY(stj_contents_of(run, &contents, err));
-    STJ_CHECK(err, mkdir(dir, 0777) == 0 || errno == EEXIST, STJ_EIO,
-              "%s: cannot be made a folder: %s", dir, strerror(errno));
-    if (result) {
-        STJ_TRY(export_result(contents.info.dir, result, format, dir, out, err));
-        goto out;
-    }
-    STJ_CHECK(err, contents.n_results > 0, STJ_EINVAL, "%s holds no results yet",
-              contents.info.dir);
+    STJ_HELD(stj_contents_free) struct stj_contents contents = {.n_results = 0};
+    STJ_MUST(stj_contents_of(run, &contents, err));
+    STJ_NEED(err, mkdir(dir, 0777) == 0 || errno == EEXIST, STJ_EIO,
+             "%s: cannot be made a folder: %s", dir, strerror(errno));
+    if (result)
+        return export_result(contents.info.dir, result, format, dir, out, err);
+    STJ_NEED(err, contents.n_results > 0, STJ_EINVAL, "%s holds no results yet", contents.info.dir);
     for (size_t i = 0; i < contents.n_results; i++) {
         char name[256];
         snprintf(name, sizeof name, "%.250s", contents.result[i].name);
         char *end = strrchr(name, '.');
         if (end && strcmp(end, ".h5") == 0)
             *end = '\0';
-        STJ_TRY(export_result(contents.info.dir, name, format, dir, out, err));
+        STJ_MUST(export_result(contents.info.dir, name, format, dir, out, err));
     }
-out:
-    stj_contents_free(&contents);
-    return st;
+    return STJ_OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "analysis/print.h"
 #include "report/contents.h"
@@ -45,22 +46,15 @@ enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct
                                 struct stj_error *err)
 {
     STJ_NOT_NULL(err, out, run);
-    enum stj_status st = STJ_OK;
     json_t *object = NULL;
     struct stj_text_output text;
-    struct stj_contents contents;
-    STJ_TRY(stj_contents_of(run, &contents, err));
-    if (format == STJ_REPORT_JSON) {
-        st = stj_json_info(&contents, &object, err);
-        st = print_and_drop(st, out, &object, err);
-    } else {
-        if (stj_text_begin(&text))
-            stj_text_info(text.file, &contents);
-        st = stj_text_end(&text, out, err);
-    }
-out:
-    stj_contents_free(&contents);
-    return st;
+    STJ_HELD(stj_contents_free) struct stj_contents contents = {.n_results = 0};
+    STJ_MUST(stj_contents_of(run, &contents, err));
+    if (format == STJ_REPORT_JSON)
+        return print_and_drop(stj_json_info(&contents, &object, err), out, &object, err);
+    if (stj_text_begin(&text))
+        stj_text_info(text.file, &contents);
+    return stj_text_end(&text, out, err);
 }
 
 enum stj_status stj_report_plan(FILE *out, enum stj_report_format format,
