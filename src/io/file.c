@@ -151,9 +151,8 @@ int stj_file_read_at(int fd, uint64_t offset, void *data, size_t bytes)
 
 static enum stj_status write_whole_text(const char *path, const char *text, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *temporary = NULL;
-    STJ_TRY(stj_file_temporary(path, &temporary, err));
+    STJ_FREED char *temporary = NULL;
+    STJ_MUST(stj_file_temporary(path, &temporary, err));
     int fd = stj_file_create(temporary);
     int number = fd < 0 ? errno : stj_file_write_all(fd, text, strlen(text));
     if (fd >= 0 && close(fd) != 0 && number == 0)
@@ -161,13 +160,9 @@ static enum stj_status write_whole_text(const char *path, const char *text, stru
     if (number != 0) {
         if (fd >= 0)
             unlink(temporary);
-        st = stj_file_failed(path, "written", number, err);
-        goto out;
+        return stj_file_failed(path, "written", number, err);
     }
-    STJ_TRY(commit_file(temporary, path, err));
-out:
-    free(temporary);
-    return st;
+    return commit_file(temporary, path, err);
 }
 
 enum stj_status stj_file_write_text(const char *path, const char *text, struct stj_error *err)

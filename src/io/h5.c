@@ -295,30 +295,21 @@ static size_t text_bytes(struct stj_h5 *file, const char *name)
 
 static enum stj_status read_manifest(struct stj_h5 *file, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[] = "manifest";
-    char *text = NULL;
-    char *format = NULL;
+    STJ_FREED char *text = NULL;
+    STJ_FREED char *format = NULL;
     uint64_t version;
     struct stj_error inner = STJ_ERROR_INIT;
     struct stj_item item = {.name = name, .type = STJ_ITEM_TEXT, .cols = 1};
     item.rows = text_bytes(file, name);
-    if (item.rows == 0 || item.rows > file->bytes || item.rows > MANIFEST_MAX_BYTES) {
-        st = stj_h5_refuse(file, err, "is damaged: its manifest cannot be read");
-        goto out;
-    }
-    STJ_TRY(stj_new(&text, item.rows + 1, 1, err));
-    STJ_TRY(stj_h5_read_item(file, &item, text, err));
-    if (stj_manifest_parse(text, item.rows, &file->manifest, &inner) != STJ_OK) {
-        st = stj_h5_refuse(file, err, "is damaged: %s", inner.text);
-        goto out;
-    }
-    STJ_TRY(stj_h5_get_text(file, "@format", &format, err));
-    STJ_TRY(stj_h5_get_unsigned(file, "@version", &version, err));
-out:
-    free(format);
-    free(text);
-    return st;
+    if (item.rows == 0 || item.rows > file->bytes || item.rows > MANIFEST_MAX_BYTES)
+        return stj_h5_refuse(file, err, "is damaged: its manifest cannot be read");
+    STJ_MUST(stj_new(&text, item.rows + 1, 1, err));
+    STJ_MUST(stj_h5_read_item(file, &item, text, err));
+    if (stj_manifest_parse(text, item.rows, &file->manifest, &inner) != STJ_OK)
+        return stj_h5_refuse(file, err, "is damaged: %s", inner.text);
+    STJ_MUST(stj_h5_get_text(file, "@format", &format, err));
+    return stj_h5_get_unsigned(file, "@version", &version, err);
 }
 
 enum stj_status stj_h5_open(const char *path, const struct stj_h5_format *format,

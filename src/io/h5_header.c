@@ -98,22 +98,19 @@ static bool parse_header(const char text[STJ_H5_HEADER_BYTES + 1], struct header
 static enum stj_status explain_header(const char *path, const struct stj_h5_format *format,
                                       const char *text, size_t n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *name = format->name ? format->name : "result file of spectraj";
     static const char prefix[] = "spectraj-";
     bool ours = n > 0 && strncmp(text, prefix, n < strlen(prefix) ? n : strlen(prefix)) == 0;
-    STJ_CHECK(err, ours || is_hdf5(text) || is_hdf5(text + STJ_H5_HEADER_BYTES), STJ_EFORMAT,
-              "%s: is not an HDF5 file, so not a %s; %s", path, name, format->remedy);
-    STJ_CHECK(err, ours, STJ_EFORMAT, "%s: is an HDF5 file but not a %s; %s", path, name,
-              format->remedy);
-    STJ_CHECK(err, n >= STJ_H5_HEADER_BYTES, STJ_EFORMAT,
-              "%s: is truncated: it has %zu bytes, less than its header; %s", path, n,
-              format->remedy);
-    st = stj_error_set(err, STJ_EFORMAT, __FILE__, __LINE__,
-                       "%s: is damaged: its header does not have its checksum; %s", path,
-                       format->remedy);
-out:
-    return st;
+    STJ_NEED(err, ours || is_hdf5(text) || is_hdf5(text + STJ_H5_HEADER_BYTES), STJ_EFORMAT,
+             "%s: is not an HDF5 file, so not a %s; %s", path, name, format->remedy);
+    STJ_NEED(err, ours, STJ_EFORMAT, "%s: is an HDF5 file but not a %s; %s", path, name,
+             format->remedy);
+    STJ_NEED(err, n >= STJ_H5_HEADER_BYTES, STJ_EFORMAT,
+             "%s: is truncated: it has %zu bytes, less than its header; %s", path, n,
+             format->remedy);
+    return stj_error_set(err, STJ_EFORMAT, __FILE__, __LINE__,
+                         "%s: is damaged: its header does not have its checksum; %s", path,
+                         format->remedy);
 }
 
 static enum stj_status check_header(const char *path, const struct stj_h5_format *format,

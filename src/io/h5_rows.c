@@ -70,24 +70,22 @@ static hid_t create_matrix(hid_t file, const struct stj_item *item)
 enum stj_status stj_h5_put_matrix(struct stj_h5 *file, const char *name, size_t rows, size_t cols,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_item *item = NULL;
-    STJ_CHECK(err, rows > 0 && cols > 0, STJ_EINTERNAL, "%s: matrix \"%s\" is %zu x %zu",
-              file->path, name, rows, cols);
+    STJ_NEED(err, rows > 0 && cols > 0, STJ_EINTERNAL, "%s: matrix \"%s\" is %zu x %zu", file->path,
+             name, rows, cols);
     if (file->blind)
         return STJ_OK;
-    STJ_TRY(stj_manifest_add(&file->manifest, name, STJ_ITEM_MATRIX, rows, cols, &item, err));
-    STJ_TRY(stj_new(&item->row_crc, rows, sizeof *item->row_crc, err));
-    STJ_TRY(stj_h5_reserve(err));
+    STJ_MUST(stj_manifest_add(&file->manifest, name, STJ_ITEM_MATRIX, rows, cols, &item, err));
+    STJ_MUST(stj_new(&item->row_crc, rows, sizeof *item->row_crc, err));
+    STJ_MUST(stj_h5_reserve(err));
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     stj_h5_close_matrix(file);
     file->matrix = create_matrix(file->id, item);
     file->matrix_item = file->manifest.n - 1;
     stj_h5_quiet_end(quiet);
     if (file->matrix < 0 || file->sink.failure != 0)
-        st = stj_h5_write_failed(file, err);
-out:
-    return st;
+        return stj_h5_write_failed(file, err);
+    return STJ_OK;
 }
 
 /* Open matrix `item` unless it is open; with the extent that the manifest says. */
@@ -171,32 +169,27 @@ static uint32_t row_crc(const struct stj_item *item, const double *row)
 enum stj_status stj_h5_put_rows(struct stj_h5 *file, const char *name, size_t first, size_t count,
                                 const double *value, size_t ld, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_item *item = NULL;
     if (file->blind)
         return STJ_OK;
-    STJ_TRY(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
-    STJ_TRY(check_row_range(file, item, first, count, item->cols, ld, err));
+    STJ_MUST(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
+    STJ_MUST(check_row_range(file, item, first, count, item->cols, ld, err));
     if (count == 0)
-        goto out;
-    STJ_TRY(stj_h5_reserve(err));
+        return STJ_OK;
+    STJ_MUST(stj_h5_reserve(err));
     struct stj_h5_quiet quiet = stj_h5_quiet_begin();
     bool done = open_matrix(file, item) && move_rows(file, item, first, count, value, NULL, ld);
     stj_h5_quiet_end(quiet);
-    if (!done || file->sink.failure != 0) {
-        st = stj_h5_write_failed(file, err);
-        goto out;
-    }
+    if (!done || file->sink.failure != 0)
+        return stj_h5_write_failed(file, err);
     for (size_t i = 0; i < count; i++)
         item->row_crc[first + i] = row_crc(item, value + i * ld);
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_h5_expect(struct stj_h5 *file, const char *name, size_t rows, size_t cols,
                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t values = 0;
     const struct stj_item *item = stj_manifest_find(&file->manifest, name);
     if (!item)
@@ -204,36 +197,30 @@ enum stj_status stj_h5_expect(struct stj_h5 *file, const char *name, size_t rows
     if (item->rows != rows || item->cols != cols)
         return stj_h5_refuse(file, err, "its \"%s\" is %zu x %zu, not %zu x %zu", name, item->rows,
                              item->cols, rows, cols);
-    STJ_TRY(stj_size_mul(rows, cols, &values, err));
+    STJ_MUST(stj_size_mul(rows, cols, &values, err));
     if (values > file->bytes / sizeof(double))
-        st = stj_h5_refuse(file, err, "its \"%s\" (%zu x %zu) would be larger than the file", name,
-                           rows, cols);
-out:
-    return st;
+        return stj_h5_refuse(file, err, "its \"%s\" (%zu x %zu) would be larger than the file",
+                             name, rows, cols);
+    return STJ_OK;
 }
 
 /* The checksums of the rows, read once and verified. */
 static enum stj_status load_row_crc(struct stj_h5 *file, struct stj_item *item,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char name[STJ_H5_NAME_MAX];
-    uint64_t *list = NULL;
+    STJ_FREED uint64_t *list = NULL;
     if (item->row_crc)
-        goto out;
-    STJ_TRY(stj_h5_expect(file, item->name, item->rows, item->cols, err));
+        return STJ_OK;
+    STJ_MUST(stj_h5_expect(file, item->name, item->rows, item->cols, err));
     struct stj_item list_item = stj_h5_row_crc_item(item, name);
-    STJ_TRY(stj_new(&list, item->rows, sizeof *list, err));
-    STJ_TRY(stj_h5_read_item(file, &list_item, list, err));
-    if (stj_crc32(0, list, item->rows * sizeof *list) != item->crc) {
-        st = stj_h5_refuse(file, err, "is damaged: \"%s\" does not have its checksum", name);
-        goto out;
-    }
+    STJ_MUST(stj_new(&list, item->rows, sizeof *list, err));
+    STJ_MUST(stj_h5_read_item(file, &list_item, list, err));
+    if (stj_crc32(0, list, item->rows * sizeof *list) != item->crc)
+        return stj_h5_refuse(file, err, "is damaged: \"%s\" does not have its checksum", name);
     item->row_crc = list;
     list = NULL;
-out:
-    free(list);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_h5_get_rows(struct stj_h5 *file, const char *name, size_t first, size_t count,

@@ -97,18 +97,14 @@ static enum stj_status restricted_apply(void *ctx, enum stj_trans trans, size_t 
 static enum stj_status restricted_prefix(void *ctx, double fraction, struct stj_op **prefix,
                                          struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct restricted *whole = ctx;
-    struct stj_ranges ranges = {0};
+    STJ_HELD(stj_ranges_free) struct stj_ranges ranges = {0};
     struct stj_op *inner = NULL;
     for (size_t r = 0; r < whole->ranges.n; r++)
-        STJ_TRY(stj_ranges_add(&ranges, whole->ranges.range[r].first, whole->ranges.range[r].count,
-                               err));
-    STJ_TRY(stj_op_create_prefix(whole->inner, fraction, &inner, err));
-    st = stj_op_create_restricted(inner, &ranges, prefix, err);
-out:
-    stj_ranges_free(&ranges);
-    return st;
+        STJ_MUST(stj_ranges_add(&ranges, whole->ranges.range[r].first, whole->ranges.range[r].count,
+                                err));
+    STJ_MUST(stj_op_create_prefix(whole->inner, fraction, &inner, err));
+    return stj_op_create_restricted(inner, &ranges, prefix, err);
 }
 
 static enum stj_status check_ranges(const struct stj_op *inner, const struct stj_ranges *ranges,

@@ -176,19 +176,16 @@ out:
 static enum stj_status jacobian_prefix(void *ctx, double fraction, struct stj_op **prefix,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct training_jacobian *whole = ctx;
     struct training_jacobian *self = NULL;
-    STJ_CHECK(err, fraction > 0 && fraction <= 1, STJ_EINVAL,
-              "a window of %g of the steps: it must lie above 0 and be at most 1", fraction);
-    STJ_TRY(stj_new(&self, 1, sizeof *self, err));
+    STJ_NEED(err, fraction > 0 && fraction <= 1, STJ_EINVAL,
+             "a window of %g of the steps: it must lie above 0 and be at most 1", fraction);
+    STJ_MUST(stj_new(&self, 1, sizeof *self, err));
     *self = *whole;
     self->owns_store = false;
     self->sweep = NULL;
     self->to = whole->from + (size_t)ceil(fraction * (double)(whole->to - whole->from));
-    st = make_jacobian(self, prefix, err);
-out:
-    return st;
+    return make_jacobian(self, prefix, err);
 }
 
 /* The Jacobian that `op` is, or is a block of; NULL for any other operator. */

@@ -125,33 +125,27 @@ static enum stj_status get_item(struct stj_h5 *file, const char *kind_text, cons
 static enum stj_status load(struct stj_h5 *file, const struct stj_study_ops *ops,
                             struct stj_study_result **result, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_study_result *r = NULL;
-    char *items = NULL;
+    STJ_HELD(stj_study_result_destroy_at) struct stj_study_result *r = NULL;
+    STJ_FREED char *items = NULL;
     size_t n_params = 0;
-    STJ_TRY(stj_study_result_create(ops, &r, err));
+    STJ_MUST(stj_study_result_create(ops, &r, err));
     r->stored = true;
-    STJ_TRY(stj_h5_get_size(file, "@n_params", &n_params, err));
-    STJ_TRY(stj_study_put_count(r, n_params, err, "n_params"));
-    STJ_TRY(stj_h5_get_real(file, "@seconds", &r->seconds, err));
-    STJ_TRY(stj_h5_get_text(file, "items", &items, err));
+    STJ_MUST(stj_h5_get_size(file, "@n_params", &n_params, err));
+    STJ_MUST(stj_study_put_count(r, n_params, err, "n_params"));
+    STJ_MUST(stj_h5_get_real(file, "@seconds", &r->seconds, err));
+    STJ_MUST(stj_h5_get_text(file, "items", &items, err));
     for (char *line = items; *line;) {
         char *end = line + strcspn(line, "\n");
         char *blank = line + strcspn(line, " \n");
-        if (*blank != ' ' || *end != '\n') {
-            st = stj_h5_refuse(file, err, "its list of items is malformed");
-            goto out;
-        }
+        if (*blank != ' ' || *end != '\n')
+            return stj_h5_refuse(file, err, "its list of items is malformed");
         *blank = *end = '\0';
-        STJ_TRY(get_item(file, line, blank + 1, r, err));
+        STJ_MUST(get_item(file, line, blank + 1, r, err));
         line = end + 1;
     }
     *result = r;
     r = NULL;
-out:
-    stj_study_result_destroy(r);
-    free(items);
-    return st;
+    return STJ_OK;
 }
 
 /* ---- a request ---- */
