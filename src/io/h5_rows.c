@@ -20,6 +20,8 @@
 #include "io/h5_header.h"
 #include "base/memory.h"
 
+STJ_HOLDS(struct stj_h5_rows, stj_h5_rows_close)
+
 enum { CHUNK_VALUES = 1 << 17 };
 
 struct stj_item stj_h5_row_crc_item(const struct stj_item *matrix, char name[STJ_H5_NAME_MAX])
@@ -347,19 +349,16 @@ static enum stj_status fill_rows(struct stj_h5 *file, const struct stj_item *ite
 enum stj_status stj_h5_rows_open(struct stj_h5 *file, const char *name, struct stj_h5_rows **rows,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_item *item = NULL;
-    struct stj_h5_rows *made = NULL;
-    STJ_TRY(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
-    STJ_TRY(stj_h5_expect(file, name, item->rows, item->cols, err));
-    STJ_TRY(stj_new(&made, 1, sizeof *made, err));
+    STJ_HELD(stj_h5_rows_close_at) struct stj_h5_rows *made = NULL;
+    STJ_MUST(stj_h5_find(file, name, STJ_ITEM_MATRIX, &item, err));
+    STJ_MUST(stj_h5_expect(file, name, item->rows, item->cols, err));
+    STJ_MUST(stj_new(&made, 1, sizeof *made, err));
     made->fd = -1;
-    STJ_TRY(fill_rows(file, item, made, err));
+    STJ_MUST(fill_rows(file, item, made, err));
     *rows = made;
     made = NULL;
-out:
-    stj_h5_rows_close(made);
-    return st;
+    return STJ_OK;
 }
 
 void stj_h5_rows_close(struct stj_h5_rows *rows)

@@ -41,6 +41,7 @@ static void function_jacobian_destroy(void *ctx)
     free(self->zero);
     free(self);
 }
+STJ_HOLDS(struct function_jacobian, function_jacobian_destroy)
 
 static void desks_free(size_t n, struct desk *desk)
 {
@@ -193,11 +194,10 @@ enum stj_status stj_function_jacobian_create(const struct stj_network *net, size
                                              const real *x, const double *theta, struct stj_op **op,
                                              struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct function_jacobian *self = NULL;
+    STJ_HELD(function_jacobian_destroy_at) struct function_jacobian *self = NULL;
     size_t outputs = 0, inputs = 0;
-    STJ_CHECK(err, n_rows > 0, STJ_EINVAL, "the Jacobian of a network's outputs needs inputs");
-    STJ_TRY(stj_new(&self, 1, sizeof *self, err));
+    STJ_NEED(err, n_rows > 0, STJ_EINVAL, "the Jacobian of a network's outputs needs inputs");
+    STJ_MUST(stj_new(&self, 1, sizeof *self, err));
     *self = (struct function_jacobian){.net = net,
                                        .n_rows = n_rows,
                                        .n_in = stj_shape_size(stj_network_input(net)),
@@ -207,18 +207,16 @@ enum stj_status stj_function_jacobian_create(const struct stj_network *net, size
     self->chunk = stj_network_couples_samples(net) || n_rows < CHUNK_ROWS ? n_rows : CHUNK_ROWS;
     self->n_chunks = (n_rows + self->chunk - 1) / self->chunk;
     /* 2. inputs and parameters of its own */
-    STJ_TRY(stj_size_mul(n_rows, self->n_out, &outputs, err));
-    STJ_TRY(stj_size_mul(n_rows, self->n_in, &inputs, err));
-    STJ_TRY(stj_new(&self->x, inputs, sizeof *self->x, err));
+    STJ_MUST(stj_size_mul(n_rows, self->n_out, &outputs, err));
+    STJ_MUST(stj_size_mul(n_rows, self->n_in, &inputs, err));
+    STJ_MUST(stj_new(&self->x, inputs, sizeof *self->x, err));
     memcpy(self->x, x, inputs * sizeof *x);
-    STJ_TRY(stj_new(&self->theta, self->n_params, sizeof *self->theta, err));
-    STJ_TRY(stj_new(&self->zero, TILE * self->n_params, sizeof *self->zero, err));
+    STJ_MUST(stj_new(&self->theta, self->n_params, sizeof *self->theta, err));
+    STJ_MUST(stj_new(&self->zero, TILE * self->n_params, sizeof *self->zero, err));
     for (size_t i = 0; i < self->n_params; i++)
         self->theta[i] = (real)theta[i];
-    STJ_TRY(stj_op_create(outputs, self->n_params, function_jacobian_apply,
-                          function_jacobian_destroy, self, op, err));
+    STJ_MUST(stj_op_create(outputs, self->n_params, function_jacobian_apply,
+                           function_jacobian_destroy, self, op, err));
     self = NULL;
-out:
-    function_jacobian_destroy(self);
-    return st;
+    return STJ_OK;
 }

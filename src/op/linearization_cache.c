@@ -15,6 +15,8 @@
 #include "parallel/share_sum.h"
 #include "train/clip.h"
 
+STJ_HOLDS(struct stj_linearization_cache, stj_linearization_cache_destroy)
+
 struct stj_linearization_cache {
     const struct stj_problem *problem;
     const struct stj_recipe *recipe;
@@ -100,9 +102,8 @@ enum stj_status stj_linearization_cache_create(
     struct stj_trajectory *trajectory, size_t from, size_t to, size_t chunk, size_t kept,
     size_t state_budget, struct stj_linearization_cache **store, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_linearization_cache *s = NULL;
-    STJ_TRY(stj_new(&s, 1, sizeof *s, err));
+    STJ_HELD(stj_linearization_cache_destroy_at) struct stj_linearization_cache *s = NULL;
+    STJ_MUST(stj_new(&s, 1, sizeof *s, err));
     *s = (struct stj_linearization_cache){.problem = problem,
                                           .recipe = recipe,
                                           .optimizer = stj_recipe_optimizer(recipe),
@@ -113,12 +114,10 @@ enum stj_status stj_linearization_cache_create(
                                           .kept = kept,
                                           .state_budget = state_budget};
     set_sizes(s);
-    STJ_TRY(allocate_cache(s, err));
+    STJ_MUST(allocate_cache(s, err));
     *store = s;
     s = NULL;
-out:
-    stj_linearization_cache_destroy(s);
-    return st;
+    return STJ_OK;
 }
 
 void stj_linearization_cache_destroy(struct stj_linearization_cache *store)

@@ -74,6 +74,7 @@ static void watch_free(struct watch *w)
     free(w->aty);
     free(w);
 }
+STJ_HOLDS(struct watch, watch_free)
 
 void stj_op_destroy(struct stj_op *op)
 {
@@ -202,20 +203,17 @@ static enum stj_status multiply_counted(struct stj_op *op, enum stj_trans trans,
 
 enum stj_status stj_op_watch(struct stj_op *op, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct watch *w = NULL;
+    STJ_HELD(watch_free_at) struct watch *w = NULL;
     STJ_NOT_NULL(err, op);
     if (op->watch)
         return STJ_OK;
-    STJ_TRY(stj_new(&w, 1, sizeof *w, err));
-    STJ_TRY(stj_new(&w->x, op->n_cols, sizeof *w->x, err));
-    STJ_TRY(stj_new(&w->ax, op->n_rows, sizeof *w->ax, err));
-    STJ_TRY(stj_new(&w->aty, op->n_cols, sizeof *w->aty, err));
+    STJ_MUST(stj_new(&w, 1, sizeof *w, err));
+    STJ_MUST(stj_new(&w->x, op->n_cols, sizeof *w->x, err));
+    STJ_MUST(stj_new(&w->ax, op->n_rows, sizeof *w->ax, err));
+    STJ_MUST(stj_new(&w->aty, op->n_cols, sizeof *w->aty, err));
     op->watch = w;
     w = NULL;
-out:
-    watch_free(w);
-    return st;
+    return STJ_OK;
 }
 
 struct stj_self_check stj_op_self_check(const struct stj_op *op)

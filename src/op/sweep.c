@@ -22,25 +22,24 @@
 #include "base/memory.h"
 #include "op/sweep_internal.h"
 
+STJ_HOLDS(struct stj_sweep, stj_sweep_destroy)
+
 enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,
                                  struct stj_linearization_cache *store, size_t from, size_t to,
                                  size_t tile, struct stj_sweep **sweep, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_sweep *s = NULL;
-    STJ_TRY(stj_new(&s, 1, sizeof *s, err));
+    STJ_HELD(stj_sweep_destroy_at) struct stj_sweep *s = NULL;
+    STJ_MUST(stj_new(&s, 1, sizeof *s, err));
     *s = (struct stj_sweep){.problem = problem,
                             .recipe = recipe,
                             .optimizer = stj_recipe_optimizer(recipe),
                             .store = store,
                             .from = from,
                             .to = to};
-    STJ_TRY(stj_sweep_divide_layout(s, tile, err));
+    STJ_MUST(stj_sweep_divide_layout(s, tile, err));
     *sweep = s;
     s = NULL;
-out:
-    stj_sweep_destroy(s);
-    return st;
+    return STJ_OK;
 }
 
 void stj_sweep_destroy(struct stj_sweep *sweep)

@@ -11,6 +11,8 @@
 #include "op/training_jacobian.h"
 #include "run/run_internal.h"
 
+STJ_HOLDS(struct stj_training, stj_training_destroy)
+
 struct stj_training {
     const struct stj_problem *problem; /* borrowed */
     struct stj_training_config config; /* of which the recipe counts */
@@ -67,22 +69,19 @@ enum stj_status stj_training_create(const struct stj_problem *problem,
                                     const struct stj_training_settings *settings,
                                     struct stj_training **training, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_training *made = NULL;
+    STJ_HELD(stj_training_destroy_at) struct stj_training *made = NULL;
     STJ_GOOD_SETTINGS(err, settings);
     STJ_NOT_NULL(err, problem, training);
     *training = NULL;
-    STJ_CHECK(err, stj_problem_n_steps(problem) > 0, STJ_EINVAL,
-              "the problem has no steps: nothing to train");
-    STJ_TRY(stj_new(&made, 1, sizeof *made, err));
+    STJ_NEED(err, stj_problem_n_steps(problem) > 0, STJ_EINVAL,
+             "the problem has no steps: nothing to train");
+    STJ_MUST(stj_new(&made, 1, sizeof *made, err));
     made->problem = problem;
-    STJ_TRY(parse_recipe(settings->recipe, made, err));
-    STJ_TRY(train_problem(made, settings, err));
+    STJ_MUST(parse_recipe(settings->recipe, made, err));
+    STJ_MUST(train_problem(made, settings, err));
     *training = made;
     made = NULL;
-out:
-    stj_training_destroy(made);
-    return st;
+    return STJ_OK;
 }
 
 void stj_training_destroy(struct stj_training *training)

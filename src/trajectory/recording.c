@@ -18,6 +18,8 @@
 #include "io/log.h"
 #include "base/memory.h"
 
+STJ_HOLDS(struct stj_recording, stj_recording_close)
+
 enum { STATE = 1 };
 
 struct head {
@@ -114,26 +116,23 @@ enum stj_status stj_recording_open(const char *path, const char *header,
                                    bool deviates, struct stj_recording **recording,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_recording *r = NULL;
-    STJ_CHECK(err, every > 0, STJ_EINVAL, "every 0th state cannot be kept: at least 1 is needed");
-    STJ_TRY(stj_new(&r, 1, sizeof *r, err));
+    STJ_HELD(stj_recording_close_at) struct stj_recording *r = NULL;
+    STJ_NEED(err, every > 0, STJ_EINVAL, "every 0th state cannot be kept: at least 1 is needed");
+    STJ_MUST(stj_new(&r, 1, sizeof *r, err));
     r->every = every < shape->n_steps ? every : shape->n_steps;
     const size_t n_stored = 1 + shape->n_steps / r->every + (shape->n_steps % r->every != 0);
-    STJ_TRY(stj_record_init(shape, n_stored, &r->record, err));
+    STJ_MUST(stj_record_init(shape, n_stored, &r->record, err));
     if (deviates)
-        STJ_TRY(stj_record_deviates(&r->record, err));
+        STJ_MUST(stj_record_deviates(&r->record, err));
     for (size_t k = 0; k < n_stored; k++)
         r->record.step[k] = step_of(r, k);
-    STJ_TRY(stj_new(&r->state, shape->n_state, sizeof *r->state, err));
-    STJ_TRY(stj_log_open(path, header, &r->log, err));
-    STJ_TRY(take_all(r, err));
+    STJ_MUST(stj_new(&r->state, shape->n_state, sizeof *r->state, err));
+    STJ_MUST(stj_log_open(path, header, &r->log, err));
+    STJ_MUST(take_all(r, err));
     r->resumed = stj_clock();
     *recording = r;
     r = NULL;
-out:
-    stj_recording_close(r);
-    return st;
+    return STJ_OK;
 }
 
 void stj_recording_close(struct stj_recording *recording)

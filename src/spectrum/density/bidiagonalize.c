@@ -39,6 +39,8 @@
 #include "op/operator.h"
 #include "spectrum/rows.h"
 
+STJ_HOLDS(struct stj_bidiagonal, stj_bidiagonal_destroy)
+
 /* One probe on its way. */
 struct probe {
     struct stj_density_probe q;
@@ -204,10 +206,9 @@ enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflati
                                       enum stj_reorthogonalize how, const char *scratch,
                                       struct stj_bidiagonal **block, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_bidiagonal *b = NULL;
+    STJ_HELD(stj_bidiagonal_destroy_at) struct stj_bidiagonal *b = NULL;
     size_t room = 0;
-    STJ_TRY(stj_new(&b, 1, sizeof *b, err));
+    STJ_MUST(stj_new(&b, 1, sizeof *b, err));
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     const size_t most = m > n ? m : n;
@@ -218,21 +219,19 @@ enum stj_status stj_bidiagonal_create(struct stj_op *a, const struct stj_deflati
     b->keep_u = how == STJ_REORTHOGONALIZE_FULL;
     b->keep_v = how != STJ_REORTHOGONALIZE_NONE;
     b->threshold = stj_bidiagonal_tau((double)most, stj_op_rounding(a));
-    STJ_TRY(stj_blas_fits(most, "the number of rows or columns of the operator", err));
-    STJ_TRY(stj_size_mul(most, n_probes, &room, err));
-    STJ_TRY(stj_new(&b->x, room, sizeof *b->x, err));
-    STJ_TRY(stj_new(&b->y, room, sizeof *b->y, err));
-    STJ_TRY(stj_new(&b->active, n_probes, sizeof *b->active, err));
-    STJ_TRY(stj_new(&b->probe, n_probes, sizeof *b->probe, err));
-    STJ_TRY(stj_new(&b->length, n_probes, sizeof *b->length, err));
+    STJ_MUST(stj_blas_fits(most, "the number of rows or columns of the operator", err));
+    STJ_MUST(stj_size_mul(most, n_probes, &room, err));
+    STJ_MUST(stj_new(&b->x, room, sizeof *b->x, err));
+    STJ_MUST(stj_new(&b->y, room, sizeof *b->y, err));
+    STJ_MUST(stj_new(&b->active, n_probes, sizeof *b->active, err));
+    STJ_MUST(stj_new(&b->probe, n_probes, sizeof *b->probe, err));
+    STJ_MUST(stj_new(&b->length, n_probes, sizeof *b->length, err));
     b->n_probes = n_probes;
-    STJ_TRY(bidiagonal_grow(b, steps, err));
-    STJ_TRY(bidiagonal_start(b, seed, first, err));
+    STJ_MUST(bidiagonal_grow(b, steps, err));
+    STJ_MUST(bidiagonal_start(b, seed, first, err));
     *block = b;
     b = NULL;
-out:
-    stj_bidiagonal_destroy(b);
-    return st;
+    return STJ_OK;
 }
 
 void stj_bidiagonal_destroy(struct stj_bidiagonal *block)

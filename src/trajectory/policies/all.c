@@ -30,24 +30,22 @@ static void all_destroy(void *self)
     free(a->ready);
     free(a);
 }
+STJ_HOLDS(struct all, all_destroy)
 
 enum stj_status stj_policy_all_create(const struct stj_storage_plan *plan,
                                       const struct stj_state_reader *source,
                                       struct stj_replay *replay, void **self, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct all *a = NULL;
-    STJ_TRY(stj_new(&a, 1, sizeof *a, err));
+    STJ_HELD(all_destroy_at) struct all *a = NULL;
+    STJ_MUST(stj_new(&a, 1, sizeof *a, err));
     a->source = source;
     a->replay = replay;
     a->begin = source->record.step[stj_state_reader_before(source, plan->from)];
     a->end = plan->to + 1;
-    STJ_TRY(stj_new(&a->ready, a->end - a->begin, sizeof *a->ready, err));
+    STJ_MUST(stj_new(&a->ready, a->end - a->begin, sizeof *a->ready, err));
     *self = a;
     a = NULL;
-out:
-    all_destroy(a);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status allocate_all(struct all *a, size_t n, struct stj_error *err)

@@ -88,25 +88,23 @@ static void revolve_destroy(void *self)
     free(r->view);
     free(r);
 }
+STJ_HOLDS(struct revolve, revolve_destroy)
 
 enum stj_status stj_policy_revolve_create(const struct stj_storage_plan *plan,
                                           const struct stj_state_reader *source,
                                           struct stj_replay *replay, void **self,
                                           struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct revolve *r = NULL;
-    STJ_TRY(stj_new(&r, 1, sizeof *r, err));
+    STJ_HELD(revolve_destroy_at) struct revolve *r = NULL;
+    STJ_MUST(stj_new(&r, 1, sizeof *r, err));
     r->source = source;
     r->replay = replay;
     r->chunk = plan->chunk;
     r->n_slots = plan->slots;
-    STJ_TRY(stj_new(&r->step, r->n_slots, sizeof *r->step, err));
+    STJ_MUST(stj_new(&r->step, r->n_slots, sizeof *r->step, err));
     *self = r;
     r = NULL;
-out:
-    revolve_destroy(r);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status allocate_revolve(struct revolve *r, size_t n, size_t count,

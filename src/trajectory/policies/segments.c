@@ -110,28 +110,26 @@ static void segments_destroy(void *self)
     free(s->view);
     free(s);
 }
+STJ_HOLDS(struct segments, segments_destroy)
 
 enum stj_status stj_policy_segments_create(const struct stj_storage_plan *plan,
                                            const struct stj_state_reader *source,
                                            struct stj_replay *replay, void **self,
                                            struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct segments *s = NULL;
-    STJ_TRY(stj_new(&s, 1, sizeof *s, err));
+    STJ_HELD(segments_destroy_at) struct segments *s = NULL;
+    STJ_MUST(stj_new(&s, 1, sizeof *s, err));
     s->source = source;
     s->replay = replay;
     s->holds = plan->about.policy == STJ_STORAGE_MEMORY_REPLAY;
     s->n = stj_segments_count(source, plan, &s->longest, NULL);
     s->current = s->n;
-    STJ_TRY(stj_new(&s->start, s->n + 1, sizeof *s->start, err));
+    STJ_MUST(stj_new(&s->start, s->n + 1, sizeof *s->start, err));
     stj_segments_count(source, plan, &s->longest, s->start);
-    STJ_TRY(stj_new(&s->filled, s->n, sizeof *s->filled, err));
+    STJ_MUST(stj_new(&s->filled, s->n, sizeof *s->filled, err));
     *self = s;
     s = NULL;
-out:
-    segments_destroy(s);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status allocate_segments(struct segments *s, size_t n, struct stj_error *err)
