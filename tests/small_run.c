@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "expect.h"
 #include "op/memory_split.h"
 #include "trajectory/record.h"
@@ -65,48 +66,51 @@ size_t small_run_least_memory(struct small_run *run, size_t from, size_t to)
 }
 
 struct stored_rows {
-    struct small_run *run;
+    struct stj_trajectory *trajectory;
     const struct stj_record *record;
 };
 
 static enum stj_status stored_row(void *ctx, size_t k, double *row, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stored_rows *rows = ctx;
     struct stj_trajectory_view view;
-    STJ_TRY(stj_trajectory_visit(rows->run->trajectory, rows->record->step[k], 1, &view, err));
+    STJ_MUST(stj_trajectory_visit(rows->trajectory, rows->record->step[k], 1, &view, err));
     for (size_t i = 0; i < rows->record->shape.n_state; i++)
         row[i] = (double)view.state[i];
-out:
-    return st;
+    return STJ_OK;
+}
+
+enum stj_status write_trajectory(struct stj_trajectory *trajectory, size_t every, const char *path,
+                                 const struct stj_trajectory_about *about, struct stj_error *err)
+{
+    struct stj_trajectory_shape shape;
+    STJ_HELD(stj_record_free) struct stj_record record = {0};
+    struct stored_rows rows = {trajectory, &record};
+    const size_t n_steps = stj_trajectory_n_steps(trajectory);
+    STJ_MUST(stj_trajectory_shape_set(stj_trajectory_n_params(trajectory),
+                                      stj_trajectory_n_slots(trajectory), n_steps, &shape, err));
+    STJ_MUST(stj_record_init(&shape, 1 + (n_steps + every - 1) / every, &record, err));
+    for (size_t k = 0; k < record.n_stored; k++)
+        record.step[k] = k + 1 < record.n_stored ? k * every : n_steps;
+    for (size_t t = 0; t <= n_steps; t++) {
+        struct stj_trajectory_view view;
+        STJ_MUST(stj_trajectory_visit(trajectory, t, 1, &view, err));
+        record.crc[t] = stj_state_crc(shape.n_state, view.state);
+    }
+    memcpy(record.loss, stj_trajectory_loss(trajectory), n_steps * sizeof *record.loss);
+    return stj_record_write(&record, stored_row, &rows, path, about, err);
 }
 
 void small_run_write(struct small_run *run, size_t every, const char *path)
 {
     static char nothing[] = "";
     struct stj_error err = STJ_ERROR_INIT;
-    struct stj_trajectory_shape shape;
-    struct stj_record record = {0};
-    struct stored_rows rows = {run, &record};
     const struct stj_trajectory_about about = {.fingerprint = nothing,
                                                .identity = nothing,
                                                .config = nothing,
                                                .version = nothing,
                                                .blas = nothing};
-    EXPECT_OK(stj_trajectory_shape_set(run->n, stj_trajectory_n_slots(run->trajectory),
-                                       run->n_steps, &shape, &err),
-              err);
-    EXPECT_OK(stj_record_init(&shape, 1 + (run->n_steps + every - 1) / every, &record, &err), err);
-    for (size_t k = 0; k < record.n_stored; k++)
-        record.step[k] = k + 1 < record.n_stored ? k * every : run->n_steps;
-    for (size_t t = 0; t <= run->n_steps; t++) {
-        struct stj_trajectory_view view;
-        EXPECT_OK(stj_trajectory_visit(run->trajectory, t, 1, &view, &err), err);
-        record.crc[t] = stj_state_crc(shape.n_state, view.state);
-    }
-    memcpy(record.loss, stj_trajectory_loss(run->trajectory), run->n_steps * sizeof *record.loss);
-    EXPECT_OK(stj_record_write(&record, stored_row, &rows, path, &about, &err), err);
-    stj_record_free(&record);
+    EXPECT_OK(write_trajectory(run->trajectory, every, path, &about, &err), err);
 }
 
 void small_run_read(struct small_run *run, const char *path)

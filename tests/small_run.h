@@ -19,6 +19,10 @@ size_t small_run_least_memory(struct small_run *run, size_t from, size_t to);
 /* trajectory.h5 (and nothing else) of the run at `path`, with every c-th state and the last. */
 void small_run_write(struct small_run *run, size_t every, const char *path);
 
+/* The same of any trajectory that has every state. */
+enum stj_status write_trajectory(struct stj_trajectory *trajectory, size_t every, const char *path,
+                                 const struct stj_trajectory_about *about, struct stj_error *err);
+
 /* run->trajectory <- what such a file holds, for this run's training. */
 void small_run_read(struct small_run *run, const char *path);
 

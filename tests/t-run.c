@@ -19,6 +19,7 @@
 #include "expect.h"
 #include "run/run_internal.h"
 #include "scratch.h"
+#include "small_run.h"
 #include "trajectory/trajectory.h"
 
 enum { ROWS = 24, FEATURES = 3, CLASSES = 2, N_PARAMS = 3 * 4 + 4 + 4 * 2 + 2, N_STEPS = 12 };
@@ -550,11 +551,11 @@ START_TEST(older_run_opens)
     EXPECT_OK(stj_trajectory_read(path, NULL, &trajectory, &about, &err), err);
     drop_line(about.identity, "drop_last: true");
     drop_line(about.config, "drop_last: true");
-    EXPECT_OK(stj_trajectory_write(trajectory, path, &about, &err), err);
+    EXPECT_OK(write_trajectory(trajectory, 1, path, &about, &err), err);
     expect_open_fails("R", STJ_EMISMATCH,
                       "contradicts itself"); /* the fingerprint is not its hash */
     stj_run_fingerprint(about.identity, about.fingerprint);
-    EXPECT_OK(stj_trajectory_write(trajectory, scratch_path("R/trajectory.h5"), &about, &err), err);
+    EXPECT_OK(write_trajectory(trajectory, 1, scratch_path("R/trajectory.h5"), &about, &err), err);
     stj_run_destroy(open_run("R"));
     EXPECT_OK(stj_run_matches(scratch_path("c.yaml"), scratch_path("R"), &matches, &err), err);
     ck_assert(matches);
@@ -779,7 +780,7 @@ START_TEST(validation_notices_a_wrong_state)
     }
     EXPECT_FAIL(stj_trajectory_record(trajectory, 7, state, 0, &err), STJ_EINVAL,
                 "a trajectory of a file", err);
-    EXPECT_OK(stj_trajectory_write(wrong, scratch_path("R/trajectory.h5"), &about, &err), err);
+    EXPECT_OK(write_trajectory(wrong, 1, scratch_path("R/trajectory.h5"), &about, &err), err);
     stj_trajectory_about_free(&about);
     stj_trajectory_destroy(trajectory);
     stj_trajectory_destroy(wrong);

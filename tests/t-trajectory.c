@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "expect.h"
 #include "scratch.h"
+#include "small_run.h"
 #include "trajectory/trajectory.h"
 
 enum { N_PARAMS = 7, N_SLOTS = 2, N_STEPS = 9, N_STATE = (1 + N_SLOTS) * N_PARAMS };
@@ -78,7 +79,7 @@ static void write_file(const char *name)
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_trajectory *trajectory = make();
     const struct stj_trajectory_about a = about();
-    EXPECT_OK(stj_trajectory_write(trajectory, scratch_path(name), &a, &err), err);
+    EXPECT_OK(write_trajectory(trajectory, 1, scratch_path(name), &a, &err), err);
     stj_trajectory_destroy(trajectory);
 }
 
@@ -316,7 +317,7 @@ START_TEST(full_disk_keeps_the_old_file)
     size_t before = scratch_count(".");
     signal(SIGXFSZ, SIG_IGN);
     int set = setrlimit(RLIMIT_FSIZE, &limit); /* nothing is asserted under it: see t-file.c */
-    enum stj_status st = stj_trajectory_write(trajectory, scratch_path("e.h5"), &a, &err);
+    enum stj_status st = write_trajectory(trajectory, 1, scratch_path("e.h5"), &a, &err);
     limit.rlim_cur = RLIM_INFINITY;
     set |= setrlimit(RLIMIT_FSIZE, &limit);
     ck_assert_int_eq(set, 0);

@@ -132,38 +132,6 @@ out:
     return st;
 }
 
-/* A stj_row_fn of a trajectory that has every state. */
-static enum stj_status visit_row(void *ctx, size_t k, double *row, struct stj_error *err)
-{
-    struct stj_trajectory *trajectory = ctx;
-    const size_t n = (1 + stj_trajectory_n_slots(trajectory)) * stj_trajectory_n_params(trajectory);
-    struct stj_trajectory_view view;
-    STJ_MUST(stj_trajectory_visit(trajectory, k, 1, &view, err));
-    for (size_t i = 0; i < n; i++)
-        row[i] = (double)view.state[i];
-    return STJ_OK;
-}
-
-enum stj_status stj_trajectory_write(struct stj_trajectory *trajectory, const char *path,
-                                     const struct stj_trajectory_about *about,
-                                     struct stj_error *err)
-{
-    struct stj_trajectory_shape shape;
-    STJ_HELD(stj_record_free) struct stj_record record = {0};
-    STJ_MUST(stj_trajectory_shape_set(stj_trajectory_n_params(trajectory),
-                                      stj_trajectory_n_slots(trajectory),
-                                      stj_trajectory_n_steps(trajectory), &shape, err));
-    STJ_MUST(stj_record_init(&shape, shape.n_steps + 1, &record, err));
-    for (size_t t = 0; t <= shape.n_steps; t++) {
-        struct stj_trajectory_view view;
-        STJ_MUST(stj_trajectory_visit(trajectory, t, 1, &view, err));
-        record.step[t] = t;
-        record.crc[t] = stj_state_crc(shape.n_state, view.state);
-    }
-    memcpy(record.loss, stj_trajectory_loss(trajectory), shape.n_steps * sizeof *record.loss);
-    return stj_record_write(&record, visit_row, trajectory, path, about, err);
-}
-
 /* The steps of the stored states must begin with 0, end with n_steps and increase. */
 static enum stj_status check_steps(struct stj_h5 *file, const struct stj_record *record,
                                    struct stj_error *err)

@@ -120,11 +120,6 @@ struct stj_trajectory_about {
     double train_loss, test_loss, test_accuracy; /* at theta_n; NaN without a test set */
 };
 
-/* Write to `trajectory.h5` (docs/trajectory-format.md), whole or not at all. */
-enum stj_status stj_trajectory_write(struct stj_trajectory *trajectory, const char *path,
-                                     const struct stj_trajectory_about *about,
-                                     struct stj_error *err);
-
 /* *trajectory <- the file's, which was compared with its checksums; its states are read as they are
  * visited, and compared again.  At first all of them may be held in memory.  about (all zeros; may
  * be NULL) <- what it says, to be freed with stj_trajectory_about_free.  `fingerprint`: another one
