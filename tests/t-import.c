@@ -523,7 +523,6 @@ static TCase *make_case(void)
     tcase_add_loop_test(tc, a_preset_knows_the_names_of_others, 0,
                         sizeof conventions / sizeof conventions[0]);
     tcase_add_test(tc, a_square_weight_needs_a_layout);
-    tcase_add_test(tc, a_sum_of_two_orders_is_refused);
     return tc;
 }
 
