@@ -21,26 +21,24 @@ void stj_array_cursor_close(struct stj_array_cursor *cursor)
 static enum stj_status check_content(struct stj_byte_stream *stream, const char *path,
                                      const struct stj_array_entry *entry, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_array_place *place = &entry->place;
     const char *name = entry->array.name;
     const char *colon = name[0] ? ":" : "";
     size_t length = 0;
     uint32_t crc = 0;
     if (place->packing == STJ_PACKING_NONE && !place->has_crc)
-        goto out;
-    STJ_TRY(stj_byte_stream_measure(stream, place->unpacked, &length, place->has_crc ? &crc : NULL,
-                                    err));
-    STJ_CHECK(err, length == place->unpacked, STJ_EFORMAT,
-              "%s%s%s: %zu bytes are announced, %s%zu are there; the file is %s", path, colon, name,
-              place->unpacked, length > place->unpacked ? "more than " : "",
-              length > place->unpacked ? place->unpacked : length,
-              length > place->unpacked ? "damaged" : "cut short");
-    STJ_CHECK(err, !place->has_crc || crc == place->crc, STJ_EFORMAT,
-              "%s%s%s: the checksum of its bytes is %08x, the file says %08x; it is damaged", path,
-              colon, name, (unsigned)crc, (unsigned)place->crc);
-out:
-    return st;
+        return STJ_OK;
+    STJ_MUST(stj_byte_stream_measure(stream, place->unpacked, &length, place->has_crc ? &crc : NULL,
+                                     err));
+    STJ_NEED(err, length == place->unpacked, STJ_EFORMAT,
+             "%s%s%s: %zu bytes are announced, %s%zu are there; the file is %s", path, colon, name,
+             place->unpacked, length > place->unpacked ? "more than " : "",
+             length > place->unpacked ? place->unpacked : length,
+             length > place->unpacked ? "damaged" : "cut short");
+    STJ_NEED(err, !place->has_crc || crc == place->crc, STJ_EFORMAT,
+             "%s%s%s: the checksum of its bytes is %08x, the file says %08x; it is damaged", path,
+             colon, name, (unsigned)crc, (unsigned)place->crc);
+    return STJ_OK;
 }
 
 enum stj_status stj_array_cursor_open(struct stj_array_cursor *cursor, const char *path,
@@ -113,7 +111,6 @@ static enum stj_status decode(const char *path, const struct stj_array_entry *en
                               const unsigned char *bytes, size_t first_item, size_t n,
                               struct destination *to, double *values, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_item_type type = entry->place.type;
     for (size_t i = 0; i < n; i++) {
         double value = 0;
@@ -121,34 +118,31 @@ static enum stj_status decode(const char *path, const struct stj_array_entry *en
         const size_t place = advance_destination(to);
         if (place == SIZE_MAX)
             continue;
-        STJ_CHECK(err, exact, STJ_EUNSUPPORTED,
-                  "%s%s%s: item %zu is an integer beyond 2^53, which no double holds exactly", path,
-                  entry->array.name[0] ? ":" : "", entry->array.name, first_item + i);
+        STJ_NEED(err, exact, STJ_EUNSUPPORTED,
+                 "%s%s%s: item %zu is an integer beyond 2^53, which no double holds exactly", path,
+                 entry->array.name[0] ? ":" : "", entry->array.name, first_item + i);
         values[place] = value;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_array_cursor_read(struct stj_array_cursor *cursor, const char *path,
                                       const struct stj_array_entry *entry, size_t first, size_t n,
                                       double *values, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     unsigned char chunk[CHUNK_ITEMS * STJ_ITEM_MAX];
     struct destination to = start_destination(entry, first, n);
     const size_t cols = entry->array.cols;
     size_t item = to.fortran_order ? 0 : first * cols;
     const size_t end = to.fortran_order ? entry->array.rows * cols : (first + n) * cols;
-    STJ_TRY(stj_array_cursor_open(cursor, path, entry, err));
-    STJ_TRY(stj_byte_stream_seek(cursor->stream, entry->place.skip + item * entry->place.type.size,
-                                 err));
+    STJ_MUST(stj_array_cursor_open(cursor, path, entry, err));
+    STJ_MUST(stj_byte_stream_seek(cursor->stream, entry->place.skip + item * entry->place.type.size,
+                                  err));
     while (item < end) {
         const size_t count = end - item < CHUNK_ITEMS ? end - item : CHUNK_ITEMS;
-        STJ_TRY(stj_byte_stream_read(cursor->stream, chunk, count * entry->place.type.size, err));
-        STJ_TRY(decode(path, entry, chunk, item, count, &to, values, err));
+        STJ_MUST(stj_byte_stream_read(cursor->stream, chunk, count * entry->place.type.size, err));
+        STJ_MUST(decode(path, entry, chunk, item, count, &to, values, err));
         item += count;
     }
-out:
-    return st;
+    return STJ_OK;
 }

@@ -80,7 +80,6 @@ static enum stj_status refuse_axes(const char *path, enum stj_data_layout layout
                                    const struct stj_axes *has, const struct stj_axes *wants,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char array[AXES_TEXT_MAX], input[AXES_TEXT_MAX];
     const char *first = wants->n == 2 ? "NCL" : "NCHW";
     const char *what = wants->n == 2 ? "sequences" : "images";
@@ -88,64 +87,55 @@ static enum stj_status refuse_axes(const char *path, enum stj_data_layout layout
     const bool turn = turned_fits(has, wants) && layout == STJ_DATA_NHWC;
     axes_text(has, array);
     axes_text(wants, input);
-    STJ_CHECK(
-        err, !turn, STJ_ECONFIG,
-        "%s: the array is %s, network.input says %s: channels last it has %s of %zu channels, "
-        "`layout: %s` reads it as %s of %zu channels; say layout: %s, or change network.input",
-        path, array, input, what, last, first, what, has->length[0], first);
-    STJ_CHECK(err, layout == STJ_DATA_NHWC || !same_axes(has, wants), STJ_ECONFIG,
-              "%s: the array is %s, as network.input says: %s of %zu channels, where `layout: %s` "
-              "reads %s of %zu channels; say layout: NHWC, or change network.input",
-              path, array, what, last, first, what, has->length[0]);
-    STJ_CHECK(
-        err, false, STJ_ECONFIG,
-        "%s: the array is %s, network.input says %s: channels last it has %s of %zu channels, "
-        "channels first (layout: %s) of %zu; change network.input or the shape of the array",
-        path, array, input, what, last, first, has->length[0]);
-out:
-    return st;
+    STJ_NEED(err, !turn, STJ_ECONFIG,
+             "%s: the array is %s, network.input says %s: channels last it has %s of %zu channels, "
+             "`layout: %s` reads it as %s of %zu channels; say layout: %s, or change network.input",
+             path, array, input, what, last, first, what, has->length[0], first);
+    STJ_NEED(err, layout == STJ_DATA_NHWC || !same_axes(has, wants), STJ_ECONFIG,
+             "%s: the array is %s, as network.input says: %s of %zu channels, where `layout: %s` "
+             "reads %s of %zu channels; say layout: NHWC, or change network.input",
+             path, array, what, last, first, what, has->length[0]);
+    STJ_NEED(err, false, STJ_ECONFIG,
+             "%s: the array is %s, network.input says %s: channels last it has %s of %zu channels, "
+             "channels first (layout: %s) of %zu; change network.input or the shape of the array",
+             path, array, input, what, last, first, has->length[0]);
+    return STJ_OK;
 }
 
 /* Each row [channels][positions] <- [positions][channels]. */
 static enum stj_status turn_rows(size_t n_rows, size_t channels, size_t positions, double *values,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t size = channels * positions;
-    double *row = NULL;
-    STJ_TRY(stj_new(&row, size, sizeof *row, err));
+    STJ_FREED double *row = NULL;
+    STJ_MUST(stj_new(&row, size, sizeof *row, err));
     for (size_t i = 0; i < n_rows; i++) {
         double *to = values + i * size;
         memcpy(row, to, size * sizeof *row);
         for (size_t k = 0; k < size; k++)
             to[k] = row[k % channels * positions + k / channels];
     }
-out:
-    free(row);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_inputs_arrange(const char *path, enum stj_data_layout layout,
                                    const struct stj_axes *has, const struct stj_axes *wants,
                                    size_t n_rows, double *values, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const bool first = layout != STJ_DATA_NHWC;
     const bool without_channels = has->n + 1 == wants->n && same_axes(has, wants);
     if (product(has) != product(wants) || is_flat(wants))
-        goto out;
-    STJ_CHECK(err, !first || wants->n == (layout == STJ_DATA_NCHW ? 3 : 2), STJ_ECONFIG,
-              "%s: layout %s is for %s, network.input has %zu dimensions", path,
-              layout == STJ_DATA_NCHW ? "NCHW" : "NCL",
-              layout == STJ_DATA_NCHW ? "images [height, width, channels]"
-                                      : "sequences [positions, channels]",
-              wants->n);
+        return STJ_OK;
+    STJ_NEED(err, !first || wants->n == (layout == STJ_DATA_NCHW ? 3 : 2), STJ_ECONFIG,
+             "%s: layout %s is for %s, network.input has %zu dimensions", path,
+             layout == STJ_DATA_NCHW ? "NCHW" : "NCL",
+             layout == STJ_DATA_NCHW ? "images [height, width, channels]"
+                                     : "sequences [positions, channels]",
+             wants->n);
     if (without_channels || (!first && (is_flat(has) || same_axes(has, wants))))
-        goto out;
+        return STJ_OK;
     if (!is_flat(has) && !(first && turned_fits(has, wants)))
-        STJ_TRY(refuse_axes(path, layout, has, wants, err));
+        STJ_MUST(refuse_axes(path, layout, has, wants, err));
     const size_t channels = wants->length[wants->n - 1];
-    STJ_TRY(turn_rows(n_rows, channels, product(wants) / channels, values, err));
-out:
-    return st;
+    return turn_rows(n_rows, channels, product(wants) / channels, values, err);
 }

@@ -33,36 +33,32 @@ struct stj_batch_order {
 static enum stj_status check_order_settings(const struct stj_batch_order_settings *s,
                                             struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, s->n_rows > 0, STJ_EINVAL, "there are no rows to form batches of");
-    STJ_CHECK(err, s->batch_size > 0, STJ_EINVAL, "batch_size must be at least 1, got 0");
-    STJ_CHECK(err, !(s->n_listed && s->shuffle), STJ_EINVAL,
-              "batches that are listed cannot be shuffled; leave shuffle out");
-    STJ_CHECK(err, s->n_listed || !s->drop_last || s->batch_size <= s->n_rows, STJ_EINVAL,
-              "batch_size %zu is larger than the %zu rows of the data, and drop_last leaves no "
-              "batch; lower batch_size or set drop_last: false",
-              s->batch_size, s->n_rows);
-out:
-    return st;
+    STJ_NEED(err, s->n_rows > 0, STJ_EINVAL, "there are no rows to form batches of");
+    STJ_NEED(err, s->batch_size > 0, STJ_EINVAL, "batch_size must be at least 1, got 0");
+    STJ_NEED(err, !(s->n_listed && s->shuffle), STJ_EINVAL,
+             "batches that are listed cannot be shuffled; leave shuffle out");
+    STJ_NEED(err, s->n_listed || !s->drop_last || s->batch_size <= s->n_rows, STJ_EINVAL,
+             "batch_size %zu is larger than the %zu rows of the data, and drop_last leaves no "
+             "batch; lower batch_size or set drop_last: false",
+             s->batch_size, s->n_rows);
+    return STJ_OK;
 }
 
 /* A step's batch is its rows up to the first STJ_NO_ROW, and there is one at least. */
 static enum stj_status check_listed(const struct stj_batch_order_settings *s, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     for (size_t t = 0; t < s->n_listed; t++) {
         const size_t *row = s->listed + t * s->batch_size;
-        STJ_CHECK(err, row[0] != STJ_NO_ROW, STJ_EINVAL, "the batch of step %zu has no rows", t);
+        STJ_NEED(err, row[0] != STJ_NO_ROW, STJ_EINVAL, "the batch of step %zu has no rows", t);
         for (size_t i = 0; i < s->batch_size; i++) {
-            STJ_CHECK(err, row[i] == STJ_NO_ROW || row[i] < s->n_rows, STJ_EINVAL,
-                      "the batch of step %zu has row %zu, the data have %zu, counted from 0", t,
-                      row[i], s->n_rows);
-            STJ_CHECK(err, row[i] == STJ_NO_ROW || i == 0 || row[i - 1] != STJ_NO_ROW, STJ_EINVAL,
-                      "the batch of step %zu has row %zu behind its end", t, row[i]);
+            STJ_NEED(err, row[i] == STJ_NO_ROW || row[i] < s->n_rows, STJ_EINVAL,
+                     "the batch of step %zu has row %zu, the data have %zu, counted from 0", t,
+                     row[i], s->n_rows);
+            STJ_NEED(err, row[i] == STJ_NO_ROW || i == 0 || row[i - 1] != STJ_NO_ROW, STJ_EINVAL,
+                     "the batch of step %zu has row %zu behind its end", t, row[i]);
         }
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_batch_order_create(const struct stj_batch_order_settings *settings,
@@ -184,19 +180,17 @@ static enum stj_status shuffled_rows(struct stj_batch_order *o, size_t step, siz
 enum stj_status stj_batch_order_rows(struct stj_batch_order *order, size_t step, size_t first,
                                      size_t n, size_t *rows, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_batch_order_settings *s = &order->settings;
-    STJ_CHECK(err, s->n_listed == 0 || (order->listed && step < s->n_listed), STJ_EINVAL,
-              "the batches of %zu steps are listed, step %zu is beyond them",
-              order->listed ? s->n_listed : 0, step);
+    STJ_NEED(err, s->n_listed == 0 || (order->listed && step < s->n_listed), STJ_EINVAL,
+             "the batches of %zu steps are listed, step %zu is beyond them",
+             order->listed ? s->n_listed : 0, step);
     const size_t count = stj_batch_order_count(order, step);
-    STJ_CHECK(err, first <= count && n <= count - first, STJ_EINTERNAL,
-              "rows %zu to %zu of a batch of %zu", first, first + n, count);
+    STJ_NEED(err, first <= count && n <= count - first, STJ_EINTERNAL,
+             "rows %zu to %zu of a batch of %zu", first, first + n, count);
     if (s->shuffle)
         return shuffled_rows(order, step, first, n, rows, err);
     const size_t begin = step % order->steps_per_epoch * s->batch_size + first;
     for (size_t i = 0; i < n; i++)
         rows[i] = order->listed ? order->listed[step * s->batch_size + first + i] : begin + i;
-out:
-    return st;
+    return STJ_OK;
 }

@@ -141,69 +141,63 @@ struct selection {
 /* What a config section asks for that cannot be, whatever its files hold. */
 static enum stj_status check_config(const struct stj_dataset_config *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *file = config->file;
-    STJ_CHECK(err, !(config->labels && config->targets), STJ_ECONFIG,
-              "%s: labels and targets exclude each other; give one of them", file);
-    STJ_CHECK(err, !(config->label_file && config->has_label_column), STJ_ECONFIG,
-              "%s: label_file and label_column exclude each other; give one of them", file);
-    STJ_CHECK(err, !(config->label_file && config->targets), STJ_ECONFIG,
-              "%s: label_file and targets exclude each other; give one of them", file);
-    STJ_CHECK(err, !(config->rows && (config->first > 0 || config->has_count)), STJ_ECONFIG,
-              "%s: rows excludes first and count", file);
-    STJ_CHECK(err, config->sequence || (!config->stride && config->tokens == STJ_TOKENS_BYTES),
-              STJ_ECONFIG, "%s: stride and tokens are for texts: give sequence with them", file);
-    STJ_CHECK(err,
-              !config->sequence || (!config->has_label_column && !config->label_file &&
-                                    !config->labels && !config->targets && !config->inputs),
-              STJ_ECONFIG,
-              "%s: the labels of a text are its next tokens: label_column, label_file, labels, "
-              "targets and inputs have no place beside sequence",
-              file);
-out:
-    return st;
+    STJ_NEED(err, !(config->labels && config->targets), STJ_ECONFIG,
+             "%s: labels and targets exclude each other; give one of them", file);
+    STJ_NEED(err, !(config->label_file && config->has_label_column), STJ_ECONFIG,
+             "%s: label_file and label_column exclude each other; give one of them", file);
+    STJ_NEED(err, !(config->label_file && config->targets), STJ_ECONFIG,
+             "%s: label_file and targets exclude each other; give one of them", file);
+    STJ_NEED(err, !(config->rows && (config->first > 0 || config->has_count)), STJ_ECONFIG,
+             "%s: rows excludes first and count", file);
+    STJ_NEED(err, config->sequence || (!config->stride && config->tokens == STJ_TOKENS_BYTES),
+             STJ_ECONFIG, "%s: stride and tokens are for texts: give sequence with them", file);
+    STJ_NEED(err,
+             !config->sequence || (!config->has_label_column && !config->label_file &&
+                                   !config->labels && !config->targets && !config->inputs),
+             STJ_ECONFIG,
+             "%s: the labels of a text are its next tokens: label_column, label_file, labels, "
+             "targets and inputs have no place beside sequence",
+             file);
+    return STJ_OK;
 }
 
 /* The same for a file of rows, once its size is known. */
 static enum stj_status check_columns(const struct stj_dataset_config *config,
                                      const struct stj_array *file, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const bool has_labels = config->has_label_column || config->label_file || config->labels;
-    STJ_CHECK(err, has_labels || config->targets, STJ_ECONFIG,
-              "%s: no labels: give label_column (0 to %zu), label_file, labels or targets",
-              config->file, file->cols - 1);
-    STJ_CHECK(err, !config->has_label_column || config->label_column < file->cols, STJ_ECONFIG,
-              "label_column %zu is outside %s (%zu columns, 0 to %zu)", config->label_column,
-              config->file, file->cols, file->cols - 1);
-    STJ_CHECK(err, config->inputs || file->cols > (config->has_label_column ? 1 : 0), STJ_ECONFIG,
-              "%s: its only column is the label column; there are no inputs", config->file);
-out:
-    return st;
+    STJ_NEED(err, has_labels || config->targets, STJ_ECONFIG,
+             "%s: no labels: give label_column (0 to %zu), label_file, labels or targets",
+             config->file, file->cols - 1);
+    STJ_NEED(err, !config->has_label_column || config->label_column < file->cols, STJ_ECONFIG,
+             "label_column %zu is outside %s (%zu columns, 0 to %zu)", config->label_column,
+             config->file, file->cols, file->cols - 1);
+    STJ_NEED(err, config->inputs || file->cols > (config->has_label_column ? 1 : 0), STJ_ECONFIG,
+             "%s: its only column is the label column; there are no inputs", config->file);
+    return STJ_OK;
 }
 
 /* Which of n rows, or sequences, of the file. */
 static enum stj_status select_dataset_rows(const struct stj_dataset_config *config, size_t n,
                                            struct selection *selection, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *what = config->sequence ? "sequences" : "rows";
     size_t count = config->has_count ? config->count : n - config->first;
     if (config->rows) {
-        STJ_TRY(stj_rows_read(config->rows, config->file, n, &selection->rows, err));
-        goto out;
+        STJ_MUST(stj_rows_read(config->rows, config->file, n, &selection->rows, err));
+        return STJ_OK;
     }
-    STJ_CHECK(err, config->first < n, STJ_ECONFIG, "first %zu is outside %s (%zu %s, 0 to %zu)",
-              config->first, config->file, n, what, n - 1);
-    STJ_CHECK(err, count <= n - config->first, STJ_ECONFIG,
-              "count %zu from first %zu on is more than %s has (%zu %s)", count, config->first,
-              config->file, n, what);
-    STJ_TRY(stj_rows_all(count, &selection->rows, err));
+    STJ_NEED(err, config->first < n, STJ_ECONFIG, "first %zu is outside %s (%zu %s, 0 to %zu)",
+             config->first, config->file, n, what, n - 1);
+    STJ_NEED(err, count <= n - config->first, STJ_ECONFIG,
+             "count %zu from first %zu on is more than %s has (%zu %s)", count, config->first,
+             config->file, n, what);
+    STJ_MUST(stj_rows_all(count, &selection->rows, err));
     for (size_t i = 0; i < count; i++)
         selection->rows.item[i] += config->first;
     selection->in_a_row = true;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* matrix <- the selected rows of an array that was verified. */
@@ -211,26 +205,23 @@ static enum stj_status read_selected(struct stj_arrays *arrays, size_t i,
                                      const struct selection *selection, struct stj_matrix *matrix,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_array *array = stj_arrays_get(arrays, i);
     const struct stj_row_list *rows = &selection->rows;
-    struct stj_matrix whole = {0};
+    STJ_HELD(stj_matrix_free) struct stj_matrix whole = {0};
     size_t size = 0;
-    STJ_TRY(stj_size_mul(rows->n, array->cols, &size, err));
+    STJ_MUST(stj_size_mul(rows->n, array->cols, &size, err));
     if (!selection->in_a_row)
-        STJ_TRY(stj_arrays_read(arrays, i, &whole, err));
-    STJ_TRY(stj_new(&matrix->data, size, sizeof *matrix->data, err));
+        STJ_MUST(stj_arrays_read(arrays, i, &whole, err));
+    STJ_MUST(stj_new(&matrix->data, size, sizeof *matrix->data, err));
     matrix->rows = rows->n;
     matrix->cols = array->cols;
     if (selection->in_a_row)
-        STJ_TRY(stj_arrays_read_rows(arrays, i, rows->item[0], rows->n, matrix->data, err));
+        STJ_MUST(stj_arrays_read_rows(arrays, i, rows->item[0], rows->n, matrix->data, err));
     else
         for (size_t r = 0; r < rows->n; r++)
             memcpy(matrix->data + r * array->cols, whole.data + rows->item[r] * array->cols,
                    array->cols * sizeof *matrix->data);
-out:
-    stj_matrix_free(&whole);
-    return st;
+    return STJ_OK;
 }
 
 /* inputs <- scale * (the selected rows of the file, without the label column); the matrix gives up
@@ -239,11 +230,10 @@ static enum stj_status take_inputs(const struct stj_dataset_config *config, stru
                                    const struct stj_row_list *rows, struct stj_dataset *ds,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t cols = file->cols;
     ds->n_features = cols - (config->has_label_column ? 1 : 0);
     if (config->has_label_column) {
-        STJ_TRY(stj_new(&ds->inputs, rows->n * ds->n_features, sizeof *ds->inputs, err));
+        STJ_MUST(stj_new(&ds->inputs, rows->n * ds->n_features, sizeof *ds->inputs, err));
     } else {
         ds->inputs = file->data;
         file->data = NULL;
@@ -254,25 +244,22 @@ static enum stj_status take_inputs(const struct stj_dataset_config *config, stru
         if (config->has_label_column && i % cols == config->label_column)
             continue;
         *to = config->scale * from[i];
-        STJ_CHECK(err, isfinite(*to), STJ_ENONFINITE,
-                  "%s: scale %g makes the value in row %zu, column %zu (from 0) overflow",
-                  config->file, config->scale, rows->item[i / cols], i % cols);
+        STJ_NEED(err, isfinite(*to), STJ_ENONFINITE,
+                 "%s: scale %g makes the value in row %zu, column %zu (from 0) overflow",
+                 config->file, config->scale, rows->item[i / cols], i % cols);
         to++;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* matrix <- a file that has one row for each of n rows. */
 static enum stj_status read_parallel(const char *path, const char *what, size_t n,
                                      struct stj_matrix *matrix, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_matrix_read(path, matrix, err));
-    STJ_CHECK(err, matrix->rows == n, STJ_EFORMAT,
-              "%s: holds %zu rows of %s, but the set has %zu rows", path, matrix->rows, what, n);
-out:
-    return st;
+    STJ_MUST(stj_matrix_read(path, matrix, err));
+    STJ_NEED(err, matrix->rows == n, STJ_EFORMAT,
+             "%s: holds %zu rows of %s, but the set has %zu rows", path, matrix->rows, what, n);
+    return STJ_OK;
 }
 
 /* inputs <- the file `inputs`, as it is, *axes <- of a row of it. */
@@ -280,16 +267,13 @@ static enum stj_status replace_inputs(const struct stj_dataset_config *config,
                                       struct stj_dataset *ds, struct stj_axes *axes,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_matrix matrix = {0};
-    STJ_TRY(read_parallel(config->inputs, "inputs", ds->n_rows, &matrix, err));
+    STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
+    STJ_MUST(read_parallel(config->inputs, "inputs", ds->n_rows, &matrix, err));
     *axes = stj_row_axes(matrix.n_dims, matrix.shape);
     ds->n_features = matrix.cols;
     ds->inputs = matrix.data;
     matrix.data = NULL;
-out:
-    stj_matrix_free(&matrix);
-    return st;
+    return STJ_OK;
 }
 
 bool stj_label_from_number(const struct stj_data_use *use, double number, size_t *label)
@@ -308,23 +292,20 @@ static enum stj_status take_dataset_labels(const char *path, const struct stj_ma
                                            const struct stj_data_use *use, struct stj_dataset *ds,
                                            struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t size = 0;
-    STJ_TRY(stj_strdup(&ds->label_file, path, err));
-    STJ_TRY(stj_size_mul(ds->n_rows, n_labels, &size, err));
-    STJ_TRY(stj_new(&ds->labels, size, sizeof *ds->labels, err));
+    STJ_MUST(stj_strdup(&ds->label_file, path, err));
+    STJ_MUST(stj_size_mul(ds->n_rows, n_labels, &size, err));
+    STJ_MUST(stj_new(&ds->labels, size, sizeof *ds->labels, err));
     ds->n_labels = n_labels;
     for (size_t i = 0; i < size; i++) {
         const size_t row = i / n_labels;
         const double label = matrix->data[row * matrix->cols + column + i % n_labels];
-        STJ_CHECK(
-            err, stj_label_from_number(use, label, &ds->labels[i]), STJ_EFORMAT,
-            "label %.17g in row %zu of %s (from 0) is not a class number, an integer from 0%s",
-            label, rows ? rows[row] : row, path,
-            label == -100 ? " (to pass over it, give the loss ignore_index: -100)" : "");
+        STJ_NEED(err, stj_label_from_number(use, label, &ds->labels[i]), STJ_EFORMAT,
+                 "label %.17g in row %zu of %s (from 0) is not a class number, an integer from 0%s",
+                 label, rows ? rows[row] : row, path,
+                 label == -100 ? " (to pass over it, give the loss ignore_index: -100)" : "");
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status replace_labels(const struct stj_dataset_config *config,
@@ -370,15 +351,12 @@ out:
 static enum stj_status take_targets(const struct stj_dataset_config *config, struct stj_dataset *ds,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_matrix matrix = {0};
-    STJ_TRY(read_parallel(config->targets, "targets", ds->n_rows, &matrix, err));
+    STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
+    STJ_MUST(read_parallel(config->targets, "targets", ds->n_rows, &matrix, err));
     ds->n_targets = matrix.cols;
     ds->targets = matrix.data;
     matrix.data = NULL;
-out:
-    stj_matrix_free(&matrix);
-    return st;
+    return STJ_OK;
 }
 
 /* Fill a dataset that has nothing but its number of rows from the selected rows of a file that has
@@ -388,32 +366,30 @@ static enum stj_status fill_dataset(const struct stj_dataset_config *config, siz
                                     struct selection *selection, struct stj_dataset *ds,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_axes axes = selection->axes;
     if (config->targets)
-        STJ_TRY(take_targets(config, ds, err));
+        STJ_MUST(take_targets(config, ds, err));
     else if (config->labels)
-        STJ_TRY(replace_labels(config, use, ds, err));
+        STJ_MUST(replace_labels(config, use, ds, err));
     else if (config->label_file)
-        STJ_TRY(select_labels(config, n_rows, selection, use, ds, err));
+        STJ_MUST(select_labels(config, n_rows, selection, use, ds, err));
     else
-        STJ_TRY(take_dataset_labels(config->file, file, config->label_column, 1,
-                                    selection->rows.item, use, ds, err));
+        STJ_MUST(take_dataset_labels(config->file, file, config->label_column, 1,
+                                     selection->rows.item, use, ds, err));
     if (config->inputs)
-        STJ_TRY(replace_inputs(config, ds, &axes, err));
+        STJ_MUST(replace_inputs(config, ds, &axes, err));
     else
-        STJ_TRY(take_inputs(config, file, &selection->rows, ds, err));
+        STJ_MUST(take_inputs(config, file, &selection->rows, ds, err));
     if (config->has_label_column && !config->inputs)
         axes = (struct stj_axes){.n = 1, .length = {ds->n_features}, .rows = axes.rows};
     if (use->input.n)
-        STJ_TRY(stj_inputs_arrange(config->inputs ? config->inputs : config->file, config->layout,
-                                   &axes, &use->input, ds->n_rows, ds->inputs, err));
+        STJ_MUST(stj_inputs_arrange(config->inputs ? config->inputs : config->file, config->layout,
+                                    &axes, &use->input, ds->n_rows, ds->inputs, err));
     if (ds->labels && !config->labels) {
         ds->label_rows = selection->rows.item;
         selection->rows = (struct stj_row_list){0};
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status read_dataset_rows(const struct stj_dataset_config *config,
@@ -509,17 +485,15 @@ out:
 static enum stj_status copy_reals(const double *from, const char *what, size_t n, size_t m,
                                   double **copy, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t size = 0;
-    STJ_TRY(stj_size_mul(n, m, &size, err));
-    STJ_TRY(stj_new(copy, size, sizeof **copy, err));
+    STJ_MUST(stj_size_mul(n, m, &size, err));
+    STJ_MUST(stj_new(copy, size, sizeof **copy, err));
     for (size_t i = 0; i < size; i++) {
-        STJ_CHECK(err, isfinite(from[i]), STJ_ENONFINITE, "%s of row %zu: %g is not finite", what,
-                  i / m, from[i]);
+        STJ_NEED(err, isfinite(from[i]), STJ_ENONFINITE, "%s of row %zu: %g is not finite", what,
+                 i / m, from[i]);
         (*copy)[i] = from[i];
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_dataset_from_arrays(size_t n_rows, size_t n_features, const double *inputs,
@@ -559,40 +533,34 @@ out:
 enum stj_status stj_dataset_check_classes(const struct stj_dataset *dataset, size_t n_classes,
                                           struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t m = dataset->n_labels;
-    STJ_CHECK(err, dataset->labels, STJ_EINVAL,
-              "the data has real targets, but the network's loss needs class labels");
+    STJ_NEED(err, dataset->labels, STJ_EINVAL,
+             "the data has real targets, but the network's loss needs class labels");
     for (size_t i = 0; i < dataset->n_rows * m; i++)
-        STJ_CHECK(err, dataset->labels[i] < n_classes || dataset->labels[i] == STJ_IGNORED_LABEL,
-                  STJ_EFORMAT,
-                  "label %zu in row %zu of %s (from 0) is outside the %zu classes of the network's "
-                  "output",
-                  dataset->labels[i], dataset->label_rows ? dataset->label_rows[i / m] : i / m,
-                  dataset->label_file ? dataset->label_file : "the data", n_classes);
-out:
-    return st;
+        STJ_NEED(err, dataset->labels[i] < n_classes || dataset->labels[i] == STJ_IGNORED_LABEL,
+                 STJ_EFORMAT,
+                 "label %zu in row %zu of %s (from 0) is outside the %zu classes of the network's "
+                 "output",
+                 dataset->labels[i], dataset->label_rows ? dataset->label_rows[i / m] : i / m,
+                 dataset->label_file ? dataset->label_file : "the data", n_classes);
+    return STJ_OK;
 }
 
 enum stj_status stj_dataset_check_ids(const struct stj_dataset *dataset, const size_t *n_ids,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t m = dataset->n_features;
     for (size_t i = 0; i < dataset->n_rows * m; i++) {
         const double id = dataset->inputs[i];
         if (n_ids[i % m] == 0)
             continue;
-        STJ_CHECK(
-            err, id >= 0 && id == floor(id), STJ_EFORMAT,
-            "input %.17g at row %zu, position %zu (from 0) is not a token id, an integer from "
-            "0 (is there a scale other than 1?)",
-            id, i / m, i % m);
-        STJ_CHECK(
-            err, id < (double)n_ids[i % m], STJ_EFORMAT,
-            "token id %.0f at row %zu, position %zu is outside the vocabulary of %zu (from 0)", id,
-            i / m, i % m, n_ids[i % m]);
+        STJ_NEED(err, id >= 0 && id == floor(id), STJ_EFORMAT,
+                 "input %.17g at row %zu, position %zu (from 0) is not a token id, an integer from "
+                 "0 (is there a scale other than 1?)",
+                 id, i / m, i % m);
+        STJ_NEED(err, id < (double)n_ids[i % m], STJ_EFORMAT,
+                 "token id %.0f at row %zu, position %zu is outside the vocabulary of %zu (from 0)",
+                 id, i / m, i % m, n_ids[i % m]);
     }
-out:
-    return st;
+    return STJ_OK;
 }

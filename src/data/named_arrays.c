@@ -36,16 +36,14 @@ static void free_list(struct stj_array_list *list)
 /* A format without a table of contents: its one array is read at once. */
 static enum stj_status read_whole(struct stj_arrays *a, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_array_entry *entry = NULL;
-    STJ_TRY(a->reader->read(a->list.path, &a->matrix, err));
-    STJ_TRY(stj_array_list_add(&a->list, "", &entry, err));
+    STJ_MUST(a->reader->read(a->list.path, &a->matrix, err));
+    STJ_MUST(stj_array_list_add(&a->list, "", &entry, err));
     entry->array.n_dims = a->matrix.n_dims;
     memcpy(entry->array.shape, a->matrix.shape, sizeof a->matrix.shape);
     entry->array.rows = a->matrix.rows;
     entry->array.cols = a->matrix.cols;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_arrays_open(const char *path, struct stj_arrays **arrays, struct stj_error *err)
@@ -109,16 +107,14 @@ static void list_array_names(const struct stj_arrays *arrays, char *text, size_t
 
 static enum stj_status find_only(const struct stj_arrays *arrays, size_t *i, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char names[STJ_EXPECTED_MAX];
     list_array_names(arrays, names, sizeof names);
-    STJ_CHECK(err, arrays->list.n > 0, STJ_EFORMAT, "%s: holds no arrays", arrays->list.path);
-    STJ_CHECK(err, arrays->list.n == 1, STJ_EINVAL,
-              "%s: holds %zu arrays; say which one is meant, as FILE:NAME: %s", arrays->list.path,
-              arrays->list.n, names);
+    STJ_NEED(err, arrays->list.n > 0, STJ_EFORMAT, "%s: holds no arrays", arrays->list.path);
+    STJ_NEED(err, arrays->list.n == 1, STJ_EINVAL,
+             "%s: holds %zu arrays; say which one is meant, as FILE:NAME: %s", arrays->list.path,
+             arrays->list.n, names);
     *i = 0;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* *n <- how many arrays have the name, *i <- the last of them. */
@@ -138,7 +134,6 @@ static void count_named(const struct stj_arrays *arrays, const char *name, size_
 enum stj_status stj_arrays_find(struct stj_arrays *arrays, const char *name, size_t *i,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *path = arrays->list.path;
     char hint[STJ_GOT_MAX];
     char names[STJ_EXPECTED_MAX];
@@ -148,22 +143,21 @@ enum stj_status stj_arrays_find(struct stj_arrays *arrays, const char *name, siz
     name += *name == '/';
     struct stj_suggest_search search = {.word = name};
     count_named(arrays, name, i, &n, &search);
-    STJ_CHECK(err, n <= 1, STJ_EMISMATCH,
-              "%s: holds %zu arrays '%s'; write the file again with the one that is meant", path, n,
-              name);
+    STJ_NEED(err, n <= 1, STJ_EMISMATCH,
+             "%s: holds %zu arrays '%s'; write the file again with the one that is meant", path, n,
+             name);
     bool found = n == 1;
     if (!found && arrays->reader->look_up)
-        STJ_TRY(arrays->reader->look_up(&arrays->list, name, &found, err));
+        STJ_MUST(arrays->reader->look_up(&arrays->list, name, &found, err));
     if (n == 0)
         *i = arrays->list.n - 1;
     if (found)
-        goto out;
+        return STJ_OK;
     stj_suggest_hint(&search, hint);
     list_array_names(arrays, names, sizeof names);
-    STJ_CHECK(err, false, STJ_EMISMATCH, "%s: has no array '%s'%s%s%s", path, name, hint,
-              hint[0] || !names[0] ? "" : "; it has ", hint[0] ? "" : names);
-out:
-    return st;
+    STJ_NEED(err, false, STJ_EMISMATCH, "%s: has no array '%s'%s%s%s", path, name, hint,
+             hint[0] || !names[0] ? "" : "; it has ", hint[0] ? "" : names);
+    return STJ_OK;
 }
 
 static bool is_file(const char *path)
@@ -241,68 +235,59 @@ static enum stj_status check_array_finite(const struct stj_arrays *arrays,
                                           const struct stj_array *array, size_t first, size_t n,
                                           const double *values, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     for (size_t k = 0; k < n * array->cols; k++)
-        STJ_CHECK(err, isfinite(values[k]), STJ_ENONFINITE,
-                  "%s%s%s: the value in row %zu, column %zu (from 0) is %g; data must be finite",
-                  arrays->list.path, array->name[0] ? ":" : "", array->name,
-                  first + k / array->cols, k % array->cols, values[k]);
-out:
-    return st;
+        STJ_NEED(err, isfinite(values[k]), STJ_ENONFINITE,
+                 "%s%s%s: the value in row %zu, column %zu (from 0) is %g; data must be finite",
+                 arrays->list.path, array->name[0] ? ":" : "", array->name, first + k / array->cols,
+                 k % array->cols, values[k]);
+    return STJ_OK;
 }
 
 static enum stj_status check_rows(const struct stj_arrays *arrays, const struct stj_array *array,
                                   size_t first, size_t n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *path = arrays->list.path;
     const char *colon = array->name[0] ? ":" : "";
-    STJ_CHECK(err, !array->problem, STJ_EUNSUPPORTED, "%s%s%s: %s", path, colon, array->name,
-              array->problem);
-    STJ_CHECK(err, first <= array->rows && n <= array->rows - first, STJ_EINVAL,
-              "%s%s%s: rows %zu to %zu are wanted, it has %zu (from 0)", path, colon, array->name,
-              first, first + n - 1, array->rows);
-out:
-    return st;
+    STJ_NEED(err, !array->problem, STJ_EUNSUPPORTED, "%s%s%s: %s", path, colon, array->name,
+             array->problem);
+    STJ_NEED(err, first <= array->rows && n <= array->rows - first, STJ_EINVAL,
+             "%s%s%s: rows %zu to %zu are wanted, it has %zu (from 0)", path, colon, array->name,
+             first, first + n - 1, array->rows);
+    return STJ_OK;
 }
 
 enum stj_status stj_arrays_read_rows(struct stj_arrays *arrays, size_t i, size_t first, size_t n,
                                      double *values, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_array_entry *entry = &arrays->list.item[i];
-    STJ_TRY(check_rows(arrays, &entry->array, first, n, err));
+    STJ_MUST(check_rows(arrays, &entry->array, first, n, err));
     if (n == 0 || entry->array.cols == 0)
-        goto out;
+        return STJ_OK;
     if (arrays->reader->read)
         memcpy(values, arrays->matrix.data + first * arrays->matrix.cols,
                n * arrays->matrix.cols * sizeof *values);
     else if (arrays->reader->read_rows)
-        STJ_TRY(arrays->reader->read_rows(&arrays->list, entry, first, n, values, err));
+        STJ_MUST(arrays->reader->read_rows(&arrays->list, entry, first, n, values, err));
     else
-        STJ_TRY(stj_array_cursor_read(&arrays->cursor, arrays->list.path, entry, first, n, values,
-                                      err));
-    STJ_TRY(check_array_finite(arrays, &entry->array, first, n, values, err));
-out:
-    return st;
+        STJ_MUST(stj_array_cursor_read(&arrays->cursor, arrays->list.path, entry, first, n, values,
+                                       err));
+    return check_array_finite(arrays, &entry->array, first, n, values, err);
 }
 
 enum stj_status stj_arrays_verify(struct stj_arrays *arrays, size_t i, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_array_entry *entry = &arrays->list.item[i];
     const struct stj_array *array = &entry->array;
     size_t size = 0;
-    STJ_TRY(check_rows(arrays, array, 0, array->rows, err));
-    STJ_CHECK(err, array->rows > 0 && array->cols > 0, STJ_EFORMAT,
-              "%s%s%s: holds no values (%zu rows, %zu columns)", arrays->list.path,
-              array->name[0] ? ":" : "", array->name, array->rows, array->cols);
-    STJ_TRY(stj_size_mul(array->rows, array->cols, &size, err));
-    STJ_TRY(stj_size_mul(size, sizeof(double), &size, err));
+    STJ_MUST(check_rows(arrays, array, 0, array->rows, err));
+    STJ_NEED(err, array->rows > 0 && array->cols > 0, STJ_EFORMAT,
+             "%s%s%s: holds no values (%zu rows, %zu columns)", arrays->list.path,
+             array->name[0] ? ":" : "", array->name, array->rows, array->cols);
+    STJ_MUST(stj_size_mul(array->rows, array->cols, &size, err));
+    STJ_MUST(stj_size_mul(size, sizeof(double), &size, err));
     if (!arrays->reader->read && !arrays->reader->read_rows)
-        STJ_TRY(stj_array_cursor_open(&arrays->cursor, arrays->list.path, entry, err));
-out:
-    return st;
+        STJ_MUST(stj_array_cursor_open(&arrays->cursor, arrays->list.path, entry, err));
+    return STJ_OK;
 }
 
 enum stj_status stj_arrays_read(struct stj_arrays *arrays, size_t i, struct stj_matrix *matrix,

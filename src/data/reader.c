@@ -12,16 +12,14 @@
 enum stj_status stj_array_list_add(struct stj_array_list *list, const char *name,
                                    struct stj_array_entry **entry, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     /* Room is doubled at powers of two. */
     if ((list->n & (list->n - 1)) == 0)
-        STJ_TRY(
+        STJ_MUST(
             stj_resize(&list->item, list->n, list->n ? 2 * list->n : 1, sizeof *list->item, err));
     *entry = &list->item[list->n];
-    STJ_TRY(stj_strdup((char **)(uintptr_t) & (*entry)->array.name, name, err));
+    STJ_MUST(stj_strdup((char **)(uintptr_t) & (*entry)->array.name, name, err));
     list->n++;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_array_refuse(struct stj_array_entry *entry, const char *problem,
@@ -34,14 +32,11 @@ enum stj_status stj_array_refuse(struct stj_array_entry *entry, const char *prob
 
 enum stj_status stj_array_set_size(struct stj_array *array, size_t *n_items, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     array->rows = array->n_dims ? array->shape[0] : 1;
     array->cols = 1;
     for (size_t d = 1; d < array->n_dims; d++)
-        STJ_TRY(stj_size_mul(array->cols, array->shape[d], &array->cols, err));
-    STJ_TRY(stj_size_mul(array->rows, array->cols, n_items, err));
-out:
-    return st;
+        STJ_MUST(stj_size_mul(array->cols, array->shape[d], &array->cols, err));
+    return stj_size_mul(array->rows, array->cols, n_items, err);
 }
 
 bool stj_path_ends_in(const char *path, const char *suffix)

@@ -15,7 +15,6 @@
 static enum stj_status parse_index(const char *path, size_t number, char *line, uint64_t *index,
                                    bool *found, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char excerpt[STJ_EXCERPT_MAX];
     char *comment = strchr(line, '#');
     if (comment)
@@ -23,27 +22,24 @@ static enum stj_status parse_index(const char *path, size_t number, char *line, 
     line = stj_text_trim(line);
     *found = line[0] != '\0';
     if (!*found)
-        goto out;
+        return STJ_OK;
     stj_text_excerpt(line, excerpt);
-    STJ_CHECK(err, stj_number_unsigned(line, index), STJ_EFORMAT,
-              "%s:%zu: expected one row index, a non-negative integer, got '%s'", path, number,
-              excerpt);
-out:
-    return st;
+    STJ_NEED(err, stj_number_unsigned(line, index), STJ_EFORMAT,
+             "%s:%zu: expected one row index, a non-negative integer, got '%s'", path, number,
+             excerpt);
+    return STJ_OK;
 }
 
 static enum stj_status append_row(struct stj_row_list *list, size_t *capacity, size_t index,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (list->n == *capacity) {
         size_t larger = *capacity ? 2 * *capacity : 256;
-        STJ_TRY(stj_resize(&list->item, *capacity, larger, sizeof *list->item, err));
+        STJ_MUST(stj_resize(&list->item, *capacity, larger, sizeof *list->item, err));
         *capacity = larger;
     }
     list->item[list->n++] = index;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_rows_read(const char *path, const char *data_file, size_t n_rows,
@@ -80,14 +76,12 @@ out:
 
 enum stj_status stj_rows_all(size_t n_rows, struct stj_row_list *list, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     *list = (struct stj_row_list){0};
-    STJ_TRY(stj_new(&list->item, n_rows, sizeof *list->item, err));
+    STJ_MUST(stj_new(&list->item, n_rows, sizeof *list->item, err));
     list->n = n_rows;
     for (size_t i = 0; i < n_rows; i++)
         list->item[i] = i;
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_rows_free(struct stj_row_list *list)

@@ -62,46 +62,41 @@ size_t stj_text_lines_number(const struct stj_text_lines *lines)
  * of UTF-8, which is no part of the first line. */
 static enum stj_status fill_chunk(struct stj_text_lines *t, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const bool is_first = t->end == 0;
-    STJ_TRY(stj_byte_stream_read_some(t->stream, t->chunk, CHUNK, &t->end, err));
+    STJ_MUST(stj_byte_stream_read_some(t->stream, t->chunk, CHUNK, &t->end, err));
     t->begin = 0;
     if (!is_first)
-        goto out;
+        return STJ_OK;
     if (t->end >= 3 && memcmp(t->chunk, "\xEF\xBB\xBF", 3) == 0)
         t->begin = 3;
-    STJ_CHECK(err,
-              t->end < 2 ||
-                  (memcmp(t->chunk, "\xFF\xFE", 2) != 0 && memcmp(t->chunk, "\xFE\xFF", 2) != 0),
-              STJ_EFORMAT, "%s: the text is UTF-16; save it as UTF-8", t->path);
-out:
-    return st;
+    STJ_NEED(err,
+             t->end < 2 ||
+                 (memcmp(t->chunk, "\xFF\xFE", 2) != 0 && memcmp(t->chunk, "\xFE\xFF", 2) != 0),
+             STJ_EFORMAT, "%s: the text is UTF-16; save it as UTF-8", t->path);
+    return STJ_OK;
 }
 
 /* Append chunk[begin..begin + n) to the line of `length` characters. */
 static enum stj_status append_chunk(struct stj_text_lines *t, size_t *length, size_t n,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, *length + n <= MAX_LINE, STJ_EFORMAT,
-              "%s:%zu: the line is longer than %d bytes; is this a text file?", t->path, t->number,
-              (int)MAX_LINE);
+    STJ_NEED(err, *length + n <= MAX_LINE, STJ_EFORMAT,
+             "%s:%zu: the line is longer than %d bytes; is this a text file?", t->path, t->number,
+             (int)MAX_LINE);
     if (*length + n + 1 > t->capacity) {
         size_t larger = 2 * (*length + n + 1);
-        STJ_TRY(stj_resize(&t->line, t->capacity, larger, 1, err));
+        STJ_MUST(stj_resize(&t->line, t->capacity, larger, 1, err));
         t->capacity = larger;
     }
     memcpy(t->line + *length, t->chunk + t->begin, n);
     *length += n;
     t->begin += n;
     t->line[*length] = '\0';
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_text_lines_next(struct stj_text_lines *t, char **line, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t length = 0;
     bool complete = false;
     *line = NULL;
@@ -109,29 +104,28 @@ enum stj_status stj_text_lines_next(struct stj_text_lines *t, char **line, struc
     t->line[0] = '\0';
     while (!complete) {
         if (t->begin == t->end)
-            STJ_TRY(fill_chunk(t, err));
+            STJ_MUST(fill_chunk(t, err));
         if (t->end == 0)
             break;
         const char *rest = t->chunk + t->begin;
         const char *newline = memchr(rest, '\n', t->end - t->begin);
-        STJ_TRY(
+        STJ_MUST(
             append_chunk(t, &length, newline ? (size_t)(newline - rest) : t->end - t->begin, err));
         complete = newline != NULL;
         t->begin += complete; /* step over the newline */
     }
     if (!complete && length == 0)
-        goto out;
-    STJ_CHECK(err, strlen(t->line) == length, STJ_EFORMAT,
-              "%s:%zu: the line holds a NUL byte; is this a text file?", t->path, t->number);
+        return STJ_OK;
+    STJ_NEED(err, strlen(t->line) == length, STJ_EFORMAT,
+             "%s:%zu: the line holds a NUL byte; is this a text file?", t->path, t->number);
     if (length > 0 && t->line[length - 1] == '\r')
         t->line[length - 1] = '\0';
-    STJ_CHECK(err, !strchr(t->line, '\r'), STJ_EFORMAT,
-              "%s:%zu: a carriage return stands inside of the line; save the text with lines that "
-              "end in LF or CRLF",
-              t->path, t->number);
+    STJ_NEED(err, !strchr(t->line, '\r'), STJ_EFORMAT,
+             "%s:%zu: a carriage return stands inside of the line; save the text with lines that "
+             "end in LF or CRLF",
+             t->path, t->number);
     *line = t->line;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static bool is_blank(char c)

@@ -31,20 +31,17 @@ out:
 static enum stj_status read_ids(const char *path, struct stj_token_list *list,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_matrix matrix = {0};
-    STJ_TRY(stj_matrix_read(path, &matrix, err));
+    STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
+    STJ_MUST(stj_matrix_read(path, &matrix, err));
     list->n = matrix.rows * matrix.cols;
-    STJ_TRY(stj_new(&list->id, list->n, sizeof *list->id, err));
+    STJ_MUST(stj_new(&list->id, list->n, sizeof *list->id, err));
     for (size_t i = 0; i < list->n; i++) {
         const double id = matrix.data[i];
-        STJ_CHECK(err, id >= 0 && id <= 9007199254740992.0 && id == floor(id), STJ_EFORMAT,
-                  "%s: token %zu (from 0) is %.17g; a token id is an integer from 0", path, i, id);
+        STJ_NEED(err, id >= 0 && id <= 9007199254740992.0 && id == floor(id), STJ_EFORMAT,
+                 "%s: token %zu (from 0) is %.17g; a token id is an integer from 0", path, i, id);
         list->id[i] = (uint64_t)id;
     }
-out:
-    stj_matrix_free(&matrix);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_tokens_read(const char *path, bool bytes, struct stj_token_list *list,
@@ -70,11 +67,9 @@ void stj_tokens_free(struct stj_token_list *list)
 enum stj_status stj_tokens_count(const struct stj_token_list *list, const char *path, size_t length,
                                  size_t stride, size_t *n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, length < list->n, STJ_EFORMAT,
-              "%s: has %zu tokens; a sequence of %zu with its next tokens needs one more than that",
-              path, list->n, length);
+    STJ_NEED(err, length < list->n, STJ_EFORMAT,
+             "%s: has %zu tokens; a sequence of %zu with its next tokens needs one more than that",
+             path, list->n, length);
     *n = (list->n - 1 - length) / stride + 1;
-out:
-    return st;
+    return STJ_OK;
 }

@@ -73,17 +73,15 @@ static size_t plugin_name(const struct stj_plugin *plugin, size_t number, char *
 static enum stj_status set_label(struct stj_node *node, const struct insertion *what,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = plugin_name(what->plugin, what->number, node->label);
     const size_t more = what->suffix[0] ? 1 + strlen(what->suffix) : 0;
-    STJ_CHECK(err, n + more < LABEL_BYTES, STJ_ECONFIG,
-              "layer '%s...': its name has %zu bytes, the limit is %d", node->label, n + more,
-              LABEL_BYTES - 1);
+    STJ_NEED(err, n + more < LABEL_BYTES, STJ_ECONFIG,
+             "layer '%s...': its name has %zu bytes, the limit is %d", node->label, n + more,
+             LABEL_BYTES - 1);
     node->name_length = n;
     if (more)
         snprintf(node->label + n, LABEL_BYTES - n, ".%s", what->suffix);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static const struct stj_shape *shape_at(const struct stj_network *net, size_t node)
@@ -124,27 +122,23 @@ out:
 static enum stj_status set_ids(struct stj_network *net, const struct stj_node *node,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_ids = node->layer.n_ids;
-    real *number = NULL;
+    STJ_FREED real *number = NULL;
     if (n_ids == 0)
-        goto out;
-    STJ_TRY(inputs_of(net, node->input[0], &number, err));
-    STJ_CHECK(
-        err, number, STJ_ECONFIG,
-        "layer '%s' reads token ids, but its input is the output of layer '%s': put it first, "
-        "or say `input: data`",
-        node->label, net->node[node->input[0]].label);
+        return STJ_OK;
+    STJ_MUST(inputs_of(net, node->input[0], &number, err));
+    STJ_NEED(err, number, STJ_ECONFIG,
+             "layer '%s' reads token ids, but its input is the output of layer '%s': put it first, "
+             "or say `input: data`",
+             node->label, net->node[node->input[0]].label);
     if (!net->ids)
-        STJ_TRY(stj_new(&net->ids, stj_shape_size(&net->input), sizeof *net->ids, err));
+        STJ_MUST(stj_new(&net->ids, stj_shape_size(&net->input), sizeof *net->ids, err));
     for (size_t k = 0; k < stj_shape_size(&node->layer.in); k++) {
         size_t *limit = &net->ids[(size_t)number[k]];
         *limit = *limit && *limit < n_ids ? *limit : n_ids;
     }
     net->n_ids = net->n_ids && net->n_ids < n_ids ? net->n_ids : n_ids;
-out:
-    free(number);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status append_node(struct stj_network *net, const struct insertion *what,
@@ -183,17 +177,15 @@ out:
 static enum stj_status append_copy(struct stj_network *net, struct insertion *what,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = what->ops->n_inputs;
     if (n < 2 || what->input[0] != what->input[1] || what->input[0] == STJ_NETWORK_INPUT)
-        goto out;
+        return STJ_OK;
     struct insertion copy = *what;
     copy.ops = &stj_layer_identity.ops;
     snprintf(copy.suffix, sizeof copy.suffix, "copy%.*s", SUFFIX_BYTES - 6, what->suffix);
-    STJ_TRY(append_node(net, &copy, err));
+    STJ_MUST(append_node(net, &copy, err));
     what->input[1] = net->n_nodes - 1;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- names ---- */
@@ -229,26 +221,24 @@ static enum stj_status find_input(const struct stj_network *net, const char *rea
                                   const char *name, size_t *node, struct stj_error *err)
 {
     static const char data[] = "data";
-    enum stj_status st = STJ_OK;
     struct stj_suggest_search search = {.word = name};
     char hint[STJ_GOT_MAX], best[LABEL_BYTES];
     const bool found = find_node(net, name, node);
     if (strcmp(name, data) == 0) {
-        STJ_CHECK(err, !found, STJ_ECONFIG,
-                  "layer '%s': `data` names the network's input, and a layer too; rename the layer",
-                  reader);
+        STJ_NEED(err, !found, STJ_ECONFIG,
+                 "layer '%s': `data` names the network's input, and a layer too; rename the layer",
+                 reader);
         *node = STJ_NETWORK_INPUT;
-        goto out;
+        return STJ_OK;
     }
     stj_suggest_offer(&search, data);
     suggest_name(net, &search, best);
     stj_suggest_hint(&search, hint);
-    STJ_CHECK(err, found, STJ_ECONFIG,
-              "layer '%s': its input '%.60s' is no layer before it%s; `data` and layers before it "
-              "can be named (spectraj info lists them)",
-              reader, name, hint);
-out:
-    return st;
+    STJ_NEED(err, found, STJ_ECONFIG,
+             "layer '%s': its input '%.60s' is no layer before it%s; `data` and layers before it "
+             "can be named (spectraj info lists them)",
+             reader, name, hint);
+    return STJ_OK;
 }
 
 /* ---- inputs ---- */
@@ -262,40 +252,36 @@ struct inputs {
 static enum stj_status check_count(const struct stj_layer_ops *ops, const char *name, size_t n,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t least = ops->n_inputs && !ops->body ? ops->n_inputs : 1;
     const size_t most = ops->most_inputs > least ? ops->most_inputs : least;
-    STJ_CHECK(err, n >= least, STJ_ECONFIG,
-              "layer '%s': %s reads %s layers, the config names %s; give inputs: [A, B]", name,
-              ops->info.name, most > 2 ? "two or more" : "two", n == 1 ? "one" : "none");
-    STJ_CHECK(err, n <= most, STJ_ECONFIG,
-              "layer '%s': %s reads %s, `inputs` names %zu; a layer of type concat or add makes "
-              "one of them",
-              name, ops->info.name, most == 1 ? "one layer" : "at most two layers", n);
-out:
-    return st;
+    STJ_NEED(err, n >= least, STJ_ECONFIG,
+             "layer '%s': %s reads %s layers, the config names %s; give inputs: [A, B]", name,
+             ops->info.name, most > 2 ? "two or more" : "two", n == 1 ? "one" : "none");
+    STJ_NEED(err, n <= most, STJ_ECONFIG,
+             "layer '%s': %s reads %s, `inputs` names %zu; a layer of type concat or add makes "
+             "one of them",
+             name, ops->info.name, most == 1 ? "one layer" : "at most two layers", n);
+    return STJ_OK;
 }
 
 /* in <- what the config names, or the layer before; to be freed. */
 static enum stj_status find_inputs(const struct stj_network *net, const struct stj_plugin *plugin,
                                    size_t before, struct inputs *in, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_layer_keys *keys = keys_of(plugin);
     char name[LABEL_BYTES];
     plugin_name(plugin, net->n_nodes, name);
-    STJ_CHECK(err, !keys->input || keys->inputs.n == 0, STJ_ECONFIG,
-              "layer '%s': input and inputs exclude each other; leave one of them out", name);
+    STJ_NEED(err, !keys->input || keys->inputs.n == 0, STJ_ECONFIG,
+             "layer '%s': input and inputs exclude each other; leave one of them out", name);
     in->n = keys->inputs.n ? keys->inputs.n : 1;
-    STJ_TRY(check_count(ops_of(plugin), name, in->n, err));
-    STJ_TRY(stj_new(&in->node, in->n, sizeof *in->node, err));
+    STJ_MUST(check_count(ops_of(plugin), name, in->n, err));
+    STJ_MUST(stj_new(&in->node, in->n, sizeof *in->node, err));
     in->node[0] = before;
     if (keys->input)
-        STJ_TRY(find_input(net, name, keys->input, &in->node[0], err));
+        STJ_MUST(find_input(net, name, keys->input, &in->node[0], err));
     for (size_t k = 0; k < keys->inputs.n; k++)
-        STJ_TRY(find_input(net, name, keys->inputs.item[k], &in->node[k], err));
-out:
-    return st;
+        STJ_MUST(find_input(net, name, keys->inputs.item[k], &in->node[k], err));
+    return STJ_OK;
 }
 
 /* ---- plug-ins ---- */
@@ -307,23 +293,20 @@ static enum stj_status append_layers(struct stj_network *net, const struct stj_p
 static enum stj_status append_parts(struct stj_network *net, struct insertion *what,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     for (const struct stj_layer_ops *const *part = ops_of(what->plugin)->parts; *part; part++) {
         what->ops = *part;
         snprintf(what->suffix, sizeof what->suffix, "%s", what->ops->info.name);
-        STJ_TRY(append_copy(net, what, err));
-        STJ_TRY(append_node(net, what, err));
+        STJ_MUST(append_copy(net, what, err));
+        STJ_MUST(append_node(net, what, err));
         what->input[0] = net->n_nodes - 1;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* One node, or where a node of two has more inputs, one for each after the first. */
 static enum stj_status append_joined(struct stj_network *net, struct insertion *what,
                                      const struct inputs *in, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = in->n > 2 ? in->n - 1 : 1;
     for (size_t k = 1; k <= n; k++) {
         if (in->n > 1)
@@ -331,12 +314,11 @@ static enum stj_status append_joined(struct stj_network *net, struct insertion *
         what->suffix[0] = '\0';
         if (k < n)
             snprintf(what->suffix, sizeof what->suffix, "%zu", k);
-        STJ_TRY(append_copy(net, what, err));
-        STJ_TRY(append_node(net, what, err));
+        STJ_MUST(append_copy(net, what, err));
+        STJ_MUST(append_node(net, what, err));
         what->input[0] = net->n_nodes - 1;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* What is said to be trained or not must be there, and be its own. */
@@ -344,7 +326,6 @@ static enum stj_status check_trainable(const struct stj_network *net,
                                        const struct stj_plugin *plugin, size_t first,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n_tensors = 0;
     const char *shared = NULL;
     for (size_t i = first; i < net->n_nodes; i++)
@@ -352,15 +333,14 @@ static enum stj_status check_trainable(const struct stj_network *net,
             if (net->node[i].place[t].shared && net->node[i].place[t].owner < first)
                 shared = net->node[i].layer.tensor[t].name;
     if (!keys_of(plugin)->has_trainable)
-        goto out;
-    STJ_CHECK(err, n_tensors > 0, STJ_ECONFIG,
-              "layer '%s': it has no parameters; leave trainable out",
-              net->node[net->n_nodes - 1].label);
-    STJ_CHECK(err, !shared, STJ_ECONFIG,
-              "layer '%s': its %s is shared: say trainable at the layer that it is of",
-              net->node[net->n_nodes - 1].label, shared);
-out:
-    return st;
+        return STJ_OK;
+    STJ_NEED(err, n_tensors > 0, STJ_ECONFIG,
+             "layer '%s': it has no parameters; leave trainable out",
+             net->node[net->n_nodes - 1].label);
+    STJ_NEED(err, !shared, STJ_ECONFIG,
+             "layer '%s': its %s is shared: say trainable at the layer that it is of",
+             net->node[net->n_nodes - 1].label, shared);
+    return STJ_OK;
 }
 
 /* *last <- the node that gives the plug-in's output. */
@@ -398,12 +378,10 @@ out:
 static enum stj_status append_layers(struct stj_network *net, const struct stj_plugins *layers,
                                      size_t input, size_t *last, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     *last = input;
     for (size_t i = 0; i < layers->n; i++)
-        STJ_TRY(append_plugin(net, &layers->item[i], *last, last, err));
-out:
-    return st;
+        STJ_MUST(append_plugin(net, &layers->item[i], *last, last, err));
+    return STJ_OK;
 }
 
 /* ---- checks ---- */
@@ -411,22 +389,19 @@ out:
 /* What nobody reads would be computed, and trained, for nothing. */
 static enum stj_status check_ends(const struct stj_network *net, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    bool *used = NULL;
-    STJ_TRY(stj_new(&used, net->n_nodes, sizeof *used, err));
+    STJ_FREED bool *used = NULL;
+    STJ_MUST(stj_new(&used, net->n_nodes, sizeof *used, err));
     used[net->n_nodes - 1] = true;
     for (size_t i = 0; i < net->n_nodes; i++)
         for (size_t k = 0; k < net->node[i].layer.n_inputs; k++)
             if (net->node[i].input[k] != STJ_NETWORK_INPUT)
                 used[net->node[i].input[k]] = true;
     for (size_t i = 0; i < net->n_nodes; i++)
-        STJ_CHECK(err, used[i], STJ_ECONFIG,
-                  "layer '%s': no layer reads its output; name it in `inputs` of a later one, or "
-                  "leave it out",
-                  net->node[i].label);
-out:
-    free(used);
-    return st;
+        STJ_NEED(err, used[i], STJ_ECONFIG,
+                 "layer '%s': no layer reads its output; name it in `inputs` of a later one, or "
+                 "leave it out",
+                 net->node[i].label);
+    return STJ_OK;
 }
 
 /* A label among others, in an order that puts "a.b" directly behind "a". */
@@ -450,61 +425,52 @@ static int compare_labels(const void *a, const void *b)
  * not mean both.  label[n_nodes] are sorted. */
 static enum stj_status check_neighbours(const struct label *label, size_t n, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     for (size_t i = 1; i < n; i++) {
         const char *one = label[i - 1].text;
         const char *two = label[i].text;
         const size_t length = strlen(one);
-        STJ_CHECK(err, strcmp(one, two) != 0, STJ_ECONFIG,
-                  "network.layers: two layers are called '%s', by `name`, or by type and number "
-                  "where none is given; rename one",
-                  one);
-        STJ_CHECK(err,
-                  !label[i - 1].has_tensors || strncmp(one, two, length) != 0 || two[length] != '.',
-                  STJ_ECONFIG,
-                  "network.layers: '%s' would be a tensor of the layer '%s', and is a layer too; "
-                  "rename one",
-                  two, one);
+        STJ_NEED(err, strcmp(one, two) != 0, STJ_ECONFIG,
+                 "network.layers: two layers are called '%s', by `name`, or by type and number "
+                 "where none is given; rename one",
+                 one);
+        STJ_NEED(err,
+                 !label[i - 1].has_tensors || strncmp(one, two, length) != 0 || two[length] != '.',
+                 STJ_ECONFIG,
+                 "network.layers: '%s' would be a tensor of the layer '%s', and is a layer too; "
+                 "rename one",
+                 two, one);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status check_labels(const struct stj_network *net, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct label *label = NULL;
+    STJ_FREED struct label *label = NULL;
     const size_t n = net->n_nodes;
-    STJ_TRY(stj_new(&label, n, sizeof *label, err));
+    STJ_MUST(stj_new(&label, n, sizeof *label, err));
     for (size_t i = 0; i < n; i++)
         label[i] = (struct label){net->node[i].label, net->node[i].layer.n_tensors > 0};
     qsort(label, n, sizeof *label, compare_labels);
-    STJ_TRY(check_neighbours(label, n, err));
+    STJ_MUST(check_neighbours(label, n, err));
     for (size_t i = 0; i < n; i++)
         for (size_t t = 0; t < net->node[i].layer.n_tensors; t++) {
             const struct label kind = {.text = net->node[i].layer.tensor[t].name};
-            STJ_CHECK(
-                err, !bsearch(&kind, label, n, sizeof *label, compare_labels), STJ_ECONFIG,
-                "network.layers: a layer is called '%s', as a tensor of layer '%s' is; rename "
-                "it",
-                kind.text, net->node[i].label);
+            STJ_NEED(err, !bsearch(&kind, label, n, sizeof *label, compare_labels), STJ_ECONFIG,
+                     "network.layers: a layer is called '%s', as a tensor of layer '%s' is; rename "
+                     "it",
+                     kind.text, net->node[i].label);
         }
-out:
-    free(label);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_network_make_nodes(struct stj_network *net, const struct stj_plugins *layers,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t last = 0;
-    STJ_CHECK(err, layers->n > 0, STJ_ECONFIG, "network.layers is empty, it needs a layer");
-    STJ_TRY(stj_new(&net->node, count_nodes(layers), sizeof *net->node, err));
-    STJ_TRY(append_layers(net, layers, STJ_NETWORK_INPUT, &last, err));
+    STJ_NEED(err, layers->n > 0, STJ_ECONFIG, "network.layers is empty, it needs a layer");
+    STJ_MUST(stj_new(&net->node, count_nodes(layers), sizeof *net->node, err));
+    STJ_MUST(append_layers(net, layers, STJ_NETWORK_INPUT, &last, err));
     net->output = net->node[last].layer.out;
-    STJ_TRY(check_labels(net, err));
-    STJ_TRY(check_ends(net, err));
-out:
-    return st;
+    STJ_MUST(check_labels(net, err));
+    return check_ends(net, err);
 }

@@ -17,57 +17,38 @@
 #include "net/initializer.h"
 #include "net/network_internal.h"
 
+#define OPTION(...) STJ_OPTION_ROW(struct stj_network_config, __VA_ARGS__)
 const struct stj_option stj_network_options[] = {
-    {.name = "input",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct stj_network_config, input),
-     .min = 1,
-     .max = 1e9,
-     .doc = "shape of one sample: [features], [positions, channels] or [height, width, channels]"},
-    {.name = "layers",
-     .type = STJ_OPTION_PLUGINS,
-     .offset = offsetof(struct stj_network_config, layers),
-     .kind = &stj_layers,
-     .doc = "the layers, in order"},
-    {.name = "loss",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct stj_network_config, loss),
-     .kind = &stj_losses,
-     .doc = "the loss of one sample; the loss of a step is its mean over the batch"},
-    {.name = "l2",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct stj_network_config, l2),
-     .fallback = "0",
-     .min = 0,
-     .max = 1e300,
-     .doc = "lambda: each step's loss has the penalty lambda/2 |theta|^2 of all that is trained"},
-    {.name = "trainable",
-     .type = STJ_OPTION_TEXTS,
-     .offset = offsetof(struct stj_network_config, trainable),
-     .fallback = "",
-     .doc =
-         "the tensors that are trained, by their names LAYER.TENSOR or by layers, with * for any "
-         "letters; default: all.  N, theta and J are of these alone"},
+    OPTION("input", SIZES, input, NULL,
+           "shape of one sample: [features], [positions, channels] or [height, width, channels]",
+           .min = 1, .max = 1e9),
+    OPTION("layers", PLUGINS, layers, NULL, "the layers, in order", .kind = &stj_layers),
+    OPTION("loss", PLUGIN, loss, NULL,
+           "the loss of one sample; the loss of a step is its mean over the batch",
+           .kind = &stj_losses),
+    OPTION("l2", REAL, l2, "0",
+           "lambda: each step's loss has the penalty lambda/2 |theta|^2 of all that is trained",
+           .min = 0, .max = 1e300),
+    OPTION("trainable", TEXTS, trainable, "",
+           "the tensors that are trained, by their names LAYER.TENSOR or by layers, with * for any "
+           "letters; default: all.  N, theta and J are of these alone"),
     {.name = NULL},
 };
 
 static enum stj_status set_input(struct stj_network *net, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_sizes *sizes = &net->config->input;
-    STJ_CHECK(err, sizes->n >= 1 && sizes->n <= STJ_MAX_DIMS, STJ_ECONFIG,
-              "network.input has %zu dimensions, a sample has 1 to %d", sizes->n, STJ_MAX_DIMS);
+    STJ_NEED(err, sizes->n >= 1 && sizes->n <= STJ_MAX_DIMS, STJ_ECONFIG,
+             "network.input has %zu dimensions, a sample has 1 to %d", sizes->n, STJ_MAX_DIMS);
     net->input.n_dims = sizes->n;
     size_t total = 1;
     for (size_t i = 0; i < sizes->n; i++) {
-        STJ_CHECK(err, sizes->item[i] > 0, STJ_ECONFIG,
-                  "network.input: dimension %zu is 0, each must be at least 1", i);
+        STJ_NEED(err, sizes->item[i] > 0, STJ_ECONFIG,
+                 "network.input: dimension %zu is 0, each must be at least 1", i);
         net->input.dim[i] = sizes->item[i];
-        STJ_TRY(stj_size_mul(total, sizes->item[i], &total, err));
+        STJ_MUST(stj_size_mul(total, sizes->item[i], &total, err));
     }
-    STJ_TRY(stj_blas_fits(total, "the size of network.input", err));
-out:
-    return st;
+    return stj_blas_fits(total, "the size of network.input", err);
 }
 
 static bool input_has_tangent(const struct stj_network *net, const struct stj_node *node, size_t k)
@@ -162,14 +143,12 @@ out:
 /* Where a walk has to stop for the records of other slices: at layers that have some, both ways. */
 static enum stj_status place_stops(struct stj_network *net, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = net->n_nodes;
-    STJ_TRY(stj_new(&net->stop, 2 * n, sizeof *net->stop, err));
+    STJ_MUST(stj_new(&net->stop, 2 * n, sizeof *net->stop, err));
     for (size_t p = 0; p <= 2 * n; p++)
         if (stj_node_at(net, p) && stj_node_at(net, p)->layer.ops->record)
             net->stop[net->n_stops++] = p;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_network_create(const struct stj_network_config *config,
@@ -326,11 +305,10 @@ void stj_network_set_frozen(struct stj_network *net, const double *value)
 enum stj_status stj_network_initialize(struct stj_network *net, uint64_t seed, double *theta,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_rng *rng = NULL;
-    double *frozen = NULL;
-    STJ_TRY(stj_new(&frozen, net->n_frozen, sizeof *frozen, err));
-    STJ_TRY(stj_rng_create(seed, STJ_STREAM_INIT, 0, &rng, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
+    STJ_FREED double *frozen = NULL;
+    STJ_MUST(stj_new(&frozen, net->n_frozen, sizeof *frozen, err));
+    STJ_MUST(stj_rng_create(seed, STJ_STREAM_INIT, 0, &rng, err));
     for (size_t i = 0; i < net->n_nodes; i++) {
         const struct stj_node *node = &net->node[i];
         for (size_t t = 0; t < node->layer.n_tensors; t++) {
@@ -344,8 +322,5 @@ enum stj_status stj_network_initialize(struct stj_network *net, uint64_t seed, d
         }
     }
     stj_network_set_frozen(net, frozen);
-out:
-    free(frozen);
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }

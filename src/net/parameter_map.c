@@ -65,7 +65,6 @@ static struct image image_at(const struct stj_network *net, size_t i)
 static enum stj_status check_moved(const struct stj_network *net, const struct stj_node *node,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_shape *out = &node->layer.out;
     const struct image made = {out->dim[0], out->dim[1], out->dim[2]};
     const bool kept = out->n_dims == 1 && node->n_in == node->n_out;
@@ -73,55 +72,50 @@ static enum stj_status check_moved(const struct stj_network *net, const struct s
     for (size_t k = 0; k < node->layer.n_inputs; k++)
         reordered = reordered || is_reordered(image_at(net, node->input[k]));
     if (!node->layer.ops->moves || node->layer.in.n_dims != 1)
-        goto out;
-    STJ_CHECK(err, kept || !reordered, STJ_EUNSUPPORTED,
-              "layer '%s' takes parts of a flattened image, or makes an image of a vector: files "
-              "that flatten channels first do not fit this network",
-              node->label);
-out:
-    return st;
+        return STJ_OK;
+    STJ_NEED(err, kept || !reordered, STJ_EUNSUPPORTED,
+             "layer '%s' takes parts of a flattened image, or makes an image of a vector: files "
+             "that flatten channels first do not fit this network",
+             node->label);
+    return STJ_OK;
 }
 
 /* A tensor that two layers share has one order of its inputs. */
 static enum stj_status check_shared(const struct stj_network *net, const struct stj_node *node,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct image mine = image_read(net, node);
     for (size_t t = 0; t < node->layer.n_tensors; t++) {
         const struct stj_tensor_place *place = &node->place[t];
         const struct image other = place->shared ? image_read(net, &net->node[place->owner]) : mine;
-        STJ_CHECK(err,
-                  !place->shared || !(is_reordered(mine) || is_reordered(other)) ||
-                      (equal(mine, other) && !place->transposed),
-                  STJ_EUNSUPPORTED,
-                  "layer '%s' shares %s, which one of the two layers uses on a flattened image: "
-                  "files that flatten channels first do not fit this network",
-                  node->label, node->layer.tensor[t].name);
+        STJ_NEED(err,
+                 !place->shared || !(is_reordered(mine) || is_reordered(other)) ||
+                     (equal(mine, other) && !place->transposed),
+                 STJ_EUNSUPPORTED,
+                 "layer '%s' shares %s, which one of the two layers uses on a flattened image: "
+                 "files that flatten channels first do not fit this network",
+                 node->label, node->layer.tensor[t].name);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Where values are added both must be in the same order. */
 static enum stj_status check_sums(const struct stj_network *net, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     for (size_t i = 0; i < net->n_nodes; i++) {
         const struct stj_node *node = &net->node[i];
-        STJ_TRY(check_moved(net, node, err));
-        STJ_TRY(check_shared(net, node, err));
+        STJ_MUST(check_moved(net, node, err));
+        STJ_MUST(check_shared(net, node, err));
         if (node->layer.n_inputs < 2 || node->layer.in.n_dims != 1)
             continue;
         const struct image a = image_at(net, node->input[0]);
         const struct image b = image_at(net, node->input[1]);
-        STJ_CHECK(err, equal(a, b) || !(is_reordered(a) || is_reordered(b)), STJ_EUNSUPPORTED,
-                  "layer '%s' adds a flattened image to something that is none: files that "
-                  "flatten channels first do not fit this network",
-                  node->label);
+        STJ_NEED(err, equal(a, b) || !(is_reordered(a) || is_reordered(b)), STJ_EUNSUPPORTED,
+                 "layer '%s' adds a flattened image to something that is none: files that "
+                 "flatten channels first do not fit this network",
+                 node->label);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 size_t stj_network_n_tensors(const struct stj_network *net)
@@ -245,12 +239,11 @@ enum stj_status stj_network_parameter(const struct stj_network *net,
                                       const struct stj_parameter_layout *layout, size_t i,
                                       struct stj_parameter *parameter, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (layout->flatten == STJ_FLATTEN_CHW)
-        STJ_TRY(check_sums(net, err));
+        STJ_MUST(check_sums(net, err));
     const bool frozen = i >= net->layout.n_tensors;
     size_t left = frozen ? i - net->layout.n_tensors : i, position = 0;
-    STJ_CHECK(err, i < net->n_owned, STJ_EINVAL, "the network has no tensor of that number");
+    STJ_NEED(err, i < net->n_owned, STJ_EINVAL, "the network has no tensor of that number");
     for (size_t k = 0; k < net->n_nodes; k++)
         for (size_t t = 0; t < net->node[k].layer.n_tensors; t++) {
             const struct stj_tensor_place *place = &net->node[k].place[t];
@@ -259,12 +252,11 @@ enum stj_status stj_network_parameter(const struct stj_network *net,
             if (place->frozen == frozen && left-- == 0) {
                 describe(net, &net->node[k], t, layout, parameter);
                 parameter->position = position;
-                goto out;
+                return STJ_OK;
             }
             position += net->node[k].layer.tensor[t].rows * net->node[k].layer.tensor[t].cols;
         }
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_parameter_arrange(const struct stj_parameter *p, const double *item, double *theta)

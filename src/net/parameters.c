@@ -95,7 +95,6 @@ static enum stj_status fail_no_tensor(const struct stj_network *net, size_t from
 static enum stj_status share_tensor(struct stj_network *net, size_t i, size_t t, const char *source,
                                     size_t first, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_node *node = &net->node[i];
     struct stj_tensor_place *place = &node->place[t];
     const struct stj_tensor *mine = &node->layer.tensor[t];
@@ -113,17 +112,16 @@ static enum stj_status share_tensor(struct stj_network *net, size_t i, size_t t,
     const struct stj_tensor *its = &net->node[k].layer.tensor[other];
     const struct stj_tensor_place *from = &net->node[k].place[other];
     const bool can = fits(mine, its, turn, &place->transposed);
-    STJ_CHECK(err, can, STJ_ECONFIG,
-              "layer '%s': share: %s [%zu][%zu] cannot be %s [%zu][%zu]: shapes differ, or one is "
-              "the kernel of a convolution",
-              node->label, mine->name, mine->rows, mine->cols, source, its->rows, its->cols);
+    STJ_NEED(err, can, STJ_ECONFIG,
+             "layer '%s': share: %s [%zu][%zu] cannot be %s [%zu][%zu]: shapes differ, or one is "
+             "the kernel of a convolution",
+             node->label, mine->name, mine->rows, mine->cols, source, its->rows, its->cols);
     place->shared = true;
     place->owner = from->shared ? from->owner : k;
     place->tensor = from->shared ? from->tensor : other;
     place->transposed = place->transposed != from->transposed;
     net->node[place->owner].place[place->tensor].has_sharers = true;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* *node, *tensor <- of a plug-in's nodes, `first` and those after it, the tensor that its config
@@ -146,7 +144,6 @@ static bool find_own(const struct stj_network *net, const struct stj_plugin *plu
 enum stj_status stj_network_share(struct stj_network *net, const struct stj_plugin *plugin,
                                   size_t first, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_layer_keys *keys = plugin->common;
     for (size_t s = 0; s < keys->share.n; s++) {
         const struct stj_name *pair = &keys->share.item[s];
@@ -154,10 +151,9 @@ enum stj_status stj_network_share(struct stj_network *net, const struct stj_plug
         if (!find_own(net, plugin, first, pair->key, &node, &tensor))
             return fail_no_tensor(net, first, net->n_nodes, true, net->node[net->n_nodes - 1].label,
                                   pair->key, err);
-        STJ_TRY(share_tensor(net, node, tensor, pair->value, first, err));
+        STJ_MUST(share_tensor(net, node, tensor, pair->value, first, err));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- what is trained ---- */
@@ -174,7 +170,6 @@ static bool matches(const struct stj_node *node, size_t t, const char *pattern)
 static enum stj_status check_pattern(const struct stj_network *net, const char *pattern,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_suggest_search search = {.word = pattern};
     char hint[STJ_GOT_MAX];
     bool found = false;
@@ -186,21 +181,19 @@ static enum stj_status check_pattern(const struct stj_network *net, const char *
             stj_suggest_offer(&search, node->label);
     }
     stj_suggest_hint(&search, hint);
-    STJ_CHECK(err, found, STJ_ECONFIG,
-              "network.trainable: '%.60s' is no tensor or layer with parameters of its own%s; "
-              "names are LAYER.TENSOR, * stands for any letters (spectraj info lists them)",
-              pattern, hint);
-out:
-    return st;
+    STJ_NEED(err, found, STJ_ECONFIG,
+             "network.trainable: '%.60s' is no tensor or layer with parameters of its own%s; "
+             "names are LAYER.TENSOR, * stands for any letters (spectraj info lists them)",
+             pattern, hint);
+    return STJ_OK;
 }
 
 /* A layer's own word counts, then the patterns; without any, all is trained. */
 static enum stj_status set_frozen(struct stj_network *net, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_texts *pattern = &net->config->trainable;
     for (size_t p = 0; p < pattern->n; p++)
-        STJ_TRY(check_pattern(net, pattern->item[p], err));
+        STJ_MUST(check_pattern(net, pattern->item[p], err));
     for (size_t i = 0; i < net->n_nodes; i++) {
         struct stj_node *node = &net->node[i];
         for (size_t t = 0; t < node->layer.n_tensors; t++) {
@@ -213,8 +206,7 @@ static enum stj_status set_frozen(struct stj_network *net, struct stj_error *err
                 place->frozen = net->node[place->owner].place[place->tensor].frozen;
         }
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- places ---- */
@@ -271,20 +263,19 @@ static void set_first(struct stj_network *net)
 
 enum stj_status stj_network_place_parameters(struct stj_network *net, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     size_t n_tensors = 0, theta = 0, frozen = 0;
     for (size_t i = 0; i < net->n_nodes; i++)
         n_tensors += net->node[i].layer.n_tensors;
-    STJ_TRY(stj_new(&net->layout.tensor, n_tensors, sizeof *net->layout.tensor, err));
-    STJ_TRY(set_frozen(net, err));
+    STJ_MUST(stj_new(&net->layout.tensor, n_tensors, sizeof *net->layout.tensor, err));
+    STJ_MUST(set_frozen(net, err));
     for (size_t i = 0; i < net->n_nodes; i++)
         place_own(net, &net->node[i], &theta, &frozen);
-    STJ_CHECK(err, theta > 0, STJ_ECONFIG, "the network has no parameters%s: nothing to train",
-              frozen ? " that are trained (network.trainable, a layer's trainable)" : "");
-    STJ_TRY(stj_blas_fits(theta, "the number of parameters", err));
+    STJ_NEED(err, theta > 0, STJ_ECONFIG, "the network has no parameters%s: nothing to train",
+             frozen ? " that are trained (network.trainable, a layer's trainable)" : "");
+    STJ_MUST(stj_blas_fits(theta, "the number of parameters", err));
     net->layout.n_params = theta;
     net->n_frozen = frozen;
-    STJ_TRY(stj_new(&net->frozen, frozen, sizeof *net->frozen, err));
+    STJ_MUST(stj_new(&net->frozen, frozen, sizeof *net->frozen, err));
     for (size_t i = 0; i < net->n_nodes; i++) {
         struct stj_node *node = &net->node[i];
         set_access(net, node);
@@ -293,8 +284,7 @@ enum stj_status stj_network_place_parameters(struct stj_network *net, struct stj
             net->n_room = node->layer.n_params;
     }
     set_first(net);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- access ---- */

@@ -104,7 +104,6 @@ static enum stj_status set_weight(const struct network_problem *p, size_t step, 
                                   struct stj_error *err)
 {
     enum { CHUNK = 64 };
-    enum stj_status st = STJ_OK;
     const struct stj_loss_ops *loss = stj_network_loss(p->net);
     const void *config = stj_network_loss_config(p->net);
     const struct stj_shape *out = stj_network_output(p->net);
@@ -115,48 +114,43 @@ static enum stj_status set_weight(const struct network_problem *p, size_t step, 
     const bool weighted = stj_loss_has_mass(loss, config, &targets);
     for (size_t first = 0; weighted && first < b->whole; first += CHUNK) {
         const size_t n = b->whole - first < CHUNK ? b->whole - first : CHUNK;
-        STJ_TRY(stj_batch_order_rows(p->order, step, first, n, row, err));
+        STJ_MUST(stj_batch_order_rows(p->order, step, first, n, row, err));
         mass += loss->mass(config, out, n, &targets);
     }
-    STJ_CHECK(err, !weighted || mass > 0, STJ_ECONFIG,
-              "no label of the batch of step %zu counts (all are ignored, or of classes of weight "
-              "0): its mean loss is 0 / 0; leave such rows out, or take reduction: sum",
-              step);
+    STJ_NEED(err, !weighted || mass > 0, STJ_ECONFIG,
+             "no label of the batch of step %zu counts (all are ignored, or of classes of weight "
+             "0): its mean loss is 0 / 0; leave such rows out, or take reduction: sum",
+             step);
     b->weight = stj_loss_weight(loss, config, out, b->whole, weighted ? mass : (double)b->whole);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status network_linearize(const void *self, size_t step, struct stj_slice slice,
                                          const real *theta, real *lin, double *loss, real *g,
                                          real *scratch, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct network_problem *p = self;
     struct stj_batch b = step_batch(p, step, slice, lin);
     size_t *row = lin_rows(lin) + slice.first;
-    STJ_CHECK(err, p->data->inputs, STJ_EINTERNAL, "the data were not read");
+    STJ_NEED(err, p->data->inputs, STJ_EINTERNAL, "the data were not read");
     if (slice.meeting.stage == 0) {
-        STJ_TRY(stj_batch_order_rows(p->order, step, slice.first, slice.n, row, err));
+        STJ_MUST(stj_batch_order_rows(p->order, step, slice.first, slice.n, row, err));
         gather_rows(p->data, p->n_in, slice.n, row, lin_inputs(p, lin) + slice.first * p->n_in);
     }
-    STJ_TRY(set_weight(p, step, &b, err));
+    STJ_MUST(set_weight(p, step, &b, err));
     stj_network_linearize(p->net, &b, theta, lin_network(p, lin), loss, g, scratch);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status network_hvp(const void *self, size_t step, struct stj_slice slice,
                                    const real *theta, const real *lin, size_t nvec, const real *x,
                                    real *y, real *scratch, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct network_problem *p = self;
     struct stj_batch b = step_batch(p, step, slice, lin);
-    STJ_TRY(set_weight(p, step, &b, err));
+    STJ_MUST(set_weight(p, step, &b, err));
     stj_network_hvp(p->net, &b, theta, lin_network(p, lin), nvec, x, y, scratch);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static const char *network_suspect(const void *self, struct stj_slice slice, const real *y,
@@ -193,102 +187,93 @@ static const struct stj_problem_ops network_ops = {
 static enum stj_status check_probabilities(const struct stj_network *net,
                                            const struct stj_dataset *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_loss_ops *loss = stj_network_loss(net);
     const size_t cols = stj_shape_cols(stj_network_output(net));
     const size_t positions = stj_shape_positions(stj_network_output(net));
     const struct stj_label_loss_config *config = stj_network_loss_config(net);
-    STJ_CHECK(err, !loss->wants_labels || !config->has_ignore, STJ_ECONFIG,
-              "ignore_index is for class labels, the data have target probabilities: leave it out");
+    STJ_NEED(err, !loss->wants_labels || !config->has_ignore, STJ_ECONFIG,
+             "ignore_index is for class labels, the data have target probabilities: leave it out");
     for (size_t i = 0; i < data->n_rows * positions; i++) {
         double sum = 0;
         for (size_t k = 0; k < cols; k++)
             sum += data->targets[i * cols + k];
-        STJ_CHECK(
+        STJ_NEED(
             err, fabs(sum - 1) <= 2e-3, STJ_ECONFIG,
             "the targets of sample %zu, position %zu (from 0), have the sum %g: the loss %s takes "
             "probabilities, of sum 1",
             i / positions, i % positions, sum, loss->info.name);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Do the target values fit the outputs, and the range that the loss takes? */
 static enum stj_status check_targets(const struct stj_network *net, const struct stj_dataset *data,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_loss_ops *loss = stj_network_loss(net);
     const size_t n_out = stj_shape_size(stj_network_output(net));
     char text[96];
-    STJ_CHECK(err, data->targets, STJ_ECONFIG,
-              "the loss %s needs target values, the data have class labels: give targets, or use a "
-              "loss of labels",
-              loss->info.name);
-    STJ_CHECK(err, data->n_targets == n_out, STJ_ECONFIG,
-              "the data have %zu target values a sample, the network's output %s has %zu",
-              data->n_targets, stj_shape_text(stj_network_output(net), text), n_out);
+    STJ_NEED(err, data->targets, STJ_ECONFIG,
+             "the loss %s needs target values, the data have class labels: give targets, or use a "
+             "loss of labels",
+             loss->info.name);
+    STJ_NEED(err, data->n_targets == n_out, STJ_ECONFIG,
+             "the data have %zu target values a sample, the network's output %s has %zu",
+             data->n_targets, stj_shape_text(stj_network_output(net), text), n_out);
     if (loss->probabilities)
-        STJ_TRY(check_probabilities(net, data, err));
+        STJ_MUST(check_probabilities(net, data, err));
     if (loss->min_target == 0 && loss->max_target == 0)
-        goto out;
+        return STJ_OK;
     for (size_t i = 0; i < data->n_rows * n_out; i++)
-        STJ_CHECK(err, data->targets[i] >= loss->min_target && data->targets[i] <= loss->max_target,
-                  STJ_ECONFIG,
-                  "target %zu of sample %zu is %g, the loss %s takes values from %g to %g",
-                  i % n_out, i / n_out, data->targets[i], loss->info.name, loss->min_target,
-                  loss->max_target);
-out:
-    return st;
+        STJ_NEED(err, data->targets[i] >= loss->min_target && data->targets[i] <= loss->max_target,
+                 STJ_ECONFIG,
+                 "target %zu of sample %zu is %g, the loss %s takes values from %g to %g",
+                 i % n_out, i / n_out, data->targets[i], loss->info.name, loss->min_target,
+                 loss->max_target);
+    return STJ_OK;
 }
 
 /* Do the class numbers fit the outputs, one for each position? */
 static enum stj_status check_labels(const struct stj_network *net, const struct stj_dataset *data,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t positions = stj_shape_positions(stj_network_output(net));
     char text[96];
     const struct stj_label_loss_config *config = stj_network_loss_config(net);
     const size_t cols = stj_shape_cols(stj_network_output(net));
-    STJ_CHECK(err, !config->class_weights.n || config->class_weights.n == cols, STJ_ECONFIG,
-              "class_weights has %zu numbers, the network's output %s has %zu classes",
-              config->class_weights.n, stj_shape_text(stj_network_output(net), text), cols);
+    STJ_NEED(err, !config->class_weights.n || config->class_weights.n == cols, STJ_ECONFIG,
+             "class_weights has %zu numbers, the network's output %s has %zu classes",
+             config->class_weights.n, stj_shape_text(stj_network_output(net), text), cols);
     if (data->targets && stj_network_loss(net)->probabilities) {
-        STJ_TRY(check_targets(net, data, err));
-        goto out;
+        STJ_MUST(check_targets(net, data, err));
+        return STJ_OK;
     }
-    STJ_CHECK(err, data->labels, STJ_ECONFIG,
-              "the loss %s needs class labels, the data have none: give label_column or labels",
-              stj_network_loss(net)->info.name);
-    STJ_CHECK(
+    STJ_NEED(err, data->labels, STJ_ECONFIG,
+             "the loss %s needs class labels, the data have none: give label_column or labels",
+             stj_network_loss(net)->info.name);
+    STJ_NEED(
         err, data->n_labels == positions, STJ_ECONFIG,
         "the network's output %s has %zu positions a sample, the data %zu labels: give a label "
         "for each position, or flatten before the last layer",
         stj_shape_text(stj_network_output(net), text), positions, data->n_labels);
-    STJ_TRY(stj_dataset_check_classes(data, cols, err));
-out:
-    return st;
+    return stj_dataset_check_classes(data, cols, err);
 }
 
 enum stj_status stj_network_check_data(const struct stj_network *net,
                                        const struct stj_dataset *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n_in = stj_shape_size(stj_network_input(net));
     char text[96];
-    STJ_CHECK(err, data->n_features == n_in, STJ_ECONFIG,
-              "the data have %zu features a sample, the network's input %s needs %zu",
-              data->n_features, stj_shape_text(stj_network_input(net), text), n_in);
+    STJ_NEED(err, data->n_features == n_in, STJ_ECONFIG,
+             "the data have %zu features a sample, the network's input %s needs %zu",
+             data->n_features, stj_shape_text(stj_network_input(net), text), n_in);
     if (stj_network_n_ids(net))
-        STJ_TRY(stj_dataset_check_ids(data, stj_network_ids(net), err));
+        STJ_MUST(stj_dataset_check_ids(data, stj_network_ids(net), err));
     if (stj_network_loss(net)->wants_labels)
-        STJ_TRY(check_labels(net, data, err));
+        STJ_MUST(check_labels(net, data, err));
     else
-        STJ_TRY(check_targets(net, data, err));
-out:
-    return st;
+        STJ_MUST(check_targets(net, data, err));
+    return STJ_OK;
 }
 
 /* A slice of fewer rows would make products too thin to be worth a thread; every position of a
@@ -390,17 +375,14 @@ static enum stj_status evaluation_work_init(struct evaluation_work *w,
                                             const struct stj_network *net,
                                             const struct stj_dataset *data, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t chunk = evaluation_chunk(net, data);
     w->chunk = chunk;
-    STJ_TRY(stj_new(&w->row, chunk, sizeof *w->row, err));
-    STJ_TRY(stj_new(&w->x, chunk * data->n_features, sizeof *w->x, err));
-    STJ_TRY(stj_new(&w->theta, stj_network_n_params(net), sizeof *w->theta, err));
-    STJ_TRY(stj_new(&w->lin, stj_network_n_linear(net, chunk), sizeof *w->lin, err));
-    STJ_TRY(stj_new(&w->z, chunk * stj_shape_size(stj_network_output(net)), sizeof *w->z, err));
-    STJ_TRY(stj_new(&w->scratch, stj_network_n_scratch(net, chunk, 0), sizeof *w->scratch, err));
-out:
-    return st;
+    STJ_MUST(stj_new(&w->row, chunk, sizeof *w->row, err));
+    STJ_MUST(stj_new(&w->x, chunk * data->n_features, sizeof *w->x, err));
+    STJ_MUST(stj_new(&w->theta, stj_network_n_params(net), sizeof *w->theta, err));
+    STJ_MUST(stj_new(&w->lin, stj_network_n_linear(net, chunk), sizeof *w->lin, err));
+    STJ_MUST(stj_new(&w->z, chunk * stj_shape_size(stj_network_output(net)), sizeof *w->z, err));
+    return stj_new(&w->scratch, stj_network_n_scratch(net, chunk, 0), sizeof *w->scratch, err);
 }
 
 /* b->weight <- of a chunk of an evaluation; returns what its mean loss counts among those of
@@ -421,16 +403,15 @@ enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dat
                              const double *theta, struct stj_evaluation *result,
                              struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct evaluation_work w = {0};
+    STJ_HELD(evaluation_work_free) struct evaluation_work w = {0};
     const struct stj_loss_config *config = stj_network_loss_config(net);
     const bool sum = config->reduction == STJ_REDUCE_SUM;
     double loss = 0, mass = 0;
     size_t correct = 0, items = 0;
-    struct stj_blas_guard guard = stj_blas_guard_take(1);
-    STJ_TRY(stj_blas_prepare(err));
-    STJ_TRY(stj_network_check_data(net, data, err));
-    STJ_TRY(evaluation_work_init(&w, net, data, err));
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_MUST(stj_blas_prepare(err));
+    STJ_MUST(stj_network_check_data(net, data, err));
+    STJ_MUST(evaluation_work_init(&w, net, data, err));
     for (size_t i = 0; i < stj_network_n_params(net); i++)
         w.theta[i] = (real)theta[i];
     for (size_t first = 0; first < data->n_rows; first += w.chunk) {
@@ -454,8 +435,5 @@ enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dat
     }
     result->loss = sum ? loss : loss / mass;
     result->accuracy = data->labels && items ? (double)correct / (double)items : NAN;
-out:
-    stj_blas_guard_give(guard);
-    evaluation_work_free(&w);
-    return st;
+    return STJ_OK;
 }

@@ -131,80 +131,71 @@ static const char *hint_separator(const char *text)
 static enum stj_status read_line(const char *path, size_t number, char *line, size_t cols,
                                  double *row, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char excerpt[STJ_EXCERPT_MAX];
     for (size_t j = 0; j < cols; j++) {
         char *cell = next_cell(&line);
         if (stj_number_real(cell, &row[j]))
             continue;
-        STJ_CHECK(err, cell[0] != '\0', STJ_EFORMAT,
-                  "%s:%zu:%zu: cell %zu of the line is empty; expected a number", path, number,
-                  j + 1, j + 1);
+        STJ_NEED(err, cell[0] != '\0', STJ_EFORMAT,
+                 "%s:%zu:%zu: cell %zu of the line is empty; expected a number", path, number,
+                 j + 1, j + 1);
         stj_text_excerpt(cell, excerpt);
-        STJ_CHECK(err, false, is_nonfinite(cell) ? STJ_ENONFINITE : STJ_EFORMAT,
-                  "%s:%zu:%zu: expected a finite number in cell %zu of the line, got '%s'%s", path,
-                  number, j + 1, j + 1, excerpt, hint_separator(cell));
+        STJ_NEED(err, false, is_nonfinite(cell) ? STJ_ENONFINITE : STJ_EFORMAT,
+                 "%s:%zu:%zu: expected a finite number in cell %zu of the line, got '%s'%s", path,
+                 number, j + 1, j + 1, excerpt, hint_separator(cell));
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Make room for one more row. */
 static enum stj_status grow_matrix(struct stj_matrix *matrix, size_t *capacity,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     if (matrix->rows < *capacity)
-        goto out;
+        return STJ_OK;
     size_t larger = *capacity ? 2 * *capacity : 64;
     size_t old_size = 0, size = 0;
-    STJ_TRY(stj_size_mul(*capacity, matrix->cols, &old_size, err));
-    STJ_TRY(stj_size_mul(larger, matrix->cols, &size, err));
-    STJ_TRY(stj_resize(&matrix->data, old_size, size, sizeof *matrix->data, err));
+    STJ_MUST(stj_size_mul(*capacity, matrix->cols, &old_size, err));
+    STJ_MUST(stj_size_mul(larger, matrix->cols, &size, err));
+    STJ_MUST(stj_resize(&matrix->data, old_size, size, sizeof *matrix->data, err));
     *capacity = larger;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The first line decides the number of columns; *heading <- it holds no row. */
 static enum stj_status look_at_first(const char *path, const char *line, struct stj_matrix *matrix,
                                      bool *heading, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    char *copy = NULL;
-    STJ_TRY(stj_strdup(&copy, line, err));
+    STJ_FREED char *copy = NULL;
+    STJ_MUST(stj_strdup(&copy, line, err));
     matrix->cols = count_cells(copy);
     const bool empty = copy + strspn(copy, " \t\"") == cell_end(copy);
     *heading = is_heading(copy);
-    STJ_CHECK(err, matrix->cols == 1 || !empty, STJ_EFORMAT,
-              "%s:1:1: the first cell is empty: a number is missing, or it is the heading of an "
-              "index, which is no data (pandas leaves it out with to_csv(index=False))",
-              path);
-out:
-    free(copy);
-    return st;
+    STJ_NEED(err, matrix->cols == 1 || !empty, STJ_EFORMAT,
+             "%s:1:1: the first cell is empty: a number is missing, or it is the heading of an "
+             "index, which is no data (pandas leaves it out with to_csv(index=False))",
+             path);
+    return STJ_OK;
 }
 
 /* Append a line to the matrix. */
 static enum stj_status add_line(const char *path, size_t number, char *line,
                                 struct stj_matrix *matrix, size_t *capacity, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t cells = count_cells(line);
     bool heading = false;
     if (number == 1)
-        STJ_TRY(look_at_first(path, line, matrix, &heading, err));
+        STJ_MUST(look_at_first(path, line, matrix, &heading, err));
     if (heading)
-        goto out;
-    STJ_CHECK(
+        return STJ_OK;
+    STJ_NEED(
         err, cells == matrix->cols, STJ_EFORMAT,
         "%s:%zu:%zu: the line has %zu cells, line 1 has %zu; every line needs the same number%s",
         path, number, cells, cells, matrix->cols, hint_separator(line));
-    STJ_TRY(grow_matrix(matrix, capacity, err));
-    STJ_TRY(read_line(path, number, line, cells, matrix->data + matrix->rows * cells, err));
+    STJ_MUST(grow_matrix(matrix, capacity, err));
+    STJ_MUST(read_line(path, number, line, cells, matrix->data + matrix->rows * cells, err));
     matrix->rows++;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Blank lines may stand at the end alone: between rows one may be a value that was left out. */

@@ -228,13 +228,12 @@ static const char *missing_filter(const struct set *s, char text[PROBLEM_MAX])
 
 static enum stj_status add_set(struct stj_array_list *list, const char *name, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct hdf5 *h = list->self;
     struct stj_array_entry *entry = NULL;
     struct set s;
     char text[PROBLEM_MAX];
     const char *problem = "it cannot be opened; the file is damaged";
-    STJ_TRY(stj_array_list_add(list, name, &entry, err));
+    STJ_MUST(stj_array_list_add(list, name, &entry, err));
     if (open_set(h->file, name, &s)) {
         problem = bad_type(&s);
         const char *shape = read_set_shape(&s, &entry->array);
@@ -246,9 +245,8 @@ static enum stj_status add_set(struct stj_array_list *list, const char *name, st
     }
     close_set(&s);
     if (problem)
-        STJ_TRY(stj_array_refuse(entry, problem, err));
-out:
-    return st;
+        STJ_MUST(stj_array_refuse(entry, problem, err));
+    return STJ_OK;
 }
 
 /* ---- the file ---- */
@@ -330,7 +328,6 @@ static herr_t refuse_external(const char *parent_file, const char *parent_group,
 static enum stj_status fail_link(const char *path, hid_t file, const char *name,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     H5L_info_t info = {.type = H5L_TYPE_ERROR};
     char target[512] = "";
     const char *in_file = NULL;
@@ -339,22 +336,20 @@ static enum stj_status fail_link(const char *path, hid_t file, const char *name,
         H5Lget_val(file, name, target, sizeof target, H5P_DEFAULT);
     if (info.type == H5L_TYPE_EXTERNAL)
         H5Lunpack_elink_val(target, info.u.val_size, NULL, &in_file, &object);
-    STJ_CHECK(
+    STJ_NEED(
         err, info.type != H5L_TYPE_EXTERNAL, STJ_EUNSUPPORTED,
         "%s: '%s' is a link to '%.200s' of another file, '%.200s', which is not followed; name "
         "that file instead",
         path, name, object ? object : "", in_file ? in_file : "");
-    STJ_CHECK(err, false, STJ_EMISMATCH,
-              "%s: '%s' is a link to '%.400s', which is not in this file", path, name, target);
-out:
-    return st;
+    STJ_NEED(err, false, STJ_EMISMATCH, "%s: '%s' is a link to '%.400s', which is not in this file",
+             path, name, target);
+    return STJ_OK;
 }
 
 /* Follow the links of a name, which is cut into its groups for that; *found <- it is a data set. */
 static enum stj_status follow_links(const char *path, hid_t file, char *name, hid_t access,
                                     bool *found, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     H5O_info_t info;
     char *slash = name;
     *found = false;
@@ -363,16 +358,15 @@ static enum stj_status follow_links(const char *path, hid_t file, char *name, hi
         if (slash)
             *slash = '\0';
         if (H5Lexists(file, name, access) <= 0)
-            goto out;
+            return STJ_OK;
         if (H5Oexists_by_name(file, name, access) <= 0)
-            STJ_TRY(fail_link(path, file, name, err));
+            STJ_MUST(fail_link(path, file, name, err));
         if (slash)
             *slash = '/';
     }
     *found = H5Oget_info_by_name(file, name, &info, access) >= 0 && info.type == H5O_TYPE_DATASET;
-    STJ_CHECK(err, *found, STJ_EMISMATCH, "%s: has no array '%s', which is a group", path, name);
-out:
-    return st;
+    STJ_NEED(err, *found, STJ_EMISMATCH, "%s: has no array '%s', which is a group", path, name);
+    return STJ_OK;
 }
 
 static enum stj_status hdf5_look_up(struct stj_array_list *list, const char *name, bool *found,

@@ -55,59 +55,52 @@ static bool idx_accepts(const char *path, const unsigned char *head, size_t n_he
 static enum stj_status read_magic(const char *path, struct stj_byte_stream *stream,
                                   struct stj_array_entry *entry, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     unsigned char p[4];
-    STJ_TRY(stj_byte_stream_read(stream, p, sizeof p, err));
+    STJ_MUST(stj_byte_stream_read(stream, p, sizeof p, err));
     const struct stj_item_type *type = find_type(p[2]);
-    STJ_CHECK(err, p[0] == 0 && p[1] == 0 && type, STJ_EFORMAT,
-              "%s: not an IDX file: it begins with bytes %02x %02x %02x %02x, expected 00 00 and a "
-              "type, 08, 09 or 0b to 0e",
-              path, p[0], p[1], p[2], p[3]);
-    STJ_CHECK(err, p[3] >= 1 && p[3] <= STJ_MATRIX_MAX_DIMS, STJ_EFORMAT,
-              "%s: byte 3 says that the array has %d dimensions, expected 1 to %d", path, p[3],
-              (int)STJ_MATRIX_MAX_DIMS);
+    STJ_NEED(err, p[0] == 0 && p[1] == 0 && type, STJ_EFORMAT,
+             "%s: not an IDX file: it begins with bytes %02x %02x %02x %02x, expected 00 00 and a "
+             "type, 08, 09 or 0b to 0e",
+             path, p[0], p[1], p[2], p[3]);
+    STJ_NEED(err, p[3] >= 1 && p[3] <= STJ_MATRIX_MAX_DIMS, STJ_EFORMAT,
+             "%s: byte 3 says that the array has %d dimensions, expected 1 to %d", path, p[3],
+             (int)STJ_MATRIX_MAX_DIMS);
     entry->place.type = *type;
     entry->array.n_dims = p[3];
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status read_idx_shape(struct stj_byte_stream *stream, struct stj_array_entry *entry,
                                       size_t *n_items, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     for (size_t d = 0; d < entry->array.n_dims; d++) {
         unsigned char p[4];
-        STJ_TRY(stj_byte_stream_read(stream, p, sizeof p, err));
+        STJ_MUST(stj_byte_stream_read(stream, p, sizeof p, err));
         entry->array.shape[d] = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
     }
     entry->place.skip = 4 + 4 * entry->array.n_dims;
-    STJ_TRY(stj_array_set_size(&entry->array, n_items, err));
-out:
-    return st;
+    return stj_array_set_size(&entry->array, n_items, err);
 }
 
 static enum stj_status check_idx_length(const char *path, struct stj_byte_stream *stream,
                                         struct stj_array_entry *entry, size_t n_items,
                                         struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_array_place *place = &entry->place;
     size_t claimed = 0;
     size_t length = 0;
-    STJ_TRY(stj_size_mul(n_items, place->type.size, &claimed, err));
-    STJ_CHECK(err, claimed < SIZE_MAX / 2, STJ_EFORMAT,
-              "%s: the header announces %zu items of %zu bytes; the file is cut short", path,
-              n_items, place->type.size);
+    STJ_MUST(stj_size_mul(n_items, place->type.size, &claimed, err));
+    STJ_NEED(err, claimed < SIZE_MAX / 2, STJ_EFORMAT,
+             "%s: the header announces %zu items of %zu bytes; the file is cut short", path,
+             n_items, place->type.size);
     place->unpacked = place->skip + claimed;
-    STJ_TRY(stj_byte_stream_measure(stream, place->unpacked, &length, NULL, err));
-    STJ_CHECK(err, length == place->unpacked, STJ_EFORMAT,
-              "%s: the header announces %zu items of %zu bytes, %zu in all, but %s%zu bytes follow "
-              "it; the file is %s",
-              path, n_items, place->type.size, claimed, length > place->unpacked ? "at least " : "",
-              length - place->skip, length > place->unpacked ? "damaged" : "cut short");
-out:
-    return st;
+    STJ_MUST(stj_byte_stream_measure(stream, place->unpacked, &length, NULL, err));
+    STJ_NEED(err, length == place->unpacked, STJ_EFORMAT,
+             "%s: the header announces %zu items of %zu bytes, %zu in all, but %s%zu bytes follow "
+             "it; the file is %s",
+             path, n_items, place->type.size, claimed, length > place->unpacked ? "at least " : "",
+             length - place->skip, length > place->unpacked ? "damaged" : "cut short");
+    return STJ_OK;
 }
 
 static enum stj_status idx_list(struct stj_array_list *list, struct stj_error *err)

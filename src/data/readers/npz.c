@@ -63,68 +63,60 @@ struct archive {
 static enum stj_status read_archive_at(struct archive *a, size_t at, void *bytes, size_t n,
                                        struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, at <= a->length && n <= a->length - at, STJ_EFORMAT,
-              "%s: %zu bytes at %zu are wanted, the file has %zu; it is cut short or damaged",
-              a->list->path, n, at, a->length);
-    STJ_TRY(stj_byte_stream_seek(a->file, at, err));
-    STJ_TRY(stj_byte_stream_read(a->file, bytes, n, err));
-out:
-    return st;
+    STJ_NEED(err, at <= a->length && n <= a->length - at, STJ_EFORMAT,
+             "%s: %zu bytes at %zu are wanted, the file has %zu; it is cut short or damaged",
+             a->list->path, n, at, a->length);
+    STJ_MUST(stj_byte_stream_seek(a->file, at, err));
+    return stj_byte_stream_read(a->file, bytes, n, err);
 }
 
 /* The directory of a 64-bit archive, whose locator lies before the end record. */
 static enum stj_status read_end64(struct archive *a, size_t end, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     unsigned char p[END64_BYTES];
     const char *path = a->list->path;
-    STJ_CHECK(err, end >= LOCATOR_BYTES, STJ_EFORMAT, "%s: byte %zu: no 64-bit locator before it",
-              path, end);
-    STJ_TRY(read_archive_at(a, end - LOCATOR_BYTES, p, LOCATOR_BYTES, err));
-    STJ_CHECK(err, number(p, 4) == LOCATOR_SIGNATURE, STJ_EFORMAT,
-              "%s: byte %zu: not the locator of a 64-bit zip archive", path, end - LOCATOR_BYTES);
+    STJ_NEED(err, end >= LOCATOR_BYTES, STJ_EFORMAT, "%s: byte %zu: no 64-bit locator before it",
+             path, end);
+    STJ_MUST(read_archive_at(a, end - LOCATOR_BYTES, p, LOCATOR_BYTES, err));
+    STJ_NEED(err, number(p, 4) == LOCATOR_SIGNATURE, STJ_EFORMAT,
+             "%s: byte %zu: not the locator of a 64-bit zip archive", path, end - LOCATOR_BYTES);
     size_t at = (size_t)number(p + 8, 8);
-    STJ_TRY(read_archive_at(a, at, p, END64_BYTES, err));
-    STJ_CHECK(err, number(p, 4) == END64_SIGNATURE, STJ_EFORMAT,
-              "%s: byte %zu: not the end record of a 64-bit zip archive", path, at);
+    STJ_MUST(read_archive_at(a, at, p, END64_BYTES, err));
+    STJ_NEED(err, number(p, 4) == END64_SIGNATURE, STJ_EFORMAT,
+             "%s: byte %zu: not the end record of a 64-bit zip archive", path, at);
     a->n_entries = (size_t)number(p + 32, 8);
     a->directory_bytes = (size_t)number(p + 40, 8);
     a->directory = (size_t)number(p + 48, 8);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Find the end record: the last place from which its comment reaches exactly to the file's end. */
 static enum stj_status read_end(struct archive *a, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    unsigned char *tail = NULL;
+    STJ_FREED unsigned char *tail = NULL;
     const size_t most = END_BYTES + COMMENT_MAX;
     const size_t n = a->length < most ? a->length : most;
     const char *path = a->list->path;
-    STJ_TRY(stj_new(&tail, n, 1, err));
-    STJ_TRY(read_archive_at(a, a->length - n, tail, n, err));
+    STJ_MUST(stj_new(&tail, n, 1, err));
+    STJ_MUST(read_archive_at(a, a->length - n, tail, n, err));
     size_t i = n >= END_BYTES ? n - END_BYTES + 1 : 0;
     bool found = false;
     while (!found && i-- > 0)
         found = number(tail + i, 4) == END_SIGNATURE &&
                 i + END_BYTES + (size_t)number(tail + i + 20, 2) == n;
-    STJ_CHECK(err, found, STJ_EFORMAT,
-              "%s: not a zip archive: it has no end record; it is cut short or damaged", path);
+    STJ_NEED(err, found, STJ_EFORMAT,
+             "%s: not a zip archive: it has no end record; it is cut short or damaged", path);
     const size_t end = a->length - n + i;
     a->n_entries = (size_t)number(tail + i + 10, 2);
     a->directory_bytes = (size_t)number(tail + i + 12, 4);
     a->directory = (size_t)number(tail + i + 16, 4);
     if (a->n_entries == 0xFFFF || a->directory_bytes == 0xFFFFFFFF || a->directory == 0xFFFFFFFF)
-        STJ_TRY(read_end64(a, end, err));
-    STJ_CHECK(err, a->directory <= end && a->directory_bytes <= end - a->directory, STJ_EFORMAT,
-              "%s: byte %zu: the directory of %zu bytes at %zu would not lie before it; the file "
-              "is damaged",
-              path, end, a->directory_bytes, a->directory);
-out:
-    free(tail);
-    return st;
+        STJ_MUST(read_end64(a, end, err));
+    STJ_NEED(err, a->directory <= end && a->directory_bytes <= end - a->directory, STJ_EFORMAT,
+             "%s: byte %zu: the directory of %zu bytes at %zu would not lie before it; the file "
+             "is damaged",
+             path, end, a->directory_bytes, a->directory);
+    return STJ_OK;
 }
 
 /* What the directory says of a member. */
@@ -164,13 +156,12 @@ static void read_extra64(const unsigned char *extra, size_t n, struct member *m)
 static enum stj_status read_entry(struct archive *a, size_t *at, struct member *m,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     unsigned char p[ENTRY_BYTES];
-    unsigned char *extra = NULL;
+    STJ_FREED unsigned char *extra = NULL;
     const char *path = a->list->path;
-    STJ_TRY(read_archive_at(a, *at, p, sizeof p, err));
-    STJ_CHECK(err, number(p, 4) == ENTRY_SIGNATURE, STJ_EFORMAT,
-              "%s: byte %zu: not an entry of a zip directory; the file is damaged", path, *at);
+    STJ_MUST(read_archive_at(a, *at, p, sizeof p, err));
+    STJ_NEED(err, number(p, 4) == ENTRY_SIGNATURE, STJ_EFORMAT,
+             "%s: byte %zu: not an entry of a zip directory; the file is damaged", path, *at);
     m->flags = (unsigned)number(p + 8, 2);
     m->method = (unsigned)number(p + 10, 2);
     m->crc = (uint32_t)number(p + 16, 4);
@@ -179,35 +170,31 @@ static enum stj_status read_entry(struct archive *a, size_t *at, struct member *
     m->local = (size_t)number(p + 42, 4);
     size_t n_name = (size_t)number(p + 28, 2);
     size_t n_extra = (size_t)number(p + 30, 2);
-    STJ_TRY(stj_new(&m->name, n_name + 1, 1, err));
-    STJ_TRY(stj_new(&extra, n_extra + 1, 1, err));
-    STJ_TRY(read_archive_at(a, *at + ENTRY_BYTES, m->name, n_name, err));
-    STJ_TRY(read_archive_at(a, *at + ENTRY_BYTES + n_name, extra, n_extra, err));
+    STJ_MUST(stj_new(&m->name, n_name + 1, 1, err));
+    STJ_MUST(stj_new(&extra, n_extra + 1, 1, err));
+    STJ_MUST(read_archive_at(a, *at + ENTRY_BYTES, m->name, n_name, err));
+    STJ_MUST(read_archive_at(a, *at + ENTRY_BYTES + n_name, extra, n_extra, err));
     read_extra64(extra, n_extra, m);
     *at += ENTRY_BYTES + n_name + n_extra + (size_t)number(p + 32, 2);
-out:
-    free(extra);
-    return st;
+    return STJ_OK;
 }
 
 /* Where the bytes of a member begin: behind its local header, before the directory. */
 static enum stj_status read_local(struct archive *a, const struct member *m, size_t *first,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     unsigned char p[LOCAL_BYTES];
     const char *path = a->list->path;
-    STJ_TRY(read_archive_at(a, m->local, p, sizeof p, err));
-    STJ_CHECK(err, number(p, 4) == LOCAL_SIGNATURE, STJ_EFORMAT,
-              "%s: byte %zu: not the header of member %s; the file is damaged", path, m->local,
-              m->name);
+    STJ_MUST(read_archive_at(a, m->local, p, sizeof p, err));
+    STJ_NEED(err, number(p, 4) == LOCAL_SIGNATURE, STJ_EFORMAT,
+             "%s: byte %zu: not the header of member %s; the file is damaged", path, m->local,
+             m->name);
     *first = m->local + LOCAL_BYTES + (size_t)number(p + 26, 2) + (size_t)number(p + 28, 2);
-    STJ_CHECK(err, *first <= a->directory && m->packed <= a->directory - *first, STJ_EFORMAT,
-              "%s: member %s announces %zu bytes at %zu, the directory begins at %zu; the file is "
-              "damaged",
-              path, m->name, m->packed, *first, a->directory);
-out:
-    return st;
+    STJ_NEED(err, *first <= a->directory && m->packed <= a->directory - *first, STJ_EFORMAT,
+             "%s: member %s announces %zu bytes at %zu, the directory begins at %zu; the file is "
+             "damaged",
+             path, m->name, m->packed, *first, a->directory);
+    return STJ_OK;
 }
 
 /* Why a member cannot be read, or NULL. */
@@ -224,17 +211,15 @@ static const char *unreadable(const struct member *m)
 static enum stj_status check_member_sizes(const struct archive *a, const struct member *m,
                                           struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const char *path = a->list->path;
-    STJ_CHECK(err, m->method == 8 || m->packed == m->unpacked, STJ_EFORMAT,
-              "%s: member %s is stored, but announces %zu bytes packed and %zu unpacked; the file "
-              "is damaged",
-              path, m->name, m->packed, m->unpacked);
-    STJ_CHECK(err, m->unpacked / DEFLATE_MOST <= m->packed, STJ_EFORMAT,
-              "%s: member %s announces %zu bytes in %zu of packed data, more than they can hold",
-              path, m->name, m->unpacked, m->packed);
-out:
-    return st;
+    STJ_NEED(err, m->method == 8 || m->packed == m->unpacked, STJ_EFORMAT,
+             "%s: member %s is stored, but announces %zu bytes packed and %zu unpacked; the file "
+             "is damaged",
+             path, m->name, m->packed, m->unpacked);
+    STJ_NEED(err, m->unpacked / DEFLATE_MOST <= m->packed, STJ_EFORMAT,
+             "%s: member %s announces %zu bytes in %zu of packed data, more than they can hold",
+             path, m->name, m->unpacked, m->packed);
+    return STJ_OK;
 }
 
 /* The NPY header of a member.  An array of a type that is not supported is in the list all the
@@ -261,32 +246,28 @@ out:
 
 static enum stj_status add_member(struct archive *a, const struct member *m, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_array_entry *entry = NULL;
     const char *problem = unreadable(m);
-    char *name = NULL;
+    STJ_FREED char *name = NULL;
     size_t n = strlen(m->name);
     if (n < 4 || !stj_path_ends_in(m->name, ".npy"))
-        goto out;
-    STJ_TRY(stj_strdup(&name, m->name, err));
+        return STJ_OK;
+    STJ_MUST(stj_strdup(&name, m->name, err));
     name[n - 4] = '\0';
-    STJ_TRY(stj_array_list_add(a->list, name, &entry, err));
+    STJ_MUST(stj_array_list_add(a->list, name, &entry, err));
     if (problem) {
-        STJ_TRY(stj_array_refuse(entry, problem, err));
-        goto out;
+        STJ_MUST(stj_array_refuse(entry, problem, err));
+        return STJ_OK;
     }
-    STJ_TRY(check_member_sizes(a, m, err));
+    STJ_MUST(check_member_sizes(a, m, err));
     entry->place.packing = m->method == 8 ? STJ_PACKING_DEFLATE : STJ_PACKING_NONE;
     entry->place.bytes = m->packed;
     entry->place.unpacked = m->unpacked;
     entry->place.has_crc = true;
     entry->place.crc = m->crc;
-    STJ_TRY(read_local(a, m, &entry->place.first, err));
-    STJ_CHECK(err, m->packed > 0, STJ_EFORMAT, "%s: member %s is empty", a->list->path, m->name);
-    STJ_TRY(read_member_header(a, entry, m->name, err));
-out:
-    free(name);
-    return st;
+    STJ_MUST(read_local(a, m, &entry->place.first, err));
+    STJ_NEED(err, m->packed > 0, STJ_EFORMAT, "%s: member %s is empty", a->list->path, m->name);
+    return read_member_header(a, entry, m->name, err);
 }
 
 static enum stj_status npz_list(struct stj_array_list *list, struct stj_error *err)

@@ -78,12 +78,10 @@ static bool is_pickle(const char *path, const unsigned char *head, size_t n)
 /* *bare <- the path without ".gz" (owned by the caller). */
 static enum stj_status drop_ending(const char *path, char **bare, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_strdup(bare, path, err));
+    STJ_MUST(stj_strdup(bare, path, err));
     if (stj_path_ends_in(*bare, ".gz"))
         (*bare)[strlen(*bare) - strlen(".gz")] = '\0';
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_reader_find(const char *path, const struct stj_reader **reader,

@@ -100,20 +100,17 @@ struct tensor {
 
 static enum stj_status read_type(const struct tensor *t, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char text[96];
     const char *dtype = json_string_value(json_object_get(t->json, "dtype"));
-    STJ_CHECK(err, dtype, STJ_EFORMAT, "%s:%s: its dtype is not a text", t->path, t->name);
+    STJ_NEED(err, dtype, STJ_EFORMAT, "%s:%s: its dtype is not a text", t->path, t->name);
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(types[i].name, dtype) == 0)
             t->entry->place.type = types[i].type;
     if (t->entry->place.type.size > 0)
-        goto out;
+        return STJ_OK;
     snprintf(text, sizeof text, "items of type %.12s are not supported; convert it to F64 or F32",
              dtype);
-    STJ_TRY(stj_array_refuse(t->entry, text, err));
-out:
-    return st;
+    return stj_array_refuse(t->entry, text, err);
 }
 
 static enum stj_status read_tensor_shape(const struct tensor *t, size_t *n_items,
@@ -143,29 +140,26 @@ out:
 static enum stj_status read_range(const struct tensor *t, size_t begin, size_t held, size_t n_items,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_array_place *place = &t->entry->place;
     const json_t *offsets = json_object_get(t->json, "data_offsets");
     size_t first = 0;
     size_t end = 0;
     size_t bytes = 0;
-    STJ_CHECK(err,
-              json_array_size(offsets) == 2 && get_size(json_array_get(offsets, 0), &first) &&
-                  get_size(json_array_get(offsets, 1), &end) && first <= end,
-              STJ_EFORMAT, "%s:%s: its data_offsets are not [first, end]", t->path, t->name);
-    STJ_CHECK(
-        err, end <= held, STJ_EFORMAT,
-        "%s:%s: its data_offsets [%zu, %zu] lie outside the %zu bytes that follow the header; "
-        "the file is cut short or damaged",
-        t->path, t->name, first, end, held);
+    STJ_NEED(err,
+             json_array_size(offsets) == 2 && get_size(json_array_get(offsets, 0), &first) &&
+                 get_size(json_array_get(offsets, 1), &end) && first <= end,
+             STJ_EFORMAT, "%s:%s: its data_offsets are not [first, end]", t->path, t->name);
+    STJ_NEED(err, end <= held, STJ_EFORMAT,
+             "%s:%s: its data_offsets [%zu, %zu] lie outside the %zu bytes that follow the header; "
+             "the file is cut short or damaged",
+             t->path, t->name, first, end, held);
     const bool fits = stj_size_mul(n_items, place->type.size, &bytes, NULL) == STJ_OK;
-    STJ_CHECK(err, place->type.size == 0 || (fits && bytes == end - first), STJ_EFORMAT,
-              "%s:%s: its shape needs %zu bytes, but its data_offsets [%zu, %zu] are %zu apart",
-              t->path, t->name, bytes, first, end, end - first);
+    STJ_NEED(err, place->type.size == 0 || (fits && bytes == end - first), STJ_EFORMAT,
+             "%s:%s: its shape needs %zu bytes, but its data_offsets [%zu, %zu] are %zu apart",
+             t->path, t->name, bytes, first, end, end - first);
     place->first = begin + first;
     place->bytes = place->unpacked = end - first;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- the whole ---- */

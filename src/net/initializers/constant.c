@@ -6,11 +6,9 @@ struct constant_config {
     double value;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct constant_config, __VA_ARGS__)
 static const struct stj_option constant_options[] = {
-    {.name = "value",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct constant_config, value),
-     .doc = "the number"},
+    OPTION("value", REAL, value, NULL, "the number"),
     {.name = NULL},
 };
 

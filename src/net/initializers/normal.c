@@ -10,19 +10,12 @@ struct normal_config {
     double mean, stddev;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct normal_config, __VA_ARGS__)
 static const struct stj_option normal_options[] = {
-    {.name = "mean",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct normal_config, mean),
-     .fallback = "0",
-     .doc = "mean"},
-    {.name = "stddev",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct normal_config, stddev),
-     .fallback = "1",
-     .min = 0,
-     .max = 1e300,
-     .doc = "standard deviation (of the law before it is cut, for truncated_normal)"},
+    OPTION("mean", REAL, mean, "0", "mean"),
+    OPTION("stddev", REAL, stddev, "1",
+           "standard deviation (of the law before it is cut, for truncated_normal)", .min = 0,
+           .max = 1e300),
     {.name = NULL},
 };
 

@@ -13,29 +13,20 @@ struct uniform_config {
     double min, max;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct uniform_config, __VA_ARGS__)
 static const struct stj_option uniform_options[] = {
-    {.name = "min",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct uniform_config, min),
-     .fallback = "0",
-     .doc = "lower end"},
-    {.name = "max",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct uniform_config, max),
-     .fallback = "1",
-     .doc = "upper end"},
+    OPTION("min", REAL, min, "0", "lower end"),
+    OPTION("max", REAL, max, "1", "upper end"),
     {.name = NULL},
 };
 
 static enum stj_status uniform_check(const void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct uniform_config *c = config;
-    STJ_CHECK(err, c->min <= c->max && isfinite(c->max - c->min), STJ_ECONFIG,
-              "min is %g and max %g: min must not be above max, and their distance finite", c->min,
-              c->max);
-out:
-    return st;
+    STJ_NEED(err, c->min <= c->max && isfinite(c->max - c->min), STJ_ECONFIG,
+             "min is %g and max %g: min must not be above max, and their distance finite", c->min,
+             c->max);
+    return STJ_OK;
 }
 
 static void uniform_fill(const void *config, size_t n, size_t fan_in, size_t fan_out,

@@ -298,13 +298,10 @@ struct gelu_config {
 
 static const char *const gelu_forms[] = {"tanh", "erf", NULL};
 
+#define OPTION(...) STJ_OPTION_ROW(struct gelu_config, __VA_ARGS__)
 static const struct stj_option gelu_options[] = {
-    {.name = "form",
-     .type = STJ_OPTION_CHOICE,
-     .offset = offsetof(struct gelu_config, form),
-     .fallback = "tanh",
-     .choices = gelu_forms,
-     .doc = "by the tanh approximation, or exact by the error function"},
+    OPTION("form", CHOICE, form, "tanh",
+           "by the tanh approximation, or exact by the error function", .choices = gelu_forms),
     {.name = NULL},
 };
 

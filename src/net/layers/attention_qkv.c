@@ -63,30 +63,28 @@ static enum stj_status qkv_setup(struct stj_layer *layer, const struct stj_shape
                                  struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct stj_attention_config *config = layer->config;
     const size_t width = stj_shape_cols(&layer->in);
     const size_t kv = stj_attention_kv(config);
     char text[96];
-    STJ_CHECK(err, layer->in.n_dims >= 2, STJ_ECONFIG,
-              "its input is %s, it needs [positions, width]", stj_shape_text(&layer->in, text));
-    STJ_CHECK(err, width % config->heads == 0, STJ_ECONFIG,
-              "%zu heads do not divide the width %zu of its input", config->heads, width);
-    STJ_CHECK(err, config->heads % kv == 0, STJ_ECONFIG, "%zu kv_heads do not divide %zu heads", kv,
-              config->heads);
+    STJ_NEED(err, layer->in.n_dims >= 2, STJ_ECONFIG,
+             "its input is %s, it needs [positions, width]", stj_shape_text(&layer->in, text));
+    STJ_NEED(err, width % config->heads == 0, STJ_ECONFIG,
+             "%zu heads do not divide the width %zu of its input", config->heads, width);
+    STJ_NEED(err, config->heads % kv == 0, STJ_ECONFIG, "%zu kv_heads do not divide %zu heads", kv,
+             config->heads);
     const struct view v = view_of(layer);
     const double turning = config->rope.fraction * (double)v.d;
-    STJ_CHECK(err, !config->has_rope || fabs(turning - 2 * (double)v.n_pairs) < 1e-6, STJ_ECONFIG,
-              "rope turns pairs of numbers, but fraction %g of a head of %zu is %g",
-              config->rope.fraction, v.d, turning);
+    STJ_NEED(err, !config->has_rope || fabs(turning - 2 * (double)v.n_pairs) < 1e-6, STJ_ECONFIG,
+             "rope turns pairs of numbers, but fraction %g of a head of %zu is %g",
+             config->rope.fraction, v.d, turning);
     stj_dense_add(layer, v.width, &config->kernel_init, config->bias ? &config->bias_init : NULL);
     layer->n_saved = v.rows * ((v.norm ? v.parts * (v.d + 1) : 0) + 2 * v.n_pairs);
     if (!v.norm)
-        goto out;
+        return STJ_OK;
     stj_layer_add_tensor(layer, "q_scale", 1, v.d, v.d, v.d, &config->scale_init);
     stj_layer_add_tensor(layer, "k_scale", 1, v.d, v.d, v.d, &config->scale_init);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* h [d] and *r of a part, within what is saved of its sample. */

@@ -27,11 +27,8 @@ struct average_pool_config {
 
 static const struct stj_option average_pool_options[] = {
     STJ_POOL_OPTIONS(offsetof(struct average_pool_config, window)),
-    {.name = "count_include_pad",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct average_pool_config, count_include_pad),
-     .fallback = "true",
-     .doc = "whether the zeros of the padding count in the mean"},
+    STJ_OPTION_ROW(struct average_pool_config, "count_include_pad", BOOL, count_include_pad, "true",
+                   "whether the zeros of the padding count in the mean"),
     {.name = NULL},
 };
 
@@ -156,12 +153,10 @@ struct adaptive_config {
 };
 
 static const struct stj_option adaptive_options[] = {
-    {.name = "output",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct adaptive_config, output),
-     .min = 1,
-     .max = 1e9,
-     .doc = "height and width of the output, or one number for both; of a sequence one number"},
+    STJ_OPTION_ROW(
+        struct adaptive_config, "output", SIZES, output, NULL,
+        "height and width of the output, or one number for both; of a sequence one number",
+        .min = 1, .max = 1e9),
     {.name = NULL},
 };
 
@@ -183,22 +178,20 @@ static enum stj_status adaptive_setup(struct stj_layer *layer, const struct stj_
                                       struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     char text[96];
     const struct adaptive_config *config = layer->config;
     const size_t n = layer->in.n_dims;
-    STJ_CHECK(err, n == 2 || n == 3, STJ_ECONFIG,
-              "its input is %s, but adaptive_average_pool takes means over positions: height x "
-              "width x channels or positions x channels",
-              stj_shape_text(&layer->in, text));
-    STJ_CHECK(err, config->output.n == 1 || config->output.n + 1 == n, STJ_ECONFIG,
-              "output has %zu numbers, give one%s", config->output.n,
-              n == 3 ? " for a square or two for height and width" : "");
+    STJ_NEED(err, n == 2 || n == 3, STJ_ECONFIG,
+             "its input is %s, but adaptive_average_pool takes means over positions: height x "
+             "width x channels or positions x channels",
+             stj_shape_text(&layer->in, text));
+    STJ_NEED(err, config->output.n == 1 || config->output.n + 1 == n, STJ_ECONFIG,
+             "output has %zu numbers, give one%s", config->output.n,
+             n == 3 ? " for a square or two for height and width" : "");
     layer->out = layer->in;
     for (size_t i = 0; i + 1 < n; i++)
         layer->out.dim[i] = config->output.item[config->output.n == 1 ? 0 : i];
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Output number o of a sample. */

@@ -19,13 +19,10 @@ struct bias_config {
     struct stj_plugin bias_init;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct bias_config, __VA_ARGS__)
 static const struct stj_option bias_options[] = {
-    {.name = "bias_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct bias_config, bias_init),
-     .fallback = "zeros",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the bias [cols]"},
+    OPTION("bias_init", PLUGIN, bias_init, "zeros", "initialiser of the bias [cols]",
+           .kind = &stj_initializers),
     {.name = NULL},
 };
 

@@ -20,13 +20,10 @@ struct concat_config {
     int axis;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct concat_config, __VA_ARGS__)
 static const struct stj_option concat_options[] = {
-    {.name = "axis",
-     .type = STJ_OPTION_CHOICE,
-     .offset = offsetof(struct concat_config, axis),
-     .fallback = "channels",
-     .choices = stj_axis_names,
-     .doc = "along the last dimension, or the first"},
+    OPTION("axis", CHOICE, axis, "channels", "along the last dimension, or the first",
+           .choices = stj_axis_names),
     {.name = NULL},
 };
 
@@ -51,7 +48,6 @@ static size_t axis_of(const struct stj_layer *layer)
 static enum stj_status concat_setup(struct stj_layer *layer, const struct stj_shape *in2,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_shape *in = &layer->in;
     const size_t axis = axis_of(layer);
     char one[96];
@@ -60,18 +56,17 @@ static enum stj_status concat_setup(struct stj_layer *layer, const struct stj_sh
     for (size_t d = 0; fits && d < in->n_dims; d++)
         fits = d == axis || in->dim[d] == in2->dim[d];
     stj_shape_text(in, one);
-    STJ_CHECK(err,
-              ((const struct concat_config *)layer->config)->axis == STJ_AXIS_CHANNELS ||
-                  in->n_dims > 1,
-              STJ_ECONFIG, "its input is %s, it has no positions", one);
-    STJ_CHECK(err, fits, STJ_ECONFIG,
-              "its inputs have the shapes %s and %s, which differ beside dimension %zu (from 0)",
-              one, stj_shape_text(in2, two), axis);
+    STJ_NEED(err,
+             ((const struct concat_config *)layer->config)->axis == STJ_AXIS_CHANNELS ||
+                 in->n_dims > 1,
+             STJ_ECONFIG, "its input is %s, it has no positions", one);
+    STJ_NEED(err, fits, STJ_ECONFIG,
+             "its inputs have the shapes %s and %s, which differ beside dimension %zu (from 0)",
+             one, stj_shape_text(in2, two), axis);
     layer->out = *in;
     layer->out.dim[axis] += in2->dim[axis];
     layer->in2 = *in2;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Copies in turn, a run of n[0] numbers and one of n[1]. */

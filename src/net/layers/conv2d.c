@@ -71,21 +71,14 @@ struct conv2d_config {
         .fallback = "true", .doc = "whether there is a bias"                                       \
     }
 
+#define OPTION(...) STJ_OPTION_ROW(struct conv2d_config, __VA_ARGS__)
 static const struct stj_option conv2d_options[] = {
     FILTERS,
-    {.name = "kernel",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct conv2d_config, window.size),
-     .min = 1,
-     .max = 1e9,
-     .doc = "height and width of the kernel, or one number for both"},
-    {.name = "stride",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct conv2d_config, window.stride),
-     .fallback = "1",
-     .min = 1,
-     .max = 1e9,
-     .doc = "distance between positions, down and across, or one number for both"},
+    OPTION("kernel", SIZES, window.size, NULL,
+           "height and width of the kernel, or one number for both", .min = 1, .max = 1e9),
+    OPTION("stride", SIZES, window.stride, "1",
+           "distance between positions, down and across, or one number for both", .min = 1,
+           .max = 1e9),
     STJ_WINDOW_PADDING(offsetof(struct conv2d_config, window.padding), stj_paddings),
     STJ_WINDOW_DILATION(offsetof(struct conv2d_config, window.dilation)),
     GROUPS,
@@ -95,29 +88,13 @@ static const struct stj_option conv2d_options[] = {
 
 static const struct stj_option conv1d_options[] = {
     FILTERS,
-    {.name = "kernel",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct conv2d_config, window.size),
-     .min = 1,
-     .max = 1e9,
-     .doc = "width of the kernel"},
-    {.name = "stride",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct conv2d_config, window.stride),
-     .fallback = "1",
-     .min = 1,
-     .max = 1e9,
-     .doc = "distance between positions"},
-    {.name = "padding",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct conv2d_config, window.padding),
-     .fallback = "valid",
-     .max = 1e9,
-     .choices = stj_sequence_paddings,
-     .doc =
-         "valid: none; same: on both sides, so that stride 1 keeps the length; causal: the same, "
-         "all of it before, so that no position sees a later one; or how much: N on both sides "
-         "or [before, behind]"},
+    OPTION("kernel", SIZES, window.size, NULL, "width of the kernel", .min = 1, .max = 1e9),
+    OPTION("stride", SIZES, window.stride, "1", "distance between positions", .min = 1, .max = 1e9),
+    OPTION("padding", SIZES, window.padding, "valid",
+           "valid: none; same: on both sides, so that stride 1 keeps the length; causal: the same, "
+           "all of it before, so that no position sees a later one; or how much: N on both sides "
+           "or [before, behind]",
+           .max = 1e9, .choices = stj_sequence_paddings),
     STJ_WINDOW_DILATION(offsetof(struct conv2d_config, window.dilation)),
     GROUPS,
     INITS,
@@ -163,23 +140,22 @@ static void conv1d_sample(struct stj_rng *rng, char *text, size_t size)
 
 static enum stj_status setup(struct stj_layer *layer, size_t n_dims, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct conv2d_config *config = layer->config;
-    STJ_TRY(stj_window_check(layer, n_dims, &config->window, "kernel", err));
+    STJ_MUST(stj_window_check(layer, n_dims, &config->window, "kernel", err));
     const struct stj_window w = stj_window_of(&layer->in, &config->window);
-    STJ_CHECK(err, w.channels % config->groups == 0, STJ_ECONFIG,
-              "%zu groups do not divide the %zu channels of its input", config->groups, w.channels);
-    STJ_CHECK(err, config->filters % config->groups == 0, STJ_ECONFIG,
-              "%zu groups do not divide its %zu filters", config->groups, config->filters);
+    STJ_NEED(err, w.channels % config->groups == 0, STJ_ECONFIG,
+             "%zu groups do not divide the %zu channels of its input", config->groups, w.channels);
+    STJ_NEED(err, config->filters % config->groups == 0, STJ_ECONFIG,
+             "%zu groups do not divide its %zu filters", config->groups, config->filters);
     size_t area = 0;
     size_t fan_in = 0;
     size_t fan_out = 0;
     size_t n_kernel = 0;
-    STJ_TRY(stj_size_mul(w.height, w.width, &area, err));
-    STJ_TRY(stj_size_mul(area, w.channels / config->groups, &fan_in, err));
-    STJ_TRY(stj_size_mul(area, config->filters / config->groups, &fan_out, err));
-    STJ_TRY(stj_size_mul(fan_in, config->filters, &n_kernel, err));
-    STJ_TRY(stj_blas_fits(n_kernel, "the size of its kernel", err));
+    STJ_MUST(stj_size_mul(w.height, w.width, &area, err));
+    STJ_MUST(stj_size_mul(area, w.channels / config->groups, &fan_in, err));
+    STJ_MUST(stj_size_mul(area, config->filters / config->groups, &fan_out, err));
+    STJ_MUST(stj_size_mul(fan_in, config->filters, &n_kernel, err));
+    STJ_MUST(stj_blas_fits(n_kernel, "the size of its kernel", err));
     layer->out = stj_window_out(&w, &layer->in, config->filters);
     if (config->bias)
         stj_layer_add_tensor(layer, "bias", 1, config->filters, fan_in, fan_out,
@@ -189,8 +165,7 @@ static enum stj_status setup(struct stj_layer *layer, size_t n_dims, struct stj_
     kernel->role = STJ_TENSOR_KERNEL;
     kernel->height = n_dims == 2 ? 0 : w.height;
     kernel->width = w.width;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status conv2d_setup(struct stj_layer *layer, const struct stj_shape *in2,

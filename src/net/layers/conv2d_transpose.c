@@ -36,58 +36,28 @@ struct transpose_config {
     bool bias;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct transpose_config, __VA_ARGS__)
 static const struct stj_option transpose_options[] = {
-    {.name = "filters",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct transpose_config, filters),
-     .min = 1,
-     .max = 1e9,
-     .doc = "output channels"},
-    {.name = "kernel",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct transpose_config, window.size),
-     .min = 1,
-     .max = 1e9,
-     .doc = "height and width of the kernel, or one number for both"},
-    {.name = "stride",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct transpose_config, window.stride),
-     .fallback = "1",
-     .min = 1,
-     .max = 1e9,
-     .doc = "distance between the kernel's places in the output, down and across, or one number"},
-    {.name = "padding",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct transpose_config, window.padding),
-     .fallback = "0",
-     .max = 1e9,
-     .doc = "what is cut off the output: N on all sides, [vertical, horizontal] or [top, bottom, "
-            "left, right]"},
-    {.name = "output_padding",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct transpose_config, output_padding),
-     .fallback = "0",
-     .max = 1e9,
-     .doc = "rows and columns more at the bottom and at the right, or one number for both; below "
-            "the stride or the dilation"},
+    OPTION("filters", SIZE, filters, NULL, "output channels", .min = 1, .max = 1e9),
+    OPTION("kernel", SIZES, window.size, NULL,
+           "height and width of the kernel, or one number for both", .min = 1, .max = 1e9),
+    OPTION("stride", SIZES, window.stride, "1",
+           "distance between the kernel's places in the output, down and across, or one number",
+           .min = 1, .max = 1e9),
+    OPTION("padding", SIZES, window.padding, "0",
+           "what is cut off the output: N on all sides, [vertical, horizontal] or [top, bottom, "
+           "left, right]",
+           .max = 1e9),
+    OPTION("output_padding", SIZES, output_padding, "0",
+           "rows and columns more at the bottom and at the right, or one number for both; below "
+           "the stride or the dilation",
+           .max = 1e9),
     STJ_WINDOW_DILATION(offsetof(struct transpose_config, window.dilation)),
-    {.name = "kernel_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct transpose_config, kernel_init),
-     .fallback = "lecun_normal",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the kernel [height][width][filters][in]"},
-    {.name = "bias_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct transpose_config, bias_init),
-     .fallback = "zeros",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the bias [filters]"},
-    {.name = "bias",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct transpose_config, bias),
-     .fallback = "true",
-     .doc = "whether there is a bias"},
+    OPTION("kernel_init", PLUGIN, kernel_init, "lecun_normal",
+           "initialiser of the kernel [height][width][filters][in]", .kind = &stj_initializers),
+    OPTION("bias_init", PLUGIN, bias_init, "zeros", "initialiser of the bias [filters]",
+           .kind = &stj_initializers),
+    OPTION("bias", BOOL, bias, "true", "whether there is a bias"),
     {.name = NULL},
 };
 
@@ -114,7 +84,6 @@ static size_t item(const struct stj_sizes *sizes, size_t i)
 static enum stj_status out_size(const struct stj_layer *layer, size_t i, size_t *out,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct transpose_config *config = layer->config;
     const size_t stride = item(&config->window.stride, i);
     const size_t dilation = item(&config->window.dilation, i);
@@ -124,24 +93,21 @@ static enum stj_status out_size(const struct stj_layer *layer, size_t i, size_t 
     const size_t full =
         (layer->in.dim[i] - 1) * stride + (item(&config->window.size, i) - 1) * dilation + 1 + more;
     const size_t cut = side[2 * i] + side[2 * i + 1];
-    STJ_CHECK(err, more < stride || more < dilation, STJ_ECONFIG,
-              "output_padding %zu must be below the stride %zu or the dilation %zu", more, stride,
-              dilation);
-    STJ_CHECK(err, cut < full, STJ_ECONFIG, "padding cuts %zu off an output of %zu", cut, full);
+    STJ_NEED(err, more < stride || more < dilation, STJ_ECONFIG,
+             "output_padding %zu must be below the stride %zu or the dilation %zu", more, stride,
+             dilation);
+    STJ_NEED(err, cut < full, STJ_ECONFIG, "padding cuts %zu off an output of %zu", cut, full);
     *out = full - cut;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status check_two(const struct stj_sizes *sizes, const char *what,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, sizes->n == 1 || sizes->n == 2, STJ_ECONFIG,
-              "%s has %zu numbers, give one for a square or two for height and width", what,
-              sizes->n);
-out:
-    return st;
+    STJ_NEED(err, sizes->n == 1 || sizes->n == 2, STJ_ECONFIG,
+             "%s has %zu numbers, give one for a square or two for height and width", what,
+             sizes->n);
+    return STJ_OK;
 }
 
 /* The window that slides over the output, with a position for each number of the input. */
@@ -158,27 +124,26 @@ static enum stj_status transpose_setup(struct stj_layer *layer, const struct stj
                                        struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct transpose_config *config = layer->config;
     char text[96];
-    STJ_CHECK(err, layer->in.n_dims == 3, STJ_ECONFIG,
-              "its input is %s, but conv2d_transpose takes height x width x channels",
-              stj_shape_text(&layer->in, text));
-    STJ_TRY(check_two(&config->window.size, "kernel", err));
-    STJ_TRY(check_two(&config->window.stride, "stride", err));
-    STJ_TRY(check_two(&config->window.dilation, "dilation", err));
-    STJ_TRY(check_two(&config->output_padding, "output_padding", err));
-    STJ_TRY(stj_padding_check(&layer->in, &config->window.padding, err));
+    STJ_NEED(err, layer->in.n_dims == 3, STJ_ECONFIG,
+             "its input is %s, but conv2d_transpose takes height x width x channels",
+             stj_shape_text(&layer->in, text));
+    STJ_MUST(check_two(&config->window.size, "kernel", err));
+    STJ_MUST(check_two(&config->window.stride, "stride", err));
+    STJ_MUST(check_two(&config->window.dilation, "dilation", err));
+    STJ_MUST(check_two(&config->output_padding, "output_padding", err));
+    STJ_MUST(stj_padding_check(&layer->in, &config->window.padding, err));
     layer->out = (struct stj_shape){.n_dims = 3, .dim = {0, 0, config->filters}};
     for (size_t i = 0; i < 2; i++)
-        STJ_TRY(out_size(layer, i, &layer->out.dim[i], err));
+        STJ_MUST(out_size(layer, i, &layer->out.dim[i], err));
     const struct stj_window w = window_of(layer);
     const size_t in = stj_shape_cols(&layer->in);
     size_t taps = 0;
     size_t n_kernel = 0;
-    STJ_TRY(stj_size_mul(w.height * w.width, config->filters, &taps, err));
-    STJ_TRY(stj_size_mul(taps, in, &n_kernel, err));
-    STJ_TRY(stj_blas_fits(n_kernel, "the size of its kernel", err));
+    STJ_MUST(stj_size_mul(w.height * w.width, config->filters, &taps, err));
+    STJ_MUST(stj_size_mul(taps, in, &n_kernel, err));
+    STJ_MUST(stj_blas_fits(n_kernel, "the size of its kernel", err));
     const size_t fan_in = w.height * w.width * in;
     if (config->bias)
         stj_layer_add_tensor(layer, "bias", 1, config->filters, fan_in, taps, &config->bias_init);
@@ -187,8 +152,7 @@ static enum stj_status transpose_setup(struct stj_layer *layer, const struct stj
     kernel->role = STJ_TENSOR_KERNEL;
     kernel->height = w.height;
     kernel->width = w.width;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The layer's sizes, and its scratch. */

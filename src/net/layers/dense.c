@@ -31,30 +31,14 @@ struct dense_config {
     bool bias;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct dense_config, __VA_ARGS__)
 static const struct stj_option dense_options[] = {
-    {.name = "units",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct dense_config, units),
-     .min = 1,
-     .max = 1e9,
-     .doc = "outputs"},
-    {.name = "kernel_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct dense_config, kernel_init),
-     .fallback = "lecun_normal",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the kernel [in][out]"},
-    {.name = "bias_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct dense_config, bias_init),
-     .fallback = "zeros",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the bias [out]"},
-    {.name = "bias",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct dense_config, bias),
-     .fallback = "true",
-     .doc = "whether there is a bias"},
+    OPTION("units", SIZE, units, NULL, "outputs", .min = 1, .max = 1e9),
+    OPTION("kernel_init", PLUGIN, kernel_init, "lecun_normal",
+           "initialiser of the kernel [in][out]", .kind = &stj_initializers),
+    OPTION("bias_init", PLUGIN, bias_init, "zeros", "initialiser of the bias [out]",
+           .kind = &stj_initializers),
+    OPTION("bias", BOOL, bias, "true", "whether there is a bias"),
     {.name = NULL},
 };
 

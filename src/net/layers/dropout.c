@@ -24,20 +24,12 @@ struct dropout_config {
     uint64_t seed;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct dropout_config, __VA_ARGS__)
 static const struct stj_option dropout_options[] = {
-    {.name = "rate",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct dropout_config, rate),
-     .fallback = "0.1",
-     .min = 0,
-     .max = 1,
-     .below_max = true,
-     .doc = "probability that an entry is set to zero in a training step"},
-    {.name = "seed",
-     .type = STJ_OPTION_SEED,
-     .offset = offsetof(struct dropout_config, seed),
-     .fallback = "0",
-     .doc = "seed of the masks; layers of one network have different masks anyway"},
+    OPTION("rate", REAL, rate, "0.1", "probability that an entry is set to zero in a training step",
+           .min = 0, .max = 1, .below_max = true),
+    OPTION("seed", SEED, seed, "0",
+           "seed of the masks; layers of one network have different masks anyway"),
     {.name = NULL},
 };
 

@@ -26,25 +26,13 @@ struct embedding_config {
     struct stj_plugin table_init;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct embedding_config, __VA_ARGS__)
 static const struct stj_option embedding_options[] = {
-    {.name = "vocabulary",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct embedding_config, vocabulary),
-     .min = 1,
-     .max = 1e9,
-     .doc = "number of different tokens; the data are whole numbers below it"},
-    {.name = "width",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct embedding_config, width),
-     .min = 1,
-     .max = 1e9,
-     .doc = "numbers that stand for a token"},
-    {.name = "table_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct embedding_config, table_init),
-     .fallback = "normal",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the table [vocabulary][width]"},
+    OPTION("vocabulary", SIZE, vocabulary, NULL,
+           "number of different tokens; the data are whole numbers below it", .min = 1, .max = 1e9),
+    OPTION("width", SIZE, width, NULL, "numbers that stand for a token", .min = 1, .max = 1e9),
+    OPTION("table_init", PLUGIN, table_init, "normal",
+           "initialiser of the table [vocabulary][width]", .kind = &stj_initializers),
     {.name = NULL},
 };
 
@@ -58,21 +46,19 @@ static enum stj_status embedding_setup(struct stj_layer *layer, const struct stj
                                        struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct embedding_config *config = layer->config;
     char text[96];
     size_t size = 0;
-    STJ_CHECK(err, layer->in.n_dims == 1, STJ_ECONFIG,
-              "its input is %s, it needs [positions]: one token id at each",
-              stj_shape_text(&layer->in, text));
-    STJ_TRY(stj_size_mul(config->vocabulary, config->width, &size, err));
+    STJ_NEED(err, layer->in.n_dims == 1, STJ_ECONFIG,
+             "its input is %s, it needs [positions]: one token id at each",
+             stj_shape_text(&layer->in, text));
+    STJ_MUST(stj_size_mul(config->vocabulary, config->width, &size, err));
     layer->out =
         (struct stj_shape){.n_dims = 2, .dim = {stj_shape_size(&layer->in), config->width}};
     layer->n_ids = config->vocabulary;
     stj_layer_add_tensor(layer, "table", config->vocabulary, config->width, config->vocabulary,
                          config->width, &config->table_init);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* y [n][width] <- rows of the table, or of a tile of tangents. */

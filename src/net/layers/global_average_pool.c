@@ -26,15 +26,13 @@ static enum stj_status global_average_pool_setup(struct stj_layer *layer,
                                                  const struct stj_shape *in2, struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     char text[96];
-    STJ_CHECK(err, layer->in.n_dims >= 2, STJ_ECONFIG,
-              "its input is %s, but global_average_pool takes the mean over positions: "
-              "positions x channels or height x width x channels",
-              stj_shape_text(&layer->in, text));
+    STJ_NEED(err, layer->in.n_dims >= 2, STJ_ECONFIG,
+             "its input is %s, but global_average_pool takes the mean over positions: "
+             "positions x channels or height x width x channels",
+             stj_shape_text(&layer->in, text));
     layer->out = (struct stj_shape){.n_dims = 1, .dim = {stj_shape_cols(&layer->in)}};
-out:
-    return st;
+    return STJ_OK;
 }
 
 STJ_CLONES static void global_average_pool_apply(const struct stj_layer *layer, size_t nvec,

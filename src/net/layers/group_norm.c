@@ -35,14 +35,12 @@ struct group_norm_config {
     size_t groups;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct group_norm_config, __VA_ARGS__)
 static const struct stj_option group_norm_options[] = {
-    {.name = "groups",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct group_norm_config, groups),
-     .min = 1,
-     .max = 1e9,
-     .doc = "into how many groups the channels are divided; as many as there are channels: "
-            "instance normalisation"},
+    OPTION("groups", SIZE, groups, NULL,
+           "into how many groups the channels are divided; as many as there are channels: "
+           "instance normalisation",
+           .min = 1, .max = 1e9),
     STJ_NORM_OPTIONS,
     {.name = NULL},
 };
@@ -84,20 +82,18 @@ static enum stj_status group_norm_setup(struct stj_layer *layer, const struct st
                                         struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct group_norm_config *config = layer->config;
     const size_t cols = stj_shape_cols(&layer->in);
     char text[96];
-    STJ_CHECK(err, !config->groups || cols % config->groups == 0, STJ_ECONFIG,
-              "%zu groups do not divide the %zu channels of its input", config->groups, cols);
-    STJ_CHECK(err, group_size(layer) * stj_shape_positions(&layer->in) > 1, STJ_ECONFIG,
-              "its input is %s: a group of one number has no variance",
-              stj_shape_text(&layer->in, text));
+    STJ_NEED(err, !config->groups || cols % config->groups == 0, STJ_ECONFIG,
+             "%zu groups do not divide the %zu channels of its input", config->groups, cols);
+    STJ_NEED(err, group_size(layer) * stj_shape_positions(&layer->in) > 1, STJ_ECONFIG,
+             "its input is %s: a group of one number has no variance",
+             stj_shape_text(&layer->in, text));
     layer->out = layer->in;
     layer->n_saved = 2 * cols;
     stj_norm_add_tensors(layer);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* One sample, and the means of its groups, for each channel: of values [cols], of tangents

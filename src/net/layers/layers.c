@@ -63,32 +63,20 @@ static const struct stj_plugin_info *const layer_list[] = {
 
 const char *const stj_axis_names[] = {"channels", "positions", NULL};
 
+#define OPTION(...) STJ_OPTION_ROW(struct stj_layer_keys, __VA_ARGS__)
 static const struct stj_option layer_keys[] = {
-    {.name = "input",
-     .type = STJ_OPTION_STRING,
-     .offset = offsetof(struct stj_layer_keys, input),
-     .fallback = "",
-     .doc = "the layer that it reads, by its name, or `data`, the network's input; default: the "
-            "layer before"},
-    {.name = "inputs",
-     .type = STJ_OPTION_TEXTS,
-     .offset = offsetof(struct stj_layer_keys, inputs),
-     .fallback = "",
-     .doc = "the layers that it reads, where these are several"},
-    {.name = "trainable",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct stj_layer_keys, trainable),
-     .present_offset = offsetof(struct stj_layer_keys, has_trainable),
-     .fallback = "",
-     .doc = "false: its parameters keep their initial values and are none of N; of a group, what "
-            "its layers do not say themselves; default: as network.trainable says"},
-    {.name = "share",
-     .type = STJ_OPTION_NAMES,
-     .offset = offsetof(struct stj_layer_keys, share),
-     .fallback = "",
-     .doc = "tensors that it has in common with layers before it, {kernel: embedding0.table}: "
-            "transposed where the shapes, or a table and a dense kernel, say so; with .T behind, "
-            "always"},
+    OPTION("input", STRING, input, "",
+           "the layer that it reads, by its name, or `data`, the network's input; default: the "
+           "layer before"),
+    OPTION("inputs", TEXTS, inputs, "", "the layers that it reads, where these are several"),
+    OPTION("trainable", BOOL, trainable, "",
+           "false: its parameters keep their initial values and are none of N; of a group, what "
+           "its layers do not say themselves; default: as network.trainable says",
+           .present_offset = offsetof(struct stj_layer_keys, has_trainable)),
+    OPTION("share", NAMES, share, "",
+           "tensors that it has in common with layers before it, {kernel: embedding0.table}: "
+           "transposed where the shapes, or a table and a dense kernel, say so; with .T behind, "
+           "always"),
     {.name = NULL},
 };
 

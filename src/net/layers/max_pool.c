@@ -38,11 +38,9 @@ static enum stj_status max_pool_setup(struct stj_layer *layer, const struct stj_
                                       struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_pool_setup(layer, layer->config, err));
+    STJ_MUST(stj_pool_setup(layer, layer->config, err));
     layer->n_saved = stj_shape_size(&layer->out);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* y[channels], at[channels] <- the largest values of the window at output (i, j), and their

@@ -55,24 +55,22 @@ static void multiply_sample(struct stj_rng *rng, char *text, size_t size)
 static enum stj_status multiply_setup(struct stj_layer *layer, const struct stj_shape *in2,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_shape *in = &layer->in;
     char one[96];
     char two[96];
     bool same = in->n_dims == in2->n_dims;
     for (size_t d = 0; same && d + 1 < in->n_dims; d++)
         same = in->dim[d] == in2->dim[d];
-    STJ_CHECK(err,
-              (same || stj_shape_positions(in2) == 1) &&
-                  (stj_shape_cols(in2) == 1 || stj_shape_cols(in2) == stj_shape_cols(in)),
-              STJ_ECONFIG,
-              "its inputs have the shapes %s and %s; the second must have the positions of the "
-              "first, or one, and its channels, or one",
-              stj_shape_text(in, one), stj_shape_text(in2, two));
+    STJ_NEED(err,
+             (same || stj_shape_positions(in2) == 1) &&
+                 (stj_shape_cols(in2) == 1 || stj_shape_cols(in2) == stj_shape_cols(in)),
+             STJ_ECONFIG,
+             "its inputs have the shapes %s and %s; the second must have the positions of the "
+             "first, or one, and its channels, or one",
+             stj_shape_text(in, one), stj_shape_text(in2, two));
     layer->out = *in;
     layer->in2 = *in2;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* y <- beta y + x x2 in a row of nvec tangents of x, or of x2, where the other has none. */

@@ -19,13 +19,10 @@ struct positions_config {
     struct stj_plugin table_init;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct positions_config, __VA_ARGS__)
 static const struct stj_option positions_options[] = {
-    {.name = "table_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct positions_config, table_init),
-     .fallback = "{type: normal, stddev: 0.02}",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the table [positions][cols]"},
+    OPTION("table_init", PLUGIN, table_init, "{type: normal, stddev: 0.02}",
+           "initialiser of the table [positions][cols]", .kind = &stj_initializers),
     {.name = NULL},
 };
 

@@ -21,18 +21,12 @@ struct prelu_config {
     struct stj_plugin slope_init;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct prelu_config, __VA_ARGS__)
 static const struct stj_option prelu_options[] = {
-    {.name = "per_channel",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct prelu_config, per_channel),
-     .fallback = "false",
-     .doc = "whether each channel has a slope of its own"},
-    {.name = "slope_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct prelu_config, slope_init),
-     .fallback = "{type: constant, value: 0.25}",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the slope [1] or [channels]"},
+    OPTION("per_channel", BOOL, per_channel, "false",
+           "whether each channel has a slope of its own"),
+    OPTION("slope_init", PLUGIN, slope_init, "{type: constant, value: 0.25}",
+           "initialiser of the slope [1] or [channels]", .kind = &stj_initializers),
     {.name = NULL},
 };
 

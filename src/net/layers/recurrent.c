@@ -77,6 +77,7 @@ struct recurrent_config {
 
 static const char *const nonlinearities[] = {"tanh", "relu", NULL};
 
+#define OPTION(...) STJ_OPTION_ROW(struct recurrent_config, __VA_ARGS__)
 static const struct stj_option gated_options[] = {
     COMMON_OPTIONS,
     {.name = NULL},
@@ -84,12 +85,8 @@ static const struct stj_option gated_options[] = {
 
 static const struct stj_option rnn_options[] = {
     COMMON_OPTIONS,
-    {.name = "nonlinearity",
-     .type = STJ_OPTION_CHOICE,
-     .offset = offsetof(struct recurrent_config, nonlinearity),
-     .fallback = "tanh",
-     .choices = nonlinearities,
-     .doc = "what makes the state of the sum"},
+    OPTION("nonlinearity", CHOICE, nonlinearity, "tanh", "what makes the state of the sum",
+           .choices = nonlinearities),
     {.name = NULL},
 };
 
@@ -137,22 +134,21 @@ static enum stj_status recurrent_setup(struct stj_layer *layer, const struct stj
                                        struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct recurrent_config *config = layer->config;
     const enum cell cell = cell_of(layer);
     char text[96];
     size_t n = 0;
-    STJ_CHECK(err, layer->in.n_dims == 2, STJ_ECONFIG,
-              "its input is %s, it needs [positions, channels]", stj_shape_text(&layer->in, text));
-    STJ_TRY(stj_size_mul(n_gates(cell), config->units, &n, err));
-    STJ_TRY(stj_blas_fits(n, "the number of its gates", err));
+    STJ_NEED(err, layer->in.n_dims == 2, STJ_ECONFIG,
+             "its input is %s, it needs [positions, channels]", stj_shape_text(&layer->in, text));
+    STJ_MUST(stj_size_mul(n_gates(cell), config->units, &n, err));
+    STJ_MUST(stj_blas_fits(n, "the number of its gates", err));
     const size_t in[] = {stj_shape_cols(&layer->in), config->units};
     static const char *const bias[] = {"input_bias", "hidden_bias"};
     static const char *const kernel[] = {"input_kernel", "hidden_kernel"};
     for (size_t k = 0; k < 2; k++) {
         size_t size = 0;
-        STJ_TRY(stj_size_mul(in[k], n, &size, err));
-        STJ_TRY(stj_blas_fits(size, "the size of its kernel", err));
+        STJ_MUST(stj_size_mul(in[k], n, &size, err));
+        STJ_MUST(stj_blas_fits(size, "the size of its kernel", err));
         if (config->bias)
             stj_layer_add_tensor(layer, bias[k], 1, n, in[k], n, &config->bias_init);
         stj_layer_add_tensor(layer, kernel[k], in[k], n, in[k], n, &config->kernel_init)->role =
@@ -160,8 +156,7 @@ static enum stj_status recurrent_setup(struct stj_layer *layer, const struct stj
     }
     layer->out = (struct stj_shape){.n_dims = 2, .dim = {layer->in.dim[0], config->units}};
     layer->n_saved = layer->in.dim[0] * n_kept(cell) * config->units;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- the layer's sizes and work space ---- */

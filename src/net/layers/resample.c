@@ -94,13 +94,11 @@ static struct map map_of(const struct stj_shape *in, enum mode mode)
 
 static enum stj_status check_input(const struct stj_layer *layer, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char text[96];
-    STJ_CHECK(err, layer->in.n_dims == 2 || layer->in.n_dims == 3, STJ_ECONFIG,
-              "its input is %s, but %s takes height x width x channels or positions x channels",
-              stj_shape_text(&layer->in, text), layer->ops->info.name);
-out:
-    return st;
+    STJ_NEED(err, layer->in.n_dims == 2 || layer->in.n_dims == 3, STJ_ECONFIG,
+             "its input is %s, but %s takes height x width x channels or positions x channels",
+             stj_shape_text(&layer->in, text), layer->ops->info.name);
+    return STJ_OK;
 }
 
 static void set_out(struct stj_layer *layer, const struct map *m)
@@ -120,19 +118,16 @@ struct pad_config {
 static const char *const modes[] = {"zeros", "reflect", "replicate", "circular", NULL};
 
 static const struct stj_option pad_options[] = {
-    {.name = "padding",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct pad_config, padding),
-     .max = 1e9,
-     .doc = "how much: N on all sides, [vertical, horizontal] or [top, bottom, left, right]; of a "
-            "sequence N or [before, behind]"},
-    {.name = "mode",
-     .type = STJ_OPTION_CHOICE,
-     .offset = offsetof(struct pad_config, mode),
-     .fallback = "zeros",
-     .choices = modes,
-     .doc = "zeros; reflect: mirrored, without the outermost number; replicate: the outermost "
-            "number; circular: the other side"},
+    STJ_OPTION_ROW(
+        struct pad_config, "padding", SIZES, padding, NULL,
+        "how much: N on all sides, [vertical, horizontal] or [top, bottom, left, right]; of a "
+        "sequence N or [before, behind]",
+        .max = 1e9),
+    STJ_OPTION_ROW(
+        struct pad_config, "mode", CHOICE, mode, "zeros",
+        "zeros; reflect: mirrored, without the outermost number; replicate: the outermost "
+        "number; circular: the other side",
+        .choices = modes),
     {.name = NULL},
 };
 
@@ -163,25 +158,23 @@ static enum stj_status pad_setup(struct stj_layer *layer, const struct stj_shape
                                  struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct pad_config *config = layer->config;
-    STJ_TRY(check_input(layer, err));
-    STJ_TRY(stj_padding_check(&layer->in, &config->padding, err));
+    STJ_MUST(check_input(layer, err));
+    STJ_MUST(stj_padding_check(&layer->in, &config->padding, err));
     const struct map m = pad_map(layer);
     const size_t spare = config->mode == REFLECT ? 1 : 0; /* numbers that are not shown again */
     const struct axis *axis[] = {&m.down, &m.across};
     for (size_t k = 0; k < 2; k++) {
         const size_t behind = axis[k]->out - axis[k]->in - axis[k]->before;
         const size_t most = axis[k]->before > behind ? axis[k]->before : behind;
-        STJ_CHECK(err,
-                  (config->mode != REFLECT && config->mode != CIRCULAR) ||
-                      most + spare <= axis[k]->in,
-                  STJ_ECONFIG, "padding %zu of the mode %s is more than the %zu numbers there are",
-                  most, modes[config->mode], axis[k]->in - spare);
+        STJ_NEED(err,
+                 (config->mode != REFLECT && config->mode != CIRCULAR) ||
+                     most + spare <= axis[k]->in,
+                 STJ_ECONFIG, "padding %zu of the mode %s is more than the %zu numbers there are",
+                 most, modes[config->mode], axis[k]->in - spare);
     }
     set_out(layer, &m);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static void pad_apply(const struct stj_layer *layer, size_t nvec, const real *saved,
@@ -220,13 +213,10 @@ struct upsample_config {
 };
 
 static const struct stj_option upsample_options[] = {
-    {.name = "factor",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct upsample_config, factor),
-     .fallback = "2",
-     .min = 1,
-     .max = 1e6,
-     .doc = "how many times each number is repeated, down and across, or one number for both"},
+    STJ_OPTION_ROW(
+        struct upsample_config, "factor", SIZES, factor, "2",
+        "how many times each number is repeated, down and across, or one number for both", .min = 1,
+        .max = 1e6),
     {.name = NULL},
 };
 
@@ -253,16 +243,14 @@ static enum stj_status upsample_setup(struct stj_layer *layer, const struct stj_
                                       struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct stj_sizes *factor = &((const struct upsample_config *)layer->config)->factor;
-    STJ_TRY(check_input(layer, err));
-    STJ_CHECK(err, factor->n == 1 || (factor->n == 2 && layer->in.n_dims == 3), STJ_ECONFIG,
-              "factor has %zu numbers, give one%s", factor->n,
-              layer->in.n_dims == 3 ? " or two for height and width" : "");
+    STJ_MUST(check_input(layer, err));
+    STJ_NEED(err, factor->n == 1 || (factor->n == 2 && layer->in.n_dims == 3), STJ_ECONFIG,
+             "factor has %zu numbers, give one%s", factor->n,
+             layer->in.n_dims == 3 ? " or two for height and width" : "");
     const struct map m = upsample_map(layer);
     set_out(layer, &m);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static void upsample_apply(const struct stj_layer *layer, size_t nvec, const real *saved,

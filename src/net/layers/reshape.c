@@ -20,13 +20,11 @@ struct reshape_config {
     struct stj_sizes shape;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct reshape_config, __VA_ARGS__)
 static const struct stj_option reshape_options[] = {
-    {.name = "shape",
-     .type = STJ_OPTION_SIZES,
-     .offset = offsetof(struct reshape_config, shape),
-     .min = 1,
-     .max = 1e9,
-     .doc = "the dimensions of the output, channels last; their product is that of the input"},
+    OPTION("shape", SIZES, shape, NULL,
+           "the dimensions of the output, channels last; their product is that of the input",
+           .min = 1, .max = 1e9),
     {.name = NULL},
 };
 
@@ -41,22 +39,20 @@ static enum stj_status reshape_setup(struct stj_layer *layer, const struct stj_s
                                      struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct reshape_config *config = layer->config;
     size_t size = 1;
     char text[96];
-    STJ_CHECK(err, config->shape.n >= 1 && config->shape.n <= 3, STJ_ECONFIG,
-              "shape has %zu dimensions, a sample has 1 to 3", config->shape.n);
+    STJ_NEED(err, config->shape.n >= 1 && config->shape.n <= 3, STJ_ECONFIG,
+             "shape has %zu dimensions, a sample has 1 to 3", config->shape.n);
     layer->out.n_dims = config->shape.n;
     for (size_t d = 0; d < config->shape.n; d++) {
         layer->out.dim[d] = config->shape.item[d];
-        STJ_TRY(stj_size_mul(size, config->shape.item[d], &size, err));
+        STJ_MUST(stj_size_mul(size, config->shape.item[d], &size, err));
     }
-    STJ_CHECK(err, size == stj_shape_size(&layer->in), STJ_ECONFIG,
-              "shape has %zu numbers, its input %s has %zu", size, stj_shape_text(&layer->in, text),
-              stj_shape_size(&layer->in));
-out:
-    return st;
+    STJ_NEED(err, size == stj_shape_size(&layer->in), STJ_ECONFIG,
+             "shape has %zu numbers, its input %s has %zu", size, stj_shape_text(&layer->in, text),
+             stj_shape_size(&layer->in));
+    return STJ_OK;
 }
 
 /* Where number i of a sample lies in a block of tangents of a shape with so many channels. */

@@ -22,19 +22,14 @@ struct residual_config {
     struct stj_plugins layers, shortcut;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct residual_config, __VA_ARGS__)
 static const struct stj_option residual_options[] = {
-    {.name = "layers",
-     .type = STJ_OPTION_PLUGINS,
-     .offset = offsetof(struct residual_config, layers),
-     .kind = &stj_layers,
-     .doc = "the layers whose input is added to their output"},
-    {.name = "shortcut",
-     .type = STJ_OPTION_PLUGINS,
-     .offset = offsetof(struct residual_config, shortcut),
-     .fallback = "",
-     .kind = &stj_layers,
-     .doc = "layers of the input on its own way to the sum, as a projection to another shape; "
-            "default: none, the input itself"},
+    OPTION("layers", PLUGINS, layers, NULL, "the layers whose input is added to their output",
+           .kind = &stj_layers),
+    OPTION("shortcut", PLUGINS, shortcut, "",
+           "layers of the input on its own way to the sum, as a projection to another shape; "
+           "default: none, the input itself",
+           .kind = &stj_layers),
     {.name = NULL},
 };
 
@@ -65,23 +60,21 @@ static void residual_sample(struct stj_rng *rng, char *text, size_t size)
 static enum stj_status residual_setup(struct stj_layer *layer, const struct stj_shape *in2,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char from[96];
     char to[96];
     const bool same = strcmp(stj_shape_text(&layer->in, from), stj_shape_text(in2, to)) == 0;
-    STJ_CHECK(err, residual_body(layer->config)->n > 0, STJ_ECONFIG,
-              "`layers` is empty, a residual group needs a layer");
-    STJ_CHECK(err, same || residual_shortcut(layer->config)->n > 0, STJ_ECONFIG,
-              "the layers of a residual group must keep its shape, these turn %s into %s; give it "
-              "a `shortcut` of layers that do the same",
-              from, to);
-    STJ_CHECK(err, same, STJ_ECONFIG,
-              "the two ways of a residual group must end in one shape: `layers` in %s, `shortcut` "
-              "in %s",
-              to, from);
+    STJ_NEED(err, residual_body(layer->config)->n > 0, STJ_ECONFIG,
+             "`layers` is empty, a residual group needs a layer");
+    STJ_NEED(err, same || residual_shortcut(layer->config)->n > 0, STJ_ECONFIG,
+             "the layers of a residual group must keep its shape, these turn %s into %s; give it "
+             "a `shortcut` of layers that do the same",
+             from, to);
+    STJ_NEED(err, same, STJ_ECONFIG,
+             "the two ways of a residual group must end in one shape: `layers` in %s, `shortcut` "
+             "in %s",
+             to, from);
     layer->out = layer->in;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static void add_sample(struct stj_rng *rng, char *text, size_t size)
@@ -96,15 +89,12 @@ static void add_sample(struct stj_rng *rng, char *text, size_t size)
 static enum stj_status add_setup(struct stj_layer *layer, const struct stj_shape *in2,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char one[96];
     char two[96];
-    STJ_CHECK(err, strcmp(stj_shape_text(&layer->in, one), stj_shape_text(in2, two)) == 0,
-              STJ_ECONFIG, "its inputs have the shapes %s and %s, a sum needs equal ones", one,
-              two);
+    STJ_NEED(err, strcmp(stj_shape_text(&layer->in, one), stj_shape_text(in2, two)) == 0,
+             STJ_ECONFIG, "its inputs have the shapes %s and %s, a sum needs equal ones", one, two);
     layer->out = layer->in;
-out:
-    return st;
+    return STJ_OK;
 }
 
 static void residual_forward(const struct stj_layer *layer, real *y,

@@ -27,24 +27,14 @@ struct scale_config {
 
 static const char *const learn_names[] = {"none", "one", "channels", NULL};
 
+#define OPTION(...) STJ_OPTION_ROW(struct scale_config, __VA_ARGS__)
 static const struct stj_option scale_options[] = {
-    {.name = "factor",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct scale_config, factor),
-     .fallback = "1",
-     .doc = "the constant"},
-    {.name = "learn",
-     .type = STJ_OPTION_CHOICE,
-     .offset = offsetof(struct scale_config, learn),
-     .fallback = "none",
-     .choices = learn_names,
-     .doc = "what is learned beside it: nothing, one number, or one for each channel"},
-    {.name = "scale_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct scale_config, scale_init),
-     .fallback = "ones",
-     .kind = &stj_initializers,
-     .doc = "initialiser of what is learned"},
+    OPTION("factor", REAL, factor, "1", "the constant"),
+    OPTION("learn", CHOICE, learn, "none",
+           "what is learned beside it: nothing, one number, or one for each channel",
+           .choices = learn_names),
+    OPTION("scale_init", PLUGIN, scale_init, "ones", "initialiser of what is learned",
+           .kind = &stj_initializers),
     {.name = NULL},
 };
 

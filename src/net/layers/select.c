@@ -19,17 +19,10 @@ struct select_config {
     bool last;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct select_config, __VA_ARGS__)
 static const struct stj_option select_options[] = {
-    {.name = "position",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct select_config, position),
-     .fallback = "0",
-     .doc = "which, from 0"},
-    {.name = "last",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct select_config, last),
-     .fallback = "false",
-     .doc = "whether `position` counts back from the last"},
+    OPTION("position", SIZE, position, "0", "which, from 0"),
+    OPTION("last", BOOL, last, "false", "whether `position` counts back from the last"),
     {.name = NULL},
 };
 
@@ -44,18 +37,16 @@ static enum stj_status select_setup(struct stj_layer *layer, const struct stj_sh
                                     struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct select_config *config = layer->config;
     char text[96];
     stj_shape_text(&layer->in, text);
-    STJ_CHECK(err, layer->in.n_dims > 1, STJ_ECONFIG, "its input is %s, it has no positions", text);
-    STJ_CHECK(err, config->position < layer->in.dim[0], STJ_ECONFIG,
-              "position %zu (from 0) is none of the %zu of its input %s", config->position,
-              layer->in.dim[0], text);
+    STJ_NEED(err, layer->in.n_dims > 1, STJ_ECONFIG, "its input is %s, it has no positions", text);
+    STJ_NEED(err, config->position < layer->in.dim[0], STJ_ECONFIG,
+             "position %zu (from 0) is none of the %zu of its input %s", config->position,
+             layer->in.dim[0], text);
     layer->out.n_dims = layer->in.n_dims - 1;
     memcpy(layer->out.dim, layer->in.dim + 1, layer->out.n_dims * sizeof *layer->in.dim);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static size_t first_of(const struct stj_layer *layer, size_t nvec)

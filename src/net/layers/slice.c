@@ -18,23 +18,12 @@ struct slice_config {
     size_t from, to;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct slice_config, __VA_ARGS__)
 static const struct stj_option slice_options[] = {
-    {.name = "axis",
-     .type = STJ_OPTION_CHOICE,
-     .offset = offsetof(struct slice_config, axis),
-     .fallback = "channels",
-     .choices = stj_axis_names,
-     .doc = "of the last dimension, or of the first"},
-    {.name = "from",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct slice_config, from),
-     .fallback = "0",
-     .doc = "the first, from 0"},
-    {.name = "to",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct slice_config, to),
-     .fallback = "0",
-     .doc = "the one behind the last; 0: all that follow"},
+    OPTION("axis", CHOICE, axis, "channels", "of the last dimension, or of the first",
+           .choices = stj_axis_names),
+    OPTION("from", SIZE, from, "0", "the first, from 0"),
+    OPTION("to", SIZE, to, "0", "the one behind the last; 0: all that follow"),
     {.name = NULL},
 };
 
@@ -51,7 +40,6 @@ static enum stj_status slice_setup(struct stj_layer *layer, const struct stj_sha
                                    struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct slice_config *config = layer->config;
     const bool channels = config->axis == STJ_AXIS_CHANNELS;
     const size_t axis = channels ? layer->in.n_dims - 1 : 0;
@@ -59,15 +47,14 @@ static enum stj_status slice_setup(struct stj_layer *layer, const struct stj_sha
     const size_t to = config->to ? config->to : there;
     char text[96];
     stj_shape_text(&layer->in, text);
-    STJ_CHECK(err, channels || layer->in.n_dims > 1, STJ_ECONFIG,
-              "its input is %s, it has no positions", text);
-    STJ_CHECK(err, config->from < to && to <= there, STJ_ECONFIG,
-              "from %zu to %zu is no range of the %zu %s of its input %s", config->from, to, there,
-              stj_axis_names[config->axis], text);
+    STJ_NEED(err, channels || layer->in.n_dims > 1, STJ_ECONFIG,
+             "its input is %s, it has no positions", text);
+    STJ_NEED(err, config->from < to && to <= there, STJ_ECONFIG,
+             "from %zu to %zu is no range of the %zu %s of its input %s", config->from, to, there,
+             stj_axis_names[config->axis], text);
     layer->out = layer->in;
     layer->out.dim[axis] = to - config->from;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Runs of numbers, `step` apart in x. */

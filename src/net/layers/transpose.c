@@ -24,14 +24,12 @@ static enum stj_status transpose_setup(struct stj_layer *layer, const struct stj
                                        struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     char text[96];
-    STJ_CHECK(err, layer->in.n_dims == 2, STJ_ECONFIG,
-              "its input is %s, it needs positions x channels (reshape makes them)",
-              stj_shape_text(&layer->in, text));
+    STJ_NEED(err, layer->in.n_dims == 2, STJ_ECONFIG,
+             "its input is %s, it needs positions x channels (reshape makes them)",
+             stj_shape_text(&layer->in, text));
     layer->out = (struct stj_shape){.n_dims = 2, .dim = {layer->in.dim[1], layer->in.dim[0]}};
-out:
-    return st;
+    return STJ_OK;
 }
 
 STJ_CLONES static void transpose_apply(const struct stj_layer *layer, size_t nvec,

@@ -24,25 +24,12 @@ struct vector_config {
     struct stj_plugin vector_init;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct vector_config, __VA_ARGS__)
 static const struct stj_option vector_options[] = {
-    {.name = "count",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct vector_config, count),
-     .fallback = "1",
-     .min = 1,
-     .max = 1e9,
-     .doc = "number of positions that are added"},
-    {.name = "last",
-     .type = STJ_OPTION_BOOL,
-     .offset = offsetof(struct vector_config, last),
-     .fallback = "false",
-     .doc = "whether they come behind the others"},
-    {.name = "vector_init",
-     .type = STJ_OPTION_PLUGIN,
-     .offset = offsetof(struct vector_config, vector_init),
-     .fallback = "{type: normal, stddev: 0.02}",
-     .kind = &stj_initializers,
-     .doc = "initialiser of the vectors [count][cols]"},
+    OPTION("count", SIZE, count, "1", "number of positions that are added", .min = 1, .max = 1e9),
+    OPTION("last", BOOL, last, "false", "whether they come behind the others"),
+    OPTION("vector_init", PLUGIN, vector_init, "{type: normal, stddev: 0.02}",
+           "initialiser of the vectors [count][cols]", .kind = &stj_initializers),
     {.name = NULL},
 };
 
@@ -57,18 +44,16 @@ static enum stj_status vector_setup(struct stj_layer *layer, const struct stj_sh
                                     struct stj_error *err)
 {
     (void)in2;
-    enum stj_status st = STJ_OK;
     const struct vector_config *config = layer->config;
     const size_t cols = stj_shape_cols(&layer->in);
     char text[96];
-    STJ_CHECK(err, layer->in.n_dims == 2, STJ_ECONFIG,
-              "its input is %s, it needs positions x channels", stj_shape_text(&layer->in, text));
+    STJ_NEED(err, layer->in.n_dims == 2, STJ_ECONFIG,
+             "its input is %s, it needs positions x channels", stj_shape_text(&layer->in, text));
     layer->out = layer->in;
     layer->out.dim[0] += config->count;
     stj_layer_add_tensor(layer, "vector", config->count, cols, config->count, cols,
                          &config->vector_init);
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The runs of a sample's block of tangents: the vectors, the input, and where they begin. */

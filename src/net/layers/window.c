@@ -36,25 +36,21 @@ static size_t item(const struct stj_shape *in, const struct stj_sizes *sizes, si
 static enum stj_status check_list(const struct stj_shape *in, const struct stj_sizes *sizes,
                                   const char *what, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_CHECK(err, sizes->n == 1 || (sizes->n == 2 && !is_sequence(in)), STJ_ECONFIG,
-              "%s has %zu numbers, give one%s", what, sizes->n,
-              is_sequence(in) ? "" : " for a square or two for height and width");
-out:
-    return st;
+    STJ_NEED(err, sizes->n == 1 || (sizes->n == 2 && !is_sequence(in)), STJ_ECONFIG,
+             "%s has %zu numbers, give one%s", what, sizes->n,
+             is_sequence(in) ? "" : " for a square or two for height and width");
+    return STJ_OK;
 }
 
 enum stj_status stj_padding_check(const struct stj_shape *in, const struct stj_sizes *padding,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = padding->n;
-    STJ_CHECK(err, n == 1 || n == 2 || (n == 4 && !is_sequence(in)), STJ_ECONFIG,
-              "padding has %zu numbers, give %s", n,
-              is_sequence(in) ? "N or [before, behind]"
-                              : "N, [vertical, horizontal] or [top, bottom, left, right]");
-out:
-    return st;
+    STJ_NEED(err, n == 1 || n == 2 || (n == 4 && !is_sequence(in)), STJ_ECONFIG,
+             "padding has %zu numbers, give %s", n,
+             is_sequence(in) ? "N or [before, behind]"
+                             : "N, [vertical, horizontal] or [top, bottom, left, right]");
+    return STJ_OK;
 }
 
 void stj_padding_sides(const struct stj_shape *in, const struct stj_sizes *padding, size_t side[4])
@@ -119,44 +115,40 @@ static enum stj_status check_axis(const struct stj_shape *in,
                                   const struct stj_window_config *config, const char *what,
                                   size_t i, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char text[96];
     const struct axis a = axis_of(in, config, i);
     const int padding = padding_of(&config->padding);
-    STJ_CHECK(err, padding == SAME || padding == CAUSAL || extent(&a) <= a.in + a.before + a.behind,
-              STJ_ECONFIG,
-              "%s %zux%zu is larger than its input %s: take a smaller one, or an earlier layer "
-              "that keeps more of the image",
-              what, item(in, &config->size, 0), item(in, &config->size, 1),
-              stj_shape_text(in, text));
-out:
-    return st;
+    STJ_NEED(err, padding == SAME || padding == CAUSAL || extent(&a) <= a.in + a.before + a.behind,
+             STJ_ECONFIG,
+             "%s %zux%zu is larger than its input %s: take a smaller one, or an earlier layer "
+             "that keeps more of the image",
+             what, item(in, &config->size, 0), item(in, &config->size, 1),
+             stj_shape_text(in, text));
+    return STJ_OK;
 }
 
 enum stj_status stj_window_check(const struct stj_layer *layer, size_t n_dims,
                                  const struct stj_window_config *config, const char *what,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     char text[96];
     const struct stj_shape *in = &layer->in;
-    STJ_CHECK(err, n_dims ? in->n_dims == n_dims : in->n_dims == 2 || in->n_dims == 3, STJ_ECONFIG,
-              "its input is %s, but %s slides over %s", stj_shape_text(in, text),
-              layer->ops->info.name,
-              n_dims == 2   ? "positions x channels"
-              : n_dims == 3 ? "height x width x channels"
-                            : "height x width x channels or positions x channels");
-    STJ_TRY(check_list(in, &config->size, what, err));
+    STJ_NEED(err, n_dims ? in->n_dims == n_dims : in->n_dims == 2 || in->n_dims == 3, STJ_ECONFIG,
+             "its input is %s, but %s slides over %s", stj_shape_text(in, text),
+             layer->ops->info.name,
+             n_dims == 2   ? "positions x channels"
+             : n_dims == 3 ? "height x width x channels"
+                           : "height x width x channels or positions x channels");
+    STJ_MUST(check_list(in, &config->size, what, err));
     if (config->stride.n)
-        STJ_TRY(check_list(in, &config->stride, "stride", err));
+        STJ_MUST(check_list(in, &config->stride, "stride", err));
     if (config->dilation.n)
-        STJ_TRY(check_list(in, &config->dilation, "dilation", err));
+        STJ_MUST(check_list(in, &config->dilation, "dilation", err));
     if (config->padding.n)
-        STJ_TRY(stj_padding_check(in, &config->padding, err));
+        STJ_MUST(stj_padding_check(in, &config->padding, err));
     for (size_t i = 0; i < 2; i++)
-        STJ_TRY(check_axis(in, config, what, i, err));
-out:
-    return st;
+        STJ_MUST(check_axis(in, config, what, i, err));
+    return STJ_OK;
 }
 
 struct stj_window stj_window_of(const struct stj_shape *in, const struct stj_window_config *config)
@@ -246,17 +238,15 @@ static bool sees(size_t in, size_t size, size_t dilation, size_t stride, size_t 
 enum stj_status stj_pool_setup(struct stj_layer *layer, const struct stj_window_config *config,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_window_check(layer, 0, config, "window", err));
+    STJ_MUST(stj_window_check(layer, 0, config, "window", err));
     const struct stj_window w = stj_window_of(&layer->in, config);
-    STJ_CHECK(err,
-              sees(w.in_h, w.height, w.dilation_h, w.stride_h, w.top, w.out_h) &&
-                  sees(w.in_w, w.width, w.dilation_w, w.stride_w, w.left, w.out_w),
-              STJ_ECONFIG,
-              "some windows see nothing but padding: take a padding of at most half the window");
+    STJ_NEED(err,
+             sees(w.in_h, w.height, w.dilation_h, w.stride_h, w.top, w.out_h) &&
+                 sees(w.in_w, w.width, w.dilation_w, w.stride_w, w.left, w.out_w),
+             STJ_ECONFIG,
+             "some windows see nothing but padding: take a padding of at most half the window");
     layer->out = stj_window_out(&w, &layer->in, w.channels);
-out:
-    return st;
+    return STJ_OK;
 }
 
 void stj_pool_sample(struct stj_rng *rng, const char *type, char *text, size_t size)

@@ -23,19 +23,11 @@ struct hinge_config {
     double margin;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct hinge_config, __VA_ARGS__)
 static const struct stj_option hinge_options[] = {
-    {.name = "p",
-     .type = STJ_OPTION_SIZE,
-     .offset = offsetof(struct hinge_config, p),
-     .fallback = "1",
-     .min = 1,
-     .max = 2,
-     .doc = "power of what is within the margin, 1 or 2"},
-    {.name = "margin",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct hinge_config, margin),
-     .fallback = "1",
-     .doc = "distance that other outputs should keep from that of the label"},
+    OPTION("p", SIZE, p, "1", "power of what is within the margin, 1 or 2", .min = 1, .max = 2),
+    OPTION("margin", REAL, margin, "1",
+           "distance that other outputs should keep from that of the label"),
     STJ_CLASS_WEIGHTS_OPTION,
     STJ_REDUCTION_OPTION,
     {.name = NULL},

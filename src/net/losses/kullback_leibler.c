@@ -15,14 +15,12 @@
 
 static const char *const reductions[] = {"mean", "sum", "batch_mean", NULL};
 
+#define OPTION(...) STJ_OPTION_ROW(struct stj_loss_config, __VA_ARGS__)
 static const struct stj_option divergence_options[] = {
-    {.name = "reduction",
-     .type = STJ_OPTION_CHOICE,
-     .offset = offsetof(struct stj_loss_config, reduction),
-     .fallback = "",
-     .choices = reductions,
-     .doc = "mean over the batch and the outputs (default), their sum, or the mean over the batch "
-            "of the sums over the outputs"},
+    OPTION("reduction", CHOICE, reduction, "",
+           "mean over the batch and the outputs (default), their sum, or the mean over the batch "
+           "of the sums over the outputs",
+           .choices = reductions),
     {.name = NULL},
 };
 

@@ -77,12 +77,10 @@ double stj_label_mass(const void *config, const struct stj_shape *out, size_t n,
 
 enum stj_status stj_label_loss_check(const void *config, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_label_loss_config *c = config;
-    STJ_CHECK(err, !c->has_ignore || (c->ignore_index == floor(c->ignore_index)), STJ_ECONFIG,
-              "ignore_index is %g, a label is a whole number", c->ignore_index);
-out:
-    return st;
+    STJ_NEED(err, !c->has_ignore || (c->ignore_index == floor(c->ignore_index)), STJ_ECONFIG,
+             "ignore_index is %g, a label is a whole number", c->ignore_index);
+    return STJ_OK;
 }
 
 /* ---- terms ---- */

@@ -30,15 +30,11 @@ struct softmax_config {
     double label_smoothing;
 };
 
+#define OPTION(...) STJ_OPTION_ROW(struct softmax_config, __VA_ARGS__)
 static const struct stj_option softmax_options[] = {
-    {.name = "label_smoothing",
-     .type = STJ_OPTION_REAL,
-     .offset = offsetof(struct softmax_config, label_smoothing),
-     .fallback = "0",
-     .min = 0,
-     .max = 1,
-     .below_max = true,
-     .doc = "share of the target that is spread evenly over all classes"},
+    OPTION("label_smoothing", REAL, label_smoothing, "0",
+           "share of the target that is spread evenly over all classes", .min = 0, .max = 1,
+           .below_max = true),
     STJ_CLASS_WEIGHTS_OPTION,
     STJ_IGNORE_INDEX_OPTION,
     STJ_REDUCTION_OPTION,

@@ -182,44 +182,37 @@ static void space_free(struct space *space)
 static enum stj_status space_init(struct space *space, size_t n, size_t room, uint64_t seed,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     *space = (struct space){.rows = stj_rows_of(n), .room = room};
-    STJ_TRY(stj_new(&space->s, room, space->rows.count * sizeof *space->s, err));
-    STJ_TRY(stj_new(&space->c, room, space->rows.count * sizeof *space->c, err));
-    STJ_TRY(stj_new(&space->r, room, room * sizeof *space->r, err));
-    STJ_TRY(stj_new(&space->sigma, room, sizeof *space->sigma, err));
-    STJ_TRY(stj_new(&space->u, room, room * sizeof *space->u, err));
-    STJ_TRY(stj_new(&space->zt, room, room * sizeof *space->zt, err));
-    STJ_TRY(stj_rng_create(seed, STJ_STREAM_START, 3, &space->rng, err));
-out:
-    return st;
+    STJ_MUST(stj_new(&space->s, room, space->rows.count * sizeof *space->s, err));
+    STJ_MUST(stj_new(&space->c, room, space->rows.count * sizeof *space->c, err));
+    STJ_MUST(stj_new(&space->r, room, room * sizeof *space->r, err));
+    STJ_MUST(stj_new(&space->sigma, room, sizeof *space->sigma, err));
+    STJ_MUST(stj_new(&space->u, room, room * sizeof *space->u, err));
+    STJ_MUST(stj_new(&space->zt, room, room * sizeof *space->zt, err));
+    return stj_rng_create(seed, STJ_STREAM_START, 3, &space->rng, err);
 }
 
 /* Columns p .. p + b - 1 of s hold new vectors: orthonormalise, multiply, extend R and its SVD. */
 static enum stj_status space_extend(struct space *space, struct stj_op *a, size_t b,
                                     struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = space->rows.count;
     const size_t p = space->p;
     double *s = space->s + p * n;
     double *c = space->c + p * n;
-    double *copy = NULL;
-    STJ_TRY(stj_new(&copy, space->room, space->room * sizeof *copy, err));
+    STJ_FREED double *copy = NULL;
+    STJ_MUST(stj_new(&copy, space->room, space->room * sizeof *copy, err));
     /* S grows by what is new of the vectors, */
-    STJ_TRY(stj_orthogonalize(&space->rows, p, space->s, b, s, copy, p + b, space->rng, err));
+    STJ_MUST(stj_orthogonalize(&space->rows, p, space->s, b, s, copy, p + b, space->rng, err));
     /* C and R by their products: A S = C R, */
-    STJ_TRY(stj_rows_apply(a, STJ_NO_TRANS, b, s, c, err));
-    STJ_TRY(stj_orthogonalize(&space->rows, p, space->c, b, c, space->r + p * space->room,
-                              space->room, space->rng, err));
+    STJ_MUST(stj_rows_apply(a, STJ_NO_TRANS, b, s, c, err));
+    STJ_MUST(stj_orthogonalize(&space->rows, p, space->c, b, c, space->r + p * space->room,
+                               space->room, space->rng, err));
     space->p = p + b;
     /* and R = U diag(sigma) Z' has the bounds. */
     for (size_t j = 0; j < space->p; j++)
         memcpy(copy + j * space->p, space->r + j * space->room, space->p * sizeof *copy);
-    STJ_TRY(stj_gesdd(space->p, space->p, copy, space->p, space->sigma, space->u, space->zt, err));
-out:
-    free(copy);
-    return st;
+    return stj_gesdd(space->p, space->p, copy, space->p, space->sigma, space->u, space->zt, err);
 }
 
 /* The i-th smallest bound, i from 0. */
@@ -248,23 +241,20 @@ static void space_smallest(const struct space *space, const double *basis, const
 static enum stj_status arnoldi_show(const struct space *space, size_t k, double floor,
                                     const struct stj_svd_budget *budget, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_svd_monitor *monitor = &budget->settings->monitor;
     struct stj_svd_view view = {.bottom = true, .applications = stj_svd_used(budget), .wanted = k};
-    double *sigma = NULL;
+    STJ_FREED double *sigma = NULL;
     if (!monitor->fn)
-        goto out;
+        return STJ_OK;
     view.k = k < space->p ? k : space->p;
-    STJ_TRY(stj_new(&sigma, view.k, sizeof *sigma, err));
+    STJ_MUST(stj_new(&sigma, view.k, sizeof *sigma, err));
     for (size_t i = 0; i < view.k; i++) {
         sigma[i] = space_bound(space, i);
         view.converged += sigma[i] <= floor;
     }
     view.sigma = sigma;
     monitor->fn(monitor->ctx, &view);
-out:
-    free(sigma);
-    return st;
+    return STJ_OK;
 }
 
 /* Known vectors are the first seeds: by Courant-Fischer no bound is larger than theirs.  How
@@ -281,11 +271,9 @@ static size_t plant_known(const struct stj_pairs *known, size_t p, struct space 
 static enum stj_status plant_seeds(struct stj_op *a, const struct stj_window *window, size_t first,
                                    size_t all, struct space *space, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_window_smallest(window, 0, all - first, space->s + first * space->rows.count, err));
-    STJ_TRY(space_extend(space, a, all, err));
-out:
-    return st;
+    STJ_MUST(
+        stj_window_smallest(window, 0, all - first, space->s + first * space->rows.count, err));
+    return space_extend(space, a, all, err);
 }
 
 /* A window that a basis of the first, ended far within the budget's share, leaves products for; 0:
@@ -306,9 +294,8 @@ static enum stj_status arnoldi_basis(struct stj_op *a, const struct stj_svd_budg
                                      struct arnoldi_plan *plan, struct stj_window *window,
                                      struct stj_svd_basis *basis, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const double cost = stj_op_cost(a);
-    STJ_TRY(stj_window_build(a, budget, &plan->window, window, &basis->stop, err));
+    STJ_MUST(stj_window_build(a, budget, &plan->window, window, &basis->stop, err));
     basis->products = (double)window->m * window->cost;
     const double left = (plan->total - basis->products) / cost;
     const double longer = longer_window(plan, window, stj_op_shortest_prefix(a), left);
@@ -318,7 +305,7 @@ static enum stj_status arnoldi_basis(struct stj_op *a, const struct stj_svd_budg
         arnoldi_limit(plan, basis_share * left / longer, STJ_BASIS_BUDGET);
         plan->window.m -= plan->window.m % BLOCK;
         stj_window_free(window);
-        STJ_TRY(stj_window_build(a, budget, &plan->window, window, &basis->stop, err));
+        STJ_MUST(stj_window_build(a, budget, &plan->window, window, &basis->stop, err));
         basis->products += (double)window->m * window->cost;
     }
     basis->ncv = window->m;
@@ -326,8 +313,7 @@ static enum stj_status arnoldi_basis(struct stj_op *a, const struct stj_svd_budg
     basis->end = window->flat                          ? STJ_BASIS_FLAT
                  : window->m + BLOCK <= plan->window.m ? STJ_BASIS_BUDGET
                                                        : plan->most;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* t <- P A v of the k smallest v, each A v of length 1: the directions matter, not the lengths. */
@@ -335,16 +321,13 @@ static enum stj_status correct(const struct space *space, const struct stj_windo
                                double *coefficients, double *length, double *t,
                                struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = space->rows.count;
     space_smallest(space, space->c, space->u, false, k, true, coefficients, t);
     stj_rows_norms(&space->rows, k, t, n, length);
     for (size_t j = 0; j < k; j++)
         if (length[j] > 0)
             stj_scal(n, 1 / length[j], t + j * n);
-    STJ_TRY(stj_window_invert(window, k, t, err));
-out:
-    return st;
+    return stj_window_invert(window, k, t, err);
 }
 
 static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_budget *budget,
@@ -352,17 +335,16 @@ static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_bu
                                        const struct stj_window *window, struct space *space,
                                        struct stj_svd_basis *basis, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t k = plan->k;
     const double round = (double)k * stj_op_cost(a);
     const double floor = stj_op_rounding(a) * window->sigma[0];
     const bool by_itself = isinf(plan->total);
-    double *coefficients = NULL;
-    double *length = NULL;
-    STJ_TRY(stj_new(&coefficients, space->room, k * sizeof *coefficients, err));
-    STJ_TRY(stj_new(&length, k, sizeof *length, err));
+    STJ_FREED double *coefficients = NULL;
+    STJ_FREED double *length = NULL;
+    STJ_MUST(stj_new(&coefficients, space->room, k * sizeof *coefficients, err));
+    STJ_MUST(stj_new(&length, k, sizeof *length, err));
     basis->stop = by_itself ? STJ_STOP_INCOMPLETE : STJ_STOP_MAX_APPLICATIONS;
-    STJ_TRY(arnoldi_show(space, k, floor, budget, err));
+    STJ_MUST(arnoldi_show(space, k, floor, budget, err));
     while (space->p + k <= space->room && basis->products + 2 * round <= plan->total) {
         const double before = space_bound(space, k - 1);
         if (before <= floor) {
@@ -371,18 +353,15 @@ static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_bu
         }
         if (stj_svd_spent(budget, 2 * round, basis->products, &basis->stop))
             break;
-        STJ_TRY(correct(space, window, k, coefficients, length,
-                        space->s + space->p * space->rows.count, err));
-        STJ_TRY(space_extend(space, a, k, err));
+        STJ_MUST(correct(space, window, k, coefficients, length,
+                         space->s + space->p * space->rows.count, err));
+        STJ_MUST(space_extend(space, a, k, err));
         basis->products += round;
-        STJ_TRY(arnoldi_show(space, k, floor, budget, err));
+        STJ_MUST(arnoldi_show(space, k, floor, budget, err));
         if (by_itself && space_bound(space, k - 1) > least_gain * before)
             break;
     }
-out:
-    free(coefficients);
-    free(length);
-    return st;
+    return STJ_OK;
 }
 
 /* basis->v and ->u, whole, <- the k smallest directions of the space, smallest first; s and c are
@@ -390,70 +369,62 @@ out:
 static enum stj_status space_take_smallest(struct space *space, size_t k,
                                            struct stj_svd_basis *basis, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = space->rows.count;
-    double *coefficients = NULL;
-    STJ_TRY(stj_new(&coefficients, space->p, k * sizeof *coefficients, err));
-    STJ_TRY(stj_new(&basis->v, n, k * sizeof *basis->v, err));
-    STJ_TRY(stj_new(&basis->u, n, k * sizeof *basis->u, err));
-    STJ_TRY(stj_new(&basis->sigma, k, sizeof *basis->sigma, err));
+    STJ_FREED double *coefficients = NULL;
+    STJ_MUST(stj_new(&coefficients, space->p, k * sizeof *coefficients, err));
+    STJ_MUST(stj_new(&basis->v, n, k * sizeof *basis->v, err));
+    STJ_MUST(stj_new(&basis->u, n, k * sizeof *basis->u, err));
+    STJ_MUST(stj_new(&basis->sigma, k, sizeof *basis->sigma, err));
     space_smallest(space, space->s, space->zt, true, k, false, coefficients, basis->v);
     space_smallest(space, space->c, space->u, false, k, false, coefficients, basis->u);
     free(space->s);
     free(space->c);
     space->s = space->c = NULL;
-    STJ_TRY(stj_rows_complete(&space->rows, k, &basis->v, err));
-    STJ_TRY(stj_rows_complete(&space->rows, k, &basis->u, err));
+    STJ_MUST(stj_rows_complete(&space->rows, k, &basis->v, err));
+    STJ_MUST(stj_rows_complete(&space->rows, k, &basis->u, err));
     for (size_t i = 0; i < k; i++)
         basis->sigma[i] = space_bound(space, i);
     basis->k = k;
-out:
-    free(coefficients);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status arnoldi_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
                                       struct stj_svd_basis *basis, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
     struct arnoldi_plan plan =
         arnoldi_make_plan(budget->settings, n, stj_rows_share(n, stj_n_ranks()), stj_op_cost(a),
                           stj_op_shortest_prefix(a), stj_svd_used(budget));
-    struct stj_window window = {0};
-    struct space space = {0};
+    STJ_HELD(stj_window_free) struct stj_window window = {0};
+    STJ_HELD(space_free) struct space space = {0};
     basis->stop = STJ_STOP_MAX_APPLICATIONS;
     if (plan.k == 0)
-        goto out;
+        return STJ_OK;
     /* Step 1: B Q_m = Q_{m+b} H on the window. */
-    STJ_TRY(arnoldi_basis(a, budget, &plan, &window, basis, err));
+    STJ_MUST(arnoldi_basis(a, budget, &plan, &window, basis, err));
     if (basis->stop == STJ_STOP_INTERRUPTED)
-        goto out;
+        return STJ_OK;
     const double left = fmax(0, plan.total - basis->products) / stj_op_cost(a);
     const size_t room = (size_t)fmin(fmin((double)n, (double)plan.room), (double)plan.p + left);
-    STJ_TRY(space_init(&space, n, room, budget->settings->seed, err));
+    STJ_MUST(space_init(&space, n, room, budget->settings->seed, err));
     basis->products += (double)plan.p * stj_op_cost(a);
     const size_t known = plant_known(budget->settings->known_bottom, plan.p, &space);
     if (window.m < plan.p) { /* too short for seeds: any directions, which are bounds too */
         stj_rows_fill_normal(&space.rows, space.rng, plan.p - known,
                              space.s + known * space.rows.count);
-        STJ_TRY(space_extend(&space, a, plan.p, err));
+        STJ_MUST(space_extend(&space, a, plan.p, err));
         basis->sigma_1 = space.sigma[0];
     } else {
         /* Step 2: H = U diag(s) Z', the seeds Q_m Z_p, and A S = C R. */
-        STJ_TRY(stj_window_factor(&window, plan.k, err));
-        STJ_TRY(plant_seeds(a, &window, known, plan.p, &space, err));
+        STJ_MUST(stj_window_factor(&window, plan.k, err));
+        STJ_MUST(plant_seeds(a, &window, known, plan.p, &space, err));
         /* Step 3, while the budget lasts. */
-        STJ_TRY(arnoldi_correct(a, budget, &plan, &window, &space, basis, err));
+        STJ_MUST(arnoldi_correct(a, budget, &plan, &window, &space, basis, err));
         basis->sigma_1 = window.sigma[0];
     }
     stj_window_free(&window);
     /* The bounds: S and C with the smallest pairs of R. */
-    STJ_TRY(space_take_smallest(&space, plan.k, basis, err));
-out:
-    space_free(&space);
-    stj_window_free(&window);
-    return st;
+    return space_take_smallest(&space, plan.k, basis, err);
 }
 
 /* What was seen on large networks, and the share of small ones; within a limit of memory all that
@@ -482,9 +453,8 @@ static void say_method(const struct arnoldi_plan *plan, double likely, struct st
 static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t m, size_t n,
                                        bool bottom, struct stj_prediction *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     (void)bottom;
-    STJ_CHECK(
+    STJ_NEED(
         err, m == n && n >= 2 * s->bottom + BLOCK, STJ_EINVAL,
         "arnoldi needs a square operator with at least 2 bottom + 4 = %zu columns, this one is "
         "%zu x %zu: use method dense",
@@ -508,8 +478,7 @@ static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t 
     p->vector_bytes += vectors * vectors * rows;
     stj_predict_svd(p, vectors);
     say_method(&plan, vectors, p);
-out:
-    return st;
+    return STJ_OK;
 }
 
 const struct stj_svd_method stj_svd_arnoldi = {

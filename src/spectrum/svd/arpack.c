@@ -119,22 +119,22 @@ static size_t arpack_ncv(const struct stj_svd_settings *settings, size_t n)
 static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_budget *budget,
                                    size_t n_cols, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_svd_settings *settings = budget->settings;
-    struct stj_rng *rng = NULL;
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
     const size_t ncv = arpack_ncv(settings, n_cols);
     size_t room = 0;
     w->rows = stj_rows_of(n_cols);
     const size_t n = w->rows.count;
-    STJ_TRY(stj_blas_fits(n_cols, "the number of columns of the operator", err));
-    STJ_TRY(stj_blas_fits(ncv * (ncv + 8), "the size of ARPACK's work space, ncv (ncv + 8),", err));
-    STJ_TRY(stj_size_mul(n, ncv, &room, err));
-    STJ_TRY(stj_new(&w->v, room, sizeof *w->v, err));
-    STJ_TRY(stj_new(&w->resid, n, sizeof *w->resid, err));
-    STJ_TRY(stj_new(&w->workd, 3 * n, sizeof *w->workd, err));
-    STJ_TRY(stj_new(&w->workl, ncv * (ncv + 8), sizeof *w->workl, err));
-    STJ_TRY(stj_new(&w->d, settings->top, sizeof *w->d, err));
-    STJ_TRY(stj_new(&w->select, ncv, sizeof *w->select, err));
+    STJ_MUST(stj_blas_fits(n_cols, "the number of columns of the operator", err));
+    STJ_MUST(
+        stj_blas_fits(ncv * (ncv + 8), "the size of ARPACK's work space, ncv (ncv + 8),", err));
+    STJ_MUST(stj_size_mul(n, ncv, &room, err));
+    STJ_MUST(stj_new(&w->v, room, sizeof *w->v, err));
+    STJ_MUST(stj_new(&w->resid, n, sizeof *w->resid, err));
+    STJ_MUST(stj_new(&w->workd, 3 * n, sizeof *w->workd, err));
+    STJ_MUST(stj_new(&w->workl, ncv * (ncv + 8), sizeof *w->workl, err));
+    STJ_MUST(stj_new(&w->d, settings->top, sizeof *w->d, err));
+    STJ_MUST(stj_new(&w->select, ncv, sizeof *w->select, err));
     /* The arguments of every call. */
     w->n = w->ldv = (a_int)n;
     w->nev = (a_int)settings->top;
@@ -149,11 +149,9 @@ static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_budget
     w->iparam[3] = 1;
     w->iparam[6] = 1; /* mode: A x = lambda x */
     /* Step 1, the vector. */
-    STJ_TRY(stj_rng_create(settings->seed, STJ_STREAM_START, 0, &rng, err));
+    STJ_MUST(stj_rng_create(settings->seed, STJ_STREAM_START, 0, &rng, err));
     stj_rows_fill_normal(&w->rows, rng, 1, w->resid);
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }
 
 /* Every `info` of dsaupd as a sentence with its remedy. */
@@ -190,11 +188,10 @@ static enum stj_status arpack_check_info(a_int info, const char *routine, struct
 static enum stj_status arpack_steps_done(const struct arpack *w, size_t *done,
                                          struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
     const size_t ncv = (size_t)w->ncv;
-    double *differs = NULL; /* on how many ranks */
-    STJ_TRY(stj_new(&differs, ncv, sizeof *differs, err));
+    STJ_FREED double *differs = NULL; /* on how many ranks */
+    STJ_MUST(stj_new(&differs, ncv, sizeof *differs, err));
     /* Where is the column that the copy equals, on all ranks? */
     for (size_t j = 0; j < ncv; j++)
         differs[j] = memcmp(w->v + j * n, w->workd + w->ipntr[0] - 1, n * sizeof *w->v) != 0;
@@ -203,9 +200,7 @@ static enum stj_status arpack_steps_done(const struct arpack *w, size_t *done,
         ++*done;
     if (*done == ncv)
         *done = 0;
-out:
-    free(differs);
-    return st;
+    return STJ_OK;
 }
 
 /* The factorisation at hand, A'A V = V T + beta v e': T in two columns of workl, its subdiagonal
@@ -222,16 +217,15 @@ struct ritz {
 static enum stj_status ritz_make(const struct arpack *w, bool with_beta, struct ritz *r,
                                  struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const double *t = w->workl + w->ipntr[4] - 1;
     size_t done = 0;
     *r = (struct ritz){.j = 0};
-    STJ_TRY(arpack_steps_done(w, &done, err));
+    STJ_MUST(arpack_steps_done(w, &done, err));
     const size_t j = with_beta && done > 0 ? done - 1 : done;
     r->j = j;
     if (j == 0)
-        goto out;
-    STJ_TRY(stj_new(&r->work, 3 * j * j + j, sizeof *r->work, err));
+        return STJ_OK;
+    STJ_MUST(stj_new(&r->work, 3 * j * j + j, sizeof *r->work, err));
     /* T, symmetric and tridiagonal. */
     for (size_t i = 0; i < j; i++) {
         r->work[i * j + i] = t[(size_t)w->ncv + i];
@@ -242,9 +236,7 @@ static enum stj_status ritz_make(const struct arpack *w, bool with_beta, struct 
     r->lambda = r->work + 3 * j * j;
     r->beta = with_beta ? fabs(t[j]) : INFINITY;
     /* Its eigenvalues: T has no negative one that counts, so they are its singular values. */
-    STJ_TRY(stj_gesdd(j, j, r->work, j, r->lambda, r->y, r->work + 2 * j * j, err));
-out:
-    return st;
+    return stj_gesdd(j, j, r->work, j, r->lambda, r->y, r->work + 2 * j * j, err);
 }
 
 /* unit |A'u - sigma v| of Ritz pair i is beta |last component| / sigma. */
@@ -284,12 +276,11 @@ static bool arpack_all_above(const struct arpack *w, const struct ritz *r, doubl
 static enum stj_status arpack_show(const struct arpack *w, const struct ritz *r,
                                    const struct stj_svd_budget *budget, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_svd_monitor *monitor = &budget->settings->monitor;
     struct stj_svd_view view = {.wanted = (size_t)w->nev, .applications = stj_svd_used(budget)};
-    double *sigma = NULL;
+    STJ_FREED double *sigma = NULL;
     view.k = r->j < view.wanted ? r->j : view.wanted;
-    STJ_TRY(stj_new(&sigma, 2 * view.k + 1, sizeof *sigma, err));
+    STJ_MUST(stj_new(&sigma, 2 * view.k + 1, sizeof *sigma, err));
     for (size_t i = 0; i < view.k; i++) {
         sigma[i] = sqrt(r->lambda[i]) / w->unit;
         sigma[view.k + i] = fmax(ritz_residual(r, i), DBL_EPSILON * arpack_sigma_1(w, r)) / w->unit;
@@ -298,9 +289,7 @@ static enum stj_status arpack_show(const struct arpack *w, const struct ritz *r,
     view.sigma = sigma;
     view.residual = sigma + view.k;
     monitor->fn(monitor->ctx, &view);
-out:
-    free(sigma);
-    return st;
+    return STJ_OK;
 }
 
 /* Have the pairs that were asked for converged, with a digit to spare: residuals grow where the
@@ -431,7 +420,6 @@ static enum stj_status arpack_iterate(struct arpack *w, struct stj_op *normal,
                                       const struct stj_svd_budget *budget,
                                       struct stj_svd_basis *basis, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const double budget_size = budget->settings->max_applications;
     double next_look = (double)w->nev + 2;
     double next_show = SHOW_EVERY;
@@ -442,30 +430,29 @@ static enum stj_status arpack_iterate(struct arpack *w, struct stj_op *normal,
         arpack_next(w, basis->products == 0);
         if (w->ido == 99)
             break;
-        STJ_CHECK(err, w->ido == -1 || w->ido == 1 || w->ido == MULTIPLY_START, STJ_ENUMERIC,
-                  "ARPACK's dsaupd asked for operation %d, which mode 1 does not have",
-                  (int)w->ido);
+        STJ_NEED(err, w->ido == -1 || w->ido == 1 || w->ido == MULTIPLY_START, STJ_ENUMERIC,
+                 "ARPACK's dsaupd asked for operation %d, which mode 1 does not have", (int)w->ido);
         /* A spent budget takes the pairs that it can still finish. */
         if (stj_svd_spent(budget, 2 + finish, basis->products, &basis->stop)) {
             w->pairs = (size_t)w->nev;
             if (budget_size > 0 && budget_size - stj_svd_used(budget) < 2 * (double)w->nev)
                 w->pairs = (size_t)(budget_size - stj_svd_used(budget)) / 2;
-            goto out;
+            return STJ_OK;
         }
         basis->abandoned = budget->abandon > 0 && stj_svd_used(budget) >= budget->abandon;
         if (basis->abandoned)
-            goto out;
+            return STJ_OK;
         /* Step 3: more seldom as the basis grows. */
         if (basis->products >= fmin(next_look, next_show)) {
             const bool shows = basis->products >= next_show;
             next_look = 1.03 * basis->products + 1;
             next_show = shows ? 1.05 * basis->products + SHOW_EVERY : next_show;
-            STJ_TRY(arpack_look(w, budget, shows, err));
+            STJ_MUST(arpack_look(w, budget, shows, err));
             if (w->ended)
-                goto out;
+                return STJ_OK;
         }
-        STJ_TRY(stj_rows_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1,
-                               w->workd + w->ipntr[1] - 1, err));
+        STJ_MUST(stj_rows_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1,
+                                w->workd + w->ipntr[1] - 1, err));
         w->unit = stj_op_normal_unit(normal);
         basis->products++;
         if (w->ido == MULTIPLY_START && !arpack_started(w)) {
@@ -475,46 +462,38 @@ static enum stj_status arpack_iterate(struct arpack *w, struct stj_op *normal,
     }
     if (w->info == ZERO_OPERATOR) {
         basis->stop = STJ_STOP_INVARIANT_SUBSPACE;
-        goto out;
+        return STJ_OK;
     }
     basis->stop = STJ_STOP_CONVERGED;
-    STJ_TRY(arpack_check_info(w->info, "dsaupd", err));
-out:
-    return st;
+    return arpack_check_info(w->info, "dsaupd", err);
 }
 
 /* basis->v <- the converged vectors (any order: they are finished afterwards). */
 static enum stj_status arpack_extract(struct arpack *w, struct stj_svd_basis *basis,
                                       struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
     arpack_eupd(w);
-    STJ_TRY(arpack_check_info(w->info, "dseupd", err));
+    STJ_MUST(arpack_check_info(w->info, "dseupd", err));
     basis->k = w->sound = (size_t)w->iparam[4];
-    STJ_TRY(stj_new(&basis->v, n * basis->k, sizeof *basis->v, err));
+    STJ_MUST(stj_new(&basis->v, n * basis->k, sizeof *basis->v, err));
     memcpy(basis->v, w->v, n * basis->k * sizeof *basis->v);
-    STJ_TRY(stj_new(&basis->ritz, basis->k, sizeof *basis->ritz, err));
+    STJ_MUST(stj_new(&basis->ritz, basis->k, sizeof *basis->ritz, err));
     for (size_t i = 0; i < basis->k; i++)
         basis->ritz[i] = sqrt(fmax(w->d[i], 0)) / w->unit;
-    STJ_TRY(arpack_take_whole(w, basis, err));
-out:
-    return st;
+    return arpack_take_whole(w, basis, err);
 }
 
 /* Of a zero operator every basis is one of singular vectors: take a random one. */
 static enum stj_status arpack_any_basis(const struct stj_svd_settings *settings, size_t n,
                                         struct stj_svd_basis *basis, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_rng *rng = NULL;
-    STJ_TRY(stj_new(&basis->v, n * settings->top, sizeof *basis->v, err));
-    STJ_TRY(stj_rng_create(settings->seed, STJ_STREAM_START, 1, &rng, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
+    STJ_MUST(stj_new(&basis->v, n * settings->top, sizeof *basis->v, err));
+    STJ_MUST(stj_rng_create(settings->seed, STJ_STREAM_START, 1, &rng, err));
     stj_rng_fill_normal(rng, n * settings->top, basis->v);
     basis->k = settings->top;
-out:
-    stj_rng_destroy(rng);
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget *budget,
@@ -573,7 +552,6 @@ static double arpack_iterations(const struct stj_svd_settings *s, size_t n)
 static enum stj_status arpack_predict(const struct stj_svd_settings *s, size_t m, size_t n,
                                       bool bottom, struct stj_prediction *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t ncv = arpack_ncv(s, n);
     const size_t n_ranks = stj_predict_ranks(p);
     const bool divided = stj_predict_divides(p, n);
@@ -582,18 +560,17 @@ static enum stj_status arpack_predict(const struct stj_svd_settings *s, size_t m
     const double iterations = arpack_iterations(s, n);
     (void)m;
     (void)bottom;
-    STJ_CHECK(err, s->top < n && ncv > s->top && (s->method || ncv < n), STJ_EINVAL,
-              "arpack needs top < ncv <= %zu columns, top is %zu: use method dense", n, s->top);
-    STJ_CHECK(err, !divided || n >= n_ranks, STJ_EINVAL,
-              "arpack needs a column for each of the %zu ranks, the operator has %zu: use method "
-              "dense or fewer ranks",
-              n_ranks, n);
+    STJ_NEED(err, s->top < n && ncv > s->top && (s->method || ncv < n), STJ_EINVAL,
+             "arpack needs top < ncv <= %zu columns, top is %zu: use method dense", n, s->top);
+    STJ_NEED(err, !divided || n >= n_ranks, STJ_EINVAL,
+             "arpack needs a column for each of the %zu ranks, the operator has %zu: use method "
+             "dense or fewer ranks",
+             n_ranks, n);
     stj_predict_products(p, iterations, iterations, 1);
     stj_predict_phase(p, (double)(ncv + s->top + 4) * rows + whole, 1);
     p->vector_bytes += iterations * (double)ncv * rows;
     stj_predict_method(p, "arpack, ncv %zu", ncv);
-out:
-    return st;
+    return STJ_OK;
 }
 
 const struct stj_svd_method stj_svd_arpack = {

@@ -25,22 +25,19 @@ static enum stj_status find_smallest(struct stj_op *a, const struct stj_svd_budg
                                      struct stj_svd_result *r, enum stj_stop *stop,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_svd_method *method = NULL;
-    struct stj_svd_basis basis = {0};
-    STJ_TRY(stj_svd_choose(a, budget, true, &method, err));
-    STJ_TRY(method->bottom(a, budget, &basis, err));
+    STJ_HELD(stj_svd_basis_free) struct stj_svd_basis basis = {0};
+    STJ_MUST(stj_svd_choose(a, budget, true, &method, err));
+    STJ_MUST(method->bottom(a, budget, &basis, err));
     r->sigma_1 = fmax(r->sigma_1, basis.sigma_1);
-    STJ_TRY(stj_svd_adopt(a, &basis, &r->bottom, &r->floor, err));
+    STJ_MUST(stj_svd_adopt(a, &basis, &r->bottom, &r->floor, err));
     r->bottom_products += basis.products;
     r->bottom_ncv = basis.ncv;
     r->bottom_window = basis.window;
     r->bottom_end = basis.end;
     r->bottom_method = method->info.name;
     *stop = basis.stop;
-out:
-    stj_svd_basis_free(&basis);
-    return st;
+    return STJ_OK;
 }
 
 /* Did the search end because it came to the threshold or to the end of the spectrum? */
@@ -54,36 +51,32 @@ static enum stj_status find_below(struct stj_op *a, const struct stj_svd_budget 
                                   struct stj_svd_result *r, enum stj_stop *stop,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_svd_settings s = *budget->settings;
     struct stj_svd_budget inner = *budget;
     inner.settings = &s;
-    STJ_TRY(stj_svd_request(a, budget, s.below, false, s.count_below, &s.bottom, err));
-    STJ_TRY(find_smallest(a, &inner, r, stop, err));
+    STJ_MUST(stj_svd_request(a, budget, s.below, false, s.count_below, &s.bottom, err));
+    STJ_MUST(find_smallest(a, &inner, r, stop, err));
     while ((*stop == STJ_STOP_CONVERGED || *stop == STJ_STOP_FLOOR) && !passed_below(a, r)) {
         s.bottom = stj_svd_request_more(a, s.bottom);
         stj_pairs_free(&r->bottom);
-        STJ_TRY(find_smallest(a, &inner, r, stop, err));
+        STJ_MUST(find_smallest(a, &inner, r, stop, err));
     }
     const bool all = passed_below(a, r);
     while (r->bottom.k && r->bottom.sigma[r->bottom.k - 1] >= r->below)
         r->bottom.k--;
     r->bottom_requested = all ? r->bottom.k : s.bottom;
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_svd_solve_bottom(struct stj_op *a, const struct stj_svd_budget *budget,
                                      struct stj_svd_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     enum stj_stop stop = STJ_STOP_CONVERGED;
     r->below = budget->settings->below;
-    STJ_TRY(r->below > 0 ? find_below(a, budget, r, &stop, err)
-                         : find_smallest(a, budget, r, &stop, err));
+    STJ_MUST(r->below > 0 ? find_below(a, budget, r, &stop, err)
+                          : find_smallest(a, budget, r, &stop, err));
     judge_bounds(a, budget, r);
     if (r->stop == STJ_STOP_CONVERGED && r->bottom_converged < r->bottom_requested)
         r->stop = stop;
-out:
-    return st;
+    return STJ_OK;
 }

@@ -68,16 +68,14 @@ enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *b
                                 double threshold, bool above, double known, size_t *request,
                                 struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_svd_settings *s = budget->settings;
     const double cost = 4.0 * STJ_ROUGH_COUNT_PROBES * STJ_ROUGH_COUNT_STEPS;
     enum stj_stop stop;
     /* As much again is to be left for what it counts. */
     if (known <= 0 && !stj_svd_spent(budget, cost, 0, &stop))
-        STJ_TRY(stj_density_rough_count(a, threshold, above, s->seed, &s->progress, &known, err));
+        STJ_MUST(stj_density_rough_count(a, threshold, above, s->seed, &s->progress, &known, err));
     *request = stj_svd_request_for(known, stj_svd_n_values(a));
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* ---- the complement ---- */
@@ -101,44 +99,37 @@ static enum stj_status complement_apply(void *ctx, enum stj_trans trans, size_t 
                                         const double *x, size_t ldx, double *y, size_t ldy,
                                         struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct complement *c = ctx;
     const size_t n = stj_op_n_cols(c->a);
-    double *work = NULL;
-    double *inside = NULL;
-    STJ_TRY(stj_new(&work, c->k, nvec * sizeof *work, err));
+    STJ_FREED double *work = NULL;
+    STJ_FREED double *inside = NULL;
+    STJ_MUST(stj_new(&work, c->k, nvec * sizeof *work, err));
     if (trans == STJ_TRANS) { /* (I - V V') A'x */
-        STJ_TRY(stj_op_apply(c->a, trans, nvec, x, ldx, y, ldy, err));
+        STJ_MUST(stj_op_apply(c->a, trans, nvec, x, ldx, y, ldy, err));
         stj_project_out(n, c->k, c->v, nvec, y, ldy, work);
         scale_block(n, nvec, c->unit, y, ldy);
-        goto out;
+        return STJ_OK;
     }
-    STJ_TRY(stj_new(&inside, n, nvec * sizeof *inside, err)); /* A (I - V V') x */
+    STJ_MUST(stj_new(&inside, n, nvec * sizeof *inside, err)); /* A (I - V V') x */
     for (size_t j = 0; j < nvec; j++)
         memcpy(inside + j * n, x + j * ldx, n * sizeof *inside);
     stj_project_out(n, c->k, c->v, nvec, inside, n, work);
-    STJ_TRY(stj_op_apply(c->a, trans, nvec, inside, n, y, ldy, err));
+    STJ_MUST(stj_op_apply(c->a, trans, nvec, inside, n, y, ldy, err));
     scale_block(stj_op_n_rows(c->a), nvec, c->unit, y, ldy);
-out:
-    free(work);
-    free(inside);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_svd_complement(struct stj_op *a, size_t k, const double *v, double unit,
                                    struct stj_op **op, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct complement *c = NULL;
-    STJ_TRY(stj_new(&c, 1, sizeof *c, err));
+    STJ_FREED struct complement *c = NULL;
+    STJ_MUST(stj_new(&c, 1, sizeof *c, err));
     *c = (struct complement){a, k, v, unit};
-    STJ_TRY(stj_op_create(stj_op_n_rows(a), stj_op_n_cols(a), complement_apply, free, c, op, err));
+    STJ_MUST(stj_op_create(stj_op_n_rows(a), stj_op_n_cols(a), complement_apply, free, c, op, err));
     c = NULL;
     stj_op_set_cost(*op, stj_op_cost(a));
     stj_op_set_rounding(*op, stj_op_rounding(a));
-out:
-    free(c);
-    return st;
+    return STJ_OK;
 }
 
 /* ---- the look ---- */
@@ -228,17 +219,15 @@ static size_t most_steps(const struct stj_svd_budget *budget, const struct stj_s
 static enum stj_status look_step(struct stj_krylov *krylov, struct stj_op *normal, double rounding,
                                  struct recurrence *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t j = r->j;
-    STJ_TRY(stj_krylov_step(krylov, normal, err));
+    STJ_MUST(stj_krylov_step(krylov, normal, err));
     r->alpha[j] = fmax(stj_krylov_at(krylov, j, j), 0);
     r->beta[j] = fabs(stj_krylov_at(krylov, j + 1, j));
     r->scale = fmax(r->scale, fmax(r->alpha[j], r->beta[j]));
     if (r->beta[j] <= 8 * rounding * r->scale)
         r->beta[j] = 0;
     r->j++;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The largest value outside is a copy of the smallest inside, as far as was looked: what lies
@@ -257,7 +246,6 @@ static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budge
                                struct stj_krylov *krylov, struct recurrence *r,
                                struct stj_svd_outside *outside, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_svd_settings *s = budget->settings;
     const double rounding =
         fmax(stj_op_rounding(normal), DBL_EPSILON * sqrt((double)krylov->rows.n));
@@ -271,7 +259,7 @@ static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budge
         spent = stj_svd_spent(budget, 2, (double)r->j, &look->stop);
         if (spent)
             break;
-        STJ_TRY(look_step(krylov, normal, rounding, r, err));
+        STJ_MUST(look_step(krylov, normal, rounding, r, err));
         (void)christoffel(r, limit * limit + error, &outside->missed);
         done = outside->missed > 0 || r->beta[r->j - 1] == 0 ||
                (christoffel(r, sure * sure - error, &above) >= target && above == 0);
@@ -282,8 +270,7 @@ static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budge
     outside->bound = r->j > 0 ? sqrt(search(r, target) + error) / unit : (double)NAN;
     outside->undecided =
         !done && (spent || s->certify > 0 || (look->repeated && !ties(s, look, outside)));
-out:
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_svd_look_outside(struct stj_op *a, const struct stj_svd_budget *budget,

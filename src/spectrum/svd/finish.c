@@ -86,20 +86,17 @@ void stj_svd_basis_free(struct stj_svd_basis *basis)
 static enum stj_status measure_residuals(struct stj_op *a, struct stj_pairs *p, double *defect,
                                          struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = p->n_cols;
-    double *work = NULL;
-    STJ_TRY(stj_new(&work, n, p->k * sizeof *work, err));
-    STJ_TRY(stj_op_apply(a, STJ_TRANS, p->k, p->u, p->n_rows, work, n, err));
+    STJ_FREED double *work = NULL;
+    STJ_MUST(stj_new(&work, n, p->k * sizeof *work, err));
+    STJ_MUST(stj_op_apply(a, STJ_TRANS, p->k, p->u, p->n_rows, work, n, err));
     for (size_t j = 0; j < p->k; j++) {
         stj_axpy(n, -p->sigma[j], p->v + j * n, work + j * n);
         *defect = fmax(*defect, fabs(stj_dot(n, p->v + j * n, work + j * n)));
         p->residual[j] = stj_nrm2(n, work + j * n);
         p->cosine[j] = p->n_rows == n ? stj_dot(n, p->u + j * n, p->v + j * n) : NAN;
     }
-out:
-    free(work);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,

@@ -30,34 +30,29 @@ double stj_krylov_at(const struct stj_krylov *k, size_t row, size_t column)
 
 enum stj_status stj_krylov_matrix(const struct stj_krylov *k, double **h, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t rows = k->m + k->b;
     *h = NULL;
-    STJ_TRY(stj_new(h, rows, k->m * sizeof **h, err));
+    STJ_MUST(stj_new(h, rows, k->m * sizeof **h, err));
     for (size_t j = 0; j < k->m; j++) {
         const size_t i = j / k->b;
         const size_t n = (i + 2) * k->b;
         memcpy(*h + j * rows, k->h + block_at(k, i) + (j % k->b) * n, n * sizeof **h);
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Room for the columns of one more step: a basis that ends by itself may stay far below the most. */
 static enum stj_status krylov_grow(struct stj_krylov *k, size_t first, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t had = k->have;
     const size_t half = had + had / 2 - had / 2 % k->b;
     const size_t more = half > first + k->b ? half : first + k->b;
     if (k->m + 2 * k->b <= had)
         return STJ_OK;
     k->have = more < k->room + k->b ? more : k->room + k->b;
-    STJ_TRY(stj_resize(&k->q, had * k->rows.count, k->have * k->rows.count, sizeof *k->q, err));
-    STJ_TRY(
-        stj_resize(&k->h, block_at(k, had / k->b), block_at(k, k->have / k->b), sizeof *k->h, err));
-out:
-    return st;
+    STJ_MUST(stj_resize(&k->q, had * k->rows.count, k->have * k->rows.count, sizeof *k->q, err));
+    return stj_resize(&k->h, block_at(k, had / k->b), block_at(k, k->have / k->b), sizeof *k->h,
+                      err);
 }
 
 enum stj_status stj_krylov_init(struct stj_krylov *k, size_t n, size_t b, size_t first, size_t room,
@@ -92,15 +87,13 @@ void stj_krylov_free(struct stj_krylov *k)
 
 enum stj_status stj_krylov_step(struct stj_krylov *k, struct stj_op *a, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = k->rows.count;
-    STJ_CHECK(err, k->m + k->b <= k->room, STJ_EINTERNAL, "no room for another block");
-    STJ_TRY(krylov_grow(k, 0, err));
+    STJ_NEED(err, k->m + k->b <= k->room, STJ_EINTERNAL, "no room for another block");
+    STJ_MUST(krylov_grow(k, 0, err));
     double *next = k->q + (k->m + k->b) * n;
-    STJ_TRY(stj_rows_apply(a, STJ_NO_TRANS, k->b, k->q + k->m * n, next, err));
-    STJ_TRY(stj_orthogonalize(&k->rows, k->m + k->b, k->q, k->b, next,
-                              k->h + block_at(k, k->m / k->b), k->m + 2 * k->b, k->rng, err));
+    STJ_MUST(stj_rows_apply(a, STJ_NO_TRANS, k->b, k->q + k->m * n, next, err));
+    STJ_MUST(stj_orthogonalize(&k->rows, k->m + k->b, k->q, k->b, next,
+                               k->h + block_at(k, k->m / k->b), k->m + 2 * k->b, k->rng, err));
     k->m += k->b;
-out:
-    return st;
+    return STJ_OK;
 }

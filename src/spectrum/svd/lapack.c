@@ -21,11 +21,10 @@ static enum stj_status lapack_take(const double *u, const double *sigma, const d
                                    size_t n, size_t k, bool smallest, struct stj_svd_basis *basis,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t least = m < n ? m : n;
-    STJ_TRY(stj_new(&basis->v, n, k * sizeof *basis->v, err));
-    STJ_TRY(stj_new(&basis->u, m, k * sizeof *basis->u, err));
-    STJ_TRY(stj_new(&basis->sigma, k, sizeof *basis->sigma, err));
+    STJ_MUST(stj_new(&basis->v, n, k * sizeof *basis->v, err));
+    STJ_MUST(stj_new(&basis->u, m, k * sizeof *basis->u, err));
+    STJ_MUST(stj_new(&basis->sigma, k, sizeof *basis->sigma, err));
     for (size_t j = 0; j < k; j++) {
         const size_t from = smallest ? least - 1 - j : j;
         basis->sigma[j] = sigma[from];
@@ -35,8 +34,7 @@ static enum stj_status lapack_take(const double *u, const double *sigma, const d
     }
     basis->k = k;
     basis->sigma_1 = sigma[0];
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* How many pairs to take: the number wanted, or all beyond a threshold, or within rounding of it,
@@ -60,41 +58,33 @@ static enum stj_status lapack_decompose(size_t m, size_t n, double *matrix,
                                         const struct stj_svd_settings *settings, bool smallest,
                                         struct stj_svd_basis *basis, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t least = m < n ? m : n;
-    double *sigma = NULL;
-    double *u = NULL;
-    double *vt = NULL;
-    STJ_TRY(stj_new(&sigma, least, sizeof *sigma, err));
-    STJ_TRY(stj_new(&u, m, least * sizeof *u, err));
-    STJ_TRY(stj_new(&vt, least, n * sizeof *vt, err));
-    STJ_TRY(stj_gesdd(m, n, matrix, m, sigma, u, vt, err));
+    STJ_FREED double *sigma = NULL;
+    STJ_FREED double *u = NULL;
+    STJ_FREED double *vt = NULL;
+    STJ_MUST(stj_new(&sigma, least, sizeof *sigma, err));
+    STJ_MUST(stj_new(&u, m, least * sizeof *u, err));
+    STJ_MUST(stj_new(&vt, least, n * sizeof *vt, err));
+    STJ_MUST(stj_gesdd(m, n, matrix, m, sigma, u, vt, err));
     const size_t k = lapack_wanted(settings, smallest, least, sigma);
-    STJ_TRY(lapack_take(u, sigma, vt, m, n, k, smallest, basis, err));
-out:
-    free(sigma);
-    free(u);
-    free(vt);
-    return st;
+    return lapack_take(u, sigma, vt, m, n, k, smallest, basis, err);
 }
 
 /* basis <- that of the first rank, on all of them. */
 static enum stj_status lapack_tell(size_t m, size_t n, struct stj_svd_basis *basis,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     stj_ranks_bcast(&basis->k, sizeof basis->k);
     stj_ranks_bcast(&basis->sigma_1, sizeof basis->sigma_1);
     if (stj_rank() > 0) {
-        STJ_TRY(stj_new(&basis->v, n, basis->k * sizeof *basis->v, err));
-        STJ_TRY(stj_new(&basis->u, m, basis->k * sizeof *basis->u, err));
-        STJ_TRY(stj_new(&basis->sigma, basis->k, sizeof *basis->sigma, err));
+        STJ_MUST(stj_new(&basis->v, n, basis->k * sizeof *basis->v, err));
+        STJ_MUST(stj_new(&basis->u, m, basis->k * sizeof *basis->u, err));
+        STJ_MUST(stj_new(&basis->sigma, basis->k, sizeof *basis->sigma, err));
     }
     stj_ranks_bcast(basis->v, n * basis->k * sizeof *basis->v);
     stj_ranks_bcast(basis->u, m * basis->k * sizeof *basis->u);
     stj_ranks_bcast(basis->sigma, basis->k * sizeof *basis->sigma);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static enum stj_status lapack_solve(struct stj_op *a, const struct stj_svd_budget *budget,

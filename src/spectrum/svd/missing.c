@@ -39,15 +39,13 @@ static void known_free(struct known *known)
 static enum stj_status known_append(struct known *known, size_t n, size_t k, const double *v,
                                     const double *sigma, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t new = known->k + k;
-    STJ_TRY(stj_resize(&known->v, n * known->k, n * new, sizeof *known->v, err));
-    STJ_TRY(stj_resize(&known->sigma, known->k, new, sizeof *known->sigma, err));
+    STJ_MUST(stj_resize(&known->v, n * known->k, n * new, sizeof *known->v, err));
+    STJ_MUST(stj_resize(&known->sigma, known->k, new, sizeof *known->sigma, err));
     memcpy(known->v + n * known->k, v, n * k * sizeof *v);
     memcpy(known->sigma + known->k, sigma, k * sizeof *sigma);
     known->k = new;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The first columns <- those of the k largest values, descending. */
@@ -82,18 +80,17 @@ static enum stj_status add_missing(struct stj_op *a, const struct stj_svd_budget
                                    size_t top, double limit, uint64_t round, struct known *known,
                                    size_t *added, struct stj_svd_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
     const size_t left = stj_svd_n_values(a) - known->k;
     struct stj_svd_settings s = *budget->settings;
     struct stj_svd_budget inner = *budget;
-    struct stj_svd_basis basis = {0};
-    struct stj_op *rest = NULL;
+    STJ_HELD(stj_svd_basis_free) struct stj_svd_basis basis = {0};
+    STJ_HELD(stj_op_destroy_at) struct stj_op *rest = NULL;
     s.top = left < top ? left : top;
     /* What there are products for beside finishing. */
     const double finish = 2 * (double)(known->k + s.top);
     if (stj_svd_spent(budget, finish + 4, 0, &r->stop))
-        goto out;
+        return STJ_OK;
     inner.settings = &s;
     inner.sigma_1 = r->top.sigma[0];
     inner.some_above = limit > 0;
@@ -102,19 +99,16 @@ static enum stj_status add_missing(struct stj_op *a, const struct stj_svd_budget
     s.ncv = 0;
     s.seed += round + 1;
     s.tol = fmax(s.tol / 10, DBL_EPSILON); /* the span of all is no better than its worst vector */
-    STJ_TRY(stj_svd_complement(a, known->k, known->v, 1, &rest, err));
-    STJ_TRY(stj_svd_arpack.top(rest, &inner, &basis, err));
+    STJ_MUST(stj_svd_complement(a, known->k, known->v, 1, &rest, err));
+    STJ_MUST(stj_svd_arpack.top(rest, &inner, &basis, err));
     r->products += basis.products;
     r->stop = basis.stop;
     for (size_t i = 0; i < basis.sound && basis.stop == STJ_STOP_CONVERGED; i++)
         if (basis.ritz[i] > limit) {
-            STJ_TRY(known_append(known, n, 1, basis.v + i * n, basis.ritz + i, err));
+            STJ_MUST(known_append(known, n, 1, basis.v + i * n, basis.ritz + i, err));
             ++*added;
         }
-out:
-    stj_op_destroy(rest);
-    stj_svd_basis_free(&basis);
-    return st;
+    return STJ_OK;
 }
 
 /* Is the whole matrix cheaper than what is likely to be missing?  A round takes about as much as a
@@ -139,7 +133,6 @@ static enum stj_status search_outside(struct stj_op *a, const struct stj_svd_bud
                                       struct stj_svd_result *r, struct stj_error *err)
 {
     enum { AT_ONCE = 10 };
-    enum stj_status st = STJ_OK;
     const struct stj_svd_settings *s = budget->settings;
     const size_t k = r->above > 0 ? 1 : r->top.k;
     struct stj_svd_look look = {.products = r->products,
@@ -155,7 +148,7 @@ static enum stj_status search_outside(struct stj_op *a, const struct stj_svd_bud
         look.sigma_1 = r->top.sigma[0];
         look.level = r->above > 0 ? r->above : lacking ? 0 : known->sigma[k - 1];
         if (!lacking)
-            STJ_TRY(stj_svd_look_outside(a, budget, &look, &r->outside, err));
+            STJ_MUST(stj_svd_look_outside(a, budget, &look, &r->outside, err));
         if (look.stop != STJ_STOP_CONVERGED)
             r->stop = look.stop;
         if ((!lacking && r->outside.missed == 0) || r->stop != STJ_STOP_CONVERGED)
@@ -163,16 +156,15 @@ static enum stj_status search_outside(struct stj_op *a, const struct stj_svd_bud
         *dense = is_dense_cheaper(a, budget);
         if (*dense)
             break;
-        STJ_TRY(add_missing(a, budget, lacking && lacking < AT_ONCE ? lacking : AT_ONCE,
-                            lacking ? 0 : look.level + stj_svd_tie(s->tol, look.sigma_1),
-                            look.round, known, found, r, err));
+        STJ_MUST(add_missing(a, budget, lacking && lacking < AT_ONCE ? lacking : AT_ONCE,
+                             lacking ? 0 : look.level + stj_svd_tie(s->tol, look.sigma_1),
+                             look.round, known, found, r, err));
         r->outside.added += lacking ? 0 : *found - before;
         if (*found == before || r->stop != STJ_STOP_CONVERGED)
             break;
         look.repeated |= !lacking;
     }
-out:
-    return st;
+    return STJ_OK;
 }
 
 static bool is_converged(const struct stj_pairs *p, size_t i, double tol)
@@ -193,40 +185,34 @@ static bool all_converged(const struct stj_svd_result *r, double tol)
 static enum stj_status complete_once(struct stj_op *a, const struct stj_svd_budget *budget,
                                      struct stj_svd_result *r, bool *dense, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = stj_op_n_cols(a);
     const size_t k = r->top.k;
-    struct known known = {0};
+    STJ_HELD(known_free) struct known known = {0};
     struct stj_pairs pairs = {0};
-    double *swap = NULL;
+    STJ_FREED double *swap = NULL;
     size_t found = 0;
-    STJ_TRY(stj_new(&swap, n, sizeof *swap, err));
+    STJ_MUST(stj_new(&swap, n, sizeof *swap, err));
     for (size_t i = 0; i < k; i++)
         if (is_converged(&r->top, i, budget->settings->tol))
-            STJ_TRY(known_append(&known, n, 1, r->top.v + i * n, r->top.sigma + i, err));
-    STJ_TRY(search_outside(a, budget, &known, &found, swap, dense, r, err));
+            STJ_MUST(known_append(&known, n, 1, r->top.v + i * n, r->top.sigma + i, err));
+    STJ_MUST(search_outside(a, budget, &known, &found, swap, dense, r, err));
     if (!*dense && found > 0 && (known.k >= k || r->above > 0)) {
         known_sort(&known, n, k, swap);
-        STJ_TRY(stj_svd_finish(a, r->above > 0 ? known.k : k, &known.v, &pairs, err));
+        STJ_MUST(stj_svd_finish(a, r->above > 0 ? known.k : k, &known.v, &pairs, err));
         stj_pairs_free(&r->top);
         r->top = pairs;
     }
-out:
-    free(swap);
-    known_free(&known);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_svd_complete(struct stj_op *a, const struct stj_svd_budget *budget,
                                  struct stj_svd_result *r, bool *dense, struct stj_error *err)
 {
     enum { TRIES = 3 }; /* some may not have converged when all were finished */
-    enum stj_status st = STJ_OK;
     for (int i = 0; i < TRIES && r->top.k > 0 && !*dense && r->stop == STJ_STOP_CONVERGED; i++)
         if (i == 0 || !all_converged(r, budget->settings->tol))
-            STJ_TRY(complete_once(a, budget, r, dense, err));
+            STJ_MUST(complete_once(a, budget, r, dense, err));
     if (*dense)
         r->outside = (struct stj_svd_outside){0};
-out:
-    return st;
+    return STJ_OK;
 }

@@ -68,21 +68,19 @@ static enum stj_status predict_end(const struct stj_svd_method *method,
                                    const struct stj_svd_settings *s, size_t m, size_t n,
                                    bool bottom, struct stj_prediction *p, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t k = bottom ? s->bottom : s->top;
     struct stj_svd_settings rest = *s;
     const size_t known = bottom || method->whole ? 0 : stj_svd_n_known(s, m < n ? m : n);
     rest.top -= known;
     rest.known_top = known > 0 ? s->known_top : NULL;
     const double before = stj_predicted_applications(p);
-    STJ_TRY(method->predict(&rest, m, n, bottom, p, err));
+    STJ_MUST(method->predict(&rest, m, n, bottom, p, err));
     const double products = (stj_predicted_applications(p) - before) / 2;
     if (method->whole)
         stj_predict_products(p, 0, (double)k, k);
     else
         predict_finish(k, n, bottom, products, p);
-out:
-    return st;
+    return STJ_OK;
 }
 
 static struct stj_prediction fresh_prediction(const struct stj_prediction *like)
@@ -94,16 +92,14 @@ static struct stj_prediction fresh_prediction(const struct stj_prediction *like)
 enum stj_status stj_svd_named_method(const char *name, bool bottom,
                                      const struct stj_svd_method **method, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_plugin_info *info = NULL;
-    STJ_TRY(stj_kind_find(&stj_svd_methods, name, &info, err));
+    STJ_MUST(stj_kind_find(&stj_svd_methods, name, &info, err));
     *method = (const struct stj_svd_method *)info;
-    STJ_CHECK(err, bottom || (*method)->top, STJ_EINVAL,
-              "method %s does not find the largest singular values: use arpack or dense", name);
-    STJ_CHECK(err, !bottom || (*method)->bottom, STJ_EINVAL,
-              "method %s does not find the smallest singular values: use arnoldi or dense", name);
-out:
-    return st;
+    STJ_NEED(err, bottom || (*method)->top, STJ_EINVAL,
+             "method %s does not find the largest singular values: use arpack or dense", name);
+    STJ_NEED(err, !bottom || (*method)->bottom, STJ_EINVAL,
+             "method %s does not find the smallest singular values: use arnoldi or dense", name);
+    return STJ_OK;
 }
 
 /* The method that predicts the fewest products; one that is refused only where there is no
@@ -145,24 +141,22 @@ static enum stj_status choose_method(const struct stj_svd_settings *s, size_t m,
 enum stj_status stj_svd_choose(struct stj_op *a, const struct stj_svd_budget *budget, bool bottom,
                                const struct stj_svd_method **method, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_svd_settings *s = budget->settings;
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     struct stj_prediction p = {.shortest = stj_op_shortest_prefix(a), .used = stj_svd_used(budget)};
-    STJ_TRY(choose_method(s, m, n, bottom, &p, method, err));
-    STJ_TRY(predict_end(*method, s, m, n, bottom, &p, err));
+    STJ_MUST(choose_method(s, m, n, bottom, &p, method, err));
+    STJ_MUST(predict_end(*method, s, m, n, bottom, &p, err));
     const double bytes = stj_predict_peak(&p);
     const double free = (double)stj_memory_available();
-    STJ_CHECK(err, bytes <= most_of_memory * free, STJ_ENOMEM,
-              "the %s singular values (%s) take %.4g GB of memory, of which %.4g GB are free; %s",
-              bottom ? "smallest" : "largest", p.method, bytes / 1e9, free / 1e9,
-              (*method)->whole
-                  ? "take a method that iterates (--method)"
-                  : "take fewer basis vectors (--ncv, for one end at a time) or several machines, "
-                    "which divide them");
-out:
-    return st;
+    STJ_NEED(err, bytes <= most_of_memory * free, STJ_ENOMEM,
+             "the %s singular values (%s) take %.4g GB of memory, of which %.4g GB are free; %s",
+             bottom ? "smallest" : "largest", p.method, bytes / 1e9, free / 1e9,
+             (*method)->whole
+                 ? "take a method that iterates (--method)"
+                 : "take fewer basis vectors (--ncv, for one end at a time) or several machines, "
+                   "which divide them");
+    return STJ_OK;
 }
 
 double stj_svd_dense_cost(struct stj_op *a, const struct stj_svd_budget *budget)

@@ -96,75 +96,70 @@ static bool wants_bottom(const struct stj_svd_settings *s)
 static enum stj_status check_known(const struct stj_op *a, const struct stj_pairs *known,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     if (!known || known->k == 0)
         return STJ_OK;
-    STJ_CHECK(err, known->n_rows == m && known->n_cols == n, STJ_EMISMATCH,
-              "the known pairs are of an operator of %zu x %zu, this one is %zu x %zu",
-              known->n_rows, known->n_cols, m, n);
-    STJ_CHECK(err, known->sigma && known->residual && known->cosine && known->u && known->v,
-              STJ_EINVAL, "the known pairs lack sigma, residual, cosine, u or v");
-out:
-    return st;
+    STJ_NEED(err, known->n_rows == m && known->n_cols == n, STJ_EMISMATCH,
+             "the known pairs are of an operator of %zu x %zu, this one is %zu x %zu",
+             known->n_rows, known->n_cols, m, n);
+    STJ_NEED(err, known->sigma && known->residual && known->cosine && known->u && known->v,
+             STJ_EINVAL, "the known pairs lack sigma, residual, cosine, u or v");
+    return STJ_OK;
 }
 
 static enum stj_status svd_check_settings(const struct stj_op *a, const struct stj_svd_settings *s,
                                           struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
     const size_t least = m < n ? m : n;
     const struct stj_svd_method *method = NULL;
-    STJ_CHECK(err, wants_top(s) || wants_bottom(s), STJ_EINVAL,
-              "top is 0 and bottom is 0: ask for at least one singular value");
-    STJ_CHECK(err, (s->above == 0 || s->top == 0) && (s->below == 0 || s->bottom == 0), STJ_EINVAL,
-              "a number of pairs and a threshold are asked for at the same end: give one of them");
-    STJ_CHECK(err, isfinite(s->above) && s->above >= 0 && isfinite(s->below) && s->below >= 0,
-              STJ_EINVAL, "a threshold is %g above, %g below: they must be positive numbers",
-              s->above, s->below);
-    STJ_CHECK(err, s->top <= least, STJ_EINVAL,
-              "top is %zu, the operator of %zu x %zu has %zu singular values", s->top, m, n, least);
-    STJ_CHECK(err, s->bottom <= least, STJ_EINVAL,
-              "bottom is %zu, the operator of %zu x %zu has %zu singular values", s->bottom, m, n,
-              least);
-    STJ_CHECK(err, s->tol >= DBL_EPSILON && s->tol < 1, STJ_EINVAL,
-              "tol is %g, it must lie between %g (double precision) and 1", s->tol, DBL_EPSILON);
-    STJ_CHECK(err, s->ncv == 0 || (s->ncv > s->top && s->ncv <= n), STJ_EINVAL,
-              "ncv is %zu, it must lie above top = %zu and be at most the %zu columns", s->ncv,
-              s->top, n);
-    STJ_CHECK(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
-              "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
-              s->max_seconds);
-    STJ_CHECK(err, s->certify >= 0 && s->certify < INFINITY, STJ_EINVAL,
-              "certify is %g, it must be a positive number", s->certify);
-    STJ_TRY(check_known(a, s->known_top, err));
-    STJ_TRY(check_known(a, s->known_bottom, err));
+    STJ_NEED(err, wants_top(s) || wants_bottom(s), STJ_EINVAL,
+             "top is 0 and bottom is 0: ask for at least one singular value");
+    STJ_NEED(err, (s->above == 0 || s->top == 0) && (s->below == 0 || s->bottom == 0), STJ_EINVAL,
+             "a number of pairs and a threshold are asked for at the same end: give one of them");
+    STJ_NEED(err, isfinite(s->above) && s->above >= 0 && isfinite(s->below) && s->below >= 0,
+             STJ_EINVAL, "a threshold is %g above, %g below: they must be positive numbers",
+             s->above, s->below);
+    STJ_NEED(err, s->top <= least, STJ_EINVAL,
+             "top is %zu, the operator of %zu x %zu has %zu singular values", s->top, m, n, least);
+    STJ_NEED(err, s->bottom <= least, STJ_EINVAL,
+             "bottom is %zu, the operator of %zu x %zu has %zu singular values", s->bottom, m, n,
+             least);
+    STJ_NEED(err, s->tol >= DBL_EPSILON && s->tol < 1, STJ_EINVAL,
+             "tol is %g, it must lie between %g (double precision) and 1", s->tol, DBL_EPSILON);
+    STJ_NEED(err, s->ncv == 0 || (s->ncv > s->top && s->ncv <= n), STJ_EINVAL,
+             "ncv is %zu, it must lie above top = %zu and be at most the %zu columns", s->ncv,
+             s->top, n);
+    STJ_NEED(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
+             "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
+             s->max_seconds);
+    STJ_NEED(err, s->certify >= 0 && s->certify < INFINITY, STJ_EINVAL,
+             "certify is %g, it must be a positive number", s->certify);
+    STJ_MUST(check_known(a, s->known_top, err));
+    STJ_MUST(check_known(a, s->known_bottom, err));
     if (s->method && wants_top(s))
-        STJ_TRY(stj_svd_named_method(s->method, false, &method, err));
+        STJ_MUST(stj_svd_named_method(s->method, false, &method, err));
     if (s->method && wants_bottom(s))
-        STJ_TRY(stj_svd_named_method(s->method, true, &method, err));
-out:
-    return st;
+        STJ_MUST(stj_svd_named_method(s->method, true, &method, err));
+    return STJ_OK;
 }
 
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     STJ_GOOD_SETTINGS(err, settings);
     STJ_NOT_NULL(err, a, result);
     struct stj_svd_settings s = *settings;
-    struct stj_svd_result *r = NULL;
-    const struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_HELD(stj_svd_result_destroy_at) struct stj_svd_result *r = NULL;
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
     if (s.tol == 0)
         s.tol = stj_svd_settings_default().tol;
     const struct stj_svd_budget budget = {
         .settings = &s, .a = a, .begin = stj_op_get_counts(a), .clock = stj_clock()};
-    STJ_TRY(svd_check_settings(a, &s, err));
-    STJ_TRY(stj_new(&r, 1, sizeof *r, err));
+    STJ_MUST(svd_check_settings(a, &s, err));
+    STJ_MUST(stj_new(&r, 1, sizeof *r, err));
     r->n_params = stj_op_n_cols(a);
     r->requested = s.top;
     r->bottom_requested = s.bottom;
@@ -173,17 +168,14 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     r->stop = STJ_STOP_CONVERGED;
     r->residual_excess = (double)NAN;
     if (wants_top(&s))
-        STJ_TRY(stj_svd_solve_top(a, &budget, r, err));
+        STJ_MUST(stj_svd_solve_top(a, &budget, r, err));
     if (wants_bottom(&s) && r->stop != STJ_STOP_INTERRUPTED)
-        STJ_TRY(stj_svd_solve_bottom(a, &budget, r, err));
+        STJ_MUST(stj_svd_solve_bottom(a, &budget, r, err));
     r->counts = stj_op_counts_since(a, &budget.begin);
     r->seconds = stj_clock() - budget.clock;
     *result = r;
     r = NULL;
-out:
-    stj_blas_guard_give(guard);
-    stj_svd_result_destroy(r);
-    return st;
+    return STJ_OK;
 }
 
 bool stj_svd_count_agrees(const struct stj_svd_result *r)

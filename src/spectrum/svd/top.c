@@ -58,17 +58,15 @@ static enum stj_status finish_together(struct stj_op *a, struct stj_svd_basis *b
                                        const struct stj_pairs *pairs, size_t k,
                                        struct stj_svd_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t n = pairs->n_cols;
     const size_t new = basis->k;
     struct stj_pairs both = {0};
-    STJ_TRY(stj_resize(&basis->v, n * new, n * (new + k), sizeof *basis->v, err));
+    STJ_MUST(stj_resize(&basis->v, n * new, n * (new + k), sizeof *basis->v, err));
     memcpy(basis->v + n * new, pairs->v, n * k * sizeof *basis->v);
-    STJ_TRY(stj_svd_finish(a, new + k, &basis->v, &both, err));
+    STJ_MUST(stj_svd_finish(a, new + k, &basis->v, &both, err));
     stj_pairs_free(&r->top);
     r->top = both;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* The method on the complement of k known pairs, whose finishing is set aside; what is left of the
@@ -78,27 +76,24 @@ static enum stj_status find_beyond(struct stj_op *a, const struct stj_svd_budget
                                    struct stj_svd_basis *basis, struct stj_svd_result *r,
                                    struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_svd_settings s = *budget->settings;
     struct stj_svd_budget inner = *budget;
-    struct stj_op *op = NULL;
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     inner.settings = &s;
     inner.sigma_1 = s.known_top->sigma[0];
     s.top -= k;
     /* Step 2: what there are products for beside finishing. */
     if (!stj_svd_spent(budget, 2 * (double)k + 4, 0, &basis->stop)) {
         s.max_applications = fmax(s.max_applications - 2 * (double)k, 0);
-        STJ_TRY(stj_svd_complement(a, k, s.known_top->v, 1, &op, err));
-        STJ_TRY(method->top(op, &inner, basis, err));
+        STJ_MUST(stj_svd_complement(a, k, s.known_top->v, 1, &op, err));
+        STJ_MUST(method->top(op, &inner, basis, err));
     }
     /* Step 3. */
     if (basis->k > 0)
-        STJ_TRY(finish_together(a, basis, s.known_top, k, r, err));
+        STJ_MUST(finish_together(a, basis, s.known_top, k, r, err));
     else
-        STJ_TRY(stj_pairs_copy(s.known_top, k, &r->top, err));
-out:
-    stj_op_destroy(op);
-    return st;
+        STJ_MUST(stj_pairs_copy(s.known_top, k, &r->top, err));
+    return STJ_OK;
 }
 
 /* r->top <- the span of a basis, finished. */
@@ -113,46 +108,42 @@ static enum stj_status finish_basis(struct stj_op *a, struct stj_svd_basis *basi
 static enum stj_status go_dense(struct stj_op *a, const struct stj_svd_budget *budget,
                                 struct stj_svd_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_svd_basis basis = {0};
+    STJ_HELD(stj_svd_basis_free) struct stj_svd_basis basis = {0};
     stj_pairs_free(&r->top);
-    STJ_TRY(stj_svd_lapack.top(a, budget, &basis, err));
-    STJ_TRY(finish_basis(a, &basis, r, err));
+    STJ_MUST(stj_svd_lapack.top(a, budget, &basis, err));
+    STJ_MUST(finish_basis(a, &basis, r, err));
     r->products += basis.products;
     r->ncv = basis.ncv;
     r->method = stj_svd_lapack.info.name;
     r->stop = basis.stop;
     r->residual_excess = measure_excess(a, budget->settings->tol, basis.sound, &r->top);
-out:
-    stj_svd_basis_free(&basis);
-    return st;
+    return STJ_OK;
 }
 
 /* The `top` largest of the budget's settings. */
 static enum stj_status find_largest(struct stj_op *a, const struct stj_svd_budget *budget,
                                     struct stj_svd_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_svd_settings *s = budget->settings;
     struct stj_svd_budget inner = *budget;
     const struct stj_svd_method *method = NULL;
-    struct stj_svd_basis basis = {0};
+    STJ_HELD(stj_svd_basis_free) struct stj_svd_basis basis = {0};
     /* Step 1: what need not be found. */
     const size_t known = stj_svd_n_known(s, stj_svd_n_values(a));
     r->method = stj_svd_all_known;
     if (known > 0 && known == s->top)
         return stj_pairs_copy(s->known_top, known, &r->top, err);
     /* Steps 2 and 3: the method, with the pairs taken out or without any. */
-    STJ_TRY(stj_svd_choose(a, budget, false, &method, err));
+    STJ_MUST(stj_svd_choose(a, budget, false, &method, err));
     inner.abandon = stj_svd_dense_cost(a, budget);
     if (s->max_applications > 0 && 2 * inner.abandon > s->max_applications)
         inner.abandon = 0;
     if (known > 0 && !method->whole) {
-        STJ_TRY(find_beyond(a, &inner, method, known, &basis, r, err));
+        STJ_MUST(find_beyond(a, &inner, method, known, &basis, r, err));
     } else {
-        STJ_TRY(method->top(a, &inner, &basis, err));
+        STJ_MUST(method->top(a, &inner, &basis, err));
         if (!basis.abandoned)
-            STJ_TRY(finish_basis(a, &basis, r, err));
+            STJ_MUST(finish_basis(a, &basis, r, err));
     }
     r->products += basis.products;
     r->ncv = basis.ncv;
@@ -162,10 +153,8 @@ static enum stj_status find_largest(struct stj_op *a, const struct stj_svd_budge
     if (basis.stop == STJ_STOP_CONVERGED && !basis.abandoned)
         r->residual_excess = measure_excess(a, s->tol, known + basis.sound, &r->top);
     if (basis.abandoned)
-        STJ_TRY(go_dense(a, budget, r, err));
-out:
-    stj_svd_basis_free(&basis);
-    return st;
+        STJ_MUST(go_dense(a, budget, r, err));
+    return STJ_OK;
 }
 
 /* ---- thresholds ---- */
@@ -179,7 +168,6 @@ static bool passed_above(const struct stj_op *a, const struct stj_svd_result *r)
 static enum stj_status find_above(struct stj_op *a, const struct stj_svd_budget *budget,
                                   struct stj_svd_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_svd_settings s = *budget->settings;
     struct stj_svd_budget inner = *budget;
     size_t request = 0;
@@ -188,24 +176,23 @@ static enum stj_status find_above(struct stj_op *a, const struct stj_svd_budget 
     s.top = stj_svd_n_known(&s, stj_svd_n_values(a));
     if (s.top == 0 || s.known_top->sigma[s.top - 1] > s.above) {
         const size_t more = stj_svd_request_more(a, s.top);
-        STJ_TRY(stj_svd_request(a, budget, s.above, true, s.count_above, &request, err));
+        STJ_MUST(stj_svd_request(a, budget, s.above, true, s.count_above, &request, err));
         s.top = request > s.top || s.top == 0 ? request : more;
     }
     /* A method that was named may not be able to find all; the look outside finds the last. */
     const size_t n = stj_svd_n_values(a);
     const size_t most = s.method && n > 1 ? n - 1 : n;
     s.top = s.top < most ? s.top : most;
-    STJ_TRY(find_largest(a, &inner, r, err));
+    STJ_MUST(find_largest(a, &inner, r, err));
     while (r->stop == STJ_STOP_CONVERGED && !passed_above(a, r) && s.top < most) {
         const size_t more = stj_svd_request_more(a, s.top);
         s.top = more < most ? more : most;
         s.ncv = 0;
         stj_pairs_free(&r->top);
-        STJ_TRY(find_largest(a, &inner, r, err));
+        STJ_MUST(find_largest(a, &inner, r, err));
     }
     r->requested = passed_above(a, r) ? 0 : s.top;
-out:
-    return st;
+    return STJ_OK;
 }
 
 /* Keep what lies above the threshold.  The pair that showed the threshold need not have converged:
@@ -242,20 +229,18 @@ static void judge_largest(const struct stj_op *a, const struct stj_svd_settings 
 enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget *budget,
                                   struct stj_svd_result *r, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_svd_settings *s = budget->settings;
     bool dense = false;
     r->above = s->above;
-    STJ_TRY(s->above > 0 ? find_above(a, budget, r, err) : find_largest(a, budget, r, err));
+    STJ_MUST(s->above > 0 ? find_above(a, budget, r, err) : find_largest(a, budget, r, err));
     /* Step 4: a whole decomposition misses nothing; known pairs were looked after before. */
     const bool final = r->method == stj_svd_lapack.info.name ||
                        (r->method == stj_svd_all_known && s->certify == 0);
     /* Where the operator is not the one that the iteration saw, finding pairs anew would hide it. */
     if (!final && r->stop == STJ_STOP_CONVERGED && !(r->residual_excess > 1))
-        STJ_TRY(stj_svd_complete(a, budget, r, &dense, err));
+        STJ_MUST(stj_svd_complete(a, budget, r, &dense, err));
     if (dense)
-        STJ_TRY(go_dense(a, budget, r, err));
+        STJ_MUST(go_dense(a, budget, r, err));
     judge_largest(a, s, r);
-out:
-    return st;
+    return STJ_OK;
 }

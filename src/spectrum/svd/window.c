@@ -62,14 +62,13 @@ static void show_look(const struct stj_svd_budget *budget, const struct look *lo
 static enum stj_status look_at_basis(const struct stj_krylov *krylov, size_t k, struct look *look,
                                      struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t m = krylov->m;
-    double *h = NULL;
-    double *sigma = NULL;
+    STJ_FREED double *h = NULL;
+    STJ_FREED double *sigma = NULL;
     double f = 0;
-    STJ_TRY(stj_krylov_matrix(krylov, &h, err));
-    STJ_TRY(stj_new(&sigma, m, sizeof *sigma, err));
-    STJ_TRY(stj_gesdd(m + krylov->b, m, h, m + krylov->b, sigma, NULL, NULL, err));
+    STJ_MUST(stj_krylov_matrix(krylov, &h, err));
+    STJ_MUST(stj_new(&sigma, m, sizeof *sigma, err));
+    STJ_MUST(stj_gesdd(m + krylov->b, m, h, m + krylov->b, sigma, NULL, NULL, err));
     for (size_t i = 0; i < k; i++)
         f += log10(fmax(sigma[m - 1 - i], 1e-7 * sigma[0])) / (double)k;
     const double fall =
@@ -79,18 +78,14 @@ static enum stj_status look_at_basis(const struct stj_krylov *krylov, size_t k, 
     look->m = m;
     look->f = f;
     look->next = (size_t)ceil(look_growth * (double)m);
-out:
-    free(h);
-    free(sigma);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_window_build(struct stj_op *a, const struct stj_svd_budget *budget,
                                  const struct stj_window_limits *limits, struct stj_window *window,
                                  enum stj_stop *stop, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct stj_op *prefix = NULL;
+    STJ_HELD(stj_op_destroy_at) struct stj_op *prefix = NULL;
     struct stj_op *b = a;
     struct stj_krylov *krylov = &window->krylov;
     struct look look = {.next = 2 * limits->k > 4 * STJ_WINDOW_BLOCK ? 2 * limits->k
@@ -98,85 +93,75 @@ enum stj_status stj_window_build(struct stj_op *a, const struct stj_svd_budget *
     const size_t first = limits->all || limits->m < FIRST ? limits->m : FIRST;
     *window = (struct stj_window){.fraction = limits->fraction};
     if (limits->fraction < 1) {
-        STJ_TRY(stj_op_create_prefix(a, limits->fraction, &prefix, err));
+        STJ_MUST(stj_op_create_prefix(a, limits->fraction, &prefix, err));
         b = prefix;
     }
     window->cost = stj_op_cost(b);
     const double step = STJ_WINDOW_BLOCK * window->cost;
-    STJ_TRY(stj_krylov_init(krylov, stj_op_n_cols(a), STJ_WINDOW_BLOCK, first, limits->m,
-                            budget->settings->seed, STJ_STREAM_START, 2, err));
+    STJ_MUST(stj_krylov_init(krylov, stj_op_n_cols(a), STJ_WINDOW_BLOCK, first, limits->m,
+                             budget->settings->seed, STJ_STREAM_START, 2, err));
     while (krylov->m + STJ_WINDOW_BLOCK <= limits->m && look.flat < 2) {
         if (stj_svd_spent(budget, step + limits->rest,
                           limits->done + (double)krylov->m * window->cost, stop))
             break;
-        STJ_TRY(stj_krylov_step(krylov, b, err));
+        STJ_MUST(stj_krylov_step(krylov, b, err));
         if (limits->all || krylov->m < look.next)
             continue;
-        STJ_TRY(look_at_basis(krylov, limits->k, &look, err));
+        STJ_MUST(look_at_basis(krylov, limits->k, &look, err));
         show_look(budget, &look);
     }
     window->m = krylov->m;
     window->flat = look.flat >= 2;
     window->level = look.f;
-out:
-    stj_op_destroy(prefix);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_window_factor(struct stj_window *window, size_t k, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const size_t m = window->m;
     const size_t rows = m + window->krylov.b;
-    const struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
-    double *h = NULL;
-    STJ_TRY(stj_krylov_matrix(&window->krylov, &h, err));
-    STJ_TRY(stj_new(&window->sigma, m, sizeof *window->sigma, err));
-    STJ_TRY(stj_new(&window->u, rows, m * sizeof *window->u, err));
-    STJ_TRY(stj_new(&window->zt, m, m * sizeof *window->zt, err));
-    STJ_TRY(stj_gesdd(rows, m, h, rows, window->sigma, window->u, window->zt, err));
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(stj_threads());
+    STJ_FREED double *h = NULL;
+    STJ_MUST(stj_krylov_matrix(&window->krylov, &h, err));
+    STJ_MUST(stj_new(&window->sigma, m, sizeof *window->sigma, err));
+    STJ_MUST(stj_new(&window->u, rows, m * sizeof *window->u, err));
+    STJ_MUST(stj_new(&window->zt, m, m * sizeof *window->zt, err));
+    STJ_MUST(stj_gesdd(rows, m, h, rows, window->sigma, window->u, window->zt, err));
     const size_t at = DAMPING * k < m ? DAMPING * k : m;
     window->damping = fmax(window->sigma[m - at], DBL_EPSILON * window->sigma[0]);
     if (window->damping == 0)
         window->damping = 1;
-out:
-    stj_blas_guard_give(guard);
-    free(h);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_window_smallest(const struct stj_window *window, size_t first, size_t p,
                                     double *x, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_rows *rows = &window->krylov.rows;
     const size_t m = window->m;
-    double *y = NULL;
-    STJ_TRY(stj_new(&y, m, p * sizeof *y, err));
+    STJ_FREED double *y = NULL;
+    STJ_MUST(stj_new(&y, m, p * sizeof *y, err));
     for (size_t j = 0; j < p; j++)
         for (size_t i = 0; i < m; i++)
             y[j * m + i] = window->zt[i * m + m - 1 - (first + j)];
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, rows->count, p, m, 1, window->krylov.q,
               stj_rows_ld(rows), y, m, 0, x, stj_rows_ld(rows));
-out:
-    free(y);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_window_invert(const struct stj_window *window, size_t b, double *t,
                                   struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     const struct stj_krylov *krylov = &window->krylov;
     const size_t n = krylov->rows.count;
     const size_t ld = stj_rows_ld(&krylov->rows);
     const size_t m = window->m;
     const size_t rows = m + krylov->b;
     const double d2 = window->damping * window->damping;
-    double *c = NULL; /* Q't, then U'Q't, then Z diag() U'Q't */
-    double *e = NULL;
-    STJ_TRY(stj_new(&c, rows, b * sizeof *c, err));
-    STJ_TRY(stj_new(&e, m, b * sizeof *e, err));
+    STJ_FREED double *c = NULL; /* Q't, then U'Q't, then Z diag() U'Q't */
+    STJ_FREED double *e = NULL;
+    STJ_MUST(stj_new(&c, rows, b * sizeof *c, err));
+    STJ_MUST(stj_new(&e, m, b * sizeof *e, err));
     /* c = Q't, summed over the ranks. */
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, rows, b, n, 1, krylov->q, ld, t, ld, 0, c, rows);
     stj_rows_allreduce_sum(&krylov->rows, rows * b, c);
@@ -191,10 +176,7 @@ enum stj_status stj_window_invert(const struct stj_window *window, size_t b, dou
     stj_dgemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, m, b, m, 1, window->zt, m, e, m, 0, c, m);
     /* t += Q_m c */
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, n, b, m, 1, krylov->q, ld, c, m, 1, t, ld);
-out:
-    free(c);
-    free(e);
-    return st;
+    return STJ_OK;
 }
 
 void stj_window_free(struct stj_window *window)
