@@ -209,7 +209,7 @@ static const struct bad_case bads[] = {
     {"[5, 5, 3]", "{type: average_pool, window: 6}", "window 6x6 is larger than its input 5x5x3"},
     {"[75]", "{type: conv2d, filters: 2, kernel: 3}",
      "its input is 75, but conv2d slides over height x width x channels"},
-    {"[25, 3]", "{type: max_pool, window: 2}", "its input is 25x3, but max_pool slides over"},
+    {"[25]", "{type: max_pool, window: 2}", "its input is 25, but max_pool slides over"},
     {"[75]", "global_average_pool", "its input is 75, but global_average_pool"},
     {"[5, 5, 3]", "{type: conv2d, filters: 2, kernel: [1, 2, 3]}",
      "kernel has 3 numbers, give one for a square or two for height and width"},

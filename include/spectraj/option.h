@@ -56,7 +56,9 @@ struct stj_sizes {
     size_t n;     /* items */
     size_t *item; /* [n], owned */
 };
-#define STJ_SIZES_WORD(index) (SIZE_MAX - (size_t)(index)) /* stands for a word, as no size does */
+
+/* The item of a struct stj_sizes that stands for word `index` of the choices, as no size does. */
+#define STJ_SIZES_WORD(index) (SIZE_MAX - (size_t)(index))
 
 /* A value of type STJ_OPTION_REALS. */
 struct stj_reals {

@@ -53,10 +53,9 @@ struct stj_svd_view {
         *sigma; /* [k], best first: Ritz values of the largest, upper bounds of the smallest */
     const double *residual; /* [k], estimates of |A'u - sigma v|, at least the rounding
                              * eps sigma_1; NULL: not known before the end */
-    /* While the basis for the smallest grows, k being 0: its vectors, and the mean of the decimal
-     * logarithms of its `wanted` smallest values, which ends it when it stops to fall; 0 after. */
-    size_t basis;
-    double level;
+    size_t basis; /* vectors of the basis for the smallest while it grows, k being 0; then 0 */
+    double level; /* the mean of the decimal logarithms of its `wanted` smallest values: the basis
+                   * ends where this stops to fall */
 };
 
 /* Whom to show it to; called now and then between products, `view` lives as long as the call. */

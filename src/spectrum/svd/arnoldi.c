@@ -34,6 +34,7 @@
  * honest but large bounds, where m cannot reach the rank of B - I.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -437,15 +438,20 @@ static double likely_vectors(const struct stj_svd_settings *s, const struct arno
     return plan->window.all || s->memory_bytes > 0 ? most : fmin(most, likely);
 }
 
+/* The range of vectors, what ends it at the latest, and the share of the steps. */
 static void say_method(const struct arnoldi_plan *plan, double likely, struct stj_prediction *p)
 {
     const double most = (double)plan->window.m;
     const double share = 100 * plan->window.fraction;
+    char steps[32] = "";
+    if (!plan->window.all && !isinf(plan->total) && plan->window.fraction < longest_window)
+        snprintf(steps, sizeof steps, " to %.0f", 100 * longest_window);
     if (plan->window.all || most <= LEAST)
-        stj_predict_method(p, "arnoldi, %.0f vectors on %.0f %% of the steps", most, share);
+        stj_predict_method(p, "arnoldi, %.0f vectors on %.0f%s %% of the steps", most, share,
+                           steps);
     else
-        stj_predict_method(p, "arnoldi, %d to %.0f vectors (limit: %s) on %.0f %% of the steps",
-                           (int)fmin(LEAST, likely), most, stj_basis_words[plan->most], share);
+        stj_predict_method(p, "arnoldi, %.0f to %.0f vectors (limit: %s) on %.0f%s %% of the steps",
+                           fmin(LEAST, likely), most, stj_basis_words[plan->most], share, steps);
 }
 
 /* With P ranks n (m + 2 p') / P + 2 n p numbers, the last term where they divide rows, and 3
@@ -471,7 +477,6 @@ static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t 
     const double whole = stj_predict_divides(p, n) ? 2 * seeds * (double)n * sizeof(double) : 0;
     stj_predict_products(p, vectors * plan.window.fraction, 0, BLOCK);
     stj_predict_products(p, space, 0, s->bottom);
-    stj_predict_products(p, 0, (double)plan.k, s->bottom);
     stj_predict_phase(p, (vectors + 2 * space) * rows + whole + 24 * vectors * vectors, BLOCK);
     if (!plan.window.all) /* as it grows by half, what was there before is still there */
         stj_predict_phase(p, 1.7 * vectors * rows, BLOCK);
