@@ -48,11 +48,14 @@ npy("in1.npy", [4, 8], [i % 2 for i in range(32)])
 npy("in2.npy", [4, 48], [i % 2 for i in range(192)])
 npy("in3.npy", [4, 192], [i % 2 for i in range(768)])
 npy("in6.npy", [4, 6], [i % 2 for i in range(24)])
+npy("in4.npy", [4, 256], [i % 2 for i in range(1024)])
 for layer, cells in rows("Layers"):
     shape = [int(k) for k in cells[2].strip("`[]").split(",")]
-    config(f"{n}.yaml", "label_file: y.npy", [layer, "flatten", "{type: dense, units: 3}"], shape, "softmax_cross_entropy", "sgd")
-    if shape == [6]:
-        text = open(f"{n}.yaml", encoding="utf-8").read().replace("in1.npy", "in6.npy")
+    before = ["{type: identity, name: a}", "{type: tanh, name: b, input: data}"] if "inputs: [a, b]" in layer else []
+    config(f"{n}.yaml", "label_file: y.npy", before + [layer, "flatten", "{type: dense, units: 3}"], shape,
+           "softmax_cross_entropy", "sgd")
+    if shape in ([6], [8, 8, 4]):
+        text = open(f"{n}.yaml", encoding="utf-8").read().replace(f"in{len(shape)}.npy", f"in{shape[-1]}.npy")
         open(f"{n}.yaml", "w", encoding="utf-8").write(text)
     n += 1
 for loss, cells in rows("Losses"):
@@ -68,13 +71,13 @@ for block in re.findall("(?:^    .*\n)+", page, re.M):
     key = text.split(":")[0]
     parts = re.split("(?m)^(?=[a-z])", whole)
     open(f"{n}.yaml", "w", encoding="utf-8").write(
-        text if text.count("\n") > 5 else "".join(text if part.startswith(key + ":") else part for part in parts) + "\n")
+        text if "training:" in text else "".join(text if part.startswith(key + ":") else part for part in parts) + "\n")
     n += 1
 open("count", "w").write(str(n))
 END
 python3 make.py "$page" || fail 'the page is not laid out as its head says'
 n=$(cat count)
-[ "$n" -ge 45 ] || fail "only $n lines and fragments on the page"
+[ "$n" -ge 100 ] || fail "only $n lines and fragments on the page"
 i=0
 while [ "$i" -lt "$n" ]; do
     "$spectraj" info "$i.yaml" > said 2>&1 || fail "$(cat said): $(cat "$i.yaml")"
