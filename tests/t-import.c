@@ -420,6 +420,8 @@ START_TEST(orders_that_do_not_agree_are_refused)
     EXPECT_FAIL(make_run(network, "file: m.h5, flatten: CHW", &run, theta, &err), STJ_EUNSUPPORTED,
                 orders[_i].message, err);
     stj_run_destroy(run);
+    if (_i > 0) /* the file below is of the first network */
+        return;
     static double zeros[2430];
     const struct named_array own[] = {
         {"conv2d0.kernel", 4, {27, 27, 1, 3}, zeros}, {"conv2d0.bias", 1, {3}, zeros},
