@@ -512,6 +512,38 @@ START_TEST(a_square_weight_needs_a_layout)
 }
 END_TEST
 
+/* A class token and positions as PyTorch's modules hold them, ready to be added to a batch. */
+START_TEST(axes_of_length_one_of_tables_do_not_count)
+{
+    static const char network[] =
+        "network: {input: [784], layers: [{type: reshape, shape: [98, 8]}, {type: vector, name: "
+        "t}, "
+        "{type: positions, name: p}, select, {type: dense, name: d, units: 2}], "
+        "loss: softmax_cross_entropy}\n";
+    static double value[99 * 8];
+    struct named_array arrays[] = {{"t.vector", 3, {1, 1, 8}, value},
+                                   {"pos", 3, {1, 99, 8}, value},
+                                   {"d.weight", 2, {2, 8}, value},
+                                   {"d.bias", 1, {2}, value}};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    double theta[1024];
+    for (size_t i = 0; i < 99 * 8; i++)
+        value[i] = (double)i;
+    write_hdf5(temp_path("m.h5"), arrays, 4, 0);
+    const char *init = "file: m.h5, layout: pytorch, names: {p.table: pos}";
+    EXPECT_OK(make_run(network, init, &run, theta, &err), err);
+    ck_assert_mem_eq(theta, value, 8 * sizeof *theta);
+    ck_assert_mem_eq(theta + 8, value, sizeof value);
+    stj_run_destroy(run);
+    arrays[1] = (struct named_array){"pos", 3, {1, 8, 99}, value};
+    write_hdf5(temp_path("m.h5"), arrays, 4, 0);
+    EXPECT_FAIL(make_run(network, init, &run, theta, &err), STJ_EMISMATCH,
+                "pos has the shape [1, 8, 99], expected [99, 8] for p.table", err);
+    stj_run_destroy(run);
+}
+END_TEST
+
 static TCase *make_case(void)
 {
     TCase *tc = tcase_create("import");
@@ -525,6 +557,7 @@ static TCase *make_case(void)
     tcase_add_loop_test(tc, a_preset_knows_the_names_of_others, 0,
                         sizeof conventions / sizeof conventions[0]);
     tcase_add_test(tc, a_square_weight_needs_a_layout);
+    tcase_add_test(tc, axes_of_length_one_of_tables_do_not_count);
     return tc;
 }
 

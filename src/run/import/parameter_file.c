@@ -258,14 +258,39 @@ static void expected_text(const struct stj_parameter_file *file, const struct st
     snprintf(text, STJ_SHAPE_TEXT_MAX, "[%s%.60s", states, shape + 1);
 }
 
+/* The first axis from d on that is not of length 1, of an array with more axes than it needs. */
+static size_t skip_ones(const size_t *shape, size_t n_dims, size_t d)
+{
+    while (d < n_dims && shape[d] == 1)
+        d++;
+    return d;
+}
+
+/* A table or vector may have more axes, of length 1, as a class token [1, 1, width] does. */
+static bool has_shape(const size_t *shape, size_t n_dims, const struct stj_parameter *p)
+{
+    size_t d = 0, e = 0;
+    if (n_dims == p->n_dims)
+        return memcmp(shape, p->shape, n_dims * sizeof *shape) == 0;
+    if (n_dims < p->n_dims || p->n_dims > 2)
+        return false;
+    for (;; d++, e++) {
+        d = skip_ones(shape, n_dims, d);
+        e = skip_ones(p->shape, p->n_dims, e);
+        if (d == n_dims || e == p->n_dims)
+            return d == n_dims && e == p->n_dims;
+        if (shape[d] != p->shape[e])
+            return false;
+    }
+}
+
 /* The first good array of a series says how many states there are. */
 static bool has_state_shape(struct stj_parameter_file *file, const struct stj_array *array,
                             const struct stj_parameter *p)
 {
     const size_t front = file->is_series;
-    bool same = array->n_dims == p->n_dims + front;
-    for (size_t d = 0; same && d < p->n_dims; d++)
-        same = array->shape[d + front] == p->shape[d];
+    const bool same =
+        array->n_dims >= front && has_shape(array->shape + front, array->n_dims - front, p);
     if (same && front && file->n_states == 0)
         file->n_states = array->shape[0];
     return same && (!front || array->shape[0] == file->n_states);
