@@ -118,6 +118,8 @@ dist_check_SCRIPTS += %reldir%/paper-digits.sh
 dist_check_SCRIPTS += %reldir%/torch/check.sh
 dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
 EXTRA_DIST += %reldir%/torch/check.py
+EXTRA_DIST += %reldir%/torch/losses.py
+EXTRA_DIST += %reldir%/torch/networks.py
 dist_check_SCRIPTS += %reldir%/walkthrough-analysis.sh
 
 # Programs and scripts of several ranks, for a build with MPI: make check-mpi.
@@ -128,7 +130,6 @@ mpi_scripts += %reldir%/mpi-rows.sh
 mpi_scripts += %reldir%/mpi-studies.sh
 dist_check_SCRIPTS += $(mpi_scripts)
 EXTRA_DIST += %reldir%/odd-inputs
-EXTRA_DIST += %reldir%/torch/losses.py
 EXTRA_DIST += %reldir%/mpi.sh
 mpi_programs =
 mpi_programs += %reldir%/m-rows$(EXEEXT)
