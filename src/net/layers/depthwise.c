@@ -15,8 +15,10 @@
  *                        w_bar_dot  = W(x, y_bar_dot) + W(x_dot, y_bar)
  *                        b_bar_dot  = sum_p y_bar_dot_p
  *
- * Two operations for each number of the kernel and of the output: bound by memory, so there are no
- * patches.  What is read again, the rows of a window, stays in cache.
+ * Two operations for each number of the kernel and of the output, elementwise: no product of
+ * matrices, so there are no patches, and the rows of a window that are read again stay in cache.
+ * It is not bound by memory: arrays beyond the cache pass at 3 to 4.5 GB/s on one thread of a
+ * machine whose memory gives 11.  Every product also loads and stores its sum, in short loops.
  */
 #include "net/layers/depthwise.h"
 
