@@ -136,18 +136,133 @@ config factors pairs.csv 'targets: scores.csv' '[2]' mean_squared_error <<'END'
     - flatten
 END
 
-# An autoencoder with the transpose of its encoder as decoder.
+# An autoencoder with the transpose of its encoder as decoder; and one of convolutions.
 config autoencoder images.csv 'targets: images.csv' '[32]' mean_squared_error <<'END'
     - {type: dense, units: 3, name: encoder}
     - tanh
     - {type: dense, units: 32, share: {kernel: encoder.kernel}}
 END
 
-for name in densenet resnet gpt mixer vit siamese factors autoencoder; do
+config convolutional images.csv 'targets: images.csv' '[4, 4, 2]' mean_squared_error <<'END'
+    - {type: conv2d, filters: 3, kernel: 3, stride: 2, padding: 1}
+    - elu
+    - {type: conv2d_transpose, filters: 2, kernel: 3, stride: 2, padding: 1, output_padding: 1}
+    - flatten
+END
+
+# LeNet-5.
+config lenet images.csv "$classes" '[8, 4, 1]' $entropy <<'END'
+    - {type: conv2d, filters: 2, kernel: 5, padding: 2}
+    - tanh
+    - {type: average_pool, window: 2}
+    - {type: conv2d, filters: 3, kernel: [3, 2]}
+    - tanh
+    - {type: average_pool, window: [2, 1]}
+    - flatten
+    - {type: dense, units: 4}
+    - tanh
+    - {type: dense, units: 3}
+END
+
+# VGG: it kinks, in relu and max_pool.
+config vgg images.csv "$classes" '[4, 4, 2]' $entropy <<'END'
+    - {type: conv2d, filters: 3, kernel: 3, padding: 1}
+    - batch_norm
+    - relu
+    - {type: conv2d, filters: 3, kernel: 3, padding: 1}
+    - relu
+    - {type: max_pool, window: 2}
+    - {type: conv2d, filters: 4, kernel: 3, padding: 1}
+    - relu
+    - {type: max_pool, window: 2}
+    - flatten
+    - {type: dense, units: 3}
+END
+
+# MobileNet: an inverted residual, and one of half the size with a gate.
+config mobilenet images.csv "$classes" '[4, 4, 2]' $entropy <<'END'
+    - type: residual
+      layers:
+        - {type: conv2d, filters: 4, kernel: 1, bias: false}
+        - batch_norm
+        - relu6
+        - {type: conv2d, filters: 4, kernel: 3, padding: 1, groups: 4, bias: false}
+        - batch_norm
+        - relu6
+        - {type: conv2d, filters: 2, kernel: 1, bias: false}
+        - batch_norm
+    - {type: conv2d, filters: 4, kernel: 3, stride: 2, padding: 1, groups: 2}
+    - {type: hardswish, name: features}
+    - {type: adaptive_average_pool, output: 1}
+    - {type: conv2d, filters: 4, kernel: 1}
+    - {type: hardsigmoid, name: gate}
+    - {type: multiply, inputs: [features, gate]}
+    - global_average_pool
+    - {type: dense, units: 3}
+END
+
+# U-Net: up by repetition, and by a transposed convolution; a number for each pixel.
+config unet images.csv 'targets: images.csv' '[4, 4, 2]' mean_squared_error <<'END'
+    - {type: conv2d, filters: 2, kernel: 3, padding: 1}
+    - {type: group_norm, groups: 2}
+    - {type: silu, name: wide}
+    - {type: average_pool, window: 2}
+    - {type: conv2d, filters: 3, kernel: 3, padding: 1}
+    - {type: silu, name: half}
+    - {type: average_pool, window: 2}
+    - {type: conv2d, filters: 3, kernel: 3, padding: 1}
+    - silu
+    - {type: conv2d_transpose, filters: 2, kernel: 2, stride: 2, name: turned}
+    - {type: concat, inputs: [turned, half]}
+    - {type: conv2d, filters: 2, kernel: 3, padding: 1}
+    - {type: upsample, factor: 2, name: repeated}
+    - {type: concat, inputs: [repeated, wide]}
+    - {type: conv2d, filters: 2, kernel: 1}
+    - flatten
+END
+
+# LLaMA: norms of squares, rotary angles, queries in groups, SwiGLU.
+config llama tokens.csv 'labels: next.csv' '[6]' $entropy <<'END'
+    - {type: embedding, vocabulary: 7, width: 8}
+    - type: residual
+      layers:
+        - rms_norm
+        - {type: attention, heads: 4, kv_heads: 2, causal: true, bias: false, rope: {}, qk_norm: rms_norm}
+    - type: residual
+      layers:
+        - {type: rms_norm, name: norm}
+        - {type: dense, units: 5, bias: false}
+        - {type: silu, name: gate}
+        - {type: dense, units: 5, bias: false, name: up, input: norm}
+        - {type: multiply, inputs: [gate, up]}
+        - {type: dense, units: 8, bias: false}
+    - rms_norm
+    - {type: dense, units: 7, bias: false}
+END
+
+# Recurrent networks: the next token at each position; a sequence read both ways.
+config lstm tokens.csv 'labels: next.csv' '[6]' $entropy <<'END'
+    - {type: embedding, vocabulary: 7, width: 3}
+    - {type: lstm, units: 4}
+    - {type: lstm, units: 3}
+    - {type: dense, units: 7}
+END
+
+config gru images.csv "$classes" '[8, 4]' $entropy <<'END'
+    - {type: gru, units: 3, name: forth}
+    - {type: gru, units: 3, reverse: true, input: data, name: back}
+    - {type: concat, inputs: [forth, back]}
+    - {type: select, last: true}
+    - {type: dense, units: 3}
+END
+
+# Differences are of whole trainings, or where these cross kinks of single steps.
+for name in densenet resnet gpt mixer vit siamese factors autoencoder convolutional lenet vgg mobilenet unet llama lstm \
+    gru; do
     run 0 train $name.yaml -o $name
     silent
     run 0 validate $name --dense-limit 0 --json
-    json out passed=true
+    json out passed=true 'adjoint_error<1e-13' finite_difference_verdict=agrees 'finite_difference_error<1e-6'
 done
 
 # The names of the graph, and what is shared.
