@@ -544,6 +544,136 @@ START_TEST(axes_of_length_one_of_tables_do_not_count)
 }
 END_TEST
 
+/* Projections in one array of a file, or in three as others keep them, are the same parameters. */
+static const struct {
+    const char *layout;
+    struct named_array array[8]; /* values: see below */
+} projections[] = {
+    {"pytorch",
+     {{"a.in_proj_weight", 2, {16, 8}, NULL},
+      {"a.in_proj_bias", 1, {16}, NULL},
+      {"a.out_proj.weight", 2, {8, 8}, NULL},
+      {"a.out_proj.bias", 1, {8}, NULL}}},
+    {"pytorch",
+     {{"a.q_proj.weight", 2, {8, 8}, NULL},
+      {"a.q_proj.bias", 1, {8}, NULL},
+      {"a.o_proj.weight", 2, {8, 8}, NULL},
+      {"a.o_proj.bias", 1, {8}, NULL},
+      {"a.k_proj.weight", 2, {4, 8}, NULL},
+      {"a.k_proj.bias", 1, {4}, NULL},
+      {"a.v_proj.weight", 2, {4, 8}, NULL},
+      {"a.v_proj.bias", 1, {4}, NULL}}},
+    {"flax",
+     {{"a.query.kernel", 3, {8, 2, 4}, NULL},
+      {"a.query.bias", 2, {2, 4}, NULL},
+      {"a.out.kernel", 3, {2, 4, 8}, NULL},
+      {"a.out.bias", 1, {8}, NULL},
+      {"a.key.kernel", 3, {8, 1, 4}, NULL},
+      {"a.key.bias", 2, {1, 4}, NULL},
+      {"a.value.kernel", 3, {8, 1, 4}, NULL},
+      {"a.value.bias", 2, {1, 4}, NULL}}},
+};
+
+static const char attending[] =
+    "network: {input: [784], layers: [{type: reshape, shape: [98, 8]}, {type: attention, name: a, "
+    "heads: 2, kv_heads: 1}, select, {type: dense, name: d, units: 2, bias: false}], "
+    "loss: softmax_cross_entropy}\n";
+
+/* The number that weight [out][in] of queries, keys and values (o = 0 to 15), or of the output's
+ * projection (16 to 23), has; and the bias in = 8. */
+static double projection_value(size_t o, size_t in)
+{
+    return (double)(o * 9 + in + 1);
+}
+
+/* value <- of array i of a layout: o runs over its outputs from `first` on. */
+static void fill_projection(const struct named_array *array, bool in_first, size_t first,
+                            size_t n_out, double *value)
+{
+    if (strstr(array->name, "bias")) {
+        for (size_t o = 0; o < n_out; o++)
+            value[o] = projection_value(first + o, 8);
+        return;
+    }
+    for (size_t o = 0; o < n_out; o++)
+        for (size_t in = 0; in < 8; in++)
+            value[in_first ? in * n_out + o : o * 8 + in] = projection_value(first + o, in);
+}
+
+static size_t write_projections(size_t k, double value[9][128], struct named_array array[9])
+{
+    const bool one = k == 0;
+    static const size_t first[] = {0, 0, 16, 16, 8, 8, 12, 12};
+    static const size_t n_out[] = {8, 8, 8, 8, 4, 4, 4, 4};
+    size_t n = 0;
+    for (; n < 8 && projections[k].array[n].name; n++) {
+        array[n] = projections[k].array[n];
+        array[n].value = value[n];
+        fill_projection(&array[n], k == 2, first[n], one && n < 2 ? 16 : n_out[n], value[n]);
+    }
+    array[n] = (struct named_array){k == 2 ? "d.kernel" : "d.weight", 2, {2, 8}, value[n]};
+    if (k == 2)
+        array[n] = (struct named_array){"d.kernel", 2, {8, 2}, value[n]};
+    memset(value[n], 0, sizeof value[n]);
+    write_hdf5(temp_path("m.h5"), array, n + 1, 0);
+    return n + 1;
+}
+
+START_TEST(separate_projections_are_packed)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    static double value[9][128];
+    struct named_array array[9];
+    double theta[256];
+    char init[128];
+    write_projections((size_t)_i, value, array);
+    snprintf(init, sizeof init, "file: m.h5, layout: %s", projections[_i].layout);
+    EXPECT_OK(make_run(attending, init, &run, theta, &err), err);
+    for (size_t i = 0; i < 4; i++) {
+        struct stj_run_parameter p;
+        ck_assert(stj_run_get_parameter(run, i, &p));
+        const size_t first = strstr(p.name, "a.out") ? 16 : 0;
+        const size_t n_out = first ? 8 : 16;
+        const bool is_bias = strstr(p.name, "bias");
+        for (size_t o = 0; o < n_out; o++)
+            for (size_t in = is_bias ? 8 : 0; in < (is_bias ? 9U : 8U); in++)
+                ck_assert_double_eq(theta[p.offset + (is_bias ? o : in * n_out + o)],
+                                    projection_value(first + o, in));
+    }
+    stj_run_destroy(run);
+}
+END_TEST
+
+START_TEST(separate_projections_that_do_not_fit_are_refused)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = NULL;
+    static double value[9][128];
+    struct named_array array[9];
+    double theta[256];
+    size_t n = write_projections(1, value, array);
+    array[4].name = "a.kproj.weight";
+    write_hdf5(temp_path("m.h5"), array, n, 0);
+    EXPECT_FAIL(make_run(attending, "file: m.h5, layout: pytorch", &run, theta, &err),
+                STJ_EMISMATCH, "a.qkv.kernel, of k_proj: ", err);
+    stj_run_destroy(run);
+    n = write_projections(1, value, array);
+    array[6].shape[0] = 8;
+    write_hdf5(temp_path("m.h5"), array, n, 0);
+    EXPECT_FAIL(make_run(attending, "file: m.h5, layout: pytorch", &run, theta, &err),
+                STJ_EMISMATCH, "a.v_proj.weight has the shape [8, 8], expected [4, 8]", err);
+    stj_run_destroy(run);
+    n = write_projections(2, value, array);
+    array[0].shape[1] = 4; /* other heads */
+    array[0].shape[2] = 2;
+    write_hdf5(temp_path("m.h5"), array, n, 0);
+    EXPECT_FAIL(make_run(attending, "file: m.h5, layout: flax", &run, theta, &err), STJ_EMISMATCH,
+                "has the shape [8, 4, 2], expected [8, 8] for a.qkv.kernel, in heads of 4", err);
+    stj_run_destroy(run);
+}
+END_TEST
+
 static TCase *make_case(void)
 {
     TCase *tc = tcase_create("import");
@@ -558,6 +688,9 @@ static TCase *make_case(void)
                         sizeof conventions / sizeof conventions[0]);
     tcase_add_test(tc, a_square_weight_needs_a_layout);
     tcase_add_test(tc, axes_of_length_one_of_tables_do_not_count);
+    tcase_add_loop_test(tc, separate_projections_are_packed, 0,
+                        sizeof projections / sizeof projections[0]);
+    tcase_add_test(tc, separate_projections_that_do_not_fit_are_refused);
     return tc;
 }
 

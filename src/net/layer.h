@@ -73,6 +73,7 @@ struct stj_tensor {
     size_t fan_in, fan_out;
     enum stj_tensor_role role;
     size_t height, width;          /* KERNEL; height 0: of sequences, without this axis */
+    size_t head;                   /* of an attention's projections: numbers of a head */
     const struct stj_plugin *init; /* initialiser; borrowed from the layer's config */
 };
 

@@ -225,6 +225,8 @@ static void describe(const struct stj_network *net, const struct stj_node *node,
                                 .kind = node->layer.ops->info.name,
                                 .offset = node->place[t].offset,
                                 .frozen = node->place[t].frozen,
+                                .head = tensor->head,
+                                .width = stj_shape_cols(&node->layer.in),
                                 .n = tensor->rows * tensor->cols};
     snprintf(p->name, sizeof p->name, "%s.%s", node->label, tensor->name);
     if (tensor->role == STJ_TENSOR_KERNEL)

@@ -30,6 +30,7 @@ struct stj_parameter {
     const char *kind;                  /* of its layer, or part of one: "dense", "qkv" */
     size_t offset, n;                  /* in theta, or where it is frozen among the frozen values */
     bool frozen;
+    size_t head, width; /* of an attention's projections: numbers of a head, and of the input */
     size_t position; /* in a vector of all parameters, trained and frozen, in the network's order */
     size_t n_dims, shape[STJ_PARAMETER_AXES];
     size_t n_axes, length[STJ_PARAMETER_AXES], order[STJ_PARAMETER_AXES];

@@ -295,11 +295,28 @@ def nanogpt():
                  names=names, tokens=7, classes=7)
 
 
+class Projections(Attention):
+    """The same with its projections apart, as Hugging Face's models have them."""
+
+    def __init__(self, width, heads, kv_heads, **keywords):
+        super().__init__(width, heads, kv_heads, bias=False, **keywords)
+        del self.qkv, self.out
+        for name, n in (("q_proj", heads), ("k_proj", kv_heads), ("v_proj", kv_heads)):
+            setattr(self, name, nn.Linear(width, n * self.d, bias=False))
+        self.o_proj = nn.Linear(width, width, bias=False)
+
+    def qkv(self, x):
+        return torch.cat([self.q_proj(x), self.k_proj(x), self.v_proj(x)], -1)
+
+    def out(self, x):
+        return self.o_proj(x)
+
+
 def llama():
     """RMSNorm, rotary angles, grouped queries, SwiGLU."""
     def forward(m, x):
         x = m.embed(x)
-        x = x + m.attn(m.norm1(x))
+        x = x + m.self_attn(m.norm1(x))
         y = m.norm2(x)
         x = x + m.down_proj(F.silu(m.gate_proj(y)) * m.up_proj(y))
         return m.lm_head(m.norm(x))
@@ -313,10 +330,10 @@ def llama():
         "{type: multiply, inputs: [gate, up_proj]}, {type: dense, name: down_proj, units: 8, bias: false}]}",
         "{type: rms_norm, name: norm}", "{type: dense, name: lm_head, units: 6, bias: false}"],
         Net(forward, embed=nn.Embedding(6, 8), norm1=RMSNorm(8),
-            attn=Attention(8, 4, 2, bias=False, causal=True, rope=(10000, 1, False)), norm2=RMSNorm(8),
+            self_attn=Projections(8, 4, 2, causal=True, rope=(10000, 1, False)), norm2=RMSNorm(8),
             gate_proj=nn.Linear(8, 5, bias=False), up_proj=nn.Linear(8, 5, bias=False),
             down_proj=nn.Linear(5, 8, bias=False), norm=RMSNorm(8), lm_head=nn.Linear(8, 6, bias=False)),
-        names="attn.qkv: attn.qkv, attn.out: attn.out", tokens=6, classes=6)
+        names="attn: self_attn", tokens=6, classes=6)
 
 
 def mixer():

@@ -99,6 +99,7 @@ static enum stj_status out_setup(struct stj_layer *layer, const struct stj_shape
     const struct stj_attention_config *config = layer->config;
     stj_dense_add(layer, stj_shape_cols(&layer->in), &config->kernel_init,
                   config->bias ? &config->bias_init : NULL);
+    layer->tensor[layer->n_tensors - 1].head = stj_shape_cols(&layer->in) / config->heads;
     return STJ_OK;
 }
 

@@ -79,6 +79,8 @@ static enum stj_status qkv_setup(struct stj_layer *layer, const struct stj_shape
              "rope turns pairs of numbers, but fraction %g of a head of %zu is %g",
              config->rope.fraction, v.d, turning);
     stj_dense_add(layer, v.width, &config->kernel_init, config->bias ? &config->bias_init : NULL);
+    for (size_t t = 0; t < layer->n_tensors; t++)
+        layer->tensor[t].head = v.d;
     layer->n_saved = v.rows * ((v.norm ? v.parts * (v.d + 1) : 0) + 2 * v.n_pairs);
     if (!v.norm)
         return STJ_OK;

@@ -11,6 +11,13 @@
 #include "options/option_value.h"
 #include "data/named_arrays.h"
 
+enum { MAX_PARTS = 3 };
+
+/* Where the numbers of a tensor are: in one array, or in several side by side. */
+struct place {
+    size_t n_parts, number[MAX_PARTS]; /* of the arrays in the tensor's handle */
+};
+
 struct stj_parameter_file {
     const struct stj_run *run;
     const char *key;
@@ -18,8 +25,8 @@ struct stj_parameter_file {
     size_t n_states;
     size_t n_handles; /* tensors of a series are read in parallel, each through one of its own */
     struct stj_arrays **handle;
-    size_t *number; /* [1 or n_tensors]: of the array in its handle */
-    double *item;   /* of one tensor, as the file has it */
+    struct place *place; /* [1 or n_tensors] */
+    double *item, *part; /* of one tensor, as the file has it */
 };
 
 /* ---- names ---- */
@@ -32,6 +39,8 @@ static const struct convention {
 } conventions[] = {
     {"qkv", "kernel", {NULL, "in_proj_weight", NULL}, true},
     {"qkv", "bias", {NULL, "in_proj_bias", NULL}, true},
+    {"qkv", "q_scale", {NULL, "q_norm.weight", "query_ln.scale"}, true},
+    {"qkv", "k_scale", {NULL, "k_norm.weight", "key_ln.scale"}, true},
     {"out", "kernel", {NULL, "out_proj.weight", NULL}, true},
     {"out", "bias", {NULL, "out_proj.bias", NULL}, true},
     {NULL, "kernel", {NULL, "weight", NULL}, false},
@@ -42,6 +51,16 @@ static const struct convention {
     {NULL, "hidden_kernel", {NULL, "weight_hh_l0", NULL}, false},
     {NULL, "input_bias", {NULL, "bias_ih_l0", NULL}, false},
     {NULL, "hidden_bias", {NULL, "bias_hh_l0", NULL}, false},
+};
+
+/* What a part of an attention may be in a file that lacks it: other modules beside the attention's
+ * name, whose outputs are side by side here. */
+static const struct alternative {
+    const char *kind, *part[MAX_PARTS];
+} alternatives[] = {
+    {"qkv", {"q_proj", "k_proj", "v_proj"}},
+    {"qkv", {"query", "key", "value"}},
+    {"out", {"o_proj"}},
 };
 
 /* The convention of a preset for a tensor; NULL: the tensor is called as here.  `plain`: not in
@@ -96,6 +115,23 @@ static void file_name(const struct stj_run *run, const struct stj_parameter *p,
                  word ? word->value
                  : c  ? c->name[init->preset]
                       : p->tensor);
+}
+
+/* name <- the same of a tensor of a part's module in place of the attention's part p. */
+static void part_name(const struct stj_run *run, const struct stj_parameter *p, const char *part,
+                      char name[STJ_FILE_NAME_MAX])
+{
+    char label[STJ_FILE_NAME_MAX] = "", group[STJ_PARAMETER_NAME_MAX];
+    struct stj_parameter module = *p;
+    snprintf(group, sizeof group, "%s", p->label);
+    if (strrchr(group, '.'))
+        *strrchr(group, '.') = '\0';
+    const struct stj_name *renamed = find_name(&run->config.init.names, group);
+    stj_text_add(label, sizeof label, "%s.%s", renamed ? renamed->value : group, part);
+    module.label = label;
+    module.kind = "dense";
+    module.name[0] = '\0';
+    file_name(run, &module, name, NULL);
 }
 
 enum stj_status stj_run_get_tensor(const struct stj_run *run, size_t i,
@@ -241,7 +277,7 @@ static struct stj_arrays *handle_of(const struct stj_parameter_file *file, size_
 
 static const struct stj_array *array_of(const struct stj_parameter_file *file, size_t i)
 {
-    return stj_arrays_get(handle_of(file, i), file->number[i]);
+    return stj_arrays_get(handle_of(file, i), file->place[i].number[0]);
 }
 
 /* text <- the shape that the file should have of a tensor: in a series with its states in front. */
@@ -258,7 +294,7 @@ static void expected_text(const struct stj_parameter_file *file, const struct st
     snprintf(text, STJ_SHAPE_TEXT_MAX, "[%s%.60s", states, shape + 1);
 }
 
-/* The first axis from d on that is not of length 1, of an array with more axes than it needs. */
+/* The first axis from d on that is not of length 1. */
 static size_t skip_ones(const size_t *shape, size_t n_dims, size_t d)
 {
     while (d < n_dims && shape[d] == 1)
@@ -266,15 +302,9 @@ static size_t skip_ones(const size_t *shape, size_t n_dims, size_t d)
     return d;
 }
 
-/* A table or vector may have more axes, of length 1, as a class token [1, 1, width] does. */
-static bool has_shape(const size_t *shape, size_t n_dims, const struct stj_parameter *p)
+static bool has_same_but_ones(const size_t *shape, size_t n_dims, const struct stj_parameter *p)
 {
-    size_t d = 0, e = 0;
-    if (n_dims == p->n_dims)
-        return memcmp(shape, p->shape, n_dims * sizeof *shape) == 0;
-    if (n_dims < p->n_dims || p->n_dims > 2)
-        return false;
-    for (;; d++, e++) {
+    for (size_t d = 0, e = 0;; d++, e++) {
         d = skip_ones(shape, n_dims, d);
         e = skip_ones(p->shape, p->n_dims, e);
         if (d == n_dims || e == p->n_dims)
@@ -282,6 +312,27 @@ static bool has_shape(const size_t *shape, size_t n_dims, const struct stj_param
         if (shape[d] != p->shape[e])
             return false;
     }
+}
+
+/* Is axis d of p two axes here, heads and the numbers of a head? */
+static bool has_heads(const size_t *shape, size_t d, const struct stj_parameter *p)
+{
+    const size_t n = p->n_dims - d - 1;
+    return shape[d + 1] == p->head && shape[d] * shape[d + 1] == p->shape[d] &&
+           memcmp(shape, p->shape, d * sizeof *shape) == 0 &&
+           memcmp(shape + d + 2, p->shape + d + 1, n * sizeof *shape) == 0;
+}
+
+/* A table or vector may have more axes, of length 1, as a class token [1, 1, width] does; and an
+ * attention's projection one for its heads. */
+static bool has_shape(const size_t *shape, size_t n_dims, const struct stj_parameter *p)
+{
+    if (n_dims == p->n_dims)
+        return memcmp(shape, p->shape, n_dims * sizeof *shape) == 0;
+    for (size_t d = 0; p->head && n_dims == p->n_dims + 1 && d < p->n_dims; d++)
+        if (has_heads(shape, d, p))
+            return true;
+    return n_dims > p->n_dims && p->n_dims <= 2 && has_same_but_ones(shape, n_dims, p);
 }
 
 /* The first good array of a series says how many states there are. */
@@ -330,38 +381,114 @@ static enum stj_status report_faults(const struct stj_run *run, struct faults *f
     return STJ_OK;
 }
 
+static void add_fault(struct faults *faults, const struct stj_error *err, const char *name,
+                      const char *what)
+{
+    if (faults->n++ == 0)
+        faults->first = *err;
+    else
+        add_other(faults, name, what);
+}
+
+/* Array `number` is to have the shape of p, all of a tensor or a part. */
+static void check_shape(struct stj_parameter_file *file, size_t i, size_t number,
+                        const struct stj_parameter *p, struct faults *faults)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    char heads[48] = "";
+    char expected[STJ_SHAPE_TEXT_MAX], got[STJ_SHAPE_TEXT_MAX], what[STJ_SHAPE_TEXT_MAX + 16];
+    const struct stj_array *array = stj_arrays_get(handle_of(file, i), number);
+    if (array->problem || has_state_shape(file, array, p))
+        return;
+    shape_text(array->n_dims, array->shape, got, sizeof got);
+    expected_text(file, p, expected);
+    snprintf(what, sizeof what, "has %s", got);
+    if (p->head)
+        snprintf(heads, sizeof heads, ", in heads of %zu", p->head);
+    stj_error_set(&err, STJ_EMISMATCH, __FILE__, __LINE__,
+                  "%s: %s:%s has the shape %s, expected %s for %s%s (init.conv_kernel, "
+                  "dense_kernel and flatten say how the file lays tensors out)",
+                  file->key, stj_arrays_path(handle_of(file, i)), array->name, got, expected,
+                  p->name, heads);
+    add_fault(faults, &err, array->name, what);
+}
+
+/* The axis of a projection's outputs in the file. */
+static size_t output_axis(const struct stj_parameter_file *file, const struct stj_parameter *p)
+{
+    return p->n_dims == 2 && file->run->config.init.layout.dense == STJ_DENSE_IN_OUT ? 1 : 0;
+}
+
+/* Part j of the outputs of p: queries are as many as inputs, keys and values share the rest. */
+static struct stj_parameter part_of(const struct stj_parameter_file *file,
+                                    const struct stj_parameter *p, size_t n_parts, size_t j)
+{
+    struct stj_parameter part = *p;
+    size_t *n = &part.shape[output_axis(file, p)];
+    if (n_parts == MAX_PARTS)
+        *n = j == 0 ? p->width : (*n - p->width) / 2;
+    return part;
+}
+
+/* Are there modules of this alternative in place of the part p of an attention?  The first decides,
+ * what the others lack is a fault. */
+static bool find_parts(struct stj_parameter_file *file, size_t i, const struct stj_parameter *p,
+                       const struct alternative *other, struct faults *faults)
+{
+    struct place *place = &file->place[i];
+    char name[STJ_FILE_NAME_MAX];
+    size_t n = 0;
+    while (n < MAX_PARTS && other->part[n])
+        n++;
+    for (size_t j = 0; j < n; j++) {
+        struct stj_error err = STJ_ERROR_INIT;
+        part_name(file->run, p, other->part[j], name);
+        if (stj_arrays_find(handle_of(file, i), name, &place->number[j], &err) == STJ_OK) {
+            const struct stj_parameter part = part_of(file, p, n, j);
+            check_shape(file, i, place->number[j], &part, faults);
+        } else if (j > 0) {
+            stj_error_prefix(&err, "%s: %s, of %s", file->key, p->name, other->part[j]);
+            add_fault(faults, &err, name, "is missing");
+        } else {
+            return false;
+        }
+    }
+    place->n_parts = n;
+    return true;
+}
+
+/* Names of others, where the config says whose conventions the file has: then its layout is known. */
+static bool find_alternative(struct stj_parameter_file *file, size_t i,
+                             const struct stj_parameter *p, struct faults *faults)
+{
+    const bool is_projection = strcmp(p->tensor, "kernel") == 0 || strcmp(p->tensor, "bias") == 0;
+    const size_t n = sizeof alternatives / sizeof alternatives[0];
+    for (size_t k = 0; is_projection && k < n; k++)
+        if (file->run->config.init.preset != STJ_PRESET_OURS &&
+            strcmp(alternatives[k].kind, p->kind) == 0 &&
+            find_parts(file, i, p, &alternatives[k], faults))
+            return true;
+    return false;
+}
+
 static void check_tensor(struct stj_parameter_file *file, size_t i, const struct stj_parameter *p,
                          struct faults *faults)
 {
     struct stj_error err = STJ_ERROR_INIT;
     const char *name = file->run->tensor[i].file_name;
     char expected[STJ_SHAPE_TEXT_MAX];
-    char got[STJ_SHAPE_TEXT_MAX];
-    char what[STJ_SHAPE_TEXT_MAX + 16] = "is missing";
     char renamed[STJ_FILE_NAME_MAX];
     const struct stj_name *by = NULL;
-    if (stj_arrays_find(handle_of(file, i), name, &file->number[i], &err) == STJ_OK) {
-        const struct stj_array *array = array_of(file, i);
-        if (array->problem || has_state_shape(file, array, p))
-            return;
-        shape_text(array->n_dims, array->shape, got, sizeof got);
-        expected_text(file, p, expected);
-        snprintf(what, sizeof what, "has %s", got);
-        stj_error_set(&err, STJ_EMISMATCH, __FILE__, __LINE__,
-                      "%s: %s:%s has the shape %s, expected %s for %s (init.conv_kernel, "
-                      "dense_kernel and flatten say how the file lays tensors out)",
-                      file->key, stj_arrays_path(handle_of(file, i)), array->name, got, expected,
-                      p->name);
-    } else {
+    file->place[i].n_parts = 1;
+    if (stj_arrays_find(handle_of(file, i), name, &file->place[i].number[0], &err) == STJ_OK) {
+        check_shape(file, i, file->place[i].number[0], p, faults);
+    } else if (!find_alternative(file, i, p, faults)) {
         expected_text(file, p, expected);
         file_name(file->run, p, renamed, &by);
         stj_error_prefix(&err, "%s: %s of shape %s%s%.300s", file->key, p->name, expected,
                          by ? ", named by " : "", by ? by->place : "");
+        add_fault(faults, &err, name, "is missing");
     }
-    if (faults->n++ == 0)
-        faults->first = err;
-    else
-        add_other(faults, name, what);
 }
 
 static enum stj_status find_tensors(struct stj_parameter_file *file, struct stj_error *err)
@@ -376,6 +503,7 @@ static enum stj_status find_tensors(struct stj_parameter_file *file, struct stj_
         largest = p.n > largest ? p.n : largest;
     }
     STJ_MUST(report_faults(file->run, &faults, err));
+    STJ_MUST(stj_new(&file->part, largest, sizeof *file->part, err));
     return stj_new(&file->item, largest, sizeof *file->item, err);
 }
 
@@ -430,7 +558,8 @@ static enum stj_status verify(struct stj_parameter_file *file, struct stj_error 
     enum stj_status st = STJ_OK;
     const size_t n = file->is_vector ? 1 : stj_network_n_tensors(file->run->net);
     for (size_t i = 0; i < n; i++)
-        STJ_TRY(stj_arrays_verify(handle_of(file, i), file->number[i], err));
+        for (size_t j = 0; j < file->place[i].n_parts; j++)
+            STJ_TRY(stj_arrays_verify(handle_of(file, i), file->place[i].number[j], err));
     if (!file->is_series)
         file->n_states = 1;
 out:
@@ -451,8 +580,10 @@ enum stj_status stj_parameter_file_open(const struct stj_run *run, const char *k
     made->key = key;
     made->is_series = is_series;
     STJ_TRY(stj_new(&made->handle, n + 1, sizeof *made->handle, err));
-    STJ_TRY(stj_new(&made->number, n + 1, sizeof *made->number, err));
-    st = stj_arrays_open_file(text, &made->handle[0], &made->number[0], &made->is_vector, err);
+    STJ_TRY(stj_new(&made->place, n + 1, sizeof *made->place, err));
+    made->place[0].n_parts = 1;
+    st = stj_arrays_open_file(text, &made->handle[0], &made->place[0].number[0], &made->is_vector,
+                              err);
     if (st != STJ_OK) {
         stj_error_prefix(err, "%s", key);
         goto out;
@@ -478,8 +609,9 @@ void stj_parameter_file_close(struct stj_parameter_file *file)
     for (size_t i = 0; i < file->n_handles; i++)
         stj_arrays_close(file->handle[i]);
     free(file->handle);
-    free(file->number);
+    free(file->place);
     free(file->item);
+    free(file->part);
     free(file);
 }
 
@@ -490,19 +622,43 @@ size_t stj_parameter_file_n_states(const struct stj_parameter_file *file)
 
 /* ---- reading ---- */
 
-/* value <- array i, or the k-th state of a series. */
-static enum stj_status read_array(struct stj_parameter_file *file, size_t i, size_t k,
-                                  double *value, struct stj_error *err)
+/* value <- part j of tensor i, or of its k-th state in a series; *n <- how many numbers. */
+static enum stj_status read_array(struct stj_parameter_file *file, size_t i, size_t j, size_t k,
+                                  double *value, size_t *n, struct stj_error *err)
 {
-    return stj_arrays_read_rows(handle_of(file, i), file->number[i], file->is_series ? k : 0,
-                                file->is_series ? 1 : array_of(file, i)->rows, value, err);
+    const size_t number = file->place[i].number[j];
+    const struct stj_array *array = stj_arrays_get(handle_of(file, i), number);
+    const size_t rows = file->is_series ? 1 : array->rows;
+    *n = rows * array->cols;
+    return stj_arrays_read_rows(handle_of(file, i), number, file->is_series ? k : 0, rows, value,
+                                err);
+}
+
+/* file->item <- tensor i, its parts side by side along the axis of the outputs. */
+static enum stj_status read_tensor(struct stj_parameter_file *file, size_t i, size_t k,
+                                   const struct stj_parameter *p, struct stj_error *err)
+{
+    const struct place *place = &file->place[i];
+    const size_t rows = output_axis(file, p) ? p->shape[0] : 1;
+    const size_t cols = p->n / rows;
+    size_t n = 0, at = 0;
+    if (place->n_parts == 1)
+        return read_array(file, i, 0, k, file->item, &n, err);
+    for (size_t j = 0; j < place->n_parts; j++, at += n / rows) {
+        STJ_MUST(read_array(file, i, j, k, file->part, &n, err));
+        for (size_t r = 0; r < rows; r++)
+            memcpy(file->item + r * cols + at, file->part + r * (n / rows),
+                   n / rows * sizeof *file->item);
+    }
+    return STJ_OK;
 }
 
 enum stj_status stj_parameter_file_read(struct stj_parameter_file *file, size_t k, double *theta,
                                         double *frozen, struct stj_error *err)
 {
+    size_t n = 0;
     if (file->is_vector)
-        STJ_MUST(read_array(file, 0, k, file->item, err));
+        STJ_MUST(read_array(file, 0, 0, k, file->item, &n, err));
     if (file->is_vector && file->is_series) { /* perhaps with slots behind theta */
         memcpy(theta, file->item, stj_network_n_params(file->run->net) * sizeof *theta);
         return STJ_OK;
@@ -517,7 +673,7 @@ enum stj_status stj_parameter_file_read(struct stj_parameter_file *file, size_t 
             memcpy(to + p.offset, file->item + p.position, p.n * sizeof *to);
             continue;
         }
-        STJ_MUST(read_array(file, i, k, file->item, err));
+        STJ_MUST(read_tensor(file, i, k, &p, err));
         stj_parameter_arrange(&p, file->item, to + p.offset);
     }
     return STJ_OK;
