@@ -58,10 +58,38 @@ struct bench_case {
                    "10}], loss: softmax_cross_entropy}",                                           \
         .optimizer = SGD, .schedule = COSINE, .rows = 1600, .batch = 64, .steps = 625, .seed = 1   \
     }
+#define LENET                                                                                      \
+    {                                                                                              \
+        .network = "{input: [28, 28, 1], layers: ["                                                \
+                   "{type: conv2d, filters: 6, kernel: 5, padding: same}, relu, "                  \
+                   "{type: average_pool, window: 2}, "                                             \
+                   "{type: conv2d, filters: 16, kernel: 5}, relu, "                                \
+                   "{type: average_pool, window: 2}, flatten, "                                    \
+                   "{type: dense, units: 120}, relu, {type: dense, units: 84}, relu, "             \
+                   "{type: dense, units: 10}], loss: softmax_cross_entropy}",                      \
+        .optimizer = SGD, .schedule = COSINE, .rows = 800, .batch = 200, .steps = 4, .seed = 3     \
+    }
 #define BLOCK                                                                                      \
     "{type: residual, layers: [layer_norm, {type: attention, heads: 4}]}, "                        \
     "{type: residual, layers: [layer_norm, {type: dense, units: 512}, gelu, "                      \
     "{type: dense, units: 128}]}, "
+#define CAUSAL_BLOCK                                                                               \
+    "{type: residual, layers: [layer_norm, {type: attention, heads: 4, causal: true}]}, "          \
+    "{type: residual, layers: [layer_norm, {type: dense, units: 512}, gelu, "                      \
+    "{type: dense, units: 128}]}, "
+
+/* A stage of ResNet-20: three blocks, the first of which may halve the image. */
+#define CONV(filters) "{type: conv2d, filters: " filters ", kernel: 3, padding: 1, bias: false}, "
+#define HALF(filters)                                                                              \
+    "{type: conv2d, filters: " filters ", kernel: 3, stride: 2, padding: 1, bias: false}, "
+#define PROJECTION(filters)                                                                        \
+    "shortcut: [{type: conv2d, filters: " filters                                                  \
+    ", kernel: 1, stride: 2, bias: false}, batch_norm], "
+#define RESNET_BLOCK(shortcut, first, filters)                                                     \
+    "{type: residual, " shortcut "layers: [" first                                                 \
+    "batch_norm, relu, " CONV(filters) "batch_norm]}, relu, "
+#define PLAIN_BLOCK(filters) RESNET_BLOCK("", CONV(filters), filters)
+#define HALVING_BLOCK(filters) RESNET_BLOCK(PROJECTION(filters), HALF(filters), filters)
 
 static const struct bench_case cases[] = {
     {"digits-block64", 64, DIGITS},
@@ -77,21 +105,8 @@ static const struct bench_case cases[] = {
       .batch = 128,
       .steps = 10,
       .seed = 2}},
-    {"lenet-block8",
-     8,
-     {.network = "{input: [28, 28, 1], layers: ["
-                 "{type: conv2d, filters: 6, kernel: 5, padding: same}, relu, "
-                 "{type: average_pool, window: 2}, "
-                 "{type: conv2d, filters: 16, kernel: 5}, relu, "
-                 "{type: average_pool, window: 2}, flatten, "
-                 "{type: dense, units: 120}, relu, {type: dense, units: 84}, relu, "
-                 "{type: dense, units: 10}], loss: softmax_cross_entropy}",
-      .optimizer = SGD,
-      .schedule = COSINE,
-      .rows = 800,
-      .batch = 200,
-      .steps = 4,
-      .seed = 3}},
+    {"lenet-block8", 8, LENET},
+    {"lenet-single", 1, LENET},
     {"transformer-block8",
      8,
      {.network =
@@ -103,6 +118,31 @@ static const struct bench_case cases[] = {
       .batch = 16,
       .steps = 3,
       .seed = 4}},
+    {"gpt-tied-block8",
+     8,
+     {.network = "{input: [128], layers: [{type: embedding, vocabulary: 256, width: 128, name: "
+                 "wte}, positions, " CAUSAL_BLOCK CAUSAL_BLOCK
+                 "layer_norm, {type: dense, units: 256, bias: false, share: {kernel: wte.table}}], "
+                 "loss: softmax_cross_entropy}",
+      .optimizer = SGD,
+      .schedule = COSINE,
+      .rows = 16,
+      .batch = 8,
+      .steps = 2,
+      .seed = 5}},
+    {"resnet20-block8",
+     8,
+     {.network = "{input: [32, 32, 3], layers: [" CONV("16") "batch_norm, relu, " PLAIN_BLOCK("16")
+          PLAIN_BLOCK("16") PLAIN_BLOCK("16") HALVING_BLOCK("32") PLAIN_BLOCK("32")
+              PLAIN_BLOCK("32") HALVING_BLOCK("64") PLAIN_BLOCK("64")
+                  PLAIN_BLOCK("64") "global_average_pool, {type: dense, units: 10}], "
+                                    "loss: softmax_cross_entropy}",
+      .optimizer = SGD,
+      .schedule = COSINE,
+      .rows = 64,
+      .batch = 64,
+      .steps = 1,
+      .seed = 6}},
 };
 
 enum { N_CASES = sizeof cases / sizeof cases[0] };

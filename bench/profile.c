@@ -16,7 +16,7 @@
 #include "parallel/parallel.h"
 #include "net/network_internal.h"
 
-enum { MOST_THREADS = 64, MOST_NODES = 64, FORWARD = 0, BACKWARD = 1 };
+enum { MOST_THREADS = 64, MOST_NODES = 128, FORWARD = 0, BACKWARD = 1 };
 
 struct gemm_count {
     double seconds, flops;
