@@ -3,9 +3,9 @@
 # examples/large-networks.sh: the networks that are too large for a dense Jacobian, from training to figures, with
 # what each analysis was planned to cost and what it did.
 #
-#   sh large-networks.sh [-o FOLDER] [lenet-short | mlp-wide | transformer]...
+#   sh large-networks.sh [-o FOLDER] [lenet-short | mlp-wide | transformer | resnet20 | gpt | vit]...
 #
-# FOLDER (default: large-out) gets a run of each example (default: all three) and its figures; what is there already is
+# FOLDER (default: large-out) gets a run of each example (default: all) and its figures; what is there already is
 # not computed again, and what was interrupted goes on.  Takes about ten minutes an example on two cores.  It stops
 # with an error when an analysis does not converge to residuals of 1e-10 sigma_1 or `validate` does not pass.
 # SPECTRAJ in the environment names the program; gnuplot draws.
@@ -17,7 +17,7 @@ if [ "${1:-}" = -o ]; then
     out=$2
     shift 2
 fi
-[ $# -gt 0 ] || set -- lenet-short mlp-wide transformer
+[ $# -gt 0 ] || set -- lenet-short mlp-wide transformer resnet20 gpt vit
 mkdir -p "$out"
 
 say() { printf '\n== %s\n' "$*"; }
@@ -50,8 +50,9 @@ for name in "$@"; do
         $spectraj study divergence "$out/transformer"
         $spectraj plot "$out/transformer" divergence -o "$out/transformer/divergence.svg"
         ;;
+    resnet20 | gpt | vit) example $name $name/$name.yaml ;;
     *)
-        echo "large-networks.sh: no example '$name': lenet-short, mlp-wide or transformer" >&2
+        echo "large-networks.sh: no example '$name': lenet-short, mlp-wide, transformer, resnet20, gpt or vit" >&2
         exit 1
         ;;
     esac

@@ -32,6 +32,12 @@ mlpwidedir = $(pkgdatadir)/examples/mlp-wide
 dist_mlpwide_DATA = %reldir%/mlp-wide/mlp-wide.yaml
 transformerdir = $(pkgdatadir)/examples/transformer
 dist_transformer_DATA = %reldir%/transformer/transformer.yaml
+resnet20dir = $(pkgdatadir)/examples/resnet20
+dist_resnet20_DATA = %reldir%/resnet20/resnet20.yaml
+gptdir = $(pkgdatadir)/examples/gpt
+dist_gpt_DATA = %reldir%/gpt/gpt.yaml
+vitdir = $(pkgdatadir)/examples/vit
+dist_vit_DATA = %reldir%/vit/vit.yaml
 
 # The C examples, numbered in the order to read them, are built with everything else from the public
 # headers alone, run by tests/examples.sh, and installed as source.
