@@ -179,14 +179,32 @@ static void timed_backward_tangent(const struct stj_layer *layer, size_t nvec, c
     add_gemm(&mine()->node_gemm[i], since);
 }
 
-static const struct stj_layer_ops timed_layer = {
-    .info = {.name = "timed"},
-    .n_scratch = timed_n_scratch,
-    .forward = timed_forward,
-    .forward_tangent = timed_forward_tangent,
-    .backward = timed_backward,
-    .backward_tangent = timed_backward_tangent,
-};
+static size_t timed_n_record(const struct stj_layer *layer, size_t nvec)
+{
+    const struct stj_layer *as = real_layer(layer);
+    return as->ops->n_record(as, nvec);
+}
+
+static void timed_record(const struct stj_layer *layer, enum stj_pass pass, size_t nvec,
+                         real *record, const struct stj_layer_values *at, const real *x_dot,
+                         const real *y_bar_dot)
+{
+    const struct stj_layer *as = real_layer(layer);
+    const double begin = stj_clock();
+    as->ops->record(as, pass, nvec, record, at, x_dot, y_bar_dot);
+    if (pass == STJ_FORWARD_TANGENT || pass == STJ_BACKWARD_TANGENT)
+        mine()->node[node_of(layer)][pass == STJ_BACKWARD_TANGENT] += stj_clock() - begin;
+}
+
+#define TIMED_LAYER                                                                                \
+    .info = {.name = "timed"}, .n_scratch = timed_n_scratch, .forward = timed_forward,             \
+    .forward_tangent = timed_forward_tangent, .backward = timed_backward,                          \
+    .backward_tangent = timed_backward_tangent
+
+/* Of layers without records and with them: a network asks the table which a layer is. */
+static const struct stj_layer_ops timed_layer = {TIMED_LAYER};
+static const struct stj_layer_ops timed_layer_with_record = {
+    TIMED_LAYER, .n_record = timed_n_record, .record = timed_record};
 
 enum stj_status profile_attach(struct small_run *run, struct stj_error *err)
 {
@@ -209,7 +227,8 @@ enum stj_status profile_attach(struct small_run *run, struct stj_error *err)
     run->optimizer.info = &timed_optimizer.info;
     for (size_t i = 0; i < net->n_nodes; i++) {
         profile.layer[i] = net->node[i].layer;
-        net->node[i].layer.ops = &timed_layer;
+        net->node[i].layer.ops =
+            profile.layer[i].ops->record ? &timed_layer_with_record : &timed_layer;
     }
     profile.run = run;
     profile_reset();
