@@ -40,12 +40,30 @@ example()
     done
 }
 
+# smallest NAME K [OPTION]...: upper bounds of the K smallest singular values.  They are never pairs with a small
+# residual, which svd says with exit status 2.
+smallest()
+{
+    run=$out/$1
+    k=$2
+    shift 2
+    say "$run: svd --bottom $k $*"
+    $spectraj svd "$run" --bottom "$k" "$@" || [ $? -eq 2 ]
+}
+
 for name in "$@"; do
     case $name in
-    lenet-short) example lenet-short lenet/lenet-short.yaml ;;
-    mlp-wide) example mlp-wide mlp-wide/mlp-wide.yaml --memory 2G ;;
+    lenet-short)
+        example lenet-short lenet/lenet-short.yaml
+        smallest lenet-short 20 --max-applications 300
+        ;;
+    mlp-wide)
+        example mlp-wide mlp-wide/mlp-wide.yaml --memory 2G
+        smallest mlp-wide 5 --memory 4G
+        ;;
     transformer)
         example transformer transformer/transformer.yaml
+        smallest transformer 20 --max-applications 300
         say "$out/transformer: study divergence"
         $spectraj study divergence "$out/transformer"
         $spectraj plot "$out/transformer" divergence -o "$out/transformer/divergence.svg"

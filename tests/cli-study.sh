@@ -37,6 +37,13 @@ refused "--side is 'lft'|left" study displacement R --side lft
 refused 'R|no singular vectors|spectraj dense|spectraj svd' study alignment R
 refused 'no study-alignment.h5|spectraj study alignment' plot R alignment --data
 
+# Bounds are directions, whatever their residuals.
+run 2 svd R --bottom 4 --method arnoldi --max-applications 60 --json
+json out 'bottom.window>0.05' 'bottom.sigma_bound[3]<0.9' 'bottom.residual[3]>0.001'
+run 0 study alignment R --json
+json out directions.source=svd.h5 directions.top=0 directions.bottom=4
+rm R/svd.h5 R/study-alignment.h5
+
 # Dense vectors, and every promised key.
 run 0 dense R --json
 mv out dense.json

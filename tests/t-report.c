@@ -412,10 +412,12 @@ static const struct stj_run_info run_info = {.dir = "caf\xe9/run",
 
 START_TEST(info_json_without_test_set_and_with_any_path)
 {
-    const struct stj_run_layer layer = {"dense0", "dense", "4", 260, 0};
+    const struct stj_run_layer layer = {
+        .label = "dense0", .type = "dense", .shape = "4", .n_params = 260};
     char name[] = "svd.h5", request[] = "svd from 0 to 20 top 3";
     struct stj_contents_result results[] = {{.name = name, .request = request}};
-    const struct stj_run_parameter parameter = {"dense0.bias", "[4]", "d.bias", 4, 0};
+    const struct stj_run_parameter parameter = {
+        .name = "dense0.bias", .shape = "[4]", .file_name = "d.bias", .n_params = 4};
     const struct stj_contents contents = {.info = run_info,
                                           .n_layers = 1,
                                           .layer = (struct stj_run_layer *)(uintptr_t)&layer,

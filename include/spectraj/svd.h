@@ -175,10 +175,11 @@ struct stj_svd_result {
     double floor;            /* see above */
     double below;            /* 0: the smallest `bottom_requested` were asked for; else all below */
     struct stj_pairs bottom; /* ascending bounds */
-    const char *bottom_method;     /* name of the method; NULL: none was asked for */
-    size_t bottom_ncv;             /* basis vectors it used, */
-    double bottom_window;          /* on this share of the steps; 0: there was no window */
-    enum stj_basis_end bottom_end; /* why there were no more */
+    const char *bottom_method;             /* name of the method; NULL: none was asked for */
+    size_t bottom_ncv;                     /* basis vectors it used, */
+    double bottom_window;                  /* on this share of the steps; 0: there was no window */
+    enum stj_basis_end bottom_end;         /* why there were no more */
+    struct stj_svd_counted bottom_counted; /* up to the largest bound: others may lie between */
 
     /* Both: */
 

@@ -262,6 +262,20 @@ static const struct stj_field schema[] = {
      .present = offsetof(struct stj_svd_result, counted.compared),
      .absent = STJ_ABSENT_OBJECT,
      .doc = "the number of pairs lies between"},
+    {.name = "bottom.density.low",
+     .kind = STJ_FIELD_REAL,
+     AT(bottom_counted.low),
+     .place = STJ_FIELD_IN_JSON,
+     .present = offsetof(struct stj_svd_result, bottom_counted.compared),
+     .absent = STJ_ABSENT_OBJECT,
+     .doc = "the stored density counts so many up to the largest bound, from"},
+    {.name = "bottom.density.high",
+     .kind = STJ_FIELD_REAL,
+     AT(bottom_counted.high),
+     .place = STJ_FIELD_IN_JSON,
+     .present = offsetof(struct stj_svd_result, bottom_counted.compared),
+     .absent = STJ_ABSENT_OBJECT,
+     .doc = "to"},
     COUNT("bottom.requested", NULL, bottom_requested, "pairs of the smallest that were asked for"),
     COUNT("bottom.converged", NULL, bottom_converged,
           "of them, those with a small residual or a bound at the floor"),
@@ -785,18 +799,29 @@ static void narrow_bottom(struct stj_svd_result *r, const struct svd_config *c)
     r->bottom_converged = r->bottom_converged < c->s.bottom ? r->bottom_converged : c->s.bottom;
 }
 
-/* Beside the count of a density, where the search has passed its threshold. */
-static enum stj_status compare_count(const struct stj_analysis_context *cx,
-                                     struct stj_svd_result *r, struct stj_error *err)
+/* Beside the counts of a density: above the threshold, where the search has passed it, and up to the
+ * largest bound. */
+static enum stj_status compare_counts(const struct stj_analysis_context *cx,
+                                      struct stj_svd_result *r, struct stj_error *err)
 {
     STJ_HELD(stj_result_destroy_at) struct stj_result *density = NULL;
+    const struct stj_density_result *d = NULL;
+    const bool top = r->above > 0 && r->top.k == r->requested;
     struct stj_density_count count;
-    if (r->above == 0 || r->top.k < r->requested)
+    if (!top && r->bottom.k == 0)
         return STJ_OK;
     STJ_MUST(stj_result_of_part(cx->run, "density", cx->part, &density, err));
     if (!density)
         return STJ_OK;
-    STJ_MUST(count_above(stj_analysis_density_of(density), r->above, &count, err));
+    d = stj_analysis_density_of(density);
+    if (r->bottom.k > 0 && r->bottom.sigma[r->bottom.k - 1] > 0) {
+        const double n = (double)d->n_params;
+        STJ_MUST(count_above(d, r->bottom.sigma[r->bottom.k - 1], &count, err));
+        r->bottom_counted = (struct stj_svd_counted){true, n - count.high, n - count.low, true};
+    }
+    if (!top)
+        return STJ_OK;
+    STJ_MUST(count_above(d, r->above, &count, err));
     r->counted = (struct stj_svd_counted){true, count.low, count.high, false};
     r->counted.agrees = stj_svd_count_agrees(r);
     return STJ_OK;
@@ -816,7 +841,7 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     if (r->stop != STJ_STOP_INTERRUPTED && r->converged == r->requested && !r->outside.missed &&
         !r->outside.undecided && r->bottom_converged == r->bottom_requested)
         r->stop = STJ_STOP_CONVERGED; /* whatever became of what is not asked for */
-    STJ_MUST(compare_count(cx, r, err));
+    STJ_MUST(compare_counts(cx, r, err));
     if (r->residual_excess > 1)
         stj_progress_warn(cx->progress,
                           "the residuals of the largest pairs are up to %.2g times what %s and "
@@ -939,6 +964,10 @@ static void print_bottom(FILE *out, const struct stj_svd_result *r)
     fprintf(out, "method: %s, %zu vectors; %.6g products; floor %.2e\n",
             r->bottom_method ? r->bottom_method : "automatic", r->bottom_ncv, r->bottom_products,
             r->floor);
+    if (r->bottom_counted.compared)
+        fprintf(out, "the stored density counts %.0f to %.0f up to %.6g, of which these are %zu\n",
+                fmax(r->bottom_counted.low, 0), r->bottom_counted.high,
+                r->bottom.sigma[r->bottom.k - 1], r->bottom.k);
     if (r->bottom_window > 0)
         fprintf(out, "basis: on %.3g %% of the steps, ended by %s\n", 100 * r->bottom_window,
                 basis_end[r->bottom_end]);

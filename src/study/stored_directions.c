@@ -2,8 +2,8 @@
 /* study/stored_directions.c: the singular directions that the result files of a run hold.
  *
  * Of svd.h5 the pairs count that are pairs: residual at most 1e-3.  The smallest ones are bounds:
- * what is certain of their vectors is that J shrinks them so far, not that none is missing between
- * them.
+ * what is certain of their vectors is that J shrinks them so far, whatever the residual, not that
+ * none is missing between them.  Those count that J shrinks by a tenth.
  */
 #include "study/stored_directions.h"
 
@@ -16,7 +16,7 @@
 #include "analysis/analyses.h"
 #include "analysis/store.h"
 
-static const double most_residual = 1e-3;
+static const double most_residual = 1e-3, most_bound = 0.9;
 
 /* Vectors that differ by less than a thousandth part: their singular values are a thousand times
  * the rounding of a product apart. */
@@ -87,10 +87,10 @@ static enum stj_status take_dense(struct stj_stored_directions *s, struct stj_er
     return stj_h5_get_vector(s->file, "sigma", s->d.n, s->d.sigma, err);
 }
 
-/* *count <- the leading pairs of an end with a small residual; their values to sigma[], from the
- * other end when `up`. */
+/* *count <- the leading pairs of an end with a small residual, or a small bound; their values to
+ * sigma[], from the other end when they are the smallest. */
 static enum stj_status take_end(struct stj_stored_directions *s, const char *pairs,
-                                const char *sigma_name, const char *residual_name, bool up,
+                                const char *sigma_name, const char *residual_name, bool smallest,
                                 size_t *count, struct stj_error *err)
 {
     STJ_FREED double *sigma = NULL, *residual = NULL;
@@ -98,8 +98,10 @@ static enum stj_status take_end(struct stj_stored_directions *s, const char *pai
     STJ_MUST(stj_h5_get_size(s->file, pairs, &k, err));
     STJ_MUST(get_vector(s->file, sigma_name, k, &sigma, err));
     STJ_MUST(get_vector(s->file, residual_name, k, &residual, err));
-    for (*count = 0; *count < k && residual[*count] <= most_residual; ++*count)
-        s->d.sigma[up ? s->d.n - 1 - *count : *count] = sigma[*count];
+    for (*count = 0; *count < k && (residual[*count] <= most_residual ||
+                                    (smallest && sigma[*count] <= most_bound));
+         ++*count)
+        s->d.sigma[smallest ? s->d.n - 1 - *count : *count] = sigma[*count];
     return STJ_OK;
 }
 
@@ -123,9 +125,9 @@ static enum stj_status take(struct stj_stored_directions *s, const struct stj_ru
         s->d.sigma[i] = (double)NAN;
     STJ_MUST(s->dense ? take_dense(s, err) : take_svd(s, err));
     STJ_NEED(err, stj_directions_n_known(&s->d) > 0, STJ_EINVAL,
-             "%s: svd.h5 has no singular pair with a residual of at most %g: run 'spectraj svd' "
-             "with more applications, or 'spectraj dense'",
-             info->dir, most_residual);
+             "%s: svd.h5 has no singular pair with a residual of at most %g, and no bound of at "
+             "most %g: run 'spectraj svd' with more applications, or 'spectraj dense'",
+             info->dir, most_residual, most_bound);
     STJ_MUST(stj_h5_get_text(s->file, "@request", &s->d.request, err));
     if (stj_h5_has(s->file, "@command"))
         STJ_MUST(stj_h5_get_text(s->file, "@command", &s->command, err));
