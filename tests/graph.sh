@@ -265,6 +265,20 @@ for name in densenet resnet gpt mixer vit siamese factors autoencoder convolutio
     json out passed=true 'adjoint_error<1e-13' finite_difference_verdict=agrees 'finite_difference_error<1e-6'
 done
 
+# Statistics that do not move are no parameters that are trained, whatever is, and are kept with the run.
+config fixed images.csv "$classes" '[4, 4, 2]' $entropy 'trainable: ["*"]' <<'END'
+    - {type: conv2d, filters: 3, kernel: 3}
+    - {type: batch_norm, name: bn, statistics: fixed, variance_init: {type: constant, value: 2}}
+    - tanh
+    - flatten
+    - {type: dense, units: 3}
+END
+run 0 train fixed.yaml -o fixed
+run 0 validate fixed --json
+json out passed=true 'adjoint_error<1e-13' finite_difference_verdict=agrees 'finite_difference_error<1e-6'
+run 0 info fixed --json
+json out n_params=102 'layers[1].n_params=6' 'layers[1].n_frozen=6'
+
 # The names of the graph, and what is shared.
 run 0 info gpt.yaml
 contains out '  <- silu9, up' '28 shared' '  wte.table                [7, 4]'

@@ -446,6 +446,10 @@ static const struct {
     {"layout: pytorch", "positions1.table", "positions1.weight"},
     {"layout: pytorch", "ln.scale", "ln.weight"},
     {"layout: pytorch", "ln.bias", "ln.bias"},
+    {"layout: pytorch", "bn.mean", "bn.running_mean"},
+    {"layout: pytorch", "bn.variance", "bn.running_var"},
+    {"layout: flax", "bn.mean", "bn.mean"},
+    {"layout: flax", "bn.variance", "bn.var"},
     {"layout: pytorch", "attn.qkv.kernel", "attn.in_proj_weight"},
     {"layout: pytorch", "attn.qkv.bias", "attn.in_proj_bias"},
     {"layout: pytorch", "attn.out.kernel", "attn.out_proj.weight"},
@@ -467,7 +471,8 @@ START_TEST(a_preset_knows_the_names_of_others)
 {
     static const char network[] =
         "network: {input: [784], layers: [{type: embedding, name: tok, vocabulary: 9, width: 4}, "
-        "positions, {type: layer_norm, name: ln}, {type: attention, name: attn, heads: 2}, "
+        "positions, {type: layer_norm, name: ln}, {type: batch_norm, name: bn, statistics: fixed}, "
+        "{type: attention, name: attn, heads: 2}, "
         "{type: dense, name: head, units: 2}, global_average_pool], "
         "loss: softmax_cross_entropy}\n";
     struct stj_error err = STJ_ERROR_INIT;
@@ -480,6 +485,8 @@ START_TEST(a_preset_knows_the_names_of_others)
     EXPECT_OK(make_run(network, init, &run, NULL, &err), err);
     while (stj_run_get_parameter(run, i, &p) && strcmp(p.name, conventions[_i].name) != 0)
         i++;
+    if (strcmp(p.name, conventions[_i].name) != 0)
+        ck_assert(stj_run_get_frozen(run, strstr(conventions[_i].name, "variance") != NULL, &p));
     ck_assert_str_eq(p.name, conventions[_i].name);
     ck_assert_str_eq(p.file_name, conventions[_i].called);
     stj_run_destroy(run);

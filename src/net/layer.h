@@ -72,6 +72,7 @@ struct stj_tensor {
     size_t offset; /* within the layer's parameters */
     size_t fan_in, fan_out;
     enum stj_tensor_role role;
+    bool fixed;                    /* never trained: statistics */
     size_t height, width;          /* KERNEL; height 0: of sequences, without this axis */
     size_t head;                   /* of an attention's projections: numbers of a head */
     const struct stj_plugin *init; /* initialiser; borrowed from the layer's config */
@@ -81,9 +82,9 @@ struct stj_layer_ops;
 
 /* One layer of one network: filled by its `setup`. */
 struct stj_layer {
-    const struct stj_layer_ops *ops;
-    const void *config; /* parsed options; borrowed from the network's specification */
-    const char *label;  /* its name in messages: the config's `name`, else "dense0" */
+    const struct stj_layer_ops *ops; /* `setup` may put the functions of a variant there */
+    const void *config;              /* parsed options; borrowed from the network's specification */
+    const char *label;               /* its name in messages: the config's `name`, else "dense0" */
     size_t n_inputs;
     struct stj_shape in, out;
     struct stj_shape in2; /* set by the `setup` of a layer of two inputs that wants to know */

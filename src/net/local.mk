@@ -18,6 +18,7 @@ libspectraj_core_la_SOURCES += %reldir%/layers/attention_heads.c
 libspectraj_core_la_SOURCES += %reldir%/layers/attention_qkv.c
 libspectraj_core_la_SOURCES += %reldir%/layers/average_pool.c
 libspectraj_core_la_SOURCES += %reldir%/layers/batch_norm.c
+libspectraj_core_la_SOURCES += %reldir%/layers/fixed_norm.c
 libspectraj_core_la_SOURCES += %reldir%/layers/bias.c
 libspectraj_core_la_SOURCES += %reldir%/layers/concat.c
 libspectraj_core_la_SOURCES += %reldir%/layers/conv2d.c

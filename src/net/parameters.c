@@ -201,7 +201,8 @@ static enum stj_status set_frozen(struct stj_network *net, struct stj_error *err
             bool trained = node->trainable == STJ_TRAINED || pattern->n == 0;
             for (size_t p = 0; p < pattern->n; p++)
                 trained = trained || matches(node, t, pattern->item[p]);
-            place->frozen = node->trainable == STJ_FROZEN || !trained;
+            place->frozen =
+                node->trainable == STJ_FROZEN || !trained || node->layer.tensor[t].fixed;
             if (place->shared)
                 place->frozen = net->node[place->owner].place[place->tensor].frozen;
         }

@@ -671,6 +671,11 @@ def relative(got, want):
     return float(np.linalg.norm(got - want) / np.linalg.norm(want))
 
 
+def buffers(net):
+    """Statistics of normalisations in evaluation mode."""
+    return {name: b.numpy() for name, b in net.named_buffers()}
+
+
 def find_order(spectraj, case, net):
     """Where our parameters are among PyTorch's: a training from their numbers that does not move."""
     numbers, n = {}, 0
@@ -680,7 +685,7 @@ def find_order(spectraj, case, net):
             n += p.numel()
         else:
             numbers[name] = p.detach().numpy()
-    np.savez("numbers.npz", **numbers)
+    np.savez("numbers.npz", **numbers, **buffers(net))
     write_config(case, "order.yaml", "numbers.npz", "1e-300", 1)
     run = spectraj.train("order.yaml", "order")
     order = np.rint(spectraj.theta(run, 0, n) * 1e6).astype(int) - 1
@@ -702,7 +707,7 @@ def compare(spectraj, make):
     target, loss = make_target(case, net, x, rng)
     theta, last = torch_training(net, loss, x, target, case.steps)
     n = theta.numel()
-    np.savez("init.npz", **{name: p.detach().numpy() for name, p in net.named_parameters()})
+    np.savez("init.npz", **{name: p.detach().numpy() for name, p in net.named_parameters()}, **buffers(net))
     order = find_order(spectraj, case, net)
     write_config(case, "case.yaml", "init.npz", RATE, case.steps)
     run = spectraj.train("case.yaml", "run")

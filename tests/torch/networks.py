@@ -379,6 +379,24 @@ def gru_both_ways():
         names="forth: forth.cell, back: back.cell")
 
 
+def fine_tuned():
+    """Normalisations in evaluation mode: statistics that do not move; one without parameters."""
+    def fixed(channels, **options):
+        norm = nn.BatchNorm2d(channels, **options).eval()
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+        return norm
+
+    return Whole([5, 4, 2], [
+        "{type: conv2d, name: conv1, filters: 3, kernel: 3, bias: false}", "{type: batch_norm, name: norm1, statistics: fixed}",
+        "tanh", "{type: conv2d, name: conv2, filters: 2, kernel: 2}",
+        "{type: batch_norm, name: norm2, affine: false, statistics: fixed, eps: 0.01}", "silu", "flatten",
+        "{type: dense, name: fc, units: 3}"],
+        Net(lambda m, x: m.fc(torch.flatten(F.silu(m.norm2(m.conv2(torch.tanh(m.norm1(m.conv1(x)))))), 1)),
+            conv1=nn.Conv2d(2, 3, 3, bias=False), norm1=fixed(3), conv2=nn.Conv2d(3, 2, 2),
+            norm2=fixed(2, affine=False, eps=0.01), fc=nn.Linear(4, 3)))
+
+
 # ---- parts that are shared, frozen, or ids ----
 
 def lora():

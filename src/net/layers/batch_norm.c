@@ -3,7 +3,7 @@
  *
  * The training-mode function: statistics are those of the batch, over its samples and positions,
  * and are differentiated.  There are no running averages: evaluation uses the statistics of the
- * data set that is evaluated.  Per channel (column) of x [rows][cols], with <.> the mean over the
+ * data set that is evaluated.  With fixed statistics it is the layer of fixed_norm.c instead.  Per channel (column) of x [rows][cols], with <.> the mean over the
  * rows and the biased variance v = <(x - <x>)^2>, as in PyTorch:
  *
  *     h = r (x - <x>),   r = (v + eps)^(-1/2)           saved: <x> and r
@@ -37,18 +37,39 @@
 #include "parallel/parallel.h"
 #include "net/kernels.h"
 
+struct batch_norm_config {
+    struct stj_norm_config norm;
+    int statistics;
+    struct stj_plugin mean_init, variance_init;
+};
+
+enum { OF_BATCH, FIXED };
+static const char *const statistics[] = {"batch", "fixed", NULL};
+
+#define OPTION(...) STJ_OPTION_ROW(struct batch_norm_config, __VA_ARGS__)
 static const struct stj_option batch_norm_options[] = {
     STJ_NORM_OPTIONS,
+    OPTION("statistics", CHOICE, statistics, "batch",
+           "mean and variance of the batch; or fixed ones, tensors `mean` and `variance` that "
+           "init.file gives and that are never trained, as in evaluation mode",
+           .choices = statistics),
+    OPTION("mean_init", PLUGIN, mean_init, "zeros", "initialiser of fixed means [channels]",
+           .kind = &stj_initializers),
+    OPTION("variance_init", PLUGIN, variance_init, "ones",
+           "initialiser of fixed variances [channels]", .kind = &stj_initializers),
     {.name = NULL},
 };
 
 static void batch_norm_sample(struct stj_rng *rng, char *text, size_t size)
 {
     static const char *const outer[] = {"", "3, ", "2, 2, "};
+    /* Variances are drawn like all numbers, negative ones too. */
+    static const char *const of[] = {"eps: 0.1", "eps: 0.1", "eps: 9, statistics: fixed"};
     snprintf(text, size,
-             "{input: [%s%zu], layers: [{type: batch_norm, eps: 0.1, scale_init: {type: normal, "
-             "mean: 1}%s}]}",
-             outer[stj_rng_index(rng, 3)], 1 + stj_rng_index(rng, 9), stj_norm_sample(rng));
+             "{input: [%s%zu], layers: [{type: batch_norm, scale_init: {type: normal, mean: 1}, "
+             "%s%s}]}",
+             outer[stj_rng_index(rng, 3)], 1 + stj_rng_index(rng, 9), of[stj_rng_index(rng, 3)],
+             stj_norm_sample(rng));
 }
 
 /* Saved with every sample, since a later slice may begin with any: <x> [cols], r [cols]. */
@@ -57,9 +78,18 @@ static enum stj_status batch_norm_setup(struct stj_layer *layer, const struct st
 {
     (void)in2;
     (void)err;
+    const struct batch_norm_config *config = layer->config;
+    const size_t cols = stj_shape_cols(&layer->in);
     layer->out = layer->in;
-    layer->n_saved = 2 * stj_shape_cols(&layer->in);
     stj_norm_add_tensors(layer);
+    if (config->statistics == OF_BATCH) {
+        layer->n_saved = 2 * cols;
+        return STJ_OK;
+    }
+    layer->ops = &stj_layer_fixed_norm;
+    stj_layer_add_tensor(layer, "mean", 1, cols, cols, cols, &config->mean_init)->fixed = true;
+    stj_layer_add_tensor(layer, "variance", 1, cols, cols, cols, &config->variance_init)->fixed =
+        true;
     return STJ_OK;
 }
 
@@ -431,7 +461,7 @@ const struct stj_layer_ops stj_layer_batch_norm = {
     .info = {.name = "batch_norm",
              .doc = "normalisation of each channel by the statistics of the batch, scale and bias",
              .options = batch_norm_options,
-             .config_size = sizeof(struct stj_norm_config)},
+             .config_size = sizeof(struct batch_norm_config)},
     .sample = batch_norm_sample,
     .setup = batch_norm_setup,
     .n_scratch = batch_norm_n_scratch,

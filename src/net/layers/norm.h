@@ -67,6 +67,9 @@ struct stj_norm_theta stj_norm_theta(const struct stj_layer *layer, size_t nvec,
                                      const real *theta_dot, real *theta_bar, real *scratch);
 size_t stj_norm_n_scratch(const struct stj_layer *layer, size_t nvec);
 
+/* batch_norm by fixed statistics, the last two tensors of its layer: mean, variance. */
+extern const struct stj_layer_ops stj_layer_fixed_norm;
+
 /* ---- one row of n numbers, by the equations of layer_norm.c; not centred: no mean is taken off */
 
 /* h[n] <- r (x - <x>); returns r. */

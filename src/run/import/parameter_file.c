@@ -47,6 +47,8 @@ static const struct convention {
     {NULL, "scale", {NULL, "weight", NULL}, false},
     {NULL, "table", {NULL, "weight", "embedding"}, false},
     {NULL, "slope", {NULL, "weight", NULL}, false},
+    {NULL, "mean", {NULL, "running_mean", NULL}, false},
+    {NULL, "variance", {NULL, "running_var", "var"}, false},
     {NULL, "input_kernel", {NULL, "weight_ih_l0", NULL}, false},
     {NULL, "hidden_kernel", {NULL, "weight_hh_l0", NULL}, false},
     {NULL, "input_bias", {NULL, "bias_ih_l0", NULL}, false},
