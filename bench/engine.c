@@ -130,6 +130,20 @@ static const struct bench_case cases[] = {
       .batch = 8,
       .steps = 2,
       .seed = 5}},
+    {"mobilenet-block8",
+     8,
+     {.network = "{input: [32, 32, 16], layers: ["
+                 "{type: conv2d, filters: 64, kernel: 1, bias: false}, batch_norm, relu, "
+                 "{type: conv2d, filters: 64, kernel: 3, padding: 1, groups: 64, bias: false}, "
+                 "batch_norm, relu, {type: conv2d, filters: 16, kernel: 1, bias: false}, "
+                 "{type: group_norm, groups: 4}, layer_norm, "
+                 "global_average_pool, {type: dense, units: 10}], loss: softmax_cross_entropy}",
+      .optimizer = SGD,
+      .schedule = COSINE,
+      .rows = 32,
+      .batch = 32,
+      .steps = 1,
+      .seed = 7}},
     {"resnet20-block8",
      8,
      {.network = "{input: [32, 32, 3], layers: [" CONV("16") "batch_norm, relu, " PLAIN_BLOCK("16")
@@ -250,7 +264,7 @@ static enum stj_status subject_create(struct subject *s, const struct bench_case
     s->flops = (double)what->vectors * (double)what->spec.steps *
                tangent_flops(s->run->net, what->spec.batch);
     if (profiled)
-        STJ_TRY(profile_attach(s->run, err));
+        STJ_TRY(profile_attach(s->run, clock_used, err));
     STJ_TRY(stj_training_jacobian_create(s->run->problem, &s->run->recipe, s->run->trajectory,
                                          &settings, &s->jacobian, err));
     STJ_TRY(seeded_normal(s->run->n * what->vectors, 7, &s->x, err));
@@ -437,8 +451,8 @@ static const char *parse_arguments(int argc, char **argv, struct settings *s)
     }
     if (optind < argc)
         return "there are no arguments beside the options";
-    if (s->cpu_time && (s->threads > 1 || s->profile))
-        return "--cpu-time needs --threads 1, and no --profile";
+    if (s->cpu_time && s->threads > 1)
+        return "--cpu-time needs --threads 1";
     return s->only && !find_case(s->only) ? "there is no such case" : NULL;
 }
 

@@ -9,11 +9,13 @@
 #define STJ_BENCH_PROFILE_H
 
 #include <stdio.h>
+#include <time.h>
 
 #include "make_run.h"
 
-/* Before the operator is made; `run` must not be destroyed before profile_detach. */
-enum stj_status profile_attach(struct small_run *run, struct stj_error *err);
+/* Before the operator is made; `run` must not be destroyed before profile_detach. With the clock that
+ * tells the time. */
+enum stj_status profile_attach(struct small_run *run, clockid_t clock, struct stj_error *err);
 void profile_detach(void);
 
 /* All counters <- 0.  Outside parallel regions, as all functions here. */
@@ -25,7 +27,9 @@ void profile_reset(void);
  *     "linearize", "product", "update"   of the primal pass, Hessian products, optimizer
  *     "rest"                             sums of shares, packing, waiting for other threads
  *     "gemm", "gemm_gflops"              of matrix products within "product", and their rate
- *     "nodes"                            of "product": by layer, forward and backward; then the loss */
+ *     "nodes"                            of "product": by layer, forward and backward; then the loss;
+ *                                        "gbytes": 10^9 bytes a second of tangents, each read or
+ *                                        written once, the least that a layer's passes can do */
 void profile_print(FILE *file, double thread_seconds);
 
 #endif
