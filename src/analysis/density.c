@@ -17,6 +17,7 @@
 #include "analysis/analyses.h"
 #include "analysis/charts.h"
 #include "analysis/common_options.h"
+#include "analysis/plan.h"
 #include "analysis/print.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -411,8 +412,10 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     struct stj_density_result *made = NULL;
     STJ_HELD(stj_result_destroy_at) struct stj_result *pairs = NULL;
     struct stj_prediction p = {.ranks = 0};
-    const struct stj_plan_request request = {
-        .part = *cx->part, .memory_bytes = cx->memory_bytes, .n = cx->n};
+    const struct stj_plan_request request = {.part = *cx->part,
+                                             .memory_bytes =
+                                                 stj_plan_beside_checks(cx->memory_bytes, cx->n),
+                                             .n = cx->n};
     size_t engine = 0;
     s.progress = *cx->progress;
     if (!c->no_deflation)

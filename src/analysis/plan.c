@@ -43,6 +43,12 @@ static void add_watch(size_t n, struct stj_prediction *p)
         p->phase[i].bytes += (double)(WATCH * n) * sizeof(double);
 }
 
+size_t stj_plan_beside_checks(size_t memory_bytes, size_t n)
+{
+    const size_t watch = WATCH * n * sizeof(double);
+    return memory_bytes > watch ? memory_bytes - watch : memory_bytes;
+}
+
 void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *request,
                       const struct stj_analysis *analysis, const void *config,
                       struct stj_prediction *p, size_t *engine)
@@ -55,8 +61,7 @@ void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *
     *p = (struct stj_prediction){.ranks = request->ranks.n,
                                  .shortest = 1 / (double)(r.part.to - r.part.from)};
     *engine = STJ_ENGINE_NOT_DIVIDED;
-    const size_t watch = WATCH * r.n * sizeof(double);
-    r.memory_bytes -= r.memory_bytes > watch ? watch : 0; /* they come first */
+    r.memory_bytes = stj_plan_beside_checks(r.memory_bytes, r.n);
     analysis->predict(run, &r, config, p, engine);
     r.memory_bytes = request->memory_bytes;
     add_watch(r.n, p);

@@ -7,6 +7,9 @@
 
 #include "analysis/analysis.h"
 
+/* Of a limit (0: none), what is left beside the vectors that check products as they are made. */
+size_t stj_plan_beside_checks(size_t memory_bytes, size_t n);
+
 /* prediction <- what the analysis would take, its checks included; *engine <- how much of
  * request->memory_bytes (0: stays 0, the default) is for states and linearisations. */
 void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *request,

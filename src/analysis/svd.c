@@ -14,6 +14,7 @@
 #include "analysis/analyses.h"
 #include "analysis/charts.h"
 #include "analysis/common_options.h"
+#include "analysis/plan.h"
 #include "analysis/print.h"
 #include "analysis/request.h"
 #include "analysis/store.h"
@@ -712,8 +713,10 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     struct stj_svd_settings s = settings_of(c);
     const bool top = wants_top(cx->wanted) || !stored;
     const bool bottom = wants_bottom(cx->wanted) || !stored;
-    const struct stj_plan_request request = {
-        .part = *cx->part, .memory_bytes = cx->memory_bytes, .n = cx->n};
+    const struct stj_plan_request request = {.part = *cx->part,
+                                             .memory_bytes =
+                                                 stj_plan_beside_checks(cx->memory_bytes, cx->n),
+                                             .n = cx->n};
     const struct stj_prediction p = {.shortest = 1 / (double)(cx->part->to - cx->part->from)};
     /* 1. The ends that are asked for, from what is known of them: a journal knows more of what was
      * interrupted. */

@@ -477,7 +477,7 @@ static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t 
     const double whole = stj_predict_divides(p, n) ? 2 * seeds * (double)n * sizeof(double) : 0;
     stj_predict_products(p, vectors * plan.window.fraction, 0, BLOCK);
     stj_predict_products(p, space, 0, s->bottom);
-    stj_predict_phase(p, (vectors + 2 * space) * rows + whole + 24 * vectors * vectors, BLOCK);
+    stj_predict_phase(p, (vectors + 2 * space) * rows + whole + 24 * vectors * vectors, plan.p);
     if (!plan.window.all) /* as it grows by half, what was there before is still there */
         stj_predict_phase(p, 1.7 * vectors * rows, BLOCK);
     p->vector_bytes += vectors * vectors * rows;
