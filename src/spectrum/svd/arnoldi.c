@@ -346,7 +346,9 @@ static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_bu
     STJ_MUST(stj_new(&length, k, sizeof *length, err));
     basis->stop = by_itself ? STJ_STOP_INCOMPLETE : STJ_STOP_MAX_APPLICATIONS;
     STJ_MUST(arnoldi_show(space, k, floor, budget, err));
-    while (space->p + k <= space->room && basis->products + 2 * round <= plan->total) {
+    while (space->p < space->room && basis->products + 2 * round <= plan->total) {
+        /* The last round fills S: all of a small space has the values themselves. */
+        const size_t more = space->room - space->p < k ? space->room - space->p : k;
         const double before = space_bound(space, k - 1);
         if (before <= floor) {
             basis->stop = STJ_STOP_FLOOR;
@@ -354,10 +356,10 @@ static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_bu
         }
         if (stj_svd_spent(budget, 2 * round, basis->products, &basis->stop))
             break;
-        STJ_MUST(correct(space, window, k, coefficients, length,
+        STJ_MUST(correct(space, window, more, coefficients, length,
                          space->s + space->p * space->rows.count, err));
-        STJ_MUST(space_extend(space, a, k, err));
-        basis->products += round;
+        STJ_MUST(space_extend(space, a, more, err));
+        basis->products += (double)more * stj_op_cost(a);
         STJ_MUST(arnoldi_show(space, k, floor, budget, err));
         if (by_itself && space_bound(space, k - 1) > least_gain * before)
             break;
