@@ -57,6 +57,9 @@ within()
     [ "$peak" -le "$limit" ] || "$spectraj" --version | grep -q 'sanitizers *yes' ||
         fail "$1 took $peak bytes, --memory was $limit"
 }
+run 2 svd wide --bottom 5 --max-applications 60 --memory $limit --tag limit --json
+json out bottom.method=arnoldi bottom.basis_end=memory 'bottom.ncv>20'
+within "svd --bottom"
 run 0 density wide --probes 8 --steps 20 --memory $limit --tag limit --json
 json out trajectory.memory_bytes.budget=$limit
 within density
@@ -111,6 +114,20 @@ contains out 'basis of one probe does not fit'
 refused 'basis of one probe' density wide --probes 2 --steps 10 --memory 8M --tag none
 refused 'no-such-run' plan no-such-run
 refused 'max-seconds' plan wide --max-seconds 0
+
+# A network that normalises over a batch evaluates a whole set at once, and that of the test may be the larger one:
+# more rows than the 64 it trains on, of two tensors of 10 000 numbers at least.
+head -n 64 "$digits/train_rows.txt" > few_rows.txt
+short_config bn.yaml 's/units: 4}/units: 10000}/' 's/{type: gelu}/batch_norm/' 's/steps: 20/steps: 1/' \
+    '/train: /s,rows: [^ ]*,rows: few_rows.txt\,,' '/^analysis:/,$d'
+run 0 plan bn.yaml --json
+with_test=$("$jsonkeys" --print out 'analyses[0].memory_bytes')
+sed '/test: /d' bn.yaml > no-test.yaml
+run 0 plan no-test.yaml --json
+without=$("$jsonkeys" --print out 'analyses[0].memory_bytes')
+rows=$(awk 'END { print NR }' "$digits/test_rows.txt")
+[ $((with_test - without)) -gt $(((rows - 64) * 10000 * 8)) ] ||
+    fail "with $rows rows to test a training is planned at $with_test bytes, without at $without"
 
 # Several ranks, by hand: of b = 8 x 310 bytes, a rank of 4 that make a product together of 2 slices (64 rows)
 # sends (2/4 + 1) b 3/4 a step: 20 x 2790.  Vectors are too short to be divided.

@@ -409,6 +409,11 @@ START_TEST(memory_is_asked_for_before)
     EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
     ck_assert_msg(r->bottom_ncv <= 14 && r->bottom.k == 2 && r->bottom_end == STJ_BASIS_MEMORY,
                   "%zu basis vectors, end %d", r->bottom_ncv, (int)r->bottom_end);
+    stj_svd_result_destroy(r);
+    r = NULL;
+    s.memory_bytes = 1; /* never fewer than the seeds are made of */
+    EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
+    ck_assert_msg(r->bottom_ncv >= s.bottom, "%zu basis vectors", r->bottom_ncv);
     stj_memory_agree(0);
     stj_svd_result_destroy(r);
     stj_op_destroy(op);
@@ -706,8 +711,8 @@ START_TEST(small_budgets_give_bounds)
 }
 END_TEST
 
-/* Where the budget pays for a share of N on a few steps only, the basis ends by itself: its bounds
- * are bounds, and lie well below 1, which those of a window of a few steps do not. */
+/* A budget that pays for a share of N on a few steps only: the bounds are bounds, and lie well below
+ * 1, which those of a window of a few steps do not.  Without one the basis ends by itself. */
 START_TEST(a_basis_that_ends_by_itself_gives_bounds)
 {
     enum { K = 4 };
@@ -736,6 +741,13 @@ START_TEST(a_basis_that_ends_by_itself_gives_bounds)
         ck_assert_msg(r->bottom.sigma[i] >= truth->bottom.sigma[i] - 1e-13 &&
                           r->bottom.sigma[i] <= 0.1,
                       "bound %zu: %g, truth %g", i, r->bottom.sigma[i], truth->bottom.sigma[i]);
+    stj_svd_result_destroy(r);
+    s.max_applications = 0;
+    r = solve_once(op, s);
+    ck_assert_msg(r->bottom_end == STJ_BASIS_FLAT && r->bottom_ncv < run->n / 2 &&
+                      r->bottom_window == 0.3,
+                  "end %d, %zu vectors on %g of the steps", (int)r->bottom_end, r->bottom_ncv,
+                  r->bottom_window);
     stj_svd_result_destroy(truth);
     stj_svd_result_destroy(r);
     stj_op_destroy(op);

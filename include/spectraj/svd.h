@@ -198,10 +198,9 @@ struct stj_svd_result {
  * threshold were asked for, `requested` is how many were found once the search has passed the
  * threshold, else how many there were likely to be. Cost of the largest: 2 products per iteration,
  * then `top` products with A and with A' to finish, and 0.3 per iteration (48 at least) to look
- * outside; of the smallest: what
- * the budget allows, else 0.3 of a product with A for each vector of a basis (100 to 1500, and up to
- * half of the columns where these are few thousand), up to 52 `bottom` with A, and `bottom` with
- * A'. */
+ * outside; of the smallest: what the budget allows, else 0.3 of a product with A for each vector of a
+ * basis (100 to 1500, and up to half of the columns where these are a few thousand), up to 52
+ * `bottom` with A, and `bottom` with A'. */
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err);
 

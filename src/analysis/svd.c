@@ -55,7 +55,7 @@ static const struct stj_option options[] = {
            .role = STJ_ROLE_EXTENT, .max = 1e300, .above_min = true, .value = "SIGMA"),
     OPTION("ncv", SIZE, s.ncv, "",
            "basis vectors to keep, more than K (default: about 2.4 K; for the smallest alone, "
-           "0.42 of the number of parameters, and fewer give larger bounds)",
+           "until more hardly help, and fewer give larger bounds)",
            .min = 2, .max = 1e9, .value = "M"),
     STJ_FRACTION_OPTION("tol", 0, STJ_ROLE_QUESTION, offsetof(struct svd_config, s.tol), "1e-10",
                         "TOL", "a pair is converged when |J'u - sigma v| is at most TOL sigma_1"),
@@ -70,11 +70,11 @@ static const struct stj_option options[] = {
     STJ_MAX_SECONDS_OPTION(offsetof(struct svd_config, s.max_seconds)),
     OPTION("monitor", BOOL, monitor, "false",
            "a line on standard error now and then: values that have converged, estimates of the "
-           "others and their residuals",
+           "others and their residuals; the basis for the smallest as it grows",
            .role = STJ_ROLE_VIEW),
     {.name = NULL},
 };
-#undef AT
+#undef OPTION
 
 static bool wants_top(const struct svd_config *c)
 {
@@ -547,25 +547,25 @@ static enum stj_status take_hints(struct stj_run *run, const struct stj_run_part
 }
 
 /* Of a limit, what states and linearisations need at least, and what there is in any case, comes
- * first; the vectors of the smallest may take the rest.  p: of the request's ranks, with nothing
- * predicted yet. */
+ * first; the vectors of the smallest may take the rest.  A limit that cannot be kept is one of
+ * states, linearisations and vectors.  p: of the request's ranks, with nothing predicted yet. */
 static void limit_vectors(const struct stj_run *run, const struct stj_plan_request *request,
                           const struct stj_prediction *p, struct stj_svd_settings *s)
 {
     static const double prudent = 0.97; /* a process is somewhat larger the next time */
     struct stj_storage storage = {.minimum = 0};
     struct stj_prediction trial = *p;
-    size_t left = 0;
-    s->memory_bytes = request->memory_bytes > 0;
-    if (request->memory_bytes == 0)
+    const size_t memory = request->memory_bytes;
+    size_t left = memory;
+    s->memory_bytes = 0;
+    if (memory == 0)
         return;
+    s->memory_bytes = 1; /* what the solver takes at least */
     stj_svd_predict(s, request->n, &trial);
-    if (!stj_run_fit(run, request->part.from, request->part.to, request->memory_bytes, &trial,
-                     &left))
-        return;
+    (void)stj_run_fit(run, request->part.from, request->part.to, memory, &trial, &left);
     (void)stj_run_storage(run, request->part.from, request->part.to, left, 1, &storage, NULL);
-    s->memory_bytes +=
-        left > storage.minimum ? (size_t)(prudent * (double)(left - storage.minimum)) : 0;
+    if (left > storage.minimum)
+        s->memory_bytes = (size_t)(prudent * (double)(left - storage.minimum));
 }
 
 static void predict(const struct stj_run *run, const struct stj_plan_request *request,

@@ -30,6 +30,13 @@ static const struct stj_option max_pool_options[] = {
 static void max_pool_sample(struct stj_rng *rng, char *text, size_t size)
 {
     char pool[400];
+    if (stj_rng_index(rng, 4) == 0) {
+        snprintf(text, size,
+                 "{input: [%zu, %zu, 2], layers: [{type: max_pool, window: 2, stride: 1, "
+                 "dilation: [2, 1], padding: same}]}",
+                 3 + stj_rng_index(rng, 4), 2 + stj_rng_index(rng, 4));
+        return;
+    }
     stj_pool_sample(rng, "max_pool", pool, sizeof pool);
     snprintf(text, size, "%s}]}", pool);
 }

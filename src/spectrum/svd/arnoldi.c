@@ -53,6 +53,7 @@ enum {
     SEEDS = 2,        /* seeds per wanted pair */
     CORRECTIONS = 50, /* rounds, without a budget; */
     ROUNDS = 10,      /* so many are likely */
+    SQUARES = 8,      /* m x m: H, its two factors, two copies, and the 3 of work of dgesdd */
     LEAST = 100,      /* vectors of a basis: 100 to 1300 were seen on networks of 5e4 parameters */
     LIKELY = 1500,    /* and more, and 0.42 N on small ones (docs/bottom.md) */
 };
@@ -84,11 +85,10 @@ static double arnoldi_bytes(const struct stj_svd_settings *settings)
                                       : (double)stj_memory_available() / 2;
 }
 
-/* The basis that so many bytes hold, of which a rank has at most so many rows, with the 3 m^2
- * numbers of H and its factors. */
+/* The basis that so many bytes hold, of which a rank has at most so many rows, with H. */
 static double vectors_in(double bytes, size_t rows)
 {
-    const double row = (double)rows * sizeof(double), square = 3 * sizeof(double);
+    const double row = (double)rows * sizeof(double), square = SQUARES * sizeof(double);
     return (sqrt(row * row + 4 * square * bytes) - row) / (2 * square);
 }
 
@@ -148,7 +148,10 @@ static struct arnoldi_plan arnoldi_make_plan(const struct stj_svd_settings *give
     if (settings.ncv > 0)
         arnoldi_limit(&plan, (double)settings.ncv, STJ_BASIS_GIVEN);
     else
-        arnoldi_limit(&plan, vectors_in(memory_of_basis * memory, rows), STJ_BASIS_MEMORY);
+        /* Fewer than the seeds need are refused, not taken. */
+        arnoldi_limit(&plan,
+                      fmax((double)(plan.p + BLOCK), vectors_in(memory_of_basis * memory, rows)),
+                      STJ_BASIS_MEMORY);
     if (settings.max_applications > 0)
         arnoldi_limit(&plan, share / plan.window.fraction, STJ_BASIS_BUDGET);
     plan.window.m -= plan.window.m % BLOCK;
@@ -272,8 +275,7 @@ static size_t plant_known(const struct stj_pairs *known, size_t p, struct space 
 static enum stj_status plant_seeds(struct stj_op *a, const struct stj_window *window, size_t first,
                                    size_t all, struct space *space, struct stj_error *err)
 {
-    STJ_MUST(
-        stj_window_smallest(window, 0, all - first, space->s + first * space->rows.count, err));
+    STJ_MUST(stj_window_smallest(window, all - first, space->s + first * space->rows.count, err));
     return space_extend(space, a, all, err);
 }
 
@@ -456,7 +458,7 @@ static void say_method(const struct arnoldi_plan *plan, double likely, struct st
                            fmin(LEAST, likely), most, stj_basis_words[plan->most], share, steps);
 }
 
-/* With P ranks n (m + 2 p') / P + 2 n p numbers, the last term where they divide rows, and 3
+/* With P ranks n (m + 2 p') / P + 2 n p numbers, the last term where they divide rows, and 8
  * m^2. */
 static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t m, size_t n,
                                        bool bottom, struct stj_prediction *p, struct stj_error *err)
@@ -479,7 +481,9 @@ static enum stj_status arnoldi_predict(const struct stj_svd_settings *s, size_t 
     const double whole = stj_predict_divides(p, n) ? 2 * seeds * (double)n * sizeof(double) : 0;
     stj_predict_products(p, vectors * plan.window.fraction, 0, BLOCK);
     stj_predict_products(p, space, 0, s->bottom);
-    stj_predict_phase(p, (vectors + 2 * space) * rows + whole + 24 * vectors * vectors, plan.p);
+    stj_predict_phase(
+        p, (vectors + 2 * space) * rows + whole + SQUARES * sizeof(double) * vectors * vectors,
+        SEEDS * plan.k);  /* at most: with more memory there are more seeds */
     if (!plan.window.all) /* as it grows by half, what was there before is still there */
         stj_predict_phase(p, 1.7 * vectors * rows, BLOCK);
     p->vector_bytes += vectors * vectors * rows;

@@ -16,7 +16,7 @@
  * d is the value number DAMPING k from below: directions that the window contracts more are
  * inverted only as far as they are known.
  *
- * Memory: n (m + b) numbers, divided by rows among the ranks, and m^2 / 2 on each, 3 m^2 once H is
+ * Memory: n (m + b) numbers, divided by rows among the ranks, and m^2 / 2 on each, 8 m^2 while H is
  * factored.
  */
 #include "spectrum/svd/window.h"
@@ -134,8 +134,8 @@ enum stj_status stj_window_factor(struct stj_window *window, size_t k, struct st
     return STJ_OK;
 }
 
-enum stj_status stj_window_smallest(const struct stj_window *window, size_t first, size_t p,
-                                    double *x, struct stj_error *err)
+enum stj_status stj_window_smallest(const struct stj_window *window, size_t p, double *x,
+                                    struct stj_error *err)
 {
     const struct stj_rows *rows = &window->krylov.rows;
     const size_t m = window->m;
@@ -143,7 +143,7 @@ enum stj_status stj_window_smallest(const struct stj_window *window, size_t firs
     STJ_MUST(stj_new(&y, m, p * sizeof *y, err));
     for (size_t j = 0; j < p; j++)
         for (size_t i = 0; i < m; i++)
-            y[j * m + i] = window->zt[i * m + m - 1 - (first + j)];
+            y[j * m + i] = window->zt[i * m + m - 1 - j];
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, rows->count, p, m, 1, window->krylov.q,
               stj_rows_ld(rows), y, m, 0, x, stj_rows_ld(rows));
     return STJ_OK;

@@ -43,9 +43,9 @@ enum stj_status stj_window_build(struct stj_op *a, const struct stj_svd_budget *
 /* H = U diag(s) Z', and d. */
 enum stj_status stj_window_factor(struct stj_window *window, size_t k, struct stj_error *err);
 
-/* x (rows x p) <- Q_m z_i of the values number first, ..., first + p - 1 from below. */
-enum stj_status stj_window_smallest(const struct stj_window *window, size_t first, size_t p,
-                                    double *x, struct stj_error *err);
+/* x (rows x p) <- Q_m z_i of the p smallest values, the smallest first. */
+enum stj_status stj_window_smallest(const struct stj_window *window, size_t p, double *x,
+                                    struct stj_error *err);
 
 /* t (a block of b) <- P t. */
 enum stj_status stj_window_invert(const struct stj_window *window, size_t b, double *t,
