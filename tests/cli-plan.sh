@@ -58,7 +58,7 @@ within()
         fail "$1 took $peak bytes, --memory was $limit"
 }
 run 2 svd wide --bottom 5 --max-applications 60 --memory $limit --tag limit --json
-json out bottom.method=arnoldi bottom.basis_end=memory 'bottom.ncv>20'
+json out bottom.method=arnoldi bottom.basis_end=memory 'bottom.ncv>10'
 within "svd --bottom"
 run 0 density wide --probes 8 --steps 20 --memory $limit --tag limit --json
 json out trajectory.memory_bytes.budget=$limit
