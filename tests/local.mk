@@ -78,6 +78,7 @@ test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/cli-faults.sh
 test_scripts += %reldir%/cli-interrupt.sh
 test_scripts += %reldir%/cli-kept.sh
+test_scripts += %reldir%/cli-continue.sh
 test_scripts += %reldir%/cli-list.sh
 test_scripts += %reldir%/cli-moved.sh
 test_scripts += %reldir%/odd-inputs.sh

@@ -42,6 +42,24 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
                               const struct stj_run_train_settings *settings, struct stj_run **run,
                               struct stj_error *err);
 
+/* How to lengthen a run.  All zero but the size, {.size = sizeof settings}, and `steps`. */
+struct stj_run_continue_settings {
+    size_t size;               /* of this struct in bytes, as the program was compiled */
+    size_t steps;              /* how many come after the last; at least 1 */
+    const char *learning_rate; /* of these steps, a number or a schedule as in a config; NULL: the
+                                * schedule of the run goes on, where its length does not decide it */
+    bool force;                /* begin an unfinished continuation anew */
+    struct stj_progress progress; /* between steps */
+};
+
+/* Lengthen the run in the directory `dir` in place.  The steps that it has are not taken again, and
+ * its results still answer for them.  *run (may be NULL) <- the open run, with the further steps.
+ * STJ_EINVAL: given states or listed batches, which end where they end, or a schedule that the
+ * length would change.  Whatever ends it, the run is as it was before, and the same call goes on
+ * from the last whole state. */
+enum stj_status stj_run_continue(const char *dir, const struct stj_run_continue_settings *settings,
+                                 struct stj_run **run, struct stj_error *err);
+
 /* *run <- what a config file says, checked with its data, before any training: for what needs no
  * trajectory (info, layers, parameters, plan). */
 enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
@@ -90,7 +108,9 @@ struct stj_run_info {
     struct stj_run_imported imported;         /* states of a training elsewhere */
     /* At the start: the median over the batches of the first 32 rows.  NaN: described alone. */
     double first_loss;
-    bool diverged; /* train_loss is more than 10 times that, or not finite */
+    bool diverged;       /* train_loss is more than 10 times that, or not finite */
+    size_t first_steps;  /* of the training as it was first made; n_steps unless it was continued */
+    const char *earlier; /* lines "STEPS FINGERPRINT" of its lengths before; NULL: there are none */
 };
 
 /* info <- what is known of the run. */

@@ -343,12 +343,12 @@ const char *stj_part_text(const struct stj_run_part *part, char text[STJ_PART_TE
     return text;
 }
 
-const char *stj_part_slug(const struct stj_run_part *part, size_t n_steps,
+const char *stj_part_slug(const struct stj_run_part *part, size_t first_steps,
                           char text[STJ_PART_TEXT_MAX])
 {
     char window[64] = "";
     char layers[24] = "";
-    if (part->from > 0 || part->to < n_steps)
+    if (part->from > 0 || part->to != first_steps)
         snprintf(window, sizeof window, "-%zu-%zu", part->from, part->to);
     if (part->layers)
         snprintf(layers, sizeof layers, "-block-%08x", tensors_crc(part));

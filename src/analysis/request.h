@@ -63,7 +63,7 @@ void stj_pairs_given_free(struct stj_pairs_given *given);
  * "", "0-100", "block-1a2b3c4d-full". */
 enum { STJ_PART_TEXT_MAX = 128 };
 const char *stj_part_text(const struct stj_run_part *part, char text[STJ_PART_TEXT_MAX]);
-const char *stj_part_slug(const struct stj_run_part *part, size_t n_steps,
+const char *stj_part_slug(const struct stj_run_part *part, size_t first_steps,
                           char text[STJ_PART_TEXT_MAX]);
 
 /* *text <- the text of a request (owned by the caller), or of the question in it: options of role

@@ -62,8 +62,10 @@ static enum stj_status check_fingerprint(const char *path, struct stj_h5 *file,
                                          const struct stj_run *run, struct stj_error *err)
 {
     STJ_FREED char *fingerprint = NULL;
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
     STJ_MUST(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
-    STJ_NEED(err, strcmp(fingerprint, run->about.fingerprint) == 0, STJ_EMISMATCH,
+    STJ_NEED(err, stj_run_has_made(&info, fingerprint), STJ_EMISMATCH,
              "%s: is a result of the run with fingerprint %s, this run has %s; --force replaces it",
              path, fingerprint, run->about.fingerprint);
     return STJ_OK;
@@ -225,8 +227,9 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_par
 {
     char begun[HEADER_BYTES - 16];
     char text[STJ_PART_TEXT_MAX];
-    snprintf(begun, sizeof begun, "spectraj-products 1 %s %s", run->about.fingerprint,
-             stj_part_text(part, text));
+    char fingerprint[STJ_FINGERPRINT_BYTES];
+    snprintf(begun, sizeof begun, "spectraj-products 1 %s %s",
+             stj_run_fingerprint_at(run, part->to, fingerprint), stj_part_text(part, text));
     STJ_MUST(stj_journal_path(path, start->word, &op->journal_path, err));
     if (again && stj_file_exists(path))
         stj_file_remove(op->journal_path); /* asked to compute, not to replay */

@@ -499,7 +499,7 @@ size_t stj_svd_stored_pairs(const struct stj_run *run, const struct stj_run_part
     size_t top = 0, bottom = 0;
     char slug[STJ_PART_TEXT_MAX], name[STJ_PART_TEXT_MAX + 8];
     stj_run_get_info(run, &info);
-    snprintf(name, sizeof name, "svd%s", stj_part_slug(part, info.n_steps, slug));
+    snprintf(name, sizeof name, "svd%s", stj_part_slug(part, info.first_steps, slug));
     if (run->dir &&
         stj_result_open(run, &stj_analysis_svd.format, name, NULL, &file, NULL) == STJ_OK && file) {
         (void)stj_h5_get_size(file, "@pairs", &top, NULL);

@@ -14,20 +14,6 @@ struct stj_run_train_settings cli_train_settings(const struct cli *cli,
                                            .progress = cli->progress};
 }
 
-static int train(struct cli *cli, const void *options)
-{
-    const struct cli_train_options *o = options;
-    const struct stj_run_train_settings settings = cli_train_settings(cli, o);
-    struct stj_run *run = NULL;
-    enum stj_status st =
-        stj_run_train(cli->args.positional[0], o->output, &settings, &run, &cli->err);
-    cli_progress_end();
-    if (st == STJ_OK)
-        st = stj_report_train(stdout, cli->format, run, &cli->err);
-    stj_run_destroy(run);
-    return st == STJ_OK ? CLI_DONE : cli_failed(st);
-}
-
 #define OPTION(...) STJ_OPTION_ROW(struct cli_train_options, __VA_ARGS__)
 const struct stj_option cli_train_rows[] = {
     OPTION("output", STRING, output, NULL, "directory of the run, created when there is none",
@@ -36,22 +22,102 @@ const struct stj_option cli_train_rows[] = {
            "take the states of trajectory.states however far from them their replay lands"),
     {.name = NULL},
 };
+#undef OPTION
+
+struct train_options {
+    struct cli_train_options common;
+    char *run, *rate;
+    size_t steps;
+};
+
+#define OPTION(...) STJ_OPTION_ROW(struct train_options, __VA_ARGS__)
+static const struct stj_option train_rows[] = {
+    OPTION("output", STRING, common.output, "", "directory of the run, created when there is none",
+           .letter = 'o', .value = "RUN"),
+    OPTION("accept-deviation", BOOL, common.accept_deviation, "",
+           "take the states of trajectory.states however far from them their replay lands"),
+    OPTION("continue", STRING, run, "", "lengthen this run in place; its results stay",
+           .value = "RUN"),
+    OPTION("steps", SIZE, steps, "", "with --continue: how many steps more", .min = 1, .max = 1e15),
+    OPTION("learning-rate", STRING, rate, "",
+           "with --continue: of the further steps, a number or a schedule as in a config; where "
+           "the run's schedule follows from its length, it is needed",
+           .value = "RATE"),
+    {.name = NULL},
+};
+
+#define REFUSE(cli, text) stj_error_set(&(cli)->err, STJ_EINVAL, __FILE__, __LINE__, text)
+
+/* What belongs together. */
+static enum stj_status check(struct cli *cli, const struct train_options *o)
+{
+    const bool config = cli->args.n_positional > 0;
+    if (o->run &&
+        (config || o->common.output || o->common.accept_deviation || cli->args.shared.seed_given))
+        return REFUSE(cli, "--continue takes everything from the run: with it go --steps and "
+                           "--learning-rate, not CONFIG, --output, --seed or --accept-deviation");
+    if (o->run && !o->steps)
+        return REFUSE(cli, "'--steps M' is missing: how many more (spectraj train --help)");
+    if (!o->run && (o->steps || o->rate))
+        return REFUSE(cli, "--steps and --learning-rate are of --continue; those of a new training "
+                           "are in CONFIG");
+    if (!o->run && !config)
+        return REFUSE(cli, "too few arguments (usage: spectraj train [OPTION]... CONFIG -o RUN, or "
+                           "--continue RUN --steps M)");
+    if (!o->run && !o->common.output)
+        return REFUSE(cli, "'--output RUN' is missing (spectraj train --help)");
+    return STJ_OK;
+}
+
+static enum stj_status lengthen(const struct cli *cli, const struct train_options *o,
+                                struct stj_run **run, struct stj_error *err)
+{
+    const struct stj_run_continue_settings settings = {.size = sizeof settings,
+                                                       .steps = o->steps,
+                                                       .learning_rate = o->rate,
+                                                       .force = cli->args.shared.force,
+                                                       .progress = cli->progress};
+    return stj_run_continue(o->run, &settings, run, err);
+}
+
+static int train(struct cli *cli, const void *options)
+{
+    const struct train_options *o = options;
+    struct stj_run *run = NULL;
+    enum stj_status st = check(cli, o);
+    if (st != STJ_OK)
+        return cli_failed(st);
+    const struct stj_run_train_settings settings = cli_train_settings(cli, &o->common);
+    st = o->run
+             ? lengthen(cli, o, &run, &cli->err)
+             : stj_run_train(cli->args.positional[0], o->common.output, &settings, &run, &cli->err);
+    cli_progress_end();
+    if (st == STJ_OK)
+        st = stj_report_train(stdout, cli->format, run, &cli->err);
+    stj_run_destroy(run);
+    return st == STJ_OK ? CLI_DONE : cli_failed(st);
+}
 
 const struct command command_train = {
     .name = "train",
     .summary = "train a network once and record the trajectory",
-    .positional = "CONFIG -o RUN",
-    .min_positional = 1,
+    .positional = "CONFIG -o RUN | --continue RUN --steps M",
+    .min_positional = 0,
     .max_positional = 1,
     .description =
         "Train the network of the YAML file CONFIG and record every state of the training in\n"
         "the directory RUN: config.yaml (the resolved config) and trajectory.h5.  A training\n"
         "that was interrupted or killed goes on from its last state when the same is asked\n"
         "again, and ends with the same bits.  With trajectory.states in CONFIG the states are\n"
-        "those of a training elsewhere; the steps between them are replayed and compared.\n",
+        "those of a training elsewhere; the steps between them are replayed and compared.\n"
+        "\n"
+        "With --continue RUN the training of RUN gets M further steps, with the bits of one\n"
+        "that was as long from the start.  What was computed of it is kept: svd RUN --to N\n"
+        "with the length N that it had answers from there.\n",
     .shared = ARGS_CONFIG_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_FORCE,
-    .options = cli_train_rows,
-    .options_size = sizeof(struct cli_train_options),
-    .example = "  spectraj train digits.yaml -o digits-run\n",
+    .options = train_rows,
+    .options_size = sizeof(struct train_options),
+    .example = "  spectraj train digits.yaml -o digits-run\n"
+               "  spectraj train --continue digits-run --steps 100\n",
     .run = train,
 };

@@ -53,6 +53,25 @@ static enum stj_status read_text(struct stj_h5 *file, const char *name, char **t
     return STJ_OK;
 }
 
+/* A result of a run that was continued since is of the steps that the run had: its command says so. */
+static enum stj_status end_command(const struct stj_run_info *info, struct stj_h5 *file,
+                                   char **command, struct stj_error *err)
+{
+    STJ_FREED char *before = *command;
+    size_t to = info->n_steps;
+    if (before && stj_h5_has(file, "@to"))
+        STJ_MUST(stj_h5_get_size(file, "@to", &to, err));
+    if (!before || to == info->n_steps || strstr(before, " --to ")) {
+        before = NULL;
+        return STJ_OK;
+    }
+    const size_t bytes = strlen(before) + 32;
+    *command = NULL;
+    STJ_MUST(stj_new(command, bytes, 1, err));
+    snprintf(*command, bytes, "%s --to %zu", before, to);
+    return STJ_OK;
+}
+
 /* about <- what the file says of itself; all its bytes are compared with their checksum. */
 static enum stj_status describe_result(const struct stj_run_info *info,
                                        struct stj_contents_result *about, struct stj_error *err)
@@ -64,13 +83,14 @@ static enum stj_status describe_result(const struct stj_run_info *info,
     STJ_MUST(stj_h5_open(path, &stj_any_result_format, &file, err));
     STJ_MUST(read_text(file, "@request", &about->request, err));
     STJ_MUST(read_text(file, "@command", &about->command, err));
+    STJ_MUST(end_command(info, file, &about->command, err));
     STJ_MUST(read_text(file, "@created", &about->created, err));
     STJ_MUST(read_text(file, "@spectraj", &about->version, err));
     STJ_MUST(read_text(file, "@source", &about->source, err));
     STJ_MUST(read_text(file, "layers", &about->layers, err));
     STJ_MUST(read_text(file, "config_of_RUN2", &about->config2, err));
     STJ_MUST(stj_h5_get_text(file, "@fingerprint", &fingerprint, err));
-    STJ_NEED(err, !info->fingerprint || strcmp(fingerprint, info->fingerprint) == 0, STJ_EMISMATCH,
+    STJ_NEED(err, stj_run_has_made(info, fingerprint), STJ_EMISMATCH,
              "%s: is a result of the run with fingerprint %s, this run has %s; compute it again "
              "with --force",
              path, fingerprint, info->fingerprint);

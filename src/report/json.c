@@ -177,6 +177,23 @@ static void put_imported(struct builder *b, const struct stj_run_imported *impor
         put(b, "imported", json_null());
 }
 
+/* The lengths of a run before it was continued. */
+static json_t *json_of_lengths(const char *earlier)
+{
+    json_t *array = json_array();
+    size_t steps = 0;
+    char fingerprint[17] = "";
+    for (const char *line = earlier; line && *line; line = strchr(line, '\n') + 1) {
+        if (sscanf(line, "%zu %16s", &steps, fingerprint) != 2)
+            break;
+        struct builder b = begin();
+        put(&b, "n_steps", json_of_size(steps));
+        put(&b, "fingerprint", stj_json_of_text(fingerprint));
+        json_array_append_new(array, b.object);
+    }
+    return array;
+}
+
 static void put_training(struct builder *b, const struct stj_run_info *info)
 {
     put(b, "n_params", json_of_size(info->n_params));
@@ -188,6 +205,7 @@ static void put_training(struct builder *b, const struct stj_run_info *info)
     put(b, "test_accuracy", stj_json_of_real(info->test_accuracy));
     put(b, "seconds", stj_json_of_real(info->seconds));
     put(b, "fingerprint", info->fingerprint ? stj_json_of_text(info->fingerprint) : json_null());
+    put(b, "earlier", json_of_lengths(info->earlier));
     put_imported(b, &info->imported);
 }
 

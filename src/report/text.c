@@ -14,6 +14,9 @@
 
 static void print_losses(FILE *out, const struct stj_run_info *info)
 {
+    if (info->earlier)
+        fprintf(out, "continued      from %zu steps: 'svd --to %zu' has the results of these\n",
+                info->first_steps, info->first_steps);
     fprintf(out, "train loss     %.6g\n", info->train_loss);
     if (!isnan(info->test_loss))
         fprintf(out, "test loss      %.6g\n", info->test_loss);

@@ -212,21 +212,38 @@ static enum stj_status make_parts(struct stj_run *run, struct stj_error *err)
     return STJ_OK;
 }
 
+/* The parts of run->config; name: for messages. */
+static enum stj_status make_named(struct stj_run *run, const char *name, struct stj_error *err)
+{
+    enum stj_status st = make_parts(run, err);
+    if (st != STJ_OK && !strstr(err ? err->text : "", name))
+        stj_error_prefix(err, "%s", name);
+    return st;
+}
+
 static enum stj_status fill(struct stj_run *run, const char *config_path, bool seed_given,
                             uint64_t seed, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    STJ_TRY(stj_run_config_read(config_path, &run->config, err));
+    STJ_MUST(stj_run_config_read(config_path, &run->config, err));
     if (seed_given) {
         run->config.training.seed = seed;
         if (run->config.init.has_seed)
             run->config.init.seed = seed;
     }
-    st = make_parts(run, err);
-    if (st != STJ_OK && !strstr(err ? err->text : "", config_path))
-        stj_error_prefix(err, "%s", config_path);
-out:
-    return st;
+    return make_named(run, config_path, err);
+}
+
+enum stj_status stj_run_prepare_config(struct stj_run_config *config, const char *name,
+                                       struct stj_run **run, struct stj_error *err)
+{
+    STJ_HELD(stj_run_destroy_at) struct stj_run *made = NULL;
+    STJ_MUST(stj_ranks_agree(stj_new(&made, 1, sizeof *made, err), err));
+    made->config = *config;
+    *config = (struct stj_run_config){0};
+    STJ_MUST(stj_ranks_agree(make_named(made, name, err), err));
+    *run = made;
+    made = NULL;
+    return STJ_OK;
 }
 
 enum stj_status stj_run_recall(struct stj_run *run, const char *config_path, struct stj_error *err)

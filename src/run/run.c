@@ -237,6 +237,8 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
                      .tolerance = about->tolerance},
         .first_loss = trained ? loss_at_start(run) : (double)NAN,
     };
+    info->first_steps = about->earlier ? strtoull(about->earlier, NULL, 10) : info->n_steps;
+    info->earlier = about->earlier;
     info->diverged =
         trained && (!isfinite(info->train_loss) ||
                     (info->first_loss > 0 && info->train_loss > most_growth * info->first_loss));

@@ -21,6 +21,8 @@ struct stj_run_tensor {
 
 struct stj_run_timing; /* run/timing.c */
 
+STJ_HOLDS(struct stj_run, stj_run_destroy)
+
 struct stj_run {
     char *dir;
     struct stj_run_config config;
@@ -49,6 +51,18 @@ struct stj_run {
  * checked.  seed_given: `seed` takes the place of those in the config. */
 enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
                                 struct stj_run **run, struct stj_error *err);
+
+/* The same of a config that is there already, which is taken over, with the values of the data.
+ * name: for messages. */
+enum stj_status stj_run_prepare_config(struct stj_run_config *config, const char *name,
+                                       struct stj_run **run, struct stj_error *err);
+
+/* Train the run into the directory run->dir.  before: the run there that it lengthens, the same for
+ * its steps; NULL: none.  command: what goes on after an interruption. */
+enum stj_status stj_run_train_into(struct stj_run *run, const struct stj_run *before,
+                                   const char *command,
+                                   const struct stj_run_train_settings *settings,
+                                   struct stj_error *err);
 
 /* The same for a run (all zeros) that has `about` of its training: the data are not read, their
  * sizes are those that were trained on. */
@@ -100,6 +114,13 @@ void stj_run_fingerprint(const char *identity, char fingerprint[STJ_FINGERPRINT_
 
 /* text <- the first difference of two identities: "x where the run has y"; empty for none. */
 void stj_run_difference(const char *now, const char *recorded, char *text, size_t size);
+
+/* Is a result with this fingerprint one of the run, as it is or as it was before it was continued? */
+bool stj_run_has_made(const struct stj_run_info *info, const char *fingerprint);
+
+/* fingerprint <- that of the run when it was first long enough for step `to`. */
+const char *stj_run_fingerprint_at(const struct stj_run *run, size_t to,
+                                   char fingerprint[STJ_FINGERPRINT_BYTES]);
 
 /* Numbers of a state: theta, and the optimizer's slots. */
 static inline size_t stj_run_state_size(const struct stj_run *run)

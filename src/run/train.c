@@ -20,12 +20,29 @@
 #include "io/lock.h"
 #include "io/log.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "run/folder/run_lock.h"
 #include "run/import/imported.h"
 #include "run/run_internal.h"
 #include "trajectory/recording.h"
 
+/* theta[n_params] <- theta_0: that of the run which is lengthened, or as the config asks for. */
+static enum stj_status begin_at(struct stj_run *run, const struct stj_run *before, double *theta,
+                                struct stj_error *err)
+{
+    struct stj_trajectory_view view = {0};
+    if (!before)
+        return stj_run_initial(run, theta, err);
+    STJ_MUST(stj_trajectory_visit(before->trajectory, 0, 1, &view, err));
+    for (size_t i = 0; i < stj_network_n_params(run->net); i++)
+        theta[i] = (double)view.state[i];
+    stj_network_set_frozen(run->net, before->about.frozen);
+    return STJ_OK;
+}
+
 /* theta[n_params] <- theta_0; run->about <- what is known before the training. */
-static enum stj_status identify(struct stj_run *run, double *theta, struct stj_error *err)
+static enum stj_status identify(struct stj_run *run, const struct stj_run *before, double *theta,
+                                struct stj_error *err)
 {
     const size_t n = stj_network_n_params(run->net);
     struct stj_trajectory_about *about = &run->about;
@@ -33,7 +50,7 @@ static enum stj_status identify(struct stj_run *run, double *theta, struct stj_e
     char blas[256];
     size_t every = 1;
     STJ_MUST(stj_imported_survey(run, err));
-    STJ_MUST(stj_run_initial(run, theta, err));
+    STJ_MUST(begin_at(run, before, theta, err));
     STJ_MUST(stj_run_every(run, &every, err));
     about->tolerance = stj_imported_tolerance(run, every);
     STJ_MUST(stj_run_identity(run, theta, n, &about->identity, err));
@@ -111,6 +128,8 @@ static enum stj_status evaluate_run(struct stj_run *run, const real *theta_n, st
 /* A training on its way. */
 struct training {
     struct stj_run *run;
+    const struct stj_run *before; /* the run in the folder that it lengthens; NULL: begun anew */
+    const char *command;          /* that goes on after an interruption */
     enum stj_folder_state folder; /* as it was found */
     bool made;                    /* the folder is of this training */
     struct stj_lock *lock;        /* of the whole folder */
@@ -127,6 +146,20 @@ static void training_end(struct training *t)
     t->lock = NULL;
     free(t->log_path);
     free(t->header);
+}
+
+/* The lengths that the run had before, and what it was called then. */
+static enum stj_status list_lengths(const struct training *t, struct stj_error *err)
+{
+    const struct stj_run *before = t->before;
+    if (!before)
+        return STJ_OK;
+    const char *earlier = before->about.earlier ? before->about.earlier : "";
+    const size_t bytes = strlen(earlier) + 64;
+    STJ_MUST(stj_new(&t->run->about.earlier, bytes, 1, err));
+    snprintf(t->run->about.earlier, bytes, "%s%zu %s\n", earlier, before->n_steps,
+             before->about.fingerprint);
+    return STJ_OK;
 }
 
 /* t->header and t->every: those of an unfinished log of this training, else new ones. */
@@ -192,6 +225,9 @@ static enum stj_status train_from_log(const struct training *t, const double *th
     size_t from = 0;
     for (size_t i = 0; i < stj_network_n_params(run->net); i++)
         state[i] = (real)theta[i];
+    if (t->before)
+        STJ_MUST(stj_recording_adopt(t->recording, t->before->trajectory, t->before->about.seconds,
+                                     err));
     if (stj_recording_n_kept(t->recording) > 0)
         STJ_MUST(stj_recording_last(t->recording, &from, state, err));
     if (from < run->n_steps)
@@ -232,7 +268,8 @@ static enum stj_status save(struct training *t, struct stj_error *err)
         goto out;
     }
     STJ_TRY(stj_file_commit(fresh, trajectory, err));
-    stj_folder_clear_results(run->dir);
+    if (!t->before)
+        stj_folder_clear_results(run->dir);
     STJ_TRY(stj_trajectory_read(trajectory, NULL, &run->trajectory, NULL, err));
     STJ_TRY(stj_run_attach(run, err));
     stj_file_remove(t->log_path);
@@ -251,19 +288,15 @@ static bool worth_keeping(const struct training *t, enum stj_status st)
 }
 
 /* The training ended before its time: why, and how to go on. */
-static enum stj_status report_end(const struct training *t, const char *config_path,
-                                  const struct stj_run_train_settings *settings,
-                                  const struct stj_error *why, struct stj_error *err)
+static enum stj_status report_end(const struct training *t, const struct stj_error *why,
+                                  struct stj_error *err)
 {
-    char seed[32] = "";
     if (!worth_keeping(t, why->code))
         return stj_error_pass(why, err);
-    if (settings->seed_given)
-        snprintf(seed, sizeof seed, " --seed %ju", (uintmax_t)settings->seed);
     return stj_error_set(err, why->code, why->file, why->line,
-                         "%s; %zu of %zu states are kept, to go on: spectraj train %s -o %s%s",
-                         why->text, stj_recording_n_kept(t->recording),
-                         stj_recording_n_wanted(t->recording), config_path, t->run->dir, seed);
+                         "%s; %zu of %zu states are kept, to go on: %s", why->text,
+                         stj_recording_n_kept(t->recording), stj_recording_n_wanted(t->recording),
+                         t->command);
 }
 
 /* What a training that failed leaves behind: a log that is worth it, else nothing. */
@@ -278,7 +311,7 @@ static void clean_up(struct training *t, enum stj_status st)
 }
 
 /* From theta_0 to the files of a complete run. */
-static enum stj_status train_and_save(struct training *t, const char *config_path,
+static enum stj_status train_and_save(struct training *t,
                                       const struct stj_run_train_settings *settings,
                                       struct stj_error *err)
 {
@@ -288,8 +321,9 @@ static enum stj_status train_and_save(struct training *t, const char *config_pat
     real *state = NULL;
     STJ_TRY(stj_new(&theta, stj_network_n_params(t->run->net), sizeof *theta, err));
     STJ_TRY(stj_new(&state, stj_run_state_size(t->run), sizeof *state, err));
-    STJ_TRY(identify(t->run, theta, err));
+    STJ_TRY(identify(t->run, t->before, theta, err));
     STJ_TRY(describe_config(t->run, err));
+    STJ_TRY(list_lengths(t, err));
     STJ_TRY(open_recording(t, settings->force, err));
     st = train_or_replay(t, theta, state, settings, &why);
     if (st == STJ_OK)
@@ -297,7 +331,7 @@ static enum stj_status train_and_save(struct training *t, const char *config_pat
     if (st == STJ_OK)
         st = save(t, &why);
     if (st != STJ_OK)
-        STJ_TRY(report_end(t, config_path, settings, &why, err));
+        STJ_TRY(report_end(t, &why, err));
 out:
     free(theta);
     free(state);
@@ -342,6 +376,8 @@ static enum stj_status enter(struct training *t, const struct stj_run_train_sett
     STJ_MUST(stj_folder_make(t->run->dir, &t->made, err));
     STJ_MUST(stj_lock_take(t->run->dir, NULL, &settings->progress, &t->lock, err));
     STJ_MUST(stj_folder_look(t->run->dir, &t->folder, err));
+    if (t->before)
+        return stj_run_check_unchanged(t->before, err);
     if (t->folder == STJ_FOLDER_COMPLETE && !settings->force)
         STJ_MUST(refuse_complete(t->run, err));
     return STJ_OK;
@@ -369,37 +405,52 @@ static enum stj_status refuse_one_row(const struct stj_run *run, struct stj_erro
     return STJ_OK;
 }
 
+enum stj_status stj_run_train_into(struct stj_run *run, const struct stj_run *before,
+                                   const char *command,
+                                   const struct stj_run_train_settings *settings,
+                                   struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct training training = {.run = run, .before = before, .command = command};
+    STJ_TRY(refuse_one_row(run, err));
+    stj_run_divide(run, 1, &settings->progress);
+    STJ_TRY(enter(&training, settings, err));
+    STJ_TRY(train_and_save(&training, settings, err));
+out:
+    if (st != STJ_OK)
+        clean_up(&training, st);
+    training_end(&training);
+    return st;
+}
+
 enum stj_status stj_run_train(const char *config_path, const char *dir,
                               const struct stj_run_train_settings *settings, struct stj_run **run,
                               struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
-    struct training training = {.folder = STJ_FOLDER_COMPLETE};
-    struct stj_run *made = NULL;
+    enum stj_folder_state folder = STJ_FOLDER_COMPLETE;
+    STJ_HELD(stj_run_destroy_at) struct stj_run *made = NULL;
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_FREED char *command = NULL;
     STJ_GOOD_SETTINGS(err, settings);
     STJ_NOT_NULL(err, config_path, dir);
     if (run)
         *run = NULL;
-    STJ_TRY(stj_folder_look(dir, &training.folder, err));
-    STJ_TRY(stj_run_prepare(config_path, settings->seed_given, settings->seed, &made, err));
-    STJ_TRY(refuse_one_row(made, err));
-    STJ_TRY(stj_strdup(&made->dir, dir, err));
-    training.run = made;
-    stj_run_divide(made, 1, &settings->progress);
-    if (training.folder == STJ_FOLDER_COMPLETE && !settings->force)
-        STJ_TRY(refuse_complete(made, err));
-    STJ_TRY(enter(&training, settings, err));
-    STJ_TRY(train_and_save(&training, config_path, settings, err));
+    STJ_MUST(stj_folder_look(dir, &folder, err));
+    STJ_MUST(stj_run_prepare(config_path, settings->seed_given, settings->seed, &made, err));
+    STJ_MUST(stj_strdup(&made->dir, dir, err));
+    if (folder == STJ_FOLDER_COMPLETE && !settings->force)
+        STJ_MUST(refuse_complete(made, err));
+    STJ_MUST(stj_text_open(&out, err));
+    fprintf(out.file, "spectraj train %s -o %s", config_path, dir);
+    if (settings->seed_given)
+        fprintf(out.file, " --seed %ju", (uintmax_t)settings->seed);
+    STJ_MUST(stj_text_take(&out, &command, err));
+    STJ_MUST(stj_run_train_into(made, NULL, command, settings, err));
     if (run) {
         *run = made;
         made = NULL;
     }
-out:
-    if (st != STJ_OK && training.run)
-        clean_up(&training, st);
-    training_end(&training);
-    stj_run_destroy(made);
-    return st;
+    return STJ_OK;
 }
 
 enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *matches,

@@ -203,6 +203,8 @@ static enum stj_status describe(struct call *c, const struct stj_study_settings 
     STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
     STJ_MUST(stj_text_open(&out, err));
     fprintf(out.file, "study %s seed %ju\n", c->ops->info.name, (uintmax_t)settings->seed);
+    if (c->info.n_steps != c->info.first_steps)
+        fprintf(out.file, "of %zu steps\n", c->info.n_steps);
     if (c->other_info.fingerprint)
         fprintf(out.file, "with %s\n", c->other_info.fingerprint);
     for (size_t i = 0; i < 2; i++)

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "analysis/analyses.h"
+#include "analysis/request.h"
 #include "analysis/store.h"
 
 static const double most_residual = 1e-3, most_bound = 0.9;
@@ -52,18 +53,19 @@ static enum stj_status is_whole(struct stj_h5 *file, const struct stj_run_info *
     return STJ_OK;
 }
 
-/* Open NAME.h5 unless it is absent or of a window. */
+/* Open the file of the whole training unless it is absent or, by its name alone, of a window. */
 static enum stj_status open_whole(const struct stj_run *run, const struct stj_analysis *analysis,
                                   struct stj_h5 **file, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
+    char slug[STJ_PART_TEXT_MAX], name[STJ_PART_TEXT_MAX + 16];
     struct stj_run_info info;
     bool whole = false;
     stj_run_get_info(run, &info);
-    STJ_TRY(stj_result_open(run, &analysis->format, analysis->info.name, NULL, file, err));
-    if (*file)
-        STJ_TRY(is_whole(*file, &info, &whole, err));
-out:
+    const struct stj_run_part part = {.to = info.n_steps};
+    snprintf(name, sizeof name, "%s%s", analysis->info.name,
+             stj_part_slug(&part, info.first_steps, slug));
+    STJ_MUST(stj_result_open(run, &analysis->format, name, NULL, file, err));
+    const enum stj_status st = *file ? is_whole(*file, &info, &whole, err) : STJ_OK;
     if (*file && !whole) {
         stj_h5_close(*file);
         *file = NULL;

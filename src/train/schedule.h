@@ -14,6 +14,11 @@ struct stj_schedule_ops {
 
 extern const struct stj_kind stj_schedules; /* the registry: train/schedules.c */
 
+/* The schedule, for its first `steps` steps, and then `next`: both are taken over, also where it
+ * fails. */
+enum stj_status stj_schedule_then(struct stj_plugin *schedule, size_t steps,
+                                  struct stj_plugin *next, struct stj_error *err);
+
 /* eta of one step. */
 double stj_schedule_eta(const struct stj_plugin *schedule, size_t step, size_t n_steps);
 

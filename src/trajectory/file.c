@@ -30,6 +30,8 @@ static enum stj_status put_about(struct stj_h5 *file, const struct stj_trajector
     STJ_MUST(stj_h5_put_real(file, "@test_loss", about->test_loss, err));
     STJ_MUST(stj_h5_put_real(file, "@test_accuracy", about->test_accuracy, err));
     STJ_MUST(stj_h5_put_text(file, "identity", about->identity, err));
+    if (about->earlier)
+        STJ_MUST(stj_h5_put_text(file, "earlier", about->earlier, err));
     return stj_h5_put_text(file, "config", about->config, err);
 }
 
@@ -45,6 +47,8 @@ static enum stj_status get_about(struct stj_h5 *file, struct stj_trajectory_abou
     STJ_MUST(stj_h5_get_real(file, "@test_loss", &about->test_loss, err));
     STJ_MUST(stj_h5_get_real(file, "@test_accuracy", &about->test_accuracy, err));
     STJ_MUST(stj_h5_get_text(file, "identity", &about->identity, err));
+    if (stj_h5_has(file, "earlier"))
+        STJ_MUST(stj_h5_get_text(file, "earlier", &about->earlier, err));
     return stj_h5_get_text(file, "config", &about->config, err);
 }
 
@@ -278,6 +282,7 @@ out:
 void stj_trajectory_about_free(struct stj_trajectory_about *about)
 {
     free(about->fingerprint);
+    free(about->earlier);
     free(about->identity);
     free(about->config);
     free(about->version);

@@ -34,6 +34,7 @@ struct stj_recording {
     size_t kept;             /* records in the log */
     double deviation;        /* of the next state, where states are given */
     double seconds, resumed; /* of the last state kept; clock when this process went on from it */
+    size_t n_adopted;        /* states whose checksums are those of a shorter recording */
     real *state;             /* [n_state] */
 };
 
@@ -200,12 +201,39 @@ enum stj_status stj_recording_add(void *recording, size_t t, const real *state, 
     const bool again = r->kept > 0 && t == step_of(r, r->kept - 1);
     STJ_NEED(err, t <= shape->n_steps, STJ_EINVAL, "state %zu is outside a training of %zu steps",
              t, shape->n_steps);
-    if (!again)
-        r->record.crc[t] = stj_state_crc(shape->n_state, state);
+    const uint64_t crc = again ? r->record.crc[t] : stj_state_crc(shape->n_state, state);
+    STJ_NEED(
+        err, t >= r->n_adopted || crc == r->record.crc[t], STJ_EMISMATCH,
+        "state %zu comes out otherwise than it was recorded: the training that is continued was "
+        "made by another BLAS or on another processor; continue it there, or train anew",
+        t);
+    r->record.crc[t] = crc;
     if (!again && r->kept < r->record.n_stored && t == step_of(r, r->kept))
         STJ_MUST(append_state(r, state, err));
     if (t < shape->n_steps)
         r->record.loss[t] = loss;
+    return STJ_OK;
+}
+
+enum stj_status stj_recording_adopt(struct stj_recording *r, struct stj_trajectory *shorter,
+                                    double seconds, struct stj_error *err)
+{
+    struct stj_trajectory_view view = {0};
+    const size_t last = stj_trajectory_n_steps(shorter);
+    const double *loss = stj_trajectory_loss(shorter);
+    if (r->kept == 0)
+        r->seconds = seconds;
+    for (size_t t = 0; t <= last; t++) {
+        STJ_MUST(stj_trajectory_crc(shorter, t, &r->record.crc[t], err));
+        if (t < last)
+            r->record.loss[t] = loss[t];
+    }
+    r->n_adopted = last + 1;
+    r->resumed = stj_clock();
+    while (r->kept < r->record.n_stored && step_of(r, r->kept) <= last) {
+        STJ_MUST(stj_trajectory_visit(shorter, step_of(r, r->kept), 1, &view, err));
+        STJ_MUST(append_state(r, view.state, err));
+    }
     return STJ_OK;
 }
 

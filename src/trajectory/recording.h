@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "trajectory/record.h"
+#include "trajectory/trajectory.h"
 
 struct stj_recording;
 
@@ -35,6 +36,11 @@ enum stj_status stj_recording_last(struct stj_recording *recording, size_t *step
  * that one. */
 enum stj_status stj_recording_add(void *recording, size_t t, const real *state, double loss,
                                   struct stj_error *err);
+
+/* Take over what a shorter recording of the same training has: its losses, its checksums, and the
+ * states that are kept here, from the last one in the log on.  seconds: what it took. */
+enum stj_status stj_recording_adopt(struct stj_recording *recording, struct stj_trajectory *shorter,
+                                    double seconds, struct stj_error *err);
 
 /* The deviation of the next state that is added, where states are given; NaN: that one is not. */
 void stj_recording_set_deviation(struct stj_recording *recording, double deviation);

@@ -104,9 +104,10 @@ size_t stj_trajectory_replayed(const struct stj_trajectory *trajectory);
 
 /* What trajectory.h5 says beside the states. */
 struct stj_trajectory_about {
-    char *fingerprint;    /* of the run: 16 hexadecimal digits of `identity` */
-    char *identity;       /* lines that say all that decides the bits of the training */
-    char *config;         /* the resolved config */
+    char *fingerprint; /* of the run: 16 hexadecimal digits of `identity` */
+    char *identity;    /* lines that say all that decides the bits of the training */
+    char *config;      /* the resolved config */
+    char *earlier;     /* lines "STEPS FINGERPRINT" of the lengths that the run had before; NULL */
     char *version, *blas; /* of the library that trained, and its BLAS */
     uint64_t seed;        /* of the order of the batches */
     /* The rows of the data that step t was trained on:

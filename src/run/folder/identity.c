@@ -109,6 +109,24 @@ void stj_run_fingerprint(const char *identity, char fingerprint[STJ_FINGERPRINT_
     snprintf(fingerprint, STJ_FINGERPRINT_BYTES, "%016" PRIx64, hash);
 }
 
+bool stj_run_has_made(const struct stj_run_info *info, const char *fingerprint)
+{
+    return !info->fingerprint || strcmp(info->fingerprint, fingerprint) == 0 ||
+           (info->earlier && strstr(info->earlier, fingerprint));
+}
+
+const char *stj_run_fingerprint_at(const struct stj_run *run, size_t to,
+                                   char fingerprint[STJ_FINGERPRINT_BYTES])
+{
+    const char *line = run->about.earlier;
+    size_t steps = 0;
+    for (; line && *line; line = strchr(line, '\n') + 1)
+        if (sscanf(line, "%zu %16s", &steps, fingerprint) == 2 && to <= steps)
+            return fingerprint;
+    snprintf(fingerprint, STJ_FINGERPRINT_BYTES, "%s", run->about.fingerprint);
+    return fingerprint;
+}
+
 /* Length of the line that starts at `text`, without its newline. */
 static int line_length(const char *text)
 {

@@ -11,7 +11,7 @@
 #include "parallel/ranks.h"
 #include "run/run_internal.h"
 
-static enum stj_status check_unchanged(const struct stj_run *run, struct stj_error *err)
+enum stj_status stj_run_check_unchanged(const struct stj_run *run, struct stj_error *err)
 {
     STJ_HELD(stj_trajectory_about_free) struct stj_trajectory_about now = {0};
     STJ_FREED char *path = NULL;
@@ -29,7 +29,7 @@ enum stj_status stj_run_lock(const struct stj_run *run, const char *path,
     enum stj_status st = STJ_OK;
     const char *slash = strrchr(path, '/');
     STJ_TRY(stj_lock_take(run->dir, slash ? slash + 1 : path, progress, lock, err));
-    STJ_TRY(stj_ranks_agree(check_unchanged(run, err), err));
+    STJ_TRY(stj_ranks_agree(stj_run_check_unchanged(run, err), err));
 out:
     if (st != STJ_OK) {
         stj_lock_release(*lock);

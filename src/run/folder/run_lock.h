@@ -14,4 +14,7 @@ enum stj_status stj_run_lock(const struct stj_run *run, const char *path,
                              const struct stj_progress *progress, struct stj_lock **lock,
                              struct stj_error *err);
 
+/* STJ_EMISMATCH unless the folder holds the run still as it was opened. */
+enum stj_status stj_run_check_unchanged(const struct stj_run *run, struct stj_error *err);
+
 #endif

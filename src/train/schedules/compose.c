@@ -6,7 +6,10 @@
  *                 that are left (as optax's warmup_* schedules)
  *     sequence    the parts one after another, each for its number of steps, the last for the rest
  */
+#include <stdlib.h>
+
 #include "base/error.h"
+#include "base/memory.h"
 #include "train/schedules.h"
 
 struct warmup_config {
@@ -76,6 +79,29 @@ static double sequence_eta(const void *config, size_t step, size_t n_steps)
         first += c->steps.item[part++];
     const size_t length = part < c->steps.n ? c->steps.item[part] : n_steps - first;
     return stj_schedule_eta(&c->parts.item[part], step - first, length);
+}
+
+enum stj_status stj_schedule_then(struct stj_plugin *schedule, size_t steps,
+                                  struct stj_plugin *next, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    struct stj_plugin *part = NULL;
+    size_t *length = NULL;
+    struct sequence_config *config = NULL;
+    STJ_TRY(stj_new(&part, 2, sizeof *part, err));
+    STJ_TRY(stj_new(&length, 1, sizeof *length, err));
+    STJ_TRY(stj_new(&config, 1, sizeof *config, err));
+    part[0] = *schedule;
+    part[1] = *next;
+    length[0] = steps;
+    *config = (struct sequence_config){.parts = {2, part}, .steps = {1, length}};
+    *schedule = (struct stj_plugin){.info = &stj_schedule_sequence.info, .config = config};
+    return STJ_OK;
+out:
+    free(part);
+    free(length);
+    stj_plugin_free(next);
+    return st;
 }
 
 const struct stj_schedule_ops stj_schedule_sequence = {

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/continue.c: lengthen a run in place.
+ *
+ * The longer training is that of the run's config with more steps.  Its first states, losses and
+ * checksums are those that the run has, put into train.journal as if they had come from this
+ * training; from there on it is trained like any other (run/train.c), so that two goes give the bits
+ * of one.  What the run has is kept: its results are of steps that stay as they are, and the new
+ * trajectory.h5 lists the lengths before with their fingerprints, by which they are known.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "options/yaml.h"
+#include "parallel/ranks.h"
+#include "run/run_internal.h"
+
+/* What ends where it ends. */
+static enum stj_status check_can_go_on(const struct stj_run *run, struct stj_error *err)
+{
+    STJ_NEED(err, !run->config.trajectory.states, STJ_EINVAL,
+             "%s: its states were given (trajectory.states), and what its steps were from there on "
+             "is not known here; name the further states in the config, and train it again",
+             run->dir);
+    STJ_NEED(
+        err, !run->config.training.batches, STJ_EINVAL,
+        "%s: its batches are listed (training.batches) for the steps that it has; list more of "
+        "them in the config, and train it again",
+        run->dir);
+    return STJ_OK;
+}
+
+/* schedule <- what the text says: a number, or a schedule as in a config. */
+static enum stj_status parse_rate(const char *text, struct stj_plugin *schedule,
+                                  struct stj_error *err)
+{
+    static const char name[] = "--learning-rate";
+    struct stj_yaml_node *root = NULL;
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_FREED char *yaml = NULL;
+    char *end = NULL;
+    STJ_MUST(stj_text_open(&out, err));
+    (void)strtod(text, &end);
+    fprintf(out.file, end != text && !*end ? "{schedule: constant, peak: %s}" : "%s", text);
+    STJ_MUST(stj_text_take(&out, &yaml, err));
+    STJ_MUST(stj_yaml_parse(yaml, strlen(yaml), name, &root, err));
+    const enum stj_status st = stj_plugin_parse(&stj_schedules, root, schedule, err);
+    stj_yaml_destroy(root);
+    return st;
+}
+
+/* config <- that of the run, with `steps` more. */
+static enum stj_status longer_config(const struct stj_run *run,
+                                     const struct stj_run_continue_settings *settings,
+                                     struct stj_run_config *config, struct stj_error *err)
+{
+    struct stj_plugin next = {0};
+    struct stj_training_config *t = &config->training;
+    STJ_MUST(stj_run_config_parse(run->about.config, STJ_CONFIG_NAME, config, err));
+    STJ_NEED(err, settings->steps <= SIZE_MAX - run->n_steps, STJ_EINVAL,
+             "%zu steps more than %zu are too many", settings->steps, run->n_steps);
+    t->has_epochs = false;
+    t->has_steps = true;
+    t->steps = run->n_steps + settings->steps;
+    if (!settings->learning_rate)
+        return STJ_OK;
+    STJ_MUST(parse_rate(settings->learning_rate, &next, err));
+    return stj_schedule_then(&t->schedule, run->n_steps, &next, err);
+}
+
+/* The steps that the run has must be the same in the longer one. */
+static enum stj_status check_rates(const struct stj_run *run, const struct stj_run *longer,
+                                   struct stj_error *err)
+{
+    for (size_t t = 0; t < run->n_steps; t++) {
+        const double before = stj_schedule_eta(run->recipe.schedule, t, run->n_steps);
+        const double now = stj_schedule_eta(longer->recipe.schedule, t, longer->n_steps);
+        STJ_NEED(err, before == now, STJ_EINVAL,
+                 "%s: its learning rate (%s) follows from the number of steps: step %zu had %g and "
+                 "would have %g; say what the further steps have with --learning-rate RATE",
+                 run->dir, run->recipe.schedule->info->name, t, before, now);
+    }
+    return STJ_OK;
+}
+
+static enum stj_status write_command(const struct stj_run *run,
+                                     const struct stj_run_continue_settings *settings,
+                                     char **command, struct stj_error *err)
+{
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_MUST(stj_text_open(&out, err));
+    fprintf(out.file, "spectraj train --continue %s --steps %zu", run->dir, settings->steps);
+    if (settings->learning_rate)
+        fprintf(out.file, " --learning-rate '%s'", settings->learning_rate);
+    return stj_text_take(&out, command, err);
+}
+
+enum stj_status stj_run_continue(const char *dir, const struct stj_run_continue_settings *settings,
+                                 struct stj_run **run, struct stj_error *err)
+{
+    STJ_HELD(stj_run_destroy_at) struct stj_run *before = NULL, *longer = NULL;
+    STJ_HELD(stj_run_config_free) struct stj_run_config config = {0};
+    STJ_FREED char *command = NULL;
+    STJ_GOOD_SETTINGS(err, settings);
+    STJ_NOT_NULL(err, dir);
+    if (run)
+        *run = NULL;
+    STJ_NEED(err, settings->steps > 0, STJ_EINVAL,
+             "steps is 0: at least one is needed to lengthen a run");
+    STJ_MUST(stj_run_open(dir, &before, err));
+    STJ_MUST(check_can_go_on(before, err));
+    STJ_MUST(longer_config(before, settings, &config, err));
+    STJ_MUST(stj_run_prepare_config(&config, dir, &longer, err));
+    STJ_MUST(check_rates(before, longer, err));
+    STJ_MUST(stj_run_check_data(before, longer, err));
+    /* What is not stored is replayed with these data, which are the same. */
+    stj_trajectory_set_training(before->trajectory, longer->problem, &longer->recipe);
+    STJ_MUST(stj_strdup(&longer->dir, dir, err));
+    STJ_MUST(write_command(before, settings, &command, err));
+    const struct stj_run_train_settings training = {
+        .size = sizeof training, .force = settings->force, .progress = settings->progress};
+    STJ_MUST(stj_run_train_into(longer, before, command, &training, err));
+    if (run) {
+        *run = longer;
+        longer = NULL;
+    }
+    return STJ_OK;
+}
