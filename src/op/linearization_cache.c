@@ -26,10 +26,11 @@ struct stj_linearization_cache {
     size_t chunk, kept;
     size_t state_budget;
     size_t n_params, n_linear;
-    size_t n_vectors; /* n_coef, and one more with clipping: the gradient's direction */
-    size_t n_slices;  /* most of any step */
-    double *clip;     /* [kept + chunk]: factors of clipped gradients */
-    bool *ready;      /* [kept]: the slot holds its step */
+    size_t n_vectors;    /* n_coef, and one more with clipping: the gradient's direction */
+    size_t n_slices;     /* most of any step */
+    struct stj_step *at; /* [kept + chunk][1 + n_groups] */
+    double *clip;        /* [kept + chunk]: factors of clipped gradients */
+    bool *ready;         /* [kept]: the slot holds its step */
     size_t n_scratch;
     real *lin;     /* [kept + chunk][n_linear]; without shared memory this rank's slices' rows */
     real *coef;    /* [kept + chunk][n_vectors][n_params] */
@@ -80,6 +81,7 @@ static enum stj_status allocate_cache(struct stj_linearization_cache *store, str
     const size_t n_items = store->chunk * store->n_slices;
     STJ_MUST(stj_arena_reals(&store->lin_room, n_slots, store->n_linear, err));
     STJ_MUST(stj_arena_reals(&store->coef_room, n_slots * store->n_vectors, store->n_params, err));
+    STJ_MUST(stj_new(&store->at, n_slots * (1 + store->recipe->n_groups), sizeof *store->at, err));
     STJ_MUST(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
     STJ_MUST(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
     STJ_MUST(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
@@ -131,6 +133,7 @@ void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
     stj_arena_free(&store->record_room);
     stj_share_sum_free(&store->sum);
     free(store->total);
+    free(store->at);
     free(store->clip);
     free(store->ready);
     free(store);
@@ -141,10 +144,10 @@ size_t stj_linearization_cache_chunk(const struct stj_linearization_cache *store
     return store->chunk;
 }
 
-static struct stj_step step_at(const struct stj_linearization_cache *store, size_t t)
+/* Where the rules are at step t. */
+static struct stj_step *steps_at(const struct stj_linearization_cache *store, size_t t)
 {
-    return (struct stj_step){t,
-                             stj_schedule_eta(store->recipe->schedule, t, store->problem->n_steps)};
+    return store->at + slot_of(store, t) * (1 + store->recipe->n_groups);
 }
 
 static bool is_ready(const struct stj_linearization_cache *store, size_t t)
@@ -201,6 +204,25 @@ static real *vector_of(const struct stj_linearization_cache *store, size_t slot,
     return store->coef + (slot * store->n_vectors + k) * store->n_params;
 }
 
+/* The optimizer's coefficients of step t from its gradient, of all tensors. */
+static enum stj_status linearize_update(const struct stj_linearization_cache *store, size_t t,
+                                        const real *state, const real *g, struct stj_error *err)
+{
+    struct stj_tensor_run run = {0};
+    while (stj_recipe_next_run(store->recipe, store->problem->layout, &run)) {
+        const struct stj_rule rule = stj_recipe_rule(store->recipe, run.rule);
+        struct stj_update before = {.n = run.n, .theta = (real *)state + run.offset};
+        real *coef[STJ_MAX_COEFS] = {NULL};
+        for (size_t k = 0; k < store->optimizer->n_slots; k++)
+            before.slot[k] = (real *)state + (k + 1) * store->n_params + run.offset;
+        for (size_t k = 0; k < store->optimizer->n_coef; k++)
+            coef[k] = vector_of(store, slot_of(store, t), k) + run.offset;
+        STJ_MUST(store->optimizer->linearize(rule.optimizer->config, &steps_at(store, t)[run.rule],
+                                             &before, g + run.offset, run.offset, coef, err));
+    }
+    return STJ_OK;
+}
+
 /* The optimizer's coefficients of step t, and the clipping, from the shares of its gradient. */
 static enum stj_status make_coefficients(struct stj_linearization_cache *store, size_t first,
                                          size_t t, struct stj_error *err)
@@ -210,15 +232,8 @@ static enum stj_status make_coefficients(struct stj_linearization_cache *store, 
     const real *state = store->view.state + (t - first) * store->view.ld;
     real *g = store->g + (t - first) * store->n_slices * n;
     struct stj_slice slice[STJ_MAX_SLICES];
-    struct stj_update before = {.n = n, .theta = (real *)state};
-    real *coef[STJ_MAX_COEFS] = {NULL};
-    const struct stj_step at = step_at(store, t);
     if (is_ready(store, t))
         return STJ_OK;
-    for (size_t k = 0; k < store->optimizer->n_slots; k++)
-        before.slot[k] = (real *)state + (k + 1) * n;
-    for (size_t k = 0; k < store->optimizer->n_coef; k++)
-        coef[k] = vector_of(store, slot, k);
     /* 1. the gradient, clipped; 2. the optimizer's coefficients there */
     const size_t n_slices = step_slices(store, t, slice);
     real *total = store->total ? store->total : g;
@@ -230,8 +245,7 @@ static enum stj_status make_coefficients(struct stj_linearization_cache *store, 
     store->clip[slot] = stj_clip(n, total, limit, unit);
     if (store->optimizer->n_coef == 0 || !writes)
         return STJ_OK;
-    return store->optimizer->linearize(store->recipe->optimizer->config, &at, &before, total, 0,
-                                       coef, err);
+    return linearize_update(store, t, state, total, err);
 }
 
 /* All ranks of the group know what the slices left at the end of a stage. */
@@ -291,6 +305,9 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
     /* 2. the linearisations of steps that are not kept, with their gradients' shares */
     if (all_ready(store, first, count))
         goto out;
+    for (size_t t = first; t < first + count; t++)
+        for (size_t r = 0; r <= store->recipe->n_groups; r++)
+            steps_at(store, t)[r] = stj_recipe_step(store->recipe, r, t, store->problem->n_steps);
     st = linearize_chunk(store, first, count, err);
     STJ_TRY(stj_group_agree(st, err));
     /* 3. what the optimizer needs of the gradients */
@@ -312,7 +329,7 @@ struct stj_linear_step stj_linearization_cache_step(const struct stj_linearizati
 {
     const size_t slot = slot_of(store, t);
     struct stj_linear_step step = {
-        .at = step_at(store, t),
+        .at = steps_at(store, t),
         .theta = store->view.state + (t - store->view_first) * store->view.ld,
         .lin = store->lin + slot * store->n_linear,
         .clip = store->n_vectors ? store->clip[slot] : 1,

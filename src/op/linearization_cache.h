@@ -39,7 +39,7 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
 
 /* A step that is ready. */
 struct stj_linear_step {
-    struct stj_step at;
+    const struct stj_step *at; /* by the number of the rule (train/recipe.h) */
     const real *theta;
     const real *lin;
     const real *coef[STJ_MAX_COEFS]; /* [n_params] each */

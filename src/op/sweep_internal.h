@@ -21,6 +21,7 @@ enum { STJ_TILE_MOST = 32 }; /* vectors of a tile */
 struct stj_sweep_part {
     size_t offset; /* of its first parameter */
     size_t rows, cols;
+    size_t rule; /* that updates it: its number */
 };
 
 /* Work space, grown when a block needs more than before; of the group where it shares memory. */

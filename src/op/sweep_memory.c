@@ -35,9 +35,9 @@ static enum stj_status make_update_parts(struct stj_sweep *sweep, struct stj_err
         const size_t n = tensor->rows / step > 1 ? tensor->rows / step : 1;
         for (size_t k = 0; k < n; k++) {
             const size_t first = tensor->rows * k / n;
-            sweep->part[sweep->n_parts++] =
-                (struct stj_sweep_part){tensor->offset + first * tensor->cols,
-                                        tensor->rows * (k + 1) / n - first, tensor->cols};
+            sweep->part[sweep->n_parts++] = (struct stj_sweep_part){
+                tensor->offset + first * tensor->cols, tensor->rows * (k + 1) / n - first,
+                tensor->cols, stj_recipe_rule_of(sweep->recipe, i)};
         }
     }
     return STJ_OK;

@@ -46,7 +46,9 @@ void stj_sweep_before(const struct stj_sweep *sweep, const struct stj_sweep_tile
                       const struct stj_linear_step *step, size_t p)
 {
     const struct stj_update_tile u = update_tile(sweep, tile, step, p);
-    sweep->optimizer->adjoint(sweep->recipe->optimizer->config, &step->at, &u);
+    const size_t rule = sweep->part[p].rule;
+    sweep->optimizer->adjoint(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
+                              &step->at[rule], &u);
     if (step->unit)
         clip_dot(sweep, tile, step, p);
 }
@@ -81,7 +83,7 @@ static enum stj_status check_product(const struct stj_sweep *sweep,
         err, STJ_ENONFINITE, __FILE__, __LINE__,
         "a product with the training Jacobian (%s) has a NaN or infinity, first in "
         "step %zu%s%s",
-        sweep->trans == STJ_NO_TRANS ? "J x" : "J'y", step->at.index, layer ? ", layer " : "",
+        sweep->trans == STJ_NO_TRANS ? "J x" : "J'y", step->at->index, layer ? ", layer " : "",
         layer ? layer : "");
 }
 
@@ -104,7 +106,7 @@ enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct st
     struct stj_slice slice = slices->slice[s];
     slice.meeting = stj_sweep_meeting(sweep, tile, slices, s, stage);
     const enum stj_status st =
-        sweep->problem->ops->hvp(sweep->problem->self, step->at.index, slice, step->theta,
+        sweep->problem->ops->hvp(sweep->problem->self, step->at->index, slice, step->theta,
                                  step->lin, tile->nvec, x, y, scratch, err);
     const bool whole = stage + 1 == slices->n_stages;
     return st == STJ_OK && whole && sweep->searching
@@ -116,7 +118,9 @@ static void update_tangent(const struct stj_sweep *sweep, const struct stj_sweep
                            const struct stj_linear_step *step, size_t p)
 {
     const struct stj_update_tile u = update_tile(sweep, tile, step, p);
-    sweep->optimizer->tangent(sweep->recipe->optimizer->config, &step->at, &u);
+    const size_t rule = sweep->part[p].rule;
+    sweep->optimizer->tangent(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
+                              &step->at[rule], &u);
 }
 
 /* theta_bar += the sum of the shares, for n reals from `at`.  The sum is taken in pieces on the

@@ -105,7 +105,7 @@ static void run_product(struct team *team, const struct stj_linear_step *step)
 {
     const struct stj_sweep *sweep = team->sweep;
     struct stj_sweep_slices slices;
-    stj_sweep_step_slices(sweep, step->at.index, &slices);
+    stj_sweep_step_slices(sweep, step->at->index, &slices);
     for (size_t stage = 0; stage < slices.n_stages; stage++) {
         if (stage > 0 && begin_exchange())
             stj_sweep_exchange_records(sweep, &team->tile, &slices, stage - 1);

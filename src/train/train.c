@@ -127,19 +127,33 @@ size_t stj_train_work_bytes(const struct stj_problem *problem)
     return stj_gradient_work_bytes(problem) + problem->layout->n_params * sizeof(real);
 }
 
-/* The second half of a step in k coordinates: state t with gradient g becomes state t + 1. */
+/* Update n of k coordinates from `offset` by the rule of that number. */
+static void update_range(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                         size_t number, size_t t, size_t k, size_t offset, size_t n, real *state,
+                         const real *g)
+{
+    const struct stj_optimizer_ops *optimizer = stj_recipe_optimizer(recipe);
+    const struct stj_step at = stj_recipe_step(recipe, number, t, problem->n_steps);
+    struct stj_update update = {.n = n, .theta = state + offset};
+    for (size_t i = 0; i < optimizer->n_slots; i++)
+        update.slot[i] = state + (i + 1) * k + offset;
+    optimizer->step(stj_recipe_rule(recipe, number).optimizer->config, &at, &update, g + offset);
+}
+
+/* The second half of a step: state t with gradient g becomes state t + 1.  k: coordinates of a
+ * subspace, which know no tensors; 0: the parameters. */
 static enum stj_status update_state(const struct stj_problem *problem,
                                     const struct stj_recipe *recipe, size_t k, size_t t,
                                     real *state, double loss, real *g, struct stj_error *err)
 {
-    const struct stj_optimizer_ops *optimizer = stj_recipe_optimizer(recipe);
-    const struct stj_step at = {t, stj_schedule_eta(recipe->schedule, t, problem->n_steps)};
-    struct stj_update update = {.n = k, .theta = state};
-    for (size_t i = 0; i < optimizer->n_slots; i++)
-        update.slot[i] = state + (i + 1) * k;
-    stj_clip(k, g, recipe->clip_norm, NULL);
-    optimizer->step(recipe->optimizer->config, &at, &update, g);
-    return check_step(t, loss, k, state, err);
+    const size_t n = k ? k : problem->layout->n_params;
+    struct stj_tensor_run run = {0};
+    stj_clip(n, g, recipe->clip_norm, NULL);
+    if (k)
+        update_range(problem, recipe, 0, t, k, 0, k, state, g);
+    while (!k && stj_recipe_next_run(recipe, problem->layout, &run))
+        update_range(problem, recipe, run.rule, t, n, run.offset, run.n, state, g);
+    return check_step(t, loss, n, state, err);
 }
 
 enum stj_status stj_train_step(const struct stj_problem *problem, const struct stj_recipe *recipe,
@@ -149,8 +163,7 @@ enum stj_status stj_train_step(const struct stj_problem *problem, const struct s
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
     double value = 0;
     STJ_MUST(stj_problem_gradient(problem, t, state, &value, work->g, work->gradient, err));
-    STJ_MUST(
-        update_state(problem, recipe, problem->layout->n_params, t, state, value, work->g, err));
+    STJ_MUST(update_state(problem, recipe, 0, t, state, value, work->g, err));
     if (loss)
         *loss = value;
     return STJ_OK;
@@ -162,10 +175,13 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
                                  const struct stj_progress *progress, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n = problem->layout->n_params, k = subspace ? subspace->k : n;
+    const size_t n = problem->layout->n_params, k = subspace ? subspace->k : 0;
     struct within within = {.subspace = NULL};
     struct stj_train_work *work = NULL;
     double loss;
+    STJ_CHECK(err, !subspace || recipe->n_groups == 0, STJ_EUNSUPPORTED,
+              "the training has groups of tensors, and directions of a subspace go across them: "
+              "only a training without training.groups can be restricted");
     STJ_TRY(stj_blas_prepare(err));
     STJ_TRY(stj_train_work_create(problem, &work, err));
     STJ_TRY(within_init(&within, subspace, n, err));

@@ -5,27 +5,9 @@
 
 #include <spectraj/progress.h>
 
-#include "train/optimizer.h"
 #include "train/problem.h"
+#include "train/recipe.h"
 #include "train/schedule.h"
-
-/* The recipe of a run beside its problem; plug-ins are borrowed. */
-struct stj_recipe {
-    const struct stj_plugin *optimizer;
-    const struct stj_plugin *schedule;
-    double clip_norm; /* gradients are clipped to this global norm; 0: never */
-};
-
-static inline const struct stj_optimizer_ops *stj_recipe_optimizer(const struct stj_recipe *recipe)
-{
-    return (const struct stj_optimizer_ops *)recipe->optimizer->info;
-}
-
-/* Does differentiating a step need its gradient? */
-static inline bool stj_recipe_needs_gradient(const struct stj_recipe *recipe)
-{
-    return stj_recipe_optimizer(recipe)->n_coef > 0 || recipe->clip_norm > 0;
-}
 
 /* Receives the state before step t = from .. to, and after the last step with t = to: theta and
  * the slots one after another, (1 + n_slots) * n_params reals.  loss is that of step t at this

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/recipe.h: how a training changes its parameters: one rule for all tensors, or one for each
+ * group of them. */
+#ifndef STJ_TRAIN_RECIPE_H
+#define STJ_TRAIN_RECIPE_H
+
+#include <stdbool.h>
+
+#include "base/block.h"
+#include "train/optimizer.h"
+
+/* What the tensors of a group have of their own; plug-ins are borrowed. */
+struct stj_rule {
+    const struct stj_plugin *optimizer; /* the recipe's, with other values */
+    const struct stj_plugin *schedule;
+};
+
+/* The recipe of a run beside its problem; plug-ins and tables are borrowed. */
+struct stj_recipe {
+    const struct stj_plugin *optimizer;
+    const struct stj_plugin *schedule;
+    double clip_norm;            /* gradients are clipped to this global norm; 0: never */
+    size_t n_groups;             /* beside the rest, whose rule is number 0 */
+    const struct stj_rule *rule; /* [n_groups]: of numbers 1, 2, ... */
+    const size_t *rule_of;       /* [n_tensors]: the number of the rule of each */
+};
+
+static inline const struct stj_optimizer_ops *stj_recipe_optimizer(const struct stj_recipe *recipe)
+{
+    return (const struct stj_optimizer_ops *)recipe->optimizer->info;
+}
+
+/* Does differentiating a step need its gradient? */
+static inline bool stj_recipe_needs_gradient(const struct stj_recipe *recipe)
+{
+    return stj_recipe_optimizer(recipe)->n_coef > 0 || recipe->clip_norm > 0;
+}
+
+/* Rule `number`, from 0 to n_groups; and where it is at step t of a training of n_steps. */
+struct stj_rule stj_recipe_rule(const struct stj_recipe *recipe, size_t number);
+struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, size_t t,
+                                size_t n_steps);
+
+static inline size_t stj_recipe_rule_of(const struct stj_recipe *recipe, size_t tensor)
+{
+    return recipe->n_groups ? recipe->rule_of[tensor] : 0;
+}
+
+/* Tensors that lie one after another and have one rule: what a call of `step` or `linearize`
+ * gets. */
+struct stj_tensor_run {
+    size_t offset, n;    /* parameters */
+    size_t first, count; /* tensors */
+    size_t rule;         /* its number */
+};
+
+/* run <- the run that begins with tensor run->first + run->count (all zeros: the first of all);
+ * false past the last. */
+bool stj_recipe_next_run(const struct stj_recipe *recipe, const struct stj_layout *layout,
+                         struct stj_tensor_run *run);
+
+#endif
