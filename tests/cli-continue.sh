@@ -101,7 +101,7 @@ for attempt in 1 2 3 4 5; do
     "$spectraj" train --continue long --steps 2000 -q > /dev/null 2>&1 &
     pid=$!
     for wait in 1 2 3 4 5 6 7 8 9 10; do
-        [ "$(wc -c < long/train.journal 2> /dev/null || echo 0)" -lt 2000000 ] || break
+        [ "$(cat long/train.journal 2> /dev/null | wc -c)" -lt 2000000 ] || break
         sleep 0.05
     done
     kill -9 $pid 2> /dev/null

@@ -70,17 +70,20 @@ static enum stj_status longer_config(const struct stj_run *run,
     return stj_schedule_then(&t->schedule, run->n_steps, &next, err);
 }
 
-/* The steps that the run has must be the same in the longer one. */
+/* The steps that the run has must be the same in the longer one, by every rule. */
 static enum stj_status check_rates(const struct stj_run *run, const struct stj_run *longer,
                                    struct stj_error *err)
 {
-    for (size_t t = 0; t < run->n_steps; t++) {
-        const double before = stj_schedule_eta(run->recipe.schedule, t, run->n_steps);
-        const double now = stj_schedule_eta(longer->recipe.schedule, t, longer->n_steps);
+    const size_t n_rules = 1 + run->recipe.n_groups;
+    for (size_t i = 0; i < n_rules * run->n_steps; i++) {
+        const size_t rule = i % n_rules, t = i / n_rules;
+        const double before = stj_recipe_step(&run->recipe, rule, t, run->n_steps).eta;
+        const double now = stj_recipe_step(&longer->recipe, rule, t, longer->n_steps).eta;
         STJ_NEED(err, before == now, STJ_EINVAL,
                  "%s: its learning rate (%s) follows from the number of steps: step %zu had %g and "
                  "would have %g; say what the further steps have with --learning-rate RATE",
-                 run->dir, run->recipe.schedule->info->name, t, before, now);
+                 run->dir, stj_recipe_rule(&run->recipe, rule).schedule->info->name, t, before,
+                 now);
     }
     return STJ_OK;
 }
