@@ -41,6 +41,8 @@ enum stj_option_type {
     STJ_OPTION_BY_NAME, /* a mapping {NAME: {...}, ...} of some of a `kind`; in configs alone */
     STJ_OPTION_GROUP,   /* a mapping with its own table `group`, at `offset`; in configs alone */
     STJ_OPTION_TEXTS,   /* struct stj_texts: a list of names, at least one; a bare name too */
+    STJ_OPTION_BY_STEP, /* a finite number, or one for each step: a plug-in of `kind`; in configs
+                           alone */
 };
 
 /* What an option of an analysis means for a stored result. */
@@ -91,7 +93,7 @@ struct stj_option {
     bool above_min;              /* numbers: min itself is excluded (alone: above 0) */
     bool below_max;              /* numbers: max itself is excluded */
     const char *const *choices;  /* CHOICE, SIZES: NULL-terminated */
-    const struct stj_kind *kind; /* PLUGIN, PLUGINS; STRING: it is the name of one */
+    const struct stj_kind *kind; /* PLUGIN, PLUGINS, BY_STEP; STRING: it is the name of one */
     stj_names_fn names;          /* STRING: it is one of them; NULL: any */
     const struct stj_option *group; /* GROUP */
     size_t present_offset;          /* offset of a bool, "was given"; 0: none */

@@ -141,6 +141,8 @@ struct stj_run_parameter {
     size_t n_params;       /* its numbers */
     size_t offset;         /* where they start in theta, or among the frozen values */
     bool frozen;           /* not trained: part of the network, no part of theta */
+    const char *update; /* where training.groups are given: its group, and what applies to it; else
+                           NULL */
 };
 
 /* parameter <- tensor i, in the order of theta; false past the last. */

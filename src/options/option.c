@@ -86,6 +86,9 @@ static void free_field(const struct stj_option *option, void *field)
     case STJ_OPTION_GROUP:
         stj_options_free(option->group, field);
         break;
+    case STJ_OPTION_BY_STEP:
+        stj_plugin_free(&((struct stj_by_step *)field)->schedule);
+        break;
     default:
         break;
     }
@@ -105,6 +108,8 @@ void stj_options_free(const struct stj_option *table, void *config)
 
 void stj_plugin_free(struct stj_plugin *plugin)
 {
+    if (plugin->info && plugin->info->free && plugin->config)
+        plugin->info->free(plugin->config);
     if (plugin->info)
         stj_options_free(plugin->info->options, plugin->config);
     if (plugin->common)
@@ -190,6 +195,11 @@ static enum stj_status parse_field(const struct stj_place *place, const struct s
         return parse_by_name(place, option->kind, node, field, err);
     case STJ_OPTION_GROUP:
         return parse_table(&group, err);
+    case STJ_OPTION_BY_STEP:
+        if (node->type != STJ_YAML_SCALAR)
+            return parse_plugin(place, option->kind, node, &((struct stj_by_step *)field)->schedule,
+                                err);
+        return stj_option_parse_value(place, option, node, field, err);
     default:
         return stj_option_parse_value(place, option, node, field, err);
     }
@@ -373,12 +383,32 @@ out:
     return st;
 }
 
+/* A bare list, as the mapping that it stands for. */
+static enum stj_status parse_sequence(const struct stj_place *place, const struct stj_kind *kind,
+                                      const struct stj_yaml_node *node, struct stj_plugin *plugin,
+                                      struct stj_error *err)
+{
+    struct stj_yaml_node key[2] = {*node, *node}, item[2] = {*node, *node}, map = *node;
+    key[0] = key[1] = item[0] = (struct stj_yaml_node){
+        .type = STJ_YAML_SCALAR, .file = node->file, .line = node->line, .column = node->column};
+    key[0].text = (char *)(uintptr_t)stj_kind_key(kind);
+    key[1].text = (char *)(uintptr_t)kind->items;
+    item[0].text = (char *)(uintptr_t)kind->sequence;
+    map.type = STJ_YAML_MAPPING;
+    map.n = 2;
+    map.key = key;
+    map.item = item;
+    return parse_plugin(place, kind, &map, plugin, err);
+}
+
 static enum stj_status parse_plugin(const struct stj_place *place, const struct stj_kind *kind,
                                     const struct stj_yaml_node *node, struct stj_plugin *plugin,
                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_yaml_node *name = NULL;
+    if (node->type == STJ_YAML_SEQUENCE && kind->sequence)
+        return parse_sequence(place, kind, node, plugin, err);
     STJ_TRY(find_name(place, kind, node, &name, err));
     plugin->info = find_info(kind, name->text);
     if (!plugin->info) {
@@ -449,4 +479,53 @@ out:
         *plugins = (struct stj_plugins){0};
     }
     return st;
+}
+
+/* ---- visiting ---- */
+
+struct visit {
+    stj_plugin_fn fn;
+    void *ctx;
+    const struct stj_kind *within; /* NULL: in no plug-in */
+};
+
+static enum stj_status visit_table(const struct visit *v, const struct stj_option *table,
+                                   void *config, struct stj_error *err);
+
+static enum stj_status visit_plugin(const struct visit *v, const struct stj_kind *kind,
+                                    struct stj_plugin *plugin, struct stj_error *err)
+{
+    const struct visit inner = {v->fn, v->ctx, kind};
+    if (!plugin->info)
+        return STJ_OK;
+    STJ_MUST(v->fn(v->ctx, plugin, v->within == kind, err));
+    if (plugin->common)
+        STJ_MUST(visit_table(&inner, kind->common, plugin->common, err));
+    return visit_table(&inner, plugin->info->options, plugin->config, err);
+}
+
+static enum stj_status visit_table(const struct visit *v, const struct stj_option *table,
+                                   void *config, struct stj_error *err)
+{
+    for (const struct stj_option *row = table; row && row->name; row++) {
+        void *field = stj_option_field(config, row->offset);
+        struct stj_plugins *list =
+            row->type == STJ_OPTION_PLUGINS || row->type == STJ_OPTION_BY_NAME ? field : NULL;
+        if (row->type == STJ_OPTION_PLUGIN)
+            STJ_MUST(visit_plugin(v, row->kind, field, err));
+        if (row->type == STJ_OPTION_BY_STEP)
+            STJ_MUST(visit_plugin(v, row->kind, &((struct stj_by_step *)field)->schedule, err));
+        for (size_t i = 0; list && i < list->n; i++)
+            STJ_MUST(visit_plugin(v, row->kind, &list->item[i], err));
+        if (row->type == STJ_OPTION_GROUP)
+            STJ_MUST(visit_table(v, row->group, field, err));
+    }
+    return STJ_OK;
+}
+
+enum stj_status stj_options_visit(const struct stj_option *table, void *config, stj_plugin_fn fn,
+                                  void *ctx, struct stj_error *err)
+{
+    const struct visit v = {fn, ctx, NULL};
+    return visit_table(&v, table, config, err);
 }

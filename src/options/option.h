@@ -30,6 +30,8 @@ struct stj_plugin_info {
     /* What the table cannot say, such as one value that limits another: a sentence without a place,
      * or STJ_OK.  NULL: nothing. */
     enum stj_status (*check)(const void *config, struct stj_error *err);
+
+    void (*free)(void *config); /* what the table does not say it owns; NULL: nothing */
 };
 
 /* One registry: an array of pointers to plug-ins, NULL-terminated. */
@@ -39,6 +41,8 @@ struct stj_kind {
     const struct stj_option *common; /* keys of every plug-in of the kind, optional; NULL: none */
     size_t common_size;              /* bytes of the struct that they are in */
     const struct stj_plugin_info *const *list;
+    const char *sequence, *items; /* the plug-in that a bare list stands for, and the key that the
+                                     list is; NULL: none */
 };
 
 /* A chosen plug-in with its parsed config (owned; NULL when it has no options).  The kind's key
@@ -58,6 +62,12 @@ struct stj_plugins {
     struct stj_plugin *item;
 };
 
+/* A value of type STJ_OPTION_BY_STEP. */
+struct stj_by_step {
+    double value;               /* of every step, */
+    struct stj_plugin schedule; /* unless info is not NULL here */
+};
+
 struct stj_yaml_node; /* options/yaml.h */
 
 /* config <- values of `map` (NULL: an empty mapping), checked against the table, defaults filled
@@ -70,6 +80,13 @@ enum stj_status stj_options_parse(const struct stj_option *table, const struct s
  * them again gives the same values (reals with as many digits, 15 to 17, as that takes).  Optional
  * keys that were not given are left out.  Errors show in ferror(file). */
 void stj_options_write(FILE *file, int indent, const struct stj_option *table, const void *config);
+
+/* Call fn for every plug-in in a config, those within plug-ins too, in the order of the tables,
+ * until it fails; `inner`: within another of its kind. */
+typedef enum stj_status (*stj_plugin_fn)(void *ctx, struct stj_plugin *plugin, bool inner,
+                                         struct stj_error *err);
+enum stj_status stj_options_visit(const struct stj_option *table, void *config, stj_plugin_fn fn,
+                                  void *ctx, struct stj_error *err);
 
 /* The plug-in of a kind by name; unknown: STJ_ECONFIG naming the nearest one. */
 enum stj_status stj_kind_find(const struct stj_kind *kind, const char *name,

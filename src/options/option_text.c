@@ -30,7 +30,8 @@ static bool is_whole(const struct stj_option *option)
 
 static bool is_number(const struct stj_option *option)
 {
-    return is_whole(option) || option->type == STJ_OPTION_REAL || option->type == STJ_OPTION_REALS;
+    return is_whole(option) || option->type == STJ_OPTION_REAL ||
+           option->type == STJ_OPTION_REALS || option->type == STJ_OPTION_BY_STEP;
 }
 
 /* The limits of a number, by the conventions of <spectraj/option.h>. */
@@ -111,6 +112,7 @@ static void add_type(const struct stj_option *option, char *text, size_t size)
         [STJ_OPTION_NAMES] = "mapping of names to names",
         [STJ_OPTION_GROUP] = "mapping",
         [STJ_OPTION_TEXTS] = "list of names",
+        [STJ_OPTION_BY_STEP] = "number or schedule",
     };
     if (option->type == STJ_OPTION_PLUGIN)
         stj_text_add(text, size, "%s", option->kind->what);
@@ -121,7 +123,8 @@ static void add_type(const struct stj_option *option, char *text, size_t size)
     else if (option->choices && option->type == STJ_OPTION_SIZES) {
         stj_text_add(text, size, "list of integers or one of ");
         add_names(option, text, size);
-    } else if (option->choices || option->kind || option->names) {
+    } else if (option->type != STJ_OPTION_BY_STEP &&
+               (option->choices || option->kind || option->names)) {
         stj_text_add(text, size, "one of ");
         add_names(option, text, size);
     } else

@@ -34,6 +34,7 @@ size_t stj_option_size(enum stj_option_type type)
         [STJ_OPTION_BY_NAME] = sizeof(struct stj_plugins),
         [STJ_OPTION_GROUP] = 0,
         [STJ_OPTION_TEXTS] = sizeof(struct stj_texts),
+        [STJ_OPTION_BY_STEP] = sizeof(struct stj_by_step),
     };
     return size[type];
 }
@@ -269,6 +270,7 @@ enum stj_status stj_option_parse_value(const struct stj_place *place,
     case STJ_OPTION_SEED:
         return parse_unsigned(place, option, node, field, err);
     case STJ_OPTION_REAL:
+    case STJ_OPTION_BY_STEP:
         return parse_real(place, option, node, field, err);
     case STJ_OPTION_BOOL:
         return parse_bool(place, option, node, field, err);

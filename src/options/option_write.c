@@ -209,7 +209,7 @@ static void write_single(FILE *file, const struct stj_option *option, const void
         fprintf(file, "%zu", *(const size_t *)field);
     else if (option->type == STJ_OPTION_SEED)
         fprintf(file, "%llu", (unsigned long long)*(const uint64_t *)field);
-    else if (option->type == STJ_OPTION_REAL)
+    else if (option->type == STJ_OPTION_REAL || option->type == STJ_OPTION_BY_STEP)
         write_real(file, *(const double *)field);
     else if (option->type == STJ_OPTION_BOOL)
         fputs(*(const bool *)field ? "true" : "false", file);
@@ -235,8 +235,11 @@ void stj_options_write(FILE *file, int indent, const struct stj_option *table, c
         if (!is_written(option, config))
             continue;
         fprintf(file, "%*s%s:", indent, "", option->name);
+        const struct stj_by_step *by_step = option->type == STJ_OPTION_BY_STEP ? field : NULL;
         if (option->type == STJ_OPTION_PLUGIN)
             write_plugin(file, indent, option->kind, field);
+        else if (by_step && by_step->schedule.info)
+            write_plugin(file, indent, option->kind, &by_step->schedule);
         else if (option->type == STJ_OPTION_PLUGINS)
             write_plugins(file, indent, option->kind, field);
         else if (option->type == STJ_OPTION_BY_NAME)

@@ -8,6 +8,7 @@
 #include "options/yaml.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +324,54 @@ out:
         fclose(file);
     free(text);
     return st;
+}
+
+/* copy <- the node and all in it; what exists of it on failure belongs to whom `copy` does. */
+static enum stj_status copy_node(const struct stj_yaml_node *node, struct stj_yaml_node *copy,
+                                 struct stj_error *err)
+{
+    *copy = *node;
+    copy->text = NULL;
+    copy->item = copy->key = NULL;
+    copy->n = 0;
+    if (node->text)
+        STJ_MUST(stj_strdup(&copy->text, node->text, err));
+    if (node->type == STJ_YAML_SCALAR)
+        return STJ_OK;
+    STJ_MUST(stj_new(&copy->item, node->n, sizeof *copy->item, err));
+    if (node->key)
+        STJ_MUST(stj_new(&copy->key, node->n, sizeof *copy->key, err));
+    copy->n = node->n;
+    for (size_t i = 0; i < node->n; i++) {
+        STJ_MUST(copy_node(&node->item[i], &copy->item[i], err));
+        if (node->key)
+            STJ_MUST(copy_node(&node->key[i], &copy->key[i], err));
+    }
+    return STJ_OK;
+}
+
+enum stj_status stj_yaml_add(struct stj_yaml_node *map, const char *key,
+                             const struct stj_yaml_node *value, struct stj_error *err)
+{
+    const struct stj_yaml_node name = {.type = STJ_YAML_SCALAR,
+                                       .file = value->file,
+                                       .line = value->line,
+                                       .column = value->column,
+                                       .text = (char *)(uintptr_t)key};
+    STJ_MUST(stj_resize(&map->item, map->n, map->n + 1, sizeof *map->item, err));
+    STJ_MUST(stj_resize(&map->key, map->n, map->n + 1, sizeof *map->key, err));
+    map->n++;
+    STJ_MUST(copy_node(&name, &map->key[map->n - 1], err));
+    return copy_node(value, &map->item[map->n - 1], err);
+}
+
+enum stj_status stj_yaml_inherit(struct stj_yaml_node *map, const struct stj_yaml_node *from,
+                                 struct stj_error *err)
+{
+    for (size_t i = 0; i < from->n; i++)
+        if (!stj_yaml_get(map, from->key[i].text))
+            STJ_MUST(stj_yaml_add(map, from->key[i].text, &from->item[i], err));
+    return STJ_OK;
 }
 
 const struct stj_yaml_node *stj_yaml_get(const struct stj_yaml_node *map, const char *key)

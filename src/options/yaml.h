@@ -34,6 +34,14 @@ enum stj_status stj_yaml_parse(const char *text, size_t length, const char *name
 void stj_yaml_destroy(struct stj_yaml_node *root); /* NULL is accepted */
 STJ_HOLDS(struct stj_yaml_node, stj_yaml_destroy)
 
+/* Append to a mapping copies of the entries of another whose keys it lacks, at their places. */
+enum stj_status stj_yaml_inherit(struct stj_yaml_node *map, const struct stj_yaml_node *from,
+                                 struct stj_error *err);
+
+/* Append the entry `key` (from a program) with a copy of the value. */
+enum stj_status stj_yaml_add(struct stj_yaml_node *map, const char *key,
+                             const struct stj_yaml_node *value, struct stj_error *err);
+
 /* The value of a key in a mapping, or NULL. */
 const struct stj_yaml_node *stj_yaml_get(const struct stj_yaml_node *map, const char *key);
 

@@ -326,6 +326,8 @@ static json_t *json_of_parameters(const struct stj_run_parameter *p, size_t n)
         put(&b, "n_params", json_of_size(p[i].n_params));
         put(&b, "offset", json_of_size(p[i].offset));
         put(&b, "frozen", json_boolean(p[i].frozen));
+        if (p[i].update)
+            put(&b, "update", stj_json_of_text(p[i].update));
         array = append(array, b.object, b.failed);
     }
     return array;

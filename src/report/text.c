@@ -66,6 +66,20 @@ static void print_parameters(FILE *out, const struct stj_contents *c)
     }
 }
 
+/* What applies to each tensor, where groups make a difference. */
+static void print_updates(FILE *out, const struct stj_contents *c)
+{
+    bool any = false;
+    for (size_t i = 0; i < c->n_parameters; i++) {
+        const struct stj_run_parameter *p = &c->parameter[i];
+        if (p->update && !any)
+            fprintf(out, "updates        of each tensor\n");
+        any = any || p->update;
+        if (p->update)
+            fprintf(out, "  %-24s %s\n", p->name, p->update);
+    }
+}
+
 static void print_training(FILE *out, const struct stj_contents *c)
 {
     const struct stj_run_info *info = &c->info;
@@ -115,6 +129,7 @@ void stj_text_info(FILE *out, const struct stj_contents *contents)
     for (size_t i = 0; i < contents->n_layers; i++)
         print_layer(out, &layer[i]);
     print_parameters(out, contents);
+    print_updates(out, contents);
     print_training(out, contents);
 }
 

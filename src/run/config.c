@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "options/option_value.h"
 #include "options/yaml.h"
-#include "train/optimizer.h"
+#include "train/recipe.h"
 #include "train/schedule.h"
 
 #define AT(type, member) .offset = offsetof(struct type, member)
@@ -65,6 +65,10 @@ const struct stj_option stj_training_options[] = {
                    "how a gradient changes the parameters", .kind = &stj_optimizers),
     STJ_OPTION_ROW(struct stj_training_config, "learning_rate", PLUGIN, schedule, NULL,
                    "the learning rate as a function of the step", .kind = &stj_schedules),
+    STJ_OPTION_ROW(struct stj_training_config, "groups", PLUGINS, groups, "",
+                   "tensors with options of their own: each has `match`, a learning_rate, options "
+                   "of the optimizer; what it does not say is as for the rest",
+                   .kind = &stj_groups),
     STJ_OPTION_ROW(
         struct stj_training_config, "clip_norm", REAL, clip_norm, "",
         "largest global norm of a gradient, as optax.clip_by_global_norm; not given: no limit",
@@ -217,10 +221,67 @@ static void apply_preset(struct stj_run_config *config)
             set[i]->layout = STJ_DATA_NCHW;
 }
 
+/* The learning rate of a group: whatever it lacks is the training's. */
+static enum stj_status fill_rate(const struct stj_yaml_node *training, struct stj_yaml_node *group,
+                                 struct stj_error *err)
+{
+    const struct stj_yaml_node *rate = stj_yaml_get(training, "learning_rate");
+    struct stj_yaml_node *own =
+        (struct stj_yaml_node *)(uintptr_t)stj_yaml_get(group, "learning_rate");
+    if (!rate || !own)
+        return rate ? stj_yaml_add(group, "learning_rate", rate, err) : STJ_OK;
+    if (own->type != STJ_YAML_MAPPING || stj_yaml_get(own, stj_schedules.key))
+        return STJ_OK;
+    if (rate->type == STJ_YAML_MAPPING)
+        return stj_yaml_inherit(own, rate, err);
+    struct stj_yaml_node list = *rate;
+    list.type = STJ_YAML_SCALAR;
+    list.text = (char *)(uintptr_t)stj_schedules.sequence;
+    const bool bare = rate->type == STJ_YAML_SCALAR;
+    STJ_MUST(stj_yaml_add(own, stj_schedules.key, bare ? rate : &list, err));
+    return bare ? STJ_OK : stj_yaml_add(own, stj_schedules.items, rate, err);
+}
+
+/* A group is the training's optimizer with other values: it gets what it does not say itself. */
+static enum stj_status fill_group(const struct stj_yaml_node *training, size_t i,
+                                  struct stj_yaml_node *group, struct stj_error *err)
+{
+    static const struct stj_place up[] = {{.key = "training"}, {.up = &up[0], .key = "groups"}};
+    const struct stj_place item = {.up = &up[1], .index = i}, place = {.up = &item, .key = "type"};
+    const struct stj_yaml_node *optimizer = stj_yaml_get(training, "optimizer");
+    const struct stj_yaml_node *type =
+        optimizer->type == STJ_YAML_MAPPING ? stj_yaml_get(optimizer, "type") : optimizer;
+    const struct stj_yaml_node *own = stj_yaml_get(group, "type");
+    if (!type || type->type != STJ_YAML_SCALAR)
+        return STJ_OK;
+    STJ_NEED_PLACE(&place, own, err,
+                   !own || (own->type == STJ_YAML_SCALAR && strcmp(own->text, type->text) == 0),
+                   "one optimizer updates all tensors, and that is %.60s; leave the key out",
+                   type->text);
+    if (!own)
+        STJ_MUST(stj_yaml_add(group, "type", type, err));
+    if (optimizer->type == STJ_YAML_MAPPING)
+        STJ_MUST(stj_yaml_inherit(group, optimizer, err));
+    return fill_rate(training, group, err);
+}
+
+static enum stj_status fill_groups(const struct stj_yaml_node *root, struct stj_error *err)
+{
+    const struct stj_yaml_node *training = stj_yaml_get(root, "training");
+    const struct stj_yaml_node *groups = training ? stj_yaml_get(training, "groups") : NULL;
+    if (!groups || groups->type != STJ_YAML_SEQUENCE || !stj_yaml_get(training, "optimizer"))
+        return STJ_OK;
+    for (size_t i = 0; i < groups->n; i++)
+        if (groups->item[i].type == STJ_YAML_MAPPING)
+            STJ_MUST(fill_group(training, i, &groups->item[i], err));
+    return STJ_OK;
+}
+
 static enum stj_status from_tree(const struct stj_yaml_node *root, struct stj_run_config *config,
                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_TRY(fill_groups(root, err));
     STJ_TRY(stj_options_parse(stj_run_options, root, config, err));
     if (config->trajectory.states && !stj_yaml_get(root, "init"))
         config->init.has_seed = false; /* the default of a group that was not given */
@@ -281,6 +342,20 @@ enum stj_status stj_run_config_print(const struct stj_run_config *config, char *
     return print_sections(&all, 1, text, err);
 }
 
+/* Take the lines of a key out of YAML. */
+static void drop_lines(char *text, const char *key)
+{
+    char *to = text;
+    for (char *line = text; *line;) {
+        const size_t n = strcspn(line, "\n") + (strchr(line, '\n') != NULL);
+        const bool drop = strncmp(line + strspn(line, " "), key, strlen(key)) == 0;
+        memmove(to, line, n);
+        to += drop ? 0 : n;
+        line += n;
+    }
+    *to = '\0';
+}
+
 enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config, char **text,
                                             struct stj_error *err)
 {
@@ -290,5 +365,7 @@ enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config,
         {"training", stj_training_options, &training},
     };
     training.batches = NULL; /* it is the rows that count, not where the file is */
-    return print_sections(recipe, 2, text, err);
+    STJ_MUST(print_sections(recipe, 2, text, err));
+    drop_lines(strstr(*text, "\ntraining:"), "file: "); /* of schedules: their values count */
+    return STJ_OK;
 }

@@ -31,7 +31,8 @@ struct stj_init_config {
 
 struct stj_training_config {
     struct stj_plugin optimizer, schedule;
-    double clip_norm; /* 0: gradients are not clipped */
+    struct stj_plugins groups; /* of stj_groups */
+    double clip_norm;          /* 0: gradients are not clipped */
     size_t batch_size;
     size_t epochs, steps; /* exactly one was given */
     bool has_epochs, has_steps;

@@ -56,6 +56,7 @@ static enum stj_status recall_sets(struct stj_run *run, struct stj_error *err)
 {
     const char *identity = run->about.identity;
     const char *list = strstr(identity, "\nbatches: crc32 ");
+    const char *rates = strstr(identity, "\nrates: crc32 ");
     struct stj_dataset train = {0}, test = {0};
     STJ_NEED(err, stj_run_recall_data(identity, "train", &train), STJ_EFORMAT,
              "the record of the training does not say what its data were; train again (--force)");
@@ -67,6 +68,9 @@ static enum stj_status recall_sets(struct stj_run *run, struct stj_error *err)
     }
     if (list)
         run->batches_crc = (uint32_t)strtoul(strstr(list, "crc32 ") + strlen("crc32 "), NULL, 16);
+    run->has_rates = rates;
+    if (rates)
+        run->rates_crc = (uint32_t)strtoul(strstr(rates, "crc32 ") + strlen("crc32 "), NULL, 16);
     return STJ_OK;
 }
 
@@ -162,6 +166,8 @@ out:
 static enum stj_status make_problem(struct stj_run *run, struct stj_error *err)
 {
     STJ_MUST(create_order(run, err));
+    if (run->train->inputs)
+        STJ_MUST(stj_run_read_rates(run, err));
     STJ_MUST(stj_network_problem_create(run->net, run->train, run->order, run->n_steps,
                                         &run->problem, err));
     if (run->test && run->test->inputs)
@@ -197,19 +203,16 @@ static enum stj_status describe_layers(struct stj_run *run, struct stj_error *er
 
 static enum stj_status make_parts(struct stj_run *run, struct stj_error *err)
 {
-    const struct stj_run_config *config = &run->config;
-    STJ_MUST(stj_network_create(&config->network, &run->net, err));
+    STJ_MUST(stj_network_create(&run->config.network, &run->net, err));
+    STJ_MUST(stj_run_describe_tensors(run, err));
+    STJ_MUST(stj_run_make_recipe(run, err));
     if (run->about.identity)
         STJ_MUST(recall_sets(run, err));
     else
         STJ_MUST(read_sets(run, &run->train, &run->test, err));
     STJ_MUST(make_problem(run, err));
     STJ_MUST(describe_layers(run, err));
-    STJ_MUST(stj_run_describe_tensors(run, err));
-    run->recipe = (struct stj_recipe){.optimizer = &config->training.optimizer,
-                                      .schedule = &config->training.schedule,
-                                      .clip_norm = config->training.clip_norm};
-    return STJ_OK;
+    return stj_run_describe_rules(run, err);
 }
 
 /* The parts of run->config; name: for messages. */
@@ -330,6 +333,7 @@ void stj_run_destroy(struct stj_run *run)
     free(run->shape);
     free(run->inputs);
     free(run->tensor);
+    stj_run_free_rules(run);
     free(run->part_names);
     free(run->meter);
     free(run->dir);

@@ -280,6 +280,8 @@ bool stj_run_get_parameter(const struct stj_run *run, size_t i, struct stj_run_p
     if (!run || !parameter || i >= stj_network_n_trained(run->net))
         return false;
     describe_parameter(&run->tensor[i], false, parameter);
+    if (run->recipe.n_groups)
+        parameter->update = run->rule_text[run->rule_of[i]];
     return true;
 }
 

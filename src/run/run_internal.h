@@ -36,6 +36,11 @@ struct stj_run {
     } given;
     struct stj_problem *problem;
     struct stj_recipe recipe; /* of the plug-ins in `config` */
+    struct stj_rule *rule;    /* [n_groups] */
+    size_t *rule_of;          /* [tensors that are trained] */
+    char **rule_text;         /* [n_groups + 1]: the rules in words; NULL: no groups */
+    uint32_t rates_crc;       /* of values by step that files have */
+    bool has_rates;           /* there are such files */
     size_t n_steps;
     struct stj_run_timing *meter;        /* owned; NULL: not measured yet */
     char (*shape)[STJ_SHAPE_TEXT_MAX];   /* of each layer's output */
@@ -78,6 +83,13 @@ struct stj_data_use stj_run_data_use(const struct stj_run *run);
 /* STJ_EMISMATCH naming what differs unless the data of `with` are those of the run. */
 enum stj_status stj_run_check_data(const struct stj_run *run, const struct stj_run *with,
                                    struct stj_error *err);
+
+/* run->recipe, and the rules of its groups, from the config; then, once the number of steps is
+ * known, the values by step that files have; and the rules in words. */
+enum stj_status stj_run_make_recipe(struct stj_run *run, struct stj_error *err);
+enum stj_status stj_run_read_rates(struct stj_run *run, struct stj_error *err);
+enum stj_status stj_run_describe_rules(struct stj_run *run, struct stj_error *err);
+void stj_run_free_rules(struct stj_run *run);
 
 /* run->tensor <- the tensors of the network, and what init.file is to have of them. */
 enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *err);

@@ -9,7 +9,8 @@
  *     v <- beta2 v + (1 - beta2) h^2,        v_hat = v / (1 - beta2^t)
  *     theta <- delta theta - eta m_hat / (r + eps),        r = sqrt(v_hat + eps_root)
  *
- * with delta = 1 - eta lambda for adamw, else 1.  With the coefficients, at the moments after their
+ * with delta = 1 - eta lambda for adamw, else 1.  Where beta1 changes by step, as in cycles, beta1^t
+ * is the t-th power of that of the step, as PyTorch has it.  With the coefficients, at the moments after their
  * update,
  *
  *     c_m = eta / ((1 - beta1^t) (r + eps)),    c_v = c_m m / (2 r (1 - beta2^t) (r + eps)),
@@ -34,13 +35,15 @@
 #include "base/target_clones.h"
 #include "base/error.h"
 #include "train/optimizers.h"
+#include "train/schedule.h"
 #include "train/update_rows.h"
 
 enum { M, V, N_SLOTS };         /* slots */
 enum { C_M, C_V, C_G, N_COEF }; /* coefficients */
 
 struct adam_config {
-    double beta1, beta2, eps, eps_root, weight_decay;
+    struct stj_by_step beta1;
+    double beta2, eps, eps_root, weight_decay;
 };
 
 #define OPTION(field, standard, limit, open, text)                                                 \
@@ -49,8 +52,13 @@ struct adam_config {
         .fallback = standard, .min = 0, .max = limit, .below_max = open, .doc = text               \
     }
 
+#define BETA1                                                                                      \
+    STJ_OPTION_ROW(struct adam_config, "beta1", BY_STEP, beta1, "0.9",                             \
+                   "decay of the first moment", .kind = &stj_schedules, .min = 0, .max = 1,        \
+                   .below_max = true)
+
 static const struct stj_option adam_options[] = {
-    OPTION(beta1, "0.9", 1, true, "decay of the first moment"),
+    BETA1,
     OPTION(beta2, "0.999", 1, true, "decay of the second moment"),
     OPTION(eps, "1e-8", 1e300, false, "added to the root of the second moment"),
     OPTION(eps_root, "0", 1e300, false, "added to the second moment inside the root"),
@@ -59,7 +67,7 @@ static const struct stj_option adam_options[] = {
 };
 
 static const struct stj_option adamw_options[] = {
-    OPTION(beta1, "0.9", 1, true, "decay of the first moment"),
+    BETA1,
     OPTION(beta2, "0.999", 1, true, "decay of the second moment"),
     OPTION(eps, "1e-8", 1e300, false, "added to the root of the second moment"),
     OPTION(eps_root, "0", 1e300, false, "added to the second moment inside the root"),
@@ -99,12 +107,13 @@ static struct scalars adam_scalars(const struct adam_config *c, const struct stj
                                    bool decoupled)
 {
     const double t = (double)at->index + 1;
+    const double beta1 = stj_step_momentum(at, &c->beta1);
     return (struct scalars){
-        .beta1 = (real)c->beta1,
+        .beta1 = (real)beta1,
         .beta2 = (real)c->beta2,
         .eps = (real)c->eps,
         .eps_root = (real)c->eps_root,
-        .eta1 = (real)(at->eta / (1 - pow(c->beta1, t))),
+        .eta1 = (real)(at->eta / (1 - pow(beta1, t))),
         .bias2 = (real)(1 - pow(c->beta2, t)),
         .delta = (real)(decoupled ? 1 - at->eta * c->weight_decay : 1),
         .lambda = (real)(decoupled ? 0 : c->weight_decay),

@@ -27,7 +27,16 @@ enum { STJ_MAX_SLOTS = 3, STJ_MAX_COEFS = 6 };
 struct stj_step {
     size_t index; /* from 0 */
     double eta;   /* its learning rate */
+    bool has_momentum;
+    double momentum; /* where it changes by step: in the place of that in the config */
 };
+
+/* The momentum, or beta1, of a step: the value of the one row of type BY_STEP that an optimizer's
+ * table may have. */
+static inline double stj_step_momentum(const struct stj_step *at, const struct stj_by_step *config)
+{
+    return at->has_momentum ? at->momentum : config->value;
+}
 
 /* The same range of n parameters in every vector. */
 struct stj_update {

@@ -15,6 +15,13 @@ struct stj_rule {
     const struct stj_plugin *schedule;
 };
 
+/* A group as a config has it: a plug-in of this kind, the recipe's optimizer. */
+extern const struct stj_kind stj_groups; /* train/optimizers.c */
+struct stj_group_config {
+    struct stj_texts match; /* patterns of names of tensors and layers */
+    struct stj_plugin schedule;
+};
+
 /* The recipe of a run beside its problem; plug-ins and tables are borrowed. */
 struct stj_recipe {
     const struct stj_plugin *optimizer;
@@ -36,10 +43,18 @@ static inline bool stj_recipe_needs_gradient(const struct stj_recipe *recipe)
     return stj_recipe_optimizer(recipe)->n_coef > 0 || recipe->clip_norm > 0;
 }
 
+/* The row of the optimizer's momentum or beta1, *momentum <- its value; NULL: it has none. */
+const struct stj_option *stj_optimizer_momentum(const struct stj_plugin *optimizer,
+                                                const struct stj_by_step **momentum);
+
 /* Rule `number`, from 0 to n_groups; and where it is at step t of a training of n_steps. */
 struct stj_rule stj_recipe_rule(const struct stj_recipe *recipe, size_t number);
 struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, size_t t,
                                 size_t n_steps);
+
+/* See that all rules have good values for all steps. */
+enum stj_status stj_recipe_check(const struct stj_recipe *recipe, size_t n_steps,
+                                 struct stj_error *err);
 
 static inline size_t stj_recipe_rule_of(const struct stj_recipe *recipe, size_t tensor)
 {

@@ -35,13 +35,15 @@
 #include "base/target_clones.h"
 #include "base/error.h"
 #include "train/optimizers.h"
+#include "train/schedule.h"
 #include "train/update_rows.h"
 
 enum { V, B, A, N_SLOTS };           /* slots */
 enum { C_U, C_V, C_G, C_A, N_COEF }; /* coefficients */
 
 struct rmsprop_config {
-    double alpha, eps, momentum, weight_decay;
+    struct stj_by_step momentum;
+    double alpha, eps, weight_decay;
     bool centered;
 };
 
@@ -51,8 +53,8 @@ static const struct stj_option rmsprop_options[] = {
            .below_max = true),
     OPTION("eps", REAL, eps, "1e-8", "added to the root of the second moment", .min = 0,
            .max = 1e300),
-    OPTION("momentum", REAL, momentum, "0", "share of the previous direction that is kept",
-           .min = 0, .max = 1, .below_max = true),
+    OPTION("momentum", BY_STEP, momentum, "0", "share of the previous direction that is kept",
+           .kind = &stj_schedules, .min = 0, .max = 1, .below_max = true),
     OPTION("centered", BOOL, centered, "false",
            "whether the square of the gradient's mean is taken from the second moment"),
     OPTION("weight_decay", REAL, weight_decay, "0", "lambda: lambda theta is added to the gradient",
@@ -79,14 +81,15 @@ struct scalars {
 
 static struct scalars rmsprop_scalars(const struct rmsprop_config *c, const struct stj_step *at)
 {
+    const double mu = stj_step_momentum(at, &c->momentum);
     return (struct scalars){
         .alpha = (real)c->alpha,
         .eps = (real)c->eps,
-        .mu = (real)c->momentum,
+        .mu = (real)mu,
         .lambda = (real)c->weight_decay,
         .eta = (real)at->eta,
         .centered = c->centered ? 1 : 0,
-        .plain = c->momentum == 0 && !c->centered,
+        .plain = mu == 0 && !c->centered,
     };
 }
 

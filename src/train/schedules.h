@@ -12,5 +12,19 @@ extern const struct stj_schedule_ops stj_schedule_step;
 extern const struct stj_schedule_ops stj_schedule_one_cycle;
 extern const struct stj_schedule_ops stj_schedule_warmup;
 extern const struct stj_schedule_ops stj_schedule_sequence;
+extern const struct stj_schedule_ops stj_schedule_multistep;
+extern const struct stj_schedule_ops stj_schedule_cyclic;
+extern const struct stj_schedule_ops stj_schedule_product;
+extern const struct stj_schedule_ops stj_schedule_list;
+extern const struct stj_schedule_ops stj_schedule_file;
+
+/* The config of list and file. */
+struct stj_listed {
+    char *file;              /* NULL: a list */
+    struct stj_reals values; /* of a file: once it was read, n 0 before */
+};
+
+/* Read the file, once. */
+enum stj_status stj_schedule_file_read(struct stj_listed *listed, struct stj_error *err);
 
 #endif

@@ -20,16 +20,18 @@
 #include "base/target_clones.h"
 #include "base/error.h"
 #include "train/optimizers.h"
+#include "train/schedule.h"
 
 struct sgd_config {
-    double momentum, dampening, weight_decay;
+    struct stj_by_step momentum;
+    double dampening, weight_decay;
     bool nesterov;
 };
 
 #define OPTION(...) STJ_OPTION_ROW(struct sgd_config, __VA_ARGS__)
 static const struct stj_option sgd_options[] = {
-    OPTION("momentum", REAL, momentum, "0", "share of the previous direction that is kept",
-           .min = 0, .max = 1, .below_max = true),
+    OPTION("momentum", BY_STEP, momentum, "0", "share of the previous direction that is kept",
+           .kind = &stj_schedules, .min = 0, .max = 1, .below_max = true),
     OPTION("dampening", REAL, dampening, "0",
            "share of the gradient that does not enter the direction, from the second step on",
            .min = 0, .max = 1),
@@ -42,9 +44,10 @@ static const struct stj_option sgd_options[] = {
 static enum stj_status sgd_check(const void *config, struct stj_error *err)
 {
     const struct sgd_config *c = config;
-    STJ_NEED(err, !c->nesterov || (c->momentum > 0 && c->dampening == 0), STJ_ECONFIG,
+    const bool moves = c->momentum.value > 0 || c->momentum.schedule.info;
+    STJ_NEED(err, !c->nesterov || (moves && c->dampening == 0), STJ_ECONFIG,
              "nesterov needs a momentum above 0 and no dampening, got momentum %g and dampening %g",
-             c->momentum, c->dampening);
+             c->momentum.value, c->dampening);
     return STJ_OK;
 }
 
@@ -73,11 +76,12 @@ struct sgd_scalars {
 static struct sgd_scalars sgd_scalars(const void *config, const struct stj_step *at)
 {
     const struct sgd_config *c = config;
-    const bool damped = at->index > 0 && c->momentum > 0;
+    const double mu = stj_step_momentum(at, &c->momentum);
+    const bool damped = at->index > 0 && mu > 0;
     return (struct sgd_scalars){
-        .mu = (real)c->momentum,
+        .mu = (real)mu,
         .a = (real)(damped ? 1 - c->dampening : 1),
-        .eta_p = (real)(c->nesterov ? at->eta * c->momentum : at->eta),
+        .eta_p = (real)(c->nesterov ? at->eta * mu : at->eta),
         .eta_q = (real)(c->nesterov ? at->eta : 0),
         .lambda = (real)c->weight_decay,
     };

@@ -35,6 +35,8 @@ static void describe_batches(const struct stj_run *run, char *text, size_t size)
 {
     if (run->config.training.batches)
         stj_text_add(text, size, "batches: crc32 %08" PRIx32 "\n", run->batches_crc);
+    if (run->has_rates)
+        stj_text_add(text, size, "rates: crc32 %08" PRIx32 "\n", run->rates_crc);
 }
 
 void stj_run_data_lines(const struct stj_run *run, char text[STJ_DATA_LINES_BYTES])

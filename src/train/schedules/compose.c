@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train/schedules/compose.c: schedules made of schedules: warmup and sequence.
+/* train/schedules/compose.c: schedules made of schedules: warmup, sequence, product.
  *
  *     warmup      t < warmup_steps: eta_t = (start + (1 - start) t / warmup_steps) eta'_0,
  *                 then eta'_(t - warmup_steps), where eta' is the schedule `then` over the steps
  *                 that are left (as optax's warmup_* schedules)
  *     sequence    the parts one after another, each for its number of steps, the last for the rest
+ *     product     the parts multiplied, each over all steps
  */
 #include <stdlib.h>
 
@@ -111,4 +112,35 @@ const struct stj_schedule_ops stj_schedule_sequence = {
              .config_size = sizeof(struct sequence_config),
              .check = sequence_check},
     .eta = sequence_eta,
+};
+
+static const struct stj_option product_options[] = {
+    STJ_OPTION_ROW(struct sequence_config, "parts", PLUGINS, parts, NULL,
+                   "schedules whose values are multiplied", .kind = &stj_schedules),
+    {.name = NULL},
+};
+
+static enum stj_status product_check(const void *config, struct stj_error *err)
+{
+    STJ_NEED(err, ((const struct sequence_config *)config)->parts.n > 0, STJ_ECONFIG,
+             "parts is empty, it needs a schedule");
+    return STJ_OK;
+}
+
+static double product_eta(const void *config, size_t step, size_t n_steps)
+{
+    const struct stj_plugins *parts = &((const struct sequence_config *)config)->parts;
+    double eta = 1;
+    for (size_t i = 0; i < parts->n; i++)
+        eta *= stj_schedule_eta(&parts->item[i], step, n_steps);
+    return eta;
+}
+
+const struct stj_schedule_ops stj_schedule_product = {
+    .info = {.name = "product",
+             .doc = "schedules multiplied, such as a rise with a decay",
+             .options = product_options,
+             .config_size = sizeof(struct sequence_config),
+             .check = product_check},
+    .eta = product_eta,
 };

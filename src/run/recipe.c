@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* run/recipe.c: the recipe that a config's training group says: groups of tensors, and values by
+ * step that are in files. */
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "options/option_value.h"
+#include "run/run_internal.h"
+
+/* ---- groups ---- */
+
+static bool matches(const struct stj_run *run, size_t tensor, const char *pattern)
+{
+    const struct stj_run_tensor *t = &run->tensor[tensor];
+    bool good = fnmatch(pattern, t->name, 0) == 0 || fnmatch(pattern, t->file_name, 0) == 0;
+    char whole[STJ_PARAMETER_NAME_MAX];
+    snprintf(whole, sizeof whole, "%s", t->name);
+    for (char *dot = strrchr(whole, '.'); dot && !good; dot = strrchr(whole, '.')) {
+        *dot = '\0'; /* its part of a layer, then the layer */
+        good = fnmatch(pattern, whole, 0) == 0;
+    }
+    return good;
+}
+
+/* Give the tensors that a pattern means to a group, unless one before has them. */
+static enum stj_status apply_pattern(struct stj_run *run, size_t group, const char *pattern,
+                                     struct stj_error *err)
+{
+    struct stj_suggest_search search = {.word = pattern};
+    char hint[STJ_GOT_MAX];
+    bool found = false;
+    for (size_t i = 0; i < stj_network_n_trained(run->net); i++) {
+        const bool good = matches(run, i, pattern);
+        found = found || good;
+        stj_suggest_offer(&search, run->tensor[i].name);
+        if (good && run->rule_of[i] == 0)
+            run->rule_of[i] = group + 1;
+    }
+    stj_suggest_hint(&search, hint);
+    STJ_NEED(err, found, STJ_ECONFIG,
+             "training.groups[%zu].match: '%.60s' is no tensor or layer that is trained%s; "
+             "`spectraj info CONFIG` lists them without the groups",
+             group, pattern, hint);
+    return STJ_OK;
+}
+
+enum stj_status stj_run_make_recipe(struct stj_run *run, struct stj_error *err)
+{
+    const struct stj_training_config *t = &run->config.training;
+    const struct stj_plugins *groups = &t->groups;
+    run->recipe = (struct stj_recipe){.optimizer = &t->optimizer,
+                                      .schedule = &t->schedule,
+                                      .clip_norm = t->clip_norm,
+                                      .n_groups = groups->n};
+    STJ_MUST(stj_new(&run->rule, groups->n, sizeof *run->rule, err));
+    STJ_MUST(stj_new(&run->rule_of, stj_network_n_trained(run->net), sizeof *run->rule_of, err));
+    for (size_t i = 0; i < groups->n; i++) {
+        const struct stj_group_config *group = groups->item[i].common;
+        run->rule[i] = (struct stj_rule){&groups->item[i], &group->schedule};
+        for (size_t k = 0; k < group->match.n; k++)
+            STJ_MUST(apply_pattern(run, i, group->match.item[k], err));
+    }
+    run->recipe.rule = run->rule;
+    run->recipe.rule_of = run->rule_of;
+    return STJ_OK;
+}
+
+/* ---- values by step ---- */
+
+enum stj_status stj_run_read_rates(struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = stj_schedules_read(stj_training_options, &run->config.training,
+                                            &run->rates_crc, &run->has_rates, err);
+    if (st == STJ_OK)
+        return stj_recipe_check(&run->recipe, run->n_steps, err);
+    stj_error_prefix(err, "training");
+    return st;
+}
+
+/* ---- in words ---- */
+
+/* Lines of YAML as one line: "momentum: 0.9, weight_decay: 0". */
+static void join_lines(char *text)
+{
+    char *to = text;
+    bool value = true; /* what comes is the value of a key that stands there already */
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        line += strspn(line, " ");
+        const size_t n = strlen(line);
+        if (to > text && !value)
+            *to++ = ',';
+        if (to > text)
+            *to++ = ' ';
+        value = line[n - 1] == ':';
+        memmove(to, line, n);
+        to += n;
+    }
+    *to = '\0';
+}
+
+/* *text <- what rule `number` is (owned by the caller). */
+static enum stj_status describe_rule(const struct stj_run *run, size_t number, char **text,
+                                     struct stj_error *err)
+{
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    const struct stj_rule rule = stj_recipe_rule(&run->recipe, number);
+    const struct stj_option rate[] = {
+        {.name = "learning_rate", .type = STJ_OPTION_PLUGIN, .kind = &stj_schedules},
+        {.name = NULL}};
+    STJ_MUST(stj_text_open(&out, err));
+    stj_options_write(out.file, 0, rate, rule.schedule);
+    if (rule.optimizer->info->options)
+        stj_options_write(out.file, 0, rule.optimizer->info->options, rule.optimizer->config);
+    STJ_MUST(stj_text_take(&out, text, err));
+    join_lines(*text);
+    return STJ_OK;
+}
+
+enum stj_status stj_run_describe_rules(struct stj_run *run, struct stj_error *err)
+{
+    const size_t n = run->recipe.n_groups ? run->recipe.n_groups + 1 : 0;
+    STJ_MUST(stj_new(&run->rule_text, n, sizeof *run->rule_text, err));
+    for (size_t i = 0; i < n; i++) {
+        STJ_FREED char *what = NULL;
+        char who[STJ_PARAMETER_NAME_MAX] = "the rest";
+        const char *name = i ? run->recipe.rule[i - 1].optimizer->label : NULL;
+        if (i)
+            snprintf(who, sizeof who, "group %zu%s%.60s", i, name ? " " : "", name ? name : "");
+        STJ_MUST(describe_rule(run, i, &what, err));
+        const size_t bytes = strlen(who) + strlen(what) + 3;
+        STJ_MUST(stj_new(&run->rule_text[i], bytes, 1, err));
+        snprintf(run->rule_text[i], bytes, "%s: %s", who, what);
+    }
+    return STJ_OK;
+}
+
+void stj_run_free_rules(struct stj_run *run)
+{
+    for (size_t i = 0; run->rule_text && i <= run->recipe.n_groups && run->recipe.n_groups; i++)
+        free(run->rule_text[i]);
+    free(run->rule_text);
+    free(run->rule);
+    free(run->rule_of);
+}
