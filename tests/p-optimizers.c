@@ -75,7 +75,7 @@ static void stepper_init(struct stepper *c, const char *text, uint64_t seed)
     EXPECT_OK(stj_rng_create(seed, STJ_STREAM_DATA, 3, &c->rng, &err), err);
     snprintf(c->text, sizeof c->text, "%s", text);
     parse_plugin(&stj_optimizers, text, &c->plugin);
-    c->ops = (const struct stj_optimizer_ops *)c->plugin.info;
+    c->ops = stj_optimizer_of(&c->plugin);
     c->at.eta = 0.01 + 0.1 * stj_rng_uniform(c->rng);
 }
 
@@ -316,6 +316,11 @@ static const char *const zero_cases[] = {
     "rmsprop",
     "{type: rmsprop, momentum: 0.9}",
     "{type: rmsprop, centered: true, momentum: 0.5, eps: 1e-4}",
+    "{type: adagrad, eps: 1e-4, weight_decay: 0.1}",
+    "nadam",
+    "{type: nadam, beta1: 0.5, eps: 1e-4, weight_decay: 0.1, decoupled: true}",
+    "{type: adam, amsgrad: true}",
+    "{type: adamw, amsgrad: true, eps: 1e-4}",
 };
 enum { N_ZERO = sizeof zero_cases / sizeof zero_cases[0] };
 
@@ -367,6 +372,9 @@ START_TEST(without_any_eps_a_zero_moment_is_an_error)
     no_derivative("{type: adamw, eps: 0, weight_decay: 0}", "eps or eps_root above 0");
     no_derivative("{type: rmsprop, eps: 0}", "parameter 102 at step 3");
     no_derivative("{type: rmsprop, eps: 0, momentum: 0.5}", "eps above 0");
+    no_derivative("{type: adagrad, eps: 0}", "parameter 102 at step 3");
+    no_derivative("{type: nadam, eps: 0}", "the nadam update of parameter 102 at step 3");
+    no_derivative("{type: adamw, eps: 0, weight_decay: 0, amsgrad: true}", "eps above 0");
 }
 END_TEST
 
@@ -399,7 +407,7 @@ END_TEST
 /* The update rules as the manuals of PyTorch and optax state them; `p` holds one parameter's
  * state. */
 struct plain {
-    double x, first, second, mean, buffer;
+    double x, first, second, mean, buffer, most;
     bool started;
 };
 
@@ -426,6 +434,40 @@ static void plain_adam(struct plain *p, double g, double lr, double b1, double b
     p->second = b2 * p->second + (1 - b2) * g * g;
     const double denominator = sqrt(p->second / (1 - pow(b2, t)) + eps_root) + eps;
     p->x -= lr / (1 - pow(b1, t)) * (p->first / denominator);
+}
+
+static void plain_amsgrad(struct plain *p, double g, double lr, double wd, bool decoupled, int t)
+{
+    p->x *= decoupled ? 1 - lr * wd : 1;
+    g += decoupled ? 0 : wd * p->x;
+    p->first = 0.9 * p->first + 0.1 * g;
+    p->second = 0.9 * p->second + 0.1 * g * g;
+    p->most = fmax(p->most, p->second);
+    p->x -= lr / (1 - pow(0.9, t)) * p->first / (sqrt(p->most) / sqrt(1 - pow(0.9, t)) + 1e-8);
+}
+
+static void plain_nadam(struct plain *p, double g, double lr, double psi, double wd, bool decoupled,
+                        int t)
+{
+    const double mu = 0.9 * (1 - 0.5 * pow(0.96, t * psi));
+    const double next = 0.9 * (1 - 0.5 * pow(0.96, (t + 1) * psi));
+    double product = 1;
+    for (int i = 1; i <= t; i++)
+        product *= 0.9 * (1 - 0.5 * pow(0.96, i * psi));
+    p->x *= decoupled ? 1 - lr * wd : 1;
+    g += decoupled ? 0 : wd * p->x;
+    p->first = 0.9 * p->first + 0.1 * g;
+    p->second = 0.999 * p->second + 0.001 * g * g;
+    const double m_hat = next * p->first / (1 - product * next) + (1 - mu) * g / (1 - product);
+    p->x -= lr * m_hat / (sqrt(p->second / (1 - pow(0.999, t))) + 1e-8);
+}
+
+static void plain_adagrad(struct plain *p, double g, double lr, double decay, double start,
+                          double eps, double wd, int t)
+{
+    g += wd * p->x;
+    p->second = (t == 1 ? start : p->second) + g * g;
+    p->x -= lr / (1 + (t - 1) * decay) * g / (sqrt(p->second) + eps);
 }
 
 static void plain_rmsprop(struct plain *p, double g, double lr, double alpha, double eps, double mu,
@@ -473,8 +515,26 @@ static void plain_step(int which, struct plain *p, double g, double lr, int t)
     case 8:
         plain_rmsprop(p, g, lr, 0.9, 1e-4, 0.7, false, 0.1);
         break;
-    default:
+    case 9:
         plain_rmsprop(p, g, lr, 0.95, 1e-3, 0.5, true, 0.1);
+        break;
+    case 10:
+        plain_adagrad(p, g, lr, 0, 0, 1e-10, 0, t);
+        break;
+    case 11:
+        plain_adagrad(p, g, lr, 0.01, 0.5, 1e-3, 0.1, t);
+        break;
+    case 12:
+        plain_nadam(p, g, lr, 4e-3, 0, false, t);
+        break;
+    case 13:
+        plain_nadam(p, g, lr, 0.1, 0.2, true, t);
+        break;
+    case 14:
+        plain_amsgrad(p, g, lr, 0.1, false, t);
+        break;
+    default:
+        plain_amsgrad(p, g, lr, 0.1, true, t);
     }
 }
 
@@ -489,6 +549,12 @@ static const char *const plain_cases[] = {
     "rmsprop",
     "{type: rmsprop, alpha: 0.9, eps: 1e-4, momentum: 0.7, weight_decay: 0.1}",
     "{type: rmsprop, alpha: 0.95, eps: 1e-3, momentum: 0.5, centered: true, weight_decay: 0.1}",
+    "adagrad",
+    "{type: adagrad, lr_decay: 0.01, initial_accumulator_value: 0.5, eps: 1e-3, weight_decay: 0.1}",
+    "nadam",
+    "{type: nadam, momentum_decay: 0.1, weight_decay: 0.2, decoupled: true}",
+    "{type: adam, beta2: 0.9, amsgrad: true, weight_decay: 0.1}",
+    "{type: adamw, beta2: 0.9, amsgrad: true, weight_decay: 0.1}",
 };
 enum { N_PLAIN = sizeof plain_cases / sizeof plain_cases[0] };
 

@@ -122,8 +122,9 @@ static enum stj_status train_shifted(struct work *w, double shift, double *end,
  * zero there is no training, and at zero its root has no derivative. */
 static bool is_square(const struct work *w, size_t i)
 {
-    const size_t squares = stj_recipe_optimizer(w->window.recipe)->squares;
-    return squares > 0 && i / stj_trajectory_n_params(w->window.trajectory) == squares;
+    const size_t vector = i / stj_trajectory_n_params(w->window.trajectory);
+    return vector > 0 &&
+           (stj_recipe_optimizer(w->window.recipe)->squares >> (vector - 1) & 1u) != 0;
 }
 
 /* x <- x rounded, and the rungs of its ladder: from a step that is short beside theta, or beside 1,

@@ -9,9 +9,9 @@
  *     v <- beta2 v + (1 - beta2) h^2,        v_hat = v / (1 - beta2^t)
  *     theta <- delta theta - eta m_hat / (r + eps),        r = sqrt(v_hat + eps_root)
  *
- * with delta = 1 - eta lambda for adamw, else 1.  Where beta1 changes by step, as in cycles, beta1^t
- * is the t-th power of that of the step, as PyTorch has it.  With the coefficients, at the moments after their
- * update,
+ * with delta = 1 - eta lambda for adamw, else 1 (amsgrad: train/moments.c).  Where beta1 changes by
+ * step, as in cycles, beta1^t is the t-th power of that of the step, as PyTorch has it.  With the
+ * coefficients, at the moments after their update,
  *
  *     c_m = eta / ((1 - beta1^t) (r + eps)),    c_v = c_m m / (2 r (1 - beta2^t) (r + eps)),
  *     c_g = 2 (1 - beta2) h:
@@ -34,26 +34,25 @@
 
 #include "base/target_clones.h"
 #include "base/error.h"
+#include "train/adam.h"
 #include "train/optimizers.h"
 #include "train/schedule.h"
 #include "train/update_rows.h"
 
-enum { M, V, N_SLOTS };         /* slots */
-enum { C_M, C_V, C_G, N_COEF }; /* coefficients */
-
-struct adam_config {
-    struct stj_by_step beta1;
-    double beta2, eps, eps_root, weight_decay;
-};
+enum { M = STJ_ADAM_M, V = STJ_ADAM_V, N_SLOTS = STJ_ADAM_SLOTS };
+enum { C_M = STJ_ADAM_CM, C_V = STJ_ADAM_CV, C_G = STJ_ADAM_CG, N_COEF = STJ_ADAM_COEFS };
 
 #define OPTION(field, standard, limit, open, text)                                                 \
     {                                                                                              \
-        .name = #field, .type = STJ_OPTION_REAL, .offset = offsetof(struct adam_config, field),    \
+        .name = #field, .type = STJ_OPTION_REAL, .offset = offsetof(struct stj_adam_config, field),    \
         .fallback = standard, .min = 0, .max = limit, .below_max = open, .doc = text               \
     }
+#define AMSGRAD                                                                                    \
+    STJ_OPTION_ROW(struct stj_adam_config, "amsgrad", BOOL, amsgrad, "false",                      \
+                   "whether the largest second moment until now takes the place of the last")
 
 #define BETA1                                                                                      \
-    STJ_OPTION_ROW(struct adam_config, "beta1", BY_STEP, beta1, "0.9",                             \
+    STJ_OPTION_ROW(struct stj_adam_config, "beta1", BY_STEP, beta1, "0.9",                             \
                    "decay of the first moment", .kind = &stj_schedules, .min = 0, .max = 1,        \
                    .below_max = true)
 
@@ -63,6 +62,7 @@ static const struct stj_option adam_options[] = {
     OPTION(eps, "1e-8", 1e300, false, "added to the root of the second moment"),
     OPTION(eps_root, "0", 1e300, false, "added to the second moment inside the root"),
     OPTION(weight_decay, "0", 1e300, false, "lambda: lambda theta is added to the gradient"),
+    AMSGRAD,
     {.name = NULL},
 };
 
@@ -72,6 +72,7 @@ static const struct stj_option adamw_options[] = {
     OPTION(eps, "1e-8", 1e300, false, "added to the root of the second moment"),
     OPTION(eps_root, "0", 1e300, false, "added to the second moment inside the root"),
     OPTION(weight_decay, "0.01", 1e300, false, "lambda: theta is multiplied by 1 - eta lambda"),
+    AMSGRAD,
     {.name = NULL},
 };
 
@@ -79,9 +80,10 @@ static void sample(const char *name, struct stj_rng *rng, char *text, size_t siz
 {
     static const char *const eps[] = {"", ", eps: 1e-3", ", eps: 0.01, eps_root: 1e-4",
                                       ", eps: 0, eps_root: 1e-3"};
-    snprintf(text, size, "{type: %s, beta1: %.3f, beta2: %.3f, weight_decay: %.3f%s}", name,
+    snprintf(text, size, "{type: %s, beta1: %.3f, beta2: %.3f, weight_decay: %.3f%s%s}", name,
              0.95 * stj_rng_uniform(rng), 0.5 + 0.49 * stj_rng_uniform(rng),
-             stj_rng_index(rng, 2) ? stj_rng_uniform(rng) : 0, eps[stj_rng_index(rng, 4)]);
+             stj_rng_index(rng, 2) ? stj_rng_uniform(rng) : 0, eps[stj_rng_index(rng, 4)],
+             stj_rng_index(rng, 3) ? "" : ", amsgrad: true");
 }
 
 static void adam_sample(struct stj_rng *rng, char *text, size_t size)
@@ -103,7 +105,7 @@ struct scalars {
     real lambda; /* of the coupled weight decay */
 };
 
-static struct scalars adam_scalars(const struct adam_config *c, const struct stj_step *at,
+static struct scalars adam_scalars(const struct stj_adam_config *c, const struct stj_step *at,
                                    bool decoupled)
 {
     const double t = (double)at->index + 1;
@@ -161,7 +163,7 @@ STJ_CLONES static void adam_coefficients(size_t n, struct scalars s, const real 
     }
 }
 
-static enum stj_status linearize_moments(const struct adam_config *config, const char *name,
+static enum stj_status linearize_moments(const struct stj_adam_config *config, const char *name,
                                          struct scalars s, const struct stj_step *at,
                                          const struct stj_update *u, const real *g, size_t first,
                                          real *const *coef, struct stj_error *err)
@@ -280,14 +282,27 @@ static void adamw_adjoint(const void *config, const struct stj_step *at,
     stj_update_rows(tile, N_SLOTS, N_COEF, adam_adjoint_row, &s);
 }
 
+static const struct stj_optimizer_ops *adam_variant(const void *config)
+{
+    const struct stj_adam_config *c = config;
+    return c->amsgrad ? &stj_optimizer_adam_amsgrad : &stj_optimizer_adam;
+}
+
+static const struct stj_optimizer_ops *adamw_variant(const void *config)
+{
+    const struct stj_adam_config *c = config;
+    return c->amsgrad ? &stj_optimizer_adamw_amsgrad : &stj_optimizer_adamw;
+}
+
 const struct stj_optimizer_ops stj_optimizer_adam = {
     .info = {.name = "adam",
              .doc = "Adam, with optional coupled weight decay",
              .options = adam_options,
-             .config_size = sizeof(struct adam_config)},
+             .config_size = sizeof(struct stj_adam_config)},
     .n_slots = N_SLOTS,
-    .squares = 1 + V,
+    .squares = 1u << V,
     .n_coef = N_COEF,
+    .variant = adam_variant,
     .sample = adam_sample,
     .step = adam_step,
     .linearize = adam_linearize,
@@ -299,10 +314,11 @@ const struct stj_optimizer_ops stj_optimizer_adamw = {
     .info = {.name = "adamw",
              .doc = "Adam with decoupled weight decay",
              .options = adamw_options,
-             .config_size = sizeof(struct adam_config)},
+             .config_size = sizeof(struct stj_adam_config)},
     .n_slots = N_SLOTS,
-    .squares = 1 + V,
+    .squares = 1u << V,
     .n_coef = N_COEF,
+    .variant = adamw_variant,
     .sample = adamw_sample,
     .step = adamw_step,
     .linearize = adamw_linearize,

@@ -1,8 +1,11 @@
 # src/train/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/adagrad.c
 libspectraj_core_la_SOURCES += %reldir%/adam.c
+libspectraj_core_la_SOURCES += %reldir%/adam.h
 libspectraj_core_la_SOURCES += %reldir%/callback_problem.c
 libspectraj_core_la_SOURCES += %reldir%/clip.c
 libspectraj_core_la_SOURCES += %reldir%/clip.h
+libspectraj_core_la_SOURCES += %reldir%/moments.c
 libspectraj_core_la_SOURCES += %reldir%/network_problem.c
 libspectraj_core_la_SOURCES += %reldir%/network_problem.h
 libspectraj_core_la_SOURCES += %reldir%/optimizer.h

@@ -57,8 +57,11 @@ struct stj_update_tile {
 struct stj_optimizer_ops {
     struct stj_plugin_info info;
     size_t n_slots;
-    size_t squares; /* 1 + the slot that is a mean of squares, never negative; 0: there is none */
+    unsigned squares; /* bit k: slot k is a mean of squares, never negative */
     size_t n_coef;  /* 0: `linearize` is NULL, and no gradient is needed to differentiate a step */
+
+    /* The functions and sizes of an instance, where they depend on its config; NULL: these. */
+    const struct stj_optimizer_ops *(*variant)(const void *config);
 
     /* text <- a random valid instance, "{type: NAME, ...}", for the conformance tests. */
     void (*sample)(struct stj_rng *rng, char *text, size_t size);
@@ -78,6 +81,13 @@ struct stj_optimizer_ops {
     void (*adjoint)(const void *config, const struct stj_step *at,
                     const struct stj_update_tile *tile);
 };
+
+/* The functions of a parsed plug-in. */
+static inline const struct stj_optimizer_ops *stj_optimizer_of(const struct stj_plugin *plugin)
+{
+    const struct stj_optimizer_ops *ops = (const struct stj_optimizer_ops *)plugin->info;
+    return ops->variant ? ops->variant(plugin->config) : ops;
+}
 
 extern const struct stj_kind stj_optimizers; /* the registry: train/optimizers.c */
 

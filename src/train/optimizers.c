@@ -10,6 +10,8 @@ static const struct stj_plugin_info *const optimizer_list[] = {
     &stj_optimizer_adam.info,
     &stj_optimizer_adamw.info,
     &stj_optimizer_rmsprop.info,
+    &stj_optimizer_adagrad.info,
+    &stj_optimizer_nadam.info,
     NULL,
 };
 

@@ -9,5 +9,7 @@ extern const struct stj_optimizer_ops stj_optimizer_sgd;
 extern const struct stj_optimizer_ops stj_optimizer_adam;
 extern const struct stj_optimizer_ops stj_optimizer_adamw;
 extern const struct stj_optimizer_ops stj_optimizer_rmsprop;
+extern const struct stj_optimizer_ops stj_optimizer_adagrad;
+extern const struct stj_optimizer_ops stj_optimizer_nadam;
 
 #endif

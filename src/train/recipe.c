@@ -93,6 +93,8 @@ enum stj_status stj_recipe_check(const struct stj_recipe *recipe, size_t n_steps
         char where[64] = "training";
         if (i)
             snprintf(where, sizeof where, "training.groups[%zu]", i - 1);
+        STJ_NEED(err, stj_optimizer_of(rule.optimizer) == stj_recipe_optimizer(recipe), STJ_ECONFIG,
+                 "%s: amsgrad is of all tensors or of none; give it at training.optimizer", where);
         STJ_MUST(check_rule(&rule, where, n_steps, err));
     }
     return STJ_OK;

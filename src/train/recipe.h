@@ -34,7 +34,7 @@ struct stj_recipe {
 
 static inline const struct stj_optimizer_ops *stj_recipe_optimizer(const struct stj_recipe *recipe)
 {
-    return (const struct stj_optimizer_ops *)recipe->optimizer->info;
+    return stj_optimizer_of(recipe->optimizer);
 }
 
 /* Does differentiating a step need its gradient? */
