@@ -14,7 +14,7 @@
 #include "small_run.h"
 #include "train/optimizers.h"
 
-enum { MOST = 64, N_SEEDS = 60, TEXT = 256 };
+enum { MOST = 64, N_SEEDS = 60, TEXT = 256, N_WORK = 8 };
 
 static size_t n_kinds(void)
 {
@@ -31,13 +31,17 @@ struct stepper {
     struct stj_rng *rng;
     struct stj_step at;
     size_t rows, cols, n;
+    struct stj_tensor_shape tensor;
+    double work[N_WORK * MOST];
     double theta[MOST], slot[STJ_MAX_SLOTS][MOST], g[MOST];
     double coef[STJ_MAX_COEFS][MOST];
 };
 
 static struct stj_update update_of(struct stepper *c)
 {
-    struct stj_update u = {.n = c->n, .theta = c->theta};
+    c->tensor.rows = c->rows;
+    c->tensor.cols = c->cols;
+    struct stj_update u = {.n = c->n, .theta = c->theta, .tensor = &c->tensor, .work = c->work};
     for (size_t k = 0; k < c->ops->n_slots; k++)
         u.slot[k] = c->slot[k];
     return u;
@@ -100,6 +104,7 @@ static void random_case(struct stepper *c, size_t i_case)
     c->rows = 1 + stj_rng_index(c->rng, 8);
     c->cols = 1 + stj_rng_index(c->rng, 8);
     c->n = c->rows * c->cols;
+    c->tensor.form = (enum stj_tensor_form)stj_rng_index(c->rng, 3);
     const size_t age = seed % 3 ? stj_rng_index(c->rng, 30) : 0;
     for (c->at.index = 0;; c->at.index++) {
         for (size_t i = 0; i < c->n; i++) {
@@ -117,6 +122,7 @@ static void random_case(struct stepper *c, size_t i_case)
 struct block {
     size_t nvec;
     double theta[3 * MOST], slot[STJ_MAX_SLOTS][3 * MOST], g[3 * MOST];
+    double work[N_WORK * MOST];
 };
 
 static void random_block(const struct stepper *c, size_t nvec, struct block *b)
@@ -130,8 +136,14 @@ static void random_block(const struct stepper *c, size_t nvec, struct block *b)
 
 static struct stj_update_tile tile_of(const struct stepper *c, struct block *b)
 {
-    struct stj_update_tile t = {
-        .rows = c->rows, .nvec = b->nvec, .cols = c->cols, .theta = b->theta, .g = b->g};
+    struct stj_update_tile t = {.rows = c->rows,
+                                .nvec = b->nvec,
+                                .cols = c->cols,
+                                .theta = b->theta,
+                                .g = b->g,
+                                .tensor = &c->tensor,
+                                .point = c->theta,
+                                .work = b->work};
     for (size_t k = 0; k < c->ops->n_slots; k++)
         t.slot[k] = b->slot[k];
     for (size_t k = 0; k < c->ops->n_coef; k++)
@@ -316,11 +328,12 @@ static const char *const zero_cases[] = {
     "rmsprop",
     "{type: rmsprop, momentum: 0.9}",
     "{type: rmsprop, centered: true, momentum: 0.5, eps: 1e-4}",
-    "{type: adagrad, eps: 1e-4, weight_decay: 0.1}",
+    "{type: adagrad, eps: 1e-8}",
     "nadam",
     "{type: nadam, beta1: 0.5, eps: 1e-4, weight_decay: 0.1, decoupled: true}",
     "{type: adam, amsgrad: true}",
     "{type: adamw, amsgrad: true, eps: 1e-4}",
+    "muon",
 };
 enum { N_ZERO = sizeof zero_cases / sizeof zero_cases[0] };
 
@@ -336,6 +349,7 @@ START_TEST(zero_second_moments_take_the_limit)
     stepper_init(&c, zero_cases[_i], 77);
     c.rows = 1;
     c.cols = c.n = 20;
+    c.tensor.form = STJ_FORM_OUT_IN;
     for (size_t t = 0; t < T_ZERO; t++)
         stj_rng_fill_normal(c.rng, MOST, direction[t]);
     tangent_at_zero(&c, direction, theta_dot);
@@ -589,17 +603,197 @@ START_TEST(steps_are_those_of_the_manuals)
 }
 END_TEST
 
+/* ---- and of whole tensors, as matrices ---- */
+
+enum { ROWS = 3, COLS = 5, N_TENSOR = ROWS * COLS };
+
+static double plain_norm(const double *x)
+{
+    double sum = 0;
+    for (size_t i = 0; i < N_TENSOR; i++)
+        sum += x[i] * x[i];
+    return sqrt(sum);
+}
+
+static void plain_lars(struct plain *p, const double *g, double lr)
+{
+    double w[N_TENSOR];
+    for (size_t i = 0; i < N_TENSOR; i++)
+        w[i] = p[i].x;
+    const double rate = 0.02 * plain_norm(w) / (plain_norm(g) + 0.1 * plain_norm(w) + 1e-8);
+    for (size_t i = 0; i < N_TENSOR; i++)
+        plain_sgd(&p[i], rate * (g[i] + 0.1 * p[i].x), lr, 0.9, 0, 0, true);
+}
+
+static void plain_lamb(struct plain *p, const double *g, double lr, int t)
+{
+    double w[N_TENSOR], u[N_TENSOR];
+    for (size_t i = 0; i < N_TENSOR; i++) {
+        w[i] = p[i].x;
+        p[i].first = 0.9 * p[i].first + 0.1 * g[i];
+        p[i].second = 0.999 * p[i].second + 0.001 * g[i] * g[i];
+        u[i] = p[i].first / (1 - pow(0.9, t)) / (sqrt(p[i].second / (1 - pow(0.999, t))) + 1e-6) +
+               0.01 * w[i];
+    }
+    for (size_t i = 0; i < N_TENSOR; i++)
+        p[i].x -= lr * plain_norm(w) / plain_norm(u) * u[i];
+}
+
+/* The matrix with out rows, row-major: o = f^5(u / (|u| + 1e-7)), the published code in loops. */
+static void plain_orthogonal(size_t out, size_t in, const double *u, double *o)
+{
+    double x[N_TENSOR], a[COLS][COLS], b[COLS][COLS];
+    for (size_t i = 0; i < N_TENSOR; i++)
+        x[i] = u[i] / (plain_norm(u) + 1e-7);
+    for (int k = 0; k < 5; k++) {
+        for (size_t i = 0; i < out; i++)
+            for (size_t j = 0; j < out; j++) {
+                a[i][j] = 0;
+                for (size_t l = 0; l < in; l++)
+                    a[i][j] += x[i * in + l] * x[j * in + l];
+            }
+        for (size_t i = 0; i < out; i++)
+            for (size_t j = 0; j < out; j++) {
+                b[i][j] = -4.7750 * a[i][j];
+                for (size_t l = 0; l < out; l++)
+                    b[i][j] += 2.0315 * a[i][l] * a[l][j];
+            }
+        for (size_t i = 0; i < out; i++)
+            for (size_t j = 0; j < in; j++) {
+                o[i * in + j] = 3.4445 * x[i * in + j];
+                for (size_t l = 0; l < out; l++)
+                    o[i * in + j] += b[i][l] * x[l * in + j];
+            }
+        memcpy(x, o, sizeof x);
+    }
+}
+
+/* theta is [out][in], or where `turned` [in][out]. */
+static void plain_muon(struct plain *p, const double *g, double lr, bool turned)
+{
+    const size_t out = turned ? COLS : ROWS, in = N_TENSOR / out;
+    double u[N_TENSOR], o[N_TENSOR];
+    for (size_t i = 0; i < N_TENSOR; i++) {
+        const size_t at = turned ? i / COLS + i % COLS * ROWS : i;
+        p[i].first = 0.95 * p[i].first + 0.05 * g[i];
+        u[at] = 0.95 * p[i].first + 0.05 * g[i];
+    }
+    plain_orthogonal(out, in, u, o);
+    for (size_t i = 0; i < N_TENSOR; i++) {
+        const size_t at = turned ? i / COLS + i % COLS * ROWS : i;
+        p[i].x = (1 - lr * 0.1) * p[i].x - lr * sqrt(fmax(1, (double)out / (double)in)) * o[at];
+    }
+}
+
+static void plain_tensor_step(int which, struct plain *p, const double *g, double lr, int t)
+{
+    switch (which) {
+    case 0:
+        plain_lars(p, g, lr);
+        break;
+    case 1:
+        plain_lamb(p, g, lr, t);
+        break;
+    case 4:
+        for (size_t i = 0; i < N_TENSOR; i++)
+            plain_adam(&p[i], g[i], 0.5 * lr, 0.9, 0.95, 1e-10, 0, 0.1, true, t);
+        break;
+    default:
+        plain_muon(p, g, lr, which == 3);
+    }
+}
+
+static const char *const tensor_cases[] = {
+    "{type: lars, trust_coefficient: 0.02, weight_decay: 0.1, nesterov: true}",
+    "lamb",
+    "{type: muon, weight_decay: 0.1}",
+    "{type: muon, weight_decay: 0.1}",
+    "{type: muon, weight_decay: 0.1, adamw_rate: 0.5}",
+};
+static const enum stj_tensor_form tensor_forms[] = {
+    STJ_FORM_OUT_IN, STJ_FORM_OUT_IN, STJ_FORM_OUT_IN, STJ_FORM_IN_OUT, STJ_FORM_VECTOR};
+enum { N_TENSOR_CASES = sizeof tensor_cases / sizeof tensor_cases[0] };
+
+/* 100 steps of the same moving function.  Muon turns a direction's rounding into up to 500 times as
+ * much where a singular value is small: 1e-10. */
+START_TEST(steps_of_tensors_are_those_of_the_papers)
+{
+    struct stepper c;
+    struct plain plain[N_TENSOR] = {0};
+    stepper_init(&c, tensor_cases[_i], 90 + (uint64_t)_i);
+    c.rows = ROWS;
+    c.cols = COLS;
+    c.n = N_TENSOR;
+    c.tensor.form = tensor_forms[_i];
+    c.at.eta = 0.03;
+    for (size_t i = 0; i < c.n; i++)
+        plain[i].x = c.theta[i] = 2 * stj_rng_normal(c.rng);
+    for (c.at.index = 0; c.at.index < 100; c.at.index++) {
+        double given[N_TENSOR];
+        for (size_t i = 0; i < c.n; i++) {
+            const double target = sin(0.1 * (double)c.at.index + (double)(i * i));
+            given[i] = plain[i].x - target;
+            c.g[i] = c.theta[i] - target;
+        }
+        do_step(&c);
+        plain_tensor_step(_i, plain, given, c.at.eta, (int)c.at.index + 1);
+        for (size_t i = 0; i < c.n; i++)
+            ck_assert_msg(fabs(plain[i].x - c.theta[i]) <= 1e-10,
+                          "%s, step %zu, parameter %zu: %.17g instead of %.17g", c.text, c.at.index,
+                          i, c.theta[i], plain[i].x);
+    }
+    stepper_free(&c);
+}
+END_TEST
+
+/* Tensors and gradients that are all zero: numbers, and no move of a tensor. */
+START_TEST(zero_norms_give_numbers)
+{
+    static const char *const text[] = {"lars", "lamb", "muon", "{type: muon, eps: 0}"};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stepper c;
+    struct block b;
+    stepper_init(&c, text[_i], 91);
+    c.rows = ROWS;
+    c.cols = COLS;
+    c.n = N_TENSOR;
+    c.tensor.form = STJ_FORM_IN_OUT;
+    do_step(&c);
+    for (size_t i = 0; i < c.n; i++)
+        ck_assert(c.theta[i] == 0);
+    if (_i == 3) {
+        EXPECT_FAIL(linearize(&c, 0, &err), STJ_ENONFINITE, "eps above 0", err);
+        stepper_free(&c);
+        return;
+    }
+    EXPECT_OK(linearize(&c, 0, &err), err);
+    for (int trans = 0; trans < 2; trans++) {
+        random_block(&c, 1, &b);
+        trans ? adjoint(&c, &b) : tangent(&c, &b);
+        for (size_t i = 0; i < c.n; i++)
+            ck_assert(isfinite(b.theta[i]) && isfinite(b.g[i]) && isfinite(b.slot[0][i]));
+    }
+    stepper_free(&c);
+}
+END_TEST
+
+static void mark_known(const char *text, size_t k, bool *known)
+{
+    struct stj_plugin plugin;
+    parse_plugin(&stj_optimizers, text, &plugin);
+    *known |= plugin.info == stj_optimizers.list[k];
+    stj_plugin_free(&plugin);
+}
+
 /* A new optimizer must get a plain twin above. */
 START_TEST(every_optimizer_is_written_down_again)
 {
     for (size_t k = 0; k < n_kinds(); k++) {
         bool known = false;
-        for (size_t i = 0; i < N_PLAIN; i++) {
-            struct stj_plugin plugin;
-            parse_plugin(&stj_optimizers, plain_cases[i], &plugin);
-            known |= plugin.info == stj_optimizers.list[k];
-            stj_plugin_free(&plugin);
-        }
+        for (size_t i = 0; i < N_PLAIN; i++)
+            mark_known(plain_cases[i], k, &known);
+        for (size_t i = 0; i < N_TENSOR_CASES; i++)
+            mark_known(tensor_cases[i], k, &known);
         ck_assert_msg(known, "no plain twin of %s", stj_optimizers.list[k]->name);
     }
 }
@@ -638,6 +832,8 @@ int main(void)
     tcase_add_test(tc, without_any_eps_a_zero_moment_is_an_error);
     tcase_add_test(tc, a_centered_moment_never_goes_below_zero);
     tcase_add_loop_test(tc, steps_are_those_of_the_manuals, 0, N_PLAIN);
+    tcase_add_loop_test(tc, steps_of_tensors_are_those_of_the_papers, 0, N_TENSOR_CASES);
+    tcase_add_loop_test(tc, zero_norms_give_numbers, 0, 4);
     tcase_add_test(tc, bad_settings_are_refused);
     suite_add_tcase(suite, tc);
     TCase *twins = tcase_create("twins");

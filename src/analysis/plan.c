@@ -282,7 +282,7 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
     STJ_MUST(stj_run_time(run, &meter, err));
     const size_t state = info.n_params * (1 + info.n_slots) * sizeof(double);
     const double stored = 2 + (double)info.n_steps / (double)every;
-    const size_t gradients = stj_train_work_bytes(run->problem);
+    const size_t gradients = stj_train_work_bytes(run->problem, &run->recipe);
     const size_t of_train = stj_evaluation_bytes(run->net, run->train);
     const size_t of_test = run->test ? stj_evaluation_bytes(run->net, run->test) : 0;
     const size_t losses = of_train > of_test ? of_train : of_test;

@@ -14,9 +14,17 @@
 
 #include "base/real.h"
 
+/* What a tensor is to an optimizer that needs whole ones. */
+enum stj_tensor_form {
+    STJ_FORM_VECTOR,
+    STJ_FORM_IN_OUT, /* a matrix of inputs times outputs, PyTorch's transposed */
+    STJ_FORM_OUT_IN, /* a matrix as PyTorch has it */
+};
+
 struct stj_tensor_shape {
     size_t offset; /* of its first element in the parameter vector */
     size_t rows, cols;
+    enum stj_tensor_form form;
 };
 
 /* The tensors of a parameter vector in order, without gaps.  Borrowed by whoever receives it. */

@@ -212,6 +212,18 @@ static enum stj_status set_frozen(struct stj_network *net, struct stj_error *err
 
 /* ---- places ---- */
 
+static struct stj_tensor_shape shape_of(const struct stj_node *node, size_t t)
+{
+    const struct stj_tensor *tensor = &node->layer.tensor[t];
+    const bool vector = tensor->role == STJ_TENSOR_TABLE && tensor->rows == 1;
+    return (struct stj_tensor_shape){.offset = node->place[t].offset,
+                                     .rows = tensor->rows,
+                                     .cols = tensor->cols,
+                                     .form = vector                             ? STJ_FORM_VECTOR
+                                             : tensor->role == STJ_TENSOR_TABLE ? STJ_FORM_OUT_IN
+                                                                                : STJ_FORM_IN_OUT};
+}
+
 static void place_own(struct stj_network *net, struct stj_node *node, size_t *theta, size_t *frozen)
 {
     node->theta = *theta;
@@ -225,8 +237,7 @@ static void place_own(struct stj_network *net, struct stj_node *node, size_t *th
         *at += tensor->rows * tensor->cols;
         net->n_owned++;
         if (!place->frozen)
-            net->layout.tensor[net->layout.n_tensors++] = (struct stj_tensor_shape){
-                .offset = place->offset, .rows = tensor->rows, .cols = tensor->cols};
+            net->layout.tensor[net->layout.n_tensors++] = shape_of(node, t);
     }
     node->n_trained = *theta - node->theta;
 }

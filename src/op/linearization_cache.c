@@ -40,6 +40,7 @@ struct stj_linearization_cache {
     struct stj_arena record_room; /* [chunk] of the records of a step's slices, where they meet */
     size_t n_records;             /* numbers of one step's */
     struct stj_share_sum sum;
+    real *work;  /* [n_work][n_params], of the optimizer */
     real *total; /* [n_params]: the gradient of a step; NULL: in the place of its first share */
     struct stj_trajectory_view view; /* of the chunk that was loaded last */
     size_t view_first;
@@ -70,8 +71,8 @@ struct stj_linear_bytes stj_linearization_cache_bytes(const struct stj_problem *
     set_sizes(&s);
     return (struct stj_linear_bytes){
         .step = sizeof(real) * (s.n_linear + s.n_vectors * s.n_params),
-        .work = sizeof(real) *
-                (s.n_slices * (s.n_scratch + (s.n_vectors ? s.n_params : 0)) + s.n_records),
+        .work = sizeof(real) * (s.n_slices * (s.n_scratch + (s.n_vectors ? s.n_params : 0)) +
+                                s.n_records + s.optimizer->n_work * s.n_params),
     };
 }
 
@@ -82,6 +83,7 @@ static enum stj_status allocate_cache(struct stj_linearization_cache *store, str
     STJ_MUST(stj_arena_reals(&store->lin_room, n_slots, store->n_linear, err));
     STJ_MUST(stj_arena_reals(&store->coef_room, n_slots * store->n_vectors, store->n_params, err));
     STJ_MUST(stj_new(&store->at, n_slots * (1 + store->recipe->n_groups), sizeof *store->at, err));
+    STJ_MUST(stj_new(&store->work, store->optimizer->n_work, store->n_params * sizeof(real), err));
     STJ_MUST(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
     STJ_MUST(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
     STJ_MUST(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
@@ -134,6 +136,7 @@ void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
     stj_share_sum_free(&store->sum);
     free(store->total);
     free(store->at);
+    free(store->work);
     free(store->clip);
     free(store->ready);
     free(store);
@@ -211,7 +214,10 @@ static enum stj_status linearize_update(const struct stj_linearization_cache *st
     struct stj_tensor_run run = {0};
     while (stj_recipe_next_run(store->recipe, store->problem->layout, &run)) {
         const struct stj_rule rule = stj_recipe_rule(store->recipe, run.rule);
-        struct stj_update before = {.n = run.n, .theta = (real *)state + run.offset};
+        struct stj_update before = {.n = run.n,
+                                    .theta = (real *)state + run.offset,
+                                    .tensor = &store->problem->layout->tensor[run.first],
+                                    .work = store->work};
         real *coef[STJ_MAX_COEFS] = {NULL};
         for (size_t k = 0; k < store->optimizer->n_slots; k++)
             before.slot[k] = (real *)state + (k + 1) * store->n_params + run.offset;

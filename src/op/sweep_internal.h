@@ -17,11 +17,12 @@
 
 enum { STJ_TILE_MOST = 32 }; /* vectors of a tile */
 
-/* A range of rows of one tensor: the unit in which updates are divided among threads. */
+/* A range of rows of one tensor, or where the optimizer needs that all of it: the unit in which updates are divided among threads. */
 struct stj_sweep_part {
     size_t offset; /* of its first parameter */
     size_t rows, cols;
     size_t rule; /* that updates it: its number */
+    const struct stj_tensor_shape *tensor;
 };
 
 /* Work space, grown when a block needs more than before; of the group where it shares memory. */
@@ -32,6 +33,7 @@ enum stj_sweep_room {
     STJ_ROOM_SCRATCH,  /* real [n_teams or max_slices, or both][n_scratch] */
     STJ_ROOM_RECORD,   /* real [n_teams][n_records]: of the slices, where they meet */
     STJ_ROOM_DOT,      /* double [n_teams][n_parts][widest] */
+    STJ_ROOM_WORK,     /* real [n_teams][n_work][n_params], of the optimizer */
     STJ_N_SWEEP_ROOMS
 };
 
@@ -70,6 +72,7 @@ struct stj_sweep_tile {
     real *g;       /* [tile_size]: g_dot, the sum of the shares; or g_bar */
     real *scratch; /* [stj_sweep_team_scratches][n_scratch] */
     real *record;  /* where the slices meet */
+    real *work;    /* [n_work][n_params] */
     double *dot;   /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
 };
 

@@ -25,6 +25,7 @@ enum {
 static enum stj_status make_update_parts(struct stj_sweep *sweep, struct stj_error *err)
 {
     const struct stj_layout *layout = sweep->problem->layout;
+    const bool whole = sweep->optimizer->whole;
     const size_t share = layout->n_params / PARTS;
     const size_t size = share < PART_LEAST ? PART_LEAST : share > PART_MOST ? PART_MOST : share;
     const size_t most = layout->n_tensors + layout->n_params / size;
@@ -32,12 +33,12 @@ static enum stj_status make_update_parts(struct stj_sweep *sweep, struct stj_err
     for (size_t i = 0; i < layout->n_tensors; i++) {
         const struct stj_tensor_shape *tensor = &layout->tensor[i];
         const size_t step = (size + tensor->cols - 1) / tensor->cols;
-        const size_t n = tensor->rows / step > 1 ? tensor->rows / step : 1;
+        const size_t n = tensor->rows / step > 1 && !whole ? tensor->rows / step : 1;
         for (size_t k = 0; k < n; k++) {
             const size_t first = tensor->rows * k / n;
             sweep->part[sweep->n_parts++] = (struct stj_sweep_part){
                 tensor->offset + first * tensor->cols, tensor->rows * (k + 1) / n - first,
-                tensor->cols, stj_recipe_rule_of(sweep->recipe, i)};
+                tensor->cols, stj_recipe_rule_of(sweep->recipe, i), tensor};
         }
     }
     return STJ_OK;
@@ -150,6 +151,8 @@ static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWE
     room[STJ_ROOM_SCRATCH] =
         (struct room){n_teams * stj_sweep_team_scratches(sweep), sweep->n_scratch, sizeof(real)};
     room[STJ_ROOM_RECORD] = (struct room){n_teams, n_records(sweep), sizeof(real)};
+    room[STJ_ROOM_WORK] = (struct room){n_teams * sweep->optimizer->n_work,
+                                        sweep->problem->layout->n_params, sizeof(real)};
     room[STJ_ROOM_DOT] = (struct room){n_teams * sweep->n_parts, sweep->widest, sizeof(double)};
 }
 
@@ -220,6 +223,8 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
     f.scratch = (real *)sweep->room[STJ_ROOM_SCRATCH].at +
                 team * stj_sweep_team_scratches(sweep) * sweep->n_scratch;
     f.record = (real *)sweep->room[STJ_ROOM_RECORD].at + team * n_records(sweep);
+    f.work = (real *)sweep->room[STJ_ROOM_WORK].at +
+             team * sweep->optimizer->n_work * sweep->problem->layout->n_params;
     f.dot = (double *)sweep->room[STJ_ROOM_DOT].at + team * sweep->n_parts * sweep->widest;
     for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
         f.slot[k] = f.theta + (k + 1) * size;

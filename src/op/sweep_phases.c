@@ -25,7 +25,10 @@ static struct stj_update_tile update_tile(const struct stj_sweep *sweep,
                                 .nvec = tile->nvec,
                                 .cols = part->cols,
                                 .theta = tile->theta + at,
-                                .g = tile->g + at};
+                                .g = tile->g + at,
+                                .tensor = part->tensor,
+                                .point = step->theta + part->offset,
+                                .work = tile->work + sweep->optimizer->n_work * part->offset};
     for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
         u.slot[k] = tile->slot[k] + at;
     for (size_t k = 0; k < sweep->optimizer->n_coef; k++)

@@ -44,8 +44,9 @@ enum { C_M = STJ_ADAM_CM, C_V = STJ_ADAM_CV, C_G = STJ_ADAM_CG, N_COEF = STJ_ADA
 
 #define OPTION(field, standard, limit, open, text)                                                 \
     {                                                                                              \
-        .name = #field, .type = STJ_OPTION_REAL, .offset = offsetof(struct stj_adam_config, field),    \
-        .fallback = standard, .min = 0, .max = limit, .below_max = open, .doc = text               \
+        .name = #field, .type = STJ_OPTION_REAL,                                                   \
+        .offset = offsetof(struct stj_adam_config, field), .fallback = standard, .min = 0,         \
+        .max = limit, .below_max = open, .doc = text                                               \
     }
 #define AMSGRAD                                                                                    \
     STJ_OPTION_ROW(struct stj_adam_config, "amsgrad", BOOL, amsgrad, "false",                      \

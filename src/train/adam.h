@@ -5,7 +5,7 @@
 
 #include "train/optimizer.h"
 
-enum { STJ_ADAM_M, STJ_ADAM_V, STJ_ADAM_SLOTS };           /* slots of adam and adamw */
+enum { STJ_ADAM_M, STJ_ADAM_V, STJ_ADAM_SLOTS };                /* slots of adam and adamw */
 enum { STJ_ADAM_CM, STJ_ADAM_CV, STJ_ADAM_CG, STJ_ADAM_COEFS }; /* coefficients */
 
 struct stj_adam_config {

@@ -180,8 +180,7 @@ static void coefficients(struct scalars s, const struct stj_update *u, const rea
         const real direction = s.e_m * m + s.e_h * h;
         coef[C_M][i] = s.e_m / (r + s.eps);
         coef[C_H][i] = s.e_h / (r + s.eps);
-        coef[C_X][i] =
-            r == 0 ? 0 : direction / (2 * r * s.bias2 * (r + s.eps) * (r + s.eps));
+        coef[C_X][i] = r == 0 ? 0 : direction / (2 * r * s.bias2 * (r + s.eps) * (r + s.eps));
         coef[C_G][i] = 2 * (1 - s.beta2) * h;
         if (x)
             coef[C_KEEP][i] = keep;
@@ -194,12 +193,11 @@ static enum stj_status linearize(struct scalars s, const struct stj_step *at,
 {
     coefficients(s, u, g, coef);
     for (size_t i = 0; i < u->n; i++)
-        STJ_NEED(
-            err, isfinite(coef[C_M][i] + coef[C_H][i] + coef[C_X][i] + coef[C_G][i]),
-            STJ_ENONFINITE,
-            "the %s update of parameter %zu at step %zu has no derivative: its gradient is %g "
-            "and its second moment before the step %g, with eps %g; train with eps above 0",
-            s.name, first + i, at->index, (double)g[i], (double)u->slot[V][i], (double)s.eps);
+        STJ_NEED(err, isfinite(coef[C_M][i] + coef[C_H][i] + coef[C_X][i] + coef[C_G][i]),
+                 STJ_ENONFINITE,
+                 "the %s update of parameter %zu at step %zu has no derivative: its gradient is %g "
+                 "and its second moment before the step %g, with eps %g; train with eps above 0",
+                 s.name, first + i, at->index, (double)g[i], (double)u->slot[V][i], (double)s.eps);
     return STJ_OK;
 }
 
@@ -232,8 +230,8 @@ STJ_CLONES static void adjoint_row(const void *scalars, const struct stj_update_
             const bool keep = x && t->coef[C_KEEP][k] != 0;
             const real m_bar = m[i] - t->coef[C_M][k] * theta;
             const real v_bar = keep ? v[i] : v[i] + x_bar;
-            const real h_bar = (1 - s.beta1) * m_bar + t->coef[C_G][k] * v_bar -
-                               t->coef[C_H][k] * theta;
+            const real h_bar =
+                (1 - s.beta1) * m_bar + t->coef[C_G][k] * v_bar - t->coef[C_H][k] * theta;
             if (x)
                 x[i] = keep ? x_bar : 0;
             t->g[i] = h_bar;

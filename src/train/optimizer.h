@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* train/optimizer.h: the contract of an optimizer.
  *
- * One training step computes g = grad L_t(theta) and then an elementwise update of theta and of
+ * One training step computes g = grad L_t(theta) and then an update of theta and of
  * n_slots state vectors ("slots": the momentum m; m and v for Adam), which start at zero:
  *
  *     step       (theta, slots) <- U(theta, slots, g)
@@ -10,13 +10,15 @@
  *                it, without the term through g (the caller adds theta_bar += H g_bar)
  *
  * U' depends on the primal point only through n_coef coefficient vectors, which `linearize` makes
- * once per step.  Everything is elementwise, so each function is called on parts of the vector.
+ * once per step.  The update is elementwise, and each function is called on parts of the vector; or
+ * it is by tensor (`whole`: norms, products of matrices), and each is called on one whole tensor.
  */
 #ifndef STJ_TRAIN_OPTIMIZER_H
 #define STJ_TRAIN_OPTIMIZER_H
 
 #include <stddef.h>
 
+#include "base/block.h"
 #include "options/option.h"
 #include "base/real.h"
 #include "base/rng.h"
@@ -43,6 +45,8 @@ struct stj_update {
     size_t n;
     real *theta;
     real *slot[STJ_MAX_SLOTS];
+    const struct stj_tensor_shape *tensor; /* the first, or of an optimizer by tensor the only one */
+    real *work;                            /* [n_work][n], of no meaning before and after */
 };
 
 /* A part [rows][nvec][cols] of a tile; coefficients are [rows][cols]. */
@@ -52,13 +56,19 @@ struct stj_update_tile {
     real *slot[STJ_MAX_SLOTS]; /* slots_dot or slots_bar */
     real *g;                   /* g_dot (read) or g_bar (written) */
     const real *coef[STJ_MAX_COEFS];
+    /* Of an optimizer of whole tensors: which it is, theta before the step, and room to work in. */
+    const struct stj_tensor_shape *tensor;
+    const real *point; /* [rows][cols] */
+    real *work;        /* [n_work][rows][cols] */
 };
 
 struct stj_optimizer_ops {
     struct stj_plugin_info info;
     size_t n_slots;
     unsigned squares; /* bit k: slot k is a mean of squares, never negative */
-    size_t n_coef;  /* 0: `linearize` is NULL, and no gradient is needed to differentiate a step */
+    bool whole;       /* it needs whole tensors */
+    size_t n_work;    /* and so many vectors to work in */
+    size_t n_coef; /* 0: `linearize` is NULL, and no gradient is needed to differentiate a step */
 
     /* The functions and sizes of an instance, where they depend on its config; NULL: these. */
     const struct stj_optimizer_ops *(*variant)(const void *config);

@@ -11,5 +11,8 @@ extern const struct stj_optimizer_ops stj_optimizer_adamw;
 extern const struct stj_optimizer_ops stj_optimizer_rmsprop;
 extern const struct stj_optimizer_ops stj_optimizer_adagrad;
 extern const struct stj_optimizer_ops stj_optimizer_nadam;
+extern const struct stj_optimizer_ops stj_optimizer_lars;
+extern const struct stj_optimizer_ops stj_optimizer_lamb;
+extern const struct stj_optimizer_ops stj_optimizer_muon;
 
 #endif

@@ -109,8 +109,10 @@ bool stj_recipe_next_run(const struct stj_recipe *recipe, const struct stj_layou
     run->first = end;
     run->offset = layout->tensor[end].offset;
     run->rule = stj_recipe_rule_of(recipe, end);
-    while (end < layout->n_tensors && stj_recipe_rule_of(recipe, end) == run->rule)
+    do
         end++;
+    while (end < layout->n_tensors && stj_recipe_rule_of(recipe, end) == run->rule &&
+           !stj_recipe_optimizer(recipe)->whole);
     run->count = end - run->first;
     run->n =
         (end < layout->n_tensors ? layout->tensor[end].offset : layout->n_params) - run->offset;

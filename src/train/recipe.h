@@ -61,8 +61,8 @@ static inline size_t stj_recipe_rule_of(const struct stj_recipe *recipe, size_t 
     return recipe->n_groups ? recipe->rule_of[tensor] : 0;
 }
 
-/* Tensors that lie one after another and have one rule: what a call of `step` or `linearize`
- * gets. */
+/* Tensors that lie one after another and have one rule, or a single one where the optimizer is by
+ * tensor: what a call of `step` or `linearize` gets. */
 struct stj_tensor_run {
     size_t offset, n;    /* parameters */
     size_t first, count; /* tensors */

@@ -95,17 +95,21 @@ static void reduce_gradient(struct within *w, size_t n, real *g)
 
 struct stj_train_work {
     struct stj_gradient_work *gradient;
-    real *g; /* [n_params] */
+    real *g;      /* [n_params] */
+    real *update; /* [n_work][n_params] */
 };
 
 enum stj_status stj_train_work_create(const struct stj_problem *problem,
-                                      struct stj_train_work **work, struct stj_error *err)
+                                      const struct stj_recipe *recipe, struct stj_train_work **work,
+                                      struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_train_work *w = NULL;
     STJ_TRY(stj_new(&w, 1, sizeof *w, err));
     STJ_TRY(stj_gradient_work_create(problem, &w->gradient, err));
     STJ_TRY(stj_new(&w->g, problem->layout->n_params, sizeof *w->g, err));
+    STJ_TRY(stj_new(&w->update, stj_recipe_optimizer(recipe)->n_work,
+                    problem->layout->n_params * sizeof *w->update, err));
     *work = w;
     w = NULL;
 out:
@@ -119,40 +123,47 @@ void stj_train_work_destroy(struct stj_train_work *work)
         return;
     stj_gradient_work_destroy(work->gradient);
     free(work->g);
+    free(work->update);
     free(work);
 }
 
-size_t stj_train_work_bytes(const struct stj_problem *problem)
+size_t stj_train_work_bytes(const struct stj_problem *problem, const struct stj_recipe *recipe)
 {
-    return stj_gradient_work_bytes(problem) + problem->layout->n_params * sizeof(real);
+    return stj_gradient_work_bytes(problem) +
+           (1 + stj_recipe_optimizer(recipe)->n_work) * problem->layout->n_params * sizeof(real);
 }
 
-/* Update n of k coordinates from `offset` by the rule of that number. */
-static void update_range(const struct stj_problem *problem, const struct stj_recipe *recipe,
-                         size_t number, size_t t, size_t k, size_t offset, size_t n, real *state,
-                         const real *g)
+/* Update a run of k coordinates: its part of each vector of the state. */
+static void update_run(const struct stj_problem *problem, const struct stj_recipe *recipe, size_t t,
+                       size_t k, const struct stj_tensor_run *run, real *state,
+                       struct stj_train_work *work)
 {
     const struct stj_optimizer_ops *optimizer = stj_recipe_optimizer(recipe);
-    const struct stj_step at = stj_recipe_step(recipe, number, t, problem->n_steps);
-    struct stj_update update = {.n = n, .theta = state + offset};
+    const struct stj_step at = stj_recipe_step(recipe, run->rule, t, problem->n_steps);
+    struct stj_update update = {.n = run->n,
+                                .theta = state + run->offset,
+                                .tensor = &problem->layout->tensor[run->first],
+                                .work = work->update};
     for (size_t i = 0; i < optimizer->n_slots; i++)
-        update.slot[i] = state + (i + 1) * k + offset;
-    optimizer->step(stj_recipe_rule(recipe, number).optimizer->config, &at, &update, g + offset);
+        update.slot[i] = state + (i + 1) * k + run->offset;
+    optimizer->step(stj_recipe_rule(recipe, run->rule).optimizer->config, &at, &update,
+                    work->g + run->offset);
 }
 
 /* The second half of a step: state t with gradient g becomes state t + 1.  k: coordinates of a
  * subspace, which know no tensors; 0: the parameters. */
 static enum stj_status update_state(const struct stj_problem *problem,
                                     const struct stj_recipe *recipe, size_t k, size_t t,
-                                    real *state, double loss, real *g, struct stj_error *err)
+                                    real *state, double loss, struct stj_train_work *work,
+                                    struct stj_error *err)
 {
     const size_t n = k ? k : problem->layout->n_params;
-    struct stj_tensor_run run = {0};
-    stj_clip(n, g, recipe->clip_norm, NULL);
+    struct stj_tensor_run run = {.n = k};
+    stj_clip(n, work->g, recipe->clip_norm, NULL);
     if (k)
-        update_range(problem, recipe, 0, t, k, 0, k, state, g);
+        update_run(problem, recipe, t, k, &run, state, work);
     while (!k && stj_recipe_next_run(recipe, problem->layout, &run))
-        update_range(problem, recipe, run.rule, t, n, run.offset, run.n, state, g);
+        update_run(problem, recipe, t, n, &run, state, work);
     return check_step(t, loss, n, state, err);
 }
 
@@ -163,7 +174,7 @@ enum stj_status stj_train_step(const struct stj_problem *problem, const struct s
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
     double value = 0;
     STJ_MUST(stj_problem_gradient(problem, t, state, &value, work->g, work->gradient, err));
-    STJ_MUST(update_state(problem, recipe, 0, t, state, value, work->g, err));
+    STJ_MUST(update_state(problem, recipe, 0, t, state, value, work, err));
     if (loss)
         *loss = value;
     return STJ_OK;
@@ -182,8 +193,12 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
     STJ_CHECK(err, !subspace || recipe->n_groups == 0, STJ_EUNSUPPORTED,
               "the training has groups of tensors, and directions of a subspace go across them: "
               "only a training without training.groups can be restricted");
+    STJ_CHECK(err, !subspace || !stj_recipe_optimizer(recipe)->whole, STJ_EUNSUPPORTED,
+              "the optimizer %s is by tensor, and directions of a subspace go across tensors: only "
+              "an elementwise one can be restricted",
+              recipe->optimizer->info->name);
     STJ_TRY(stj_blas_prepare(err));
-    STJ_TRY(stj_train_work_create(problem, &work, err));
+    STJ_TRY(stj_train_work_create(problem, recipe, &work, err));
     STJ_TRY(within_init(&within, subspace, n, err));
     for (size_t t = from; t < to; t++) {
         STJ_TRY(stj_progress_report(progress, "training", (double)(t - from), (double)(to - from),
@@ -193,7 +208,7 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
         if (sink)
             STJ_TRY(sink(sink_ctx, t, state, loss, err));
         reduce_gradient(&within, n, work->g);
-        STJ_TRY(update_state(problem, recipe, k, t, state, loss, work->g, err));
+        STJ_TRY(update_state(problem, recipe, k, t, state, loss, work, err));
     }
     STJ_TRY(
         stj_progress_report(progress, "training", (double)(to - from), (double)(to - from), err));

@@ -45,9 +45,10 @@ void stj_subspace_point(const struct stj_subspace *subspace, size_t n_params, co
 /* What training works in, for those who train a few steps at a time. */
 struct stj_train_work;
 enum stj_status stj_train_work_create(const struct stj_problem *problem,
-                                      struct stj_train_work **work, struct stj_error *err);
+                                      const struct stj_recipe *recipe, struct stj_train_work **work,
+                                      struct stj_error *err);
 void stj_train_work_destroy(struct stj_train_work *work); /* NULL is accepted */
-size_t stj_train_work_bytes(const struct stj_problem *problem);
+size_t stj_train_work_bytes(const struct stj_problem *problem, const struct stj_recipe *recipe);
 
 /* One step of a training, in place: state t becomes state t + 1.  *loss (may be NULL) <- that at
  * state t. */

@@ -23,3 +23,11 @@ void stj_update_rows(const struct stj_update_tile *tile, size_t n_slots, size_t 
             row.coef[k] += tile->cols;
     }
 }
+
+double stj_update_inner(size_t n, const real *x, const real *y)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)y[i];
+    return sum;
+}

@@ -14,4 +14,13 @@ typedef void (*stj_update_row_fn)(const void *scalars, const struct stj_update_t
 void stj_update_rows(const struct stj_update_tile *tile, size_t n_slots, size_t n_coef,
                      stj_update_row_fn fn, const void *scalars);
 
+/* Where in a tile the k-th element of vector j is. */
+static inline size_t stj_update_place(const struct stj_update_tile *t, size_t j, size_t k)
+{
+    return (k / t->cols * t->nvec + j) * t->cols + k % t->cols;
+}
+
+/* <x, y>, of a tensor. */
+double stj_update_inner(size_t n, const real *x, const real *y);
+
 #endif

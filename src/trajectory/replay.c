@@ -33,7 +33,7 @@ static enum stj_status replay_step(struct stj_replay *replay, size_t t, real *st
     if (replay->work && replay->division != stj_ranks_division())
         stj_replay_free(replay);
     if (!replay->work)
-        STJ_MUST(stj_train_work_create(replay->problem, &replay->work, err));
+        STJ_MUST(stj_train_work_create(replay->problem, replay->recipe, &replay->work, err));
     replay->division = stj_ranks_division();
     STJ_MUST(stj_train_step(replay->problem, replay->recipe, t, state, NULL, replay->work, err));
     replay->steps++;

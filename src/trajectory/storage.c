@@ -137,7 +137,9 @@ void stj_storage_choose(const struct stj_state_reader *source, const struct stj_
     plan->about.every = 1;
     z.window = to - stj_record_step(record, before) + 1;
     z.all_stored = plan->about.stored == plan->about.states;
-    z.work = z.all_stored || !replay->problem ? 0 : (double)stj_train_work_bytes(replay->problem);
+    z.work = z.all_stored || !replay->problem
+                 ? 0
+                 : (double)stj_train_work_bytes(replay->problem, replay->recipe);
     *fits = try_plan(plan, &z, b, STJ_STORAGE_MEMORY, (double)z.window, 0);
     if (z.all_stored) {
         *fits = *fits || try_plan(plan, &z, b, STJ_STORAGE_DISK, (double)chunk, 0);

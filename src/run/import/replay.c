@@ -53,7 +53,7 @@ static enum stj_status replay_init(struct replay *r, struct stj_error *err)
     r->n = stj_network_n_params(r->run->net);
     r->n_state = stj_run_state_size(r->run);
     STJ_MUST(stj_imported_open(r->run, &r->given, err));
-    STJ_MUST(stj_train_work_create(r->run->problem, &r->work, err));
+    STJ_MUST(stj_train_work_create(r->run->problem, &r->run->recipe, &r->work, err));
     STJ_MUST(stj_new(&r->theta, r->n, sizeof *r->theta, err));
     STJ_MUST(stj_new(&r->last, r->n, sizeof *r->last, err));
     return stj_new(&r->before, r->n_state, sizeof *r->before, err);
