@@ -10,7 +10,7 @@ common="json progress quiet help"
 options_of()
 {
     case $1 in
-        train) echo "output seed threads ranks-per-product force accept-deviation" ;;
+        train) echo "output seed threads ranks-per-product force accept-deviation continue steps learning-rate" ;;
         info) echo "memory" ;;
         svd) echo "top bottom above below certify ncv tol method max-applications max-seconds monitor from to layers state seed memory" \
             "threads ranks-per-product tag force" ;;

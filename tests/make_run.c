@@ -95,7 +95,8 @@ static enum stj_status make_problem(struct small_run *run, const struct small_sp
                                        err));
     STJ_TRY(plugin_from_text(&stj_optimizers, spec->optimizer, &run->optimizer, err));
     STJ_TRY(plugin_from_text(&stj_schedules, spec->schedule, &run->schedule, err));
-    run->recipe = (struct stj_recipe){&run->optimizer, &run->schedule, spec->clip_norm};
+    run->recipe = (struct stj_recipe){
+        .optimizer = &run->optimizer, .schedule = &run->schedule, .clip_norm = spec->clip_norm};
     run->n = stj_network_n_params(run->net);
     run->n_steps = spec->steps;
 out:

@@ -106,7 +106,7 @@ static void random_case(struct stepper *c, size_t i_case)
     c->n = c->rows * c->cols;
     c->tensor.form = (enum stj_tensor_form)stj_rng_index(c->rng, 3);
     const size_t age = seed % 3 ? stj_rng_index(c->rng, 30) : 0;
-    for (c->at.index = 0;; c->at.index++) {
+    for (c->at.index = c->at.count = 0;; c->at.index = ++c->at.count) {
         for (size_t i = 0; i < c->n; i++) {
             c->theta[i] = 0.4 * stj_rng_uniform(c->rng) - 0.2;
             c->g[i] = gradient(c->rng);
@@ -294,7 +294,7 @@ static void run_from_zero(struct stepper *c, double s, double (*direction)[MOST]
 {
     memset(c->theta, 0, sizeof c->theta);
     memset(c->slot, 0, sizeof c->slot);
-    for (c->at.index = 0; c->at.index < T_ZERO; c->at.index++) {
+    for (c->at.index = c->at.count = 0; c->at.index < T_ZERO; c->at.index = ++c->at.count) {
         for (size_t i = 0; i < c->n; i++)
             c->g[i] = s * direction[c->at.index][i];
         do_step(c);
@@ -310,7 +310,7 @@ static void tangent_at_zero(struct stepper *c, double (*direction)[MOST], double
     memset(c->theta, 0, sizeof c->theta);
     memset(c->slot, 0, sizeof c->slot);
     memset(c->g, 0, sizeof c->g);
-    for (c->at.index = 0; c->at.index < T_ZERO; c->at.index++) {
+    for (c->at.index = c->at.count = 0; c->at.index < T_ZERO; c->at.index = ++c->at.count) {
         EXPECT_OK(linearize(c, 0, &err), err);
         memcpy(b.g, direction[c->at.index], sizeof direction[0]);
         tangent(c, &b);
@@ -371,7 +371,7 @@ static void no_derivative(const char *text, const char *part)
     c.cols = c.n = 4;
     for (size_t i = 0; i < c.n; i++)
         c.g[i] = i == 2 ? 0 : 1;
-    for (c.at.index = 0; c.at.index < 3; c.at.index++)
+    for (c.at.index = c.at.count = 0; c.at.index < 3; c.at.index = ++c.at.count)
         do_step(&c);
     for (size_t i = 0; i < c.n; i++)
         ck_assert_msg(i == 2 ? c.theta[i] == 0 : isfinite(c.theta[i]) && c.theta[i] < 0,
@@ -403,7 +403,7 @@ START_TEST(a_centered_moment_never_goes_below_zero)
     c.cols = c.n = MOST;
     for (size_t i = 0; i < c.n; i++)
         c.g[i] = gradient(c.rng);
-    for (c.at.index = 0; c.at.index < 200; c.at.index++) {
+    for (c.at.index = c.at.count = 0; c.at.index < 200; c.at.index = ++c.at.count) {
         EXPECT_OK(linearize(&c, 0, &err), err);
         random_block(&c, 1, &b);
         tangent(&c, &b);
@@ -584,7 +584,7 @@ START_TEST(steps_are_those_of_the_manuals)
     c.at.eta = 0.03;
     for (size_t i = 0; i < c.n; i++)
         plain[i].x = c.theta[i] = 2 * stj_rng_normal(c.rng);
-    for (c.at.index = 0; c.at.index < 300; c.at.index++) {
+    for (c.at.index = c.at.count = 0; c.at.index < 300; c.at.index = ++c.at.count) {
         double given[MOST];
         for (size_t i = 0; i < c.n; i++) {
             const double target = sin(0.1 * (double)c.at.index + (double)i);
@@ -728,7 +728,7 @@ START_TEST(steps_of_tensors_are_those_of_the_papers)
     c.at.eta = 0.03;
     for (size_t i = 0; i < c.n; i++)
         plain[i].x = c.theta[i] = 2 * stj_rng_normal(c.rng);
-    for (c.at.index = 0; c.at.index < 100; c.at.index++) {
+    for (c.at.index = c.at.count = 0; c.at.index < 100; c.at.index = ++c.at.count) {
         double given[N_TENSOR];
         for (size_t i = 0; i < c.n; i++) {
             const double target = sin(0.1 * (double)c.at.index + (double)(i * i));

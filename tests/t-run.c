@@ -20,7 +20,9 @@
 #include "run/run_internal.h"
 #include "scratch.h"
 #include "small_run.h"
+#include "train/optimizers.h"
 #include "trajectory/trajectory.h"
+#include "write_arrays.h"
 
 enum { ROWS = 24, FEATURES = 3, CLASSES = 2, N_PARAMS = 3 * 4 + 4 + 4 * 2 + 2, N_STEPS = 12 };
 
@@ -228,6 +230,130 @@ START_TEST(initial_parameters_from_a_file)
     for (size_t i = 0; i < N_PARAMS; i++)
         ck_assert(theta[i] == 0.01 * (double)i);
     stj_run_destroy(run);
+}
+END_TEST
+
+/* Files of the parameters and slots of a state, as another program would leave them. */
+static void write_state(const struct stj_optimizer_ops *ops, const real *state)
+{
+    static const struct named_array tensor[] = {{"dense0.bias", 1, {4}, NULL},
+                                                {"dense0.kernel", 2, {3, 4}, NULL},
+                                                {"dense2.bias", 1, {2}, NULL},
+                                                {"dense2.kernel", 2, {4, 2}, NULL}};
+    enum { N = 4, MOST = 1 + STJ_MAX_SLOTS };
+    double value[MOST * N_PARAMS];
+    char name[MOST * N][64];
+    struct named_array array[MOST * N];
+    struct bytes b = {0};
+    size_t at = 0;
+    for (size_t i = 0; i < (1 + ops->n_slots) * N_PARAMS; i++)
+        value[i] = (double)state[i];
+    for (size_t i = 0; i < (1 + ops->n_slots) * N; i++) {
+        array[i] = tensor[i % N];
+        snprintf(name[i], sizeof name[i], "%s%s%s", tensor[i % N].name, i < N ? "" : ".",
+                 i < N ? "" : ops->slot[i / N - 1]);
+        array[i].name = name[i];
+        array[i].value = value + at;
+        at += array[i].shape[0] * (array[i].n_dims == 2 ? array[i].shape[1] : 1);
+    }
+    bytes_safetensors(&b, array, N);
+    scratch_write("p.safetensors", b.item, b.n);
+    bytes_free(&b);
+    bytes_safetensors(&b, array + N, ops->n_slots * N);
+    scratch_write("s.safetensors", b.item, b.n);
+    bytes_free(&b);
+}
+
+/* A training that begins where another was, with what its optimizer had, has its bits. */
+static const char *const resumed_optimizer[] = {
+    "{type: sgd, momentum: 0.9, dampening: 0.3}",
+    "adam",
+    "{type: adam, amsgrad: true}",
+    "{type: adamw, weight_decay: 0.1}",
+    "{type: nadam, weight_decay: 0.1}",
+    "{type: rmsprop, momentum: 0.5, centered: true}",
+    "{type: adagrad, lr_decay: 0.1, initial_accumulator_value: 0.2}",
+    "lamb",
+    "{type: lars, momentum: 0.5}",
+};
+START_TEST(resumed)
+{
+    enum { AT = 6 };
+    static const char format[] = "training: {optimizer: %s, learning_rate: {schedule: constant, "
+                                 "peak: 0.05}, batch_size: 8, steps: %d}\n";
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_trajectory_view view;
+    struct stj_validation v;
+    char training[512];
+    begin();
+    snprintf(training, sizeof training, format, resumed_optimizer[_i], N_STEPS);
+    write_config("whole.yaml", "init: {seed: 5}\n", training);
+    EXPECT_OK(train("whole.yaml", "R", false, &err), err);
+    struct stj_run *whole = open_run("R");
+    const size_t n = stj_run_state_size(whole);
+    EXPECT_OK(stj_trajectory_visit(whole->trajectory, AT, 1, &view, &err), err);
+    write_state(stj_recipe_optimizer(&whole->recipe), view.state);
+    snprintf(training, sizeof training, format, resumed_optimizer[_i], N_STEPS - AT);
+    write_config("rest.yaml",
+                 "init: {file: p.safetensors, slots: s.safetensors, step: 6, conv_kernel: HWIO, "
+                 "dense_kernel: in_out, flatten: HWC}\n",
+                 training);
+    EXPECT_OK(train("rest.yaml", "R2", false, &err), err);
+    unlink(scratch_path("s.safetensors")); /* an open run has its slots */
+    struct stj_run *rest = open_run("R2");
+    for (size_t t = 0; t <= N_STEPS - AT; t++) {
+        real state[(1 + STJ_MAX_SLOTS) * N_PARAMS];
+        EXPECT_OK(stj_trajectory_visit(whole->trajectory, AT + t, 1, &view, &err), err);
+        memcpy(state, view.state, n * sizeof *state);
+        EXPECT_OK(stj_trajectory_visit(rest->trajectory, t, 1, &view, &err), err);
+        ck_assert_msg(memcmp(state, view.state, n * sizeof *state) == 0,
+                      "%s: state %zu of the resumed training differs", resumed_optimizer[_i], t);
+    }
+    EXPECT_OK(stj_run_validate(rest, NULL, 1, 0, NULL, &v, &err), err);
+    ck_assert(v.passed);
+    stj_run_destroy(whole);
+    stj_run_destroy(rest);
+}
+END_TEST
+
+/* What a file of slots may lack, or cannot be. */
+START_TEST(bad_slots)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    real state[3 * N_PARAMS] = {0};
+    begin();
+    state[2 * N_PARAMS + 5] = -1;
+    write_state(&stj_optimizer_adam, state);
+    static const struct {
+        const char *init, *optimizer, *phrase;
+    } bad[] = {
+        {"slots: s.safetensors", "adam", "slots are those after a step"},
+        {"step: 3", "adam", "slots are those after a step"},
+        {"slots: s.safetensors, step: 3", "sgd", "sgd has no state with these options"},
+        {"slots: s.safetensors, step: 3", "{type: sgd, momentum: 0.9}", "momentum_buffer"},
+        {"slots: s.safetensors, step: 3", "adam", "exp_avg_sq of parameter 5 is -1"},
+        {"slots: p.safetensors, step: 3", "adam", "dense0.bias.exp_avg"},
+        {"slots: none.npz, step: 3", "adam", "init.slots"},
+        {"slots: train.csv, step: 3", "adam", "has no array 'dense0.bias.exp_avg'"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char init[256], training[256];
+        snprintf(
+            init, sizeof init,
+            "init: {file: p.safetensors, %s, conv_kernel: HWIO, dense_kernel: in_out, flatten: "
+            "HWC}\n",
+            bad[i].init);
+        snprintf(training, sizeof training,
+                 "training: {optimizer: %s, learning_rate: {schedule: constant, peak: 0.1}, "
+                 "batch_size: 8, steps: 2}\n",
+                 bad[i].optimizer);
+        write_config("bad.yaml", init, training);
+        ck_assert_msg(train("bad.yaml", "R", false, &err) != STJ_OK &&
+                          strstr(err.text, bad[i].phrase),
+                      "%s: '%s' is not in '%s'", bad[i].init, bad[i].phrase, err.text);
+        stj_error_clear(&err);
+        ck_assert(!is_there("R"));
+    }
 }
 END_TEST
 
@@ -801,6 +927,9 @@ int main(void)
     tcase_add_test(tests, complete_run_is_kept);
     tcase_add_test(tests, seeds);
     tcase_add_test(tests, initial_parameters_from_a_file);
+    tcase_add_loop_test(tests, resumed, 0,
+                        (int)(sizeof resumed_optimizer / sizeof resumed_optimizer[0]));
+    tcase_add_test(tests, bad_slots);
     tcase_add_test(tests, bad_input);
     tcase_add_test(tests, unsuitable_folders);
     tcase_add_test(tests, interrupted);

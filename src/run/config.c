@@ -57,6 +57,16 @@ static const struct stj_option init_options[] = {
     STJ_OPTION_ROW(struct stj_init_config, "seed", SEED, seed, "",
                    "seed of the layers' initialisers; excludes `file`",
                    GIVEN(stj_init_config, has_seed)),
+    STJ_OPTION_ROW(
+        struct stj_init_config, "slots", PATH, slots, "",
+        "file with the state that the optimizer begins with, an array TENSOR.SLOT for each, with "
+        "the names and layouts of `file` and the slots of PyTorch: momentum_buffer, exp_avg, ...; "
+        "default: zero"),
+    STJ_OPTION_ROW(
+        struct stj_init_config, "step", SIZE, step, "0",
+        "updates that the optimizer made before, with `slots`; the learning rate and the "
+        "batches are those of this training's steps all the same",
+        .max = 1e15),
     {.name = NULL},
 };
 
@@ -182,11 +192,15 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
                    "the first of trajectory.states is theta_0; leave file and seed out");
     const struct stj_parameter_layout *layout = &config->init.layout;
     STJ_NEED_PLACE(&init, node_of(root, "init", "names"), err,
-                   config->init.file || keep->states ||
+                   config->init.file || keep->states || config->init.slots ||
                        (config->init.names.n == 0 && layout->conv == 0 && layout->dense == 0 &&
                         layout->flatten == 0 && config->init.preset == STJ_PRESET_OURS),
                    "layout, names, conv_kernel, dense_kernel and flatten are for a file (where "
                    "data have the channels, data.train.layout says)");
+    STJ_NEED_PLACE(&init, node_of(root, "init", "step"), err,
+                   (config->init.slots != NULL) == (config->init.step > 0),
+                   "slots are those after a step, at least 1, and a step has slots: give both of "
+                   "them, or none");
     STJ_NEED_PLACE(&training, node_of(root, "training", "steps"), err,
                    !(t->has_epochs && t->has_steps),
                    "epochs and steps exclude each other; leave one of them out");

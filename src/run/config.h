@@ -27,6 +27,8 @@ struct stj_init_config {
     bool has_conv, has_dense, has_flatten; /* which of its keys were given */
     uint64_t seed;
     bool has_seed;
+    char *slots; /* file with the slots that the optimizer begins with; NULL: zero */
+    size_t step; /* updates that it has made before */
 };
 
 struct stj_training_config {

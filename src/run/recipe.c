@@ -56,6 +56,7 @@ enum stj_status stj_run_make_recipe(struct stj_run *run, struct stj_error *err)
     run->recipe = (struct stj_recipe){.optimizer = &t->optimizer,
                                       .schedule = &t->schedule,
                                       .clip_norm = t->clip_norm,
+                                      .n_before = run->config.init.step,
                                       .n_groups = groups->n};
     STJ_MUST(stj_new(&run->rule, groups->n, sizeof *run->rule, err));
     STJ_MUST(stj_new(&run->rule_of, stj_network_n_trained(run->net), sizeof *run->rule_of, err));

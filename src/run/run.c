@@ -11,6 +11,7 @@
 #include "op/function_jacobian.h"
 #include "op/training_jacobian.h"
 #include "run/run_internal.h"
+#include "trajectory/record.h"
 
 static enum stj_status check_complete(const char *dir, const char *config, const char *trajectory,
                                       const char *log, struct stj_error *err)
@@ -102,6 +103,7 @@ static enum stj_status check_identity(struct stj_run *run, struct stj_error *err
     STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
     for (size_t i = 0; i < n; i++)
         theta[i] = view.state[i];
+    run->slots_crc = stj_state_crc(stj_run_state_size(run) - n, view.state + n);
     take_imported(run);
     STJ_MUST(stj_run_identity(run, theta, n, &now, err));
     STJ_MUST(stj_run_recorded_identity(&run->about, &recorded, err));

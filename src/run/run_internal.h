@@ -29,6 +29,7 @@ struct stj_run {
     struct stj_dataset *train, *test; /* test: NULL without one; inputs NULL: sizes and crc alone */
     struct stj_network *net;
     struct stj_batch_order *order;
+    uint32_t slots_crc;   /* of what the optimizer begins with, where init.slots says it */
     uint32_t batches_crc; /* of the rows, where the config lists them */
     struct {
         uint32_t crc; /* of the states that trajectory.states names */
@@ -104,6 +105,10 @@ enum stj_status stj_run_check_trained(const struct stj_run *run, struct stj_erro
 /* theta[n_params] and the network's frozen values <- the initial parameters that the config asks
  * for. */
 enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct stj_error *err);
+
+/* slots[n_slots * n_params], zero before, <- what the optimizer begins with (init.slots); and
+ * run->slots_crc. */
+enum stj_status stj_run_initial_slots(struct stj_run *run, real *slots, struct stj_error *err);
 
 /* *identity <- the lines that say all that decides the bits of a training (owned by the caller),
  * for initial parameters theta[n]; the fingerprint is their hash. */

@@ -26,23 +26,28 @@
 #include "run/run_internal.h"
 #include "trajectory/recording.h"
 
-/* theta[n_params] <- theta_0: that of the run which is lengthened, or as the config asks for. */
+/* theta[n_params], and the slots of state (zeros) <- where the training begins: that of the run which
+ * is lengthened, or as the config asks for. */
 static enum stj_status begin_at(struct stj_run *run, const struct stj_run *before, double *theta,
-                                struct stj_error *err)
+                                real *state, struct stj_error *err)
 {
     struct stj_trajectory_view view = {0};
-    if (!before)
+    const size_t n = stj_network_n_params(run->net);
+    if (!before) {
+        STJ_MUST(stj_run_initial_slots(run, state + n, err));
         return stj_run_initial(run, theta, err);
+    }
     STJ_MUST(stj_trajectory_visit(before->trajectory, 0, 1, &view, err));
-    for (size_t i = 0; i < stj_network_n_params(run->net); i++)
+    for (size_t i = 0; i < n; i++)
         theta[i] = (double)view.state[i];
+    run->slots_crc = before->slots_crc;
     stj_network_set_frozen(run->net, before->about.frozen);
     return STJ_OK;
 }
 
-/* theta[n_params] <- theta_0; run->about <- what is known before the training. */
+/* theta[n_params] and state <- where the training begins; run->about <- what is known before it. */
 static enum stj_status identify(struct stj_run *run, const struct stj_run *before, double *theta,
-                                struct stj_error *err)
+                                real *state, struct stj_error *err)
 {
     const size_t n = stj_network_n_params(run->net);
     struct stj_trajectory_about *about = &run->about;
@@ -50,7 +55,7 @@ static enum stj_status identify(struct stj_run *run, const struct stj_run *befor
     char blas[256];
     size_t every = 1;
     STJ_MUST(stj_imported_survey(run, err));
-    STJ_MUST(begin_at(run, before, theta, err));
+    STJ_MUST(begin_at(run, before, theta, state, err));
     STJ_MUST(stj_run_every(run, &every, err));
     about->tolerance = stj_imported_tolerance(run, every);
     STJ_MUST(stj_run_identity(run, theta, n, &about->identity, err));
@@ -321,7 +326,7 @@ static enum stj_status train_and_save(struct training *t,
     real *state = NULL;
     STJ_TRY(stj_new(&theta, stj_network_n_params(t->run->net), sizeof *theta, err));
     STJ_TRY(stj_new(&state, stj_run_state_size(t->run), sizeof *state, err));
-    STJ_TRY(identify(t->run, t->before, theta, err));
+    STJ_TRY(identify(t->run, t->before, theta, state, err));
     STJ_TRY(describe_config(t->run, err));
     STJ_TRY(list_lengths(t, err));
     STJ_TRY(open_recording(t, settings->force, err));
@@ -347,12 +352,14 @@ static enum stj_status compare_with_folder(struct stj_run *run, const char *dir,
     STJ_FREED char *path = NULL, *now = NULL;
     STJ_FREED char *recorded = NULL;
     STJ_FREED double *theta = NULL;
+    STJ_FREED real *state = NULL;
     size_t n = stj_network_n_params(run->net);
     STJ_MUST(stj_path_join(dir, STJ_TRAJECTORY_NAME, &path, err));
     STJ_MUST(stj_trajectory_read_about(path, &about, err));
     STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
+    STJ_MUST(stj_new(&state, stj_run_state_size(run), sizeof *state, err));
     STJ_MUST(stj_imported_survey(run, err));
-    STJ_MUST(stj_run_initial(run, theta, err));
+    STJ_MUST(begin_at(run, NULL, theta, state, err));
     STJ_MUST(stj_run_identity(run, theta, n, &now, err));
     STJ_MUST(stj_run_recorded_identity(&about, &recorded, err));
     stj_run_difference(now, recorded, text, size);

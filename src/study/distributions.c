@@ -247,7 +247,7 @@ static enum stj_status train(const struct stj_run *run, struct rerun *t,
     STJ_FREED real *state = NULL;
     STJ_MUST(stj_new(&state, (1 + n_slots) * n, sizeof *state, err));
     STJ_MUST(stj_trajectory_visit(run->trajectory, 0, 1, &view, err));
-    memcpy(state, view.state, n * sizeof *state);
+    memcpy(state, view.state, (1 + n_slots) * n * sizeof *state);
     STJ_MUST(stj_trajectory_create(n, n_slots, run->n_steps, &t->trajectory, err));
     STJ_MUST(stj_train(t->problem, &run->recipe, 0, run->n_steps, state, stj_trajectory_record,
                        t->trajectory, progress, err));

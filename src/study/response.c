@@ -218,8 +218,15 @@ static enum stj_status measure_all(const struct stj_study_context *cx, const str
                                    const struct perturbation *p, const double *theta_n,
                                    struct response *m, struct stj_error *err)
 {
+    const size_t n_slots = stj_recipe_optimizer(&cx->run->recipe)->n_slots;
+    struct stj_trajectory_view view;
+    STJ_FREED real *slots = NULL;
+    STJ_MUST(stj_new(&slots, n_slots * p->n, sizeof *slots, err));
+    STJ_MUST(stj_trajectory_visit(cx->run->trajectory, 0, 1, &view, err));
+    memcpy(slots, view.state + p->n, n_slots * p->n * sizeof *slots);
     const struct stj_retraining work = {.problem = cx->run->problem,
                                         .recipe = &cx->run->recipe,
+                                        .slots = slots,
                                         .n_copies = p->step.n,
                                         .begin = begin,
                                         .ctx = (void *)(uintptr_t)p,

@@ -149,6 +149,9 @@ static enum stj_status train_copy(struct worker *w, struct stj_copy *start, stru
     STJ_MUST(stj_new(&end, n, sizeof *end, err));
     for (size_t i = 0; !start->k && i < n; i++)
         state[i] = (real)start->theta[i];
+    if (work->slots && !start->k)
+        memcpy(state + n, work->slots,
+               stj_recipe_optimizer(work->recipe)->n_slots * n * sizeof *state);
     STJ_MUST(stj_train_within(work->problem, work->recipe, start->k ? &subspace : NULL, 0,
                               stj_problem_n_steps(work->problem), state, NULL, NULL, &progress,
                               err));

@@ -16,7 +16,7 @@
 
 /* Where a copy starts. */
 struct stj_copy {
-    double *theta; /* [n_params], to be filled in; the optimizer's slots start at zero */
+    double *theta; /* [n_params], to be filled in */
     size_t k;      /* 0: everything is trained; else only theta + span(B) */
     double
         *basis; /* B, [n_params][k] column-major, orthonormal; allocated by `begin`, then owned by
@@ -26,6 +26,7 @@ struct stj_copy {
 struct stj_retraining {
     const struct stj_problem *problem;
     const struct stj_recipe *recipe;
+    const real *slots; /* [n_slots][n_params]: what the optimizer starts with; NULL: zeros */
     size_t n_copies;
     const size_t *columns; /* [n_copies]: the k of each, which its cost follows; NULL: all 0 */
     size_t memory_bytes;   /* for bases; 0: half of what is free */

@@ -66,8 +66,8 @@ static struct scalars adagrad_scalars(const void *config, const struct stj_step 
 {
     const struct adagrad_config *c = config;
     return (struct scalars){
-        .rho = (real)(at->eta / (1 + (double)at->index * c->lr_decay)),
-        .start = (real)(at->index == 0 ? c->initial : 0),
+        .rho = (real)(at->eta / (1 + (double)at->count * c->lr_decay)),
+        .start = (real)(at->count == 0 ? c->initial : 0),
         .eps = (real)c->eps,
         .lambda = (real)c->weight_decay,
     };
@@ -159,6 +159,7 @@ const struct stj_optimizer_ops stj_optimizer_adagrad = {
              .options = adagrad_options,
              .config_size = sizeof(struct adagrad_config)},
     .n_slots = 1,
+    .slot = {"sum"},
     .squares = 1,
     .n_coef = N_COEF,
     .sample = adagrad_sample,

@@ -53,7 +53,7 @@ enum { C_M = STJ_ADAM_CM, C_V = STJ_ADAM_CV, C_G = STJ_ADAM_CG, N_COEF = STJ_ADA
                    "whether the largest second moment until now takes the place of the last")
 
 #define BETA1                                                                                      \
-    STJ_OPTION_ROW(struct stj_adam_config, "beta1", BY_STEP, beta1, "0.9",                             \
+    STJ_OPTION_ROW(struct stj_adam_config, "beta1", BY_STEP, beta1, "0.9",                         \
                    "decay of the first moment", .kind = &stj_schedules, .min = 0, .max = 1,        \
                    .below_max = true)
 
@@ -109,7 +109,7 @@ struct scalars {
 static struct scalars adam_scalars(const struct stj_adam_config *c, const struct stj_step *at,
                                    bool decoupled)
 {
-    const double t = (double)at->index + 1;
+    const double t = (double)at->count + 1;
     const double beta1 = stj_step_momentum(at, &c->beta1);
     return (struct scalars){
         .beta1 = (real)beta1,
@@ -301,6 +301,7 @@ const struct stj_optimizer_ops stj_optimizer_adam = {
              .options = adam_options,
              .config_size = sizeof(struct stj_adam_config)},
     .n_slots = N_SLOTS,
+    .slot = {"exp_avg", "exp_avg_sq"},
     .squares = 1u << V,
     .n_coef = N_COEF,
     .variant = adam_variant,
@@ -317,6 +318,7 @@ const struct stj_optimizer_ops stj_optimizer_adamw = {
              .options = adamw_options,
              .config_size = sizeof(struct stj_adam_config)},
     .n_slots = N_SLOTS,
+    .slot = {"exp_avg", "exp_avg_sq"},
     .squares = 1u << V,
     .n_coef = N_COEF,
     .variant = adamw_variant,

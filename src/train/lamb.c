@@ -40,8 +40,8 @@ struct lamb_config {
 
 #define OPTION(...) STJ_OPTION_ROW(struct lamb_config, __VA_ARGS__)
 static const struct stj_option lamb_options[] = {
-    OPTION("beta1", BY_STEP, adam.beta1, "0.9", "decay of the first moment",
-           .kind = &stj_schedules, .max = 1, .below_max = true),
+    OPTION("beta1", BY_STEP, adam.beta1, "0.9", "decay of the first moment", .kind = &stj_schedules,
+           .max = 1, .below_max = true),
     OPTION("beta2", REAL, adam.beta2, "0.999", "decay of the second moment", .max = 1,
            .below_max = true),
     OPTION("eps", REAL, adam.eps, "1e-6", "added to the root of the second moment", .max = 1e300),
@@ -178,6 +178,7 @@ const struct stj_optimizer_ops stj_optimizer_lamb = {
              .options = lamb_options,
              .config_size = sizeof(struct lamb_config)},
     .n_slots = STJ_ADAM_SLOTS,
+    .slot = {"exp_avg", "exp_avg_sq"},
     .squares = 1u << V,
     .whole = true,
     .n_work = 1,

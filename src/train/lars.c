@@ -174,6 +174,7 @@ const struct stj_optimizer_ops stj_optimizer_lars = {
              .options = lars_options,
              .config_size = sizeof(struct lars_config)},
     .n_slots = 1,
+    .slot = {"momentum_buffer"},
     .whole = true,
     .n_coef = 1,
     .sample = lars_sample,

@@ -85,7 +85,7 @@ struct scalars {
 static struct scalars amsgrad_scalars(const struct stj_adam_config *c, const struct stj_step *at,
                                       bool decoupled)
 {
-    const double t = (double)at->index + 1;
+    const double t = (double)at->count + 1;
     const double beta1 = stj_step_momentum(at, &c->beta1);
     return (struct scalars){
         .name = decoupled ? "adamw" : "adam",
@@ -124,7 +124,7 @@ static struct scalars nadam_scalars(const void *config, const struct stj_step *a
         .beta1 = (real)c->beta1,
         .beta2 = (real)c->beta2,
         .eps = (real)c->eps,
-        .bias2 = (real)(1 - pow(c->beta2, (double)at->index + 1)),
+        .bias2 = (real)(1 - pow(c->beta2, (double)at->count + 1)),
         .delta = (real)(c->decoupled ? 1 - at->eta * c->weight_decay : 1),
         .lambda = (real)(c->decoupled ? 0 : c->weight_decay),
     };
@@ -134,7 +134,7 @@ static struct scalars nadam_scalars(const void *config, const struct stj_step *a
 static struct scalars nadam_step_scalars(const void *config, const struct stj_step *at)
 {
     const struct nadam_config *c = config;
-    const double t = (double)at->index + 1;
+    const double t = (double)at->count + 1;
     const double mu = nadam_momentum(c, t), next = nadam_momentum(c, t + 1);
     double product = 1;
     for (double i = 1; i <= t && product > 1e-20; i++)
@@ -279,17 +279,20 @@ const struct stj_optimizer_ops stj_optimizer_nadam = {
              .doc = "Adam with Nesterov's form of momentum",
              .options = nadam_options,
              .config_size = sizeof(struct nadam_config)},
+    .slot = {"exp_avg", "exp_avg_sq"},
     .squares = 1u << V,
     .sample = nadam_sample,
     OPS(nadam, X, C_KEEP),
 };
 
 const struct stj_optimizer_ops stj_optimizer_adam_amsgrad = {
+    .slot = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
     .squares = 1u << V | 1u << X,
     OPS(adam, X + 1, N_COEF),
 };
 
 const struct stj_optimizer_ops stj_optimizer_adamw_amsgrad = {
+    .slot = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
     .squares = 1u << V | 1u << X,
     OPS(adamw, X + 1, N_COEF),
 };

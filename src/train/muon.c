@@ -64,8 +64,9 @@ static const struct stj_option muon_options[] = {
     OPTION("eps", REAL, eps, "1e-7", "added to the norm of the direction", .max = 1e300),
     OPTION("weight_decay", REAL, adamw.weight_decay, "0",
            "lambda: theta is multiplied by 1 - eta lambda", .max = 1e300),
-    OPTION("orthogonal", BOOL, orthogonal, "true",
-           "whether matrices are made orthogonal; false, of a group: AdamW trains them as the rest"),
+    OPTION(
+        "orthogonal", BOOL, orthogonal, "true",
+        "whether matrices are made orthogonal; false, of a group: AdamW trains them as the rest"),
     OPTION("adamw_rate", REAL, rate, "0.015", "AdamW's learning rate, as a multiple of eta",
            .max = 1e300),
     OPTION("adamw_beta1", REAL, adamw.beta1.value, "0.9", "decay of AdamW's first moment", .max = 1,

@@ -28,6 +28,7 @@ enum { STJ_MAX_SLOTS = 3, STJ_MAX_COEFS = 6 };
 /* Where in training a step is. */
 struct stj_step {
     size_t index; /* from 0 */
+    size_t count; /* of updates before it, those before the training included */
     double eta;   /* its learning rate */
     bool has_momentum;
     double momentum; /* where it changes by step: in the place of that in the config */
@@ -45,8 +46,9 @@ struct stj_update {
     size_t n;
     real *theta;
     real *slot[STJ_MAX_SLOTS];
-    const struct stj_tensor_shape *tensor; /* the first, or of an optimizer by tensor the only one */
-    real *work;                            /* [n_work][n], of no meaning before and after */
+    const struct stj_tensor_shape
+        *tensor; /* the first, or of an optimizer by tensor the only one */
+    real *work;  /* [n_work][n], of no meaning before and after */
 };
 
 /* A part [rows][nvec][cols] of a tile; coefficients are [rows][cols]. */
@@ -65,6 +67,8 @@ struct stj_update_tile {
 struct stj_optimizer_ops {
     struct stj_plugin_info info;
     size_t n_slots;
+    const char *slot[STJ_MAX_SLOTS]; /* what PyTorch calls each; NULL: they cannot be given */
+    bool (*uses)(const void *config, size_t slot); /* NULL: all of them */
     unsigned squares; /* bit k: slot k is a mean of squares, never negative */
     bool whole;       /* it needs whole tensors */
     size_t n_work;    /* and so many vectors to work in */

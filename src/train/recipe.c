@@ -31,7 +31,9 @@ struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, 
 {
     const struct stj_rule rule = stj_recipe_rule(recipe, number);
     const struct stj_by_step *momentum = NULL;
-    struct stj_step step = {.index = t, .eta = stj_schedule_eta(rule.schedule, t, n_steps)};
+    struct stj_step step = {.index = t,
+                            .count = recipe->n_before + t,
+                            .eta = stj_schedule_eta(rule.schedule, t, n_steps)};
     step.momentum = stj_schedule_momentum(rule.schedule, t, n_steps);
     if (isnan(step.momentum) && stj_optimizer_momentum(rule.optimizer, &momentum) &&
         momentum->schedule.info)

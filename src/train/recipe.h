@@ -27,6 +27,7 @@ struct stj_recipe {
     const struct stj_plugin *optimizer;
     const struct stj_plugin *schedule;
     double clip_norm;            /* gradients are clipped to this global norm; 0: never */
+    size_t n_before;             /* updates that the optimizer has made before the training */
     size_t n_groups;             /* beside the rest, whose rule is number 0 */
     const struct stj_rule *rule; /* [n_groups]: of numbers 1, 2, ... */
     const size_t *rule_of;       /* [n_tensors]: the number of the rule of each */

@@ -281,12 +281,21 @@ static void rmsprop_adjoint(const void *config, const struct stj_step *at,
     stj_update_rows(tile, N_SLOTS, N_COEF, rmsprop_adjoint_row, &s);
 }
 
+static bool rmsprop_uses(const void *config, size_t slot)
+{
+    const struct rmsprop_config *c = config;
+    const bool moves = c->momentum.value > 0 || c->momentum.schedule.info;
+    return slot == V || (slot == B ? moves : c->centered);
+}
+
 const struct stj_optimizer_ops stj_optimizer_rmsprop = {
     .info = {.name = "rmsprop",
              .doc = "RMSprop, optionally centered and with momentum",
              .options = rmsprop_options,
              .config_size = sizeof(struct rmsprop_config)},
     .n_slots = N_SLOTS,
+    .slot = {"square_avg", "momentum_buffer", "grad_avg"},
+    .uses = rmsprop_uses,
     .squares = 1u << V,
     .n_coef = N_COEF,
     .sample = rmsprop_sample,

@@ -41,10 +41,17 @@ static const struct stj_option sgd_options[] = {
     {.name = NULL},
 };
 
+static bool sgd_uses(const void *config, size_t slot)
+{
+    const struct sgd_config *c = config;
+    (void)slot;
+    return c->momentum.value > 0 || c->momentum.schedule.info;
+}
+
 static enum stj_status sgd_check(const void *config, struct stj_error *err)
 {
     const struct sgd_config *c = config;
-    const bool moves = c->momentum.value > 0 || c->momentum.schedule.info;
+    const bool moves = sgd_uses(config, 0);
     STJ_NEED(err, !c->nesterov || (moves && c->dampening == 0), STJ_ECONFIG,
              "nesterov needs a momentum above 0 and no dampening, got momentum %g and dampening %g",
              c->momentum.value, c->dampening);
@@ -77,7 +84,7 @@ static struct sgd_scalars sgd_scalars(const void *config, const struct stj_step 
 {
     const struct sgd_config *c = config;
     const double mu = stj_step_momentum(at, &c->momentum);
-    const bool damped = at->index > 0 && mu > 0;
+    const bool damped = at->count > 0 && mu > 0;
     return (struct sgd_scalars){
         .mu = (real)mu,
         .a = (real)(damped ? 1 - c->dampening : 1),
@@ -151,6 +158,8 @@ const struct stj_optimizer_ops stj_optimizer_sgd = {
              .config_size = sizeof(struct sgd_config),
              .check = sgd_check},
     .n_slots = 1,
+    .slot = {"momentum_buffer"},
+    .uses = sgd_uses,
     .sample = sgd_sample,
     .step = sgd_step,
     .tangent = sgd_tangent,

@@ -190,6 +190,9 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
     struct within within = {.subspace = NULL};
     struct stj_train_work *work = NULL;
     double loss;
+    STJ_CHECK(err, !subspace || recipe->n_before == 0, STJ_EUNSUPPORTED,
+              "the optimizer begins with what it had (init.slots), which has no coordinates in a "
+              "subspace: only a training that begins at its step 0 can be restricted");
     STJ_CHECK(err, !subspace || recipe->n_groups == 0, STJ_EUNSUPPORTED,
               "the training has groups of tensors, and directions of a subspace go across them: "
               "only a training without training.groups can be restricted");

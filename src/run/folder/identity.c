@@ -66,6 +66,9 @@ enum stj_status stj_run_identity(const struct stj_run *run, const double *theta,
     describe_set("train", run->train, sets, sizeof sets);
     describe_set("test", run->test, sets, sizeof sets);
     describe_batches(run, extra, sizeof extra);
+    if (run->config.init.slots)
+        stj_text_add(extra, sizeof extra, "slots: of step %zu, crc32 %08" PRIx32 "\n",
+                     run->config.init.step, run->slots_crc);
     if (stj_network_n_frozen(run->net) > 0)
         stj_text_add(extra, sizeof extra, "frozen: %zu, crc32 %08" PRIx32 "\n",
                      stj_network_n_frozen(run->net),

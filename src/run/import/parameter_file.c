@@ -21,6 +21,7 @@ struct place {
 struct stj_parameter_file {
     const struct stj_run *run;
     const char *key;
+    const char *slot; /* of the optimizer, whose arrays these are; NULL: they are parameters */
     bool is_series, is_vector;
     size_t n_states;
     size_t n_handles; /* tensors of a series are read in parallel, each through one of its own */
@@ -432,19 +433,29 @@ static struct stj_parameter part_of(const struct stj_parameter_file *file,
     return part;
 }
 
+/* name[STJ_FILE_NAME_MAX] <- what the file calls the array of a tensor of that name. */
+static const char *array_name(const struct stj_parameter_file *file, const char *tensor,
+                              char name[STJ_FILE_NAME_MAX])
+{
+    snprintf(name, STJ_FILE_NAME_MAX, "%.180s%s%s", tensor, file->slot ? "." : "",
+             file->slot ? file->slot : "");
+    return name;
+}
+
 /* Are there modules of this alternative in place of the part p of an attention?  The first decides,
  * what the others lack is a fault. */
 static bool find_parts(struct stj_parameter_file *file, size_t i, const struct stj_parameter *p,
                        const struct alternative *other, struct faults *faults)
 {
     struct place *place = &file->place[i];
-    char name[STJ_FILE_NAME_MAX];
+    char module[STJ_FILE_NAME_MAX], name[STJ_FILE_NAME_MAX];
     size_t n = 0;
     while (n < MAX_PARTS && other->part[n])
         n++;
     for (size_t j = 0; j < n; j++) {
         struct stj_error err = STJ_ERROR_INIT;
-        part_name(file->run, p, other->part[j], name);
+        part_name(file->run, p, other->part[j], module);
+        array_name(file, module, name);
         if (stj_arrays_find(handle_of(file, i), name, &place->number[j], &err) == STJ_OK) {
             const struct stj_parameter part = part_of(file, p, n, j);
             check_shape(file, i, place->number[j], &part, faults);
@@ -477,7 +488,8 @@ static void check_tensor(struct stj_parameter_file *file, size_t i, const struct
                          struct faults *faults)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    const char *name = file->run->tensor[i].file_name;
+    char name[STJ_FILE_NAME_MAX];
+    array_name(file, file->run->tensor[i].file_name, name);
     char expected[STJ_SHAPE_TEXT_MAX];
     char renamed[STJ_FILE_NAME_MAX];
     const struct stj_name *by = NULL;
@@ -501,7 +513,8 @@ static enum stj_status find_tensors(struct stj_parameter_file *file, struct stj_
     for (size_t i = 0; i < stj_network_n_tensors(file->run->net); i++) {
         struct stj_parameter p;
         STJ_MUST(stj_run_get_tensor(file->run, i, &p, err));
-        check_tensor(file, i, &p, &faults);
+        if (!file->slot || !p.frozen)
+            check_tensor(file, i, &p, &faults);
         largest = p.n > largest ? p.n : largest;
     }
     STJ_MUST(report_faults(file->run, &faults, err));
@@ -570,9 +583,9 @@ out:
     return st;
 }
 
-enum stj_status stj_parameter_file_open(const struct stj_run *run, const char *key,
-                                        const char *text, bool is_series,
-                                        struct stj_parameter_file **file, struct stj_error *err)
+static enum stj_status open_file(const struct stj_run *run, const char *key, const char *text,
+                                 const char *slot, bool is_series, struct stj_parameter_file **file,
+                                 struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_parameter_file *made = NULL;
@@ -580,6 +593,7 @@ enum stj_status stj_parameter_file_open(const struct stj_run *run, const char *k
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
     made->run = run;
     made->key = key;
+    made->slot = slot;
     made->is_series = is_series;
     STJ_TRY(stj_new(&made->handle, n + 1, sizeof *made->handle, err));
     STJ_TRY(stj_new(&made->place, n + 1, sizeof *made->place, err));
@@ -592,7 +606,11 @@ enum stj_status stj_parameter_file_open(const struct stj_run *run, const char *k
     }
     made->n_handles = 1;
     const bool is_alone = stj_arrays_count(made->handle[0]) == 1;
-    made->is_vector |= is_alone && (n != 1 || !stj_arrays_get(made->handle[0], 0)->name[0]);
+    made->is_vector |=
+        is_alone && !slot && (n != 1 || !stj_arrays_get(made->handle[0], 0)->name[0]);
+    STJ_CHECK(err, !made->is_vector || !slot, STJ_EMISMATCH,
+              "%s: %s: is one vector, the slots of an optimizer are arrays called TENSOR.SLOT", key,
+              text);
     if (!made->is_vector)
         STJ_TRY(open_handles(made, err));
     STJ_TRY(made->is_vector ? check_vector(made, text, err) : find_tensors(made, err));
@@ -602,6 +620,20 @@ enum stj_status stj_parameter_file_open(const struct stj_run *run, const char *k
 out:
     stj_parameter_file_close(made);
     return st;
+}
+
+enum stj_status stj_parameter_file_open(const struct stj_run *run, const char *key,
+                                        const char *text, bool is_series,
+                                        struct stj_parameter_file **file, struct stj_error *err)
+{
+    return open_file(run, key, text, NULL, is_series, file, err);
+}
+
+enum stj_status stj_slot_file_open(const struct stj_run *run, const char *key, const char *text,
+                                   const char *slot, struct stj_parameter_file **file,
+                                   struct stj_error *err)
+{
+    return open_file(run, key, text, slot, false, file, err);
 }
 
 void stj_parameter_file_close(struct stj_parameter_file *file)

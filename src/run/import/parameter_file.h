@@ -19,6 +19,11 @@ struct stj_parameter_file;
 enum stj_status stj_parameter_file_open(const struct stj_run *run, const char *key,
                                         const char *text, bool is_series,
                                         struct stj_parameter_file **file, struct stj_error *err);
+
+/* The same of a slot of the optimizer, in arrays called TENSOR.SLOT; frozen tensors have none. */
+enum stj_status stj_slot_file_open(const struct stj_run *run, const char *key, const char *text,
+                                   const char *slot, struct stj_parameter_file **file,
+                                   struct stj_error *err);
 void stj_parameter_file_close(struct stj_parameter_file *file); /* NULL is accepted */
 
 size_t stj_parameter_file_n_states(const struct stj_parameter_file *file); /* 1 unless a series */
