@@ -85,7 +85,8 @@ enum stj_status stj_run_read_rates(struct stj_run *run, struct stj_error *err)
 
 /* ---- in words ---- */
 
-/* Lines of YAML as one line: "momentum: 0.9, weight_decay: 0". */
+/* Lines of YAML as one line: "momentum: 0.9, weight_decay: 0".  They are indented: a comma and a
+ * space take no more room than that. */
 static void join_lines(char *text)
 {
     char *to = text;
@@ -114,9 +115,9 @@ static enum stj_status describe_rule(const struct stj_run *run, size_t number, c
         {.name = "learning_rate", .type = STJ_OPTION_PLUGIN, .kind = &stj_schedules},
         {.name = NULL}};
     STJ_MUST(stj_text_open(&out, err));
-    stj_options_write(out.file, 0, rate, rule.schedule);
+    stj_options_write(out.file, 2, rate, rule.schedule);
     if (rule.optimizer->info->options)
-        stj_options_write(out.file, 0, rule.optimizer->info->options, rule.optimizer->config);
+        stj_options_write(out.file, 2, rule.optimizer->info->options, rule.optimizer->config);
     STJ_MUST(stj_text_take(&out, text, err));
     join_lines(*text);
     return STJ_OK;
