@@ -87,12 +87,86 @@ START_TEST(jacobian_of_a_whole_run)
 }
 END_TEST
 
+/* Small networks with every kind of tensor, whose biases are not zero. */
+#define BIAS ", bias_init: {type: normal, stddev: 0.1}}, "
+#define SMALL                                                                                      \
+    "{input: [5, 5, 2], layers: [{type: conv2d, filters: 3, kernel: 3" BIAS                        \
+    "tanh, flatten, {type: dense, units: 7" BIAS "tanh, {type: dense, units: 4" BIAS               \
+    "tanh, {type: dense, units: 3" BIAS "identity], loss: softmax_cross_entropy}"
+
+static const char *const others[] = {
+    "{type: lars, trust_coefficient: 0.1, weight_decay: 0.01, nesterov: true}",
+    "{type: lamb, eps: 1e-3}",
+    "muon",
+    "{type: muon, momentum: 0.8, nesterov: false, mean: false, weight_decay: 0.1, adamw_eps: 1e-3}",
+    "{type: nadam, eps: 1e-3}",
+    "{type: adagrad, eps: 1e-3}",
+    "{type: adam, amsgrad: true, eps: 1e-3}",
+};
+enum { N_OTHERS = sizeof others / sizeof others[0] };
+
+static void product(struct stj_op *op, enum stj_trans trans, size_t nvec, const double *x,
+                    double *y)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const size_t n = stj_op_n_cols(op);
+    EXPECT_OK(stj_op_apply(op, trans, nvec, x, n, y, n, &err), err);
+}
+
+/* The same bits at any number of threads, for any division of a block. */
+static void expect_same_bits(struct small_run *run, struct stj_op *op, const char *optimizer)
+{
+    enum { K = 5 };
+    const size_t n = run->n;
+    double *x = normal_numbers(n * K, 9);
+    double *y = calloc(2 * n * K, sizeof *y), *z = y + n * K;
+    for (int trans = 0; trans < 2; trans++) {
+        stj_set_threads(1);
+        product(op, (enum stj_trans)trans, K, x, y);
+        stj_set_threads(3);
+        product(op, (enum stj_trans)trans, K, x, z);
+        ck_assert_msg(memcmp(y, z, n * K * sizeof *y) == 0, "%s: threads change bits", optimizer);
+        for (size_t j = 0; j < K; j++)
+            product(op, (enum stj_trans)trans, 1, x + j * n, z + j * n);
+        ck_assert_msg(largest_difference(n * K, y, z) <= 1e-12, "%s: columns differ", optimizer);
+    }
+    stj_set_threads(0);
+    free(x);
+    free(y);
+}
+
+START_TEST(optimizers_of_every_form)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct small_spec spec = {.network = SMALL,
+                                    .optimizer = others[_i],
+                                    .schedule = "{schedule: constant, peak: 0.02}",
+                                    .rows = 24,
+                                    .batch = 8,
+                                    .steps = 9,
+                                    .seed = 70 + (uint64_t)_i};
+    struct small_run *run = small_run_create(&spec);
+    struct stj_op *op = small_run_jacobian(run, 0, 0, 0, 0);
+    struct stj_difference difference = {.error = 1};
+    double adjoint = 1;
+    EXPECT_OK(stj_op_adjoint_error(op, 2, spec.seed, &adjoint, &err), err);
+    EXPECT_OK(stj_difference_check(op, spec.seed, 1e-6, &difference, NULL, &err), err);
+    ck_assert_msg(adjoint <= 1e-13, "%s: adjoint error %g", others[_i], adjoint);
+    ck_assert_msg(difference.error <= 1e-6 && difference.n_steps == 0, "%s: difference %g",
+                  others[_i], difference.error);
+    expect_same_bits(run, op, others[_i]);
+    stj_op_destroy(op);
+    small_run_destroy(run);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("whole runs");
     TCase *tc = tcase_create("training Jacobian");
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, jacobian_of_a_whole_run, 0, N_RUNS);
+    tcase_add_loop_test(tc, optimizers_of_every_form, 0, N_OTHERS);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
