@@ -150,4 +150,22 @@ batches '[2, 3]' '' 1 ''
 run 0 train norm.yaml -o NORM2
 run 0 validate NORM2
 contains out passed
+# Gradients that are zero at step 0, which Adam divides by eps alone, are remarked on; sgd divides by nothing, and a
+# large eps does no harm.
+for optimizer in adam sgd '{type: adam, eps: 1e-3}'; do
+    sed -e "s/optimizer: sgd/optimizer: $optimizer/" -e 's/layers: \[/&{type: dense, name: adapter, units: 3}, /' \
+        linear.yaml > adapter.yaml
+    run 0 train adapter.yaml -o ADAPTER --force
+    cp out said
+    run 0 info ADAPTER --json
+    if [ "$optimizer" = adam ]; then
+        contains said 'ZERO START: adapter.bias, adapter.kernel: gradients exactly zero at step 0' 5e+07
+        run 0 info ADAPTER
+        contains out 'ZERO START: adapter.bias'
+    else
+        json out zero_start=null
+        grep -q ZERO said && fail "$optimizer: a zero start is remarked on"
+    fi
+done
+
 finish

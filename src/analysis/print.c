@@ -55,6 +55,8 @@ void stj_print_remarks(FILE *out, const struct stj_training_remarks *t)
             "ACCEPTED: replay lands up to %.2g off the given states, ABOVE the tolerance %.2g; J "
             "is of steps that do not lead from one to the next\n",
             t->deviation, t->tolerance);
+    if (t->zero_start)
+        fprintf(out, "ZERO START: %s\n", t->zero_start);
 }
 
 /* Nothing was passed through for a result that was read. */

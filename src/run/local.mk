@@ -26,3 +26,4 @@ libspectraj_core_la_SOURCES += %reldir%/timing.h
 libspectraj_core_la_SOURCES += %reldir%/train.c
 libspectraj_core_la_SOURCES += %reldir%/continue.c
 libspectraj_core_la_SOURCES += %reldir%/validate.c
+libspectraj_core_la_SOURCES += %reldir%/zero_start.c

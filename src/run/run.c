@@ -199,6 +199,7 @@ struct stj_training_remarks stj_run_remarks(const struct stj_run_info *info)
     return (struct stj_training_remarks){
         .diverged = info->diverged,
         .first_loss = info->first_loss,
+        .zero_start = info->zero_start,
         .train_loss = info->train_loss,
         .deviation = imported ? info->imported.deviation : (double)NAN,
         .tolerance = imported ? info->imported.tolerance : (double)NAN,
@@ -217,6 +218,7 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
         .trained = trained,
         .dir = run->dir,
         .fingerprint = about->fingerprint,
+        .zero_start = trained ? about->zero_start : NULL,
         .optimizer = run->config.training.optimizer.info->name,
         .loss = run->config.network.loss.info->name,
         .n_params = stj_network_n_params(run->net),

@@ -205,7 +205,12 @@ struct stj_training_remarks {
     bool diverged;
     double first_loss, train_loss; /* see struct stj_run_info */
     double deviation, tolerance;   /* of given states */
+    const char *zero_start;        /* see struct stj_run_info */
 };
 struct stj_training_remarks stj_run_remarks(const struct stj_run_info *info);
+
+/* run->about.zero_start <- what is to be said of the gradients at theta, step 0 (zero_start.c). */
+enum stj_status stj_run_find_zero_start(struct stj_run *run, const double *theta,
+                                        struct stj_error *err);
 
 #endif

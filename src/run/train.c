@@ -252,6 +252,7 @@ static enum stj_status train_or_replay(struct training *t, const double *theta, 
     else
         STJ_MUST(train_from_log(t, theta, state, &settings->progress, err));
     t->run->about.seconds = stj_recording_seconds(t->recording);
+    STJ_MUST(stj_run_find_zero_start(t->run, theta, err));
     return evaluate_run(t->run, state, err);
 }
 

@@ -17,6 +17,7 @@
 #include <spectraj/problem.h>
 
 #include "base/block.h"
+#include "base/memory.h"
 #include "parallel/slice_sync.h"
 
 struct stj_slice {
@@ -104,6 +105,7 @@ struct stj_gradient_work;
 enum stj_status stj_gradient_work_create(const struct stj_problem *problem,
                                          struct stj_gradient_work **work, struct stj_error *err);
 void stj_gradient_work_destroy(struct stj_gradient_work *work);
+STJ_HOLDS(struct stj_gradient_work, stj_gradient_work_destroy)
 size_t stj_gradient_work_bytes(const struct stj_problem *problem);
 
 /* *loss <- L_step(theta), g[n_params] <- its gradient: linearisations of all slices in parallel, on

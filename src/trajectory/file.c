@@ -32,6 +32,8 @@ static enum stj_status put_about(struct stj_h5 *file, const struct stj_trajector
     STJ_MUST(stj_h5_put_text(file, "identity", about->identity, err));
     if (about->earlier)
         STJ_MUST(stj_h5_put_text(file, "earlier", about->earlier, err));
+    if (about->zero_start)
+        STJ_MUST(stj_h5_put_text(file, "zero_start", about->zero_start, err));
     return stj_h5_put_text(file, "config", about->config, err);
 }
 
@@ -49,6 +51,8 @@ static enum stj_status get_about(struct stj_h5 *file, struct stj_trajectory_abou
     STJ_MUST(stj_h5_get_text(file, "identity", &about->identity, err));
     if (stj_h5_has(file, "earlier"))
         STJ_MUST(stj_h5_get_text(file, "earlier", &about->earlier, err));
+    if (stj_h5_has(file, "zero_start"))
+        STJ_MUST(stj_h5_get_text(file, "zero_start", &about->zero_start, err));
     return stj_h5_get_text(file, "config", &about->config, err);
 }
 
@@ -283,6 +287,7 @@ void stj_trajectory_about_free(struct stj_trajectory_about *about)
 {
     free(about->fingerprint);
     free(about->earlier);
+    free(about->zero_start);
     free(about->identity);
     free(about->config);
     free(about->version);
