@@ -121,6 +121,7 @@ dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
 EXTRA_DIST += %reldir%/torch/check.py
 EXTRA_DIST += %reldir%/torch/losses.py
 EXTRA_DIST += %reldir%/torch/networks.py
+EXTRA_DIST += %reldir%/torch/optimizers.py
 dist_check_SCRIPTS += %reldir%/walkthrough-analysis.sh
 
 # Programs and scripts of several ranks, for a build with MPI: make check-mpi.

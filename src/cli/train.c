@@ -118,6 +118,6 @@ const struct command command_train = {
     .options = train_rows,
     .options_size = sizeof(struct train_options),
     .example = "  spectraj train digits.yaml -o digits-run\n"
-               "  spectraj train --continue digits-run --steps 100\n",
+               "  spectraj train --continue digits-run --steps 100 --learning-rate 0.001\n",
     .run = train,
 };

@@ -13,6 +13,7 @@ export OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
 rc=0
 "$python" "$here/check.py" "$SPECTRAJ" "$library" "$@" || rc=1
 "$python" "$here/networks.py" "$SPECTRAJ" "$library" "$@" || rc=1
+"$python" "$here/optimizers.py" "$SPECTRAJ" "$library" "$@" || rc=1
 if "$python" -c 'import h5py' 2> /dev/null; then
     "$python" "$here/losses.py" "$SPECTRAJ" "$@" || rc=1
 else

@@ -7,6 +7,7 @@ As trainings.py, whose comparison it is.  NAdam is the one of PyTorch's manual, 
 
     optimizers.py SPECTRAJ LIBSPECTRAJ.SO [CASE]...
 """
+import inspect
 import sys
 
 import torch
@@ -191,6 +192,35 @@ def muon_with_a_last_layer_by_adamw():
                     groups="\n  groups: [{match: fc2, orthogonal: false}]")
 
 
+def images():
+    """Kernels of every kind, each wide and tall."""
+    torch.manual_seed(4)
+    net = torch.nn.Sequential()
+    for name, part in (("c1", torch.nn.Conv2d(2, 4, 3, padding=1)), ("t1", torch.nn.Tanh()),
+                       ("c2", torch.nn.Conv2d(4, 10, 2, groups=4 // 2, stride=2)), ("t2", torch.nn.Tanh()),
+                       ("c3", torch.nn.ConvTranspose2d(10, 2, 2)), ("t3", torch.nn.Tanh()),
+                       ("flat", torch.nn.Flatten()), ("fc2", torch.nn.Linear(32, 3))):
+        net.add_module(name, part)
+    layers = ["{type: conv2d, name: c1, filters: 4, kernel: 3, padding: same}", "tanh",
+              "{type: conv2d, name: c2, filters: 10, kernel: 2, groups: 2, stride: 2}", "tanh",
+              "{type: conv2d_transpose, name: c3, filters: 2, kernel: 2}", "tanh", "flatten",
+              "{type: dense, name: fc2, units: 3}"]
+    case = trainings.Whole([6, 6, 2], layers, net)
+    case.steps = trainings.STEPS
+    return case
+
+
+def run(kind_of_network):
+    trainings.network = kind_of_network
+    return trainings.main()
+
+
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)  # of the product of momenta that NAdam keeps
-    sys.exit(trainings.main(globals()))
+    cases = {name: f for name, f in globals().items() if inspect.isfunction(f) and f.__module__ == "__main__"}
+    del cases["images"]
+    vars(trainings).update(cases)  # what its main goes through
+    failed = run(trainings.network)
+    for name in set(cases) - {"lars", "lamb", "muon", "muon_with_a_last_layer_by_adamw"}:
+        vars(trainings).pop(name)
+    sys.exit(failed + run(images) > 0)
