@@ -353,7 +353,8 @@ enum stj_status stj_difference_check(struct stj_op *jacobian, uint64_t seed, dou
     const double length = stj_nrm2(w.n, w.jx);
     /* 2. differences of the whole window, 3. of single steps where those are not enough */
     STJ_MUST(climb(&w, length > stj_identity_rounding ? length : 1, limit, &whole, progress, err));
-    whole.may_switch = stj_problem_may_switch(w.window.problem) || w.window.recipe->clip_norm > 0;
+    whole.may_switch =
+        stj_problem_may_switch(w.window.problem) || stj_recipe_clips(w.window.recipe);
     *difference = whole;
     if (!is_decided(&whole, limit)) {
         STJ_MUST(difference_steps(&w, limit, &steps, progress, err));

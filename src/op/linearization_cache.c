@@ -26,10 +26,12 @@ struct stj_linearization_cache {
     size_t chunk, kept;
     size_t state_budget;
     size_t n_params, n_linear;
-    size_t n_vectors;    /* n_coef, and one more with clipping: the gradient's direction */
+    size_t n_vectors;    /* n_coef, and one more with clipping: u of train/clip.h */
     size_t n_slices;     /* most of any step */
     struct stj_step *at; /* [kept + chunk][1 + n_groups] */
-    double *clip;        /* [kept + chunk]: factors of clipped gradients */
+    size_t n_factors;    /* of a clipped gradient */
+    double *clip;        /* [kept + chunk][n_factors] */
+    bool *clipped;       /* [kept + chunk] */
     bool *ready;         /* [kept]: the slot holds its step */
     size_t n_scratch;
     real *lin;     /* [kept + chunk][n_linear]; without shared memory this rank's slices' rows */
@@ -59,7 +61,8 @@ static void set_sizes(struct stj_linearization_cache *store)
     store->n_params = problem->layout->n_params;
     store->n_linear = problem->ops->n_linear(problem->self);
     store->n_slices = stj_problem_most_slices(problem, 1, 0, &store->n_scratch);
-    store->n_vectors = store->optimizer->n_coef + (store->recipe->clip_norm > 0);
+    store->n_vectors = store->optimizer->n_coef + stj_recipe_clips(store->recipe);
+    store->n_factors = store->recipe->clip_tensor_norm > 0 ? store->problem->layout->n_tensors : 1;
     store->n_records = stj_problem_n_records(problem, store->n_slices, 0);
 }
 
@@ -84,7 +87,8 @@ static enum stj_status allocate_cache(struct stj_linearization_cache *store, str
     STJ_MUST(stj_arena_reals(&store->coef_room, n_slots * store->n_vectors, store->n_params, err));
     STJ_MUST(stj_new(&store->at, n_slots * (1 + store->recipe->n_groups), sizeof *store->at, err));
     STJ_MUST(stj_new(&store->work, store->optimizer->n_work, store->n_params * sizeof(real), err));
-    STJ_MUST(stj_new(&store->clip, n_slots, sizeof *store->clip, err));
+    STJ_MUST(stj_new(&store->clip, n_slots * store->n_factors, sizeof *store->clip, err));
+    STJ_MUST(stj_new(&store->clipped, n_slots, sizeof *store->clipped, err));
     STJ_MUST(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
     STJ_MUST(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
     STJ_MUST(stj_arena_reals(&store->record_room, store->chunk, store->n_records, err));
@@ -138,6 +142,7 @@ void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
     free(store->at);
     free(store->work);
     free(store->clip);
+    free(store->clipped);
     free(store->ready);
     free(store);
 }
@@ -246,9 +251,12 @@ static enum stj_status make_coefficients(struct stj_linearization_cache *store, 
     stj_share_sum_run(&store->sum, n_slices, g, total);
     /* One of those that share the memory writes into it. */
     const bool writes = !stj_group_shares() || t % stj_group_size() == stj_group_rank();
-    const double limit = store->recipe->clip_norm;
-    real *unit = limit > 0 && writes ? vector_of(store, slot, store->n_vectors - 1) : NULL;
-    store->clip[slot] = stj_clip(n, total, limit, unit);
+    real *unit = stj_recipe_clips(store->recipe) && writes
+                     ? vector_of(store, slot, store->n_vectors - 1)
+                     : NULL;
+    store->clipped[slot] =
+        stj_clip(store->recipe, store->problem->layout, n, t, store->problem->n_steps, total,
+                 store->clip + slot * store->n_factors, unit);
     if (store->optimizer->n_coef == 0 || !writes)
         return STJ_OK;
     return linearize_update(store, t, state, total, err);
@@ -338,11 +346,11 @@ struct stj_linear_step stj_linearization_cache_step(const struct stj_linearizati
         .at = steps_at(store, t),
         .theta = store->view.state + (t - store->view_first) * store->view.ld,
         .lin = store->lin + slot * store->n_linear,
-        .clip = store->n_vectors ? store->clip[slot] : 1,
+        .clip = store->clip + slot * store->n_factors,
     };
     for (size_t k = 0; k < store->optimizer->n_coef; k++)
         step.coef[k] = vector_of(store, slot, k);
-    if (step.clip < 1)
+    if (store->clipped[slot])
         step.unit = vector_of(store, slot, store->n_vectors - 1);
     return step;
 }

@@ -43,8 +43,8 @@ struct stj_linear_step {
     const real *theta;
     const real *lin;
     const real *coef[STJ_MAX_COEFS]; /* [n_params] each */
-    double clip;                     /* factor of the clipped gradient; 1: not clipped */
-    const real *unit;                /* [n_params]: its direction, where it is clipped */
+    const double *clip;              /* where it is clipped: factor, of each tensor or of all; */
+    const real *unit;                /* [n_params]: u of train/clip.h; NULL: it is not clipped */
 };
 struct stj_linear_step stj_linearization_cache_step(const struct stj_linearization_cache *store,
                                                     size_t t);

@@ -60,12 +60,21 @@ void stj_sweep_clip_before(const struct stj_sweep *sweep, const struct stj_sweep
                            const struct stj_linear_step *step, size_t p)
 {
     const struct stj_sweep_part *part = &sweep->part[p];
+    const bool by_tensor = sweep->recipe->clip_tensor_norm > 0;
+    const size_t group = by_tensor ? (size_t)(part->tensor - sweep->problem->layout->tensor) : 0;
+    const real *unit = step->unit + part->offset;
+    real *g = tile->g + part->offset * tile->nvec;
     double dot[STJ_TILE_MOST] = {0};
+    if (sweep->recipe->clip_value > 0) {
+        stj_clip_mask(part->rows, tile->nvec, part->cols, unit, g);
+        return;
+    }
     for (size_t q = 0; q < sweep->n_parts; q++)
-        for (size_t j = 0; j < tile->nvec; j++)
+        for (size_t j = 0; (!by_tensor || sweep->part[q].tensor == part->tensor) && j < tile->nvec;
+             j++)
             dot[j] += tile->dot[q * tile->nvec + j];
-    stj_clip_project(part->rows, tile->nvec, part->cols, step->clip, step->unit + part->offset, dot,
-                     tile->g + part->offset * tile->nvec);
+    stj_clip_project(part->rows, tile->nvec, part->cols, step->clip[group],
+                     unit, dot, g);
 }
 
 /* Is a product of one vector finite?  STJ_ENONFINITE naming step and layer. */

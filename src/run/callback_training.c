@@ -10,6 +10,7 @@
 #include "options/yaml.h"
 #include "op/training_jacobian.h"
 #include "run/run_internal.h"
+#include "train/schedule.h"
 
 STJ_HOLDS(struct stj_training, stj_training_destroy)
 
@@ -20,32 +21,35 @@ struct stj_training {
     struct stj_trajectory *trajectory;
 };
 
-/* The rows of the config's training group that make a recipe. */
-enum { RECIPE_ROWS = 3 };
+/* The rows of the config's training group that make a recipe: the first ones, but for groups, as
+ * tensors have no names here. */
+enum { MOST_ROWS = 16 };
 
-static void recipe_table(struct stj_option table[RECIPE_ROWS + 1])
+static void recipe_table(struct stj_option table[MOST_ROWS])
 {
-    static const char *const names[RECIPE_ROWS] = {"optimizer", "learning_rate", "clip_norm"};
-    for (size_t i = 0; i < RECIPE_ROWS; i++)
-        for (const struct stj_option *option = stj_training_options; option->name; option++)
-            if (strcmp(option->name, names[i]) == 0)
-                table[i] = *option;
-    table[RECIPE_ROWS] = (struct stj_option){.name = NULL};
+    size_t n = 0;
+    for (const struct stj_option *row = stj_training_options;
+         strcmp(row->name, "batch_size") != 0 && n + 1 < MOST_ROWS; row++)
+        if (strcmp(row->name, "groups") != 0)
+            table[n++] = *row;
+    table[n] = (struct stj_option){.name = NULL};
 }
 
 static enum stj_status parse_recipe(const char *text, struct stj_training *training,
                                     struct stj_error *err)
 {
-    struct stj_option table[RECIPE_ROWS + 1];
+    struct stj_option table[MOST_ROWS];
     STJ_HELD(stj_yaml_destroy_at) struct stj_yaml_node *root = NULL;
+    uint32_t crc = 0;
+    bool found = false;
     recipe_table(table);
     STJ_NEED(err, text, STJ_EINVAL, "a training needs a recipe");
     STJ_MUST(stj_yaml_parse(text, strlen(text), "recipe", &root, err));
     STJ_MUST(stj_options_parse(table, root, &training->config, err));
-    training->recipe = (struct stj_recipe){.optimizer = &training->config.optimizer,
-                                           .schedule = &training->config.schedule,
-                                           .clip_norm = training->config.clip_norm};
-    return STJ_OK;
+    STJ_MUST(stj_run_config_check_clipping(root, &training->config, err));
+    STJ_MUST(stj_schedules_read(table, &training->config, &crc, &found, err));
+    training->recipe = stj_training_recipe(&training->config);
+    return stj_recipe_check(&training->recipe, stj_problem_n_steps(training->problem), err);
 }
 
 static enum stj_status train_problem(struct stj_training *training,
@@ -89,8 +93,7 @@ void stj_training_destroy(struct stj_training *training)
     if (!training)
         return;
     stj_trajectory_destroy(training->trajectory);
-    stj_plugin_free(&training->config.optimizer);
-    stj_plugin_free(&training->config.schedule);
+    stj_options_free(stj_training_options, &training->config);
     free(training);
 }
 

@@ -83,6 +83,21 @@ const struct stj_option stj_training_options[] = {
         struct stj_training_config, "clip_norm", REAL, clip_norm, "",
         "largest global norm of a gradient, as optax.clip_by_global_norm; not given: no limit",
         .above_min = true),
+    STJ_OPTION_ROW(struct stj_training_config, "clip_eps", REAL, clip_eps, "",
+                   "added to the norm that clip_norm or clip_tensor_norm divides by; 1e-6: as "
+                   "torch's clip_grad_norm_; not given: 0, as optax",
+                   .above_min = true),
+    STJ_OPTION_ROW(struct stj_training_config, "clip_tensor_norm", REAL, clip_tensor_norm, "",
+                   "largest norm of the gradient of each tensor; excludes the other limits",
+                   .above_min = true),
+    STJ_OPTION_ROW(struct stj_training_config, "clip_value", REAL, clip_value, "",
+                   "largest size of a gradient's elements, as torch's clip_grad_value_; excludes "
+                   "the other limits",
+                   .above_min = true),
+    STJ_OPTION_ROW(struct stj_training_config, "clip_factor", PLUGIN, clip_factor, "",
+                   "factor of each step's gradient, as recorded where it was clipped; J is that of "
+                   "the training with these factors; excludes the limits",
+                   .kind = &stj_schedules),
     STJ_OPTION_ROW(struct stj_training_config, "batch_size", SIZE, batch_size, NULL,
                    "samples of a step; its loss is their mean", .min = 1, .max = 1e15),
     STJ_OPTION_ROW(struct stj_training_config, "epochs", SIZE, epochs, "",
@@ -173,6 +188,23 @@ static const struct stj_yaml_node *node_of(const struct stj_yaml_node *root, con
     return node ? node : map;
 }
 
+enum stj_status stj_run_config_check_clipping(const struct stj_yaml_node *map,
+                                              const struct stj_training_config *t,
+                                              struct stj_error *err)
+{
+    static const struct stj_place training = {.key = "training"};
+    STJ_NEED_PLACE(&training, map, err,
+                   (t->clip_norm > 0) + (t->clip_tensor_norm > 0) + (t->clip_value > 0) +
+                           (t->clip_factor.info != NULL) <=
+                       1,
+                   "clip_norm, clip_tensor_norm, clip_value and clip_factor exclude each other; "
+                   "leave all but one out");
+    STJ_NEED_PLACE(&training, map, err,
+                   t->clip_eps == 0 || t->clip_norm > 0 || t->clip_tensor_norm > 0,
+                   "clip_eps is for clip_norm and clip_tensor_norm");
+    return STJ_OK;
+}
+
 static enum stj_status check_keys(const struct stj_yaml_node *root,
                                   const struct stj_run_config *config, struct stj_error *err)
 {
@@ -207,6 +239,7 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     STJ_NEED_PLACE(&training, node_of(root, "training", "batches"), err,
                    !t->batches || (t->has_steps && !t->shuffle),
                    "batches are those of so many steps: it excludes epochs and shuffle");
+    STJ_MUST(stj_run_config_check_clipping(stj_yaml_get(root, "training"), t, err));
     STJ_NEED_PLACE(&trajectory, node_of(root, "trajectory", "max_bytes"), err,
                    !(keep->has_every && keep->has_max_bytes),
                    "every and max_bytes exclude each other; leave one of them out");

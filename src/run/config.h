@@ -33,8 +33,9 @@ struct stj_init_config {
 
 struct stj_training_config {
     struct stj_plugin optimizer, schedule;
-    struct stj_plugins groups; /* of stj_groups */
-    double clip_norm;          /* 0: gradients are not clipped */
+    struct stj_plugins groups;                                /* of stj_groups */
+    double clip_norm, clip_eps, clip_tensor_norm, clip_value; /* 0: gradients are not clipped */
+    struct stj_plugin clip_factor;                            /* info NULL: neither by a factor */
     size_t batch_size;
     size_t epochs, steps; /* exactly one was given */
     bool has_epochs, has_steps;
@@ -85,6 +86,11 @@ enum stj_status stj_run_config_read(const char *path, struct stj_run_config *con
                                     struct stj_error *err);
 enum stj_status stj_run_config_parse(const char *text, const char *name,
                                      struct stj_run_config *config, struct stj_error *err);
+
+/* What the keys of clipping must be to each other; map: where they stand. */
+enum stj_status stj_run_config_check_clipping(const struct stj_yaml_node *map,
+                                              const struct stj_training_config *training,
+                                              struct stj_error *err);
 
 /* *text <- YAML that reads back as the same config (owned by the caller). */
 enum stj_status stj_run_config_print(const struct stj_run_config *config, char **text,

@@ -49,15 +49,26 @@ static enum stj_status apply_pattern(struct stj_run *run, size_t group, const ch
     return STJ_OK;
 }
 
+struct stj_recipe stj_training_recipe(const struct stj_training_config *training)
+{
+    return (struct stj_recipe){
+        .optimizer = &training->optimizer,
+        .schedule = &training->schedule,
+        .clip_norm = training->clip_norm,
+        .clip_eps = training->clip_eps,
+        .clip_tensor_norm = training->clip_tensor_norm,
+        .clip_value = training->clip_value,
+        .clip_factor = training->clip_factor.info ? &training->clip_factor : NULL,
+    };
+}
+
 enum stj_status stj_run_make_recipe(struct stj_run *run, struct stj_error *err)
 {
     const struct stj_training_config *t = &run->config.training;
     const struct stj_plugins *groups = &t->groups;
-    run->recipe = (struct stj_recipe){.optimizer = &t->optimizer,
-                                      .schedule = &t->schedule,
-                                      .clip_norm = t->clip_norm,
-                                      .n_before = run->config.init.step,
-                                      .n_groups = groups->n};
+    run->recipe = stj_training_recipe(t);
+    run->recipe.n_before = run->config.init.step;
+    run->recipe.n_groups = groups->n;
     STJ_MUST(stj_new(&run->rule, groups->n, sizeof *run->rule, err));
     STJ_MUST(stj_new(&run->rule_of, stj_network_n_trained(run->net), sizeof *run->rule_of, err));
     for (size_t i = 0; i < groups->n; i++) {

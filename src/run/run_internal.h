@@ -85,6 +85,9 @@ struct stj_data_use stj_run_data_use(const struct stj_run *run);
 enum stj_status stj_run_check_data(const struct stj_run *run, const struct stj_run *with,
                                    struct stj_error *err);
 
+/* The recipe of a training group, without its groups of tensors. */
+struct stj_recipe stj_training_recipe(const struct stj_training_config *training);
+
 /* run->recipe, and the rules of its groups, from the config; then, once the number of steps is
  * known, the values by step that files have; and the rules in words. */
 enum stj_status stj_run_make_recipe(struct stj_run *run, struct stj_error *err);

@@ -1,26 +1,82 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train/clip.c: gradient clipping by global norm. */
+/* train/clip.c: gradient clipping. */
 #include "train/clip.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/target_clones.h"
+#include "train/schedule.h"
 
-double stj_clip(size_t n, real *g, double limit, real *unit)
+/* Clip g[n] to a norm.  Returns the factor, 1 where g is left as it is. */
+static double clip_norm(size_t n, real *g, double limit, double eps, real *unit)
 {
     double square = 0;
     for (size_t i = 0; i < n; i++)
         square += (double)g[i] * (double)g[i];
     const double norm = sqrt(square);
-    if (limit == 0 || !(norm > limit))
+    if (!(norm + eps > limit))
         return 1;
-    const double factor = limit / norm;
+    const double factor = limit / (norm + eps);
+    const double share = eps > 0 ? sqrt(norm / (norm + eps)) : 1;
     for (size_t i = 0; unit && i < n; i++)
-        unit[i] = (real)((double)g[i] / norm);
+        unit[i] = norm > 0 ? (real)((double)g[i] / norm * share) : 0;
     for (size_t i = 0; i < n; i++)
         g[i] = (real)(factor * (double)g[i]);
     return factor;
+}
+
+static bool clip_tensors(const struct stj_recipe *recipe, const struct stj_layout *layout, real *g,
+                         double *factor, real *unit)
+{
+    bool clipped = false;
+    for (size_t i = 0; i < layout->n_tensors; i++) {
+        const struct stj_tensor_shape *t = &layout->tensor[i];
+        const size_t n = t->rows * t->cols;
+        const double f = clip_norm(n, g + t->offset, recipe->clip_tensor_norm, recipe->clip_eps,
+                                   unit ? unit + t->offset : NULL);
+        if (f == 1 && unit)
+            memset(unit + t->offset, 0, n * sizeof *unit);
+        if (factor)
+            factor[i] = f;
+        clipped = clipped || f != 1;
+    }
+    return clipped;
+}
+
+static bool clip_values(size_t n, real *g, real limit, real *unit)
+{
+    bool clipped = false;
+    for (size_t i = 0; i < n; i++) {
+        const bool above = g[i] > limit, below = g[i] < -limit;
+        g[i] = above ? limit : below ? -limit : g[i];
+        clipped = clipped || above || below;
+        if (unit)
+            unit[i] = above || below ? 0 : 1;
+    }
+    return clipped;
+}
+
+bool stj_clip(const struct stj_recipe *recipe, const struct stj_layout *layout, size_t n,
+              size_t step, size_t n_steps, real *g, double *factor, real *unit)
+{
+    double f = 1;
+    if (recipe->clip_tensor_norm > 0)
+        return clip_tensors(recipe, layout, g, factor, unit);
+    if (recipe->clip_value > 0)
+        return clip_values(n, g, (real)recipe->clip_value, unit);
+    if (recipe->clip_norm > 0)
+        f = clip_norm(n, g, recipe->clip_norm, recipe->clip_eps, unit);
+    else if (recipe->clip_factor) {
+        f = stj_schedule_eta(recipe->clip_factor, step, n_steps);
+        for (size_t i = 0; i < n; i++)
+            g[i] = (real)(f * (double)g[i]);
+        if (unit)
+            memset(unit, 0, n * sizeof *unit);
+    }
+    if (factor)
+        *factor = f;
+    return f != 1;
 }
 
 void stj_clip_dot(size_t rows, size_t nvec, size_t cols, const real *unit, const real *g,
@@ -42,4 +98,12 @@ STJ_CLONES void stj_clip_project(size_t rows, size_t nvec, size_t cols, double f
                 const size_t at = (r * nvec + j) * cols + c;
                 g[at] = (real)(factor * ((double)g[at] - (double)unit[r * cols + c] * dot[j]));
             }
+}
+
+STJ_CLONES void stj_clip_mask(size_t rows, size_t nvec, size_t cols, const real *unit, real *g)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < nvec; j++)
+            for (size_t c = 0; c < cols; c++)
+                g[(r * nvec + j) * cols + c] *= unit[r * cols + c];
 }

@@ -1,30 +1,37 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train/clip.h: gradient clipping by global norm, optax's clip_by_global_norm, and its
- * differential.
+/* train/clip.h: what is done to a gradient before the update, and its differential.
  *
- *     |g| <= c     g unchanged
- *     |g| > c      h = c e,   e = g / |g|
- *                  h_dot = (c / |g|) (g_dot - e (e . g_dot))
+ *     norm      n = |g| of the whole gradient, or of each tensor:  h = f g,  f = min(1, c / (n + eps));
+ *               where n + eps > c:  h_dot = f (g_dot - u (u . g_dot)),  u = g / n sqrt(n / (n + eps))
+ *     value     h = g cut to [-c, c];  h_dot = g_dot where it is not cut, else 0
+ *     factor    h = f g,  f given for the step:  h_dot = f g_dot
  *
- * The differential is symmetric, so tangents and adjoints take the same form.
+ * With eps = 0 the first is optax's clip_by_global_norm, with 1e-6 torch's clip_grad_norm_.  The
+ * differentials are symmetric, so tangents and adjoints take the same form.  At a kink it is that of
+ * the branch that was taken.
  */
 #ifndef STJ_TRAIN_CLIP_H
 #define STJ_TRAIN_CLIP_H
 
-#include "base/block.h"
+#include "train/recipe.h"
 
-/* Clip g[n] in place to the norm `limit` (0: never); unit[n] (may be NULL) <- g / |g| where it is
- * clipped. Returns the factor c / |g|, or 1 where g is left as it is. */
-double stj_clip(size_t n, real *g, double limit, real *unit);
+/* Clip g[n] in place at a step.  Returns whether the differential is another than g_dot; then
+ * unit[n] <- u, or by value 1 where it is not cut, else 0; and factor <- f, one for all or for each
+ * tensor.  Both may be NULL; layout too, where no tensors are looked at (in a subspace). */
+bool stj_clip(const struct stj_recipe *recipe, const struct stj_layout *layout, size_t n,
+              size_t step, size_t n_steps, real *g, double *factor, real *unit);
 
 /* A range of rows of one tensor, [rows][cols] in a vector and [rows][nvec][cols] in a tile.  unit
  * and g point at the range.
- *     dot[nvec] <- the range's share of e . g */
+ *     dot[nvec] <- the range's share of u . g */
 void stj_clip_dot(size_t rows, size_t nvec, size_t cols, const real *unit, const real *g,
                   double *dot);
 
-/*     g <- factor (g - e dot),  dot[nvec] now the whole sums */
+/*     g <- factor (g - u dot),  dot[nvec] now the whole sums */
 void stj_clip_project(size_t rows, size_t nvec, size_t cols, double factor, const real *unit,
                       const double *dot, real *g);
+
+/*     g <- g where it is not cut */
+void stj_clip_mask(size_t rows, size_t nvec, size_t cols, const real *unit, real *g);
 
 #endif

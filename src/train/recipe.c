@@ -42,64 +42,76 @@ struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, 
     return step;
 }
 
-/* A momentum goes with the schedule of the rate itself, not with one within it. */
+static const struct stj_option rate_rows[] = {
+    {.name = "learning_rate", .type = STJ_OPTION_PLUGIN, .kind = &stj_schedules}, {.name = NULL}};
+
+struct cycles {
+    bool allowed, found;
+};
+
+/* A momentum goes with the schedule of the rate itself, not with one within it or with another. */
 static enum stj_status find_cycle(void *ctx, struct stj_plugin *schedule, bool inner,
                                   struct stj_error *err)
 {
-    const bool cycles = !isnan(stj_schedule_momentum(schedule, 0, 1));
-    *(bool *)ctx = *(bool *)ctx || cycles;
-    STJ_NEED(err, !cycles || !inner, STJ_ECONFIG,
-             "%s within another schedule cannot cycle the momentum: leave cycle_momentum out, and "
-             "give the optimizer's momentum as a schedule",
-             schedule->info->name);
+    struct cycles *cycles = ctx;
+    const bool here = !isnan(stj_schedule_momentum(schedule, 0, 1));
+    cycles->found = cycles->found || here;
+    STJ_NEED(err, !here || (cycles->allowed && !inner), STJ_ECONFIG,
+             "cycle_momentum is for the learning rate's own schedule: leave it out here, and give "
+             "the optimizer's momentum as a schedule");
     return STJ_OK;
 }
 
-/* where: "training.groups[0]", the place of what is wrong. */
+/* See that a schedule is good as what the row is, at training.where. */
+static enum stj_status check_schedule(const struct stj_plugin *schedule,
+                                      const struct stj_option *row, const char *where,
+                                      struct cycles *cycles, size_t n_steps, struct stj_error *err)
+{
+    enum stj_status st =
+        stj_options_visit(rate_rows, (void *)(uintptr_t)schedule, find_cycle, cycles, err);
+    if (st == STJ_OK)
+        st = stj_schedule_check(schedule, row, n_steps, err);
+    if (st != STJ_OK)
+        stj_error_prefix(err, "training.%s%s", where, row->name);
+    return st;
+}
+
+/* where: "groups[0].", or "". */
 static enum stj_status check_rule(const struct stj_rule *rule, const char *where, size_t n_steps,
                                   struct stj_error *err)
 {
-    static const struct stj_option rate[] = {
-        {.name = "learning_rate", .type = STJ_OPTION_PLUGIN, .kind = &stj_schedules},
-        {.name = NULL}};
     const struct stj_by_step *momentum = NULL;
     const struct stj_option *row = stj_optimizer_momentum(rule->optimizer, &momentum);
     const bool by_step = row && momentum->schedule.info;
-    bool cycles = false;
-    enum stj_status st =
-        stj_options_visit(rate, (void *)(uintptr_t)rule->schedule, find_cycle, &cycles, err);
-    if (st == STJ_OK)
-        st = stj_schedule_check(rule->schedule, rate, n_steps, err);
-    if (st != STJ_OK) {
-        stj_error_prefix(err, "%s.learning_rate", where);
-        return st;
-    }
-    STJ_NEED(err, !cycles || row, STJ_ECONFIG,
-             "%s.learning_rate: cycle_momentum: %s has no momentum or beta1", where,
+    struct cycles cycles = {.allowed = true}, none = {.allowed = false};
+    STJ_MUST(check_schedule(rule->schedule, rate_rows, where, &cycles, n_steps, err));
+    STJ_NEED(err, !cycles.found || row, STJ_ECONFIG,
+             "training.%slearning_rate: cycle_momentum: %s has no momentum or beta1", where,
              rule->optimizer->info->name);
-    STJ_NEED(err, !cycles || !by_step, STJ_ECONFIG,
-             "%s.learning_rate cycles the momentum, and %s is given by step; leave one of them out",
+    STJ_NEED(err, !cycles.found || !by_step, STJ_ECONFIG,
+             "training.%slearning_rate cycles the momentum, and %s is given by step; leave one of "
+             "them out",
              where, row ? row->name : "");
-    if (by_step)
-        st = stj_schedule_check(&momentum->schedule, row, n_steps, err);
-    if (st != STJ_OK)
-        stj_error_prefix(err, "%s: %s", where, row->name);
-    return st;
+    return by_step ? check_schedule(&momentum->schedule, row, where, &none, n_steps, err) : STJ_OK;
 }
 
 enum stj_status stj_recipe_check(const struct stj_recipe *recipe, size_t n_steps,
                                  struct stj_error *err)
 {
+    static const struct stj_option factor = {.name = "clip_factor", .type = STJ_OPTION_PLUGIN};
+    struct cycles none = {.allowed = false};
     for (size_t i = 0; i <= recipe->n_groups; i++) {
         const struct stj_rule rule = stj_recipe_rule(recipe, i);
-        char where[64] = "training";
+        char where[64] = "";
         if (i)
-            snprintf(where, sizeof where, "training.groups[%zu]", i - 1);
+            snprintf(where, sizeof where, "groups[%zu].", i - 1);
         STJ_NEED(err, stj_optimizer_of(rule.optimizer) == stj_recipe_optimizer(recipe), STJ_ECONFIG,
-                 "%s: amsgrad is of all tensors or of none; give it at training.optimizer", where);
+                 "training.%s: amsgrad is of all tensors or of none; give it at training.optimizer", where);
         STJ_MUST(check_rule(&rule, where, n_steps, err));
     }
-    return STJ_OK;
+    return recipe->clip_factor
+               ? check_schedule(recipe->clip_factor, &factor, "", &none, n_steps, err)
+               : STJ_OK;
 }
 
 bool stj_recipe_next_run(const struct stj_recipe *recipe, const struct stj_layout *layout,

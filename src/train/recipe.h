@@ -26,11 +26,14 @@ struct stj_group_config {
 struct stj_recipe {
     const struct stj_plugin *optimizer;
     const struct stj_plugin *schedule;
-    double clip_norm;            /* gradients are clipped to this global norm; 0: never */
-    size_t n_before;             /* updates that the optimizer has made before the training */
-    size_t n_groups;             /* beside the rest, whose rule is number 0 */
-    const struct stj_rule *rule; /* [n_groups]: of numbers 1, 2, ... */
-    const size_t *rule_of;       /* [n_tensors]: the number of the rule of each */
+    double clip_norm;                     /* gradients are clipped to this global norm; 0: never */
+    double clip_eps;                      /* see train/clip.h */
+    double clip_tensor_norm, clip_value;  /* instead: by tensor, by value; 0: never */
+    const struct stj_plugin *clip_factor; /* instead: their factor by step; NULL: none */
+    size_t n_before;                      /* updates that the optimizer has made before the training */
+    size_t n_groups;                      /* beside the rest, whose rule is number 0 */
+    const struct stj_rule *rule;          /* [n_groups]: of numbers 1, 2, ... */
+    const size_t *rule_of;                /* [n_tensors]: the number of the rule of each */
 };
 
 static inline const struct stj_optimizer_ops *stj_recipe_optimizer(const struct stj_recipe *recipe)
@@ -38,10 +41,11 @@ static inline const struct stj_optimizer_ops *stj_recipe_optimizer(const struct 
     return stj_optimizer_of(recipe->optimizer);
 }
 
-/* Does differentiating a step need its gradient? */
-static inline bool stj_recipe_needs_gradient(const struct stj_recipe *recipe)
+/* Is anything done to gradients before the update? */
+static inline bool stj_recipe_clips(const struct stj_recipe *recipe)
 {
-    return stj_recipe_optimizer(recipe)->n_coef > 0 || recipe->clip_norm > 0;
+    return recipe->clip_norm > 0 || recipe->clip_tensor_norm > 0 || recipe->clip_value > 0 ||
+           recipe->clip_factor;
 }
 
 /* The row of the optimizer's momentum or beta1, *momentum <- its value; NULL: it has none. */

@@ -159,7 +159,7 @@ static enum stj_status update_state(const struct stj_problem *problem,
 {
     const size_t n = k ? k : problem->layout->n_params;
     struct stj_tensor_run run = {.n = k};
-    stj_clip(n, work->g, recipe->clip_norm, NULL);
+    stj_clip(recipe, problem->layout, n, t, problem->n_steps, work->g, NULL, NULL);
     if (k)
         update_run(problem, recipe, t, k, &run, state, work);
     while (!k && stj_recipe_next_run(recipe, problem->layout, &run))
@@ -193,9 +193,12 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
     STJ_CHECK(err, !subspace || recipe->n_before == 0, STJ_EUNSUPPORTED,
               "the optimizer begins with what it had (init.slots), which has no coordinates in a "
               "subspace: only a training that begins at its step 0 can be restricted");
-    STJ_CHECK(err, !subspace || recipe->n_groups == 0, STJ_EUNSUPPORTED,
-              "the training has groups of tensors, and directions of a subspace go across them: "
-              "only a training without training.groups can be restricted");
+    STJ_CHECK(err,
+              !subspace || (recipe->n_groups == 0 && recipe->clip_value == 0 &&
+                            recipe->clip_tensor_norm == 0),
+              STJ_EUNSUPPORTED,
+              "directions of a subspace go across the tensors: only a training without "
+              "training.groups, clip_value and clip_tensor_norm can be restricted");
     STJ_CHECK(err, !subspace || !stj_recipe_optimizer(recipe)->whole, STJ_EUNSUPPORTED,
               "the optimizer %s is by tensor, and directions of a subspace go across tensors: only "
               "an elementwise one can be restricted",
