@@ -122,6 +122,7 @@ EXTRA_DIST += %reldir%/torch/check.py
 EXTRA_DIST += %reldir%/torch/losses.py
 EXTRA_DIST += %reldir%/torch/networks.py
 EXTRA_DIST += %reldir%/torch/optimizers.py
+EXTRA_DIST += %reldir%/torch/trainings.py
 dist_check_SCRIPTS += %reldir%/walkthrough-analysis.sh
 
 # Programs and scripts of several ranks, for a build with MPI: make check-mpi.

@@ -113,6 +113,9 @@ struct stj_run_info {
     const char *earlier; /* lines "STEPS FINGERPRINT" of its lengths before; NULL: there are none */
     const char *zero_start; /* which gradients are exactly zero at step 0, where the optimizer divides
                                by the root of their squares, and what that does; NULL: none */
+    /* What files list by step beyond the training's last, in words; "": nothing, or they were not
+     * read. */
+    const char *unused;
 };
 
 /* info <- what is known of the run. */

@@ -12,6 +12,12 @@
 #include "analysis/print.h"
 #include "study/study.h"
 
+static void print_unused(FILE *out, const struct stj_run_info *info)
+{
+    if (info->unused[0])
+        fprintf(out, "unused         %s\n", info->unused);
+}
+
 static void print_losses(FILE *out, const struct stj_run_info *info)
 {
     if (info->earlier)
@@ -46,6 +52,7 @@ void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj
     fprintf(out, "%zu parameters, %zu steps of %zu rows", info->n_params, info->n_steps,
             info->batch_size);
     stj_print_seconds(out, ", ", info->seconds, "\n");
+    print_unused(out, info);
     print_losses(out, info);
     print_imported(out, info);
     stj_print_storage(out, "states         ", storage);
@@ -87,6 +94,7 @@ static void print_training(FILE *out, const struct stj_contents *c)
             info->batch_size);
     if (!info->trained) {
         fprintf(out, "\n");
+        print_unused(out, info);
         return;
     }
     stj_print_seconds(out, ", ", info->seconds, "\n");

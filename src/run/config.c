@@ -237,8 +237,11 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
                    !(t->has_epochs && t->has_steps),
                    "epochs and steps exclude each other; leave one of them out");
     STJ_NEED_PLACE(&training, node_of(root, "training", "batches"), err,
-                   !t->batches || (t->has_steps && !t->shuffle),
+                   !t->batches || (!t->has_epochs && !t->shuffle),
                    "batches are those of so many steps: it excludes epochs and shuffle");
+    STJ_NEED_PLACE(&training, node_of(root, "training", "batches"), err,
+                   !t->batches || t->has_steps,
+                   "missing key: batches needs steps, how many of those in the file are taken");
     STJ_MUST(stj_run_config_check_clipping(stj_yaml_get(root, "training"), t, err));
     STJ_NEED_PLACE(&trajectory, node_of(root, "trajectory", "max_bytes"), err,
                    !(keep->has_every && keep->has_max_bytes),

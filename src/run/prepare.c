@@ -115,6 +115,8 @@ static enum stj_status count_steps(struct stj_run *run, size_t n_listed, struct 
     STJ_NEED(err, !t->batches || run->n_steps <= n_listed, STJ_EMISMATCH,
              "training.batches: %s: has the batches of %zu steps, the training has %zu", t->batches,
              n_listed, run->n_steps);
+    if (t->batches && n_listed != SIZE_MAX)
+        stj_run_note_unused(run, t->batches, "batches", n_listed);
     return STJ_OK;
 }
 
@@ -165,6 +167,7 @@ out:
 /* What goes through the data, or would. */
 static enum stj_status make_problem(struct stj_run *run, struct stj_error *err)
 {
+    run->unused[0] = '\0';
     STJ_MUST(create_order(run, err));
     if (run->train->inputs)
         STJ_MUST(stj_run_read_rates(run, err));

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "options/option_value.h"
 #include "run/run_internal.h"
+#include "train/schedule.h"
 
 /* ---- groups ---- */
 
@@ -84,71 +85,84 @@ enum stj_status stj_run_make_recipe(struct stj_run *run, struct stj_error *err)
 
 /* ---- values by step ---- */
 
+void stj_run_note_unused(struct stj_run *run, const char *file, const char *what, size_t n)
+{
+    if (n > run->n_steps)
+        stj_text_add(run->unused, sizeof run->unused,
+                     "%s%.200s has the %s of %zu steps, the first %zu are taken",
+                     run->unused[0] ? "; " : "", file, what, n, run->n_steps);
+}
+
+/* A file within another schedule may be of a part of the steps. */
+static enum stj_status note_longer(void *ctx, struct stj_plugin *plugin, bool inner,
+                                   struct stj_error *err)
+{
+    const char *file = NULL;
+    size_t n = 0;
+    (void)err;
+    if (plugin->kind == &stj_schedules && !inner && stj_schedule_listed(plugin, &file, &n))
+        stj_run_note_unused(ctx, file ? file : "a list", "values", n);
+    return STJ_OK;
+}
+
 enum stj_status stj_run_read_rates(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = stj_schedules_read(stj_training_options, &run->config.training,
                                             &run->rates_crc, &run->has_rates, err);
-    if (st == STJ_OK)
-        return stj_recipe_check(&run->recipe, run->n_steps, err);
-    stj_error_prefix(err, "training");
-    return st;
+    if (st != STJ_OK) {
+        stj_error_prefix(err, "training");
+        return st;
+    }
+    STJ_MUST(stj_recipe_check(&run->recipe, run->n_steps, err));
+    return stj_options_visit(stj_training_options, &run->config.training, note_longer, run, err);
 }
 
 /* ---- in words ---- */
 
-/* Lines of YAML as one line: "momentum: 0.9, weight_decay: 0".  They are indented: a comma and a
- * space take no more room than that. */
-static void join_lines(char *text)
+/* Write lines of YAML as one line: "momentum: 0.9, weight_decay: 0". */
+static void write_joined(FILE *out, const char *text)
 {
-    char *to = text;
-    bool value = true; /* what comes is the value of a key that stands there already */
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-        line += strspn(line, " ");
-        const size_t n = strlen(line);
-        if (to > text && !value)
-            *to++ = ',';
-        if (to > text)
-            *to++ = ' ';
-        value = line[n - 1] == ':';
-        memmove(to, line, n);
-        to += n;
+    const char *between = "";
+    while (*text) {
+        text += strspn(text, " ");
+        const size_t n = strcspn(text, "\n");
+        fprintf(out, "%s%.*s", between, (int)n, text);
+        between = n > 0 && text[n - 1] == ':' ? " " : ", "; /* a value comes, or another key */
+        text += n + (text[n] == '\n');
     }
-    *to = '\0';
 }
 
-/* *text <- what rule `number` is (owned by the caller). */
+/* *text <- who rule `number` is of and what it is (owned by the caller). */
 static enum stj_status describe_rule(const struct stj_run *run, size_t number, char **text,
                                      struct stj_error *err)
 {
-    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_HELD(stj_text_drop) struct stj_text_output lines = {0}, out = {0};
+    STJ_FREED char *options = NULL;
     const struct stj_rule rule = stj_recipe_rule(&run->recipe, number);
     const struct stj_option rate[] = {
         {.name = "learning_rate", .type = STJ_OPTION_PLUGIN, .kind = &stj_schedules},
         {.name = NULL}};
-    STJ_MUST(stj_text_open(&out, err));
-    stj_options_write(out.file, 2, rate, rule.schedule);
+    const char *name = number ? rule.optimizer->label : NULL;
+    STJ_MUST(stj_text_open(&lines, err));
+    stj_options_write(lines.file, 0, rate, rule.schedule);
     if (rule.optimizer->info->options)
-        stj_options_write(out.file, 2, rule.optimizer->info->options, rule.optimizer->config);
-    STJ_MUST(stj_text_take(&out, text, err));
-    join_lines(*text);
-    return STJ_OK;
+        stj_options_write(lines.file, 0, rule.optimizer->info->options, rule.optimizer->config);
+    STJ_MUST(stj_text_take(&lines, &options, err));
+    STJ_MUST(stj_text_open(&out, err));
+    if (number)
+        fprintf(out.file, "group %zu%s%s: ", number, name ? " " : "", name ? name : "");
+    else
+        fputs("the rest: ", out.file);
+    write_joined(out.file, options);
+    return stj_text_take(&out, text, err);
 }
 
 enum stj_status stj_run_describe_rules(struct stj_run *run, struct stj_error *err)
 {
     const size_t n = run->recipe.n_groups ? run->recipe.n_groups + 1 : 0;
     STJ_MUST(stj_new(&run->rule_text, n, sizeof *run->rule_text, err));
-    for (size_t i = 0; i < n; i++) {
-        STJ_FREED char *what = NULL;
-        char who[STJ_PARAMETER_NAME_MAX] = "the rest";
-        const char *name = i ? run->recipe.rule[i - 1].optimizer->label : NULL;
-        if (i)
-            snprintf(who, sizeof who, "group %zu%s%.60s", i, name ? " " : "", name ? name : "");
-        STJ_MUST(describe_rule(run, i, &what, err));
-        const size_t bytes = strlen(who) + strlen(what) + 3;
-        STJ_MUST(stj_new(&run->rule_text[i], bytes, 1, err));
-        snprintf(run->rule_text[i], bytes, "%s: %s", who, what);
-    }
+    for (size_t i = 0; i < n; i++)
+        STJ_MUST(describe_rule(run, i, &run->rule_text[i], err));
     return STJ_OK;
 }
 

@@ -240,6 +240,7 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
                      .deviation_step = imported.step,
                      .tolerance = about->tolerance},
         .first_loss = trained ? loss_at_start(run) : (double)NAN,
+        .unused = run->unused,
     };
     info->first_steps = about->earlier ? strtoull(about->earlier, NULL, 10) : info->n_steps;
     info->earlier = about->earlier;

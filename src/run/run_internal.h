@@ -11,7 +11,12 @@
 #include "train/network_problem.h"
 #include "trajectory/trajectory.h"
 
-enum { STJ_SHAPE_TEXT_MAX = 96, STJ_INPUTS_TEXT_MAX = 160, STJ_FILE_NAME_MAX = 256 };
+enum {
+    STJ_SHAPE_TEXT_MAX = 96,
+    STJ_INPUTS_TEXT_MAX = 160,
+    STJ_FILE_NAME_MAX = 256,
+    STJ_UNUSED_TEXT_MAX = 512
+};
 
 /* A tensor of the parameters, in words. */
 struct stj_run_tensor {
@@ -36,12 +41,13 @@ struct stj_run {
         double eps;   /* of the precision that their numbers have; 0: they were not read */
     } given;
     struct stj_problem *problem;
-    struct stj_recipe recipe; /* of the plug-ins in `config` */
-    struct stj_rule *rule;    /* [n_groups] */
-    size_t *rule_of;          /* [tensors that are trained] */
-    char **rule_text;         /* [n_groups + 1]: the rules in words; NULL: no groups */
-    uint32_t rates_crc;       /* of values by step that files have */
-    bool has_rates;           /* there are such files */
+    struct stj_recipe recipe;         /* of the plug-ins in `config` */
+    struct stj_rule *rule;            /* [n_groups] */
+    size_t *rule_of;                  /* [tensors that are trained] */
+    char **rule_text;                 /* [n_groups + 1]: the rules in words; NULL: no groups */
+    uint32_t rates_crc;               /* of values by step that files have */
+    bool has_rates;                   /* there are such files */
+    char unused[STJ_UNUSED_TEXT_MAX]; /* what files list beyond the last step; "": nothing */
     size_t n_steps;
     struct stj_run_timing *meter;        /* owned; NULL: not measured yet */
     char (*shape)[STJ_SHAPE_TEXT_MAX];   /* of each layer's output */
@@ -93,6 +99,10 @@ struct stj_recipe stj_training_recipe(const struct stj_training_config *training
 enum stj_status stj_run_make_recipe(struct stj_run *run, struct stj_error *err);
 enum stj_status stj_run_read_rates(struct stj_run *run, struct stj_error *err);
 enum stj_status stj_run_describe_rules(struct stj_run *run, struct stj_error *err);
+
+/* Remark that a file has so many steps' worth of `what`, more than the training takes. */
+void stj_run_note_unused(struct stj_run *run, const char *file, const char *what, size_t n);
+
 void stj_run_free_rules(struct stj_run *run);
 
 /* run->tensor <- the tensors of the network, and what init.file is to have of them. */
