@@ -101,6 +101,9 @@ static void random_case(struct stepper *c, size_t i_case)
     ((const struct stj_optimizer_ops *)stj_optimizers.list[kind])->sample(rng, text, sizeof text);
     stj_rng_destroy(rng);
     stepper_init(c, text, seed);
+    const struct stj_by_step *momentum = NULL;
+    c->at.has_momentum = seed % 2 && stj_optimizer_momentum(&c->plugin, &momentum);
+    c->at.momentum = c->at.has_momentum ? 0.05 + 0.9 * stj_rng_uniform(c->rng) : 0;
     c->rows = 1 + stj_rng_index(c->rng, 8);
     c->cols = 1 + stj_rng_index(c->rng, 8);
     c->n = c->rows * c->cols;

@@ -120,8 +120,79 @@ START_TEST(a_sequence_gives_each_part_its_steps)
 }
 END_TEST
 
+/* torch.optim.lr_scheduler.CyclicLR(base_lr=1, max_lr=3, step_size_up=2, step_size_down=4). */
+START_TEST(cyclic_is_pytorchs)
+{
+#define CYCLE "base: 1, peak: 3, up: 2, down: 4"
+    static const double height[] = {0, 0.5, 1, 0.75, 0.5, 0.25};
+    for (size_t t = 0; t < 14; t++) {
+        check("{schedule: cyclic, " CYCLE "}", t, 14, 1 + 2 * height[t % 6]);
+        check("{schedule: cyclic, " CYCLE ", mode: triangular2}", t, 14,
+              1 + 2 * height[t % 6] * pow(0.5, (double)(t / 6)));
+        check("{schedule: cyclic, " CYCLE ", mode: exp_range, gamma: 0.9}", t, 14,
+              1 + 2 * height[t % 6] * pow(0.9, (double)t));
+    }
+    check("{schedule: cyclic, base: 0, peak: 1, up: 4}", 6, 9, 0.5);
+}
+END_TEST
+
+static double momentum(const char *text, size_t step, size_t n_steps)
+{
+    struct stj_plugin plugin;
+    parse_plugin(&stj_schedules, text, &plugin);
+    const double value = stj_schedule_momentum(&plugin, step, n_steps);
+    stj_plugin_free(&plugin);
+    return value;
+}
+
+/* OneCycleLR's and CyclicLR's momenta go the other way, between 0.85 and 0.95, 0.8 and 0.9. */
+START_TEST(a_momentum_cycles_where_it_is_asked_to)
+{
+    const char *one = "{schedule: one_cycle, peak: 1, cycle_momentum: true}";
+    const double fall = 0.95 + (0.85 - 0.95) * (1 + cos(acos(-1.0) * 3 / 7)) / 2;
+    ck_assert(isnan(momentum("{schedule: one_cycle, peak: 1}", 0, 10)));
+    ck_assert(isnan(momentum("{schedule: cyclic, base: 0, peak: 1}", 0, 10)));
+    ck_assert(isnan(momentum("{schedule: cosine, peak: 1}", 0, 10)));
+    ck_assert_double_eq_tol(momentum(one, 0, 10), 0.95, 1e-15);
+    ck_assert_double_eq_tol(momentum(one, 1, 10), 0.9, 1e-15);
+    ck_assert_double_eq_tol(momentum(one, 2, 10), 0.85, 1e-15);
+    ck_assert_double_eq_tol(momentum(one, 5, 10), fall, 1e-15);
+    ck_assert_double_eq_tol(momentum(one, 9, 10), 0.95, 1e-15);
+    const char *many = "{schedule: cyclic, " CYCLE ", mode: triangular2, cycle_momentum: true}";
+    ck_assert_double_eq_tol(momentum(many, 0, 14), 0.9, 1e-15);
+    ck_assert_double_eq_tol(momentum(many, 2, 14), 0.8, 1e-15);
+    ck_assert_double_eq_tol(momentum(many, 8, 14), 0.85, 1e-15);
+}
+END_TEST
+
+START_TEST(lists_products_milestones_and_scales)
+{
+    static const double wanted[] = {0.4, 0.3, 0.2, 0.1};
+    for (size_t t = 0; t < 4; t++) {
+        check("[0.4, 0.3, 0.2, 0.1]", t, 4, wanted[t]);
+        check("{schedule: list, values: [0.4, 0.3, 0.2, 0.1], scale: 0.5}", t, 4, wanted[t] / 2);
+        check("{schedule: product, parts: [{schedule: list, values: [4, 3, 2, 1]}, {schedule: "
+              "constant, peak: 0.1}]}",
+              t, 4, wanted[t]);
+    }
+    ck_assert(isnan(eta("[0.4, 0.3]", 2, 4)));
+    const char *falls = "{schedule: multistep, peak: 8, gamma: 0.5, milestones: [2, 5, 5]}";
+    static const double rates[] = {8, 8, 4, 4, 4, 1, 1};
+    for (size_t t = 0; t < 7; t++)
+        check(falls, t, 7, rates[t]);
+}
+END_TEST
+
 START_TEST(bad_schedules_are_refused)
 {
+    refused("[]", "values is empty");
+    refused("[0.1, -1]", "values[1]");
+    refused("{schedule: product, parts: []}", "parts is empty");
+    refused("{schedule: file}", "file");
+    refused("{schedule: cyclic, base: 2, peak: 1}", "base is 2, above the peak 1");
+    refused("{schedule: cyclic, base: 0, peak: 1, max_momentum: 0.5}", "add cycle_momentum");
+    refused("{schedule: one_cycle, peak: 1, base_momentum: 0.5}", "add cycle_momentum");
+    refused("{schedule: multistep, peak: 1}", "milestones");
     refused("{schedule: sequence, steps: [1], parts: []}", "parts is empty");
     refused("{schedule: sequence, steps: [1, 2], parts: [{schedule: constant, peak: 1}]}",
             "1 parts need 0 numbers of steps, got 2");
@@ -141,6 +212,9 @@ int main(void)
     tcase_add_test(tc, one_cycle_is_pytorchs);
     tcase_add_test(tc, warmup_rises_to_what_follows);
     tcase_add_test(tc, a_sequence_gives_each_part_its_steps);
+    tcase_add_test(tc, cyclic_is_pytorchs);
+    tcase_add_test(tc, a_momentum_cycles_where_it_is_asked_to);
+    tcase_add_test(tc, lists_products_milestones_and_scales);
     tcase_add_test(tc, bad_schedules_are_refused);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
