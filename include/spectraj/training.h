@@ -21,7 +21,7 @@ struct stj_training;
 /* How to train. */
 struct stj_training_settings {
     size_t size; /* of this struct in bytes, as the program was compiled */
-    /* The keys optimizer, learning_rate and clip_norm of a config's `training` group, as YAML:
+    /* The keys optimizer, learning_rate and clip_... of a config's `training` group, as YAML:
      * "{optimizer: {type: sgd, momentum: 0.9}, learning_rate: {schedule: constant, peak: 0.1}}" */
     const char *recipe;
     const double *theta0;         /* [n_params] */

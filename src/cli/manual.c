@@ -233,7 +233,8 @@ void manual_print_config(FILE *out)
         "are errors, with file, line and column. Paths are relative to\nthe file's folder. A "
         "run keeps the config with all defaults filled in as config.yaml.\n\nWhere a layer, a "
         "loss or another plug-in is wanted, write its name, or a mapping {type: NAME, ...} with "
-        "its keys;\na learning rate names its kind as schedule: NAME.\n");
+        "its keys;\na learning rate names its kind as schedule: NAME, "
+        "and may be a list with the rate of each step.\n");
     fputs(".SH KEYS\n", out);
     stj_config_describe(&visitor);
     fputs(".SH SEE ALSO\n.BR spectraj (1)\n", out);

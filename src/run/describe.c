@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "options/option_value.h"
 #include "run/config.h"
 
 enum { MOST_KINDS = 16, MOST_GROUPS = 32, TEXT_BYTES = 256, TITLE_BYTES = 128 };
@@ -70,15 +71,27 @@ static void describe_group(struct description *d, const char *path, const char *
         }
 }
 
+/* Were its plug-ins described already, as of another kind? */
+static bool known_list(const struct description *d, const struct stj_kind *kind)
+{
+    size_t i = 0;
+    while (d->kind[i] != kind && d->kind[i]->list != kind->list)
+        i++;
+    return d->kind[i] != kind;
+}
+
 static void describe_kind(struct description *d, const struct stj_kind *kind)
 {
     if (kind->common) {
         char title[TITLE_BYTES];
         snprintf(title, sizeof title, "every %s", kind->what);
-        d->visitor->section(d->visitor->ctx, title, "keys of all, beside `type` and `name`");
+        char doc[TEXT_BYTES];
+        snprintf(doc, sizeof doc, "keys of all, beside `%s` and `name`%s", stj_kind_key(kind),
+                 known_list(d, kind) ? ", which it need not have, and its own" : "");
+        d->visitor->section(d->visitor->ctx, title, doc);
         describe_rows(d, kind->common);
     }
-    for (size_t i = 0; kind->list[i]; i++) {
+    for (size_t i = 0; !known_list(d, kind) && kind->list[i]; i++) {
         char title[TITLE_BYTES];
         snprintf(title, sizeof title, "%s: %s", kind->what, kind->list[i]->name);
         d->visitor->section(d->visitor->ctx, title, kind->list[i]->doc);
