@@ -73,8 +73,7 @@ void stj_sweep_clip_before(const struct stj_sweep *sweep, const struct stj_sweep
         for (size_t j = 0; (!by_tensor || sweep->part[q].tensor == part->tensor) && j < tile->nvec;
              j++)
             dot[j] += tile->dot[q * tile->nvec + j];
-    stj_clip_project(part->rows, tile->nvec, part->cols, step->clip[group],
-                     unit, dot, g);
+    stj_clip_project(part->rows, tile->nvec, part->cols, step->clip[group], unit, dot, g);
 }
 
 /* Is a product of one vector finite?  STJ_ENONFINITE naming step and layer. */

@@ -105,9 +105,10 @@ enum stj_status stj_recipe_check(const struct stj_recipe *recipe, size_t n_steps
         char where[64] = "";
         if (i)
             snprintf(where, sizeof where, "groups[%zu].", i - 1);
-        STJ_NEED(err, stj_optimizer_of(rule.optimizer) == stj_recipe_optimizer(recipe), STJ_ECONFIG,
-                 "training.%samsgrad: it is of all tensors or of none; give it at training.optimizer",
-                 where);
+        STJ_NEED(
+            err, stj_optimizer_of(rule.optimizer) == stj_recipe_optimizer(recipe), STJ_ECONFIG,
+            "training.%samsgrad: it is of all tensors or of none; give it at training.optimizer",
+            where);
         STJ_MUST(check_rule(&rule, where, n_steps, err));
     }
     return recipe->clip_factor
