@@ -39,6 +39,7 @@ sgd='optimizer: {type: sgd, momentum: 0.9, weight_decay: 0.1}'
 adam='optimizer: {type: adam, eps: 0.001}'
 rate='learning_rate: {schedule: constant, peak: 0.1}'
 listed='learning_rate: {schedule: file, file: rates.csv}'
+rest='groups: [{match: ["*.bias", norm], weight_decay: 0, learning_rate: {scale: 0.5}}]'
 groups='groups: [{match: ["*.bias", norm], weight_decay: 0, learning_rate: {scale: 0.5}}, {match: b, learning_rate: [1, 0, 0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1]}]'
 
 # The derivative is that of the training that was made: adjoints, differences, replay and a dense matrix.
@@ -128,6 +129,36 @@ sed '/steps: 10/d' c.yaml > without.yaml
 run 1 info without.yaml
 shows err 'batches needs steps'
 wrong 'none.csv: cannot open' "$sgd" "$rate" 'batches: none.csv'
+
+# Two goes are one, and what the further steps have goes for the groups too.
+config c.yaml 'optimizer: {type: sgd, momentum: {schedule: file, file: momenta.csv}}' "$listed" "$rest" 'clip_value: 0.1'
+sed 's/steps: 10/steps: 6/' c.yaml > first.yaml
+rm -rf R one
+run 0 train c.yaml -o one -q
+run 0 train first.yaml -o R -q
+run 0 train --continue R --steps 4 -q
+for folder in R one; do
+    run 0 info $folder
+    grep '^fingerprint' out > $folder.fingerprint
+    run 0 dense $folder --json
+    grep -o '"largest":.*' out > $folder.values
+done
+cmp -s R.fingerprint one.fingerprint || fail 'two goes have another fingerprint than one'
+cmp -s R.values one.values || fail 'two goes have other values than one'
+run 1 train --continue R --steps 1 -q
+contains err 'has 10 values, the training has 11 steps'
+config c.yaml "$sgd" "$listed" "$rest"
+rm -rf R
+run 0 train c.yaml -o R -q
+run 0 train --continue R --steps 3 --learning-rate 0.02 -q
+run 0 info R
+shows out 'a.bias  *group 1: .*schedule: constant, scale: 0.5, peak: 0.02'
+run 0 validate R
+config c.yaml 'optimizer: {type: sgd, momentum: {schedule: cosine, peak: 0.5}}' "$rate"
+rm -rf R
+run 0 train c.yaml -o R -q
+run 1 train --continue R --steps 3 -q
+contains err 'its momentum follows from the number of steps'
 
 # Directions of a subspace go across the tensors.
 config c.yaml "$sgd" "$rate" "$groups"

@@ -47,7 +47,8 @@ static enum stj_status parse_recipe(const char *text, struct stj_training *train
     STJ_MUST(stj_yaml_parse(text, strlen(text), "recipe", &root, err));
     STJ_MUST(stj_options_parse(table, root, &training->config, err));
     STJ_MUST(stj_run_config_check_clipping(root, &training->config, err));
-    STJ_MUST(stj_schedules_read(table, &training->config, &crc, &found, err));
+    STJ_MUST(stj_schedules_read(table, &training->config, stj_problem_n_steps(training->problem),
+                                &crc, &found, err));
     training->recipe = stj_training_recipe(&training->config);
     return stj_recipe_check(&training->recipe, stj_problem_n_steps(training->problem), err);
 }

@@ -7,6 +7,7 @@
  * of one.  What the run has is kept: its results are of steps that stay as they are, and the new
  * trajectory.h5 lists the lengths before with their fingerprints, by which they are known.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #include "options/yaml.h"
 #include "parallel/ranks.h"
 #include "run/run_internal.h"
+#include "train/schedule.h"
 
 /* What ends where it ends. */
 static enum stj_status check_can_go_on(const struct stj_run *run, struct stj_error *err)
@@ -66,8 +68,25 @@ static enum stj_status longer_config(const struct stj_run *run,
     t->steps = run->n_steps + settings->steps;
     if (!settings->learning_rate)
         return STJ_OK;
+    for (size_t i = 0; i < t->groups.n; i++) { /* a share of the training's rate stays one */
+        struct stj_group_config *group = t->groups.item[i].common;
+        STJ_MUST(parse_rate(settings->learning_rate, &next, err));
+        stj_schedule_scale_as(&next, &group->schedule);
+        STJ_MUST(stj_schedule_then(&group->schedule, run->n_steps, &next, err));
+    }
     STJ_MUST(parse_rate(settings->learning_rate, &next, err));
     return stj_schedule_then(&t->schedule, run->n_steps, &next, err);
+}
+
+/* STJ_EINVAL where a value of a step follows from the number of steps. */
+static enum stj_status check_value(const struct stj_run *run, size_t t, const char *what,
+                                   double before, double now, const char *remedy,
+                                   struct stj_error *err)
+{
+    STJ_NEED(err, before == now || (isnan(before) && isnan(now)), STJ_EINVAL,
+             "%s: its %s follows from the number of steps: step %zu had %g and would have %g; %s",
+             run->dir, what, t, before, now, remedy);
+    return STJ_OK;
 }
 
 /* The steps that the run has must be the same in the longer one, by every rule. */
@@ -75,17 +94,39 @@ static enum stj_status check_rates(const struct stj_run *run, const struct stj_r
                                    struct stj_error *err)
 {
     const size_t n_rules = 1 + run->recipe.n_groups;
+    static const char list[] = "give it as a list or a file of as many steps, and train it again";
     for (size_t i = 0; i < n_rules * run->n_steps; i++) {
         const size_t rule = i % n_rules, t = i / n_rules;
-        const double before = stj_recipe_step(&run->recipe, rule, t, run->n_steps).eta;
-        const double now = stj_recipe_step(&longer->recipe, rule, t, longer->n_steps).eta;
-        STJ_NEED(err, before == now, STJ_EINVAL,
-                 "%s: its learning rate (%s) follows from the number of steps: step %zu had %g and "
-                 "would have %g; say what the further steps have with --learning-rate RATE",
-                 run->dir, stj_recipe_rule(&run->recipe, rule).schedule->info->name, t, before,
-                 now);
+        const struct stj_step before = stj_recipe_step(&run->recipe, rule, t, run->n_steps);
+        const struct stj_step now = stj_recipe_step(&longer->recipe, rule, t, longer->n_steps);
+        char what[64];
+        snprintf(what, sizeof what, "learning rate (%s)",
+                 stj_recipe_rule(&run->recipe, rule).schedule->info->name);
+        STJ_MUST(check_value(run, t, what, before.eta, now.eta,
+                             "say what the further steps have with --learning-rate RATE", err));
+        STJ_MUST(check_value(run, t, "momentum", before.momentum, now.momentum, list, err));
     }
+    const struct stj_plugin *factor = run->recipe.clip_factor;
+    for (size_t t = 0; factor && t < run->n_steps; t++)
+        STJ_MUST(check_value(run, t, "clip_factor", stj_schedule_eta(factor, t, run->n_steps),
+                             stj_schedule_eta(longer->recipe.clip_factor, t, longer->n_steps), list,
+                             err));
     return STJ_OK;
+}
+
+/* Files by step that the run was trained with are what they were, as far as it went; the longer one
+ * may have others for the further steps. */
+static enum stj_status check_same_data(struct stj_run *run, struct stj_run *longer,
+                                       struct stj_error *err)
+{
+    const uint32_t crc = longer->rates_crc;
+    const bool has_rates = longer->has_rates;
+    STJ_MUST(stj_schedules_read(stj_training_options, &run->config.training, run->n_steps,
+                                &longer->rates_crc, &longer->has_rates, err));
+    const enum stj_status st = stj_run_check_data(run, longer, err);
+    longer->rates_crc = crc;
+    longer->has_rates = has_rates;
+    return st;
 }
 
 static enum stj_status write_command(const struct stj_run *run,
@@ -116,8 +157,8 @@ enum stj_status stj_run_continue(const char *dir, const struct stj_run_continue_
     STJ_MUST(check_can_go_on(before, err));
     STJ_MUST(longer_config(before, settings, &config, err));
     STJ_MUST(stj_run_prepare_config(&config, dir, &longer, err));
+    STJ_MUST(check_same_data(before, longer, err));
     STJ_MUST(check_rates(before, longer, err));
-    STJ_MUST(stj_run_check_data(before, longer, err));
     /* What is not stored is replayed with these data, which are the same. */
     stj_trajectory_set_training(before->trajectory, longer->problem, &longer->recipe);
     STJ_MUST(stj_strdup(&longer->dir, dir, err));

@@ -87,7 +87,7 @@ enum stj_status stj_run_make_recipe(struct stj_run *run, struct stj_error *err)
 
 void stj_run_note_unused(struct stj_run *run, const char *file, const char *what, size_t n)
 {
-    if (n > run->n_steps)
+    if (n > run->n_steps && !strstr(run->unused, file))
         stj_text_add(run->unused, sizeof run->unused,
                      "%s%.200s has the %s of %zu steps, the first %zu are taken",
                      run->unused[0] ? "; " : "", file, what, n, run->n_steps);
@@ -108,7 +108,7 @@ static enum stj_status note_longer(void *ctx, struct stj_plugin *plugin, bool in
 enum stj_status stj_run_read_rates(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = stj_schedules_read(stj_training_options, &run->config.training,
-                                            &run->rates_crc, &run->has_rates, err);
+                                            run->n_steps, &run->rates_crc, &run->has_rates, err);
     if (st != STJ_OK) {
         stj_error_prefix(err, "training");
         return st;

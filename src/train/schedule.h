@@ -29,10 +29,13 @@ double stj_schedule_eta(const struct stj_plugin *schedule, size_t step, size_t n
 /* The momentum of one step; NaN: the optimizer's. */
 double stj_schedule_momentum(const struct stj_plugin *schedule, size_t step, size_t n_steps);
 
-/* Read the files that schedules within a config name, where they were not read; *crc <- of all
- * values, *found <- there are such files. */
-enum stj_status stj_schedules_read(const struct stj_option *table, void *config, uint32_t *crc,
-                                   bool *found, struct stj_error *err);
+/* Read the files that schedules within a config name, where they were not read; *crc <- of their
+ * values for n_steps steps, *found <- there are such files. */
+enum stj_status stj_schedules_read(const struct stj_option *table, void *config, size_t n_steps,
+                                   uint32_t *crc, bool *found, struct stj_error *err);
+
+/* Give a schedule the scale of another, of its last part where it has some, unless it has one. */
+void stj_schedule_scale_as(struct stj_plugin *schedule, const struct stj_plugin *other);
 
 /* See that a schedule has a value in the range of the row for every step.  Without values that are
  * listed, those of rates need no look. */

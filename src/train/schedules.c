@@ -62,9 +62,19 @@ double stj_schedule_momentum(const struct stj_plugin *schedule, size_t step, siz
     return ops->momentum ? ops->momentum(schedule->config, step, n_steps) : (double)NAN;
 }
 
+void stj_schedule_scale_as(struct stj_plugin *schedule, const struct stj_plugin *other)
+{
+    const struct stj_plugin *last = stj_schedule_last_part(other);
+    const struct schedule_common *its = last->common;
+    struct schedule_common *own = schedule->common;
+    if (its && its->has_scale && !own->has_scale)
+        *own = *its;
+}
+
 /* ---- values that are listed ---- */
 
 struct reading {
+    size_t n_steps;
     uint32_t *crc;
     bool *found;
 };
@@ -78,16 +88,16 @@ static enum stj_status read_one(void *ctx, struct stj_plugin *plugin, bool inner
         return STJ_OK;
     STJ_MUST(stj_schedule_file_read(plugin->config, err));
     const struct stj_listed *listed = plugin->config;
-    *r->crc =
-        stj_crc32(*r->crc, listed->values.item, listed->values.n * sizeof *listed->values.item);
+    const size_t n = listed->values.n < r->n_steps ? listed->values.n : r->n_steps;
+    *r->crc = stj_crc32(*r->crc, listed->values.item, n * sizeof *listed->values.item);
     *r->found = true;
     return STJ_OK;
 }
 
-enum stj_status stj_schedules_read(const struct stj_option *table, void *config, uint32_t *crc,
-                                   bool *found, struct stj_error *err)
+enum stj_status stj_schedules_read(const struct stj_option *table, void *config, size_t n_steps,
+                                   uint32_t *crc, bool *found, struct stj_error *err)
 {
-    struct reading r = {crc, found};
+    struct reading r = {n_steps, crc, found};
     *crc = 0;
     *found = false;
     return stj_options_visit(table, config, read_one, &r, err);

@@ -18,6 +18,9 @@ extern const struct stj_schedule_ops stj_schedule_product;
 extern const struct stj_schedule_ops stj_schedule_list;
 extern const struct stj_schedule_ops stj_schedule_file;
 
+/* The last part of a sequence, or of one within; any other schedule itself. */
+const struct stj_plugin *stj_schedule_last_part(const struct stj_plugin *schedule);
+
 /* The config of list and file. */
 struct stj_listed {
     char *file;              /* NULL: a list */

@@ -82,6 +82,16 @@ static double sequence_eta(const void *config, size_t step, size_t n_steps)
     return stj_schedule_eta(&c->parts.item[part], step - first, length);
 }
 
+const struct stj_plugin *stj_schedule_last_part(const struct stj_plugin *schedule)
+{
+    while (schedule->info == &stj_schedule_sequence.info) {
+        const struct stj_plugins *parts =
+            &((const struct sequence_config *)schedule->config)->parts;
+        schedule = &parts->item[parts->n - 1];
+    }
+    return schedule;
+}
+
 enum stj_status stj_schedule_then(struct stj_plugin *schedule, size_t steps,
                                   struct stj_plugin *next, struct stj_error *err)
 {
