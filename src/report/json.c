@@ -349,7 +349,7 @@ enum stj_status stj_json_info(const struct stj_contents *contents, json_t **obje
     put(&b, "batch_size", json_of_size(info->batch_size));
     put(&b, "train_rows", json_of_size(info->train_rows));
     put(&b, "test_rows", json_of_size(info->test_rows));
-    put(&b, "unused", stj_json_of_text(info->unused));
+    put(&b, "unused", stj_json_of_text(info->unused ? info->unused : ""));
     put(&b, "version", json_of_maybe(info->version));
     put(&b, "blas", json_of_maybe(info->blas));
     put(&b, "layers", json_of_layers(contents->layer, contents->n_layers));

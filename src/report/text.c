@@ -14,7 +14,7 @@
 
 static void print_unused(FILE *out, const struct stj_run_info *info)
 {
-    if (info->unused[0])
+    if (info->unused && info->unused[0])
         fprintf(out, "unused         %s\n", info->unused);
 }
 
