@@ -256,9 +256,42 @@ config gru images.csv "$classes" '[8, 4]' $entropy <<'END'
     - {type: dense, units: 3}
 END
 
+# Inputs by name: a recorded mask of dropout that multiplies, and weights of the samples; a siamese net of two inputs. The
+# rows are chosen of all inputs, or of a file beside them.
+numbers mask.csv 24 5 18 2
+numbers weights.csv 24 1 19 4
+numbers left.csv 24 6 20
+numbers right.csv 24 6 21
+named()
+{
+    config "$1" images.csv "$2" '[1]' "$4"
+    sed -i "s/file: images.csv, /inputs: $3, /; s/^  input: .*/  inputs: $5/" "$1.yaml"
+    cat >> "$1.yaml"
+}
+targets='targets: scores.csv'
+named masked "$targets" '{image: images.csv, mask: mask.csv, w: weights.csv}' \
+    '{type: mean_squared_error, sample_weights: w}' '{image: [4, 4, 2], mask: [5], w: [1]}' <<'END'
+    - {type: conv2d, filters: 2, kernel: 3, input: image}
+    - flatten
+    - {type: dense, units: 5, name: hidden}
+    - {type: multiply, inputs: [hidden, mask]}
+    - tanh
+    - {type: dense, units: 1}
+END
+
+named pair "$classes" '{right: right.csv, left: left.csv}' $entropy '{left: [6], right: [6]}' <<'END'
+    - {type: dense, units: 4, name: one, input: left}
+    - {type: tanh, name: a}
+    - {type: dense, units: 4, name: two, input: right, share: {kernel: one.kernel, bias: one.bias}}
+    - {type: tanh, name: b}
+    - {type: multiply, inputs: [a, b], name: both}
+    - {type: concat, inputs: [a, b, both]}
+    - {type: dense, units: 3}
+END
+
 # Differences are of whole trainings, or where these cross kinks of single steps.
 for name in densenet resnet gpt mixer vit siamese factors autoencoder convolutional lenet vgg mobilenet unet llama lstm \
-    gru; do
+    gru masked pair; do
     run 0 train $name.yaml -o $name
     silent
     run 0 validate $name --dense-limit 0 --json
@@ -278,6 +311,79 @@ run 0 validate fixed --json
 json out passed=true 'adjoint_error<1e-13' finite_difference_verdict=agrees 'finite_difference_error<1e-6'
 run 0 info fixed --json
 json out n_params=102 'layers[1].n_params=6' 'layers[1].n_frozen=6'
+
+# The same network that cuts its inputs out of rows in which they lie side by side.
+paste -d, left.csv right.csv > sides.csv
+config sides sides.csv "$classes" '[12]' $entropy <<'END'
+    - {type: slice, to: 6, name: left}
+    - {type: slice, from: 6, input: data, name: right}
+END
+sed -n '/name: one/,$p' pair.yaml >> sides.yaml
+run 0 train sides.yaml -o sides
+same_spectrum()
+{
+    run 0 dense "$1" --json
+    cp out one.json
+    run 0 dense "$2" --json
+    "$jsonkeys" --compare one.json sigma out sigma "$3" > compare.out || { cat compare.out; fail "$1 differs from $2"; }
+}
+same_spectrum sides pair 0
+# Weights 2 are the loss twice; rows of a file beside the inputs, and rows chosen of the inputs.
+awk '{ print 2 }' scores.csv > twos.csv
+sed 's/weights.csv/twos.csv/; s/steps: 4/steps: 1/' masked.yaml > twos.yaml
+sed 's/weights.csv/ones.csv/; s/steps: 4/steps: 1/' masked.yaml > ones.yaml
+awk '{ print 1 }' scores.csv > ones.csv
+sed 's/, w: weights.csv//; s/, w: \[1\]//; s/, sample_weights: w//; s/steps: 4/steps: 1/' masked.yaml > plain.yaml
+for name in ones plain twos; do run 0 train $name.yaml -o $name; done
+same_spectrum ones plain 0
+run 0 info ones --json
+grep -o '"first_loss": [^,]*' out > ones.loss
+run 0 info twos --json
+grep -o '"first_loss": [^,]*' out > twos.loss
+paste ones.loss twos.loss | awk '{ exit !($4 == 2 * $2 && $2 > 0) }' || fail 'weights 2 are not the loss twice'
+sed 's/train: {/&first: 4, count: 16, /; s/scores.csv/some.csv/' masked.yaml > chosen.yaml
+for file in images mask weights scores; do sed -n 5,20p $file.csv > some-$file.csv; done
+cp some-scores.csv some.csv
+sed 's/image: images/image: some-images/; s/mask.csv/some-mask.csv/; s/weights.csv/some-weights.csv/; s/scores/some-scores/
+    ' masked.yaml > some.yaml
+sed 's/train: {/&file: images.csv, first: 4, count: 16, /' some.yaml > beside.yaml
+for name in chosen some beside; do run 0 train $name.yaml -o $name; done
+same_spectrum some chosen 0
+same_spectrum some beside 0
+
+# What is refused, with its remedy.  change SCRIPT: masked.yaml so edited.
+change()
+{
+    sed "$1" masked.yaml > changed.yaml
+    refused "$2" train changed.yaml -o changed
+}
+sed 1d mask.csv > short.csv
+change 's/mask.csv/short.csv/' 'short.csv: has 23 rows, '
+change 's/, mask: mask.csv//' "inputs: no file for 'mask', an input of the network; say inputs: {mask: FILE, ...}"
+change 's/mask: mask.csv/mask: mask.csv, mark: mask.csv/' \
+    "inputs: 'mark' is none of network.inputs (did you mean 'mask'?)"
+change 's/mask: mask.csv/mask: left.csv/' 'left.csv: has 6 numbers a row, network.inputs.mask says 5'
+change 's/inputs: \[hidden, mask\]/inputs: [hidden, hidden]/' "network.inputs: nothing reads 'mask'"
+change 's/- tanh/- {type: tanh, name: mask}/' "two layers, one of them an input, are called 'mask'"
+change 's/, input: image//' 'the network has several inputs; say which: input: image'
+change 's/input: image/input: data/' "its input 'data' is no layer before it"
+change 's/sample_weights: w/sample_weights: mask/' "the input 'mask' has 5 numbers a sample, the loss takes one"
+change 's/sample_weights: w/sample_weights: v/' "'v' is none of network.inputs"
+change 's/train: {/&scale: 2, /' 'inputs with names are not scaled'
+change 's/train: {/&layout: NCL, /' 'layout: NCL is for no input'
+change 's/  inputs: /  input: [4]\n&/' 'input and inputs exclude each other'
+change 's/^  inputs: .*/  input: [32]/' "layer 'conv2d0': its input 'image' is no layer before it"
+change 's/inputs: {image: .*weights.csv}/file: images.csv/' "inputs: no file for 'image'"
+change 's/^data: {train: {\(.*\)}}/data: {train: {\1}, test: {inputs: {image: images.csv, w: weights.csv}, targets: scores.csv}}/' \
+    "data.test: inputs: no file for 'mask'"
+sed 's/file: images.csv/inputs: {x: images.csv}/' lenet.yaml > changed.yaml
+refused "the network's one input has none: give one file, or say network.inputs: {x: SHAPE, ...}" train changed.yaml -o changed
+sed "s/targets: scores.csv/labels: labels.csv/; s/mean_squared_error/softmax_cross_entropy, ignore_index: 1/
+    s/units: 1}/units: 3}/" masked.yaml > changed.yaml
+refused 'or take reduction: sum' train changed.yaml -o changed
+refused 'noise in the place of the inputs is of networks with one input' study distributions masked
+run 0 svd masked --top 1
+refused 'take train or test' study divergence masked --data noise
 
 # The names of the graph, and what is shared.
 run 0 info gpt.yaml

@@ -247,6 +247,28 @@ static const struct small_spec specs[] = {
      .batch = 32,
      .steps = 10,
      .seed = 19},
+    /* Inputs by name: one read twice, one that multiplies, weights of samples; and of positions. */
+    {.network =
+         "{inputs: {mask: [5], x: [2, 3], w: [1]}, layers: [{type: dense, units: 5, input: x, "
+         "name: "
+         "a}, tanh, {type: flatten, name: flat}, {type: dense, units: 5}, {type: multiply, inputs: "
+         "[dense6, mask]}, {type: concat, inputs: [multiply7, mask]}, {type: dense, units: 3}], "
+         "loss: {type: softmax_cross_entropy, sample_weights: w}, l2: 0.01}",
+     .optimizer = "{type: sgd, momentum: 0.9}",
+     .schedule = "{schedule: constant, peak: 0.1}",
+     .rows = 70,
+     .batch = 35,
+     .steps = 8,
+     .seed = 20},
+    {.network = "{inputs: {w: [4], x: [4, 3]}, layers: [{type: dense, units: 5, input: x}, tanh, "
+                "{type: dense, units: 2}], loss: {type: mean_squared_error, sample_weights: w, "
+                "reduction: sum}}",
+     .optimizer = "{type: sgd, momentum: 0.9}",
+     .schedule = "{schedule: constant, peak: 0.01}",
+     .rows = 64,
+     .batch = 32,
+     .steps = 8,
+     .seed = 21},
 };
 
 enum { N_TABLE = sizeof specs / sizeof specs[0], N_RANDOM = 4, N_SPECS = N_TABLE + N_RANDOM };

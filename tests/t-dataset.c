@@ -144,9 +144,9 @@ static void write_images(void)
     temp_write_text("last.txt", "1\n");
 }
 
-static const struct stj_axes colour = {3, {H, W, C}, 0}, one_colour = {3, {H, W, 1}, 0},
-                             sequence = {2, {H * W, C}, 0}, plain = {1, {IMAGE}, 0},
-                             chw_net = {3, {C, H, W}, 0};
+static const struct stj_axes colour = {3, {H, W, C}, 0, NULL}, one_colour = {3, {H, W, 1}, 0, NULL},
+                             sequence = {2, {H * W, C}, 0, NULL}, plain = {1, {IMAGE}, 0, NULL},
+                             chw_net = {3, {C, H, W}, 0, NULL};
 
 static const struct {
     const char *text;

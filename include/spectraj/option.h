@@ -43,6 +43,8 @@ enum stj_option_type {
     STJ_OPTION_TEXTS,   /* struct stj_texts: a list of names, at least one; a bare name too */
     STJ_OPTION_BY_STEP, /* a finite number, or one for each step: a plug-in of `kind`; in configs
                            alone */
+    STJ_OPTION_FILES,   /* a file, or a mapping of names to files; in configs alone */
+    STJ_OPTION_SHAPES,  /* a mapping of names to lists as SIZES; in configs alone */
 };
 
 /* What an option of an analysis means for a stored result. */

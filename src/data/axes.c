@@ -6,7 +6,6 @@
  */
 #include "data/axes.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +13,7 @@
 #include "base/memory.h"
 #include "options/option_value.h"
 
-enum { AXES_TEXT_MAX = 192 };
+enum { AXES_TEXT_MAX = 192, KEY_MAX = 96 };
 
 struct stj_axes stj_row_axes(size_t n_dims, const size_t *shape)
 {
@@ -76,29 +75,38 @@ static void axes_text(const struct stj_axes *axes, char text[AXES_TEXT_MAX])
         stj_text_add(text, AXES_TEXT_MAX, "%s%zu", d ? " x " : "", axes->length[d]);
 }
 
+/* text <- the key of the config that says them */
+static void key_text(const struct stj_axes *wants, char text[KEY_MAX])
+{
+    text[0] = '\0';
+    stj_text_add(text, KEY_MAX, "network.input%s%s", wants->name ? "s." : "",
+                 wants->name ? wants->name : "");
+}
+
 static enum stj_status refuse_axes(const char *path, enum stj_data_layout layout,
                                    const struct stj_axes *has, const struct stj_axes *wants,
                                    struct stj_error *err)
 {
-    char array[AXES_TEXT_MAX], input[AXES_TEXT_MAX];
+    char array[AXES_TEXT_MAX], input[AXES_TEXT_MAX], key[KEY_MAX];
     const char *first = wants->n == 2 ? "NCL" : "NCHW";
     const char *what = wants->n == 2 ? "sequences" : "images";
     const size_t last = has->length[has->n - 1];
     const bool turn = turned_fits(has, wants) && layout == STJ_DATA_NHWC;
     axes_text(has, array);
     axes_text(wants, input);
+    key_text(wants, key);
     STJ_NEED(err, !turn, STJ_ECONFIG,
-             "%s: the array is %s, network.input says %s: channels last it has %s of %zu channels, "
-             "`layout: %s` reads it as %s of %zu channels; say layout: %s, or change network.input",
-             path, array, input, what, last, first, what, has->length[0], first);
+             "%s: the array is %s, %s says %s: channels last it has %s of %zu channels, "
+             "`layout: %s` reads it as %s of %zu channels; say layout: %s, or change %s",
+             path, array, key, input, what, last, first, what, has->length[0], first, key);
     STJ_NEED(err, layout == STJ_DATA_NHWC || !same_axes(has, wants), STJ_ECONFIG,
-             "%s: the array is %s, as network.input says: %s of %zu channels, where `layout: %s` "
-             "reads %s of %zu channels; say layout: NHWC, or change network.input",
-             path, array, what, last, first, what, has->length[0]);
+             "%s: the array is %s, as %s says: %s of %zu channels, where `layout: %s` "
+             "reads %s of %zu channels; say layout: NHWC, or change %s",
+             path, array, key, what, last, first, what, has->length[0], key);
     STJ_NEED(err, false, STJ_ECONFIG,
-             "%s: the array is %s, network.input says %s: channels last it has %s of %zu channels, "
-             "channels first (layout: %s) of %zu; change network.input or the shape of the array",
-             path, array, input, what, last, first, has->length[0]);
+             "%s: the array is %s, %s says %s: channels last it has %s of %zu channels, "
+             "channels first (layout: %s) of %zu; change %s or the shape of the array",
+             path, array, key, input, what, last, first, has->length[0], key);
     return STJ_OK;
 }
 
@@ -118,6 +126,11 @@ static enum stj_status turn_rows(size_t n_rows, size_t channels, size_t position
     return STJ_OK;
 }
 
+bool stj_layout_is_for(enum stj_data_layout layout, size_t n_axes)
+{
+    return layout == STJ_DATA_NHWC || n_axes == (layout == STJ_DATA_NCHW ? 3 : 2);
+}
+
 enum stj_status stj_inputs_arrange(const char *path, enum stj_data_layout layout,
                                    const struct stj_axes *has, const struct stj_axes *wants,
                                    size_t n_rows, double *values, struct stj_error *err)
@@ -126,7 +139,7 @@ enum stj_status stj_inputs_arrange(const char *path, enum stj_data_layout layout
     const bool without_channels = has->n + 1 == wants->n && same_axes(has, wants);
     if (product(has) != product(wants) || is_flat(wants))
         return STJ_OK;
-    STJ_NEED(err, !first || wants->n == (layout == STJ_DATA_NCHW ? 3 : 2), STJ_ECONFIG,
+    STJ_NEED(err, stj_layout_is_for(layout, wants->n), STJ_ECONFIG,
              "%s: layout %s is for %s, network.input has %zu dimensions", path,
              layout == STJ_DATA_NCHW ? "NCHW" : "NCL",
              layout == STJ_DATA_NCHW ? "images [height, width, channels]"

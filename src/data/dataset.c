@@ -16,6 +16,7 @@
 #include "data/named_arrays.h"
 #include "data/rows.h"
 #include "data/tokens.h"
+#include "options/option_value.h"
 
 #define FIELD(member) offsetof(struct stj_dataset_config, member)
 
@@ -26,7 +27,8 @@ const struct stj_option stj_dataset_options[] = {
     {.name = "file",
      .type = STJ_OPTION_PATH,
      .offset = FIELD(file),
-     .doc = "data file, one sample per row"},
+     .fallback = "",
+     .doc = "data file, one sample per row; required unless `inputs` have names"},
     {.name = "rows",
      .type = STJ_OPTION_PATH,
      .offset = FIELD(rows),
@@ -65,10 +67,13 @@ const struct stj_option stj_dataset_options[] = {
             "PyTorch, of images (NCHW) or of sequences (NCL); default: NHWC, of images NCHW with "
             "init.layout: pytorch"},
     {.name = "inputs",
-     .type = STJ_OPTION_PATH,
+     .type = STJ_OPTION_FILES,
      .offset = FIELD(inputs),
      .fallback = "",
-     .doc = "data file that takes the place of the selected inputs, row by row, without scale"},
+     .doc =
+         "data file that takes the place of the selected inputs, row by row, without scale; or a "
+         "file for each of network.inputs, {image: FILE, mask: FILE}, of which, without `file`, "
+         "rows, first and count choose rows"},
     {.name = "label_file",
      .type = STJ_OPTION_PATH,
      .offset = FIELD(label_file),
@@ -138,10 +143,73 @@ struct selection {
     struct stj_axes axes; /* of a row */
 };
 
+/* The input of that name; NULL: none. */
+static const struct stj_name *find_named(const struct stj_dataset_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->inputs.n; i++)
+        if (strcmp(config->inputs.item[i].key, name) == 0)
+            return &config->inputs.item[i];
+    return NULL;
+}
+
+/* Are all inputs given that the network reads, and no others? */
+static enum stj_status check_names(const struct stj_dataset_config *config,
+                                   const struct stj_data_use *use, struct stj_error *err)
+{
+    for (size_t k = 0; k < use->n_named; k++)
+        STJ_NEED(err, find_named(config, use->named[k].axes.name), STJ_ECONFIG,
+                 "inputs: no file for '%s', an input of the network; say inputs: {%s: FILE, ...}",
+                 use->named[k].axes.name, use->named[k].axes.name);
+    for (size_t i = 0; i < config->inputs.n; i++) {
+        struct stj_suggest_search search = {.word = config->inputs.item[i].key};
+        char hint[STJ_GOT_MAX];
+        bool known = false;
+        for (size_t k = 0; k < use->n_named; k++) {
+            stj_suggest_offer(&search, use->named[k].axes.name);
+            known = known || strcmp(search.word, use->named[k].axes.name) == 0;
+        }
+        stj_suggest_hint(&search, hint);
+        STJ_NEED(err, known, STJ_ECONFIG,
+                 "inputs: '%s' is none of network.inputs%s; leave it out, or name it there",
+                 search.word, hint);
+    }
+    return STJ_OK;
+}
+
+/* Inputs by name are for a network that names them, and the other way round. */
+static enum stj_status check_named(const struct stj_dataset_config *config,
+                                   const struct stj_data_use *use, struct stj_error *err)
+{
+    bool fits = config->layout == STJ_DATA_NHWC || !config->has_layout;
+    if (!use->n_named) {
+        STJ_NEED(err, config->inputs.n == 0 || config->inputs.item[0].key[0] == '\0', STJ_ECONFIG,
+                 "inputs: they have names, the network's one input has none: give one file, or say "
+                 "network.inputs: {%s: SHAPE, ...} in the place of network.input",
+                 config->inputs.item[0].key);
+        return STJ_OK;
+    }
+    STJ_MUST(check_names(config, use, err));
+    for (size_t k = 0; k < use->n_named; k++)
+        fits = fits || stj_layout_is_for(config->layout, use->named[k].axes.n);
+    STJ_NEED(err, fits, STJ_ECONFIG,
+             "layout: %s is for no input of the network, by the number of their dimensions; leave "
+             "it out",
+             layouts[config->layout]);
+    STJ_NEED(err, config->scale == 1, STJ_ECONFIG,
+             "scale: inputs with names are not scaled; leave it out, and put a layer {type: scale, "
+             "factor: %g, input: NAME} behind the one that is meant",
+             config->scale);
+    STJ_NEED(err, config->file || !config->has_label_column, STJ_ECONFIG,
+             "label_column is a column of `file`, which is not given: give it, or labels");
+    return STJ_OK;
+}
+
 /* What a config section asks for that cannot be, whatever its files hold. */
 static enum stj_status check_config(const struct stj_dataset_config *config, struct stj_error *err)
 {
     const char *file = config->file;
+    STJ_NEED(err, file, STJ_ECONFIG,
+             "missing key 'file': expected a file name (or `inputs` by name)");
     STJ_NEED(err, !(config->labels && config->targets), STJ_ECONFIG,
              "%s: labels and targets exclude each other; give one of them", file);
     STJ_NEED(err, !(config->label_file && config->has_label_column), STJ_ECONFIG,
@@ -154,7 +222,7 @@ static enum stj_status check_config(const struct stj_dataset_config *config, str
              STJ_ECONFIG, "%s: stride and tokens are for texts: give sequence with them", file);
     STJ_NEED(err,
              !config->sequence || (!config->has_label_column && !config->label_file &&
-                                   !config->labels && !config->targets && !config->inputs),
+                                   !config->labels && !config->targets && !config->inputs.n),
              STJ_ECONFIG,
              "%s: the labels of a text are its next tokens: label_column, label_file, labels, "
              "targets and inputs have no place beside sequence",
@@ -173,7 +241,7 @@ static enum stj_status check_columns(const struct stj_dataset_config *config,
     STJ_NEED(err, !config->has_label_column || config->label_column < file->cols, STJ_ECONFIG,
              "label_column %zu is outside %s (%zu columns, 0 to %zu)", config->label_column,
              config->file, file->cols, file->cols - 1);
-    STJ_NEED(err, config->inputs || file->cols > (config->has_label_column ? 1 : 0), STJ_ECONFIG,
+    STJ_NEED(err, config->inputs.n || file->cols > (config->has_label_column ? 1 : 0), STJ_ECONFIG,
              "%s: its only column is the label column; there are no inputs", config->file);
     return STJ_OK;
 }
@@ -268,7 +336,7 @@ static enum stj_status replace_inputs(const struct stj_dataset_config *config,
                                       struct stj_error *err)
 {
     STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
-    STJ_MUST(read_parallel(config->inputs, "inputs", ds->n_rows, &matrix, err));
+    STJ_MUST(read_parallel(config->inputs.item[0].value, "inputs", ds->n_rows, &matrix, err));
     *axes = stj_row_axes(matrix.n_dims, matrix.shape);
     ds->n_features = matrix.cols;
     ds->inputs = matrix.data;
@@ -359,6 +427,91 @@ static enum stj_status take_targets(const struct stj_dataset_config *config, str
     return STJ_OK;
 }
 
+/* The inputs of a network that has one. */
+static enum stj_status read_one_input(const struct stj_dataset_config *config,
+                                      const struct stj_data_use *use, struct stj_matrix *file,
+                                      const struct selection *selection, struct stj_dataset *ds,
+                                      struct stj_error *err)
+{
+    const bool replaced = config->inputs.n > 0;
+    struct stj_axes axes = selection->axes;
+    if (replaced)
+        STJ_MUST(replace_inputs(config, ds, &axes, err));
+    else
+        STJ_MUST(take_inputs(config, file, &selection->rows, ds, err));
+    if (config->has_label_column && !replaced)
+        axes = (struct stj_axes){.n = 1, .length = {ds->n_features}, .rows = axes.rows};
+    if (use->input.n == 0)
+        return STJ_OK;
+    return stj_inputs_arrange(replaced ? config->inputs.item[0].value : config->file,
+                              config->layout, &axes, &use->input, ds->n_rows, ds->inputs, err);
+}
+
+/* Without `file`, the rows of the set are rows of every input; else they are those of `file`, and an
+ * input has one for each. */
+static bool chooses_inputs(const struct stj_dataset_config *config)
+{
+    return config->file == config->inputs.item[0].value;
+}
+
+/* Columns of ds->inputs <- one input's file, of which `selection` are rows, all of them n_rows. */
+static enum stj_status read_named_input(const struct stj_dataset_config *config,
+                                        const struct stj_named_input *input, const char *path,
+                                        size_t n_rows, const struct selection *selection,
+                                        struct stj_dataset *ds, struct stj_error *err)
+{
+    STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
+    STJ_HELD(stj_arrays_close_at) struct stj_arrays *arrays = NULL;
+    size_t i = 0;
+    STJ_MUST(stj_arrays_open_one(path, &arrays, &i, err));
+    STJ_MUST(stj_arrays_verify(arrays, i, err));
+    const struct stj_array *array = stj_arrays_get(arrays, i);
+    STJ_NEED(err, array->rows == n_rows, STJ_EFORMAT, "%s: has %zu rows, %s has %zu%s", path,
+             array->rows, config->file, n_rows,
+             chooses_inputs(config) ? "" : " chosen: give each of them a row");
+    STJ_NEED(err, array->cols == input->size, STJ_ECONFIG,
+             "%s: has %zu numbers a row, network.inputs.%s says %zu; change network.inputs or the "
+             "file",
+             path, array->cols, input->axes.name, input->size);
+    const struct stj_axes axes = stj_row_axes(array->n_dims, array->shape);
+    const enum stj_data_layout layout =
+        stj_layout_is_for(config->layout, input->axes.n) ? config->layout : STJ_DATA_NHWC;
+    STJ_MUST(read_selected(arrays, i, selection, &matrix, err));
+    STJ_MUST(stj_inputs_arrange(path, layout, &axes, &input->axes, ds->n_rows, matrix.data, err));
+    for (size_t r = 0; r < ds->n_rows; r++)
+        memcpy(ds->inputs + r * ds->n_features + input->first, matrix.data + r * input->size,
+               input->size * sizeof *ds->inputs);
+    return STJ_OK;
+}
+
+/* The file of each of the network's inputs. */
+static enum stj_status read_named(const struct stj_dataset_config *config,
+                                  const struct stj_data_use *use, size_t n_rows,
+                                  const struct selection *selection, struct stj_dataset *ds,
+                                  struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const struct stj_named_input *last = &use->named[use->n_named - 1];
+    struct selection all = {.in_a_row = true};
+    size_t size = 0;
+    const bool chooses = chooses_inputs(config);
+    ds->n_features = last->first + last->size;
+    STJ_TRY(stj_size_mul(ds->n_rows, ds->n_features, &size, err));
+    STJ_TRY(stj_new(&ds->inputs, size, sizeof *ds->inputs, err));
+    STJ_TRY(stj_rows_all(ds->n_rows, &all.rows, err));
+    for (size_t k = 0; k < use->n_named; k++) {
+        const struct stj_name *item = find_named(config, use->named[k].axes.name);
+        st = read_named_input(config, &use->named[k], item->value, chooses ? n_rows : ds->n_rows,
+                              chooses ? selection : &all, ds, err);
+        if (st != STJ_OK)
+            stj_error_prefix(err, "inputs.%s", use->named[k].axes.name);
+        STJ_TRY(st);
+    }
+out:
+    stj_rows_free(&all.rows);
+    return st;
+}
+
 /* Fill a dataset that has nothing but its number of rows from the selected rows of a file that has
  * n_rows; `selection` gives up its list to label_rows where labels come with the file's rows. */
 static enum stj_status fill_dataset(const struct stj_dataset_config *config, size_t n_rows,
@@ -366,7 +519,6 @@ static enum stj_status fill_dataset(const struct stj_dataset_config *config, siz
                                     struct selection *selection, struct stj_dataset *ds,
                                     struct stj_error *err)
 {
-    struct stj_axes axes = selection->axes;
     if (config->targets)
         STJ_MUST(take_targets(config, ds, err));
     else if (config->labels)
@@ -376,15 +528,10 @@ static enum stj_status fill_dataset(const struct stj_dataset_config *config, siz
     else
         STJ_MUST(take_dataset_labels(config->file, file, config->label_column, 1,
                                      selection->rows.item, use, ds, err));
-    if (config->inputs)
-        STJ_MUST(replace_inputs(config, ds, &axes, err));
+    if (use->n_named)
+        STJ_MUST(read_named(config, use, n_rows, selection, ds, err));
     else
-        STJ_MUST(take_inputs(config, file, &selection->rows, ds, err));
-    if (config->has_label_column && !config->inputs)
-        axes = (struct stj_axes){.n = 1, .length = {ds->n_features}, .rows = axes.rows};
-    if (use->input.n)
-        STJ_MUST(stj_inputs_arrange(config->inputs ? config->inputs : config->file, config->layout,
-                                    &axes, &use->input, ds->n_rows, ds->inputs, err));
+        STJ_MUST(read_one_input(config, use, file, selection, ds, err));
     if (ds->labels && !config->labels) {
         ds->label_rows = selection->rows.item;
         selection->rows = (struct stj_row_list){0};
@@ -408,7 +555,8 @@ static enum stj_status read_dataset_rows(const struct stj_dataset_config *config
     selection.axes = stj_row_axes(array->n_dims, array->shape);
     STJ_TRY(check_columns(config, array, err));
     STJ_TRY(select_dataset_rows(config, n_rows, &selection, err));
-    STJ_TRY(read_selected(arrays, i, &selection, &file, err));
+    if (!use->n_named || config->has_label_column)
+        STJ_TRY(read_selected(arrays, i, &selection, &file, err));
     stj_arrays_close(arrays);
     arrays = NULL;
     ds->n_rows = selection.rows.n;
@@ -460,13 +608,18 @@ out:
     return st;
 }
 
-enum stj_status stj_dataset_create(const struct stj_dataset_config *config,
+enum stj_status stj_dataset_create(const struct stj_dataset_config *section,
                                    const struct stj_data_use *use, struct stj_dataset **dataset,
                                    struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_dataset *ds = NULL;
+    struct stj_dataset_config with_file = *section;
+    const struct stj_dataset_config *config = &with_file;
     *dataset = NULL;
+    STJ_TRY(check_named(section, use, err));
+    if (!section->file && use->n_named)
+        with_file.file = section->inputs.item[0].value;
     STJ_TRY(check_config(config, err));
     STJ_TRY(stj_new(&ds, 1, sizeof *ds, err));
     if (config->sequence)

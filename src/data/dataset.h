@@ -14,7 +14,8 @@
 
 /* One section `data.train` or `data.test` of a config. */
 struct stj_dataset_config {
-    char *file; /* rows of numbers: the inputs and, where label_column says so, labels; or a text */
+    char *file; /* rows of numbers: the inputs and, where label_column says so, labels; or a text;
+                 * NULL: `inputs` have names and are all that is read */
     char *rows; /* which rows of `file`, in order; NULL: those from `first` on */
     size_t first, count; /* has_count false: to the end */
     bool has_count;
@@ -23,7 +24,9 @@ struct stj_dataset_config {
     double scale; /* inputs of `file` are multiplied by it */
     int layout;   /* enum stj_data_layout */
     bool has_layout;
-    char *inputs; /* takes the place of the inputs, unscaled: one row per row of the set; or NULL */
+    /* They take the place of the inputs, unscaled, one row per row of the set; n == 0: not given.
+     * Several have the names of the network's inputs.  Without `file` the rows are chosen of them. */
+    struct stj_names inputs;
     char *label_file; /* labels, one or more for each row of `file`, chosen with it; or NULL */
     char *labels;  /* takes the place of the labels, one or more for each row of the set; or NULL */
     char *targets; /* real targets, one row per row of the set, no labels then; or NULL */
@@ -60,7 +63,9 @@ struct stj_dataset {
 /* What a network makes of its data. */
 struct stj_data_use {
     struct stj_axes input; /* of the samples that it reads; n == 0: left as they are */
-    bool ignores;          /* labels `ignored` do not count */
+    size_t n_named;        /* inputs that have names, side by side in a sample; 0: one without */
+    const struct stj_named_input *named; /* borrowed */
+    bool ignores;                        /* labels `ignored` do not count */
     double ignored;
 };
 

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "base/memory.h"
 #include "data/matrix.h"
 
 struct stj_array {
@@ -27,6 +28,7 @@ struct stj_arrays;
 enum stj_status stj_arrays_open(const char *path, struct stj_arrays **arrays,
                                 struct stj_error *err);
 void stj_arrays_close(struct stj_arrays *arrays); /* NULL is accepted */
+STJ_HOLDS(struct stj_arrays, stj_arrays_close)
 
 const char *stj_arrays_path(const struct stj_arrays *arrays);
 size_t stj_arrays_count(const struct stj_arrays *arrays);

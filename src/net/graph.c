@@ -224,20 +224,21 @@ static enum stj_status find_input(const struct stj_network *net, const char *rea
     struct stj_suggest_search search = {.word = name};
     char hint[STJ_GOT_MAX], best[LABEL_BYTES];
     const bool found = find_node(net, name, node);
-    if (strcmp(name, data) == 0) {
+    if (strcmp(name, data) == 0 && net->n_named == 0) {
         STJ_NEED(err, !found, STJ_ECONFIG,
                  "layer '%s': `data` names the network's input, and a layer too; rename the layer",
                  reader);
         *node = STJ_NETWORK_INPUT;
         return STJ_OK;
     }
-    stj_suggest_offer(&search, data);
+    if (net->n_named == 0)
+        stj_suggest_offer(&search, data);
     suggest_name(net, &search, best);
     stj_suggest_hint(&search, hint);
     STJ_NEED(err, found, STJ_ECONFIG,
-             "layer '%s': its input '%.60s' is no layer before it%s; `data` and layers before it "
+             "layer '%s': its input '%.60s' is no layer before it%s; %s and layers before it "
              "can be named (spectraj info lists them)",
-             reader, name, hint);
+             reader, name, hint, net->n_named ? "network.inputs" : "`data`");
     return STJ_OK;
 }
 
@@ -277,6 +278,9 @@ static enum stj_status find_inputs(const struct stj_network *net, const struct s
     STJ_MUST(check_count(ops_of(plugin), name, in->n, err));
     STJ_MUST(stj_new(&in->node, in->n, sizeof *in->node, err));
     in->node[0] = before;
+    STJ_NEED(err, keys->input || keys->inputs.n || before != STJ_NETWORK_INPUT || net->n_named == 0,
+             STJ_ECONFIG, "layer '%s': the network has several inputs; say which: input: %s", name,
+             net->named[0].axes.name);
     if (keys->input)
         STJ_MUST(find_input(net, name, keys->input, &in->node[0], err));
     for (size_t k = 0; k < keys->inputs.n; k++)
@@ -384,19 +388,74 @@ static enum stj_status append_layers(struct stj_network *net, const struct stj_p
     return STJ_OK;
 }
 
+/* ---- inputs by name ---- */
+
+/* An input by name is a node that passes on its part of a sample; the layers' `config` is that. */
+static enum stj_status part_setup(struct stj_layer *layer, const struct stj_shape *in2,
+                                  struct stj_error *err)
+{
+    (void)in2;
+    (void)err;
+    const struct stj_named_input *part = layer->config;
+    layer->out = (struct stj_shape){.n_dims = part->axes.n};
+    memcpy(layer->out.dim, part->axes.length, part->axes.n * sizeof layer->out.dim[0]);
+    return STJ_OK;
+}
+
+static void part_forward(const struct stj_layer *layer, real *y, const struct stj_layer_values *at,
+                         real *scratch)
+{
+    (void)scratch;
+    const struct stj_named_input *part = layer->config;
+    const size_t n_in = stj_shape_size(&layer->in);
+    for (size_t s = 0; s < at->batch; s++)
+        memcpy(y + s * part->size, at->x + s * n_in + part->first, part->size * sizeof *y);
+}
+
+/* It has no tangents: nothing of it depends on a parameter. */
+static const struct stj_layer_ops part_ops = {
+    .info = {.name = "input", .doc = "one of the network's inputs"},
+    .moves = true,
+    .setup = part_setup,
+    .forward = part_forward,
+};
+
+static enum stj_status append_named(struct stj_network *net, struct stj_error *err)
+{
+    static const struct stj_plugin none = {.info = &part_ops.info};
+    for (size_t i = 0; i < net->n_named; i++) {
+        struct stj_plugin plugin = none;
+        plugin.label = (char *)(uintptr_t)net->named[i].axes.name;
+        plugin.config = &net->named[i];
+        const struct insertion what = {
+            .plugin = &plugin, .ops = &part_ops, .input = {STJ_NETWORK_INPUT, STJ_NETWORK_INPUT}};
+        STJ_MUST(append_node(net, &what, err));
+        net->node[i].plugin = &none;
+    }
+    return STJ_OK;
+}
+
 /* ---- checks ---- */
 
 /* What nobody reads would be computed, and trained, for nothing. */
-static enum stj_status check_ends(const struct stj_network *net, struct stj_error *err)
+enum stj_status stj_network_check_ends(const struct stj_network *net, struct stj_error *err)
 {
     STJ_FREED bool *used = NULL;
     STJ_MUST(stj_new(&used, net->n_nodes, sizeof *used, err));
     used[net->n_nodes - 1] = true;
+    if (net->weigh)
+        used[net->weigh - net->named] = true;
     for (size_t i = 0; i < net->n_nodes; i++)
         for (size_t k = 0; k < net->node[i].layer.n_inputs; k++)
             if (net->node[i].input[k] != STJ_NETWORK_INPUT)
                 used[net->node[i].input[k]] = true;
-    for (size_t i = 0; i < net->n_nodes; i++)
+    for (size_t i = 0; i < net->n_named; i++)
+        STJ_NEED(
+            err, used[i], STJ_ECONFIG,
+            "network.inputs: nothing reads '%s'; name it in the `input` of a layer, or leave it "
+            "out",
+            net->node[i].label);
+    for (size_t i = net->n_named; i < net->n_nodes; i++)
         STJ_NEED(err, used[i], STJ_ECONFIG,
                  "layer '%s': no layer reads its output; name it in `inputs` of a later one, or "
                  "leave it out",
@@ -407,7 +466,7 @@ static enum stj_status check_ends(const struct stj_network *net, struct stj_erro
 /* A label among others, in an order that puts "a.b" directly behind "a". */
 struct label {
     const char *text;
-    bool has_tensors;
+    bool has_tensors, is_input;
 };
 
 static int compare_labels(const void *a, const void *b)
@@ -430,9 +489,9 @@ static enum stj_status check_neighbours(const struct label *label, size_t n, str
         const char *two = label[i].text;
         const size_t length = strlen(one);
         STJ_NEED(err, strcmp(one, two) != 0, STJ_ECONFIG,
-                 "network.layers: two layers are called '%s', by `name`, or by type and number "
+                 "network.layers: two layers%s are called '%s', by `name`, or by type and number "
                  "where none is given; rename one",
-                 one);
+                 label[i].is_input || label[i - 1].is_input ? ", one of them an input," : "", one);
         STJ_NEED(err,
                  !label[i - 1].has_tensors || strncmp(one, two, length) != 0 || two[length] != '.',
                  STJ_ECONFIG,
@@ -449,7 +508,8 @@ static enum stj_status check_labels(const struct stj_network *net, struct stj_er
     const size_t n = net->n_nodes;
     STJ_MUST(stj_new(&label, n, sizeof *label, err));
     for (size_t i = 0; i < n; i++)
-        label[i] = (struct label){net->node[i].label, net->node[i].layer.n_tensors > 0};
+        label[i] =
+            (struct label){net->node[i].label, net->node[i].layer.n_tensors > 0, i < net->n_named};
     qsort(label, n, sizeof *label, compare_labels);
     STJ_MUST(check_neighbours(label, n, err));
     for (size_t i = 0; i < n; i++)
@@ -468,9 +528,9 @@ enum stj_status stj_network_make_nodes(struct stj_network *net, const struct stj
 {
     size_t last = 0;
     STJ_NEED(err, layers->n > 0, STJ_ECONFIG, "network.layers is empty, it needs a layer");
-    STJ_MUST(stj_new(&net->node, count_nodes(layers), sizeof *net->node, err));
-    STJ_MUST(append_layers(net, layers, STJ_NETWORK_INPUT, &last, err));
+    STJ_MUST(stj_new(&net->node, net->n_named + count_nodes(layers), sizeof *net->node, err));
+    STJ_MUST(append_named(net, err));
+    STJ_MUST(append_layers(net, layers, net->n_named == 1 ? 0 : STJ_NETWORK_INPUT, &last, err));
     net->output = net->node[last].layer.out;
-    STJ_MUST(check_labels(net, err));
-    return check_ends(net, err);
+    return check_labels(net, err);
 }

@@ -106,11 +106,8 @@ static void loss_tangent(const struct tangents *t)
     const struct stj_network *net = t->net;
     const struct stj_node *last = &net->node[net->n_nodes - 1];
     const struct stj_layer_values out = stj_node_values(net, last, t->b, NULL, t->lin);
-    const struct stj_targets targets = stj_slice_targets(t->b);
-    net->loss->backward_tangent(
-        net->config->loss.config, &net->output, t->b->batch, stj_batch_weight(t->b), t->nvec,
-        t->base + last->y_bar_dot * t->block, out.y, &targets, stj_loss_saved(net, t->b, t->lin),
-        t->base + last->y_dot * t->block);
+    stj_slice_loss_tangent(net, t->b, t->nvec, t->base + last->y_bar_dot * t->block, out.y,
+                           stj_loss_saved(net, t->b, t->lin), t->base + last->y_dot * t->block);
 }
 
 static void tangents_record(const void *self, size_t position)

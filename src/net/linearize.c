@@ -155,23 +155,18 @@ static real *input_bar(const struct primal *w, const struct stj_node *node, size
 /* The slice's share of the mean loss of the data, and what the loss saves of it. */
 static double loss_value(const struct primal *w, const real *z)
 {
-    const struct stj_network *net = w->net;
-    const struct stj_targets targets = stj_slice_targets(w->b);
-    return net->loss->value(net->config->loss.config, &net->output, w->b->batch,
-                            stj_batch_weight(w->b), z, &targets, stj_loss_saved(net, w->b, w->lin));
+    return stj_slice_loss(w->net, w->b, z, stj_loss_saved(w->net, w->b, w->lin));
 }
 
 static void primal_loss(const struct primal *w)
 {
     const struct stj_network *net = w->net;
     const struct stj_node *last = &net->node[net->n_nodes - 1];
-    const struct stj_targets targets = stj_slice_targets(w->b);
     const struct stj_layer_values out = stj_node_values(net, last, w->b, NULL, w->lin);
     const double value = loss_value(w, out.y);
     if (w->loss)
         *w->loss = value + stj_penalty_value(net, w->b, w->theta);
-    net->loss->backward(net->config->loss.config, &net->output, w->b->batch, stj_batch_weight(w->b),
-                        (real *)out.y_bar, out.y, &targets, stj_loss_saved(net, w->b, w->lin));
+    stj_slice_loss_backward(net, w->b, (real *)out.y_bar, out.y, stj_loss_saved(net, w->b, w->lin));
 }
 
 static struct stj_layer_values values_of(const struct primal *w, const struct stj_node *node)

@@ -81,3 +81,4 @@ libspectraj_core_la_SOURCES += %reldir%/penalty.c
 libspectraj_core_la_SOURCES += %reldir%/row_sums.h
 libspectraj_core_la_SOURCES += %reldir%/shape.c
 libspectraj_core_la_SOURCES += %reldir%/vector_math.h
+libspectraj_core_la_SOURCES += %reldir%/weighted_loss.c

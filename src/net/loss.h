@@ -35,6 +35,7 @@ enum stj_reduction {
 /* Every config of a loss begins with it. */
 struct stj_loss_config {
     int reduction;
+    char *sample_weights; /* the input with the weights of samples; NULL: all 1 */
 };
 
 /* Every config of a loss of labels. */

@@ -19,8 +19,13 @@
 
 #define OPTION(...) STJ_OPTION_ROW(struct stj_network_config, __VA_ARGS__)
 const struct stj_option stj_network_options[] = {
-    OPTION("input", SIZES, input, NULL,
-           "shape of one sample: [features], [positions, channels] or [height, width, channels]",
+    OPTION("input", SIZES, input, "",
+           "shape of one sample: [features], [positions, channels] or [height, width, channels]; "
+           "required unless there are inputs",
+           .min = 1, .max = 1e9),
+    OPTION("inputs", SHAPES, inputs, "",
+           "several inputs in the place of one: their names with the shape of a sample of each, "
+           "{image: [28, 28, 1], mask: [10]}; layers and the loss read them by their names",
            .min = 1, .max = 1e9),
     OPTION("layers", PLUGINS, layers, NULL, "the layers, in order", .kind = &stj_layers),
     OPTION("loss", PLUGIN, loss, NULL,
@@ -35,20 +40,82 @@ const struct stj_option stj_network_options[] = {
     {.name = NULL},
 };
 
-static enum stj_status set_input(struct stj_network *net, struct stj_error *err)
+static enum stj_status set_shape(const char *key, const struct stj_sizes *sizes,
+                                 struct stj_shape *shape, struct stj_error *err)
 {
-    const struct stj_sizes *sizes = &net->config->input;
     STJ_NEED(err, sizes->n >= 1 && sizes->n <= STJ_MAX_DIMS, STJ_ECONFIG,
-             "network.input has %zu dimensions, a sample has 1 to %d", sizes->n, STJ_MAX_DIMS);
-    net->input.n_dims = sizes->n;
+             "network.%s has %zu dimensions, a sample has 1 to %d", key, sizes->n, STJ_MAX_DIMS);
+    shape->n_dims = sizes->n;
     size_t total = 1;
     for (size_t i = 0; i < sizes->n; i++) {
         STJ_NEED(err, sizes->item[i] > 0, STJ_ECONFIG,
-                 "network.input: dimension %zu is 0, each must be at least 1", i);
-        net->input.dim[i] = sizes->item[i];
+                 "network.%s: dimension %zu is 0, each must be at least 1", key, i);
+        shape->dim[i] = sizes->item[i];
         STJ_MUST(stj_size_mul(total, sizes->item[i], &total, err));
     }
     return stj_blas_fits(total, "the size of network.input", err);
+}
+
+/* Inputs by name lie side by side in a flat sample. */
+static enum stj_status set_named(struct stj_network *net, struct stj_error *err)
+{
+    const struct stj_shapes *inputs = &net->config->inputs;
+    net->input = (struct stj_shape){.n_dims = 1};
+    STJ_MUST(stj_new(&net->named, inputs->n, sizeof *net->named, err));
+    net->n_named = inputs->n;
+    for (size_t i = 0; i < inputs->n; i++) {
+        struct stj_named_input *input = &net->named[i];
+        struct stj_shape shape;
+        char key[STJ_LABEL_BYTES + 16];
+        snprintf(key, sizeof key, "inputs.%.*s", STJ_LABEL_BYTES, inputs->item[i].key);
+        STJ_MUST(set_shape(key, &inputs->item[i].sizes, &shape, err));
+        input->axes = (struct stj_axes){.n = shape.n_dims, .name = inputs->item[i].key};
+        memcpy(input->axes.length, shape.dim, shape.n_dims * sizeof shape.dim[0]);
+        input->first = net->input.dim[0];
+        input->size = stj_shape_size(&shape);
+        net->input.dim[0] += input->size;
+        STJ_MUST(stj_blas_fits(net->input.dim[0], "the size of network.inputs", err));
+    }
+    return STJ_OK;
+}
+
+static enum stj_status set_input(struct stj_network *net, struct stj_error *err)
+{
+    const struct stj_network_config *config = net->config;
+    STJ_NEED(err, config->input.n == 0 || config->inputs.n == 0, STJ_ECONFIG,
+             "network: input and inputs exclude each other; leave one of them out");
+    return config->inputs.n ? set_named(net, err)
+                            : set_shape("input", &config->input, &net->input, err);
+}
+
+/* The input that the loss takes the weights of samples from. */
+static enum stj_status find_weights(struct stj_network *net, struct stj_error *err)
+{
+    const struct stj_loss_config *loss = net->config->loss.config;
+    const struct stj_label_loss_config *labels = net->config->loss.config;
+    const char *name = loss->sample_weights;
+    if (!name)
+        return STJ_OK;
+    for (size_t i = 0; i < net->n_named; i++)
+        if (strcmp(net->named[i].axes.name, name) == 0)
+            net->weigh = &net->named[i];
+    STJ_NEED(err, net->weigh, STJ_ECONFIG,
+             "network.loss.sample_weights: '%.60s' is none of network.inputs; say inputs: {%.60s: "
+             "[1], ...}",
+             name, name);
+    const size_t n = net->weigh->size, positions = stj_shape_positions(&net->output);
+    STJ_NEED(err, n == 1 || n == positions, STJ_ECONFIG,
+             "network.loss.sample_weights: the input '%s' has %zu numbers a sample, the loss takes "
+             "one%s",
+             name, n, positions > 1 ? ", or one for each position of the output" : "");
+    STJ_NEED(err,
+             !net->loss->wants_labels || loss->reduction == STJ_REDUCE_SUM ||
+                 (labels->class_weights.n == 0 && !labels->has_ignore),
+             STJ_ECONFIG,
+             "network.loss: a mean with class_weights or ignore_index divides by their sum, one "
+             "with sample_weights by the number of samples: multiply them into the sample_weights, "
+             "or take reduction: sum");
+    return STJ_OK;
 }
 
 static bool input_has_tangent(const struct stj_network *net, const struct stj_node *node, size_t k)
@@ -161,6 +228,8 @@ enum stj_status stj_network_create(const struct stj_network_config *config,
     n->loss = (const struct stj_loss_ops *)config->loss.info;
     STJ_TRY(set_input(n, err));
     STJ_TRY(stj_network_make_nodes(n, &config->layers, err));
+    STJ_TRY(find_weights(n, err));
+    STJ_TRY(stj_network_check_ends(n, err));
     STJ_TRY(stj_network_place_parameters(n, err));
     place_values(n);
     STJ_TRY(place_bar_tangents(n, err));
@@ -180,6 +249,7 @@ void stj_network_destroy(struct stj_network *net)
     free(net->node);
     free(net->stop);
     free(net->ids);
+    free(net->named);
     free(net->frozen);
     free(net);
 }
@@ -197,6 +267,12 @@ const struct stj_layout *stj_network_layout(const struct stj_network *net)
 const struct stj_shape *stj_network_input(const struct stj_network *net)
 {
     return &net->input;
+}
+
+const struct stj_named_input *stj_network_named_inputs(const struct stj_network *net, size_t *n)
+{
+    *n = net->n_named;
+    return net->named;
 }
 
 const struct stj_shape *stj_network_output(const struct stj_network *net)
@@ -271,10 +347,10 @@ void stj_network_describe(const struct stj_network *net, size_t i, struct stj_ne
     *about =
         (struct stj_network_about){.offset = node->theta,
                                    .n_params = node->n_trained,
-                                   .n_inputs = node->layer.n_inputs,
+                                   .n_inputs = i < net->n_named ? 0 : node->layer.n_inputs,
                                    .bytes = (2 * node->n_out + node->layer.n_saved) * sizeof(real),
                                    .flops = (double)node->n_out};
-    for (size_t k = 0; k < node->layer.n_inputs; k++)
+    for (size_t k = 0; k < about->n_inputs; k++)
         about->input[k] =
             node->input[k] == STJ_NETWORK_INPUT ? NULL : net->node[node->input[k]].label;
     for (size_t t = 0; t < node->layer.n_tensors; t++) {

@@ -12,12 +12,14 @@
 #define STJ_NET_NETWORK_H
 
 #include "base/block.h"
+#include "data/axes.h"
 #include "net/layer.h"
 #include "net/loss.h"
 
 /* As parsed from the config's `network:` group. */
 struct stj_network_config {
-    struct stj_sizes input; /* shape of one sample */
+    struct stj_sizes input;   /* shape of one sample; n == 0: it has `inputs` */
+    struct stj_shapes inputs; /* several, by their names */
     struct stj_plugins layers;
     struct stj_plugin loss;
     double l2;                  /* lambda of the penalty lambda/2 |theta|^2 */
@@ -36,6 +38,8 @@ void stj_network_destroy(struct stj_network *net); /* NULL is accepted */
 size_t stj_network_n_params(const struct stj_network *net);
 const struct stj_layout *stj_network_layout(const struct stj_network *net);
 const struct stj_shape *stj_network_input(const struct stj_network *net);
+/* [*n]: the inputs by name, side by side in a sample, whose shape is then flat; NULL: one without. */
+const struct stj_named_input *stj_network_named_inputs(const struct stj_network *net, size_t *n);
 const struct stj_shape *stj_network_output(const struct stj_network *net);
 const struct stj_loss_ops *stj_network_loss(const struct stj_network *net);
 const void *stj_network_loss_config(const struct stj_network *net);

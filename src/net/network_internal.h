@@ -48,6 +48,9 @@ struct stj_node {
 struct stj_network {
     const struct stj_network_config *config;
     struct stj_shape input, output;
+    size_t n_named;                      /* inputs with names; the first nodes are these */
+    struct stj_named_input *named;       /* [n_named], owned */
+    const struct stj_named_input *weigh; /* of the loss's sample_weights; NULL: all 1 */
     size_t n_nodes;
     struct stj_node *node;
     struct stj_layout layout;
@@ -70,6 +73,9 @@ struct stj_network {
 /* net->node <- the nodes of a config's layers (graph.c), net->output. */
 enum stj_status stj_network_make_nodes(struct stj_network *net, const struct stj_plugins *layers,
                                        struct stj_error *err);
+
+/* What nobody reads, neither a layer nor the loss, is an error. */
+enum stj_status stj_network_check_ends(const struct stj_network *net, struct stj_error *err);
 
 /* The tensors of a plug-in's nodes, `first` and those after it, that its `share` names. */
 enum stj_status stj_network_share(struct stj_network *net, const struct stj_plugin *plugin,
@@ -127,6 +133,15 @@ static inline real stj_batch_weight(const struct stj_batch *b)
 {
     return b->weight > 0 ? b->weight : 1 / (real)b->whole;
 }
+
+/* The share of a slice in the loss of its batch, with the weights of its samples; z_bar, z_bar_dot <-
+ * of it (net/loss.h, with `saved` as stj_loss_saved). */
+double stj_slice_loss(const struct stj_network *net, const struct stj_batch *b, const real *z,
+                      real *saved);
+void stj_slice_loss_backward(const struct stj_network *net, const struct stj_batch *b, real *z_bar,
+                             const real *z, const real *saved);
+void stj_slice_loss_tangent(const struct stj_network *net, const struct stj_batch *b, size_t nvec,
+                            real *z_bar_dot, const real *z, const real *saved, const real *z_dot);
 
 /* What the loss saved of a slice in a linearisation. */
 real *stj_loss_saved(const struct stj_network *net, const struct stj_batch *b, const real *lin);

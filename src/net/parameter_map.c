@@ -102,7 +102,7 @@ static enum stj_status check_shared(const struct stj_network *net, const struct 
 /* Where values are added both must be in the same order. */
 static enum stj_status check_sums(const struct stj_network *net, struct stj_error *err)
 {
-    for (size_t i = 0; i < net->n_nodes; i++) {
+    for (size_t i = net->n_named; i < net->n_nodes; i++) {
         const struct stj_node *node = &net->node[i];
         STJ_MUST(check_moved(net, node, err));
         STJ_MUST(check_shared(net, node, err));

@@ -50,6 +50,15 @@ static void free_names(struct stj_names *names)
     free(names->item);
 }
 
+static void free_shapes(struct stj_shapes *shapes)
+{
+    for (size_t i = 0; i < shapes->n; i++) {
+        free(shapes->item[i].key);
+        free(shapes->item[i].sizes.item);
+    }
+    free(shapes->item);
+}
+
 static void free_texts(struct stj_texts *texts)
 {
     for (size_t i = 0; i < texts->n; i++)
@@ -71,7 +80,11 @@ static void free_field(const struct stj_option *option, void *field)
         free(((struct stj_reals *)field)->item);
         break;
     case STJ_OPTION_NAMES:
+    case STJ_OPTION_FILES:
         free_names(field);
+        break;
+    case STJ_OPTION_SHAPES:
+        free_shapes(field);
         break;
     case STJ_OPTION_TEXTS:
         free_texts(field);
@@ -311,8 +324,7 @@ enum stj_status stj_kind_find(const struct stj_kind *kind, const char *name,
     return *info ? STJ_OK : fail_unknown_name(NULL, NULL, kind, name, err);
 }
 
-/* A name stands in lists between commas and in tables between blanks. */
-static bool is_good_label(const char *label)
+bool stj_option_is_label(const char *label)
 {
     bool good = label[0] != '\0';
     for (size_t n = 0; good && *label; label += n) {
@@ -334,7 +346,7 @@ static enum stj_status parse_label(const struct stj_place *up, const struct stj_
         return STJ_OK;
     STJ_MUST(stj_option_parse_value(&place, &option, node, label, err));
     stj_option_got(node, got);
-    STJ_NEED_PLACE(&place, node, err, is_good_label(*label),
+    STJ_NEED_PLACE(&place, node, err, stj_option_is_label(*label),
                    "expected a name without blanks, commas and control characters, got %s", got);
     return STJ_OK;
 }

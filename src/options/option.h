@@ -11,12 +11,21 @@
 
 #include <spectraj/option.h>
 
-/* A value of type STJ_OPTION_NAMES. */
+/* A value of type STJ_OPTION_NAMES, or FILES: paths, of which one without a name has the key "". */
 struct stj_names {
     size_t n;
     struct stj_name {
         char *key, *value; /* owned */
         char *place;       /* where the config says so, "c.yaml:12:3"; owned */
+    } * item;
+};
+
+/* A value of type STJ_OPTION_SHAPES. */
+struct stj_shapes {
+    size_t n;
+    struct stj_named_sizes {
+        char *key; /* owned */
+        struct stj_sizes sizes;
     } * item;
 };
 

@@ -25,7 +25,8 @@ void stj_text_add(char *text, size_t size, const char *format, ...)
 
 static bool is_whole(const struct stj_option *option)
 {
-    return option->type <= STJ_OPTION_BYTES || option->type == STJ_OPTION_SIZES;
+    return option->type <= STJ_OPTION_BYTES || option->type == STJ_OPTION_SIZES ||
+           option->type == STJ_OPTION_SHAPES;
 }
 
 static bool is_number(const struct stj_option *option)
@@ -113,6 +114,8 @@ static void add_type(const struct stj_option *option, char *text, size_t size)
         [STJ_OPTION_GROUP] = "mapping",
         [STJ_OPTION_TEXTS] = "list of names",
         [STJ_OPTION_BY_STEP] = "number or schedule",
+        [STJ_OPTION_FILES] = "file name, or mapping of names to file names",
+        [STJ_OPTION_SHAPES] = "mapping of names to lists of integers",
     };
     if (option->type == STJ_OPTION_PLUGIN)
         stj_text_add(text, size, "%s", option->kind->what);
@@ -147,7 +150,8 @@ void stj_option_expected(const struct stj_option *option, char text[STJ_EXPECTED
     add_range(option, range, sizeof range);
     const char *article = type[0] == 'i' ? "an " : "a ";
     const bool bare = option->type == STJ_OPTION_BOOL || strncmp(type, "one of", 6) == 0;
-    const bool list = option->type == STJ_OPTION_SIZES || option->type == STJ_OPTION_REALS;
+    const bool list = option->type == STJ_OPTION_SIZES || option->type == STJ_OPTION_REALS ||
+                      option->type == STJ_OPTION_SHAPES;
     snprintf(text, STJ_EXPECTED_MAX, "%s%s%s%s%s", bare ? "" : article, type,
              list && range[0] ? ", each" : "",
              !range[0]                       ? ""

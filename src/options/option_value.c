@@ -35,6 +35,8 @@ size_t stj_option_size(enum stj_option_type type)
         [STJ_OPTION_GROUP] = 0,
         [STJ_OPTION_TEXTS] = sizeof(struct stj_texts),
         [STJ_OPTION_BY_STEP] = sizeof(struct stj_by_step),
+        [STJ_OPTION_FILES] = sizeof(struct stj_names),
+        [STJ_OPTION_SHAPES] = sizeof(struct stj_shapes),
     };
     return size[type];
 }
@@ -258,6 +260,58 @@ static enum stj_status parse_names(const struct stj_place *place, const struct s
     return STJ_OK;
 }
 
+/* The keys of a mapping of things that the user names. */
+static enum stj_status check_labels(const struct stj_place *place, const struct stj_yaml_node *map,
+                                    struct stj_error *err)
+{
+    for (size_t i = 0; i < map->n; i++)
+        STJ_NEED_PLACE(place, &map->key[i], err, stj_option_is_label(map->key[i].text),
+                       "expected names without blanks, commas and control characters, got '%.60s'",
+                       map->key[i].text);
+    return STJ_OK;
+}
+
+static enum stj_status parse_files(const struct stj_place *place, const struct stj_option *option,
+                                   const struct stj_yaml_node *node, struct stj_names *value,
+                                   struct stj_error *err)
+{
+    const bool map = node->type == STJ_YAML_MAPPING;
+    if (node->type == STJ_YAML_SEQUENCE || (map && node->n == 0))
+        return stj_option_refuse(place, option, node, "", err);
+    if (map)
+        STJ_MUST(check_labels(place, node, err));
+    const size_t n = map ? node->n : 1;
+    STJ_MUST(stj_new(&value->item, n, sizeof *value->item, err));
+    value->n = n;
+    for (size_t i = 0; i < n; i++) {
+        const char *key = map ? node->key[i].text : "";
+        const struct stj_place at = {.up = place, .key = key};
+        STJ_MUST(stj_strdup(&value->item[i].key, key, err));
+        STJ_MUST(parse_path(map ? &at : place, option, map ? &node->item[i] : node,
+                            &value->item[i].value, err));
+    }
+    return STJ_OK;
+}
+
+static enum stj_status parse_shapes(const struct stj_place *place, const struct stj_option *option,
+                                    const struct stj_yaml_node *node, struct stj_shapes *value,
+                                    struct stj_error *err)
+{
+    struct stj_option row = *option;
+    row.type = STJ_OPTION_SIZES;
+    if (node->type != STJ_YAML_MAPPING || node->n == 0)
+        return stj_option_refuse(place, option, node, "", err);
+    STJ_MUST(check_labels(place, node, err));
+    STJ_MUST(stj_new(&value->item, node->n, sizeof *value->item, err));
+    value->n = node->n;
+    for (size_t i = 0; i < node->n; i++) {
+        const struct stj_place at = {.up = place, .key = node->key[i].text};
+        STJ_MUST(stj_strdup(&value->item[i].key, node->key[i].text, err));
+        STJ_MUST(parse_list(&at, &row, &node->item[i], &value->item[i].sizes, err));
+    }
+    return STJ_OK;
+}
+
 enum stj_status stj_option_parse_value(const struct stj_place *place,
                                        const struct stj_option *option,
                                        const struct stj_yaml_node *node, void *field,
@@ -287,6 +341,10 @@ enum stj_status stj_option_parse_value(const struct stj_place *place,
         return parse_names(place, option, node, field, err);
     case STJ_OPTION_TEXTS:
         return parse_texts(place, option, node, field, err);
+    case STJ_OPTION_FILES:
+        return parse_files(place, option, node, field, err);
+    case STJ_OPTION_SHAPES:
+        return parse_shapes(place, option, node, field, err);
     case STJ_OPTION_PLUGIN:
     case STJ_OPTION_PLUGINS:
     case STJ_OPTION_BY_NAME:

@@ -63,6 +63,10 @@ void stj_suggest_offer(struct stj_suggest_search *search, const char *candidate)
 /* text <- " (did you mean 'x'?)", or nothing. */
 void stj_suggest_hint(const struct stj_suggest_search *search, char text[STJ_GOT_MAX]);
 
+/* Is the text a name that a user may give?  One stands in lists between commas and in tables between
+ * blanks. */
+bool stj_option_is_label(const char *text);
+
 /* *field <- a value of one of the types without plug-ins and tables. */
 enum stj_status stj_option_parse_value(const struct stj_place *place,
                                        const struct stj_option *option,

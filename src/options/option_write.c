@@ -125,14 +125,31 @@ static void write_reals(FILE *file, const struct stj_reals *reals)
     fputc(']', file);
 }
 
+/* Those of the user's keys; of files, one alone without a key. */
 static void write_names(FILE *file, const struct stj_names *names)
 {
+    if (names->n == 1 && names->item[0].key[0] == '\0') {
+        write_text(file, names->item[0].value);
+        return;
+    }
     fputc('{', file);
     for (size_t i = 0; i < names->n; i++) {
         fputs(i ? ", " : "", file);
         write_text(file, names->item[i].key);
         fputs(": ", file);
         write_text(file, names->item[i].value);
+    }
+    fputc('}', file);
+}
+
+static void write_shapes(FILE *file, const struct stj_shapes *shapes)
+{
+    fputc('{', file);
+    for (size_t i = 0; i < shapes->n; i++) {
+        fputs(i ? ", " : "", file);
+        write_text(file, shapes->item[i].key);
+        fputs(": ", file);
+        write_sizes(file, NULL, &shapes->item[i].sizes);
     }
     fputc('}', file);
 }
@@ -219,8 +236,10 @@ static void write_single(FILE *file, const struct stj_option *option, const void
         write_sizes(file, option->choices, field);
     else if (option->type == STJ_OPTION_REALS)
         write_reals(file, field);
-    else if (option->type == STJ_OPTION_NAMES)
+    else if (option->type == STJ_OPTION_NAMES || option->type == STJ_OPTION_FILES)
         write_names(file, field);
+    else if (option->type == STJ_OPTION_SHAPES)
+        write_shapes(file, field);
     else if (option->type == STJ_OPTION_TEXTS)
         write_texts(file, field);
     else

@@ -205,14 +205,32 @@ enum stj_status stj_run_config_check_clipping(const struct stj_yaml_node *map,
     return STJ_OK;
 }
 
+/* A set is rows of a file, or of inputs by name. */
+static enum stj_status check_set(const struct stj_yaml_node *root, const char *name,
+                                 const struct stj_dataset_config *set, struct stj_error *err)
+{
+    const struct stj_place data = {.key = "data"}, place = {.up = &data, .key = name};
+    STJ_NEED_PLACE(&place, node_of(root, "data", name), err,
+                   set->file || (set->inputs.n && set->inputs.item[0].key[0]),
+                   "missing key 'file': expected a file name (or `inputs` by name)");
+    return STJ_OK;
+}
+
 static enum stj_status check_keys(const struct stj_yaml_node *root,
                                   const struct stj_run_config *config, struct stj_error *err)
 {
+    const struct stj_place network = {.key = "network"};
     const struct stj_place init = {.key = "init"};
     const struct stj_place training = {.key = "training"};
     const struct stj_place trajectory = {.key = "trajectory"};
     const struct stj_training_config *t = &config->training;
     const struct stj_keep_config *keep = &config->trajectory;
+    STJ_MUST(check_set(root, "train", &config->data.train, err));
+    if (config->data.has_test)
+        STJ_MUST(check_set(root, "test", &config->data.test, err));
+    STJ_NEED_PLACE(&network, stj_yaml_get(root, "network"), err,
+                   config->network.input.n || config->network.inputs.n,
+                   "missing key 'input': expected the shape of a sample (or `inputs` by name)");
     STJ_NEED_PLACE(&init, node_of(root, "init", "seed"), err,
                    !(config->init.file && config->init.has_seed),
                    "file and seed exclude each other; leave one of them out");
@@ -266,8 +284,11 @@ static void apply_preset(struct stj_run_config *config)
     init->layout.conv = init->has_conv ? init->layout.conv : STJ_CONV_OIHW;
     init->layout.dense = init->has_dense ? init->layout.dense : STJ_DENSE_OUT_IN;
     init->layout.flatten = init->has_flatten ? init->layout.flatten : STJ_FLATTEN_CHW;
+    bool images = config->network.input.n == 3;
+    for (size_t i = 0; i < config->network.inputs.n; i++)
+        images = images || config->network.inputs.item[i].sizes.n == 3;
     for (size_t i = 0; i < 2; i++)
-        if (!set[i]->has_layout && config->network.input.n == 3)
+        if (!set[i]->has_layout && images)
             set[i]->layout = STJ_DATA_NCHW;
 }
 

@@ -21,6 +21,7 @@ struct stj_data_use stj_run_data_use(const struct stj_run *run)
     const struct stj_shape *shape = stj_network_input(run->net);
     struct stj_data_use use = {.input = {.n = shape->n_dims}};
     memcpy(use.input.length, shape->dim, shape->n_dims * sizeof shape->dim[0]);
+    use.named = stj_network_named_inputs(run->net, &use.n_named);
     if (stj_network_loss(run->net)->wants_labels) {
         const struct stj_label_loss_config *loss = run->config.network.loss.config;
         use.ignores = loss->has_ignore;

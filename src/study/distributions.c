@@ -228,6 +228,9 @@ static enum stj_status check_data(const struct stj_study_context *cx,
                                   const struct distributions_config *c, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_NEED(err, cx->run->config.network.inputs.n == 0, STJ_EINVAL,
+             "noise in the place of the inputs is of networks with one input, this one has several "
+             "by name");
     for (int which = SHUFFLED; which < N_RUNS && st == STJ_OK; which++) {
         struct stj_dataset *data = NULL;
         st = make_data(cx, c, which, &data, err);

@@ -100,12 +100,17 @@ static enum stj_status make_set(const struct stj_study_context *cx, const char *
 {
     const struct stj_run *run = cx->run;
     const bool of_test = strcmp(name, "test") == 0 || strcmp(name, "inverted") == 0;
+    const bool several = run->config.network.inputs.n > 0;
     const bool made_up = strcmp(name, "inverted") == 0 || strcmp(name, "noise") == 0;
     snprintf(s->name, sizeof s->name, "%s", name);
     STJ_NEED(err, !of_test || run->test, STJ_EINVAL,
              "the inputs '%s' need a test set, and %s has none: give data.test in the config, or "
              "other inputs",
              name, run->dir);
+    STJ_NEED(err, !several || strcmp(name, "train") == 0 || strcmp(name, "test") == 0, STJ_EINVAL,
+             "the inputs '%s' are of networks with one input, this one has several by name: take "
+             "train or test",
+             name);
     STJ_NEED(err, !made_up || !stj_network_n_ids(run->net), STJ_EINVAL,
              "the inputs '%s' are real numbers, and this network takes tokens: give a file", name);
     if (strcmp(name, "train") == 0)
@@ -124,7 +129,7 @@ static enum stj_status make_set(const struct stj_study_context *cx, const char *
 /* The list of a run that is not asked for any. */
 static const char *default_names(const struct stj_run *run)
 {
-    const bool numbers = !stj_network_n_ids(run->net);
+    const bool numbers = !stj_network_n_ids(run->net) && run->config.network.inputs.n == 0;
     if (run->test)
         return numbers ? "train,test,inverted,noise" : "train,test";
     return numbers ? "train,noise" : "train";

@@ -27,22 +27,33 @@ CLASSES = 3
 
 
 class Case:
-    """input: of a sample, as a config says it.  layers: lines of YAML, before flatten and the last dense layer.
+    """shape: of a sample, as a config says it; of several inputs by name {name: shape}, which the module has one by one in
+    this order; `weights` names one that is none of them, of the samples in the loss.  layers: lines of YAML, before flatten and the last dense layer.
     module: the same for a batch, images channels first.  names: more of init.names.  tokens: of a vocabulary."""
 
     def __init__(self, shape, layers, module, names="", tokens=0, steps=STEPS):
         self.shape, self.layers, self.module = shape, layers, module
         self.names, self.tokens, self.steps = names, tokens, steps
-        self.whole, self.classes, self.trainable = False, CLASSES, ""
+        self.whole, self.classes, self.trainable, self.weights = False, CLASSES, "", None
+
+    def files(self):
+        if isinstance(self.shape, dict):
+            return "inputs: {%s}" % ", ".join(f"{name}: {name}.npy" for name in self.shape)
+        return "file: x.npy"
+
+    def inputs(self):
+        if isinstance(self.shape, dict):
+            return "inputs: {%s}" % ", ".join(f"{name}: {shape}" for name, shape in self.shape.items())
+        return f"input: {self.shape}"
 
 
 class Whole(Case):
     """Layers and module as they are, read with `layout: pytorch`; of a module that ends in other numbers than classes,
     which come last, `classes` is 0: squares of differences.  trainable: patterns in YAML, of what requires grad."""
 
-    def __init__(self, shape, layers, module, names="", tokens=0, classes=CLASSES, trainable=""):
+    def __init__(self, shape, layers, module, names="", tokens=0, classes=CLASSES, trainable="", weights=None):
         super().__init__(shape, layers, module, names, tokens)
-        self.whole, self.classes, self.trainable = True, classes, trainable
+        self.whole, self.classes, self.trainable, self.weights = True, classes, trainable, weights
 
 
 class Transpose(nn.Module):
@@ -572,7 +583,7 @@ def torch_training(net, loss, x, target, steps):
         pieces = torch.split(flat, [int(np.prod(s)) for s in shapes])
         parameters = {name: p.reshape(s) for (name, _), p, s in zip(trained, pieces, shapes)}
         rows = slice(t * BATCH, (t + 1) * BATCH)
-        return loss(functional_call(net, parameters, (x[rows],)), target[rows])
+        return loss(functional_call(net, parameters, tuple(one[rows] for one in x)), target[rows])
 
     now, velocity = theta, torch.zeros_like(theta)
     for t in range(steps):
@@ -583,9 +594,9 @@ def torch_training(net, loss, x, target, steps):
 
 
 CONFIG = """data:
-  train: {{file: x.npy, {target}}}
+  train: {{{files}, {target}}}
 network:
-  input: {shape}
+  {shape}
   {trainable}
   layers:
 {layers}
@@ -610,10 +621,11 @@ def write_config(case, name, init, rate, steps):
         layout = "conv_kernel: OIHW\n  dense_kernel: out_in\n  flatten: " + ("CHW" if len(case.shape) == 3 else "HWC")
     with open(name, "w", encoding="utf-8") as f:
         f.write(CONFIG.format(
-            shape=case.shape, layers="\n".join("    - " + line for line in layers), init=init, names=names, rate=rate,
+            files=case.files(), shape=case.inputs(), layers="\n".join("    - " + line for line in layers), init=init, names=names, rate=rate,
             batch=BATCH, steps=steps, layout=layout,
             target="labels: target.npy" if case.classes else "targets: target.npy",
-            loss="softmax_cross_entropy" if case.classes else "mean_squared_error",
+            loss="{type: %s%s}" % ("softmax_cross_entropy" if case.classes else "mean_squared_error",
+                                  f", sample_weights: {case.weights}" if case.weights else ""),
             trainable=f"trainable: {case.trainable}" if case.trainable else ""))
 
 
@@ -624,33 +636,53 @@ def complete(case, x):
         return net
     net.add_module("flatten", nn.Flatten())
     with torch.no_grad():
-        width = net(x).shape[1]
+        width = net(*x).shape[1]
     net.add_module("fc", nn.Linear(width, CLASSES))
     return net.double()
 
 
-def make_data(case, rng):
-    """Inputs as PyTorch has them, and the file x.npy as the config reads it."""
+def make_input(case, name, shape, rng):
+    """One input as PyTorch has it, and the file of its name as the config reads it."""
     rows = case.steps * BATCH
-    data = rng.integers(0, case.tokens, [rows] + case.shape) if case.tokens else \
-        rng.standard_normal([rows] + case.shape)
+    tokens = case.tokens[name] if isinstance(case.tokens, dict) else case.tokens
+    data = rng.integers(0, tokens, [rows] + shape) if tokens else rng.standard_normal([rows] + shape)
     x = torch.tensor(data)
-    if len(case.shape) == 3:
+    if len(shape) == 3:
         x = x.permute(0, 3, 1, 2).contiguous()
-    np.save("x.npy", x.numpy() if case.whole else data)
+    np.save(f"{name}.npy", x.numpy() if case.whole else data)
     return x
 
 
-def make_target(case, net, x, rng):
+def make_data(case, rng):
+    """All inputs of the module; the weights of the loss are no argument of it."""
+    shapes = case.shape if isinstance(case.shape, dict) else {"x": case.shape}
+    made = {name: make_input(case, name, shape, rng) for name, shape in shapes.items()}
+    return [x for name, x in made.items() if name != case.weights], made.get(case.weights)
+
+
+def weigh(target, weights, losses):
+    """The target with the weights in its last columns, and the mean of what `losses` makes of each position."""
+    n = weights.shape[1]
+    both = torch.cat([target.reshape(len(target), -1).double(), weights], 1)
+    return both, lambda z, t: (t[:, -n:] * losses(z, t[:, :-n]).reshape(len(z), n, -1).mean(2)).mean()
+
+
+def make_target(case, net, x, weights, rng):
     """What the outputs are compared with, and the loss that does it."""
     with torch.no_grad():
-        out = net(x)
+        out = net(*x)
+    x = x[0]
     if case.classes:
         target = rng.integers(0, case.classes, out.reshape(len(x), -1, case.classes).shape[:2])
         np.save("target.npy", target.astype(np.uint8))
+        if weights is not None:
+            return weigh(torch.tensor(target), weights, lambda z, t: F.cross_entropy(
+                z.reshape(-1, case.classes), t.reshape(-1).long(), reduction="none"))
         return torch.tensor(target), lambda z, t: F.cross_entropy(z.reshape(-1, case.classes), t.reshape(-1))
     target = rng.standard_normal(out.shape)
     np.save("target.npy", target.reshape(len(x), -1))
+    if weights is not None:
+        return weigh(torch.tensor(target), weights, lambda z, t: (z.reshape(len(z), -1) - t) ** 2)
     return torch.tensor(target), F.mse_loss
 
 
@@ -699,12 +731,12 @@ def compare(spectraj, make):
     torch.manual_seed(5)
     rng = np.random.default_rng(7)
     case = make()
-    x = make_data(case, rng)
+    x, weights = make_data(case, rng)
     net = complete(case, x)
     with torch.no_grad():
         for p in net.parameters():  # no parameter is zero or one
             p += 0.2 * torch.randn_like(p)
-    target, loss = make_target(case, net, x, rng)
+    target, loss = make_target(case, net, x, weights, rng)
     theta, last = torch_training(net, loss, x, target, case.steps)
     n = theta.numel()
     np.savez("init.npz", **{name: p.detach().numpy() for name, p in net.named_parameters()}, **buffers(net))

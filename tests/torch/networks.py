@@ -25,8 +25,8 @@ class Net(nn.Module):
         for name, part in parts.items():
             setattr(self, name, part)
 
-    def forward(self, x):
-        return self.function(self, x)
+    def forward(self, *x):
+        return self.function(self, *x)
 
 
 def parameter(*shape):
@@ -395,6 +395,54 @@ def fine_tuned():
         Net(lambda m, x: m.fc(torch.flatten(F.silu(m.norm2(m.conv2(torch.tanh(m.norm1(m.conv1(x)))))), 1)),
             conv1=nn.Conv2d(2, 3, 3, bias=False), norm1=fixed(3), conv2=nn.Conv2d(3, 2, 2),
             norm2=fixed(2, affine=False, eps=0.01), fc=nn.Linear(4, 3)))
+
+
+# ---- several inputs ----
+
+def recorded_dropout():
+    """The masks of a dropout, and noise that is scaled and added, are inputs."""
+    def forward(m, image, mask, noise):
+        hidden = F.relu(m.fc1(torch.flatten(m.conv(image), 1))) * mask
+        return m.fc2(m.mean(hidden) + torch.exp(0.5 * m.log_variance(hidden)) * noise)
+
+    return Whole({"image": [4, 5, 2], "mask": [6], "noise": [3]}, [
+        "{type: conv2d, name: conv, filters: 2, kernel: 3, input: image}", "flatten", "{type: dense, name: fc1, units: 6}",
+        "{type: relu, name: on}", "{type: multiply, name: hidden, inputs: [on, mask]}",
+        "{type: dense, name: mean, units: 3}", "{type: dense, name: log_variance, units: 3, input: hidden}",
+        "{type: scale, factor: 0.5}", "{type: exp, name: deviation}",
+        "{type: multiply, name: drawn, inputs: [deviation, noise]}", "{type: add, inputs: [mean, drawn]}",
+        "{type: dense, name: fc2, units: 3}"],
+        Net(forward, conv=nn.Conv2d(2, 2, 3), fc1=nn.Linear(12, 6), mean=nn.Linear(6, 3), log_variance=nn.Linear(6, 3),
+            fc2=nn.Linear(3, 3)))
+
+
+def siamese_inputs():
+    """Two images through the same layers."""
+    def forward(m, left, right):
+        left, right = (torch.tanh(m.conv(x)).mean((2, 3)) for x in (left, right))
+        return m.fc(torch.cat([left * right, left], 1))
+
+    return Whole({"left": [4, 4, 1], "right": [4, 4, 1]}, [
+        "{type: conv2d, name: conv, filters: 2, kernel: 3, input: left}", "tanh", "{type: global_average_pool, name: one}",
+        "{type: conv2d, filters: 2, kernel: 3, input: right, share: {kernel: conv.kernel, bias: conv.bias}}", "tanh",
+        "{type: global_average_pool, name: two}", "{type: multiply, name: both, inputs: [one, two]}", "{type: concat, inputs: [both, one]}",
+        "{type: dense, name: fc, units: 3}"],
+        Net(forward, conv=nn.Conv2d(1, 2, 3), fc=nn.Linear(4, 3)))
+
+
+def weighted_regression():
+    """Weights of samples."""
+    return Whole({"x": [5], "w": [1]}, [
+        "{type: dense, name: fc1, units: 6, input: x}", "tanh", "{type: dense, name: fc2, units: 2}"],
+        Net(lambda m, x: m.fc2(torch.tanh(m.fc1(x))), fc1=nn.Linear(5, 6), fc2=nn.Linear(6, 2)), classes=0, weights="w")
+
+
+def weighted_positions():
+    """Weights of the words of a sequence."""
+    return Whole({"w": [4], "x": [4, 3]}, [
+        "{type: gru, name: gru, units: 4, input: x}", "{type: dense, name: fc, units: 3}"],
+        Net(lambda m, x: m.fc(m.gru(x)), gru=First(nn.GRU(3, 4, batch_first=True)), fc=nn.Linear(4, 3)), names="gru: gru.cell",
+        weights="w")
 
 
 # ---- parts that are shared, frozen, or ids ----

@@ -21,6 +21,7 @@ static const struct stj_option divergence_options[] = {
            "mean over the batch and the outputs (default), their sum, or the mean over the batch "
            "of the sums over the outputs",
            .choices = reductions),
+    STJ_SAMPLE_WEIGHTS_OPTION,
     {.name = NULL},
 };
 

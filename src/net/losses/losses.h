@@ -23,10 +23,20 @@ extern const char *const stj_loss_reductions[]; /* mean, sum */
 
 #define STJ_REDUCTION_OPTION                                                                       \
     {                                                                                              \
-        .name = "reduction", .type = STJ_OPTION_CHOICE,                                            \
-        .offset = offsetof(struct stj_loss_config, reduction), .fallback = "",                     \
+        .name = "reduction",                                                                       \
+        .type = STJ_OPTION_CHOICE,                                                                 \
+        .offset = offsetof(struct stj_loss_config, reduction),                                     \
+        .fallback = "",                                                                            \
         .choices = stj_loss_reductions,                                                            \
         .doc = "mean over the batch and its terms (default), or their sum",                        \
+    },                                                                                             \
+        STJ_SAMPLE_WEIGHTS_OPTION
+#define STJ_SAMPLE_WEIGHTS_OPTION                                                                  \
+    {                                                                                              \
+        .name = "sample_weights", .type = STJ_OPTION_STRING,                                       \
+        .offset = offsetof(struct stj_loss_config, sample_weights), .fallback = "",                \
+        .doc = "one of network.inputs: a factor for the loss of each sample, or of each position " \
+               "of its output; a mean divides by the number of samples all the same",              \
     }
 #define STJ_CLASS_WEIGHTS_OPTION                                                                   \
     {                                                                                              \
