@@ -289,9 +289,24 @@ named pair "$classes" '{right: right.csv, left: left.csv}' $entropy '{left: [6],
     - {type: dense, units: 3}
 END
 
+# An encoder and a decoder that attends to it; keys and values in fewer heads.
+named translate 'labels: next.csv' '{source: images8.csv, target: tokens.csv}' $entropy '{source: [4, 2], target: [6]}' <<'END'
+    - {type: dense, units: 4, input: source, name: encoder}
+    - {type: residual, layers: [{type: attention, heads: 2}]}
+    - {type: layer_norm, name: memory}
+    - {type: embedding, vocabulary: 7, width: 6, input: target}
+    - positions
+    - {type: residual, layers: [layer_norm, {type: attention, heads: 2, causal: true}]}
+    - {type: layer_norm, name: queries}
+    - {type: attention, heads: 2, kv_heads: 1, inputs: [queries, memory], name: cross}
+    - {type: add, inputs: [queries, cross]}
+    - {type: dense, units: 7}
+END
+cut -d, -f1-8 images.csv > images8.csv
+
 # Differences are of whole trainings, or where these cross kinks of single steps.
 for name in densenet resnet gpt mixer vit siamese factors autoencoder convolutional lenet vgg mobilenet unet llama lstm \
-    gru masked pair; do
+    gru masked pair translate; do
     run 0 train $name.yaml -o $name
     silent
     run 0 validate $name --dense-limit 0 --json
@@ -350,6 +365,15 @@ sed 's/train: {/&file: images.csv, first: 4, count: 16, /' some.yaml > beside.ya
 for name in chosen some beside; do run 0 train $name.yaml -o $name; done
 same_spectrum some chosen 0
 same_spectrum some beside 0
+
+run 0 info translate --json
+json out 'layers[17].label=cross.kv' 'layers[17].inputs=memory' 'layers[18].inputs=cross.q, cross.kv'
+sed 's/inputs: \[queries, memory\]/causal: true, &/' translate.yaml > changed.yaml
+refused 'leave out causal, rope and qk_norm' train changed.yaml -o changed
+sed 's/inputs: \[queries, memory\]/inputs: [queries, memory, memory]/' translate.yaml > changed.yaml
+refused 'at most two layers' train changed.yaml -o changed
+sed 's/inputs: \[queries, memory\]/inputs: [queries, target]/' translate.yaml > changed.yaml
+refused 'its second input, of keys and values, is 6, it needs [positions, width]' train changed.yaml -o changed
 
 # What is refused, with its remedy.  change SCRIPT: masked.yaml so edited.
 change()

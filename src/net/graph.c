@@ -159,7 +159,8 @@ static enum stj_status append_node(struct stj_network *net, const struct inserti
     layer->in = *shape_at(net, what->input[0]);
     for (size_t k = 0; k < layer->n_inputs; k++)
         node->input[k] = what->input[k];
-    st = layer->ops->setup(layer, layer->n_inputs > 1 ? shape_at(net, what->input[1]) : NULL, err);
+    const bool knows_two = layer->n_inputs > 1 || what->ops->reads_second;
+    st = layer->ops->setup(layer, knows_two ? shape_at(net, what->input[1]) : NULL, err);
     if (st != STJ_OK) {
         stj_error_prefix(err, "layer '%s'", node->label);
         goto out;
@@ -297,12 +298,20 @@ static enum stj_status append_layers(struct stj_network *net, const struct stj_p
 static enum stj_status append_parts(struct stj_network *net, struct insertion *what,
                                     struct stj_error *err)
 {
-    for (const struct stj_layer_ops *const *part = ops_of(what->plugin)->parts; *part; part++) {
+    const struct stj_layer_ops *ops = ops_of(what->plugin);
+    const size_t n_inputs = keys_of(what->plugin)->inputs.n;
+    for (const struct stj_layer_ops *const *part = n_inputs == 2 ? ops->parts_of_two : ops->parts;
+         *part; part++) {
+        const size_t first = what->input[0], second = what->input[1];
+        const bool swap = (*part)->reads_second;
         what->ops = *part;
         snprintf(what->suffix, sizeof what->suffix, "%s", what->ops->info.name);
+        what->input[0] = swap ? second : first;
+        what->input[1] = swap ? first : second;
         STJ_MUST(append_copy(net, what, err));
         STJ_MUST(append_node(net, what, err));
-        what->input[0] = net->n_nodes - 1;
+        what->input[0] = swap ? first : net->n_nodes - 1;
+        what->input[1] = swap ? net->n_nodes - 1 : second;
     }
     return STJ_OK;
 }

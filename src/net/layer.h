@@ -120,7 +120,7 @@ struct stj_layer_ops {
     struct stj_plugin_info info;
     size_t n_inputs;    /* 0 means 1 */
     size_t most_inputs; /* that a config may name.  With 2 inputs, SIZE_MAX: any number, nodes in a
-                         * row; with `parts`, 2: those of two inputs have it as their second */
+                         * row; with `parts`, 2: then they are `parts_of_two` */
     bool switches;      /* not smooth: relu, max-pool */
     bool moves;         /* outputs are inputs, elsewhere: token ids stay what they are */
 
@@ -128,6 +128,9 @@ struct stj_layer_ops {
      * set up with the plug-in's config; NULL-terminated.  body: the config's layers, which come
      * first; these ops are then the node that joins the group's input and the body's output. */
     const struct stj_layer_ops *const *parts;
+    const struct stj_layer_ops *const *parts_of_two; /* where the config names two inputs */
+    bool reads_second; /* a part that reads the second input, and whose output is it from then on;
+                        * its setup knows the first as in2 */
     const struct stj_plugins *(*body)(const void *config);
     const struct stj_plugins *(*shortcut)(const void *config); /* and other layers, first input */
 

@@ -430,6 +430,59 @@ def siamese_inputs():
         Net(forward, conv=nn.Conv2d(1, 2, 3), fc=nn.Linear(4, 3)))
 
 
+def cross(attention, memory):
+    """Queries of one input, keys and values of another, of another length and width."""
+    def forward(m, x, memory):
+        return m.fc(m.attn(torch.tanh(m.first(x)), memory, memory, need_weights=False)[0])
+
+    return Whole({"x": [3, 5], "memory": memory}, [
+        "{type: dense, name: first, units: 6, input: x}", "tanh",
+        "{type: attention, name: attn, heads: 2, inputs: [tanh3, memory], bias: %s}" %
+        ("false" if attention.in_proj_bias is None else "true"),
+        "{type: dense, name: fc, units: 3}"],
+        Net(forward, first=nn.Linear(5, 6), attn=attention, fc=nn.Linear(6, 3)))
+
+
+def cross_attention():
+    return cross(nn.MultiheadAttention(6, 2, batch_first=True), [4, 6])
+
+
+def cross_attention_without_bias():
+    return cross(nn.MultiheadAttention(6, 2, bias=False, batch_first=True), [2, 6])
+
+
+def cross_attention_of_another_width():
+    return cross(nn.MultiheadAttention(6, 2, kdim=4, vdim=4, batch_first=True), [5, 4])
+
+
+def sequence_to_sequence():
+    """nn.Transformer's layers, norms behind: an encoder, whose output the decoder attends to."""
+    def forward(m, german, english):
+        memory = m.encode(m.embed_source(german))
+        mask = nn.Transformer.generate_square_subsequent_mask(english.shape[1]).double()
+        return m.fc(m.decode(m.embed_target(english), memory, tgt_mask=mask))
+
+    attention = "type: attention, heads: 2"
+    norm = "{type: layer_norm, name: %s}"
+    feed = "{type: residual, layers: [{type: dense, name: %s_1, units: 6}, relu, {type: dense, name: %s_2, units: 4}]}"
+    names = {"e": "encode", "d": "decode"}
+    keys = [f"{k}_self: {v}.self_attn, {k}_1: {v}.linear1, {k}_2: {v}.linear2, {k}_norm1: {v}.norm1, {k}_norm2: {v}.norm2"
+            for k, v in names.items()]
+    return Whole({"german": [5], "english": [3]}, [
+        "{type: embedding, name: embed_source, vocabulary: 7, width: 4, input: german}",
+        f"{{type: residual, layers: [{{{attention}, name: e_self}}]}}", norm % "e_norm1", feed % ("e", "e"),
+        norm % "e_norm2",
+        "{type: embedding, name: embed_target, vocabulary: 6, width: 4, input: english}",
+        f"{{type: residual, layers: [{{{attention}, name: d_self, causal: true}}]}}", norm % "d_norm1",
+        f"{{{attention}, name: d_cross, inputs: [d_norm1, e_norm2]}}", "{type: add, inputs: [d_norm1, d_cross]}",
+        norm % "d_norm2", feed % ("d", "d"), norm % "d_norm3", "{type: dense, name: fc, units: 6}"],
+        Net(forward, embed_source=nn.Embedding(7, 4), embed_target=nn.Embedding(6, 4), fc=nn.Linear(4, 6),
+            encode=nn.TransformerEncoderLayer(4, 2, 6, dropout=0, batch_first=True),
+            decode=nn.TransformerDecoderLayer(4, 2, 6, dropout=0, batch_first=True)),
+        names=", ".join(keys) + ", d_cross: decode.multihead_attn, d_norm3: decode.norm3",
+        tokens={"german": 7, "english": 6}, classes=6)
+
+
 def weighted_regression():
     """Weights of samples."""
     return Whole({"x": [5], "w": [1]}, [

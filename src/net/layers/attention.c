@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* net/layers/attention.c: multi-head self-attention (Vaswani et al. 2017), three nodes in a row.
+/* net/layers/attention.c: multi-head attention (Vaswani et al. 2017), three nodes in a row.
  *
  * For x [positions][C], three nodes that share one config:
  *
@@ -12,13 +12,20 @@
  * With fewer heads of keys and values than of queries (grouped queries; Ainslie et al. 2023), W is
  * [C][C + 2 d kv_heads] with d = C / heads, and consecutive heads share theirs.
  *
- * The parameters in order: b, W, b_o, W_o.  PyTorch's MultiheadAttention has the same under the
- * names in_proj_bias = b, in_proj_weight = W', out_proj.bias = b_o, out_proj.weight = W_o'.
+ * Of two inputs, queries x and memory m [positions'][C'] (cross-attention), qkv is two nodes:
+ *
+ *     q        Q = x W_q + 1 b_q',     W_q [C][C]
+ *     kv       K, V = m W_kv + 1 b_kv',    W_kv [C'][2 d kv_heads]
+ *
+ * The parameters in order: b, W, b_o, W_o, or b_q, W_q, b_kv, W_kv, b_o, W_o.  PyTorch's MultiheadAttention has the same under the
+ * names in_proj_bias = b, in_proj_weight = W', out_proj.bias = b_o, out_proj.weight = W_o'; of two inputs
+ * b_q and b_kv, W_q' and W_kv' are one below the other in these.
  */
 #include "net/layers/attention.h"
 
 #include <stdio.h>
 
+#include "base/error.h"
 #include "net/initializer.h"
 #include "net/layers/dense.h"
 
@@ -80,6 +87,15 @@ static void attention_sample(struct stj_rng *rng, char *text, size_t size)
     static const char *const ropes[] = {"", ", rope: {}", ", rope: {base: 10, pairs: neighbours}",
                                         ", rope: {fraction: 0.5}"};
     const size_t kv = 1 + stj_rng_index(rng, 2);
+    if (stj_rng_index(rng, 3) == 0) {
+        snprintf(
+            text, size,
+            "{input: [%zu, 4], layers: [{type: slice, axis: positions, from: 1, name: memory}, "
+            "{type: attention, heads: 2, kv_heads: %zu, bias: %s, inputs: [%s]}]}",
+            2 + stj_rng_index(rng, 4), kv, stj_rng_index(rng, 2) ? "true" : "false",
+            stj_rng_index(rng, 2) ? "data, memory" : "memory, data");
+        return;
+    }
     const size_t heads = kv * (1 + stj_rng_index(rng, 2));
     const size_t rope = stj_rng_index(rng, 2) ? 0 : stj_rng_index(rng, 4);
     const size_t width = rope ? 4 : 1 + stj_rng_index(rng, 3);
@@ -103,6 +119,56 @@ static enum stj_status out_setup(struct stj_layer *layer, const struct stj_shape
     return STJ_OK;
 }
 
+/* Queries, and the memory's keys and values. */
+static enum stj_status q_setup(struct stj_layer *layer, const struct stj_shape *in2,
+                               struct stj_error *err)
+{
+    (void)in2;
+    const struct stj_attention_config *config = layer->config;
+    const size_t width = stj_shape_cols(&layer->in), kv = stj_attention_kv(config);
+    char text[96];
+    STJ_NEED(err, !config->causal && !config->has_rope && config->qk_norm == STJ_QK_NONE,
+             STJ_ECONFIG,
+             "of two inputs it has no order of positions in common: leave out causal, rope and "
+             "qk_norm");
+    STJ_NEED(err, layer->in.n_dims >= 2, STJ_ECONFIG,
+             "its queries are %s, they need [positions, width]", stj_shape_text(&layer->in, text));
+    STJ_NEED(err, width % config->heads == 0, STJ_ECONFIG,
+             "%zu heads do not divide the width %zu of its queries", config->heads, width);
+    STJ_NEED(err, config->heads % kv == 0, STJ_ECONFIG, "%zu kv_heads do not divide %zu heads", kv,
+             config->heads);
+    return out_setup(layer, NULL, err);
+}
+
+static enum stj_status kv_setup(struct stj_layer *layer, const struct stj_shape *queries,
+                                struct stj_error *err)
+{
+    const struct stj_attention_config *config = layer->config;
+    const size_t d = stj_shape_cols(queries) / config->heads;
+    char text[96];
+    STJ_NEED(err, layer->in.n_dims >= 2, STJ_ECONFIG,
+             "its second input, of keys and values, is %s, it needs [positions, width]",
+             stj_shape_text(&layer->in, text));
+    stj_dense_add(layer, 2 * d * stj_attention_kv(config), &config->kernel_init,
+                  config->bias ? &config->bias_init : NULL);
+    for (size_t t = 0; t < layer->n_tensors; t++)
+        layer->tensor[t].head = d;
+    return STJ_OK;
+}
+
+static const struct stj_layer_ops cross_q = {
+    .info = {.name = "q"},
+    .setup = q_setup,
+    STJ_DENSE_SLOTS,
+};
+
+static const struct stj_layer_ops cross_kv = {
+    .info = {.name = "kv"},
+    .reads_second = true,
+    .setup = kv_setup,
+    STJ_DENSE_SLOTS,
+};
+
 static const struct stj_layer_ops attention_out = {
     .info = {.name = "out"},
     .setup = out_setup,
@@ -116,11 +182,17 @@ static const struct stj_layer_ops *const attention_parts[] = {
     NULL,
 };
 
+static const struct stj_layer_ops *const cross_parts[] = {
+    &cross_q, &cross_kv, &stj_layer_cross_heads, &attention_out, NULL,
+};
+
 const struct stj_layer_ops stj_layer_attention = {
     .info = {.name = "attention",
-             .doc = "multi-head self-attention",
+             .doc = "multi-head self-attention; of two inputs, the second has the keys and values",
              .options = attention_options,
              .config_size = sizeof(struct stj_attention_config)},
+    .most_inputs = 2,
     .parts = attention_parts,
+    .parts_of_two = cross_parts,
     .sample = attention_sample,
 };

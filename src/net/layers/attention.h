@@ -29,5 +29,6 @@ static inline size_t stj_attention_kv(const struct stj_attention_config *config)
 /* The projection of queries, keys and values; and the part without parameters. */
 extern const struct stj_layer_ops stj_layer_attention_qkv;
 extern const struct stj_layer_ops stj_layer_attention_heads;
+extern const struct stj_layer_ops stj_layer_cross_heads; /* keys and values are a second input */
 
 #endif

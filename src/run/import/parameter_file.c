@@ -16,6 +16,7 @@ enum { MAX_PARTS = 3 };
 /* Where the numbers of a tensor are: in one array, or in several side by side. */
 struct place {
     size_t n_parts, number[MAX_PARTS]; /* of the arrays in the tensor's handle */
+    size_t first, of; /* outputs from `first` on, of an array of so many; of 0: all */
 };
 
 struct stj_parameter_file {
@@ -42,6 +43,10 @@ static const struct convention {
     {"qkv", "bias", {NULL, "in_proj_bias", NULL}, true},
     {"qkv", "q_scale", {NULL, "q_norm.weight", "query_ln.scale"}, true},
     {"qkv", "k_scale", {NULL, "k_norm.weight", "key_ln.scale"}, true},
+    {"q", "kernel", {NULL, "in_proj_weight", NULL}, true},
+    {"q", "bias", {NULL, "in_proj_bias", NULL}, true},
+    {"kv", "kernel", {NULL, "in_proj_weight", NULL}, true},
+    {"kv", "bias", {NULL, "in_proj_bias", NULL}, true},
     {"out", "kernel", {NULL, "out_proj.weight", NULL}, true},
     {"out", "bias", {NULL, "out_proj.bias", NULL}, true},
     {NULL, "kernel", {NULL, "weight", NULL}, false},
@@ -60,10 +65,17 @@ static const struct convention {
  * name, whose outputs are side by side here. */
 static const struct alternative {
     const char *kind, *part[MAX_PARTS];
+    bool is_array; /* they are arrays of kernels, not modules */
 } alternatives[] = {
-    {"qkv", {"q_proj", "k_proj", "v_proj"}},
-    {"qkv", {"query", "key", "value"}},
-    {"out", {"o_proj"}},
+    {"qkv", {"q_proj", "k_proj", "v_proj"}, false},
+    {"qkv", {"query", "key", "value"}, false},
+    {"q", {"q_proj_weight"}, true},
+    {"kv", {"k_proj_weight", "v_proj_weight"}, true},
+    {"q", {"q_proj"}, false},
+    {"kv", {"k_proj", "v_proj"}, false},
+    {"q", {"query"}, false},
+    {"kv", {"key", "value"}, false},
+    {"out", {"o_proj"}, false},
 };
 
 /* The convention of a preset for a tensor; NULL: the tensor is called as here.  `plain`: not in
@@ -120,9 +132,10 @@ static void file_name(const struct stj_run *run, const struct stj_parameter *p,
                       : p->tensor);
 }
 
-/* name <- the same of a tensor of a part's module in place of the attention's part p. */
+/* name <- the same of a tensor of a part's module, or of its array, in place of the attention's part
+ * p. */
 static void part_name(const struct stj_run *run, const struct stj_parameter *p, const char *part,
-                      char name[STJ_FILE_NAME_MAX])
+                      bool is_array, char name[STJ_FILE_NAME_MAX])
 {
     char label[STJ_FILE_NAME_MAX] = "", group[STJ_PARAMETER_NAME_MAX];
     struct stj_parameter module = *p;
@@ -131,6 +144,10 @@ static void part_name(const struct stj_run *run, const struct stj_parameter *p, 
         *strrchr(group, '.') = '\0';
     const struct stj_name *renamed = find_name(&run->config.init.names, group);
     stj_text_add(label, sizeof label, "%s.%s", renamed ? renamed->value : group, part);
+    if (is_array) {
+        memcpy(name, label, sizeof label);
+        return;
+    }
     module.label = label;
     module.kind = "dense";
     module.name[0] = '\0';
@@ -422,6 +439,27 @@ static size_t output_axis(const struct stj_parameter_file *file, const struct st
     return p->n_dims == 2 && file->run->config.init.layout.dense == STJ_DENSE_IN_OUT ? 1 : 0;
 }
 
+/* PyTorch packs the queries' projection of a cross-attention with that of the keys and values: p is
+ * the first third of the outputs of such an array, or the other two.  Returns the whole, whose part
+ * that is; else p. */
+static struct stj_parameter packed_of(struct stj_parameter_file *file, size_t i,
+                                      const struct stj_parameter *p)
+{
+    struct stj_parameter whole = *p;
+    struct place *place = &file->place[i];
+    const bool is_q = strcmp(p->kind, "q") == 0;
+    const size_t axis = output_axis(file, p), n = p->shape[axis];
+    const struct stj_array *array = stj_arrays_get(handle_of(file, i), place->number[0]);
+    if (!is_q && strcmp(p->kind, "kv") != 0)
+        return whole;
+    whole.shape[axis] = is_q ? 3 * n : n / 2 * 3;
+    if (array->problem || !has_state_shape(file, array, &whole))
+        return *p;
+    place->of = whole.shape[axis];
+    place->first = is_q ? 0 : n / 2;
+    return whole;
+}
+
 /* Part j of the outputs of p: queries are as many as inputs, keys and values share the rest. */
 static struct stj_parameter part_of(const struct stj_parameter_file *file,
                                     const struct stj_parameter *p, size_t n_parts, size_t j)
@@ -430,6 +468,8 @@ static struct stj_parameter part_of(const struct stj_parameter_file *file,
     size_t *n = &part.shape[output_axis(file, p)];
     if (n_parts == MAX_PARTS)
         *n = j == 0 ? p->width : (*n - p->width) / 2;
+    else
+        *n /= n_parts;
     return part;
 }
 
@@ -454,7 +494,7 @@ static bool find_parts(struct stj_parameter_file *file, size_t i, const struct s
         n++;
     for (size_t j = 0; j < n; j++) {
         struct stj_error err = STJ_ERROR_INIT;
-        part_name(file->run, p, other->part[j], module);
+        part_name(file->run, p, other->part[j], other->is_array, module);
         array_name(file, module, name);
         if (stj_arrays_find(handle_of(file, i), name, &place->number[j], &err) == STJ_OK) {
             const struct stj_parameter part = part_of(file, p, n, j);
@@ -479,6 +519,7 @@ static bool find_alternative(struct stj_parameter_file *file, size_t i,
     for (size_t k = 0; is_projection && k < n; k++)
         if (file->run->config.init.preset != STJ_PRESET_OURS &&
             strcmp(alternatives[k].kind, p->kind) == 0 &&
+            !(alternatives[k].is_array && strcmp(p->tensor, "kernel") != 0) &&
             find_parts(file, i, p, &alternatives[k], faults))
             return true;
     return false;
@@ -495,7 +536,8 @@ static void check_tensor(struct stj_parameter_file *file, size_t i, const struct
     const struct stj_name *by = NULL;
     file->place[i].n_parts = 1;
     if (stj_arrays_find(handle_of(file, i), name, &file->place[i].number[0], &err) == STJ_OK) {
-        check_shape(file, i, file->place[i].number[0], p, faults);
+        const struct stj_parameter whole = packed_of(file, i, p);
+        check_shape(file, i, file->place[i].number[0], &whole, faults);
     } else if (!find_alternative(file, i, p, faults)) {
         expected_text(file, p, expected);
         file_name(file->run, p, renamed, &by);
@@ -518,7 +560,7 @@ static enum stj_status find_tensors(struct stj_parameter_file *file, struct stj_
         largest = p.n > largest ? p.n : largest;
     }
     STJ_MUST(report_faults(file->run, &faults, err));
-    STJ_MUST(stj_new(&file->part, largest, sizeof *file->part, err));
+    STJ_MUST(stj_new(&file->part, 3 * largest, sizeof *file->part, err)); /* it may be a third */
     return stj_new(&file->item, largest, sizeof *file->item, err);
 }
 
@@ -676,8 +718,16 @@ static enum stj_status read_tensor(struct stj_parameter_file *file, size_t i, si
     const size_t rows = output_axis(file, p) ? p->shape[0] : 1;
     const size_t cols = p->n / rows;
     size_t n = 0, at = 0;
-    if (place->n_parts == 1)
+    if (place->n_parts == 1 && place->of == 0)
         return read_array(file, i, 0, k, file->item, &n, err);
+    if (place->of) { /* cols of each row, behind those of the outputs before them */
+        const size_t one = cols / p->shape[output_axis(file, p)];
+        STJ_MUST(read_array(file, i, 0, k, file->part, &n, err));
+        for (size_t r = 0; r < rows; r++)
+            memcpy(file->item + r * cols, file->part + (r * place->of + place->first) * one,
+                   cols * sizeof *file->item);
+        return STJ_OK;
+    }
     for (size_t j = 0; j < place->n_parts; j++, at += n / rows) {
         STJ_MUST(read_array(file, i, j, k, file->part, &n, err));
         for (size_t r = 0; r < rows; r++)
