@@ -150,6 +150,14 @@ config convolutional images.csv 'targets: images.csv' '[4, 4, 2]' mean_squared_e
     - flatten
 END
 
+# The same in groups.
+config grouped images.csv 'targets: images.csv' '[4, 4, 2]' mean_squared_error <<'END'
+    - {type: conv2d, filters: 4, kernel: 3, stride: 2, padding: 1}
+    - elu
+    - {type: conv2d_transpose, filters: 2, kernel: 2, stride: 2, groups: 2}
+    - flatten
+END
+
 # LeNet-5.
 config lenet images.csv "$classes" '[8, 4, 1]' $entropy <<'END'
     - {type: conv2d, filters: 2, kernel: 5, padding: 2}
@@ -305,7 +313,7 @@ END
 cut -d, -f1-8 images.csv > images8.csv
 
 # Differences are of whole trainings, or where these cross kinks of single steps.
-for name in densenet resnet gpt mixer vit siamese factors autoencoder convolutional lenet vgg mobilenet unet llama lstm \
+for name in densenet resnet gpt mixer vit siamese factors autoencoder convolutional grouped lenet vgg mobilenet unet llama lstm \
     gru masked pair translate; do
     run 0 train $name.yaml -o $name
     silent
@@ -374,6 +382,9 @@ sed 's/inputs: \[queries, memory\]/inputs: [queries, memory, memory]/' translate
 refused 'at most two layers' train changed.yaml -o changed
 sed 's/inputs: \[queries, memory\]/inputs: [queries, target]/' translate.yaml > changed.yaml
 refused 'its second input, of keys and values, is 6, it needs [positions, width]' train changed.yaml -o changed
+
+sed 's/groups: 2/groups: 3/' grouped.yaml > changed.yaml
+refused '3 groups do not divide the 4 channels of its input' train changed.yaml -o changed
 
 # What is refused, with its remedy.  change SCRIPT: masked.yaml so edited.
 change()

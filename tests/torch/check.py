@@ -150,6 +150,14 @@ def conv_transpose():
     return transposed([3, 4, 2], "filters: 3, kernel: 3, stride: 2, padding: 1, output_padding: 1", 3, 3, 2, 1, 1)
 
 
+def conv_transpose_grouped():
+    return transposed([3, 4, 4], "filters: 6, kernel: 3, stride: 2, padding: 1, groups: 2", 6, 3, 2, 1, groups=2)
+
+
+def conv_transpose_depthwise():
+    return transposed([4, 3, 3], "filters: 3, kernel: 2, stride: 2, groups: 3, bias: false", 3, 2, 2, groups=3, bias=False)
+
+
 def conv_transpose_dilated():
     return transposed([3, 2, 3], "filters: 2, kernel: [2, 3], stride: [1, 2], padding: [1, 0], dilation: 2, "
                       "output_padding: [0, 1], bias: false",

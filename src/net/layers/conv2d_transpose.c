@@ -12,7 +12,10 @@
  *     backward_tangent   X_bar_dot = P(Y_bar_dot) W + P(Y_bar) W_dot
  *                        W_bar_dot = P(Y_bar_dot)' X + P(Y_bar)' X_dot,   b_bar_dot = 1' Y_bar_dot
  *
- * As in PyTorch, whose ConvTranspose2d has the kernel [in][filters][height][width],
+ * In groups, each makes its part of the filters of its part of the input: W is [height][width]
+ * [filters/groups][in], and the products are of a group's columns of X and W.
+ *
+ * As in PyTorch, whose ConvTranspose2d has the kernel [in][filters/groups][height][width],
  *
  *     out = (in - 1) stride - padding before and behind + (size - 1) dilation + 1 + output_padding
  */
@@ -29,7 +32,7 @@
 #include "net/layers/im2col.h"
 
 struct transpose_config {
-    size_t filters;
+    size_t filters, groups;
     struct stj_window_config window;
     struct stj_sizes output_padding;
     struct stj_plugin kernel_init, bias_init;
@@ -53,8 +56,12 @@ static const struct stj_option transpose_options[] = {
            "the stride or the dilation",
            .max = 1e9),
     STJ_WINDOW_DILATION(offsetof(struct transpose_config, window.dilation)),
+    OPTION("groups", SIZE, groups, "1",
+           "parts of the input's channels, each of which makes its part of the filters", .min = 1,
+           .max = 1e9),
     OPTION("kernel_init", PLUGIN, kernel_init, "lecun_normal",
-           "initialiser of the kernel [height][width][filters][in]", .kind = &stj_initializers),
+           "initialiser of the kernel [height][width][filters/groups][in]",
+           .kind = &stj_initializers),
     OPTION("bias_init", PLUGIN, bias_init, "zeros", "initialiser of the bias [filters]",
            .kind = &stj_initializers),
     OPTION("bias", BOOL, bias, "true", "whether there is a bias"),
@@ -66,13 +73,16 @@ static void transpose_sample(struct stj_rng *rng, char *text, size_t size)
     static const char *const options[] = {
         "kernel: 3", "kernel: 2, stride: 2", "kernel: 3, stride: 2, padding: 1, output_padding: 1",
         "kernel: [2, 3], stride: [1, 2], dilation: 2, padding: [1, 0, 0, 2]"};
+    const size_t groups = stj_rng_index(rng, 2) ? 1 : 1 + stj_rng_index(rng, 3);
     const size_t height = stj_rng_index(rng, 6) ? 1 + stj_rng_index(rng, 4) : 21;
-    snprintf(text, size,
-             "{input: [%zu, %zu, %zu], layers: [{type: conv2d_transpose, filters: %zu, %s, bias: "
-             "%s}]}",
-             height, height > 4 ? height : 1 + stj_rng_index(rng, 4), 1 + stj_rng_index(rng, 3),
-             1 + stj_rng_index(rng, 3), options[stj_rng_index(rng, 4)],
-             stj_rng_index(rng, 3) ? "true" : "false");
+    snprintf(
+        text, size,
+        "{input: [%zu, %zu, %zu], layers: [{type: conv2d_transpose, filters: %zu, groups: %zu, "
+        "%s, bias: %s}]}",
+        height, height > 4 ? height : 1 + stj_rng_index(rng, 4),
+        groups * (1 + stj_rng_index(rng, 3 / groups)),
+        groups * (1 + stj_rng_index(rng, 3 / groups)), groups, options[stj_rng_index(rng, 4)],
+        stj_rng_index(rng, 3) ? "true" : "false");
 }
 
 static size_t item(const struct stj_sizes *sizes, size_t i)
@@ -110,11 +120,13 @@ static enum stj_status check_two(const struct stj_sizes *sizes, const char *what
     return STJ_OK;
 }
 
-/* The window that slides over the output, with a position for each number of the input. */
+/* The window that slides over the output, with a position for each number of the input; it sees the
+ * channels of a group. */
 static struct stj_window window_of(const struct stj_layer *layer)
 {
     const struct transpose_config *config = layer->config;
     struct stj_window w = stj_window_of(&layer->out, &config->window);
+    w.channels /= config->groups;
     w.out_h = layer->in.dim[0];
     w.out_w = layer->in.dim[1];
     return w;
@@ -134,17 +146,21 @@ static enum stj_status transpose_setup(struct stj_layer *layer, const struct stj
     STJ_MUST(check_two(&config->window.dilation, "dilation", err));
     STJ_MUST(check_two(&config->output_padding, "output_padding", err));
     STJ_MUST(stj_padding_check(&layer->in, &config->window.padding, err));
+    const size_t in = stj_shape_cols(&layer->in);
+    STJ_NEED(err, in % config->groups == 0, STJ_ECONFIG,
+             "%zu groups do not divide the %zu channels of its input", config->groups, in);
+    STJ_NEED(err, config->filters % config->groups == 0, STJ_ECONFIG,
+             "%zu groups do not divide its %zu filters", config->groups, config->filters);
     layer->out = (struct stj_shape){.n_dims = 3, .dim = {0, 0, config->filters}};
     for (size_t i = 0; i < 2; i++)
         STJ_MUST(out_size(layer, i, &layer->out.dim[i], err));
     const struct stj_window w = window_of(layer);
-    const size_t in = stj_shape_cols(&layer->in);
     size_t taps = 0;
     size_t n_kernel = 0;
-    STJ_MUST(stj_size_mul(w.height * w.width, config->filters, &taps, err));
+    STJ_MUST(stj_size_mul(w.height * w.width, w.channels, &taps, err));
     STJ_MUST(stj_size_mul(taps, in, &n_kernel, err));
     STJ_MUST(stj_blas_fits(n_kernel, "the size of its kernel", err));
-    const size_t fan_in = w.height * w.width * in;
+    const size_t fan_in = w.height * w.width * (in / config->groups);
     if (config->bias)
         stj_layer_add_tensor(layer, "bias", 1, config->filters, fan_in, taps, &config->bias_init);
     struct stj_tensor *kernel =
@@ -158,7 +174,8 @@ static enum stj_status transpose_setup(struct stj_layer *layer, const struct stj
 /* The layer's sizes, and its scratch. */
 struct view {
     struct stj_window w;
-    size_t taps, in, filters;
+    size_t taps, in;            /* of a group: rows of W, and columns */
+    size_t filters, groups, ld; /* all filters; all columns of W and X */
     bool has_bias;
     size_t kernel; /* offset of W, to be multiplied by nvec in a tile */
     real *patches, *patches_dot, *strip;
@@ -175,7 +192,9 @@ static struct view view_of(const struct stj_layer *layer, size_t batch, size_t n
 {
     const struct transpose_config *config = layer->config;
     struct view v = {.w = window_of(layer),
-                     .in = stj_shape_cols(&layer->in),
+                     .in = stj_shape_cols(&layer->in) / config->groups,
+                     .groups = config->groups,
+                     .ld = stj_shape_cols(&layer->in),
                      .filters = config->filters,
                      .has_bias = config->bias,
                      .kernel = config->bias ? config->filters : 0,
@@ -185,6 +204,25 @@ static struct view view_of(const struct stj_layer *layer, size_t batch, size_t n
     v.patches_dot = v.patches + n.positions * v.taps;
     v.strip = v.patches_dot + n.patches;
     return v;
+}
+
+/* Turn to a group; returns its first column of X and W. */
+static size_t to_group(struct view *v, size_t group)
+{
+    v->w.channel = group * v->w.channels;
+    return group * v->in;
+}
+
+/* C [m][nvec][in] <- op(A) B [k][nvec][in] + C, of one group's columns: those of all tangents lie
+ * together only where there is one group. */
+static void add_columns(const struct view *v, size_t nvec, enum stj_blas_trans trans, size_t m,
+                        size_t k, const real *a, const real *b, real *c)
+{
+    const size_t n_blocks = v->groups == 1 ? 1 : nvec;
+    const size_t n = v->groups == 1 ? nvec * v->in : v->in;
+    for (size_t j = 0; j < n_blocks; j++)
+        stj_gemm(trans, STJ_BLAS_NO_TRANS, m, n, k, 1, a, v->taps, b + j * v->ld, nvec * v->ld, 1,
+                 c + j * v->ld, nvec * v->ld);
 }
 
 /* y <- the bias at the head of theta or of a tile, or nothing, at every position. */
@@ -201,15 +239,31 @@ static void begin_y(const struct view *v, size_t batch, size_t nvec, const real 
 static void transpose_forward(const struct stj_layer *layer, real *y,
                               const struct stj_layer_values *at, real *scratch)
 {
-    const struct view v = view_of(layer, at->batch, 1, scratch);
+    struct view v = view_of(layer, at->batch, 1, scratch);
     struct stj_band band = {0};
     begin_y(&v, at->batch, 1, at->theta, y);
-    while (stj_band_next(&v.w, at->batch, 1, &band)) {
-        stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, stj_band_positions(&v.w, &band), v.taps, v.in,
-                 1, at->x + stj_band_first(&v.w, &band) * v.in, v.in, at->theta + v.kernel, v.in, 0,
-                 v.patches_dot, v.taps);
-        stj_col2im(&v.w, &band, 1, v.patches_dot, v.taps, v.strip, y);
-    }
+    while (stj_band_next(&v.w, at->batch, 1, &band))
+        for (size_t g = 0; g < v.groups; g++) {
+            const size_t column = to_group(&v, g);
+            stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, stj_band_positions(&v.w, &band), v.taps,
+                     v.in, 1, at->x + stj_band_first(&v.w, &band) * v.ld + column, v.ld,
+                     at->theta + v.kernel + column, v.ld, 0, v.patches_dot, v.taps);
+            stj_col2im(&v.w, &band, 1, v.patches_dot, v.taps, v.strip, y);
+        }
+}
+
+/* v->patches_dot <- X_dot W' + X W_dot' of a band and a group, whose first column the pointers are
+ * at; x_dot NULL: zero. */
+static void outputs_tangent(const struct view *v, size_t nvec, size_t positions, const real *x,
+                            const real *x_dot, const real *w, const real *w_dot)
+{
+    if (x_dot)
+        stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, positions * nvec, v->taps, v->in, 1, x_dot,
+                 v->ld, w, v->ld, 0, v->patches_dot, v->taps);
+    for (size_t j = 0; j < nvec; j++)
+        stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, positions, v->taps, v->in, 1, x, v->ld,
+                 w_dot + j * v->ld, nvec * v->ld, x_dot ? 1 : 0, v->patches_dot + j * v->taps,
+                 nvec * v->taps);
 }
 
 static void transpose_forward_tangent(const struct stj_layer *layer, size_t nvec, real *y_dot,
@@ -217,22 +271,18 @@ static void transpose_forward_tangent(const struct stj_layer *layer, size_t nvec
                                       const real *x2_dot, const real *theta_dot, real *scratch)
 {
     (void)x2_dot;
-    const struct view v = view_of(layer, at->batch, nvec, scratch);
+    struct view v = view_of(layer, at->batch, nvec, scratch);
     struct stj_band band = {0};
     begin_y(&v, at->batch, nvec, theta_dot, y_dot);
-    while (stj_band_next(&v.w, at->batch, nvec, &band)) {
-        const size_t positions = stj_band_positions(&v.w, &band);
-        const size_t first = stj_band_first(&v.w, &band);
-        if (x_dot)
-            stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, positions * nvec, v.taps, v.in, 1,
-                     x_dot + first * nvec * v.in, v.in, at->theta + v.kernel, v.in, 0,
-                     v.patches_dot, v.taps);
-        for (size_t j = 0; j < nvec; j++)
-            stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, positions, v.taps, v.in, 1,
-                     at->x + first * v.in, v.in, theta_dot + nvec * v.kernel + j * v.in,
-                     nvec * v.in, x_dot ? 1 : 0, v.patches_dot + j * v.taps, nvec * v.taps);
-        stj_col2im(&v.w, &band, nvec, v.patches_dot, v.taps, v.strip, y_dot);
-    }
+    while (stj_band_next(&v.w, at->batch, nvec, &band))
+        for (size_t g = 0; g < v.groups; g++) {
+            const size_t column = to_group(&v, g);
+            const size_t first = stj_band_first(&v.w, &band) * v.ld;
+            outputs_tangent(&v, nvec, stj_band_positions(&v.w, &band), at->x + first + column,
+                            x_dot ? x_dot + first * nvec + column : NULL,
+                            at->theta + v.kernel + column, theta_dot + nvec * v.kernel + column);
+            stj_col2im(&v.w, &band, nvec, v.patches_dot, v.taps, v.strip, y_dot);
+        }
 }
 
 static void transpose_backward(const struct stj_layer *layer, const real *beta, real *x_bar,
@@ -240,22 +290,38 @@ static void transpose_backward(const struct stj_layer *layer, const real *beta, 
                                real *scratch)
 {
     (void)x2_bar;
-    const struct view v = view_of(layer, at->batch, 1, scratch);
+    struct view v = view_of(layer, at->batch, 1, scratch);
     struct stj_band band = {0};
     real sum = 0; /* of the bands before */
     if (theta_bar && v.has_bias)
         stj_rows_sum(at->batch * v.w.in_h * v.w.in_w, v.filters, at->y_bar, theta_bar);
-    for (; stj_band_next(&v.w, at->batch, 1, &band); sum = 1) {
-        const size_t positions = stj_band_positions(&v.w, &band);
-        const size_t first = stj_band_first(&v.w, &band) * v.in;
-        stj_im2col(&v.w, &band, 1, at->y_bar, v.strip, v.patches, v.taps);
-        if (x_bar)
-            stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, positions, v.in, v.taps, 1, v.patches,
-                     v.taps, at->theta + v.kernel, v.in, beta[0], x_bar + first, v.in);
-        if (theta_bar)
-            stj_gemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, v.taps, v.in, positions, 1, v.patches,
-                     v.taps, at->x + first, v.in, sum, theta_bar + v.kernel, v.in);
-    }
+    for (; stj_band_next(&v.w, at->batch, 1, &band); sum = 1)
+        for (size_t g = 0; g < v.groups; g++) {
+            const size_t column = to_group(&v, g);
+            const size_t positions = stj_band_positions(&v.w, &band);
+            const size_t first = stj_band_first(&v.w, &band) * v.ld + column;
+            stj_im2col(&v.w, &band, 1, at->y_bar, v.strip, v.patches, v.taps);
+            if (x_bar)
+                stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, positions, v.in, v.taps, 1,
+                         v.patches, v.taps, at->theta + v.kernel + column, v.ld, beta[0],
+                         x_bar + first, v.ld);
+            if (theta_bar)
+                stj_gemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, v.taps, v.in, positions, 1, v.patches,
+                         v.taps, at->x + first, v.ld, sum, theta_bar + v.kernel + column, v.ld);
+        }
+}
+
+/* w_bar_dot <- sum w_bar_dot + P(Y_bar_dot)' X + P(Y_bar)' X_dot of a band and a group, whose first
+ * column the pointers are at; x_dot NULL: zero. */
+static void kernel_tangent(const struct view *v, size_t nvec, size_t positions, real sum,
+                           const real *x, const real *x_dot, real *w_bar_dot)
+{
+    for (size_t j = 0; j < nvec; j++)
+        stj_gemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, v->taps, v->in, positions, 1,
+                 v->patches_dot + j * v->taps, nvec * v->taps, x, v->ld, sum, w_bar_dot + j * v->ld,
+                 nvec * v->ld);
+    if (x_dot)
+        add_columns(v, nvec, STJ_BLAS_TRANS, v->taps, positions, v->patches, x_dot, w_bar_dot);
 }
 
 static void transpose_backward_tangent(const struct stj_layer *layer, size_t nvec, const real *beta,
@@ -266,35 +332,31 @@ static void transpose_backward_tangent(const struct stj_layer *layer, size_t nve
 {
     (void)x2_bar_dot;
     (void)x2_dot;
-    const struct view v = view_of(layer, at->batch, nvec, scratch);
-    const size_t ld = nvec * v.in;
+    struct view v = view_of(layer, at->batch, nvec, scratch);
     struct stj_band band = {0};
     real sum = 0;
     if (theta_bar_dot && v.has_bias)
         stj_rows_sum(at->batch * v.w.in_h * v.w.in_w, nvec * v.filters, y_bar_dot, theta_bar_dot);
-    for (; stj_band_next(&v.w, at->batch, nvec, &band); sum = 1) {
-        const size_t positions = stj_band_positions(&v.w, &band);
-        const size_t first = stj_band_first(&v.w, &band) * v.in;
-        stj_im2col(&v.w, &band, 1, at->y_bar, v.strip, v.patches, v.taps);
-        stj_im2col(&v.w, &band, nvec, y_bar_dot, v.strip, v.patches_dot, v.taps);
-        if (x_bar_dot) {
-            stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, positions * nvec, v.in, v.taps, 1,
-                     v.patches_dot, v.taps, at->theta + v.kernel, v.in, beta[0],
-                     x_bar_dot + first * nvec, v.in);
-            stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, positions, ld, v.taps, 1, v.patches,
-                     v.taps, theta_dot + nvec * v.kernel, ld, 1, x_bar_dot + first * nvec, ld);
+    for (; stj_band_next(&v.w, at->batch, nvec, &band); sum = 1)
+        for (size_t g = 0; g < v.groups; g++) {
+            const size_t column = to_group(&v, g);
+            const size_t positions = stj_band_positions(&v.w, &band);
+            const size_t first = stj_band_first(&v.w, &band) * v.ld;
+            const size_t first_dot = first * nvec + column;
+            stj_im2col(&v.w, &band, 1, at->y_bar, v.strip, v.patches, v.taps);
+            stj_im2col(&v.w, &band, nvec, y_bar_dot, v.strip, v.patches_dot, v.taps);
+            if (x_bar_dot) {
+                stj_gemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, positions * nvec, v.in, v.taps, 1,
+                         v.patches_dot, v.taps, at->theta + v.kernel + column, v.ld, beta[0],
+                         x_bar_dot + first_dot, v.ld);
+                add_columns(&v, nvec, STJ_BLAS_NO_TRANS, positions, v.taps, v.patches,
+                            theta_dot + nvec * v.kernel + column, x_bar_dot + first_dot);
+            }
+            if (theta_bar_dot)
+                kernel_tangent(&v, nvec, positions, sum, at->x + first + column,
+                               x_dot ? x_dot + first_dot : NULL,
+                               theta_bar_dot + nvec * v.kernel + column);
         }
-        if (!theta_bar_dot)
-            continue;
-        real *w_bar_dot = theta_bar_dot + nvec * v.kernel;
-        for (size_t j = 0; j < nvec; j++)
-            stj_gemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, v.taps, v.in, positions, 1,
-                     v.patches_dot + j * v.taps, nvec * v.taps, at->x + first, v.in, sum,
-                     w_bar_dot + j * v.in, ld);
-        if (x_dot)
-            stj_gemm(STJ_BLAS_TRANS, STJ_BLAS_NO_TRANS, v.taps, ld, positions, 1, v.patches, v.taps,
-                     x_dot + first * nvec, ld, 1, w_bar_dot, ld);
-    }
 }
 
 const struct stj_layer_ops stj_layer_conv2d_transpose = {
