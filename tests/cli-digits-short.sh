@@ -207,6 +207,12 @@ if command -v gnuplot > /dev/null; then
     run 0 plot R loss -o "lo'ss \$(x).pdf" --json
     json out schema=1 figure=loss "file=lo'ss \$(x).pdf"
     head -c 4 "lo'ss \$(x).pdf" | grep -q '%PDF' || fail "the pdf is not one"
+    run 0 plot R network -o network.svg
+    for word in '</svg>' data dense relu; do
+        grep -q "$word" network.svg || fail "network.svg lacks $word"
+    done
+    refused "spectraj info" plot R network -t
+    refused "spectraj info" plot R network --data
     refused '.svg, .pdf or .png' plot R -o figure.jpeg
     refused "no result for the figure 'spectrum'|spectraj svd" plot S
     no_files S/figures

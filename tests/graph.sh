@@ -420,6 +420,19 @@ refused 'noise in the place of the inputs is of networks with one input' study d
 run 0 svd masked --top 1
 refused 'take train or test' study divergence masked --data noise
 
+# The graph as a drawing: all names, and an arrow's head for each input.
+if command -v gnuplot > /dev/null; then
+    for name in gpt translate; do
+        run 0 plot $name network
+        contains out $name/figures/network.svg
+    done
+    for word in wte gate head 'layer_norm' '28 shared' '6x7'; do
+        grep -q ">$word<\|$word" gpt/figures/network.svg || fail "the drawing lacks $word"
+    done
+    run 0 plot translate network -o network.pdf
+    head -c 4 network.pdf | grep -q '%PDF' || fail 'the pdf is not one'
+fi
+
 # The names of the graph, and what is shared.
 run 0 info gpt.yaml
 contains out '  <- silu9, up' '28 shared' '  wte.table                [7, 4]'

@@ -107,8 +107,9 @@ const struct command command_plot = {
     .max_positional = 2,
     .description =
         "Draw stored results: FIGURE is 'spectrum' (the default; singular values against their\n"
-        "index, from dense.h5, else svd.h5) or 'loss' (the training's batch losses).  'help'\n"
-        "as FIGURE lists them.  Needs gnuplot, but not for --data.\n",
+        "index, from dense.h5, else svd.h5) or 'loss' (the training's batch losses),\n"
+        "or 'network' (its graph).  'help' as FIGURE lists them.  Needs gnuplot, but not for "
+        "--data.\n",
     .shared = ARGS_TAG,
     .options = options,
     .options_size = sizeof(struct plot_options),

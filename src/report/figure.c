@@ -14,8 +14,11 @@
 #include "report/figures.h"
 #include "report/gnuplot.h"
 #include "report/json.h"
+#include "report/network_figure.h"
 #include "report/plot.h"
 #include "study/study.h"
+
+static const char network[] = "network";
 
 /* A figure: of the run itself, of analyses, or of a study. */
 struct choice {
@@ -73,10 +76,13 @@ static bool choose_figure(size_t i, struct choice *choice)
 {
     if (choose_of_analyses(&i, choice))
         return true;
-    if (i > 0)
-        return choose_of_studies(i - 1, choice);
+    if (i > 1)
+        return choose_of_studies(i - 2, choice);
     *choice = (struct choice){.name = "loss",
                               .doc = "loss of each training step, and its mean over an epoch"};
+    if (i == 1)
+        *choice = (struct choice){.name = network,
+                                  .doc = "the graph of the network: a drawing, into a file"};
     return true;
 }
 
@@ -180,6 +186,9 @@ static enum stj_status make_chart(struct stj_chart *chart, struct stj_run *run, 
 {
     struct choice choice;
     STJ_NEED(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
+    STJ_NEED(err, choice.name != network, STJ_EINVAL,
+             "the figure 'network' is a drawing, in a file (-o FILE.svg): on the terminal, and in "
+             "numbers with --json, 'spectraj info' has the graph");
     if (choice.analysis)
         STJ_MUST(make_of_analyses(chart, figure, run, tag, err));
     else if (choice.study)
@@ -204,9 +213,14 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
               "a figure in the terminal cannot be JSON: name a file for it");
     STJ_NOT_NULL(err, run);
     STJ_TRY(stj_canvas_of(path, out, &canvas, err));
-    STJ_TRY(make_chart(&chart, run, tag, figure, err));
+    const bool drawing = choice.name == network && path;
+    if (!drawing)
+        STJ_TRY(make_chart(&chart, run, tag, figure, err));
     STJ_TRY(stj_gnuplot_script(&script, err));
-    stj_plot_chart(script, &canvas, &chart);
+    if (drawing)
+        STJ_TRY(stj_network_figure(script, run, &canvas, err));
+    else
+        stj_plot_chart(script, &canvas, &chart);
     STJ_TRY(stj_gnuplot_draw(script, &canvas, out, err));
     if (path)
         STJ_TRY(report_file(out, format, figure, path, err));

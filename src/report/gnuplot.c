@@ -36,13 +36,16 @@ struct drawing {
     size_t size, capacity;
 };
 
+/* Files by their endings: gnuplot's terminal, the unit of sizes, how many of it are a pixel of an
+ * SVG, how many points of letters are one of an SVG, and what is the same at any size. */
 static const struct {
-    const char *ending;
-    const char *terminal;
+    const char *ending, *terminal, *unit;
+    double scale, font;
+    const char *other;
 } file_kinds[] = {
-    {".svg", "svg size 960,600 font 'Helvetica,18' linewidth 1.5 background '#ffffff'"},
-    {".pdf", "pdfcairo size 16cm,10cm font 'Helvetica,12' linewidth 1.5"},
-    {".png", "pngcairo size 1440,900 font 'Helvetica,24' linewidth 2.5 background '#ffffff'"},
+    {".svg", "svg", "", 1, 1, "linewidth 1.5 background '#ffffff'"},
+    {".pdf", "pdfcairo", "cm", 1. / 60, 2. / 3, "linewidth 1.5"},
+    {".png", "pngcairo", "", 1.5, 4. / 3, "linewidth 2.5 background '#ffffff'"},
 };
 
 enum { N_FILE_KINDS = sizeof file_kinds / sizeof file_kinds[0] };
@@ -66,6 +69,16 @@ static void text_canvas(FILE *out, struct stj_canvas *canvas)
              height);
 }
 
+void stj_canvas_resize(struct stj_canvas *canvas, size_t width, size_t height, size_t font)
+{
+    const char *unit = file_kinds[canvas->kind].unit;
+    const double scale = file_kinds[canvas->kind].scale;
+    snprintf(canvas->terminal, sizeof canvas->terminal,
+             "%s size %.6g%s,%.6g%s font 'Helvetica,%.3g' %s", file_kinds[canvas->kind].terminal,
+             scale * (double)width, unit, scale * (double)height, unit,
+             file_kinds[canvas->kind].font * (double)font, file_kinds[canvas->kind].other);
+}
+
 enum stj_status stj_canvas_of(const char *path, FILE *out, struct stj_canvas *canvas,
                               struct stj_error *err)
 {
@@ -78,7 +91,8 @@ enum stj_status stj_canvas_of(const char *path, FILE *out, struct stj_canvas *ca
     for (size_t i = 0; i < N_FILE_KINDS; i++) {
         size_t n = strlen(file_kinds[i].ending);
         if (length > n && strcasecmp(path + length - n, file_kinds[i].ending) == 0) {
-            snprintf(canvas->terminal, sizeof canvas->terminal, "%s", file_kinds[i].terminal);
+            canvas->kind = i;
+            stj_canvas_resize(canvas, 960, 600, 18);
             return STJ_OK;
         }
     }

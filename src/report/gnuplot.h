@@ -11,12 +11,16 @@
 struct stj_canvas {
     const char *path; /* NULL: text */
     char terminal[160];
+    size_t kind; /* of the file */
 };
 
 /* The canvas of a file by its ending, or the text canvas for `out` when path is NULL: as large as
  * the terminal that `out` is, else 79 x 24. */
 enum stj_status stj_canvas_of(const char *path, FILE *out, struct stj_canvas *canvas,
                               struct stj_error *err);
+
+/* Another size for the canvas of a file, in pixels of an SVG, and of the letters. */
+void stj_canvas_resize(struct stj_canvas *canvas, size_t width, size_t height, size_t font);
 
 /* *script <- an anonymous temporary file for commands and data, to be closed with fclose. */
 enum stj_status stj_gnuplot_script(FILE **script, struct stj_error *err);

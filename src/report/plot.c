@@ -28,8 +28,7 @@ enum { N_SHAPES = sizeof shape / sizeof shape[0] };
 /* Characters of the legend that fit one row. */
 enum { LEGEND_CHARACTERS = 84 };
 
-/* Text between single quotes: only what gnuplot takes literally, and the markup of charts. */
-static void write_text(FILE *script, const char *text)
+void stj_plot_text(FILE *script, const char *text)
 {
     size_t n = 0;
     for (const char *c = text; *c; c += n) {
@@ -49,7 +48,7 @@ static void write_markup(FILE *script, const struct stj_canvas *canvas, const ch
 {
     char plain[STJ_CHART_TEXT_MAX];
     stj_chart_plain(text, plain);
-    write_text(script, canvas->path ? text : plain);
+    stj_plot_text(script, canvas->path ? text : plain);
 }
 
 static void write_head(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart)
@@ -271,7 +270,7 @@ static void write_curve(FILE *script, const struct stj_series *s, size_t i)
             fprintf(script, " notitle, keyentry with points pt 7 ps 0.9 lc rgb '%s'",
                     colour[s->colour]);
         fprintf(script, " title '");
-        write_text(script, s->name);
+        stj_plot_text(script, s->name);
         fprintf(script, "'");
     } else {
         fprintf(script, " notitle");

@@ -8,6 +8,10 @@
 #include "base/chart.h"
 #include "report/gnuplot.h"
 
+/* Text between single quotes of a script: only what gnuplot takes literally, and the markup of
+ * charts. */
+void stj_plot_text(FILE *script, const char *text);
+
 /* The chart as a script for the canvas; errors of the stream are the caller's to look for. */
 void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart);
 
