@@ -208,7 +208,7 @@ if command -v gnuplot > /dev/null; then
     json out schema=1 figure=loss "file=lo'ss \$(x).pdf"
     head -c 4 "lo'ss \$(x).pdf" | grep -q '%PDF' || fail "the pdf is not one"
     run 0 plot R network -o network.svg
-    for word in '</svg>' data dense relu; do
+    for word in '</svg>' data dense gelu; do
         grep -q "$word" network.svg || fail "network.svg lacks $word"
     done
     refused "spectraj info" plot R network -t
