@@ -111,7 +111,8 @@ struct stj_run_info {
     bool diverged;       /* train_loss is more than 10 times that, or not finite */
     size_t first_steps;  /* of the training as it was first made; n_steps unless it was continued */
     const char *earlier; /* lines "STEPS FINGERPRINT" of its lengths before; NULL: there are none */
-    const char *zero_start; /* which gradients are exactly zero at step 0, where the optimizer divides
+    const char
+        *zero_start; /* which gradients are exactly zero at step 0, where the optimizer divides
                                by the root of their squares, and what that does; NULL: none */
     /* What files list by step beyond the training's last, in words; "": nothing, or they were not
      * read. */

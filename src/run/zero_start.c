@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* run/zero_start.c: optimizers that divide by the root of second moments, where these are zero.
  *
- * A tensor whose gradients are all exactly zero at the first step (behind a layer that starts at zero: an
- * adapter, a head) has second moments that are zero, and a move of them is divided by eps alone: by Adam
- * |J x| is some eta / eps = 1e5 times |x| and more.  That is what the training does, and seldom what
- * was meant.
+ * A tensor whose gradients are all exactly zero at the first step (behind a layer that starts at
+ * zero: an adapter, a head) has second moments that are zero, and a move of them is divided by eps
+ * alone: by Adam |J x| is some eta / eps = 1e5 times |x| and more.  That is what the training does,
+ * and seldom what was meant.
  */
 #include <math.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ enum stj_status stj_run_find_zero_start(struct stj_run *run, const double *theta
     const size_t n = run->problem->layout->n_params;
     char names[512] = "", text[1024] = "";
     double factor = 0;
-    if (!stj_recipe_optimizer(&run->recipe)->squares)
+    if (!stj_recipe_optimizer(&run->recipe)->squares || run->config.init.slots)
         return STJ_OK;
     STJ_MUST(stj_new(&state, n, sizeof *state, err));
     STJ_MUST(stj_new(&g, n, sizeof *g, err));

@@ -16,8 +16,8 @@
  *                theta_bar <- theta_bar + lambda u_bar + r_bar r / |theta|^2 theta
  *                m_bar <- beta1 m_bar;     v_bar <- beta2 v_bar
  *
- * Zero second moments are as Adam's.  Where a norm is zero r jumps to 1, and its derivative is taken
- * as 0: a tensor that starts at zero has none in the first step.
+ * Zero second moments are as Adam's.  Where a norm is zero r jumps to 1, and its derivative is
+ * taken as 0: a tensor that starts at zero has none in the first step.
  */
 #include <math.h>
 #include <stdio.h>

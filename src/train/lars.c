@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* train/lars.c: LARS (You, Gitman, Ginsburg 2017): SGD with momentum whose rate follows the norms of
- * each tensor.
+/* train/lars.c: LARS (You, Gitman, Ginsburg 2017): SGD with momentum whose rate follows the norms
+ * of each tensor.
  *
  *     h = g + lambda theta
  *     r = c |theta| / D,    D = |g| + lambda |theta| + eps;     1 where |theta| or |g| is zero

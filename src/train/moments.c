@@ -241,7 +241,7 @@ STJ_CLONES static void adjoint_row(const void *scalars, const struct stj_update_
         }
 }
 
-/* The four functions of an optimizer whose numbers `numbers` gives, and `whole` those of its steps. */
+/* The four functions of an optimizer whose numbers `numbers` gives, and `whole` those of a step. */
 #define FUNCTIONS(name, slots, coefs, numbers, whole)                                              \
     static void name##_step(const void *config, const struct stj_step *at,                         \
                             const struct stj_update *u, const real *g)                             \

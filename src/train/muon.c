@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* train/muon.c: Muon (Jordan et al. 2024): matrices move by their momentum, made nearly orthogonal
- * by five steps of Newton and Schulz; everything else, and matrices of groups that say so, by AdamW.
+ * by five steps of Newton and Schulz; everything else, and matrices of groups that say so, by
+ * AdamW.
  *
  *     m <- mu m + a g,     a = 1 - mu where the momentum is a mean, or 1
  *     U = p m + q g        (p, q) = (mu, a) in Nesterov's form, or (1, 0)
@@ -235,8 +236,8 @@ static void through(const struct muon_config *c, const struct stj_update_tile *t
 
 /* ---- the optimizer ---- */
 
-/* x <- the direction over its norm, which is returned; m <- the momentum after the step, where it is
- * not NULL. */
+/* x <- the direction over its norm, which is returned; m <- the momentum after the step, where it
+ * is not NULL. */
 static double direction(const struct muon_config *c, struct scalars s, const struct stj_update *u,
                         const real *g, real *m, real *x)
 {

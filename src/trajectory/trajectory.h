@@ -108,7 +108,7 @@ struct stj_trajectory_about {
     char *identity;    /* lines that say all that decides the bits of the training */
     char *config;      /* the resolved config */
     char *earlier;     /* lines "STEPS FINGERPRINT" of the lengths that the run had before; NULL */
-    char *zero_start; /* what is to be said of gradients that are zero at step 0; NULL: nothing */
+    char *zero_start;  /* what is to be said of gradients that are zero at step 0; NULL: nothing */
     char *version, *blas; /* of the library that trained, and its BLAS */
     uint64_t seed;        /* of the order of the batches */
     /* The rows of the data that step t was trained on:
