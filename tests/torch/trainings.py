@@ -222,8 +222,8 @@ def written_out(training, net, loss, x, target):
 def compare(spectraj, training):
     rng, case = np.random.default_rng(7), network()
     net = case.module.double()
-    x = make_data(case, rng)
-    target, loss = make_target(case, net, x, rng)
+    (x,), weights = make_data(case, rng)
+    target, loss = make_target(case, net, [x], weights, rng)
     np.save("rates.npy", RATES)
     np.savez("init.npz", **{name: p.detach().numpy() for name, p in net.named_parameters()})
     theta, last = written_out(training, net, loss, x, target)
