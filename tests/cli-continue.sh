@@ -56,6 +56,15 @@ grep -q -F -x -f now before || fail 'the study of the first length was replaced'
 run 0 info run
 contains out 'continued      from 20 steps' svd.h5 svd-0-33.h5
 
+# A figure is of the whole training, an export of the file that is named.
+run 0 plot run spectrum --data
+cp out now
+run 0 plot whole spectrum --data
+cmp -s now out || fail 'the figure of a continued run is not that of the whole training'
+rm -rf one
+run 0 export run svd -o one
+[ -e one/svd-sigma.csv ] || fail 'export RUN svd is of another file'
+
 # A third go, by epochs in the first; batches in an order of their own go on in it.
 short_config epochs.yaml 's/units: 4/units: 3/' "$constant" 's/steps: 20/epochs: 2/'
 run 0 train epochs.yaml -o more

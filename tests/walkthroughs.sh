@@ -67,7 +67,7 @@ walk_analysis()
 
 walk adding-a-layer.md src/net/layers/channel_scale.c src/net/layers/layers.h \
     src/net/layers/layers.c p-layers conformance
-walk adding-an-optimizer.md src/train/adagrad.c src/train/optimizers.h src/train/optimizers.c \
+walk adding-an-optimizer.md src/train/plain_adagrad.c src/train/optimizers.h src/train/optimizers.c \
     p-optimizers properties
 walk adding-a-method.md src/spectrum/svd/subspace.c src/spectrum/svd/svd_method.h \
     src/spectrum/svd/svd.c o-svd registry

@@ -20,7 +20,7 @@
 const struct stj_h5_format stj_any_result_format = {
     .name = NULL, .version = UINT32_MAX, .remedy = "compute it again with --force"};
 
-enum { TAG_MAX_BYTES = 100, NAME_MAX_BYTES = 200 };
+enum { TAG_MAX_BYTES = 100, NAME_MAX_BYTES = STJ_RESULT_NAME_BYTES };
 
 /* ---- names ---- */
 
@@ -36,6 +36,21 @@ enum stj_status stj_result_path(const struct stj_run *run, const char *name, con
              tag ? tag : "", TAG_MAX_BYTES - 1);
     snprintf(file, sizeof file, "%s%s%s.h5", name, tag ? "-" : "", tag ? tag : "");
     return stj_path_join(run->dir, file, path, err);
+}
+
+const char *stj_result_of_whole(const struct stj_run *run, const char *name,
+                                char text[STJ_RESULT_NAME_BYTES])
+{
+    char slug[STJ_PART_TEXT_MAX];
+    struct stj_run_info info;
+    STJ_FREED char *path = NULL;
+    stj_run_get_info(run, &info);
+    const struct stj_run_part part = {.to = info.n_steps};
+    snprintf(text, STJ_RESULT_NAME_BYTES, "%.64s%s", name,
+             stj_part_slug(&part, info.first_steps, slug));
+    if (stj_result_path(run, text, NULL, &path, NULL) != STJ_OK || !stj_file_exists(path))
+        snprintf(text, STJ_RESULT_NAME_BYTES, "%s", name);
+    return text;
 }
 
 enum stj_status stj_journal_path(const char *path, const char *word, char **journal,

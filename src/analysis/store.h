@@ -65,6 +65,12 @@ enum stj_status stj_place_create(const struct stj_run *run, const char *path,
 enum stj_status stj_result_path(const struct stj_run *run, const char *name, const char *tag,
                                 char **path, struct stj_error *err);
 
+/* text <- the name of the result of a run's whole training: `name`, or of a run that was continued
+ * that with the steps behind it, where it is there. */
+enum { STJ_RESULT_NAME_BYTES = 200 };
+const char *stj_result_of_whole(const struct stj_run *run, const char *name,
+                                char text[STJ_RESULT_NAME_BYTES]);
+
 /* A computation, for the journal of its products: "svd.journal", or with a word "svd+bottom.journal". */
 struct stj_journal_start {
     const char *word; /* NULL: none.  Computations with no product in common have different ones */

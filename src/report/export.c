@@ -195,15 +195,27 @@ static enum stj_status export_result(const char *run_dir, const char *result,
     return export_item(&e, dir, result, "attributes", write_attributes, "csv", told, err);
 }
 
+static bool has_result(const struct stj_contents *c, const char *name)
+{
+    const size_t n = strlen(name);
+    for (size_t i = 0; i < c->n_results; i++)
+        if (strncmp(c->result[i].name, name, n) == 0 && strcmp(c->result[i].name + n, ".h5") == 0)
+            return true;
+    return false;
+}
+
 enum stj_status stj_report_export(FILE *out, struct stj_run *run, const char *result,
                                   enum stj_export_format format, const char *dir,
                                   struct stj_error *err)
 {
+    char whole[STJ_RESULT_NAME_BYTES];
     STJ_NOT_NULL(err, out, run, dir);
     STJ_HELD(stj_contents_free) struct stj_contents contents = {.n_results = 0};
     STJ_MUST(stj_contents_of(run, &contents, err));
     STJ_NEED(err, mkdir(dir, 0777) == 0 || errno == EEXIST, STJ_EIO,
              "%s: cannot be made a folder: %s", dir, strerror(errno));
+    if (result && !has_result(&contents, result))
+        result = stj_result_of_whole(run, result, whole);
     if (result)
         return export_result(contents.info.dir, result, format, dir, out, err);
     STJ_NEED(err, contents.n_results > 0, STJ_EINVAL, "%s holds no results yet", contents.info.dir);

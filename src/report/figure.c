@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/store.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -127,7 +128,7 @@ static enum stj_status make_of_analyses(struct stj_chart *chart, const char *nam
 {
     STJ_HELD(stj_result_destroy_at) struct stj_result *result = NULL;
     struct stj_run_info info;
-    char makers[128] = "";
+    char makers[128] = "", whole[STJ_RESULT_NAME_BYTES];
     stj_run_get_info(run, &info);
     for (size_t i = count_analyses(); i-- > 0;) {
         const struct stj_analysis *a = (const struct stj_analysis *)stj_analyses.list[i];
@@ -137,7 +138,10 @@ static enum stj_status make_of_analyses(struct stj_chart *chart, const char *nam
         const size_t used = strlen(makers);
         snprintf(makers + used, sizeof makers - used, "%s'spectraj %s'", used ? " or " : "",
                  a->info.name);
-        STJ_MUST(stj_result_read(run, a->info.name, tag, &result, err));
+        const char *file = a->info.name;
+        if (!tag)
+            file = stj_result_of_whole(run, file, whole);
+        STJ_MUST(stj_result_read(run, file, tag, &result, err));
         if (!result)
             continue;
         STJ_MUST(figure->make(result, chart, err));
