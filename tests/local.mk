@@ -72,6 +72,7 @@ libtestkit_la_SOURCES += %reldir%/write_arrays.h
 test_scripts =
 test_scripts += %reldir%/single.sh
 test_scripts += %reldir%/bad-input.sh
+test_scripts += %reldir%/cli-average.sh
 test_scripts += %reldir%/cli-basic.sh
 test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh

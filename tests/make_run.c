@@ -97,6 +97,9 @@ static enum stj_status make_problem(struct small_run *run, const struct small_sp
     STJ_TRY(plugin_from_text(&stj_schedules, spec->schedule, &run->schedule, err));
     run->recipe = (struct stj_recipe){
         .optimizer = &run->optimizer, .schedule = &run->schedule, .clip_norm = spec->clip_norm};
+    if (spec->average)
+        STJ_TRY(plugin_from_text(&stj_averages, spec->average, &run->average, err));
+    run->recipe.average = spec->average ? &run->average : NULL;
     run->n = stj_network_n_params(run->net);
     run->n_steps = spec->steps;
 out:
@@ -107,7 +110,7 @@ out:
 static enum stj_status train(struct small_run *run, uint64_t seed, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n_slots = stj_recipe_optimizer(&run->recipe)->n_slots;
+    const size_t n_slots = stj_recipe_n_slots(&run->recipe);
     double *state = NULL;
     STJ_TRY(stj_new(&run->state, (1 + n_slots) * run->n, sizeof *run->state, err));
     STJ_TRY(stj_network_initialize(run->net, seed, run->state, err));
@@ -147,6 +150,7 @@ void small_run_destroy(struct small_run *run)
     stj_network_destroy(run->net);
     stj_plugin_free(&run->optimizer);
     stj_plugin_free(&run->schedule);
+    stj_plugin_free(&run->average);
     stj_options_free(stj_network_options, &run->config);
     free(run->state);
     free(run);

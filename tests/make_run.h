@@ -11,6 +11,7 @@ struct small_spec {
     const char *network;   /* the text of a `network:` group */
     const char *optimizer; /* "{type: sgd, momentum: 0.9}" */
     const char *schedule;  /* "{schedule: cosine, peak: 0.1}" */
+    const char *average;   /* "{type: ema, start: 2}"; NULL: the end point is the last state */
     double clip_norm;      /* 0: gradients are not clipped */
     size_t rows, batch, steps;
     uint64_t seed; /* of the data and the initial parameters */
@@ -23,7 +24,7 @@ struct small_run {
     struct stj_dataset *data;
     struct stj_batch_order *order;
     struct stj_problem *problem;
-    struct stj_plugin optimizer, schedule;
+    struct stj_plugin optimizer, schedule, average;
     struct stj_recipe recipe;
     size_t n; /* parameters */
     size_t n_steps;

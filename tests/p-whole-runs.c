@@ -94,14 +94,24 @@ END_TEST
     "tanh, flatten, {type: dense, units: 7" BIAS "tanh, {type: dense, units: 4" BIAS               \
     "tanh, {type: dense, units: 3" BIAS "identity], loss: softmax_cross_entropy}"
 
-static const char *const others[] = {
-    "{type: lars, trust_coefficient: 0.1, weight_decay: 0.01, nesterov: true}",
-    "{type: lamb, eps: 1e-3}",
-    "muon",
-    "{type: muon, momentum: 0.8, nesterov: false, mean: false, weight_decay: 0.1, adamw_eps: 1e-3}",
-    "{type: nadam, eps: 1e-3}",
-    "{type: adagrad, eps: 1e-3}",
-    "{type: adam, amsgrad: true, eps: 1e-3}",
+static const struct {
+    const char *optimizer, *average;
+} others[] = {
+    {"{type: lars, trust_coefficient: 0.1, weight_decay: 0.01, nesterov: true}", NULL},
+    {"{type: lamb, eps: 1e-3}", NULL},
+    {"muon", NULL},
+    {"{type: muon, momentum: 0.8, nesterov: false, mean: false, weight_decay: 0.1, adamw_eps: "
+     "1e-3}",
+     NULL},
+    {"{type: nadam, eps: 1e-3}", NULL},
+    {"{type: adagrad, eps: 1e-3}", NULL},
+    {"{type: adam, amsgrad: true, eps: 1e-3}", NULL},
+    {"sgd", "ema"},
+    {"{type: adamw, eps: 1e-3}", "{type: ema, decay: 0.8, start: 3, every: 2}"},
+    {"{type: sgd, momentum: 0.9}", "{type: ema, decay: 0.5, start: 0}"},
+    {"{type: sgd, momentum: 0.9}", "{type: swa, start: 2, every: 3}"},
+    {"{type: muon, momentum: 0.8}", "polyak"},
+    {"{type: adam, amsgrad: true, eps: 1e-3}", "{type: polyak, start: 9}"},
 };
 enum { N_OTHERS = sizeof others / sizeof others[0] };
 
@@ -139,7 +149,8 @@ START_TEST(optimizers_of_every_form)
 {
     struct stj_error err = STJ_ERROR_INIT;
     const struct small_spec spec = {.network = SMALL,
-                                    .optimizer = others[_i],
+                                    .optimizer = others[_i].optimizer,
+                                    .average = others[_i].average,
                                     .schedule = "{schedule: constant, peak: 0.02}",
                                     .rows = 24,
                                     .batch = 8,
@@ -151,11 +162,98 @@ START_TEST(optimizers_of_every_form)
     double adjoint = 1;
     EXPECT_OK(stj_op_adjoint_error(op, 2, spec.seed, &adjoint, &err), err);
     EXPECT_OK(stj_difference_check(op, spec.seed, 1e-6, &difference, NULL, &err), err);
-    ck_assert_msg(adjoint <= 1e-13, "%s: adjoint error %g", others[_i], adjoint);
+    ck_assert_msg(adjoint <= 1e-13, "%s: adjoint error %g", spec.optimizer, adjoint);
     ck_assert_msg(difference.error <= 1e-6 && difference.n_steps == 0, "%s: difference %g",
-                  others[_i], difference.error);
-    expect_same_bits(run, op, others[_i]);
+                  spec.optimizer, difference.error);
+    expect_same_bits(run, op, spec.optimizer);
     stj_op_destroy(op);
+    small_run_destroy(run);
+}
+END_TEST
+
+/* ---- averages of states ---- */
+
+/* y <- the end point's part of the product of the steps' matrices of full states and (x, 0). */
+static void step_by_step(struct small_run *run, size_t from, size_t to, const double *x, double *y)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const size_t n_state = (1 + stj_recipe_n_slots(&run->recipe)) * run->n;
+    double *before = calloc(2 * n_state, sizeof *before), *after = before + n_state;
+    memcpy(before, x, run->n * sizeof *x);
+    for (size_t t = from; t < to; t++) {
+        const struct stj_training_jacobian_settings one = {
+            .from = t, .to = t + 1, .full_state = true};
+        struct stj_op *op = NULL;
+        EXPECT_OK(stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &one,
+                                               &op, &err),
+                  err);
+        product(op, STJ_NO_TRANS, 1, before, after);
+        memcpy(before, after, n_state * sizeof *before);
+        stj_op_destroy(op);
+    }
+    memcpy(y, before + stj_recipe_end(&run->recipe) * run->n, run->n * sizeof *y);
+    free(before);
+}
+
+/* The average as it is defined: of the recorded parameters of the states that count. */
+static void recompute_average(struct small_run *run, size_t last, double *average)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_average_config *c = run->average.common;
+    const bool ema = strcmp(run->average.info->name, "ema") == 0;
+    size_t counted = 0;
+    for (size_t s = 0; s <= last; s++) {
+        struct stj_trajectory_view view;
+        EXPECT_OK(stj_trajectory_visit(run->trajectory, s, 1, &view, &err), err);
+        const bool counts = s >= c->start && (s - c->start) % c->every == 0;
+        const double keep = !counted ? 0 : ema ? 0.8 : (double)counted / (double)(counted + 1);
+        for (size_t i = 0; i < run->n && (counts || s < c->start); i++)
+            average[i] = keep * average[i] + (1 - keep) * view.state[i];
+        counted += counts;
+    }
+}
+
+static const char *const averages[] = {
+    "{type: ema, decay: 0.8, start: 2}",
+    "{type: ema, decay: 0.8, start: 0, every: 2}",
+    "{type: swa, start: 4, every: 2}",
+    "polyak",
+};
+enum { N_AVERAGES = sizeof averages / sizeof averages[0] };
+
+/* A mean of at most 10 numbers of about 1, and products of 9 steps. */
+START_TEST(averages_are_of_the_states_that_count)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct small_spec spec = {.network = SMALL,
+                                    .optimizer = "{type: sgd, momentum: 0.9}",
+                                    .schedule = "{schedule: constant, peak: 0.1}",
+                                    .average = averages[_i],
+                                    .rows = 24,
+                                    .batch = 8,
+                                    .steps = 9,
+                                    .seed = 90 + (uint64_t)_i};
+    struct small_run *run = small_run_create(&spec);
+    double *x = normal_numbers(run->n, 5);
+    double *y = calloc(2 * run->n, sizeof *y), *z = y + run->n;
+    for (size_t t = 0; t <= run->n_steps; t++) {
+        struct stj_trajectory_view view;
+        recompute_average(run, t, y);
+        EXPECT_OK(stj_trajectory_visit(run->trajectory, t, 1, &view, &err), err);
+        ck_assert_msg(largest_difference(run->n, y, view.state + 2 * run->n) <= 1e-14,
+                      "%s: the average of state %zu", averages[_i], t);
+    }
+    for (size_t from = 0; from < run->n_steps; from++)
+        for (size_t to = from + 1; to <= run->n_steps; to++) {
+            struct stj_op *op = small_run_jacobian(run, from, to, 0, 0);
+            product(op, STJ_NO_TRANS, 1, x, y);
+            step_by_step(run, from, to, x, z);
+            ck_assert_msg(largest_difference(run->n, y, z) <= 1e-12, "%s: steps %zu to %zu",
+                          averages[_i], from, to);
+            stj_op_destroy(op);
+        }
+    free(x);
+    free(y);
     small_run_destroy(run);
 }
 END_TEST
@@ -167,6 +265,7 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, jacobian_of_a_whole_run, 0, N_RUNS);
     tcase_add_loop_test(tc, optimizers_of_every_form, 0, N_OTHERS);
+    tcase_add_loop_test(tc, averages_are_of_the_states_that_count, 0, N_AVERAGES);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

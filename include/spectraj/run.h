@@ -96,10 +96,10 @@ struct stj_run_info {
     const char *optimizer;    /* its name in the config */
     const char *loss;         /* its name in the config */
     size_t n_params, n_steps; /* N and n */
-    size_t n_slots;           /* state vectors of the optimizer */
-    size_t n_layers;          /* nodes of the network */
+    size_t n_slots;  /* state vectors beside the parameters: of the optimizer, and an average */
+    size_t n_layers; /* nodes of the network */
     size_t batch_size, train_rows, test_rows; /* samples */
-    double train_loss;                        /* mean over the whole training set at theta_n */
+    double train_loss;                        /* mean over the whole training set at the end */
     double test_loss;                         /* NaN without a test set */
     double test_accuracy;                     /* NaN without a test set or labels */
     double seconds;                           /* of the training */
@@ -117,6 +117,9 @@ struct stj_run_info {
     /* What files list by step beyond the training's last, in words; "": nothing, or they were not
      * read. */
     const char *unused;
+    /* What the end point is an average of, in words: losses, accuracy and Jacobians are of that;
+     * NULL: it is the last state. */
+    const char *average;
 };
 
 /* info <- what is known of the run. */
@@ -161,7 +164,8 @@ bool stj_run_get_frozen(const struct stj_run *run, size_t i, struct stj_run_para
 /* loss[n_steps]: the batch loss of each step; borrowed. */
 const double *stj_run_loss_curve(const struct stj_run *run);
 
-/* theta_t, n_params numbers into theta. */
+/* theta_t, n_params numbers into theta; of a training whose end point is an average of states
+ * (training.average), the average that it has at step t. */
 enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, struct stj_error *err);
 
 /* *name <- an analysis that the config asks for (static), in the order in which they are done:

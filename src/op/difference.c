@@ -101,7 +101,7 @@ static enum stj_status work_init(struct work *w, const struct stj_op *jacobian,
     return stj_new(&w->state, w->n_state, sizeof *w->state, err);
 }
 
-/* end[n] <- theta_to, or the full state, when training starts from state_from + shift x. */
+/* end[n] <- theta_to, or its average, or the full state, when training starts from state_from + shift x. */
 static enum stj_status train_shifted(struct work *w, double shift, double *end,
                                      struct stj_error *err)
 {
@@ -111,10 +111,13 @@ static enum stj_status train_shifted(struct work *w, double shift, double *end,
     memcpy(w->state, view.state, w->n_state * sizeof *w->state);
     for (size_t i = 0; i < w->n; i++)
         w->state[i] += (real)(shift * w->x[i]);
+    const size_t first = window->full_state ? 0
+                                            : stj_recipe_end(window->recipe) *
+                                                  stj_trajectory_n_params(window->trajectory);
     STJ_MUST(stj_train(window->problem, window->recipe, window->from, window->to, w->state, NULL,
                        NULL, NULL, err));
     for (size_t i = 0; i < w->n; i++)
-        end[i] = (double)w->state[i];
+        end[i] = (double)w->state[first + i];
     return STJ_OK;
 }
 

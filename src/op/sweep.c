@@ -33,6 +33,8 @@ enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct
     *s = (struct stj_sweep){.problem = problem,
                             .recipe = recipe,
                             .optimizer = stj_recipe_optimizer(recipe),
+                            .n_slots = stj_recipe_n_slots(recipe),
+                            .end = stj_recipe_end(recipe),
                             .store = store,
                             .from = from,
                             .to = to};
@@ -61,46 +63,55 @@ void stj_sweep_carry_slots(struct stj_sweep *sweep)
     sweep->carries_slots = true;
 }
 
-/* Tiles <- columns of x; slots <- 0, or theirs. */
+/* The first vector of a state that a block has, and the one past the last: all where slots are
+ * carried; else theta at the beginning of the steps, and at their end the end point. */
+static size_t first_vector(const struct stj_sweep *sweep, bool end)
+{
+    return end && !sweep->carries_slots ? sweep->end : 0;
+}
+
+static size_t past_vectors(const struct stj_sweep *sweep, bool end)
+{
+    return 1 + (sweep->carries_slots ? sweep->n_slots : first_vector(sweep, end));
+}
+
+/* Tiles <- columns of x; what these have not <- 0. */
 static void load_block(const struct stj_sweep *sweep, const double *x, size_t ldx)
 {
     const struct stj_layout *layout = sweep->problem->layout;
     const size_t n_ranks = stj_group_sharers();
+    const bool end = sweep->trans == STJ_TRANS;
+    const size_t first = first_vector(sweep, end), past = past_vectors(sweep, end);
     for (size_t tile = stj_group_rank() % n_ranks; tile < sweep->n_tiles; tile += n_ranks) {
         const struct stj_sweep_tile f = stj_sweep_tile(sweep, tile, 0);
         const double *columns = x + stj_sweep_tile_first(sweep, tile) * ldx;
-        stj_block_pack(layout, f.nvec, columns, ldx, f.theta);
-        for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
-            if (sweep->carries_slots)
-                stj_block_pack(layout, f.nvec, columns + (k + 1) * layout->n_params, ldx,
-                               f.slot[k]);
+        for (size_t k = 0; k <= sweep->n_slots; k++)
+            if (first <= k && k < past)
+                stj_block_pack(layout, f.nvec, columns + (k - first) * layout->n_params, ldx,
+                               stj_sweep_vector(&f, k));
             else
-                memset(f.slot[k], 0, sweep->tile_size * sizeof(real));
+                memset(stj_sweep_vector(&f, k), 0, sweep->tile_size * sizeof(real));
     }
-}
-
-/* By messages: complete what each rank has a range of. */
-static void complete_ranges(const struct stj_sweep *sweep, const struct stj_sweep_tile *f)
-{
-    if (!stj_group_sends())
-        return;
-    stj_sweep_set_ranges(sweep, f->nvec);
-    if (sweep->trans == STJ_TRANS)
-        stj_sweep_exchange_tile(sweep, f->theta);
-    for (size_t k = 0; sweep->carries_slots && k < sweep->optimizer->n_slots; k++)
-        stj_sweep_exchange_tile(sweep, f->slot[k]);
 }
 
 static void store_block(const struct stj_sweep *sweep, double *y, size_t ldy)
 {
     const struct stj_layout *layout = sweep->problem->layout;
+    const bool end = sweep->trans == STJ_NO_TRANS;
+    const size_t first = first_vector(sweep, end), past = past_vectors(sweep, end);
     for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
         const struct stj_sweep_tile f = stj_sweep_tile(sweep, tile, 0);
         double *columns = y + stj_sweep_tile_first(sweep, tile) * ldy;
-        complete_ranges(sweep, &f);
-        stj_block_unpack(layout, f.nvec, f.theta, columns, ldy);
-        for (size_t k = 0; sweep->carries_slots && k < sweep->optimizer->n_slots; k++)
-            stj_block_unpack(layout, f.nvec, f.slot[k], columns + (k + 1) * layout->n_params, ldy);
+        if (stj_group_sends())
+            stj_sweep_set_ranges(sweep, f.nvec);
+        for (size_t k = first; k < past; k++) {
+            real *numbers = stj_sweep_vector(&f, k);
+            /* By messages, each rank has a range; of theta all, after a step forward. */
+            if (stj_group_sends() && (k > 0 || !end))
+                stj_sweep_exchange_tile(sweep, numbers);
+            stj_block_unpack(layout, f.nvec, numbers, columns + (k - first) * layout->n_params,
+                             ldy);
+        }
     }
 }
 

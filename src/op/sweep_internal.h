@@ -42,6 +42,8 @@ struct stj_sweep {
     const struct stj_recipe *recipe;
     const struct stj_optimizer_ops *optimizer;
     struct stj_linearization_cache *store;
+    size_t n_slots; /* vectors of a state beside theta, */
+    size_t end;     /* and which of all is the end point */
     size_t from, to;
     bool carries_slots;
     bool searching; /* for the first number that is not finite; of one vector */
@@ -67,7 +69,7 @@ struct stj_sweep {
 struct stj_sweep_tile {
     size_t nvec;
     real *theta;
-    real *slot[STJ_MAX_SLOTS];
+    real *slot[STJ_MAX_VECTORS - 1];
     real *share;   /* [max_shares][tile_size] */
     real *g;       /* [tile_size]: g_dot, the sum of the shares; or g_bar */
     real *scratch; /* [stj_sweep_team_scratches][n_scratch] */
@@ -96,6 +98,12 @@ void stj_sweep_free_memory(struct stj_sweep *sweep);
 /* Its first column in the block, and its memory with that of a team. */
 size_t stj_sweep_tile_first(const struct stj_sweep *sweep, size_t tile);
 struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile, size_t team);
+
+/* Vector k of its tangents or adjoints: theta, then the slots. */
+static inline real *stj_sweep_vector(const struct stj_sweep_tile *tile, size_t k)
+{
+    return k ? tile->slot[k - 1] : tile->theta;
+}
 
 /* Pieces of scratch of a team: slices that meet need it to the end of their last stage. */
 size_t stj_sweep_team_scratches(const struct stj_sweep *sweep);

@@ -47,8 +47,7 @@ static enum stj_status make_update_parts(struct stj_sweep *sweep, struct stj_err
 /* Vectors of a tile: wished for, or as many as stay in a core's cache, or few where none would. */
 static size_t choose_tile(const struct stj_sweep *sweep, size_t wish)
 {
-    const size_t bytes =
-        sweep->problem->layout->n_params * (2 + sweep->optimizer->n_slots) * sizeof(real);
+    const size_t bytes = sweep->problem->layout->n_params * (2 + sweep->n_slots) * sizeof(real);
     const size_t fits = TILE_BYTES / bytes;
     if (wish)
         return wish < STJ_TILE_MOST ? wish : STJ_TILE_MOST;
@@ -143,7 +142,7 @@ struct room {
 static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWEEP_ROOMS])
 {
     const size_t tile = sweep->tile_size, n_teams = sweep->n_teams;
-    const size_t n_slots = sweep->optimizer->n_slots;
+    const size_t n_slots = sweep->n_slots;
     const size_t n_incoming = stj_group_sends() ? sweep->max_slices * sweep->widest : 0;
     room[STJ_ROOM_STATE] = (struct room){sweep->n_tiles * (1 + n_slots), tile, sizeof(real)};
     room[STJ_ROOM_SHARE] = (struct room){n_teams * (max_shares(sweep) + 1), tile, sizeof(real)};
@@ -215,8 +214,7 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
     const size_t size = sweep->tile_size, n_mine = max_shares(sweep);
     struct stj_sweep_tile f = {
         .nvec = stj_sweep_tile_first(sweep, tile + 1) - stj_sweep_tile_first(sweep, tile),
-        .theta =
-            (real *)sweep->room[STJ_ROOM_STATE].at + tile * (1 + sweep->optimizer->n_slots) * size,
+        .theta = (real *)sweep->room[STJ_ROOM_STATE].at + tile * (1 + sweep->n_slots) * size,
         .share = (real *)sweep->room[STJ_ROOM_SHARE].at + team * (n_mine + 1) * size,
     };
     f.g = f.share + n_mine * size;
@@ -226,7 +224,7 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
     f.work = (real *)sweep->room[STJ_ROOM_WORK].at +
              team * sweep->optimizer->n_work * sweep->problem->layout->n_params;
     f.dot = (double *)sweep->room[STJ_ROOM_DOT].at + team * sweep->n_parts * sweep->widest;
-    for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
+    for (size_t k = 0; k < sweep->n_slots; k++)
         f.slot[k] = f.theta + (k + 1) * size;
     return f;
 }

@@ -45,13 +45,34 @@ static void clip_dot(const struct stj_sweep *sweep, const struct stj_sweep_tile 
                  tile->g + part->offset * tile->nvec, tile->dot + p * tile->nvec);
 }
 
+/* The average of a part of the tangents or adjoints, before and after the optimizer's update of state
+ * t to t + 1. */
+static void average_part(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                         const struct stj_linear_step *step, size_t p, bool after)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const struct stj_plugin *average = sweep->recipe->average;
+    const size_t at = part->offset * tile->nvec, n = part->rows * tile->nvec * part->cols;
+    const size_t t = step->at->index;
+    if (!stj_recipe_averages(sweep->recipe))
+        return;
+    const double w = after ? stj_average_weight(average, t + 1) : stj_average_begin(average, t);
+    real *a = stj_sweep_vector(tile, sweep->end) + at;
+    if (sweep->trans == STJ_TRANS)
+        stj_average_adjoint(n, w, tile->theta + at, a);
+    else
+        stj_average_update(n, w, tile->theta + at, a);
+}
+
 void stj_sweep_before(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                       const struct stj_linear_step *step, size_t p)
 {
     const struct stj_update_tile u = update_tile(sweep, tile, step, p);
     const size_t rule = sweep->part[p].rule;
+    average_part(sweep, tile, step, p, true);
     sweep->optimizer->adjoint(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
                               &step->at[rule], &u);
+    average_part(sweep, tile, step, p, false);
     if (step->unit)
         clip_dot(sweep, tile, step, p);
 }
@@ -130,8 +151,10 @@ static void update_tangent(const struct stj_sweep *sweep, const struct stj_sweep
 {
     const struct stj_update_tile u = update_tile(sweep, tile, step, p);
     const size_t rule = sweep->part[p].rule;
+    average_part(sweep, tile, step, p, false);
     sweep->optimizer->tangent(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
                               &step->at[rule], &u);
+    average_part(sweep, tile, step, p, true);
 }
 
 /* theta_bar += the sum of the shares, for n reals from `at`.  The sum is taken in pieces on the

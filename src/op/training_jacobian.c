@@ -283,7 +283,7 @@ enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nve
     for (size_t k = 0; k < steps; k++) {
         STJ_TRY(stj_progress_report(progress, "steps", (double)k, (double)steps, err));
         STJ_TRY(grow_block(self, k, nvec, before, after, ld, err));
-        column_norms(n, nvec, after, ld, norm + (k + 1) * nvec);
+        column_norms(n, nvec, after + stj_recipe_end(self->recipe) * n, ld, norm + (k + 1) * nvec);
         double *swap = before;
         before = after;
         after = swap;

@@ -85,6 +85,8 @@ static void write_training(const struct page *p)
     row_number(p, "test set", (double)info->test_rows, "rows");
     row_text(p, "optimizer", info->optimizer);
     row_text(p, "loss", info->loss);
+    if (info->average)
+        row_text(p, "end point: the average of states", info->average);
     row_number(p, "training loss at the end", info->train_loss, "");
     row_number(p, "test loss", info->test_loss, "");
     row_number(p, "test accuracy", info->test_accuracy, "");

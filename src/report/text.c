@@ -18,6 +18,15 @@ static void print_unused(FILE *out, const struct stj_run_info *info)
         fprintf(out, "unused         %s\n", info->unused);
 }
 
+static void print_average(FILE *out, const struct stj_run_info *info)
+{
+    if (info->average)
+        fprintf(
+            out,
+            "end point      the average of states (%s): losses, accuracy and results are of it\n",
+            info->average);
+}
+
 static void print_losses(FILE *out, const struct stj_run_info *info)
 {
     if (info->earlier)
@@ -53,6 +62,7 @@ void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj
             info->batch_size);
     stj_print_seconds(out, ", ", info->seconds, "\n");
     print_unused(out, info);
+    print_average(out, info);
     print_losses(out, info);
     print_imported(out, info);
     stj_print_storage(out, "states         ", storage);
@@ -95,9 +105,11 @@ static void print_training(FILE *out, const struct stj_contents *c)
     if (!info->trained) {
         fprintf(out, "\n");
         print_unused(out, info);
+        print_average(out, info);
         return;
     }
     stj_print_seconds(out, ", ", info->seconds, "\n");
+    print_average(out, info);
     print_losses(out, info);
     print_imported(out, info);
     stj_print_storage(out, "states         ", &c->storage);

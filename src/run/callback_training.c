@@ -59,7 +59,7 @@ static enum stj_status train_problem(struct stj_training *training,
 {
     const size_t n = stj_problem_n_params(training->problem);
     const size_t n_steps = stj_problem_n_steps(training->problem);
-    const size_t n_slots = stj_recipe_optimizer(&training->recipe)->n_slots;
+    const size_t n_slots = stj_recipe_n_slots(&training->recipe);
     STJ_FREED real *state = NULL;
     STJ_NEED(err, settings->theta0, STJ_EINVAL, "a training needs theta0");
     STJ_MUST(stj_new(&state, (1 + n_slots) * n, sizeof *state, err));
@@ -106,8 +106,9 @@ enum stj_status stj_training_theta(struct stj_training *training, size_t t, doub
     STJ_NEED(err, t <= stj_problem_n_steps(training->problem), STJ_EINVAL,
              "state %zu is wanted, there are 0 to %zu", t, stj_problem_n_steps(training->problem));
     STJ_MUST(stj_trajectory_visit(training->trajectory, t, 1, &view, err));
+    const size_t end = stj_recipe_end(&training->recipe) * stj_problem_n_params(training->problem);
     for (size_t i = 0; i < stj_problem_n_params(training->problem); i++)
-        theta[i] = view.state[i];
+        theta[i] = view.state[end + i];
     return STJ_OK;
 }
 

@@ -98,6 +98,10 @@ const struct stj_option stj_training_options[] = {
                    "factor of each step's gradient, as recorded where it was clipped; J is that of "
                    "the training with these factors; excludes the limits",
                    .kind = &stj_schedules),
+    STJ_OPTION_ROW(struct stj_training_config, "average", PLUGIN, average, "",
+                   "the end point is an average of states: losses and Jacobians are of that; not "
+                   "given: the last state",
+                   .kind = &stj_averages),
     STJ_OPTION_ROW(struct stj_training_config, "batch_size", SIZE, batch_size, NULL,
                    "samples of a step; its loss is their mean", .min = 1, .max = 1e15),
     STJ_OPTION_ROW(struct stj_training_config, "epochs", SIZE, epochs, "",

@@ -142,7 +142,7 @@ static enum stj_status find_ranges(const struct stj_run *run, const struct choic
 /* theta, and the slots with the full state. */
 static size_t part_vectors(const struct stj_run *run, const struct stj_run_part *part)
 {
-    return 1 + (part->full_state ? stj_recipe_optimizer(&run->recipe)->n_slots : 0);
+    return 1 + (part->full_state ? stj_recipe_n_slots(&run->recipe) : 0);
 }
 
 enum stj_status stj_run_part_jacobian(struct stj_run *run, const struct stj_run_part *part,

@@ -60,6 +60,7 @@ struct stj_recipe stj_training_recipe(const struct stj_training_config *training
         .clip_tensor_norm = training->clip_tensor_norm,
         .clip_value = training->clip_value,
         .clip_factor = training->clip_factor.info ? &training->clip_factor : NULL,
+        .average = training->average.info ? &training->average : NULL,
     };
 }
 
@@ -157,8 +158,27 @@ static enum stj_status describe_rule(const struct stj_run *run, size_t number, c
     return stj_text_take(&out, text, err);
 }
 
+/* run->average_text <- what the end point is. */
+static enum stj_status describe_average(struct stj_run *run, struct stj_error *err)
+{
+    static const char name[] = "average";
+    STJ_HELD(stj_text_drop) struct stj_text_output lines = {0}, out = {0};
+    STJ_FREED char *options = NULL;
+    const struct stj_option row[] = {
+        {.name = name, .type = STJ_OPTION_PLUGIN, .kind = &stj_averages}, {.name = NULL}};
+    if (!stj_recipe_averages(&run->recipe))
+        return STJ_OK;
+    STJ_MUST(stj_text_open(&lines, err));
+    stj_options_write(lines.file, 0, row, run->recipe.average);
+    STJ_MUST(stj_text_take(&lines, &options, err));
+    STJ_MUST(stj_text_open(&out, err));
+    write_joined(out.file, options + sizeof name + 1); /* behind "average:" */
+    return stj_text_take(&out, &run->average_text, err);
+}
+
 enum stj_status stj_run_describe_rules(struct stj_run *run, struct stj_error *err)
 {
+    STJ_MUST(describe_average(run, err));
     const size_t n = run->recipe.n_groups ? run->recipe.n_groups + 1 : 0;
     STJ_MUST(stj_new(&run->rule_text, n, sizeof *run->rule_text, err));
     for (size_t i = 0; i < n; i++)
@@ -171,6 +191,7 @@ void stj_run_free_rules(struct stj_run *run)
     for (size_t i = 0; run->rule_text && i <= run->recipe.n_groups && run->recipe.n_groups; i++)
         free(run->rule_text[i]);
     free(run->rule_text);
+    free(run->average_text);
     free(run->rule);
     free(run->rule_of);
 }

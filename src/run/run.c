@@ -76,7 +76,7 @@ static enum stj_status check_run_sizes(const struct stj_run *run, struct stj_err
              strcmp(fingerprint, run->about.fingerprint) == 0 &&
                  stj_trajectory_n_params(trajectory) == stj_network_n_params(run->net) &&
                  stj_trajectory_n_steps(trajectory) == run->n_steps &&
-                 stj_trajectory_n_slots(trajectory) == stj_recipe_optimizer(&run->recipe)->n_slots,
+                 stj_trajectory_n_slots(trajectory) == stj_recipe_n_slots(&run->recipe),
              STJ_EMISMATCH, "%s: " STJ_TRAJECTORY_NAME " contradicts itself; train again (--force)",
              run->dir);
     return STJ_OK;
@@ -103,7 +103,7 @@ static enum stj_status check_identity(struct stj_run *run, struct stj_error *err
     STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
     for (size_t i = 0; i < n; i++)
         theta[i] = view.state[i];
-    run->slots_crc = stj_state_crc(stj_run_state_size(run) - n, view.state + n);
+    run->slots_crc = stj_state_crc(stj_recipe_optimizer(&run->recipe)->n_slots * n, view.state + n);
     take_imported(run);
     STJ_MUST(stj_run_identity(run, theta, n, &now, err));
     STJ_MUST(stj_run_recorded_identity(&run->about, &recorded, err));
@@ -219,11 +219,12 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
         .dir = run->dir,
         .fingerprint = about->fingerprint,
         .zero_start = trained ? about->zero_start : NULL,
+        .average = run->average_text,
         .optimizer = run->config.training.optimizer.info->name,
         .loss = run->config.network.loss.info->name,
         .n_params = stj_network_n_params(run->net),
         .n_steps = run->n_steps,
-        .n_slots = stj_recipe_optimizer(&run->recipe)->n_slots,
+        .n_slots = stj_recipe_n_slots(&run->recipe),
         .n_layers = stj_network_n_layers(run->net),
         .batch_size = run->config.training.batch_size,
         .train_rows = run->train->n_rows,
@@ -321,8 +322,9 @@ enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, stru
     if (t <= run->n_steps && !stj_trajectory_has(run->trajectory, t))
         STJ_MUST(stj_run_need_data(run, err)); /* it is replayed */
     STJ_MUST(stj_trajectory_visit(run->trajectory, t, 1, &view, err));
-    for (size_t i = 0; i < stj_network_n_params(run->net); i++)
-        theta[i] = view.state[i];
+    const size_t n = stj_network_n_params(run->net);
+    for (size_t i = 0; i < n; i++)
+        theta[i] = view.state[stj_recipe_end(&run->recipe) * n + i];
     return STJ_OK;
 }
 
@@ -351,8 +353,8 @@ enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t t
     if (!run->trajectory) {
         STJ_MUST(stj_run_every(run, &every, err));
         STJ_MUST(stj_trajectory_outline(stj_network_n_params(run->net),
-                                        stj_recipe_optimizer(&run->recipe)->n_slots, run->n_steps,
-                                        every, &outline, err));
+                                        stj_recipe_n_slots(&run->recipe), run->n_steps, every,
+                                        &outline, err));
         stj_trajectory_set_training(outline, run->problem, &run->recipe);
     }
     return stj_training_jacobian_predict(run->problem, &run->recipe,

@@ -45,6 +45,7 @@ struct stj_run {
     struct stj_rule *rule;            /* [n_groups] */
     size_t *rule_of;                  /* [tensors that are trained] */
     char **rule_text;                 /* [n_groups + 1]: the rules in words; NULL: no groups */
+    char *average_text;               /* what the end point is, in words; NULL: the last state */
     uint32_t rates_crc;               /* of values by step that files have */
     bool has_rates;                   /* there are such files */
     char unused[STJ_UNUSED_TEXT_MAX]; /* what files list beyond the last step; "": nothing */
@@ -155,7 +156,7 @@ const char *stj_run_fingerprint_at(const struct stj_run *run, size_t to,
 /* Numbers of a state: theta, and the optimizer's slots. */
 static inline size_t stj_run_state_size(const struct stj_run *run)
 {
-    return (1 + stj_recipe_optimizer(&run->recipe)->n_slots) * stj_network_n_params(run->net);
+    return (1 + stj_recipe_n_slots(&run->recipe)) * stj_network_n_params(run->net);
 }
 
 /* *every <- the distance of the states that a training keeps, as the config says. */

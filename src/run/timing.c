@@ -58,7 +58,7 @@ static void sample_free(struct sample *s)
 
 static size_t n_slots(const struct stj_run *run)
 {
-    return stj_recipe_optimizer(&run->recipe)->n_slots;
+    return stj_recipe_n_slots(&run->recipe);
 }
 
 static int ascending_seconds(const void *a, const void *b)

@@ -109,7 +109,7 @@ static enum stj_status list_batches(struct stj_run *run, struct stj_error *err)
     return STJ_OK;
 }
 
-/* Losses at theta_n. */
+/* Losses at theta_n, or its average. */
 static enum stj_status evaluate_run(struct stj_run *run, const real *theta_n, struct stj_error *err)
 {
     const size_t n = stj_network_n_params(run->net);
@@ -216,8 +216,8 @@ static enum stj_status open_recording(struct training *t, bool force, struct stj
     if (force)
         stj_file_remove(t->log_path);
     STJ_MUST(stj_trajectory_shape_set(stj_network_n_params(t->run->net),
-                                      stj_recipe_optimizer(&t->run->recipe)->n_slots,
-                                      t->run->n_steps, &shape, err));
+                                      stj_recipe_n_slots(&t->run->recipe), t->run->n_steps, &shape,
+                                      err));
     return stj_recording_open(t->log_path, t->header, &shape, t->every,
                               t->run->config.trajectory.states != NULL, &t->recording, err);
 }
@@ -253,7 +253,8 @@ static enum stj_status train_or_replay(struct training *t, const double *theta, 
         STJ_MUST(train_from_log(t, theta, state, &settings->progress, err));
     t->run->about.seconds = stj_recording_seconds(t->recording);
     STJ_MUST(stj_run_find_zero_start(t->run, theta, err));
-    return evaluate_run(t->run, state, err);
+    return evaluate_run(
+        t->run, state + stj_recipe_end(&t->run->recipe) * stj_network_n_params(t->run->net), err);
 }
 
 /* Write the files of the run into its directory. */

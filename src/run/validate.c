@@ -245,7 +245,7 @@ void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limi
                           struct stj_prediction *p)
 {
     const double vector = (double)n * sizeof(double);
-    const size_t slots = stj_recipe_optimizer(&run->recipe)->n_slots;
+    const size_t slots = stj_recipe_n_slots(&run->recipe);
     const double training = (double)((1 + slots) * stj_network_n_params(run->net)) * sizeof(real) +
                             (double)stj_train_work_bytes(run->problem, &run->recipe);
     struct stj_svd_settings top = stj_svd_settings_default();

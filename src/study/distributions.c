@@ -245,7 +245,7 @@ static enum stj_status train(const struct stj_run *run, struct rerun *t,
                              const struct stj_progress *progress, struct stj_error *err)
 {
     const size_t n = stj_network_n_params(run->net);
-    const size_t n_slots = stj_recipe_optimizer(&run->recipe)->n_slots;
+    const size_t n_slots = stj_recipe_n_slots(&run->recipe);
     struct stj_trajectory_view view;
     STJ_FREED real *state = NULL;
     STJ_MUST(stj_new(&state, (1 + n_slots) * n, sizeof *state, err));
@@ -280,7 +280,7 @@ static enum stj_status evaluate(const struct stj_run *run, const struct stj_data
     STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
     STJ_MUST(stj_trajectory_visit(trajectory, run->n_steps, 1, &view, err));
     for (size_t i = 0; i < n; i++)
-        theta[i] = (double)view.state[i];
+        theta[i] = (double)view.state[stj_recipe_end(&run->recipe) * n + i];
     STJ_MUST(stj_study_evaluate(run, data, theta, &o->is.train_loss, &unused, err));
     return stj_study_evaluate(run, run->test, theta, &o->is.test_loss, &o->is.test_accuracy, err);
 }

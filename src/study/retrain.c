@@ -144,8 +144,7 @@ static enum stj_status train_copy(struct worker *w, struct stj_copy *start, stru
     const struct stj_subspace subspace = {start->k, start->basis, start->theta};
     STJ_FREED double *end = NULL;
     STJ_FREED real *state = NULL;
-    STJ_MUST(
-        stj_new(&state, (1 + stj_recipe_optimizer(work->recipe)->n_slots) * k, sizeof *state, err));
+    STJ_MUST(stj_new(&state, (1 + stj_recipe_n_slots(work->recipe)) * k, sizeof *state, err));
     STJ_MUST(stj_new(&end, n, sizeof *end, err));
     for (size_t i = 0; !start->k && i < n; i++)
         state[i] = (real)start->theta[i];
@@ -155,10 +154,11 @@ static enum stj_status train_copy(struct worker *w, struct stj_copy *start, stru
     STJ_MUST(stj_train_within(work->problem, work->recipe, start->k ? &subspace : NULL, 0,
                               stj_problem_n_steps(work->problem), state, NULL, NULL, &progress,
                               err));
+    const real *last = state + stj_recipe_end(work->recipe) * k;
     if (start->k)
-        stj_subspace_point(&subspace, n, state, end);
+        stj_subspace_point(&subspace, n, last, end);
     for (size_t i = 0; i < n; i++)
-        start->theta[i] = start->k ? end[i] : (double)state[i];
+        start->theta[i] = start->k ? end[i] : (double)last[i];
     return STJ_OK;
 }
 

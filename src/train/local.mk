@@ -2,6 +2,8 @@
 libspectraj_core_la_SOURCES += %reldir%/adagrad.c
 libspectraj_core_la_SOURCES += %reldir%/adam.c
 libspectraj_core_la_SOURCES += %reldir%/adam.h
+libspectraj_core_la_SOURCES += %reldir%/average.c
+libspectraj_core_la_SOURCES += %reldir%/average.h
 libspectraj_core_la_SOURCES += %reldir%/callback_problem.c
 libspectraj_core_la_SOURCES += %reldir%/clip.c
 libspectraj_core_la_SOURCES += %reldir%/clip.h

@@ -23,7 +23,11 @@
 #include "base/real.h"
 #include "base/rng.h"
 
-enum { STJ_MAX_SLOTS = 3, STJ_MAX_COEFS = 6 };
+enum {
+    STJ_MAX_SLOTS = 3,
+    STJ_MAX_COEFS = 6,
+    STJ_MAX_VECTORS = STJ_MAX_SLOTS + 2 /* of a state: theta, the slots, an average */
+};
 
 /* Where in training a step is. */
 struct stj_step {

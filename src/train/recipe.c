@@ -49,6 +49,13 @@ struct cycles {
     bool allowed, found;
 };
 
+void stj_recipe_begin(const struct stj_recipe *recipe, size_t n, size_t t, real *state)
+{
+    if (stj_recipe_averages(recipe))
+        stj_average_update(n, stj_average_begin(recipe->average, t), state,
+                           state + stj_recipe_end(recipe) * n);
+}
+
 /* A momentum goes with the schedule of the rate itself, not with one within it or with another. */
 static enum stj_status find_cycle(void *ctx, struct stj_plugin *schedule, bool inner,
                                   struct stj_error *err)
@@ -95,11 +102,24 @@ static enum stj_status check_rule(const struct stj_rule *rule, const char *where
     return by_step ? check_schedule(&momentum->schedule, row, where, &none, n_steps, err) : STJ_OK;
 }
 
+static enum stj_status check_average(const struct stj_recipe *recipe, size_t n_steps,
+                                     struct stj_error *err)
+{
+    const struct stj_average_config *c =
+        stj_recipe_averages(recipe) ? recipe->average->common : NULL;
+    STJ_NEED(err, !c || c->start <= n_steps, STJ_ECONFIG,
+             "training.average.start is %zu, and the last state is %zu: none would count; begin "
+             "before that",
+             c->start, n_steps);
+    return STJ_OK;
+}
+
 enum stj_status stj_recipe_check(const struct stj_recipe *recipe, size_t n_steps,
                                  struct stj_error *err)
 {
     static const struct stj_option factor = {.name = "clip_factor", .type = STJ_OPTION_PLUGIN};
     struct cycles none = {.allowed = false};
+    STJ_MUST(check_average(recipe, n_steps, err));
     for (size_t i = 0; i <= recipe->n_groups; i++) {
         const struct stj_rule rule = stj_recipe_rule(recipe, i);
         char where[64] = "";

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/block.h"
+#include "train/average.h"
 #include "train/optimizer.h"
 
 /* What the tensors of a group have of their own; plug-ins are borrowed. */
@@ -30,16 +31,38 @@ struct stj_recipe {
     double clip_eps;                      /* see train/clip.h */
     double clip_tensor_norm, clip_value;  /* instead: by tensor, by value; 0: never */
     const struct stj_plugin *clip_factor; /* instead: their factor by step; NULL: none */
-    size_t n_before;             /* updates that the optimizer has made before the training */
-    size_t n_groups;             /* beside the rest, whose rule is number 0 */
-    const struct stj_rule *rule; /* [n_groups]: of numbers 1, 2, ... */
-    const size_t *rule_of;       /* [n_tensors]: the number of the rule of each */
+    size_t n_before;                  /* updates that the optimizer has made before the training */
+    size_t n_groups;                  /* beside the rest, whose rule is number 0 */
+    const struct stj_rule *rule;      /* [n_groups]: of numbers 1, 2, ... */
+    const size_t *rule_of;            /* [n_tensors]: the number of the rule of each */
+    const struct stj_plugin *average; /* of states, the end point; NULL: the last state */
 };
 
 static inline const struct stj_optimizer_ops *stj_recipe_optimizer(const struct stj_recipe *recipe)
 {
     return stj_optimizer_of(recipe->optimizer);
 }
+
+static inline bool stj_recipe_averages(const struct stj_recipe *recipe)
+{
+    return recipe->average;
+}
+
+/* Vectors of a state beside theta: the optimizer's slots, and the average. */
+static inline size_t stj_recipe_n_slots(const struct stj_recipe *recipe)
+{
+    return stj_recipe_optimizer(recipe)->n_slots + stj_recipe_averages(recipe);
+}
+
+/* Which vector of a state is where training has come to: theta, 0; or the average, its last. */
+static inline size_t stj_recipe_end(const struct stj_recipe *recipe)
+{
+    return stj_recipe_averages(recipe) ? stj_recipe_n_slots(recipe) : 0;
+}
+
+/* Complete state t, of vectors of n numbers, before step t: up to the first state that counts, its
+ * average is theta. */
+void stj_recipe_begin(const struct stj_recipe *recipe, size_t n, size_t t, real *state);
 
 /* Is anything done to gradients before the update? */
 static inline bool stj_recipe_clips(const struct stj_recipe *recipe)

@@ -164,6 +164,9 @@ static enum stj_status update_state(const struct stj_problem *problem,
         update_run(problem, recipe, t, k, &run, state, work);
     while (!k && stj_recipe_next_run(recipe, problem->layout, &run))
         update_run(problem, recipe, t, n, &run, state, work);
+    if (stj_recipe_averages(recipe))
+        stj_average_update(n, stj_average_weight(recipe->average, t + 1), state,
+                           state + stj_recipe_end(recipe) * n);
     return check_step(t, loss, n, state, err);
 }
 
@@ -173,6 +176,7 @@ enum stj_status stj_train_step(const struct stj_problem *problem, const struct s
 {
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
     double value = 0;
+    stj_recipe_begin(recipe, problem->layout->n_params, t, state);
     STJ_MUST(stj_problem_gradient(problem, t, state, &value, work->g, work->gradient, err));
     STJ_MUST(update_state(problem, recipe, 0, t, state, value, work, err));
     if (loss)
@@ -209,6 +213,7 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
     for (size_t t = from; t < to; t++) {
         STJ_TRY(stj_progress_report(progress, "training", (double)(t - from), (double)(to - from),
                                     err));
+        stj_recipe_begin(recipe, k ? k : n, t, state);
         STJ_TRY(stj_problem_gradient(problem, t, point_of(&within, n, state), &loss, work->g,
                                      work->gradient, err));
         if (sink)

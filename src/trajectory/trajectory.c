@@ -60,9 +60,9 @@ enum stj_status stj_trajectory_shape_set(size_t n_params, size_t n_slots, size_t
                                          struct stj_trajectory_shape *shape, struct stj_error *err)
 {
     size_t total = 0;
-    STJ_NEED(err, n_params > 0 && n_slots <= STJ_MAX_SLOTS && n_steps < SIZE_MAX, STJ_EINVAL,
+    STJ_NEED(err, n_params > 0 && n_slots < STJ_MAX_VECTORS && n_steps < SIZE_MAX, STJ_EINVAL,
              "a trajectory of %zu parameters, %zu slots (at most %d) and %zu steps is impossible",
-             n_params, n_slots, STJ_MAX_SLOTS, n_steps);
+             n_params, n_slots, STJ_MAX_VECTORS - 1, n_steps);
     *shape = (struct stj_trajectory_shape){n_params, n_slots, n_steps, 0};
     STJ_MUST(stj_size_mul(1 + n_slots, n_params, &shape->n_state, err));
     STJ_MUST(stj_size_mul(shape->n_state, n_steps + 1, &total, err));

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""trainings.py: groups of parameters, rates by step, cycled momenta and clipping, against PyTorch.
+"""trainings.py: groups of parameters, rates by step, cycled momenta, clipping and averages of states, against PyTorch.
 
 Each case is a function that returns a Training.  A network is trained by PyTorch's own optimizer, scheduler and clipping,
 and by the same update written out, which can be differentiated: these must agree, then spectraj with both: theta_n within
@@ -27,11 +27,14 @@ RATES = np.linspace(0.02, 0.09, STEPS) ** 1.3
 class Training:
     """text: the training group without batch_size and steps.  optimizer: from named parameters.  schedule: what is done with
     the optimizer before step t (an LR scheduler steps after it: `after`).  clip: of the parameters' gradients in place.
-    update: (name, t, theta, g, state) -> theta, differentiable; whole: of the list of gradients, the clipping so."""
+    update: (name, t, theta, g, state) -> theta, differentiable; whole: of the list of gradients, the clipping so.
+    average: of AveragedModel's avg_fn; counts: does state s count?"""
 
-    def __init__(self, text, optimizer, update, before=None, scheduler=None, clip=None, whole=None):
+    def __init__(self, text, optimizer, update, before=None, scheduler=None, clip=None, whole=None, average=None,
+                 counts=None):
         self.text, self.optimizer, self.update = text, optimizer, update
         self.before, self.scheduler, self.clip, self.whole = before, scheduler, clip, whole
+        self.average, self.counts = average, counts
 
 
 def network():
@@ -186,11 +189,52 @@ def clipped_by_tensor():
         whole=lambda gs: [clip_norm(0.1)([g])[0] for g in gs])
 
 
+def ema(decay):
+    return lambda a, p, n: decay * a + (1 - decay) * p
+
+
+def mean(a, p, n):
+    return a + (p - a) / (n + 1)
+
+
+def averaged(text, average, counts):
+    """Of a training with momentum."""
+    return Training("optimizer: {type: sgd, momentum: 0.9}\n  learning_rate: {schedule: constant, peak: 0.1}\n  average: " +
+                    text, lambda net: torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9),
+                    sgd_update(lambda name, t: 0.1, lambda name: 0, lambda name, t: 0.9), average=average, counts=counts)
+
+
+def average_ema():
+    return averaged("{type: ema, decay: 0.8}", ema(0.8), lambda s: s >= 1)
+
+
+def average_ema_from_the_start():
+    return averaged("{type: ema, decay: 0.7, start: 0, every: 2}", ema(0.7), lambda s: s % 2 == 0)
+
+
+def average_swa():
+    return averaged("{type: swa, start: 3, every: 2}", mean, lambda s: s >= 3 and s % 2 == 1)
+
+
+def average_polyak():
+    return averaged("{type: polyak, start: 2}", mean, lambda s: s >= 2)
+
+
+def average_of_adamw_in_groups():
+    case = adamw_with_rates_from_a_file()
+    case.text += "\n  average: {type: ema, decay: 0.5, start: 4}"
+    case.average, case.counts = ema(0.5), lambda s: s >= 4
+    return case
+
+
 # ---- the comparison ----
 
 def by_pytorch(training, net, loss, x, target):
     optimizer = training.optimizer(net)
     scheduler = training.scheduler(optimizer) if training.scheduler else None
+    average = torch.optim.swa_utils.AveragedModel(net, avg_fn=training.average) if training.average else None
+    if average and training.counts(0):
+        average.update_parameters(net)
     for t in range(STEPS):
         if training.before:
             training.before(optimizer, t)
@@ -202,21 +246,31 @@ def by_pytorch(training, net, loss, x, target):
         optimizer.step()
         if scheduler and t + 1 < STEPS:
             scheduler.step()
-    return torch.cat([p.detach().reshape(-1) for p in net.parameters()])
+        if average and training.counts(t + 1):
+            average.update_parameters(net)
+    return torch.cat([p.detach().reshape(-1) for p in (average.module if average else net).parameters()])
 
 
 def written_out(training, net, loss, x, target):
     named = [(name, p.shape, p.numel()) for name, p in net.named_parameters()]
     theta = torch.cat([p.detach().reshape(-1) for p in net.parameters()]).requires_grad_()
     now, state = [p.reshape(s) for p, (_, s, _) in zip(torch.split(theta, [n for _, _, n in named]), named)], {}
+    end, n_averaged = now, 0
     for t in range(STEPS):
         rows = slice(t * BATCH, (t + 1) * BATCH)
         value = loss(functional_call(net, {name: p for (name, _, _), p in zip(named, now)}, (x[rows],)), target[rows])
         gradients = list(torch.autograd.grad(value, now, create_graph=True))
         if training.whole:
             gradients = training.whole(gradients)
+        if t == 0 and training.average and training.counts(0):
+            n_averaged = 1
         now = [training.update(name, t, p, g, state) for (name, _, _), p, g in zip(named, now, gradients)]
-    return theta, torch.cat([p.reshape(-1) for p in now])
+        if not training.average:
+            end = now
+        elif training.counts(t + 1):
+            end = [training.average(a, p, n_averaged) for a, p in zip(end, now)] if n_averaged else now
+            n_averaged += 1
+    return theta, torch.cat([p.reshape(-1) for p in end])
 
 
 def compare(spectraj, training):

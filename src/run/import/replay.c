@@ -128,6 +128,7 @@ static enum stj_status import_step(struct replay *r, size_t t, real *state, stru
 {
     enum stj_status st = STJ_OK;
     double loss = 0;
+    stj_recipe_begin(&r->run->recipe, r->n, t, state);
     memcpy(r->before, state, r->n_state * sizeof *state);
     st = stj_train_step(r->run->problem, &r->run->recipe, t, state, &loss, r->work, err);
     if (st != STJ_OK) {
@@ -168,5 +169,6 @@ enum stj_status stj_imported_replay(struct stj_run *run, struct stj_recording *r
         STJ_MUST(import_step(&r, t, state, err));
     }
     STJ_MUST(stj_progress_report(progress, "replaying", (double)n_steps, (double)n_steps, err));
+    stj_recipe_begin(&run->recipe, r.n, n_steps, state);
     return stj_recording_add(recording, n_steps, state, (double)NAN, err);
 }
