@@ -90,6 +90,7 @@ test_scripts += %reldir%/cli-rounding.sh
 test_scripts += %reldir%/cli-plan.sh
 test_scripts += %reldir%/graph.sh
 test_scripts += %reldir%/lenet-small.sh
+test_scripts += %reldir%/cli-sam.sh
 test_scripts += %reldir%/cli-study.sh
 test_scripts += %reldir%/cli-trajectory.sh
 test_scripts += %reldir%/examples.sh

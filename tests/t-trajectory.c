@@ -118,7 +118,7 @@ START_TEST(impossible_sizes)
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_trajectory *trajectory = NULL;
     EXPECT_FAIL(stj_trajectory_create(0, 1, 1, &trajectory, &err), STJ_EINVAL, "0 parameters", err);
-    EXPECT_FAIL(stj_trajectory_create(1, STJ_MAX_SLOTS + 1, 1, &trajectory, &err), STJ_EINVAL,
+    EXPECT_FAIL(stj_trajectory_create(1, STJ_MAX_VECTORS, 1, &trajectory, &err), STJ_EINVAL,
                 "slots", err);
     EXPECT_FAIL(stj_trajectory_create(SIZE_MAX / 2, 1, 5, &trajectory, &err), STJ_ENOMEM,
                 "does not fit", err);

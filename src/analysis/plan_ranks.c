@@ -33,7 +33,9 @@ struct stj_plan_division stj_plan_divide(const struct stj_run *run,
     const double records = (double)(stj_problem_n_stages(run->problem, slices) - 1) *
                            (double)stj_problem_n_record(run->problem, 1);
     if (d.per_product > 1)
-        d.bytes_per_step = (s / R + 1) * b * (1 - 1 / R) + records * s / R * (R - 1) * sizeof(real);
+        d.bytes_per_step =
+            (double)stj_recipe_n_gradients(&run->recipe) *
+            ((s / R + 1) * b * (1 - 1 / R) + records * s / R * (R - 1) * sizeof(real));
     d.bytes_per_product = b * (G - 1) / G;
     if (stj_rows_divide(stj_network_n_params(run->net), d.n))
         d.bytes_per_product += b * (1 - 1 / P);

@@ -15,6 +15,8 @@
 #include "parallel/share_sum.h"
 #include "train/clip.h"
 
+enum { CLIMBED, CLIMB_UNIT, N_CLIMB }; /* vectors of a step with sam */
+
 STJ_HOLDS(struct stj_linearization_cache, stj_linearization_cache_destroy)
 
 struct stj_linearization_cache {
@@ -27,14 +29,17 @@ struct stj_linearization_cache {
     size_t state_budget;
     size_t n_params, n_linear;
     size_t n_vectors;    /* n_coef, and one more with clipping: u of train/clip.h */
+    size_t n_gradients;  /* of a step */
     size_t n_slices;     /* most of any step */
     struct stj_step *at; /* [kept + chunk][1 + n_groups] */
     size_t n_factors;    /* of a clipped gradient */
     double *clip;        /* [kept + chunk][n_factors] */
     bool *clipped;       /* [kept + chunk] */
+    double *climb;       /* [kept + chunk]: factors of the gradients by which sam climbs */
     bool *ready;         /* [kept]: the slot holds its step */
     size_t n_scratch;
-    real *lin;     /* [kept + chunk][n_linear]; without shared memory this rank's slices' rows */
+    real *
+        lin; /* [kept + chunk][n_gradients][n_linear]; without shared memory this rank's slices' rows */
     real *coef;    /* [kept + chunk][n_vectors][n_params] */
     real *scratch; /* [chunk * n_slices][n_scratch] */
     real *g;       /* [chunk * n_slices][n_params], where coefficients need gradients */
@@ -61,7 +66,9 @@ static void set_sizes(struct stj_linearization_cache *store)
     store->n_params = problem->layout->n_params;
     store->n_linear = problem->ops->n_linear(problem->self);
     store->n_slices = stj_problem_most_slices(problem, 1, 0, &store->n_scratch);
-    store->n_vectors = store->optimizer->n_coef + stj_recipe_clips(store->recipe);
+    store->n_gradients = stj_recipe_n_gradients(store->recipe);
+    store->n_vectors = store->optimizer->n_coef + N_CLIMB * (store->n_gradients - 1) +
+                       stj_recipe_clips(store->recipe);
     store->n_factors = store->recipe->clip_tensor_norm > 0 ? store->problem->layout->n_tensors : 1;
     store->n_records = stj_problem_n_records(problem, store->n_slices, 0);
 }
@@ -73,7 +80,7 @@ struct stj_linear_bytes stj_linearization_cache_bytes(const struct stj_problem *
         .problem = problem, .recipe = recipe, .optimizer = stj_recipe_optimizer(recipe)};
     set_sizes(&s);
     return (struct stj_linear_bytes){
-        .step = sizeof(real) * (s.n_linear + s.n_vectors * s.n_params),
+        .step = sizeof(real) * (s.n_gradients * s.n_linear + s.n_vectors * s.n_params),
         .work = sizeof(real) * (s.n_slices * (s.n_scratch + (s.n_vectors ? s.n_params : 0)) +
                                 s.n_records + s.optimizer->n_work * s.n_params),
     };
@@ -83,12 +90,13 @@ static enum stj_status allocate_cache(struct stj_linearization_cache *store, str
 {
     const size_t n_slots = store->kept + (store->kept < store->to - store->from ? store->chunk : 0);
     const size_t n_items = store->chunk * store->n_slices;
-    STJ_MUST(stj_arena_reals(&store->lin_room, n_slots, store->n_linear, err));
+    STJ_MUST(stj_arena_reals(&store->lin_room, n_slots * store->n_gradients, store->n_linear, err));
     STJ_MUST(stj_arena_reals(&store->coef_room, n_slots * store->n_vectors, store->n_params, err));
     STJ_MUST(stj_new(&store->at, n_slots * (1 + store->recipe->n_groups), sizeof *store->at, err));
     STJ_MUST(stj_new(&store->work, store->optimizer->n_work, store->n_params * sizeof(real), err));
     STJ_MUST(stj_new(&store->clip, n_slots * store->n_factors, sizeof *store->clip, err));
     STJ_MUST(stj_new(&store->clipped, n_slots, sizeof *store->clipped, err));
+    STJ_MUST(stj_new(&store->climb, n_slots, sizeof *store->climb, err));
     STJ_MUST(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
     STJ_MUST(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
     STJ_MUST(stj_arena_reals(&store->record_room, store->chunk, store->n_records, err));
@@ -143,6 +151,7 @@ void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
     free(store->work);
     free(store->clip);
     free(store->clipped);
+    free(store->climb);
     free(store->ready);
     free(store);
 }
@@ -182,14 +191,40 @@ static struct stj_slice_sync meeting_of(const struct stj_linearization_cache *st
         .record = (real *)store->record_room.at + (t - first) * store->n_records};
 }
 
+/* Vector k of a slot: the optimizer's coefficients; with sam where it climbs to, and the direction
+ * there; then the direction of a clipped gradient. */
+static real *vector_of(const struct stj_linearization_cache *store, size_t slot, size_t k)
+{
+    return store->coef + (slot * store->n_vectors + k) * store->n_params;
+}
+
+static real *climb_of(const struct stj_linearization_cache *store, size_t slot, size_t k)
+{
+    return vector_of(store, slot, store->optimizer->n_coef + k);
+}
+
+/* Where gradient number `gradient` of step t is, and its linearisation, of the chunk in the view that
+ * begins at step `first`. */
+static const real *gradient_point(const struct stj_linearization_cache *store, size_t first,
+                                  size_t t, size_t gradient)
+{
+    return gradient ? climb_of(store, slot_of(store, t), CLIMBED)
+                    : store->view.state + (t - first) * store->view.ld;
+}
+
+static real *linearization_of(const struct stj_linearization_cache *store, size_t t,
+                              size_t gradient)
+{
+    return store->lin + (slot_of(store, t) * store->n_gradients + gradient) * store->n_linear;
+}
+
 /* A stage of one slice of one step: item i of the chunk that begins at step `first`. */
 static enum stj_status linearize_item(struct stj_linearization_cache *store, size_t first, size_t i,
-                                      size_t stage, struct stj_error *err)
+                                      size_t gradient, size_t stage, struct stj_error *err)
 {
     const struct stj_problem *problem = store->problem;
     const size_t t = first + i / store->n_slices;
     const size_t s = i % store->n_slices;
-    const size_t slot = slot_of(store, t);
     struct stj_slice slice[STJ_MAX_SLICES];
     if (is_ready(store, t))
         return STJ_OK;
@@ -200,16 +235,11 @@ static enum stj_status linearize_item(struct stj_linearization_cache *store, siz
         return STJ_OK;
     slice[s].meeting = meeting_of(store, first, t, n, stage);
     slice[s].meeting.slice = s;
-    return problem->ops->linearize(
-        problem->self, t, slice[s], store->view.state + (t - first) * store->view.ld,
-        store->lin + slot * store->n_linear, NULL, store->g ? store->g + i * store->n_params : NULL,
-        store->scratch + i * store->n_scratch, err);
-}
-
-/* Vector k of a slot: the optimizer's coefficients, then the direction of a clipped gradient. */
-static real *vector_of(const struct stj_linearization_cache *store, size_t slot, size_t k)
-{
-    return store->coef + (slot * store->n_vectors + k) * store->n_params;
+    return problem->ops->linearize(problem->self, t, slice[s],
+                                   gradient_point(store, first, t, gradient),
+                                   linearization_of(store, t, gradient), NULL,
+                                   store->g ? store->g + i * store->n_params : NULL,
+                                   store->scratch + i * store->n_scratch, err);
 }
 
 /* The optimizer's coefficients of step t from its gradient, of all tensors. */
@@ -234,6 +264,35 @@ static enum stj_status linearize_update(const struct stj_linearization_cache *st
     return STJ_OK;
 }
 
+/* The gradient of step t from its shares. */
+static real *sum_gradient(struct stj_linearization_cache *store, size_t first, size_t t)
+{
+    struct stj_slice slice[STJ_MAX_SLICES];
+    real *g = store->g + (t - first) * store->n_slices * store->n_params;
+    real *total = store->total ? store->total : g;
+    stj_share_sum_run(&store->sum, step_slices(store, t, slice), g, total);
+    return total;
+}
+
+/* Of those that share the memory, one writes into it what step t needs. */
+static bool writes(size_t t)
+{
+    return !stj_group_shares() || t % stj_group_size() == stj_group_rank();
+}
+
+/* Where step t climbs to. */
+static void make_climb(struct stj_linearization_cache *store, size_t first, size_t t)
+{
+    const size_t slot = slot_of(store, t);
+    if (is_ready(store, t))
+        return;
+    const real *g = sum_gradient(store, first, t);
+    store->climb[slot] =
+        stj_climb(store->n_params, store->recipe->sam_rho, gradient_point(store, first, t, 0), g,
+                  writes(t) ? climb_of(store, slot, CLIMBED) : NULL,
+                  writes(t) ? climb_of(store, slot, CLIMB_UNIT) : NULL);
+}
+
 /* The optimizer's coefficients of step t, and the clipping, from the shares of its gradient. */
 static enum stj_status make_coefficients(struct stj_linearization_cache *store, size_t first,
                                          size_t t, struct stj_error *err)
@@ -241,23 +300,17 @@ static enum stj_status make_coefficients(struct stj_linearization_cache *store, 
     const size_t n = store->n_params;
     const size_t slot = slot_of(store, t);
     const real *state = store->view.state + (t - first) * store->view.ld;
-    real *g = store->g + (t - first) * store->n_slices * n;
-    struct stj_slice slice[STJ_MAX_SLICES];
     if (is_ready(store, t))
         return STJ_OK;
     /* 1. the gradient, clipped; 2. the optimizer's coefficients there */
-    const size_t n_slices = step_slices(store, t, slice);
-    real *total = store->total ? store->total : g;
-    stj_share_sum_run(&store->sum, n_slices, g, total);
-    /* One of those that share the memory writes into it. */
-    const bool writes = !stj_group_shares() || t % stj_group_size() == stj_group_rank();
-    real *unit = stj_recipe_clips(store->recipe) && writes
+    real *total = sum_gradient(store, first, t);
+    real *unit = stj_recipe_clips(store->recipe) && writes(t)
                      ? vector_of(store, slot, store->n_vectors - 1)
                      : NULL;
     store->clipped[slot] =
         stj_clip(store->recipe, store->problem->layout, n, t, store->problem->n_steps, total,
                  store->clip + slot * store->n_factors, unit);
-    if (store->optimizer->n_coef == 0 || !writes)
+    if (store->optimizer->n_coef == 0 || !writes(t))
         return STJ_OK;
     return linearize_update(store, t, state, total, err);
 }
@@ -277,9 +330,9 @@ static void exchange_records(struct stj_linearization_cache *store, size_t first
     }
 }
 
-/* The linearisations of the steps that are not there. */
+/* The linearisations of the steps that are not there, at one of their gradients. */
 static enum stj_status linearize_chunk(struct stj_linearization_cache *store, size_t first,
-                                       size_t count, struct stj_error *err)
+                                       size_t count, size_t gradient, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n_stages = stj_problem_n_stages(store->problem, store->n_slices);
@@ -289,7 +342,7 @@ static enum stj_status linearize_chunk(struct stj_linearization_cache *store, si
 #pragma omp parallel for schedule(dynamic) num_threads((int)stj_threads())
         for (size_t i = 0; i < count * store->n_slices; i++) {
             struct stj_error mine = STJ_ERROR_INIT;
-            if (linearize_item(store, first, i, stage, &mine) != STJ_OK)
+            if (linearize_item(store, first, i, gradient, stage, &mine) != STJ_OK)
 #pragma omp critical
                 st = stj_error_pass(&mine, err);
         }
@@ -322,8 +375,14 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
     for (size_t t = first; t < first + count; t++)
         for (size_t r = 0; r <= store->recipe->n_groups; r++)
             steps_at(store, t)[r] = stj_recipe_step(store->recipe, r, t, store->problem->n_steps);
-    st = linearize_chunk(store, first, count, err);
-    STJ_TRY(stj_group_agree(st, err));
+    for (size_t i = 0; i < store->n_gradients; i++) {
+        for (size_t t = first; i > 0 && t < first + count; t++)
+            make_climb(store, first, t);
+        if (i > 0)
+            STJ_TRY(stj_group_agree(st, err));
+        st = linearize_chunk(store, first, count, i, err);
+        STJ_TRY(stj_group_agree(st, err));
+    }
     /* 3. what the optimizer needs of the gradients */
     for (size_t t = first; store->n_vectors && t < first + count; t++) {
         const enum stj_status mine = make_coefficients(store, first, t, err);
@@ -339,15 +398,22 @@ out:
 }
 
 struct stj_linear_step stj_linearization_cache_step(const struct stj_linearization_cache *store,
-                                                    size_t t)
+                                                    size_t t, size_t gradient)
 {
     const size_t slot = slot_of(store, t);
     struct stj_linear_step step = {
         .at = steps_at(store, t),
-        .theta = store->view.state + (t - store->view_first) * store->view.ld,
-        .lin = store->lin + slot * store->n_linear,
+        .point = gradient_point(store, store->view_first, t, 0),
+        .theta = gradient_point(store, store->view_first, t, gradient),
+        .lin = linearization_of(store, t, gradient),
+        .climbs = gradient + 1 < store->n_gradients,
         .clip = store->clip + slot * store->n_factors,
     };
+    if (step.climbs) {
+        step.clip = &store->climb[slot];
+        step.unit = climb_of(store, slot, CLIMB_UNIT);
+        return step;
+    }
     for (size_t k = 0; k < store->optimizer->n_coef; k++)
         step.coef[k] = vector_of(store, slot, k);
     if (store->clipped[slot])

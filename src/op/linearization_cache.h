@@ -10,6 +10,8 @@
 #ifndef STJ_OP_LINEARIZATION_CACHE_H
 #define STJ_OP_LINEARIZATION_CACHE_H
 
+#include <stdbool.h>
+
 #include "trajectory/trajectory.h"
 
 struct stj_linearization_cache;
@@ -40,13 +42,17 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
 /* A step that is ready. */
 struct stj_linear_step {
     const struct stj_step *at; /* by the number of the rule (train/recipe.h) */
-    const real *theta;
+    const real *point;         /* the parameters before the step, */
+    const real *theta; /* and where its gradient is: there, or with sam where that climbs to */
+    bool climbs;       /* the gradient of sam that climbs: its factor and unit, clip and unit */
     const real *lin;
     const real *coef[STJ_MAX_COEFS]; /* [n_params] each */
     const double *clip;              /* where it is clipped: factor, of each tensor or of all; */
     const real *unit;                /* [n_params]: u of train/clip.h; NULL: it is not clipped */
 };
+
+/* The step with gradient number `gradient` of those that it takes (stj_recipe_n_gradients). */
 struct stj_linear_step stj_linearization_cache_step(const struct stj_linearization_cache *store,
-                                                    size_t t);
+                                                    size_t t, size_t gradient);
 
 #endif

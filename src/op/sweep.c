@@ -33,6 +33,7 @@ enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct
     *s = (struct stj_sweep){.problem = problem,
                             .recipe = recipe,
                             .optimizer = stj_recipe_optimizer(recipe),
+                            .n_gradients = stj_recipe_n_gradients(recipe),
                             .n_slots = stj_recipe_n_slots(recipe),
                             .end = stj_recipe_end(recipe),
                             .store = store,

@@ -27,7 +27,7 @@ struct stj_sweep_part {
 
 /* Work space, grown when a block needs more than before; of the group where it shares memory. */
 enum stj_sweep_room {
-    STJ_ROOM_STATE,    /* real [n_tiles][1 + n_slots][tile_size] */
+    STJ_ROOM_STATE,    /* real [n_tiles][1 + n_slots, with sam one more][tile_size] */
     STJ_ROOM_SHARE,    /* real [n_teams][max_shares + 1][tile_size]; the last of a team is its g */
     STJ_ROOM_INCOMING, /* real [max_slices][range of a tile], by messages */
     STJ_ROOM_SCRATCH,  /* real [n_teams or max_slices, or both][n_scratch] */
@@ -42,8 +42,9 @@ struct stj_sweep {
     const struct stj_recipe *recipe;
     const struct stj_optimizer_ops *optimizer;
     struct stj_linearization_cache *store;
-    size_t n_slots; /* vectors of a state beside theta, */
-    size_t end;     /* and which of all is the end point */
+    size_t n_gradients; /* of a step */
+    size_t n_slots;     /* vectors of a state beside theta, */
+    size_t end;         /* and which of all is the end point */
     size_t from, to;
     bool carries_slots;
     bool searching; /* for the first number that is not finite; of one vector */
@@ -70,6 +71,7 @@ struct stj_sweep_tile {
     size_t nvec;
     real *theta;
     real *slot[STJ_MAX_VECTORS - 1];
+    real *kept;    /* with sam: theta_dot or theta_bar, while theta is that of where it climbs to */
     real *share;   /* [max_shares][tile_size] */
     real *g;       /* [tile_size]: g_dot, the sum of the shares; or g_bar */
     real *scratch; /* [stj_sweep_team_scratches][n_scratch] */
@@ -126,7 +128,8 @@ void stj_sweep_step_slices(const struct stj_sweep *sweep, size_t t, struct stj_s
 /* Phases of part p; `after` adds the shares of n_slices slices. */
 typedef void stj_sweep_phase(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                              const struct stj_linear_step *step, size_t p);
-stj_sweep_phase stj_sweep_before, stj_sweep_clip_before, stj_sweep_clip_after;
+stj_sweep_phase stj_sweep_before, stj_sweep_climb_before, stj_sweep_clip_before,
+    stj_sweep_clip_after;
 void stj_sweep_after(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                      const struct stj_linear_step *step, size_t p, size_t n_slices);
 

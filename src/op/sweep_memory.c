@@ -139,12 +139,17 @@ struct room {
     size_t n, size, bytes;
 };
 
+/* Vectors of a tile's state, and with sam the one that is kept. */
+static size_t n_vectors(const struct stj_sweep *sweep)
+{
+    return sweep->n_slots + sweep->n_gradients;
+}
+
 static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWEEP_ROOMS])
 {
     const size_t tile = sweep->tile_size, n_teams = sweep->n_teams;
-    const size_t n_slots = sweep->n_slots;
     const size_t n_incoming = stj_group_sends() ? sweep->max_slices * sweep->widest : 0;
-    room[STJ_ROOM_STATE] = (struct room){sweep->n_tiles * (1 + n_slots), tile, sizeof(real)};
+    room[STJ_ROOM_STATE] = (struct room){sweep->n_tiles * n_vectors(sweep), tile, sizeof(real)};
     room[STJ_ROOM_SHARE] = (struct room){n_teams * (max_shares(sweep) + 1), tile, sizeof(real)};
     room[STJ_ROOM_INCOMING] = (struct room){n_incoming, longest_range(sweep), sizeof(real)};
     room[STJ_ROOM_SCRATCH] =
@@ -214,9 +219,10 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
     const size_t size = sweep->tile_size, n_mine = max_shares(sweep);
     struct stj_sweep_tile f = {
         .nvec = stj_sweep_tile_first(sweep, tile + 1) - stj_sweep_tile_first(sweep, tile),
-        .theta = (real *)sweep->room[STJ_ROOM_STATE].at + tile * (1 + sweep->n_slots) * size,
+        .theta = (real *)sweep->room[STJ_ROOM_STATE].at + tile * n_vectors(sweep) * size,
         .share = (real *)sweep->room[STJ_ROOM_SHARE].at + team * (n_mine + 1) * size,
     };
+    f.kept = f.theta + (1 + sweep->n_slots) * size;
     f.g = f.share + n_mine * size;
     f.scratch = (real *)sweep->room[STJ_ROOM_SCRATCH].at +
                 team * stj_sweep_team_scratches(sweep) * sweep->n_scratch;

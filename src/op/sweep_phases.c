@@ -7,8 +7,18 @@
  *   product   slices: a share of H_t theta_dot, or of H_t g_bar; in stages, where slices meet
  *   after     parts: the sum of the shares; the tangent of the update, or theta_bar += H_t g_bar
  *   clip      parts: the same of g_dot, then the tangent of the update  (where clipped)
+ *
+ * With sam a step has two gradients, and these phases twice.  The first climbs, which is a step of
+ * its own: theta_c = theta + f g, clipped to the norm rho however small g is, from where the update
+ * goes back to theta:
+ *
+ *   forward   product, clip with H at theta;    theta_dot kept; theta_dot += f (g_dot - u (u . g_dot))
+ *             product, clip with H at theta_c;  theta_dot <- the one kept; the tangent of the update
+ *   backward  before, clip;                     theta_bar kept; theta_bar <- product with H at theta_c
+ *             climb: g_bar <- theta_bar; theta_bar += the one kept; clip;  product with H at theta
  */
 #include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "op/sweep_internal.h"
@@ -27,7 +37,7 @@ static struct stj_update_tile update_tile(const struct stj_sweep *sweep,
                                 .theta = tile->theta + at,
                                 .g = tile->g + at,
                                 .tensor = part->tensor,
-                                .point = step->theta + part->offset,
+                                .point = step->point + part->offset,
                                 .work = tile->work + sweep->optimizer->n_work * part->offset};
     for (size_t k = 0; k < sweep->optimizer->n_slots; k++)
         u.slot[k] = tile->slot[k] + at;
@@ -64,6 +74,18 @@ static void average_part(const struct stj_sweep *sweep, const struct stj_sweep_t
         stj_average_update(n, w, tile->theta + at, a);
 }
 
+/* With sam: keep theta_dot or theta_bar of a part, whose place is then for that of where the step
+ * climbs to; zero: nothing has come there. */
+static void keep_part(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile, size_t p,
+                      bool zero)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const size_t at = part->offset * tile->nvec, n = part->rows * tile->nvec * part->cols;
+    memcpy(tile->kept + at, tile->theta + at, n * sizeof *tile->kept);
+    if (zero)
+        memset(tile->theta + at, 0, n * sizeof *tile->theta);
+}
+
 void stj_sweep_before(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                       const struct stj_linear_step *step, size_t p)
 {
@@ -73,20 +95,34 @@ void stj_sweep_before(const struct stj_sweep *sweep, const struct stj_sweep_tile
     sweep->optimizer->adjoint(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
                               &step->at[rule], &u);
     average_part(sweep, tile, step, p, false);
+    if (sweep->n_gradients > 1)
+        keep_part(sweep, tile, p, true);
     if (step->unit)
         clip_dot(sweep, tile, step, p);
+}
+
+/* With sam, backward: the bar of where the step climbs to has arrived. */
+void stj_sweep_climb_before(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                            const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const size_t at = part->offset * tile->nvec, n = part->rows * tile->nvec * part->cols;
+    memcpy(tile->g + at, tile->theta + at, n * sizeof *tile->g);
+    for (size_t i = at; i < at + n; i++)
+        tile->theta[i] += tile->kept[i];
+    clip_dot(sweep, tile, step, p);
 }
 
 void stj_sweep_clip_before(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                            const struct stj_linear_step *step, size_t p)
 {
     const struct stj_sweep_part *part = &sweep->part[p];
-    const bool by_tensor = sweep->recipe->clip_tensor_norm > 0;
+    const bool by_tensor = !step->climbs && sweep->recipe->clip_tensor_norm > 0;
     const size_t group = by_tensor ? (size_t)(part->tensor - sweep->problem->layout->tensor) : 0;
     const real *unit = step->unit + part->offset;
     real *g = tile->g + part->offset * tile->nvec;
     double dot[STJ_TILE_MOST] = {0};
-    if (sweep->recipe->clip_value > 0) {
+    if (!step->climbs && sweep->recipe->clip_value > 0) {
         stj_clip_mask(part->rows, tile->nvec, part->cols, unit, g);
         return;
     }
@@ -149,12 +185,26 @@ enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct st
 static void update_tangent(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                            const struct stj_linear_step *step, size_t p)
 {
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const size_t at = part->offset * tile->nvec, n = part->rows * tile->nvec * part->cols;
     const struct stj_update_tile u = update_tile(sweep, tile, step, p);
-    const size_t rule = sweep->part[p].rule;
+    const size_t rule = part->rule;
+    if (sweep->n_gradients > 1)
+        memcpy(tile->theta + at, tile->kept + at, n * sizeof *tile->theta);
     average_part(sweep, tile, step, p, false);
     sweep->optimizer->tangent(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
                               &step->at[rule], &u);
     average_part(sweep, tile, step, p, true);
+}
+
+static void climb_tangent(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                          size_t p)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const size_t at = part->offset * tile->nvec, n = part->rows * tile->nvec * part->cols;
+    keep_part(sweep, tile, p, false);
+    for (size_t i = at; i < at + n; i++)
+        tile->theta[i] += tile->g[i];
 }
 
 /* theta_bar += the sum of the shares, for n reals from `at`.  The sum is taken in pieces on the
@@ -198,5 +248,8 @@ void stj_sweep_clip_after(const struct stj_sweep *sweep, const struct stj_sweep_
                           const struct stj_linear_step *step, size_t p)
 {
     stj_sweep_clip_before(sweep, tile, step, p);
-    update_tangent(sweep, tile, step, p);
+    if (step->climbs)
+        climb_tangent(sweep, tile, p);
+    else
+        update_tangent(sweep, tile, step, p);
 }

@@ -121,12 +121,13 @@ static void run_product(struct team *team, const struct stj_linear_step *step)
         stj_sweep_after(sweep, &team->tile, step, p, slices.n);
 }
 
-/* One step of the team: every thread calls it. */
-static void run_step(struct team *team, size_t t)
+/* A step, or what one of its gradients has to do with. */
+static void run_gradient(struct team *team, size_t t, size_t gradient)
 {
-    const struct stj_linear_step step = stj_linearization_cache_step(team->sweep->store, t);
+    const struct stj_linear_step step =
+        stj_linearization_cache_step(team->sweep->store, t, gradient);
     if (team->sweep->trans == STJ_TRANS) {
-        run_parts(team, &step, stj_sweep_before);
+        run_parts(team, &step, step.climbs ? stj_sweep_climb_before : stj_sweep_before);
         run_clip(team, &step, stj_sweep_clip_before);
         complete_tile(team, team->tile.g);
         run_product(team, &step);
@@ -136,6 +137,14 @@ static void run_step(struct team *team, size_t t)
     wait_for_team(team);
     run_clip(team, &step, stj_sweep_clip_after);
     complete_tile(team, team->tile.theta);
+}
+
+/* One step of the team: every thread calls it. */
+static void run_step(struct team *team, size_t t)
+{
+    const size_t n = team->sweep->n_gradients;
+    for (size_t i = 0; i < n; i++)
+        run_gradient(team, t, team->sweep->trans == STJ_NO_TRANS ? i : n - 1 - i);
 }
 
 /* Steps first .. first + count - 1 in the order of the sweep's direction: the k-th of them. */

@@ -18,8 +18,10 @@ static void print_unused(FILE *out, const struct stj_run_info *info)
         fprintf(out, "unused         %s\n", info->unused);
 }
 
-static void print_average(FILE *out, const struct stj_run_info *info)
+static void print_sam_and_average(FILE *out, const struct stj_run_info *info)
 {
+    if (!isnan(info->sam_rho))
+        fprintf(out, "gradients      of sharpness-aware minimisation, rho %g\n", info->sam_rho);
     if (info->average)
         fprintf(
             out,
@@ -62,7 +64,7 @@ void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj
             info->batch_size);
     stj_print_seconds(out, ", ", info->seconds, "\n");
     print_unused(out, info);
-    print_average(out, info);
+    print_sam_and_average(out, info);
     print_losses(out, info);
     print_imported(out, info);
     stj_print_storage(out, "states         ", storage);
@@ -105,11 +107,11 @@ static void print_training(FILE *out, const struct stj_contents *c)
     if (!info->trained) {
         fprintf(out, "\n");
         print_unused(out, info);
-        print_average(out, info);
+        print_sam_and_average(out, info);
         return;
     }
     stj_print_seconds(out, ", ", info->seconds, "\n");
-    print_average(out, info);
+    print_sam_and_average(out, info);
     print_losses(out, info);
     print_imported(out, info);
     stj_print_storage(out, "states         ", &c->storage);

@@ -70,6 +70,13 @@ static const struct stj_option init_options[] = {
     {.name = NULL},
 };
 
+static const struct stj_option sam_options[] = {
+    STJ_OPTION_ROW(struct stj_sam_config, "rho", REAL, rho, "0.05",
+                   "how far a step climbs along its gradient, to take a second one there",
+                   .max = 1e300, .above_min = true),
+    {.name = NULL},
+};
+
 const struct stj_option stj_training_options[] = {
     STJ_OPTION_ROW(struct stj_training_config, "optimizer", PLUGIN, optimizer, NULL,
                    "how a gradient changes the parameters", .kind = &stj_optimizers),
@@ -98,6 +105,10 @@ const struct stj_option stj_training_options[] = {
                    "factor of each step's gradient, as recorded where it was clipped; J is that of "
                    "the training with these factors; excludes the limits",
                    .kind = &stj_schedules),
+    STJ_OPTION_ROW(struct stj_training_config, "sam", GROUP, sam, "",
+                   "sharpness-aware minimisation: the optimizer gets the gradient at a point that "
+                   "is rho further up; not given: the gradient itself",
+                   GIVEN(stj_training_config, has_sam), .group = sam_options),
     STJ_OPTION_ROW(struct stj_training_config, "average", PLUGIN, average, "",
                    "the end point is an average of states: losses and Jacobians are of that; not "
                    "given: the last state",

@@ -36,6 +36,10 @@ struct stj_training_config {
     struct stj_plugins groups;                                /* of stj_groups */
     double clip_norm, clip_eps, clip_tensor_norm, clip_value; /* 0: gradients are not clipped */
     struct stj_plugin clip_factor;                            /* info NULL: neither by a factor */
+    struct stj_sam_config {
+        double rho; /* 0: not given */
+    } sam;
+    bool has_sam;
     struct stj_plugin average; /* the end point; none: the last state */
     size_t batch_size;
     size_t epochs, steps; /* exactly one was given */

@@ -71,18 +71,18 @@ enum stj_status stj_run_find_zero_start(struct stj_run *run, const double *theta
                                         struct stj_error *err)
 {
     STJ_HELD(stj_gradient_work_destroy_at) struct stj_gradient_work *work = NULL;
-    STJ_FREED real *state = NULL, *g = NULL;
+    STJ_FREED real *state = NULL, *g = NULL; /* with room for the point that sam climbs to */
     const size_t n = run->problem->layout->n_params;
     char names[512] = "", text[1024] = "";
     double factor = 0;
     if (!stj_recipe_optimizer(&run->recipe)->squares || run->config.init.slots)
         return STJ_OK;
     STJ_MUST(stj_new(&state, n, sizeof *state, err));
-    STJ_MUST(stj_new(&g, n, sizeof *g, err));
+    STJ_MUST(stj_new(&g, 2 * n, sizeof *g, err));
     for (size_t i = 0; i < n; i++)
         state[i] = (real)theta[i];
     STJ_MUST(stj_gradient_work_create(run->problem, &work, err));
-    STJ_MUST(stj_problem_gradient(run->problem, 0, state, NULL, g, work, err));
+    STJ_MUST(stj_step_gradient(run->problem, &run->recipe, 0, state, NULL, g, g + n, work, err));
     list_zeros(run, g, names, sizeof names, &factor);
     if (!names[0])
         return STJ_OK;

@@ -8,13 +8,18 @@
 #include "base/target_clones.h"
 #include "train/schedule.h"
 
-/* Clip g[n] to a norm.  Returns the factor, 1 where g is left as it is. */
-static double clip_norm(size_t n, real *g, double limit, double eps, real *unit)
+static double norm_of(size_t n, const real *g)
 {
     double square = 0;
     for (size_t i = 0; i < n; i++)
         square += (double)g[i] * (double)g[i];
-    const double norm = sqrt(square);
+    return sqrt(square);
+}
+
+/* Clip g[n] to a norm.  Returns the factor, 1 where g is left as it is. */
+static double clip_norm(size_t n, real *g, double limit, double eps, real *unit)
+{
+    const double norm = norm_of(n, g);
     if (!(norm + eps > limit))
         return 1;
     const double factor = limit / (norm + eps);
@@ -77,6 +82,17 @@ bool stj_clip(const struct stj_recipe *recipe, const struct stj_layout *layout, 
     if (factor)
         *factor = f;
     return f != 1;
+}
+
+double stj_climb(size_t n, double rho, const real *theta, const real *g, real *climbed, real *unit)
+{
+    const double norm = norm_of(n, g);
+    const double factor = norm > 0 ? rho / norm : 0;
+    for (size_t i = 0; unit && i < n; i++)
+        unit[i] = norm > 0 ? (real)((double)g[i] / norm) : 0;
+    for (size_t i = 0; climbed && i < n; i++)
+        climbed[i] = theta[i] + (real)(factor * (double)g[i]);
+    return factor;
 }
 
 void stj_clip_dot(size_t rows, size_t nvec, size_t cols, const real *unit, const real *g,

@@ -21,6 +21,12 @@
 bool stj_clip(const struct stj_recipe *recipe, const struct stj_layout *layout, size_t n,
               size_t step, size_t n_steps, real *g, double *factor, real *unit);
 
+/* Sharpness-aware minimisation (Foret et al. 2021): the gradient of a step is that at
+ *     climbed = theta + f g,  f = rho / |g|,  whose differential is theta_dot + f (g_dot - u (u . g_dot))
+ * climbed[n] <- that, unit[n] <- u = g / |g| (NULL: not).  Returns f.  Where g = 0 there is no
+ * way up: climbed = theta, and f = 0, u = 0. */
+double stj_climb(size_t n, double rho, const real *theta, const real *g, real *climbed, real *unit);
+
 /* A range of rows of one tensor, [rows][cols] in a vector and [rows][nvec][cols] in a tile.  unit
  * and g point at the range.
  *     dot[nvec] <- the range's share of u . g */

@@ -35,6 +35,7 @@ struct stj_recipe {
     size_t n_groups;                  /* beside the rest, whose rule is number 0 */
     const struct stj_rule *rule;      /* [n_groups]: of numbers 1, 2, ... */
     const size_t *rule_of;            /* [n_tensors]: the number of the rule of each */
+    double sam_rho;                   /* sharpness-aware: how far each step climbs first; 0: not */
     const struct stj_plugin *average; /* of states, the end point; NULL: the last state */
 };
 
@@ -63,6 +64,12 @@ static inline size_t stj_recipe_end(const struct stj_recipe *recipe)
 /* Complete state t, of vectors of n numbers, before step t: up to the first state that counts, its
  * average is theta. */
 void stj_recipe_begin(const struct stj_recipe *recipe, size_t n, size_t t, real *state);
+
+/* Gradients that a step takes: with sam a second one, where the first has climbed to. */
+static inline size_t stj_recipe_n_gradients(const struct stj_recipe *recipe)
+{
+    return recipe->sam_rho > 0 ? 2 : 1;
+}
 
 /* Is anything done to gradients before the update? */
 static inline bool stj_recipe_clips(const struct stj_recipe *recipe)

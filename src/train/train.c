@@ -93,9 +93,44 @@ static void reduce_gradient(struct within *w, size_t n, real *g)
         g[j] = (real)w->reduced[j];
 }
 
+/* g <- the gradient at the coordinates of a state. */
+static enum stj_status gradient_within(const struct stj_problem *problem, struct within *w,
+                                       size_t t, const real *state, double *loss, real *g,
+                                       struct stj_gradient_work *work, struct stj_error *err)
+{
+    const size_t n = problem->layout->n_params;
+    STJ_MUST(stj_problem_gradient(problem, t, point_of(w, n, state), loss, g, work, err));
+    reduce_gradient(w, n, g);
+    return STJ_OK;
+}
+
+/* And that of the step: with sam, where it climbs to. */
+static enum stj_status step_gradient(const struct stj_problem *problem,
+                                     const struct stj_recipe *recipe, struct within *w, size_t t,
+                                     const real *state, double *loss, real *g, real *climbed,
+                                     struct stj_gradient_work *work, struct stj_error *err)
+{
+    const size_t n = w->subspace ? w->subspace->k : problem->layout->n_params;
+    STJ_MUST(gradient_within(problem, w, t, state, loss, g, work, err));
+    if (stj_recipe_n_gradients(recipe) == 1)
+        return STJ_OK;
+    (void)stj_climb(n, recipe->sam_rho, state, g, climbed, NULL);
+    return gradient_within(problem, w, t, climbed, NULL, g, work, err);
+}
+
+enum stj_status stj_step_gradient(const struct stj_problem *problem,
+                                  const struct stj_recipe *recipe, size_t t, const real *theta,
+                                  double *loss, real *g, real *climbed,
+                                  struct stj_gradient_work *work, struct stj_error *err)
+{
+    struct within whole = {.subspace = NULL};
+    return step_gradient(problem, recipe, &whole, t, theta, loss, g, climbed, work, err);
+}
+
 struct stj_train_work {
     struct stj_gradient_work *gradient;
-    real *g;      /* [n_params] */
+    real *g; /* [n_gradients][n_params]: the last, and where sam climbs to */
+    real *climbed;
     real *update; /* [n_work][n_params] */
 };
 
@@ -107,7 +142,9 @@ enum stj_status stj_train_work_create(const struct stj_problem *problem,
     struct stj_train_work *w = NULL;
     STJ_TRY(stj_new(&w, 1, sizeof *w, err));
     STJ_TRY(stj_gradient_work_create(problem, &w->gradient, err));
-    STJ_TRY(stj_new(&w->g, problem->layout->n_params, sizeof *w->g, err));
+    STJ_TRY(stj_new(&w->g, stj_recipe_n_gradients(recipe) * problem->layout->n_params, sizeof *w->g,
+                    err));
+    w->climbed = w->g + (stj_recipe_n_gradients(recipe) - 1) * problem->layout->n_params;
     STJ_TRY(stj_new(&w->update, stj_recipe_optimizer(recipe)->n_work,
                     problem->layout->n_params * sizeof *w->update, err));
     *work = w;
@@ -130,7 +167,8 @@ void stj_train_work_destroy(struct stj_train_work *work)
 size_t stj_train_work_bytes(const struct stj_problem *problem, const struct stj_recipe *recipe)
 {
     return stj_gradient_work_bytes(problem) +
-           (1 + stj_recipe_optimizer(recipe)->n_work) * problem->layout->n_params * sizeof(real);
+           (stj_recipe_n_gradients(recipe) + stj_recipe_optimizer(recipe)->n_work) *
+               problem->layout->n_params * sizeof(real);
 }
 
 /* Update a run of k coordinates: its part of each vector of the state. */
@@ -177,7 +215,8 @@ enum stj_status stj_train_step(const struct stj_problem *problem, const struct s
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
     double value = 0;
     stj_recipe_begin(recipe, problem->layout->n_params, t, state);
-    STJ_MUST(stj_problem_gradient(problem, t, state, &value, work->g, work->gradient, err));
+    STJ_MUST(stj_step_gradient(problem, recipe, t, state, &value, work->g, work->climbed,
+                               work->gradient, err));
     STJ_MUST(update_state(problem, recipe, 0, t, state, value, work, err));
     if (loss)
         *loss = value;
@@ -214,11 +253,10 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
         STJ_TRY(stj_progress_report(progress, "training", (double)(t - from), (double)(to - from),
                                     err));
         stj_recipe_begin(recipe, k ? k : n, t, state);
-        STJ_TRY(stj_problem_gradient(problem, t, point_of(&within, n, state), &loss, work->g,
-                                     work->gradient, err));
+        STJ_TRY(step_gradient(problem, recipe, &within, t, state, &loss, work->g, work->climbed,
+                              work->gradient, err));
         if (sink)
             STJ_TRY(sink(sink_ctx, t, state, loss, err));
-        reduce_gradient(&within, n, work->g);
         STJ_TRY(update_state(problem, recipe, k, t, state, loss, work, err));
     }
     STJ_TRY(

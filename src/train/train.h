@@ -50,6 +50,14 @@ enum stj_status stj_train_work_create(const struct stj_problem *problem,
 void stj_train_work_destroy(struct stj_train_work *work); /* NULL is accepted */
 size_t stj_train_work_bytes(const struct stj_problem *problem, const struct stj_recipe *recipe);
 
+/* g[n_params] <- the gradient that step t updates theta with, before it is clipped: at theta, or
+ * with sam where that climbs to, climbed[n_params]; *loss (may be NULL) <- at theta. */
+struct stj_gradient_work;
+enum stj_status stj_step_gradient(const struct stj_problem *problem,
+                                  const struct stj_recipe *recipe, size_t t, const real *theta,
+                                  double *loss, real *g, real *climbed,
+                                  struct stj_gradient_work *work, struct stj_error *err);
+
 /* One step of a training, in place: state t becomes state t + 1.  *loss (may be NULL) <- that at
  * state t. */
 enum stj_status stj_train_step(const struct stj_problem *problem, const struct stj_recipe *recipe,

@@ -35,6 +35,7 @@ class Training:
         self.text, self.optimizer, self.update = text, optimizer, update
         self.before, self.scheduler, self.clip, self.whole = before, scheduler, clip, whole
         self.average, self.counts = average, counts
+        self.rho = 0  # of sharpness-aware minimisation
 
 
 def network():
@@ -227,6 +228,44 @@ def average_of_adamw_in_groups():
     return case
 
 
+class SAM:
+    """As in the paper: climb by rho g / |g|, take the gradient there, go back, update."""
+
+    def __init__(self, base, rho):
+        self.base, self.rho, self.kept = base, rho, []
+
+    def climb(self):
+        parameters = [p for group in self.base.param_groups for p in group["params"]]
+        self.kept = [p.detach().clone() for p in parameters]
+        norm = torch.sqrt(sum((p.grad ** 2).sum() for p in parameters))
+        with torch.no_grad():
+            for p in parameters:
+                p += self.rho * p.grad / norm
+
+    def back(self):
+        with torch.no_grad():
+            for p, kept in zip((p for group in self.base.param_groups for p in group["params"]), self.kept):
+                p.copy_(kept)
+
+
+def sam(case, rho):
+    case.text += f"\n  sam: {{rho: {rho}}}"
+    case.rho = rho
+    return case
+
+
+def sam_of_sgd():
+    return sam(averaged("{type: polyak, start: 8}", mean, lambda s: s >= 8), 0.05)
+
+
+def sam_of_sgd_in_groups():
+    return sam(sgd_nesterov_in_groups(), 0.3)
+
+
+def sam_of_clipped_adamw_averaged():
+    return sam(average_of_adamw_in_groups(), 0.1)
+
+
 # ---- the comparison ----
 
 def by_pytorch(training, net, loss, x, target):
@@ -241,6 +280,12 @@ def by_pytorch(training, net, loss, x, target):
         optimizer.zero_grad()
         rows = slice(t * BATCH, (t + 1) * BATCH)
         loss(net(x[rows]), target[rows]).backward()
+        if training.rho:
+            climber = SAM(optimizer, training.rho)
+            climber.climb()
+            optimizer.zero_grad()
+            loss(net(x[rows]), target[rows]).backward()
+            climber.back()
         if training.clip:
             training.clip(list(net.parameters()))
         optimizer.step()
@@ -258,8 +303,15 @@ def written_out(training, net, loss, x, target):
     end, n_averaged = now, 0
     for t in range(STEPS):
         rows = slice(t * BATCH, (t + 1) * BATCH)
-        value = loss(functional_call(net, {name: p for (name, _, _), p in zip(named, now)}, (x[rows],)), target[rows])
-        gradients = list(torch.autograd.grad(value, now, create_graph=True))
+
+        def gradient(at):
+            value = loss(functional_call(net, {name: p for (name, _, _), p in zip(named, at)}, (x[rows],)), target[rows])
+            return list(torch.autograd.grad(value, at, create_graph=True))
+
+        gradients = gradient(now)
+        if training.rho:
+            norm = torch.sqrt(sum((g * g).sum() for g in gradients))
+            gradients = gradient([p + training.rho * g / norm for p, g in zip(now, gradients)])
         if training.whole:
             gradients = training.whole(gradients)
         if t == 0 and training.average and training.counts(0):
