@@ -115,6 +115,23 @@ START_TEST(completed)
 }
 END_TEST
 
+/* A bare number is the rate of a constant schedule, and printed as one. */
+START_TEST(bare_rate)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run_config c = {0};
+    char text[TEXT_MAX];
+    STJ_FREED char *printed = NULL;
+    compose(14, "  learning_rate: 2.5e-3", text);
+    EXPECT_OK(stj_run_config_parse(text, "x.yaml", &c, &err), err);
+    ck_assert_str_eq(c.training.schedule.info->name, "constant");
+    ck_assert(stj_schedule_eta(&c.training.schedule, 3, 10) == 2.5e-3);
+    EXPECT_OK(stj_run_config_print(&c, &printed, &err), err);
+    ck_assert_ptr_nonnull(strstr(printed, "schedule: constant\n    peak: 0.0025\n"));
+    stj_run_config_free(&c);
+}
+END_TEST
+
 START_TEST(defaults_of_groups)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -276,7 +293,7 @@ START_TEST(mistakes)
         {14, "  learning_rate: {schedule: cosin, peak: 0.1}", "(did you mean 'cosine'?)"},
         {14, "  learning_rate: {peak: 0.1}",
          "c.yaml:14:18: training.learning_rate: missing key 'schedule'"},
-        {14, "  learning_rate: 0.1", "c.yaml:14:18: training.learning_rate"},
+        {14, "  learning_rate: fast", "c.yaml:14:18: training.learning_rate"},
         {7, "    - {type: dense}", "c.yaml:7:7: network.layers[0]: missing key 'units'"},
         {7, "    - {type: dens, units: 4}",
          "network.layers[0]: unknown layer 'dens' (did you mean"},
@@ -333,6 +350,7 @@ int main(void)
     TCase *tests = tcase_create("config");
     tcase_add_test(tests, accepted);
     tcase_add_test(tests, completed);
+    tcase_add_test(tests, bare_rate);
     tcase_add_test(tests, defaults_of_groups);
     tcase_add_test(tests, round_trip);
     tcase_add_test(tests, analyses_by_name);

@@ -395,22 +395,32 @@ out:
     return st;
 }
 
-/* A bare list, as the mapping that it stands for. */
-static enum stj_status parse_sequence(const struct stj_place *place, const struct stj_kind *kind,
-                                      const struct stj_yaml_node *node, struct stj_plugin *plugin,
-                                      struct stj_error *err)
+/* A bare list or number, as the mapping {KEY: NAME, VALUE: node} that it stands for. */
+static enum stj_status parse_bare(const struct stj_place *place, const struct stj_kind *kind,
+                                  const char *name, const char *value,
+                                  const struct stj_yaml_node *node, struct stj_plugin *plugin,
+                                  struct stj_error *err)
 {
     struct stj_yaml_node key[2] = {*node, *node}, item[2] = {*node, *node}, map = *node;
     key[0] = key[1] = item[0] = (struct stj_yaml_node){
         .type = STJ_YAML_SCALAR, .file = node->file, .line = node->line, .column = node->column};
     key[0].text = (char *)(uintptr_t)stj_kind_key(kind);
-    key[1].text = (char *)(uintptr_t)kind->items;
-    item[0].text = (char *)(uintptr_t)kind->sequence;
+    key[1].text = (char *)(uintptr_t)value;
+    item[0].text = (char *)(uintptr_t)name;
     map.type = STJ_YAML_MAPPING;
     map.n = 2;
     map.key = key;
     map.item = item;
     return parse_plugin(place, kind, &map, plugin, err);
+}
+
+static bool is_number(const struct stj_yaml_node *node)
+{
+    char *end = NULL;
+    if (node->type != STJ_YAML_SCALAR || !node->text)
+        return false;
+    (void)strtod(node->text, &end);
+    return end != node->text && !*end;
 }
 
 static enum stj_status parse_plugin(const struct stj_place *place, const struct stj_kind *kind,
@@ -420,7 +430,9 @@ static enum stj_status parse_plugin(const struct stj_place *place, const struct 
     enum stj_status st = STJ_OK;
     const struct stj_yaml_node *name = NULL;
     if (node->type == STJ_YAML_SEQUENCE && kind->sequence)
-        return parse_sequence(place, kind, node, plugin, err);
+        return parse_bare(place, kind, kind->sequence, kind->items, node, plugin, err);
+    if (kind->number && is_number(node))
+        return parse_bare(place, kind, kind->number, kind->value, node, plugin, err);
     STJ_TRY(find_name(place, kind, node, &name, err));
     plugin->info = find_info(kind, name->text);
     if (!plugin->info) {

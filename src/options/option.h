@@ -52,6 +52,7 @@ struct stj_kind {
     const struct stj_plugin_info *const *list;
     const char *sequence, *items; /* the plug-in that a bare list stands for, and the key that the
                                      list is; NULL: none */
+    const char *number, *value;   /* the same of a bare number */
 };
 
 /* A chosen plug-in with its parsed config (owned; NULL when it has no options).  The kind's key

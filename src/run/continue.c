@@ -40,14 +40,7 @@ static enum stj_status parse_rate(const char *text, struct stj_plugin *schedule,
 {
     static const char name[] = "--learning-rate";
     struct stj_yaml_node *root = NULL;
-    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
-    STJ_FREED char *yaml = NULL;
-    char *end = NULL;
-    STJ_MUST(stj_text_open(&out, err));
-    (void)strtod(text, &end);
-    fprintf(out.file, end != text && !*end ? "{schedule: constant, peak: %s}" : "%s", text);
-    STJ_MUST(stj_text_take(&out, &yaml, err));
-    STJ_MUST(stj_yaml_parse(yaml, strlen(yaml), name, &root, err));
+    STJ_MUST(stj_yaml_parse(text, strlen(text), name, &root, err));
     const enum stj_status st = stj_plugin_parse(&stj_schedules, root, schedule, err);
     stj_yaml_destroy(root);
     return st;

@@ -41,6 +41,8 @@ const struct stj_kind stj_schedules = {.what = "schedule",
                                        .common = common_options,
                                        .common_size = sizeof(struct schedule_common),
                                        .list = schedule_list,
+                                       .number = "constant",
+                                       .value = "peak",
                                        .sequence = "list",
                                        .items = "values"};
 
