@@ -47,6 +47,16 @@ run 0 validate norm
 run 0 study restrict sam --k 1,3
 run 0 study response sam
 
+sed 's/rho: 0.1/rho: 1, adaptive: true/' sam.yaml > adaptive.yaml
+run 0 train adaptive.yaml -o adaptive
+run 0 info adaptive
+contains out 'of adaptive sharpness-aware minimisation, rho 1'
+run 0 validate adaptive
+run 0 svd adaptive --top 3
+run 1 study restrict adaptive --k 1,3
+contains err 'adaptive'
+one_line
+
 # Two goes are as one.
 sed 's/steps: 20/steps: 27/' sam.yaml > whole.yaml
 run 0 train whole.yaml -o whole
@@ -86,7 +96,5 @@ cmp -s flat.csv/dense-sigma.csv climb.csv/dense-sigma.csv || fail 'sam at gradie
 
 sed 's/rho: 0.1/rho: 0/' sam.yaml > none.yaml
 refused 'rho' train none.yaml -o none
-sed 's/rho: 0.1/adaptive: true/' sam.yaml > adaptive.yaml
-refused 'adaptive' train adaptive.yaml -o none
 refused 'sam:' train sam.yaml -o plain
 finish

@@ -99,6 +99,7 @@ static enum stj_status make_problem(struct small_run *run, const struct small_sp
         .optimizer = &run->optimizer, .schedule = &run->schedule, .clip_norm = spec->clip_norm};
     if (spec->average)
         STJ_TRY(plugin_from_text(&stj_averages, spec->average, &run->average, err));
+    run->recipe.sam_adaptive = spec->sam_adaptive;
     run->recipe.sam_rho = spec->sam_rho;
     run->recipe.average = spec->average ? &run->average : NULL;
     run->n = stj_network_n_params(run->net);

@@ -12,8 +12,9 @@ struct small_spec {
     const char *optimizer; /* "{type: sgd, momentum: 0.9}" */
     const char *schedule;  /* "{schedule: cosine, peak: 0.1}" */
     const char *average;   /* "{type: ema, start: 2}"; NULL: the end point is the last state */
-    double sam_rho;        /* 0: a step has one gradient */
-    double clip_norm;      /* 0: gradients are not clipped */
+    bool sam_adaptive;
+    double sam_rho;   /* 0: a step has one gradient */
+    double clip_norm; /* 0: gradients are not clipped */
     size_t rows, batch, steps;
     uint64_t seed; /* of the data and the initial parameters */
 };

@@ -97,27 +97,30 @@ END_TEST
 static const struct {
     const char *optimizer, *average;
     double sam_rho, clip_norm;
+    bool adaptive;
 } others[] = {
-    {"{type: lars, trust_coefficient: 0.1, weight_decay: 0.01, nesterov: true}", NULL, 0, 0},
-    {"{type: lamb, eps: 1e-3}", NULL, 0, 0},
-    {"muon", NULL, 0, 0},
+    {"{type: lars, trust_coefficient: 0.1, weight_decay: 0.01, nesterov: true}", NULL, 0, 0, false},
+    {"{type: lamb, eps: 1e-3}", NULL, 0, 0, false},
+    {"muon", NULL, 0, 0, false},
     {"{type: muon, momentum: 0.8, nesterov: false, mean: false, weight_decay: 0.1, adamw_eps: "
      "1e-3}",
-     NULL, 0, 0},
-    {"{type: nadam, eps: 1e-3}", NULL, 0, 0},
-    {"{type: adagrad, eps: 1e-3}", NULL, 0, 0},
-    {"{type: adam, amsgrad: true, eps: 1e-3}", NULL, 0, 0},
-    {"sgd", "ema", 0, 0},
-    {"{type: adamw, eps: 1e-3}", "{type: ema, decay: 0.8, start: 3, every: 2}", 0, 0},
-    {"{type: sgd, momentum: 0.9}", "{type: ema, decay: 0.5, start: 0}", 0, 0},
-    {"{type: sgd, momentum: 0.9}", "{type: swa, start: 2, every: 3}", 0, 0},
-    {"{type: muon, momentum: 0.8}", "polyak", 0, 0},
-    {"{type: adam, amsgrad: true, eps: 1e-3}", "{type: polyak, start: 9}", 0, 0},
-    {"sgd", NULL, 0.05, 0},
-    {"{type: sgd, momentum: 0.9, nesterov: true, weight_decay: 0.1}", "polyak", 0.3, 0.1},
-    {"{type: adamw, eps: 1e-3}", NULL, 0.1, 0},
-    {"muon", NULL, 0.05, 0},
-    {"{type: lamb, eps: 1e-3}", "{type: ema, decay: 0.7}", 0.02, 0},
+     NULL, 0, 0, false},
+    {"{type: nadam, eps: 1e-3}", NULL, 0, 0, false},
+    {"{type: adagrad, eps: 1e-3}", NULL, 0, 0, false},
+    {"{type: adam, amsgrad: true, eps: 1e-3}", NULL, 0, 0, false},
+    {"sgd", "ema", 0, 0, false},
+    {"{type: adamw, eps: 1e-3}", "{type: ema, decay: 0.8, start: 3, every: 2}", 0, 0, false},
+    {"{type: sgd, momentum: 0.9}", "{type: ema, decay: 0.5, start: 0}", 0, 0, false},
+    {"{type: sgd, momentum: 0.9}", "{type: swa, start: 2, every: 3}", 0, 0, false},
+    {"{type: muon, momentum: 0.8}", "polyak", 0, 0, false},
+    {"{type: adam, amsgrad: true, eps: 1e-3}", "{type: polyak, start: 9}", 0, 0, false},
+    {"sgd", NULL, 0.05, 0, false},
+    {"{type: sgd, momentum: 0.9, nesterov: true, weight_decay: 0.1}", "polyak", 0.3, 0.1, false},
+    {"{type: adamw, eps: 1e-3}", NULL, 0.1, 0, false},
+    {"muon", NULL, 0.05, 0, false},
+    {"{type: lamb, eps: 1e-3}", "{type: ema, decay: 0.7}", 0.02, 0, false},
+    {"{type: sgd, momentum: 0.9}", NULL, 0.5, 0, true},
+    {"{type: lars, trust_coefficient: 0.1}", "polyak", 1, 0.1, true},
 };
 enum { N_OTHERS = sizeof others / sizeof others[0] };
 
@@ -158,6 +161,7 @@ START_TEST(optimizers_of_every_form)
                                     .optimizer = others[_i].optimizer,
                                     .average = others[_i].average,
                                     .sam_rho = others[_i].sam_rho,
+                                    .sam_adaptive = others[_i].adaptive,
                                     .clip_norm = others[_i].clip_norm,
                                     .schedule = "{schedule: constant, peak: 0.02}",
                                     .rows = 24,

@@ -120,6 +120,7 @@ struct stj_run_info {
     /* What the end point is an average of, in words: losses, accuracy and Jacobians are of that;
      * NULL: it is the last state. */
     const char *average;
+    bool sam_adaptive;
     double sam_rho; /* of sharpness-aware minimisation (training.sam); NaN: not that */
 };
 

@@ -288,7 +288,7 @@ static void make_climb(struct stj_linearization_cache *store, size_t first, size
         return;
     const real *g = sum_gradient(store, first, t);
     store->climb[slot] =
-        stj_climb(store->n_params, store->recipe->sam_rho, gradient_point(store, first, t, 0), g,
+        stj_climb(store->recipe, store->n_params, gradient_point(store, first, t, 0), g,
                   writes(t) ? climb_of(store, slot, CLIMBED) : NULL,
                   writes(t) ? climb_of(store, slot, CLIMB_UNIT) : NULL);
 }

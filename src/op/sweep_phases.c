@@ -46,11 +46,35 @@ static struct stj_update_tile update_tile(const struct stj_sweep *sweep,
     return u;
 }
 
+/* The part of an adaptive climb. */
+static struct stj_climb_tile climb_tile(const struct stj_sweep *sweep,
+                                        const struct stj_sweep_tile *tile,
+                                        const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const size_t at = part->offset * tile->nvec;
+    return (struct stj_climb_tile){.rows = part->rows,
+                                   .nvec = tile->nvec,
+                                   .cols = part->cols,
+                                   .forward = sweep->trans == STJ_NO_TRANS,
+                                   .rho = sweep->recipe->sam_rho,
+                                   .factor = *step->clip,
+                                   .point = step->point + part->offset,
+                                   .unit = step->unit + part->offset,
+                                   .theta = tile->theta + at,
+                                   .g = tile->g + at};
+}
+
 /* The part's share of e . g. */
 static void clip_dot(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                      const struct stj_linear_step *step, size_t p)
 {
     const struct stj_sweep_part *part = &sweep->part[p];
+    if (step->climbs && sweep->recipe->sam_adaptive) {
+        const struct stj_climb_tile c = climb_tile(sweep, tile, step, p);
+        stj_climb_dot(&c, tile->dot + p * tile->nvec);
+        return;
+    }
     stj_clip_dot(part->rows, tile->nvec, part->cols, step->unit + part->offset,
                  tile->g + part->offset * tile->nvec, tile->dot + p * tile->nvec);
 }
@@ -130,6 +154,11 @@ void stj_sweep_clip_before(const struct stj_sweep *sweep, const struct stj_sweep
         for (size_t j = 0; (!by_tensor || sweep->part[q].tensor == part->tensor) && j < tile->nvec;
              j++)
             dot[j] += tile->dot[q * tile->nvec + j];
+    if (step->climbs && sweep->recipe->sam_adaptive) {
+        const struct stj_climb_tile c = climb_tile(sweep, tile, step, p);
+        stj_climb_project(&c, dot);
+        return;
+    }
     stj_clip_project(part->rows, tile->nvec, part->cols, step->clip[group], unit, dot, g);
 }
 

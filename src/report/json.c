@@ -207,6 +207,7 @@ static void put_training(struct builder *b, const struct stj_run_info *info)
     put(b, "fingerprint", info->fingerprint ? stj_json_of_text(info->fingerprint) : json_null());
     put(b, "earlier", json_of_lengths(info->earlier));
     put(b, "average", info->average ? stj_json_of_text(info->average) : json_null());
+    put(b, "sam_adaptive", json_boolean(info->sam_adaptive));
     put(b, "sam_rho", stj_json_of_real(info->sam_rho));
     put(b, "zero_start", info->zero_start ? stj_json_of_text(info->zero_start) : json_null());
     put_imported(b, &info->imported);

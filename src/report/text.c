@@ -21,7 +21,8 @@ static void print_unused(FILE *out, const struct stj_run_info *info)
 static void print_sam_and_average(FILE *out, const struct stj_run_info *info)
 {
     if (!isnan(info->sam_rho))
-        fprintf(out, "gradients      of sharpness-aware minimisation, rho %g\n", info->sam_rho);
+        fprintf(out, "gradients      of %ssharpness-aware minimisation, rho %g\n",
+                info->sam_adaptive ? "adaptive " : "", info->sam_rho);
     if (info->average)
         fprintf(
             out,

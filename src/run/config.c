@@ -74,6 +74,8 @@ static const struct stj_option sam_options[] = {
     STJ_OPTION_ROW(struct stj_sam_config, "rho", REAL, rho, "0.05",
                    "how far a step climbs along its gradient, to take a second one there",
                    .max = 1e300, .above_min = true),
+    STJ_OPTION_ROW(struct stj_sam_config, "adaptive", BOOL, adaptive, "false",
+                   "whether it climbs by rho theta^2 g / |theta g| (ASAM)"),
     {.name = NULL},
 };
 

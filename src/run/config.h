@@ -37,7 +37,8 @@ struct stj_training_config {
     double clip_norm, clip_eps, clip_tensor_norm, clip_value; /* 0: gradients are not clipped */
     struct stj_plugin clip_factor;                            /* info NULL: neither by a factor */
     struct stj_sam_config {
-        double rho; /* 0: not given */
+        double rho;
+        bool adaptive;
     } sam;
     bool has_sam;
     struct stj_plugin average; /* the end point; none: the last state */

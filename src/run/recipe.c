@@ -60,6 +60,7 @@ struct stj_recipe stj_training_recipe(const struct stj_training_config *training
         .clip_tensor_norm = training->clip_tensor_norm,
         .clip_value = training->clip_value,
         .clip_factor = training->clip_factor.info ? &training->clip_factor : NULL,
+        .sam_adaptive = training->sam.adaptive,
         .sam_rho = training->has_sam ? training->sam.rho : 0,
         .average = training->average.info ? &training->average : NULL,
     };

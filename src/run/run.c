@@ -220,6 +220,7 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
         .fingerprint = about->fingerprint,
         .zero_start = trained ? about->zero_start : NULL,
         .average = run->average_text,
+        .sam_adaptive = run->recipe.sam_adaptive,
         .sam_rho = run->recipe.sam_rho > 0 ? run->recipe.sam_rho : (double)NAN,
         .optimizer = run->config.training.optimizer.info->name,
         .loss = run->config.network.loss.info->name,

@@ -8,18 +8,13 @@
 #include "base/target_clones.h"
 #include "train/schedule.h"
 
-static double norm_of(size_t n, const real *g)
+/* Clip g[n] to a norm.  Returns the factor, 1 where g is left as it is. */
+static double clip_norm(size_t n, real *g, double limit, double eps, real *unit)
 {
     double square = 0;
     for (size_t i = 0; i < n; i++)
         square += (double)g[i] * (double)g[i];
-    return sqrt(square);
-}
-
-/* Clip g[n] to a norm.  Returns the factor, 1 where g is left as it is. */
-static double clip_norm(size_t n, real *g, double limit, double eps, real *unit)
-{
-    const double norm = norm_of(n, g);
+    const double norm = sqrt(square);
     if (!(norm + eps > limit))
         return 1;
     const double factor = limit / (norm + eps);
@@ -84,15 +79,49 @@ bool stj_clip(const struct stj_recipe *recipe, const struct stj_layout *layout, 
     return f != 1;
 }
 
-double stj_climb(size_t n, double rho, const real *theta, const real *g, real *climbed, real *unit)
+double stj_climb(const struct stj_recipe *recipe, size_t n, const real *theta, const real *g,
+                 real *climbed, real *unit)
 {
-    const double norm = norm_of(n, g);
-    const double factor = norm > 0 ? rho / norm : 0;
+    const bool adaptive = recipe->sam_adaptive;
+    double square = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double x = (double)g[i] * (adaptive ? (double)theta[i] : 1);
+        square += x * x;
+    }
+    const double norm = sqrt(square);
+    const double factor = norm > 0 ? recipe->sam_rho / norm : 0;
     for (size_t i = 0; unit && i < n; i++)
         unit[i] = norm > 0 ? (real)((double)g[i] / norm) : 0;
-    for (size_t i = 0; climbed && i < n; i++)
-        climbed[i] = theta[i] + (real)(factor * (double)g[i]);
+    for (size_t i = 0; climbed && i < n; i++) {
+        const double scale = adaptive ? (double)theta[i] * (double)theta[i] : 1;
+        climbed[i] = theta[i] + (real)(factor * scale * (double)g[i]);
+    }
     return factor;
+}
+
+void stj_climb_dot(const struct stj_climb_tile *c, double *dot)
+{
+    memset(dot, 0, c->nvec * sizeof *dot);
+    for (size_t i = 0; i < c->rows * c->nvec * c->cols; i++) {
+        const size_t k = i / (c->nvec * c->cols) * c->cols + i % c->cols;
+        const double p = (double)c->point[k], u = (double)c->unit[k];
+        const double x = (double)c->g[i] * (c->forward ? c->factor / c->rho : c->rho);
+        dot[i / c->cols % c->nvec] += p * u * (p * x + (c->forward ? u * (double)c->theta[i] : 0));
+    }
+}
+
+void stj_climb_project(const struct stj_climb_tile *c, const double *dot)
+{
+    for (size_t i = 0; i < c->rows * c->nvec * c->cols; i++) {
+        const size_t k = i / (c->nvec * c->cols) * c->cols + i % c->cols;
+        const double p = (double)c->point[k], u = (double)c->unit[k];
+        const double x = (double)c->g[i] * (c->forward ? c->factor / c->rho : c->rho);
+        const double q = p * p * (x - u * dot[i / c->cols % c->nvec]);
+        if (!c->forward)
+            c->theta[i] += (real)(p * u * (2 * x - u * dot[i / c->cols % c->nvec]));
+        c->g[i] = (real)(c->forward ? c->rho * (2 * p * u * (double)c->theta[i] + q)
+                                    : c->factor / c->rho * q);
+    }
 }
 
 void stj_clip_dot(size_t rows, size_t nvec, size_t cols, const real *unit, const real *g,

@@ -31,11 +31,12 @@ struct stj_recipe {
     double clip_eps;                      /* see train/clip.h */
     double clip_tensor_norm, clip_value;  /* instead: by tensor, by value; 0: never */
     const struct stj_plugin *clip_factor; /* instead: their factor by step; NULL: none */
-    size_t n_before;                  /* updates that the optimizer has made before the training */
-    size_t n_groups;                  /* beside the rest, whose rule is number 0 */
-    const struct stj_rule *rule;      /* [n_groups]: of numbers 1, 2, ... */
-    const size_t *rule_of;            /* [n_tensors]: the number of the rule of each */
-    double sam_rho;                   /* sharpness-aware: how far each step climbs first; 0: not */
+    size_t n_before;             /* updates that the optimizer has made before the training */
+    size_t n_groups;             /* beside the rest, whose rule is number 0 */
+    const struct stj_rule *rule; /* [n_groups]: of numbers 1, 2, ... */
+    const size_t *rule_of;       /* [n_tensors]: the number of the rule of each */
+    double sam_rho;              /* sharpness-aware: how far each step climbs first; 0: not */
+    bool sam_adaptive;
     const struct stj_plugin *average; /* of states, the end point; NULL: the last state */
 };
 

@@ -114,7 +114,7 @@ static enum stj_status step_gradient(const struct stj_problem *problem,
     STJ_MUST(gradient_within(problem, w, t, state, loss, g, work, err));
     if (stj_recipe_n_gradients(recipe) == 1)
         return STJ_OK;
-    (void)stj_climb(n, recipe->sam_rho, state, g, climbed, NULL);
+    (void)stj_climb(recipe, n, state, g, climbed, NULL);
     return gradient_within(problem, w, t, climbed, NULL, g, work, err);
 }
 
@@ -246,6 +246,10 @@ enum stj_status stj_train_within(const struct stj_problem *problem, const struct
               "the optimizer %s is by tensor, and directions of a subspace go across tensors: only "
               "an elementwise one can be restricted",
               recipe->optimizer->info->name);
+    STJ_CHECK(
+        err, !subspace || !recipe->sam_adaptive, STJ_EUNSUPPORTED,
+        "an adaptive climb is scaled by each parameter, and directions of a subspace go across "
+        "them: only a training without training.sam.adaptive can be restricted");
     STJ_TRY(stj_blas_prepare(err));
     STJ_TRY(stj_train_work_create(problem, recipe, &work, err));
     STJ_TRY(within_init(&within, subspace, n, err));

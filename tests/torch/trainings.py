@@ -35,7 +35,7 @@ class Training:
         self.text, self.optimizer, self.update = text, optimizer, update
         self.before, self.scheduler, self.clip, self.whole = before, scheduler, clip, whole
         self.average, self.counts = average, counts
-        self.rho = 0  # of sharpness-aware minimisation
+        self.rho, self.adaptive = 0, False  # of sharpness-aware minimisation
 
 
 def network():
@@ -229,18 +229,19 @@ def average_of_adamw_in_groups():
 
 
 class SAM:
-    """As in the paper: climb by rho g / |g|, take the gradient there, go back, update."""
+    """As in the papers: climb by rho g / |g|, adaptive by rho p^2 g / |p g|, take the gradient there, go back, update."""
 
-    def __init__(self, base, rho):
-        self.base, self.rho, self.kept = base, rho, []
+    def __init__(self, base, rho, adaptive):
+        self.base, self.rho, self.adaptive, self.kept = base, rho, adaptive, []
 
     def climb(self):
         parameters = [p for group in self.base.param_groups for p in group["params"]]
         self.kept = [p.detach().clone() for p in parameters]
-        norm = torch.sqrt(sum((p.grad ** 2).sum() for p in parameters))
         with torch.no_grad():
-            for p in parameters:
-                p += self.rho * p.grad / norm
+            scale = [torch.abs(p) if self.adaptive else torch.ones_like(p) for p in parameters]
+            norm = torch.sqrt(sum(((s * p.grad) ** 2).sum() for p, s in zip(parameters, scale)))
+            for p, s in zip(parameters, scale):
+                p += self.rho * s ** 2 * p.grad / norm
 
     def back(self):
         with torch.no_grad():
@@ -248,10 +249,14 @@ class SAM:
                 p.copy_(kept)
 
 
-def sam(case, rho):
-    case.text += f"\n  sam: {{rho: {rho}}}"
-    case.rho = rho
+def sam(case, rho, adaptive=False):
+    case.text += f"\n  sam: {{rho: {rho}, adaptive: {str(adaptive).lower()}}}"
+    case.rho, case.adaptive = rho, adaptive
     return case
+
+
+def sam_adaptive():
+    return sam(sgd_nesterov_in_groups(), 0.7, adaptive=True)
 
 
 def sam_of_sgd():
@@ -281,7 +286,7 @@ def by_pytorch(training, net, loss, x, target):
         rows = slice(t * BATCH, (t + 1) * BATCH)
         loss(net(x[rows]), target[rows]).backward()
         if training.rho:
-            climber = SAM(optimizer, training.rho)
+            climber = SAM(optimizer, training.rho, training.adaptive)
             climber.climb()
             optimizer.zero_grad()
             loss(net(x[rows]), target[rows]).backward()
@@ -310,8 +315,9 @@ def written_out(training, net, loss, x, target):
 
         gradients = gradient(now)
         if training.rho:
-            norm = torch.sqrt(sum((g * g).sum() for g in gradients))
-            gradients = gradient([p + training.rho * g / norm for p, g in zip(now, gradients)])
+            scale = [p ** 2 if training.adaptive else torch.ones_like(p) for p in now]
+            norm = torch.sqrt(sum((s * g * g).sum() for s, g in zip(scale, gradients)))
+            gradients = gradient([p + training.rho * s * g / norm for p, s, g in zip(now, scale, gradients)])
         if training.whole:
             gradients = training.whole(gradients)
         if t == 0 and training.average and training.counts(0):
