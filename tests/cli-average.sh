@@ -67,6 +67,15 @@ run 0 export few dense-0-33 -o one
 run 0 export whole dense -o two
 cmp -s one/dense-0-33-sigma.csv two/dense-sigma.csv || fail 'two goes differ from one'
 
+# Of states that are given.
+sed '/^init:/d' ema.yaml > given.yaml
+printf 'trajectory: {states: "ema/trajectory.h5:states"}\n' >> given.yaml
+run 0 train given.yaml -o given
+run 0 validate given
+run 0 svd given --top 3 --json
+"$jsonkeys" --print out 'top.sigma[0]' > other
+cmp -s sigma other || fail 'states that are given change the values'
+
 # The mean of states; another average is another run; what cannot be.
 sed 's/average: .*/average: {type: swa, start: 5, every: 5}/' ema.yaml > swa.yaml
 run 0 train swa.yaml -o swa

@@ -41,6 +41,7 @@ static const double dense_limit_error = 1e-9;
 
 /* A training that is compared with a recorded one, state by state. */
 struct replay {
+    const struct stj_recipe *recipe;
     struct stj_trajectory *trajectory;
     size_t n, n_state, to;
     bool identical;
@@ -75,7 +76,7 @@ static enum stj_status take_recorded(struct replay *replay, size_t t, real *stat
 {
     struct stj_trajectory_view view;
     STJ_MUST(stj_trajectory_visit(replay->trajectory, t, 1, &view, err));
-    memcpy(state, view.state, replay->n * sizeof *state);
+    stj_recipe_replace(replay->recipe, replay->n, t, view.state, state);
     return compare_crc(replay, t, state, err);
 }
 
@@ -85,7 +86,8 @@ static enum stj_status check_replay(const struct stj_training_window *w,
 {
     struct stj_trajectory_view view;
     STJ_FREED real *state = NULL;
-    struct replay replay = {.trajectory = w->trajectory, .to = w->to, .identical = true};
+    struct replay replay = {
+        .recipe = w->recipe, .trajectory = w->trajectory, .to = w->to, .identical = true};
     size_t t = w->from;
     replay.n = stj_trajectory_n_params(w->trajectory);
     replay.n_state = (1 + stj_trajectory_n_slots(w->trajectory)) * replay.n;

@@ -42,6 +42,20 @@ struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, 
     return step;
 }
 
+void stj_recipe_replace(const struct stj_recipe *recipe, size_t n, size_t t, const real *theta,
+                        real *state)
+{
+    const double w = stj_recipe_averages(recipe) ? stj_average_weight(recipe->average, t) : 0;
+    real *average = state + stj_recipe_end(recipe) * n;
+    for (size_t i = 0; i < n; i++) {
+        if (w == 1)
+            average[i] = theta[i];
+        else if (w > 0)
+            average[i] += (real)w * (theta[i] - state[i]);
+        state[i] = theta[i];
+    }
+}
+
 static const struct stj_option rate_rows[] = {
     {.name = "learning_rate", .type = STJ_OPTION_PLUGIN, .kind = &stj_schedules}, {.name = NULL}};
 

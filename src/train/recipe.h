@@ -66,6 +66,10 @@ static inline size_t stj_recipe_end(const struct stj_recipe *recipe)
  * average is theta. */
 void stj_recipe_begin(const struct stj_recipe *recipe, size_t n, size_t t, real *state);
 
+/* Put theta in the place of the parameters that state t has come to; its average follows. */
+void stj_recipe_replace(const struct stj_recipe *recipe, size_t n, size_t t, const real *theta,
+                        real *state);
+
 /* Gradients that a step takes: with sam a second one, where the first has climbed to. */
 static inline size_t stj_recipe_n_gradients(const struct stj_recipe *recipe)
 {

@@ -116,8 +116,7 @@ static enum stj_status land(struct replay *r, size_t t, real *state, struct stj_
              "optimizer, learning rate and batches, or raise trajectory.tolerance; "
              "--accept-deviation takes the states as they are",
              steps, deviation, t, r->tolerance);
-    for (size_t i = 0; i < r->n; i++)
-        state[i] = (real)r->theta[i];
+    stj_recipe_replace(&r->run->recipe, r->n, t, r->theta, state);
     memcpy(r->last, r->theta, r->n * sizeof *r->last);
     r->last_step = t;
     stj_recording_set_deviation(r->recording, deviation);
