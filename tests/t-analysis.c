@@ -79,6 +79,24 @@ static size_t count_of(const char *text, const char *part)
     return n;
 }
 
+/* The name in the file of the single value at an offset, a length; "": there is none. */
+static const char *length_in_file(const struct stj_analysis *a, size_t offset)
+{
+    for (const struct stj_field *f = a->schema; f->name; f++)
+        if (!f->dim[0].name && f->offset == offset && f->kind == STJ_FIELD_COUNT)
+            return f->file ? f->file : f->name;
+    return "";
+}
+
+/* Two that a file has one length of are one dimension in it. */
+static bool is_same_dim(const struct stj_analysis *a, const struct stj_field_dim *d,
+                        const struct stj_field_dim *e)
+{
+    const char *length = length_in_file(a, d->count);
+    return d->label == e->label &&
+           (d->count == e->count || (*length && strcmp(length, length_in_file(a, e->count)) == 0));
+}
+
 static void check_dims(const struct stj_analysis *a, const struct stj_field *f)
 {
     size_t n_dims = 0, labels = 0;
@@ -90,7 +108,7 @@ static void check_dims(const struct stj_analysis *a, const struct stj_field *f)
         for (const struct stj_field *g = a->schema; g->name; g++)
             for (size_t j = 0; j < STJ_FIELD_DIMS && g->dim[j].name; j++)
                 ck_assert_msg(strcmp(g->dim[j].name, dim->name) != 0 ||
-                                  (g->dim[j].count == dim->count && g->dim[j].label == dim->label),
+                                  is_same_dim(a, &g->dim[j], dim),
                               "%s: dimension '%s' of '%s' is another one in '%s'", a->info.name,
                               dim->name, f->name, g->name);
     }
@@ -310,6 +328,115 @@ START_TEST(a_result_is_computed_again_when_that_is_asked)
 }
 END_TEST
 
+/* ---- operators by themselves ---- */
+
+/* A x of a 7 x 5 matrix with `scale` (i + 1) on its diagonal and zeros elsewhere, and a count of the products that are
+ * left before one fails. */
+struct diagonal {
+    double scale;
+    size_t left;
+};
+
+static enum stj_status multiply_diagonal(void *ctx, enum stj_trans trans, size_t nvec,
+                                         const double *x, size_t ldx, double *y, size_t ldy,
+                                         struct stj_error *err)
+{
+    struct diagonal *d = ctx;
+    const size_t n_out = trans == STJ_NO_TRANS ? 7 : 5;
+    if (d->left-- == 0)
+        return stj_error_set(err, STJ_EINTERRUPTED, __FILE__, __LINE__, "enough");
+    for (size_t j = 0; j < nvec; j++)
+        for (size_t i = 0; i < n_out; i++)
+            y[j * ldy + i] = i < 5 ? d->scale * (double)(i + 1) * x[j * ldx + i] : 0;
+    return STJ_OK;
+}
+
+static enum stj_status solve_diagonal(struct diagonal *d, const char *seed, const char *journal,
+                                      struct stj_result **result, struct stj_error *err)
+{
+    struct stj_op *op = NULL;
+    struct stj_request *request = NULL;
+    EXPECT_OK(stj_op_create(7, 5, multiply_diagonal, NULL, d, &op, err), *err);
+    EXPECT_OK(stj_request_create("svd", &request, err), *err);
+    EXPECT_OK(stj_request_set(request, "top", "2", err), *err);
+    EXPECT_OK(stj_request_set(request, "method", "arpack", err), *err);
+    EXPECT_OK(stj_request_set(request, "seed", seed, err), *err);
+    const enum stj_status st = stj_analyse_op(op, request, journal, NULL, result, err);
+    stj_request_destroy(request);
+    stj_op_destroy(op);
+    return st;
+}
+
+START_TEST(an_operator_has_results_by_name)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct diagonal d = {2, SIZE_MAX};
+    struct stj_result *result = NULL;
+    double *u = NULL, *sigma = NULL;
+    size_t n = 0;
+    EXPECT_OK(solve_diagonal(&d, "0", NULL, &result, &err), err);
+    EXPECT_OK(stj_result_numbers(result, "top.sigma", &sigma, &n, &err), err);
+    ck_assert_uint_eq(n, 2); /* residuals of 1e-10 sigma_1 are worth more in a symmetric problem */
+    ck_assert(fabs(sigma[0] - 10) < 1e-9 && fabs(sigma[1] - 8) < 1e-9);
+    EXPECT_OK(stj_result_numbers(result, "top.u", &u, &n, &err), err);
+    ck_assert_uint_eq(n, 2 * 7);
+    ck_assert(fabs(fabs(u[4]) - 1) < 1e-9 && fabs(fabs(u[7 + 3]) - 1) < 1e-9);
+    ck_assert(stj_result_is_complete(result, NULL));
+    ck_assert_ptr_null(stj_result_text(result, "file"));
+    stj_free(u);
+    stj_free(sigma);
+    stj_result_destroy(result);
+}
+END_TEST
+
+START_TEST(a_journal_goes_on_and_knows_its_operator)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_result *result = NULL;
+    struct diagonal d = {2, 3};
+    scratch_remove("d.journal");
+    /* 1. interrupted by its third product: two are kept */
+    ck_assert_int_eq(solve_diagonal(&d, "0", scratch_path("d.journal"), &result, &err),
+                     STJ_EINTERRUPTED);
+    ck_assert_msg(strstr(err.text, "products are kept in"), "%s", err.text);
+    stj_error_clear(&err);
+    /* 2. another operator, another question, and what is no journal, are refused */
+    d = (struct diagonal){3, SIZE_MAX};
+    ck_assert_int_eq(solve_diagonal(&d, "0", scratch_path("d.journal"), &result, &err),
+                     STJ_EMISMATCH);
+    ck_assert_msg(strstr(err.text, "of another operator"), "%s", err.text);
+    stj_error_clear(&err);
+    d = (struct diagonal){2, SIZE_MAX};
+    ck_assert_int_eq(solve_diagonal(&d, "1", scratch_path("d.journal"), &result, &err),
+                     STJ_EMISMATCH);
+    stj_error_clear(&err);
+    scratch_write_text("mine.txt", "not a journal");
+    ck_assert_int_eq(solve_diagonal(&d, "0", scratch_path("mine.txt"), &result, &err), STJ_EFORMAT);
+    stj_error_clear(&err);
+    /* 3. and the same goes on from them */
+    EXPECT_OK(solve_diagonal(&d, "0", scratch_path("d.journal"), &result, &err), err);
+    ck_assert(stj_result_number(result, "applications.replayed") >= 2);
+    ck_assert(fabs(stj_result_number(result, "top.sigma_1") - 10) < 1e-9);
+    stj_result_destroy(result);
+}
+END_TEST
+
+START_TEST(what_is_not_stored_can_be_refused)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_run *run = trained();
+    struct stj_request *request = NULL;
+    struct stj_result *result = NULL;
+    EXPECT_OK(stj_request_create("svd", &request, &err), err);
+    EXPECT_OK(stj_request_set(request, "top", "3", &err), err);
+    EXPECT_OK(stj_request_set(request, "stored", "true", &err), err);
+    ck_assert_int_eq(stj_analyse(run, request, NULL, &result, &err), STJ_EINVAL);
+    ck_assert_msg(strstr(err.text, "spectraj svd") && strstr(err.text, "--top 3"), "%s", err.text);
+    stj_request_destroy(request);
+    stj_run_destroy(run);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("analyses");
@@ -320,6 +447,9 @@ int main(void)
     tcase_add_loop_test(tc, a_schema_makes_sense, 0, n);
     tcase_add_loop_test(tc, a_result_is_kept_as_it_was_computed, 0, n);
     tcase_add_loop_test(tc, a_result_is_computed_again_when_that_is_asked, 0, n);
+    tcase_add_test(tc, an_operator_has_results_by_name);
+    tcase_add_test(tc, a_journal_goes_on_and_knows_its_operator);
+    tcase_add_test(tc, what_is_not_stored_can_be_refused);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -58,6 +58,7 @@ void stj_request_destroy(struct stj_request *request); /* NULL is accepted */
  *     from, to     the window of steps            layers     "dense0,dense2.bias": rows and columns of these alone
  *     state        "theta" or "full"              tag        a name of the result's own: svd-TAG.h5
  *     force        "true": compute it again       memory     bytes the process may take, "8G"
+ *     stored       "true": what is not stored is STJ_EINVAL, naming the command that makes it
  * Unknown names and values that do not fit: an error that names what does. */
 enum stj_status stj_request_set(struct stj_request *request, const char *option, const char *text,
                                 struct stj_error *err);
@@ -71,6 +72,15 @@ bool stj_request_has(const struct stj_request *request, const char *option);
 enum stj_status stj_analyse(struct stj_run *run, const struct stj_request *request,
                             const struct stj_progress *progress, struct stj_result **result,
                             struct stj_error *err);
+
+/* The same of any operator, a matrix of one step: nothing is kept in a run's folder, and of the
+ * options that all analyses have there is `memory` alone.  journal: a file that keeps the products
+ * as they come (NULL: none), made where there is none.  Asked again with it, with whatever extent
+ * (`top`), an analysis goes on from them; the first is made again, and one that differs is
+ * STJ_EMISMATCH.  A file of another question or kind is refused.  It is the caller's to remove. */
+enum stj_status stj_analyse_op(struct stj_op *op, const struct stj_request *request,
+                               const char *journal, const struct stj_progress *progress,
+                               struct stj_result **result, struct stj_error *err);
 
 /* *result <- what is stored of an analysis of the whole training under the tag (NULL: without one),
  * whatever its options; NULL: nothing.  A name that one of its options is part of is written out:

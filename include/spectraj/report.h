@@ -52,6 +52,10 @@ enum stj_status stj_report_result(FILE *out, enum stj_report_format format,
 enum stj_status stj_result_json(const struct stj_result *result, char **text,
                                 struct stj_error *err);
 
+/* *text <- the config of a run with all defaults filled in, as a JSON object on one line (owned by
+ * the caller, stj_free). */
+enum stj_status stj_run_config_json(const struct stj_run *run, char **text, struct stj_error *err);
+
 /* A study: its table or its items. */
 enum stj_status stj_report_study(FILE *out, enum stj_report_format format,
                                  const struct stj_study_result *result, struct stj_error *err);

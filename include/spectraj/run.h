@@ -163,6 +163,28 @@ bool stj_run_get_parameter(const struct stj_run *run, size_t i,
 /* parameter <- tensor i of those that are not trained; false past the last. */
 bool stj_run_get_frozen(const struct stj_run *run, size_t i, struct stj_run_parameter *parameter);
 
+/* Sizes of the arrays below. */
+enum {
+    STJ_RUN_ARRAY_NAME_MAX = 256, /* of a name */
+    STJ_RUN_ARRAY_DIMS = 4        /* of a shape */
+};
+
+/* A tensor as an array. */
+struct stj_run_array {
+    char name[STJ_RUN_ARRAY_NAME_MAX]; /* in its layout */
+    size_t n_dims;                     /* of its shape */
+    size_t shape[STJ_RUN_ARRAY_DIMS];  /* [n_dims] */
+};
+
+/* array <- tensor i, those of stj_run_get_parameter and then those of stj_run_get_frozen, in the
+ * layout "network" (the order of theta: a dense kernel is [in, out]) or "pytorch" (its names, by
+ * init.names where that says them, and axes); items <- its numbers in that layout, `numbers` being
+ * those that theta, or a singular vector, has of it (either may be NULL).  STJ_EUNSUPPORTED: the
+ * network adds a flattened image to something that is none. */
+enum stj_status stj_run_get_array(const struct stj_run *run, const char *layout, size_t i,
+                                  const double *numbers, double *items, struct stj_run_array *array,
+                                  struct stj_error *err);
+
 /* loss[n_steps]: the batch loss of each step; borrowed. */
 const double *stj_run_loss_curve(const struct stj_run *run);
 

@@ -239,7 +239,8 @@ void stj_analysis_release_op(struct stj_analysis_context *cx)
     if (!cx->op)
         return;
     const double orthogonality = about->self_check.orthogonality;
-    stj_training_jacobian_storage(cx->kept->inner, &about->storage);
+    if (cx->run)
+        stj_training_jacobian_storage(cx->kept->inner, &about->storage);
     if (cx->memory_bytes > 0)
         about->storage.budget = cx->memory_bytes;
     about->self_check = stj_op_self_check(cx->op);
@@ -469,6 +470,17 @@ static void remove_journals(const struct call *c)
         stj_journal_remove(c->place.path, c->journal.also);
 }
 
+/* What is not stored was not to be computed. */
+static enum stj_status refuse_to_compute(const struct call *c, struct stj_error *err)
+{
+    STJ_FREED char *command = NULL, *line = NULL;
+    STJ_MUST(stj_request_command(&c->question, c->question.config, &command, err));
+    STJ_MUST(stj_command_text(command, c->run->dir, &line, err));
+    return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                         "what is asked of %s is not stored in %s; it is made by: %s",
+                         c->question.analysis->info.name, c->run->dir, line);
+}
+
 static enum stj_status answer(struct call *c, struct stj_result **result, struct stj_error *err)
 {
     struct stj_result **served = &c->stored;
@@ -476,6 +488,8 @@ static enum stj_status answer(struct call *c, struct stj_result **result, struct
     bool serves = false;
     STJ_MUST(find_place(c, force, err));
     STJ_MUST(look_at_stored(c, &serves, err));
+    if (!serves && c->question.common.stored)
+        return refuse_to_compute(c, err);
     if (!serves) {
         STJ_MUST(stj_run_lock(c->run, c->place.path, c->progress, &c->lock, err));
         STJ_MUST(find_place(c, force, err));

@@ -418,7 +418,7 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
                                              .n = cx->n};
     size_t engine = 0;
     s.progress = *cx->progress;
-    if (!c->no_deflation)
+    if (cx->run && !c->no_deflation)
         STJ_MUST(stj_result_of_part(cx->run, "svd", cx->part, &pairs, err));
     if (pairs) {
         const struct stj_svd_result *svd = stj_analysis_svd_of(pairs);
@@ -426,7 +426,9 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
         s.known[1] = &svd->bottom;
         STJ_MUST(stj_analysis_note_source(cx, pairs, err));
     }
-    divide_memory(cx->run, &request, &s, &p, &engine, &s.memory_bytes);
+    s.memory_bytes = cx->memory_bytes;
+    if (cx->run)
+        divide_memory(cx->run, &request, &s, &p, &engine, &s.memory_bytes);
     STJ_MUST(stj_density_solve(cx->op, &s, &made, err));
     d->r = *made;
     free(made);

@@ -8,6 +8,7 @@ libspectraj_core_la_SOURCES += %reldir%/charts.h
 libspectraj_core_la_SOURCES += %reldir%/common_options.h
 libspectraj_core_la_SOURCES += %reldir%/dense.c
 libspectraj_core_la_SOURCES += %reldir%/density.c
+libspectraj_core_la_SOURCES += %reldir%/of_operator.c
 libspectraj_core_la_SOURCES += %reldir%/plan.c
 libspectraj_core_la_SOURCES += %reldir%/plan.h
 libspectraj_core_la_SOURCES += %reldir%/plan_ranks.c

@@ -22,6 +22,7 @@ static const struct stj_option common_options[] = {
     OPTION("state", CHOICE, state, "theta", NULL, .choices = states),
     OPTION("tag", STRING, tag, "", NULL),
     OPTION("force", BOOL, force, "false", NULL),
+    OPTION("stored", BOOL, stored, "false", NULL),
     OPTION("memory", BYTES, memory, "0", NULL),
     {.name = NULL},
 };
@@ -226,10 +227,9 @@ enum stj_status stj_pairs_known(const struct stj_pairs_given *given,
 static const struct stj_plugin *in_config(const struct stj_run *run,
                                           const struct stj_analysis *analysis)
 {
-    const struct stj_plugins *list = &run->config.analysis;
-    for (size_t i = 0; i < list->n; i++)
-        if (list->item[i].info == &analysis->info)
-            return &list->item[i];
+    for (size_t i = 0; run && i < run->config.analysis.n; i++)
+        if (run->config.analysis.item[i].info == &analysis->info)
+            return &run->config.analysis.item[i];
     return NULL;
 }
 
@@ -313,6 +313,20 @@ enum stj_status stj_question_open(struct stj_run *run, const struct stj_request 
                                      &q->common, err));
     STJ_MUST(resolve_part(run, q, err));
     return stj_analysis_config(run, q->analysis, &request->own, &q->config, err);
+}
+
+enum stj_status stj_question_of_op(const struct stj_request *request, size_t n_cols,
+                                   struct stj_question *q, struct stj_error *err)
+{
+    *q = (struct stj_question){.analysis = request->analysis, .part.to = 1, .n = n_cols};
+    for (size_t i = 0; i < request->common.n; i++)
+        STJ_NEED(err, strcmp(request->common.item[i].name, "memory") == 0, STJ_EINVAL,
+                 "'%s' is an option of the results of a run: an operator by itself has none",
+                 request->common.item[i].name);
+    STJ_MUST(stj_options_parse_pairs(common_options, request->common.n, request->common.item,
+                                     &q->common, err));
+    STJ_MUST(stj_strdup(&q->tensors, "", err));
+    return stj_analysis_config(NULL, q->analysis, &request->own, &q->config, err);
 }
 
 void stj_question_free(struct stj_question *q)

@@ -22,7 +22,7 @@ struct stj_request_common {
     size_t from, to, memory;
     char *layers, *tag;
     int state; /* index into theta, full */
-    bool force;
+    bool force, stored;
 };
 
 struct stj_request {
@@ -47,7 +47,11 @@ enum stj_status stj_question_open(struct stj_run *run, const struct stj_request 
                                   struct stj_question *question, struct stj_error *err);
 void stj_question_free(struct stj_question *question);
 
-/* *config <- of an analysis of the run for which no options are given (owned,
+/* The same of an operator that belongs to no run: one step, all of it. */
+enum stj_status stj_question_of_op(const struct stj_request *request, size_t n_cols,
+                                   struct stj_question *question, struct stj_error *err);
+
+/* *config <- of an analysis of the run (NULL: of none) for which no options are given (owned,
  * stj_analysis_free_config). */
 enum stj_status stj_analysis_config(const struct stj_run *run, const struct stj_analysis *analysis,
                                     const struct stj_pairs_given *given, void **config,

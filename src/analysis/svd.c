@@ -144,6 +144,10 @@ static bool method_name(size_t i, const char **name, const char **doc)
         .present = offsetof(struct stj_svd_result, outside.checked), .absent = STJ_ABSENT_OBJECT,  \
         .doc = (doc_)                                                                              \
     }
+#define OF_ROWS(end)                                                                               \
+    {                                                                                              \
+        .name = "parameter", .count = offsetof(struct stj_svd_result, end.n_rows)                  \
+    }
 #define OF_PARAMETERS                                                                              \
     {                                                                                              \
         .name = "parameter", .count = offsetof(struct stj_svd_result, n_params)                    \
@@ -155,6 +159,18 @@ static const struct stj_field schema[] = {
      AT(n_params),
      .place = STJ_FIELD_READ_ALONE,
      .doc = "columns of the Jacobian"},
+    {.name = "top.rows",
+     .file = "n_params",
+     .kind = STJ_FIELD_COUNT,
+     AT(top.n_rows),
+     .place = STJ_FIELD_READ_ALONE,
+     .doc = "rows of the Jacobian"},
+    {.name = "bottom.rows",
+     .file = "n_params",
+     .kind = STJ_FIELD_COUNT,
+     AT(bottom.n_rows),
+     .place = STJ_FIELD_READ_ALONE,
+     .doc = "rows of the Jacobian"},
     COUNT("top.requested", "requested", requested, "pairs of the largest that were asked for"),
     COUNT("top.converged", "converged", converged, "of them, those with a small residual"),
     {.name = "top.products",
@@ -191,7 +207,7 @@ static const struct stj_field schema[] = {
      .file = "u",
      .kind = STJ_FIELD_REAL,
      AT(top.u),
-     .dim = {OF_PAIRS("pair", top), OF_PARAMETERS},
+     .dim = {OF_PAIRS("pair", top), OF_ROWS(top)},
      .place = STJ_FIELD_IN_FILE,
      .doc = "left singular vectors, in the space of theta_n"},
     {.name = "top.v",
@@ -309,7 +325,7 @@ static const struct stj_field schema[] = {
     {.name = "bottom.u",
      .kind = STJ_FIELD_REAL,
      AT(bottom.u),
-     .dim = {OF_PAIRS("bottom_pair", bottom), OF_PARAMETERS},
+     .dim = {OF_PAIRS("bottom_pair", bottom), OF_ROWS(bottom)},
      .place = STJ_FIELD_IN_FILE,
      .doc = "left vectors"},
     {.name = "bottom.v",
@@ -675,10 +691,10 @@ static enum stj_status check_vectors(const struct stj_pairs *p, double *worst,
     return STJ_OK;
 }
 
-/* Of a square Jacobian; a file says its size once. */
+/* A file says its size once. */
 static void set_shape(struct stj_svd_result *r)
 {
-    r->top.n_rows = r->top.n_cols = r->bottom.n_rows = r->bottom.n_cols = r->n_params;
+    r->top.n_cols = r->bottom.n_cols = r->n_params;
 }
 
 /* What the largest values are known to. */
@@ -735,8 +751,11 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     }
     if (c->monitor)
         s.monitor = (struct stj_svd_monitor){show, &s.progress};
-    limit_vectors(cx->run, &request, &p, &s);
-    STJ_MUST(take_hints(cx->run, cx->part, &s, err));
+    s.memory_bytes = cx->memory_bytes; /* of an operator that has no states */
+    if (cx->run) {
+        limit_vectors(cx->run, &request, &p, &s);
+        STJ_MUST(take_hints(cx->run, cx->part, &s, err));
+    }
     STJ_MUST(stj_svd_solve(cx->op, &s, &made, err));
     /* 2. With what is stored of the other. */
     *r = *made;
@@ -811,7 +830,7 @@ static enum stj_status compare_counts(const struct stj_analysis_context *cx,
     const struct stj_density_result *d = NULL;
     const bool top = r->above > 0 && r->top.k == r->requested;
     struct stj_density_count count;
-    if (!top && r->bottom.k == 0)
+    if (!cx->run || (!top && r->bottom.k == 0))
         return STJ_OK;
     STJ_MUST(stj_result_of_part(cx->run, "density", cx->part, &density, err));
     if (!density)

@@ -6,6 +6,7 @@
  */
 #include "op/journal.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -24,9 +25,10 @@ struct head {
 
 /* Where the computation is in the log: shared by an operator and its prefixes. */
 struct position {
-    struct stj_log *log; /* borrowed */
+    struct stj_log *log; /* borrowed; NULL: nothing is recorded */
     size_t next;
     size_t users;
+    bool verify; /* the next product that is found is made again and compared */
 };
 
 struct journal {
@@ -64,7 +66,7 @@ static enum stj_status replay_product(struct journal *self, const struct head *w
     struct head have;
     const size_t bytes = sizeof have + want->nvec * n_out * sizeof *y;
     *found = false;
-    if (at->next >= stj_log_n_records(at->log))
+    if (!at->log || at->next >= stj_log_n_records(at->log))
         return STJ_OK;
     /* 1. is it this one? */
     if (stj_log_tag(at->log, at->next) == PRODUCT && stj_log_bytes(at->log, at->next) == bytes) {
@@ -90,12 +92,36 @@ static enum stj_status record_product(struct journal *self, const struct head *h
                                       const double *y, size_t ldy, struct stj_error *err)
 {
     STJ_FREED struct stj_log_piece *piece = NULL;
+    if (!self->position->log)
+        return STJ_OK;
     STJ_MUST(stj_new(&piece, 1 + head->nvec, sizeof *piece, err));
     piece[0] = (struct stj_log_piece){head, sizeof *head};
     for (size_t j = 0; j < head->nvec; j++)
         piece[1 + j] = (struct stj_log_piece){y + j * ldy, n_out * sizeof *y};
     STJ_MUST(stj_log_append(self->position->log, PRODUCT, piece, 1 + head->nvec, err));
     self->position->next++;
+    return STJ_OK;
+}
+
+/* Is the product y of the log, of its first column, what the operator makes now? */
+static enum stj_status verify_product(struct journal *self, enum stj_trans trans, size_t n_out,
+                                      const double *x, size_t n_in, const double *y,
+                                      struct stj_error *err)
+{
+    static const double most = 1e-6; /* single precision with sums in any order comes closer */
+    STJ_FREED double *now = NULL;
+    double difference = 0, size = 0;
+    self->position->verify = false;
+    STJ_MUST(stj_new(&now, n_out, sizeof *now, err));
+    STJ_MUST(stj_op_apply(self->inner, trans, 1, x, n_in, now, n_out, err));
+    for (size_t i = 0; i < n_out; i++) {
+        difference = fmax(difference, fabs(now[i] - y[i]));
+        size = fmax(size, fmax(fabs(now[i]), fabs(y[i])));
+    }
+    STJ_NEED(err, difference <= most * size, STJ_EMISMATCH,
+             "the journal is of another operator: its first product differs by %.2g of its size "
+             "from what the operator makes now, more than %g; name another file, or remove it",
+             difference / size, most);
     return STJ_OK;
 }
 
@@ -112,6 +138,8 @@ static enum stj_status journal_apply(void *ctx, enum stj_trans trans, size_t nve
                               .cost = stj_op_cost(self->inner)};
     bool found = false;
     STJ_MUST(replay_product(self, &head, n_out, y, ldy, &found, err));
+    if (found && self->position->verify)
+        STJ_MUST(verify_product(self, trans, n_out, x, n_in, y, err));
     if (found) {
         stj_op_count_replayed(self->op, (double)nvec * head.cost);
         return STJ_OK;
@@ -174,8 +202,15 @@ out:
     return st;
 }
 
+void stj_op_journal_verify(struct stj_op *op)
+{
+    struct journal *self = stj_op_ctx(op, journal_apply);
+    self->position->verify = true;
+}
+
 bool stj_op_journal_has_more(const struct stj_op *op)
 {
     const struct journal *self = op ? stj_op_ctx(op, journal_apply) : NULL;
-    return self && self->position->next < stj_log_n_records(self->position->log);
+    return self && self->position->log &&
+           self->position->next < stj_log_n_records(self->position->log);
 }

@@ -18,9 +18,13 @@
 
 /* *op <- `inner` with a journal; both are borrowed and must outlive it.  The first product is
  * compared with the first record.  Products from the log count as products and as replayed.  A
- * prefix of op writes into the same log. */
+ * prefix of op writes into the same log.  log NULL: nothing is recorded. */
 enum stj_status stj_op_create_journal(struct stj_op *inner, struct stj_log *log, struct stj_op **op,
                                       struct stj_error *err);
+
+/* The first product that the log supplies is made again, and one that is not the same to 1e-6 of its
+ * size is STJ_EMISMATCH: of an operator that nothing but its size is known of. */
+void stj_op_journal_verify(struct stj_op *op);
 
 /* Are there records left that no product has asked for, nor dropped? */
 bool stj_op_journal_has_more(const struct stj_op *op);

@@ -101,16 +101,16 @@ static const struct stj_name *find_name(const struct stj_names *names, const cha
     return NULL;
 }
 
-/* name <- what init.file calls a tensor; *by (may be NULL) <- the key of init.names that says so,
- * or NULL. */
-static void file_name(const struct stj_run *run, const struct stj_parameter *p,
-                      char name[STJ_FILE_NAME_MAX], const struct stj_name **by)
+/* name <- what files of a preset call a tensor; *by (may be NULL) <- the key of init.names that says
+ * so, or NULL. */
+static void preset_name(const struct stj_run *run, int preset, const struct stj_parameter *p,
+                        char name[STJ_FILE_NAME_MAX], const struct stj_name **by)
 {
     const struct stj_init_config *init = &run->config.init;
     const struct stj_name *whole = find_name(&init->names, p->name);
     const struct stj_name *word = find_name(&init->names, p->tensor);
     const struct stj_name *label = find_name(&init->names, p->label);
-    const struct convention *c = word ? NULL : find_convention(init->preset, p, label != NULL);
+    const struct convention *c = word ? NULL : find_convention(preset, p, label != NULL);
     char group[STJ_PARAMETER_NAME_MAX]; /* of an attention: the label without the part */
     snprintf(group, sizeof group, "%s", p->label);
     if (strrchr(group, '.'))
@@ -128,8 +128,15 @@ static void file_name(const struct stj_run *run, const struct stj_parameter *p,
                  : packed ? group
                           : p->label,
                  word ? word->value
-                 : c  ? c->name[init->preset]
+                 : c  ? c->name[preset]
                       : p->tensor);
+}
+
+/* The same of init.file. */
+static void file_name(const struct stj_run *run, const struct stj_parameter *p,
+                      char name[STJ_FILE_NAME_MAX], const struct stj_name **by)
+{
+    preset_name(run, run->config.init.preset, p, name, by);
 }
 
 /* name <- the same of a tensor of a part's module, or of its array, in place of the attention's part
@@ -257,6 +264,42 @@ enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *
         t->n = p.n;
     }
     return STJ_OK;
+}
+
+/* items[n] <- the numbers of a tensor in the order of a file. */
+static enum stj_status put_in_order(const struct stj_parameter *p, const double *numbers,
+                                    double *items, struct stj_error *err)
+{
+    STJ_FREED double *count = NULL, *place = NULL;
+    STJ_MUST(stj_new(&count, p->n, sizeof *count, err));
+    STJ_MUST(stj_new(&place, p->n, sizeof *place, err));
+    for (size_t i = 0; i < p->n; i++)
+        count[i] = (double)i;
+    stj_parameter_arrange(p, count, place);
+    for (size_t i = 0; i < p->n; i++)
+        items[(size_t)place[i]] = numbers[i];
+    return STJ_OK;
+}
+
+enum stj_status stj_run_get_array(const struct stj_run *run, const char *layout, size_t i,
+                                  const double *numbers, double *items, struct stj_run_array *array,
+                                  struct stj_error *err)
+{
+    static const struct stj_parameter_layout theirs = {STJ_CONV_OIHW, STJ_DENSE_OUT_IN,
+                                                       STJ_FLATTEN_CHW};
+    static const struct stj_parameter_layout ours = {0};
+    struct stj_parameter p;
+    char name[STJ_FILE_NAME_MAX];
+    STJ_NOT_NULL(err, run, layout, array);
+    const bool pytorch = strcmp(layout, "pytorch") == 0;
+    STJ_NEED(err, pytorch || strcmp(layout, "network") == 0, STJ_EINVAL,
+             "layout is '%.40s'; there are network and pytorch", layout);
+    STJ_MUST(stj_network_parameter(run->net, pytorch ? &theirs : &ours, i, &p, err));
+    preset_name(run, STJ_PRESET_PYTORCH, &p, name, NULL);
+    *array = (struct stj_run_array){.n_dims = p.n_dims};
+    snprintf(array->name, sizeof array->name, "%s", pytorch ? name : p.name);
+    memcpy(array->shape, p.shape, p.n_dims * sizeof p.shape[0]);
+    return numbers && items ? put_in_order(&p, numbers, items, err) : STJ_OK;
 }
 
 /* text <- the first key of the map of names that means nothing here but is near to something that
