@@ -1,0 +1,28 @@
+# The Python package, one file per line: installed with --with-python, and by `pip install ./python`
+# without this.
+python_modules =
+python_modules += %reldir%/spectraj/__init__.py
+python_modules += %reldir%/spectraj/_c.py
+python_modules += %reldir%/spectraj/_call.py
+python_modules += %reldir%/spectraj/plot.py
+python_modules += %reldir%/spectraj/py.typed
+python_modules += %reldir%/spectraj/result.py
+python_modules += %reldir%/spectraj/run.py
+python_modules += %reldir%/spectraj/solve.py
+EXTRA_DIST += $(python_modules)
+EXTRA_DIST += %reldir%/README.md
+EXTRA_DIST += %reldir%/pyproject.toml
+EXTRA_DIST += %reldir%/tests/helper.py
+EXTRA_DIST += %reldir%/tests/test_operators.py
+EXTRA_DIST += %reldir%/tests/test_runs.py
+EXTRA_DIST += %reldir%/tests/test_structs.py
+
+if PYTHON
+spectrajpythondir = $(pythondir)/spectraj
+spectrajpython_DATA = $(python_modules) %reldir%/spectraj/_libdir.py
+CLEANFILES += %reldir%/spectraj/_libdir.py
+# Where make install puts the library: the system's linker need not know the folder.
+%reldir%/spectraj/_libdir.py: Makefile
+	@$(MKDIR_P) %reldir%/spectraj
+	$(AM_V_GEN)echo 'LIBDIR = "$(libdir)"' > $@.tmp && mv $@.tmp $@
+endif
