@@ -39,6 +39,11 @@ dist_gpt_DATA = %reldir%/gpt/gpt.yaml
 vitdir = $(pkgdatadir)/examples/vit
 dist_vit_DATA = %reldir%/vit/vit.yaml
 
+# The Python examples, run by python/tests/test_page.py.
+examplepythondir = $(pkgdatadir)/examples/python
+dist_examplepython_DATA = %reldir%/python/layers.py
+dist_examplepython_DATA += %reldir%/python/operator_of_ours.py
+
 # The C examples, numbered in the order to read them, are built with everything else from the public
 # headers alone, run by tests/examples.sh, and installed as source.
 examplecdir = $(pkgdatadir)/examples/c

@@ -14,6 +14,7 @@ EXTRA_DIST += %reldir%/README.md
 EXTRA_DIST += %reldir%/pyproject.toml
 EXTRA_DIST += %reldir%/tests/helper.py
 EXTRA_DIST += %reldir%/tests/test_operators.py
+EXTRA_DIST += %reldir%/tests/test_page.py
 EXTRA_DIST += %reldir%/tests/test_runs.py
 EXTRA_DIST += %reldir%/tests/test_structs.py
 

@@ -33,8 +33,9 @@ def draw(text: str, ax: Any = None) -> Any:
         ax = pyplot.gca()
     names, series = read_chart(text)
     for name, points in series.items():
-        few = len(points) <= 60
-        ax.plot(points[:, 0], points[:, 1], marker="o" if few else "", markersize=3, label=name)
+        dots = "o" if names[0] == "index" and len(points) <= 200 else ""
+        ax.plot(points[:, 0], points[:, 1], "--" if "band" in name else "-", marker=dots, markersize=3,
+                label=name)
     values = np.concatenate(list(series.values())) if series else np.empty((0, 2))
     for k, (name, scale, label) in enumerate(((names[0], ax.set_xscale, ax.set_xlabel),
                                               (names[1], ax.set_yscale, ax.set_ylabel))):

@@ -52,3 +52,11 @@ def trained(kind=DENSE, seed=1):
         out.write(CONFIG.format(name=name, input=kind[0], layers=kind[1], seed=seed))
     command("train", config, "-o", name, "--quiet")
     return os.path.join(folder(), name)
+
+
+def copy_of(path, name):
+    """A copy without results of others."""
+    there = os.path.join(os.path.dirname(path), name)
+    shutil.rmtree(there, ignore_errors=True)
+    shutil.copytree(path, there)
+    return there

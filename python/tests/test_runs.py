@@ -1,27 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs: what is read of them, and their Jacobians."""
 import json
-import os
-import shutil
 import unittest
 
 import numpy as np
 
 import spectraj
-from helper import DENSE, IMAGES, command, trained
+from helper import DENSE, IMAGES, command, copy_of, trained
 
 try:
     import scipy.sparse.linalg
 except ImportError:
     scipy = None
-
-
-def copy_of(path, name):
-    """A copy without results of others."""
-    there = os.path.join(os.path.dirname(path), name)
-    shutil.rmtree(there, ignore_errors=True)
-    shutil.copytree(path, there)
-    return there
 
 
 class Reading(unittest.TestCase):
@@ -160,7 +150,7 @@ class Results(unittest.TestCase):
                 return lambda *arguments, **named: self.done.append((name, arguments, named))
 
         axes = self.run_.plot("loss", ax=Axes())
-        (_, (x, y), named), = [call for call in axes.done if call[0] == "plot" and call[2]["label"] == "batch"]
+        (_, (x, y, _), _), = [call for call in axes.done if call[0] == "plot" and call[2]["label"] == "batch"]
         np.testing.assert_array_equal(x, np.arange(1, 13))
         np.testing.assert_array_equal(y, self.run_.loss)
         self.assertIn(("set_ylabel", ("loss",), {}), axes.done)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The code of docs/python.md, one block after another, and the programs of examples/python."""
+import contextlib
+import importlib.util
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from helper import copy_of, trained
+
+TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+
+@unittest.skipUnless(os.path.isdir(os.path.join(TOP, "docs")), "not in the source tree")
+class Pages(unittest.TestCase):
+    def setUp(self):
+        there = tempfile.TemporaryDirectory()
+        self.addCleanup(there.cleanup)
+        self.folder = there.name
+        os.symlink(copy_of(trained(), "page"), os.path.join(self.folder, "RUN"))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+
+    def test_the_tutorial(self):
+        with open(os.path.join(TOP, "docs", "python.md"), encoding="utf-8") as page:
+            blocks = re.findall(r"^```python\n(.*?)^```$", page.read(), re.M | re.S)
+        self.assertGreaterEqual(len(blocks), 8)
+        names = {}
+        for block in blocks:
+            needed = re.match(r"# needs (\w+)", block)
+            if needed and not importlib.util.find_spec(needed.group(1)):
+                continue
+            if needed and needed.group(1) == "matplotlib":
+                block = "import matplotlib\nmatplotlib.use('Agg')\n" + block
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(block, "docs/python.md", "exec"), names)  # pylint: disable=exec-used
+
+    def program(self, name, *arguments):
+        path = os.path.join(TOP, "examples", "python", name)
+        return subprocess.run([sys.executable, path, *arguments], check=True, capture_output=True, text=True,
+                              cwd=self.folder).stdout
+
+    def test_the_examples(self):
+        self.assertIn("dense2.kernel", self.program("layers.py", "RUN"))
+        self.assertIn("converged", self.program("operator_of_ours.py"))
+
+
+if __name__ == "__main__":
+    unittest.main()
