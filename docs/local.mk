@@ -21,6 +21,7 @@ dist_doc_DATA += %reldir%/own-problem.md
 dist_doc_DATA += %reldir%/paper.md
 dist_doc_DATA += %reldir%/performance.md
 dist_doc_DATA += %reldir%/python.md
+dist_doc_DATA += %reldir%/python-pytorch.md
 dist_doc_DATA += %reldir%/results-format.md
 dist_doc_DATA += %reldir%/scaling.md
 dist_doc_DATA += %reldir%/studies.md

@@ -41,7 +41,9 @@ dist_vit_DATA = %reldir%/vit/vit.yaml
 
 # The Python examples, run by python/tests/test_page.py.
 examplepythondir = $(pkgdatadir)/examples/python
-dist_examplepython_DATA = %reldir%/python/layers.py
+dist_examplepython_DATA = %reldir%/python/cnn.py
+dist_examplepython_DATA += %reldir%/python/layers.py
+dist_examplepython_DATA += %reldir%/python/mlp.py
 dist_examplepython_DATA += %reldir%/python/operator_of_ours.py
 
 # The C examples, numbered in the order to read them, are built with everything else from the public

@@ -4,11 +4,13 @@ python_modules =
 python_modules += %reldir%/spectraj/__init__.py
 python_modules += %reldir%/spectraj/_c.py
 python_modules += %reldir%/spectraj/_call.py
+python_modules += %reldir%/spectraj/_module.py
 python_modules += %reldir%/spectraj/plot.py
 python_modules += %reldir%/spectraj/py.typed
 python_modules += %reldir%/spectraj/result.py
 python_modules += %reldir%/spectraj/run.py
 python_modules += %reldir%/spectraj/solve.py
+python_modules += %reldir%/spectraj/torch.py
 EXTRA_DIST += $(python_modules)
 EXTRA_DIST += %reldir%/README.md
 EXTRA_DIST += %reldir%/pyproject.toml
@@ -17,6 +19,7 @@ EXTRA_DIST += %reldir%/tests/test_operators.py
 EXTRA_DIST += %reldir%/tests/test_page.py
 EXTRA_DIST += %reldir%/tests/test_runs.py
 EXTRA_DIST += %reldir%/tests/test_structs.py
+EXTRA_DIST += %reldir%/tests/test_torch.py
 
 if PYTHON
 spectrajpythondir = $(pythondir)/spectraj

@@ -15,6 +15,7 @@ from typing import Any, Iterator, Optional
 
 size_t, double, text = C.c_size_t, C.c_double, C.c_char_p
 doubles = C.POINTER(C.c_double)
+byref, sizeof = C.byref, C.sizeof
 SONAME = "libspectraj.so.0"
 
 
@@ -67,9 +68,14 @@ class StjResultItem(C.Structure):
                 ("n", size_t * 2), ("dim", text * 2), ("text", text)]
 
 
+class StjRunTrainSettings(C.Structure):
+    _fields_ = [("size", size_t), ("force", C.c_bool), ("seed_given", C.c_bool), ("seed", C.c_uint64),
+                ("accept_deviation", C.c_bool), ("progress", StjProgress)]
+
+
 STRUCTS = {"stj_error": StjError, "stj_progress": StjProgress, "stj_run_part": StjRunPart,
            "stj_run_array": StjRunArray, "stj_op_counts": StjOpCounts,
-           "stj_result_item": StjResultItem}
+           "stj_result_item": StjResultItem, "stj_run_train_settings": StjRunTrainSettings}
 
 # ---- functions ----
 
@@ -85,6 +91,7 @@ _functions = {
     "stj_error_set": (_status, [_err, C.c_int, text, C.c_int, text, text]),
     "stj_run_open": (_status, [text, _place, _err]),
     "stj_run_destroy": (None, [_handle]),
+    "stj_run_train": (_status, [text, text, C.POINTER(StjRunTrainSettings), _place, _err]),
     "stj_run_theta": (_status, [_handle, size_t, doubles, _err]),
     "stj_run_loss_curve": (doubles, [_handle]),
     "stj_run_get_array": (_status, [_handle, text, size_t, doubles, doubles,

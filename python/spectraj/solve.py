@@ -125,17 +125,23 @@ class Request:
         _c.lib.stj_request_destroy(self.handle)
 
 
-def finish(call: Call, status: int, err: _c.StjError, place: C.c_void_p, run: Any = None) -> Result:
-    """The result of a call, or what was raised in it, with what the library says of how to go on."""
-    said = _c.from_text(err.text) if status else None
-    if status == 0 and call.error:
-        said = _c.from_text(_c.lib.stj_result_to_go_on(place))
-        _c.lib.stj_result_destroy(place)
+def finish_status(call: Call, status: int, err: _c.StjError, said: Optional[str] = None) -> None:
+    """Raise what was raised in a call, with what the library says of how to go on, or its error."""
     if call.error:
+        said = said or _c.from_text(err.text)
         if said and hasattr(call.error, "add_note"):
             call.error.add_note(said)
         raise call.error
     _c.check(status, err)
+
+
+def finish(call: Call, status: int, err: _c.StjError, place: C.c_void_p, run: Any = None) -> Result:
+    """The result of a call, or what was raised in it, with what the library says of how to go on."""
+    said = None
+    if status == 0 and call.error:
+        said = _c.from_text(_c.lib.stj_result_to_go_on(place))
+        _c.lib.stj_result_destroy(place)
+    finish_status(call, status, err, said)
     return Result(place.value, run)
 
 

@@ -25,10 +25,10 @@ class Pages(unittest.TestCase):
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.folder)
 
-    def test_the_tutorial(self):
-        with open(os.path.join(TOP, "docs", "python.md"), encoding="utf-8") as page:
+    def run_page(self, name, most):
+        with open(os.path.join(TOP, "docs", name), encoding="utf-8") as page:
             blocks = re.findall(r"^```python\n(.*?)^```$", page.read(), re.M | re.S)
-        self.assertGreaterEqual(len(blocks), 8)
+        self.assertGreaterEqual(len(blocks), most)
         names = {}
         for block in blocks:
             needed = re.match(r"# needs (\w+)", block)
@@ -37,7 +37,16 @@ class Pages(unittest.TestCase):
             if needed and needed.group(1) == "matplotlib":
                 block = "import matplotlib\nmatplotlib.use('Agg')\n" + block
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(block, "docs/python.md", "exec"), names)  # pylint: disable=exec-used
+                exec(compile(block, f"docs/{name}", "exec"), names)  # pylint: disable=exec-used
+
+    def test_the_tutorial(self):
+        self.run_page("python.md", 8)
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "no torch")
+    def test_the_tutorial_of_pytorch(self):
+        import torch
+        self.addCleanup(torch.set_default_dtype, torch.get_default_dtype())
+        self.run_page("python-pytorch.md", 2)
 
     def program(self, name, *arguments):
         path = os.path.join(TOP, "examples", "python", name)
@@ -47,6 +56,11 @@ class Pages(unittest.TestCase):
     def test_the_examples(self):
         self.assertIn("dense2.kernel", self.program("layers.py", "RUN"))
         self.assertIn("converged", self.program("operator_of_ours.py"))
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "no torch")
+    def test_the_examples_of_pytorch(self):
+        self.assertIn("35 steps", self.program("mlp.py"))
+        self.assertIn("7.kernel", self.program("cnn.py"))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ static bool belongs_to_a_run(const char *name)
 {
     return is_result_name(name) || strcmp(name, STJ_CONFIG_NAME) == 0 ||
            strcmp(name, STJ_TRAJECTORY_NAME) == 0 || strcmp(name, STJ_TRAINING_JOURNAL) == 0 ||
-           strcmp(name, STJ_LOCK_NAME) == 0 || strcmp(name, "figures") == 0;
+           strcmp(name, STJ_LOCK_NAME) == 0 || strcmp(name, "figures") == 0 ||
+           strcmp(name, "recorded") == 0; /* what python/spectraj/torch.py trains from */
 }
 
 static bool is_dot(const char *name)
