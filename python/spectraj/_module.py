@@ -7,10 +7,13 @@ channels are always last.
 """
 from __future__ import annotations
 
+import contextlib
 import copy
-import operator
+import dis
+import functools
+import sys
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 import torch.fx
@@ -43,6 +46,11 @@ class Parameter:
     shape: Tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class LastState(Value):
+    """The last state of a recurrent layer, [1, N, H]: the last position of what it makes."""
+
+
 def channels_last(array: Any, form: str) -> Any:
     """Numbers of PyTorch's axes in ours."""
     axes = {"img": (0, 2, 3, 1), "ncl": (0, 2, 1)}.get(form)
@@ -73,6 +81,49 @@ _TENSORS = {"kernel": {"weight": "kernel", "bias": "bias"}, "scale": {"weight": 
                           "bias_ih_l0": "input_bias", "bias_hh_l0": "hidden_bias"}}
 
 
+def _proxies(x: Any) -> List[torch.fx.Proxy]:
+    return [y for y in (x if isinstance(x, (tuple, list)) else [x]) if isinstance(y, torch.fx.Proxy)]
+
+
+def _traced(make: Callable) -> Callable:
+    """torch.arange and its like, for sizes that are traced."""
+
+    @functools.wraps(make)
+    def made(*arguments: Any, **named: Any) -> Any:
+        found = [y for x in (*arguments, *named.values()) for y in _proxies(x)]
+        if not found:
+            return make(*arguments, **named)
+        return found[0].tracer.create_proxy("call_function", make, arguments, named)
+
+    return made
+
+
+@contextlib.contextmanager
+def _tracing() -> Iterator[None]:
+    """What torch.fx cannot trace by itself: `a, b = x` in PyTorch 1 with the bytecode of Python 3.11 and later, and
+    tensors of traced sizes."""
+    proxy: Any = torch.fx.Proxy
+    old, makers = proxy.__iter__, {name: getattr(torch, name) for name in ("arange", "full", "ones", "zeros")}
+
+    def unpack(self: torch.fx.Proxy) -> Any:
+        frame = sys._getframe(1)
+        here = [i for i in dis.get_instructions(frame.f_code) if i.offset == frame.f_lasti]
+        if here and here[0].opname == "UNPACK_SEQUENCE":
+            return (self[i] for i in range(here[0].argval))
+        return self.tracer.iter(self)
+
+    if sys.version_info >= (3, 11) and torch.__version__.startswith("1."):
+        proxy.__iter__ = unpack
+    try:
+        for name, make in makers.items():
+            setattr(torch, name, _traced(make))
+        yield
+    finally:
+        proxy.__iter__ = old
+        for name, make in makers.items():
+            setattr(torch, name, make)
+
+
 class _Shapes(torch.fx.Interpreter):
     """Runs a graph and keeps what each node makes."""
 
@@ -87,14 +138,18 @@ class Network:
     """The translation: layers, names for init.names, and by name in the state_dict the tensor of ours."""
 
     def __init__(self, module: nn.Module, example: torch.Tensor):
-        module = copy.deepcopy(module).cpu()
+        try:
+            module = copy.deepcopy(module).cpu()
+        except RuntimeError as why:
+            raise Unsupported(f"{type(module).__name__} cannot be copied ({why}); it") from why
         self.layers: List[dict] = []
         self.names: Dict[str, str] = {}
         self.tensor_of: Dict[str, str] = {}
         self._owner: Dict[int, str] = {}  # of a parameter, by its identity
         self._values: Dict[torch.fx.Node, Any] = {}
         try:
-            graph = torch.fx.symbolic_trace(module)
+            with _tracing():
+                graph = torch.fx.symbolic_trace(module)
         except Exception as why:
             raise Unsupported(f"{type(module).__name__} cannot be traced by torch.fx ({why}); it") from why
         graph.graph.eliminate_dead_code()
@@ -105,7 +160,7 @@ class Network:
             shapes.run(example.cpu())
         self._made = shapes.made
         self.input_form = self._form_of_input(graph, example)
-        self.input_shape = list(channels_last(example.numpy(), self.input_form).shape[1:])
+        self.input_shape = list(channels_last(example.numpy(), self.input_form).shape[1:]) or [1]
         for node in graph.graph.nodes:
             self._values[node] = self._translate(node)
         self.output: Value = self._values[next(n for n in graph.graph.nodes if n.op == "output")]
@@ -140,11 +195,14 @@ class Network:
         self.layers.append(layer)
         return Value(name, form)
 
-    def _name_tensors(self, node: torch.fx.Node, layer: dict, kind: str) -> None:
+    def _name_tensors(self, node: torch.fx.Node, layer: dict, kind: str, suffix: str = "") -> None:
         target, share = str(node.target), {}
-        self.names[layer["name"]] = target
+        if not suffix:
+            self.names[layer["name"]] = target
         for theirs, ours in _TENSORS[kind].items():
-            full = f"{target}.{theirs}"
+            full = f"{target}.{theirs[:-len('_l0')] + suffix if suffix else theirs}"
+            if suffix and full in self._state:
+                self.names[f"{layer['name']}.{ours}"] = full
             tensor = self._state.get(full)
             if tensor is None:
                 continue
@@ -169,7 +227,7 @@ class Network:
 
     def _value(self, x: Any, node: torch.fx.Node) -> Value:
         value = self._values.get(x) if isinstance(x, torch.fx.Node) else None
-        if not isinstance(value, Value):
+        if not isinstance(value, Value) or isinstance(value, LastState):
             raise Unsupported(f"{self._what(node)} of what is no layer's output", self._where(node))
         return value
 
@@ -197,6 +255,13 @@ class Network:
             return self._emit(node, {"type": "transpose"}, [value], "ncl")
         self._need(value.form == form, node, f"of a value {value.form}")
         return value
+
+    def _alike(self, node: torch.fx.Node, value: Value, other: Value) -> Value:
+        """The other with our axes as the value has them, where PyTorch's are the same."""
+        if other.form == value.form:
+            return other
+        self._need({other.form, value.form} == {"seq", "ncl"}, node, f"of values {value.form} and {other.form}")
+        return self._emit(node, {"type": "transpose"}, [other], value.form)
 
     # ---- nodes ----
 
@@ -398,14 +463,38 @@ class Network:
 
     _nn_batchnorm1d = _nn_batchnorm2d = _batch_norm
 
+    def _nn_instancenorm2d(self, node: torch.fx.Node, m: Any, value: Value) -> Value:
+        self._need(not m.track_running_stats and value.form == "img", node, "with running statistics")
+        return self._emit(node, {"type": "instance_norm", "eps": m.eps, "affine": m.affine}, [value], "img", "scale")
+
+    def _pad(self, node: torch.fx.Node, m: Any, value: Value, mode: str) -> Value:
+        self._need(value.form == "img" and min(m.padding) >= 0, node, f"of a value {value.form}")
+        left, right, top, bottom = m.padding
+        return self._emit(node, {"type": "pad", "padding": [top, bottom, left, right], "mode": mode}, [value], "img")
+
+    def _nn_zeropad2d(self, node: torch.fx.Node, m: Any, value: Value) -> Value:
+        return self._pad(node, m, value, "zeros")
+
+    def _nn_reflectionpad2d(self, node: torch.fx.Node, m: Any, value: Value) -> Value:
+        return self._pad(node, m, value, "reflect")
+
+    def _nn_replicationpad2d(self, node: torch.fx.Node, m: Any, value: Value) -> Value:
+        return self._pad(node, m, value, "replicate")
+
+    def _nn_upsample(self, node: torch.fx.Node, m: Any, value: Value) -> Value:
+        factor = m.scale_factor if isinstance(m.scale_factor, tuple) else (m.scale_factor, m.scale_factor)
+        whole = None not in factor and all(f == int(f) for f in factor)
+        self._need(value.form == "img" and m.mode == "nearest" and whole, node, f"with mode '{m.mode}'")
+        return self._emit(node, {"type": "upsample", "factor": _pair([int(f) for f in factor])}, [value], "img")
+
     def _nn_embedding(self, node: torch.fx.Node, m: nn.Embedding, value: Value) -> Value:
         self._need(value.form == "tokens", node, "of what are no whole numbers")
         for name in ("padding_idx", "max_norm"):
             self._need(getattr(m, name) is None, node, f"with {name}")
         self._need(not m.scale_grad_by_freq, node, "with scale_grad_by_freq")
-        form = "seq" if self._made[node].dim() == 3 else "vec"
-        return self._emit(node, {"type": "embedding", "vocabulary": m.num_embeddings, "width": m.embedding_dim},
-                          [value], form, "table")
+        made = self._emit(node, {"type": "embedding", "vocabulary": m.num_embeddings, "width": m.embedding_dim},
+                          [value], "seq", "table")
+        return made if self._made[node].dim() == 3 else self._emit(node, {"type": "flatten"}, [made], "vec")
 
     def _nn_multiheadattention(self, node: torch.fx.Node, m: nn.MultiheadAttention, value: Value) -> Any:
         same = len(node.args) >= 3 and all(x is node.args[0] for x in node.args[:3])
@@ -436,13 +525,24 @@ class Network:
 
     def _recurrent(self, node: torch.fx.Node, m: Any, value: Value, kind: str) -> Any:
         self._need(m.batch_first, node, "without batch_first")
-        self._need(m.num_layers == 1 and not m.bidirectional, node, "of several layers or two directions")
+        self._need(m.dropout == 0 or not m.training or m.num_layers == 1, node,
+                   f"with dropout {m.dropout}, whose masks nobody recorded,")
         self._need(len(node.args) == 1 and not node.kwargs, node, "with an initial state")
         self._need(not getattr(m, "proj_size", 0), node, "with proj_size")
         layer = {"type": kind, "units": m.hidden_size, "bias": m.bias}
         if kind == "rnn":
             layer["nonlinearity"] = m.nonlinearity
-        return (self._emit(node, layer, [self._last(node, value)], "seq", "recurrent"), None)
+        value = self._last(node, value)
+        for k in range(m.num_layers):
+            ways = []
+            for suffix in ("", "_reverse")[:1 + m.bidirectional]:
+                more = {"reverse": True} if suffix else {}
+                ways.append(self._emit(node, {**layer, **more}, [value], "seq"))
+                plain = not k and not suffix
+                self._name_tensors(node, self.layers[-1], "recurrent", "" if plain else f"_l{k}{suffix}")
+            value = ways[0] if len(ways) == 1 else self._emit(node, {"type": "concat"}, ways, "seq")
+        state = None if m.bidirectional else LastState(value.layer, "seq")
+        return (value, (state, None) if kind == "lstm" else state)
 
     def _nn_lstm(self, node: torch.fx.Node, m: Any, value: Value) -> Any:
         return self._recurrent(node, m, value, "lstm")
@@ -470,7 +570,8 @@ class Network:
             "log_softmax": self._f_softmax, "dropout": self._f_dropout, "contiguous": self._same, "float": self._same,
             "double": self._same, "max_pool2d": self._f_pool, "boolean_dispatch": self._f_pool, "fn": self._f_pool,
             "avg_pool2d": self._f_pool, "adaptive_avg_pool2d": self._f_adaptive, "truediv": self._product,
-            "div": self._product}
+            "div": self._product, "sub": self._difference, "neg": self._negative, "pow": self._power,
+            "squeeze": self._squeeze}
         if name not in known:
             raise Unsupported(self._what(node), self._where(node))
         return known[name](node)
@@ -496,8 +597,8 @@ class Network:
         value, other = self._two(node)
         if isinstance(other, Value):
             shapes = {tuple(self._made[n].shape) for n in node.all_input_nodes}
-            self._need(other.form == value.form and len(shapes) == 1, node, f"of shapes {sorted(shapes)}")
-            return self._emit(node, {"type": "add"}, [value, other], value.form)
+            self._need(len(shapes) == 1, node, f"of shapes {sorted(shapes)}")
+            return self._emit(node, {"type": "add"}, [value, self._alike(node, value, other)], value.form)
         self._need(isinstance(other, Parameter), node, "of what is neither a layer's output nor a parameter")
         shape = list(self._made[node].shape[1:])
         given = [n for n in other.shape]
@@ -517,12 +618,38 @@ class Network:
         self._need("div" not in str(getattr(node.target, "__name__", node.target)), node, "by what is no number")
         if isinstance(other, Value):
             shapes = {tuple(self._made[n].shape) for n in node.all_input_nodes}
-            self._need(other.form == value.form and len(shapes) == 1, node, f"of shapes {sorted(shapes)}")
-            return self._emit(node, {"type": "multiply"}, [value, other], value.form)
+            wide, gate = (tuple(self._made[n].shape) for n in node.args)
+            if gate[2:] != (1, 1):
+                wide, gate, value, other = (gate, wide, other, value) if wide[2:] == (1, 1) else (wide, gate, value, other)
+            gates = value.form == other.form == "img" and wide[:2] == gate[:2] and gate[2:] == (1, 1)
+            self._need(len(shapes) == 1 or gates, node, f"of shapes {sorted(shapes)}")
+            return self._emit(node, {"type": "multiply"}, [value, self._alike(node, value, other)], value.form)
         self._need(isinstance(other, Parameter) and value.form in ("vec", "seq", "nhwc") and
                    other.shape[-1] == self._made[node].shape[-1] and all(n == 1 for n in other.shape[:-1]), node,
                    "of what is neither a number nor a parameter of the channels")
         return self._own_tensor(node, {"type": "scale", "learn": "channels"}, other, "scale", value)
+
+    def _negative(self, node: torch.fx.Node) -> Value:
+        value = self._value(node.args[0], node)
+        return self._emit(node, {"type": "scale", "factor": -1.0}, [value], value.form)
+
+    def _difference(self, node: torch.fx.Node) -> Value:
+        self._need(len(node.args) == 2 and not node.kwargs, node, "with other arguments")
+        value, other = (self._value(x, node) for x in node.args)
+        shapes = {tuple(self._made[n].shape) for n in node.all_input_nodes}
+        self._need(len(shapes) == 1, node, f"of shapes {sorted(shapes)}")
+        other = self._emit(node, {"type": "scale", "factor": -1.0}, [self._alike(node, value, other)], value.form)
+        return self._emit(node, {"type": "add"}, [value, other], value.form)
+
+    def _power(self, node: torch.fx.Node) -> Value:
+        value = self._value(node.args[0], node)
+        self._need(node.args[1] == 2, node, f"to {node.args[1]}")
+        return self._emit(node, {"type": "square"}, [value], value.form)
+
+    def _squeeze(self, node: torch.fx.Node) -> Value:
+        state = self._values.get(node.args[0])
+        self._need(isinstance(state, LastState) and tuple(node.args[1:]) == (0,), node, "of a layer's output")
+        return self._emit(node, {"type": "select", "position": 0, "last": True}, [Value(state.layer, "seq")], "vec")
 
     def _cat(self, node: torch.fx.Node) -> Value:
         values = [self._value(x, node) for x in node.args[0]]
@@ -552,8 +679,12 @@ class Network:
         what, index = node.args
         value = self._values.get(what)
         if isinstance(value, tuple):
-            self._need(index == 0 or not node.users, node, f"{index} of a module's outputs")
-            return value[0] if index == 0 else None
+            part = value[index] if index in (0, 1) and len(value) > index else None
+            self._need(part is not None or not node.users, node, f"{index} of a module's outputs")
+            return part
+        if isinstance(value, LastState):
+            self._need(index == -1 or (index == 0 and len(self._made[what]) == 1), node, f"{index} of several states")
+            return self._emit(node, {"type": "select", "position": 0, "last": True}, [value], "vec")
         value = self._value(what, node)
         one = isinstance(index, tuple) and len(index) >= 2 and index[0] == slice(None) and isinstance(index[1], int) \
             and all(i == slice(None) or i is Ellipsis for i in index[2:])

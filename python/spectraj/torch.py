@@ -174,8 +174,9 @@ class Recorder:
             recorder._before_step()
             return inner(*arguments, **named)
 
-        if hasattr(inner, "_with_counter"):  # a scheduler counts its calls
-            step._with_counter = True  # type: ignore[attr-defined]
+        for mark in ("_with_counter", "_wrapped_by_lr_sched"):  # a scheduler counts its calls
+            if hasattr(inner, mark):
+                setattr(step, mark, True)
         self._inner_step = inner
         self.optimizer.step = types.MethodType(step, self.optimizer)  # type: ignore[method-assign]
 

@@ -78,16 +78,15 @@ def vit():
 
 def gpt():
     """Tied: the head has the table of the embedding."""
-    n = 5
-
     def forward(m, x):
+        _, n = x.size()
         x = m.wte(x) + m.wpe(torch.arange(n))
         y = m.ln1(x)
         mask = torch.full((n, n), float("-inf")).triu(1)
         x = x + m.attn(y, y, y, need_weights=False, attn_mask=mask)[0]
         x = x + m.fc2(F.gelu(m.fc1(m.ln2(x)), approximate="tanh"))
         return m.head(m.ln(x))
-    net = Net(forward, wte=nn.Embedding(CLASSES, 4), wpe=nn.Embedding(n, 4), ln1=nn.LayerNorm(4),
+    net = Net(forward, wte=nn.Embedding(CLASSES, 4), wpe=nn.Embedding(5, 4), ln1=nn.LayerNorm(4),
               attn=nn.MultiheadAttention(4, 2, batch_first=True), ln2=nn.LayerNorm(4), fc1=nn.Linear(4, 8), fc2=nn.Linear(8, 4),
               ln=nn.LayerNorm(4), head=nn.Linear(4, CLASSES, bias=False))
     net.head.weight = net.wte.weight
@@ -100,6 +99,44 @@ def lstm():
 
 def conv1d():
     return nn.Sequential(nn.Conv1d(2, 3, 3, padding=1), nn.GELU(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(9, CLASSES))
+
+
+def deep_lstm():
+    def forward(m, x):
+        _, (h, _) = m.lstm(x)
+        return m.fc(h[-1])
+    return Net(forward, lstm=nn.LSTM(3, 4, 2, batch_first=True), fc=nn.Linear(4, CLASSES))
+
+
+def both_ways():
+    return Net(lambda m, x: m.fc(m.gru(x)[0].mean(1)), gru=nn.GRU(3, 4, 2, batch_first=True, bidirectional=True),
+               fc=nn.Linear(8, CLASSES))
+
+
+def mixer():
+    def forward(m, x):
+        x = x + m.up(F.gelu(m.down(x.transpose(1, 2)))).transpose(1, 2)
+        return m.fc((x - m.other(x) ** 2).mean(1))
+    return Net(forward, down=nn.Linear(5, 6), up=nn.Linear(6, 5), other=nn.Linear(3, 3), fc=nn.Linear(3, CLASSES))
+
+
+def squeeze_excite():
+    def forward(m, x):
+        n, _, _, _ = x.shape
+        y = F.silu(m.conv(x))
+        return m.fc((torch.sigmoid(m.up(F.silu(m.down(m.pool(y))))) * y).reshape(n, -1))
+    return Net(forward, conv=nn.Conv2d(2, 4, 3), pool=nn.AdaptiveAvgPool2d(1), down=nn.Conv2d(4, 2, 1), up=nn.Conv2d(2, 4, 1),
+               fc=nn.Linear(16, CLASSES))
+
+
+def padded():
+    return nn.Sequential(nn.ZeroPad2d((1, 2, 0, 1)), nn.Conv2d(2, 2, 3), nn.InstanceNorm2d(2, affine=True),
+                         nn.ReflectionPad2d(1), nn.Upsample(scale_factor=2), nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+                         nn.Flatten(), nn.Linear(70, CLASSES))
+
+
+def twice():
+    return Net(lambda m, x: m.b(torch.tanh(m.a(torch.tanh(m.a(x))))), a=nn.Linear(4, 4), b=nn.Linear(4, CLASSES))
 
 
 def functional_mlp():
@@ -115,7 +152,8 @@ CASES = {
     "mlp": (lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, CLASSES)), VECTORS),
     "functional_mlp": (functional_mlp, VECTORS),
     "cnn": (flat_cnn, (2, 8, 6)), "resnet": (resnet, IMAGES), "vit": (vit, IMAGES), "lstm": (lstm, SEQUENCES),
-    "conv1d": (conv1d, NCL),
+    "conv1d": (conv1d, NCL), "deep_lstm": (deep_lstm, SEQUENCES), "both_ways": (both_ways, SEQUENCES),
+    "mixer": (mixer, SEQUENCES), "squeeze_excite": (squeeze_excite, IMAGES), "padded": (padded, IMAGES), "twice": (twice, VECTORS),
     "prelu_norms": (lambda: nn.Sequential(nn.Conv2d(2, 4, 3, padding=1, groups=2), nn.GroupNorm(2, 4), nn.PReLU(4),
                                           nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, CLASSES)), IMAGES),
 }
