@@ -77,6 +77,7 @@ test_scripts += %reldir%/cli-basic.sh
 test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/cli-faults.sh
+test_scripts += %reldir%/cli-accumulate.sh
 test_scripts += %reldir%/cli-groups.sh
 test_scripts += %reldir%/cli-interrupt.sh
 test_scripts += %reldir%/cli-kept.sh

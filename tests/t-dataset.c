@@ -665,6 +665,46 @@ START_TEST(listed_batches_are_as_listed)
 }
 END_TEST
 
+/* Steps of several micro-batches: pieces of an epoch, its rest, and lists in which each ends by
+ * itself. */
+START_TEST(micro_batches_are_parts_of_a_step)
+{
+    const size_t listed[] = {9, STJ_NO_ROW, 4, 2, 1, 0, STJ_NO_ROW, STJ_NO_ROW};
+    struct stj_batch_order_settings settings = {
+        .n_rows = 11, .batch_size = 2, .accumulate = 2, .listed = listed, .n_listed = 2};
+    struct stj_error err = STJ_ERROR_INIT;
+    struct stj_batch_order *order = NULL;
+    size_t rows[4], first = 7;
+    EXPECT_OK(stj_batch_order_create(&settings, &order, &err), err);
+    ck_assert_uint_eq(stj_batch_order_most(order, 2), 3);
+    ck_assert_uint_eq(stj_batch_order_most_parts(order, 2), 2);
+    ck_assert_uint_eq(stj_batch_order_parts(order, 0), 2);
+    ck_assert_uint_eq(stj_batch_order_parts(order, 1), 1);
+    ck_assert_uint_eq(stj_batch_order_part(order, 0, 1, &first), 2);
+    ck_assert_uint_eq(first, 1);
+    ck_assert_uint_eq(rows_of(order, 0, rows), 3);
+    ck_assert_uint_eq(rows[0], 9);
+    ck_assert_uint_eq(rows[2], 2);
+    stj_batch_order_destroy(order);
+
+    settings.listed = NULL;
+    settings.n_listed = 0;
+    for (int drop = 0; drop < 2; drop++) { /* 6 micro-batches of which one is shorter, or 5 */
+        settings.drop_last = drop;
+        EXPECT_OK(stj_batch_order_create(&settings, &order, &err), err);
+        ck_assert_uint_eq(stj_batch_order_steps_per_epoch(order), 3);
+        ck_assert_uint_eq(stj_batch_order_parts(order, 2), drop ? 1 : 2);
+        ck_assert_uint_eq(stj_batch_order_count(order, 2), drop ? 2 : 3);
+        ck_assert_uint_eq(stj_batch_order_count(order, 3), 4);
+        if (!drop)
+            ck_assert_uint_eq(stj_batch_order_part(order, 2, 1, &first), 1);
+        ck_assert_uint_eq(rows_of(order, 2, rows), drop ? 2 : 3);
+        ck_assert_uint_eq(rows[0], 8);
+        stj_batch_order_destroy(order);
+    }
+}
+END_TEST
+
 /* all[0 .. count) <- the rows of a whole epoch; returns the count. */
 static size_t rows_of_epoch(struct stj_batch_order *order, size_t epoch, size_t *all)
 {
@@ -801,6 +841,7 @@ static TCase *make_order_case(void)
     TCase *tc = tcase_create("batch order");
     tcase_add_test(tc, in_order_batches_are_consecutive_and_wrap);
     tcase_add_test(tc, listed_batches_are_as_listed);
+    tcase_add_test(tc, micro_batches_are_parts_of_a_step);
     tcase_add_loop_test(tc, shuffled_epochs_are_permutations, 0, 17);
     tcase_add_test(tc, batches_do_not_depend_on_what_was_asked_before);
     tcase_add_test(tc, shuffling_is_uniform);

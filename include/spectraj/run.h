@@ -98,7 +98,7 @@ struct stj_run_info {
     size_t n_params, n_steps; /* N and n */
     size_t n_slots;  /* state vectors beside the parameters: of the optimizer, and an average */
     size_t n_layers; /* nodes of the network */
-    size_t batch_size, train_rows, test_rows; /* samples */
+    size_t batch_size, train_rows, test_rows; /* samples; of a step, with all its micro-batches */
     double train_loss;                        /* mean over the whole training set at the end */
     double test_loss;                         /* NaN without a test set */
     double test_accuracy;                     /* NaN without a test set or labels */
@@ -122,6 +122,7 @@ struct stj_run_info {
     const char *average;
     bool sam_adaptive;
     double sam_rho; /* of sharpness-aware minimisation (training.sam); NaN: not that */
+    size_t accumulate; /* micro-batches of a step, of batch_size rows in all */
 };
 
 /* info <- what is known of the run. */

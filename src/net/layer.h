@@ -101,7 +101,7 @@ struct stj_layer {
 struct stj_layer_values {
     size_t whole;      /* samples in the batch */
     size_t batch;      /* samples in the slice */
-    size_t first;      /* number of the slice's first sample within the batch */
+    size_t first;      /* number of the slice's first sample among those of the step */
     size_t step;       /* training step */
     bool evaluate;     /* not training: nothing is dropped */
     const real *theta; /* [n_params] */

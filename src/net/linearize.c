@@ -119,7 +119,7 @@ struct stj_layer_values stj_node_values(const struct stj_network *net, const str
     return (struct stj_layer_values){
         .whole = b->whole,
         .batch = b->batch,
-        .first = b->first,
+        .first = b->origin + b->first,
         .step = b->step,
         .evaluate = b->evaluate,
         .theta = theta,

@@ -79,6 +79,7 @@ enum stj_status stj_network_initialize(struct stj_network *net, uint64_t seed, d
 struct stj_batch {
     size_t whole;                  /* samples of the batch: the loss is the mean over them */
     size_t first, batch;           /* the slice */
+    size_t origin;                 /* samples of the step in the micro-batches before this batch */
     size_t step;                   /* training step, for dropout masks */
     bool evaluate;                 /* not training: nothing is dropped */
     struct stj_slice_sync meeting; /* the slice among the others: which stage of the work to do */

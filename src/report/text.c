@@ -30,6 +30,12 @@ static void print_sam_and_average(FILE *out, const struct stj_run_info *info)
             info->average);
 }
 
+static void print_accumulate(FILE *out, const struct stj_run_info *info)
+{
+    if (info->accumulate > 1)
+        fprintf(out, " in %zu micro-batches", info->accumulate);
+}
+
 static void print_losses(FILE *out, const struct stj_run_info *info)
 {
     if (info->earlier)
@@ -63,6 +69,7 @@ void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj
 {
     fprintf(out, "%zu parameters, %zu steps of %zu rows", info->n_params, info->n_steps,
             info->batch_size);
+    print_accumulate(out, info);
     stj_print_seconds(out, ", ", info->seconds, "\n");
     print_unused(out, info);
     print_sam_and_average(out, info);
@@ -105,6 +112,7 @@ static void print_training(FILE *out, const struct stj_contents *c)
     const struct stj_run_info *info = &c->info;
     fprintf(out, "training       %s, %zu steps of %zu rows", info->optimizer, info->n_steps,
             info->batch_size);
+    print_accumulate(out, info);
     if (!info->trained) {
         fprintf(out, "\n");
         print_unused(out, info);

@@ -79,6 +79,9 @@ static const struct stj_option sam_options[] = {
     {.name = NULL},
 };
 
+/* In the order of enum stj_accumulate_mean. */
+static const char *const accumulate_means[] = {"micro_batches", "tokens", "fixed", NULL};
+
 const struct stj_option stj_training_options[] = {
     STJ_OPTION_ROW(struct stj_training_config, "optimizer", PLUGIN, optimizer, NULL,
                    "how a gradient changes the parameters", .kind = &stj_optimizers),
@@ -117,6 +120,16 @@ const struct stj_option stj_training_options[] = {
                    .kind = &stj_averages),
     STJ_OPTION_ROW(struct stj_training_config, "batch_size", SIZE, batch_size, NULL,
                    "samples of a step; its loss is their mean", .min = 1, .max = 1e15),
+    STJ_OPTION_ROW(struct stj_training_config, "accumulate", SIZE, accumulate, "",
+                   "micro-batches of batch_size samples that make a step: its gradient is the mean "
+                   "of theirs; an epoch's last step has those that are left; default: 1",
+                   .min = 1, .max = 1e9),
+    STJ_OPTION_ROW(
+        struct stj_training_config, "accumulate_mean", CHOICE, accumulate_mean, "",
+        "what the loss of a step is: the mean of its micro-batches' (micro_batches, default), that "
+        "over all samples or labels that count, as if they were one batch (tokens), or the sum "
+        "divided by `accumulate` even where an epoch's last step has fewer (fixed)",
+        GIVEN(stj_training_config, has_accumulate_mean), .choices = accumulate_means),
     STJ_OPTION_ROW(struct stj_training_config, "epochs", SIZE, epochs, "",
                    "passes over the training set; excludes `steps`",
                    GIVEN(stj_training_config, has_epochs), .min = 1, .max = 1e12),
@@ -130,7 +143,8 @@ const struct stj_option stj_training_options[] = {
     STJ_OPTION_ROW(
         struct stj_training_config, "batches", PATH, batches, "",
         "file with the rows of each step's batch, an array [steps][batch_size] of numbers from "
-        "0, where a shorter batch ends with -1; excludes `shuffle` and `epochs`"),
+        "0, where a shorter batch ends with -1 (with `accumulate` [steps][accumulate * "
+        "batch_size], a micro-batch behind the other); excludes `shuffle` and `epochs`"),
     STJ_OPTION_ROW(struct stj_training_config, "seed", SEED, seed, "0",
                    "seed of the order of the samples"),
     {.name = NULL},
@@ -278,6 +292,9 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
                    !t->batches || t->has_steps,
                    "missing key: batches needs steps, how many of those in the file are taken");
     STJ_MUST(stj_run_config_check_clipping(stj_yaml_get(root, "training"), t, err));
+    STJ_NEED_PLACE(&training, node_of(root, "training", "accumulate_mean"), err,
+                   !t->has_accumulate_mean || t->accumulate > 1,
+                   "accumulate_mean is for steps of several micro-batches: accumulate, 2 or more");
     STJ_NEED_PLACE(&trajectory, node_of(root, "trajectory", "max_bytes"), err,
                    !(keep->has_every && keep->has_max_bytes),
                    "every and max_bytes exclude each other; leave one of them out");

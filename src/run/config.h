@@ -43,12 +43,20 @@ struct stj_training_config {
     bool has_sam;
     struct stj_plugin average; /* the end point; none: the last state */
     size_t batch_size;
+    size_t accumulate;   /* micro-batches of batch_size rows that make a step; 0: 1 */
+    int accumulate_mean; /* enum stj_accumulate_mean */
+    bool has_accumulate_mean;
     size_t epochs, steps; /* exactly one was given */
     bool has_epochs, has_steps;
     bool drop_last, shuffle;
     char *batches; /* file with the rows of each step's batch; NULL: they follow from the others */
     uint64_t seed; /* of the order of the batches and of masks */
 };
+
+static inline size_t stj_run_accumulate(const struct stj_training_config *training)
+{
+    return training->accumulate ? training->accumulate : 1;
+}
 
 /* At most one of every and max_bytes; neither: every state is kept.  With states, `every` is the
  * distance of those that are given, and all of them are kept. */

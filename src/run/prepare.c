@@ -84,15 +84,17 @@ static enum stj_status check_test(const struct stj_run *run, struct stj_error *e
     return st;
 }
 
-/* *rows <- training.batches, [*n_listed][batch_size], the caller's: -1 becomes STJ_NO_ROW. */
+/* *rows <- training.batches, [*n_listed][accumulate * batch_size], the caller's: -1 becomes STJ_NO_ROW. */
 static enum stj_status read_batches(const struct stj_training_config *t, size_t **rows,
                                     size_t *n_listed, struct stj_error *err)
 {
     STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
     STJ_MUST(stj_matrix_read(t->batches, &matrix, err));
-    STJ_NEED(err, matrix.cols == t->batch_size, STJ_EMISMATCH,
-             "%s: has %zu rows in each batch, batch_size is %zu", t->batches, matrix.cols,
-             t->batch_size);
+    const size_t in_step = t->batch_size * stj_run_accumulate(t);
+    STJ_NEED(err, matrix.cols == in_step, STJ_EMISMATCH,
+             "%s: has %zu rows in each batch, batch_size is %zu%s", t->batches, matrix.cols,
+             t->batch_size,
+             in_step > t->batch_size ? ", of which a step takes as many as `accumulate` says" : "");
     STJ_MUST(stj_new(rows, matrix.rows * matrix.cols, sizeof **rows, err));
     for (size_t i = 0; i < matrix.rows * matrix.cols; i++) {
         const double value = matrix.data[i];
@@ -136,8 +138,9 @@ static enum stj_status list_batches(struct stj_run *run, struct stj_batch_order_
         goto out;
     }
     settings->listed = *listed;
-    run->batches_crc =
-        stj_crc32(0, *listed, settings->n_listed * settings->batch_size * sizeof **listed);
+    run->batches_crc = stj_crc32(
+        0, *listed,
+        settings->n_listed * settings->batch_size * settings->accumulate * sizeof **listed);
 out:
     return st;
 }
@@ -148,6 +151,9 @@ static enum stj_status create_order(struct stj_run *run, struct stj_error *err)
     const struct stj_training_config *t = &run->config.training;
     struct stj_batch_order_settings settings = {.n_rows = run->train->n_rows,
                                                 .batch_size = t->batch_size,
+                                                .accumulate = stj_run_accumulate(t),
+                                                .mean =
+                                                    (enum stj_accumulate_mean)t->accumulate_mean,
                                                 .drop_last = t->drop_last,
                                                 .shuffle = t->shuffle,
                                                 .seed = t->seed};

@@ -183,7 +183,8 @@ static double loss_at_start(const struct stj_run *run)
 {
     double first[ROWS_AT_START];
     const double *loss = stj_run_loss_curve(run);
-    const size_t batch = run->config.training.batch_size;
+    const struct stj_training_config *t = &run->config.training;
+    const size_t batch = t->batch_size * stj_run_accumulate(t);
     const size_t wanted = batch > 0 ? (ROWS_AT_START + batch - 1) / batch : 1;
     const size_t n = wanted < run->n_steps ? wanted : run->n_steps;
     if (!loss || n == 0)
@@ -228,7 +229,8 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
         .n_steps = run->n_steps,
         .n_slots = stj_recipe_n_slots(&run->recipe),
         .n_layers = stj_network_n_layers(run->net),
-        .batch_size = run->config.training.batch_size,
+        .batch_size = run->config.training.batch_size * stj_run_accumulate(&run->config.training),
+        .accumulate = stj_run_accumulate(&run->config.training),
         .train_rows = run->train->n_rows,
         .test_rows = run->test ? run->test->n_rows : 0,
         .train_loss = trained ? about->train_loss : (double)NAN,

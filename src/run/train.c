@@ -91,7 +91,7 @@ static enum stj_status describe_config(struct stj_run *run, struct stj_error *er
 static enum stj_status list_batches(struct stj_run *run, struct stj_error *err)
 {
     struct stj_trajectory_about *about = &run->about;
-    const size_t batch = run->config.training.batch_size;
+    const size_t batch = stj_batch_order_most(run->order, run->n_steps);
     STJ_FREED size_t *row = NULL;
     size_t most = 0;
     STJ_MUST(stj_size_mul(run->n_steps, batch, &most, err));
@@ -392,6 +392,16 @@ static enum stj_status enter(struct training *t, const struct stj_run_train_sett
     return STJ_OK;
 }
 
+/* Has one of the step's micro-batches a single row? */
+static bool has_one_row(const struct stj_batch_order *order, size_t t)
+{
+    size_t begin = 0;
+    for (size_t k = 0; k < stj_batch_order_parts(order, t); k++)
+        if (stj_batch_order_part(order, t, k, &begin) == 1)
+            return true;
+    return false;
+}
+
 /* A layer whose statistics are of one row makes a constant of it.  PyTorch refuses such a step too;
  * a warning would be lost in the logs of who trains with --quiet, and nothing of what is then
  * computed means what was asked.  Runs and imports that have such steps are read all the same. */
@@ -399,7 +409,7 @@ static enum stj_status refuse_one_row(const struct stj_run *run, struct stj_erro
 {
     size_t first = run->n_steps, count = 0;
     for (size_t t = run->n_steps; t-- > 0;)
-        if (run->problem->ops->n_rows(run->problem->self, t) == 1) {
+        if (has_one_row(run->order, t)) {
             first = t;
             count++;
         }

@@ -3,6 +3,14 @@
  *
  * The linearisation of a step is the rows of its batch (size_t), their inputs, gathered, and the
  * network's own.
+ *
+ * Where a step has several micro-batches these are batches of their own, one behind the other in
+ * the linearisation, and its loss is their mean:
+ *
+ *     L = sum_k a L_k,    g = sum_k a g_k,    H x = sum_k a H_k x        a = 1 / their number
+ *
+ * A slice goes through its pieces of them one by one.  Where the samples of a batch depend on each
+ * other it is a number of whole ones, which need not meet others: a "row" is a micro-batch then.
  */
 #include "train/network_problem.h"
 
@@ -11,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/target_clones.h"
 #include "parallel/parallel.h"
 
 struct network_problem {
@@ -19,12 +28,17 @@ struct network_problem {
     struct stj_batch_order *order;
     size_t n_in;
     size_t max_rows;
+    size_t accumulate; /* micro-batches of a step, at most; 1: it is one batch */
+    size_t part_rows;  /* of one, at most */
+    bool whole_parts;  /* slices are of whole micro-batches */
+    enum stj_accumulate_mean mean;
 };
 
 static size_t network_n_rows(const void *self, size_t step)
 {
     const struct network_problem *p = self;
-    return stj_batch_order_count(p->order, step);
+    return p->whole_parts ? stj_batch_order_parts(p->order, step)
+                          : stj_batch_order_count(p->order, step);
 }
 
 /* Reals in the place of the rows of a batch. */
@@ -58,29 +72,38 @@ static real *lin_network(const struct network_problem *p, const real *lin)
     return lin_inputs(p, lin) + p->max_rows * p->n_in;
 }
 
+/* Numbers of a piece's share in what is accumulated, for nvec tangents: they lie before its own
+ * scratch. */
+static size_t share_size(const struct network_problem *p, size_t nvec)
+{
+    return p->accumulate > 1 ? stj_network_n_params(p->net) * (nvec ? nvec : 1) : 0;
+}
+
 static size_t network_n_scratch(const void *self, size_t n_rows, size_t nvec)
 {
     const struct network_problem *p = self;
-    return stj_network_n_scratch(p->net, n_rows, nvec);
+    if (p->accumulate > 1 && (p->whole_parts || n_rows > p->part_rows))
+        n_rows = p->part_rows;
+    return share_size(p, nvec) + stj_network_n_scratch(p->net, n_rows, nvec);
 }
 
 static size_t network_n_stages(const void *self)
 {
     const struct network_problem *p = self;
-    return stj_network_n_stages(p->net);
+    return p->whole_parts ? 1 : stj_network_n_stages(p->net);
 }
 
 static size_t network_n_record(const void *self, size_t nvec)
 {
     const struct network_problem *p = self;
-    return stj_network_n_record(p->net, nvec);
+    return p->whole_parts ? 0 : stj_network_n_record(p->net, nvec);
 }
 
-/* A slice of step's batch. */
-static struct stj_batch step_batch(const struct network_problem *p, size_t step,
-                                   struct stj_slice slice, const real *lin)
+/* b <- the batch of a step whose rows are all in one. */
+static void whole_batch(const struct network_problem *p, size_t step, struct stj_slice slice,
+                        const real *lin, struct stj_batch *b)
 {
-    return (struct stj_batch){
+    *b = (struct stj_batch){
         .whole = network_n_rows(p, step),
         .first = slice.first,
         .batch = slice.n,
@@ -91,6 +114,37 @@ static struct stj_batch step_batch(const struct network_problem *p, size_t step,
     };
 }
 
+/* b <- the slice's piece of micro-batch k; false: it has none. */
+static bool piece_batch(const struct network_problem *p, size_t step, struct stj_slice slice,
+                        size_t k, const real *lin, struct stj_batch *b)
+{
+    size_t origin = 0;
+    const size_t n = stj_batch_order_part(p->order, step, k, &origin);
+    size_t from = slice.first, to = slice.first + slice.n;
+    if (p->whole_parts) {
+        const bool within = k >= from && k < to;
+        from = within ? origin : 0;
+        to = within ? origin + n : 0;
+    }
+    from = from > origin ? from : origin;
+    to = to < origin + n ? to : origin + n;
+    if (from >= to)
+        return false;
+    whole_batch(p, step, (struct stj_slice){.first = from - origin, .n = to - from}, lin, b);
+    b->whole = n;
+    b->origin = origin;
+    b->x += origin * p->n_in;
+    b->targets.row += origin;
+    return true;
+}
+
+/* The linearisation of the batch that begins there. */
+static real *batch_linear(const struct network_problem *p, const struct stj_batch *b,
+                          const real *lin)
+{
+    return lin_network(p, lin) + stj_network_n_linear(p->net, b->origin);
+}
+
 static void gather_rows(const struct stj_dataset *data, size_t n_in, size_t n, const size_t *row,
                         real *x)
 {
@@ -99,11 +153,15 @@ static void gather_rows(const struct stj_dataset *data, size_t n_in, size_t n, c
             x[i * n_in + c] = (real)data->inputs[row[i] * n_in + c];
 }
 
-/* b->weight <- that of step's batch, where the loss says other than 1 / whole. */
+/* b->weight <- that of a batch, or of all of a step's micro-batches, where the loss says other than
+ * 1 / whole. */
 static enum stj_status set_weight(const struct network_problem *p, size_t step, struct stj_batch *b,
                                   struct stj_error *err)
 {
     enum { CHUNK = 64 };
+    const bool of_step = p->accumulate > 1 && p->mean == STJ_MEAN_OF_TOKENS;
+    const size_t whole = of_step ? stj_batch_order_count(p->order, step) : b->whole;
+    const size_t origin = of_step ? 0 : b->origin;
     const struct stj_loss_ops *loss = stj_network_loss(p->net);
     const void *config = stj_network_loss_config(p->net);
     const struct stj_shape *out = stj_network_output(p->net);
@@ -112,16 +170,100 @@ static enum stj_status set_weight(const struct network_problem *p, size_t step, 
     double mass = 0;
     targets.row = row;
     const bool weighted = stj_loss_has_mass(loss, config, &targets);
-    for (size_t first = 0; weighted && first < b->whole; first += CHUNK) {
-        const size_t n = b->whole - first < CHUNK ? b->whole - first : CHUNK;
-        STJ_MUST(stj_batch_order_rows(p->order, step, first, n, row, err));
+    for (size_t first = 0; weighted && first < whole; first += CHUNK) {
+        const size_t n = whole - first < CHUNK ? whole - first : CHUNK;
+        STJ_MUST(stj_batch_order_rows(p->order, step, origin + first, n, row, err));
         mass += loss->mass(config, out, n, &targets);
     }
     STJ_NEED(err, !weighted || mass > 0, STJ_ECONFIG,
-             "no label of the batch of step %zu counts (all are ignored, or of classes of weight "
-             "0): its mean loss is 0 / 0; leave such rows out, or take reduction: sum",
-             step);
-    b->weight = stj_loss_weight(loss, config, out, b->whole, weighted ? mass : (double)b->whole);
+             "no label of %s of step %zu counts (all are ignored, or of classes of weight "
+             "0): its mean loss is 0 / 0; leave such rows out, or take reduction: sum%s",
+             p->accumulate > 1 && !of_step ? "a micro-batch" : "the batch", step,
+             p->accumulate > 1 && !of_step ? ", or accumulate_mean: tokens" : "");
+    b->weight = stj_loss_weight(loss, config, out, whole, weighted ? mass : (double)whole);
+    if (of_step)
+        b->weight *= (real)stj_batch_order_parts(p->order, step);
+    return STJ_OK;
+}
+
+/* What the losses of a step's micro-batches are multiplied by. */
+static real part_factor(const struct network_problem *p, size_t step)
+{
+    const bool fixed = p->mean == STJ_MEAN_FIXED;
+    return 1 / (real)(fixed ? p->accumulate : stj_batch_order_parts(p->order, step));
+}
+
+/* y[n] <- beta y + a x; beta 0 does not read y. */
+STJ_CLONES static void add_share(size_t n, real a, const real *restrict x, real beta,
+                                 real *restrict y)
+{
+    if (beta == 0)
+        for (size_t i = 0; i < n; i++)
+            y[i] = a * x[i];
+    else
+        for (size_t i = 0; i < n; i++)
+            y[i] += a * x[i];
+}
+
+/* lin <- the rows of the slice of a batch, and their inputs. */
+static enum stj_status gather(const struct network_problem *p, const struct stj_batch *b, real *lin,
+                              struct stj_error *err)
+{
+    const size_t first = b->origin + b->first;
+    size_t *row = lin_rows(lin) + first;
+    STJ_NEED(err, p->data->inputs, STJ_EINTERNAL, "the data were not read");
+    if (b->meeting.stage > 0)
+        return STJ_OK;
+    STJ_MUST(stj_batch_order_rows(p->order, b->step, first, b->batch, row, err));
+    gather_rows(p->data, p->n_in, b->batch, row, lin_inputs(p, lin) + first * p->n_in);
+    return STJ_OK;
+}
+
+/* The slice's pieces of micro-batches, one by one. */
+static enum stj_status linearize_pieces(const struct network_problem *p, size_t step,
+                                        struct stj_slice slice, const real *theta, real *lin,
+                                        double *loss, real *g, real *scratch, struct stj_error *err)
+{
+    const size_t n = share_size(p, 0);
+    const real a = part_factor(p, step);
+    struct stj_batch b;
+    real beta = 0;
+    double sum = 0;
+    for (size_t k = 0; k < stj_batch_order_parts(p->order, step); k++) {
+        double own = 0;
+        if (!piece_batch(p, step, slice, k, lin, &b))
+            continue;
+        STJ_MUST(gather(p, &b, lin, err));
+        STJ_MUST(set_weight(p, step, &b, err));
+        stj_network_linearize(p->net, &b, theta, batch_linear(p, &b, lin), &own, g ? scratch : NULL,
+                              scratch + n);
+        sum += (double)a * own;
+        if (g)
+            add_share(n, a, scratch, beta, g);
+        beta = 1;
+    }
+    if (loss)
+        *loss = sum;
+    return STJ_OK;
+}
+
+static enum stj_status hvp_pieces(const struct network_problem *p, size_t step,
+                                  struct stj_slice slice, const real *theta, const real *lin,
+                                  size_t nvec, const real *x, real *y, real *scratch,
+                                  struct stj_error *err)
+{
+    const size_t n = share_size(p, nvec);
+    const real a = part_factor(p, step);
+    struct stj_batch b;
+    real beta = 0;
+    for (size_t k = 0; k < stj_batch_order_parts(p->order, step); k++) {
+        if (!piece_batch(p, step, slice, k, lin, &b))
+            continue;
+        STJ_MUST(set_weight(p, step, &b, err));
+        stj_network_hvp(p->net, &b, theta, batch_linear(p, &b, lin), nvec, x, scratch, scratch + n);
+        add_share(n, a, scratch, beta, y);
+        beta = 1;
+    }
     return STJ_OK;
 }
 
@@ -130,13 +272,11 @@ static enum stj_status network_linearize(const void *self, size_t step, struct s
                                          real *scratch, struct stj_error *err)
 {
     const struct network_problem *p = self;
-    struct stj_batch b = step_batch(p, step, slice, lin);
-    size_t *row = lin_rows(lin) + slice.first;
-    STJ_NEED(err, p->data->inputs, STJ_EINTERNAL, "the data were not read");
-    if (slice.meeting.stage == 0) {
-        STJ_MUST(stj_batch_order_rows(p->order, step, slice.first, slice.n, row, err));
-        gather_rows(p->data, p->n_in, slice.n, row, lin_inputs(p, lin) + slice.first * p->n_in);
-    }
+    struct stj_batch b;
+    if (p->accumulate > 1)
+        return linearize_pieces(p, step, slice, theta, lin, loss, g, scratch, err);
+    whole_batch(p, step, slice, lin, &b);
+    STJ_MUST(gather(p, &b, lin, err));
     STJ_MUST(set_weight(p, step, &b, err));
     stj_network_linearize(p->net, &b, theta, lin_network(p, lin), loss, g, scratch);
     return STJ_OK;
@@ -147,7 +287,10 @@ static enum stj_status network_hvp(const void *self, size_t step, struct stj_sli
                                    real *y, real *scratch, struct stj_error *err)
 {
     const struct network_problem *p = self;
-    struct stj_batch b = step_batch(p, step, slice, lin);
+    struct stj_batch b;
+    if (p->accumulate > 1)
+        return hvp_pieces(p, step, slice, theta, lin, nvec, x, y, scratch, err);
+    whole_batch(p, step, slice, lin, &b);
     STJ_MUST(set_weight(p, step, &b, err));
     stj_network_hvp(p->net, &b, theta, lin_network(p, lin), nvec, x, y, scratch);
     return STJ_OK;
@@ -157,7 +300,8 @@ static const char *network_suspect(const void *self, struct stj_slice slice, con
                                    const real *scratch)
 {
     const struct network_problem *p = self;
-    const struct stj_batch b = {.batch = slice.n};
+    /* Of several pieces the scratch has the last one's: only y tells. */
+    const struct stj_batch b = {.batch = p->accumulate > 1 ? 0 : slice.n};
     return stj_network_suspect(p->net, &b, y, scratch);
 }
 
@@ -293,6 +437,7 @@ enum stj_status stj_network_problem_create(const struct stj_network *net,
     enum stj_status st = STJ_OK;
     struct stj_problem *p = NULL;
     struct network_problem *self = NULL;
+    const struct stj_batch_order_settings *settings = stj_batch_order_settings(order);
     STJ_TRY(stj_new(&p, 1, sizeof *p, err));
     p->ops = &network_ops;
     STJ_TRY(stj_new(&self, 1, sizeof *self, err));
@@ -301,13 +446,17 @@ enum stj_status stj_network_problem_create(const struct stj_network *net,
                                      .data = data,
                                      .order = order,
                                      .n_in = data->n_features,
-                                     .max_rows = stj_batch_order_most(order, n_steps)};
+                                     .max_rows = stj_batch_order_most(order, n_steps),
+                                     .accumulate = settings->accumulate,
+                                     .mean = settings->mean};
+    self->part_rows = settings->batch_size < self->max_rows ? settings->batch_size : self->max_rows;
+    self->whole_parts = self->accumulate > 1 && stj_network_couples_samples(net);
     if (data->inputs)
         STJ_TRY(stj_network_check_data(net, data, err));
     p->n_steps = n_steps;
-    p->max_rows = self->max_rows;
+    p->max_rows = self->whole_parts ? stj_batch_order_most_parts(order, n_steps) : self->max_rows;
     p->layout = stj_network_layout(net);
-    p->least_rows = least_rows(net);
+    p->least_rows = self->whole_parts ? 1 : least_rows(net);
     *problem = p;
     p = NULL;
 out:
