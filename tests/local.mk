@@ -127,6 +127,7 @@ EXTRA_DIST += %reldir%/torch/check.py
 EXTRA_DIST += %reldir%/torch/losses.py
 EXTRA_DIST += %reldir%/torch/networks.py
 EXTRA_DIST += %reldir%/torch/optimizers.py
+EXTRA_DIST += %reldir%/torch/steps.py
 EXTRA_DIST += %reldir%/torch/trainings.py
 dist_check_SCRIPTS += %reldir%/walkthrough-analysis.sh
 

@@ -15,6 +15,7 @@ rc=0
 "$python" "$here/networks.py" "$SPECTRAJ" "$library" "$@" || rc=1
 "$python" "$here/optimizers.py" "$SPECTRAJ" "$library" "$@" || rc=1
 "$python" "$here/trainings.py" "$SPECTRAJ" "$library" "$@" || rc=1
+"$python" "$here/steps.py" "$SPECTRAJ" "$library" "$@" || rc=1
 if "$python" -c 'import h5py' 2> /dev/null; then
     "$python" "$here/losses.py" "$SPECTRAJ" "$@" || rc=1
 else

@@ -28,7 +28,9 @@ class Training:
     """text: the training group without batch_size and steps.  optimizer: from named parameters.  schedule: what is done with
     the optimizer before step t (an LR scheduler steps after it: `after`).  clip: of the parameters' gradients in place.
     update: (name, t, theta, g, state) -> theta, differentiable; whole: of the list of gradients, the clipping so.
-    average: of AveragedModel's avg_fn; counts: does state s count?"""
+    average: of AveragedModel's avg_fn; counts: does state s count?
+
+    The methods are of one that resumes, and of what its steps see (steps.py)."""
 
     def __init__(self, text, optimizer, update, before=None, scheduler=None, clip=None, whole=None, average=None,
                  counts=None):
@@ -36,6 +38,30 @@ class Training:
         self.before, self.scheduler, self.clip, self.whole = before, scheduler, clip, whole
         self.average, self.counts = average, counts
         self.rho, self.adaptive = 0, False  # of sharpness-aware minimisation
+        self.size = f"batch_size: {BATCH}"
+
+    def network(self):
+        return network()
+
+    def targets(self, target, loss):
+        """Others in their place, in target.npy too."""
+        return target, loss
+
+    def resume(self, net, optimizer, x, target, loss):
+        """Steps made before: what `update` has of them, and how many they were."""
+        return {}, 0
+
+    def losses(self, t, call, x, target, loss):
+        """Of step t, to be added."""
+        rows = slice(t * BATCH, (t + 1) * BATCH)
+        return [loss(call(x[0][rows]), target[rows])]
+
+    def recorded(self):
+        """PyTorch has trained; spectraj comes now."""
+
+    def edit(self, head):
+        """The config before its training group."""
+        return head
 
 
 def network():
@@ -273,8 +299,7 @@ def sam_of_clipped_adamw_averaged():
 
 # ---- the comparison ----
 
-def by_pytorch(training, net, loss, x, target):
-    optimizer = training.optimizer(net)
+def by_pytorch(training, optimizer, net, loss, x, target):
     scheduler = training.scheduler(optimizer) if training.scheduler else None
     average = torch.optim.swa_utils.AveragedModel(net, avg_fn=training.average) if training.average else None
     if average and training.counts(0):
@@ -283,13 +308,14 @@ def by_pytorch(training, net, loss, x, target):
         if training.before:
             training.before(optimizer, t)
         optimizer.zero_grad()
-        rows = slice(t * BATCH, (t + 1) * BATCH)
-        loss(net(x[rows]), target[rows]).backward()
+        for value in training.losses(t, net, x, target, loss):
+            value.backward()
         if training.rho:
             climber = SAM(optimizer, training.rho, training.adaptive)
             climber.climb()
             optimizer.zero_grad()
-            loss(net(x[rows]), target[rows]).backward()
+            for value in training.losses(t, net, x, target, loss):
+                value.backward()
             climber.back()
         if training.clip:
             training.clip(list(net.parameters()))
@@ -301,17 +327,16 @@ def by_pytorch(training, net, loss, x, target):
     return torch.cat([p.detach().reshape(-1) for p in (average.module if average else net).parameters()])
 
 
-def written_out(training, net, loss, x, target):
+def written_out(training, net, loss, x, target, state, steps_before):
     named = [(name, p.shape, p.numel()) for name, p in net.named_parameters()]
     theta = torch.cat([p.detach().reshape(-1) for p in net.parameters()]).requires_grad_()
-    now, state = [p.reshape(s) for p, (_, s, _) in zip(torch.split(theta, [n for _, _, n in named]), named)], {}
+    now = [p.reshape(s) for p, (_, s, _) in zip(torch.split(theta, [n for _, _, n in named]), named)]
     end, n_averaged = now, 0
     for t in range(STEPS):
-        rows = slice(t * BATCH, (t + 1) * BATCH)
-
         def gradient(at):
-            value = loss(functional_call(net, {name: p for (name, _, _), p in zip(named, at)}, (x[rows],)), target[rows])
-            return list(torch.autograd.grad(value, at, create_graph=True))
+            parameters = {name: p for (name, _, _), p in zip(named, at)}
+            values = training.losses(t, lambda *inputs: functional_call(net, parameters, inputs), x, target, loss)
+            return list(torch.autograd.grad(sum(values), at, create_graph=True))
 
         gradients = gradient(now)
         if training.rho:
@@ -322,7 +347,8 @@ def written_out(training, net, loss, x, target):
             gradients = training.whole(gradients)
         if t == 0 and training.average and training.counts(0):
             n_averaged = 1
-        now = [training.update(name, t, p, g, state) for (name, _, _), p, g in zip(named, now, gradients)]
+        now = [training.update(name, t + steps_before, p, g, state)
+               for (name, _, _), p, g in zip(named, now, gradients)]
         if not training.average:
             end = now
         elif training.counts(t + 1):
@@ -332,24 +358,29 @@ def written_out(training, net, loss, x, target):
 
 
 def compare(spectraj, training):
-    rng, case = np.random.default_rng(7), network()
+    rng, case = np.random.default_rng(7), training.network()
     net = case.module.double()
-    (x,), weights = make_data(case, rng)
-    target, loss = make_target(case, net, [x], weights, rng)
+    x, weights = make_data(case, rng)
+    target, loss = training.targets(*make_target(case, net, x, weights, rng))
     np.save("rates.npy", RATES)
-    np.savez("init.npz", **{name: p.detach().numpy() for name, p in net.named_parameters()})
-    theta, last = written_out(training, net, loss, x, target)
+    optimizer = training.optimizer(net)
+    state, steps_before = training.resume(net, optimizer, x, target, loss)
+    begin = {name: p.detach().clone() for name, p in net.named_parameters()}
+    np.savez("init.npz", **{name: p.numpy() for name, p in begin.items()})
+    own = by_pytorch(training, optimizer, net, loss, x, target).numpy()
+    net.load_state_dict(begin, strict=False)
+    training.recorded()
+    theta, last = written_out(training, net, loss, x, target, state, steps_before)
     order = find_order(spectraj, case, net)
     write_config(case, "case.yaml", "init.npz", 1, STEPS)
     with open("case.yaml", encoding="utf-8") as f:
-        head = f.read().split("\ntraining:")[0]
+        head = training.edit(f.read().split("\ntraining:")[0])
     with open("case.yaml", "w", encoding="utf-8") as f:
-        f.write(f"{head}\ntraining:\n  {training.text}\n  batch_size: {BATCH}\n  steps: {STEPS}\n")
+        f.write(f"{head}\ntraining:\n  {training.text}\n  {training.size}\n  steps: {STEPS}\n")
     run = spectraj.train("case.yaml", "run")
     n = theta.numel()
     start, end = theta.detach().numpy()[order], last.detach().numpy()[order]
-    own = by_pytorch(training, net, loss, x, target).numpy()[order]
-    ours, moved = spectraj.theta(run, STEPS, n), np.linalg.norm(end - start)
+    own, ours, moved = own[order], spectraj.theta(run, STEPS, n), np.linalg.norm(end - start)
     errors = {"theta": np.linalg.norm(ours - own) / moved, "written out": np.linalg.norm(end - own) / moved}
     v, mine = rng.standard_normal(n), np.empty(n)
     mine[order] = v
