@@ -158,6 +158,35 @@ run 0 train --continue two --steps 4 -q
 train seven '{type: batch_norm, name: norm},' 'batch_size: 4' 'accumulate: 3' 'steps: 7' 'shuffle: true'
 same two seven 0
 
+# Rows that are what single steps saw say of which sample: kept with the run, when the file is gone too, and of no
+# consequence for its numbers.
+awk 'BEGIN { for (i = 0; i < 50; i++) print i % 7 + 3 }' > ids.csv
+train plain '' 'batch_size: 12' 'steps: 4'
+config c.yaml '' 'batch_size: 12' 'steps: 4'
+sed 's/label_column: 5/&, example: ids.csv/' c.yaml > examples.yaml
+run 0 info examples.yaml --json
+json out n_examples=7
+rm -rf examples
+run 0 train examples.yaml -o examples -q
+run 0 info plain --json
+json out n_examples=0
+same plain examples 0
+rm ids.csv
+run 0 info examples --json
+json out n_examples=7
+run 0 info examples
+contains out '50 rows to train made of 7 samples'
+awk 'BEGIN { for (i = 0; i < 49; i++) print i }' > ids.csv
+refused 'data.train: |ids.csv: holds 49 rows of examples, but the set has 50 rows' info examples.yaml
+awk 'BEGIN { for (i = 0; i < 50; i++) print i / 2 }' > ids.csv
+refused 'the example of row 1 (from 0) is 0.5, expected an integer' info examples.yaml
+awk 'BEGIN { for (i = 0; i < 50; i++) print i - 1 }' > ids.csv
+refused 'the example of row 0 (from 0) is -1' info examples.yaml
+awk 'BEGIN { for (i = 0; i < 50; i++) print i "," 2 }' > ids.csv
+refused 'has 2 numbers a row, expected one' info examples.yaml
+sed 's/^data:.*/data: {train: {file: x.csv, label_column: 5}, test: {file: x.csv, label_column: 5, example: ids.csv}}/' c.yaml > test.yaml
+refused 'data.test: example is for data.train' info test.yaml
+
 # What is refused.
 config c.yaml '' 'batch_size: 4' 'accumulate: 2' 'steps: 1' 'batches: uneven.csv'
 refused 'uneven.csv: has 6 rows in each batch, batch_size is 4, of which a step takes' info c.yaml

@@ -123,6 +123,9 @@ struct stj_run_info {
     bool sam_adaptive;
     double sam_rho; /* of sharpness-aware minimisation (training.sam); NaN: not that */
     size_t accumulate; /* micro-batches of a step, of batch_size rows in all */
+    /* Different samples that the training rows were made of (stj_run_get_examples); 0: it was not
+     * said, each is one. */
+    size_t n_examples;
 };
 
 /* info <- what is known of the run. */
@@ -185,6 +188,10 @@ struct stj_run_array {
 enum stj_status stj_run_get_array(const struct stj_run *run, const char *layout, size_t i,
                                   const double *numbers, double *items, struct stj_run_array *array,
                                   struct stj_error *err);
+
+/* [train_rows]: the number of the sample that each row of the training set was made of, as
+ * data.train.example says; borrowed.  NULL: each is a sample of its own. */
+const uint64_t *stj_run_get_examples(const struct stj_run *run);
 
 /* loss[n_steps]: the batch loss of each step; borrowed. */
 const double *stj_run_loss_curve(const struct stj_run *run);

@@ -89,6 +89,13 @@ const struct stj_option stj_dataset_options[] = {
      .offset = FIELD(targets),
      .fallback = "",
      .doc = "data file with the real targets of each selected row, instead of labels"},
+    {.name = "example",
+     .type = STJ_OPTION_PATH,
+     .offset = FIELD(example),
+     .fallback = "",
+     .doc = "data file with the number of the sample, from 0, that each selected row was made of: "
+            "where rows are what single steps saw, augmented or masked; kept with the run; "
+            "default: each row is a sample of its own"},
     {.name = "sequence",
      .type = STJ_OPTION_SIZE,
      .offset = FIELD(sequence),
@@ -121,6 +128,7 @@ void stj_dataset_destroy(struct stj_dataset *dataset)
     free(dataset->inputs);
     free(dataset->labels);
     free(dataset->targets);
+    free(dataset->example);
     free(dataset->label_file);
     free(dataset->label_rows);
     free(dataset);
@@ -608,6 +616,27 @@ out:
     return st;
 }
 
+/* ds->example <- the numbers of the file. */
+static enum stj_status read_examples(const char *path, struct stj_dataset *ds,
+                                     struct stj_error *err)
+{
+    STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
+    STJ_MUST(read_parallel(path, "examples", ds->n_rows, &matrix, err));
+    STJ_NEED(err, matrix.cols == 1, STJ_EFORMAT,
+             "%s: has %zu numbers a row, expected one: the sample that it was made of", path,
+             matrix.cols);
+    STJ_MUST(stj_new(&ds->example, ds->n_rows, sizeof *ds->example, err));
+    for (size_t i = 0; i < ds->n_rows; i++) {
+        const double number = matrix.data[i];
+        STJ_NEED(err, number >= 0 && number <= largest_integer && number == floor(number),
+                 STJ_EFORMAT,
+                 "%s: the example of row %zu (from 0) is %.17g, expected an integer from 0", path,
+                 i, number);
+        ds->example[i] = (uint64_t)number;
+    }
+    return STJ_OK;
+}
+
 enum stj_status stj_dataset_create(const struct stj_dataset_config *section,
                                    const struct stj_data_use *use, struct stj_dataset **dataset,
                                    struct stj_error *err)
@@ -626,6 +655,8 @@ enum stj_status stj_dataset_create(const struct stj_dataset_config *section,
         STJ_TRY(read_text(config, use, ds, err));
     else
         STJ_TRY(read_dataset_rows(config, use, ds, err));
+    if (config->example)
+        STJ_TRY(read_examples(config->example, ds, err));
     set_crc(ds);
     *dataset = ds;
     ds = NULL;

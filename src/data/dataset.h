@@ -30,6 +30,7 @@ struct stj_dataset_config {
     char *label_file; /* labels, one or more for each row of `file`, chosen with it; or NULL */
     char *labels;  /* takes the place of the labels, one or more for each row of the set; or NULL */
     char *targets; /* real targets, one row per row of the set, no labels then; or NULL */
+    char *example; /* which sample each row of the set was made of; NULL: each is one */
 
     /* A language model's: `file` is a sequence of tokens, a row is `sequence` of them, and its
      * labels are the tokens that come next. */
@@ -55,6 +56,8 @@ struct stj_dataset {
     size_t *labels;             /* [n_rows][n_labels], perhaps STJ_IGNORED_LABEL; or NULL */
     double *targets; /* [n_rows][n_targets], or NULL; exactly one of labels and targets is there */
     uint32_t crc;    /* CRC-32 of inputs, then labels or targets */
+    uint64_t
+        *example; /* [n_rows]: number of the sample that a row was made of; NULL: each is one */
 
     char *label_file;   /* for messages; NULL: made in a program */
     size_t *label_rows; /* [n_rows]: where in label_file a label stands; NULL: row i */

@@ -352,6 +352,7 @@ enum stj_status stj_json_info(const struct stj_contents *contents, json_t **obje
     put(&b, "batch_size", json_of_size(info->batch_size));
     put(&b, "accumulate", json_of_size(info->accumulate));
     put(&b, "train_rows", json_of_size(info->train_rows));
+    put(&b, "n_examples", json_of_size(info->n_examples));
     put(&b, "test_rows", json_of_size(info->test_rows));
     put(&b, "unused", stj_json_of_text(info->unused ? info->unused : ""));
     put(&b, "version", json_of_maybe(info->version));

@@ -154,8 +154,10 @@ void stj_text_info(FILE *out, const struct stj_contents *contents)
         fprintf(out, "run            %s\nfingerprint    %s\n", info->dir, info->fingerprint);
         fprintf(out, "made by        spectraj %s, %s\n", info->version, info->blas);
     }
-    fprintf(out, "data           %zu rows to train, %zu to test\n", info->train_rows,
-            info->test_rows);
+    fprintf(out, "data           %zu rows to train", info->train_rows);
+    if (info->n_examples)
+        fprintf(out, " made of %zu samples", info->n_examples);
+    fprintf(out, ", %zu to test\n", info->test_rows);
     fprintf(out, "network        %zu parameters, %s\n", info->n_params, info->loss);
     for (size_t i = 0; i < contents->n_layers; i++)
         print_layer(out, &layer[i]);

@@ -244,6 +244,9 @@ static enum stj_status check_set(const struct stj_yaml_node *root, const char *n
     STJ_NEED_PLACE(&place, node_of(root, "data", name), err,
                    set->file || (set->inputs.n && set->inputs.item[0].key[0]),
                    "missing key 'file': expected a file name (or `inputs` by name)");
+    STJ_NEED_PLACE(&place, node_of(root, "data", name), err,
+                   !set->example || strcmp(name, "train") == 0,
+                   "example is for data.train, what a training has seen; leave it out");
     return STJ_OK;
 }
 

@@ -61,6 +61,10 @@ static enum stj_status recall_sets(struct stj_run *run, struct stj_error *err)
     struct stj_dataset train = {0}, test = {0};
     STJ_NEED(err, stj_run_recall_data(identity, "train", &train), STJ_EFORMAT,
              "the record of the training does not say what its data were; train again (--force)");
+    STJ_NEED(err, !run->about.example || run->about.n_rows == train.n_rows, STJ_EFORMAT,
+             "the record of the training says of %zu rows what they were made of, and has %zu; "
+             "train again (--force)",
+             run->about.n_rows, train.n_rows);
     STJ_MUST(stj_new(&run->train, 1, sizeof *run->train, err));
     *run->train = train;
     if (stj_run_recall_data(identity, "test", &test)) {
@@ -221,6 +225,7 @@ static enum stj_status make_parts(struct stj_run *run, struct stj_error *err)
     else
         STJ_MUST(read_sets(run, &run->train, &run->test, err));
     STJ_MUST(make_problem(run, err));
+    STJ_MUST(stj_run_count_examples(run, err));
     STJ_MUST(describe_layers(run, err));
     return stj_run_describe_rules(run, err);
 }

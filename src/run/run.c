@@ -207,6 +207,29 @@ struct stj_training_remarks stj_run_remarks(const struct stj_run_info *info)
     };
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* run->n_examples <- how many different ones there are. */
+enum stj_status stj_run_count_examples(struct stj_run *run, struct stj_error *err)
+{
+    const uint64_t *example = stj_run_get_examples(run);
+    const size_t n = run->train->n_rows;
+    STJ_FREED uint64_t *sorted = NULL;
+    run->n_examples = 0;
+    if (!example)
+        return STJ_OK;
+    STJ_MUST(stj_new(&sorted, n, sizeof *sorted, err));
+    memcpy(sorted, example, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, compare_numbers);
+    for (size_t i = 0; i < n; i++)
+        run->n_examples += i == 0 || sorted[i] != sorted[i - 1];
+    return STJ_OK;
+}
+
 void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
 {
     if (!run || !info)
@@ -246,6 +269,7 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
                      .tolerance = about->tolerance},
         .first_loss = trained ? loss_at_start(run) : (double)NAN,
         .unused = run->unused,
+        .n_examples = run->n_examples,
     };
     info->first_steps = about->earlier ? strtoull(about->earlier, NULL, 10) : info->n_steps;
     info->earlier = about->earlier;
@@ -304,6 +328,14 @@ bool stj_run_get_frozen(const struct stj_run *run, size_t i, struct stj_run_para
         return false;
     describe_parameter(&run->tensor[first + i], true, parameter);
     return true;
+}
+
+/* Those that were trained on, not those of a file that changed since. */
+const uint64_t *stj_run_get_examples(const struct stj_run *run)
+{
+    if (!run)
+        return NULL;
+    return run->about.example || run->trajectory ? run->about.example : run->train->example;
 }
 
 const double *stj_run_loss_curve(const struct stj_run *run)

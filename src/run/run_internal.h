@@ -50,6 +50,7 @@ struct stj_run {
     bool has_rates;                   /* there are such files */
     char unused[STJ_UNUSED_TEXT_MAX]; /* what files list beyond the last step; "": nothing */
     size_t n_steps;
+    size_t n_examples;                   /* different ones in stj_run_get_examples */
     struct stj_run_timing *meter;        /* owned; NULL: not measured yet */
     char (*shape)[STJ_SHAPE_TEXT_MAX];   /* of each layer's output */
     char (*inputs)[STJ_INPUTS_TEXT_MAX]; /* that it reads */
@@ -105,6 +106,9 @@ enum stj_status stj_run_describe_rules(struct stj_run *run, struct stj_error *er
 void stj_run_note_unused(struct stj_run *run, const char *file, const char *what, size_t n);
 
 void stj_run_free_rules(struct stj_run *run);
+
+/* run->n_examples, once it is known what the rows were made of. */
+enum stj_status stj_run_count_examples(struct stj_run *run, struct stj_error *err);
 
 /* run->tensor <- the tensors of the network, and what init.file is to have of them. */
 enum stj_status stj_run_describe_tensors(struct stj_run *run, struct stj_error *err);

@@ -109,6 +109,19 @@ static enum stj_status list_batches(struct stj_run *run, struct stj_error *err)
     return STJ_OK;
 }
 
+/* What its rows were made of. */
+static enum stj_status list_examples(struct stj_run *run, struct stj_error *err)
+{
+    const struct stj_dataset *train = run->train;
+    struct stj_trajectory_about *about = &run->about;
+    if (!train->example)
+        return STJ_OK;
+    about->n_rows = train->n_rows;
+    STJ_MUST(stj_new(&about->example, train->n_rows, sizeof *about->example, err));
+    memcpy(about->example, train->example, train->n_rows * sizeof *about->example);
+    return STJ_OK;
+}
+
 /* Losses at theta_n, or its average. */
 static enum stj_status evaluate_run(struct stj_run *run, const real *theta_n, struct stj_error *err)
 {
@@ -335,6 +348,8 @@ static enum stj_status train_and_save(struct training *t,
     st = train_or_replay(t, theta, state, settings, &why);
     if (st == STJ_OK)
         st = list_batches(t->run, &why);
+    if (st == STJ_OK)
+        st = list_examples(t->run, &why);
     if (st == STJ_OK)
         st = save(t, &why);
     if (st != STJ_OK)

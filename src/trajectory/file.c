@@ -56,6 +56,27 @@ static enum stj_status get_about(struct stj_h5 *file, struct stj_trajectory_abou
     return stj_h5_get_text(file, "config", &about->config, err);
 }
 
+/* The samples that the rows of the data were made of, where they are known. */
+static enum stj_status put_examples(struct stj_h5 *file, const struct stj_trajectory_about *about,
+                                    struct stj_error *err)
+{
+    if (!about->example)
+        return STJ_OK;
+    STJ_MUST(stj_h5_put_unsigned(file, "@n_rows", about->n_rows, err));
+    return stj_h5_put_unsigneds(file, "example", about->n_rows, about->example, err);
+}
+
+static enum stj_status get_examples(struct stj_h5 *file, struct stj_trajectory_about *about,
+                                    struct stj_error *err)
+{
+    if (!stj_h5_has(file, "example"))
+        return STJ_OK;
+    STJ_MUST(stj_h5_get_size(file, "@n_rows", &about->n_rows, err));
+    STJ_MUST(stj_h5_expect(file, "example", about->n_rows, 1, err));
+    STJ_MUST(stj_new(&about->example, about->n_rows, sizeof *about->example, err));
+    return stj_h5_get_unsigneds(file, "example", about->n_rows, about->example, err);
+}
+
 static enum stj_status put_states(struct stj_h5 *file, const struct stj_record *record,
                                   stj_row_fn next, void *ctx, struct stj_error *err)
 {
@@ -98,6 +119,7 @@ static enum stj_status describe_sets(struct stj_h5 *file, struct stj_error *err)
         {"frozen", {"frozen_number"}, "parameters that are not trained"},
         {"batch_start", {"state"}, "where the rows of a step begin in batch_row"},
         {"batch_row", {"batch_position"}, "rows of the data that steps were trained on"},
+        {"example", {"row"}, "sample that a row of the data was made of"},
     };
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
         if (stj_h5_has(file, sets[i].name))
@@ -127,6 +149,7 @@ enum stj_status stj_record_write(const struct stj_record *record, stj_row_fn row
         STJ_TRY(stj_h5_put_real(file, "@tolerance", about->tolerance, err));
     }
     STJ_TRY(put_batches(file, about, shape->n_steps, err));
+    STJ_TRY(put_examples(file, about, err));
     if (about->n_frozen) {
         STJ_TRY(stj_h5_put_unsigned(file, "@n_frozen", about->n_frozen, err));
         STJ_TRY(stj_h5_put_vector(file, "frozen", about->n_frozen, about->frozen, err));
@@ -260,6 +283,7 @@ enum stj_status stj_trajectory_read(const char *path, const char *fingerprint,
     STJ_MUST(get_record(file, &source.record, err));
     STJ_MUST(get_deviation(file, &source.record, &own, err));
     STJ_MUST(get_frozen(file, &own, err));
+    STJ_MUST(get_examples(file, &own, err));
     STJ_MUST(stj_h5_rows_open(file, "states", &source.rows, err));
     STJ_MUST(stj_trajectory_of_source(&source, trajectory, err));
     if (about) {
@@ -294,6 +318,7 @@ void stj_trajectory_about_free(struct stj_trajectory_about *about)
     free(about->blas);
     free(about->batch_start);
     free(about->batch_row);
+    free(about->example);
     free(about->frozen);
     *about = (struct stj_trajectory_about){0};
 }

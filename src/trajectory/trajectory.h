@@ -115,6 +115,9 @@ struct stj_trajectory_about {
      * batch_row[batch_start[t] .. batch_start[t + 1]); NULL: not known. */
     uint64_t *batch_start; /* [n_steps + 1] */
     uint64_t *batch_row;
+    uint64_t
+        *example;   /* [n_rows]: the sample that each row of the data was made of; NULL: each is */
+    size_t n_rows;  /* one of its own */
     double *frozen; /* [n_frozen]: parameters that were not trained; owned */
     size_t n_frozen;
     double tolerance; /* of states that were given from elsewhere: see stj_trajectory_imported */
