@@ -187,6 +187,34 @@ refused 'has 2 numbers a row, expected one' info examples.yaml
 sed 's/^data:.*/data: {train: {file: x.csv, label_column: 5}, test: {file: x.csv, label_column: 5, example: ids.csv}}/' c.yaml > test.yaml
 refused 'data.test: example is for data.train' info test.yaml
 
+# What a training would not find is said by info too, in the same line.
+awk 'BEGIN { print "0.1,0.2,0.3" }' > short.csv
+same_line()
+{
+    run 1 info "$1"
+    one_line
+    mv err info.err
+    run 1 train "$1" -o nothing -q
+    cmp -s err info.err || { cat info.err; fail 'info has another line'; }
+    contains err "$2"
+}
+config c.yaml '' 'batch_size: 12' 'steps: 4'
+for key in 'file: none.npz' 'file: short.csv' 'seed: 1, step: 3, slots: none.npz' 'seed: 1, step: 3, slots: short.csv'; do
+    sed "s/^init:.*/init: {$key}/" c.yaml > start.yaml
+    same_line start.yaml "$(expr "$key" : '.*: \(.*\)')"
+done
+run 1 info start.yaml
+contains out 'parameters     as init.file has them'
+for key in 'batches: none.csv' 'batches: short.csv' 'learning_rate: {schedule: file, file: none.csv}' \
+    'learning_rate: {schedule: file, file: short.csv}' 'optimizer: {type: sgd, momentum: {schedule: file, file: short.csv}}'; do
+    sed "/^  $(expr "$key" : '\([a-z_]*:\)')/d" c.yaml > start.yaml
+    echo "  $key" >> start.yaml
+    same_line start.yaml "$(expr "$key" : '.*[: ]\([a-z]*.csv\)')"
+done
+grep -v '^init:' c.yaml > start.yaml
+echo 'trajectory: {states: state-%d.csv}' >> start.yaml
+same_line start.yaml '5 of 5 states are missing'
+
 # What is refused.
 config c.yaml '' 'batch_size: 4' 'accumulate: 2' 'steps: 1' 'batches: uneven.csv'
 refused 'uneven.csv: has 6 rows in each batch, batch_size is 4, of which a step takes' info c.yaml

@@ -189,6 +189,10 @@ enum stj_status stj_run_get_array(const struct stj_run *run, const char *layout,
                                   const double *numbers, double *items, struct stj_run_array *array,
                                   struct stj_error *err);
 
+/* See that a run that was described can begin its training: that the files of init and of
+ * trajectory.states are there and fit, as training sees it.  STJ_OK for one that has trained. */
+enum stj_status stj_run_check_start(struct stj_run *run, struct stj_error *err);
+
 /* [train_rows]: the number of the sample that each row of the training set was made of, as
  * data.train.example says; borrowed.  NULL: each is a sample of its own. */
 const uint64_t *stj_run_get_examples(const struct stj_run *run);

@@ -7,7 +7,9 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
 {
     (void)options;
     (void)exit_status;
-    return stj_report_info(stdout, cli->format, run, &cli->err);
+    const enum stj_status st = stj_report_info(stdout, cli->format, run, &cli->err);
+    /* What its files must have is printed already. */
+    return st == STJ_OK ? stj_run_check_start(run, &cli->err) : st;
 }
 
 const struct command command_info = {
@@ -19,8 +21,12 @@ const struct command command_info = {
     .description =
         "Print the network, the training and the stored results of a run, after checking that\n"
         "its files are whole and belong together; or, of a config file, what it would train.\n"
-        "The names and shapes of the parameters are those that init.file must have; the states\n"
-        "are as an analysis with that memory would have them at hand.\n",
+        "The names and shapes of the parameters are those that init.file must have; a config "
+        "whose\n"
+        "init.file, init.slots or trajectory.states are missing or do not fit ends with the line "
+        "that\n"
+        "train has for it.\n"
+        "The states are as an analysis with that memory would have them at hand.\n",
     .shared = ARGS_MEMORY,
     .example = "  spectraj info digits-run\n  spectraj info digits.yaml\n",
     .work = work,

@@ -98,3 +98,20 @@ enum stj_status stj_run_initial_slots(struct stj_run *run, real *slots, struct s
     run->slots_crc = stj_state_crc(ops->n_slots * n, slots);
     return STJ_OK;
 }
+
+enum stj_status stj_run_check_start(struct stj_run *run, struct stj_error *err)
+{
+    STJ_NOT_NULL(err, run);
+    const size_t n = stj_network_n_params(run->net);
+    STJ_FREED double *theta = NULL;
+    STJ_FREED real *state = NULL;
+    STJ_HELD(stj_imported_close_at) struct stj_imported *given = NULL;
+    if (run->trajectory)
+        return STJ_OK;
+    if (run->config.trajectory.states)
+        STJ_MUST(stj_imported_open(run, &given, err));
+    STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
+    STJ_MUST(stj_new(&state, stj_run_state_size(run), sizeof *state, err));
+    STJ_MUST(stj_run_initial_slots(run, state + n, err));
+    return stj_run_initial(run, theta, err);
+}
