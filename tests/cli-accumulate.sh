@@ -93,6 +93,27 @@ values norms
 unset OMP_NUM_THREADS
 cmp -s norms.values before.values || fail 'another number of threads, other bits'
 
+# Slices of a step that do not end where micro-batches do: 270 rows are divided among 8.
+awk 'BEGIN { srand(5); for (i = 0; i < 270; i++) { for (j = 0; j < 5; j++) printf "%.6f,", 2 * rand() - 1; print i % 3 } }' > many.csv
+for name in large larges; do
+    config $name.yaml '{type: dropout, rate: 0.2},' 'steps: 2'
+    sed -i 's/x.csv/many.csv/' $name.yaml
+done
+echo '  batch_size: 270' >> large.yaml
+printf '  batch_size: 30\n  accumulate: 9\n' >> larges.yaml
+for threads in 1 3; do
+    rm -rf large larges
+    OMP_NUM_THREADS=$threads
+    export OMP_NUM_THREADS
+    run 0 train large.yaml -o large -q
+    run 0 train larges.yaml -o larges -q
+    same large larges
+    mv larges.values larges.$threads
+done
+unset OMP_NUM_THREADS
+cmp -s larges.1 larges.3 || fail 'another number of threads, other bits'
+good larges
+
 # An epoch's rest: 50 rows are 12 micro-batches of four and one of two, hence 5 steps, of which the last has one of two rows;
 # or, without it, 12 and 4 steps.
 train rest '' 'batch_size: 4' 'accumulate: 3' 'epochs: 2' 'drop_last: false'
