@@ -14,6 +14,7 @@ python_modules += %reldir%/spectraj/torch.py
 EXTRA_DIST += $(python_modules)
 EXTRA_DIST += %reldir%/README.md
 EXTRA_DIST += %reldir%/pyproject.toml
+EXTRA_DIST += %reldir%/tests/conftest.py
 EXTRA_DIST += %reldir%/tests/helper.py
 EXTRA_DIST += %reldir%/tests/test_operators.py
 EXTRA_DIST += %reldir%/tests/test_page.py

@@ -124,6 +124,63 @@ def _tracing() -> Iterator[None]:
             setattr(torch, name, make)
 
 
+def _reference(x: torch.Tensor, qkv: nn.Linear, out: nn.Linear, heads: int, causal: bool) -> torch.Tensor:
+    """Self-attention with queries, keys and values packed in this order: [N, L, E] -> [N, L, E]."""
+    n, length, e = x.shape
+    q, k, v = (part.view(n, length, heads, e // heads).transpose(1, 2) for part in qkv(x).split(e, dim=2))
+    score = q @ k.transpose(-2, -1) / (e // heads) ** 0.5
+    if causal:
+        score = score.masked_fill(torch.ones(length, length, dtype=torch.bool).triu(1), float("-inf"))
+    return out((torch.softmax(score, -1) @ v).transpose(1, 2).reshape(n, length, e))
+
+
+def recognised_attention(m: nn.Module, length: int = 5) -> Optional[dict]:
+    """Is a module of one's own with two linear modules, E to 3 E and E to E, the attention of some heads?  Then
+    {qkv, out: their names, heads, causal}.  It is asked by numbers: the module and the attention are compared on random
+    sequences of two lengths up to `length`, in double precision."""
+    linear = {name: part for name, part in m.named_modules() if isinstance(part, nn.Linear)}
+    if len(linear) != 2 or type(m).__module__.startswith("torch.nn") or \
+            sum(p.numel() for p in m.parameters()) != sum(p.numel() for part in linear.values() for p in part.parameters()):
+        return None
+    (a, qkv), (b, out) = sorted(linear.items(), key=lambda item: -item[1].out_features)
+    e = out.in_features
+    if (qkv.in_features, qkv.out_features, out.out_features) != (e, 3 * e, e) or \
+            (qkv.bias is None) != (out.bias is None):
+        return None
+    if any(isinstance(part, nn.Dropout) and part.training and part.p > 0 for part in m.modules()):
+        return None  # it is looked into, and the dropout is named
+    copied = copy.deepcopy(m).cpu().double()
+    for p in copied.parameters():  # so large that the scores are far from uniform
+        p.data.normal_(std=2 / e ** 0.5, generator=torch.Generator().manual_seed(p.numel()))
+    qkv, out = copied.get_submodule(a), copied.get_submodule(b)
+    xs = [torch.randn(2, n, e, dtype=torch.double, generator=torch.Generator().manual_seed(n))
+          for n in (max(1, length - 1), length)]
+    try:
+        with torch.no_grad():
+            made = [copied(x) for x in xs]
+            for heads in (h for h in range(1, e + 1) if e % h == 0):
+                for causal in (True, False):
+                    if all(isinstance(y, torch.Tensor) and y.shape == x.shape and torch.allclose(
+                            y, _reference(x, qkv, out, heads, causal), rtol=1e-10, atol=1e-12)
+                           for x, y in zip(xs, made)):
+                        return {"qkv": a, "out": b, "heads": heads, "causal": causal}
+    except Exception:  # pylint: disable=broad-except  # whatever it takes, it is no attention of one sequence
+        return None
+    return None
+
+
+class _Tracer(torch.fx.Tracer):
+    """torch.nn's modules are whole, and so are attentions of one's own that are recognised."""
+
+    def __init__(self, module: nn.Module, length: int) -> None:
+        super().__init__()  # calls of modules mean something else while it traces: they are asked before
+        found = {name: recognised_attention(m, length) for name, m in module.named_modules() if name}
+        self.attentions = {name: about for name, about in found.items() if about}
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return super().is_leaf_module(m, module_qualified_name) or module_qualified_name in self.attentions
+
+
 class _Shapes(torch.fx.Interpreter):
     """Runs a graph and keeps what each node makes."""
 
@@ -147,11 +204,14 @@ class Network:
         self.tensor_of: Dict[str, str] = {}
         self._owner: Dict[int, str] = {}  # of a parameter, by its identity
         self._values: Dict[torch.fx.Node, Any] = {}
+        sequence = example.dim() == 3 or (example.dim() == 2 and not example.is_floating_point())
+        tracer = _Tracer(module, example.shape[1] if sequence else 5)
         try:
             with _tracing():
-                graph = torch.fx.symbolic_trace(module)
+                graph = torch.fx.GraphModule(module, tracer.trace(module))
         except Exception as why:
             raise Unsupported(f"{type(module).__name__} cannot be traced by torch.fx ({why}); it") from why
+        self._attentions = tracer.attentions
         graph.graph.eliminate_dead_code()
         self._modules = dict(graph.named_modules())
         self._state = module.state_dict(keep_vars=True)
@@ -316,6 +376,8 @@ class Network:
         kind = type(m).__name__
         value = self._value(node.args[0], node) if node.args else None
         self._need(value is not None, node, "called with keywords")
+        if str(node.target) in self._attentions:
+            return self._own_attention(node, self._attentions[str(node.target)], value)
         if kind in _PLAIN:
             return self._emit(node, {"type": _PLAIN[kind]}, [value], value.form)
         made = getattr(self, f"_nn_{kind.lower()}", None)
@@ -510,6 +572,24 @@ class Network:
         bias = m.in_proj_bias is not None
         return (self._emit(node, {"type": "attention", "heads": m.num_heads, "causal": causal, "bias": bias}, [value],
                            "seq", "attention"), None)
+
+    def _own_attention(self, node: torch.fx.Node, found: dict, value: Value) -> Value:
+        self._need(len(node.args) == 1 and not node.kwargs, node, "called with more than the sequence")
+        value = self._last(node, value)
+        bias = f"{node.target}.{found['qkv']}.bias" in self._state
+        made = self._emit(node, {"type": "attention", "heads": found["heads"], "causal": found["causal"],
+                                 "bias": bias}, [value], "seq")
+        for part in ("qkv", "out"):
+            target = f"{node.target}.{found[part]}"
+            for theirs, ours in (("weight", "kernel"), ("bias", "bias")):
+                tensor = self._state.get(f"{target}.{theirs}")
+                if tensor is None:
+                    continue
+                full = f"{made.layer}.{part}.{ours}"
+                self._need(self._owner.setdefault(id(tensor), full) == full, node, "that shares its tensors")
+                self.names[full] = f"{target}.{theirs}"
+                self.tensor_of[f"{target}.{theirs}"] = full
+        return made
 
     def _is_causal(self, node: torch.fx.Node, mask: Any) -> bool:
         if mask is None:

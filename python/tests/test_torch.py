@@ -93,6 +93,38 @@ def gpt():
     return net
 
 
+class Attention(nn.Module):
+    """As nanoGPT has it, one of one's own."""
+
+    def __init__(self, width, heads, length, causal=True):
+        super().__init__()
+        self.c_attn, self.c_proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.heads, self.width, self.causal = heads, width, causal
+        self.register_buffer("mask", torch.tril(torch.ones(length, length)).view(1, 1, length, length))
+
+    def forward(self, x):
+        n, t, c = x.size()
+        q, k, v = self.c_attn(x).split(self.width, dim=2)
+        k, q, v = (z.view(n, t, self.heads, c // self.heads).transpose(1, 2) for z in (k, q, v))
+        score = (q @ k.transpose(-2, -1)) * (k.size(-1) ** -0.5)
+        if self.causal:
+            score = score.masked_fill(self.mask[:, :, :t, :t] == 0, float("-inf"))
+        return self.c_proj((F.softmax(score, dim=-1) @ v).transpose(1, 2).contiguous().view(n, t, c))
+
+
+def nano():
+    def forward(m, x):
+        _, n = x.size()
+        x = m.wte(x) + m.wpe(torch.arange(n))
+        x = x + m.attn(m.ln1(x))
+        x = x + m.c_proj(F.gelu(m.c_fc(m.ln2(x))))
+        return m.lm_head(x)
+    net = Net(forward, wte=nn.Embedding(CLASSES, 4), wpe=nn.Embedding(5, 4), ln1=nn.LayerNorm(4), attn=Attention(4, 2, 5),
+              ln2=nn.LayerNorm(4), c_fc=nn.Linear(4, 8), c_proj=nn.Linear(8, 4), lm_head=nn.Linear(4, CLASSES, bias=False))
+    net.wte.weight = net.lm_head.weight
+    return net
+
+
 def lstm():
     return Net(lambda m, x: m.fc(m.lstm(x)[0][:, -1]), lstm=nn.LSTM(3, 4, batch_first=True), fc=nn.Linear(4, CLASSES))
 
@@ -246,6 +278,23 @@ class Recorded(unittest.TestCase):
                           before=lambda: nn.utils.clip_grad_norm_(net.parameters(), 0.1))
         self.check(run, net, 1e-7)  # AdamW's quotients of small gradients
         self.assertEqual(run.n_params, sum(p.numel() for p in net.parameters()))
+
+    def test_attentions_of_ones_own_are_recognised(self):
+        tokens = torch.randint(0, CLASSES, (20, 5))
+        net = nano()
+        run = self.record(net, torch.optim.SGD(net.parameters(), 0.1), tokens, tokens.roll(-1, 1))
+        self.check(run, net)
+        layer, = [x for x in run.config["network"]["layers"] if x["type"] == "attention"]
+        self.assertEqual((layer["heads"], layer["causal"]), (2, True))
+        for causal in (True, False):
+            found = spectraj._module.recognised_attention(Attention(6, 3, 5, causal))
+            self.assertEqual((found["heads"], found["causal"]), (3, causal))
+
+        class Twice(Attention):
+            def forward(self, x):
+                return 2 * super().forward(x)
+
+        self.assertIsNone(spectraj._module.recognised_attention(Twice(4, 2, 5)))
 
     def test_sigma_is_pytorchs(self):
         for name in ("mlp", "cnn"):
