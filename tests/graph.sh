@@ -490,4 +490,23 @@ echo 0.5 > last.csv
 sed -i '$d' theta.csv && cat last.csv >> theta.csv
 run 1 train lora.yaml -o lora
 contains err 'now "frozen: 147, crc32'
+
+init='seed: 3'
+# Operations of a sample: an attention multiplies queries by keys and weights by values, 2 x 2 T T C = 864, and puts out
+# T C = 36; a transposed convolution multiplies each of 4 x 4 positions by its kernel of 2 x 2 x 1 x 2, and has 8 x 8 outputs.
+config work tokens.csv "$classes" '[6, 1]' $entropy <<'END'
+    - {type: dense, units: 6}
+    - {type: attention, heads: 2}
+    - {type: select, position: 0}
+    - {type: dense, units: 3}
+END
+run 0 info work.yaml --json
+json out 'layers[2].type=heads' 'layers[2].flops=900'
+config work images.csv "$classes" '[4, 4, 2]' $entropy <<'END'
+    - {type: conv2d_transpose, filters: 1, kernel: 2, stride: 2, bias: false}
+    - flatten
+    - {type: dense, units: 3}
+END
+run 0 info work.yaml --json
+json out 'layers[0].flops=320'
 finish

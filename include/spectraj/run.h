@@ -120,8 +120,8 @@ struct stj_run_info {
     /* What the end point is an average of, in words: losses, accuracy and Jacobians are of that;
      * NULL: it is the last state. */
     const char *average;
-    bool sam_adaptive;
-    double sam_rho; /* of sharpness-aware minimisation (training.sam); NaN: not that */
+    bool sam_adaptive; /* SAM climbs in proportion to the parameters */
+    double sam_rho;    /* of sharpness-aware minimisation (training.sam); NaN: not that */
     size_t accumulate; /* micro-batches of a step, of batch_size rows in all */
     /* Different samples that the training rows were made of (stj_run_get_examples); 0: it was not
      * said, each is one. */

@@ -130,6 +130,9 @@ class Ends(unittest.TestCase):
         np.testing.assert_array_equal(result.v, once.v)
 
     def test_an_interrupt_within_a_product(self):
+        # A shell without job control lets its background commands ignore the signal.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
         first = Counted(BIG, 15, lambda: os.kill(os.getpid(), signal.SIGINT))
         with self.assertRaises(KeyboardInterrupt):
             self.solve(first, journal=self.journal)

@@ -92,6 +92,8 @@ struct stj_layer {
     struct stj_tensor tensor[STJ_MAX_TENSORS];
     size_t n_params; /* sum over tensors */
     size_t n_saved;  /* reals per sample that forward leaves for the other three */
+    size_t n_at;     /* positions at which its tensors are multiplied; 0: those of the output */
+    double products; /* multiplications of a sample by what are no tensors, in forward */
     size_t n_ids;    /* the input is numbers of a vocabulary of this size; 0: real values */
     uint64_t seed;   /* for masks: drawn from (seed, step) only; before setup: the number
                                 of the node, so that equal layers differ */

@@ -335,10 +335,9 @@ const struct stj_layer *stj_network_layer(const struct stj_network *net, size_t 
 /* Of a tensor of so many rows and columns in products of all positions: 2 a number. */
 static double product_flops(const struct stj_layer *layer, const struct stj_tensor *tensor)
 {
+    const size_t at = layer->n_at ? layer->n_at : stj_shape_positions(&layer->out);
     const bool product = tensor->role != STJ_TENSOR_TABLE;
-    return product ? 2.0 * (double)(tensor->rows * tensor->cols) *
-                         (double)stj_shape_positions(&layer->out)
-                   : 0;
+    return product ? 2.0 * (double)(tensor->rows * tensor->cols) * (double)at : 0;
 }
 
 void stj_network_describe(const struct stj_network *net, size_t i, struct stj_network_about *about)
@@ -349,7 +348,7 @@ void stj_network_describe(const struct stj_network *net, size_t i, struct stj_ne
                                    .n_params = node->n_trained,
                                    .n_inputs = i < net->n_named ? 0 : node->layer.n_inputs,
                                    .bytes = (2 * node->n_out + node->layer.n_saved) * sizeof(real),
-                                   .flops = (double)node->n_out};
+                                   .flops = (double)node->n_out + 2 * node->layer.products};
     for (size_t k = 0; k < about->n_inputs; k++)
         about->input[k] =
             node->input[k] == STJ_NETWORK_INPUT ? NULL : net->node[node->input[k]].label;

@@ -50,16 +50,15 @@ static enum stj_status heads_setup(struct stj_layer *layer, const struct stj_sha
 {
     (void)err;
     const struct stj_attention_config *config = layer->config;
+    const size_t parts = config->heads + 2 * stj_attention_kv(config);
     const size_t t = stj_shape_positions(&layer->in);
     layer->out = layer->in;
-    if (in2) {
+    if (in2)
         layer->in2 = *in2;
-        layer->n_saved = config->heads * t * n_keys(layer);
-        return STJ_OK;
-    }
-    const size_t parts = config->heads + 2 * stj_attention_kv(config);
-    layer->out.dim[layer->out.n_dims - 1] = stj_shape_cols(&layer->in) / parts * config->heads;
-    layer->n_saved = config->heads * t * t;
+    else
+        layer->out.dim[layer->out.n_dims - 1] = stj_shape_cols(&layer->in) / parts * config->heads;
+    layer->n_saved = config->heads * t * n_keys(layer);
+    layer->products = 2 * (double)(t * n_keys(layer)) * (double)stj_shape_cols(&layer->out);
     return STJ_OK;
 }
 

@@ -168,6 +168,7 @@ static enum stj_status transpose_setup(struct stj_layer *layer, const struct stj
     kernel->role = STJ_TENSOR_KERNEL;
     kernel->height = w.height;
     kernel->width = w.width;
+    layer->n_at = stj_shape_positions(&layer->in);
     return STJ_OK;
 }
 
