@@ -15,6 +15,7 @@ check_PROGRAMS += %reldir%/o-repeated
 check_PROGRAMS += %reldir%/o-svd
 check_PROGRAMS += %reldir%/o-study
 check_PROGRAMS += %reldir%/o-trace
+check_PROGRAMS += %reldir%/o-weights
 check_PROGRAMS += %reldir%/p-layers
 check_PROGRAMS += %reldir%/p-losses
 check_PROGRAMS += %reldir%/p-network

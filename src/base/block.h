@@ -42,4 +42,12 @@ void stj_block_pack(const struct stj_layout *layout, size_t nvec, const double *
 void stj_block_unpack(const struct stj_layout *layout, size_t nvec, const real *tile, double *y,
                       size_t ldy);
 
+/* What a product with a Hessian, y = H x, has to do with weights w_i of the samples in the loss,
+ * L = sum w_i l_i, all of them 1; l_i is a sample's share in the loss of its batch.  By the rows of
+ * the batch; either may be NULL. */
+struct stj_weight_tangents {
+    const real *dot; /* [n_rows][nvec]: y gets sum_i dot_i grad l_i, too */
+    real *bar;       /* [n_rows][nvec] <- x . grad l_i */
+};
+
 #endif

@@ -100,6 +100,30 @@ static void backward_tangent(const struct tangents *t, const struct stj_node *no
     stj_node_scatter(t->net, node, t->nvec, t->theta_bar_dot, t->room);
 }
 
+/* With the weights of samples (base/block.h), at the loss: z_bar_dot += w_dot_i z_bar_i, from where
+ * the backward pass takes it on as it takes z_bar; and z_bar_i . z_dot_i, the tangent of the sample's
+ * share of the loss. */
+static void weight_tangents(const struct tangents *t, const struct stj_layer_values *out)
+{
+    const size_t cols = stj_shape_cols(&t->net->output);
+    const size_t positions = stj_shape_size(&t->net->output) / cols;
+    const struct stj_node *last = &t->net->node[t->net->n_nodes - 1];
+    const struct stj_weight_tangents *w = t->b->weights;
+    const size_t first = t->b->first * t->nvec;
+    for (size_t i = 0; w->bar && i < t->block; i++)
+        w->bar[first + i] = 0;
+    for (size_t i = 0; i < t->block * positions; i++) {
+        const size_t row = i / t->nvec, at = first + row / positions * t->nvec + i % t->nvec;
+        const real *z_bar = out->y_bar + row * cols;
+        const real *z_dot = t->base + last->y_dot * t->block + i * cols;
+        real *z_bar_dot = t->base + last->y_bar_dot * t->block + i * cols;
+        for (size_t k = 0; w->bar && k < cols; k++)
+            w->bar[at] += z_bar[k] * z_dot[k];
+        for (size_t k = 0; w->dot && k < cols; k++)
+            z_bar_dot[k] += w->dot[at] * z_bar[k];
+    }
+}
+
 /* z_bar_dot = H_loss z_dot */
 static void loss_tangent(const struct tangents *t)
 {
@@ -108,6 +132,8 @@ static void loss_tangent(const struct tangents *t)
     const struct stj_layer_values out = stj_node_values(net, last, t->b, NULL, t->lin);
     stj_slice_loss_tangent(net, t->b, t->nvec, t->base + last->y_bar_dot * t->block, out.y,
                            stj_loss_saved(net, t->b, t->lin), t->base + last->y_dot * t->block);
+    if (t->b->weights && last->has_tangent)
+        weight_tangents(t, &out);
 }
 
 static void tangents_record(const void *self, size_t position)

@@ -86,6 +86,8 @@ struct stj_batch {
     const real *x;                 /* [whole][in]: the whole batch's inputs */
     struct stj_targets targets;    /* row[whole], of which those of the slice are read */
     real weight;                   /* of a sample in the loss; 0: 1 / whole */
+    const double *sample_weight;   /* [data set]: a factor of each sample's weight; NULL: 1 */
+    struct stj_weight_tangents *weights; /* of a product, where these are 1; or NULL */
 };
 
 /* Reals of a linearisation for batches of up to `whole` samples. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/weighted_loss.c: the loss of a slice, of samples or positions that have weights of their own.
  *
- *     L = weight sum_i w_i loss(z_i)      w_i: numbers of an input, which no parameter moves
+ *     L = weight sum_i w_i loss(z_i)      w_i: numbers of an input, which no parameter moves, times
+ *                                         those that a training gives to its samples
  *
- * Without such an input the loss takes the slice as a whole.  With one it takes its pieces one by
+ * Without either the loss takes the slice as a whole.  Else it takes its pieces one by
  * one, each with its weight: samples, or positions of them, whose losses have the sample's mean.
  */
 #include "net/network_internal.h"
@@ -27,16 +28,23 @@ static struct pieces pieces_of(const struct stj_network *net, const struct stj_b
     return p;
 }
 
+static bool has_weights(const struct stj_network *net, const struct stj_batch *b)
+{
+    return net->weigh || b->sample_weight;
+}
+
 /* The weight of piece i, and its target in the place of a data set's row. */
 static real piece(const struct pieces *p, size_t i, size_t *row, struct stj_targets *targets)
 {
     const struct stj_batch *b = p->b;
     const size_t s = b->first + i / p->of_sample, k = i % p->of_sample;
-    const real own = b->x[s * stj_shape_size(&p->net->input) + p->net->weigh->first + k];
+    const struct stj_named_input *weigh = p->net->weigh;
+    const real own = weigh ? b->x[s * stj_shape_size(&p->net->input) + weigh->first + k] : 1;
+    const real given = b->sample_weight ? (real)b->sample_weight[b->targets.row[s]] : 1;
     *row = b->targets.row ? b->targets.row[s] * p->of_sample + k : 0;
     *targets = b->targets;
     targets->row = row;
-    return stj_batch_weight(b) / (real)p->of_sample * own;
+    return stj_batch_weight(b) / (real)p->of_sample * own * given;
 }
 
 double stj_slice_loss(const struct stj_network *net, const struct stj_batch *b, const real *z,
@@ -48,7 +56,7 @@ double stj_slice_loss(const struct stj_network *net, const struct stj_batch *b, 
     const size_t n = stj_shape_size(&p.out);
     size_t row = 0;
     double sum = 0;
-    if (!net->weigh)
+    if (!has_weights(net, b))
         return net->loss->value(config, &net->output, b->batch, stj_batch_weight(b), z, &targets,
                                 saved);
     for (size_t i = 0; i < b->batch * p.of_sample; i++) {
@@ -67,10 +75,10 @@ void stj_slice_loss_backward(const struct stj_network *net, const struct stj_bat
     struct stj_targets targets = stj_slice_targets(b);
     const size_t n = stj_shape_size(&p.out);
     size_t row = 0;
-    if (!net->weigh)
+    if (!has_weights(net, b))
         net->loss->backward(config, &net->output, b->batch, stj_batch_weight(b), z_bar, z, &targets,
                             saved);
-    for (size_t i = 0; net->weigh && i < b->batch * p.of_sample; i++) {
+    for (size_t i = 0; has_weights(net, b) && i < b->batch * p.of_sample; i++) {
         const real weight = piece(&p, i, &row, &targets);
         net->loss->backward(config, &p.out, 1, weight, z_bar + i * n, z + i * n, &targets,
                             saved + i * p.n_saved);
@@ -85,10 +93,10 @@ void stj_slice_loss_tangent(const struct stj_network *net, const struct stj_batc
     struct stj_targets targets = stj_slice_targets(b);
     const size_t n = stj_shape_size(&p.out);
     size_t row = 0;
-    if (!net->weigh)
+    if (!has_weights(net, b))
         net->loss->backward_tangent(config, &net->output, b->batch, stj_batch_weight(b), nvec,
                                     z_bar_dot, z, &targets, saved, z_dot);
-    for (size_t i = 0; net->weigh && i < b->batch * p.of_sample; i++) {
+    for (size_t i = 0; has_weights(net, b) && i < b->batch * p.of_sample; i++) {
         const real weight = piece(&p, i, &row, &targets);
         net->loss->backward_tangent(config, &p.out, 1, weight, nvec, z_bar_dot + i * n * nvec,
                                     z + i * n, &targets, saved + i * p.n_saved,

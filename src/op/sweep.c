@@ -64,6 +64,11 @@ void stj_sweep_carry_slots(struct stj_sweep *sweep)
     sweep->carries_slots = true;
 }
 
+void stj_sweep_weigh_samples(struct stj_sweep *sweep)
+{
+    sweep->n_samples = sweep->problem->ops->n_samples(sweep->problem->self);
+}
+
 /* The first vector of a state that a block has, and the one past the last: all where slots are
  * carried; else theta at the beginning of the steps, and at their end the end point. */
 static size_t first_vector(const struct stj_sweep *sweep, bool end)
@@ -73,6 +78,8 @@ static size_t first_vector(const struct stj_sweep *sweep, bool end)
 
 static size_t past_vectors(const struct stj_sweep *sweep, bool end)
 {
+    if (!end && sweep->n_samples > 0)
+        return 0;
     return 1 + (sweep->carries_slots ? sweep->n_slots : first_vector(sweep, end));
 }
 
@@ -92,6 +99,8 @@ static void load_block(const struct stj_sweep *sweep, const double *x, size_t ld
                                stj_sweep_vector(&f, k));
             else
                 memset(stj_sweep_vector(&f, k), 0, sweep->tile_size * sizeof(real));
+        if (sweep->n_samples > 0)
+            stj_sweep_load_weights(sweep, &f, columns, ldx);
     }
 }
 
@@ -103,6 +112,8 @@ static void store_block(const struct stj_sweep *sweep, double *y, size_t ldy)
     for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
         const struct stj_sweep_tile f = stj_sweep_tile(sweep, tile, 0);
         double *columns = y + stj_sweep_tile_first(sweep, tile) * ldy;
+        if (sweep->n_samples > 0)
+            stj_sweep_store_weights(sweep, &f, columns, ldy);
         if (stj_group_sends())
             stj_sweep_set_ranges(sweep, f.nvec);
         for (size_t k = first; k < past; k++) {

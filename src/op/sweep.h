@@ -25,6 +25,10 @@ void stj_sweep_set_window(struct stj_sweep *sweep, size_t from, size_t to);
 /* From now on vectors are of the whole state: theta, then the optimizer's slots. */
 void stj_sweep_carry_slots(struct stj_sweep *sweep);
 
+/* From now on vectors are of the weights of the problem's samples where they were of theta at the
+ * beginning, which does not move (op/weight_jacobian.h). */
+void stj_sweep_weigh_samples(struct stj_sweep *sweep);
+
 /* y <- J x (STJ_NO_TRANS) or J'x for nvec columns; the optimizer's slots start at zero and are left
  * out at the end, unless they are carried. */
 enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, size_t nvec,

@@ -5,6 +5,7 @@
  *     sweep_memory.c     how a block is divided, and its work space
  *     sweep_phases.c     the work of a step on one tile, in phases
  *     sweep_schedule.c   which thread does what, and when
+ *     sweep_weights.c    what goes in and out at every step, of the weights of samples
  *     sweep_exchange.c   what ranks send each other where they do not share memory
  */
 #ifndef STJ_OP_SWEEP_INTERNAL_H
@@ -34,6 +35,8 @@ enum stj_sweep_room {
     STJ_ROOM_RECORD,   /* real [n_teams][n_records]: of the slices, where they meet */
     STJ_ROOM_DOT,      /* double [n_teams][n_parts][widest] */
     STJ_ROOM_WORK,     /* real [n_teams][n_work][n_params], of the optimizer */
+    STJ_ROOM_WEIGHT,   /* double [n_tiles][n_samples][widest]: tangents or adjoints of weights, */
+    STJ_ROOM_ROWS,     /* real [n_teams][max_rows][widest]: and those of a step's batch */
     STJ_N_SWEEP_ROOMS
 };
 
@@ -47,7 +50,8 @@ struct stj_sweep {
     size_t end;         /* and which of all is the end point */
     size_t from, to;
     bool carries_slots;
-    bool searching; /* for the first number that is not finite; of one vector */
+    size_t n_samples; /* whose weights move; 0: theta at the beginning does */
+    bool searching;   /* for the first number that is not finite; of one vector */
     size_t tile_wish;
     size_t n_parts;
     struct stj_sweep_part *part;
@@ -78,6 +82,8 @@ struct stj_sweep_tile {
     real *record;  /* where the slices meet */
     real *work;    /* [n_work][n_params] */
     double *dot;   /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
+    double *weight; /* [n_samples][nvec] */
+    real *rows;     /* [max_rows][nvec] */
 };
 
 /* The slices of a step. */
@@ -139,6 +145,23 @@ enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct st
                                   const struct stj_linear_step *step,
                                   const struct stj_sweep_slices *slices, size_t s, size_t stage,
                                   size_t share, struct stj_error *err);
+
+/* ---- sweep_weights.c ---- */
+
+/* Tile number `tile`, whose first column is x or y, <- those, or zero adjoints; and back. */
+void stj_sweep_load_weights(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                            const double *x, size_t ldx);
+void stj_sweep_store_weights(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                             double *y, size_t ldy);
+
+/* Before a product: the tangents of a slice's rows; what it is to do with them.  After all slices
+ * of a step: the adjoints of its rows join those of their samples. */
+struct stj_weight_tangents stj_sweep_take_weights(const struct stj_sweep *sweep,
+                                                  const struct stj_sweep_tile *tile,
+                                                  const struct stj_linear_step *step,
+                                                  const struct stj_slice *slice);
+void stj_sweep_give_weights(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                            const struct stj_linear_step *step);
 
 /* ---- sweep_schedule.c ---- */
 

@@ -157,6 +157,10 @@ static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWE
     room[STJ_ROOM_RECORD] = (struct room){n_teams, n_records(sweep), sizeof(real)};
     room[STJ_ROOM_WORK] = (struct room){n_teams * sweep->optimizer->n_work,
                                         sweep->problem->layout->n_params, sizeof(real)};
+    room[STJ_ROOM_WEIGHT] =
+        (struct room){sweep->n_tiles * sweep->n_samples, sweep->widest, sizeof(double)};
+    room[STJ_ROOM_ROWS] = (struct room){
+        sweep->n_samples > 0 ? n_teams * sweep->problem->max_rows : 0, sweep->widest, sizeof(real)};
     room[STJ_ROOM_DOT] = (struct room){n_teams * sweep->n_parts, sweep->widest, sizeof(double)};
 }
 
@@ -230,6 +234,9 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
     f.work = (real *)sweep->room[STJ_ROOM_WORK].at +
              team * sweep->optimizer->n_work * sweep->problem->layout->n_params;
     f.dot = (double *)sweep->room[STJ_ROOM_DOT].at + team * sweep->n_parts * sweep->widest;
+    f.weight = (double *)sweep->room[STJ_ROOM_WEIGHT].at + tile * sweep->n_samples * sweep->widest;
+    f.rows =
+        (real *)sweep->room[STJ_ROOM_ROWS].at + team * sweep->problem->max_rows * sweep->widest;
     for (size_t k = 0; k < sweep->n_slots; k++)
         f.slot[k] = f.theta + (k + 1) * size;
     return f;

@@ -201,7 +201,12 @@ enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct st
     real *y = tile->share + share * sweep->tile_size;
     real *scratch = tile->scratch + s % stj_sweep_team_scratches(sweep) * sweep->n_scratch;
     struct stj_slice slice = slices->slice[s];
+    struct stj_weight_tangents weights;
     slice.meeting = stj_sweep_meeting(sweep, tile, slices, s, stage);
+    if (sweep->n_samples > 0) {
+        weights = stj_sweep_take_weights(sweep, tile, step, &slice);
+        slice.weights = &weights;
+    }
     const enum stj_status st =
         sweep->problem->ops->hvp(sweep->problem->self, step->at->index, slice, step->theta,
                                  step->lin, tile->nvec, x, y, scratch, err);

@@ -113,6 +113,8 @@ static void run_product(struct team *team, const struct stj_linear_step *step)
             end_exchange(team);
         run_product_stage(team, step, &slices, stage);
     }
+    if (sweep->n_samples > 0 && (!team->barrier || stj_thread_number() == 0))
+        stj_sweep_give_weights(sweep, &team->tile, step);
     if (begin_exchange())
         stj_sweep_exchange_shares(sweep, &team->tile, slices.n);
     end_exchange(team);

@@ -220,6 +220,15 @@ bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_w
     return self != NULL;
 }
 
+enum stj_status stj_training_jacobian_sweep(const struct stj_op *op, struct stj_sweep **sweep,
+                                            struct stj_error *err)
+{
+    const struct training_jacobian *self = jacobian_of(op);
+    STJ_NEED(err, self, STJ_EINVAL, "a sweep through a training needs its Jacobian");
+    return stj_sweep_create(self->problem, self->recipe, self->store, self->from, self->to,
+                            self->tile, sweep, err);
+}
+
 /* norm[nvec] <- of the first n elements of the columns of a block of rows `ld`. */
 static void column_norms(size_t n, size_t nvec, const double *block, size_t ld, double *norm)
 {

@@ -7,6 +7,7 @@
 
 #include "op/operator.h"
 #include "op/restrict.h"
+#include "op/sweep.h"
 #include "trajectory/trajectory.h"
 
 struct stj_training_jacobian_settings {
@@ -61,5 +62,9 @@ struct stj_training_window {
 
 /* *window <- the parts that a training Jacobian, or a block of one, borrows; else false. */
 bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_window *window);
+
+/* *sweep <- a sweep of the same window through the same store, which must outlive it. */
+enum stj_status stj_training_jacobian_sweep(const struct stj_op *op, struct stj_sweep **sweep,
+                                            struct stj_error *err);
 
 #endif

@@ -32,6 +32,7 @@ struct network_problem {
     size_t part_rows;  /* of one, at most */
     bool whole_parts;  /* slices are of whole micro-batches */
     enum stj_accumulate_mean mean;
+    const double *weight; /* [samples], in the loss; NULL: all 1 */
 };
 
 static size_t network_n_rows(const void *self, size_t step)
@@ -111,6 +112,8 @@ static void whole_batch(const struct network_problem *p, size_t step, struct stj
         .meeting = slice.meeting,
         .x = lin_inputs(p, lin),
         .targets = {.row = lin_rows(lin), .label = p->data->labels, .value = p->data->targets},
+        .sample_weight = p->weight,
+        .weights = slice.weights,
     };
 }
 
@@ -314,6 +317,29 @@ static bool network_switches(const void *self)
     return stj_network_loss(p->net)->switches;
 }
 
+static size_t network_n_samples(const void *self)
+{
+    const struct network_problem *p = self;
+    return p->accumulate > 1 ? 0 : p->data->n_rows;
+}
+
+static const size_t *network_rows(const void *self, const real *lin)
+{
+    (void)self;
+    return lin_rows(lin);
+}
+
+static enum stj_status network_weigh(const void *self, const double *weight, void **weighted,
+                                     struct stj_error *err)
+{
+    struct network_problem *p = NULL;
+    STJ_MUST(stj_new(&p, 1, sizeof *p, err));
+    *p = *(const struct network_problem *)self;
+    p->weight = weight;
+    *weighted = p;
+    return STJ_OK;
+}
+
 static const struct stj_problem_ops network_ops = {
     .destroy = free,
     .n_rows = network_n_rows,
@@ -325,6 +351,9 @@ static const struct stj_problem_ops network_ops = {
     .hvp = network_hvp,
     .suspect = network_suspect,
     .switches = network_switches,
+    .n_samples = network_n_samples,
+    .rows = network_rows,
+    .weigh = network_weigh,
 };
 
 /* Does each position have probabilities, as exact as half precision holds them? */

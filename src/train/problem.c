@@ -47,6 +47,7 @@ size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size
         slice[s].first = n_rows * s / n;
         slice[s].n = n_rows * (s + 1) / n - slice[s].first;
         slice[s].meeting = (struct stj_slice_sync){.n_slices = n, .slice = s};
+        slice[s].weights = NULL;
     }
     return n;
 }
@@ -87,6 +88,22 @@ void stj_problem_destroy(struct stj_problem *problem)
     if (problem->self)
         problem->ops->destroy(problem->self);
     free(problem);
+}
+
+enum stj_status stj_problem_weigh(const struct stj_problem *problem, const double *weight,
+                                  struct stj_problem **weighted, struct stj_error *err)
+{
+    STJ_HELD(stj_problem_destroy_at) struct stj_problem *p = NULL;
+    STJ_NEED(err, problem->ops->weigh, STJ_EUNSUPPORTED,
+             "weights of samples need a problem that is a network and its data; this one's losses "
+             "are the caller's");
+    STJ_MUST(stj_new(&p, 1, sizeof *p, err));
+    *p = *problem;
+    p->self = NULL;
+    STJ_MUST(problem->ops->weigh(problem->self, weight, &p->self, err));
+    *weighted = p;
+    p = NULL;
+    return STJ_OK;
 }
 
 size_t stj_problem_n_params(const struct stj_problem *problem)

@@ -22,7 +22,8 @@
 
 struct stj_slice {
     size_t first, n;
-    struct stj_slice_sync meeting; /* with the others of its batch */
+    struct stj_slice_sync meeting;       /* with the others of its batch */
+    struct stj_weight_tangents *weights; /* of hvp; NULL: as a rule */
 };
 
 struct stj_problem_ops {
@@ -60,6 +61,15 @@ struct stj_problem_ops {
 
     /* Are there activations that switch, as of relu and max-pool?  NULL: it cannot be told. */
     bool (*switches)(const void *self);
+
+    /* Samples that have weights in the loss: of how many the batches are, which rows of them a
+     * step's linearisation is of, and *weighted <- the same problem with weights (borrowed) other
+     * than 1, which owns nothing else.  NULL: there are no samples, and hvp knows no weights; 0
+     * samples: it does not know them of several micro-batches. */
+    size_t (*n_samples)(const void *self);
+    const size_t *(*rows)(const void *self, const real *lin);
+    enum stj_status (*weigh)(const void *self, const double *weight, void **weighted,
+                             struct stj_error *err);
 };
 
 struct stj_problem {
@@ -94,6 +104,13 @@ bool stj_problem_may_switch(const struct stj_problem *problem);
 
 /* How many the largest batch has for a gradient that so many ranks make together. */
 size_t stj_problem_n_slices(const struct stj_problem *problem, size_t n_ranks);
+
+STJ_HOLDS(struct stj_problem, stj_problem_destroy)
+
+/* *weighted <- the same problem with weights [n_samples] of the samples, to train with; the problem
+ * and the weights are borrowed.  STJ_EUNSUPPORTED for one that has no samples. */
+enum stj_status stj_problem_weigh(const struct stj_problem *problem, const double *weight,
+                                  struct stj_problem **weighted, struct stj_error *err);
 
 /* Are the problem's vectors far larger than a core's cache?  Then every slice costs the writing and
  * adding of its share in memory, so work is divided into fewer slices and into more, thinner
