@@ -32,6 +32,7 @@ man1_pages = %reldir%/spectraj.1
 man1_pages += %reldir%/spectraj-dense.1
 man1_pages += %reldir%/spectraj-density.1
 man1_pages += %reldir%/spectraj-export.1
+man1_pages += %reldir%/spectraj-influence.1
 man1_pages += %reldir%/spectraj-info.1
 man1_pages += %reldir%/spectraj-init.1
 man1_pages += %reldir%/spectraj-list.1

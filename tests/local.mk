@@ -80,6 +80,7 @@ test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/cli-faults.sh
 test_scripts += %reldir%/cli-accumulate.sh
 test_scripts += %reldir%/cli-groups.sh
+test_scripts += %reldir%/cli-influence.sh
 test_scripts += %reldir%/cli-interrupt.sh
 test_scripts += %reldir%/cli-kept.sh
 test_scripts += %reldir%/cli-continue.sh

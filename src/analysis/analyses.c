@@ -7,11 +7,8 @@
 /* In the order in which `spectraj run` does them: a density takes the singular pairs out that are
  * known. */
 static const struct stj_plugin_info *const list[] = {
-    &stj_analysis_svd.info,
-    &stj_analysis_density.info,
-    &stj_analysis_trace.info,
-    &stj_analysis_dense.info,
-    NULL,
+    &stj_analysis_svd.info,   &stj_analysis_density.info,   &stj_analysis_trace.info,
+    &stj_analysis_dense.info, &stj_analysis_influence.info, NULL,
 };
 
 const struct stj_kind stj_analyses = {.what = "analysis", .list = list};

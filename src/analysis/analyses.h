@@ -12,6 +12,7 @@ extern const struct stj_analysis stj_analysis_dense;
 extern const struct stj_analysis stj_analysis_density;
 extern const struct stj_analysis stj_analysis_svd;
 extern const struct stj_analysis stj_analysis_trace;
+extern const struct stj_analysis stj_analysis_influence;
 
 /* What a result of svd or of density is made of; borrowed. */
 const struct stj_svd_result *stj_analysis_svd_of(const struct stj_result *result);

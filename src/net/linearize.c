@@ -165,7 +165,7 @@ static void primal_loss(const struct primal *w)
     const struct stj_layer_values out = stj_node_values(net, last, w->b, NULL, w->lin);
     const double value = loss_value(w, out.y);
     if (w->loss)
-        *w->loss = value + stj_penalty_value(net, w->b, w->theta);
+        *w->loss = value + (w->b->evaluate ? 0 : stj_penalty_value(net, w->b, w->theta));
     stj_slice_loss_backward(net, w->b, (real *)out.y_bar, out.y, stj_loss_saved(net, w->b, w->lin));
 }
 
@@ -204,7 +204,7 @@ static void primal_visit(const void *self, size_t position)
             stj_node_theta_bar(w->net, node, 1, w->theta_bar, w->room), &at, w->scratch);
     if (position > w->net->n_nodes && node->has_tangent)
         stj_node_scatter(w->net, node, 1, w->theta_bar, w->room);
-    if (position == 2 * w->net->n_nodes && w->theta_bar)
+    if (position == 2 * w->net->n_nodes && w->theta_bar && !w->b->evaluate)
         stj_penalty_add(w->net, w->b, 1, w->theta, w->theta_bar);
 }
 

@@ -103,7 +103,8 @@ size_t stj_network_n_stages(const struct stj_network *net);
 size_t stj_network_n_record(const struct stj_network *net, size_t nvec);
 
 /* Forward and backward pass of a slice into its rows of the linearisation `lin`.  *loss (may be
- * NULL) <- the slice's share of the batch's mean loss, L2 penalty included, by one of the stages;
+ * NULL) <- the slice's share of the batch's mean loss, L2 penalty included unless the batch is
+ * evaluated, by one of the stages;
  * theta_bar (may be NULL) is overwritten with the slice's share of its gradient, a part by every
  * stage. */
 void stj_network_linearize(const struct stj_network *net, const struct stj_batch *b,

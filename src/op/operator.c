@@ -149,12 +149,17 @@ double stj_op_shortest_prefix(const struct stj_op *op)
     return op->prefix ? op->shortest : 1;
 }
 
+void stj_op_count_in(struct stj_op *part, struct stj_op *whole)
+{
+    part->whole = whole;
+}
+
 enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct stj_op **prefix,
                                      struct stj_error *err)
 {
     STJ_NEED(err, op->prefix, STJ_EUNSUPPORTED, "this operator is not a product of steps");
     STJ_MUST(op->prefix(op->ctx, fraction, prefix, err));
-    (*prefix)->whole = op;
+    stj_op_count_in(*prefix, op);
     if (op->watch)
         STJ_MUST(stj_op_watch(*prefix, err));
     return STJ_OK;

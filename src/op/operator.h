@@ -20,6 +20,9 @@ double stj_op_shortest_prefix(const struct stj_op *op); /* 1: there is none but 
 enum stj_status stj_op_create_prefix(struct stj_op *op, double fraction, struct stj_op **prefix,
                                      struct stj_error *err);
 
+/* The products of a part are counted by `whole` too. */
+void stj_op_count_in(struct stj_op *part, struct stj_op *whole);
+
 /* Note that so many of an operator's products (in whole products) came from a journal. */
 void stj_op_count_replayed(struct stj_op *op, double products);
 

@@ -520,6 +520,17 @@ static size_t spell_name(const struct stj_field *field, size_t i, size_t j, char
     return spelled;
 }
 
+static json_t *json_of_words(const char *text)
+{
+    json_t *array = json_array();
+    for (const char *word = text; *word; word += strspn(word, " ")) {
+        const size_t n = strcspn(word, " ");
+        array = append(array, json_stringn(word, n), false);
+        word += n;
+    }
+    return array;
+}
+
 /* A value of a field as its kind says. */
 static json_t *json_of_value(const struct stj_field *field, const void *data, size_t i, size_t j)
 {
@@ -541,14 +552,29 @@ static json_t *json_of_value(const struct stj_field *field, const void *data, si
     case STJ_FIELD_NAME:
         break;
     }
+    if (text && field->list)
+        return json_of_words(text);
     return text ? stj_json_of_text(text) : json_null();
 }
 
-static json_t *json_of_array(const struct stj_field *field, const void *data, size_t n)
+static json_t *json_of_row(const struct stj_field *field, const void *data, size_t i, size_t n)
 {
     json_t *array = json_array();
+    for (size_t j = 0; j < n; j++)
+        array = append(array, json_of_value(field, data, i, j), false);
+    return array;
+}
+
+static json_t *json_of_array(const struct stj_field *field, const void *data,
+                             const struct stj_field_view *view)
+{
+    const size_t n = view->n[0];
+    json_t *array = json_array();
     for (size_t i = 0; i < n; i++)
-        array = append(array, json_of_value(field, data, i, 0), false);
+        array = append(array,
+                       view->n_dims > 1 ? json_of_row(field, data, i, view->n[1])
+                                        : json_of_value(field, data, i, 0),
+                       false);
     return array;
 }
 
@@ -567,7 +593,7 @@ static void put_array(struct builder *b, const struct stj_field *field, const vo
     const struct stj_field_view view = stj_field_view(field, data);
     const size_t spelled = spell_name(field, 0, 0, name);
     if (spelled == 0) {
-        b->failed |= stj_json_put_at(b->object, name, json_of_array(field, data, view.n[0])) != 0;
+        b->failed |= stj_json_put_at(b->object, name, json_of_array(field, data, &view)) != 0;
         return;
     }
     if (view.n[0] == 0)
@@ -581,12 +607,15 @@ static void put_array(struct builder *b, const struct stj_field *field, const vo
 
 static void put_absent(struct builder *b, const struct stj_field *field)
 {
-    char name[NAME_BYTES];
+    char name[NAME_BYTES], top[NAME_BYTES];
     snprintf(name, sizeof name, "%s", field->name);
     if (field->absent == STJ_ABSENT_KEY)
         return;
     if (field->absent == STJ_ABSENT_OBJECT)
         *strrchr(name, '.') = '\0';
+    snprintf(top, sizeof top, "%.*s", (int)strcspn(name, "."), name);
+    if (json_is_null(json_object_get(b->object, top))) /* and all in it */
+        return;
     b->failed |= stj_json_put_at(b->object, name, json_null()) != 0;
 }
 

@@ -615,3 +615,56 @@ enum stj_status stj_evaluate(const struct stj_network *net, const struct stj_dat
     result->accuracy = data->labels && items ? (double)correct / (double)items : NAN;
     return STJ_OK;
 }
+
+/* g += share * the gradient of a chunk, and *loss so. */
+static void add_chunk(const struct stj_network *net, const struct evaluation_work *w,
+                      const struct stj_batch *b, double share, real *g, double *loss, double *sum)
+{
+    double mean = 0;
+    stj_network_linearize(net, b, w->theta, w->lin, &mean, g, w->scratch);
+    *loss += share * mean;
+    for (size_t i = 0; sum && i < stj_network_n_params(net); i++)
+        sum[i] += share * (double)g[i];
+}
+
+enum stj_status stj_evaluate_gradient(const struct stj_network *net, const struct stj_dataset *data,
+                                      size_t n, const size_t *row, const double *theta,
+                                      double *loss, double *gradient, struct stj_error *err)
+{
+    STJ_HELD(evaluation_work_free) struct evaluation_work w = {0};
+    STJ_FREED real *g = NULL;
+    const size_t n_params = stj_network_n_params(net), count = row ? n : data->n_rows;
+    const struct stj_loss_config *config = stj_network_loss_config(net);
+    const bool sum = config->reduction == STJ_REDUCE_SUM;
+    double mass = 0;
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
+    STJ_MUST(stj_blas_prepare(err));
+    STJ_MUST(evaluation_work_init(&w, net, data, err));
+    STJ_MUST(stj_new(&g, n_params, sizeof *g, err));
+    for (size_t i = 0; i < n_params; i++)
+        w.theta[i] = (real)theta[i];
+    for (size_t i = 0; gradient && i < n_params; i++)
+        gradient[i] = 0;
+    *loss = 0;
+    for (size_t first = 0; first < count; first += w.chunk) {
+        const size_t m = count - first < w.chunk ? count - first : w.chunk;
+        struct stj_batch b = {
+            .whole = m,
+            .batch = m,
+            .evaluate = true,
+            .x = w.x,
+            .targets = {.row = w.row, .label = data->labels, .value = data->targets}};
+        for (size_t i = 0; i < m; i++)
+            w.row[i] = row ? row[first + i] : first + i;
+        const double share = set_chunk_weight(net, &b);
+        gather_rows(data, data->n_features, m, w.row, w.x);
+        add_chunk(net, &w, &b, sum ? 1 : share, g, loss, gradient);
+        mass += share;
+    }
+    STJ_NEED(err, sum || mass > 0, STJ_EINVAL,
+             "no label of these rows counts: their mean loss is 0 / 0");
+    for (size_t i = 0; !sum && gradient && i < n_params; i++)
+        gradient[i] /= mass;
+    *loss /= sum ? 1 : mass;
+    return STJ_OK;
+}

@@ -26,6 +26,13 @@ struct stj_evaluation {
     double accuracy; /* share of items whose largest output is their label; NaN without labels */
 };
 
+/* *loss <- the mean loss of n rows of a data set (row NULL: of all) at theta, and gradient[n_params]
+ * (may be NULL) <- its gradient, both as stj_evaluate has it.  Where the network couples samples,
+ * these rows are the batch. */
+enum stj_status stj_evaluate_gradient(const struct stj_network *net, const struct stj_dataset *data,
+                                      size_t n, const size_t *row, const double *theta,
+                                      double *loss, double *gradient, struct stj_error *err);
+
 /* Work space of stj_evaluate. */
 size_t stj_evaluation_bytes(const struct stj_network *net, const struct stj_dataset *data);
 

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/influence.c: what every training sample did to a number made of the trained parameters.
+ *
+ *     d query / d w_i = q . d theta_to / d w_i,    q = d query / d theta at theta_to
+ *
+ * w_i = 1 being the weight of sample i in the loss (op/weight_jacobian.h): D'q for all samples at
+ * once, one sweep of adjoints.  Whether it says what leaving samples out does, w_i = 0, is a
+ * property of the run, which some trainings without them measure.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/analyses.h"
+#include "analysis/common_options.h"
+#include "analysis/influence_query.h"
+#include "analysis/print.h"
+#include "analysis/store.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "op/operator.h"
+#include "op/weight_jacobian.h"
+
+static const char *const of_what[] = {"weights", NULL};
+
+struct influence_config {
+    char *query;
+    int of;
+    size_t top, check;
+    uint64_t seed;
+};
+
+#define OPTION(...) STJ_OPTION_ROW(struct influence_config, __VA_ARGS__)
+static const struct stj_option options[] = {
+    OPTION("query", STRING, query, "test_loss", STJ_QUERY_DOC, .letter = 'q', .value = "QUERY"),
+    OPTION("of", CHOICE, of, "weights", "weights: of the samples in the training loss",
+           .choices = of_what, .value = "WHAT"),
+    OPTION("top", SIZE, top, "20", "samples that are shown at either end", .role = STJ_ROLE_VIEW,
+           .letter = 'k', .max = 1e9, .value = "K"),
+    OPTION("check", SIZE, check, "0",
+           "train again without K samples, one at a time, and without K sets of 1 % of them",
+           .role = STJ_ROLE_EXTENT, .max = 1e6, .value = "K"),
+    STJ_SEED_OPTION(offsetof(struct influence_config, seed), "draw of what is left out"),
+    {.name = NULL},
+};
+
+/* Trainings without some samples. */
+struct left_out {
+    size_t n, size;             /* sets, of so many samples */
+    double *row;                /* [n][size] */
+    double *predicted, *actual; /* [n]: changes of the first query */
+    double rank_correlation;
+};
+
+struct influence_data {
+    char *queries;
+    int of;
+    size_t n_queries, n_samples, n_labels; /* labels: as samples, or 0 */
+    size_t n_unseen;
+    double *value;     /* [n_queries] */
+    double *influence; /* [n_queries][n_samples] */
+    size_t *label, *predicted;
+    bool has_check;
+    struct left_out one, set;
+    uint64_t seed;
+    size_t top; /* to be shown */
+};
+
+#define FIELD(...) STJ_FIELD_ROW(struct influence_data, __VA_ARGS__)
+#define DIM(...) STJ_FIELD_DIM(struct influence_data, __VA_ARGS__)
+#define CHECK .present = offsetof(struct influence_data, has_check), .absent = STJ_ABSENT_OBJECT
+static const struct stj_field schema[] = {
+    FIELD("queries", TEXT, queries, "what was asked for, one after another", .list = true),
+    FIELD("of", CHOICE, of, "with respect to what", .choices = of_what),
+    FIELD("n_queries", COUNT, n_queries, "how many", .place = STJ_FIELD_IN_FILE),
+    FIELD("n_samples", COUNT, n_samples, "samples of the training set"),
+    FIELD("n_labels", COUNT, n_labels, "of them, those with one class label",
+          .place = STJ_FIELD_IN_FILE),
+    FIELD("unseen", COUNT, n_unseen, "in no batch of the window: their influence is exactly 0"),
+    FIELD("seed", SEED, seed, "of the draw of what is left out"),
+    FIELD("value", REAL, value, "of each query, at the end of the window", .headline = 1,
+          .dim = {DIM("query", n_queries)}),
+    FIELD("influence", REAL, influence,
+          "d query / d w_i: row i of the training set; positive: more weight raises the query",
+          .dim = {DIM("query", n_queries), DIM("sample", n_samples)}),
+    FIELD("label", COUNT, label, "class of each training sample", .dim = {DIM("label", n_labels)}),
+    FIELD("predicted_class", COUNT, predicted, "where its largest output is",
+          .dim = {DIM("label", n_labels)}),
+    FIELD("check.count", COUNT, one.n, "samples left out, one in each training", CHECK),
+    FIELD("check.size", COUNT, one.size, "1", .place = STJ_FIELD_IN_FILE, CHECK),
+    FIELD("check.rank_correlation", REAL, one.rank_correlation,
+          "Spearman's, of predicted and actual", CHECK),
+    FIELD("check.left_out", WHOLE, one.row, "rows of the training set",
+          .dim = {DIM("left_out", one.n), DIM("one", one.size)}, CHECK),
+    FIELD("check.predicted", REAL, one.predicted, "change of the query: minus the influence",
+          .dim = {DIM("left_out", one.n)}, CHECK),
+    FIELD("check.actual", REAL, one.actual, "change by a training without it",
+          .dim = {DIM("left_out", one.n)}, CHECK),
+    FIELD("check.sets.count", COUNT, set.n, "sets of samples left out together", CHECK),
+    FIELD("check.sets.size", COUNT, set.size, "samples of a set, 1 % of those in a batch", CHECK),
+    FIELD("check.sets.rank_correlation", REAL, set.rank_correlation,
+          "Spearman's, of predicted and actual", CHECK),
+    FIELD("check.sets.left_out", WHOLE, set.row, "rows of the training set",
+          .dim = {DIM("set", set.n), DIM("member", set.size)}, CHECK),
+    FIELD("check.sets.predicted", REAL, set.predicted,
+          "change of the query: minus the sum of the influences", .dim = {DIM("set", set.n)},
+          CHECK),
+    FIELD("check.sets.actual", REAL, set.actual, "change by a training without them",
+          .dim = {DIM("set", set.n)}, CHECK),
+    {.name = NULL},
+};
+
+static size_t columns(const void *config, size_t n)
+{
+    (void)n;
+    return stj_queries_count(((const struct influence_config *)config)->query);
+}
+
+static void predict(const struct stj_run *run, const struct stj_plan_request *request,
+                    const void *config, struct stj_prediction *prediction, size_t *engine)
+{
+    const struct influence_config *c = config;
+    const size_t n = columns(config, request->n);
+    const double numbers = (double)n * (double)(request->n + 4 * run->train->n_rows);
+    (void)engine;
+    stj_predict_products(prediction, 0, (double)n, n);
+    stj_predict_phase(prediction, numbers * sizeof(double), n);
+    prediction->trainings += 2 * (double)c->check;
+    stj_predict_method(prediction, "one sweep of adjoints, %zu trainings", 2 * c->check);
+}
+
+/* ---- the influence ---- */
+
+/* Everything of one computation. */
+struct work {
+    struct stj_analysis_context *cx;
+    const struct influence_config *config;
+    struct influence_data *data;
+    struct stj_query *query;
+    size_t n_queries;
+    size_t *seen; /* [n_seen]: the samples that are in a batch */
+    size_t n_seen;
+    double *theta; /* the end of the window */
+    double *gradient;
+};
+
+static void work_free(struct work *w)
+{
+    stj_queries_free(w->n_queries, w->query);
+    free(w->seen);
+    free(w->theta);
+    free(w->gradient);
+}
+
+static enum stj_status find_seen(struct work *w, struct stj_error *err)
+{
+    const struct stj_run *run = w->cx->run;
+    const size_t n = run->train->n_rows;
+    STJ_FREED bool *seen = NULL;
+    STJ_FREED size_t *row = NULL;
+    STJ_MUST(stj_new(&seen, n, sizeof *seen, err));
+    STJ_MUST(stj_new(&row, stj_batch_order_most(run->order, w->cx->part->to), sizeof *row, err));
+    for (size_t t = w->cx->part->from; t < w->cx->part->to; t++) {
+        const size_t count = stj_batch_order_count(run->order, t);
+        STJ_MUST(stj_batch_order_rows(run->order, t, 0, count, row, err));
+        for (size_t i = 0; i < count; i++)
+            seen[row[i]] = true;
+    }
+    STJ_MUST(stj_new(&w->seen, n, sizeof *w->seen, err));
+    for (size_t i = 0; i < n; i++)
+        if (seen[i])
+            w->seen[w->n_seen++] = i;
+    w->data->n_unseen = n - w->n_seen;
+    return STJ_OK;
+}
+
+/* w->theta <- where the window ends. */
+static enum stj_status find_end(struct work *w, struct stj_error *err)
+{
+    const struct stj_run *run = w->cx->run;
+    const size_t n = stj_network_n_params(run->net);
+    struct stj_trajectory_view view;
+    STJ_MUST(stj_new(&w->theta, n, sizeof *w->theta, err));
+    STJ_MUST(stj_trajectory_visit(run->trajectory, w->cx->part->to, 1, &view, err));
+    for (size_t i = 0; i < n; i++)
+        w->theta[i] = (double)view.state[stj_recipe_end(&run->recipe) * n + i];
+    return STJ_OK;
+}
+
+static size_t largest(size_t n, const real *z)
+{
+    size_t best = 0;
+    for (size_t k = 1; k < n; k++)
+        best = z[k] > z[best] ? k : best;
+    return best;
+}
+
+/* Classes of the training samples, where they have one each, and what the network makes of them. */
+static enum stj_status note_labels(struct work *w, struct stj_error *err)
+{
+    const struct stj_run *run = w->cx->run;
+    const struct stj_dataset *data = run->train;
+    const size_t n = data->n_rows, n_in = data->n_features,
+                 n_params = stj_network_n_params(run->net);
+    const size_t n_out = stj_shape_size(stj_network_output(run->net));
+    const size_t chunk = stj_network_couples_samples(run->net) || n < 256 ? n : 256;
+    STJ_FREED real *x = NULL, *lin = NULL, *z = NULL, *scratch = NULL, *theta = NULL;
+    if (!data->labels || data->n_labels != 1)
+        return STJ_OK;
+    STJ_MUST(stj_new(&w->data->label, n, sizeof *w->data->label, err));
+    STJ_MUST(stj_new(&w->data->predicted, n, sizeof *w->data->predicted, err));
+    STJ_MUST(stj_new(&x, chunk * n_in, sizeof *x, err));
+    STJ_MUST(stj_new(&z, chunk * n_out, sizeof *z, err));
+    STJ_MUST(stj_new(&theta, n_params, sizeof *theta, err));
+    STJ_MUST(stj_new(&lin, stj_network_n_linear(run->net, chunk), sizeof *lin, err));
+    STJ_MUST(stj_new(&scratch, stj_network_n_scratch(run->net, chunk, 0), sizeof *scratch, err));
+    for (size_t i = 0; i < n_params; i++)
+        theta[i] = (real)w->theta[i];
+    for (size_t first = 0; first < n; first += chunk) {
+        const size_t m = n - first < chunk ? n - first : chunk;
+        const struct stj_batch b = {.whole = m, .batch = m, .evaluate = true, .x = x};
+        for (size_t i = 0; i < m * n_in; i++)
+            x[i] = (real)data->inputs[first * n_in + i];
+        stj_network_predict(run->net, &b, theta, lin, z, scratch);
+        for (size_t i = 0; i < m; i++)
+            w->data->predicted[first + i] = largest(n_out, z + i * n_out);
+    }
+    memcpy(w->data->label, data->labels, n * sizeof *data->labels);
+    w->data->n_labels = n;
+    return STJ_OK;
+}
+
+/* The gradients of the queries, and one sweep. */
+static enum stj_status sweep(struct work *w, struct stj_op *op, struct stj_error *err)
+{
+    struct influence_data *d = w->data;
+    const size_t n = stj_op_n_rows(op);
+    STJ_MUST(stj_new(&d->value, w->n_queries, sizeof *d->value, err));
+    STJ_MUST(stj_new(&w->gradient, w->n_queries * n, sizeof *w->gradient, err));
+    STJ_MUST(stj_new(&d->influence, w->n_queries * d->n_samples, sizeof *d->influence, err));
+    for (size_t i = 0; i < w->n_queries; i++)
+        STJ_MUST(stj_query_evaluate(w->cx->run, &w->query[i], w->theta, &d->value[i],
+                                    w->gradient + i * n, err));
+    return stj_op_apply(op, STJ_TRANS, w->n_queries, w->gradient, n, d->influence, d->n_samples,
+                        err);
+}
+
+/* ---- the check ---- */
+
+/* rank[n] <- from 1, equal numbers sharing theirs. */
+static void rank(size_t n, const double *x, double *ranks)
+{
+    for (size_t i = 0; i < n; i++) {
+        double below = 0, equal = 0;
+        for (size_t j = 0; j < n; j++) {
+            below += x[j] < x[i];
+            equal += x[j] == x[i];
+        }
+        ranks[i] = below + (equal + 1) / 2;
+    }
+}
+
+static enum stj_status correlate(struct left_out *o, struct stj_error *err)
+{
+    STJ_FREED double *ranks = NULL;
+    const double mean = ((double)o->n + 1) / 2;
+    double xy = 0, xx = 0, yy = 0;
+    STJ_MUST(stj_new(&ranks, 2 * o->n, sizeof *ranks, err));
+    rank(o->n, o->predicted, ranks);
+    rank(o->n, o->actual, ranks + o->n);
+    for (size_t i = 0; i < o->n; i++) {
+        const double x = ranks[i] - mean, y = ranks[o->n + i] - mean;
+        xy += x * y;
+        xx += x * x;
+        yy += y * y;
+    }
+    o->rank_correlation = xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : (double)NAN;
+    return STJ_OK;
+}
+
+/* Set i of them: train without it. */
+static enum stj_status leave_out(struct work *w, struct left_out *o, size_t i, double *weight,
+                                 double *end, struct stj_error *err)
+{
+    double value = 0;
+    for (size_t k = 0; k < w->data->n_samples; k++)
+        weight[k] = 1;
+    for (size_t k = 0; k < o->size; k++) {
+        const size_t row = (size_t)o->row[i * o->size + k];
+        weight[row] = 0;
+        o->predicted[i] -= w->data->influence[row];
+    }
+    STJ_MUST(stj_weight_jacobian_train(w->cx->kept->inner, weight, end, NULL, err));
+    STJ_MUST(stj_query_evaluate(w->cx->run, &w->query[0], end, &value, NULL, err));
+    o->actual[i] = value - w->data->value[0];
+    return STJ_OK;
+}
+
+/* n sets of `size` samples, each the first of those that were seen, shuffled. */
+static enum stj_status check(struct work *w, struct left_out *o, size_t n, size_t size,
+                             bool distinct, struct stj_rng *rng, struct stj_error *err)
+{
+    STJ_FREED double *weight = NULL, *end = NULL;
+    o->n = n;
+    o->size = size;
+    STJ_MUST(stj_new(&o->row, n * size, sizeof *o->row, err));
+    STJ_MUST(stj_new(&o->predicted, n, sizeof *o->predicted, err));
+    STJ_MUST(stj_new(&o->actual, n, sizeof *o->actual, err));
+    STJ_MUST(stj_new(&weight, w->data->n_samples, sizeof *weight, err));
+    STJ_MUST(stj_new(&end, stj_network_n_params(w->cx->run->net), sizeof *end, err));
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || !distinct)
+            stj_rng_shuffle(rng, w->seen, w->n_seen);
+        for (size_t k = 0; k < size; k++)
+            o->row[i * size + k] = (double)w->seen[(distinct ? i : 0) + k];
+        STJ_MUST(stj_progress_report(w->cx->progress,
+                                     distinct ? "trainings without a sample"
+                                              : "trainings without 1 % of the samples",
+                                     (double)i, (double)n, err));
+        STJ_MUST(leave_out(w, o, i, weight, end, err));
+    }
+    return correlate(o, err);
+}
+
+static enum stj_status run_checks(struct work *w, struct stj_error *err)
+{
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
+    const size_t k = w->config->check, percent = (w->n_seen + 50) / 100;
+    const size_t size = percent > 1 ? percent : 1;
+    if (k == 0)
+        return STJ_OK;
+    STJ_MUST(stj_rng_create(w->config->seed, STJ_STREAM_CHECK, 0, &rng, err));
+    STJ_MUST(check(w, &w->data->one, k < w->n_seen ? k : w->n_seen, 1, true, rng, err));
+    return check(w, &w->data->set, k, size, false, rng, err);
+}
+
+static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
+                               struct stj_error *err)
+{
+    STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
+    STJ_HELD(work_free) struct work w = {.cx = cx, .config = config, .data = data};
+    struct influence_data *d = data;
+    STJ_MUST(stj_weight_jacobian_create(cx->kept->inner, &op, err));
+    stj_op_count_in(op, cx->op);
+    STJ_MUST(stj_queries_make(cx->run, w.config->query, &w.query, &w.n_queries, err));
+    STJ_NEED(err, w.config->check == 0 || w.n_queries == 1, STJ_EINVAL,
+             "trainings without samples are compared for one query, there are %zu: leave out "
+             "--check, or ask for one at a time",
+             w.n_queries);
+    STJ_MUST(stj_strdup(&d->queries, w.config->query, err));
+    for (char *c = d->queries; *c; c++)
+        *c = *c == '+' ? ' ' : *c;
+    d->n_queries = w.n_queries;
+    d->n_samples = stj_op_n_cols(op);
+    d->seed = w.config->seed;
+    STJ_MUST(find_seen(&w, err));
+    STJ_MUST(find_end(&w, err));
+    STJ_MUST(note_labels(&w, err));
+    STJ_MUST(sweep(&w, op, err));
+    return run_checks(&w, err);
+}
+
+/* ---- what is asked for ---- */
+
+static bool covers(const void *stored, const void *data, const void *wanted)
+{
+    const struct influence_config *s = stored, *c = wanted;
+    (void)data;
+    return c->check <= s->check;
+}
+
+static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
+                            struct stj_error *err)
+{
+    struct influence_data *d = data;
+    (void)cx;
+    (void)err;
+    d->has_check = d->one.n > 0;
+    d->top = config ? ((const struct influence_config *)config)->top : 20;
+    return STJ_OK;
+}
+
+/* ---- for people ---- */
+
+/* The sample whose influence follows that of `last` on the way down (sign 1) or up (-1) from the
+ * end; n: there is none of that sign. */
+static size_t next_sample(size_t n, const double *x, double sign, size_t last)
+{
+    size_t best = n;
+    for (size_t i = 0; i < n; i++) {
+        const double v = sign * x[i], before = last < n ? sign * x[last] : HUGE_VAL;
+        const bool follows = v < before || (v == before && i > last);
+        if (v > 0 && follows && (best == n || v > sign * x[best]))
+            best = i;
+    }
+    return best;
+}
+
+static void print_end(FILE *out, const struct influence_data *d, const double *x, double sign)
+{
+    size_t i = d->n_samples;
+    fprintf(out, "%8s  %13s%s\n", "sample", "influence", d->n_labels ? "  class  predicted" : "");
+    for (size_t k = 0; k < d->top; k++) {
+        i = next_sample(d->n_samples, x, sign, i);
+        if (i == d->n_samples)
+            return;
+        fprintf(out, "%8zu  %13.6g", i, x[i]);
+        if (d->n_labels && d->label[i] == STJ_IGNORED_LABEL)
+            fprintf(out, "  %5s  %9zu", "none", d->predicted[i]);
+        else if (d->n_labels)
+            fprintf(out, "  %5zu  %9zu", d->label[i], d->predicted[i]);
+        fputc('\n', out);
+    }
+}
+
+static void print_check(FILE *out, const struct left_out *o)
+{
+    fprintf(out, "left out %zu at a time, %zu trainings: rank correlation of predicted and actual ",
+            o->size, o->n);
+    if (isfinite(o->rank_correlation))
+        fprintf(out, "%.3f\n", o->rank_correlation);
+    else
+        fprintf(out, "not defined\n");
+}
+
+static void print(FILE *out, const struct stj_result *result)
+{
+    const struct influence_data *d = result->data;
+    const char *word = d->queries;
+    fprintf(out, "influence of the weights of %zu training samples", d->n_samples);
+    stj_print_part(out, &result->about.part);
+    fputc('\n', out);
+    for (size_t q = 0; q < d->n_queries; q++, word += strspn(word, " ")) {
+        const size_t length = strcspn(word, " ");
+        const double *x = d->influence + q * d->n_samples;
+        const bool logit = strncmp(word, "logit:", 6) == 0;
+        fprintf(out, "%.*s = %.10g\n", (int)length, word, d->value[q]);
+        fprintf(out, "%s: more weight lowers it\n", logit ? "against it" : "most helpful");
+        print_end(out, d, x, -1);
+        fprintf(out, "%s: more weight raises it\n", logit ? "for it" : "most harmful");
+        print_end(out, d, x, 1);
+        word += length;
+    }
+    if (d->n_unseen > 0)
+        fprintf(out, "%zu samples are in no batch of these steps: their influence is exactly 0\n",
+                d->n_unseen);
+    if (d->has_check) {
+        print_check(out, &d->one);
+        print_check(out, &d->set);
+    }
+    stj_print_cost(out, &result->about);
+}
+
+const struct stj_analysis stj_analysis_influence = {
+    .info = {.name = "influence",
+             .doc = "what each training sample did to a loss or an output",
+             .options = options,
+             .config_size = sizeof(struct influence_config)},
+    .description =
+        "Differentiate a number that is made of the trained parameters, as the loss of the test\n"
+        "data, with respect to the weight of each training sample in the loss, through all steps\n"
+        "of the training, and keep the result in RUN/influence.h5.  With --check K the training\n"
+        "is done again without some samples, to see how far the derivative tells what that does.\n",
+    .example = "  spectraj influence digits-run --top 5\n"
+               "  spectraj influence digits-run --query logit:0,3\n",
+    .schema = schema,
+    .result_size = sizeof(struct influence_data),
+    .format = {.name = "spectraj-influence",
+               .version = 1,
+               .remedy = "compute it again with --force"},
+    .columns = columns,
+    .predict = predict,
+    .covers = covers,
+    .compute = compute,
+    .view = view,
+    .print = print,
+};

@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/cli-influence.sh: the influence of training samples, held against trainings without them, and what is refused.
+. "$(dirname "$0")/cli-lib.sh"
+
+short_config plain.yaml
+run 0 train plain.yaml -o plain
+run 0 influence plain --top 3
+contains out 'influence of the weights of 1600 training samples'
+contains out 'most helpful: more weight lowers it'
+contains out 'most harmful: more weight raises it'
+contains out '320 samples are in no batch of these steps: their influence is exactly 0'
+contains out 'cost: 0 products with J, 1 with J'
+run 0 influence plain --json
+json out of=weights n_samples=1600 unseen=320 check=null n_params=310 'influence#1' 'influence[0]#1600' 'label#1600' \
+    'queries#1' 'queries[0]=test_loss' spent.vjp=1
+
+# With enough of it, the derivative tells the trainings.
+run 0 influence plain --check 12 --seed 3 --json
+json out check.count=12 'check.predicted#12' 'check.actual#12' 'check.left_out#12' \
+    'check.left_out[0]#1' check.sets.count=12 check.sets.size=13 'check.sets.left_out[0]#13'
+"$jsonkeys" --print out check.rank_correlation > one
+"$jsonkeys" --print out check.sets.rank_correlation > sets
+awk '{ exit !($1 > 0.95 && $1 <= 1) }' one || fail "samples: rank correlation $(cat one)"
+awk '{ exit !($1 > 0.95 && $1 <= 1) }' sets || fail "sets: rank correlation $(cat sets)"
+run 0 influence plain --check 5 --seed 3 # what is stored answers it
+contains out '12 trainings'
+run 0 influence plain --query train_loss+test:3,7-9+logit:0,3 --json
+json out 'queries#3' 'value#3' 'influence#3' 'influence[2]#1600'
+run 0 influence plain --from 5 --to 9
+run 0 export plain influence -o out-files
+run 0 report plain -o page.html
+
+# A network whose samples depend on each other; clipped, an average, of two gradients.
+short_config norm.yaml 's/- {type: gelu}/- batch_norm\n    - {type: gelu}/' \
+    's/^training:/&\n  clip_norm: 0.2\n  average: {type: ema, decay: 0.6}\n  sam: {rho: 0.05}/'
+run 0 train norm.yaml -o norm
+run 0 influence norm --query test_loss --check 8
+run 1 influence norm --query test:3
+contains err 'ask for test_loss'
+run 0 influence norm --query logit:3,1
+
+# What there is not.
+while read -r query text; do
+    run 1 influence plain --query "$query"
+    contains err "$text"
+    [ "$(wc -l < err)" -eq 1 ] || fail "--query $query: more than a line"
+done <<'END'
+loss there is no query 'loss'
+test:197 the test data have rows 0 to 196
+test:7-3 the test data have rows 0 to 196
+test:1,1 named twice
+test:x rows are numbers from 0
+logit:3 give a test row and a class
+logit:3,10 outputs 0 to 9
+logit:500,1 the test data have rows 0 to 196
+test_loss+ there is no query ''
+END
+run 1 influence plain --of inputs
+contains err 'not one of weights'
+run 1 influence plain --layers dense0
+contains err 'all parameters'
+run 1 influence plain --state full
+contains err 'all parameters'
+sed '/^  test:/d' plain.yaml > alone.yaml
+run 0 train alone.yaml -o alone
+run 1 influence alone
+contains err 'give --query train_loss'
+run 0 influence alone --query train_loss --check 3
+finish
