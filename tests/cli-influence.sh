@@ -36,6 +36,10 @@ short_config norm.yaml 's/- {type: gelu}/- batch_norm\n    - {type: gelu}/' \
     's/^training:/&\n  clip_norm: 0.2\n  average: {type: ema, decay: 0.6}\n  sam: {rho: 0.05}/'
 run 0 train norm.yaml -o norm
 run 0 influence norm --query test_loss --check 8
+run 0 validate norm --json
+json out passed=true 'weights_adjoint_error<1e-12' 'weights_difference_error<1e-6' 'weights_adjoint_error>0'
+run 0 validate norm --state full --json
+json out passed=true weights_adjoint_error=null weights_difference_error=null
 run 1 influence norm --query test:3
 contains err 'ask for test_loss'
 run 0 influence norm --query logit:3,1

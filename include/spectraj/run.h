@@ -276,7 +276,11 @@ struct stj_validation {
     double dense_max_sigma_error; /* top pairs against dense / sigma_1; NaN: not compared */
     /* How far a bound lies below the true smallest value / sigma_1. */
     double dense_bottom_violation;
-    double dense_bottom_excess;       /* how far above at most / sigma_1 */
+    double dense_bottom_excess; /* how far above at most / sigma_1 */
+    /* Of the derivative D with respect to weights of samples, adjoint and central differences of
+     * whole trainings, relative to |D x|: the least over h, and what that is good to by the next h.
+     * NaN: not looked at (blocks, full states, several ranks, problems without samples). */
+    double weights_adjoint_error, weights_difference_error, weights_difference_resolution;
     bool passed;                      /* every part that was looked at */
     struct stj_storage storage;       /* of the states */
     struct stj_run_part part;         /* of the run that this is about */

@@ -62,6 +62,12 @@ static enum stj_status find_window(const struct stj_op *jacobian,
     return STJ_OK;
 }
 
+bool stj_weight_jacobian_is_there(const struct stj_op *jacobian)
+{
+    struct stj_training_window window;
+    return find_window(jacobian, &window, NULL) == STJ_OK;
+}
+
 enum stj_status stj_weight_jacobian_create(const struct stj_op *jacobian, struct stj_op **op,
                                            struct stj_error *err)
 {

@@ -17,6 +17,9 @@
 enum stj_status stj_weight_jacobian_create(const struct stj_op *jacobian, struct stj_op **op,
                                            struct stj_error *err);
 
+/* Would that make one? */
+bool stj_weight_jacobian_is_there(const struct stj_op *jacobian);
+
 /* end[n] <- where the window of that Jacobian ends when its samples have these weights. */
 enum stj_status stj_weight_jacobian_train(const struct stj_op *jacobian, const double *weight,
                                           double *end, const struct stj_progress *progress,

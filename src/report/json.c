@@ -668,6 +668,9 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
     put(&b, "finite_difference_whole_resolution",
         stj_json_of_real(v->finite_difference_whole_resolution));
     put(&b, "may_switch", json_boolean(v->may_switch));
+    put(&b, "weights_adjoint_error", stj_json_of_real(v->weights_adjoint_error));
+    put(&b, "weights_difference_error", stj_json_of_real(v->weights_difference_error));
+    put(&b, "weights_difference_resolution", stj_json_of_real(v->weights_difference_resolution));
     put(&b, "replay_identical", json_boolean(v->replay_identical));
     if (isnan(v->dense_max_sigma_error)) {
         put(&b, "dense", json_null());

@@ -312,6 +312,12 @@ void stj_text_validate(FILE *out, const struct stj_validation *v)
                 v->largest_product);
     fprintf(out, "adjoint identity     %.2e relative\n", v->adjoint_error);
     print_differences(out, v);
+    if (!isnan(v->weights_adjoint_error))
+        fprintf(out,
+                "weights of samples   adjoint %.2e, differences %.2e relative, good to %.0e by the "
+                "next steps\n",
+                v->weights_adjoint_error, v->weights_difference_error,
+                v->weights_difference_resolution);
     fprintf(out, "replay               %s\n",
             v->replay_identical ? "the same bits at every step" : "DIFFERENT");
     if (isnan(v->dense_max_sigma_error))
