@@ -76,3 +76,11 @@ noinst_PROGRAMS += %reldir%/c/05-window-and-trace
 noinst_PROGRAMS += %reldir%/c/06-perturb-training
 %canon_reldir%_c_06_perturb_training_CPPFLAGS = $(example_cppflags)
 %canon_reldir%_c_06_perturb_training_LDADD = libspectraj.la
+
+# The other end of a problem in another process, in C and in Python.
+problemdir = $(pkgdatadir)/examples/problem
+dist_problem_DATA =
+dist_problem_DATA += %reldir%/problem/linear.py
+dist_problem_DATA += %reldir%/problem/linear.yaml
+dist_problem_DATA += %reldir%/problem/quadratic.c
+dist_problem_DATA += %reldir%/problem/quadratic.yaml

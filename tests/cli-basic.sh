@@ -10,21 +10,21 @@ common="json progress quiet help"
 options_of()
 {
     case $1 in
-        train) echo "output seed threads ranks-per-product force accept-deviation continue steps learning-rate" ;;
-        info) echo "memory" ;;
+        train) echo "output seed threads allow-problem-command ranks-per-product force accept-deviation continue steps learning-rate" ;;
+        info) echo "memory allow-problem-command" ;;
         svd) echo "top bottom above below certify ncv tol method max-applications max-seconds monitor from to layers state seed memory" \
-            "threads ranks-per-product tag force" ;;
+            "threads allow-problem-command ranks-per-product tag force" ;;
         density) echo "epsilon confidence probes steps tolerance reorthogonalize scratch no-deflation edges" \
-            "curve gap max-applications max-seconds from to layers state seed memory threads ranks-per-product tag force" ;;
-        trace) echo "function method products confidence from to layers state seed memory threads ranks-per-product tag force" ;;
-        dense) echo "epsilon from to layers state memory threads ranks-per-product tag force" ;;
-        validate) echo "dense-limit from to layers state seed memory threads ranks-per-product" ;;
-        study) echo "seed memory threads ranks-per-product tag force" ;;
+            "curve gap max-applications max-seconds from to layers state seed memory threads allow-problem-command ranks-per-product tag force" ;;
+        trace) echo "function method products confidence from to layers state seed memory threads allow-problem-command ranks-per-product tag force" ;;
+        dense) echo "epsilon from to layers state memory threads allow-problem-command ranks-per-product tag force" ;;
+        validate) echo "dense-limit from to layers state seed memory threads allow-problem-command ranks-per-product" ;;
+        study) echo "seed memory threads allow-problem-command ranks-per-product tag force" ;;
         plot) echo "output terminal data tag" ;;
         report) echo "output" ;;
         export) echo "output csv npy" ;;
         init) echo "output force" ;;
-        run) echo "output seed memory threads ranks-per-product force accept-deviation" ;;
+        run) echo "output seed memory threads allow-problem-command ranks-per-product force accept-deviation" ;;
     esac
 }
 

@@ -22,6 +22,11 @@ extern "C" {
 
 struct stj_run;
 
+/* May commands be started that this user has not trained with (a config's `problem`)?  A run that was
+ * opened starts the command of its config only where stj_run_train started the same before, in the
+ * same directory, which the user's state folder says; true lets this process start any. */
+void stj_allow_problem_commands(bool allow);
+
 /* How to train a run.  All zero but the size, {.size = sizeof settings}: as the config says. */
 struct stj_run_train_settings {
     size_t size;           /* of this struct in bytes, as the program was compiled */

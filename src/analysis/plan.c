@@ -283,15 +283,17 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
     const size_t state = info.n_params * (1 + info.n_slots) * sizeof(double);
     const double stored = 2 + (double)info.n_steps / (double)every;
     const size_t gradients = stj_train_work_bytes(run->problem, &run->recipe);
-    const size_t of_train = stj_evaluation_bytes(run->net, run->train);
-    const size_t of_test = run->test ? stj_evaluation_bytes(run->net, run->test) : 0;
+    const bool network = !run->config.has_problem;
+    const size_t of_train = network ? stj_evaluation_bytes(run->net, run->train) : 0;
+    const size_t of_test = network && run->test ? stj_evaluation_bytes(run->net, run->test) : 0;
     const size_t losses = of_train > of_test ? of_train : of_test;
     /* Of states and losses, and in the end of the rows of all steps, as the file has them. */
     const double lists =
         stj_record_bytes(info.n_steps, (size_t)stored) +
         (double)info.n_steps * (double)sizeof(uint64_t) * (double)(1 + run->problem->max_rows);
     const double batches =
-        (double)(info.train_rows + info.test_rows) / (double)info.batch_size / FORWARD;
+        network ? (double)(info.train_rows + info.test_rows) / (double)info.batch_size / FORWARD
+                : 2;
     /* Every state goes into the log, and from there into the trajectory. */
     item->seconds = ((double)info.n_steps + batches) * meter->train +
                     2 * stored * (double)state / written_per_second;

@@ -41,6 +41,8 @@ static const struct stj_option shared_rows[] = {
            "under mpirun: how many ranks make a product together (default: as few as leave no rank "
            "without a product)",
            .min = 1, .max = 1e6, .value = "R"),
+    OPTION("allow-problem-command", BOOL, allow_problem_command, "",
+           "start the command of a config's or run's `problem` though you never trained with it"),
     OPTION("tag", STRING, tag, "",
            "keep the result under a name of its own, beside the untagged one", .value = "TAG"),
     OPTION("force", BOOL, force, "", "compute again and replace what is stored"),
@@ -56,8 +58,9 @@ static const struct stj_option shared_rows[] = {
 /* Which commands have these rows. */
 static const unsigned shared_mask[] = {
     ARGS_WINDOW,      ARGS_WINDOW, ARGS_WINDOW,  ARGS_WINDOW, ARGS_USES_SEED,
-    ARGS_CONFIG_SEED, ARGS_MEMORY, ARGS_THREADS, ARGS_RANKS,  ARGS_TAG,
-    ARGS_FORCE,       ARGS_COMMON, ARGS_COMMON,  ARGS_COMMON, ARGS_COMMON,
+    ARGS_CONFIG_SEED, ARGS_MEMORY, ARGS_THREADS, ARGS_RANKS,  ARGS_THREADS | ARGS_PROBLEM,
+    ARGS_TAG,         ARGS_FORCE,  ARGS_COMMON,  ARGS_COMMON, ARGS_COMMON,
+    ARGS_COMMON,
 };
 
 enum { N_SHARED = sizeof shared_mask / sizeof shared_mask[0] };

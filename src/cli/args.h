@@ -13,7 +13,7 @@
 
 /* Options with the same meaning in every command that has them. */
 struct args_shared {
-    bool json, force, quiet, help, seed_given, threads_given;
+    bool json, force, quiet, help, seed_given, threads_given, allow_problem_command;
     uint64_t seed;
     size_t threads, memory, from, to, ranks_per_product;
     char *tag, *layers;
@@ -31,6 +31,7 @@ enum args_shared_mask {
     ARGS_WINDOW = 32,       /* --from, --to, --layers, --state */
     ARGS_RANKS = 64,        /* --ranks-per-product: the command works under mpirun */
     ARGS_CONFIG_SEED = 128, /* --seed in the place of the config's; ARGS_USES_SEED: in that of 0 */
+    ARGS_PROBLEM = 256,     /* --allow-problem-command alone, which those with threads have too */
 };
 
 enum { ARGS_ROWS_MAX = 64, ARGS_NAME_MAX = 64 };

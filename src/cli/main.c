@@ -161,6 +161,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     } else {
         cli.format = cli.args.shared.json ? STJ_REPORT_JSON : STJ_REPORT_TEXT;
         cli.progress = cli_progress(&cli);
+        stj_allow_problem_commands(cli.args.shared.allow_problem_command);
         if (cli.args.shared.threads_given)
             stj_set_threads(cli.args.shared.threads);
         cli_catch_signals();

@@ -1,4 +1,6 @@
 # src/io/: one file per line, sorted.
+libspectraj_core_la_SOURCES += %reldir%/child.c
+libspectraj_core_la_SOURCES += %reldir%/child.h
 libspectraj_core_la_SOURCES += %reldir%/file.c
 libspectraj_core_la_SOURCES += %reldir%/file.h
 libspectraj_core_la_SOURCES += %reldir%/h5.c

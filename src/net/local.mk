@@ -74,6 +74,7 @@ libspectraj_core_la_SOURCES += %reldir%/losses/softmax_cross_entropy.c
 libspectraj_core_la_SOURCES += %reldir%/network.c
 libspectraj_core_la_SOURCES += %reldir%/network.h
 libspectraj_core_la_SOURCES += %reldir%/network_internal.h
+libspectraj_core_la_SOURCES += %reldir%/outline.c
 libspectraj_core_la_SOURCES += %reldir%/parameter_map.c
 libspectraj_core_la_SOURCES += %reldir%/parameter_map.h
 libspectraj_core_la_SOURCES += %reldir%/parameters.c

@@ -35,6 +35,14 @@ enum stj_status stj_network_create(const struct stj_network_config *config,
                                    struct stj_network **net, struct stj_error *err);
 void stj_network_destroy(struct stj_network *net); /* NULL is accepted */
 
+/* *net <- the outline of a network that only somebody else knows: tensors with names and shapes, in
+ * the order of theta, all trained.  It has layers, which are what the names have before their last
+ * dot, a layout and no functions: neither a pass nor a loss.  Everything is borrowed; config is all
+ * zeros. */
+enum stj_status stj_network_create_outline(const struct stj_network_config *config,
+                                           const struct stj_shapes *tensors,
+                                           struct stj_network **net, struct stj_error *err);
+
 size_t stj_network_n_params(const struct stj_network *net);
 const struct stj_layout *stj_network_layout(const struct stj_network *net);
 const struct stj_shape *stj_network_input(const struct stj_network *net);

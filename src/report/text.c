@@ -65,10 +65,18 @@ static void print_imported(FILE *out, const struct stj_run_info *info)
         fprintf(out, "exactly\n");
 }
 
+/* A problem in another process has batches of its own. */
+static void print_steps(FILE *out, const struct stj_run_info *info)
+{
+    fprintf(out, "%zu steps", info->n_steps);
+    if (info->batch_size)
+        fprintf(out, " of %zu rows", info->batch_size);
+}
+
 void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj_storage *storage)
 {
-    fprintf(out, "%zu parameters, %zu steps of %zu rows", info->n_params, info->n_steps,
-            info->batch_size);
+    fprintf(out, "%zu parameters, ", info->n_params);
+    print_steps(out, info);
     print_accumulate(out, info);
     stj_print_seconds(out, ", ", info->seconds, "\n");
     print_unused(out, info);
@@ -110,8 +118,8 @@ static void print_updates(FILE *out, const struct stj_contents *c)
 static void print_training(FILE *out, const struct stj_contents *c)
 {
     const struct stj_run_info *info = &c->info;
-    fprintf(out, "training       %s, %zu steps of %zu rows", info->optimizer, info->n_steps,
-            info->batch_size);
+    fprintf(out, "training       %s, ", info->optimizer);
+    print_steps(out, info);
     print_accumulate(out, info);
     if (!info->trained) {
         fprintf(out, "\n");

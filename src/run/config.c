@@ -118,8 +118,9 @@ const struct stj_option stj_training_options[] = {
                    "the end point is an average of states: losses and Jacobians are of that; not "
                    "given: the last state",
                    .kind = &stj_averages),
-    STJ_OPTION_ROW(struct stj_training_config, "batch_size", SIZE, batch_size, NULL,
-                   "samples of a step; its loss is their mean", .min = 1, .max = 1e15),
+    STJ_OPTION_ROW(struct stj_training_config, "batch_size", SIZE, batch_size, "",
+                   "samples of a step; its loss is their mean; required, but for a `problem`",
+                   GIVEN(stj_training_config, has_batch_size), .min = 1, .max = 1e15),
     STJ_OPTION_ROW(struct stj_training_config, "accumulate", SIZE, accumulate, "",
                    "micro-batches of batch_size samples that make a step: its gradient is the mean "
                    "of theirs; an epoch's last step has those that are left; default: 1",
@@ -190,10 +191,16 @@ static const struct stj_option study_options[] = {
 };
 
 const struct stj_option stj_run_options[] = {
-    STJ_OPTION_ROW(struct stj_run_config, "data", GROUP, data, NULL, "training and test set",
-                   .group = data_options),
-    STJ_OPTION_ROW(struct stj_run_config, "network", GROUP, network, NULL, "layers and loss",
-                   .group = stj_network_options),
+    STJ_OPTION_ROW(struct stj_run_config, "data", GROUP, data, "",
+                   "training and test set; required, but for a `problem`",
+                   GIVEN(stj_run_config, has_data), .group = data_options),
+    STJ_OPTION_ROW(struct stj_run_config, "network", GROUP, network, "",
+                   "layers and loss; required, but for a `problem`",
+                   GIVEN(stj_run_config, has_network), .group = stj_network_options),
+    STJ_OPTION_ROW(struct stj_run_config, "problem", GROUP, problem, "",
+                   "in the place of data and network: a process that has the gradients and "
+                   "Hessian products",
+                   GIVEN(stj_run_config, has_problem), .group = stj_process_options),
     STJ_OPTION_ROW(struct stj_run_config, "init", GROUP, init, "{seed: 0}",
                    "the initial parameters", .group = init_options),
     STJ_OPTION_ROW(struct stj_run_config, "training", GROUP, training, NULL, "how to train",
@@ -250,21 +257,59 @@ static enum stj_status check_set(const struct stj_yaml_node *root, const char *n
     return STJ_OK;
 }
 
-static enum stj_status check_keys(const struct stj_yaml_node *root,
-                                  const struct stj_run_config *config, struct stj_error *err)
+/* What a network has and a problem does not: its process has data, batches and layers. */
+static enum stj_status check_problem(const struct stj_yaml_node *root,
+                                     const struct stj_run_config *config, struct stj_error *err)
 {
-    const struct stj_place network = {.key = "network"};
-    const struct stj_place init = {.key = "init"};
-    const struct stj_place training = {.key = "training"};
+    const struct stj_place problem = {.key = "problem"}, training = {.key = "training"};
     const struct stj_place trajectory = {.key = "trajectory"};
     const struct stj_training_config *t = &config->training;
-    const struct stj_keep_config *keep = &config->trajectory;
+    STJ_NEED_PLACE(&problem, stj_yaml_get(root, "problem"), err,
+                   !config->has_network && !config->has_data,
+                   "its process has data and network: leave the keys data and network out, or "
+                   "problem");
+    STJ_NEED_PLACE(&training, stj_yaml_get(root, "training"), err,
+                   !t->has_batch_size && !t->has_epochs && !t->shuffle && !t->batches &&
+                       !t->accumulate && !t->has_accumulate_mean,
+                   "the process of a problem has its batches: leave batch_size, accumulate, "
+                   "epochs, shuffle and batches out and give steps");
+    STJ_NEED_PLACE(&trajectory, stj_yaml_get(root, "trajectory"), err, !config->trajectory.states,
+                   "states from elsewhere are not supported for a problem: train it here");
+    return STJ_OK;
+}
+
+/* What a network needs. */
+static enum stj_status check_network(const struct stj_yaml_node *root,
+                                     const struct stj_run_config *config, struct stj_error *err)
+{
+    const struct stj_place whole = {.key = NULL}, network = {.key = "network"};
+    const struct stj_place training = {.key = "training"};
+    STJ_NEED_PLACE(&whole, root, err, config->has_data,
+                   "missing key 'data': expected a mapping (training and test set)");
+    STJ_NEED_PLACE(&whole, root, err, config->has_network,
+                   "missing key 'network': expected a mapping (layers and loss), or `problem`");
     STJ_MUST(check_set(root, "train", &config->data.train, err));
     if (config->data.has_test)
         STJ_MUST(check_set(root, "test", &config->data.test, err));
     STJ_NEED_PLACE(&network, stj_yaml_get(root, "network"), err,
                    config->network.input.n || config->network.inputs.n,
                    "missing key 'input': expected the shape of a sample (or `inputs` by name)");
+    STJ_NEED_PLACE(&training, stj_yaml_get(root, "training"), err, config->training.has_batch_size,
+                   "missing key 'batch_size': expected an integer of at least 1 (samples of a "
+                   "step)");
+    return STJ_OK;
+}
+
+static enum stj_status check_keys(const struct stj_yaml_node *root,
+                                  const struct stj_run_config *config, struct stj_error *err)
+{
+    const struct stj_place init = {.key = "init"};
+    const struct stj_place training = {.key = "training"};
+    const struct stj_place trajectory = {.key = "trajectory"};
+    const struct stj_training_config *t = &config->training;
+    const struct stj_keep_config *keep = &config->trajectory;
+    STJ_MUST(config->has_problem ? check_problem(root, config, err)
+                                 : check_network(root, config, err));
     STJ_NEED_PLACE(&init, node_of(root, "init", "seed"), err,
                    !(config->init.file && config->init.has_seed),
                    "file and seed exclude each other; leave one of them out");
@@ -327,6 +372,14 @@ static void apply_preset(struct stj_run_config *config)
     for (size_t i = 0; i < 2; i++)
         if (!set[i]->has_layout && images)
             set[i]->layout = STJ_DATA_NCHW;
+}
+
+/* The folder itself, not "folder/.". */
+static void trim_directory(char *directory)
+{
+    const size_t n = directory ? strlen(directory) : 0;
+    if (n > 2 && strcmp(directory + n - 2, "/.") == 0)
+        directory[n - 2] = '\0';
 }
 
 /* The learning rate of a group: whatever it lacks is the training's. */
@@ -395,6 +448,7 @@ static enum stj_status from_tree(const struct stj_yaml_node *root, struct stj_ru
         config->init.has_seed = false; /* the default of a group that was not given */
     STJ_TRY(check_keys(root, config, err));
     apply_preset(config);
+    trim_directory(config->problem.directory);
 out:
     if (st != STJ_OK)
         stj_run_config_free(config);
@@ -467,13 +521,17 @@ static void drop_lines(char *text, const char *key)
 enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config, char **text,
                                             struct stj_error *err)
 {
+    static const char *const place[] = {"command: ", "directory: ", "timeout: "};
     struct stj_training_config training = config->training;
     const struct section recipe[] = {
-        {"network", stj_network_options, &config->network},
+        config->has_problem ? (struct section){"problem", stj_process_options, &config->problem}
+                            : (struct section){"network", stj_network_options, &config->network},
         {"training", stj_training_options, &training},
     };
     training.batches = NULL; /* it is the rows that count, not where the file is */
     STJ_MUST(print_sections(recipe, 2, text, err));
+    for (size_t i = 0; config->has_problem && i < sizeof place / sizeof place[0]; i++)
+        drop_lines(*text, place[i]);
     drop_lines(strstr(*text, "\ntraining:"), "file: "); /* of schedules: their values count */
     return STJ_OK;
 }

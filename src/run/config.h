@@ -10,6 +10,7 @@
 #include "options/option.h"
 #include "data/dataset.h"
 #include "net/parameter_map.h"
+#include "train/process_problem.h"
 
 struct stj_data_config {
     struct stj_dataset_config train, test;
@@ -47,7 +48,7 @@ struct stj_training_config {
     int accumulate_mean; /* enum stj_accumulate_mean */
     bool has_accumulate_mean;
     size_t epochs, steps; /* exactly one was given */
-    bool has_epochs, has_steps;
+    bool has_epochs, has_steps, has_batch_size;
     bool drop_last, shuffle;
     char *batches; /* file with the rows of each step's batch; NULL: they follow from the others */
     uint64_t seed; /* of the order of the batches and of masks */
@@ -80,12 +81,13 @@ struct stj_study_config {
 struct stj_run_config {
     struct stj_data_config data;
     struct stj_network_config network;
+    struct stj_process_config problem; /* in the place of data and network */
     struct stj_init_config init;
     struct stj_training_config training;
     struct stj_keep_config trajectory;
     struct stj_plugins analysis; /* that `spectraj run` does */
     struct stj_study_config study;
-    bool has_analysis, has_trajectory, has_study;
+    bool has_analysis, has_trajectory, has_study, has_data, has_network, has_problem;
 };
 
 extern const struct stj_kind stj_analyses; /* the registry: analysis/analyses.c */
@@ -110,8 +112,8 @@ enum stj_status stj_run_config_check_clipping(const struct stj_yaml_node *map,
 enum stj_status stj_run_config_print(const struct stj_run_config *config, char **text,
                                      struct stj_error *err);
 
-/* *text <- only the groups that decide the bits of a training: network and training, without the
- * path of the batches. */
+/* *text <- only the groups that decide the bits of a training: network, or problem, and training,
+ * without paths and the command. */
 enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config, char **text,
                                             struct stj_error *err);
 

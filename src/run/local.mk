@@ -18,6 +18,7 @@ libspectraj_core_la_SOURCES += %reldir%/jacobian_block.c
 libspectraj_core_la_SOURCES += %reldir%/memory_budget.c
 libspectraj_core_la_SOURCES += %reldir%/memory_budget.h
 libspectraj_core_la_SOURCES += %reldir%/prepare.c
+libspectraj_core_la_SOURCES += %reldir%/process.c
 libspectraj_core_la_SOURCES += %reldir%/recipe.c
 libspectraj_core_la_SOURCES += %reldir%/run.c
 libspectraj_core_la_SOURCES += %reldir%/run_internal.h

@@ -46,6 +46,8 @@ static enum stj_status read_sets(const struct stj_run *run, struct stj_dataset *
                                  struct stj_dataset **test, struct stj_error *err)
 {
     const struct stj_data_config *data = &run->config.data;
+    if (run->config.has_problem)
+        return stj_run_process_sets(run->process, train, test, err);
     STJ_MUST(read_data(run, "train", &data->train, train, err));
     if (data->has_test)
         STJ_MUST(read_data(run, "test", &data->test, test, err));
@@ -179,6 +181,8 @@ out:
 static enum stj_status make_problem(struct stj_run *run, struct stj_error *err)
 {
     run->unused[0] = '\0';
+    if (run->config.has_problem)
+        return stj_run_process_problem(run, err);
     STJ_MUST(create_order(run, err));
     if (run->train->inputs)
         STJ_MUST(stj_run_read_rates(run, err));
@@ -211,13 +215,29 @@ static enum stj_status describe_layers(struct stj_run *run, struct stj_error *er
     for (size_t i = 0; i < n; i++)
         describe_inputs(run, i, run->inputs[i]);
     for (size_t i = 0; i < n; i++)
-        stj_shape_text(&stj_network_layer(run->net, i, NULL)->out, run->shape[i]);
+        if (run->config.has_problem)
+            snprintf(run->shape[i], sizeof run->shape[i], "-");
+        else
+            stj_shape_text(&stj_network_layer(run->net, i, NULL)->out, run->shape[i]);
     return STJ_OK;
+}
+
+static enum stj_status make_network(struct stj_run *run, struct stj_error *err)
+{
+    const struct stj_shapes *tensors = &run->config.problem.tensors;
+    if (!run->config.has_problem)
+        return stj_network_create(&run->config.network, &run->net, err);
+    if (!run->about.identity)
+        STJ_MUST(stj_run_meet_process(run, err));
+    STJ_NEED(
+        err, tensors->n > 0, STJ_EFORMAT,
+        "the record of the training does not say what its tensors were; train again (--force)");
+    return stj_network_create_outline(&run->config.network, tensors, &run->net, err);
 }
 
 static enum stj_status make_parts(struct stj_run *run, struct stj_error *err)
 {
-    STJ_MUST(stj_network_create(&run->config.network, &run->net, err));
+    STJ_MUST(make_network(run, err));
     STJ_MUST(stj_run_describe_tensors(run, err));
     STJ_MUST(stj_run_make_recipe(run, err));
     if (run->about.identity)
@@ -278,11 +298,12 @@ out:
 }
 
 enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
-                                struct stj_run **run, struct stj_error *err)
+                                bool chosen, struct stj_run **run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_run *made = NULL;
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
+    made->chosen = chosen;
     STJ_TRY(fill(made, config_path, seed_given, seed, err));
 out:
     st = stj_ranks_agree(st, err);
@@ -298,6 +319,7 @@ out:
 static void drop_data(struct stj_run *run)
 {
     stj_problem_destroy(run->problem);
+    stj_process_close(run->process);
     stj_batch_order_destroy(run->order);
     stj_dataset_destroy(run->train);
     stj_dataset_destroy(run->test);
@@ -307,12 +329,15 @@ enum stj_status stj_run_need_data(struct stj_run *run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_run with = *run; /* the same with values in the place of sizes */
-    if (run->train->inputs)
+    if (run->train->inputs || run->process)
         return STJ_OK;
     with.train = with.test = NULL;
     with.order = NULL;
     with.problem = NULL;
-    st = read_sets(&with, &with.train, &with.test, err);
+    if (run->config.has_problem)
+        st = stj_run_start_process(run, false, &with.process, err);
+    if (st == STJ_OK)
+        st = read_sets(&with, &with.train, &with.test, err);
     if (st == STJ_OK)
         st = make_problem(&with, err);
     if (st != STJ_OK) {
@@ -333,7 +358,7 @@ enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
                                  struct stj_error *err)
 {
     STJ_NOT_NULL(err, config_path, run);
-    return stj_run_prepare(config_path, false, 0, run, err);
+    return stj_run_prepare(config_path, false, 0, false, run, err);
 }
 
 void stj_run_destroy(struct stj_run *run)

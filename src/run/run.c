@@ -247,7 +247,7 @@ void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info)
         .sam_adaptive = run->recipe.sam_adaptive,
         .sam_rho = run->recipe.sam_rho > 0 ? run->recipe.sam_rho : (double)NAN,
         .optimizer = run->config.training.optimizer.info->name,
-        .loss = run->config.network.loss.info->name,
+        .loss = run->config.has_problem ? "problem" : run->config.network.loss.info->name,
         .n_params = stj_network_n_params(run->net),
         .n_steps = run->n_steps,
         .n_slots = stj_recipe_n_slots(&run->recipe),
@@ -403,6 +403,7 @@ enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size
                                           struct stj_error *err)
 {
     STJ_NOT_NULL(err, run, op);
+    STJ_MUST(stj_run_need_network(run, "the parameter-function Jacobian", err));
     const size_t n_in = stj_shape_size(stj_network_input(run->net));
     STJ_FREED double *theta = NULL;
     STJ_FREED real *x = NULL;

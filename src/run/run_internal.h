@@ -40,6 +40,8 @@ struct stj_run {
         uint32_t crc; /* of the states that trajectory.states names */
         double eps;   /* of the precision that their numbers have; 0: they were not read */
     } given;
+    bool chosen; /* the user asks for this config's training: its command may be started */
+    struct stj_process *process; /* of a config with a problem; NULL: it was not started */
     struct stj_problem *problem;
     struct stj_recipe recipe;         /* of the plug-ins in `config` */
     struct stj_rule *rule;            /* [n_groups] */
@@ -62,9 +64,9 @@ struct stj_run {
 };
 
 /* *run <- a run of the config file without its trajectory: data, network and problem are made and
- * checked.  seed_given: `seed` takes the place of those in the config. */
+ * checked.  seed_given: `seed` takes the place of those in the config.  chosen: see struct stj_run. */
 enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
-                                struct stj_run **run, struct stj_error *err);
+                                bool chosen, struct stj_run **run, struct stj_error *err);
 
 /* The same of a config that is there already, which is taken over, with the values of the data.
  * name: for messages. */
@@ -85,6 +87,25 @@ enum stj_status stj_run_recall(struct stj_run *run, const char *config_path, str
 /* See that the values of the data are there: read them, once, and compare them with those that were
  * trained on.  What computes begins with it, before any operator of the run exists. */
 enum stj_status stj_run_need_data(struct stj_run *run, struct stj_error *err);
+
+/* Of a config with a problem (process.c).  start: *process <- its command, where it may be started.
+ * meet: the same for run->process, whose tensors the config gets where it lists none.  sets: train and
+ * test <- their sizes; NULL: there is none.  problem: run->problem and n_steps. */
+enum stj_status stj_run_start_process(const struct stj_run *run, bool chosen,
+                                      struct stj_process **process, struct stj_error *err);
+enum stj_status stj_run_meet_process(struct stj_run *run, struct stj_error *err);
+enum stj_status stj_run_process_sets(const struct stj_process *process, struct stj_dataset **train,
+                                     struct stj_dataset **test, struct stj_error *err);
+enum stj_status stj_run_process_problem(struct stj_run *run, struct stj_error *err);
+
+/* STJ_EUNSUPPORTED, with `what` needs it, for a run that has a process in the place of a network. */
+enum stj_status stj_run_need_network(const struct stj_run *run, const char *what,
+                                     struct stj_error *err);
+
+/* result <- the loss at theta on a set of the run, or on other data for its network. */
+enum stj_status stj_run_evaluate(const struct stj_run *run, const struct stj_dataset *data,
+                                 const double *theta, struct stj_evaluation *result,
+                                 struct stj_error *err);
 
 /* What the network makes of its data. */
 struct stj_data_use stj_run_data_use(const struct stj_run *run);

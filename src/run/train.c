@@ -91,14 +91,14 @@ static enum stj_status describe_config(struct stj_run *run, struct stj_error *er
 static enum stj_status list_batches(struct stj_run *run, struct stj_error *err)
 {
     struct stj_trajectory_about *about = &run->about;
-    const size_t batch = stj_batch_order_most(run->order, run->n_steps);
-    STJ_FREED size_t *row = NULL;
+    const size_t batch = run->order ? stj_batch_order_most(run->order, run->n_steps) : 0;
+    STJ_FREED size_t *row = NULL; /* none of a problem in another process */
     size_t most = 0;
     STJ_MUST(stj_size_mul(run->n_steps, batch, &most, err));
     STJ_MUST(stj_new(&row, batch, sizeof *row, err));
     STJ_MUST(stj_new(&about->batch_start, run->n_steps + 1, sizeof *about->batch_start, err));
     STJ_MUST(stj_new(&about->batch_row, most, sizeof *about->batch_row, err));
-    for (size_t t = 0; t < run->n_steps; t++) {
+    for (size_t t = 0; run->order && t < run->n_steps; t++) {
         const size_t n = stj_batch_order_count(run->order, t);
         STJ_MUST(stj_batch_order_rows(run->order, t, 0, n, row, err));
         uint64_t *to = about->batch_row + about->batch_start[t];
@@ -133,10 +133,10 @@ static enum stj_status evaluate_run(struct stj_run *run, const real *theta_n, st
     STJ_MUST(stj_new(&theta, n, sizeof *theta, err));
     for (size_t i = 0; i < n; i++)
         theta[i] = (double)theta_n[i];
-    STJ_MUST(stj_evaluate(run->net, run->train, theta, &result, err));
+    STJ_MUST(stj_run_evaluate(run, run->train, theta, &result, err));
     run->about.train_loss = result.loss;
     if (run->test) {
-        STJ_MUST(stj_evaluate(run->net, run->test, theta, &result, err));
+        STJ_MUST(stj_run_evaluate(run, run->test, theta, &result, err));
         run->about.test_loss = result.loss;
         run->about.test_accuracy = result.accuracy;
     }
@@ -423,7 +423,7 @@ static bool has_one_row(const struct stj_batch_order *order, size_t t)
 static enum stj_status refuse_one_row(const struct stj_run *run, struct stj_error *err)
 {
     size_t first = run->n_steps, count = 0;
-    for (size_t t = run->n_steps; t-- > 0;)
+    for (size_t t = run->order ? run->n_steps : 0; t-- > 0;)
         if (has_one_row(run->order, t)) {
             first = t;
             count++;
@@ -470,7 +470,7 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
     if (run)
         *run = NULL;
     STJ_MUST(stj_folder_look(dir, &folder, err));
-    STJ_MUST(stj_run_prepare(config_path, settings->seed_given, settings->seed, &made, err));
+    STJ_MUST(stj_run_prepare(config_path, settings->seed_given, settings->seed, true, &made, err));
     STJ_MUST(stj_strdup(&made->dir, dir, err));
     if (folder == STJ_FOLDER_COMPLETE && !settings->force)
         STJ_MUST(refuse_complete(made, err));
@@ -499,7 +499,7 @@ enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *
     STJ_TRY(stj_folder_look(dir, &state, err));
     if (state != STJ_FOLDER_COMPLETE)
         goto out;
-    STJ_TRY(stj_run_prepare(config_path, false, 0, &run, err));
+    STJ_TRY(stj_run_prepare(config_path, false, 0, true, &run, err));
     STJ_TRY(compare_with_folder(run, dir, difference, sizeof difference, err));
     *matches = !difference[0];
 out:

@@ -71,7 +71,7 @@ enum stj_status stj_study_evaluate(const struct stj_run *run, const struct stj_d
 {
     struct stj_evaluation result = {(double)NAN, (double)NAN};
     if (data)
-        STJ_MUST(stj_evaluate(run->net, data, theta, &result, err));
+        STJ_MUST(stj_run_evaluate(run, data, theta, &result, err));
     *loss = result.loss;
     *accuracy = result.accuracy;
     return STJ_OK;

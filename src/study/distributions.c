@@ -711,6 +711,7 @@ const struct stj_study_ops stj_study_distributions = {
         "data are drawn from --seed, or given as files, here or in the config's "
         "study.distributions.",
     .example = "  spectraj study distributions digits-run\n",
+    .needs_network = true,
     .needs = STJ_STUDY_LIKES_DIRECTIONS,
     .multiplies = true,
     .keeps_log = true,

@@ -421,6 +421,7 @@ const struct stj_study_ops stj_study_divergence = {
         "the largest, the mean and quantiles over the rows, for each direction.",
     .example = "  spectraj study divergence digits-run\n"
                "  spectraj study divergence digits-run --data test,other-inputs.npy --tag other\n",
+    .needs_network = true,
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
     .run = run,
     .print = print,

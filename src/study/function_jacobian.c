@@ -475,6 +475,7 @@ const struct stj_study_ops stj_study_function_jacobian = {
         "directions that change no output to first order.",
     .example = "  spectraj study function-jacobian digits-run\n"
                "  spectraj study function-jacobian digits-run --data noise --tag noise\n",
+    .needs_network = true,
     .needs = STJ_STUDY_LIKES_DIRECTIONS,
     .run = run,
     .print = print,

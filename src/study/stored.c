@@ -450,6 +450,8 @@ enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, c
     STJ_CHECK(err, run->dir, STJ_EINVAL,
               "the run was only described from its config: train it, then study it");
     STJ_TRY(prepare(&c, run, other, name, settings, err));
+    if (c.ops->needs_network)
+        STJ_TRY(stj_run_need_network(run, c.ops->info.name, err));
     STJ_TRY(find_place(&c, run, analysis, err));
     if (!c.place.file || analysis->force) {
         STJ_TRY(stj_run_lock(run, c.place.path, &settings->progress, &c.lock, err));

@@ -54,6 +54,7 @@ struct stj_study_ops {
     struct stj_plugin_info info; /* name, a line of doc, options */
     const char *description, *example;
     bool two_runs;
+    bool needs_network; /* layers or data; a run may have a process in the place of them */
     enum stj_study_needs needs;
     bool multiplies; /* by a training Jacobian: the ranks are divided for that */
     bool keeps_log;  /* has pieces of work worth keeping */

@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "data/named_arrays.h"
 #include "run/config.h"
+#include "train/process_hello.h"
 #include "trajectory/trajectory.h"
 
 static char folder[4096]; /* in TMPDIR */
@@ -133,6 +134,25 @@ static void config_target(void)
     free(text);
 }
 
+/* Not a file, but from a stranger too: what the process of a problem says of itself. */
+static void hello_target(void)
+{
+    struct stj_hello hello = {0};
+    char *text = NULL;
+    const size_t bytes = stj_file_bytes(path);
+    FILE *file = fopen(path, "rb");
+    if (file && stj_new(&text, bytes + 1, 1, NULL) == STJ_OK &&
+        fread(text, 1, bytes, file) == bytes &&
+        stj_hello_read(text, bytes, &hello, NULL) == STJ_OK) {
+        if (!stj_hello_set(&hello, "train") || hello.n_params == 0)
+            abort();
+        stj_hello_free(&hello);
+    }
+    if (file)
+        (void)fclose(file);
+    free(text);
+}
+
 static void manifest_target(void)
 {
     struct stj_manifest manifest = {0};
@@ -163,6 +183,7 @@ static const struct target {
     {"result", "x.h5", result_target},
     {"trajectory", "trajectory.h5", trajectory_target},
     {"log", "x.log", log_target},
+    {"hello", "hello", hello_target},
     {"manifest", "manifest", manifest_target},
 };
 

@@ -93,7 +93,8 @@ enum stj_status stj_run_recorded_identity(const struct stj_trajectory_about *abo
     STJ_HELD(stj_run_config_free) struct stj_run_config config = {0};
     STJ_FREED char *recipe = NULL;
     /* The lines before the recipe say what data and theta_0 were. */
-    const char *found = strstr(about->identity, "\nnetwork:\n");
+    const char *network = strstr(about->identity, "\nnetwork:\n");
+    const char *found = network ? network : strstr(about->identity, "\nproblem:\n");
     size_t head = found ? (size_t)(found - about->identity) + 1 : strlen(about->identity);
     STJ_MUST(
         stj_run_config_parse(about->config, "the config in " STJ_TRAJECTORY_NAME, &config, err));

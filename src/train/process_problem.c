@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* train/process_problem.c: gradients and Hessian-vector products from another process, by frames of
+ * docs/problem-protocol.md.
+ *
+ * One request is on its way at a time.  Vectors go through `out` and come back through `in`, two
+ * halves of a memory that the process shares where it can; else they follow the frames.
+ *
+ * A linearisation stays in the process.  What the engine keeps of one is its serial number, and the
+ * process holds those that were used last: of one that it has dropped, the step is linearised again
+ * at the same point, which gives the same bits.
+ */
+#define _GNU_SOURCE /* memfd_create */
+#include "train/process_problem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "io/child.h"
+#include "parallel/ranks.h"
+
+#define OPTION(...) STJ_OPTION_ROW(struct stj_process_config, __VA_ARGS__)
+const struct stj_option stj_process_options[] = {
+    OPTION("command", TEXTS, command, NULL,
+           "the program and its arguments, [python3, problem.py]; no shell is involved"),
+    OPTION("directory", PATH, directory, ".", "where it is started; default: the config's folder"),
+    OPTION("timeout", REAL, timeout, "600", "an answer may take so long", .above_min = true,
+           .max = 1e9, .unit = "s"),
+    OPTION("tensors", SHAPES, tensors, "",
+           "names and shapes of its parameters, {fc.weight: [10, 4], fc.bias: [10]}; default: as "
+           "it says itself",
+           .min = 1, .max = 1e15),
+    {.name = NULL},
+};
+
+enum { VERSION = 1, HEADER_BYTES = 32, MOST_WORDS = 3, SHARED = 1, GIVEN_FD = 3 };
+enum { BLOCK_MOST = 8, BUFFER_BYTES = 128 << 20 }; /* of vectors at once, each way */
+
+enum verb { HELLO = 1, SHARE, INITIAL, GRADIENT, LINEARIZE, FORGET, PRODUCT, LOSS };
+
+struct held {
+    uint64_t serial; /* 0: none */
+    uint64_t used;   /* when */
+};
+
+struct stj_process {
+    const struct stj_process_config *config;
+    struct stj_child *child; /* NULL: it has failed */
+    struct stj_error failure;
+    struct stj_hello hello;
+    pthread_mutex_t *turn;
+    uint64_t number; /* of the last request */
+    int memory;      /* the descriptor of what can be shared */
+    bool shares;
+    size_t block; /* vectors at once */
+    size_t bytes; /* of both halves */
+    double *out, *in;
+    struct held *held; /* [hello.n_linear] */
+    uint64_t serial, clock;
+};
+
+/* One request and what is expected in return. */
+struct ask {
+    enum verb verb;
+    char what[96]; /* "the gradient of step 3" */
+    uint64_t word[MOST_WORDS];
+    size_t n_words, n_out; /* numbers of `out` */
+    size_t n_answer, n_in; /* words, and numbers of `in` */
+    uint64_t answer[MOST_WORDS];
+};
+
+/* ---- failures ---- */
+
+/* The process is not asked again: its end, and the error. */
+static enum stj_status fail(struct stj_process *p, const char *what, struct stj_error *err,
+                            const char *format, ...) __attribute__((format(printf, 4, 5)));
+static enum stj_status fail(struct stj_process *p, const char *what, struct stj_error *err,
+                            const char *format, ...)
+{
+    char how[512], line[300] = "";
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(how, sizeof how, format, arguments);
+    va_end(arguments);
+    const char *last = p->child ? stj_child_last_line(p->child) : "";
+    if (last[0])
+        snprintf(line, sizeof line, "; its last line of standard error: %s", last);
+    stj_child_destroy(p->child);
+    p->child = NULL;
+    (void)stj_error_set(&p->failure, STJ_EIO, __FILE__, __LINE__,
+                        "problem.command: %.100s %s, asked for %s%s", p->config->command.item[0],
+                        how, what, line);
+    return stj_error_pass(&p->failure, err);
+}
+
+static enum stj_status fail_end(struct stj_process *p, const char *what, enum stj_child_end end,
+                                struct stj_error *err)
+{
+    char how[128];
+    if (end == STJ_CHILD_LATE)
+        return fail(p, what, err, "gave no answer within %g s (problem.timeout) and was ended",
+                    p->config->timeout);
+    stj_child_how(p->child, how, sizeof how);
+    return fail(p, what, err, "%s", how);
+}
+
+/* ---- frames ---- */
+
+static void put_number(unsigned char *to, size_t bytes, uint64_t x)
+{
+    for (size_t i = 0; i < bytes; i++)
+        to[i] = (unsigned char)(x >> 8 * i);
+}
+
+static uint64_t get_number(const unsigned char *from, size_t bytes)
+{
+    uint64_t x = 0;
+    for (size_t i = bytes; i-- > 0;)
+        x = x << 8 | from[i];
+    return x;
+}
+
+static const unsigned char magic[4] = {'S', 'T', 'J', 'P'};
+
+struct header {
+    uint64_t version, verb, number, bytes, status, flags;
+};
+
+static void put_header(unsigned char to[HEADER_BYTES], const struct header *h)
+{
+    memcpy(to, magic, sizeof magic);
+    put_number(to + 4, 2, h->version);
+    put_number(to + 6, 2, h->verb);
+    put_number(to + 8, 8, h->number);
+    put_number(to + 16, 8, h->bytes);
+    put_number(to + 24, 4, h->status);
+    put_number(to + 28, 4, h->flags);
+}
+
+static struct header get_header(const unsigned char from[HEADER_BYTES])
+{
+    return (struct header){.version = get_number(from + 4, 2),
+                           .verb = get_number(from + 6, 2),
+                           .number = get_number(from + 8, 8),
+                           .bytes = get_number(from + 16, 8),
+                           .status = get_number(from + 24, 4),
+                           .flags = get_number(from + 28, 4)};
+}
+
+static enum stj_status send_frame(struct stj_process *p, const struct ask *ask, double until,
+                                  struct stj_error *err)
+{
+    unsigned char head[HEADER_BYTES + 8 * MOST_WORDS];
+    const bool follow = ask->n_out > 0 && !p->shares;
+    const struct header h = {.version = VERSION,
+                             .verb = ask->verb,
+                             .number = ++p->number,
+                             .bytes = 8 * (ask->n_words + (follow ? ask->n_out : 0)),
+                             .flags = p->shares ? SHARED : 0};
+    put_header(head, &h);
+    for (size_t i = 0; i < ask->n_words; i++)
+        put_number(head + HEADER_BYTES + 8 * i, 8, ask->word[i]);
+    enum stj_child_end end = stj_child_send(p->child, head, HEADER_BYTES + 8 * ask->n_words, until);
+    if (end == STJ_CHILD_GOOD && follow)
+        end = stj_child_send(p->child, p->out, 8 * ask->n_out, until);
+    return end == STJ_CHILD_GOOD ? STJ_OK : fail_end(p, ask->what, end, err);
+}
+
+/* h <- the header of the answer, of which the length is yet to be compared; one that says why not is
+ * read, and fails. */
+static enum stj_status receive_header(struct stj_process *p, const struct ask *ask, double until,
+                                      struct header *h, struct stj_error *err)
+{
+    unsigned char head[HEADER_BYTES];
+    char text[200] = "";
+    enum stj_child_end end = stj_child_receive(p->child, head, sizeof head, until);
+    if (end != STJ_CHILD_GOOD)
+        return fail_end(p, ask->what, end, err);
+    *h = get_header(head);
+    if (memcmp(head, magic, sizeof magic) != 0)
+        return fail(p, ask->what, err,
+                    "answered with something else than a frame (standard output is for frames "
+                    "alone; print to standard error)");
+    if (h->version != VERSION || h->verb != ask->verb || h->number != p->number)
+        return fail(p, ask->what, err,
+                    "answered version %u, verb %u, number %ju, expected %d, %d, %ju",
+                    (unsigned)h->version, (unsigned)h->verb, (uintmax_t)h->number, VERSION,
+                    (int)ask->verb, (uintmax_t)p->number);
+    if (h->status == 0)
+        return STJ_OK;
+    const size_t n = h->bytes < sizeof text ? (size_t)h->bytes : sizeof text - 1;
+    if (stj_child_receive(p->child, text, n, until) != STJ_CHILD_GOOD)
+        text[0] = '\0';
+    for (char *c = text; *c; c++)
+        *c = (unsigned char)*c < ' ' || *c == 127 ? ' ' : *c;
+    return fail(p, ask->what, err, "answered that it cannot: %s", text);
+}
+
+static enum stj_status receive_frame(struct stj_process *p, struct ask *ask, double until,
+                                     struct stj_error *err)
+{
+    struct header h;
+    unsigned char words[8 * MOST_WORDS];
+    STJ_MUST(receive_header(p, ask, until, &h, err));
+    const size_t follow = p->shares ? 0 : ask->n_in;
+    const uint64_t expected = 8 * (uint64_t)(ask->n_answer + follow);
+    if (h.bytes != expected)
+        return fail(p, ask->what, err, "answered with %ju bytes where %ju are expected",
+                    (uintmax_t)h.bytes, (uintmax_t)expected);
+    enum stj_child_end end = stj_child_receive(p->child, words, 8 * ask->n_answer, until);
+    if (end == STJ_CHILD_GOOD && follow)
+        end = stj_child_receive(p->child, p->in, 8 * follow, until);
+    if (end != STJ_CHILD_GOOD)
+        return fail_end(p, ask->what, end, err);
+    for (size_t i = 0; i < ask->n_answer; i++)
+        ask->answer[i] = get_number(words + 8 * i, 8);
+    return STJ_OK;
+}
+
+/* STJ_EIO where the process has failed before. */
+static enum stj_status check_alive(const struct stj_process *p, struct stj_error *err)
+{
+    return p->child ? STJ_OK : stj_error_pass(&p->failure, err);
+}
+
+static enum stj_status exchange(struct stj_process *p, struct ask *ask, struct stj_error *err)
+{
+    const double until = stj_clock() + p->config->timeout;
+    STJ_MUST(check_alive(p, err));
+    STJ_MUST(send_frame(p, ask, until, err));
+    return receive_frame(p, ask, until, err);
+}
+
+/* A loss of an answer, which must be a number. */
+static enum stj_status take_loss(struct stj_process *p, const struct ask *ask, double *loss,
+                                 struct stj_error *err)
+{
+    memcpy(loss, &ask->answer[0], sizeof *loss);
+    return isfinite(*loss) ? STJ_OK : fail(p, ask->what, err, "answered with the loss %g", *loss);
+}
+
+/* ---- vectors ---- */
+
+static bool all_finite(size_t n, const double *x)
+{
+    enum { AT_A_TIME = 4096 };
+    const uint64_t exponent = UINT64_C(0x7ff) << 52;
+    for (size_t i = 0; i < n; i += AT_A_TIME) {
+        const size_t end = n - i < AT_A_TIME ? n : i + AT_A_TIME;
+        uint64_t bad = 0;
+        for (size_t k = i; k < end; k++) {
+            uint64_t bits;
+            memcpy(&bits, x + k, sizeof bits);
+            bad |= (bits & exponent) == exponent;
+        }
+        if (bad)
+            return false;
+    }
+    return true;
+}
+
+/* The n numbers of `in` that an answer has are finite. */
+static enum stj_status check_numbers(struct stj_process *p, const struct ask *ask,
+                                     struct stj_error *err)
+{
+    size_t i = 0;
+    if (all_finite(ask->n_in, p->in))
+        return STJ_OK;
+    while (i + 1 < ask->n_in && isfinite(p->in[i]))
+        i++;
+    const size_t n = p->hello.n_params;
+    return fail(p, ask->what, err, "answered with %g at parameter %zu (of %zu), vector %zu",
+                p->in[i], i % n, n, i / n);
+}
+
+/* Rows [nvec][cols] of a tile to and from columns `first` .. of a block of the process. */
+static void copy_out(const struct stj_layout *layout, size_t nvec, size_t first, size_t count,
+                     const real *tile, double *block)
+{
+    for (size_t t = 0; t < layout->n_tensors; t++) {
+        const struct stj_tensor_shape *s = &layout->tensor[t];
+        for (size_t r = 0; r < s->rows; r++)
+            for (size_t j = 0; j < count; j++) {
+                const real *from = tile + s->offset * nvec + (r * nvec + first + j) * s->cols;
+                double *to = block + j * layout->n_params + s->offset + r * s->cols;
+                for (size_t c = 0; c < s->cols; c++)
+                    to[c] = (double)from[c];
+            }
+    }
+}
+
+static void copy_in(const struct stj_layout *layout, size_t nvec, size_t first, size_t count,
+                    const double *block, real *tile)
+{
+    for (size_t t = 0; t < layout->n_tensors; t++) {
+        const struct stj_tensor_shape *s = &layout->tensor[t];
+        for (size_t r = 0; r < s->rows; r++)
+            for (size_t j = 0; j < count; j++) {
+                real *to = tile + s->offset * nvec + (r * nvec + first + j) * s->cols;
+                const double *from = block + j * layout->n_params + s->offset + r * s->cols;
+                for (size_t c = 0; c < s->cols; c++)
+                    to[c] = (real)from[c];
+            }
+    }
+}
+
+static void put_theta(struct stj_process *p, const real *theta)
+{
+    for (size_t i = 0; i < p->hello.n_params; i++)
+        p->out[i] = (double)theta[i];
+}
+
+/* ---- the beginning ---- */
+
+/* Read the hello, whose length nobody knows before. */
+static enum stj_status say_hello(struct stj_process *p, struct stj_error *err)
+{
+    struct ask ask = {.verb = HELLO, .what = "its hello", .word = {p->memory >= 0}, .n_words = 1};
+    const double until = stj_clock() + p->config->timeout;
+    struct stj_error why = STJ_ERROR_INIT;
+    struct header h;
+    STJ_FREED char *payload = NULL;
+    STJ_MUST(send_frame(p, &ask, until, err));
+    STJ_MUST(receive_header(p, &ask, until, &h, err));
+    if (h.bytes > STJ_HELLO_MOST_BYTES)
+        return fail(p, ask.what, err, "answered with %ju bytes where at most %d are expected",
+                    (uintmax_t)h.bytes, STJ_HELLO_MOST_BYTES);
+    STJ_MUST(stj_new(&payload, (size_t)h.bytes, 1, err));
+    const enum stj_child_end end = stj_child_receive(p->child, payload, (size_t)h.bytes, until);
+    if (end != STJ_CHILD_GOOD)
+        return fail_end(p, ask.what, end, err);
+    if (stj_hello_read(payload, (size_t)h.bytes, &p->hello, &why) != STJ_OK)
+        return fail(p, ask.what, err, "answered what cannot be read: %s", why.text);
+    return STJ_OK;
+}
+
+static enum stj_status compare_tensors(const struct stj_process *p, struct stj_error *err)
+{
+    const struct stj_shapes *said = &p->hello.tensors, *wanted = &p->config->tensors;
+    for (size_t i = 0; i < said->n && wanted->n > 0; i++) {
+        const bool there = i < wanted->n;
+        const struct stj_sizes *a = &said->item[i].sizes;
+        const struct stj_sizes *b = there ? &wanted->item[i].sizes : a;
+        STJ_NEED(err,
+                 there && strcmp(said->item[i].key, wanted->item[i].key) == 0 && a->n == b->n &&
+                     memcmp(a->item, b->item, a->n * sizeof *a->item) == 0,
+                 STJ_EMISMATCH,
+                 "problem.tensors: tensor %zu of the process is '%s' of %zu numbers, which is not "
+                 "what the config says; it is another problem now",
+                 i, said->item[i].key, stj_hello_tensor_size(a));
+    }
+    STJ_NEED(err, wanted->n <= said->n, STJ_EMISMATCH,
+             "problem.tensors: the config has %zu, the process %zu; it is another problem now",
+             wanted->n, said->n);
+    return STJ_OK;
+}
+
+/* The two halves, in a memory of the process's own or shared. */
+static enum stj_status make_buffers(struct stj_process *p, struct stj_error *err)
+{
+    struct ask ask = {.verb = SHARE, .what = "shared memory", .n_words = 2};
+    const size_t vector = 8 * p->hello.n_params;
+    p->block = BUFFER_BYTES / vector < 1 ? 1 : BUFFER_BYTES / vector;
+    p->block = p->block < BLOCK_MOST ? p->block : BLOCK_MOST;
+    p->bytes = 2 * p->block * vector;
+    const bool shares =
+        p->memory >= 0 && p->hello.shares && posix_fallocate(p->memory, 0, (off_t)p->bytes) == 0;
+    void *at = shares ? mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->memory, 0)
+                      : MAP_FAILED;
+    if (at == MAP_FAILED) {
+        STJ_MUST(stj_new(&p->out, p->bytes, 1, err));
+        p->in = p->out + p->bytes / 2 / sizeof *p->in;
+        return STJ_OK;
+    }
+    p->out = at;
+    p->in = p->out + p->bytes / 2 / sizeof *p->in;
+    p->shares = true; /* what was mapped is to be unmapped */
+    ask.word[0] = p->bytes;
+    ask.word[1] = p->bytes / 2;
+    return exchange(p, &ask, err);
+}
+
+static enum stj_status start(struct stj_process *p, struct stj_error *err)
+{
+    const struct stj_texts *command = &p->config->command;
+    STJ_FREED char **argv = NULL;
+    STJ_MUST(stj_new(&argv, command->n + 1, sizeof *argv, err));
+    memcpy(argv, command->item, command->n * sizeof *argv);
+    const int made = memfd_create("spectraj", MFD_CLOEXEC);
+    p->memory = made < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, 10);
+    if (made >= 0)
+        (void)close(made);
+    const enum stj_status st =
+        stj_child_start(argv, p->config->directory, p->memory, &p->child, err);
+    if (st != STJ_OK)
+        stj_error_prefix(err, "problem.command: %.100s", argv[0]);
+    return st;
+}
+
+enum stj_status stj_process_open(const struct stj_process_config *config,
+                                 struct stj_process **process, struct stj_error *err)
+{
+    STJ_HELD(stj_process_close_at) struct stj_process *p = NULL;
+    const uint16_t one = 1;
+    STJ_NEED(err, *(const unsigned char *)&one == 1 && sizeof(double) == 8, STJ_EUNSUPPORTED,
+             "problem: the numbers of another process are little-endian, this machine's are not");
+    STJ_MUST(stj_new(&p, 1, sizeof *p, err));
+    p->config = config;
+    p->failure = (struct stj_error)STJ_ERROR_INIT;
+    p->memory = -1;
+    STJ_MUST(stj_turn_create(&p->turn, err));
+    STJ_MUST(start(p, err));
+    STJ_MUST(say_hello(p, err));
+    STJ_MUST(compare_tensors(p, err));
+    STJ_MUST(stj_new(&p->held, p->hello.n_linear, sizeof *p->held, err));
+    STJ_MUST(make_buffers(p, err));
+    *process = p;
+    p = NULL;
+    return STJ_OK;
+}
+
+void stj_process_close(struct stj_process *p)
+{
+    if (!p)
+        return;
+    stj_child_destroy(p->child);
+    if (p->shares)
+        (void)munmap(p->out, p->bytes);
+    else
+        free(p->out);
+    if (p->memory >= 0)
+        (void)close(p->memory);
+    stj_turn_destroy(p->turn);
+    stj_hello_free(&p->hello);
+    free(p->held);
+    free(p);
+}
+
+const struct stj_hello *stj_process_hello(const struct stj_process *process)
+{
+    return &process->hello;
+}
+
+/* ---- verbs ---- */
+
+enum stj_status stj_process_initial(struct stj_process *p, uint64_t seed, double *theta,
+                                    struct stj_error *err)
+{
+    const size_t n = p->hello.n_params;
+    struct ask ask = {
+        .verb = INITIAL, .what = "the initial parameters", .word = {seed}, .n_words = 1, .n_in = n};
+    stj_turn_take(p->turn);
+    enum stj_status st = exchange(p, &ask, err);
+    st = st == STJ_OK ? check_numbers(p, &ask, err) : st;
+    if (st == STJ_OK)
+        memcpy(theta, p->in, n * sizeof *theta);
+    stj_turn_give(p->turn);
+    return st;
+}
+
+enum stj_status stj_process_loss(struct stj_process *p, const struct stj_named_set *set,
+                                 const double *theta, double *loss, struct stj_error *err)
+{
+    struct ask ask = {.verb = LOSS,
+                      .word = {(uint64_t)(set - p->hello.set)},
+                      .n_words = 1,
+                      .n_out = p->hello.n_params,
+                      .n_answer = 1};
+    snprintf(ask.what, sizeof ask.what, "the loss on '%s'", set->name);
+    stj_turn_take(p->turn);
+    memcpy(p->out, theta, p->hello.n_params * sizeof *theta);
+    enum stj_status st = exchange(p, &ask, err);
+    st = st == STJ_OK ? take_loss(p, &ask, loss, err) : st;
+    stj_turn_give(p->turn);
+    return st;
+}
+
+static enum stj_status ask_gradient(struct stj_process *p, size_t step, const real *theta,
+                                    double *loss, real *g, struct stj_error *err)
+{
+    double value = 0;
+    struct ask ask = {.verb = GRADIENT,
+                      .word = {step},
+                      .n_words = 1,
+                      .n_out = p->hello.n_params,
+                      .n_answer = 1,
+                      .n_in = p->hello.n_params};
+    snprintf(ask.what, sizeof ask.what, "the gradient of step %zu", step);
+    put_theta(p, theta);
+    STJ_MUST(exchange(p, &ask, err));
+    STJ_MUST(take_loss(p, &ask, &value, err));
+    STJ_MUST(check_numbers(p, &ask, err));
+    if (loss)
+        *loss = value;
+    for (size_t i = 0; g && i < p->hello.n_params; i++)
+        g[i] = (real)p->in[i];
+    return STJ_OK;
+}
+
+/* The process drops what it holds in a place. */
+static enum stj_status forget(struct stj_process *p, size_t place, struct stj_error *err)
+{
+    struct ask ask = {.verb = FORGET, .what = "room for a step", .word = {place}, .n_words = 1};
+    if (p->held[place].serial == 0)
+        return STJ_OK;
+    p->held[place].serial = 0;
+    return exchange(p, &ask, err);
+}
+
+/* *place <- where the process holds the linearisation of a serial number; if need be, step t at
+ * theta takes the place of the one that was not used for longest. */
+static enum stj_status hold(struct stj_process *p, uint64_t serial, size_t step, const real *theta,
+                            size_t *place, struct stj_error *err)
+{
+    size_t oldest = 0;
+    struct ask ask = {.verb = LINEARIZE, .n_words = 2, .n_out = p->hello.n_params};
+    for (size_t i = 0; i < p->hello.n_linear; i++) {
+        if (p->held[i].serial == serial) {
+            p->held[i].used = ++p->clock;
+            *place = i;
+            return STJ_OK;
+        }
+        oldest = p->held[i].used < p->held[oldest].used ? i : oldest;
+    }
+    STJ_MUST(forget(p, oldest, err));
+    ask.word[0] = step;
+    ask.word[1] = oldest;
+    snprintf(ask.what, sizeof ask.what, "the linearisation of step %zu", step);
+    put_theta(p, theta);
+    STJ_MUST(exchange(p, &ask, err));
+    p->held[oldest] = (struct held){serial, ++p->clock};
+    *place = oldest;
+    return STJ_OK;
+}
+
+static enum stj_status ask_products(struct stj_process *p, const struct stj_layout *layout,
+                                    size_t step, size_t place, size_t nvec, const real *x, real *y,
+                                    struct stj_error *err)
+{
+    for (size_t first = 0; first < nvec; first += p->block) {
+        const size_t count = nvec - first < p->block ? nvec - first : p->block;
+        struct ask ask = {.verb = PRODUCT,
+                          .word = {place, count},
+                          .n_words = 2,
+                          .n_out = count * p->hello.n_params,
+                          .n_in = count * p->hello.n_params};
+        snprintf(ask.what, sizeof ask.what, "products with the Hessian of step %zu", step);
+        copy_out(layout, nvec, first, count, x, p->out);
+        STJ_MUST(exchange(p, &ask, err));
+        STJ_MUST(check_numbers(p, &ask, err));
+        copy_in(layout, nvec, first, count, p->in, y);
+    }
+    return STJ_OK;
+}
+
+/* ---- the problem ---- */
+
+struct process_problem {
+    struct stj_process *process; /* borrowed; NULL: sizes alone */
+    const struct stj_layout *layout;
+};
+
+static size_t process_n_rows(const void *self, size_t step)
+{
+    (void)self;
+    (void)step;
+    return 1;
+}
+
+enum { SERIAL_REALS = sizeof(uint64_t) / sizeof(real) };
+
+static size_t process_n_linear(const void *self)
+{
+    (void)self;
+    return SERIAL_REALS;
+}
+
+static size_t process_n_scratch(const void *self, size_t n_rows, size_t nvec)
+{
+    (void)self;
+    (void)n_rows;
+    (void)nvec;
+    return 0;
+}
+
+static enum stj_status process_linearize(const void *self, size_t step, struct stj_slice slice,
+                                         const real *theta, real *lin, double *loss, real *g,
+                                         real *scratch, struct stj_error *err)
+{
+    const struct process_problem *p = self;
+    enum stj_status st = STJ_OK;
+    (void)slice;
+    (void)scratch;
+    STJ_NEED(err, p->process, STJ_EINTERNAL, "the process was not started");
+    stj_turn_take(p->process->turn);
+    const uint64_t serial = (uint64_t)stj_rank() << 48 | ++p->process->serial;
+    if (lin)
+        memcpy(lin, &serial, sizeof serial);
+    if (loss || g)
+        st = ask_gradient(p->process, step, theta, loss, g, err);
+    stj_turn_give(p->process->turn);
+    return st;
+}
+
+static enum stj_status process_hvp(const void *self, size_t step, struct stj_slice slice,
+                                   const real *theta, const real *lin, size_t nvec, const real *x,
+                                   real *y, real *scratch, struct stj_error *err)
+{
+    const struct process_problem *p = self;
+    uint64_t serial = 0;
+    size_t place = 0;
+    (void)slice;
+    (void)scratch;
+    STJ_NEED(err, p->process, STJ_EINTERNAL, "the process was not started");
+    memcpy(&serial, lin, sizeof serial);
+    stj_turn_take(p->process->turn);
+    enum stj_status st = hold(p->process, serial, step, theta, &place, err);
+    if (st == STJ_OK)
+        st = ask_products(p->process, p->layout, step, place, nvec, x, y, err);
+    stj_turn_give(p->process->turn);
+    return st;
+}
+
+static const struct stj_problem_ops process_ops = {
+    .destroy = free,
+    .n_rows = process_n_rows,
+    .n_linear = process_n_linear,
+    .n_scratch = process_n_scratch,
+    .linearize = process_linearize,
+    .hvp = process_hvp,
+};
+
+enum stj_status stj_process_problem_create(struct stj_process *process,
+                                           const struct stj_layout *layout, size_t n_steps,
+                                           struct stj_problem **problem, struct stj_error *err)
+{
+    STJ_FREED struct process_problem *self = NULL;
+    STJ_MUST(stj_new(&self, 1, sizeof *self, err));
+    STJ_MUST(stj_new(problem, 1, sizeof **problem, err));
+    *self = (struct process_problem){process, layout};
+    **problem = (struct stj_problem){.ops = &process_ops,
+                                     .self = self,
+                                     .n_steps = n_steps,
+                                     .max_rows = 1,
+                                     .layout = layout,
+                                     .least_rows = 1};
+    self = NULL;
+    return STJ_OK;
+}

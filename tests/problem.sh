@@ -1,0 +1,219 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tests/problem.sh: a problem in another process as a run: whatever happens to the process, one line says it, what was
+# finished stays, and the same command goes on with the same bits.
+. "$(dirname "$0")/cli-lib.sh"
+
+XDG_STATE_HOME=$work/state
+export XDG_STATE_HOME
+quadratic=$work/quadratic
+proxy=$top_builddir/tests/problem-proxy
+${CC:-cc} -O2 -o "$quadratic" "$top_srcdir/examples/problem/quadratic.c" -lm || exit 99
+value() { "$jsonkeys" --print "$1" "$2"; }
+
+# config NAME STEPS COMMAND [sed EXPRESSION]...: the example with another command.
+config()
+{
+    name=$1
+    steps=$2
+    command=$3
+    shift 3
+    sed -e "s|\[./quadratic\]|[$command]|" -e "s/steps: 20/steps: $steps/" "$top_srcdir/examples/problem/quadratic.yaml" |
+        sed -e ';' "$@" > "$name"
+}
+
+# same RUN FILE: training and values are those of FILE (svd --json) and its train.json.
+same()
+{
+    run 0 svd "$1" --top 3 --force --json
+    "$jsonkeys" --compare out top.sigma "$2" top.sigma 0 || fail "$1: other singular values"
+}
+
+# ---- a run like any other ----
+
+config plain.yaml 20 "$quadratic"
+refused 'problem.command|has not trained with this command|--allow-problem-command' info plain.yaml
+run 0 train plain.yaml -o plain --json
+silent
+cp out plain.json
+[ "$(value out n_params)" = 17 ] || fail "not 17 parameters"
+run 0 info plain.yaml
+contains out '20 steps' 'a.weight                 [3, 4]' 'problem'
+run 0 svd plain --top 3 --json
+cp out svd.json
+run 0 validate plain
+contains out passed
+run 0 density plain --probes 2 --steps 8
+run 0 trace plain
+run 0 dense plain
+run 0 svd plain --layers a.bias --top 2
+run 0 svd plain --state full --top 2
+run 0 plan plain
+run 0 plan plain.yaml
+run 0 report plain -o page.html
+run 0 study growth plain
+run 0 study restrict plain
+run 0 study response plain
+refused 'divergence: needs the layers and data of a network' study divergence plain
+refused 'distributions: needs the layers and data of a network' study distributions plain
+refused 'function-jacobian: needs the layers and data of a network' study function-jacobian plain
+refused 'holds a complete run' train plain.yaml -o plain
+cp -r plain longer
+run 0 train --continue longer --steps 10
+config once.yaml 30 "$quadratic"
+run 0 train once.yaml -o once
+run 0 svd once --top 3 --json
+cp out once.json
+same longer once.json
+
+# Whoever supplies the numbers, and however: memory that is shared, or bytes behind the frames.
+config piped.yaml 20 "$proxy, none, 0, 0, $quadratic"
+run 0 train piped.yaml -o piped --json
+[ "$(value out train_loss)" = "$(value plain.json train_loss)" ] || fail "through a pipe the loss is another"
+same piped svd.json
+# A linearised step is kept: 20 steps once, whatever the products.
+PROXY_LOG=$work/log "$spectraj" svd piped --top 3 --method arpack --force > /dev/null 2>&1 || fail "svd through a pipe"
+[ "$(grep -c '^7$' log)" -gt 60 ] || fail "only $(grep -c '^7$' log) products"
+[ "$(grep -c '^5$' log)" -le "$(grep -c '^7$' log)" ] || fail "more linearisations than products"
+
+# theta_0 from a file, by the names of the tensors.
+run 0 export plain --help
+# ---- what a config cannot say ----
+
+wrong() { text=$1; shift; config bad.yaml 20 "$quadratic" "$@"; refused "$text" train bad.yaml -o BAD; }
+wrong 'leave the keys data and network out' -e '$a\network: {input: [3], layers: [{type: dense, units: 2}], loss: mean_squared_error}'
+wrong "batch_size, accumulate, epochs, shuffle and batches" -e '$a\  batch_size: 4'
+wrong "batch_size, accumulate, epochs, shuffle and batches" -e '$a\  shuffle: true'
+wrong "missing key 'command'" -e '/command/d' -e 's/^problem:/problem: {timeout: 3}/'
+wrong 'problem.tensors: tensor 1 of the process' -e '/command/a\  tensors: {a.weight: [3, 4], bias: [4], scale: [1]}'
+wrong 'problem.tensors|has 4, the process 3' -e '/command/a\  tensors: {a.weight: [3, 4], a.bias: [4], scale: [1], b: [2]}'
+wrong 'not supported for a problem' -e '$a\trajectory: {states: x.npy}' -e '/^init/d'
+config bad.yaml 20 "$work/not-there, 5"
+refused 'problem.command|cannot be started in|No such file' train bad.yaml -o BAD
+config bad.yaml 20 "$proxy, steps, 1, 1, $quadratic"
+refused 'training.steps is 20, the process of the problem has 3' train bad.yaml -o BAD
+
+# ---- what a process does wrong ----
+
+# faulty FAULT VERB COUNT 'TEXT|...': the training says so in one line, and the same command goes on.
+faulty()
+{
+    fault=$1
+    rm -rf faulty
+    config faulty.yaml 20 "$work/faulty.sh" -e '/command/a\  timeout: 2'
+    printf '#!/bin/sh\nexec "%s" %s %s %s "%s"\n' "$proxy" "$1" "$2" "$3" "$quadratic" > faulty.sh
+    chmod +x faulty.sh
+    refused "$4" train faulty.yaml -o faulty
+    printf '#!/bin/sh\nexec "%s"\n' "$quadratic" > faulty.sh
+    run 0 train faulty.yaml -o faulty
+    same faulty svd.json
+}
+kept='states are kept, to go on: spectraj train faulty.yaml -o faulty'
+faulty exit 4 8 "exited with status 3, asked for the gradient of step 7|ValueError: a bad value|7 of 21 $kept"
+faulty kill 4 8 "was killed by signal 9|the gradient of step 7|7 of 21 $kept"
+faulty hang 4 8 "gave no answer within 2 s (problem.timeout)|the gradient of step 7|7 of 21 $kept"
+faulty text 4 8 "something else than a frame|the gradient of step 7|7 of 21 $kept"
+faulty version 4 8 "answered version 2, verb 4|the gradient of step 7"
+faulty number 4 8 "number 4711|the gradient of step 7"
+faulty long 4 8 "answered with 152 bytes where 144 are expected|the gradient of step 7|7 of 21 $kept"
+faulty huge 4 8 "bytes where 144 are expected|the gradient of step 7"
+faulty loss 4 8 "answered with the loss nan|the gradient of step 7|7 of 21 $kept"
+faulty vector 4 8 "answered with nan at parameter 16 (of 17), vector 0|the gradient of step 7"
+faulty refuse 4 8 "answered that it cannot: there is no memory for that|the gradient of step 7"
+faulty cut 4 8 "exited with status 0, asked for the gradient of step 7"
+faulty exit 1 1 "exited with status 3, asked for its hello"
+faulty huge 1 1 "bytes where at most 16777216 are expected, asked for its hello"
+faulty exit 3 1 "exited with status 3, asked for the initial parameters"
+faulty vector 3 1 "answered with nan at parameter 16|the initial parameters"
+faulty exit 8 1 "asked for the loss on 'train'|21 of 21 $kept"
+faulty loss 8 2 "answered with the loss nan, asked for the loss on 'test'"
+
+# broken FAULT VERB COUNT 'TEXT|...': the same of an analysis.
+broken()
+{
+    printf '#!/bin/sh\nexec "%s" %s %s %s "%s"\n' "$proxy" "$1" "$2" "$3" "$quadratic" > faulty.sh
+    refused "$4" svd faulty --top 3 --force
+}
+broken exit 7 30 "products with the Hessian of step|exited with status 3"
+broken kill 5 3 "the linearisation of step 2|signal 9"
+broken vector 7 3 "answered with nan|products with the Hessian of step 2"
+broken hang 7 3 "gave no answer within 2 s"
+broken fingerprint 1 1 'the data changed since the training'
+printf '#!/bin/sh\nexec "%s"\n' "$quadratic" > faulty.sh
+same faulty svd.json
+
+# ---- whose command ----
+
+# Somebody else's run: nothing is started, what is stored is there.
+XDG_STATE_HOME=$work/another
+run 0 info plain
+run 0 svd plain --top 3
+refused 'has not trained with this command|--allow-problem-command' svd plain --top 4
+refused 'has not trained with this command' validate plain
+refused 'has not trained with this command' train --continue longer --steps 5
+run 0 svd plain --top 4 --allow-problem-command
+refused 'has not trained with this command' svd plain --top 5
+# The same command in another directory is another one.
+XDG_STATE_HOME=$work/state
+mkdir elsewhere
+sed "s|directory: .*|directory: $work/elsewhere|" plain/config.yaml > elsewhere.yaml
+refused 'has not trained with this command' info elsewhere.yaml
+# A hash is not enough.
+for note in state/spectraj/problem-commands/*; do echo changed > "$note"; done
+refused 'has not trained with this command' svd plain --top 6
+XDG_STATE_HOME=$work/state2
+run 0 train plain.yaml -o again --quiet
+
+# ---- kills at any moment ----
+
+random() { od -An -N2 -tu2 /dev/urandom | awk -v most="$1" '{ printf "%.3f", $1 / 65536 * most }'; }
+config long.yaml 1500 "$proxy, none, 0, 0, $quadratic, 24"
+PROXY_PID=$work/pid
+export PROXY_PID
+run 0 train long.yaml -o long
+run 0 svd long --top 2 --tol 1e-3 --json
+cp out long.json
+train_loss=$(run 0 info long --json; value out train_loss)
+for i in 1 2 3 4 5 6; do
+    rm -rf killed pid
+    tries=0
+    while [ $tries -lt 3 ]; do
+        "$spectraj" train long.yaml -o killed > out 2> err &
+        pid=$!
+        sleep "$(random 0.6)"
+        if [ $((i % 2)) -eq 0 ]; then kill -9 $pid; else [ -s pid ] && kill -9 "$(cat pid)"; fi 2> /dev/null
+        wait $pid 2> /dev/null
+        tries=$((tries + 1))
+    done
+    [ -e killed/trajectory.h5 ] || run 0 train long.yaml -o killed
+    run 0 info killed --json
+    [ "$(value out train_loss)" = "$train_loss" ] || fail "kill $i: another loss"
+done
+for i in 1 2; do
+    "$spectraj" svd killed --top 2 --tol 1e-3 > out 2> err &
+    pid=$!
+    sleep "$(random 0.5)"
+    if [ $i -eq 1 ]; then kill -9 $pid; else [ -s pid ] && kill -9 "$(cat pid)"; fi 2> /dev/null
+    wait $pid 2> /dev/null
+done
+run 0 svd killed --top 2 --tol 1e-3 --json
+"$jsonkeys" --compare out top.sigma long.json top.sigma 0 || fail "after kills other singular values"
+unset PROXY_PID
+
+# ---- Python ----
+
+python=
+for one in "${PYTHON:-python3}" /usr/bin/python3; do
+    [ -z "$python" ] && "$one" -c 'import numpy' 2> /dev/null && python=$one
+done
+if [ -n "$python" ]; then
+    cp "$top_srcdir"/examples/problem/linear.py .
+    sed "s|\[python3, |[$python, |" "$top_srcdir/examples/problem/linear.yaml" > linear.yaml
+    run 0 train linear.yaml -o linear
+    run 0 validate linear
+    contains out passed
+    run 0 svd linear --top 3 --json
+else
+    echo 'no python3 has numpy: examples/problem/linear.py is skipped'
+fi
+finish
