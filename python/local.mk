@@ -9,6 +9,7 @@ python_modules += %reldir%/spectraj/plot.py
 python_modules += %reldir%/spectraj/py.typed
 python_modules += %reldir%/spectraj/result.py
 python_modules += %reldir%/spectraj/run.py
+python_modules += %reldir%/spectraj/serve_torch.py
 python_modules += %reldir%/spectraj/solve.py
 python_modules += %reldir%/spectraj/torch.py
 EXTRA_DIST += $(python_modules)

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The other end of a run's `problem` in PyTorch: gradients by autograd, products by double backward.
+
+    # my_problem.py, which a config names: problem: {command: [python3, my_problem.py]}
+    import spectraj.torch
+    spectraj.torch.serve(loss_fn, model, steps=batches, sets={"train": train_data, "test": test_data})
+
+loss_fn(model, batch) is the scalar loss of a batch.  What goes over the pipe is docs/problem-protocol.md.
+"""
+import hashlib
+import mmap
+import os
+import struct
+import sys
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
+
+import numpy as np
+import torch
+
+__all__ = ["Problem", "serve"]
+
+_HEADER = struct.Struct("<4sHHQQII")  # magic, version, verb, number, bytes, status, flags
+_HELLO, _SHARE, _INITIAL, _GRADIENT, _LINEARIZE, _FORGET, _PRODUCT, _LOSS = range(1, 9)
+_WORDS = {_HELLO: 1, _SHARE: 2, _INITIAL: 1, _GRADIENT: 1, _LINEARIZE: 2, _FORGET: 1, _PRODUCT: 2, _LOSS: 1}
+_SHARED_FD = 3
+
+
+class Problem:
+    """A model's parameters as one vector, with the gradient of each step and products of its Hessian."""
+
+    def __init__(self, loss_fn: Callable[[torch.nn.Module, Any], torch.Tensor], model: torch.nn.Module,
+                 steps: Union[Sequence[Any], Callable[[int], Any]], sets: Mapping[str, Any],
+                 initial: Optional[Callable[[int], None]] = None, held: int = 64, fingerprint: int = 0) -> None:
+        if "train" not in sets:
+            raise ValueError("sets needs a data set 'train', of which the loss is wanted at the end")
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.modules.dropout._DropoutNd) and module.p > 0 and module.training:
+                raise ValueError(f"{name or 'the model'} drops what it draws anew at every call: model.eval(), or p=0")
+        for name, p in model.named_parameters():
+            if p.requires_grad and p.dtype != torch.float64:
+                raise ValueError(f"{name} is {p.dtype}: parameters are float64 here: model.double(), and its data too")
+        self.loss_fn, self.model, self.sets, self.held = loss_fn, model, dict(sets), held
+        self.step = steps if callable(steps) else steps.__getitem__
+        self.n_steps = 0 if callable(steps) else len(steps)  # type: ignore[arg-type]
+        self.named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        self.parameters = [p for _, p in self.named]
+        self.n = sum(p.numel() for p in self.parameters)
+        self.begin, self.given = self._flat(self.parameters), initial
+        self.fingerprint = fingerprint or self._fingerprint(steps)
+
+    def _fingerprint(self, steps: Any) -> int:
+        """Of all tensors that are known: data, and what the model has beside its parameters."""
+        digest = hashlib.sha256(repr([(name, tuple(p.shape)) for name, p in self.named]).encode())
+
+        def add(thing: Any) -> None:
+            if isinstance(thing, torch.Tensor):
+                digest.update(str((thing.dtype, tuple(thing.shape))).encode())
+                digest.update(thing.detach().cpu().contiguous().numpy().tobytes())
+            elif isinstance(thing, (list, tuple)):
+                for one in thing:
+                    add(one)
+            elif isinstance(thing, dict):
+                for key in thing:
+                    digest.update(str(key).encode())
+                    add(thing[key])
+            elif not callable(thing):
+                digest.update(repr(thing).encode())
+
+        trained = {name for name, _ in self.named}
+        add([self.sets, steps, [v for k, v in self.model.state_dict().items() if k not in trained]])
+        return int.from_bytes(digest.digest()[:8], "little")
+
+    @staticmethod
+    def _flat(tensors: Sequence[torch.Tensor]) -> np.ndarray:
+        return torch.cat([t.detach().reshape(-1).double().cpu() for t in tensors]).numpy()
+
+    def _set(self, theta: np.ndarray) -> None:
+        at = 0
+        with torch.no_grad():
+            for p in self.parameters:
+                part = torch.from_numpy(np.array(theta[at:at + p.numel()]))
+                p.copy_(part.reshape(p.shape))
+                at += p.numel()
+
+    def initial(self, seed: int) -> np.ndarray:
+        """theta_0: what the model had when it came, or, with `initial`, what that makes of a seed."""
+        if self.given is None:
+            return self.begin
+        torch.manual_seed(seed)
+        self.given(seed)
+        return self._flat(self.parameters)
+
+    def gradient(self, step: int, theta: np.ndarray) -> tuple:
+        self._set(theta)
+        loss = self.loss_fn(self.model, self.step(step))
+        return float(loss.detach()), self._zeros(torch.autograd.grad(loss, self.parameters, allow_unused=True))
+
+    def _zeros(self, tensors: Sequence[Optional[torch.Tensor]]) -> np.ndarray:
+        return self._flat([torch.zeros_like(p) if t is None else t for t, p in zip(tensors, self.parameters)])
+
+    def linearize(self, step: int, theta: np.ndarray) -> Any:
+        """The graph of the gradient at parameters of its own, which later steps do not write over."""
+        kept, at = [], 0
+        for p in self.parameters:
+            part = torch.from_numpy(np.array(theta[at:at + p.numel()])).reshape(p.shape)
+            kept.append(part.to(p).requires_grad_())
+            at += p.numel()
+        with _Swapped(self.model, dict(zip([name for name, _ in self.named], kept))):
+            loss = self.loss_fn(self.model, self.step(step))
+            grads = torch.autograd.grad(loss, kept, create_graph=True, allow_unused=True)
+        return kept, [g for g in grads if g is not None and g.requires_grad], [
+            g is not None and g.requires_grad for g in grads]
+
+    def product(self, linear: Any, x: np.ndarray) -> np.ndarray:
+        kept, grads, used = linear
+        y = np.zeros_like(x)
+        for k in range(len(x)):
+            v, at = [], 0
+            for p, use in zip(kept, used):
+                if use:
+                    v.append(torch.from_numpy(np.array(x[k, at:at + p.numel()])).reshape(p.shape).to(p))
+                at += p.numel()
+            if grads:
+                y[k] = self._zeros(torch.autograd.grad(grads, kept, v, retain_graph=True, allow_unused=True))
+        return y
+
+    def loss(self, name: str, theta: np.ndarray) -> float:
+        self._set(theta)
+        return float(self.loss_fn(self.model, self.sets[name]).detach())  # which may differentiate inside
+
+
+class _Swapped:
+    """The model with other tensors in the place of its parameters, as long as the block lasts."""
+
+    def __init__(self, model: torch.nn.Module, tensors: Dict[str, torch.Tensor]) -> None:
+        self.places, seen = [], {id(p): name for name, p in model.named_parameters()}
+        for module in model.modules():
+            for key, p in list(module._parameters.items()):
+                if p is not None and seen.get(id(p)) in tensors:  # a tensor that is shared, in each place
+                    self.places.append((module, key, p, tensors[seen[id(p)]]))
+
+    def __enter__(self) -> None:
+        for module, key, _, tensor in self.places:
+            module._parameters[key] = tensor  # its place in their order stays
+            self._refresh(module)
+
+    def __exit__(self, *_: Any) -> None:
+        for module, key, p, _ in self.places:
+            module._parameters[key] = p
+            self._refresh(module)
+
+    @staticmethod
+    def _refresh(module: Any) -> None:
+        """Recurrent layers keep a list of their weights."""
+        if isinstance(module, torch.nn.RNNBase):
+            module._flat_weights = [getattr(module, name, None) for name in module._flat_weights_names]
+
+
+def _hello(problem: Problem) -> bytes:
+    named = [(name.encode(), tuple(p.shape)) for name, p in problem.named]
+    head = struct.pack("<IIQQQQ", 1, problem.held, problem.n_steps, problem.fingerprint, len(named), len(problem.sets))
+    tensors = b"".join(struct.pack("<HH%dQ" % len(shape), len(name), len(shape), *shape) + name
+                       for name, shape in named)
+    return head + tensors + b"".join(struct.pack("<IQ", len(name.encode()), _rows(data)) + name.encode()
+                                     for name, data in problem.sets.items())
+
+
+def _rows(data: Any) -> int:
+    first = data[0] if isinstance(data, (list, tuple)) and data else data
+    return len(first) if hasattr(first, "__len__") else 0
+
+
+class _Server:
+    def __init__(self, problem: Any) -> None:
+        self.problem, self.held = problem, {}  # type: Any, Dict[int, Any]
+        self.memory, self.half = None, 0  # type: Optional[np.ndarray], int
+
+    def answer(self, verb: int, payload: bytes) -> bytes:
+        """The payload of the answer; vectors are in the memory where that is shared."""
+        p, n = self.problem, self.problem.n
+        word = struct.unpack_from("<%dQ" % _WORDS[verb], payload)
+        shared = self.memory is not None
+        vectors = self.memory[:self.half] if shared else np.frombuffer(payload, "<f8", offset=8 * _WORDS[verb])
+        words, out = b"", np.empty(0)
+        if verb == _HELLO:
+            words = _hello(p)
+        elif verb == _SHARE:
+            self.memory, self.half = np.frombuffer(mmap.mmap(_SHARED_FD, word[0]), "<f8"), word[1] // 8
+        elif verb == _INITIAL:
+            out = p.initial(word[0])
+        elif verb == _GRADIENT:
+            loss, out = p.gradient(word[0], vectors[:n])
+            words = struct.pack("<d", loss)
+        elif verb == _LINEARIZE:
+            self.held[word[1]] = p.linearize(word[0], vectors[:n])
+        elif verb == _FORGET:
+            self.held.pop(word[0], None)
+        elif verb == _PRODUCT:
+            out = p.product(self.held[word[0]], vectors[:word[1] * n].reshape(-1, n)).ravel()
+        else:
+            words = struct.pack("<d", p.loss(list(p.sets)[word[0]], vectors[:n]))
+        if shared:
+            self.memory[self.half:self.half + out.size] = out
+            return words
+        return words + np.ascontiguousarray(out, "<f8").tobytes()
+
+
+def serve(loss_fn: Callable[[torch.nn.Module, Any], torch.Tensor], model: torch.nn.Module,
+          steps: Union[Sequence[Any], Callable[[int], Any]], sets: Mapping[str, Any],
+          initial: Optional[Callable[[int], None]] = None, held: int = 64, fingerprint: int = 0) -> None:
+    """Answer the requests of spectraj until there are no more.
+
+    steps: the batch of each step, or a function of the step (then any number of them, and `fingerprint` should
+    change when its batches do).  sets: the data of which a mean loss is wanted, "train" among them.  initial(seed)
+    draws the model's parameters anew; without it they are those that the model has.  held: graphs kept at once.
+    The model must be in float64 for digits of float64, and its loss a function of the parameters alone.
+    """
+    asked, told = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what prints must not print into the frames
+    server = _Server(Problem(loss_fn, model, steps, sets, initial, held, fingerprint))
+    while True:
+        head = asked.read(_HEADER.size)
+        if len(head) < _HEADER.size:
+            return
+        magic, version, verb, number, size, _, _ = _HEADER.unpack(head)
+        if magic != b"STJP" or version != 1 or verb not in _WORDS:
+            sys.exit("spectraj.serve_torch: not a request that is known here")
+        payload = server.answer(verb, asked.read(size))
+        told.write(_HEADER.pack(b"STJP", 1, verb, number, len(payload), 0, 0) + payload)
+        told.flush()
