@@ -17,11 +17,16 @@ EXTRA_PROGRAMS += %reldir%/traces
 %canon_reldir%_traces_SOURCES = %reldir%/traces.c
 %canon_reldir%_traces_CPPFLAGS = -I$(top_srcdir)/include
 %canon_reldir%_traces_LDADD = libspectraj.la -lm
-CLEANFILES += %reldir%/engine$(EXEEXT) %reldir%/traces$(EXEEXT)
+EXTRA_PROGRAMS += %reldir%/bridge
+%canon_reldir%_bridge_SOURCES = %reldir%/bridge.c
+%canon_reldir%_bridge_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags)
+%canon_reldir%_bridge_LDADD = libspectraj_core.la
+CLEANFILES += %reldir%/engine$(EXEEXT) %reldir%/traces$(EXEEXT) %reldir%/bridge$(EXEEXT)
 
-bench: %reldir%/engine$(EXEEXT) %reldir%/traces$(EXEEXT)
+bench: %reldir%/engine$(EXEEXT) %reldir%/traces$(EXEEXT) %reldir%/bridge$(EXEEXT)
 	%reldir%/engine$(EXEEXT) $(ENGINE_FLAGS)
 	%reldir%/traces$(EXEEXT)
+	%reldir%/bridge$(EXEEXT)
 
 # Beside SLEPc, where it is installed (with mpicc, which its headers need).
 EXTRA_DIST += %reldir%/slepc.c
