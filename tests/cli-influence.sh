@@ -44,6 +44,14 @@ run 1 influence norm --query test:3
 contains err 'ask for test_loss'
 run 0 influence norm --query logit:3,1
 
+# Steps of several micro-batches: refused, and validate says nothing of them.
+short_config parts.yaml 's/batch_size: 64/batch_size: 32\n  accumulate: 2/'
+run 0 train parts.yaml -o parts
+run 1 influence parts
+contains err 'several micro-batches'
+run 0 validate parts --json
+json out passed=true weights_adjoint_error=null
+
 # What there is not.
 while read -r query text; do
     run 1 influence plain --query "$query"

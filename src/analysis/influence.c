@@ -123,7 +123,7 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
 {
     const struct influence_config *c = config;
     const size_t n = columns(config, request->n);
-    const double numbers = (double)n * (double)(request->n + 4 * run->train->n_rows);
+    const double numbers = (double)n * (double)(request->n + (run ? 4 * run->train->n_rows : 0));
     (void)engine;
     stj_predict_products(prediction, 0, (double)n, n);
     stj_predict_phase(prediction, numbers * sizeof(double), n);
@@ -342,6 +342,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     STJ_HELD(work_free) struct work w = {.cx = cx, .config = config, .data = data};
     struct influence_data *d = data;
+    STJ_NEED(err, cx->run, STJ_EUNSUPPORTED,
+             "influence is of the samples of a run: an operator by itself has none");
     STJ_MUST(stj_weight_jacobian_create(cx->kept->inner, &op, err));
     stj_op_count_in(op, cx->op);
     STJ_MUST(stj_queries_make(cx->run, w.config->query, &w.query, &w.n_queries, err));

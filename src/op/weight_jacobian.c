@@ -49,9 +49,10 @@ static enum stj_status find_window(const struct stj_op *jacobian,
     STJ_NEED(err, window->problem->ops->weigh, STJ_EUNSUPPORTED,
              "weights of samples need a problem that is a network and its data; this one's losses "
              "are the caller's");
-    STJ_NEED(err, window->problem->ops->n_samples(window->problem->self) > 0, STJ_EUNSUPPORTED,
-             "steps of several micro-batches (training.accumulate) have no derivatives with respect "
-             "to weights of samples: train with batches as large as theirs together");
+    STJ_NEED(
+        err, window->problem->ops->n_samples(window->problem->self) > 0, STJ_EUNSUPPORTED,
+        "steps of several micro-batches (training.accumulate) have no derivatives with respect "
+        "to weights of samples: train with batches as large as theirs together");
     STJ_NEED(err, !window->full_state && !window->ranges, STJ_EUNSUPPORTED,
              "derivatives with respect to weights of samples are of all parameters: leave out the "
              "full state and the choice of layers");
