@@ -14,8 +14,9 @@
 #include "base/memory.h"
 #include "report/plot.h"
 
-/* Pixels of an SVG: rows and boxes, the text's width of a letter, lanes. */
-enum { TOP = 34, ROW = 34, BOX = 22, MARGIN = 12, LETTER = 8, LANE = 9, GAP = 16, FONT = 12 };
+/* Pixels of an SVG: rows and boxes, the width of a letter in columns that have room to spare and of
+ * a line that has none, lanes. */
+enum { TOP = 34, ROW = 34, BOX = 22, MARGIN = 12, LETTER = 8, TITLE_LETTER = 10, LANE = 9, GAP = 16, FONT = 12 };
 
 /* A connection of two rows that are no neighbours. */
 struct edge {
@@ -183,13 +184,9 @@ static void write_edge(FILE *script, const struct drawing *d, const struct edge 
 }
 
 static void write_script(FILE *script, const struct drawing *d, const struct stj_canvas *canvas,
-                         size_t width, size_t height)
+                         const char *title, size_t width, size_t height)
 {
-    struct stj_run_info info;
     struct stj_run_layer layer;
-    char title[128];
-    stj_run_get_info(d->run, &info);
-    snprintf(title, sizeof title, "%zu parameters, %.60s", info.n_params, info.loss);
     fprintf(script,
             "set terminal %s\nset encoding utf8\nunset border\nunset tics\nunset key\n"
             "set lmargin 0\nset rmargin 0\nset tmargin 0\nset bmargin 0\n"
@@ -216,9 +213,13 @@ enum stj_status stj_network_figure(FILE *script, const struct stj_run *run,
     struct drawing d = {.run = run, .n = info.n_layers};
     STJ_TRY(lay_out(&d, err));
     const size_t lanes = d.lanes ? GAP + d.lanes * LANE : 0;
-    const size_t width = right_edge(&d) + lanes + MARGIN, height = middle(d.n) + ROW;
+    char title[128];
+    snprintf(title, sizeof title, "%zu parameters, %.60s", info.n_params, info.loss);
+    const size_t drawn = right_edge(&d) + lanes + MARGIN, height = middle(d.n) + ROW;
+    const size_t written = 2 * MARGIN + TITLE_LETTER * strlen(title);
+    const size_t width = drawn > written ? drawn : written;
     stj_canvas_resize(canvas, width, height, FONT);
-    write_script(script, &d, canvas, width, height);
+    write_script(script, &d, canvas, title, width, height);
 out:
     free(d.edge);
     free(d.below);
