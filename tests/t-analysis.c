@@ -22,6 +22,7 @@ enum { ROWS = 24, MOST_ITEMS = 256 };
 
 static const char config[] = "data:\n"
                              "  train: {file: train.csv, label_column: 3}\n"
+                             "  test: {file: train.csv, label_column: 3, first: 3, count: 9}\n"
                              "network:\n"
                              "  input: [3]\n"
                              "  layers:\n"
@@ -275,7 +276,9 @@ START_TEST(a_result_is_kept_as_it_was_computed)
     size_t n = 0, m = 0;
     file_of(computed, name, base);
     ck_assert(!stj_result_is_stored(computed));
-    ck_assert(stj_result_number(computed, "applications.jvp") > 0);
+    ck_assert(stj_result_number(computed, "applications.jvp") +
+                  stj_result_number(computed, "applications.vjp") >
+              0);
     ck_assert(stj_result_is_complete(computed, NULL));
     ck_assert_msg(scratch_count("R") == 3, "%zu files beside %s: the run has two",
                   scratch_count("R") - 1, name);

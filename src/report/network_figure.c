@@ -16,7 +16,17 @@
 
 /* Pixels of an SVG: rows and boxes, the width of a letter in columns that have room to spare and of
  * a line that has none, lanes. */
-enum { TOP = 34, ROW = 34, BOX = 22, MARGIN = 12, LETTER = 8, TITLE_LETTER = 10, LANE = 9, GAP = 16, FONT = 12 };
+enum {
+    TOP = 34,
+    ROW = 34,
+    BOX = 22,
+    MARGIN = 12,
+    LETTER = 8,
+    TITLE_LETTER = 10,
+    LANE = 9,
+    GAP = 16,
+    FONT = 12
+};
 
 /* A connection of two rows that are no neighbours. */
 struct edge {

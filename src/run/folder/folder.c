@@ -15,11 +15,10 @@
 #include "parallel/ranks.h"
 #include "run/run_internal.h"
 
-/* What depends on the trajectory of a run, and what a killed process leaves; journals were logs once. */
+/* What depends on the trajectory of a run beside the results of analyses, and what a killed process
+ * leaves; journals were logs once. */
 static const char *const result_patterns[] = {
-    "svd.h5",       "svd-*.h5",   "dense.h5",   "dense-*.h5",  "density.h5",
-    "density-*.h5", "trace-*.h5", "study-*.h5", "report.html", "*.journal",
-    "*.log",        "*.tmp",      "*.new",
+    "study-*.h5", "report.html", "*.journal", "*.log", "*.tmp", "*.new",
 };
 
 /* In its folder of figures. */
@@ -33,10 +32,24 @@ static bool fits(const char *name, size_t n, const char *const pattern[])
     return false;
 }
 
+/* ANALYSIS.h5 or ANALYSIS-*.h5, of any that there is. */
+static bool is_of_analysis(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    for (size_t i = 0; end && strcmp(end, ".h5") == 0 && stj_analyses.list[i]; i++) {
+        const char *word = stj_analyses.list[i]->name;
+        const size_t n = strlen(word);
+        if (strncmp(name, word, n) == 0 && (name + n == end || name[n] == '-'))
+            return true;
+    }
+    return false;
+}
+
 static bool is_result_name(const char *name)
 {
     return strcmp(name, STJ_TRAINING_JOURNAL) != 0 &&
-           fits(name, sizeof result_patterns / sizeof result_patterns[0], result_patterns);
+           (is_of_analysis(name) ||
+            fits(name, sizeof result_patterns / sizeof result_patterns[0], result_patterns));
 }
 
 static bool is_figure(const char *name)
