@@ -131,6 +131,26 @@ for run in long both; do
 done
 cmp -s long.sigma both.sigma || fail 'after a kill the training has other bits'
 
+# Interrupted: the command that is printed goes on as it stands there, whatever the names are.
+cp -r kept 'a run'
+for attempt in 1 2 3 4 5; do
+    $heed "$spectraj" train --continue 'a run' --steps 4000 --learning-rate '{schedule: step, peak: 0.1, every: 7}' -q > /dev/null 2> err &
+    pid=$!
+    for wait in 1 2 3 4 5 6 7 8 9 10; do
+        [ "$(cat 'a run/train.journal' 2> /dev/null | wc -c)" -lt 2000000 ] || break
+        sleep 0.05
+    done
+    kill -INT $pid 2> /dev/null
+    wait $pid 2> /dev/null
+    [ ! -e 'a run/train.journal' ] || break
+    rm -rf 'a run'
+    cp -r kept 'a run'
+done
+contains err ', to go on: spectraj train --continue '
+eval "set -- $(sed 's/.*, to go on: spectraj //' err)"
+run 0 "$@" --json
+json out n_steps=4050 'earlier[0].n_steps=50'
+
 # What cannot be lengthened, and what does not belong together.
 run 1 train --continue absent --steps 3
 run 1 train --continue run

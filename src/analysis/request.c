@@ -432,21 +432,6 @@ enum stj_status stj_request_parse(const struct stj_analysis *analysis, const cha
     return parse_config(analysis, &given, config, err);
 }
 
-/* Between single quotes where a shell would not take it as one word. */
-static void write_word(FILE *out, const char *value)
-{
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./,:=%@";
-    if (*value && strspn(value, plain) == strlen(value)) {
-        fputs(value, out);
-        return;
-    }
-    fputc('\'', out);
-    for (const char *c = value; *c; c++)
-        fputs(*c == '\'' ? "'\\''" : (char[]){*c, '\0'}, out);
-    fputc('\'', out);
-}
-
 void stj_command_option(FILE *out, const char *name, const char *value)
 {
     fputs(" --", out);
@@ -454,7 +439,7 @@ void stj_command_option(FILE *out, const char *name, const char *value)
         fputc(*name == '_' ? '-' : *name, out);
     if (value) {
         fputc(' ', out);
-        write_word(out, value);
+        stj_text_word(out, value);
     }
 }
 
@@ -467,7 +452,7 @@ enum stj_status stj_command_text(const char *command, const char *dir, char **te
     STJ_MUST(stj_text_open(&out, err));
     fprintf(out.file, "%.*s", (int)before, command);
     if (run) {
-        write_word(out.file, dir);
+        stj_text_word(out.file, dir);
         fputs(run + strlen(" RUN"), out.file);
     }
     return stj_text_take(&out, text, err);

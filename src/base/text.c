@@ -93,3 +93,17 @@ enum stj_status stj_text_end(struct stj_text_output *output, FILE *out, struct s
              "the report could not be written");
     return STJ_OK;
 }
+
+void stj_text_word(FILE *out, const char *value)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./,:=%@";
+    if (*value && strspn(value, plain) == strlen(value)) {
+        fputs(value, out);
+        return;
+    }
+    fputc('\'', out);
+    for (const char *c = value; *c; c++)
+        fputs(*c == '\'' ? "'\\''" : (char[]){*c, '\0'}, out);
+    fputc('\'', out);
+}

@@ -32,6 +32,10 @@ void stj_text_drop(struct stj_text_output *output);
 /* *text <- what was written, to be released with free(). */
 enum stj_status stj_text_take(struct stj_text_output *output, char **text, struct stj_error *err);
 
+/* Write a word of a command that one may paste: between single quotes where a shell would not take it
+ * as one word. */
+void stj_text_word(FILE *out, const char *value);
+
 /* The one way for tables and lists to a stream of the caller's, often a terminal: what is printed
  * between the two goes through stj_text_clean.  stj_text_begin: NULL when there is no memory, which
  * stj_text_end then says. */

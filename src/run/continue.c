@@ -128,9 +128,13 @@ static enum stj_status write_command(const struct stj_run *run,
 {
     STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
     STJ_MUST(stj_text_open(&out, err));
-    fprintf(out.file, "spectraj train --continue %s --steps %zu", run->dir, settings->steps);
-    if (settings->learning_rate)
-        fprintf(out.file, " --learning-rate '%s'", settings->learning_rate);
+    fputs("spectraj train --continue ", out.file);
+    stj_text_word(out.file, run->dir);
+    fprintf(out.file, " --steps %zu", settings->steps);
+    if (settings->learning_rate) {
+        fputs(" --learning-rate ", out.file);
+        stj_text_word(out.file, settings->learning_rate);
+    }
     return stj_text_take(&out, command, err);
 }
 

@@ -475,7 +475,10 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
     if (folder == STJ_FOLDER_COMPLETE && !settings->force)
         STJ_MUST(refuse_complete(made, err));
     STJ_MUST(stj_text_open(&out, err));
-    fprintf(out.file, "spectraj train %s -o %s", config_path, dir);
+    fputs("spectraj train ", out.file);
+    stj_text_word(out.file, config_path);
+    fputs(" -o ", out.file);
+    stj_text_word(out.file, dir);
     if (settings->seed_given)
         fprintf(out.file, " --seed %ju", (uintmax_t)settings->seed);
     STJ_MUST(stj_text_take(&out, &command, err));

@@ -118,7 +118,8 @@ void stj_run_fingerprint(const char *identity, char fingerprint[STJ_FINGERPRINT_
 bool stj_run_has_made(const struct stj_run_info *info, const char *fingerprint)
 {
     return !info->fingerprint || strcmp(info->fingerprint, fingerprint) == 0 ||
-           (info->earlier && strstr(info->earlier, fingerprint));
+           (info->earlier && strlen(fingerprint) == STJ_FINGERPRINT_BYTES - 1 &&
+            strstr(info->earlier, fingerprint));
 }
 
 const char *stj_run_fingerprint_at(const struct stj_run *run, size_t to,
