@@ -19,19 +19,18 @@ AC_DEFUN([STJ_STOP_IF_MISSING], [
 ])
 
 # STJ_LIB(NAME, PKG-CONFIG MODULE, FALLBACK LIBS, PROLOGUE, BODY, WHAT, DEBIAN-PACKAGE)
-# Sets NAME_CFLAGS, NAME_LIBS, NAME_VERSION ("version unknown" without pkg-config) and NAME_PC (the
-# module, when pkg-config knew it), after BODY was compiled and linked with them.  Libraries found
-# before (STJ_LIBS_SO_FAR) stay in front, so that the first BLAS keeps its symbols.
+# Sets NAME_CFLAGS, NAME_LIBS and NAME_VERSION ("version unknown" without pkg-config), after BODY was
+# compiled and linked with them.  Libraries found before (STJ_LIBS_SO_FAR) stay in front, so that the
+# first BLAS keeps its symbols.
 AC_DEFUN([STJ_LIB], [
   AC_REQUIRE([PKG_PROG_PKG_CONFIG])
   AC_ARG_VAR([$1_CFLAGS], [compiler flags for $6, instead of those of pkg-config])
   AC_ARG_VAR([$1_LIBS], [linker flags for $6, instead of those of pkg-config])
   AC_MSG_CHECKING([for $6])
-  $1_PC= $1_VERSION=
+  $1_VERSION=
   AS_IF([test -n "$PKG_CONFIG" && $PKG_CONFIG --exists "$2" 2>&AS_MESSAGE_LOG_FD], [
     $1_VERSION=`$PKG_CONFIG --modversion "$2"`
     AS_IF([test -z "$$1_CFLAGS$$1_LIBS"], [
-      $1_PC="$2"
       $1_CFLAGS=`$PKG_CONFIG --cflags "$2"`
       $1_LIBS=`$PKG_CONFIG --libs "$2"`
     ])
@@ -52,7 +51,7 @@ AC_DEFUN([STJ_LIB], [
 ])
 
 # STJ_HDF5: the serial HDF5, wherever it hides.  An MPI flavour may be what `pkg-config hdf5` means,
-# so each candidate is compiled against H5_HAVE_PARALLEL.  Sets HDF5_CFLAGS, _LIBS, _VERSION, _PC.
+# so each candidate is compiled against H5_HAVE_PARALLEL.  Sets HDF5_CFLAGS, _LIBS and _VERSION.
 AC_DEFUN([STJ_HDF5], [
   AC_REQUIRE([PKG_PROG_PKG_CONFIG])
   AC_ARG_VAR([HDF5_CFLAGS], [compiler flags for HDF5, instead of those of pkg-config or h5cc])
@@ -60,7 +59,7 @@ AC_DEFUN([STJ_HDF5], [
   AC_ARG_VAR([H5CC], [the compiler wrapper of a serial HDF5])
   AC_PATH_PROGS([H5CC], [h5cc.serial h5cc])
   AC_MSG_CHECKING([for serial HDF5])
-  HDF5_PC= HDF5_VERSION= stj_hdf5=no
+  HDF5_VERSION= stj_hdf5=no
   AS_IF([test -n "$HDF5_CFLAGS$HDF5_LIBS"], [
     STJ_HDF5_WORKS([stj_hdf5=given])
   ], [
@@ -68,7 +67,7 @@ AC_DEFUN([STJ_HDF5], [
       AS_IF([test "$stj_hdf5" = no && test -n "$PKG_CONFIG" && $PKG_CONFIG --exists $stj_pc], [
         HDF5_CFLAGS=`$PKG_CONFIG --cflags $stj_pc`
         HDF5_LIBS=`$PKG_CONFIG --libs $stj_pc`
-        STJ_HDF5_WORKS([stj_hdf5=pkg-config HDF5_PC=$stj_pc])
+        STJ_HDF5_WORKS([stj_hdf5=pkg-config])
       ])
     done
     AS_IF([test "$stj_hdf5" = no && test -n "$H5CC"], [

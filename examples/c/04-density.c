@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* examples/c/04-density.c: how many singular values lie where, without finding any, and with all.
  *
- *   cc 04-density.c $(pkg-config --cflags --libs spectraj) -o 04-density
+ *   cc 04-density.c $(pkg-config --cflags --libs spectraj) -lm -o 04-density
  *   ./04-density RUN                       a run of 03-train-and-top-values
  *
  * The density is solved once; regions of any width are then answered from its quadrature.  The
