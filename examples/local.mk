@@ -56,6 +56,7 @@ dist_examplec_DATA += %reldir%/c/03-train-and-top-values.c
 dist_examplec_DATA += %reldir%/c/04-density.c
 dist_examplec_DATA += %reldir%/c/05-window-and-trace.c
 dist_examplec_DATA += %reldir%/c/06-perturb-training.c
+dist_examplec_DATA += %reldir%/c/07-run-of-callbacks.c
 
 example_cppflags = $(STJ_CPPFLAGS) -I$(top_srcdir)/include
 noinst_PROGRAMS += %reldir%/c/01-own-operator
@@ -76,6 +77,9 @@ noinst_PROGRAMS += %reldir%/c/05-window-and-trace
 noinst_PROGRAMS += %reldir%/c/06-perturb-training
 %canon_reldir%_c_06_perturb_training_CPPFLAGS = $(example_cppflags)
 %canon_reldir%_c_06_perturb_training_LDADD = libspectraj.la
+noinst_PROGRAMS += %reldir%/c/07-run-of-callbacks
+%canon_reldir%_c_07_run_of_callbacks_CPPFLAGS = $(example_cppflags)
+%canon_reldir%_c_07_run_of_callbacks_LDADD = libspectraj.la
 
 # The other end of a problem in another process, in C and in Python.
 problemdir = $(pkgdatadir)/examples/problem

@@ -67,6 +67,11 @@ static const struct stj_training_settings training = {
     .size = sizeof training,
     .recipe = "{optimizer: {type: sgd}, learning_rate: {schedule: constant, peak: 0.1}}",
     .theta0 = number};
+static const struct stj_run_problem_settings of_callbacks = {
+    .size = sizeof of_callbacks,
+    .config = "problem: {callbacks: true}\ntraining: {optimizer: {type: sgd}, "
+              "learning_rate: {schedule: constant, peak: 0.1}, steps: 24}\n",
+    .theta0 = number};
 
 static void say(const char *name, const char *how, const char *what)
 {
@@ -137,6 +142,7 @@ EOF
         gsub(/const |struct |\*| /, "", tag)
         if (t ~ /^stj_op_apply_fn /) return "multiply"
         if (t ~ /\*$/ && tag == "stj_problem_callbacks") return "&callbacks"
+        if (t ~ /\*$/ && tag == "stj_run_problem_settings") return "&of_callbacks"
         if (t ~ /\*$/ && tag == "stj_training_settings") return "&training"
         if (t ~ /\(\*/ || t ~ /_fn $/ || t ~ /^void \*/) return "0"
         if (t ~ /^(struct )?stj_error \*/) return "err"

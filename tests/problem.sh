@@ -87,7 +87,9 @@ wrong "batch_size, accumulate, epochs, shuffle and batches" -e '$a\  shuffle: tr
 wrong "missing key 'command'" -e '/command/d' -e 's/^problem:/problem: {timeout: 3}/'
 wrong 'problem.tensors: tensor 1 of the process' -e '/command/a\  tensors: {a.weight: [3, 4], bias: [4], scale: [1]}'
 wrong 'problem.tensors|has 4, the process 3' -e '/command/a\  tensors: {a.weight: [3, 4], a.bias: [4], scale: [1], b: [2]}'
-wrong 'not supported for a problem' -e '$a\trajectory: {states: x.npy}' -e '/^init/d'
+wrong 'trajectory.states|x.npy' -e '$a\trajectory: {states: x.npy}' -e '/^init/d'
+wrong 'callbacks and command exclude each other' -e '/command/a\  callbacks: true'
+wrong 'come from functions of a program' -e '/command/d' -e 's/^problem:/problem: {callbacks: true}/'
 config bad.yaml 20 "$work/not-there, 5"
 refused 'problem.command|cannot be started in|No such file' train bad.yaml -o BAD
 config bad.yaml 20 "$proxy, steps, 1, 1, $quadratic"

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #include <spectraj/training.h>
 
 #include "expect.h"
+#include "scratch.h"
 
 /* L_t(theta) = sum over rows i of  1/2 (x_i . theta)^2 + 1/24 (x_i . theta)^4, rows chosen by t. */
 enum { N = 6, ROWS = 40, BATCH = 11, STEPS = 9 };
@@ -22,6 +24,7 @@ struct rows {
     double x[ROWS][N];
     bool slow; /* callbacks take so long that others come meanwhile */
     atomic_int inside;
+    atomic_int made;     /* calls of linearize */
     atomic_bool crowded; /* two callbacks ran at once */
 };
 
@@ -461,6 +464,237 @@ START_TEST(what_is_missing_is_named)
 }
 END_TEST
 
+/* z of every row of a step, which is all that products need of theta. */
+static enum stj_status linearize(void *ctx, size_t step, size_t first, size_t n,
+                                 const double *theta, void *linear, struct stj_error *err)
+{
+    (void)err;
+    for (size_t i = first; i < first + n; i++)
+        ((double *)linear)[i] = dot(row(ctx, step, i), theta);
+    atomic_fetch_add(&((struct rows *)ctx)->made, 1);
+    return STJ_OK;
+}
+
+static enum stj_status hvp_linear(void *ctx, size_t step, size_t first, size_t n,
+                                  const double *theta, const void *linear, size_t nvec,
+                                  const double *x, size_t ldx, double *y, size_t ldy,
+                                  struct stj_error *err)
+{
+    (void)theta;
+    (void)err;
+    const double *z = linear;
+    for (size_t b = 0; b < nvec; b++) {
+        memset(y + b * ldy, 0, N * sizeof *y);
+        for (size_t i = first; i < first + n; i++) {
+            const double *r = row(ctx, step, i);
+            const double scale = (1 + z[i] * z[i] / 2) * dot(r, x + b * ldx);
+            for (size_t j = 0; j < N; j++)
+                y[b * ldy + j] += scale * r[j];
+        }
+    }
+    return STJ_OK;
+}
+
+static struct stj_problem_callbacks linear_callbacks(struct rows *rows)
+{
+    return (struct stj_problem_callbacks){.size = sizeof(struct stj_problem_callbacks),
+                                          .n_params = N,
+                                          .n_steps = STEPS,
+                                          .ctx = rows,
+                                          .max_rows = BATCH,
+                                          .n_rows = n_rows,
+                                          .gradient_rows = gradient_rows,
+                                          .linear_bytes = BATCH * sizeof(double),
+                                          .linearize = linearize,
+                                          .hvp_linear = hvp_linear};
+}
+
+/* The same operations in the same order: the same bits, and what is kept is not made for each of the
+ * N products again. */
+START_TEST(what_products_have_in_common_is_kept)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct rows rows;
+    double a[2][N * N], theta[N];
+    struct stj_problem *problem = NULL;
+    struct stj_problem_callbacks c = linear_callbacks(&rows);
+    fill(&rows);
+    train(&c, a[0], theta);
+    ck_assert_int_gt(atomic_load(&rows.made), 0);
+    c.linear_bytes = 0;
+    EXPECT_FAIL(stj_problem_create(&c, &problem, &err), STJ_EINVAL, "go together", err);
+    c.linearize = NULL;
+    c.hvp_linear = NULL;
+    c.hvp_rows = hvp_rows;
+    train(&c, a[1], theta);
+    ck_assert_mem_eq(a[0], a[1], sizeof a[0]);
+    struct stj_training *training = NULL;
+    struct stj_op *op = NULL;
+    const struct stj_training_settings settings = {
+        .size = sizeof settings, .recipe = recipe, .theta0 = theta0};
+    c = linear_callbacks(&rows);
+    EXPECT_OK(stj_problem_create(&c, &problem, &err), err);
+    atomic_store(&rows.made, 0);
+    EXPECT_OK(stj_training_create(problem, &settings, &training, &err), err);
+    ck_assert_int_eq(atomic_load(&rows.made), 0);
+    EXPECT_OK(stj_training_jacobian(training, 0, 0, &op, &err), err);
+    for (int i = 0; i < 5; i++)
+        EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, theta0, N, theta, N, &err), err);
+    ck_assert_int_le(atomic_load(&rows.made), STEPS * BATCH);
+    stj_op_destroy(op);
+    stj_training_destroy(training);
+    stj_problem_destroy(problem);
+}
+END_TEST
+
+/* The states of a training, given, are the training; one that no step lands on is named. */
+START_TEST(states_of_a_training_elsewhere_are_followed)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct rows rows;
+    double states[(STEPS + 1) * N], theta[N], product[2][N];
+    struct stj_problem *problem = NULL;
+    struct stj_training *training = NULL;
+    struct stj_op *op = NULL;
+    const struct stj_problem_callbacks c = linear_callbacks(&rows);
+    struct stj_training_settings settings = {
+        .size = sizeof settings, .recipe = recipe, .theta0 = theta0};
+    fill(&rows);
+    EXPECT_OK(stj_problem_create(&c, &problem, &err), err);
+    for (int given = 0; given < 2; given++) {
+        EXPECT_OK(stj_training_create(problem, &settings, &training, &err), err);
+        for (size_t t = 0; t <= STEPS; t++)
+            EXPECT_OK(stj_training_theta(training, t, given ? theta : states + t * N, &err), err);
+        EXPECT_OK(stj_training_jacobian(training, 0, 0, &op, &err), err);
+        EXPECT_OK(stj_op_apply(op, STJ_TRANS, 1, theta0, N, product[given], N, &err), err);
+        stj_op_destroy(op);
+        stj_training_destroy(training);
+        training = NULL;
+        settings.states = states;
+        settings.theta0 = NULL;
+    }
+    settings.theta0 = theta0;
+    EXPECT_FAIL(stj_training_create(problem, &settings, &training, &err), STJ_EINVAL,
+                "theta0 is the first of the states", err);
+    settings.theta0 = NULL;
+    ck_assert_mem_eq(product[0], product[1], sizeof product[0]);
+    states[3 * N + 1] += 0.01;
+    EXPECT_FAIL(stj_training_create(problem, &settings, &training, &err), STJ_EMISMATCH,
+                "step 2 lands", err);
+    settings.tolerance = 0.9; /* taken as they are */
+    EXPECT_OK(stj_training_create(problem, &settings, &training, &err), err);
+    EXPECT_OK(stj_training_theta(training, 3, theta, &err), err);
+    ck_assert_mem_eq(theta, states + 3 * N, sizeof theta);
+    stj_training_destroy(training);
+    training = NULL;
+    states[5 * N] = (double)NAN;
+    EXPECT_FAIL(stj_training_create(problem, &settings, &training, &err), STJ_EINVAL,
+                "given state 5 has nan at parameter 0", err);
+    stj_problem_destroy(problem);
+}
+END_TEST
+
+/* A run of callbacks has the numbers of the training in memory, whatever its tensors are called, is
+ * opened again, and is nobody else's. */
+START_TEST(callbacks_are_a_run)
+{
+    static const char text[] =
+        "problem: {callbacks: true, tensors: {a.weight: [2, 2], a.bias: [2]}}\n"
+        "training: {optimizer: {type: adam, eps_root: 1e-8}, learning_rate: {schedule: constant, "
+        "peak: 0.05}, clip_norm: 1.5, steps: 9}\n";
+    struct stj_error err = STJ_ERROR_INIT;
+    struct rows rows;
+    double a[2][N * N], theta[2][N];
+    struct stj_problem *problem = NULL;
+    struct stj_run *run = NULL;
+    struct stj_op *op = NULL;
+    struct stj_run_info info;
+    struct stj_validation v;
+    const struct stj_problem_callbacks c = linear_callbacks(&rows);
+    struct stj_run_problem_settings settings = {
+        .size = sizeof settings, .config = text, .theta0 = theta0, .fingerprint = 5};
+    fill(&rows);
+    train(&c, a[0], theta[0]);
+    EXPECT_OK(stj_problem_create(&c, &problem, &err), err);
+    for (int i = 0; i < 2; i++) { /* trained, then opened */
+        EXPECT_OK(stj_run_create_problem(problem, scratch_path("run"), &settings, &run, &err), err);
+        EXPECT_OK(stj_run_jacobian(run, 0, 0, 0, &op, &err), err);
+        EXPECT_OK(stj_op_densify(op, 0, a[1], N, NULL, &err), err);
+        stj_op_destroy(op);
+        EXPECT_OK(stj_run_theta(run, STEPS, theta[1], &err), err);
+        EXPECT_OK(stj_run_validate(run, NULL, 1, N, NULL, &v, &err), err);
+        ck_assert(v.passed && v.replay_identical);
+        ck_assert_mem_eq(theta[0], theta[1], sizeof theta[0]);
+        for (size_t k = 0; k < N * N; k++) /* blocks are divided otherwise */
+            ck_assert_double_le(fabs(a[0][k] - a[1][k]), 1e-13);
+        stj_run_get_info(run, &info);
+        ck_assert_double_gt(info.train_loss, 0);
+        stj_run_destroy(run);
+    }
+    EXPECT_OK(stj_run_open(scratch_path("run"), &run, &err), err); /* as another program does */
+    EXPECT_FAIL(stj_run_jacobian(run, 0, 0, 0, &op, &err), STJ_EUNSUPPORTED,
+                "come from functions of a program", err);
+    stj_run_destroy(run);
+    settings.fingerprint = 6;
+    EXPECT_FAIL(stj_run_create_problem(problem, scratch_path("run"), &settings, &run, &err),
+                STJ_EEXIST, "holds a complete run of another config", err);
+    settings.config = "problem: {callbacks: true, tensors: {a: [7]}}\n"
+                      "training: {optimizer: sgd, learning_rate: {schedule: constant, peak: 1}, "
+                      "steps: 9}\n";
+    EXPECT_FAIL(stj_run_create_problem(problem, scratch_path("other"), &settings, &run, &err),
+                STJ_EMISMATCH, "have 7 numbers, the program's problem has 6 parameters", err);
+    settings.config = "problem: {callbacks: true}\n"
+                      "training: {optimizer: sgd, learning_rate: {schedule: constant, peak: 1}, "
+                      "steps: 10}\n";
+    EXPECT_FAIL(stj_run_create_problem(problem, scratch_path("other"), &settings, &run, &err),
+                STJ_EMISMATCH, "steps is 10", err);
+    settings.config = text;
+    settings.theta0 = NULL;
+    EXPECT_FAIL(stj_run_create_problem(problem, scratch_path("other"), &settings, &run, &err),
+                STJ_EINVAL, "needs theta0, or a config with", err);
+    stj_problem_destroy(problem);
+}
+END_TEST
+
+/* States of a training elsewhere in a file, of a run of callbacks. */
+START_TEST(a_run_of_callbacks_follows_given_states)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct rows rows;
+    char csv[4096] = "", config[1024];
+    double theta[N];
+    struct stj_problem *problem = NULL;
+    struct stj_training *training = NULL;
+    struct stj_run *run = NULL;
+    struct stj_run_info info;
+    const struct stj_problem_callbacks c = linear_callbacks(&rows);
+    const struct stj_training_settings in_memory = {
+        .size = sizeof in_memory, .recipe = recipe, .theta0 = theta0};
+    const struct stj_run_problem_settings settings = {.size = sizeof settings, .config = config};
+    fill(&rows);
+    EXPECT_OK(stj_problem_create(&c, &problem, &err), err);
+    EXPECT_OK(stj_training_create(problem, &in_memory, &training, &err), err);
+    for (size_t t = 0, at = 0; t <= STEPS; t++) {
+        EXPECT_OK(stj_training_theta(training, t, theta, &err), err);
+        for (size_t j = 0; j < N; j++)
+            at += (size_t)snprintf(csv + at, sizeof csv - at, "%.17g%c", theta[j],
+                                   j + 1 < N ? ',' : '\n');
+    }
+    scratch_write_text("states.csv", csv);
+    snprintf(config, sizeof config,
+             "problem: {callbacks: true}\ntrajectory: {states: %s}\n"
+             "training: {optimizer: {type: adam, eps_root: 1e-8}, learning_rate: {schedule: "
+             "constant, peak: 0.05}, clip_norm: 1.5, steps: 9}\n",
+             scratch_path("states.csv"));
+    EXPECT_OK(stj_run_create_problem(problem, scratch_path("given"), &settings, &run, &err), err);
+    stj_run_get_info(run, &info);
+    ck_assert(info.imported.is_imported && info.imported.deviation == 0);
+    stj_run_destroy(run);
+    stj_training_destroy(training);
+    stj_problem_destroy(problem);
+}
+END_TEST
+
 static TCase *make_case(void)
 {
     TCase *tc = tcase_create("problem");
@@ -471,6 +705,11 @@ static TCase *make_case(void)
     tcase_add_test(tc, settings_of_another_size_are_refused);
     tcase_add_test(tc, a_product_is_with_a_or_its_transpose);
     tcase_add_test(tc, what_is_missing_is_named);
+    tcase_add_test(tc, what_products_have_in_common_is_kept);
+    tcase_add_test(tc, states_of_a_training_elsewhere_are_followed);
+    tcase_add_test(tc, callbacks_are_a_run);
+    tcase_add_test(tc, a_run_of_callbacks_follows_given_states);
+    tcase_add_unchecked_fixture(tc, scratch_begin, scratch_end);
     return tc;
 }
 

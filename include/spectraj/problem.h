@@ -20,7 +20,8 @@ struct stj_problem;
 
 /* A problem of the caller's own: everything that operators, solvers and studies need of a network
  * that the library does not know.  The callbacks may be called from several threads at once, for
- * different steps, unless one_at_a_time is true; they must not keep state between calls. */
+ * different steps, unless one_at_a_time is true; they must not keep state between calls, but for
+ * what `linearize` makes. */
 struct stj_problem_callbacks {
     size_t size;     /* of this struct in bytes, as the program was compiled */
     size_t n_params; /* N >= 1 */
@@ -56,6 +57,24 @@ struct stj_problem_callbacks {
     enum stj_status (*hvp_rows)(void *ctx, size_t step, size_t first, size_t n, const double *theta,
                                 size_t nvec, const double *x, size_t ldx, double *y, size_t ldy,
                                 struct stj_error *err);
+
+    /* Optional: what products with a step's Hessian at theta have in common is made once, and kept
+     * for all of them as far as memory goes: linear_bytes, of the whole batch.  `linearize` fills
+     * those of rows first .. first + n - 1, and hvp_linear takes the place of hvp and hvp_rows.
+     * Without n_rows, first is 0 and n is 1: all of the batch; with it products may be of other
+     * ranges than those that were filled. */
+    size_t linear_bytes;
+    /* linear <- what of it depends on the rows. */
+    enum stj_status (*linearize)(void *ctx, size_t step, size_t first, size_t n,
+                                 const double *theta, void *linear, struct stj_error *err);
+    /* y <- the share of the rows in H x, by what `linearize` left for them. */
+    enum stj_status (*hvp_linear)(void *ctx, size_t step, size_t first, size_t n,
+                                  const double *theta, const void *linear, size_t nvec,
+                                  const double *x, size_t ldx, double *y, size_t ldy,
+                                  struct stj_error *err);
+
+    /* Optional, for runs: *loss <- that of all training data at theta; NULL: the last step's. */
+    enum stj_status (*loss)(void *ctx, const double *theta, double *loss, struct stj_error *err);
 };
 
 /* *problem <- a problem of callbacks; the struct is copied, its ctx borrowed. */

@@ -26,6 +26,12 @@ struct stj_training_settings {
     const char *recipe;
     const double *theta0;         /* [n_params] */
     struct stj_progress progress; /* between steps */
+    /* A training elsewhere: theta_0 .. theta_n that it passed through, [(n_steps + 1) n_params], in
+     * the place of theta0; NULL: train.  Every step is taken from where it began there, and one that
+     * lands further than `tolerance` (0: 1.5e-8) off the next, relative to what that moved, is
+     * refused, STJ_EMISMATCH. */
+    const double *states;
+    double tolerance;
 };
 
 /* *training <- the problem trained through its n_steps, every state kept in memory.  The problem is
@@ -52,6 +58,28 @@ enum stj_status stj_training_jacobian(struct stj_training *training, size_t from
 enum stj_status stj_training_validate(struct stj_training *training, uint64_t seed,
                                       size_t dense_limit, const struct stj_progress *progress,
                                       struct stj_validation *v, struct stj_error *err);
+
+/* How to make a run of a problem of the caller's own. */
+struct stj_run_problem_settings {
+    size_t size; /* of this struct in bytes, as the program was compiled */
+    /* YAML as in a config file: "problem: {callbacks: true}" in the place of data and network,
+     * perhaps with names for parts of theta, "tensors: {out.weight: [10, 4], out.bias: [10]}";
+     * training (with `steps`), trajectory, analysis, study as in any. */
+    const char *config;
+    /* [n_params]; copied.  NULL: the config has init.file or trajectory.states. */
+    const double *theta0;
+    uint64_t fingerprint;         /* of all that the functions' numbers depend on, as their data */
+    bool force;                   /* replace a run that is there */
+    struct stj_progress progress; /* between steps */
+};
+
+/* *run (may be NULL) <- the problem trained into the folder `dir`, a run like any other: what was
+ * interrupted goes on with the same bits, and a folder that holds the run already is opened.
+ * STJ_EEXIST: it holds another one.  The problem is borrowed by the run.  Everything that needs
+ * products asks its functions; the command shows what is stored. */
+enum stj_status stj_run_create_problem(const struct stj_problem *problem, const char *dir,
+                                       const struct stj_run_problem_settings *settings,
+                                       struct stj_run **run, struct stj_error *err);
 
 #ifdef __cplusplus
 }

@@ -2,13 +2,17 @@
 /* run/callback_training.c: a problem of the caller's own, trained and kept in memory. */
 #include <spectraj/training.h>
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "options/yaml.h"
 #include "op/training_jacobian.h"
+#include "run/import/imported.h"
 #include "run/run_internal.h"
 #include "train/schedule.h"
 
@@ -53,6 +57,52 @@ static enum stj_status parse_recipe(const char *text, struct stj_training *train
     return stj_recipe_check(&training->recipe, stj_problem_n_steps(training->problem), err);
 }
 
+/* Step t landed at `state`: the given state t + 1 takes its place. */
+static enum stj_status land(const struct stj_training *training,
+                            const struct stj_training_settings *settings, size_t t, real *state,
+                            struct stj_error *err)
+{
+    const size_t n = stj_problem_n_params(training->problem);
+    const double *last = settings->states + t * n, *theta = last + n;
+    const double limit = settings->tolerance > 0 ? settings->tolerance : sqrt(DBL_EPSILON);
+    for (size_t i = 0; i < n; i++)
+        STJ_NEED(err, isfinite(theta[i]), STJ_EINVAL, "given state %zu has %g at parameter %zu",
+                 t + 1, theta[i], i);
+    const double deviation = stj_landed_deviation(n, state, theta, last, DBL_EPSILON);
+    STJ_NEED(err, deviation <= limit, STJ_EMISMATCH,
+             "step %zu lands %.3g off the given state %zu, relative to what that moves, and the "
+             "tolerance is %.3g: check recipe and gradients, or raise `tolerance`",
+             t, deviation, t + 1, limit);
+    stj_recipe_replace(&training->recipe, n, t + 1, theta, state);
+    return STJ_OK;
+}
+
+/* Every step, from where the given states have it. */
+static enum stj_status follow(struct stj_training *training,
+                              const struct stj_training_settings *settings, real *state,
+                              struct stj_error *err)
+{
+    const size_t n = stj_problem_n_params(training->problem);
+    const size_t n_steps = stj_problem_n_steps(training->problem);
+    STJ_HELD(stj_train_work_destroy_at) struct stj_train_work *work = NULL;
+    STJ_FREED real *before = NULL;
+    double loss = 0;
+    const size_t n_state = (1 + stj_recipe_n_slots(&training->recipe)) * n;
+    STJ_MUST(stj_train_work_create(training->problem, &training->recipe, &work, err));
+    STJ_MUST(stj_new(&before, n_state, sizeof *before, err));
+    for (size_t t = 0; t < n_steps; t++) {
+        STJ_MUST(
+            stj_progress_report(&settings->progress, "replaying", (double)t, (double)n_steps, err));
+        stj_recipe_begin(&training->recipe, n, t, state);
+        memcpy(before, state, n_state * sizeof *state);
+        STJ_MUST(stj_train_step(training->problem, &training->recipe, t, state, &loss, work, err));
+        STJ_MUST(stj_trajectory_record(training->trajectory, t, before, loss, err));
+        STJ_MUST(land(training, settings, t, state, err));
+    }
+    stj_recipe_begin(&training->recipe, n, n_steps, state);
+    return stj_trajectory_record(training->trajectory, n_steps, state, (double)NAN, err);
+}
+
 static enum stj_status train_problem(struct stj_training *training,
                                      const struct stj_training_settings *settings,
                                      struct stj_error *err)
@@ -60,12 +110,17 @@ static enum stj_status train_problem(struct stj_training *training,
     const size_t n = stj_problem_n_params(training->problem);
     const size_t n_steps = stj_problem_n_steps(training->problem);
     const size_t n_slots = stj_recipe_n_slots(&training->recipe);
+    const double *theta0 = settings->states ? settings->states : settings->theta0;
     STJ_FREED real *state = NULL;
-    STJ_NEED(err, settings->theta0, STJ_EINVAL, "a training needs theta0");
+    STJ_NEED(err, theta0, STJ_EINVAL, "a training needs theta0");
+    STJ_NEED(err, !settings->states || !settings->theta0, STJ_EINVAL,
+             "theta0 is the first of the states: give one of the two");
     STJ_MUST(stj_new(&state, (1 + n_slots) * n, sizeof *state, err));
     for (size_t i = 0; i < n; i++)
-        state[i] = (real)settings->theta0[i];
+        state[i] = (real)theta0[i];
     STJ_MUST(stj_trajectory_create(n, n_slots, n_steps, &training->trajectory, err));
+    if (settings->states)
+        return follow(training, settings, state, err);
     return stj_train(training->problem, &training->recipe, 0, n_steps, state, stj_trajectory_record,
                      training->trajectory, &settings->progress, err);
 }

@@ -262,19 +262,23 @@ static enum stj_status check_problem(const struct stj_yaml_node *root,
                                      const struct stj_run_config *config, struct stj_error *err)
 {
     const struct stj_place problem = {.key = "problem"}, training = {.key = "training"};
-    const struct stj_place trajectory = {.key = "trajectory"};
     const struct stj_training_config *t = &config->training;
     STJ_NEED_PLACE(&problem, stj_yaml_get(root, "problem"), err,
                    !config->has_network && !config->has_data,
                    "its process has data and network: leave the keys data and network out, or "
                    "problem");
+    STJ_NEED_PLACE(&problem, stj_yaml_get(root, "problem"), err,
+                   config->problem.callbacks || config->problem.command.n > 0,
+                   "missing key 'command': expected the program and its arguments, as [python3, "
+                   "problem.py]");
+    STJ_NEED_PLACE(&problem, node_of(root, "problem", "callbacks"), err,
+                   !config->problem.callbacks || config->problem.command.n == 0,
+                   "callbacks and command exclude each other; leave one of them out");
     STJ_NEED_PLACE(&training, stj_yaml_get(root, "training"), err,
                    !t->has_batch_size && !t->has_epochs && !t->shuffle && !t->batches &&
                        !t->accumulate && !t->has_accumulate_mean,
                    "the process of a problem has its batches: leave batch_size, accumulate, "
                    "epochs, shuffle and batches out and give steps");
-    STJ_NEED_PLACE(&trajectory, stj_yaml_get(root, "trajectory"), err, !config->trajectory.states,
-                   "states from elsewhere are not supported for a problem: train it here");
     return STJ_OK;
 }
 
@@ -473,6 +477,8 @@ enum stj_status stj_run_config_parse(const char *text, const char *name,
 
 void stj_run_config_free(struct stj_run_config *config)
 {
+    free(config->problem.program);
+    config->problem.program = NULL;
     stj_options_free(stj_run_options, config);
 }
 
@@ -521,7 +527,7 @@ static void drop_lines(char *text, const char *key)
 enum stj_status stj_run_config_print_recipe(const struct stj_run_config *config, char **text,
                                             struct stj_error *err)
 {
-    static const char *const place[] = {"command: ", "directory: ", "timeout: "};
+    static const char *const place[] = {"command: ", "callbacks: ", "directory: ", "timeout: "};
     struct stj_training_config training = config->training;
     const struct section recipe[] = {
         config->has_problem ? (struct section){"problem", stj_process_options, &config->problem}

@@ -29,7 +29,7 @@ enum stj_status stj_run_initial(const struct stj_run *run, double *theta, struct
     enum stj_status st = STJ_OK;
     const struct stj_init_config *init = &run->config.init;
     double *frozen = NULL;
-    if (run->process && !init->file)
+    if (run->process && !init->file && !run->config.trajectory.states)
         return stj_process_initial(run->process, init->seed, theta, err);
     if (!run->config.trajectory.states && !init->file)
         return stj_network_initialize(run->net, init->seed, theta, err);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <spectraj/training.h>
 #include <spectraj/version.h>
 
 #include "base/error.h"
@@ -483,6 +484,72 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
         fprintf(out.file, " --seed %ju", (uintmax_t)settings->seed);
     STJ_MUST(stj_text_take(&out, &command, err));
     STJ_MUST(stj_run_train_into(made, NULL, command, settings, err));
+    if (run) {
+        *run = made;
+        made = NULL;
+    }
+    return STJ_OK;
+}
+
+/* *run <- a run of functions, its config checked, before any training. */
+static enum stj_status prepare_problem(const struct stj_problem *problem,
+                                       const struct stj_run_problem_settings *settings,
+                                       struct stj_run **run, struct stj_error *err)
+{
+    STJ_HELD(stj_run_config_free) struct stj_run_config config = {0};
+    const size_t n = stj_problem_n_params(problem);
+    STJ_NEED(err, settings->config, STJ_EINVAL, "a run of a problem needs a config");
+    STJ_MUST(stj_run_config_parse(settings->config, "config", &config, err));
+    const bool given = config.init.file || config.trajectory.states;
+    STJ_NEED(err, given == !settings->theta0, STJ_EINVAL,
+             "a run of a problem needs theta0, or a config with init.file or trajectory.states, "
+             "and not both");
+    STJ_NEED(err, config.has_problem && config.problem.callbacks, STJ_ECONFIG,
+             "config: a run of callbacks has problem: {callbacks: true}, and not the numbers of "
+             "something else");
+    struct stj_program **program = &config.problem.program;
+    STJ_MUST(stj_new(program, 1, sizeof **program + n * sizeof(double), err));
+    (*program)->problem = problem;
+    (*program)->fingerprint = settings->fingerprint;
+    if (!given)
+        memcpy((*program)->theta0, settings->theta0, n * sizeof(double));
+    return stj_run_prepare_config(&config, "config", run, err);
+}
+
+/* *run <- the run in the folder of `made`, with its functions. */
+static enum stj_status open_made(struct stj_run *made, struct stj_run **run, struct stj_error *err)
+{
+    char difference[STJ_ERROR_TEXT_MAX / 2];
+    STJ_MUST(compare_with_folder(made, made->dir, difference, sizeof difference, err));
+    STJ_NEED(err, !difference[0], STJ_EEXIST,
+             "%s: holds a complete run of another config: now %s; `force` replaces it", made->dir,
+             difference);
+    if (!run)
+        return STJ_OK;
+    STJ_MUST(stj_run_open(made->dir, run, err));
+    (*run)->config.problem.program = made->config.problem.program;
+    made->config.problem.program = NULL;
+    return STJ_OK;
+}
+
+enum stj_status stj_run_create_problem(const struct stj_problem *problem, const char *dir,
+                                       const struct stj_run_problem_settings *settings,
+                                       struct stj_run **run, struct stj_error *err)
+{
+    enum stj_folder_state folder = STJ_FOLDER_COMPLETE;
+    STJ_HELD(stj_run_destroy_at) struct stj_run *made = NULL;
+    STJ_GOOD_SETTINGS(err, settings);
+    STJ_NOT_NULL(err, problem, dir);
+    if (run)
+        *run = NULL;
+    STJ_MUST(stj_folder_look(dir, &folder, err));
+    STJ_MUST(prepare_problem(problem, settings, &made, err));
+    STJ_MUST(stj_strdup(&made->dir, dir, err));
+    if (folder == STJ_FOLDER_COMPLETE && !settings->force)
+        return open_made(made, run, err);
+    const struct stj_run_train_settings training = {
+        .size = sizeof training, .force = settings->force, .progress = settings->progress};
+    STJ_MUST(stj_run_train_into(made, NULL, "call stj_run_create_problem again", &training, err));
     if (run) {
         *run = made;
         made = NULL;

@@ -112,6 +112,14 @@ STJ_HOLDS(struct stj_problem, stj_problem_destroy)
 enum stj_status stj_problem_weigh(const struct stj_problem *problem, const double *weight,
                                   struct stj_problem **weighted, struct stj_error *err);
 
+/* Of a problem of callbacks: the same, borrowed, whose parameters are tensors; and *loss <- that of
+ * all its data at theta. */
+enum stj_status stj_callback_problem_place(const struct stj_problem *problem,
+                                           const struct stj_layout *layout, size_t n_steps,
+                                           struct stj_problem **placed, struct stj_error *err);
+enum stj_status stj_callback_problem_loss(const struct stj_problem *problem, const double *theta,
+                                          double *loss, struct stj_error *err);
+
 /* Are the problem's vectors far larger than a core's cache?  Then every slice costs the writing and
  * adding of its share in memory, so work is divided into fewer slices and into more, thinner
  * tiles. */

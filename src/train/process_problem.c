@@ -29,8 +29,11 @@
 
 #define OPTION(...) STJ_OPTION_ROW(struct stj_process_config, __VA_ARGS__)
 const struct stj_option stj_process_options[] = {
-    OPTION("command", TEXTS, command, NULL,
+    OPTION("command", TEXTS, command, "",
            "the program and its arguments, [python3, problem.py]; no shell is involved"),
+    OPTION("callbacks", BOOL, callbacks, "false",
+           "the numbers come from functions of a program that calls the library "
+           "(stj_run_create_problem), in the place of a command"),
     OPTION("directory", PATH, directory, ".", "where it is started; default: the config's folder"),
     OPTION("timeout", REAL, timeout, "600", "an answer may take so long", .above_min = true,
            .max = 1e9, .unit = "s"),
@@ -405,6 +408,37 @@ static enum stj_status start(struct stj_process *p, struct stj_error *err)
     return st;
 }
 
+/* What a program's problem would say of itself. */
+static enum stj_status describe_program(const struct stj_process_config *config,
+                                        struct stj_hello *hello, struct stj_error *err)
+{
+    const struct stj_program *program = config->program;
+    size_t n = 0;
+    STJ_NEED(
+        err, program, STJ_EUNSUPPORTED,
+        "problem.callbacks: its numbers come from functions of a program: call "
+        "stj_run_create_problem there, which goes on or opens it; what is stored can be shown");
+    hello->n_params = stj_problem_n_params(program->problem);
+    hello->n_steps = stj_problem_n_steps(program->problem);
+    hello->fingerprint = program->fingerprint;
+    for (size_t i = 0; i < config->tensors.n; i++)
+        n += stj_hello_tensor_size(&config->tensors.item[i].sizes);
+    STJ_NEED(err, config->tensors.n == 0 || n == hello->n_params, STJ_EMISMATCH,
+             "problem.tensors have %zu numbers, the program's problem has %zu parameters", n,
+             hello->n_params);
+    STJ_MUST(stj_new(&hello->set, 1, sizeof *hello->set, err));
+    hello->n_sets = 1;
+    STJ_MUST(stj_strdup(&hello->set->name, "train", err));
+    STJ_MUST(stj_new(&hello->tensors.item, 1, sizeof *hello->tensors.item, err));
+    hello->tensors.n = 1;
+    struct stj_named_sizes *all = hello->tensors.item;
+    STJ_MUST(stj_strdup(&all->key, "theta", err));
+    STJ_MUST(stj_new(&all->sizes.item, 1, sizeof *all->sizes.item, err));
+    all->sizes.n = 1;
+    all->sizes.item[0] = hello->n_params;
+    return STJ_OK;
+}
+
 enum stj_status stj_process_open(const struct stj_process_config *config,
                                  struct stj_process **process, struct stj_error *err)
 {
@@ -416,6 +450,12 @@ enum stj_status stj_process_open(const struct stj_process_config *config,
     p->config = config;
     p->failure = (struct stj_error)STJ_ERROR_INIT;
     p->memory = -1;
+    if (config->callbacks) {
+        STJ_MUST(describe_program(config, &p->hello, err));
+        *process = p;
+        p = NULL;
+        return STJ_OK;
+    }
     STJ_MUST(stj_turn_create(&p->turn, err));
     STJ_MUST(start(p, err));
     STJ_MUST(say_hello(p, err));
@@ -457,6 +497,10 @@ enum stj_status stj_process_initial(struct stj_process *p, uint64_t seed, double
     const size_t n = p->hello.n_params;
     struct ask ask = {
         .verb = INITIAL, .what = "the initial parameters", .word = {seed}, .n_words = 1, .n_in = n};
+    if (p->config->program) {
+        memcpy(theta, p->config->program->theta0, n * sizeof *theta);
+        return STJ_OK;
+    }
     stj_turn_take(p->turn);
     enum stj_status st = exchange(p, &ask, err);
     st = st == STJ_OK ? check_numbers(p, &ask, err) : st;
@@ -474,6 +518,8 @@ enum stj_status stj_process_loss(struct stj_process *p, const struct stj_named_s
                       .n_words = 1,
                       .n_out = p->hello.n_params,
                       .n_answer = 1};
+    if (p->config->program)
+        return stj_callback_problem_loss(p->config->program->problem, theta, loss, err);
     snprintf(ask.what, sizeof ask.what, "the loss on '%s'", set->name);
     stj_turn_take(p->turn);
     memcpy(p->out, theta, p->hello.n_params * sizeof *theta);
@@ -643,6 +689,9 @@ enum stj_status stj_process_problem_create(struct stj_process *process,
                                            struct stj_problem **problem, struct stj_error *err)
 {
     STJ_FREED struct process_problem *self = NULL;
+    if (process && process->config->program)
+        return stj_callback_problem_place(process->config->program->problem, layout, n_steps,
+                                          problem, err);
     STJ_MUST(stj_new(&self, 1, sizeof *self, err));
     STJ_MUST(stj_new(problem, 1, sizeof **problem, err));
     *self = (struct process_problem){process, layout};

@@ -7,9 +7,18 @@
 #include "train/problem.h"
 #include "train/process_hello.h"
 
+/* In the place of a process: a program that calls the library with functions of its own. */
+struct stj_program {
+    const struct stj_problem *problem; /* of one tensor; borrowed */
+    uint64_t fingerprint;
+    double theta0[]; /* [n_params] */
+};
+
 /* As parsed from the config's `problem:` group. */
 struct stj_process_config {
     struct stj_texts command;
+    bool callbacks;              /* the numbers are a program's, */
+    struct stj_program *program; /* this one's; owned; NULL: it is not at hand */
     char *directory;
     double timeout;            /* seconds of an answer */
     struct stj_shapes tensors; /* n == 0: as the process says */

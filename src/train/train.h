@@ -48,6 +48,7 @@ enum stj_status stj_train_work_create(const struct stj_problem *problem,
                                       const struct stj_recipe *recipe, struct stj_train_work **work,
                                       struct stj_error *err);
 void stj_train_work_destroy(struct stj_train_work *work); /* NULL is accepted */
+STJ_HOLDS(struct stj_train_work, stj_train_work_destroy)
 size_t stj_train_work_bytes(const struct stj_problem *problem, const struct stj_recipe *recipe);
 
 /* g[n_params] <- the gradient that step t updates theta with, before it is clipped: at theta, or

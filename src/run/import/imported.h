@@ -35,6 +35,11 @@ enum stj_status stj_imported_initial(const struct stj_run *run, double *theta, d
 /* run->given <- what there is to know of the states before the training: all are read once. */
 enum stj_status stj_imported_survey(struct stj_run *run, struct stj_error *err);
 
+/* How far off the given theta a step landed that began at `last`, relative to what that moves, and
+ * to the rounding of numbers with this precision. */
+double stj_landed_deviation(size_t n, const real *landed, const double *theta, const double *last,
+                            double eps);
+
 /* How far a replay over `every` steps may land from a given state. */
 double stj_imported_tolerance(const struct stj_run *run, size_t every);
 

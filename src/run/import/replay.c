@@ -67,13 +67,12 @@ double stj_imported_tolerance(const struct stj_run *run, size_t every)
 
 /* A power of two, so that it rounds nothing, that brings the largest of these numbers below 1:
  * squares of what is finite are then finite, and those of what is tiny are not all zero. */
-static double landed_scale(const struct replay *r, const real *landed)
+static double landed_scale(size_t n, const real *landed, const double *theta, const double *last)
 {
     double largest = 0;
     int exponent = 0;
-    for (size_t i = 0; i < r->n; i++)
-        largest =
-            fmax(fmax(largest, fabs((double)landed[i])), fmax(fabs(r->theta[i]), fabs(r->last[i])));
+    for (size_t i = 0; i < n; i++)
+        largest = fmax(fmax(largest, fabs((double)landed[i])), fmax(fabs(theta[i]), fabs(last[i])));
     (void)frexp(largest, &exponent);
     return ldexp(1, exponent < -MOST_SHIFT ? MOST_SHIFT : -exponent);
 }
@@ -81,30 +80,32 @@ static double landed_scale(const struct replay *r, const real *landed)
 /* Never NaN, for all that it is made of is finite: training stops before it lands elsewhere, and
  * reading refuses what is not.  (A NaN would say that the state was not given:
  * trajectory/record.h.) */
-static double deviation_of(const struct replay *r, const real *landed)
+double stj_landed_deviation(size_t n, const real *landed, const double *theta, const double *last,
+                            double eps)
 {
-    const double scale = landed_scale(r, landed);
+    const double scale = landed_scale(n, landed, theta, last);
     double distance = 0;
     double moved = 0;
     double size = 0;
-    for (size_t i = 0; i < r->n; i++) {
-        const double theta = scale * r->theta[i];
-        const double off = scale * (double)landed[i] - theta;
-        const double step = theta - scale * r->last[i];
+    for (size_t i = 0; i < n; i++) {
+        const double at = scale * theta[i];
+        const double off = scale * (double)landed[i] - at;
+        const double step = at - scale * last[i];
         distance += off * off;
         moved += step * step;
-        size += theta * theta;
+        size += at * at;
     }
     if (distance == 0)
         return 0;
-    return sqrt(distance) / (sqrt(moved) + sqrt(r->run->given.eps * size));
+    return sqrt(distance) / (sqrt(moved) + sqrt(eps * size));
 }
 
 /* The state, landed at the given state t, becomes it. */
 static enum stj_status land(struct replay *r, size_t t, real *state, struct stj_error *err)
 {
     STJ_MUST(stj_imported_read(r->given, t, r->theta, NULL, err));
-    const double deviation = deviation_of(r, state);
+    const double deviation =
+        stj_landed_deviation(r->n, state, r->theta, r->last, r->run->given.eps);
     char steps[64];
     if (r->last_step + 1 == t)
         snprintf(steps, sizeof steps, "step %zu", t - 1);
