@@ -31,15 +31,28 @@ run 0 influence plain --from 5 --to 9
 run 0 export plain influence -o out-files
 run 0 report plain -o page.html
 
+# Of the rates of the steps: the curve, and the same as of all weights for gradient descent.
+run 0 influence plain --of rates --top 3
+contains out 'influence of the rates of 20 training steps'
+contains out 'all rates larger by 1 %'
+contains out 'cost: 0 products with J, 1 with J'
+run 0 influence plain --of rates --json
+json out of=rates 'influence[0]#20' 'rate#20' 'label#0' check=null spent.vjp=1
+run 0 influence plain --of rates --from 5 --to 9 --query test_loss+train_loss --json
+json out 'influence#2' 'influence[1]#4' 'rate#4'
+run 1 influence plain --of rates --check 3
+contains err 'leave out --of rates'
+
 # A network whose samples depend on each other; clipped, an average, of two gradients.
 short_config norm.yaml 's/- {type: gelu}/- batch_norm\n    - {type: gelu}/' \
     's/^training:/&\n  clip_norm: 0.2\n  average: {type: ema, decay: 0.6}\n  sam: {rho: 0.05}/'
 run 0 train norm.yaml -o norm
 run 0 influence norm --query test_loss --check 8
 run 0 validate norm --json
-json out passed=true 'weights_adjoint_error<1e-12' 'weights_difference_error<1e-6' 'weights_adjoint_error>0'
+json out passed=true 'weights_adjoint_error<1e-12' 'weights_difference_error<1e-6' 'weights_adjoint_error>0' \
+    'rates_adjoint_error<1e-12' 'rates_difference_error<1e-6' 'rates_adjoint_error>0'
 run 0 validate norm --state full --json
-json out passed=true weights_adjoint_error=null weights_difference_error=null
+json out passed=true weights_adjoint_error=null weights_difference_error=null rates_adjoint_error=null
 run 1 influence norm --query test:3
 contains err 'ask for test_loss'
 run 0 influence norm --query logit:3,1
@@ -50,7 +63,8 @@ run 0 train parts.yaml -o parts
 run 1 influence parts
 contains err 'several micro-batches'
 run 0 validate parts --json
-json out passed=true weights_adjoint_error=null
+json out passed=true weights_adjoint_error=null 'rates_difference_error<1e-6'
+run 0 influence parts --of rates
 
 # What there is not.
 while read -r query text; do

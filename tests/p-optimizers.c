@@ -288,6 +288,29 @@ START_TEST(blocks_equal_columns)
 }
 END_TEST
 
+/* Where theta comes to is an affine function of the rate, and the slots do not depend on it: which is
+ * how the derivative with respect to rates is found.  At most a few operations on numbers below 1e4. */
+START_TEST(theta_is_affine_in_the_rate)
+{
+    struct stepper c, to[3];
+    random_case(&c, (size_t)_i);
+    for (size_t k = 0; k < 3; k++) {
+        to[k] = c;
+        to[k].at.eta = (double)k * c.at.eta;
+        do_step(&to[k]);
+    }
+    for (size_t i = 0; i < c.n; i++) {
+        const double slope = to[1].theta[i] - to[0].theta[i];
+        ck_assert_msg(fabs(to[2].theta[i] - to[1].theta[i] - slope) <= 1e-14 * (1 + fabs(slope)),
+                      "seed %d, %s, step %zu: theta[%zu]", _i, c.text, c.at.index, i);
+        for (size_t k = 0; k < c.ops->n_slots; k++)
+            ck_assert_msg(to[2].slot[k][i] == to[0].slot[k][i], "seed %d, %s: slot %zu", _i, c.text,
+                          k);
+    }
+    stepper_free(&c);
+}
+END_TEST
+
 /* ---- second moments that are exactly zero ---- */
 
 enum { T_ZERO = 5 };
@@ -830,6 +853,7 @@ int main(void)
     const int n_cases = (int)n_kinds() * N_SEEDS;
     tcase_add_loop_test(tc, tangent_is_the_slope_of_the_step, 0, n_cases);
     tcase_add_loop_test(tc, adjoint_is_the_transpose_of_the_tangent, 0, n_cases);
+    tcase_add_loop_test(tc, theta_is_affine_in_the_rate, 0, n_cases);
     tcase_add_loop_test(tc, blocks_equal_columns, 0, n_cases);
     tcase_add_loop_test(tc, zero_second_moments_take_the_limit, 0, N_ZERO);
     tcase_add_test(tc, without_any_eps_a_zero_moment_is_an_error);

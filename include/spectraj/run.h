@@ -260,6 +260,13 @@ enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size
                                           const double *inputs, struct stj_op **op,
                                           struct stj_error *err);
 
+/* Of the derivative D with respect to something that training was given: adjoint identity, and central
+ * differences of whole trainings relative to |D x|, the least over h and what that is good to by the
+ * next h.  NaN: not looked at (blocks, full states, several ranks, problems without it). */
+struct stj_given_validation {
+    double adjoint_error, difference_error, difference_resolution;
+};
+
 /* What a validation found. */
 struct stj_validation {
     double adjoint_error;   /* stj_op_adjoint_error over 5 pairs */
@@ -281,14 +288,11 @@ struct stj_validation {
     double dense_max_sigma_error; /* top pairs against dense / sigma_1; NaN: not compared */
     /* How far a bound lies below the true smallest value / sigma_1. */
     double dense_bottom_violation;
-    double dense_bottom_excess; /* how far above at most / sigma_1 */
-    /* Of the derivative D with respect to weights of samples, adjoint and central differences of
-     * whole trainings, relative to |D x|: the least over h, and what that is good to by the next h.
-     * NaN: not looked at (blocks, full states, several ranks, problems without samples). */
-    double weights_adjoint_error, weights_difference_error, weights_difference_resolution;
-    bool passed;                      /* every part that was looked at */
-    struct stj_storage storage;       /* of the states */
-    struct stj_run_part part;         /* of the run that this is about */
+    double dense_bottom_excess;                 /* how far above at most / sigma_1 */
+    struct stj_given_validation weights, rates; /* of samples; of steps */
+    bool passed;                                /* every part that was looked at */
+    struct stj_storage storage;                 /* of the states */
+    struct stj_run_part part;                   /* of the run that this is about */
     struct stj_run_imported imported; /* whose deviation, above its tolerance, was accepted */
 };
 

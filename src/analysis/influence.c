@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* analysis/influence.c: what every training sample did to a number made of the trained parameters.
+/* analysis/influence.c: what training was given, and what that did to a number made of the trained
+ * parameters.
  *
- *     d query / d w_i = q . d theta_to / d w_i,    q = d query / d theta at theta_to
+ *     d query / d u_i = q . d theta_to / d u_i,    q = d query / d theta at theta_to
  *
- * w_i = 1 being the weight of sample i in the loss (op/weight_jacobian.h): D'q for all samples at
- * once, one sweep of adjoints.  Whether it says what leaving samples out does, w_i = 0, is a
- * property of the run, which some trainings without them measure.
+ * u_i being the weight w_i = 1 of sample i in the loss, or the rate of a step (op/given_jacobian.h):
+ * D'q for all of them at once, one sweep of adjoints.  Whether it says what leaving samples out
+ * does, w_i = 0, is a property of the run, which some trainings without them measure.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -21,9 +22,11 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "op/operator.h"
-#include "op/weight_jacobian.h"
+#include "op/given_jacobian.h"
 
-static const char *const of_what[] = {"weights", NULL};
+static const char *const of_what[] = {"weights", "rates", NULL};
+static const enum stj_given given_of[] = {STJ_GIVEN_WEIGHTS, STJ_GIVEN_RATES};
+enum { OF_WEIGHTS, OF_RATES };
 
 struct influence_config {
     char *query;
@@ -35,10 +38,11 @@ struct influence_config {
 #define OPTION(...) STJ_OPTION_ROW(struct influence_config, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("query", STRING, query, "test_loss", STJ_QUERY_DOC, .letter = 'q', .value = "QUERY"),
-    OPTION("of", CHOICE, of, "weights", "weights: of the samples in the training loss",
+    OPTION("of", CHOICE, of, "weights",
+           "weights: of the samples in the training loss; rates: of the training's steps",
            .choices = of_what, .value = "WHAT"),
-    OPTION("top", SIZE, top, "20", "samples that are shown at either end", .role = STJ_ROLE_VIEW,
-           .letter = 'k', .max = 1e9, .value = "K"),
+    OPTION("top", SIZE, top, "20", "samples or steps that are shown at either end",
+           .role = STJ_ROLE_VIEW, .letter = 'k', .max = 1e9, .value = "K"),
     OPTION("check", SIZE, check, "0",
            "train again without K samples, one at a time, and without K sets of 1 % of them",
            .role = STJ_ROLE_EXTENT, .max = 1e6, .value = "K"),
@@ -57,10 +61,12 @@ struct left_out {
 struct influence_data {
     char *queries;
     int of;
-    size_t n_queries, n_samples, n_labels; /* labels: as samples, or 0 */
+    size_t n_queries, n_numbers, n_samples; /* numbers: samples, or steps of the window */
+    size_t n_labels, n_rates;               /* as samples, as steps; or 0 */
     size_t n_unseen;
     double *value;     /* [n_queries] */
-    double *influence; /* [n_queries][n_samples] */
+    double *influence; /* [n_queries][n_numbers] */
+    double *rate;
     size_t *label, *predicted;
     bool has_check;
     struct left_out one, set;
@@ -75,6 +81,10 @@ static const struct stj_field schema[] = {
     FIELD("queries", TEXT, queries, "what was asked for, one after another", .list = true),
     FIELD("of", CHOICE, of, "with respect to what", .choices = of_what),
     FIELD("n_queries", COUNT, n_queries, "how many", .place = STJ_FIELD_IN_FILE),
+    FIELD("n_numbers", COUNT, n_numbers, "samples, or steps of the window",
+          .place = STJ_FIELD_IN_FILE),
+    FIELD("n_rates", COUNT, n_rates, "steps of the window, for their rates, or 0",
+          .place = STJ_FIELD_IN_FILE),
     FIELD("n_samples", COUNT, n_samples, "samples of the training set"),
     FIELD("n_labels", COUNT, n_labels, "of them, those with one class label",
           .place = STJ_FIELD_IN_FILE),
@@ -83,8 +93,10 @@ static const struct stj_field schema[] = {
     FIELD("value", REAL, value, "of each query, at the end of the window", .headline = 1,
           .dim = {DIM("query", n_queries)}),
     FIELD("influence", REAL, influence,
-          "d query / d w_i: row i of the training set; positive: more weight raises the query",
-          .dim = {DIM("query", n_queries), DIM("sample", n_samples)}),
+          "d query / d w_i: row i of the training set; positive: more weight raises the query; of "
+          "rates: d query / d eta_t, from the window's first step on",
+          .dim = {DIM("query", n_queries), DIM("number", n_numbers)}),
+    FIELD("rate", REAL, rate, "of each step of the window", .dim = {DIM("step", n_rates)}),
     FIELD("label", COUNT, label, "class of each training sample", .dim = {DIM("label", n_labels)}),
     FIELD("predicted_class", COUNT, predicted, "where its largest output is",
           .dim = {DIM("label", n_labels)}),
@@ -123,7 +135,8 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
 {
     const struct influence_config *c = config;
     const size_t n = columns(config, request->n);
-    const double numbers = (double)n * (double)(request->n + (run ? 4 * run->train->n_rows : 0));
+    const size_t given = run ? 4 * run->train->n_rows + run->n_steps : 0;
+    const double numbers = (double)n * (double)(request->n + given);
     (void)engine;
     stj_predict_products(prediction, 0, (double)n, n);
     stj_predict_phase(prediction, numbers * sizeof(double), n);
@@ -207,7 +220,7 @@ static enum stj_status note_labels(struct work *w, struct stj_error *err)
     const size_t n_out = stj_shape_size(stj_network_output(run->net));
     const size_t chunk = stj_network_couples_samples(run->net) || n < 256 ? n : 256;
     STJ_FREED real *x = NULL, *lin = NULL, *z = NULL, *scratch = NULL, *theta = NULL;
-    if (!data->labels || data->n_labels != 1)
+    if (!data->labels || data->n_labels != 1 || w->config->of != OF_WEIGHTS)
         return STJ_OK;
     STJ_MUST(stj_new(&w->data->label, n, sizeof *w->data->label, err));
     STJ_MUST(stj_new(&w->data->predicted, n, sizeof *w->data->predicted, err));
@@ -232,6 +245,20 @@ static enum stj_status note_labels(struct work *w, struct stj_error *err)
     return STJ_OK;
 }
 
+/* Where steps are asked for: their rates. */
+static enum stj_status note_rates(struct work *w, struct stj_error *err)
+{
+    const struct stj_run *run = w->cx->run;
+    const size_t from = w->cx->part->from, n = w->cx->part->to - from;
+    if (w->config->of != OF_RATES)
+        return STJ_OK;
+    STJ_MUST(stj_new(&w->data->rate, n, sizeof *w->data->rate, err));
+    for (size_t t = 0; t < n; t++)
+        w->data->rate[t] = stj_recipe_step(&run->recipe, 0, from + t, run->n_steps).eta;
+    w->data->n_rates = n;
+    return STJ_OK;
+}
+
 /* The gradients of the queries, and one sweep. */
 static enum stj_status sweep(struct work *w, struct stj_op *op, struct stj_error *err)
 {
@@ -239,11 +266,11 @@ static enum stj_status sweep(struct work *w, struct stj_op *op, struct stj_error
     const size_t n = stj_op_n_rows(op);
     STJ_MUST(stj_new(&d->value, w->n_queries, sizeof *d->value, err));
     STJ_MUST(stj_new(&w->gradient, w->n_queries * n, sizeof *w->gradient, err));
-    STJ_MUST(stj_new(&d->influence, w->n_queries * d->n_samples, sizeof *d->influence, err));
+    STJ_MUST(stj_new(&d->influence, w->n_queries * d->n_numbers, sizeof *d->influence, err));
     for (size_t i = 0; i < w->n_queries; i++)
         STJ_MUST(stj_query_evaluate(w->cx->run, &w->query[i], w->theta, &d->value[i],
                                     w->gradient + i * n, err));
-    return stj_op_apply(op, STJ_TRANS, w->n_queries, w->gradient, n, d->influence, d->n_samples,
+    return stj_op_apply(op, STJ_TRANS, w->n_queries, w->gradient, n, d->influence, d->n_numbers,
                         err);
 }
 
@@ -281,18 +308,18 @@ static enum stj_status correlate(struct left_out *o, struct stj_error *err)
 }
 
 /* Set i of them: train without it. */
-static enum stj_status leave_out(struct work *w, struct left_out *o, size_t i, double *weight,
+static enum stj_status leave_out(struct work *w, struct left_out *o, size_t i, double *shift,
                                  double *end, struct stj_error *err)
 {
     double value = 0;
-    for (size_t k = 0; k < w->data->n_samples; k++)
-        weight[k] = 1;
+    memset(shift, 0, w->data->n_samples * sizeof *shift);
     for (size_t k = 0; k < o->size; k++) {
         const size_t row = (size_t)o->row[i * o->size + k];
-        weight[row] = 0;
+        shift[row] = -1;
         o->predicted[i] -= w->data->influence[row];
     }
-    STJ_MUST(stj_weight_jacobian_train(w->cx->kept->inner, weight, end, NULL, err));
+    STJ_MUST(
+        stj_given_jacobian_train(w->cx->kept->inner, STJ_GIVEN_WEIGHTS, shift, end, NULL, err));
     STJ_MUST(stj_query_evaluate(w->cx->run, &w->query[0], end, &value, NULL, err));
     o->actual[i] = value - w->data->value[0];
     return STJ_OK;
@@ -302,13 +329,13 @@ static enum stj_status leave_out(struct work *w, struct left_out *o, size_t i, d
 static enum stj_status check(struct work *w, struct left_out *o, size_t n, size_t size,
                              bool distinct, struct stj_rng *rng, struct stj_error *err)
 {
-    STJ_FREED double *weight = NULL, *end = NULL;
+    STJ_FREED double *shift = NULL, *end = NULL;
     o->n = n;
     o->size = size;
     STJ_MUST(stj_new(&o->row, n * size, sizeof *o->row, err));
     STJ_MUST(stj_new(&o->predicted, n, sizeof *o->predicted, err));
     STJ_MUST(stj_new(&o->actual, n, sizeof *o->actual, err));
-    STJ_MUST(stj_new(&weight, w->data->n_samples, sizeof *weight, err));
+    STJ_MUST(stj_new(&shift, w->data->n_samples, sizeof *shift, err));
     STJ_MUST(stj_new(&end, stj_network_n_params(w->cx->run->net), sizeof *end, err));
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || !distinct)
@@ -319,7 +346,7 @@ static enum stj_status check(struct work *w, struct left_out *o, size_t n, size_
                                      distinct ? "trainings without a sample"
                                               : "trainings without 1 % of the samples",
                                      (double)i, (double)n, err));
-        STJ_MUST(leave_out(w, o, i, weight, end, err));
+        STJ_MUST(leave_out(w, o, i, shift, end, err));
     }
     return correlate(o, err);
 }
@@ -344,7 +371,10 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     struct influence_data *d = data;
     STJ_NEED(err, cx->run, STJ_EUNSUPPORTED,
              "influence is of the samples of a run: an operator by itself has none");
-    STJ_MUST(stj_weight_jacobian_create(cx->kept->inner, &op, err));
+    STJ_NEED(err, w.config->check == 0 || w.config->of == OF_WEIGHTS, STJ_EINVAL,
+             "--check leaves samples out, which is of their weights: leave out --of %s",
+             of_what[w.config->of]);
+    STJ_MUST(stj_given_jacobian_create(cx->kept->inner, given_of[w.config->of], &op, err));
     stj_op_count_in(op, cx->op);
     STJ_MUST(stj_queries_make(cx->run, w.config->query, &w.query, &w.n_queries, err));
     STJ_NEED(err, w.config->check == 0 || w.n_queries == 1, STJ_EINVAL,
@@ -355,11 +385,14 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     for (char *c = d->queries; *c; c++)
         *c = *c == '+' ? ' ' : *c;
     d->n_queries = w.n_queries;
-    d->n_samples = stj_op_n_cols(op);
+    d->of = w.config->of;
+    d->n_numbers = stj_op_n_cols(op);
+    d->n_samples = cx->run->train->n_rows;
     d->seed = w.config->seed;
     STJ_MUST(find_seen(&w, err));
     STJ_MUST(find_end(&w, err));
     STJ_MUST(note_labels(&w, err));
+    STJ_MUST(note_rates(&w, err));
     STJ_MUST(sweep(&w, op, err));
     return run_checks(&w, err);
 }
@@ -386,9 +419,9 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
 
 /* ---- for people ---- */
 
-/* The sample whose influence follows that of `last` on the way down (sign 1) or up (-1) from the
+/* The number whose influence follows that of `last` on the way down (sign 1) or up (-1) from the
  * end; n: there is none of that sign. */
-static size_t next_sample(size_t n, const double *x, double sign, size_t last)
+static size_t next_number(size_t n, const double *x, double sign, size_t last)
 {
     size_t best = n;
     for (size_t i = 0; i < n; i++) {
@@ -400,15 +433,20 @@ static size_t next_sample(size_t n, const double *x, double sign, size_t last)
     return best;
 }
 
-static void print_end(FILE *out, const struct influence_data *d, const double *x, double sign)
+static void print_end(FILE *out, const struct influence_data *d, size_t first, const double *x,
+                      double sign)
 {
-    size_t i = d->n_samples;
-    fprintf(out, "%8s  %13s%s\n", "sample", "influence", d->n_labels ? "  class  predicted" : "");
+    const bool rates = d->of == OF_RATES;
+    size_t i = d->n_numbers;
+    fprintf(out, "%8s  %13s%s%s\n", rates ? "step" : "sample", "influence",
+            rates ? "           rate" : "", d->n_labels ? "  class  predicted" : "");
     for (size_t k = 0; k < d->top; k++) {
-        i = next_sample(d->n_samples, x, sign, i);
-        if (i == d->n_samples)
+        i = next_number(d->n_numbers, x, sign, i);
+        if (i == d->n_numbers)
             return;
-        fprintf(out, "%8zu  %13.6g", i, x[i]);
+        fprintf(out, "%8zu  %13.6g", first + i, x[i]);
+        if (rates)
+            fprintf(out, "  %13.6g", d->rate[i]);
         if (d->n_labels && d->label[i] == STJ_IGNORED_LABEL)
             fprintf(out, "  %5s  %9zu", "none", d->predicted[i]);
         else if (d->n_labels)
@@ -427,25 +465,39 @@ static void print_check(FILE *out, const struct left_out *o)
         fprintf(out, "not defined\n");
 }
 
+/* d query / d log c, c being a factor of all rates. */
+static double all_rates(const struct influence_data *d, const double *x)
+{
+    double sum = 0;
+    for (size_t t = 0; t < d->n_rates; t++)
+        sum += d->rate[t] * x[t];
+    return sum;
+}
+
 static void print(FILE *out, const struct stj_result *result)
 {
     const struct influence_data *d = result->data;
     const char *word = d->queries;
-    fprintf(out, "influence of the weights of %zu training samples", d->n_samples);
+    const bool rates = d->of == OF_RATES;
+    const char *more = rates ? "a larger rate" : "more weight";
+    fprintf(out, "influence of the %s of %zu %s", of_what[d->of], d->n_numbers,
+            rates ? "training steps" : "training samples");
     stj_print_part(out, &result->about.part);
     fputc('\n', out);
     for (size_t q = 0; q < d->n_queries; q++, word += strspn(word, " ")) {
         const size_t length = strcspn(word, " ");
-        const double *x = d->influence + q * d->n_samples;
+        const double *x = d->influence + q * d->n_numbers;
         const bool logit = strncmp(word, "logit:", 6) == 0;
         fprintf(out, "%.*s = %.10g\n", (int)length, word, d->value[q]);
-        fprintf(out, "%s: more weight lowers it\n", logit ? "against it" : "most helpful");
-        print_end(out, d, x, -1);
-        fprintf(out, "%s: more weight raises it\n", logit ? "for it" : "most harmful");
-        print_end(out, d, x, 1);
+        if (rates)
+            fprintf(out, "all rates larger by 1 %%: %+.6g\n", all_rates(d, x) / 100);
+        fprintf(out, "%s: %s lowers it\n", logit ? "against it" : "most helpful", more);
+        print_end(out, d, result->about.part.from, x, -1);
+        fprintf(out, "%s: %s raises it\n", logit ? "for it" : "most harmful", more);
+        print_end(out, d, result->about.part.from, x, 1);
         word += length;
     }
-    if (d->n_unseen > 0)
+    if (d->n_unseen > 0 && !rates)
         fprintf(out, "%zu samples are in no batch of these steps: their influence is exactly 0\n",
                 d->n_unseen);
     if (d->has_check) {
@@ -455,18 +507,66 @@ static void print(FILE *out, const struct stj_result *result)
     stj_print_cost(out, &result->about);
 }
 
+/* ---- the figure: rates by step, weights from the smallest influence to the largest ---- */
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static enum stj_status make_figure(const struct stj_result *result, struct stj_chart *chart,
+                                   struct stj_error *err)
+{
+    const struct influence_data *d = result->data;
+    const bool rates = d->of == OF_RATES;
+    const size_t n = d->n_numbers, first = result->about.part.from;
+    const char *word = d->queries;
+    STJ_FREED double *x = NULL, *y = NULL;
+    STJ_MUST(stj_new(&x, n, sizeof *x, err));
+    STJ_MUST(stj_new(&y, n, sizeof *y, err));
+    stj_chart_title(chart, rates ? "Derivative of the query with respect to the rate of each step"
+                                 : "Derivative of the query with respect to the weight of each "
+                                   "training sample");
+    stj_axis_name(&chart->x, rates ? "step" : "rank", rates ? "step" : "sample, in this order");
+    stj_axis_name(&chart->y, "influence", "influence");
+    stj_chart_limit(chart, 0);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (double)(i + (rates ? first : 1));
+    for (size_t q = 0; q < d->n_queries; q++, word += strspn(word, " ")) {
+        const size_t length = strcspn(word, " ");
+        memcpy(y, d->influence + q * n, n * sizeof *y);
+        if (!rates)
+            qsort(y, n, sizeof *y, compare_numbers);
+        STJ_MUST(stj_chart_add(chart, STJ_CHART_LINE,
+                               (enum stj_chart_colour)(q % STJ_CHART_N_COLOURS), n, x, y, err,
+                               "%.*s", (int)length, word));
+        word += length;
+    }
+    return STJ_OK;
+}
+
+static const struct stj_analysis_figure figures[] = {
+    {"influence", "derivative of a query with respect to each weight or rate", make_figure},
+    {.doc = NULL},
+};
+
 const struct stj_analysis stj_analysis_influence = {
     .info = {.name = "influence",
-             .doc = "what each training sample did to a loss or an output",
+             .doc = "what each training sample, or each step's rate, did to a loss or an output",
              .options = options,
              .config_size = sizeof(struct influence_config)},
     .description =
         "Differentiate a number that is made of the trained parameters, as the loss of the test\n"
-        "data, with respect to the weight of each training sample in the loss, through all steps\n"
-        "of the training, and keep the result in RUN/influence.h5.  With --check K the training\n"
-        "is done again without some samples, to see how far the derivative tells what that does.\n",
+        "data, with respect to the weight of each training sample in the loss, or to the learning\n"
+        "rate of each step (--of rates), through all steps of the training, and keep the result "
+        "in\n"
+        "RUN/influence.h5.  With --check K the training is done again without some samples, to "
+        "see\n"
+        "how far the derivative tells what that does.\n",
     .example = "  spectraj influence digits-run --top 5\n"
-               "  spectraj influence digits-run --query logit:0,3\n",
+               "  spectraj influence digits-run --query logit:0,3\n"
+               "  spectraj influence digits-run --of rates\n",
     .schema = schema,
     .result_size = sizeof(struct influence_data),
     .format = {.name = "spectraj-influence",
@@ -478,4 +578,5 @@ const struct stj_analysis stj_analysis_influence = {
     .compute = compute,
     .view = view,
     .print = print,
+    .figures = figures,
 };

@@ -50,6 +50,7 @@ void stj_sweep_destroy(struct stj_sweep *sweep)
     if (!sweep)
         return;
     stj_sweep_free_memory(sweep);
+    stj_train_work_destroy(sweep->train);
     free(sweep);
 }
 
@@ -64,9 +65,14 @@ void stj_sweep_carry_slots(struct stj_sweep *sweep)
     sweep->carries_slots = true;
 }
 
-void stj_sweep_weigh_samples(struct stj_sweep *sweep)
+enum stj_status stj_sweep_set_given(struct stj_sweep *sweep, enum stj_given given, size_t n_given,
+                                    struct stj_error *err)
 {
-    sweep->n_samples = sweep->problem->ops->n_samples(sweep->problem->self);
+    sweep->given = given;
+    sweep->n_given = n_given;
+    return given == STJ_GIVEN_RATES
+               ? stj_train_work_create(sweep->problem, sweep->recipe, &sweep->train, err)
+               : STJ_OK;
 }
 
 /* The first vector of a state that a block has, and the one past the last: all where slots are
@@ -78,7 +84,7 @@ static size_t first_vector(const struct stj_sweep *sweep, bool end)
 
 static size_t past_vectors(const struct stj_sweep *sweep, bool end)
 {
-    if (!end && sweep->n_samples > 0)
+    if (!end && sweep->n_given > 0)
         return 0;
     return 1 + (sweep->carries_slots ? sweep->n_slots : first_vector(sweep, end));
 }
@@ -99,8 +105,8 @@ static void load_block(const struct stj_sweep *sweep, const double *x, size_t ld
                                stj_sweep_vector(&f, k));
             else
                 memset(stj_sweep_vector(&f, k), 0, sweep->tile_size * sizeof(real));
-        if (sweep->n_samples > 0)
-            stj_sweep_load_weights(sweep, &f, columns, ldx);
+        if (sweep->n_given > 0)
+            stj_sweep_load_given(sweep, &f, columns, ldx);
     }
 }
 
@@ -112,8 +118,8 @@ static void store_block(const struct stj_sweep *sweep, double *y, size_t ldy)
     for (size_t tile = 0; tile < sweep->n_tiles; tile++) {
         const struct stj_sweep_tile f = stj_sweep_tile(sweep, tile, 0);
         double *columns = y + stj_sweep_tile_first(sweep, tile) * ldy;
-        if (sweep->n_samples > 0)
-            stj_sweep_store_weights(sweep, &f, columns, ldy);
+        if (sweep->n_given > 0)
+            stj_sweep_store_given(sweep, &f, columns, ldy);
         if (stj_group_sends())
             stj_sweep_set_ranges(sweep, f.nvec);
         for (size_t k = first; k < past; k++) {
@@ -132,6 +138,7 @@ static enum stj_status run_chunk(struct stj_sweep *sweep, size_t first, size_t c
 {
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_linearization_cache_load(sweep->store, first, count, err));
+    STJ_TRY(stj_sweep_load_directions(sweep, first, count, err));
     st = sweep->n_teams > 1 ? stj_sweep_by_tile(sweep, first, count, err)
                             : stj_sweep_by_slice(sweep, first, count, err);
     STJ_TRY(stj_group_agree(st, err));

@@ -5,7 +5,7 @@
  *     sweep_memory.c     how a block is divided, and its work space
  *     sweep_phases.c     the work of a step on one tile, in phases
  *     sweep_schedule.c   which thread does what, and when
- *     sweep_weights.c    what goes in and out at every step, of the weights of samples
+ *     sweep_given.c      what goes in and out at every step, of what training was given
  *     sweep_exchange.c   what ranks send each other where they do not share memory
  */
 #ifndef STJ_OP_SWEEP_INTERNAL_H
@@ -15,6 +15,7 @@
 
 #include "op/sweep.h"
 #include "parallel/share_sum.h"
+#include "train/train.h"
 
 enum { STJ_TILE_MOST = 32 }; /* vectors of a tile */
 
@@ -28,15 +29,17 @@ struct stj_sweep_part {
 
 /* Work space, grown when a block needs more than before; of the group where it shares memory. */
 enum stj_sweep_room {
-    STJ_ROOM_STATE,    /* real [n_tiles][1 + n_slots, with sam one more][tile_size] */
-    STJ_ROOM_SHARE,    /* real [n_teams][max_shares + 1][tile_size]; the last of a team is its g */
-    STJ_ROOM_INCOMING, /* real [max_slices][range of a tile], by messages */
-    STJ_ROOM_SCRATCH,  /* real [n_teams or max_slices, or both][n_scratch] */
-    STJ_ROOM_RECORD,   /* real [n_teams][n_records]: of the slices, where they meet */
-    STJ_ROOM_DOT,      /* double [n_teams][n_parts][widest] */
-    STJ_ROOM_WORK,     /* real [n_teams][n_work][n_params], of the optimizer */
-    STJ_ROOM_WEIGHT,   /* double [n_tiles][n_samples][widest]: tangents or adjoints of weights, */
-    STJ_ROOM_ROWS,     /* real [n_teams][max_rows][widest]: and those of a step's batch */
+    STJ_ROOM_STATE,     /* real [n_tiles][1 + n_slots, with sam one more][tile_size] */
+    STJ_ROOM_SHARE,     /* real [n_teams][max_shares + 1][tile_size]; the last of a team is its g */
+    STJ_ROOM_INCOMING,  /* real [max_slices][range of a tile], by messages */
+    STJ_ROOM_SCRATCH,   /* real [n_teams or max_slices, or both][n_scratch] */
+    STJ_ROOM_RECORD,    /* real [n_teams][n_records]: of the slices, where they meet */
+    STJ_ROOM_DOT,       /* double [n_teams][1, with rates 2][n_parts][widest] */
+    STJ_ROOM_WORK,      /* real [n_teams][n_work][n_params], of the optimizer */
+    STJ_ROOM_GIVEN,     /* double [n_tiles][n_given][widest]: tangents or adjoints of these */
+    STJ_ROOM_ROWS,      /* real [n_teams][max_rows][widest]: of the weights of a step's batch */
+    STJ_ROOM_DIRECTION, /* real [chunk][n_params]: of the rates of a chunk's steps; */
+    STJ_ROOM_MOVED,     /* real [1 + n_slots][n_params]: to find them */
     STJ_N_SWEEP_ROOMS
 };
 
@@ -50,8 +53,11 @@ struct stj_sweep {
     size_t end;         /* and which of all is the end point */
     size_t from, to;
     bool carries_slots;
-    size_t n_samples; /* whose weights move; 0: theta at the beginning does */
-    bool searching;   /* for the first number that is not finite; of one vector */
+    enum stj_given given;                 /* what moves */
+    size_t n_given;                       /* numbers of it; 0: theta at the beginning */
+    struct stj_train_work *train;         /* of rates */
+    size_t first_direction, n_directions; /* the steps whose directions are there */
+    bool searching; /* for the first number that is not finite; of one vector */
     size_t tile_wish;
     size_t n_parts;
     struct stj_sweep_part *part;
@@ -82,8 +88,9 @@ struct stj_sweep_tile {
     real *record;  /* where the slices meet */
     real *work;    /* [n_work][n_params] */
     double *dot;   /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
-    double *weight; /* [n_samples][nvec] */
-    real *rows;     /* [max_rows][nvec] */
+    double *rate_dot; /* [n_parts][nvec]: shares of d_t . theta_bar */
+    double *given;    /* [n_given][nvec] */
+    real *rows;       /* [max_rows][nvec] */
 };
 
 /* The slices of a step. */
@@ -146,13 +153,13 @@ enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct st
                                   const struct stj_sweep_slices *slices, size_t s, size_t stage,
                                   size_t share, struct stj_error *err);
 
-/* ---- sweep_weights.c ---- */
+/* ---- sweep_given.c ---- */
 
 /* Tile number `tile`, whose first column is x or y, <- those, or zero adjoints; and back. */
-void stj_sweep_load_weights(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                            const double *x, size_t ldx);
-void stj_sweep_store_weights(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                             double *y, size_t ldy);
+void stj_sweep_load_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                          const double *x, size_t ldx);
+void stj_sweep_store_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                           double *y, size_t ldy);
 
 /* Before a product: the tangents of a slice's rows; what it is to do with them.  After all slices
  * of a step: the adjoints of its rows join those of their samples. */
@@ -162,6 +169,14 @@ struct stj_weight_tangents stj_sweep_take_weights(const struct stj_sweep *sweep,
                                                   const struct stj_slice *slice);
 void stj_sweep_give_weights(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                             const struct stj_linear_step *step);
+
+/* Of rates: the directions of the steps of a chunk that is ready.  Of a part: after its update;
+ * before its adjoint, and the shares of all parts, by one thread. */
+enum stj_status stj_sweep_load_directions(struct stj_sweep *sweep, size_t first, size_t count,
+                                          struct stj_error *err);
+stj_sweep_phase stj_sweep_move_by_rate, stj_sweep_dot_rate;
+void stj_sweep_sum_rate(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                        const struct stj_linear_step *step);
 
 /* ---- sweep_schedule.c ---- */
 

@@ -145,6 +145,21 @@ static size_t n_vectors(const struct stj_sweep *sweep)
     return sweep->n_slots + sweep->n_gradients;
 }
 
+/* Of each part: of a clipped gradient, and of the rate. */
+static size_t n_dots(const struct stj_sweep *sweep)
+{
+    return sweep->given == STJ_GIVEN_RATES ? 2 : 1;
+}
+
+static void list_rate_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWEEP_ROOMS])
+{
+    const size_t n = sweep->problem->layout->n_params;
+    const bool has = sweep->given == STJ_GIVEN_RATES;
+    room[STJ_ROOM_DIRECTION] =
+        (struct room){has ? stj_linearization_cache_chunk(sweep->store) : 0, n, sizeof(real)};
+    room[STJ_ROOM_MOVED] = (struct room){has ? 1 + sweep->n_slots : 0, n, sizeof(real)};
+}
+
 static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWEEP_ROOMS])
 {
     const size_t tile = sweep->tile_size, n_teams = sweep->n_teams;
@@ -157,11 +172,14 @@ static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWE
     room[STJ_ROOM_RECORD] = (struct room){n_teams, n_records(sweep), sizeof(real)};
     room[STJ_ROOM_WORK] = (struct room){n_teams * sweep->optimizer->n_work,
                                         sweep->problem->layout->n_params, sizeof(real)};
-    room[STJ_ROOM_WEIGHT] =
-        (struct room){sweep->n_tiles * sweep->n_samples, sweep->widest, sizeof(double)};
-    room[STJ_ROOM_ROWS] = (struct room){
-        sweep->n_samples > 0 ? n_teams * sweep->problem->max_rows : 0, sweep->widest, sizeof(real)};
-    room[STJ_ROOM_DOT] = (struct room){n_teams * sweep->n_parts, sweep->widest, sizeof(double)};
+    room[STJ_ROOM_GIVEN] =
+        (struct room){sweep->n_tiles * sweep->n_given, sweep->widest, sizeof(double)};
+    room[STJ_ROOM_ROWS] =
+        (struct room){sweep->given == STJ_GIVEN_WEIGHTS ? n_teams * sweep->problem->max_rows : 0,
+                      sweep->widest, sizeof(real)};
+    room[STJ_ROOM_DOT] =
+        (struct room){n_teams * n_dots(sweep) * sweep->n_parts, sweep->widest, sizeof(double)};
+    list_rate_rooms(sweep, room);
 }
 
 /* The barrier of the threads of all ranks, where they share memory. */
@@ -233,8 +251,10 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
     f.record = (real *)sweep->room[STJ_ROOM_RECORD].at + team * n_records(sweep);
     f.work = (real *)sweep->room[STJ_ROOM_WORK].at +
              team * sweep->optimizer->n_work * sweep->problem->layout->n_params;
-    f.dot = (double *)sweep->room[STJ_ROOM_DOT].at + team * sweep->n_parts * sweep->widest;
-    f.weight = (double *)sweep->room[STJ_ROOM_WEIGHT].at + tile * sweep->n_samples * sweep->widest;
+    f.dot = (double *)sweep->room[STJ_ROOM_DOT].at +
+            team * n_dots(sweep) * sweep->n_parts * sweep->widest;
+    f.rate_dot = f.dot + sweep->n_parts * sweep->widest;
+    f.given = (double *)sweep->room[STJ_ROOM_GIVEN].at + tile * sweep->n_given * sweep->widest;
     f.rows =
         (real *)sweep->room[STJ_ROOM_ROWS].at + team * sweep->problem->max_rows * sweep->widest;
     for (size_t k = 0; k < sweep->n_slots; k++)

@@ -116,6 +116,8 @@ void stj_sweep_before(const struct stj_sweep *sweep, const struct stj_sweep_tile
     const struct stj_update_tile u = update_tile(sweep, tile, step, p);
     const size_t rule = sweep->part[p].rule;
     average_part(sweep, tile, step, p, true);
+    if (sweep->given == STJ_GIVEN_RATES)
+        stj_sweep_dot_rate(sweep, tile, step, p);
     sweep->optimizer->adjoint(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
                               &step->at[rule], &u);
     average_part(sweep, tile, step, p, false);
@@ -203,7 +205,7 @@ enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct st
     struct stj_slice slice = slices->slice[s];
     struct stj_weight_tangents weights;
     slice.meeting = stj_sweep_meeting(sweep, tile, slices, s, stage);
-    if (sweep->n_samples > 0) {
+    if (sweep->given == STJ_GIVEN_WEIGHTS) {
         weights = stj_sweep_take_weights(sweep, tile, step, &slice);
         slice.weights = &weights;
     }
@@ -228,6 +230,8 @@ static void update_tangent(const struct stj_sweep *sweep, const struct stj_sweep
     average_part(sweep, tile, step, p, false);
     sweep->optimizer->tangent(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
                               &step->at[rule], &u);
+    if (sweep->given == STJ_GIVEN_RATES)
+        stj_sweep_move_by_rate(sweep, tile, step, p);
     average_part(sweep, tile, step, p, true);
 }
 

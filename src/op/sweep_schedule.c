@@ -32,6 +32,11 @@ static void wait_for_team(struct team *team)
         stj_barrier_wait(team->barrier);
 }
 
+static bool is_first(const struct team *team)
+{
+    return !team->barrier || stj_thread_number() == 0;
+}
+
 /* The calling thread's share of the items 0 .. n - 1: *from .. its end. */
 static size_t share_of(const struct team *team, size_t n, size_t *from)
 {
@@ -113,7 +118,7 @@ static void run_product(struct team *team, const struct stj_linear_step *step)
             end_exchange(team);
         run_product_stage(team, step, &slices, stage);
     }
-    if (sweep->n_samples > 0 && (!team->barrier || stj_thread_number() == 0))
+    if (sweep->given == STJ_GIVEN_WEIGHTS && is_first(team))
         stj_sweep_give_weights(sweep, &team->tile, step);
     if (begin_exchange())
         stj_sweep_exchange_shares(sweep, &team->tile, slices.n);
@@ -130,6 +135,8 @@ static void run_gradient(struct team *team, size_t t, size_t gradient)
         stj_linearization_cache_step(team->sweep->store, t, gradient);
     if (team->sweep->trans == STJ_TRANS) {
         run_parts(team, &step, step.climbs ? stj_sweep_climb_before : stj_sweep_before);
+        if (team->sweep->given == STJ_GIVEN_RATES && !step.climbs && is_first(team))
+            stj_sweep_sum_rate(team->sweep, &team->tile, &step);
         run_clip(team, &step, stj_sweep_clip_before);
         complete_tile(team, team->tile.g);
         run_product(team, &step);

@@ -653,6 +653,17 @@ const char *stj_difference_verdict(const struct stj_validation *v)
     return v->finite_difference_resolved ? "contradicts" : "unresolved";
 }
 
+static void put_given(struct builder *b, const char *name, const struct stj_given_validation *v)
+{
+    char key[48];
+    snprintf(key, sizeof key, "%s_adjoint_error", name);
+    put(b, key, stj_json_of_real(v->adjoint_error));
+    snprintf(key, sizeof key, "%s_difference_error", name);
+    put(b, key, stj_json_of_real(v->difference_error));
+    snprintf(key, sizeof key, "%s_difference_resolution", name);
+    put(b, key, stj_json_of_real(v->difference_resolution));
+}
+
 enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,
                                   struct stj_error *err)
 {
@@ -668,9 +679,8 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
     put(&b, "finite_difference_whole_resolution",
         stj_json_of_real(v->finite_difference_whole_resolution));
     put(&b, "may_switch", json_boolean(v->may_switch));
-    put(&b, "weights_adjoint_error", stj_json_of_real(v->weights_adjoint_error));
-    put(&b, "weights_difference_error", stj_json_of_real(v->weights_difference_error));
-    put(&b, "weights_difference_resolution", stj_json_of_real(v->weights_difference_resolution));
+    put_given(&b, "weights", &v->weights);
+    put_given(&b, "rates", &v->rates);
     put(&b, "replay_identical", json_boolean(v->replay_identical));
     if (isnan(v->dense_max_sigma_error)) {
         put(&b, "dense", json_null());

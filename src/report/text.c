@@ -307,6 +307,14 @@ static void print_differences(FILE *out, const struct stj_validation *v)
                 v->may_switch ? ": activations, max-pool or clipping may switch in them" : "");
 }
 
+static void print_given(FILE *out, const char *name, const struct stj_given_validation *v)
+{
+    if (!isnan(v->adjoint_error))
+        fprintf(out,
+                "%-20s adjoint %.2e, differences %.2e relative, good to %.0e by the next steps\n",
+                name, v->adjoint_error, v->difference_error, v->difference_resolution);
+}
+
 void stj_text_validate(FILE *out, const struct stj_validation *v)
 {
     stj_print_part(out, &v->part);
@@ -320,12 +328,8 @@ void stj_text_validate(FILE *out, const struct stj_validation *v)
                 v->largest_product);
     fprintf(out, "adjoint identity     %.2e relative\n", v->adjoint_error);
     print_differences(out, v);
-    if (!isnan(v->weights_adjoint_error))
-        fprintf(out,
-                "weights of samples   adjoint %.2e, differences %.2e relative, good to %.0e by the "
-                "next steps\n",
-                v->weights_adjoint_error, v->weights_difference_error,
-                v->weights_difference_resolution);
+    print_given(out, "weights of samples", &v->weights);
+    print_given(out, "rates of steps", &v->rates);
     fprintf(out, "replay               %s\n",
             v->replay_identical ? "the same bits at every step" : "DIFFERENT");
     if (isnan(v->dense_max_sigma_error))

@@ -4,7 +4,7 @@
  *   adjoint             |<Jx,y> - <x,J'y>| relative, over 5 Gaussian pairs     at most 1e-12
  *   finite differences  whole trainings from theta_0 +- h x against J x        at most 1e-6, or
  *                       what the differences themselves are good to (op/difference.c)
- *   weights of samples  the first two of d theta_to / d w, whole trainings with weights 1 +- h x
+ *   weights and rates   the first two of d theta_to / d w and d eta, shifted by +- h x
  *   replay              training again from theta_0                            the same bits
  *   dense               top singular values against LAPACK's of the dense J    at most 1e-9 sigma_1
  *                       bounds of the smallest: how far below LAPACK's         at most 1e-9 sigma_1
@@ -31,13 +31,13 @@
 #include "op/difference.h"
 #include "op/operator.h"
 #include "op/training_jacobian.h"
-#include "op/weight_jacobian.h"
+#include "op/given_jacobian.h"
 #include "run/memory_budget.h"
 #include "run/run_internal.h"
 #include "spectrum/svd/svd_method.h"
 #include "trajectory/record.h"
 
-enum { ADJOINT_PAIRS = 5, DENSE_PAIRS = 5, WEIGHT_RUNGS = 5 };
+enum { ADJOINT_PAIRS = 5, DENSE_PAIRS = 5, GIVEN_RUNGS = 5, N_GIVEN = 2 };
 static const double adjoint_limit = 1e-12;
 static const double difference_limit = 1e-6;
 static const double dense_limit_error = 1e-9;
@@ -112,51 +112,55 @@ static enum stj_status check_replay(const struct stj_training_window *w,
     return STJ_OK;
 }
 
-/* Trainings whose weights are shifted along x. */
-struct weight_difference {
-    size_t n, n_samples;
-    double *x, *w, *dx, *now, *before; /* before: of the rung before; NaN: there is none */
-    double size;                       /* |D x| */
+/* Trainings for which what was given is shifted along x. */
+struct given_difference {
+    enum stj_given given;
+    size_t n, n_given;
+    double *x, *shift, *dx, *now, *before; /* before: of the rung before */
+    double size;                           /* |D x| */
 };
 
-static void weight_difference_free(struct weight_difference *d)
+static void given_difference_free(struct given_difference *d)
 {
     free(d->x);
-    free(d->w);
+    free(d->shift);
     free(d->dx);
     free(d->now);
     free(d->before);
 }
 
-static enum stj_status weight_difference_init(struct weight_difference *d, struct stj_op *op,
-                                              uint64_t seed, struct stj_error *err)
+/* x is of the size of what was given. */
+static enum stj_status given_difference_init(struct given_difference *d, struct stj_op *jacobian,
+                                             struct stj_op *op, uint64_t seed,
+                                             struct stj_error *err)
 {
     STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
     d->n = stj_op_n_rows(op);
-    d->n_samples = stj_op_n_cols(op);
-    STJ_MUST(stj_new(&d->x, d->n_samples, sizeof *d->x, err));
-    STJ_MUST(stj_new(&d->w, d->n_samples, sizeof *d->w, err));
+    d->n_given = stj_op_n_cols(op);
+    STJ_MUST(stj_new(&d->x, d->n_given, sizeof *d->x, err));
+    STJ_MUST(stj_new(&d->shift, d->n_given, sizeof *d->shift, err));
     STJ_MUST(stj_new(&d->dx, d->n, sizeof *d->dx, err));
     STJ_MUST(stj_new(&d->now, d->n, sizeof *d->now, err));
     STJ_MUST(stj_new(&d->before, d->n, sizeof *d->before, err));
     STJ_MUST(stj_rng_create(seed, STJ_STREAM_CHECK, 1, &rng, err));
-    stj_rng_fill_normal(rng, d->n_samples, d->x);
-    STJ_MUST(stj_op_apply(op, STJ_NO_TRANS, 1, d->x, d->n_samples, d->dx, d->n, err));
+    stj_rng_fill_normal(rng, d->n_given, d->x);
+    stj_scal(d->n_given, stj_given_jacobian_size(jacobian, d->given), d->x);
+    STJ_MUST(stj_op_apply(op, STJ_NO_TRANS, 1, d->x, d->n_given, d->dx, d->n, err));
     d->size = stj_nrm2(d->n, d->dx);
     return STJ_OK;
 }
 
 /* d->now <- the central difference at h. */
-static enum stj_status difference_weights(struct weight_difference *d,
-                                          const struct stj_op *jacobian, double h,
-                                          struct stj_error *err)
+static enum stj_status difference_given(struct given_difference *d, const struct stj_op *jacobian,
+                                        double h, struct stj_error *err)
 {
     STJ_FREED double *minus = NULL;
     STJ_MUST(stj_new(&minus, d->n, sizeof *minus, err));
     for (int sign = -1; sign <= 1; sign += 2) {
-        for (size_t i = 0; i < d->n_samples; i++)
-            d->w[i] = 1 + sign * h * d->x[i];
-        STJ_MUST(stj_weight_jacobian_train(jacobian, d->w, sign < 0 ? minus : d->now, NULL, err));
+        for (size_t i = 0; i < d->n_given; i++)
+            d->shift[i] = sign * h * d->x[i];
+        STJ_MUST(stj_given_jacobian_train(jacobian, d->given, d->shift, sign < 0 ? minus : d->now,
+                                          NULL, err));
     }
     for (size_t i = 0; i < d->n; i++)
         d->now[i] = (d->now[i] - minus[i]) / (2 * h);
@@ -164,7 +168,7 @@ static enum stj_status difference_weights(struct weight_difference *d,
 }
 
 /* |a - b|, relative to D x where that is not zero. */
-static double distance(const struct weight_difference *d, const double *a, const double *b)
+static double distance(const struct given_difference *d, const double *a, const double *b)
 {
     double sum = 0;
     for (size_t i = 0; i < d->n; i++)
@@ -172,37 +176,36 @@ static double distance(const struct weight_difference *d, const double *a, const
     return sqrt(sum) / (d->size > 0 ? d->size : 1);
 }
 
-/* The derivative with respect to weights of samples, where the operator has one beside it. */
-static enum stj_status check_weights(struct stj_op *jacobian, uint64_t seed,
-                                     const struct stj_progress *progress, struct stj_validation *v,
-                                     struct stj_error *err)
+/* The derivative with respect to something given, where the operator has one beside it. */
+static enum stj_status check_given(struct stj_op *jacobian, enum stj_given given, uint64_t seed,
+                                   const struct stj_progress *progress,
+                                   struct stj_given_validation *v, struct stj_error *err)
 {
-    STJ_HELD(weight_difference_free) struct weight_difference d = {0};
+    STJ_HELD(given_difference_free) struct given_difference d = {.given = given};
     STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     double largest = 0, h = 0x1p-7;
-    v->weights_adjoint_error = v->weights_difference_error = v->weights_difference_resolution =
-        (double)NAN;
-    if (!stj_weight_jacobian_is_there(jacobian))
+    v->adjoint_error = v->difference_error = v->difference_resolution = (double)NAN;
+    if (!stj_given_jacobian_is_there(jacobian, given))
         return STJ_OK;
-    STJ_MUST(stj_weight_jacobian_create(jacobian, &op, err));
-    STJ_MUST(stj_op_adjoint_check(op, ADJOINT_PAIRS, seed, stj_identity_rounding,
-                                  &v->weights_adjoint_error, &largest, err));
-    STJ_MUST(weight_difference_init(&d, op, seed, err));
-    for (size_t k = 0; k < WEIGHT_RUNGS; k++, h /= 8) {
-        STJ_MUST(stj_progress_report(progress, "weights of samples", (double)k,
-                                     (double)WEIGHT_RUNGS, err));
-        const enum stj_status st = difference_weights(&d, jacobian, h, err);
+    STJ_MUST(stj_given_jacobian_create(jacobian, given, &op, err));
+    STJ_MUST(stj_op_adjoint_check(op, ADJOINT_PAIRS, seed, stj_identity_rounding, &v->adjoint_error,
+                                  &largest, err));
+    STJ_MUST(given_difference_init(&d, jacobian, op, seed, err));
+    for (size_t k = 0; k < GIVEN_RUNGS; k++, h /= 8) {
+        STJ_MUST(stj_progress_report(progress, stj_given_name(given), (double)k,
+                                     (double)GIVEN_RUNGS, err));
+        const enum stj_status st = difference_given(&d, jacobian, h, err);
         if (st != STJ_ENONFINITE)
             STJ_MUST(st);
         const double error = st == STJ_OK ? distance(&d, d.now, d.dx) : (double)INFINITY;
-        if (st != STJ_OK) /* with weights this far from 1 training leaves the finite numbers */
+        if (st != STJ_OK) /* so far away training leaves the finite numbers */
             stj_error_clear(err);
         const double change = k == 0 ? (double)INFINITY : distance(&d, d.now, d.before);
-        if (k == 0 || error < v->weights_difference_error) {
-            v->weights_difference_error = error;
-            v->weights_difference_resolution = change;
+        if (k == 0 || error < v->difference_error) {
+            v->difference_error = error;
+            v->difference_resolution = change;
         } else if (k == 1) { /* the first is the best so far */
-            v->weights_difference_resolution = change;
+            v->difference_resolution = change;
         }
         memcpy(d.before, d.now, d.n * sizeof *d.now);
     }
@@ -210,13 +213,13 @@ static enum stj_status check_weights(struct stj_op *jacobian, uint64_t seed,
 }
 
 /* Nothing contradicts it: within the limit, or the differences cannot tell. */
-static bool weights_pass(const struct stj_validation *v)
+static bool given_passes(const struct stj_given_validation *v, bool may_switch)
 {
-    const double resolution = v->weights_difference_resolution;
-    return isnan(v->weights_adjoint_error) ||
-           (v->weights_adjoint_error <= adjoint_limit &&
-            (v->weights_difference_error <= fmax(difference_limit, 4 * resolution) ||
-             resolution > 1e-3 || v->may_switch));
+    const double resolution = v->difference_resolution;
+    return isnan(v->adjoint_error) ||
+           (v->adjoint_error <= adjoint_limit &&
+            (v->difference_error <= fmax(difference_limit, 4 * resolution) || resolution > 1e-3 ||
+             may_switch));
 }
 
 /* sigma[n] <- all singular values, from the dense Jacobian. */
@@ -329,12 +332,14 @@ enum stj_status stj_validate_jacobian(struct stj_op *op, uint64_t seed, size_t d
     v->finite_difference_whole_resolution = d.whole_resolution;
     v->may_switch = d.may_switch;
     v->single_steps = d.n_steps;
-    STJ_MUST(check_weights(op, seed, progress, v, err));
+    STJ_MUST(check_given(op, STJ_GIVEN_WEIGHTS, seed, progress, &v->weights, err));
+    STJ_MUST(check_given(op, STJ_GIVEN_RATES, seed, progress, &v->rates, err));
     STJ_MUST(check_replay(&window, progress, &v->replay_identical, err));
     if (stj_op_n_cols(op) <= dense_limit)
         STJ_MUST(compare_dense(op, seed, progress, v, err));
     v->passed = v->adjoint_error <= adjoint_limit && d.agrees && v->replay_identical &&
-                weights_pass(v) &&
+                given_passes(&v->weights, v->may_switch) &&
+                given_passes(&v->rates, v->may_switch) &&
                 (isnan(v->dense_max_sigma_error) ||
                  fmax(v->dense_max_sigma_error, v->dense_bottom_violation) <= dense_limit_error);
     stj_training_jacobian_storage(op, &v->storage);
@@ -365,11 +370,11 @@ void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limi
     struct stj_svd_settings top = stj_svd_settings_default();
     struct stj_svd_settings bottom = top;
     stj_predict_products(p, ADJOINT_PAIRS, ADJOINT_PAIRS, ADJOINT_PAIRS);
-    stj_predict_products(p, ADJOINT_PAIRS, ADJOINT_PAIRS, ADJOINT_PAIRS); /* of the weights */
+    stj_predict_products(p, N_GIVEN * ADJOINT_PAIRS, N_GIVEN * ADJOINT_PAIRS, ADJOINT_PAIRS);
     stj_predict_products(p, 2, 0, 1);
     stj_predict_phase(p, 4 * ADJOINT_PAIRS * vector, ADJOINT_PAIRS);
     stj_predict_phase(p, 4 * vector + training, ADJOINT_PAIRS); /* the sweep keeps its work space */
-    p->trainings += STJ_DIFFERENCE_TRAININGS + 1 + 2 * WEIGHT_RUNGS;
+    p->trainings += STJ_DIFFERENCE_TRAININGS + 1 + N_GIVEN * 2 * GIVEN_RUNGS;
     if (n > dense_limit)
         return;
     stj_dense_predict(n, 1, p);

@@ -26,6 +26,18 @@ const struct stj_option *stj_optimizer_momentum(const struct stj_plugin *optimiz
     return NULL;
 }
 
+double stj_recipe_rate_share(const struct stj_recipe *recipe, size_t number, size_t t,
+                             size_t n_steps)
+{
+    for (size_t k = 0; number > 0 && k < n_steps; k++) {
+        const size_t at = (t + k) % n_steps;
+        const double all = stj_schedule_eta(recipe->schedule, at, n_steps);
+        if (all != 0)
+            return stj_schedule_eta(stj_recipe_rule(recipe, number).schedule, at, n_steps) / all;
+    }
+    return 1;
+}
+
 struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, size_t t,
                                 size_t n_steps)
 {
@@ -39,6 +51,8 @@ struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, 
         momentum->schedule.info)
         step.momentum = stj_schedule_eta(&momentum->schedule, t, n_steps);
     step.has_momentum = !isnan(step.momentum);
+    if (recipe->rate_shift)
+        step.eta += stj_recipe_rate_share(recipe, number, t, n_steps) * recipe->rate_shift[t];
     return step;
 }
 

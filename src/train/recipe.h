@@ -38,6 +38,7 @@ struct stj_recipe {
     double sam_rho;              /* sharpness-aware: how far each step climbs first; 0: not */
     bool sam_adaptive;
     const struct stj_plugin *average; /* of states, the end point; NULL: the last state */
+    const double *rate_shift;         /* [n_steps]: added to the rates; NULL: nothing is */
 };
 
 static inline const struct stj_optimizer_ops *stj_recipe_optimizer(const struct stj_recipe *recipe)
@@ -91,6 +92,11 @@ const struct stj_option *stj_optimizer_momentum(const struct stj_plugin *optimiz
 struct stj_rule stj_recipe_rule(const struct stj_recipe *recipe, size_t number);
 struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, size_t t,
                                 size_t n_steps);
+
+/* What its rate is beside that of the training, in proportion to which it moves.  Where that is 0, it
+ * is as at the next step where it is not. */
+double stj_recipe_rate_share(const struct stj_recipe *recipe, size_t number, size_t t,
+                             size_t n_steps);
 
 /* See that all rules have good values for all steps. */
 enum stj_status stj_recipe_check(const struct stj_recipe *recipe, size_t n_steps,

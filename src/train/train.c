@@ -172,12 +172,11 @@ size_t stj_train_work_bytes(const struct stj_problem *problem, const struct stj_
 }
 
 /* Update a run of k coordinates: its part of each vector of the state. */
-static void update_run(const struct stj_problem *problem, const struct stj_recipe *recipe, size_t t,
-                       size_t k, const struct stj_tensor_run *run, real *state,
+static void update_run(const struct stj_problem *problem, const struct stj_recipe *recipe,
+                       struct stj_step at, size_t k, const struct stj_tensor_run *run, real *state,
                        struct stj_train_work *work)
 {
     const struct stj_optimizer_ops *optimizer = stj_recipe_optimizer(recipe);
-    const struct stj_step at = stj_recipe_step(recipe, run->rule, t, problem->n_steps);
     struct stj_update update = {.n = run->n,
                                 .theta = state + run->offset,
                                 .tensor = &problem->layout->tensor[run->first],
@@ -199,9 +198,11 @@ static enum stj_status update_state(const struct stj_problem *problem,
     struct stj_tensor_run run = {.n = k};
     stj_clip(recipe, problem->layout, n, t, problem->n_steps, work->g, NULL, NULL);
     if (k)
-        update_run(problem, recipe, t, k, &run, state, work);
+        update_run(problem, recipe, stj_recipe_step(recipe, 0, t, problem->n_steps), k, &run, state,
+                   work);
     while (!k && stj_recipe_next_run(recipe, problem->layout, &run))
-        update_run(problem, recipe, t, n, &run, state, work);
+        update_run(problem, recipe, stj_recipe_step(recipe, run.rule, t, problem->n_steps), n, &run,
+                   state, work);
     if (stj_recipe_averages(recipe))
         stj_average_update(n, stj_average_weight(recipe->average, t + 1), state,
                            state + stj_recipe_end(recipe) * n);
@@ -220,6 +221,32 @@ enum stj_status stj_train_step(const struct stj_problem *problem, const struct s
     STJ_MUST(update_state(problem, recipe, 0, t, state, value, work, err));
     if (loss)
         *loss = value;
+    return STJ_OK;
+}
+
+/* An update is an affine function of its rate, and slots do not depend on that (train/optimizer.h):
+ * a step at a rate beside which theta is as nothing tells the direction, to rounding. */
+enum stj_status stj_train_direction(const struct stj_problem *problem,
+                                    const struct stj_recipe *recipe, size_t t, const real *state,
+                                    real *moved, real *direction, struct stj_train_work *work,
+                                    struct stj_error *err)
+{
+    enum { LARGE = 40 };
+    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
+    const size_t n = problem->layout->n_params, n_steps = problem->n_steps;
+    struct stj_tensor_run run = {0};
+    for (size_t i = 0; i < (1 + stj_recipe_n_slots(recipe)) * n; i++)
+        moved[i] = state[i];
+    STJ_MUST(stj_step_gradient(problem, recipe, t, moved, NULL, work->g, work->climbed,
+                               work->gradient, err));
+    stj_clip(recipe, problem->layout, n, t, n_steps, work->g, NULL, NULL);
+    while (stj_recipe_next_run(recipe, problem->layout, &run)) {
+        struct stj_step at = stj_recipe_step(recipe, run.rule, t, n_steps);
+        at.eta = ldexp(stj_recipe_rate_share(recipe, run.rule, t, n_steps), LARGE);
+        update_run(problem, recipe, at, n, &run, moved, work);
+    }
+    for (size_t i = 0; i < n; i++)
+        direction[i] = (real)ldexp((double)(moved[i] - state[i]), -LARGE);
     return STJ_OK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tests/o-weights.c: D = d theta_to / d w, of the weights of samples in the loss.
+/* tests/o-given.c: D = d theta_to / d u, of what training was given: weights of samples in the loss, rates.
  *
- * Differences: central ones of whole trainings with weights 1 +- h x, of an error of h^2 + eps / h of a map
+ * Differences: central ones of whole trainings, shifted by +- h x, of an error of h^2 + eps / h of a map
  * whose curvature grows with each step: 1e-6 of the norm at the best h of a few.  Adjoints and sums: rounding,
  * as of the training Jacobian.
  */
@@ -12,7 +12,7 @@
 
 #include "expect.h"
 #include "op/operator.h"
-#include "op/weight_jacobian.h"
+#include "op/given_jacobian.h"
 #include "parallel/parallel.h"
 #include "small_run.h"
 
@@ -69,35 +69,38 @@ static struct small_run *make_run(size_t i)
     return small_run_create(&spec);
 }
 
-static struct stj_op *weights_of(struct stj_op *jacobian)
+static struct stj_op *given_of(struct stj_op *jacobian, enum stj_given given)
 {
     struct stj_error err = STJ_ERROR_INIT;
     struct stj_op *op = NULL;
-    EXPECT_OK(stj_weight_jacobian_create(jacobian, &op, &err), err);
+    EXPECT_OK(stj_given_jacobian_create(jacobian, given, &op, &err), err);
     return op;
 }
 
-/* end <- of a training with weights 1 + shift x. */
-static void train(struct stj_op *jacobian, double shift, const double *x, double *end)
+/* end <- of a training with what was given shifted by h x. */
+static void train(struct stj_op *jacobian, enum stj_given given, size_t n, double h,
+                  const double *x, double *end)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    double w[ROWS];
-    for (size_t i = 0; i < ROWS; i++)
-        w[i] = 1 + shift * x[i];
-    EXPECT_OK(stj_weight_jacobian_train(jacobian, w, end, NULL, &err), err);
+    double *shift = calloc(n, sizeof *shift);
+    for (size_t i = 0; i < n; i++)
+        shift[i] = h * x[i];
+    EXPECT_OK(stj_given_jacobian_train(jacobian, given, shift, end, NULL, &err), err);
+    free(shift);
 }
 
 /* |difference - D x| / |D x|, the least of a few steps h. */
-static double difference(struct stj_op *jacobian, struct stj_op *op, const double *x)
+static double difference(struct stj_op *jacobian, enum stj_given given, struct stj_op *op,
+                         const double *x)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    const size_t n = stj_op_n_rows(op);
+    const size_t n = stj_op_n_rows(op), n_given = stj_op_n_cols(op);
     double *y = calloc(3 * n, sizeof *y), least = INFINITY;
-    EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, x, ROWS, y, n, &err), err);
-    for (double h = 1e-2; h > 1e-7; h /= 8) {
+    EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, x, n_given, y, n, &err), err);
+    for (double h = 1e-2 * stj_given_jacobian_size(jacobian, given), k = 0; k < 6; h /= 8, k++) {
         double error = 0, size = 0;
-        train(jacobian, h, x, y + n);
-        train(jacobian, -h, x, y + 2 * n);
+        train(jacobian, given, n_given, h, x, y + n);
+        train(jacobian, given, n_given, -h, x, y + 2 * n);
         for (size_t i = 0; i < n; i++) {
             error += pow((y[n + i] - y[2 * n + i]) / (2 * h) - y[i], 2);
             size += y[i] * y[i];
@@ -112,14 +115,15 @@ static double difference(struct stj_op *jacobian, struct stj_op *op, const doubl
 START_TEST(adjoints_and_differences)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct small_run *run = make_run((size_t)_i);
+    struct small_run *run = make_run((size_t)_i / 2);
+    const enum stj_given given = _i % 2 ? STJ_GIVEN_RATES : STJ_GIVEN_WEIGHTS;
     double *x = normal_numbers(ROWS, 5), adjoint = 1;
     for (size_t from = 0; from <= 3; from += 3) {
         struct stj_op *jacobian = small_run_jacobian(run, from, 0, 0, 0);
-        struct stj_op *op = weights_of(jacobian);
+        struct stj_op *op = given_of(jacobian, given);
         EXPECT_OK(stj_op_adjoint_error(op, 3, 11, &adjoint, &err), err);
         ck_assert_msg(adjoint <= 1e-12, "case %d: adjoint %g", _i, adjoint);
-        const double error = difference(jacobian, op, x);
+        const double error = difference(jacobian, given, op, x);
         ck_assert_msg(error <= 1e-6, "case %d from %zu: difference %g", _i, from, error);
         stj_op_destroy(op);
         stj_op_destroy(jacobian);
@@ -135,25 +139,28 @@ START_TEST(the_dense_matrix)
     struct stj_error err = STJ_ERROR_INIT;
     struct small_run *run = make_run(3);
     struct stj_op *jacobian = small_run_jacobian(run, 0, 0, 0, 3);
-    struct stj_op *op = weights_of(jacobian);
-    const size_t n = run->n;
-    double *d = calloc(n * ROWS, sizeof *d), *unit = calloc(n * n, sizeof *unit);
-    double *trans = calloc(n * ROWS, sizeof *trans), *one = calloc(n * ROWS, sizeof *one);
+    const enum stj_given given = _i ? STJ_GIVEN_RATES : STJ_GIVEN_WEIGHTS;
+    struct stj_op *op = given_of(jacobian, given);
+    const size_t n = run->n, m = stj_op_n_cols(op);
+    double *d = calloc(n * m, sizeof *d), *unit = calloc(n * n, sizeof *unit);
+    double *trans = calloc(n * m, sizeof *trans), *one = calloc(n * m, sizeof *one);
+    ck_assert_uint_eq(m, _i ? STEPS : ROWS);
     EXPECT_OK(stj_op_densify(op, 7, d, n, NULL, &err), err);
     for (size_t i = 0; i < n; i++)
         unit[i + i * n] = 1;
-    EXPECT_OK(stj_op_apply(op, STJ_TRANS, n, unit, n, trans, ROWS, &err), err);
-    for (size_t i = 0; i < ROWS; i++) {
+    EXPECT_OK(stj_op_apply(op, STJ_TRANS, n, unit, n, trans, m, &err), err);
+    for (size_t i = 0; i < m; i++) {
         double e[ROWS] = {0};
         e[i] = 1;
-        const double error = difference(jacobian, op, e);
+        const double error = difference(jacobian, given, op, e);
         ck_assert_msg(error <= 1e-6, "column %zu: %g", i, error);
         for (size_t k = 0; k < n; k++)
-            ck_assert_double_le(fabs(trans[i + k * ROWS] - d[k + i * n]), 1e-12);
+            ck_assert_double_le(fabs(trans[i + k * m] - d[k + i * n]),
+                                1e-12 * (1 + fabs(d[k + i * n])));
     }
     stj_set_threads(1);
     EXPECT_OK(stj_op_densify(op, 7, one, n, NULL, &err), err);
-    ck_assert_mem_eq(one, d, n * ROWS * sizeof *d);
+    ck_assert_mem_eq(one, d, n * m * sizeof *d);
     free(d);
     free(unit);
     free(trans);
@@ -171,35 +178,84 @@ START_TEST(all_weights_are_a_rate)
     struct stj_error err = STJ_ERROR_INIT;
     struct small_run *run = make_run(0);
     struct stj_op *jacobian = small_run_jacobian(run, 0, 0, 0, 0);
-    struct stj_op *op = weights_of(jacobian);
+    struct stj_op *weights = given_of(jacobian, STJ_GIVEN_WEIGHTS);
+    struct stj_op *rates = given_of(jacobian, STJ_GIVEN_RATES);
     const size_t n = run->n;
-    double ones[ROWS], *sum = calloc(2 * n, sizeof *sum);
-    double *expected = sum + n, *g = calloc(n, sizeof *g), *next = calloc(n, sizeof *next);
-    struct stj_gradient_work *work = NULL;
-    EXPECT_OK(stj_gradient_work_create(run->problem, &work, &err), err);
+    double ones[ROWS], eta[STEPS], *sum = calloc(2 * n, sizeof *sum);
     for (size_t i = 0; i < ROWS; i++)
         ones[i] = 1;
-    EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, 1, ones, ROWS, sum, n, &err), err);
-    /* d theta_n / d eta_t = -J(t + 1 -> n) g_t, one step at a time */
-    for (size_t t = 0; t < STEPS; t++) {
-        struct stj_trajectory_view view;
-        struct stj_op *step = small_run_jacobian(run, t, t + 1, 0, 0);
-        const double eta = stj_recipe_step(&run->recipe, 0, t, STEPS).eta;
-        EXPECT_OK(stj_trajectory_visit(run->trajectory, t, 1, &view, &err), err);
-        EXPECT_OK(stj_problem_gradient(run->problem, t, view.state, NULL, g, work, &err), err);
-        EXPECT_OK(stj_op_apply(step, STJ_NO_TRANS, 1, expected, n, next, n, &err), err);
-        for (size_t i = 0; i < n; i++)
-            expected[i] = next[i] - eta * g[i];
-        stj_op_destroy(step);
-    }
-    ck_assert_double_le(largest_difference(n, sum, expected), 1e-14);
-    stj_gradient_work_destroy(work);
+    for (size_t t = 0; t < STEPS; t++)
+        eta[t] = stj_recipe_step(&run->recipe, 0, t, STEPS).eta;
+    EXPECT_OK(stj_op_apply(weights, STJ_NO_TRANS, 1, ones, ROWS, sum, n, &err), err);
+    EXPECT_OK(stj_op_apply(rates, STJ_NO_TRANS, 1, eta, STEPS, sum + n, n, &err), err);
+    ck_assert_double_gt(fabs(sum[0]), 1e-6);
+    ck_assert_double_le(largest_difference(n, sum, sum + n), 1e-14);
     free(sum);
-    free(g);
-    free(next);
-    stj_op_destroy(op);
+    stj_op_destroy(weights);
+    stj_op_destroy(rates);
     stj_op_destroy(jacobian);
     small_run_destroy(run);
+}
+END_TEST
+
+/* Gradient descent on a quadratic: theta_{t+1} = (1 - eta A) theta_t + eta b, so that
+ * d theta_n / d eta_t = (1 - eta A)^(n - 1 - t) (b - A theta_t). */
+START_TEST(rates_of_a_quadratic)
+{
+    enum { N = 6, T = 5 };
+    const double eta = 0.05;
+    struct stj_error err = STJ_ERROR_INIT;
+    struct quadratic *q = quadratic_create(N, T, 1, 3);
+    struct stj_problem *problem = quadratic_problem(q);
+    struct stj_plugin optimizer, schedule;
+    parse_plugin(&stj_optimizers, "sgd", &optimizer);
+    parse_plugin(&stj_schedules, "{schedule: constant, peak: 0.05}", &schedule);
+    const struct stj_recipe recipe = {.optimizer = &optimizer, .schedule = &schedule};
+    struct stj_trajectory *trajectory = NULL;
+    struct stj_op *jacobian = NULL;
+    const struct stj_training_jacobian_settings settings = {.from = 0};
+    double theta[T + 1][N], g[N], column[N], next[N], d[N * T];
+    double *start = normal_numbers(N, 2);
+    memcpy(theta[0], start, sizeof theta[0]);
+    for (size_t t = 0; t < T; t++)
+        for (size_t i = 0; i < N; i++) {
+            g[i] = -q->b[i];
+            for (size_t k = 0; k < N; k++)
+                g[i] += q->a[i * N + k] * theta[t][k];
+            theta[t + 1][i] = theta[t][i] - eta * g[i];
+        }
+    double state[2 * N] = {0};
+    memcpy(state, start, sizeof theta[0]);
+    EXPECT_OK(stj_trajectory_create(N, 1, T, &trajectory, &err), err);
+    EXPECT_OK(
+        stj_train(problem, &recipe, 0, T, state, stj_trajectory_record, trajectory, NULL, &err),
+        err);
+    EXPECT_OK(
+        stj_training_jacobian_create(problem, &recipe, trajectory, &settings, &jacobian, &err),
+        err);
+    struct stj_op *op = given_of(jacobian, STJ_GIVEN_RATES);
+    EXPECT_OK(stj_op_densify(op, 0, d, N, NULL, &err), err);
+    for (size_t t = 0; t < T; t++) {
+        for (size_t i = 0; i < N; i++)
+            column[i] = (theta[t + 1][i] - theta[t][i]) / eta;
+        for (size_t s = t + 1; s < T; s++) {
+            for (size_t i = 0; i < N; i++) {
+                next[i] = column[i];
+                for (size_t k = 0; k < N; k++)
+                    next[i] -= eta * q->a[i * N + k] * column[k];
+            }
+            memcpy(column, next, sizeof column);
+        }
+        ck_assert_double_le(largest_difference(N, column, d + t * N), 1e-13);
+    }
+    stj_op_destroy(op);
+    stj_op_destroy(jacobian);
+    stj_trajectory_destroy(trajectory);
+    free(start);
+    stj_plugin_free(&optimizer);
+    stj_plugin_free(&schedule);
+    stj_problem_destroy(problem);
+    quadratic_destroy(q);
 }
 END_TEST
 
@@ -209,7 +265,7 @@ START_TEST(who_was_not_there_has_nothing)
     struct stj_error err = STJ_ERROR_INIT;
     struct small_run *run = make_run(3);
     struct stj_op *jacobian = small_run_jacobian(run, 0, 2, 0, 0);
-    struct stj_op *op = weights_of(jacobian);
+    struct stj_op *op = given_of(jacobian, STJ_GIVEN_WEIGHTS);
     bool used[ROWS] = {false};
     size_t row[BATCH];
     double d[ROWS], *q = normal_numbers(run->n, 3);
@@ -238,12 +294,13 @@ START_TEST(impossible_ones)
     EXPECT_OK(stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &settings,
                                            &full, &err),
               err);
-    EXPECT_FAIL(stj_weight_jacobian_create(full, &op, &err), STJ_EUNSUPPORTED, "all parameters",
-                err);
+    EXPECT_FAIL(stj_given_jacobian_create(full, STJ_GIVEN_RATES, &op, &err), STJ_EUNSUPPORTED,
+                "all parameters", err);
     stj_op_destroy(full);
     EXPECT_OK(stj_ranges_add(&ranges, 0, 3, &err), err);
     EXPECT_OK(stj_op_create_restricted(jacobian, &ranges, &jacobian, &err), err);
-    EXPECT_FAIL(stj_weight_jacobian_create(jacobian, &op, &err), STJ_EUNSUPPORTED, "layers", err);
+    EXPECT_FAIL(stj_given_jacobian_create(jacobian, STJ_GIVEN_WEIGHTS, &op, &err), STJ_EUNSUPPORTED,
+                "layers", err);
     stj_op_destroy(jacobian);
     small_run_destroy(run);
     struct quadratic *q = quadratic_create(4, 3, 1, 1);
@@ -258,11 +315,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("weights");
-    TCase *tests = tcase_create("weights");
+    Suite *suite = suite_create("given");
+    TCase *tests = tcase_create("given");
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, adjoints_and_differences, 0, N_CASES);
-    tcase_add_test(tests, the_dense_matrix);
+    tcase_add_loop_test(tests, adjoints_and_differences, 0, 2 * N_CASES);
+    tcase_add_loop_test(tests, the_dense_matrix, 0, 2);
+    tcase_add_test(tests, rates_of_a_quadratic);
     tcase_add_test(tests, all_weights_are_a_rate);
     tcase_add_test(tests, who_was_not_there_has_nothing);
     tcase_add_test(tests, impossible_ones);

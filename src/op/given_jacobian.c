@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/given_jacobian.c: D = d theta_to / d u, by the sweep of op/sweep_given.c. */
+#include "op/given_jacobian.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "op/operator.h"
+#include "op/sweep.h"
+#include "parallel/ranks.h"
+
+struct given_jacobian {
+    struct stj_sweep *sweep;
+    size_t n_params, n_given;
+};
+
+static void given_jacobian_destroy(void *ctx)
+{
+    struct given_jacobian *self = ctx;
+    if (self)
+        stj_sweep_destroy(self->sweep);
+    free(self);
+}
+STJ_HOLDS(struct given_jacobian, given_jacobian_destroy)
+
+static enum stj_status given_jacobian_apply(void *ctx, enum stj_trans trans, size_t nvec,
+                                            const double *x, size_t ldx, double *y, size_t ldy,
+                                            struct stj_error *err)
+{
+    struct given_jacobian *self = ctx;
+    const size_t n = trans == STJ_NO_TRANS ? self->n_params : self->n_given;
+    STJ_MUST(stj_sweep_run(self->sweep, trans, nvec, x, ldx, y, ldy, err));
+    const size_t bad = stj_op_first_bad(n, nvec, y, ldy);
+    return bad < nvec ? stj_sweep_explain(self->sweep, trans, x + bad * ldx, y + bad * ldy, err)
+                      : STJ_OK;
+}
+
+const char *stj_given_name(enum stj_given given)
+{
+    return given == STJ_GIVEN_RATES ? "rates of steps" : "weights of samples";
+}
+
+/* Weights need samples, whose losses are known one by one. */
+static enum stj_status need_samples(const struct stj_problem *problem, struct stj_error *err)
+{
+    STJ_NEED(err, problem->ops->weigh, STJ_EUNSUPPORTED,
+             "weights of samples need a problem that is a network and its data; this one's losses "
+             "are the caller's");
+    STJ_NEED(
+        err, problem->ops->n_samples(problem->self) > 0, STJ_EUNSUPPORTED,
+        "steps of several micro-batches (training.accumulate) have no derivatives with respect "
+        "to weights of samples: train with batches as large as theirs together");
+    return STJ_OK;
+}
+
+/* *window <- of a Jacobian that has such an operator beside it. */
+static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given given,
+                                   struct stj_training_window *window, struct stj_error *err)
+{
+    STJ_NEED(err, stj_training_jacobian_window(jacobian, window), STJ_EINVAL,
+             "derivatives with respect to %s need a training Jacobian", stj_given_name(given));
+    if (given == STJ_GIVEN_WEIGHTS)
+        STJ_MUST(need_samples(window->problem, err));
+    STJ_NEED(err, !window->full_state && !window->ranges, STJ_EUNSUPPORTED,
+             "derivatives with respect to %s are of all parameters: leave out the full state and "
+             "the choice of layers",
+             stj_given_name(given));
+    STJ_NEED(err, stj_n_ranks() == 1, STJ_EUNSUPPORTED,
+             "derivatives with respect to %s are computed in one process, there are %zu ranks: "
+             "start it without mpirun",
+             stj_given_name(given), stj_n_ranks());
+    return STJ_OK;
+}
+
+bool stj_given_jacobian_is_there(const struct stj_op *jacobian, enum stj_given given)
+{
+    struct stj_training_window window;
+    return find_window(jacobian, given, &window, NULL) == STJ_OK;
+}
+
+static size_t count_given(const struct stj_training_window *w, enum stj_given given)
+{
+    return given == STJ_GIVEN_RATES ? w->to - w->from
+                                    : w->problem->ops->n_samples(w->problem->self);
+}
+
+enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum stj_given given,
+                                          struct stj_op **op, struct stj_error *err)
+{
+    STJ_HELD(given_jacobian_destroy_at) struct given_jacobian *self = NULL;
+    struct stj_training_window w;
+    STJ_MUST(find_window(jacobian, given, &w, err));
+    STJ_MUST(stj_new(&self, 1, sizeof *self, err));
+    self->n_params = w.problem->layout->n_params;
+    self->n_given = count_given(&w, given);
+    STJ_MUST(stj_training_jacobian_sweep(jacobian, &self->sweep, err));
+    STJ_MUST(stj_sweep_set_given(self->sweep, given, self->n_given, err));
+    STJ_MUST(stj_op_create(self->n_params, self->n_given, given_jacobian_apply,
+                           given_jacobian_destroy, self, op, err));
+    self = NULL;
+    stj_op_set_cost(*op, stj_op_cost(jacobian));
+    stj_op_set_rounding(*op, DBL_EPSILON * sqrt((double)(w.to - w.from)));
+    return STJ_OK;
+}
+
+static double rate_at(const struct stj_training_window *w, size_t t)
+{
+    return stj_recipe_step(w->recipe, 0, t, w->problem->n_steps).eta;
+}
+
+double stj_given_jacobian_size(const struct stj_op *jacobian, enum stj_given given)
+{
+    struct stj_training_window w;
+    double sum = 0;
+    if (given != STJ_GIVEN_RATES || !stj_training_jacobian_window(jacobian, &w))
+        return 1;
+    for (size_t t = w.from; t < w.to; t++)
+        sum += rate_at(&w, t) * rate_at(&w, t);
+    return sum > 0 ? sqrt(sum / (double)(w.to - w.from)) : 1;
+}
+
+/* Train with a recipe and a problem like the window's. */
+static enum stj_status train_window(const struct stj_training_window *w,
+                                    const struct stj_problem *problem,
+                                    const struct stj_recipe *recipe, double *end,
+                                    const struct stj_progress *progress, struct stj_error *err)
+{
+    struct stj_trajectory_view view;
+    STJ_FREED real *state = NULL;
+    const size_t n = problem->layout->n_params;
+    const size_t n_state = (1 + stj_trajectory_n_slots(w->trajectory)) * n;
+    STJ_MUST(stj_new(&state, n_state, sizeof *state, err));
+    STJ_MUST(stj_trajectory_visit(w->trajectory, w->from, 1, &view, err));
+    memcpy(state, view.state, n_state * sizeof *state);
+    STJ_MUST(stj_train(problem, recipe, w->from, w->to, state, NULL, NULL, progress, err));
+    for (size_t i = 0; i < n; i++)
+        end[i] = (double)state[stj_recipe_end(recipe) * n + i];
+    return STJ_OK;
+}
+
+static enum stj_status train_with_rates(const struct stj_training_window *w, const double *shift,
+                                        double *end, const struct stj_progress *progress,
+                                        struct stj_error *err)
+{
+    struct stj_recipe recipe = *w->recipe;
+    STJ_FREED double *shifts = NULL;
+    STJ_MUST(stj_new(&shifts, w->problem->n_steps, sizeof *shifts, err));
+    memcpy(shifts + w->from, shift, (w->to - w->from) * sizeof *shifts);
+    recipe.rate_shift = shifts;
+    return train_window(w, w->problem, &recipe, end, progress, err);
+}
+
+static enum stj_status train_with_weights(const struct stj_training_window *w, const double *shift,
+                                          double *end, const struct stj_progress *progress,
+                                          struct stj_error *err)
+{
+    STJ_HELD(stj_problem_destroy_at) struct stj_problem *problem = NULL;
+    STJ_FREED double *weight = NULL;
+    const size_t n = count_given(w, STJ_GIVEN_WEIGHTS);
+    STJ_MUST(stj_new(&weight, n, sizeof *weight, err));
+    for (size_t i = 0; i < n; i++)
+        weight[i] = 1 + shift[i];
+    STJ_MUST(stj_problem_weigh(w->problem, weight, &problem, err));
+    return train_window(w, problem, w->recipe, end, progress, err);
+}
+
+enum stj_status stj_given_jacobian_train(const struct stj_op *jacobian, enum stj_given given,
+                                         const double *shift, double *end,
+                                         const struct stj_progress *progress, struct stj_error *err)
+{
+    struct stj_training_window w;
+    STJ_MUST(find_window(jacobian, given, &w, err));
+    return given == STJ_GIVEN_RATES ? train_with_rates(&w, shift, end, progress, err)
+                                    : train_with_weights(&w, shift, end, progress, err);
+}

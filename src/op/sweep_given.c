@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* op/sweep_given.c: a sweep of what training was given in place of theta_from.
+ *
+ * Weights of samples, w = 1, l_i being their shares in the loss of the batch:
+ *
+ *     STJ_NO_TRANS, at every gradient    g_dot = H_t theta_dot + sum_i w_dot_i grad l_i
+ *     STJ_TRANS,    at every gradient    w_bar_i += g_bar . grad l_i
+ *
+ * Both come with the product with H_t (net/hvp.c).  Adjoints are added by one thread, in the order
+ * of the batch's rows, so that the bits do not depend on the threads, and a sample may be in a batch
+ * twice.
+ *
+ * Rates of steps, d_t being the direction in which that of step t moves theta (train/train.h):
+ *
+ *     STJ_NO_TRANS, after the update     theta_dot += eta_dot_t d_t
+ *     STJ_TRANS,    before it            eta_bar_t = d_t . theta_bar
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "op/sweep_internal.h"
+#include "train/clip.h"
+
+void stj_sweep_load_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                          const double *x, size_t ldx)
+{
+    for (size_t i = 0; i < sweep->n_given; i++)
+        for (size_t j = 0; j < tile->nvec; j++)
+            tile->given[i * tile->nvec + j] = sweep->trans == STJ_NO_TRANS ? x[i + j * ldx] : 0;
+}
+
+void stj_sweep_store_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                           double *y, size_t ldy)
+{
+    for (size_t i = 0; sweep->trans == STJ_TRANS && i < sweep->n_given; i++)
+        for (size_t j = 0; j < tile->nvec; j++)
+            y[i + j * ldy] = tile->given[i * tile->nvec + j];
+}
+
+/* ---- weights of samples ---- */
+
+struct stj_weight_tangents stj_sweep_take_weights(const struct stj_sweep *sweep,
+                                                  const struct stj_sweep_tile *tile,
+                                                  const struct stj_linear_step *step,
+                                                  const struct stj_slice *slice)
+{
+    const size_t *row = sweep->problem->ops->rows(sweep->problem->self, step->lin);
+    if (sweep->trans == STJ_TRANS)
+        return (struct stj_weight_tangents){.bar = tile->rows};
+    for (size_t i = slice->first; i < slice->first + slice->n; i++)
+        for (size_t j = 0; j < tile->nvec; j++)
+            tile->rows[i * tile->nvec + j] = (real)tile->given[row[i] * tile->nvec + j];
+    return (struct stj_weight_tangents){.dot = tile->rows};
+}
+
+void stj_sweep_give_weights(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                            const struct stj_linear_step *step)
+{
+    const struct stj_problem *problem = sweep->problem;
+    const size_t *row = problem->ops->rows(problem->self, step->lin);
+    const size_t n = problem->ops->n_rows(problem->self, step->at->index);
+    for (size_t i = 0; sweep->trans == STJ_TRANS && i < n; i++)
+        for (size_t j = 0; j < tile->nvec; j++)
+            tile->given[row[i] * tile->nvec + j] += (double)tile->rows[i * tile->nvec + j];
+}
+
+/* ---- rates ---- */
+
+enum stj_status stj_sweep_load_directions(struct stj_sweep *sweep, size_t first, size_t count,
+                                          struct stj_error *err)
+{
+    const size_t n = sweep->problem->layout->n_params;
+    real *direction = sweep->room[STJ_ROOM_DIRECTION].at;
+    if (sweep->given != STJ_GIVEN_RATES ||
+        (sweep->n_directions == count && sweep->first_direction == first))
+        return STJ_OK;
+    sweep->n_directions = 0;
+    for (size_t k = 0; k < count; k++) {
+        const struct stj_linear_step step =
+            stj_linearization_cache_step(sweep->store, first + k, 0);
+        STJ_MUST(stj_train_direction(sweep->problem, sweep->recipe, first + k, step.point,
+                                     sweep->room[STJ_ROOM_MOVED].at, direction + k * n,
+                                     sweep->train, err));
+    }
+    sweep->first_direction = first;
+    sweep->n_directions = count;
+    return STJ_OK;
+}
+
+/* Of a part, the direction of the step. */
+static const real *direction_of(const struct stj_sweep *sweep, const struct stj_linear_step *step,
+                                size_t p)
+{
+    const size_t k = step->at->index - sweep->first_direction;
+    return (const real *)sweep->room[STJ_ROOM_DIRECTION].at + k * sweep->problem->layout->n_params +
+           sweep->part[p].offset;
+}
+
+void stj_sweep_move_by_rate(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                            const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const real *d = direction_of(sweep, step, p);
+    const double *eta_dot = tile->given + (step->at->index - sweep->from) * tile->nvec;
+    real *theta_dot = tile->theta + part->offset * tile->nvec;
+    for (size_t r = 0; r < part->rows; r++)
+        for (size_t j = 0; j < tile->nvec; j++)
+            for (size_t c = 0; c < part->cols; c++)
+                theta_dot[(r * tile->nvec + j) * part->cols + c] +=
+                    (real)eta_dot[j] * d[r * part->cols + c];
+}
+
+void stj_sweep_dot_rate(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                        const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    stj_clip_dot(part->rows, tile->nvec, part->cols, direction_of(sweep, step, p),
+                 tile->theta + part->offset * tile->nvec, tile->rate_dot + p * tile->nvec);
+}
+
+void stj_sweep_sum_rate(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                        const struct stj_linear_step *step)
+{
+    double *eta_bar = tile->given + (step->at->index - sweep->from) * tile->nvec;
+    for (size_t p = 0; p < sweep->n_parts; p++)
+        for (size_t j = 0; j < tile->nvec; j++)
+            eta_bar[j] += tile->rate_dot[p * tile->nvec + j];
+}
