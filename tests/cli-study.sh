@@ -73,6 +73,65 @@ awk -v s="$share" 'BEGIN { exit !(s - 1 < 1e-12 && 1 - s < 1e-12) }' ||
 run 0 study displacement R
 contains out 'theta_n - theta_0' stable
 
+# layers: what a vector has in the tensors is its length; the picture has the same numbers.
+# total FILE PATH: the sum of a list.
+total()
+{
+    "$jsonkeys" --print "$1" "$2" | tr -d '[] ' | tr ',' '\n' | awk '{ s += $1 } END { printf "%.17g", s }'
+}
+run 0 study layers R --json
+silent
+json out study=layers n_tensors=4 tensors#4 'tensors[1].name=dense0.kernel' \
+    'tensors[1].parameters=256' "tensors[1].left#$N" "tensors[3].right#$N" n_heads=0 neurons#2 \
+    'neurons[0].layer=dense0' 'neurons[0].chaotic.left#4' participation.left#$N \
+    'tensors[3].regions.chaotic.left>0.3' 'tensors[3].share<0.13'
+mv out layers.json
+run 0 study layers R
+contains out dense2.kernel 'all 310'
+for index in 1 310; do
+    for side in left right; do
+        run 0 plot R vector --index $index --tensor dense2.kernel --side $side --data
+        awk -F, 'NR > 1 { s += $3 * $3 } END { printf "%.17g", s }' out > mass
+        awk -v a="$(cat mass)" -v b="$("$jsonkeys" --print layers.json \
+            "tensors[3].$side[$((index - 1))]")" \
+            'BEGIN { exit !(a - b < 1e-14 && b - a < 1e-14) }' ||
+            fail "the picture of $index, $side, has other numbers than study layers"
+    done
+done
+run 0 plot R layers --data
+[ "$(sed 1q out)" = "series,tensor,mass" ] || fail "the head of the CSV is $(sed 1q out)"
+contains out 'share of the parameters,dense0.bias,'
+run 0 plot R vector -t
+contains out 'v_1 on dense0.kernel' ': ' 'positive . + * #'
+refused "no trained tensor 'dense2.kernl'|'dense2.kernel'" plot R vector --tensor dense2.kernl -t
+refused 'direction 311|310' plot R vector --index 311 -t
+refused "--tensor|the figure 'vector'" plot R loss --tensor dense0.bias --data
+refused "untagged|leave out" plot R vector --tag x -t
+# Heads are a part of an attention: over all directions each has as much as it has parameters.
+short_config heads.yaml '/^analysis:/,$d' 's/input: \[64\]/input: [8, 8]/' \
+    's/{type: dense, units: 4}/{type: attention, heads: 2, kv_heads: 1}/' \
+    's/{type: gelu}/{type: flatten}/'
+run 0 train heads.yaml -o H
+run 0 dense H
+run 0 study layers H --json
+json out n_heads=3 'heads[0].name=attention0.head0' 'heads[1].name=attention0.head1' \
+    'heads[2].name=attention0.kv0' 'heads[0].parameters=68' 'heads[2].parameters=72'
+for head in 0 1 2; do
+    for side in left right; do
+        awk -v a="$(total out "heads[$head].$side")" \
+            -v b="$("$jsonkeys" --print out "heads[$head].parameters")" \
+            'BEGIN { exit !(a - b < 1e-10 && b - a < 1e-10) }' ||
+            fail "head $head, $side, has $(total out "heads[$head].$side")"
+    done
+done
+run 0 plot H layers --data
+contains out ',attention0.kv0,'
+if command -v gnuplot > /dev/null; then
+    run 0 plot H layers -o heads.svg
+    run 0 plot H vector -o vector.svg
+    run 0 plot R vector --tensor dense2.kernel -o vector.pdf
+fi
+
 # Another request is computed, under its own name or in the place of the first.
 run 0 study displacement R --side left --tag left --json
 json out side=left

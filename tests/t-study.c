@@ -178,6 +178,42 @@ START_TEST(displacement_is_divided_up)
 }
 END_TEST
 
+/* The masses of a group over a complete orthonormal basis are its dimensions, those of all groups in
+ * one vector its length. */
+START_TEST(layers_divide_up_every_vector)
+{
+    static const char *const side[] = {"left", "right"};
+    static const size_t size[] = {OUT, IN * OUT}; /* bias and kernel */
+    struct stj_run *run = trained();
+    struct stj_study_result *r = study(run, "layers", 0, NULL);
+    char item[64];
+    ck_assert(*numbers(r, "n_tensors", 1) == 2 && *numbers(r, "n_heads", 1) == 0);
+    for (size_t s = 0; s < 2; s++) {
+        double whole[N_PARAMS] = {0};
+        for (size_t k = 0; k < 2; k++) {
+            double sum = 0;
+            snprintf(item, sizeof item, "tensors[%zu].%s", k, side[s]);
+            const double *mass = numbers(r, item, N_PARAMS);
+            for (size_t i = 0; i < N_PARAMS; i++) {
+                sum += mass[i];
+                whole[i] += mass[i];
+            }
+            ck_assert_double_eq_tol(sum, (double)size[k], 1e-13);
+        }
+        snprintf(item, sizeof item, "participation.%s", side[s]);
+        const double *p = numbers(r, item, N_PARAMS);
+        for (size_t i = 0; i < N_PARAMS; i++) {
+            ck_assert_double_eq_tol(whole[i], 1, 1e-14);
+            ck_assert(p[i] > 1 - 1e-14 && p[i] < N_PARAMS + 1e-12);
+        }
+    }
+    ck_assert_str_eq(stj_study_text(r, "neurons[0].layer"), "dense0");
+    ck_assert_double_eq_tol(numbers(r, "neurons[0].share", OUT)[0], 1.0 / OUT, 1e-15);
+    stj_study_result_destroy(r);
+    stj_run_destroy(run);
+}
+END_TEST
+
 /* z moves by [x 1] S along S, and the divergence is |[x 1] S|^2 / 2 for two outputs: summed over a
  * complete basis of steps, the mean over the rows of |[x 1]|^2. */
 START_TEST(divergence_of_a_linear_network)
@@ -389,6 +425,7 @@ int main(void)
     tcase_add_test(tests, alignment_of_a_symmetric_jacobian);
     tcase_add_test(tests, a_linear_training_responds_exactly);
     tcase_add_test(tests, displacement_is_divided_up);
+    tcase_add_test(tests, layers_divide_up_every_vector);
     tcase_add_test(tests, divergence_of_a_linear_network);
     tcase_add_test(tests, function_jacobian_of_a_linear_network);
     tcase_add_test(tests, null_space_of_one_row);

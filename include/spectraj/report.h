@@ -79,6 +79,21 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
                                 const char *tag, const char *figure, const char *path,
                                 struct stj_error *err);
 
+/* A part of a stored singular vector.  A tensor of the first layer, where the network reads images,
+ * and the kernels of convolutions are drawn as images, others as heat maps. */
+struct stj_report_vector {
+    size_t size;        /* sizeof of this struct */
+    size_t index;       /* counted from 1 by descending singular value; 0: 1 */
+    const char *tensor; /* "dense0.kernel"; NULL: the first that is a matrix */
+    bool left;          /* of the left vector u, in the space of theta_n, and not of v */
+    bool data;          /* "row,column,value" as CSV in place of a picture */
+};
+
+/* Draw it, as stj_report_plot does its figures. */
+enum stj_status stj_report_plot_vector(FILE *out, enum stj_report_format format,
+                                       struct stj_run *run, const struct stj_report_vector *which,
+                                       const char *path, struct stj_error *err);
+
 /* Write the numbers of a figure as CSV, "series,x,y" with the axes' names in the first line: into
  * the file `path` (whole or absent) and a report of it on `out`; without one to `out` itself. */
 enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, struct stj_run *run,

@@ -51,6 +51,13 @@ void stj_axis_name(struct stj_axis *axis, const char *name, const char *label)
     snprintf(axis->label, sizeof axis->label, "%s", label);
 }
 
+enum stj_status stj_axis_add_tick(struct stj_axis *axis, const char *name, struct stj_error *err)
+{
+    STJ_MUST(stj_resize(&axis->tick, axis->n_ticks, axis->n_ticks + 1, sizeof *axis->tick, err));
+    snprintf(axis->tick[axis->n_ticks++], sizeof *axis->tick, "%s", name);
+    return STJ_OK;
+}
+
 enum stj_status stj_chart_add(struct stj_chart *chart, enum stj_chart_style style,
                               enum stj_chart_colour colour, size_t n, const double *x,
                               const double *y, struct stj_error *err, const char *name, ...)
@@ -99,5 +106,7 @@ void stj_chart_free(struct stj_chart *chart)
         free(chart->series[i].y);
     }
     free(chart->series);
+    free(chart->x.tick);
+    free(chart->y.tick);
     *chart = (struct stj_chart){.n_series = 0};
 }

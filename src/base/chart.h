@@ -44,6 +44,8 @@ struct stj_axis {
     bool log;                       /* values that are not positive have no place */
     double low, high;               /* the range; low >= high: that of the values */
     double floor; /* log: what is smaller is not drawn, and the figure says so; 0: none */
+    size_t n_ticks;
+    char (*tick)[STJ_CHART_NAME_MAX]; /* names of 1 .. n_ticks in their place; NULL: numbers */
 };
 
 struct stj_series {
@@ -72,6 +74,9 @@ void stj_chart_plain(const char *text, char plain[STJ_CHART_TEXT_MAX]);
 void stj_chart_title(struct stj_chart *chart, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void stj_axis_name(struct stj_axis *axis, const char *name, const char *label);
+
+/* The name of the next whole number on an axis; figures in files and CSV have it. */
+enum stj_status stj_axis_add_tick(struct stj_axis *axis, const char *name, struct stj_error *err);
 
 /* A new series with copies of x and y; x NULL: 1, 2, ...  n may be 0. */
 enum stj_status stj_chart_add(struct stj_chart *chart, enum stj_chart_style style,

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 
 struct plot_options {
-    char *output;
+    char *output, *tensor;
+    size_t index;
+    int side; /* index into right, left */
     bool terminal, data;
 };
 
@@ -57,6 +59,35 @@ static enum stj_status check_options(const struct cli *cli, const struct plot_op
     return STJ_OK;
 }
 
+/* What only the figure of one vector has. */
+static enum stj_status check_vector(const struct cli *cli, const struct plot_options *o,
+                                    bool is_vector, struct stj_error *err)
+{
+    if (!is_vector && (o->index || o->tensor || o->side))
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "--index, --tensor and --side are of the figure 'vector'");
+    if (is_vector && cli->args.shared.tag)
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "the figure 'vector' is of the untagged dense.h5, else svd.h5: leave "
+                             "out --tag");
+    return STJ_OK;
+}
+
+static enum stj_status draw(const struct cli *cli, const struct plot_options *o,
+                            struct stj_run *run, const char *figure, const char *path,
+                            struct stj_error *err)
+{
+    const struct stj_report_vector which = {.size = sizeof which,
+                                            .index = o->index,
+                                            .tensor = o->tensor,
+                                            .left = o->side == 1,
+                                            .data = o->data};
+    if (strcmp(figure, "vector") == 0)
+        return stj_report_plot_vector(stdout, cli->format, run, &which, path, err);
+    return (o->data ? stj_report_plot_data : stj_report_plot)(
+        stdout, cli->format, run, cli->args.shared.tag, figure, path, err);
+}
+
 static int plot(struct cli *cli, const void *options)
 {
     const struct plot_options *o = options;
@@ -73,17 +104,20 @@ static int plot(struct cli *cli, const void *options)
     if (st == STJ_OK)
         st = choose_figure(cli, &figure, &cli->err);
     if (st == STJ_OK)
+        st = check_vector(cli, o, strcmp(figure, "vector") == 0, &cli->err);
+    if (st == STJ_OK)
         st = stj_run_open(cli->args.positional[0], &run, &cli->err);
     if (st == STJ_OK && !o->terminal && !o->data && !path) {
         st = default_path(cli->args.positional[0], figure, path_text, &cli->err);
         path = path_text;
     }
     if (st == STJ_OK)
-        st = (o->data ? stj_report_plot_data : stj_report_plot)(
-            stdout, cli->format, run, cli->args.shared.tag, figure, path, &cli->err);
+        st = draw(cli, o, run, figure, path, &cli->err);
     stj_run_destroy(run);
     return st == STJ_OK ? CLI_DONE : cli_failed(st);
 }
+
+static const char *const sides[] = {"right", "left", NULL};
 
 #define OPTION(...) STJ_OPTION_ROW(struct plot_options, __VA_ARGS__)
 static const struct stj_option options[] = {
@@ -96,6 +130,14 @@ static const struct stj_option options[] = {
     OPTION("data", BOOL, data, "",
            "write the numbers of the figure as CSV instead: into FILE, else on standard output",
            .letter = 'd'),
+    OPTION("index", SIZE, index, "",
+           "of the figure 'vector': the singular vector, counted from 1 (default: 1)", .min = 1,
+           .value = "I"),
+    OPTION("tensor", STRING, tensor, "",
+           "of the figure 'vector': the tensor, named as info names it (default: the first matrix)",
+           .value = "NAME"),
+    OPTION("side", CHOICE, side, "right",
+           "of the figure 'vector': the right vector v or the left one u", .choices = sides),
     {.name = NULL},
 };
 
@@ -108,13 +150,17 @@ const struct command command_plot = {
     .description =
         "Draw stored results: FIGURE is 'spectrum' (the default; singular values against their\n"
         "index, from dense.h5, else svd.h5) or 'loss' (the training's batch losses),\n"
-        "or 'network' (its graph).  'help' as FIGURE lists them.  Needs gnuplot, but not for "
+        "or 'network' (its graph), or 'vector' (one singular vector on one tensor, as images of "
+        "the\n"
+        "first layer's weights or as a heat map).  'help' as FIGURE lists them.  Needs gnuplot, "
+        "but not for "
         "--data.\n",
     .shared = ARGS_TAG,
     .options = options,
     .options_size = sizeof(struct plot_options),
     .example = "  spectraj plot digits-run --terminal\n"
                "  spectraj plot digits-run loss -o loss.pdf\n"
-               "  spectraj plot digits-run loss --data > loss.csv\n",
+               "  spectraj plot digits-run loss --data > loss.csv\n"
+               "  spectraj plot digits-run vector --index 1 --tensor dense0.kernel -t\n",
     .run = plot,
 };

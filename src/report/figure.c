@@ -17,9 +17,20 @@
 #include "report/json.h"
 #include "report/network_figure.h"
 #include "report/plot.h"
+#include "report/vector_figure.h"
 #include "study/study.h"
 
-static const char network[] = "network";
+static const char network[] = "network", vector[] = "vector";
+
+/* Figures of the run itself. */
+static const struct {
+    const char *name, *doc;
+} of_run[] = {
+    {"loss", "loss of each training step, and its mean over an epoch"},
+    {network, "the graph of the network: a drawing, into a file"},
+    {vector, "a singular vector on one tensor, as images of weights or as a heat map"},
+};
+enum { N_OF_RUN = sizeof of_run / sizeof of_run[0] };
 
 /* A figure: of the run itself, of analyses, or of a study. */
 struct choice {
@@ -77,13 +88,9 @@ static bool choose_figure(size_t i, struct choice *choice)
 {
     if (choose_of_analyses(&i, choice))
         return true;
-    if (i > 1)
-        return choose_of_studies(i - 2, choice);
-    *choice = (struct choice){.name = "loss",
-                              .doc = "loss of each training step, and its mean over an epoch"};
-    if (i == 1)
-        *choice = (struct choice){.name = network,
-                                  .doc = "the graph of the network: a drawing, into a file"};
+    if (i >= N_OF_RUN)
+        return choose_of_studies(i - N_OF_RUN, choice);
+    *choice = (struct choice){.name = of_run[i].name, .doc = of_run[i].doc};
     return true;
 }
 
@@ -193,6 +200,8 @@ static enum stj_status make_chart(struct stj_chart *chart, struct stj_run *run, 
     STJ_NEED(err, choice.name != network, STJ_EINVAL,
              "the figure 'network' is a drawing, in a file (-o FILE.svg): on the terminal, and in "
              "numbers with --json, 'spectraj info' has the graph");
+    STJ_NEED(err, choice.name != vector, STJ_EINVAL,
+             "the figure 'vector' is a picture of one tensor and no chart");
     if (choice.analysis)
         STJ_MUST(make_of_analyses(chart, figure, run, tag, err));
     else if (choice.study)
@@ -200,6 +209,64 @@ static enum stj_status make_chart(struct stj_chart *chart, struct stj_run *run, 
     else
         STJ_MUST(make_loss(chart, run, err));
     return STJ_OK;
+}
+
+/* Of a vector the numbers, or characters: into the file, else to `out`. */
+static enum stj_status write_vector(FILE *out, enum stj_report_format format,
+                                    const struct stj_vector_figure *figure, bool data,
+                                    const char *path, struct stj_error *err)
+{
+    STJ_FREED char *text = NULL;
+    STJ_HELD(stj_text_drop) struct stj_text_output made = {0};
+    STJ_MUST(stj_text_open(&made, err));
+    (data ? stj_vector_figure_csv : stj_vector_figure_text)(made.file, figure);
+    STJ_MUST(stj_text_take(&made, &text, err));
+    if (path) {
+        STJ_MUST(stj_file_write_text(path, text, err));
+        return report_file(out, format, vector, path, err);
+    }
+    fputs(text, out);
+    return STJ_OK;
+}
+
+enum stj_status stj_report_plot_vector(FILE *out, enum stj_report_format format,
+                                       struct stj_run *run, const struct stj_report_vector *which,
+                                       const char *path, struct stj_error *err)
+{
+    STJ_NOT_NULL(err, out, run);
+    STJ_GOOD_SETTINGS(err, which);
+    enum stj_status st = STJ_OK;
+    FILE *script = NULL;
+    struct stj_vector_figure *figure = NULL;
+    struct stj_canvas canvas;
+    STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
+              "a figure without a file cannot be JSON: name a file for it");
+    STJ_TRY(stj_vector_figure_create(run, which, &figure, err));
+    if (which->data || !path) {
+        st = write_vector(out, format, figure, which->data, path, err);
+        goto out;
+    }
+    STJ_TRY(stj_canvas_of(path, out, &canvas, err));
+    STJ_TRY(stj_gnuplot_script(&script, err));
+    stj_vector_figure_plot(script, &canvas, figure);
+    STJ_TRY(stj_gnuplot_draw(script, &canvas, out, err));
+    st = report_file(out, format, vector, path, err);
+out:
+    if (script)
+        fclose(script);
+    stj_vector_figure_destroy(figure);
+    return st;
+}
+
+/* With nothing said of it: v_1 on the first table. */
+static enum stj_status plot_vector(FILE *out, enum stj_report_format format, struct stj_run *run,
+                                   const char *tag, bool data, const char *path,
+                                   struct stj_error *err)
+{
+    const struct stj_report_vector which = {.size = sizeof which, .data = data};
+    STJ_NEED(err, !tag, STJ_EINVAL,
+             "the figure 'vector' is of the untagged dense.h5, else svd.h5: leave out the tag");
+    return stj_report_plot_vector(out, format, run, &which, path, err);
 }
 
 enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct stj_run *run,
@@ -216,6 +283,8 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
     STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
               "a figure in the terminal cannot be JSON: name a file for it");
     STJ_NOT_NULL(err, run);
+    if (choice.name == vector)
+        return plot_vector(out, format, run, tag, false, path, err);
     STJ_TRY(stj_canvas_of(path, out, &canvas, err));
     const bool drawing = choice.name == network && path;
     if (!drawing)
@@ -256,6 +325,8 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
     STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
     STJ_NEED(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
              "the numbers of a figure are CSV and not JSON: name a file for them");
+    if (strcmp(figure, vector) == 0)
+        return plot_vector(out, format, run, tag, true, path, err);
     STJ_MUST(make_chart(&chart, run, tag, figure, err));
     if (path) {
         STJ_MUST(write_csv_file(&chart, path, err));

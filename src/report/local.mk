@@ -22,3 +22,5 @@ libspectraj_core_la_SOURCES += %reldir%/svg.c
 libspectraj_core_la_SOURCES += %reldir%/svg.h
 libspectraj_core_la_SOURCES += %reldir%/text.c
 libspectraj_core_la_SOURCES += %reldir%/text.h
+libspectraj_core_la_SOURCES += %reldir%/vector_figure.c
+libspectraj_core_la_SOURCES += %reldir%/vector_figure.h

@@ -161,6 +161,20 @@ static void write_log_tics(FILE *script, char letter, double low, double high)
     fprintf(script, ")\n");
 }
 
+/* Names in the place of numbers, as many as there is room for. */
+static void write_names(FILE *script, const struct stj_axis *axis, char letter)
+{
+    enum { NAMES_MAX = 48 };
+    const size_t every = axis->n_ticks / NAMES_MAX + 1;
+    fprintf(script, "set %ctics rotate by -40 noenhanced (", letter);
+    for (size_t i = 0; i < axis->n_ticks; i += every) {
+        fprintf(script, "%s'", i ? ", " : "");
+        stj_plot_text(script, axis->tick[i]);
+        fprintf(script, "' %zu", i + 1);
+    }
+    fprintf(script, ")\n");
+}
+
 static void write_axis(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart,
                        bool of_y, double low, double high)
 {
@@ -175,6 +189,10 @@ static void write_axis(FILE *script, const struct stj_canvas *canvas, const stru
         if (short_range)
             write_log_tics(script, letter, low, high);
     }
+    if (axis->tick && canvas->path)
+        write_names(script, axis, letter);
+    else if (axis->tick)
+        fprintf(script, "set %ctics 1,%zu\n", letter, axis->n_ticks / 12 + 1);
     fprintf(script, "set %crange [%.17g:%.17g]\nset %clabel '", letter, low, high, letter);
     write_markup(script, canvas, axis->label);
 }
@@ -331,6 +349,17 @@ static void write_number(FILE *out, double x)
         fprintf(out, "%.17g", x);
 }
 
+/* Of an axis with names, the name. */
+static void write_place(FILE *out, const struct stj_axis *axis, double x)
+{
+    if (!axis->tick || !(x >= 1 && x <= (double)axis->n_ticks)) {
+        write_number(out, x);
+        return;
+    }
+    fputc(',', out);
+    write_field(out, axis->tick[(size_t)x - 1]);
+}
+
 void stj_plot_csv(FILE *out, const struct stj_chart *chart)
 {
     fprintf(out, "series,");
@@ -342,7 +371,7 @@ void stj_plot_csv(FILE *out, const struct stj_chart *chart)
         const struct stj_series *s = &chart->series[i];
         for (size_t k = 0; k < s->n; k++) {
             write_field(out, s->name);
-            write_number(out, s->x[k]);
+            write_place(out, &chart->x, s->x[k]);
             write_number(out, s->y[k]);
             fputc('\n', out);
         }

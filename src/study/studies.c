@@ -14,6 +14,7 @@ static const struct stj_plugin_info *const list[] = {
     &stj_study_function_jacobian.info,
     &stj_study_distributions.info,
     &stj_study_growth.info,
+    &stj_study_layers.info,
     NULL,
 };
 

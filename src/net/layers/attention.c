@@ -137,7 +137,9 @@ static enum stj_status q_setup(struct stj_layer *layer, const struct stj_shape *
              "%zu heads do not divide the width %zu of its queries", config->heads, width);
     STJ_NEED(err, config->heads % kv == 0, STJ_ECONFIG, "%zu kv_heads do not divide %zu heads", kv,
              config->heads);
-    return out_setup(layer, NULL, err);
+    STJ_MUST(out_setup(layer, NULL, err));
+    layer->tensor[0].head = width / config->heads; /* of the bias too */
+    return STJ_OK;
 }
 
 static enum stj_status kv_setup(struct stj_layer *layer, const struct stj_shape *queries,
