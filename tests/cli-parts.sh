@@ -60,6 +60,40 @@ run 0 svd RUN --top 2 --from 5 --to 15 --layers dense0 --tag early
 contains out 'of the block'
 [ -e RUN/svd-early.h5 ] || fail "a tagged block has not its tag's file"
 
+# Many windows in one go: each is the stored result of its window.
+run 0 svd RUN --at 5,12,20 --top 3 --json
+silent
+json out at#3 'at[0].from=0' 'at[0].to=5' 'at[1].to=12' 'at[2].to=20' 'at[0].top.sigma#3' \
+    'at[0].applications.jvp>0' 'at[1].analysis=svd'
+"$jsonkeys" --print out 'at[1].top.sigma' > wanted
+run 0 svd RUN --at 5,12,20 --top 3 --json
+json out 'at[0].applications.jvp=0' 'at[1].applications.jvp=0' 'at[2].applications.jvp=0'
+run 0 svd RUN --to 12 --top 3 --json
+json out applications.jvp=0
+"$jsonkeys" --print out top.sigma | cmp -s - wanted || fail 'a window by itself has other values'
+run 0 svd RUN --at 5,12 --top 3
+contains out 'J(0 -> 5)' 'J(0 -> 12)' 'stored result'
+run 0 density RUN --at 5,12 --to-end --probes 2 --steps 12 --json
+json out at#2 'at[0].from=5' 'at[0].to=20' 'at[1].from=12' 'at[1].regions.bulk.low>0'
+run 0 density RUN --at 0 --to-end --probes 2 --steps 12 --json
+json out at#1 'at[0].to=20'
+run 2 svd RUN --at 3,4 --top 3 --max-applications 8 --json
+json out at#2
+run 0 plot RUN spectrum-at --data
+[ "$(sed 1q out)" = "series,step,sigma" ] || fail "the head of the CSV is $(sed 1q out)"
+contains out 'sigma_1,12,' 'sigma_2,20,'
+run 0 plot RUN regions-to-end --data
+contains out 'bulk,12,' 'bulk,5,' '"chaotic, from",0,'
+refused 'J(0 -> t)|spectraj density RUN --at' plot RUN regions-at --data
+refused 'without a tag' plot RUN spectrum-at --tag early --data
+refused '--at|step 21|above 0|at most 20' svd RUN --at 5,21
+refused 'step 0 must be above 0' svd RUN --at 0,5
+refused 'step 20|below 20' svd RUN --at 20 --to-end
+refused '--at and --tag' svd RUN --at 5 --tag x
+refused 'where the windows end|--to' svd RUN --at 5 --to 7
+refused 'where the windows begin|--from' svd RUN --at 5 --to-end --from 2
+refused '--to-end|--at' svd RUN --to-end
+
 # The table of tensors has the shapes and the layout of the vectors, also where init.file has others.
 python3 - << 'END' || fail 'no parameters of another layout'
 import json, struct

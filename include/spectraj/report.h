@@ -48,6 +48,11 @@ enum stj_status stj_report_list(FILE *out, enum stj_report_format format, size_t
 enum stj_status stj_report_result(FILE *out, enum stj_report_format format,
                                   const struct stj_result *result, struct stj_error *err);
 
+/* Results of one analysis for n windows: in JSON an object with the others' objects as the list
+ * `at`, in text one report after the other, each under its window. */
+enum stj_status stj_report_windows(FILE *out, enum stj_report_format format, size_t n,
+                                   struct stj_result *const *result, struct stj_error *err);
+
 /* *text <- the JSON object of a result on one line (owned by the caller, stj_free). */
 enum stj_status stj_result_json(const struct stj_result *result, char **text,
                                 struct stj_error *err);

@@ -18,6 +18,11 @@ static const struct stj_option shared_rows[] = {
     OPTION("from", SIZE, from, "0", "start of the window of steps, J(from -> to)", .value = "STEP"),
     OPTION("to", SIZE, to, "", "end of the window (default: the last step)", .min = 1,
            .value = "STEP"),
+    OPTION("at", SIZES, at, "",
+           "instead of one window those from 0 (--from) to each of these steps, one after another",
+           .value = "STEP,..."),
+    OPTION("to_end", BOOL, to_end, "",
+           "with --at: from each of these steps to the last (--to), J(STEP -> end)"),
     OPTION("layers", STRING, layers, "",
            "rows and columns of these layers or tensors alone, named as info names them",
            .value = "NAME,..."),
@@ -57,10 +62,11 @@ static const struct stj_option shared_rows[] = {
 
 /* Which commands have these rows. */
 static const unsigned shared_mask[] = {
-    ARGS_WINDOW,      ARGS_WINDOW, ARGS_WINDOW,  ARGS_WINDOW, ARGS_USES_SEED,
-    ARGS_CONFIG_SEED, ARGS_MEMORY, ARGS_THREADS, ARGS_RANKS,  ARGS_THREADS | ARGS_PROBLEM,
-    ARGS_TAG,         ARGS_FORCE,  ARGS_COMMON,  ARGS_COMMON, ARGS_COMMON,
-    ARGS_COMMON,
+    ARGS_WINDOW, ARGS_WINDOW,  ARGS_AT,        ARGS_AT,
+    ARGS_WINDOW, ARGS_WINDOW,  ARGS_USES_SEED, ARGS_CONFIG_SEED,
+    ARGS_MEMORY, ARGS_THREADS, ARGS_RANKS,     ARGS_THREADS | ARGS_PROBLEM,
+    ARGS_TAG,    ARGS_FORCE,   ARGS_COMMON,    ARGS_COMMON,
+    ARGS_COMMON, ARGS_COMMON,
 };
 
 enum { N_SHARED = sizeof shared_mask / sizeof shared_mask[0] };

@@ -17,6 +17,8 @@ struct args_shared {
     uint64_t seed;
     size_t threads, memory, from, to, ranks_per_product;
     char *tag, *layers;
+    struct stj_sizes at; /* steps where windows end, or begin */
+    bool to_end;
     int state;    /* index into "theta", "full" */
     int progress; /* index into "auto", "plain", "off" */
 };
@@ -31,6 +33,7 @@ enum args_shared_mask {
     ARGS_WINDOW = 32,       /* --from, --to, --layers, --state */
     ARGS_RANKS = 64,        /* --ranks-per-product: the command works under mpirun */
     ARGS_CONFIG_SEED = 128, /* --seed in the place of the config's; ARGS_USES_SEED: in that of 0 */
+    ARGS_AT = 512,          /* --at, --to-end */
     ARGS_PROBLEM = 256,     /* --allow-problem-command alone, which those with threads have too */
 };
 

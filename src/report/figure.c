@@ -17,6 +17,7 @@
 #include "report/json.h"
 #include "report/network_figure.h"
 #include "report/plot.h"
+#include "report/steps_figure.h"
 #include "report/vector_figure.h"
 #include "study/study.h"
 
@@ -25,10 +26,15 @@ static const char network[] = "network", vector[] = "vector";
 /* Figures of the run itself. */
 static const struct {
     const char *name, *doc;
+    bool over_steps, regions, to_end;
 } of_run[] = {
-    {"loss", "loss of each training step, and its mean over an epoch"},
-    {network, "the graph of the network: a drawing, into a file"},
-    {vector, "a singular vector on one tensor, as images of weights or as a heat map"},
+    {.name = "loss", .doc = "loss of each training step, and its mean over an epoch"},
+    {.name = network, .doc = "the graph of the network: a drawing, into a file"},
+    {.name = vector, .doc = "a singular vector on one tensor, as images or as a heat map"},
+    {"spectrum-at", "singular values of J(0 -> t) over t", true, false, false},
+    {"regions-at", "singular values of J(0 -> t) by region, over t", true, true, false},
+    {"spectrum-to-end", "singular values of J(t -> n) over t", true, false, true},
+    {"regions-to-end", "singular values of J(t -> n) by region, over t", true, true, true},
 };
 enum { N_OF_RUN = sizeof of_run / sizeof of_run[0] };
 
@@ -112,10 +118,19 @@ static bool find_figure(const char *name, struct choice *choice)
     return false;
 }
 
-static enum stj_status make_loss(struct stj_chart *chart, struct stj_run *run,
-                                 struct stj_error *err)
+/* The loss, or spectra of windows, which have no tag. */
+static enum stj_status make_of_run(struct stj_chart *chart, const char *name, struct stj_run *run,
+                                   const char *tag, struct stj_error *err)
 {
     struct stj_run_info info;
+    size_t i = 0;
+    while (strcmp(of_run[i].name, name) != 0)
+        i++;
+    if (of_run[i].over_steps) {
+        STJ_NEED(err, !tag, STJ_EINVAL, "the figure '%s' is of results without a tag: leave it out",
+                 name);
+        return stj_chart_over_steps(run, of_run[i].regions, of_run[i].to_end, chart, err);
+    }
     stj_run_get_info(run, &info);
     const size_t epoch = info.batch_size > 0 ? info.train_rows / info.batch_size : 0;
     return stj_chart_loss(chart, info.n_steps, stj_run_loss_curve(run), epoch, err);
@@ -207,7 +222,7 @@ static enum stj_status make_chart(struct stj_chart *chart, struct stj_run *run, 
     else if (choice.study)
         STJ_MUST(make_of_study(chart, &choice, run, tag, err));
     else
-        STJ_MUST(make_loss(chart, run, err));
+        STJ_MUST(make_of_run(chart, figure, run, tag, err));
     return STJ_OK;
 }
 

@@ -115,6 +115,50 @@ enum stj_status stj_report_result(FILE *out, enum stj_report_format format,
     return stj_text_end(&text, out, err);
 }
 
+/* *list <- the objects of the results. */
+static enum stj_status list_results(size_t n, struct stj_result *const *result, json_t **list,
+                                    struct stj_error *err)
+{
+    json_t *object = NULL;
+    *list = json_array();
+    STJ_NEED(err, *list, STJ_ENOMEM, "out of memory for the JSON report");
+    for (size_t i = 0; i < n; i++) {
+        STJ_NOT_NULL(err, result[i]);
+        STJ_MUST(stj_json_result(result[i], &object, err));
+        const struct stj_run_part *part = &result[i]->about.part;
+        const bool put =
+            json_object_set_new(object, "from", json_integer((json_int_t)part->from)) == 0 &&
+            json_object_set_new(object, "to", json_integer((json_int_t)part->to)) == 0;
+        STJ_NEED(err, json_array_append_new(*list, object) == 0 && put, STJ_ENOMEM,
+                 "out of memory for the JSON report");
+    }
+    return STJ_OK;
+}
+
+enum stj_status stj_report_windows(FILE *out, enum stj_report_format format, size_t n,
+                                   struct stj_result *const *result, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    json_t *list = NULL, *whole = NULL;
+    STJ_NOT_NULL(err, out, result);
+    for (size_t i = 0; format != STJ_REPORT_JSON && i < n; i++) {
+        STJ_NOT_NULL(err, result[i]);
+        const struct stj_run_part *part = &result[i]->about.part;
+        fprintf(out, "%sJ(%zu -> %zu)\n", i ? "\n" : "", part->from, part->to);
+        STJ_MUST(stj_report_result(out, format, result[i], err));
+    }
+    if (format != STJ_REPORT_JSON)
+        return STJ_OK;
+    STJ_TRY(list_results(n, result, &list, err));
+    whole = json_pack("{s:i, s:O}", "schema", STJ_JSON_SCHEMA, "at", list);
+    STJ_CHECK(err, whole, STJ_ENOMEM, "out of memory for the JSON report");
+    st = stj_json_print(out, whole, err);
+out:
+    json_decref(list);
+    json_decref(whole);
+    return st;
+}
+
 enum stj_status stj_result_json(const struct stj_result *result, char **text, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
