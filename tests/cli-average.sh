@@ -45,6 +45,11 @@ for study in response displacement growth divergence function-jacobian; do
     run 0 study $study ema
 done
 run 0 plan ema.yaml
+# The average goes on from a perturbed step as it was there.
+run 0 svd ema --from 11 --top 2
+run 0 study response ema --at 11 --step 1e-7 --json
+awk -v a="$("$jsonkeys" --print out 'projection[0]')" -v b="$("$jsonkeys" --print out 'prediction[0]')" \
+    'BEGIN { exit !(a - b < 1e-4 * b && b - a < 1e-4 * b) }' || fail 'a perturbed step of an average'
 
 # Up to the first state that counts the average is the parameters.
 run 0 dense plain --to 3

@@ -215,6 +215,25 @@ refused 'no direction of the region bulk|from svd.h5|spectraj dense' study respo
 run 0 study response S --index 309 --step 0.001 --json
 json out directions.source=svd.h5
 
+# At a later step, and of single tensors; other numbers have other files.
+run 0 svd R --at 8 --to-end --top 2
+run 0 study response R --at 8 --step 1e-7 --json
+json out at=8 layers=null directions.source=svd-8-20.h5
+within out 'projection[0]' "$(awk -v s="$("$jsonkeys" --print out sigma)" \
+    'BEGIN { printf "%.17g", 1e-7 * s }')" 1e-11
+refused 'J(8 -> 20)|--from 8 --layers dense0' study response R --at 8 --layers dense0
+run 0 svd R --from 8 --top 2 --layers dense0
+run 0 study response R --at 8 --layers dense0 --step 1e-7 --json
+json out layers=dense0 directions.missing=258
+within out 'projection[0]' "$(awk -v s="$("$jsonkeys" --print out sigma)" \
+    'BEGIN { printf "%.17g", 1e-7 * s }')" 1e-11
+run 0 study divergence R --at 8 --layers dense0 --data test --json
+json out at=8 index#2 'datasets[0].mean[0]>0'
+run 0 study divergence R --at 8 --data test
+contains out 'svd-8-20.h5'
+refused 'at: step 20 must be before the last' study response R --at 20
+refused "no layer or tensor 'dense3'" study response R --layers dense3
+
 # restrict
 run 0 study restrict R --k 3,310 --json
 silent

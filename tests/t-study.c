@@ -154,6 +154,54 @@ START_TEST(a_linear_training_responds_exactly)
 }
 END_TEST
 
+/* From step 4 on, all of theta and the kernel alone: of a linear training both are exact too, the
+ * block's with the rest of the change in the complement. */
+START_TEST(a_perturbation_at_a_later_step)
+{
+    static const char *const layers[] = {NULL, "dense0.kernel"};
+    static const size_t size[] = {N_PARAMS, IN * OUT};
+    struct stj_run *run = trained();
+    double theta_4[N_PARAMS], loss[2];
+    EXPECT_OK(stj_run_theta(run, 4, theta_4, &err), err);
+    for (size_t b = 0; b < 2; b++) {
+        const struct stj_option_pair setting[] = {
+            {"step", "1e-3,1"}, {"index", "2"}, {"at", "4"}, {"layers", layers[b]}};
+        const size_t n = layers[b] ? 4 : 3;
+        const struct stj_study_settings settings = {.n = n, .setting = setting};
+        const struct stj_analysis_settings analysis = {0};
+        struct stj_request *request = NULL;
+        struct stj_result *dense = NULL;
+        struct stj_study_result *r = NULL;
+        bool stored = false;
+        EXPECT_FAIL(
+            stj_analysis_study(run, NULL, "response", &settings, &analysis, &r, &stored, &err),
+            STJ_EINVAL, "--from 4", err);
+        EXPECT_OK(stj_request_create("dense", &request, &err), err);
+        EXPECT_OK(stj_request_set(request, "from", "4", &err), err);
+        if (layers[b])
+            EXPECT_OK(stj_request_set(request, "layers", layers[b], &err), err);
+        EXPECT_OK(stj_analyse(run, request, NULL, &dense, &err), err);
+        stj_result_destroy(dense);
+        stj_request_destroy(request);
+        r = study(run, "response", n, setting);
+        const double sigma = *numbers(r, "sigma", 1);
+        const double *projection = numbers(r, "projection", 2);
+        const double *complement = numbers(r, "complement", 2);
+        ck_assert(*numbers(r, "at", 1) == 4);
+        ck_assert(*numbers(r, "directions.top", 1) == (double)size[b]);
+        loss[b] = *numbers(r, "initial_test_loss", 1);
+        for (size_t i = 0; i < 2; i++) {
+            const double step = i ? 1 : 1e-3;
+            ck_assert_double_eq_tol(projection[i], step * sigma, 1e-13 * (1 + step));
+            ck_assert(layers[b] ? complement[i] > 1e-3 * step : complement[i] < 1e-13);
+        }
+        stj_study_result_destroy(r);
+    }
+    ck_assert(loss[0] == loss[1] && loss[0] > 0);
+    stj_run_destroy(run);
+}
+END_TEST
+
 START_TEST(displacement_is_divided_up)
 {
     struct stj_run *run = trained();
@@ -425,6 +473,7 @@ int main(void)
     tcase_add_test(tests, alignment_of_a_symmetric_jacobian);
     tcase_add_test(tests, a_linear_training_responds_exactly);
     tcase_add_test(tests, displacement_is_divided_up);
+    tcase_add_test(tests, a_perturbation_at_a_later_step);
     tcase_add_test(tests, layers_divide_up_every_vector);
     tcase_add_test(tests, divergence_of_a_linear_network);
     tcase_add_test(tests, function_jacobian_of_a_linear_network);

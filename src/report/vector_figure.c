@@ -124,7 +124,7 @@ static enum stj_status read_vector(struct stj_run *run, const struct stj_report_
     const size_t index = which->index ? which->index : 1;
     struct stj_chart words = {0};
     char tensor[STJ_PARAMETER_NAME_MAX];
-    STJ_MUST(stj_stored_directions_open(run, true, &stored, err));
+    STJ_MUST(stj_stored_directions_open(run, NULL, true, &stored, err));
     STJ_MUST(stj_new(&vector, stored.d.n, sizeof *vector, err));
     STJ_MUST(stj_directions_fetch(&stored.d, which->left ? STJ_LEFT : STJ_RIGHT, index - 1, 1,
                                   vector, err));

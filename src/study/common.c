@@ -58,6 +58,13 @@ enum stj_status stj_study_chart_directions(const struct stj_study_result *r, con
     return add_series(r, item, STJ_BULK, true, chart, err);
 }
 
+enum stj_status stj_study_put_where(const struct stj_study_where *where, struct stj_study_result *r,
+                                    struct stj_error *err)
+{
+    STJ_MUST(stj_study_put_count(r, where->at, err, "at"));
+    return stj_study_put_text(r, where->layers, err, "layers");
+}
+
 void stj_study_note_check(struct stj_self_check *check, const struct stj_op *op)
 {
     const struct stj_self_check found = stj_op_self_check(op);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -110,6 +111,14 @@ enum stj_status stj_directions_visit(const struct stj_directions *d, bool want_u
     return STJ_OK;
 }
 
+void stj_directions_add(const struct stj_directions *d, double a, const double *x, double *theta)
+{
+    if (!d->at)
+        stj_axpy(d->n, a, x, theta);
+    for (size_t i = 0; d->at && i < d->n; i++)
+        theta[d->at[i]] += a * x[i];
+}
+
 enum stj_status stj_directions_put(const struct stj_directions *d, struct stj_study_result *r,
                                    struct stj_error *err)
 {
@@ -142,14 +151,16 @@ enum stj_status stj_directions_put_list(const struct stj_directions *d, struct s
 void stj_directions_print(FILE *out, const struct stj_study_result *r)
 {
     const char *source = stj_study_text(r, "directions.source");
-    const size_t n = (size_t)stj_study_number(r, "n_params");
-    const struct stj_directions d = {.n = n,
-                                     .top = (size_t)stj_study_number(r, "directions.top"),
-                                     .bottom = (size_t)stj_study_number(r, "directions.bottom"),
-                                     .source = source ? source : "an unknown file"};
+    const size_t top = (size_t)stj_study_number(r, "directions.top");
+    const size_t bottom = (size_t)stj_study_number(r, "directions.bottom");
+    const size_t n = top + bottom + (size_t)stj_study_number(r, "directions.missing");
+    const struct stj_directions d = {
+        .n = n, .top = top, .bottom = bottom, .source = source ? source : "an unknown file"};
     char text[STJ_DIRECTIONS_TEXT_MAX];
     stj_directions_text(&d, text);
     fprintf(out, "directions: %s\n", text);
+    if (stj_study_find(r, "layers") && stj_study_text(r, "layers"))
+        fprintf(out, "of the block of %s alone\n", stj_study_text(r, "layers"));
     if (d.bottom > 0)
         fprintf(out,
                 "of the last %zu, sigma is an upper bound: others as small may lie between them\n",

@@ -19,7 +19,8 @@
 enum stj_side { STJ_LEFT, STJ_RIGHT };
 
 struct stj_directions {
-    size_t n;           /* parameters */
+    size_t n;           /* numbers of a vector: the parameters, or those of a block */
+    const size_t *at;   /* [n]: which parameters; NULL: all of them; borrowed */
     size_t top, bottom; /* known: 0 .. top - 1 and n - bottom .. n - 1; all: top = n */
     double *sigma;      /* [n]; NaN where not known; owned */
     double rounding;    /* differences of singular values below it mean nothing */
@@ -60,6 +61,9 @@ typedef enum stj_status (*stj_direction_fn)(void *ctx, size_t i, const double *u
                                             struct stj_error *err);
 enum stj_status stj_directions_visit(const struct stj_directions *d, bool want_u, bool want_v,
                                      stj_direction_fn fn, void *ctx, struct stj_error *err);
+
+/* theta += a x for a vector x[n] of one of the sides. */
+void stj_directions_add(const struct stj_directions *d, double a, const double *x, double *theta);
 
 /* Items of a result: directions.source, .top, .bottom, .missing; and index, sigma, basis_dependent
  * of all that are known. */

@@ -4,6 +4,8 @@
  *
  *     KL( p(theta_n) | p(theta_n + s u_i) )      of every sample of several sets of inputs
  *
+ * the u_i being those of J(0 -> n), or of J(t -> n): what perturbations at step t become.
+ *
  * p is the law that the loss takes the outputs for: classes, coin tosses, normal numbers (the slot
  * `divergence` of a loss).  Of each direction and set the largest, the mean, and quantiles.
  */
@@ -22,6 +24,7 @@ struct divergence_config {
     int side;
     char *data;
     size_t rows;
+    struct stj_study_where where;
 };
 
 static const char *const sides[] = {"left", "right", NULL}; /* in the order of the enum */
@@ -39,8 +42,14 @@ static const struct stj_option options[] = {
            " (default: the first four)"),
     OPTION("rows", SIZE, rows, "0", "rows of each set at most, the first ones; 0: all"),
     STJ_STUDY_EPSILON(offsetof(struct divergence_config, epsilon)),
+    STJ_STUDY_WHERE(struct divergence_config),
     {.name = NULL},
 };
+
+static const struct stj_study_where *where_of(const void *config)
+{
+    return &((const struct divergence_config *)config)->where;
+}
 
 enum statistic { MEAN, MAX, MEDIAN, Q90, Q99, N_STATISTICS };
 static const char *const statistic_name[N_STATISTICS] = {"mean", "max", "median", "q90", "q99"};
@@ -120,7 +129,7 @@ static enum stj_status prepare(struct probe *p, struct stj_error *err)
 {
     struct stj_run *run = p->cx->run;
     const size_t known = stj_directions_n_known(p->cx->directions);
-    p->n = p->cx->directions->n;
+    p->n = stj_network_n_params(run->net);
     p->n_out = stj_shape_size(stj_network_output(run->net));
     STJ_MUST(stj_samples_make(p->cx, p->c->data, p->c->rows, &p->sets, err));
     for (size_t s = 0; s < p->sets.n; s++)
@@ -174,8 +183,13 @@ static enum stj_status step_along(struct probe *p, struct desk *d, const double 
     STJ_NEED(err, loss->divergence, STJ_EUNSUPPORTED,
              "the loss %s is of no law of targets whose divergence could be taken",
              loss->info.name);
-    for (size_t i = 0; i < p->n; i++)
-        d->theta[i] = (real)(p->theta_n[i] + p->c->step * x[i]);
+    const struct stj_directions *directions = p->cx->directions;
+    for (size_t i = 0; directions->at && i < p->n; i++)
+        d->theta[i] = (real)p->theta_n[i];
+    for (size_t i = 0; i < directions->n; i++) {
+        const size_t at = directions->at ? directions->at[i] : i;
+        d->theta[at] = (real)(p->theta_n[at] + p->c->step * x[i]);
+    }
     for (size_t s = 0; s < p->sets.n; s++) {
         const size_t n_rows = p->sets.set[s].n_rows;
         STJ_MUST(stj_predict(d->predictor, &p->sets.set[s], d->theta, d->z, err));
@@ -195,7 +209,7 @@ static enum stj_status step_block(struct probe *p, const double *x, size_t first
     for (size_t k = 0; k < count; k++) {
         struct desk *d = &p->desk[stj_thread_number()];
         if (d->status == STJ_OK)
-            d->status = step_along(p, d, x + k * p->n, first + k, &d->error);
+            d->status = step_along(p, d, x + k * p->cx->directions->n, first + k, &d->error);
     }
     for (size_t i = 0; i < p->n_threads; i++)
         STJ_NEED(err, p->desk[i].status == STJ_OK, p->desk[i].status, "%s", p->desk[i].error.text);
@@ -208,7 +222,7 @@ static enum stj_status step_all(struct probe *p, struct stj_error *err)
     const size_t known = stj_directions_n_known(d);
     size_t item[BLOCK];
     STJ_FREED double *x = NULL;
-    STJ_MUST(stj_new(&x, BLOCK * p->n, sizeof *x, err));
+    STJ_MUST(stj_new(&x, BLOCK * d->n, sizeof *x, err));
     for (size_t first = 0; first < known; first += BLOCK) {
         const size_t count = known - first < BLOCK ? known - first : BLOCK;
         STJ_MUST(
@@ -250,6 +264,7 @@ static enum stj_status put(const struct probe *p, struct stj_study_result *r, st
 {
     const size_t known = stj_directions_n_known(p->cx->directions);
     STJ_MUST(stj_directions_put(p->cx->directions, r, err));
+    STJ_MUST(stj_study_put_where(&p->c->where, r, err));
     STJ_MUST(stj_study_put_real(r, p->c->step, err, "step"));
     STJ_MUST(stj_study_put_text(r, sides[p->c->side], err, "side"));
     STJ_MUST(stj_study_put_real(r, p->c->epsilon, err, "epsilon"));
@@ -418,11 +433,14 @@ const struct stj_study_ops stj_study_divergence = {
         "Step from the trained parameters along every known singular vector, and measure the "
         "Kullback-Leibler divergence of the predictions from those before, on several sets of "
         "inputs: "
-        "the largest, the mean and quantiles over the rows, for each direction.",
+        "the largest, the mean and quantiles over the rows, for each direction.  With --at T the "
+        "vectors are those of J(T -> n): what perturbations at step T become.",
     .example = "  spectraj study divergence digits-run\n"
-               "  spectraj study divergence digits-run --data test,other-inputs.npy --tag other\n",
+               "  spectraj study divergence digits-run --data test,other-inputs.npy --tag other\n"
+               "  spectraj study divergence digits-run --at 300\n",
     .needs_network = true,
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
+    .where = where_of,
     .run = run,
     .print = print,
     .figures = figures,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* study/response.c: what becomes of a perturbation of the start, measured by training again.
+/* study/response.c: what becomes of a perturbation of the start, or of a later step t, measured by
+ * training again from there.
  *
  * For every step size s the run is trained from theta_0 + s v.  Of the change of the end, d =
  * theta_n(theta_0 + s v) - theta_n(theta_0),
@@ -8,7 +9,9 @@
  *
  * with J v = sigma u: the i-th singular direction, or a random unit vector of the span of a
  * region's known right singular vectors, which does not depend on their basis.  As s -> 0 the
- * projection tends to the prediction and the complement vanishes faster than s.
+ * projection tends to the prediction and the complement vanishes faster than s.  From step t on it
+ * is J(t -> n), the optimizer's slots being left as they were; of a block, v moves its parameters
+ * alone, u . d is their part of the change, and what the others do is of the complement.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -29,6 +32,7 @@ struct response_config {
     struct stj_reals step;
     double least, most;
     size_t decade;
+    struct stj_study_where where;
 };
 
 static const char *const regions[] = {"none", "chaotic", "bulk", "stable", NULL};
@@ -48,8 +52,14 @@ static const struct stj_option options[] = {
     OPTION("least", REAL, least, "1e-5", "smallest step size of the grid", .above_min = true),
     OPTION("most", REAL, most, "10", "largest step size of the grid", .above_min = true),
     OPTION("decade", SIZE, decade, "4", "step sizes in each power of ten", .min = 1, .max = 1000),
+    STJ_STUDY_WHERE(struct response_config),
     {.name = NULL},
 };
+
+static const struct stj_study_where *where_of(const void *config)
+{
+    return &((const struct response_config *)config)->where;
+}
 
 static enum stj_status check(const void *config, struct stj_error *err)
 {
@@ -68,10 +78,11 @@ struct direction {
     bool dependent; /* shares its singular value: u and v depend on the basis */
 };
 
-/* The copies of the batch. */
+/* The copies of the batch, from theta_0, or the theta of that step. */
 struct perturbation {
-    size_t n;
-    const double *theta_0, *v;
+    size_t n, at;
+    const double *v;
+    double *theta_0;
     struct stj_reals step;
 };
 
@@ -80,8 +91,12 @@ struct perturbation {
 static enum stj_status take_index(const struct stj_directions *d, size_t index, struct direction *x,
                                   struct stj_error *err)
 {
-    STJ_MUST(stj_directions_fetch(d, STJ_LEFT, index - 1, 1, x->u, err));
-    STJ_MUST(stj_directions_fetch(d, STJ_RIGHT, index - 1, 1, x->v, err));
+    STJ_FREED double *vector = NULL;
+    STJ_MUST(stj_new(&vector, d->n, sizeof *vector, err));
+    STJ_MUST(stj_directions_fetch(d, STJ_LEFT, index - 1, 1, vector, err));
+    stj_directions_add(d, 1, vector, x->u);
+    STJ_MUST(stj_directions_fetch(d, STJ_RIGHT, index - 1, 1, vector, err));
+    stj_directions_add(d, 1, vector, x->v);
     x->sigma = d->sigma[index - 1];
     x->dependent = stj_directions_degenerate(d, index - 1);
     return STJ_OK;
@@ -104,8 +119,8 @@ static enum stj_status mix(void *ctx, size_t i, const double *u, const double *v
     if (stj_region_of(m->d->sigma[i], m->epsilon) != m->region)
         return STJ_OK;
     const double c = stj_rng_normal(m->rng);
-    stj_axpy(m->d->n, c, v, m->x->v);
-    stj_axpy(m->d->n, c * m->d->sigma[i], u, m->x->u);
+    stj_directions_add(m->d, c, v, m->x->v);
+    stj_directions_add(m->d, c * m->d->sigma[i], u, m->x->u);
     m->x->members++;
     return STJ_OK;
 }
@@ -127,11 +142,12 @@ static enum stj_status take_region(const struct stj_study_context *cx,
               "finds all directions",
               regions[c->region], c->epsilon, known);
     /* x->u is J x->v now; both become unit vectors. */
-    const double length = stj_nrm2(d->n, x->v), image = stj_nrm2(d->n, x->u);
+    const size_t n = stj_network_n_params(cx->run->net);
+    const double length = stj_nrm2(n, x->v), image = stj_nrm2(n, x->u);
     x->sigma = image / length;
-    stj_scal(d->n, 1 / length, x->v);
+    stj_scal(n, 1 / length, x->v);
     if (image > 0)
-        stj_scal(d->n, 1 / image, x->u);
+        stj_scal(n, 1 / image, x->u);
 out:
     stj_rng_destroy(m.rng);
     return st;
@@ -140,7 +156,7 @@ out:
 static enum stj_status choose(const struct stj_study_context *cx, const struct response_config *c,
                               struct direction *x, struct stj_error *err)
 {
-    const size_t n = cx->directions->n;
+    const size_t n = stj_network_n_params(cx->run->net);
     STJ_MUST(stj_new(&x->u, n, sizeof *x->u, err));
     STJ_MUST(stj_new(&x->v, n, sizeof *x->v, err));
     return c->region ? take_region(cx, c, x, err)
@@ -214,18 +230,28 @@ static enum stj_status measure(const struct stj_run *run, const struct direction
     return st;
 }
 
-static enum stj_status measure_all(const struct stj_study_context *cx, const struct direction *x,
-                                   const struct perturbation *p, const double *theta_n,
-                                   struct response *m, struct stj_error *err)
+/* theta and slots (owned by the caller) of the state that the copies begin with. */
+static enum stj_status read_start(const struct stj_run *run, struct perturbation *p, real **slots,
+                                  struct stj_error *err)
 {
-    const size_t n_slots = stj_recipe_optimizer(&cx->run->recipe)->n_slots;
+    const size_t n_slots = stj_recipe_n_slots(&run->recipe);
     struct stj_trajectory_view view;
-    STJ_FREED real *slots = NULL;
-    STJ_MUST(stj_new(&slots, n_slots * p->n, sizeof *slots, err));
-    STJ_MUST(stj_trajectory_visit(cx->run->trajectory, 0, 1, &view, err));
-    memcpy(slots, view.state + p->n, n_slots * p->n * sizeof *slots);
+    STJ_MUST(stj_new(slots, n_slots * p->n, sizeof **slots, err));
+    STJ_MUST(stj_new(&p->theta_0, p->n, sizeof *p->theta_0, err));
+    STJ_MUST(stj_trajectory_visit(run->trajectory, p->at, 1, &view, err));
+    memcpy(*slots, view.state + p->n, n_slots * p->n * sizeof **slots);
+    for (size_t i = 0; i < p->n; i++)
+        p->theta_0[i] = view.state[i];
+    return STJ_OK;
+}
+
+static enum stj_status measure_all(const struct stj_study_context *cx, const struct direction *x,
+                                   const struct perturbation *p, const real *slots,
+                                   const double *theta_n, struct response *m, struct stj_error *err)
+{
     const struct stj_retraining work = {.problem = cx->run->problem,
                                         .recipe = &cx->run->recipe,
+                                        .from = p->at,
                                         .slots = slots,
                                         .n_copies = p->step.n,
                                         .begin = begin,
@@ -256,6 +282,7 @@ static enum stj_status put(const struct stj_study_context *cx, const struct resp
     STJ_MUST(stj_directions_put(cx->directions, r, err));
     STJ_MUST(stj_study_put_item(r, STJ_STUDY_COUNT, "index", 1, &index, NULL, err));
     STJ_MUST(stj_study_put_text(r, c->region ? regions[c->region] : NULL, err, "region"));
+    STJ_MUST(stj_study_put_where(&c->where, r, err));
     STJ_MUST(stj_study_put_real(r, c->epsilon, err, "epsilon"));
     STJ_MUST(stj_study_put_count(r, x->members, err, "region_directions"));
     STJ_MUST(stj_study_put_count(r, x->dependent, err, "basis_dependent"));
@@ -281,32 +308,38 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
                            struct stj_study_result *r, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const size_t n = cx->directions->n;
+    const size_t n = stj_network_n_params(cx->run->net);
     struct direction x = {.sigma = 0};
-    struct perturbation p = {.n = n};
+    struct perturbation p = {.n = n, .at = where_of(config)->at};
     struct response m = {.projection = NULL};
-    double *theta_0 = NULL, *theta_n = NULL;
+    double *theta_n = NULL;
+    real *slots = NULL;
     STJ_TRY(choose(cx, config, &x, err));
     STJ_TRY(make_grid(config, &p.step, err));
     STJ_TRY(response_init(&m, p.step.n, err));
-    STJ_TRY(stj_new(&theta_0, n, sizeof *theta_0, err));
     STJ_TRY(stj_new(&theta_n, n, sizeof *theta_n, err));
-    STJ_TRY(stj_run_theta(cx->run, 0, theta_0, err));
+    STJ_TRY(read_start(cx->run, &p, &slots, err));
     STJ_TRY(stj_run_theta(cx->run, cx->run->n_steps, theta_n, err));
-    p.theta_0 = theta_0;
     p.v = x.v;
-    STJ_TRY(measure_all(cx, &x, &p, theta_n, &m, err));
+    STJ_TRY(measure_all(cx, &x, &p, slots, theta_n, &m, err));
     STJ_TRY(put(cx, config, &x, &p.step, &m, r, err));
-    STJ_TRY(put_loss(cx->run, theta_0, "initial_test_loss", r, err));
+    STJ_TRY(put_loss(cx->run, p.theta_0, "initial_test_loss", r, err));
     STJ_TRY(put_loss(cx->run, theta_n, "trained_test_loss", r, err));
 out:
-    free(theta_0);
+    free(p.theta_0);
+    free(slots);
     free(theta_n);
     free(x.u);
     free(x.v);
     free(p.step.item);
     response_free(&m);
     return st;
+}
+
+/* The step that was perturbed; results of older versions do not say it. */
+static double start_of(const struct stj_study_result *r)
+{
+    return stj_study_find(r, "at") ? stj_study_number(r, "at") : 0;
 }
 
 static void print_number(FILE *out, int width, double x)
@@ -323,12 +356,16 @@ static void print(FILE *out, const struct stj_study_result *r)
                                          "test_accuracy"};
     size_t n = 0;
     const double *step = stj_study_vector(r, &n, "step");
-    const char *region = stj_study_text(r, "region");
+    const char *region = stj_study_text(r, "region"), *layers = stj_study_text(r, "layers");
+    const double at = start_of(r);
     if (region)
-        fprintf(out, "trained again from theta_0 + s v, v random in the span of %.0f %s directions",
-                stj_study_number(r, "region_directions"), region);
+        fprintf(out,
+                "trained again from theta_%.0f + s v, v random in the span of %.0f %s directions",
+                at, stj_study_number(r, "region_directions"), region);
     else
-        fprintf(out, "trained again from theta_0 + s v_%.0f", stj_study_number(r, "index"));
+        fprintf(out, "trained again from theta_%.0f + s v_%.0f", at, stj_study_number(r, "index"));
+    if (layers)
+        fprintf(out, " of %s", layers);
     fprintf(out, "; sigma = %.6g%s\n", stj_study_number(r, "sigma"),
             stj_study_number(r, "basis_dependent") > 0 ? " (basis-dependent)" : "");
     fprintf(out, "%10s %13s %13s %13s %12s %9s\n", "s", "sigma s", "projection", "complement",
@@ -343,7 +380,7 @@ static void print(FILE *out, const struct stj_study_result *r)
                          stj_study_vector(r, &n, "%s", column[k])[i]);
         fputc('\n', out);
     }
-    fprintf(out, "test loss at theta_0 %.6g, at theta_n %.6g\n",
+    fprintf(out, "test loss at theta_%.0f %.6g, at theta_n %.6g\n", at,
             stj_study_number(r, "initial_test_loss"), stj_study_number(r, "trained_test_loss"));
     stj_directions_print(out, r);
 }
@@ -375,7 +412,9 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     STJ_MUST(stj_new(&size, n, sizeof *size, err));
     for (size_t i = 0; i < n; i++)
         size[i] = fabs(projection[i]);
-    title(r, "Training from theta_0 + s times", chart);
+    char before[64];
+    snprintf(before, sizeof before, "Training from theta_{%.0f} + s times", start_of(r));
+    title(r, before, chart);
     stj_axis_name(&chart->y, "change", "change of the trained parameters");
     chart->y.log = true;
     STJ_MUST(stj_chart_add(chart, STJ_CHART_BOTH, STJ_CHART_VERMILLION, n, step, size, err,
@@ -394,7 +433,10 @@ static enum stj_status make_loss(const struct stj_study_result *r, struct stj_ch
     const double *loss = stj_study_vector(r, &n, "test_loss");
     STJ_FREED double *level = NULL;
     STJ_MUST(stj_new(&level, n, sizeof *level, err));
-    title(r, "Test loss after training from theta_0 + s times", chart);
+    char before[64];
+    snprintf(before, sizeof before, "Test loss after training from theta_{%.0f} + s times",
+             start_of(r));
+    title(r, before, chart);
     stj_axis_name(&chart->y, "test_loss", "test loss");
     STJ_MUST(stj_chart_add(chart, STJ_CHART_BOTH, STJ_CHART_VERMILLION, n, step, loss, err,
                            "perturbed"));
@@ -416,17 +458,22 @@ const struct stj_study_ops stj_study_response = {
              .options = options,
              .config_size = sizeof(struct response_config),
              .check = check},
-    .description = "Train the run again from theta_0 + s v for step sizes s, v being the right "
-                   "singular vector of "
-                   "an index or a random direction of a region.  The change of the trained "
-                   "parameters is split "
-                   "into its projection on u and the rest, beside the prediction sigma s.  A "
-                   "training that leaves "
-                   "the finite numbers has no values.",
+    .description =
+        "Train the run again from theta_0 + s v for step sizes s, v being the right "
+        "singular vector of "
+        "an index or a random direction of a region.  The change of the trained "
+        "parameters is split "
+        "into its projection on u and the rest, beside the prediction sigma s.  With --at T "
+        "the parameters of step T are perturbed, along vectors of J(T -> n), with "
+        "--layers a block of them alone.  A "
+        "training that leaves "
+        "the finite numbers has no values.",
     .example = "  spectraj study response digits-run --index 1\n"
                "  spectraj study response digits-run --index 1 --step 1e-3,1e-2 --json\n"
-               "  spectraj study response digits-run --region bulk --tag bulk\n",
+               "  spectraj study response digits-run --region bulk --tag bulk\n"
+               "  spectraj study response digits-run --at 300 --layers dense0.kernel\n",
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
+    .where = where_of,
     .keeps_log = true,
     .run = run,
     .print = print,

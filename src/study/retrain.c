@@ -67,6 +67,12 @@ struct worker {
     bool reports;    /* the calling thread */
 };
 
+/* Steps of a copy. */
+static size_t span(const struct stj_retraining *work)
+{
+    return stj_problem_n_steps(work->problem) - work->from;
+}
+
 /* ---- the log: tag copy + 1, a flag of 64 bits, then theta ---- */
 
 static enum stj_status find_records(struct stj_retrained *done, struct stj_error *err)
@@ -92,7 +98,7 @@ static enum stj_status record(struct batch *b, size_t copy, const struct end *en
                                           {end->theta, b->n_params * sizeof *end->theta}};
     STJ_MUST(stj_log_append(b->done->log, (uint32_t)(copy + 1), piece, 2, err));
     b->done->record[copy] = stj_log_n_records(b->done->log) - 1;
-    atomic_store(&b->step[copy], stj_problem_n_steps(b->work->problem));
+    atomic_store(&b->step[copy], span(b->work));
     return STJ_OK;
 }
 
@@ -149,9 +155,8 @@ static enum stj_status train_copy(struct worker *w, struct stj_copy *start, stru
     for (size_t i = 0; !start->k && i < n; i++)
         state[i] = (real)start->theta[i];
     if (work->slots && !start->k)
-        memcpy(state + n, work->slots,
-               stj_recipe_optimizer(work->recipe)->n_slots * n * sizeof *state);
-    STJ_MUST(stj_train_within(work->problem, work->recipe, start->k ? &subspace : NULL, 0,
+        memcpy(state + n, work->slots, stj_recipe_n_slots(work->recipe) * n * sizeof *state);
+    STJ_MUST(stj_train_within(work->problem, work->recipe, start->k ? &subspace : NULL, work->from,
                               stj_problem_n_steps(work->problem), state, NULL, NULL, &progress,
                               err));
     const real *last = state + stj_recipe_end(work->recipe) * k;
@@ -266,7 +271,7 @@ static size_t count_threads(const struct batch *b)
 static enum stj_status list_copies(struct batch *b, struct stj_error *err)
 {
     const struct stj_retraining *work = b->work;
-    const size_t n = work->n_copies, steps = stj_problem_n_steps(work->problem);
+    const size_t n = work->n_copies, steps = span(work);
     STJ_MUST(stj_new(&b->order, n, sizeof *b->order, err));
     STJ_MUST(stj_new(&b->weight, n, sizeof *b->weight, err));
     STJ_MUST(stj_new(&b->step, n, sizeof *b->step, err));

@@ -26,7 +26,8 @@ struct stj_copy {
 struct stj_retraining {
     const struct stj_problem *problem;
     const struct stj_recipe *recipe;
-    const real *slots; /* [n_slots][n_params]: what the optimizer starts with; NULL: zeros */
+    size_t from;       /* copies begin before this step */
+    const real *slots; /* [n_slots][n_params]: what they start with beside theta; NULL: zeros */
     size_t n_copies;
     const size_t *columns; /* [n_copies]: the k of each, which its cost follows; NULL: all 0 */
     size_t memory_bytes;   /* for bases; 0: half of what is free */

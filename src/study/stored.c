@@ -235,10 +235,13 @@ static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_r
     STJ_NEED(err, !other || c->info.n_params == c->other_info.n_params, STJ_EMISMATCH,
              "study %s: %s has %zu parameters and %s has %zu: the runs must have equally many",
              name, c->info.dir, c->info.n_params, c->other_info.dir, c->other_info.n_params);
+    const struct stj_study_where *where = c->ops->where ? c->ops->where(c->config) : NULL;
+    const struct stj_run_part part = {.from = where ? where->at : 0,
+                                      .layers = where ? where->layers : NULL};
     if (c->ops->needs != STJ_STUDY_NEEDS_NOTHING)
-        STJ_MUST(stj_stored_directions_open(run, needed, &c->directions, err));
+        STJ_MUST(stj_stored_directions_open(run, &part, needed, &c->directions, err));
     if (c->ops->needs != STJ_STUDY_NEEDS_NOTHING && other)
-        STJ_MUST(stj_stored_directions_open(other, needed, &c->other_directions, err));
+        STJ_MUST(stj_stored_directions_open(other, NULL, needed, &c->other_directions, err));
     return describe(c, settings, err);
 }
 

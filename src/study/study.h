@@ -36,6 +36,26 @@ struct stj_study_context {
     STJ_FRACTION_OPTION("epsilon", 0, STJ_ROLE_QUESTION, where, "0.1", "X",                        \
                         "half width of the bulk: chaotic above 1 + X, stable below 1 - X")
 
+/* When and where a study perturbs: the directions are those of J(at -> n), of these layers alone. */
+struct stj_study_where {
+    size_t at;
+    bool has_at;
+    char *layers; /* NULL: all */
+};
+
+/* Its rows, the member of a config being called `where`. */
+#define STJ_STUDY_WHERE(struct_)                                                                   \
+    STJ_OPTION_ROW(struct_, "at", SIZE, where.at, "",                                              \
+                   "directions of J(T -> n), perturbed at step T (default: 0, the start)",         \
+                   .present_offset = offsetof(struct_, where.has_at), .value = "T"),               \
+        STJ_OPTION_ROW(struct_, "layers", STRING, where.layers, "",                                \
+                       "directions within these layers or tensors alone, as of svd --layers",      \
+                       .value = "NAME,...")
+
+/* at and layers (null: all) of a result. */
+enum stj_status stj_study_put_where(const struct stj_study_where *where, struct stj_study_result *r,
+                                    struct stj_error *err);
+
 /* Singular vectors of stored results. */
 enum stj_study_needs {
     STJ_STUDY_NEEDS_NOTHING,
@@ -56,6 +76,8 @@ struct stj_study_ops {
     bool two_runs;
     bool needs_network; /* layers or data; a run may have a process in the place of them */
     enum stj_study_needs needs;
+    /* Where a config says what they are of; NULL: the whole training. */
+    const struct stj_study_where *(*where)(const void *config);
     bool multiplies; /* by a training Jacobian: the ranks are divided for that */
     bool keeps_log;  /* has pieces of work worth keeping */
 
