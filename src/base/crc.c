@@ -101,3 +101,16 @@ uint32_t stj_crc32(uint32_t crc, const void *data, size_t bytes)
     return crc_zlib(crc, data, bytes);
 }
 #endif
+
+uint32_t stj_crc32_sizes(uint32_t crc, const size_t *item, size_t n)
+{
+#if SIZE_MAX == UINT64_MAX
+    return stj_crc32(crc, item, n * sizeof *item);
+#else
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t number = item[i] == SIZE_MAX ? UINT64_MAX : item[i];
+        crc = stj_crc32(crc, &number, sizeof number);
+    }
+    return crc;
+#endif
+}

@@ -138,7 +138,7 @@ static void set_crc(struct stj_dataset *ds)
 {
     uint32_t crc = stj_crc32(0, ds->inputs, ds->n_rows * ds->n_features * sizeof *ds->inputs);
     if (ds->labels)
-        crc = stj_crc32(crc, ds->labels, ds->n_rows * ds->n_labels * sizeof *ds->labels);
+        crc = stj_crc32_sizes(crc, ds->labels, ds->n_rows * ds->n_labels);
     if (ds->targets)
         crc = stj_crc32(crc, ds->targets, ds->n_rows * ds->n_targets * sizeof *ds->targets);
     ds->crc = crc;

@@ -144,9 +144,8 @@ static enum stj_status list_batches(struct stj_run *run, struct stj_batch_order_
         goto out;
     }
     settings->listed = *listed;
-    run->batches_crc = stj_crc32(
-        0, *listed,
-        settings->n_listed * settings->batch_size * settings->accumulate * sizeof **listed);
+    run->batches_crc = stj_crc32_sizes(
+        0, *listed, settings->n_listed * settings->batch_size * settings->accumulate);
 out:
     return st;
 }
