@@ -8,7 +8,7 @@ AC_DEFUN([STJ_TRY_CFLAGS], [
     AS_VAR_PUSHDEF([stj_cache], [stj_cv_cflag_$stj_flag])
     AC_CACHE_CHECK([whether $CC accepts $stj_flag], [stj_cache], [
       stj_saved_cflags=$CFLAGS
-      CFLAGS="-Werror $stj_flag $CFLAGS"
+      CFLAGS="-Werror $$1 $stj_flag $CFLAGS" # some flags need one before them, as -Wformat-security does
       AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[]], [[]])],
         [AS_VAR_SET([stj_cache], [yes])], [AS_VAR_SET([stj_cache], [no])])
       CFLAGS=$stj_saved_cflags

@@ -9,6 +9,11 @@ AC_DEFUN([STJ_MISSING], [
 ])
 
 AC_DEFUN([STJ_STOP_IF_MISSING], [
+  AS_IF([test -n "$stj_missing" && test -z "$PKG_CONFIG"], [
+    stj_missing="
+  pkg-config, which tells where the others are: install the Debian package pkg-config, and try again before you
+  install$stj_missing" stj_missing_packages=" pkg-config$stj_missing_packages"
+  ])
   AS_IF([test -n "$stj_missing"], [
     AC_MSG_ERROR([required pieces were not found:$stj_missing
 
@@ -45,9 +50,88 @@ AC_DEFUN([STJ_LIB], [
     STJ_LIBS_SO_FAR="$STJ_LIBS_SO_FAR $$1_LIBS"
   ], [
     AC_MSG_RESULT([no])
-    STJ_MISSING([$6], [$7])
+    m4_default([$8], [STJ_MISSING([$6], [$7])])
   ])
   CPPFLAGS=$stj_saved_cppflags LIBS=$stj_saved_libs
+])
+
+# STJ_OTHER_BLAS: where OpenBLAS is not, what else has CBLAS: what the user names, BLIS, MKL, netlib's.
+# Sets OPENBLAS_LIBS and _VERSION as STJ_LIB does, and STJ_BLAS_NAME.
+AC_DEFUN([STJ_OTHER_BLAS], [
+  AC_MSG_CHECKING([for another BLAS with CBLAS])
+  stj_blas_given=$OPENBLAS_LIBS STJ_BLAS_NAME=
+  for stj_blas in "$stj_blas_given" -lblis -lmkl_rt "-lcblas -lblas" -lblas; do
+    AS_IF([test -z "$STJ_BLAS_NAME" && test -n "$stj_blas"], [
+      LIBS="$stj_blas $stj_saved_libs"
+      AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <cblas.h>]],
+        [[double a = 1;
+          cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, 1, 1, 1, 1, &a, 1, &a, 1, 0, &a, 1);]])],
+        [OPENBLAS_LIBS=$stj_blas STJ_BLAS_NAME="a BLAS without threads of its own"])
+    ])
+  done
+  LIBS="$OPENBLAS_LIBS $stj_saved_libs"
+  AS_IF([test -n "$STJ_BLAS_NAME"], [
+    AC_LINK_IFELSE([AC_LANG_CALL([], [bli_thread_set_num_threads])], [
+      STJ_BLAS_NAME=BLIS
+      AC_DEFINE([HAVE_BLIS], [1], [the BLAS is BLIS])
+    ])
+    AC_LINK_IFELSE([AC_LANG_CALL([], [MKL_Set_Num_Threads])], [
+      STJ_BLAS_NAME=MKL
+      AC_DEFINE([HAVE_MKL], [1], [the BLAS is MKL])
+    ])
+    OPENBLAS_VERSION="not found; $STJ_BLAS_NAME in its place"
+    AC_MSG_RESULT([$STJ_BLAS_NAME ($OPENBLAS_LIBS)])
+    STJ_LIBS_SO_FAR="$STJ_LIBS_SO_FAR $OPENBLAS_LIBS"
+  ], [
+    AC_MSG_RESULT([no])
+    STJ_MISSING([OpenBLAS], [libopenblas-dev])
+  ])
+])
+
+# STJ_INTEGER_WIDTHS(CFLAGS, LIBS): stop unless the integers of BLAS, LAPACK and ARPACK have 32 bits, in
+# the headers and, where the program below can run, in the libraries.  It passes numbers whose lower half is
+# what a library of 32 bits reads, while one of 64 bits sees them negative and has nothing to do.
+AC_DEFUN([STJ_INTEGER_WIDTHS], [
+  AC_CACHE_CHECK([for the width of the integers of BLAS, LAPACK and ARPACK], [stj_cv_int_bits], [
+    stj_saved_cppflags=$CPPFLAGS stj_saved_libs=$LIBS
+    CPPFLAGS="$CPPFLAGS $1" LIBS="$2 $LIBS"
+    stj_cv_int_bits='not 32 in the headers'
+    AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <arpack.h>
+#include <cblas.h>
+#include <lapacke.h>
+#include <limits.h>
+#ifdef HAVE_OPENBLAS
+typedef blasint stj_blas_int;
+#else
+typedef int stj_blas_int;
+#endif]],
+      [[char a[sizeof(stj_blas_int) * CHAR_BIT == 32 ? 1 : -1],
+            b[sizeof(lapack_int) * CHAR_BIT == 32 ? 1 : -1], c[sizeof(a_int) * CHAR_BIT == 32 ? 1 : -1];
+        (void)a, (void)b, (void)c;]])], [stj_cv_int_bits=32])
+    AC_LINK_IFELSE([AC_LANG_CALL([], [dlaset_])], [], [LIBS="$LIBS -llapack"])
+    AS_IF([test "$stj_cv_int_bits" = 32], [AC_RUN_IFELSE([AC_LANG_PROGRAM([[#include <stdint.h>
+#include <stdio.h>
+void dcopy_(int64_t *n, double *x, int64_t *dx, double *y, int64_t *dy);
+void dlaset_(char *part, int64_t *m, int64_t *n, double *off, double *on, double *a, int64_t *lda,
+             size_t part_length);
+void dsesrt_(char *which, int64_t *apply, int64_t *n, double *x, int64_t *na, double *a, int64_t *lda,
+             size_t which_length);]],
+      [[int64_t one = -(INT64_C(1) << 32) + 1, two = one + 1, none = 0;
+        double x[2] = {1, 2}, y[2] = {0, 0}, a[4] = {0, 0, 0, 0}, off = 3, on = 4;
+        char all[] = "A", order[] = "SA";
+        FILE *file = fopen("conftest.out", "w");
+        dcopy_(&two, x, &one, y, &one);
+        dlaset_(all, &two, &two, &off, &on, a, &two, 1);
+        dsesrt_(order, &none, &two, x, &one, a, &one, 2);
+        fprintf(file, "%s%s%s", y[1] == 2 ? "" : " BLAS", a[1] == 3 ? "" : " LAPACK",
+                x[0] > x[1] ? "" : " ARPACK");
+        return fclose(file);]])], [
+        stj_wide=`cat conftest.out`
+        AS_IF([test -n "$stj_wide"], [stj_cv_int_bits="not 32 in$stj_wide"])
+      ], [stj_cv_int_bits='32 (by the headers alone)'], [:])])
+    CPPFLAGS=$stj_saved_cppflags LIBS=$stj_saved_libs])
+  AS_CASE([$stj_cv_int_bits], [32*], [],
+    [AC_MSG_ERROR([the integers of BLAS, LAPACK and ARPACK must have 32 bits (LP64), and they have not: $stj_cv_int_bits; name other libraries, OPENBLAS_CFLAGS= OPENBLAS_LIBS=-lopenblas (or LAPACKE_, ARPACK_)])])
 ])
 
 # STJ_HDF5: the serial HDF5, wherever it hides.  An MPI flavour may be what `pkg-config hdf5` means,

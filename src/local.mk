@@ -9,14 +9,20 @@ libspectraj_core_la_LIBADD = $(STJ_LIBS)
 lib_LTLIBRARIES += libspectraj.la
 libspectraj_la_SOURCES =
 libspectraj_la_LIBADD = libspectraj_core.la
-libspectraj_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STJ_VERSION_INFO) -no-undefined \
-	-Wl,--version-script=libspectraj.map
-EXTRA_libspectraj_la_DEPENDENCIES = libspectraj.map
+libspectraj_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STJ_VERSION_INFO) -no-undefined
+if VERSION_SCRIPT
+libspectraj_la_LDFLAGS += -Wl,--version-script=libspectraj.map
+else
+libspectraj_la_LDFLAGS += -export-symbols libspectraj.sym
+endif
+EXTRA_libspectraj_la_DEPENDENCIES = libspectraj.map libspectraj.sym
 
 # What the public headers declare, and nothing else, is exported, under a version that is the number
 # in the library's file name: the current interface less its age.
 EXTRA_DIST += include/declarations.awk
-CLEANFILES += libspectraj.map
+CLEANFILES += libspectraj.map libspectraj.sym
+libspectraj.sym: libspectraj.map
+	$(AM_V_GEN)$(SED) -n 's/^ *\(stj_.*\);/\1/p' libspectraj.map > $@
 libspectraj.map: include/declarations.awk $(include_HEADERS) $(spectrajinclude_HEADERS) Makefile
 	$(AM_V_GEN)(cd $(srcdir) && $(AWK) -f include/declarations.awk $(include_HEADERS) \
 	  $(spectrajinclude_HEADERS)) | $(AWK) -v info='$(STJ_VERSION_INFO)' ' \

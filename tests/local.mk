@@ -106,6 +106,7 @@ test_scripts += %reldir%/includes.sh
 test_scripts += %reldir%/manual.sh
 test_scripts += %reldir%/nulls.sh
 test_scripts += %reldir%/outputs.sh
+test_scripts += %reldir%/portable.sh
 test_scripts += %reldir%/python.sh
 test_scripts += %reldir%/reference.sh
 test_scripts += %reldir%/reproduce.sh

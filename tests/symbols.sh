@@ -72,7 +72,7 @@ if [ -e "$shared" ]; then
     [ -z "$differences" ] || { echo "FAIL: $differences"; fail=1; }
 
     # The first library in search order that defines cblas_dgemm is the one that is called.
-    if command -v ldd >/dev/null; then
+    if command -v ldd >/dev/null && grep -q '^#define HAVE_OPENBLAS' "$top_builddir/config.h"; then
         home=
         for file in $(ldd "$shared" | sed -n 's,^.*=> *\(/[^ ]*\).*$,\1,p'); do
             if $nm -D --defined-only "$file" 2>/dev/null | grep -q ' [TWi] cblas_dgemm\(@.*\)*$'; then

@@ -5,6 +5,8 @@
  * BLAS may capture cblas_dgemm: both compile, link and fail only here.
  */
 #define _GNU_SOURCE /* dladdr */
+#include <config.h>
+
 #include <arpack.h>
 #include <cblas.h>
 #include <check.h>
@@ -15,6 +17,8 @@
 #include <spectraj/version.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/blas_library.h"
 
 enum { N = 10, NEV = 3, NCV = 8, LWORKL = NCV * (NCV + 8) };
 
@@ -89,10 +93,10 @@ START_TEST(lapacke_has_the_integers_of_its_header)
     ck_assert_int_eq(info, 0);
     ck_assert(fabs(sigma[0] - 4) <= 16 * DBL_EPSILON); /* a few ulp of a diagonal matrix */
     ck_assert(fabs(sigma[1] - 3) <= 16 * DBL_EPSILON);
-    ck_assert_uint_eq(sizeof(lapack_int), sizeof(blasint));
 }
 END_TEST
 
+#ifdef HAVE_OPENBLAS
 static void ck_in_openblas(void (*function)(void), const char *name)
 {
     void *address = NULL;
@@ -112,6 +116,7 @@ START_TEST(blas_is_openblas)
     ck_in_openblas((void (*)(void))cblas_ddot, "cblas_ddot");
 }
 END_TEST
+#endif
 
 START_TEST(summaries_say_what_is_there)
 {
@@ -125,7 +130,7 @@ START_TEST(summaries_say_what_is_there)
     ck_assert_ptr_nonnull(text);
     ck_assert_uint_eq(stj_runtime_summary(text, length + 1), length);
     ck_assert_uint_eq(strlen(text), length);
-    ck_assert(strstr(text, openblas_get_corename()));
+    ck_assert(strstr(text, stj_blas_kernel()));
     free(text);
 }
 END_TEST
@@ -136,7 +141,9 @@ int main(void)
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, arpack_has_the_integers_of_its_header);
     tcase_add_test(tests, lapacke_has_the_integers_of_its_header);
+#ifdef HAVE_OPENBLAS
     tcase_add_test(tests, blas_is_openblas);
+#endif
     tcase_add_test(tests, summaries_say_what_is_there);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

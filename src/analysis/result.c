@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* analysis/result.c: a result as a handle: what every result has, and its fields by name. */
-#define _GNU_SOURCE /* gethostname */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

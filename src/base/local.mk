@@ -1,6 +1,8 @@
 # src/base/: one file per line, sorted.
 libspectraj_core_la_SOURCES += %reldir%/blas.c
 libspectraj_core_la_SOURCES += %reldir%/blas.h
+libspectraj_core_la_SOURCES += %reldir%/blas_library.c
+libspectraj_core_la_SOURCES += %reldir%/blas_library.h
 libspectraj_core_la_SOURCES += %reldir%/block.c
 libspectraj_core_la_SOURCES += %reldir%/block.h
 libspectraj_core_la_SOURCES += %reldir%/build_info.c
@@ -23,6 +25,8 @@ libspectraj_core_la_SOURCES += %reldir%/progress.h
 libspectraj_core_la_SOURCES += %reldir%/real.h
 libspectraj_core_la_SOURCES += %reldir%/rng.c
 libspectraj_core_la_SOURCES += %reldir%/rng.h
+libspectraj_core_la_SOURCES += %reldir%/system.c
+libspectraj_core_la_SOURCES += %reldir%/system.h
 libspectraj_core_la_SOURCES += %reldir%/target_clones.h
 libspectraj_core_la_SOURCES += %reldir%/text.c
 libspectraj_core_la_SOURCES += %reldir%/text.h

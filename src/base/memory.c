@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base/memory.c: allocation with overflow checks; 64-byte alignment suits every vector unit. */
+#include "base/system.h"
+
 #include "base/memory.h"
 
 #include <stdint.h>
@@ -83,14 +85,14 @@ size_t stj_memory_resident(void)
         resident = 0;
     if (file)
         fclose(file);
-    long bytes = sysconf(_SC_PAGESIZE);
-    return bytes > 0 ? resident * (size_t)bytes : 0;
+    const long bytes = sysconf(_SC_PAGESIZE);
+    return resident && bytes > 0 ? resident * (size_t)bytes : stj_memory_peak();
 }
 
 size_t stj_memory_peak(void)
 {
     struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * STJ_MAXRSS_UNIT : 0;
 }
 
 static size_t agreed_available; /* 0: what the system says */
@@ -113,8 +115,11 @@ static size_t machine_available(void)
         fclose(file);
     if (kib)
         return kib * 1024;
-    long pages = sysconf(_SC_PHYS_PAGES);
-    long bytes = sysconf(_SC_PAGESIZE);
+    long pages = 0;
+#ifdef _SC_PHYS_PAGES /* more than POSIX asks for */
+    pages = sysconf(_SC_PHYS_PAGES);
+#endif
+    const long bytes = sysconf(_SC_PAGESIZE);
     return pages > 0 && bytes > 0 ? (size_t)pages / 2 * (size_t)bytes : (size_t)1 << 30;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* io/child.c: starting a process, speaking with it, and how it ended. */
-#define _GNU_SOURCE /* posix_spawn_file_actions_addchdir_np, addclosefrom_np */
+#include "base/system.h"
+
 #include "io/child.h"
 
 #include <errno.h>
@@ -20,9 +21,14 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-extern char **environ;
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE takes its place */
+#endif
+#ifndef SOCK_CLOEXEC
+#define SOCK_CLOEXEC 0 /* move_up sets it a moment later */
+#endif
 
-enum { LINE_BYTES = 256, FIRST_FREE = 10, GIVEN = 3 };
+enum { LINE_BYTES = 256, FIRST_FREE = 10, GIVEN = 3, MOST_FILES = 1 << 16 };
 
 struct stj_child {
     pid_t pid; /* 0: it was waited for */
@@ -58,7 +64,11 @@ static int open_streams(int ours[2], int theirs[2])
         return errno;
     ours[0] = move_up(pair[0]);
     theirs[0] = move_up(pair[1]);
+#ifdef HAVE_PIPE2
     if (pipe2(tube, O_CLOEXEC) != 0)
+#else
+    if (pipe(tube) != 0)
+#endif
         return errno;
     ours[1] = move_up(tube[0]);
     theirs[1] = move_up(tube[1]);
@@ -73,20 +83,39 @@ static int open_streams(int ours[2], int theirs[2])
 static void widen(int fd)
 {
     const int bytes = 1 << 20;
+#ifdef SO_NOSIGPIPE
+    const int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 }
 
-static int set_files(posix_spawn_file_actions_t *files, const int theirs[2], int given,
-                     const char *directory)
+/* Nothing but what the child is given stays open there. */
+static int close_from(posix_spawn_file_actions_t *files, int first)
+{
+#ifdef HAVE_POSIX_SPAWN_FILE_ACTIONS_ADDCLOSEFROM_NP
+    return posix_spawn_file_actions_addclosefrom_np(files, first);
+#else
+    const long most = sysconf(_SC_OPEN_MAX);
+    int bad = 0;
+    for (int fd = first; fd < most && fd < MOST_FILES && !bad; fd++) {
+        const int flags = fcntl(fd, F_GETFD);
+        if (flags >= 0 && !(flags & FD_CLOEXEC))
+            bad = posix_spawn_file_actions_addclose(files, fd);
+    }
+    return bad;
+#endif
+}
+
+static int set_files(posix_spawn_file_actions_t *files, const int theirs[2], int given)
 {
     int bad = posix_spawn_file_actions_adddup2(files, theirs[0], 0);
     bad = bad ? bad : posix_spawn_file_actions_adddup2(files, theirs[0], 1);
     bad = bad ? bad : posix_spawn_file_actions_adddup2(files, theirs[1], 2);
     if (given >= 0)
         bad = bad ? bad : posix_spawn_file_actions_adddup2(files, given, GIVEN);
-    bad = bad ? bad : posix_spawn_file_actions_addclosefrom_np(files, given >= 0 ? GIVEN + 1 : 3);
-    return bad ? bad : posix_spawn_file_actions_addchdir_np(files, directory);
+    return bad ? bad : close_from(files, given >= 0 ? GIVEN + 1 : 3);
 }
 
 /* A group of its own, all signals as a new process has them. */
@@ -102,6 +131,32 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return bad ? bad : posix_spawnattr_setflags(attributes, flags);
 }
 
+/* The program, in the folder: where it cannot be started there, a shell goes there first. */
+static int spawn_in(const char *directory, posix_spawn_file_actions_t *files,
+                    const posix_spawnattr_t *attributes, char *const *argv, pid_t *pid)
+{
+#ifdef HAVE_POSIX_SPAWN_FILE_ACTIONS_ADDCHDIR_NP
+    const int bad = posix_spawn_file_actions_addchdir_np(files, directory);
+    return bad ? bad
+               : posix_spawnp(pid, argv[0], files, attributes, argv, stj_system_environment());
+#else
+    char shell[] = "/bin/sh", option[] = "-c", command[] = "cd -- \"$0\" && exec \"$@\"";
+    STJ_FREED char *folder = NULL;
+    STJ_FREED char **words = NULL;
+    size_t n = 0;
+    if (access(directory, X_OK) != 0 || (argv[0][0] == '/' && access(argv[0], X_OK) != 0))
+        return errno; /* what the shell would say is not told apart from what the program says */
+    while (argv[n])
+        n++;
+    if (stj_strdup(&folder, directory, NULL) != STJ_OK ||
+        stj_new(&words, n + 5, sizeof *words, NULL) != STJ_OK)
+        return ENOMEM;
+    memcpy(words, (char *[]){shell, option, command, folder}, 4 * sizeof *words);
+    memcpy(words + 4, argv, n * sizeof *words);
+    return posix_spawn(pid, shell, files, attributes, words, stj_system_environment());
+#endif
+}
+
 static int spawn(struct stj_child *child, char *const *argv, const char *directory, int given,
                  const int theirs[2])
 {
@@ -112,9 +167,9 @@ static int spawn(struct stj_child *child, char *const *argv, const char *directo
         return bad;
     bad = posix_spawnattr_init(&attributes);
     if (!bad) {
-        bad = set_files(&files, theirs, given, directory);
+        bad = set_files(&files, theirs, given);
         bad = bad ? bad : set_attributes(&attributes);
-        bad = bad ? bad : posix_spawnp(&child->pid, argv[0], &files, &attributes, argv, environ);
+        bad = bad ? bad : spawn_in(directory, &files, &attributes, argv, &child->pid);
         (void)posix_spawnattr_destroy(&attributes);
     }
     (void)posix_spawn_file_actions_destroy(&files);

@@ -6,6 +6,8 @@
  * is a run of bytes of the file: it can be read without HDF5.  Each row has a checksum; their
  * list is a data set of its own, guarded by the manifest.
  */
+#include "base/system.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -405,7 +407,11 @@ enum stj_status stj_h5_rows_read(const struct stj_h5_rows *rows, size_t row, dou
 void stj_h5_rows_ahead(const struct stj_h5_rows *rows, size_t first, size_t count)
 {
     /* A hint: where it is not taken, the rows are read when they are asked for. */
+#ifdef HAVE_POSIX_FADVISE
     if (rows->fd >= 0)
         (void)posix_fadvise(rows->fd, (off_t)(rows->begin + (uint64_t)first * rows->stride),
                             (off_t)(count * rows->stride), POSIX_FADV_WILLNEED);
+#else
+    (void)rows, (void)first, (void)count;
+#endif
 }

@@ -7,7 +7,8 @@
  * file while it has the whole; whoever then gets a lock on a file that has no name any more
  * begins again with a new one.
  */
-#define _GNU_SOURCE /* F_OFD_SETLK */
+#include "base/system.h"
+
 #include "io/lock.h"
 
 #include <errno.h>

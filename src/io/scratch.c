@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* io/scratch.c: growing room for large arrays, in memory or in a file without a name. */
+#include "base/system.h"
+
 #include "io/scratch.h"
 
 #include <errno.h>
@@ -42,9 +44,7 @@ static enum stj_status grow_file(struct stj_scratch *s, const char *dir, size_t 
         STJ_MUST(open_nameless(dir, &s->fd, err));
         s->mapped = 1;
     }
-    /* Blocks are taken now: a write to a mapping that the disk has no room for would be a
-     * signal. */
-    const int code = posix_fallocate(s->fd, 0, (off_t)bytes);
+    const int code = stj_system_reserve(s->fd, bytes);
     STJ_NEED(err, code == 0, STJ_EIO, "%s: no room for a scratch file of %zu bytes: %s", dir, bytes,
              strerror(code));
     if (s->at)

@@ -12,6 +12,7 @@
 
 #include <spectraj/progress.h>
 
+#include "base/blas_library.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -232,14 +233,14 @@ void stj_barrier_wait(struct stj_barrier *barrier)
 
 struct stj_blas_guard stj_blas_guard_take(size_t n_threads)
 {
-    struct stj_blas_guard guard = {.threads_before = openblas_get_num_threads()};
-    openblas_set_num_threads((int)n_threads);
+    struct stj_blas_guard guard = {.threads_before = stj_blas_threads()};
+    stj_blas_set_threads((int)n_threads);
     return guard;
 }
 
 void stj_blas_guard_give(struct stj_blas_guard guard)
 {
-    openblas_set_num_threads(guard.threads_before);
+    stj_blas_set_threads(guard.threads_before);
 }
 
 #define DEFINE_REDUCE(name, type)                                                                  \

@@ -2,17 +2,16 @@
 /* parallel/shared_memory.c: memory of a group.
  *
  * What the ranks of a group share is not a window of MPI: a window is given back by all together,
- * and a rank that fails alone could not give it back and go.  It is a file without a name
- * (memfd_create): no process that dies leaves one behind, and a small /dev/shm, as containers have,
+ * and a rank that fails alone could not give it back and go.  It is a file without a name where the
+ * system has such: no process that dies leaves one behind, and a small /dev/shm, as containers have,
  * does not limit it.  Its blocks are taken when it is made, so that too much is an error and not a
  * signal.
  */
-#define _GNU_SOURCE /* memfd_create */
+#include "base/system.h"
+
 #include "parallel/shared_memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,10 +23,9 @@
 #include "parallel/ranks_internal.h"
 
 /* *fd <- a new piece of memory, all of it there. */
-static enum stj_status make_shared(size_t bytes, int *fd, struct stj_error *err)
+static enum stj_status make_shared(size_t bytes, long *number, int *fd, struct stj_error *err)
 {
-    *fd = memfd_create("spectraj", MFD_CLOEXEC);
-    const int code = *fd < 0 ? errno : posix_fallocate(*fd, 0, (off_t)bytes);
+    const int code = stj_system_share(bytes, number, fd);
     STJ_NEED(err, code == 0, STJ_ENOMEM,
              "%zu bytes of shared memory are not to be had: %s; give the ranks of a machine less "
              "(--memory), or a product to fewer of them (--ranks-per-product)",
@@ -38,12 +36,11 @@ static enum stj_status make_shared(size_t bytes, int *fd, struct stj_error *err)
 /* *fd <- the descriptor of another process of this user and machine. */
 static enum stj_status open_shared(const long *where, int *fd, struct stj_error *err)
 {
-    char path[64];
     STJ_NEED(err, where[1] >= 0, STJ_ENOMEM,
              "the shared memory of the product's ranks could not be made");
-    snprintf(path, sizeof path, "/proc/%ld/fd/%ld", where[0], where[1]);
-    *fd = open(path, O_RDWR | O_CLOEXEC);
-    STJ_NEED(err, *fd >= 0, STJ_EIO, "%s: cannot be opened: %s", path, strerror(errno));
+    const int code = stj_system_shared(where[0], where[1], fd);
+    STJ_NEED(err, code == 0, STJ_EIO, "the shared memory of process %ld cannot be opened: %s",
+             where[0], strerror(code));
     return STJ_OK;
 }
 
@@ -56,8 +53,9 @@ static enum stj_status arena_map(struct stj_arena *arena, size_t bytes, struct s
     long where[2] = {(long)getpid(), -1};
     int fd = -1;
     if (first)
-        st = make_shared(bytes, &fd, err);
-    where[1] = st == STJ_OK ? fd : -1;
+        st = make_shared(bytes, &where[1], &fd, err);
+    if (st != STJ_OK)
+        where[1] = -1;
     stj_group_bcast(where, sizeof where);
     if (!first)
         st = open_shared(where, &fd, err);
@@ -67,6 +65,8 @@ static enum stj_status arena_map(struct stj_arena *arena, size_t bytes, struct s
         st = stj_error_set(err, STJ_ENOMEM, __FILE__, __LINE__,
                            "cannot map %zu bytes of shared memory: %s", bytes, strerror(errno));
     stj_group_barrier();
+    if (first)
+        stj_system_forget(where[1]);
     if (fd >= 0)
         close(fd);
     if (st == STJ_OK)

@@ -5,6 +5,8 @@
  * standard output, a pipe, so that neither a file name nor a title can be mistaken for a command,
  * and a disk that is full is noticed here, where it can be told.
  */
+#include "base/system.h"
+
 #include "report/gnuplot.h"
 
 #include <errno.h>
@@ -20,8 +22,6 @@
 #include "base/error.h"
 #include "io/file.h"
 #include "base/memory.h"
-
-extern char **environ;
 
 static enum stj_status not_found(struct stj_error *err)
 {
@@ -123,7 +123,8 @@ static enum stj_status start(int script, int output, int messages, const int *to
         error = error ? error : posix_spawn_file_actions_adddup2(&actions, messages, STDERR_FILENO);
         for (int i = 0; i < 2; i++)
             error = error ? error : posix_spawn_file_actions_addclose(&actions, to_close[i]);
-        error = error ? error : posix_spawnp(pid, program, &actions, NULL, argv, environ);
+        error = error ? error
+                      : posix_spawnp(pid, program, &actions, NULL, argv, stj_system_environment());
         posix_spawn_file_actions_destroy(&actions);
     }
     if (error == ENOENT)

@@ -7,7 +7,6 @@
  * Whatever ends the process before, the same command goes on from what the log holds, and comes to
  * the same bits; an old run is whole until the new one takes its place.
  */
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <spectraj/training.h>
 #include <spectraj/version.h>
 
+#include "base/blas_library.h"
 #include "base/error.h"
 #include "io/file.h"
 #include "io/lock.h"
@@ -62,7 +62,7 @@ static enum stj_status identify(struct stj_run *run, const struct stj_run *befor
     STJ_MUST(stj_run_identity(run, theta, n, &about->identity, err));
     stj_run_fingerprint(about->identity, fingerprint);
     STJ_MUST(stj_strdup(&about->fingerprint, fingerprint, err));
-    snprintf(blas, sizeof blas, "%s, kernel %s", openblas_get_config(), openblas_get_corename());
+    snprintf(blas, sizeof blas, "%s, kernel %s", stj_blas_config(), stj_blas_kernel());
     STJ_MUST(stj_strdup(&about->blas, blas, err));
     STJ_MUST(stj_strdup(&about->version, stj_version(), err));
     about->seed = run->config.training.seed;

@@ -9,7 +9,8 @@
  * process holds those that were used last: of one that it has dropped, the step is linearised again
  * at the same point, which gives the same bits.
  */
-#define _GNU_SOURCE /* memfd_create */
+#include "base/system.h"
+
 #include "train/process_problem.h"
 
 #include <errno.h>
@@ -44,7 +45,7 @@ const struct stj_option stj_process_options[] = {
     {.name = NULL},
 };
 
-enum { VERSION = 1, HEADER_BYTES = 32, MOST_WORDS = 3, SHARED = 1, GIVEN_FD = 3 };
+enum { PROTOCOL_VERSION = 1, HEADER_BYTES = 32, MOST_WORDS = 3, SHARED = 1, GIVEN_FD = 3 };
 enum { BLOCK_MOST = 8, BUFFER_BYTES = 128 << 20 }; /* of vectors at once, each way */
 
 enum verb { HELLO = 1, SHARE, INITIAL, GRADIENT, LINEARIZE, FORGET, PRODUCT, LOSS };
@@ -163,7 +164,7 @@ static enum stj_status send_frame(struct stj_process *p, const struct ask *ask, 
 {
     unsigned char head[HEADER_BYTES + 8 * MOST_WORDS];
     const bool follow = ask->n_out > 0 && !p->shares;
-    const struct header h = {.version = VERSION,
+    const struct header h = {.version = PROTOCOL_VERSION,
                              .verb = ask->verb,
                              .number = ++p->number,
                              .bytes = 8 * (ask->n_words + (follow ? ask->n_out : 0)),
@@ -192,10 +193,10 @@ static enum stj_status receive_header(struct stj_process *p, const struct ask *a
         return fail(p, ask->what, err,
                     "answered with something else than a frame (standard output is for frames "
                     "alone; print to standard error)");
-    if (h->version != VERSION || h->verb != ask->verb || h->number != p->number)
+    if (h->version != PROTOCOL_VERSION || h->verb != ask->verb || h->number != p->number)
         return fail(p, ask->what, err,
                     "answered version %u, verb %u, number %ju, expected %d, %d, %ju",
-                    (unsigned)h->version, (unsigned)h->verb, (uintmax_t)h->number, VERSION,
+                    (unsigned)h->version, (unsigned)h->verb, (uintmax_t)h->number, PROTOCOL_VERSION,
                     (int)ask->verb, (uintmax_t)p->number);
     if (h->status == 0)
         return STJ_OK;
@@ -375,7 +376,7 @@ static enum stj_status make_buffers(struct stj_process *p, struct stj_error *err
     p->block = p->block < BLOCK_MOST ? p->block : BLOCK_MOST;
     p->bytes = 2 * p->block * vector;
     const bool shares =
-        p->memory >= 0 && p->hello.shares && posix_fallocate(p->memory, 0, (off_t)p->bytes) == 0;
+        p->memory >= 0 && p->hello.shares && stj_system_reserve(p->memory, p->bytes) == 0;
     void *at = shares ? mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->memory, 0)
                       : MAP_FAILED;
     if (at == MAP_FAILED) {
@@ -397,7 +398,11 @@ static enum stj_status start(struct stj_process *p, struct stj_error *err)
     STJ_FREED char **argv = NULL;
     STJ_MUST(stj_new(&argv, command->n + 1, sizeof *argv, err));
     memcpy(argv, command->item, command->n * sizeof *argv);
+#ifdef HAVE_MEMFD_CREATE
     const int made = memfd_create("spectraj", MFD_CLOEXEC);
+#else
+    const int made = -1; /* the numbers go through the stream */
+#endif
     p->memory = made < 0 ? -1 : fcntl(made, F_DUPFD_CLOEXEC, 10);
     if (made >= 0)
         (void)close(made);
