@@ -88,3 +88,17 @@ dist_problem_DATA += %reldir%/problem/linear.py
 dist_problem_DATA += %reldir%/problem/linear.yaml
 dist_problem_DATA += %reldir%/problem/quadratic.c
 dist_problem_DATA += %reldir%/problem/quadratic.yaml
+
+# Removed by make uninstall when they are empty.
+example_folders = \
+	'$(digitsdir)' \
+	'$(paperdir)' \
+	'$(lenetdir)' \
+	'$(mlpwidedir)' \
+	'$(transformerdir)' \
+	'$(resnet20dir)' \
+	'$(gptdir)' \
+	'$(vitdir)' \
+	'$(examplepythondir)' \
+	'$(examplecdir)' \
+	'$(problemdir)'

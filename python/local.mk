@@ -23,8 +23,10 @@ EXTRA_DIST += %reldir%/tests/test_runs.py
 EXTRA_DIST += %reldir%/tests/test_structs.py
 EXTRA_DIST += %reldir%/tests/test_torch.py
 
+python_folders =
 if PYTHON
 spectrajpythondir = $(pythondir)/spectraj
+python_folders += '$(spectrajpythondir)'
 spectrajpython_DATA = $(python_modules) %reldir%/spectraj/_libdir.py
 CLEANFILES += %reldir%/spectraj/_libdir.py
 # Where make install puts the library: the system's linker need not know the folder.
