@@ -96,6 +96,7 @@ test_scripts += %reldir%/graph.sh
 test_scripts += %reldir%/lenet-small.sh
 test_scripts += %reldir%/cli-sam.sh
 test_scripts += %reldir%/cli-study.sh
+test_scripts += %reldir%/cli-sweep.sh
 test_scripts += %reldir%/cli-trajectory.sh
 test_scripts += %reldir%/examples.sh
 test_scripts += %reldir%/from-pytorch.sh

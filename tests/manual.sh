@@ -79,7 +79,7 @@ for command in train svd $commands; do
     [ -s examples ] || fail "$command has no example"
     while read -r line; do
         case $line in
-            "spectraj train digits"*) rm -rf digits-run ;;
+            "spectraj train digits"*" -o "*) rm -rf "${line##* }" ;;
         esac
         case $line in
             "spectraj run "*) run 0 train digits.yaml -o digits-run --force ;;

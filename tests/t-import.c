@@ -154,7 +154,7 @@ static enum stj_status make_run(const char *network, const char *init, struct st
              "batch_size: 3, steps: 1}\n",
              network, init);
     *run = NULL;
-    enum stj_status st = stj_run_prepare(temp_write_text("c.yaml", text), false, 0, true, run, err);
+    enum stj_status st = stj_run_prepare(temp_write_text("c.yaml", text), NULL, true, run, err);
     if (st == STJ_OK && theta)
         st = stj_run_initial(*run, theta, err);
     return st;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <spectraj/op.h>
+#include <spectraj/option.h>
 #include <spectraj/progress.h>
 #include <spectraj/storage.h>
 
@@ -35,6 +36,12 @@ struct stj_run_train_settings {
     uint64_t seed;         /* see above */
     bool accept_deviation; /* take states of trajectory.states however far from them steps land */
     struct stj_progress progress; /* between steps */
+    bool keep;    /* a complete run of this config is opened, not STJ_EEXIST; the analyses that the
+                * config asks for are its own then */
+    size_t n_set; /* values that take the place of those in the config */
+    const struct stj_option_pair
+        *set; /* [n_set]: "training.learning_rate.peak", as the config names
+                                        * it or would, and its value as YAML; paths are from here */
 };
 
 /* Train what the config file says and record it in the directory `dir` (created; config.yaml and
@@ -69,6 +76,11 @@ enum stj_status stj_run_continue(const char *dir, const struct stj_run_continue_
  * trajectory (info, layers, parameters, plan). */
 enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
                                  struct stj_error *err);
+
+/* The same with values set, as in struct stj_run_train_settings. */
+enum stj_status stj_run_describe_with(const char *config_path, size_t n,
+                                      const struct stj_option_pair *set, struct stj_run **run,
+                                      struct stj_error *err);
 
 /* *run <- a complete run, checked: its config, its trajectory (checksums).  The data files are
  * opened by what computes, and compared (CRC) with those that were trained on: what is stored can

@@ -70,7 +70,8 @@ class StjResultItem(C.Structure):
 
 class StjRunTrainSettings(C.Structure):
     _fields_ = [("size", size_t), ("force", C.c_bool), ("seed_given", C.c_bool), ("seed", C.c_uint64),
-                ("accept_deviation", C.c_bool), ("progress", StjProgress)]
+                ("accept_deviation", C.c_bool), ("progress", StjProgress), ("keep", C.c_bool),
+                ("n_set", size_t), ("set", C.c_void_p)]
 
 
 STRUCTS = {"stj_error": StjError, "stj_progress": StjProgress, "stj_run_part": StjRunPart,

@@ -34,6 +34,14 @@ static const struct stj_option shared_rows[] = {
     /* The same of what reads a config. */
     OPTION("seed", SEED, seed, "", "seed of every random number (default: those of the config)",
            GIVEN(seed_given), .value = "S"),
+    OPTION("set", STRING, set, "",
+           "put VALUE, as YAML, at KEY of the config: training.learning_rate.peak=0.3, "
+           "network.layers[0].units=64; a relative path is from here; may be given again",
+           .value = "KEY=VALUE"),
+    OPTION("set", STRING, set, "",
+           "a run with each VALUE at KEY of the config, or with each whole number from 0 to 9 "
+           "(0..9); given again: with all combinations",
+           .value = "KEY=VALUE,..."),
     OPTION("memory", BYTES, memory, "",
            "memory of the process at most, such as 800M or 8G (default: a quarter of what is "
            "free for the states)",
@@ -62,10 +70,10 @@ static const struct stj_option shared_rows[] = {
 
 /* Which commands have these rows. */
 static const unsigned shared_mask[] = {
-    ARGS_WINDOW, ARGS_WINDOW,  ARGS_AT,        ARGS_AT,
-    ARGS_WINDOW, ARGS_WINDOW,  ARGS_USES_SEED, ARGS_CONFIG_SEED,
-    ARGS_MEMORY, ARGS_THREADS, ARGS_RANKS,     ARGS_THREADS | ARGS_PROBLEM,
-    ARGS_TAG,    ARGS_FORCE,   ARGS_COMMON,    ARGS_COMMON,
+    ARGS_WINDOW,  ARGS_WINDOW, ARGS_AT,        ARGS_AT,          ARGS_WINDOW, ARGS_WINDOW,
+    ARGS_USES_SEED, ARGS_CONFIG_SEED, ARGS_SET, ARGS_SWEEP,
+    ARGS_MEMORY, ARGS_THREADS, ARGS_RANKS, ARGS_THREADS | ARGS_PROBLEM,
+    ARGS_TAG, ARGS_FORCE, ARGS_COMMON, ARGS_COMMON,
     ARGS_COMMON, ARGS_COMMON,
 };
 
@@ -214,6 +222,23 @@ static void put_given(struct given *given, const char *name, const char *text)
     given->n += i == given->n;
 }
 
+/* "KEY=VALUE", cut in two where it stands. */
+static enum stj_status add_set(char *text, struct args *args, struct stj_error *err)
+{
+    char *value = strchr(text, '=');
+    if (args->n_set == ARGS_SETS_MAX)
+        return FAIL(err, "more than %d times --set: write what they have in common into a config",
+                    ARGS_SETS_MAX);
+    if (!value || value == text || !value[1])
+        return FAIL(err, "--set %s: expected KEY=VALUE, such as training.seed=3", text);
+    *value = '\0';
+    for (size_t i = 0; i < args->n_set; i++)
+        if (strcmp(args->set[i].name, text) == 0)
+            return FAIL(err, "--set %s is given twice; leave one of them out", text);
+    args->set[args->n_set++] = (struct stj_option_pair){text, value + 1};
+    return STJ_OK;
+}
+
 static bool print_names(FILE *out, const struct stj_option *row)
 {
     const char *name = NULL;
@@ -282,6 +307,8 @@ static enum stj_status collect(const struct command *command, int argc, char **a
                       command->name);
         else if (optarg && strcmp(optarg, "help") == 0 && print_names(stdout, row))
             args->listed = true;
+        else if (row->offset == offsetof(struct args_shared, set) && i >= count_own(command))
+            st = add_set(optarg, args, err);
         else
             put_given(i < count_own(command) ? own : shared, row->name, optarg);
         optopt = 0;

@@ -16,8 +16,8 @@ struct args_shared {
     bool json, force, quiet, help, seed_given, threads_given, allow_problem_command;
     uint64_t seed;
     size_t threads, memory, from, to, ranks_per_product;
-    char *tag, *layers;
-    struct stj_sizes at; /* steps where windows end, or begin */
+    char *tag, *layers, *set; /* set: see struct args */
+    struct stj_sizes at;      /* steps where windows end, or begin */
     bool to_end;
     int state;    /* index into "theta", "full" */
     int progress; /* index into "auto", "plain", "off" */
@@ -33,11 +33,13 @@ enum args_shared_mask {
     ARGS_WINDOW = 32,       /* --from, --to, --layers, --state */
     ARGS_RANKS = 64,        /* --ranks-per-product: the command works under mpirun */
     ARGS_CONFIG_SEED = 128, /* --seed in the place of the config's; ARGS_USES_SEED: in that of 0 */
-    ARGS_AT = 512,          /* --at, --to-end */
+    ARGS_AT = 2048,         /* --at, --to-end */
     ARGS_PROBLEM = 256,     /* --allow-problem-command alone, which those with threads have too */
+    ARGS_SET = 512,         /* --set KEY=VALUE, as often as one likes */
+    ARGS_SWEEP = 1024,      /* --set KEY=VALUE,VALUE,... */
 };
 
-enum { ARGS_ROWS_MAX = 64, ARGS_NAME_MAX = 64 };
+enum { ARGS_ROWS_MAX = 64, ARGS_NAME_MAX = 64, ARGS_SETS_MAX = 64 };
 
 struct cli;
 struct stj_run;
@@ -75,6 +77,8 @@ struct args {
     size_t n_positional;
     struct stj_option_pair given[ARGS_ROWS_MAX]; /* its own options, in order; texts of argv */
     size_t n_given;
+    struct stj_option_pair set[ARGS_SETS_MAX]; /* every --set, in order; texts of argv */
+    size_t n_set;
     bool listed; /* a list was asked for and printed: nothing else is to be done */
 };
 

@@ -137,8 +137,16 @@ int cli_execute(struct cli *cli, const void *options)
     if (command->run)
         return command->run(cli, options);
     const bool is_config = command->takes_config && stat(path, &info) == 0 && S_ISREG(info.st_mode);
-    enum stj_status st =
-        is_config ? stj_run_describe(path, &run, &cli->err) : stj_run_open(path, &run, &cli->err);
+    enum stj_status st = STJ_OK;
+    if (!is_config && cli->args.n_set > 0)
+        st = stj_error_set(&cli->err, STJ_EINVAL, __FILE__, __LINE__,
+                           "--set is for a config, and %s is not a file; spectraj sweep and run "
+                           "make other runs",
+                           path);
+    else
+        st = is_config
+                 ? stj_run_describe_with(path, cli->args.n_set, cli->args.set, &run, &cli->err)
+                 : stj_run_open(path, &run, &cli->err);
     if (st == STJ_OK) {
         stj_run_set_memory(run, cli->args.shared.memory);
         st = command->work(cli, run, options, &exit_status);

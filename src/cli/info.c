@@ -27,7 +27,7 @@ const struct command command_info = {
         "that\n"
         "train has for it.\n"
         "The states are as an analysis with that memory would have them at hand.\n",
-    .shared = ARGS_MEMORY | ARGS_PROBLEM,
+    .shared = ARGS_SET | ARGS_MEMORY | ARGS_PROBLEM,
     .example = "  spectraj info digits-run\n  spectraj info digits.yaml\n",
     .work = work,
     .takes_config = true,

@@ -91,7 +91,7 @@ const struct command command_plan = {
         "Predict memory and time of each analysis, and say which is affordable here. A few steps\n"
         "are trained and differentiated to see how long they take; nothing is written. Every\n"
         "analysis compares its own cost with such a prediction at its end.\n",
-    .shared = ARGS_THREADS | ARGS_MEMORY,
+    .shared = ARGS_SET | ARGS_THREADS | ARGS_MEMORY,
     .options = options,
     .options_size = sizeof(struct plan_options),
     .example = "  spectraj plan digits.yaml\n  spectraj plan digits-run --top 50 --memory 4G\n"

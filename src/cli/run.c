@@ -25,20 +25,12 @@ static bool prints_now(const struct cli *cli)
 static enum stj_status open_or_train(struct cli *cli, const struct cli_train_options *o,
                                      struct parts *parts)
 {
-    const char *config = cli->args.positional[0];
-    const char *dir = o->output;
-    const struct args_shared *shared = &cli->args.shared;
-    const struct stj_run_train_settings settings = cli_train_settings(cli, o);
-    bool matches = false;
-    enum stj_status st = STJ_OK;
-    if (!shared->force && !shared->seed_given)
-        st = stj_run_matches(config, dir, &matches, &cli->err);
-    if (st != STJ_OK)
-        return st;
-    st = matches ? stj_run_open(dir, &parts->run, &cli->err)
-                 : stj_run_train(config, dir, &settings, &parts->run, &cli->err);
+    struct stj_run_train_settings settings = cli_train_settings(cli, o);
+    settings.keep = true;
+    enum stj_status st =
+        stj_run_train(cli->args.positional[0], o->output, &settings, &parts->run, &cli->err);
     if (st == STJ_OK)
-        stj_run_set_memory(parts->run, shared->memory);
+        stj_run_set_memory(parts->run, cli->args.shared.memory);
     if (st == STJ_OK && prints_now(cli))
         st = stj_report_train(stdout, cli->format, parts->run, &cli->err);
     return st;
@@ -116,10 +108,11 @@ const struct command command_run = {
     .description =
         "Train as CONFIG says unless RUN holds that training already, then do each analysis\n"
         "that its 'analysis' group names and that is not stored already, and write report.html.\n",
-    .shared = ARGS_CONFIG_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_FORCE,
+    .shared = ARGS_CONFIG_SEED | ARGS_SET | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_FORCE,
     .options = cli_train_rows,
     .options_size = sizeof(struct cli_train_options),
     .unconverged = "fewer pairs than asked for have converged",
-    .example = "  spectraj run digits.yaml -o digits-run\n",
+    .example = "  spectraj run digits.yaml -o digits-run\n"
+               "  spectraj run digits.yaml --set training.learning_rate.peak=0.3 -o fast\n",
     .run = run,
 };

@@ -10,6 +10,8 @@ struct stj_run_train_settings cli_train_settings(const struct cli *cli,
                                            .force = shared->force,
                                            .seed_given = shared->seed_given,
                                            .seed = shared->seed,
+                                           .n_set = cli->args.n_set,
+                                           .set = cli->args.set,
                                            .accept_deviation = options->accept_deviation,
                                            .progress = cli->progress};
 }
@@ -52,10 +54,11 @@ static const struct stj_option train_rows[] = {
 static enum stj_status check(struct cli *cli, const struct train_options *o)
 {
     const bool config = cli->args.n_positional > 0;
-    if (o->run &&
-        (config || o->common.output || o->common.accept_deviation || cli->args.shared.seed_given))
-        return REFUSE(cli, "--continue takes everything from the run: with it go --steps and "
-                           "--learning-rate, not CONFIG, --output, --seed or --accept-deviation");
+    if (o->run && (config || o->common.output || o->common.accept_deviation ||
+                   cli->args.shared.seed_given || cli->args.n_set))
+        return REFUSE(cli,
+                      "--continue takes everything from the run: with it go --steps and "
+                      "--learning-rate, not CONFIG, --output, --seed, --set or --accept-deviation");
     if (o->run && !o->steps)
         return REFUSE(cli, "'--steps M' is missing: how many more (spectraj train --help)");
     if (!o->run && (o->steps || o->rate))
@@ -114,10 +117,11 @@ const struct command command_train = {
         "With --continue RUN the training of RUN gets M further steps, with the bits of one\n"
         "that was as long from the start.  What was computed of it is kept: svd RUN --to N\n"
         "with the length N that it had answers from there.\n",
-    .shared = ARGS_CONFIG_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_FORCE,
+    .shared = ARGS_CONFIG_SEED | ARGS_SET | ARGS_THREADS | ARGS_RANKS | ARGS_FORCE,
     .options = train_rows,
     .options_size = sizeof(struct train_options),
     .example = "  spectraj train digits.yaml -o digits-run\n"
+               "  spectraj train digits.yaml --set training.batch_size=32 -o small-batch\n"
                "  spectraj train --continue digits-run --steps 100 --learning-rate 0.001\n",
     .run = train,
 };

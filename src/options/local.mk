@@ -2,6 +2,7 @@
 libspectraj_core_la_SOURCES += %reldir%/option.c
 libspectraj_core_la_SOURCES += %reldir%/option.h
 libspectraj_core_la_SOURCES += %reldir%/option_pairs.c
+libspectraj_core_la_SOURCES += %reldir%/option_set.c
 libspectraj_core_la_SOURCES += %reldir%/option_text.c
 libspectraj_core_la_SOURCES += %reldir%/option_value.c
 libspectraj_core_la_SOURCES += %reldir%/option_value.h

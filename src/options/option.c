@@ -292,7 +292,7 @@ enum stj_status stj_options_parse(const struct stj_option *table, const struct s
 
 /* ---- plug-ins ---- */
 
-static const struct stj_plugin_info *find_info(const struct stj_kind *kind, const char *name)
+const struct stj_plugin_info *stj_kind_get(const struct stj_kind *kind, const char *name)
 {
     for (size_t i = 0; kind->list[i]; i++)
         if (strcmp(kind->list[i]->name, name) == 0)
@@ -320,7 +320,7 @@ static enum stj_status fail_unknown_name(const struct stj_place *place,
 enum stj_status stj_kind_find(const struct stj_kind *kind, const char *name,
                               const struct stj_plugin_info **info, struct stj_error *err)
 {
-    *info = find_info(kind, name);
+    *info = stj_kind_get(kind, name);
     return *info ? STJ_OK : fail_unknown_name(NULL, NULL, kind, name, err);
 }
 
@@ -414,15 +414,6 @@ static enum stj_status parse_bare(const struct stj_place *place, const struct st
     return parse_plugin(place, kind, &map, plugin, err);
 }
 
-static bool is_number(const struct stj_yaml_node *node)
-{
-    char *end = NULL;
-    if (node->type != STJ_YAML_SCALAR || !node->text)
-        return false;
-    (void)strtod(node->text, &end);
-    return end != node->text && !*end;
-}
-
 static enum stj_status parse_plugin(const struct stj_place *place, const struct stj_kind *kind,
                                     const struct stj_yaml_node *node, struct stj_plugin *plugin,
                                     struct stj_error *err)
@@ -431,10 +422,10 @@ static enum stj_status parse_plugin(const struct stj_place *place, const struct 
     const struct stj_yaml_node *name = NULL;
     if (node->type == STJ_YAML_SEQUENCE && kind->sequence)
         return parse_bare(place, kind, kind->sequence, kind->items, node, plugin, err);
-    if (kind->number && is_number(node))
+    if (kind->number && stj_yaml_is_number(node))
         return parse_bare(place, kind, kind->number, kind->value, node, plugin, err);
     STJ_TRY(find_name(place, kind, node, &name, err));
-    plugin->info = find_info(kind, name->text);
+    plugin->info = stj_kind_get(kind, name->text);
     if (!plugin->info) {
         st = fail_unknown_name(place, name, kind, name->text, err);
         goto out;
@@ -473,7 +464,7 @@ static enum stj_status parse_named(const struct stj_place *place, const struct s
                                    struct stj_error *err)
 {
     const struct stj_place at = {.up = place, .key = key->text};
-    plugin->info = find_info(kind, key->text);
+    plugin->info = stj_kind_get(kind, key->text);
     if (!plugin->info)
         return fail_unknown_name(place, key, kind, key->text, err);
     const struct stj_option *table = plugin->info->options;

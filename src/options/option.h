@@ -86,6 +86,13 @@ struct stj_yaml_node; /* options/yaml.h */
 enum stj_status stj_options_parse(const struct stj_option *table, const struct stj_yaml_node *map,
                                   void *config, struct stj_error *err);
 
+/* Put a value at `key` ("training.learning_rate.peak", "network.layers[0].units") of a config's tree,
+ * which is not parsed yet: mappings on the way are made, plug-ins that are written short written out.
+ * What the value's text belongs to must outlive the tree.  STJ_ECONFIG: there is no such place. */
+enum stj_status stj_options_set(const struct stj_option *table, struct stj_yaml_node *root,
+                                const char *key, const struct stj_yaml_node *value,
+                                struct stj_error *err);
+
 /* Write the values as YAML block mapping lines, each indented by `indent` spaces, so that parsing
  * them again gives the same values (reals with as many digits, 15 to 17, as that takes).  Optional
  * keys that were not given are left out.  Errors show in ferror(file). */

@@ -73,6 +73,9 @@ enum stj_status stj_option_parse_value(const struct stj_place *place,
                                        const struct stj_yaml_node *node, void *field,
                                        struct stj_error *err);
 
+/* The plug-in of a kind by name; NULL: there is none. */
+const struct stj_plugin_info *stj_kind_get(const struct stj_kind *kind, const char *name);
+
 /* The key of a plug-in's mapping that names the plug-in. */
 static inline const char *stj_kind_key(const struct stj_kind *kind)
 {

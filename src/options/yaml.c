@@ -51,13 +51,13 @@ struct parse {
         }                                                                                          \
     } while (0)
 
-static void free_content(struct stj_yaml_node *node)
+void stj_yaml_free_content(struct stj_yaml_node *node)
 {
     for (size_t i = 0; i < node->n; i++) {
         if (node->key)
-            free_content(&node->key[i]);
+            stj_yaml_free_content(&node->key[i]);
         if (node->item)
-            free_content(&node->item[i]);
+            stj_yaml_free_content(&node->item[i]);
     }
     free(node->key);
     free(node->item);
@@ -69,7 +69,7 @@ void stj_yaml_destroy(struct stj_yaml_node *root)
     if (!root)
         return;
     struct document *document = (struct document *)(void *)root;
-    free_content(root);
+    stj_yaml_free_content(root);
     free(document->name);
     free(document);
 }
@@ -363,6 +363,35 @@ enum stj_status stj_yaml_add(struct stj_yaml_node *map, const char *key,
     map->n++;
     STJ_MUST(copy_node(&name, &map->key[map->n - 1], err));
     return copy_node(value, &map->item[map->n - 1], err);
+}
+
+enum stj_status stj_yaml_replace(struct stj_yaml_node *node, const struct stj_yaml_node *value,
+                                 struct stj_error *err)
+{
+    struct stj_yaml_node fresh = {.n = 0};
+    const enum stj_status st = copy_node(value, &fresh, err);
+    struct stj_yaml_node gone = st == STJ_OK ? *node : fresh;
+    if (st == STJ_OK)
+        *node = fresh;
+    stj_yaml_free_content(&gone);
+    return st;
+}
+
+enum stj_status stj_yaml_put(struct stj_yaml_node *map, const char *key,
+                             const struct stj_yaml_node *value, struct stj_error *err)
+{
+    const struct stj_yaml_node *there = stj_yaml_get(map, key);
+    return there ? stj_yaml_replace((struct stj_yaml_node *)(uintptr_t)there, value, err)
+                 : stj_yaml_add(map, key, value, err);
+}
+
+bool stj_yaml_is_number(const struct stj_yaml_node *node)
+{
+    char *end = NULL;
+    if (node->type != STJ_YAML_SCALAR || !node->text)
+        return false;
+    (void)strtod(node->text, &end);
+    return end != node->text && !*end;
 }
 
 enum stj_status stj_yaml_inherit(struct stj_yaml_node *map, const struct stj_yaml_node *from,

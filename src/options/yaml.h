@@ -42,6 +42,20 @@ enum stj_status stj_yaml_inherit(struct stj_yaml_node *map, const struct stj_yam
 enum stj_status stj_yaml_add(struct stj_yaml_node *map, const char *key,
                              const struct stj_yaml_node *value, struct stj_error *err);
 
+/* node <- a copy of the value, which may hold parts of the node. */
+enum stj_status stj_yaml_replace(struct stj_yaml_node *node, const struct stj_yaml_node *value,
+                                 struct stj_error *err);
+
+/* Replace the value of the key by a copy of this one, or append the entry. */
+enum stj_status stj_yaml_put(struct stj_yaml_node *map, const char *key,
+                             const struct stj_yaml_node *value, struct stj_error *err);
+
+/* Free what is in a node. */
+void stj_yaml_free_content(struct stj_yaml_node *node);
+
+/* Is it the text of a number? */
+bool stj_yaml_is_number(const struct stj_yaml_node *node);
+
 /* The value of a key in a mapping, or NULL. */
 const struct stj_yaml_node *stj_yaml_get(const struct stj_yaml_node *map, const char *key);
 

@@ -459,12 +459,46 @@ out:
     return st;
 }
 
-enum stj_status stj_run_config_read(const char *path, struct stj_run_config *config,
-                                    struct stj_error *err)
+/* Put the values into the tree, which borrows from value[n], their trees. */
+static enum stj_status set_values(const struct stj_run_changes *changes,
+                                  struct stj_yaml_node **value, struct stj_yaml_node *root,
+                                  struct stj_error *err)
 {
+    for (size_t i = 0; i < changes->n; i++) {
+        const struct stj_option_pair *set = &changes->set[i];
+        STJ_NEED(err, set->name && set->text && set->text[strspn(set->text, " \t\n")], STJ_ECONFIG,
+                 "--set %s: expected KEY=VALUE, and there is no value", set->name ? set->name : "");
+        STJ_NEED(err,
+                 !changes->seed_given || (strcmp(set->name, "init.seed") != 0 &&
+                                          strcmp(set->name, "training.seed") != 0),
+                 STJ_ECONFIG, "--set %s and --seed exclude each other", set->name);
+        STJ_MUST(stj_yaml_parse(set->text, strlen(set->text), "--set", &value[i], err));
+        STJ_MUST(stj_options_set(stj_run_options, root, set->name, value[i], err));
+    }
+    return STJ_OK;
+}
+
+enum stj_status stj_run_config_read(const char *path, const struct stj_run_changes *changes,
+                                    struct stj_run_config *config, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    static const struct stj_run_changes none;
     STJ_HELD(stj_yaml_destroy_at) struct stj_yaml_node *root = NULL;
-    STJ_MUST(stj_yaml_read(path, &root, err));
-    return from_tree(root, config, err);
+    struct stj_yaml_node **value = NULL;
+    changes = changes ? changes : &none;
+    STJ_TRY(stj_yaml_read(path, &root, err));
+    STJ_TRY(stj_new(&value, changes->n, sizeof *value, err));
+    STJ_TRY(set_values(changes, value, root, err));
+    STJ_TRY(from_tree(root, config, err));
+    if (changes->seed_given)
+        config->training.seed = changes->seed;
+    if (changes->seed_given && config->init.has_seed)
+        config->init.seed = changes->seed;
+out:
+    for (size_t i = 0; value && i < changes->n; i++)
+        stj_yaml_destroy(value[i]);
+    free(value);
+    return st;
 }
 
 enum stj_status stj_run_config_parse(const char *text, const char *name,

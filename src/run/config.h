@@ -96,10 +96,18 @@ extern const struct stj_kind stj_analyses; /* the registry: analysis/analyses.c 
 extern const struct stj_option stj_run_options[];
 extern const struct stj_option stj_training_options[];
 
+/* What is to be otherwise than a config file says.  NULL, or all zero: nothing. */
+struct stj_run_changes {
+    size_t n;
+    const struct stj_option_pair *set; /* [n]: keys of the config and their values as YAML */
+    bool seed_given;                   /* init.seed and training.seed are `seed` */
+    uint64_t seed;
+};
+
 /* config (all zeros) <- the file or text, with defaults filled in and every value checked on its
  * own and against the others; paths are absolute.  STJ_ECONFIG with file, line and column. */
-enum stj_status stj_run_config_read(const char *path, struct stj_run_config *config,
-                                    struct stj_error *err);
+enum stj_status stj_run_config_read(const char *path, const struct stj_run_changes *changes,
+                                    struct stj_run_config *config, struct stj_error *err);
 enum stj_status stj_run_config_parse(const char *text, const char *name,
                                      struct stj_run_config *config, struct stj_error *err);
 

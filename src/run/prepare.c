@@ -258,15 +258,10 @@ static enum stj_status make_named(struct stj_run *run, const char *name, struct 
     return st;
 }
 
-static enum stj_status fill(struct stj_run *run, const char *config_path, bool seed_given,
-                            uint64_t seed, struct stj_error *err)
+static enum stj_status fill(struct stj_run *run, const char *config_path,
+                            const struct stj_run_changes *changes, struct stj_error *err)
 {
-    STJ_MUST(stj_run_config_read(config_path, &run->config, err));
-    if (seed_given) {
-        run->config.training.seed = seed;
-        if (run->config.init.has_seed)
-            run->config.init.seed = seed;
-    }
+    STJ_MUST(stj_run_config_read(config_path, changes, &run->config, err));
     return make_named(run, config_path, err);
 }
 
@@ -286,7 +281,7 @@ enum stj_status stj_run_prepare_config(struct stj_run_config *config, const char
 enum stj_status stj_run_recall(struct stj_run *run, const char *config_path, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    STJ_TRY(fill(run, config_path, false, 0, err));
+    STJ_TRY(fill(run, config_path, NULL, err));
     STJ_CHECK(err, run->about.n_frozen == stj_network_n_frozen(run->net), STJ_EMISMATCH,
               "%s: has %zu parameters that are frozen, the run keeps %zu; its config was changed: "
               "train again (--force)",
@@ -296,14 +291,14 @@ out:
     return stj_ranks_agree(st, err);
 }
 
-enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
+enum stj_status stj_run_prepare(const char *config_path, const struct stj_run_changes *changes,
                                 bool chosen, struct stj_run **run, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_run *made = NULL;
     STJ_TRY(stj_new(&made, 1, sizeof *made, err));
     made->chosen = chosen;
-    STJ_TRY(fill(made, config_path, seed_given, seed, err));
+    STJ_TRY(fill(made, config_path, changes, err));
 out:
     st = stj_ranks_agree(st, err);
     if (st != STJ_OK) {
@@ -357,7 +352,17 @@ enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
                                  struct stj_error *err)
 {
     STJ_NOT_NULL(err, config_path, run);
-    return stj_run_prepare(config_path, false, 0, false, run, err);
+    return stj_run_prepare(config_path, NULL, false, run, err);
+}
+
+enum stj_status stj_run_describe_with(const char *config_path, size_t n,
+                                      const struct stj_option_pair *set, struct stj_run **run,
+                                      struct stj_error *err)
+{
+    STJ_NOT_NULL(err, config_path, run);
+    STJ_NEED(err, set || n == 0, STJ_EINVAL, "%zu values to be set, and none is given", n);
+    const struct stj_run_changes changes = {.n = n, .set = set};
+    return stj_run_prepare(config_path, &changes, false, run, err);
 }
 
 void stj_run_destroy(struct stj_run *run)

@@ -63,9 +63,9 @@ struct stj_run {
     size_t memory;    /* of operators that are not told otherwise; 0: a quarter of what is free */
 };
 
-/* *run <- a run of the config file without its trajectory: data, network and problem are made and
- * checked.  seed_given: `seed` takes the place of those in the config.  chosen: see struct stj_run. */
-enum stj_status stj_run_prepare(const char *config_path, bool seed_given, uint64_t seed,
+/* *run <- a run of the config file, with changes (NULL: none), without its trajectory: data, network
+ * and problem are made and checked.  chosen: see struct stj_run. */
+enum stj_status stj_run_prepare(const char *config_path, const struct stj_run_changes *changes,
                                 bool chosen, struct stj_run **run, struct stj_error *err);
 
 /* The same of a config that is there already, which is taken over, with the values of the data.

@@ -458,23 +458,12 @@ out:
     return st;
 }
 
-enum stj_status stj_run_train(const char *config_path, const char *dir,
-                              const struct stj_run_train_settings *settings, struct stj_run **run,
-                              struct stj_error *err)
+/* *command <- what goes on with a training that was interrupted. */
+static enum stj_status write_command(const char *config_path, const char *dir,
+                                     const struct stj_run_train_settings *settings, char **command,
+                                     struct stj_error *err)
 {
-    enum stj_folder_state folder = STJ_FOLDER_COMPLETE;
-    STJ_HELD(stj_run_destroy_at) struct stj_run *made = NULL;
     STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
-    STJ_FREED char *command = NULL;
-    STJ_GOOD_SETTINGS(err, settings);
-    STJ_NOT_NULL(err, config_path, dir);
-    if (run)
-        *run = NULL;
-    STJ_MUST(stj_folder_look(dir, &folder, err));
-    STJ_MUST(stj_run_prepare(config_path, settings->seed_given, settings->seed, true, &made, err));
-    STJ_MUST(stj_strdup(&made->dir, dir, err));
-    if (folder == STJ_FOLDER_COMPLETE && !settings->force)
-        STJ_MUST(refuse_complete(made, err));
     STJ_MUST(stj_text_open(&out, err));
     fputs("spectraj train ", out.file);
     stj_text_word(out.file, config_path);
@@ -482,11 +471,70 @@ enum stj_status stj_run_train(const char *config_path, const char *dir,
     stj_text_word(out.file, dir);
     if (settings->seed_given)
         fprintf(out.file, " --seed %ju", (uintmax_t)settings->seed);
-    STJ_MUST(stj_text_take(&out, &command, err));
-    STJ_MUST(stj_run_train_into(made, NULL, command, settings, err));
+    for (size_t i = 0; i < settings->n_set; i++) {
+        STJ_HELD(stj_text_drop) struct stj_text_output pair = {0};
+        STJ_FREED char *text = NULL;
+        STJ_MUST(stj_text_open(&pair, err));
+        fprintf(pair.file, "%s=%s", settings->set[i].name, settings->set[i].text);
+        STJ_MUST(stj_text_take(&pair, &text, err));
+        fputs(" --set ", out.file);
+        stj_text_word(out.file, text);
+    }
+    return stj_text_take(&out, command, err);
+}
+
+/* *opened <- the complete run in the folder, where it is this one; else NULL. */
+static enum stj_status open_same(struct stj_run *run, const char *dir, struct stj_run **opened,
+                                 struct stj_error *err)
+{
+    char difference[STJ_ERROR_TEXT_MAX / 2];
+    STJ_MUST(compare_with_folder(run, dir, difference, sizeof difference, err));
+    if (difference[0])
+        return STJ_OK;
+    STJ_MUST(stj_run_open(dir, opened, err));
+    /* The training is the same; what is to be computed of it may have changed since. */
+    const struct stj_plugins was = (*opened)->config.analysis;
+    const bool had = (*opened)->config.has_analysis;
+    (*opened)->config.analysis = run->config.analysis;
+    (*opened)->config.has_analysis = run->config.has_analysis;
+    run->config.analysis = was;
+    run->config.has_analysis = had;
+    return STJ_OK;
+}
+
+enum stj_status stj_run_train(const char *config_path, const char *dir,
+                              const struct stj_run_train_settings *settings, struct stj_run **run,
+                              struct stj_error *err)
+{
+    enum stj_folder_state folder = STJ_FOLDER_COMPLETE;
+    STJ_HELD(stj_run_destroy_at) struct stj_run *made = NULL;
+    STJ_HELD(stj_run_destroy_at) struct stj_run *same = NULL;
+    STJ_FREED char *command = NULL;
+    STJ_GOOD_SETTINGS(err, settings);
+    STJ_NOT_NULL(err, config_path, dir);
+    STJ_NEED(err, settings->set || settings->n_set == 0, STJ_EINVAL,
+             "%zu values to be set, and none is given", settings->n_set);
+    const struct stj_run_changes changes = {.n = settings->n_set,
+                                            .set = settings->set,
+                                            .seed_given = settings->seed_given,
+                                            .seed = settings->seed};
+    if (run)
+        *run = NULL;
+    STJ_MUST(stj_folder_look(dir, &folder, err));
+    STJ_MUST(stj_run_prepare(config_path, &changes, true, &made, err));
+    STJ_MUST(stj_strdup(&made->dir, dir, err));
+    if (folder == STJ_FOLDER_COMPLETE && !settings->force && settings->keep)
+        STJ_MUST(open_same(made, dir, &same, err));
+    if (folder == STJ_FOLDER_COMPLETE && !settings->force && !same)
+        STJ_MUST(refuse_complete(made, err));
+    if (!same) {
+        STJ_MUST(write_command(config_path, dir, settings, &command, err));
+        STJ_MUST(stj_run_train_into(made, NULL, command, settings, err));
+    }
     if (run) {
-        *run = made;
-        made = NULL;
+        struct stj_run **result = same ? &same : &made;
+        *run = *result;
+        *result = NULL;
     }
     return STJ_OK;
 }
@@ -569,7 +617,7 @@ enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *
     STJ_TRY(stj_folder_look(dir, &state, err));
     if (state != STJ_FOLDER_COMPLETE)
         goto out;
-    STJ_TRY(stj_run_prepare(config_path, false, 0, true, &run, err));
+    STJ_TRY(stj_run_prepare(config_path, NULL, true, &run, err));
     STJ_TRY(compare_with_folder(run, dir, difference, sizeof difference, err));
     *matches = !difference[0];
 out:
