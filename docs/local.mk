@@ -43,6 +43,7 @@ man1_pages += %reldir%/spectraj-report.1
 man1_pages += %reldir%/spectraj-run.1
 man1_pages += %reldir%/spectraj-study.1
 man1_pages += %reldir%/spectraj-svd.1
+man1_pages += %reldir%/spectraj-sweep.1
 man1_pages += %reldir%/spectraj-trace.1
 man1_pages += %reldir%/spectraj-train.1
 man1_pages += %reldir%/spectraj-validate.1

@@ -16,6 +16,7 @@ spectrajinclude_HEADERS += %reldir%/spectraj/status.h
 spectrajinclude_HEADERS += %reldir%/spectraj/storage.h
 spectrajinclude_HEADERS += %reldir%/spectraj/study.h
 spectrajinclude_HEADERS += %reldir%/spectraj/svd.h
+spectrajinclude_HEADERS += %reldir%/spectraj/sweep.h
 spectrajinclude_HEADERS += %reldir%/spectraj/trace.h
 spectrajinclude_HEADERS += %reldir%/spectraj/training.h
 spectrajinclude_HEADERS += %reldir%/spectraj/version.h

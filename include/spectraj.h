@@ -19,6 +19,7 @@
 #include <spectraj/storage.h>
 #include <spectraj/study.h>
 #include <spectraj/svd.h>
+#include <spectraj/sweep.h>
 #include <spectraj/trace.h>
 #include <spectraj/training.h>
 #include <spectraj/version.h>

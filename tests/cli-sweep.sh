@@ -52,4 +52,54 @@ run 0 run c.yaml --seed 5 -o T --json
 run 0 run c.yaml --seed 5 -o T --json
 refused 'holds a complete run of another config: now "steps: 21"' run c.yaml --set training.steps=21 -o R
 
+# sweep: each run is the one that `run` makes; the same command does what is missing, with the same bits.
+run 0 sweep c.yaml --set training.learning_rate.peak=0.1,0.3 --set init.seed=3..4 -o W
+silent
+[ "$(wc -l < out)" -eq 4 ] || fail 'four runs, and other lines'
+contains out '1 of 4  training.learning_rate.peak=0.1,init.seed=3  train loss ' '4 of 4  training.learning_rate.peak=0.3,init.seed=4'
+for run in W/*; do
+    [ -e "$run/svd.h5" ] && [ -e "$run/dense.h5" ] && [ -e "$run/report.html" ] || fail "$run is not whole"
+done
+cmp -s W/training.learning_rate.peak=0.1,init.seed=3/config.yaml R/config.yaml || fail 'the first run is another than that of run'
+stamp()
+{
+    find W -name '*.h5' -exec ls -l --time-style=full-iso {} + | sort
+}
+stamp > before
+run 0 sweep c.yaml --set training.learning_rate.peak=0.1,0.3 --set init.seed=3..4 -o W
+stamp | cmp -s - before || fail 'complete runs were made again'
+cp W/training.learning_rate.peak=0.3,init.seed=3/config.yaml kept.yaml
+rm -r W/training.learning_rate.peak=0.3,init.seed=3
+run 0 sweep c.yaml --set training.learning_rate.peak=0.1,0.3 --set init.seed=3..4 -o W --json
+json out runs#4 runs[2].error=null runs[2].results#2
+cmp -s W/training.learning_rate.peak=0.3,init.seed=3/config.yaml kept.yaml || fail 'the run that was missing is another'
+
+# An interrupted sweep goes on: of what was done nothing is made again.
+short_config long.yaml 's/steps: 20/steps: 4000/' '/^analysis:/,$d'
+interrupt_at I/init.seed=1/train.journal 100000 sweep long.yaml --set init.seed=0..1 -o I
+[ "$status" -eq 130 ] || fail "an interrupted sweep ends with $status"
+contains err 'states are kept'
+[ -e I/init.seed=0/trajectory.h5 ] || fail 'the first run is gone'
+ls -l --time-style=full-iso I/init.seed=0/trajectory.h5 > before
+run 0 sweep long.yaml --set init.seed=0..1 -o I
+ls -l --time-style=full-iso I/init.seed=0/trajectory.h5 | cmp -s - before || fail 'the first run was made again'
+run 0 train long.yaml --set init.seed=1 -o J
+cmp -s I/init.seed=1/config.yaml J/config.yaml || fail 'the run that went on is another'
+
+# Nothing begins where a value does not fit; a run that fails is named and the others are done.
+refused 'training.steps=x: |expected an integer' sweep c.yaml --set training.steps=4,x -o none
+refused 'two runs would be called training.steps=4' sweep c.yaml --set training.steps=4,4 -o none
+refused 'a sweep needs a key' sweep c.yaml -o none
+refused 'an item of the list of values is empty' sweep c.yaml --set training.steps=4,,5 -o none
+refused 'from 3 down to 1' sweep c.yaml --set init.seed=3..1 -o none
+refused 'a name of' sweep c.yaml --set "training.optimizer={type: sgd, momentum: 0.$(printf '%0300d' 1)}" -o none
+no_files none
+mkdir -p F/training.steps=3
+echo kept > F/training.steps=3/notes
+run 1 sweep c.yaml --set training.steps=2..4 -o F
+contains err 'training.steps=3: ' '1 of 3 runs failed'
+[ -e F/training.steps=4/trajectory.h5 ] || fail 'the run after the one that failed was not made'
+run 0 sweep c.yaml --set 'training.optimizer=adam,{type: sgd, momentum: 0.5}' --set training.steps=2 -o O
+contains 'O/training.optimizer={type:_sgd,_momentum:_0.5},training.steps=2/config.yaml' 'momentum: 0.5'
+
 finish

@@ -65,6 +65,7 @@ struct command {
                             int *exit_status);
     bool takes_config; /* the argument may be a config file: the run is then not trained */
 
+    bool deals;    /* its ranks do different things, each by itself */
     bool measures; /* one rank does it, but all show before how fast their messages are */
 
     /* The command that the first argument makes of this one; NULL: none.  May itself be NULL. */

@@ -37,6 +37,7 @@ extern const struct command command_plot;
 extern const struct command command_report;
 extern const struct command command_export;
 extern const struct command command_init;
+extern const struct command command_sweep;
 
 /* Descriptors 0 to 2 are open from here on, so that no file of ours becomes standard output. */
 void cli_keep_standard_streams(void);
@@ -79,6 +80,13 @@ struct cli_train_options {
 extern const struct stj_option cli_train_rows[];
 struct stj_run_train_settings cli_train_settings(const struct cli *cli,
                                                  const struct cli_train_options *options);
+
+/* What `spectraj run` does: train as the config and the settings say, or open the run that did, then
+ * its analyses and the page.  tell: print each as it comes.  *run <- the run, NULL where there is none;
+ * *exit_status is CLI_DONE before it. */
+enum stj_status cli_run_into(struct cli *cli, const char *config, const char *dir,
+                             struct stj_run_train_settings settings, bool tell,
+                             struct stj_run **run, int *exit_status);
 
 /* --seed, or 0. */
 uint64_t cli_seed(const struct cli *cli);

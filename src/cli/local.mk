@@ -18,5 +18,6 @@ spectraj_SOURCES += %reldir%/progress.c
 spectraj_SOURCES += %reldir%/report.c
 spectraj_SOURCES += %reldir%/run.c
 spectraj_SOURCES += %reldir%/study.c
+spectraj_SOURCES += %reldir%/sweep.c
 spectraj_SOURCES += %reldir%/train.c
 spectraj_SOURCES += %reldir%/validate.c

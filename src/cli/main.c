@@ -17,6 +17,7 @@ static const struct command *const own[] = {
     &command_list,     &command_plan,   NULL,
     &command_validate, &command_study,  &command_plot,
     &command_report,   &command_export, &command_run,
+    &command_sweep,
 };
 
 enum { COMMANDS_MAX = 64 };
@@ -133,6 +134,8 @@ static int run_on_ranks(struct cli *cli, const void *options)
         const size_t wish = cli->args.shared.ranks_per_product;
         return stj_ranks_divide(wish, &cli->err) == STJ_OK ? cli_execute(cli, options) : CLI_ERROR;
     }
+    if (command->deals)
+        return cli_execute(cli, options);
     if (command->measures)
         stj_ranks_measure();
     if (stj_rank() != 0)

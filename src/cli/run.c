@@ -10,30 +10,17 @@ enum { ANALYSES_MAX = 32 };
 
 /* What has been computed so far. */
 struct parts {
+    bool tell;
     struct stj_run *run;
     struct stj_result *result[ANALYSES_MAX];
     size_t n;
 };
 
 /* Text is printed as soon as there is some; JSON is one object at the end. */
-static bool prints_now(const struct cli *cli)
+static bool prints_now(const struct cli *cli, const struct parts *parts)
 {
     cli_progress_end();
-    return cli->format == STJ_REPORT_TEXT;
-}
-
-static enum stj_status open_or_train(struct cli *cli, const struct cli_train_options *o,
-                                     struct parts *parts)
-{
-    struct stj_run_train_settings settings = cli_train_settings(cli, o);
-    settings.keep = true;
-    enum stj_status st =
-        stj_run_train(cli->args.positional[0], o->output, &settings, &parts->run, &cli->err);
-    if (st == STJ_OK)
-        stj_run_set_memory(parts->run, cli->args.shared.memory);
-    if (st == STJ_OK && prints_now(cli))
-        st = stj_report_train(stdout, cli->format, parts->run, &cli->err);
-    return st;
+    return parts->tell && cli->format == STJ_REPORT_TEXT;
 }
 
 /* One analysis that the config asks for; *status <- its exit status where it is not done. */
@@ -58,7 +45,7 @@ static enum stj_status analyse(struct cli *cli, const char *name, struct parts *
         parts->n++;
     if (st == STJ_OK && cli_result_exit(*result) != CLI_DONE)
         *status = cli_result_exit(*result);
-    if (st == STJ_OK && prints_now(cli)) {
+    if (st == STJ_OK && prints_now(cli, parts)) {
         fputc('\n', stdout);
         st = stj_report_result(stdout, cli->format, *result, &cli->err);
     }
@@ -71,31 +58,48 @@ static enum stj_status analyse(struct cli *cli, const char *name, struct parts *
 static enum stj_status report(struct cli *cli, const struct parts *parts)
 {
     enum stj_status st = stj_report_html(parts->run, NULL, &cli->err);
-    if (st == STJ_OK && prints_now(cli)) {
+    if (st == STJ_OK && prints_now(cli, parts)) {
         fputc('\n', stdout);
         st = stj_report_page(stdout, cli->format, parts->run, NULL, &cli->err);
     }
     return st;
 }
 
-static int run(struct cli *cli, const void *options)
+enum stj_status cli_run_into(struct cli *cli, const char *config, const char *dir,
+                             struct stj_run_train_settings settings, bool tell,
+                             struct stj_run **run, int *exit_status)
 {
-    struct parts parts = {.run = NULL};
-    int exit_status = CLI_DONE;
+    struct parts parts = {.tell = tell};
     const char *name = NULL;
-    enum stj_status st = open_or_train(cli, options, &parts);
-    for (size_t i = 0; st == STJ_OK && exit_status != CLI_INTERRUPTED && i < ANALYSES_MAX &&
+    settings.keep = true;
+    enum stj_status st = stj_run_train(config, dir, &settings, &parts.run, &cli->err);
+    if (st == STJ_OK)
+        stj_run_set_memory(parts.run, cli->args.shared.memory);
+    if (st == STJ_OK && prints_now(cli, &parts))
+        st = stj_report_train(stdout, cli->format, parts.run, &cli->err);
+    for (size_t i = 0; st == STJ_OK && *exit_status != CLI_INTERRUPTED && i < ANALYSES_MAX &&
                        stj_run_get_analysis(parts.run, i, &name);
          i++)
-        st = analyse(cli, name, &parts, &exit_status);
+        st = analyse(cli, name, &parts, exit_status);
     cli_progress_end();
-    if (st == STJ_OK && exit_status != CLI_INTERRUPTED)
+    if (st == STJ_OK && *exit_status != CLI_INTERRUPTED)
         st = report(cli, &parts);
-    if (st == STJ_OK && cli->format == STJ_REPORT_JSON)
+    if (st == STJ_OK && tell && cli->format == STJ_REPORT_JSON)
         st = stj_report_run(stdout, cli->format, parts.run, parts.n, parts.result, &cli->err);
     for (size_t i = 0; i < parts.n; i++)
         stj_result_destroy(parts.result[i]);
-    stj_run_destroy(parts.run);
+    *run = parts.run;
+    return st;
+}
+
+static int run(struct cli *cli, const void *options)
+{
+    const struct cli_train_options *o = options;
+    struct stj_run *run = NULL;
+    int exit_status = CLI_DONE;
+    const enum stj_status st = cli_run_into(cli, cli->args.positional[0], o->output,
+                                            cli_train_settings(cli, o), true, &run, &exit_status);
+    stj_run_destroy(run);
     return st == STJ_OK ? exit_status : cli_failed(st);
 }
 

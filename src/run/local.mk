@@ -25,6 +25,7 @@ libspectraj_core_la_SOURCES += %reldir%/run_internal.h
 libspectraj_core_la_SOURCES += %reldir%/timing.c
 libspectraj_core_la_SOURCES += %reldir%/timing.h
 libspectraj_core_la_SOURCES += %reldir%/train.c
+libspectraj_core_la_SOURCES += %reldir%/config_sweep.c
 libspectraj_core_la_SOURCES += %reldir%/continue.c
 libspectraj_core_la_SOURCES += %reldir%/validate.c
 libspectraj_core_la_SOURCES += %reldir%/zero_start.c
