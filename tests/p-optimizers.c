@@ -573,8 +573,11 @@ static void plain_step(int which, struct plain *p, double g, double lr, int t)
     case 14:
         plain_amsgrad(p, g, lr, 0.1, false, t);
         break;
-    default:
+    case 15:
         plain_amsgrad(p, g, lr, 0.1, true, t);
+        break;
+    default: /* own_step */
+        p->x = g;
     }
 }
 
@@ -595,6 +598,7 @@ static const char *const plain_cases[] = {
     "{type: nadam, momentum_decay: 0.1, weight_decay: 0.2, decoupled: true}",
     "{type: adam, beta2: 0.9, amsgrad: true, weight_decay: 0.1}",
     "{type: adamw, beta2: 0.9, amsgrad: true, weight_decay: 0.1}",
+    "own_step",
 };
 enum { N_PLAIN = sizeof plain_cases / sizeof plain_cases[0] };
 

@@ -76,6 +76,28 @@ PROXY_LOG=$work/log "$spectraj" svd piped --top 3 --method arpack --force > /dev
 [ "$(grep -c '^7$' log)" -gt 60 ] || fail "only $(grep -c '^7$' log) products"
 [ "$(grep -c '^5$' log)" -le "$(grep -c '^7$' log)" ] || fail "more linearisations than products"
 
+# ---- steps of the process's own ----
+
+own() { config "$1" 20 "$2" -e '/learning_rate/d' -e 's/optimizer: .*/optimizer: own_step/'; }
+own own.yaml "$quadratic, 12, step"
+run 0 train own.yaml -o own
+run 0 validate own
+contains out passed
+run 0 svd own --top 17 --json
+cp out own.json
+run 0 dense own --json
+"$jsonkeys" --compare own.json top.sigma out sigma 1e-12 || fail "own steps: other singular values"
+run 0 svd own --layers a.bias --top 2
+refused 'their rate are those of its process' train --continue own --steps 4 --learning-rate 0.1
+run 0 train --continue own --steps 4
+refused 'weights of samples' influence own
+wrong() { text=$1; shift; own bad.yaml "$quadratic, 12, step"; sed -i "$@" bad.yaml; refused "$text" train bad.yaml -o BAD; }
+wrong 'the process of the problem takes its own steps' 's/own_step/{type: sgd}\n  learning_rate: {schedule: constant, peak: 1}/'
+wrong 'training.optimizer is own_step, and the problem has gradients' 's/, 12, step//'
+wrong 'leave learning_rate out' 's/own_step/own_step\n  learning_rate: {schedule: constant, peak: 0.1}/'
+wrong 'has no gradient that groups, clipping or sam could change' '$a\  clip_norm: 1'
+wrong 'has no gradient that groups, clipping or sam could change' '$a\  sam: {rho: 0.1}'
+
 # theta_0 from a file, by the names of the tensors.
 run 0 export plain --help
 # ---- what a config cannot say ----

@@ -10,6 +10,13 @@
  * with d_i(t) = (1 + (i + t) mod 5)/4 and u_i = 1/sqrt(N).  What a step is linearised to are the N
  * second derivatives of its sum, which are kept until they are forgotten.  An argument is the number
  * of parameters of the tensor a.weight, [N/4][4].  Numbers are little-endian: so is this machine.
+ *
+ * With a second argument, `step`, it takes steps of its own in place of gradients (and the config says
+ * `optimizer: own_step`), here down the gradient and around:
+ *
+ *     F_t(theta) = theta - (grad L_t(theta) + S theta)/20,     (S x)_i = (x_{i+1} - x_{i-1})/2
+ *
+ * S' = -S, so the derivative of a step is not symmetric.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
@@ -20,7 +27,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { HELLO = 1, SHARE, INITIAL, GRADIENT, LINEARIZE, FORGET, PRODUCT, LOSS };
+enum {
+    HELLO = 1,
+    SHARE,
+    INITIAL,
+    GRADIENT,
+    LINEARIZE,
+    FORGET,
+    PRODUCT,
+    LOSS,
+    STEP,
+    TANGENT,
+    ADJOINT
+};
 enum { SHARED_FD = 3, MOST_HELD = 16, N_STEPS = 1000000 };
 
 struct header {
@@ -33,7 +52,7 @@ struct header {
 static uint64_t n_weight = 12, n; /* with bias[4] and scale */
 static double *held[MOST_HELD];   /* second derivatives of linearised steps */
 static double *vectors, *answers; /* where they come and go: shared, or our own */
-static int shares;
+static int shares, steps;
 
 static void read_all(void *data, size_t bytes)
 {
@@ -113,7 +132,8 @@ static size_t put_set(char *to, size_t at, const char *name, uint64_t n_rows)
 static void say_hello(struct header h)
 {
     char hello[512];
-    size_t at = put(hello, 0, 1, 4);   /* we can share memory */
+    /* We can share memory; our steps are our own. */
+    size_t at = put(hello, 0, steps ? 3 : 1, 4);
     at = put(hello, at, MOST_HELD, 4); /* linearisations at once */
     at = put(hello, at, N_STEPS, 8);
     at = put(hello, at, 0x71756164, 8); /* what our numbers depend on: here nothing */
@@ -162,6 +182,21 @@ static double loss_at(uint64_t step, const double *theta, double *g)
     return loss + dot * dot / 2;
 }
 
+/* (S x)_i */
+static double turn(const double *x, uint64_t i)
+{
+    return ((i + 1 < n ? x[i + 1] : 0) - (i > 0 ? x[i - 1] : 0)) / 2;
+}
+
+/* The loss before a step of our own, and where it leads. */
+static double take_step(uint64_t step)
+{
+    const double loss = loss_at(step, vectors, answers);
+    for (uint64_t i = 0; i < n; i++)
+        answers[i] = vectors[i] - (answers[i] + turn(vectors, i)) / 20;
+    return loss;
+}
+
 static void linearize(struct header h, uint64_t step, uint64_t place)
 {
     double *d = held[place] = need(malloc(8 * n));
@@ -180,6 +215,8 @@ static void multiply(struct header h, uint64_t place, uint64_t n_vectors)
             dot += u * x[i];
         for (uint64_t i = 0; i < n; i++)
             y[i] = d[i] * x[i] + u * dot;
+        for (uint64_t i = 0; steps && i < n; i++)
+            y[i] = x[i] - (y[i] + (h.verb == ADJOINT ? -1 : 1) * turn(x, i)) / 20;
     }
     answer(h, NULL, 0, n_vectors);
 }
@@ -202,8 +239,9 @@ static void initial(struct header h, uint64_t seed)
 /* Words of 8 bytes, and vectors of n numbers behind them, that a request has. */
 static void read_request(const struct header *h, uint64_t word[3])
 {
-    const size_t n_words[] = {0, 1, 2, 1, 1, 2, 1, 2, 1};
-    if (memcmp(h->magic, "STJP", 4) != 0 || h->version != 1 || h->verb < HELLO || h->verb > LOSS) {
+    const size_t n_words[] = {0, 1, 2, 1, 1, 2, 1, 2, 1, 1, 2, 2};
+    if (memcmp(h->magic, "STJP", 4) != 0 || h->version != 1 || h->verb < HELLO ||
+        h->verb > ADJOINT) {
         fprintf(stderr, "quadratic: not a request that is known here\n");
         exit(1);
     }
@@ -225,6 +263,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1)
         n_weight = strtoull(argv[1], NULL, 10) / 4 * 4;
+    steps = argc > 2 && strcmp(argv[2], "step") == 0;
     n = n_weight + 4 + 1;
     for (;;) {
         struct header h;
@@ -241,11 +280,14 @@ int main(int argc, char **argv)
         else if (h.verb == GRADIENT) {
             loss = loss_at(word[0], vectors, answers);
             answer(h, &loss, 1, 1);
+        } else if (h.verb == STEP) {
+            loss = take_step(word[0]);
+            answer(h, &loss, 1, 1);
         } else if (h.verb == LINEARIZE)
             linearize(h, word[0], word[1]);
         else if (h.verb == FORGET)
             forget(h, word[0]);
-        else if (h.verb == PRODUCT)
+        else if (h.verb == PRODUCT || h.verb == TANGENT || h.verb == ADJOINT)
             multiply(h, word[0], word[1]);
         else { /* LOSS: of set 0 or 1 */
             loss = loss_at(word[0], vectors, NULL);

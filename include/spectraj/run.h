@@ -272,11 +272,13 @@ enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size
                                           const double *inputs, struct stj_op **op,
                                           struct stj_error *err);
 
-/* Of the derivative D with respect to something that training was given: adjoint identity, and central
- * differences of whole trainings relative to |D x|, the least over h and what that is good to by the
- * next h.  NaN: not looked at (blocks, full states, several ranks, problems without it). */
+/* Of the derivative D with respect to something that training was given.  NaN: not looked at
+ * (blocks, full states, several ranks, problems without it). */
 struct stj_given_validation {
-    double adjoint_error, difference_error, difference_resolution;
+    double adjoint_error;         /* of the identity y'(D x) = (D'y)'x */
+    double difference_error;      /* of central differences of whole trainings, relative to |D x|,
+                                   * the least over h */
+    double difference_resolution; /* what that is good to, by the next h */
 };
 
 /* What a validation found. */

@@ -31,7 +31,7 @@ struct stj_training_settings {
      * lands further than `tolerance` (0: 1.5e-8) off the next, relative to what that moved, is
      * refused, STJ_EMISMATCH. */
     const double *states;
-    double tolerance;
+    double tolerance; /* see states */
 };
 
 /* *training <- the problem trained through its n_steps, every state kept in memory.  The problem is

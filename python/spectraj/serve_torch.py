@@ -17,11 +17,12 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 import numpy as np
 import torch
 
-__all__ = ["Problem", "serve"]
+__all__ = ["Problem", "Steps", "serve", "serve_steps"]
 
 _HEADER = struct.Struct("<4sHHQQII")  # magic, version, verb, number, bytes, status, flags
-_HELLO, _SHARE, _INITIAL, _GRADIENT, _LINEARIZE, _FORGET, _PRODUCT, _LOSS = range(1, 9)
-_WORDS = {_HELLO: 1, _SHARE: 2, _INITIAL: 1, _GRADIENT: 1, _LINEARIZE: 2, _FORGET: 1, _PRODUCT: 2, _LOSS: 1}
+_HELLO, _SHARE, _INITIAL, _GRADIENT, _LINEARIZE, _FORGET, _PRODUCT, _LOSS, _STEP, _TANGENT, _ADJOINT = range(1, 12)
+_WORDS = {_HELLO: 1, _SHARE: 2, _INITIAL: 1, _GRADIENT: 1, _LINEARIZE: 2, _FORGET: 1, _PRODUCT: 2, _LOSS: 1,
+          _STEP: 1, _TANGENT: 2, _ADJOINT: 2}
 _SHARED_FD = 3
 
 
@@ -129,6 +130,96 @@ class Problem:
         return float(self.loss_fn(self.model, self.sets[name]).detach())  # which may differentiate inside
 
 
+class Steps:
+    """A training whose step is any differentiable function of its whole state, slots of an optimizer included."""
+
+    def __init__(self, step: Callable[[int, Dict[str, torch.Tensor]], tuple], state: Mapping[str, torch.Tensor],
+                 losses: Mapping[str, Callable[[Dict[str, torch.Tensor]], torch.Tensor]], n_steps: int = 0,
+                 initial: Optional[Callable[[int], Mapping[str, torch.Tensor]]] = None, held: int = 64,
+                 fingerprint: int = 0) -> None:
+        if "train" not in losses:
+            raise ValueError("losses needs 'train', a function of the state")
+        for name, value in state.items():
+            if value.dtype != torch.float64:
+                raise ValueError(f"{name} is {value.dtype}: a state is float64 here: value.double()")
+        self.function, self.losses, self.given, self.held, self.n_steps = step, dict(losses), initial, held, n_steps
+        self.sets = {name: 0 for name in self.losses}
+        self.named = [(name, value.detach().clone()) for name, value in state.items()]
+        self.n = sum(value.numel() for _, value in self.named)
+        digest = hashlib.sha256(repr([(name, tuple(value.shape)) for name, value in self.named]).encode())
+        self.fingerprint = fingerprint or int.from_bytes(digest.digest()[:8], "little")
+
+    def _flat(self, state: Mapping[str, torch.Tensor]) -> np.ndarray:
+        for name, value in self.named:
+            if name not in state or state[name].shape != value.shape:
+                raise ValueError(f"the step gave no {name} of shape {tuple(value.shape)}")
+        return torch.cat([state[name].detach().reshape(-1).double().cpu() for name, _ in self.named]).numpy()
+
+    def _parts(self, vector: np.ndarray, grad: bool = False) -> Dict[str, torch.Tensor]:
+        parts, at = {}, 0
+        for name, value in self.named:
+            part = torch.from_numpy(np.array(vector[at:at + value.numel()])).reshape(value.shape).to(value)
+            parts[name] = part.requires_grad_() if grad else part
+            at += value.numel()
+        return parts
+
+    def initial(self, seed: int) -> np.ndarray:
+        if self.given is None:
+            return self._flat(dict(self.named))
+        torch.manual_seed(seed)
+        return self._flat(self.given(seed))
+
+    def gradient(self, step: int, theta: np.ndarray) -> tuple:
+        """The loss and the next state, which stands for a gradient."""
+        loss, state = self.function(step, self._parts(theta, grad=True))  # it may differentiate inside
+        return float(loss.detach()), self._flat(state)
+
+    def linearize(self, step: int, theta: np.ndarray) -> Any:
+        begin = self._parts(theta, grad=True)
+        state = self.function(step, begin)[1]
+        inputs = list(begin.values())
+        ends = [state[name] for name, _ in self.named if state[name].requires_grad]
+        duals = [torch.zeros_like(end, requires_grad=True) for end in ends]
+        back = torch.autograd.grad(ends, inputs, duals, create_graph=True, allow_unused=True)
+        return inputs, ends, duals, back, [state[name].requires_grad for name, _ in self.named]
+
+    def _columns(self, x: np.ndarray, one: Callable[[Dict[str, torch.Tensor]], Dict[str, torch.Tensor]]) -> np.ndarray:
+        return np.stack([self._flat(one(self._parts(row))) for row in x])
+
+    def _fill(self, names: Sequence[str], parts: Sequence[Optional[torch.Tensor]]) -> Dict[str, torch.Tensor]:
+        full = {name: torch.zeros_like(value) for name, value in self.named}
+        full.update({name: part for name, part in zip(names, parts) if part is not None})
+        return full
+
+    def tangent(self, linear: Any, x: np.ndarray) -> np.ndarray:
+        """J x: the adjoint is linear in its duals, and this is the adjoint of that."""
+        inputs, _, duals, back, moves = linear
+        names = [name for name, _ in self.named]
+        used = [(b, name) for b, name in zip(back, names) if b is not None and b.requires_grad]
+
+        def one(v: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+            found = torch.autograd.grad([b for b, _ in used], duals, [v[name] for _, name in used], retain_graph=True,
+                                        allow_unused=True) if used and duals else []
+            return self._fill([name for name, moved in zip(names, moves) if moved], found)
+
+        return self._columns(x, one)
+
+    def adjoint(self, linear: Any, y: np.ndarray) -> np.ndarray:
+        """J' y."""
+        inputs, ends, _, _, moves = linear
+        names = [name for name, _ in self.named]
+
+        def one(v: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+            seeds = [v[name] for name, moved in zip(names, moves) if moved]
+            found = torch.autograd.grad(ends, inputs, seeds, retain_graph=True, allow_unused=True) if ends else []
+            return self._fill(names, found)
+
+        return self._columns(y, one)
+
+    def loss(self, name: str, theta: np.ndarray) -> float:
+        return float(self.losses[name](self._parts(theta, grad=True)).detach())
+
+
 class _Swapped:
     """The model with other tensors in the place of its parameters, as long as the block lasts."""
 
@@ -156,9 +247,10 @@ class _Swapped:
             module._flat_weights = [getattr(module, name, None) for name in module._flat_weights_names]
 
 
-def _hello(problem: Problem) -> bytes:
+def _hello(problem: Any) -> bytes:
     named = [(name.encode(), tuple(p.shape)) for name, p in problem.named]
-    head = struct.pack("<IIQQQQ", 1, problem.held, problem.n_steps, problem.fingerprint, len(named), len(problem.sets))
+    flags = 3 if hasattr(problem, "adjoint") else 1
+    head = struct.pack("<IIQQQQ", flags, problem.held, problem.n_steps, problem.fingerprint, len(named), len(problem.sets))
     tensors = b"".join(struct.pack("<HH%dQ" % len(shape), len(name), len(shape), *shape) + name
                        for name, shape in named)
     return head + tensors + b"".join(struct.pack("<IQ", len(name.encode()), _rows(data)) + name.encode()
@@ -188,15 +280,16 @@ class _Server:
             self.memory, self.half = np.frombuffer(mmap.mmap(_SHARED_FD, word[0]), "<f8"), word[1] // 8
         elif verb == _INITIAL:
             out = p.initial(word[0])
-        elif verb == _GRADIENT:
+        elif verb in (_GRADIENT, _STEP):
             loss, out = p.gradient(word[0], vectors[:n])
             words = struct.pack("<d", loss)
         elif verb == _LINEARIZE:
             self.held[word[1]] = p.linearize(word[0], vectors[:n])
         elif verb == _FORGET:
             self.held.pop(word[0], None)
-        elif verb == _PRODUCT:
-            out = p.product(self.held[word[0]], vectors[:word[1] * n].reshape(-1, n)).ravel()
+        elif verb in (_PRODUCT, _TANGENT, _ADJOINT):
+            multiply = p.product if verb == _PRODUCT else p.tangent if verb == _TANGENT else p.adjoint
+            out = multiply(self.held[word[0]], vectors[:word[1] * n].reshape(-1, n)).ravel()
         else:
             words = struct.pack("<d", p.loss(list(p.sets)[word[0]], vectors[:n]))
         if shared:
@@ -215,9 +308,27 @@ def serve(loss_fn: Callable[[torch.nn.Module, Any], torch.Tensor], model: torch.
     draws the model's parameters anew; without it they are those that the model has.  held: graphs kept at once.
     The model must be in float64 for digits of float64, and its loss a function of the parameters alone.
     """
+    _answer(Problem(loss_fn, model, steps, sets, initial, held, fingerprint))
+
+
+def serve_steps(step: Callable[[int, Dict[str, torch.Tensor]], tuple], state: Mapping[str, torch.Tensor],
+                losses: Mapping[str, Callable[[Dict[str, torch.Tensor]], torch.Tensor]], n_steps: int = 0,
+                initial: Optional[Callable[[int], Mapping[str, torch.Tensor]]] = None, held: int = 64,
+                fingerprint: int = 0) -> None:
+    """The same for a step of one's own: step(t, state) gives (loss, next state), and J is that of any such function.
+
+    state: names and tensors, in float64, at the beginning: the parameters, and what else a step hands on, as momenta.
+    The config says optimizer: own_step, without a learning rate.  A step is a function of its arguments alone, and is
+    differentiated by autograd: torch.autograd.grad(..., create_graph=True) inside.  losses: functions of the state,
+    "train" among them.  fingerprint should change when the step does, or its data.
+    """
+    _answer(Steps(step, state, losses, n_steps, initial, held, fingerprint))
+
+
+def _answer(problem: Any) -> None:
     asked, told = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what prints must not print into the frames
-    server = _Server(Problem(loss_fn, model, steps, sets, initial, held, fingerprint))
+    server = _Server(problem)
     while True:
         head = asked.read(_HEADER.size)
         if len(head) < _HEADER.size:

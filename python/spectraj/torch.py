@@ -29,10 +29,10 @@ from . import _c
 from ._call import Call, Progress
 from ._module import Network, Unsupported, channels_last
 from .run import Run
-from .serve_torch import serve
+from .serve_torch import serve, serve_steps
 from .solve import finish_status
 
-__all__ = ["Recorder", "Unsupported", "record", "serve"]
+__all__ = ["Recorder", "Unsupported", "record", "serve", "serve_steps"]
 
 # Options of an optimizer: what PyTorch calls them and what a config does; those that must have one value;
 # and those that change no number.

@@ -205,6 +205,7 @@ enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct st
     struct stj_slice slice = slices->slice[s];
     struct stj_weight_tangents weights;
     slice.meeting = stj_sweep_meeting(sweep, tile, slices, s, stage);
+    slice.transposed = sweep->trans == STJ_TRANS;
     if (sweep->given == STJ_GIVEN_WEIGHTS) {
         weights = stj_sweep_take_weights(sweep, tile, step, &slice);
         slice.weights = &weights;

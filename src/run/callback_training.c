@@ -14,6 +14,7 @@
 #include "op/training_jacobian.h"
 #include "run/import/imported.h"
 #include "run/run_internal.h"
+#include "train/optimizers.h"
 #include "train/schedule.h"
 
 STJ_HOLDS(struct stj_training, stj_training_destroy)
@@ -50,6 +51,9 @@ static enum stj_status parse_recipe(const char *text, struct stj_training *train
     STJ_NEED(err, text, STJ_EINVAL, "a training needs a recipe");
     STJ_MUST(stj_yaml_parse(text, strlen(text), "recipe", &root, err));
     STJ_MUST(stj_options_parse(table, root, &training->config, err));
+    STJ_NEED(err, training->config.optimizer.info != &stj_optimizer_own_step.info, STJ_EUNSUPPORTED,
+             "optimizer: " STJ_OWN_STEP " is for a problem in another process, which takes its own "
+             "steps: give an optimizer");
     STJ_MUST(stj_run_config_check_clipping(root, &training->config, err));
     STJ_MUST(stj_schedules_read(table, &training->config, stj_problem_n_steps(training->problem),
                                 &crc, &found, err));

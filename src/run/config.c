@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "options/option_value.h"
 #include "options/yaml.h"
+#include "train/optimizers.h"
 #include "train/recipe.h"
 #include "train/schedule.h"
 
@@ -282,6 +283,46 @@ static enum stj_status check_problem(const struct stj_yaml_node *root,
     return STJ_OK;
 }
 
+/* A process that takes its own steps leaves nothing to do with a gradient. */
+static enum stj_status check_own_step(const struct stj_yaml_node *root,
+                                      const struct stj_run_config *config, struct stj_error *err)
+{
+    const struct stj_place training = {.key = "training"};
+    const struct stj_training_config *t = &config->training;
+    const struct stj_yaml_node *node = node_of(root, "training", "optimizer");
+    if (strcmp(t->optimizer.info->name, STJ_OWN_STEP) != 0)
+        return STJ_OK;
+    STJ_NEED_PLACE(&training, node, err, config->has_problem && !config->problem.callbacks,
+                   STJ_OWN_STEP " is for a `problem` whose process takes its own steps: give an "
+                                "optimizer");
+    STJ_NEED_PLACE(&training, node_of(root, "training", "learning_rate"), err,
+                   strcmp(t->schedule.info->name, "constant") == 0 &&
+                       stj_schedule_eta(&t->schedule, 0, 1) == 1,
+                   "the rate of " STJ_OWN_STEP " is the process's own: leave learning_rate out");
+    STJ_NEED_PLACE(&training, node, err,
+                   t->groups.n == 0 && t->clip_norm == 0 && t->clip_tensor_norm == 0 &&
+                       t->clip_value == 0 && !t->clip_factor.info && !t->has_sam,
+                   STJ_OWN_STEP " has no gradient that groups, clipping or sam could change: leave "
+                                "them out, the process does what it does");
+    return STJ_OK;
+}
+
+/* Its learning rate, which has no meaning. */
+static enum stj_status fill_own_step(const struct stj_yaml_node *root, struct stj_error *err)
+{
+    static const char rate[] = "{schedule: constant, peak: 1}";
+    STJ_HELD(stj_yaml_destroy_at) struct stj_yaml_node *node = NULL;
+    const struct stj_yaml_node *training = stj_yaml_get(root, "training");
+    const struct stj_yaml_node *type = training ? stj_yaml_get(training, "optimizer") : NULL;
+    if (type && type->type == STJ_YAML_MAPPING)
+        type = stj_yaml_get(type, "type");
+    if (!type || type->type != STJ_YAML_SCALAR || strcmp(type->text, STJ_OWN_STEP) != 0 ||
+        stj_yaml_get(training, "learning_rate"))
+        return STJ_OK;
+    STJ_MUST(stj_yaml_parse(rate, strlen(rate), "learning_rate", &node, err));
+    return stj_yaml_add((struct stj_yaml_node *)(uintptr_t)training, "learning_rate", node, err);
+}
+
 /* What a network needs. */
 static enum stj_status check_network(const struct stj_yaml_node *root,
                                      const struct stj_run_config *config, struct stj_error *err)
@@ -314,6 +355,7 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     const struct stj_keep_config *keep = &config->trajectory;
     STJ_MUST(config->has_problem ? check_problem(root, config, err)
                                  : check_network(root, config, err));
+    STJ_MUST(check_own_step(root, config, err));
     STJ_NEED_PLACE(&init, node_of(root, "init", "seed"), err,
                    !(config->init.file && config->init.has_seed),
                    "file and seed exclude each other; leave one of them out");
@@ -446,6 +488,7 @@ static enum stj_status from_tree(const struct stj_yaml_node *root, struct stj_ru
                                  struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
+    STJ_TRY(fill_own_step(root, err));
     STJ_TRY(fill_groups(root, err));
     STJ_TRY(stj_options_parse(stj_run_options, root, config, err));
     if (config->trajectory.states && !stj_yaml_get(root, "init"))

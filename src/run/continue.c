@@ -17,6 +17,7 @@
 #include "options/yaml.h"
 #include "parallel/ranks.h"
 #include "run/run_internal.h"
+#include "train/optimizers.h"
 #include "train/schedule.h"
 
 /* What ends where it ends. */
@@ -54,6 +55,10 @@ static enum stj_status longer_config(const struct stj_run *run,
     struct stj_plugin next = {0};
     struct stj_training_config *t = &config->training;
     STJ_MUST(stj_run_config_parse(run->about.config, STJ_CONFIG_NAME, config, err));
+    STJ_NEED(err, !settings->learning_rate || t->optimizer.info != &stj_optimizer_own_step.info,
+             STJ_EINVAL,
+             "%s: its steps and their rate are those of its process: leave the learning rate out",
+             run->dir);
     STJ_NEED(err, settings->steps <= SIZE_MAX - run->n_steps, STJ_EINVAL,
              "%zu steps more than %zu are too many", settings->steps, run->n_steps);
     t->has_epochs = false;

@@ -20,6 +20,7 @@
 #include "io/file.h"
 #include "options/option_value.h"
 #include "run/run_internal.h"
+#include "train/optimizers.h"
 
 static atomic_bool commands_allowed;
 
@@ -152,6 +153,22 @@ enum stj_status stj_run_process_sets(const struct stj_process *process, struct s
     return make_set(hello, "test", test, err);
 }
 
+/* Whose steps: the process's, or gradients of it and an optimizer of ours. */
+static enum stj_status check_steps(const struct stj_run *run, struct stj_error *err)
+{
+    const bool steps = stj_process_hello(run->process)->steps;
+    const char *name = run->config.training.optimizer.info->name;
+    STJ_NEED(
+        err, !steps || strcmp(name, STJ_OWN_STEP) == 0, STJ_EMISMATCH,
+        "training.optimizer is %s, and the process of the problem takes its own steps, without "
+        "gradients: give optimizer: " STJ_OWN_STEP ", without learning_rate",
+        name);
+    STJ_NEED(err, steps || strcmp(name, STJ_OWN_STEP) != 0, STJ_EMISMATCH,
+             "training.optimizer is " STJ_OWN_STEP ", and the problem has gradients, not steps of "
+             "its own: give an optimizer and a learning_rate");
+    return STJ_OK;
+}
+
 enum stj_status stj_run_process_problem(struct stj_run *run, struct stj_error *err)
 {
     run->n_steps = run->config.training.steps;
@@ -159,6 +176,7 @@ enum stj_status stj_run_process_problem(struct stj_run *run, struct stj_error *e
         const size_t most = stj_process_hello(run->process)->n_steps;
         STJ_NEED(err, most == 0 || run->n_steps <= most, STJ_EMISMATCH,
                  "training.steps is %zu, the process of the problem has %zu", run->n_steps, most);
+        STJ_MUST(check_steps(run, err));
         STJ_MUST(stj_run_read_rates(run, err));
     }
     return stj_process_problem_create(run->process, stj_network_layout(run->net), run->n_steps,

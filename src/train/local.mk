@@ -16,6 +16,7 @@ libspectraj_core_la_SOURCES += %reldir%/network_problem.h
 libspectraj_core_la_SOURCES += %reldir%/optimizer.h
 libspectraj_core_la_SOURCES += %reldir%/optimizers.c
 libspectraj_core_la_SOURCES += %reldir%/optimizers.h
+libspectraj_core_la_SOURCES += %reldir%/own_step.c
 libspectraj_core_la_SOURCES += %reldir%/problem.c
 libspectraj_core_la_SOURCES += %reldir%/problem.h
 libspectraj_core_la_SOURCES += %reldir%/process_hello.c

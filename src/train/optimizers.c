@@ -6,11 +6,17 @@
 #include "train/schedule.h"
 
 static const struct stj_plugin_info *const optimizer_list[] = {
-    &stj_optimizer_sgd.info,     &stj_optimizer_adam.info,
-    &stj_optimizer_adamw.info,   &stj_optimizer_rmsprop.info,
-    &stj_optimizer_adagrad.info, &stj_optimizer_nadam.info,
-    &stj_optimizer_lars.info,    &stj_optimizer_lamb.info,
-    &stj_optimizer_muon.info,    NULL,
+    &stj_optimizer_sgd.info,
+    &stj_optimizer_adam.info,
+    &stj_optimizer_adamw.info,
+    &stj_optimizer_rmsprop.info,
+    &stj_optimizer_adagrad.info,
+    &stj_optimizer_nadam.info,
+    &stj_optimizer_lars.info,
+    &stj_optimizer_lamb.info,
+    &stj_optimizer_muon.info,
+    &stj_optimizer_own_step.info,
+    NULL,
 };
 
 const struct stj_kind stj_optimizers = {.what = "optimizer", .list = optimizer_list};

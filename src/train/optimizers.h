@@ -15,4 +15,8 @@ extern const struct stj_optimizer_ops stj_optimizer_lars;
 extern const struct stj_optimizer_ops stj_optimizer_lamb;
 extern const struct stj_optimizer_ops stj_optimizer_muon;
 
+/* No update of ours: the process of a problem has the next state. */
+#define STJ_OWN_STEP "own_step"
+extern const struct stj_optimizer_ops stj_optimizer_own_step;
+
 #endif

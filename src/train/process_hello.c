@@ -3,6 +3,7 @@
  * trusted: numbers are compared with the bytes that there are before anything is allocated. */
 #include "train/process_hello.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,7 +116,11 @@ static enum stj_status take_set(struct rest *r, struct stj_named_set *set, struc
 static enum stj_status take_all(struct rest *r, struct stj_hello *h, struct stj_error *err)
 {
     NEED_BYTES(err, r, HEAD_BYTES, "the hello");
-    h->shares = take_number(r, 4) & 1;
+    const uint64_t flags = take_number(r, 4);
+    h->shares = flags & 1;
+    h->steps = flags & 2;
+    STJ_NEED(err, flags < 4, STJ_EFORMAT, "it has the flags %ju, expected bits 0 and 1 alone",
+             (uintmax_t)flags);
     h->n_linear = (size_t)take_number(r, 4);
     h->n_steps = (size_t)take_number(r, 8);
     h->fingerprint = take_number(r, 8);

@@ -48,7 +48,19 @@ const struct stj_option stj_process_options[] = {
 enum { PROTOCOL_VERSION = 1, HEADER_BYTES = 32, MOST_WORDS = 3, SHARED = 1, GIVEN_FD = 3 };
 enum { BLOCK_MOST = 8, BUFFER_BYTES = 128 << 20 }; /* of vectors at once, each way */
 
-enum verb { HELLO = 1, SHARE, INITIAL, GRADIENT, LINEARIZE, FORGET, PRODUCT, LOSS };
+enum verb {
+    HELLO = 1,
+    SHARE,
+    INITIAL,
+    GRADIENT,
+    LINEARIZE,
+    FORGET,
+    PRODUCT,
+    LOSS,
+    STEP,    /* in the place of GRADIENT, */
+    TANGENT, /* and these in that of PRODUCT, where its steps are its own */
+    ADJOINT
+};
 
 struct held {
     uint64_t serial; /* 0: none */
@@ -538,13 +550,14 @@ static enum stj_status ask_gradient(struct stj_process *p, size_t step, const re
                                     double *loss, real *g, struct stj_error *err)
 {
     double value = 0;
-    struct ask ask = {.verb = GRADIENT,
+    struct ask ask = {.verb = p->hello.steps ? STEP : GRADIENT,
                       .word = {step},
                       .n_words = 1,
                       .n_out = p->hello.n_params,
                       .n_answer = 1,
                       .n_in = p->hello.n_params};
-    snprintf(ask.what, sizeof ask.what, "the gradient of step %zu", step);
+    snprintf(ask.what, sizeof ask.what, "%s %zu", p->hello.steps ? "step" : "the gradient of step",
+             step);
     put_theta(p, theta);
     STJ_MUST(exchange(p, &ask, err));
     STJ_MUST(take_loss(p, &ask, &value, err));
@@ -593,17 +606,22 @@ static enum stj_status hold(struct stj_process *p, uint64_t serial, size_t step,
 }
 
 static enum stj_status ask_products(struct stj_process *p, const struct stj_layout *layout,
-                                    size_t step, size_t place, size_t nvec, const real *x, real *y,
-                                    struct stj_error *err)
+                                    size_t step, size_t place, bool transposed, size_t nvec,
+                                    const real *x, real *y, struct stj_error *err)
 {
+    const enum verb verb = !p->hello.steps ? PRODUCT : transposed ? ADJOINT : TANGENT;
     for (size_t first = 0; first < nvec; first += p->block) {
         const size_t count = nvec - first < p->block ? nvec - first : p->block;
-        struct ask ask = {.verb = PRODUCT,
+        struct ask ask = {.verb = verb,
                           .word = {place, count},
                           .n_words = 2,
                           .n_out = count * p->hello.n_params,
                           .n_in = count * p->hello.n_params};
-        snprintf(ask.what, sizeof ask.what, "products with the Hessian of step %zu", step);
+        snprintf(ask.what, sizeof ask.what, "products with the %s of step %zu",
+                 verb == PRODUCT   ? "Hessian"
+                 : verb == TANGENT ? "derivative"
+                                   : "adjoint",
+                 step);
         copy_out(layout, nvec, first, count, x, p->out);
         STJ_MUST(exchange(p, &ask, err));
         STJ_MUST(check_numbers(p, &ask, err));
@@ -668,14 +686,13 @@ static enum stj_status process_hvp(const void *self, size_t step, struct stj_sli
     const struct process_problem *p = self;
     uint64_t serial = 0;
     size_t place = 0;
-    (void)slice;
     (void)scratch;
     STJ_NEED(err, p->process, STJ_EINTERNAL, "the process was not started");
     memcpy(&serial, lin, sizeof serial);
     stj_turn_take(p->process->turn);
     enum stj_status st = hold(p->process, serial, step, theta, &place, err);
     if (st == STJ_OK)
-        st = ask_products(p->process, p->layout, step, place, nvec, x, y, err);
+        st = ask_products(p->process, p->layout, step, place, slice.transposed, nvec, x, y, err);
     stj_turn_give(p->process->turn);
     return st;
 }

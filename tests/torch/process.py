@@ -73,6 +73,26 @@ spectraj.torch.serve(loss, model, step, {"train": (x[:24], y[:24]), "test": (x[2
 """,
 }
 
+# Steps of one's own: sharpness-aware descent with momentum, by hand.
+CASES["sam_step"] = """
+x, y = torch.randn(40, 3), torch.randint(0, 2, (40,))
+state = {"w": torch.randn(3, 4) / 2, "v": torch.randn(4, 2) / 2, "m.w": torch.zeros(3, 4), "m.v": torch.zeros(4, 2)}
+def loss(w, v, at):
+    return nn.functional.cross_entropy(torch.tanh(x[at] @ w) @ v, y[at])
+def step(t, s):
+    at, w, v = (8 * t + torch.arange(8)) % 40, s["w"], s["v"]
+    value = loss(w, v, at)
+    g = torch.autograd.grad(value, [w, v], create_graph=True)
+    norm = sum((a * a).sum() for a in g).sqrt()
+    up = [p + 0.05 * a / norm for p, a in zip((w, v), g)]
+    g = torch.autograd.grad(loss(*up, at), up, create_graph=True)
+    m = [0.9 * s["m.w"] + g[0], 0.9 * s["m.v"] + g[1]]
+    return value, {"w": w - 0.1 * m[0], "v": v - 0.1 * m[1], "m.w": m[0], "m.v": m[1]}
+def all_of(s):
+    return loss(s["w"], s["v"], torch.arange(40))
+spectraj.torch.serve_steps(step, state, {"train": all_of}, fingerprint=1)
+"""
+
 CONFIG = """
 problem: {command: [%s, problem.py]}
 init: {seed: 3}
@@ -80,6 +100,11 @@ training:
   optimizer: {type: adam}
   learning_rate: {schedule: constant, peak: 0.01}
   steps: 12
+"""
+
+OWN = """
+problem: {command: [%s, problem.py]}
+training: {optimizer: own_step, steps: 12}
 """
 
 
@@ -96,7 +121,8 @@ def check(spectraj, name, text, python):
         with open(folder + "/problem.py", "w") as out:
             out.write(HEAD % python + text)
         with open(folder + "/c.yaml", "w") as out:
-            out.write(CONFIG % sys.executable)
+            own = "serve_steps" in text
+            out.write((OWN if own else CONFIG) % sys.executable)
         run("train", "c.yaml", "-o", "RUN", "--quiet")
         found = run("validate", "RUN", "--json", "--quiet")
         dense = json.loads(run("dense", "RUN", "--json", "--quiet").stdout)
