@@ -28,7 +28,8 @@ dist_doc_DATA += %reldir%/scaling.md
 dist_doc_DATA += %reldir%/studies.md
 dist_doc_DATA += %reldir%/trajectory-format.md
 
-# Manual pages and the completion of bash come from the tables of the built program.
+# Manual pages and the completion of bash come from the tables of the built program; an archive has them
+# too, in docs/made/, for a cross build, whose program does not run here.
 man1_pages = %reldir%/spectraj.1
 man1_pages += %reldir%/spectraj-dense.1
 man1_pages += %reldir%/spectraj-density.1
@@ -53,6 +54,17 @@ completiondir = $(datadir)/bash-completion/completions
 nodist_completion_DATA = %reldir%/spectraj
 CLEANFILES += $(man1_pages) %reldir%/spectraj-config.5 %reldir%/spectraj
 
+dist-hook: $(man1_pages) %reldir%/spectraj-config.5 %reldir%/spectraj
+	$(MKDIR_P) '$(distdir)/%reldir%/made'
+	cp $(man1_pages) %reldir%/spectraj-config.5 %reldir%/spectraj '$(distdir)/%reldir%/made'
+if CROSS
+$(man1_pages) %reldir%/spectraj-config.5 %reldir%/spectraj: Makefile
+	@$(MKDIR_P) %reldir%
+	@test -f '$(srcdir)/%reldir%/made/$(@F)' || { \
+	  echo "$@: comes from the built program, which does not run here; build from an archive (make dist)," \
+	    "which has the page" >&2; exit 1; }
+	$(AM_V_GEN)cp '$(srcdir)/%reldir%/made/$(@F)' $@
+else
 $(man1_pages) %reldir%/spectraj-config.5: spectraj$(EXEEXT)
 	@$(MKDIR_P) %reldir%
 	$(AM_V_GEN)name=`basename $@ | sed 's/\.[15]$$//; s/^spectraj-*//'`; \
@@ -60,6 +72,7 @@ $(man1_pages) %reldir%/spectraj-config.5: spectraj$(EXEEXT)
 %reldir%/spectraj: spectraj$(EXEEXT)
 	@$(MKDIR_P) %reldir%
 	$(AM_V_GEN)./spectraj$(EXEEXT) help --completion > $@.tmp && mv $@.tmp $@
+endif
 
 # The reference of the library, from its headers, on demand; without doxygen says so.
 EXTRA_DIST += %reldir%/Doxyfile

@@ -93,6 +93,7 @@ test_scripts += %reldir%/cli-parts.sh
 test_scripts += %reldir%/cli-rounding.sh
 test_scripts += %reldir%/cli-plan.sh
 test_scripts += %reldir%/graph.sh
+test_scripts += %reldir%/installed.sh
 test_scripts += %reldir%/lenet-small.sh
 test_scripts += %reldir%/cli-sam.sh
 test_scripts += %reldir%/cli-study.sh
