@@ -22,6 +22,7 @@ dist_doc_DATA += %reldir%/paper.md
 dist_doc_DATA += %reldir%/performance.md
 dist_doc_DATA += %reldir%/python.md
 dist_doc_DATA += %reldir%/python-pytorch.md
+dist_doc_DATA += %reldir%/portability.md
 dist_doc_DATA += %reldir%/problem-protocol.md
 dist_doc_DATA += %reldir%/results-format.md
 dist_doc_DATA += %reldir%/scaling.md

@@ -298,7 +298,7 @@ short_config shell.yaml 's/units: 10}/units: 10, name: "`touch pwned`$(touch pwn
 esc=$(printf '\033')
 cp -R RUN stranger
 rm -f stranger/*.journal
-sed -i 's/units: 10$/units: 10\n      name: "a\\e[31m"/' stranger/config.yaml
+edit 's/units: 10$/units: 10\n      name: "a\\e[31m"/' stranger/config.yaml
 grep -q 'name: ".*31m"' stranger/config.yaml || fail 'the copied config has no such name'
 refused 'stranger/config.yaml|name|a?[31m' info stranger
 ! grep -q "$esc" err || fail 'an escape sequence reached standard error'

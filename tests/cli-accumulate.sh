@@ -97,7 +97,7 @@ cmp -s norms.values before.values || fail 'another number of threads, other bits
 awk 'BEGIN { srand(5); for (i = 0; i < 270; i++) { for (j = 0; j < 5; j++) printf "%.6f,", 2 * rand() - 1; print i % 3 } }' > many.csv
 for name in large larges; do
     config $name.yaml '{type: dropout, rate: 0.2},' 'steps: 2'
-    sed -i 's/x.csv/many.csv/' $name.yaml
+    edit 's/x.csv/many.csv/' $name.yaml
 done
 echo '  batch_size: 270' >> large.yaml
 printf '  batch_size: 30\n  accumulate: 9\n' >> larges.yaml

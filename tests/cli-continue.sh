@@ -162,7 +162,8 @@ run 1 train first.yaml
 run 1 train
 printf '0,1\n2,3\n4,5\n' > order.csv
 short_config listed.yaml 's/units: 4/units: 3/' "$constant" 's/steps: 20/steps: 3/' 's/batch_size: .*/batch_size: 2/'
-sed -i '/^training:/a\  batches: order.csv' listed.yaml
+edit '/^training:/s/$/\
+  batches: order.csv/' listed.yaml
 run 0 train listed.yaml -o listed
 run 1 train --continue listed --steps 2
 contains err 'training.batches'

@@ -25,6 +25,32 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 cd "$work" || exit 99
 
+# edit SCRIPT FILE: sed in place, which not every sed can.
+edit()
+{
+    sed "$1" "$2" > "$2.edited" && mv "$2.edited" "$2"
+}
+
+# timeout -s KILL SECONDS COMMAND, where the system has none.
+command -v timeout > /dev/null || timeout()
+{
+    shift 2
+    perl -e 'alarm shift; exec @ARGV' "$@"
+}
+
+# drawing COMMAND: what needs gnuplot; nothing where there is none.
+drawing()
+{
+    command -v gnuplot > /dev/null || return 0
+    "$@"
+}
+
+# now: seconds, with what is behind the point where date has it.
+now()
+{
+    date +%s.%N | sed 's/\.%*N$//'
+}
+
 fail()
 {
     echo "FAIL: $1"

@@ -41,7 +41,7 @@ stored()
     run 0 export R -o E
     [ -s E/svd-sigma.csv ] || fail "nothing was exported $1"
     run 0 report R
-    run 0 plot R loss -o loss.svg
+    drawing run 0 plot R loss -o loss.svg
 }
 
 # wanting TEXTS: what would be computed.

@@ -35,13 +35,15 @@ run 0 plan sam
 
 # Slices that wait for each other; clipped second gradients; an average; a second moment.
 sed 's/- {type: gelu}/- batch_norm\n    - {type: gelu}/' sam.yaml > norm.yaml
-sed -i '/^training:/a\  clip_norm: 0.2\n  average: {type: ema, decay: 0.6}' norm.yaml
+edit '/^training:/s/$/\
+  clip_norm: 0.2\
+  average: {type: ema, decay: 0.6}/' norm.yaml
 run 0 train norm.yaml -o norm
 run 0 validate norm
-sed -i 's/clip_norm: 0.2/clip_tensor_norm: 0.1/; s/type: sgd, momentum: 0.9/type: adam, eps: 1e-3/' norm.yaml
+edit 's/clip_norm: 0.2/clip_tensor_norm: 0.1/; s/type: sgd, momentum: 0.9/type: adam, eps: 1e-3/' norm.yaml
 run 0 train norm.yaml -o norm --force
 run 0 validate norm
-sed -i 's/clip_tensor_norm: 0.1/clip_value: 0.01/' norm.yaml
+edit 's/clip_tensor_norm: 0.1/clip_value: 0.01/' norm.yaml
 run 0 train norm.yaml -o norm --force
 run 0 validate norm
 run 0 study restrict sam --k 1,3

@@ -195,10 +195,10 @@ measure()
     prepare
     ask env LD_PRELOAD="$work/shim.so" FAULT_COUNT="$work/calm.count" > out 2> err
     prepare
-    start=$(date +%s.%N)
+    start=$(now)
     ask > out 2> err
     calm_status=$?
-    calm_seconds=$(echo "$start $(date +%s.%N)" | awk '{ print $2 - $1 }')
+    calm_seconds=$(echo "$start $(now)" | awk '{ print $2 - $1 }')
     [ $calm_status -eq 0 ] || [ $calm_status -eq 2 ] || { trouble "the undisturbed command failed"; finish; }
     arrays calm
 }

@@ -273,7 +273,7 @@ numbers right.csv 24 6 21
 named()
 {
     config "$1" images.csv "$2" '[1]' "$4"
-    sed -i "s/file: images.csv, /inputs: $3, /; s/^  input: .*/  inputs: $5/" "$1.yaml"
+    edit "s/file: images.csv, /inputs: $3, /; s/^  input: .*/  inputs: $5/" "$1.yaml"
     cat >> "$1.yaml"
 }
 targets='targets: scores.csv'
@@ -458,7 +458,7 @@ init='file: theta.csv'
 lora lora 'trainable: ["lora_*"]'
 lora short "trainable: [lora_a, lora_b.*]"
 lora whole 'l2: 0'
-sed -i 's/, trainable: false//' whole.yaml
+edit 's/, trainable: false//' whole.yaml
 for name in lora short whole; do run 0 train $name.yaml -o $name; done
 run 0 info lora --json
 json out n_params=72 'layers[0].n_frozen=132' 'layers[0].n_params=0' 'parameters[0].name=lora_a.kernel' \
@@ -487,7 +487,7 @@ refused "'base' is a layer without parameters that are trained" svd lora --layer
 # Another value that is frozen is another run.
 numbers theta.csv $n_all 1 16
 echo 0.5 > last.csv
-sed -i '$d' theta.csv && cat last.csv >> theta.csv
+edit '$d' theta.csv && cat last.csv >> theta.csv
 run 1 train lora.yaml -o lora
 contains err 'now "frozen: 147, crc32'
 

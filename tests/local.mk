@@ -127,6 +127,7 @@ dist_check_SCRIPTS += %reldir%/fuzz.sh
 dist_check_SCRIPTS += %reldir%/kills.sh
 dist_check_SCRIPTS += %reldir%/memcheck.sh
 dist_check_SCRIPTS += %reldir%/paper-digits.sh
+dist_check_SCRIPTS += %reldir%/portable-roots.sh
 
 dist_check_SCRIPTS += %reldir%/torch/check.sh
 dist_check_SCRIPTS += %reldir%/trajectory-bars.sh

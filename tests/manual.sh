@@ -82,6 +82,7 @@ for command in train svd $commands; do
             "spectraj train digits"*" -o "*) rm -rf "${line##* }" ;;
         esac
         case $line in
+            "spectraj plot "*) command -v gnuplot > /dev/null || continue ;;
             "spectraj run "*) run 0 train digits.yaml -o digits-run --force ;;
         esac
         command_line=${line#spectraj }

@@ -58,6 +58,7 @@ plot digits-run density --data
 plot digits-run --terminal
 validate digits-run --json
 END
+command -v gnuplot > /dev/null || edit '/--terminal/d' printing
 
 # On a terminal: a bar with the numbers and the time left, which is wiped out at the end; with --progress plain and
 # with --quiet none.  A bar comes with work of a tenth of a second.
@@ -75,7 +76,7 @@ if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
         on_terminal dense long-run --force "$quiet" || fail "dense $quiet: exit status $?"
         if grep -q "$bar" out; then fail "a bar in spite of $quiet"; fi
     done
-    on_terminal plot digits-run --terminal || fail "plot --terminal: exit status $?"
+    drawing on_terminal plot digits-run --terminal || fail "plot --terminal: exit status $?"
 fi
 
 full=0

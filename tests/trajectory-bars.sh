@@ -111,7 +111,7 @@ memory()
 {
     for every in 1 10; do
         digits_config big-$every.yaml "trajectory: {every: $every}"
-        sed -i 's/units: 64/units: 512/; s/epochs: .*/steps: 320/; s/^init:.*/init: {seed: 1}/' big-$every.yaml
+        edit 's/units: 64/units: 512/; s/epochs: .*/steps: 320/; s/^init:.*/init: {seed: 1}/' big-$every.yaml
         run 0 train big-$every.yaml -o big-$every --json
         n_params=$(value out n_params)
     done
@@ -171,9 +171,9 @@ complete() { [ -e "$1/trajectory.h5" ] && [ ! -e "$1/train.journal" ]; }
 try()
 {
     name=$1
-    began=$(date +%s.%N)
+    began=$(now)
     run 0 train "$2" -o "$name-calm"
-    ended=$(date +%s.%N)
+    ended=$(now)
     awk -v n="${KILLS:-20}" -v seed="$seed" -v a="$began" -v b="$ended" 'BEGIN {
         srand(seed); for (i = 0; i < n; i++) printf "%.3f\n", rand() * (b - a) * 0.6 }' > delays
     killed=0
@@ -227,7 +227,7 @@ flips()
 {
     for name in small given; do
         short_config $name.yaml '/^  test:/d' 's/units: 4/units: 2/'
-        [ $name = small ] || sed -i 's,^init.*,trajectory: {states: "small/trajectory.h5:states"},' $name.yaml
+        [ $name = small ] || edit 's,^init.*,trajectory: {states: "small/trajectory.h5:states"},' $name.yaml
         run 0 train $name.yaml -o $name
     done
     for name in small given; do
