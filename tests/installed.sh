@@ -5,6 +5,8 @@
 set -u
 : "${top_srcdir:?is set by make}"
 : "${top_builddir:?is set by make}"
+# In folders of a distribution the loader finds the library, and in no others.
+grep -q 'ORIGIN/../lib' "$top_builddir/Makefile" || exit 77
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 99
