@@ -43,6 +43,18 @@ json out 'influence#2' 'influence[1]#4' 'rate#4'
 run 1 influence plain --of rates --check 3
 contains err 'leave out --of rates'
 
+# Of the inputs and the targets.
+run 0 influence plain --of inputs --top 3
+contains out 'influence of the inputs of 1600 training samples'
+contains out 'samples whose inputs move it most'
+run 0 influence plain --of inputs --query test_loss+logit:0,1 --json
+json out of=inputs width=64 'influence#2' 'influence[1]#1600' 'influence[1][7]#64' 'norm[0]#1600'
+run 0 influence plain --of targets --json
+json out of=targets width=10 'influence[0][0]#10' unseen=320
+run 0 influence plain --json
+json out width=1 'norm[0]#0'
+run 0 report plain -o page.html
+
 # A network whose samples depend on each other; clipped, an average, of two gradients.
 short_config norm.yaml 's/- {type: gelu}/- batch_norm\n    - {type: gelu}/' \
     's/^training:/&\n  clip_norm: 0.2\n  average: {type: ema, decay: 0.6}\n  sam: {rho: 0.05}/'
@@ -50,7 +62,9 @@ run 0 train norm.yaml -o norm
 run 0 influence norm --query test_loss --check 8
 run 0 validate norm --json
 json out passed=true 'weights_adjoint_error<1e-12' 'weights_difference_error<1e-6' 'weights_adjoint_error>0' \
-    'rates_adjoint_error<1e-12' 'rates_difference_error<1e-6' 'rates_adjoint_error>0'
+    'rates_adjoint_error<1e-12' 'rates_difference_error<1e-6' 'rates_adjoint_error>0' \
+    'inputs_adjoint_error<1e-12' 'inputs_difference_error<1e-6' 'inputs_adjoint_error>0' \
+    'targets_adjoint_error<1e-12' 'targets_difference_error<1e-6' 'targets_adjoint_error>0'
 run 0 validate norm --state full --json
 json out passed=true weights_adjoint_error=null weights_difference_error=null rates_adjoint_error=null
 run 1 influence norm --query test:3
@@ -82,7 +96,7 @@ logit:3,10 outputs 0 to 9
 logit:500,1 the test data have rows 0 to 196
 test_loss+ there is no query ''
 END
-run 1 influence plain --of inputs
+run 1 influence plain --of samples
 contains err 'not one of weights'
 run 1 influence plain --layers dense0
 contains err 'all parameters'

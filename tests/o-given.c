@@ -27,32 +27,59 @@ enum { ROWS = 24, BATCH = 6, STEPS = 9 };
 static const struct {
     const char *network, *optimizer, *average;
     double sam_rho, clip_norm;
+    enum stj_given without; /* refused */
 } cases[] = {
-    {MLP, "sgd", NULL, 0, 0},
-    {MLP, "{type: sgd, momentum: 0.8, nesterov: true, weight_decay: 0.05}", NULL, 0, 0},
-    {MLP, PLAIN, NULL, 0, 0.2},
-    {MLP, "{type: adamw, eps: 1e-3, weight_decay: 0.1}", NULL, 0, 0.1},
-    {MLP, "{type: adam, amsgrad: true, eps: 1e-3}", "{type: ema, decay: 0.7}", 0, 0},
-    {MLP, "{type: lamb, eps: 1e-3}", NULL, 0, 0},
-    {MLP, "muon", "polyak", 0, 0},
-    {MLP, "{type: rmsprop, eps: 1e-3}", NULL, 0, 0},
-    {MLP, "sgd", NULL, 0.05, 0},
-    {MLP, "{type: adamw, eps: 1e-3}", NULL, 0.1, 0.1},
-    {LOSS("mean_squared_error"), PLAIN, NULL, 0, 0},
+    {MLP, "sgd", NULL, 0, 0, 0},
+    {MLP, "{type: sgd, momentum: 0.8, nesterov: true, weight_decay: 0.05}", NULL, 0, 0, 0},
+    {MLP, PLAIN, NULL, 0, 0.2, 0},
+    {MLP, "{type: adamw, eps: 1e-3, weight_decay: 0.1}", NULL, 0, 0.1, 0},
+    {MLP, "{type: adam, amsgrad: true, eps: 1e-3}", "{type: ema, decay: 0.7}", 0, 0, 0},
+    {MLP, "{type: lamb, eps: 1e-3}", NULL, 0, 0, 0},
+    {MLP, "muon", "polyak", 0, 0, 0},
+    {MLP, "{type: rmsprop, eps: 1e-3}", NULL, 0, 0, 0},
+    {MLP, "sgd", NULL, 0.05, 0, 0},
+    {MLP, "{type: adamw, eps: 1e-3}", NULL, 0.1, 0.1, 0},
+    {LOSS("mean_squared_error"), PLAIN, NULL, 0, 0, 0},
     {LOSS("{type: softmax_cross_entropy, label_smoothing: 0.1, class_weights: [1, 2, 0.5]}"), PLAIN,
-     NULL, 0, 0},
-    {LOSS("{type: softmax_cross_entropy, reduction: sum}"), "{type: adam, eps: 1e-2}", NULL, 0, 0},
+     NULL, 0, 0, STJ_GIVEN_TARGETS},
+    {LOSS("{type: softmax_cross_entropy, reduction: sum}"), "{type: adam, eps: 1e-2}", NULL, 0, 0,
+     0},
     {"{input: [5], layers: [" HIDDEN "batch_norm, {type: dropout, rate: 0.3}, {type: dense, units: "
      "3}], loss: softmax_cross_entropy}",
-     PLAIN, NULL, 0, 0},
+     PLAIN, NULL, 0, 0, 0},
     {"{input: [6], layers: [{type: embedding, vocabulary: 9, width: 4}, positions, {type: dense, "
      "units: 5}, gelu, layer_norm, {type: dense, units: 9}], loss: softmax_cross_entropy}",
-     "{type: adamw, eps: 1e-3}", NULL, 0, 0},
+     "{type: adamw, eps: 1e-3}", NULL, 0, 0, STJ_GIVEN_INPUTS},
+    {LOSS("{type: softmax_cross_entropy, class_weights: [1, 2, 0.5], reduction: sum}"),
+     "{type: adam, eps: 1e-2}", NULL, 0, 0, 0},
+    {LOSS("binary_cross_entropy"), PLAIN, NULL, 0, 0, 0},
+    {LOSS("{type: huber, delta: 3}"), PLAIN, NULL, 0, 0, 0},
+    {LOSS("{type: smooth_l1, beta: 4}"), PLAIN, NULL, 0, 0, 0},
+    {LOSS("{type: hinge, p: 2}"), PLAIN, NULL, 0, 0, STJ_GIVEN_TARGETS},
+    {"{inputs: {a: [3], b: [2, 4], w: [1]}, layers: [{type: flatten, input: b, name: flat}, {type: "
+     "concat, inputs: [a, flat]}, {type: dense, units: 4}, tanh, {type: dense, units: 3}], loss: "
+     "{type: softmax_cross_entropy, sample_weights: w}}",
+     PLAIN, NULL, 0, 0, STJ_GIVEN_INPUTS},
+    {"{inputs: {a: [3], b: [2, 4]}, layers: [{type: flatten, input: b, name: flat}, {type: "
+     "concat, inputs: [a, flat]}, {type: dense, units: 4}, tanh, {type: dense, units: 3}], loss: "
+     "softmax_cross_entropy}",
+     PLAIN, NULL, 0, 0, 0},
+    {"{input: [5, 5, 2], layers: [batch_norm, {type: residual, layers: [{type: conv2d, filters: 2, "
+     "kernel: 3, padding: same}, tanh]}, {type: average_pool, window: 2}, flatten, {type: dense, "
+     "units: "
+     "3}], loss: softmax_cross_entropy}",
+     PLAIN, NULL, 0.05, 0.3, 0},
     {"{input: [5, 5, 2], layers: [{type: conv2d, filters: 3, kernel: 3, padding: same}, tanh, "
      "batch_norm, global_average_pool, {type: dense, units: 4}], loss: softmax_cross_entropy}",
-     PLAIN, NULL, 0, 0},
+     PLAIN, NULL, 0, 0, 0},
 };
 enum { N_CASES = sizeof cases / sizeof cases[0] };
+
+/* And how many numbers they are of a sample of the first cases. */
+static const enum stj_given kinds[] = {STJ_GIVEN_WEIGHTS, STJ_GIVEN_INPUTS, STJ_GIVEN_TARGETS,
+                                       STJ_GIVEN_RATES};
+static const size_t numbers[] = {1, 5, 3};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0], WIDEST = 5 };
 
 static struct small_run *make_run(size_t i)
 {
@@ -89,7 +116,7 @@ static void train(struct stj_op *jacobian, enum stj_given given, size_t n, doubl
     free(shift);
 }
 
-/* |difference - D x| / |D x|, the least of a few steps h. */
+/* |difference - D x| / |D x| (where D x is zero, by itself), the least of a few steps h. */
 static double difference(struct stj_op *jacobian, enum stj_given given, struct stj_op *op,
                          const double *x)
 {
@@ -105,8 +132,7 @@ static double difference(struct stj_op *jacobian, enum stj_given given, struct s
             error += pow((y[n + i] - y[2 * n + i]) / (2 * h) - y[i], 2);
             size += y[i] * y[i];
         }
-        ck_assert_double_gt(size, 0);
-        least = fmin(least, sqrt(error / size));
+        least = fmin(least, sqrt(error / (size > 0 ? size : 1)));
     }
     free(y);
     return least;
@@ -115,20 +141,76 @@ static double difference(struct stj_op *jacobian, enum stj_given given, struct s
 START_TEST(adjoints_and_differences)
 {
     struct stj_error err = STJ_ERROR_INIT;
-    struct small_run *run = make_run((size_t)_i / 2);
-    const enum stj_given given = _i % 2 ? STJ_GIVEN_RATES : STJ_GIVEN_WEIGHTS;
-    double *x = normal_numbers(ROWS, 5), adjoint = 1;
+    const size_t number = (size_t)_i / N_KINDS;
+    struct small_run *run = make_run(number);
+    const enum stj_given given = kinds[_i % N_KINDS];
+    double adjoint = 1;
     for (size_t from = 0; from <= 3; from += 3) {
         struct stj_op *jacobian = small_run_jacobian(run, from, 0, 0, 0);
+        ck_assert(stj_given_jacobian_is_there(jacobian, given) ==
+                  !(cases[number].without == given));
+        if (cases[number].without == given) {
+            stj_op_destroy(jacobian);
+            continue;
+        }
         struct stj_op *op = given_of(jacobian, given);
+        double *x = normal_numbers(stj_op_n_cols(op), 5);
         EXPECT_OK(stj_op_adjoint_error(op, 3, 11, &adjoint, &err), err);
         ck_assert_msg(adjoint <= 1e-12, "case %d: adjoint %g", _i, adjoint);
         const double error = difference(jacobian, given, op, x);
+        ck_assert_double_gt(error, 0); /* D x is not zero */
         ck_assert_msg(error <= 1e-6, "case %d from %zu: difference %g", _i, from, error);
+        free(x);
         stj_op_destroy(op);
         stj_op_destroy(jacobian);
     }
-    free(x);
+    small_run_destroy(run);
+}
+END_TEST
+
+/* Every layer of the registry takes tangents of the network's input, and gives its adjoints: as the first
+ * of a network, its input a token in the one that has tokens alone. */
+START_TEST(inputs_of_every_layer)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    const struct stj_layer_ops *layer = (const struct stj_layer_ops *)stj_layers.list[_i / 4];
+    char text[2048] = "{input: [5], layers: [", tail[] =
+                                                    ", flatten, {type: dense, units: 3}], loss: "
+                                                    "mean_squared_error}";
+    struct stj_rng *rng = NULL;
+    double adjoint = 1;
+    EXPECT_OK(stj_rng_create((uint64_t)_i, STJ_STREAM_CHECK, 9, &rng, &err), err);
+    if (layer->sample)
+        layer->sample(rng, text, sizeof text - sizeof tail);
+    else
+        snprintf(text, sizeof text, "{input: [2, 5], layers: [%s]}", layer->info.name);
+    stj_rng_destroy(rng);
+    char *end = strrchr(text, ']');
+    memcpy(end, tail, sizeof tail);
+    const struct small_spec spec = {.network = text,
+                                    .optimizer = PLAIN,
+                                    .schedule = "{schedule: constant, peak: 0.02}",
+                                    .rows = 6,
+                                    .batch = 3,
+                                    .steps = 3,
+                                    .seed = 5};
+    struct small_run *run = small_run_create(&spec);
+    struct stj_op *jacobian = small_run_jacobian(run, 0, 0, 0, 0);
+    const bool tokens = stj_network_n_ids(run->net) > 0;
+    ck_assert(stj_given_jacobian_is_there(jacobian, STJ_GIVEN_INPUTS) == !tokens);
+    if (!tokens) {
+        struct stj_op *op = given_of(jacobian, STJ_GIVEN_INPUTS);
+        double *x = normal_numbers(stj_op_n_cols(op), 5);
+        EXPECT_OK(stj_op_adjoint_error(op, 3, 11, &adjoint, &err), err);
+        ck_assert_msg(adjoint <= 1e-12, "%s: adjoint %g", text, adjoint);
+        const double error = stj_problem_may_switch(run->problem)
+                                 ? 0
+                                 : difference(jacobian, STJ_GIVEN_INPUTS, op, x);
+        ck_assert_msg(error <= 1e-6, "%s: difference %g", text, error);
+        free(x);
+        stj_op_destroy(op);
+    }
+    stj_op_destroy(jacobian);
     small_run_destroy(run);
 }
 END_TEST
@@ -139,18 +221,18 @@ START_TEST(the_dense_matrix)
     struct stj_error err = STJ_ERROR_INIT;
     struct small_run *run = make_run(3);
     struct stj_op *jacobian = small_run_jacobian(run, 0, 0, 0, 3);
-    const enum stj_given given = _i ? STJ_GIVEN_RATES : STJ_GIVEN_WEIGHTS;
+    const enum stj_given given = kinds[_i];
     struct stj_op *op = given_of(jacobian, given);
     const size_t n = run->n, m = stj_op_n_cols(op);
     double *d = calloc(n * m, sizeof *d), *unit = calloc(n * n, sizeof *unit);
     double *trans = calloc(n * m, sizeof *trans), *one = calloc(n * m, sizeof *one);
-    ck_assert_uint_eq(m, _i ? STEPS : ROWS);
+    ck_assert_uint_eq(m, given == STJ_GIVEN_RATES ? STEPS : ROWS * numbers[_i]);
     EXPECT_OK(stj_op_densify(op, 7, d, n, NULL, &err), err);
     for (size_t i = 0; i < n; i++)
         unit[i + i * n] = 1;
     EXPECT_OK(stj_op_apply(op, STJ_TRANS, n, unit, n, trans, m, &err), err);
     for (size_t i = 0; i < m; i++) {
-        double e[ROWS] = {0};
+        double e[ROWS * WIDEST] = {0};
         e[i] = 1;
         const double error = difference(jacobian, given, op, e);
         ck_assert_msg(error <= 1e-6, "column %zu: %g", i, error);
@@ -306,8 +388,8 @@ START_TEST(impossible_ones)
     struct quadratic *q = quadratic_create(4, 3, 1, 1);
     struct stj_problem *problem = quadratic_problem(q), *weighted = NULL;
     const double w[1] = {1};
-    EXPECT_FAIL(stj_problem_weigh(problem, w, &weighted, &err), STJ_EUNSUPPORTED, "the caller's",
-                err);
+    EXPECT_FAIL(stj_problem_vary(problem, STJ_GIVEN_WEIGHTS, w, &weighted, &err), STJ_EUNSUPPORTED,
+                "the caller's", err);
     stj_problem_destroy(problem);
     quadratic_destroy(q);
 }
@@ -318,8 +400,12 @@ int main(void)
     Suite *suite = suite_create("given");
     TCase *tests = tcase_create("given");
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, adjoints_and_differences, 0, 2 * N_CASES);
-    tcase_add_loop_test(tests, the_dense_matrix, 0, 2);
+    tcase_add_loop_test(tests, adjoints_and_differences, 0, N_KINDS * N_CASES);
+    int n_layers = 0;
+    while (stj_layers.list[n_layers])
+        n_layers++;
+    tcase_add_loop_test(tests, inputs_of_every_layer, 0, 4 * n_layers);
+    tcase_add_loop_test(tests, the_dense_matrix, 0, N_KINDS);
     tcase_add_test(tests, rates_of_a_quadratic);
     tcase_add_test(tests, all_weights_are_a_rate);
     tcase_add_test(tests, who_was_not_there_has_nothing);

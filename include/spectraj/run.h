@@ -302,11 +302,11 @@ struct stj_validation {
     double dense_max_sigma_error; /* top pairs against dense / sigma_1; NaN: not compared */
     /* How far a bound lies below the true smallest value / sigma_1. */
     double dense_bottom_violation;
-    double dense_bottom_excess;                 /* how far above at most / sigma_1 */
-    struct stj_given_validation weights, rates; /* of samples; of steps */
-    bool passed;                                /* every part that was looked at */
-    struct stj_storage storage;                 /* of the states */
-    struct stj_run_part part;                   /* of the run that this is about */
+    double dense_bottom_excess; /* how far above at most / sigma_1 */
+    struct stj_given_validation weights, inputs, targets, rates; /* of samples; the last of steps */
+    bool passed;                                                 /* every part that was looked at */
+    struct stj_storage storage;                                  /* of the states */
+    struct stj_run_part part;                                    /* of the run that this is about */
     struct stj_run_imported imported; /* whose deviation, above its tolerance, was accepted */
 };
 

@@ -4,8 +4,8 @@
  *
  *     d query / d u_i = q . d theta_to / d u_i,    q = d query / d theta at theta_to
  *
- * u_i being the weight w_i = 1 of sample i in the loss, or the rate of a step (op/given_jacobian.h):
- * D'q for all of them at once, one sweep of adjoints.  Whether it says what leaving samples out
+ * u_i being the weight w_i = 1 of sample i in the loss, a number of its inputs or targets, or the
+ * rate of a step (op/given_jacobian.h): D'q for all of them at once, one sweep of adjoints.  Whether it says what leaving samples out
  * does, w_i = 0, is a property of the run, which some trainings without them measure.
  */
 #include <math.h>
@@ -17,6 +17,7 @@
 #include "analysis/influence_query.h"
 #include "analysis/print.h"
 #include "analysis/store.h"
+#include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
@@ -24,9 +25,10 @@
 #include "op/operator.h"
 #include "op/given_jacobian.h"
 
-static const char *const of_what[] = {"weights", "rates", NULL};
-static const enum stj_given given_of[] = {STJ_GIVEN_WEIGHTS, STJ_GIVEN_RATES};
-enum { OF_WEIGHTS, OF_RATES };
+static const char *const of_what[] = {"weights", "inputs", "targets", "rates", NULL};
+static const enum stj_given given_of[] = {STJ_GIVEN_WEIGHTS, STJ_GIVEN_INPUTS, STJ_GIVEN_TARGETS,
+                                          STJ_GIVEN_RATES};
+enum { OF_WEIGHTS, OF_INPUTS, OF_TARGETS, OF_RATES };
 
 struct influence_config {
     char *query;
@@ -39,7 +41,8 @@ struct influence_config {
 static const struct stj_option options[] = {
     OPTION("query", STRING, query, "test_loss", STJ_QUERY_DOC, .letter = 'q', .value = "QUERY"),
     OPTION("of", CHOICE, of, "weights",
-           "weights: of the samples in the training loss; rates: of the training's steps",
+           "weights: of the samples in the training loss; inputs, targets: of the training samples "
+           "(labels as 1 for the class and 0 for the others); rates: of the training's steps",
            .choices = of_what, .value = "WHAT"),
     OPTION("top", SIZE, top, "20", "samples or steps that are shown at either end",
            .role = STJ_ROLE_VIEW, .letter = 'k', .max = 1e9, .value = "K"),
@@ -61,11 +64,13 @@ struct left_out {
 struct influence_data {
     char *queries;
     int of;
-    size_t n_queries, n_numbers, n_samples; /* numbers: samples, or steps of the window */
-    size_t n_labels, n_rates;               /* as samples, as steps; or 0 */
+    size_t n_queries, n_samples;
+    size_t n_numbers, width;           /* in all, of a sample or a step */
+    size_t n_labels, n_norms, n_rates; /* as samples, as steps; or 0 */
     size_t n_unseen;
     double *value;     /* [n_queries] */
     double *influence; /* [n_queries][n_numbers] */
+    double *norm;      /* [n_queries][n_norms] */
     double *rate;
     size_t *label, *predicted;
     bool has_check;
@@ -81,7 +86,10 @@ static const struct stj_field schema[] = {
     FIELD("queries", TEXT, queries, "what was asked for, one after another", .list = true),
     FIELD("of", CHOICE, of, "with respect to what", .choices = of_what),
     FIELD("n_queries", COUNT, n_queries, "how many", .place = STJ_FIELD_IN_FILE),
-    FIELD("n_numbers", COUNT, n_numbers, "samples, or steps of the window",
+    FIELD("n_numbers", COUNT, n_numbers, "of samples times width, or steps of the window",
+          .place = STJ_FIELD_IN_FILE),
+    FIELD("width", COUNT, width, "numbers of a sample: inputs, targets; else 1"),
+    FIELD("n_norms", COUNT, n_norms, "samples, of inputs and targets, or 0",
           .place = STJ_FIELD_IN_FILE),
     FIELD("n_rates", COUNT, n_rates, "steps of the window, for their rates, or 0",
           .place = STJ_FIELD_IN_FILE),
@@ -94,8 +102,12 @@ static const struct stj_field schema[] = {
           .dim = {DIM("query", n_queries)}),
     FIELD("influence", REAL, influence,
           "d query / d w_i: row i of the training set; positive: more weight raises the query; of "
-          "rates: d query / d eta_t, from the window's first step on",
-          .dim = {DIM("query", n_queries), DIM("number", n_numbers)}),
+          "rates: d query / d eta_t, from the window's first step on; of inputs and targets: of "
+          "each number of each sample",
+          .dim = {DIM("query", n_queries), DIM("number", n_numbers)},
+          .fold = offsetof(struct influence_data, width)),
+    FIELD("norm", REAL, norm, "of the derivatives by the inputs or targets of each sample",
+          .dim = {DIM("query", n_queries), DIM("normed", n_norms)}),
     FIELD("rate", REAL, rate, "of each step of the window", .dim = {DIM("step", n_rates)}),
     FIELD("label", COUNT, label, "class of each training sample", .dim = {DIM("label", n_labels)}),
     FIELD("predicted_class", COUNT, predicted, "where its largest output is",
@@ -135,7 +147,11 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
 {
     const struct influence_config *c = config;
     const size_t n = columns(config, request->n);
-    const size_t given = run ? 4 * run->train->n_rows + run->n_steps : 0;
+    const size_t width = !run                  ? 0
+                         : c->of == OF_INPUTS  ? stj_shape_size(stj_network_input(run->net))
+                         : c->of == OF_TARGETS ? stj_shape_size(stj_network_output(run->net))
+                                               : 1;
+    const size_t given = run ? (4 + 3 * width) * run->train->n_rows + run->n_steps : 0;
     const double numbers = (double)n * (double)(request->n + given);
     (void)engine;
     stj_predict_products(prediction, 0, (double)n, n);
@@ -220,7 +236,7 @@ static enum stj_status note_labels(struct work *w, struct stj_error *err)
     const size_t n_out = stj_shape_size(stj_network_output(run->net));
     const size_t chunk = stj_network_couples_samples(run->net) || n < 256 ? n : 256;
     STJ_FREED real *x = NULL, *lin = NULL, *z = NULL, *scratch = NULL, *theta = NULL;
-    if (!data->labels || data->n_labels != 1 || w->config->of != OF_WEIGHTS)
+    if (!data->labels || data->n_labels != 1 || w->config->of == OF_RATES)
         return STJ_OK;
     STJ_MUST(stj_new(&w->data->label, n, sizeof *w->data->label, err));
     STJ_MUST(stj_new(&w->data->predicted, n, sizeof *w->data->predicted, err));
@@ -270,8 +286,13 @@ static enum stj_status sweep(struct work *w, struct stj_op *op, struct stj_error
     for (size_t i = 0; i < w->n_queries; i++)
         STJ_MUST(stj_query_evaluate(w->cx->run, &w->query[i], w->theta, &d->value[i],
                                     w->gradient + i * n, err));
-    return stj_op_apply(op, STJ_TRANS, w->n_queries, w->gradient, n, d->influence, d->n_numbers,
-                        err);
+    STJ_MUST(
+        stj_op_apply(op, STJ_TRANS, w->n_queries, w->gradient, n, d->influence, d->n_numbers, err));
+    d->n_norms = d->of == OF_INPUTS || d->of == OF_TARGETS ? d->n_samples : 0;
+    STJ_MUST(stj_new(&d->norm, w->n_queries * d->n_norms, sizeof *d->norm, err));
+    for (size_t i = 0; i < w->n_queries * d->n_norms; i++)
+        d->norm[i] = stj_nrm2(d->width, d->influence + i * d->width);
+    return STJ_OK;
 }
 
 /* ---- the check ---- */
@@ -388,6 +409,7 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     d->of = w.config->of;
     d->n_numbers = stj_op_n_cols(op);
     d->n_samples = cx->run->train->n_rows;
+    d->width = d->of == OF_RATES ? 1 : d->n_numbers / d->n_samples;
     d->seed = w.config->seed;
     STJ_MUST(find_seen(&w, err));
     STJ_MUST(find_end(&w, err));
@@ -437,12 +459,13 @@ static void print_end(FILE *out, const struct influence_data *d, size_t first, c
                       double sign)
 {
     const bool rates = d->of == OF_RATES;
-    size_t i = d->n_numbers;
+    const size_t n = d->n_norms ? d->n_norms : d->n_numbers;
+    size_t i = n;
     fprintf(out, "%8s  %13s%s%s\n", rates ? "step" : "sample", "influence",
             rates ? "           rate" : "", d->n_labels ? "  class  predicted" : "");
     for (size_t k = 0; k < d->top; k++) {
-        i = next_number(d->n_numbers, x, sign, i);
-        if (i == d->n_numbers)
+        i = next_number(n, x, sign, i);
+        if (i == n)
             return;
         fprintf(out, "%8zu  %13.6g", first + i, x[i]);
         if (rates)
@@ -479,22 +502,29 @@ static void print(FILE *out, const struct stj_result *result)
     const struct influence_data *d = result->data;
     const char *word = d->queries;
     const bool rates = d->of == OF_RATES;
+    const size_t first = rates ? result->about.part.from : 0;
     const char *more = rates ? "a larger rate" : "more weight";
-    fprintf(out, "influence of the %s of %zu %s", of_what[d->of], d->n_numbers,
+    fprintf(out, "influence of the %s of %zu %s", of_what[d->of], d->n_numbers / d->width,
             rates ? "training steps" : "training samples");
     stj_print_part(out, &result->about.part);
     fputc('\n', out);
     for (size_t q = 0; q < d->n_queries; q++, word += strspn(word, " ")) {
         const size_t length = strcspn(word, " ");
-        const double *x = d->influence + q * d->n_numbers;
+        const double *x = d->n_norms ? d->norm + q * d->n_norms : d->influence + q * d->n_numbers;
         const bool logit = strncmp(word, "logit:", 6) == 0;
         fprintf(out, "%.*s = %.10g\n", (int)length, word, d->value[q]);
         if (rates)
             fprintf(out, "all rates larger by 1 %%: %+.6g\n", all_rates(d, x) / 100);
-        fprintf(out, "%s: %s lowers it\n", logit ? "against it" : "most helpful", more);
-        print_end(out, d, result->about.part.from, x, -1);
-        fprintf(out, "%s: %s raises it\n", logit ? "for it" : "most harmful", more);
-        print_end(out, d, result->about.part.from, x, 1);
+        if (!d->n_norms)
+            fprintf(out, "%s: %s lowers it\n", logit ? "against it" : "most helpful", more);
+        if (!d->n_norms)
+            print_end(out, d, first, x, -1);
+        if (d->n_norms)
+            fprintf(out, "samples whose %s move it most: norms of the derivatives\n",
+                    of_what[d->of]);
+        else
+            fprintf(out, "%s: %s raises it\n", logit ? "for it" : "most harmful", more);
+        print_end(out, d, first, x, 1);
         word += length;
     }
     if (d->n_unseen > 0 && !rates)
@@ -507,7 +537,7 @@ static void print(FILE *out, const struct stj_result *result)
     stj_print_cost(out, &result->about);
 }
 
-/* ---- the figure: rates by step, weights from the smallest influence to the largest ---- */
+/* ---- the figure: rates by step; samples from the smallest influence, or norm of it, on ---- */
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -520,22 +550,22 @@ static enum stj_status make_figure(const struct stj_result *result, struct stj_c
 {
     const struct influence_data *d = result->data;
     const bool rates = d->of == OF_RATES;
-    const size_t n = d->n_numbers, first = result->about.part.from;
+    const size_t n = d->n_norms ? d->n_norms : d->n_numbers, first = result->about.part.from;
     const char *word = d->queries;
     STJ_FREED double *x = NULL, *y = NULL;
     STJ_MUST(stj_new(&x, n, sizeof *x, err));
     STJ_MUST(stj_new(&y, n, sizeof *y, err));
-    stj_chart_title(chart, rates ? "Derivative of the query with respect to the rate of each step"
-                                 : "Derivative of the query with respect to the weight of each "
-                                   "training sample");
+    stj_chart_title(chart, "Derivative of the query with respect to the %s of each %s",
+                    of_what[d->of], rates ? "training step" : "training sample");
     stj_axis_name(&chart->x, rates ? "step" : "rank", rates ? "step" : "sample, in this order");
-    stj_axis_name(&chart->y, "influence", "influence");
-    stj_chart_limit(chart, 0);
+    stj_axis_name(&chart->y, "influence", d->n_norms ? "norm of the derivatives" : "influence");
+    if (!d->n_norms)
+        stj_chart_limit(chart, 0);
     for (size_t i = 0; i < n; i++)
         x[i] = (double)(i + (rates ? first : 1));
     for (size_t q = 0; q < d->n_queries; q++, word += strspn(word, " ")) {
         const size_t length = strcspn(word, " ");
-        memcpy(y, d->influence + q * n, n * sizeof *y);
+        memcpy(y, (d->n_norms ? d->norm : d->influence) + q * n, n * sizeof *y);
         if (!rates)
             qsort(y, n, sizeof *y, compare_numbers);
         STJ_MUST(stj_chart_add(chart, STJ_CHART_LINE,
@@ -558,12 +588,11 @@ const struct stj_analysis stj_analysis_influence = {
              .config_size = sizeof(struct influence_config)},
     .description =
         "Differentiate a number that is made of the trained parameters, as the loss of the test\n"
-        "data, with respect to the weight of each training sample in the loss, or to the learning\n"
-        "rate of each step (--of rates), through all steps of the training, and keep the result "
-        "in\n"
-        "RUN/influence.h5.  With --check K the training is done again without some samples, to "
-        "see\n"
-        "how far the derivative tells what that does.\n",
+        "data, with respect to the weight of each training sample in the loss, to its inputs or\n"
+        "targets, or to the learning rate of each step, through all steps of the training, and "
+        "keep\n"
+        "the result in RUN/influence.h5.  With --check K the training is done again without some\n"
+        "samples, to see how far the derivative tells what that does.\n",
     .example = "  spectraj influence digits-run --top 5\n"
                "  spectraj influence digits-run --query logit:0,3\n"
                "  spectraj influence digits-run --of rates\n",

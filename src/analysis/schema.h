@@ -74,6 +74,8 @@ struct stj_field {
     enum stj_field_absent absent;
     bool zero_is_none;          /* a value of 0 says that there is none */
     bool later;                 /* came after the first files of its version, which lack it */
+    size_t fold;                /* offsetof a count: above 1, JSON has the second dimension of an
+                                 * array in pieces of so many */
     bool list;                  /* a TEXT of words: in JSON a list of them */
     bool lazy;                  /* an array that is read only when somebody asks for it */
     int headline;               /* 1: the one number (of an array of reals the first) that lists

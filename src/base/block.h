@@ -42,12 +42,24 @@ void stj_block_pack(const struct stj_layout *layout, size_t nvec, const double *
 void stj_block_unpack(const struct stj_layout *layout, size_t nvec, const real *tile, double *y,
                       size_t ldy);
 
-/* What a product with a Hessian, y = H x, has to do with weights w_i of the samples in the loss,
- * L = sum w_i l_i, all of them 1; l_i is a sample's share in the loss of its batch.  By the rows of
- * the batch; either may be NULL. */
-struct stj_weight_tangents {
-    const real *dot; /* [n_rows][nvec]: y gets sum_i dot_i grad l_i, too */
-    real *bar;       /* [n_rows][nvec] <- x . grad l_i */
+/* What training was given: theta at its beginning, weights w_i = 1 of the samples in the loss
+ * L = sum w_i l_i (l_i is a sample's share in that of its batch), the samples' inputs and targets,
+ * the rates of the steps. */
+enum stj_given {
+    STJ_GIVEN_START,
+    STJ_GIVEN_WEIGHTS,
+    STJ_GIVEN_INPUTS,
+    STJ_GIVEN_TARGETS,
+    STJ_GIVEN_RATES
+};
+
+/* What a product with a Hessian, y = H x, has to do with u, weights, inputs or targets of the rows of
+ * its batch: [n_rows][nvec], or [n_rows][positions][nvec][cols] as tangents of layers are; either may
+ * be NULL. */
+struct stj_given_tangents {
+    enum stj_given given;
+    const real *dot; /* y gets the derivative of grad L along dot, too */
+    real *bar;       /* += that of x . grad L with respect to u */
 };
 
 #endif

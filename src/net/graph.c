@@ -421,12 +421,77 @@ static void part_forward(const struct stj_layer *layer, real *y, const struct st
         memcpy(y + s * part->size, at->x + s * n_in + part->first, part->size * sizeof *y);
 }
 
-/* It has no tangents: nothing of it depends on a parameter. */
+/* What follows is of networks whose inputs move alone.  A tangent of the input is one position of
+ * all its numbers: number i of vector j of sample s in that of the part, and in that. */
+static size_t part_place(const struct stj_layer *layer, size_t nvec, size_t s, size_t j, size_t i)
+{
+    const size_t cols = stj_shape_cols(&layer->out), rows = stj_shape_positions(&layer->out);
+    return ((s * rows + i / cols) * nvec + j) * cols + i % cols;
+}
+
+static size_t whole_place(const struct stj_layer *layer, size_t nvec, size_t s, size_t j, size_t i)
+{
+    const struct stj_named_input *part = layer->config;
+    return (s * nvec + j) * stj_shape_size(&layer->in) + part->first + i;
+}
+
+static void part_forward_tangent(const struct stj_layer *layer, size_t nvec, real *y_dot,
+                                 const struct stj_layer_values *at, const real *x_dot,
+                                 const real *x2_dot, const real *theta_dot, real *scratch)
+{
+    (void)x2_dot;
+    (void)theta_dot;
+    (void)scratch;
+    const size_t n = stj_shape_size(&layer->out);
+    for (size_t s = 0; s < at->batch; s++)
+        for (size_t j = 0; j < nvec; j++)
+            for (size_t i = 0; i < n; i++)
+                y_dot[part_place(layer, nvec, s, j, i)] =
+                    x_dot ? x_dot[whole_place(layer, nvec, s, j, i)] : 0;
+}
+
+static void part_backward(const struct stj_layer *layer, const real *beta, real *x_bar,
+                          real *x2_bar, real *theta_bar, const struct stj_layer_values *at,
+                          real *scratch)
+{
+    (void)layer;
+    (void)beta;
+    (void)x_bar; /* of the network's input: nobody wants it */
+    (void)x2_bar;
+    (void)theta_bar;
+    (void)at;
+    (void)scratch;
+}
+
+static void part_backward_tangent(const struct stj_layer *layer, size_t nvec, const real *beta,
+                                  real *x_bar_dot, real *x2_bar_dot, real *theta_bar_dot,
+                                  const struct stj_layer_values *at, const real *x_dot,
+                                  const real *x2_dot, const real *theta_dot, const real *y_bar_dot,
+                                  real *scratch)
+{
+    (void)beta; /* 1 */
+    (void)x2_bar_dot;
+    (void)theta_bar_dot;
+    (void)x_dot;
+    (void)x2_dot;
+    (void)theta_dot;
+    (void)scratch;
+    const size_t n = stj_shape_size(&layer->out);
+    for (size_t s = 0; x_bar_dot && s < at->batch; s++)
+        for (size_t j = 0; j < nvec; j++)
+            for (size_t i = 0; i < n; i++)
+                x_bar_dot[whole_place(layer, nvec, s, j, i)] +=
+                    y_bar_dot[part_place(layer, nvec, s, j, i)];
+}
+
 static const struct stj_layer_ops part_ops = {
     .info = {.name = "input", .doc = "one of the network's inputs"},
     .moves = true,
     .setup = part_setup,
     .forward = part_forward,
+    .forward_tangent = part_forward_tangent,
+    .backward = part_backward,
+    .backward_tangent = part_backward_tangent,
 };
 
 static enum stj_status append_named(struct stj_network *net, struct stj_error *err)

@@ -58,15 +58,34 @@ static const struct stj_node *moving_input(const struct tangents *t, const struc
     return from->has_tangent ? from : NULL;
 }
 
-static real *y_dot(const struct tangents *t, const struct stj_node *node, size_t k)
+/* Does input k read the network's, which has tangents in this product? */
+static bool reads_given(const struct tangents *t, const struct stj_node *node, size_t k)
+{
+    return t->net->inputs_move && k < node->layer.n_inputs && node->input[k] == STJ_NETWORK_INPUT &&
+           t->b->given;
+}
+
+/* Where the slice begins in tangents of what a sample has n numbers of. */
+static size_t given_at(const struct tangents *t, size_t n)
+{
+    return t->b->first * t->nvec * n;
+}
+
+static const real *y_dot(const struct tangents *t, const struct stj_node *node, size_t k)
 {
     const struct stj_node *from = moving_input(t, node, k);
+    if (reads_given(t, node, k))
+        return t->b->given->dot ? t->b->given->dot + given_at(t, stj_shape_size(&t->net->input))
+                                : NULL;
     return from && t->moving ? t->base + from->y_dot * t->block : NULL;
 }
 
 static real *y_bar_dot(const struct tangents *t, const struct stj_node *node, size_t k)
 {
     const struct stj_node *from = moving_input(t, node, k);
+    if (reads_given(t, node, k))
+        return t->b->given->bar ? t->b->given->bar + given_at(t, stj_shape_size(&t->net->input))
+                                : NULL;
     return from ? t->base + from->y_bar_dot * t->block : NULL;
 }
 
@@ -108,10 +127,8 @@ static void weight_tangents(const struct tangents *t, const struct stj_layer_val
     const size_t cols = stj_shape_cols(&t->net->output);
     const size_t positions = stj_shape_size(&t->net->output) / cols;
     const struct stj_node *last = &t->net->node[t->net->n_nodes - 1];
-    const struct stj_weight_tangents *w = t->b->weights;
-    const size_t first = t->b->first * t->nvec;
-    for (size_t i = 0; w->bar && i < t->block; i++)
-        w->bar[first + i] = 0;
+    const struct stj_given_tangents *w = t->b->given;
+    const size_t first = given_at(t, 1);
     for (size_t i = 0; i < t->block * positions; i++) {
         const size_t row = i / t->nvec, at = first + row / positions * t->nvec + i % t->nvec;
         const real *z_bar = out->y_bar + row * cols;
@@ -124,6 +141,22 @@ static void weight_tangents(const struct tangents *t, const struct stj_layer_val
     }
 }
 
+/* With tangents of targets, or for their adjoints. */
+static void target_tangents(const struct tangents *t, const struct stj_layer_values *out)
+{
+    const struct stj_network *net = t->net;
+    const struct stj_node *last = &net->node[net->n_nodes - 1];
+    const struct stj_given_tangents *y = t->b->given;
+    const real *saved = stj_loss_saved(net, t->b, t->lin);
+    const size_t first = given_at(t, last->n_out);
+    if (y->dot)
+        stj_slice_loss_by_target(net, t->b, t->nvec, false, t->base + last->y_bar_dot * t->block,
+                                 out->y, saved, y->dot + first);
+    if (y->bar)
+        stj_slice_loss_by_target(net, t->b, t->nvec, true, y->bar + first, out->y, saved,
+                                 t->base + last->y_dot * t->block);
+}
+
 /* z_bar_dot = H_loss z_dot */
 static void loss_tangent(const struct tangents *t)
 {
@@ -132,8 +165,12 @@ static void loss_tangent(const struct tangents *t)
     const struct stj_layer_values out = stj_node_values(net, last, t->b, NULL, t->lin);
     stj_slice_loss_tangent(net, t->b, t->nvec, t->base + last->y_bar_dot * t->block, out.y,
                            stj_loss_saved(net, t->b, t->lin), t->base + last->y_dot * t->block);
-    if (t->b->weights && last->has_tangent)
+    if (!t->b->given || !last->has_tangent)
+        return;
+    if (t->b->given->given == STJ_GIVEN_WEIGHTS)
         weight_tangents(t, &out);
+    if (t->b->given->given == STJ_GIVEN_TARGETS)
+        target_tangents(t, &out);
 }
 
 static void tangents_record(const void *self, size_t position)

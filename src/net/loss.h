@@ -67,6 +67,12 @@ struct stj_loss_ops {
                              const struct stj_targets *targets, const real *saved,
                              const real *z_dot);
 
+    /* to += M from, M = d z_bar / d targets, or M' from where `adjoint`; labels are targets of 1 for
+     * their class and 0 for the others.  NULL: it has no derivative with respect to targets. */
+    void (*by_target)(const void *config, const struct stj_shape *out, size_t batch, real weight,
+                      size_t nvec, bool adjoint, real *to, const real *z,
+                      const struct stj_targets *targets, const real *saved, const real *from);
+
     /* What a mean divides by, of the samples of n rows, where that is not their number; NULL: it
      * always is. */
     double (*mass)(const void *config, const struct stj_shape *out, size_t n,

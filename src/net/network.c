@@ -120,7 +120,8 @@ static enum stj_status find_weights(struct stj_network *net, struct stj_error *e
 
 static bool input_has_tangent(const struct stj_network *net, const struct stj_node *node, size_t k)
 {
-    return node->input[k] != STJ_NETWORK_INPUT && net->node[node->input[k]].has_tangent;
+    return node->input[k] == STJ_NETWORK_INPUT ? net->inputs_move
+                                               : net->node[node->input[k]].has_tangent;
 }
 
 /* Values of the primal pass, then tangents: which nodes have one, and where it lies. */
@@ -182,8 +183,10 @@ static enum stj_status place_bar_tangents(struct stj_network *net, struct stj_er
         struct stj_node *node = &net->node[i];
         for (size_t k = 0; k < node->layer.n_inputs; k++) {
             size_t from = node->input[k];
-            if (from == STJ_NETWORK_INPUT)
+            if (from == STJ_NETWORK_INPUT) {
+                node->beta[k] = net->inputs_move ? 1 : 0; /* the bar of the input begins as zero */
                 continue;
+            }
             node->beta[k] = written[from] ? 1 : 0;
             if (!written[from] && net->node[from].has_tangent)
                 net->node[from].y_bar_dot = pool_take(&pool, net->node[from].n_out);
@@ -218,14 +221,15 @@ static enum stj_status place_stops(struct stj_network *net, struct stj_error *er
     return STJ_OK;
 }
 
-enum stj_status stj_network_create(const struct stj_network_config *config,
-                                   struct stj_network **net, struct stj_error *err)
+static enum stj_status create(const struct stj_network_config *config, bool inputs_move,
+                              struct stj_network **net, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_network *n = NULL;
     STJ_TRY(stj_new(&n, 1, sizeof *n, err));
     n->config = config;
     n->loss = (const struct stj_loss_ops *)config->loss.info;
+    n->inputs_move = inputs_move;
     STJ_TRY(set_input(n, err));
     STJ_TRY(stj_network_make_nodes(n, &config->layers, err));
     STJ_TRY(find_weights(n, err));
@@ -239,6 +243,21 @@ enum stj_status stj_network_create(const struct stj_network_config *config,
 out:
     stj_network_destroy(n);
     return st;
+}
+
+enum stj_status stj_network_create(const struct stj_network_config *config,
+                                   struct stj_network **net, struct stj_error *err)
+{
+    return create(config, false, net, err);
+}
+
+enum stj_status stj_network_create_moving(const struct stj_network *net,
+                                          struct stj_network **moving, struct stj_error *err)
+{
+    STJ_MUST(create(net->config, true, moving, err));
+    if (net->n_frozen > 0)
+        memcpy((*moving)->frozen, net->frozen, net->n_frozen * sizeof *net->frozen);
+    return STJ_OK;
 }
 
 void stj_network_destroy(struct stj_network *net)
@@ -283,6 +302,11 @@ const struct stj_shape *stj_network_output(const struct stj_network *net)
 const struct stj_loss_ops *stj_network_loss(const struct stj_network *net)
 {
     return net->loss;
+}
+
+bool stj_network_weighs(const struct stj_network *net)
+{
+    return net->weigh;
 }
 
 const void *stj_network_loss_config(const struct stj_network *net)

@@ -35,6 +35,11 @@ enum stj_status stj_network_create(const struct stj_network_config *config,
                                    struct stj_network **net, struct stj_error *err);
 void stj_network_destroy(struct stj_network *net); /* NULL is accepted */
 
+/* *moving <- the same network, with tangents of its inputs in products: what does not depend on a
+ * parameter has a place in linearisations and scratch, too.  The inputs must have derivatives. */
+enum stj_status stj_network_create_moving(const struct stj_network *net,
+                                          struct stj_network **moving, struct stj_error *err);
+
 /* *net <- the outline of a network that only somebody else knows: tensors with names and shapes, in
  * the order of theta, all trained.  It has layers, which are what the names have before their last
  * dot, a layout and no functions: neither a pass nor a loss.  Everything is borrowed; config is all
@@ -50,6 +55,8 @@ const struct stj_shape *stj_network_input(const struct stj_network *net);
 const struct stj_named_input *stj_network_named_inputs(const struct stj_network *net, size_t *n);
 const struct stj_shape *stj_network_output(const struct stj_network *net);
 const struct stj_loss_ops *stj_network_loss(const struct stj_network *net);
+bool stj_network_weighs(
+    const struct stj_network *net); /* one of the inputs is weights of the loss */
 const void *stj_network_loss_config(const struct stj_network *net);
 bool stj_network_couples_samples(const struct stj_network *net);
 /* [in]: the inputs that are whole numbers are below these, 0: real values; NULL: all are real.  And
@@ -95,7 +102,7 @@ struct stj_batch {
     struct stj_targets targets;    /* row[whole], of which those of the slice are read */
     real weight;                   /* of a sample in the loss; 0: 1 / whole */
     const double *sample_weight;   /* [data set]: a factor of each sample's weight; NULL: 1 */
-    struct stj_weight_tangents *weights; /* of a product, where these are 1; or NULL */
+    struct stj_given_tangents *given; /* of a product; or NULL */
 };
 
 /* Reals of a linearisation for batches of up to `whole` samples. */

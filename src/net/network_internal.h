@@ -51,6 +51,7 @@ struct stj_network {
     size_t n_named;                      /* inputs with names; the first nodes are these */
     struct stj_named_input *named;       /* [n_named], owned */
     const struct stj_named_input *weigh; /* of the loss's sample_weights; NULL: all 1 */
+    bool inputs_move;                    /* they have tangents */
     size_t n_nodes;
     struct stj_node *node;
     struct stj_layout layout;
@@ -142,6 +143,11 @@ void stj_slice_loss_backward(const struct stj_network *net, const struct stj_bat
                              const real *z, const real *saved);
 void stj_slice_loss_tangent(const struct stj_network *net, const struct stj_batch *b, size_t nvec,
                             real *z_bar_dot, const real *z, const real *saved, const real *z_dot);
+
+/* to += (d z_bar / d targets) from, or its transpose where `adjoint`. */
+void stj_slice_loss_by_target(const struct stj_network *net, const struct stj_batch *b, size_t nvec,
+                              bool adjoint, real *to, const real *z, const real *saved,
+                              const real *from);
 
 /* What the loss saved of a slice in a linearisation. */
 real *stj_loss_saved(const struct stj_network *net, const struct stj_batch *b, const real *lin);

@@ -103,3 +103,22 @@ void stj_slice_loss_tangent(const struct stj_network *net, const struct stj_batc
                                     z_dot + i * n * nvec);
     }
 }
+
+void stj_slice_loss_by_target(const struct stj_network *net, const struct stj_batch *b, size_t nvec,
+                              bool adjoint, real *to, const real *z, const real *saved,
+                              const real *from)
+{
+    const struct pieces p = pieces_of(net, b);
+    const void *config = net->config->loss.config;
+    struct stj_targets targets = stj_slice_targets(b);
+    const size_t n = stj_shape_size(&p.out);
+    size_t row = 0;
+    if (!has_weights(net, b))
+        net->loss->by_target(config, &net->output, b->batch, stj_batch_weight(b), nvec, adjoint, to,
+                             z, &targets, saved, from);
+    for (size_t i = 0; has_weights(net, b) && i < b->batch * p.of_sample; i++) {
+        const real weight = piece(&p, i, &row, &targets);
+        net->loss->by_target(config, &p.out, 1, weight, nvec, adjoint, to + i * n * nvec, z + i * n,
+                             &targets, saved + i * p.n_saved, from + i * n * nvec);
+    }
+}

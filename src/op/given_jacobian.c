@@ -17,13 +17,18 @@
 struct given_jacobian {
     struct stj_sweep *sweep;
     size_t n_params, n_given;
+    struct stj_problem *problem;           /* of inputs: the same with their tangents, */
+    struct stj_linearization_cache *store; /* and its linearisations */
 };
 
 static void given_jacobian_destroy(void *ctx)
 {
     struct given_jacobian *self = ctx;
-    if (self)
-        stj_sweep_destroy(self->sweep);
+    if (!self)
+        return;
+    stj_sweep_destroy(self->sweep);
+    stj_linearization_cache_destroy(self->store);
+    stj_problem_destroy(self->problem);
     free(self);
 }
 STJ_HOLDS(struct given_jacobian, given_jacobian_destroy)
@@ -40,32 +45,31 @@ static enum stj_status given_jacobian_apply(void *ctx, enum stj_trans trans, siz
                       : STJ_OK;
 }
 
-const char *stj_given_name(enum stj_given given)
+/* The root of the mean square of a window's rates. */
+static double rate_size(const struct stj_training_window *w)
 {
-    return given == STJ_GIVEN_RATES ? "rates of steps" : "weights of samples";
+    double sum = 0;
+    for (size_t t = w->from; t < w->to; t++) {
+        const double eta = stj_recipe_step(w->recipe, 0, t, w->problem->n_steps).eta;
+        sum += eta * eta;
+    }
+    return sqrt(sum / (double)(w->to - w->from));
 }
 
-/* Weights need samples, whose losses are known one by one. */
-static enum stj_status need_samples(const struct stj_problem *problem, struct stj_error *err)
-{
-    STJ_NEED(err, problem->ops->weigh, STJ_EUNSUPPORTED,
-             "weights of samples need a problem that is a network and its data; this one's losses "
-             "are the caller's");
-    STJ_NEED(
-        err, problem->ops->n_samples(problem->self) > 0, STJ_EUNSUPPORTED,
-        "steps of several micro-batches (training.accumulate) have no derivatives with respect "
-        "to weights of samples: train with batches as large as theirs together");
-    return STJ_OK;
-}
-
-/* *window <- of a Jacobian that has such an operator beside it. */
+/* *window, *shape <- of a Jacobian that has such an operator beside it. */
 static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given given,
-                                   struct stj_training_window *window, struct stj_error *err)
+                                   struct stj_training_window *window,
+                                   struct stj_given_shape *shape, struct stj_error *err)
 {
     STJ_NEED(err, stj_training_jacobian_window(jacobian, window), STJ_EINVAL,
              "derivatives with respect to %s need a training Jacobian", stj_given_name(given));
-    if (given == STJ_GIVEN_WEIGHTS)
-        STJ_MUST(need_samples(window->problem, err));
+    if (given != STJ_GIVEN_RATES)
+        STJ_MUST(stj_problem_given(window->problem, given, shape, err));
+    else
+        *shape = (struct stj_given_shape){.n_samples = window->to - window->from,
+                                          .width = 1,
+                                          .cols = 1,
+                                          .size = rate_size(window)};
     STJ_NEED(err, !window->full_state && !window->ranges, STJ_EUNSUPPORTED,
              "derivatives with respect to %s are of all parameters: leave out the full state and "
              "the choice of layers",
@@ -80,13 +84,8 @@ static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given
 bool stj_given_jacobian_is_there(const struct stj_op *jacobian, enum stj_given given)
 {
     struct stj_training_window window;
-    return find_window(jacobian, given, &window, NULL) == STJ_OK;
-}
-
-static size_t count_given(const struct stj_training_window *w, enum stj_given given)
-{
-    return given == STJ_GIVEN_RATES ? w->to - w->from
-                                    : w->problem->ops->n_samples(w->problem->self);
+    struct stj_given_shape shape;
+    return find_window(jacobian, given, &window, &shape, NULL) == STJ_OK;
 }
 
 enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum stj_given given,
@@ -94,12 +93,15 @@ enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum st
 {
     STJ_HELD(given_jacobian_destroy_at) struct given_jacobian *self = NULL;
     struct stj_training_window w;
-    STJ_MUST(find_window(jacobian, given, &w, err));
+    struct stj_given_shape shape;
+    STJ_MUST(find_window(jacobian, given, &w, &shape, err));
     STJ_MUST(stj_new(&self, 1, sizeof *self, err));
     self->n_params = w.problem->layout->n_params;
-    self->n_given = count_given(&w, given);
-    STJ_MUST(stj_training_jacobian_sweep(jacobian, &self->sweep, err));
-    STJ_MUST(stj_sweep_set_given(self->sweep, given, self->n_given, err));
+    STJ_MUST(stj_size_mul(shape.n_samples, shape.width, &self->n_given, err));
+    if (given == STJ_GIVEN_INPUTS)
+        STJ_MUST(stj_problem_vary(w.problem, given, NULL, &self->problem, err));
+    STJ_MUST(stj_training_jacobian_sweep(jacobian, self->problem, &self->store, &self->sweep, err));
+    STJ_MUST(stj_sweep_set_given(self->sweep, given, &shape, err));
     STJ_MUST(stj_op_create(self->n_params, self->n_given, given_jacobian_apply,
                            given_jacobian_destroy, self, op, err));
     self = NULL;
@@ -108,20 +110,12 @@ enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum st
     return STJ_OK;
 }
 
-static double rate_at(const struct stj_training_window *w, size_t t)
-{
-    return stj_recipe_step(w->recipe, 0, t, w->problem->n_steps).eta;
-}
-
 double stj_given_jacobian_size(const struct stj_op *jacobian, enum stj_given given)
 {
     struct stj_training_window w;
-    double sum = 0;
-    if (given != STJ_GIVEN_RATES || !stj_training_jacobian_window(jacobian, &w))
-        return 1;
-    for (size_t t = w.from; t < w.to; t++)
-        sum += rate_at(&w, t) * rate_at(&w, t);
-    return sum > 0 ? sqrt(sum / (double)(w.to - w.from)) : 1;
+    struct stj_given_shape shape;
+    return find_window(jacobian, given, &w, &shape, NULL) == STJ_OK && shape.size > 0 ? shape.size
+                                                                                      : 1;
 }
 
 /* Train with a recipe and a problem like the window's. */
@@ -155,17 +149,12 @@ static enum stj_status train_with_rates(const struct stj_training_window *w, con
     return train_window(w, w->problem, &recipe, end, progress, err);
 }
 
-static enum stj_status train_with_weights(const struct stj_training_window *w, const double *shift,
-                                          double *end, const struct stj_progress *progress,
-                                          struct stj_error *err)
+static enum stj_status train_varied(const struct stj_training_window *w, enum stj_given given,
+                                    const double *shift, double *end,
+                                    const struct stj_progress *progress, struct stj_error *err)
 {
     STJ_HELD(stj_problem_destroy_at) struct stj_problem *problem = NULL;
-    STJ_FREED double *weight = NULL;
-    const size_t n = count_given(w, STJ_GIVEN_WEIGHTS);
-    STJ_MUST(stj_new(&weight, n, sizeof *weight, err));
-    for (size_t i = 0; i < n; i++)
-        weight[i] = 1 + shift[i];
-    STJ_MUST(stj_problem_weigh(w->problem, weight, &problem, err));
+    STJ_MUST(stj_problem_vary(w->problem, given, shift, &problem, err));
     return train_window(w, problem, w->recipe, end, progress, err);
 }
 
@@ -174,7 +163,8 @@ enum stj_status stj_given_jacobian_train(const struct stj_op *jacobian, enum stj
                                          const struct stj_progress *progress, struct stj_error *err)
 {
     struct stj_training_window w;
-    STJ_MUST(find_window(jacobian, given, &w, err));
+    struct stj_given_shape shape;
+    STJ_MUST(find_window(jacobian, given, &w, &shape, err));
     return given == STJ_GIVEN_RATES ? train_with_rates(&w, shift, end, progress, err)
-                                    : train_with_weights(&w, shift, end, progress, err);
+                                    : train_varied(&w, given, shift, end, progress, err);
 }

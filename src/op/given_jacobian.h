@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* op/given_jacobian.h: D = d theta_to / d u, u being something that training was given: the weights
- * w_i = 1 of samples i in the loss, the rates eta_t of its steps. */
+ * w_i = 1 of samples i in the loss, their inputs or targets, the rates eta_t of its steps. */
 #ifndef STJ_OP_GIVEN_JACOBIAN_H
 #define STJ_OP_GIVEN_JACOBIAN_H
 
 #include "op/training_jacobian.h"
 
 /* *op <- D for the window of a training Jacobian, from what that has at hand, which it must not
- * outlive; its products are not counted there.  N x samples, or N x steps of the window.
+ * outlive; its products are not counted there.  N x samples (times inputs or targets of
+ * one), or N x steps of the window.
  *
  *     L_t(theta; w) = sum_i w_i l_i(theta) / m + penalty
  *
  * over the samples of the batch of step t, with m, the statistics of batches and the state at the
  * beginning of the window as they are; w_i acts wherever i is used, in the gradient of sam that
  * climbs as well.  Rates of groups move in proportion.  STJ_EUNSUPPORTED, saying why, for a full
- * state, some of the layers, several ranks, and weights where a problem's samples are not known. */
+ * state, some of the layers, several ranks, and where a problem does not know it. */
 enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum stj_given given,
                                           struct stj_op **op, struct stj_error *err);
-
-/* "weights of samples" */
-const char *stj_given_name(enum stj_given given);
 
 /* Would that make one? */
 bool stj_given_jacobian_is_there(const struct stj_op *jacobian, enum stj_given given);

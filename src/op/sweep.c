@@ -65,11 +65,12 @@ void stj_sweep_carry_slots(struct stj_sweep *sweep)
     sweep->carries_slots = true;
 }
 
-enum stj_status stj_sweep_set_given(struct stj_sweep *sweep, enum stj_given given, size_t n_given,
-                                    struct stj_error *err)
+enum stj_status stj_sweep_set_given(struct stj_sweep *sweep, enum stj_given given,
+                                    const struct stj_given_shape *shape, struct stj_error *err)
 {
     sweep->given = given;
-    sweep->n_given = n_given;
+    sweep->shape = *shape;
+    STJ_MUST(stj_size_mul(shape->n_samples, shape->width, &sweep->n_given, err));
     return given == STJ_GIVEN_RATES
                ? stj_train_work_create(sweep->problem, sweep->recipe, &sweep->train, err)
                : STJ_OK;

@@ -9,9 +9,6 @@
 
 struct stj_sweep;
 
-/* What training was given, beside theta at the beginning. */
-enum stj_given { STJ_GIVEN_START, STJ_GIVEN_WEIGHTS, STJ_GIVEN_RATES };
-
 /* *sweep <- the engine for steps from .. to - 1; parts are borrowed.  tile: tangents of a tile, 0:
  * chosen from the number of parameters. */
 enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,
@@ -29,10 +26,10 @@ void stj_sweep_set_window(struct stj_sweep *sweep, size_t from, size_t to);
 void stj_sweep_carry_slots(struct stj_sweep *sweep);
 
 /* From now on vectors are of n_given numbers that training was given where they were of theta at the
- * beginning, which does not move (op/given_jacobian.h): weights of the problem's samples, rates of
- * the steps of the window. */
-enum stj_status stj_sweep_set_given(struct stj_sweep *sweep, enum stj_given given, size_t n_given,
-                                    struct stj_error *err);
+ * beginning, which does not move (op/given_jacobian.h): what the problem's samples are given, of that
+ * shape; rates of the steps of the window, `width` 1. */
+enum stj_status stj_sweep_set_given(struct stj_sweep *sweep, enum stj_given given,
+                                    const struct stj_given_shape *shape, struct stj_error *err);
 
 /* y <- J x (STJ_NO_TRANS) or J'x for nvec columns; the optimizer's slots start at zero and are left
  * out at the end, unless they are carried. */

@@ -6,7 +6,8 @@
  *     STJ_NO_TRANS, at every gradient    g_dot = H_t theta_dot + sum_i w_dot_i grad l_i
  *     STJ_TRANS,    at every gradient    w_bar_i += g_bar . grad l_i
  *
- * Both come with the product with H_t (net/hvp.c).  Adjoints are added by one thread, in the order
+ * and with inputs or targets u_i of samples alike, of l_i(theta, u_i), u_i_bar += the derivative of
+ * g_bar . grad l_i with respect to u_i.  All come with the product with H_t (net/hvp.c).  Adjoints are added by one thread, in the order
  * of the batch's rows, so that the bits do not depend on the threads, and a sample may be in a batch
  * twice.
  *
@@ -37,31 +38,50 @@ void stj_sweep_store_given(const struct stj_sweep *sweep, const struct stj_sweep
             y[i + j * ldy] = tile->given[i * tile->nvec + j];
 }
 
-/* ---- weights of samples ---- */
+/* ---- of samples ---- */
 
-struct stj_weight_tangents stj_sweep_take_weights(const struct stj_sweep *sweep,
-                                                  const struct stj_sweep_tile *tile,
-                                                  const struct stj_linear_step *step,
-                                                  const struct stj_slice *slice)
+bool stj_sweep_is_of_samples(const struct stj_sweep *sweep)
 {
-    const size_t *row = sweep->problem->ops->rows(sweep->problem->self, step->lin);
-    if (sweep->trans == STJ_TRANS)
-        return (struct stj_weight_tangents){.bar = tile->rows};
-    for (size_t i = slice->first; i < slice->first + slice->n; i++)
-        for (size_t j = 0; j < tile->nvec; j++)
-            tile->rows[i * tile->nvec + j] = (real)tile->given[row[i] * tile->nvec + j];
-    return (struct stj_weight_tangents){.dot = tile->rows};
+    return sweep->n_given > 0 && sweep->given != STJ_GIVEN_RATES;
 }
 
-void stj_sweep_give_weights(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                            const struct stj_linear_step *step)
+/* Number k of vector j of row i of a batch. */
+static size_t place_of(const struct stj_sweep *sweep, size_t nvec, size_t i, size_t j, size_t k)
+{
+    const size_t width = sweep->shape.width, cols = sweep->shape.cols;
+    return ((i * (width / cols) + k / cols) * nvec + j) * cols + k % cols;
+}
+
+struct stj_given_tangents stj_sweep_take_given(const struct stj_sweep *sweep,
+                                               const struct stj_sweep_tile *tile,
+                                               const struct stj_linear_step *step,
+                                               const struct stj_slice *slice)
+{
+    const size_t *row = sweep->problem->ops->rows(sweep->problem->self, step->lin);
+    const size_t width = sweep->shape.width, nvec = tile->nvec;
+    const bool forward = sweep->trans == STJ_NO_TRANS;
+    for (size_t i = slice->first; slice->meeting.stage == 0 && i < slice->first + slice->n; i++)
+        for (size_t k = 0; k < width; k++)
+            for (size_t j = 0; j < nvec; j++)
+                tile->rows[place_of(sweep, nvec, i, j, k)] =
+                    forward ? (real)tile->given[(row[i] * width + k) * nvec + j] : 0;
+    return (struct stj_given_tangents){.given = sweep->given,
+                                       .dot = forward ? tile->rows : NULL,
+                                       .bar = forward ? NULL : tile->rows};
+}
+
+void stj_sweep_give_back(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                         const struct stj_linear_step *step)
 {
     const struct stj_problem *problem = sweep->problem;
     const size_t *row = problem->ops->rows(problem->self, step->lin);
     const size_t n = problem->ops->n_rows(problem->self, step->at->index);
+    const size_t width = sweep->shape.width, nvec = tile->nvec;
     for (size_t i = 0; sweep->trans == STJ_TRANS && i < n; i++)
-        for (size_t j = 0; j < tile->nvec; j++)
-            tile->given[row[i] * tile->nvec + j] += (double)tile->rows[i * tile->nvec + j];
+        for (size_t k = 0; k < width; k++)
+            for (size_t j = 0; j < nvec; j++)
+                tile->given[(row[i] * width + k) * nvec + j] +=
+                    (double)tile->rows[place_of(sweep, nvec, i, j, k)];
 }
 
 /* ---- rates ---- */

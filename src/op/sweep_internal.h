@@ -37,7 +37,7 @@ enum stj_sweep_room {
     STJ_ROOM_DOT,       /* double [n_teams][1, with rates 2][n_parts][widest] */
     STJ_ROOM_WORK,      /* real [n_teams][n_work][n_params], of the optimizer */
     STJ_ROOM_GIVEN,     /* double [n_tiles][n_given][widest]: tangents or adjoints of these */
-    STJ_ROOM_ROWS,      /* real [n_teams][max_rows][widest]: of the weights of a step's batch */
+    STJ_ROOM_ROWS,      /* real [n_teams][max_rows][width][widest]: of those of a step's batch */
     STJ_ROOM_DIRECTION, /* real [chunk][n_params]: of the rates of a chunk's steps; */
     STJ_ROOM_MOVED,     /* real [1 + n_slots][n_params]: to find them */
     STJ_N_SWEEP_ROOMS
@@ -53,7 +53,8 @@ struct stj_sweep {
     size_t end;         /* and which of all is the end point */
     size_t from, to;
     bool carries_slots;
-    enum stj_given given;                 /* what moves */
+    enum stj_given given; /* what moves */
+    struct stj_given_shape shape;
     size_t n_given;                       /* numbers of it; 0: theta at the beginning */
     struct stj_train_work *train;         /* of rates */
     size_t first_direction, n_directions; /* the steps whose directions are there */
@@ -90,7 +91,7 @@ struct stj_sweep_tile {
     double *dot;   /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
     double *rate_dot; /* [n_parts][nvec]: shares of d_t . theta_bar */
     double *given;    /* [n_given][nvec] */
-    real *rows;       /* [max_rows][nvec] */
+    real *rows;       /* [max_rows][positions][nvec][cols] */
 };
 
 /* The slices of a step. */
@@ -161,14 +162,17 @@ void stj_sweep_load_given(const struct stj_sweep *sweep, const struct stj_sweep_
 void stj_sweep_store_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                            double *y, size_t ldy);
 
+/* Are they of samples? */
+bool stj_sweep_is_of_samples(const struct stj_sweep *sweep);
+
 /* Before a product: the tangents of a slice's rows; what it is to do with them.  After all slices
  * of a step: the adjoints of its rows join those of their samples. */
-struct stj_weight_tangents stj_sweep_take_weights(const struct stj_sweep *sweep,
-                                                  const struct stj_sweep_tile *tile,
-                                                  const struct stj_linear_step *step,
-                                                  const struct stj_slice *slice);
-void stj_sweep_give_weights(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                            const struct stj_linear_step *step);
+struct stj_given_tangents stj_sweep_take_given(const struct stj_sweep *sweep,
+                                               const struct stj_sweep_tile *tile,
+                                               const struct stj_linear_step *step,
+                                               const struct stj_slice *slice);
+void stj_sweep_give_back(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                         const struct stj_linear_step *step);
 
 /* Of rates: the directions of the steps of a chunk that is ready.  Of a part: after its update;
  * before its adjoint, and the shares of all parts, by one thread. */

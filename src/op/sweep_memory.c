@@ -145,6 +145,12 @@ static size_t n_vectors(const struct stj_sweep *sweep)
     return sweep->n_slots + sweep->n_gradients;
 }
 
+/* Numbers that the samples of a batch were given. */
+static size_t n_row_numbers(const struct stj_sweep *sweep)
+{
+    return sweep->problem->max_rows * sweep->shape.width;
+}
+
 /* Of each part: of a clipped gradient, and of the rate. */
 static size_t n_dots(const struct stj_sweep *sweep)
 {
@@ -175,7 +181,7 @@ static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWE
     room[STJ_ROOM_GIVEN] =
         (struct room){sweep->n_tiles * sweep->n_given, sweep->widest, sizeof(double)};
     room[STJ_ROOM_ROWS] =
-        (struct room){sweep->given == STJ_GIVEN_WEIGHTS ? n_teams * sweep->problem->max_rows : 0,
+        (struct room){stj_sweep_is_of_samples(sweep) ? n_teams * n_row_numbers(sweep) : 0,
                       sweep->widest, sizeof(real)};
     room[STJ_ROOM_DOT] =
         (struct room){n_teams * n_dots(sweep) * sweep->n_parts, sweep->widest, sizeof(double)};
@@ -255,8 +261,7 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
             team * n_dots(sweep) * sweep->n_parts * sweep->widest;
     f.rate_dot = f.dot + sweep->n_parts * sweep->widest;
     f.given = (double *)sweep->room[STJ_ROOM_GIVEN].at + tile * sweep->n_given * sweep->widest;
-    f.rows =
-        (real *)sweep->room[STJ_ROOM_ROWS].at + team * sweep->problem->max_rows * sweep->widest;
+    f.rows = (real *)sweep->room[STJ_ROOM_ROWS].at + team * n_row_numbers(sweep) * sweep->widest;
     for (size_t k = 0; k < sweep->n_slots; k++)
         f.slot[k] = f.theta + (k + 1) * size;
     return f;

@@ -203,12 +203,12 @@ enum stj_status stj_sweep_product(const struct stj_sweep *sweep, const struct st
     real *y = tile->share + share * sweep->tile_size;
     real *scratch = tile->scratch + s % stj_sweep_team_scratches(sweep) * sweep->n_scratch;
     struct stj_slice slice = slices->slice[s];
-    struct stj_weight_tangents weights;
+    struct stj_given_tangents given;
     slice.meeting = stj_sweep_meeting(sweep, tile, slices, s, stage);
     slice.transposed = sweep->trans == STJ_TRANS;
-    if (sweep->given == STJ_GIVEN_WEIGHTS) {
-        weights = stj_sweep_take_weights(sweep, tile, step, &slice);
-        slice.weights = &weights;
+    if (stj_sweep_is_of_samples(sweep)) {
+        given = stj_sweep_take_given(sweep, tile, step, &slice);
+        slice.given = &given;
     }
     const enum stj_status st =
         sweep->problem->ops->hvp(sweep->problem->self, step->at->index, slice, step->theta,

@@ -118,8 +118,8 @@ static void run_product(struct team *team, const struct stj_linear_step *step)
             end_exchange(team);
         run_product_stage(team, step, &slices, stage);
     }
-    if (sweep->given == STJ_GIVEN_WEIGHTS && is_first(team))
-        stj_sweep_give_weights(sweep, &team->tile, step);
+    if (stj_sweep_is_of_samples(sweep) && is_first(team))
+        stj_sweep_give_back(sweep, &team->tile, step);
     if (begin_exchange())
         stj_sweep_exchange_shares(sweep, &team->tile, slices.n);
     end_exchange(team);

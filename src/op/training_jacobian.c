@@ -21,7 +21,7 @@ struct training_jacobian {
     const struct stj_recipe *recipe;
     struct stj_trajectory *trajectory;
     size_t from, to;
-    size_t tile;
+    size_t tile, memory_bytes;
     bool full_state;
     struct stj_linearization_cache *store;
     bool owns_store;
@@ -137,6 +137,22 @@ out:
     return st;
 }
 
+/* *store <- of a problem, within the window's memory, and how that is divided (NULL: never mind). */
+static enum stj_status make_store(const struct training_jacobian *self,
+                                  const struct stj_problem *problem,
+                                  struct stj_linearization_cache **store,
+                                  struct stj_storage *storage, struct stj_error *err)
+{
+    struct stj_memory_split split = {.chunk = 0};
+    STJ_MUST(stj_memory_split(problem, self->recipe, self->trajectory, self->from, self->to,
+                              self->memory_bytes, &split, err));
+    if (storage)
+        *storage = split.storage;
+    return stj_linearization_cache_create(problem, self->recipe, self->trajectory, self->from,
+                                          self->to, split.chunk, split.storage.kept_steps,
+                                          split.state_budget, store, err);
+}
+
 enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                              const struct stj_recipe *recipe,
                                              struct stj_trajectory *trajectory,
@@ -145,7 +161,6 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
 {
     enum stj_status st = STJ_OK;
     struct training_jacobian *self = NULL;
-    struct stj_memory_split split = {.chunk = 0};
     const size_t from = settings->from;
     size_t to = 0;
     /* 1. the window; 2. its memory, divided; 3. the store; 4. the operator over it */
@@ -157,14 +172,10 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                        .from = from,
                                        .to = to,
                                        .tile = settings->tile,
+                                       .memory_bytes = settings->memory_bytes,
                                        .full_state = settings->full_state,
                                        .owns_store = true};
-    STJ_TRY(stj_memory_split(problem, recipe, trajectory, from, to, settings->memory_bytes, &split,
-                             err));
-    STJ_TRY(stj_linearization_cache_create(problem, recipe, trajectory, from, to, split.chunk,
-                                           split.storage.kept_steps, split.state_budget,
-                                           &self->store, err));
-    self->storage = split.storage;
+    STJ_TRY(make_store(self, problem, &self->store, &self->storage, err));
     st = make_jacobian(self, op, err);
     self = NULL;
 out:
@@ -220,13 +231,18 @@ bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_w
     return self != NULL;
 }
 
-enum stj_status stj_training_jacobian_sweep(const struct stj_op *op, struct stj_sweep **sweep,
-                                            struct stj_error *err)
+enum stj_status stj_training_jacobian_sweep(const struct stj_op *op,
+                                            const struct stj_problem *problem,
+                                            struct stj_linearization_cache **store,
+                                            struct stj_sweep **sweep, struct stj_error *err)
 {
     const struct training_jacobian *self = jacobian_of(op);
     STJ_NEED(err, self, STJ_EINVAL, "a sweep through a training needs its Jacobian");
-    return stj_sweep_create(self->problem, self->recipe, self->store, self->from, self->to,
-                            self->tile, sweep, err);
+    if (problem)
+        STJ_MUST(make_store(self, problem, store, NULL, err));
+    return stj_sweep_create(problem ? problem : self->problem, self->recipe,
+                            problem ? *store : self->store, self->from, self->to, self->tile, sweep,
+                            err);
 }
 
 /* norm[nvec] <- of the first n elements of the columns of a block of rows `ld`. */

@@ -559,9 +559,18 @@ static json_t *json_of_value(const struct stj_field *field, const void *data, si
 
 static json_t *json_of_row(const struct stj_field *field, const void *data, size_t i, size_t n)
 {
-    json_t *array = json_array();
-    for (size_t j = 0; j < n; j++)
-        array = append(array, json_of_value(field, data, i, j), false);
+    const size_t fold = field->fold ? *(const size_t *)((const char *)data + field->fold) : 1;
+    json_t *array = json_array(), *piece = NULL;
+    for (size_t j = 0; j < n; j++) {
+        if (fold > 1 && j % fold == 0)
+            piece = json_array();
+        if (fold > 1)
+            piece = append(piece, json_of_value(field, data, i, j), false);
+        else
+            array = append(array, json_of_value(field, data, i, j), false);
+        if (fold > 1 && (j + 1) % fold == 0)
+            array = append(array, piece, false);
+    }
     return array;
 }
 
@@ -680,6 +689,8 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
         stj_json_of_real(v->finite_difference_whole_resolution));
     put(&b, "may_switch", json_boolean(v->may_switch));
     put_given(&b, "weights", &v->weights);
+    put_given(&b, "inputs", &v->inputs);
+    put_given(&b, "targets", &v->targets);
     put_given(&b, "rates", &v->rates);
     put(&b, "replay_identical", json_boolean(v->replay_identical));
     if (isnan(v->dense_max_sigma_error)) {

@@ -329,6 +329,8 @@ void stj_text_validate(FILE *out, const struct stj_validation *v)
     fprintf(out, "adjoint identity     %.2e relative\n", v->adjoint_error);
     print_differences(out, v);
     print_given(out, "weights of samples", &v->weights);
+    print_given(out, "inputs of samples", &v->inputs);
+    print_given(out, "targets of samples", &v->targets);
     print_given(out, "rates of steps", &v->rates);
     fprintf(out, "replay               %s\n",
             v->replay_identical ? "the same bits at every step" : "DIFFERENT");

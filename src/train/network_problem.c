@@ -33,6 +33,10 @@ struct network_problem {
     bool whole_parts;  /* slices are of whole micro-batches */
     enum stj_accumulate_mean mean;
     const double *weight; /* [samples], in the loss; NULL: all 1 */
+    /* Of one that varies another: what it owns. */
+    double *own_values;
+    struct stj_dataset own_data;
+    struct stj_network *own_net;
 };
 
 static size_t network_n_rows(const void *self, size_t step)
@@ -113,7 +117,7 @@ static void whole_batch(const struct network_problem *p, size_t step, struct stj
         .x = lin_inputs(p, lin),
         .targets = {.row = lin_rows(lin), .label = p->data->labels, .value = p->data->targets},
         .sample_weight = p->weight,
-        .weights = slice.weights,
+        .given = slice.given,
     };
 }
 
@@ -317,10 +321,67 @@ static bool network_switches(const void *self)
     return stj_network_loss(p->net)->switches;
 }
 
-static size_t network_n_samples(const void *self)
+/* ---- what samples are given ---- */
+
+static enum stj_status need_derivative(const struct network_problem *p, enum stj_given given,
+                                       struct stj_error *err)
+{
+    const struct stj_loss_ops *loss = stj_network_loss(p->net);
+    const struct stj_targets targets = {.label = p->data->labels};
+    const struct stj_label_loss_config *labels = stj_network_loss_config(p->net);
+    STJ_NEED(
+        err, p->accumulate == 1, STJ_EUNSUPPORTED,
+        "steps of several micro-batches (training.accumulate) have no derivatives with respect "
+        "to %s: train with batches as large as theirs together",
+        stj_given_name(given));
+    STJ_NEED(err, given != STJ_GIVEN_INPUTS || stj_network_n_ids(p->net) == 0, STJ_EUNSUPPORTED,
+             "inputs of this network are token numbers, which have no derivative: the rows of its "
+             "embedding have, and they are parameters; ask for weights or targets");
+    STJ_NEED(
+        err, given != STJ_GIVEN_INPUTS || !stj_network_weighs(p->net), STJ_EUNSUPPORTED,
+        "one of this network's inputs is its loss's sample_weights, and has no derivative as an "
+        "input: ask for weights or targets");
+    STJ_NEED(err, given != STJ_GIVEN_TARGETS || loss->by_target, STJ_EUNSUPPORTED,
+             "the loss %s has no derivative with respect to targets: ask for weights or inputs",
+             loss->info.name);
+    STJ_NEED(err,
+             given != STJ_GIVEN_TARGETS || !targets.label ||
+                 (!labels->has_ignore &&
+                  !stj_loss_has_mass(loss, stj_network_loss_config(p->net), &targets)),
+             STJ_EUNSUPPORTED,
+             "targets of a loss with ignore_index, or of a mean with class_weights, change what it "
+             "divides by: take reduction: sum without ignore_index, or ask for weights or inputs");
+    return STJ_OK;
+}
+
+/* Number i of the targets; of labels, 1 for the class. */
+static double target_at(const struct network_problem *p, size_t i)
+{
+    const size_t cols = stj_shape_cols(stj_network_output(p->net));
+    return p->data->targets ? p->data->targets[i] : p->data->labels[i / cols] == i % cols;
+}
+
+static enum stj_status network_given(const void *self, enum stj_given given,
+                                     struct stj_given_shape *shape, struct stj_error *err)
 {
     const struct network_problem *p = self;
-    return p->accumulate > 1 ? 0 : p->data->n_rows;
+    const struct stj_shape *in = stj_network_input(p->net), *out = stj_network_output(p->net);
+    double sum = 0;
+    STJ_MUST(need_derivative(p, given, err));
+    *shape = (struct stj_given_shape){.n_samples = p->data->n_rows, .width = 1, .cols = 1};
+    if (given == STJ_GIVEN_INPUTS || given == STJ_GIVEN_TARGETS) {
+        shape->width = stj_shape_size(given == STJ_GIVEN_INPUTS ? in : out);
+        shape->cols = stj_shape_cols(given == STJ_GIVEN_INPUTS ? in : out);
+    }
+    const size_t n = shape->n_samples * shape->width;
+    for (size_t i = 0; p->data->inputs && i < n; i++) {
+        const double x = given == STJ_GIVEN_INPUTS    ? p->data->inputs[i]
+                         : given == STJ_GIVEN_TARGETS ? target_at(p, i)
+                                                      : 1;
+        sum += x * x;
+    }
+    shape->size = sqrt(sum / (double)n);
+    return STJ_OK;
 }
 
 static const size_t *network_rows(const void *self, const real *lin)
@@ -329,19 +390,67 @@ static const size_t *network_rows(const void *self, const real *lin)
     return lin_rows(lin);
 }
 
-static enum stj_status network_weigh(const void *self, const double *weight, void **weighted,
-                                     struct stj_error *err)
+static void network_destroy(void *self)
 {
-    struct network_problem *p = NULL;
+    struct network_problem *p = self;
+    if (!p)
+        return;
+    free(p->own_values);
+    stj_network_destroy(p->own_net);
+    free(p);
+}
+STJ_HOLDS(struct network_problem, network_destroy)
+
+/* p->own_values <- what was given and the shift, in its place. */
+static enum stj_status shift_given(struct network_problem *p, enum stj_given given,
+                                   const double *shift, struct stj_error *err)
+{
+    struct stj_given_shape shape;
+    STJ_MUST(network_given(p, given, &shape, err));
+    const size_t n = shape.n_samples * shape.width;
+    STJ_MUST(stj_new(&p->own_values, n, sizeof *p->own_values, err));
+    for (size_t i = 0; i < n; i++)
+        p->own_values[i] = shift[i] + (given == STJ_GIVEN_INPUTS    ? p->data->inputs[i]
+                                       : given == STJ_GIVEN_TARGETS ? target_at(p, i)
+                                                                    : 1);
+    if (given == STJ_GIVEN_WEIGHTS) {
+        p->weight = p->own_values;
+        return STJ_OK;
+    }
+    p->own_data = *p->data;
+    if (given == STJ_GIVEN_INPUTS) {
+        p->own_data.inputs = p->own_values;
+    } else {
+        p->own_data.targets = p->own_values;
+        p->own_data.n_targets = shape.width;
+        p->own_data.labels = NULL;
+        p->own_data.n_labels = 0;
+    }
+    p->data = &p->own_data;
+    return STJ_OK;
+}
+
+static enum stj_status network_vary(const void *self, enum stj_given given, const double *shift,
+                                    void **varied, struct stj_error *err)
+{
+    STJ_HELD(network_destroy_at) struct network_problem *p = NULL;
     STJ_MUST(stj_new(&p, 1, sizeof *p, err));
     *p = *(const struct network_problem *)self;
-    p->weight = weight;
-    *weighted = p;
+    p->own_values = NULL;
+    p->own_net = NULL;
+    if (shift)
+        STJ_MUST(shift_given(p, given, shift, err));
+    if (!shift && given == STJ_GIVEN_INPUTS) {
+        STJ_MUST(stj_network_create_moving(p->net, &p->own_net, err));
+        p->net = p->own_net;
+    }
+    *varied = p;
+    p = NULL;
     return STJ_OK;
 }
 
 static const struct stj_problem_ops network_ops = {
-    .destroy = free,
+    .destroy = network_destroy,
     .n_rows = network_n_rows,
     .n_linear = network_n_linear,
     .n_scratch = network_n_scratch,
@@ -351,9 +460,9 @@ static const struct stj_problem_ops network_ops = {
     .hvp = network_hvp,
     .suspect = network_suspect,
     .switches = network_switches,
-    .n_samples = network_n_samples,
+    .given = network_given,
     .rows = network_rows,
-    .weigh = network_weigh,
+    .vary = network_vary,
 };
 
 /* Does each position have probabilities, as exact as half precision holds them? */

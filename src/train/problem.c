@@ -47,7 +47,7 @@ size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size
         slice[s].first = n_rows * s / n;
         slice[s].n = n_rows * (s + 1) / n - slice[s].first;
         slice[s].meeting = (struct stj_slice_sync){.n_slices = n, .slice = s};
-        slice[s].weights = NULL;
+        slice[s].given = NULL;
         slice[s].transposed = false;
     }
     return n;
@@ -91,18 +91,34 @@ void stj_problem_destroy(struct stj_problem *problem)
     free(problem);
 }
 
-enum stj_status stj_problem_weigh(const struct stj_problem *problem, const double *weight,
-                                  struct stj_problem **weighted, struct stj_error *err)
+const char *stj_given_name(enum stj_given given)
+{
+    static const char *const name[] = {"the first parameters", "weights of samples",
+                                       "inputs of samples", "targets of samples", "rates of steps"};
+    return name[given];
+}
+
+enum stj_status stj_problem_given(const struct stj_problem *problem, enum stj_given given,
+                                  struct stj_given_shape *shape, struct stj_error *err)
+{
+    STJ_NEED(err, problem->ops->given, STJ_EUNSUPPORTED,
+             "%s need a problem that is a network and its data; this one's losses are the caller's",
+             stj_given_name(given));
+    return problem->ops->given(problem->self, given, shape, err);
+}
+
+enum stj_status stj_problem_vary(const struct stj_problem *problem, enum stj_given given,
+                                 const double *shift, struct stj_problem **varied,
+                                 struct stj_error *err)
 {
     STJ_HELD(stj_problem_destroy_at) struct stj_problem *p = NULL;
-    STJ_NEED(err, problem->ops->weigh, STJ_EUNSUPPORTED,
-             "weights of samples need a problem that is a network and its data; this one's losses "
-             "are the caller's");
+    struct stj_given_shape shape;
+    STJ_MUST(stj_problem_given(problem, given, &shape, err));
     STJ_MUST(stj_new(&p, 1, sizeof *p, err));
     *p = *problem;
     p->self = NULL;
-    STJ_MUST(problem->ops->weigh(problem->self, weight, &p->self, err));
-    *weighted = p;
+    STJ_MUST(problem->ops->vary(problem->self, given, shift, &p->self, err));
+    *varied = p;
     p = NULL;
     return STJ_OK;
 }

@@ -22,9 +22,15 @@
 
 struct stj_slice {
     size_t first, n;
-    struct stj_slice_sync meeting;       /* with the others of its batch */
-    struct stj_weight_tangents *weights; /* of hvp; NULL: as a rule */
+    struct stj_slice_sync meeting;    /* with the others of its batch */
+    struct stj_given_tangents *given; /* of hvp; NULL: as a rule */
     bool transposed; /* of hvp: the adjoint, where the product is not with a Hessian */
+};
+
+/* Numbers that samples are given: `width` of each, with `cols` to a position. */
+struct stj_given_shape {
+    size_t n_samples, width, cols;
+    double size; /* the root of their mean square */
 };
 
 struct stj_problem_ops {
@@ -63,14 +69,15 @@ struct stj_problem_ops {
     /* Are there activations that switch, as of relu and max-pool?  NULL: it cannot be told. */
     bool (*switches)(const void *self);
 
-    /* Samples that have weights in the loss: of how many the batches are, which rows of them a
-     * step's linearisation is of, and *weighted <- the same problem with weights (borrowed) other
-     * than 1, which owns nothing else.  NULL: there are no samples, and hvp knows no weights; 0
-     * samples: it does not know them of several micro-batches. */
-    size_t (*n_samples)(const void *self);
-    const size_t *(*rows)(const void *self, const real *lin);
-    enum stj_status (*weigh)(const void *self, const double *weight, void **weighted,
+    /* What samples are given, weights in the loss, inputs or targets: *shape <- of it, refused, saying
+     * why, where hvp does not know it; which samples a step's linearisation is of; and *varied <- the
+     * same problem with that larger by shift [n_samples][width].  shift NULL: not larger, and hvp
+     * knows it, which may take another linearisation.  All NULL: there are no samples. */
+    enum stj_status (*given)(const void *self, enum stj_given given, struct stj_given_shape *shape,
                              struct stj_error *err);
+    const size_t *(*rows)(const void *self, const real *lin);
+    enum stj_status (*vary)(const void *self, enum stj_given given, const double *shift,
+                            void **varied, struct stj_error *err);
 };
 
 struct stj_problem {
@@ -108,10 +115,15 @@ size_t stj_problem_n_slices(const struct stj_problem *problem, size_t n_ranks);
 
 STJ_HOLDS(struct stj_problem, stj_problem_destroy)
 
-/* *weighted <- the same problem with weights [n_samples] of the samples, to train with; the problem
- * and the weights are borrowed.  STJ_EUNSUPPORTED for one that has no samples. */
-enum stj_status stj_problem_weigh(const struct stj_problem *problem, const double *weight,
-                                  struct stj_problem **weighted, struct stj_error *err);
+/* "weights of samples" */
+const char *stj_given_name(enum stj_given given);
+
+/* The two of the operations above.  The problem is borrowed; STJ_EUNSUPPORTED for one without samples. */
+enum stj_status stj_problem_given(const struct stj_problem *problem, enum stj_given given,
+                                  struct stj_given_shape *shape, struct stj_error *err);
+enum stj_status stj_problem_vary(const struct stj_problem *problem, enum stj_given given,
+                                 const double *shift, struct stj_problem **varied,
+                                 struct stj_error *err);
 
 /* Of a problem of callbacks: the same, borrowed, whose parameters are tensors; and *loss <- that of
  * all its data at theta. */

@@ -88,6 +88,16 @@ static void binary_backward_tangent(const void *config, const struct stj_shape *
                     z_bar_dot + r * nvec * cols);
 }
 
+static double binary_targets(const void *config, int order, double z, double t)
+{
+    (void)config;
+    (void)order;
+    (void)z;
+    (void)t;
+    return -1;
+}
+STJ_TERM_TARGETS(binary_targets)
+
 /* log(1 + exp(x)), for large x too. */
 static double soft_plus(double x)
 {
@@ -124,5 +134,6 @@ const struct stj_loss_ops stj_loss_binary_cross_entropy = {
     .value = binary_value,
     .backward = binary_backward,
     .backward_tangent = binary_backward_tangent,
+    .by_target = binary_targets_by_target,
     .divergence = binary_divergence,
 };

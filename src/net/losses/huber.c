@@ -56,7 +56,7 @@ static double huber(const void *config, int order, double z, double t)
         return square ? d * d / 2 : delta * (fabs(d) - delta / 2);
     if (order == 1)
         return square ? d : copysign(delta, d);
-    return square;
+    return order == STJ_TERM_BY_TARGET ? -(double)square : square;
 }
 STJ_TERMS_OPERATIONS(huber)
 

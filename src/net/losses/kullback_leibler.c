@@ -36,6 +36,8 @@ static double kullback(const void *config, int order, double z, double t)
     (void)config;
     if (order == 0)
         return t > 0 ? t * (log(t) - z) : 0;
+    if (order == STJ_TERM_BY_TARGET)
+        return -1;
     return order == 1 ? -t : 0;
 }
 STJ_TERMS_OPERATIONS(kullback)

@@ -19,7 +19,7 @@ static double l1(const void *config, int order, double z, double t)
     (void)config;
     if (order == 0)
         return fabs(z - t);
-    return order == 1 ? (z > t) - (z < t) : 0;
+    return order == 1 ? (z > t) - (z < t) : 0; /* second ones, of z - t, too */
 }
 STJ_TERMS_OPERATIONS(l1)
 

@@ -122,3 +122,18 @@ void stj_terms_backward_tangent(stj_loss_term *term, const void *config,
         }
     }
 }
+
+void stj_terms_by_target(stj_loss_term *term, const void *config, const struct stj_shape *out,
+                         size_t batch, real weight, size_t nvec, real *to, const real *z,
+                         const struct stj_targets *targets, const real *from)
+{
+    const size_t n = stj_shape_size(out), cols = stj_shape_cols(out);
+    for (size_t i = 0; i < batch * n; i++) {
+        const double t = targets->value[targets->row[i / n] * n + i % n];
+        const real m = weight / (real)n * (real)term(config, STJ_TERM_BY_TARGET, (double)z[i], t);
+        for (size_t j = 0; j < nvec; j++) {
+            const size_t at = (i / cols * nvec + j) * cols + i % cols;
+            to[at] += m * from[at];
+        }
+    }
+}

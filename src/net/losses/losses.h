@@ -77,8 +77,9 @@ double stj_label_mass(const void *config, const struct stj_shape *out, size_t n,
 /* ignore_index is a whole number. */
 enum stj_status stj_label_loss_check(const void *config, struct stj_error *err);
 
-/* A loss of each output z and its target t: `term` gives its value (order 0), or its first or
- * second derivative by z.  Over a sample it is the mean of the outputs' terms. */
+/* A loss of each output z and its target t: `term` gives its value (order 0), its first or second
+ * derivative by z, or that by z and t.  Over a sample it is the mean of the outputs' terms. */
+enum { STJ_TERM_BY_TARGET = 3 };
 typedef double stj_loss_term(const void *config, int order, double z, double t);
 double stj_terms_value(stj_loss_term *term, const void *config, const struct stj_shape *out,
                        size_t batch, real weight, const real *z, const struct stj_targets *targets);
@@ -90,7 +91,23 @@ void stj_terms_backward_tangent(stj_loss_term *term, const void *config,
                                 real *z_bar_dot, const real *z, const struct stj_targets *targets,
                                 const real *z_dot);
 
-/* The three operations of such a loss, by its term. */
+void stj_terms_by_target(stj_loss_term *term, const void *config, const struct stj_shape *out,
+                         size_t batch, real weight, size_t nvec, real *to, const real *z,
+                         const struct stj_targets *targets, const real *from);
+
+/* The last of these as an operation. */
+#define STJ_TERM_TARGETS(term)                                                                     \
+    static void term##_by_target(const void *config, const struct stj_shape *out, size_t batch,    \
+                                 real weight, size_t nvec, bool adjoint, real *to, const real *z,  \
+                                 const struct stj_targets *targets, const real *saved,             \
+                                 const real *from)                                                 \
+    {                                                                                              \
+        (void)adjoint; /* it is diagonal */                                                        \
+        (void)saved;                                                                               \
+        stj_terms_by_target(term, config, out, batch, weight, nvec, to, z, targets, from);         \
+    }
+
+/* The operations of such a loss, by its term. */
 #define STJ_TERMS_OPERATIONS(term)                                                                 \
     static double term##_value(const void *config, const struct stj_shape *out, size_t batch,      \
                                real weight, const real *z, const struct stj_targets *targets,      \
@@ -114,9 +131,10 @@ void stj_terms_backward_tangent(stj_loss_term *term, const void *config,
         (void)saved;                                                                               \
         stj_terms_backward_tangent(term, config, out, batch, weight, nvec, z_bar_dot, z, targets,  \
                                    z_dot);                                                         \
-    }
+    }                                                                                              \
+    STJ_TERM_TARGETS(term)
 #define STJ_TERMS_SLOTS(term)                                                                      \
     .n_saved = stj_loss_saves_nothing, .value = term##_value, .backward = term##_backward,         \
-    .backward_tangent = term##_backward_tangent
+    .backward_tangent = term##_backward_tangent, .by_target = term##_by_target
 
 #endif

@@ -72,6 +72,16 @@ static void squared_backward_tangent(const void *config, const struct stj_shape 
     times(batch * n * nvec, 2 * weight / (real)n, z_dot, z_bar_dot);
 }
 
+static double squared_targets(const void *config, int order, double z, double t)
+{
+    (void)config;
+    (void)order;
+    (void)z;
+    (void)t;
+    return -2;
+}
+STJ_TERM_TARGETS(squared_targets)
+
 /* Of normal laws with mean z and variance n / 2 in each output: the mean squared distance. */
 static void squared_divergence(const struct stj_shape *out, size_t batch, const real *z,
                                const real *other, double *kl)
@@ -97,5 +107,6 @@ const struct stj_loss_ops stj_loss_mean_squared_error = {
     .value = squared_value,
     .backward = squared_backward,
     .backward_tangent = squared_backward_tangent,
+    .by_target = squared_targets_by_target,
     .divergence = squared_divergence,
 };

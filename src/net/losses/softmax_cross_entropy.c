@@ -216,6 +216,31 @@ static void softmax_backward_tangent(const void *config, const struct stj_shape 
     }
 }
 
+/* z_bar = w (a p - q) moves with the targets t by M = w (1 - s) (p c' - diag(c)), c_k being the
+ * weight of class k. */
+static void softmax_by_target(const void *config, const struct stj_shape *out, size_t batch,
+                              real weight, size_t nvec, bool adjoint, real *to, const real *z,
+                              const struct stj_targets *targets, const real *saved,
+                              const real *from)
+{
+    (void)z;
+    (void)targets;
+    const struct softmax_config *c = config;
+    const size_t cols = stj_shape_cols(out), positions = stj_shape_positions(out);
+    const real w = weight / (real)positions * (real)(1 - c->label_smoothing);
+    for (size_t i = 0; i < batch * positions * nvec; i++) {
+        const real *p = saved + i / nvec * cols, *x = from + i * cols;
+        real sum = 0;
+        for (size_t k = 0; k < cols; k++)
+            sum += (adjoint ? p[k] : (real)stj_label_weight(&c->labels, k)) * x[k];
+        for (size_t k = 0; k < cols; k++) {
+            const real of_class = (real)stj_label_weight(&c->labels, k);
+            to[i * cols + k] +=
+                w * (adjoint ? of_class * (sum - x[k]) : p[k] * sum - of_class * x[k]);
+        }
+    }
+}
+
 /* sum_k p_k (log p_k - log q_k) of the laws of one item, p = softmax(z), q = softmax(other). */
 static double item_divergence(size_t n, const real *z, const real *other)
 {
@@ -263,6 +288,7 @@ const struct stj_loss_ops stj_loss_softmax_cross_entropy = {
     .value = softmax_value,
     .backward = softmax_backward,
     .backward_tangent = softmax_backward_tangent,
+    .by_target = softmax_by_target,
     .mass = stj_label_mass,
     .divergence = softmax_divergence,
 };
