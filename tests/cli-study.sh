@@ -245,6 +245,20 @@ for family in chaotic stable bulk complement random; do
 done
 run 0 study restrict R
 contains out random 'trained everywhere'
+# Rotated coordinates have the Jacobian of the training itself.
+run 0 study restrict R --k 3,310 --jacobian 310 --tag jacobian --json
+json out n_jacobians=10 'jacobians[0].family=chaotic' 'jacobians[0].k=3' 'jacobians[0].sigma#3' \
+    'jacobians[9].family=random' 'jacobians[9].k=310' 'self_check.adjoint_error<1e-12'
+for i in 1 9; do
+    "$jsonkeys" --compare out "jacobians[$i].sigma" dense.json sigma 1e-11 ||
+        fail "the Jacobian within all directions, $i, is not that of the training"
+done
+run 0 study restrict R --k 3,310 --jacobian 3 --tag jacobian3
+contains out 'd z_n / d z_0'
+run 0 plot R within-spectrum --tag jacobian3 --data
+[ "$(grep -c '^complement,' out)" -eq 3 ] || fail 'the figure has not the three values of complement'
+refused 'no Jacobians|--jacobian K' plot R within-spectrum --data
+refused "--jacobian is '0'|least 1" study restrict R --jacobian 0
 refused 'restrict: k|311 directions|310' study restrict R --k 5,311
 refused "--k is '0', not an integer of at least 1" study restrict R --k 0
 refused "--k[1] is 'x', not an integer" study restrict R --k 5,x

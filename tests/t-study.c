@@ -202,6 +202,36 @@ START_TEST(a_perturbation_at_a_later_step)
 }
 END_TEST
 
+/* J is a power of I - eta H: within eigenvectors of it, it has their values, in any complete basis all
+ * of them. */
+START_TEST(restricted_trainings_have_jacobians)
+{
+    static const struct stj_option_pair setting[] = {{"k", "3,8"}, {"jacobian", "8"}};
+    struct stj_run *run = trained();
+    struct stj_study_result *r = study(run, "alignment", 0, NULL);
+    double wanted[N_PARAMS];
+    char item[64];
+    memcpy(wanted, numbers(r, "sigma", N_PARAMS), sizeof wanted);
+    stj_study_result_destroy(r);
+    r = study(run, "restrict", 2, setting);
+    const size_t n = (size_t)*numbers(r, "n_jacobians", 1);
+    ck_assert(n == 10);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(item, sizeof item, "jacobians[%zu].k", i);
+        const size_t k = (size_t)*numbers(r, item, 1);
+        snprintf(item, sizeof item, "jacobians[%zu].family", i);
+        const char *family = stj_study_text(r, item);
+        const bool last = strcmp(family, "stable") == 0, first = strcmp(family, "chaotic") == 0;
+        snprintf(item, sizeof item, "jacobians[%zu].sigma", i);
+        const double *sigma = numbers(r, item, k);
+        for (size_t j = 0; j < k && (k == N_PARAMS || first || last); j++)
+            ck_assert_double_eq_tol(sigma[j], wanted[last ? N_PARAMS - k + j : j], 1e-13);
+    }
+    stj_study_result_destroy(r);
+    stj_run_destroy(run);
+}
+END_TEST
+
 START_TEST(displacement_is_divided_up)
 {
     struct stj_run *run = trained();
@@ -474,6 +504,7 @@ int main(void)
     tcase_add_test(tests, a_linear_training_responds_exactly);
     tcase_add_test(tests, displacement_is_divided_up);
     tcase_add_test(tests, a_perturbation_at_a_later_step);
+    tcase_add_test(tests, restricted_trainings_have_jacobians);
     tcase_add_test(tests, layers_divide_up_every_vector);
     tcase_add_test(tests, divergence_of_a_linear_network);
     tcase_add_test(tests, function_jacobian_of_a_linear_network);

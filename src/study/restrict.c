@@ -10,6 +10,8 @@
  *     bulk         the k nearest to 1
  *     complement   the k farthest from 1: bulk is left out as far as possible
  *     random       k orthonormal random vectors: the control
+ *
+ * On request with the singular values of d z_n / d z_0 of each training, which is k x k.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -19,6 +21,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "parallel/ranks.h"
+#include "study/restricted_jacobian.h"
 #include "study/retrain.h"
 #include "study/studies.h"
 
@@ -31,6 +35,8 @@ static const enum stj_chart_colour family_colour[N_FAMILIES] = {
 
 struct restrict_config {
     struct stj_sizes k;
+    size_t jacobian;
+    bool has_jacobian;
 };
 
 static const size_t default_k[] = {10, 20, 50, 100, 200, 500, 1000, 2000};
@@ -41,6 +47,11 @@ static const struct stj_option options[] = {
            "dimensions to train within, at most the number of parameters (default: those of "
            "10,20,50,100,200,500,1000,2000)",
            .min = 1),
+    OPTION("jacobian", SIZE, jacobian, "",
+           "also the singular values of the Jacobian d z_n / d z_0 of each training within at most "
+           "K directions, by as many products (default: of none)",
+           .present_offset = offsetof(struct restrict_config, has_jacobian), .min = 1,
+           .value = "K"),
     {.name = NULL},
 };
 
@@ -251,6 +262,33 @@ static enum stj_status train_all(const struct stj_study_context *cx, struct plan
     return STJ_OK;
 }
 
+/* The copies within at most `most` directions: family, k, and the singular values. */
+static enum stj_status put_jacobians(const struct stj_study_context *cx, struct plan *p,
+                                     size_t most, struct stj_study_result *r, struct stj_error *err)
+{
+    size_t n = 0;
+    STJ_FREED double *sigma = NULL;
+    STJ_MUST(stj_new(&sigma, most < p->d->n ? most : p->d->n, sizeof *sigma, err));
+    for (size_t i = 0; i < p->n_copies; i++) {
+        STJ_FREED double *origin = NULL, *basis = NULL;
+        struct stj_copy copy = {.k = 0};
+        bool finite = false;
+        if (p->columns[i] > most)
+            continue;
+        STJ_MUST(stj_new(&origin, p->d->n, sizeof *origin, err));
+        copy.theta = origin;
+        const enum stj_status st = begin(p, i, &copy, err);
+        basis = copy.basis;
+        STJ_MUST(st);
+        const struct stj_subspace subspace = {copy.k, basis, origin};
+        STJ_MUST(stj_restricted_jacobian(cx, &subspace, sigma, &finite, err));
+        STJ_MUST(stj_study_put_text(r, family_name[p->family[i]], err, "jacobians[%zu].family", n));
+        STJ_MUST(stj_study_put_count(r, copy.k, err, "jacobians[%zu].k", n));
+        STJ_MUST(stj_study_put_reals(r, copy.k, sigma, err, "jacobians[%zu].sigma", n++));
+    }
+    return stj_study_put_count(r, n, err, "n_jacobians");
+}
+
 static enum stj_status put(const struct stj_study_context *cx, const struct plan *p,
                            const double *loss, const double *accuracy, struct stj_study_result *r,
                            struct stj_error *err)
@@ -281,11 +319,50 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
              "%s has no test set, and study restrict compares test losses: give data.test in the "
              "config",
              cx->run->dir);
+    const struct restrict_config *c = config;
+    STJ_NEED(err, c->jacobian == 0 || stj_n_ranks() == 1, STJ_EUNSUPPORTED,
+             "study restrict: --jacobian is for one process: leave out mpirun");
     STJ_MUST(make_plan(cx, config, &p, err));
     STJ_MUST(stj_new(&loss, N_FAMILIES * p.n_k, sizeof *loss, err));
     STJ_MUST(stj_new(&accuracy, N_FAMILIES * p.n_k, sizeof *accuracy, err));
     STJ_MUST(train_all(cx, &p, loss, accuracy, err));
-    return put(cx, &p, loss, accuracy, r, err);
+    STJ_MUST(put(cx, &p, loss, accuracy, r, err));
+    return c->jacobian > 0 ? put_jacobians(cx, &p, c->jacobian, r, err) : STJ_OK;
+}
+
+static const char *jacobian_family(const struct stj_study_result *r, size_t i)
+{
+    char item[STJ_STUDY_NAME_MAX];
+    snprintf(item, sizeof item, "jacobians[%zu].family", i);
+    return stj_study_text(r, item);
+}
+
+/* Results without Jacobians, also those of older versions, have no such item. */
+static size_t count_jacobians(const struct stj_study_result *r)
+{
+    return stj_study_find(r, "n_jacobians") ? (size_t)stj_study_number(r, "n_jacobians") : 0;
+}
+
+static void print_jacobians(FILE *out, const struct stj_study_result *r)
+{
+    size_t n = 0;
+    if (count_jacobians(r) > 0)
+        fprintf(out, "singular values of d z_n / d z_0\n%8s %11s %11s %11s %11s %11s\n", "k", "",
+                "largest", "above 1.1", "below 0.9", "smallest");
+    for (size_t i = 0; i < count_jacobians(r); i++) {
+        const double *sigma = stj_study_vector(r, &n, "jacobians[%zu].sigma", i);
+        size_t above = 0, below = 0;
+        for (size_t j = 0; j < n; j++) {
+            above += sigma[j] > 1.1;
+            below += sigma[j] < 0.9;
+        }
+        if (n == 0 || isnan(sigma[0]))
+            fprintf(out, "%8zu %11s %11s: the training left the finite numbers\n", n,
+                    jacobian_family(r, i), "-");
+        else
+            fprintf(out, "%8zu %11s %11.5g %11zu %11zu %11.5g\n", n, jacobian_family(r, i),
+                    sigma[0], above, below, sigma[n - 1]);
+    }
 }
 
 static void print_table(FILE *out, const struct stj_study_result *r, const char *what)
@@ -318,6 +395,7 @@ static void print(FILE *out, const struct stj_study_result *r)
     fprintf(out, "before training %.6g and %.4g; trained everywhere %.6g and %.4g\n",
             stj_study_number(r, "initial_test_loss"), stj_study_number(r, "initial_test_accuracy"),
             stj_study_number(r, "trained_test_loss"), stj_study_number(r, "trained_test_accuracy"));
+    print_jacobians(out, r);
     stj_directions_print(out, r);
 }
 
@@ -354,8 +432,40 @@ static enum stj_status make_accuracy(const struct stj_study_result *r, struct st
                        err);
 }
 
+/* The spectra of the largest k that has one. */
+static enum stj_status make_spectrum(const struct stj_study_result *r, struct stj_chart *chart,
+                                     struct stj_error *err)
+{
+    size_t most = 0, n = 0;
+    STJ_NEED(err, count_jacobians(r) > 0, STJ_EINVAL,
+             "this result of study restrict has no Jacobians: run 'spectraj study restrict RUN "
+             "--jacobian K', with a --tag that plot gets too");
+    for (size_t i = 0; i < count_jacobians(r); i++)
+        if ((size_t)stj_study_number(r, "jacobians[%zu].k", i) > most)
+            most = (size_t)stj_study_number(r, "jacobians[%zu].k", i);
+    stj_chart_title(chart, "Jacobians of trainings within %zu directions", most);
+    stj_axis_name(&chart->x, "index", "index");
+    stj_axis_name(&chart->y, "sigma", "singular value");
+    chart->y.log = true;
+    chart->y.floor = 1e-4;
+    for (size_t i = 0; i < count_jacobians(r); i++) {
+        const double *sigma = stj_study_vector(r, &n, "jacobians[%zu].sigma", i);
+        enum family f = CHAOTIC;
+        while (strcmp(family_name[f], jacobian_family(r, i)) != 0)
+            f++;
+        if (n == most)
+            STJ_MUST(stj_chart_add(chart, f == COMPLEMENT ? STJ_CHART_BROKEN : STJ_CHART_BOTH,
+                                   family_colour[f], n, NULL, sigma, err, "%s", family_name[f]));
+    }
+    stj_chart_limit(chart, 1.1);
+    stj_chart_limit(chart, 0.9);
+    return STJ_OK;
+}
+
 static const struct stj_study_figure figures[] = {
     {"restrict", "test loss of training within k directions", make_loss},
+    {"within-spectrum", "singular values of the Jacobians of training within k directions",
+     make_spectrum},
     {"restrict-accuracy", "test accuracy of training within k directions", make_accuracy},
     {.doc = NULL},
 };
@@ -371,9 +481,12 @@ const struct stj_study_ops stj_study_restrict = {
         "most stable, the k of the bulk nearest to 1, the k farthest from 1 (its complement), and "
         "k "
         "random directions as the control.  The optimizer runs in the coordinates of B.  Bulk and "
-        "complement need all directions, of dense.h5; what lacks has no values.",
+        "complement need all directions, of dense.h5; what lacks has no values.  With --jacobian "
+        "the "
+        "singular values of the restricted trainings' own Jacobians, in the coordinates of B.",
     .example = "  spectraj study restrict digits-run\n"
-               "  spectraj study restrict digits-run --k 10,100,1000 --json\n",
+               "  spectraj study restrict digits-run --k 10,100,1000 --json\n"
+               "  spectraj study restrict digits-run --k 20,50 --jacobian 50\n",
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
     .keeps_log = true,
     .run = run,

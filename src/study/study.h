@@ -64,7 +64,8 @@ enum stj_study_needs {
 };
 
 struct stj_study_figure {
-    const char *name; /* the study's, or it with something behind */
+    const char
+        *name; /* the study's, or it with something behind; of what needs an option, another */
     const char *doc;
     enum stj_status (*make)(const struct stj_study_result *r, struct stj_chart *chart,
                             struct stj_error *err);
