@@ -12,6 +12,7 @@ short_config digits.yaml '/^analysis:/,$d' 's/steps: 20/steps: 120/'
 mv digits.yaml examples/digits/digits.yaml
 sed -n -e 's/^    \$ spectraj/spectraj/p' -e 's/^    spectraj /spectraj /p' "$top_srcdir/README.md" > all
 { grep '^spectraj train' all; grep -v '^spectraj train' all; } > commands
+command -v gnuplot > /dev/null || edit '/--terminal/d' commands
 [ "$(wc -l < commands)" -ge 5 ] || fail "README.md has only $(wc -l < commands) commands"
 while read -r line; do
     # shellcheck disable=SC2086
