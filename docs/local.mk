@@ -6,6 +6,7 @@ dist_doc_DATA += %reldir%/adding-an-analysis.md
 dist_doc_DATA += %reldir%/adding-an-optimizer.md
 dist_doc_DATA += %reldir%/architecture.md
 dist_doc_DATA += %reldir%/bottom.md
+dist_doc_DATA += %reldir%/comparing.md
 dist_doc_DATA += %reldir%/data.md
 dist_doc_DATA += %reldir%/density.md
 dist_doc_DATA += %reldir%/from-pytorch.md
@@ -32,6 +33,7 @@ dist_doc_DATA += %reldir%/trajectory-format.md
 # Manual pages and the completion of bash come from the tables of the built program; an archive has them
 # too, in docs/made/, for a cross build, whose program does not run here.
 man1_pages = %reldir%/spectraj.1
+man1_pages += %reldir%/spectraj-compare.1
 man1_pages += %reldir%/spectraj-dense.1
 man1_pages += %reldir%/spectraj-density.1
 man1_pages += %reldir%/spectraj-export.1

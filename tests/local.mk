@@ -76,6 +76,7 @@ test_scripts += %reldir%/single.sh
 test_scripts += %reldir%/bad-input.sh
 test_scripts += %reldir%/cli-average.sh
 test_scripts += %reldir%/cli-basic.sh
+test_scripts += %reldir%/cli-compare.sh
 test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/cli-faults.sh

@@ -105,6 +105,35 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
                                      const char *tag, const char *figure, const char *path,
                                      struct stj_error *err);
 
+/* A run's result to be drawn beside others, called `label`. */
+struct stj_plotted {
+    struct stj_run *run;
+    const char *tag, *label; /* tag as of stj_report_plot; label of one alone may be NULL */
+};
+
+/* The same figure of n of them in one, each in a colour of its own; as of stj_report_plot, or with `data`
+ * of stj_report_plot_data. */
+enum stj_status stj_report_overlay(FILE *out, enum stj_report_format format, size_t n,
+                                   const struct stj_plotted *what, const char *figure,
+                                   const char *path, bool data, struct stj_error *err);
+
+/* How runs are compared.  All zero but the size: their table. */
+struct stj_compare_settings {
+    size_t size;        /* of this struct in bytes, as the program was compiled */
+    const char *by;     /* the key that quantities are drawn against; NULL: the one with the most
+                         * different numbers */
+    const char *figure; /* this figure alone: one of stj_report_figure, or "by-QUANTITY" */
+    const char *path;   /* of that figure, NULL: on `out`; without `figure`: the folder for all */
+    bool data;          /* the numbers of `figure` as CSV */
+};
+
+/* Compare the runs in n folders, each a run or a folder of runs: what differs in their configs, and every
+ * number of their stored results that two of them have; over runs that differ in seeds alone, the mean
+ * with its interval.  STJ_EINVAL: they are fewer than two, or none of them has the figure. */
+enum stj_status stj_report_compare(FILE *out, enum stj_report_format format, size_t n,
+                                   char *const *dir, const struct stj_compare_settings *settings,
+                                   struct stj_error *err);
+
 /* Write everything that is known of the run to one HTML page, complete in itself: the file `path`
  * (whole or absent), NULL: report.html in the run's directory.  Results are read, nothing is
  * computed. */

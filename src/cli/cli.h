@@ -36,6 +36,7 @@ extern const struct command command_plan;
 extern const struct command command_plot;
 extern const struct command command_report;
 extern const struct command command_export;
+extern const struct command command_compare;
 extern const struct command command_init;
 extern const struct command command_sweep;
 

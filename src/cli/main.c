@@ -13,11 +13,11 @@
 
 /* The commands of their own; those of the library's analyses stand where the NULL is. */
 static const struct command *const own[] = {
-    &command_init,     &command_train,  &command_info,
-    &command_list,     &command_plan,   NULL,
-    &command_validate, &command_study,  &command_plot,
-    &command_report,   &command_export, &command_run,
-    &command_sweep,
+    &command_init,     &command_train,   &command_info,
+    &command_list,     &command_plan,    NULL,
+    &command_validate, &command_study,   &command_plot,
+    &command_report,   &command_export,  &command_run,
+    &command_sweep,    &command_compare,
 };
 
 enum { COMMANDS_MAX = 64 };

@@ -7,13 +7,13 @@
 #include <sys/stat.h>
 
 struct plot_options {
-    char *output, *tensor;
+    char *output, *tensor, *with, *tags;
     size_t index;
     int side; /* index into right, left */
     bool terminal, data;
 };
 
-enum { PATH_SIZE = 4096 };
+enum { PATH_SIZE = 4096, PLOTTED_MAX = 32, LABEL_SIZE = 64 };
 
 /* *figure <- the figure asked for; without one, the first of the list. */
 static enum stj_status choose_figure(const struct cli *cli, const char **figure,
@@ -56,6 +56,54 @@ static enum stj_status check_options(const struct cli *cli, const struct plot_op
     if (o->terminal && cli->args.shared.json)
         return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
                              "--terminal and --json exclude each other");
+    if (o->tags && cli->args.shared.tag)
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "--tag and --tags exclude each other");
+    return STJ_OK;
+}
+
+/* What is drawn: the results of each tag, of each run. */
+struct plotted {
+    struct stj_run *run[2];
+    size_t n;
+    struct stj_plotted item[PLOTTED_MAX];
+    char label[PLOTTED_MAX][LABEL_SIZE];
+};
+
+static const char *name_of(const char *dir)
+{
+    const char *slash = strrchr(dir, '/');
+    return slash && slash[1] ? slash + 1 : dir;
+}
+
+/* The items of "a,b", where an empty one is the result without a tag; cut in place. */
+static enum stj_status list_plotted(struct plotted *p, const char *const dir[2], char *tags,
+                                    const char *tag, struct stj_error *err)
+{
+    const char *of_run[2] = {name_of(dir[0]), dir[1] ? name_of(dir[1]) : NULL};
+    if (dir[1] && strcmp(of_run[0], of_run[1]) == 0) {
+        of_run[0] = dir[0];
+        of_run[1] = dir[1];
+    }
+    char *word = tags;
+    do {
+        char *comma = word ? strchr(word, ',') : NULL;
+        if (comma)
+            *comma = '\0';
+        const char *one = !word ? tag : *word ? word : NULL;
+        for (size_t r = 0; r < 2 && p->run[r]; r++, p->n++) {
+            if (p->n == PLOTTED_MAX)
+                return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                                     "more than %d results in one figure", PLOTTED_MAX);
+            snprintf(p->label[p->n], LABEL_SIZE, "%.40s%s%.20s", dir[1] ? of_run[r] : "",
+                     dir[1] && one ? ", " : "",
+                     one      ? one
+                     : dir[1] ? ""
+                              : "untagged");
+            p->item[p->n] = (struct stj_plotted){p->run[r], one, p->label[p->n]};
+        }
+        word = comma ? comma + 1 : NULL;
+    } while (word);
     return STJ_OK;
 }
 
@@ -66,6 +114,9 @@ static enum stj_status check_vector(const struct cli *cli, const struct plot_opt
     if (!is_vector && (o->index || o->tensor || o->side))
         return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
                              "--index, --tensor and --side are of the figure 'vector'");
+    if (is_vector && (o->with || o->tags))
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "the figure 'vector' is of one run: leave out --with and --tags");
     if (is_vector && cli->args.shared.tag)
         return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
                              "the figure 'vector' is of the untagged dense.h5, else svd.h5: leave "
@@ -74,7 +125,7 @@ static enum stj_status check_vector(const struct cli *cli, const struct plot_opt
 }
 
 static enum stj_status draw(const struct cli *cli, const struct plot_options *o,
-                            struct stj_run *run, const char *figure, const char *path,
+                            const struct plotted *p, const char *figure, const char *path,
                             struct stj_error *err)
 {
     const struct stj_report_vector which = {.size = sizeof which,
@@ -83,9 +134,8 @@ static enum stj_status draw(const struct cli *cli, const struct plot_options *o,
                                             .left = o->side == 1,
                                             .data = o->data};
     if (strcmp(figure, "vector") == 0)
-        return stj_report_plot_vector(stdout, cli->format, run, &which, path, err);
-    return (o->data ? stj_report_plot_data : stj_report_plot)(
-        stdout, cli->format, run, cli->args.shared.tag, figure, path, err);
+        return stj_report_plot_vector(stdout, cli->format, p->run[0], &which, path, err);
+    return stj_report_overlay(stdout, cli->format, p->n, p->item, figure, path, o->data, err);
 }
 
 static int plot(struct cli *cli, const void *options)
@@ -94,7 +144,8 @@ static int plot(struct cli *cli, const void *options)
     const char *figure = NULL;
     const char *path = o->output;
     char path_text[PATH_SIZE];
-    struct stj_run *run = NULL;
+    struct plotted plotted = {.n = 0};
+    const char *const dir[2] = {cli->args.positional[0], o->with};
 
     if (cli->args.n_positional > 1 && strcmp(cli->args.positional[1], "help") == 0) {
         args_print_names(stdout, stj_report_figure);
@@ -105,15 +156,18 @@ static int plot(struct cli *cli, const void *options)
         st = choose_figure(cli, &figure, &cli->err);
     if (st == STJ_OK)
         st = check_vector(cli, o, strcmp(figure, "vector") == 0, &cli->err);
+    for (size_t i = 0; st == STJ_OK && i < 2 && dir[i]; i++)
+        st = stj_run_open(dir[i], &plotted.run[i], &cli->err);
     if (st == STJ_OK)
-        st = stj_run_open(cli->args.positional[0], &run, &cli->err);
+        st = list_plotted(&plotted, dir, o->tags, cli->args.shared.tag, &cli->err);
     if (st == STJ_OK && !o->terminal && !o->data && !path) {
-        st = default_path(cli->args.positional[0], figure, path_text, &cli->err);
+        st = default_path(dir[0], figure, path_text, &cli->err);
         path = path_text;
     }
     if (st == STJ_OK)
-        st = draw(cli, o, run, figure, path, &cli->err);
-    stj_run_destroy(run);
+        st = draw(cli, o, &plotted, figure, path, &cli->err);
+    for (size_t i = 0; i < 2; i++)
+        stj_run_destroy(plotted.run[i]);
     return st == STJ_OK ? CLI_DONE : cli_failed(st);
 }
 
@@ -125,6 +179,12 @@ static const struct stj_option options[] = {
            "draw into FILE; its ending says how: .svg, .pdf or .png (default: "
            "RUN/figures/FIGURE.svg)",
            .letter = 'o', .value = "FILE"),
+    OPTION("with", STRING, with, "", "and the same of this run, in the same figure",
+           .value = "RUN2"),
+    OPTION("tags", STRING, tags, "",
+           "the results under each of these tags, in the same figure; an empty one is that without "
+           "a tag",
+           .value = "TAG,..."),
     OPTION("terminal", BOOL, terminal, "", "draw with characters on standard output",
            .letter = 't'),
     OPTION("data", BOOL, data, "",
@@ -161,6 +221,7 @@ const struct command command_plot = {
     .example = "  spectraj plot digits-run --terminal\n"
                "  spectraj plot digits-run loss -o loss.pdf\n"
                "  spectraj plot digits-run loss --data > loss.csv\n"
-               "  spectraj plot digits-run vector --index 1 --tensor dense0.kernel -t\n",
+               "  spectraj plot digits-run vector --index 1 --tensor dense0.kernel -t\n"
+               "  spectraj plot digits-run loss --with digits-run --terminal\n",
     .run = plot,
 };

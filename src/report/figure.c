@@ -216,7 +216,7 @@ static enum stj_status make_chart(struct stj_chart *chart, struct stj_run *run, 
              "the figure 'network' is a drawing, in a file (-o FILE.svg): on the terminal, and in "
              "numbers with --json, 'spectraj info' has the graph");
     STJ_NEED(err, choice.name != vector, STJ_EINVAL,
-             "the figure 'vector' is a picture of one tensor and no chart");
+             "the figure 'vector' is a picture of one tensor and no chart: it stands alone");
     if (choice.analysis)
         STJ_MUST(make_of_analyses(chart, figure, run, tag, err));
     else if (choice.study)
@@ -284,74 +284,210 @@ static enum stj_status plot_vector(FILE *out, enum stj_report_format format, str
     return stj_report_plot_vector(out, format, run, &which, path, err);
 }
 
+/* A series of a chart that is drawn with others; the same colour comes again in another style. */
+static void colour_series(struct stj_series *s, size_t i)
+{
+    static const enum stj_chart_style again[] = {
+        [STJ_CHART_LINE] = STJ_CHART_DASHED,   [STJ_CHART_DASHED] = STJ_CHART_LINE,
+        [STJ_CHART_POINTS] = STJ_CHART_POINTS, [STJ_CHART_BOTH] = STJ_CHART_BROKEN,
+        [STJ_CHART_BROKEN] = STJ_CHART_BOTH,
+    };
+    s->colour = (enum stj_chart_colour)(i % STJ_CHART_N_COLOURS);
+    if (i / STJ_CHART_N_COLOURS % 2)
+        s->style = again[s->style];
+}
+
+static void join_axis(struct stj_axis *axis, const struct stj_axis *with)
+{
+    const bool ranged = axis->low < axis->high && with->low < with->high;
+    axis->log = axis->log && with->log;
+    axis->low = ranged ? (axis->low < with->low ? axis->low : with->low) : 0;
+    axis->high = ranged ? (axis->high > with->high ? axis->high : with->high) : 0;
+    axis->floor = axis->floor < with->floor ? axis->floor : with->floor;
+}
+
+/* title <- what two have in common, up to a comma or colon; else the figure's name. */
+static void join_titles(char title[STJ_CHART_TEXT_MAX], const char *with, const char *figure)
+{
+    size_t n = 0, end = 0;
+    if (strcmp(title, with) == 0)
+        return;
+    for (; title[n] && title[n] == with[n]; n++)
+        if (strchr(",:", title[n]))
+            end = n;
+    if (end > 0)
+        title[end] = '\0';
+    else if (title[n])
+        snprintf(title, STJ_CHART_TEXT_MAX, "%s", figure);
+}
+
+/* Where the lines lie differs: none is drawn. */
+static void join_limits(struct stj_chart *chart, const struct stj_chart *with)
+{
+    bool same = chart->n_limits == with->n_limits;
+    for (size_t i = 0; same && i < chart->n_limits; i++)
+        same = chart->limit[i] == with->limit[i];
+    chart->n_limits = same ? chart->n_limits : 0;
+}
+
+/* Name the series of a chart after its label: for a legend the first that has points, for who reads
+ * numbers all of them. */
+static void name_series(struct stj_chart *chart, const struct stj_figure_source *source, bool data)
+{
+    bool named = source->unlisted;
+    for (size_t k = 0; k < chart->n_series; k++) {
+        struct stj_series *s = &chart->series[k];
+        char own[STJ_CHART_NAME_MAX];
+        memcpy(own, s->name, sizeof own);
+        const bool names = data || (!named && s->n > 0);
+        snprintf(s->name, sizeof s->name, "%.40s%s%.20s", names ? source->label : "",
+                 data && own[0] ? ": " : "", data ? own : "");
+        named = named || names;
+    }
+}
+
+/* A chart more, whose series go over into `chart`. */
+static enum stj_status join_chart(struct stj_chart *chart, struct stj_chart *with, bool is_first,
+                                  size_t colour, const char *figure, struct stj_error *err)
+{
+    STJ_MUST(stj_resize(&chart->series, chart->n_series, chart->n_series + with->n_series,
+                        sizeof *chart->series, err));
+    for (size_t k = 0; k < with->n_series; k++) {
+        colour_series(&with->series[k], colour);
+        chart->series[chart->n_series++] = with->series[k];
+    }
+    with->n_series = 0;
+    if (is_first) {
+        memcpy(chart->title, with->title, sizeof chart->title);
+        chart->x = with->x;
+        chart->y = with->y;
+        chart->n_limits = with->n_limits;
+        memcpy(chart->limit, with->limit, sizeof chart->limit);
+    }
+    join_axis(&chart->x, &with->x);
+    join_axis(&chart->y, &with->y);
+    join_titles(chart->title, with->title, figure);
+    join_limits(chart, with);
+    return STJ_OK;
+}
+
+enum stj_status stj_figure_overlay(struct stj_chart *chart, size_t n,
+                                   const struct stj_figure_source *source, const char *figure,
+                                   bool data, struct stj_error *err)
+{
+    if (n == 1)
+        return make_chart(chart, source->run, source->tag, figure, err);
+    for (size_t i = 0; i < n; i++) {
+        STJ_HELD(stj_chart_free) struct stj_chart one = {.n_series = 0};
+        STJ_MUST(make_chart(&one, source[i].run, source[i].tag, figure, err));
+        name_series(&one, &source[i], data);
+        STJ_MUST(join_chart(chart, &one, i == 0, source[i].colour, figure, err));
+    }
+    return STJ_OK;
+}
+
+/* A file with the chart's numbers, whole or absent; without a path on `out`. */
+static enum stj_status write_csv(FILE *out, const struct stj_chart *chart, const char *path,
+                                 struct stj_error *err)
+{
+    struct stj_text_output text = {0};
+    STJ_FREED char *whole = NULL;
+    if (!path) {
+        if (stj_text_begin(&text))
+            stj_plot_csv(text.file, chart);
+        return stj_text_end(&text, out, err);
+    }
+    STJ_HELD(stj_text_drop) struct stj_text_output file = {0};
+    STJ_MUST(stj_text_open(&file, err));
+    stj_plot_csv(file.file, chart);
+    STJ_MUST(stj_text_take(&file, &whole, err));
+    return stj_file_write_text(path, whole, err);
+}
+
+/* Draw the chart, or without one the run's network. */
+static enum stj_status draw(const struct stj_chart_target *target, const struct stj_chart *chart,
+                            const struct stj_run *run, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    FILE *script = NULL;
+    struct stj_canvas canvas;
+    STJ_TRY(stj_canvas_of(target->path, target->out, &canvas, err));
+    STJ_TRY(stj_gnuplot_script(&script, err));
+    if (chart)
+        stj_plot_chart(script, &canvas, chart);
+    else
+        STJ_TRY(stj_network_figure(script, run, &canvas, err));
+    STJ_TRY(stj_gnuplot_draw(script, &canvas, target->out, err));
+out:
+    if (script)
+        fclose(script);
+    return st;
+}
+
+/* What there must be before anything is made. */
+static enum stj_status check_target(const struct stj_chart_target *target, struct stj_error *err)
+{
+    struct stj_canvas canvas;
+    STJ_NEED(err, target->path || target->format == STJ_REPORT_TEXT, STJ_EINVAL, "%s",
+             target->data ? "the numbers of a figure are CSV and not JSON: name a file for them"
+                          : "a figure in the terminal cannot be JSON: name a file for it");
+    return target->data ? STJ_OK : stj_canvas_of(target->path, target->out, &canvas, err);
+}
+
+enum stj_status stj_chart_put(const struct stj_chart_target *target, const struct stj_chart *chart,
+                              const char *figure, struct stj_error *err)
+{
+    STJ_MUST(check_target(target, err));
+    if (target->data)
+        STJ_MUST(write_csv(target->out, chart, target->path, err));
+    else
+        STJ_MUST(draw(target, chart, NULL, err));
+    return target->path ? report_file(target->out, target->format, figure, target->path, err)
+                        : STJ_OK;
+}
+
+enum stj_status stj_report_overlay(FILE *out, enum stj_report_format format, size_t n,
+                                   const struct stj_plotted *what, const char *figure,
+                                   const char *path, bool data, struct stj_error *err)
+{
+    STJ_NOT_NULL(err, out, what, figure);
+    const struct stj_chart_target target = {out, format, path, data};
+    STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
+    STJ_FREED struct stj_figure_source *source = NULL;
+    struct choice choice;
+    STJ_NEED(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
+    STJ_NEED(err, n > 0, STJ_EINVAL, "no run to be drawn");
+    STJ_MUST(check_target(&target, err));
+    if (choice.name == vector && n == 1)
+        return plot_vector(out, format, what->run, what->tag, data, path, err);
+    STJ_MUST(stj_new(&source, n, sizeof *source, err));
+    for (size_t i = 0; i < n; i++) {
+        STJ_NOT_NULL(err, what[i].run);
+        source[i] = (struct stj_figure_source){what[i].run, what[i].tag, what[i].label, i, false};
+        STJ_NEED(err, n == 1 || what[i].label, STJ_EINVAL, "run %zu of %zu has no label", i + 1, n);
+    }
+    if (choice.name == network && path && !data && n == 1) {
+        STJ_MUST(draw(&target, NULL, what->run, err));
+        return report_file(out, format, figure, path, err);
+    }
+    STJ_MUST(stj_figure_overlay(&chart, n, source, figure, data, err));
+    return stj_chart_put(&target, &chart, figure, err);
+}
+
 enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct stj_run *run,
                                 const char *tag, const char *figure, const char *path,
                                 struct stj_error *err)
 {
-    STJ_NOT_NULL(err, out, figure);
-    enum stj_status st = STJ_OK;
-    FILE *script = NULL;
-    struct stj_chart chart = {.n_series = 0};
-    struct stj_canvas canvas;
-    struct choice choice;
-    STJ_CHECK(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
-    STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
-              "a figure in the terminal cannot be JSON: name a file for it");
-    STJ_NOT_NULL(err, run);
-    if (choice.name == vector)
-        return plot_vector(out, format, run, tag, false, path, err);
-    STJ_TRY(stj_canvas_of(path, out, &canvas, err));
-    const bool drawing = choice.name == network && path;
-    if (!drawing)
-        STJ_TRY(make_chart(&chart, run, tag, figure, err));
-    STJ_TRY(stj_gnuplot_script(&script, err));
-    if (drawing)
-        STJ_TRY(stj_network_figure(script, run, &canvas, err));
-    else
-        stj_plot_chart(script, &canvas, &chart);
-    STJ_TRY(stj_gnuplot_draw(script, &canvas, out, err));
-    if (path)
-        STJ_TRY(report_file(out, format, figure, path, err));
-out:
-    if (script)
-        fclose(script);
-    stj_chart_free(&chart);
-    return st;
-}
-
-/* A file with the chart's numbers, whole or absent. */
-static enum stj_status write_csv_file(const struct stj_chart *chart, const char *path,
-                                      struct stj_error *err)
-{
-    STJ_FREED char *text = NULL;
-    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
-    STJ_MUST(stj_text_open(&out, err));
-    stj_plot_csv(out.file, chart);
-    STJ_MUST(stj_text_take(&out, &text, err));
-    return stj_file_write_text(path, text, err);
+    const struct stj_plotted what = {.run = run, .tag = tag};
+    return stj_report_overlay(out, format, 1, &what, figure, path, false, err);
 }
 
 enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, struct stj_run *run,
                                      const char *tag, const char *figure, const char *path,
                                      struct stj_error *err)
 {
-    STJ_NOT_NULL(err, out, run, figure);
-    struct stj_text_output text;
-    STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
-    STJ_NEED(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
-             "the numbers of a figure are CSV and not JSON: name a file for them");
-    if (strcmp(figure, vector) == 0)
-        return plot_vector(out, format, run, tag, true, path, err);
-    STJ_MUST(make_chart(&chart, run, tag, figure, err));
-    if (path) {
-        STJ_MUST(write_csv_file(&chart, path, err));
-        STJ_MUST(report_file(out, format, figure, path, err));
-    } else {
-        if (stj_text_begin(&text))
-            stj_plot_csv(text.file, &chart);
-        STJ_MUST(stj_text_end(&text, out, err));
-    }
-    return STJ_OK;
+    const struct stj_plotted what = {.run = run, .tag = tag};
+    return stj_report_overlay(out, format, 1, &what, figure, path, true, err);
 }
 
 enum stj_status stj_figure_if_stored(struct stj_run *run, const char *figure,

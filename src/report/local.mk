@@ -1,5 +1,8 @@
 # src/report/: one file per line, sorted.
 libspectraj_core_la_SOURCES += %reldir%/charts.c
+libspectraj_core_la_SOURCES += %reldir%/compare.c
+libspectraj_core_la_SOURCES += %reldir%/comparison.c
+libspectraj_core_la_SOURCES += %reldir%/comparison.h
 libspectraj_core_la_SOURCES += %reldir%/config.c
 libspectraj_core_la_SOURCES += %reldir%/contents.c
 libspectraj_core_la_SOURCES += %reldir%/contents.h
