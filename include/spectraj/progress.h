@@ -10,6 +10,7 @@
 #ifndef SPECTRAJ_PROGRESS_H
 #define SPECTRAJ_PROGRESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -32,6 +33,11 @@ struct stj_progress {
     stj_warn_fn warn;   /* NULL: no warnings */
     stj_warn_fn note;   /* a line that was asked for (--monitor); NULL: none */
 };
+
+/* While the library waits for another process (of a problem), `asked` is called several times a
+ * second, from the thread that waits; true: the work ends with STJ_EINTERRUPTED.  NULL, as at the
+ * beginning: it waits until the answer, or the process's time, is there. */
+void stj_set_interrupt(bool (*asked)(void));
 
 /* Threads for the library's parallel regions, of more than there are processors 64 at most; 0:
  * OMP_NUM_THREADS, but no more than the processors at hand.  Results have the same bits

@@ -47,6 +47,7 @@ void cli_catch_signals(void)
         if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);
     }
+    stj_set_interrupt(cli_interrupted);
     /* A full disk or a file size limit is an error of write(), not the end of the process. */
     signal(SIGXFSZ, SIG_IGN);
 }

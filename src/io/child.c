@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/progress.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE takes its place */
@@ -34,6 +35,7 @@ struct stj_child {
     pid_t pid; /* 0: it was waited for */
     int status;
     int stream, errors;    /* -1: closed */
+    bool hangs;            /* it was waited for in vain */
     char line[LINE_BYTES]; /* the last that was whole, or what has come of one */
     char unfinished[LINE_BYTES];
     size_t n_unfinished;
@@ -226,7 +228,7 @@ static void end(struct stj_child *child, double patience)
 {
     const pid_t group = child->pid;
     close_at(&child->stream);
-    if (group <= 0 || wait_for(child, patience))
+    if (group <= 0 || wait_for(child, child->hangs ? 0 : patience))
         return;
     (void)kill(-group, SIGKILL);
     (void)wait_for(child, 10);
@@ -292,16 +294,19 @@ void stj_child_how(struct stj_child *child, char *text, size_t size)
 
 /* ---- speaking ---- */
 
+#define LOOK 0.25 /* seconds between looks for an interrupt */
+
 /* Wait until the stream is ready, and take what comes on standard error meanwhile. */
 static enum stj_child_end wait_ready(struct stj_child *child, short what, double until)
 {
     for (;;) {
         const double left = until - stj_clock();
-        if (left <= 0)
-            return STJ_CHILD_LATE;
+        child->hangs = left <= 0 || stj_interrupt_asked();
+        if (child->hangs)
+            return left <= 0 ? STJ_CHILD_LATE : STJ_CHILD_INTERRUPTED;
         struct pollfd fd[2] = {{.fd = child->stream, .events = what},
                                {.fd = child->errors, .events = POLLIN}};
-        const int n = poll(fd, 2, left > 60 ? 60000 : 1 + (int)(left * 1000));
+        const int n = poll(fd, 2, left > LOOK ? (int)(LOOK * 1000) : 1 + (int)(left * 1000));
         if (n < 0 && errno != EINTR)
             return STJ_CHILD_GONE;
         if (n > 0 && fd[1].revents)

@@ -25,8 +25,9 @@ void stj_child_destroy(struct stj_child *child);
 
 enum stj_child_end {
     STJ_CHILD_GOOD,
-    STJ_CHILD_GONE, /* it has closed its end, or there is an error of the system */
-    STJ_CHILD_LATE, /* stj_clock() is past `until` */
+    STJ_CHILD_GONE,        /* it has closed its end, or there is an error of the system */
+    STJ_CHILD_LATE,        /* stj_clock() is past `until` */
+    STJ_CHILD_INTERRUPTED, /* the caller of the library wants to end (stj_set_interrupt) */
 };
 
 /* Send or receive all of these bytes. */

@@ -3,11 +3,25 @@
 #include "base/progress.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "parallel/ranks.h"
+
+static bool (*_Atomic interrupt)(void);
+
+void stj_set_interrupt(bool (*asked)(void))
+{
+    atomic_store(&interrupt, asked);
+}
+
+bool stj_interrupt_asked(void)
+{
+    bool (*asked)(void) = atomic_load(&interrupt);
+    return asked && asked();
+}
 
 enum stj_status stj_progress_report(const struct stj_progress *progress, const char *what,
                                     double done, double total, struct stj_error *err)
