@@ -152,7 +152,7 @@ int main(int argc, char **argv)
         give(to_process, frame, frame_bytes);
         take_frame(from_process);
         if (asked == HELLO)
-            set_word(HEADER_BYTES, 0, 4);
+            set_word(HEADER_BYTES, (unsigned char)frame[HEADER_BYTES] & 6u, 4); /* nothing shared */
         if (asked == verb && left > 0 && --left == 0)
             do_wrong(argv[1]);
         give(1, frame, frame_bytes);

@@ -76,6 +76,20 @@ PROXY_LOG=$work/log "$spectraj" svd piped --top 3 --method arpack --force > /dev
 [ "$(grep -c '^7$' log)" -gt 60 ] || fail "only $(grep -c '^7$' log) products"
 [ "$(grep -c '^5$' log)" -le "$(grep -c '^7$' log)" ] || fail "more linearisations than products"
 
+# ---- weights of samples ----
+
+run 0 validate plain
+contains out 'weights of samples'
+run 0 influence plain --check 10 --json
+value out check.rank_correlation | awk '{ exit !($1 > 0.7) }' || fail "influences are not what leaving out does"
+run 0 influence plain --query train_loss
+run 0 influence piped --json
+numbers() { grep -o '"influence": \[\[[^]]*' "$1"; }
+numbers out > influence
+run 0 influence plain --json --force
+[ -s influence ] && numbers out | cmp -s - influence || fail "through a pipe influences are others"
+refused 'needs the layers and data of a network' influence plain --query test:1
+
 # ---- steps of the process's own ----
 
 own() { config "$1" 20 "$2" -e '/learning_rate/d' -e 's/optimizer: .*/optimizer: own_step/'; }
@@ -165,6 +179,34 @@ broken hang 7 3 "gave no answer within 2 s"
 broken fingerprint 1 1 'the data changed since the training'
 printf '#!/bin/sh\nexec "%s"\n' "$quadratic" > faulty.sh
 same faulty svd.json
+
+# An interrupt is heard while a process hangs, long before its time is up.
+# hangs VERB COMMAND...: interrupted when the process hangs at the fourth request with that verb.
+hangs()
+{
+    printf '#!/bin/sh\nexec "%s" hang %s 4 "%s"\n' "$proxy" "$1" "$quadratic" > faulty.sh
+    verb=$1
+    shift
+    sed 's/timeout: 2$/timeout: 600/' faulty.yaml > hanging.yaml
+    rm -f verbs
+    PROXY_LOG=$work/verbs $heed "$spectraj" "$@" > out 2> err &
+    pid=$!
+    until [ "$(grep -c "^$verb\$" verbs 2> /dev/null)" -ge 4 ] 2> /dev/null; do kill -0 $pid 2> /dev/null || break; sleep 0.1; done
+    kill -INT $pid
+    for i in $(seq 60); do kill -0 $pid 2> /dev/null || break; sleep 0.2; done
+    kill -9 $pid 2> /dev/null && fail "$*: goes on after an interrupt"
+    wait $pid
+    status=$?
+    [ $status -eq 130 ] || fail "$*: exit status $status instead of 130"
+    contains err interrupted
+}
+hangs 4 train hanging.yaml -o hanging
+contains err '3 of 21 states are kept, to go on: spectraj train hanging.yaml -o hanging'
+printf '#!/bin/sh\nexec "%s"\n' "$quadratic" > faulty.sh
+run 0 train hanging.yaml -o hanging
+same hanging svd.json
+hangs 7 svd hanging --top 2 --force
+printf '#!/bin/sh\nexec "%s"\n' "$quadratic" > faulty.sh
 
 # ---- whose command ----
 

@@ -11,6 +11,9 @@
  * second derivatives of its sum, which are kept until they are forgotten.  An argument is the number
  * of parameters of the tensor a.weight, [N/4][4].  Numbers are little-endian: so is this machine.
  *
+ * Of the sum's terms, those with i mod 10 = s are the loss of sample s of the training set: what their
+ * weights do is known (`spectraj influence`).
+ *
  * With a second argument, `step`, it takes steps of its own in place of gradients (and the config says
  * `optimizer: own_step`), here down the gradient and around:
  *
@@ -38,9 +41,12 @@ enum {
     LOSS,
     STEP,
     TANGENT,
-    ADJOINT
+    ADJOINT,
+    SLOPE,
+    WEIGH,
+    UNWEIGH
 };
-enum { SHARED_FD = 3, MOST_HELD = 16, N_STEPS = 1000000 };
+enum { SHARED_FD = 3, MOST_HELD = 16, N_STEPS = 1000000, SAMPLES = 10 };
 
 struct header {
     char magic[4];
@@ -50,7 +56,7 @@ struct header {
 };
 
 static uint64_t n_weight = 12, n; /* with bias[4] and scale */
-static double *held[MOST_HELD];   /* second derivatives of linearised steps */
+static double *held[MOST_HELD];   /* second and first derivatives of the sums of linearised steps */
 static double *vectors, *answers; /* where they come and go: shared, or our own */
 static int shares, steps;
 
@@ -85,15 +91,15 @@ static void *need(void *p)
     return p;
 }
 
-/* An answer: words of 8 bytes, then vectors, which stay where they are when they are shared. */
-static void answer(struct header h, const void *words, size_t n_words, size_t n_vectors)
+/* An answer: words of 8 bytes, then numbers, which stay where they are when they are shared. */
+static void answer(struct header h, const void *words, size_t n_words, size_t n_numbers)
 {
-    h.bytes = 8 * (n_words + (shares ? 0 : n_vectors * n));
+    h.bytes = 8 * (n_words + (shares ? 0 : n_numbers));
     h.status = 0;
     write_all(&h, sizeof h);
     write_all(words, 8 * n_words);
     if (!shares)
-        write_all(answers, 8 * n_vectors * n);
+        write_all(answers, 8 * n_numbers);
 }
 
 static void refuse(struct header h, const char *why)
@@ -132,8 +138,8 @@ static size_t put_set(char *to, size_t at, const char *name, uint64_t n_rows)
 static void say_hello(struct header h)
 {
     char hello[512];
-    /* We can share memory; our steps are our own. */
-    size_t at = put(hello, 0, steps ? 3 : 1, 4);
+    /* We can share memory; our steps are our own, or we know samples. */
+    size_t at = put(hello, 0, steps ? 3 : 5, 4);
     at = put(hello, at, MOST_HELD, 4); /* linearisations at once */
     at = put(hello, at, N_STEPS, 8);
     at = put(hello, at, 0x71756164, 8); /* what our numbers depend on: here nothing */
@@ -142,7 +148,7 @@ static void say_hello(struct header h)
     at = put_tensor(hello, at, "a.weight", 2, n_weight / 4, 4);
     at = put_tensor(hello, at, "a.bias", 1, 4, 0);
     at = put_tensor(hello, at, "scale", 0, 0, 0);
-    at = put_set(hello, at, "train", 10);
+    at = put_set(hello, at, "train", SAMPLES);
     at = put_set(hello, at, "test", 5);
     h.bytes = at;
     write_all(&h, sizeof h);
@@ -199,9 +205,12 @@ static double take_step(uint64_t step)
 
 static void linearize(struct header h, uint64_t step, uint64_t place)
 {
-    double *d = held[place] = need(malloc(8 * n));
-    for (uint64_t i = 0; i < n; i++)
-        d[i] = slope(i, step) + 3 * vectors[i] * vectors[i] / 10;
+    double *d = held[place] = need(malloc(16 * n));
+    for (uint64_t i = 0; i < n; i++) {
+        const double x = vectors[i];
+        d[i] = slope(i, step) + 3 * x * x / 10;
+        d[n + i] = slope(i, step) * (x - 1) + x * x * x / 10;
+    }
     answer(h, NULL, 0, 0);
 }
 
@@ -218,7 +227,25 @@ static void multiply(struct header h, uint64_t place, uint64_t n_vectors)
         for (uint64_t i = 0; steps && i < n; i++)
             y[i] = x[i] - (y[i] + (h.verb == ADJOINT ? -1 : 1) * turn(x, i)) / 20;
     }
-    answer(h, NULL, 0, n_vectors);
+    answer(h, NULL, 0, n_vectors * n);
+}
+
+/* What tangents of the samples' weights do to the gradient, or the transposed. */
+static void weigh(struct header h, uint64_t place, uint64_t n_vectors)
+{
+    const double *first = held[place] + n;
+    const size_t length = h.verb == WEIGH ? n : SAMPLES;
+    for (uint64_t k = 0; k < n_vectors; k++) {
+        const double *x = vectors + k * (h.verb == WEIGH ? SAMPLES : n);
+        double *y = answers + k * length;
+        memset(y, 0, length * sizeof *y);
+        for (uint64_t i = 0; i < n; i++)
+            if (h.verb == WEIGH)
+                y[i] = x[i % SAMPLES] * first[i];
+            else
+                y[i % SAMPLES] += x[i] * first[i];
+    }
+    answer(h, NULL, 0, n_vectors * length);
 }
 
 static void forget(struct header h, uint64_t place)
@@ -233,22 +260,23 @@ static void initial(struct header h, uint64_t seed)
 {
     for (uint64_t i = 0; i < n; i++)
         answers[i] = sin((double)(i + 17 * seed));
-    answer(h, NULL, 0, 1);
+    answer(h, NULL, 0, n);
 }
 
 /* Words of 8 bytes, and vectors of n numbers behind them, that a request has. */
 static void read_request(const struct header *h, uint64_t word[3])
 {
-    const size_t n_words[] = {0, 1, 2, 1, 1, 2, 1, 2, 1, 1, 2, 2};
+    const size_t n_words[] = {0, 1, 2, 1, 1, 2, 1, 2, 1, 1, 2, 2, 1, 2, 2};
     if (memcmp(h->magic, "STJP", 4) != 0 || h->version != 1 || h->verb < HELLO ||
-        h->verb > ADJOINT) {
+        h->verb > UNWEIGH) {
         fprintf(stderr, "quadratic: not a request that is known here\n");
         exit(1);
     }
     read_all(word, 8 * n_words[h->verb]);
     const size_t rest = h->bytes - 8 * n_words[h->verb];
     static size_t room; /* bytes for vectors of our own, both ways */
-    const size_t wanted = rest > 8 * n ? rest : 8 * n;
+    const size_t most = 8 * 8 * (n > SAMPLES ? n : SAMPLES); /* blocks have 8 vectors at most */
+    const size_t wanted = rest > most ? rest : most;
     if (!shares && wanted > room) {
         free(vectors);
         free(answers);
@@ -279,16 +307,21 @@ int main(int argc, char **argv)
             initial(h, word[0]);
         else if (h.verb == GRADIENT) {
             loss = loss_at(word[0], vectors, answers);
-            answer(h, &loss, 1, 1);
+            answer(h, &loss, 1, n);
+        } else if (h.verb == SLOPE) {
+            loss = loss_at(word[0], vectors, answers);
+            answer(h, &loss, 1, n);
         } else if (h.verb == STEP) {
             loss = take_step(word[0]);
-            answer(h, &loss, 1, 1);
+            answer(h, &loss, 1, n);
         } else if (h.verb == LINEARIZE)
             linearize(h, word[0], word[1]);
         else if (h.verb == FORGET)
             forget(h, word[0]);
         else if (h.verb == PRODUCT || h.verb == TANGENT || h.verb == ADJOINT)
             multiply(h, word[0], word[1]);
+        else if (h.verb == WEIGH || h.verb == UNWEIGH)
+            weigh(h, word[0], word[1]);
         else { /* LOSS: of set 0 or 1 */
             loss = loss_at(word[0], vectors, NULL);
             answer(h, &loss, 1, 0);

@@ -15,7 +15,7 @@ import numpy as np
 from . import _c
 from ._call import Call, Progress
 from .result import Result, rows
-from .solve import Request, finish
+from .solve import Request, finish, finish_status
 
 Layers = Union[None, str, Sequence[str]]
 
@@ -444,3 +444,28 @@ def compare(a: Union[Run, Result, str, os.PathLike], b: Union[Run, Result, str, 
                        for x, y in ((results[0].v, results[1].v), (results[0].u, results[1].u)))
         random = max(map(len, sigma)) / results[0].n_params
     return Comparison(differ, (sigma[0], sigma[1]), right, left, random)
+
+
+def save_recorded(path: "Union[str, os.PathLike]", files: dict, of: str, force: bool = False, accept: bool = False,
+                  progress: Optional[Progress] = None) -> Run:
+    """Write files (arrays by name, and "config.json") into path/recorded, and train its config: states are replayed."""
+    folder = os.path.join(os.fspath(path), "recorded")
+    os.makedirs(folder, exist_ok=True)
+    config = files.pop("config.json")
+    for name, content in files.items():
+        if isinstance(content, dict):
+            np.savez(os.path.join(folder, name), **content)
+        else:
+            np.save(os.path.join(folder, name), content)
+    with open(os.path.join(folder, "config.yaml"), "w", encoding="utf-8") as out:
+        out.write(f"# A training of {of}, recorded by spectraj.\n")
+        json.dump(config, out, indent=2)
+        out.write("\n")
+    call = Call(progress)
+    settings = _c.StjRunTrainSettings(size=_c.sizeof(_c.StjRunTrainSettings), force=force, accept_deviation=accept,
+                                      progress=call.struct)
+    err = _c.StjError()
+    status = call.run(lambda: _c.lib.stj_run_train(os.fsencode(os.path.join(folder, "config.yaml")), os.fsencode(path),
+                                                   _c.byref(settings), None, _c.byref(err)))
+    finish_status(call, status, err)
+    return Run(path)

@@ -8,30 +8,22 @@
 loss_fn(model, batch) is the scalar loss of a batch.  What goes over the pipe is docs/problem-protocol.md.
 """
 import hashlib
-import mmap
-import os
-import struct
-import sys
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import torch
 
+from ._frames import answer, rows as _rows
+
 __all__ = ["Problem", "Steps", "serve", "serve_steps"]
-
-_HEADER = struct.Struct("<4sHHQQII")  # magic, version, verb, number, bytes, status, flags
-_HELLO, _SHARE, _INITIAL, _GRADIENT, _LINEARIZE, _FORGET, _PRODUCT, _LOSS, _STEP, _TANGENT, _ADJOINT = range(1, 12)
-_WORDS = {_HELLO: 1, _SHARE: 2, _INITIAL: 1, _GRADIENT: 1, _LINEARIZE: 2, _FORGET: 1, _PRODUCT: 2, _LOSS: 1,
-          _STEP: 1, _TANGENT: 2, _ADJOINT: 2}
-_SHARED_FD = 3
-
 
 class Problem:
     """A model's parameters as one vector, with the gradient of each step and products of its Hessian."""
 
     def __init__(self, loss_fn: Callable[[torch.nn.Module, Any], torch.Tensor], model: torch.nn.Module,
                  steps: Union[Sequence[Any], Callable[[int], Any]], sets: Mapping[str, Any],
-                 initial: Optional[Callable[[int], None]] = None, held: int = 64, fingerprint: int = 0) -> None:
+                 initial: Optional[Callable[[int], None]] = None, held: int = 64, fingerprint: int = 0,
+                 samples: Optional[Callable[[Any, Any, int], tuple]] = None) -> None:
         if "train" not in sets:
             raise ValueError("sets needs a data set 'train', of which the loss is wanted at the end")
         for name, module in model.named_modules():
@@ -46,7 +38,7 @@ class Problem:
         self.named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.parameters = [p for _, p in self.named]
         self.n = sum(p.numel() for p in self.parameters)
-        self.begin, self.given = self._flat(self.parameters), initial
+        self.begin, self.given, self.samples = self._flat(self.parameters), initial, samples
         self.fingerprint = fingerprint or self._fingerprint(steps)
 
     def _fingerprint(self, steps: Any) -> int:
@@ -109,11 +101,53 @@ class Problem:
         with _Swapped(self.model, dict(zip([name for name, _ in self.named], kept))):
             loss = self.loss_fn(self.model, self.step(step))
             grads = torch.autograd.grad(loss, kept, create_graph=True, allow_unused=True)
+            shares = self._shares(step, kept, loss) if self.samples else None
         return kept, [g for g in grads if g is not None and g.requires_grad], [
-            g is not None and g.requires_grad for g in grads]
+            g is not None and g.requires_grad for g in grads], shares
+
+    def _shares(self, step: int, kept: Sequence[torch.Tensor], loss: torch.Tensor) -> tuple:
+        """Rows of the step's samples, their losses, and d loss / d theta as a linear function of their weights."""
+        rows, terms = self.samples(self.model, self.step(step), step)  # type: ignore[misc]
+        if not torch.allclose(terms.sum(), loss, rtol=1e-9, atol=1e-12):
+            raise ValueError(f"samples: the losses of step {step} add up to {terms.sum():g}, its loss is {loss:g}")
+        weights = torch.ones_like(terms, requires_grad=True)
+        back = torch.autograd.grad((weights * terms).sum(), kept, create_graph=True, allow_unused=True)
+        return torch.as_tensor(rows, dtype=torch.long), weights, back
+
+    def weigh(self, linear: Any, dots: np.ndarray) -> np.ndarray:
+        """sum_i dot_i grad l_i for each row of `dots`."""
+        kept, (rows, weights, back) = linear[0], linear[3]
+        used = [b for b in back if b is not None]
+        duals = [torch.zeros_like(b, requires_grad=True) for b in used]
+        forward, = torch.autograd.grad(used, weights, duals, create_graph=True)
+        out = np.zeros((len(dots), self.n))
+        for k, dot in enumerate(dots):
+            found = iter(torch.autograd.grad(forward, duals, torch.from_numpy(np.array(dot))[rows].to(forward),
+                                             retain_graph=True))
+            out[k] = self._zeros([None if b is None else next(found) for b in back])
+        return out
+
+    def unweigh(self, linear: Any, y: np.ndarray) -> np.ndarray:
+        """y . grad l_i for each sample of the training set and row of `y`."""
+        kept, (rows, weights, back) = linear[0], linear[3]
+        out = np.zeros((len(y), _rows(self.sets["train"])))
+        for k, row in enumerate(y):
+            v, at = [], 0
+            for p, b in zip(kept, back):
+                if b is not None:
+                    v.append(torch.from_numpy(np.array(row[at:at + p.numel()])).reshape(p.shape).to(p))
+                at += p.numel()
+            found, = torch.autograd.grad([b for b in back if b is not None], weights, v, retain_graph=True)
+            np.add.at(out[k], rows.numpy(), found.detach().double().cpu().numpy())
+        return out
+
+    def slope(self, name: str, theta: np.ndarray) -> tuple:
+        self._set(theta)
+        loss = self.loss_fn(self.model, self.sets[name])
+        return float(loss.detach()), self._zeros(torch.autograd.grad(loss, self.parameters, allow_unused=True))
 
     def product(self, linear: Any, x: np.ndarray) -> np.ndarray:
-        kept, grads, used = linear
+        kept, grads, used = linear[:3]
         y = np.zeros_like(x)
         for k in range(len(x)):
             v, at = [], 0
@@ -247,68 +281,20 @@ class _Swapped:
             module._flat_weights = [getattr(module, name, None) for name in module._flat_weights_names]
 
 
-def _hello(problem: Any) -> bytes:
-    named = [(name.encode(), tuple(p.shape)) for name, p in problem.named]
-    flags = 3 if hasattr(problem, "adjoint") else 1
-    head = struct.pack("<IIQQQQ", flags, problem.held, problem.n_steps, problem.fingerprint, len(named), len(problem.sets))
-    tensors = b"".join(struct.pack("<HH%dQ" % len(shape), len(name), len(shape), *shape) + name
-                       for name, shape in named)
-    return head + tensors + b"".join(struct.pack("<IQ", len(name.encode()), _rows(data)) + name.encode()
-                                     for name, data in problem.sets.items())
-
-
-def _rows(data: Any) -> int:
-    first = data[0] if isinstance(data, (list, tuple)) and data else data
-    return len(first) if hasattr(first, "__len__") else 0
-
-
-class _Server:
-    def __init__(self, problem: Any) -> None:
-        self.problem, self.held = problem, {}  # type: Any, Dict[int, Any]
-        self.memory, self.half = None, 0  # type: Optional[np.ndarray], int
-
-    def answer(self, verb: int, payload: bytes) -> bytes:
-        """The payload of the answer; vectors are in the memory where that is shared."""
-        p, n = self.problem, self.problem.n
-        word = struct.unpack_from("<%dQ" % _WORDS[verb], payload)
-        shared = self.memory is not None
-        vectors = self.memory[:self.half] if shared else np.frombuffer(payload, "<f8", offset=8 * _WORDS[verb])
-        words, out = b"", np.empty(0)
-        if verb == _HELLO:
-            words = _hello(p)
-        elif verb == _SHARE:
-            self.memory, self.half = np.frombuffer(mmap.mmap(_SHARED_FD, word[0]), "<f8"), word[1] // 8
-        elif verb == _INITIAL:
-            out = p.initial(word[0])
-        elif verb in (_GRADIENT, _STEP):
-            loss, out = p.gradient(word[0], vectors[:n])
-            words = struct.pack("<d", loss)
-        elif verb == _LINEARIZE:
-            self.held[word[1]] = p.linearize(word[0], vectors[:n])
-        elif verb == _FORGET:
-            self.held.pop(word[0], None)
-        elif verb in (_PRODUCT, _TANGENT, _ADJOINT):
-            multiply = p.product if verb == _PRODUCT else p.tangent if verb == _TANGENT else p.adjoint
-            out = multiply(self.held[word[0]], vectors[:word[1] * n].reshape(-1, n)).ravel()
-        else:
-            words = struct.pack("<d", p.loss(list(p.sets)[word[0]], vectors[:n]))
-        if shared:
-            self.memory[self.half:self.half + out.size] = out
-            return words
-        return words + np.ascontiguousarray(out, "<f8").tobytes()
-
-
 def serve(loss_fn: Callable[[torch.nn.Module, Any], torch.Tensor], model: torch.nn.Module,
           steps: Union[Sequence[Any], Callable[[int], Any]], sets: Mapping[str, Any],
-          initial: Optional[Callable[[int], None]] = None, held: int = 64, fingerprint: int = 0) -> None:
+          initial: Optional[Callable[[int], None]] = None, held: int = 64, fingerprint: int = 0,
+          samples: Optional[Callable[[torch.nn.Module, Any, int], tuple]] = None) -> None:
     """Answer the requests of spectraj until there are no more.
 
     steps: the batch of each step, or a function of the step (then any number of them, and `fingerprint` should
     change when its batches do).  sets: the data of which a mean loss is wanted, "train" among them.  initial(seed)
     draws the model's parameters anew; without it they are those that the model has.  held: graphs kept at once.
     The model must be in float64 for digits of float64, and its loss a function of the parameters alone.
+    samples(model, batch, step), for `spectraj influence`, gives the rows of the set "train" that the batch is of, and
+    what each adds to the loss: a tensor whose sum is the loss of the step.
     """
-    _answer(Problem(loss_fn, model, steps, sets, initial, held, fingerprint))
+    answer(Problem(loss_fn, model, steps, sets, initial, held, fingerprint, samples))
 
 
 def serve_steps(step: Callable[[int, Dict[str, torch.Tensor]], tuple], state: Mapping[str, torch.Tensor],
@@ -322,20 +308,4 @@ def serve_steps(step: Callable[[int, Dict[str, torch.Tensor]], tuple], state: Ma
     differentiated by autograd: torch.autograd.grad(..., create_graph=True) inside.  losses: functions of the state,
     "train" among them.  fingerprint should change when the step does, or its data.
     """
-    _answer(Steps(step, state, losses, n_steps, initial, held, fingerprint))
-
-
-def _answer(problem: Any) -> None:
-    asked, told = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what prints must not print into the frames
-    server = _Server(problem)
-    while True:
-        head = asked.read(_HEADER.size)
-        if len(head) < _HEADER.size:
-            return
-        magic, version, verb, number, size, _, _ = _HEADER.unpack(head)
-        if magic != b"STJP" or version != 1 or verb not in _WORDS:
-            sys.exit("spectraj.serve_torch: not a request that is known here")
-        payload = server.answer(verb, asked.read(size))
-        told.write(_HEADER.pack(b"STJP", 1, verb, number, len(payload), 0, 0) + payload)
-        told.flush()
+    answer(Steps(step, state, losses, n_steps, initial, held, fingerprint))

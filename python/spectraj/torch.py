@@ -26,11 +26,10 @@ except ImportError:
     raise ImportError("spectraj.torch needs PyTorch (Debian: python3-torch; pip install torch)") from None
 
 from . import _c
-from ._call import Call, Progress
+from ._call import Progress
 from ._module import Network, Unsupported, channels_last
-from .run import Run
+from .run import Run, save_recorded
 from .serve_torch import serve, serve_steps
-from .solve import finish_status
 
 __all__ = ["Recorder", "Unsupported", "record", "serve", "serve_steps"]
 
@@ -294,23 +293,10 @@ class Recorder:
         self.close()
         self._states.append(self._state())
         files = self._files()
-        folder = os.path.join(os.fspath(path), "recorded")
-        os.makedirs(folder, exist_ok=True)
-        config = files.pop("config.json")
-        for name, content in files.items():
-            if isinstance(content, dict):
-                np.savez(os.path.join(folder, name), **content)
-            else:
-                np.save(os.path.join(folder, name), content)
-        with open(os.path.join(folder, "config.yaml"), "w", encoding="utf-8") as out:
-            out.write("# A training of PyTorch, recorded by spectraj.torch.\n")
-            json.dump(config, out, indent=2)
-            out.write("\n")
         try:
-            _train(os.path.join(folder, "config.yaml"), os.fspath(path), force, accept_deviation, progress)
+            return save_recorded(path, files, "PyTorch", force, accept_deviation, progress)
         except _c.Error as why:
             raise self._explained(why) from None
-        return Run(path)
 
     def _explained(self, why: _c.Error) -> _c.Error:
         """The error of a replay that lands elsewhere, with what Python alone can say of it."""
@@ -461,13 +447,3 @@ def record(model: nn.Module, optimizer: "torch.optim.Optimizer", loss_fn: nn.Mod
         clip_norm, clip_value: what the loop gives torch.nn.utils.clip_grad_norm_ or clip_grad_value_.
     """
     return Recorder(model, optimizer, loss_fn, every, clip_norm, clip_value)
-
-
-def _train(config: str, path: str, force: bool, accept: bool, progress: Optional[Progress]) -> None:
-    call = Call(progress)
-    settings = _c.StjRunTrainSettings(size=_c.sizeof(_c.StjRunTrainSettings), force=force, accept_deviation=accept,
-                                      progress=call.struct)
-    err = _c.StjError()
-    status = call.run(lambda: _c.lib.stj_run_train(os.fsencode(config), os.fsencode(path), _c.byref(settings), None,
-                                                   _c.byref(err)))
-    finish_status(call, status, err)

@@ -183,6 +183,7 @@ static void work_free(struct work *w)
     free(w->gradient);
 }
 
+/* All of them where the batches are those of another process. */
 static enum stj_status find_seen(struct work *w, struct stj_error *err)
 {
     const struct stj_run *run = w->cx->run;
@@ -190,8 +191,11 @@ static enum stj_status find_seen(struct work *w, struct stj_error *err)
     STJ_FREED bool *seen = NULL;
     STJ_FREED size_t *row = NULL;
     STJ_MUST(stj_new(&seen, n, sizeof *seen, err));
-    STJ_MUST(stj_new(&row, stj_batch_order_most(run->order, w->cx->part->to), sizeof *row, err));
-    for (size_t t = w->cx->part->from; t < w->cx->part->to; t++) {
+    for (size_t i = 0; i < n; i++)
+        seen[i] = !run->order;
+    const size_t most = run->order ? stj_batch_order_most(run->order, w->cx->part->to) : 0;
+    STJ_MUST(stj_new(&row, most, sizeof *row, err));
+    for (size_t t = w->cx->part->from; run->order && t < w->cx->part->to; t++) {
         const size_t count = stj_batch_order_count(run->order, t);
         STJ_MUST(stj_batch_order_rows(run->order, t, 0, count, row, err));
         for (size_t i = 0; i < count; i++)

@@ -97,6 +97,8 @@ static enum stj_status make_query(const struct stj_run *run, const char *word, s
     const bool train = strcmp(word, "train_loss") == 0;
     STJ_NEED(err, rows || logit || train || strcmp(word, "test_loss") == 0, STJ_EINVAL,
              "there is no query '%s': give " STJ_QUERY_DOC, word);
+    if (rows || logit)
+        STJ_MUST(stj_run_need_network(run, word, err));
     STJ_NEED(err, train || run->test, STJ_EINVAL,
              "the run has no test data, which '%s' is about: give --query train_loss", word);
     STJ_NEED(err, !rows || !stj_network_couples_samples(run->net), STJ_EUNSUPPORTED,
@@ -166,6 +168,8 @@ enum stj_status stj_query_evaluate(const struct stj_run *run, const struct stj_q
 {
     if (query->logit)
         return evaluate_logit(run, query, theta, value, gradient, err);
+    if (run->config.has_problem)
+        return stj_run_process_loss(run, query->data, theta, value, gradient, err);
     return stj_evaluate_gradient(run->net, query->data, query->n, query->row, theta, value,
                                  gradient, err);
 }

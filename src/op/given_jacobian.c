@@ -13,6 +13,7 @@
 #include "op/operator.h"
 #include "op/sweep.h"
 #include "parallel/ranks.h"
+#include "train/optimizers.h"
 
 struct given_jacobian {
     struct stj_sweep *sweep;
@@ -63,6 +64,11 @@ static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given
 {
     STJ_NEED(err, stj_training_jacobian_window(jacobian, window), STJ_EINVAL,
              "derivatives with respect to %s need a training Jacobian", stj_given_name(given));
+    STJ_NEED(err,
+             given != STJ_GIVEN_RATES || window->recipe->optimizer->info != &stj_optimizer_own_step.info,
+             STJ_EUNSUPPORTED,
+             "the steps of this problem are its process's own (optimizer: " STJ_OWN_STEP
+             "), and so are their rates: there is no derivative with respect to them");
     if (given != STJ_GIVEN_RATES)
         STJ_MUST(stj_problem_given(window->problem, given, shape, err));
     else

@@ -189,11 +189,19 @@ enum stj_status stj_run_evaluate(const struct stj_run *run, const struct stj_dat
 {
     if (!run->config.has_problem)
         return stj_evaluate(run->net, data, theta, result, err);
+    result->accuracy = (double)NAN;
+    return stj_run_process_loss(run, data, theta, &result->loss, NULL, err);
+}
+
+enum stj_status stj_run_process_loss(const struct stj_run *run, const struct stj_dataset *data,
+                                     const double *theta, double *loss, double *gradient,
+                                     struct stj_error *err)
+{
     STJ_NEED(err, run->process, STJ_EINTERNAL, "the process was not started");
     const struct stj_hello *hello = stj_process_hello(run->process);
     const struct stj_named_set *set = stj_hello_set(hello, data == run->test ? "test" : "train");
-    result->accuracy = (double)NAN;
-    return stj_process_loss(run->process, set, theta, &result->loss, err);
+    return gradient ? stj_process_loss_gradient(run->process, set, theta, loss, gradient, err)
+                    : stj_process_loss(run->process, set, theta, loss, err);
 }
 
 enum stj_status stj_run_need_network(const struct stj_run *run, const char *what,

@@ -107,6 +107,11 @@ enum stj_status stj_run_evaluate(const struct stj_run *run, const struct stj_dat
                                  const double *theta, struct stj_evaluation *result,
                                  struct stj_error *err);
 
+/* *loss, and unless NULL its gradient, <- the same of a run's process, on its test or training set. */
+enum stj_status stj_run_process_loss(const struct stj_run *run, const struct stj_dataset *data,
+                                     const double *theta, double *loss, double *gradient,
+                                     struct stj_error *err);
+
 /* What the network makes of its data. */
 struct stj_data_use stj_run_data_use(const struct stj_run *run);
 

@@ -119,7 +119,9 @@ static enum stj_status take_all(struct rest *r, struct stj_hello *h, struct stj_
     const uint64_t flags = take_number(r, 4);
     h->shares = flags & 1;
     h->steps = flags & 2;
-    STJ_NEED(err, flags < 4, STJ_EFORMAT, "it has the flags %ju, expected bits 0 and 1 alone",
+    h->weighs = flags & 4;
+    STJ_NEED(err, flags < 8 && !(h->steps && h->weighs), STJ_EFORMAT,
+             "it has the flags %ju, expected bit 0, and of bits 1 and 2 one at most",
              (uintmax_t)flags);
     h->n_linear = (size_t)take_number(r, 4);
     h->n_steps = (size_t)take_number(r, 8);
@@ -144,6 +146,11 @@ static enum stj_status take_all(struct rest *r, struct stj_hello *h, struct stj_
     STJ_NEED(err, r->bytes == 0, STJ_EFORMAT, "%zu bytes more than it says", r->bytes);
     STJ_NEED(err, stj_hello_set(h, "train"), STJ_EFORMAT,
              "it names no data set 'train', of which the loss is wanted at the end");
+    const size_t n = stj_hello_set(h, "train")->n_rows;
+    STJ_NEED(err, !h->weighs || n > 0, STJ_EFORMAT,
+             "it knows weights of samples, and says that 'train' has none");
+    if (h->weighs)
+        STJ_MUST(stj_blas_fits(n, "the number of samples", err));
     return STJ_OK;
 }
 

@@ -20,6 +20,7 @@ struct stj_named_set {
 struct stj_hello {
     bool shares;          /* it takes vectors in shared memory */
     bool steps;           /* its steps are its own: no gradients, and no products with a Hessian */
+    bool weighs;          /* it knows weights of the samples of `train`, and gradients of losses */
     size_t n_steps;       /* 0: any number */
     uint64_t fingerprint; /* of its data, and of all else that decides its numbers */
     size_t n_linear;      /* linearisations that it holds at once, at least 1 */

@@ -59,7 +59,10 @@ enum verb {
     LOSS,
     STEP,    /* in the place of GRADIENT, */
     TANGENT, /* and these in that of PRODUCT, where its steps are its own */
-    ADJOINT
+    ADJOINT,
+    SLOPE, /* the gradient of a data set's loss, and what weights of samples do to a gradient, */
+    WEIGH,
+    UNWEIGH /* transposed; where it knows them */
 };
 
 struct held {
@@ -80,6 +83,8 @@ struct stj_process {
     size_t bytes; /* of both halves */
     double *out, *in;
     struct held *held; /* [hello.n_linear] */
+    size_t *row;       /* [n_samples]: all rows of `train`; NULL: weights are not known */
+    size_t n_samples;  /* of them */
     uint64_t serial, clock;
 };
 
@@ -88,6 +93,7 @@ struct ask {
     enum verb verb;
     char what[96]; /* "the gradient of step 3" */
     uint64_t word[MOST_WORDS];
+    bool of_samples;       /* what comes: numbers of samples, not of parameters */
     size_t n_words, n_out; /* numbers of `out` */
     size_t n_answer, n_in; /* words, and numbers of `in` */
     uint64_t answer[MOST_WORDS];
@@ -124,6 +130,13 @@ static enum stj_status fail_end(struct stj_process *p, const char *what, enum st
     if (end == STJ_CHILD_LATE)
         return fail(p, what, err, "gave no answer within %g s (problem.timeout) and was ended",
                     p->config->timeout);
+    if (end == STJ_CHILD_INTERRUPTED) {
+        stj_child_destroy(p->child);
+        p->child = NULL;
+        (void)stj_error_set(&p->failure, STJ_EINTERRUPTED, __FILE__, __LINE__,
+                            "waiting for %s of problem.command was interrupted", what);
+        return stj_error_pass(&p->failure, err);
+    }
     stj_child_how(p->child, how, sizeof how);
     return fail(p, what, err, "%s", how);
 }
@@ -292,9 +305,9 @@ static enum stj_status check_numbers(struct stj_process *p, const struct ask *as
         return STJ_OK;
     while (i + 1 < ask->n_in && isfinite(p->in[i]))
         i++;
-    const size_t n = p->hello.n_params;
-    return fail(p, ask->what, err, "answered with %g at parameter %zu (of %zu), vector %zu",
-                p->in[i], i % n, n, i / n);
+    const size_t n = ask->of_samples ? p->n_samples : p->hello.n_params;
+    return fail(p, ask->what, err, "answered with %g at %s %zu (of %zu), vector %zu", p->in[i],
+                ask->of_samples ? "sample" : "parameter", i % n, n, i / n);
 }
 
 /* Rows [nvec][cols] of a tile to and from columns `first` .. of a block of the process. */
@@ -379,11 +392,24 @@ static enum stj_status compare_tensors(const struct stj_process *p, struct stj_e
     return STJ_OK;
 }
 
+/* Where it knows weights of samples: which these are, all of the training set in every step. */
+static enum stj_status list_samples(struct stj_process *p, struct stj_error *err)
+{
+    if (!p->hello.weighs)
+        return STJ_OK;
+    p->n_samples = stj_hello_set(&p->hello, "train")->n_rows;
+    STJ_MUST(stj_new(&p->row, p->n_samples, sizeof *p->row, err));
+    for (size_t i = 0; i < p->n_samples; i++)
+        p->row[i] = i;
+    return STJ_OK;
+}
+
 /* The two halves, in a memory of the process's own or shared. */
 static enum stj_status make_buffers(struct stj_process *p, struct stj_error *err)
 {
     struct ask ask = {.verb = SHARE, .what = "shared memory", .n_words = 2};
-    const size_t vector = 8 * p->hello.n_params;
+    const size_t n = p->hello.n_params;
+    const size_t vector = 8 * (n > p->n_samples ? n : p->n_samples);
     p->block = BUFFER_BYTES / vector < 1 ? 1 : BUFFER_BYTES / vector;
     p->block = p->block < BLOCK_MOST ? p->block : BLOCK_MOST;
     p->bytes = 2 * p->block * vector;
@@ -478,6 +504,7 @@ enum stj_status stj_process_open(const struct stj_process_config *config,
     STJ_MUST(say_hello(p, err));
     STJ_MUST(compare_tensors(p, err));
     STJ_MUST(stj_new(&p->held, p->hello.n_linear, sizeof *p->held, err));
+    STJ_MUST(list_samples(p, err));
     STJ_MUST(make_buffers(p, err));
     *process = p;
     p = NULL;
@@ -498,6 +525,7 @@ void stj_process_close(struct stj_process *p)
     stj_turn_destroy(p->turn);
     stj_hello_free(&p->hello);
     free(p->held);
+    free(p->row);
     free(p);
 }
 
@@ -542,6 +570,33 @@ enum stj_status stj_process_loss(struct stj_process *p, const struct stj_named_s
     memcpy(p->out, theta, p->hello.n_params * sizeof *theta);
     enum stj_status st = exchange(p, &ask, err);
     st = st == STJ_OK ? take_loss(p, &ask, loss, err) : st;
+    stj_turn_give(p->turn);
+    return st;
+}
+
+enum stj_status stj_process_loss_gradient(struct stj_process *p, const struct stj_named_set *set,
+                                          const double *theta, double *loss, double *g,
+                                          struct stj_error *err)
+{
+    const size_t n = p->hello.n_params;
+    struct ask ask = {.verb = SLOPE,
+                      .word = {(uint64_t)(set - p->hello.set)},
+                      .n_words = 1,
+                      .n_out = n,
+                      .n_answer = 1,
+                      .n_in = n};
+    STJ_NEED(err, p->hello.weighs, STJ_EUNSUPPORTED,
+             "problem: its process does not give gradients of the loss on a data set "
+             "(docs/problem-protocol.md, verb %d)",
+             SLOPE);
+    snprintf(ask.what, sizeof ask.what, "the gradient of the loss on '%s'", set->name);
+    stj_turn_take(p->turn);
+    memcpy(p->out, theta, n * sizeof *theta);
+    enum stj_status st = exchange(p, &ask, err);
+    st = st == STJ_OK ? take_loss(p, &ask, loss, err) : st;
+    st = st == STJ_OK ? check_numbers(p, &ask, err) : st;
+    if (st == STJ_OK)
+        memcpy(g, p->in, n * sizeof *g);
     stj_turn_give(p->turn);
     return st;
 }
@@ -630,18 +685,72 @@ static enum stj_status ask_products(struct stj_process *p, const struct stj_layo
     return STJ_OK;
 }
 
+/* y, a tile, += what the tangents dot [n_samples][nvec] of weights do to the gradient. */
+static enum stj_status ask_weigh(struct stj_process *p, const struct stj_layout *layout,
+                                 size_t step, size_t place, size_t nvec, const real *dot, real *y,
+                                 struct stj_error *err)
+{
+    const size_t n = p->hello.n_params;
+    STJ_FREED real *tile = NULL;
+    STJ_MUST(stj_new(&tile, n * nvec, sizeof *tile, err));
+    for (size_t first = 0; first < nvec; first += p->block) {
+        const size_t count = nvec - first < p->block ? nvec - first : p->block;
+        struct ask ask = {.verb = WEIGH,
+                          .word = {place, count},
+                          .n_words = 2,
+                          .n_out = count * p->n_samples,
+                          .n_in = count * n};
+        snprintf(ask.what, sizeof ask.what, "tangents of weights of step %zu", step);
+        for (size_t i = 0; i < p->n_samples; i++)
+            for (size_t j = 0; j < count; j++)
+                p->out[j * p->n_samples + i] = (double)dot[i * nvec + first + j];
+        STJ_MUST(exchange(p, &ask, err));
+        STJ_MUST(check_numbers(p, &ask, err));
+        copy_in(layout, nvec, first, count, p->in, tile);
+    }
+    for (size_t i = 0; i < n * nvec; i++)
+        y[i] += tile[i];
+    return STJ_OK;
+}
+
+/* bar [n_samples][nvec] += the transposed, of the tile x. */
+static enum stj_status ask_unweigh(struct stj_process *p, const struct stj_layout *layout,
+                                   size_t step, size_t place, size_t nvec, const real *x, real *bar,
+                                   struct stj_error *err)
+{
+    for (size_t first = 0; first < nvec; first += p->block) {
+        const size_t count = nvec - first < p->block ? nvec - first : p->block;
+        struct ask ask = {.verb = UNWEIGH,
+                          .word = {place, count},
+                          .n_words = 2,
+                          .n_out = count * p->hello.n_params,
+                          .n_in = count * p->n_samples,
+                          .of_samples = true};
+        snprintf(ask.what, sizeof ask.what, "adjoints of weights of step %zu", step);
+        copy_out(layout, nvec, first, count, x, p->out);
+        STJ_MUST(exchange(p, &ask, err));
+        STJ_MUST(check_numbers(p, &ask, err));
+        for (size_t i = 0; i < p->n_samples; i++)
+            for (size_t j = 0; j < count; j++)
+                bar[i * nvec + first + j] += (real)p->in[j * p->n_samples + i];
+    }
+    return STJ_OK;
+}
+
 /* ---- the problem ---- */
 
 struct process_problem {
     struct stj_process *process; /* borrowed; NULL: sizes alone */
     const struct stj_layout *layout;
+    double *shift; /* [n_samples], owned: of the weights from 1; NULL: they are 1 */
 };
 
+/* Where weights are known, all samples, in one slice: in which step each is, the process knows. */
 static size_t process_n_rows(const void *self, size_t step)
 {
-    (void)self;
+    const struct process_problem *p = self;
     (void)step;
-    return 1;
+    return p->process && p->process->row ? p->process->n_samples : 1;
 }
 
 enum { SERIAL_REALS = sizeof(uint64_t) / sizeof(real) };
@@ -660,6 +769,20 @@ static size_t process_n_scratch(const void *self, size_t n_rows, size_t nvec)
     return 0;
 }
 
+/* g += what weights other than 1 add, in which a loss is linear. */
+static enum stj_status add_weighted(const struct process_problem *p, uint64_t serial, size_t step,
+                                    const real *theta, real *g, struct stj_error *err)
+{
+    const size_t n = p->process->n_samples;
+    STJ_FREED real *dot = NULL;
+    size_t place = 0;
+    STJ_MUST(stj_new(&dot, n, sizeof *dot, err));
+    for (size_t i = 0; i < n; i++)
+        dot[i] = (real)p->shift[i];
+    STJ_MUST(hold(p->process, serial, step, theta, &place, err));
+    return ask_weigh(p->process, p->layout, step, place, 1, dot, g, err);
+}
+
 static enum stj_status process_linearize(const void *self, size_t step, struct stj_slice slice,
                                          const real *theta, real *lin, double *loss, real *g,
                                          real *scratch, struct stj_error *err)
@@ -675,6 +798,8 @@ static enum stj_status process_linearize(const void *self, size_t step, struct s
         memcpy(lin, &serial, sizeof serial);
     if (loss || g)
         st = ask_gradient(p->process, step, theta, loss, g, err);
+    if (st == STJ_OK && g && p->shift)
+        st = add_weighted(p, serial, step, theta, g, err);
     stj_turn_give(p->process->turn);
     return st;
 }
@@ -693,17 +818,70 @@ static enum stj_status process_hvp(const void *self, size_t step, struct stj_sli
     enum stj_status st = hold(p->process, serial, step, theta, &place, err);
     if (st == STJ_OK)
         st = ask_products(p->process, p->layout, step, place, slice.transposed, nvec, x, y, err);
+    if (st == STJ_OK && slice.given && slice.given->dot)
+        st = ask_weigh(p->process, p->layout, step, place, nvec, slice.given->dot, y, err);
+    if (st == STJ_OK && slice.given && slice.given->bar)
+        st = ask_unweigh(p->process, p->layout, step, place, nvec, x, slice.given->bar, err);
     stj_turn_give(p->process->turn);
     return st;
 }
 
+static enum stj_status process_given(const void *self, enum stj_given given,
+                                     struct stj_given_shape *shape, struct stj_error *err)
+{
+    const struct process_problem *p = self;
+    STJ_NEED(err, given == STJ_GIVEN_WEIGHTS, STJ_EUNSUPPORTED,
+             "%s need a problem that is a network and its data; this one is another process",
+             stj_given_name(given));
+    STJ_NEED(err, p->process && p->process->row, STJ_EUNSUPPORTED,
+             "%s need a network and its data, or a process that knows them "
+             "(docs/problem-protocol.md, verbs %d to %d); this one does not",
+             stj_given_name(given), SLOPE, UNWEIGH);
+    *shape = (struct stj_given_shape){
+        .n_samples = p->process->n_samples, .width = 1, .cols = 1, .size = 1};
+    return STJ_OK;
+}
+
+static const size_t *process_rows(const void *self, const real *lin)
+{
+    (void)lin;
+    return ((const struct process_problem *)self)->process->row;
+}
+
+static void process_destroy(void *self)
+{
+    free(((struct process_problem *)self)->shift);
+    free(self);
+}
+
+static enum stj_status process_vary(const void *self, enum stj_given given, const double *shift,
+                                    void **varied, struct stj_error *err)
+{
+    STJ_FREED struct process_problem *p = NULL;
+    (void)given; /* weights, or it was refused */
+    STJ_MUST(stj_new(&p, 1, sizeof *p, err));
+    *p = *(const struct process_problem *)self;
+    p->shift = NULL;
+    if (shift) {
+        const size_t n = p->process->n_samples;
+        STJ_MUST(stj_new(&p->shift, n, sizeof *p->shift, err));
+        memcpy(p->shift, shift, n * sizeof *p->shift);
+    }
+    *varied = p;
+    p = NULL;
+    return STJ_OK;
+}
+
 static const struct stj_problem_ops process_ops = {
-    .destroy = free,
+    .destroy = process_destroy,
     .n_rows = process_n_rows,
     .n_linear = process_n_linear,
     .n_scratch = process_n_scratch,
     .linearize = process_linearize,
     .hvp = process_hvp,
+    .given = process_given,
+    .rows = process_rows,
+    .vary = process_vary,
 };
 
 enum stj_status stj_process_problem_create(struct stj_process *process,
@@ -716,13 +894,14 @@ enum stj_status stj_process_problem_create(struct stj_process *process,
                                           problem, err);
     STJ_MUST(stj_new(&self, 1, sizeof *self, err));
     STJ_MUST(stj_new(problem, 1, sizeof **problem, err));
-    *self = (struct process_problem){process, layout};
+    *self = (struct process_problem){.process = process, .layout = layout};
+    const size_t n_rows = process_n_rows(self, 0);
     **problem = (struct stj_problem){.ops = &process_ops,
                                      .self = self,
                                      .n_steps = n_steps,
-                                     .max_rows = 1,
+                                     .max_rows = n_rows,
                                      .layout = layout,
-                                     .least_rows = 1};
+                                     .least_rows = n_rows};
     self = NULL;
     return STJ_OK;
 }

@@ -46,6 +46,11 @@ enum stj_status stj_process_initial(struct stj_process *process, uint64_t seed, 
 enum stj_status stj_process_loss(struct stj_process *process, const struct stj_named_set *set,
                                  const double *theta, double *loss, struct stj_error *err);
 
+/* The same, and its gradient g[n_params].  STJ_EUNSUPPORTED: it does not give these. */
+enum stj_status stj_process_loss_gradient(struct stj_process *process,
+                                          const struct stj_named_set *set, const double *theta,
+                                          double *loss, double *g, struct stj_error *err);
+
 /* *problem <- gradients and products of the process, which is borrowed as the layout is; NULL: one
  * that can be asked for sizes alone. */
 enum stj_status stj_process_problem_create(struct stj_process *process,
