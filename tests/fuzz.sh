@@ -11,7 +11,7 @@ set -u
 top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 top_builddir=${top_builddir:-$(pwd)}
 seconds=${FUZZ_SECONDS:-60}
-targets=${FUZZ_TARGETS:-config csv csv-gz hello idx npy npz safetensors result trajectory log manifest}
+targets=${FUZZ_TARGETS:-config csv csv-gz frames hello idx npy npz safetensors result trajectory log manifest}
 # Seconds of wall clock that an input may take: one takes milliseconds, but on a loaded machine the clock runs on.
 timeout=${FUZZ_TIMEOUT:-60}
 # No input is longer, and none may make a single allocation larger: a packed byte holds at most 1032.

@@ -21,7 +21,7 @@
 #include "base/memory.h"
 #include "data/named_arrays.h"
 #include "run/config.h"
-#include "train/process_hello.h"
+#include "train/process_problem.h"
 #include "trajectory/trajectory.h"
 
 static char folder[4096]; /* in TMPDIR */
@@ -153,6 +153,36 @@ static void hello_target(void)
     free(text);
 }
 
+/* The same, and then its answers: `cat` gives what the input has, whatever is asked for. */
+static void frames_target(void)
+{
+    char *command[] = {(char[]){"cat"}, path};
+    char here[] = "/";
+    const struct stj_process_config config = {
+        .command = {.n = 2, .item = command}, .directory = here, .timeout = 5};
+    struct stj_process *process = NULL;
+    double theta[4] = {1, 2, 3, 4}, y[4] = {0}, loss = 0;
+    real lin = 0;
+    if (stj_process_open(&config, &process, NULL) != STJ_OK)
+        return;
+    const struct stj_hello *hello = stj_process_hello(process);
+    struct stj_tensor_shape tensor = {.rows = 1, .cols = hello->n_params};
+    const struct stj_layout layout = {hello->n_params, 1, &tensor};
+    struct stj_problem *problem = NULL;
+    const struct stj_slice slice = {.n = 1, .meeting = {.n_slices = 1}};
+    const struct stj_named_set *set = stj_hello_set(hello, "train");
+    if (hello->n_params <= 4 && stj_process_initial(process, 1, theta, NULL) == STJ_OK &&
+        stj_process_problem_create(process, &layout, 3, &problem, NULL) == STJ_OK) {
+        const struct stj_problem_ops *ops = problem->ops;
+        (void)ops->linearize(problem->self, 0, slice, theta, &lin, &loss, y, NULL, NULL);
+        (void)ops->hvp(problem->self, 0, slice, theta, &lin, 1, theta, y, NULL, NULL);
+        (void)stj_process_loss(process, set, theta, &loss, NULL);
+        (void)stj_process_loss_gradient(process, set, theta, &loss, y, NULL);
+    }
+    stj_problem_destroy(problem);
+    stj_process_close(process);
+}
+
 static void manifest_target(void)
 {
     struct stj_manifest manifest = {0};
@@ -184,6 +214,7 @@ static const struct target {
     {"trajectory", "trajectory.h5", trajectory_target},
     {"log", "x.log", log_target},
     {"hello", "hello", hello_target},
+    {"frames", "frames", frames_target},
     {"manifest", "manifest", manifest_target},
 };
 
