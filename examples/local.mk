@@ -42,6 +42,7 @@ dist_vit_DATA = %reldir%/vit/vit.yaml
 # The Python examples, run by python/tests/test_page.py.
 examplepythondir = $(pkgdatadir)/examples/python
 dist_examplepython_DATA = %reldir%/python/cnn.py
+dist_examplepython_DATA += %reldir%/python/layers.ipynb
 dist_examplepython_DATA += %reldir%/python/layers.py
 dist_examplepython_DATA += %reldir%/python/mlp.py
 dist_examplepython_DATA += %reldir%/python/operator_of_ours.py

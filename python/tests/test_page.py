@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import json
 import os
 import re
 import subprocess
@@ -52,6 +53,21 @@ class Pages(unittest.TestCase):
         path = os.path.join(TOP, "examples", "python", name)
         return subprocess.run([sys.executable, path, *arguments], check=True, capture_output=True, text=True,
                               cwd=self.folder).stdout
+
+    def test_the_notebook(self):
+        path = os.path.join(TOP, "examples", "python", "layers.ipynb")
+        if importlib.util.find_spec("nbconvert") and importlib.util.find_spec("ipykernel"):
+            text = subprocess.run([sys.executable, "-m", "nbconvert", "--execute", "--to", "markdown", "--stdout", path,
+                                   "--ExecutePreprocessor.cwd=" + self.folder], check=True, capture_output=True,
+                                  text=True, cwd=self.folder).stdout
+        else:
+            with open(path, encoding="utf-8") as book:
+                cells = [cell for cell in json.load(book)["cells"] if cell["cell_type"] == "code"]
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                exec(compile("\n".join("".join(cell["source"]) for cell in cells), path, "exec"), {})
+            text = said.getvalue()
+        self.assertRegex(text, r"dense2.kernel +\d+\.\d\d% of \d+ directions")
 
     def test_the_examples(self):
         self.assertIn("dense2.kernel", self.program("layers.py", "RUN"))
