@@ -682,13 +682,16 @@ START_TEST(a_run_of_callbacks_follows_given_states)
     }
     scratch_write_text("states.csv", csv);
     snprintf(config, sizeof config,
-             "problem: {callbacks: true}\ntrajectory: {states: %s}\n"
+             "problem: {callbacks: true, tensors: {a: [1, 3, 2]}}\ntrajectory: {states: %s}\n"
              "training: {optimizer: {type: adam, eps_root: 1e-8}, learning_rate: {schedule: "
              "constant, peak: 0.05}, clip_norm: 1.5, steps: 9}\n",
              scratch_path("states.csv"));
     EXPECT_OK(stj_run_create_problem(problem, scratch_path("given"), &settings, &run, &err), err);
     stj_run_get_info(run, &info);
     ck_assert(info.imported.is_imported && info.imported.deviation == 0);
+    struct stj_run_parameter parameter;
+    ck_assert(stj_run_get_parameter(run, 0, &parameter));
+    ck_assert_str_eq(parameter.shape, "[1, 3, 2]"); /* as it was said */
     stj_run_destroy(run);
     stj_training_destroy(training);
     stj_problem_destroy(problem);

@@ -161,6 +161,16 @@ static void part_name(const struct stj_run *run, const struct stj_parameter *p, 
     file_name(run, &module, name, NULL);
 }
 
+/* The axes that the process of a problem says its tensor has, where there is room for them. */
+static void take_axes(const struct stj_run *run, size_t i, struct stj_parameter *p)
+{
+    const struct stj_shapes *tensors = &run->config.problem.tensors;
+    if (!run->config.has_problem || i >= tensors->n || tensors->item[i].sizes.n > STJ_PARAMETER_AXES)
+        return;
+    p->n_dims = tensors->item[i].sizes.n;
+    memcpy(p->shape, tensors->item[i].sizes.item, p->n_dims * sizeof p->shape[0]);
+}
+
 enum stj_status stj_run_get_tensor(const struct stj_run *run, size_t i,
                                    struct stj_parameter *parameter, struct stj_error *err)
 {
@@ -168,6 +178,8 @@ enum stj_status stj_run_get_tensor(const struct stj_run *run, size_t i,
         stj_network_parameter(run->net, &run->config.init.layout, i, parameter, err);
     if (st != STJ_OK)
         stj_error_prefix(err, "init.flatten");
+    else
+        take_axes(run, i, parameter);
     return st;
 }
 
@@ -295,6 +307,7 @@ enum stj_status stj_run_get_array(const struct stj_run *run, const char *layout,
     STJ_NEED(err, pytorch || strcmp(layout, "network") == 0, STJ_EINVAL,
              "layout is '%.40s'; there are network and pytorch", layout);
     STJ_MUST(stj_network_parameter(run->net, pytorch ? &theirs : &ours, i, &p, err));
+    take_axes(run, i, &p);
     preset_name(run, STJ_PRESET_PYTORCH, &p, name, NULL);
     *array = (struct stj_run_array){.n_dims = p.n_dims};
     snprintf(array->name, sizeof array->name, "%s", pytorch ? name : p.name);
