@@ -11,6 +11,7 @@ dist_doc_DATA += %reldir%/data.md
 dist_doc_DATA += %reldir%/density.md
 dist_doc_DATA += %reldir%/from-pytorch.md
 dist_doc_DATA += %reldir%/imported-trajectory.md
+dist_doc_DATA += %reldir%/influence.md
 dist_doc_DATA += %reldir%/json.md
 dist_doc_DATA += %reldir%/large-networks.md
 

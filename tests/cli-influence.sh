@@ -55,6 +55,32 @@ run 0 influence plain --json
 json out width=1 'norm[0]#0'
 run 0 report plain -o page.html
 
+# The operators themselves: their singular values, in files of their own beside J's.
+for of in weights inputs targets rates; do
+    run 0 svd plain --of $of --top 4 --json
+    json out "given=$of" 'top.sigma#4' top.requested=4 n_params=310
+    "$jsonkeys" --print out top.sigma > sigma
+    run 0 trace plain --function frobenius --of $of --products 310 --json
+    json out "given=$of"
+    run 0 density plain --of $of --probes 2 --steps 20 --json
+    json out "given=$of"
+done
+run 0 svd plain --of rates --top 4
+contains out 'not of J: of the derivative with respect to the rates'
+run 0 svd plain --top 2 --json
+json out given=null
+[ -f plain/svd.h5 ] && [ -f plain/svd-rates.h5 ] || fail 'results of J and of D share a file'
+run 0 density plain --probes 2 --steps 20 --json
+json out given=null
+run 0 export plain svd-rates -o svd-files
+run 0 report plain -o page.html
+run 1 svd plain --of rates --bottom 3
+contains err 'leave out --bottom'
+run 1 trace plain --of rates
+contains err 'ask for --function frobenius'
+run 1 svd plain --of samples
+contains err 'weights, inputs, targets, rates'
+
 # A network whose samples depend on each other; clipped, an average, of two gradients.
 short_config norm.yaml 's/- {type: gelu}/- batch_norm\n    - {type: gelu}/' \
     's/^training:/&\n  clip_norm: 0.2\n  average: {type: ema, decay: 0.6}\n  sam: {rho: 0.05}/'

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <spectraj/svd.h>
+
+#include "base/blas.h"
 #include "expect.h"
 #include "op/operator.h"
 #include "op/given_jacobian.h"
@@ -253,6 +256,35 @@ START_TEST(the_dense_matrix)
 }
 END_TEST
 
+/* The largest singular values by products alone. */
+START_TEST(top_values_are_those_of_the_matrix)
+{
+    enum { TOP = 5 };
+    struct stj_error err = STJ_ERROR_INIT;
+    struct small_run *run = make_run(3);
+    struct stj_op *jacobian = small_run_jacobian(run, 0, 0, 0, 0),
+                  *op = given_of(jacobian, kinds[_i]);
+    const size_t n = run->n, m = stj_op_n_cols(op);
+    double *d = calloc(n * m, sizeof *d), *sigma = calloc(n + m, sizeof *sigma);
+    struct stj_svd_settings settings = stj_svd_settings_default();
+    struct stj_svd_result *result = NULL;
+    settings.top = TOP;
+    settings.bottom = 0;
+    EXPECT_OK(stj_op_densify(op, 0, d, n, NULL, &err), err);
+    EXPECT_OK(stj_gesdd(n, m, d, n, sigma, NULL, NULL, &err), err);
+    EXPECT_OK(stj_svd_solve(op, &settings, &result, &err), err);
+    ck_assert_uint_eq(result->top.k, TOP);
+    for (size_t i = 0; i < TOP; i++)
+        ck_assert_double_le(fabs(result->top.sigma[i] - sigma[i]), 1e-10 * sigma[0]);
+    stj_svd_result_destroy(result);
+    free(d);
+    free(sigma);
+    stj_op_destroy(op);
+    stj_op_destroy(jacobian);
+    small_run_destroy(run);
+}
+END_TEST
+
 /* Plain gradient descent cannot tell a weight of all samples from a rate: the sum of D's columns is the
  * derivative with respect to the factor c of all rates, sum_t eta_t d theta_n / d eta_t. */
 START_TEST(all_weights_are_a_rate)
@@ -406,6 +438,7 @@ int main(void)
         n_layers++;
     tcase_add_loop_test(tests, inputs_of_every_layer, 0, 4 * n_layers);
     tcase_add_loop_test(tests, the_dense_matrix, 0, N_KINDS);
+    tcase_add_loop_test(tests, top_values_are_those_of_the_matrix, 0, N_KINDS);
     tcase_add_test(tests, rates_of_a_quadratic);
     tcase_add_test(tests, all_weights_are_a_rate);
     tcase_add_test(tests, who_was_not_there_has_nothing);

@@ -18,6 +18,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/plan.h"
+#include "analysis/given.h"
 #include "analysis/request.h"
 #include "analysis/result_file.h"
 #include "analysis/store.h"
@@ -67,14 +68,14 @@ static void close_call(struct call *c)
 
 /* ---- step 2: the place ---- */
 
-static void name_base(const struct stj_analysis *a, const char *option,
+static void name_base(const struct stj_analysis *a, const char *option, const char *of,
                       const struct stj_run_part *part, size_t first_steps, char base[BASE_BYTES])
 {
     char slug[STJ_PART_TEXT_MAX] = "";
     if (part) /* a tag is a name by itself */
         (void)stj_part_slug(part, first_steps, slug);
-    snprintf(base, BASE_BYTES, "%s%s%s%s", a->info.name, option ? "-" : "", option ? option : "",
-             slug);
+    snprintf(base, BASE_BYTES, "%s%s%s%s%s%s", a->info.name, option ? "-" : "",
+             option ? option : "", of ? "-" : "", of ? of : "", slug);
 }
 
 /* The value of the option that is part of the name; NULL: there is none. */
@@ -134,7 +135,8 @@ static enum stj_status open_call(struct call *c, const struct stj_request *reque
     struct stj_question *q = &c->question;
     stj_run_get_info(c->run, &info);
     STJ_MUST(stj_question_open(c->run, request, q, err));
-    name_base(q->analysis, name_option(q->analysis, q->config), q->common.tag ? NULL : &q->part,
+    name_base(q->analysis, name_option(q->analysis, q->config),
+              stj_given_of(q->analysis, q->config), q->common.tag ? NULL : &q->part,
               info.first_steps, c->base);
     stj_request_slug(q, c->options, sizeof c->options);
     return stj_request_print(q, q->config, true, &c->text, err);
@@ -585,7 +587,7 @@ enum stj_status stj_result_of_part(struct stj_run *run, const char *analysis,
     char base[BASE_BYTES];
     const struct stj_analysis *a = stj_analysis_find(analysis);
     stj_run_get_info(run, &info);
-    name_base(a, NULL, part, info.first_steps, base);
+    name_base(a, NULL, NULL, part, info.first_steps, base);
     enum stj_status st = read_named(run, a, base, NULL, result, err);
     if (st == STJ_OK && *result &&
         !stj_request_is_of_part((*result)->about.request, part)) { /* a file of an older version */

@@ -149,6 +149,7 @@ struct stj_result_about {
     size_t threads, ranks;
     size_t n_params;             /* rows and columns of the Jacobian */
     struct stj_run_part part;    /* layers is that below */
+    char *of;                    /* what it is the derivative by; NULL: theta at `from`; owned */
     char *layers;                /* tensors, separated by commas; NULL: all; owned */
     int state;                   /* index into theta, full: part.full_state as a file has it */
     int precision;               /* index into double */

@@ -16,6 +16,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/charts.h"
+#include "analysis/given.h"
 #include "analysis/common_options.h"
 #include "analysis/plan.h"
 #include "analysis/print.h"
@@ -31,6 +32,7 @@ struct density_config {
     size_t curve;
     char *edges;
     bool no_deflation, gap;
+    char *of;
 };
 
 static const char *const reorthogonalize_words[] = {"auto", "full", "one-sided", "none", NULL};
@@ -65,6 +67,7 @@ static const struct stj_option options[] = {
            .role = STJ_ROLE_VIEW, .min = 1, .max = 10000, .value = "N"),
     OPTION("gap", BOOL, gap, "false", "look for an epsilon at which the spectrum has a gap",
            .role = STJ_ROLE_VIEW),
+    STJ_OF_OPTION(offsetof(struct density_config, of)),
     STJ_MAX_APPLICATIONS_OPTION(offsetof(struct density_config, s.max_applications), "at most"),
     STJ_MAX_SECONDS_OPTION(offsetof(struct density_config, s.max_seconds)),
     {.name = NULL},
@@ -143,7 +146,8 @@ static const char *const region_words[] = {"chaotic", "bulk", "stable", NULL};
           .present = offsetof(struct density_data, r.missed_##side.compared))
 
 static const struct stj_field schema[] = {
-    FIELD("n_params", COUNT, r.n_params, "singular values", .place = STJ_FIELD_READ_ALONE),
+    FIELD("n_values", COUNT, r.n_params, "singular values", .place = STJ_FIELD_IN_FILE,
+          .older = "@n_params"),
     FIELD("epsilon", REAL, r.epsilon, "half width of the bulk"),
     FIELD("confidence", REAL, r.confidence, "how often low .. high contains the true count"),
     FIELD("probes", COUNT, r.n_probes, "random start vectors that are complete"),
@@ -412,13 +416,14 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     struct stj_density_result *made = NULL;
     STJ_HELD(stj_result_destroy_at) struct stj_result *pairs = NULL;
     struct stj_prediction p = {.ranks = 0};
+    STJ_MUST(stj_analysis_use_given(cx, c->of, true, err));
     const struct stj_plan_request request = {.part = *cx->part,
                                              .memory_bytes =
                                                  stj_plan_beside_checks(cx->memory_bytes, cx->n),
                                              .n = cx->n};
     size_t engine = 0;
     s.progress = *cx->progress;
-    if (cx->run && !c->no_deflation)
+    if (cx->run && !c->no_deflation && !c->of)
         STJ_MUST(stj_result_of_part(cx->run, "svd", cx->part, &pairs, err));
     if (pairs) {
         const struct stj_svd_result *svd = stj_analysis_svd_of(pairs);
@@ -557,7 +562,7 @@ static enum stj_status check(const void *config, struct stj_error *err)
     size_t n = 0;
     if (c->edges)
         STJ_MUST(parse_edges(c->edges, &edge, &n, err));
-    return STJ_OK;
+    return stj_given_check(c->of, err);
 }
 
 /* ---- for people ---- */
@@ -638,8 +643,9 @@ static void print(FILE *out, const struct stj_result *result)
     const struct density_data *d = result->data;
     const struct stj_density_result *r = &d->r;
     char name[48], head[48];
-    fprintf(out, "%zu singular values of J, counted with %zu probes of up to %zu steps",
-            r->n_params, r->n_probes, r->steps);
+    stj_print_given(out, &result->about);
+    fprintf(out, "%zu singular values%s, counted with %zu probes of up to %zu steps", r->n_params,
+            result->about.of ? "" : " of J", r->n_probes, r->steps);
     fprintf(out, r->n_known ? "; %zu known\n" : "\n", r->n_known);
     snprintf(head, sizeof head, "%.4g %% interval", 100 * r->confidence);
     fprintf(out, "%-22s %9s %20s  %20s %10s\n", "region", "count", head, "enclosure", "share");

@@ -32,6 +32,12 @@ void stj_print_seconds(FILE *out, const char *before, double seconds, const char
     fprintf(out, "%s%s%s", before, text, after);
 }
 
+void stj_print_given(FILE *out, const struct stj_result_about *about)
+{
+    if (about->of)
+        fprintf(out, "not of J: of the derivative with respect to the %s\n", about->of);
+}
+
 /* Nothing for a Jacobian of all parameters. */
 void stj_print_part(FILE *out, const struct stj_run_part *part)
 {

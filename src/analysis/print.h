@@ -17,6 +17,8 @@ void stj_print_seconds(FILE *out, const char *before, double seconds, const char
 void stj_print_bytes(FILE *out, const char *before, double bytes, const char *after);
 
 /* What of the Jacobian a result is of; nothing for all parameters. */
+/* Where it is not of J: of what. */
+void stj_print_given(FILE *out, const struct stj_result_about *about);
 void stj_print_part(FILE *out, const struct stj_run_part *part);
 
 /* What is not to be read without: a training that ran away, given states that were accepted.  Nothing

@@ -32,6 +32,7 @@ const struct stj_field stj_about_schema[] = {
           .place = STJ_FIELD_IN_FILE),
     FIELD("part.state", CHOICE, state, "theta or full", .file = "state", .place = STJ_FIELD_IN_FILE,
           .choices = states),
+    FIELD("given", TEXT, of, "with respect to what; null: the parameters at `from`", .later = true),
     FIELD("applications.jvp", WHOLE, counts.jvp, "products with J that this request took",
           .place = STJ_FIELD_IN_JSON),
     FIELD("applications.vjp", WHOLE, counts.vjp, "with J'", .place = STJ_FIELD_IN_JSON),
@@ -125,6 +126,7 @@ void stj_about_free(struct stj_result_about *about)
 {
     stj_schema_free(stj_about_schema, about);
     free(about->layers);
+    free(about->of);
 }
 
 void stj_result_destroy(struct stj_result *result)

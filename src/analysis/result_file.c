@@ -76,11 +76,17 @@ static enum stj_status put_reals(struct stj_h5 *file, const struct stj_field_vie
     return put_rows(file, view, name, copy, err);
 }
 
+static const char *dimension_name(struct stj_h5 *file, const struct stj_field_dim *dim, size_t n)
+{
+    return dim->other && stj_h5_dimension_differs(file, dim->name, n) ? dim->other : dim->name;
+}
+
 static enum stj_status put_array(struct stj_h5 *file, const struct stj_field_view *view,
                                  const char *name, const void *data, struct stj_error *err)
 {
     const struct stj_field *item = view->item;
-    const char *dims[STJ_FIELD_DIMS] = {item->dim[0].name, item->dim[1].name};
+    const char *dims[STJ_FIELD_DIMS] = {dimension_name(file, &item->dim[0], view->n[0]),
+                                        dimension_name(file, &item->dim[1], view->n[1])};
     if (view->n_dims > 1 && (view->n[0] == 0 || view->n[1] == 0))
         return STJ_OK; /* a matrix without rows has no place in a file */
     if (is_whole(item->kind))
@@ -186,6 +192,8 @@ static enum stj_status get_single(struct stj_h5 *file, const struct stj_field *i
 {
     void *slot = (char *)data + item->offset + item->member;
     const bool real = item->kind == STJ_FIELD_REAL || item->kind == STJ_FIELD_WHOLE;
+    if (item->older && !stj_h5_has(file, name))
+        name = item->older;
     if (item->later && !stj_h5_has(file, name)) {
         if (real)
             *(double *)slot = (double)NAN;

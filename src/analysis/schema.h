@@ -58,6 +58,7 @@ struct stj_field_dim {
     size_t count;     /* offsetof its length, a size_t; not looked at where there are labels */
     const char *const *label; /* NULL-terminated; NULL: the entries are numbered */
     size_t stride;            /* bytes from entry to entry; 0: they follow each other */
+    const char *other; /* its name in a file whose dimension of that name has another length */
 };
 
 /* A table ends with a row whose name is NULL. */
@@ -74,6 +75,7 @@ struct stj_field {
     enum stj_field_absent absent;
     bool zero_is_none;          /* a value of 0 says that there is none */
     bool later;                 /* came after the first files of its version, which lack it */
+    const char *older;          /* a single value's name in files that lack it; NULL: none */
     size_t fold;                /* offsetof a count: above 1, JSON has the second dimension of an
                                  * array in pieces of so many */
     bool list;                  /* a TEXT of words: in JSON a list of them */

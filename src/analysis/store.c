@@ -257,6 +257,7 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_par
 void stj_result_op_close(struct stj_result_op *op)
 {
     stj_op_destroy(op->op);
+    stj_op_destroy(op->given);
     stj_op_destroy(op->inner);
     if (op->journal && stj_log_n_records(op->journal) == 0)
         stj_file_remove(op->journal_path);

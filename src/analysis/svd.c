@@ -13,6 +13,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/charts.h"
+#include "analysis/given.h"
 #include "analysis/common_options.h"
 #include "analysis/plan.h"
 #include "analysis/print.h"
@@ -34,6 +35,7 @@ static const double default_certify = 0.03; /* of a look that a budget ended, ta
 struct svd_config {
     struct stj_svd_settings s;
     bool monitor, has_top, has_bottom; /* what was given */
+    char *of;
 };
 
 #define OPTION(...) STJ_OPTION_ROW(struct svd_config, __VA_ARGS__)
@@ -66,6 +68,7 @@ static const struct stj_option options[] = {
     STJ_SEED_OPTION(offsetof(struct svd_config, s.seed), "start vector"),
     OPTION("method", STRING, s.method, "", "how; 'help' lists the methods (default: automatic)",
            .kind = &stj_svd_methods, .value = "NAME"),
+    STJ_OF_OPTION(offsetof(struct svd_config, of)),
     STJ_MAX_APPLICATIONS_OPTION(offsetof(struct svd_config, s.max_applications), "about"),
     STJ_MAX_SECONDS_OPTION(offsetof(struct svd_config, s.max_seconds)),
     OPTION("monitor", BOOL, monitor, "false",
@@ -90,7 +93,7 @@ static void complete_config(void *config)
 {
     struct svd_config *c = config;
     if (!c->has_top && !c->has_bottom && !wants_top(c) && !wants_bottom(c))
-        c->s.top = c->s.bottom = DEFAULT_PAIRS;
+        c->s.top = DEFAULT_PAIRS, c->s.bottom = c->of ? 0 : DEFAULT_PAIRS;
     c->has_top = c->s.top > 0;
     c->has_bottom = c->s.bottom > 0;
 }
@@ -103,7 +106,10 @@ static enum stj_status check_config(const void *config, struct stj_error *err)
              "top is 0 and bottom is 0: ask for at least one singular value");
     STJ_NEED(err, !(c->s.top && c->s.above > 0) && !(c->s.bottom && c->s.below > 0), STJ_EINVAL,
              "a number of pairs and a threshold are asked for at the same end: give one of them");
-    return STJ_OK;
+    STJ_NEED(err, !c->of || !wants_bottom(c), STJ_EINVAL,
+             "the smallest singular values are J's: leave out --bottom and --below, or --of %s",
+             c->of);
+    return stj_given_check(c->of, err);
 }
 
 static struct stj_svd_settings settings_of(const struct svd_config *c)
@@ -150,15 +156,16 @@ static bool method_name(size_t i, const char **name, const char **doc)
     }
 #define OF_PARAMETERS                                                                              \
     {                                                                                              \
-        .name = "parameter", .count = offsetof(struct stj_svd_result, n_params)                    \
+        .name = "parameter", .count = offsetof(struct stj_svd_result, n_params), .other = "column" \
     }
 
 static const struct stj_field schema[] = {
-    {.name = "n_params",
+    {.name = "n_columns",
+     .older = "@n_params",
      .kind = STJ_FIELD_COUNT,
      AT(n_params),
-     .place = STJ_FIELD_READ_ALONE,
-     .doc = "columns of the Jacobian"},
+     .place = STJ_FIELD_IN_FILE,
+     .doc = "columns of the operator"},
     {.name = "top.rows",
      .file = "n_params",
      .kind = STJ_FIELD_COUNT,
@@ -729,6 +736,7 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     struct stj_svd_settings s = settings_of(c);
     const bool top = wants_top(cx->wanted) || !stored;
     const bool bottom = wants_bottom(cx->wanted) || !stored;
+    STJ_MUST(stj_analysis_use_given(cx, c->of, false, err));
     const struct stj_plan_request request = {.part = *cx->part,
                                              .memory_bytes =
                                                  stj_plan_beside_checks(cx->memory_bytes, cx->n),
@@ -754,7 +762,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     s.memory_bytes = cx->memory_bytes; /* of an operator that has no states */
     if (cx->run) {
         limit_vectors(cx->run, &request, &p, &s);
-        STJ_MUST(take_hints(cx->run, cx->part, &s, err));
+        if (!c->of)
+            STJ_MUST(take_hints(cx->run, cx->part, &s, err));
     }
     STJ_MUST(stj_svd_solve(cx->op, &s, &made, err));
     /* 2. With what is stored of the other. */
@@ -830,7 +839,7 @@ static enum stj_status compare_counts(const struct stj_analysis_context *cx,
     const struct stj_density_result *d = NULL;
     const bool top = r->above > 0 && r->top.k == r->requested;
     struct stj_density_count count;
-    if (!cx->run || (!top && r->bottom.k == 0))
+    if (!cx->run || cx->about->of || (!top && r->bottom.k == 0))
         return STJ_OK;
     STJ_MUST(stj_result_of_part(cx->run, "density", cx->part, &density, err));
     if (!density)
@@ -941,10 +950,11 @@ static void print_floor(FILE *out, const struct stj_svd_result *r)
                 below);
 }
 
-static void print_top(FILE *out, const struct stj_svd_result *r)
+static void print_top(FILE *out, const struct stj_svd_result *r, bool of_given)
 {
-    fprintf(out, "largest singular values of J, %zu parameters: %zu of %zu converged\n",
-            r->n_params, r->converged, r->requested);
+    fprintf(out, "largest singular values of %s, %zu %s: %zu of %zu converged\n",
+            of_given ? "that" : "J", r->n_params, of_given ? "columns" : "parameters", r->converged,
+            r->requested);
     print_pairs(out, "sigma", &r->top);
     fprintf(out, "method: %s, ncv %zu; %.6g products with J'J\n",
             r->method ? r->method : "automatic", r->ncv, r->products);
@@ -998,8 +1008,9 @@ static void print_bottom(FILE *out, const struct stj_svd_result *r)
 static void print(FILE *out, const struct stj_result *result)
 {
     const struct stj_svd_result *r = result->data;
+    stj_print_given(out, &result->about);
     if (r->requested || r->above > 0)
-        print_top(out, r);
+        print_top(out, r, result->about.of);
     print_floor(out, r);
     if (r->bottom_requested || r->below > 0)
         print_bottom(out, r);
@@ -1041,6 +1052,7 @@ const struct stj_analysis stj_analysis_svd = {
         "error: what converged is printed and kept, and the exit status is 2.\n",
     .example = "  spectraj svd digits-run --top 50\n"
                "  spectraj svd digits-run --above 1.1\n"
+               "  spectraj svd digits-run --of weights --top 20\n"
                "  spectraj svd digits-run --top 50 --monitor\n"
                "  spectraj svd digits-run --bottom 20 --max-applications 800\n"
                "  spectraj svd digits-run --top 10 --from 0 --to 100 --tag early --json\n",

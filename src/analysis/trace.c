@@ -4,10 +4,17 @@
 
 #include "analysis/analyses.h"
 #include "analysis/common_options.h"
+#include "analysis/given.h"
+#include "base/error.h"
 #include "analysis/print.h"
 #include "spectrum/trace/trace_method.h"
 
 static const char *const functions[] = {"trace", "frobenius", "deviation", NULL};
+
+struct trace_config {
+    struct stj_trace_settings s;
+    char *of;
+};
 
 #define OPTION(...) STJ_OPTION_ROW(struct stj_trace_settings, __VA_ARGS__)
 static const struct stj_option options[] = {
@@ -24,6 +31,7 @@ static const struct stj_option options[] = {
                         offsetof(struct stj_trace_settings, confidence), "0.95", "P",
                         "how often the interval contains the true value"),
     STJ_SEED_OPTION(offsetof(struct stj_trace_settings, seed), "random vectors"),
+    STJ_OF_OPTION(offsetof(struct trace_config, of)),
     {.name = NULL},
 };
 
@@ -71,10 +79,23 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
     stj_trace_predict(config, request->n, prediction);
 }
 
+static enum stj_status check(const void *config, struct stj_error *err)
+{
+    const struct trace_config *c = config;
+    STJ_NEED(
+        err, !c->of || c->s.function == STJ_TRACE_FROBENIUS, STJ_EINVAL,
+        "the derivative with respect to %s is not square, and has no trace: ask for --function "
+        "frobenius",
+        c->of);
+    return stj_given_check(c->of, err);
+}
+
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
-    struct stj_trace_settings s = *(const struct stj_trace_settings *)config;
+    const struct trace_config *c = config;
+    struct stj_trace_settings s = c->s;
+    STJ_MUST(stj_analysis_use_given(cx, c->of, true, err));
     s.size = sizeof s;
     s.progress = *cx->progress;
     return stj_trace_solve(cx->op, &s, data, err);
@@ -85,6 +106,7 @@ static void print(FILE *out, const struct stj_result *result)
     static const char *const meaning[] = {"tr J", "|J|_F^2 = tr J'J",
                                           "|J - I|_F^2 = tr (J - I)'(J - I)"};
     const struct stj_trace_result *r = result->data;
+    stj_print_given(out, &result->about);
     fprintf(out, "%s of %zu parameters\n", meaning[r->function], result->about.n_params);
     fprintf(out, "value          %.10g\n", r->value);
     fprintf(out, "error          %.3g\n", r->error);
@@ -98,7 +120,8 @@ const struct stj_analysis stj_analysis_trace = {
     .info = {.name = "trace",
              .doc = "traces of the training Jacobian, with error bars",
              .options = options,
-             .config_size = sizeof(struct stj_trace_settings)},
+             .config_size = sizeof(struct trace_config),
+             .check = check},
     .description =
         "Estimate tr J, or the squared Frobenius norm of J or of J - I, from products with random\n"
         "vectors, and keep the result in RUN/trace-FUNCTION.h5.  Asking the same again prints\n"

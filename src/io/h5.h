@@ -78,6 +78,9 @@ enum stj_status stj_h5_describe(struct stj_h5 *file, const char *name, size_t n_
                                 const char *const *dim, const char *unit, const char *doc,
                                 struct stj_error *err);
 
+/* Is there a dimension of that name, of another length? */
+bool stj_h5_dimension_differs(struct stj_h5 *file, const char *name, size_t n);
+
 /* STJ_EFORMAT unless `name` is a vector of `rows` (cols 1) or a matrix [rows][cols] and the file is
  * large enough to hold it: to be asked before memory is allocated for sizes that a file claims. */
 enum stj_status stj_h5_expect(struct stj_h5 *file, const char *name, size_t rows, size_t cols,

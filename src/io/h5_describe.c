@@ -46,6 +46,17 @@ static bool is_dimension(hid_t id, const char *name, hsize_t n)
     return fits && (H5DSis_scale(id) > 0 || H5DSset_scale(id, name) >= 0);
 }
 
+bool stj_h5_dimension_differs(struct stj_h5 *file, const char *name, size_t n)
+{
+    if (H5Lexists(file->id, name, H5P_DEFAULT) <= 0)
+        return false;
+    const hid_t id = H5Dopen2(file->id, name, H5P_DEFAULT);
+    const bool same = id >= 0 && is_dimension(id, name, n);
+    if (id >= 0)
+        H5Dclose(id);
+    return !same;
+}
+
 /* *id <- the scale of dimension `name`. */
 static enum stj_status open_dimension(struct stj_h5 *file, const char *name, size_t n, hid_t *id,
                                       struct stj_error *err)

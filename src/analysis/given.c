@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/given.c: an analysis of D = d theta_to / d u in the place of J (op/given_jacobian.h). */
+#include "analysis/given.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/store.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "op/given_jacobian.h"
+#include "op/journal.h"
+#include "op/operator.h"
+
+static const struct {
+    const char *word;
+    enum stj_given given;
+} kinds[] = {{"weights", STJ_GIVEN_WEIGHTS},
+             {"inputs", STJ_GIVEN_INPUTS},
+             {"targets", STJ_GIVEN_TARGETS},
+             {"rates", STJ_GIVEN_RATES}};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+static size_t find(const char *of)
+{
+    size_t i = 0;
+    while (i < N_KINDS && strcmp(of, kinds[i].word) != 0)
+        i++;
+    return i;
+}
+
+enum stj_status stj_given_check(const char *of, struct stj_error *err)
+{
+    STJ_NEED(err, !of || find(of) < N_KINDS, STJ_EINVAL,
+             "of is '%.40s': it is one of weights, inputs, targets, rates", of);
+    return STJ_OK;
+}
+
+const char *stj_given_of(const struct stj_analysis *analysis, const void *config)
+{
+    for (const struct stj_option *row = analysis->info.options; config && row->name; row++)
+        if (strcmp(row->name, "of") == 0 && row->type == STJ_OPTION_STRING)
+            return *(char *const *)(const void *)((const char *)config + row->offset);
+    return NULL;
+}
+
+/* ---- D' ---- */
+
+static enum stj_status transposed_apply(void *ctx, enum stj_trans trans, size_t nvec,
+                                        const double *x, size_t ldx, double *y, size_t ldy,
+                                        struct stj_error *err)
+{
+    const enum stj_trans other = trans == STJ_NO_TRANS ? STJ_TRANS : STJ_NO_TRANS;
+    return stj_op_apply(ctx, other, nvec, x, ldx, y, ldy, err);
+}
+
+static void transposed_destroy(void *ctx)
+{
+    stj_op_destroy(ctx);
+}
+
+/* *op <- its transpose, which owns it. */
+static enum stj_status transpose(struct stj_op **op, struct stj_error *err)
+{
+    struct stj_op *t = NULL;
+    STJ_MUST(stj_op_create(stj_op_n_cols(*op), stj_op_n_rows(*op), transposed_apply,
+                           transposed_destroy, *op, &t, err));
+    stj_op_set_cost(t, stj_op_cost(*op));
+    stj_op_set_rounding(t, stj_op_rounding(*op));
+    *op = t;
+    return STJ_OK;
+}
+
+enum stj_status stj_analysis_use_given(struct stj_analysis_context *cx, const char *of, bool narrow,
+                                       struct stj_error *err)
+{
+    struct stj_result_op *kept = cx->kept;
+    if (!of)
+        return STJ_OK;
+    STJ_NEED(err, cx->run, STJ_EUNSUPPORTED,
+             "--of is about what a run was given: an operator by itself has none");
+    STJ_MUST(stj_given_jacobian_create(kept->inner, kinds[find(of)].given, &kept->given, err));
+    if (narrow && stj_op_n_cols(kept->given) > stj_op_n_rows(kept->given))
+        STJ_MUST(transpose(&kept->given, err));
+    stj_op_destroy(kept->op);
+    kept->op = cx->op = NULL;
+    STJ_MUST(stj_op_create_journal(kept->given, kept->journal, &kept->op, err));
+    STJ_MUST(stj_op_watch(kept->op, err));
+    cx->op = kept->op;
+    cx->n = stj_op_n_cols(cx->op);
+    return stj_strdup(&cx->about->of, of, err);
+}

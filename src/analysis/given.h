@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* analysis/given.h: an analysis of the derivative with respect to what training was given. */
+#ifndef STJ_ANALYSIS_GIVEN_H
+#define STJ_ANALYSIS_GIVEN_H
+
+#include "analysis/analysis.h"
+
+/* The row of a table: a string, NULL for J itself. */
+#define STJ_OF_OPTION(where)                                                                       \
+    {                                                                                              \
+        .name = "of", .type = STJ_OPTION_STRING, .offset = (where), .fallback = "",                \
+        .value = "WHAT",                                                                           \
+        .doc = "in the place of J: the derivative of the last parameters with respect to the "     \
+               "weights, inputs or targets of the training samples, or to the rates of the steps"  \
+    }
+
+/* Is it one of them, or NULL? */
+enum stj_status stj_given_check(const char *of, struct stj_error *err);
+
+/* The value of that row; NULL: it says nothing, or there is none. */
+const char *stj_given_of(const struct stj_analysis *analysis, const void *config);
+
+/* From now on the context's operator and n are those of D, where `of` is not NULL; narrow: of D'
+ * where that has fewer columns, for what asks for the singular values alone. */
+enum stj_status stj_analysis_use_given(struct stj_analysis_context *cx, const char *of, bool narrow,
+                                       struct stj_error *err);
+
+#endif
