@@ -252,6 +252,19 @@ void stj_analysis_release_op(struct stj_analysis_context *cx)
     cx->op = NULL;
 }
 
+enum stj_status stj_analysis_use_op(struct stj_analysis_context *cx, struct stj_op *op,
+                                    struct stj_error *err)
+{
+    struct stj_result_op *kept = cx->kept;
+    stj_op_destroy(kept->op);
+    stj_op_destroy(kept->inner);
+    kept->op = cx->op = NULL;
+    kept->inner = op;
+    STJ_MUST(stj_op_create_journal(op, kept->journal, &kept->op, err));
+    cx->op = kept->op;
+    return stj_op_watch(cx->op, err);
+}
+
 enum stj_status stj_analysis_note_source(struct stj_analysis_context *cx,
                                          const struct stj_result *source, struct stj_error *err)
 {

@@ -8,7 +8,8 @@
  * known. */
 static const struct stj_plugin_info *const list[] = {
     &stj_analysis_svd.info,   &stj_analysis_density.info,   &stj_analysis_trace.info,
-    &stj_analysis_dense.info, &stj_analysis_influence.info, NULL,
+    &stj_analysis_dense.info, &stj_analysis_influence.info, &stj_analysis_curvature.info,
+    &stj_analysis_exponents.info, NULL,
 };
 
 const struct stj_kind stj_analyses = {.what = "analysis", .list = list};

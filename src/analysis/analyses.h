@@ -8,8 +8,10 @@
 
 #include "analysis/analysis.h"
 
+extern const struct stj_analysis stj_analysis_curvature;
 extern const struct stj_analysis stj_analysis_dense;
 extern const struct stj_analysis stj_analysis_density;
+extern const struct stj_analysis stj_analysis_exponents;
 extern const struct stj_analysis stj_analysis_svd;
 extern const struct stj_analysis stj_analysis_trace;
 extern const struct stj_analysis stj_analysis_influence;

@@ -61,6 +61,11 @@ struct stj_analysis_context {
 /* The operator is needed no more: what it holds makes room. */
 void stj_analysis_release_op(struct stj_analysis_context *cx);
 
+/* An operator, which is taken over, is computed with from here on, and has the journal of the one
+ * before: of an analysis that is of another matrix.  What it is of is in start->known. */
+enum stj_status stj_analysis_use_op(struct stj_analysis_context *cx, struct stj_op *op,
+                                    struct stj_error *err);
+
 /* The result was made with the help of another, which is noted. */
 enum stj_status stj_analysis_note_source(struct stj_analysis_context *cx,
                                          const struct stj_result *source, struct stj_error *err);

@@ -10,6 +10,7 @@
 #ifndef STJ_BASE_BLOCK_H
 #define STJ_BASE_BLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/real.h"
@@ -60,6 +61,13 @@ struct stj_given_tangents {
     enum stj_given given;
     const real *dot; /* y gets the derivative of grad L along dot, too */
     real *bar;       /* += that of x . grad L with respect to u */
+};
+
+/* A matrix in the place of the Hessian of a step's loss. */
+struct stj_curvature {
+    bool no_penalty;  /* without the L2 penalty */
+    const real *zero; /* a tile of zeros: the Gauss-Newton matrix G' H_loss G, G = d outputs / d theta,
+                         without the penalty; NULL: the Hessian */
 };
 
 #endif

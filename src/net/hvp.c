@@ -8,7 +8,8 @@
  *
  * The two halves alone are the products with the Jacobian of the outputs, G = dz / dtheta: the
  * forward tangents end in z_dot = G theta_dot; the tangents of the backward pass, with all forward
- * tangents zero, take z_bar to theta_bar = G' z_bar.
+ * tangents zero, take z_bar to theta_bar = G' z_bar.  With H_loss between them they are the product
+ * with the Gauss-Newton matrix G' H_loss G.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -199,7 +200,8 @@ static void tangents_visit(const void *self, size_t position)
         forward_tangent(t, node, &at);
     else if (node->has_tangent)
         backward_tangent(t, node, &at);
-    if (position == 2 * t->net->n_nodes && t->moving)
+    const bool penalty = !t->b->evaluate && !(t->b->curvature && t->b->curvature->no_penalty);
+    if (position == 2 * t->net->n_nodes && t->moving && penalty)
         stj_penalty_add(t->net, t->b, t->nvec, t->theta_dot, t->theta_bar_dot);
 }
 
@@ -215,9 +217,14 @@ void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, c
                      real *scratch)
 {
     const struct stj_batch with = stj_batch_with_record(net, b, nvec, scratch);
-    const struct tangents t =
-        tangents_of(net, &with, theta, lin, nvec, theta_dot, theta_bar_dot, scratch);
-    walk(&t, 0, 2 * net->n_nodes + 1);
+    const real *zero = b->curvature ? b->curvature->zero : NULL;
+    struct tangents t = tangents_of(net, &with, theta, lin, nvec, theta_dot, theta_bar_dot, scratch);
+    walk(&t, 0, zero ? net->n_nodes + 1 : 2 * net->n_nodes + 1);
+    if (zero) { /* back as G' goes */
+        t.moving = false;
+        t.theta_dot = zero;
+        walk(&t, net->n_nodes + 1, 2 * net->n_nodes + 1);
+    }
 }
 
 static bool is_finite(size_t n, const real *x)

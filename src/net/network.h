@@ -102,7 +102,8 @@ struct stj_batch {
     struct stj_targets targets;    /* row[whole], of which those of the slice are read */
     real weight;                   /* of a sample in the loss; 0: 1 / whole */
     const double *sample_weight;   /* [data set]: a factor of each sample's weight; NULL: 1 */
-    struct stj_given_tangents *given; /* of a product; or NULL */
+    struct stj_given_tangents *given;      /* of a product; or NULL */
+    const struct stj_curvature *curvature; /* of a product; NULL: the Hessian */
 };
 
 /* Reals of a linearisation for batches of up to `whole` samples. */
@@ -127,7 +128,8 @@ void stj_network_linearize(const struct stj_network *net, const struct stj_batch
                            real *scratch);
 
 /* theta_bar_dot (a tile) is overwritten with the slice's share of H theta_dot (a tile), at the
- * point and batch of `lin`; a part of it by every stage. */
+ * point and batch of `lin`; a part of it by every stage.  With a Gauss-Newton matrix in the place of
+ * H a slice of a network that couples samples is the whole batch. */
 void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, const real *theta,
                      const real *lin, size_t nvec, const real *theta_dot, real *theta_bar_dot,
                      real *scratch);

@@ -1,5 +1,7 @@
 # src/op/: one file per line, sorted.
 libspectraj_core_la_SOURCES += %reldir%/check.c
+libspectraj_core_la_SOURCES += %reldir%/curvature.c
+libspectraj_core_la_SOURCES += %reldir%/curvature.h
 libspectraj_core_la_SOURCES += %reldir%/dense.c
 libspectraj_core_la_SOURCES += %reldir%/difference.c
 libspectraj_core_la_SOURCES += %reldir%/difference.h

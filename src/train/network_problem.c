@@ -118,6 +118,7 @@ static void whole_batch(const struct network_problem *p, size_t step, struct stj
         .targets = {.row = lin_rows(lin), .label = p->data->labels, .value = p->data->targets},
         .sample_weight = p->weight,
         .given = slice.given,
+        .curvature = slice.curvature,
     };
 }
 
@@ -137,7 +138,9 @@ static bool piece_batch(const struct network_problem *p, size_t step, struct stj
     to = to < origin + n ? to : origin + n;
     if (from >= to)
         return false;
-    whole_batch(p, step, (struct stj_slice){.first = from - origin, .n = to - from}, lin, b);
+    slice = (struct stj_slice){
+        .first = from - origin, .n = to - from, .curvature = slice.curvature};
+    whole_batch(p, step, slice, lin, b);
     b->whole = n;
     b->origin = origin;
     b->x += origin * p->n_in;

@@ -48,6 +48,7 @@ size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size
         slice[s].n = n_rows * (s + 1) / n - slice[s].first;
         slice[s].meeting = (struct stj_slice_sync){.n_slices = n, .slice = s};
         slice[s].given = NULL;
+        slice[s].curvature = NULL;
         slice[s].transposed = false;
     }
     return n;
