@@ -8,6 +8,7 @@
 
 check_PROGRAMS += %reldir%/bad-network
 check_PROGRAMS += %reldir%/jsonkeys
+check_PROGRAMS += %reldir%/o-curvature
 check_PROGRAMS += %reldir%/o-density
 check_PROGRAMS += %reldir%/o-part
 check_PROGRAMS += %reldir%/o-quadratic
@@ -82,6 +83,7 @@ test_scripts += %reldir%/cli-digits-short.sh
 test_scripts += %reldir%/cli-faults.sh
 test_scripts += %reldir%/cli-accumulate.sh
 test_scripts += %reldir%/cli-groups.sh
+test_scripts += %reldir%/cli-curvature.sh
 test_scripts += %reldir%/cli-influence.sh
 test_scripts += %reldir%/cli-interrupt.sh
 test_scripts += %reldir%/cli-kept.sh

@@ -7,8 +7,9 @@
 /* In the order in which `spectraj run` does them: a density takes the singular pairs out that are
  * known. */
 static const struct stj_plugin_info *const list[] = {
-    &stj_analysis_svd.info,   &stj_analysis_density.info,   &stj_analysis_trace.info,
-    &stj_analysis_dense.info, &stj_analysis_influence.info, &stj_analysis_curvature.info,
+    &stj_analysis_svd.info,       &stj_analysis_density.info,
+    &stj_analysis_trace.info,     &stj_analysis_dense.info,
+    &stj_analysis_influence.info, &stj_analysis_curvature.info,
     &stj_analysis_exponents.info, NULL,
 };
 

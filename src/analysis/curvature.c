@@ -33,6 +33,7 @@
 enum { DEFAULT_TOP = 10, DEFAULT_BOTTOM = 5, DEFAULT_STEPS = 4, BINS = 60, MOST_TRIES = 4 };
 
 static const char *const matrices[] = {"hessian", "gauss_newton", NULL};
+static const char *const spread[] = {"spread", NULL};
 enum loss { BATCH, TRAIN, TEST };
 static const char *const losses[] = {"batch", "train", "test", NULL};
 static const double enlarged = 1.05, norm_tol = 1e-3, bulk_epsilon = 0.1;
@@ -40,20 +41,20 @@ static const double enlarged = 1.05, norm_tol = 1e-3, bulk_epsilon = 0.1;
 struct curvature_config {
     struct stj_sizes at;
     int matrix, loss;
-    bool penalty, density, has_top, has_bottom;
+    bool penalty, density, has_top, has_bottom, has_density;
     size_t top, bottom, probes, steps;
     uint64_t seed;
 };
 
 #define OPTION(...) STJ_OPTION_ROW(struct curvature_config, __VA_ARGS__)
 static const struct stj_option options[] = {
-    OPTION("at", SIZES, at, "",
-           "steps t, ascending: at theta_t, before step t (default: the first, the last and three "
-           "between)",
-           .value = "T"),
+    OPTION("at", SIZES, at, "spread",
+           "steps t, ascending: at theta_t, before step t; spread: the first, the last and three "
+           "between",
+           .choices = spread, .value = "T"),
     OPTION("loss", CHOICE, loss, "train",
-           "batch: of step t, as training has it; train, test: the mean over that data", .letter = 'l',
-           .choices = losses, .value = "LOSS"),
+           "batch: of step t, as training has it; train, test: the mean over that data",
+           .letter = 'l', .choices = losses, .value = "LOSS"),
     OPTION("matrix", CHOICE, matrix, "hessian",
            "gauss_newton: without the second derivatives of the network", .choices = matrices,
            .value = "NAME"),
@@ -68,7 +69,8 @@ static const struct stj_option options[] = {
            .present_offset = offsetof(struct curvature_config, has_bottom), .max = 1e6,
            .value = "K"),
     OPTION("density", BOOL, density, "false", "how many eigenvalues lie where",
-           .role = STJ_ROLE_EXTENT),
+           .role = STJ_ROLE_EXTENT,
+           .present_offset = offsetof(struct curvature_config, has_density)),
     OPTION("probes", SIZE, probes, "8", "random vectors of a density", .min = 1, .max = 1e6,
            .value = "P"),
     OPTION("steps", SIZE, steps, "60", "of each, of two products", .min = 1, .max = 1e6,
@@ -87,6 +89,7 @@ static void complete(void *config)
     }
     c->has_top = c->top > 0;
     c->has_bottom = c->bottom > 0;
+    c->has_density = c->density;
 }
 
 static enum stj_status check_config(const void *config, struct stj_error *err)
@@ -112,7 +115,7 @@ struct curvature_data {
     double *top, *bottom, *residual_top, *residual_bottom, *vector;
     double *eta, *momentum, *gradient_edge, *edge;
     double *right_chaotic, *right_stable, *left_chaotic, *left_stable;
-    double random_chaotic, random_stable, confidence, applications;
+    double random_chaotic, random_stable, confidence;
     double *grid, *count, *low, *high, *negative, *negative_low, *negative_high;
     size_t unconverged; /* of the values asked for */
     uint64_t seed;
@@ -170,7 +173,6 @@ static const struct stj_field schema[] = {
     FIELD("density.negative", REAL, negative, "eigenvalues at or below 0", AT, DENSITY),
     FIELD("density.negative_low", REAL, negative_low, "from", AT, DENSITY),
     FIELD("density.negative_high", REAL, negative_high, "to", AT, DENSITY),
-    FIELD("applications", WHOLE, applications, "products with the matrix"),
     FIELD("unconverged", COUNT, unconverged,
           "eigenvalues whose residual is not small, or beside which some may be missing"),
     {.name = NULL},
@@ -178,12 +180,17 @@ static const struct stj_field schema[] = {
 
 /* ---- what is asked for ---- */
 
-static size_t count_steps(const struct curvature_config *c)
+static bool is_spread(const struct curvature_config *c)
 {
-    return c->at.n ? c->at.n : DEFAULT_STEPS + 1;
+    return c->at.n == 0 || c->at.item[0] == STJ_SIZES_WORD(0);
 }
 
-/* A product in whole products of the run, by rows that go through the network. */
+static size_t count_steps(const struct curvature_config *c)
+{
+    return is_spread(c) ? DEFAULT_STEPS + 1 : c->at.n;
+}
+
+/* The time of a product in those of the run, by rows that go through the network. */
 static double cost_of(const struct stj_run *run, int loss)
 {
     const struct stj_dataset *data = loss == TEST ? run->test : run->train;
@@ -232,10 +239,10 @@ static void start(const void *stored, const void *wanted, struct stj_journal_sta
 {
     const struct curvature_config *c = wanted;
     const struct curvature_data *d = stored;
-    const size_t which[] = {(size_t)c->matrix, (size_t)c->loss,     c->penalty,
-                            c->density,        c->top,              c->bottom,
-                            c->probes,         c->steps,            c->seed,
-                            d ? d->n_top : 0,  d ? d->n_bottom : 0, d && d->has_density};
+    const size_t which[] = {
+        (size_t)c->matrix,   (size_t)c->loss,  c->penalty, c->density, c->top,
+        c->bottom,           c->probes,        c->steps,   c->seed,    d ? d->n_top : 0,
+        d ? d->n_bottom : 0, d ? d->n_bins : 0};
     start->known = stj_crc32(0, which, sizeof which);
     start->known = stj_crc32(start->known, c->at.item, c->at.n * sizeof *c->at.item);
     start->known += start->known == 0;
@@ -274,6 +281,8 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     struct curvature_data *d = data;
     (void)cx;
     (void)err;
+    d->has_density = d->n_bins > 0 && (!c || c->density);
+    d->has_overlap = d->chaotic + d->stable > 0;
     if (!c)
         return STJ_OK;
     keep_first(d->n_at, d->n_top, c->top, d->top);
@@ -282,7 +291,6 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     keep_first(d->n_at, d->n_bottom, c->bottom, d->residual_bottom);
     d->n_top = c->top < d->n_top ? c->top : d->n_top;
     d->n_bottom = c->bottom < d->n_bottom ? c->bottom : d->n_bottom;
-    d->has_density = d->has_density && c->density;
     return STJ_OK;
 }
 
@@ -385,8 +393,9 @@ static enum stj_status find_end(struct work *w, double sign, size_t k, double *l
                   k);
         STJ_TRY(measure(w, &r->top, sign, lambda, residual, &turned, err));
     }
-    STJ_CHECK(err, !turned, STJ_ENUMERIC,
-              "the norm of the matrix could not be bounded: is it symmetric? run spectraj validate");
+    STJ_CHECK(
+        err, !turned, STJ_ENUMERIC,
+        "the norm of the matrix could not be bounded: is it symmetric? run spectraj validate");
     memcpy(vector, r->top.v, k * w->cx->n * sizeof *vector);
     if (r->stop == STJ_STOP_INCOMPLETE)
         w->d->unconverged += k > r->converged ? k - r->converged : 1;
@@ -540,8 +549,9 @@ static void note_edge(struct work *w, size_t s)
     d->gradient_edge[s] = step.eta > 0 ? 2 / step.eta : (double)NAN;
     if (!is_sgd(run) || run->recipe.n_groups > 0)
         return;
-    const double share =
-        nesterov ? 1 + 2 * mu : damped ? 1 - optimizer_number(&rule, "dampening") : 1;
+    const double share = nesterov ? 1 + 2 * mu
+                         : damped ? 1 - optimizer_number(&rule, "dampening")
+                                  : 1;
     d->momentum[s] = mu;
     if (step.eta > 0 && share > 0)
         d->edge[s] = (2 + 2 * mu) / (step.eta * share);
@@ -628,7 +638,7 @@ static enum stj_status take_steps(struct work *w, struct stj_error *err)
     const size_t last = w->config->loss == BATCH ? n_steps - 1 : n_steps;
     STJ_MUST(stj_new(&d->at, count_steps(w->config), sizeof *d->at, err));
     for (size_t i = 0; i < count_steps(w->config); i++) {
-        const size_t t = at->n ? at->item[i] : last * i / DEFAULT_STEPS;
+        const size_t t = is_spread(w->config) ? last * i / DEFAULT_STEPS : at->item[i];
         STJ_NEED(err, t <= last, STJ_EINVAL, "at: step %zu: %s are 0 to %zu%s", t,
                  last < n_steps ? "steps with a batch" : "the states of this run", last,
                  last < n_steps && t == n_steps ? ", give --loss train for the end" : "");
@@ -642,17 +652,17 @@ static enum stj_status make_room(struct work *w, struct stj_error *err)
 {
     struct curvature_data *d = w->d;
     const size_t n_at = d->n_at, n = w->cx->n;
-    double **const of_step[] = {&d->eta,           &d->momentum,     &d->gradient_edge,
-                                &d->edge,          &d->right_chaotic, &d->right_stable,
-                                &d->left_chaotic,  &d->left_stable,  &d->negative,
-                                &d->negative_low,  &d->negative_high};
+    double **const of_step[] = {&d->eta,          &d->momentum,      &d->gradient_edge,
+                                &d->edge,         &d->right_chaotic, &d->right_stable,
+                                &d->left_chaotic, &d->left_stable,   &d->negative,
+                                &d->negative_low, &d->negative_high};
     struct {
         double **x;
         size_t size;
-    } const others[] = {{&d->top, d->n_top},           {&d->bottom, d->n_bottom},
-                        {&d->residual_top, d->n_top},  {&d->residual_bottom, d->n_bottom},
-                        {&d->grid, d->n_edges},        {&d->count, d->n_bins},
-                        {&d->low, d->n_bins},          {&d->high, d->n_bins}};
+    } const others[] = {{&d->top, d->n_top},          {&d->bottom, d->n_bottom},
+                        {&d->residual_top, d->n_top}, {&d->residual_bottom, d->n_bottom},
+                        {&d->grid, d->n_edges},       {&d->count, d->n_bins},
+                        {&d->low, d->n_bins},         {&d->high, d->n_bins}};
     for (size_t i = 0; i < sizeof of_step / sizeof *of_step; i++)
         STJ_MUST(stj_new(of_step[i], n_at, sizeof(double), err));
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -683,7 +693,6 @@ static enum stj_status make_operator(struct work *w, struct stj_error *err)
     if (s.data)
         STJ_MUST(stj_network_check_data(run->net, s.data, err));
     STJ_MUST(stj_curvature_create(&s, &op, err));
-    stj_op_set_cost(op, cost_of(run, c->loss));
     return stj_analysis_use_op(w->cx, op, err);
 }
 
@@ -731,8 +740,6 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
         if (c->density)
             STJ_MUST(find_density(&w, s, err));
     }
-    const struct stj_op_counts counts = stj_op_get_counts(cx->op);
-    d->applications = round((counts.jvp + counts.vjp) / stj_op_cost(cx->op));
     return find_overlaps(&w, err);
 }
 
@@ -805,8 +812,7 @@ static void print(FILE *out, const struct stj_result *result)
     if (d->unconverged > 0)
         fprintf(out, "NOT CONVERGED: %zu values, or some beside them may be missing\n",
                 d->unconverged);
-    fprintf(out, "%.0f products with the matrix; seed %llu\n", d->applications,
-            (unsigned long long)d->seed);
+    fprintf(out, "seed %llu; J below is this matrix\n", (unsigned long long)d->seed);
     stj_print_cost(out, &result->about);
 }
 
@@ -860,7 +866,7 @@ static enum stj_status make_curvature(const struct stj_result *result, struct st
     for (size_t i = d->n_top; i-- > 0;)
         STJ_MUST(add_line(d, chart, STJ_CHART_BOTH, i ? STJ_CHART_ORANGE : STJ_CHART_VERMILLION,
                           d->n_top, i, d->top,
-                          i == 0           ? "largest"
+                          i == 0              ? "largest"
                           : i == d->n_top - 1 ? "the next"
                                               : "",
                           err));
@@ -873,17 +879,16 @@ static enum stj_status make_curvature(const struct stj_result *result, struct st
                           err));
     STJ_MUST(add_line(d, chart, STJ_CHART_BROKEN, STJ_CHART_GREY, 1, 0, d->gradient_edge, "2 / eta",
                       err));
-    return add_line(d, chart, STJ_CHART_BROKEN, STJ_CHART_BLACK, 1, 0, d->edge,
-                    "(2 + 2 mu) / eta", err);
+    return add_line(d, chart, STJ_CHART_BROKEN, STJ_CHART_BLACK, 1, 0, d->edge, "(2 + 2 mu) / eta",
+                    err);
 }
 
 static enum stj_status make_density(const struct stj_result *result, struct stj_chart *chart,
                                     struct stj_error *err)
 {
-    static const enum stj_chart_colour colours[] = {STJ_CHART_BLUE,   STJ_CHART_GREEN,
-                                                    STJ_CHART_ORANGE, STJ_CHART_VERMILLION,
-                                                    STJ_CHART_PURPLE, STJ_CHART_SKY_BLUE,
-                                                    STJ_CHART_BLACK,  STJ_CHART_GREY};
+    static const enum stj_chart_colour colours[] = {
+        STJ_CHART_BLUE,   STJ_CHART_GREEN,    STJ_CHART_ORANGE, STJ_CHART_VERMILLION,
+        STJ_CHART_PURPLE, STJ_CHART_SKY_BLUE, STJ_CHART_BLACK,  STJ_CHART_GREY};
     static const double least = 0.01; /* of an eigenvalue in a bin */
     const struct curvature_data *d = result->data;
     double x[BINS], y[BINS];

@@ -70,7 +70,8 @@ static const struct stj_field schema[] = {
     FIELD("n_state", COUNT, n_state, "numbers of the full state"),
     FIELD("n_top", COUNT, n_top, "exponents", .place = STJ_FIELD_IN_FILE),
     FIELD("n_windows", COUNT, n_windows, "windows", .place = STJ_FIELD_IN_FILE),
-    FIELD("unconverged", COUNT, unconverged, "singular vectors of the start that are not converged"),
+    FIELD("unconverged", COUNT, unconverged,
+          "singular vectors of the start that are not converged"),
     FIELD("top", REAL, top, "the exponents, natural logarithms per step", .headline = 1,
           .dim = {DIM("direction", n_top)}),
     FIELD("singular", REAL, singular, "ln(sigma_k) / n of the full state's Jacobian",
@@ -93,7 +94,8 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
                     const void *config, struct stj_prediction *p, size_t *engine)
 {
     const struct exponents_config *c = config;
-    const size_t vectors = run && !request->part.full_state ? 1 + stj_recipe_n_slots(&run->recipe) : 1;
+    const size_t vectors =
+        run && !request->part.full_state ? 1 + stj_recipe_n_slots(&run->recipe) : 1;
     const size_t n = request->n * vectors;
     struct stj_svd_settings s = stj_svd_settings_default();
     (void)engine;
@@ -270,8 +272,8 @@ static enum stj_status pass_windows(struct work *w, struct stj_error *err)
     for (size_t i = 0; i < d->n_windows; i++) {
         const size_t from = part->from + i * d->every, rest = part->to - from;
         d->step[i] = from + (rest < d->every ? rest : d->every);
-        STJ_MUST(stj_progress_report(w->cx->progress, "windows", (double)i, (double)d->n_windows,
-                                     err));
+        STJ_MUST(
+            stj_progress_report(w->cx->progress, "windows", (double)i, (double)d->n_windows, err));
         STJ_MUST(go_to(w, from, d->step[i], err));
         STJ_MUST(pass_window(w, sum, r, &next, err));
         for (size_t j = 0; j < k; j++)
@@ -335,11 +337,13 @@ enum { SHOWN = 5 }; /* columns of the table */
 static void print(FILE *out, const struct stj_result *result)
 {
     const struct exponents_data *d = result->data;
-    fprintf(out, "finite-time Lyapunov exponents of the full state, %zu numbers, by windows of %zu\n",
+    fprintf(out,
+            "finite-time Lyapunov exponents of the full state, %zu numbers, by windows of %zu\n",
             d->n_state, d->every);
     if (d->start == 1)
-        fprintf(out, "from a RANDOM START, seed %llu: one training does not turn it to the leading "
-                     "directions; these are growth rates of these vectors\n",
+        fprintf(out,
+                "from a RANDOM START, seed %llu: one training does not turn it to the leading "
+                "directions; these are growth rates of these vectors\n",
                 (unsigned long long)d->seed);
     fprintf(out, "%4s %14s %14s\n", "k", "exponent", d->start ? "" : "ln(sigma)/n");
     for (size_t i = 0; i < d->n_top; i++) {
@@ -348,7 +352,7 @@ static void print(FILE *out, const struct stj_result *result)
     }
     const size_t k = d->n_top < SHOWN ? d->n_top : SHOWN;
     fprintf(out, "up to\n");
-    for (size_t w = 0; w < d->n_windows; w += d->n_windows > 12 ? (d->n_windows - 1) / 12 + 1 : 1) {
+    for (size_t w = 0; w<d->n_windows; w += d->n_windows> 12 ? (d->n_windows - 1) / 12 + 1 : 1) {
         fprintf(out, "%6zu", d->step[w]);
         for (size_t i = 0; i < k; i++)
             fprintf(out, " %12.8f", d->running[w * d->n_top + i]);
@@ -364,7 +368,7 @@ static enum stj_status make(const struct stj_result *result, struct stj_chart *c
 {
     enum { LINES = 8 };
     static const enum stj_chart_colour colours[] = {
-        STJ_CHART_VERMILLION, STJ_CHART_ORANGE,   STJ_CHART_GREEN, STJ_CHART_BLUE,
+        STJ_CHART_VERMILLION, STJ_CHART_ORANGE, STJ_CHART_GREEN, STJ_CHART_BLUE,
         STJ_CHART_SKY_BLUE,   STJ_CHART_PURPLE, STJ_CHART_BLACK, STJ_CHART_GREY};
     const struct exponents_data *d = result->data;
     STJ_FREED double *x = NULL, *y = NULL;

@@ -306,7 +306,11 @@ static enum stj_status get_first(struct stj_h5 *file, const struct stj_field *fi
     *value = (double)NAN;
     if (!field || !find_item(file, name_in_file(field, name), &info) || info.rows == 0)
         return STJ_OK;
-    if (field->dim[0].name) {
+    if (field->dim[1].name) {
+        STJ_MUST(stj_new(&all, info.cols, sizeof *all, err));
+        STJ_MUST(stj_h5_get_rows(file, name, 0, 1, info.cols, all, info.cols, err));
+        *value = info.cols > 0 ? all[0] : (double)NAN;
+    } else if (field->dim[0].name) {
         STJ_MUST(stj_h5_expect(file, name, info.rows, 1, err));
         STJ_MUST(stj_new(&all, info.rows, sizeof *all, err));
         STJ_MUST(stj_h5_get_vector(file, name, info.rows, all, err));

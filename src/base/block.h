@@ -65,8 +65,9 @@ struct stj_given_tangents {
 
 /* A matrix in the place of the Hessian of a step's loss. */
 struct stj_curvature {
-    bool no_penalty;  /* without the L2 penalty */
-    const real *zero; /* a tile of zeros: the Gauss-Newton matrix G' H_loss G, G = d outputs / d theta,
+    bool no_penalty; /* without the L2 penalty */
+    const real
+        *zero; /* a tile of zeros: the Gauss-Newton matrix G' H_loss G, G = d outputs / d theta,
                          without the penalty; NULL: the Hessian */
 };
 

@@ -218,7 +218,8 @@ void stj_network_hvp(const struct stj_network *net, const struct stj_batch *b, c
 {
     const struct stj_batch with = stj_batch_with_record(net, b, nvec, scratch);
     const real *zero = b->curvature ? b->curvature->zero : NULL;
-    struct tangents t = tangents_of(net, &with, theta, lin, nvec, theta_dot, theta_bar_dot, scratch);
+    struct tangents t =
+        tangents_of(net, &with, theta, lin, nvec, theta_dot, theta_bar_dot, scratch);
     walk(&t, 0, zero ? net->n_nodes + 1 : 2 * net->n_nodes + 1);
     if (zero) { /* back as G' goes */
         t.moving = false;

@@ -10,7 +10,8 @@
 
 /* Of which loss; all borrowed. */
 struct stj_curvature_settings {
-    const struct stj_problem *problem; /* of a step's batch, as training has it; where data is NULL */
+    const struct stj_problem
+        *problem; /* of a step's batch, as training has it; where data is NULL */
     const struct stj_network *net;
     const struct stj_dataset *data; /* of the mean over it, as stj_evaluate has it */
     bool gauss_newton;              /* of a network alone */

@@ -138,8 +138,8 @@ static bool piece_batch(const struct network_problem *p, size_t step, struct stj
     to = to < origin + n ? to : origin + n;
     if (from >= to)
         return false;
-    slice = (struct stj_slice){
-        .first = from - origin, .n = to - from, .curvature = slice.curvature};
+    slice =
+        (struct stj_slice){.first = from - origin, .n = to - from, .curvature = slice.curvature};
     whole_batch(p, step, slice, lin, b);
     b->whole = n;
     b->origin = origin;
