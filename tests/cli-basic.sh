@@ -10,8 +10,8 @@ common="json progress quiet help"
 options_of()
 {
     case $1 in
-        train) echo "output seed threads allow-problem-command ranks-per-product force accept-deviation continue steps learning-rate" ;;
-        info) echo "memory allow-problem-command" ;;
+        train) echo "output set seed threads allow-problem-command ranks-per-product force accept-deviation continue steps learning-rate" ;;
+        info) echo "set memory allow-problem-command" ;;
         svd) echo "top bottom above below certify ncv tol method max-applications max-seconds monitor from to at to-end layers state seed memory" \
             "threads allow-problem-command ranks-per-product tag force" ;;
         density) echo "epsilon confidence probes steps tolerance reorthogonalize scratch no-deflation edges" \
@@ -24,7 +24,7 @@ options_of()
         report) echo "output" ;;
         export) echo "output csv npy" ;;
         init) echo "output force" ;;
-        run) echo "output seed memory threads allow-problem-command ranks-per-product force accept-deviation" ;;
+        run) echo "output set seed memory threads allow-problem-command ranks-per-product force accept-deviation" ;;
     esac
 }
 
