@@ -301,6 +301,8 @@ START_TEST(theta_is_affine_in_the_rate)
     }
     for (size_t i = 0; i < c.n; i++) {
         const double slope = to[1].theta[i] - to[0].theta[i];
+        ck_assert_msg(to[0].theta[i] == c.theta[i] || c.ops == &stj_optimizer_own_step,
+                      "seed %d, %s: it moves at rate 0", _i, c.text);
         ck_assert_msg(fabs(to[2].theta[i] - to[1].theta[i] - slope) <= 1e-14 * (1 + fabs(slope)),
                       "seed %d, %s, step %zu: theta[%zu]", _i, c.text, c.at.index, i);
         for (size_t k = 0; k < c.ops->n_slots; k++)
