@@ -844,7 +844,7 @@ static void choose_range(const struct curvature_data *d, struct stj_chart *chart
         low = fmin(low, d->bottom[i]);
     for (size_t s = 0; s < d->n_at; s++)
         edge = fmin(edge, isnan(d->edge[s]) ? fmin(edge, d->gradient_edge[s]) : d->edge[s]);
-    chart->y.high = 1.1 * (isfinite(edge) && edge > high && edge < 6 * high ? edge : high);
+    chart->y.high = 1.1 * (isfinite(edge) && edge > high && edge < 30 * high ? edge : high);
     chart->y.low = 1.1 * low;
     if (!(chart->y.low < chart->y.high))
         chart->y.high = chart->y.low + 1;
