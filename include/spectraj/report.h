@@ -107,7 +107,7 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
 
 /* A run's result to be drawn beside others, called `label`. */
 struct stj_plotted {
-    struct stj_run *run;
+    struct stj_run *run;     /* whose result */
     const char *tag, *label; /* tag as of stj_report_plot; label of one alone may be NULL */
 };
 

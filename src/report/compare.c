@@ -503,7 +503,8 @@ static enum stj_status put_gallery(struct gallery *g, struct stj_error *err)
         snprintf(figure, sizeof figure, "%s%s", by, family);
         STJ_MUST(put_into(g, figure, err));
     }
-    for (size_t i = 0; stj_report_figure(i, &name, &doc); i++) /* those that are no charts are not */
+    for (size_t i = 0; stj_report_figure(i, &name, &doc);
+         i++) /* those that are no charts are not */
         STJ_MUST(put_into(g, name, err));
     return STJ_OK;
 }
