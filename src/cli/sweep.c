@@ -139,8 +139,8 @@ const struct command command_sweep = {
     .options_size = sizeof(char *),
     .unconverged = "fewer pairs than asked for have converged in a run",
     .example =
-        "  spectraj sweep digits.yaml --set training.learning_rate.peak=0.05,0.1,0.2 -o peaks\n"
-        "  spectraj sweep digits.yaml --set training.steps=20 --set init.seed=0..2 -o seeds\n",
+        "  spectraj sweep digits.yaml --set training.learning_rate.peak=.1,.2 -o peaks\n"
+        "  spectraj sweep digits.yaml --set training.steps=20 --set init.seed=0..2 -o s\n",
     .run = run,
     .deals = true,
 };
