@@ -65,7 +65,8 @@ static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given
     STJ_NEED(err, stj_training_jacobian_window(jacobian, window), STJ_EINVAL,
              "derivatives with respect to %s need a training Jacobian", stj_given_name(given));
     STJ_NEED(err,
-             given != STJ_GIVEN_RATES || window->recipe->optimizer->info != &stj_optimizer_own_step.info,
+             given != STJ_GIVEN_RATES ||
+                 window->recipe->optimizer->info != &stj_optimizer_own_step.info,
              STJ_EUNSUPPORTED,
              "the steps of this problem are its process's own (optimizer: " STJ_OWN_STEP
              "), and so are their rates: there is no derivative with respect to them");

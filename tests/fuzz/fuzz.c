@@ -128,7 +128,7 @@ static void config_target(void)
 {
     struct stj_run_config config = {0};
     char *text = NULL;
-    if (stj_run_config_read(path, &config, NULL) == STJ_OK)
+    if (stj_run_config_read(path, NULL, &config, NULL) == STJ_OK)
         (void)stj_run_config_print(&config, &text, NULL);
     stj_run_config_free(&config);
     free(text);

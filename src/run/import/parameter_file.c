@@ -165,7 +165,8 @@ static void part_name(const struct stj_run *run, const struct stj_parameter *p, 
 static void take_axes(const struct stj_run *run, size_t i, struct stj_parameter *p)
 {
     const struct stj_shapes *tensors = &run->config.problem.tensors;
-    if (!run->config.has_problem || i >= tensors->n || tensors->item[i].sizes.n > STJ_PARAMETER_AXES)
+    if (!run->config.has_problem || i >= tensors->n ||
+        tensors->item[i].sizes.n > STJ_PARAMETER_AXES)
         return;
     p->n_dims = tensors->item[i].sizes.n;
     memcpy(p->shape, tensors->item[i].sizes.item, p->n_dims * sizeof p->shape[0]);
