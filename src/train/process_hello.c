@@ -19,7 +19,8 @@ enum {
     MOST_AXES = 8,
     MOST_NAME = 63,
     MOST_LINEAR = 1 << 20,
-    MOST_TENSORS = 1 << 14
+    MOST_TENSORS = 1 << 14,
+    MOST_SAMPLES = 1 << 24
 };
 
 /* What is left to read. */
@@ -149,8 +150,8 @@ static enum stj_status take_all(struct rest *r, struct stj_hello *h, struct stj_
     const size_t n = stj_hello_set(h, "train")->n_rows;
     STJ_NEED(err, !h->weighs || n > 0, STJ_EFORMAT,
              "it knows weights of samples, and says that 'train' has none");
-    if (h->weighs)
-        STJ_MUST(stj_blas_fits(n, "the number of samples", err));
+    STJ_NEED(err, !h->weighs || n <= MOST_SAMPLES, STJ_EFORMAT,
+             "it knows weights of %zu samples, expected at most %d", n, MOST_SAMPLES);
     return STJ_OK;
 }
 
