@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* bench/engine.c: how near products with the training Jacobian come to the speed of a DGEMM.
  *
- *     engine [--case NAME] [--threads N] [--repeat R] [--profile] [--cpu-time]
+ *     engine [--case NAME] [--threads N] [--repeat R] [--profile] [--cpu-time] [--single]
  *
  * prints one line of JSON for each case and number of threads (1, and N if that is more; 2 if not
  * given).  In each round, for each number of threads in turn, products with J and with J' of a block
@@ -12,6 +12,7 @@
  *     gflops     useful arithmetic of the tangents (bench/flops.c) over seconds
  *     fraction   gflops over those of the DGEMM
  *     speedup    seconds on one thread over seconds
+ *     times_double   with --single, products in single precision: seconds in double over seconds
  *
  * Data and parameters are drawn from a seed: nothing here depends on their values.
  *
@@ -164,7 +165,7 @@ enum { N_CASES = sizeof cases / sizeof cases[0] };
 struct settings {
     const char *only; /* NULL: every case */
     size_t threads, repeat;
-    bool profile, cpu_time;
+    bool profile, cpu_time, single;
 };
 
 static clockid_t clock_used = CLOCK_MONOTONIC;
@@ -204,6 +205,7 @@ static double median(struct samples *s)
 struct timing {
     size_t threads;
     struct samples product[2]; /* with J, with J' */
+    struct samples twice[2];   /* in double, where the products are in single precision */
     struct samples dgemm;
 };
 
@@ -251,11 +253,13 @@ struct subject {
     struct small_run *run;
     double flops; /* of a product with the block */
     struct stj_op *jacobian;
+    struct stj_problem *single; /* NULL: products are in double */
+    struct stj_op *twice;       /* the Jacobian in double then */
     double *x, *y; /* [n][vectors] */
 };
 
 static enum stj_status subject_create(struct subject *s, const struct bench_case *what,
-                                      bool profiled, struct stj_error *err)
+                                      const struct settings *wanted, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct stj_training_jacobian_settings settings = {.memory_bytes = kept_bytes};
@@ -263,10 +267,17 @@ static enum stj_status subject_create(struct subject *s, const struct bench_case
     STJ_TRY(small_run_make(&what->spec, &s->run, err));
     s->flops = (double)what->vectors * (double)what->spec.steps *
                tangent_flops(s->run->net, what->spec.batch);
-    if (profiled)
+    if (wanted->profile)
         STJ_TRY(profile_attach(s->run, clock_used, err));
     STJ_TRY(stj_training_jacobian_create(s->run->problem, &s->run->recipe, s->run->trajectory,
                                          &settings, &s->jacobian, err));
+    if (wanted->single) {
+        s->twice = s->jacobian;
+        s->jacobian = NULL;
+        STJ_TRY(stj_problem_single(s->run->problem, &s->single, err));
+        STJ_TRY(stj_training_jacobian_create(s->single, &s->run->recipe, s->run->trajectory,
+                                             &settings, &s->jacobian, err));
+    }
     STJ_TRY(seeded_normal(s->run->n * what->vectors, 7, &s->x, err));
     STJ_TRY(stj_new(&s->y, s->run->n * what->vectors, sizeof *s->y, err));
 out:
@@ -276,6 +287,8 @@ out:
 static void subject_free(struct subject *s)
 {
     stj_op_destroy(s->jacobian);
+    stj_op_destroy(s->twice);
+    stj_problem_destroy(s->single);
     profile_detach();
     small_run_destroy(s->run);
     free(s->x);
@@ -283,8 +296,8 @@ static void subject_free(struct subject *s)
 }
 
 /* Products in one direction, at least one. */
-static enum stj_status time_products(const struct subject *s, enum stj_trans trans,
-                                     struct samples *samples, struct stj_error *err)
+static enum stj_status time_products(const struct subject *s, struct stj_op *op,
+                                     enum stj_trans trans, struct samples *samples, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = s->run->n;
@@ -292,7 +305,7 @@ static enum stj_status time_products(const struct subject *s, enum stj_trans tra
     double now = begin;
     do {
         const double last = now;
-        STJ_TRY(stj_op_apply(s->jacobian, trans, s->what->vectors, s->x, n, s->y, n, err));
+        STJ_TRY(stj_op_apply(op, trans, s->what->vectors, s->x, n, s->y, n, err));
         now = seconds_now();
         add_sample(samples, now - last);
     } while (now - begin < least_seconds);
@@ -304,8 +317,12 @@ static enum stj_status run_round(const struct subject *s, struct timing *t, stru
 {
     enum stj_status st = STJ_OK;
     stj_set_threads(t->threads);
-    STJ_TRY(time_products(s, STJ_NO_TRANS, &t->product[0], err));
-    STJ_TRY(time_products(s, STJ_TRANS, &t->product[1], err));
+    STJ_TRY(time_products(s, s->jacobian, STJ_NO_TRANS, &t->product[0], err));
+    STJ_TRY(time_products(s, s->jacobian, STJ_TRANS, &t->product[1], err));
+    if (s->twice) {
+        STJ_TRY(time_products(s, s->twice, STJ_NO_TRANS, &t->twice[0], err));
+        STJ_TRY(time_products(s, s->twice, STJ_TRANS, &t->twice[1], err));
+    }
 out:
     return st;
 }
@@ -326,6 +343,9 @@ static void print_timing(const struct subject *s, struct timing *t, double secon
            seconds, jvp, vjp, dgemm, gflops / dgemm);
     if (seconds_alone > 0)
         printf(",\"speedup\":%.3f", seconds_alone / seconds);
+    if (s->twice)
+        printf(",\"precision\":\"single\",\"times_double\":%.3f",
+               (median(&t->twice[0]) + median(&t->twice[1])) / 2 / seconds);
     puts("}");
     fflush(stdout);
 }
@@ -386,7 +406,7 @@ static enum stj_status run_case(const struct bench_case *what, const struct sett
     t[0].threads = 1;
     t[1].threads = settings->threads;
     stj_set_threads(settings->threads);
-    STJ_TRY(subject_create(&s, what, settings->profile, err));
+    STJ_TRY(subject_create(&s, what, settings, err));
     if (settings->profile)
         STJ_TRY(take_profile(&s, settings, t, n_counts, err));
     else
@@ -417,7 +437,7 @@ static int usage(const char *what)
 {
     fprintf(stderr,
             "engine: %s\n"
-            "usage: engine [--case NAME] [--threads N] [--repeat R] [--profile] [--cpu-time]\n"
+            "usage: engine [--case NAME] [--threads N] [--repeat R] [--profile] [--cpu-time] [--single]\n"
             "N: 1 to 64 (2); R, rounds that count: 1 to 1000 (5); cases:\n",
             what);
     for (size_t i = 0; i < N_CASES; i++)
@@ -431,7 +451,7 @@ static const char *parse_arguments(int argc, char **argv, struct settings *s)
     static const struct option options[] = {
         {"case", required_argument, NULL, 'c'},   {"threads", required_argument, NULL, 't'},
         {"repeat", required_argument, NULL, 'r'}, {"profile", no_argument, NULL, 'p'},
-        {"cpu-time", no_argument, NULL, 'u'},     {NULL, 0, NULL, 0},
+        {"cpu-time", no_argument, NULL, 'u'},     {"single", no_argument, NULL, 's'},   {NULL, 0, NULL, 0},
     };
     int key;
     opterr = 0;
@@ -442,6 +462,8 @@ static const char *parse_arguments(int argc, char **argv, struct settings *s)
             s->profile = true;
         else if (key == 'u')
             s->cpu_time = true;
+        else if (key == 's')
+            s->single = true;
         else if (key == 't' && !parse_count(optarg, 64, &s->threads))
             return "--threads takes a number from 1 to 64";
         else if (key == 'r' && !parse_count(optarg, 1000, &s->repeat))

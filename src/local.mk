@@ -3,8 +3,23 @@
 
 noinst_LTLIBRARIES += libspectraj_core.la
 libspectraj_core_la_SOURCES =
+single_sources =
 libspectraj_core_la_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags)
-libspectraj_core_la_LIBADD = $(STJ_LIBS)
+libspectraj_core_la_LIBADD = libspectraj_single.la $(STJ_LIBS)
+
+# The network and its problem once more in single precision, by the same sources: what their headers
+# declare gets the ending _single.  A name that is missed is defined twice, and nothing links.
+noinst_LTLIBRARIES += libspectraj_single.la
+libspectraj_single_la_SOURCES = $(net_sources) $(single_sources)
+libspectraj_single_la_CPPFLAGS = $(STJ_CPPFLAGS) $(core_cppflags) -DSTJ_SINGLE -include single_names.h
+$(libspectraj_single_la_OBJECTS): single_names.h
+CLEANFILES += single_names.h
+single_names.h: src/local.mk $(net_sources) src/train/network_problem.h
+	$(AM_V_GEN)(cd $(srcdir) && cat src/net/*.h src/net/*/*.h src/train/network_problem.h) | sed -n \
+	  -e '/stj_initializers/d' \
+	  -e 's/^extern [^;]*[ *]\(stj_[a-z0-9_]*\)\(\[\]\)*;.*/#define \1 \1_single/p' \
+	  -e '/^static/!s/^[a-z][^(;={]*[ *]\(stj_[a-z0-9_]*\)(.*/#define \1 \1_single/p' > $@-t && \
+	  mv $@-t $@
 
 lib_LTLIBRARIES += libspectraj.la
 libspectraj_la_SOURCES =

@@ -21,8 +21,14 @@ enum stj_status stj_blas_fits(size_t n, const char *what, struct stj_error *err)
 /* Row-major C [m][n] <- alpha op(A) op(B) + beta C, op(A) m x k, op(B) k x n; leading dimensions
  * are the distances between rows as stored.  C is not read when beta is 0. */
 void stj_gemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n,
-              size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta,
-              real *c, size_t ldc);
+              size_t k, double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+              double beta, double *c, size_t ldc);
+void stj_gemm_single(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n,
+                     size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                     float beta, float *c, size_t ldc);
+#ifdef STJ_SINGLE
+#define stj_gemm stj_gemm_single
+#endif
 
 /* Double-precision work on column-major blocks, above the engine. */
 

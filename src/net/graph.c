@@ -31,7 +31,7 @@ struct insertion {
 
 static const struct stj_layer_ops *ops_of(const struct stj_plugin *plugin)
 {
-    return (const struct stj_layer_ops *)plugin->info;
+    return (const struct stj_layer_ops *)stj_own_plugin(&stj_layers, plugin->info);
 }
 
 static const struct stj_layer_keys *keys_of(const struct stj_plugin *plugin)

@@ -228,7 +228,7 @@ static enum stj_status create(const struct stj_network_config *config, bool inpu
     struct stj_network *n = NULL;
     STJ_TRY(stj_new(&n, 1, sizeof *n, err));
     n->config = config;
-    n->loss = (const struct stj_loss_ops *)config->loss.info;
+    n->loss = (const struct stj_loss_ops *)stj_own_plugin(&stj_losses, config->loss.info);
     n->inputs_move = inputs_move;
     STJ_TRY(set_input(n, err));
     STJ_TRY(stj_network_make_nodes(n, &config->layers, err));
@@ -271,6 +271,11 @@ void stj_network_destroy(struct stj_network *net)
     free(net->named);
     free(net->frozen);
     free(net);
+}
+
+const struct stj_network_config *stj_network_config_of(const struct stj_network *net)
+{
+    return net->config;
 }
 
 size_t stj_network_n_params(const struct stj_network *net)

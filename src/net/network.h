@@ -48,6 +48,7 @@ enum stj_status stj_network_create_outline(const struct stj_network_config *conf
                                            const struct stj_shapes *tensors,
                                            struct stj_network **net, struct stj_error *err);
 
+const struct stj_network_config *stj_network_config_of(const struct stj_network *net);
 size_t stj_network_n_params(const struct stj_network *net);
 const struct stj_layout *stj_network_layout(const struct stj_network *net);
 const struct stj_shape *stj_network_input(const struct stj_network *net);

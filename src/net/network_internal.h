@@ -71,6 +71,18 @@ struct stj_network {
     size_t n_ids;          /* the smallest of them */
 };
 
+/* The plug-in of a registry in this precision: configs are parsed with those in double. */
+static inline const struct stj_plugin_info *stj_own_plugin(const struct stj_kind *kind,
+                                                           const struct stj_plugin_info *info)
+{
+#ifdef STJ_SINGLE
+    (void)stj_kind_find(kind, info->name, &info, NULL);
+#else
+    (void)kind;
+#endif
+    return info;
+}
+
 /* net->node <- the nodes of a config's layers (graph.c), net->output. */
 enum stj_status stj_network_make_nodes(struct stj_network *net, const struct stj_plugins *layers,
                                        struct stj_error *err);

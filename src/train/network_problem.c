@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/target_clones.h"
 #include "parallel/parallel.h"
+#include "train/single.h"
 
 struct network_problem {
     const struct stj_network *net;
@@ -452,6 +453,16 @@ static enum stj_status network_vary(const void *self, enum stj_given given, cons
     return STJ_OK;
 }
 
+#ifndef STJ_SINGLE
+static enum stj_status network_single(const void *self, size_t n_steps, struct stj_single **single,
+                                      struct stj_error *err)
+{
+    const struct network_problem *p = self;
+    return stj_single_create(stj_network_config_of(p->net), stj_network_frozen(p->net), p->data,
+                             p->order, n_steps, single, err);
+}
+#endif
+
 static const struct stj_problem_ops network_ops = {
     .destroy = network_destroy,
     .n_rows = network_n_rows,
@@ -466,6 +477,9 @@ static const struct stj_problem_ops network_ops = {
     .given = network_given,
     .rows = network_rows,
     .vary = network_vary,
+#ifndef STJ_SINGLE
+    .single = network_single,
+#endif
 };
 
 /* Does each position have probabilities, as exact as half precision holds them? */

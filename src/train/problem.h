@@ -20,6 +20,8 @@
 #include "base/memory.h"
 #include "parallel/slice_sync.h"
 
+struct stj_single;
+
 struct stj_slice {
     size_t first, n;
     struct stj_slice_sync meeting;    /* with the others of its batch */
@@ -79,6 +81,11 @@ struct stj_problem_ops {
     const size_t *(*rows)(const void *self, const real *lin);
     enum stj_status (*vary)(const void *self, enum stj_given given, const double *shift,
                             void **varied, struct stj_error *err);
+
+    /* *single <- the same problem in single precision (train/single.h), which borrows what this one
+     * does.  NULL: there is none. */
+    enum stj_status (*single)(const void *self, size_t n_steps, struct stj_single **single,
+                              struct stj_error *err);
 };
 
 struct stj_problem {
@@ -133,6 +140,11 @@ enum stj_status stj_callback_problem_place(const struct stj_problem *problem,
                                            struct stj_problem **placed, struct stj_error *err);
 enum stj_status stj_callback_problem_loss(const struct stj_problem *problem, const double *theta,
                                           double *loss, struct stj_error *err);
+
+/* *single <- the same problem whose linearisations and products are in single precision; it borrows
+ * what the problem does, and its layout.  STJ_EUNSUPPORTED for one that is no network. */
+enum stj_status stj_problem_single(const struct stj_problem *problem, struct stj_problem **single,
+                                   struct stj_error *err);
 
 /* Are the problem's vectors far larger than a core's cache?  Then every slice costs the writing and
  * adding of its share in memory, so work is divided into fewer slices and into more, thinner

@@ -30,7 +30,8 @@ struct stj_window_config {
 };
 
 /* The words that a padding may be; the last one is for sequences alone. */
-extern const char *const stj_paddings[], *const stj_sequence_paddings[];
+extern const char *const stj_paddings[];
+extern const char *const stj_sequence_paddings[];
 
 struct stj_window {
     size_t in_h, in_w, out_h, out_w, channels;
