@@ -71,6 +71,7 @@ struct stj_plan_settings {
     const struct stj_option_pair *option; /* [n]: each for the analyses that have one of its name */
     struct stj_plan_ranks
         ranks; /* 0: those that stj_ranks_measure found, else this process alone */
+    enum stj_precision precision; /* of products, for the analyses that have it */
 };
 
 /* plan <- predictions, from sizes and from the time that a few steps take here and now (run: open,

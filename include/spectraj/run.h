@@ -225,6 +225,10 @@ enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, stru
  * number i; false past the last. */
 bool stj_run_get_analysis(const struct stj_run *run, size_t i, const char **name);
 
+/* The arithmetic of products with a Jacobian; states, optimizer and everything above are double.
+ * MIXED is for singular pairs alone: found with single products, finished with double ones. */
+enum stj_precision { STJ_PRECISION_DOUBLE, STJ_PRECISION_SINGLE, STJ_PRECISION_MIXED };
+
 /* Which Jacobian of a run. */
 struct stj_run_part {
     size_t from, to;    /* window of steps; to = 0: n_steps */
@@ -232,6 +236,7 @@ struct stj_run_part {
                          * tensors as stj_run_get_layer and stj_run_get_parameter name them; NULL: all */
     bool full_state;    /* of (theta, slots) with respect to (theta, slots), which composes:
                          * J(s -> u) = J(t -> u) J(s -> t); with layers, theirs in each of them */
+    enum stj_precision precision; /* of its products; MIXED is as DOUBLE here */
 };
 
 /* *op <- that Jacobian; its vectors are the chosen parameters in the order of theta, then those of
@@ -304,6 +309,10 @@ struct stj_validation {
     double dense_bottom_violation;
     double dense_bottom_excess; /* how far above at most / sigma_1 */
     struct stj_given_validation weights, inputs, targets, rates; /* of samples; the last of steps */
+    /* With part.precision SINGLE, of products in it against double: the largest |J_s x - J x| / |J x|
+     * over 4 Gaussian x, J' too, and the root mean square of |J_s x - J x| / |x|.  NaN: not looked
+     * at. */
+    double single_error, single_error_rms;
     bool passed;                                                 /* every part that was looked at */
     struct stj_storage storage;                                  /* of the states */
     struct stj_run_part part;                                    /* of the run that this is about */

@@ -52,7 +52,8 @@ class StjProgress(C.Structure):
 
 
 class StjRunPart(C.Structure):
-    _fields_ = [("from", size_t), ("to", size_t), ("layers", text), ("full_state", C.c_bool)]
+    _fields_ = [("from", size_t), ("to", size_t), ("layers", text), ("full_state", C.c_bool),
+                ("precision", C.c_int)]
 
 
 class StjRunArray(C.Structure):

@@ -27,6 +27,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "op/journal.h"
+#include "op/operator.h"
 #include "op/training_jacobian.h"
 #include "parallel/ranks.h"
 #include "run/folder/run_lock.h"
@@ -171,6 +172,7 @@ static enum stj_status read_result(const struct stj_run *run, const struct stj_a
     STJ_MUST(stj_h5_get_text(file, "layers", &about->layers, err));
     about->part.layers = about->layers[0] ? about->layers : NULL;
     about->part.full_state = about->state == 1;
+    about->part.precision = (enum stj_precision)about->precision;
     about->stored = true;
     note_training(run, about);
     r->crc = stj_h5_get_crc(file);
@@ -285,6 +287,7 @@ static enum stj_status begin_about(struct call *c, struct stj_error *err)
     about->part = q->part;
     about->part.layers = about->layers[0] ? about->layers : NULL;
     about->state = q->part.full_state;
+    about->precision = (int)q->part.precision;
     note_training(c->run, about);
     about->self_check.orthogonality = (double)NAN;
     return STJ_OK;
@@ -314,6 +317,7 @@ static enum stj_status run_computation(struct call *c, struct stj_analysis_conte
     const struct stj_question *q = &c->question;
     struct stj_result_about *about = &c->result->about;
     struct stj_prediction prediction;
+    struct stj_single_error single = {.relative = 0};
     size_t engine = 0;
     const struct stj_plan_request plan = {
         .part = q->part, .memory_bytes = q->common.memory, .n = q->n};
@@ -323,14 +327,21 @@ static enum stj_status run_computation(struct call *c, struct stj_analysis_conte
     stj_plan_analysis(c->run, &plan, q->analysis, c->joined, &about->cost);
     stj_plan_predict(c->run, &plan, q->analysis, c->joined, &prediction, &engine);
     STJ_MUST(stj_plan_check(c->run, &plan, q->analysis, &prediction, err));
+    if (q->part.precision == STJ_PRECISION_SINGLE)
+        STJ_MUST(stj_run_single_error(c->run, &q->part, engine, 0, &single, err));
     STJ_MUST(stj_result_op_open(c->run, &q->part, c->place.path, &c->journal, q->common.force,
                                 engine, cx->kept, err));
+    if (q->part.precision == STJ_PRECISION_SINGLE) {
+        about->product_error = single.absolute;
+        stj_op_set_rounding(cx->kept->op,
+                            fmax(single.relative, stj_op_rounding(cx->kept->op)));
+    }
     cx->op = cx->kept->op;
     cx->resumes = cx->kept->resumes;
     STJ_MUST(q->analysis->compute(cx, c->joined, c->result->data, err));
     c->journal.has_more = stj_op_journal_has_more(cx->op);
     stj_analysis_release_op(cx);
-    stj_warn_of_check(&about->self_check, c->progress);
+    stj_warn_of_check(&about->self_check, about->product_error, c->progress);
     stj_cost_finish(&about->cost);
     about->spent = about->counts;
     about->seconds = stj_clock() - start;

@@ -87,6 +87,7 @@ struct stj_analysis {
     size_t result_size; /* of the struct that the schema is of */
     struct stj_h5_format format;
     const char *name_option; /* an option whose value is part of the file's name; NULL: none */
+    bool single, mixed;      /* precisions that it has beside double */
 
     /* What was not given and follows from what was.  NULL: nothing does. */
     void (*complete)(void *config);
@@ -157,7 +158,8 @@ struct stj_result_about {
     char *of;                    /* what it is the derivative by; NULL: theta at `from`; owned */
     char *layers;                /* tensors, separated by commas; NULL: all; owned */
     int state;                   /* index into theta, full: part.full_state as a file has it */
-    int precision;               /* index into double */
+    int precision;               /* index into stj_precisions, as a file has it */
+    double product_error; /* of products in single precision, rms of |E x| / |x|; NaN: in double */
     struct stj_op_counts spent;  /* what computing it took, in all */
     struct stj_op_counts counts; /* what this request took: nothing where it is stored */
     double seconds;              /* of computing */
@@ -168,6 +170,7 @@ struct stj_result_about {
 };
 
 extern const struct stj_field stj_about_schema[];
+extern const char *const stj_precisions[]; /* by enum stj_precision */
 
 /* about <- when, by what and where: here and now. */
 enum stj_status stj_about_begin(struct stj_result_about *about, struct stj_error *err);

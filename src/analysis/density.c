@@ -270,7 +270,7 @@ static bool split_memory(const struct stj_run *run, const struct stj_plan_reques
     const size_t steps = settings->steps < n ? settings->steps : n;
     enum stj_reorthogonalize how = settings->reorthogonalize;
     *engine = left / 2;
-    const bool runs = stj_run_storage(run, request->part.from, request->part.to, *engine, 1,
+    const bool runs = stj_run_part_storage(run, &request->part, *engine, 1,
                                       &storage, NULL) == STJ_OK;
     if (!runs || stj_density_in_flight(settings, n, n, steps, left - *engine, &how) == 0)
         *engine = storage.minimum < left ? storage.minimum : left;
@@ -293,7 +293,7 @@ static void divide_memory(const struct stj_run *run, const struct stj_plan_reque
     s.scratch = "."; /* bases elsewhere */
     s.memory_bytes = 1;
     stj_density_predict(&s, request->n, &trial);
-    (void)stj_run_fit(run, request->part.from, request->part.to, memory, &trial, &left);
+    (void)stj_run_fit(run, &request->part, memory, &trial, &left);
     if (!split_memory(run, request, settings, left, engine)) {
         left = memory; /* a limit that cannot be kept is one of states, linearisations and bases */
         (void)split_memory(run, request, settings, left, engine);
@@ -303,7 +303,7 @@ static void divide_memory(const struct stj_run *run, const struct stj_plan_reque
     s.memory_bytes = *bases;
     trial = *p;
     stj_density_predict(&s, request->n, &trial);
-    (void)stj_run_fit(run, request->part.from, request->part.to, memory, &trial, engine);
+    (void)stj_run_fit(run, &request->part, memory, &trial, engine);
 }
 
 static size_t columns(const void *config, size_t n)
@@ -708,6 +708,7 @@ const struct stj_analysis stj_analysis_density = {
     .result_size = sizeof(struct density_data),
     .format = {.name = "spectraj-density", .version = 1, .remedy = "compute it again with --force"},
     .columns = columns,
+    .single = true,
     .predict = predict,
     .covers = covers,
     .compute = compute,

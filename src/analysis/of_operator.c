@@ -157,7 +157,7 @@ static enum stj_status compute(struct call *c, struct stj_error *err)
     if (st == STJ_EINTERRUPTED || interrupted)
         return end_interrupted(c, st, err);
     STJ_MUST(st);
-    stj_warn_of_check(&about->self_check, c->progress);
+    stj_warn_of_check(&about->self_check, (double)NAN, c->progress);
     return q->analysis->view ? q->analysis->view(&cx, q->config, c->result->data, err) : STJ_OK;
 }
 

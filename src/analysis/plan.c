@@ -67,9 +67,9 @@ void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *
     add_watch(r.n, p);
     size_t left = 0;
     if (*engine == STJ_ENGINE_NOT_DIVIDED)
-        *engine = stj_run_engine_bytes(run, r.part.from, r.part.to, r.memory_bytes, p);
+        *engine = stj_run_engine_bytes(run, &r.part, r.memory_bytes, p);
     else if (r.memory_bytes > 0 &&
-             stj_run_fit(run, r.part.from, r.part.to, r.memory_bytes, p, &left) && left < *engine)
+             stj_run_fit(run, &r.part, r.memory_bytes, p, &left) && left < *engine)
         *engine = left;
 }
 
@@ -78,7 +78,7 @@ enum stj_status stj_plan_check(const struct stj_run *run, const struct stj_plan_
                                struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    st = stj_run_check_limit(run, request->part.from, request->part.to, request->memory_bytes, p,
+    st = stj_run_check_limit(run, &request->part, request->memory_bytes, p,
                              err);
     if (st != STJ_OK)
         stj_error_prefix(err, "%s%s%s", analysis->info.name, p->refused ? ": " : "",
@@ -93,6 +93,7 @@ out:
 
 /* The run as one window is worked on. */
 struct pace {
+    enum stj_precision precision;
     const struct stj_timing *meter;
     struct stj_storage storage;
     double steps, share; /* of the window; of them, those whose linearisations are not kept */
@@ -105,9 +106,10 @@ static enum stj_status set_pace(struct stj_run *run, const struct stj_plan_reque
 {
     struct stj_run_info info;
     stj_run_get_info(run, &info);
-    STJ_MUST(stj_run_time(run, &pace->meter, err));
+    pace->precision = request->part.precision;
+    STJ_MUST(stj_run_time(run, pace->precision, &pace->meter, err));
     STJ_MUST(
-        stj_run_storage(run, request->part.from, request->part.to, engine, 1, &pace->storage, err));
+        stj_run_part_storage(run, &request->part, engine, 1, &pace->storage, err));
     pace->steps =
         (double)((request->part.to ? request->part.to : info.n_steps) - request->part.from);
     pace->share = 1 - (double)pace->storage.kept_steps / pace->steps;
@@ -153,7 +155,8 @@ static enum stj_status sweep(struct stj_run *run, const struct pace *p, bool bac
 {
     const struct stj_plan_division *d = &p->division;
     double step = 0;
-    STJ_MUST(stj_run_time_block(run, stj_plan_columns(d, block), backward, &step, err));
+    STJ_MUST(stj_run_time_block(run, p->precision, stj_plan_columns(d, block), backward, &step,
+                                err));
     *seconds = p->meter->sweep + p->steps * (step + p->share * p->meter->linearize) / d->speed +
                pass_states(p, backward) + stj_plan_message_seconds(d, p->steps, block);
     return STJ_OK;
@@ -224,7 +227,7 @@ static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *
     item->ranks_per_product = pace.division.per_product;
     item->bytes_per_application =
         pace.steps * pace.division.bytes_per_step + pace.division.bytes_per_product;
-    item->basis_bytes = stj_run_phase_bytes(run, request->part.from, request->part.to, p, &work);
+    item->basis_bytes = stj_run_phase_bytes(run, &request->part, p, &work);
     STJ_MUST(predict_seconds(run, &pace, p, &item->seconds, err));
     item->trajectory_bytes = (size_t)touched_states(run, &pace.storage);
     item->engine_bytes = pace.storage.linear_bytes + work;
@@ -262,9 +265,9 @@ static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_
     struct stj_prediction p = {.svd_flops = 0};
     stj_validate_predict(run, columns(run, request), DENSE_LIMIT, &p);
     const size_t engine =
-        stj_run_engine_bytes(run, request->part.from, request->part.to, request->memory_bytes, &p);
+        stj_run_engine_bytes(run, &request->part, request->memory_bytes, &p);
     const enum stj_status st = fill(run, request, 1, engine, &p, item, err);
-    return st == STJ_OK ? stj_run_check_limit(run, request->part.from, request->part.to,
+    return st == STJ_OK ? stj_run_check_limit(run, &request->part,
                                               request->memory_bytes, &p, err)
                         : st;
 }
@@ -279,7 +282,7 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
     size_t every = 1;
     stj_run_get_info(run, &info);
     STJ_MUST(stj_run_every(run, &every, err));
-    STJ_MUST(stj_run_time(run, &meter, err));
+    STJ_MUST(stj_run_time(run, STJ_PRECISION_DOUBLE, &meter, err));
     const size_t state = info.n_params * (1 + info.n_slots) * sizeof(double);
     const double stored = 2 + (double)info.n_steps / (double)every;
     const size_t gradients = stj_train_work_bytes(run->problem, &run->recipe);
@@ -366,7 +369,11 @@ static void add_analysis(struct stj_run *run, const struct stj_plan_request *req
         return;
     struct stj_plan_item *item = add_item(plan, analysis->info.name);
     stj_request_summary(analysis, config, item->settings, sizeof item->settings);
-    judge(plan, plan_analysis(run, request, analysis, config, item, &trouble), &trouble, item);
+    enum stj_status st =
+        stj_analysis_check_precision(analysis, request->part.precision, &trouble);
+    if (st == STJ_OK)
+        st = plan_analysis(run, request, analysis, config, item, &trouble);
+    judge(plan, st, &trouble, item);
 }
 
 /* Every analysis, with the options that it has among those that were given; parts that cost apart
@@ -416,7 +423,8 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
 {
     STJ_NOT_NULL(err, run, settings, plan);
     struct stj_plan_request request = {.memory_bytes = settings->memory_bytes,
-                                       .ranks = settings->ranks};
+                                       .ranks = settings->ranks,
+                                       .part.precision = settings->precision};
     STJ_HELD(stj_pairs_given_free) struct stj_pairs_given given = {0};
     struct stj_error trouble = STJ_ERROR_INIT;
     struct stj_run_info info;
@@ -431,7 +439,7 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
         request.ranks.n = stj_ranks_measured(&request.ranks.bytes_per_second);
     if (request.ranks.n > 1 && request.ranks.bytes_per_second <= 0)
         request.ranks.bytes_per_second = stj_timing_vector_rate();
-    STJ_MUST(stj_run_time(run, &meter, err));
+    STJ_MUST(stj_run_time(run, STJ_PRECISION_DOUBLE, &meter, err));
     *plan =
         (struct stj_plan){.ranks = request.ranks,
                           .n_params = info.n_params,

@@ -41,6 +41,8 @@ void stj_print_given(FILE *out, const struct stj_result_about *about)
 /* Nothing for a Jacobian of all parameters. */
 void stj_print_part(FILE *out, const struct stj_run_part *part)
 {
+    if (part->precision)
+        fprintf(out, "in %s precision\n", stj_precisions[part->precision]);
     if (part->full_state)
         fprintf(out, "of the full state: parameters and the optimizer's slots\n");
     if (part->layers && part->layers[0])

@@ -20,6 +20,7 @@ static const struct stj_option common_options[] = {
     OPTION("to", SIZE, to, "0", NULL),
     OPTION("layers", STRING, layers, "", NULL),
     OPTION("state", CHOICE, state, "theta", NULL, .choices = states),
+    OPTION("precision", CHOICE, precision, "double", NULL, .choices = stj_precisions),
     OPTION("tag", STRING, tag, "", NULL),
     OPTION("force", BOOL, force, "false", NULL),
     OPTION("stored", BOOL, stored, "false", NULL),
@@ -287,16 +288,28 @@ out:
     return st;
 }
 
+enum stj_status stj_analysis_check_precision(const struct stj_analysis *a,
+                                             enum stj_precision precision, struct stj_error *err)
+{
+    const bool has[] = {true, a->single, a->mixed};
+    STJ_NEED(err, has[precision], STJ_EUNSUPPORTED, "%s has no precision %s: take %sdouble",
+             a->info.name, stj_precisions[precision],
+             a->mixed ? "single, mixed or " : a->single ? "single or " : "");
+    return STJ_OK;
+}
+
 static enum stj_status resolve_part(struct stj_run *run, struct stj_question *q,
                                     struct stj_error *err)
 {
     struct stj_run_info info;
     const struct stj_request_common *c = &q->common;
     stj_run_get_info(run, &info);
+    STJ_MUST(stj_analysis_check_precision(q->analysis, (enum stj_precision)c->precision, err));
     q->part = (struct stj_run_part){.from = c->from,
                                     .to = c->to ? c->to : info.n_steps,
                                     .layers = c->layers,
-                                    .full_state = c->state == 1};
+                                    .full_state = c->state == 1,
+                                    .precision = (enum stj_precision)c->precision};
     STJ_NEED(err, q->part.from < q->part.to && q->part.to <= info.n_steps, STJ_EINVAL,
              "window of steps %zu to %zu: must be increasing and within the run's 0 to %zu",
              q->part.from, q->part.to, info.n_steps);
@@ -352,8 +365,9 @@ const char *stj_part_text(const struct stj_run_part *part, char text[STJ_PART_TE
     char layers[24] = "";
     if (part->layers)
         snprintf(layers, sizeof layers, " layers %08x", tensors_crc(part));
-    snprintf(text, STJ_PART_TEXT_MAX, "from %zu to %zu%s%s", part->from, part->to, layers,
-             part->full_state ? " state full" : "");
+    snprintf(text, STJ_PART_TEXT_MAX, "from %zu to %zu%s%s%s%s", part->from, part->to, layers,
+             part->full_state ? " state full" : "", part->precision ? " precision " : "",
+             part->precision ? stj_precisions[part->precision] : "");
     return text;
 }
 
@@ -366,7 +380,9 @@ const char *stj_part_slug(const struct stj_run_part *part, size_t first_steps,
         snprintf(window, sizeof window, "-%zu-%zu", part->from, part->to);
     if (part->layers)
         snprintf(layers, sizeof layers, "-block-%08x", tensors_crc(part));
-    snprintf(text, STJ_PART_TEXT_MAX, "%s%s%s", window, layers, part->full_state ? "-full" : "");
+    snprintf(text, STJ_PART_TEXT_MAX, "%s%s%s%s%s", window, layers,
+             part->full_state ? "-full" : "", part->precision ? "-" : "",
+             part->precision ? stj_precisions[part->precision] : "");
     return text;
 }
 
@@ -378,7 +394,8 @@ bool stj_request_is_of_part(const char *text, const struct stj_run_part *part)
     if (!from || strncmp(from, mine, n) != 0 || (from[n] && from[n] != ' '))
         return false;
     /* a longer description is another part */
-    return strncmp(from + n, " layers ", 8) != 0 && strncmp(from + n, " state ", 7) != 0;
+    return strncmp(from + n, " layers ", 8) != 0 && strncmp(from + n, " state ", 7) != 0 &&
+           strncmp(from + n, " precision ", 11) != 0;
 }
 
 /* Texts of options on their way out. */
@@ -481,6 +498,8 @@ static void write_part_options(FILE *out, const struct stj_question *q)
         stj_command_option(out, "layers", c->layers);
     if (q->part.full_state)
         stj_command_option(out, "state", "full");
+    if (q->part.precision)
+        stj_command_option(out, "precision", stj_precisions[q->part.precision]);
     if (c->tag)
         stj_command_option(out, "tag", c->tag);
 }

@@ -21,7 +21,8 @@ struct stj_pairs_given {
 struct stj_request_common {
     size_t from, to, memory;
     char *layers, *tag;
-    int state; /* index into theta, full */
+    int state;     /* index into theta, full */
+    int precision; /* enum stj_precision */
     bool force, stored;
 };
 
@@ -57,6 +58,10 @@ enum stj_status stj_analysis_config(const struct stj_run *run, const struct stj_
                                     const struct stj_pairs_given *given, void **config,
                                     struct stj_error *err);
 void stj_analysis_free_config(const struct stj_analysis *analysis, void *config);
+
+/* STJ_EUNSUPPORTED for a precision that the analysis does not have. */
+enum stj_status stj_analysis_check_precision(const struct stj_analysis *analysis,
+                                             enum stj_precision precision, struct stj_error *err);
 
 /* Options as a command line has them, appended to `given`. */
 enum stj_status stj_pairs_add(struct stj_pairs_given *given, const char *name, const char *text,

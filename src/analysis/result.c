@@ -18,7 +18,7 @@
 #include "parallel/parallel.h"
 
 static const char *const states[] = {"theta", "full", NULL};
-static const char *const precisions[] = {"double", NULL};
+const char *const stj_precisions[] = {"double", "single", "mixed", NULL};
 
 #define FIELD(...) STJ_FIELD_ROW(struct stj_result_about, __VA_ARGS__)
 
@@ -55,7 +55,9 @@ const struct stj_field stj_about_schema[] = {
     FIELD("made.threads", COUNT, threads, "with so many threads", .file = "threads", .later = true),
     FIELD("made.ranks", COUNT, ranks, "and processes", .file = "ranks", .later = true),
     FIELD("made.precision", CHOICE, precision, "of the arithmetic", .file = "precision",
-          .choices = precisions, .later = true),
+          .choices = stj_precisions, .later = true),
+    FIELD("product_error", REAL, product_error,
+          "of products in single precision, root mean square of |J_s x - J x| / |x|", .later = true),
     FIELD("seconds", REAL, seconds, "of computing it", .later = true),
     FIELD("training.diverged", FLAG, training.diverged,
           "1: the training ran away, its loss grew more than tenfold", .later = true),
@@ -113,6 +115,7 @@ enum stj_status stj_result_create(const struct stj_analysis *analysis, struct st
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_new(result, 1, sizeof **result, err));
     (*result)->analysis = analysis;
+    (*result)->about.product_error = (double)NAN; /* in double */
     STJ_TRY(stj_new(&(*result)->data, 1, analysis->result_size, err));
 out:
     if (st != STJ_OK) {

@@ -2,6 +2,7 @@
 /* analysis/store.c: where results lie in a run's folder, and how they get there. */
 #include "analysis/store.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,9 +270,10 @@ void stj_result_op_close(struct stj_result_op *op)
 /* Rounding, which the residuals of converged pairs measure themselves with, leaves less by far. */
 static const double doubtful = 1e-9;
 
-void stj_warn_of_check(const struct stj_self_check *check, const struct stj_progress *progress)
+void stj_warn_of_check(const struct stj_self_check *check, double product_error,
+                       const struct stj_progress *progress)
 {
-    if (check->adjoint_error > doubtful)
+    if (check->adjoint_error > fmax(doubtful, 10 * product_error)) /* fmax takes no NaN */
         stj_progress_warn(
             progress,
             "self-check: <Jx, y> and <x, J'y> differ by %.2g of their size, and should "

@@ -102,7 +102,9 @@ enum stj_status stj_result_op_open(struct stj_run *run, const struct stj_run_par
                                    struct stj_error *err);
 void stj_result_op_close(struct stj_result_op *op); /* a journal without a product is removed */
 
-/* Warn when the checks of products found more than rounding. */
-void stj_warn_of_check(const struct stj_self_check *check, const struct stj_progress *progress);
+/* Warn when the checks of products found more than rounding, or than the error of products in single
+ * precision (NaN: in double). */
+void stj_warn_of_check(const struct stj_self_check *check, double product_error,
+                       const struct stj_progress *progress);
 
 #endif

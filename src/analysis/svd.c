@@ -585,8 +585,8 @@ static void limit_vectors(const struct stj_run *run, const struct stj_plan_reque
         return;
     s->memory_bytes = 1; /* what the solver takes at least */
     stj_svd_predict(s, request->n, &trial);
-    (void)stj_run_fit(run, request->part.from, request->part.to, memory, &trial, &left);
-    (void)stj_run_storage(run, request->part.from, request->part.to, left, 1, &storage, NULL);
+    (void)stj_run_fit(run, &request->part, memory, &trial, &left);
+    (void)stj_run_part_storage(run, &request->part, left, 1, &storage, NULL);
     if (left > storage.minimum)
         s->memory_bytes = (size_t)(prudent * (double)(left - storage.minimum));
 }
@@ -1061,6 +1061,7 @@ const struct stj_analysis stj_analysis_svd = {
     .result_size = sizeof(struct stj_svd_result),
     .format = {.name = "spectraj-svd", .version = 3, .remedy = "compute it again with --force"},
     .complete = complete_config,
+    .single = true,
     .predict = predict,
     .split = split,
     .join = join,

@@ -133,6 +133,7 @@ const struct stj_analysis stj_analysis_trace = {
     .format = {.name = "spectraj-trace", .version = 1, .remedy = "compute it again with --force"},
     .name_option = "function",
     .columns = columns,
+    .single = true,
     .predict = predict,
     .compute = compute,
     .print = print,

@@ -27,11 +27,13 @@ static enum stj_status set_shared(const struct args_shared *s, struct stj_reques
     snprintf(from, sizeof from, "%zu", s->from);
     snprintf(to, sizeof to, "%zu", s->to);
     snprintf(memory, sizeof memory, "%zu", s->memory);
+    static const char *const precision[] = {NULL, "single", "mixed"};
     const struct stj_option_pair pair[] = {
         {"from", from},
         {"to", s->to ? to : NULL},
         {"layers", s->layers},
         {"state", s->state ? "full" : NULL},
+        {"precision", precision[s->precision]},
         {"tag", s->tag},
         {"force", s->force ? "true" : NULL},
         {"memory", s->memory ? memory : NULL},

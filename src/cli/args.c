@@ -9,6 +9,7 @@
 enum { ROW_BASE = 1000, NAMES_MAX = 64 };
 
 static const char *const state_choices[] = {"theta", "full", NULL};
+static const char *const precision_choices[] = {"double", "single", "mixed", NULL};
 static const char *const progress_choices[] = {"auto", "plain", "off", NULL};
 
 #define OPTION(...) STJ_OPTION_ROW(struct args_shared, __VA_ARGS__)
@@ -29,6 +30,11 @@ static const struct stj_option shared_rows[] = {
     OPTION("state", CHOICE, state, "theta",
            "theta: of the parameters; full: of the parameters and the optimizer's slots",
            .choices = state_choices, .value = "WHAT"),
+    OPTION("precision", CHOICE, precision, "double",
+           "of products with J: single is up to twice as fast and good to about 1e-6 (validate "
+           "--precision single measures it); mixed, for svd: pairs found in single and finished in "
+           "double",
+           .choices = precision_choices, .value = "P"),
     OPTION("seed", SEED, seed, "", "seed of every random number (default: 0)", GIVEN(seed_given),
            .value = "S"),
     /* The same of what reads a config. */
@@ -73,12 +79,13 @@ static const unsigned shared_mask[] = {
     ARGS_WINDOW,    ARGS_WINDOW,
     ARGS_AT,        ARGS_AT,
     ARGS_WINDOW,    ARGS_WINDOW,
-    ARGS_USES_SEED, ARGS_CONFIG_SEED,
-    ARGS_SET,       ARGS_SWEEP,
-    ARGS_MEMORY,    ARGS_THREADS,
-    ARGS_RANKS,     ARGS_THREADS | ARGS_PROBLEM,
-    ARGS_TAG,       ARGS_FORCE,
-    ARGS_COMMON,    ARGS_COMMON,
+    ARGS_WINDOW,    ARGS_USES_SEED,
+    ARGS_CONFIG_SEED, ARGS_SET,
+    ARGS_SWEEP,     ARGS_MEMORY,
+    ARGS_THREADS,   ARGS_RANKS,
+    ARGS_THREADS | ARGS_PROBLEM, ARGS_TAG,
+    ARGS_FORCE,     ARGS_COMMON,
+    ARGS_COMMON,
     ARGS_COMMON,    ARGS_COMMON,
 };
 

@@ -19,7 +19,8 @@ struct args_shared {
     char *tag, *layers, *set; /* set: see struct args */
     struct stj_sizes at;      /* steps where windows end, or begin */
     bool to_end;
-    int state;    /* index into "theta", "full" */
+    int state;     /* index into "theta", "full" */
+    int precision; /* enum stj_precision */
     int progress; /* index into "auto", "plain", "off" */
 };
 
@@ -30,7 +31,7 @@ enum args_shared_mask {
     ARGS_MEMORY = 4,
     ARGS_TAG = 8,
     ARGS_FORCE = 16,
-    ARGS_WINDOW = 32,       /* --from, --to, --layers, --state */
+    ARGS_WINDOW = 32,       /* --from, --to, --layers, --state, --precision */
     ARGS_RANKS = 64,        /* --ranks-per-product: the command works under mpirun */
     ARGS_CONFIG_SEED = 128, /* --seed in the place of the config's; ARGS_USES_SEED: in that of 0 */
     ARGS_AT = 2048,         /* --at, --to-end */

@@ -10,6 +10,7 @@
 struct plan_options {
     size_t top, bottom, probes, steps, products;
     size_t ranks, ranks_per_product, bandwidth;
+    int precision; /* enum stj_precision */
     double max_seconds;
 };
 
@@ -45,6 +46,7 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     add_given(&g, "products", o->products);
     const struct stj_plan_settings settings = {.memory_bytes = cli->args.shared.memory,
                                                .max_seconds = o->max_seconds,
+                                               .precision = (enum stj_precision)o->precision,
                                                .n = g.n,
                                                .option = g.option,
                                                .ranks = {.n = o->ranks,
@@ -56,6 +58,7 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     return st;
 }
 
+static const char *const precisions[] = {"double", "single", "mixed", NULL};
 #define OPTION(...) STJ_OPTION_ROW(struct plan_options, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("top", SIZE, top, "", "as of svd", .letter = 'k', .min = 1, .max = 1e9, .value = "K"),
@@ -75,6 +78,8 @@ static const struct stj_option options[] = {
            "one, "
            "what memory is read with here)",
            .min = 1, .max = 1e18, .value = "SIZE"),
+    OPTION("precision", CHOICE, precision, "double", "of products, as of the analyses",
+           .choices = precisions, .value = "P"),
     OPTION("max-seconds", REAL, max_seconds, "86400",
            "an analysis that takes longer does not count as affordable", .max = 1e12,
            .above_min = true, .value = "S"),

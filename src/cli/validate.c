@@ -14,7 +14,8 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     const struct stj_run_part part = {.from = shared->from,
                                       .to = shared->to,
                                       .layers = shared->layers,
-                                      .full_state = shared->state == 1};
+                                      .full_state = shared->state == 1,
+                                      .precision = (enum stj_precision)shared->precision};
     struct stj_validation v = {.passed = false};
     enum stj_status st =
         stj_run_validate(run, &part, cli_seed(cli), o->dense_limit, &cli->progress, &v, &cli->err);

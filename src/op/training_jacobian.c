@@ -18,6 +18,7 @@
 
 struct training_jacobian {
     const struct stj_problem *problem;
+    struct stj_problem *single; /* the same, whose products are in single precision; or NULL */
     const struct stj_recipe *recipe;
     struct stj_trajectory *trajectory;
     size_t from, to;
@@ -35,9 +36,17 @@ static void jacobian_destroy(void *ctx)
     if (!self)
         return;
     stj_sweep_destroy(self->sweep);
-    if (self->owns_store)
+    if (self->owns_store) {
         stj_linearization_cache_destroy(self->store);
+        stj_problem_destroy(self->single);
+    }
     free(self);
+}
+
+/* What products are made with. */
+static const struct stj_problem *maker(const struct training_jacobian *self)
+{
+    return self->single ? self->single : self->problem;
 }
 
 /* Every group of ranks makes its share of the columns, of n numbers, and gets the others'. */
@@ -86,8 +95,9 @@ static enum stj_status make_jacobian(struct training_jacobian *self, struct stj_
     const size_t n_slots = self->full_state ? stj_trajectory_n_slots(self->trajectory) : 0;
     const double steps = (double)(self->to - self->from);
     const double n_steps = (double)stj_trajectory_n_steps(self->trajectory);
+    const bool single = self->single;
     size_t n = 0;
-    STJ_TRY(stj_sweep_create(self->problem, self->recipe, self->store, self->from, self->to,
+    STJ_TRY(stj_sweep_create(maker(self), self->recipe, self->store, self->from, self->to,
                              self->tile, &self->sweep, err));
     if (self->full_state)
         stj_sweep_carry_slots(self->sweep);
@@ -95,7 +105,7 @@ static enum stj_status make_jacobian(struct training_jacobian *self, struct stj_
     STJ_TRY(stj_op_create(n, n, jacobian_apply, jacobian_destroy, self, op, err));
     self = NULL;
     stj_op_set_cost(*op, steps / n_steps);
-    stj_op_set_rounding(*op, DBL_EPSILON * sqrt(steps));
+    stj_op_set_rounding(*op, (single ? (double)FLT_EPSILON : DBL_EPSILON) * sqrt(steps));
     stj_op_set_prefix(*op, jacobian_prefix, 1 / steps);
 out:
     jacobian_destroy(self);
@@ -123,9 +133,13 @@ enum stj_status stj_training_jacobian_predict(const struct stj_problem *problem,
 {
     enum stj_status st = STJ_OK;
     struct stj_memory_split split = {.chunk = 0};
+    STJ_HELD(stj_problem_destroy_at) struct stj_problem *single = NULL;
     struct stj_sweep *sweep = NULL;
     size_t to = 0;
     STJ_TRY(resolve(trajectory, settings, &to, err));
+    if (settings->single)
+        STJ_TRY(stj_problem_single(problem, &single, err));
+    problem = single ? single : problem;
     STJ_TRY(stj_memory_split(problem, recipe, trajectory, settings->from, to,
                              settings->memory_bytes, &split, err));
     STJ_TRY(
@@ -175,7 +189,9 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                        .memory_bytes = settings->memory_bytes,
                                        .full_state = settings->full_state,
                                        .owns_store = true};
-    STJ_TRY(make_store(self, problem, &self->store, &self->storage, err));
+    if (settings->single)
+        STJ_TRY(stj_problem_single(problem, &self->single, err));
+    STJ_TRY(make_store(self, maker(self), &self->store, &self->storage, err));
     st = make_jacobian(self, op, err);
     self = NULL;
 out:
@@ -222,6 +238,7 @@ bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_w
     const struct training_jacobian *self = jacobian_of(op);
     if (self)
         *window = (struct stj_training_window){.problem = self->problem,
+                                               .single = self->single != NULL,
                                                .recipe = self->recipe,
                                                .trajectory = self->trajectory,
                                                .from = self->from,
@@ -238,6 +255,8 @@ enum stj_status stj_training_jacobian_sweep(const struct stj_op *op,
 {
     const struct training_jacobian *self = jacobian_of(op);
     STJ_NEED(err, self, STJ_EINVAL, "a sweep through a training needs its Jacobian");
+    STJ_NEED(err, !self->single, STJ_EUNSUPPORTED,
+             "this sweep has no single precision: take precision double");
     if (problem)
         STJ_MUST(make_store(self, problem, store, NULL, err));
     return stj_sweep_create(problem ? problem : self->problem, self->recipe,

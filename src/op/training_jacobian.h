@@ -15,6 +15,7 @@ struct stj_training_jacobian_settings {
     size_t memory_bytes; /* for states and linearisations; 0: a quarter of what is free */
     size_t tile;         /* tangents of a tile, at most 32; 0: chosen from N */
     bool full_state;     /* of (theta, slots) with respect to (theta, slots) */
+    bool single;         /* linearisations and tangents in single precision (train/single.h) */
 };
 
 /* *op <- the Jacobian; N x N, or (1 + n_slots) N of the full state, which composes:
@@ -52,7 +53,8 @@ enum stj_status stj_training_jacobian_growth(struct stj_op *jacobian, size_t nve
 
 /* What the operator is the derivative of: training from step `from` to `to`. */
 struct stj_training_window {
-    const struct stj_problem *problem;
+    const struct stj_problem *problem; /* in double, */
+    bool single;                       /* whatever products are made in */
     const struct stj_recipe *recipe;
     struct stj_trajectory *trajectory;
     size_t from, to;

@@ -161,6 +161,7 @@ static void put_part(struct builder *b, const struct stj_run_part *part)
     put(&o, "to", json_of_size(part->to));
     put(&o, "layers", layers);
     put(&o, "state", stj_json_of_text(part->full_state ? "full" : "theta"));
+    put(&o, "precision", stj_json_of_text(stj_precisions[part->precision]));
     put_object(b, "part", &o);
 }
 
@@ -692,6 +693,8 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
     put_given(&b, "inputs", &v->inputs);
     put_given(&b, "targets", &v->targets);
     put_given(&b, "rates", &v->rates);
+    put(&b, "single_error", stj_json_of_real(v->single_error));
+    put(&b, "single_error_rms", stj_json_of_real(v->single_error_rms));
     put(&b, "replay_identical", json_boolean(v->replay_identical));
     if (isnan(v->dense_max_sigma_error)) {
         put(&b, "dense", json_null());

@@ -158,7 +158,8 @@ enum stj_status stj_run_part_jacobian(struct stj_run *run, const struct stj_run_
         .from = part->from,
         .to = part->to,
         .memory_bytes = memory_bytes ? memory_bytes : run->memory,
-        .full_state = part->full_state};
+        .full_state = part->full_state,
+        .single = part->precision == STJ_PRECISION_SINGLE};
     STJ_TRY(stj_run_check_trained(run, err));
     STJ_TRY(stj_run_need_data(run, err));
     STJ_TRY(choose_tensors(run, part->layers, &c, err));

@@ -22,6 +22,7 @@ libspectraj_core_la_SOURCES += %reldir%/process.c
 libspectraj_core_la_SOURCES += %reldir%/recipe.c
 libspectraj_core_la_SOURCES += %reldir%/run.c
 libspectraj_core_la_SOURCES += %reldir%/run_internal.h
+libspectraj_core_la_SOURCES += %reldir%/single_error.c
 libspectraj_core_la_SOURCES += %reldir%/timing.c
 libspectraj_core_la_SOURCES += %reldir%/timing.h
 libspectraj_core_la_SOURCES += %reldir%/train.c

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "parallel/ranks.h"
+#include "run/run_internal.h"
 
 /* Of the memory that is free, what may be taken when nothing was said. */
 static const double prudent = 0.95;
@@ -26,21 +27,21 @@ static const double prudent = 0.95;
 /* Code and buffers of the libraries that an analysis is the first to touch. */
 enum { UNTOUCHED = 16 << 20 };
 
-static size_t work_bytes(const struct stj_run *run, size_t from, size_t to, size_t block)
+static size_t work_bytes(const struct stj_run *run, const struct stj_run_part *part, size_t block)
 {
     struct stj_storage storage = {.work_bytes = 0};
-    return stj_run_storage(run, from, to, SIZE_MAX / 4, block, &storage, NULL) == STJ_OK
+    return stj_run_part_storage(run, part, SIZE_MAX / 4, block, &storage, NULL) == STJ_OK
                ? storage.work_bytes
                : 0;
 }
 
-size_t stj_run_phase_bytes(const struct stj_run *run, size_t from, size_t to,
+size_t stj_run_phase_bytes(const struct stj_run *run, const struct stj_run_part *part,
                            const struct stj_prediction *p, size_t *work)
 {
     double most = 0;
     *work = 0;
     for (size_t i = 0; i < STJ_PREDICTED_PHASES && p->phase[i].block > 0; i++) {
-        const size_t mine = work_bytes(run, from, to, p->phase[i].block);
+        const size_t mine = work_bytes(run, part, p->phase[i].block);
         if (p->phase[i].bytes + (double)mine > most + (double)*work) {
             most = p->phase[i].bytes;
             *work = mine;
@@ -55,14 +56,14 @@ static size_t process_bytes(void)
     return stj_ranks_allreduce_max(stj_memory_resident()) + UNTOUCHED;
 }
 
-bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
+bool stj_run_fit(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
                  const struct stj_prediction *p, size_t *engine)
 {
     struct stj_storage storage = {.minimum = 0};
     size_t work = 0;
-    const size_t phase = stj_run_phase_bytes(run, from, to, p, &work);
+    const size_t phase = stj_run_phase_bytes(run, part, p, &work);
     const size_t beside = process_bytes() + phase + work;
-    (void)stj_run_storage(run, from, to, memory_bytes, 1, &storage, NULL); /* the minimum is told */
+    (void)stj_run_part_storage(run, part, memory_bytes, 1, &storage, NULL); /* the minimum is told */
     if (memory_bytes < beside || memory_bytes - beside < storage.minimum)
         return false;
     *engine = memory_bytes - beside;
@@ -70,11 +71,11 @@ bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memor
 }
 
 /* 0, for the default, unless the solver's arrays leave less than that. */
-static size_t left_by_solver(const struct stj_run *run, size_t from, size_t to,
+static size_t left_by_solver(const struct stj_run *run, const struct stj_run_part *part,
                              const struct stj_prediction *p)
 {
     size_t work = 0;
-    const double phase = (double)stj_run_phase_bytes(run, from, to, p, &work);
+    const double phase = (double)stj_run_phase_bytes(run, part, p, &work);
     const double available = (double)stj_memory_available();
     const double left = prudent * available - phase - (double)work;
     if (left <= 0 || left >= available / 4) /* the solver refuses what is too large */
@@ -82,17 +83,17 @@ static size_t left_by_solver(const struct stj_run *run, size_t from, size_t to,
     return (size_t)(left * (double)stj_group_sharers());
 }
 
-size_t stj_run_engine_bytes(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
+size_t stj_run_engine_bytes(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
                             const struct stj_prediction *p)
 {
     size_t engine = memory_bytes;
     if (memory_bytes == 0)
-        return left_by_solver(run, from, to, p);
-    (void)stj_run_fit(run, from, to, memory_bytes, p, &engine);
+        return left_by_solver(run, part, p);
+    (void)stj_run_fit(run, part, memory_bytes, p, &engine);
     return engine;
 }
 
-enum stj_status stj_run_check_limit(const struct stj_run *run, size_t from, size_t to,
+enum stj_status stj_run_check_limit(const struct stj_run *run, const struct stj_run_part *part,
                                     size_t memory_bytes, const struct stj_prediction *p,
                                     struct stj_error *err)
 {
@@ -102,8 +103,8 @@ enum stj_status stj_run_check_limit(const struct stj_run *run, size_t from, size
         return STJ_OK;
     const double process = (double)process_bytes();
     const double limit = (double)memory_bytes;
-    const double arrays = (double)stj_run_phase_bytes(run, from, to, p, &work) + (double)work;
-    (void)stj_run_storage(run, from, to, memory_bytes, 1, &storage, NULL); /* the minimum is told */
+    const double arrays = (double)stj_run_phase_bytes(run, part, p, &work) + (double)work;
+    (void)stj_run_part_storage(run, part, memory_bytes, 1, &storage, NULL); /* the minimum is told */
     const double own = fmax(arrays + (double)storage.minimum, p->alone_bytes);
     const double room = limit < process ? fmax(limit, UNTOUCHED) : limit - process;
     /* A process is a few megabytes larger or smaller the next time. */

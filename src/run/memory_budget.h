@@ -7,25 +7,25 @@
 
 #include "spectrum/cost_model.h"
 
-/* The largest of a solver's phases in the window (to = 0: n_steps), in bytes; *work <- the engine's
+/* The largest of a solver's phases for the part, in bytes; *work <- the engine's
  * work space in it. */
-size_t stj_run_phase_bytes(const struct stj_run *run, size_t from, size_t to,
+size_t stj_run_phase_bytes(const struct stj_run *run, const struct stj_run_part *part,
                            const struct stj_prediction *prediction, size_t *work);
 
 /* *engine <- what is left for states and linearisations of the window when the whole process is to
  * stay within memory_bytes (not 0) while a solver takes what is predicted.  False, and nothing set:
  * too little for that. */
-bool stj_run_fit(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
+bool stj_run_fit(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
                  const struct stj_prediction *prediction, size_t *engine);
 
 /* The same, and all of memory_bytes where the process cannot stay within them; for 0 what is left
  * of the free memory where that is less than the default, else 0. */
-size_t stj_run_engine_bytes(const struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
+size_t stj_run_engine_bytes(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
                             const struct stj_prediction *prediction);
 
 /* STJ_ENOMEM, naming need, limit and remedy, unless the process can stay within memory_bytes (0: no
  * limit) while a solver takes what is predicted. */
-enum stj_status stj_run_check_limit(const struct stj_run *run, size_t from, size_t to,
+enum stj_status stj_run_check_limit(const struct stj_run *run, const struct stj_run_part *part,
                                     size_t memory_bytes, const struct stj_prediction *prediction,
                                     struct stj_error *err);
 

@@ -379,7 +379,8 @@ void stj_run_destroy(struct stj_run *run)
     free(run->tensor);
     stj_run_free_rules(run);
     free(run->part_names);
-    free(run->meter);
+    free(run->meter[0]);
+    free(run->meter[1]);
     free(run->dir);
     free(run);
 }

@@ -380,9 +380,20 @@ enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t t
                                 size_t memory_bytes, size_t nvec, struct stj_storage *storage,
                                 struct stj_error *err)
 {
+    const struct stj_run_part part = {.from = from, .to = to};
+    return stj_run_part_storage(run, &part, memory_bytes, nvec, storage, err);
+}
+
+enum stj_status stj_run_part_storage(const struct stj_run *run, const struct stj_run_part *part,
+                                     size_t memory_bytes, size_t nvec, struct stj_storage *storage,
+                                     struct stj_error *err)
+{
     STJ_NOT_NULL(err, run, storage);
     const struct stj_training_jacobian_settings settings = {
-        .from = from, .to = to, .memory_bytes = memory_bytes ? memory_bytes : run->memory};
+        .from = part->from,
+        .to = part->to,
+        .memory_bytes = memory_bytes ? memory_bytes : run->memory,
+        .single = part->precision == STJ_PRECISION_SINGLE};
     STJ_HELD(stj_trajectory_destroy_at) struct stj_trajectory *outline = NULL;
     size_t every = 1;
     *storage = (struct stj_storage){.policy = STJ_STORAGE_NONE};

@@ -53,7 +53,7 @@ struct stj_run {
     char unused[STJ_UNUSED_TEXT_MAX]; /* what files list beyond the last step; "": nothing */
     size_t n_steps;
     size_t n_examples;                   /* different ones in stj_run_get_examples */
-    struct stj_run_timing *meter;        /* owned; NULL: not measured yet */
+    struct stj_run_timing *meter[2]; /* in double, in single; owned; NULL: not measured yet */
     char (*shape)[STJ_SHAPE_TEXT_MAX];   /* of each layer's output */
     char (*inputs)[STJ_INPUTS_TEXT_MAX]; /* that it reads */
     struct stj_run_tensor *tensor;       /* [stj_network_n_tensors(net)]: the trained first */
@@ -182,6 +182,22 @@ bool stj_run_has_made(const struct stj_run_info *info, const char *fingerprint);
 /* fingerprint <- that of the run when it was first long enough for step `to`. */
 const char *stj_run_fingerprint_at(const struct stj_run *run, size_t to,
                                    char fingerprint[STJ_FINGERPRINT_BYTES]);
+
+/* stj_run_storage of a part of the Jacobian, in its precision. */
+enum stj_status stj_run_part_storage(const struct stj_run *run, const struct stj_run_part *part,
+                                     size_t memory_bytes, size_t nvec, struct stj_storage *storage,
+                                     struct stj_error *err);
+
+/* Of products in single precision, against double. */
+struct stj_single_error {
+    double relative; /* the largest |E x| / |J x| or |E'x| / |J'x| of a few vectors, */
+    double absolute; /* and the root mean square of |E x| / |x|: |E|_F = sqrt(N) times that */
+};
+
+/* *error <- of a part of the Jacobian, for Gaussian vectors of the seed. */
+enum stj_status stj_run_single_error(struct stj_run *run, const struct stj_run_part *part,
+                                     size_t memory_bytes, uint64_t seed,
+                                     struct stj_single_error *error, struct stj_error *err);
 
 /* Numbers of a state: theta, and the optimizer's slots. */
 static inline size_t stj_run_state_size(const struct stj_run *run)

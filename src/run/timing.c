@@ -44,6 +44,8 @@ struct stj_run_timing {
 /* The few steps. */
 struct sample {
     const struct stj_run *run;
+    bool is_single;
+    struct stj_problem *single; /* of products, then */
     size_t n, n_steps; /* parameters, steps of the sample */
     struct stj_trajectory *trajectory;
     double *x, *y; /* [n][block] */
@@ -52,6 +54,7 @@ struct sample {
 static void sample_free(struct sample *s)
 {
     stj_trajectory_destroy(s->trajectory);
+    stj_problem_destroy(s->single);
     free(s->x);
     free(s->y);
 }
@@ -127,7 +130,7 @@ static size_t choose_steps(const struct sample *s, double train_seconds)
 {
     enum { BYTES_MOST = 200 << 20 };
     const struct stj_linear_bytes linear =
-        stj_linearization_cache_bytes(s->run->problem, &s->run->recipe);
+        stj_linearization_cache_bytes(s->single ? s->single : s->run->problem, &s->run->recipe);
     const size_t state = (1 + n_slots(s->run)) * s->n * sizeof(real);
     size_t n = STEPS_MOST;
     while (n > 2 && ((double)n * train_seconds > enough_seconds ||
@@ -160,23 +163,27 @@ static enum stj_status open_window(const struct sample *s, size_t to, bool kept,
                                    struct stj_error *err)
 {
     const struct stj_linear_bytes linear =
-        stj_linearization_cache_bytes(s->run->problem, &s->run->recipe);
+        stj_linearization_cache_bytes(s->single ? s->single : s->run->problem, &s->run->recipe);
     const struct stj_training_jacobian_settings settings = {
         .to = to,
         .memory_bytes = kept ? 2 * (STEPS_MOST + 1) * (linear.step + linear.work) + 1
                              : linear.step + linear.work,
+        .single = s->is_single,
     };
     return stj_training_jacobian_create(s->run->problem, &s->run->recipe, s->trajectory, &settings,
                                         op, err);
 }
 
 /* s <- trained steps, and vectors for a block; *train_seconds <- of one step. */
-static enum stj_status sample_init(struct sample *s, const struct stj_run *run, size_t block,
-                                   double *train_seconds, struct stj_error *err)
+static enum stj_status sample_init(struct sample *s, const struct stj_run *run, bool single,
+                                   size_t block, double *train_seconds, struct stj_error *err)
 {
     STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
     size_t size = 0;
-    *s = (struct sample){.run = run, .n = stj_network_n_params(run->net), .n_steps = 1};
+    *s = (struct sample){
+        .run = run, .is_single = single, .n = stj_network_n_params(run->net), .n_steps = 1};
+    if (single)
+        STJ_MUST(stj_problem_single(run->problem, &s->single, err));
     STJ_MUST(time_training(s, train_seconds, err)); /* warms up, too */
     s->n_steps = choose_steps(s, *train_seconds);
     STJ_MUST(time_training(s, train_seconds, err));
@@ -198,7 +205,8 @@ static enum stj_status most_block(const struct sample *s, size_t *most, struct s
 {
     const size_t limit = stj_memory_available() / 8;
     for (*most = BLOCKS_MOST; *most > 1; *most /= 2) {
-        const struct stj_training_jacobian_settings settings = {.memory_bytes = SIZE_MAX / 4};
+        const struct stj_training_jacobian_settings settings = {.memory_bytes = SIZE_MAX / 4,
+                                                                .single = s->is_single};
         struct stj_storage storage;
         STJ_MUST(stj_training_jacobian_predict(s->run->problem, &s->run->recipe, s->trajectory,
                                                &settings, *most, &storage, err));
@@ -239,14 +247,14 @@ static enum stj_status time_linearisation(struct sample *s, double whole, struct
 }
 
 /* Everything but larger blocks. */
-static enum stj_status measure_timing(const struct stj_run *run, struct stj_run_timing *m,
-                                      struct stj_error *err)
+static enum stj_status measure_timing(const struct stj_run *run, bool single,
+                                      struct stj_run_timing *m, struct stj_error *err)
 {
     STJ_HELD(sample_free) struct sample s = {.run = run};
     STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     double jvp = 0;
     double vjp = 0;
-    STJ_MUST(sample_init(&s, run, 1, &m->about.train, err));
+    STJ_MUST(sample_init(&s, run, single, 1, &m->about.train, err));
     STJ_MUST(most_block(&s, &m->most, err));
     STJ_MUST(open_window(&s, 0, true, &op, err));
     STJ_MUST(time_product(&s, op, STJ_NO_TRANS, 1, &jvp, err));
@@ -260,25 +268,31 @@ static enum stj_status measure_timing(const struct stj_run *run, struct stj_run_
     return STJ_OK;
 }
 
-static enum stj_status prepare_timing(struct stj_run *run, struct stj_error *err)
+static bool is_single(enum stj_precision precision)
+{
+    return precision == STJ_PRECISION_SINGLE;
+}
+
+static enum stj_status prepare_timing(struct stj_run *run, enum stj_precision precision,
+                                      struct stj_error *err)
 {
     STJ_FREED struct stj_run_timing *made = NULL;
-    if (run->meter)
+    if (run->meter[is_single(precision)])
         return STJ_OK;
     STJ_MUST(stj_run_need_data(run, err));
     STJ_MUST(stj_new(&made, 1, sizeof *made, err));
-    STJ_MUST(measure_timing(run, made, err));
-    run->meter = made;
+    STJ_MUST(measure_timing(run, is_single(precision), made, err));
+    run->meter[is_single(precision)] = made;
     made = NULL;
     return STJ_OK;
 }
 
-enum stj_status stj_run_time(struct stj_run *run, const struct stj_timing **meter,
-                             struct stj_error *err)
+enum stj_status stj_run_time(struct stj_run *run, enum stj_precision precision,
+                             const struct stj_timing **meter, struct stj_error *err)
 {
-    enum stj_status st = prepare_timing(run, err);
+    enum stj_status st = prepare_timing(run, precision, err);
     if (st == STJ_OK)
-        *meter = &run->meter->about;
+        *meter = &run->meter[is_single(precision)]->about;
     return st;
 }
 
@@ -288,13 +302,14 @@ static double limit_seconds(double seconds, double limit)
     return seconds < limit ? seconds : limit;
 }
 
-static enum stj_status measure_block(struct stj_run *run, size_t block, struct stj_error *err)
+static enum stj_status measure_block(struct stj_run *run, enum stj_precision precision,
+                                     size_t block, struct stj_error *err)
 {
-    struct stj_run_timing *m = run->meter;
+    struct stj_run_timing *m = run->meter[is_single(precision)];
     STJ_HELD(sample_free) struct sample s = {.run = run};
     STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     double seconds = 0;
-    STJ_MUST(sample_init(&s, run, block, &seconds, err));
+    STJ_MUST(sample_init(&s, run, is_single(precision), block, &seconds, err));
     STJ_MUST(open_window(&s, 0, true, &op, err));
     const double steps = (double)s.n_steps;
     STJ_MUST(time_product(&s, op, STJ_NO_TRANS, block, &seconds, err));
@@ -306,14 +321,15 @@ static enum stj_status measure_block(struct stj_run *run, size_t block, struct s
     return STJ_OK;
 }
 
-enum stj_status stj_run_time_block(struct stj_run *run, size_t block, bool backward,
-                                   double *seconds, struct stj_error *err)
+enum stj_status stj_run_time_block(struct stj_run *run, enum stj_precision precision,
+                                   size_t block, bool backward, double *seconds,
+                                   struct stj_error *err)
 {
-    STJ_MUST(prepare_timing(run, err));
-    const struct stj_run_timing *m = run->meter;
+    STJ_MUST(prepare_timing(run, precision, err));
+    const struct stj_run_timing *m = run->meter[is_single(precision)];
     const size_t measured = block < m->most ? block : m->most;
     if (m->jvp[measured] == 0)
-        STJ_MUST(measure_block(run, measured, err));
+        STJ_MUST(measure_block(run, precision, measured, err));
     *seconds = (backward ? m->vjp : m->jvp)[measured] * (double)block / (double)measured;
     return STJ_OK;
 }

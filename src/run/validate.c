@@ -5,6 +5,7 @@
  *   finite differences  whole trainings from theta_0 +- h x against J x        at most 1e-6, or
  *                       what the differences themselves are good to (op/difference.c)
  *   what was given      the first two of d theta_to / d w, d inputs, d targets, d eta, shifted by +- h x
+ *   single precision    |E x| / |J x|, E = J_single - J, 4 Gaussian vectors, J' too: at most 1e-3
  *   replay              training again from theta_0                            the same bits
  *   dense               top singular values against LAPACK's of the dense J    at most 1e-9 sigma_1
  *                       bounds of the smallest: how far below LAPACK's         at most 1e-9 sigma_1
@@ -41,6 +42,7 @@ enum { ADJOINT_PAIRS = 5, DENSE_PAIRS = 5, GIVEN_RUNGS = 5, N_GIVEN = 4, MOST_GI
 static const double adjoint_limit = 1e-12;
 static const double difference_limit = 1e-6;
 static const double dense_limit_error = 1e-9;
+static const double single_limit = 1e-3;
 
 /* A training that is compared with a recorded one, state by state. */
 struct replay {
@@ -392,6 +394,22 @@ void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limi
         stj_svd_predict(&bottom, n, p);
 }
 
+/* Products in single precision, where the part asks for them. */
+static enum stj_status check_single(struct stj_run *run, const struct stj_run_part *part,
+                                    size_t engine, uint64_t seed, struct stj_validation *v,
+                                    struct stj_error *err)
+{
+    struct stj_single_error e;
+    v->single_error = v->single_error_rms = (double)NAN;
+    if (part->precision != STJ_PRECISION_SINGLE)
+        return STJ_OK;
+    STJ_MUST(stj_run_single_error(run, part, engine, seed, &e, err));
+    v->single_error = e.relative;
+    v->single_error_rms = e.absolute;
+    v->passed = v->passed && e.relative <= single_limit;
+    return STJ_OK;
+}
+
 enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part *part,
                                  uint64_t seed, size_t dense_limit,
                                  const struct stj_progress *progress, struct stj_validation *v,
@@ -407,12 +425,19 @@ enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part 
     STJ_MUST(stj_run_need_data(run, err));
     stj_run_divide(run, 1, progress);
     part = part ? part : &whole;
+    STJ_NEED(err, part->precision != STJ_PRECISION_MIXED, STJ_EINVAL,
+             "validate measures products in double and in single: take precision single");
     STJ_MUST(stj_run_part_size(run, part, &n, NULL, err));
     stj_validate_predict(run, n, dense_limit, &p);
-    STJ_MUST(stj_run_check_limit(run, part->from, part->to, run->memory, &p, err));
-    const size_t engine = stj_run_engine_bytes(run, part->from, part->to, run->memory, &p);
-    STJ_MUST(stj_run_part_jacobian(run, part, engine, &op, err));
+    STJ_MUST(stj_run_check_limit(run, part, run->memory, &p, err));
+    const size_t engine = stj_run_engine_bytes(run, part, run->memory, &p);
+    struct stj_run_part in_double = *part;
+    in_double.precision = STJ_PRECISION_DOUBLE;
+    STJ_MUST(stj_run_part_jacobian(run, &in_double, engine, &op, err));
     STJ_MUST(stj_validate_jacobian(op, seed, dense_limit, progress, v, err));
+    stj_op_destroy(op);
+    op = NULL;
+    STJ_MUST(check_single(run, part, engine, seed, v, err));
     STJ_MUST(describe_part(run, part, &v->part, err));
     stj_run_get_info(run, &info);
     v->imported = info.imported;

@@ -375,17 +375,18 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
     struct stj_study_result *r = NULL;
     struct stj_self_check check = {.orthogonality = (double)NAN};
     struct stj_prediction p = {.svd_flops = 0};
+    const struct stj_run_part part = {.from = 0};
     const size_t limit = analysis->memory_bytes;
     if (c->ops->multiplies) /* a vector, its product, and those that watch */
         stj_predict_phase(&p, 6 * (double)c->info.n_params * sizeof(double), 1);
-    STJ_TRY(stj_run_check_limit(run, 0, 0, limit, &p, err));
+    STJ_TRY(stj_run_check_limit(run, &part, limit, &p, err));
     const struct stj_study_context cx = {
         .run = run,
         .other = other,
         .directions = c->directions.d.n ? &c->directions.d : NULL,
         .other_directions = c->other_directions.d.n ? &c->other_directions.d : NULL,
         .log = c->log,
-        .memory_bytes = limit ? stj_run_engine_bytes(run, 0, 0, limit, &p) : 0,
+        .memory_bytes = limit ? stj_run_engine_bytes(run, &part, limit, &p) : 0,
         .seed = settings->seed,
         .progress = &settings->progress,
         .check = &check};
@@ -399,7 +400,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
     if (check.checks > 0) {
         STJ_TRY(stj_study_put_count(r, check.checks, err, "self_check.checks"));
         STJ_TRY(stj_study_put_real(r, check.adjoint_error, err, "self_check.adjoint_error"));
-        stj_warn_of_check(&check, &settings->progress);
+        stj_warn_of_check(&check, (double)NAN, &settings->progress);
     }
     r->seconds = stj_clock() - start;
     STJ_TRY(put(c->file, r, err));
