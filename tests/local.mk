@@ -21,6 +21,7 @@ check_PROGRAMS += %reldir%/p-layers
 check_PROGRAMS += %reldir%/p-losses
 check_PROGRAMS += %reldir%/p-network
 check_PROGRAMS += %reldir%/p-optimizers
+check_PROGRAMS += %reldir%/p-single
 check_PROGRAMS += %reldir%/schema_names
 check_PROGRAMS += %reldir%/t-analysis
 check_PROGRAMS += %reldir%/t-arrays

@@ -70,6 +70,13 @@ static enum stj_status make_data(const struct stj_network *net, const struct sma
         labels[i] = whole_below(cols, targets[i]);
     for (size_t i = 0; range > 0 && i < spec->rows * n_out; i++)
         targets[i] = loss->min_target + range * (1 + sin(targets[i])) / 2;
+    for (size_t i = 0; loss->probabilities && i < spec->rows * n_labels; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < cols; k++)
+            sum += targets[i * cols + k] = fabs(targets[i * cols + k]);
+        for (size_t k = 0; k < cols; k++)
+            targets[i * cols + k] /= sum;
+    }
     STJ_TRY(stj_dataset_from_arrays(spec->rows, n_in, inputs, n_labels, wants ? labels : NULL,
                                     n_out, wants ? NULL : targets, data, err));
 out:
