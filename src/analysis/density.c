@@ -468,18 +468,66 @@ static enum stj_status parse_edges(const char *text, double **edge, size_t *n,
     return stj_density_check_edges(*n, *edge, err);
 }
 
-static enum stj_status count_between(struct density_data *d, const char *text,
+/* What products in single precision may have done to counts.  With E = J_single - J the sum over all
+ * i of (sigma_i(J_single) - sigma_i(J))^2 is at most |E|_F^2 (Mirsky): so at most |E|_F^2 / d^2 values
+ * are more than d off, and a count between a and b is at least that between a + d and b - d less
+ * these, and at most that between a - d and b + d and these.  |E|_F is measured. */
+struct doubt {
+    double d, beyond; /* 0: none */
+};
+
+static struct doubt doubt_of(const struct stj_analysis_context *cx)
+{
+    enum { WIDTH = 10 }; /* in |E|_F: 0.01 of a value is beyond */
+    const double e = sqrt((double)cx->n) * cx->about->product_error;
+    return e > 0 ? (struct doubt){WIDTH * e, 1.0 / (WIDTH * WIDTH)} : (struct doubt){.d = 0};
+}
+
+/* A count of values between a and b <- with intervals that hold for J. */
+static enum stj_status widen(const struct stj_density_result *r, struct doubt doubt, double a,
+                             double b, struct stj_density_count *c, struct stj_error *err)
+{
+    const double inner[] = {a > 0 ? a + doubt.d : 0, b - doubt.d};
+    const double outer[] = {fmax(a - doubt.d, 0), b + doubt.d};
+    const double n = (double)r->n_params;
+    struct stj_density_count less = {.low = 0}, more;
+    if (doubt.d == 0)
+        return STJ_OK;
+    if (inner[0] < inner[1])
+        STJ_MUST(stj_density_histogram(r, 2, inner, r->confidence, &less, err));
+    STJ_MUST(stj_density_histogram(r, 2, outer, r->confidence, &more, err));
+    c->low = fmin(c->low, fmax(0, less.low - doubt.beyond));
+    c->high = fmax(c->high, fmin(n, more.high + doubt.beyond));
+    c->enclosure_low = fmin(c->enclosure_low, fmax(0, less.enclosure_low - doubt.beyond));
+    c->enclosure_high = fmax(c->enclosure_high, fmin(n, more.enclosure_high + doubt.beyond));
+    return STJ_OK;
+}
+
+static enum stj_status widen_regions(const struct stj_density_result *r, struct doubt doubt,
+                                     struct stj_density_counts *c, struct stj_error *err)
+{
+    const double below = fmax(0, 1 - c->epsilon), above = 1 + c->epsilon;
+    if (below > 0)
+        STJ_MUST(widen(r, doubt, 0, below, &c->stable, err));
+    STJ_MUST(widen(r, doubt, below, above, &c->bulk, err));
+    return widen(r, doubt, above, (double)INFINITY, &c->chaotic, err);
+}
+
+static enum stj_status count_between(struct density_data *d, const char *text, struct doubt doubt,
                                      struct stj_error *err)
 {
     size_t n = 0;
     STJ_MUST(parse_edges(text, &d->edge, &n, err));
     STJ_MUST(stj_new(&d->bin, n, sizeof *d->bin, err));
     STJ_MUST(stj_density_histogram(&d->r, n, d->edge, 0, d->bin, err));
+    for (size_t i = 0; i + 1 < n; i++)
+        STJ_MUST(widen(&d->r, doubt, d->edge[i], d->edge[i + 1], &d->bin[i], err));
     d->n_between = n - 1;
     return STJ_OK;
 }
 
-static enum stj_status make_curve(struct density_data *d, size_t n, struct stj_error *err)
+static enum stj_status make_curve(struct density_data *d, size_t n, struct doubt doubt,
+                                  struct stj_error *err)
 {
     STJ_FREED double *epsilon = NULL;
     STJ_MUST(stj_new(&epsilon, n, sizeof *epsilon, err));
@@ -488,6 +536,8 @@ static enum stj_status make_curve(struct density_data *d, size_t n, struct stj_e
         epsilon[i] = least_epsilon *
                      pow(most_epsilon / least_epsilon, n > 1 ? (double)i / (double)(n - 1) : 1);
     STJ_MUST(stj_density_curve(&d->r, n, epsilon, 0, d->curve, err));
+    for (size_t i = 0; i < n; i++)
+        STJ_MUST(widen_regions(&d->r, doubt, &d->curve[i], err));
     d->n_curve = n;
     return STJ_OK;
 }
@@ -503,7 +553,9 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
         d->r.epsilon = c->s.epsilon;
         d->r.confidence = c->s.confidence;
     }
+    const struct doubt doubt = doubt_of(cx);
     STJ_MUST(stj_density_count_regions(&d->r, d->r.epsilon, d->r.confidence, &d->r.regions, err));
+    STJ_MUST(widen_regions(&d->r, doubt, &d->r.regions, err));
     STJ_MUST(stj_density_find_missed(&d->r, err));
     STJ_MUST(draw_density(d, err));
     if (!c)
@@ -512,9 +564,9 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     STJ_MUST(stj_density_find_functionals(&d->r, steps, 0, &d->functionals, err));
     d->has_functionals = true;
     if (c->edges)
-        STJ_MUST(count_between(d, c->edges, err));
+        STJ_MUST(count_between(d, c->edges, doubt, err));
     if (c->curve)
-        STJ_MUST(make_curve(d, c->curve, err));
+        STJ_MUST(make_curve(d, c->curve, doubt, err));
     if (c->gap)
         STJ_MUST(stj_density_find_gap(&d->r, &d->gap, err));
     d->has_gap = c->gap;

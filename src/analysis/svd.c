@@ -23,6 +23,7 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "op/operator.h"
 #include "run/memory_budget.h"
 #include "base/progress.h"
 #include "spectrum/svd/svd_method.h"
@@ -707,7 +708,11 @@ static void set_shape(struct stj_svd_result *r)
 /* What the largest values are known to. */
 static double floor_of_top(const struct stj_analysis_context *cx, const struct stj_svd_result *r)
 {
-    return stj_rounding_floor(cx->part->to - cx->part->from, r->top.k, r->top.sigma);
+    const size_t steps = cx->part->to - cx->part->from;
+    const double floor = stj_rounding_floor(steps, r->top.k, r->top.sigma);
+    return cx->part->precision == STJ_PRECISION_SINGLE && r->top.k > 0
+               ? fmax(floor, (double)FLT_EPSILON * sqrt((double)steps) * r->top.sigma[0])
+               : floor;
 }
 
 /* The ends have no product in common; where both are asked for, the largest come first. */
@@ -764,6 +769,10 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
         limit_vectors(cx->run, &request, &p, &s);
         if (!c->of)
             STJ_MUST(take_hints(cx->run, cx->part, &s, err));
+    }
+    if (cx->part->precision == STJ_PRECISION_SINGLE) { /* residuals are no smaller */
+        enum { BEYOND_ROUNDING = 10 };
+        s.tol = fmax(s.tol, BEYOND_ROUNDING * stj_op_rounding(cx->op));
     }
     STJ_MUST(stj_svd_solve(cx->op, &s, &made, err));
     /* 2. With what is stored of the other. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* analysis/trace.c: traces of functions of the Jacobian, with error bars (spectrum/trace/). */
+#include <math.h>
 #include <stdio.h>
 
 #include "analysis/analyses.h"
@@ -90,6 +91,21 @@ static enum stj_status check(const void *config, struct stj_error *err)
     return stj_given_check(c->of, err);
 }
 
+/* What products in single precision may have done to the value, E = J_single - J:
+ *     |tr E| <= sqrt(N) |E|_F,      | |J + E|_F^2 - |J|_F^2 | <= 2 |J|_F |E|_F + |E|_F^2
+ * and so for J - I, with the |E|_F that was measured. */
+static void widen(const struct stj_analysis_context *cx, struct stj_trace_result *r)
+{
+    const double root = sqrt((double)cx->n);
+    const double e = root * cx->about->product_error;
+    if (isnan(e))
+        return;
+    const double by = r->function == STJ_TRACE_TRACE ? root * e
+                                                 : 2 * e * sqrt(fmax(0, r->value)) + e * e;
+    r->low = r->function == STJ_TRACE_TRACE ? r->low - by : fmax(fmin(r->low, 0), r->low - by);
+    r->high += by;
+}
+
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
@@ -98,7 +114,9 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     STJ_MUST(stj_analysis_use_given(cx, c->of, true, err));
     s.size = sizeof s;
     s.progress = *cx->progress;
-    return stj_trace_solve(cx->op, &s, data, err);
+    STJ_MUST(stj_trace_solve(cx->op, &s, data, err));
+    widen(cx, data);
+    return STJ_OK;
 }
 
 static void print(FILE *out, const struct stj_result *result)

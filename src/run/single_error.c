@@ -23,7 +23,14 @@ static enum stj_status products(struct stj_run *run, struct stj_run_part part,
                                 const double *x, double *y, struct stj_error *err)
 {
     STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
+    struct stj_storage storage;
+    /* Those in double are to take no more memory than those that come after them. */
+    part.precision = STJ_PRECISION_SINGLE;
+    STJ_MUST(stj_run_part_storage(run, &part, memory_bytes, VECTORS, &storage, err));
+    memory_bytes = storage.state_bytes + storage.linear_bytes;
     part.precision = precision;
+    (void)stj_run_part_storage(run, &part, memory_bytes, VECTORS, &storage, NULL);
+    memory_bytes = memory_bytes > storage.minimum ? memory_bytes : storage.minimum;
     STJ_MUST(stj_run_part_jacobian(run, &part, memory_bytes, &op, err));
     STJ_MUST(stj_op_apply(op, STJ_NO_TRANS, VECTORS, x, n, y, n, err));
     return stj_op_apply(op, STJ_TRANS, VECTORS, x, n, y + VECTORS * n, n, err);
