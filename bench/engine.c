@@ -255,7 +255,7 @@ struct subject {
     struct stj_op *jacobian;
     struct stj_problem *single; /* NULL: products are in double */
     struct stj_op *twice;       /* the Jacobian in double then */
-    double *x, *y; /* [n][vectors] */
+    double *x, *y;              /* [n][vectors] */
 };
 
 static enum stj_status subject_create(struct subject *s, const struct bench_case *what,
@@ -297,7 +297,8 @@ static void subject_free(struct subject *s)
 
 /* Products in one direction, at least one. */
 static enum stj_status time_products(const struct subject *s, struct stj_op *op,
-                                     enum stj_trans trans, struct samples *samples, struct stj_error *err)
+                                     enum stj_trans trans, struct samples *samples,
+                                     struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = s->run->n;
@@ -437,7 +438,8 @@ static int usage(const char *what)
 {
     fprintf(stderr,
             "engine: %s\n"
-            "usage: engine [--case NAME] [--threads N] [--repeat R] [--profile] [--cpu-time] [--single]\n"
+            "usage: engine [--case NAME] [--threads N] [--repeat R] [--profile] [--cpu-time] "
+            "[--single]\n"
             "N: 1 to 64 (2); R, rounds that count: 1 to 1000 (5); cases:\n",
             what);
     for (size_t i = 0; i < N_CASES; i++)
@@ -449,9 +451,13 @@ static int usage(const char *what)
 static const char *parse_arguments(int argc, char **argv, struct settings *s)
 {
     static const struct option options[] = {
-        {"case", required_argument, NULL, 'c'},   {"threads", required_argument, NULL, 't'},
-        {"repeat", required_argument, NULL, 'r'}, {"profile", no_argument, NULL, 'p'},
-        {"cpu-time", no_argument, NULL, 'u'},     {"single", no_argument, NULL, 's'},   {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},
+        {"threads", required_argument, NULL, 't'},
+        {"repeat", required_argument, NULL, 'r'},
+        {"profile", no_argument, NULL, 'p'},
+        {"cpu-time", no_argument, NULL, 'u'},
+        {"single", no_argument, NULL, 's'},
+        {NULL, 0, NULL, 0},
     };
     int key;
     opterr = 0;

@@ -22,6 +22,7 @@ dist_doc_DATA += %reldir%/optimizers.md
 dist_doc_DATA += %reldir%/own-problem.md
 dist_doc_DATA += %reldir%/paper.md
 dist_doc_DATA += %reldir%/performance.md
+dist_doc_DATA += %reldir%/precision.md
 dist_doc_DATA += %reldir%/python.md
 dist_doc_DATA += %reldir%/python-pytorch.md
 dist_doc_DATA += %reldir%/portability.md

@@ -88,6 +88,7 @@ test_scripts += %reldir%/cli-curvature.sh
 test_scripts += %reldir%/cli-influence.sh
 test_scripts += %reldir%/cli-interrupt.sh
 test_scripts += %reldir%/cli-kept.sh
+test_scripts += %reldir%/cli-precision.sh
 test_scripts += %reldir%/cli-continue.sh
 test_scripts += %reldir%/cli-list.sh
 test_scripts += %reldir%/cli-moved.sh

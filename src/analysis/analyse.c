@@ -333,8 +333,7 @@ static enum stj_status run_computation(struct call *c, struct stj_analysis_conte
                                 engine, cx->kept, err));
     if (q->part.precision == STJ_PRECISION_SINGLE) {
         about->product_error = single.absolute;
-        stj_op_set_rounding(cx->kept->op,
-                            fmax(single.relative, stj_op_rounding(cx->kept->op)));
+        stj_op_set_rounding(cx->kept->op, fmax(single.relative, stj_op_rounding(cx->kept->op)));
     }
     cx->op = cx->kept->op;
     cx->resumes = cx->kept->resumes;

@@ -270,8 +270,8 @@ static bool split_memory(const struct stj_run *run, const struct stj_plan_reques
     const size_t steps = settings->steps < n ? settings->steps : n;
     enum stj_reorthogonalize how = settings->reorthogonalize;
     *engine = left / 2;
-    const bool runs = stj_run_part_storage(run, &request->part, *engine, 1,
-                                      &storage, NULL) == STJ_OK;
+    const bool runs =
+        stj_run_part_storage(run, &request->part, *engine, 1, &storage, NULL) == STJ_OK;
     if (!runs || stj_density_in_flight(settings, n, n, steps, left - *engine, &how) == 0)
         *engine = storage.minimum < left ? storage.minimum : left;
     return stj_density_in_flight(settings, n, n, steps, left - *engine, &how) > 0;

@@ -68,8 +68,8 @@ void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *
     size_t left = 0;
     if (*engine == STJ_ENGINE_NOT_DIVIDED)
         *engine = stj_run_engine_bytes(run, &r.part, r.memory_bytes, p);
-    else if (r.memory_bytes > 0 &&
-             stj_run_fit(run, &r.part, r.memory_bytes, p, &left) && left < *engine)
+    else if (r.memory_bytes > 0 && stj_run_fit(run, &r.part, r.memory_bytes, p, &left) &&
+             left < *engine)
         *engine = left;
 }
 
@@ -78,8 +78,7 @@ enum stj_status stj_plan_check(const struct stj_run *run, const struct stj_plan_
                                struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    st = stj_run_check_limit(run, &request->part, request->memory_bytes, p,
-                             err);
+    st = stj_run_check_limit(run, &request->part, request->memory_bytes, p, err);
     if (st != STJ_OK)
         stj_error_prefix(err, "%s%s%s", analysis->info.name, p->refused ? ": " : "",
                          p->refused ? p->method : "");
@@ -108,8 +107,7 @@ static enum stj_status set_pace(struct stj_run *run, const struct stj_plan_reque
     stj_run_get_info(run, &info);
     pace->precision = request->part.precision;
     STJ_MUST(stj_run_time(run, pace->precision, &pace->meter, err));
-    STJ_MUST(
-        stj_run_part_storage(run, &request->part, engine, 1, &pace->storage, err));
+    STJ_MUST(stj_run_part_storage(run, &request->part, engine, 1, &pace->storage, err));
     pace->steps =
         (double)((request->part.to ? request->part.to : info.n_steps) - request->part.from);
     pace->share = 1 - (double)pace->storage.kept_steps / pace->steps;
@@ -155,8 +153,8 @@ static enum stj_status sweep(struct stj_run *run, const struct pace *p, bool bac
 {
     const struct stj_plan_division *d = &p->division;
     double step = 0;
-    STJ_MUST(stj_run_time_block(run, p->precision, stj_plan_columns(d, block), backward, &step,
-                                err));
+    STJ_MUST(
+        stj_run_time_block(run, p->precision, stj_plan_columns(d, block), backward, &step, err));
     *seconds = p->meter->sweep + p->steps * (step + p->share * p->meter->linearize) / d->speed +
                pass_states(p, backward) + stj_plan_message_seconds(d, p->steps, block);
     return STJ_OK;
@@ -264,11 +262,9 @@ static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_
     enum { DENSE_LIMIT = 1000 }; /* unless the command is told otherwise */
     struct stj_prediction p = {.svd_flops = 0};
     stj_validate_predict(run, columns(run, request), DENSE_LIMIT, &p);
-    const size_t engine =
-        stj_run_engine_bytes(run, &request->part, request->memory_bytes, &p);
+    const size_t engine = stj_run_engine_bytes(run, &request->part, request->memory_bytes, &p);
     const enum stj_status st = fill(run, request, 1, engine, &p, item, err);
-    return st == STJ_OK ? stj_run_check_limit(run, &request->part,
-                                              request->memory_bytes, &p, err)
+    return st == STJ_OK ? stj_run_check_limit(run, &request->part, request->memory_bytes, &p, err)
                         : st;
 }
 
@@ -369,8 +365,7 @@ static void add_analysis(struct stj_run *run, const struct stj_plan_request *req
         return;
     struct stj_plan_item *item = add_item(plan, analysis->info.name);
     stj_request_summary(analysis, config, item->settings, sizeof item->settings);
-    enum stj_status st =
-        stj_analysis_check_precision(analysis, request->part.precision, &trouble);
+    enum stj_status st = stj_analysis_check_precision(analysis, request->part.precision, &trouble);
     if (st == STJ_OK)
         st = plan_analysis(run, request, analysis, config, item, &trouble);
     judge(plan, st, &trouble, item);

@@ -152,6 +152,10 @@ void stj_print_cost(FILE *out, const struct stj_result_about *about)
 {
     print_products(out, &about->counts, about->seconds, &about->storage);
     print_self_check(out, &about->self_check);
+    if (!isnan(about->product_error))
+        fprintf(out,
+                "products in single precision: %.1e |x| from those in double (root mean square)\n",
+                about->product_error);
     stj_print_storage(out, "states: ", &about->storage);
     print_plan_and_cost(out, &about->cost, about->seconds);
 }

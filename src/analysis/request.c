@@ -294,7 +294,9 @@ enum stj_status stj_analysis_check_precision(const struct stj_analysis *a,
     const bool has[] = {true, a->single, a->mixed};
     STJ_NEED(err, has[precision], STJ_EUNSUPPORTED, "%s has no precision %s: take %sdouble",
              a->info.name, stj_precisions[precision],
-             a->mixed ? "single, mixed or " : a->single ? "single or " : "");
+             a->mixed    ? "single, mixed or "
+             : a->single ? "single or "
+                         : "");
     return STJ_OK;
 }
 
@@ -380,9 +382,8 @@ const char *stj_part_slug(const struct stj_run_part *part, size_t first_steps,
         snprintf(window, sizeof window, "-%zu-%zu", part->from, part->to);
     if (part->layers)
         snprintf(layers, sizeof layers, "-block-%08x", tensors_crc(part));
-    snprintf(text, STJ_PART_TEXT_MAX, "%s%s%s%s%s", window, layers,
-             part->full_state ? "-full" : "", part->precision ? "-" : "",
-             part->precision ? stj_precisions[part->precision] : "");
+    snprintf(text, STJ_PART_TEXT_MAX, "%s%s%s%s%s", window, layers, part->full_state ? "-full" : "",
+             part->precision ? "-" : "", part->precision ? stj_precisions[part->precision] : "");
     return text;
 }
 

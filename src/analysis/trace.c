@@ -100,8 +100,8 @@ static void widen(const struct stj_analysis_context *cx, struct stj_trace_result
     const double e = root * cx->about->product_error;
     if (isnan(e))
         return;
-    const double by = r->function == STJ_TRACE_TRACE ? root * e
-                                                 : 2 * e * sqrt(fmax(0, r->value)) + e * e;
+    const double by =
+        r->function == STJ_TRACE_TRACE ? root * e : 2 * e * sqrt(fmax(0, r->value)) + e * e;
     r->low = r->function == STJ_TRACE_TRACE ? r->low - by : fmax(fmin(r->low, 0), r->low - by);
     r->high += by;
 }

@@ -32,16 +32,16 @@ static CBLAS_TRANSPOSE cblas_trans(enum stj_blas_trans trans)
 }
 
 void stj_gemm(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n,
-              size_t k, double alpha, const double *a, size_t lda, const double *b, size_t ldb, double beta,
-              double *c, size_t ldc)
+              size_t k, double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+              double beta, double *c, size_t ldc)
 {
     cblas_dgemm(CblasRowMajor, cblas_trans(trans_a), cblas_trans(trans_b), blas_int(m), blas_int(n),
                 blas_int(k), alpha, a, blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));
 }
 
 void stj_gemm_single(enum stj_blas_trans trans_a, enum stj_blas_trans trans_b, size_t m, size_t n,
-              size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
-              float *c, size_t ldc)
+                     size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                     float beta, float *c, size_t ldc)
 {
     cblas_sgemm(CblasRowMajor, cblas_trans(trans_a), cblas_trans(trans_b), blas_int(m), blas_int(n),
                 blas_int(k), alpha, a, blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));

@@ -76,17 +76,27 @@ static const struct stj_option shared_rows[] = {
 
 /* Which commands have these rows. */
 static const unsigned shared_mask[] = {
-    ARGS_WINDOW,    ARGS_WINDOW,
-    ARGS_AT,        ARGS_AT,
-    ARGS_WINDOW,    ARGS_WINDOW,
-    ARGS_WINDOW,    ARGS_USES_SEED,
-    ARGS_CONFIG_SEED, ARGS_SET,
-    ARGS_SWEEP,     ARGS_MEMORY,
-    ARGS_THREADS,   ARGS_RANKS,
-    ARGS_THREADS | ARGS_PROBLEM, ARGS_TAG,
-    ARGS_FORCE,     ARGS_COMMON,
+    ARGS_WINDOW,
+    ARGS_WINDOW,
+    ARGS_AT,
+    ARGS_AT,
+    ARGS_WINDOW,
+    ARGS_WINDOW,
+    ARGS_WINDOW,
+    ARGS_USES_SEED,
+    ARGS_CONFIG_SEED,
+    ARGS_SET,
+    ARGS_SWEEP,
+    ARGS_MEMORY,
+    ARGS_THREADS,
+    ARGS_RANKS,
+    ARGS_THREADS | ARGS_PROBLEM,
+    ARGS_TAG,
+    ARGS_FORCE,
     ARGS_COMMON,
-    ARGS_COMMON,    ARGS_COMMON,
+    ARGS_COMMON,
+    ARGS_COMMON,
+    ARGS_COMMON,
 };
 
 enum { N_SHARED = sizeof shared_mask / sizeof shared_mask[0] };

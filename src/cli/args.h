@@ -21,7 +21,7 @@ struct args_shared {
     bool to_end;
     int state;     /* index into "theta", "full" */
     int precision; /* enum stj_precision */
-    int progress; /* index into "auto", "plain", "off" */
+    int progress;  /* index into "auto", "plain", "off" */
 };
 
 enum args_shared_mask {

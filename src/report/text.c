@@ -333,10 +333,11 @@ void stj_text_validate(FILE *out, const struct stj_validation *v)
     print_given(out, "targets of samples", &v->targets);
     print_given(out, "rates of steps", &v->rates);
     if (!isnan(v->single_error))
-        fprintf(out,
-                "single precision     products differ from double by %.2e relative at most, %.2e of "
-                "|x| rms\n",
-                v->single_error, v->single_error_rms);
+        fprintf(
+            out,
+            "single precision     products differ from double by %.2e relative at most, %.2e of "
+            "|x| rms\n",
+            v->single_error, v->single_error_rms);
     fprintf(out, "replay               %s\n",
             v->replay_identical ? "the same bits at every step" : "DIFFERENT");
     if (isnan(v->dense_max_sigma_error))

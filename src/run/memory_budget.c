@@ -63,7 +63,8 @@ bool stj_run_fit(const struct stj_run *run, const struct stj_run_part *part, siz
     size_t work = 0;
     const size_t phase = stj_run_phase_bytes(run, part, p, &work);
     const size_t beside = process_bytes() + phase + work;
-    (void)stj_run_part_storage(run, part, memory_bytes, 1, &storage, NULL); /* the minimum is told */
+    (void)stj_run_part_storage(run, part, memory_bytes, 1, &storage,
+                               NULL); /* the minimum is told */
     if (memory_bytes < beside || memory_bytes - beside < storage.minimum)
         return false;
     *engine = memory_bytes - beside;
@@ -83,8 +84,8 @@ static size_t left_by_solver(const struct stj_run *run, const struct stj_run_par
     return (size_t)(left * (double)stj_group_sharers());
 }
 
-size_t stj_run_engine_bytes(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
-                            const struct stj_prediction *p)
+size_t stj_run_engine_bytes(const struct stj_run *run, const struct stj_run_part *part,
+                            size_t memory_bytes, const struct stj_prediction *p)
 {
     size_t engine = memory_bytes;
     if (memory_bytes == 0)
@@ -104,7 +105,8 @@ enum stj_status stj_run_check_limit(const struct stj_run *run, const struct stj_
     const double process = (double)process_bytes();
     const double limit = (double)memory_bytes;
     const double arrays = (double)stj_run_phase_bytes(run, part, p, &work) + (double)work;
-    (void)stj_run_part_storage(run, part, memory_bytes, 1, &storage, NULL); /* the minimum is told */
+    (void)stj_run_part_storage(run, part, memory_bytes, 1, &storage,
+                               NULL); /* the minimum is told */
     const double own = fmax(arrays + (double)storage.minimum, p->alone_bytes);
     const double room = limit < process ? fmax(limit, UNTOUCHED) : limit - process;
     /* A process is a few megabytes larger or smaller the next time. */

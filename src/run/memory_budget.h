@@ -20,8 +20,8 @@ bool stj_run_fit(const struct stj_run *run, const struct stj_run_part *part, siz
 
 /* The same, and all of memory_bytes where the process cannot stay within them; for 0 what is left
  * of the free memory where that is less than the default, else 0. */
-size_t stj_run_engine_bytes(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
-                            const struct stj_prediction *prediction);
+size_t stj_run_engine_bytes(const struct stj_run *run, const struct stj_run_part *part,
+                            size_t memory_bytes, const struct stj_prediction *prediction);
 
 /* STJ_ENOMEM, naming need, limit and remedy, unless the process can stay within memory_bytes (0: no
  * limit) while a solver takes what is predicted. */

@@ -53,7 +53,7 @@ struct stj_run {
     char unused[STJ_UNUSED_TEXT_MAX]; /* what files list beyond the last step; "": nothing */
     size_t n_steps;
     size_t n_examples;                   /* different ones in stj_run_get_examples */
-    struct stj_run_timing *meter[2]; /* in double, in single; owned; NULL: not measured yet */
+    struct stj_run_timing *meter[2];     /* in double, in single; owned; NULL: not measured yet */
     char (*shape)[STJ_SHAPE_TEXT_MAX];   /* of each layer's output */
     char (*inputs)[STJ_INPUTS_TEXT_MAX]; /* that it reads */
     struct stj_run_tensor *tensor;       /* [stj_network_n_tensors(net)]: the trained first */

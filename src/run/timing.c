@@ -46,7 +46,7 @@ struct sample {
     const struct stj_run *run;
     bool is_single;
     struct stj_problem *single; /* of products, then */
-    size_t n, n_steps; /* parameters, steps of the sample */
+    size_t n, n_steps;          /* parameters, steps of the sample */
     struct stj_trajectory *trajectory;
     double *x, *y; /* [n][block] */
 };
@@ -321,9 +321,8 @@ static enum stj_status measure_block(struct stj_run *run, enum stj_precision pre
     return STJ_OK;
 }
 
-enum stj_status stj_run_time_block(struct stj_run *run, enum stj_precision precision,
-                                   size_t block, bool backward, double *seconds,
-                                   struct stj_error *err)
+enum stj_status stj_run_time_block(struct stj_run *run, enum stj_precision precision, size_t block,
+                                   bool backward, double *seconds, struct stj_error *err)
 {
     STJ_MUST(prepare_timing(run, precision, err));
     const struct stj_run_timing *m = run->meter[is_single(precision)];

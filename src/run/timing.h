@@ -19,9 +19,8 @@ enum stj_status stj_run_time(struct stj_run *run, enum stj_precision precision,
 
 /* *seconds <- of a step for `block` vectors together with J, or with J', its linearisation at hand;
  * measured when first asked for. */
-enum stj_status stj_run_time_block(struct stj_run *run, enum stj_precision precision,
-                                   size_t block, bool backward, double *seconds,
-                                   struct stj_error *err);
+enum stj_status stj_run_time_block(struct stj_run *run, enum stj_precision precision, size_t block,
+                                   bool backward, double *seconds, struct stj_error *err);
 
 /* Of this machine, measured when first asked for: operations a second of a dense decomposition,
  * bytes a second of products with tall matrices, and of states that are compared with their

@@ -24,7 +24,10 @@ struct growth_config {
     struct stj_sizes index;
     bool has_index;
     size_t random, every;
+    int precision; /* enum stj_precision */
 };
+
+static const char *const precisions[] = {"double", "single", NULL};
 
 #define OPTION(...) STJ_OPTION_ROW(struct growth_config, __VA_ARGS__)
 
@@ -36,6 +39,9 @@ static const struct stj_option options[] = {
         .present_offset = offsetof(struct growth_config, has_index), .min = 1),
     OPTION("random", SIZE, random, "8", "random unit vectors beside them", .max = 1e6),
     OPTION("every", SIZE, every, "1", "keep every N-th step, and the last", .min = 1),
+    OPTION("precision", CHOICE, precision, "double",
+           "of the products that the tangents go through (its result is tagged single)",
+           .choices = precisions),
     {.name = NULL},
 };
 
@@ -89,10 +95,10 @@ static enum stj_status fill(const struct stj_study_context *cx, struct tangents 
     return STJ_OK;
 }
 
-static enum stj_status follow(const struct stj_study_context *cx, struct tangents *t,
-                              struct stj_error *err)
+static enum stj_status follow(const struct stj_study_context *cx, enum stj_precision precision,
+                              struct tangents *t, struct stj_error *err)
 {
-    const struct stj_run_part part = {.full_state = true};
+    const struct stj_run_part part = {.full_state = true, .precision = precision};
     STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     STJ_MUST(stj_new(&t->norm, cx->run->n_steps + 1, t->n_all * sizeof *t->norm, err));
     STJ_MUST(stj_run_part_jacobian(cx->run, &part, cx->memory_bytes, &op, err));
@@ -190,7 +196,10 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
     STJ_HELD(tangents_free) struct tangents t = {.n = stj_network_n_params(cx->run->net)};
     STJ_MUST(choose(cx, config, &t, err));
     STJ_MUST(fill(cx, &t, err));
-    STJ_MUST(follow(cx, &t, err));
+    const enum stj_precision precision =
+        (enum stj_precision)((const struct growth_config *)config)->precision;
+    STJ_MUST(follow(cx, precision, &t, err));
+    STJ_MUST(stj_study_put_text(r, precisions[precision], err, "tangents.precision"));
     return put(cx, config, &t, r, err);
 }
 

@@ -31,6 +31,25 @@ static const char *const kind_name[STJ_STUDY_N_KINDS] = {"real",  "count",  "tex
 
 enum { FILE_NAME_BYTES = 64 };
 
+/* Of products in it, more than is usual: beyond ten times that the check of them warns. */
+static const double single_error = 1e-5;
+
+/* A result in single precision is tagged so where it has no other tag. */
+static bool in_single(const struct stj_study_settings *settings)
+{
+    bool single = false;
+    for (size_t i = 0; i < settings->n; i++)
+        if (strcmp(settings->setting[i].name, "precision") == 0)
+            single = strcmp(settings->setting[i].text, "single") == 0;
+    return single;
+}
+
+static const char *tag_of(const struct stj_study_settings *settings,
+                          const struct stj_analysis_settings *analysis)
+{
+    return analysis->tag ? analysis->tag : in_single(settings) ? "single" : NULL;
+}
+
 static const char *name_of_file(const struct stj_study_ops *ops, char name[FILE_NAME_BYTES])
 {
     snprintf(name, FILE_NAME_BYTES, "study-%s", ops->info.name);
@@ -343,6 +362,8 @@ static enum stj_status put_about(const struct call *c, const struct stj_run *oth
     struct stj_result_about about = {
         .n_params = c->info.n_params, .part.to = c->info.n_steps, .seconds = seconds};
     STJ_MUST(stj_about_begin(&about, err));
+    about.precision = in_single(settings) ? STJ_PRECISION_SINGLE : STJ_PRECISION_DOUBLE;
+    about.product_error = (double)NAN; /* not measured */
     STJ_MUST(stj_strdup(&about.request, c->request, err));
     STJ_MUST(study_command(c, settings, analysis, &about.command, err));
     if (c->directions.file)
@@ -400,7 +421,8 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
     if (check.checks > 0) {
         STJ_TRY(stj_study_put_count(r, check.checks, err, "self_check.checks"));
         STJ_TRY(stj_study_put_real(r, check.adjoint_error, err, "self_check.adjoint_error"));
-        stj_warn_of_check(&check, (double)NAN, &settings->progress);
+        stj_warn_of_check(&check, in_single(settings) ? single_error : (double)NAN,
+                          &settings->progress);
     }
     r->seconds = stj_clock() - start;
     STJ_TRY(put(c->file, r, err));
@@ -424,13 +446,14 @@ static bool asks_the_same(const void *ctx, const char *request)
 }
 
 static enum stj_status find_place(struct call *c, const struct stj_run *run,
+                                  const struct stj_study_settings *settings,
                                   const struct stj_analysis_settings *analysis,
                                   struct stj_error *err)
 {
     char base[FILE_NAME_BYTES];
     const struct stj_place_request request = {.format = &study_format,
                                               .base = name_of_file(c->ops, base),
-                                              .tag = analysis->tag,
+                                              .tag = tag_of(settings, analysis),
                                               .options = "",
                                               .question = c->request,
                                               .force = analysis->force,
@@ -456,10 +479,11 @@ enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, c
     STJ_TRY(prepare(&c, run, other, name, settings, err));
     if (c.ops->needs_network)
         STJ_TRY(stj_run_need_network(run, c.ops->info.name, err));
-    STJ_TRY(find_place(&c, run, analysis, err));
+    STJ_TRY(find_place(&c, run, settings, analysis, err));
     if (!c.place.file || analysis->force) {
         STJ_TRY(stj_run_lock(run, c.place.path, &settings->progress, &c.lock, err));
-        STJ_TRY(find_place(&c, run, analysis, err)); /* somebody else was just finishing it */
+        STJ_TRY(
+            find_place(&c, run, settings, analysis, err)); /* somebody else was just finishing it */
     }
     if (c.place.file && !analysis->force) {
         STJ_TRY(load(c.place.file, c.ops, result, err));

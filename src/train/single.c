@@ -73,10 +73,11 @@ static enum stj_status check_whole_numbers(const struct stj_network *net, struct
     const size_t n_in = stj_shape_size(stj_network_input(net));
     const size_t *ids = stj_network_ids(net);
     for (size_t i = 0; ids && i < n_in; i++)
-        STJ_NEED(err, ids[i] <= MOST_EXACT, STJ_EUNSUPPORTED,
-                 "precision single: a vocabulary of %zu, more than the %zu whole numbers that single "
-                 "precision tells apart: take precision double",
-                 ids[i], MOST_EXACT);
+        STJ_NEED(
+            err, ids[i] <= MOST_EXACT, STJ_EUNSUPPORTED,
+            "precision single: a vocabulary of %zu, more than the %zu whole numbers that single "
+            "precision tells apart: take precision double",
+            ids[i], MOST_EXACT);
     for (size_t i = 0; i < stj_network_n_layers(net); i++) {
         const size_t n = stj_shape_size(&stj_network_layer(net, i, NULL)->in);
         STJ_NEED(err, n <= MOST_EXACT, STJ_EUNSUPPORTED,
