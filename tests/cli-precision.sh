@@ -66,6 +66,27 @@ for region in chaotic bulk stable; do
         'BEGIN { exit !(c >= a - 1e-3 && d <= b + 1e-3) }' || fail "counts of $region in single are narrower than in double"
 done
 
+# Pairs found in single and finished in double are those of double, with its tolerance, and nothing is missing; so are
+# more of them, which begin with those.
+for top in 4 7; do
+    run 0 svd R --top $top --tag all --force --json
+    mv out double
+    run 0 svd R --top $top --precision mixed --json
+    json out made.precision=mixed file=svd-mixed.h5 top.converged=$top tol=1e-10 'spent.single>10' 'top.outside.missed=0' \
+        top.outside.undecided=false product_error=null
+    for i in 0 $((top - 1)); do
+        awk -v a="$(number double "top.sigma[$i]")" -v b="$(number out "top.sigma[$i]")" -v one="$(number out 'top.sigma[0]')" \
+            -v r="$(number out "top.residual[$i]")" 'BEGIN { d = a - b; d = d < 0 ? -d : d; exit !(d <= 1e-9 * one && r <= 1e-10 * one) }' ||
+            fail "value $i of $top in mixed precision: $(number out "top.sigma[$i]") for $(number double "top.sigma[$i]")"
+    done
+    awk -v a="$(number double spent.jvp)" -v b="$(number out spent.jvp)" 'BEGIN { exit !(b < 2 * a) }' ||
+        fail "$(number out spent.jvp) products in double, where double takes $(number double spent.jvp)"
+done
+run 0 svd R --top 5 --precision mixed --json
+json out applications.jvp=0
+run 1 svd R --above 2 --precision mixed
+grep -q 'give --top K, or take double' err || fail "above: $(cat err)"
+
 # A study, under a tag of its own.
 run 0 study growth R --random 3 --json
 run 0 study growth R --random 3 --precision single --json

@@ -327,6 +327,9 @@ static enum stj_status run_computation(struct call *c, struct stj_analysis_conte
     stj_plan_analysis(c->run, &plan, q->analysis, c->joined, &about->cost);
     stj_plan_predict(c->run, &plan, q->analysis, c->joined, &prediction, &engine);
     STJ_MUST(stj_plan_check(c->run, &plan, q->analysis, &prediction, err));
+    if (q->part.precision == STJ_PRECISION_MIXED)
+        engine /= 2; /* two operators share it */
+    cx->engine_bytes = engine;
     if (q->part.precision == STJ_PRECISION_SINGLE)
         STJ_MUST(stj_run_single_error(c->run, &q->part, engine, 0, &single, err));
     STJ_MUST(stj_result_op_open(c->run, &q->part, c->place.path, &c->journal, q->common.force,

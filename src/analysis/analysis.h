@@ -53,6 +53,7 @@ struct stj_analysis_context {
     void *stored;                    /* the answer so far, which may be taken apart; NULL: none */
     bool resumes;                    /* the journal is of a computation that knew nothing of it */
     size_t memory_bytes;             /* of the process; 0: no limit was given */
+    size_t engine_bytes; /* of it for states and linearisations, of each operator; 0: the default */
     const struct stj_progress *progress;
     struct stj_result_about *about; /* self_check.orthogonality may be noted there */
     struct stj_result_op *kept;     /* the operator's journal: of analyses.c alone */
@@ -159,6 +160,7 @@ struct stj_result_about {
     char *layers;                /* tensors, separated by commas; NULL: all; owned */
     int state;                   /* index into theta, full: part.full_state as a file has it */
     int precision;               /* index into stj_precisions, as a file has it */
+    double single_products; /* with J and J' in single precision, of a result in mixed */
     double product_error; /* of products in single precision, rms of |E x| / |x|; NaN: in double */
     struct stj_op_counts spent;  /* what computing it took, in all */
     struct stj_op_counts counts; /* what this request took: nothing where it is stored */

@@ -152,6 +152,8 @@ void stj_print_cost(FILE *out, const struct stj_result_about *about)
 {
     print_products(out, &about->counts, about->seconds, &about->storage);
     print_self_check(out, &about->self_check);
+    if (about->single_products > 0)
+        fprintf(out, "beside these %.0f products in single precision\n", about->single_products);
     if (!isnan(about->product_error))
         fprintf(out,
                 "products in single precision: %.1e |x| from those in double (root mean square)\n",

@@ -731,6 +731,49 @@ static void start(const void *stored, const void *wanted, struct stj_journal_sta
         start->known = stj_crc32(start->known, r->bottom.sigma, bottom * sizeof *r->bottom.sigma);
 }
 
+/* Products with A_s of the largest in mixed precision, and the pairs that they found, finished. */
+struct mixed {
+    struct stj_pairs top;
+    double products;
+};
+
+static void mixed_free(struct mixed *m)
+{
+    stj_pairs_free(&m->top);
+}
+
+/* In mixed precision: the largest pairs of products in single, with guards, refined with those in
+ * double.  They are what the solve knows; what of them did not become good it finds itself.  Of a
+ * small operator there is nothing to gain. */
+static enum stj_status find_mixed(const struct stj_analysis_context *cx,
+                                  const struct stj_svd_settings *s, struct mixed *m,
+                                  struct stj_error *err)
+{
+    enum { LEAST_GUARDS = 8, SMALL = 4, BEYOND_ROUNDING = 10 };
+    STJ_HELD(stj_op_destroy_at) struct stj_op *single = NULL;
+    STJ_HELD(stj_svd_result_destroy_at) struct stj_svd_result *found = NULL;
+    struct stj_svd_settings search = *s;
+    struct stj_run_part part = *cx->part;
+    STJ_NEED(err, s->above == 0, STJ_EUNSUPPORTED,
+             "svd in mixed precision finds a number of pairs: give --top K, or take double");
+    search.bottom = 0;
+    search.below = 0;
+    search.top = s->top + (s->top / 4 > LEAST_GUARDS ? s->top / 4 : LEAST_GUARDS);
+    if (s->top == 0 || SMALL * search.top > cx->n)
+        return STJ_OK;
+    part.precision = STJ_PRECISION_SINGLE;
+    STJ_MUST(stj_run_part_jacobian(cx->run, &part, cx->engine_bytes, &single, err));
+    search.tol = fmax(s->tol, BEYOND_ROUNDING * stj_op_rounding(single));
+    search.known_top = search.known_bottom = NULL;
+    STJ_MUST(stj_svd_solve(single, &search, &found, err));
+    if (found->stop != STJ_STOP_INTERRUPTED && found->top.k >= s->top)
+        STJ_MUST(stj_svd_refine(cx->op, single, s->top, s->tol, found->top.k, &found->top.v,
+                                &m->top, err));
+    const struct stj_op_counts counts = stj_op_get_counts(single);
+    m->products = counts.jvp + counts.vjp;
+    return STJ_OK;
+}
+
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
                                struct stj_error *err)
 {
@@ -774,7 +817,15 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
         enum { BEYOND_ROUNDING = 10 };
         s.tol = fmax(s.tol, BEYOND_ROUNDING * stj_op_rounding(cx->op));
     }
+    STJ_HELD(mixed_free) struct mixed mixed = {.products = 0};
+    if (cx->part->precision == STJ_PRECISION_MIXED && top)
+        STJ_MUST(find_mixed(cx, &s, &mixed, err));
+    if (mixed.top.k > 0) {
+        s.known_top = &mixed.top;
+        s.known_alone = true;
+    }
     STJ_MUST(stj_svd_solve(cx->op, &s, &made, err));
+    cx->about->single_products = mixed.products;
     /* 2. With what is stored of the other. */
     *r = *made;
     free(made);
@@ -1071,6 +1122,7 @@ const struct stj_analysis stj_analysis_svd = {
     .format = {.name = "spectraj-svd", .version = 3, .remedy = "compute it again with --force"},
     .complete = complete_config,
     .single = true,
+    .mixed = true,
     .predict = predict,
     .split = split,
     .join = join,

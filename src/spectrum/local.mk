@@ -32,6 +32,7 @@ libspectraj_core_la_SOURCES += %reldir%/svd/krylov.h
 libspectraj_core_la_SOURCES += %reldir%/svd/lapack.c
 libspectraj_core_la_SOURCES += %reldir%/svd/missing.c
 libspectraj_core_la_SOURCES += %reldir%/svd/predict.c
+libspectraj_core_la_SOURCES += %reldir%/svd/refine.c
 libspectraj_core_la_SOURCES += %reldir%/svd/svd.c
 libspectraj_core_la_SOURCES += %reldir%/svd/svd_method.h
 libspectraj_core_la_SOURCES += %reldir%/svd/top.c

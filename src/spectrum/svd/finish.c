@@ -81,10 +81,10 @@ void stj_svd_basis_free(struct stj_svd_basis *basis)
     free(basis->ritz);
 }
 
-/* residual and cosine of every pair.  *defect <- max |v'A'u - sigma|: A v = sigma u,
+/* residual and cosine of every pair; *vectors (may be NULL) <- A'u - sigma v.  *defect <- max |v'A'u - sigma|: A v = sigma u,
  * so this is how far A' is from being the adjoint of A. */
 static enum stj_status measure_residuals(struct stj_op *a, struct stj_pairs *p, double *defect,
-                                         struct stj_error *err)
+                                         double **vectors, struct stj_error *err)
 {
     const size_t n = p->n_cols;
     STJ_FREED double *work = NULL;
@@ -95,6 +95,10 @@ static enum stj_status measure_residuals(struct stj_op *a, struct stj_pairs *p, 
         *defect = fmax(*defect, fabs(stj_dot(n, p->v + j * n, work + j * n)));
         p->residual[j] = stj_nrm2(n, work + j * n);
         p->cosine[j] = p->n_rows == n ? stj_dot(n, p->u + j * n, p->v + j * n) : NAN;
+    }
+    if (vectors) {
+        *vectors = work;
+        work = NULL;
     }
     return STJ_OK;
 }
@@ -110,7 +114,7 @@ enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,
     pairs->u = basis->u;
     pairs->v = basis->v;
     basis->u = basis->v = NULL;
-    STJ_TRY(measure_residuals(a, pairs, defect, err));
+    STJ_TRY(measure_residuals(a, pairs, defect, NULL, err));
 out:
     if (st != STJ_OK)
         stj_pairs_free(pairs);
@@ -119,6 +123,12 @@ out:
 
 enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double **v, struct stj_pairs *pairs,
                                struct stj_error *err)
+{
+    return stj_svd_finish_with(a, k, v, pairs, NULL, err);
+}
+
+enum stj_status stj_svd_finish_with(struct stj_op *a, size_t k, double **v, struct stj_pairs *pairs,
+                                    double **residuals, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t m = stj_op_n_rows(a);
@@ -141,7 +151,7 @@ enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double **v, struct st
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_TRANS, n, k, k, 1, *v, n, zt, k, 0, pairs->v, n);
     free(*v);
     *v = NULL;
-    STJ_TRY(measure_residuals(a, pairs, &defect, err));
+    STJ_TRY(measure_residuals(a, pairs, &defect, residuals, err));
 out:
     if (st != STJ_OK)
         stj_pairs_free(pairs);

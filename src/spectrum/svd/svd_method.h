@@ -164,6 +164,17 @@ double stj_svd_tie(double tol, double sigma_1);
 enum stj_status stj_svd_finish(struct stj_op *a, size_t k, double **v, struct stj_pairs *pairs,
                                struct stj_error *err);
 
+/* The same, and *residuals [n_cols][k] (owned by the caller; may be NULL) <- A'u - sigma v. */
+enum stj_status stj_svd_finish_with(struct stj_op *a, size_t k, double **v, struct stj_pairs *pairs,
+                                    double **residuals, struct stj_error *err);
+
+/* pairs <- the first `wanted` of a basis V (n_cols x k, given back) of the largest, with guards, that
+ * an operator near A found, finished with A and corrected with that one until all residuals are at
+ * most tol sigma_1, or no longer fall. */
+enum stj_status stj_svd_refine(struct stj_op *a, struct stj_op *cheap, size_t wanted, double tol,
+                               size_t k, double **v, struct stj_pairs *pairs,
+                               struct stj_error *err);
+
 /* pairs <- a basis that comes with u and sigma, taken over as it is; k products with A' for the
  * residuals.  *defect <- the largest |v'A'u - sigma|, by which A' fails to be the adjoint of A. */
 enum stj_status stj_svd_adopt(struct stj_op *a, struct stj_svd_basis *basis,

@@ -235,7 +235,7 @@ enum stj_status stj_svd_solve_top(struct stj_op *a, const struct stj_svd_budget 
     STJ_MUST(s->above > 0 ? find_above(a, budget, r, err) : find_largest(a, budget, r, err));
     /* Step 4: a whole decomposition misses nothing; known pairs were looked after before. */
     const bool final = r->method == stj_svd_lapack.info.name ||
-                       (r->method == stj_svd_all_known && s->certify == 0);
+                       (r->method == stj_svd_all_known && s->certify == 0 && !s->known_alone);
     /* Where the operator is not the one that the iteration saw, finding pairs anew would hide it. */
     if (!final && r->stop == STJ_STOP_CONVERGED && !(r->residual_excess > 1))
         STJ_MUST(stj_svd_complete(a, budget, r, &dense, err));
