@@ -234,7 +234,8 @@ START_TEST(other_problems_have_no_single_precision)
     struct stj_error err = STJ_ERROR_INIT;
     struct quadratic *q = quadratic_create(4, 2, 1, 1);
     struct stj_problem *p = quadratic_problem(q), *single = NULL;
-    EXPECT_FAIL(stj_problem_single(p, &single, &err), STJ_EUNSUPPORTED, "leave precision out", err);
+    EXPECT_FAIL(stj_problem_single(p, &single, &err), STJ_EUNSUPPORTED, "take precision double",
+                err);
     stj_problem_destroy(p);
     quadratic_destroy(q);
 }

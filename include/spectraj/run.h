@@ -313,9 +313,9 @@ struct stj_validation {
      * over 4 Gaussian x, J' too, and the root mean square of |J_s x - J x| / |x|.  NaN: not looked
      * at. */
     double single_error, single_error_rms;
-    bool passed;                                                 /* every part that was looked at */
-    struct stj_storage storage;                                  /* of the states */
-    struct stj_run_part part;                                    /* of the run that this is about */
+    bool passed;                      /* every part that was looked at */
+    struct stj_storage storage;       /* of the states */
+    struct stj_run_part part;         /* of the run that this is about */
     struct stj_run_imported imported; /* whose deviation, above its tolerance, was accepted */
 };
 

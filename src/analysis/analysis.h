@@ -154,13 +154,13 @@ struct stj_result_about {
     char *request, *command, *source; /* see docs/results-format.md; owned */
     char *created, *version, *build, *host;
     size_t threads, ranks;
-    size_t n_params;             /* rows and columns of the Jacobian */
-    struct stj_run_part part;    /* layers is that below */
-    char *of;                    /* what it is the derivative by; NULL: theta at `from`; owned */
-    char *layers;                /* tensors, separated by commas; NULL: all; owned */
-    int state;                   /* index into theta, full: part.full_state as a file has it */
-    int precision;               /* index into stj_precisions, as a file has it */
-    double single_products; /* with J and J' in single precision, of a result in mixed */
+    size_t n_params;          /* rows and columns of the Jacobian */
+    struct stj_run_part part; /* layers is that below */
+    char *of;                 /* what it is the derivative by; NULL: theta at `from`; owned */
+    char *layers;             /* tensors, separated by commas; NULL: all; owned */
+    int state;                /* index into theta, full: part.full_state as a file has it */
+    int precision;            /* index into stj_precisions, as a file has it */
+    double single_products;   /* with J and J' in single precision, of a result in mixed */
     double product_error; /* of products in single precision, rms of |E x| / |x|; NaN: in double */
     struct stj_op_counts spent;  /* what computing it took, in all */
     struct stj_op_counts counts; /* what this request took: nothing where it is stored */

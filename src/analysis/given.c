@@ -79,6 +79,8 @@ enum stj_status stj_analysis_use_given(struct stj_analysis_context *cx, const ch
         return STJ_OK;
     STJ_NEED(err, cx->run, STJ_EUNSUPPORTED,
              "--of is about what a run was given: an operator by itself has none");
+    STJ_NEED(err, cx->part->precision == STJ_PRECISION_DOUBLE, STJ_EUNSUPPORTED,
+             "--of has no precision %s: take double", stj_precisions[cx->part->precision]);
     STJ_MUST(stj_given_jacobian_create(kept->inner, kinds[find(of)].given, &kept->given, err));
     if (narrow && stj_op_n_cols(kept->given) > stj_op_n_rows(kept->given))
         STJ_MUST(transpose(&kept->given, err));

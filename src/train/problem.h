@@ -24,8 +24,8 @@ struct stj_single;
 
 struct stj_slice {
     size_t first, n;
-    struct stj_slice_sync meeting;    /* with the others of its batch */
-    struct stj_given_tangents *given; /* of hvp; NULL: as a rule */
+    struct stj_slice_sync meeting;         /* with the others of its batch */
+    struct stj_given_tangents *given;      /* of hvp; NULL: as a rule */
     const struct stj_curvature *curvature; /* of hvp of a network; NULL: the Hessian, as a rule */
     bool transposed; /* of hvp: the adjoint, where the product is not with a Hessian */
 };

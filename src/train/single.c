@@ -206,6 +206,8 @@ enum stj_status stj_single_hvp(const void *self, size_t step, struct stj_slice s
     const struct stj_single *s = self;
     const size_t n = stj_network_n_params(s->net);
     const struct parts p = parts_of(s, nvec, scratch);
+    STJ_NEED(err, !slice.given && !slice.curvature, STJ_EUNSUPPORTED,
+             "products in single precision are with the Hessian alone: take precision double");
     if (slice.meeting.stage == 0) {
         narrow(n, theta, p.theta);
         narrow(n * nvec, x, p.x);

@@ -25,9 +25,10 @@ enum stj_status stj_problem_single(const struct stj_problem *problem, struct stj
 {
     STJ_FREED struct stj_problem *p = NULL;
     struct stj_single *self = NULL;
-    STJ_NEED(err, problem->ops->single, STJ_EUNSUPPORTED,
-             "precision single is for networks: products of this problem are made by its own "
-             "program, in the precision that it has; leave precision out");
+    STJ_NEED(
+        err, problem->ops->single, STJ_EUNSUPPORTED,
+        "this problem has no single precision, which networks have that are trained as a whole: "
+        "take precision double");
     STJ_MUST(stj_new(&p, 1, sizeof *p, err));
     STJ_MUST(problem->ops->single(problem->self, problem->n_steps, &self, err));
     *p = *problem;
