@@ -138,9 +138,8 @@ const struct command command_sweep = {
     .options = options,
     .options_size = sizeof(char *),
     .unconverged = "fewer pairs than asked for have converged in a run",
-    .example =
-        "  spectraj sweep digits.yaml --set training.learning_rate.peak=.1,.2 -o peaks\n"
-        "  spectraj sweep digits.yaml --set training.steps=20 --set init.seed=0..2 -o s\n",
+    .example = "  spectraj sweep digits.yaml --set training.learning_rate.peak=.1,.2 -o peaks\n"
+               "  spectraj sweep digits.yaml --set training.steps=20 --set init.seed=0..2 -o s\n",
     .run = run,
     .deals = true,
 };

@@ -339,7 +339,9 @@ static enum stj_status put_numbers(const struct gathering *g, const char *name, 
     const bool bounded = isfinite(number_of(object, "low")) && isfinite(number_of(object, "high"));
     json_object_foreach(object, word, item)
     {
-        const json_t *first = json_array_get(item, 0);
+        json_t *first = json_array_get(item, 0);
+        while (json_is_array(first)) /* of a matrix */
+            first = json_array_get(first, 0);
         const bool estimate = strcmp(word, "estimate") == 0 || strcmp(word, "value") == 0;
         if ((whole && is_about(word)) ||
             (bounded && (strcmp(word, "low") == 0 || strcmp(word, "high") == 0)))
@@ -349,7 +351,8 @@ static enum stj_status put_numbers(const struct gathering *g, const char *name, 
                                 number_of(object, "high"), err));
             continue;
         }
-        snprintf(path, sizeof path, "%s.%s%s", name, word, json_is_array(item) ? "[0]" : "");
+        snprintf(path, sizeof path, "%s.%s%s%s", name, word, json_is_array(item) ? "[0]" : "",
+                 json_is_array(json_array_get(item, 0)) ? "[0]" : "");
         if (json_is_object(item))
             STJ_MUST(put_numbers(g, path, item, false, err));
         else if (json_is_number(item) || json_is_number(first))
