@@ -7,9 +7,12 @@ dist_doc_DATA += %reldir%/adding-an-optimizer.md
 dist_doc_DATA += %reldir%/architecture.md
 dist_doc_DATA += %reldir%/bottom.md
 dist_doc_DATA += %reldir%/comparing.md
+dist_doc_DATA += %reldir%/c.md
 dist_doc_DATA += %reldir%/data.md
 dist_doc_DATA += %reldir%/density.md
 dist_doc_DATA += %reldir%/from-pytorch.md
+dist_doc_DATA += %reldir%/gallery.md
+dist_doc_DATA += %reldir%/glossary.md
 dist_doc_DATA += %reldir%/imported-trajectory.md
 dist_doc_DATA += %reldir%/influence.md
 dist_doc_DATA += %reldir%/json.md
@@ -21,16 +24,21 @@ dist_doc_DATA += %reldir%/networks.md
 dist_doc_DATA += %reldir%/optimizers.md
 dist_doc_DATA += %reldir%/own-problem.md
 dist_doc_DATA += %reldir%/paper.md
+dist_doc_DATA += %reldir%/paper-in-an-hour.md
 dist_doc_DATA += %reldir%/performance.md
 dist_doc_DATA += %reldir%/precision.md
 dist_doc_DATA += %reldir%/python.md
 dist_doc_DATA += %reldir%/python-pytorch.md
 dist_doc_DATA += %reldir%/portability.md
 dist_doc_DATA += %reldir%/problem-protocol.md
+dist_doc_DATA += %reldir%/reading-figures.md
 dist_doc_DATA += %reldir%/results-format.md
 dist_doc_DATA += %reldir%/scaling.md
 dist_doc_DATA += %reldir%/studies.md
 dist_doc_DATA += %reldir%/trajectory-format.md
+dist_doc_DATA += %reldir%/troubleshooting.md
+dist_doc_DATA += %reldir%/tutorial.md
+dist_doc_DATA += %reldir%/which-settings.md
 
 # Manual pages and the completion of bash come from the tables of the built program; an archive has them
 # too, in docs/made/, for a cross build, whose program does not run here.
@@ -90,7 +98,18 @@ doc:
 .PHONY: doc
 clean-local: clean-reference
 clean-reference:
-	rm -rf %reldir%/reference
+	rm -rf %reldir%/reference html
+
+# The manual in html/ of the build folder; without pandoc says so.  docs/README.md is its contents, and is not installed, for
+# the README.md of the top lies where it would.
+EXTRA_DIST += %reldir%/README.md
+EXTRA_DIST += %reldir%/html.sh
+EXTRA_DIST += %reldir%/html/manual.css
+EXTRA_DIST += %reldir%/html/page.html
+EXTRA_DIST += %reldir%/html/search.js
+html-local: $(man1_pages) %reldir%/spectraj-config.5
+	@$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/%reldir%/html.sh html; \
+	rc=$$?; test $$rc -eq 77 || exit $$rc
 
 # Figures of paper.md, from examples/paper/reproduce.sh.
 docfiguresdir = $(docdir)/figures

@@ -104,6 +104,7 @@ test_scripts += %reldir%/cli-sam.sh
 test_scripts += %reldir%/cli-study.sh
 test_scripts += %reldir%/cli-sweep.sh
 test_scripts += %reldir%/cli-trajectory.sh
+test_scripts += %reldir%/docs.sh
 test_scripts += %reldir%/examples.sh
 test_scripts += %reldir%/from-pytorch.sh
 test_scripts += %reldir%/headers.sh
@@ -136,6 +137,7 @@ dist_check_SCRIPTS += %reldir%/portable-roots.sh
 
 dist_check_SCRIPTS += %reldir%/torch/check.sh
 dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
+EXTRA_DIST += %reldir%/docs.py
 EXTRA_DIST += %reldir%/torch/check.py
 EXTRA_DIST += %reldir%/torch/losses.py
 EXTRA_DIST += %reldir%/torch/networks.py
