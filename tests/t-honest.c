@@ -321,14 +321,14 @@ START_TEST(a_check_that_failed_is_a_warning)
     char warned[256] = "";
     const struct stj_progress progress = {.ctx = warned, .warn = remember_warning};
     struct stj_self_check check = {.checks = 3, .adjoint_error = 1e-13, .orthogonality = 1e-13};
-    stj_warn_of_check(&check, &progress);
+    stj_warn_of_check(&check, (double)NAN, &progress);
     ck_assert_str_eq(warned, "");
     check.adjoint_error = 1e-6;
-    stj_warn_of_check(&check, &progress);
+    stj_warn_of_check(&check, (double)NAN, &progress);
     ck_assert_msg(strstr(warned, "1e-06") && strstr(warned, "do not trust"), "'%s'", warned);
     check.adjoint_error = 0;
     check.orthogonality = 1e-3;
-    stj_warn_of_check(&check, &progress);
+    stj_warn_of_check(&check, (double)NAN, &progress);
     ck_assert_msg(strstr(warned, "orthogonality (0.001)"), "'%s'", warned);
 }
 END_TEST
