@@ -12,13 +12,13 @@ options_of()
     case $1 in
         train) echo "output set seed threads allow-problem-command ranks-per-product force accept-deviation continue steps learning-rate" ;;
         info) echo "set memory allow-problem-command" ;;
-        svd) echo "top bottom above below certify ncv tol method of max-applications max-seconds monitor from to at to-end layers state seed memory" \
+        svd) echo "top bottom above below certify ncv tol method of max-applications max-seconds monitor from to at to-end layers state precision seed memory" \
             "threads allow-problem-command ranks-per-product tag force" ;;
         density) echo "epsilon confidence probes steps tolerance reorthogonalize scratch no-deflation edges" \
-            "curve gap of max-applications max-seconds from to at to-end layers state seed memory threads allow-problem-command ranks-per-product tag force" ;;
-        trace) echo "function method products confidence of from to at to-end layers state seed memory threads allow-problem-command ranks-per-product tag force" ;;
-        dense) echo "epsilon from to at to-end layers state memory threads allow-problem-command ranks-per-product tag force" ;;
-        validate) echo "dense-limit from to layers state seed memory threads allow-problem-command ranks-per-product" ;;
+            "curve gap of max-applications max-seconds from to at to-end layers state precision seed memory threads allow-problem-command ranks-per-product tag force" ;;
+        trace) echo "function method products confidence of from to at to-end layers state precision seed memory threads allow-problem-command ranks-per-product tag force" ;;
+        dense) echo "epsilon from to at to-end layers state precision memory threads allow-problem-command ranks-per-product tag force" ;;
+        validate) echo "dense-limit from to layers state precision seed memory threads allow-problem-command ranks-per-product" ;;
         study) echo "seed memory threads allow-problem-command ranks-per-product tag force" ;;
         plot) echo "output terminal data index tensor side tag" ;;
         report) echo "output" ;;

@@ -30,9 +30,8 @@ static const struct stj_option shared_rows[] = {
            "theta: of the parameters; full: of the parameters and the optimizer's slots",
            .choices = state_choices, .value = "WHAT"),
     OPTION("precision", CHOICE, precision, "double",
-           "of products with J: single is up to twice as fast and good to about 1e-6 (validate "
-           "--precision single measures it); mixed, for svd: pairs found in single and finished in "
-           "double",
+           "of products with J: single is up to twice as fast and good to about 1e-6, as validate "
+           "measures; mixed, for svd: pairs found in single and finished in double",
            .choices = precision_choices, .value = "P"),
     OPTION("seed", SEED, seed, "", "seed of every random number (default: 0)", GIVEN(seed_given),
            .value = "S"),
