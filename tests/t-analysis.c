@@ -89,13 +89,14 @@ static const char *length_in_file(const struct stj_analysis *a, size_t offset)
     return "";
 }
 
-/* Two that a file has one length of are one dimension in it. */
+/* Two that a file has one length of are one dimension in it; one that goes by another name where
+ * lengths differ is no other one where they do not. */
 static bool is_same_dim(const struct stj_analysis *a, const struct stj_field_dim *d,
                         const struct stj_field_dim *e)
 {
     const char *length = length_in_file(a, d->count);
-    return d->label == e->label &&
-           (d->count == e->count || (*length && strcmp(length, length_in_file(a, e->count)) == 0));
+    return d->label == e->label && (d->count == e->count || d->other || e->other ||
+                                    (*length && strcmp(length, length_in_file(a, e->count)) == 0));
 }
 
 static void check_dims(const struct stj_analysis *a, const struct stj_field *f)
