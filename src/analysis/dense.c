@@ -252,9 +252,9 @@ const struct stj_analysis stj_analysis_dense = {
              .options = options,
              .config_size = sizeof(struct dense_config)},
     .description =
-        "Build J = d theta_n / d theta_0 column by column, decompose it with LAPACK, and keep\n"
-        "the result in RUN/dense.h5.  For networks of some thousand parameters; refuses, with\n"
-        "the numbers, when the matrices do not fit the memory.\n",
+        "Build J = d theta_n / d theta_0 column by column, decompose it with LAPACK, and store\n"
+        "the result in RUN/dense.h5.  For networks of a few thousand parameters.  If the matrices\n"
+        "do not fit into memory, the command refuses and prints the sizes.\n",
     .example = "  spectraj dense digits-run --json\n",
     .schema = schema,
     .result_size = sizeof(struct dense_data),

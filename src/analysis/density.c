@@ -42,10 +42,10 @@ static const struct stj_option options[] = {
     STJ_EPSILON_OPTION(offsetof(struct density_config, s.epsilon)),
     STJ_FRACTION_OPTION("confidence", 0, STJ_ROLE_VIEW,
                         offsetof(struct density_config, s.confidence), "0.95", "P",
-                        "how often the intervals contain the true counts"),
+                        "probability with which an interval contains the true count"),
     OPTION("probes", SIZE, s.probes, "8", "random start vectors", .letter = 'p', .min = 1,
            .max = 1e9, .value = "N"),
-    OPTION("steps", SIZE, s.steps, "100", "Lanczos steps of each, at two products a step",
+    OPTION("steps", SIZE, s.steps, "100", "Lanczos steps per probe, two products each",
            .letter = 'k', .min = 1, .max = 1e9, .value = "K"),
     STJ_SEED_OPTION(offsetof(struct density_config, s.seed), "probes"),
     STJ_FRACTION_OPTION("tolerance", 0, STJ_ROLE_QUESTION,
@@ -53,17 +53,17 @@ static const struct stj_option options[] = {
                         "add steps and probes until every interval is at most TOL times the "
                         "number of parameters wide"),
     OPTION("reorthogonalize", CHOICE, s.reorthogonalize, "auto",
-           "full, one-sided or none: two, one or no vectors of memory a step and probe",
+           "full, one-sided or none: two, one or no vectors of memory per step and probe",
            .choices = reorthogonalize_words, .value = "HOW"),
     OPTION("scratch", PATH, s.scratch, "",
-           "keep these vectors in nameless files of DIR instead of memory", .role = STJ_ROLE_EFFORT,
+           "keep these vectors in unnamed files in DIR instead of memory", .role = STJ_ROLE_EFFORT,
            .value = "DIR"),
     OPTION("no_deflation", BOOL, no_deflation, "false",
-           "do not take the singular pairs of svd.h5 out of the probes"),
+           "do not remove the singular pairs of svd.h5 from the probes"),
     OPTION("edges", STRING, edges, "",
-           "count between these singular values too; the last may be inf", .role = STJ_ROLE_VIEW,
+           "also count between these singular values; the last may be inf", .role = STJ_ROLE_VIEW,
            .value = "E1,E2,..."),
-    OPTION("curve", SIZE, curve, "", "the bulk at N values of epsilon from 0.001 to 0.9 too",
+    OPTION("curve", SIZE, curve, "", "also count the bulk at N values of epsilon from 0.001 to 0.9",
            .role = STJ_ROLE_VIEW, .min = 1, .max = 10000, .value = "N"),
     OPTION("gap", BOOL, gap, "false", "look for an epsilon at which the spectrum has a gap",
            .role = STJ_ROLE_VIEW),
@@ -746,12 +746,14 @@ const struct stj_analysis stj_analysis_density = {
              .check = check},
     .description =
         "Count the singular values of J = d theta_n / d theta_0 above, around and below 1 without\n"
-        "finding any, by stochastic Lanczos quadrature, and keep the quadrature in "
-        "RUN/density.h5.\n"
-        "Each count has an interval that contains the true one as often as --confidence says, and\n"
-        "an enclosure that nearly always does.  Other values of --epsilon, --confidence, --edges\n"
-        "and --curve are answered from what is stored.  Running out of a budget is not an error:\n"
-        "what is in hand is printed and kept, and the exit status is 2.\n",
+        "finding any of them, by stochastic Lanczos quadrature, and store the quadrature in\n"
+        "RUN/density.h5.  Each count has an interval that contains the true count with "
+        "probability\n"
+        "--confidence, and an enclosure that almost always does.  Other values of --epsilon,\n"
+        "--confidence, --edges and --curve are answered from the stored quadrature.  Running out\n"
+        "of a budget is not an error: the result so far is printed and stored, and the exit "
+        "status\n"
+        "is 2.\n",
     .example = "  spectraj density digits-run --probes 8 --steps 200\n"
                "  spectraj density digits-run --probes 8 --steps 200 --epsilon 0.05 --curve 20\n"
                "  spectraj density digits-run --tolerance 0.02 --max-seconds 600 --json\n",

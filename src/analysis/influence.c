@@ -44,10 +44,10 @@ static const struct stj_option options[] = {
            "weights: of the samples in the training loss; inputs, targets: of the training samples "
            "(labels as 1 for the class and 0 for the others); rates: of the training's steps",
            .choices = of_what, .value = "WHAT"),
-    OPTION("top", SIZE, top, "20", "samples or steps that are shown at either end",
+    OPTION("top", SIZE, top, "20", "number of samples or steps shown at each end",
            .role = STJ_ROLE_VIEW, .letter = 'k', .max = 1e9, .value = "K"),
     OPTION("check", SIZE, check, "0",
-           "train again without K samples, one at a time, and without K sets of 1 % of them",
+           "retrain without each of K samples, and without each of K sets of 1 % of the samples",
            .role = STJ_ROLE_EXTENT, .max = 1e6, .value = "K"),
     STJ_SEED_OPTION(offsetof(struct influence_config, seed), "draw of what is left out"),
     {.name = NULL},
@@ -591,12 +591,12 @@ const struct stj_analysis stj_analysis_influence = {
              .options = options,
              .config_size = sizeof(struct influence_config)},
     .description =
-        "Differentiate a number that is made of the trained parameters, as the loss of the test\n"
-        "data, with respect to the weight of each training sample in the loss, to its inputs or\n"
-        "targets, or to the learning rate of each step, through all steps of the training, and "
-        "keep\n"
-        "the result in RUN/influence.h5.  With --check K the training is done again without some\n"
-        "samples, to see how far the derivative tells what that does.\n",
+        "Differentiate a function of the trained parameters, such as the loss on the test data,\n"
+        "through all steps of the training, with respect to the weight of each training sample in\n"
+        "the loss, its inputs or targets, or the learning rate of each step.  The result is "
+        "stored\n"
+        "in RUN/influence.h5.  --check K retrains without some samples, to test how well the\n"
+        "derivative predicts the effect.\n",
     .example = "  spectraj influence digits-run --top 5\n"
                "  spectraj influence digits-run --query logit:0,3\n"
                "  spectraj influence digits-run --of rates\n",

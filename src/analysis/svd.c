@@ -42,39 +42,41 @@ struct svd_config {
 #define OPTION(...) STJ_OPTION_ROW(struct svd_config, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("top", SIZE, s.top, "",
-           "how many of the largest singular values (default: 20, where neither end is asked for)",
-           .letter = 'k', .role = STJ_ROLE_EXTENT,
-           .present_offset = offsetof(struct svd_config, has_top), .max = 1e9, .value = "K"),
-    OPTION("bottom", SIZE, s.bottom, "",
-           "how many of the smallest, as certified upper bounds (default: 20, where neither end "
-           "is asked for)",
-           .letter = 'b', .role = STJ_ROLE_EXTENT,
-           .present_offset = offsetof(struct svd_config, has_bottom), .max = 1e9, .value = "K"),
-    OPTION("above", REAL, s.above, "",
-           "all singular values above SIGMA, instead of a number of them", .role = STJ_ROLE_EXTENT,
-           .max = 1e300, .above_min = true, .value = "SIGMA"),
+           "number of largest singular values (default: 20 if no end is requested)", .letter = 'k',
+           .role = STJ_ROLE_EXTENT, .present_offset = offsetof(struct svd_config, has_top),
+           .max = 1e9, .value = "K"),
+    OPTION(
+        "bottom", SIZE, s.bottom, "",
+        "number of smallest singular values, as certified upper bounds (default: 20 if no end is "
+        "requested)",
+        .letter = 'b', .role = STJ_ROLE_EXTENT,
+        .present_offset = offsetof(struct svd_config, has_bottom), .max = 1e9, .value = "K"),
+    OPTION("above", REAL, s.above, "", "all singular values above SIGMA, however many",
+           .role = STJ_ROLE_EXTENT, .max = 1e300, .above_min = true, .value = "SIGMA"),
     OPTION("below", REAL, s.below, "",
            "directions with singular values below SIGMA, as many as the method finds",
            .role = STJ_ROLE_EXTENT, .max = 1e300, .above_min = true, .value = "SIGMA"),
     OPTION("ncv", SIZE, s.ncv, "",
-           "basis vectors to keep, more than K (default: about 2.4 K; for the smallest alone, "
-           "until more hardly help, and fewer give larger bounds)",
+           "number of basis vectors, more than K (default: about 2.4 K; for the smallest values "
+           "alone, "
+           "as many as still help; fewer give larger bounds)",
            .min = 2, .max = 1e9, .value = "M"),
     STJ_FRACTION_OPTION("tol", 0, STJ_ROLE_QUESTION, offsetof(struct svd_config, s.tol), "1e-10",
-                        "TOL", "a pair is converged when |J'u - sigma v| is at most TOL sigma_1"),
-    OPTION("certify", REAL, s.certify, "",
-           "look for missing values until all that exceed the smallest one found by the factor 1 + "
-           "DELTA are excluded (default: as far as 15 % more products go, 24 at least)",
-           .role = STJ_ROLE_EXTENT, .max = 1, .above_min = true, .value = "DELTA"),
+                        "TOL", "a pair has converged when |J'u - sigma v| is at most TOL sigma_1"),
+    OPTION(
+        "certify", REAL, s.certify, "",
+        "search for missing values until none can exceed the smallest one found by a factor of 1 + "
+        "DELTA (default: spend 15 % more products, at least 24)",
+        .role = STJ_ROLE_EXTENT, .max = 1, .above_min = true, .value = "DELTA"),
     STJ_SEED_OPTION(offsetof(struct svd_config, s.seed), "start vector"),
-    OPTION("method", STRING, s.method, "", "how; 'help' lists the methods (default: automatic)",
+    OPTION("method", STRING, s.method, "", "solver; 'help' lists the methods (default: automatic)",
            .kind = &stj_svd_methods, .value = "NAME"),
     STJ_OF_OPTION(offsetof(struct svd_config, of)),
     STJ_MAX_APPLICATIONS_OPTION(offsetof(struct svd_config, s.max_applications), "about"),
     STJ_MAX_SECONDS_OPTION(offsetof(struct svd_config, s.max_seconds)),
     OPTION("monitor", BOOL, monitor, "false",
-           "a line on standard error now and then: values that have converged, estimates of the "
-           "others and their residuals; the basis for the smallest as it grows",
+           "print a line on standard error at intervals: converged values, estimates of the "
+           "others and their residuals; for the smallest values, the growth of the basis",
            .role = STJ_ROLE_VIEW),
     {.name = NULL},
 };
@@ -1104,12 +1106,13 @@ const struct stj_analysis stj_analysis_svd = {
              .config_size = sizeof(struct svd_config),
              .check = check_config},
     .description =
-        "Find singular pairs of J = d theta_n / d theta_0 without forming J, and keep them in\n"
-        "RUN/svd.h5.  With one of --top and --bottom, the other end is left out.  The smallest\n"
-        "values are upper bounds, each with its residual.  Asking the same again, or a part of "
-        "it,\n"
-        "prints what is stored; asking for more begins there.  Running out of a budget is not an\n"
-        "error: what converged is printed and kept, and the exit status is 2.\n",
+        "Find singular pairs of J = d theta_n / d theta_0 without forming J, and store them in\n"
+        "RUN/svd.h5.  If only one of --top and --bottom is given, the other end is left out.  The\n"
+        "smallest values are upper bounds, each with its residual.  Repeating a request, or a "
+        "part\n"
+        "of it, prints the stored result; a larger request continues from it.  Running out of a\n"
+        "budget is not an error: converged pairs are printed and stored, and the exit status is\n"
+        "2.\n",
     .example = "  spectraj svd digits-run --top 50\n"
                "  spectraj svd digits-run --above 1.1\n"
                "  spectraj svd digits-run --of weights --top 20\n"

@@ -23,14 +23,15 @@ static const struct stj_option options[] = {
            "trace: tr J; frobenius: |J|^2 = tr J'J; deviation: |J - I|^2, squared Frobenius "
            "norms",
            .letter = 'f', .choices = functions, .value = "NAME"),
-    OPTION("method", STRING, method, "", "how; 'help' lists the methods (default: xtrace)",
+    OPTION("method", STRING, method, "", "estimator; 'help' lists the methods (default: xtrace)",
            .kind = &stj_trace_methods, .value = "NAME"),
     OPTION("products", SIZE, products, "100",
-           "products with the matrix of which the trace is taken; as many as parameters: exact",
+           "products with the matrix whose trace is taken; with as many as parameters, the trace "
+           "is exact",
            .letter = 'n', .min = 1, .max = 1e9, .value = "N"),
     STJ_FRACTION_OPTION("confidence", 0, STJ_ROLE_QUESTION,
                         offsetof(struct stj_trace_settings, confidence), "0.95", "P",
-                        "how often the interval contains the true value"),
+                        "probability with which the interval contains the true value"),
     STJ_SEED_OPTION(offsetof(struct stj_trace_settings, seed), "random vectors"),
     STJ_OF_OPTION(offsetof(struct trace_config, of)),
     {.name = NULL},
@@ -142,8 +143,8 @@ const struct stj_analysis stj_analysis_trace = {
              .check = check},
     .description =
         "Estimate tr J, or the squared Frobenius norm of J or of J - I, from products with random\n"
-        "vectors, and keep the result in RUN/trace-FUNCTION.h5.  Asking the same again prints\n"
-        "what is stored.\n",
+        "vectors, and store the result in RUN/trace-FUNCTION.h5.  Repeating a command prints the\n"
+        "stored result.\n",
     .example = "  spectraj trace digits-run --function deviation\n"
                "  spectraj trace digits-run --method hutchinson --products 400 --json\n",
     .schema = schema,

@@ -20,15 +20,17 @@ static const struct stj_option shared_rows[] = {
     OPTION("to", SIZE, to, "", "end of the window (default: the last step)", .min = 1,
            .value = "STEP"),
     OPTION("at", SIZES, at, "",
-           "instead of one window those from `from` to each of these steps, one after another",
+           "compute one window for each of these steps, from `from` to the step",
            .value = "STEP,..."),
-    OPTION("to_end", BOOL, to_end, "", "with `at`: from each of these steps to the last, or `to`"),
+    OPTION("to_end", BOOL, to_end, "",
+           "with `at`: windows from each of these steps to `to`, or to the last step"),
     OPTION("layers", STRING, layers, "",
-           "rows and columns of these layers or tensors alone, named as info names them",
+           "only the rows and columns of these layers or tensors, named as in info",
            .value = "NAME,..."),
-    OPTION("state", CHOICE, state, "theta",
-           "theta: of the parameters; full: of the parameters and the optimizer's slots",
-           .choices = state_choices, .value = "WHAT"),
+    OPTION(
+        "state", CHOICE, state, "theta",
+        "theta: the Jacobian of the parameters; full: of the parameters and the optimizer's slots",
+        .choices = state_choices, .value = "WHAT"),
     OPTION("precision", CHOICE, precision, "double",
            "of products with J: single is up to twice as fast and good to about 1e-6, as validate "
            "measures; mixed, for svd: pairs found in single and finished in double",
@@ -39,33 +41,35 @@ static const struct stj_option shared_rows[] = {
     OPTION("seed", SEED, seed, "", "seed of every random number (default: those of the config)",
            GIVEN(seed_given), .value = "S"),
     OPTION("set", STRING, set, "",
-           "put VALUE, as YAML, at KEY of the config: training.learning_rate.peak=0.3, "
-           "network.layers[0].units=64; a relative path is from here; may be given again",
+           "set KEY of the config to VALUE, given as YAML: training.learning_rate.peak=0.3, "
+           "network.layers[0].units=64; relative paths start here; may be repeated",
            .value = "KEY=VALUE"),
     OPTION("set", STRING, set, "",
-           "a run with each VALUE at KEY of the config, or with each whole number from 0 to 9 "
-           "(0..9); given again: with all combinations",
+           "train a run for each VALUE of KEY, or for each integer in a range such as 0..9; if "
+           "repeated, for all combinations",
            .value = "KEY=VALUE,..."),
     OPTION("memory", BYTES, memory, "",
-           "memory of the process at most, such as 800M or 8G (default: a quarter of what is "
-           "free for the states)",
+           "limit for the memory of the process, such as 800M or 8G (default: a quarter of the "
+           "free memory for the states)",
            .min = 1, .value = "SIZE"),
     OPTION("threads", SIZE, threads, "",
-           "threads to compute with; the results do not depend on it (default: OMP_NUM_THREADS, "
-           "but no more than the processors at hand)",
+           "number of threads; results do not depend on it (default: OMP_NUM_THREADS, but at most "
+           "the available processors)",
            GIVEN(threads_given), .min = 1, .max = 4096, .value = "N"),
-    OPTION("ranks-per-product", SIZE, ranks_per_product, "",
-           "under mpirun: how many ranks make a product together (default: as few as leave no rank "
-           "without a product)",
-           .min = 1, .max = 1e6, .value = "R"),
-    OPTION("allow-problem-command", BOOL, allow_problem_command, "",
-           "start the command of a config's or run's `problem` though you never trained with it"),
-    OPTION("tag", STRING, tag, "",
-           "keep the result under a name of its own, beside the untagged one", .value = "TAG"),
-    OPTION("force", BOOL, force, "", "compute again and replace what is stored"),
+    OPTION(
+        "ranks-per-product", SIZE, ranks_per_product, "",
+        "under mpirun: number of ranks that share one product (default: the fewest that leave no "
+        "rank idle)",
+        .min = 1, .max = 1e6, .value = "R"),
+    OPTION(
+        "allow-problem-command", BOOL, allow_problem_command, "",
+        "start the command in the `problem` of a config or run even if you never trained with it"),
+    OPTION("tag", STRING, tag, "", "store the result under this name, beside the untagged one",
+           .value = "TAG"),
+    OPTION("force", BOOL, force, "", "compute again and replace the stored result"),
     OPTION("json", BOOL, json, "", "print one JSON object instead of text"),
     OPTION("progress", CHOICE, progress, "auto",
-           "auto: a bar when standard error is a terminal; plain: a line now and then; off",
+           "auto: a bar if standard error is a terminal; plain: a line at intervals; off",
            .choices = progress_choices, .value = "WHEN"),
     OPTION("quiet", BOOL, quiet, "", "no progress and no warnings", .letter = 'q'),
     OPTION("help", BOOL, help, "", "print this help", .letter = 'h'),

@@ -35,17 +35,19 @@ static int compare(struct cli *cli, const void *options)
 
 #define OPTION(...) STJ_OPTION_ROW(struct compare_options, __VA_ARGS__)
 static const struct stj_option options[] = {
-    OPTION("output", STRING, output, "",
-           "draw what they have in common into the folder; with --figure, that into the file",
-           .letter = 'o', .value = "PATH"),
+    OPTION(
+        "output", STRING, output, "",
+        "draw all common figures into this folder; with --figure, draw that figure into this file",
+        .letter = 'o', .value = "PATH"),
     OPTION("figure", STRING, figure, "",
-           "this figure alone: one that plot has, of all runs in one, or by-QUANTITY, a number "
+           "draw only this figure: one of plot's, with all runs in it, or by-QUANTITY, a number "
            "against a key of the config",
            .value = "NAME"),
-    OPTION("by", STRING, by, "",
-           "the key that numbers are drawn against (default: that with the most different numbers, "
-           "but for seeds)",
-           .value = "KEY"),
+    OPTION(
+        "by", STRING, by, "",
+        "the key against which numbers are drawn (default: the one with the most distinct numbers, "
+        "other than seeds)",
+        .value = "KEY"),
     OPTION("terminal", BOOL, terminal, "", "draw the figure with characters on standard output",
            .letter = 't'),
     OPTION("data", BOOL, data, "", "write the numbers of the figure as CSV instead", .letter = 'd'),
@@ -54,15 +56,15 @@ static const struct stj_option options[] = {
 
 const struct command command_compare = {
     .name = "compare",
-    .summary = "what differs between runs, and what they have in common",
+    .summary = "show what differs between runs, and what they have in common",
     .positional = "RUN RUN2... | DIR",
     .min_positional = 1,
     .max_positional = SIZE_MAX,
     .description =
         "Print the keys in which the configs of the runs differ, and the numbers of their stored\n"
-        "results beside each other; of runs that differ in seeds alone the mean, with its 95 %\n"
-        "interval.  DIR is a folder of runs, as of sweep.  With -o FOLDER also the figures: those\n"
-        "of each run drawn over each other, and each result's number against a key.\n",
+        "results side by side; for runs that differ only in seeds, the mean with its 95 %\n"
+        "interval.  DIR is a folder of runs, such as that of a sweep.  -o FOLDER also draws the\n"
+        "figures: those of each run overlaid, and each result's number against a key.\n",
     .options = options,
     .options_size = sizeof(struct compare_options),
     .example = "  spectraj compare digits-run digits-run\n"

@@ -22,7 +22,7 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
 
 #define OPTION(...) STJ_OPTION_ROW(struct export_options, __VA_ARGS__)
 static const struct stj_option options[] = {
-    OPTION("output", STRING, output, NULL, "folder for the files, made when there is none",
+    OPTION("output", STRING, output, NULL, "folder for the files, created if necessary",
            .letter = 'o', .value = "DIR"),
     OPTION("csv", BOOL, csv, "", "comma-separated text, 17 digits (the default)"),
     OPTION("npy", BOOL, npy, "", "NumPy's binary format"),
@@ -36,10 +36,10 @@ const struct command command_export = {
     .min_positional = 1,
     .max_positional = 2,
     .description =
-        "Write every array of a stored result to a file of its own, RESULT-NAME.csv or\n"
+        "Write each array of a stored result to its own file, RESULT-NAME.csv or\n"
         "RESULT-NAME.npy, and its numbers and texts to RESULT-attributes.csv.  RESULT is the\n"
-        "name of a result file without .h5, as 'spectraj info' lists them; without it, all\n"
-        "are written.  docs/results-format.md says what the arrays are.\n",
+        "name of a result file without .h5, as listed by 'spectraj info'; without it, all results\n"
+        "are written.  docs/results-format.md describes the arrays.\n",
     .options = options,
     .options_size = sizeof(struct export_options),
     .example = "  spectraj export digits-run -o arrays\n"

@@ -14,19 +14,18 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
 
 const struct command command_info = {
     .name = "info",
-    .summary = "say what is in a run, or in a config",
+    .summary = "show what is in a run, or in a config",
     .positional = "RUN|CONFIG",
     .min_positional = 1,
     .max_positional = 1,
     .description =
         "Print the network, the training and the stored results of a run, after checking that\n"
-        "its files are whole and belong together; or, of a config file, what it would train.\n"
-        "The names and shapes of the parameters are those that init.file must have; a config "
-        "whose\n"
-        "init.file, init.slots or trajectory.states are missing or do not fit ends with the line "
+        "its files are complete and belong together; or, for a config file, what it would train.\n"
+        "The names and shapes of the parameters are those that init.file must have.  If "
+        "init.file,\n"
+        "init.slots or trajectory.states are missing or do not fit, the last line is the error "
         "that\n"
-        "train has for it.\n"
-        "The states are as an analysis with that memory would have them at hand.\n",
+        "train would print.  The line on states describes an analysis with the given memory.\n",
     .shared = ARGS_SET | ARGS_MEMORY | ARGS_PROBLEM,
     .example = "  spectraj info digits-run\n  spectraj info digits.yaml\n",
     .work = work,

@@ -135,9 +135,9 @@ const struct command command_init = {
     .min_positional = 0,
     .max_positional = 1,
     .description =
-        "Write one of the example configs, with the paths of its data, to be changed: see\n"
-        "'spectraj help config' or spectraj-config(5) for what it may say.  NAME is digits\n"
-        "when it is left out.\n",
+        "Write one of the example configs, with absolute paths to its data, for you to edit.\n"
+        "'spectraj help config' or spectraj-config(5) lists the keys of a config.  The default\n"
+        "NAME is digits.\n",
     .shared = ARGS_FORCE,
     .options = options,
     .options_size = sizeof(struct init_options),

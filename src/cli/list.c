@@ -24,12 +24,12 @@ const struct command command_list = {
     .max_positional = SIZE_MAX,
     .description =
         "List the runs in the folders, and in those one and two levels below: when each was\n"
-        "trained, and by which version; its parameters, steps and optimizer; and of every stored\n"
-        "result the file, when and by which version it was made, one number, and the request that\n"
-        "it answers.  The number is the largest singular value, or where there is none the bound\n"
-        "of the smallest; how many values are chaotic; or the trace.  DIR is the current folder\n"
-        "where none is given.  Every file is compared with its checksums; what cannot be read has\n"
-        "a line that says why.\n",
+        "trained, and by which version; its parameters, steps and optimizer; and for every stored\n"
+        "result its file, date and version, one number, and the request that it answers.  The\n"
+        "number is the largest singular value (or, without one, the bound of the smallest), the\n"
+        "number of chaotic values, or the trace.  The default DIR is the current folder.  Every\n"
+        "file is compared with its checksums; a file that cannot be read has a line that says\n"
+        "why.\n",
     .example = "  spectraj list\n  spectraj list . digits-run --json\n",
     .run = list,
 };

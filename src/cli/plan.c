@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* cli/plan.c: spectraj plan: what the analyses will cost, before they are paid for. */
+/* cli/plan.c: spectraj plan: the predicted cost of each analysis, before it is run. */
 #include "cli.h"
 
 #include <spectraj/option.h>
@@ -61,41 +61,41 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
 static const char *const precisions[] = {"double", "single", "mixed", NULL};
 #define OPTION(...) STJ_OPTION_ROW(struct plan_options, __VA_ARGS__)
 static const struct stj_option options[] = {
-    OPTION("top", SIZE, top, "", "as of svd", .letter = 'k', .min = 1, .max = 1e9, .value = "K"),
-    OPTION("bottom", SIZE, bottom, "", "as of svd", .min = 1, .max = 1e9, .value = "K"),
-    OPTION("probes", SIZE, probes, "", "as of density", .min = 1, .max = 1e9, .value = "N"),
-    OPTION("steps", SIZE, steps, "", "as of density", .min = 1, .max = 1e9, .value = "K"),
-    OPTION("products", SIZE, products, "", "as of trace", .min = 1, .max = 1e9, .value = "N"),
-    OPTION(
-        "ranks", SIZE, ranks, "",
-        "on so many ranks under mpirun, each as fast as this process: memory of one, time of all "
-        "(default: those at hand)",
-        .min = 1, .max = 1e6, .value = "P"),
-    OPTION("ranks-per-product", SIZE, ranks_per_product, "", "as of the analyses", .min = 1,
+    OPTION("top", SIZE, top, "", "as in svd", .letter = 'k', .min = 1, .max = 1e9, .value = "K"),
+    OPTION("bottom", SIZE, bottom, "", "as in svd", .min = 1, .max = 1e9, .value = "K"),
+    OPTION("probes", SIZE, probes, "", "as in density", .min = 1, .max = 1e9, .value = "N"),
+    OPTION("steps", SIZE, steps, "", "as in density", .min = 1, .max = 1e9, .value = "K"),
+    OPTION("products", SIZE, products, "", "as in trace", .min = 1, .max = 1e9, .value = "N"),
+    OPTION("ranks", SIZE, ranks, "",
+           "plan for this many ranks under mpirun, each as fast as this process: memory per rank, "
+           "total "
+           "time (default: the ranks running)",
+           .min = 1, .max = 1e6, .value = "P"),
+    OPTION("ranks-per-product", SIZE, ranks_per_product, "", "as in the analyses", .min = 1,
            .max = 1e6, .value = "R"),
-    OPTION("bandwidth", BYTES, bandwidth, "",
-           "bytes a second that a rank sends (default: as measured between the ranks at hand; of "
-           "one, "
-           "what memory is read with here)",
-           .min = 1, .max = 1e18, .value = "SIZE"),
-    OPTION("precision", CHOICE, precision, "double", "of products, as of the analyses",
+    OPTION(
+        "bandwidth", BYTES, bandwidth, "",
+        "bytes per second that a rank sends (default: measured between the running ranks; with one "
+        "rank, the rate of reading memory)",
+        .min = 1, .max = 1e18, .value = "SIZE"),
+    OPTION("precision", CHOICE, precision, "double", "of products, as in the analyses",
            .choices = precisions, .value = "P"),
     OPTION("max-seconds", REAL, max_seconds, "86400",
-           "an analysis that takes longer does not count as affordable", .max = 1e12,
-           .above_min = true, .value = "S"),
+           "analyses that take longer count as not affordable", .max = 1e12, .above_min = true,
+           .value = "S"),
     {.name = NULL},
 };
 
 const struct command command_plan = {
     .name = "plan",
-    .summary = "say what the analyses will cost, before they are paid for",
+    .summary = "predict the cost of each analysis, before you run it",
     .positional = "RUN|CONFIG",
     .min_positional = 1,
     .max_positional = 1,
     .description =
-        "Predict memory and time of each analysis, and say which is affordable here. A few steps\n"
-        "are trained and differentiated to see how long they take; nothing is written. Every\n"
-        "analysis compares its own cost with such a prediction at its end.\n",
+        "Predict memory and time of each analysis, and say which are affordable on this machine.\n"
+        "A few steps are trained and differentiated to measure their time; nothing is written.\n"
+        "At its end, every analysis compares its cost with this prediction.\n",
     .shared = ARGS_SET | ARGS_THREADS | ARGS_MEMORY,
     .options = options,
     .options_size = sizeof(struct plan_options),

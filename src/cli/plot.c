@@ -176,28 +176,29 @@ static const char *const sides[] = {"right", "left", NULL};
 #define OPTION(...) STJ_OPTION_ROW(struct plot_options, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("output", STRING, output, "",
-           "draw into FILE; its ending says how: .svg, .pdf or .png (default: "
+           "draw into FILE, as its suffix says: .svg, .pdf or .png (default: "
            "RUN/figures/FIGURE.svg)",
            .letter = 'o', .value = "FILE"),
-    OPTION("with", STRING, with, "", "and the same of this run, in the same figure",
+    OPTION("with", STRING, with, "", "draw the same result of this run into the figure",
            .value = "RUN2"),
-    OPTION("tags", STRING, tags, "",
-           "the results under each of these tags, in the same figure; an empty one is that without "
-           "a tag",
-           .value = "TAG,..."),
+    OPTION(
+        "tags", STRING, tags, "",
+        "draw the results under each of these tags into one figure; an empty tag is the untagged "
+        "result",
+        .value = "TAG,..."),
     OPTION("terminal", BOOL, terminal, "", "draw with characters on standard output",
            .letter = 't'),
     OPTION("data", BOOL, data, "",
-           "write the numbers of the figure as CSV instead: into FILE, else on standard output",
+           "write the numbers of the figure as CSV instead: to FILE, or to standard output",
            .letter = 'd'),
     OPTION("index", SIZE, index, "",
-           "of the figure 'vector': the singular vector, counted from 1 (default: 1)", .min = 1,
+           "for the figure 'vector': the singular vector, counted from 1 (default: 1)", .min = 1,
            .value = "I"),
     OPTION("tensor", STRING, tensor, "",
-           "of the figure 'vector': the tensor, named as info names it (default: the first matrix)",
+           "for the figure 'vector': the tensor, named as in info (default: the first matrix)",
            .value = "NAME"),
     OPTION("side", CHOICE, side, "right",
-           "of the figure 'vector': the right vector v or the left one u", .choices = sides),
+           "for the figure 'vector': the right vector v or the left vector u", .choices = sides),
     {.name = NULL},
 };
 
@@ -208,13 +209,11 @@ const struct command command_plot = {
     .min_positional = 1,
     .max_positional = 2,
     .description =
-        "Draw stored results: FIGURE is 'spectrum' (the default; singular values against their\n"
-        "index, from dense.h5, else svd.h5) or 'loss' (the training's batch losses),\n"
-        "or 'network' (its graph), or 'vector' (one singular vector on one tensor, as images of "
-        "the\n"
-        "first layer's weights or as a heat map).  'help' as FIGURE lists them.  Needs gnuplot, "
-        "but not for "
-        "--data.\n",
+        "Draw stored results.  FIGURE is 'spectrum' (the default: singular values against their\n"
+        "index, from dense.h5, else svd.h5), 'loss' (the batch losses of the training), 'network'\n"
+        "(its graph), 'vector' (one singular vector on one tensor, as images of the first layer's\n"
+        "weights or as a heat map), or another figure; 'help' as FIGURE lists them.  Needs\n"
+        "gnuplot, except for --data.\n",
     .shared = ARGS_TAG,
     .options = options,
     .options_size = sizeof(struct plot_options),

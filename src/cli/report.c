@@ -24,15 +24,15 @@ static const struct stj_option options[] = {
 
 const struct command command_report = {
     .name = "report",
-    .summary = "one HTML page of everything that is known of a run",
+    .summary = "write one HTML page with everything known about a run",
     .positional = "RUN",
     .min_positional = 1,
     .max_positional = 1,
     .description =
-        "Write one page, complete in itself: what was trained, the figures of all stored\n"
-        "results, the regions with their intervals, tables of the largest and smallest\n"
-        "singular values with residuals, costs, versions, and the commands that make it\n"
-        "again.  Nothing is computed, and the page needs no network.\n",
+        "Write one self-contained page: what was trained, the figures of all stored results,\n"
+        "the regions with their intervals, tables of the largest and smallest singular values\n"
+        "with residuals, costs, versions, and the commands that reproduce it.  Nothing is\n"
+        "computed, and the page loads nothing from the network.\n",
     .options = options,
     .options_size = sizeof(struct report_options),
     .example = "  spectraj report digits-run\n"

@@ -105,13 +105,13 @@ static int run(struct cli *cli, const void *options)
 
 const struct command command_run = {
     .name = "run",
-    .summary = "train, analyse as the config says, write the report",
+    .summary = "train, run the analyses of the config, write the report",
     .positional = "CONFIG -o RUN",
     .min_positional = 1,
     .max_positional = 1,
     .description =
-        "Train as CONFIG says unless RUN holds that training already, then do each analysis\n"
-        "that its 'analysis' group names and that is not stored already, and write report.html.\n",
+        "Train as CONFIG says, unless RUN already holds that training.  Then run each analysis in\n"
+        "its 'analysis' group whose result is not stored yet, and write report.html.\n",
     .shared = ARGS_CONFIG_SEED | ARGS_SET | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_FORCE,
     .options = cli_train_rows,
     .options_size = sizeof(struct cli_train_options),

@@ -97,15 +97,15 @@ static int without_study(struct cli *cli, const void *options)
 
 const struct command command_study = {
     .name = "study",
-    .summary = "the paper's experiments on a run",
+    .summary = "repeat one of the paper's experiments on a run",
     .positional = "NAME RUN [RUN2]",
     .min_positional = 1,
     .max_positional = 3,
     .description =
-        "Do the experiment NAME and keep its numbers in RUN/study-NAME.h5.  'spectraj study help'\n"
-        "lists the studies, 'spectraj study NAME --help' says what one of them does and which\n"
-        "options it has.  Singular vectors are those of RUN/dense.h5, else of RUN/svd.h5.  Asking\n"
-        "the same again prints what is stored; an interrupted study goes on where it was.\n",
+        "Perform the experiment NAME and store its numbers in RUN/study-NAME.h5.  'spectraj study\n"
+        "help' lists the studies; 'spectraj study NAME --help' describes one of them and its\n"
+        "options.  Singular vectors come from RUN/dense.h5, else from RUN/svd.h5.  Repeating a\n"
+        "command prints the stored result, or continues an interrupted study.\n",
     .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_TAG | ARGS_FORCE,
     .specialize = specialize,
     .list_title = "Studies",

@@ -118,22 +118,23 @@ static const struct stj_option options[] = {
      .letter = 'o',
      .type = STJ_OPTION_STRING,
      .value = "DIR",
-     .doc = "folder of the runs, created when there is none"},
+     .doc = "folder of the runs, created if necessary"},
     {.name = NULL},
 };
 
 const struct command command_sweep = {
     .name = "sweep",
-    .summary = "a run for each of several values of a config's keys",
+    .summary = "train and analyse a run for each of several values",
     .positional = "CONFIG --set KEY=VALUE,... -o DIR",
     .min_positional = 1,
     .max_positional = 1,
     .description =
-        "Do what 'spectraj run' does (train, analyse as the config says, write the report) for\n"
-        "CONFIG with each value at KEY, into a folder DIR/KEY=VALUE for each.  The same command\n"
-        "does what is missing: after an interruption, or with further values.  A run that fails\n"
-        "is named, and the others are done.  Under mpirun each rank does its share of the runs.\n"
-        "'spectraj compare DIR' then draws what came of them against KEY.\n",
+        "Perform 'spectraj run' (train, run the analyses of the config, write the report) on "
+        "CONFIG\n"
+        "with each value of KEY, each in its own folder DIR/KEY=VALUE.  Repeating the command,\n"
+        "after an interrupt or with further values, completes what is missing.  A run that fails\n"
+        "is named, and the others are completed.  Under mpirun each rank does its share of the\n"
+        "runs.  'spectraj compare DIR' then draws the results against KEY.\n",
     .shared = ARGS_SWEEP | ARGS_THREADS | ARGS_MEMORY | ARGS_FORCE,
     .options = options,
     .options_size = sizeof(char *),

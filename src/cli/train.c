@@ -18,10 +18,10 @@ struct stj_run_train_settings cli_train_settings(const struct cli *cli,
 
 #define OPTION(...) STJ_OPTION_ROW(struct cli_train_options, __VA_ARGS__)
 const struct stj_option cli_train_rows[] = {
-    OPTION("output", STRING, output, NULL, "directory of the run, created when there is none",
+    OPTION("output", STRING, output, NULL, "directory of the run, created if necessary",
            .letter = 'o', .value = "RUN"),
     OPTION("accept-deviation", BOOL, accept_deviation, "",
-           "take the states of trajectory.states however far from them their replay lands"),
+           "accept trajectory.states however far their replay deviates"),
     {.name = NULL},
 };
 #undef OPTION
@@ -34,13 +34,14 @@ struct train_options {
 
 #define OPTION(...) STJ_OPTION_ROW(struct train_options, __VA_ARGS__)
 static const struct stj_option train_rows[] = {
-    OPTION("output", STRING, common.output, "", "directory of the run, created when there is none",
+    OPTION("output", STRING, common.output, "", "directory of the run, created if necessary",
            .letter = 'o', .value = "RUN"),
     OPTION("accept-deviation", BOOL, common.accept_deviation, "",
-           "take the states of trajectory.states however far from them their replay lands"),
+           "accept trajectory.states however far their replay deviates"),
     OPTION("continue", STRING, run, "", "lengthen this run in place; its results stay",
            .value = "RUN"),
-    OPTION("steps", SIZE, steps, "", "with --continue: how many steps more", .min = 1, .max = 1e15),
+    OPTION("steps", SIZE, steps, "", "with --continue: number of additional steps", .min = 1,
+           .max = 1e15),
     OPTION("learning-rate", STRING, rate, "",
            "with --continue: of the further steps, a number or a schedule as in a config; where "
            "the run's schedule follows from its length, it is needed",
@@ -109,14 +110,14 @@ const struct command command_train = {
     .max_positional = 1,
     .description =
         "Train the network of the YAML file CONFIG and record every state of the training in\n"
-        "the directory RUN: config.yaml (the resolved config) and trajectory.h5.  A training\n"
-        "that was interrupted or killed goes on from its last state when the same is asked\n"
-        "again, and ends with the same bits.  With trajectory.states in CONFIG the states are\n"
-        "those of a training elsewhere; the steps between them are replayed and compared.\n"
+        "the directory RUN: config.yaml (the resolved config) and trajectory.h5.  If the training\n"
+        "was interrupted or killed, repeating the command continues from its last state and ends\n"
+        "with the same bits.  With trajectory.states in CONFIG, the states of another program's\n"
+        "training are imported; the steps between them are replayed and compared.\n"
         "\n"
-        "With --continue RUN the training of RUN gets M further steps, with the bits of one\n"
-        "that was as long from the start.  What was computed of it is kept: svd RUN --to N\n"
-        "with the length N that it had answers from there.\n",
+        "With --continue RUN, the training of RUN gets M further steps, with the same bits as a\n"
+        "training of that length from the start.  Results are kept: svd RUN --to N, where N is\n"
+        "the former length, prints the stored ones.\n",
     .shared = ARGS_CONFIG_SEED | ARGS_SET | ARGS_THREADS | ARGS_RANKS | ARGS_FORCE,
     .options = train_rows,
     .options_size = sizeof(struct train_options),

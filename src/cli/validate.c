@@ -28,7 +28,7 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
 #define OPTION(...) STJ_OPTION_ROW(struct validate_options, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("dense-limit", SIZE, dense_limit, "1000",
-           "compare with the dense Jacobian when there are at most N parameters", .value = "N"),
+           "compare with the dense Jacobian if there are at most N parameters", .value = "N"),
     {.name = NULL},
 };
 
@@ -40,8 +40,8 @@ const struct command command_validate = {
     .max_positional = 1,
     .description =
         "Check that J and J' are adjoint, that J agrees with finite differences of whole\n"
-        "trainings, that training again gives the same bits, and, for a small network, that\n"
-        "the matrix-free singular values are those of the dense Jacobian.\n",
+        "trainings, that training again gives the same bits, and, for small networks, that\n"
+        "matrix-free singular values agree with those of the dense Jacobian.\n",
     .shared = ARGS_USES_SEED | ARGS_THREADS | ARGS_RANKS | ARGS_MEMORY | ARGS_WINDOW,
     .options = options,
     .options_size = sizeof(struct validate_options),

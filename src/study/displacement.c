@@ -25,7 +25,7 @@ static const char *const sides[] = {"left", "right", NULL}; /* in the order of t
 #define OPTION(...) STJ_OPTION_ROW(struct displacement_config, __VA_ARGS__)
 static const struct stj_option options[] = {
     OPTION("side", CHOICE, side, "right",
-           "project on the right vectors v_i or on the left ones u_i", .choices = sides),
+           "project on the right vectors v_i or the left vectors u_i", .choices = sides),
     STJ_STUDY_EPSILON(offsetof(struct displacement_config, epsilon)),
     {.name = NULL},
 };

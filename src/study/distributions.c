@@ -52,10 +52,10 @@ static const struct stj_option options[] = {
            "inputs in place of the training inputs (default: the config's "
            "study.distributions.noise_inputs, else drawn)"),
     OPTION("method", CHOICE, method, "auto",
-           "dense: all singular values; density: an estimate of their density; auto: dense where "
-           "it fits",
+           "dense: all singular values; density: an estimate of their density; auto: dense if it "
+           "fits",
            .choices = methods),
-    OPTION("limit", SIZE, limit, "8000", "most parameters for which auto is dense"),
+    OPTION("limit", SIZE, limit, "8000", "largest number of parameters for which auto is dense"),
     OPTION("probes", SIZE, probes, "8", "random start vectors of a density", .min = 1, .max = 1e9),
     OPTION("steps", SIZE, steps, "100", "Lanczos steps of each", .min = 1, .max = 1e9),
     OPTION("width", REAL, width, "0.03",

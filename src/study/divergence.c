@@ -40,7 +40,7 @@ static const struct stj_option options[] = {
     OPTION("data", STRING, data, "",
            "sets of inputs with commas between them: " STJ_SAMPLES_DOC
            " (default: the first four)"),
-    OPTION("rows", SIZE, rows, "0", "rows of each set at most, the first ones; 0: all"),
+    OPTION("rows", SIZE, rows, "0", "use the first N rows of each set; 0: all"),
     STJ_STUDY_EPSILON(offsetof(struct divergence_config, epsilon)),
     STJ_STUDY_WHERE(struct divergence_config),
     {.name = NULL},

@@ -42,7 +42,7 @@ static const char *const points[] = {"end", "start", NULL};
 static const struct stj_option options[] = {
     OPTION("data", STRING, data, "",
            "one set of inputs: " STJ_SAMPLES_DOC " (default: test, else train)"),
-    OPTION("rows", SIZE, rows, "0", "rows at most, the first ones; 0: all"),
+    OPTION("rows", SIZE, rows, "0", "use the first N rows; 0: all"),
     OPTION("at", CHOICE, at, "end",
            "differentiate at the end of the training, theta_n, or at its start, theta_0",
            .choices = points),
@@ -50,13 +50,13 @@ static const struct stj_option options[] = {
            "compare with the left vectors u_i of the training Jacobian, which lie in the space of "
            "theta_n, or with the right ones v_i",
            .choices = sides),
-    OPTION(
-        "top", SIZE, top, "20",
-        "right singular vectors of G to keep in the file; where not all fit the memory, the only "
-        "ones that are computed",
-        .min = 1),
+    OPTION("top", SIZE, top, "20",
+           "number of right singular vectors of G to store; if not all fit into memory, only these "
+           "are "
+           "computed",
+           .min = 1),
     OPTION("tol", REAL, tol, "0",
-           "singular values of at most X times the largest make the null space; 0: eps times the "
+           "singular values up to X times the largest form the null space; 0: eps times the "
            "larger dimension of G",
            .max = 1, .below_max = true),
     STJ_STUDY_EPSILON(offsetof(struct jacobian_config, epsilon)),

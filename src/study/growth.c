@@ -37,8 +37,8 @@ static const struct stj_option options[] = {
         "right singular vectors, counted from 1 by descending singular value (default: the first "
         "and the last, where they are known)",
         .present_offset = offsetof(struct growth_config, has_index), .min = 1),
-    OPTION("random", SIZE, random, "8", "random unit vectors beside them", .max = 1e6),
-    OPTION("every", SIZE, every, "1", "keep every N-th step, and the last", .min = 1),
+    OPTION("random", SIZE, random, "8", "number of additional random unit vectors", .max = 1e6),
+    OPTION("every", SIZE, every, "1", "record every N-th step, and the last", .min = 1),
     OPTION("precision", CHOICE, precision, "double",
            "of the products that the tangents go through (its result is tagged single)",
            .choices = precisions),

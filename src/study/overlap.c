@@ -32,7 +32,7 @@ static const struct stj_option options[] = {
            "compare right subspaces, of directions at theta_0, or left ones, at theta_n",
            .choices = sides),
     OPTION("k", SIZE, k, "0",
-           "only the N directions that are most of a region: the largest, the nearest to 1, the "
+           "only the N most typical directions of a region: the largest, the nearest to 1, the "
            "smallest; 0: all"),
     STJ_STUDY_EPSILON(offsetof(struct overlap_config, epsilon)),
     {.name = NULL},

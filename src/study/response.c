@@ -47,11 +47,10 @@ static const struct stj_option options[] = {
            "perturb along a random direction of a region instead: chaotic, bulk or stable",
            .choices = regions),
     STJ_STUDY_EPSILON(offsetof(struct response_config, epsilon)),
-    OPTION("step", REALS, step, "", "step sizes; without them a grid of equal ratios",
-           .above_min = true),
+    OPTION("step", REALS, step, "", "step sizes (default: a logarithmic grid)", .above_min = true),
     OPTION("least", REAL, least, "1e-5", "smallest step size of the grid", .above_min = true),
     OPTION("most", REAL, most, "10", "largest step size of the grid", .above_min = true),
-    OPTION("decade", SIZE, decade, "4", "step sizes in each power of ten", .min = 1, .max = 1000),
+    OPTION("decade", SIZE, decade, "4", "step sizes per power of ten", .min = 1, .max = 1000),
     STJ_STUDY_WHERE(struct response_config),
     {.name = NULL},
 };
