@@ -59,7 +59,7 @@ rm "$out/nav"
 # The other files of the tree that pages link to: figures, examples, sources.
 find "$out" -name '*.html' | while read -r made; do
     folder=$(dirname "${made#"$out"/}")
-    grep -oE '(href|src)="[^":#]+' "$made" | sed 's/^[a-z]*="//' | while read -r target; do
+    grep -oE '(href|src)="[^":#]+["#]' "$made" | sed 's/^[a-z]*="//; s/["#]$//' | while read -r target; do
         source=$folder/$target
         [ ! -e "$out/$source" ] && [ -f "$source" ] || continue
         mkdir -p "$out/$(dirname "$source")"

@@ -39,7 +39,7 @@ contains "$top_srcdir/docs/tutorial.md" "$("$spectraj" dense empty/moons | grep 
 if command -v pandoc > /dev/null; then
     sh "$top_srcdir/docs/html.sh" html > out || fail "html.sh"
     find html -name '*.html' | while read -r made; do
-        grep -oE '(href|src)="[^":#]+' "$made" | sed 's/^[a-z]*="//' | while read -r target; do
+        grep -oE '(href|src)="[^":#]+["#]' "$made" | sed 's/^[a-z]*="//; s/["#]$//' | while read -r target; do
             [ -e "$(dirname "$made")/$target" ] || echo "$made: $target"
         done
     done > wrong
