@@ -587,7 +587,7 @@ static const struct stj_analysis_figure figures[] = {
 
 const struct stj_analysis stj_analysis_influence = {
     .info = {.name = "influence",
-             .doc = "what each training sample, or each step's rate, did to a loss or an output",
+             .doc = "what each sample, or each step's rate, did to a loss",
              .options = options,
              .config_size = sizeof(struct influence_config)},
     .description =

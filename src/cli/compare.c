@@ -56,7 +56,7 @@ static const struct stj_option options[] = {
 
 const struct command command_compare = {
     .name = "compare",
-    .summary = "show what differs between runs, and what they have in common",
+    .summary = "show what runs differ in and what they share",
     .positional = "RUN RUN2... | DIR",
     .min_positional = 1,
     .max_positional = SIZE_MAX,
