@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/analysis.h: the analyses of a run, asked for by name, and their stored results.
+/* spectraj/analysis.h: the analyses of a run, requested by name, and their stored results.
  *
- * A request names an analysis, gives options as texts, as a command line does, and says which
- * Jacobian of the run it is about.  Its result is kept in the run's folder and read from there when
- * it is asked for again, or a part of it is; another question has a file of its own, so that
- * nothing that was computed is lost.
+ * A request names an analysis, gives options as texts, like a command line, and selects a
+ * Jacobian of the run.  Its result is stored in the run's folder.  Repeating the request, or a part
+ * of it, reads the stored result; another question has its own file, so that no result is
+ * lost.
  *
  *     stj_request_create("svd", &request, &err);
  *     stj_request_set(request, "top", "20", &err);
  *     stj_analyse(run, request, NULL, &result, &err);
  *     stj_result_numbers(result, "top.sigma", &sigma, &n, &err);
  *
- * Threads: different requests and results may be used by different threads at once; one run is used
- * by one thread at a time, and one analysis runs at a time in a process (ARPACK and OpenBLAS keep a
- * state of their own).
+ * Threads: different threads may use different requests and results at once.  Only one thread at a
+ * time may use a run, and only one analysis at a time may run in a process (ARPACK and OpenBLAS
+ * have global state).
  */
 #ifndef SPECTRAJ_ANALYSIS_H
 #define SPECTRAJ_ANALYSIS_H
@@ -47,44 +47,44 @@ bool stj_analysis_get(size_t i, struct stj_analysis_about *about);
 struct stj_request;
 struct stj_result;
 
-/* *request <- an analysis of the whole training's Jacobian with all options as the run's config
- * says, else at their defaults.  STJ_ECONFIG: there is no analysis of that name. */
+/* *request <- an analysis of the Jacobian of the whole training, with options from the run's config
+ * or else at their defaults.  STJ_ECONFIG: there is no analysis of that name. */
 enum stj_status stj_request_create(const char *analysis, struct stj_request **request,
                                    struct stj_error *err);
 void stj_request_destroy(struct stj_request *request); /* NULL is accepted */
 
-/* Give an option of the analysis its value as a text ("top", "20"; a flag: "true"), or one of those
+/* Set an option of the analysis, as a text ("top", "20"; a flag: "true"), or one of those
  * that all analyses have:
  *     from, to     the window of steps            layers     "dense0,dense2.bias": rows and columns of these alone
- *     state        "theta" or "full"              tag        a name of the result's own: svd-TAG.h5
+ *     state        "theta" or "full"              tag        a name for the result: svd-TAG.h5
  *     force        "true": compute it again       memory     bytes the process may take, "8G"
- *     stored       "true": what is not stored is STJ_EINVAL, naming the command that makes it
- * Unknown names and values that do not fit: an error that names what does. */
+ *     stored       "true": a missing result is STJ_EINVAL, naming the command that computes it
+ * Unknown names and invalid values are errors that name valid ones. */
 enum stj_status stj_request_set(struct stj_request *request, const char *option, const char *text,
                                 struct stj_error *err);
 
-/* Has the request's analysis an option of that name of its own? */
+/* Does the request's analysis itself have an option of that name? */
 bool stj_request_has(const struct stj_request *request, const char *option);
 
 /* *result <- the answer, computed or read, to be freed with stj_result_destroy.  progress may be
- * NULL.  A spent budget is an answer that says so; an interrupted computation that has nothing to
- * show yet is STJ_EINTERRUPTED, and the same request goes on from where it was. */
+ * NULL.  A spent budget gives an answer that says so.  A computation interrupted before it has any
+ * result is STJ_EINTERRUPTED, and repeating the request continues it. */
 enum stj_status stj_analyse(struct stj_run *run, const struct stj_request *request,
                             const struct stj_progress *progress, struct stj_result **result,
                             struct stj_error *err);
 
-/* The same of any operator, a matrix of one step: nothing is kept in a run's folder, and of the
- * options that all analyses have there is `memory` alone.  journal: a file that keeps the products
- * as they come (NULL: none), made where there is none.  Asked again with it, with whatever extent
- * (`top`), an analysis goes on from them; the first is made again, and one that differs is
- * STJ_EMISMATCH.  A file of another question or kind is refused.  It is the caller's to remove. */
+/* The same for any operator, a matrix of one step: nothing is stored in a run's folder, and of the
+ * options common to all analyses only `memory` exists.  journal: a file that records the products
+ * (NULL: none), created if necessary.  A later call with it, with whatever extent (`top`),
+ * continues from them; the first product is repeated, and a different one is STJ_EMISMATCH.  A file
+ * of another question or kind is refused.  The caller removes the file. */
 enum stj_status stj_analyse_op(struct stj_op *op, const struct stj_request *request,
                                const char *journal, const struct stj_progress *progress,
                                struct stj_result **result, struct stj_error *err);
 
-/* *result <- what is stored of an analysis of the whole training under the tag (NULL: without one),
- * whatever its options; NULL: nothing.  A name that one of its options is part of is written out:
- * "trace-frobenius".  No products. */
+/* *result <- the stored result of an analysis of the whole training with this tag (NULL: untagged),
+ * whatever its options; NULL if there is none.  If an option is part of the name, write it out:
+ * "trace-frobenius".  Computes no products. */
 enum stj_status stj_result_read(struct stj_run *run, const char *name, const char *tag,
                                 struct stj_result **result, struct stj_error *err);
 void stj_result_destroy(struct stj_result *result); /* NULL is accepted */
@@ -93,12 +93,12 @@ void stj_result_destroy(struct stj_result *result); /* NULL is accepted */
 const char *stj_result_analysis(const struct stj_result *result);
 bool stj_result_is_stored(const struct stj_result *result); /* see stj_result_analysis */
 
-/* Is it what was asked for?  Else a budget was spent, or the work was interrupted (*interrupted,
+/* Is the request fulfilled?  If not, a budget was spent, or the work was interrupted (*interrupted,
  * may be NULL). */
 bool stj_result_is_complete(const struct stj_result *result, bool *interrupted);
 
-/* Of work that was interrupted: what is kept of it, and the command that goes on with it; valid as
- * long as the result.  NULL: it was not. */
+/* For interrupted work: what is kept of it, and the command that continues it; valid as
+ * long as the result.  NULL: it was not interrupted. */
 const char *stj_result_to_go_on(const struct stj_result *result);
 
 /* An item of a result: a number, a text, or an array of numbers.  The names are those of its JSON

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/op.h: linear operators.
  *
- * An operator A is n_rows x n_cols and is known by its products with blocks of vectors.  Everything
- * that computes with an operator goes through stj_op_apply, which checks, counts and times.
+ * An operator A is n_rows x n_cols and is defined by its products with blocks of vectors.  All
+ * computation with an operator goes through stj_op_apply, which checks, counts and times.
  *
- * Threads: an operator is used by one at a time, unless stj_op_one_at_a_time was said of it.
- * Different ones may be used at once where they are matrices or of the caller's own; Jacobians of
- * runs and of trainings make one product at a time in a process (spectraj/progress.h says why).
+ * Threads: only one thread at a time may use an operator, unless stj_op_one_at_a_time was called on
+ * it.  Different operators may be used at once if they are matrices or the caller's own; Jacobians
+ * of runs and trainings compute one product at a time in a process (spectraj/progress.h explains
+ * why).
  */
 #ifndef SPECTRAJ_OP_H
 #define SPECTRAJ_OP_H
@@ -20,7 +21,7 @@
 extern "C" {
 #endif
 
-/* Which of the two a product is with. */
+/* The matrix of a product. */
 enum stj_trans {
     STJ_NO_TRANS, /* A */
     STJ_TRANS,    /* A' */
@@ -36,15 +37,15 @@ typedef enum stj_status (*stj_op_apply_fn)(void *ctx, enum stj_trans trans, size
                                            const double *x, size_t ldx, double *y, size_t ldy,
                                            struct stj_error *err);
 
-/* *op <- an operator of the caller's own.  ctx is passed to `apply`; `destroy` (may be NULL) is
- * called on it by stj_op_destroy.  n_rows, n_cols >= 1. */
+/* *op <- the caller's own operator.  ctx is passed to `apply`; stj_op_destroy calls `destroy` (may
+ * be NULL) on it.  n_rows, n_cols >= 1. */
 enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn apply,
                               void (*destroy)(void *ctx), void *ctx, struct stj_op **op,
                               struct stj_error *err);
 void stj_op_destroy(struct stj_op *op); /* NULL is accepted */
 
-/* From now on products with the operator wait for each other, in whichever threads they are asked
- * for: its callback is in one thread at a time, and so are its counts. */
+/* From now on products with the operator are serialised, whichever threads request them: its
+ * callback runs in one thread at a time, and so does the counting. */
 enum stj_status stj_op_one_at_a_time(struct stj_op *op, struct stj_error *err);
 
 /* The numbers of rows and of columns of A. */

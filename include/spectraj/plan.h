@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/plan.h: what the analyses of a run will cost, before they are paid for.
+/* spectraj/plan.h: the predicted cost of a run's analyses.
  *
  * Threads: plans of different runs may be made by different threads at once; one run is used by one
  * thread at a time.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/run.h: a run: a directory with a resolved config and the trajectory of one training.
  *
- * Threads: what trains, opens, writes or makes products is called by one at a time in a process,
- * whatever the run: HDF5 and OpenBLAS belong to the process (spectraj/progress.h).  The
- * stj_run_get_ functions and stj_run_loss_curve only read: from several threads at once, while
- * nothing else is called of that run.
+ * Threads: functions that train, open, write or compute products must be called by one thread at a
+ * time in a process, whatever the run, because HDF5 and OpenBLAS have one state per process
+ * (spectraj/progress.h).  The stj_run_get_ functions and stj_run_loss_curve only read: several
+ * threads may call them at once, while no other function is called on that run.
  */
 #ifndef SPECTRAJ_RUN_H
 #define SPECTRAJ_RUN_H
@@ -23,18 +23,18 @@ extern "C" {
 
 struct stj_run;
 
-/* May commands be started that this user has not trained with (a config's `problem`)?  A run that was
- * opened starts the command of its config only where stj_run_train started the same before, in the
- * same directory, which the user's state folder says; true lets this process start any. */
+/* May commands be started that this user has not trained with (a config's `problem`)?  An opened
+ * run starts the command of its config only if stj_run_train has started the same command before in
+ * the same directory, as recorded in the user's state folder; true lets this process start any. */
 void stj_allow_problem_commands(bool allow);
 
 /* How to train a run.  All zero but the size, {.size = sizeof settings}: as the config says. */
 struct stj_run_train_settings {
-    size_t size;           /* of this struct in bytes, as the program was compiled */
-    bool force;            /* replace a complete run, start an unfinished one anew */
-    bool seed_given;       /* `seed` overrides the config's init.seed and training.seed */
-    uint64_t seed;         /* see above */
-    bool accept_deviation; /* take states of trajectory.states however far from them steps land */
+    size_t size;                  /* of this struct in bytes, as the program was compiled */
+    bool force;                   /* replace a complete run, start an unfinished one anew */
+    bool seed_given;              /* `seed` overrides the config's init.seed and training.seed */
+    uint64_t seed;                /* see above */
+    bool accept_deviation;        /* accept trajectory.states however far their replay deviates */
     struct stj_progress progress; /* between steps */
     bool keep;    /* a complete run of this config is opened, not STJ_EEXIST; the analyses that the
                 * config asks for are its own then */
@@ -44,12 +44,12 @@ struct stj_run_train_settings {
                                         * it or would, and its value as YAML; paths are from here */
 };
 
-/* Train what the config file says and record it in the directory `dir` (created; config.yaml and
- * trajectory.h5).  *run (may be NULL) <- the open run.  STJ_EEXIST when dir holds a complete run
- * and not force.  States are appended to train.journal as they come: whatever ends the training
- * (the progress callback, a full disk, a kill), the same call goes on from the last whole one and
- * comes to the same bits; of another config, STJ_EEXIST naming the first key that differs.  A
- * training that diverges leaves nothing behind. */
+/* Train as the config file says and record the training in the directory `dir` (created;
+ * config.yaml and trajectory.h5).  *run (may be NULL) <- the open run.  STJ_EEXIST: dir holds a
+ * complete run, and force is not set.  States are appended to train.journal as they are computed:
+ * whatever ends the training (the progress callback, a full disk, a kill), repeating the call
+ * continues from the last complete state and gives the same bits; with another config it is
+ * STJ_EEXIST, naming the first key that differs.  A training that diverges leaves nothing behind. */
 enum stj_status stj_run_train(const char *config_path, const char *dir,
                               const struct stj_run_train_settings *settings, struct stj_run **run,
                               struct stj_error *err);
@@ -64,16 +64,16 @@ struct stj_run_continue_settings {
     struct stj_progress progress; /* between steps */
 };
 
-/* Lengthen the run in the directory `dir` in place.  The steps that it has are not taken again, and
- * its results still answer for them.  *run (may be NULL) <- the open run, with the further steps.
- * STJ_EINVAL: given states or listed batches, which end where they end, or a schedule that the
- * length would change.  Whatever ends it, the run is as it was before, and the same call goes on
- * from the last whole state. */
+/* Lengthen the run in the directory `dir` in place.  Its steps are not repeated, and its results
+ * remain valid for them.  *run (may be NULL) <- the open run, with the further steps.
+ * STJ_EINVAL: given states or listed batches, which cannot be continued, or a schedule that depends
+ * on the length.  Whatever ends the call, the run is unchanged, and repeating the call continues
+ * from the last complete state. */
 enum stj_status stj_run_continue(const char *dir, const struct stj_run_continue_settings *settings,
                                  struct stj_run **run, struct stj_error *err);
 
-/* *run <- what a config file says, checked with its data, before any training: for what needs no
- * trajectory (info, layers, parameters, plan). */
+/* *run <- a description of the config file, checked with its data, before any training: for
+ * functions that need no trajectory (info, layers, parameters, plan). */
 enum stj_status stj_run_describe(const char *config_path, struct stj_run **run,
                                  struct stj_error *err);
 
@@ -82,9 +82,9 @@ enum stj_status stj_run_describe_with(const char *config_path, size_t n,
                                       const struct stj_option_pair *set, struct stj_run **run,
                                       struct stj_error *err);
 
-/* *run <- a complete run, checked: its config, its trajectory (checksums).  The data files are
- * opened by what computes, and compared (CRC) with those that were trained on: what is stored can
- * be had without them. */
+/* *run <- a complete run, after checking its config and its trajectory (checksums).  Computations
+ * open the data files and compare them (CRC) with those of the training; stored results need no
+ * data. */
 enum stj_status stj_run_open(const char *dir, struct stj_run **run, struct stj_error *err);
 void stj_run_destroy(struct stj_run *run); /* NULL is accepted */
 
@@ -92,8 +92,7 @@ void stj_run_destroy(struct stj_run *run); /* NULL is accepted */
 enum stj_status stj_run_matches(const char *config_path, const char *dir, bool *matches,
                                 struct stj_error *err);
 
-/* States of a training elsewhere (trajectory.states), and the steps between them, which were
- * replayed. */
+/* Imported states (trajectory.states), and the steps between them, which were replayed. */
 struct stj_run_imported {
     bool is_imported; /* false: the run was trained here; the rest is zero */
     size_t n_states;  /* given */
@@ -145,7 +144,7 @@ struct stj_run_info {
     size_t n_examples;
 };
 
-/* info <- what is known of the run. */
+/* info <- what is known about the run. */
 void stj_run_get_info(const struct stj_run *run, struct stj_run_info *info);
 
 /* A layer of the network.  Strings are borrowed from the run. */
@@ -206,23 +205,23 @@ enum stj_status stj_run_get_array(const struct stj_run *run, const char *layout,
                                   const double *numbers, double *items, struct stj_run_array *array,
                                   struct stj_error *err);
 
-/* See that a run that was described can begin its training: that the files of init and of
- * trajectory.states are there and fit, as training sees it.  STJ_OK for one that has trained. */
+/* Check that a described run can start its training: that the files of init and of
+ * trajectory.states exist and fit, by the criteria of training.  STJ_OK for a trained run. */
 enum stj_status stj_run_check_start(struct stj_run *run, struct stj_error *err);
 
-/* [train_rows]: the number of the sample that each row of the training set was made of, as
- * data.train.example says; borrowed.  NULL: each is a sample of its own. */
+/* [train_rows]: the number of the sample from which each row of the training set was made, as
+ * data.train.example says; borrowed.  NULL: each row is a separate sample. */
 const uint64_t *stj_run_get_examples(const struct stj_run *run);
 
 /* loss[n_steps]: the batch loss of each step; borrowed. */
 const double *stj_run_loss_curve(const struct stj_run *run);
 
-/* theta_t, n_params numbers into theta; of a training whose end point is an average of states
- * (training.average), the average that it has at step t. */
+/* theta <- theta_t, n_params numbers; if the end point of the training is an average of states
+ * (training.average), the average at step t. */
 enum stj_status stj_run_theta(struct stj_run *run, size_t t, double *theta, struct stj_error *err);
 
-/* *name <- an analysis that the config asks for (static), in the order in which they are done:
- * number i; false past the last. */
+/* *name <- analysis i that the config asks for (static), in order of execution; false past the
+ * last. */
 bool stj_run_get_analysis(const struct stj_run *run, size_t i, const char **name);
 
 /* The arithmetic of products with a Jacobian; states, optimizer and everything above are double.
@@ -240,7 +239,7 @@ struct stj_run_part {
 };
 
 /* *op <- that Jacobian; its vectors are the chosen parameters in the order of theta, then those of
- * each slot. The run is borrowed.  STJ_EINVAL for a name that is none, naming the nearest. */
+ * each slot.  The run is borrowed.  STJ_EINVAL: an unknown name; the message suggests the nearest. */
 enum stj_status stj_run_part_jacobian(struct stj_run *run, const struct stj_run_part *part,
                                       size_t memory_bytes, struct stj_op **op,
                                       struct stj_error *err);
@@ -255,18 +254,18 @@ enum stj_status stj_run_part_size(const struct stj_run *run, const struct stj_ru
 enum stj_status stj_run_jacobian(struct stj_run *run, size_t from, size_t to, size_t memory_bytes,
                                  struct stj_op **op, struct stj_error *err);
 
-/* Memory for states and linearisations of every operator that is not told otherwise; 0: a quarter
- * of what is free. */
+/* Default memory for states and linearisations of every operator; 0: a quarter of the free
+ * memory. */
 void stj_run_set_memory(struct stj_run *run, size_t memory_bytes);
 
-/* *storage <- what stj_run_jacobian with these arguments would do with its memory, work_bytes for
- * blocks of nvec vectors; nothing is allocated.  STJ_ENOMEM: below the minimum, which the message
- * says. */
+/* *storage <- how stj_run_jacobian with these arguments would use its memory, with work_bytes for
+ * blocks of nvec vectors; nothing is allocated.  STJ_ENOMEM: less than the minimum, which the
+ * message names. */
 enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t to,
                                 size_t memory_bytes, size_t nvec, struct stj_storage *storage,
                                 struct stj_error *err);
 
-/* Has a replay of this run left the record?  Fills that part of `storage`. */
+/* Has a replay of this run deviated from the record?  Fills that part of `storage`. */
 void stj_run_get_divergence(const struct stj_run *run, struct stj_storage *storage);
 
 /* *op <- the parameter-function Jacobian d outputs / d theta of the run's network at theta_step, a
@@ -319,9 +318,9 @@ struct stj_validation {
     struct stj_run_imported imported; /* whose deviation, above its tolerance, was accepted */
 };
 
-/* Check the run, or a part of its Jacobian (NULL: all of it), against itself: adjoint identity,
- * finite differences of whole trainings, replay, and matrix-free against dense (when it has at most
- * dense_limit columns). */
+/* Check the run, or a part of its Jacobian (NULL: all of it): adjoint identity,
+ * finite differences of whole trainings, replay, and matrix-free against dense (if there are at
+ * most dense_limit columns). */
 enum stj_status stj_run_validate(struct stj_run *run, const struct stj_run_part *part,
                                  uint64_t seed, size_t dense_limit,
                                  const struct stj_progress *progress, struct stj_validation *v,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/svd.h: singular pairs of an operator.
  *
- * Threads: one solve at a time in a process (spectraj/progress.h says why); a second at the same
- * time is STJ_EINVAL.  A result is its owner's; what only reads it may be called from several
- * threads at once.
+ * Threads: one solve at a time in a process (spectraj/progress.h explains why); a second at the
+ * same time is STJ_EINVAL.  The caller owns a result; functions that only read it may be called
+ * from several threads at once.
  */
 #ifndef SPECTRAJ_SVD_H
 #define SPECTRAJ_SVD_H
@@ -42,7 +42,7 @@ enum stj_basis_end {
 /* "converged", "max_applications", ...; never NULL. */
 const char *stj_stop_text(enum stj_stop stop);
 
-/* What an iteration knows of the pairs before it is done: estimates from its own small matrices. */
+/* What an iteration knows about the pairs before it ends: estimates from its small matrices. */
 struct stj_svd_view {
     bool bottom;         /* of the smallest */
     double applications; /* products with A and A' so far */
@@ -58,7 +58,7 @@ struct stj_svd_view {
                    * ends where this stops to fall */
 };
 
-/* Whom to show it to; called now and then between products, `view` lives as long as the call. */
+/* Receives these views; called at intervals between products.  `view` lives as long as the call. */
 struct stj_svd_monitor {
     void (*fn)(void *ctx, const struct stj_svd_view *view); /* NULL: nobody */
     void *ctx;                                              /* passed to fn; borrowed */
@@ -90,12 +90,12 @@ struct stj_svd_settings {
     double tol;         /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
     uint64_t seed;      /* of the start vector */
     const char *method; /* name of a method, NULL: automatic */
-    /* Pairs that an earlier solve found of the same operator; borrowed, NULL: none.  Of the
-     * largest, those up to the first whose residual is above tol sigma_1 are not looked for again:
-     * the iteration, and what a monitor is shown, is of the rest, and all are finished together.
-     * Where they are all that is asked for they are returned as they are, with method "known" and
-     * no products.  Of the smallest, method arnoldi begins from them, and its bounds are no larger.
-     * Method dense solves anew. */
+    /* Pairs of the same operator from an earlier solve; borrowed, NULL: none.  The largest pairs up
+     * to the first whose residual is above tol sigma_1 are not computed again: the iteration, and
+     * the monitor, cover the rest, and all pairs are finished together.  If they are all that was
+     * requested they are returned as they are, with method "known" and no products.  For the
+     * smallest pairs, method arnoldi starts from them, and its bounds are no larger.  Method dense
+     * solves again from the start. */
     const struct stj_pairs *known_top, *known_bottom;
     double max_applications;        /* budget of products with A and A'; 0: none */
     double max_seconds;             /* 0: none */
@@ -108,8 +108,8 @@ struct stj_svd_settings {
     bool known_alone;    /* nobody has looked outside of known_top: do, though they are all */
 };
 
-/* settings (of `size` bytes) <- the 20 largest to a tolerance of 1e-10, seed 0, no budgets, the
- * rest chosen. */
+/* settings (of `size` bytes) <- the 20 largest to a tolerance of 1e-10, seed 0, no budgets,
+ * everything else automatic. */
 void stj_svd_settings_init(struct stj_svd_settings *settings, size_t size);
 
 /* The same as a value. */
@@ -120,11 +120,11 @@ static inline struct stj_svd_settings stj_svd_settings_default(void)
     return settings;
 }
 
-/* Did the solve miss a large value, say a copy of a repeated one?  Lanczos is begun anew outside of
- * the pairs found, from a random vector: what it sees above the smallest pair (or the threshold) is
- * missing, and is added; the look is repeated until nothing more is seen.  `bound` holds with
- * probability 1 - failure (spectrum/svd/completeness.c): where it is no larger than the smallest
- * pair none is missing; values between the two are not excluded. */
+/* Did the solve miss a large value, such as a copy of a repeated one?  Lanczos is restarted outside
+ * the pairs found, from a random vector: a value above the smallest pair (or the threshold) that it
+ * sees is missing, and is added; the look is repeated until it sees nothing more.  `bound` holds
+ * with probability 1 - failure (spectrum/svd/completeness.c): if it is no larger than the smallest
+ * pair, none is missing; values between the two are not excluded. */
 struct stj_svd_outside {
     bool checked;   /* it was looked for, or would have been had the budget allowed it */
     double sigma;   /* some direction outside is stretched by so much */
@@ -138,14 +138,14 @@ struct stj_svd_outside {
     bool undecided;
 };
 
-/* The count beside that of a density of the same operator, where there is one. */
+/* Comparison of the count with a density of the same operator, if there is one. */
 struct stj_svd_counted {
     bool compared;    /* there was one */
     double low, high; /* the density's confidence interval for the values above the threshold */
     bool agrees;      /* the number of pairs lies in it */
 };
 
-/* Both ends of a spectrum as far as they were asked for; owned by the caller. */
+/* The requested ends of a spectrum; owned by the caller. */
 struct stj_svd_result {
     size_t n_params; /* columns of A */
 
@@ -193,19 +193,19 @@ struct stj_svd_result {
     const char *method;          /* of the largest */
 };
 
-/* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget is a
- * result: what converged, with the stop reason.  One solve at a time per process (ARPACK keeps its
- * state between calls): a second at the same time is STJ_EINVAL.  Where pairs above or below a
- * threshold were asked for, `requested` is how many were found once the search has passed the
- * threshold, else how many there were likely to be. Cost of the largest: 2 products per iteration,
- * then `top` products with A and with A' to finish, and 0.3 per iteration (48 at least) to look
- * outside; of the smallest: what the budget allows, else 0.3 of a product with A for each vector of a
- * basis (100 to 1500, and up to half of the columns where these are a few thousand), up to 52
+/* *result <- pairs of A, to be freed with stj_svd_result_destroy.  Running out of a budget still
+ * gives a result: the converged pairs, with the stop reason.  One solve at a time per process
+ * (ARPACK keeps state between calls): a second at the same time is STJ_EINVAL.  For pairs above or
+ * below a threshold, `requested` is the number found once the search has passed the threshold, and
+ * the expected number otherwise.  Cost of the largest: 2 products per iteration, then `top`
+ * products with A and with A' to finish, and 0.3 per iteration (at least 48) to look outside.  Cost
+ * of the smallest: what the budget allows, otherwise 0.3 of a product with A for each vector of a
+ * basis (100 to 1500, and up to half of the columns if these are a few thousand), up to 52
  * `bottom` with A, and `bottom` with A'. */
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err);
 
-/* Does the count of pairs above the threshold lie within the density's interval, where they were
+/* Does the number of pairs above the threshold lie within the density's interval, if they were
  * compared? */
 bool stj_svd_count_agrees(const struct stj_svd_result *result);
 
