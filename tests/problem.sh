@@ -58,6 +58,18 @@ refused 'divergence: needs the layers and data of a network' study divergence pl
 refused 'distributions: needs the layers and data of a network' study distributions plain
 refused 'function-jacobian: needs the layers and data of a network' study function-jacobian plain
 refused 'holds a complete run' train plain.yaml -o plain
+run 0 curvature plain --loss batch --at 0,7 --top 2 --bottom 1
+refused 'a Gauss-Newton matrix: needs the layers' curvature plain --loss batch --matrix gauss_newton
+refused "curvature of a data set's loss: needs the layers" curvature plain
+refused 'its penalty is in it' curvature plain --loss batch --penalty
+for command in 'svd plain --top 2 --tag s' 'density plain --probes 3' 'trace plain --products 9' 'validate plain' 'plan plain' \
+    'study growth plain --random 3'; do
+    # shellcheck disable=SC2086
+    refused 'has no single precision' $command --precision single
+done
+config wide.yaml 20 "$quadratic, 60" # of fewer parameters, mixed precision gains nothing: it is double
+run 0 train wide.yaml -o wide
+refused 'has no single precision' svd wide --top 1 --precision mixed
 cp -r plain longer
 run 0 train --continue longer --steps 10
 config once.yaml 30 "$quadratic"
@@ -102,9 +114,13 @@ cp out own.json
 run 0 dense own --json
 "$jsonkeys" --compare own.json top.sigma out sigma 1e-12 || fail "own steps: other singular values"
 run 0 svd own --layers a.bias --top 2
+refused 'there is no gradient to be restricted' study restrict own
 refused 'their rate are those of its process' train --continue own --steps 4 --learning-rate 0.1
 run 0 train --continue own --steps 4
 refused 'weights of samples' influence own
+for of in weights inputs targets; do refused "$of of samples need" svd own --top 2 --of $of; done
+refused 'and so are their rates' svd own --top 2 --of rates
+refused 'curvature is of losses' curvature own --loss batch
 wrong() { text=$1; shift; own bad.yaml "$quadratic, 12, step"; sed -i "$@" bad.yaml; refused "$text" train bad.yaml -o BAD; }
 wrong 'the process of the problem takes its own steps' 's/own_step/{type: sgd}\n  learning_rate: {schedule: constant, peak: 1}/'
 wrong 'training.optimizer is own_step, and the problem has gradients' 's/, 12, step//'

@@ -15,6 +15,7 @@
 #include <spectraj/training.h>
 
 #include "expect.h"
+#include "op/curvature.h"
 #include "scratch.h"
 
 /* L_t(theta) = sum over rows i of  1/2 (x_i . theta)^2 + 1/24 (x_i . theta)^4, rows chosen by t. */
@@ -698,6 +699,44 @@ START_TEST(a_run_of_callbacks_follows_given_states)
 }
 END_TEST
 
+/* The Hessian of a step's loss is what the callbacks say of it, kept or not, with the rounding of sums
+ * of BATCH products; what they cannot say is refused. */
+START_TEST(curvature_of_callbacks_is_their_hessian_alone)
+{
+    struct stj_error err = STJ_ERROR_INIT;
+    struct rows rows;
+    double unit[N * N] = {0}, h[N * N], right[N * N];
+    fill(&rows);
+    for (size_t j = 0; j < N; j++)
+        unit[j * N + j] = 1;
+    EXPECT_OK(hvp(&rows, 4, theta0, N, unit, N, right, N, &err), err);
+    for (int i = 0; i < 3; i++) {
+        struct stj_problem *problem = NULL;
+        struct stj_op *op = NULL;
+        struct stj_problem_callbacks c = linear_callbacks(&rows);
+        if (i == 1) {
+            c.linear_bytes = 0;
+            c.linearize = NULL;
+            c.hvp_linear = NULL;
+            c.hvp_rows = hvp_rows;
+        }
+        EXPECT_OK(stj_problem_create(&c, &problem, &err), err);
+        const struct stj_curvature_settings s = {.problem = problem, .gauss_newton = i == 2};
+        EXPECT_OK(stj_curvature_create(&s, &op, &err), err);
+        EXPECT_OK(stj_curvature_move(op, 4, theta0, &err), err);
+        if (i == 2)
+            EXPECT_FAIL(stj_op_apply(op, STJ_NO_TRANS, N, unit, N, h, N, &err), STJ_EUNSUPPORTED,
+                        "Gauss-Newton", err);
+        else
+            EXPECT_OK(stj_op_apply(op, STJ_NO_TRANS, N, unit, N, h, N, &err), err);
+        for (size_t k = 0; i < 2 && k < N * N; k++)
+            ck_assert_double_le(fabs(h[k] - right[k]), 1e-13);
+        stj_op_destroy(op);
+        stj_problem_destroy(problem);
+    }
+}
+END_TEST
+
 static TCase *make_case(void)
 {
     TCase *tc = tcase_create("problem");
@@ -712,6 +751,7 @@ static TCase *make_case(void)
     tcase_add_test(tc, states_of_a_training_elsewhere_are_followed);
     tcase_add_test(tc, callbacks_are_a_run);
     tcase_add_test(tc, a_run_of_callbacks_follows_given_states);
+    tcase_add_test(tc, curvature_of_callbacks_is_their_hessian_alone);
     tcase_add_unchecked_fixture(tc, scratch_begin, scratch_end);
     return tc;
 }

@@ -29,6 +29,7 @@
 #include "spectrum/density/bidiagonalize.h"
 #include "spectrum/density/quadrature.h"
 #include "spectrum/svd/svd_method.h"
+#include "train/optimizers.h"
 
 enum { DEFAULT_TOP = 10, DEFAULT_BOTTOM = 5, DEFAULT_STEPS = 4, BINS = 60, MOST_TRIES = 4 };
 
@@ -617,6 +618,10 @@ static enum stj_status check_request(const struct work *w, struct stj_error *err
              "curvature is at single steps: give --at in the place of --from and --to");
     STJ_NEED(err, !part->layers && !part->full_state, STJ_EUNSUPPORTED,
              "curvature is of all parameters: leave out the full state and the choice of layers");
+    STJ_NEED(err, stj_recipe_optimizer(&run->recipe) != &stj_optimizer_own_step, STJ_EUNSUPPORTED,
+             "curvature is of losses, and the steps of this run are its process's own "
+             "(optimizer: " STJ_OWN_STEP "), of which no Hessian is known: take the Jacobian of "
+             "step t, svd --from t --to t+1");
     if (c->loss != BATCH || c->matrix)
         STJ_MUST(stj_run_need_network(
             run, c->matrix ? "a Gauss-Newton matrix" : "curvature of a data set's loss", err));

@@ -78,9 +78,9 @@ static enum stj_status linearize_piece(const struct curvature *self, size_t c, s
 {
     const struct stj_problem *p = self->s.problem;
     double loss = 0;
-    if (!self->s.data)
-        return p->ops->linearize(p->self, self->step, self->slice[c], self->theta, self->lin, &loss,
-                                 d->share, d->scratch, &d->err);
+    if (!self->s.data) /* where a loss is wanted, callbacks take it for training's work */
+        return p->ops->linearize(p->self, self->step, self->slice[c], self->theta, self->lin, NULL,
+                                 NULL, d->scratch, &d->err);
     const struct stj_batch b = chunk_of(self, c);
     stj_network_linearize(self->s.net, &b, self->theta, lin_of(self, c, d), &loss, d->share,
                           d->scratch);

@@ -25,6 +25,7 @@
 #include "study/restricted_jacobian.h"
 #include "study/retrain.h"
 #include "study/studies.h"
+#include "train/optimizers.h"
 
 enum family { CHAOTIC, STABLE, BULK, COMPLEMENT, RANDOM, N_FAMILIES };
 
@@ -320,6 +321,10 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
              "config",
              cx->run->dir);
     const struct restrict_config *c = config;
+    STJ_NEED(err, stj_recipe_optimizer(&cx->run->recipe) != &stj_optimizer_own_step,
+             STJ_EUNSUPPORTED,
+             "study restrict: the steps of this run are its process's own (optimizer: " STJ_OWN_STEP
+             "), and there is no gradient to be restricted: take a problem with gradients");
     STJ_NEED(err, c->jacobian == 0 || stj_n_ranks() == 1, STJ_EUNSUPPORTED,
              "study restrict: --jacobian is for one process: leave out mpirun");
     STJ_MUST(make_plan(cx, config, &p, err));

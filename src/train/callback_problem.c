@@ -85,6 +85,7 @@ static enum stj_status callback_hvp(const void *self, size_t step, struct stj_sl
     const struct callback_problem *p = self;
     const struct stj_problem_callbacks *c = &p->callbacks;
     const size_t n = c->n_params;
+    STJ_MUST(stj_slice_check(&slice, false, err));
     stj_turn_take(p->turn);
     const enum stj_status st =
         c->linearize

@@ -99,6 +99,18 @@ const char *stj_given_name(enum stj_given given)
     return name[given];
 }
 
+enum stj_status stj_slice_check(const struct stj_slice *slice, bool weights, struct stj_error *err)
+{
+    const struct stj_given_tangents *given = slice->given;
+    STJ_NEED(err, !given || (weights && given->given == STJ_GIVEN_WEIGHTS), STJ_EUNSUPPORTED,
+             "products with %s need a problem that is a network and its data; this one is not",
+             stj_given_name(given->given));
+    STJ_NEED(err, !slice->curvature || !slice->curvature->zero, STJ_EUNSUPPORTED,
+             "products with a Gauss-Newton matrix need the layers of a network, and this problem "
+             "gives those with its Hessian alone: take the Hessian");
+    return STJ_OK;
+}
+
 enum stj_status stj_problem_given(const struct stj_problem *problem, enum stj_given given,
                                   struct stj_given_shape *shape, struct stj_error *err)
 {

@@ -123,6 +123,10 @@ size_t stj_problem_n_slices(const struct stj_problem *problem, size_t n_ranks);
 
 STJ_HOLDS(struct stj_problem, stj_problem_destroy)
 
+/* STJ_EUNSUPPORTED where hvp, of a problem that is no network, is asked for more than the product with
+ * its Hessian (of one that knows `weights` of samples: and more than them). */
+enum stj_status stj_slice_check(const struct stj_slice *slice, bool weights, struct stj_error *err);
+
 /* "weights of samples" */
 const char *stj_given_name(enum stj_given given);
 

@@ -813,6 +813,7 @@ static enum stj_status process_hvp(const void *self, size_t step, struct stj_sli
     size_t place = 0;
     (void)scratch;
     STJ_NEED(err, p->process, STJ_EINTERNAL, "the process was not started");
+    STJ_MUST(stj_slice_check(&slice, true, err));
     memcpy(&serial, lin, sizeof serial);
     stj_turn_take(p->process->turn);
     enum stj_status st = hold(p->process, serial, step, theta, &place, err);

@@ -71,10 +71,13 @@ static size_t n_scratch(const void *self, size_t n_rows, size_t nvec)
            p->whole->ops->n_scratch(p->whole->self, p->whole->max_rows, nvec);
 }
 
-static struct stj_slice whole_batch(const struct subspace_problem *p, size_t step)
+static struct stj_slice whole_batch(const struct subspace_problem *p, size_t step,
+                                    struct stj_slice slice)
 {
     return (struct stj_slice){.n = p->whole->ops->n_rows(p->whole->self, step),
-                              .meeting = {.n_slices = 1}};
+                              .meeting = {.n_slices = 1},
+                              .curvature = slice.curvature,
+                              .transposed = slice.transposed};
 }
 
 /* z <- B'x of a vector in theta. */
@@ -93,12 +96,11 @@ static enum stj_status linearize(const void *self, size_t step, struct stj_slice
     const struct subspace_problem *p = self;
     const struct room r = room_of(p, 1, scratch);
     real *theta = lin + p->whole->ops->n_linear(p->whole->self);
-    (void)slice;
     stj_subspace_point(&p->subspace, n_whole(p), z, r.point);
     for (size_t i = 0; i < n_whole(p); i++)
         theta[i] = (real)r.point[i];
-    STJ_MUST(p->whole->ops->linearize(p->whole->self, step, whole_batch(p, step), theta, lin, loss,
-                                      g ? r.y : NULL, r.rest, err));
+    STJ_MUST(p->whole->ops->linearize(p->whole->self, step, whole_batch(p, step, slice), theta, lin,
+                                      loss, g ? r.y : NULL, r.rest, err));
     for (size_t i = 0; g && i < n_whole(p); i++)
         r.point[i] = (double)r.y[i];
     if (g)
@@ -116,16 +118,18 @@ static enum stj_status hvp(const void *self, size_t step, struct stj_slice slice
     const size_t n = n_whole(p), k = s->k;
     const struct room r = room_of(p, nvec, scratch);
     const real *theta = lin + p->whole->ops->n_linear(p->whole->self);
-    (void)slice;
     (void)z;
+    STJ_NEED(err, !slice.given, STJ_EUNSUPPORTED,
+             "within a few directions there are no derivatives with respect to %s",
+             stj_given_name(slice.given->given));
     for (size_t v = 0; v < nvec; v++) {
         for (size_t j = 0; j < k; j++)
             r.reduced[j] = (double)z_dot[v * k + j];
         stj_gemv(STJ_BLAS_NO_TRANS, n, k, 1, s->basis, n, r.reduced, 0, r.point + v * n);
     }
     stj_block_pack(p->whole->layout, nvec, r.point, n, r.x);
-    STJ_MUST(p->whole->ops->hvp(p->whole->self, step, whole_batch(p, step), theta, lin, nvec, r.x,
-                                r.y, r.rest, err));
+    STJ_MUST(p->whole->ops->hvp(p->whole->self, step, whole_batch(p, step, slice), theta, lin, nvec,
+                                r.x, r.y, r.rest, err));
     stj_block_unpack(p->whole->layout, nvec, r.y, r.point, n);
     for (size_t v = 0; v < nvec; v++)
         reduce(p, r.point + v * n, r.reduced, z_bar_dot + v * k);
