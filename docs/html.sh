@@ -16,8 +16,8 @@ mkdir -p "$1/docs" "$1/man"
 out=$(cd "$1" && pwd)
 cd "$top_srcdir"
 
-# relinked: links to .md go to the page made of it.
-relinked() { sed 's/\(href="[^":]*\)\.md\(["#]\)/\1.html\2/g'; }
+# relinked: links to .md go to the page made of it; parentheses have the height of their line.
+relinked() { sed -e 's/\(href="[^":]*\)\.md\(["#]\)/\1.html\2/g' -e 's/<mo stretchy="true"\([^>]*>[()|]<\)/<mo stretchy="false"\1/g'; }
 
 # title FILE: its first heading, or its name.
 title() { sed -n 's/^# //p;T;q' "$1" | grep . || basename "$1"; }
