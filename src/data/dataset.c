@@ -63,17 +63,16 @@ const struct stj_option stj_dataset_options[] = {
      .fallback = "",
      .present_offset = FIELD(has_layout),
      .choices = layouts,
-     .doc = "where the arrays of inputs have the channels: last (NHWC, sequences NLC), or first as "
-            "PyTorch, of images (NCHW) or of sequences (NCL); default: NHWC, of images NCHW with "
-            "init.layout: pytorch"},
+     .doc = "position of the channels in arrays of inputs: last (NHWC, sequences NLC), or first as "
+            "in PyTorch, for images (NCHW) or sequences (NCL); default: NHWC, but NCHW for images "
+            "with init.layout: pytorch"},
     {.name = "inputs",
      .type = STJ_OPTION_FILES,
      .offset = FIELD(inputs),
      .fallback = "",
-     .doc =
-         "data file that takes the place of the selected inputs, row by row, without scale; or a "
-         "file for each of network.inputs, {image: FILE, mask: FILE}, of which, without `file`, "
-         "rows, first and count choose rows"},
+     .doc = "data file that replaces the selected inputs, row by row, without scale; or a file for "
+            "each of network.inputs, {image: FILE, mask: FILE}; without `file`, rows, first and "
+            "count select their rows"},
     {.name = "label_file",
      .type = STJ_OPTION_PATH,
      .offset = FIELD(label_file),
@@ -93,15 +92,16 @@ const struct stj_option stj_dataset_options[] = {
      .type = STJ_OPTION_PATH,
      .offset = FIELD(example),
      .fallback = "",
-     .doc = "data file with the number of the sample, from 0, that each selected row was made of: "
-            "where rows are what single steps saw, augmented or masked; kept with the run; "
-            "default: each row is a sample of its own"},
+     .doc = "data file with the number of the sample, from 0, from which each selected row was "
+            "made, if rows are what single steps saw, augmented or masked; kept with the run; "
+            "default: each row is a separate sample"},
     {.name = "sequence",
      .type = STJ_OPTION_SIZE,
      .offset = FIELD(sequence),
      .fallback = "",
      .min = 1,
-     .doc = "`file` is a text: a row is this many tokens, its labels the tokens that come next"},
+     .doc =
+         "`file` is a text: a row has this many tokens, and its labels are the tokens that follow"},
     {.name = "stride",
      .type = STJ_OPTION_SIZE,
      .offset = FIELD(stride),

@@ -24,19 +24,20 @@ const struct stj_option stj_network_options[] = {
            "required unless there are inputs",
            .min = 1, .max = 1e9),
     OPTION("inputs", SHAPES, inputs, "",
-           "several inputs in the place of one: their names with the shape of a sample of each, "
-           "{image: [28, 28, 1], mask: [10]}; layers and the loss read them by their names",
+           "several inputs in place of one: their names, each with the shape of a sample, {image: "
+           "[28, 28, 1], mask: [10]}; layers and the loss read them by name",
            .min = 1, .max = 1e9),
     OPTION("layers", PLUGINS, layers, NULL, "the layers, in order", .kind = &stj_layers),
     OPTION("loss", PLUGIN, loss, NULL,
            "the loss of one sample; the loss of a step is its mean over the batch",
            .kind = &stj_losses),
     OPTION("l2", REAL, l2, "0",
-           "lambda: each step's loss has the penalty lambda/2 |theta|^2 of all that is trained",
+           "lambda: adds the penalty lambda/2 |theta|^2 over all trained parameters to each step's "
+           "loss",
            .min = 0, .max = 1e300),
     OPTION("trainable", TEXTS, trainable, "",
-           "the tensors that are trained, by their names LAYER.TENSOR or by layers, with * for any "
-           "letters; default: all.  N, theta and J are of these alone"),
+           "the trained tensors, by name (LAYER.TENSOR) or by layer, with * for any characters; "
+           "default: all.  N, theta and J cover only these"),
     {.name = NULL},
 };
 

@@ -58,22 +58,20 @@ static const struct stj_option init_options[] = {
     STJ_OPTION_ROW(struct stj_init_config, "seed", SEED, seed, "",
                    "seed of the layers' initialisers; excludes `file`",
                    GIVEN(stj_init_config, has_seed)),
-    STJ_OPTION_ROW(
-        struct stj_init_config, "slots", PATH, slots, "",
-        "file with the state that the optimizer begins with, an array TENSOR.SLOT for each, with "
-        "the names and layouts of `file` and the slots of PyTorch: momentum_buffer, exp_avg, ...; "
-        "default: zero"),
-    STJ_OPTION_ROW(
-        struct stj_init_config, "step", SIZE, step, "0",
-        "updates that the optimizer made before, with `slots`; the learning rate and the "
-        "batches are those of this training's steps all the same",
-        .max = 1e15),
+    STJ_OPTION_ROW(struct stj_init_config, "slots", PATH, slots, "",
+                   "file with the initial state of the optimizer, an array TENSOR.SLOT for each "
+                   "slot, with the names and layouts of `file` and the slot names of PyTorch: "
+                   "momentum_buffer, exp_avg, ...; default: zero"),
+    STJ_OPTION_ROW(struct stj_init_config, "step", SIZE, step, "0",
+                   "number of earlier updates of the optimizer, with `slots`; the learning rate "
+                   "and the batches still refer to the steps of this training",
+                   .max = 1e15),
     {.name = NULL},
 };
 
 static const struct stj_option sam_options[] = {
     STJ_OPTION_ROW(struct stj_sam_config, "rho", REAL, rho, "0.05",
-                   "how far a step climbs along its gradient, to take a second one there",
+                   "how far a step climbs along its gradient before it takes the second gradient",
                    .max = 1e300, .above_min = true),
     STJ_OPTION_ROW(struct stj_sam_config, "adaptive", BOOL, adaptive, "false",
                    "whether it climbs by rho theta^2 g / |theta g| (ASAM)"),
@@ -89,8 +87,8 @@ const struct stj_option stj_training_options[] = {
     STJ_OPTION_ROW(struct stj_training_config, "learning_rate", PLUGIN, schedule, NULL,
                    "the learning rate as a function of the step", .kind = &stj_schedules),
     STJ_OPTION_ROW(struct stj_training_config, "groups", PLUGINS, groups, "",
-                   "tensors with options of their own: each has `match`, a learning_rate, options "
-                   "of the optimizer; what it does not say is as for the rest",
+                   "tensors with their own options: each group has `match`, a learning_rate, "
+                   "options of the optimizer; other options are those of the training",
                    .kind = &stj_groups),
     STJ_OPTION_ROW(
         struct stj_training_config, "clip_norm", REAL, clip_norm, "",
@@ -108,29 +106,29 @@ const struct stj_option stj_training_options[] = {
                    "the other limits",
                    .above_min = true),
     STJ_OPTION_ROW(struct stj_training_config, "clip_factor", PLUGIN, clip_factor, "",
-                   "factor of each step's gradient, as recorded where it was clipped; J is that of "
-                   "the training with these factors; excludes the limits",
+                   "factor on each step's gradient, as recorded during clipping; J is that of the "
+                   "training with these factors; excludes the limits",
                    .kind = &stj_schedules),
     STJ_OPTION_ROW(struct stj_training_config, "sam", GROUP, sam, "",
-                   "sharpness-aware minimisation: the optimizer gets the gradient at a point that "
-                   "is rho further up; not given: the gradient itself",
+                   "sharpness-aware minimisation: the optimizer uses the gradient at a point rho "
+                   "further uphill; not given: the gradient itself",
                    GIVEN(stj_training_config, has_sam), .group = sam_options),
     STJ_OPTION_ROW(struct stj_training_config, "average", PLUGIN, average, "",
-                   "the end point is an average of states: losses and Jacobians are of that; not "
-                   "given: the last state",
+                   "the end point is an average of states, to which losses and Jacobians refer; "
+                   "not given: the last state",
                    .kind = &stj_averages),
     STJ_OPTION_ROW(struct stj_training_config, "batch_size", SIZE, batch_size, "",
-                   "samples of a step; its loss is their mean; required, but for a `problem`",
+                   "samples per step; its loss is their mean; required, except with a `problem`",
                    GIVEN(stj_training_config, has_batch_size), .min = 1, .max = 1e15),
     STJ_OPTION_ROW(struct stj_training_config, "accumulate", SIZE, accumulate, "",
-                   "micro-batches of batch_size samples that make a step: its gradient is the mean "
-                   "of theirs; an epoch's last step has those that are left; default: 1",
+                   "micro-batches of batch_size samples per step: its gradient is the mean of "
+                   "theirs; an epoch's last step has the remaining ones; default: 1",
                    .min = 1, .max = 1e9),
     STJ_OPTION_ROW(
         struct stj_training_config, "accumulate_mean", CHOICE, accumulate_mean, "",
-        "what the loss of a step is: the mean of its micro-batches' (micro_batches, default), that "
-        "over all samples or labels that count, as if they were one batch (tokens), or the sum "
-        "divided by `accumulate` even where an epoch's last step has fewer (fixed)",
+        "loss of a step: the mean over its micro-batches (micro_batches, default), the mean over "
+        "all samples or labels that count, as if they were one batch (tokens), or the sum divided "
+        "by `accumulate` even if an epoch's last step has fewer (fixed)",
         GIVEN(stj_training_config, has_accumulate_mean), .choices = accumulate_means),
     STJ_OPTION_ROW(struct stj_training_config, "epochs", SIZE, epochs, "",
                    "passes over the training set; excludes `steps`",
@@ -139,40 +137,37 @@ const struct stj_option stj_training_options[] = {
                    "optimizer steps; excludes `epochs`", GIVEN(stj_training_config, has_steps),
                    .min = 1, .max = 1e12),
     STJ_OPTION_ROW(struct stj_training_config, "drop_last", BOOL, drop_last, "true",
-                   "leave out an epoch's last batch when it is smaller than batch_size"),
+                   "omit an epoch's last batch if it is smaller than batch_size"),
     STJ_OPTION_ROW(struct stj_training_config, "shuffle", BOOL, shuffle, "false",
                    "a new order of the samples for each epoch"),
     STJ_OPTION_ROW(
         struct stj_training_config, "batches", PATH, batches, "",
-        "file with the rows of each step's batch, an array [steps][batch_size] of numbers from "
-        "0, where a shorter batch ends with -1 (with `accumulate` [steps][accumulate * "
-        "batch_size], a micro-batch behind the other); excludes `shuffle` and `epochs`"),
+        "file with the rows of each step's batch, an array [steps][batch_size] of numbers from 0, "
+        "in which a shorter batch ends with -1 (with `accumulate` [steps][accumulate * "
+        "batch_size], one micro-batch after another); excludes `shuffle` and `epochs`"),
     STJ_OPTION_ROW(struct stj_training_config, "seed", SEED, seed, "0",
                    "seed of the order of the samples"),
     {.name = NULL},
 };
 
 static const struct stj_option keep_options[] = {
-    STJ_OPTION_ROW(
-        struct stj_keep_config, "every", SIZE, every, "",
-        "distance in steps of the states that trajectory.h5 holds, replay makes the others; "
-        "default: 1; excludes `max_bytes`",
-        GIVEN(stj_keep_config, has_every), .min = 1, .max = 1e15),
-    STJ_OPTION_ROW(
-        struct stj_keep_config, "max_bytes", BYTES, max_bytes, "",
-        "what the states in trajectory.h5 may take: as many, equally spaced, as that allows; "
-        "excludes `every`",
-        GIVEN(stj_keep_config, has_max_bytes), .min = 1, .unit = "byte"),
-    STJ_OPTION_ROW(
-        struct stj_keep_config, "states", PATH, states, "",
-        "states of a training elsewhere, every `every`-th: a file with an axis for them, or a "
-        "file for each, the step in its name as %d or %06d; names and layouts as in `init`, "
-        "whose `file` and `seed` it excludes"),
+    STJ_OPTION_ROW(struct stj_keep_config, "every", SIZE, every, "",
+                   "distance in steps between the states in trajectory.h5; the others are "
+                   "replayed; default: 1; excludes `max_bytes`",
+                   GIVEN(stj_keep_config, has_every), .min = 1, .max = 1e15),
+    STJ_OPTION_ROW(struct stj_keep_config, "max_bytes", BYTES, max_bytes, "",
+                   "size limit for the states in trajectory.h5: as many as fit, equally spaced; "
+                   "excludes `every`",
+                   GIVEN(stj_keep_config, has_max_bytes), .min = 1, .unit = "byte"),
+    STJ_OPTION_ROW(struct stj_keep_config, "states", PATH, states, "",
+                   "states to import, every `every`-th: a file with an axis for them, or a file "
+                   "for each state, with the step in its name as %d or %06d; names and layouts as "
+                   "in `init`, whose `file` and `seed` it excludes"),
     STJ_OPTION_ROW(
         struct stj_keep_config, "tolerance", REAL, tolerance, "",
-        "how far the steps between two given states may land from the second, relative to what "
-        "they move; default: `every` times the square root of the precision of the numbers "
-        "given, 1.5e-8 or, in single precision, 3.5e-4",
+        "how far the replay of the steps between two given states may land from the second, "
+        "relative to the distance they move; default: `every` times the square root of the "
+        "precision of the given numbers, 1.5e-8 or, in single precision, 3.5e-4",
         .above_min = true),
     {.name = NULL},
 };
@@ -193,15 +188,15 @@ static const struct stj_option study_options[] = {
 
 const struct stj_option stj_run_options[] = {
     STJ_OPTION_ROW(struct stj_run_config, "data", GROUP, data, "",
-                   "training and test set; required, but for a `problem`",
+                   "training and test set; required, except with a `problem`",
                    GIVEN(stj_run_config, has_data), .group = data_options),
     STJ_OPTION_ROW(struct stj_run_config, "network", GROUP, network, "",
-                   "layers and loss; required, but for a `problem`",
+                   "layers and loss; required, except with a `problem`",
                    GIVEN(stj_run_config, has_network), .group = stj_network_options),
-    STJ_OPTION_ROW(struct stj_run_config, "problem", GROUP, problem, "",
-                   "in the place of data and network: a process that has the gradients and "
-                   "Hessian products",
-                   GIVEN(stj_run_config, has_problem), .group = stj_process_options),
+    STJ_OPTION_ROW(
+        struct stj_run_config, "problem", GROUP, problem, "",
+        "in place of data and network: a process that provides gradients and Hessian products",
+        GIVEN(stj_run_config, has_problem), .group = stj_process_options),
     STJ_OPTION_ROW(struct stj_run_config, "init", GROUP, init, "{seed: 0}",
                    "the initial parameters", .group = init_options),
     STJ_OPTION_ROW(struct stj_run_config, "training", GROUP, training, NULL, "how to train",

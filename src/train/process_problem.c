@@ -34,13 +34,13 @@ const struct stj_option stj_process_options[] = {
            "the program and its arguments, [python3, problem.py]; no shell is involved"),
     OPTION("callbacks", BOOL, callbacks, "false",
            "the numbers come from functions of a program that calls the library "
-           "(stj_run_create_problem), in the place of a command"),
+           "(stj_run_create_problem), in place of a command"),
     OPTION("directory", PATH, directory, ".", "where it is started; default: the config's folder"),
-    OPTION("timeout", REAL, timeout, "600", "an answer may take so long", .above_min = true,
+    OPTION("timeout", REAL, timeout, "600", "time limit for an answer", .above_min = true,
            .max = 1e9, .unit = "s"),
     OPTION("tensors", SHAPES, tensors, "",
            "names and shapes of its parameters, {fc.weight: [10, 4], fc.bias: [10]}; default: as "
-           "it says itself",
+           "the process reports",
            .min = 1, .max = 1e15),
     {.name = NULL},
 };

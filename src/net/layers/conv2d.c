@@ -92,8 +92,8 @@ static const struct stj_option conv1d_options[] = {
     OPTION("stride", SIZES, window.stride, "1", "distance between positions", .min = 1, .max = 1e9),
     OPTION("padding", SIZES, window.padding, "valid",
            "valid: none; same: on both sides, so that stride 1 keeps the length; causal: the same, "
-           "all of it before, so that no position sees a later one; or how much: N on both sides "
-           "or [before, behind]",
+           "but all before, so that no position sees a later one; or the amount: N on both sides "
+           "or [before, after]",
            .max = 1e9, .choices = stj_sequence_paddings),
     STJ_WINDOW_DILATION(offsetof(struct conv2d_config, window.dilation)),
     GROUPS,

@@ -66,17 +66,16 @@ const char *const stj_axis_names[] = {"channels", "positions", NULL};
 #define OPTION(...) STJ_OPTION_ROW(struct stj_layer_keys, __VA_ARGS__)
 static const struct stj_option layer_keys[] = {
     OPTION("input", STRING, input, "",
-           "the layer that it reads, by its name, or `data`, the network's input; default: the "
-           "layer before"),
-    OPTION("inputs", TEXTS, inputs, "", "the layers that it reads, where these are several"),
+           "the layer that it reads, by name, or `data`, the network's input; default: the "
+           "previous layer"),
+    OPTION("inputs", TEXTS, inputs, "", "the layers that it reads, if there are several"),
     OPTION("trainable", BOOL, trainable, "",
-           "false: its parameters keep their initial values and are none of N; of a group, what "
-           "its layers do not say themselves; default: as network.trainable says",
+           "false: its parameters keep their initial values and do not count in N; in a group, the "
+           "default for its layers; default: as network.trainable says",
            .present_offset = offsetof(struct stj_layer_keys, has_trainable)),
     OPTION("share", NAMES, share, "",
-           "tensors that it has in common with layers before it, {kernel: embedding0.table}: "
-           "transposed where the shapes, or a table and a dense kernel, say so; with .T behind, "
-           "always"),
+           "tensors shared with earlier layers, {kernel: embedding0.table}: transposed if the "
+           "shapes, or a table and a dense kernel, require it; with the suffix .T, always"),
     {.name = NULL},
 };
 

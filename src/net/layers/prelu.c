@@ -23,8 +23,7 @@ struct prelu_config {
 
 #define OPTION(...) STJ_OPTION_ROW(struct prelu_config, __VA_ARGS__)
 static const struct stj_option prelu_options[] = {
-    OPTION("per_channel", BOOL, per_channel, "false",
-           "whether each channel has a slope of its own"),
+    OPTION("per_channel", BOOL, per_channel, "false", "whether each channel has its own slope"),
     OPTION("slope_init", PLUGIN, slope_init, "{type: constant, value: 0.25}",
            "initialiser of the slope [1] or [channels]", .kind = &stj_initializers),
     {.name = NULL},

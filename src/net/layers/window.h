@@ -77,7 +77,8 @@ struct stj_window {
     {                                                                                              \
         .name = "ceil", .type = STJ_OPTION_BOOL,                                                   \
         .offset = (at) + offsetof(struct stj_window_config, ceil), .fallback = "false",            \
-        .doc = "whether numbers of windows are rounded up: the last ones then hang over the image" \
+        .doc = "whether the number of windows is rounded up, so that the last ones extend beyond " \
+               "the image"                                                                         \
     }
 
 /* Does the window fit the layer's input, of n_dims dimensions (0: an image or a sequence)?  `what`
