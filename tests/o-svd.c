@@ -575,23 +575,29 @@ START_TEST(a_threshold_has_a_prediction)
     struct stj_prediction twenty = {.shortest = 0.01};
     struct stj_prediction guess = twenty;
     struct stj_prediction counted = twenty;
-    stj_svd_predict(&s, 5000, &twenty);
+    stj_svd_predict(&s, 5000, 5000, &twenty);
     s.top = 0;
     s.above = 1.5;
-    stj_svd_predict(&s, 5000, &guess);
+    stj_svd_predict(&s, 5000, 5000, &guess);
     ck_assert_str_eq(guess.method, "arpack, ncv 48, count unknown: assumes 20");
     /* 2 probes of 30 steps count first */
     ck_assert_double_eq_tol(stj_predicted_applications(&guess),
                             stj_predicted_applications(&twenty) + 120, 1e-9);
     s.count_above = 95;
-    stj_svd_predict(&s, 5000, &counted);
+    stj_svd_predict(&s, 5000, 5000, &counted);
     ck_assert_str_eq(counted.method, "arpack, ncv 276"); /* of 115: a tenth and ten more */
     s.above = 0;
     s.below = 0.5;
     guess = (struct stj_prediction){.shortest = 0.01};
-    stj_svd_predict(&s, 5000, &guess);
+    stj_svd_predict(&s, 5000, 5000, &guess);
     ck_assert_msg(strstr(guess.method, "arnoldi") && strstr(guess.method, "assumes 20"), "%s",
                   guess.method);
+    /* Few columns: that many products, and not those of as many as there are rows. */
+    s = stj_svd_settings_default();
+    guess = (struct stj_prediction){.shortest = 0.01};
+    stj_svd_predict(&s, 5000, 30, &guess);
+    ck_assert_double_le(stj_predicted_applications(&guess), 2 * 30);
+    ck_assert_double_lt(stj_predict_peak(&guess), 5000. * 100 * sizeof(double));
 }
 END_TEST
 
@@ -992,15 +998,15 @@ START_TEST(known_pairs_are_planned_with)
     struct stj_svd_settings s = {.top = 30};
     struct stj_prediction anew = {.ranks = 1};
     struct stj_prediction grown = {.ranks = 1};
-    stj_svd_predict(&s, 5000, &anew);
+    stj_svd_predict(&s, 5000, 5000, &anew);
     s.known_top = &known;
-    stj_svd_predict(&s, 5000, &grown);
+    stj_svd_predict(&s, 5000, 5000, &grown);
     ck_assert_str_eq(anew.method, "arpack, ncv 72");
     ck_assert_str_eq(grown.method, "arpack, ncv 30");
     ck_assert(stj_predicted_applications(&grown) < stj_predicted_applications(&anew));
     s.top = 12;
     grown = (struct stj_prediction){.ranks = 1};
-    stj_svd_predict(&s, 5000, &grown);
+    stj_svd_predict(&s, 5000, 5000, &grown);
     ck_assert_double_eq(stj_predicted_applications(&grown), 0);
 }
 END_TEST
@@ -1043,7 +1049,7 @@ static void check_prediction(const struct stj_svd_method *method, bool bottom)
     s.top = bottom ? 0 : 5;
     s.bottom = bottom ? 5 : 0;
     s.method = method->info.name;
-    stj_svd_predict(&s, 1000, &p);
+    stj_svd_predict(&s, 1000, 1000, &p);
     ck_assert_msg(strncmp(p.method, s.method, strlen(s.method)) == 0, "%s predicts for %s",
                   s.method, p.method);
     ck_assert_msg(stj_predicted_applications(&p) > 10 && stj_predict_peak(&p) >= 5 * 1000 * 8,

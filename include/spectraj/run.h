@@ -283,6 +283,7 @@ struct stj_given_validation {
     double difference_error;      /* of central differences of whole trainings, relative to |D x|,
                                    * the least over h */
     double difference_resolution; /* what that is good to, by the next h */
+    size_t too_many;              /* not looked at for it is of so many numbers; else 0 */
 };
 
 /* What a validation found. */

@@ -250,6 +250,11 @@ void stj_analysis_release_op(struct stj_analysis_context *cx)
     about->self_check = stj_op_self_check(cx->op);
     about->self_check.orthogonality = orthogonality;
     about->counts = stj_op_get_counts(cx->op);
+    if (cx->kept->transposed) {
+        const double jvp = about->counts.jvp;
+        about->counts.jvp = about->counts.vjp;
+        about->counts.vjp = jvp;
+    }
     stj_result_op_close(cx->kept);
     cx->op = NULL;
 }

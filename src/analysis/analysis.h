@@ -35,6 +35,7 @@ struct stj_plan_request {
     struct stj_run_part part;
     size_t memory_bytes;         /* 0: the default */
     size_t n;                    /* columns of the operator; 0: all parameters */
+    size_t rows;                 /* 0: as many as columns */
     struct stj_plan_ranks ranks; /* 0: those at hand */
 };
 

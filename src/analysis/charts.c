@@ -14,7 +14,7 @@ enum { POINTS_MAX = 120 }; /* values that are drawn as points each */
 /* What is smaller presses the rest of a spectrum into one line. */
 static const double spectrum_floor = 1e-4;
 
-/* One series per region: index and value. */
+/* One series per region: index and value.  STJ_N_REGIONS: all of them. */
 static enum stj_status add_region(struct stj_chart *chart, enum stj_region region, size_t n,
                                   const double *sigma, size_t n_params, double epsilon,
                                   struct stj_error *err)
@@ -26,10 +26,12 @@ static enum stj_status add_region(struct stj_chart *chart, enum stj_region regio
     STJ_MUST(stj_new(&x, n, sizeof *x, err));
     STJ_MUST(stj_new(&y, n, sizeof *y, err));
     for (size_t i = 0; i < n; i++)
-        if (stj_region_of(sigma[i], epsilon) == region) {
+        if (region == STJ_N_REGIONS || stj_region_of(sigma[i], epsilon) == region) {
             x[count] = (double)(i + 1);
             y[count++] = sigma[i];
         }
+    if (region == STJ_N_REGIONS)
+        return stj_chart_add(chart, style, STJ_CHART_BLACK, count, x, y, err, "%s", "");
     if (n == n_params && n > 0)
         snprintf(share, sizeof share, " (%.1f %%)", 100 * (double)count / (double)n);
     return stj_chart_add(chart, style, stj_region_colour(region), count, x, y, err, "%s: %zu%s",
@@ -37,20 +39,24 @@ static enum stj_status add_region(struct stj_chart *chart, enum stj_region regio
 }
 
 enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const double *sigma,
-                                   size_t n_params, double epsilon, double rounding,
-                                   struct stj_error *err)
+                                   size_t n_columns, const char *of, double epsilon,
+                                   double rounding, struct stj_error *err)
 {
-    stj_chart_title(chart, "%s singular values of the training Jacobian, N = %zu",
-                    n == n_params ? "All" : "Largest", n_params);
+    stj_chart_title(chart, "%s singular values of the %s%s, %s = %zu",
+                    n == n_columns ? "All" : "Largest",
+                    of ? "derivative with respect to the " : "training Jacobian", of ? of : "",
+                    of ? "columns" : "N", n_columns);
     stj_axis_name(&chart->x, "index", "index");
     stj_axis_name(&chart->y, "sigma", "singular value");
     chart->x.high = (double)n + 1;
     chart->y.log = true;
+    if (of)
+        return add_region(chart, STJ_N_REGIONS, n, sigma, n_columns, epsilon, err);
     chart->y.floor = spectrum_floor;
     stj_chart_limit(chart, 1 + epsilon);
     stj_chart_limit(chart, 1 - epsilon);
     for (enum stj_region r = STJ_CHAOTIC; r < STJ_N_REGIONS; r++)
-        STJ_MUST(add_region(chart, r, n, sigma, n_params, epsilon, err));
+        STJ_MUST(add_region(chart, r, n, sigma, n_columns, epsilon, err));
     if (rounding >= spectrum_floor && n > 0 && sigma[n - 1] <= rounding)
         STJ_MUST(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, 2,
                                (const double[]){1, (double)n}, (const double[]){rounding, rounding},

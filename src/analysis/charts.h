@@ -7,11 +7,12 @@
 
 #include "spectrum/regions.h"
 
-/* chart <- sigma[n], descending, the first n of n_params; limits of the regions at 1 +- epsilon,
- * and a line at `rounding` where values that may be drawn lie below it. */
+/* chart <- sigma[n], descending, the first n of n_columns; limits of the regions at 1 +- epsilon,
+ * and a line at `rounding` where values that may be drawn lie below it.  Of D, the derivative with
+ * respect to `of` (NULL: of J), there are no regions. */
 enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const double *sigma,
-                                   size_t n_params, double epsilon, double rounding,
-                                   struct stj_error *err);
+                                   size_t n_columns, const char *of, double epsilon,
+                                   double rounding, struct stj_error *err);
 
 /* point[POINTS] <- the density as a figure shows it, with its band at the result's confidence, and
  * *width <- the standard deviation in log10 sigma that it is smoothed with. */

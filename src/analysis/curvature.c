@@ -211,7 +211,7 @@ static double predict_end(size_t k, size_t n, double *bytes)
     s.top = k;
     if (k == 0)
         return 0;
-    stj_svd_predict(&s, n, &p);
+    stj_svd_predict(&s, n, n, &p);
     *bytes = fmax(*bytes, stj_predict_peak(&p));
     return stj_predicted_applications(&p);
 }

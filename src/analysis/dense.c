@@ -237,7 +237,7 @@ static enum stj_status make_spectrum(const struct stj_result *result, struct stj
                                      struct stj_error *err)
 {
     const struct dense_data *d = result->data;
-    return stj_chart_spectrum(chart, d->n, d->sigma, d->n, d->epsilon, d->floor, err);
+    return stj_chart_spectrum(chart, d->n, d->sigma, d->n, NULL, d->epsilon, d->floor, err);
 }
 
 static const struct stj_analysis_figure figures[] = {

@@ -266,15 +266,15 @@ static bool split_memory(const struct stj_run *run, const struct stj_plan_reques
                          const struct stj_density_settings *settings, size_t left, size_t *engine)
 {
     struct stj_storage storage = {.minimum = 0};
-    const size_t n = request->n;
+    const size_t m = request->rows, n = request->n;
     const size_t steps = settings->steps < n ? settings->steps : n;
     enum stj_reorthogonalize how = settings->reorthogonalize;
     *engine = left / 2;
     const bool runs =
         stj_run_part_storage(run, &request->part, *engine, 1, &storage, NULL) == STJ_OK;
-    if (!runs || stj_density_in_flight(settings, n, n, steps, left - *engine, &how) == 0)
+    if (!runs || stj_density_in_flight(settings, m, n, steps, left - *engine, &how) == 0)
         *engine = storage.minimum < left ? storage.minimum : left;
-    return stj_density_in_flight(settings, n, n, steps, left - *engine, &how) > 0;
+    return stj_density_in_flight(settings, m, n, steps, left - *engine, &how) > 0;
 }
 
 /* What is there in any case comes first, then the engine and the bases share, then the engine gets
@@ -292,7 +292,7 @@ static void divide_memory(const struct stj_run *run, const struct stj_plan_reque
         return;
     s.scratch = "."; /* bases elsewhere */
     s.memory_bytes = 1;
-    stj_density_predict(&s, request->n, &trial);
+    stj_density_predict(&s, request->rows, request->n, &trial);
     (void)stj_run_fit(run, &request->part, memory, &trial, &left);
     if (!split_memory(run, request, settings, left, engine)) {
         left = memory; /* a limit that cannot be kept is one of states, linearisations and bases */
@@ -302,7 +302,7 @@ static void divide_memory(const struct stj_run *run, const struct stj_plan_reque
     s = *settings;
     s.memory_bytes = *bases;
     trial = *p;
-    stj_density_predict(&s, request->n, &trial);
+    stj_density_predict(&s, request->rows, request->n, &trial);
     (void)stj_run_fit(run, &request->part, memory, &trial, engine);
 }
 
@@ -318,22 +318,25 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
 {
     const struct density_config *c = config;
     struct stj_density_settings s = settings_of(c);
+    struct stj_plan_request narrow = *request; /* of D' where that has fewer columns */
+    narrow.n = request->n < request->rows ? request->n : request->rows;
+    narrow.rows = request->n < request->rows ? request->rows : request->n;
     const struct stj_pairs known = {
-        .k = c->no_deflation ? 0 : stj_svd_stored_pairs(run, &request->part)};
+        .k = c->no_deflation || c->of ? 0 : stj_svd_stored_pairs(run, &request->part)};
     size_t divided = 0;
     s.known[0] = &known;
-    divide_memory(run, request, &s, p, &divided, &s.memory_bytes);
+    divide_memory(run, &narrow, &s, p, &divided, &s.memory_bytes);
     if (request->memory_bytes > 0)
         *engine = divided;
     const struct stj_prediction before = *p;
-    stj_density_predict(&s, request->n, p);
+    stj_density_predict(&s, narrow.rows, narrow.n, p);
     if (p->refused) { /* what one of them takes is said with it */
         *p = before;
         s.probes = 1;
         s.memory_bytes = SIZE_MAX;
         if (s.reorthogonalize == STJ_REORTHOGONALIZE_AUTO)
             s.reorthogonalize = STJ_REORTHOGONALIZE_ONE_SIDED;
-        stj_density_predict(&s, request->n, p);
+        stj_density_predict(&s, narrow.rows, narrow.n, p);
         p->refused = true;
         stj_predict_method(p, "the basis of one probe does not fit: more memory (--memory), "
                               "fewer steps, or --scratch");
@@ -420,7 +423,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     const struct stj_plan_request request = {.part = *cx->part,
                                              .memory_bytes =
                                                  stj_plan_beside_checks(cx->memory_bytes, cx->n),
-                                             .n = cx->n};
+                                             .n = cx->n,
+                                             .rows = stj_op_n_rows(cx->op)};
     size_t engine = 0;
     s.progress = *cx->progress;
     if (cx->run && !c->no_deflation && !c->of)

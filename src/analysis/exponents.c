@@ -101,7 +101,7 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
     (void)engine;
     s.top = c->top;
     if (c->start == 0)
-        stj_svd_predict(&s, n, p);
+        stj_svd_predict(&s, n, n, p);
     stj_predict_products(p, (double)c->top, 0, c->top);
     stj_predict_phase(p, 2 * (double)c->top * (double)n * sizeof(double), c->top);
 }

@@ -44,6 +44,14 @@ const char *stj_given_of(const struct stj_analysis *analysis, const void *config
     return NULL;
 }
 
+bool stj_given_predict(const struct stj_run *run, const struct stj_run_part *part, const char *of,
+                       size_t memory_bytes, size_t nvec, size_t *n_given, size_t *more)
+{
+    const size_t i = find(of);
+    return i < N_KINDS && stj_run_given_bytes(run, part, kinds[i].given, memory_bytes, nvec,
+                                              n_given, more, NULL) == STJ_OK;
+}
+
 /* ---- D' ---- */
 
 static enum stj_status transposed_apply(void *ctx, enum stj_trans trans, size_t nvec,
@@ -82,7 +90,8 @@ enum stj_status stj_analysis_use_given(struct stj_analysis_context *cx, const ch
     STJ_NEED(err, cx->part->precision == STJ_PRECISION_DOUBLE, STJ_EUNSUPPORTED,
              "--of has no precision %s: take double", stj_precisions[cx->part->precision]);
     STJ_MUST(stj_given_jacobian_create(kept->inner, kinds[find(of)].given, &kept->given, err));
-    if (narrow && stj_op_n_cols(kept->given) > stj_op_n_rows(kept->given))
+    kept->transposed = narrow && stj_op_n_cols(kept->given) > stj_op_n_rows(kept->given);
+    if (kept->transposed)
         STJ_MUST(transpose(&kept->given, err));
     stj_op_destroy(kept->op);
     kept->op = cx->op = NULL;

@@ -20,6 +20,10 @@ enum stj_status stj_given_check(const char *of, struct stj_error *err);
 /* The value of that row; NULL: it says nothing, or there is none. */
 const char *stj_given_of(const struct stj_analysis *analysis, const void *config);
 
+/* stj_run_given_bytes; false: there is no such D. */
+bool stj_given_predict(const struct stj_run *run, const struct stj_run_part *part, const char *of,
+                       size_t memory_bytes, size_t nvec, size_t *n_given, size_t *more);
+
 /* From now on the context's operator and n are those of D, where `of` is not NULL; narrow: of D'
  * where that has fewer columns, for what asks for the singular values alone. */
 enum stj_status stj_analysis_use_given(struct stj_analysis_context *cx, const char *of, bool narrow,

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "analysis/given.h"
 #include "analysis/request.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -49,22 +50,44 @@ size_t stj_plan_beside_checks(size_t memory_bytes, size_t n)
     return memory_bytes > watch ? memory_bytes - watch : memory_bytes;
 }
 
+/* Rows and columns of J or, of an analysis with a given `of`, of D. */
+static void set_shape(const struct stj_run *run, const char *of, struct stj_plan_request *r)
+{
+    struct stj_run_info info;
+    size_t more = 0;
+    stj_run_get_info(run, &info);
+    r->part.to = r->part.to ? r->part.to : info.n_steps;
+    r->n = r->rows = r->n ? r->n : info.n_params;
+    if (of)
+        (void)stj_given_predict(run, &r->part, of, r->memory_bytes, 1, &r->n, &more);
+}
+
+/* What the engine takes for D beyond J, in each phase. */
+static void add_given(const struct stj_run *run, const char *of, const struct stj_plan_request *r,
+                      struct stj_prediction *p)
+{
+    size_t n = 0, more = 0;
+    for (size_t i = 0; of && i < STJ_PREDICTED_PHASES && p->phase[i].block > 0; i++)
+        if (stj_given_predict(run, &r->part, of, r->memory_bytes, p->phase[i].block, &n, &more))
+            p->phase[i].bytes += (double)more;
+}
+
 void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *request,
                       const struct stj_analysis *analysis, const void *config,
                       struct stj_prediction *p, size_t *engine)
 {
     struct stj_plan_request r = *request;
-    struct stj_run_info info;
-    stj_run_get_info(run, &info);
-    r.part.to = r.part.to ? r.part.to : info.n_steps;
-    r.n = r.n ? r.n : info.n_params;
+    const char *of = stj_given_of(analysis, config);
+    set_shape(run, of, &r);
+    const size_t longest = r.n > r.rows ? r.n : r.rows;
     *p = (struct stj_prediction){.ranks = request->ranks.n,
                                  .shortest = 1 / (double)(r.part.to - r.part.from)};
     *engine = STJ_ENGINE_NOT_DIVIDED;
-    r.memory_bytes = stj_plan_beside_checks(r.memory_bytes, r.n);
+    r.memory_bytes = stj_plan_beside_checks(r.memory_bytes, longest);
     analysis->predict(run, &r, config, p, engine);
     r.memory_bytes = request->memory_bytes;
-    add_watch(r.n, p);
+    add_watch(longest, p);
+    add_given(run, of, &r, p);
     size_t left = 0;
     if (*engine == STJ_ENGINE_NOT_DIVIDED)
         *engine = stj_run_engine_bytes(run, &r.part, r.memory_bytes, p);

@@ -89,6 +89,7 @@ void stj_journal_remove(const char *path, const char *word); /* of the result fi
 struct stj_result_op {
     struct stj_op *inner, *op; /* op: to be computed with */
     struct stj_op *given;      /* what that is of, in the place of inner; or NULL */
+    bool transposed;           /* that is D': products with op are with D the other way */
     struct stj_log *journal;
     char *journal_path;
     bool resumes; /* it holds products of a computation that began with nothing known */

@@ -587,7 +587,7 @@ static void limit_vectors(const struct stj_run *run, const struct stj_plan_reque
     if (memory == 0)
         return;
     s->memory_bytes = 1; /* what the solver takes at least */
-    stj_svd_predict(s, request->n, &trial);
+    stj_svd_predict(s, request->rows, request->n, &trial);
     (void)stj_run_fit(run, &request->part, memory, &trial, &left);
     (void)stj_run_part_storage(run, &request->part, left, 1, &storage, NULL);
     if (left > storage.minimum)
@@ -600,8 +600,9 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
     struct stj_svd_settings s = settings_of(config);
     (void)engine;
     limit_vectors(run, request, p, &s);
-    stj_svd_predict(&s, request->n, p);
-    p->file_bytes = 2 * (double)(s.top + s.bottom) * (double)request->n * sizeof(double);
+    stj_svd_predict(&s, request->rows, request->n, p);
+    p->file_bytes =
+        (double)(s.top + s.bottom) * ((double)request->rows + (double)request->n) * sizeof(double);
 }
 
 /* One line: how many values have converged, and the first and the last of those that have not. */
@@ -790,7 +791,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     const struct stj_plan_request request = {.part = *cx->part,
                                              .memory_bytes =
                                                  stj_plan_beside_checks(cx->memory_bytes, cx->n),
-                                             .n = cx->n};
+                                             .n = cx->n,
+                                             .rows = stj_op_n_rows(cx->op)};
     const struct stj_prediction p = {.shortest = 1 / (double)(cx->part->to - cx->part->from)};
     /* 1. The ends that are asked for, from what is known of them: a journal knows more of what was
      * interrupted. */
@@ -1089,8 +1091,8 @@ static enum stj_status make_spectrum(const struct stj_result *result, struct stj
     STJ_NEED(err, r->top.k > 0, STJ_EINVAL,
              "%s holds no largest singular values: run 'spectraj svd' with --top first",
              result->about.file);
-    return stj_chart_spectrum(chart, r->top.k, r->top.sigma, r->n_params, default_epsilon,
-                              r->top_floor, err);
+    return stj_chart_spectrum(chart, r->top.k, r->top.sigma, r->n_params, result->about.of,
+                              default_epsilon, r->top_floor, err);
 }
 
 static const struct stj_analysis_figure figures[] = {

@@ -78,7 +78,7 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
 {
     (void)run;
     (void)engine;
-    stj_trace_predict(config, request->n, prediction);
+    stj_trace_predict(config, request->n < request->rows ? request->n : request->rows, prediction);
 }
 
 static enum stj_status check(const void *config, struct stj_error *err)

@@ -10,6 +10,7 @@
 #include "base/blas.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "op/memory_split.h"
 #include "op/operator.h"
 #include "op/sweep.h"
 #include "parallel/ranks.h"
@@ -57,13 +58,10 @@ static double rate_size(const struct stj_training_window *w)
     return sqrt(sum / (double)(w->to - w->from));
 }
 
-/* *window, *shape <- of a Jacobian that has such an operator beside it. */
-static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given given,
-                                   struct stj_training_window *window,
-                                   struct stj_given_shape *shape, struct stj_error *err)
+/* *shape <- of what a window of training was given. */
+static enum stj_status find_shape(const struct stj_training_window *window, enum stj_given given,
+                                  struct stj_given_shape *shape, struct stj_error *err)
 {
-    STJ_NEED(err, stj_training_jacobian_window(jacobian, window), STJ_EINVAL,
-             "derivatives with respect to %s need a training Jacobian", stj_given_name(given));
     STJ_NEED(err,
              given != STJ_GIVEN_RATES ||
                  window->recipe->optimizer->info != &stj_optimizer_own_step.info,
@@ -71,12 +69,20 @@ static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given
              "the steps of this problem are its process's own (optimizer: " STJ_OWN_STEP
              "), and so are their rates: there is no derivative with respect to them");
     if (given != STJ_GIVEN_RATES)
-        STJ_MUST(stj_problem_given(window->problem, given, shape, err));
-    else
-        *shape = (struct stj_given_shape){.n_samples = window->to - window->from,
-                                          .width = 1,
-                                          .cols = 1,
-                                          .size = rate_size(window)};
+        return stj_problem_given(window->problem, given, shape, err);
+    *shape = (struct stj_given_shape){
+        .n_samples = window->to - window->from, .width = 1, .cols = 1, .size = rate_size(window)};
+    return STJ_OK;
+}
+
+/* *window, *shape <- of a Jacobian that has such an operator beside it. */
+static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given given,
+                                   struct stj_training_window *window,
+                                   struct stj_given_shape *shape, struct stj_error *err)
+{
+    STJ_NEED(err, stj_training_jacobian_window(jacobian, window), STJ_EINVAL,
+             "derivatives with respect to %s need a training Jacobian", stj_given_name(given));
+    STJ_MUST(find_shape(window, given, shape, err));
     STJ_NEED(err, !window->full_state && !window->ranges, STJ_EUNSUPPORTED,
              "derivatives with respect to %s are of all parameters: leave out the full state and "
              "the choice of layers",
@@ -114,6 +120,42 @@ enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum st
     self = NULL;
     stj_op_set_cost(*op, stj_op_cost(jacobian));
     stj_op_set_rounding(*op, DBL_EPSILON * sqrt((double)(w.to - w.from)));
+    return STJ_OK;
+}
+
+/* Linearisations that are kept, and work space: of D where given is not STJ_GIVEN_START. */
+static enum stj_status predict_bytes(const struct stj_training_window *w, enum stj_given given,
+                                     const struct stj_given_shape *shape, size_t memory_bytes,
+                                     size_t nvec, size_t *bytes, struct stj_error *err)
+{
+    STJ_HELD(stj_problem_destroy_at) struct stj_problem *moving = NULL;
+    STJ_HELD(stj_sweep_destroy_at) struct stj_sweep *sweep = NULL;
+    struct stj_memory_split split;
+    if (given == STJ_GIVEN_INPUTS)
+        STJ_MUST(stj_problem_vary(w->problem, given, NULL, &moving, err));
+    const struct stj_problem *problem = moving ? moving : w->problem;
+    STJ_MUST(stj_memory_split(problem, w->recipe, w->trajectory, w->from, w->to, memory_bytes,
+                              &split, err));
+    STJ_MUST(stj_sweep_create(problem, w->recipe, NULL, w->from, w->to, 0, &sweep, err));
+    if (given != STJ_GIVEN_START)
+        STJ_MUST(stj_sweep_set_given(sweep, given, shape, err));
+    *bytes = split.storage.linear_bytes + stj_sweep_bytes(sweep, nvec);
+    if (given == STJ_GIVEN_RATES) /* the directions of the steps at hand */
+        *bytes += split.chunk * problem->layout->n_params * sizeof(real);
+    return STJ_OK;
+}
+
+enum stj_status stj_given_jacobian_predict(const struct stj_training_window *window,
+                                           enum stj_given given, size_t memory_bytes, size_t nvec,
+                                           size_t *n_given, size_t *more, struct stj_error *err)
+{
+    struct stj_given_shape shape = {.width = 1};
+    size_t of_jacobian = 0;
+    STJ_MUST(find_shape(window, given, &shape, err));
+    STJ_MUST(stj_size_mul(shape.n_samples, shape.width, n_given, err));
+    STJ_MUST(predict_bytes(window, STJ_GIVEN_START, &shape, memory_bytes, nvec, &of_jacobian, err));
+    STJ_MUST(predict_bytes(window, given, &shape, memory_bytes, nvec, more, err));
+    *more -= *more < of_jacobian ? *more : of_jacobian;
     return STJ_OK;
 }
 

@@ -19,6 +19,13 @@
 enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum stj_given given,
                                           struct stj_op **op, struct stj_error *err);
 
+/* *n_given <- columns of D for a window (of which full_state and ranges are not looked at), *more <-
+ * bytes that its products with blocks of nvec vectors take beyond those of J within memory_bytes (0:
+ * the default).  Nothing is allocated that stays. */
+enum stj_status stj_given_jacobian_predict(const struct stj_training_window *window,
+                                           enum stj_given given, size_t memory_bytes, size_t nvec,
+                                           size_t *n_given, size_t *more, struct stj_error *err);
+
 /* Would that make one? */
 bool stj_given_jacobian_is_there(const struct stj_op *jacobian, enum stj_given given);
 

@@ -97,7 +97,6 @@ static enum stj_status allocate_cache(struct stj_linearization_cache *store, str
     STJ_MUST(stj_new(&store->clip, n_slots * store->n_factors, sizeof *store->clip, err));
     STJ_MUST(stj_new(&store->clipped, n_slots, sizeof *store->clipped, err));
     STJ_MUST(stj_new(&store->climb, n_slots, sizeof *store->climb, err));
-    STJ_MUST(stj_new(&store->ready, store->kept, sizeof *store->ready, err));
     STJ_MUST(stj_arena_reals(&store->scratch_room, n_items, store->n_scratch, err));
     STJ_MUST(stj_arena_reals(&store->record_room, store->chunk, store->n_records, err));
     if (store->n_vectors) {
@@ -110,6 +109,7 @@ static enum stj_status allocate_cache(struct stj_linearization_cache *store, str
     store->coef = store->coef_room.at;
     store->scratch = store->scratch_room.at;
     store->g = store->g_room.at;
+    STJ_MUST(stj_new(&store->ready, 1 + store->kept, sizeof *store->ready, err));
     return STJ_OK;
 }
 
@@ -130,16 +130,13 @@ enum stj_status stj_linearization_cache_create(
                                           .kept = kept,
                                           .state_budget = state_budget};
     set_sizes(s);
-    STJ_MUST(allocate_cache(s, err));
     *store = s;
     s = NULL;
     return STJ_OK;
 }
 
-void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
+static void free_cache(struct stj_linearization_cache *store)
 {
-    if (!store)
-        return;
     stj_arena_free(&store->lin_room);
     stj_arena_free(&store->coef_room);
     stj_arena_free(&store->scratch_room);
@@ -153,6 +150,18 @@ void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
     free(store->clipped);
     free(store->climb);
     free(store->ready);
+    store->sum = (struct stj_share_sum){.n = 0};
+    store->total = NULL;
+    store->at = NULL;
+    store->work = NULL;
+    store->clip = store->climb = NULL;
+    store->clipped = store->ready = NULL;
+}
+
+void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
+{
+    if (store)
+        free_cache(store);
     free(store);
 }
 
@@ -362,14 +371,20 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
                                              size_t count, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    /* 1. The states.  Other operators share the trajectory, each in its own way; without them
+    /* 1. Memory: an operator that no product is made with takes none. */
+    if (!store->ready)
+        st = allocate_cache(store, err);
+    if (st != STJ_OK)
+        free_cache(store);
+    STJ_TRY(stj_group_agree(st, err));
+    /* 2. The states.  Other operators share the trajectory, each in its own way; without them
      * fitting it changes nothing. */
     STJ_TRY(stj_trajectory_fit(store->trajectory, store->from, store->to, store->chunk,
                                store->state_budget, err));
     st = stj_trajectory_visit_together(store->trajectory, first, count, &store->view, err);
     STJ_TRY(stj_group_agree(st, err));
     store->view_first = first;
-    /* 2. the linearisations of steps that are not kept, with their gradients' shares */
+    /* 3. the linearisations of steps that are not kept, with their gradients' shares */
     if (all_ready(store, first, count))
         goto out;
     for (size_t t = first; t < first + count; t++)
@@ -383,12 +398,12 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
         st = linearize_chunk(store, first, count, i, err);
         STJ_TRY(stj_group_agree(st, err));
     }
-    /* 3. what the optimizer needs of the gradients */
+    /* 4. what the optimizer needs of the gradients */
     for (size_t t = first; store->n_vectors && t < first + count; t++) {
         const enum stj_status mine = make_coefficients(store, first, t, err);
         st = st == STJ_OK ? mine : st; /* on to the end, as the others of the group go */
     }
-    /* 4. from now on they are there */
+    /* 5. from now on they are there */
     STJ_TRY(stj_group_agree(st, err));
     for (size_t t = first; t < first + count; t++)
         if (slot_of(store, t) < store->kept)

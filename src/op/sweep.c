@@ -22,8 +22,6 @@
 #include "base/memory.h"
 #include "op/sweep_internal.h"
 
-STJ_HOLDS(struct stj_sweep, stj_sweep_destroy)
-
 enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,
                                  struct stj_linearization_cache *store, size_t from, size_t to,
                                  size_t tile, struct stj_sweep **sweep, struct stj_error *err)

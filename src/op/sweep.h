@@ -5,6 +5,7 @@
 
 #include <spectraj/op.h>
 
+#include "base/memory.h"
 #include "op/linearization_cache.h"
 
 struct stj_sweep;
@@ -15,6 +16,7 @@ enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct
                                  struct stj_linearization_cache *store, size_t from, size_t to,
                                  size_t tile, struct stj_sweep **sweep, struct stj_error *err);
 void stj_sweep_destroy(struct stj_sweep *sweep); /* NULL is accepted */
+STJ_HOLDS(struct stj_sweep, stj_sweep_destroy)
 
 /* Work space that a block of nvec vectors takes, with the threads of now. */
 size_t stj_sweep_bytes(const struct stj_sweep *sweep, size_t nvec);

@@ -161,8 +161,8 @@ static void list_rate_rooms(const struct stj_sweep *sweep, struct room room[STJ_
 {
     const size_t n = sweep->problem->layout->n_params;
     const bool has = sweep->given == STJ_GIVEN_RATES;
-    room[STJ_ROOM_DIRECTION] =
-        (struct room){has ? stj_linearization_cache_chunk(sweep->store) : 0, n, sizeof(real)};
+    const size_t chunk = has && sweep->store ? stj_linearization_cache_chunk(sweep->store) : 0;
+    room[STJ_ROOM_DIRECTION] = (struct room){chunk, n, sizeof(real)};
     room[STJ_ROOM_MOVED] = (struct room){has ? 1 + sweep->n_slots : 0, n, sizeof(real)};
 }
 

@@ -672,6 +672,8 @@ static void put_given(struct builder *b, const char *name, const struct stj_give
     put(b, key, stj_json_of_real(v->difference_error));
     snprintf(key, sizeof key, "%s_difference_resolution", name);
     put(b, key, stj_json_of_real(v->difference_resolution));
+    snprintf(key, sizeof key, "%s_too_many", name);
+    put(b, key, v->too_many ? json_of_size(v->too_many) : json_null());
 }
 
 enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,

@@ -309,6 +309,9 @@ static void print_differences(FILE *out, const struct stj_validation *v)
 
 static void print_given(FILE *out, const char *name, const struct stj_given_validation *v)
 {
+    if (v->too_many)
+        fprintf(out, "%-20s not looked at: %zu numbers, and more than 2^20 are too many\n", name,
+                v->too_many);
     if (!isnan(v->adjoint_error))
         fprintf(out,
                 "%-20s adjoint %.2e, differences %.2e relative, good to %.0e by the next steps\n",

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "parallel/ranks.h"
 #include "op/function_jacobian.h"
-#include "op/training_jacobian.h"
+#include "op/given_jacobian.h"
 #include "run/run_internal.h"
 #include "trajectory/record.h"
 
@@ -384,6 +384,19 @@ enum stj_status stj_run_storage(const struct stj_run *run, size_t from, size_t t
     return stj_run_part_storage(run, &part, memory_bytes, nvec, storage, err);
 }
 
+/* *outline <- the trajectory that training would leave. */
+static enum stj_status make_outline(const struct stj_run *run, struct stj_trajectory **outline,
+                                    struct stj_error *err)
+{
+    size_t every = 1;
+    STJ_MUST(stj_run_every(run, &every, err));
+    STJ_MUST(stj_trajectory_outline(stj_network_n_params(run->net),
+                                    stj_recipe_n_slots(&run->recipe), run->n_steps, every, outline,
+                                    err));
+    stj_trajectory_set_training(*outline, run->problem, &run->recipe);
+    return STJ_OK;
+}
+
 enum stj_status stj_run_part_storage(const struct stj_run *run, const struct stj_run_part *part,
                                      size_t memory_bytes, size_t nvec, struct stj_storage *storage,
                                      struct stj_error *err)
@@ -395,18 +408,28 @@ enum stj_status stj_run_part_storage(const struct stj_run *run, const struct stj
         .memory_bytes = memory_bytes ? memory_bytes : run->memory,
         .single = part->precision == STJ_PRECISION_SINGLE};
     STJ_HELD(stj_trajectory_destroy_at) struct stj_trajectory *outline = NULL;
-    size_t every = 1;
     *storage = (struct stj_storage){.policy = STJ_STORAGE_NONE};
-    if (!run->trajectory) {
-        STJ_MUST(stj_run_every(run, &every, err));
-        STJ_MUST(stj_trajectory_outline(stj_network_n_params(run->net),
-                                        stj_recipe_n_slots(&run->recipe), run->n_steps, every,
-                                        &outline, err));
-        stj_trajectory_set_training(outline, run->problem, &run->recipe);
-    }
+    if (!run->trajectory)
+        STJ_MUST(make_outline(run, &outline, err));
     return stj_training_jacobian_predict(run->problem, &run->recipe,
                                          outline ? outline : run->trajectory, &settings, nvec,
                                          storage, err);
+}
+
+enum stj_status stj_run_given_bytes(const struct stj_run *run, const struct stj_run_part *part,
+                                    enum stj_given given, size_t memory_bytes, size_t nvec,
+                                    size_t *n_given, size_t *more, struct stj_error *err)
+{
+    STJ_HELD(stj_trajectory_destroy_at) struct stj_trajectory *outline = NULL;
+    if (!run->trajectory)
+        STJ_MUST(make_outline(run, &outline, err));
+    const struct stj_training_window window = {.problem = run->problem,
+                                               .recipe = &run->recipe,
+                                               .trajectory = outline ? outline : run->trajectory,
+                                               .from = part->from,
+                                               .to = part->to ? part->to : run->n_steps};
+    return stj_given_jacobian_predict(&window, given, memory_bytes ? memory_bytes : run->memory,
+                                      nvec, n_given, more, err);
 }
 
 enum stj_status stj_run_function_jacobian(struct stj_run *run, size_t step, size_t n_rows,

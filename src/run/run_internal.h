@@ -188,6 +188,11 @@ enum stj_status stj_run_part_storage(const struct stj_run *run, const struct stj
                                      size_t memory_bytes, size_t nvec, struct stj_storage *storage,
                                      struct stj_error *err);
 
+/* stj_given_jacobian_predict of a part. */
+enum stj_status stj_run_given_bytes(const struct stj_run *run, const struct stj_run_part *part,
+                                    enum stj_given given, size_t memory_bytes, size_t nvec,
+                                    size_t *n_given, size_t *more, struct stj_error *err);
+
 /* Of products in single precision, against double. */
 struct stj_single_error {
     double relative; /* the largest |E x| / |J x| or |E'x| / |J'x| of a few vectors, */

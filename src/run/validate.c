@@ -190,8 +190,10 @@ static enum stj_status check_given(struct stj_op *jacobian, enum stj_given given
     if (!stj_given_jacobian_is_there(jacobian, given))
         return STJ_OK;
     STJ_MUST(stj_given_jacobian_create(jacobian, given, &op, err));
-    if (stj_op_n_cols(op) > MOST_GIVEN) /* vectors that nobody has counted with */
+    if (stj_op_n_cols(op) > MOST_GIVEN) { /* vectors that nobody has counted with */
+        v->too_many = stj_op_n_cols(op);
         return STJ_OK;
+    }
     STJ_MUST(stj_op_adjoint_check(op, ADJOINT_PAIRS, seed, stj_identity_rounding, &v->adjoint_error,
                                   &largest, err));
     STJ_MUST(given_difference_init(&d, jacobian, op, seed, err));
@@ -389,9 +391,9 @@ void stj_validate_predict(const struct stj_run *run, size_t n, size_t dense_limi
     bottom.top = 0;
     bottom.bottom = DENSE_PAIRS;
     bottom.method = "arnoldi";
-    stj_svd_predict(&top, n, p);
+    stj_svd_predict(&top, n, n, p);
     if (has_bottom(n))
-        stj_svd_predict(&bottom, n, p);
+        stj_svd_predict(&bottom, n, n, p);
 }
 
 /* Products in single precision, where the part asks for them. */

@@ -59,8 +59,8 @@ size_t stj_density_in_flight(const struct stj_density_settings *settings, size_t
 /* Bytes for the bases, as the settings say or by default. */
 size_t stj_density_memory(const struct stj_density_settings *settings);
 
-/* The prediction of a density of a square operator with n columns. */
-void stj_density_predict(const struct stj_density_settings *settings, size_t n,
+/* The prediction of a density of an m x n operator. */
+void stj_density_predict(const struct stj_density_settings *settings, size_t m, size_t n,
                          struct stj_prediction *prediction);
 
 #endif

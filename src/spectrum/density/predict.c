@@ -37,19 +37,19 @@ size_t stj_density_in_flight(const struct stj_density_settings *settings, size_t
     return probes_that_fit(settings, stj_bidiagonal_bytes(n_rows, n_cols, steps, *how), memory);
 }
 
-void stj_density_predict(const struct stj_density_settings *settings, size_t n,
+void stj_density_predict(const struct stj_density_settings *settings, size_t m, size_t n,
                          struct stj_prediction *prediction)
 {
     const size_t memory = stj_density_memory(settings);
     const size_t steps = settings->steps < n ? settings->steps : n;
     const double probes = (double)settings->probes;
     enum stj_reorthogonalize how = settings->reorthogonalize;
-    const size_t rows = stj_predict_rows(prediction, n);
-    const size_t in_flight = stj_density_in_flight(settings, rows, rows, steps, memory, &how);
+    const size_t rows = stj_predict_rows(prediction, m), cols = stj_predict_rows(prediction, n);
+    const size_t in_flight = stj_density_in_flight(settings, rows, cols, steps, memory, &how);
     const double products = probes * (double)steps;
-    const double basis = stj_bidiagonal_bytes(rows, rows, steps, how);
+    const double basis = stj_bidiagonal_bytes(rows, cols, steps, how);
     const size_t block = in_flight > 0 ? in_flight : 1;
-    double bytes = 2 * (double)(block * n) * sizeof(double);
+    double bytes = (double)block * ((double)m + (double)n) * sizeof(double);
     prediction->refused = in_flight == 0 && !settings->scratch;
     /* Finished blocks stay while there is room: they could take more steps. */
     const double blocks = fmax(floor((double)memory / ((double)block * basis)), 1);
@@ -58,8 +58,8 @@ void stj_density_predict(const struct stj_density_settings *settings, size_t n,
     /* Known triplets: u and v as they were given, and the rows of v to stay orthogonal to. */
     for (size_t i = 0; i < 2; i++)
         if (settings->known[i])
-            bytes +=
-                (double)settings->known[i]->k * (2 * (double)n + (double)rows) * sizeof(double);
+            bytes += (double)settings->known[i]->k * ((double)m + (double)n + (double)cols) *
+                     sizeof(double);
     stj_predict_products(prediction, products, products, block);
     stj_predict_phase(prediction, bytes, block);
     /* Two passes over half of the final basis on average, each reading it twice. */

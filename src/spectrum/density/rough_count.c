@@ -30,8 +30,8 @@ enum stj_status stj_density_rough_count(struct stj_op *a, double threshold, bool
     return STJ_OK;
 }
 
-void stj_density_rough_predict(size_t n, struct stj_prediction *prediction)
+void stj_density_rough_predict(size_t m, size_t n, struct stj_prediction *prediction)
 {
     const struct stj_density_settings s = rough_settings();
-    stj_density_predict(&s, n, prediction);
+    stj_density_predict(&s, m, n, prediction);
 }

@@ -17,7 +17,7 @@ enum stj_status stj_density_rough_count(struct stj_op *a, double threshold, bool
                                         uint64_t seed, const struct stj_progress *progress,
                                         double *count, struct stj_error *err);
 
-/* What that takes of an operator with n columns. */
-void stj_density_rough_predict(size_t n, struct stj_prediction *prediction);
+/* What that takes of an m x n operator. */
+void stj_density_rough_predict(size_t m, size_t n, struct stj_prediction *prediction);
 
 #endif

@@ -30,14 +30,14 @@ enum {
 static const double most_of_memory = 0.9;
 
 /* Finishing and residuals, and a look outside after an iteration of so many products with A'A. */
-static void predict_finish(size_t k, size_t n, bool bottom, double products,
+static void predict_finish(size_t k, size_t m, size_t n, bool bottom, double products,
                            struct stj_prediction *p)
 {
-    const double vector = (double)n * sizeof(double);
+    const double vector = (double)(m > n ? m : n) * sizeof(double);
     const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
     const double pairs = (double)k;
     const bool divided = stj_predict_divides(p, n);
-    const double steps = fmin(stj_svd_look_steps(products), (double)n);
+    const double steps = fmin(stj_svd_look_steps(products), (double)(m < n ? m : n));
     stj_predict_products(p, bottom ? 0 : pairs, pairs, k);
     if (!bottom) {
         stj_predict_products(p, steps, steps, 1);
@@ -79,7 +79,7 @@ static enum stj_status predict_end(const struct stj_svd_method *method,
     if (method->whole)
         stj_predict_products(p, 0, (double)k, k);
     else
-        predict_finish(k, n, bottom, products, p);
+        predict_finish(k, m, n, bottom, products, p);
     return STJ_OK;
 }
 
@@ -186,20 +186,21 @@ static bool count_beyond(struct stj_svd_settings *s, size_t n, bool bottom)
     return known <= 0;
 }
 
-void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
+void stj_svd_predict(const struct stj_svd_settings *settings, size_t m, size_t n,
                      struct stj_prediction *prediction)
 {
+    const size_t least = m < n ? m : n;
     for (int bottom = 0; bottom < 2; bottom++) {
         struct stj_svd_settings s = *settings;
         const struct stj_svd_method *method = NULL;
-        const bool guess = count_beyond(&s, n, bottom);
+        const bool guess = count_beyond(&s, least, bottom);
         if (guess)
-            stj_density_rough_predict(n, prediction);
-        if (!bottom && s.top > 0 && stj_svd_n_known(&s, n) == s.top)
+            stj_density_rough_predict(m, n, prediction);
+        if (!bottom && s.top > 0 && stj_svd_n_known(&s, least) == s.top)
             continue;
         if ((bottom ? s.bottom : s.top) == 0 ||
-            choose_method(&s, n, n, bottom, prediction, &method, NULL) != STJ_OK ||
-            predict_end(method, &s, n, n, bottom, prediction, NULL) != STJ_OK)
+            choose_method(&s, m, n, bottom, prediction, &method, NULL) != STJ_OK ||
+            predict_end(method, &s, m, n, bottom, prediction, NULL) != STJ_OK)
             continue;
         if (guess) {
             char said[STJ_PREDICTED_TEXT_MAX / 2];

@@ -89,8 +89,8 @@ extern const struct stj_svd_method stj_svd_lapack;
  * dimensions. */
 size_t stj_svd_n_known(const struct stj_svd_settings *s, size_t least);
 
-/* The prediction of a solve, both ends, of a square operator with n columns. */
-void stj_svd_predict(const struct stj_svd_settings *settings, size_t n,
+/* The prediction of a solve, both ends, of an m x n operator. */
+void stj_svd_predict(const struct stj_svd_settings *settings, size_t m, size_t n,
                      struct stj_prediction *prediction);
 
 /* *method <- by its name; STJ_EINVAL where it does not serve that end. */
