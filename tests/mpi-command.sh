@@ -106,4 +106,37 @@ ranks 3 "$spectraj" plan plan.yaml --json > plan.json 2> err || fail 'plan'
 json plan.json ranks=3 'analyses[0].name=train' 'analyses[2].ranks_per_product=3' 'analyses[2].bytes_per_application>0'
 ranks 3 "$spectraj" plan plan.yaml --ranks 4 --ranks-per-product 2 --json > plan.json 2> err || fail 'plan of other ranks'
 json plan.json ranks=4 'analyses[2].ranks_per_product=2'
+
+# A problem in another process: of the ranks that make a product together one has a process, and the numbers are those of
+# one rank.  counted N COMMAND...: it starts N processes.
+XDG_STATE_HOME=$work/state
+export XDG_STATE_HOME
+counted()
+{
+    n=$1
+    shift
+    : > started
+    "$@" > out 2> err || { cat err; fail "$*"; }
+    [ "$(wc -l < started)" -eq "$n" ] || fail "$* started $(wc -l < started) processes instead of $n"
+}
+if ${CC:-cc} -O2 -o quadratic "$top_srcdir/examples/problem/quadratic.c" -lm; then
+    printf '#!/bin/sh\necho >> "%s/started"\nexec "%s/quadratic"\n' "$work" "$work" > process.sh
+    chmod +x process.sh
+    sed "s|\[./quadratic\]|[$work/process.sh]|" "$top_srcdir/examples/problem/quadratic.yaml" > process.yaml
+    counted 1 "$spectraj" train process.yaml -o process --json
+    cp out process.train
+    counted 1 "$spectraj" svd process --top 3 --json
+    cp out process.svd
+    for shared in yes no; do
+        export SPECTRAJ_SHARED_MEMORY=$shared
+        counted 1 ranks 3 "$spectraj" train process.yaml -o process-$shared --json
+        cp out process-$shared.train
+        same_bits process-$shared process
+        counted 1 ranks 3 "$spectraj" svd process-$shared --top 3 --ranks-per-product 3 --json
+        "$jsonkeys" --compare out top.sigma process.svd top.sigma 1e-10 || fail "a process on 3 ranks, memory shared: $shared"
+        counted 2 ranks 4 "$spectraj" density process-$shared --no-deflation --probes 2 --steps 5 --ranks-per-product 2
+        counted 1 ranks 2 "$spectraj" validate process-$shared --ranks-per-product 2
+    done
+    unset SPECTRAJ_SHARED_MEMORY
+fi
 finish

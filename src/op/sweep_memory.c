@@ -83,6 +83,7 @@ static void divide_block(struct stj_sweep *sweep, size_t nvec)
 {
     const struct stj_problem *problem = sweep->problem;
     const size_t n_threads = n_workers(), n_ranks = stj_group_size();
+    const bool one_rank = problem->one_rank && n_ranks > 1;
     /* 1. tiles of almost equal width */
     sweep->nvec = nvec;
     sweep->n_tiles = (nvec + sweep->tile_wish - 1) / sweep->tile_wish;
@@ -91,14 +92,14 @@ static void divide_block(struct stj_sweep *sweep, size_t nvec)
     sweep->tile_size = problem->layout->n_params * widest;
     /* 2. the schedule: by tile where that keeps the threads evenly busy; else every rank has
      * slices of every tile */
-    const bool even =
-        !stj_group_sends() && (sweep->n_tiles % n_threads == 0 || sweep->n_tiles >= 4 * n_threads);
+    const bool even = !stj_group_sends() && !one_rank &&
+                      (sweep->n_tiles % n_threads == 0 || sweep->n_tiles >= 4 * n_threads);
     sweep->slicing = stj_group_sends() ? 1
                      : even            ? sweep->n_tiles
                                        : (sweep->n_tiles + n_ranks - 1) / n_ranks;
     sweep->max_slices = stj_problem_most_slices(problem, sweep->slicing, widest, &sweep->n_scratch);
     /* 3. tiles in flight at once */
-    sweep->n_teams = even || (sweep->max_slices == 1 && !stj_group_sends())
+    sweep->n_teams = even || (sweep->max_slices == 1 && !stj_group_sends() && !one_rank)
                          ? (n_threads < sweep->n_tiles ? n_threads : sweep->n_tiles)
                          : 1;
 }

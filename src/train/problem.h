@@ -95,6 +95,7 @@ struct stj_problem {
     size_t max_rows; /* of any step's batch */
     const struct stj_layout *layout;
     size_t least_rows; /* of a slice, 0 as 1 */
+    bool one_rank;     /* of one slice, which one rank of a group makes, whatever the tile */
 };
 
 enum { STJ_MAX_SLICES = 64 };

@@ -72,7 +72,7 @@ struct held {
 
 struct stj_process {
     const struct stj_process_config *config;
-    struct stj_child *child; /* NULL: it has failed */
+    struct stj_child *child; /* NULL: it has failed, or another rank's is asked */
     struct stj_error failure;
     struct stj_hello hello;
     pthread_mutex_t *turn;
@@ -349,26 +349,31 @@ static void put_theta(struct stj_process *p, const real *theta)
 
 /* ---- the beginning ---- */
 
-/* Read the hello, whose length nobody knows before. */
-static enum stj_status say_hello(struct stj_process *p, struct stj_error *err)
+/* *payload <- the hello, of *bytes that nobody knows before. */
+static enum stj_status say_hello(struct stj_process *p, char **payload, size_t *bytes,
+                                 struct stj_error *err)
 {
     struct ask ask = {.verb = HELLO, .what = "its hello", .word = {p->memory >= 0}, .n_words = 1};
     const double until = stj_clock() + p->config->timeout;
-    struct stj_error why = STJ_ERROR_INIT;
     struct header h;
-    STJ_FREED char *payload = NULL;
     STJ_MUST(send_frame(p, &ask, until, err));
     STJ_MUST(receive_header(p, &ask, until, &h, err));
     if (h.bytes > STJ_HELLO_MOST_BYTES)
         return fail(p, ask.what, err, "answered with %ju bytes where at most %d are expected",
                     (uintmax_t)h.bytes, STJ_HELLO_MOST_BYTES);
-    STJ_MUST(stj_new(&payload, (size_t)h.bytes, 1, err));
-    const enum stj_child_end end = stj_child_receive(p->child, payload, (size_t)h.bytes, until);
-    if (end != STJ_CHILD_GOOD)
-        return fail_end(p, ask.what, end, err);
-    if (stj_hello_read(payload, (size_t)h.bytes, &p->hello, &why) != STJ_OK)
-        return fail(p, ask.what, err, "answered what cannot be read: %s", why.text);
-    return STJ_OK;
+    *bytes = (size_t)h.bytes;
+    STJ_MUST(stj_new(payload, *bytes, 1, err));
+    const enum stj_child_end end = stj_child_receive(p->child, *payload, *bytes, until);
+    return end == STJ_CHILD_GOOD ? STJ_OK : fail_end(p, ask.what, end, err);
+}
+
+static enum stj_status read_hello(struct stj_process *p, const char *payload, size_t bytes,
+                                  struct stj_hello *hello, struct stj_error *err)
+{
+    struct stj_error why = STJ_ERROR_INIT;
+    return stj_hello_read(payload, bytes, hello, &why) == STJ_OK
+               ? STJ_OK
+               : fail(p, "its hello", err, "answered what cannot be read: %s", why.text);
 }
 
 static enum stj_status compare_tensors(const struct stj_process *p, struct stj_error *err)
@@ -451,6 +456,56 @@ static enum stj_status start(struct stj_process *p, struct stj_error *err)
     return st;
 }
 
+/* ---- ranks: of those of a group one asks, and the process of another is started when it is ---- */
+
+/* Of all ranks the last, who in a group has its one slice; where a group has one rank, each. */
+static bool is_asker(void)
+{
+    return stj_group_size() == 1 || stj_rank() + 1 == stj_n_ranks();
+}
+
+/* data <- that of the asker, whose status this is. */
+static enum stj_status tell(enum stj_status st, void *data, size_t bytes, struct stj_error *err)
+{
+    if (stj_group_size() == 1)
+        return st;
+    STJ_MUST(stj_ranks_agree(st, err));
+    stj_ranks_bcast_from(stj_n_ranks() - 1, data, bytes);
+    return STJ_OK;
+}
+
+/* The process is started, and what it says of itself known to all. */
+static enum stj_status meet(struct stj_process *p, struct stj_error *err)
+{
+    STJ_FREED char *payload = NULL;
+    size_t bytes = 0;
+    enum stj_status st = is_asker() ? start(p, err) : STJ_OK;
+    if (st == STJ_OK && is_asker())
+        st = say_hello(p, &payload, &bytes, err);
+    STJ_MUST(tell(st, &bytes, sizeof bytes, err));
+    st = payload ? STJ_OK : stj_new(&payload, bytes, 1, err);
+    STJ_MUST(tell(st, payload, bytes, err));
+    return read_hello(p, payload, bytes, &p->hello, err);
+}
+
+/* This rank's is started where it was not yet, and must be the same. */
+static enum stj_status wake(struct stj_process *p, struct stj_error *err)
+{
+    STJ_FREED char *payload = NULL;
+    struct stj_hello hello = {.n_params = 0};
+    size_t bytes = 0;
+    if (p->child || p->failure.code != STJ_OK)
+        return check_alive(p, err);
+    STJ_MUST(start(p, err));
+    STJ_MUST(say_hello(p, &payload, &bytes, err));
+    enum stj_status st = read_hello(p, payload, bytes, &hello, err);
+    if (st == STJ_OK &&
+        (hello.n_params != p->hello.n_params || hello.fingerprint != p->hello.fingerprint))
+        st = fail(p, "its hello", err, "says something else than on rank %zu", stj_n_ranks() - 1);
+    stj_hello_free(&hello);
+    return st == STJ_OK ? make_buffers(p, err) : st;
+}
+
 /* What a program's problem would say of itself. */
 static enum stj_status describe_program(const struct stj_process_config *config,
                                         struct stj_hello *hello, struct stj_error *err)
@@ -500,12 +555,12 @@ enum stj_status stj_process_open(const struct stj_process_config *config,
         return STJ_OK;
     }
     STJ_MUST(stj_turn_create(&p->turn, err));
-    STJ_MUST(start(p, err));
-    STJ_MUST(say_hello(p, err));
+    STJ_MUST(meet(p, err));
     STJ_MUST(compare_tensors(p, err));
     STJ_MUST(stj_new(&p->held, p->hello.n_linear, sizeof *p->held, err));
     STJ_MUST(list_samples(p, err));
-    STJ_MUST(make_buffers(p, err));
+    if (p->child)
+        STJ_MUST(make_buffers(p, err));
     *process = p;
     p = NULL;
     return STJ_OK;
@@ -536,42 +591,57 @@ const struct stj_hello *stj_process_hello(const struct stj_process *process)
 
 /* ---- verbs ---- */
 
-enum stj_status stj_process_initial(struct stj_process *p, uint64_t seed, double *theta,
-                                    struct stj_error *err)
+static enum stj_status ask_initial(struct stj_process *p, uint64_t seed, double *theta,
+                                   struct stj_error *err)
 {
     const size_t n = p->hello.n_params;
     struct ask ask = {
         .verb = INITIAL, .what = "the initial parameters", .word = {seed}, .n_words = 1, .n_in = n};
+    STJ_MUST(wake(p, err));
+    STJ_MUST(exchange(p, &ask, err));
+    STJ_MUST(check_numbers(p, &ask, err));
+    memcpy(theta, p->in, n * sizeof *theta);
+    return STJ_OK;
+}
+
+enum stj_status stj_process_initial(struct stj_process *p, uint64_t seed, double *theta,
+                                    struct stj_error *err)
+{
+    const size_t bytes = p->hello.n_params * sizeof *theta;
     if (p->config->program) {
-        memcpy(theta, p->config->program->theta0, n * sizeof *theta);
+        memcpy(theta, p->config->program->theta0, bytes);
         return STJ_OK;
     }
     stj_turn_take(p->turn);
-    enum stj_status st = exchange(p, &ask, err);
-    st = st == STJ_OK ? check_numbers(p, &ask, err) : st;
-    if (st == STJ_OK)
-        memcpy(theta, p->in, n * sizeof *theta);
+    const enum stj_status st = is_asker() ? ask_initial(p, seed, theta, err) : STJ_OK;
     stj_turn_give(p->turn);
-    return st;
+    return tell(st, theta, bytes, err);
 }
 
-enum stj_status stj_process_loss(struct stj_process *p, const struct stj_named_set *set,
-                                 const double *theta, double *loss, struct stj_error *err)
+static enum stj_status ask_loss(struct stj_process *p, const struct stj_named_set *set,
+                                const double *theta, double *loss, struct stj_error *err)
 {
     struct ask ask = {.verb = LOSS,
                       .word = {(uint64_t)(set - p->hello.set)},
                       .n_words = 1,
                       .n_out = p->hello.n_params,
                       .n_answer = 1};
+    STJ_MUST(wake(p, err));
+    snprintf(ask.what, sizeof ask.what, "the loss on '%s'", set->name);
+    memcpy(p->out, theta, p->hello.n_params * sizeof *theta);
+    STJ_MUST(exchange(p, &ask, err));
+    return take_loss(p, &ask, loss, err);
+}
+
+enum stj_status stj_process_loss(struct stj_process *p, const struct stj_named_set *set,
+                                 const double *theta, double *loss, struct stj_error *err)
+{
     if (p->config->program)
         return stj_callback_problem_loss(p->config->program->problem, theta, loss, err);
-    snprintf(ask.what, sizeof ask.what, "the loss on '%s'", set->name);
     stj_turn_take(p->turn);
-    memcpy(p->out, theta, p->hello.n_params * sizeof *theta);
-    enum stj_status st = exchange(p, &ask, err);
-    st = st == STJ_OK ? take_loss(p, &ask, loss, err) : st;
+    const enum stj_status st = is_asker() ? ask_loss(p, set, theta, loss, err) : STJ_OK;
     stj_turn_give(p->turn);
-    return st;
+    return tell(st, loss, sizeof *loss, err);
 }
 
 enum stj_status stj_process_loss_gradient(struct stj_process *p, const struct stj_named_set *set,
@@ -797,6 +867,8 @@ static enum stj_status process_linearize(const void *self, size_t step, struct s
     if (lin)
         memcpy(lin, &serial, sizeof serial);
     if (loss || g)
+        st = wake(p->process, err);
+    if (st == STJ_OK && (loss || g))
         st = ask_gradient(p->process, step, theta, loss, g, err);
     if (st == STJ_OK && g && p->shift)
         st = add_weighted(p, serial, step, theta, g, err);
@@ -816,7 +888,9 @@ static enum stj_status process_hvp(const void *self, size_t step, struct stj_sli
     STJ_MUST(stj_slice_check(&slice, true, err));
     memcpy(&serial, lin, sizeof serial);
     stj_turn_take(p->process->turn);
-    enum stj_status st = hold(p->process, serial, step, theta, &place, err);
+    enum stj_status st = wake(p->process, err);
+    if (st == STJ_OK)
+        st = hold(p->process, serial, step, theta, &place, err);
     if (st == STJ_OK)
         st = ask_products(p->process, p->layout, step, place, slice.transposed, nvec, x, y, err);
     if (st == STJ_OK && slice.given && slice.given->dot)
@@ -902,7 +976,8 @@ enum stj_status stj_process_problem_create(struct stj_process *process,
                                      .n_steps = n_steps,
                                      .max_rows = n_rows,
                                      .layout = layout,
-                                     .least_rows = n_rows};
+                                     .least_rows = n_rows,
+                                     .one_rank = true};
     self = NULL;
     return STJ_OK;
 }
