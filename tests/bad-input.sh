@@ -39,6 +39,11 @@ END
 }
 
 # The config
+short_config utf8.yaml
+for order in LE BE; do
+    iconv -f UTF-8 -t UTF-16$order utf8.yaml > bad.yaml 2> /dev/null || continue
+    refused 'bad.yaml|UTF-16|save it as UTF-8' train bad.yaml -o BAD
+done
 bad_config "bad.yaml|network" '/^network:/,/^  loss:/d'
 bad_config "bad.yaml|momentun|momentum" 's/momentum: 0.9/momentun: 0.9/'
 bad_config "bad.yaml:12:1|trainign|training" 's/^training:/trainign:/'
@@ -55,6 +60,8 @@ bad_config 'bad.yaml|batch_size' 's/^  batch_size: 64/  batch_size: 64\
   batch_size: 32/'
 bad_config 'bad.yaml|peak' 's/peak: 0.1/peak: .nan/'
 bad_config 'bad.yaml|peak' 's/peak: 0.1/peak: .inf/'
+bad_config 'bad.yaml|peak|decimals stand behind a point' 's/peak: 0.1/peak: 0,1/'
+bad_config "unknown loss 'mse'|did you mean 'mean_squared_error'" 's/loss: .*/loss: mse/'
 bad_config 'bad.yaml|cosin|cosine' 's/schedule: cosine/schedule: cosin/'
 bad_config 'bad.yaml|gelo|gelu' 's/type: gelu/type: gelo/'
 bad_config 'bad.yaml|layers' 's/^  layers:/  layers: 3/;/^    - /d'
@@ -213,8 +220,8 @@ refused 'ncv' svd RUN --top 5 --ncv 1000
 refused 'arpak|arpack' svd RUN --method arpak
 refused '21|20' svd RUN --to 21
 refused '20|steps' svd RUN --from 20
-refused '10 to 10' svd RUN --from 10 --to 10
-refused '7 to 3' dense RUN --from 7 --to 3
+refused '--from is 10 and --to is 10' svd RUN --from 10 --to 10
+refused '--from is 7 and --to is 3' dense RUN --from 7 --to 3
 refused 'tag' svd RUN --tag ../escape
 refused 'tag' dense RUN --tag a/b
 refused 'memory' dense RUN --memory 1K

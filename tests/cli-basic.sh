@@ -4,7 +4,7 @@
 . "$(dirname "$0")/cli-lib.sh"
 
 commands="init train info svd density trace dense validate study plot report export run"
-common="json progress quiet help"
+common="json progress verbose quiet help"
 
 # What each command's options are; the help and the parser come from one table, this is the promise.
 options_of()
@@ -103,11 +103,24 @@ refused "--terminal and --output" plot R -t -o figure.svg
 refused "--terminal and --json" plot R -t --json
 refused "--terminal and --data" plot R -t --data
 refused "no figure 'spectrun'; did you mean 'spectrum'" plot R spectrun
-refused "no figure 'xyz'" plot R xyz
+refused "no figure 'xyz', but spectrum, density, |see spectraj plot RUN help" plot R xyz
+refused "no study 'nostudy', but alignment, " study nostudy R
+refused "no option '--verson'; did you mean '--version'?" --verson
+refused "no option '--frob', but --help, --version" --frob
+refused "--tol is '0,1', not a number|decimals stand behind a point" svd R --tol 0,1
+refused "--above is '1e400', not a number above 0 and at most 1e300" svd R --above 1e400
 refused 'does-not-exist' info does-not-exist
 refused 'does-not-exist' info --json does-not-exist
 
 # What needs no run.
+run 0 help --help
+contains out 'Usage: spectraj help' '--completion'
+run 0 plot --help
+contains out 'take the result that is stored under this name'
+run 0 init --help
+contains out 'replace the file where it is there'
+run 0 train --help
+contains out 'train again and replace'
 run 0 svd --method help
 silent
 contains out arpack

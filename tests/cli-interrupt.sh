@@ -99,6 +99,26 @@ interrupt trace-frobenius.journal 500000 trace 'a run' --products 600 -f frobeni
 go_on
 same trace-frobenius
 
+# Studies and validations too, and a command of several steps names itself.
+$heed "$spectraj" study restrict 'a run' --k 2,4,8,16,32,64,128 > out 2> err &
+child=$!
+sleep 0.5
+kill -INT $child
+wait $child
+status=$?
+[ $status -ne 130 ] || {
+    one_line
+    contains err 'was interrupted; ' ' pieces are kept in its journal, to go on: ' \
+        "spectraj study restrict 'a run' --k 2,4,8,16,32,64,128"
+}
+short_config r.yaml 's/units: 4/units: 64/' 's/steps: 20/steps: 20000/'
+interrupt_at 'b run/train.journal' 100000 run r.yaml -o 'b run'
+[ $status -ne 130 ] || {
+    one_line
+    contains err 'states are kept, to go on: ' "spectraj run r.yaml -o 'b run'"
+}
+rm -rf 'b run'
+
 # Threads.
 n=$(getconf _NPROCESSORS_ONLN)
 OMP_NUM_THREADS=5000

@@ -80,12 +80,14 @@ json out trajectory.policy=memory
 run 0 density every --probes 1 --steps 3
 contains out 'stored result'
 run 0 trace every --products 4 --memory 100M
+grep -q '^states: ' out && fail 'the states are told without --verbose'
+run 0 trace every --products 4 --memory 100M --force --verbose
 contains out 'states: 21 in memory'
 run 0 dense every --json
 json out trajectory.policy=memory trajectory.every=1
 run 0 dense every --json
 json out trajectory=null
-run 0 validate ends --dense-limit 0 --memory 100M
+run 0 validate ends --dense-limit 0 --memory 100M -v
 contains out 'states ' 'in memory'
 
 # Configs that cannot be.

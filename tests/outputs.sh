@@ -73,10 +73,20 @@ if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
     on_terminal dense long-run --force || fail "dense on a terminal: exit status $?"
     grep -q "$bar.*left" out || fail "no bar of dense on a terminal"
     grep -q "$(printf '\r\033')\[K" out || fail "the bar stays"
+    # Pairs that have converged and products of how many, in no more columns than there are.
+    TERM=xterm script -qec "stty cols 36; '$spectraj' svd long-run --top 60 --tag narrow" /dev/null \
+        < /dev/null > out 2> err || fail "svd on a narrow terminal: exit status $?"
+    tr '\r' '\n' < out | sed "s/$(printf '\033')\[K.*//" | grep '([0-9]* of 60)' > drawn
+    grep -q '([0-9]* of 60)  *[0-9]*/[0-9]*' drawn || fail 'no products and pairs on a narrow terminal'
+    awk 'length > 35 { exit 1 }' drawn || fail "wider than the terminal: $(awk 'length > 35' drawn | head -1)"
     for quiet in '--progress off' --quiet '--progress plain'; do
         on_terminal dense long-run --force "$quiet" || fail "dense $quiet: exit status $?"
         if grep -q "$bar" out; then fail "a bar in spite of $quiet"; fi
     done
+    # In a log: lines with a date, the first at once.
+    run 0 dense long-run --force --progress plain
+    grep -Eq '^spectraj: [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} dense Jacobian [0-9]+/[0-9]+' err ||
+        fail '--progress plain has no dated line'
     drawing on_terminal plot digits-run --terminal || fail "plot --terminal: exit status $?"
 fi
 

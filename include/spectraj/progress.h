@@ -19,7 +19,9 @@ extern "C" {
 #endif
 
 /* Called between the pieces of long work (training steps, operator products, columns): `what` is
- * its name, `done` of `total` pieces are finished (total 0: not known).  Return non-zero to
+ * its name, with how far it is in its own words behind it in brackets, "singular pairs (7 of 20)";
+ * `done` of `total` pieces are finished (total 0: not known; of singular pairs it is the number of
+ * products that was expected, which `done` may pass).  Return non-zero to
  * interrupt: the work then stops at a consistent point with STJ_EINTERRUPTED or stop reason
  * "interrupted".  Called from the thread that called the library. */
 typedef int (*stj_progress_fn)(void *ctx, const char *what, double done, double total);

@@ -23,8 +23,9 @@ extern "C" {
 
 /* How results are written. */
 enum stj_report_format {
-    STJ_REPORT_TEXT, /* tables for people */
-    STJ_REPORT_JSON, /* one object, docs/json.md */
+    STJ_REPORT_TEXT,    /* tables for people */
+    STJ_REPORT_JSON,    /* one object, docs/json.md */
+    STJ_REPORT_VERBOSE, /* the tables, and how the states of the training were at hand */
 };
 
 /* What the analyses of a run will cost. */

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "op/journal.h"
 #include "op/operator.h"
@@ -372,6 +373,7 @@ static enum stj_status say_what_is_kept(const struct call *c, const struct stj_a
     const struct stj_question *q = &c->question;
     const struct stj_op_counts n = cx->op ? stj_op_get_counts(cx->op) : cx->about->counts;
     const bool anew = q->common.force && c->place.file;
+    char memory[STJ_REAL_TEXT_MAX];
     STJ_FREED char *command = NULL, *line = NULL;
     STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
     STJ_MUST(stj_text_open(&out, err));
@@ -385,7 +387,7 @@ static enum stj_status say_what_is_kept(const struct call *c, const struct stj_a
                 name_of_path(c->place.path));
     fputs(line, out.file);
     if (q->common.memory > 0) /* on which depends how many probes of a density go together */
-        fprintf(out.file, " --memory %zu", q->common.memory);
+        stj_number_print_bytes(q->common.memory, memory), fprintf(out.file, " --memory %s", memory);
     fputs(anew ? " --force" : "", out.file);
     return stj_text_take(&out, text, err);
 }
@@ -421,6 +423,7 @@ static enum stj_status compute_result(struct call *c, struct stj_error *err)
                                       .progress = c->progress,
                                       .kept = &kept};
     STJ_TRY(stj_run_need_data(c->run, err));
+    STJ_TRY(stj_check_extent(q->analysis, q->config, &q->part, q->n, err));
     if (q->analysis->fits)
         STJ_TRY(q->analysis->fits(q->n, q->common.memory, err));
     STJ_TRY(join_requests(c, err));

@@ -629,8 +629,6 @@ static enum stj_status check_request(const struct work *w, struct stj_error *err
              "the run has no test data: give --loss train or batch");
     STJ_NEED(err, !c->penalty || !run->process, STJ_EUNSUPPORTED,
              "the loss of this run is a program's, its penalty is in it: leave out --penalty");
-    STJ_NEED(err, c->top <= w->cx->n && c->bottom <= w->cx->n, STJ_EINVAL,
-             "top is %zu, bottom is %zu, there are %zu eigenvalues", c->top, c->bottom, w->cx->n);
     return STJ_OK;
 }
 

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/progress.h"
 #include "parallel/parallel.h"
 #include "spectrum/regions.h"
@@ -83,10 +84,13 @@ static enum stj_status check_memory(size_t n, size_t memory_bytes, struct stj_er
     const size_t available = stj_memory_available();
     const size_t limit = memory_bytes ? memory_bytes : available - available / 4;
     const double needed = SQUARES * (double)n * (double)n * sizeof(double);
+    char needs[STJ_REAL_TEXT_MAX], allowed[STJ_REAL_TEXT_MAX];
+    stj_number_print_need(needed, needs);
+    stj_number_print_bytes(memory_bytes ? limit : limit >> 20 << 20, allowed);
     STJ_NEED(err, needed <= (double)limit, STJ_ENOMEM,
-             "a dense Jacobian of %zu parameters needs %.3g GB (%d matrices of %zu x %zu), allowed "
-             "are %.3g GB; raise --memory, or use spectraj svd, which needs no matrix",
-             n, needed / 1e9, SQUARES, n, n, (double)limit / 1e9);
+             "a dense Jacobian of %zu parameters needs %s (%d matrices of %zu x %zu), allowed are "
+             "%s; raise --memory, or use spectraj svd, which needs no matrix",
+             n, needs, SQUARES, n, n, allowed);
     return STJ_OK;
 }
 

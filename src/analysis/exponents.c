@@ -296,8 +296,7 @@ static enum stj_status prepare(struct work *w, struct stj_error *err)
     const size_t steps = w->cx->part->to - w->cx->part->from;
     d->n_state = stj_run_state_size(run);
     STJ_NEED(err, c->top <= d->n_state, STJ_EINVAL,
-             "top is %zu, the full state has %zu numbers: ask for no more exponents", c->top,
-             d->n_state);
+             "--top is %zu, but the full state has %zu numbers", c->top, d->n_state);
     d->n_top = c->top;
     d->every = c->every;
     d->start = c->start;

@@ -15,6 +15,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/given.h"
 #include "analysis/request.h"
@@ -402,6 +403,9 @@ static enum stj_status add_analyses(struct stj_run *run, const struct stj_plan_r
 {
     STJ_HELD(stj_pairs_given_free) struct stj_pairs_given own = {0};
     void *config = NULL;
+    enum stj_status st = STJ_OK;
+    struct stj_run_info info;
+    stj_run_get_info(run, &info);
     for (size_t a = 0; stj_analyses.list[a]; a++) {
         const struct stj_analysis *analysis = (const struct stj_analysis *)stj_analyses.list[a];
         bool more = true;
@@ -409,11 +413,15 @@ static enum stj_status add_analyses(struct stj_run *run, const struct stj_plan_r
         STJ_MUST(stj_pairs_known(given, analysis, &own, err));
         for (size_t part = 0; more; part++) {
             STJ_MUST(stj_analysis_config(run, analysis, &own, &config, err));
+            for (size_t i = 0; i < own.n; i++)
+                if (strcmp(own.item[i].name, "top") == 0 || strcmp(own.item[i].name, "bottom") == 0)
+                    st = stj_check_extent(analysis, config, &request->part, info.n_params, err);
             more = analysis->split ? analysis->split(part, config) : part == 0;
-            if (more)
+            if (more && st == STJ_OK)
                 add_analysis(run, request, analysis, config, plan);
             stj_analysis_free_config(analysis, config);
             config = NULL;
+            STJ_MUST(st);
         }
     }
     return STJ_OK;

@@ -98,6 +98,10 @@ void stj_print_storage(FILE *out, const char *before, const struct stj_storage *
     fprintf(out, "; at most %zu held in %.4g MB", s->held, (double)s->state_bytes / 1e6);
     fprintf(out, ", %zu linearisations kept in %.4g MB\n", s->kept_steps,
             (double)s->linear_bytes / 1e6);
+}
+
+void stj_print_divergence(FILE *out, const struct stj_storage *s)
+{
     if (s->diverged)
         fprintf(out, "replay LEFT THE RECORD at step %zu: relative difference %.2g at step %zu\n",
                 s->diverged_at, s->difference, s->compared_at);
@@ -158,7 +162,7 @@ void stj_print_cost(FILE *out, const struct stj_result_about *about)
         fprintf(out,
                 "products in single precision: %.1e |x| from those in double (root mean square)\n",
                 about->product_error);
-    stj_print_storage(out, "states: ", &about->storage);
+    stj_print_divergence(out, &about->storage);
     print_plan_and_cost(out, &about->cost, about->seconds);
 }
 

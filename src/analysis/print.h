@@ -28,6 +28,9 @@ void stj_print_remarks(FILE *out, const struct stj_training_remarks *t);
 /* How the states were at hand; nothing where none was passed through. */
 void stj_print_storage(FILE *out, const char *before, const struct stj_storage *storage);
 
+/* Where replay left the recorded training, if it did. */
+void stj_print_divergence(FILE *out, const struct stj_storage *storage);
+
 /* Products, checks, states, and what the plan said; of a stored result that it is one. */
 void stj_print_cost(FILE *out, const struct stj_result_about *about);
 

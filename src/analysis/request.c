@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/analyses.h"
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "op/training_jacobian.h"
+#include "options/option_value.h"
 
 static const char *const states[] = {"theta", "full", NULL};
 
@@ -312,11 +315,29 @@ static enum stj_status resolve_part(struct stj_run *run, struct stj_question *q,
                                     .layers = c->layers,
                                     .full_state = c->state == 1,
                                     .precision = (enum stj_precision)c->precision};
-    STJ_NEED(err, q->part.from < q->part.to && q->part.to <= info.n_steps, STJ_EINVAL,
-             "window of steps %zu to %zu: must be increasing and within the run's 0 to %zu",
-             q->part.from, q->part.to, info.n_steps);
+    STJ_MUST(stj_check_steps(q->part.from, q->part.to, info.n_steps, err));
     STJ_MUST(stj_run_part_size(run, &q->part, &q->n, &q->tensors, err));
     q->part.layers = q->tensors[0] ? q->tensors : NULL;
+    return STJ_OK;
+}
+
+enum stj_status stj_check_extent(const struct stj_analysis *analysis, const void *config,
+                                 const struct stj_run_part *part, size_t n, struct stj_error *err)
+{
+    const char *what = part->full_state ? "the full state has %zu numbers"
+                       : part->layers   ? "these layers have %zu parameters"
+                                        : "the run has %zu parameters";
+    const struct stj_option *of = find_option(analysis->info.options, "of");
+    char has[64];
+    const bool other = of && *(char *const *)stj_option_field(config, of->offset);
+    if (other || analysis == &stj_analysis_exponents)
+        return STJ_OK; /* of a matrix of another size */
+    snprintf(has, sizeof has, what, n);
+    for (const struct stj_option *row = analysis->info.options; row && row->name; row++) {
+        const bool end = strcmp(row->name, "top") == 0 || strcmp(row->name, "bottom") == 0;
+        const size_t *k = stj_option_field(config, row->offset);
+        STJ_NEED(err, !end || *k <= n, STJ_EINVAL, "--%s is %zu, but %s", row->name, *k, has);
+    }
     return STJ_OK;
 }
 

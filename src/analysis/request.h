@@ -48,6 +48,10 @@ enum stj_status stj_question_open(struct stj_run *run, const struct stj_request 
                                   struct stj_question *question, struct stj_error *err);
 void stj_question_free(struct stj_question *question);
 
+/* Are no more pairs asked for than the n columns of a part have? */
+enum stj_status stj_check_extent(const struct stj_analysis *analysis, const void *config,
+                                 const struct stj_run_part *part, size_t n, struct stj_error *err);
+
 /* The same of an operator that belongs to no run: one step, all of it. */
 enum stj_status stj_question_of_op(const struct stj_request *request, size_t n_cols,
                                    struct stj_question *question, struct stj_error *err);

@@ -84,3 +84,21 @@ void stj_number_print_real(double value, char text[STJ_REAL_TEXT_MAX])
     }
     leave_c_locale(c_locale, old);
 }
+
+void stj_number_print_bytes(size_t bytes, char text[STJ_REAL_TEXT_MAX])
+{
+    static const char power[][2] = {"", "K", "M", "G", "T"};
+    size_t i = 0;
+    for (; i < 4 && bytes > 0 && bytes % 1024 == 0; i++)
+        bytes /= 1024;
+    snprintf(text, STJ_REAL_TEXT_MAX, "%zu%s", bytes, power[i]);
+}
+
+void stj_number_print_need(double bytes, char text[STJ_REAL_TEXT_MAX])
+{
+    const double unit = bytes > 1024 * 1024 ? 1024 * 1024 : 1024;
+    if (bytes < 1e18)
+        stj_number_print_bytes((size_t)(ceil(bytes / unit) * unit), text);
+    else
+        snprintf(text, STJ_REAL_TEXT_MAX, "%.3g bytes", bytes);
+}

@@ -7,6 +7,7 @@
 #define STJ_BASE_NUMBER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { STJ_REAL_TEXT_MAX = 32 };
@@ -20,5 +21,11 @@ bool stj_number_real(const char *text, double *value);
 
 /* text <- the shortest of 15 to 17 significant digits that reads back as the same value. */
 void stj_number_print_real(double value, char text[STJ_REAL_TEXT_MAX]);
+
+/* text <- bytes as an option takes them, "100M": exactly, and so as the user may have given them. */
+void stj_number_print_bytes(size_t bytes, char text[STJ_REAL_TEXT_MAX]);
+
+/* The same, rounded up to what is easily read: of a need. */
+void stj_number_print_need(double bytes, char text[STJ_REAL_TEXT_MAX]);
 
 #endif

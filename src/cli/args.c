@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* A row's value of getopt_long, clear of every character. */
-enum { ROW_BASE = 1000, NAMES_MAX = 64 };
+enum { ROW_BASE = 1000, NAMES_MAX = 64, LIST_BYTES = 640 };
 
 static const char *const state_choices[] = {"theta", "full", NULL};
 static const char *const precision_choices[] = {"double", "single", "mixed", NULL};
@@ -66,11 +66,19 @@ static const struct stj_option shared_rows[] = {
         "start the command in the `problem` of a config or run even if you never trained with it"),
     OPTION("tag", STRING, tag, "", "store the result under this name, beside the untagged one",
            .value = "TAG"),
+    OPTION("tag", STRING, tag, "", "use the result that is stored under this name",
+           .value = "TAG"),
     OPTION("force", BOOL, force, "", "compute again and replace the stored result"),
+    OPTION("force", BOOL, force, "", "train again and replace the contents of the folder"),
+    OPTION("force", BOOL, force, "", "replace the file if it exists"),
     OPTION("json", BOOL, json, "", "print one JSON object instead of text"),
-    OPTION("progress", CHOICE, progress, "auto",
-           "auto: a bar if standard error is a terminal; plain: a line at intervals; off",
-           .choices = progress_choices, .value = "WHEN"),
+    OPTION(
+        "progress", CHOICE, progress, "auto",
+        "auto: a bar if standard error is a terminal, else a dated line at intervals after two "
+        "minutes; plain: a dated line every ten seconds; off",
+        .choices = progress_choices, .value = "WHEN"),
+    OPTION("verbose", BOOL, verbose, "", "also say how the states of the training were obtained",
+           .letter = 'v'),
     OPTION("quiet", BOOL, quiet, "", "no progress and no warnings", .letter = 'q'),
     OPTION("help", BOOL, help, "", "print this help", .letter = 'h'),
     {.name = NULL},
@@ -78,11 +86,11 @@ static const struct stj_option shared_rows[] = {
 
 /* Which commands have these rows. */
 static const unsigned shared_mask[] = {
-    ARGS_WINDOW, ARGS_WINDOW, ARGS_AT,        ARGS_AT,          ARGS_WINDOW,
-    ARGS_WINDOW, ARGS_WINDOW, ARGS_USES_SEED, ARGS_CONFIG_SEED, ARGS_SET,
-    ARGS_SWEEP,  ARGS_MEMORY, ARGS_THREADS,   ARGS_RANKS,       ARGS_THREADS | ARGS_PROBLEM,
-    ARGS_TAG,    ARGS_FORCE,  ARGS_COMMON,    ARGS_COMMON,      ARGS_COMMON,
-    ARGS_COMMON,
+    ARGS_WINDOW, ARGS_WINDOW,   ARGS_AT,        ARGS_AT,          ARGS_WINDOW,
+    ARGS_WINDOW, ARGS_WINDOW,   ARGS_USES_SEED, ARGS_CONFIG_SEED, ARGS_SET,
+    ARGS_SWEEP,  ARGS_MEMORY,   ARGS_THREADS,   ARGS_RANKS,       ARGS_THREADS | ARGS_PROBLEM,
+    ARGS_TAG,    ARGS_READ_TAG, ARGS_FORCE,     ARGS_FORCE_RUN,   ARGS_FORCE_FILE,
+    ARGS_COMMON, ARGS_COMMON,   ARGS_COMMON,    ARGS_COMMON,      ARGS_COMMON,
 };
 
 enum { N_SHARED = sizeof shared_mask / sizeof shared_mask[0] };
@@ -132,13 +140,16 @@ enum stj_status args_no_such(const char *what, const char *word, stj_names_fn na
 {
     const char *name[NAMES_MAX];
     const char *doc = NULL;
+    char list[LIST_BYTES] = "";
     size_t n = 0;
     while (n < NAMES_MAX && names(n, &name[n], &doc))
         n++;
     const char *near = stj_suggest(word, name, n);
     if (near)
         return FAIL(err, "there is no %s '%s'; did you mean '%s'?", what, word, near);
-    return FAIL(err, "there is no %s '%s' (%s lists them)", what, word, listed_by);
+    for (size_t i = 0; i < n && strlen(list) < sizeof list - ARGS_NAME_MAX; i++)
+        snprintf(list + strlen(list), ARGS_NAME_MAX, "%s%s", i ? ", " : "", name[i]);
+    return FAIL(err, "there is no %s '%s', but %s (see %s)", what, word, list, listed_by);
 }
 
 /* The table of getopt_long: long options in the order of args_row, and "-:" so that positional

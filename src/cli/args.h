@@ -13,7 +13,7 @@
 
 /* Options with the same meaning in every command that has them. */
 struct args_shared {
-    bool json, force, quiet, help, seed_given, threads_given, allow_problem_command;
+    bool json, force, quiet, verbose, help, seed_given, threads_given, allow_problem_command;
     uint64_t seed;
     size_t threads, memory, from, to, ranks_per_product;
     char *tag, *layers, *set; /* set: see struct args */
@@ -25,19 +25,22 @@ struct args_shared {
 };
 
 enum args_shared_mask {
-    ARGS_COMMON = 0, /* --json, --quiet, --progress, --help: always there */
+    ARGS_COMMON = 0, /* --json, --verbose, --quiet, --progress, --help: always there */
     ARGS_THREADS = 1,
     ARGS_USES_SEED = 2,
     ARGS_MEMORY = 4,
     ARGS_TAG = 8,
     ARGS_FORCE = 16,
-    ARGS_WINDOW = 32,       /* --from, --to, --layers, --state, --precision */
-    ARGS_RANKS = 64,        /* --ranks-per-product: the command works under mpirun */
-    ARGS_CONFIG_SEED = 128, /* --seed in the place of the config's; ARGS_USES_SEED: in that of 0 */
-    ARGS_AT = 2048,         /* --at, --to-end */
-    ARGS_PROBLEM = 256,     /* --allow-problem-command alone, which those with threads have too */
-    ARGS_SET = 512,         /* --set KEY=VALUE, as often as one likes */
-    ARGS_SWEEP = 1024,      /* --set KEY=VALUE,VALUE,... */
+    ARGS_WINDOW = 32,        /* --from, --to, --layers, --state, --precision */
+    ARGS_RANKS = 64,         /* --ranks-per-product: the command works under mpirun */
+    ARGS_CONFIG_SEED = 128,  /* --seed in the place of the config's; ARGS_USES_SEED: in that of 0 */
+    ARGS_AT = 2048,          /* --at, --to-end */
+    ARGS_PROBLEM = 256,      /* --allow-problem-command alone, which those with threads have too */
+    ARGS_SET = 512,          /* --set KEY=VALUE, as often as one likes */
+    ARGS_SWEEP = 1024,       /* --set KEY=VALUE,VALUE,... */
+    ARGS_READ_TAG = 4096,    /* --tag of what is stored */
+    ARGS_FORCE_RUN = 8192,   /* --force of a training, */
+    ARGS_FORCE_FILE = 16384, /* and of a file */
 };
 
 enum { ARGS_ROWS_MAX = 64, ARGS_NAME_MAX = 64, ARGS_SETS_MAX = 64 };
@@ -56,7 +59,9 @@ struct command {
     size_t options_size;    /* of the struct they fill; 0: they are checked and kept as texts */
     const char *list_title; /* of what the help lists; NULL: nothing */
     stj_names_fn list;
-    const char *unconverged;                          /* when it exits with 2; NULL: never */
+    const char *unconverged; /* when it exits with 2; NULL: never */
+    const char
+        *kept; /* what an interruption leaves; NULL: nothing, where the library says no more */
     const char *example;                              /* lines */
     int (*run)(struct cli *cli, const void *options); /* returns the exit status */
 
@@ -105,8 +110,8 @@ void args_print_help(FILE *out, const struct command *command);
 /* A line for each name, the first words of all as wide as the widest. */
 void args_print_names(FILE *out, stj_names_fn names);
 
-/* Fail: there is no WHAT called `word`; the nearest of the names there are, or else where they are
- * listed. */
+/* Fail: there is no WHAT called `word`; the nearest of the names there are, or else all of them, and
+ * where they are explained. */
 enum stj_status args_no_such(const char *what, const char *word, stj_names_fn names,
                              const char *listed_by, struct stj_error *err);
 

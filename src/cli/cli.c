@@ -99,6 +99,72 @@ void cli_warn(const struct cli *cli, const char *format, ...)
     va_end(args);
 }
 
+/* "spectraj svd 'a run' --top 10"; cut at its end where it is longer. */
+static char command_line[STJ_ERROR_TEXT_MAX];
+
+static void put_character(char c)
+{
+    const size_t used = strlen(command_line);
+    if (used + 1 < sizeof command_line)
+        command_line[used] = c;
+}
+
+static void put_word(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./:=,+@%";
+    const bool quoted = !word[0] || word[strspn(word, plain)];
+    const char *quote = quoted ? "'" : "";
+    for (const char *q = quote; *q; q++)
+        put_character(*q);
+    for (; *word; word++)
+        if (*word == '\'')
+            for (const char *q = "'\\''"; *q; q++)
+                put_character(*q);
+        else
+            put_character(*word);
+    for (const char *q = quote; *q; q++)
+        put_character(*q);
+}
+
+void cli_remember_command(int argc, char **argv)
+{
+    snprintf(command_line, sizeof command_line, "spectraj");
+    for (int i = 1; i < argc; i++) {
+        put_character(' ');
+        put_word(argv[i]);
+    }
+}
+
+void cli_tell_to_go_on(char *text, size_t size, const char *kept)
+{
+    static const char *const verbs[] = {"to go on: ", "to begin again: "};
+    for (size_t i = 0; i < 2; i++) {
+        char *inner = strstr(text, verbs[i]);
+        if (inner) {
+            inner += strlen(verbs[i]);
+            snprintf(inner, size - (size_t)(inner - text), "%s", command_line);
+            return;
+        }
+    }
+    const size_t used = strlen(text);
+    snprintf(text + used, size - used, "; %s, %s%s", kept ? kept : "nothing is kept",
+             verbs[kept ? 0 : 1], command_line);
+}
+
+void cli_put_json_text(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text; text++)
+        if (*text == '"' || *text == '\\')
+            fprintf(out, "\\%c", *text);
+        else if ((unsigned char)*text < ' ')
+            fprintf(out, "\\u%04x", (unsigned)(unsigned char)*text);
+        else
+            fputc(*text, out);
+    fputc('"', out);
+}
+
 bool cli_close_output(void)
 {
     bool lost = ferror(stdout) != 0;

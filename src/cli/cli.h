@@ -61,6 +61,16 @@ void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Say it unless --quiet. */
 void cli_warn(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The command line as a shell takes it, remembered before anything cuts argv. */
+void cli_remember_command(int argc, char **argv);
+
+/* The text of an interruption <- with what is kept, and the command line that goes on: the inner one
+ * of a library call is not all of what was asked for.  kept NULL: nothing. */
+void cli_tell_to_go_on(char *text, size_t size, const char *kept);
+
+/* JSON's form of a text. */
+void cli_put_json_text(FILE *out, const char *text);
+
 /* Close standard output; false, with a message printed, when something written to it was lost. */
 bool cli_close_output(void);
 

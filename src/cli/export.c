@@ -2,10 +2,27 @@
 /* cli/export.c: spectraj export: results as CSV or NPY files. */
 #include "cli.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 struct export_options {
     char *output;
     bool csv, npy;
 };
+
+/* The paths, one a line, as a JSON object. */
+static void print_json(char *paths)
+{
+    bool first = true;
+    printf("{\"schema\": 1, \"files\": [");
+    for (char *line = strtok(paths, "\n"); line; line = strtok(NULL, "\n")) {
+        fputs(first ? "" : ", ", stdout);
+        cli_put_json_text(stdout, line);
+        first = false;
+    }
+    printf("]}\n");
+}
 
 static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
                             int *exit_status)
@@ -16,8 +33,17 @@ static enum stj_status work(struct cli *cli, struct stj_run *run, const void *op
     if (o->csv && o->npy)
         return stj_error_set(&cli->err, STJ_EINVAL, __FILE__, __LINE__,
                              "--csv and --npy are both given: choose one");
-    return stj_report_export(stdout, run, result, o->npy ? STJ_EXPORT_NPY : STJ_EXPORT_CSV,
-                             o->output, &cli->err);
+    char *paths = NULL;
+    size_t size = 0;
+    FILE *told = cli->format == STJ_REPORT_JSON ? open_memstream(&paths, &size) : stdout;
+    if (!told)
+        return stj_error_set(&cli->err, STJ_ENOMEM, __FILE__, __LINE__, "out of memory");
+    const enum stj_status st = stj_report_export(
+        told, run, result, o->npy ? STJ_EXPORT_NPY : STJ_EXPORT_CSV, o->output, &cli->err);
+    if (told != stdout && fclose(told) == 0 && st == STJ_OK)
+        print_json(paths);
+    free(paths);
+    return st;
 }
 
 #define OPTION(...) STJ_OPTION_ROW(struct export_options, __VA_ARGS__)

@@ -62,5 +62,8 @@ void args_print_help(FILE *out, const struct command *command)
                  "    1  error: one line on standard error says what, where, and the remedy\n");
     if (command->unconverged)
         fprintf(out, "    2  %s\n", command->unconverged);
-    fprintf(out, "  130  interrupted\n\nExample:\n%s", command->example);
+    fprintf(out,
+            "  130  interrupted: one line says what is kept and which command goes on\n"
+            "\nExample:\n%s",
+            command->example);
 }

@@ -109,6 +109,31 @@ static int write_to(struct cli *cli, const struct example *example, const char *
     return status;
 }
 
+/* What was written, and into which file. */
+static int print_json(struct cli *cli, const struct example *example, const char *path)
+{
+    char *config = NULL;
+    size_t size = 0;
+    FILE *text = open_memstream(&config, &size);
+    int status = text ? copy_example(cli, example, text) : CLI_ERROR;
+    if (!text || fclose(text) != 0)
+        stj_error_set(&cli->err, STJ_ENOMEM, __FILE__, __LINE__, "out of memory");
+    if (status == CLI_DONE && path)
+        status = write_to(cli, example, path);
+    if (status == CLI_DONE) {
+        printf("{\"schema\": 1, \"example\": \"%s\", \"file\": ", example->name);
+        if (path)
+            cli_put_json_text(stdout, path);
+        else
+            printf("null");
+        printf(", \"config\": ");
+        cli_put_json_text(stdout, config);
+        printf("}\n");
+    }
+    free(config);
+    return status;
+}
+
 static int init(struct cli *cli, const void *options)
 {
     const struct init_options *o = options;
@@ -118,6 +143,8 @@ static int init(struct cli *cli, const void *options)
         args_no_such("example", name, get_example, "spectraj init --help", &cli->err);
         return CLI_ERROR;
     }
+    if (cli->format == STJ_REPORT_JSON)
+        return print_json(cli, example, o->output);
     return o->output ? write_to(cli, example, o->output) : copy_example(cli, example, stdout);
 }
 
@@ -138,7 +165,7 @@ const struct command command_init = {
         "Write one of the example configs, with absolute paths to its data, for you to edit.\n"
         "'spectraj help config' or spectraj-config(5) lists the keys of a config.  The default\n"
         "NAME is digits.\n",
-    .shared = ARGS_FORCE,
+    .shared = ARGS_FORCE_FILE,
     .options = options,
     .options_size = sizeof(struct init_options),
     .list_title = "Configs to start from",

@@ -56,8 +56,21 @@ static bool get_command(size_t i, const char **name, const char **doc)
 /* What the command failed with, if it did; told at the end, by one rank. */
 static struct stj_error failure;
 
+/* What stands in the place of a command. */
+static bool get_word(size_t i, const char **name, const char **doc)
+{
+    static const char *const words[] = {"--help", "--version"};
+    *doc = "";
+    *name = i < 2 ? words[i] : NULL;
+    return i < 2;
+}
+
 static int unknown_command(const char *name)
 {
+    if (name[0] == '-') {
+        args_no_such("option", name, get_word, "spectraj --help", &failure);
+        return CLI_ERROR;
+    }
     args_no_such("command", name, get_command, "spectraj --help", &failure);
     return CLI_ERROR;
 }
@@ -103,10 +116,22 @@ static int print_manual(const char *name)
     return CLI_DONE;
 }
 
+static int print_help_of_help(void)
+{
+    printf("Usage: spectraj help [COMMAND | study NAME | config]\n\n"
+           "Print the commands, or the help of one of them, of one study, or of configs: what\n"
+           "'spectraj COMMAND --help' prints too.\n\nOptions:\n"
+           "  --man [COMMAND | config]  the source of a manual page\n"
+           "  --completion [SHELL]      the completion of bash (the default), zsh or fish\n");
+    return CLI_DONE;
+}
+
 static int print_help(int argc, char **argv)
 {
     if (argc < 3)
         return print_overview();
+    if (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)
+        return print_help_of_help();
     if (strcmp(argv[2], "--man") == 0)
         return print_manual(argv[3]);
     if (strcmp(argv[2], "--completion") == 0) {
@@ -162,7 +187,9 @@ static int run_command(const struct command *command, int argc, char **argv)
     } else if (cli.args.listed) {
         status = CLI_DONE;
     } else {
-        cli.format = cli.args.shared.json ? STJ_REPORT_JSON : STJ_REPORT_TEXT;
+        cli.format = cli.args.shared.json      ? STJ_REPORT_JSON
+                     : cli.args.shared.verbose ? STJ_REPORT_VERBOSE
+                                               : STJ_REPORT_TEXT;
         cli.progress = cli_progress(&cli);
         stj_allow_problem_commands(cli.args.shared.allow_problem_command);
         if (cli.args.shared.threads_given)
@@ -170,6 +197,8 @@ static int run_command(const struct command *command, int argc, char **argv)
         cli_catch_signals();
         status = run_on_ranks(&cli, options);
         cli_progress_end();
+        if (cli.err.code == STJ_EINTERRUPTED)
+            cli_tell_to_go_on(cli.err.text, sizeof cli.err.text, command->kept);
     }
     failure = cli.err;
     args_free(command, &cli.args, options);
@@ -218,6 +247,7 @@ static void on_exit_of_others(void)
 int main(int argc, char **argv)
 {
     cli_keep_standard_streams();
+    cli_remember_command(argc, argv);
     list_commands();
     (void)atexit(on_exit_of_others); /* not to be had: then it is as before */
     int status = stj_ranks_begin(&failure) == STJ_OK ? CLI_DONE : CLI_ERROR;

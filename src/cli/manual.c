@@ -124,7 +124,7 @@ static void put_exit_status(FILE *out, const char *unconverged)
     put_status(out, "1", "Error: one line on standard error says what, where, and the remedy.");
     if (unconverged)
         put_status(out, "2", unconverged);
-    put_status(out, "130", "Interrupted; what was finished is kept, and the same command goes on.");
+    put_status(out, "130", "Interrupted: one line says what is kept and which command goes on.");
 }
 
 void manual_print_command(FILE *out, const struct command *command)

@@ -214,7 +214,7 @@ const struct command command_plot = {
         "(its graph), 'vector' (one singular vector on one tensor, as images of the first layer's\n"
         "weights or as a heat map), or another figure; 'help' as FIGURE lists them.  Needs\n"
         "gnuplot, except for --data.\n",
-    .shared = ARGS_TAG,
+    .shared = ARGS_READ_TAG,
     .options = options,
     .options_size = sizeof(struct plot_options),
     .example = "  spectraj plot digits-run --terminal\n"

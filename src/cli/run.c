@@ -6,6 +6,8 @@
  */
 #include "cli.h"
 
+#include <stdio.h>
+
 enum { ANALYSES_MAX = 32 };
 
 /* What has been computed so far. */
@@ -20,7 +22,7 @@ struct parts {
 static bool prints_now(const struct cli *cli, const struct parts *parts)
 {
     cli_progress_end();
-    return parts->tell && cli->format == STJ_REPORT_TEXT;
+    return parts->tell && cli->format != STJ_REPORT_JSON;
 }
 
 /* One analysis that the config asks for; *status <- its exit status where it is not done. */
@@ -49,8 +51,12 @@ static enum stj_status analyse(struct cli *cli, const char *name, struct parts *
         fputc('\n', stdout);
         st = stj_report_result(stdout, cli->format, *result, &cli->err);
     }
-    if (st == STJ_OK && stj_result_to_go_on(*result))
-        cli_complain("%s was interrupted; %s", name, stj_result_to_go_on(*result));
+    if (st == STJ_OK && stj_result_to_go_on(*result)) {
+        char text[STJ_ERROR_TEXT_MAX];
+        snprintf(text, sizeof text, "%s was interrupted; %s", name, stj_result_to_go_on(*result));
+        cli_tell_to_go_on(text, sizeof text, NULL);
+        cli_complain("%s", text);
+    }
     stj_request_destroy(request);
     return st;
 }
@@ -116,6 +122,7 @@ const struct command command_run = {
     .options = cli_train_rows,
     .options_size = sizeof(struct cli_train_options),
     .unconverged = "fewer pairs than asked for have converged",
+    .kept = "complete results are kept",
     .example = "  spectraj run digits.yaml -o digits-run\n"
                "  spectraj run digits.yaml --set training.learning_rate.peak=0.3 -o fast\n",
     .run = run,

@@ -110,6 +110,7 @@ const struct command command_study = {
     .specialize = specialize,
     .list_title = "Studies",
     .list = get_study,
+    .kept = "what was finished is kept beside the results of the run",
     .example = "  spectraj study help\n"
                "  spectraj study alignment digits-run\n"
                "  spectraj plot digits-run alignment\n",

@@ -56,8 +56,7 @@ static enum stj_status do_run(struct sweep *s, size_t i, const struct stj_config
         tell(s, i, which->name, run);
     stj_run_destroy(run);
     if (st == STJ_EINTERRUPTED || status == CLI_INTERRUPTED)
-        return st == STJ_OK ? FAIL(s, STJ_EINTERRUPTED, "interrupted; the same command goes on")
-                            : st;
+        return st == STJ_OK ? FAIL(s, STJ_EINTERRUPTED, "the sweep was interrupted") : st;
     if (st == STJ_OK) {
         s->exit_status = status == CLI_DONE ? s->exit_status : status;
         return STJ_OK;
@@ -139,6 +138,7 @@ const struct command command_sweep = {
     .options = options,
     .options_size = sizeof(char *),
     .unconverged = "fewer pairs than asked for have converged in a run",
+    .kept = "complete runs and what is finished of the others are kept",
     .example = "  spectraj sweep digits.yaml --set training.learning_rate.peak=.1,.2 -o peaks\n"
                "  spectraj sweep digits.yaml --set training.steps=20 --set init.seed=0..2 -o s\n",
     .run = run,

@@ -118,7 +118,7 @@ const struct command command_train = {
         "With --continue RUN, the training of RUN gets M further steps, with the same bits as a\n"
         "training of that length from the start.  Results are kept: svd RUN --to N, where N is\n"
         "the former length, prints the stored ones.\n",
-    .shared = ARGS_CONFIG_SEED | ARGS_SET | ARGS_THREADS | ARGS_RANKS | ARGS_FORCE,
+    .shared = ARGS_CONFIG_SEED | ARGS_SET | ARGS_THREADS | ARGS_RANKS | ARGS_FORCE_RUN,
     .options = train_rows,
     .options_size = sizeof(struct train_options),
     .example = "  spectraj train digits.yaml -o digits-run\n"

@@ -60,7 +60,7 @@ enum stj_status stj_op_densify(struct stj_op *op, size_t block, double *a, size_
     STJ_MUST(stj_new(&unit, room, sizeof *unit, err));
     for (size_t first = 0; first < n; first += block) {
         const size_t k = n - first < block ? n - first : block;
-        STJ_MUST(stj_progress_report(progress, "dense Jacobian", (double)first, (double)n, err));
+        STJ_MUST(stj_op_report(op, progress, "dense Jacobian", (double)first, (double)n, err));
         memset(unit, 0, room * sizeof *unit);
         for (size_t j = 0; j < k; j++)
             unit[j * n + first + j] = 1;

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "parallel/ranks.h"
 
 enum { CHUNK = 8 };
@@ -67,10 +68,12 @@ enum stj_status stj_memory_split(const struct stj_problem *problem, const struct
         fits = fits || good;
     }
     split->storage.minimum = other.storage.minimum; /* of single steps */
+    char had[STJ_REAL_TEXT_MAX], least[STJ_REAL_TEXT_MAX];
+    stj_number_print_bytes(budget ? bytes : bytes >> 20 << 20, had);
+    stj_number_print_need((double)split->storage.minimum + 1, least);
     STJ_NEED(err, fits, STJ_ENOMEM,
-             "%.4g MB of memory is too little to go through this training: the states and "
-             "linearisations of a step need at least %.4g MB (--memory %zuK)",
-             (double)bytes / 1e6, (double)split->storage.minimum / 1e6,
-             split->storage.minimum / 1024 + 1);
+             "%s%s is too little to go through this training: the states and linearisations of a "
+             "step need at least --memory %s",
+             budget ? "--memory " : "a quarter of the free memory, ", had, least);
     return STJ_OK;
 }

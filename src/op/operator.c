@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "parallel/parallel.h"
 
 enum { WATCH_EVERY = 200 }; /* products between two checks, at most */
@@ -109,6 +110,15 @@ struct stj_op_counts stj_op_counts_since(const struct stj_op *op, const struct s
                                   .vjp = now->vjp - begin->vjp,
                                   .replayed = now->replayed - begin->replayed,
                                   .seconds = now->seconds - begin->seconds};
+}
+
+enum stj_status stj_op_report(const struct stj_op *op, const struct stj_progress *progress,
+                              const char *what, double done, double total, struct stj_error *err)
+{
+    const struct stj_op_counts *n = &op->counts;
+    const bool replays = n->replayed > 0 && n->replayed >= (1 - 1e-9) * (n->jvp + n->vjp);
+    return stj_progress_report(progress, replays ? "products of the journal" : what, done, total,
+                               err);
 }
 
 void stj_op_set_cost(struct stj_op *op, double cost)

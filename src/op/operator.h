@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include <spectraj/op.h>
+#include <spectraj/progress.h>
 
 #include "base/memory.h"
 
@@ -31,6 +32,11 @@ void stj_op_count_replayed(struct stj_op *op, double products);
  * against a product with A'. */
 enum stj_status stj_op_note_products(struct stj_op *op, size_t nvec, const double *x,
                                      const double *y, struct stj_error *err);
+
+/* stj_progress_report of work that consists of products with an operator.  While all of them came
+ * from a journal they are a piece of their own: they say nothing of the speed of the others. */
+enum stj_status stj_op_report(const struct stj_op *op, const struct stj_progress *progress,
+                              const char *what, double done, double total, struct stj_error *err);
 
 /* What an operator has cost since it had cost that much. */
 struct stj_op_counts stj_op_counts_since(const struct stj_op *op,

@@ -112,16 +112,24 @@ out:
     return st;
 }
 
+enum stj_status stj_check_steps(size_t from, size_t to, size_t n_steps, struct stj_error *err)
+{
+    STJ_NEED(err, to <= n_steps, STJ_EINVAL, "--to is %zu, but the run has %zu steps", to, n_steps);
+    STJ_NEED(err, from < n_steps, STJ_EINVAL,
+             "--from is %zu, but the run has %zu steps: the window must begin before the last",
+             from, n_steps);
+    STJ_NEED(err, from < to, STJ_EINVAL,
+             "--from is %zu and --to is %zu: the window must begin before it ends", from, to);
+    return STJ_OK;
+}
+
 static enum stj_status resolve(const struct stj_trajectory *trajectory,
                                const struct stj_training_jacobian_settings *settings, size_t *to,
                                struct stj_error *err)
 {
     const size_t n_steps = stj_trajectory_n_steps(trajectory);
     *to = settings->to ? settings->to : n_steps;
-    STJ_NEED(err, settings->from < *to && *to <= n_steps, STJ_EINVAL,
-             "a window from step %zu to %zu: it must hold 0 <= from < to <= %zu", settings->from,
-             *to, n_steps);
-    return STJ_OK;
+    return stj_check_steps(settings->from, *to, n_steps, err);
 }
 
 enum stj_status stj_training_jacobian_predict(const struct stj_problem *problem,

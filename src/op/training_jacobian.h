@@ -18,6 +18,9 @@ struct stj_training_jacobian_settings {
     bool single;         /* linearisations and tangents in single precision (train/single.h) */
 };
 
+/* Steps from < to of the n_steps that there are?  The message names them as the command does. */
+enum stj_status stj_check_steps(size_t from, size_t to, size_t n_steps, struct stj_error *err);
+
 /* *op <- the Jacobian; N x N, or (1 + n_slots) N of the full state, which composes:
  * J(s -> u) = J(t -> u) J(s -> t), step counters held; cost (to - from) / n_steps.  The parts are
  * borrowed and must outlive it.  Without the full state the optimizer's slots at step `from` are

@@ -174,8 +174,10 @@ static enum stj_status fail_unknown_key(const struct task *task, const struct st
     }
     offer_rows(task->table, &search, accepted);
     stj_suggest_hint(&search, hint);
+    const bool digits = key->text[0] && !key->text[strspn(key->text, "0123456789")];
     return stj_place_fail(task->place, key, err, __LINE__, "unknown key '%.60s'%s; accepted: %s",
-                          key->text, hint, accepted[0] ? accepted : "none");
+                          key->text, digits ? STJ_DECIMAL_HINT : hint, /* of {peak: 0,1} */
+                          accepted[0] ? accepted : "none");
 }
 
 static enum stj_status parse_plugins(const struct stj_place *place, const struct stj_option *option,

@@ -55,16 +55,29 @@ bool stj_option_in_range(const struct stj_option *option, long double value)
     return !has_max(option) || (option->below_max ? value < option->max : value <= option->max);
 }
 
+/* Add a limit: "1e300", not "1e+300". */
+static void add_limit(const struct stj_option *option, double limit, char *text, size_t size)
+{
+    char number[32];
+    snprintf(number, sizeof number, "%.*g", is_whole(option) ? 19 : 15, limit);
+    char *plus = strchr(number, '+');
+    if (plus)
+        memmove(plus, plus + 1, strlen(plus));
+    stj_text_add(text, size, "%s", number);
+}
+
 /* Add "at least 0 and below 1". */
 static void add_range(const struct stj_option *option, char *text, size_t size)
 {
-    const int digits = is_whole(option) ? 19 : 15;
-    if (is_number(option) && has_min(option))
-        stj_text_add(text, size, "%s %.*g", option->above_min ? "above" : "at least", digits,
-                     option->min);
-    if (is_number(option) && has_max(option))
-        stj_text_add(text, size, "%s%s %.*g", has_min(option) ? " and " : "",
-                     option->below_max ? "below" : "at most", digits, option->max);
+    if (is_number(option) && has_min(option)) {
+        stj_text_add(text, size, "%s ", option->above_min ? "above" : "at least");
+        add_limit(option, option->min, text, size);
+    }
+    if (is_number(option) && has_max(option)) {
+        stj_text_add(text, size, "%s%s ", has_min(option) ? " and " : "",
+                     option->below_max ? "below" : "at most");
+        add_limit(option, option->max, text, size);
+    }
 }
 
 /* ---- what is accepted ---- */

@@ -105,13 +105,24 @@ static enum stj_status parse_size(const struct stj_place *place, const struct st
     return STJ_OK;
 }
 
+/* "0,1" is meant as 0.1, so say what separates decimals here. */
+static const char *comma_hint(const struct stj_yaml_node *node)
+{
+    static const char digits[] = "0123456789";
+    const char *text = node->type == STJ_YAML_SCALAR ? node->text : "";
+    text += strspn(text, "+-");
+    const size_t whole = strspn(text, digits);
+    const bool comma = whole > 0 && text[whole] == ',' && strspn(text + whole + 1, digits) > 0;
+    return comma ? STJ_DECIMAL_HINT : "";
+}
+
 static enum stj_status parse_real(const struct stj_place *place, const struct stj_option *option,
                                   const struct stj_yaml_node *node, double *value,
                                   struct stj_error *err)
 {
     if (is_plain(node) && stj_number_real(node->text, value) && stj_option_in_range(option, *value))
         return STJ_OK;
-    return stj_option_refuse(place, option, node, "", err);
+    return stj_option_refuse(place, option, node, comma_hint(node), err);
 }
 
 static enum stj_status parse_bool(const struct stj_place *place, const struct stj_option *option,

@@ -32,6 +32,9 @@ enum stj_status stj_place_fail(const struct stj_place *place, const struct stj_y
 void stj_text_add(char *text, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Behind what was written with a comma. */
+#define STJ_DECIMAL_HINT " (decimals stand behind a point: 0.1)"
+
 enum { STJ_EXPECTED_MAX = 512, STJ_GOT_MAX = 96 };
 
 /* text <- "an integer of at least 1": what an option accepts. */

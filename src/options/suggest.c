@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* options/suggest.c: the nearest name to a misspelt one.
  *
- * Optimal string alignment distance (Levenshtein with swaps of neighbours), letter case ignored;
+ * A word of initials (mse) means the words that begin with them.  Else it is by
+ * optimal string alignment distance (Levenshtein with swaps of neighbours), letter case ignored;
  * d(i, j) between the first i letters of a and the first j of b is the least of
  *   d(i-1, j) + 1,  d(i, j-1) + 1,  d(i-1, j-1) + [a_i != b_j],
  *   d(i-2, j-2) + 1  where a_i = b_{j-1} and a_{i-1} = b_j.
@@ -45,6 +46,17 @@ static size_t edit_distance(const char *a, const char *b)
     return d[na][nb];
 }
 
+/* "mse" for mean_squared_error. */
+static bool is_initials(const char *word, const char *candidate)
+{
+    size_t n = 0;
+    for (size_t i = 0; candidate[i]; i++)
+        if (i == 0 || candidate[i - 1] == '_' || candidate[i - 1] == '-')
+            if (letter(word, n++) != letter(candidate, i))
+                return false;
+    return n > 1 && word[n] == '\0';
+}
+
 void stj_suggest_offer(struct stj_suggest_search *search, const char *candidate)
 {
     size_t length = strlen(search->word);
@@ -53,7 +65,8 @@ void stj_suggest_offer(struct stj_suggest_search *search, const char *candidate)
     /* A slip in three letters, three at most: among short names, such as top, tol and tag, two slips
      * make another name, and long ones share parts, as max_bytes and max_seconds do. */
     size_t limit = least((length + 2) / 3, 3);
-    size_t distance = edit_distance(search->word, candidate);
+    const bool initials = is_initials(search->word, candidate);
+    size_t distance = initials ? 0 : edit_distance(search->word, candidate);
     if (distance > limit || distance >= strlen(candidate))
         return;
     if (search->best && distance >= search->distance)

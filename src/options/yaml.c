@@ -275,6 +275,12 @@ out:
     return st;
 }
 
+/* Has a text without a mark a zero among its first two bytes, as ASCII in UTF-16 has? */
+static bool has_zeros(const char *text, size_t length)
+{
+    return length >= 2 && (!text[0] != !text[1]);
+}
+
 enum stj_status stj_yaml_parse(const char *text, size_t length, const char *name,
                                struct stj_yaml_node **root, struct stj_error *err)
 {
@@ -290,6 +296,11 @@ enum stj_status stj_yaml_parse(const char *text, size_t length, const char *name
     p.name = document->name;
     parser_exists = yaml_parser_initialize(&p.parser);
     STJ_CHECK(err, parser_exists, STJ_ENOMEM, "%s: out of memory", name);
+    /* libyaml knows UTF-16 by its mark alone. */
+    STJ_CHECK(err, !has_zeros(text, length), STJ_ECONFIG,
+              "%s: is not text in UTF-8 but, with every second byte zero, in UTF-16: save it as "
+              "UTF-8",
+              name);
     yaml_parser_set_input_string(&p.parser, (const unsigned char *)text, length);
     STJ_TRY(build_document(&p, &document->root));
     *root = &document->root;

@@ -531,7 +531,7 @@ enum stj_status stj_report_compare(FILE *out, enum stj_report_format format, siz
         goto out;
     }
     g.paths = json_array();
-    g.out = format == STJ_REPORT_TEXT ? out : NULL;
+    g.out = format != STJ_REPORT_JSON ? out : NULL;
     if (g.out && stj_text_begin(&text))
         print_comparison(text.file, &c);
     if (g.out)

@@ -193,7 +193,7 @@ static enum stj_status report_file(FILE *out, enum stj_report_format format, con
                                    const char *path, struct stj_error *err)
 {
     struct stj_text_output text;
-    if (format == STJ_REPORT_TEXT) {
+    if (format != STJ_REPORT_JSON) {
         if (stj_text_begin(&text))
             fprintf(text.file, "%s\n", path);
         return stj_text_end(&text, out, err);
@@ -254,7 +254,7 @@ enum stj_status stj_report_plot_vector(FILE *out, enum stj_report_format format,
     FILE *script = NULL;
     struct stj_vector_figure *figure = NULL;
     struct stj_canvas canvas;
-    STJ_CHECK(err, path || format == STJ_REPORT_TEXT, STJ_EINVAL,
+    STJ_CHECK(err, path || format != STJ_REPORT_JSON, STJ_EINVAL,
               "a figure without a file cannot be JSON: name a file for it");
     STJ_TRY(stj_vector_figure_create(run, which, &figure, err));
     if (which->data || !path) {
@@ -428,7 +428,7 @@ out:
 static enum stj_status check_target(const struct stj_chart_target *target, struct stj_error *err)
 {
     struct stj_canvas canvas;
-    STJ_NEED(err, target->path || target->format == STJ_REPORT_TEXT, STJ_EINVAL, "%s",
+    STJ_NEED(err, target->path || target->format != STJ_REPORT_JSON, STJ_EINVAL, "%s",
              target->data ? "the numbers of a figure are CSV and not JSON: name a file for them"
                           : "a figure in the terminal cannot be JSON: name a file for it");
     return target->data ? STJ_OK : stj_canvas_of(target->path, target->out, &canvas, err);

@@ -38,7 +38,7 @@ enum stj_status stj_report_train(FILE *out, enum stj_report_format format,
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_train(&info, &storage, &object, err), out, &object, err);
     if (stj_text_begin(&text))
-        stj_text_train(text.file, &info, &storage);
+        stj_text_train(text.file, &info, format == STJ_REPORT_VERBOSE ? &storage : NULL);
     return stj_text_end(&text, out, err);
 }
 
@@ -92,7 +92,7 @@ enum stj_status stj_report_validate(FILE *out, enum stj_report_format format,
     if (format == STJ_REPORT_JSON)
         return print_and_drop(stj_json_validate(v, &object, err), out, &object, err);
     if (stj_text_begin(&text))
-        stj_text_validate(text.file, v);
+        stj_text_validate(text.file, v, format == STJ_REPORT_VERBOSE);
     return stj_text_end(&text, out, err);
 }
 
@@ -111,6 +111,8 @@ enum stj_status stj_report_result(FILE *out, enum stj_report_format format,
             result->analysis->print(text.file, result);
         else
             stj_print_fields(text.file, result);
+        if (format == STJ_REPORT_VERBOSE)
+            stj_print_storage(text.file, "states: ", &result->about.storage);
     }
     return stj_text_end(&text, out, err);
 }

@@ -83,7 +83,8 @@ void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj
     print_sam_and_average(out, info);
     print_losses(out, info);
     print_imported(out, info);
-    stj_print_storage(out, "states         ", storage);
+    if (storage)
+        stj_print_storage(out, "states         ", storage);
     fprintf(out, "run            %s\n", info->dir);
 }
 
@@ -132,6 +133,7 @@ static void print_training(FILE *out, const struct stj_contents *c)
     print_losses(out, info);
     print_imported(out, info);
     stj_print_storage(out, "states         ", &c->storage);
+    stj_print_divergence(out, &c->storage);
     fprintf(out, "results        %s", c->n_results == 0 ? "none yet\n" : "\n");
     for (size_t i = 0; i < c->n_results; i++) {
         const struct stj_contents_result *r = &c->result[i];
@@ -318,7 +320,7 @@ static void print_given(FILE *out, const char *name, const struct stj_given_vali
                 name, v->adjoint_error, v->difference_error, v->difference_resolution);
 }
 
-void stj_text_validate(FILE *out, const struct stj_validation *v)
+void stj_text_validate(FILE *out, const struct stj_validation *v, bool verbose)
 {
     stj_print_part(out, &v->part);
     const bool rounding = v->largest_product <= 16 * DBL_EPSILON;
@@ -351,7 +353,9 @@ void stj_text_validate(FILE *out, const struct stj_validation *v)
                 "above\n",
                 v->dense_max_sigma_error, rounding ? "" : " of sigma_1", v->dense_bottom_violation,
                 v->dense_bottom_excess);
-    stj_print_storage(out, "states               ", &v->storage);
+    if (verbose)
+        stj_print_storage(out, "states               ", &v->storage);
+    stj_print_divergence(out, &v->storage);
     fputs(v->passed ? "passed" : "NOT PASSED", out);
     if (v->imported.deviation > v->imported.tolerance)
         fprintf(

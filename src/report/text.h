@@ -15,6 +15,6 @@ void stj_text_info(FILE *out, const struct stj_contents *contents);
 void stj_text_listed(FILE *out, const struct stj_listed_run *listed);
 void stj_text_plan(FILE *out, const struct stj_plan *plan);
 void stj_text_study(FILE *out, const struct stj_study_result *result);
-void stj_text_validate(FILE *out, const struct stj_validation *v);
+void stj_text_validate(FILE *out, const struct stj_validation *v, bool verbose);
 
 #endif

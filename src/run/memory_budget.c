@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "parallel/ranks.h"
 #include "run/run_internal.h"
 
@@ -110,10 +111,15 @@ enum stj_status stj_run_check_limit(const struct stj_run *run, const struct stj_
     const double own = fmax(arrays + (double)storage.minimum, p->alone_bytes);
     const double room = limit < process ? fmax(limit, UNTOUCHED) : limit - process;
     /* A process is a few megabytes larger or smaller the next time. */
+    char needs[STJ_REAL_TEXT_MAX], vectors[STJ_REAL_TEXT_MAX];
+    char may_have[STJ_REAL_TEXT_MAX], take[STJ_REAL_TEXT_MAX];
+    stj_number_print_need(process + own, needs);
+    stj_number_print_need(arrays, vectors);
+    stj_number_print_bytes(memory_bytes, may_have);
+    stj_number_print_need((process + own) * 1.01 + 10 * 1048576, take);
     STJ_NEED(err, own <= room, STJ_ENOMEM,
-             "needs %.3g GB of memory, %.3g GB of them vectors, and may have %.3g GB: take "
-             "--memory %.0fM, or ask for less",
-             (process + own) / 1e9, arrays / 1e9, limit / 1e9,
-             ceil((process + own) / 1048576 * 1.01 + 10));
+             "needs %s of memory, %s of them vectors, and may have %s: take --memory %s, or ask "
+             "for less",
+             needs, vectors, may_have, take);
     return STJ_OK;
 }

@@ -241,7 +241,7 @@ static bool density_spent(void *ctx, double more)
     const double total = w->s.tolerance > 0
                              ? w->s.max_applications
                              : 2 * (double)w->s.probes * (double)w->steps * stj_op_cost(w->a);
-    if (stj_progress_report(&w->s.progress, "spectral density", used, total, NULL) != STJ_OK)
+    if (stj_op_report(w->a, &w->s.progress, "spectral density", used, total, NULL) != STJ_OK)
         w->stop = STJ_STOP_INTERRUPTED;
     else if (w->s.max_applications > 0 && used + more > w->s.max_applications)
         w->stop = STJ_STOP_MAX_APPLICATIONS;

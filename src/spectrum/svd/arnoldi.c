@@ -304,7 +304,6 @@ static enum stj_status arnoldi_basis(struct stj_op *a, const struct stj_svd_budg
     const double longer = longer_window(plan, window, stj_op_shortest_prefix(a), left);
     if (longer > 0 && basis->stop != STJ_STOP_INTERRUPTED) {
         plan->window.fraction = longer;
-        plan->window.done = basis->products;
         arnoldi_limit(plan, basis_share * left / longer, STJ_BASIS_BUDGET);
         plan->window.m -= plan->window.m % BLOCK;
         stj_window_free(window);
@@ -356,7 +355,7 @@ static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_bu
             basis->stop = STJ_STOP_FLOOR;
             break;
         }
-        if (stj_svd_spent(budget, 2 * round, basis->products, &basis->stop))
+        if (stj_svd_spent(budget, 2 * round, &basis->stop))
             break;
         STJ_MUST(correct(space, window, more, coefficients, length,
                          space->s + space->p * space->rows.count, err));

@@ -273,6 +273,14 @@ static bool arpack_all_above(const struct arpack *w, const struct ritz *r, doubl
     return *k <= r->j;
 }
 
+static size_t n_converged(const struct arpack *w, const struct ritz *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->j && i < (size_t)w->nev; i++)
+        n += ritz_converged(w, r, i);
+    return n;
+}
+
 static enum stj_status arpack_show(const struct arpack *w, const struct ritz *r,
                                    const struct stj_svd_budget *budget, struct stj_error *err)
 {
@@ -284,8 +292,8 @@ static enum stj_status arpack_show(const struct arpack *w, const struct ritz *r,
     for (size_t i = 0; i < view.k; i++) {
         sigma[i] = sqrt(r->lambda[i]) / w->unit;
         sigma[view.k + i] = fmax(ritz_residual(r, i), DBL_EPSILON * arpack_sigma_1(w, r)) / w->unit;
-        view.converged += ritz_converged(w, r, i);
     }
+    view.converged = n_converged(w, r);
     view.sigma = sigma;
     view.residual = sigma + view.k;
     monitor->fn(monitor->ctx, &view);
@@ -314,6 +322,8 @@ static enum stj_status arpack_look(struct arpack *w, const struct stj_svd_budget
     STJ_TRY(ritz_make(w, true, &r, err));
     if (r.j == 0)
         goto out;
+    if (budget->converged)
+        *budget->converged = budget->found + n_converged(w, &r);
     if (shows && budget->settings->monitor.fn)
         STJ_TRY(arpack_show(w, &r, budget, err));
     w->ended = above > 0 && arpack_all_above(w, &r, above, budget->some_above, &w->pairs);
@@ -433,7 +443,7 @@ static enum stj_status arpack_iterate(struct arpack *w, struct stj_op *normal,
         STJ_NEED(err, w->ido == -1 || w->ido == 1 || w->ido == MULTIPLY_START, STJ_ENUMERIC,
                  "ARPACK's dsaupd asked for operation %d, which mode 1 does not have", (int)w->ido);
         /* A spent budget takes the pairs that it can still finish. */
-        if (stj_svd_spent(budget, 2 + finish, basis->products, &basis->stop)) {
+        if (stj_svd_spent(budget, 2 + finish, &basis->stop)) {
             w->pairs = (size_t)w->nev;
             if (budget_size > 0 && budget_size - stj_svd_used(budget) < 2 * (double)w->nev)
                 w->pairs = (size_t)(budget_size - stj_svd_used(budget)) / 2;

@@ -72,7 +72,7 @@ enum stj_status stj_svd_request(struct stj_op *a, const struct stj_svd_budget *b
     const double cost = 4.0 * STJ_ROUGH_COUNT_PROBES * STJ_ROUGH_COUNT_STEPS;
     enum stj_stop stop;
     /* As much again is to be left for what it counts. */
-    if (known <= 0 && !stj_svd_spent(budget, cost, 0, &stop))
+    if (known <= 0 && !stj_svd_spent(budget, cost, &stop))
         STJ_MUST(stj_density_rough_count(a, threshold, above, s->seed, &s->progress, &known, err));
     *request = stj_svd_request_for(known, stj_svd_n_values(a));
     return STJ_OK;
@@ -256,7 +256,7 @@ static enum stj_status look_on(struct stj_op *normal, const struct stj_svd_budge
     bool spent = false, done = false;
     size_t above = 0;
     while (!done && r->j < krylov->room) {
-        spent = stj_svd_spent(budget, 2, (double)r->j, &look->stop);
+        spent = stj_svd_spent(budget, 2, &look->stop);
         if (spent)
             break;
         STJ_MUST(look_step(krylov, normal, rounding, r, err));

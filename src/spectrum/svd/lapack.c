@@ -98,7 +98,7 @@ static enum stj_status lapack_solve(struct stj_op *a, const struct stj_svd_budge
     size_t size = 0;
     basis->ncv = n;
     const size_t likely = smallest ? budget->settings->bottom : budget->settings->top;
-    if (stj_svd_spent(budget, (double)(n + likely), 0, &basis->stop))
+    if (stj_svd_spent(budget, (double)(n + likely), &basis->stop))
         goto out;
     STJ_TRY(stj_size_mul(m, n, &size, err));
     STJ_TRY(stj_new(&matrix, size, sizeof *matrix, err));

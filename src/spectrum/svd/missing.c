@@ -89,10 +89,11 @@ static enum stj_status add_missing(struct stj_op *a, const struct stj_svd_budget
     s.top = left < top ? left : top;
     /* What there are products for beside finishing. */
     const double finish = 2 * (double)(known->k + s.top);
-    if (stj_svd_spent(budget, finish + 4, 0, &r->stop))
+    if (stj_svd_spent(budget, finish + 4, &r->stop))
         return STJ_OK;
     inner.settings = &s;
     inner.sigma_1 = r->top.sigma[0];
+    inner.found = known->k;
     inner.some_above = limit > 0;
     s.max_applications = fmax(s.max_applications - finish, 0);
     s.above = limit;

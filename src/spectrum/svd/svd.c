@@ -2,6 +2,7 @@
 /* spectrum/svd/svd.c: singular pairs of an operator: checks, budgets, result. */
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -66,13 +67,25 @@ double stj_svd_used(const struct stj_svd_budget *budget)
     return used.jvp + used.vjp;
 }
 
-bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double products,
-                   enum stj_stop *stop)
+/* Products of how many are expected, pairs of how many have converged. */
+static enum stj_status report_progress(const struct stj_svd_budget *budget, double used)
+{
+    const struct stj_svd_settings *s = budget->settings;
+    char what[64] = "singular pairs";
+    if (budget->converged && budget->wanted > 0)
+        snprintf(what, sizeof what, "singular pairs (%zu of %zu)", *budget->converged,
+                 budget->wanted);
+    else if (budget->converged)
+        snprintf(what, sizeof what, "singular pairs (%zu)", *budget->converged);
+    return stj_op_report(budget->a, &s->progress, what, used, budget->expected, NULL);
+}
+
+bool stj_svd_spent(const struct stj_svd_budget *budget, double more, enum stj_stop *stop)
 {
     const struct stj_svd_settings *settings = budget->settings;
     const double used = stj_svd_used(budget);
     const double clock = stj_clock() - budget->clock;
-    if (stj_progress_report(&settings->progress, "singular pairs", products, 0, NULL) != STJ_OK)
+    if (report_progress(budget, used) != STJ_OK)
         *stop = STJ_STOP_INTERRUPTED;
     else if (settings->max_applications > 0 && used + more > settings->max_applications)
         *stop = STJ_STOP_MAX_APPLICATIONS;
@@ -146,6 +159,18 @@ static enum stj_status svd_check_settings(const struct stj_op *a, const struct s
     return STJ_OK;
 }
 
+/* What a progress report measures the solve by. */
+static void expect(struct stj_svd_budget *budget, size_t n)
+{
+    const struct stj_svd_settings *s = budget->settings;
+    struct stj_prediction p = {.shortest = 0};
+    stj_svd_predict(s, n, &p);
+    budget->expected = stj_predicted_applications(&p);
+    if (s->max_applications > 0)
+        budget->expected = fmin(budget->expected, s->max_applications);
+    budget->wanted = s->above > 0 || s->below > 0 ? 0 : s->top + s->bottom;
+}
+
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err)
 {
@@ -156,9 +181,14 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
     if (s.tol == 0)
         s.tol = stj_svd_settings_default().tol;
-    const struct stj_svd_budget budget = {
-        .settings = &s, .a = a, .begin = stj_op_get_counts(a), .clock = stj_clock()};
+    size_t converged = 0;
+    struct stj_svd_budget budget = {.settings = &s,
+                                    .a = a,
+                                    .begin = stj_op_get_counts(a),
+                                    .clock = stj_clock(),
+                                    .converged = &converged};
     STJ_MUST(svd_check_settings(a, &s, err));
+    expect(&budget, stj_op_n_cols(a));
     STJ_MUST(stj_new(&r, 1, sizeof *r, err));
     r->n_params = stj_op_n_cols(a);
     r->requested = s.top;
@@ -169,6 +199,7 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
     r->residual_excess = (double)NAN;
     if (wants_top(&s))
         STJ_MUST(stj_svd_solve_top(a, &budget, r, err));
+    converged = r->top.k;
     if (wants_bottom(&s) && r->stop != STJ_STOP_INTERRUPTED)
         STJ_MUST(stj_svd_solve_bottom(a, &budget, r, err));
     r->counts = stj_op_counts_since(a, &budget.begin);

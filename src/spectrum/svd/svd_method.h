@@ -43,13 +43,16 @@ struct stj_svd_budget {
     double sigma_1;
     bool some_above; /* there is known to be a value above the threshold */
     double abandon; /* applications from which a method gives up, for another is cheaper; 0: none */
+    double expected;   /* applications that were predicted for the solve; 0: not known */
+    size_t wanted;     /* pairs of both ends; 0: as many as a threshold has */
+    size_t *converged; /* pairs so far, for the progress report; NULL: nobody asks */
+    size_t found;      /* of them, those that were there before */
 };
 
 /* True when the budgets do not allow `more` further applications, or the caller interrupts; *stop
  * says which. */
 double stj_svd_used(const struct stj_svd_budget *budget); /* applications so far */
-bool stj_svd_spent(const struct stj_svd_budget *budget, double more, double products,
-                   enum stj_stop *stop);
+bool stj_svd_spent(const struct stj_svd_budget *budget, double more, enum stj_stop *stop);
 
 struct stj_svd_method {
     struct stj_plugin_info info;

@@ -81,9 +81,10 @@ static enum stj_status find_beyond(struct stj_op *a, const struct stj_svd_budget
     STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     inner.settings = &s;
     inner.sigma_1 = s.known_top->sigma[0];
+    inner.found = k;
     s.top -= k;
     /* Step 2: what there are products for beside finishing. */
-    if (!stj_svd_spent(budget, 2 * (double)k + 4, 0, &basis->stop)) {
+    if (!stj_svd_spent(budget, 2 * (double)k + 4, &basis->stop)) {
         s.max_applications = fmax(s.max_applications - 2 * (double)k, 0);
         STJ_MUST(stj_svd_complement(a, k, s.known_top->v, 1, &op, err));
         STJ_MUST(method->top(op, &inner, basis, err));

@@ -101,8 +101,7 @@ enum stj_status stj_window_build(struct stj_op *a, const struct stj_svd_budget *
     STJ_MUST(stj_krylov_init(krylov, stj_op_n_cols(a), STJ_WINDOW_BLOCK, first, limits->m,
                              budget->settings->seed, STJ_STREAM_START, 2, err));
     while (krylov->m + STJ_WINDOW_BLOCK <= limits->m && look.flat < 2) {
-        if (stj_svd_spent(budget, step + limits->rest,
-                          limits->done + (double)krylov->m * window->cost, stop))
+        if (stj_svd_spent(budget, step + limits->rest, stop))
             break;
         STJ_MUST(stj_krylov_step(krylov, b, err));
         if (limits->all || krylov->m < look.next)

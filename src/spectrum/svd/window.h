@@ -19,7 +19,6 @@ struct stj_window_limits {
     size_t k;        /* smallest values that are wanted */
     size_t m;        /* vectors at most */
     bool all;        /* take them all, without a look at the values */
-    double done;     /* applications of the solve before */
     double rest;     /* applications that a budget has to leave */
 };
 
