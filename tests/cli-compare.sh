@@ -78,7 +78,7 @@ sed '1d; s/^batch,//' out >> wanted
 run 0 compare "$(peak 0.05)" "$(peak 0.1)" --figure loss --data
 sed '1d; s/^peak=[0-9.]*: batch,//' out | cmp -s - wanted || fail 'the curves of compare are not those of plot'
 run 0 plot "$(peak 0.05)" loss --with "$(peak 0.1)" --data
-sed '1d; s/^"[^"]*",//' out | cmp -s - wanted || fail 'the curves of plot --with are not those of plot'
+sed '1d; s/^.*: batch,//' out | cmp -s - wanted || fail 'the curves of plot --with are not those of plot'
 run 0 compare W --json
 mean=$("$jsonkeys" --print out "quantities[$s].mean[2]")
 run 0 compare W --figure by-svd.top.sigma --data
@@ -86,7 +86,7 @@ run 0 compare W --figure by-svd.top.sigma --data
 run 0 compare W --figure by-svd.top.sigma --by init.seed --data
 run 0 svd $first --top 3 --tag few
 run 0 plot $first --tags ,few --data
-contains out 'few: chaotic: ' 'untagged: '
+contains out 'few: chaotic,' 'untagged: '
 [ "$(grep -c '^few' out)" -eq 3 ] && [ "$(grep -c '^untagged' out)" -eq 6 ] || fail 'not three and six values'
 if command -v gnuplot > /dev/null; then
     run 0 compare W -o figures

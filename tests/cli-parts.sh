@@ -83,7 +83,7 @@ run 0 plot RUN spectrum-at --data
 [ "$(sed 1q out)" = "series,step,sigma" ] || fail "the head of the CSV is $(sed 1q out)"
 contains out 'sigma_1,12,' 'sigma_2,20,'
 run 0 plot RUN regions-to-end --data
-contains out 'bulk,12,' 'bulk,5,' '"chaotic, from",0,'
+contains out 'bulk,12,' 'bulk,5,' 'chaotic_from,0,'
 refused 'J(0 -> t)|spectraj density RUN --at' plot RUN regions-at --data
 refused 'without a tag' plot RUN spectrum-at --tag early --data
 refused '--at|step 21|above 0|at most 20' svd RUN --at 5,21

@@ -62,7 +62,7 @@ doubtful=$(($("$jsonkeys" --print out doubtful.chaotic) + $("$jsonkeys" --print 
     $("$jsonkeys" --print out doubtful.stable)))
 [ "$doubtful" -eq 18 ] || fail "$doubtful values are doubtful instead of 18"
 run 0 plot LARGE spectrum --data
-contains out 'below this: rounding'
+contains out 'rounding,'
 run 0 report LARGE
 contains LARGE/report.html 'below this: rounding' below_floor
 run 0 svd LARGE --top 20 --method dense --tag pairs
@@ -74,9 +74,9 @@ contains LARGE/report.html DIVERGED
 run 0 density LARGE
 contains out 'ROUNDING: values below' DIVERGED
 run 0 density LARGE --json
-json out 'density.sigma[0]<1000' 'density.width>0.05' 'density.sigma#180'
+json out 'density.sigma[0]>1000' 'density.width=0.1'
 run 0 plot LARGE density --data
-contains out '95 % band, from' '95 % band, to' 'below this: rounding'
+contains out 'band_low,' 'band_high,'
 # Residuals that a monitor shows are not below what is known: eps sigma_1 is 22.
 run 0 svd LARGE --top 2 --method arpack --monitor --tag watched
 ! grep -q 'sigma.*+- [0-9.]*e-' err || fail "a monitor knows values better than eps sigma_1"

@@ -412,7 +412,7 @@ run 0 study distributions R
 contains out shuffled noise original
 run 0 plot R distributions --data
 run 0 plot R distributions-density --tag density --data
-contains out 'original: 95 % band, from' 'noise: 95 % band, to'
+contains out 'original_band_low,' 'noise_band_high,'
 refused 'no singular values|distributions-density' plot R distributions --tag density --data
 refused 'narrow.csv|2 x 3|1600 x 1' study distributions R --labels narrow.csv
 refused 'narrow.csv|2 x 3|1600 x 64' study distributions R --noise narrow.csv

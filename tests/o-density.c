@@ -19,6 +19,7 @@
 #include "expect.h"
 #include "known_op.h"
 #include "small_run.h"
+#include "analysis/charts.h"
 #include "spectrum/density/quadrature.h"
 #include "spectrum/density/sampling.h"
 
@@ -205,6 +206,92 @@ START_TEST(intervals_are_calibrated)
         ck_assert_msg(t->enclosed >= least_successes(seeds, 0.999), "%s: %s enclosed by %zu of %zu",
                       spectrum->name, region[i], t->enclosed, seeds);
     }
+    stj_op_destroy(op);
+    free(sigma);
+}
+END_TEST
+
+/* The values of a spectrum that is drawn: those of the file STJ_DENSITY_SPECTRUM, one a line, where there
+ * is one; else a small copy of that of a training: a narrow bulk with tails to either side. */
+static size_t drawn_spectrum(double **sigma)
+{
+    enum { SMALL = 1200, MOST_VALUES = 1000000 };
+    const char *path = getenv("STJ_DENSITY_SPECTRUM");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    size_t n = 0;
+    ck_assert_msg(!path || file, "%s cannot be read", path);
+    *sigma = calloc(file ? MOST_VALUES : SMALL, sizeof **sigma);
+    while (file && n < MOST_VALUES && fscanf(file, "%lf", &(*sigma)[n]) == 1)
+        n++;
+    for (size_t i = 0; !file && i < SMALL; i++) {
+        const double z = ((double)i + 0.5) / SMALL;
+        (*sigma)[i] = i < 180   ? pow(10, 0.05 + 1.2 * (double)i / 180)
+                      : i < 900 ? 1 + 0.05 * (2 * z - 0.9)
+                                : pow(10, -0.05 - 2.5 * pow((double)(i - 900) / 300, 2));
+        n = i + 1;
+    }
+    if (file)
+        fclose(file);
+    return n;
+}
+
+/* How a figure stands to the truth: in windows of a tenth of a decade above the floor. */
+struct drawn_tally {
+    size_t windows, covered, wide;
+    double factor[4000]; /* high / low of windows of over 50 values */
+};
+
+static void tally_drawn(const struct stj_density_result *r, size_t n, const double *sigma,
+                        struct drawn_tally *t)
+{
+    struct stj_density_point point[STJ_DENSITY_POINTS];
+    struct stj_error err = STJ_ERROR_INIT;
+    double width;
+    size_t n_points;
+    EXPECT_OK(stj_density_draw(r, &width, &n_points, point, &err), err);
+    for (size_t i = 0; i < n_points; i++) {
+        double truth = 0;
+        for (size_t k = 0; k < n; k++)
+            truth += sigma[k] > 0 &&
+                     fabs(log10(sigma[k]) - log10(point[i].sigma)) <= width / 2;
+        ck_assert(point[i].low <= point[i].density && point[i].density <= point[i].high);
+        t->windows++;
+        t->covered += holds(point[i].low, point[i].high, truth / width);
+        if (truth > 50 && t->wide < 4000)
+            t->factor[t->wide++] = point[i].high / fmax(point[i].low, 1e-9);
+    }
+}
+
+static int compare_factors(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The band that is drawn contains the truth in 0.9 of the windows; over many steps it is narrow. */
+START_TEST(bands_that_are_drawn_contain_the_truth)
+{
+    static const struct {
+        size_t probes, steps;
+        double factor;
+    } how[] = {{8, 200, 2}, {4, 60, HUGE_VAL}};
+    struct drawn_tally t = {.windows = 0};
+    double *sigma = NULL;
+    const size_t n = drawn_spectrum(&sigma), seeds = test_seeds(10);
+    struct stj_op *op = diagonal_op(n, sigma);
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        const struct stj_density_settings s = settings(how[_i].probes, how[_i].steps, seed);
+        struct stj_density_result *r = solve(op, &s);
+        tally_drawn(r, n, sigma, &t);
+        stj_density_result_destroy(r);
+    }
+    qsort(t.factor, t.wide, sizeof *t.factor, compare_factors);
+    const double factor = t.wide > 0 ? t.factor[t.wide / 2] : 1;
+    printf("drawn, %zu probes x %zu steps: %zu of %zu windows covered, median high / low %.3g\n",
+           how[_i].probes, how[_i].steps, t.covered, t.windows, factor);
+    ck_assert_msg((double)t.covered >= 0.9 * (double)t.windows, "%zu of %zu windows covered",
+                  t.covered, t.windows);
+    ck_assert_msg(factor <= how[_i].factor, "the median band is %g wide", factor);
     stj_op_destroy(op);
     free(sigma);
 }
@@ -844,6 +931,10 @@ int main(void)
     tcase_add_test(tc, the_beta_law_is_inverted);
     tcase_add_test(tc, requests_that_make_no_sense_are_refused);
     suite_add_tcase(suite, tc);
+    TCase *drawn = tcase_create("drawn");
+    tcase_set_timeout(drawn, 0);
+    tcase_add_loop_test(drawn, bands_that_are_drawn_contain_the_truth, 0, 2);
+    suite_add_tcase(suite, drawn);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);

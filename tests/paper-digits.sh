@@ -79,6 +79,12 @@ for limit in 350:2e-2 800:5e-4 1600:1e-6; do
     done
 done
 
+say "density figure"
+run 0 export RUN dense -o numbers
+tail -n +2 numbers/dense-sigma.csv | tr ',' ' ' | awk '{ print $NF }' > values
+STJ_DENSITY_SPECTRUM=values CK_RUN_CASE=drawn "$(dirname "$jsonkeys")/o-density" ||
+    fail "the band of the density figure does not contain the truth"
+
 say "density"
 for seed in ${SEEDS_DENSITY:-1 2 3 4 5 6 7 8 9 10}; do
     run 0 density RUN --probes 8 --steps 200 --seed $seed --no-deflation --tag d --json

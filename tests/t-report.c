@@ -631,10 +631,10 @@ START_TEST(numbers_of_a_chart)
     FILE *stream = open_memstream(&text, &size);
     stj_plot_csv(stream, &chart);
     fclose(stream);
-    ck_assert_str_eq(text, "series,index,\"a,b\"\n"
-                           "\"the \"\"one\"\"\",1,0.10000000000000001\n"
-                           "\"the \"\"one\"\"\",2,\n"
-                           "\"the \"\"one\"\"\",3,1e-300\n"
+    ck_assert_str_eq(text, "series,index,a_b\n"
+                           "the _one_,1,0.10000000000000001\n"
+                           "the _one_,2,nan\n"
+                           "the _one_,3,1e-300\n"
                            "s,1,0.10000000000000001\n");
     free(text);
     stj_chart_free(&chart);

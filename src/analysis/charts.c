@@ -61,69 +61,121 @@ enum stj_status stj_chart_spectrum(struct stj_chart *chart, size_t n, const doub
         STJ_MUST(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, 2,
                                (const double[]){1, (double)n}, (const double[]){rounding, rounding},
                                err, "below this: rounding"));
+    if (chart->n_series > STJ_N_REGIONS)
+        stj_chart_key(chart, "rounding");
     return STJ_OK;
 }
 
-/* A density is drawn over 5 decades, or as many as show the bulk and a decade below it, but no more
- * than one below the floor of rounding; over more decades it is smoothed more. */
+/* A density is drawn as numbers of values in windows of a tenth of a decade, one every half of that,
+ * for numbers between two edges are what the rules give intervals of (spectrum/density/count.c).  It
+ * begins where the steps resolve anything, and reaches over 5 decades, or as many as show a decade
+ * below the bulk; beyond 9 decades the windows are wider. */
 enum { DENSITY_POINTS = STJ_DENSITY_POINTS };
-static const double density_width = 0.05, density_decades = 5;
-static const double least_density = 1; /* less than one value per unit is the foot of a Gaussian */
+static const double density_window = 0.1, density_decades = 5;
+static const double least_density = 1; /* less than one value per unit of log10 is drawn as none */
 
-enum stj_status stj_density_draw(const struct stj_density_result *density, double *width,
-                                 struct stj_density_point *point, struct stj_error *err)
+/* Where values begin to be told apart. */
+static enum stj_status resolved_from(const struct stj_density_result *density, double *floor,
+                                     struct stj_error *err)
 {
-    double at[DENSITY_POINTS];
-    const double high = log10(fmax(density->sigma_1, 1 + density->epsilon)) + 4 * density_width;
-    const double bulk = log10(1 - density->epsilon) - 1;
-    const double floor = log10(fmax(density->floor, 1e-300)) - 1;
-    const double low = fmax(fmin(high - density_decades, bulk), floor);
-    *width = density_width * fmax((high - low) / density_decades, 1);
-    for (size_t i = 0; i < DENSITY_POINTS; i++)
-        at[i] = low + (high - low) * (double)i / (DENSITY_POINTS - 1);
-    return stj_density_smooth_band(density, DENSITY_POINTS, at, *width, 0, point, err);
+    struct stj_density_functionals f;
+    *floor = density->floor;
+    if (density->n_probes > 0)
+        STJ_MUST(stj_density_find_functionals(density, 0, 0, &f, err));
+    *floor = density->n_probes > 0 ? f.floor : density->floor;
+    return STJ_OK;
 }
 
-/* One border of a band. */
-static enum stj_status add_border(struct stj_chart *chart, enum stj_chart_colour colour, size_t n,
-                                  const double *sigma, const double *border, const char *name,
-                                  struct stj_error *err)
+/* The windows from number `first` on, each next to the one before, `shift` of a window further; their
+ * places in point[0], point[2], ... */
+static enum stj_status count_windows(const struct stj_density_result *density, double first,
+                                     double shift, size_t n, double width,
+                                     struct stj_density_point *point, struct stj_error *err)
 {
-    STJ_FREED double *x = NULL, *y = NULL;
-    size_t left = 0;
-    STJ_MUST(stj_new(&x, n, sizeof *x, err));
-    STJ_MUST(stj_new(&y, n, sizeof *y, err));
+    double edge[DENSITY_POINTS + 1] = {0};
+    struct stj_density_count count[DENSITY_POINTS];
+    for (size_t i = 0; i <= n; i++)
+        edge[i] = pow(10, width * (first + shift + (double)i));
+    STJ_MUST(stj_density_histogram(density, n + 1, edge, 0, count, err));
+    for (size_t i = 0; i < n; i++)
+        point[2 * i] = (struct stj_density_point){
+            .sigma = pow(10, width * (first + shift + (double)i + 0.5)),
+            .density = count[i].estimate / width,
+            .low = count[i].low / width,
+            .high = count[i].high / width};
+    return STJ_OK;
+}
+
+/* Where nodes are further apart than a window the estimate is the mean over what they resolve; it
+ * stays within the band. */
+static enum stj_status smooth_windows(const struct stj_density_result *density, size_t n,
+                                      double width, struct stj_density_point *point,
+                                      struct stj_error *err)
+{
+    double at[DENSITY_POINTS] = {0}, own[DENSITY_POINTS] = {0};
+    struct stj_density_point rough[DENSITY_POINTS];
     for (size_t i = 0; i < n; i++) {
-        x[i] = sigma[i];
-        y[i] = border[i];
+        at[i] = log10(point[i].sigma);
+        own[i] = point[i].density;
     }
-    left = stj_chart_drop_below(n, x, y, least_density);
-    return stj_chart_add(chart, STJ_CHART_DASHED, colour, left, x, y, err, "%s", name);
+    STJ_MUST(stj_density_smooth_band(density, n, at, width / 2, 0, rough, err));
+    for (size_t i = 0; i < n; i++) {
+        const double reach = fmin(rough[i].resolution, density_decades) - width / 2;
+        double sum = 0, many = 0;
+        for (size_t j = 0; j < n; j++)
+            if (j == i || fabs(at[j] - at[i]) <= reach) {
+                sum += own[j];
+                many++;
+            }
+        point[i].resolution = rough[i].resolution;
+        point[i].density = fmin(fmax(sum / many, point[i].low), point[i].high);
+    }
+    return STJ_OK;
+}
+
+enum stj_status stj_density_draw(const struct stj_density_result *density, double *width, size_t *n,
+                                 struct stj_density_point *point, struct stj_error *err)
+{
+    double least = 0;
+    STJ_MUST(resolved_from(density, &least, err));
+    const double high = log10(fmax(density->sigma_1, 1 + density->epsilon));
+    const double bulk = log10(1 - density->epsilon) - 1;
+    const double low = fmax(fmin(high - density_decades, bulk), log10(fmax(least, 1e-300)));
+    *width = fmax(density_window, (high - low) / (DENSITY_POINTS / 2 - 3));
+    const double first = ceil(low / *width - 1e-9);
+    const double last = fmax(floor(high / *width) + 2, first + 1);
+    const size_t windows = (size_t)(last - first);
+    STJ_MUST(count_windows(density, first, 0, windows, *width, point, err));
+    if (windows > 1)
+        STJ_MUST(count_windows(density, first, 0.5, windows - 1, *width, point + 1, err));
+    *n = 2 * windows - 1;
+    return smooth_windows(density, *n, *width, point, err);
 }
 
 enum stj_status stj_chart_band(struct stj_chart *chart, enum stj_chart_colour colour, size_t n,
                                const double *sigma, const double *low, const double *high,
-                               double confidence, const char *name, struct stj_error *err)
+                               double confidence, const char *of, struct stj_error *err)
 {
-    char text[STJ_CHART_NAME_MAX];
-    snprintf(text, sizeof text, "%s%.4g %% band, from", name, 100 * confidence);
-    STJ_MUST(add_border(chart, colour, n, sigma, low, text, err));
-    snprintf(text, sizeof text, "%s%.4g %% band, to", name, 100 * confidence);
-    return add_border(chart, colour, n, sigma, high, text, err);
+    char key[STJ_CHART_NAME_MAX], name[STJ_CHART_NAME_MAX] = "";
+    snprintf(key, sizeof key, "%s%sband", of, of[0] ? "_" : "");
+    if (!of[0])
+        snprintf(name, sizeof name, "%.4g %% band", 100 * confidence);
+    chart->y.floor = least_density;
+    return stj_chart_add_band(chart, colour, n, sigma, low, high, key, name, err);
 }
 
 /* The part of the curve in one region, with gaps where there is nothing. */
 static enum stj_status add_density(struct stj_chart *chart, enum stj_region region, double epsilon,
-                                   const struct stj_density_count *count,
+                                   const struct stj_density_count *count, size_t n_points,
                                    const struct stj_density_point *point, struct stj_error *err)
 {
     double x[DENSITY_POINTS], y[DENSITY_POINTS];
     size_t n = 0;
-    for (size_t i = 0; i < DENSITY_POINTS; i++) {
+    for (size_t i = 0; i < n_points; i++) {
         /* The point before the region joins the curves. */
         const bool inside =
             stj_region_of(point[i].sigma, epsilon) == region ||
-            (i + 1 < DENSITY_POINTS && stj_region_of(point[i + 1].sigma, epsilon) == region);
+            (i + 1 < n_points && stj_region_of(point[i + 1].sigma, epsilon) == region);
         if (!inside)
             continue;
         x[n] = point[i].sigma;
@@ -135,28 +187,34 @@ static enum stj_status add_density(struct stj_chart *chart, enum stj_region regi
                          count->low, count->high);
 }
 
-/* The band, and an upright line at the floor of rounding where the figure goes so far. */
+/* The band; and what lies below the first window is a number and no curve. */
 static enum stj_status add_doubt(struct stj_chart *chart, const struct stj_density_result *density,
-                                 const struct stj_density_point *point, struct stj_error *err)
+                                 double width, size_t n, const struct stj_density_point *point,
+                                 struct stj_error *err)
 {
-    double sigma[DENSITY_POINTS], low[DENSITY_POINTS], high[DENSITY_POINTS], most = 10;
-    for (size_t i = 0; i < DENSITY_POINTS; i++) {
+    double sigma[DENSITY_POINTS] = {0}, low[DENSITY_POINTS] = {0}, high[DENSITY_POINTS] = {0};
+    struct stj_density_count below;
+    for (size_t i = 0; i < n; i++) {
         sigma[i] = point[i].sigma;
         low[i] = point[i].low;
         high[i] = point[i].high;
-        most = fmax(most, point[i].density);
     }
-    STJ_MUST(stj_chart_band(chart, STJ_CHART_GREY, DENSITY_POINTS, sigma, low, high,
-                            density->confidence, "", err));
-    if (density->floor >= sigma[0])
-        STJ_MUST(stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, 2,
-                               (const double[]){density->floor, density->floor},
-                               (const double[]){least_density, most}, err, "below this: rounding"));
+    STJ_MUST(stj_chart_band(chart, STJ_CHART_GREY, n, sigma, low, high, density->confidence, "",
+                            err));
+    chart->shade = sigma[0] * pow(10, -width / 2);
+    STJ_MUST(stj_density_histogram(density, 2, (const double[]){0, chart->shade}, 0, &below, err));
+    chart->x.low = chart->shade * pow(10, -0.4);
+    chart->x.high = sigma[n - 1] * pow(10, width / 2);
+    snprintf(chart->note, sizeof chart->note,
+             "shaded, below %.2g: %s, %.0f values (%.0f to %.0f)", chart->shade,
+             density->floor >= chart->shade / 2 ? "rounding" : "not resolved",
+             below.estimate, below.low, below.high);
     return STJ_OK;
 }
 
 enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_density_result *density,
-                                  const struct stj_density_point *point, struct stj_error *err)
+                                  double width, size_t n, const struct stj_density_point *point,
+                                  struct stj_error *err)
 {
     const struct stj_density_counts *regions = &density->regions;
     stj_chart_title(chart, "Density of %zu singular values, from %zu probes of %zu steps",
@@ -164,8 +222,8 @@ enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_dens
     stj_axis_name(&chart->x, "sigma", "singular value");
     stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
     chart->x.log = chart->y.log = true;
-    STJ_MUST(add_density(chart, STJ_CHAOTIC, density->epsilon, &regions->chaotic, point, err));
-    STJ_MUST(add_density(chart, STJ_BULK, density->epsilon, &regions->bulk, point, err));
-    STJ_MUST(add_density(chart, STJ_STABLE, density->epsilon, &regions->stable, point, err));
-    return add_doubt(chart, density, point, err);
+    STJ_MUST(add_doubt(chart, density, width, n, point, err));
+    STJ_MUST(add_density(chart, STJ_CHAOTIC, density->epsilon, &regions->chaotic, n, point, err));
+    STJ_MUST(add_density(chart, STJ_BULK, density->epsilon, &regions->bulk, n, point, err));
+    return add_density(chart, STJ_STABLE, density->epsilon, &regions->stable, n, point, err);
 }

@@ -198,16 +198,16 @@ static const struct stj_field schema[] = {
     /* The density as it is drawn. */
     FIELD("density.sigma", REAL, point, "singular values, equally spaced in their logarithm",
           .file = "density_sigma", OF_POINT(sigma)),
-    FIELD("density.density", REAL, point, "singular values per unit of log10 sigma there",
+    FIELD("density.density", REAL, point, "singular values per unit of log10 sigma in a window around it",
           .file = "density", OF_POINT(density)),
     FIELD("density.low", REAL, point, "band at the confidence, from", OF_POINT(low)),
     FIELD("density.high", REAL, point, "to", OF_POINT(high)),
     FIELD("density.resolution", REAL, point,
-          "standard deviation in log10 sigma that smoothing needs there: half of the distance of "
-          "the steps' nodes",
+          "half of the distance of the steps' nodes there, in log10 sigma: density is the mean "
+          "over so much to either side",
           OF_POINT(resolution)),
     FIELD("density.width", REAL, width,
-          "standard deviation of the Gaussian that smooths it, in log10 sigma",
+          "of these windows, in log10 sigma",
           .file = "density_width", .later = true),
     /* What a request asks for beside. */
     FIELD("curve[].epsilon", REAL, curve, "half widths of the bulk (--curve)",
@@ -404,10 +404,12 @@ static enum stj_status unpack_probes(struct density_data *d, struct stj_error *e
 /* The density as a figure shows it, at the epsilon and the confidence of the result. */
 static enum stj_status draw_density(struct density_data *d, struct stj_error *err)
 {
-    d->n_points = STJ_DENSITY_POINTS;
-    if (!d->point)
-        STJ_MUST(stj_new(&d->point, d->n_points, sizeof *d->point, err));
-    return stj_density_draw(&d->r, &d->width, d->point, err);
+    struct stj_density_point point[STJ_DENSITY_POINTS];
+    STJ_MUST(stj_density_draw(&d->r, &d->width, &d->n_points, point, err));
+    free(d->point);
+    STJ_MUST(stj_new(&d->point, d->n_points, sizeof *d->point, err));
+    memcpy(d->point, point, d->n_points * sizeof *point);
+    return STJ_OK;
 }
 
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
@@ -729,7 +731,7 @@ static enum stj_status make_density(const struct stj_result *result, struct stj_
                                     struct stj_error *err)
 {
     const struct density_data *d = result->data;
-    return stj_chart_density(chart, &d->r, d->point, err);
+    return stj_chart_density(chart, &d->r, d->width, d->n_points, d->point, err);
 }
 
 static const struct stj_analysis_figure figures[] = {

@@ -80,6 +80,33 @@ enum stj_status stj_chart_add(struct stj_chart *chart, enum stj_chart_style styl
     return STJ_OK;
 }
 
+void stj_chart_key(struct stj_chart *chart, const char *key)
+{
+    snprintf(chart->series[chart->n_series - 1].key, STJ_CHART_NAME_MAX, "%s", key);
+}
+
+void stj_series_key(const struct stj_series *s, char key[STJ_CHART_NAME_MAX])
+{
+    memcpy(key, s->key[0] ? s->key : s->name, STJ_CHART_NAME_MAX);
+    if (!s->key[0])
+        key[strcspn(key, ":(")] = '\0';
+    while (key[0] && key[strlen(key) - 1] == ' ')
+        key[strlen(key) - 1] = '\0';
+}
+
+enum stj_status stj_chart_add_band(struct stj_chart *chart, enum stj_chart_colour colour, size_t n,
+                                   const double *x, const double *low, const double *high,
+                                   const char *key, const char *name, struct stj_error *err)
+{
+    STJ_MUST(stj_chart_add(chart, STJ_CHART_BAND, colour, n, x, low, err, "%s", name));
+    struct stj_series *s = &chart->series[chart->n_series - 1];
+    stj_chart_key(chart, key);
+    STJ_MUST(stj_new(&s->top, n, sizeof *s->top, err));
+    if (n > 0)
+        memcpy(s->top, high, n * sizeof *high);
+    return STJ_OK;
+}
+
 size_t stj_chart_drop_below(size_t n, double *x, double *y, double least)
 {
     size_t left = 0;
@@ -104,6 +131,7 @@ void stj_chart_free(struct stj_chart *chart)
     for (size_t i = 0; i < chart->n_series; i++) {
         free(chart->series[i].x);
         free(chart->series[i].y);
+        free(chart->series[i].top);
     }
     free(chart->series);
     free(chart->x.tick);

@@ -23,6 +23,7 @@ enum stj_chart_style {
     STJ_CHART_POINTS, /* dots where there are many */
     STJ_CHART_BOTH,   /* points joined by a line */
     STJ_CHART_BROKEN, /* points joined by a dashed line */
+    STJ_CHART_BAND,   /* the area between y and top */
 };
 
 /* Okabe and Ito's colours, which people with any kind of colour vision tell apart. */
@@ -50,10 +51,12 @@ struct stj_axis {
 
 struct stj_series {
     char name[STJ_CHART_NAME_MAX]; /* in the legend; empty: not there */
+    char key[STJ_CHART_NAME_MAX];  /* in CSV, the same for every result; empty: `name` up to a colon */
     enum stj_chart_style style;
     enum stj_chart_colour colour;
     size_t n;
     double *x, *y; /* [n]; a value that is not finite is a gap */
+    double *top;   /* [n] of a band; NULL: none */
 };
 
 struct stj_chart {
@@ -63,6 +66,8 @@ struct stj_chart {
     struct stj_series *series;
     size_t n_limits;
     double limit[STJ_CHART_LIMITS_MAX]; /* horizontal lines */
+    double shade;                       /* left of this x nothing is known; 0: none */
+    char note[STJ_CHART_TEXT_MAX];      /* said below the axes */
 };
 
 /* text <- `name` with a backslash before what would be markup, cut to `room` bytes. */
@@ -83,6 +88,17 @@ enum stj_status stj_chart_add(struct stj_chart *chart, enum stj_chart_style styl
                               enum stj_chart_colour colour, size_t n, const double *x,
                               const double *y, struct stj_error *err, const char *name, ...)
     __attribute__((format(printf, 8, 9)));
+
+/* The series that was added last is called `key` in CSV. */
+void stj_chart_key(struct stj_chart *chart, const char *key);
+
+/* key <- what a series is called in CSV: without what its legend adds after a colon or in brackets. */
+void stj_series_key(const struct stj_series *s, char key[STJ_CHART_NAME_MAX]);
+
+/* A band from low to high of x, its `key` ending in _low and _high in CSV. */
+enum stj_status stj_chart_add_band(struct stj_chart *chart, enum stj_chart_colour colour, size_t n,
+                                   const double *x, const double *low, const double *high,
+                                   const char *key, const char *name, struct stj_error *err);
 
 /* Keep the points whose y is `least` or more, and one gap between two pieces; the number that is left.  In place. */
 size_t stj_chart_drop_below(size_t n, double *x, double *y, double least);

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "report/plot.h"
 
-/* mean[n - window + 1] <- the mean of the last `window` losses up to each step. */
+/* mean[n - window + 1] <- the mean of `window` losses, at the middle of their steps. */
 static void running_mean(size_t n, const double *loss, size_t window, double *step, double *mean)
 {
     double sum = 0;
@@ -16,7 +16,7 @@ static void running_mean(size_t n, const double *loss, size_t window, double *st
             sum -= loss[i - window];
         if (i + 1 < window)
             continue;
-        step[i + 1 - window] = (double)(i + 1);
+        step[i + 1 - window] = (double)i + 1.5 - (double)window / 2;
         mean[i + 1 - window] = sum / (double)window;
     }
 }
@@ -39,6 +39,8 @@ enum stj_status stj_chart_loss(struct stj_chart *chart, size_t n, const double *
     STJ_MUST(stj_new(&step, n, sizeof *step, err));
     STJ_MUST(stj_new(&mean, n, sizeof *mean, err));
     running_mean(n, loss, window, step, mean);
-    return stj_chart_add(chart, STJ_CHART_LINE, STJ_CHART_BLUE, n - window + 1, step, mean, err,
-                         "mean of %zu steps", window);
+    STJ_MUST(stj_chart_add(chart, STJ_CHART_LINE, STJ_CHART_BLUE, n - window + 1, step, mean, err,
+                           "mean of %zu steps", window));
+    stj_chart_key(chart, "mean");
+    return STJ_OK;
 }

@@ -2,6 +2,7 @@
 /* report/figure.c: the figures of a run: find the stored data, draw them or write them down. */
 #include <spectraj/report.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,7 +291,7 @@ static void colour_series(struct stj_series *s, size_t i)
     static const enum stj_chart_style again[] = {
         [STJ_CHART_LINE] = STJ_CHART_DASHED,   [STJ_CHART_DASHED] = STJ_CHART_LINE,
         [STJ_CHART_POINTS] = STJ_CHART_POINTS, [STJ_CHART_BOTH] = STJ_CHART_BROKEN,
-        [STJ_CHART_BROKEN] = STJ_CHART_BOTH,
+        [STJ_CHART_BROKEN] = STJ_CHART_BOTH,   [STJ_CHART_BAND] = STJ_CHART_BAND,
     };
     s->colour = (enum stj_chart_colour)(i % STJ_CHART_N_COLOURS);
     if (i / STJ_CHART_N_COLOURS % 2)
@@ -338,10 +339,10 @@ static void name_series(struct stj_chart *chart, const struct stj_figure_source 
     for (size_t k = 0; k < chart->n_series; k++) {
         struct stj_series *s = &chart->series[k];
         char own[STJ_CHART_NAME_MAX];
-        memcpy(own, s->name, sizeof own);
-        const bool names = data || (!named && s->n > 0);
-        snprintf(s->name, sizeof s->name, "%.40s%s%.20s", names ? source->label : "",
-                 data && own[0] ? ": " : "", data ? own : "");
+        stj_series_key(s, own);
+        const bool names = data || (!named && s->n > 0 && !s->top);
+        snprintf(s->name, sizeof s->name, "%.60s", names ? source->label : "");
+        snprintf(s->key, sizeof s->key, "%.40s%s%.20s", source->label, own[0] ? ": " : "", own);
         named = named || names;
     }
 }
@@ -363,9 +364,11 @@ static enum stj_status join_chart(struct stj_chart *chart, struct stj_chart *wit
         chart->y = with->y;
         chart->n_limits = with->n_limits;
         memcpy(chart->limit, with->limit, sizeof chart->limit);
+        chart->shade = with->shade;
     }
     join_axis(&chart->x, &with->x);
     join_axis(&chart->y, &with->y);
+    chart->shade = fmin(chart->shade, with->shade); /* left of it nothing is known of any */
     join_titles(chart->title, with->title, figure);
     join_limits(chart, with);
     return STJ_OK;
@@ -413,6 +416,8 @@ static enum stj_status draw(const struct stj_chart_target *target, const struct 
     struct stj_canvas canvas;
     STJ_TRY(stj_canvas_of(target->path, target->out, &canvas, err));
     STJ_TRY(stj_gnuplot_script(&script, err));
+    if (chart)
+        stj_chart_plain(chart->title, canvas.title);
     if (chart)
         stj_plot_chart(script, &canvas, chart);
     else

@@ -20,8 +20,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "io/file.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "io/file.h"
+#include "report/svg.h"
 
 static enum stj_status not_found(struct stj_error *err)
 {
@@ -55,11 +57,24 @@ static size_t clamp(size_t x, size_t low, size_t high)
     return x < low ? low : x > high ? high : x;
 }
 
+/* Does the user's locale have UTF-8? */
+static bool has_utf8(void)
+{
+    static const char *const variable[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof variable / sizeof variable[0]; i++) {
+        const char *value = getenv(variable[i]);
+        if (value && value[0])
+            return strstr(value, "UTF-8") || strstr(value, "utf8") || strstr(value, "UTF8");
+    }
+    return false;
+}
+
 static void text_canvas(FILE *out, struct stj_canvas *canvas)
 {
     struct winsize window = {.ws_col = 0};
     size_t width = 79, height = 24;
     int fd = out ? fileno(out) : -1;
+    canvas->unicode = has_utf8();
     if (fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 &&
         window.ws_row > 0) {
         width = clamp((size_t)window.ws_col - 1, 50, 160);
@@ -220,6 +235,30 @@ out:
     return st;
 }
 
+/* d <- with the figure's title where gnuplot has its own name. */
+static enum stj_status set_title(struct drawing *d, const char *title, struct stj_error *err)
+{
+    static const char own[] = "<title>Gnuplot</title>";
+    const size_t length = sizeof own - 1;
+    char *at = memmem(d->bytes, d->size, own, length);
+    STJ_HELD(stj_text_drop) struct stj_text_output text = {0};
+    STJ_FREED char *escaped = NULL;
+    if (!at || !title[0])
+        return STJ_OK;
+    STJ_MUST(stj_text_open(&text, err));
+    fputs("<title>", text.file);
+    stj_html_text(text.file, title);
+    fputs("</title>", text.file);
+    STJ_MUST(stj_text_take(&text, &escaped, err));
+    const size_t head = (size_t)(at - d->bytes), n = strlen(escaped);
+    STJ_MUST(stj_resize(&d->bytes, d->capacity, d->size + n, 1, err));
+    d->capacity = d->size + n;
+    memmove(d->bytes + head + n, d->bytes + head + length, d->size - head - length);
+    memcpy(d->bytes + head, escaped, n);
+    d->size += n - length;
+    return STJ_OK;
+}
+
 static enum stj_status write_file(const struct drawing *d, const char *path, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
@@ -249,6 +288,8 @@ enum stj_status stj_gnuplot_draw(FILE *script, const struct stj_canvas *canvas, 
 {
     struct drawing d = {.bytes = NULL};
     enum stj_status st = run_gnuplot(script, &d, err);
+    if (st == STJ_OK && canvas->path)
+        st = set_title(&d, canvas->title, err);
     if (st == STJ_OK && canvas->path)
         st = write_file(&d, canvas->path, err);
     else if (st == STJ_OK && fwrite(d.bytes, 1, d.size, out) != d.size)

@@ -3,6 +3,7 @@
 #ifndef STJ_REPORT_GNUPLOT_H
 #define STJ_REPORT_GNUPLOT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <spectraj/status.h>
@@ -12,6 +13,8 @@ struct stj_canvas {
     const char *path; /* NULL: text */
     char terminal[160];
     size_t kind; /* of the file */
+    bool unicode; /* a text may have characters of UTF-8 */
+    char title[160]; /* of an SVG, for who cannot see it */
 };
 
 /* The canvas of a file by its ending, or the text canvas for `out` when path is NULL: as large as

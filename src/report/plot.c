@@ -2,7 +2,10 @@
 /* report/plot.c: charts as gnuplot scripts and as CSV.
  *
  * Data go into the script as named blocks.  The legend stands below the axes, where no curve comes;
- * in a text canvas each curve has a letter.
+ * in a text canvas each series has a mark of its own.
+ *
+ * Colours: Okabe and Ito's hues; those of the regions differ in lightness too (L* 47, 60, 27), so that
+ * they are told apart in grey print.
  */
 #include "report/plot.h"
 
@@ -12,8 +15,8 @@
 #include "base/text.h"
 
 static const char *const colour[STJ_CHART_N_COLOURS] = {
-    [STJ_CHART_VERMILLION] = "#D55E00", [STJ_CHART_GREEN] = "#009E73",
-    [STJ_CHART_BLUE] = "#0072B2",       [STJ_CHART_SKY_BLUE] = "#56B4E9",
+    [STJ_CHART_VERMILLION] = "#C04A00", [STJ_CHART_GREEN] = "#3AA682",
+    [STJ_CHART_BLUE] = "#00406B",       [STJ_CHART_SKY_BLUE] = "#56B4E9",
     [STJ_CHART_ORANGE] = "#E69F00",     [STJ_CHART_PURPLE] = "#CC79A7",
     [STJ_CHART_BLACK] = "#000000",      [STJ_CHART_GREY] = "#666666",
 };
@@ -24,6 +27,11 @@ enum { POINTS_MAX = 120 };
 /* Points of curves: filled disc, square, triangles, diamond, pentagon. */
 static const int shape[] = {7, 5, 9, 13, 11, 15};
 enum { N_SHAPES = sizeof shape / sizeof shape[0] };
+
+/* The same in a text: of UTF-8 where the locale has it. */
+static const char *const mark[][2] = {{"*", "●"}, {"o", "○"}, {"x", "×"}, {"+", "◆"},
+                                      {"#", "■"}, {"=", "△"}, {"%", "▼"}, {"@", "◇"}};
+enum { N_MARKS = sizeof mark / sizeof mark[0] };
 
 /* Characters of the legend that fit one row. */
 enum { LEGEND_CHARACTERS = 84 };
@@ -108,11 +116,13 @@ static void interval(const struct stj_chart *chart, bool of_y, double floor, dou
     *high = -HUGE_VAL;
     for (size_t i = 0; i < chart->n_series; i++)
         for (size_t k = 0; k < chart->series[i].n; k++) {
-            double value = of_y ? chart->series[i].y[k] : chart->series[i].x[k];
-            if (!isfinite(value) || (axis->log && (value <= 0 || value < floor)))
-                continue;
-            *low = fmin(*low, value);
-            *high = fmax(*high, value);
+            const struct stj_series *s = &chart->series[i];
+            const double value = of_y ? s->y[k] : s->x[k];
+            const double top = of_y && s->top ? s->top[k] : value;
+            if (isfinite(value) && !(axis->log && (value <= 0 || value < floor)))
+                *low = fmin(*low, value);
+            if (isfinite(top) && !(axis->log && (top <= 0 || top < floor)))
+                *high = fmax(*high, top);
         }
     for (size_t i = 0; of_y && i < chart->n_limits; i++) {
         *low = fmin(*low, chart->limit[i]);
@@ -182,7 +192,10 @@ static void write_axis(FILE *script, const struct stj_canvas *canvas, const stru
     const char letter = of_y ? 'y' : 'x';
     if (axis->log && high / low > 3) {
         const bool short_range = high / low < 1000;
-        fprintf(script, "set logscale %c\nset format %c '%s'\n", letter, letter,
+        /* Every so many decades a label; marks between them where there is room. */
+        const double decades = log10(high / low), step = ceil(decades / 8);
+        fprintf(script, "set logscale %c\nset m%ctics %d\nset %ctics %g\nset format %c '%s'\n",
+                letter, letter, decades <= 5 ? 10 : 1, letter, pow(10, step), letter,
                 short_range    ? "%g"
                 : canvas->path ? "10^{%T}"
                                : "%.0e");
@@ -197,12 +210,11 @@ static void write_axis(FILE *script, const struct stj_canvas *canvas, const stru
     write_markup(script, canvas, axis->label);
 }
 
-/* How many values the floor of the y axis hides. */
-static size_t count_hidden(const struct stj_chart *chart, double low)
+size_t stj_plot_hidden(const struct stj_chart *chart, double low)
 {
     size_t hidden = 0;
     for (size_t i = 0; chart->y.log && i < chart->n_series; i++)
-        for (size_t k = 0; k < chart->series[i].n; k++)
+        for (size_t k = 0; !chart->series[i].top && k < chart->series[i].n; k++)
             hidden += isfinite(chart->series[i].y[k]) && chart->series[i].y[k] < low;
     return hidden;
 }
@@ -215,10 +227,21 @@ static void write_axes(FILE *script, const struct stj_canvas *canvas, const stru
     write_axis(script, canvas, chart, true, f->y_low, f->y_high);
     fprintf(script, "'\n");
     write_axis(script, canvas, chart, false, f->x_low, f->x_high);
-    const size_t hidden = count_hidden(chart, f->y_low);
+    const size_t hidden = stj_plot_hidden(chart, f->y_low);
     if (hidden > 0)
         fprintf(script, " (%zu values below %.2g are not drawn)", hidden, f->y_low);
-    fprintf(script, "'\n");
+    fprintf(script, "'");
+    if (chart->note[0]) { /* a line of its own */
+        fprintf(script, ".\"\\n\".'");
+        write_markup(script, canvas, chart->note);
+        fputc('\'', script);
+    }
+    fputc('\n', script);
+    if (chart->shade > f->x_low && canvas->path)
+        fprintf(script,
+                "set object 1 rectangle from graph 0, graph 0 to first %.9g, graph 1 fc rgb "
+                "'#e4e4e4' fs solid noborder behind\n",
+                chart->shade);
 }
 
 /* How far from a to b, as a share of the axis. */
@@ -249,10 +272,14 @@ static void write_block(FILE *script, const struct stj_chart *chart, size_t i,
     size_t last = 0;     /* written */
     fprintf(script, "$series%zu << EOD\n", i);
     for (size_t k = 0; k < s->n; k++) {
-        const bool drawn = is_drawn(chart, f->y_low, s->x[k], s->y[k]);
-        if (drawn && joined && is_needless(chart, f, s, last, k))
+        /* What a band reaches below the axis is left out. */
+        const double y = s->top ? fmax(s->y[k], f->y_low) : s->y[k];
+        const bool drawn = is_drawn(chart, f->y_low, s->x[k], y);
+        if (drawn && s->top)
+            fprintf(script, "%.9g %.9g %.9g\n", s->x[k], y, fmax(s->top[k], y));
+        else if (drawn && joined && is_needless(chart, f, s, last, k))
             continue;
-        if (drawn)
+        else if (drawn)
             fprintf(script, "%.9g %.9g\n", s->x[k], s->y[k]);
         else if (joined)
             fputc('\n', script);
@@ -262,10 +289,41 @@ static void write_block(FILE *script, const struct stj_chart *chart, size_t i,
     fprintf(script, "EOD\n");
 }
 
+static void write_title(FILE *script, const struct stj_series *s)
+{
+    if (s->name[0]) {
+        fprintf(script, " title '");
+        stj_plot_text(script, s->name);
+        fprintf(script, "'");
+    } else {
+        fprintf(script, " notitle");
+    }
+}
+
+/* With its mark; of a band the two borders. */
+static void write_marks(FILE *script, const struct stj_canvas *canvas, const struct stj_series *s,
+                        size_t i)
+{
+    const char *sign = s->top ? "." : mark[i % N_MARKS][canvas->unicode];
+    fprintf(script, "$series%zu using 1:2 with points pt '%s'", i, sign);
+    write_title(script, s);
+    if (s->top)
+        fprintf(script, ", $series%zu using 1:3 with points pt '%s' notitle", i, sign);
+}
+
 static void write_curve(FILE *script, const struct stj_series *s, size_t i)
 {
+    if (s->top) {
+        fprintf(script,
+                "$series%zu using 1:2:3 with filledcurves fc rgb '%s' fs transparent solid 0.25 "
+                "noborder",
+                i, colour[s->colour]);
+        write_title(script, s);
+        return;
+    }
     fprintf(script, "$series%zu using 1:2 with ", i);
     switch (s->style) {
+    case STJ_CHART_BAND:
     case STJ_CHART_LINE:
         fprintf(script, "lines lw %g", s->n > POINTS_MAX ? 1.5 : 3.0);
         break;
@@ -273,7 +331,8 @@ static void write_curve(FILE *script, const struct stj_series *s, size_t i)
         fprintf(script, "lines lw 2 dt (8,5)");
         break;
     case STJ_CHART_POINTS:
-        fprintf(script, "points pt 7 ps %g", s->n > POINTS_MAX ? 0.25 : 0.7);
+        fprintf(script, "points pt %d ps %g", shape[i % N_SHAPES],
+                s->n > POINTS_MAX ? 0.25 : 0.7);
         break;
     case STJ_CHART_BOTH:
         fprintf(script, "linespoints pt %d ps 0.8 lw 2", shape[i % N_SHAPES]);
@@ -283,23 +342,17 @@ static void write_curve(FILE *script, const struct stj_series *s, size_t i)
         break;
     }
     fprintf(script, " lc rgb '%s'", colour[s->colour]);
-    if (s->name[0]) {
-        if (s->style == STJ_CHART_POINTS) /* of a size that shows its colour */
-            fprintf(script, " notitle, keyentry with points pt 7 ps 0.9 lc rgb '%s'",
-                    colour[s->colour]);
-        fprintf(script, " title '");
-        stj_plot_text(script, s->name);
-        fprintf(script, "'");
-    } else {
-        fprintf(script, " notitle");
-    }
+    if (s->name[0] && s->style == STJ_CHART_POINTS) /* of a size that shows its colour */
+        fprintf(script, " notitle, keyentry with points pt %d ps 0.9 lc rgb '%s'",
+                shape[i % N_SHAPES], colour[s->colour]);
+    write_title(script, s);
 }
 
 /* Does any point of the series have a place? */
 static bool has_point(const struct stj_chart *chart, const struct stj_series *s, double low)
 {
     for (size_t k = 0; k < s->n; k++)
-        if (is_drawn(chart, low, s->x[k], s->y[k]))
+        if (is_drawn(chart, low, s->x[k], s->top ? s->top[k] : s->y[k]))
             return true;
     return false;
 }
@@ -321,7 +374,10 @@ void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct 
         if (!has_point(chart, &chart->series[i], f.y_low))
             continue;
         fprintf(script, "%s", sep);
-        write_curve(script, &chart->series[i], i);
+        if (canvas->path)
+            write_curve(script, &chart->series[i], i);
+        else
+            write_marks(script, canvas, &chart->series[i], i);
         sep = ", ";
     }
     if (sep[0] == '\0')
@@ -329,24 +385,28 @@ void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct 
     fprintf(script, "\n");
 }
 
-/* A field of CSV, in quotes where it must be. */
+/* A field of CSV that every reader takes as it is: numpy's knows no quotes, and # begins a comment. */
 static void write_field(FILE *out, const char *text)
 {
-    if (!strpbrk(text, ",\"\n")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
     for (const char *c = text; *c; c++)
-        fputs(*c == '"' ? "\"\"" : (const char[]){*c, '\0'}, out);
-    fputc('"', out);
+        if (!(*c == ' ' && c > text && c[-1] == ','))
+            fputc(strchr(",\"#\n\r", *c) ? '_' : *c, out);
+}
+
+static void write_key(FILE *out, const struct stj_series *s, const char *end)
+{
+    char key[STJ_CHART_NAME_MAX];
+    stj_series_key(s, key);
+    write_field(out, key);
+    fputs(end, out);
 }
 
 static void write_number(FILE *out, double x)
 {
-    fputc(',', out);
     if (isfinite(x))
-        fprintf(out, "%.17g", x);
+        fprintf(out, ",%.17g", x);
+    else
+        fputs(",nan", out);
 }
 
 /* Of an axis with names, the name. */
@@ -369,11 +429,12 @@ void stj_plot_csv(FILE *out, const struct stj_chart *chart)
     fputc('\n', out);
     for (size_t i = 0; i < chart->n_series; i++) {
         const struct stj_series *s = &chart->series[i];
-        for (size_t k = 0; k < s->n; k++) {
-            write_field(out, s->name);
-            write_place(out, &chart->x, s->x[k]);
-            write_number(out, s->y[k]);
-            fputc('\n', out);
-        }
+        for (int top = 0; top <= (s->top ? 1 : 0); top++)
+            for (size_t k = 0; k < s->n; k++) {
+                write_key(out, s, !s->top ? "" : top ? "_high" : "_low");
+                write_place(out, &chart->x, s->x[k]);
+                write_number(out, top ? s->top[k] : s->y[k]);
+                fputc('\n', out);
+            }
     }
 }

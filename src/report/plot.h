@@ -15,7 +15,11 @@ void stj_plot_text(FILE *script, const char *text);
 /* The chart as a script for the canvas; errors of the stream are the caller's to look for. */
 void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart);
 
-/* Every number of the chart: a line of column names, then "series,x,y" with 17 digits. */
+/* How many values of a log axis are below `low`. */
+size_t stj_plot_hidden(const struct stj_chart *chart, double low);
+
+/* Every number of the chart: a line of column names, then "series,x,y" with 17 digits; nan for a
+ * gap, a band as two series KEY_low and KEY_high. */
 void stj_plot_csv(FILE *out, const struct stj_chart *chart);
 
 /* chart <- loss[n]: the loss of each step's batch; with it its running mean over `window` steps. */

@@ -7,9 +7,13 @@
  */
 #include "report/svg.h"
 
+#include <ctype.h>
 #include <math.h>
+#include <string.h>
 
-enum { WIDTH = 560, HEIGHT = 340, LEFT = 64, RIGHT = 12, TOP = 10, BOTTOM = 44, TICKS_MAX = 12 };
+#include "report/plot.h"
+
+enum { WIDTH = 560, HEIGHT = 340, LEFT = 64, RIGHT = 12, TOP = 10, BOTTOM = 44, TICKS_MAX = 9 };
 
 /* Where an axis lies on the drawing: value low at pixel `from`, high at `to`. */
 struct scale {
@@ -56,11 +60,13 @@ static struct scale scale_of(const struct stj_chart *chart, bool vertical)
     s.to = vertical ? TOP : WIDTH - RIGHT;
     for (size_t i = 0; i < chart->n_series; i++)
         for (size_t k = 0; k < chart->series[i].n; k++) {
-            const double value = vertical ? chart->series[i].y[k] : chart->series[i].x[k];
-            if (!drawable(axis, value))
-                continue;
-            s.low = fmin(s.low, value);
-            s.high = fmax(s.high, value);
+            const struct stj_series *series = &chart->series[i];
+            const double value = vertical ? series->y[k] : series->x[k];
+            const double top = vertical && series->top ? series->top[k] : value;
+            if (drawable(axis, value))
+                s.low = fmin(s.low, value);
+            if (drawable(axis, top))
+                s.high = fmax(s.high, top);
         }
     for (size_t i = 0; vertical && i < chart->n_limits; i++) {
         s.low = fmin(s.low, chart->limit[i]);
@@ -107,7 +113,7 @@ static size_t ticks_of(const struct scale *s, double tick[TICKS_MAX])
                         : raw / power < 7.5 ? 5 * power
                                             : 10 * power;
     for (double t = ceil(s->low / step); t * step <= s->high && n < TICKS_MAX; t++)
-        tick[n++] = t * step;
+        tick[n++] = t * step + 0.0; /* of -0 makes 0 */
     return n;
 }
 
@@ -129,6 +135,64 @@ static void write_text(FILE *out, const char *text)
     char plain[STJ_CHART_TEXT_MAX];
     stj_chart_plain(text, plain);
     stj_html_text(out, plain);
+}
+
+/* Greek letters for their names before an index, or alone. */
+static size_t write_letter(FILE *out, const char *text)
+{
+    static const char *const letter[][2] = {
+        {"theta", "θ"}, {"sigma", "σ"}, {"epsilon", "ε"}, {NULL, NULL}};
+    for (size_t i = 0; letter[i][0]; i++) {
+        const size_t n = strlen(letter[i][0]);
+        if (strncmp(text, letter[i][0], n) == 0 && !isalpha((unsigned char)text[n])) {
+            fputs(letter[i][1], out);
+            return n;
+        }
+    }
+    return 0;
+}
+
+/* The markup of a chart as HTML, or as that of SVG, which moves what follows. */
+static void write_markup(FILE *out, const char *text, bool svg)
+{
+    char one[2] = "";
+    const char *end = "";
+    bool whole = false; /* an index in braces is open */
+    for (const char *c = text; *c;) {
+        const size_t n = c == text || !isalpha((unsigned char)c[-1]) ? write_letter(out, c) : 0;
+        c += n;
+        if (n > 0)
+            continue;
+        if ((*c == '_' || *c == '^') && c[1]) {
+            const bool up = *c == '^';
+            whole = c[1] == '{';
+            fputs(svg ? up ? "<tspan dy=\"-4\" font-size=\"75%\">"
+                           : "<tspan dy=\"3\" font-size=\"75%\">"
+                      : up ? "<sup>" : "<sub>",
+                  out);
+            end = svg ? up ? "</tspan><tspan dy=\"4\">&#8203;</tspan>"
+                           : "</tspan><tspan dy=\"-3\">&#8203;</tspan>"
+                      : up ? "</sup>" : "</sub>";
+            c += whole ? 2 : 1;
+            if (whole)
+                continue;
+        } else if (*c == '}' && whole) {
+            whole = false;
+            fputs(end, out);
+            end = "";
+            c++;
+            continue;
+        } else if (*c == '\\' && c[1]) {
+            c++;
+        }
+        one[0] = *c++;
+        stj_html_text(out, one);
+        if (!whole) {
+            fputs(end, out);
+            end = "";
+        }
+    }
+    fputs(end, out);
 }
 
 static void draw_axis(FILE *out, const struct stj_axis *axis, const struct scale *s, bool vertical)
@@ -155,8 +219,25 @@ static void draw_axis(FILE *out, const struct stj_axis *axis, const struct scale
     else
         fprintf(out, "<text class=\"middle\" x=\"%d\" y=\"%d\">", (LEFT + WIDTH - RIGHT) / 2,
                 HEIGHT - 8);
-    write_text(out, axis->label);
+    write_markup(out, axis->label, true);
     fputs("</text>\n", out);
+}
+
+/* The area of a band: along its top, and back. */
+static void draw_band(FILE *out, const struct stj_chart *chart, const struct stj_series *s,
+                      const struct scale *x, const struct scale *y)
+{
+    const char *pen = "M";
+    fprintf(out, "<path class=\"band f%d\" d=\"", s->colour);
+    for (size_t i = 0; i < 2 * s->n; i++) {
+        const size_t k = i < s->n ? i : 2 * s->n - 1 - i;
+        const double value = fmax(i < s->n ? s->top[k] : s->y[k], y->low);
+        if (!drawable(&chart->x, s->x[k]) || !isfinite(value))
+            continue;
+        fprintf(out, "%s%.1f %.1f", pen, place(x, s->x[k]), place(y, value));
+        pen = "L";
+    }
+    fputs("\"/>\n", out);
 }
 
 static void draw_series(FILE *out, const struct stj_chart *chart, const struct stj_series *series,
@@ -165,6 +246,10 @@ static void draw_series(FILE *out, const struct stj_chart *chart, const struct s
     const bool joined = series->style != STJ_CHART_POINTS;
     const bool marked = series->style != STJ_CHART_LINE && series->style != STJ_CHART_DASHED;
     const bool dashed = series->style == STJ_CHART_DASHED || series->style == STJ_CHART_BROKEN;
+    if (series->top) {
+        draw_band(out, chart, series, x, y);
+        return;
+    }
     for (int pass = 0; pass < 2; pass++) {
         double before_x = -1e9, before_y = -1e9;
         bool pen_down = false;
@@ -200,11 +285,24 @@ static void draw_legend(FILE *out, const struct stj_chart *chart)
         const struct stj_series *s = &chart->series[i];
         if (!s->name[0] || s->n == 0)
             continue;
-        fprintf(out, "<span><i class=\"b%d\"></i>", s->colour);
+        fprintf(out, "<span><i class=\"b%d%s\"></i>", s->colour, s->top ? " area" : "");
         stj_html_text(out, s->name);
         fputs("</span> ", out);
     }
     fputs("</p>\n", out);
+}
+
+/* What the drawing leaves out. */
+static void draw_notes(FILE *out, const struct stj_chart *chart, double low)
+{
+    const size_t hidden = stj_plot_hidden(chart, low);
+    if (hidden > 0)
+        fprintf(out, "<p class=\"note\">%zu values below %.2g are not drawn.</p>\n", hidden, low);
+    if (chart->note[0]) {
+        fputs("<p class=\"note\">", out);
+        write_markup(out, chart->note, false);
+        fputs(".</p>\n", out);
+    }
 }
 
 void stj_svg_chart(FILE *out, const struct stj_chart *chart)
@@ -212,7 +310,7 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
     const struct scale x = scale_of(chart, false);
     const struct scale y = scale_of(chart, true);
     fputs("<figure><figcaption>", out);
-    write_text(out, chart->title);
+    write_markup(out, chart->title, false);
     fprintf(out, "</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
             HEIGHT);
     write_text(out, chart->title);
@@ -221,6 +319,10 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
     draw_axis(out, &chart->y, &y, true);
     fprintf(out, "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", LEFT,
             TOP, WIDTH - RIGHT - LEFT, HEIGHT - BOTTOM - TOP);
+    if (chart->shade > x.low)
+        fprintf(out,
+                "<rect class=\"shade\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n",
+                LEFT, TOP, place(&x, chart->shade) - LEFT, HEIGHT - BOTTOM - TOP);
     for (size_t i = 0; i < chart->n_limits; i++)
         fprintf(out, "<path class=\"limit\" d=\"M%d %.1fH%d\"/>\n", LEFT,
                 place(&y, chart->limit[i]), WIDTH - RIGHT);
@@ -228,6 +330,7 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
         draw_series(out, chart, &chart->series[i], &x, &y);
     fputs("</svg>\n", out);
     draw_legend(out, chart);
+    draw_notes(out, chart, y.log ? y.low : 0);
     fputs("</figure>\n", out);
 }
 
@@ -235,9 +338,9 @@ void stj_svg_style(FILE *out)
 {
     /* Okabe and Ito's colours; on a dark page, lighter ones of the same hues. */
     static const char *const light[STJ_CHART_N_COLOURS] = {
-        "#d55e00", "#009e73", "#0072b2", "#56b4e9", "#e69f00", "#cc79a7", "#222222", "#888888"};
+        "#c04a00", "#2f9c78", "#00406b", "#4a9fd0", "#b87f00", "#b5608f", "#222222", "#767676"};
     static const char *const dark[STJ_CHART_N_COLOURS] = {
-        "#ff8a3d", "#2fc79a", "#4aa8e8", "#5b7f96", "#f2b93b", "#e39cc4", "#e8e8e8", "#9a9a9a"};
+        "#ff8a3d", "#8fe3c4", "#4a96e0", "#6f97b2", "#f2b93b", "#e39cc4", "#e8e8e8", "#9a9a9a"};
     fputs(":root{", out);
     for (int i = 0; i < STJ_CHART_N_COLOURS; i++)
         fprintf(out, "--c%d:%s;", i, light[i]);
@@ -246,7 +349,8 @@ void stj_svg_style(FILE *out)
         fprintf(out, "--c%d:%s;", i, dark[i]);
     fputs("}}\n", out);
     for (int i = 0; i < STJ_CHART_N_COLOURS; i++)
-        fprintf(out, ".c%d{stroke:var(--c%d)}.b%d{background:var(--c%d)}\n", i, i, i, i);
+        fprintf(out, ".c%d{stroke:var(--c%d)}.b%d{background:var(--c%d)}.f%d{fill:var(--c%d)}\n", i,
+                i, i, i, i, i);
     fputs("svg{width:100%;height:auto;display:block}svg text{font:12px "
           "system-ui,sans-serif;fill:var(--ink)}\n"
           ".end{text-anchor:end}.middle{text-anchor:middle}.grid{stroke:var(--rule);stroke-width:."
@@ -254,6 +358,9 @@ void stj_svg_style(FILE *out)
           ".frame{fill:none;stroke:var(--soft);stroke-width:.8}.limit{stroke:var(--soft);"
           "stroke-dasharray:5 4}\n"
           ".line{fill:none;stroke-width:1.6;stroke-linejoin:round}.dashed{stroke-dasharray:6 4}\n"
+          ".band{opacity:.3}.legend i.area{border-radius:0;opacity:.4}.shade{fill:var(--rule)}\n"
+          ".note{color:var(--soft);font-size:.9em;margin:.2em 0 0}\n"
+          "@media (max-width:600px){svg text{font-size:17px}}\n"
           ".dots{fill:none;stroke-width:4;stroke-linecap:round}\n"
           "figure svg{overflow:visible}.legend{display:flex;flex-wrap:wrap;gap:.2em "
           "1.2em;margin:.3em 0 0;font-size:.9em}\n"

@@ -650,15 +650,13 @@ static enum stj_status add_band(const struct stj_study_result *r, int which, siz
     const double *low = stj_study_vector(r, &n_low, "runs[%d].density.low", which);
     const double *high = stj_study_vector(r, &n_high, "runs[%d].density.high", which);
     STJ_FREED double *sigma = NULL;
-    char name[STJ_CHART_NAME_MAX];
     if (n_low != n || n_high != n || n == 0)
         return STJ_OK;
     STJ_MUST(stj_new(&sigma, n, sizeof *sigma, err));
     for (size_t i = 0; i < n; i++)
         sigma[i] = pow(10, grid_point(i));
-    snprintf(name, sizeof name, "%s: ", run_name[which]);
     return stj_chart_band(chart, run_colour[which], n, sigma, low, high,
-                          stj_study_number(r, "confidence"), name, err);
+                          stj_study_number(r, "confidence"), run_name[which], err);
 }
 
 /* The curve of a run: only the points where there are values. */

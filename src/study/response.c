@@ -390,7 +390,7 @@ static void title(const struct stj_study_result *r, const char *before, struct s
 {
     const char *region = stj_study_text(r, "region");
     if (region)
-        stj_chart_title(chart, "%s a random direction of the region %s", before, region);
+        stj_chart_title(chart, "%s w, w random in the region %s", before, region);
     else
         stj_chart_title(chart, "%s v_{%.0f}, singular value %.4g%s", before,
                         stj_study_number(r, "index"), stj_study_number(r, "sigma"),
@@ -412,7 +412,7 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     for (size_t i = 0; i < n; i++)
         size[i] = fabs(projection[i]);
     char before[64];
-    snprintf(before, sizeof before, "Training from theta_{%.0f} + s times", start_of(r));
+    snprintf(before, sizeof before, "Training from theta_{%.0f} + s", start_of(r));
     title(r, before, chart);
     stj_axis_name(&chart->y, "change", "change of the trained parameters");
     chart->y.log = true;
@@ -433,7 +433,7 @@ static enum stj_status make_loss(const struct stj_study_result *r, struct stj_ch
     STJ_FREED double *level = NULL;
     STJ_MUST(stj_new(&level, n, sizeof *level, err));
     char before[64];
-    snprintf(before, sizeof before, "Test loss after training from theta_{%.0f} + s times",
+    snprintf(before, sizeof before, "Test loss after training from theta_{%.0f} + s",
              start_of(r));
     title(r, before, chart);
     stj_axis_name(&chart->y, "test_loss", "test loss");
