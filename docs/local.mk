@@ -135,3 +135,4 @@ dist_docfigures_DATA += %reldir%/figures/spectrum-adam.svg
 dist_docfigures_DATA += %reldir%/figures/spectrum.svg
 dist_docfigures_DATA += %reldir%/figures/transformer-density.svg
 dist_docfigures_DATA += %reldir%/figures/transformer-divergence.svg
+dist_docfigures_DATA += %reldir%/figures/tutorial-labels.svg
