@@ -160,11 +160,11 @@ static enum stj_status svd_check_settings(const struct stj_op *a, const struct s
 }
 
 /* What a progress report measures the solve by. */
-static void expect(struct stj_svd_budget *budget, size_t n)
+static void expect(struct stj_svd_budget *budget, size_t m, size_t n)
 {
     const struct stj_svd_settings *s = budget->settings;
     struct stj_prediction p = {.shortest = 0};
-    stj_svd_predict(s, n, &p);
+    stj_svd_predict(s, m, n, &p);
     budget->expected = stj_predicted_applications(&p);
     if (s->max_applications > 0)
         budget->expected = fmin(budget->expected, s->max_applications);
@@ -188,7 +188,7 @@ enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *s
                                     .clock = stj_clock(),
                                     .converged = &converged};
     STJ_MUST(svd_check_settings(a, &s, err));
-    expect(&budget, stj_op_n_cols(a));
+    expect(&budget, stj_op_n_rows(a), stj_op_n_cols(a));
     STJ_MUST(stj_new(&r, 1, sizeof *r, err));
     r->n_params = stj_op_n_cols(a);
     r->requested = s.top;
