@@ -23,11 +23,39 @@ json out check.count=12 'check.predicted#12' 'check.actual#12' 'check.left_out#1
 "$jsonkeys" --print out check.sets.rank_correlation > sets
 awk '{ exit !($1 > 0.95 && $1 <= 1) }' one || fail "samples: rank correlation $(cat one)"
 awk '{ exit !($1 > 0.95 && $1 <= 1) }' sets || fail "sets: rank correlation $(cat sets)"
+json out 'check.gradient_rank_correlation>-1' 'check.random_rank_correlation<0.9' \
+    'check.sets.gradient_rank_correlation<1' 'check.sets.random_rank_correlation<0.9' \
+    check.smoothness.step=0.1 'check.smoothness.change>0' 'check.smoothness.change<1'
 run 0 influence plain --check 5 --seed 3 # what is stored answers it
 contains out '12 trainings'
+contains out 'weights up or down by 0.1 at random'
 run 0 influence plain --query train_loss+test:3,7-9+logit:0,3 --json
 json out 'queries#3' 'value#3' 'influence#3' 'influence[2]#1600'
 run 0 influence plain --from 5 --to 9
+
+# A vector of one's own; other numbers in the same file are another query.
+make_vector() { awk -v a="$1" 'BEGIN { for (i = 0; i < 310; i++) print a + i % 7 }' > q.csv; }
+make_vector 1
+run 0 influence plain --query parameters:q.csv --json
+json out 'influence[0]#1600' 'value#1' spent.vjp=1
+"$jsonkeys" --print out 'value[0]' > first
+run 0 influence plain --query 'parameters q.csv' --json
+json out spent.vjp=1 # that of the stored result
+make_vector 2
+run 0 influence plain --query parameters:q.csv --json
+"$jsonkeys" --print out 'value[0]' > second
+cmp -s first second && fail 'another vector has the stored result of the first'
+run 0 influence plain --query parameters:q.csv
+contains out 'for it: more weight raises it'
+run 1 influence plain --query 'parameters:q.csv#00000000'
+contains err 'does not hold the numbers'
+echo 1 > short.csv
+run 1 influence plain --query parameters:short.csv
+contains err 'has 1 numbers, the network has 310 parameters'
+run 1 influence plain --query parameters:nowhere.csv
+contains err nowhere.csv
+run 1 influence plain --query parameters
+contains err 'there is no query'
 run 0 export plain influence -o out-files
 run 0 report plain -o page.html
 
@@ -65,6 +93,9 @@ for of in weights inputs targets rates; do
     run 0 density plain --of $of --probes 2 --steps 20 --json
     json out "given=$of"
 done
+# Of D' where that has fewer columns; counted as what they are.
+run 0 trace plain --function frobenius --of inputs --products 310 --force --json
+json out 'spent.jvp<2' spent.vjp=310 # one more is a check
 run 0 svd plain --of rates --top 4
 contains out 'not of J: of the derivative with respect to the rates'
 run 0 svd plain --top 2 --json
@@ -80,6 +111,37 @@ run 1 trace plain --of rates
 contains err 'ask for --function frobenius'
 run 1 svd plain --of samples
 contains err 'weights, inputs, targets, rates'
+
+# Where what samples did lies, by the directions of J.
+run 0 study influence-regions plain --probes 20 --json
+json out study=influence-regions n_samples=1600 probes=20 regions.rest.count=308 'energy.rest#1600' \
+    'regions.rest.share>0' 'regions.rest.share<1' 'regions.rest.samples>1' 'regions.rest.samples<1600'
+run 0 dense plain
+run 0 study influence-regions plain
+contains out 'samples: as many would have the sum'
+run 0 study influence-regions plain --json
+json out probes=0 regions.rest.share=0
+for region in chaotic bulk stable; do "$jsonkeys" --print out regions.$region.share; echo; done > shares
+awk '{ sum += $1 } END { exit !(sum > 1 - 1e-12 && sum < 1 + 1e-12) }' shares ||
+    fail "shares of the regions: $(cat shares)"
+
+# More numbers than validate looks at: it says so.
+awk 'BEGIN { for (i = 0; i < 2100; i++) { for (j = 0; j < 500; j++) printf "%d,", (i * j) % 5; print i % 2 } }' > wide.csv
+cat > wide.yaml <<'END'
+data:
+  train: {file: wide.csv, label_column: 500}
+network:
+  input: [500]
+  layers: [{type: dense, units: 2}]
+  loss: softmax_cross_entropy
+init: {seed: 1}
+training: {optimizer: {type: sgd}, learning_rate: {schedule: constant, peak: 0.01}, batch_size: 8, steps: 1}
+END
+run 0 train wide.yaml -o wide
+run 0 validate wide
+contains out 'inputs of samples    not looked at: 1050000 numbers'
+run 0 validate wide --dense-limit 1 --json
+json out inputs_too_many=1050000 targets_too_many=null inputs_adjoint_error=null
 
 # A network whose samples depend on each other; clipped, an average, of two gradients.
 short_config norm.yaml 's/- {type: gelu}/- batch_norm\n    - {type: gelu}/' \

@@ -29,6 +29,7 @@ static const char *const of_what[] = {"weights", "inputs", "targets", "rates", N
 static const enum stj_given given_of[] = {STJ_GIVEN_WEIGHTS, STJ_GIVEN_INPUTS, STJ_GIVEN_TARGETS,
                                           STJ_GIVEN_RATES};
 enum { OF_WEIGHTS, OF_INPUTS, OF_TARGETS, OF_RATES };
+enum { SMOOTH_TRAININGS = 8 };
 
 struct influence_config {
     char *query;
@@ -59,6 +60,7 @@ struct left_out {
     double *row;                /* [n][size] */
     double *predicted, *actual; /* [n]: changes of the first query */
     double rank_correlation;
+    double by_gradients, by_chance; /* the same of grad l_i . grad query at theta_to, of noise */
 };
 
 struct influence_data {
@@ -76,6 +78,7 @@ struct influence_data {
     bool has_check;
     struct left_out one, set;
     uint64_t seed;
+    double smooth_step, smooth_change;
     size_t top; /* to be shown */
 };
 
@@ -116,6 +119,18 @@ static const struct stj_field schema[] = {
     FIELD("check.size", COUNT, one.size, "1", .place = STJ_FIELD_IN_FILE, CHECK),
     FIELD("check.rank_correlation", REAL, one.rank_correlation,
           "Spearman's, of predicted and actual", CHECK),
+    FIELD("check.gradient_rank_correlation", REAL, one.by_gradients,
+          "of actual and grad l_i . grad query at the last parameters; null: samples have no "
+          "gradients of their own",
+          .later = true, CHECK),
+    FIELD("check.random_rank_correlation", REAL, one.by_chance,
+          "of actual and random numbers, of mean 0 and standard deviation 1 / sqrt(count - 1)",
+          .later = true, CHECK),
+    FIELD("check.smoothness.step", REAL, smooth_step,
+          "by which all weights change, up or down at random", .later = true, CHECK),
+    FIELD("check.smoothness.change", REAL, smooth_change,
+          "of the influence along such steps, relative; small: the training is smooth in w",
+          .later = true, CHECK),
     FIELD("check.left_out", WHOLE, one.row, "rows of the training set",
           .dim = {DIM("left_out", one.n), DIM("one", one.size)}, CHECK),
     FIELD("check.predicted", REAL, one.predicted, "change of the query: minus the influence",
@@ -126,6 +141,10 @@ static const struct stj_field schema[] = {
     FIELD("check.sets.size", COUNT, set.size, "samples of a set, 1 % of those in a batch", CHECK),
     FIELD("check.sets.rank_correlation", REAL, set.rank_correlation,
           "Spearman's, of predicted and actual", CHECK),
+    FIELD("check.sets.gradient_rank_correlation", REAL, set.by_gradients,
+          "of actual and the sums of the gradients' inner products", .later = true, CHECK),
+    FIELD("check.sets.random_rank_correlation", REAL, set.by_chance,
+          "of actual and sums of random numbers", .later = true, CHECK),
     FIELD("check.sets.left_out", WHOLE, set.row, "rows of the training set",
           .dim = {DIM("set", set.n), DIM("member", set.size)}, CHECK),
     FIELD("check.sets.predicted", REAL, set.predicted,
@@ -135,6 +154,11 @@ static const struct stj_field schema[] = {
           .dim = {DIM("set", set.n)}, CHECK),
     {.name = NULL},
 };
+
+static void complete(void *config)
+{
+    stj_queries_pin(&((struct influence_config *)config)->query);
+}
 
 static size_t columns(const void *config, size_t n)
 {
@@ -147,17 +171,17 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
 {
     const struct influence_config *c = config;
     const size_t n = columns(config, request->n);
-    const size_t width = !run                  ? 0
-                         : c->of == OF_INPUTS  ? stj_shape_size(stj_network_input(run->net))
-                         : c->of == OF_TARGETS ? stj_shape_size(stj_network_output(run->net))
-                                               : 1;
-    const size_t given = run ? (4 + 3 * width) * run->train->n_rows + run->n_steps : 0;
-    const double numbers = (double)n * (double)(request->n + given);
+    size_t given = 0, more = 0;
     (void)engine;
+    if (run) /* what there is not is refused when it is computed */
+        (void)stj_run_given_bytes(run, &request->part, given_of[c->of], request->memory_bytes, n,
+                                  &given, &more, NULL);
+    const double numbers = (double)n * (double)(request->n + 2 * given);
     stj_predict_products(prediction, 0, (double)n, n);
-    stj_predict_phase(prediction, numbers * sizeof(double), n);
-    prediction->trainings += 2 * (double)c->check;
-    stj_predict_method(prediction, "one sweep of adjoints, %zu trainings", 2 * c->check);
+    stj_predict_phase(prediction, numbers * sizeof(double) + (double)more, n);
+    const size_t trainings = c->check > 0 ? 2 * c->check + SMOOTH_TRAININGS : 0;
+    prediction->trainings += (double)trainings;
+    stj_predict_method(prediction, "one sweep of adjoints, %zu trainings", trainings);
 }
 
 /* ---- the influence ---- */
@@ -173,6 +197,8 @@ struct work {
     size_t n_seen;
     double *theta; /* the end of the window */
     double *gradient;
+    double *score, *noise; /* [n_samples]: to compare the influence with */
+    bool has_scores;
 };
 
 static void work_free(struct work *w)
@@ -181,6 +207,8 @@ static void work_free(struct work *w)
     free(w->seen);
     free(w->theta);
     free(w->gradient);
+    free(w->score);
+    free(w->noise);
 }
 
 /* All of them where the batches are those of another process. */
@@ -314,22 +342,75 @@ static void rank(size_t n, const double *x, double *ranks)
     }
 }
 
-static enum stj_status correlate(struct left_out *o, struct stj_error *err)
+/* *rho <- Spearman's, of a[n] and b[n]. */
+static enum stj_status correlate(size_t n, const double *a, const double *b, double *rho,
+                                 struct stj_error *err)
 {
     STJ_FREED double *ranks = NULL;
-    const double mean = ((double)o->n + 1) / 2;
+    const double mean = ((double)n + 1) / 2;
     double xy = 0, xx = 0, yy = 0;
-    STJ_MUST(stj_new(&ranks, 2 * o->n, sizeof *ranks, err));
-    rank(o->n, o->predicted, ranks);
-    rank(o->n, o->actual, ranks + o->n);
-    for (size_t i = 0; i < o->n; i++) {
-        const double x = ranks[i] - mean, y = ranks[o->n + i] - mean;
+    STJ_MUST(stj_new(&ranks, 2 * n, sizeof *ranks, err));
+    rank(n, a, ranks);
+    rank(n, b, ranks + n);
+    for (size_t i = 0; i < n; i++) {
+        const double x = ranks[i] - mean, y = ranks[n + i] - mean;
         xy += x * y;
         xx += x * x;
         yy += y * y;
     }
-    o->rank_correlation = xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : (double)NAN;
+    *rho = xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : (double)NAN;
     return STJ_OK;
+}
+
+/* What is left out <- with scores: the inner product of the gradients of its loss and of the query,
+ * both at theta_to, where samples have losses of their own. */
+static enum stj_status score_samples(struct work *w, const struct left_out *o,
+                                     struct stj_error *err)
+{
+    const struct stj_run *run = w->cx->run;
+    const size_t n = stj_network_n_params(run->net);
+    STJ_FREED double *g = NULL;
+    double loss = 0;
+    w->has_scores = !run->config.has_problem && !stj_network_couples_samples(run->net);
+    STJ_MUST(stj_new(&g, n, sizeof *g, err));
+    for (size_t k = 0; w->has_scores && k < o->n * o->size; k++) {
+        const size_t row = (size_t)o->row[k];
+        if (w->score[row] != 0)
+            continue;
+        STJ_MUST(stj_evaluate_gradient(run->net, run->train, 1, &row, w->theta, &loss, g, err));
+        w->score[row] = stj_dot(n, g, w->gradient);
+    }
+    return STJ_OK;
+}
+
+/* *rho <- of what was and the sums of the scores of what was left out. */
+static enum stj_status compare_scores(const struct left_out *o, const double *score, double *rho,
+                                      struct stj_error *err)
+{
+    STJ_FREED double *sum = NULL;
+    STJ_MUST(stj_new(&sum, o->n, sizeof *sum, err));
+    for (size_t i = 0; i < o->n; i++)
+        for (size_t k = 0; k < o->size; k++)
+            sum[i] += score[(size_t)o->row[i * o->size + k]];
+    return correlate(o->n, sum, o->actual, rho, err);
+}
+
+static enum stj_status correlate_all(struct work *w, struct left_out *o, struct stj_error *err)
+{
+    STJ_MUST(correlate(o->n, o->predicted, o->actual, &o->rank_correlation, err));
+    STJ_MUST(score_samples(w, o, err));
+    STJ_MUST(compare_scores(o, w->score, &o->by_gradients, err));
+    o->by_gradients = w->has_scores ? o->by_gradients : (double)NAN;
+    return compare_scores(o, w->noise, &o->by_chance, err);
+}
+
+/* *value <- the first query of a training with weights 1 + shift. */
+static enum stj_status train_shifted(struct work *w, const double *shift, double *end,
+                                     double *value, struct stj_error *err)
+{
+    STJ_MUST(
+        stj_given_jacobian_train(w->cx->kept->inner, STJ_GIVEN_WEIGHTS, shift, end, NULL, err));
+    return stj_query_evaluate(w->cx->run, &w->query[0], end, value, NULL, err);
 }
 
 /* Set i of them: train without it. */
@@ -343,9 +424,7 @@ static enum stj_status leave_out(struct work *w, struct left_out *o, size_t i, d
         shift[row] = -1;
         o->predicted[i] -= w->data->influence[row];
     }
-    STJ_MUST(
-        stj_given_jacobian_train(w->cx->kept->inner, STJ_GIVEN_WEIGHTS, shift, end, NULL, err));
-    STJ_MUST(stj_query_evaluate(w->cx->run, &w->query[0], end, &value, NULL, err));
+    STJ_MUST(train_shifted(w, shift, end, &value, err));
     o->actual[i] = value - w->data->value[0];
     return STJ_OK;
 }
@@ -373,7 +452,37 @@ static enum stj_status check(struct work *w, struct left_out *o, size_t n, size_
                                      (double)i, (double)n, err));
         STJ_MUST(leave_out(w, o, i, shift, end, err));
     }
-    return correlate(o, err);
+    return correlate_all(w, o, err);
+}
+
+/* How far the influence is that of other weights too.  Along x, +-1 at random, the query is q(h) for
+ * weights 1 + h x; its slopes (q(h) - q(0)) / h on either side differ by the change of the influence
+ * along x by a step h.  Relative: root mean squares over some x. */
+static enum stj_status measure_smoothness(struct work *w, struct stj_rng *rng,
+                                          struct stj_error *err)
+{
+    const double h = 0.1, middle = w->data->value[0];
+    const size_t n = w->data->n_samples;
+    double change = 0, slope = 0;
+    STJ_FREED double *shift = NULL, *end = NULL;
+    STJ_MUST(stj_new(&shift, n, sizeof *shift, err));
+    STJ_MUST(stj_new(&end, stj_network_n_params(w->cx->run->net), sizeof *end, err));
+    for (size_t k = 0; k < SMOOTH_TRAININGS / 2; k++) {
+        double value[2];
+        STJ_MUST(stj_progress_report(w->cx->progress, "trainings with other weights", (double)k,
+                                     (double)SMOOTH_TRAININGS / 2, err));
+        stj_rng_fill_normal(rng, n, shift);
+        for (int side = 0; side < 2; side++) {
+            for (size_t i = 0; i < n; i++)
+                shift[i] = copysign(h, side ? -shift[i] : shift[i]);
+            STJ_MUST(train_shifted(w, shift, end, &value[side], err));
+        }
+        change += pow(value[0] - 2 * middle + value[1], 2);
+        slope += pow((value[0] - value[1]) / 2, 2);
+    }
+    w->data->smooth_step = h;
+    w->data->smooth_change = slope > 0 ? sqrt(change / slope) : (double)NAN;
+    return STJ_OK;
 }
 
 static enum stj_status run_checks(struct work *w, struct stj_error *err)
@@ -384,8 +493,14 @@ static enum stj_status run_checks(struct work *w, struct stj_error *err)
     if (k == 0)
         return STJ_OK;
     STJ_MUST(stj_rng_create(w->config->seed, STJ_STREAM_CHECK, 0, &rng, err));
+    STJ_HELD(stj_rng_destroy_at) struct stj_rng *other = NULL;
+    STJ_MUST(stj_rng_create(w->config->seed, STJ_STREAM_CHECK, 1, &other, err));
+    STJ_MUST(stj_new(&w->score, w->data->n_samples, sizeof *w->score, err));
+    STJ_MUST(stj_new(&w->noise, w->data->n_samples, sizeof *w->noise, err));
+    stj_rng_fill_normal(other, w->data->n_samples, w->noise);
     STJ_MUST(check(w, &w->data->one, k < w->n_seen ? k : w->n_seen, 1, true, rng, err));
-    return check(w, &w->data->set, k, size, false, rng, err);
+    STJ_MUST(check(w, &w->data->set, k, size, false, rng, err));
+    return measure_smoothness(w, other, err);
 }
 
 static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
@@ -482,14 +597,31 @@ static void print_end(FILE *out, const struct influence_data *d, size_t first, c
     }
 }
 
+static void print_correlation(FILE *out, double rho, const char *text)
+{
+    if (isfinite(rho))
+        fprintf(out, "%.3f%s", rho, text);
+    else
+        fprintf(out, "not defined%s", text);
+}
+
 static void print_check(FILE *out, const struct left_out *o)
 {
     fprintf(out, "left out %zu at a time, %zu trainings: rank correlation of predicted and actual ",
             o->size, o->n);
-    if (isfinite(o->rank_correlation))
-        fprintf(out, "%.3f\n", o->rank_correlation);
-    else
-        fprintf(out, "not defined\n");
+    print_correlation(out, o->rank_correlation, "\n    of gradients at the end and actual ");
+    print_correlation(out, o->by_gradients, ", of random numbers and actual ");
+    print_correlation(out, o->by_chance, "\n");
+}
+
+static void print_checks(FILE *out, const struct influence_data *d)
+{
+    print_check(out, &d->one);
+    print_check(out, &d->set);
+    if (d->smooth_step > 0)
+        fprintf(out,
+                "weights up or down by %g at random: the influence along that changes by %.2g %%\n",
+                d->smooth_step, 100 * d->smooth_change);
 }
 
 /* d query / d log c, c being a factor of all rates. */
@@ -515,7 +647,7 @@ static void print(FILE *out, const struct stj_result *result)
     for (size_t q = 0; q < d->n_queries; q++, word += strspn(word, " ")) {
         const size_t length = strcspn(word, " ");
         const double *x = d->n_norms ? d->norm + q * d->n_norms : d->influence + q * d->n_numbers;
-        const bool logit = strncmp(word, "logit:", 6) == 0;
+        const bool logit = strncmp(word, "logit:", 6) == 0 || memchr(word, '#', length);
         fprintf(out, "%.*s = %.10g\n", (int)length, word, d->value[q]);
         if (rates)
             fprintf(out, "all rates larger by 1 %%: %+.6g\n", all_rates(d, x) / 100);
@@ -534,10 +666,8 @@ static void print(FILE *out, const struct stj_result *result)
     if (d->n_unseen > 0 && !rates)
         fprintf(out, "%zu samples are in no batch of these steps: their influence is exactly 0\n",
                 d->n_unseen);
-    if (d->has_check) {
-        print_check(out, &d->one);
-        print_check(out, &d->set);
-    }
+    if (d->has_check)
+        print_checks(out, d);
     stj_print_cost(out, &result->about);
 }
 
@@ -605,6 +735,7 @@ const struct stj_analysis stj_analysis_influence = {
     .format = {.name = "spectraj-influence",
                .version = 1,
                .remedy = "compute it again with --force"},
+    .complete = complete,
     .columns = columns,
     .predict = predict,
     .covers = covers,

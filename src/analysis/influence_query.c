@@ -4,14 +4,20 @@
  * Nothing is dropped, and the L2 penalty is no part of a loss.  Where the samples of a batch depend
  * on each other, the batch is the whole data set, as for the losses that a run reports; a loss of
  * some of its rows would have other statistics, so there is none.
+ *
+ * A query that is an array is named with a checksum of its numbers, which a stored result is found by.
  */
 #include "analysis/influence_query.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas.h"
+#include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "data/matrix.h"
 #include "op/function_jacobian.h"
 #include "op/operator.h"
 
@@ -25,8 +31,10 @@ size_t stj_queries_count(const char *text)
 
 void stj_queries_free(size_t n, struct stj_query *query)
 {
-    for (size_t i = 0; query && i < n; i++)
+    for (size_t i = 0; query && i < n; i++) {
         free(query[i].row);
+        free(query[i].vector);
+    }
     free(query);
 }
 
@@ -90,11 +98,100 @@ static enum stj_status take_output(const struct stj_run *run, struct stj_query *
     return add_rows(q, row, row, err);
 }
 
+/* "parameters:FILE", "parameters FILE" or that with "#" and a checksum of 8 digits behind it. */
+static const char vector_word[] = "parameters";
+enum { VECTOR_WORD = sizeof vector_word - 1, PIN = 9 };
+
+static bool is_vector(const char *word)
+{
+    return strncmp(word, vector_word, VECTOR_WORD) == 0 &&
+           (word[VECTOR_WORD] == ':' || word[VECTOR_WORD] == ' ');
+}
+
+/* Where "#1a2b3c4d" is at the end of a word of so many characters; NULL: it is not. */
+static const char *find_pin(const char *word, size_t length)
+{
+    const char *pin = length > PIN ? word + length - PIN : NULL;
+    return pin && *pin == '#' && strspn(pin + 1, "0123456789abcdef") >= PIN - 1 ? pin : NULL;
+}
+
+static enum stj_status read_vector(const char *file, struct stj_matrix *matrix, uint32_t *crc,
+                                   struct stj_error *err)
+{
+    STJ_MUST(stj_matrix_read(file, matrix, err));
+    *crc = stj_crc32(0, matrix->data, matrix->rows * matrix->cols * sizeof *matrix->data);
+    return STJ_OK;
+}
+
+static enum stj_status take_vector(const struct stj_run *run, struct stj_query *q, const char *word,
+                                   struct stj_error *err)
+{
+    STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
+    STJ_FREED char *file = NULL;
+    const size_t n = stj_network_n_params(run->net);
+    const char *pin = find_pin(word, strlen(word));
+    uint32_t crc = 0;
+    STJ_MUST(stj_strdup(&file, word + VECTOR_WORD + 1, err));
+    if (pin)
+        file[pin - word - VECTOR_WORD - 1] = '\0';
+    STJ_NEED(err, *file && !strpbrk(file, " \t"), STJ_EINVAL,
+             "'%s': give the name of an array's file, without blanks, as parameters:q.npy", word);
+    STJ_MUST(read_vector(file, &matrix, &crc, err));
+    STJ_NEED(err, matrix.rows * matrix.cols == n, STJ_EINVAL,
+             "%s has %zu numbers, the network has %zu parameters: give one for each", file,
+             matrix.rows * matrix.cols, n);
+    STJ_NEED(err, !pin || strtoul(pin + 1, NULL, 16) == crc, STJ_EINVAL,
+             "%s does not hold the numbers that the query '%s' was of: leave out %s", file, word,
+             pin);
+    q->vector = matrix.data;
+    matrix.data = NULL;
+    return STJ_OK;
+}
+
+/* A word <- the text's, pinned where it can be. */
+static void write_pinned(FILE *out, const char *word)
+{
+    STJ_HELD(stj_matrix_free) struct stj_matrix matrix = {0};
+    uint32_t crc = 0;
+    const bool pins = is_vector(word) && !find_pin(word, strlen(word)) &&
+                      read_vector(word + VECTOR_WORD + 1, &matrix, &crc, NULL) == STJ_OK;
+    if (is_vector(word))
+        fprintf(out, "%s:%s", vector_word, word + VECTOR_WORD + 1);
+    else
+        fputs(word, out);
+    if (pins)
+        fprintf(out, "#%08x", (unsigned)crc);
+}
+
+void stj_queries_pin(char **text)
+{
+    STJ_HELD(stj_text_drop) struct stj_text_output out = {0};
+    STJ_FREED char *copy = NULL, *pinned = NULL;
+    if (!*text || !strstr(*text, vector_word) || stj_strdup(&copy, *text, NULL) != STJ_OK ||
+        stj_text_open(&out, NULL) != STJ_OK)
+        return;
+    for (char *word = copy, *end = copy; end; word = end + 1) {
+        end = strchr(word, '+');
+        if (end)
+            *end = '\0';
+        write_pinned(out.file, word);
+        if (end)
+            fputc('+', out.file);
+    }
+    if (stj_text_take(&out, &pinned, NULL) != STJ_OK)
+        return;
+    free(*text);
+    *text = pinned;
+    pinned = NULL;
+}
+
 static enum stj_status make_query(const struct stj_run *run, const char *word, struct stj_query *q,
                                   struct stj_error *err)
 {
     const bool rows = strncmp(word, "test:", 5) == 0, logit = strncmp(word, "logit:", 6) == 0;
     const bool train = strcmp(word, "train_loss") == 0;
+    if (is_vector(word))
+        return take_vector(run, q, word, err);
     STJ_NEED(err, rows || logit || train || strcmp(word, "test_loss") == 0, STJ_EINVAL,
              "there is no query '%s': give " STJ_QUERY_DOC, word);
     if (rows || logit)
@@ -166,6 +263,13 @@ enum stj_status stj_query_evaluate(const struct stj_run *run, const struct stj_q
                                    const double *theta, double *value, double *gradient,
                                    struct stj_error *err)
 {
+    const size_t n = stj_network_n_params(run->net);
+    if (query->vector) {
+        *value = stj_dot(n, query->vector, theta);
+        if (gradient)
+            memcpy(gradient, query->vector, n * sizeof *gradient);
+        return STJ_OK;
+    }
     if (query->logit)
         return evaluate_logit(run, query, theta, value, gradient, err);
     if (run->config.has_problem)

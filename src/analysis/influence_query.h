@@ -6,15 +6,17 @@
 #include "run/run_internal.h"
 
 #define STJ_QUERY_DOC                                                                              \
-    "test_loss, train_loss, test:ROWS (the mean loss of some test rows, as 3,7,20-29), or "        \
-    "logit:ROW,CLASS (an output for a test row); several with + between them"
+    "test_loss, train_loss, test:ROWS (the mean loss of some test rows, as 3,7,20-29), "           \
+    "logit:ROW,CLASS (an output for a test row), or parameters:FILE (the inner product of the "    \
+    "last parameters with as many numbers of an array); several with + between them"
 
 /* One query of "test_loss+logit:3,7"; the data are borrowed. */
 struct stj_query {
     const struct stj_dataset *data;
     size_t n, *row; /* of them; row NULL: all; owned */
     bool logit;
-    size_t output; /* of row[0] */
+    size_t output;  /* of row[0] */
+    double *vector; /* the gradient itself, for any theta; or NULL; owned */
 };
 
 /* *query[*n] <- those of a text, one after another; free them.  A word, row or class that there is
@@ -22,6 +24,10 @@ struct stj_query {
 enum stj_status stj_queries_make(const struct stj_run *run, const char *text,
                                  struct stj_query **query, size_t *n, struct stj_error *err);
 void stj_queries_free(size_t n, struct stj_query *query);
+
+/* *text <- with the checksum of its numbers behind each parameters:FILE, so that other numbers are
+ * another query.  Files that cannot be read stay without: stj_queries_make says why. */
+void stj_queries_pin(char **text);
 
 /* How many a text has; it may be anything. */
 size_t stj_queries_count(const char *text);
