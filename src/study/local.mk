@@ -8,6 +8,7 @@ libspectraj_core_la_SOURCES += %reldir%/distributions.c
 libspectraj_core_la_SOURCES += %reldir%/divergence.c
 libspectraj_core_la_SOURCES += %reldir%/function_jacobian.c
 libspectraj_core_la_SOURCES += %reldir%/growth.c
+libspectraj_core_la_SOURCES += %reldir%/influence_regions.c
 libspectraj_core_la_SOURCES += %reldir%/layers.c
 libspectraj_core_la_SOURCES += %reldir%/overlap.c
 libspectraj_core_la_SOURCES += %reldir%/response.c

@@ -5,17 +5,10 @@
 #include <string.h>
 
 static const struct stj_plugin_info *const list[] = {
-    &stj_study_alignment.info,
-    &stj_study_displacement.info,
-    &stj_study_response.info,
-    &stj_study_restrict.info,
-    &stj_study_divergence.info,
-    &stj_study_overlap.info,
-    &stj_study_function_jacobian.info,
-    &stj_study_distributions.info,
-    &stj_study_growth.info,
-    &stj_study_layers.info,
-    NULL,
+    &stj_study_alignment.info,         &stj_study_displacement.info,  &stj_study_response.info,
+    &stj_study_restrict.info,          &stj_study_divergence.info,    &stj_study_overlap.info,
+    &stj_study_function_jacobian.info, &stj_study_distributions.info, &stj_study_growth.info,
+    &stj_study_influence_regions.info, &stj_study_layers.info,        NULL,
 };
 
 const struct stj_kind stj_studies = {.what = "study", .list = list};

@@ -11,6 +11,7 @@ extern const struct stj_study_ops stj_study_distributions;
 extern const struct stj_study_ops stj_study_divergence;
 extern const struct stj_study_ops stj_study_function_jacobian;
 extern const struct stj_study_ops stj_study_growth;
+extern const struct stj_study_ops stj_study_influence_regions;
 extern const struct stj_study_ops stj_study_layers;
 extern const struct stj_study_ops stj_study_overlap;
 extern const struct stj_study_ops stj_study_response;
