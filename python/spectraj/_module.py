@@ -169,6 +169,58 @@ def recognised_attention(m: nn.Module, length: int = 5) -> Optional[dict]:
     return None
 
 
+def _separate_attention(module: nn.Module) -> Optional[str]:
+    """The name of a module of one's own whose queries, keys and values are linear modules each."""
+    for name, m in module.named_modules():
+        linear = {part.lower() for part, child in m.named_children() if isinstance(child, nn.Linear)}
+        if any(linear.issuperset(names) for names in (("q_proj", "k_proj", "v_proj"), ("query", "key", "value"),
+                                                      ("q", "k", "v"), ("wq", "wk", "wv"), ("to_q", "to_k", "to_v"))):
+            return name or type(m).__name__
+    return None
+
+
+class _EncoderLayer(nn.Module):
+    """nn.TransformerEncoderLayer with its own modules, in a forward that torch.fx can trace."""
+
+    def __init__(self, m: nn.Module) -> None:
+        super().__init__()
+        self.__dict__.update(m.__dict__)
+
+    def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
+        def attend(x: Any) -> Any:
+            return self.dropout1(self.self_attn(x, x, x, src_key_padding_mask, False, src_mask)[0])
+
+        def feed(x: Any) -> Any:
+            return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+
+        if self.norm_first:
+            x = src + attend(self.norm1(src))
+            return x + feed(self.norm2(x))
+        x = self.norm1(src + attend(src))
+        return self.norm2(x + feed(x))
+
+
+class _Encoder(nn.Module):
+    """The same of nn.TransformerEncoder."""
+
+    def __init__(self, m: nn.Module) -> None:
+        super().__init__()
+        self.__dict__.update(m.__dict__)
+
+    def forward(self, src: Any, mask: Any = None, src_key_padding_mask: Any = None, is_causal: Any = None) -> Any:
+        for layer in self.layers:
+            src = layer(src, mask, src_key_padding_mask)
+        return self.norm(src) if self.norm is not None else src
+
+
+def _plain(m: nn.Module) -> nn.Module:
+    """The module with the encoders of torch.nn in it as modules that can be traced; names stay."""
+    for name, part in m.named_children():
+        setattr(m, name, _plain(part))
+    made = {nn.TransformerEncoderLayer: _EncoderLayer, nn.TransformerEncoder: _Encoder}.get(type(m))
+    return made(m) if made else m
+
+
 class _Tracer(torch.fx.Tracer):
     """torch.nn's modules are whole, and so are attentions of one's own that are recognised."""
 
@@ -196,7 +248,7 @@ class Network:
 
     def __init__(self, module: nn.Module, example: torch.Tensor):
         try:
-            module = copy.deepcopy(module).cpu()
+            module = _plain(copy.deepcopy(module).cpu())
         except RuntimeError as why:
             raise Unsupported(f"{type(module).__name__} cannot be copied ({why}); it") from why
         self.layers: List[dict] = []
@@ -221,8 +273,15 @@ class Network:
         self._made = shapes.made
         self.input_form = self._form_of_input(graph, example)
         self.input_shape = list(channels_last(example.numpy(), self.input_form).shape[1:]) or [1]
-        for node in graph.graph.nodes:
-            self._values[node] = self._translate(node)
+        try:
+            for node in graph.graph.nodes:
+                self._values[node] = self._translate(node)
+        except Unsupported as why:
+            apart = _separate_attention(module)
+            if not apart:
+                raise
+            raise Unsupported("an attention of one's own with a linear module each for queries, keys and values (have "
+                              "one nn.Linear(E, 3 * E) for them, or take nn.MultiheadAttention)", apart) from why
         self.output: Value = self._values[next(n for n in graph.graph.nodes if n.op == "output")]
 
     # ---- names and layers ----

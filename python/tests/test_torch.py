@@ -296,6 +296,23 @@ class Recorded(unittest.TestCase):
 
         self.assertIsNone(spectraj._module.recognised_attention(Twice(4, 2, 5)))
 
+    def test_an_encoder_of_pytorch_is_its_parts(self):
+        for first in (True, False):
+            def forward(m, x):
+                mask = nn.Transformer.generate_square_subsequent_mask(5) if m.causal else None
+                return m.head(m.body(m.wte(x), mask) if m.causal else m.body(m.wte(x)))
+            layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, activation="gelu", batch_first=True,
+                                               norm_first=first)
+            net = Net(forward, wte=nn.Embedding(CLASSES, 4), head=nn.Linear(4, CLASSES),
+                      body=nn.TransformerEncoder(layer, 2, nn.LayerNorm(4), enable_nested_tensor=False))
+            net.causal = first
+            tokens = torch.randint(0, CLASSES, (20, 5))
+            with self.subTest(norm_first=first):
+                run = self.record(net, torch.optim.SGD(net.parameters(), 0.1), tokens, tokens.roll(-1, 1),
+                                  save={"force": True})
+                self.check(run, net)
+                self.assertEqual(run.n_params, sum(p.numel() for p in net.parameters()))
+
     def test_sigma_is_pytorchs(self):
         for name in ("mlp", "cnn"):
             with self.subTest(name):
@@ -396,7 +413,23 @@ class Recorded(unittest.TestCase):
         def sequential(*parts):
             return nn.Sequential(nn.Linear(4, 4), *parts, nn.Linear(4, CLASSES))
 
+        def sequence(part):
+            return Net(lambda m, x: m.fc(m.part(x).mean(1)), part=part, fc=nn.Linear(4, CLASSES))
+
         self.refused("1: nn.Dropout with p = 0.5", sequential(nn.Dropout(0.5)))
+        class Separate(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.q_proj, self.k_proj, self.v_proj, self.o_proj = (nn.Linear(4, 4) for _ in range(4))
+
+            def forward(self, x):
+                q, k, v = (part(x).view(x.size(0), 5, 2, 2).transpose(1, 2)
+                           for part in (self.q_proj, self.k_proj, self.v_proj))
+                return self.o_proj((F.softmax(q @ k.transpose(-2, -1), -1) @ v).transpose(1, 2).reshape(x.size(0), 5, 4))
+
+        self.refused("part: an attention .* nn.MultiheadAttention", sequence(Separate()), shape=(5, 4))
+        self.refused("dropout 0.1", sequence(nn.TransformerEncoderLayer(4, 1, 4, batch_first=True)), shape=(5, 4))
+        self.refused("without batch_first", sequence(nn.TransformerEncoderLayer(4, 1, 4, 0.0)), shape=(5, 4))
         self.refused("1: nn.Hardshrink", sequential(nn.Hardshrink()))
         self.refused("Tensor.cumsum|cumsum", Net(lambda m, x: m.fc(x.cumsum(1)), fc=nn.Linear(4, CLASSES)))
         self.refused("cannot be traced", Net(lambda m, x: m.fc(x if x.sum() > 0 else -x), fc=nn.Linear(4, CLASSES)))
