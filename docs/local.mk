@@ -67,13 +67,18 @@ nodist_man1_MANS = $(man1_pages)
 nodist_man5_MANS = %reldir%/spectraj-config.5
 completiondir = $(datadir)/bash-completion/completions
 nodist_completion_DATA = %reldir%/spectraj
-CLEANFILES += $(man1_pages) %reldir%/spectraj-config.5 %reldir%/spectraj
+zshdir = $(datadir)/zsh/site-functions
+nodist_zsh_DATA = %reldir%/_spectraj
+fishdir = $(datadir)/fish/vendor_completions.d
+nodist_fish_DATA = %reldir%/spectraj.fish
+completions = %reldir%/spectraj %reldir%/_spectraj %reldir%/spectraj.fish
+CLEANFILES += $(man1_pages) %reldir%/spectraj-config.5 $(completions)
 
-dist-hook: $(man1_pages) %reldir%/spectraj-config.5 %reldir%/spectraj
+dist-hook: $(man1_pages) %reldir%/spectraj-config.5 $(completions)
 	$(MKDIR_P) '$(distdir)/%reldir%/made'
-	cp $(man1_pages) %reldir%/spectraj-config.5 %reldir%/spectraj '$(distdir)/%reldir%/made'
+	cp $(man1_pages) %reldir%/spectraj-config.5 $(completions) '$(distdir)/%reldir%/made'
 if CROSS
-$(man1_pages) %reldir%/spectraj-config.5 %reldir%/spectraj: Makefile
+$(man1_pages) %reldir%/spectraj-config.5 $(completions): Makefile
 	@$(MKDIR_P) %reldir%
 	@test -f '$(srcdir)/%reldir%/made/$(@F)' || { \
 	  echo "$@: comes from the built program, which does not run here; build from an archive (make dist)," \
@@ -84,9 +89,10 @@ $(man1_pages) %reldir%/spectraj-config.5: spectraj$(EXEEXT)
 	@$(MKDIR_P) %reldir%
 	$(AM_V_GEN)name=`basename $@ | sed 's/\.[15]$$//; s/^spectraj-*//'`; \
 	./spectraj$(EXEEXT) help --man $$name > $@.tmp && mv $@.tmp $@
-%reldir%/spectraj: spectraj$(EXEEXT)
+$(completions): spectraj$(EXEEXT)
 	@$(MKDIR_P) %reldir%
-	$(AM_V_GEN)./spectraj$(EXEEXT) help --completion > $@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)case $@ in *.fish) shell=fish ;; */_spectraj) shell=zsh ;; *) shell=bash ;; esac; \
+	./spectraj$(EXEEXT) help --completion $$shell > $@.tmp && mv $@.tmp $@
 endif
 
 # The reference of the library, from its headers, on demand; without doxygen says so.

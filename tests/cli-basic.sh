@@ -55,12 +55,17 @@ for command in $commands; do
             fail "$command does not know --$option"
         fi
     done
-    listed=$(grep -c '^  .*--[a-z]' out)
+    listed=$(grep -c '^  \(-[a-zA-Z],\|   \) --[a-z]' out)
     expected=$(for name in $(options_of "$command") $common; do echo "$name"; done | wc -l)
-    # The example lines name options too.
-    listed=$((listed - $(sed '1,/^Example/d' out | grep -c -e '--')))
     [ "$listed" -eq "$expected" ] || fail "$command lists $listed options instead of $expected"
 done
+
+# The options of an analysis in groups.
+run 0 svd --help
+awk '/^ What:/ { g = 1 } /^ Window/ { g = 2 } /^ Budget:/ { g = 3 } /^ Output:/ { g = 4 } /^Exit/ { exit 0 }
+    /^  .*--top K/ { if (g != 1) exit 1 } /^  .*--from STEP/ { if (g != 2) exit 1 }
+    /^  .*--max-seconds/ { if (g != 3) exit 1 } /^  .*--memory SIZE/ { if (g != 3) exit 1 }
+    /^  .*--monitor/ { if (g != 4) exit 1 } /^  .*--json / { if (g != 4) exit 1 }' out || fail 'the groups of svd --help'
 
 # Usage errors: one line, with the remedy.
 refused 'no command|--help'

@@ -62,12 +62,43 @@ run 0 help --completion
 mv out completion
 if command -v bash > /dev/null; then
     bash -n completion || fail "bash does not read the completion"
-    offers=$(bash -c '. ./completion; COMP_WORDS=(spectraj de); COMP_CWORD=1; _spectraj
+    offers=$(PATH=$(dirname "$spectraj"):$PATH bash -c '. ./completion; COMP_WORDS=(spectraj de); COMP_CWORD=1; _spectraj
         echo "${COMPREPLY[*]}"; COMP_WORDS=(spectraj svd RUN --bo); COMP_CWORD=3; _spectraj
         echo "${COMPREPLY[*]}"')
     [ "$offers" = "density dense
 --bottom" ] || fail "the completion offers: $offers"
 fi
+
+# Studies, figures, templates, tags, layers and values come from the tables and from the run.
+offers()
+{
+    offered=$1
+    shift
+    run 0 help --complete "$@"
+    grep -qx -e "$offered" out || fail "$offered is not offered: $(tr '\n' ' ' < out)"
+    if grep -v "^$(printf %s "$offered" | cut -c1-2)" out | grep -q .; then fail 'what was typed is not heeded'; fi
+}
+short_config c.yaml '/^analysis:/,$d'
+run 0 train c.yaml -o tagged
+run 0 svd tagged --top 2 --bottom 0 --tag mine
+offers alignment study al
+offers loss plot tagged lo
+offers digits init di
+offers full svd tagged --state fu
+offers mine svd tagged --tag mi
+offers svd-mine export tagged svd
+offers dense0.kernel svd tagged --layers dense0.k
+offers dense0.bias,dense0.kernel svd tagged --layers dense0.bias,dense0.k
+offers --epsilon study alignment tagged --ep
+run 0 help --complete svd ''
+silent
+[ ! -s out ] || fail 'something else than files is offered for RUN'
+for shell in bash zsh fish; do
+    run 0 help --completion $shell
+    mv out completion.$shell
+    ! command -v $shell > /dev/null || $shell -n completion.$shell || fail "$shell does not read its completion"
+done
+refused "no completion of 'elvish', but bash, zsh, fish" help --completion elvish
 
 # The examples.
 SPECTRAJ_EXAMPLES=$top_srcdir/examples

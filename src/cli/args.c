@@ -118,6 +118,40 @@ const struct stj_option *args_row(const struct command *command, size_t i)
     return NULL;
 }
 
+enum group { GROUP_WHAT, GROUP_WINDOW, GROUP_BUDGET, GROUP_OUTPUT };
+
+static enum group group_of(const struct command *command, size_t i)
+{
+    static const unsigned window = ARGS_WINDOW | ARGS_AT;
+    static const unsigned budget = ARGS_MEMORY | ARGS_THREADS | ARGS_RANKS | ARGS_PROBLEM;
+    static const unsigned what = ARGS_USES_SEED | ARGS_CONFIG_SEED | ARGS_SET | ARGS_SWEEP;
+    const struct stj_option *row = args_row(command, i);
+    if (i < count_own(command))
+        return row->role == STJ_ROLE_EFFORT ? GROUP_BUDGET
+               : row->role == STJ_ROLE_VIEW ? GROUP_OUTPUT
+                                            : GROUP_WHAT;
+    const unsigned mask = shared_mask[row - shared_rows];
+    return mask & window   ? GROUP_WINDOW
+           : mask & budget ? GROUP_BUDGET
+           : mask & what   ? GROUP_WHAT
+                           : GROUP_OUTPUT;
+}
+
+bool args_in_group(const struct command *command, size_t i, size_t group)
+{
+    return command->shared & ARGS_WINDOW ? group_of(command, i) == group : group == 0;
+}
+
+const char *args_group_title(const struct command *command, size_t group)
+{
+    static const char *const title[ARGS_GROUPS] = {"What", "Window and part of J", "Budget",
+                                                   "Output"};
+    for (size_t i = 0; command->shared & ARGS_WINDOW && args_row(command, i); i++)
+        if (args_in_group(command, i, group))
+            return title[group];
+    return NULL;
+}
+
 static void put_dashes(char *text)
 {
     for (; *text && *text != ' '; text++)

@@ -101,6 +101,15 @@ void args_free(const struct command *command, struct args *args, void *options);
 /* Row i of a command, its own ones first; NULL past the last. */
 const struct stj_option *args_row(const struct command *command, size_t i);
 
+/* The groups of options in a help: of a command that has a window four, of others one. */
+enum { ARGS_GROUPS = 4 };
+
+/* Its title; NULL: options are in no groups, or no row is in this one. */
+const char *args_group_title(const struct command *command, size_t group);
+
+/* Row i is in the group; of a command without groups all are in the first. */
+bool args_in_group(const struct command *command, size_t i, size_t group);
+
 /* name <- that of a row as the command line has it: "max-seconds". */
 const char *args_name(const struct stj_option *row, char name[ARGS_NAME_MAX]);
 

@@ -55,8 +55,14 @@ void args_print_help(FILE *out, const struct command *command)
         args_print_names(out, command->list);
     }
     fprintf(out, "\nOptions:\n");
-    for (size_t i = 0; (row = args_row(command, i)); i++)
-        print_option(out, row);
+    for (size_t g = 0; g < ARGS_GROUPS; g++) {
+        const char *title = args_group_title(command, g);
+        if (title)
+            fprintf(out, "%s %s:\n", g ? "\n" : "", title);
+        for (size_t i = 0; (row = args_row(command, i)); i++)
+            if (args_in_group(command, i, g))
+                print_option(out, row);
+    }
     fprintf(out, "\nExit status:\n"
                  "    0  done\n"
                  "    1  error: one line on standard error says what, where, and the remedy\n");

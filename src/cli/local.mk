@@ -5,6 +5,7 @@ spectraj_SOURCES += %reldir%/args.h
 spectraj_SOURCES += %reldir%/cli.c
 spectraj_SOURCES += %reldir%/cli.h
 spectraj_SOURCES += %reldir%/compare.c
+spectraj_SOURCES += %reldir%/complete.c
 spectraj_SOURCES += %reldir%/export.c
 spectraj_SOURCES += %reldir%/help.c
 spectraj_SOURCES += %reldir%/info.c

@@ -126,6 +126,40 @@ static int print_help_of_help(void)
     return CLI_DONE;
 }
 
+static bool get_shell(size_t i, const char **name, const char **doc)
+{
+    static const char *const shells[] = {"bash", "zsh", "fish"};
+    *doc = "";
+    *name = i < 3 ? shells[i] : NULL;
+    return i < 3;
+}
+
+static int print_completion(const char *shell)
+{
+    if (manual_print_completion(stdout, shell))
+        return CLI_DONE;
+    args_no_such("completion of", shell, get_shell, "spectraj help --help", &failure);
+    return CLI_ERROR;
+}
+
+/* help --complete WORD...: of the first word the commands, else what the command offers. */
+static int complete(size_t n, char **word)
+{
+    const char *name = NULL, *doc = NULL;
+    const char *typed = word[n - 1];
+    const bool of_help = n == 2 && strcmp(word[0], "help") == 0;
+    const struct command *command = n > 1 ? find_command(word[0]) : NULL;
+    if (command)
+        complete_print(command, n - 1, word + 1);
+    for (size_t i = 0; (n == 1 || of_help) && get_command(i, &name, &doc); i++)
+        if (strncmp(name, typed, strlen(typed)) == 0)
+            printf("%s\n", name);
+    for (size_t i = 0; n == 1 && typed[0] == '-' && get_word(i, &name, &doc); i++)
+        if (strncmp(name, typed, strlen(typed)) == 0)
+            printf("%s\n", name);
+    return CLI_DONE;
+}
+
 static int print_help(int argc, char **argv)
 {
     if (argc < 3)
@@ -134,10 +168,10 @@ static int print_help(int argc, char **argv)
         return print_help_of_help();
     if (strcmp(argv[2], "--man") == 0)
         return print_manual(argv[3]);
-    if (strcmp(argv[2], "--completion") == 0) {
-        manual_print_completion(stdout, commands, n_commands);
-        return CLI_DONE;
-    }
+    if (strcmp(argv[2], "--completion") == 0)
+        return print_completion(argv[3]);
+    if (strcmp(argv[2], "--complete") == 0 && argc > 3)
+        return complete((size_t)argc - 3, argv + 3);
     if (strcmp(argv[2], "config") == 0) {
         manual_print_config_help(stdout);
         return CLI_DONE;

@@ -157,8 +157,14 @@ void manual_print_command(FILE *out, const struct command *command)
         free(text);
     }
     fputs(".SH OPTIONS\n", out);
-    for (size_t i = 0; (row = args_row(command, i)); i++)
-        put_option(out, row);
+    for (size_t g = 0; g < ARGS_GROUPS; g++) {
+        const char *title = args_group_title(command, g);
+        if (title)
+            fprintf(out, ".SS %s\n", title);
+        for (size_t i = 0; (row = args_row(command, i)); i++)
+            if (args_in_group(command, i, g))
+                put_option(out, row);
+    }
     put_exit_status(out, command->unconverged);
     fputs(".SH EXAMPLES\n", out);
     put_literal(out, command->example);
@@ -260,29 +266,45 @@ void manual_print_config_help(FILE *out)
     stj_config_describe(&visitor);
 }
 
-void manual_print_completion(FILE *out, const struct command *const *commands, size_t n)
+bool manual_print_completion(FILE *out, const char *shell)
 {
-    fprintf(out, "# bash completion for spectraj; made from the tables of the program.\n"
-                 "_spectraj()\n{\n"
-                 "    local cur=${COMP_WORDS[COMP_CWORD]} options=\n"
-                 "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-                 "        COMPREPLY=($(compgen -W \"help");
-    for (size_t i = 0; i < n; i++)
-        fprintf(out, " %s", commands[i]->name);
-    fprintf(out, " --help --version\" -- \"$cur\"))\n        return\n    fi\n"
-                 "    case ${COMP_WORDS[1]} in\n");
-    for (size_t i = 0; i < n; i++) {
-        char name[ARGS_NAME_MAX];
-        const struct stj_option *row = NULL;
-        fprintf(out, "        %s) options=\"", commands[i]->name);
-        for (size_t k = 0; (row = args_row(commands[i], k)); k++)
-            fprintf(out, "%s--%s", k ? " " : "", args_name(row, name));
-        fprintf(out, "\" ;;\n");
-    }
-    fprintf(out, "    esac\n"
-                 "    case $cur in\n"
-                 "        -*) COMPREPLY=($(compgen -W \"$options\" -- \"$cur\")) ;;\n"
-                 "        *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
-                 "    esac\n}\n"
-                 "complete -o filenames -F _spectraj spectraj\n");
+    static const struct {
+        const char *shell, *script;
+    } scripts[] = {
+        {"bash",
+         "_spectraj()\n{\n"
+         "    local IFS=$'\\n'\n"
+         "    COMPREPLY=($(\"${COMP_WORDS[0]}\" help --complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" "
+         "2> /dev/null))\n"
+         "    [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- "
+         "\"${COMP_WORDS[COMP_CWORD]}\"))\n"
+         "}\n"
+         "complete -o filenames -F _spectraj spectraj\n"},
+        {"zsh",
+         "_spectraj()\n{\n"
+         "    local -a offers\n"
+         "    offers=(${(f)\"$($words[1] help --complete \"${(@)words[2,CURRENT]}\" "
+         "2> /dev/null)\"})\n"
+         "    if (( $#offers )); then compadd -a offers; else _files; fi\n"
+         "}\n"
+         "if [ \"$funcstack[1]\" = _spectraj ]; then _spectraj; else compdef _spectraj spectraj; "
+         "fi\n"},
+        {"fish", "function __spectraj\n"
+                 "    set -l words (commandline -opc) (commandline -ct)\n"
+                 "    set -l offers ($words[1] help --complete $words[2..-1] 2> /dev/null)\n"
+                 "    if test (count $offers) -gt 0\n"
+                 "        printf '%s\\n' $offers\n"
+                 "    else\n"
+                 "        __fish_complete_path (commandline -ct)\n"
+                 "    end\n"
+                 "end\n"
+                 "complete -c spectraj -f -a '(__spectraj)'\n"},
+    };
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
+        if (strcmp(shell ? shell : "bash", scripts[i].shell) == 0) {
+            fprintf(out, "%s# completion of %s for spectraj, whose tables say what there is.\n%s",
+                    i == 1 ? "#compdef spectraj\n" : "", scripts[i].shell, scripts[i].script);
+            return true;
+        }
+    return false;
 }

@@ -16,7 +16,11 @@ void manual_print_config(FILE *out);
 /* The keys of a config as plain text. */
 void manual_print_config_help(FILE *out);
 
-/* A completion script for bash. */
-void manual_print_completion(FILE *out, const struct command *const *commands, size_t n);
+/* The completion script of a shell (NULL: bash), which asks `spectraj help --complete`; false: it is
+ * not one of bash, zsh and fish. */
+bool manual_print_completion(FILE *out, const char *shell);
+
+/* What may stand in the place of the last of n words behind the command, one a line. */
+void complete_print(const struct command *command, size_t n, char **word);
 
 #endif
