@@ -94,6 +94,7 @@ test_scripts += %reldir%/cli-list.sh
 test_scripts += %reldir%/cli-moved.sh
 test_scripts += %reldir%/odd-inputs.sh
 test_scripts += %reldir%/cli-lock.sh
+test_scripts += %reldir%/cli-page.sh
 test_scripts += %reldir%/cli-parts.sh
 test_scripts += %reldir%/cli-rounding.sh
 test_scripts += %reldir%/cli-plan.sh

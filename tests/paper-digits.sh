@@ -81,7 +81,7 @@ done
 
 say "density figure"
 run 0 export RUN dense -o numbers
-tail -n +2 numbers/dense-sigma.csv | tr ',' ' ' | awk '{ print $NF }' > values
+awk -F, "{ print \$NF }" numbers/dense-sigma.csv > values
 STJ_DENSITY_SPECTRUM=values CK_RUN_CASE=drawn "$(dirname "$jsonkeys")/o-density" ||
     fail "the band of the density figure does not contain the truth"
 

@@ -112,11 +112,23 @@ struct stj_plotted {
     const char *tag, *label; /* tag as of stj_report_plot; label of one alone may be NULL */
 };
 
-/* The same figure of n of them in one, each in a colour of its own; as of stj_report_plot, or with `data`
- * of stj_report_plot_data. */
+/* How a figure is drawn; all zero but the size: as stj_report_plot does. */
+struct stj_plot_settings {
+    size_t size;          /* of this struct in bytes, as the program was compiled */
+    double width, height; /* of a file in cm (of PNG at 300 dots per inch); 0: 16 x 10, in proportion */
+    double font;          /* of its letters in points; 0: as fits the size */
+    bool no_title;        /* a paper has a caption */
+    bool log_x, log_y;    /* log axes where the figure has linear ones */
+    bool data;            /* the numbers as CSV, as stj_report_plot_data */
+    bool script;          /* the gnuplot script with the data, that draws FIGURE.pdf */
+};
+
+/* The same figure of n of them in one, each in a colour of its own; how NULL: as of
+ * stj_report_plot. */
 enum stj_status stj_report_overlay(FILE *out, enum stj_report_format format, size_t n,
                                    const struct stj_plotted *what, const char *figure,
-                                   const char *path, bool data, struct stj_error *err);
+                                   const char *path, const struct stj_plot_settings *how,
+                                   struct stj_error *err);
 
 /* How runs are compared.  All zero but the size: their table. */
 struct stj_compare_settings {

@@ -220,7 +220,7 @@ enum stj_status stj_chart_density(struct stj_chart *chart, const struct stj_dens
     stj_chart_title(chart, "Density of %zu singular values, from %zu probes of %zu steps",
                     density->n_params, density->n_probes, density->steps);
     stj_axis_name(&chart->x, "sigma", "singular value");
-    stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
+    stj_axis_name(&chart->y, "density", "singular values per decade");
     chart->x.log = chart->y.log = true;
     STJ_MUST(add_doubt(chart, density, width, n, point, err));
     STJ_MUST(add_density(chart, STJ_CHAOTIC, density->epsilon, &regions->chaotic, n, point, err));

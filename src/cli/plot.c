@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,7 +11,9 @@ struct plot_options {
     char *output, *tensor, *with, *tags;
     size_t index;
     int side; /* index into right, left */
-    bool terminal, data;
+    bool terminal, data, no_title, log_x, log_y, script;
+    char *width, *height;
+    double font;
 };
 
 enum { PATH_SIZE = 4096, PLOTTED_MAX = 32, LABEL_SIZE = 64 };
@@ -124,6 +127,55 @@ static enum stj_status check_vector(const struct cli *cli, const struct plot_opt
     return STJ_OK;
 }
 
+/* *cm <- "8.6cm", "86mm", "3.4in", "245pt". */
+static enum stj_status read_length(const char *option, const char *text, double *cm,
+                                   struct stj_error *err)
+{
+    static const struct {
+        const char *name;
+        double cm;
+    } unit[] = {{"cm", 1}, {"mm", 0.1}, {"in", 2.54}, {"pt", 2.54 / 72}};
+    char *end = NULL;
+    *cm = text ? strtod(text, &end) : 0;
+    if (!text)
+        return STJ_OK;
+    for (size_t i = 0; end != text && i < sizeof unit / sizeof unit[0]; i++)
+        if (strcmp(end, unit[i].name) == 0) {
+            *cm *= unit[i].cm;
+            if (*cm >= 2 && *cm <= 100)
+                return STJ_OK;
+        }
+    return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                         "--%s is '%s': give a length from 2cm to 100cm, in cm, mm, in or pt (8.6cm)",
+                         option, text);
+}
+
+/* how <- what the options say of it. */
+static enum stj_status read_settings(const struct plot_options *o, const char *figure,
+                                     struct stj_plot_settings *how, struct stj_error *err)
+{
+    *how = (struct stj_plot_settings){.size = sizeof *how,
+                                      .font = o->font,
+                                      .no_title = o->no_title,
+                                      .log_x = o->log_x,
+                                      .log_y = o->log_y,
+                                      .data = o->data,
+                                      .script = o->script};
+    const bool own = strcmp(figure, "vector") == 0 || strcmp(figure, "network") == 0;
+    const bool asks = o->width || o->height || o->font > 0;
+    if (own && (asks || o->no_title || o->log_x || o->log_y || o->script))
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "the figure '%s' has a size and no axes of its own: leave out --width, "
+                             "--height, --font, --no-title, --log-x, --log-y and --script",
+                             figure);
+    if ((asks || o->script) && (o->terminal || (o->data && o->script)))
+        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
+                             "--width, --height, --font and --script are of files: leave out "
+                             "--terminal and --data");
+    enum stj_status st = read_length("width", o->width, &how->width, err);
+    return st == STJ_OK ? read_length("height", o->height, &how->height, err) : st;
+}
+
 static enum stj_status draw(const struct cli *cli, const struct plot_options *o,
                             const struct plotted *p, const char *figure, const char *path,
                             struct stj_error *err)
@@ -133,9 +185,13 @@ static enum stj_status draw(const struct cli *cli, const struct plot_options *o,
                                             .tensor = o->tensor,
                                             .left = o->side == 1,
                                             .data = o->data};
+    struct stj_plot_settings how;
+    const enum stj_status st = read_settings(o, figure, &how, err);
+    if (st != STJ_OK)
+        return st;
     if (strcmp(figure, "vector") == 0)
         return stj_report_plot_vector(stdout, cli->format, p->run[0], &which, path, err);
-    return stj_report_overlay(stdout, cli->format, p->n, p->item, figure, path, o->data, err);
+    return stj_report_overlay(stdout, cli->format, p->n, p->item, figure, path, &how, err);
 }
 
 static int plot(struct cli *cli, const void *options)
@@ -160,7 +216,7 @@ static int plot(struct cli *cli, const void *options)
         st = stj_run_open(dir[i], &plotted.run[i], &cli->err);
     if (st == STJ_OK)
         st = list_plotted(&plotted, dir, o->tags, cli->args.shared.tag, &cli->err);
-    if (st == STJ_OK && !o->terminal && !o->data && !path) {
+    if (st == STJ_OK && !o->terminal && !o->data && !o->script && !path) {
         st = default_path(dir[0], figure, path_text, &cli->err);
         path = path_text;
     }
@@ -191,6 +247,18 @@ static const struct stj_option options[] = {
     OPTION("data", BOOL, data, "",
            "write the numbers of the figure as CSV instead: to FILE, or to standard output",
            .letter = 'd'),
+    OPTION("width", STRING, width, "",
+           "of the file, as a paper wants it: 8.6cm, 86mm, 3.4in (default of the height: in "
+           "proportion)",
+           .value = "LENGTH"),
+    OPTION("height", STRING, height, "", "of the file", .value = "LENGTH"),
+    OPTION("font", REAL, font, "", "of its letters in points", .min = 4, .max = 72, .value = "POINTS"),
+    OPTION("no_title", BOOL, no_title, "", "without the title above the axes"),
+    OPTION("log_x", BOOL, log_x, "", "a log axis across; values that are not positive are left out"),
+    OPTION("log_y", BOOL, log_y, "", "a log axis upwards"),
+    OPTION("script", BOOL, script, "",
+           "write the gnuplot script with its data, which draws FIGURE.pdf: into FILE, else on "
+           "standard output"),
     OPTION("index", SIZE, index, "",
            "for the figure 'vector': the singular vector, counted from 1 (default: 1)", .min = 1,
            .value = "I"),
@@ -219,6 +287,7 @@ const struct command command_plot = {
     .options_size = sizeof(struct plot_options),
     .example = "  spectraj plot digits-run --terminal\n"
                "  spectraj plot digits-run loss -o loss.pdf\n"
+               "  spectraj plot digits-run density -o density.pdf --width 8.6cm --font 8 --no-title\n"
                "  spectraj plot digits-run loss --data > loss.csv\n"
                "  spectraj plot digits-run vector --index 1 --tensor dense0.kernel -t\n"
                "  spectraj plot digits-run loss --with digits-run --terminal\n",

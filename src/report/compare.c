@@ -475,7 +475,7 @@ static enum stj_status put_into(struct gallery *g, const char *name, struct stj_
     STJ_MUST(stj_path_join(g->dir, file, &path, err));
     STJ_HELD(stj_text_drop) struct stj_text_output nowhere = {0};
     STJ_MUST(stj_text_open(&nowhere, err));
-    const struct stj_chart_target target = {nowhere.file, STJ_REPORT_TEXT, path, false};
+    const struct stj_chart_target target = {nowhere.file, STJ_REPORT_TEXT, path, false, NULL};
     STJ_MUST(put_figure(g->c, name, g->key, &target, &made, err));
     if (!made)
         return STJ_OK;
@@ -524,7 +524,8 @@ enum stj_status stj_report_compare(FILE *out, enum stj_report_format format, siz
     STJ_TRY(stj_compare_runs(n, dir, &c, err));
     STJ_TRY(stj_compare_choose_key(&c, settings->by, &g.key, err));
     if (settings->figure) {
-        const struct stj_chart_target target = {out, format, settings->path, settings->data};
+        const struct stj_chart_target target = {out, format, settings->path, settings->data,
+                                                NULL};
         STJ_TRY(put_figure(&c, settings->figure, g.key, &target, &made, err));
         STJ_CHECK(err, made, STJ_EINVAL, "less than two of the runs have what '%s' is drawn from",
                   settings->figure);

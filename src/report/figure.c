@@ -407,6 +407,49 @@ static enum stj_status write_csv(FILE *out, const struct stj_chart *chart, const
     return stj_file_write_text(path, whole, err);
 }
 
+static bool is_measured(const struct stj_plot_settings *how)
+{
+    return how && (how->width > 0 || how->height > 0 || how->font > 0);
+}
+
+/* The script that draws FIGURE.pdf, as text: of gnuplot alone, whatever runs it. */
+static enum stj_status write_script(const struct stj_chart_target *target, struct stj_chart *chart,
+                                    const char *figure, struct stj_error *err)
+{
+    const struct stj_plot_settings *how = target->how;
+    STJ_HELD(stj_text_drop) struct stj_text_output text = {0};
+    STJ_FREED char *whole = NULL;
+    struct stj_canvas canvas;
+    STJ_MUST(stj_canvas_of("figure.pdf", NULL, &canvas, err));
+    stj_canvas_measure(&canvas, how->width, how->height, how->font);
+    STJ_MUST(stj_text_open(&text, err));
+    fprintf(text.file, "# gnuplot draws %s.pdf of this\nset output '%s.pdf'\n", figure, figure);
+    stj_plot_chart(text.file, &canvas, chart);
+    STJ_MUST(stj_text_take(&text, &whole, err));
+    if (target->path)
+        return stj_file_write_text(target->path, whole, err);
+    fputs(whole, target->out);
+    return STJ_OK;
+}
+
+/* What the settings say of a chart. */
+static enum stj_status set_chart(struct stj_chart *chart, const struct stj_plot_settings *how,
+                                 struct stj_error *err)
+{
+    struct stj_axis *axis[] = {&chart->x, &chart->y};
+    for (int a = 0; a < 2; a++) {
+        if (!(a ? how->log_y : how->log_x) || axis[a]->log)
+            continue;
+        STJ_NEED(err, !axis[a]->tick, STJ_EINVAL, "--log-%c: this axis has names and no numbers",
+                 a ? 'y' : 'x');
+        axis[a]->log = true;
+        axis[a]->low = axis[a]->high = 0; /* that of the positive values */
+    }
+    if (how->no_title)
+        chart->title[0] = '\0';
+    return STJ_OK;
+}
+
 /* Draw the chart, or without one the run's network. */
 static enum stj_status draw(const struct stj_chart_target *target, const struct stj_chart *chart,
                             const struct stj_run *run, struct stj_error *err)
@@ -415,6 +458,10 @@ static enum stj_status draw(const struct stj_chart_target *target, const struct 
     FILE *script = NULL;
     struct stj_canvas canvas;
     STJ_TRY(stj_canvas_of(target->path, target->out, &canvas, err));
+    if (is_measured(target->how))
+        stj_canvas_measure(&canvas, target->how->width, target->how->height, target->how->font);
+    else if (chart && stj_canvas_is_print(&canvas))
+        stj_canvas_measure(&canvas, 16, 10, 10);
     STJ_TRY(stj_gnuplot_script(&script, err));
     if (chart)
         stj_chart_plain(chart->title, canvas.title);
@@ -436,7 +483,9 @@ static enum stj_status check_target(const struct stj_chart_target *target, struc
     STJ_NEED(err, target->path || target->format != STJ_REPORT_JSON, STJ_EINVAL, "%s",
              target->data ? "the numbers of a figure are CSV and not JSON: name a file for them"
                           : "a figure in the terminal cannot be JSON: name a file for it");
-    return target->data ? STJ_OK : stj_canvas_of(target->path, target->out, &canvas, err);
+    return target->data || (target->how && target->how->script)
+               ? STJ_OK
+               : stj_canvas_of(target->path, target->out, &canvas, err);
 }
 
 enum stj_status stj_chart_put(const struct stj_chart_target *target, const struct stj_chart *chart,
@@ -453,16 +502,22 @@ enum stj_status stj_chart_put(const struct stj_chart_target *target, const struc
 
 enum stj_status stj_report_overlay(FILE *out, enum stj_report_format format, size_t n,
                                    const struct stj_plotted *what, const char *figure,
-                                   const char *path, bool data, struct stj_error *err)
+                                   const char *path, const struct stj_plot_settings *how,
+                                   struct stj_error *err)
 {
     STJ_NOT_NULL(err, out, what, figure);
-    const struct stj_chart_target target = {out, format, path, data};
+    if (how)
+        STJ_GOOD_SETTINGS(err, how);
+    const bool data = how && how->data, script = how && how->script;
+    const struct stj_chart_target target = {out, format, path, data, how};
     STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
     STJ_FREED struct stj_figure_source *source = NULL;
     struct choice choice;
     STJ_NEED(err, find_figure(figure, &choice), STJ_EINVAL, "there is no figure '%s'", figure);
     STJ_NEED(err, n > 0, STJ_EINVAL, "no run to be drawn");
     STJ_MUST(check_target(&target, err));
+    STJ_NEED(err, !script || (choice.name != vector && choice.name != network), STJ_EINVAL,
+             "the figure '%s' is a drawing of its own: there is no script of it", figure);
     if (choice.name == vector && n == 1)
         return plot_vector(out, format, what->run, what->tag, data, path, err);
     STJ_MUST(stj_new(&source, n, sizeof *source, err));
@@ -476,6 +531,12 @@ enum stj_status stj_report_overlay(FILE *out, enum stj_report_format format, siz
         return report_file(out, format, figure, path, err);
     }
     STJ_MUST(stj_figure_overlay(&chart, n, source, figure, data, err));
+    if (how)
+        STJ_MUST(set_chart(&chart, how, err));
+    if (script) {
+        STJ_MUST(write_script(&target, &chart, figure, err));
+        return path ? report_file(out, format, figure, path, err) : STJ_OK;
+    }
     return stj_chart_put(&target, &chart, figure, err);
 }
 
@@ -484,7 +545,7 @@ enum stj_status stj_report_plot(FILE *out, enum stj_report_format format, struct
                                 struct stj_error *err)
 {
     const struct stj_plotted what = {.run = run, .tag = tag};
-    return stj_report_overlay(out, format, 1, &what, figure, path, false, err);
+    return stj_report_overlay(out, format, 1, &what, figure, path, NULL, err);
 }
 
 enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, struct stj_run *run,
@@ -492,7 +553,16 @@ enum stj_status stj_report_plot_data(FILE *out, enum stj_report_format format, s
                                      struct stj_error *err)
 {
     const struct stj_plotted what = {.run = run, .tag = tag};
-    return stj_report_overlay(out, format, 1, &what, figure, path, true, err);
+    const struct stj_plot_settings how = {.size = sizeof how, .data = true};
+    return stj_report_overlay(out, format, 1, &what, figure, path, &how, err);
+}
+
+bool stj_figure_of_run(const char *figure)
+{
+    for (size_t i = 0; i < N_OF_RUN; i++)
+        if (strcmp(of_run[i].name, figure) == 0)
+            return true;
+    return false;
 }
 
 enum stj_status stj_figure_if_stored(struct stj_run *run, const char *figure,

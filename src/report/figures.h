@@ -15,6 +15,9 @@
 enum stj_status stj_figure_if_stored(struct stj_run *run, const char *figure,
                                      struct stj_chart *chart, bool *made, struct stj_error *err);
 
+/* Is it a figure of the run itself, or of its windows? */
+bool stj_figure_of_run(const char *figure);
+
 /* A run's result to be drawn with others. */
 struct stj_figure_source {
     struct stj_run *run;
@@ -36,6 +39,7 @@ struct stj_chart_target {
     enum stj_report_format format;
     const char *path;
     bool data;
+    const struct stj_plot_settings *how; /* NULL: as ever */
 };
 enum stj_status stj_chart_put(const struct stj_chart_target *target, const struct stj_chart *chart,
                               const char *figure, struct stj_error *err);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,27 @@ void stj_canvas_resize(struct stj_canvas *canvas, size_t width, size_t height, s
              "%s size %.6g%s,%.6g%s font 'Helvetica,%.3g' %s", file_kinds[canvas->kind].terminal,
              scale * (double)width, unit, scale * (double)height, unit,
              file_kinds[canvas->kind].font * (double)font, file_kinds[canvas->kind].other);
+}
+
+void stj_canvas_measure(struct stj_canvas *canvas, double width, double height, double font)
+{
+    /* Of an inch, and of a point: cairo takes one of these for 4/3 of its own. */
+    const double dots[] = {96, 2.54, 300}, letter[] = {96. / 72, 0.75, 0.75 * 300 / 72};
+    const size_t kind = canvas->kind;
+    const char *unit = file_kinds[kind].unit;
+    width = width > 0 ? width : height > 0 ? 1.6 * height : 16;
+    height = height > 0 ? height : width / 1.6;
+    font = font > 0 ? font : fmin(fmax(0.625 * width, 7), 12);
+    snprintf(canvas->terminal, sizeof canvas->terminal,
+             "%s enhanced size %.6g%s,%.6g%s font 'Helvetica,%.4g' fontscale 1 %s",
+             file_kinds[kind].terminal, width * dots[kind] / 2.54, unit, height * dots[kind] / 2.54,
+             unit, font * letter[kind], kind == 1 ? "linewidth 1" : file_kinds[kind].other);
+    canvas->small = width < 12;
+}
+
+bool stj_canvas_is_print(const struct stj_canvas *canvas)
+{
+    return canvas->path && strcmp(file_kinds[canvas->kind].ending, ".pdf") == 0;
 }
 
 enum stj_status stj_canvas_of(const char *path, FILE *out, struct stj_canvas *canvas,

@@ -13,6 +13,7 @@ struct stj_canvas {
     const char *path; /* NULL: text */
     char terminal[160];
     size_t kind; /* of the file */
+    bool small;  /* of one column of a paper: thinner lines, fewer words in a row */
     bool unicode; /* a text may have characters of UTF-8 */
     char title[160]; /* of an SVG, for who cannot see it */
 };
@@ -24,6 +25,12 @@ enum stj_status stj_canvas_of(const char *path, FILE *out, struct stj_canvas *ca
 
 /* Another size for the canvas of a file, in pixels of an SVG, and of the letters. */
 void stj_canvas_resize(struct stj_canvas *canvas, size_t width, size_t height, size_t font);
+
+/* Another size, in cm and points; 0: of what there is, in proportion. */
+void stj_canvas_measure(struct stj_canvas *canvas, double width, double height, double font);
+
+/* Is it a PDF, whose letters have a size on paper? */
+bool stj_canvas_is_print(const struct stj_canvas *canvas);
 
 /* *script <- an anonymous temporary file for commands and data, to be closed with fclose. */
 enum stj_status stj_gnuplot_script(FILE **script, struct stj_error *err);

@@ -2,6 +2,7 @@
 /* report/html.c: everything that is known of a run on one page, complete in itself. */
 #include <spectraj/report.h>
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,10 @@
 #include "io/file.h"
 #include "report/contents.h"
 #include "report/figures.h"
+#include "report/plot.h"
 #include "report/svg.h"
 #include "run/folder/run_lock.h"
+#include "study/study.h"
 
 enum { PAIRS_MAX = 100, UNFOLDED_MAX = 25, CONFIG_BYTES = 1 << 20 };
 
@@ -24,6 +27,7 @@ struct page {
     FILE *out;
     struct stj_run *run;
     struct stj_contents contents;
+    size_t data_bytes; /* of numbers to download: the page stays small */
 };
 
 static void page_free(struct page *page)
@@ -33,7 +37,7 @@ static void page_free(struct page *page)
 
 static const char style[] =
     ":root{color-scheme:light "
-    "dark;--paper:#fff;--ink:#1a1a1a;--soft:#777;--rule:#ddd;--band:#f5f5f2}\n"
+    "dark;--paper:#fff;--ink:#1a1a1a;--soft:#646464;--rule:#ddd;--band:#f5f5f2}\n"
     "@media (prefers-color-scheme:dark){:root{--paper:#16181b;--ink:#e6e6e3;--soft:#8d9196;"
     "--rule:#33373c;--band:#1e2125}}\n"
     "body{background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif;margin:0 "
@@ -52,8 +56,10 @@ static const char style[] =
     "summary{cursor:pointer}\n"
     ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 "
     "2rem}\n"
-    "@media "
-    "print{body{max-width:none;padding:0;font-size:11pt}details{display:block}a{color:inherit}}\n";
+    "nav ul{columns:2 16rem;padding-left:1.2em}a{color:inherit}.how{font-size:.95em;margin:.3em 0}\n"
+    "@page{size:auto;margin:14mm}@media print{body{max-width:none;padding:0;font-size:10pt}"
+    "details::details-content{content-visibility:visible;display:block}nav,.data{display:none}"
+    "figure{max-width:150mm;margin:0 auto 5mm}h2{break-after:avoid}tr{break-inside:avoid}}\n";
 
 static void row_text(const struct page *p, const char *name, const char *value)
 {
@@ -76,7 +82,7 @@ static void row_number(const struct page *p, const char *name, double value, con
 static void write_training(const struct page *p)
 {
     const struct stj_run_info *info = &p->contents.info;
-    fputs("<h2>What was trained</h2>\n<div class=\"grid2\"><div class=\"scroll\"><table>\n",
+    fputs("<h2 id=\"trained\">What was trained</h2>\n<div class=\"grid2\"><div class=\"scroll\"><table>\n",
           p->out);
     row_number(p, "parameters N", (double)info->n_params, "");
     row_number(p, "steps", (double)info->n_steps, "");
@@ -91,13 +97,15 @@ static void write_training(const struct page *p)
     row_number(p, "test loss", info->test_loss, "");
     row_number(p, "test accuracy", info->test_accuracy, "");
     row_number(p, "time of the training", info->seconds, "s");
-    fputs("</table></div>\n<div class=\"scroll\"><table><thead><tr><th>layer</th><th>output</th>"
+    fputs("</table></div>\n<div class=\"scroll\"><table><thead><tr><th>layer</th><th>reads</th><th>output</th>"
           "<th class=\"n\">parameters</th></tr></thead><tbody>\n",
           p->out);
     for (size_t i = 0; i < p->contents.n_layers; i++) {
         const struct stj_run_layer *layer = &p->contents.layer[i];
         fputs("<tr><td>", p->out);
         stj_html_text(p->out, layer->label ? layer->label : layer->type);
+        fputs("</td><td>", p->out);
+        stj_html_text(p->out, layer->inputs && layer->inputs[0] ? layer->inputs : "the one before");
         fputs("</td><td>", p->out);
         stj_html_text(p->out, layer->shape);
         fprintf(p->out, "</td><td class=\"n\">%zu</td></tr>\n", layer->n_params);
@@ -172,27 +180,135 @@ static void write_columns(const struct page *p, const struct stj_result *r,
         fputs("</details>\n", p->out);
 }
 
-static void write_result(const struct page *p, const struct stj_result *r)
+/* The numbers of a figure in the page itself, where they are not too many. */
+static enum stj_status write_data(struct page *p, const struct stj_chart *chart, const char *name,
+                                  struct stj_error *err)
 {
-    const struct stj_field *schema = r->analysis->schema;
-    const struct stj_result_about *about = &r->about;
-    fputs("<h2>", p->out);
-    stj_html_text(p->out, about->file);
+    enum { ONE_MAX = 300000, ALL_MAX = 900000 };
+    STJ_HELD(stj_text_drop) struct stj_text_output csv = {0};
+    STJ_FREED char *text = NULL;
+    STJ_MUST(stj_text_open(&csv, err));
+    stj_plot_csv(csv.file, chart);
+    STJ_MUST(stj_text_take(&csv, &text, err));
+    const size_t bytes = strlen(text);
+    if (bytes > ONE_MAX || p->data_bytes + bytes > ALL_MAX) {
+        fprintf(p->out, "<p class=\"data\">Its numbers: spectraj plot RUN %s --data</p>\n", name);
+        return STJ_OK;
+    }
+    p->data_bytes += bytes;
+    fprintf(p->out, "<p class=\"data\"><a download=\"%s.csv\" href=\"data:text/csv,", name);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        fprintf(p->out, strchr(" %#\"<>&'\n", *c) || *c < ' ' || *c > '~' ? "%%%02X" : "%c", *c);
+    fputs("\">its numbers as CSV</a></p>\n", p->out);
+    return STJ_OK;
+}
+
+/* How figures are read; of the others their line of doc says what they show. */
+static const char *how_to_read(const char *name, const char *doc)
+{
+    static const char *const how[][2] = {
+        {"spectrum", "Each value is drawn at its rank: above the upper dashed line perturbations "
+                     "of the start grow, below the lower one they shrink, between them they stay."},
+        {"density", "How many values lie around each sigma, with the interval of the estimate; the "
+                    "shaded part is not resolved."},
+        {"loss", "The loss of each batch before its step; the darker line is its mean over an "
+                 "epoch."},
+        {"spectrum-at", "Each line follows one singular value as the training grows longer."},
+        {"regions-at", "How many values are chaotic, bulk and stable, as the training grows longer."},
+        {NULL, NULL}};
+    for (size_t i = 0; how[i][0]; i++)
+        if (strcmp(how[i][0], name) == 0)
+            return how[i][1];
+    return doc;
+}
+
+static enum stj_status write_figure(struct page *p, const struct stj_chart *chart, const char *name,
+                                    const char *doc, struct stj_error *err)
+{
+    stj_svg_chart(p->out, chart);
+    fputs("<p class=\"how\">", p->out);
+    stj_html_text(p->out, how_to_read(name, doc));
+    fputs("</p>\n", p->out);
+    STJ_MUST(write_data(p, chart, name, err));
+    fputs("</figure>\n", p->out);
+    return STJ_OK;
+}
+
+/* The figures of the run itself and of its windows. */
+static enum stj_status write_figures(struct page *p, struct stj_error *err)
+{
+    const char *name = NULL, *doc = NULL;
+    for (size_t i = 0; stj_report_figure(i, &name, &doc); i++) {
+        STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
+        bool made = false;
+        if (!stj_figure_of_run(name))
+            continue;
+        STJ_MUST(stj_figure_if_stored(p->run, name, &chart, &made, err));
+        if (made)
+            STJ_MUST(write_figure(p, &chart, name, doc, err));
+    }
+    return STJ_OK;
+}
+
+/* What a number of this result is: exact or an estimate. */
+static const char *kind_of(const char *analysis)
+{
+    static const char *const kind[][2] = {
+        {"dense", "Exact: all singular values were computed, up to rounding, and counts of them are "
+                  "counts."},
+        {"svd", "Converged singular values, each with a residual that bounds its error; values "
+                "beyond them were not computed, so counts of regions are not known from them alone."},
+        {"density", "Estimates: counts come from random probes, each with an interval that contains "
+                    "the true count as often as the confidence says."},
+        {"trace", "Estimates from random vectors, each with its interval."},
+        {NULL, NULL}};
+    for (size_t i = 0; kind[i][0]; i++)
+        if (strcmp(kind[i][0], analysis) == 0)
+            return kind[i][1];
+    return NULL;
+}
+
+static void write_heading(const struct page *p, size_t number, const char *doc)
+{
+    fprintf(p->out, "<h2 id=\"r%zu\">", number);
+    stj_html_text(p->out, p->contents.result[number].name);
     fputs(": ", p->out);
-    stj_html_text(p->out, r->analysis->info.doc);
-    fprintf(p->out, "</h2>\n<p>J(%zu -> %zu)", about->part.from, about->part.to);
+    stj_html_text(p->out, doc);
+    fputs("</h2>\n", p->out);
+}
+
+static void write_about(const struct page *p, const struct stj_result *r)
+{
+    const struct stj_result_about *about = &r->about;
+    fprintf(p->out, "<p>J(%zu -> %zu)", about->part.from, about->part.to);
     if (about->part.layers) {
         fputs(" of ", p->out);
         stj_html_text(p->out, about->part.layers);
     }
-    fprintf(p->out, "%s; %.6g products with J and %.6g with J', %.3g s; ",
-            about->part.full_state ? ", full state" : "", about->spent.jvp, about->spent.vjp,
-            about->seconds);
+    fputs(about->part.full_state ? ", full state; " : "; ", p->out);
+    if (isfinite(about->spent.jvp) && isfinite(about->seconds)) /* as older files do not say */
+        fprintf(p->out, "%.6g products with J and %.6g with J', %.3g s; ", about->spent.jvp,
+                about->spent.vjp, about->seconds);
     stj_html_text(p->out, about->created ? about->created : "of an older version");
     fputs(".</p>\n", p->out);
     if (!stj_result_is_complete(r, NULL))
         fprintf(p->out, "<p><b>Not all that was asked for: %s.</b></p>\n",
                 r->analysis->unconverged ? r->analysis->unconverged : "unfinished");
+    if (kind_of(r->analysis->info.name))
+        fprintf(p->out, "<p>%s</p>\n", kind_of(r->analysis->info.name));
+}
+
+static enum stj_status write_result(struct page *p, size_t number, const struct stj_result *r,
+                                    struct stj_error *err)
+{
+    const struct stj_field *schema = r->analysis->schema;
+    write_heading(p, number, r->analysis->info.doc);
+    write_about(p, r);
+    for (const struct stj_analysis_figure *f = r->analysis->figures; f && f->doc; f++) {
+        STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
+        STJ_MUST(f->make(r, &chart, err));
+        STJ_MUST(write_figure(p, &chart, f->name, f->doc, err));
+    }
     fputs("<div class=\"scroll\"><table>\n", p->out);
     for (const struct stj_field *f = schema; f->name; f++)
         if (!f->dim[0].name && stj_field_in(f, STJ_FIELD_IN_JSON))
@@ -201,39 +317,178 @@ static void write_result(const struct page *p, const struct stj_result *r)
     for (const struct stj_field *f = schema; f->name; f++)
         if (stj_field_is_first_column(schema, f))
             write_columns(p, r, f);
+    return STJ_OK;
 }
 
-/* Every stored result of an analysis. */
-static enum stj_status write_results(const struct page *p, struct stj_error *err)
+/* "study-NAME-TAG": its plug-in, and *tag <- its tag, NULL without one. */
+static const struct stj_study_ops *study_of(const char *stem, const char **tag)
 {
-    STJ_HELD(stj_result_destroy_at) struct stj_result *result = NULL;
+    for (size_t i = 0; stj_studies.list[i]; i++) {
+        const char *name = stj_studies.list[i]->name;
+        const size_t n = strlen(name);
+        const char *rest = stem + strlen("study-") + n;
+        if (strncmp(stem + strlen("study-"), name, n) == 0 && (!*rest || *rest == '-')) {
+            *tag = *rest ? rest + 1 : NULL;
+            return (const struct stj_study_ops *)stj_studies.list[i];
+        }
+    }
+    return NULL;
+}
+
+/* A study as the command prints it, and the figures that its result can make. */
+static enum stj_status write_study(struct page *p, size_t number, const char *stem,
+                                   struct stj_error *err)
+{
+    STJ_HELD(stj_study_result_destroy_at) struct stj_study_result *result = NULL;
+    STJ_HELD(stj_text_drop) struct stj_text_output text = {0};
+    STJ_FREED char *table = NULL;
+    const char *tag = NULL;
+    const struct stj_study_ops *ops = study_of(stem, &tag);
+    if (ops)
+        STJ_MUST(stj_result_read_study(p->run, ops->info.name, tag, &result, err));
+    if (!result)
+        return STJ_OK;
+    write_heading(p, number, ops->info.doc);
+    for (const struct stj_study_figure *f = ops->figures; f->doc; f++) {
+        STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
+        struct stj_error none = STJ_ERROR_INIT; /* not of this result */
+        if (f->make(result, &chart, &none) == STJ_OK)
+            STJ_MUST(write_figure(p, &chart, f->name, f->doc, err));
+        stj_error_clear(&none);
+    }
+    STJ_MUST(stj_text_open(&text, err));
+    STJ_MUST(stj_report_study(text.file, STJ_REPORT_TEXT, result, err));
+    STJ_MUST(stj_text_take(&text, &table, err));
+    fputs("<pre>", p->out);
+    stj_html_text(p->out, table);
+    fputs("</pre>\n", p->out);
+    return STJ_OK;
+}
+
+/* Every stored result. */
+static enum stj_status write_results(struct page *p, struct stj_error *err)
+{
     for (size_t i = 0; i < p->contents.n_results; i++) {
+        STJ_HELD(stj_result_destroy_at) struct stj_result *result = NULL;
         char name[256];
         const char *file = p->contents.result[i].name;
-        if (strncmp(file, "study-", 6) == 0)
-            continue;
         snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - 3), file);
+        if (strncmp(file, "study-", 6) == 0) {
+            STJ_MUST(write_study(p, i, name, err));
+            continue;
+        }
         STJ_MUST(stj_result_read(p->run, name, NULL, &result, err));
         if (result)
-            write_result(p, result);
-        stj_result_destroy(result);
-        result = NULL;
+            STJ_MUST(write_result(p, i, result, err));
     }
     return STJ_OK;
 }
 
-/* Every figure that the stored results can make. */
-static enum stj_status write_figures(const struct page *p, struct stj_error *err)
+/* ---- the beginning ---- */
+
+static void write_links(const struct page *p)
 {
-    const char *name = NULL, *doc = NULL;
-    for (size_t i = 0; stj_report_figure(i, &name, &doc); i++) {
-        struct stj_chart chart = {.n_series = 0};
-        bool made = false;
-        STJ_MUST(stj_figure_if_stored(p->run, name, &chart, &made, err));
-        if (made)
-            stj_svg_chart(p->out, &chart);
-        stj_chart_free(&chart);
+    fputs("<nav aria-label=\"Contents\"><ul>\n<li><a href=\"#trained\">What was trained</a></li>\n",
+          p->out);
+    for (size_t i = 0; i < p->contents.n_results; i++) {
+        fprintf(p->out, "<li><a href=\"#r%zu\">", i);
+        stj_html_text(p->out, p->contents.result[i].name);
+        fputs("</a></li>\n", p->out);
     }
+    fputs("<li><a href=\"#again\">To reproduce</a></li></ul></nav>\n", p->out);
+}
+
+/* "sgd (momentum 0.9, ...)": what the config says of one of its plug-ins. */
+static void write_settings(const struct page *p, const json_t *object)
+{
+    const json_t *name = json_object_get(object, "type");
+    const char *sep = " (", *key = NULL;
+    const json_t *value = NULL;
+    if (!json_is_string(name))
+        name = json_object_get(object, "schedule");
+    if (json_is_string(name))
+        stj_html_text(p->out, json_string_value(name));
+    json_object_foreach((json_t *)object, key, value)
+    {
+        if (value == name || !(json_is_number(value) || json_is_boolean(value)))
+            continue;
+        fprintf(p->out, "%s%s ", sep, key);
+        if (json_is_number(value))
+            fprintf(p->out, "%.6g", json_number_value(value));
+        else
+            fputs(json_is_true(value) ? "yes" : "no", p->out);
+        sep = ", ";
+    }
+    if (sep[0] == ',')
+        fputc(')', p->out);
+}
+
+static void write_trained(const struct page *p, const json_t *config)
+{
+    const struct stj_run_info *info = &p->contents.info;
+    const json_t *training = json_object_get(config, "training");
+    const json_t *train = json_object_get(json_object_get(config, "data"), "train");
+    const char *file = json_string_value(json_object_get(train, "file"));
+    const json_t *seed = json_object_get(training, "seed");
+    fprintf(p->out, "<p>A network of %zu layers with %zu trained parameters was trained on %zu rows",
+            info->n_layers, info->n_params, info->train_rows);
+    if (file) {
+        const char *slash = strrchr(file, '/');
+        fputs(" of ", p->out);
+        stj_html_text(p->out, slash ? slash + 1 : file);
+    }
+    fprintf(p->out, " for %zu steps of %zu rows, by ", info->n_steps, info->batch_size);
+    if (json_is_object(json_object_get(training, "optimizer")))
+        write_settings(p, json_object_get(training, "optimizer"));
+    else
+        stj_html_text(p->out, info->optimizer);
+    if (json_is_object(json_object_get(training, "learning_rate"))) {
+        fputs(", learning rate ", p->out);
+        write_settings(p, json_object_get(training, "learning_rate"));
+    }
+    if (json_is_integer(seed))
+        fprintf(p->out, ", seed %" JSON_INTEGER_FORMAT, json_integer_value(seed));
+    if (info->version) {
+        fputs(", with spectraj ", p->out);
+        stj_html_text(p->out, info->version);
+    }
+    if (isfinite(info->train_loss))
+        fprintf(p->out, "; its training loss at the end is %.6g", info->train_loss);
+    fputs(". ", p->out);
+}
+
+/* The number of each result that lists show. */
+static void write_found(const struct page *p)
+{
+    const char *sep = "Found: ";
+    for (size_t i = 0; i < p->contents.n_results; i++) {
+        const struct stj_contents_result *r = &p->contents.result[i];
+        const struct stj_headline *h = &r->headline;
+        if (!h->field || !isfinite(h->value))
+            continue;
+        fprintf(p->out, "%s<a href=\"#r%zu\">", sep, i);
+        stj_html_text(p->out, r->name);
+        fputs("</a>: ", p->out);
+        stj_html_text(p->out, stj_headline_name(h));
+        fprintf(p->out, " %.6g", h->value);
+        if (isfinite(h->low) && isfinite(h->high))
+            fprintf(p->out, ", an estimate (%.6g to %.6g)", h->low, h->high);
+        else if (r->created)
+            fprintf(p->out, " (%.10s)", r->created);
+        sep = "; ";
+    }
+    fputs(sep[0] == ';' ? ".</p>\n" : "No analysis is stored yet.</p>\n", p->out);
+}
+
+static enum stj_status write_beginning(const struct page *p, struct stj_error *err)
+{
+    STJ_FREED char *text = NULL;
+    STJ_MUST(stj_run_config_json(p->run, &text, err));
+    json_t *config = json_loads(text, 0, NULL);
+    write_trained(p, config);
+    write_found(p);
+    json_decref(config);
+    write_links(p);
     return STJ_OK;
 }
 
@@ -299,7 +554,7 @@ static enum stj_status write_commands(const struct page *p, struct stj_error *er
         order[i] = &c->result[i];
     if (c->n_results > 1)
         qsort(order, c->n_results, sizeof *order, by_time);
-    fputs("<h2>To reproduce</h2>\n<pre>spectraj train config.yaml -o RUN\n", p->out);
+    fputs("<h2 id=\"again\">To reproduce</h2>\n<pre>spectraj train config.yaml -o RUN\n", p->out);
     for (size_t i = 0; i < c->n_results; i++) {
         write_sources(p, order[i], &config2);
         write_command(p, order[i]->command, -1);
@@ -331,7 +586,7 @@ static enum stj_status write_config(const struct page *p, struct stj_error *err)
     return STJ_OK;
 }
 
-static enum stj_status write_page(const struct page *p, struct stj_error *err)
+static enum stj_status write_page(struct page *p, struct stj_error *err)
 {
     FILE *out = p->out;
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -347,8 +602,8 @@ static enum stj_status write_page(const struct page *p, struct stj_error *err)
             "</h1>\n<p class=\"lead\">J = d theta_n / d theta_0: %zu parameters, %zu steps of "
             "%s.</p>\n",
             p->contents.info.n_params, p->contents.info.n_steps, p->contents.info.optimizer);
+    STJ_MUST(write_beginning(p, err));
     write_training(p);
-    fputs("<h2>Spectrum</h2>\n", out);
     STJ_MUST(write_figures(p, err));
     STJ_MUST(write_results(p, err));
     STJ_MUST(write_commands(p, err));

@@ -70,14 +70,18 @@ static void write_head(FILE *script, const struct stj_canvas *canvas, const stru
             canvas->terminal, colour[STJ_CHART_GREY]);
     if (!canvas->path)
         fprintf(script, "unset grid\n");
+    if (!chart->title[0])
+        return;
     fprintf(script, "set title '");
     write_markup(script, canvas, chart->title);
     fprintf(script, "'\n");
 }
 
 /* The legend in as many rows as its words need. */
-static void write_legend(FILE *script, const struct stj_chart *chart)
+static void write_legend(FILE *script, const struct stj_canvas *canvas,
+                         const struct stj_chart *chart)
 {
+    const size_t room = canvas->small ? LEGEND_CHARACTERS / 2 : LEGEND_CHARACTERS;
     size_t characters = 0, entries = 0, longest = 0;
     for (size_t i = 0; i < chart->n_series; i++) {
         size_t length = strlen(chart->series[i].name);
@@ -89,7 +93,7 @@ static void write_legend(FILE *script, const struct stj_chart *chart)
         fprintf(script, "unset key\n");
         return;
     }
-    size_t columns = characters <= LEGEND_CHARACTERS ? entries : LEGEND_CHARACTERS / (longest + 6);
+    size_t columns = characters <= room ? entries : room / (longest + 6);
     columns = columns < 1 ? 1 : columns;
     fprintf(script, "set key below horizontal maxcols %zu samplen 3 height 1 noenhanced\n",
             columns);
@@ -362,7 +366,7 @@ void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct 
     struct frame f;
     const char *sep = "";
     write_head(script, canvas, chart);
-    write_legend(script, chart);
+    write_legend(script, canvas, chart);
     write_axes(script, canvas, chart, &f);
     for (size_t i = 0; i < chart->n_series; i++)
         write_block(script, chart, i, &f);

@@ -166,8 +166,8 @@ static void write_markup(FILE *out, const char *text, bool svg)
         if ((*c == '_' || *c == '^') && c[1]) {
             const bool up = *c == '^';
             whole = c[1] == '{';
-            fputs(svg ? up ? "<tspan dy=\"-4\" font-size=\"75%\">"
-                           : "<tspan dy=\"3\" font-size=\"75%\">"
+            fputs(svg ? up ? "<tspan dy=\"-4\" font-size=\"90%\">"
+                           : "<tspan dy=\"3\" font-size=\"90%\">"
                       : up ? "<sup>" : "<sub>",
                   out);
             end = svg ? up ? "</tspan><tspan dy=\"4\">&#8203;</tspan>"
@@ -305,6 +305,27 @@ static void draw_notes(FILE *out, const struct stj_chart *chart, double low)
     }
 }
 
+/* What is seen, for who does not see it. */
+static void write_seen(FILE *out, const struct stj_chart *chart, const struct scale *x,
+                       const struct scale *y)
+{
+    const char *sep = ": ";
+    write_text(out, chart->title);
+    fputs(". ", out);
+    write_text(out, chart->y.label);
+    fprintf(out, " from %.3g to %.3g%s against ", y->low, y->high, y->log ? ", log scale," : "");
+    write_text(out, chart->x.label);
+    fprintf(out, " from %.3g to %.3g%s", x->low, x->high, x->log ? ", log scale" : "");
+    for (size_t i = 0; i < chart->n_series; i++, sep = "; ") {
+        const struct stj_series *s = &chart->series[i];
+        if (s->n == 0 || s->top)
+            continue;
+        fputs(sep, out);
+        stj_html_text(out, s->name);
+        fprintf(out, " from %.3g to %.3g", s->y[0], s->y[s->n - 1]);
+    }
+}
+
 void stj_svg_chart(FILE *out, const struct stj_chart *chart)
 {
     const struct scale x = scale_of(chart, false);
@@ -313,7 +334,7 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
     write_markup(out, chart->title, false);
     fprintf(out, "</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
             HEIGHT);
-    write_text(out, chart->title);
+    write_seen(out, chart, &x, &y);
     fputs("\">\n", out);
     draw_axis(out, &chart->x, &x, false);
     draw_axis(out, &chart->y, &y, true);
@@ -331,7 +352,6 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
     fputs("</svg>\n", out);
     draw_legend(out, chart);
     draw_notes(out, chart, y.log ? y.low : 0);
-    fputs("</figure>\n", out);
 }
 
 void stj_svg_style(FILE *out)
@@ -360,7 +380,7 @@ void stj_svg_style(FILE *out)
           ".line{fill:none;stroke-width:1.6;stroke-linejoin:round}.dashed{stroke-dasharray:6 4}\n"
           ".band{opacity:.3}.legend i.area{border-radius:0;opacity:.4}.shade{fill:var(--rule)}\n"
           ".note{color:var(--soft);font-size:.9em;margin:.2em 0 0}\n"
-          "@media (max-width:600px){svg text{font-size:17px}}\n"
+          "@media (max-width:600px){svg text{font-size:19px}}\n"
           ".dots{fill:none;stroke-width:4;stroke-linecap:round}\n"
           "figure svg{overflow:visible}.legend{display:flex;flex-wrap:wrap;gap:.2em "
           "1.2em;margin:.3em 0 0;font-size:.9em}\n"

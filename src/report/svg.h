@@ -7,7 +7,7 @@
 
 #include "base/chart.h"
 
-/* <figure> with title, drawing and legend; errors of the stream are the caller's to look for. */
+/* <figure> with title, drawing, legend and notes, which the caller ends; errors of the stream are the caller's to look for. */
 void stj_svg_chart(FILE *out, const struct stj_chart *chart);
 
 /* The rules that the drawing needs, for light and dark: series c0 .. c7, axes, grid. */

@@ -683,7 +683,7 @@ static enum stj_status make_density(const struct stj_study_result *r, struct stj
 {
     stj_chart_title(chart, "Density of the spectrum of the same training on other data");
     stj_axis_name(&chart->x, "sigma", "singular value");
-    stj_axis_name(&chart->y, "density", "singular values per unit of log_{10} sigma");
+    stj_axis_name(&chart->y, "density", "singular values per decade");
     chart->x.log = chart->y.log = true;
     for (int i = 0; i < N_RUNS; i++)
         STJ_MUST(add_density(r, i, chart, err));
