@@ -252,8 +252,7 @@ static void tally_drawn(const struct stj_density_result *r, size_t n, const doub
     for (size_t i = 0; i < n_points; i++) {
         double truth = 0;
         for (size_t k = 0; k < n; k++)
-            truth += sigma[k] > 0 &&
-                     fabs(log10(sigma[k]) - log10(point[i].sigma)) <= width / 2;
+            truth += sigma[k] > 0 && fabs(log10(sigma[k]) - log10(point[i].sigma)) <= width / 2;
         ck_assert(point[i].low <= point[i].density && point[i].density <= point[i].high);
         t->windows++;
         t->covered += holds(point[i].low, point[i].high, truth / width);

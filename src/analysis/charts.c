@@ -98,11 +98,11 @@ static enum stj_status count_windows(const struct stj_density_result *density, d
         edge[i] = pow(10, width * (first + shift + (double)i));
     STJ_MUST(stj_density_histogram(density, n + 1, edge, 0, count, err));
     for (size_t i = 0; i < n; i++)
-        point[2 * i] = (struct stj_density_point){
-            .sigma = pow(10, width * (first + shift + (double)i + 0.5)),
-            .density = count[i].estimate / width,
-            .low = count[i].low / width,
-            .high = count[i].high / width};
+        point[2 * i] =
+            (struct stj_density_point){.sigma = pow(10, width * (first + shift + (double)i + 0.5)),
+                                       .density = count[i].estimate / width,
+                                       .low = count[i].low / width,
+                                       .high = count[i].high / width};
     return STJ_OK;
 }
 
@@ -199,15 +199,14 @@ static enum stj_status add_doubt(struct stj_chart *chart, const struct stj_densi
         low[i] = point[i].low;
         high[i] = point[i].high;
     }
-    STJ_MUST(stj_chart_band(chart, STJ_CHART_GREY, n, sigma, low, high, density->confidence, "",
-                            err));
+    STJ_MUST(
+        stj_chart_band(chart, STJ_CHART_GREY, n, sigma, low, high, density->confidence, "", err));
     chart->shade = sigma[0] * pow(10, -width / 2);
     STJ_MUST(stj_density_histogram(density, 2, (const double[]){0, chart->shade}, 0, &below, err));
     chart->x.low = chart->shade * pow(10, -0.4);
     chart->x.high = sigma[n - 1] * pow(10, width / 2);
-    snprintf(chart->note, sizeof chart->note,
-             "shaded, below %.2g: %s, %.0f values (%.0f to %.0f)", chart->shade,
-             density->floor >= chart->shade / 2 ? "rounding" : "not resolved",
+    snprintf(chart->note, sizeof chart->note, "shaded, below %.2g: %s, %.0f values (%.0f to %.0f)",
+             chart->shade, density->floor >= chart->shade / 2 ? "rounding" : "not resolved",
              below.estimate, below.low, below.high);
     return STJ_OK;
 }

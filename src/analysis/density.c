@@ -198,17 +198,17 @@ static const struct stj_field schema[] = {
     /* The density as it is drawn. */
     FIELD("density.sigma", REAL, point, "singular values, equally spaced in their logarithm",
           .file = "density_sigma", OF_POINT(sigma)),
-    FIELD("density.density", REAL, point, "singular values per unit of log10 sigma in a window around it",
-          .file = "density", OF_POINT(density)),
+    FIELD("density.density", REAL, point,
+          "singular values per unit of log10 sigma in a window around it", .file = "density",
+          OF_POINT(density)),
     FIELD("density.low", REAL, point, "band at the confidence, from", OF_POINT(low)),
     FIELD("density.high", REAL, point, "to", OF_POINT(high)),
     FIELD("density.resolution", REAL, point,
           "half of the distance of the steps' nodes there, in log10 sigma: density is the mean "
           "over so much to either side",
           OF_POINT(resolution)),
-    FIELD("density.width", REAL, width,
-          "of these windows, in log10 sigma",
-          .file = "density_width", .later = true),
+    FIELD("density.width", REAL, width, "of these windows, in log10 sigma", .file = "density_width",
+          .later = true),
     /* What a request asks for beside. */
     FIELD("curve[].epsilon", REAL, curve, "half widths of the bulk (--curve)",
           .place = STJ_FIELD_IN_JSON, .member = offsetof(struct stj_density_counts, epsilon),

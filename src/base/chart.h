@@ -51,7 +51,8 @@ struct stj_axis {
 
 struct stj_series {
     char name[STJ_CHART_NAME_MAX]; /* in the legend; empty: not there */
-    char key[STJ_CHART_NAME_MAX];  /* in CSV, the same for every result; empty: `name` up to a colon */
+    char key
+        [STJ_CHART_NAME_MAX]; /* in CSV, the same for every result; empty: `name` up to a colon */
     enum stj_chart_style style;
     enum stj_chart_colour colour;
     size_t n;

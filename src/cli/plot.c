@@ -145,9 +145,9 @@ static enum stj_status read_length(const char *option, const char *text, double 
             if (*cm >= 2 && *cm <= 100)
                 return STJ_OK;
         }
-    return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
-                         "--%s is '%s': give a length from 2cm to 100cm, in cm, mm, in or pt (8.6cm)",
-                         option, text);
+    return stj_error_set(
+        err, STJ_EINVAL, __FILE__, __LINE__,
+        "--%s is '%s': give a length from 2cm to 100cm, in cm, mm, in or pt (8.6cm)", option, text);
 }
 
 /* how <- what the options say of it. */
@@ -164,10 +164,11 @@ static enum stj_status read_settings(const struct plot_options *o, const char *f
     const bool own = strcmp(figure, "vector") == 0 || strcmp(figure, "network") == 0;
     const bool asks = o->width || o->height || o->font > 0;
     if (own && (asks || o->no_title || o->log_x || o->log_y || o->script))
-        return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
-                             "the figure '%s' has a size and no axes of its own: leave out --width, "
-                             "--height, --font, --no-title, --log-x, --log-y and --script",
-                             figure);
+        return stj_error_set(
+            err, STJ_EINVAL, __FILE__, __LINE__,
+            "the figure '%s' has a size and no axes of its own: leave out --width, "
+            "--height, --font, --no-title, --log-x, --log-y and --script",
+            figure);
     if ((asks || o->script) && (o->terminal || (o->data && o->script)))
         return stj_error_set(err, STJ_EINVAL, __FILE__, __LINE__,
                              "--width, --height, --font and --script are of files: leave out "
@@ -252,9 +253,11 @@ static const struct stj_option options[] = {
            "proportion)",
            .value = "LENGTH"),
     OPTION("height", STRING, height, "", "of the file", .value = "LENGTH"),
-    OPTION("font", REAL, font, "", "of its letters in points", .min = 4, .max = 72, .value = "POINTS"),
+    OPTION("font", REAL, font, "", "of its letters in points", .min = 4, .max = 72,
+           .value = "POINTS"),
     OPTION("no_title", BOOL, no_title, "", "without the title above the axes"),
-    OPTION("log_x", BOOL, log_x, "", "a log axis across; values that are not positive are left out"),
+    OPTION("log_x", BOOL, log_x, "",
+           "a log axis across; values that are not positive are left out"),
     OPTION("log_y", BOOL, log_y, "", "a log axis upwards"),
     OPTION("script", BOOL, script, "",
            "write the gnuplot script with its data, which draws FIGURE.pdf: into FILE, else on "
@@ -285,11 +288,12 @@ const struct command command_plot = {
     .shared = ARGS_READ_TAG,
     .options = options,
     .options_size = sizeof(struct plot_options),
-    .example = "  spectraj plot digits-run --terminal\n"
-               "  spectraj plot digits-run loss -o loss.pdf\n"
-               "  spectraj plot digits-run density -o density.pdf --width 8.6cm --font 8 --no-title\n"
-               "  spectraj plot digits-run loss --data > loss.csv\n"
-               "  spectraj plot digits-run vector --index 1 --tensor dense0.kernel -t\n"
-               "  spectraj plot digits-run loss --with digits-run --terminal\n",
+    .example =
+        "  spectraj plot digits-run --terminal\n"
+        "  spectraj plot digits-run loss -o loss.pdf\n"
+        "  spectraj plot digits-run density -o density.pdf --width 8.6cm --font 8 --no-title\n"
+        "  spectraj plot digits-run loss --data > loss.csv\n"
+        "  spectraj plot digits-run vector --index 1 --tensor dense0.kernel -t\n"
+        "  spectraj plot digits-run loss --with digits-run --terminal\n",
     .run = plot,
 };

@@ -524,8 +524,7 @@ enum stj_status stj_report_compare(FILE *out, enum stj_report_format format, siz
     STJ_TRY(stj_compare_runs(n, dir, &c, err));
     STJ_TRY(stj_compare_choose_key(&c, settings->by, &g.key, err));
     if (settings->figure) {
-        const struct stj_chart_target target = {out, format, settings->path, settings->data,
-                                                NULL};
+        const struct stj_chart_target target = {out, format, settings->path, settings->data, NULL};
         STJ_TRY(put_figure(&c, settings->figure, g.key, &target, &made, err));
         STJ_CHECK(err, made, STJ_EINVAL, "less than two of the runs have what '%s' is drawn from",
                   settings->figure);

@@ -12,9 +12,9 @@
 struct stj_canvas {
     const char *path; /* NULL: text */
     char terminal[160];
-    size_t kind; /* of the file */
-    bool small;  /* of one column of a paper: thinner lines, fewer words in a row */
-    bool unicode; /* a text may have characters of UTF-8 */
+    size_t kind;     /* of the file */
+    bool small;      /* of one column of a paper: thinner lines, fewer words in a row */
+    bool unicode;    /* a text may have characters of UTF-8 */
     char title[160]; /* of an SVG, for who cannot see it */
 };
 

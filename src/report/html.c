@@ -56,7 +56,8 @@ static const char style[] =
     "summary{cursor:pointer}\n"
     ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 "
     "2rem}\n"
-    "nav ul{columns:2 16rem;padding-left:1.2em}a{color:inherit}.how{font-size:.95em;margin:.3em 0}\n"
+    "nav ul{columns:2 16rem;padding-left:1.2em}a{color:inherit}.how{font-size:.95em;margin:.3em "
+    "0}\n"
     "@page{size:auto;margin:14mm}@media print{body{max-width:none;padding:0;font-size:10pt}"
     "details::details-content{content-visibility:visible;display:block}nav,.data{display:none}"
     "figure{max-width:150mm;margin:0 auto 5mm}h2{break-after:avoid}tr{break-inside:avoid}}\n";
@@ -82,7 +83,8 @@ static void row_number(const struct page *p, const char *name, double value, con
 static void write_training(const struct page *p)
 {
     const struct stj_run_info *info = &p->contents.info;
-    fputs("<h2 id=\"trained\">What was trained</h2>\n<div class=\"grid2\"><div class=\"scroll\"><table>\n",
+    fputs("<h2 id=\"trained\">What was trained</h2>\n<div class=\"grid2\"><div "
+          "class=\"scroll\"><table>\n",
           p->out);
     row_number(p, "parameters N", (double)info->n_params, "");
     row_number(p, "steps", (double)info->n_steps, "");
@@ -97,7 +99,8 @@ static void write_training(const struct page *p)
     row_number(p, "test loss", info->test_loss, "");
     row_number(p, "test accuracy", info->test_accuracy, "");
     row_number(p, "time of the training", info->seconds, "s");
-    fputs("</table></div>\n<div class=\"scroll\"><table><thead><tr><th>layer</th><th>reads</th><th>output</th>"
+    fputs("</table></div>\n<div "
+          "class=\"scroll\"><table><thead><tr><th>layer</th><th>reads</th><th>output</th>"
           "<th class=\"n\">parameters</th></tr></thead><tbody>\n",
           p->out);
     for (size_t i = 0; i < p->contents.n_layers; i++) {
@@ -214,7 +217,8 @@ static const char *how_to_read(const char *name, const char *doc)
         {"loss", "The loss of each batch before its step; the darker line is its mean over an "
                  "epoch."},
         {"spectrum-at", "Each line follows one singular value as the training grows longer."},
-        {"regions-at", "How many values are chaotic, bulk and stable, as the training grows longer."},
+        {"regions-at",
+         "How many values are chaotic, bulk and stable, as the training grows longer."},
         {NULL, NULL}};
     for (size_t i = 0; how[i][0]; i++)
         if (strcmp(how[i][0], name) == 0)
@@ -254,12 +258,15 @@ static enum stj_status write_figures(struct page *p, struct stj_error *err)
 static const char *kind_of(const char *analysis)
 {
     static const char *const kind[][2] = {
-        {"dense", "Exact: all singular values were computed, up to rounding, and counts of them are "
-                  "counts."},
-        {"svd", "Converged singular values, each with a residual that bounds its error; values "
-                "beyond them were not computed, so counts of regions are not known from them alone."},
-        {"density", "Estimates: counts come from random probes, each with an interval that contains "
-                    "the true count as often as the confidence says."},
+        {"dense",
+         "Exact: all singular values were computed, up to rounding, and counts of them are "
+         "counts."},
+        {"svd",
+         "Converged singular values, each with a residual that bounds its error; values "
+         "beyond them were not computed, so counts of regions are not known from them alone."},
+        {"density",
+         "Estimates: counts come from random probes, each with an interval that contains "
+         "the true count as often as the confidence says."},
         {"trace", "Estimates from random vectors, each with its interval."},
         {NULL, NULL}};
     for (size_t i = 0; kind[i][0]; i++)
@@ -430,7 +437,8 @@ static void write_trained(const struct page *p, const json_t *config)
     const json_t *train = json_object_get(json_object_get(config, "data"), "train");
     const char *file = json_string_value(json_object_get(train, "file"));
     const json_t *seed = json_object_get(training, "seed");
-    fprintf(p->out, "<p>A network of %zu layers with %zu trained parameters was trained on %zu rows",
+    fprintf(p->out,
+            "<p>A network of %zu layers with %zu trained parameters was trained on %zu rows",
             info->n_layers, info->n_params, info->train_rows);
     if (file) {
         const char *slash = strrchr(file, '/');

@@ -335,8 +335,7 @@ static void write_curve(FILE *script, const struct stj_series *s, size_t i)
         fprintf(script, "lines lw 2 dt (8,5)");
         break;
     case STJ_CHART_POINTS:
-        fprintf(script, "points pt %d ps %g", shape[i % N_SHAPES],
-                s->n > POINTS_MAX ? 0.25 : 0.7);
+        fprintf(script, "points pt %d ps %g", shape[i % N_SHAPES], s->n > POINTS_MAX ? 0.25 : 0.7);
         break;
     case STJ_CHART_BOTH:
         fprintf(script, "linespoints pt %d ps 0.8 lw 2", shape[i % N_SHAPES]);

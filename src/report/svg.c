@@ -166,13 +166,15 @@ static void write_markup(FILE *out, const char *text, bool svg)
         if ((*c == '_' || *c == '^') && c[1]) {
             const bool up = *c == '^';
             whole = c[1] == '{';
-            fputs(svg ? up ? "<tspan dy=\"-4\" font-size=\"90%\">"
-                           : "<tspan dy=\"3\" font-size=\"90%\">"
-                      : up ? "<sup>" : "<sub>",
+            fputs(svg  ? up ? "<tspan dy=\"-4\" font-size=\"90%\">"
+                            : "<tspan dy=\"3\" font-size=\"90%\">"
+                  : up ? "<sup>"
+                       : "<sub>",
                   out);
-            end = svg ? up ? "</tspan><tspan dy=\"4\">&#8203;</tspan>"
-                           : "</tspan><tspan dy=\"-3\">&#8203;</tspan>"
-                      : up ? "</sup>" : "</sub>";
+            end = svg  ? up ? "</tspan><tspan dy=\"4\">&#8203;</tspan>"
+                            : "</tspan><tspan dy=\"-3\">&#8203;</tspan>"
+                  : up ? "</sup>"
+                       : "</sub>";
             c += whole ? 2 : 1;
             if (whole)
                 continue;
@@ -341,8 +343,7 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
     fprintf(out, "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", LEFT,
             TOP, WIDTH - RIGHT - LEFT, HEIGHT - BOTTOM - TOP);
     if (chart->shade > x.low)
-        fprintf(out,
-                "<rect class=\"shade\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n",
+        fprintf(out, "<rect class=\"shade\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n",
                 LEFT, TOP, place(&x, chart->shade) - LEFT, HEIGHT - BOTTOM - TOP);
     for (size_t i = 0; i < chart->n_limits; i++)
         fprintf(out, "<path class=\"limit\" d=\"M%d %.1fH%d\"/>\n", LEFT,

@@ -433,8 +433,7 @@ static enum stj_status make_loss(const struct stj_study_result *r, struct stj_ch
     STJ_FREED double *level = NULL;
     STJ_MUST(stj_new(&level, n, sizeof *level, err));
     char before[64];
-    snprintf(before, sizeof before, "Test loss after training from theta_{%.0f} + s",
-             start_of(r));
+    snprintf(before, sizeof before, "Test loss after training from theta_{%.0f} + s", start_of(r));
     title(r, before, chart);
     stj_axis_name(&chart->y, "test_loss", "test loss");
     STJ_MUST(stj_chart_add(chart, STJ_CHART_BOTH, STJ_CHART_VERMILLION, n, step, loss, err,
