@@ -20,7 +20,7 @@ enum {
     MOST_NAME = 63,
     MOST_LINEAR = 1 << 20,
     MOST_TENSORS = 1 << 14,
-    MOST_SAMPLES = 1 << 24
+    MOST_SAMPLES = 1 << 22
 };
 
 /* What is left to read. */
