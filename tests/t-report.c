@@ -574,7 +574,7 @@ static FILE *make_script(const struct stj_canvas *canvas)
     FILE *script = NULL;
     struct stj_chart chart = {.n_series = 0};
     EXPECT_OK(stj_gnuplot_script(&script, &err), err);
-    EXPECT_OK(stj_chart_spectrum(&chart, 5, sigma, 5, 0.1, 0, &err), err);
+    EXPECT_OK(stj_chart_spectrum(&chart, 5, sigma, 5, NULL, 0.1, 0, &err), err);
     stj_plot_chart(script, canvas, &chart);
     stj_chart_free(&chart);
     return script;
@@ -587,7 +587,7 @@ START_TEST(a_spectrum_has_a_line_at_its_floor)
     static const double floors[] = {0, 1e-14, 0.4, 0.5, 3};
     for (size_t i = 0; i < sizeof floors / sizeof *floors; i++) {
         struct stj_chart chart = {.n_series = 0};
-        EXPECT_OK(stj_chart_spectrum(&chart, 3, sigma, 3, 0.1, floors[i], &err), err);
+        EXPECT_OK(stj_chart_spectrum(&chart, 3, sigma, 3, NULL, 0.1, floors[i], &err), err);
         ck_assert_uint_eq(chart.n_series, floors[i] < sigma[2] ? 3 : 4);
         if (chart.n_series == 4)
             ck_assert(chart.series[3].y[0] == floors[i] && chart.series[3].y[1] == floors[i]);
