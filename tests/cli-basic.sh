@@ -121,9 +121,9 @@ refused 'does-not-exist' info --json does-not-exist
 run 0 help --help
 contains out 'Usage: spectraj help' '--completion'
 run 0 plot --help
-contains out 'take the result that is stored under this name'
+contains out 'use the result that is stored under this name'
 run 0 init --help
-contains out 'replace the file where it is there'
+contains out 'replace the file if it exists'
 run 0 train --help
 contains out 'train again and replace'
 run 0 svd --method help
