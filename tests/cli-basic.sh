@@ -20,7 +20,7 @@ options_of()
         dense) echo "epsilon from to at to-end layers state precision memory threads allow-problem-command ranks-per-product tag force" ;;
         validate) echo "dense-limit from to layers state precision seed memory threads allow-problem-command ranks-per-product" ;;
         study) echo "seed memory threads allow-problem-command ranks-per-product tag force" ;;
-        plot) echo "output with tags terminal data index tensor side tag" ;;
+        plot) echo "output with tags terminal data width height font no-title log-x log-y script index tensor side tag" ;;
         report) echo "output" ;;
         export) echo "output csv npy" ;;
         init) echo "output force" ;;

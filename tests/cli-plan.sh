@@ -9,7 +9,7 @@ short_config wide.yaml 's/units: 4}/units: 1000}/' 's/steps: 20/steps: 3/'
 
 run 0 plan wide.yaml --json
 silent
-json out schema=1 n_params=75010 n_steps=3 'analyses#7' 'memory_bytes.engine>0' \
+json out schema=1 n_params=75010 n_steps=3 'analyses#9' 'memory_bytes.engine>0' \
     'memory_bytes.trajectory>0' 'memory_bytes.basis>0' 'memory_bytes.peak>0' \
     'seconds_per_application>0' 'analyses[0].name=train' 'analyses[1].name=validate' \
     'analyses[2].name=svd' 'analyses[2].settings=--top 6' 'analyses[2].affordable=true' \

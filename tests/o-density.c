@@ -291,8 +291,8 @@ START_TEST(bands_that_are_drawn_contain_the_truth)
     const double factor = t.wide > 0 ? t.factor[t.wide / 2] : 1;
     printf("drawn, %zu probes x %zu steps: %zu of %zu windows covered, median high / low %.3g\n",
            how[_i].probes, steps, t.covered, t.windows, factor);
-    ck_assert_msg((double)t.covered >= (whole ? 0.9 : 0.8) * (double)t.windows, "%zu of %zu windows covered",
-                  t.covered, t.windows);
+    ck_assert_msg((double)t.covered >= (whole ? 0.9 : 0.8) * (double)t.windows,
+                  "%zu of %zu windows covered", t.covered, t.windows);
     ck_assert_msg(factor <= how[_i].factor, "the median band is %g wide", factor);
     stj_op_destroy(op);
     free(sigma);

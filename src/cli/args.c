@@ -66,17 +66,15 @@ static const struct stj_option shared_rows[] = {
         "start the command in the `problem` of a config or run even if you never trained with it"),
     OPTION("tag", STRING, tag, "", "store the result under this name, beside the untagged one",
            .value = "TAG"),
-    OPTION("tag", STRING, tag, "", "use the result that is stored under this name",
-           .value = "TAG"),
+    OPTION("tag", STRING, tag, "", "use the result that is stored under this name", .value = "TAG"),
     OPTION("force", BOOL, force, "", "compute again and replace the stored result"),
     OPTION("force", BOOL, force, "", "train again and replace the contents of the folder"),
     OPTION("force", BOOL, force, "", "replace the file if it exists"),
     OPTION("json", BOOL, json, "", "print one JSON object instead of text"),
-    OPTION(
-        "progress", CHOICE, progress, "auto",
-        "auto: a bar if standard error is a terminal, else a dated line at intervals after two "
-        "minutes; plain: a dated line every ten seconds; off",
-        .choices = progress_choices, .value = "WHEN"),
+    OPTION("progress", CHOICE, progress, "auto",
+           "auto: a bar if standard error is a terminal, else a dated line at intervals after two "
+           "minutes; plain: a dated line every ten seconds; off",
+           .choices = progress_choices, .value = "WHEN"),
     OPTION("verbose", BOOL, verbose, "", "also say how the states of the training were obtained",
            .letter = 'v'),
     OPTION("quiet", BOOL, quiet, "", "no progress and no warnings", .letter = 'q'),

@@ -83,8 +83,10 @@ void stj_text_train(FILE *out, const struct stj_run_info *info, const struct stj
     print_sam_and_average(out, info);
     print_losses(out, info);
     print_imported(out, info);
-    if (storage)
+    if (storage) {
         stj_print_storage(out, "states         ", storage);
+        stj_print_divergence(out, storage);
+    }
     fprintf(out, "run            %s\n", info->dir);
 }
 
