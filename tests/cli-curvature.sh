@@ -78,7 +78,7 @@ refused 'give steps that ascend' curvature plain --at 5,3
 refused 'give --at' curvature plain --from 3
 refused 'all parameters' curvature plain --layers dense0
 refused 'top is 0 and bottom is 0' curvature plain --top 0
-refused 'there are 310' curvature plain --top 311
+refused 'has 310 parameters' curvature plain --top 311
 refused '620 numbers' exponents plain --top 621
 refused 'leave out the choice of layers' exponents plain --layers dense0
 short_config linear.yaml 's/  loss: softmax_cross_entropy/    - {type: log_softmax}\n  loss: negative_log_likelihood/'

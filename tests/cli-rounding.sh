@@ -74,7 +74,7 @@ contains LARGE/report.html DIVERGED
 run 0 density LARGE
 contains out 'ROUNDING: values below' DIVERGED
 run 0 density LARGE --json
-json out 'density.sigma[0]>1000' 'density.width=0.1'
+json out 'density.sigma[0]>500' 'density.width>=0.1'
 run 0 plot LARGE density --data
 contains out 'band_low,' 'band_high,'
 # Residuals that a monitor shows are not below what is known: eps sigma_1 is 22.

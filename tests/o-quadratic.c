@@ -202,7 +202,7 @@ START_TEST(products_are_counted_and_windows_cost_their_share)
     const struct stj_training_jacobian_settings bad = {.from = 20, .to = 20};
     EXPECT_FAIL(
         stj_training_jacobian_create(f.problem, &f.recipe, f.trajectory, &bad, &window, &err),
-        STJ_EINVAL, "from step 20 to 20", err);
+        STJ_EINVAL, "--from is 20 and --to is 20", err);
     EXPECT_FAIL(stj_op_apply(f.op, STJ_NO_TRANS, 1, x, N - 1, y, N, &err), STJ_EINVAL,
                 "leading dimensions", err);
     free(x);

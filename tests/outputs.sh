@@ -74,7 +74,7 @@ if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
     grep -q "$bar.*left" out || fail "no bar of dense on a terminal"
     grep -q "$(printf '\r\033')\[K" out || fail "the bar stays"
     # Pairs that have converged and products of how many, in no more columns than there are.
-    TERM=xterm script -qec "stty cols 36; '$spectraj' svd long-run --top 60 --tag narrow" /dev/null \
+    TERM=xterm script -qec "stty cols 36; '$spectraj' svd long-run --method arpack --top 60 --tag narrow" /dev/null \
         < /dev/null > out 2> err || fail "svd on a narrow terminal: exit status $?"
     tr '\r' '\n' < out | sed "s/$(printf '\033')\[K.*//" | grep '([0-9]* of 60)' > drawn
     grep -q '([0-9]* of 60)  *[0-9]*/[0-9]*' drawn || fail 'no products and pairs on a narrow terminal'

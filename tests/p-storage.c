@@ -248,7 +248,7 @@ START_TEST(too_little_memory_says_how_much)
     const size_t least = small_run_least_memory(run, 0, 0);
     struct stj_training_jacobian_settings settings = {.memory_bytes = least - 1};
     char phrase[64];
-    snprintf(phrase, sizeof phrase, "(--memory %zuK)", least / 1024 + 1);
+    snprintf(phrase, sizeof phrase, "--memory %zuK", least / 1024 + 1);
     EXPECT_FAIL(stj_training_jacobian_create(run->problem, &run->recipe, run->trajectory, &settings,
                                              &op, &err),
                 STJ_ENOMEM, phrase, err);

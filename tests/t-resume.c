@@ -227,7 +227,7 @@ START_TEST(asked_to_stop)
         pause_for(0.002);
     kill(pid, SIGINT);
     ck_assert_int_eq(finish(pid), 130);
-    expect_message("are kept, to go on: spectraj train c.yaml -o R --seed 3");
+    expect_message("are kept, to go on: spectraj train c.yaml -o R --seed=3");
     ck_assert_int_eq(finish(start("R", "--seed=4")), 1); /* another config */
     expect_message("R: holds an unfinished training of another config: now \"theta0:");
     ck_assert_int_eq(finish(start("R", NULL)), 1); /* training.seed is 0 there */

@@ -13,8 +13,10 @@ run 0 diagonal --help
 contains out --samples --seed --from --layers 'spectraj diagonal digits-run'
 run 0 help --man diagonal
 contains out '.SH EXAMPLES'
-run 0 help --completion
-contains out diagonal samples
+run 0 help --complete ''
+contains out diagonal
+run 0 help --complete diagonal --
+contains out --samples
 run 0 help config
 contains out 'analysis: diagonal: ' 'seed of the draw'
 refused "--samples" diagonal R --sampels 3

@@ -114,11 +114,11 @@ struct stj_plotted {
 
 /* How a figure is drawn; all zero but the size: as stj_report_plot does. */
 struct stj_plot_settings {
-    size_t size; /* of this struct in bytes, as the program was compiled */
-    double width,
-        height;    /* of a file in cm (of PNG at 300 dots per inch); 0: 16 x 10, in proportion */
-    double font;   /* of its letters in points; 0: as fits the size */
-    bool no_title; /* a paper has a caption */
+    size_t size;       /* of this struct in bytes, as the program was compiled */
+    double width;      /* of a file in cm (of PNG at 300 dots per inch); 0: 16, or in proportion */
+    double height;     /* likewise; 0: 10, or in proportion */
+    double font;       /* of its letters in points; 0: as fits the size */
+    bool no_title;     /* a paper has a caption */
     bool log_x, log_y; /* log axes where the figure has linear ones */
     bool data;         /* the numbers as CSV, as stj_report_plot_data */
     bool script;       /* the gnuplot script with the data, that draws FIGURE.pdf */

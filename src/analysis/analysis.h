@@ -90,6 +90,7 @@ struct stj_analysis {
     struct stj_h5_format format;
     const char *name_option; /* an option whose value is part of the file's name; NULL: none */
     bool single, mixed;      /* precisions that it has beside double */
+    bool counts_pairs;       /* its options top and bottom count pairs of the matrix */
 
     /* What was not given and follows from what was.  NULL: nothing does. */
     void (*complete)(void *config);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analysis/analyses.h"
+#include "analysis/given.h"
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -327,11 +328,9 @@ enum stj_status stj_check_extent(const struct stj_analysis *analysis, const void
     const char *what = part->full_state ? "the full state has %zu numbers"
                        : part->layers   ? "these layers have %zu parameters"
                                         : "the run has %zu parameters";
-    const struct stj_option *of = find_option(analysis->info.options, "of");
     char has[64];
-    const bool other = of && *(char *const *)stj_option_field(config, of->offset);
-    if (other || analysis == &stj_analysis_exponents)
-        return STJ_OK; /* of a matrix of another size */
+    if (!analysis->counts_pairs || stj_given_of(analysis, config))
+        return STJ_OK; /* not of this matrix */
     snprintf(has, sizeof has, what, n);
     for (const struct stj_option *row = analysis->info.options; row && row->name; row++) {
         const bool end = strcmp(row->name, "top") == 0 || strcmp(row->name, "bottom") == 0;

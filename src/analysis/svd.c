@@ -1128,6 +1128,7 @@ const struct stj_analysis stj_analysis_svd = {
     .complete = complete_config,
     .single = true,
     .mixed = true,
+    .counts_pairs = true,
     .predict = predict,
     .split = split,
     .join = join,

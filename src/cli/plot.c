@@ -288,12 +288,11 @@ const struct command command_plot = {
     .shared = ARGS_READ_TAG,
     .options = options,
     .options_size = sizeof(struct plot_options),
-    .example =
-        "  spectraj plot digits-run --terminal\n"
-        "  spectraj plot digits-run loss -o loss.pdf\n"
-        "  spectraj plot digits-run density -o density.pdf --width 8.6cm --font 8 --no-title\n"
-        "  spectraj plot digits-run loss --data > loss.csv\n"
-        "  spectraj plot digits-run vector --index 1 --tensor dense0.kernel -t\n"
-        "  spectraj plot digits-run loss --with digits-run --terminal\n",
+    .example = "  spectraj plot digits-run --terminal\n"
+               "  spectraj plot digits-run loss -o loss.pdf\n"
+               "  spectraj plot digits-run density -o density.pdf --width 8.6cm --no-title\n"
+               "  spectraj plot digits-run loss --data > loss.csv\n"
+               "  spectraj plot digits-run vector --index 1 --tensor dense0.kernel -t\n"
+               "  spectraj plot digits-run loss --with digits-run --terminal\n",
     .run = plot,
 };

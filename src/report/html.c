@@ -313,8 +313,11 @@ static enum stj_status write_result(struct page *p, size_t number, const struct 
     write_about(p, r);
     for (const struct stj_analysis_figure *f = r->analysis->figures; f && f->doc; f++) {
         STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
-        STJ_MUST(f->make(r, &chart, err));
-        STJ_MUST(write_figure(p, &chart, f->name, f->doc, err));
+        struct stj_error none = STJ_ERROR_INIT; /* not of this result: a spectrum without pairs */
+        const enum stj_status st = f->make(r, &chart, &none);
+        if (st == STJ_OK)
+            STJ_MUST(write_figure(p, &chart, f->name, f->doc, err));
+        stj_error_clear(&none);
     }
     fputs("<div class=\"scroll\"><table>\n", p->out);
     for (const struct stj_field *f = schema; f->name; f++)
