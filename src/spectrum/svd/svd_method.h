@@ -49,9 +49,10 @@ struct stj_svd_budget {
     size_t found;      /* of them, those that were there before */
 };
 
+double stj_svd_used(const struct stj_svd_budget *budget); /* applications so far */
+
 /* True when the budgets do not allow `more` further applications, or the caller interrupts; *stop
  * says which. */
-double stj_svd_used(const struct stj_svd_budget *budget); /* applications so far */
 bool stj_svd_spent(const struct stj_svd_budget *budget, double more, enum stj_stop *stop);
 
 struct stj_svd_method {
