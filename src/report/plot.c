@@ -241,7 +241,7 @@ static void write_axes(FILE *script, const struct stj_canvas *canvas, const stru
         fputc('\'', script);
     }
     fputc('\n', script);
-    if (chart->shade > f->x_low && canvas->path)
+    if (chart->shade != 0 && chart->shade > f->x_low && canvas->path)
         fprintf(script,
                 "set object 1 rectangle from graph 0, graph 0 to first %.9g, graph 1 fc rgb "
                 "'#e4e4e4' fs solid noborder behind\n",

@@ -342,7 +342,7 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
     draw_axis(out, &chart->y, &y, true);
     fprintf(out, "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", LEFT,
             TOP, WIDTH - RIGHT - LEFT, HEIGHT - BOTTOM - TOP);
-    if (chart->shade > x.low)
+    if (chart->shade != 0 && chart->shade > x.low)
         fprintf(out, "<rect class=\"shade\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n",
                 LEFT, TOP, place(&x, chart->shade) - LEFT, HEIGHT - BOTTOM - TOP);
     for (size_t i = 0; i < chart->n_limits; i++)
