@@ -74,10 +74,10 @@ if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
     grep -q "$bar.*left" out || fail "no bar of dense on a terminal"
     grep -q "$(printf '\r\033')\[K" out || fail "the bar stays"
     # Pairs that have converged and products of how many, in no more columns than there are.
-    TERM=xterm script -qec "stty cols 36; '$spectraj' svd long-run --method arpack --top 60 --tag narrow" /dev/null \
+    TERM=xterm script -qec "stty cols 36; '$spectraj' svd long-run --method arpack --top 8 --tag narrow" /dev/null \
         < /dev/null > out 2> err || fail "svd on a narrow terminal: exit status $?"
-    tr '\r' '\n' < out | sed "s/$(printf '\033')\[K.*//" | grep '([0-9]* of 60)' > drawn
-    grep -q '([0-9]* of 60)  *[0-9]*/[0-9]*' drawn || fail 'no products and pairs on a narrow terminal'
+    tr '\r' '\n' < out | sed "s/$(printf '\033')\[K.*//" | grep '([0-9]* of 8)' > drawn
+    grep -q '([0-9]* of 8)  *[0-9]*/[0-9]*' drawn || fail 'no products and pairs on a narrow terminal'
     awk 'length > 35 { exit 1 }' drawn || fail "wider than the terminal: $(awk 'length > 35' drawn | head -1)"
     for quiet in '--progress off' --quiet '--progress plain'; do
         on_terminal dense long-run --force "$quiet" || fail "dense $quiet: exit status $?"
