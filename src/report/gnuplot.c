@@ -257,12 +257,21 @@ out:
     return st;
 }
 
+/* Where n bytes of a text first stand in a drawing, which may hold zeros; or NULL. */
+static const char *find_bytes(const char *bytes, size_t size, const char *text, size_t n)
+{
+    for (size_t i = 0; i + n <= size; i++)
+        if (memcmp(bytes + i, text, n) == 0)
+            return bytes + i;
+    return NULL;
+}
+
 /* d <- with the figure's title where gnuplot has its own name. */
 static enum stj_status set_title(struct drawing *d, const char *title, struct stj_error *err)
 {
     static const char own[] = "<title>Gnuplot</title>";
     const size_t length = sizeof own - 1;
-    char *at = memmem(d->bytes, d->size, own, length);
+    const char *at = find_bytes(d->bytes, d->size, own, length);
     STJ_HELD(stj_text_drop) struct stj_text_output text = {0};
     STJ_FREED char *escaped = NULL;
     if (!at || !title[0])
