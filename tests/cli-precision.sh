@@ -84,6 +84,11 @@ for top in 4 7; do
 done
 run 0 svd R --top 5 --precision mixed --json
 json out applications.jvp=0
+for budget in '--max-applications 60' '--max-seconds 5'; do
+    # shellcheck disable=SC2086
+    run 1 svd R --top 5 --precision mixed --tag budget $budget
+    contains err 'ends when its pairs are finished' 'take double'
+done
 run 1 svd R --above 2 --precision mixed
 grep -q 'give --top K, or take double' err || fail "above: $(cat err)"
 

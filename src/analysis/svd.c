@@ -764,6 +764,9 @@ static enum stj_status find_mixed(const struct stj_analysis_context *cx,
     search.top = s->top + (s->top / 4 > LEAST_GUARDS ? s->top / 4 : LEAST_GUARDS);
     if (s->top == 0 || SMALL * search.top > cx->n)
         return STJ_OK;
+    STJ_NEED(err, s->max_applications == 0 && s->max_seconds == 0, STJ_EUNSUPPORTED,
+             "svd in mixed precision ends when its pairs are finished: leave out "
+             "--max-applications and --max-seconds, or take double");
     part.precision = STJ_PRECISION_SINGLE;
     STJ_MUST(stj_run_part_jacobian(cx->run, &part, cx->engine_bytes, &single, err));
     search.tol = fmax(s->tol, BEYOND_ROUNDING * stj_op_rounding(single));
