@@ -48,6 +48,8 @@ run 0 plot plain curvature -o c.svg
 run 0 plot plain curvature_density --tag counted -o d.svg
 run 0 curvature plain --matrix gauss_newton --at 3 --top 2 --bottom 0 --json
 json out 'top[0][0]>0'
+run 0 plot plain curvature --data
+! grep -q '^,' out || fail "lines of the figure have no key in its CSV"
 run 0 report plain -o page.html
 ! grep -q '<rect class="shade"' page.html || fail "what lies below 0 is shaded as if it were not resolved"
 run 0 export plain curvature -o files

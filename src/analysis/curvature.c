@@ -835,6 +835,26 @@ static enum stj_status add_line(const struct curvature_data *d, struct stj_chart
     return stj_chart_add(chart, style, colour, d->n_at, x, y, err, "%s", name);
 }
 
+/* The k values of an end: the first in front of the next, which have one name in the figure and
+ * their number in its CSV. */
+static enum stj_status add_end(const struct curvature_data *d, struct stj_chart *chart,
+                               enum stj_chart_colour first, enum stj_chart_colour next, size_t k,
+                               const double *values, const char *name, const char *names,
+                               struct stj_error *err)
+{
+    for (size_t i = k; i-- > 0;) {
+        char key[STJ_CHART_NAME_MAX];
+        const char *shown = i == 0 ? name : i == k - 1 ? names : "";
+        STJ_MUST(
+            add_line(d, chart, STJ_CHART_BOTH, i == 0 ? first : next, k, i, values, shown, err));
+        if (i > 0) {
+            snprintf(key, sizeof key, "%s_%zu", name, i + 1);
+            stj_chart_key(chart, key);
+        }
+    }
+    return STJ_OK;
+}
+
 /* The figure goes a little beyond the eigenvalues, and up to the lowest of the edges. */
 static void choose_range(const struct curvature_data *d, struct stj_chart *chart)
 {
@@ -866,20 +886,10 @@ static enum stj_status make_curvature(const struct stj_result *result, struct st
     stj_axis_name(&chart->x, "step", "step t");
     stj_axis_name(&chart->y, "lambda", "eigenvalue");
     choose_range(d, chart);
-    for (size_t i = d->n_top; i-- > 0;)
-        STJ_MUST(add_line(d, chart, STJ_CHART_BOTH, i ? STJ_CHART_ORANGE : STJ_CHART_VERMILLION,
-                          d->n_top, i, d->top,
-                          i == 0              ? "largest"
-                          : i == d->n_top - 1 ? "the next"
-                                              : "",
-                          err));
-    for (size_t i = d->n_bottom; i-- > 0;)
-        STJ_MUST(add_line(d, chart, STJ_CHART_BOTH, i ? STJ_CHART_SKY_BLUE : STJ_CHART_BLUE,
-                          d->n_bottom, i, d->bottom,
-                          i == 0                 ? "smallest"
-                          : i == d->n_bottom - 1 ? "the next"
-                                                 : "",
-                          err));
+    STJ_MUST(add_end(d, chart, STJ_CHART_VERMILLION, STJ_CHART_ORANGE, d->n_top, d->top, "largest",
+                     "next largest", err));
+    STJ_MUST(add_end(d, chart, STJ_CHART_BLUE, STJ_CHART_SKY_BLUE, d->n_bottom, d->bottom,
+                     "smallest", "next smallest", err));
     STJ_MUST(add_line(d, chart, STJ_CHART_BROKEN, STJ_CHART_GREY, 1, 0, d->gradient_edge, "2 / eta",
                       err));
     return add_line(d, chart, STJ_CHART_BROKEN, STJ_CHART_BLACK, 1, 0, d->edge, "(2 + 2 mu) / eta",

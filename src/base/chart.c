@@ -88,8 +88,8 @@ void stj_chart_key(struct stj_chart *chart, const char *key)
 void stj_series_key(const struct stj_series *s, char key[STJ_CHART_NAME_MAX])
 {
     memcpy(key, s->key[0] ? s->key : s->name, STJ_CHART_NAME_MAX);
-    if (!s->key[0])
-        key[strcspn(key, ":(")] = '\0';
+    if (!s->key[0] && key[0]) /* what stands behind a colon or in brackets are numbers */
+        key[1 + strcspn(key + 1, ":(")] = '\0';
     while (key[0] && key[strlen(key) - 1] == ' ')
         key[strlen(key) - 1] = '\0';
 }
