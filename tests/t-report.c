@@ -612,7 +612,7 @@ START_TEST(script_of_a_spectrum)
     expect_part(text, "plot 1.1");
     expect_part(text, ", 0.9");
     expect_part(text, "set logscale y");
-    expect_part(text, "1 values below");
+    expect_part(text, "1 value below");
 }
 END_TEST
 

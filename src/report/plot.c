@@ -214,26 +214,28 @@ static void write_axis(FILE *script, const struct stj_canvas *canvas, const stru
     write_markup(script, canvas, axis->label);
 }
 
-size_t stj_plot_hidden(const struct stj_chart *chart, double low)
+bool stj_plot_hidden(const struct stj_chart *chart, double low, char text[STJ_PLOT_HIDDEN_MAX])
 {
     size_t hidden = 0;
     for (size_t i = 0; chart->y.log && i < chart->n_series; i++)
         for (size_t k = 0; !chart->series[i].top && k < chart->series[i].n; k++)
             hidden += isfinite(chart->series[i].y[k]) && chart->series[i].y[k] < low;
-    return hidden;
+    snprintf(text, STJ_PLOT_HIDDEN_MAX, "%zu value%s below %.3g %s not drawn", hidden,
+             hidden == 1 ? "" : "s", low, hidden == 1 ? "is" : "are");
+    return hidden > 0;
 }
 
 static void write_axes(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart,
                        struct frame *f)
 {
+    char hidden[STJ_PLOT_HIDDEN_MAX];
     range_of(canvas, chart, true, &f->y_low, &f->y_high);
     range_of(canvas, chart, false, &f->x_low, &f->x_high);
     write_axis(script, canvas, chart, true, f->y_low, f->y_high);
     fprintf(script, "'\n");
     write_axis(script, canvas, chart, false, f->x_low, f->x_high);
-    const size_t hidden = stj_plot_hidden(chart, f->y_low);
-    if (hidden > 0)
-        fprintf(script, " (%zu values below %.2g are not drawn)", hidden, f->y_low);
+    if (stj_plot_hidden(chart, f->y_low, hidden))
+        fprintf(script, " (%s)", hidden);
     fprintf(script, "'");
     if (chart->note[0]) { /* a line of its own */
         fprintf(script, ".\"\\n\".'");

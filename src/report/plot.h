@@ -15,8 +15,10 @@ void stj_plot_text(FILE *script, const char *text);
 /* The chart as a script for the canvas; errors of the stream are the caller's to look for. */
 void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart);
 
-/* How many values of a log axis are below `low`. */
-size_t stj_plot_hidden(const struct stj_chart *chart, double low);
+enum { STJ_PLOT_HIDDEN_MAX = 64 };
+
+/* text <- how many values of a log axis are below `low` and not drawn; false: none. */
+bool stj_plot_hidden(const struct stj_chart *chart, double low, char text[STJ_PLOT_HIDDEN_MAX]);
 
 /* Every number of the chart: a line of column names, then "series,x,y" with 17 digits; nan for a
  * gap, a band as two series KEY_low and KEY_high. */

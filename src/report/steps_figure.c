@@ -191,11 +191,12 @@ static enum stj_status add_counts(const struct windows *w, const double *t, doub
     stj_chart_title(chart, "Singular values of %s by region",
                     w->to_end ? "J(t -> n)" : "J(0 -> t)");
     stj_axis_name(&chart->y, "count", "singular values");
-    chart->y.floor = 0.1;
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
         for (size_t e = 0; e < N_ENDS; e++) {
             for (size_t k = 0; k < w->n; k++)
                 y[k] = w->item[k].count[g][e];
+            for (size_t k = 0; k < w->n; k++) /* a log axis has no place for an end at 0 */
+                chart->y.log = chart->y.log && !(y[k] <= 0);
             STJ_MUST(stj_chart_add(chart, e == 0 ? STJ_CHART_BOTH : STJ_CHART_DASHED,
                                    stj_region_colour(g), w->n, t, y, err, "%s%s",
                                    stj_region_name(g), end[e]));

@@ -297,9 +297,9 @@ static void draw_legend(FILE *out, const struct stj_chart *chart)
 /* What the drawing leaves out. */
 static void draw_notes(FILE *out, const struct stj_chart *chart, double low)
 {
-    const size_t hidden = stj_plot_hidden(chart, low);
-    if (hidden > 0)
-        fprintf(out, "<p class=\"note\">%zu values below %.2g are not drawn.</p>\n", hidden, low);
+    char hidden[STJ_PLOT_HIDDEN_MAX];
+    if (stj_plot_hidden(chart, low, hidden))
+        fprintf(out, "<p class=\"note\">%s.</p>\n", hidden);
     if (chart->note[0]) {
         fputs("<p class=\"note\">", out);
         write_markup(out, chart->note, false);
