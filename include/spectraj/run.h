@@ -36,12 +36,13 @@ struct stj_run_train_settings {
     uint64_t seed;                /* see above */
     bool accept_deviation;        /* accept trajectory.states however far their replay deviates */
     struct stj_progress progress; /* between steps */
-    bool keep;    /* a complete run of this config is opened, not STJ_EEXIST; the analyses that the
-                * config asks for are its own then */
-    size_t n_set; /* values that take the place of those in the config */
-    const struct stj_option_pair
-        *set; /* [n_set]: "training.learning_rate.peak", as the config names
-                                        * it or would, and its value as YAML; paths are from here */
+    /* A complete run of this config is opened, not STJ_EEXIST; the analyses that the config asks for
+     * are its own then. */
+    bool keep;
+    /* Values that take the place of those in the config: "training.learning_rate.peak", as the config
+     * names it or would, and its value as YAML; paths are from here. */
+    size_t n_set;
+    const struct stj_option_pair *set; /* [n_set] */
 };
 
 /* Train as the config file says and record the training in the directory `dir` (created;
