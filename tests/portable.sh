@@ -17,6 +17,9 @@ for name in $(sed -n 's/^AC_CHECK_FUNCS(\[\(.*\)\])$/\1/p' "$top_srcdir/configur
         { echo "FAIL: src/base/system.h does not leave out HAVE_$name"; failed=1; }
 done
 
+# Nor does a test edit in place, which each sed has in its own way.
+grep -n 'sed -[i]' "$top_srcdir"/tests/*.sh && { echo "FAIL: an edit in place"; failed=1; }
+
 # compile FILE...: no code, several files in one run of the compiler.
 compile()
 {

@@ -121,7 +121,7 @@ refused 'weights of samples' influence own
 for of in weights inputs targets; do refused "$of of samples need" svd own --top 2 --of $of; done
 refused 'and so are their rates' svd own --top 2 --of rates
 refused 'curvature is of losses' curvature own --loss batch
-wrong() { text=$1; shift; own bad.yaml "$quadratic, 12, step"; sed -i "$@" bad.yaml; refused "$text" train bad.yaml -o BAD; }
+wrong() { text=$1; shift; own good.yaml "$quadratic, 12, step"; sed "$@" good.yaml > bad.yaml; refused "$text" train bad.yaml -o BAD; }
 wrong 'the process of the problem takes its own steps' 's/own_step/{type: sgd}\n  learning_rate: {schedule: constant, peak: 1}/'
 wrong 'training.optimizer is own_step, and the problem has gradients' 's/, 12, step//'
 wrong 'leave learning_rate out' 's/own_step/own_step\n  learning_rate: {schedule: constant, peak: 0.1}/'
