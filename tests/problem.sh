@@ -101,6 +101,21 @@ numbers out > influence
 run 0 influence plain --json --force
 [ -s influence ] && numbers out | cmp -s - influence || fail "through a pipe influences are others"
 refused 'needs the layers and data of a network' influence plain --query test:1
+# More samples than parameters: the memory that is shared grows when they are asked for.
+for command in "$quadratic, 4" "$proxy, none, 0, 0, $quadratic, 4"; do
+    rm -rf few
+    config few.yaml 20 "$command"
+    run 0 train few.yaml -o few
+    run 0 validate few
+    contains out 'weights of samples'
+    run 0 influence few --query train_loss --json
+    numbers out >> few.numbers
+done
+[ "$(sort -u few.numbers | wc -l)" -eq 1 ] || fail "through a pipe influences of many samples are others"
+# Samples that are only claimed cost nothing where they are not asked for.
+config many.yaml 20 "$proxy, samples, 1, 1, $quadratic"
+run 0 train many.yaml -o many
+same many svd.json
 
 # ---- steps of the process's own ----
 

@@ -155,8 +155,13 @@ static void say_hello(struct header h)
     write_all(hello, at);
 }
 
+/* Once, or again where vectors of samples are longer than those of parameters. */
 static void share(struct header h, const uint64_t word[2])
 {
+    static size_t bytes;
+    if (shares)
+        munmap(vectors, bytes);
+    bytes = word[0];
     char *memory = mmap(NULL, word[0], PROT_READ | PROT_WRITE, MAP_SHARED, SHARED_FD, 0);
     if (memory == MAP_FAILED) {
         refuse(h, "cannot map the shared memory");

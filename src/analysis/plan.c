@@ -311,9 +311,9 @@ static enum stj_status plan_train(struct stj_run *run, struct stj_plan_item *ite
     const size_t of_test = network && run->test ? stj_evaluation_bytes(run->net, run->test) : 0;
     const size_t losses = of_train > of_test ? of_train : of_test;
     /* Of states and losses, and in the end of the rows of all steps, as the file has them. */
-    const double lists =
-        stj_record_bytes(info.n_steps, (size_t)stored) +
-        (double)info.n_steps * (double)sizeof(uint64_t) * (double)(1 + run->problem->max_rows);
+    const double lists = stj_record_bytes(info.n_steps, (size_t)stored) +
+                         (double)info.n_steps * (double)sizeof(uint64_t) *
+                             (network ? 1 + (double)run->problem->max_rows : 1);
     const double batches =
         network ? (double)(info.train_rows + info.test_rows) / (double)info.batch_size / FORWARD
                 : 2;

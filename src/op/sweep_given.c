@@ -45,6 +45,13 @@ bool stj_sweep_is_of_samples(const struct stj_sweep *sweep)
     return sweep->n_given > 0 && sweep->given != STJ_GIVEN_RATES;
 }
 
+/* Which samples the rows of a step are; NULL: row i is sample i. */
+static const size_t *rows_of(const struct stj_sweep *sweep, const struct stj_linear_step *step)
+{
+    const struct stj_problem *problem = sweep->problem;
+    return problem->ops->rows ? problem->ops->rows(problem->self, step->lin) : NULL;
+}
+
 /* Number k of vector j of row i of a batch. */
 static size_t place_of(const struct stj_sweep *sweep, size_t nvec, size_t i, size_t j, size_t k)
 {
@@ -57,14 +64,14 @@ struct stj_given_tangents stj_sweep_take_given(const struct stj_sweep *sweep,
                                                const struct stj_linear_step *step,
                                                const struct stj_slice *slice)
 {
-    const size_t *row = sweep->problem->ops->rows(sweep->problem->self, step->lin);
+    const size_t *row = rows_of(sweep, step);
     const size_t width = sweep->shape.width, nvec = tile->nvec;
     const bool forward = sweep->trans == STJ_NO_TRANS;
     for (size_t i = slice->first; slice->meeting.stage == 0 && i < slice->first + slice->n; i++)
         for (size_t k = 0; k < width; k++)
             for (size_t j = 0; j < nvec; j++)
                 tile->rows[place_of(sweep, nvec, i, j, k)] =
-                    forward ? (real)tile->given[(row[i] * width + k) * nvec + j] : 0;
+                    forward ? (real)tile->given[((row ? row[i] : i) * width + k) * nvec + j] : 0;
     return (struct stj_given_tangents){.given = sweep->given,
                                        .dot = forward ? tile->rows : NULL,
                                        .bar = forward ? NULL : tile->rows};
@@ -74,13 +81,13 @@ void stj_sweep_give_back(const struct stj_sweep *sweep, const struct stj_sweep_t
                          const struct stj_linear_step *step)
 {
     const struct stj_problem *problem = sweep->problem;
-    const size_t *row = problem->ops->rows(problem->self, step->lin);
+    const size_t *row = rows_of(sweep, step);
     const size_t n = problem->ops->n_rows(problem->self, step->at->index);
     const size_t width = sweep->shape.width, nvec = tile->nvec;
     for (size_t i = 0; sweep->trans == STJ_TRANS && i < n; i++)
         for (size_t k = 0; k < width; k++)
             for (size_t j = 0; j < nvec; j++)
-                tile->given[(row[i] * width + k) * nvec + j] +=
+                tile->given[((row ? row[i] : i) * width + k) * nvec + j] +=
                     (double)tile->rows[place_of(sweep, nvec, i, j, k)];
 }
 

@@ -200,8 +200,7 @@ enum stj_status stj_run_process_loss(const struct stj_run *run, const struct stj
     STJ_NEED(err, run->process, STJ_EINTERNAL, "the process was not started");
     const struct stj_hello *hello = stj_process_hello(run->process);
     const struct stj_named_set *set = stj_hello_set(hello, data == run->test ? "test" : "train");
-    return gradient ? stj_process_loss_gradient(run->process, set, theta, loss, gradient, err)
-                    : stj_process_loss(run->process, set, theta, loss, err);
+    return stj_process_loss(run->process, set, theta, loss, gradient, err);
 }
 
 enum stj_status stj_run_need_network(const struct stj_run *run, const char *what,

@@ -75,7 +75,8 @@ struct stj_problem_ops {
     /* What samples are given, weights in the loss, inputs or targets: *shape <- of it, refused, saying
      * why, where hvp does not know it; which samples a step's linearisation is of; and *varied <- the
      * same problem with that larger by shift [n_samples][width].  shift NULL: not larger, and hvp
-     * knows it, which may take another linearisation.  All NULL: there are no samples. */
+     * knows it, which may take another linearisation.  All NULL: there are no samples; rows NULL:
+     * those of every step are all samples. */
     enum stj_status (*given)(const void *self, enum stj_given given, struct stj_given_shape *shape,
                              struct stj_error *err);
     const size_t *(*rows)(const void *self, const real *lin);

@@ -19,8 +19,7 @@ enum {
     MOST_AXES = 8,
     MOST_NAME = 63,
     MOST_LINEAR = 1 << 20,
-    MOST_TENSORS = 1 << 14,
-    MOST_SAMPLES = 1 << 22
+    MOST_TENSORS = 1 << 14
 };
 
 /* What is left to read. */
@@ -150,9 +149,7 @@ static enum stj_status take_all(struct rest *r, struct stj_hello *h, struct stj_
     const size_t n = stj_hello_set(h, "train")->n_rows;
     STJ_NEED(err, !h->weighs || n > 0, STJ_EFORMAT,
              "it knows weights of samples, and says that 'train' has none");
-    STJ_NEED(err, !h->weighs || n <= MOST_SAMPLES, STJ_EFORMAT,
-             "it knows weights of %zu samples, expected at most %d", n, MOST_SAMPLES);
-    return STJ_OK;
+    return h->weighs ? stj_blas_fits(n, "the number of samples", err) : STJ_OK;
 }
 
 enum stj_status stj_hello_read(const void *payload, size_t bytes, struct stj_hello *hello,

@@ -79,12 +79,12 @@ struct stj_process {
     uint64_t number; /* of the last request */
     int memory;      /* the descriptor of what can be shared */
     bool shares;
-    size_t block; /* vectors at once */
-    size_t bytes; /* of both halves */
+    size_t longest; /* numbers of a vector that there is room for; 0: none yet */
+    size_t block;   /* vectors at once */
+    size_t bytes;   /* of both halves */
     double *out, *in;
     struct held *held; /* [hello.n_linear] */
-    size_t *row;       /* [n_samples]: all rows of `train`; NULL: weights are not known */
-    size_t n_samples;  /* of them */
+    size_t n_samples;  /* rows of `train`; 0: weights are not known */
     uint64_t serial, clock;
 };
 
@@ -397,42 +397,47 @@ static enum stj_status compare_tensors(const struct stj_process *p, struct stj_e
     return STJ_OK;
 }
 
-/* Where it knows weights of samples: which these are, all of the training set in every step. */
-static enum stj_status list_samples(struct stj_process *p, struct stj_error *err)
+static void drop_room(struct stj_process *p)
 {
-    if (!p->hello.weighs)
-        return STJ_OK;
-    p->n_samples = stj_hello_set(&p->hello, "train")->n_rows;
-    STJ_MUST(stj_new(&p->row, p->n_samples, sizeof *p->row, err));
-    for (size_t i = 0; i < p->n_samples; i++)
-        p->row[i] = i;
-    return STJ_OK;
+    if (p->shares)
+        (void)munmap(p->out, p->bytes);
+    else
+        free(p->out);
+    p->out = p->in = NULL;
+    p->shares = false;
+    p->longest = 0;
 }
 
-/* The two halves, in a memory of the process's own or shared. */
-static enum stj_status make_buffers(struct stj_process *p, struct stj_error *err)
+/* Room for vectors of n numbers, in two halves, in a memory of our own or shared: made when they are
+ * first asked for, for a hello may say any number. */
+static enum stj_status make_room(struct stj_process *p, size_t n, struct stj_error *err)
 {
     struct ask ask = {.verb = SHARE, .what = "shared memory", .n_words = 2};
-    const size_t n = p->hello.n_params;
-    const size_t vector = 8 * (n > p->n_samples ? n : p->n_samples);
-    p->block = BUFFER_BYTES / vector < 1 ? 1 : BUFFER_BYTES / vector;
+    const bool shared = p->shares;
+    if (n <= p->longest)
+        return STJ_OK;
+    drop_room(p);
+    p->block = BUFFER_BYTES / 8 / n < 1 ? 1 : BUFFER_BYTES / 8 / n;
     p->block = p->block < BLOCK_MOST ? p->block : BLOCK_MOST;
-    p->bytes = 2 * p->block * vector;
-    const bool shares =
-        p->memory >= 0 && p->hello.shares && stj_system_reserve(p->memory, p->bytes) == 0;
+    STJ_MUST(stj_size_mul(2 * 8 * p->block, n, &p->bytes, err));
+    const bool shares = p->memory >= 0 && p->hello.shares && p->bytes <= stj_memory_available() &&
+                        stj_system_reserve(p->memory, p->bytes) == 0;
     void *at = shares ? mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->memory, 0)
                       : MAP_FAILED;
-    if (at == MAP_FAILED) {
+    if (at == MAP_FAILED && shared)
+        return fail(p, ask.what, err,
+                    "needs %zu bytes for vectors of its samples, which are not to be had",
+                    p->bytes);
+    if (at == MAP_FAILED)
         STJ_MUST(stj_new(&p->out, p->bytes, 1, err));
-        p->in = p->out + p->bytes / 2 / sizeof *p->in;
-        return STJ_OK;
-    }
-    p->out = at;
+    else
+        p->out = at;
     p->in = p->out + p->bytes / 2 / sizeof *p->in;
-    p->shares = true; /* what was mapped is to be unmapped */
+    p->longest = n;
+    p->shares = at != MAP_FAILED; /* what was mapped is to be unmapped */
     ask.word[0] = p->bytes;
     ask.word[1] = p->bytes / 2;
-    return exchange(p, &ask, err);
+    return p->shares ? exchange(p, &ask, err) : STJ_OK;
 }
 
 static enum stj_status start(struct stj_process *p, struct stj_error *err)
@@ -494,8 +499,10 @@ static enum stj_status wake(struct stj_process *p, struct stj_error *err)
     STJ_FREED char *payload = NULL;
     struct stj_hello hello = {.n_params = 0};
     size_t bytes = 0;
-    if (p->child || p->failure.code != STJ_OK)
+    if (p->failure.code != STJ_OK)
         return check_alive(p, err);
+    if (p->child)
+        return make_room(p, p->hello.n_params, err);
     STJ_MUST(start(p, err));
     STJ_MUST(say_hello(p, &payload, &bytes, err));
     enum stj_status st = read_hello(p, payload, bytes, &hello, err);
@@ -503,7 +510,7 @@ static enum stj_status wake(struct stj_process *p, struct stj_error *err)
         (hello.n_params != p->hello.n_params || hello.fingerprint != p->hello.fingerprint))
         st = fail(p, "its hello", err, "says something else than on rank %zu", stj_n_ranks() - 1);
     stj_hello_free(&hello);
-    return st == STJ_OK ? make_buffers(p, err) : st;
+    return st == STJ_OK ? make_room(p, p->hello.n_params, err) : st;
 }
 
 /* What a program's problem would say of itself. */
@@ -558,9 +565,7 @@ enum stj_status stj_process_open(const struct stj_process_config *config,
     STJ_MUST(meet(p, err));
     STJ_MUST(compare_tensors(p, err));
     STJ_MUST(stj_new(&p->held, p->hello.n_linear, sizeof *p->held, err));
-    STJ_MUST(list_samples(p, err));
-    if (p->child)
-        STJ_MUST(make_buffers(p, err));
+    p->n_samples = p->hello.weighs ? stj_hello_set(&p->hello, "train")->n_rows : 0;
     *process = p;
     p = NULL;
     return STJ_OK;
@@ -571,16 +576,12 @@ void stj_process_close(struct stj_process *p)
     if (!p)
         return;
     stj_child_destroy(p->child);
-    if (p->shares)
-        (void)munmap(p->out, p->bytes);
-    else
-        free(p->out);
+    drop_room(p);
     if (p->memory >= 0)
         (void)close(p->memory);
     stj_turn_destroy(p->turn);
     stj_hello_free(&p->hello);
     free(p->held);
-    free(p->row);
     free(p);
 }
 
@@ -619,56 +620,41 @@ enum stj_status stj_process_initial(struct stj_process *p, uint64_t seed, double
 }
 
 static enum stj_status ask_loss(struct stj_process *p, const struct stj_named_set *set,
-                                const double *theta, double *loss, struct stj_error *err)
-{
-    struct ask ask = {.verb = LOSS,
-                      .word = {(uint64_t)(set - p->hello.set)},
-                      .n_words = 1,
-                      .n_out = p->hello.n_params,
-                      .n_answer = 1};
-    STJ_MUST(wake(p, err));
-    snprintf(ask.what, sizeof ask.what, "the loss on '%s'", set->name);
-    memcpy(p->out, theta, p->hello.n_params * sizeof *theta);
-    STJ_MUST(exchange(p, &ask, err));
-    return take_loss(p, &ask, loss, err);
-}
-
-enum stj_status stj_process_loss(struct stj_process *p, const struct stj_named_set *set,
-                                 const double *theta, double *loss, struct stj_error *err)
-{
-    if (p->config->program)
-        return stj_callback_problem_loss(p->config->program->problem, theta, loss, err);
-    stj_turn_take(p->turn);
-    const enum stj_status st = is_asker() ? ask_loss(p, set, theta, loss, err) : STJ_OK;
-    stj_turn_give(p->turn);
-    return tell(st, loss, sizeof *loss, err);
-}
-
-enum stj_status stj_process_loss_gradient(struct stj_process *p, const struct stj_named_set *set,
-                                          const double *theta, double *loss, double *g,
-                                          struct stj_error *err)
+                                const double *theta, double *loss, double *g, struct stj_error *err)
 {
     const size_t n = p->hello.n_params;
-    struct ask ask = {.verb = SLOPE,
+    struct ask ask = {.verb = g ? SLOPE : LOSS,
                       .word = {(uint64_t)(set - p->hello.set)},
                       .n_words = 1,
                       .n_out = n,
                       .n_answer = 1,
-                      .n_in = n};
-    STJ_NEED(err, p->hello.weighs, STJ_EUNSUPPORTED,
+                      .n_in = g ? n : 0};
+    STJ_MUST(wake(p, err));
+    snprintf(ask.what, sizeof ask.what, "the %sloss on '%s'", g ? "gradient of the " : "",
+             set->name);
+    memcpy(p->out, theta, n * sizeof *theta);
+    STJ_MUST(exchange(p, &ask, err));
+    STJ_MUST(check_numbers(p, &ask, err));
+    if (g)
+        memcpy(g, p->in, n * sizeof *g);
+    return take_loss(p, &ask, loss, err);
+}
+
+enum stj_status stj_process_loss(struct stj_process *p, const struct stj_named_set *set,
+                                 const double *theta, double *loss, double *g,
+                                 struct stj_error *err)
+{
+    STJ_NEED(err, !g || p->hello.weighs, STJ_EUNSUPPORTED,
              "problem: its process does not give gradients of the loss on a data set "
              "(docs/problem-protocol.md, verb %d)",
              SLOPE);
-    snprintf(ask.what, sizeof ask.what, "the gradient of the loss on '%s'", set->name);
+    if (p->config->program)
+        return stj_callback_problem_loss(p->config->program->problem, theta, loss, err);
     stj_turn_take(p->turn);
-    memcpy(p->out, theta, n * sizeof *theta);
-    enum stj_status st = exchange(p, &ask, err);
-    st = st == STJ_OK ? take_loss(p, &ask, loss, err) : st;
-    st = st == STJ_OK ? check_numbers(p, &ask, err) : st;
-    if (st == STJ_OK)
-        memcpy(g, p->in, n * sizeof *g);
+    enum stj_status st = is_asker() ? ask_loss(p, set, theta, loss, g, err) : STJ_OK;
     stj_turn_give(p->turn);
-    return st;
+    st = tell(st, loss, sizeof *loss, err);
+    return st == STJ_OK && g ? tell(st, g, p->hello.n_params * sizeof *g, err) : st;
 }
 
 static enum stj_status ask_gradient(struct stj_process *p, size_t step, const real *theta,
@@ -763,6 +749,7 @@ static enum stj_status ask_weigh(struct stj_process *p, const struct stj_layout 
     const size_t n = p->hello.n_params;
     STJ_FREED real *tile = NULL;
     STJ_MUST(stj_new(&tile, n * nvec, sizeof *tile, err));
+    STJ_MUST(make_room(p, p->n_samples, err));
     for (size_t first = 0; first < nvec; first += p->block) {
         const size_t count = nvec - first < p->block ? nvec - first : p->block;
         struct ask ask = {.verb = WEIGH,
@@ -788,6 +775,7 @@ static enum stj_status ask_unweigh(struct stj_process *p, const struct stj_layou
                                    size_t step, size_t place, size_t nvec, const real *x, real *bar,
                                    struct stj_error *err)
 {
+    STJ_MUST(make_room(p, p->n_samples, err));
     for (size_t first = 0; first < nvec; first += p->block) {
         const size_t count = nvec - first < p->block ? nvec - first : p->block;
         struct ask ask = {.verb = UNWEIGH,
@@ -820,7 +808,7 @@ static size_t process_n_rows(const void *self, size_t step)
 {
     const struct process_problem *p = self;
     (void)step;
-    return p->process && p->process->row ? p->process->n_samples : 1;
+    return p->process && p->process->n_samples ? p->process->n_samples : 1;
 }
 
 enum { SERIAL_REALS = sizeof(uint64_t) / sizeof(real) };
@@ -908,19 +896,13 @@ static enum stj_status process_given(const void *self, enum stj_given given,
     STJ_NEED(err, given == STJ_GIVEN_WEIGHTS, STJ_EUNSUPPORTED,
              "%s need a problem that is a network and its data; this one is another process",
              stj_given_name(given));
-    STJ_NEED(err, p->process && p->process->row, STJ_EUNSUPPORTED,
+    STJ_NEED(err, p->process && p->process->n_samples, STJ_EUNSUPPORTED,
              "%s need a network and its data, or a process that knows them "
              "(docs/problem-protocol.md, verbs %d to %d); this one does not",
              stj_given_name(given), SLOPE, UNWEIGH);
     *shape = (struct stj_given_shape){
         .n_samples = p->process->n_samples, .width = 1, .cols = 1, .size = 1};
     return STJ_OK;
-}
-
-static const size_t *process_rows(const void *self, const real *lin)
-{
-    (void)lin;
-    return ((const struct process_problem *)self)->process->row;
 }
 
 static void process_destroy(void *self)
@@ -955,7 +937,6 @@ static const struct stj_problem_ops process_ops = {
     .linearize = process_linearize,
     .hvp = process_hvp,
     .given = process_given,
-    .rows = process_rows,
     .vary = process_vary,
 };
 

@@ -42,14 +42,11 @@ const struct stj_hello *stj_process_hello(const struct stj_process *process);
 enum stj_status stj_process_initial(struct stj_process *process, uint64_t seed, double *theta,
                                     struct stj_error *err);
 
-/* *loss <- the mean loss on one of its sets at theta. */
+/* *loss <- the mean loss on one of its sets at theta; g[n_params], where not NULL, <- its gradient:
+ * STJ_EUNSUPPORTED where it does not give these. */
 enum stj_status stj_process_loss(struct stj_process *process, const struct stj_named_set *set,
-                                 const double *theta, double *loss, struct stj_error *err);
-
-/* The same, and its gradient g[n_params].  STJ_EUNSUPPORTED: it does not give these. */
-enum stj_status stj_process_loss_gradient(struct stj_process *process,
-                                          const struct stj_named_set *set, const double *theta,
-                                          double *loss, double *g, struct stj_error *err);
+                                 const double *theta, double *loss, double *g,
+                                 struct stj_error *err);
 
 /* *problem <- gradients and products of the process, which is borrowed as the layout is; NULL: one
  * that can be asked for sizes alone. */

@@ -162,22 +162,33 @@ static void frames_target(void)
         .command = {.n = 2, .item = command}, .directory = here, .timeout = 5};
     struct stj_process *process = NULL;
     double theta[4] = {1, 2, 3, 4}, y[4] = {0}, loss = 0;
-    real lin = 0;
+    real lin = 0, given[4] = {1, 2, 3, 4};
+    struct stj_given_tangents tangents = {.given = STJ_GIVEN_WEIGHTS};
+    struct stj_given_shape shape;
     if (stj_process_open(&config, &process, NULL) != STJ_OK)
         return;
     const struct stj_hello *hello = stj_process_hello(process);
     struct stj_tensor_shape tensor = {.rows = 1, .cols = hello->n_params};
     const struct stj_layout layout = {hello->n_params, 1, &tensor};
     struct stj_problem *problem = NULL;
-    const struct stj_slice slice = {.n = 1, .meeting = {.n_slices = 1}};
+    struct stj_slice slice = {.n = 1, .meeting = {.n_slices = 1}};
     const struct stj_named_set *set = stj_hello_set(hello, "train");
     if (hello->n_params <= 4 && stj_process_initial(process, 1, theta, NULL) == STJ_OK &&
         stj_process_problem_create(process, &layout, 3, &problem, NULL) == STJ_OK) {
         const struct stj_problem_ops *ops = problem->ops;
         (void)ops->linearize(problem->self, 0, slice, theta, &lin, &loss, y, NULL, NULL);
         (void)ops->hvp(problem->self, 0, slice, theta, &lin, 1, theta, y, NULL, NULL);
-        (void)stj_process_loss(process, set, theta, &loss, NULL);
-        (void)stj_process_loss_gradient(process, set, theta, &loss, y, NULL);
+        (void)stj_process_loss(process, set, theta, &loss, NULL, NULL);
+        (void)stj_process_loss(process, set, theta, &loss, y, NULL);
+        if (ops->given(problem->self, STJ_GIVEN_WEIGHTS, &shape, NULL) == STJ_OK &&
+            shape.n_samples <= 4) {
+            slice.given = &tangents;
+            tangents.dot = given;
+            (void)ops->hvp(problem->self, 0, slice, theta, &lin, 1, theta, y, NULL, NULL);
+            tangents.dot = NULL;
+            tangents.bar = given;
+            (void)ops->hvp(problem->self, 0, slice, theta, &lin, 1, theta, y, NULL, NULL);
+        }
     }
     stj_problem_destroy(problem);
     stj_process_close(process);
