@@ -260,7 +260,8 @@ static void drain_errors(struct stj_child *child)
 {
     char text[4096];
     ssize_t n = 0;
-    while (child->errors >= 0 && (n = read(child->errors, text, sizeof text)) > 0)
+    int turns = 64; /* of one that writes without end, an answer is waited for all the same */
+    while (child->errors >= 0 && turns-- > 0 && (n = read(child->errors, text, sizeof text)) > 0)
         for (ssize_t i = 0; i < n; i++) {
             const unsigned char c = (unsigned char)text[i];
             if (c == '\n' || c == '\r')
