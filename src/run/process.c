@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "io/file.h"
 #include "options/option_value.h"
+#include "parallel/ranks.h"
 #include "run/run_internal.h"
 #include "train/optimizers.h"
 
@@ -86,12 +87,14 @@ static enum stj_status check_allowed(const struct stj_process_config *config, bo
     STJ_FREED char *note = NULL, *path = NULL;
     STJ_MUST(write_note(config, &note, err));
     STJ_MUST(note_path(note, &path, err));
-    const bool noted = is_noted(note, path);
+    /* All ranks have looked before one of them writes, and all do the same then. */
+    const bool noted = stj_ranks_allreduce_or(is_noted(note, path));
+    const bool nowhere = stj_ranks_allreduce_or(!path);
     STJ_NEED(err, chosen || noted || atomic_load(&commands_allowed), STJ_EINVAL,
              "problem.command: %.100s%s in %s: this user has not trained with this command: if you "
              "trust it, repeat with --allow-problem-command",
              config->command.item[0], config->command.n > 1 ? " ..." : "", config->directory);
-    if (chosen && !noted && path) {
+    if (chosen && !noted && !nowhere) {
         make_folders(path);
         (void)stj_file_write_text(path, note, NULL); /* else the next call asks for the option */
     }
