@@ -308,8 +308,10 @@ struct stj_validation {
     double dense_max_sigma_error; /* top pairs against dense / sigma_1; NaN: not compared */
     /* How far a bound lies below the true smallest value / sigma_1. */
     double dense_bottom_violation;
-    double dense_bottom_excess; /* how far above at most / sigma_1 */
-    struct stj_given_validation weights, inputs, targets, rates; /* of samples; the last of steps */
+    double dense_bottom_excess;                           /* how far above at most / sigma_1 */
+    struct stj_given_validation weights, inputs, targets; /* of samples, */
+    struct stj_given_validation rates, momenta, decays;   /* of steps, */
+    struct stj_given_validation scales;                   /* and of the rates of groups */
     /* With part.precision SINGLE, of products in it against double: the largest |J_s x - J x| / |J x|
      * over 4 Gaussian x, J' too, and the root mean square of |J_s x - J x| / |x|.  NaN: not looked
      * at. */

@@ -15,10 +15,10 @@
 static const struct {
     const char *word;
     enum stj_given given;
-} kinds[] = {{"weights", STJ_GIVEN_WEIGHTS},
-             {"inputs", STJ_GIVEN_INPUTS},
-             {"targets", STJ_GIVEN_TARGETS},
-             {"rates", STJ_GIVEN_RATES}};
+} kinds[] = {{"weights", STJ_GIVEN_WEIGHTS}, {"inputs", STJ_GIVEN_INPUTS},
+             {"targets", STJ_GIVEN_TARGETS}, {"rates", STJ_GIVEN_RATES},
+             {"momenta", STJ_GIVEN_MOMENTA}, {"decays", STJ_GIVEN_DECAYS},
+             {"scales", STJ_GIVEN_SCALES}};
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
 static size_t find(const char *of)
@@ -32,7 +32,9 @@ static size_t find(const char *of)
 enum stj_status stj_given_check(const char *of, struct stj_error *err)
 {
     STJ_NEED(err, !of || find(of) < N_KINDS, STJ_EINVAL,
-             "of is '%.40s': it is one of weights, inputs, targets, rates", of);
+             "of is '%.40s': it is one of weights, inputs, targets, rates, momenta, "
+             "decays, scales",
+             of);
     return STJ_OK;
 }
 

@@ -11,7 +11,8 @@
         .name = "of", .type = STJ_OPTION_STRING, .offset = (where), .fallback = "",                \
         .value = "WHAT",                                                                           \
         .doc = "in the place of J: the derivative of the last parameters with respect to the "     \
-               "weights, inputs or targets of the training samples, or to the rates of the steps"  \
+               "weights, inputs or targets of the training samples, the rates, momenta or decays " \
+               "of the steps, or the scales of the groups' rates"                                  \
     }
 
 /* Is it one of them, or NULL? */

@@ -44,15 +44,29 @@ void stj_block_unpack(const struct stj_layout *layout, size_t nvec, const real *
                       size_t ldy);
 
 /* What training was given: theta at its beginning, weights w_i = 1 of the samples in the loss
- * L = sum w_i l_i (l_i is a sample's share in that of its batch), the samples' inputs and targets,
- * the rates of the steps. */
+ * L = sum w_i l_i (l_i is a sample's share in that of its batch), the samples' inputs and targets;
+ * the rates, momenta and weight decays of the steps, the factors 1 of the rates of groups. */
 enum stj_given {
     STJ_GIVEN_START,
     STJ_GIVEN_WEIGHTS,
     STJ_GIVEN_INPUTS,
     STJ_GIVEN_TARGETS,
-    STJ_GIVEN_RATES
+    STJ_GIVEN_RATES,
+    STJ_GIVEN_MOMENTA,
+    STJ_GIVEN_DECAYS,
+    STJ_GIVEN_SCALES
 };
+
+/* Is it of samples, or of steps? */
+static inline bool stj_given_is_of_samples(enum stj_given given)
+{
+    return given >= STJ_GIVEN_WEIGHTS && given <= STJ_GIVEN_TARGETS;
+}
+
+static inline bool stj_given_is_of_steps(enum stj_given given)
+{
+    return given >= STJ_GIVEN_RATES;
+}
 
 /* What a product with a Hessian, y = H x, has to do with u, weights, inputs or targets of the rows of
  * its batch: [n_rows][nvec], or [n_rows][positions][nvec][cols] as tangents of layers are; either may

@@ -14,13 +14,15 @@
 #include "op/operator.h"
 #include "op/sweep.h"
 #include "parallel/ranks.h"
-#include "train/optimizers.h"
+#include "train/given_step.h"
+#include "train/train.h"
 
 struct given_jacobian {
     struct stj_sweep *sweep;
     size_t n_params, n_given;
-    struct stj_problem *problem;           /* of inputs: the same with their tangents, */
-    struct stj_linearization_cache *store; /* and its linearisations */
+    struct stj_problem *problem; /* of inputs: the same with their tangents; */
+    struct stj_recipe recipe;    /* of steps: the same, of which linearisations hold more; */
+    struct stj_linearization_cache *store; /* and their linearisations */
 };
 
 static void given_jacobian_destroy(void *ctx)
@@ -47,14 +49,13 @@ static enum stj_status given_jacobian_apply(void *ctx, enum stj_trans trans, siz
                       : STJ_OK;
 }
 
-/* The root of the mean square of a window's rates. */
-static double rate_size(const struct stj_training_window *w)
+/* The root of the mean square of what a window's steps are given. */
+static double size_of_steps(const struct stj_training_window *w, enum stj_given given)
 {
-    double sum = 0;
-    for (size_t t = w->from; t < w->to; t++) {
-        const double eta = stj_recipe_step(w->recipe, 0, t, w->problem->n_steps).eta;
-        sum += eta * eta;
-    }
+    double sum = 0, value = 0;
+    for (size_t t = w->from; t < w->to; t++)
+        if (stj_recipe_value(w->recipe, given, t, w->problem->n_steps, &value))
+            sum += value * value;
     return sqrt(sum / (double)(w->to - w->from));
 }
 
@@ -62,16 +63,16 @@ static double rate_size(const struct stj_training_window *w)
 static enum stj_status find_shape(const struct stj_training_window *window, enum stj_given given,
                                   struct stj_given_shape *shape, struct stj_error *err)
 {
-    STJ_NEED(err,
-             given != STJ_GIVEN_RATES ||
-                 window->recipe->optimizer->info != &stj_optimizer_own_step.info,
-             STJ_EUNSUPPORTED,
-             "the steps of this problem are its process's own (optimizer: " STJ_OWN_STEP
-             "), and so are their rates: there is no derivative with respect to them");
-    if (given != STJ_GIVEN_RATES)
+    if (!stj_given_is_of_steps(given))
         return stj_problem_given(window->problem, given, shape, err);
-    *shape = (struct stj_given_shape){
-        .n_samples = window->to - window->from, .width = 1, .cols = 1, .size = rate_size(window)};
+    STJ_MUST(stj_given_step_check(window->recipe, given, window->from, window->to,
+                                  window->problem->n_steps, err));
+    *shape = (struct stj_given_shape){.n_samples = given == STJ_GIVEN_SCALES
+                                                       ? 1 + window->recipe->n_groups
+                                                       : window->to - window->from,
+                                      .width = 1,
+                                      .cols = 1,
+                                      .size = size_of_steps(window, given)};
     return STJ_OK;
 }
 
@@ -94,6 +95,18 @@ static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given
     return STJ_OK;
 }
 
+/* The recipe where its steps are given something else: how much more of it; NULL: their derivative. */
+static struct stj_recipe recipe_with(const struct stj_recipe *recipe, enum stj_given given,
+                                     const double *shift)
+{
+    struct stj_recipe r = *recipe;
+    if (stj_given_is_of_steps(given)) {
+        r.given = given;
+        r.shift = shift;
+    }
+    return r;
+}
+
 bool stj_given_jacobian_is_there(const struct stj_op *jacobian, enum stj_given given)
 {
     struct stj_training_window window;
@@ -113,7 +126,10 @@ enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum st
     STJ_MUST(stj_size_mul(shape.n_samples, shape.width, &self->n_given, err));
     if (given == STJ_GIVEN_INPUTS)
         STJ_MUST(stj_problem_vary(w.problem, given, NULL, &self->problem, err));
-    STJ_MUST(stj_training_jacobian_sweep(jacobian, self->problem, &self->store, &self->sweep, err));
+    self->recipe = recipe_with(w.recipe, given, NULL);
+    STJ_MUST(stj_training_jacobian_sweep(jacobian, self->problem,
+                                         stj_given_is_of_steps(given) ? &self->recipe : NULL,
+                                         &self->store, &self->sweep, err));
     STJ_MUST(stj_sweep_set_given(self->sweep, given, &shape, err));
     STJ_MUST(stj_op_create(self->n_params, self->n_given, given_jacobian_apply,
                            given_jacobian_destroy, self, op, err));
@@ -134,14 +150,13 @@ static enum stj_status predict_bytes(const struct stj_training_window *w, enum s
     if (given == STJ_GIVEN_INPUTS)
         STJ_MUST(stj_problem_vary(w->problem, given, NULL, &moving, err));
     const struct stj_problem *problem = moving ? moving : w->problem;
-    STJ_MUST(stj_memory_split(problem, w->recipe, w->trajectory, w->from, w->to, memory_bytes,
-                              &split, err));
-    STJ_MUST(stj_sweep_create(problem, w->recipe, NULL, w->from, w->to, 0, &sweep, err));
+    const struct stj_recipe recipe = recipe_with(w->recipe, given, NULL);
+    STJ_MUST(stj_memory_split(problem, &recipe, w->trajectory, w->from, w->to, memory_bytes, &split,
+                              err));
+    STJ_MUST(stj_sweep_create(problem, &recipe, NULL, w->from, w->to, 0, &sweep, err));
     if (given != STJ_GIVEN_START)
         STJ_MUST(stj_sweep_set_given(sweep, given, shape, err));
     *bytes = split.storage.linear_bytes + stj_sweep_bytes(sweep, nvec);
-    if (given == STJ_GIVEN_RATES) /* the directions of the steps at hand */
-        *bytes += split.chunk * problem->layout->n_params * sizeof(real);
     return STJ_OK;
 }
 
@@ -186,15 +201,16 @@ static enum stj_status train_window(const struct stj_training_window *w,
     return STJ_OK;
 }
 
-static enum stj_status train_with_rates(const struct stj_training_window *w, const double *shift,
-                                        double *end, const struct stj_progress *progress,
-                                        struct stj_error *err)
+static enum stj_status train_with_steps(const struct stj_training_window *w, enum stj_given given,
+                                        const double *shift, double *end,
+                                        const struct stj_progress *progress, struct stj_error *err)
 {
-    struct stj_recipe recipe = *w->recipe;
     STJ_FREED double *shifts = NULL;
     STJ_MUST(stj_new(&shifts, w->problem->n_steps, sizeof *shifts, err));
-    memcpy(shifts + w->from, shift, (w->to - w->from) * sizeof *shifts);
-    recipe.rate_shift = shifts;
+    const bool by_step = given != STJ_GIVEN_SCALES;
+    if (by_step)
+        memcpy(shifts + w->from, shift, (w->to - w->from) * sizeof *shifts);
+    const struct stj_recipe recipe = recipe_with(w->recipe, given, by_step ? shifts : shift);
     return train_window(w, w->problem, &recipe, end, progress, err);
 }
 
@@ -214,6 +230,6 @@ enum stj_status stj_given_jacobian_train(const struct stj_op *jacobian, enum stj
     struct stj_training_window w;
     struct stj_given_shape shape;
     STJ_MUST(find_window(jacobian, given, &w, &shape, err));
-    return given == STJ_GIVEN_RATES ? train_with_rates(&w, shift, end, progress, err)
-                                    : train_varied(&w, given, shift, end, progress, err);
+    return stj_given_is_of_steps(given) ? train_with_steps(&w, given, shift, end, progress, err)
+                                        : train_varied(&w, given, shift, end, progress, err);
 }

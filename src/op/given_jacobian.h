@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* op/given_jacobian.h: D = d theta_to / d u, u being something that training was given: the weights
- * w_i = 1 of samples i in the loss, their inputs or targets, the rates eta_t of its steps. */
+ * w_i = 1 of samples i in the loss, their inputs or targets; rates, momenta or weight decays of its
+ * steps, or factors 1 of the rates of the training (the first) and of its groups. */
 #ifndef STJ_OP_GIVEN_JACOBIAN_H
 #define STJ_OP_GIVEN_JACOBIAN_H
 
@@ -8,14 +9,14 @@
 
 /* *op <- D for the window of a training Jacobian, from what that has at hand, which it must not
  * outlive; its products are not counted there.  N x samples (times inputs or targets of
- * one), or N x steps of the window.
+ * one), N x steps of the window, or N x 1 + groups.
  *
  *     L_t(theta; w) = sum_i w_i l_i(theta) / m + penalty
  *
  * over the samples of the batch of step t, with m, the statistics of batches and the state at the
  * beginning of the window as they are; w_i acts wherever i is used, in the gradient of sam that
- * climbs as well.  Rates of groups move in proportion.  STJ_EUNSUPPORTED, saying why, for a full
- * state, some of the layers, several ranks, and where a problem does not know it. */
+ * climbs as well.  Rates, momenta and decays of groups move in proportion.
+ * STJ_EUNSUPPORTED, saying why, for a full state, some of the layers, several ranks, and where a problem does not know it. */
 enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum stj_given given,
                                           struct stj_op **op, struct stj_error *err);
 

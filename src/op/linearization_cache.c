@@ -28,7 +28,9 @@ struct stj_linearization_cache {
     size_t chunk, kept;
     size_t state_budget;
     size_t n_params, n_linear;
-    size_t n_vectors;    /* n_coef, and one more with clipping: u of train/clip.h */
+    size_t n_moved;      /* vectors of the derivative by what the recipe is given */
+    size_t n_vectors;    /* n_coef, n_moved, and one more with clipping: u of train/clip.h */
+    size_t n_work;       /* of the optimizer, and slots of which only theta is kept */
     size_t n_gradients;  /* of a step */
     size_t n_slices;     /* most of any step */
     struct stj_step *at; /* [kept + chunk][1 + n_groups] */
@@ -47,7 +49,7 @@ struct stj_linearization_cache {
     struct stj_arena record_room; /* [chunk] of the records of a step's slices, where they meet */
     size_t n_records;             /* numbers of one step's */
     struct stj_share_sum sum;
-    real *work;  /* [n_work][n_params], of the optimizer */
+    real *work;  /* [n_work][n_params] */
     real *total; /* [n_params]: the gradient of a step; NULL: in the place of its first share */
     struct stj_trajectory_view view; /* of the chunk that was loaded last */
     size_t view_first;
@@ -67,8 +69,11 @@ static void set_sizes(struct stj_linearization_cache *store)
     store->n_linear = problem->ops->n_linear(problem->self);
     store->n_slices = stj_problem_most_slices(problem, 1, 0, &store->n_scratch);
     store->n_gradients = stj_recipe_n_gradients(store->recipe);
+    store->n_moved = stj_given_step_vectors(store->recipe);
     store->n_vectors = store->optimizer->n_coef + N_CLIMB * (store->n_gradients - 1) +
-                       stj_recipe_clips(store->recipe);
+                       store->n_moved + stj_recipe_clips(store->recipe);
+    store->n_work =
+        store->optimizer->n_work + (store->n_moved == 1 ? store->optimizer->n_slots : 0);
     store->n_factors = store->recipe->clip_tensor_norm > 0 ? store->problem->layout->n_tensors : 1;
     store->n_records = stj_problem_n_records(problem, store->n_slices, 0);
 }
@@ -82,7 +87,7 @@ struct stj_linear_bytes stj_linearization_cache_bytes(const struct stj_problem *
     return (struct stj_linear_bytes){
         .step = sizeof(real) * (s.n_gradients * s.n_linear + s.n_vectors * s.n_params),
         .work = sizeof(real) * (s.n_slices * (s.n_scratch + (s.n_vectors ? s.n_params : 0)) +
-                                s.n_records + s.optimizer->n_work * s.n_params),
+                                s.n_records + s.n_work * s.n_params),
     };
 }
 
@@ -93,7 +98,7 @@ static enum stj_status allocate_cache(struct stj_linearization_cache *store, str
     STJ_MUST(stj_arena_reals(&store->lin_room, n_slots * store->n_gradients, store->n_linear, err));
     STJ_MUST(stj_arena_reals(&store->coef_room, n_slots * store->n_vectors, store->n_params, err));
     STJ_MUST(stj_new(&store->at, n_slots * (1 + store->recipe->n_groups), sizeof *store->at, err));
-    STJ_MUST(stj_new(&store->work, store->optimizer->n_work, store->n_params * sizeof(real), err));
+    STJ_MUST(stj_new(&store->work, store->n_work, store->n_params * sizeof(real), err));
     STJ_MUST(stj_new(&store->clip, n_slots * store->n_factors, sizeof *store->clip, err));
     STJ_MUST(stj_new(&store->clipped, n_slots, sizeof *store->clipped, err));
     STJ_MUST(stj_new(&store->climb, n_slots, sizeof *store->climb, err));
@@ -201,7 +206,7 @@ static struct stj_slice_sync meeting_of(const struct stj_linearization_cache *st
 }
 
 /* Vector k of a slot: the optimizer's coefficients; with sam where it climbs to, and the direction
- * there; then the direction of a clipped gradient. */
+ * there; the derivative by what the recipe is given; then the direction of a clipped gradient. */
 static real *vector_of(const struct stj_linearization_cache *store, size_t slot, size_t k)
 {
     return store->coef + (slot * store->n_vectors + k) * store->n_params;
@@ -210,6 +215,11 @@ static real *vector_of(const struct stj_linearization_cache *store, size_t slot,
 static real *climb_of(const struct stj_linearization_cache *store, size_t slot, size_t k)
 {
     return vector_of(store, slot, store->optimizer->n_coef + k);
+}
+
+static real *moved_of(const struct stj_linearization_cache *store, size_t slot, size_t k)
+{
+    return climb_of(store, slot, N_CLIMB * (store->n_gradients - 1) + k);
 }
 
 /* Where gradient number `gradient` of step t is, and its linearisation, of the chunk in the view that
@@ -251,6 +261,24 @@ static enum stj_status linearize_item(struct stj_linearization_cache *store, siz
                                    store->scratch + i * store->n_scratch, err);
 }
 
+/* The derivative of step t by what the recipe is given, of a run of tensors. */
+static void move_run(const struct stj_linearization_cache *store, size_t t,
+                     const struct stj_tensor_run *run, const struct stj_update *before,
+                     const real *g, real *const *coef)
+{
+    const size_t n = store->n_params, slot = slot_of(store, t);
+    struct stj_update moved = *before;
+    if (store->n_moved == 0)
+        return;
+    moved.theta = moved_of(store, slot, 0) + run->offset;
+    for (size_t k = 0; k < store->optimizer->n_slots; k++)
+        moved.slot[k] = store->n_moved > 1
+                            ? moved_of(store, slot, 1 + k) + run->offset
+                            : store->work + (store->optimizer->n_work + k) * n + run->offset;
+    stj_given_step(store->recipe, run->rule, &steps_at(store, t)[run->rule],
+                   store->problem->n_steps, before, g, coef, &moved);
+}
+
 /* The optimizer's coefficients of step t from its gradient, of all tensors. */
 static enum stj_status linearize_update(const struct stj_linearization_cache *store, size_t t,
                                         const real *state, const real *g, struct stj_error *err)
@@ -267,8 +295,11 @@ static enum stj_status linearize_update(const struct stj_linearization_cache *st
             before.slot[k] = (real *)state + (k + 1) * store->n_params + run.offset;
         for (size_t k = 0; k < store->optimizer->n_coef; k++)
             coef[k] = vector_of(store, slot_of(store, t), k) + run.offset;
-        STJ_MUST(store->optimizer->linearize(rule.optimizer->config, &steps_at(store, t)[run.rule],
-                                             &before, g + run.offset, run.offset, coef, err));
+        if (store->optimizer->n_coef > 0)
+            STJ_MUST(store->optimizer->linearize(rule.optimizer->config,
+                                                 &steps_at(store, t)[run.rule], &before,
+                                                 g + run.offset, run.offset, coef, err));
+        move_run(store, t, &run, &before, g + run.offset, coef);
     }
     return STJ_OK;
 }
@@ -319,7 +350,7 @@ static enum stj_status make_coefficients(struct stj_linearization_cache *store, 
     store->clipped[slot] =
         stj_clip(store->recipe, store->problem->layout, n, t, store->problem->n_steps, total,
                  store->clip + slot * store->n_factors, unit);
-    if (store->optimizer->n_coef == 0 || !writes(t))
+    if ((store->optimizer->n_coef == 0 && store->n_moved == 0) || !writes(t))
         return STJ_OK;
     return linearize_update(store, t, state, total, err);
 }
@@ -431,6 +462,8 @@ struct stj_linear_step stj_linearization_cache_step(const struct stj_linearizati
     }
     for (size_t k = 0; k < store->optimizer->n_coef; k++)
         step.coef[k] = vector_of(store, slot, k);
+    for (size_t k = 0; k < store->n_moved; k++)
+        step.moved[k] = moved_of(store, slot, k);
     if (store->clipped[slot])
         step.unit = vector_of(store, slot, store->n_vectors - 1);
     return step;

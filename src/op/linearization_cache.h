@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "train/given_step.h"
 #include "trajectory/trajectory.h"
 
 struct stj_linearization_cache;
@@ -46,9 +47,10 @@ struct stj_linear_step {
     const real *theta; /* and where its gradient is: there, or with sam where that climbs to */
     bool climbs;       /* the gradient of sam that climbs: its factor and unit, clip and unit */
     const real *lin;
-    const real *coef[STJ_MAX_COEFS]; /* [n_params] each */
-    const double *clip;              /* where it is clipped: factor, of each tensor or of all; */
-    const real *unit;                /* [n_params]: u of train/clip.h; NULL: it is not clipped */
+    const real *coef[STJ_MAX_COEFS];      /* [n_params] each */
+    const real *moved[1 + STJ_MAX_SLOTS]; /* by what the recipe is given (train/given_step.h) */
+    const double *clip; /* where it is clipped: factor, of each tensor or of all; */
+    const real *unit;   /* [n_params]: u of train/clip.h; NULL: it is not clipped */
 };
 
 /* The step with gradient number `gradient` of those that it takes (stj_recipe_n_gradients). */

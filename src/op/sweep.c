@@ -48,7 +48,6 @@ void stj_sweep_destroy(struct stj_sweep *sweep)
     if (!sweep)
         return;
     stj_sweep_free_memory(sweep);
-    stj_train_work_destroy(sweep->train);
     free(sweep);
 }
 
@@ -68,10 +67,7 @@ enum stj_status stj_sweep_set_given(struct stj_sweep *sweep, enum stj_given give
 {
     sweep->given = given;
     sweep->shape = *shape;
-    STJ_MUST(stj_size_mul(shape->n_samples, shape->width, &sweep->n_given, err));
-    return given == STJ_GIVEN_RATES
-               ? stj_train_work_create(sweep->problem, sweep->recipe, &sweep->train, err)
-               : STJ_OK;
+    return stj_size_mul(shape->n_samples, shape->width, &sweep->n_given, err);
 }
 
 /* The first vector of a state that a block has, and the one past the last: all where slots are
@@ -137,7 +133,6 @@ static enum stj_status run_chunk(struct stj_sweep *sweep, size_t first, size_t c
 {
     enum stj_status st = STJ_OK;
     STJ_TRY(stj_linearization_cache_load(sweep->store, first, count, err));
-    STJ_TRY(stj_sweep_load_directions(sweep, first, count, err));
     st = sweep->n_teams > 1 ? stj_sweep_by_tile(sweep, first, count, err)
                             : stj_sweep_by_slice(sweep, first, count, err);
     STJ_TRY(stj_group_agree(st, err));

@@ -29,7 +29,7 @@ void stj_sweep_carry_slots(struct stj_sweep *sweep);
 
 /* From now on vectors are of n_given numbers that training was given where they were of theta at the
  * beginning, which does not move (op/given_jacobian.h): what the problem's samples are given, of that
- * shape; rates of the steps of the window, `width` 1. */
+ * shape; what steps are given, which the recipe says too, `width` 1. */
 enum stj_status stj_sweep_set_given(struct stj_sweep *sweep, enum stj_given given,
                                     const struct stj_given_shape *shape, struct stj_error *err);
 

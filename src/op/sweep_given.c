@@ -11,14 +11,13 @@
  * of the batch's rows, so that the bits do not depend on the threads, and a sample may be in a batch
  * twice.
  *
- * Rates of steps, d_t being the direction in which that of step t moves theta (train/train.h):
+ * Rates, momenta and decays u_t of steps, e_t being the derivative of step t (train/given_step.h):
  *
- *     STJ_NO_TRANS, after the update     theta_dot += eta_dot_t d_t
- *     STJ_TRANS,    before it            eta_bar_t = d_t . theta_bar
+ *     STJ_NO_TRANS, after the update     (theta_dot, slots_dot) += u_dot_t e_t
+ *     STJ_TRANS,    before it            u_bar_t = e_t . (theta_bar, slots_bar)
+ *
+ * and of scales of the rates of groups, the same of the group's tensors, summed over the steps.
  */
-#include <string.h>
-
-#include "base/error.h"
 #include "op/sweep_internal.h"
 #include "train/clip.h"
 
@@ -42,7 +41,7 @@ void stj_sweep_store_given(const struct stj_sweep *sweep, const struct stj_sweep
 
 bool stj_sweep_is_of_samples(const struct stj_sweep *sweep)
 {
-    return sweep->n_given > 0 && sweep->given != STJ_GIVEN_RATES;
+    return sweep->n_given > 0 && stj_given_is_of_samples(sweep->given);
 }
 
 /* Which samples the rows of a step are; NULL: row i is sample i. */
@@ -91,65 +90,48 @@ void stj_sweep_give_back(const struct stj_sweep *sweep, const struct stj_sweep_t
                     (double)tile->rows[place_of(sweep, nvec, i, j, k)];
 }
 
-/* ---- rates ---- */
+/* ---- of steps ---- */
 
-enum stj_status stj_sweep_load_directions(struct stj_sweep *sweep, size_t first, size_t count,
-                                          struct stj_error *err)
+/* The number that a step of a part has. */
+static size_t number_of(const struct stj_sweep *sweep, const struct stj_linear_step *step, size_t p)
 {
-    const size_t n = sweep->problem->layout->n_params;
-    real *direction = sweep->room[STJ_ROOM_DIRECTION].at;
-    if (sweep->given != STJ_GIVEN_RATES ||
-        (sweep->n_directions == count && sweep->first_direction == first))
-        return STJ_OK;
-    sweep->n_directions = 0;
-    for (size_t k = 0; k < count; k++) {
-        const struct stj_linear_step step =
-            stj_linearization_cache_step(sweep->store, first + k, 0);
-        STJ_MUST(stj_train_direction(sweep->problem, sweep->recipe, first + k, step.point,
-                                     sweep->room[STJ_ROOM_MOVED].at, direction + k * n,
-                                     sweep->train, err));
+    return sweep->given == STJ_GIVEN_SCALES ? sweep->part[p].rule : step->at->index - sweep->from;
+}
+
+void stj_sweep_move_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                          const struct stj_linear_step *step, size_t p)
+{
+    const struct stj_sweep_part *part = &sweep->part[p];
+    const double *u_dot = tile->given + number_of(sweep, step, p) * tile->nvec;
+    for (size_t k = 0; k <= STJ_MAX_SLOTS && step->moved[k]; k++) {
+        const real *e = step->moved[k] + part->offset;
+        real *x_dot = stj_sweep_vector(tile, k) + part->offset * tile->nvec;
+        for (size_t r = 0; r < part->rows; r++)
+            for (size_t j = 0; j < tile->nvec; j++)
+                for (size_t c = 0; c < part->cols; c++)
+                    x_dot[(r * tile->nvec + j) * part->cols + c] +=
+                        (real)u_dot[j] * e[r * part->cols + c];
     }
-    sweep->first_direction = first;
-    sweep->n_directions = count;
-    return STJ_OK;
 }
 
-/* Of a part, the direction of the step. */
-static const real *direction_of(const struct stj_sweep *sweep, const struct stj_linear_step *step,
-                                size_t p)
-{
-    const size_t k = step->at->index - sweep->first_direction;
-    return (const real *)sweep->room[STJ_ROOM_DIRECTION].at + k * sweep->problem->layout->n_params +
-           sweep->part[p].offset;
-}
-
-void stj_sweep_move_by_rate(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                            const struct stj_linear_step *step, size_t p)
+void stj_sweep_dot_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                         const struct stj_linear_step *step, size_t p)
 {
     const struct stj_sweep_part *part = &sweep->part[p];
-    const real *d = direction_of(sweep, step, p);
-    const double *eta_dot = tile->given + (step->at->index - sweep->from) * tile->nvec;
-    real *theta_dot = tile->theta + part->offset * tile->nvec;
-    for (size_t r = 0; r < part->rows; r++)
-        for (size_t j = 0; j < tile->nvec; j++)
-            for (size_t c = 0; c < part->cols; c++)
-                theta_dot[(r * tile->nvec + j) * part->cols + c] +=
-                    (real)eta_dot[j] * d[r * part->cols + c];
+    double *dot = tile->given_dot + p * tile->nvec, more[STJ_TILE_MOST];
+    for (size_t k = 0; k <= STJ_MAX_SLOTS && step->moved[k]; k++) {
+        stj_clip_dot(part->rows, tile->nvec, part->cols, step->moved[k] + part->offset,
+                     stj_sweep_vector(tile, k) + part->offset * tile->nvec, k ? more : dot);
+        for (size_t j = 0; k > 0 && j < tile->nvec; j++)
+            dot[j] += more[j];
+    }
 }
 
-void stj_sweep_dot_rate(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                        const struct stj_linear_step *step, size_t p)
+void stj_sweep_sum_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                         const struct stj_linear_step *step)
 {
-    const struct stj_sweep_part *part = &sweep->part[p];
-    stj_clip_dot(part->rows, tile->nvec, part->cols, direction_of(sweep, step, p),
-                 tile->theta + part->offset * tile->nvec, tile->rate_dot + p * tile->nvec);
-}
-
-void stj_sweep_sum_rate(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                        const struct stj_linear_step *step)
-{
-    double *eta_bar = tile->given + (step->at->index - sweep->from) * tile->nvec;
     for (size_t p = 0; p < sweep->n_parts; p++)
         for (size_t j = 0; j < tile->nvec; j++)
-            eta_bar[j] += tile->rate_dot[p * tile->nvec + j];
+            tile->given[number_of(sweep, step, p) * tile->nvec + j] +=
+                tile->given_dot[p * tile->nvec + j];
 }

@@ -15,7 +15,7 @@
 
 #include "op/sweep.h"
 #include "parallel/share_sum.h"
-#include "train/train.h"
+#include "train/recipe.h"
 
 enum { STJ_TILE_MOST = 32 }; /* vectors of a tile */
 
@@ -29,17 +29,15 @@ struct stj_sweep_part {
 
 /* Work space, grown when a block needs more than before; of the group where it shares memory. */
 enum stj_sweep_room {
-    STJ_ROOM_STATE,     /* real [n_tiles][1 + n_slots, with sam one more][tile_size] */
-    STJ_ROOM_SHARE,     /* real [n_teams][max_shares + 1][tile_size]; the last of a team is its g */
-    STJ_ROOM_INCOMING,  /* real [max_slices][range of a tile], by messages */
-    STJ_ROOM_SCRATCH,   /* real [n_teams or max_slices, or both][n_scratch] */
-    STJ_ROOM_RECORD,    /* real [n_teams][n_records]: of the slices, where they meet */
-    STJ_ROOM_DOT,       /* double [n_teams][1, with rates 2][n_parts][widest] */
-    STJ_ROOM_WORK,      /* real [n_teams][n_work][n_params], of the optimizer */
-    STJ_ROOM_GIVEN,     /* double [n_tiles][n_given][widest]: tangents or adjoints of these */
-    STJ_ROOM_ROWS,      /* real [n_teams][max_rows][width][widest]: of those of a step's batch */
-    STJ_ROOM_DIRECTION, /* real [chunk][n_params]: of the rates of a chunk's steps; */
-    STJ_ROOM_MOVED,     /* real [1 + n_slots][n_params]: to find them */
+    STJ_ROOM_STATE,    /* real [n_tiles][1 + n_slots, with sam one more][tile_size] */
+    STJ_ROOM_SHARE,    /* real [n_teams][max_shares + 1][tile_size]; the last of a team is its g */
+    STJ_ROOM_INCOMING, /* real [max_slices][range of a tile], by messages */
+    STJ_ROOM_SCRATCH,  /* real [n_teams or max_slices, or both][n_scratch] */
+    STJ_ROOM_RECORD,   /* real [n_teams][n_records]: of the slices, where they meet */
+    STJ_ROOM_DOT,      /* double [n_teams][1, of steps 2][n_parts][widest] */
+    STJ_ROOM_WORK,     /* real [n_teams][n_work][n_params], of the optimizer */
+    STJ_ROOM_GIVEN,    /* double [n_tiles][n_given][widest]: tangents or adjoints of these */
+    STJ_ROOM_ROWS,     /* real [n_teams][max_rows][width][widest]: of those of a step's batch */
     STJ_N_SWEEP_ROOMS
 };
 
@@ -55,9 +53,7 @@ struct stj_sweep {
     bool carries_slots;
     enum stj_given given; /* what moves */
     struct stj_given_shape shape;
-    size_t n_given;                       /* numbers of it; 0: theta at the beginning */
-    struct stj_train_work *train;         /* of rates */
-    size_t first_direction, n_directions; /* the steps whose directions are there */
+    size_t n_given; /* numbers of it; 0: theta at the beginning */
     bool searching; /* for the first number that is not finite; of one vector */
     size_t tile_wish;
     size_t n_parts;
@@ -89,9 +85,9 @@ struct stj_sweep_tile {
     real *record;  /* where the slices meet */
     real *work;    /* [n_work][n_params] */
     double *dot;   /* [n_parts][nvec]: shares of e . g, where the gradient was clipped */
-    double *rate_dot; /* [n_parts][nvec]: shares of d_t . theta_bar */
-    double *given;    /* [n_given][nvec] */
-    real *rows;       /* [max_rows][positions][nvec][cols] */
+    double *given_dot; /* [n_parts][nvec]: shares of e_t . (theta_bar, slots_bar) */
+    double *given;     /* [n_given][nvec] */
+    real *rows;        /* [max_rows][positions][nvec][cols] */
 };
 
 /* The slices of a step. */
@@ -174,13 +170,11 @@ struct stj_given_tangents stj_sweep_take_given(const struct stj_sweep *sweep,
 void stj_sweep_give_back(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                          const struct stj_linear_step *step);
 
-/* Of rates: the directions of the steps of a chunk that is ready.  Of a part: after its update;
- * before its adjoint, and the shares of all parts, by one thread. */
-enum stj_status stj_sweep_load_directions(struct stj_sweep *sweep, size_t first, size_t count,
-                                          struct stj_error *err);
-stj_sweep_phase stj_sweep_move_by_rate, stj_sweep_dot_rate;
-void stj_sweep_sum_rate(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                        const struct stj_linear_step *step);
+/* Of steps.  Of a part: after its update; before its adjoint, and the shares of all parts, by one
+ * thread. */
+stj_sweep_phase stj_sweep_move_given, stj_sweep_dot_given;
+void stj_sweep_sum_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
+                         const struct stj_linear_step *step);
 
 /* ---- sweep_schedule.c ---- */
 

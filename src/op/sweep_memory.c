@@ -152,19 +152,10 @@ static size_t n_row_numbers(const struct stj_sweep *sweep)
     return sweep->problem->max_rows * sweep->shape.width;
 }
 
-/* Of each part: of a clipped gradient, and of the rate. */
+/* Of each part: of a clipped gradient, and of what steps were given. */
 static size_t n_dots(const struct stj_sweep *sweep)
 {
-    return sweep->given == STJ_GIVEN_RATES ? 2 : 1;
-}
-
-static void list_rate_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWEEP_ROOMS])
-{
-    const size_t n = sweep->problem->layout->n_params;
-    const bool has = sweep->given == STJ_GIVEN_RATES;
-    const size_t chunk = has && sweep->store ? stj_linearization_cache_chunk(sweep->store) : 0;
-    room[STJ_ROOM_DIRECTION] = (struct room){chunk, n, sizeof(real)};
-    room[STJ_ROOM_MOVED] = (struct room){has ? 1 + sweep->n_slots : 0, n, sizeof(real)};
+    return stj_given_is_of_steps(sweep->given) ? 2 : 1;
 }
 
 static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWEEP_ROOMS])
@@ -186,7 +177,6 @@ static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWE
                       sweep->widest, sizeof(real)};
     room[STJ_ROOM_DOT] =
         (struct room){n_teams * n_dots(sweep) * sweep->n_parts, sweep->widest, sizeof(double)};
-    list_rate_rooms(sweep, room);
 }
 
 /* The barrier of the threads of all ranks, where they share memory. */
@@ -260,7 +250,7 @@ struct stj_sweep_tile stj_sweep_tile(const struct stj_sweep *sweep, size_t tile,
              team * sweep->optimizer->n_work * sweep->problem->layout->n_params;
     f.dot = (double *)sweep->room[STJ_ROOM_DOT].at +
             team * n_dots(sweep) * sweep->n_parts * sweep->widest;
-    f.rate_dot = f.dot + sweep->n_parts * sweep->widest;
+    f.given_dot = f.dot + sweep->n_parts * sweep->widest;
     f.given = (double *)sweep->room[STJ_ROOM_GIVEN].at + tile * sweep->n_given * sweep->widest;
     f.rows = (real *)sweep->room[STJ_ROOM_ROWS].at + team * n_row_numbers(sweep) * sweep->widest;
     for (size_t k = 0; k < sweep->n_slots; k++)

@@ -116,8 +116,8 @@ void stj_sweep_before(const struct stj_sweep *sweep, const struct stj_sweep_tile
     const struct stj_update_tile u = update_tile(sweep, tile, step, p);
     const size_t rule = sweep->part[p].rule;
     average_part(sweep, tile, step, p, true);
-    if (sweep->given == STJ_GIVEN_RATES)
-        stj_sweep_dot_rate(sweep, tile, step, p);
+    if (step->moved[0])
+        stj_sweep_dot_given(sweep, tile, step, p);
     sweep->optimizer->adjoint(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
                               &step->at[rule], &u);
     average_part(sweep, tile, step, p, false);
@@ -231,8 +231,8 @@ static void update_tangent(const struct stj_sweep *sweep, const struct stj_sweep
     average_part(sweep, tile, step, p, false);
     sweep->optimizer->tangent(stj_recipe_rule(sweep->recipe, rule).optimizer->config,
                               &step->at[rule], &u);
-    if (sweep->given == STJ_GIVEN_RATES)
-        stj_sweep_move_by_rate(sweep, tile, step, p);
+    if (step->moved[0])
+        stj_sweep_move_given(sweep, tile, step, p);
     average_part(sweep, tile, step, p, true);
 }
 

@@ -135,8 +135,8 @@ static void run_gradient(struct team *team, size_t t, size_t gradient)
         stj_linearization_cache_step(team->sweep->store, t, gradient);
     if (team->sweep->trans == STJ_TRANS) {
         run_parts(team, &step, step.climbs ? stj_sweep_climb_before : stj_sweep_before);
-        if (team->sweep->given == STJ_GIVEN_RATES && !step.climbs && is_first(team))
-            stj_sweep_sum_rate(team->sweep, &team->tile, &step);
+        if (step.moved[0] && is_first(team))
+            stj_sweep_sum_given(team->sweep, &team->tile, &step);
         run_clip(team, &step, stj_sweep_clip_before);
         complete_tile(team, team->tile.g);
         run_product(team, &step);

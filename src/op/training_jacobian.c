@@ -159,20 +159,21 @@ out:
     return st;
 }
 
-/* *store <- of a problem, within the window's memory, and how that is divided (NULL: never mind). */
+/* *store <- of a problem and recipe, within the window's memory, and how that is divided (NULL: never mind). */
 static enum stj_status make_store(const struct training_jacobian *self,
                                   const struct stj_problem *problem,
+                                  const struct stj_recipe *recipe,
                                   struct stj_linearization_cache **store,
                                   struct stj_storage *storage, struct stj_error *err)
 {
     struct stj_memory_split split = {.chunk = 0};
-    STJ_MUST(stj_memory_split(problem, self->recipe, self->trajectory, self->from, self->to,
+    STJ_MUST(stj_memory_split(problem, recipe, self->trajectory, self->from, self->to,
                               self->memory_bytes, &split, err));
     if (storage)
         *storage = split.storage;
-    return stj_linearization_cache_create(problem, self->recipe, self->trajectory, self->from,
-                                          self->to, split.chunk, split.storage.kept_steps,
-                                          split.state_budget, store, err);
+    return stj_linearization_cache_create(problem, recipe, self->trajectory, self->from, self->to,
+                                          split.chunk, split.storage.kept_steps, split.state_budget,
+                                          store, err);
 }
 
 enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
@@ -199,7 +200,7 @@ enum stj_status stj_training_jacobian_create(const struct stj_problem *problem,
                                        .owns_store = true};
     if (settings->single)
         STJ_TRY(stj_problem_single(problem, &self->single, err));
-    STJ_TRY(make_store(self, maker(self), &self->store, &self->storage, err));
+    STJ_TRY(make_store(self, maker(self), recipe, &self->store, &self->storage, err));
     st = make_jacobian(self, op, err);
     self = NULL;
 out:
@@ -258,6 +259,7 @@ bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_w
 
 enum stj_status stj_training_jacobian_sweep(const struct stj_op *op,
                                             const struct stj_problem *problem,
+                                            const struct stj_recipe *recipe,
                                             struct stj_linearization_cache **store,
                                             struct stj_sweep **sweep, struct stj_error *err)
 {
@@ -265,11 +267,13 @@ enum stj_status stj_training_jacobian_sweep(const struct stj_op *op,
     STJ_NEED(err, self, STJ_EINVAL, "a sweep through a training needs its Jacobian");
     STJ_NEED(err, !self->single, STJ_EUNSUPPORTED,
              "this sweep has no single precision: take precision double");
-    if (problem)
-        STJ_MUST(make_store(self, problem, store, NULL, err));
-    return stj_sweep_create(problem ? problem : self->problem, self->recipe,
-                            problem ? *store : self->store, self->from, self->to, self->tile, sweep,
-                            err);
+    const bool other = problem || recipe;
+    problem = problem ? problem : self->problem;
+    recipe = recipe ? recipe : self->recipe;
+    if (other)
+        STJ_MUST(make_store(self, problem, recipe, store, NULL, err));
+    return stj_sweep_create(problem, recipe, other ? *store : self->store, self->from, self->to,
+                            self->tile, sweep, err);
 }
 
 /* norm[nvec] <- of the first n elements of the columns of a block of rows `ld`. */

@@ -695,6 +695,9 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
     put_given(&b, "inputs", &v->inputs);
     put_given(&b, "targets", &v->targets);
     put_given(&b, "rates", &v->rates);
+    put_given(&b, "momenta", &v->momenta);
+    put_given(&b, "decays", &v->decays);
+    put_given(&b, "scales", &v->scales);
     put(&b, "single_error", stj_json_of_real(v->single_error));
     put(&b, "single_error_rms", stj_json_of_real(v->single_error_rms));
     put(&b, "replay_identical", json_boolean(v->replay_identical));

@@ -339,6 +339,9 @@ void stj_text_validate(FILE *out, const struct stj_validation *v, bool verbose)
     print_given(out, "inputs of samples", &v->inputs);
     print_given(out, "targets of samples", &v->targets);
     print_given(out, "rates of steps", &v->rates);
+    print_given(out, "momenta of steps", &v->momenta);
+    print_given(out, "decays of steps", &v->decays);
+    print_given(out, "scales of rates", &v->scales);
     if (!isnan(v->single_error))
         fprintf(
             out,

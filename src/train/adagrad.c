@@ -69,7 +69,7 @@ static struct scalars adagrad_scalars(const void *config, const struct stj_step 
         .rho = (real)(at->eta / (1 + (double)at->count * c->lr_decay)),
         .start = (real)(at->count == 0 ? c->initial : 0),
         .eps = (real)c->eps,
-        .lambda = (real)c->weight_decay,
+        .lambda = (real)(c->weight_decay + at->more_decay),
     };
 }
 
@@ -164,6 +164,7 @@ const struct stj_optimizer_ops stj_optimizer_adagrad = {
     .n_coef = N_COEF,
     .sample = adagrad_sample,
     .step = adagrad_step,
+    .decay = STJ_DECAY_COUPLED,
     .linearize = adagrad_linearize,
     .tangent = adagrad_tangent,
     .adjoint = adagrad_adjoint,

@@ -111,6 +111,7 @@ static struct scalars adam_scalars(const struct stj_adam_config *c, const struct
 {
     const double t = (double)at->count + 1;
     const double beta1 = stj_step_momentum(at, &c->beta1);
+    const double decay = c->weight_decay + at->more_decay;
     return (struct scalars){
         .beta1 = (real)beta1,
         .beta2 = (real)c->beta2,
@@ -118,8 +119,8 @@ static struct scalars adam_scalars(const struct stj_adam_config *c, const struct
         .eps_root = (real)c->eps_root,
         .eta1 = (real)(at->eta / (1 - pow(beta1, t))),
         .bias2 = (real)(1 - pow(c->beta2, t)),
-        .delta = (real)(decoupled ? 1 - at->eta * c->weight_decay : 1),
-        .lambda = (real)(decoupled ? 0 : c->weight_decay),
+        .delta = (real)(decoupled ? 1 - at->eta * decay : 1),
+        .lambda = (real)(decoupled ? 0 : decay),
     };
 }
 
@@ -235,6 +236,39 @@ static void adamw_tangent(const void *config, const struct stj_step *at,
     stj_update_rows(tile, N_SLOTS, N_COEF, adam_tangent_row, &s);
 }
 
+/* m_hat = m / (1 - beta1^t), and its derivative by beta1 is
+ *     (m_before - h) / (1 - beta1^t) + m t beta1^(t - 1) / (1 - beta1^t)^2. */
+static void moments_by_momentum(struct scalars s, const struct stj_step *at,
+                                const struct stj_update *before, const real *g,
+                                const struct stj_update *moved)
+{
+    const double t = (double)at->count + 1, b = (double)s.beta1, bias1 = 1 - pow(b, t);
+    const real more = (real)(t * pow(b, t - 1) / bias1);
+    for (size_t i = 0; i < before->n; i++) {
+        const real h = g[i] + s.lambda * before->theta[i];
+        const real m_dot = before->slot[M][i] - h;
+        const real m = s.beta1 * before->slot[M][i] + (1 - s.beta1) * h;
+        const real v = s.beta2 * before->slot[V][i] + (1 - s.beta2) * h * h;
+        const real d = (real)sqrt((double)(v / s.bias2 + s.eps_root)) + s.eps;
+        moved->slot[M][i] = m_dot;
+        moved->theta[i] = d == 0 ? 0 : -s.eta1 * (m_dot + more * m) / d;
+    }
+}
+
+static void adam_by_momentum(const void *config, const struct stj_step *at,
+                             const struct stj_update *before, const real *g,
+                             const struct stj_update *moved)
+{
+    moments_by_momentum(adam_scalars(config, at, false), at, before, g, moved);
+}
+
+static void adamw_by_momentum(const void *config, const struct stj_step *at,
+                              const struct stj_update *before, const real *g,
+                              const struct stj_update *moved)
+{
+    moments_by_momentum(adam_scalars(config, at, true), at, before, g, moved);
+}
+
 /* The adjoint without any weight decay leaves theta_bar as it is: one stream less to write. */
 STJ_CLONES static void moments_adjoint(size_t nvec, size_t n, struct scalars s,
                                        const real *restrict c_m, const real *restrict c_v,
@@ -308,6 +342,8 @@ const struct stj_optimizer_ops stj_optimizer_adam = {
     .sample = adam_sample,
     .step = adam_step,
     .linearize = adam_linearize,
+    .by_momentum = adam_by_momentum,
+    .decay = STJ_DECAY_COUPLED,
     .tangent = adam_tangent,
     .adjoint = adam_adjoint,
 };
@@ -325,6 +361,8 @@ const struct stj_optimizer_ops stj_optimizer_adamw = {
     .sample = adamw_sample,
     .step = adamw_step,
     .linearize = adamw_linearize,
+    .by_momentum = adamw_by_momentum,
+    .decay = STJ_DECAY_DECOUPLED,
     .tangent = adamw_tangent,
     .adjoint = adamw_adjoint,
 };

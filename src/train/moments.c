@@ -87,6 +87,7 @@ static struct scalars amsgrad_scalars(const struct stj_adam_config *c, const str
 {
     const double t = (double)at->count + 1;
     const double beta1 = stj_step_momentum(at, &c->beta1);
+    const double decay = c->weight_decay + at->more_decay;
     return (struct scalars){
         .name = decoupled ? "adamw" : "adam",
         .beta1 = (real)beta1,
@@ -95,8 +96,8 @@ static struct scalars amsgrad_scalars(const struct stj_adam_config *c, const str
         .eps_root = (real)c->eps_root,
         .e_m = (real)(at->eta / (1 - pow(beta1, t))),
         .bias2 = (real)(1 - pow(c->beta2, t)),
-        .delta = (real)(decoupled ? 1 - at->eta * c->weight_decay : 1),
-        .lambda = (real)(decoupled ? 0 : c->weight_decay),
+        .delta = (real)(decoupled ? 1 - at->eta * decay : 1),
+        .lambda = (real)(decoupled ? 0 : decay),
     };
 }
 
@@ -288,11 +289,13 @@ const struct stj_optimizer_ops stj_optimizer_nadam = {
 const struct stj_optimizer_ops stj_optimizer_adam_amsgrad = {
     .slot = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
     .squares = 1u << V | 1u << X,
+    .decay = STJ_DECAY_COUPLED,
     OPS(adam, X + 1, N_COEF),
 };
 
 const struct stj_optimizer_ops stj_optimizer_adamw_amsgrad = {
     .slot = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
     .squares = 1u << V | 1u << X,
+    .decay = STJ_DECAY_DECOUPLED,
     OPS(adamw, X + 1, N_COEF),
 };

@@ -11,7 +11,7 @@
  *
  * U' depends on the primal point only through n_coef coefficient vectors, which `linearize` makes
  * once per step.  The step's theta is an affine function of its
- * rate eta, and its slots do not depend on eta (train/train.c: stj_train_direction).  The update is elementwise, and each function is called on parts of the vector; or
+ * rate eta, and its slots do not depend on eta (train/given_step.c).  The update is elementwise, and each function is called on parts of the vector; or
  * it is by tensor (`whole`: norms, products of matrices), and each is called on one whole tensor.
  */
 #ifndef STJ_TRAIN_OPTIMIZER_H
@@ -36,7 +36,8 @@ struct stj_step {
     size_t count; /* of updates before it, those before the training included */
     double eta;   /* its learning rate */
     bool has_momentum;
-    double momentum; /* where it changes by step: in the place of that in the config */
+    double momentum;   /* where it changes by step: in the place of that in the config */
+    double more_decay; /* added to the weight decay in the config */
 };
 
 /* The momentum, or beta1, of a step: the value of the one row of type BY_STEP that an optimizer's
@@ -45,6 +46,13 @@ static inline double stj_step_momentum(const struct stj_step *at, const struct s
 {
     return at->has_momentum ? at->momentum : config->value;
 }
+
+/* What the weight decay does, where its derivative is known. */
+enum stj_decay {
+    STJ_DECAY_OTHER,
+    STJ_DECAY_COUPLED,  /* lambda theta is added to the gradient, before all else */
+    STJ_DECAY_DECOUPLED /* eta lambda theta is taken off theta, beside all else */
+};
 
 /* The same range of n parameters in every vector. */
 struct stj_update {
@@ -94,6 +102,13 @@ struct stj_optimizer_ops {
     enum stj_status (*linearize)(const void *config, const struct stj_step *at,
                                  const struct stj_update *before, const real *g, size_t first,
                                  real *const *coef, struct stj_error *err);
+
+    /* moved (all zeros) <- the derivative of the step by its momentum or beta1, which is above 0;
+     * before and g as above.  NULL: it is not known. */
+    void (*by_momentum)(const void *config, const struct stj_step *at,
+                        const struct stj_update *before, const real *g,
+                        const struct stj_update *moved);
+    enum stj_decay decay;
 
     void (*tangent)(const void *config, const struct stj_step *at,
                     const struct stj_update_tile *tile);

@@ -95,7 +95,9 @@ void stj_problem_destroy(struct stj_problem *problem)
 const char *stj_given_name(enum stj_given given)
 {
     static const char *const name[] = {"the first parameters", "weights of samples",
-                                       "inputs of samples", "targets of samples", "rates of steps"};
+                                       "inputs of samples",    "targets of samples",
+                                       "rates of steps",       "momenta of steps",
+                                       "decays of steps",      "scales of groups' rates"};
     return name[given];
 }
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "options/option_value.h"
@@ -26,8 +27,7 @@ const struct stj_option *stj_optimizer_momentum(const struct stj_plugin *optimiz
     return NULL;
 }
 
-double stj_recipe_rate_share(const struct stj_recipe *recipe, size_t number, size_t t,
-                             size_t n_steps)
+static double rate_share(const struct stj_recipe *recipe, size_t number, size_t t, size_t n_steps)
 {
     for (size_t k = 0; number > 0 && k < n_steps; k++) {
         const size_t at = (t + k) % n_steps;
@@ -36,6 +36,79 @@ double stj_recipe_rate_share(const struct stj_recipe *recipe, size_t number, siz
             return stj_schedule_eta(stj_recipe_rule(recipe, number).schedule, at, n_steps) / all;
     }
     return 1;
+}
+
+/* The rule's weight decay; 0: it has none. */
+static double decay_of(const struct stj_recipe *recipe, size_t number)
+{
+    const struct stj_plugin *optimizer = stj_recipe_rule(recipe, number).optimizer;
+    for (const struct stj_option *row = optimizer->info->options; row && row->name; row++)
+        if (strcmp(row->name, "weight_decay") == 0)
+            return *(const double *)stj_option_field(optimizer->config, row->offset);
+    return 0;
+}
+
+/* That which the others are in proportion to: the first that is not 0. */
+static double main_decay(const struct stj_recipe *recipe)
+{
+    double decay = 0;
+    for (size_t i = 0; decay == 0 && i <= recipe->n_groups; i++)
+        decay = decay_of(recipe, i);
+    return decay;
+}
+
+/* Of a rule at a step, without a shift; NaN: it has none. */
+static double momentum_of(const struct stj_recipe *recipe, size_t number, size_t t, size_t n_steps)
+{
+    const struct stj_rule rule = stj_recipe_rule(recipe, number);
+    const struct stj_by_step *momentum = NULL;
+    const double cycled = stj_schedule_momentum(rule.schedule, t, n_steps);
+    if (!isnan(cycled) || !stj_optimizer_momentum(rule.optimizer, &momentum))
+        return cycled;
+    return momentum->schedule.info ? stj_schedule_eta(&momentum->schedule, t, n_steps)
+                                   : momentum->value;
+}
+
+double stj_recipe_share(const struct stj_recipe *recipe, enum stj_given given, size_t number,
+                        size_t t, size_t n_steps)
+{
+    const double decay = main_decay(recipe);
+    if (given == STJ_GIVEN_MOMENTA)
+        return momentum_of(recipe, number, t, n_steps) / momentum_of(recipe, 0, t, n_steps);
+    if (given == STJ_GIVEN_DECAYS)
+        return decay == 0 ? 1 : decay_of(recipe, number) / decay;
+    return rate_share(recipe, number, t, n_steps);
+}
+
+bool stj_recipe_value(const struct stj_recipe *recipe, enum stj_given given, size_t t,
+                      size_t n_steps, double *value)
+{
+    *value = given == STJ_GIVEN_MOMENTA  ? momentum_of(recipe, 0, t, n_steps)
+             : given == STJ_GIVEN_DECAYS ? main_decay(recipe)
+             : given == STJ_GIVEN_RATES  ? stj_schedule_eta(recipe->schedule, t, n_steps)
+                                         : 1;
+    return !isnan(*value);
+}
+
+/* What is added to what the recipe is given, at a step of a rule. */
+static void shift_step(const struct stj_recipe *recipe, size_t number, size_t n_steps,
+                       struct stj_step *step)
+{
+    const size_t t = step->index;
+    if (recipe->given == STJ_GIVEN_SCALES) {
+        step->eta *= 1 + recipe->shift[number];
+        return;
+    }
+    const double shift =
+        stj_recipe_share(recipe, recipe->given, number, t, n_steps) * recipe->shift[t];
+    if (recipe->given == STJ_GIVEN_MOMENTA) {
+        step->momentum = momentum_of(recipe, number, t, n_steps) + shift;
+        step->has_momentum = true;
+    } else if (recipe->given == STJ_GIVEN_DECAYS) {
+        step->more_decay = shift;
+    } else {
+        step->eta += shift;
+    }
 }
 
 struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, size_t t,
@@ -51,8 +124,8 @@ struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, 
         momentum->schedule.info)
         step.momentum = stj_schedule_eta(&momentum->schedule, t, n_steps);
     step.has_momentum = !isnan(step.momentum);
-    if (recipe->rate_shift)
-        step.eta += stj_recipe_rate_share(recipe, number, t, n_steps) * recipe->rate_shift[t];
+    if (recipe->shift)
+        shift_step(recipe, number, n_steps, &step);
     return step;
 }
 

@@ -38,7 +38,8 @@ struct stj_recipe {
     double sam_rho;              /* sharpness-aware: how far each step climbs first; 0: not */
     bool sam_adaptive;
     const struct stj_plugin *average; /* of states, the end point; NULL: the last state */
-    const double *rate_shift;         /* [n_steps]: added to the rates; NULL: nothing is */
+    enum stj_given given; /* of steps: what linearisations hold the derivative by, too; or START */
+    const double *shift;  /* [n_steps], of scales [1 + n_groups]: added to that; NULL: nothing is */
 };
 
 static inline const struct stj_optimizer_ops *stj_recipe_optimizer(const struct stj_recipe *recipe)
@@ -93,10 +94,15 @@ struct stj_rule stj_recipe_rule(const struct stj_recipe *recipe, size_t number);
 struct stj_step stj_recipe_step(const struct stj_recipe *recipe, size_t number, size_t t,
                                 size_t n_steps);
 
-/* What its rate is beside that of the training, in proportion to which it moves.  Where that is 0, it
- * is as at the next step where it is not. */
-double stj_recipe_rate_share(const struct stj_recipe *recipe, size_t number, size_t t,
-                             size_t n_steps);
+/* By how much its rate, momentum or decay at step t moves where that of the training moves by 1: in
+ * proportion.  Where the training's rate is 0, it is as at the next step where it is not; decays that
+ * are 0 stay, unless all are. */
+double stj_recipe_share(const struct stj_recipe *recipe, enum stj_given given, size_t number,
+                        size_t t, size_t n_steps);
+
+/* *value <- the training's rate, momentum or decay at step t; false: it has none. */
+bool stj_recipe_value(const struct stj_recipe *recipe, enum stj_given given, size_t t,
+                      size_t n_steps, double *value);
 
 /* See that all rules have good values for all steps. */
 enum stj_status stj_recipe_check(const struct stj_recipe *recipe, size_t n_steps,

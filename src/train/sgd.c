@@ -90,7 +90,7 @@ static struct sgd_scalars sgd_scalars(const void *config, const struct stj_step 
         .a = (real)(damped ? 1 - c->dampening : 1),
         .eta_p = (real)(c->nesterov ? at->eta * mu : at->eta),
         .eta_q = (real)(c->nesterov ? at->eta : 0),
-        .lambda = (real)c->weight_decay,
+        .lambda = (real)(c->weight_decay + at->more_decay),
     };
 }
 
@@ -114,6 +114,19 @@ static void sgd_tangent(const void *config, const struct stj_step *at,
                         const struct stj_update_tile *t)
 {
     sgd_update(t->rows * t->nvec * t->cols, sgd_scalars(config, at), t->g, t->slot[0], t->theta);
+}
+
+/* d m = m_before; d (p m + q h) = p m_before, and m more in Nesterov's form. */
+static void sgd_by_momentum(const void *config, const struct stj_step *at,
+                            const struct stj_update *before, const real *g,
+                            const struct stj_update *moved)
+{
+    const struct sgd_scalars s = sgd_scalars(config, at);
+    for (size_t i = 0; i < before->n; i++) {
+        const real m = before->slot[0][i], h = g[i] + s.lambda * before->theta[i];
+        moved->slot[0][i] = m;
+        moved->theta[i] = -s.eta_p * m - s.eta_q * (s.mu * m + s.a * h);
+    }
 }
 
 /* The adjoint without weight decay leaves theta_bar as it is: one stream less to write. */
@@ -162,6 +175,8 @@ const struct stj_optimizer_ops stj_optimizer_sgd = {
     .uses = sgd_uses,
     .sample = sgd_sample,
     .step = sgd_step,
+    .by_momentum = sgd_by_momentum,
+    .decay = STJ_DECAY_COUPLED,
     .tangent = sgd_tangent,
     .adjoint = sgd_adjoint,
 };

@@ -224,32 +224,6 @@ enum stj_status stj_train_step(const struct stj_problem *problem, const struct s
     return STJ_OK;
 }
 
-/* An update is an affine function of its rate, and slots do not depend on that (train/optimizer.h):
- * a step at a rate beside which theta is as nothing tells the direction, to rounding. */
-enum stj_status stj_train_direction(const struct stj_problem *problem,
-                                    const struct stj_recipe *recipe, size_t t, const real *state,
-                                    real *moved, real *direction, struct stj_train_work *work,
-                                    struct stj_error *err)
-{
-    enum { LARGE = 40 };
-    STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
-    const size_t n = problem->layout->n_params, n_steps = problem->n_steps;
-    struct stj_tensor_run run = {0};
-    for (size_t i = 0; i < (1 + stj_recipe_n_slots(recipe)) * n; i++)
-        moved[i] = state[i];
-    STJ_MUST(stj_step_gradient(problem, recipe, t, moved, NULL, work->g, work->climbed,
-                               work->gradient, err));
-    stj_clip(recipe, problem->layout, n, t, n_steps, work->g, NULL, NULL);
-    while (stj_recipe_next_run(recipe, problem->layout, &run)) {
-        struct stj_step at = stj_recipe_step(recipe, run.rule, t, n_steps);
-        at.eta = ldexp(stj_recipe_rate_share(recipe, run.rule, t, n_steps), LARGE);
-        update_run(problem, recipe, at, n, &run, moved, work);
-    }
-    for (size_t i = 0; i < n; i++)
-        direction[i] = (real)ldexp((double)(moved[i] - state[i]), -LARGE);
-    return STJ_OK;
-}
-
 enum stj_status stj_train_within(const struct stj_problem *problem, const struct stj_recipe *recipe,
                                  const struct stj_subspace *subspace, size_t from, size_t to,
                                  real *state, stj_state_fn sink, void *sink_ctx,

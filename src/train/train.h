@@ -65,11 +65,4 @@ enum stj_status stj_train_step(const struct stj_problem *problem, const struct s
                                size_t t, real *state, double *loss, struct stj_train_work *work,
                                struct stj_error *err);
 
-/* direction[n_params] <- d theta / d eta of step t from that state: the derivative of the parameters
- * after it, not of an average of them, with respect to its learning rate.  moved: of a state. */
-enum stj_status stj_train_direction(const struct stj_problem *problem,
-                                    const struct stj_recipe *recipe, size_t t, const real *state,
-                                    real *moved, real *direction, struct stj_train_work *work,
-                                    struct stj_error *err);
-
 #endif
