@@ -71,6 +71,36 @@ json out 'influence#2' 'influence[1]#4' 'rate#4'
 run 1 influence plain --of rates --check 3
 contains err 'leave out --of rates'
 
+# The images of the samples at both ends, in a file and on the page.
+run 0 plot plain influence-images --data
+contains out 'series,sample,influence'
+[ "$(grep -c '^lowers,' out)" -eq 12 ] && [ "$(grep -c '^raises,' out)" -eq 12 ] || fail 'not 12 samples at each end'
+run 0 plot plain influence-images --terminal
+run 0 plot plain influence-images -o sheet.svg
+grep -q 'class [0-9], predicted [0-9]' sheet.svg || fail 'captions without classes'
+run 0 report plain -o page.html
+[ "$(grep -o 'href="data:image/png;base64,[A-Za-z0-9+/]*=*"' page.html | wc -l)" -ge 24 ] || fail "not 24 images on the page"
+grep -o 'data:image/png;base64,[A-Za-z0-9+/]*=*' page.html | head -1 | sed 's/.*,//' | base64 -d > one.png
+# Its pixels are the sample's inputs: 64 grey ones.
+/usr/bin/env python3 - one.png <<'END' || fail 'the image on the page is no PNG of 8 x 8 grey pixels'
+import struct, sys, zlib
+data = open(sys.argv[1], 'rb').read()
+assert data[:8] == b'\x89PNG\r\n\x1a\n'
+at, found = 8, {}
+while at < len(data):
+    n, kind = struct.unpack('>I4s', data[at:at + 8])
+    body = data[at + 8:at + 8 + n]
+    assert struct.unpack('>I', data[at + 8 + n:at + 12 + n])[0] == zlib.crc32(kind + body)
+    found[kind] = body
+    at += 12 + n
+assert struct.unpack('>IIBB', found[b'IHDR'][:10]) == (8, 8, 8, 0)
+raw = zlib.decompress(found[b'IDAT'])
+assert len(raw) == 72 and all(raw[9 * i] == 0 for i in range(8)) and len(set(raw)) > 5
+END
+run 0 influence plain --of rates --tag steps
+run 1 plot plain influence-images --tag steps
+contains err 'it is of no samples'
+
 # Of the inputs and the targets.
 run 0 influence plain --of inputs --top 3
 contains out 'influence of the inputs of 1600 training samples'
@@ -158,6 +188,59 @@ json out passed=true weights_adjoint_error=null weights_difference_error=null ra
 run 1 influence norm --query test:3
 contains err 'ask for test_loss'
 run 0 influence norm --query logit:3,1
+
+# Momenta, decays, and scales of the rates of groups: trainings tell the same.
+for optimizer in '{type: sgd, momentum: 0.9, nesterov: true, weight_decay: 0.01}' \
+    '{type: adam, eps: 1e-3, weight_decay: 0.01}' '{type: adamw, eps: 1e-3}'; do
+    momentum=beta1
+    case $optimizer in *sgd*) momentum=momentum ;; esac
+    short_config groups.yaml "s/optimizer: .*/optimizer: $optimizer/" \
+        "s/^training:/&\n  groups: [{match: '*.bias', weight_decay: 0}, {match: dense0, name: first, learning_rate: {scale: 0.5}, $momentum: 0.7}]/"
+    rm -rf groups
+    run 0 train groups.yaml -o groups
+    run 0 validate groups --json
+    for of in rates momenta decays scales; do
+        json out passed=true "${of}_adjoint_error<1e-12" "${of}_difference_error<1e-6" "${of}_adjoint_error>0" \
+            "${of}_difference_error>0"
+    done
+done
+for of in momenta decays; do
+    run 0 influence groups --of $of --top 2
+    contains out "influence of the $of of 20 training steps"
+    contains out "all $of larger by 1 %"
+    run 0 influence groups --of $of --json
+    json out of=$of 'influence[0]#20' 'rate#20' width=1
+    run 0 svd groups --of $of --top 3 --json
+    json out "given=$of" 'top.sigma#3'
+done
+run 0 influence groups --of scales
+contains out 'influence of the scales of 3 groups of tensors'
+run 0 influence groups --of scales --json
+json out of=scales 'influence[0]#3' 'rate#3' 'rate[2]=1'
+# Scales of all groups are a factor of all rates.
+"$jsonkeys" --print out 'influence[0]' > scales
+run 0 influence groups --of rates --json
+"$jsonkeys" --print out 'influence[0]' > rates
+"$jsonkeys" --print out rate > rate
+tr -d '[]' < scales | tr ',' '\n' | awk '{ sum += $1 } END { printf "%.12g\n", sum }' > of-scales
+{ tr -d '[]' < rates | tr ',' '\n' > a; tr -d '[]' < rate | tr ',' '\n' > b; }
+paste a b | awk '{ sum += $1 * $2 } END { printf "%.12g\n", sum }' > of-rates
+paste of-scales of-rates | awk '{ exit !($1 != 0 && ($1 - $2) ^ 2 < 1e-20 * $1 ^ 2) }' ||
+    fail "scales $(cat of-scales), rates $(cat of-rates)"
+run 1 svd groups --of momentum
+contains err 'weights, inputs, targets, rates, momenta, decays, scales'
+while IFS='|' read -r optimizer of text; do
+    short_config other.yaml "s/optimizer: .*/optimizer: $optimizer/"
+    rm -rf other
+    run 0 train other.yaml -o other
+    run 1 influence other --of "$of"
+    contains err "$text"
+    run 0 influence other --of rates
+done <<'END'
+sgd|momenta|the momentum of sgd is 0 at step 0
+{type: rmsprop, eps: 1e-3}|momenta|rmsprop has no derivative with respect to its momentum
+lamb|decays|lamb has no derivative with respect to its weight decay
+END
 
 # Steps of several micro-batches: refused, and validate says nothing of them.
 short_config parts.yaml 's/batch_size: 64/batch_size: 32\n  accumulate: 2/'

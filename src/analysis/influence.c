@@ -4,8 +4,8 @@
  *
  *     d query / d u_i = q . d theta_to / d u_i,    q = d query / d theta at theta_to
  *
- * u_i being the weight w_i = 1 of sample i in the loss, a number of its inputs or targets, or the
- * rate of a step (op/given_jacobian.h): D'q for all of them at once, one sweep of adjoints.  Whether it says what leaving samples out
+ * u_i being the weight w_i = 1 of sample i in the loss, a number of its inputs or targets, the rate,
+ * momentum or decay of a step or a factor of rates (op/given_jacobian.h): D'q for all of them at once, one sweep of adjoints.  Whether it says what leaving samples out
  * does, w_i = 0, is a property of the run, which some trainings without them measure.
  */
 #include <math.h>
@@ -14,6 +14,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/common_options.h"
+#include "analysis/influence_pictures.h"
 #include "analysis/influence_query.h"
 #include "analysis/print.h"
 #include "analysis/store.h"
@@ -25,11 +26,26 @@
 #include "op/operator.h"
 #include "op/given_jacobian.h"
 
-static const char *const of_what[] = {"weights", "inputs", "targets", "rates", NULL};
-static const enum stj_given given_of[] = {STJ_GIVEN_WEIGHTS, STJ_GIVEN_INPUTS, STJ_GIVEN_TARGETS,
-                                          STJ_GIVEN_RATES};
-enum { OF_WEIGHTS, OF_INPUTS, OF_TARGETS, OF_RATES };
-enum { SMOOTH_TRAININGS = 8 };
+static const char *const of_what[] = {"weights", "inputs", "targets", "rates",
+                                      "momenta", "decays", "scales",  NULL};
+static const enum stj_given given_of[] = {STJ_GIVEN_WEIGHTS, STJ_GIVEN_INPUTS,  STJ_GIVEN_TARGETS,
+                                          STJ_GIVEN_RATES,   STJ_GIVEN_MOMENTA, STJ_GIVEN_DECAYS,
+                                          STJ_GIVEN_SCALES};
+enum { OF_WEIGHTS, OF_INPUTS, OF_TARGETS, OF_RATES, OF_MOMENTA, OF_DECAYS, OF_SCALES };
+
+/* How these are spoken of. */
+struct words {
+    const char *one, *all, *value, *more;
+};
+static const struct words words_of[] = {
+    {"sample", "training samples", NULL, "more weight"},
+    {"sample", "training samples", NULL, "more weight"},
+    {"sample", "training samples", NULL, "more weight"},
+    {"step", "training steps", "rate", "a larger rate"},
+    {"step", "training steps", "momentum", "a larger momentum"},
+    {"step", "training steps", "decay", "more decay"},
+    {"group", "groups of tensors (0: those in none)", "scale", "larger rates"}};
+enum { SMOOTH_TRAININGS = 8, PICTURES = 12 /* at each end */ };
 
 struct influence_config {
     char *query;
@@ -43,7 +59,8 @@ static const struct stj_option options[] = {
     OPTION("query", STRING, query, "test_loss", STJ_QUERY_DOC, .letter = 'q', .value = "QUERY"),
     OPTION("of", CHOICE, of, "weights",
            "weights: of the samples in the training loss; inputs, targets: of the training samples "
-           "(labels as 1 for the class and 0 for the others); rates: of the training's steps",
+           "(labels as 1 for the class and 0 for the others); rates, momenta, decays: of the "
+           "training's steps; scales: factors of the rates of the training and of its groups",
            .choices = of_what, .value = "WHAT"),
     OPTION("top", SIZE, top, "20", "number of samples or steps shown at each end",
            .role = STJ_ROLE_VIEW, .letter = 'k', .max = 1e9, .value = "K"),
@@ -68,7 +85,7 @@ struct influence_data {
     int of;
     size_t n_queries, n_samples;
     size_t n_numbers, width;           /* in all, of a sample or a step */
-    size_t n_labels, n_norms, n_rates; /* as samples, as steps; or 0 */
+    size_t n_labels, n_norms, n_rates; /* as samples, as numbers of the training; or 0 */
     size_t n_unseen;
     double *value;     /* [n_queries] */
     double *influence; /* [n_queries][n_numbers] */
@@ -79,7 +96,8 @@ struct influence_data {
     struct left_out one, set;
     uint64_t seed;
     double smooth_step, smooth_change;
-    size_t top; /* to be shown */
+    struct stj_influence_pictures pictures; /* of the first query: helpful, then harmful */
+    size_t top;                             /* to be shown */
 };
 
 #define FIELD(...) STJ_FIELD_ROW(struct influence_data, __VA_ARGS__)
@@ -89,12 +107,12 @@ static const struct stj_field schema[] = {
     FIELD("queries", TEXT, queries, "what was asked for, one after another", .list = true),
     FIELD("of", CHOICE, of, "with respect to what", .choices = of_what),
     FIELD("n_queries", COUNT, n_queries, "how many", .place = STJ_FIELD_IN_FILE),
-    FIELD("n_numbers", COUNT, n_numbers, "of samples times width, or steps of the window",
-          .place = STJ_FIELD_IN_FILE),
+    FIELD("n_numbers", COUNT, n_numbers,
+          "of samples times width, steps of the window, or 1 + groups", .place = STJ_FIELD_IN_FILE),
     FIELD("width", COUNT, width, "numbers of a sample: inputs, targets; else 1"),
     FIELD("n_norms", COUNT, n_norms, "samples, of inputs and targets, or 0",
           .place = STJ_FIELD_IN_FILE),
-    FIELD("n_rates", COUNT, n_rates, "steps of the window, for their rates, or 0",
+    FIELD("n_rates", COUNT, n_rates, "steps of the window, or 1 + groups, for `rate`; or 0",
           .place = STJ_FIELD_IN_FILE),
     FIELD("n_samples", COUNT, n_samples, "samples of the training set"),
     FIELD("n_labels", COUNT, n_labels, "of them, those with one class label",
@@ -103,15 +121,17 @@ static const struct stj_field schema[] = {
     FIELD("seed", SEED, seed, "of the draw of what is left out"),
     FIELD("value", REAL, value, "of each query, at the end of the window", .headline = 1,
           .dim = {DIM("query", n_queries)}),
-    FIELD("influence", REAL, influence,
-          "d query / d w_i: row i of the training set; positive: more weight raises the query; of "
-          "rates: d query / d eta_t, from the window's first step on; of inputs and targets: of "
-          "each number of each sample",
-          .dim = {DIM("query", n_queries), DIM("number", n_numbers)},
-          .fold = offsetof(struct influence_data, width)),
+    FIELD(
+        "influence", REAL, influence,
+        "d query / d w_i: row i of the training set; positive: more weight raises the query; of "
+        "rates, momenta, decays: of step t, from the window's first on; of scales: of the rates of "
+        "the training, then of each group; of inputs and targets: of each number of each sample",
+        .dim = {DIM("query", n_queries), DIM("number", n_numbers)},
+        .fold = offsetof(struct influence_data, width)),
     FIELD("norm", REAL, norm, "of the derivatives by the inputs or targets of each sample",
           .dim = {DIM("query", n_queries), DIM("normed", n_norms)}),
-    FIELD("rate", REAL, rate, "of each step of the window", .dim = {DIM("step", n_rates)}),
+    FIELD("rate", REAL, rate, "rate, momentum or decay of each step of the window; 1 of scales",
+          .dim = {DIM("step", n_rates)}),
     FIELD("label", COUNT, label, "class of each training sample", .dim = {DIM("label", n_labels)}),
     FIELD("predicted_class", COUNT, predicted, "where its largest output is",
           .dim = {DIM("label", n_labels)}),
@@ -152,6 +172,18 @@ static const struct stj_field schema[] = {
           CHECK),
     FIELD("check.sets.actual", REAL, set.actual, "change by a training without them",
           .dim = {DIM("set", set.n)}, CHECK),
+#define PICTURE(...) FIELD(__VA_ARGS__, .place = STJ_FIELD_IN_FILE, .later = true)
+    PICTURE("pictures.n", COUNT, pictures.n,
+            "samples whose inputs are stored as images: the most helpful, then the most harmful"),
+    PICTURE("pictures.n_first", COUNT, pictures.n_first, "of them, helpful ones"),
+    PICTURE("pictures.height", COUNT, pictures.height, "pixels"),
+    PICTURE("pictures.width", COUNT, pictures.width, "pixels"),
+    PICTURE("pictures.channels", COUNT, pictures.channels, "1, grey, or 3"),
+    PICTURE("pictures.n_pixels", COUNT, pictures.n_pixels, "numbers of an image"),
+    PICTURE("pictures.sample", COUNT, pictures.sample, "which sample each is of",
+            .dim = {DIM("picture", pictures.n)}),
+    PICTURE("pictures.pixel", REAL, pictures.pixel, "its inputs, or means of squares of them",
+            .dim = {DIM("picture", pictures.n), DIM("pixel", pictures.n_pixels)}),
     {.name = NULL},
 };
 
@@ -268,7 +300,7 @@ static enum stj_status note_labels(struct work *w, struct stj_error *err)
     const size_t n_out = stj_shape_size(stj_network_output(run->net));
     const size_t chunk = stj_network_couples_samples(run->net) || n < 256 ? n : 256;
     STJ_FREED real *x = NULL, *lin = NULL, *z = NULL, *scratch = NULL, *theta = NULL;
-    if (!data->labels || data->n_labels != 1 || w->config->of == OF_RATES)
+    if (!data->labels || data->n_labels != 1 || w->config->of >= OF_RATES)
         return STJ_OK;
     STJ_MUST(stj_new(&w->data->label, n, sizeof *w->data->label, err));
     STJ_MUST(stj_new(&w->data->predicted, n, sizeof *w->data->predicted, err));
@@ -293,16 +325,17 @@ static enum stj_status note_labels(struct work *w, struct stj_error *err)
     return STJ_OK;
 }
 
-/* Where steps are asked for: their rates. */
+/* Where steps or scales are asked for: what they are. */
 static enum stj_status note_rates(struct work *w, struct stj_error *err)
 {
     const struct stj_run *run = w->cx->run;
-    const size_t from = w->cx->part->from, n = w->cx->part->to - from;
-    if (w->config->of != OF_RATES)
+    const size_t n = w->data->n_numbers;
+    if (w->config->of < OF_RATES)
         return STJ_OK;
     STJ_MUST(stj_new(&w->data->rate, n, sizeof *w->data->rate, err));
     for (size_t t = 0; t < n; t++)
-        w->data->rate[t] = stj_recipe_step(&run->recipe, 0, from + t, run->n_steps).eta;
+        (void)stj_recipe_value(&run->recipe, given_of[w->config->of], w->cx->part->from + t,
+                               run->n_steps, &w->data->rate[t]);
     w->data->n_rates = n;
     return STJ_OK;
 }
@@ -325,6 +358,39 @@ static enum stj_status sweep(struct work *w, struct stj_op *op, struct stj_error
     for (size_t i = 0; i < w->n_queries * d->n_norms; i++)
         d->norm[i] = stj_nrm2(d->width, d->influence + i * d->width);
     return STJ_OK;
+}
+
+/* The number whose influence follows that of `last` on the way down (sign 1) or up (-1) from the
+ * end; n: there is none of that sign. */
+static size_t next_number(size_t n, const double *x, double sign, size_t last)
+{
+    size_t best = n;
+    for (size_t i = 0; i < n; i++) {
+        const double v = sign * x[i], before = last < n ? sign * x[last] : HUGE_VAL;
+        const bool follows = v < before || (v == before && i > last);
+        if (v > 0 && follows && (best == n || v > sign * x[best]))
+            best = i;
+    }
+    return best;
+}
+
+/* Those of the first query, most helpful and most harmful, as pictures. */
+static enum stj_status note_pictures(struct work *w, struct stj_error *err)
+{
+    struct influence_data *d = w->data;
+    const double *x = d->n_norms ? d->norm : d->influence;
+    size_t sample[2][PICTURES], n[2] = {0};
+    if (d->of >= OF_RATES)
+        return STJ_OK;
+    for (int end = d->n_norms ? 1 : 0; end < 2; end++)
+        for (size_t i = d->n_samples; n[end] < PICTURES; n[end]++) {
+            i = next_number(d->n_samples, x, end ? 1 : -1, i);
+            if (i == d->n_samples)
+                break;
+            sample[end][n[end]] = i;
+        }
+    return stj_influence_pictures_take(w->cx->run, n[0], sample[0], n[1], sample[1], &d->pictures,
+                                       err);
 }
 
 /* ---- the check ---- */
@@ -528,13 +594,14 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     d->of = w.config->of;
     d->n_numbers = stj_op_n_cols(op);
     d->n_samples = cx->run->train->n_rows;
-    d->width = d->of == OF_RATES ? 1 : d->n_numbers / d->n_samples;
+    d->width = d->of >= OF_RATES ? 1 : d->n_numbers / d->n_samples;
     d->seed = w.config->seed;
     STJ_MUST(find_seen(&w, err));
     STJ_MUST(find_end(&w, err));
     STJ_MUST(note_labels(&w, err));
     STJ_MUST(note_rates(&w, err));
     STJ_MUST(sweep(&w, op, err));
+    STJ_MUST(note_pictures(&w, err));
     return run_checks(&w, err);
 }
 
@@ -560,34 +627,21 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
 
 /* ---- for people ---- */
 
-/* The number whose influence follows that of `last` on the way down (sign 1) or up (-1) from the
- * end; n: there is none of that sign. */
-static size_t next_number(size_t n, const double *x, double sign, size_t last)
-{
-    size_t best = n;
-    for (size_t i = 0; i < n; i++) {
-        const double v = sign * x[i], before = last < n ? sign * x[last] : HUGE_VAL;
-        const bool follows = v < before || (v == before && i > last);
-        if (v > 0 && follows && (best == n || v > sign * x[best]))
-            best = i;
-    }
-    return best;
-}
-
 static void print_end(FILE *out, const struct influence_data *d, size_t first, const double *x,
                       double sign)
 {
-    const bool rates = d->of == OF_RATES;
+    const char *value = words_of[d->of].value;
     const size_t n = d->n_norms ? d->n_norms : d->n_numbers;
     size_t i = n;
-    fprintf(out, "%8s  %13s%s%s\n", rates ? "step" : "sample", "influence",
-            rates ? "           rate" : "", d->n_labels ? "  class  predicted" : "");
+    fprintf(out, "%8s  %13s", words_of[d->of].one, "influence");
+    fprintf(out, value ? "  %13s" : "%s", value ? value : "");
+    fprintf(out, "%s\n", d->n_labels ? "  class  predicted" : "");
     for (size_t k = 0; k < d->top; k++) {
         i = next_number(n, x, sign, i);
         if (i == n)
             return;
         fprintf(out, "%8zu  %13.6g", first + i, x[i]);
-        if (rates)
+        if (value)
             fprintf(out, "  %13.6g", d->rate[i]);
         if (d->n_labels && d->label[i] == STJ_IGNORED_LABEL)
             fprintf(out, "  %5s  %9zu", "none", d->predicted[i]);
@@ -624,7 +678,7 @@ static void print_checks(FILE *out, const struct influence_data *d)
                 d->smooth_step, 100 * d->smooth_change);
 }
 
-/* d query / d log c, c being a factor of all rates. */
+/* d query / d log c, c being a factor of all rates, momenta or decays. */
 static double all_rates(const struct influence_data *d, const double *x)
 {
     double sum = 0;
@@ -633,37 +687,46 @@ static double all_rates(const struct influence_data *d, const double *x)
     return sum;
 }
 
+/* What an end of the list of a query is called, of which more weight lowers (end 0) or raises it: of
+ * losses, and of outputs and vectors. */
+static const char *end_name(const char *query, int end)
+{
+    const size_t length = strcspn(query, " ");
+    if (strncmp(query, "logit:", 6) == 0 || memchr(query, '#', length))
+        return end ? "for it" : "against it";
+    return end ? "most harmful" : "most helpful";
+}
+
 static void print(FILE *out, const struct stj_result *result)
 {
     const struct influence_data *d = result->data;
     const char *word = d->queries;
-    const bool rates = d->of == OF_RATES;
-    const size_t first = rates ? result->about.part.from : 0;
-    const char *more = rates ? "a larger rate" : "more weight";
+    const struct words *words = &words_of[d->of];
+    const bool steps = d->of >= OF_RATES && d->of <= OF_DECAYS;
+    const size_t first = steps ? result->about.part.from : 0;
     fprintf(out, "influence of the %s of %zu %s", of_what[d->of], d->n_numbers / d->width,
-            rates ? "training steps" : "training samples");
+            words->all);
     stj_print_part(out, &result->about.part);
     fputc('\n', out);
     for (size_t q = 0; q < d->n_queries; q++, word += strspn(word, " ")) {
         const size_t length = strcspn(word, " ");
         const double *x = d->n_norms ? d->norm + q * d->n_norms : d->influence + q * d->n_numbers;
-        const bool logit = strncmp(word, "logit:", 6) == 0 || memchr(word, '#', length);
         fprintf(out, "%.*s = %.10g\n", (int)length, word, d->value[q]);
-        if (rates)
-            fprintf(out, "all rates larger by 1 %%: %+.6g\n", all_rates(d, x) / 100);
+        if (steps)
+            fprintf(out, "all %s larger by 1 %%: %+.6g\n", of_what[d->of], all_rates(d, x) / 100);
         if (!d->n_norms)
-            fprintf(out, "%s: %s lowers it\n", logit ? "against it" : "most helpful", more);
+            fprintf(out, "%s: %s lowers it\n", end_name(word, 0), words->more);
         if (!d->n_norms)
             print_end(out, d, first, x, -1);
         if (d->n_norms)
             fprintf(out, "samples whose %s move it most: norms of the derivatives\n",
                     of_what[d->of]);
         else
-            fprintf(out, "%s: %s raises it\n", logit ? "for it" : "most harmful", more);
+            fprintf(out, "%s: %s raises it\n", end_name(word, 1), words->more);
         print_end(out, d, first, x, 1);
         word += length;
     }
-    if (d->n_unseen > 0 && !rates)
+    if (d->n_unseen > 0 && d->of < OF_RATES)
         fprintf(out, "%zu samples are in no batch of these steps: their influence is exactly 0\n",
                 d->n_unseen);
     if (d->has_check)
@@ -671,7 +734,7 @@ static void print(FILE *out, const struct stj_result *result)
     stj_print_cost(out, &result->about);
 }
 
-/* ---- the figure: rates by step; samples from the smallest influence, or norm of it, on ---- */
+/* ---- the figure: steps and groups in their order; samples from the smallest influence, or norm of it, on ---- */
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -683,15 +746,18 @@ static enum stj_status make_figure(const struct stj_result *result, struct stj_c
                                    struct stj_error *err)
 {
     const struct influence_data *d = result->data;
-    const bool rates = d->of == OF_RATES;
-    const size_t n = d->n_norms ? d->n_norms : d->n_numbers, first = result->about.part.from;
+    const bool rates = d->of >= OF_RATES;
+    const size_t n = d->n_norms ? d->n_norms : d->n_numbers;
+    const size_t first = d->of < OF_SCALES ? result->about.part.from : 0;
+    const struct words *words = &words_of[d->of];
     const char *word = d->queries;
     STJ_FREED double *x = NULL, *y = NULL;
     STJ_MUST(stj_new(&x, n, sizeof *x, err));
     STJ_MUST(stj_new(&y, n, sizeof *y, err));
     stj_chart_title(chart, "Derivative of the query with respect to the %s of each %s",
-                    of_what[d->of], rates ? "training step" : "training sample");
-    stj_axis_name(&chart->x, rates ? "step" : "rank", rates ? "step" : "sample, in this order");
+                    of_what[d->of], words->one);
+    stj_axis_name(&chart->x, rates ? words->one : "rank",
+                  rates ? words->one : "sample, in this order");
     stj_axis_name(&chart->y, "influence", d->n_norms ? "norm of the derivatives" : "influence");
     if (!d->n_norms)
         stj_chart_limit(chart, 0);
@@ -710,8 +776,70 @@ static enum stj_status make_figure(const struct stj_result *result, struct stj_c
     return STJ_OK;
 }
 
+/* ---- the contact sheet ---- */
+
+/* Sample, influence; true and predicted class. */
+static void write_caption(const struct influence_data *d, size_t sample, double x,
+                          char caption[STJ_CHART_NAME_MAX])
+{
+    int n = snprintf(caption, STJ_CHART_NAME_MAX, "sample %zu: %.2g", sample, x);
+    if (sample < d->n_labels && d->label[sample] == STJ_IGNORED_LABEL)
+        snprintf(caption + n, STJ_CHART_NAME_MAX - (size_t)n, "\nno class");
+    else if (sample < d->n_labels)
+        snprintf(caption + n, STJ_CHART_NAME_MAX - (size_t)n, "\nclass %zu, predicted %zu",
+                 d->label[sample], d->predicted[sample]);
+}
+
+/* Pictures from..to as a series. */
+static enum stj_status add_pictures(const struct influence_data *d, size_t from, size_t to,
+                                    enum stj_chart_colour colour, const char *key, const char *name,
+                                    struct stj_chart *chart, struct stj_error *err)
+{
+    const double *all = d->n_norms ? d->norm : d->influence;
+    double x[PICTURES], y[PICTURES];
+    for (size_t i = from; i < to; i++) {
+        x[i - from] = (double)d->pictures.sample[i];
+        y[i - from] = all[d->pictures.sample[i]];
+        write_caption(d, d->pictures.sample[i], y[i - from], chart->pictures.caption[i]);
+    }
+    STJ_MUST(stj_chart_add(chart, STJ_CHART_POINTS, colour, to - from, x, y, err, "%s", name));
+    stj_chart_key(chart, key);
+    return STJ_OK;
+}
+
+static enum stj_status make_sheet(const struct stj_result *result, struct stj_chart *chart,
+                                  struct stj_error *err)
+{
+    const struct influence_data *d = result->data;
+    const struct stj_influence_pictures *p = &d->pictures;
+    const size_t samples = d->n_norms ? d->n_norms : d->n_numbers;
+    char query[STJ_CHART_NAME_MAX], of[STJ_CHART_NAME_MAX], end[2][STJ_CHART_NAME_MAX];
+    STJ_NEED(err, p->n > 0, STJ_EINVAL,
+             "a contact sheet is of inputs that are images, and this result has none%s",
+             d->of >= OF_RATES ? ": it is of no samples" : "");
+    bool good = p->n_first <= PICTURES && p->n >= p->n_first && p->n - p->n_first <= PICTURES;
+    for (size_t i = 0; good && i < p->n; i++)
+        good = p->sample[i] < samples;
+    STJ_NEED(err, good, STJ_EFORMAT,
+             "the result's pictures are of samples that it has not: compute it again with --force");
+    snprintf(of, sizeof of, "%.*s", (int)strcspn(d->queries, " "), d->queries);
+    stj_chart_quote(of, query, sizeof query);
+    stj_chart_title(chart, "Training samples whose %s move %s most", of_what[d->of], query);
+    stj_axis_name(&chart->x, "sample", "sample of the training set");
+    stj_axis_name(&chart->y, "influence", d->n_norms ? "norm of the derivatives" : "influence");
+    STJ_MUST(stj_influence_pictures_put(p, chart, err));
+    for (int i = 0; i < 2; i++)
+        snprintf(end[i], sizeof end[i], "%s: more weight %s it", end_name(d->queries, i),
+                 i ? "raises" : "lowers");
+    if (!d->n_norms)
+        STJ_MUST(add_pictures(d, 0, p->n_first, STJ_CHART_GREEN, "lowers", end[0], chart, err));
+    return add_pictures(d, p->n_first, p->n, STJ_CHART_VERMILLION, d->n_norms ? "moves" : "raises",
+                        d->n_norms ? "largest norms of the derivatives" : end[1], chart, err);
+}
+
 static const struct stj_analysis_figure figures[] = {
     {"influence", "derivative of a query with respect to each weight or rate", make_figure},
+    {"influence-images", "the images of the samples with the largest influence", make_sheet},
     {.doc = NULL},
 };
 

@@ -136,5 +136,7 @@ void stj_chart_free(struct stj_chart *chart)
     free(chart->series);
     free(chart->x.tick);
     free(chart->y.tick);
+    free(chart->pictures.pixels);
+    free(chart->pictures.caption);
     *chart = (struct stj_chart){.n_series = 0};
 }

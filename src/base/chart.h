@@ -60,6 +60,15 @@ struct stj_series {
     double *top;   /* [n] of a band; NULL: none */
 };
 
+/* Pictures of the points of all series, in their order: a contact sheet, which drawings show in the
+ * place of axes. */
+enum { STJ_PICTURE_MOST = 64 }; /* pixels of a side */
+struct stj_pictures {
+    size_t height, width, channels; /* of each; 1: grey, or 3 */
+    unsigned char *pixels;          /* [points][height][width][channels]; NULL: there are none */
+    char (*caption)[STJ_CHART_NAME_MAX]; /* [points]: two lines */
+};
+
 struct stj_chart {
     char title[STJ_CHART_TEXT_MAX];
     struct stj_axis x, y;
@@ -69,6 +78,7 @@ struct stj_chart {
     double limit[STJ_CHART_LIMITS_MAX]; /* horizontal lines */
     double shade;                       /* left of this x nothing is known; 0: none */
     char note[STJ_CHART_TEXT_MAX];      /* said below the axes */
+    struct stj_pictures pictures;
 };
 
 /* text <- `name` with a backslash before what would be markup, cut to `room` bytes. */

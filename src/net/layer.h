@@ -47,6 +47,9 @@ struct stj_shape {
 size_t stj_shape_size(const struct stj_shape *shape);      /* product of all dimensions */
 size_t stj_shape_cols(const struct stj_shape *shape);      /* last dimension */
 size_t stj_shape_positions(const struct stj_shape *shape); /* product of all but the last */
+/* The shape as an image: of three dimensions, or flat and a square of numbers; false: it is none. */
+bool stj_shape_image(const struct stj_shape *shape, size_t *height, size_t *width,
+                     size_t *channels);
 /* "28x28x6" into text (at least 96 bytes); returns text. */
 const char *stj_shape_text(const struct stj_shape *shape, char *text);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/shape.c: sizes and names of sample shapes. */
+#include <math.h>
 #include <stdio.h>
 
 #include "net/layer.h"
@@ -20,6 +21,16 @@ size_t stj_shape_positions(const struct stj_shape *shape)
     for (size_t i = 0; i + 1 < shape->n_dims; i++)
         positions *= shape->dim[i];
     return positions;
+}
+
+bool stj_shape_image(const struct stj_shape *shape, size_t *height, size_t *width, size_t *channels)
+{
+    const bool flat = shape->n_dims == 1;
+    const size_t n = stj_shape_size(shape), side = (size_t)lround(sqrt((double)n));
+    *height = flat ? side : shape->dim[0];
+    *width = flat ? side : shape->dim[1];
+    *channels = flat ? 1 : shape->dim[2];
+    return shape->n_dims == 3 || (flat && side * side == n && side >= 4);
 }
 
 const char *stj_shape_text(const struct stj_shape *shape, char *text)

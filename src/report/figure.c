@@ -18,6 +18,7 @@
 #include "report/json.h"
 #include "report/network_figure.h"
 #include "report/plot.h"
+#include "report/sheet.h"
 #include "report/steps_figure.h"
 #include "report/vector_figure.h"
 #include "study/study.h"
@@ -460,6 +461,8 @@ static enum stj_status draw(const struct stj_chart_target *target, const struct 
     STJ_TRY(stj_canvas_of(target->path, target->out, &canvas, err));
     if (is_measured(target->how))
         stj_canvas_measure(&canvas, target->how->width, target->how->height, target->how->font);
+    else if (chart && chart->pictures.pixels && target->path)
+        stj_sheet_resize(&canvas, chart);
     else if (chart && stj_canvas_is_print(&canvas))
         stj_canvas_measure(&canvas, 16, 10, 10);
     STJ_TRY(stj_gnuplot_script(&script, err));

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "report/sheet.h"
 
 static const char *const colour[STJ_CHART_N_COLOURS] = {
     [STJ_CHART_VERMILLION] = "#C04A00", [STJ_CHART_GREEN] = "#3AA682",
@@ -366,6 +367,10 @@ void stj_plot_chart(FILE *script, const struct stj_canvas *canvas, const struct 
 {
     struct frame f;
     const char *sep = "";
+    if (chart->pictures.pixels && canvas->path) {
+        stj_sheet_plot(script, canvas, chart);
+        return;
+    }
     write_head(script, canvas, chart);
     write_legend(script, canvas, chart);
     write_axes(script, canvas, chart, &f);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "report/plot.h"
+#include "report/sheet.h"
 
 enum { WIDTH = 560, HEIGHT = 340, LEFT = 64, RIGHT = 12, TOP = 10, BOTTOM = 44, TICKS_MAX = 9 };
 
@@ -334,8 +335,12 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
     const struct scale y = scale_of(chart, true);
     fputs("<figure><figcaption>", out);
     write_markup(out, chart->title, false);
-    fprintf(out, "</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
-            HEIGHT);
+    fputs("</figcaption>\n", out);
+    if (chart->pictures.pixels) {
+        stj_sheet_svg(out, chart);
+        return;
+    }
+    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
     write_seen(out, chart, &x, &y);
     fputs("\">\n", out);
     draw_axis(out, &chart->x, &x, false);

@@ -68,24 +68,6 @@ static enum stj_status find_tensor(const struct stj_run *run, const char *name, 
                          hint);
 }
 
-/* The shape of an input of n numbers as an image; false: it is none. */
-static bool image_of(const struct stj_shape *input, size_t n, size_t *height, size_t *width,
-                     size_t *channels)
-{
-    const size_t side = (size_t)lround(sqrt((double)n));
-    *channels = 1;
-    if (stj_shape_size(input) != n)
-        return false;
-    if (input->n_dims == 3) {
-        *height = input->dim[0];
-        *width = input->dim[1];
-        *channels = input->dim[2];
-        return true;
-    }
-    *height = *width = side;
-    return input->n_dims == 1 && side * side == n && side >= 4;
-}
-
 static void lay_out(struct stj_vector_figure *f, const struct stj_shape *input, bool first_layer)
 {
     const struct stj_parameter *p = &f->tensor;
@@ -103,8 +85,8 @@ static void lay_out(struct stj_vector_figure *f, const struct stj_shape *input, 
         f->sb = 1;
         f->sc = f->down * cols;
         f->sr = f->cols * f->sc;
-    } else if (p->n_dims == 2 && first_layer &&
-               image_of(input, p->shape[0], &height, &width, &channels)) {
+    } else if (p->n_dims == 2 && first_layer && stj_shape_size(input) == p->shape[0] &&
+               stj_shape_image(input, &height, &width, &channels)) {
         f->down = channels;
         f->across = cols;
         f->rows = height;
