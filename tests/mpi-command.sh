@@ -138,5 +138,12 @@ if ${CC:-cc} -O2 -o quadratic "$top_srcdir/examples/problem/quadratic.c" -lm; th
         counted 1 ranks 2 "$spectraj" validate process-$shared --ranks-per-product 2
     done
     unset SPECTRAJ_SHARED_MEMORY
+    # A rank that finds the command noted where the first does not, as one that looks later, does what that one does.
+    counted 1 env XDG_STATE_HOME="$work/state-1" "$spectraj" train process.yaml -o process-noted --quiet
+    # shellcheck disable=SC2016
+    counted 1 ranks 3 sh -c 'exec env XDG_STATE_HOME="$0-${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" "$@"' \
+        "$work/state" "$spectraj" train process.yaml -o process-late --json
+    cp out process-late.train
+    same_bits process-late process
 fi
 finish
