@@ -57,6 +57,16 @@ if command -v pkg-config > /dev/null; then
         eval "$(echo "$line" | sed 's/pkg-config/pkg-config --static/')" > out 2>&1 || fail "a static link"
         eval "$start" > out 2>&1 || fail "the program that was linked statically"
         [ ! -e shared ] || cmp -s shared out || fail "the static library has other numbers"
+        # Without any shared library, where configure could.
+        case ${LINK_FLAGS:-}$(sed -n 's/^stj_cv_static_libs=//p' "$top_builddir/config.log") in
+            *unknown | *-fsanitize*) ;;
+            *)
+                eval "$(echo "$line" | sed 's/^cc/cc -static/; s/pkg-config/pkg-config --static/')" > out 2>&1 ||
+                    fail "a link with -static"
+                eval "$start" > out 2>&1 || fail "the program without shared libraries"
+                [ ! -e shared ] || cmp -s shared out || fail "without shared libraries there are other numbers"
+                ;;
+        esac
     fi
 fi
 
