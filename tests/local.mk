@@ -139,6 +139,7 @@ dist_check_SCRIPTS += %reldir%/portable-roots.sh
 dist_check_SCRIPTS += %reldir%/torch/check.sh
 dist_check_SCRIPTS += %reldir%/trajectory-bars.sh
 EXTRA_DIST += %reldir%/docs.py
+EXTRA_DIST += %reldir%/page.py
 EXTRA_DIST += %reldir%/torch/check.py
 EXTRA_DIST += %reldir%/torch/losses.py
 EXTRA_DIST += %reldir%/torch/networks.py

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "analysis/analysis.h"
 #include "analysis/request.h"
@@ -15,6 +17,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "io/file.h"
+#include "run/run_internal.h"
 #include "study/study.h"
 
 static bool begins_with(const char *name, const char *word)
@@ -228,6 +231,20 @@ out:
     if (folder)
         closedir(folder);
     return st;
+}
+
+void stj_contents_when(const char *dir, char when[STJ_LISTED_DATE_MAX])
+{
+    static const char *const name[] = {STJ_TRAJECTORY_NAME, STJ_TRAINING_JOURNAL};
+    struct stat info;
+    struct tm utc;
+    when[0] = '\0';
+    for (size_t i = 0; i < 2 && !when[0]; i++) {
+        STJ_FREED char *path = NULL;
+        if (stj_path_join(dir, name[i], &path, NULL) == STJ_OK && stat(path, &info) == 0 &&
+            gmtime_r(&info.st_mtime, &utc))
+            strftime(when, STJ_LISTED_DATE_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    }
 }
 
 enum stj_status stj_contents_of(const struct stj_run *run, struct stj_contents *contents,

@@ -44,8 +44,12 @@ enum stj_status stj_contents_of(const struct stj_run *run, struct stj_contents *
                                 struct stj_error *err);
 void stj_contents_free(struct stj_contents *contents);
 
-/* A run in a list. */
+/* When the trajectory of a run, or what there is of it, was written: "2026-11-30T22:12:39Z"; empty
+ * where that is not known. */
 enum { STJ_LISTED_DATE_MAX = 24 };
+void stj_contents_when(const char *dir, char when[STJ_LISTED_DATE_MAX]);
+
+/* A run in a list. */
 struct stj_listed_run {
     char created[STJ_LISTED_DATE_MAX]; /* its states; may be empty */
     struct stj_error trouble;          /* why only its folder and results are known */

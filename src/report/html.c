@@ -15,6 +15,7 @@
 #include "io/file.h"
 #include "report/contents.h"
 #include "report/figures.h"
+#include "report/network_figure.h"
 #include "report/plot.h"
 #include "report/svg.h"
 #include "run/folder/run_lock.h"
@@ -35,32 +36,38 @@ static void page_free(struct page *page)
     stj_contents_free(&page->contents);
 }
 
+/* Text has a contrast of 4.5:1 on all its grounds, light and dark: tests/page.py. */
 static const char style[] =
-    ":root{color-scheme:light "
-    "dark;--paper:#fff;--ink:#1a1a1a;--soft:#646464;--rule:#ddd;--band:#f5f5f2}\n"
-    "@media (prefers-color-scheme:dark){:root{--paper:#16181b;--ink:#e6e6e3;--soft:#8d9196;"
-    "--rule:#33373c;--band:#1e2125}}\n"
-    "body{background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif;margin:0 "
-    "auto;"
-    "max-width:60rem;padding:1.5rem 1rem 4rem}\n"
-    "h1{font-size:1.7rem;line-height:1.2;margin:0 0 .2em}h2{font-size:1.25rem;margin:2.2em 0 .6em;"
-    "border-bottom:1px solid var(--rule)}\n"
-    ".lead{color:var(--soft);margin-top:0}.scroll{overflow-x:auto}\n"
-    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
+    ":root{color-scheme:light dark;--paper:#fff;--ink:#1a1a1a;--soft:#5f5f5f;--rule:#ddd;"
+    "--band:#f5f5f2;--trained:#cfe6f5;--source:#f7e6c4}\n"
+    "@media (prefers-color-scheme:dark){:root{--paper:#16181b;--ink:#e6e6e3;--soft:#a9adb2;"
+    "--rule:#33373c;--band:#1e2125;--trained:#17384d;--source:#453817}}\n"
+    "body{background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif;"
+    "margin:0 auto;max-width:60rem;padding:1.5rem 1rem 4rem}\n"
+    "h1{font-size:1.7rem;line-height:1.2;margin:0 0 .2em}\n"
+    "h2{font-size:1.25rem;margin:2.2em 0 .6em;border-bottom:1px solid var(--rule)}\n"
+    ".lead{color:var(--soft);margin-top:0}.scroll{overflow-x:auto}a{color:inherit}\n"
+    ":focus-visible{outline:2px solid var(--c3);outline-offset:2px}\n"
+    "table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.5em 0}\n"
     "th,td{padding:.25em .9em .25em 0;text-align:left;vertical-align:top}"
-    "td.n,th.n{text-align:right}tbody tr:nth-child(even){background:var(--band)}"
-    "thead th{border-bottom:1px solid var(--rule)}\n"
-    "figure{margin:1em 0 "
-    "2em;max-width:46rem;break-inside:avoid}figcaption{font-weight:600;margin-bottom:.4em}"
+    "td.n,th.n{text-align:right}td.n{white-space:nowrap}thead th{border-bottom:1px solid "
+    "var(--rule)}\n"
+    "tbody tr:nth-child(even){background:var(--band)}\n"
+    "figure{margin:1em 0 2em;max-width:46rem;break-inside:avoid}"
+    "figcaption{font-weight:600;margin-bottom:.4em}.how{font-size:.95em;margin:.3em 0}\n"
     "pre{background:var(--band);padding:.8em;overflow-x:auto;font-size:.85em}"
-    "summary{cursor:pointer}\n"
-    ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 "
-    "2rem}\n"
-    "nav ul{columns:2 16rem;padding-left:1.2em}a{color:inherit}.how{font-size:.95em;margin:.3em "
-    "0}\n"
-    "@page{size:auto;margin:14mm}@media print{body{max-width:none;padding:0;font-size:10pt}"
-    "details::details-content{content-visibility:visible;display:block}nav,.data{display:none}"
-    "figure{max-width:150mm;margin:0 auto 5mm}h2{break-after:avoid}tr{break-inside:avoid}}\n";
+    "summary{cursor:pointer;margin:.5em 0}\n"
+    ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));"
+    "gap:0 2rem}\n"
+    "@media (max-width:600px){.fields tr{display:grid;grid-template-columns:1fr auto}"
+    ".fields td+td{grid-column:1/3;padding-left:1em}.fields th{overflow-wrap:anywhere}}\n"
+    "@page{size:auto;margin:14mm}\n"
+    "@media print{body{max-width:none;padding:0;font-size:9pt}.data,.more{display:none}"
+    "details::details-content{content-visibility:visible;display:block}"
+    "h1{font-size:15pt}h2{font-size:11.5pt;margin:1.4em 0 .4em}h2,.about{break-after:avoid}"
+    "p{margin:.4em 0}table{font-size:7.5pt}th,td{padding:.1em .6em .1em 0}"
+    "figure{max-width:none;margin:0 0 3mm}svg{max-width:85mm}svg text{font-size:17px}"
+    "tr,thead{break-inside:avoid}.graph svg{max-height:240mm}pre{white-space:pre-wrap}}\n";
 
 static void row_text(const struct page *p, const char *name, const char *value)
 {
@@ -80,7 +87,22 @@ static void row_number(const struct page *p, const char *name, double value, con
     }
 }
 
-static void write_training(const struct page *p)
+/* Its graph, whose label reads the layers to those who do not see it. */
+static enum stj_status write_network(const struct page *p, struct stj_error *err)
+{
+    const bool folded = p->contents.n_layers > UNFOLDED_MAX;
+    fputs(folded ? "<details><summary>The network</summary>\n" : "", p->out);
+    fputs("<figure class=\"graph scroll\"><figcaption>The network</figcaption>\n", p->out);
+    STJ_MUST(stj_network_svg(p->out, p->run, err));
+    fputs("<p class=\"how\">Each layer with its type, the shape of its output and its number of "
+          "parameters; blue layers are trained, and a line at the right leads around layers that "
+          "do not read it.</p></figure>\n",
+          p->out);
+    fputs(folded ? "</details>\n" : "", p->out);
+    return STJ_OK;
+}
+
+static enum stj_status write_training(const struct page *p, struct stj_error *err)
 {
     const struct stj_run_info *info = &p->contents.info;
     fputs("<h2 id=\"trained\">What was trained</h2>\n<div class=\"grid2\"><div "
@@ -99,25 +121,14 @@ static void write_training(const struct page *p)
     row_number(p, "test loss", info->test_loss, "");
     row_number(p, "test accuracy", info->test_accuracy, "");
     row_number(p, "time of the training", info->seconds, "s");
-    fputs("</table></div>\n<div "
-          "class=\"scroll\"><table><thead><tr><th>layer</th><th>reads</th><th>output</th>"
-          "<th class=\"n\">parameters</th></tr></thead><tbody>\n",
-          p->out);
-    for (size_t i = 0; i < p->contents.n_layers; i++) {
-        const struct stj_run_layer *layer = &p->contents.layer[i];
-        fputs("<tr><td>", p->out);
-        stj_html_text(p->out, layer->label ? layer->label : layer->type);
-        fputs("</td><td>", p->out);
-        stj_html_text(p->out, layer->inputs && layer->inputs[0] ? layer->inputs : "the one before");
-        fputs("</td><td>", p->out);
-        stj_html_text(p->out, layer->shape);
-        fprintf(p->out, "</td><td class=\"n\">%zu</td></tr>\n", layer->n_params);
-    }
-    fputs("</tbody></table></div></div>\n", p->out);
+    fputs("</table></div>\n", p->out);
+    STJ_MUST(write_network(p, err));
+    fputs("</div>\n", p->out);
     const struct stj_training_remarks remarks = stj_run_remarks(info);
     fputs("<p><b>", p->out); /* numbers and words: nothing to escape */
     stj_print_remarks(p->out, &remarks);
     fputs("</b></p>\n", p->out);
+    return STJ_OK;
 }
 
 /* ---- results ---- */
@@ -126,7 +137,9 @@ static void number_text(const struct stj_field *field, double x, char text[32])
 {
     const bool whole = field->kind == STJ_FIELD_COUNT || field->kind == STJ_FIELD_FLAG ||
                        field->kind == STJ_FIELD_SEED;
-    snprintf(text, 32, isfinite(x) ? whole ? "%.0f" : "%.10g" : "-", x);
+    /* Singular values have more digits than other numbers, most of which are estimates or errors. */
+    const bool sigma = strcmp(stj_field_short_name(field), "sigma") == 0;
+    snprintf(text, 32, isfinite(x) ? whole ? "%.0f" : sigma ? "%.10g" : "%.6g" : "-", x);
 }
 
 static void write_single(const struct page *p, const struct stj_field *field, const void *data)
@@ -147,6 +160,28 @@ static void write_single(const struct page *p, const struct stj_field *field, co
     fputs("</td></tr>\n", p->out);
 }
 
+/* Has the result this column of a table? */
+static bool has_column(const struct stj_result *r, const struct stj_field *f, const char *dim)
+{
+    return stj_field_is_column(f, dim) && stj_field_is_there(f, r->data);
+}
+
+/* Of column f: the last word of its name, or all of it where a column before has that word.  It may
+ * be broken into its parts. */
+static void write_head(const struct page *p, const struct stj_field *first,
+                       const struct stj_field *f)
+{
+    const char *name = stj_field_short_name(f);
+    for (const struct stj_field *g = first; g != f; g++)
+        if (stj_field_is_column(g, first->dim[0].name) &&
+            strcmp(stj_field_short_name(g), stj_field_short_name(f)) == 0)
+            name = f->name;
+    fputs("<th class=\"n\">", p->out);
+    for (; *name; name++)
+        fprintf(p->out, "%c%s", *name, *name == '_' || *name == '.' ? "<wbr>" : "");
+    fputs("</th>", p->out);
+}
+
 /* The arrays along one dimension as columns; *first: the first of them. */
 static void write_columns(const struct page *p, const struct stj_result *r,
                           const struct stj_field *first)
@@ -158,11 +193,13 @@ static void write_columns(const struct page *p, const struct stj_result *r,
     if (n == 0)
         return;
     if (n > UNFOLDED_MAX)
-        fprintf(p->out, "<details><summary>%zu along %s</summary>\n", n, dim);
+        fprintf(p->out,
+                "<details class=\"more\"><summary>Table of %zu rows, one per %s</summary>\n", n,
+                dim);
     fprintf(p->out, "<div class=\"scroll\"><table><thead><tr><th class=\"n\">%s</th>", dim);
     for (const struct stj_field *f = first; f->name; f++)
-        if (stj_field_is_column(f, dim))
-            fprintf(p->out, "<th class=\"n\">%s</th>", stj_field_short_name(f));
+        if (has_column(r, f, dim))
+            write_head(p, first, f);
     fputs("</tr></thead><tbody>\n", p->out);
     for (size_t i = 0; i < shown; i++) {
         if (first->dim[0].label)
@@ -170,7 +207,7 @@ static void write_columns(const struct page *p, const struct stj_result *r,
         else
             fprintf(p->out, "<tr><td class=\"n\">%zu</td>", i + 1);
         for (const struct stj_field *f = first; f->name; f++)
-            if (stj_field_is_column(f, dim)) {
+            if (has_column(r, f, dim)) {
                 number_text(f, stj_field_number(f, r->data, i, 0), value);
                 fprintf(p->out, "<td class=\"n\">%s</td>", value);
             }
@@ -275,6 +312,18 @@ static const char *kind_of(const char *analysis)
     return NULL;
 }
 
+/* The number of a result that lists show, too, after the words `lead`. */
+static void write_found(const struct page *p, const struct stj_headline *h, const char *lead)
+{
+    if (!h->field || !isfinite(h->value))
+        return;
+    fputs(lead, p->out);
+    stj_html_text(p->out, stj_headline_name(h));
+    fprintf(p->out, " %.6g", h->value);
+    if (isfinite(h->low) && isfinite(h->high))
+        fprintf(p->out, ", an estimate (%.6g to %.6g)", h->low, h->high);
+}
+
 static void write_heading(const struct page *p, size_t number, const char *doc)
 {
     fprintf(p->out, "<h2 id=\"r%zu\">", number);
@@ -284,10 +333,10 @@ static void write_heading(const struct page *p, size_t number, const char *doc)
     fputs("</h2>\n", p->out);
 }
 
-static void write_about(const struct page *p, const struct stj_result *r)
+static void write_about(const struct page *p, size_t number, const struct stj_result *r)
 {
     const struct stj_result_about *about = &r->about;
-    fprintf(p->out, "<p>J(%zu -> %zu)", about->part.from, about->part.to);
+    fprintf(p->out, "<p class=\"about\">J(%zu -> %zu)", about->part.from, about->part.to);
     if (about->part.layers) {
         fputs(" of ", p->out);
         stj_html_text(p->out, about->part.layers);
@@ -297,12 +346,13 @@ static void write_about(const struct page *p, const struct stj_result *r)
         fprintf(p->out, "%.6g products with J and %.6g with J', %.3g s; ", about->spent.jvp,
                 about->spent.vjp, about->seconds);
     stj_html_text(p->out, about->created ? about->created : "of an older version");
+    write_found(p, &p->contents.result[number].headline, "; found: ");
     fputs(".</p>\n", p->out);
     if (!stj_result_is_complete(r, NULL))
-        fprintf(p->out, "<p><b>Not all that was asked for: %s.</b></p>\n",
+        fprintf(p->out, "<p class=\"about\"><b>Not all that was asked for: %s.</b></p>\n",
                 r->analysis->unconverged ? r->analysis->unconverged : "unfinished");
     if (kind_of(r->analysis->info.name))
-        fprintf(p->out, "<p>%s</p>\n", kind_of(r->analysis->info.name));
+        fprintf(p->out, "<p class=\"about\">%s</p>\n", kind_of(r->analysis->info.name));
 }
 
 static enum stj_status write_result(struct page *p, size_t number, const struct stj_result *r,
@@ -310,7 +360,7 @@ static enum stj_status write_result(struct page *p, size_t number, const struct 
 {
     const struct stj_field *schema = r->analysis->schema;
     write_heading(p, number, r->analysis->info.doc);
-    write_about(p, r);
+    write_about(p, number, r);
     for (const struct stj_analysis_figure *f = r->analysis->figures; f && f->doc; f++) {
         STJ_HELD(stj_chart_free) struct stj_chart chart = {.n_series = 0};
         struct stj_error none = STJ_ERROR_INIT; /* not of this result: a spectrum without pairs */
@@ -319,14 +369,16 @@ static enum stj_status write_result(struct page *p, size_t number, const struct 
             STJ_MUST(write_figure(p, &chart, f->name, f->doc, err));
         stj_error_clear(&none);
     }
-    fputs("<div class=\"scroll\"><table>\n", p->out);
-    for (const struct stj_field *f = schema; f->name; f++)
-        if (!f->dim[0].name && stj_field_in(f, STJ_FIELD_IN_JSON))
-            write_single(p, f, r->data);
-    fputs("</table></div>\n", p->out);
     for (const struct stj_field *f = schema; f->name; f++)
         if (stj_field_is_first_column(schema, f))
             write_columns(p, r, f);
+    fprintf(p->out,
+            "<details class=\"fields more\"><summary>All single numbers of %s</summary>\n<table>\n",
+            r->about.file);
+    for (const struct stj_field *f = schema; f->name; f++)
+        if (!f->dim[0].name && stj_field_in(f, STJ_FIELD_IN_JSON))
+            write_single(p, f, r->data);
+    fputs("</table></details>\n", p->out);
     return STJ_OK;
 }
 
@@ -398,12 +450,15 @@ static enum stj_status write_results(struct page *p, struct stj_error *err)
 
 static void write_links(const struct page *p)
 {
-    fputs("<nav aria-label=\"Contents\"><ul>\n<li><a href=\"#trained\">What was trained</a></li>\n",
+    fputs("<nav aria-label=\"Contents and what was found\"><ul>\n<li><a href=\"#trained\">What was "
+          "trained</a></li>\n",
           p->out);
     for (size_t i = 0; i < p->contents.n_results; i++) {
         fprintf(p->out, "<li><a href=\"#r%zu\">", i);
         stj_html_text(p->out, p->contents.result[i].name);
-        fputs("</a></li>\n", p->out);
+        fputs("</a>", p->out);
+        write_found(p, &p->contents.result[i].headline, ": ");
+        fputs("</li>\n", p->out);
     }
     fputs("<li><a href=\"#again\">To reproduce</a></li></ul></nav>\n", p->out);
 }
@@ -440,6 +495,7 @@ static void write_trained(const struct page *p, const json_t *config)
     const json_t *train = json_object_get(json_object_get(config, "data"), "train");
     const char *file = json_string_value(json_object_get(train, "file"));
     const json_t *seed = json_object_get(training, "seed");
+    char when[STJ_LISTED_DATE_MAX];
     fprintf(p->out,
             "<p>A network of %zu layers with %zu trained parameters was trained on %zu rows",
             info->n_layers, info->n_params, info->train_rows);
@@ -448,7 +504,9 @@ static void write_trained(const struct page *p, const json_t *config)
         fputs(" of ", p->out);
         stj_html_text(p->out, slash ? slash + 1 : file);
     }
-    fprintf(p->out, " for %zu steps of %zu rows, by ", info->n_steps, info->batch_size);
+    stj_contents_when(info->dir, when);
+    fprintf(p->out, "%s%.10s for %zu steps of %zu rows, by ", when[0] ? " on " : "", when,
+            info->n_steps, info->batch_size);
     if (json_is_object(json_object_get(training, "optimizer")))
         write_settings(p, json_object_get(training, "optimizer"));
     else
@@ -465,30 +523,9 @@ static void write_trained(const struct page *p, const json_t *config)
     }
     if (isfinite(info->train_loss))
         fprintf(p->out, "; its training loss at the end is %.6g", info->train_loss);
-    fputs(". ", p->out);
-}
-
-/* The number of each result that lists show. */
-static void write_found(const struct page *p)
-{
-    const char *sep = "Found: ";
-    for (size_t i = 0; i < p->contents.n_results; i++) {
-        const struct stj_contents_result *r = &p->contents.result[i];
-        const struct stj_headline *h = &r->headline;
-        if (!h->field || !isfinite(h->value))
-            continue;
-        fprintf(p->out, "%s<a href=\"#r%zu\">", sep, i);
-        stj_html_text(p->out, r->name);
-        fputs("</a>: ", p->out);
-        stj_html_text(p->out, stj_headline_name(h));
-        fprintf(p->out, " %.6g", h->value);
-        if (isfinite(h->low) && isfinite(h->high))
-            fprintf(p->out, ", an estimate (%.6g to %.6g)", h->low, h->high);
-        else if (r->created)
-            fprintf(p->out, " (%.10s)", r->created);
-        sep = "; ";
-    }
-    fputs(sep[0] == ';' ? ".</p>\n" : "No analysis is stored yet.</p>\n", p->out);
+    if (p->contents.n_results == 0)
+        fputs(". No analysis is stored yet", p->out);
+    fputs(".</p>\n", p->out);
 }
 
 static enum stj_status write_beginning(const struct page *p, struct stj_error *err)
@@ -497,7 +534,6 @@ static enum stj_status write_beginning(const struct page *p, struct stj_error *e
     STJ_MUST(stj_run_config_json(p->run, &text, err));
     json_t *config = json_loads(text, 0, NULL);
     write_trained(p, config);
-    write_found(p);
     json_decref(config);
     write_links(p);
     return STJ_OK;
@@ -614,7 +650,7 @@ static enum stj_status write_page(struct page *p, struct stj_error *err)
             "%s.</p>\n",
             p->contents.info.n_params, p->contents.info.n_steps, p->contents.info.optimizer);
     STJ_MUST(write_beginning(p, err));
-    write_training(p);
+    STJ_MUST(write_training(p, err));
     STJ_MUST(write_figures(p, err));
     STJ_MUST(write_results(p, err));
     STJ_MUST(write_commands(p, err));

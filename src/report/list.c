@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -25,18 +23,6 @@ struct list {
 };
 
 /* ---- one run ---- */
-
-/* When its trajectory, or what there is of it, was written. */
-static void say_when(const char *dir, const char *name, char when[STJ_LISTED_DATE_MAX])
-{
-    struct stat info;
-    struct tm utc;
-    char *path = NULL;
-    if (!when[0] && stj_path_join(dir, name, &path, NULL) == STJ_OK && stat(path, &info) == 0 &&
-        gmtime_r(&info.st_mtime, &utc))
-        strftime(when, STJ_LISTED_DATE_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    free(path);
-}
 
 static enum stj_status put_run(const struct list *l, const struct stj_listed_run *listed)
 {
@@ -57,8 +43,7 @@ static enum stj_status list_run(const struct list *l, const char *dir)
     enum stj_status st = STJ_OK;
     struct stj_run *run = NULL;
     struct stj_listed_run listed = {.contents.info.dir = dir};
-    say_when(dir, STJ_TRAJECTORY_NAME, listed.created);
-    say_when(dir, STJ_TRAINING_JOURNAL, listed.created);
+    stj_contents_when(dir, listed.created);
     if (stj_run_open(dir, &run, &listed.trouble) == STJ_OK)
         stj_run_get_info(run, &listed.contents.info);
     STJ_TRY(stj_contents_list(&listed.contents, l->err));

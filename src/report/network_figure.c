@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report/network_figure.c: the graph of a network as a drawing, by a gnuplot script.
+/* report/network_figure.c: the graph of a network as a drawing, by a gnuplot script or as SVG.
  *
  * A box for each node, one below the other in the order in which they are computed, with name, type,
  * shape of the output and parameters.  An arrow leads from the box above where that is read; what is
@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "report/plot.h"
+#include "report/svg.h"
 
 /* Pixels of an SVG: rows and boxes, the width of a letter in columns that have room to spare and of
  * a line that has none, lanes. */
@@ -36,6 +37,8 @@ struct edge {
 /* Row 0 is the network's input; node i is in row i + 1.  Without it (inputs have names) row 0 stays
  * empty. */
 struct drawing {
+    FILE *out;
+    bool svg; /* for a page; false: a script of gnuplot */
     const struct stj_run *run;
     size_t n;          /* nodes */
     struct edge *edge; /* [n_edges] */
@@ -141,97 +144,159 @@ static size_t right_edge(const struct drawing *d)
     return MARGIN + LETTER * (d->name + d->type + d->shape + d->count) + 5 * GAP;
 }
 
-static void write_label(FILE *script, const char *text, size_t x, size_t y, const char *how)
+/* ---- what is drawn with: commands of gnuplot, or elements of an SVG in a page ---- */
+
+enum place { LEFT, SOFT, RIGHT }; /* how a text stands at its place; SOFT: as LEFT, less dark */
+/* Boxes of parameters that are trained, of others, of data, and without any. */
+enum fill { TRAINED, FIXED, SOURCE, PLAIN };
+
+static void write_label(const struct drawing *d, const char *text, size_t x, size_t y,
+                        enum place how)
 {
-    fprintf(script, "set label '");
-    stj_plot_text(script, text);
-    fprintf(script, "' at %zu,%zu %s noenhanced front\n", x, y, how);
+    static const char *const attribute[] = {"", " class=\"soft\"", " class=\"end\""};
+    static const char *const command[] = {"left", "left textcolor rgb '#444444'", "right"};
+    if (d->svg) {
+        fprintf(d->out, "<text x=\"%zu\" y=\"%zu\"%s>", x, y + 4, attribute[how]);
+        stj_html_text(d->out, text);
+        fputs("</text>\n", d->out);
+        return;
+    }
+    fputs("set label '", d->out);
+    stj_plot_text(d->out, text);
+    fprintf(d->out, "' at %zu,%zu %s noenhanced front\n", x, y, command[how]);
 }
 
-static void write_line(FILE *script, size_t x0, size_t y0, size_t x1, size_t y1, bool head)
+/* Down or to the left, where it has a head. */
+static void write_line(const struct drawing *d, size_t x0, size_t y0, size_t x1, size_t y1,
+                       bool head)
 {
-    fprintf(script, "set arrow from %zu,%zu to %zu,%zu %s lc rgb '#666666' back\n", x0, y0, x1, y1,
-            head ? "head filled size first 6,20" : "nohead");
+    if (!d->svg) {
+        fprintf(d->out, "set arrow from %zu,%zu to %zu,%zu %s lc rgb '#666666' back\n", x0, y0, x1,
+                y1, head ? "head filled size first 6,20" : "nohead");
+        return;
+    }
+    fprintf(d->out, "<path class=\"edge\" d=\"M%zu %zuL%zu %zu\"/>\n", x0, y0, x1, y1);
+    if (head)
+        fprintf(d->out, "<path class=\"head\" d=\"M%zu %zu%s\"/>\n", x1, y1,
+                x0 == x1 ? "l-3 -6h6z" : "l6 -3v6z");
 }
 
-/* Boxes of parameters that are trained, of others, and without any, differ in colour. */
-static void write_box(FILE *script, const struct drawing *d, size_t row, const char *colour)
+static void write_box(const struct drawing *d, size_t row, enum fill fill)
 {
-    fprintf(script,
-            "set object rectangle from %d,%zu to %zu,%zu fc rgb '%s' fs solid border lc rgb "
-            "'#666666'\n",
-            MARGIN, middle(row) - BOX / 2, right_edge(d), middle(row) + BOX / 2, colour);
+    static const char *const colour[] = {"#cfe6f5", "#e4e4e4", "#f7e6c4", "#ffffff"};
+    const size_t top = middle(row) - BOX / 2, right = right_edge(d);
+    if (d->svg)
+        fprintf(d->out, "<rect class=\"n%d\" x=\"%d\" y=\"%zu\" width=\"%zu\" height=\"%d\"/>\n",
+                (int)fill, MARGIN, top, right - MARGIN, BOX);
+    else
+        fprintf(d->out,
+                "set object rectangle from %d,%zu to %zu,%zu fc rgb '%s' fs solid border lc rgb "
+                "'#666666'\n",
+                MARGIN, top, right, top + BOX, colour[fill]);
 }
 
-static void write_node(FILE *script, const struct drawing *d, size_t i,
-                       const struct stj_run_layer *layer)
+/* ---- the graph ---- */
+
+static void write_node(const struct drawing *d, size_t i, const struct stj_run_layer *layer)
 {
     const size_t row = i + 1, y = middle(row), x = MARGIN + GAP / 2;
     const size_t type = x + LETTER * d->name + GAP, shape = type + LETTER * d->type + GAP;
     char text[96];
     count_text(layer, text, sizeof text);
-    write_box(script, d, row,
-              layer->n_params                      ? "#cfe6f5"
-              : layer->n_frozen || layer->n_shared ? "#e4e4e4"
-              : strcmp(layer->type, "input") == 0  ? "#f7e6c4"
-                                                   : "#ffffff");
-    write_label(script, layer->label, x, y, "left");
-    write_label(script, layer->type, type, y, "left textcolor rgb '#444444'");
-    write_label(script, layer->shape, shape, y, "left");
-    write_label(script, text, right_edge(d) - GAP / 2, y, "right");
+    write_box(d, row,
+              layer->n_params                      ? TRAINED
+              : layer->n_frozen || layer->n_shared ? FIXED
+              : strcmp(layer->type, "input") == 0  ? SOURCE
+                                                   : PLAIN);
+    write_label(d, layer->label, x, y, LEFT);
+    write_label(d, layer->type, type, y, SOFT);
+    write_label(d, layer->shape, shape, y, LEFT);
+    write_label(d, text, right_edge(d) - GAP / 2, y, RIGHT);
     if (d->below[row])
-        write_line(script, MARGIN + 3 * GAP, middle(row - 1) + BOX / 2, MARGIN + 3 * GAP,
-                   y - BOX / 2, true);
+        write_line(d, MARGIN + 3 * GAP, middle(row - 1) + BOX / 2, MARGIN + 3 * GAP, y - BOX / 2,
+                   true);
 }
 
-static void write_edge(FILE *script, const struct drawing *d, const struct edge *e)
+static void write_edge(const struct drawing *d, const struct edge *e)
 {
     const size_t x = right_edge(d) + GAP + e->lane * LANE;
     const size_t from = middle(e->from) + BOX / 5, to = middle(e->to) - BOX / 5;
-    write_line(script, right_edge(d), from, x, from, false);
-    write_line(script, x, from, x, to, false);
-    write_line(script, x, to, right_edge(d), to, true);
+    write_line(d, right_edge(d), from, x, from, false);
+    write_line(d, x, from, x, to, false);
+    write_line(d, x, to, right_edge(d), to, true);
 }
 
-static void write_script(FILE *script, const struct drawing *d, const struct stj_canvas *canvas,
-                         const char *title, size_t width, size_t height)
+static void write_graph(const struct drawing *d)
 {
     struct stj_run_layer layer;
-    fprintf(script,
-            "set terminal %s\nset encoding utf8\nunset border\nunset tics\nunset key\n"
-            "set lmargin 0\nset rmargin 0\nset tmargin 0\nset bmargin 0\n"
-            "set xrange [0:%zu]\nset yrange [%zu:0]\n",
-            canvas->terminal, width, height);
-    write_label(script, title, MARGIN, TOP / 2, "left");
     if (d->has_data) {
-        write_box(script, d, 0, "#f7e6c4");
-        write_label(script, "data", MARGIN + GAP / 2, middle(0), "left");
+        write_box(d, 0, SOURCE);
+        write_label(d, "data", MARGIN + GAP / 2, middle(0), LEFT);
     }
     for (size_t i = 0; stj_run_get_layer(d->run, i, &layer); i++)
-        write_node(script, d, i, &layer);
+        write_node(d, i, &layer);
     for (size_t k = 0; k < d->n_edges; k++)
-        write_edge(script, d, &d->edge[k]);
-    fprintf(script, "plot 1/0 notitle\n");
+        write_edge(d, &d->edge[k]);
+}
+
+static void drawing_free(struct drawing *d)
+{
+    free(d->edge);
+    free(d->below);
+}
+
+static size_t width_of(const struct drawing *d)
+{
+    return right_edge(d) + (d->lanes ? GAP + d->lanes * LANE : 0) + MARGIN;
 }
 
 enum stj_status stj_network_figure(FILE *script, const struct stj_run *run,
                                    struct stj_canvas *canvas, struct stj_error *err)
 {
-    enum stj_status st = STJ_OK;
     struct stj_run_info info;
-    stj_run_get_info(run, &info);
-    struct drawing d = {.run = run, .n = info.n_layers};
-    STJ_TRY(lay_out(&d, err));
-    const size_t lanes = d.lanes ? GAP + d.lanes * LANE : 0;
     char title[128];
+    stj_run_get_info(run, &info);
+    STJ_HELD(drawing_free) struct drawing d = {.out = script, .run = run, .n = info.n_layers};
+    STJ_MUST(lay_out(&d, err));
     snprintf(title, sizeof title, "%zu parameters, %.60s", info.n_params, info.loss);
-    const size_t drawn = right_edge(&d) + lanes + MARGIN, height = middle(d.n) + ROW;
+    const size_t drawn = width_of(&d), height = middle(d.n) + ROW;
     const size_t written = 2 * MARGIN + TITLE_LETTER * strlen(title);
     const size_t width = drawn > written ? drawn : written;
     stj_canvas_resize(canvas, width, height, FONT);
-    write_script(script, &d, canvas, title, width, height);
-out:
-    free(d.edge);
-    free(d.below);
-    return st;
+    fprintf(script,
+            "set terminal %s\nset encoding utf8\nunset border\nunset tics\nunset key\n"
+            "set lmargin 0\nset rmargin 0\nset tmargin 0\nset bmargin 0\n"
+            "set xrange [0:%zu]\nset yrange [%zu:0]\n",
+            canvas->terminal, width, height);
+    write_label(&d, title, MARGIN, TOP / 2, LEFT);
+    write_graph(&d);
+    fprintf(script, "plot 1/0 notitle\n");
+    return STJ_OK;
+}
+
+/* The row of the title, and that of the data where nothing reads it, stay outside the view. */
+enum stj_status stj_network_svg(FILE *out, const struct stj_run *run, struct stj_error *err)
+{
+    struct stj_run_info info;
+    struct stj_run_layer layer;
+    stj_run_get_info(run, &info);
+    STJ_HELD(drawing_free)
+    struct drawing d = {.out = out, .svg = true, .run = run, .n = info.n_layers};
+    STJ_MUST(lay_out(&d, err));
+    const size_t top = middle(d.has_data ? 0 : 1) - ROW / 2, width = width_of(&d);
+    const size_t height = middle(d.n) + ROW / 2 - top;
+    fprintf(out,
+            "<svg viewBox=\"0 %zu %zu %zu\" width=\"%zu\" height=\"%zu\" role=\"img\" "
+            "aria-label=\"The network, one layer per row:",
+            top, width, height, width, height);
+    for (size_t i = 0; stj_run_get_layer(run, i, &layer); i++) {
+        fprintf(out, "%s ", i ? ";" : "");
+        stj_html_text(out, layer.label);
+        fputs(", ", out);
+        stj_html_text(out, layer.shape);
+    }
+    fputs("\">\n", out);
+    write_graph(&d);
+    fputs("</svg>\n", out);
+    return STJ_OK;
 }

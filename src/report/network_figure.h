@@ -11,4 +11,7 @@
 enum stj_status stj_network_figure(FILE *script, const struct stj_run *run,
                                    struct stj_canvas *canvas, struct stj_error *err);
 
+/* The same as an SVG of its own size within a page, which has its colours (report/svg.h). */
+enum stj_status stj_network_svg(FILE *out, const struct stj_run *run, struct stj_error *err);
+
 #endif

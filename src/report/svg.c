@@ -93,6 +93,17 @@ static struct scale scale_of(const struct stj_chart *chart, bool vertical)
     return s;
 }
 
+/* Ticks whose texts would meet are left out; of n those that stay. */
+static size_t spread(const struct scale *s, size_t n, double tick[TICKS_MAX])
+{
+    const double room = s->from > s->to ? 22 : 66; /* a vertical axis, a horizontal one */
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || fabs(place(s, tick[i]) - place(s, tick[kept - 1])) >= room)
+            tick[kept++] = tick[i];
+    return kept;
+}
+
 /* Round values inside the scale: powers of ten, or steps of 1, 2 or 5. */
 static size_t ticks_of(const struct scale *s, double tick[TICKS_MAX])
 {
@@ -104,7 +115,7 @@ static size_t ticks_of(const struct scale *s, double tick[TICKS_MAX])
         for (double e = first; e <= last && n < TICKS_MAX; e += step)
             tick[n++] = pow(10, e);
         if (n >= 2)
-            return n;
+            return spread(s, n, tick);
         n = 0; /* less than two decades: tell it as a linear axis would */
     }
     const double raw = (s->high - s->low) / 6;
@@ -115,7 +126,7 @@ static size_t ticks_of(const struct scale *s, double tick[TICKS_MAX])
                                             : 10 * power;
     for (double t = ceil(s->low / step); t * step <= s->high && n < TICKS_MAX; t++)
         tick[n++] = t * step + 0.0; /* of -0 makes 0 */
-    return n;
+    return spread(s, n, tick);
 }
 
 /* "1e-4", not "0.0001" or "1e-04". */
@@ -198,11 +209,25 @@ static void write_markup(FILE *out, const char *text, bool svg)
     fputs(end, out);
 }
 
+/* Numbers of what has a name: the notes say which (draw_notes). */
+static size_t named_ticks(const struct stj_axis *axis, const struct scale *s,
+                          double tick[TICKS_MAX])
+{
+    const size_t step = 1 + axis->n_ticks / TICKS_MAX;
+    size_t n = 0;
+    for (size_t i = 1; i <= axis->n_ticks; i += step)
+        if ((double)i >= s->low && (double)i <= s->high)
+            tick[n++] = (double)i;
+    return spread(s, n, tick);
+}
+
 static void draw_axis(FILE *out, const struct stj_axis *axis, const struct scale *s, bool vertical)
 {
     double tick[TICKS_MAX];
     char text[32];
-    const size_t n = ticks_of(s, tick);
+    size_t n = ticks_of(s, tick);
+    if (axis->tick)
+        n = named_ticks(axis, s, tick);
     for (size_t i = 0; i < n; i++) {
         const double at = place(s, tick[i]);
         if (vertical)
@@ -217,11 +242,9 @@ static void draw_axis(FILE *out, const struct stj_axis *axis, const struct scale
                     at, TOP, HEIGHT - BOTTOM, at, HEIGHT - BOTTOM + 16, tick_text(tick[i], text));
     }
     if (vertical)
-        fprintf(out, "<text class=\"middle\" transform=\"translate(13 %d) rotate(-90)\">",
-                (TOP + HEIGHT - BOTTOM) / 2);
-    else
-        fprintf(out, "<text class=\"middle\" x=\"%d\" y=\"%d\">", (LEFT + WIDTH - RIGHT) / 2,
-                HEIGHT - 8);
+        return;
+    fprintf(out, "<text class=\"middle\" x=\"%d\" y=\"%d\">", (LEFT + WIDTH - RIGHT) / 2,
+            HEIGHT - 6);
     write_markup(out, axis->label, true);
     fputs("</text>\n", out);
 }
@@ -281,6 +304,24 @@ static void draw_series(FILE *out, const struct stj_chart *chart, const struct s
     }
 }
 
+/* How the legend shows a series: a band, a dashed or a drawn line, a dot. */
+static const char *swatch_of(const struct stj_series *s)
+{
+    switch (s->style) {
+    case STJ_CHART_BAND:
+        return " area";
+    case STJ_CHART_DASHED:
+    case STJ_CHART_BROKEN:
+        return " rule dash";
+    case STJ_CHART_LINE:
+    case STJ_CHART_BOTH:
+        return " rule";
+    case STJ_CHART_POINTS:
+        return "";
+    }
+    return "";
+}
+
 static void draw_legend(FILE *out, const struct stj_chart *chart)
 {
     fputs("<p class=\"legend\">", out);
@@ -288,7 +329,7 @@ static void draw_legend(FILE *out, const struct stj_chart *chart)
         const struct stj_series *s = &chart->series[i];
         if (!s->name[0] || s->n == 0)
             continue;
-        fprintf(out, "<span><i class=\"b%d%s\"></i>", s->colour, s->top ? " area" : "");
+        fprintf(out, "<span><i class=\"b%d%s\"></i>", s->colour, swatch_of(s));
         stj_html_text(out, s->name);
         fputs("</span> ", out);
     }
@@ -301,6 +342,11 @@ static void draw_notes(FILE *out, const struct stj_chart *chart, double low)
     char hidden[STJ_PLOT_HIDDEN_MAX];
     if (stj_plot_hidden(chart, low, hidden))
         fprintf(out, "<p class=\"note\">%s.</p>\n", hidden);
+    for (size_t i = 0; i < chart->x.n_ticks && chart->x.tick; i++) {
+        fprintf(out, "%s%zu ", i ? ", " : "<p class=\"note\">", i + 1);
+        stj_html_text(out, chart->x.tick[i]);
+        fputs(i + 1 == chart->x.n_ticks ? ".</p>\n" : "", out);
+    }
     if (chart->note[0]) {
         fputs("<p class=\"note\">", out);
         write_markup(out, chart->note, false);
@@ -340,7 +386,9 @@ void stj_svg_chart(FILE *out, const struct stj_chart *chart)
         stj_sheet_svg(out, chart);
         return;
     }
-    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
+    fputs("<p class=\"axis\">", out);
+    write_markup(out, chart->y.label, false);
+    fprintf(out, "</p>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
     write_seen(out, chart, &x, &y);
     fputs("\">\n", out);
     draw_axis(out, &chart->x, &x, false);
@@ -364,7 +412,7 @@ void stj_svg_style(FILE *out)
 {
     /* Okabe and Ito's colours; on a dark page, lighter ones of the same hues. */
     static const char *const light[STJ_CHART_N_COLOURS] = {
-        "#c04a00", "#2f9c78", "#00406b", "#4a9fd0", "#b87f00", "#b5608f", "#222222", "#767676"};
+        "#c04a00", "#2f9c78", "#00406b", "#4595c6", "#b87f00", "#b5608f", "#222222", "#767676"};
     static const char *const dark[STJ_CHART_N_COLOURS] = {
         "#ff8a3d", "#8fe3c4", "#4a96e0", "#6f97b2", "#f2b93b", "#e39cc4", "#e8e8e8", "#9a9a9a"};
     fputs(":root{", out);
@@ -375,8 +423,8 @@ void stj_svg_style(FILE *out)
         fprintf(out, "--c%d:%s;", i, dark[i]);
     fputs("}}\n", out);
     for (int i = 0; i < STJ_CHART_N_COLOURS; i++)
-        fprintf(out, ".c%d{stroke:var(--c%d)}.b%d{background:var(--c%d)}.f%d{fill:var(--c%d)}\n", i,
-                i, i, i, i, i);
+        fprintf(out, ".c%d{stroke:var(--c%d)}.b%d{color:var(--c%d)}.f%d{fill:var(--c%d)}\n", i, i,
+                i, i, i, i);
     fputs("svg{width:100%;height:auto;display:block}svg text{font:12px "
           "system-ui,sans-serif;fill:var(--ink)}\n"
           ".end{text-anchor:end}.middle{text-anchor:middle}.grid{stroke:var(--rule);stroke-width:."
@@ -387,10 +435,20 @@ void stj_svg_style(FILE *out)
           ".band{opacity:.3}.legend i.area{border-radius:0;opacity:.4}.shade{fill:var(--rule)}\n"
           ".note{color:var(--soft);font-size:.9em;margin:.2em 0 0}\n"
           "@media (max-width:600px){svg text{font-size:19px}}\n"
+          ".graph svg{width:auto;max-width:none}.graph svg text{font-size:12px}.graph "
+          ".soft{fill:var(--soft)}\n"
+          ".edge{fill:none;stroke:var(--soft)}.head{fill:var(--soft)}.graph "
+          "rect{stroke:var(--soft);fill:var(--band)}\n"
+          ".graph .n0{fill:var(--trained)}.graph .n2{fill:var(--source)}.graph "
+          ".n3{fill:var(--paper)}\n"
           ".dots{fill:none;stroke-width:4;stroke-linecap:round}\n"
           "figure svg{overflow:visible}.legend{display:flex;flex-wrap:wrap;gap:.2em "
           "1.2em;margin:.3em 0 0;font-size:.9em}\n"
           ".legend "
-          "i{display:inline-block;width:.8em;height:.8em;border-radius:50%;margin-right:.4em}\n",
+          "i{display:inline-block;width:.8em;height:.8em;border-radius:50%;margin-right:.4em;"
+          "background:currentColor;print-color-adjust:exact}\n"
+          ".legend i.rule{background:none;border-top:.2em solid;height:.2em;width:1.7em;"
+          "border-radius:0}.legend i.dash{border-top-style:dashed}"
+          ".axis{font-size:.85em;margin:0}\n",
           out);
 }
