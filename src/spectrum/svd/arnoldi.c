@@ -17,7 +17,7 @@
  *        without one, until the k-th bound falls by less than a tenth in a round.
  *
  * Which window?  With a budget of products, the longest that pays for a basis of 0.42 N vectors, as
- * small networks need it, but a tenth of the steps at least and three tenths at most.  Where its
+ * small networks need it, but a tenth of the steps at least and four tenths at most.  Where its
  * basis ends far within its share, as on large networks, which need no larger one than small
  * networks do, a longer window is taken instead: the basis grows about in proportion to the window,
  * so that m_1 vectors on w_1 of the steps leave for a share of B products
@@ -25,6 +25,7 @@
  *     w_2 = sqrt(B w_1 / m_1)
  *
  * at most three tenths of the steps, or half of them where the first contracts hardly anything.
+ * Without a budget it is three tenths.
  *
  * The bounds are certified by Courant-Fischer: the i-th smallest singular value of A restricted to
  * any subspace is no less than the i-th smallest of A.
@@ -61,6 +62,7 @@ enum {
 static const double basis_share = 0.66; /* of a budget, for the window's basis */
 static const double likely_rank = 0.42; /* of B - I, as a share of N, on small networks */
 static const double shortest_window = 0.1, longest_window = 0.3; /* of the steps */
+static const double longest_bought = 0.4; /* by a budget that pays for 0.42 N vectors of it */
 /* A window whose small values have a mean above 10^-0.3 contracts hardly anything yet. */
 static const double hardly_shrinks = -0.3, longest_weak = 0.5;
 static const double worth_longer = 1.5; /* than the first window, to begin anew */
@@ -107,7 +109,8 @@ static double arnoldi_window(const struct stj_svd_settings *settings, double pro
                              double shortest)
 {
     const double m = settings->ncv > 0 ? (double)settings->ncv : likely_rank * (double)n;
-    return fmax(shortest, fmin(longest_window, fmax(shortest_window, products / m)));
+    const double longest = isinf(products) ? longest_window : longest_bought;
+    return fmax(shortest, fmin(longest, fmax(shortest_window, products / m)));
 }
 
 /* For n columns, of which a rank has at most so many rows, and products of this cost, whose

@@ -4,14 +4,16 @@
  *     B Q_m = Q_{m+b} H,   H = U diag(s) Z'
  *
  * Once m passes the numerical rank of B - I, the small values s fall sharply, and then stop to
- * fall.  The basis ends where
+ * fall.  With
  *
  *     f(m) = mean over i <= k of log10 max(s_i, 1e-7 s_1),    s_i from below, s_1 the largest
- *     (f(m') - f(m)) / ln(m / m') < 0.11 at two looks running, m / m' = 1.1, or at one at which it
- *                                   is less than a tenth of the steepest
+ *     slope = (f(m') - f(m)) / ln(m / m')                     m' and m: looks running
  *
- * The slope is 0.4 to 2 before that end and below 0.03 behind it; a fall that is never steep needs
- * the second look (docs/bottom.md).  The basis does not grow with the number of parameters.
+ * the basis ends where the slope is below 0.11 at two looks, m / m' = 1.1: it is 0.4 to 2 before
+ * that end and below 0.03 behind it.  Where f falls down a cliff, by 3 or more, looks are closer,
+ * m / m' = 1.04, and the basis ends at the first slope below two thirds of the steepest: from there
+ * on corrections gain more for their products (docs/bottom.md).  The basis does not grow with the
+ * number of parameters.
  *
  * d is the value number DAMPING k from below: directions that the window contracts more are
  * inverted only as far as they are known.
@@ -36,7 +38,8 @@ enum {
     FIRST = 256, /* vectors that there is room for at once */
 };
 
-static const double least_slope = 0.11, look_growth = 1.1, cliff = 0.1;
+static const double least_slope = 0.11, look_growth = 1.1;
+static const double cliff = 3, cliff_growth = 1.04, foot = 0.67;
 
 /* What a growing basis was like when it was last looked at. */
 struct look {
@@ -73,11 +76,12 @@ static enum stj_status look_at_basis(const struct stj_krylov *krylov, size_t k, 
         f += log10(fmax(sigma[m - 1 - i], 1e-7 * sigma[0])) / (double)k;
     const double fall =
         look->m == 0 ? (double)INFINITY : (look->f - f) / log((double)m / (double)look->m);
-    look->flat = fall >= least_slope ? 0 : fall < cliff * look->steepest ? 2 : look->flat + 1;
+    const bool ends = look->steepest >= cliff && fall < foot * look->steepest;
+    look->flat = ends ? 2 : fall >= least_slope ? 0 : look->flat + 1;
     look->steepest = look->m == 0 ? 0 : fmax(look->steepest, fall);
     look->m = m;
     look->f = f;
-    look->next = (size_t)ceil(look_growth * (double)m);
+    look->next = (size_t)ceil((look->steepest >= cliff ? cliff_growth : look_growth) * (double)m);
     return STJ_OK;
 }
 
