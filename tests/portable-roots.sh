@@ -91,7 +91,8 @@ rm -rf digits-run
 $use"
     fi
     if wanted user; then
-        step user "rm -rf local build
+        step user "rm -rf local build digits-run small-run top-values
+chown -R reader .
 su reader -c './quickstart'
 cat > /use <<'EOF'
 set -e
@@ -102,7 +103,7 @@ EOF
 su reader -c 'sh /use'"
     fi
     wanted check && step check './quickstart check'
-    wanted install && step install "rm -rf build
+    wanted install && step install "rm -rf build digits-run small-run top-values
 $(lines '.\/autogen' | sed 's/make check && //; s/&& make /\&\& make -j2 /')
 $(echo "$use" | grep -v '^export')
 make -C build uninstall
