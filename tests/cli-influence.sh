@@ -214,7 +214,7 @@ for of in momenta decays; do
     json out "given=$of" 'top.sigma#3'
 done
 run 0 influence groups --of scales
-contains out 'influence of the scales of 3 groups of tensors'
+contains out 'influence of the scales of 3 tensor groups (0: tensors in no group)'
 run 0 influence groups --of scales --json
 json out of=scales 'influence[0]#3' 'rate#3' 'rate[2]=1'
 # Scales of all groups are a factor of all rates.

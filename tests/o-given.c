@@ -41,6 +41,9 @@ static const struct {
     {MLP, "{type: lamb, eps: 1e-3}", NULL, 0, 0, 0},
     {MLP, "muon", "polyak", 0, 0, 0},
     {MLP, "{type: rmsprop, eps: 1e-3}", NULL, 0, 0, 0},
+    {MLP, "{type: adagrad, eps: 1e-3, weight_decay: 0.1}", NULL, 0, 0, 0},
+    {MLP, "{type: nadam, eps: 1e-3, weight_decay: 0.1}", NULL, 0, 0, 0},
+    {MLP, "{type: lars, momentum: 0.5}", NULL, 0, 0, 0},
     {MLP, "sgd", NULL, 0.05, 0, 0},
     {MLP, "{type: adamw, eps: 1e-3}", NULL, 0.1, 0.1, 0},
     {LOSS("mean_squared_error"), PLAIN, NULL, 0, 0, 0},
@@ -105,11 +108,12 @@ static struct small_run *make_run(size_t i)
 static bool is_refused(size_t i, enum stj_given given)
 {
     const char *optimizer = cases[i].optimizer;
-    const bool by_tensor = strstr(optimizer, "lamb") || strstr(optimizer, "muon");
+    const bool neither = strstr(optimizer, "lamb") || strstr(optimizer, "muon") ||
+                         strstr(optimizer, "nadam") || strstr(optimizer, "lars");
     const bool no_momentum = strcmp(optimizer, "sgd") == 0 || strstr(optimizer, "amsgrad") ||
-                             strstr(optimizer, "rmsprop");
-    return (given == STJ_GIVEN_MOMENTA && (by_tensor || no_momentum)) ||
-           (given == STJ_GIVEN_DECAYS && by_tensor) || cases[i].without == given;
+                             strstr(optimizer, "rmsprop") || strstr(optimizer, "adagrad");
+    return (given == STJ_GIVEN_MOMENTA && (neither || no_momentum)) ||
+           (given == STJ_GIVEN_DECAYS && neither) || cases[i].without == given;
 }
 
 static struct stj_op *given_of(struct stj_op *jacobian, enum stj_given given)

@@ -38,13 +38,13 @@ struct words {
     const char *one, *all, *value, *more;
 };
 static const struct words words_of[] = {
-    {"sample", "training samples", NULL, "more weight"},
-    {"sample", "training samples", NULL, "more weight"},
-    {"sample", "training samples", NULL, "more weight"},
-    {"step", "training steps", "rate", "a larger rate"},
-    {"step", "training steps", "momentum", "a larger momentum"},
-    {"step", "training steps", "decay", "more decay"},
-    {"group", "groups of tensors (0: those in none)", "scale", "larger rates"}};
+    {"sample", "training sample", NULL, "more weight"},
+    {"sample", "training sample", NULL, "more weight"},
+    {"sample", "training sample", NULL, "more weight"},
+    {"step", "training step", "rate", "a larger rate"},
+    {"step", "training step", "momentum", "a larger momentum"},
+    {"step", "training step", "decay", "more decay"},
+    {"group", "tensor group", "scale", "a larger scale"}};
 enum { SMOOTH_TRAININGS = 8, PICTURES = 12 /* at each end */ };
 
 struct influence_config {
@@ -704,8 +704,9 @@ static void print(FILE *out, const struct stj_result *result)
     const struct words *words = &words_of[d->of];
     const bool steps = d->of >= OF_RATES && d->of <= OF_DECAYS;
     const size_t first = steps ? result->about.part.from : 0;
-    fprintf(out, "influence of the %s of %zu %s", of_what[d->of], d->n_numbers / d->width,
-            words->all);
+    const size_t n = d->n_numbers / d->width;
+    fprintf(out, "influence of the %s of %zu %s%s%s", of_what[d->of], n, words->all,
+            n == 1 ? "" : "s", d->of == OF_SCALES ? " (0: tensors in no group)" : "");
     stj_print_part(out, &result->about.part);
     fputc('\n', out);
     for (size_t q = 0; q < d->n_queries; q++, word += strspn(word, " ")) {
