@@ -78,6 +78,7 @@ test_scripts += %reldir%/single.sh
 test_scripts += %reldir%/bad-input.sh
 test_scripts += %reldir%/cli-average.sh
 test_scripts += %reldir%/cli-basic.sh
+test_scripts += %reldir%/cli-bottom.sh
 test_scripts += %reldir%/cli-compare.sh
 test_scripts += %reldir%/cli-density.sh
 test_scripts += %reldir%/cli-digits-short.sh

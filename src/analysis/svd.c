@@ -582,13 +582,12 @@ static void limit_vectors(const struct stj_run *run, const struct stj_plan_reque
     struct stj_storage storage = {.minimum = 0};
     struct stj_prediction trial = *p;
     const size_t memory = request->memory_bytes;
-    size_t left = memory;
     s->memory_bytes = 0;
     if (memory == 0)
         return;
     s->memory_bytes = 1; /* what the solver takes at least */
     stj_svd_predict(s, request->rows, request->n, &trial);
-    (void)stj_run_fit(run, &request->part, memory, &trial, &left);
+    const size_t left = stj_run_room(run, &request->part, memory, &trial);
     (void)stj_run_part_storage(run, &request->part, left, 1, &storage, NULL);
     if (left > storage.minimum)
         s->memory_bytes = (size_t)(prudent * (double)(left - storage.minimum));

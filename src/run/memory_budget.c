@@ -72,6 +72,21 @@ bool stj_run_fit(const struct stj_run *run, const struct stj_run_part *part, siz
     return true;
 }
 
+/* Of a limit, what is left by the process, of which one below it does not count. */
+static double room_in(size_t limit)
+{
+    const size_t process = process_bytes();
+    return limit < process ? fmax((double)limit, UNTOUCHED) : (double)(limit - process);
+}
+
+size_t stj_run_room(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
+                    const struct stj_prediction *p)
+{
+    size_t work = 0;
+    const double phase = (double)stj_run_phase_bytes(run, part, p, &work);
+    return (size_t)fmax(room_in(memory_bytes) - phase - (double)work, 0);
+}
+
 /* 0, for the default, unless the solver's arrays leave less than that. */
 static size_t left_by_solver(const struct stj_run *run, const struct stj_run_part *part,
                              const struct stj_prediction *p)
@@ -104,12 +119,11 @@ enum stj_status stj_run_check_limit(const struct stj_run *run, const struct stj_
     if (memory_bytes == 0)
         return STJ_OK;
     const double process = (double)process_bytes();
-    const double limit = (double)memory_bytes;
     const double arrays = (double)stj_run_phase_bytes(run, part, p, &work) + (double)work;
     (void)stj_run_part_storage(run, part, memory_bytes, 1, &storage,
                                NULL); /* the minimum is told */
     const double own = fmax(arrays + (double)storage.minimum, p->alone_bytes);
-    const double room = limit < process ? fmax(limit, UNTOUCHED) : limit - process;
+    const double room = room_in(memory_bytes);
     /* A process is a few megabytes larger or smaller the next time. */
     char needs[STJ_REAL_TEXT_MAX], vectors[STJ_REAL_TEXT_MAX];
     char may_have[STJ_REAL_TEXT_MAX], take[STJ_REAL_TEXT_MAX];

@@ -18,7 +18,12 @@ size_t stj_run_phase_bytes(const struct stj_run *run, const struct stj_run_part 
 bool stj_run_fit(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
                  const struct stj_prediction *prediction, size_t *engine);
 
-/* The same, and all of memory_bytes where the process cannot stay within them; for 0 what is left
+/* What memory_bytes (not 0) leave for states, linearisations and more vectors beside what is
+ * predicted, as stj_run_check_limit counts: a limit below the process is one of these alone. */
+size_t stj_run_room(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
+                    const struct stj_prediction *prediction);
+
+/* What stj_run_fit sets, and all of memory_bytes where the process cannot stay within them; for 0 what is left
  * of the free memory where that is less than the default, else 0. */
 size_t stj_run_engine_bytes(const struct stj_run *run, const struct stj_run_part *part,
                             size_t memory_bytes, const struct stj_prediction *prediction);

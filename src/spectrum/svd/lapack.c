@@ -16,6 +16,8 @@
 #include "parallel/ranks.h"
 #include "spectrum/svd/svd_method.h"
 
+static const double most_of_limit = 0.9; /* beside it there is a product's work space */
+
 /* The k pairs at one end of the decomposition, from the end inwards. */
 static enum stj_status lapack_take(const double *u, const double *sigma, const double *vt, size_t m,
                                    size_t n, size_t k, bool smallest, struct stj_svd_basis *basis,
@@ -129,8 +131,8 @@ static enum stj_status lapack_bottom(struct stj_op *a, const struct stj_svd_budg
     return lapack_solve(a, budget, true, basis, err);
 }
 
-/* Chosen only where its arrays take half of the free memory, and all columns are within the
- * budget. */
+/* Chosen only where its arrays take half of the free memory, or of a limit what vectors of the
+ * smallest may have, which can be found with fewer; and all columns are within the budget. */
 static enum stj_status lapack_predict(const struct stj_svd_settings *s, size_t m, size_t n,
                                       bool bottom, struct stj_prediction *p, struct stj_error *err)
 {
@@ -139,6 +141,8 @@ static enum stj_status lapack_predict(const struct stj_svd_settings *s, size_t m
     (void)err;
     stj_dense_predict(n, matrices, p);
     p->refused = stj_predict_peak(p) > (double)stj_memory_available() / 2 ||
+                 (bottom && s->memory_bytes > 0 &&
+                  stj_predict_peak(p) > most_of_limit * (double)s->memory_bytes) ||
                  (s->max_applications > 0 && products > s->max_applications - p->used);
     stj_predict_method(p, "dense");
     return STJ_OK;
