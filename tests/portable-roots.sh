@@ -8,7 +8,7 @@
 # arm64: the archive, cross-compiled in trixie, and its unit tests under qemu-user.
 # Each step prints "pass SUITE STEP" or "FAIL SUITE STEP"; logs are kept.  As root, on Debian; an hour or more.
 # STJ_ROOTS: folder for roots and logs (/var/tmp/spectraj-roots); STJ_STEPS: some of quickstart user check install
-# packages arm64; STJ_MIRROR: where Debian is.
+# packages arm64 (install stands on what quickstart, user or check brought); STJ_MIRROR: where Debian is.
 set -u
 : "${top_srcdir:?is set by make}"
 : "${top_builddir:?is set by make}"
