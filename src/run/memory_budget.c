@@ -84,7 +84,10 @@ size_t stj_run_room(const struct stj_run *run, const struct stj_run_part *part, 
 {
     size_t work = 0;
     const double phase = (double)stj_run_phase_bytes(run, part, p, &work);
-    return (size_t)fmax(room_in(memory_bytes) - phase - (double)work, 0);
+    const size_t process = process_bytes();
+    /* One that the process may keep, if it touches nothing more, is not given away beside it. */
+    const bool close = memory_bytes < process && memory_bytes + UNTOUCHED >= process;
+    return close ? 0 : (size_t)fmax(room_in(memory_bytes) - phase - (double)work, 0);
 }
 
 /* 0, for the default, unless the solver's arrays leave less than that. */

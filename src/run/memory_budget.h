@@ -19,7 +19,8 @@ bool stj_run_fit(const struct stj_run *run, const struct stj_run_part *part, siz
                  const struct stj_prediction *prediction, size_t *engine);
 
 /* What memory_bytes (not 0) leave for states, linearisations and more vectors beside what is
- * predicted, as stj_run_check_limit counts: a limit below the process is one of these alone. */
+ * predicted, as stj_run_check_limit counts: a limit below the process is one of these alone, and
+ * one that it just keeps leaves nothing. */
 size_t stj_run_room(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
                     const struct stj_prediction *prediction);
 
