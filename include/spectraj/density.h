@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/density.h: how many singular values lie where, without finding any of them.
+/* spectraj/density.h: how many singular values lie where, without computing any of them.
  *
- * Stochastic Lanczos quadrature: a few random probes, each carried through some steps of
- * Golub-Kahan bidiagonalisation.  What a solve returns is the quadrature, alpha and beta of every
- * probe; counts for any edge, curves, densities and functionals follow from it without further
- * products.
+ * Stochastic Lanczos quadrature: each of a few random probes goes through some steps of
+ * Golub-Kahan bidiagonalisation.  A solve returns the quadrature, alpha and beta of every probe.
+ * Counts for any edge, curves, densities and functionals follow from it without further products.
  *
- * Threads: one solve at a time in a process (spectraj/progress.h says why).  A result is only read
- * by the functions that ask it: from several threads at once, too.
+ * Threads: one solve at a time in a process (spectraj/progress.h explains why).  The functions that
+ * query a result only read it: several threads may call them at once.
  */
 #ifndef SPECTRAJ_DENSITY_H
 #define SPECTRAJ_DENSITY_H
@@ -23,11 +22,12 @@
 extern "C" {
 #endif
 
-/* What the vectors of a probe are kept orthogonal to.  Basis memory per probe and step: two
- * vectors, one, none.  Without it rounding makes copies of converged values: the counts stay
- * usable, the enclosure is no longer rigorous, and no probe ends early. */
+/* Which vectors a probe's new vectors are reorthogonalised against.  Memory per probe and step: two
+ * vectors (full), one (one-sided) or none.  Without reorthogonalisation, rounding duplicates
+ * converged values: counts remain usable, the enclosure is no longer rigorous, and no probe ends
+ * early. */
 enum stj_reorthogonalize {
-    STJ_REORTHOGONALIZE_AUTO,      /* full, or one-sided where full does not fit the memory */
+    STJ_REORTHOGONALIZE_AUTO,      /* full, or one-sided if full does not fit in memory */
     STJ_REORTHOGONALIZE_FULL,      /* left and right vectors */
     STJ_REORTHOGONALIZE_ONE_SIDED, /* right vectors only (Simon and Zha 2000) */
     STJ_REORTHOGONALIZE_NONE,      /* the last two only */
@@ -36,14 +36,15 @@ enum stj_reorthogonalize {
 /* "auto", "full", "one-sided", "none"; never NULL. */
 const char *stj_reorthogonalize_text(enum stj_reorthogonalize how);
 
-/* *how <- from its text; false for any other text. */
+/* *how <- the value of that name; false for any other text. */
 bool stj_reorthogonalize_parse(const char *text, enum stj_reorthogonalize *how);
 
-/* What to count, how well, and what it may cost; start from stj_density_settings_default.
+/* What to count, how accurately, and at what cost; start from stj_density_settings_default.
  * tolerance: steps and probes are added until the widest of the three intervals, high - low, is at
  * most tolerance x N, or a budget is spent.
- * known: sets of singular triplets (say the largest and the smallest) to take out of the probes and
- * count exactly, but for those with a residual above 1e-3, and those that the first set has too. */
+ * known: sets of singular triplets (such as the largest and the smallest), which are deflated from
+ * the probes and counted exactly.  Triplets with a residual above 1e-3, and those of the second set
+ * that the first contains, are ignored. */
 struct stj_density_settings {
     size_t size;       /* of this struct in bytes, as the program was compiled */
     double epsilon;    /* the bulk is |sigma - 1| <= epsilon; 0 < epsilon < 1 */
@@ -51,11 +52,11 @@ struct stj_density_settings {
     size_t probes;     /* random start vectors */
     size_t steps;      /* of bidiagonalisation, each one product with A and one with A' */
     uint64_t seed;     /* of the probes */
-    enum stj_reorthogonalize reorthogonalize; /* what the vectors are kept orthogonal to */
+    enum stj_reorthogonalize reorthogonalize; /* see above */
     size_t memory_bytes;                      /* for the bases; 0: a quarter of what is free */
-    /* Folder for the bases, in files without names; NULL: they lie in memory. */
+    /* Folder for the bases, in unnamed files; NULL: they are kept in memory. */
     const char *scratch;
-    double tolerance;                 /* 0: none, else see above */
+    double tolerance;                 /* 0: none; otherwise see above */
     double max_applications;          /* budget of products with A and A'; 0: none */
     double max_seconds;               /* 0: none */
     const struct stj_pairs *known[2]; /* NULL: none; see above */
@@ -73,18 +74,18 @@ static inline struct stj_density_settings stj_density_settings_default(void)
     return settings;
 }
 
-/* The quadrature of one probe: the upper bidiagonal matrix B with alpha on the diagonal and beta
- * above it, beta[k - 1] the coupling to what was not explored. */
+/* The quadrature of one probe: the upper bidiagonal matrix B has alpha on its diagonal and beta
+ * above it; beta[k - 1] couples it to the unexplored rest. */
 struct stj_density_probe {
     size_t k;             /* steps */
     double *alpha, *beta; /* [k] each */
-    double mass;          /* squared length of the Gaussian vector: the probe's share in means */
+    double mass;          /* squared length of the Gaussian vector: the probe's weight in means */
     bool exact;           /* an invariant subspace was reached: the quadrature has no error */
 };
 
 /* A count of singular values in one region. */
 struct stj_density_count {
-    double estimate;                      /* seldom a whole number */
+    double estimate;                      /* usually not a whole number */
     double low, high;                     /* confidence interval */
     double enclosure_low, enclosure_high; /* rigorous for the measure of each probe
                                              (Chebyshev-Markov-Stieltjes), sampling at 99.9 % */
@@ -97,13 +98,13 @@ struct stj_density_counts {
     struct stj_density_count chaotic, bulk, stable; /* the estimates sum to N */
 };
 
-/* What the deflated triplets missed: singular values beyond the known one that is nearest to 1,
- * which the quadrature sees and the triplets lack. */
+/* What the deflated triplets miss: singular values beyond the known value nearest to 1 that the
+ * quadrature sees. */
 struct stj_density_missed {
-    bool compared;   /* there are known values on that side of 1 */
+    bool compared;   /* false: no known values on that side of 1 */
     double sigma;    /* the known value nearest to 1 */
     double estimate; /* number missed */
-    double low;      /* at the confidence of the result; 1 or more: report it */
+    double low;      /* lower bound at the result's confidence; 1 or more: report it */
 };
 
 /* The quadrature of an operator and its counts; owned by the caller. */
@@ -111,47 +112,47 @@ struct stj_density_result {
     size_t n_params;                   /* columns of A: the number N of singular values */
     double epsilon, confidence;        /* as in the settings */
     size_t steps;                      /* of the longest probe */
-    size_t n_probes;                   /* those that are complete */
+    size_t n_probes;                   /* complete ones */
     struct stj_density_probe *probe;   /* [n_probes] */
     size_t n_known;                    /* deflated, counted exactly */
     double *known;                     /* [n_known] their singular values, descending */
     size_t n_left;                     /* n_params - n_known */
     double sigma_1;                    /* largest value seen: of the known and of the quadrature */
-    double floor;                      /* singular values below it mean nothing */
+    double floor;                      /* singular values below it are meaningless */
     struct stj_density_counts regions; /* at epsilon */
     struct stj_density_missed missed_above, missed_below; /* by the known triplets */
     enum stj_reorthogonalize reorthogonalize;             /* as chosen */
-    size_t in_flight;                                     /* probes of a block */
-    struct stj_op_counts counts;                          /* everything this solve cost */
-    double seconds;                                       /* of wall clock */
-    enum stj_stop stop; /* floor: more steps do not fit the memory, more probes would not help */
+    size_t in_flight;                                     /* probes advanced together */
+    struct stj_op_counts counts;                          /* total cost of this solve */
+    double seconds;                                       /* wall-clock time */
+    enum stj_stop stop; /* floor: more steps do not fit in memory, and more probes would not help */
     uint64_t seed;      /* as in the settings */
 };
 
-/* *result <- the quadrature of A and its counts, to be freed with stj_density_result_destroy.  A
- * spent budget or an interrupt is a result with a stop reason, unless it comes before the first
- * step. Cost: 2 x steps products for each probe. */
+/* *result <- the quadrature of A and its counts; free it with stj_density_result_destroy.  A spent
+ * budget or an interrupt yields a result with a stop reason, unless it comes before the first step.
+ * Cost: 2 x steps products per probe. */
 enum stj_status stj_density_solve(struct stj_op *a, const struct stj_density_settings *settings,
                                   struct stj_density_result **result, struct stj_error *err);
 
 void stj_density_result_destroy(struct stj_density_result *result); /* NULL is accepted */
 
-/* No function below takes products with the operator. */
+/* The functions below need no products with the operator. */
 
 /* counts <- the regions for any 0 < epsilon < 1 and confidence (0: the result's). */
 enum stj_status stj_density_count_regions(const struct stj_density_result *result, double epsilon,
                                           double confidence, struct stj_density_counts *counts,
                                           struct stj_error *err);
 
-/* curve[n] <- the same for every epsilon[i]: the bulk dimension as a function of epsilon, with
+/* curve[n] <- the same for every epsilon[i]: the bulk dimension as a function of epsilon, with a
  * band. */
 enum stj_status stj_density_curve(const struct stj_density_result *result, size_t n,
                                   const double *epsilon, double confidence,
                                   struct stj_density_counts *curve, struct stj_error *err);
 
-/* count[n - 1] <- numbers of singular values in (edge[i], edge[i + 1]], for n >= 2 ascending edges
- * >= 0 (the first interval of 0 includes it).  Edges that do not ascend: overlapping regions, an
- * error. */
+/* count[n - 1] <- the number of singular values in each (edge[i], edge[i + 1]], for n >= 2
+ * ascending edges >= 0 (an interval that begins at 0 includes 0).  Edges that do not ascend are an
+ * error: the regions would overlap. */
 enum stj_status stj_density_histogram(const struct stj_density_result *result, size_t n,
                                       const double *edge, double confidence,
                                       struct stj_density_count *count, struct stj_error *err);
@@ -165,13 +166,13 @@ enum stj_status stj_density_smooth(const struct stj_density_result *result, size
                                    const double *log_sigma, double width, double *density,
                                    struct stj_error *err);
 
-/* A point of that curve with what is known of it. */
+/* A point of that curve with its uncertainty. */
 struct stj_density_point {
     double sigma;      /* where: 10^log_sigma */
     double density;    /* singular values per unit of log10 sigma, smoothed */
-    double low, high;  /* band of the smoothed density: sampling, and the finite number of steps */
-    double resolution; /* standard deviation in log10 sigma that smoothing needs there: below it the
-                        * curve shows the nodes of the steps; infinite after a single step */
+    double low, high;  /* band of the smoothed density: sampling and finite steps */
+    double resolution; /* smallest useful standard deviation in log10 sigma there: with less, the
+                        * curve shows the quadrature nodes; infinite after a single step */
 };
 
 /* point[n] <- the same curve with its band at the confidence (0: the result's). */
@@ -179,17 +180,17 @@ enum stj_status stj_density_smooth_band(const struct stj_density_result *result,
                                         const double *log_sigma, double width, double confidence,
                                         struct stj_density_point *point, struct stj_error *err);
 
-/* A number with its standard error: over the probes (jackknife), and the change from half of the
- * steps to all, added in squares. */
+/* A number with its standard error: the jackknife over the probes and the change from half of the
+ * steps to all of them, added in quadrature. */
 struct stj_measured {
     double value; /* the estimate */
     double error; /* its standard error */
 };
 
-/* Functionals of the spectrum.  Logarithms of values below the floor are not resolved: these values
- * are counted, and left out of the sums of logarithms. */
+/* Functionals of the spectrum.  Values below the floor have no resolved logarithm: they are
+ * counted, and left out of the sums of logarithms. */
 struct stj_density_functionals {
-    double floor;                            /* as asked for, or chosen */
+    double floor;                            /* as requested, or chosen */
     struct stj_measured below_floor;         /* number of values at or below the floor */
     struct stj_measured log_volume;          /* sum of log sigma above the floor */
     struct stj_measured mean_log;            /* log_volume / number above the floor */
@@ -200,8 +201,8 @@ struct stj_density_functionals {
     struct stj_measured frobenius_squared; /* sum sigma^2 */
 };
 
-/* functionals <- those of the spectrum, without products.  n_steps: training steps of the operator,
- * for lyapunov; floor 0: what the quadrature resolves, between its two smallest nodes. */
+/* functionals <- those of the spectrum.  n_steps: training steps of the operator, for lyapunov;
+ * floor 0: what the quadrature resolves, between its two smallest nodes. */
 enum stj_status stj_density_find_functionals(const struct stj_density_result *result,
                                              double n_steps, double floor,
                                              struct stj_density_functionals *functionals,
@@ -209,14 +210,15 @@ enum stj_status stj_density_find_functionals(const struct stj_density_result *re
 
 /* Where the spectrum around 1 is thinnest. */
 struct stj_density_gap {
-    bool found;     /* false: the number in the bulk grows everywhere about as fast */
+    bool found;     /* false: the number in the bulk grows at about the same rate everywhere */
     double epsilon; /* suggested half width of the bulk */
-    /* Values per unit of log epsilon there / at the densest smaller epsilon; 0: empty. */
+    /* Values per unit of log epsilon there, divided by those at the densest smaller epsilon; 0:
+     * empty. */
     double depth;
     struct stj_density_counts counts; /* at that epsilon */
 };
 
-/* gap <- the thinnest place, without products. */
+/* gap <- the thinnest place. */
 enum stj_status stj_density_find_gap(const struct stj_density_result *result,
                                      struct stj_density_gap *gap, struct stj_error *err);
 

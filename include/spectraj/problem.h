@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* spectraj/problem.h: a training problem: N parameters, n steps, and at each step a loss L_t.
  *
- * Threads: a problem does not change once it is made; its functions may be called from any, and
- * from several at once.  From where its callbacks are called is said below.
+ * Threads: a problem does not change after its creation; any threads may call its functions,
+ * several at once.  The comments below say which threads call its callbacks.
  */
 #ifndef SPECTRAJ_PROBLEM_H
 #define SPECTRAJ_PROBLEM_H
@@ -18,18 +18,18 @@ extern "C" {
 
 struct stj_problem;
 
-/* A problem of the caller's own: everything that operators, solvers and studies need of a network
- * that the library does not know.  The callbacks may be called from several threads at once, for
- * different steps, unless one_at_a_time is true; they must not keep state between calls, but for
- * what `linearize` makes. */
+/* A problem defined by the caller: everything that operators, solvers and studies need of a network
+ * that the library does not know.  Several threads may call the callbacks at once, for different
+ * steps, unless one_at_a_time is true.  Callbacks must not keep state between calls, except what
+ * `linearize` fills in. */
 struct stj_problem_callbacks {
     size_t size;     /* of this struct in bytes, as the program was compiled */
     size_t n_params; /* N >= 1 */
     size_t n_steps;  /* n */
     void *ctx;       /* passed to the callbacks; borrowed */
 
-    /* The callbacks must not be called from two threads at once: threads wait for each other before
-     * them, and the bits are the same. */
+    /* No two threads may be in the callbacks at once: threads then wait for each other, and results
+     * keep their bits. */
     bool one_at_a_time;
 
     /* *loss <- L_step(theta); g[n_params] <- its gradient. */
@@ -42,42 +42,44 @@ struct stj_problem_callbacks {
                            const double *x, size_t ldx, double *y, size_t ldy,
                            struct stj_error *err);
 
-    /* Optional: L_step is a sum over n_rows(step) rows of a batch, and these give the share of rows
-     * first .. first + n - 1 instead of the two above.  A batch is then divided among threads,
-     * which call them for different rows at the same time; the shares are added in a fixed order.
-     * All three or none; max_rows is the largest that n_rows returns. */
+    /* Optional, replacing the two above: L_step is a sum over the n_rows(step) rows of a batch, and
+     * these callbacks return the contribution of rows first .. first + n - 1.  A batch is then
+     * divided among threads, which call them for different rows at the same time; contributions are
+     * added in a fixed order.  Set all three or none; max_rows is the largest value that n_rows
+     * returns. */
     size_t max_rows;
-    /* How many rows the batch of a step has, 1 .. max_rows. */
+    /* The number of rows in the batch of a step, 1 .. max_rows. */
     size_t (*n_rows)(void *ctx, size_t step);
-    /* *loss, g <- the share of rows first .. first + n - 1 in those of `gradient`. */
+    /* *loss, g <- the contribution of rows first .. first + n - 1 to those of `gradient`. */
     enum stj_status (*gradient_rows)(void *ctx, size_t step, size_t first, size_t n,
                                      const double *theta, double *loss, double *g,
                                      struct stj_error *err);
-    /* y <- the share of rows first .. first + n - 1 in that of `hvp`. */
+    /* y <- the contribution of rows first .. first + n - 1 to that of `hvp`. */
     enum stj_status (*hvp_rows)(void *ctx, size_t step, size_t first, size_t n, const double *theta,
                                 size_t nvec, const double *x, size_t ldx, double *y, size_t ldy,
                                 struct stj_error *err);
 
-    /* Optional: what products with a step's Hessian at theta have in common is made once, and kept
-     * for all of them as far as memory goes: linear_bytes, of the whole batch.  `linearize` fills
-     * those of rows first .. first + n - 1, and hvp_linear takes the place of hvp and hvp_rows.
-     * Without n_rows, first is 0 and n is 1: all of the batch; with it products may be of other
-     * ranges than those that were filled. */
+    /* Optional: what all products with a step's Hessian at theta share is computed once and kept
+     * while memory lasts, in linear_bytes for the whole batch.  `linearize` fills in the part of
+     * rows first .. first + n - 1, and hvp_linear replaces hvp and hvp_rows.  Without n_rows, first
+     * is 0 and n is 1, the whole batch; with n_rows, products may be of other ranges than those
+     * that were filled in. */
     size_t linear_bytes;
-    /* linear <- what of it depends on the rows. */
+    /* linear <- its part that depends on the rows. */
     enum stj_status (*linearize)(void *ctx, size_t step, size_t first, size_t n,
                                  const double *theta, void *linear, struct stj_error *err);
-    /* y <- the share of the rows in H x, by what `linearize` left for them. */
+    /* y <- the contribution of the rows to H x, from what `linearize` stored for them. */
     enum stj_status (*hvp_linear)(void *ctx, size_t step, size_t first, size_t n,
                                   const double *theta, const void *linear, size_t nvec,
                                   const double *x, size_t ldx, double *y, size_t ldy,
                                   struct stj_error *err);
 
-    /* Optional, for runs: *loss <- that of all training data at theta; NULL: the last step's. */
+    /* Optional, for runs: *loss <- the loss of all training data at theta; NULL: the last step's.
+     */
     enum stj_status (*loss)(void *ctx, const double *theta, double *loss, struct stj_error *err);
 };
 
-/* *problem <- a problem of callbacks; the struct is copied, its ctx borrowed. */
+/* *problem <- a problem with these callbacks; the struct is copied, its ctx borrowed. */
 enum stj_status stj_problem_create(const struct stj_problem_callbacks *callbacks,
                                    struct stj_problem **problem, struct stj_error *err);
 void stj_problem_destroy(struct stj_problem *problem); /* NULL is accepted */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* spectraj/trace.h: traces of functions of an operator from products with random vectors.
+/* spectraj/trace.h: traces of functions of an operator, from products with random vectors.
  *
- * Threads: one solve at a time in a process (spectraj/progress.h says why); the rest from any.
+ * Threads: one solve at a time in a process (spectraj/progress.h explains why); any thread may call
+ * the other functions.
  */
 #ifndef SPECTRAJ_TRACE_H
 #define SPECTRAJ_TRACE_H
@@ -26,15 +27,15 @@ enum stj_trace_function {
 /* "trace", "frobenius", "deviation"; never NULL. */
 const char *stj_trace_function_text(enum stj_trace_function function);
 
-/* *function <- from its text; false for any other text. */
+/* *function <- the value of that name; false for any other text. */
 bool stj_trace_function_parse(const char *text, enum stj_trace_function *function);
 
 /* What to estimate and how; start from stj_trace_settings_default. */
 struct stj_trace_settings {
     size_t size;                      /* of this struct in bytes, as the program was compiled */
     enum stj_trace_function function; /* of A */
-    const char *method;               /* name of a method, NULL: xtrace */
-    size_t products;   /* with the matrix whose trace is wanted: A itself, or A'A, or (A-I)'(A-I) */
+    const char *method;               /* name of a method; NULL: xtrace */
+    size_t products;   /* with the matrix whose trace is estimated: A, A'A or (A-I)'(A-I) */
     double confidence; /* of low .. high */
     uint64_t seed;     /* of the random vectors */
     struct stj_progress progress; /* between products */
@@ -54,22 +55,22 @@ static inline struct stj_trace_settings stj_trace_settings_default(void)
 /* An estimate; it owns nothing. */
 struct stj_trace_result {
     size_t n_params;                  /* columns of A */
-    enum stj_trace_function function; /* that was estimated */
-    const char *method;               /* "exact" where the products suffice for every unit vector */
+    enum stj_trace_function function; /* what was estimated */
+    const char *method;               /* "exact" if the products suffice for every unit vector */
     double value;                     /* the estimate */
     double error;                     /* standard error, estimated from the samples; 0: exact */
-    double low, high;                 /* Student interval */
+    double low, high;                 /* Student's t interval */
     double confidence;                /* of low .. high */
-    size_t products;                  /* used: what the method can divide up evenly */
-    size_t samples;                   /* numbers that the error is estimated from */
-    /* Everything this cost; Hutchinson's |A x|^2 needs no products with A'. */
+    size_t products;                  /* used: as many as the method can divide evenly */
+    size_t samples;                   /* numbers from which the error is estimated */
+    /* Total cost; Hutchinson's |A x|^2 needs no products with A'. */
     struct stj_op_counts counts;
-    double seconds; /* of wall clock */
+    double seconds; /* wall-clock time */
     uint64_t seed;  /* as in the settings */
 };
 
-/* result <- the estimate.  tr A and the deviation want a square operator.  Cost: products with A as
- * the settings say; for the other functions as many with A' too. */
+/* result <- the estimate.  tr A and the deviation need a square operator.  Cost: settings.products
+ * products with A and, for functions other than tr A, as many with A'. */
 enum stj_status stj_trace_solve(struct stj_op *a, const struct stj_trace_settings *settings,
                                 struct stj_trace_result *result, struct stj_error *err);
 
