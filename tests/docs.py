@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""tests/docs.py links|commands|words TOP SPECTRAJ: what is wrong with the documents, a line each; nothing where nothing is."""
+"""tests/docs.py links|commands|words|release TOP SPECTRAJ: what is wrong with the documents, a line each; nothing where nothing is."""
+import datetime
 import glob
 import os
 import re
@@ -101,4 +102,19 @@ def words():
                 print(f"{page}:{number}: '{found}' is not British spelling")
 
 
-{"links": links, "commands": commands, "words": words}[what]()
+def release():
+    """Version and date of the release are the same wherever they stand."""
+    def said(path, pattern):
+        found = re.search(pattern, open(path, encoding="utf-8").read(), re.M)
+        return found[1] if found else "nothing"
+    version = said("configure.ac", r"^AC_INIT\(\[spectraj\], \[([^]]*)\]")
+    date = said("configure.ac", r'STJ_RELEASE_DATE\], \["([^"]*)"\]')
+    day = datetime.date.fromisoformat(date).strftime("%d %b %Y")
+    for path, pattern, wanted in (("CITATION.cff", r"^version: (.*)$", version), ("CITATION.cff", r"^date-released: (.*)$", date),
+                                  ("NEWS", r"^(\d\S*)", version), ("debian/changelog", r"\Aspectraj \(([^)-]*)", version),
+                                  ("debian/changelog", r"^ -- .*>  \w+, (\d+ \w+ \d+)", day)):
+        if said(path, pattern) != wanted:
+            print(f"{path}: {said(path, pattern)}, but configure.ac says {wanted}")
+
+
+{"links": links, "commands": commands, "words": words, "release": release}[what]()

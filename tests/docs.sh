@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # tests/docs.sh: links lead somewhere, the commands of all pages are the program's with its options, those of the tutorial
-# and of the pages about its run are run, spelling is British, and `make html` gives a manual without a broken link.
+# and of the pages about its run are run, spelling is British, the release has one version and one date, and `make html`
+# gives a manual without a broken link.
 #
 # Without python3, codespell or pandoc their part is left out.
 . "$(dirname "$0")/cli-lib.sh"
 
 if command -v python3 > /dev/null; then
-    for what in links commands words; do
+    for what in links commands words release; do
         python3 "$top_srcdir/tests/docs.py" $what "$top_srcdir" "$spectraj" > wrong || fail "docs.py $what"
         [ ! -s wrong ] || { cat wrong; fail "$what of the documents"; }
     done

@@ -100,8 +100,8 @@ struct stj_option {
     const struct stj_option *group; /* GROUP */
     size_t present_offset;          /* offset of a bool, "was given"; 0: none */
     const char *unit;               /* NULL: none */
-    const char *value; /* what help calls its value, such as "K"; NULL: by its type */
-    const char *doc;   /* one line */
+    const char *value;              /* what help calls its value, such as "K"; NULL: by its type */
+    const char *doc;                /* one line */
 };
 
 /* A row of a struct's table: name, type without STJ_OPTION_, member, fallback and doc, then any

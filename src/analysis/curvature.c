@@ -951,7 +951,7 @@ const struct stj_analysis stj_analysis_curvature = {
     .example =
         "  spectraj curvature digits-run --at 0,25,100\n"
         "  spectraj curvature digits-run --loss batch --at 0,50,100,200 --top 1\n"
-        "  spectraj curvature digits-run --density --matrix gauss_newton --at 100 --steps 20\n",
+        "  spectraj curvature digits-run --density --matrix gauss_newton --at 100\n",
     .unconverged = "eigenvalues did not converge, or some may be missing",
     .counts_pairs = true,
     .schema = schema,

@@ -81,8 +81,8 @@ static int print_overview(void)
            "The singular spectrum of neural-network training, J = d theta_n / d theta_0,\n"
            "without forming J.\n\nCommands:\n");
     args_print_names(stdout, get_command);
-    printf("\n'spectraj COMMAND --help' says more, 'spectraj help config' what a config may say,\n"
-           "'spectraj --version' what this build is of.\n"
+    printf("\n'spectraj COMMAND --help' describes a command, 'spectraj help config' the config\n"
+           "file, 'spectraj --version' this build.\n"
            "Exit status: 0 done, 1 error, 2 ran but not converged or not validated,\n"
            "130 interrupted.\n");
     return CLI_DONE;
