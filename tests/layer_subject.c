@@ -279,16 +279,24 @@ static struct stj_layer_values values(struct call *c, struct range r, const stru
     };
 }
 
-/* The same with all that forward made; y_bar only for the backward directions. */
+/* The same with all that forward made, less what the layer forgets before `pass`; y_bar only for the
+ * backward directions. */
 static struct stj_layer_values all_values(struct call *c, struct range r, const struct pass *p,
-                                          bool backward)
+                                          enum stj_pass pass)
 {
     const struct subject *s = c->s;
     const size_t n_saved = s->layer->n_saved;
+    const unsigned forgets = s->layer->forgets;
+    const bool has_bar =
+        pass == STJ_BACKWARD || (pass == STJ_BACKWARD_TANGENT && !(forgets & STJ_FORGETS_Y_BAR));
     struct stj_layer_values at = values(c, r, p);
-    at.y = input(c, p->y + r.first * s->n_y1, r.n * s->n_y1);
     at.saved = input(c, p->saved + r.first * n_saved, r.n * n_saved);
-    at.y_bar = backward ? input(c, p->y_bar + r.first * s->n_y1, r.n * s->n_y1) : NULL;
+    if (!(forgets & STJ_FORGETS_Y))
+        at.y = input(c, p->y + r.first * s->n_y1, r.n * s->n_y1);
+    if (has_bar)
+        at.y_bar = input(c, p->y_bar + r.first * s->n_y1, r.n * s->n_y1);
+    if (forgets & STJ_FORGETS_X)
+        at.x = at.x2 = NULL;
     return at;
 }
 
@@ -304,9 +312,8 @@ static void make_record(const struct subject *s, struct range r, const struct pa
                         enum stj_pass pass, const struct given *given, size_t size, double *record)
 {
     struct call c = {.s = s, .what = "record"};
-    const bool backward = pass == STJ_BACKWARD || pass == STJ_BACKWARD_TANGENT;
     const struct stj_layer_values at =
-        pass == STJ_FORWARD ? values(&c, r, p) : all_values(&c, r, p, backward);
+        pass == STJ_FORWARD ? values(&c, r, p) : all_values(&c, r, p, pass);
     const size_t nvec = given->nvec;
     const struct parts dot = parts_of(s, r, nvec, given->parts, given->u);
     const double *x_dot = input(&c, dot.x, r.n * s->n_in * nvec);
@@ -357,7 +364,7 @@ void subject_forward_tangent(const struct subject *s, struct range r, const stru
                              size_t nvec, unsigned given, const double *u, double *y_dot)
 {
     struct call c = {.s = s, .what = "forward_tangent"};
-    struct stj_layer_values at = all_values(&c, r, p, false);
+    struct stj_layer_values at = all_values(&c, r, p, STJ_FORWARD_TANGENT);
     const struct parts dot = parts_of(s, r, nvec, given | PART_THETA, u);
     meet(&c, r, p, STJ_FORWARD_TANGENT, &(struct given){nvec, given, u, NULL}, &at);
     const double *x_dot = input(&c, dot.x, r.n * s->n_in * nvec);
@@ -374,7 +381,7 @@ void subject_backward(const struct subject *s, struct range r, const struct pass
 {
     struct call c = {.s = s, .what = "backward"};
     const real betas[STJ_MAX_INPUTS] = {beta, beta};
-    struct stj_layer_values at = all_values(&c, r, p, true);
+    struct stj_layer_values at = all_values(&c, r, p, STJ_BACKWARD);
     const struct parts b = parts_of(s, r, 1, wanted, bar);
     meet(&c, r, p, STJ_BACKWARD, &(struct given){0}, &at);
     double *x_bar = output(&c, b.x, r.n * s->n_in, beta != 0);
@@ -390,7 +397,7 @@ void subject_backward_tangent(const struct subject *s, struct range r, const str
 {
     struct call c = {.s = s, .what = "backward_tangent"};
     const real betas[STJ_MAX_INPUTS] = {beta, beta};
-    struct stj_layer_values at = all_values(&c, r, p, true);
+    struct stj_layer_values at = all_values(&c, r, p, STJ_BACKWARD_TANGENT);
     meet(&c, r, p, STJ_BACKWARD_TANGENT, &(struct given){nvec, given, u, y_bar_dot}, &at);
     const struct parts dot = parts_of(s, r, nvec, given | PART_THETA, u);
     const struct parts b = parts_of(s, r, nvec, wanted, bar_dot);

@@ -541,7 +541,8 @@ START_TEST(hvp_is_symmetric_and_blocks_agree_with_columns)
 END_TEST
 
 /* g <- the gradient of the first step and y[n] <- H x, as sums over n_slices slices, made stage by stage in an order
- * that changes from stage to stage, into a linearisation of their own. */
+ * that changes from stage to stage, into a linearisation of their own.  The product finds nothing of the first pass in
+ * the scratch. */
 static void in_slices(struct point *p, size_t n_slices, double *x, double *g, double *y)
 {
     struct stj_error err = STJ_ERROR_INIT;
@@ -555,6 +556,8 @@ static void in_slices(struct point *p, size_t n_slices, double *x, double *g, do
     double *record = calloc(stj_problem_n_records(problem, n_slices, 1) + 1, sizeof *record);
     double *share = calloc(n_slices * n, sizeof *share);
     for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; pass && i < n_slices * n_scratch; i++)
+            scratch[i] = NAN;
         for (size_t i = 0; i < n_stages * n_slices; i++) {
             const size_t stage = i / n_slices, s = (i + 3 * stage) % n_slices;
             const size_t first = rows * s / n_slices;

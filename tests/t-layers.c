@@ -208,15 +208,46 @@ START_TEST(relu_is_flat_at_zero)
     const double zero = 0;
     const double one = 1;
     const double beta[] = {0, 0};
-    double saved[2];
+    double saved[2], scratch[2];
     double y = 1;
     double bar = 1;
+    ck_assert_uint_le(layer->ops->n_scratch(layer, 1, 1), 2);
     const struct stj_layer_values at = {
         .batch = 1, .x = &zero, .y = &y, .y_bar = &one, .saved = saved};
-    layer->ops->forward(layer, &y, &at, NULL);
-    layer->ops->backward(layer, beta, &bar, NULL, NULL, &at, NULL);
+    layer->ops->forward(layer, &y, &at, scratch);
+    layer->ops->backward(layer, beta, &bar, NULL, NULL, &at, scratch);
     ck_assert_double_eq(y, 0);
     ck_assert_double_eq(bar, 0);
+    subject_destroy(&s);
+}
+END_TEST
+
+/* What a linearisation keeps of a sample, in numbers: dense and convolution read x and y_bar, relu and
+ * max_pool a bit and a byte for each output, averages, flatten and sums nothing. */
+START_TEST(linearisations_keep_what_products_read)
+{
+    static const struct {
+        const char *layers;
+        size_t kept[6];
+    } cases[] = {
+        {"[8, 8, 1], layers: [{type: conv2d, filters: 2, kernel: 3}, relu, {type: average_pool, "
+         "window: 2}, flatten, {type: dense, units: 5}",
+         {72, 2, 0, 18, 10, 4}},
+        {"[8, 8, 1], layers: [{type: conv2d, filters: 2, kernel: 3}, {type: max_pool, window: 2}, "
+         "flatten, tanh, {type: dense, units: 5}",
+         {72, 3, 0, 36, 10, 4}},
+        {"[7], layers: [{type: dense, units: 70, trainable: false}, relu, {type: residual, layers: "
+         "[{type: dense, units: 70}]}, {type: dense, units: 3}",
+         {0, 70, 70, 70, 6, 4}},
+    };
+    struct subject s = subject_create(cases[_i].layers);
+    for (size_t i = 0; i < stj_network_n_layers(s.net); i++) {
+        struct stj_network_about about;
+        stj_network_describe(s.net, i, &about);
+        ck_assert_msg(about.bytes == cases[_i].kept[i] * sizeof(real),
+                      "network %d, layer %zu keeps %zu bytes, not %zu numbers", _i, i, about.bytes,
+                      cases[_i].kept[i]);
+    }
     subject_destroy(&s);
 }
 END_TEST
@@ -481,6 +512,7 @@ int main(void)
     tcase_add_loop_test(tc, activations_are_their_functions, 0,
                         (int)(sizeof activations / sizeof activations[0]));
     tcase_add_test(tc, relu_is_flat_at_zero);
+    tcase_add_loop_test(tc, linearisations_keep_what_products_read, 0, 3);
     tcase_add_test(tc, layer_norm_normalises_rows);
     tcase_add_test(tc, batch_norm_normalises_channels);
     tcase_add_test(tc, tokens_become_rows_of_the_table_and_positions_are_added);

@@ -154,6 +154,7 @@ static enum stj_status append_node(struct stj_network *net, const struct inserti
     layer->config = what->plugin->config;
     layer->label = node->label;
     layer->seed = net->n_nodes;
+    layer->forgets = what->ops->forgets;
     layer->n_inputs = what->ops->n_inputs ? what->ops->n_inputs : 1;
     assert(layer->n_inputs <= STJ_MAX_INPUTS);
     layer->in = *shape_at(net, what->input[0]);
@@ -487,6 +488,7 @@ static void part_backward_tangent(const struct stj_layer *layer, size_t nvec, co
 static const struct stj_layer_ops part_ops = {
     .info = {.name = "input", .doc = "one of the network's inputs"},
     .moves = true,
+    .forgets = STJ_FORGETS_ALL,
     .setup = part_setup,
     .forward = part_forward,
     .forward_tangent = part_forward_tangent,

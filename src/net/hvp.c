@@ -98,7 +98,7 @@ static const real *theta_dot(const struct tangents *t, const struct stj_node *no
 static struct stj_layer_values values_of(const struct tangents *t, const struct stj_node *node)
 {
     return stj_node_values(t->net, node, t->b, stj_node_theta(t->net, node, t->theta, t->room),
-                           t->lin);
+                           t->lin, NULL, NULL);
 }
 
 static void forward_tangent(const struct tangents *t, const struct stj_node *node,
@@ -163,7 +163,7 @@ static void loss_tangent(const struct tangents *t)
 {
     const struct stj_network *net = t->net;
     const struct stj_node *last = &net->node[net->n_nodes - 1];
-    const struct stj_layer_values out = stj_node_values(net, last, t->b, NULL, t->lin);
+    const struct stj_layer_values out = stj_node_values(net, last, t->b, NULL, t->lin, NULL, NULL);
     stj_slice_loss_tangent(net, t->b, t->nvec, t->base + last->y_bar_dot * t->block, out.y,
                            stj_loss_saved(net, t->b, t->lin), t->base + last->y_dot * t->block);
     if (!t->b->given || !last->has_tangent)

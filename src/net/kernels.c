@@ -40,8 +40,8 @@ STJ_CLONES void stj_sum(size_t n, const real *restrict a, const real *restrict b
         y[i] = a[i] + b[i];
 }
 
-STJ_CLONES void stj_scale(size_t n, const real *restrict a, const real *restrict x, real beta,
-                          real *restrict y)
+STJ_INLINE void scale(size_t n, const real *restrict a, const real *restrict x, real beta,
+                      real *restrict y)
 {
     if (beta == 0)
         for (size_t i = 0; i < n; i++)
@@ -51,13 +51,17 @@ STJ_CLONES void stj_scale(size_t n, const real *restrict a, const real *restrict
             y[i] = beta * y[i] + a[i] * x[i];
 }
 
-void stj_scale_block(size_t rows, size_t nvec, size_t cols, const real *a, const real *x, real beta,
-                     real *y)
+STJ_CLONES void stj_scale(size_t n, const real *a, const real *x, real beta, real *y)
+{
+    scale(n, a, x, beta, y);
+}
+
+STJ_CLONES void stj_scale_block(size_t rows, size_t nvec, size_t cols, const real *a, const real *x,
+                                real beta, real *y)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < nvec; j++)
-            stj_scale(cols, a + r * cols, x + (r * nvec + j) * cols, beta,
-                      y + (r * nvec + j) * cols);
+            scale(cols, a + r * cols, x + (r * nvec + j) * cols, beta, y + (r * nvec + j) * cols);
 }
 
 STJ_CLONES static void scale2(size_t n, const real *restrict a, const real *restrict x,
@@ -80,4 +84,27 @@ void stj_scale2_block(size_t rows, size_t nvec, size_t cols, const real *a, cons
             size_t at = (r * nvec + j) * cols;
             scale2(cols, a + r * cols, x + at, b + r * cols, c + r * cols, z + at, beta, y + at);
         }
+}
+
+void stj_mask_pack(size_t n, const real *mask, real one, real *bits)
+{
+    unsigned char *byte = (unsigned char *)bits;
+    memset(bits, 0, stj_mask_reals(n) * sizeof *bits);
+    for (size_t i = 0; i < n; i++)
+        byte[i / 8] |= (unsigned char)((mask[i] == one) << i % 8);
+}
+
+void stj_mask_unpack(size_t n, const real *bits, real one, real zero, real *mask)
+{
+    const unsigned char *byte = (const unsigned char *)bits;
+    real four[16][4];
+    for (size_t i = 0; i < 64; i++)
+        four[i / 4][i % 4] = i / 4 >> i % 4 & 1 ? one : zero;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        memcpy(mask + i, four[byte[i / 8] & 15], sizeof *four);
+        memcpy(mask + i + 4, four[byte[i / 8] >> 4], sizeof *four);
+    }
+    for (; i < n; i++)
+        mask[i] = byte[i / 8] >> i % 8 & 1 ? one : zero;
 }

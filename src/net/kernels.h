@@ -32,4 +32,13 @@ void stj_scale_block(size_t rows, size_t nvec, size_t cols, const real *a, const
 void stj_scale2_block(size_t rows, size_t nvec, size_t cols, const real *a, const real *x,
                       const real *b, const real *c, const real *z, real beta, real *y);
 
+/* A mask of n numbers, each one of two: a bit each, 1 where it is `one`, within reals of any
+ * precision.  bits <- it, and back. */
+static inline size_t stj_mask_reals(size_t n)
+{
+    return (n + 8 * sizeof(real) - 1) / (8 * sizeof(real));
+}
+void stj_mask_pack(size_t n, const real *mask, real one, real *bits);
+void stj_mask_unpack(size_t n, const real *bits, real one, real zero, real *mask);
+
 #endif

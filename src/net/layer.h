@@ -16,7 +16,8 @@
  * tensor, activation or parameter, is [rows][nvec][cols] (base/block.h).
  *
  * Rules.  The four functions never allocate, never fail, touch no globals, and may run at the same
- * time on different slices of a batch; `scratch` holds n_scratch(layer, batch, nvec) reals.  A
+ * time on different slices of a batch; `scratch` holds n_scratch(layer, batch, nvec) reals.  What a
+ * layer says that it forgets is kept for no one else's sake, and NULL when it might be read.  A
  * layer whose samples depend on the rest of their batch leaves a *record* of its slice before each
  * of the four, which then see the records of all slices (parallel/slice_sync.h).  Outputs do not
  * overlap inputs.  Whether an output is overwritten or accumulated into is said at each slot.  At
@@ -81,6 +82,14 @@ struct stj_tensor {
     const struct stj_plugin *init; /* initialiser; borrowed from the layer's config */
 };
 
+/* Values of the primal pass that a layer can do without after it: memory of every step. */
+enum {
+    STJ_FORGETS_X = 1,     /* x and x2 are read by forward (and its record) alone, */
+    STJ_FORGETS_Y = 2,     /* y by nothing, */
+    STJ_FORGETS_Y_BAR = 4, /* y_bar by backward (and its record) alone: else they are NULL */
+    STJ_FORGETS_ALL = 7,
+};
+
 struct stj_layer_ops;
 
 /* One layer of one network: filled by its `setup`. */
@@ -93,12 +102,13 @@ struct stj_layer {
     struct stj_shape in2; /* set by the `setup` of a layer of two inputs that wants to know */
     size_t n_tensors;
     struct stj_tensor tensor[STJ_MAX_TENSORS];
-    size_t n_params; /* sum over tensors */
-    size_t n_saved;  /* reals per sample that forward leaves for the other three */
-    size_t n_at;     /* positions at which its tensors are multiplied; 0: those of the output */
-    double products; /* multiplications of a sample by what are no tensors, in forward */
-    size_t n_ids;    /* the input is numbers of a vocabulary of this size; 0: real values */
-    uint64_t seed;   /* for masks: drawn from (seed, step) only; before setup: the number
+    size_t n_params;  /* sum over tensors */
+    size_t n_saved;   /* reals per sample that forward leaves for the other three */
+    unsigned forgets; /* STJ_FORGETS_...: those of the ops, and what `setup` adds */
+    size_t n_at;      /* positions at which its tensors are multiplied; 0: those of the output */
+    double products;  /* multiplications of a sample by what are no tensors, in forward */
+    size_t n_ids;     /* the input is numbers of a vocabulary of this size; 0: real values */
+    uint64_t seed;    /* for masks: drawn from (seed, step) only; before setup: the number
                                 of the node, so that equal layers differ */
 };
 
@@ -128,6 +138,7 @@ struct stj_layer_ops {
                          * row; with `parts`, 2: then they are `parts_of_two` */
     bool switches;      /* not smooth: relu, max-pool */
     bool moves;         /* outputs are inputs, elsewhere: token ids stay what they are */
+    unsigned forgets;   /* STJ_FORGETS_...: of every layer of this type */
 
     /* A plug-in that stands for several nodes has one of these.  parts: the nodes in a row, each
      * set up with the plug-in's config; NULL-terminated.  body: the config's layers, which come

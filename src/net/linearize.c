@@ -4,7 +4,9 @@
  *     y_i = f_i(y_input(i), theta_i),   L = weight sum loss(y_last),   y_bar_i = dL / dy_i
  *     theta_bar_i = dL / dtheta_i, and the share of an L2 penalty
  *
- * All of it is left in the linearisation, whole-batch arrays [whole][per sample] one after another.
+ * What products need of it is left in the linearisation, whole-batch arrays [whole][per sample] one
+ * after another.  What all layers forget lies in the scratch, of the slice alone, and gives its place
+ * to others as soon as it was read (network.c).
  * Layers whose samples depend on each other cut the walk into stages (network_internal.h).
  */
 #include <string.h>
@@ -74,10 +76,17 @@ static size_t layer_scratch(const struct stj_network *net, size_t batch, size_t 
     return most;
 }
 
+/* Reals at the head of the scratch: tangents, or values that pass. */
+static size_t n_passing(const struct stj_network *net, size_t batch, size_t nvec)
+{
+    const size_t tangents = net->n_tangent * nvec;
+    return batch * (tangents > net->n_passing ? tangents : net->n_passing);
+}
+
 size_t stj_network_n_scratch(const struct stj_network *net, size_t batch, size_t nvec)
 {
     const size_t least = nvec ? nvec : 1;
-    return net->n_tangent * batch * nvec + layer_scratch(net, batch, least) +
+    return n_passing(net, batch, nvec) + layer_scratch(net, batch, least) +
            stj_parameters_scratch(net, least) + any_record(net, least);
 }
 
@@ -85,7 +94,7 @@ real *stj_parameters_room(const struct stj_network *net, size_t batch, size_t nv
 {
     if (net->n_room == 0)
         return NULL;
-    return scratch + net->n_tangent * batch * nvec + layer_scratch(net, batch, nvec ? nvec : 1);
+    return scratch + n_passing(net, batch, nvec) + layer_scratch(net, batch, nvec ? nvec : 1);
 }
 
 struct stj_batch stj_batch_with_record(const struct stj_network *net, const struct stj_batch *b,
@@ -105,15 +114,24 @@ real *stj_loss_saved(const struct stj_network *net, const struct stj_batch *b, c
     return (real *)lin + net->loss_saved * b->whole + b->first * (net->n_linear - net->loss_saved);
 }
 
+/* The slice's rows of n numbers. */
+static const real *place_of(const struct stj_batch *b, const struct stj_value_place *place,
+                            size_t n, const real *lin, const real *passing)
+{
+    if (place->passes)
+        return passing ? passing + place->at * b->batch : NULL;
+    return lin + place->at * b->whole + b->first * n;
+}
+
 struct stj_layer_values stj_node_values(const struct stj_network *net, const struct stj_node *node,
                                         const struct stj_batch *b, const real *theta,
-                                        const real *lin)
+                                        const real *lin, const real *values, const real *bars)
 {
     const real *input[STJ_MAX_INPUTS] = {NULL, NULL};
     for (size_t k = 0; k < node->layer.n_inputs; k++) {
         const struct stj_node *from =
             node->input[k] == STJ_NETWORK_INPUT ? NULL : &net->node[node->input[k]];
-        input[k] = from ? lin + from->y * b->whole + b->first * from->n_out
+        input[k] = from ? place_of(b, &from->y, from->n_out, lin, values)
                         : b->x + b->first * stj_shape_size(&net->input);
     }
     return (struct stj_layer_values){
@@ -125,9 +143,9 @@ struct stj_layer_values stj_node_values(const struct stj_network *net, const str
         .theta = theta,
         .x = input[0],
         .x2 = input[1],
-        .y = lin + node->y * b->whole + b->first * node->n_out,
-        .y_bar = lin + node->y_bar * b->whole + b->first * node->n_out,
-        .saved = (real *)lin + node->saved * b->whole + b->first * node->layer.n_saved,
+        .y = place_of(b, &node->y, node->n_out, lin, values),
+        .y_bar = place_of(b, &node->y_bar, node->n_out, lin, bars),
+        .saved = (real *)place_of(b, &node->saved, node->layer.n_saved, lin, values),
         .meeting = b->meeting,
     };
 }
@@ -137,10 +155,26 @@ struct primal {
     const struct stj_network *net;
     const struct stj_batch *b;
     const real *theta;
-    real *lin, *theta_bar, *scratch;
+    real *lin, *theta_bar;
+    real *passing, *scratch; /* of values that pass, and of the layers */
     double *loss;
     real *room; /* for parameters that have to be gathered */
 };
+
+static struct primal primal_of(const struct stj_network *net, const struct stj_batch *b,
+                               const real *theta, real *lin, real *theta_bar, double *loss,
+                               real *scratch)
+{
+    return (struct primal){.net = net,
+                           .b = b,
+                           .theta = theta,
+                           .lin = lin,
+                           .theta_bar = theta_bar,
+                           .passing = scratch,
+                           .scratch = scratch + n_passing(net, b->batch, 0),
+                           .loss = loss,
+                           .room = stj_parameters_room(net, b->batch, 0, scratch)};
+}
 
 /* The bar of input k of a node, where it is wanted and has a place. */
 static real *input_bar(const struct primal *w, const struct stj_node *node, size_t k)
@@ -148,7 +182,7 @@ static real *input_bar(const struct primal *w, const struct stj_node *node, size
     if (k >= node->layer.n_inputs || node->input[k] == STJ_NETWORK_INPUT)
         return NULL;
     const struct stj_node *from = &w->net->node[node->input[k]];
-    return from->has_tangent ? w->lin + from->y_bar * w->b->whole + w->b->first * from->n_out
+    return from->has_tangent ? (real *)place_of(w->b, &from->y_bar, from->n_out, w->lin, w->passing)
                              : NULL;
 }
 
@@ -162,17 +196,18 @@ static void primal_loss(const struct primal *w)
 {
     const struct stj_network *net = w->net;
     const struct stj_node *last = &net->node[net->n_nodes - 1];
-    const struct stj_layer_values out = stj_node_values(net, last, w->b, NULL, w->lin);
+    const struct stj_layer_values out = stj_node_values(net, last, w->b, NULL, w->lin, NULL, NULL);
     const double value = loss_value(w, out.y);
     if (w->loss)
         *w->loss = value + (w->b->evaluate ? 0 : stj_penalty_value(net, w->b, w->theta));
     stj_slice_loss_backward(net, w->b, (real *)out.y_bar, out.y, stj_loss_saved(net, w->b, w->lin));
 }
 
-static struct stj_layer_values values_of(const struct primal *w, const struct stj_node *node)
+static struct stj_layer_values values_of(const struct primal *w, const struct stj_node *node,
+                                         bool forward)
 {
     return stj_node_values(w->net, node, w->b, stj_node_theta(w->net, node, w->theta, w->room),
-                           w->lin);
+                           w->lin, forward ? w->passing : NULL, forward ? NULL : w->passing);
 }
 
 static void primal_record(const void *self, size_t position)
@@ -182,7 +217,7 @@ static void primal_record(const void *self, size_t position)
     const struct stj_node *node = stj_node_at(w->net, position);
     if (!node || !node->layer.ops->record || !(forward || node->has_tangent))
         return;
-    const struct stj_layer_values at = values_of(w, node);
+    const struct stj_layer_values at = values_of(w, node, forward);
     node->layer.ops->record(&node->layer, forward ? STJ_FORWARD : STJ_BACKWARD, 0,
                             stj_slice_sync_own(&at.meeting), &at, NULL, NULL);
 }
@@ -195,14 +230,15 @@ static void primal_visit(const void *self, size_t position)
         primal_loss(w);
         return;
     }
-    const struct stj_layer_values at = values_of(w, node);
-    if (position < w->net->n_nodes)
+    const bool forward = position < w->net->n_nodes;
+    const struct stj_layer_values at = values_of(w, node, forward);
+    if (forward)
         node->layer.ops->forward(&node->layer, (real *)at.y, &at, w->scratch);
     else if (node->has_tangent)
         node->layer.ops->backward(
             &node->layer, node->beta, input_bar(w, node, 0), input_bar(w, node, 1),
             stj_node_theta_bar(w->net, node, 1, w->theta_bar, w->room), &at, w->scratch);
-    if (position > w->net->n_nodes && node->has_tangent)
+    if (!forward && node->has_tangent)
         stj_node_scatter(w->net, node, 1, w->theta_bar, w->room);
     if (position == 2 * w->net->n_nodes && w->theta_bar && !w->b->evaluate)
         stj_penalty_add(w->net, w->b, 1, w->theta, w->theta_bar);
@@ -214,8 +250,7 @@ void stj_network_linearize(const struct stj_network *net, const struct stj_batch
 {
     const struct stj_walk all = {0, 2 * net->n_nodes + 1, primal_record, primal_visit};
     const struct stj_batch with = stj_batch_with_record(net, b, 0, scratch);
-    real *room = stj_parameters_room(net, b->batch, 0, scratch);
-    const struct primal w = {net, &with, theta, lin, theta_bar, scratch, loss, room};
+    const struct primal w = primal_of(net, &with, theta, lin, theta_bar, loss, scratch);
     stj_network_walk(net, &with, &all, &w);
 }
 
@@ -225,10 +260,9 @@ void stj_network_evaluate(const struct stj_network *net, const struct stj_batch 
     const struct stj_walk forward = {0, net->n_nodes, primal_record, primal_visit};
     const struct stj_node *last = &net->node[net->n_nodes - 1];
     const struct stj_batch with = stj_batch_with_record(net, b, 0, scratch);
-    real *room = stj_parameters_room(net, b->batch, 0, scratch);
-    const struct primal w = {net, &with, theta, lin, NULL, scratch, NULL, room};
+    const struct primal w = primal_of(net, &with, theta, lin, NULL, NULL, scratch);
     stj_network_walk(net, &with, &forward, &w);
-    const struct stj_layer_values out = stj_node_values(net, last, b, NULL, lin);
+    const struct stj_layer_values out = stj_node_values(net, last, b, NULL, lin, NULL, NULL);
     memcpy(z, out.y, b->batch * last->n_out * sizeof *z);
     if (loss)
         *loss = loss_value(&w, out.y);

@@ -3,7 +3,9 @@
  * (its nodes: graph.c).
  *
  * Buffers of y_bar_dot are shared: a node's is needed from the visit of its last consumer (in the
- * backward order the first) until its own visit, so a chain needs two however deep it is.
+ * backward order the first) until its own visit, so a chain needs two however deep it is.  So are
+ * those of values that pass: what the layers of a linearisation forget, a y until the last of its
+ * consumers went forward, and a y_bar as a y_bar_dot is.
  */
 #include "net/network.h"
 
@@ -125,36 +127,81 @@ static bool input_has_tangent(const struct stj_network *net, const struct stj_no
                                                : net->node[node->input[k]].has_tangent;
 }
 
-/* Values of the primal pass, then tangents: which nodes have one, and where it lies. */
-static void place_values(struct stj_network *net)
+/* Which nodes have tangents, and where they lie. */
+static void place_tangents(struct stj_network *net)
 {
-    size_t linear = 0;
-    size_t tangent = 0;
     for (size_t i = 0; i < net->n_nodes; i++) {
         struct stj_node *node = &net->node[i];
-        node->y = linear;
-        node->y_bar = linear + node->n_out;
-        node->saved = linear + 2 * node->n_out;
-        linear += 2 * node->n_out + node->layer.n_saved;
         node->has_tangent = node->is_trained;
         for (size_t k = 0; k < node->layer.n_inputs; k++)
             node->has_tangent |= input_has_tangent(net, node, k);
-        node->y_dot = tangent;
-        tangent += node->has_tangent ? node->n_out : 0;
+        node->y_dot = net->n_tangent;
+        net->n_tangent += node->has_tangent ? node->n_out : 0;
     }
-    net->loss_saved = linear;
-    net->n_linear = linear + net->loss->n_saved(&net->output);
-    net->n_tangent = tangent;
 }
 
-/* A pool of y_bar_dot buffers: slots[] are per-sample sizes. */
-struct bar_pool {
+/* Which values of the primal pass products will read: those of nodes that have tangents, unless
+ * their layers forget them; and those of the output, at the loss. */
+static void choose_kept(struct stj_network *net)
+{
+    const struct stj_node *last = &net->node[net->n_nodes - 1];
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        struct stj_node *node = &net->node[i];
+        const unsigned forgets = node->has_tangent ? node->layer.forgets : STJ_FORGETS_ALL;
+        node->y.passes = node != last && (forgets & STJ_FORGETS_Y);
+        node->y_bar.passes = node != last && (forgets & STJ_FORGETS_Y_BAR);
+        node->saved.passes = !node->has_tangent;
+        for (size_t k = 0; k < node->layer.n_inputs; k++)
+            if (node->input[k] != STJ_NETWORK_INPUT && !(forgets & STJ_FORGETS_X))
+                net->node[node->input[k]].y.passes = false;
+    }
+}
+
+/* n reals more in a linearisation, if they are to stay there. */
+static void keep(struct stj_network *net, struct stj_node *node, struct stj_value_place *place,
+                 size_t n)
+{
+    if (place->passes)
+        return;
+    place->at = net->n_linear;
+    net->n_linear += n;
+    node->n_kept += n;
+}
+
+static void place_kept(struct stj_network *net)
+{
+    choose_kept(net);
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        struct stj_node *node = &net->node[i];
+        keep(net, node, &node->y, node->n_out);
+        keep(net, node, &node->y_bar, node->n_out);
+        keep(net, node, &node->saved, node->layer.n_saved);
+    }
+    net->loss_saved = net->n_linear;
+    net->n_linear += net->loss->n_saved(&net->output);
+}
+
+/* A pool of buffers: `size` are per-sample sizes of the slots, and their places in the end. */
+struct pool {
     size_t n;
     size_t *size;
     bool *busy;
 };
 
-static size_t pool_take(struct bar_pool *pool, size_t size)
+/* For a value of each node, and one more. */
+static enum stj_status pool_init(struct pool *pool, size_t n_nodes, struct stj_error *err)
+{
+    STJ_MUST(stj_new(&pool->size, n_nodes + 1, sizeof *pool->size, err));
+    return stj_new(&pool->busy, n_nodes + 1, sizeof *pool->busy, err);
+}
+
+static void pool_free(struct pool *pool)
+{
+    free(pool->size);
+    free(pool->busy);
+}
+
+static size_t pool_take(struct pool *pool, size_t size)
 {
     size_t s = 0;
     while (s < pool->n && pool->busy[s])
@@ -166,49 +213,117 @@ static size_t pool_take(struct bar_pool *pool, size_t size)
     return s;
 }
 
-/* Visit the nodes backwards as a product will: take a slot for an input's y_bar_dot at its first
- * consumer, give back the node's own after its visit; then turn slots into offsets. */
-static enum stj_status place_bar_tangents(struct stj_network *net, struct stj_error *err)
+/* pool->size <- where each slot begins, from `first` on; returns where the last one ends. */
+static size_t pool_place(struct pool *pool, size_t first)
 {
-    enum stj_status st = STJ_OK;
-    struct bar_pool pool = {0};
-    bool *written = NULL;
-    size_t *at = NULL;
-    STJ_TRY(stj_new(&pool.size, net->n_nodes, sizeof *pool.size, err));
-    STJ_TRY(stj_new(&pool.busy, net->n_nodes, sizeof *pool.busy, err));
-    STJ_TRY(stj_new(&written, net->n_nodes, sizeof *written, err));
-    STJ_TRY(stj_new(&at, net->n_nodes + 1, sizeof *at, err));
-    struct stj_node *last = &net->node[net->n_nodes - 1];
-    last->y_bar_dot = pool_take(&pool, last->n_out);
+    for (size_t s = 0; s < pool->n; s++) {
+        const size_t size = pool->size[s];
+        pool->size[s] = first;
+        first += size;
+    }
+    return first;
+}
+
+/* last[i] <- the last node that reads the value of node i, itself if there is none. */
+static void find_last_readers(const struct stj_network *net, size_t *last)
+{
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        last[i] = i;
+        for (size_t k = 0; k < net->node[i].layer.n_inputs; k++)
+            if (net->node[i].input[k] != STJ_NETWORK_INPUT)
+                last[net->node[i].input[k]] = i;
+    }
+}
+
+/* Visit the nodes as a pass goes forward: take slots for what passes, give back a y's behind its last
+ * reader. */
+static void pass_forward(struct stj_network *net, const size_t *last, struct pool *pool)
+{
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        struct stj_node *node = &net->node[i];
+        if (node->y.passes)
+            node->y.at = pool_take(pool, node->n_out);
+        if (node->saved.passes) {
+            node->saved.at = pool_take(pool, node->layer.n_saved);
+            pool->busy[node->saved.at] = false;
+        }
+        if (node->y.passes && last[i] == i)
+            pool->busy[node->y.at] = false;
+        for (size_t k = 0; k < node->layer.n_inputs; k++) {
+            const size_t from = node->input[k];
+            if (from != STJ_NETWORK_INPUT && net->node[from].y.passes && last[from] == i)
+                pool->busy[net->node[from].y.at] = false;
+        }
+    }
+}
+
+/* A node's bar and its tangents have their first consumer. */
+static void take_bars(struct stj_node *node, struct pool *bars, struct pool *tangents)
+{
+    node->y_bar_dot = pool_take(tangents, node->n_out);
+    if (node->y_bar.passes)
+        node->y_bar.at = pool_take(bars, node->n_out);
+}
+
+/* Visit the nodes backwards as a pass and a product will: take slots for an input's bar at its first
+ * consumer, give back the node's own after its visit. */
+static void pass_back(struct stj_network *net, bool *written, struct pool *bars,
+                      struct pool *tangents)
+{
+    take_bars(&net->node[net->n_nodes - 1], bars, tangents);
     for (size_t i = net->n_nodes; i-- > 0;) {
         struct stj_node *node = &net->node[i];
         for (size_t k = 0; k < node->layer.n_inputs; k++) {
-            size_t from = node->input[k];
+            const size_t from = node->input[k];
             if (from == STJ_NETWORK_INPUT) {
                 node->beta[k] = net->inputs_move ? 1 : 0; /* the bar of the input begins as zero */
                 continue;
             }
             node->beta[k] = written[from] ? 1 : 0;
             if (!written[from] && net->node[from].has_tangent)
-                net->node[from].y_bar_dot = pool_take(&pool, net->node[from].n_out);
+                take_bars(&net->node[from], bars, tangents);
             written[from] = true;
         }
         if (node->has_tangent)
-            pool.busy[node->y_bar_dot] = false;
+            tangents->busy[node->y_bar_dot] = false;
+        if (node->has_tangent && node->y_bar.passes)
+            bars->busy[node->y_bar.at] = false;
     }
-    at[0] = net->n_tangent;
-    for (size_t s = 0; s < pool.n; s++)
-        at[s + 1] = at[s] + pool.size[s];
-    for (size_t i = 0; i < net->n_nodes; i++)
-        if (net->node[i].has_tangent)
-            net->node[i].y_bar_dot = at[net->node[i].y_bar_dot];
-    net->n_tangent = at[pool.n];
-out:
-    free(at);
-    free(written);
-    free(pool.busy);
-    free(pool.size);
-    return st;
+}
+
+/* From slots to offsets. */
+static void place_slots(struct stj_network *net, struct pool *passing, struct pool *tangents)
+{
+    net->n_passing = pool_place(passing, 0);
+    net->n_tangent = pool_place(tangents, net->n_tangent);
+    for (size_t i = 0; i < net->n_nodes; i++) {
+        struct stj_node *node = &net->node[i];
+        struct stj_value_place *const place[] = {&node->y, &node->saved, &node->y_bar};
+        for (size_t k = 0; k < sizeof place / sizeof *place; k++)
+            if (place[k]->passes)
+                place[k]->at = passing->size[place[k]->at];
+        if (node->has_tangent)
+            node->y_bar_dot = tangents->size[node->y_bar_dot];
+    }
+}
+
+static enum stj_status place_values(struct stj_network *net, struct stj_error *err)
+{
+    STJ_HELD(pool_free) struct pool passing = {0};
+    STJ_HELD(pool_free) struct pool tangents = {0};
+    STJ_FREED size_t *last = NULL;
+    STJ_FREED bool *written = NULL;
+    STJ_MUST(pool_init(&passing, net->n_nodes, err));
+    STJ_MUST(pool_init(&tangents, net->n_nodes, err));
+    STJ_MUST(stj_new(&last, net->n_nodes, sizeof *last, err));
+    STJ_MUST(stj_new(&written, net->n_nodes, sizeof *written, err));
+    place_tangents(net);
+    place_kept(net);
+    find_last_readers(net, last);
+    pass_forward(net, last, &passing);
+    pass_back(net, written, &passing, &tangents);
+    place_slots(net, &passing, &tangents);
+    return STJ_OK;
 }
 
 /* Where a walk has to stop for the records of other slices: at layers that have some, both ways. */
@@ -236,8 +351,7 @@ static enum stj_status create(const struct stj_network_config *config, bool inpu
     STJ_TRY(find_weights(n, err));
     STJ_TRY(stj_network_check_ends(n, err));
     STJ_TRY(stj_network_place_parameters(n, err));
-    place_values(n);
-    STJ_TRY(place_bar_tangents(n, err));
+    STJ_TRY(place_values(n, err));
     STJ_TRY(place_stops(n, err));
     *net = n;
     n = NULL;
@@ -373,12 +487,11 @@ static double product_flops(const struct stj_layer *layer, const struct stj_tens
 void stj_network_describe(const struct stj_network *net, size_t i, struct stj_network_about *about)
 {
     const struct stj_node *node = &net->node[i];
-    *about =
-        (struct stj_network_about){.offset = node->theta,
-                                   .n_params = node->n_trained,
-                                   .n_inputs = i < net->n_named ? 0 : node->layer.n_inputs,
-                                   .bytes = (2 * node->n_out + node->layer.n_saved) * sizeof(real),
-                                   .flops = (double)node->n_out + 2 * node->layer.products};
+    *about = (struct stj_network_about){.offset = node->theta,
+                                        .n_params = node->n_trained,
+                                        .n_inputs = i < net->n_named ? 0 : node->layer.n_inputs,
+                                        .bytes = node->n_kept * sizeof(real),
+                                        .flops = (double)node->n_out + 2 * node->layer.products};
     for (size_t k = 0; k < about->n_inputs; k++)
         about->input[k] =
             node->input[k] == STJ_NETWORK_INPUT ? NULL : net->node[node->input[k]].label;

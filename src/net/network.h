@@ -5,8 +5,9 @@
  * y_i; node i reads the values of one or two earlier nodes, or the network's input.
  *
  * A *linearisation* is everything of the primal pass of one batch that Hessian-vector products
- * need: the input, every y_i and what its layer saved, every y_bar_i, the loss's own.  It is stored
- * for the whole batch, so that a slice of the batch is a range of rows of it, whatever the slicing.
+ * need: the input, what layers saved, the y_i and y_bar_i that they do not forget, the loss's own.  It
+ * is stored for the whole batch, so that a slice of the batch is a range of rows of it, whatever the
+ * slicing.
  */
 #ifndef STJ_NET_NETWORK_H
 #define STJ_NET_NETWORK_H

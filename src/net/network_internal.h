@@ -24,8 +24,15 @@ struct stj_tensor_place {
 /* What a config says of a layer, or of the group that it is in. */
 enum stj_trainable { STJ_BY_PATTERN, STJ_TRAINED, STJ_FROZEN };
 
-/* Offsets are in reals per sample: multiply by the whole batch (linearisation) or by batch * nvec
- * (tangents). */
+/* Where values of the primal pass lie: in the linearisation, or only while the pass needs them, in
+ * its scratch. */
+struct stj_value_place {
+    size_t at;
+    bool passes;
+};
+
+/* Offsets are in reals per sample: multiply by the whole batch (linearisation), by the slice's
+ * (values that pass), or by batch * nvec (tangents). */
 struct stj_node {
     struct stj_layer layer;
     const struct stj_plugin *plugin; /* that it comes from; borrowed */
@@ -34,12 +41,13 @@ struct stj_node {
     size_t input[STJ_MAX_INPUTS]; /* node numbers, or STJ_NETWORK_INPUT */
     enum stj_trainable trainable;
     struct stj_tensor_place place[STJ_MAX_TENSORS];
-    size_t theta, n_trained;   /* offset and number of the parameters that are its own, trained */
-    bool is_trained;           /* one of its tensors is, its own or shared */
-    bool all_frozen;           /* it has tensors, all frozen, its own */
-    bool gathers, scatters;    /* its parameters come together in scratch; their bars do */
-    size_t n_in, n_out;        /* reals per sample */
-    size_t y, saved, y_bar;    /* in a linearisation */
+    size_t theta, n_trained; /* offset and number of the parameters that are its own, trained */
+    bool is_trained;         /* one of its tensors is, its own or shared */
+    bool all_frozen;         /* it has tensors, all frozen, its own */
+    bool gathers, scatters;  /* its parameters come together in scratch; their bars do */
+    size_t n_in, n_out;      /* reals per sample */
+    struct stj_value_place y, saved, y_bar;
+    size_t n_kept;             /* reals per sample of these in a linearisation */
     size_t y_dot, y_bar_dot;   /* in the tangents' scratch; y_bar_dot slots are shared */
     bool has_tangent;          /* depends on a parameter: false before the first one */
     real beta[STJ_MAX_INPUTS]; /* 1: a consumer visited before wrote this input's bar already */
@@ -63,6 +71,7 @@ struct stj_network {
     const struct stj_loss_ops *loss;
     size_t loss_saved;     /* offset in a linearisation */
     size_t n_linear;       /* reals per sample of a linearisation */
+    size_t n_passing;      /* reals per sample of scratch for values that pass */
     size_t n_tangent;      /* reals per sample and tangent of scratch */
     size_t output_bar_dot; /* offset of the loss's z_bar_dot: the last node's y_bar_dot */
     size_t n_stops;        /* of a walk through the nodes: where slices have to meet */
@@ -164,10 +173,12 @@ void stj_slice_loss_by_target(const struct stj_network *net, const struct stj_ba
 /* What the loss saved of a slice in a linearisation. */
 real *stj_loss_saved(const struct stj_network *net, const struct stj_batch *b, const real *lin);
 
-/* What a layer may see of a slice of the batch in a linearisation; theta (may be NULL) its own. */
+/* What a layer may see of a slice of the batch in a linearisation; theta (may be NULL) its own.  Of
+ * what passes the values are in `values`, while the pass goes forward, and the bars in `bars`, while
+ * it goes back; NULL: they are gone. */
 struct stj_layer_values stj_node_values(const struct stj_network *net, const struct stj_node *node,
                                         const struct stj_batch *b, const real *theta,
-                                        const real *lin);
+                                        const real *lin, const real *values, const real *bars);
 
 /* The slice's share of the L2 penalty at theta. */
 double stj_penalty_value(const struct stj_network *net, const struct stj_batch *b,

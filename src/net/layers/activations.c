@@ -25,7 +25,7 @@
  * u = softplus x, t' = (1 - t^2) s and t'' = (1 - t^2) (p - 2 t s^2).
  *
  * Where there is no derivative, all directions take the branch that forward took, which is
- * PyTorch's: f' and f'' are kept.
+ * PyTorch's: f' and f'' are kept, or a bit of f', or the output that gives them.
  */
 #include "net/layers/layers.h"
 
@@ -82,10 +82,11 @@ STJ_INLINE double parameter_of(const void *config)
         .derivatives = NAME##_all,                                                                 \
     }
 /* One with a kink. */
-#define LINEAR_LAYER(NAME, TEXT)                                                                   \
+#define LINEAR_LAYER(NAME, TEXT, TWO_SLOPES)                                                       \
     const struct stj_activation stj_layer_##NAME = {                                               \
         .ops = {.info = {.name = #NAME, .doc = TEXT}, .switches = true, STJ_ELEMENTWISE_SLOTS},    \
         .piecewise_linear = true,                                                                  \
+        .two_slopes = TWO_SLOPES,                                                                  \
         .derivatives = NAME##_all,                                                                 \
     }
 /* One with a parameter. */
@@ -122,7 +123,7 @@ STJ_INLINE struct jet jet_relu(double x, double a)
     return (struct jet){x < 0 ? 0 : x, x > 0 ? 1 : 0, 0}; /* NaN stays NaN */
 }
 LINEAR_LOOP(relu)
-LINEAR_LAYER(relu, "rectified linear unit, max(x, 0)");
+LINEAR_LAYER(relu, "rectified linear unit, max(x, 0)", true);
 
 STJ_INLINE struct jet jet_leaky_relu(double x, double a)
 {
@@ -131,7 +132,7 @@ STJ_INLINE struct jet jet_leaky_relu(double x, double a)
 LINEAR_LOOP(leaky_relu)
 PARAMETER_LAYER(leaky_relu, "rectifier that leaks: x where it is positive, else a small multiple",
                 "slope", "0.01", "what x is multiplied by where it is not positive",
-                .piecewise_linear = true, );
+                .piecewise_linear = true, .two_slopes = true, );
 
 STJ_INLINE struct jet jet_relu6(double x, double a)
 {
@@ -139,7 +140,7 @@ STJ_INLINE struct jet jet_relu6(double x, double a)
     return (struct jet){x < 0 ? 0 : x > 6 ? 6 : x, x > 0 && x < 6 ? 1 : 0, 0};
 }
 LINEAR_LOOP(relu6)
-LINEAR_LAYER(relu6, "rectifier that saturates, min(max(x, 0), 6)");
+LINEAR_LAYER(relu6, "rectifier that saturates, min(max(x, 0), 6)", true);
 
 STJ_INLINE struct jet jet_abs(double x, double a)
 {
@@ -147,7 +148,7 @@ STJ_INLINE struct jet jet_abs(double x, double a)
     return (struct jet){fabs(x), x > 0 ? 1 : x < 0 ? -1 : 0, 0};
 }
 LINEAR_LOOP(abs)
-LINEAR_LAYER(abs, "modulus, |x|");
+LINEAR_LAYER(abs, "modulus, |x|", false); /* of slope 0 at 0 */
 
 STJ_INLINE struct jet jet_hardsigmoid(double x, double a)
 {
@@ -155,7 +156,7 @@ STJ_INLINE struct jet jet_hardsigmoid(double x, double a)
     return (struct jet){x < -3 ? 0 : x > 3 ? 1 : (x + 3) / 6, x > -3 && x < 3 ? 1.0 / 6 : 0, 0};
 }
 LINEAR_LOOP(hardsigmoid)
-LINEAR_LAYER(hardsigmoid, "piecewise linear logistic function, min(max(x + 3, 0), 6) / 6");
+LINEAR_LAYER(hardsigmoid, "piecewise linear logistic function, min(max(x + 3, 0), 6) / 6", true);
 
 STJ_INLINE struct jet jet_identity(double x, double a)
 {
@@ -168,6 +169,7 @@ const struct stj_activation stj_layer_identity = {
             .moves = true,
             STJ_ELEMENTWISE_SLOTS},
     .piecewise_linear = true,
+    .two_slopes = true, /* equal ones */
     .derivatives = identity_all,
 };
 
@@ -218,7 +220,23 @@ STJ_INLINE struct jet jet_tanh(double x, double a)
     return (struct jet){t, s, -2 * t * s};
 }
 LOOP(tanh)
-LAYER(tanh, "hyperbolic tangent", );
+
+/* As jet_tanh has them; not from an output in single precision, which has lost 1 - t near 1. */
+STJ_CLONES static void tanh_of_output(size_t n, const real *restrict y, real *restrict f1,
+                                      real *restrict f2)
+{
+    for (size_t i = 0; i < n; i++) {
+        const real s = (1 - y[i]) * (1 + y[i]);
+        f1[i] = s;
+        f2[i] = -2 * y[i] * s;
+    }
+}
+
+const struct stj_activation stj_layer_tanh = {
+    .ops = {.info = {.name = "tanh", .doc = "hyperbolic tangent"}, STJ_ELEMENTWISE_SLOTS},
+    .derivatives = tanh_all,
+    .of_output = sizeof(real) == sizeof(double) ? tanh_of_output : NULL,
+};
 
 STJ_INLINE struct jet jet_sigmoid(double x, double a)
 {

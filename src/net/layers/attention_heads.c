@@ -428,9 +428,9 @@ static void heads_backward_tangent(const struct stj_layer *layer, size_t nvec, c
 }
 
 #define HEADS_SLOTS                                                                                \
-    .setup = heads_setup, .n_scratch = heads_n_scratch, .forward = heads_forward,                  \
-    .forward_tangent = heads_forward_tangent, .backward = heads_backward,                          \
-    .backward_tangent = heads_backward_tangent
+    .forgets = STJ_FORGETS_Y, .setup = heads_setup, .n_scratch = heads_n_scratch,                  \
+    .forward = heads_forward, .forward_tangent = heads_forward_tangent,                            \
+    .backward = heads_backward, .backward_tangent = heads_backward_tangent
 
 const struct stj_layer_ops stj_layer_attention_heads = {
     .info = {.name = "heads"},

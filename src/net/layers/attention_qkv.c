@@ -351,6 +351,7 @@ static void qkv_backward_tangent(const struct stj_layer *layer, size_t nvec, con
 
 const struct stj_layer_ops stj_layer_attention_qkv = {
     .info = {.name = "qkv"},
+    .forgets = STJ_FORGETS_Y,
     .setup = qkv_setup,
     .n_scratch = qkv_n_scratch,
     .forward = qkv_forward,

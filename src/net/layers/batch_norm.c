@@ -463,6 +463,7 @@ const struct stj_layer_ops stj_layer_batch_norm = {
              .options = batch_norm_options,
              .config_size = sizeof(struct batch_norm_config)},
     .sample = batch_norm_sample,
+    .forgets = STJ_FORGETS_Y,
     .setup = batch_norm_setup,
     .n_scratch = batch_norm_n_scratch,
     .n_record = batch_norm_n_record,

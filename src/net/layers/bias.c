@@ -107,6 +107,7 @@ const struct stj_layer_ops stj_layer_bias = {
              .options = bias_options,
              .config_size = sizeof(struct bias_config)},
     .sample = bias_sample,
+    .forgets = STJ_FORGETS_ALL,
     .setup = bias_setup,
     .forward = bias_forward,
     .forward_tangent = bias_forward_tangent,

@@ -158,6 +158,7 @@ const struct stj_layer_ops stj_layer_concat = {
     .most_inputs = SIZE_MAX,
     .moves = true,
     .sample = concat_sample,
+    .forgets = STJ_FORGETS_ALL,
     .setup = concat_setup,
     .forward = concat_forward,
     .forward_tangent = concat_forward_tangent,

@@ -437,7 +437,7 @@ static void conv2d_backward_tangent(const struct stj_layer *layer, size_t nvec, 
 
 /* The slots of both, beside info, sample and setup. */
 #define CONV_SLOTS                                                                                 \
-    .n_scratch = conv2d_n_scratch, .forward = conv2d_forward,                                      \
+    .forgets = STJ_FORGETS_Y, .n_scratch = conv2d_n_scratch, .forward = conv2d_forward,            \
     .forward_tangent = conv2d_forward_tangent, .backward = conv2d_backward,                        \
     .backward_tangent = conv2d_backward_tangent
 

@@ -366,6 +366,7 @@ const struct stj_layer_ops stj_layer_conv2d_transpose = {
              .options = transpose_options,
              .config_size = sizeof(struct transpose_config)},
     .sample = transpose_sample,
+    .forgets = STJ_FORGETS_Y,
     .setup = transpose_setup,
     .n_scratch = transpose_n_scratch,
     .forward = transpose_forward,

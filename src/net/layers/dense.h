@@ -25,7 +25,8 @@ void stj_dense_backward_tangent(const struct stj_layer *layer, size_t nvec, cons
 
 /* The four functions of a layer that is an affine map. */
 #define STJ_DENSE_SLOTS                                                                            \
-    .forward = stj_dense_forward, .forward_tangent = stj_dense_forward_tangent,                    \
-    .backward = stj_dense_backward, .backward_tangent = stj_dense_backward_tangent
+    .forgets = STJ_FORGETS_Y, .forward = stj_dense_forward,                                        \
+    .forward_tangent = stj_dense_forward_tangent, .backward = stj_dense_backward,                  \
+    .backward_tangent = stj_dense_backward_tangent
 
 #endif

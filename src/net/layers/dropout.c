@@ -57,9 +57,27 @@ static enum stj_status dropout_setup(struct stj_layer *layer, const struct stj_s
     (void)err;
     const struct dropout_config *config = layer->config;
     layer->out = layer->in;
-    layer->n_saved = stj_shape_size(&layer->in);
+    layer->n_saved = stj_mask_reals(stj_shape_size(&layer->in));
     layer->seed = mix(mix(config->seed) + layer->seed);
     return STJ_OK;
+}
+
+static double rate_of(const struct stj_layer *layer, const struct stj_layer_values *at)
+{
+    return at->evaluate ? 0 : ((const struct dropout_config *)layer->config)->rate;
+}
+
+/* What an entry that stays is multiplied by. */
+static real kept_factor(double rate)
+{
+    return (real)(1 / (1 - rate));
+}
+
+static size_t dropout_n_scratch(const struct stj_layer *layer, size_t batch, size_t nvec)
+{
+    (void)batch;
+    (void)nvec;
+    return stj_shape_size(&layer->in);
 }
 
 /* m[n] <- the mask of one sample; an entry is dropped when its 53 random bits, a number in [0, 1),
@@ -67,7 +85,7 @@ static enum stj_status dropout_setup(struct stj_layer *layer, const struct stj_s
 STJ_CLONES static void fill_mask(uint64_t key, double rate, size_t n, real *m)
 {
     const uint64_t limit = (uint64_t)(rate * 0x1p53);
-    const real kept = (real)(1 / (1 - rate));
+    const real kept = kept_factor(rate);
     for (size_t i = 0; i < n; i++)
         m[i] = mix(key + i * 0x9e3779b97f4a7c15u) >> 11 < limit ? 0 : kept;
 }
@@ -75,13 +93,25 @@ STJ_CLONES static void fill_mask(uint64_t key, double rate, size_t n, real *m)
 static void dropout_forward(const struct stj_layer *layer, real *y,
                             const struct stj_layer_values *at, real *scratch)
 {
-    (void)scratch;
-    const struct dropout_config *config = layer->config;
     const size_t n = stj_shape_size(&layer->in);
-    const double rate = at->evaluate ? 0 : config->rate;
-    for (size_t s = 0; s < at->batch; s++)
-        fill_mask(mix(mix(layer->seed + at->step) + at->first + s), rate, n, at->saved + s * n);
-    stj_scale(at->batch * n, at->saved, at->x, 0, y);
+    const double rate = rate_of(layer, at);
+    for (size_t s = 0; s < at->batch; s++) {
+        fill_mask(mix(mix(layer->seed + at->step) + at->first + s), rate, n, scratch);
+        stj_mask_pack(n, scratch, kept_factor(rate), at->saved + s * layer->n_saved);
+        stj_scale(n, scratch, at->x + s * n, 0, y + s * n);
+    }
+}
+
+/* Y [batch][.][nvec][.] <- beta Y + mask X */
+static void apply_mask(const struct stj_layer *layer, const struct stj_layer_values *at,
+                       size_t nvec, const real *x, real beta, real *y, real *mask)
+{
+    const size_t n = stj_shape_size(&layer->in), cols = stj_shape_cols(&layer->in);
+    const real kept = kept_factor(rate_of(layer, at));
+    for (size_t s = 0; s < at->batch; s++) {
+        stj_mask_unpack(n, at->saved + s * layer->n_saved, kept, 0, mask);
+        stj_scale_block(n / cols, nvec, cols, mask, x + s * nvec * n, beta, y + s * nvec * n);
+    }
 }
 
 static void dropout_forward_tangent(const struct stj_layer *layer, size_t nvec, real *y_dot,
@@ -90,13 +120,10 @@ static void dropout_forward_tangent(const struct stj_layer *layer, size_t nvec, 
 {
     (void)x2_dot;
     (void)theta_dot;
-    (void)scratch;
-    const size_t cols = stj_shape_cols(&layer->in);
-    const size_t rows = at->batch * stj_shape_positions(&layer->in);
     if (x_dot)
-        stj_scale_block(rows, nvec, cols, at->saved, x_dot, 0, y_dot);
+        apply_mask(layer, at, nvec, x_dot, 0, y_dot, scratch);
     else
-        memset(y_dot, 0, rows * nvec * cols * sizeof *y_dot);
+        memset(y_dot, 0, at->batch * nvec * stj_shape_size(&layer->in) * sizeof *y_dot);
 }
 
 static void dropout_backward(const struct stj_layer *layer, const real *beta, real *x_bar,
@@ -105,9 +132,8 @@ static void dropout_backward(const struct stj_layer *layer, const real *beta, re
 {
     (void)x2_bar;
     (void)theta_bar;
-    (void)scratch;
     if (x_bar)
-        stj_scale(at->batch * stj_shape_size(&layer->in), at->saved, at->y_bar, beta[0], x_bar);
+        apply_mask(layer, at, 1, at->y_bar, beta[0], x_bar, scratch);
 }
 
 static void dropout_backward_tangent(const struct stj_layer *layer, size_t nvec, const real *beta,
@@ -121,10 +147,8 @@ static void dropout_backward_tangent(const struct stj_layer *layer, size_t nvec,
     (void)x_dot;
     (void)x2_dot;
     (void)theta_dot;
-    (void)scratch;
     if (x_bar_dot)
-        stj_scale_block(at->batch * stj_shape_positions(&layer->in), nvec,
-                        stj_shape_cols(&layer->in), at->saved, y_bar_dot, beta[0], x_bar_dot);
+        apply_mask(layer, at, nvec, y_bar_dot, beta[0], x_bar_dot, scratch);
 }
 
 const struct stj_layer_ops stj_layer_dropout = {
@@ -133,7 +157,9 @@ const struct stj_layer_ops stj_layer_dropout = {
              .options = dropout_options,
              .config_size = sizeof(struct dropout_config)},
     .sample = dropout_sample,
+    .forgets = STJ_FORGETS_ALL,
     .setup = dropout_setup,
+    .n_scratch = dropout_n_scratch,
     .forward = dropout_forward,
     .forward_tangent = dropout_forward_tangent,
     .backward = dropout_backward,

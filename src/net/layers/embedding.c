@@ -132,6 +132,7 @@ const struct stj_layer_ops stj_layer_embedding = {
              .options = embedding_options,
              .config_size = sizeof(struct embedding_config)},
     .sample = embedding_sample,
+    .forgets = STJ_FORGETS_Y | STJ_FORGETS_Y_BAR,
     .setup = embedding_setup,
     .forward = embedding_forward,
     .forward_tangent = embedding_forward_tangent,

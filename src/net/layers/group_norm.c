@@ -392,9 +392,9 @@ static void group_norm_backward_tangent(const struct stj_layer *layer, size_t nv
 }
 
 #define GROUP_NORM_SLOTS                                                                           \
-    .setup = group_norm_setup, .n_scratch = group_norm_n_scratch, .forward = group_norm_forward,   \
-    .forward_tangent = group_norm_forward_tangent, .backward = group_norm_backward,                \
-    .backward_tangent = group_norm_backward_tangent
+    .forgets = STJ_FORGETS_Y, .setup = group_norm_setup, .n_scratch = group_norm_n_scratch,        \
+    .forward = group_norm_forward, .forward_tangent = group_norm_forward_tangent,                  \
+    .backward = group_norm_backward, .backward_tangent = group_norm_backward_tangent
 
 const struct stj_layer_ops stj_layer_group_norm = {
     .info = {.name = "group_norm",

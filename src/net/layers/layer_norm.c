@@ -179,7 +179,8 @@ static void layer_norm_backward_tangent(const struct stj_layer *layer, size_t nv
 }
 
 #define NORM_SLOTS                                                                                 \
-    .setup = layer_norm_setup, .n_scratch = layer_norm_n_scratch, .forward = layer_norm_forward,   \
+    .forgets = STJ_FORGETS_X | STJ_FORGETS_Y, .setup = layer_norm_setup,                           \
+    .n_scratch = layer_norm_n_scratch, .forward = layer_norm_forward,                              \
     .forward_tangent = layer_norm_forward_tangent, .backward = layer_norm_backward,                \
     .backward_tangent = layer_norm_backward_tangent
 

@@ -41,7 +41,7 @@ void stj_linear_map_backward_tangent(const struct stj_layer *layer, size_t nvec,
 
 /* The slots of a linear map's ops, beside info, sample, setup and forward. */
 #define STJ_LINEAR_MAP_SLOTS                                                                       \
-    .forward_tangent = stj_linear_map_forward_tangent, .backward = stj_linear_map_backward,        \
-    .backward_tangent = stj_linear_map_backward_tangent
+    .forgets = STJ_FORGETS_ALL, .forward_tangent = stj_linear_map_forward_tangent,                 \
+    .backward = stj_linear_map_backward, .backward_tangent = stj_linear_map_backward_tangent
 
 #endif

@@ -41,19 +41,43 @@ static void max_pool_sample(struct stj_rng *rng, char *text, size_t size)
     snprintf(text, size, "%s}]}", pool);
 }
 
+/* Saved are the positions of the largest values, in as few bytes each as positions need. */
+static size_t place_bytes(const struct stj_layer *layer)
+{
+    const size_t last = stj_shape_positions(&layer->in) - 1;
+    return last <= UINT8_MAX ? 1 : last <= UINT16_MAX ? 2 : 4;
+}
+
+static void save_place(real *saved, size_t bytes, size_t i, size_t position)
+{
+    unsigned char *at = (unsigned char *)saved + i * bytes;
+    for (size_t b = 0; b < bytes; b++)
+        at[b] = (unsigned char)(position >> 8 * b);
+}
+
+static inline size_t place_at(const real *saved, size_t bytes, size_t i)
+{
+    const unsigned char *at = (const unsigned char *)saved + i * bytes;
+    size_t position = at[0];
+    for (size_t b = 1; b < bytes; b++)
+        position |= (size_t)at[b] << 8 * b;
+    return position;
+}
+
 static enum stj_status max_pool_setup(struct stj_layer *layer, const struct stj_shape *in2,
                                       struct stj_error *err)
 {
     (void)in2;
     STJ_MUST(stj_pool_setup(layer, layer->config, err));
-    layer->n_saved = stj_shape_size(&layer->out);
+    const size_t bytes = place_bytes(layer) * stj_shape_size(&layer->out);
+    layer->n_saved = (bytes + sizeof(real) - 1) / sizeof(real);
     return STJ_OK;
 }
 
-/* y[channels], at[channels] <- the largest values of the window at output (i, j), and their
- * positions. */
+/* y[channels] <- the largest values of the window at output (i, j); their positions are saved as
+ * numbers k .. */
 static void window_max(const struct stj_window *w, size_t i, size_t j, const real *restrict x,
-                       real *restrict y, real *restrict at)
+                       real *restrict y, size_t bytes, size_t k, real *restrict saved)
 {
     const struct stj_reach down =
         stj_window_reach(w->in_h, w->height, w->dilation_h, i * w->stride_h, w->top);
@@ -62,7 +86,7 @@ static void window_max(const struct stj_window *w, size_t i, size_t j, const rea
     const size_t first = down.at * w->in_w + across.at;
     for (size_t c = 0; c < w->channels; c++) {
         y[c] = x[first * w->channels + c];
-        at[c] = (real)first;
+        save_place(saved, bytes, k + c, first);
     }
     for (size_t r = 0; r < down.end - down.first; r++)
         for (size_t s = 0; s < across.end - across.first; s++) {
@@ -71,7 +95,7 @@ static void window_max(const struct stj_window *w, size_t i, size_t j, const rea
                 const real value = x[q * w->channels + c];
                 if (value > y[c] || value != value) {
                     y[c] = value;
-                    at[c] = (real)q;
+                    save_place(saved, bytes, k + c, q);
                 }
             }
         }
@@ -82,21 +106,22 @@ static void max_pool_forward(const struct stj_layer *layer, real *y,
 {
     (void)scratch;
     const struct stj_window w = stj_window_of(&layer->in, layer->config);
-    const size_t n_in = stj_shape_size(&layer->in);
-    for (size_t s = 0, k = 0; s < at->batch; s++)
-        for (size_t i = 0; i < w.out_h; i++)
-            for (size_t j = 0; j < w.out_w; j++, k += w.channels)
-                window_max(&w, i, j, at->x + s * n_in, y + k, at->saved + k);
+    const size_t n_in = stj_shape_size(&layer->in), n_out = stj_shape_size(&layer->out);
+    for (size_t o = 0; o < at->batch * w.out_h * w.out_w; o++) {
+        const size_t s = o / (w.out_h * w.out_w), i = o / w.out_w % w.out_h, j = o % w.out_w;
+        window_max(&w, i, j, at->x + s * n_in, y + o * w.channels, place_bytes(layer),
+                   o * w.channels - s * n_out, at->saved + s * layer->n_saved);
+    }
 }
 
 static void max_pool_apply(const struct stj_layer *layer, size_t nvec, const real *saved,
                            const real *restrict x, real *restrict y)
 {
     const size_t positions = stj_shape_positions(&layer->out);
-    const size_t channels = stj_shape_cols(&layer->out);
+    const size_t channels = stj_shape_cols(&layer->out), bytes = place_bytes(layer);
     for (size_t p = 0; p < positions; p++)
         for (size_t c = 0; c < channels; c++) {
-            const size_t q = (size_t)saved[p * channels + c];
+            const size_t q = place_at(saved, bytes, p * channels + c);
             for (size_t j = 0; j < nvec; j++)
                 y[(p * nvec + j) * channels + c] = x[(q * nvec + j) * channels + c];
         }
@@ -106,10 +131,10 @@ static void max_pool_apply_adjoint(const struct stj_layer *layer, size_t nvec, c
                                    const real *restrict y, real *restrict x)
 {
     const size_t positions = stj_shape_positions(&layer->out);
-    const size_t channels = stj_shape_cols(&layer->out);
+    const size_t channels = stj_shape_cols(&layer->out), bytes = place_bytes(layer);
     for (size_t p = 0; p < positions; p++)
         for (size_t c = 0; c < channels; c++) {
-            const size_t q = (size_t)saved[p * channels + c];
+            const size_t q = place_at(saved, bytes, p * channels + c);
             for (size_t j = 0; j < nvec; j++)
                 x[(q * nvec + j) * channels + c] += y[(p * nvec + j) * channels + c];
         }

@@ -182,6 +182,7 @@ const struct stj_layer_ops stj_layer_multiply = {
     .n_inputs = 2,
     .most_inputs = SIZE_MAX,
     .sample = multiply_sample,
+    .forgets = STJ_FORGETS_Y,
     .setup = multiply_setup,
     .forward = multiply_forward,
     .forward_tangent = multiply_forward_tangent,

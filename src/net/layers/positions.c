@@ -105,6 +105,7 @@ const struct stj_layer_ops stj_layer_positions = {
              .options = positions_options,
              .config_size = sizeof(struct positions_config)},
     .sample = positions_sample,
+    .forgets = STJ_FORGETS_ALL,
     .setup = positions_setup,
     .forward = positions_forward,
     .forward_tangent = positions_forward_tangent,

@@ -148,6 +148,7 @@ const struct stj_layer_ops stj_layer_prelu = {
              .config_size = sizeof(struct prelu_config)},
     .switches = true,
     .sample = prelu_sample,
+    .forgets = STJ_FORGETS_Y,
     .setup = prelu_setup,
     .forward = prelu_forward,
     .forward_tangent = prelu_forward_tangent,

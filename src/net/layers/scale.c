@@ -55,7 +55,9 @@ static enum stj_status scale_setup(struct stj_layer *layer, const struct stj_sha
     const struct scale_config *config = layer->config;
     const size_t cols = config->learn == LEARN_CHANNELS ? stj_shape_cols(&layer->in) : 1;
     layer->out = layer->in;
-    if (config->learn != LEARN_NONE)
+    if (config->learn == LEARN_NONE)
+        layer->forgets = STJ_FORGETS_ALL;
+    else
         stj_layer_add_tensor(layer, "scale", 1, cols, cols, cols, &config->scale_init);
     return STJ_OK;
 }
@@ -175,6 +177,7 @@ const struct stj_layer_ops stj_layer_scale = {
              .options = scale_options,
              .config_size = sizeof(struct scale_config)},
     .sample = scale_sample,
+    .forgets = STJ_FORGETS_Y,
     .setup = scale_setup,
     .forward = scale_forward,
     .forward_tangent = scale_forward_tangent,

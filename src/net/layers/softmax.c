@@ -153,7 +153,8 @@ static void softmax_backward_tangent(const struct stj_layer *layer, size_t nvec,
 }
 
 #define SOFTMAX_SLOTS                                                                              \
-    .setup = softmax_setup, .n_scratch = softmax_n_scratch, .forward = softmax_forward,            \
+    .forgets = STJ_FORGETS_X | STJ_FORGETS_Y, .setup = softmax_setup,                              \
+    .n_scratch = softmax_n_scratch, .forward = softmax_forward,                                    \
     .forward_tangent = softmax_forward_tangent, .backward = softmax_backward,                      \
     .backward_tangent = softmax_backward_tangent
 

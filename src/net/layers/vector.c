@@ -137,6 +137,7 @@ const struct stj_layer_ops stj_layer_vector = {
              .options = vector_options,
              .config_size = sizeof(struct vector_config)},
     .sample = vector_sample,
+    .forgets = STJ_FORGETS_ALL,
     .setup = vector_setup,
     .forward = vector_forward,
     .forward_tangent = vector_forward_tangent,
