@@ -948,10 +948,9 @@ const struct stj_analysis stj_analysis_curvature = {
         "and keep them in RUN/curvature.h5.  The loss is without weight decay, and not of an\n"
         "average of states.  Beside them stand 2/eta and (2+2mu)/eta of each step, and how the\n"
         "largest lie to the chaotic and stable directions of J where svd has stored some.\n",
-    .example =
-        "  spectraj curvature digits-run --at 0,25,100\n"
-        "  spectraj curvature digits-run --loss batch --at 0,50,100,200 --top 1\n"
-        "  spectraj curvature digits-run --density --matrix gauss_newton --at 100\n",
+    .example = "  spectraj curvature digits-run --at 0,25,100\n"
+               "  spectraj curvature digits-run --loss batch --at 0,50,100,200 --top 1\n"
+               "  spectraj curvature digits-run --density --matrix gauss_newton --at 100\n",
     .unconverged = "eigenvalues did not converge, or some may be missing",
     .counts_pairs = true,
     .schema = schema,

@@ -37,14 +37,13 @@ enum { OF_WEIGHTS, OF_INPUTS, OF_TARGETS, OF_RATES, OF_MOMENTA, OF_DECAYS, OF_SC
 struct words {
     const char *one, *all, *value, *more;
 };
-static const struct words words_of[] = {
-    {"sample", "training sample", NULL, "more weight"},
-    {"sample", "training sample", NULL, "more weight"},
-    {"sample", "training sample", NULL, "more weight"},
-    {"step", "training step", "rate", "a larger rate"},
-    {"step", "training step", "momentum", "a larger momentum"},
-    {"step", "training step", "decay", "more decay"},
-    {"group", "tensor group", "scale", "a larger scale"}};
+static const struct words words_of[] = {{"sample", "training sample", NULL, "more weight"},
+                                        {"sample", "training sample", NULL, "more weight"},
+                                        {"sample", "training sample", NULL, "more weight"},
+                                        {"step", "training step", "rate", "a larger rate"},
+                                        {"step", "training step", "momentum", "a larger momentum"},
+                                        {"step", "training step", "decay", "more decay"},
+                                        {"group", "tensor group", "scale", "a larger scale"}};
 enum { SMOOTH_TRAININGS = 8, PICTURES = 12 /* at each end */ };
 
 struct influence_config {
