@@ -180,13 +180,14 @@ static enum stj_status difference_given(struct given_difference *d, const struct
     return STJ_OK;
 }
 
-/* |a - b|, relative to D x where that is not zero. */
-static double distance(const struct given_difference *d, const double *a, const double *b)
+/* |a - b|, relative to a size that may be zero. */
+static double distance(const struct given_difference *d, const double *a, const double *b,
+                       double size)
 {
     double sum = 0;
     for (size_t i = 0; i < d->n; i++)
         sum += (a[i] - b[i]) * (a[i] - b[i]);
-    return sqrt(sum) / (d->size > 0 ? d->size : 1);
+    return sqrt(sum) / (size > 0 ? size : 1);
 }
 
 /* The derivative with respect to something given, where the operator has one beside it. */
@@ -214,10 +215,13 @@ static enum stj_status check_given(struct stj_op *jacobian, enum stj_given given
         const enum stj_status st = difference_given(&d, jacobian, h, err);
         if (st != STJ_ENONFINITE)
             STJ_MUST(st);
-        const double error = st == STJ_OK ? distance(&d, d.now, d.dx) : (double)INFINITY;
+        const double error = st == STJ_OK ? distance(&d, d.now, d.dx, d.size) : (double)INFINITY;
         if (st != STJ_OK) /* so far away training leaves the finite numbers */
             stj_error_clear(err);
-        const double change = k == 0 ? (double)INFINITY : distance(&d, d.now, d.before);
+        /* Relative to the difference itself: where D x is 1e9, as of a gradient of zero that Adam
+         * divides by its eps, differences that are short of it by far tell nothing. */
+        const double change =
+            k == 0 ? (double)INFINITY : distance(&d, d.now, d.before, stj_nrm2(d.n, d.now));
         if (k == 0 || error < v->difference_error) {
             v->difference_error = error;
             v->difference_resolution = change;
