@@ -21,6 +21,7 @@
 #include "analysis/request.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "parallel/ranks.h"
 #include "parallel/parallel.h"
 #include "op/memory_split.h"
@@ -364,16 +365,22 @@ static struct stj_plan_item *add_item(struct stj_plan *plan, const char *name)
 }
 
 /* An analysis that the engine refuses is not affordable, for the reason that it gives. */
-static void judge(const struct stj_plan *plan, enum stj_status st, const struct stj_error *trouble,
-                  struct stj_plan_item *item)
+static void judge(const struct stj_plan *plan, size_t limit, enum stj_status st,
+                  const struct stj_error *trouble, struct stj_plan_item *item)
 {
+    char take[STJ_REAL_TEXT_MAX];
     item->affordable = false;
     if (st != STJ_OK)
         snprintf(item->reason, sizeof item->reason, "%.150s", trouble->text);
     else if (item->memory_bytes > plan->free_bytes)
         snprintf(item->reason, sizeof item->reason, "more memory than the %.3g GB that are free",
                  (double)plan->free_bytes / 1e9);
-    else if (item->seconds > plan->max_seconds)
+    else if (limit > 0 && item->memory_bytes > limit) {
+        /* The analysis takes a limit below the size of the process for vectors alone. */
+        stj_number_print_need((double)item->memory_bytes, take);
+        snprintf(item->reason, sizeof item->reason, "%s with the program, more than --memory",
+                 take);
+    } else if (item->seconds > plan->max_seconds)
         snprintf(item->reason, sizeof item->reason, "longer than the limit of %.3g hours",
                  plan->max_seconds / 3600);
     else
@@ -392,7 +399,7 @@ static void add_analysis(struct stj_run *run, const struct stj_plan_request *req
     enum stj_status st = stj_analysis_check_precision(analysis, request->part.precision, &trouble);
     if (st == STJ_OK)
         st = plan_analysis(run, request, analysis, config, item, &trouble);
-    judge(plan, st, &trouble, item);
+    judge(plan, request->memory_bytes, st, &trouble, item);
 }
 
 /* Every analysis, with the options that it has among those that were given; parts that cost apart
@@ -476,10 +483,10 @@ enum stj_status stj_run_plan(struct stj_run *run, const struct stj_plan_settings
     STJ_MUST(time_application(run, &request, plan, err));
     if (!info.trained) {
         struct stj_plan_item *item = add_item(plan, "train");
-        judge(plan, plan_train(run, item, &trouble), &trouble, item);
+        judge(plan, 0, plan_train(run, item, &trouble), &trouble, item);
     }
     struct stj_plan_item *item = add_item(plan, "validate");
-    judge(plan, plan_validate(run, &request, item, &trouble), &trouble, item);
+    judge(plan, request.memory_bytes, plan_validate(run, &request, item, &trouble), &trouble, item);
     for (size_t i = 0; i < settings->n; i++)
         STJ_MUST(stj_pairs_add(&given, settings->option[i].name, settings->option[i].text, err));
     return add_analyses(run, &request, &given, plan, err);
