@@ -88,6 +88,8 @@ int main(int argc, char **argv)
     if (!x || !y || !there)
         return 1;
     memset(there, 0, sizeof *there * 2 * N * BLOCK);
+    for (size_t i = 0; i < (size_t)N * BLOCK; i++) /* pages of their own, not the one of zeros */
+        x[i] = y[i] = 1;
     for (int i = 0; i < REPEATS; i++)
         copied[i] = copy_once(x, y, there);
     qsort(copied, REPEATS, sizeof *copied, compare);

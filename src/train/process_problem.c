@@ -278,9 +278,10 @@ static enum stj_status take_loss(struct stj_process *p, const struct ask *ask, d
 
 /* ---- vectors ---- */
 
+enum { AT_A_TIME = 4096 }; /* numbers that are looked at and copied while the cache has them */
+
 static bool all_finite(size_t n, const double *x)
 {
-    enum { AT_A_TIME = 4096 };
     const uint64_t exponent = UINT64_C(0x7ff) << 52;
     for (size_t i = 0; i < n; i += AT_A_TIME) {
         const size_t end = n - i < AT_A_TIME ? n : i + AT_A_TIME;
@@ -326,19 +327,35 @@ static void copy_out(const struct stj_layout *layout, size_t nvec, size_t first,
     }
 }
 
-static void copy_in(const struct stj_layout *layout, size_t nvec, size_t first, size_t count,
-                    const double *block, real *tile)
+/* to[n] <- from[n]; are all of them finite? */
+static bool copy_finite(size_t n, const double *from, real *to)
 {
+    bool finite = true;
+    for (size_t i = 0; i < n; i += AT_A_TIME) {
+        const size_t end = n - i < AT_A_TIME ? n : i + AT_A_TIME;
+        finite = all_finite(end - i, from + i) && finite;
+        for (size_t k = i; k < end; k++)
+            to[k] = (real)from[k];
+    }
+    return finite;
+}
+
+/* The block of an answer, whose numbers are finite, into the tile. */
+static enum stj_status copy_in(struct stj_process *p, const struct ask *ask,
+                               const struct stj_layout *layout, size_t nvec, size_t first,
+                               size_t count, real *tile, struct stj_error *err)
+{
+    bool finite = true;
     for (size_t t = 0; t < layout->n_tensors; t++) {
         const struct stj_tensor_shape *s = &layout->tensor[t];
         for (size_t r = 0; r < s->rows; r++)
             for (size_t j = 0; j < count; j++) {
                 real *to = tile + s->offset * nvec + (r * nvec + first + j) * s->cols;
-                const double *from = block + j * layout->n_params + s->offset + r * s->cols;
-                for (size_t c = 0; c < s->cols; c++)
-                    to[c] = (real)from[c];
+                const double *from = p->in + j * layout->n_params + s->offset + r * s->cols;
+                finite = copy_finite(s->cols, from, to) && finite;
             }
     }
+    return finite ? STJ_OK : check_numbers(p, ask, err);
 }
 
 static void put_theta(struct stj_process *p, const real *theta)
@@ -735,8 +752,7 @@ static enum stj_status ask_products(struct stj_process *p, const struct stj_layo
                  step);
         copy_out(layout, nvec, first, count, x, p->out);
         STJ_MUST(exchange(p, &ask, err));
-        STJ_MUST(check_numbers(p, &ask, err));
-        copy_in(layout, nvec, first, count, p->in, y);
+        STJ_MUST(copy_in(p, &ask, layout, nvec, first, count, y, err));
     }
     return STJ_OK;
 }
@@ -762,8 +778,7 @@ static enum stj_status ask_weigh(struct stj_process *p, const struct stj_layout 
             for (size_t j = 0; j < count; j++)
                 p->out[j * p->n_samples + i] = (double)dot[i * nvec + first + j];
         STJ_MUST(exchange(p, &ask, err));
-        STJ_MUST(check_numbers(p, &ask, err));
-        copy_in(layout, nvec, first, count, p->in, tile);
+        STJ_MUST(copy_in(p, &ask, layout, nvec, first, count, tile, err));
     }
     for (size_t i = 0; i < n * nvec; i++)
         y[i] += tile[i];
