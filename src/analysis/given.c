@@ -12,26 +12,21 @@
 #include "op/journal.h"
 #include "op/operator.h"
 
-static const struct {
-    const char *word;
-    enum stj_given given;
-} kinds[] = {{"weights", STJ_GIVEN_WEIGHTS}, {"inputs", STJ_GIVEN_INPUTS},
-             {"targets", STJ_GIVEN_TARGETS}, {"rates", STJ_GIVEN_RATES},
-             {"momenta", STJ_GIVEN_MOMENTA}, {"decays", STJ_GIVEN_DECAYS},
-             {"scales", STJ_GIVEN_SCALES}};
-enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+const char *const stj_given_words[] = {"weights", "inputs", "targets", "rates",
+                                       "momenta", "decays", "scales",  NULL};
 
-static size_t find(const char *of)
+/* STJ_GIVEN_START: it is none of them. */
+static enum stj_given find(const char *of)
 {
-    size_t i = 0;
-    while (i < N_KINDS && strcmp(of, kinds[i].word) != 0)
-        i++;
-    return i;
+    for (size_t i = 0; stj_given_words[i]; i++)
+        if (strcmp(of, stj_given_words[i]) == 0)
+            return stj_given_of_word(i);
+    return STJ_GIVEN_START;
 }
 
 enum stj_status stj_given_check(const char *of, struct stj_error *err)
 {
-    STJ_NEED(err, !of || find(of) < N_KINDS, STJ_EINVAL,
+    STJ_NEED(err, !of || find(of) != STJ_GIVEN_START, STJ_EINVAL,
              "of is '%.40s': it is one of weights, inputs, targets, rates, momenta, "
              "decays, scales",
              of);
@@ -49,9 +44,9 @@ const char *stj_given_of(const struct stj_analysis *analysis, const void *config
 bool stj_given_predict(const struct stj_run *run, const struct stj_run_part *part, const char *of,
                        size_t memory_bytes, size_t nvec, size_t *n_given, size_t *more)
 {
-    const size_t i = find(of);
-    return i < N_KINDS && stj_run_given_bytes(run, part, kinds[i].given, memory_bytes, nvec,
-                                              n_given, more, NULL) == STJ_OK;
+    const enum stj_given given = find(of);
+    return given != STJ_GIVEN_START &&
+           stj_run_given_bytes(run, part, given, memory_bytes, nvec, n_given, more, NULL) == STJ_OK;
 }
 
 /* ---- D' ---- */
@@ -91,7 +86,7 @@ enum stj_status stj_analysis_use_given(struct stj_analysis_context *cx, const ch
              "--of is about what a run was given: an operator by itself has none");
     STJ_NEED(err, cx->part->precision == STJ_PRECISION_DOUBLE, STJ_EUNSUPPORTED,
              "--of has no precision %s: take double", stj_precisions[cx->part->precision]);
-    STJ_MUST(stj_given_jacobian_create(kept->inner, kinds[find(of)].given, &kept->given, err));
+    STJ_MUST(stj_given_jacobian_create(kept->inner, find(of), &kept->given, err));
     kept->transposed = narrow && stj_op_n_cols(kept->given) > stj_op_n_rows(kept->given);
     if (kept->transposed)
         STJ_MUST(transpose(&kept->given, err));

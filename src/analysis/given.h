@@ -4,6 +4,7 @@
 #define STJ_ANALYSIS_GIVEN_H
 
 #include "analysis/analysis.h"
+#include "base/block.h"
 
 /* The row of a table: a string, NULL for J itself. */
 #define STJ_OF_OPTION(where)                                                                       \
@@ -14,6 +15,15 @@
                "weights, inputs or targets of the training samples, the rates, momenta or decays " \
                "of the steps, or the scales of the groups' rates"                                  \
     }
+
+/* What training was given as options name it, in the order of enum stj_given from its second on;
+ * NULL-terminated. */
+extern const char *const stj_given_words[];
+
+static inline enum stj_given stj_given_of_word(size_t number)
+{
+    return (enum stj_given)(STJ_GIVEN_WEIGHTS + number);
+}
 
 /* Is it one of them, or NULL? */
 enum stj_status stj_given_check(const char *of, struct stj_error *err);

@@ -4,9 +4,10 @@
  *
  *     d query / d u_i = q . d theta_to / d u_i,    q = d query / d theta at theta_to
  *
- * u_i being the weight w_i = 1 of sample i in the loss, a number of its inputs or targets, the rate,
- * momentum or decay of a step or a factor of rates (op/given_jacobian.h): D'q for all of them at once, one sweep of adjoints.  Whether it says what leaving samples out
- * does, w_i = 0, is a property of the run, which some trainings without them measure.
+ * u_i being the weight w_i = 1 of sample i in the loss, a number of its inputs or targets, the
+ * rate, momentum or decay of a step or a factor of rates (op/given_jacobian.h): D'q for all of them
+ * at once, one sweep of adjoints.  Whether it says what leaving samples out does, w_i = 0, is a
+ * property of the run, which some trainings without them measure.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/common_options.h"
+#include "analysis/given.h"
 #include "analysis/influence_pictures.h"
 #include "analysis/influence_query.h"
 #include "analysis/print.h"
@@ -26,14 +28,7 @@
 #include "op/operator.h"
 #include "op/given_jacobian.h"
 
-static const char *const of_what[] = {"weights", "inputs", "targets", "rates",
-                                      "momenta", "decays", "scales",  NULL};
-static const enum stj_given given_of[] = {STJ_GIVEN_WEIGHTS, STJ_GIVEN_INPUTS,  STJ_GIVEN_TARGETS,
-                                          STJ_GIVEN_RATES,   STJ_GIVEN_MOMENTA, STJ_GIVEN_DECAYS,
-                                          STJ_GIVEN_SCALES};
-enum { OF_WEIGHTS, OF_INPUTS, OF_TARGETS, OF_RATES, OF_MOMENTA, OF_DECAYS, OF_SCALES };
-
-/* How these are spoken of. */
+/* How what was given is spoken of, in the order of stj_given_words. */
 struct words {
     const char *one, *all, *value, *more;
 };
@@ -44,6 +39,16 @@ static const struct words words_of[] = {{"sample", "training sample", NULL, "mor
                                         {"step", "training step", "momentum", "a larger momentum"},
                                         {"step", "training step", "decay", "more decay"},
                                         {"group", "tensor group", "scale", "a larger scale"}};
+static bool is_of(int of, enum stj_given given)
+{
+    return stj_given_of_word((size_t)of) == given;
+}
+
+static bool is_of_steps(int of)
+{
+    return stj_given_is_of_steps(stj_given_of_word((size_t)of));
+}
+
 enum { SMOOTH_TRAININGS = 8, PICTURES = 12 /* at each end */ };
 
 struct influence_config {
@@ -60,7 +65,7 @@ static const struct stj_option options[] = {
            "weights: of the samples in the training loss; inputs, targets: of the training samples "
            "(labels as 1 for the class and 0 for the others); rates, momenta, decays: of the "
            "training's steps; scales: factors of the rates of the training and of its groups",
-           .choices = of_what, .value = "WHAT"),
+           .choices = stj_given_words, .value = "WHAT"),
     OPTION("top", SIZE, top, "20", "number of samples or steps shown at each end",
            .role = STJ_ROLE_VIEW, .letter = 'k', .max = 1e9, .value = "K"),
     OPTION("check", SIZE, check, "0",
@@ -104,7 +109,7 @@ struct influence_data {
 #define CHECK .present = offsetof(struct influence_data, has_check), .absent = STJ_ABSENT_OBJECT
 static const struct stj_field schema[] = {
     FIELD("queries", TEXT, queries, "what was asked for, one after another", .list = true),
-    FIELD("of", CHOICE, of, "with respect to what", .choices = of_what),
+    FIELD("of", CHOICE, of, "with respect to what", .choices = stj_given_words),
     FIELD("n_queries", COUNT, n_queries, "how many", .place = STJ_FIELD_IN_FILE),
     FIELD("n_numbers", COUNT, n_numbers,
           "of samples times width, steps of the window, or 1 + groups", .place = STJ_FIELD_IN_FILE),
@@ -205,8 +210,8 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
     size_t given = 0, more = 0;
     (void)engine;
     if (run) /* what there is not is refused when it is computed */
-        (void)stj_run_given_bytes(run, &request->part, given_of[c->of], request->memory_bytes, n,
-                                  &given, &more, NULL);
+        (void)stj_run_given_bytes(run, &request->part, stj_given_of_word((size_t)c->of),
+                                  request->memory_bytes, n, &given, &more, NULL);
     const double numbers = (double)n * (double)(request->n + 2 * given);
     stj_predict_products(prediction, 0, (double)n, n);
     stj_predict_phase(prediction, numbers * sizeof(double) + (double)more, n);
@@ -299,7 +304,7 @@ static enum stj_status note_labels(struct work *w, struct stj_error *err)
     const size_t n_out = stj_shape_size(stj_network_output(run->net));
     const size_t chunk = stj_network_couples_samples(run->net) || n < 256 ? n : 256;
     STJ_FREED real *x = NULL, *lin = NULL, *z = NULL, *scratch = NULL, *theta = NULL;
-    if (!data->labels || data->n_labels != 1 || w->config->of >= OF_RATES)
+    if (!data->labels || data->n_labels != 1 || is_of_steps(w->config->of))
         return STJ_OK;
     STJ_MUST(stj_new(&w->data->label, n, sizeof *w->data->label, err));
     STJ_MUST(stj_new(&w->data->predicted, n, sizeof *w->data->predicted, err));
@@ -329,12 +334,12 @@ static enum stj_status note_rates(struct work *w, struct stj_error *err)
 {
     const struct stj_run *run = w->cx->run;
     const size_t n = w->data->n_numbers;
-    if (w->config->of < OF_RATES)
+    if (!is_of_steps(w->config->of))
         return STJ_OK;
     STJ_MUST(stj_new(&w->data->rate, n, sizeof *w->data->rate, err));
     for (size_t t = 0; t < n; t++)
-        (void)stj_recipe_value(&run->recipe, given_of[w->config->of], w->cx->part->from + t,
-                               run->n_steps, &w->data->rate[t]);
+        (void)stj_recipe_value(&run->recipe, stj_given_of_word((size_t)w->config->of),
+                               w->cx->part->from + t, run->n_steps, &w->data->rate[t]);
     w->data->n_rates = n;
     return STJ_OK;
 }
@@ -352,7 +357,8 @@ static enum stj_status sweep(struct work *w, struct stj_op *op, struct stj_error
                                     w->gradient + i * n, err));
     STJ_MUST(
         stj_op_apply(op, STJ_TRANS, w->n_queries, w->gradient, n, d->influence, d->n_numbers, err));
-    d->n_norms = d->of == OF_INPUTS || d->of == OF_TARGETS ? d->n_samples : 0;
+    d->n_norms =
+        is_of(d->of, STJ_GIVEN_INPUTS) || is_of(d->of, STJ_GIVEN_TARGETS) ? d->n_samples : 0;
     STJ_MUST(stj_new(&d->norm, w->n_queries * d->n_norms, sizeof *d->norm, err));
     for (size_t i = 0; i < w->n_queries * d->n_norms; i++)
         d->norm[i] = stj_nrm2(d->width, d->influence + i * d->width);
@@ -379,7 +385,7 @@ static enum stj_status note_pictures(struct work *w, struct stj_error *err)
     struct influence_data *d = w->data;
     const double *x = d->n_norms ? d->norm : d->influence;
     size_t sample[2][PICTURES], n[2] = {0};
-    if (d->of >= OF_RATES)
+    if (is_of_steps(d->of))
         return STJ_OK;
     for (int end = d->n_norms ? 1 : 0; end < 2; end++)
         for (size_t i = d->n_samples; n[end] < PICTURES; n[end]++) {
@@ -576,10 +582,11 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     struct influence_data *d = data;
     STJ_NEED(err, cx->run, STJ_EUNSUPPORTED,
              "influence is of the samples of a run: an operator by itself has none");
-    STJ_NEED(err, w.config->check == 0 || w.config->of == OF_WEIGHTS, STJ_EINVAL,
+    STJ_NEED(err, w.config->check == 0 || is_of(w.config->of, STJ_GIVEN_WEIGHTS), STJ_EINVAL,
              "--check leaves samples out, which is of their weights: leave out --of %s",
-             of_what[w.config->of]);
-    STJ_MUST(stj_given_jacobian_create(cx->kept->inner, given_of[w.config->of], &op, err));
+             stj_given_words[w.config->of]);
+    STJ_MUST(stj_given_jacobian_create(cx->kept->inner, stj_given_of_word((size_t)w.config->of),
+                                       &op, err));
     stj_op_count_in(op, cx->op);
     STJ_MUST(stj_queries_make(cx->run, w.config->query, &w.query, &w.n_queries, err));
     STJ_NEED(err, w.config->check == 0 || w.n_queries == 1, STJ_EINVAL,
@@ -593,7 +600,7 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     d->of = w.config->of;
     d->n_numbers = stj_op_n_cols(op);
     d->n_samples = cx->run->train->n_rows;
-    d->width = d->of >= OF_RATES ? 1 : d->n_numbers / d->n_samples;
+    d->width = is_of_steps(d->of) ? 1 : d->n_numbers / d->n_samples;
     d->seed = w.config->seed;
     STJ_MUST(find_seen(&w, err));
     STJ_MUST(find_end(&w, err));
@@ -686,8 +693,8 @@ static double all_rates(const struct influence_data *d, const double *x)
     return sum;
 }
 
-/* What an end of the list of a query is called, of which more weight lowers (end 0) or raises it: of
- * losses, and of outputs and vectors. */
+/* What an end of the list of a query is called, of which more weight lowers (end 0) or raises it:
+ * of losses, and of outputs and vectors. */
 static const char *end_name(const char *query, int end)
 {
     const size_t length = strcspn(query, " ");
@@ -701,11 +708,11 @@ static void print(FILE *out, const struct stj_result *result)
     const struct influence_data *d = result->data;
     const char *word = d->queries;
     const struct words *words = &words_of[d->of];
-    const bool steps = d->of >= OF_RATES && d->of <= OF_DECAYS;
+    const bool steps = is_of_steps(d->of) && !is_of(d->of, STJ_GIVEN_SCALES);
     const size_t first = steps ? result->about.part.from : 0;
     const size_t n = d->n_numbers / d->width;
-    fprintf(out, "influence of the %s of %zu %s%s%s", of_what[d->of], n, words->all,
-            n == 1 ? "" : "s", d->of == OF_SCALES ? " (0: tensors in no group)" : "");
+    fprintf(out, "influence of the %s of %zu %s%s%s", stj_given_words[d->of], n, words->all,
+            n == 1 ? "" : "s", is_of(d->of, STJ_GIVEN_SCALES) ? " (0: tensors in no group)" : "");
     stj_print_part(out, &result->about.part);
     fputc('\n', out);
     for (size_t q = 0; q < d->n_queries; q++, word += strspn(word, " ")) {
@@ -713,20 +720,21 @@ static void print(FILE *out, const struct stj_result *result)
         const double *x = d->n_norms ? d->norm + q * d->n_norms : d->influence + q * d->n_numbers;
         fprintf(out, "%.*s = %.10g\n", (int)length, word, d->value[q]);
         if (steps)
-            fprintf(out, "all %s larger by 1 %%: %+.6g\n", of_what[d->of], all_rates(d, x) / 100);
+            fprintf(out, "all %s larger by 1 %%: %+.6g\n", stj_given_words[d->of],
+                    all_rates(d, x) / 100);
         if (!d->n_norms)
             fprintf(out, "%s: %s lowers it\n", end_name(word, 0), words->more);
         if (!d->n_norms)
             print_end(out, d, first, x, -1);
         if (d->n_norms)
             fprintf(out, "samples whose %s move it most: norms of the derivatives\n",
-                    of_what[d->of]);
+                    stj_given_words[d->of]);
         else
             fprintf(out, "%s: %s raises it\n", end_name(word, 1), words->more);
         print_end(out, d, first, x, 1);
         word += length;
     }
-    if (d->n_unseen > 0 && d->of < OF_RATES)
+    if (d->n_unseen > 0 && !is_of_steps(d->of))
         fprintf(out, "%zu samples are in no batch of these steps: their influence is exactly 0\n",
                 d->n_unseen);
     if (d->has_check)
@@ -734,7 +742,7 @@ static void print(FILE *out, const struct stj_result *result)
     stj_print_cost(out, &result->about);
 }
 
-/* ---- the figure: steps and groups in their order; samples from the smallest influence, or norm of it, on ---- */
+/* ---- the figure: steps and groups in their order; samples from the smallest on ---- */
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -746,16 +754,16 @@ static enum stj_status make_figure(const struct stj_result *result, struct stj_c
                                    struct stj_error *err)
 {
     const struct influence_data *d = result->data;
-    const bool rates = d->of >= OF_RATES;
+    const bool rates = is_of_steps(d->of);
     const size_t n = d->n_norms ? d->n_norms : d->n_numbers;
-    const size_t first = d->of < OF_SCALES ? result->about.part.from : 0;
+    const size_t first = is_of(d->of, STJ_GIVEN_SCALES) ? 0 : result->about.part.from;
     const struct words *words = &words_of[d->of];
     const char *word = d->queries;
     STJ_FREED double *x = NULL, *y = NULL;
     STJ_MUST(stj_new(&x, n, sizeof *x, err));
     STJ_MUST(stj_new(&y, n, sizeof *y, err));
     stj_chart_title(chart, "Derivative of the query with respect to the %s of each %s",
-                    of_what[d->of], words->one);
+                    stj_given_words[d->of], words->one);
     stj_axis_name(&chart->x, rates ? words->one : "rank",
                   rates ? words->one : "sample, in this order");
     stj_axis_name(&chart->y, "influence", d->n_norms ? "norm of the derivatives" : "influence");
@@ -816,7 +824,7 @@ static enum stj_status make_sheet(const struct stj_result *result, struct stj_ch
     char query[STJ_CHART_NAME_MAX], of[STJ_CHART_NAME_MAX], end[2][STJ_CHART_NAME_MAX];
     STJ_NEED(err, p->n > 0, STJ_EINVAL,
              "a contact sheet is of inputs that are images, and this result has none%s",
-             d->of >= OF_RATES ? ": it is of no samples" : "");
+             is_of_steps(d->of) ? ": it is of no samples" : "");
     bool good = p->n_first <= PICTURES && p->n >= p->n_first && p->n - p->n_first <= PICTURES;
     for (size_t i = 0; good && i < p->n; i++)
         good = p->sample[i] < samples;
@@ -824,7 +832,7 @@ static enum stj_status make_sheet(const struct stj_result *result, struct stj_ch
              "the result's pictures are of samples that it has not: compute it again with --force");
     snprintf(of, sizeof of, "%.*s", (int)strcspn(d->queries, " "), d->queries);
     stj_chart_quote(of, query, sizeof query);
-    stj_chart_title(chart, "Training samples whose %s move %s most", of_what[d->of], query);
+    stj_chart_title(chart, "Training samples whose %s move %s most", stj_given_words[d->of], query);
     stj_axis_name(&chart->x, "sample", "sample of the training set");
     stj_axis_name(&chart->y, "influence", d->n_norms ? "norm of the derivatives" : "influence");
     STJ_MUST(stj_influence_pictures_put(p, chart, err));
