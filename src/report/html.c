@@ -214,8 +214,11 @@ static void write_columns(const struct page *p, const struct stj_result *r,
         fputs("</tr>\n", p->out);
     }
     fputs("</tbody></table></div>\n", p->out);
-    if (shown < n)
-        fprintf(p->out, "<p>%zu more are in %s.</p>\n", n - shown, r->about.file);
+    if (shown < n) {
+        fprintf(p->out, "<p>%zu more are in ", n - shown);
+        stj_html_text(p->out, r->about.file);
+        fputs(".</p>\n", p->out);
+    }
     if (n > UNFOLDED_MAX)
         fputs("</details>\n", p->out);
 }
@@ -372,9 +375,9 @@ static enum stj_status write_result(struct page *p, size_t number, const struct 
     for (const struct stj_field *f = schema; f->name; f++)
         if (stj_field_is_first_column(schema, f))
             write_columns(p, r, f);
-    fprintf(p->out,
-            "<details class=\"fields more\"><summary>All single numbers of %s</summary>\n<table>\n",
-            r->about.file);
+    fputs("<details class=\"fields more\"><summary>All single numbers of ", p->out);
+    stj_html_text(p->out, r->about.file);
+    fputs("</summary>\n<table>\n", p->out);
     for (const struct stj_field *f = schema; f->name; f++)
         if (!f->dim[0].name && stj_field_in(f, STJ_FIELD_IN_JSON))
             write_single(p, f, r->data);

@@ -148,7 +148,8 @@ struct base64 {
 
 static void put_digit(const struct base64 *b, unsigned six)
 {
-    fputc("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[six & 63], b -> out);
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    fputc(digit[six & 63], b->out);
 }
 
 static void put_bytes(struct base64 *b, const unsigned char *bytes, size_t n)
