@@ -95,7 +95,7 @@ static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given
     return STJ_OK;
 }
 
-/* The recipe where its steps are given something else: how much more of it; NULL: their derivative. */
+/* The recipe whose steps are given something else: how much more of it; NULL: their derivative. */
 static struct stj_recipe recipe_with(const struct stj_recipe *recipe, enum stj_given given,
                                      const double *shift)
 {

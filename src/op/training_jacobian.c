@@ -159,7 +159,8 @@ out:
     return st;
 }
 
-/* *store <- of a problem and recipe, within the window's memory, and how that is divided (NULL: never mind). */
+/* *store <- of a problem and recipe, within the window's memory, and how that is divided (NULL:
+ * never mind). */
 static enum stj_status make_store(const struct training_jacobian *self,
                                   const struct stj_problem *problem,
                                   const struct stj_recipe *recipe,

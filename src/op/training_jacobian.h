@@ -69,7 +69,8 @@ struct stj_training_window {
 bool stj_training_jacobian_window(const struct stj_op *op, struct stj_training_window *window);
 
 /* *sweep <- a sweep of the same window through the same store, which must outlive it; or, of another
- * problem or recipe (NULL: the window's) that is trained alike, through *store, which is made and owned by the caller. */
+ * problem or recipe (NULL: the window's) that is trained alike, through *store, which is made and
+ * owned by the caller. */
 enum stj_status stj_training_jacobian_sweep(const struct stj_op *op,
                                             const struct stj_problem *problem,
                                             const struct stj_recipe *recipe,

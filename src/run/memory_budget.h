@@ -24,8 +24,8 @@ bool stj_run_fit(const struct stj_run *run, const struct stj_run_part *part, siz
 size_t stj_run_room(const struct stj_run *run, const struct stj_run_part *part, size_t memory_bytes,
                     const struct stj_prediction *prediction);
 
-/* What stj_run_fit sets, and all of memory_bytes where the process cannot stay within them; for 0 what is left
- * of the free memory where that is less than the default, else 0. */
+/* What stj_run_fit sets, and all of memory_bytes where the process cannot stay within them; for 0
+ * what is left of the free memory where that is less than the default, else 0. */
 size_t stj_run_engine_bytes(const struct stj_run *run, const struct stj_run_part *part,
                             size_t memory_bytes, const struct stj_prediction *prediction);
 

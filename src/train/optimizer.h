@@ -10,9 +10,10 @@
  *                it, without the term through g (the caller adds theta_bar += H g_bar)
  *
  * U' depends on the primal point only through n_coef coefficient vectors, which `linearize` makes
- * once per step.  The step's theta is an affine function of its
- * rate eta, and its slots do not depend on eta (train/given_step.c).  The update is elementwise, and each function is called on parts of the vector; or
- * it is by tensor (`whole`: norms, products of matrices), and each is called on one whole tensor.
+ * once per step.  The step's theta is an affine function of its rate eta, and its slots do not
+ * depend on eta (train/given_step.c).  The update is elementwise, and each function is called on
+ * parts of the vector; or it is by tensor (`whole`: norms, products of matrices), and each is called
+ * on one whole tensor.
  */
 #ifndef STJ_TRAIN_OPTIMIZER_H
 #define STJ_TRAIN_OPTIMIZER_H
