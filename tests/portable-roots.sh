@@ -107,7 +107,7 @@ su reader -c 'sh /use'"
 $(lines '.\/autogen' | sed 's/make check && //; s/&& make /\&\& make -j2 /')
 $(echo "$use" | grep -v '^export')
 make -C build uninstall
-! command -v spectraj"
+test -z \"\$(find /usr/local -name '*spectraj*' | tee /dev/stderr)\""
     if wanted packages; then
         fresh
         step packages "$update
