@@ -81,7 +81,7 @@ static const struct stj_option options[] = {
 };
 #undef OPTION
 
-static void complete(void *config)
+static void curvature_complete(void *config)
 {
     struct curvature_config *c = config;
     if (!c->has_top && !c->has_bottom && !c->density) {
@@ -216,8 +216,8 @@ static double predict_end(size_t k, size_t n, double *bytes)
     return stj_predicted_applications(&p);
 }
 
-static void predict(const struct stj_run *run, const struct stj_plan_request *request,
-                    const void *config, struct stj_prediction *p, size_t *engine)
+static void curvature_predict(const struct stj_run *run, const struct stj_plan_request *request,
+                              const void *config, struct stj_prediction *p, size_t *engine)
 {
     const struct curvature_config *c = config;
     const size_t n = request->n;
@@ -236,7 +236,7 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
 
 /* Every solve begins with the same vector: products of one are those of another only where all
  * solves are the same ones. */
-static void start(const void *stored, const void *wanted, struct stj_journal_start *start)
+static void curvature_start(const void *stored, const void *wanted, struct stj_journal_start *start)
 {
     const struct curvature_config *c = wanted;
     const struct curvature_data *d = stored;
@@ -256,11 +256,11 @@ static bool join(const void *stored, void *wanted)
     c->top = s->top > c->top ? s->top : c->top;
     c->bottom = s->bottom > c->bottom ? s->bottom : c->bottom;
     c->density = c->density || s->density;
-    complete(c);
+    curvature_complete(c);
     return true;
 }
 
-static bool covers(const void *stored, const void *data, const void *wanted)
+static bool curvature_covers(const void *stored, const void *data, const void *wanted)
 {
     const struct curvature_config *s = stored, *c = wanted;
     const struct curvature_data *d = data;
@@ -275,8 +275,8 @@ static void keep_first(size_t rows, size_t had, size_t k, double *x)
         memmove(x + r * k, x + r * had, k * sizeof *x);
 }
 
-static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
-                            struct stj_error *err)
+static enum stj_status curvature_view(const struct stj_analysis_context *cx, const void *config,
+                                      void *data, struct stj_error *err)
 {
     const struct curvature_config *c = config;
     struct curvature_data *d = data;
@@ -295,7 +295,7 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     return STJ_OK;
 }
 
-static enum stj_verdict verdict(const void *data)
+static enum stj_verdict curvature_verdict(const void *data)
 {
     return ((const struct curvature_data *)data)->unconverged ? STJ_VERDICT_NOT_CONVERGED
                                                               : STJ_VERDICT_DONE;
@@ -331,8 +331,8 @@ struct work {
     double norm; /* at the point: at least that of H */
 };
 
-static enum stj_status solve(struct work *w, struct stj_op *op, size_t k, double tol,
-                             struct stj_svd_result **r, struct stj_error *err)
+static enum stj_status curvature_solve(struct work *w, struct stj_op *op, size_t k, double tol,
+                                       struct stj_svd_result **r, struct stj_error *err)
 {
     struct stj_svd_settings s = stj_svd_settings_default();
     s.top = k;
@@ -348,16 +348,16 @@ static enum stj_status solve(struct work *w, struct stj_op *op, size_t k, double
 static enum stj_status find_norm(struct work *w, struct stj_error *err)
 {
     struct stj_svd_result *r = NULL;
-    const enum stj_status st = solve(w, w->cx->op, 1, norm_tol, &r, err);
+    const enum stj_status st = curvature_solve(w, w->cx->op, 1, norm_tol, &r, err);
     w->norm = r ? enlarged * r->sigma_1 : 0;
     stj_svd_result_destroy(r);
     return st;
 }
 
 /* lambda[k] and residual[k] <- of unit vectors, recomputed; *turned <- are they of the other end? */
-static enum stj_status measure(struct work *w, const struct stj_pairs *p, double sign,
-                               double *lambda, double *residual, bool *turned,
-                               struct stj_error *err)
+static enum stj_status curvature_measure(struct work *w, const struct stj_pairs *p, double sign,
+                                         double *lambda, double *residual, bool *turned,
+                                         struct stj_error *err)
 {
     const size_t n = w->cx->n;
     STJ_FREED double *hv = NULL;
@@ -389,10 +389,10 @@ static enum stj_status find_end(struct work *w, double sign, size_t k, double *l
         turned = false;
         stj_svd_result_destroy(r);
         r = NULL;
-        STJ_TRY(solve(w, op, k, 0, &r, err));
+        STJ_TRY(curvature_solve(w, op, k, 0, &r, err));
         STJ_CHECK(err, r->top.k == k, STJ_ENUMERIC, "%zu of %zu eigenvalues were found", r->top.k,
                   k);
-        STJ_TRY(measure(w, &r->top, sign, lambda, residual, &turned, err));
+        STJ_TRY(curvature_measure(w, &r->top, sign, lambda, residual, &turned, err));
     }
     STJ_CHECK(
         err, !turned, STJ_ENUMERIC,
@@ -714,8 +714,8 @@ static enum stj_status move(struct work *w, size_t s, struct stj_error *err)
     return STJ_OK;
 }
 
-static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
-                               struct stj_error *err)
+static enum stj_status curvature_compute(struct stj_analysis_context *cx, const void *config,
+                                         void *data, struct stj_error *err)
 {
     const struct curvature_config *c = config;
     struct curvature_data *d = data;
@@ -790,7 +790,7 @@ static void print_overlaps(FILE *out, const struct curvature_data *d)
     print_row(out, d, "u stable", d->left_stable);
 }
 
-static void print(FILE *out, const struct stj_result *result)
+static void curvature_print(FILE *out, const struct stj_result *result)
 {
     const struct curvature_data *d = result->data;
     fprintf(out, "eigenvalues of the %s of the %s loss%s, %zu parameters\n",
@@ -958,14 +958,14 @@ const struct stj_analysis stj_analysis_curvature = {
     .format = {.name = "spectraj-curvature",
                .version = 1,
                .remedy = "compute it again with --force"},
-    .complete = complete,
-    .predict = predict,
+    .complete = curvature_complete,
+    .predict = curvature_predict,
     .join = join,
-    .covers = covers,
-    .start = start,
-    .compute = compute,
-    .view = view,
-    .verdict = verdict,
-    .print = print,
+    .covers = curvature_covers,
+    .start = curvature_start,
+    .compute = curvature_compute,
+    .view = curvature_view,
+    .verdict = curvature_verdict,
+    .print = curvature_print,
     .figures = figures,
 };

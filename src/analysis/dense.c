@@ -105,15 +105,15 @@ static void transpose(size_t n, double *a)
         }
 }
 
-static size_t columns(const void *config, size_t n)
+static size_t dense_columns(const void *config, size_t n)
 {
     (void)config;
     return n;
 }
 
 /* The operator is gone before the decomposition, which needs the most. */
-static void predict(const struct stj_run *run, const struct stj_plan_request *request,
-                    const void *config, struct stj_prediction *p, size_t *engine)
+static void dense_predict(const struct stj_run *run, const struct stj_plan_request *request,
+                          const void *config, struct stj_prediction *p, size_t *engine)
 {
     const double square = (double)request->n * (double)request->n * sizeof(double);
     (void)run;
@@ -160,8 +160,8 @@ static void count(const struct stj_run_part *part, struct dense_data *d)
         (struct stj_regions){doubtful[STJ_CHAOTIC], doubtful[STJ_BULK], doubtful[STJ_STABLE]};
 }
 
-static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
-                               struct stj_error *err)
+static enum stj_status dense_compute(struct stj_analysis_context *cx, const void *config,
+                                     void *data, struct stj_error *err)
 {
     const struct dense_config *c = config;
     struct dense_data *d = data;
@@ -185,8 +185,8 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
 }
 
 /* Another epsilon is answered from the values. */
-static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
-                            struct stj_error *err)
+static enum stj_status dense_view(const struct stj_analysis_context *cx, const void *config,
+                                  void *data, struct stj_error *err)
 {
     const struct dense_config *c = config;
     struct dense_data *d = data;
@@ -220,7 +220,7 @@ static void print_ends(FILE *out, const struct dense_data *d)
             d->below_floor);
 }
 
-static void print(FILE *out, const struct stj_result *result)
+static void dense_print(FILE *out, const struct stj_result *result)
 {
     const struct dense_data *d = result->data;
     const struct stj_regions *g = &d->regions;
@@ -237,8 +237,8 @@ static void print(FILE *out, const struct stj_result *result)
     stj_print_cost(out, &result->about);
 }
 
-static enum stj_status make_spectrum(const struct stj_result *result, struct stj_chart *chart,
-                                     struct stj_error *err)
+static enum stj_status dense_make_spectrum(const struct stj_result *result, struct stj_chart *chart,
+                                           struct stj_error *err)
 {
     const struct dense_data *d = result->data;
     return stj_chart_spectrum(chart, d->n, d->sigma, d->n, NULL, d->epsilon, d->floor, err);
@@ -246,7 +246,7 @@ static enum stj_status make_spectrum(const struct stj_result *result, struct stj
 
 static const struct stj_analysis_figure figures[] = {
     {"spectrum", "singular values against their index, with the limits of the regions",
-     make_spectrum},
+     dense_make_spectrum},
     {.doc = NULL},
 };
 
@@ -263,11 +263,11 @@ const struct stj_analysis stj_analysis_dense = {
     .schema = schema,
     .result_size = sizeof(struct dense_data),
     .format = {.name = "spectraj-dense", .version = 1, .remedy = "compute it again with --force"},
-    .columns = columns,
-    .predict = predict,
+    .columns = dense_columns,
+    .predict = dense_predict,
     .fits = check_memory,
-    .compute = compute,
-    .view = view,
-    .print = print,
+    .compute = dense_compute,
+    .view = dense_view,
+    .print = dense_print,
     .figures = figures,
 };

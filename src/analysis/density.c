@@ -306,15 +306,15 @@ static void divide_memory(const struct stj_run *run, const struct stj_plan_reque
     (void)stj_run_fit(run, &request->part, memory, &trial, engine);
 }
 
-static size_t columns(const void *config, size_t n)
+static size_t density_columns(const void *config, size_t n)
 {
     const struct density_config *c = config;
     (void)n;
     return c->s.probes;
 }
 
-static void predict(const struct stj_run *run, const struct stj_plan_request *request,
-                    const void *config, struct stj_prediction *p, size_t *engine)
+static void density_predict(const struct stj_run *run, const struct stj_plan_request *request,
+                            const void *config, struct stj_prediction *p, size_t *engine)
 {
     const struct density_config *c = config;
     struct stj_density_settings s = settings_of(c);
@@ -412,8 +412,8 @@ static enum stj_status draw_density(struct density_data *d, struct stj_error *er
     return STJ_OK;
 }
 
-static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
-                               struct stj_error *err)
+static enum stj_status density_compute(struct stj_analysis_context *cx, const void *config,
+                                       void *data, struct stj_error *err)
 {
     const struct density_config *c = config;
     struct density_data *d = data;
@@ -490,8 +490,9 @@ static struct doubt doubt_of(const struct stj_analysis_context *cx)
 }
 
 /* A count of values between a and b <- with intervals that hold for J. */
-static enum stj_status widen(const struct stj_density_result *r, struct doubt doubt, double a,
-                             double b, struct stj_density_count *c, struct stj_error *err)
+static enum stj_status density_widen(const struct stj_density_result *r, struct doubt doubt,
+                                     double a, double b, struct stj_density_count *c,
+                                     struct stj_error *err)
 {
     const double inner[] = {a > 0 ? a + doubt.d : 0, b - doubt.d};
     const double outer[] = {fmax(a - doubt.d, 0), b + doubt.d};
@@ -514,9 +515,9 @@ static enum stj_status widen_regions(const struct stj_density_result *r, struct 
 {
     const double below = fmax(0, 1 - c->epsilon), above = 1 + c->epsilon;
     if (below > 0)
-        STJ_MUST(widen(r, doubt, 0, below, &c->stable, err));
-    STJ_MUST(widen(r, doubt, below, above, &c->bulk, err));
-    return widen(r, doubt, above, (double)INFINITY, &c->chaotic, err);
+        STJ_MUST(density_widen(r, doubt, 0, below, &c->stable, err));
+    STJ_MUST(density_widen(r, doubt, below, above, &c->bulk, err));
+    return density_widen(r, doubt, above, (double)INFINITY, &c->chaotic, err);
 }
 
 static enum stj_status count_between(struct density_data *d, const char *text, struct doubt doubt,
@@ -527,7 +528,7 @@ static enum stj_status count_between(struct density_data *d, const char *text, s
     STJ_MUST(stj_new(&d->bin, n, sizeof *d->bin, err));
     STJ_MUST(stj_density_histogram(&d->r, n, d->edge, 0, d->bin, err));
     for (size_t i = 0; i + 1 < n; i++)
-        STJ_MUST(widen(&d->r, doubt, d->edge[i], d->edge[i + 1], &d->bin[i], err));
+        STJ_MUST(density_widen(&d->r, doubt, d->edge[i], d->edge[i + 1], &d->bin[i], err));
     d->n_between = n - 1;
     return STJ_OK;
 }
@@ -548,8 +549,8 @@ static enum stj_status make_curve(struct density_data *d, size_t n, struct doubt
     return STJ_OK;
 }
 
-static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
-                            struct stj_error *err)
+static enum stj_status density_view(const struct stj_analysis_context *cx, const void *config,
+                                    void *data, struct stj_error *err)
 {
     const struct density_config *c = config;
     struct density_data *d = data;
@@ -591,7 +592,7 @@ static void destroy(void *data)
     stj_schema_free(schema, d);
 }
 
-static enum stj_verdict verdict(const void *data)
+static enum stj_verdict density_verdict(const void *data)
 {
     const struct density_data *d = data;
     if (d->r.stop == STJ_STOP_INTERRUPTED)
@@ -602,7 +603,7 @@ static enum stj_verdict verdict(const void *data)
 }
 
 /* What a budget ended serves a request whose budget is no larger. */
-static bool covers(const void *stored, const void *data, const void *wanted)
+static bool density_covers(const void *stored, const void *data, const void *wanted)
 {
     const struct density_config *s = stored, *w = wanted;
     const struct density_data *d = data;
@@ -613,7 +614,7 @@ static bool covers(const void *stored, const void *data, const void *wanted)
     return true;
 }
 
-static enum stj_status check(const void *config, struct stj_error *err)
+static enum stj_status density_check(const void *config, struct stj_error *err)
 {
     const struct density_config *c = config;
     STJ_FREED double *edge = NULL;
@@ -696,7 +697,7 @@ static void print_views(FILE *out, const struct density_data *d)
         print_gap(out, &d->gap);
 }
 
-static void print(FILE *out, const struct stj_result *result)
+static void density_print(FILE *out, const struct stj_result *result)
 {
     const struct density_data *d = result->data;
     const struct stj_density_result *r = &d->r;
@@ -749,7 +750,7 @@ const struct stj_analysis stj_analysis_density = {
              .doc = "how many singular values are chaotic, bulk and stable",
              .options = options,
              .config_size = sizeof(struct density_config),
-             .check = check},
+             .check = density_check},
     .description =
         "Count the singular values of J = d theta_n / d theta_0 above, around and below 1 without\n"
         "finding any of them, by stochastic Lanczos quadrature, and store the quadrature in\n"
@@ -767,14 +768,14 @@ const struct stj_analysis stj_analysis_density = {
     .schema = schema,
     .result_size = sizeof(struct density_data),
     .format = {.name = "spectraj-density", .version = 1, .remedy = "compute it again with --force"},
-    .columns = columns,
+    .columns = density_columns,
     .single = true,
-    .predict = predict,
-    .covers = covers,
-    .compute = compute,
-    .view = view,
+    .predict = density_predict,
+    .covers = density_covers,
+    .compute = density_compute,
+    .view = density_view,
     .destroy = destroy,
-    .verdict = verdict,
-    .print = print,
+    .verdict = density_verdict,
+    .print = density_print,
     .figures = figures,
 };

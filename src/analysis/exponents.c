@@ -84,14 +84,14 @@ static const struct stj_field schema[] = {
 
 /* ---- what is asked for ---- */
 
-static size_t columns(const void *config, size_t n)
+static size_t exponents_columns(const void *config, size_t n)
 {
     (void)n;
     return ((const struct exponents_config *)config)->top;
 }
 
-static void predict(const struct stj_run *run, const struct stj_plan_request *request,
-                    const void *config, struct stj_prediction *p, size_t *engine)
+static void exponents_predict(const struct stj_run *run, const struct stj_plan_request *request,
+                              const void *config, struct stj_prediction *p, size_t *engine)
 {
     const struct exponents_config *c = config;
     const size_t vectors =
@@ -106,7 +106,7 @@ static void predict(const struct stj_run *run, const struct stj_plan_request *re
     stj_predict_phase(p, 2 * (double)c->top * (double)n * sizeof(double), c->top);
 }
 
-static void start(const void *stored, const void *wanted, struct stj_journal_start *start)
+static void exponents_start(const void *stored, const void *wanted, struct stj_journal_start *start)
 {
     const struct exponents_config *c = wanted;
     const size_t which[] = {c->top, c->every, (size_t)c->start, c->seed};
@@ -115,14 +115,14 @@ static void start(const void *stored, const void *wanted, struct stj_journal_sta
     start->known += start->known == 0;
 }
 
-static bool covers(const void *stored, const void *data, const void *wanted)
+static bool exponents_covers(const void *stored, const void *data, const void *wanted)
 {
     const struct exponents_config *s = stored, *c = wanted;
     return ((const struct exponents_data *)data)->unconverged == 0 && c->top <= s->top;
 }
 
-static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
-                            struct stj_error *err)
+static enum stj_status exponents_view(const struct stj_analysis_context *cx, const void *config,
+                                      void *data, struct stj_error *err)
 {
     const struct exponents_config *c = config;
     struct exponents_data *d = data;
@@ -136,7 +136,7 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     return STJ_OK;
 }
 
-static enum stj_verdict verdict(const void *data)
+static enum stj_verdict exponents_verdict(const void *data)
 {
     return ((const struct exponents_data *)data)->unconverged ? STJ_VERDICT_NOT_CONVERGED
                                                               : STJ_VERDICT_DONE;
@@ -211,7 +211,7 @@ static enum stj_status take_stored(struct work *w, bool *taken, struct stj_error
     return stj_analysis_note_source(w->cx, svd, err);
 }
 
-static enum stj_status solve(struct work *w, struct stj_error *err)
+static enum stj_status exponents_solve(struct work *w, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_svd_result *r = NULL;
@@ -229,7 +229,7 @@ out:
     return st;
 }
 
-static enum stj_status draw(struct work *w, struct stj_error *err)
+static enum stj_status exponents_draw(struct work *w, struct stj_error *err)
 {
     STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
     const struct exponents_data *d = w->d;
@@ -283,7 +283,7 @@ static enum stj_status pass_windows(struct work *w, struct stj_error *err)
     return STJ_OK;
 }
 
-static enum stj_status prepare(struct work *w, struct stj_error *err)
+static enum stj_status exponents_prepare(struct work *w, struct stj_error *err)
 {
     struct exponents_data *d = w->d;
     const struct exponents_config *c = w->config;
@@ -309,22 +309,22 @@ static enum stj_status prepare(struct work *w, struct stj_error *err)
     return stj_new(&w->q, d->n_top, d->n_state * sizeof(double), err);
 }
 
-static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
-                               struct stj_error *err)
+static enum stj_status exponents_compute(struct stj_analysis_context *cx, const void *config,
+                                         void *data, struct stj_error *err)
 {
     STJ_HELD(work_free) struct work w = {.cx = cx, .config = config, .d = data};
     struct stj_op *op = NULL;
     bool taken = false;
-    STJ_MUST(prepare(&w, err));
+    STJ_MUST(exponents_prepare(&w, err));
     STJ_MUST(stj_op_create(w.d->n_state, w.d->n_state, apply_now, NULL, &w, &op, err));
     STJ_MUST(stj_analysis_use_op(cx, op, err));
     if (w.config->start == 1)
-        STJ_MUST(draw(&w, err));
+        STJ_MUST(exponents_draw(&w, err));
     else
         STJ_MUST(take_stored(&w, &taken, err));
     if (w.config->start == 0 && !taken) {
         STJ_MUST(go_to(&w, cx->part->from, cx->part->to, err));
-        STJ_MUST(solve(&w, err));
+        STJ_MUST(exponents_solve(&w, err));
     }
     return pass_windows(&w, err);
 }
@@ -333,7 +333,7 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
 
 enum { SHOWN = 5 }; /* columns of the table */
 
-static void print(FILE *out, const struct stj_result *result)
+static void exponents_print(FILE *out, const struct stj_result *result)
 {
     const struct exponents_data *d = result->data;
     fprintf(out,
@@ -362,8 +362,8 @@ static void print(FILE *out, const struct stj_result *result)
     stj_print_cost(out, &result->about);
 }
 
-static enum stj_status make(const struct stj_result *result, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status exponents_make(const struct stj_result *result, struct stj_chart *chart,
+                                      struct stj_error *err)
 {
     enum { LINES = 8 };
     static const enum stj_chart_colour colours[] = {
@@ -390,7 +390,7 @@ static enum stj_status make(const struct stj_result *result, struct stj_chart *c
 }
 
 static const struct stj_analysis_figure figures[] = {
-    {"exponents", "Lyapunov exponents of the training so far against the step", make},
+    {"exponents", "Lyapunov exponents of the training so far against the step", exponents_make},
     {.doc = NULL},
 };
 
@@ -413,13 +413,13 @@ const struct stj_analysis stj_analysis_exponents = {
     .format = {.name = "spectraj-exponents",
                .version = 1,
                .remedy = "compute it again with --force"},
-    .columns = columns,
-    .predict = predict,
-    .covers = covers,
-    .start = start,
-    .compute = compute,
-    .view = view,
-    .verdict = verdict,
-    .print = print,
+    .columns = exponents_columns,
+    .predict = exponents_predict,
+    .covers = exponents_covers,
+    .start = exponents_start,
+    .compute = exponents_compute,
+    .view = exponents_view,
+    .verdict = exponents_verdict,
+    .print = exponents_print,
     .figures = figures,
 };

@@ -191,22 +191,22 @@ static const struct stj_field schema[] = {
     {.name = NULL},
 };
 
-static void complete(void *config)
+static void influence_complete(void *config)
 {
     stj_queries_pin(&((struct influence_config *)config)->query);
 }
 
-static size_t columns(const void *config, size_t n)
+static size_t influence_columns(const void *config, size_t n)
 {
     (void)n;
     return stj_queries_count(((const struct influence_config *)config)->query);
 }
 
-static void predict(const struct stj_run *run, const struct stj_plan_request *request,
-                    const void *config, struct stj_prediction *prediction, size_t *engine)
+static void influence_predict(const struct stj_run *run, const struct stj_plan_request *request,
+                              const void *config, struct stj_prediction *prediction, size_t *engine)
 {
     const struct influence_config *c = config;
-    const size_t n = columns(config, request->n);
+    const size_t n = influence_columns(config, request->n);
     size_t given = 0, more = 0;
     (void)engine;
     if (run) /* what there is not is refused when it is computed */
@@ -501,8 +501,8 @@ static enum stj_status leave_out(struct work *w, struct left_out *o, size_t i, d
 }
 
 /* n sets of `size` samples, each the first of those that were seen, shuffled. */
-static enum stj_status check(struct work *w, struct left_out *o, size_t n, size_t size,
-                             bool distinct, struct stj_rng *rng, struct stj_error *err)
+static enum stj_status influence_check(struct work *w, struct left_out *o, size_t n, size_t size,
+                                       bool distinct, struct stj_rng *rng, struct stj_error *err)
 {
     STJ_FREED double *shift = NULL, *end = NULL;
     o->n = n;
@@ -569,13 +569,13 @@ static enum stj_status run_checks(struct work *w, struct stj_error *err)
     STJ_MUST(stj_new(&w->score, w->data->n_samples, sizeof *w->score, err));
     STJ_MUST(stj_new(&w->noise, w->data->n_samples, sizeof *w->noise, err));
     stj_rng_fill_normal(other, w->data->n_samples, w->noise);
-    STJ_MUST(check(w, &w->data->one, k < w->n_seen ? k : w->n_seen, 1, true, rng, err));
-    STJ_MUST(check(w, &w->data->set, k, size, false, rng, err));
+    STJ_MUST(influence_check(w, &w->data->one, k < w->n_seen ? k : w->n_seen, 1, true, rng, err));
+    STJ_MUST(influence_check(w, &w->data->set, k, size, false, rng, err));
     return measure_smoothness(w, other, err);
 }
 
-static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
-                               struct stj_error *err)
+static enum stj_status influence_compute(struct stj_analysis_context *cx, const void *config,
+                                         void *data, struct stj_error *err)
 {
     STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
     STJ_HELD(work_free) struct work w = {.cx = cx, .config = config, .data = data};
@@ -613,15 +613,15 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
 
 /* ---- what is asked for ---- */
 
-static bool covers(const void *stored, const void *data, const void *wanted)
+static bool influence_covers(const void *stored, const void *data, const void *wanted)
 {
     const struct influence_config *s = stored, *c = wanted;
     (void)data;
     return c->check <= s->check;
 }
 
-static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
-                            struct stj_error *err)
+static enum stj_status influence_view(const struct stj_analysis_context *cx, const void *config,
+                                      void *data, struct stj_error *err)
 {
     struct influence_data *d = data;
     (void)cx;
@@ -703,7 +703,7 @@ static const char *end_name(const char *query, int end)
     return end ? "most harmful" : "most helpful";
 }
 
-static void print(FILE *out, const struct stj_result *result)
+static void influence_print(FILE *out, const struct stj_result *result)
 {
     const struct influence_data *d = result->data;
     const char *word = d->queries;
@@ -871,12 +871,12 @@ const struct stj_analysis stj_analysis_influence = {
     .format = {.name = "spectraj-influence",
                .version = 1,
                .remedy = "compute it again with --force"},
-    .complete = complete,
-    .columns = columns,
-    .predict = predict,
-    .covers = covers,
-    .compute = compute,
-    .view = view,
-    .print = print,
+    .complete = influence_complete,
+    .columns = influence_columns,
+    .predict = influence_predict,
+    .covers = influence_covers,
+    .compute = influence_compute,
+    .view = influence_view,
+    .print = influence_print,
     .figures = figures,
 };

@@ -134,7 +134,7 @@ static enum stj_status end_interrupted(struct call *c, enum stj_status st, struc
     return st;
 }
 
-static enum stj_status compute(struct call *c, struct stj_error *err)
+static enum stj_status of_operator_compute(struct call *c, struct stj_error *err)
 {
     const struct stj_question *q = &c->question;
     struct stj_result_about *about = &c->result->about;
@@ -180,7 +180,7 @@ enum stj_status stj_analyse_op(struct stj_op *op, const struct stj_request *requ
     STJ_MUST(stj_result_create(a, &c.result, err));
     STJ_MUST(begin_about(&c, err));
     STJ_MUST(open_op(&c, err));
-    STJ_MUST(compute(&c, err));
+    STJ_MUST(of_operator_compute(&c, err));
     *result = c.result;
     c.result = NULL;
     return STJ_OK;

@@ -210,7 +210,7 @@ static enum stj_status predict_seconds(struct stj_run *run, const struct pace *p
 
 /* ---- one analysis ---- */
 
-static size_t columns(const struct stj_run *run, const struct stj_plan_request *request)
+static size_t plan_columns(const struct stj_run *run, const struct stj_plan_request *request)
 {
     struct stj_run_info info;
     stj_run_get_info(run, &info);
@@ -260,7 +260,7 @@ static enum stj_status fill(struct stj_run *run, const struct stj_plan_request *
         item->basis_bytes = (size_t)p->alone_bytes;
         item->memory_bytes = stj_memory_resident() + item->basis_bytes;
     }
-    item->disk_bytes = (size_t)p->file_bytes + journal_bytes(p, columns(run, request));
+    item->disk_bytes = (size_t)p->file_bytes + journal_bytes(p, plan_columns(run, request));
     const size_t before = stj_memory_peak();
     item->memory_bytes = item->memory_bytes > before ? item->memory_bytes : before;
     snprintf(item->reason, sizeof item->reason, "states: %s",
@@ -274,7 +274,7 @@ static enum stj_status plan_analysis(struct stj_run *run, const struct stj_plan_
 {
     struct stj_prediction p;
     size_t engine = 0;
-    const size_t n = columns(run, request);
+    const size_t n = plan_columns(run, request);
     stj_plan_predict(run, request, analysis, config, &p, &engine);
     STJ_MUST(fill(run, request, analysis->columns ? analysis->columns(config, n) : 1, engine, &p,
                   item, err));
@@ -286,7 +286,7 @@ static enum stj_status plan_validate(struct stj_run *run, const struct stj_plan_
 {
     enum { DENSE_LIMIT = 1000 }; /* unless the command is told otherwise */
     struct stj_prediction p = {.svd_flops = 0};
-    stj_validate_predict(run, columns(run, request), DENSE_LIMIT, &p);
+    stj_validate_predict(run, plan_columns(run, request), DENSE_LIMIT, &p);
     const size_t engine = stj_run_engine_bytes(run, &request->part, request->memory_bytes, &p);
     const enum stj_status st = fill(run, request, 1, engine, &p, item, err);
     return st == STJ_OK ? stj_run_check_limit(run, &request->part, request->memory_bytes, &p, err)

@@ -493,7 +493,7 @@ static bool covers_bottom(const struct svd_config *stored, const struct stj_svd_
            (r->bottom_converged == r->bottom_requested || !was_cut_short(stored, r, wanted));
 }
 
-static bool covers(const void *stored, const void *data, const void *wanted)
+static bool svd_covers(const void *stored, const void *data, const void *wanted)
 {
     return (!wants_top(wanted) || covers_top(stored, data, wanted)) &&
            (!wants_bottom(wanted) || covers_bottom(stored, data, wanted));
@@ -593,8 +593,8 @@ static void limit_vectors(const struct stj_run *run, const struct stj_plan_reque
         s->memory_bytes = (size_t)(prudent * (double)(left - storage.minimum));
 }
 
-static void predict(const struct stj_run *run, const struct stj_plan_request *request,
-                    const void *config, struct stj_prediction *p, size_t *engine)
+static void svd_predict(const struct stj_run *run, const struct stj_plan_request *request,
+                        const void *config, struct stj_prediction *p, size_t *engine)
 {
     struct stj_svd_settings s = settings_of(config);
     (void)engine;
@@ -718,7 +718,7 @@ static double floor_of_top(const struct stj_analysis_context *cx, const struct s
 }
 
 /* The ends have no product in common; where both are asked for, the largest come first. */
-static void start(const void *stored, const void *wanted, struct stj_journal_start *start)
+static void svd_start(const void *stored, const void *wanted, struct stj_journal_start *start)
 {
     const struct stj_svd_result *r = stored;
     const size_t top = r && wants_top(wanted) ? r->top.k : 0;
@@ -779,8 +779,8 @@ static enum stj_status find_mixed(const struct stj_analysis_context *cx,
     return STJ_OK;
 }
 
-static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
-                               struct stj_error *err)
+static enum stj_status svd_compute(struct stj_analysis_context *cx, const void *config, void *data,
+                                   struct stj_error *err)
 {
     const struct svd_config *c = config;
     struct stj_svd_result *r = data;
@@ -924,8 +924,8 @@ static enum stj_status compare_counts(const struct stj_analysis_context *cx,
     return STJ_OK;
 }
 
-static enum stj_status view(const struct stj_analysis_context *cx, const void *config, void *data,
-                            struct stj_error *err)
+static enum stj_status svd_view(const struct stj_analysis_context *cx, const void *config,
+                                void *data, struct stj_error *err)
 {
     struct stj_svd_result *r = data;
     set_shape(r);
@@ -948,7 +948,7 @@ static enum stj_status view(const struct stj_analysis_context *cx, const void *c
     return STJ_OK;
 }
 
-static enum stj_verdict verdict(const void *data)
+static enum stj_verdict svd_verdict(const void *data)
 {
     const struct stj_svd_result *r = data;
     if (r->stop == STJ_STOP_INTERRUPTED)
@@ -1071,7 +1071,7 @@ static void print_bottom(FILE *out, const struct stj_svd_result *r)
                 basis_end[r->bottom_end]);
 }
 
-static void print(FILE *out, const struct stj_result *result)
+static void svd_print(FILE *out, const struct stj_result *result)
 {
     const struct stj_svd_result *r = result->data;
     stj_print_given(out, &result->about);
@@ -1085,8 +1085,8 @@ static void print(FILE *out, const struct stj_result *result)
     stj_print_cost(out, &result->about);
 }
 
-static enum stj_status make_spectrum(const struct stj_result *result, struct stj_chart *chart,
-                                     struct stj_error *err)
+static enum stj_status svd_make_spectrum(const struct stj_result *result, struct stj_chart *chart,
+                                         struct stj_error *err)
 {
     static const double default_epsilon = 0.1;
     const struct stj_svd_result *r = result->data;
@@ -1099,7 +1099,7 @@ static enum stj_status make_spectrum(const struct stj_result *result, struct stj
 
 static const struct stj_analysis_figure figures[] = {
     {"spectrum", "singular values against their index, with the limits of the regions",
-     make_spectrum},
+     svd_make_spectrum},
     {.doc = NULL},
 };
 
@@ -1131,14 +1131,14 @@ const struct stj_analysis stj_analysis_svd = {
     .single = true,
     .mixed = true,
     .counts_pairs = true,
-    .predict = predict,
+    .predict = svd_predict,
     .split = split,
     .join = join,
-    .covers = covers,
-    .start = start,
-    .compute = compute,
-    .view = view,
-    .verdict = verdict,
-    .print = print,
+    .covers = svd_covers,
+    .start = svd_start,
+    .compute = svd_compute,
+    .view = svd_view,
+    .verdict = svd_verdict,
+    .print = svd_print,
     .figures = figures,
 };

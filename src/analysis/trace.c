@@ -66,22 +66,22 @@ static const struct stj_field schema[] = {
     {.name = NULL},
 };
 
-static size_t columns(const void *config, size_t n)
+static size_t trace_columns(const void *config, size_t n)
 {
     const struct stj_trace_settings *c = config;
     (void)n;
     return c->products;
 }
 
-static void predict(const struct stj_run *run, const struct stj_plan_request *request,
-                    const void *config, struct stj_prediction *prediction, size_t *engine)
+static void trace_predict(const struct stj_run *run, const struct stj_plan_request *request,
+                          const void *config, struct stj_prediction *prediction, size_t *engine)
 {
     (void)run;
     (void)engine;
     stj_trace_predict(config, request->n < request->rows ? request->n : request->rows, prediction);
 }
 
-static enum stj_status check(const void *config, struct stj_error *err)
+static enum stj_status trace_check(const void *config, struct stj_error *err)
 {
     const struct trace_config *c = config;
     STJ_NEED(
@@ -95,7 +95,7 @@ static enum stj_status check(const void *config, struct stj_error *err)
 /* What products in single precision may have done to the value, E = J_single - J:
  *     |tr E| <= sqrt(N) |E|_F,      | |J + E|_F^2 - |J|_F^2 | <= 2 |J|_F |E|_F + |E|_F^2
  * and so for J - I, with the |E|_F that was measured. */
-static void widen(const struct stj_analysis_context *cx, struct stj_trace_result *r)
+static void trace_widen(const struct stj_analysis_context *cx, struct stj_trace_result *r)
 {
     const double root = sqrt((double)cx->n);
     const double e = root * cx->about->product_error;
@@ -107,8 +107,8 @@ static void widen(const struct stj_analysis_context *cx, struct stj_trace_result
     r->high += by;
 }
 
-static enum stj_status compute(struct stj_analysis_context *cx, const void *config, void *data,
-                               struct stj_error *err)
+static enum stj_status trace_compute(struct stj_analysis_context *cx, const void *config,
+                                     void *data, struct stj_error *err)
 {
     const struct trace_config *c = config;
     struct stj_trace_settings s = c->s;
@@ -116,11 +116,11 @@ static enum stj_status compute(struct stj_analysis_context *cx, const void *conf
     s.size = sizeof s;
     s.progress = *cx->progress;
     STJ_MUST(stj_trace_solve(cx->op, &s, data, err));
-    widen(cx, data);
+    trace_widen(cx, data);
     return STJ_OK;
 }
 
-static void print(FILE *out, const struct stj_result *result)
+static void trace_print(FILE *out, const struct stj_result *result)
 {
     static const char *const meaning[] = {"tr J", "|J|_F^2 = tr J'J",
                                           "|J - I|_F^2 = tr (J - I)'(J - I)"};
@@ -140,7 +140,7 @@ const struct stj_analysis stj_analysis_trace = {
              .doc = "traces of the training Jacobian, with error bars",
              .options = options,
              .config_size = sizeof(struct trace_config),
-             .check = check},
+             .check = trace_check},
     .description =
         "Estimate tr J, or the squared Frobenius norm of J or of J - I, from products with random\n"
         "vectors, and store the result in RUN/trace-FUNCTION.h5.  Repeating a command prints the\n"
@@ -151,9 +151,9 @@ const struct stj_analysis stj_analysis_trace = {
     .result_size = sizeof(struct stj_trace_result),
     .format = {.name = "spectraj-trace", .version = 1, .remedy = "compute it again with --force"},
     .name_option = "function",
-    .columns = columns,
+    .columns = trace_columns,
     .single = true,
-    .predict = predict,
-    .compute = compute,
-    .print = print,
+    .predict = trace_predict,
+    .compute = trace_compute,
+    .print = trace_print,
 };

@@ -118,8 +118,8 @@ static enum stj_status report(struct cli *cli, size_t n, struct stj_result *cons
     return st;
 }
 
-static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
-                            int *exit_status)
+static enum stj_status analysis_work(struct cli *cli, struct stj_run *run, const void *options,
+                                     int *exit_status)
 {
     const size_t n = cli->args.shared.at.n ? cli->args.shared.at.n : 1;
     struct stj_result **result = calloc(n, sizeof *result);
@@ -170,6 +170,6 @@ const struct command *cli_analysis_command(size_t i)
                          .options = about.options,
                          .example = about.example,
                          .unconverged = about.unconverged,
-                         .work = work};
+                         .work = analysis_work};
     return &command[i];
 }

@@ -24,8 +24,8 @@ static void print_json(char *paths)
     printf("]}\n");
 }
 
-static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
-                            int *exit_status)
+static enum stj_status export_work(struct cli *cli, struct stj_run *run, const void *options,
+                                   int *exit_status)
 {
     const struct export_options *o = options;
     const char *result = cli->args.n_positional > 1 ? cli->args.positional[1] : NULL;
@@ -70,5 +70,5 @@ const struct command command_export = {
     .options_size = sizeof(struct export_options),
     .example = "  spectraj export digits-run -o arrays\n"
                "  spectraj export digits-run svd --npy -o arrays\n",
-    .work = work,
+    .work = export_work,
 };

@@ -2,8 +2,8 @@
 /* cli/info.c: spectraj info: what is in a run. */
 #include "cli.h"
 
-static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
-                            int *exit_status)
+static enum stj_status info_work(struct cli *cli, struct stj_run *run, const void *options,
+                                 int *exit_status)
 {
     (void)options;
     (void)exit_status;
@@ -28,6 +28,6 @@ const struct command command_info = {
         "train would print.  The line on states describes an analysis with the given memory.\n",
     .shared = ARGS_SET | ARGS_MEMORY | ARGS_PROBLEM,
     .example = "  spectraj info digits-run\n  spectraj info digits.yaml\n",
-    .work = work,
+    .work = info_work,
     .takes_config = true,
 };

@@ -143,7 +143,7 @@ static int print_completion(const char *shell)
 }
 
 /* help --complete WORD...: of the first word the commands, else what the command offers. */
-static int complete(size_t n, char **word)
+static int main_complete(size_t n, char **word)
 {
     const char *name = NULL, *doc = NULL;
     const char *typed = word[n - 1];
@@ -171,7 +171,7 @@ static int print_help(int argc, char **argv)
     if (strcmp(argv[2], "--completion") == 0)
         return print_completion(argv[3]);
     if (strcmp(argv[2], "--complete") == 0 && argc > 3)
-        return complete((size_t)argc - 3, argv + 3);
+        return main_complete((size_t)argc - 3, argv + 3);
     if (strcmp(argv[2], "config") == 0) {
         manual_print_config_help(stdout);
         return CLI_DONE;

@@ -24,7 +24,7 @@ static void put_character(FILE *out, char c)
 }
 
 /* Text as it is, its lines kept. */
-static void put(FILE *out, const char *text)
+static void manual_put(FILE *out, const char *text)
 {
     bool line_start = true;
     for (const char *p = text; *p; p++) {
@@ -75,12 +75,12 @@ static void put_title(FILE *out, const char *name, int section, const char *summ
             *p = (char)(*p - 'a' + 'A');
     fprintf(out, ".\\\" SPDX-License-Identifier: GPL-3.0-or-later\n"
                  ".\\\" Made from the tables of the program; do not edit.\n.TH ");
-    put(out, upper);
+    manual_put(out, upper);
     fprintf(out, " %d \"%s\" \"spectraj %s\" \"%s\"\n.SH NAME\n", section, stj_release_date(),
             stj_version(), section == 1 ? "User Commands" : "File Formats");
-    put(out, name);
+    manual_put(out, name);
     fputs(" \\- ", out);
-    put(out, summary);
+    manual_put(out, summary);
     fputc('\n', out);
 }
 
@@ -92,11 +92,11 @@ static void put_option(FILE *out, const struct stj_option *row)
     if (row->letter)
         fprintf(out, "\\fB\\-%c\\fR, ", row->letter);
     fputs("\\fB\\-\\-", out);
-    put(out, args_name(row, name));
+    manual_put(out, args_name(row, name));
     fputs("\\fR", out);
     if (value) {
         fputs(" \\fI", out);
-        put(out, value);
+        manual_put(out, value);
         fputs("\\fR", out);
     }
     fputc('\n', out);
@@ -107,7 +107,7 @@ static void put_option(FILE *out, const struct stj_option *row)
 static void put_literal(FILE *out, const char *text)
 {
     fputs(".nf\n", out);
-    put(out, text);
+    manual_put(out, text);
     fputs(".fi\n", out);
 }
 
@@ -137,9 +137,9 @@ void manual_print_command(FILE *out, const struct command *command)
             *p = '-';
     put_title(out, name, 1, command->summary);
     fputs(".SH SYNOPSIS\n\\fBspectraj ", out);
-    put(out, command->name);
+    manual_put(out, command->name);
     fputs("\\fR [\\fIOPTION\\fR]... \\fI", out);
-    put(out, command->positional);
+    manual_put(out, command->positional);
     fputs("\\fR\n.SH DESCRIPTION\n", out);
     put_flowing(out, command->description);
     if (command->list_title) {
@@ -147,7 +147,7 @@ void manual_print_command(FILE *out, const struct command *command)
         size_t size = 0;
         FILE *list = open_memstream(&text, &size);
         fputs(".SH ", out);
-        put(out, command->list_title);
+        manual_put(out, command->list_title);
         fputc('\n', out);
         if (list) {
             args_print_names(list, command->list);
@@ -192,7 +192,7 @@ void manual_print_program(FILE *out, const struct command *const *commands, size
     fputs(".SH COMMANDS\n", out);
     for (size_t i = 0; i < n; i++) {
         fputs(".TP\n\\fBspectraj\\-", out);
-        put(out, commands[i]->name);
+        manual_put(out, commands[i]->name);
         fputs("\\fR(1)\n", out);
         put_flowing(out, commands[i]->summary);
     }
@@ -211,7 +211,7 @@ static void page_section(void *ctx, const char *title, const char *doc)
 {
     FILE *out = ctx;
     fputs(".SS ", out);
-    put(out, title);
+    manual_put(out, title);
     fputc('\n', out);
     put_flowing(out, doc);
 }
@@ -221,7 +221,7 @@ static void page_key(void *ctx, const struct stj_option *key)
     FILE *out = ctx;
     char doc[STJ_OPTION_TEXT_MAX];
     fputs(".TP\n\\fB", out);
-    put(out, key->name);
+    manual_put(out, key->name);
     fputs("\\fR\n", out);
     stj_option_describe(key, true, doc, sizeof doc);
     put_flowing(out, doc);

@@ -32,8 +32,8 @@ static void add_given(struct given *g, const char *name, size_t value)
     g->n++;
 }
 
-static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
-                            int *exit_status)
+static enum stj_status plan_work(struct cli *cli, struct stj_run *run, const void *options,
+                                 int *exit_status)
 {
     const struct plan_options *o = options;
     struct given g = {.n = 0};
@@ -101,7 +101,7 @@ const struct command command_plan = {
     .options_size = sizeof(struct plan_options),
     .example = "  spectraj plan digits.yaml\n  spectraj plan digits-run --top 50 --memory 4G\n"
                "  spectraj plan digits-run --ranks 16 --bandwidth 10G\n",
-    .work = work,
+    .work = plan_work,
     .takes_config = true,
     .measures = true,
 };

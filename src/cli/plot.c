@@ -177,9 +177,9 @@ static enum stj_status read_settings(const struct plot_options *o, const char *f
     return st == STJ_OK ? read_length("height", o->height, &how->height, err) : st;
 }
 
-static enum stj_status draw(const struct cli *cli, const struct plot_options *o,
-                            const struct plotted *p, const char *figure, const char *path,
-                            struct stj_error *err)
+static enum stj_status plot_draw(const struct cli *cli, const struct plot_options *o,
+                                 const struct plotted *p, const char *figure, const char *path,
+                                 struct stj_error *err)
 {
     const struct stj_report_vector which = {.size = sizeof which,
                                             .index = o->index,
@@ -222,7 +222,7 @@ static int plot(struct cli *cli, const void *options)
         path = path_text;
     }
     if (st == STJ_OK)
-        st = draw(cli, o, &plotted, figure, path, &cli->err);
+        st = plot_draw(cli, o, &plotted, figure, path, &cli->err);
     for (size_t i = 0; i < 2; i++)
         stj_run_destroy(plotted.run[i]);
     return st == STJ_OK ? CLI_DONE : cli_failed(st);

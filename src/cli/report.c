@@ -6,8 +6,8 @@ struct report_options {
     char *output;
 };
 
-static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
-                            int *exit_status)
+static enum stj_status report_work(struct cli *cli, struct stj_run *run, const void *options,
+                                   int *exit_status)
 {
     const struct report_options *o = options;
     (void)exit_status;
@@ -37,5 +37,5 @@ const struct command command_report = {
     .options_size = sizeof(struct report_options),
     .example = "  spectraj report digits-run\n"
                "  spectraj report digits-run -o page.html\n",
-    .work = work,
+    .work = report_work,
 };

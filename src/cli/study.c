@@ -27,8 +27,8 @@ static bool get_study(size_t i, const char **name, const char **doc)
     return true;
 }
 
-static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
-                            int *exit_status)
+static enum stj_status study_work(struct cli *cli, struct stj_run *run, const void *options,
+                                  int *exit_status)
 {
     const struct stj_study_settings settings = {.n = cli->args.n_given,
                                                 .setting = cli->args.given,
@@ -69,7 +69,7 @@ static const struct command *make_command(const struct stj_study_about *about)
     special.command.specialize = NULL;
     special.command.list_title = NULL;
     special.command.run = NULL;
-    special.command.work = work;
+    special.command.work = study_work;
     return &special.command;
 }
 

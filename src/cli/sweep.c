@@ -91,7 +91,7 @@ static enum stj_status do_runs(struct sweep *s, const struct stj_config_sweep *s
     return STJ_OK;
 }
 
-static int run(struct cli *cli, const void *options)
+static int sweep_run(struct cli *cli, const void *options)
 {
     const char *const *output = options;
     struct sweep s = {.cli = cli, .options.output = (char *)(uintptr_t)*output};
@@ -141,6 +141,6 @@ const struct command command_sweep = {
     .kept = "complete runs and what is finished of the others are kept",
     .example = "  spectraj sweep digits.yaml --set training.learning_rate.peak=.1,.2 -o peaks\n"
                "  spectraj sweep digits.yaml --set training.steps=20 --set init.seed=0..2 -o s\n",
-    .run = run,
+    .run = sweep_run,
     .deals = true,
 };

@@ -52,7 +52,7 @@ static const struct stj_option train_rows[] = {
 #define REFUSE(cli, text) stj_error_set(&(cli)->err, STJ_EINVAL, __FILE__, __LINE__, text)
 
 /* What belongs together. */
-static enum stj_status check(struct cli *cli, const struct train_options *o)
+static enum stj_status train_check(struct cli *cli, const struct train_options *o)
 {
     const bool config = cli->args.n_positional > 0;
     if (o->run && (config || o->common.output || o->common.accept_deviation ||
@@ -88,7 +88,7 @@ static int train(struct cli *cli, const void *options)
 {
     const struct train_options *o = options;
     struct stj_run *run = NULL;
-    enum stj_status st = check(cli, o);
+    enum stj_status st = train_check(cli, o);
     if (st != STJ_OK)
         return cli_failed(st);
     const struct stj_run_train_settings settings = cli_train_settings(cli, &o->common);

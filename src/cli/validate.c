@@ -6,8 +6,8 @@ struct validate_options {
     size_t dense_limit;
 };
 
-static enum stj_status work(struct cli *cli, struct stj_run *run, const void *options,
-                            int *exit_status)
+static enum stj_status validate_work(struct cli *cli, struct stj_run *run, const void *options,
+                                     int *exit_status)
 {
     const struct validate_options *o = options;
     const struct args_shared *shared = &cli->args.shared;
@@ -47,5 +47,5 @@ const struct command command_validate = {
     .options_size = sizeof(struct validate_options),
     .unconverged = "a check did not pass",
     .example = "  spectraj validate digits-run\n",
-    .work = work,
+    .work = validate_work,
 };

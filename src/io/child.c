@@ -82,7 +82,7 @@ static int open_streams(int ours[2], int theirs[2])
 }
 
 /* A larger buffer than the usual saves turns; that it is refused makes no difference else. */
-static void widen(int fd)
+static void child_widen(int fd)
 {
     const int bytes = 1 << 20;
 #ifdef SO_NOSIGPIPE
@@ -190,8 +190,8 @@ enum stj_status stj_child_start(char *const *argv, const char *directory, int gi
     made->stream = ours[0];
     made->errors = ours[1];
     if (!bad) {
-        widen(made->stream);
-        widen(theirs[0]);
+        child_widen(made->stream);
+        child_widen(theirs[0]);
         bad = spawn(made, argv, directory, given, theirs);
     }
     close_at(&theirs[0]);

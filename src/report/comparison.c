@@ -440,7 +440,7 @@ static enum stj_status put_result(struct gathering *g, const struct stj_contents
     return st;
 }
 
-static enum stj_status gather(struct stj_comparison *c, size_t i, struct stj_error *err)
+static enum stj_status comparison_gather(struct stj_comparison *c, size_t i, struct stj_error *err)
 {
     const struct stj_run_info *info = &c->run[i].info;
     STJ_HELD(stj_contents_free) struct stj_contents contents = {.info = *info};
@@ -519,6 +519,6 @@ enum stj_status stj_compare_runs(size_t n, char *const *dir, struct stj_comparis
     drop_common_keys(c);
     STJ_MUST(group_runs(c, err));
     for (size_t i = 0; i < c->n; i++)
-        STJ_MUST(gather(c, i, err));
+        STJ_MUST(comparison_gather(c, i, err));
     return STJ_OK;
 }

@@ -452,8 +452,9 @@ static enum stj_status set_chart(struct stj_chart *chart, const struct stj_plot_
 }
 
 /* Draw the chart, or without one the run's network. */
-static enum stj_status draw(const struct stj_chart_target *target, const struct stj_chart *chart,
-                            const struct stj_run *run, struct stj_error *err)
+static enum stj_status figure_draw(const struct stj_chart_target *target,
+                                   const struct stj_chart *chart, const struct stj_run *run,
+                                   struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     FILE *script = NULL;
@@ -498,7 +499,7 @@ enum stj_status stj_chart_put(const struct stj_chart_target *target, const struc
     if (target->data)
         STJ_MUST(write_csv(target->out, chart, target->path, err));
     else
-        STJ_MUST(draw(target, chart, NULL, err));
+        STJ_MUST(figure_draw(target, chart, NULL, err));
     return target->path ? report_file(target->out, target->format, figure, target->path, err)
                         : STJ_OK;
 }
@@ -530,7 +531,7 @@ enum stj_status stj_report_overlay(FILE *out, enum stj_report_format format, siz
         STJ_NEED(err, n == 1 || what[i].label, STJ_EINVAL, "run %zu of %zu has no label", i + 1, n);
     }
     if (choice.name == network && path && !data && n == 1) {
-        STJ_MUST(draw(&target, NULL, what->run, err));
+        STJ_MUST(figure_draw(&target, NULL, what->run, err));
         return report_file(out, format, figure, path, err);
     }
     STJ_MUST(stj_figure_overlay(&chart, n, source, figure, data, err));

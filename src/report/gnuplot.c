@@ -146,8 +146,8 @@ enum stj_status stj_gnuplot_script(FILE **script, struct stj_error *err)
                          "no temporary file for the figure's data: %s", strerror(errno));
 }
 
-static enum stj_status start(int script, int output, int messages, const int *to_close, pid_t *pid,
-                             struct stj_error *err)
+static enum stj_status gnuplot_start(int script, int output, int messages, const int *to_close,
+                                     pid_t *pid, struct stj_error *err)
 {
     char program[] = "gnuplot";
     char defaults[] = "--default-settings"; /* the user's ~/.gnuplot is not ours to obey */
@@ -237,7 +237,7 @@ static enum stj_status run_gnuplot(FILE *script, struct drawing *d, struct stj_e
     rewind(script);
     STJ_TRY(stj_gnuplot_script(&messages, err));
     STJ_CHECK(err, pipe(ends) == 0, STJ_EIO, "no pipe for gnuplot: %s", strerror(errno));
-    STJ_TRY(start(fileno(script), ends[1], fileno(messages), ends, &pid, err));
+    STJ_TRY(gnuplot_start(fileno(script), ends[1], fileno(messages), ends, &pid, err));
     close(ends[1]);
     ends[1] = -1;
     st = collect(ends[0], d, err);

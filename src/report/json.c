@@ -23,7 +23,7 @@ static struct builder begin(void)
     return (struct builder){.object = object, .failed = !object};
 }
 
-static void put(struct builder *b, const char *key, json_t *value)
+static void json_put(struct builder *b, const char *key, json_t *value)
 {
     if (json_object_set_new(b->object, key, value) != 0)
         b->failed = true;
@@ -33,7 +33,7 @@ static void put(struct builder *b, const char *key, json_t *value)
 static void put_object(struct builder *b, const char *key, struct builder *inner)
 {
     b->failed = b->failed || inner->failed;
-    put(b, key, inner->object);
+    json_put(b, key, inner->object);
 }
 
 static enum stj_status finish(struct builder *b, json_t **object, struct stj_error *err)
@@ -51,7 +51,7 @@ static enum stj_status finish(struct builder *b, json_t **object, struct stj_err
 static struct builder begin_report(void)
 {
     struct builder b = begin();
-    put(&b, "schema", json_integer(STJ_JSON_SCHEMA));
+    json_put(&b, "schema", json_integer(STJ_JSON_SCHEMA));
     return b;
 }
 
@@ -122,28 +122,28 @@ static void put_storage(struct builder *b, const struct stj_storage *s)
     struct builder o = begin();
     struct builder bytes = begin();
     struct builder diverged = begin();
-    put(&o, "policy", s->policy ? stj_json_of_text(stj_storage_text(s->policy)) : json_null());
-    put(&o, "states", json_of_size(s->states));
-    put(&o, "stored", json_of_size(s->stored));
-    put(&o, "every", json_of_size(s->every));
-    put(&o, "held", json_of_size(s->held));
-    put(&o, "extra_passes", stj_json_of_real(s->extra_passes));
-    put(&o, "kept_steps", json_of_size(s->kept_steps));
-    put(&bytes, "states", json_of_size(s->state_bytes));
-    put(&bytes, "linearisations", json_of_size(s->linear_bytes));
-    put(&bytes, "work", json_of_size(s->work_bytes));
-    put(&bytes, "budget", json_of_size(s->budget));
-    put(&bytes, "minimum", json_of_size(s->minimum));
+    json_put(&o, "policy", s->policy ? stj_json_of_text(stj_storage_text(s->policy)) : json_null());
+    json_put(&o, "states", json_of_size(s->states));
+    json_put(&o, "stored", json_of_size(s->stored));
+    json_put(&o, "every", json_of_size(s->every));
+    json_put(&o, "held", json_of_size(s->held));
+    json_put(&o, "extra_passes", stj_json_of_real(s->extra_passes));
+    json_put(&o, "kept_steps", json_of_size(s->kept_steps));
+    json_put(&bytes, "states", json_of_size(s->state_bytes));
+    json_put(&bytes, "linearisations", json_of_size(s->linear_bytes));
+    json_put(&bytes, "work", json_of_size(s->work_bytes));
+    json_put(&bytes, "budget", json_of_size(s->budget));
+    json_put(&bytes, "minimum", json_of_size(s->minimum));
     put_object(&o, "memory_bytes", &bytes);
-    put(&diverged, "step", json_of_size(s->diverged_at));
-    put(&diverged, "compared_at", json_of_size(s->compared_at));
-    put(&diverged, "difference", stj_json_of_real(s->difference));
+    json_put(&diverged, "step", json_of_size(s->diverged_at));
+    json_put(&diverged, "compared_at", json_of_size(s->compared_at));
+    json_put(&diverged, "difference", stj_json_of_real(s->difference));
     put_object(&o, "diverged", &diverged);
     if (!s->diverged)
-        put(&o, "diverged", json_null());
+        json_put(&o, "diverged", json_null());
     put_object(b, "trajectory", &o);
     if (!s->policy)
-        put(b, "trajectory", json_null());
+        json_put(b, "trajectory", json_null());
 }
 
 static void put_part(struct builder *b, const struct stj_run_part *part)
@@ -157,11 +157,11 @@ static void put_part(struct builder *b, const struct stj_run_part *part)
             o.failed = true;
         word += length;
     }
-    put(&o, "from", json_of_size(part->from));
-    put(&o, "to", json_of_size(part->to));
-    put(&o, "layers", layers);
-    put(&o, "state", stj_json_of_text(part->full_state ? "full" : "theta"));
-    put(&o, "precision", stj_json_of_text(stj_precisions[part->precision]));
+    json_put(&o, "from", json_of_size(part->from));
+    json_put(&o, "to", json_of_size(part->to));
+    json_put(&o, "layers", layers);
+    json_put(&o, "state", stj_json_of_text(part->full_state ? "full" : "theta"));
+    json_put(&o, "precision", stj_json_of_text(stj_precisions[part->precision]));
     put_object(b, "part", &o);
 }
 
@@ -169,13 +169,13 @@ static void put_part(struct builder *b, const struct stj_run_part *part)
 static void put_imported(struct builder *b, const struct stj_run_imported *imported)
 {
     struct builder o = begin();
-    put(&o, "states", json_of_size(imported->n_states));
-    put(&o, "deviation", stj_json_of_real(imported->deviation));
-    put(&o, "deviation_step", json_of_size(imported->deviation_step));
-    put(&o, "tolerance", stj_json_of_real(imported->tolerance));
+    json_put(&o, "states", json_of_size(imported->n_states));
+    json_put(&o, "deviation", stj_json_of_real(imported->deviation));
+    json_put(&o, "deviation_step", json_of_size(imported->deviation_step));
+    json_put(&o, "tolerance", stj_json_of_real(imported->tolerance));
     put_object(b, "imported", &o);
     if (!imported->is_imported)
-        put(b, "imported", json_null());
+        json_put(b, "imported", json_null());
 }
 
 /* The lengths of a run before it was continued. */
@@ -188,8 +188,8 @@ static json_t *json_of_lengths(const char *earlier)
         if (sscanf(line, "%zu %16s", &steps, fingerprint) != 2)
             break;
         struct builder b = begin();
-        put(&b, "n_steps", json_of_size(steps));
-        put(&b, "fingerprint", stj_json_of_text(fingerprint));
+        json_put(&b, "n_steps", json_of_size(steps));
+        json_put(&b, "fingerprint", stj_json_of_text(fingerprint));
         json_array_append_new(array, b.object);
     }
     return array;
@@ -197,20 +197,21 @@ static json_t *json_of_lengths(const char *earlier)
 
 static void put_training(struct builder *b, const struct stj_run_info *info)
 {
-    put(b, "n_params", json_of_size(info->n_params));
-    put(b, "n_steps", json_of_size(info->n_steps));
-    put(b, "train_loss", stj_json_of_real(info->train_loss));
-    put(b, "first_loss", stj_json_of_real(info->first_loss));
-    put(b, "diverged", json_boolean(info->diverged));
-    put(b, "test_loss", stj_json_of_real(info->test_loss));
-    put(b, "test_accuracy", stj_json_of_real(info->test_accuracy));
-    put(b, "seconds", stj_json_of_real(info->seconds));
-    put(b, "fingerprint", info->fingerprint ? stj_json_of_text(info->fingerprint) : json_null());
-    put(b, "earlier", json_of_lengths(info->earlier));
-    put(b, "average", info->average ? stj_json_of_text(info->average) : json_null());
-    put(b, "sam_adaptive", json_boolean(info->sam_adaptive));
-    put(b, "sam_rho", stj_json_of_real(info->sam_rho));
-    put(b, "zero_start", info->zero_start ? stj_json_of_text(info->zero_start) : json_null());
+    json_put(b, "n_params", json_of_size(info->n_params));
+    json_put(b, "n_steps", json_of_size(info->n_steps));
+    json_put(b, "train_loss", stj_json_of_real(info->train_loss));
+    json_put(b, "first_loss", stj_json_of_real(info->first_loss));
+    json_put(b, "diverged", json_boolean(info->diverged));
+    json_put(b, "test_loss", stj_json_of_real(info->test_loss));
+    json_put(b, "test_accuracy", stj_json_of_real(info->test_accuracy));
+    json_put(b, "seconds", stj_json_of_real(info->seconds));
+    json_put(b, "fingerprint",
+             info->fingerprint ? stj_json_of_text(info->fingerprint) : json_null());
+    json_put(b, "earlier", json_of_lengths(info->earlier));
+    json_put(b, "average", info->average ? stj_json_of_text(info->average) : json_null());
+    json_put(b, "sam_adaptive", json_boolean(info->sam_adaptive));
+    json_put(b, "sam_rho", stj_json_of_real(info->sam_rho));
+    json_put(b, "zero_start", info->zero_start ? stj_json_of_text(info->zero_start) : json_null());
     put_imported(b, &info->imported);
 }
 
@@ -228,16 +229,16 @@ static json_t *json_of_layers(const struct stj_run_layer *layers, size_t n)
     json_t *array = json_array();
     for (size_t i = 0; i < n; i++) {
         struct builder b = begin();
-        put(&b, "label", layers[i].label ? stj_json_of_text(layers[i].label) : json_null());
-        put(&b, "type", stj_json_of_text(layers[i].type));
-        put(&b, "shape", stj_json_of_text(layers[i].shape));
-        put(&b, "n_params", json_of_size(layers[i].n_params));
-        put(&b, "offset", json_of_size(layers[i].offset));
-        put(&b, "inputs", stj_json_of_text(layers[i].inputs));
-        put(&b, "n_frozen", json_of_size(layers[i].n_frozen));
-        put(&b, "n_shared", json_of_size(layers[i].n_shared));
-        put(&b, "flops", stj_json_of_real(layers[i].flops));
-        put(&b, "bytes", json_of_size(layers[i].bytes));
+        json_put(&b, "label", layers[i].label ? stj_json_of_text(layers[i].label) : json_null());
+        json_put(&b, "type", stj_json_of_text(layers[i].type));
+        json_put(&b, "shape", stj_json_of_text(layers[i].shape));
+        json_put(&b, "n_params", json_of_size(layers[i].n_params));
+        json_put(&b, "offset", json_of_size(layers[i].offset));
+        json_put(&b, "inputs", stj_json_of_text(layers[i].inputs));
+        json_put(&b, "n_frozen", json_of_size(layers[i].n_frozen));
+        json_put(&b, "n_shared", json_of_size(layers[i].n_shared));
+        json_put(&b, "flops", stj_json_of_real(layers[i].flops));
+        json_put(&b, "bytes", json_of_size(layers[i].bytes));
         array = append(array, b.object, b.failed);
     }
     return array;
@@ -251,30 +252,30 @@ static json_t *json_of_maybe(const char *text)
 
 static void put_result(struct builder *b, const struct stj_contents_result *r)
 {
-    put(b, "file", stj_json_of_text(r->name));
-    put(b, "request", json_of_maybe(r->request));
-    put(b, "layers", json_of_maybe(r->layers));
-    put(b, "created", json_of_maybe(r->created));
-    put(b, "version", json_of_maybe(r->version));
+    json_put(b, "file", stj_json_of_text(r->name));
+    json_put(b, "request", json_of_maybe(r->request));
+    json_put(b, "layers", json_of_maybe(r->layers));
+    json_put(b, "created", json_of_maybe(r->created));
+    json_put(b, "version", json_of_maybe(r->version));
 }
 
 /* null: nothing is wrong. */
 static void put_trouble(struct builder *b, const struct stj_error *trouble)
 {
-    put(b, "error", trouble->code == STJ_OK ? json_null() : stj_json_of_text(trouble->text));
+    json_put(b, "error", trouble->code == STJ_OK ? json_null() : stj_json_of_text(trouble->text));
 }
 
 static void put_headline(struct builder *b, const struct stj_contents_result *r)
 {
     const struct stj_headline *h = &r->headline;
     struct builder o = begin();
-    put(&o, "name", stj_json_of_text(h->field ? stj_headline_name(h) : ""));
-    put(&o, "value", stj_json_of_real(h->value));
-    put(&o, "low", stj_json_of_real(h->low));
-    put(&o, "high", stj_json_of_real(h->high));
+    json_put(&o, "name", stj_json_of_text(h->field ? stj_headline_name(h) : ""));
+    json_put(&o, "value", stj_json_of_real(h->value));
+    json_put(&o, "low", stj_json_of_real(h->low));
+    json_put(&o, "high", stj_json_of_real(h->high));
     put_object(b, "headline", &o);
     if (!h->field)
-        put(b, "headline", json_null());
+        json_put(b, "headline", json_null());
 }
 
 /* What a list says of the results: all of it, the names alone, or the requests. */
@@ -288,7 +289,7 @@ static json_t *json_of_results(const struct stj_contents *c, enum result_words w
         struct builder b = begin();
         put_result(&b, r);
         if (words == RESULT_LISTED) {
-            put(&b, "command", json_of_maybe(r->command));
+            json_put(&b, "command", json_of_maybe(r->command));
             put_headline(&b, r);
             put_trouble(&b, &r->trouble);
         }
@@ -306,15 +307,15 @@ json_t *stj_json_listed(const struct stj_listed_run *listed)
     const struct stj_run_info *info = &listed->contents.info;
     const bool known = listed->trouble.code == STJ_OK;
     struct builder b = begin();
-    put(&b, "dir", stj_json_of_text(info->dir));
-    put(&b, "created", json_of_maybe(listed->created[0] ? listed->created : NULL));
-    put(&b, "version", json_of_maybe(info->version));
-    put(&b, "fingerprint", json_of_maybe(info->fingerprint));
-    put(&b, "n_params", known ? json_of_size(info->n_params) : json_null());
-    put(&b, "n_steps", known ? json_of_size(info->n_steps) : json_null());
-    put(&b, "optimizer", json_of_maybe(info->optimizer));
+    json_put(&b, "dir", stj_json_of_text(info->dir));
+    json_put(&b, "created", json_of_maybe(listed->created[0] ? listed->created : NULL));
+    json_put(&b, "version", json_of_maybe(info->version));
+    json_put(&b, "fingerprint", json_of_maybe(info->fingerprint));
+    json_put(&b, "n_params", known ? json_of_size(info->n_params) : json_null());
+    json_put(&b, "n_steps", known ? json_of_size(info->n_steps) : json_null());
+    json_put(&b, "optimizer", json_of_maybe(info->optimizer));
     put_trouble(&b, &listed->trouble);
-    put(&b, "results", json_of_results(&listed->contents, RESULT_LISTED));
+    json_put(&b, "results", json_of_results(&listed->contents, RESULT_LISTED));
     if (b.failed)
         json_decref(b.object);
     return b.failed ? NULL : b.object;
@@ -325,14 +326,14 @@ static json_t *json_of_parameters(const struct stj_run_parameter *p, size_t n)
     json_t *array = json_array();
     for (size_t i = 0; i < n; i++) {
         struct builder b = begin();
-        put(&b, "name", stj_json_of_text(p[i].name));
-        put(&b, "shape", stj_json_of_text(p[i].shape));
-        put(&b, "file_name", stj_json_of_text(p[i].file_name));
-        put(&b, "n_params", json_of_size(p[i].n_params));
-        put(&b, "offset", json_of_size(p[i].offset));
-        put(&b, "frozen", json_boolean(p[i].frozen));
+        json_put(&b, "name", stj_json_of_text(p[i].name));
+        json_put(&b, "shape", stj_json_of_text(p[i].shape));
+        json_put(&b, "file_name", stj_json_of_text(p[i].file_name));
+        json_put(&b, "n_params", json_of_size(p[i].n_params));
+        json_put(&b, "offset", json_of_size(p[i].offset));
+        json_put(&b, "frozen", json_boolean(p[i].frozen));
         if (p[i].update)
-            put(&b, "update", stj_json_of_text(p[i].update));
+            json_put(&b, "update", stj_json_of_text(p[i].update));
         array = append(array, b.object, b.failed);
     }
     return array;
@@ -345,23 +346,23 @@ enum stj_status stj_json_info(const struct stj_contents *contents, json_t **obje
     struct builder b = begin_report();
     put_training(&b, info);
     put_storage(&b, &contents->storage);
-    put(&b, "trained", json_boolean(info->trained));
-    put(&b, "dir", json_of_maybe(info->dir));
-    put(&b, "optimizer", stj_json_of_text(info->optimizer));
-    put(&b, "loss", stj_json_of_text(info->loss));
-    put(&b, "n_slots", json_of_size(info->n_slots));
-    put(&b, "batch_size", json_of_size(info->batch_size));
-    put(&b, "accumulate", json_of_size(info->accumulate));
-    put(&b, "train_rows", json_of_size(info->train_rows));
-    put(&b, "n_examples", json_of_size(info->n_examples));
-    put(&b, "test_rows", json_of_size(info->test_rows));
-    put(&b, "unused", stj_json_of_text(info->unused ? info->unused : ""));
-    put(&b, "version", json_of_maybe(info->version));
-    put(&b, "blas", json_of_maybe(info->blas));
-    put(&b, "layers", json_of_layers(contents->layer, contents->n_layers));
-    put(&b, "parameters", json_of_parameters(contents->parameter, contents->n_parameters));
-    put(&b, "results", json_of_results(contents, RESULT_NAME));
-    put(&b, "requests", json_of_results(contents, RESULT_REQUEST));
+    json_put(&b, "trained", json_boolean(info->trained));
+    json_put(&b, "dir", json_of_maybe(info->dir));
+    json_put(&b, "optimizer", stj_json_of_text(info->optimizer));
+    json_put(&b, "loss", stj_json_of_text(info->loss));
+    json_put(&b, "n_slots", json_of_size(info->n_slots));
+    json_put(&b, "batch_size", json_of_size(info->batch_size));
+    json_put(&b, "accumulate", json_of_size(info->accumulate));
+    json_put(&b, "train_rows", json_of_size(info->train_rows));
+    json_put(&b, "n_examples", json_of_size(info->n_examples));
+    json_put(&b, "test_rows", json_of_size(info->test_rows));
+    json_put(&b, "unused", stj_json_of_text(info->unused ? info->unused : ""));
+    json_put(&b, "version", json_of_maybe(info->version));
+    json_put(&b, "blas", json_of_maybe(info->blas));
+    json_put(&b, "layers", json_of_layers(contents->layer, contents->n_layers));
+    json_put(&b, "parameters", json_of_parameters(contents->parameter, contents->n_parameters));
+    json_put(&b, "results", json_of_results(contents, RESULT_NAME));
+    json_put(&b, "requests", json_of_results(contents, RESULT_REQUEST));
     return finish(&b, object, err);
 }
 
@@ -371,17 +372,17 @@ static json_t *json_of_items(const struct stj_plan *plan)
     for (size_t i = 0; i < plan->n; i++) {
         const struct stj_plan_item *item = &plan->item[i];
         struct builder b = begin();
-        put(&b, "name", stj_json_of_text(item->name));
-        put(&b, "settings", stj_json_of_text(item->settings));
-        put(&b, "method", stj_json_of_text(item->method));
-        put(&b, "applications", stj_json_of_real(item->applications));
-        put(&b, "seconds", stj_json_of_real(item->seconds));
-        put(&b, "memory_bytes", json_of_size(item->memory_bytes));
-        put(&b, "disk_bytes", json_of_size(item->disk_bytes));
-        put(&b, "ranks_per_product", json_of_size(item->ranks_per_product));
-        put(&b, "bytes_per_application", stj_json_of_real(item->bytes_per_application));
-        put(&b, "affordable", json_boolean(item->affordable));
-        put(&b, "reason", stj_json_of_text(item->reason));
+        json_put(&b, "name", stj_json_of_text(item->name));
+        json_put(&b, "settings", stj_json_of_text(item->settings));
+        json_put(&b, "method", stj_json_of_text(item->method));
+        json_put(&b, "applications", stj_json_of_real(item->applications));
+        json_put(&b, "seconds", stj_json_of_real(item->seconds));
+        json_put(&b, "memory_bytes", json_of_size(item->memory_bytes));
+        json_put(&b, "disk_bytes", json_of_size(item->disk_bytes));
+        json_put(&b, "ranks_per_product", json_of_size(item->ranks_per_product));
+        json_put(&b, "bytes_per_application", stj_json_of_real(item->bytes_per_application));
+        json_put(&b, "affordable", json_boolean(item->affordable));
+        json_put(&b, "reason", stj_json_of_text(item->reason));
         array = append(array, b.object, b.failed);
     }
     return array;
@@ -397,26 +398,26 @@ static void put_plan_memory(struct builder *b, const struct stj_plan *plan)
         if (item->affordable && item->memory_bytes > most.memory_bytes)
             most = *item;
     }
-    put(&o, "engine", json_of_size(most.engine_bytes));
-    put(&o, "trajectory", json_of_size(most.trajectory_bytes));
-    put(&o, "basis", json_of_size(most.basis_bytes));
-    put(&o, "resident", json_of_size(plan->resident_bytes));
-    put(&o, "peak", json_of_size(most.memory_bytes));
-    put(&o, "free", json_of_size(plan->free_bytes));
+    json_put(&o, "engine", json_of_size(most.engine_bytes));
+    json_put(&o, "trajectory", json_of_size(most.trajectory_bytes));
+    json_put(&o, "basis", json_of_size(most.basis_bytes));
+    json_put(&o, "resident", json_of_size(plan->resident_bytes));
+    json_put(&o, "peak", json_of_size(most.memory_bytes));
+    json_put(&o, "free", json_of_size(plan->free_bytes));
     put_object(b, "memory_bytes", &o);
 }
 
 enum stj_status stj_json_plan(const struct stj_plan *plan, json_t **object, struct stj_error *err)
 {
     struct builder b = begin_report();
-    put(&b, "n_params", json_of_size(plan->n_params));
-    put(&b, "n_steps", json_of_size(plan->n_steps));
+    json_put(&b, "n_params", json_of_size(plan->n_params));
+    json_put(&b, "n_steps", json_of_size(plan->n_steps));
     put_plan_memory(&b, plan);
-    put(&b, "seconds_per_application", stj_json_of_real(plan->seconds_per_application));
-    put(&b, "seconds_per_step", stj_json_of_real(plan->seconds_per_step));
-    put(&b, "max_seconds", stj_json_of_real(plan->max_seconds));
-    put(&b, "ranks", json_of_size(plan->ranks.n > 1 ? plan->ranks.n : 1));
-    put(&b, "analyses", json_of_items(plan));
+    json_put(&b, "seconds_per_application", stj_json_of_real(plan->seconds_per_application));
+    json_put(&b, "seconds_per_step", stj_json_of_real(plan->seconds_per_step));
+    json_put(&b, "max_seconds", stj_json_of_real(plan->max_seconds));
+    json_put(&b, "ranks", json_of_size(plan->ranks.n > 1 ? plan->ranks.n : 1));
+    json_put(&b, "analyses", json_of_items(plan));
     return finish(&b, object, err);
 }
 
@@ -471,15 +472,15 @@ int stj_json_put_at(json_t *object, const char *name, json_t *value)
 static void put_cost(struct builder *b, const struct stj_cost *cost)
 {
     if (cost->peak_bytes == 0) {
-        put(b, "cost", json_null());
+        json_put(b, "cost", json_null());
         return;
     }
     struct builder o = begin();
-    put(&o, "peak_memory_bytes", json_of_size(cost->peak_bytes));
-    put(&o, "planned_memory_bytes",
-        cost->planned ? json_of_size(cost->planned_bytes) : json_null());
-    put(&o, "planned_seconds",
-        cost->planned ? stj_json_of_real(cost->planned_seconds) : json_null());
+    json_put(&o, "peak_memory_bytes", json_of_size(cost->peak_bytes));
+    json_put(&o, "planned_memory_bytes",
+             cost->planned ? json_of_size(cost->planned_bytes) : json_null());
+    json_put(&o, "planned_seconds",
+             cost->planned ? stj_json_of_real(cost->planned_seconds) : json_null());
     put_object(b, "cost", &o);
 }
 
@@ -488,13 +489,13 @@ static void put_self_check(struct builder *b, const struct stj_self_check *check
 {
     struct builder object = begin();
     if (check->checks == 0) {
-        put(b, "self_check", json_null());
+        json_put(b, "self_check", json_null());
         json_decref(object.object);
         return;
     }
-    put(&object, "checks", json_of_size(check->checks));
-    put(&object, "adjoint_error", stj_json_of_real(check->adjoint_error));
-    put(&object, "orthogonality", stj_json_of_real(check->orthogonality));
+    json_put(&object, "checks", json_of_size(check->checks));
+    json_put(&object, "adjoint_error", stj_json_of_real(check->adjoint_error));
+    json_put(&object, "orthogonality", stj_json_of_real(check->orthogonality));
     put_object(b, "self_check", &object);
 }
 
@@ -594,7 +595,7 @@ static void put_empty(struct builder *b, const struct stj_field *field)
     char name[NAME_BYTES];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(field->name, "[*"), field->name);
     if (!json_object_get(b->object, name))
-        put(b, name, json_array());
+        json_put(b, name, json_array());
 }
 
 static void put_array(struct builder *b, const struct stj_field *field, const void *data)
@@ -646,7 +647,7 @@ enum stj_status stj_json_result(const struct stj_result *r, json_t **object, str
     struct builder b = begin_report();
     const struct stj_field *field = NULL;
     const void *data = NULL;
-    put(&b, "analysis", stj_json_of_text(r->analysis->info.name));
+    json_put(&b, "analysis", stj_json_of_text(r->analysis->info.name));
     for (size_t i = 0; (field = stj_result_field(r, i, &data)); i++)
         put_field(&b, field, data);
     put_part(&b, &r->about.part);
@@ -667,30 +668,31 @@ static void put_given(struct builder *b, const char *name, const struct stj_give
 {
     char key[48];
     snprintf(key, sizeof key, "%s_adjoint_error", name);
-    put(b, key, stj_json_of_real(v->adjoint_error));
+    json_put(b, key, stj_json_of_real(v->adjoint_error));
     snprintf(key, sizeof key, "%s_difference_error", name);
-    put(b, key, stj_json_of_real(v->difference_error));
+    json_put(b, key, stj_json_of_real(v->difference_error));
     snprintf(key, sizeof key, "%s_difference_resolution", name);
-    put(b, key, stj_json_of_real(v->difference_resolution));
+    json_put(b, key, stj_json_of_real(v->difference_resolution));
     snprintf(key, sizeof key, "%s_too_many", name);
-    put(b, key, v->too_many ? json_of_size(v->too_many) : json_null());
+    json_put(b, key, v->too_many ? json_of_size(v->too_many) : json_null());
 }
 
 enum stj_status stj_json_validate(const struct stj_validation *v, json_t **object,
                                   struct stj_error *err)
 {
     struct builder b = begin_report();
-    put(&b, "adjoint_error", stj_json_of_real(v->adjoint_error));
-    put(&b, "largest_product", stj_json_of_real(v->largest_product));
-    put(&b, "finite_difference_error", stj_json_of_real(v->finite_difference_error));
-    put(&b, "finite_difference_step", stj_json_of_real(v->finite_difference_step));
-    put(&b, "finite_difference_resolution", stj_json_of_real(v->finite_difference_resolution));
-    put(&b, "finite_difference_verdict", json_string(stj_difference_verdict(v)));
-    put(&b, "finite_difference_single_steps", json_of_size(v->single_steps));
-    put(&b, "finite_difference_whole_error", stj_json_of_real(v->finite_difference_whole_error));
-    put(&b, "finite_difference_whole_resolution",
-        stj_json_of_real(v->finite_difference_whole_resolution));
-    put(&b, "may_switch", json_boolean(v->may_switch));
+    json_put(&b, "adjoint_error", stj_json_of_real(v->adjoint_error));
+    json_put(&b, "largest_product", stj_json_of_real(v->largest_product));
+    json_put(&b, "finite_difference_error", stj_json_of_real(v->finite_difference_error));
+    json_put(&b, "finite_difference_step", stj_json_of_real(v->finite_difference_step));
+    json_put(&b, "finite_difference_resolution", stj_json_of_real(v->finite_difference_resolution));
+    json_put(&b, "finite_difference_verdict", json_string(stj_difference_verdict(v)));
+    json_put(&b, "finite_difference_single_steps", json_of_size(v->single_steps));
+    json_put(&b, "finite_difference_whole_error",
+             stj_json_of_real(v->finite_difference_whole_error));
+    json_put(&b, "finite_difference_whole_resolution",
+             stj_json_of_real(v->finite_difference_whole_resolution));
+    json_put(&b, "may_switch", json_boolean(v->may_switch));
     put_given(&b, "weights", &v->weights);
     put_given(&b, "inputs", &v->inputs);
     put_given(&b, "targets", &v->targets);
@@ -698,19 +700,19 @@ enum stj_status stj_json_validate(const struct stj_validation *v, json_t **objec
     put_given(&b, "momenta", &v->momenta);
     put_given(&b, "decays", &v->decays);
     put_given(&b, "scales", &v->scales);
-    put(&b, "single_error", stj_json_of_real(v->single_error));
-    put(&b, "single_error_rms", stj_json_of_real(v->single_error_rms));
-    put(&b, "replay_identical", json_boolean(v->replay_identical));
+    json_put(&b, "single_error", stj_json_of_real(v->single_error));
+    json_put(&b, "single_error_rms", stj_json_of_real(v->single_error_rms));
+    json_put(&b, "replay_identical", json_boolean(v->replay_identical));
     if (isnan(v->dense_max_sigma_error)) {
-        put(&b, "dense", json_null());
+        json_put(&b, "dense", json_null());
     } else {
         struct builder dense = begin();
-        put(&dense, "max_sigma_error", stj_json_of_real(v->dense_max_sigma_error));
-        put(&dense, "bottom_violation", stj_json_of_real(v->dense_bottom_violation));
-        put(&dense, "bottom_excess", stj_json_of_real(v->dense_bottom_excess));
+        json_put(&dense, "max_sigma_error", stj_json_of_real(v->dense_max_sigma_error));
+        json_put(&dense, "bottom_violation", stj_json_of_real(v->dense_bottom_violation));
+        json_put(&dense, "bottom_excess", stj_json_of_real(v->dense_bottom_excess));
         put_object(&b, "dense", &dense);
     }
-    put(&b, "passed", json_boolean(v->passed));
+    json_put(&b, "passed", json_boolean(v->passed));
     put_imported(&b, &v->imported);
     put_part(&b, &v->part);
     put_storage(&b, &v->storage);
@@ -721,8 +723,8 @@ enum stj_status stj_json_plot(const char *figure, const char *path, json_t **obj
                               struct stj_error *err)
 {
     struct builder b = begin_report();
-    put(&b, "figure", stj_json_of_text(figure));
-    put(&b, "file", stj_json_of_text(path));
+    json_put(&b, "figure", stj_json_of_text(figure));
+    json_put(&b, "file", stj_json_of_text(path));
     return finish(&b, object, err);
 }
 

@@ -60,7 +60,7 @@ static void count_text(const struct stj_run_layer *layer, char *text, size_t siz
         text[0] = '\0';
 }
 
-static void widen(size_t *width, const char *text)
+static void network_figure_widen(size_t *width, const char *text)
 {
     const size_t n = strlen(text);
     *width = n > *width ? n : *width;
@@ -125,10 +125,10 @@ static enum stj_status lay_out(struct drawing *d, struct stj_error *err)
     for (size_t i = 0; stj_run_get_layer(d->run, i, &layer); i++) {
         connect_node(d, i, &layer);
         count_text(&layer, text, sizeof text);
-        widen(&d->name, layer.label);
-        widen(&d->type, layer.type);
-        widen(&d->shape, layer.shape);
-        widen(&d->count, text);
+        network_figure_widen(&d->name, layer.label);
+        network_figure_widen(&d->type, layer.type);
+        network_figure_widen(&d->shape, layer.shape);
+        network_figure_widen(&d->count, text);
     }
     choose_lanes(d);
     return STJ_OK;

@@ -31,8 +31,8 @@ struct measurement {
     size_t next;
 };
 
-static enum stj_status measure(void *ctx, size_t i, const double *u, const double *v,
-                               struct stj_error *err)
+static enum stj_status alignment_measure(void *ctx, size_t i, const double *u, const double *v,
+                                         struct stj_error *err)
 {
     struct measurement *m = ctx;
     (void)i;
@@ -41,9 +41,9 @@ static enum stj_status measure(void *ctx, size_t i, const double *u, const doubl
     return STJ_OK;
 }
 
-static enum stj_status put_regions(const struct stj_directions *d, const double *cosine,
-                                   double epsilon, struct stj_study_result *r,
-                                   struct stj_error *err)
+static enum stj_status alignment_put_regions(const struct stj_directions *d, const double *cosine,
+                                             double epsilon, struct stj_study_result *r,
+                                             struct stj_error *err)
 {
     size_t count[STJ_N_REGIONS] = {0};
     double sum[STJ_N_REGIONS] = {0}, sum_abs[STJ_N_REGIONS] = {0};
@@ -63,18 +63,18 @@ static enum stj_status put_regions(const struct stj_directions *d, const double 
     return STJ_OK;
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status alignment_run(const struct stj_study_context *cx, const void *config,
+                                     struct stj_study_result *r, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct alignment_config *c = config;
     const struct stj_directions *d = cx->directions;
     struct measurement m = {.d = d};
     STJ_TRY(stj_new(&m.cosine, stj_directions_n_known(d), sizeof *m.cosine, err));
-    STJ_TRY(stj_directions_visit(d, true, true, measure, &m, err));
+    STJ_TRY(stj_directions_visit(d, true, true, alignment_measure, &m, err));
     STJ_TRY(stj_directions_put(d, r, err));
     STJ_TRY(stj_study_put_real(r, c->epsilon, err, "epsilon"));
-    STJ_TRY(put_regions(d, m.cosine, c->epsilon, r, err));
+    STJ_TRY(alignment_put_regions(d, m.cosine, c->epsilon, r, err));
     STJ_TRY(stj_directions_put_list(d, r, err));
     STJ_TRY(stj_study_put_reals(r, m.next, m.cosine, err, "cosine"));
 out:
@@ -82,7 +82,7 @@ out:
     return st;
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void alignment_print(FILE *out, const struct stj_study_result *r)
 {
     size_t n = 0, dependent = 0;
     const double *mark = stj_study_vector(r, &n, "basis_dependent");
@@ -108,8 +108,8 @@ static void print(FILE *out, const struct stj_study_result *r)
     stj_directions_print(out, r);
 }
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status alignment_make(const struct stj_study_result *r, struct stj_chart *chart,
+                                      struct stj_error *err)
 {
     stj_chart_title(chart, "Cosine of left and right singular vectors");
     stj_axis_name(&chart->y, "cosine", "cosine of u_i and v_i");
@@ -117,7 +117,7 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
 }
 
 static const struct stj_study_figure figures[] = {
-    {"alignment", "cosine of u_i and v_i against i", make},
+    {"alignment", "cosine of u_i and v_i against i", alignment_make},
     {.doc = NULL},
 };
 
@@ -129,7 +129,7 @@ const struct stj_study_ops stj_study_alignment = {
     .description = "The cosine of u_i and v_i for every known direction i, and its mean by region.",
     .example = "  spectraj study alignment digits-run\n",
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
-    .run = run,
-    .print = print,
+    .run = alignment_run,
+    .print = alignment_print,
     .figures = figures,
 };

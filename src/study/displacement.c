@@ -37,8 +37,8 @@ struct measurement {
     size_t next;
 };
 
-static enum stj_status measure(void *ctx, size_t i, const double *u, const double *v,
-                               struct stj_error *err)
+static enum stj_status displacement_measure(void *ctx, size_t i, const double *u, const double *v,
+                                            struct stj_error *err)
 {
     struct measurement *m = ctx;
     (void)i;
@@ -58,9 +58,10 @@ static enum stj_status displace(struct stj_run *run, size_t n, double *x, struct
     return STJ_OK;
 }
 
-static enum stj_status put_regions(const struct stj_directions *d, const double *projection,
-                                   double norm, double epsilon, struct stj_study_result *r,
-                                   struct stj_error *err)
+static enum stj_status displacement_put_regions(const struct stj_directions *d,
+                                                const double *projection, double norm,
+                                                double epsilon, struct stj_study_result *r,
+                                                struct stj_error *err)
 {
     size_t count[STJ_N_REGIONS] = {0};
     double sum[STJ_N_REGIONS] = {0};
@@ -80,8 +81,8 @@ static enum stj_status put_regions(const struct stj_directions *d, const double 
     return stj_study_put_real(r, complete ? 0 : fmax(unknown, 0), err, "unknown_share");
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status displacement_run(const struct stj_study_context *cx, const void *config,
+                                        struct stj_study_result *r, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct displacement_config *c = config;
@@ -97,12 +98,12 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
               "the parameters did not move in training: theta_n is "
               "theta_0, and there is no displacement to divide up");
     m.displacement = x;
-    STJ_TRY(stj_directions_visit(d, left, !left, measure, &m, err));
+    STJ_TRY(stj_directions_visit(d, left, !left, displacement_measure, &m, err));
     STJ_TRY(stj_directions_put(d, r, err));
     STJ_TRY(stj_study_put_text(r, sides[c->side], err, "side"));
     STJ_TRY(stj_study_put_real(r, c->epsilon, err, "epsilon"));
     STJ_TRY(stj_study_put_real(r, norm, err, "displacement"));
-    STJ_TRY(put_regions(d, m.projection, norm, c->epsilon, r, err));
+    STJ_TRY(displacement_put_regions(d, m.projection, norm, c->epsilon, r, err));
     STJ_TRY(stj_directions_put_list(d, r, err));
     STJ_TRY(stj_study_put_reals(r, m.next, m.projection, err, "projection"));
 out:
@@ -111,7 +112,7 @@ out:
     return st;
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void displacement_print(FILE *out, const struct stj_study_result *r)
 {
     const double n = stj_study_number(r, "n_params");
     fprintf(out, "|theta_n - theta_0| = %.6g, divided up by the %s singular vectors\n",
@@ -128,8 +129,8 @@ static void print(FILE *out, const struct stj_study_result *r)
     stj_directions_print(out, r);
 }
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status displacement_make(const struct stj_study_result *r, struct stj_chart *chart,
+                                         struct stj_error *err)
 {
     const bool left = stj_study_text(r, "side")[0] == 'l';
     stj_chart_title(chart, "Displacement in training along the singular vectors");
@@ -141,7 +142,7 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
 }
 
 static const struct stj_study_figure figures[] = {
-    {"displacement", "displacement in training along each direction", make},
+    {"displacement", "displacement in training along each direction", displacement_make},
     {.doc = NULL},
 };
 
@@ -155,7 +156,7 @@ const struct stj_study_ops stj_study_displacement = {
         "of each region in its square.",
     .example = "  spectraj study displacement digits-run\n",
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
-    .run = run,
-    .print = print,
+    .run = displacement_run,
+    .print = displacement_print,
     .figures = figures,
 };

@@ -192,7 +192,8 @@ static enum stj_status draw_noise(const size_t *ids, uint64_t seed, struct stj_d
     return STJ_OK;
 }
 
-static enum stj_status complete(const struct stj_run *run, void *config, struct stj_error *err)
+static enum stj_status distributions_complete(const struct stj_run *run, void *config,
+                                              struct stj_error *err)
 {
     struct distributions_config *c = config;
     const struct stj_distributions_config *files = &run->config.study.distributions;
@@ -382,10 +383,11 @@ static bool is_dense(const struct stj_study_context *cx, const struct distributi
     return c->method == DENSE || (c->method == AUTO && fits);
 }
 
-static enum stj_status solve(const struct stj_study_context *cx,
-                             const struct distributions_config *c,
-                             const struct stj_problem *problem, struct stj_trajectory *trajectory,
-                             struct outcome *o, struct stj_error *err)
+static enum stj_status distributions_solve(const struct stj_study_context *cx,
+                                           const struct distributions_config *c,
+                                           const struct stj_problem *problem,
+                                           struct stj_trajectory *trajectory, struct outcome *o,
+                                           struct stj_error *err)
 {
     const struct stj_training_jacobian_settings settings = {.memory_bytes = cx->memory_bytes};
     STJ_HELD(stj_op_destroy_at) struct stj_op *op = NULL;
@@ -410,7 +412,7 @@ static enum stj_status solve_original(const struct stj_study_context *cx,
     const struct stj_directions *d = cx->directions;
     const struct stj_run *run = cx->run;
     if (!d || stj_directions_n_known(d) < d->n || c->method == DENSITY) {
-        STJ_MUST(solve(cx, c, run->problem, run->trajectory, o, err));
+        STJ_MUST(distributions_solve(cx, c, run->problem, run->trajectory, o, err));
     } else {
         o->n_sigma = d->n;
         STJ_MUST(stj_new(&o->sigma, d->n, sizeof *o->sigma, err));
@@ -423,16 +425,16 @@ static enum stj_status solve_original(const struct stj_study_context *cx,
     return STJ_OK;
 }
 
-static enum stj_status compute(const struct stj_study_context *cx,
-                               const struct distributions_config *c, int which, struct outcome *o,
-                               struct stj_error *err)
+static enum stj_status distributions_compute(const struct stj_study_context *cx,
+                                             const struct distributions_config *c, int which,
+                                             struct outcome *o, struct stj_error *err)
 {
     STJ_HELD(rerun_free) struct rerun t = {.data = NULL};
     if (which == ORIGINAL)
         return solve_original(cx, c, o, err);
     STJ_MUST(rerun_init(cx, c, which, &t, err));
     STJ_MUST(evaluate(cx->run, t.data, t.trajectory, o, err));
-    return solve(cx, c, t.problem, t.trajectory, o, err);
+    return distributions_solve(cx, c, t.problem, t.trajectory, o, err);
 }
 
 /* ---- the log: tag run + 1 + N_RUNS (those up to N_RUNS are of a version without intervals); the
@@ -472,8 +474,8 @@ static enum stj_status replay(struct stj_log *log, int which, struct outcome *o,
 
 /* ---- the result ---- */
 
-static enum stj_status put_regions(int which, const char *name, const double *count,
-                                   struct stj_study_result *r, struct stj_error *err)
+static enum stj_status distributions_put_regions(int which, const char *name, const double *count,
+                                                 struct stj_study_result *r, struct stj_error *err)
 {
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
         STJ_MUST(stj_study_put_real(r, count[g], err, "runs[%d].%s.%s", which, name,
@@ -481,8 +483,9 @@ static enum stj_status put_regions(int which, const char *name, const double *co
     return STJ_OK;
 }
 
-static enum stj_status put(const struct stj_run *run, int which, const struct outcome *o,
-                           const double *grid, struct stj_study_result *r, struct stj_error *err)
+static enum stj_status distributions_put(const struct stj_run *run, int which,
+                                         const struct outcome *o, const double *grid,
+                                         struct stj_study_result *r, struct stj_error *err)
 {
     STJ_MUST(stj_study_put_text(r, run_name[which], err, "runs[%d].name", which));
     STJ_MUST(
@@ -490,9 +493,9 @@ static enum stj_status put(const struct stj_run *run, int which, const struct ou
     STJ_MUST(
         stj_study_put_text(r, o->n_sigma ? "dense" : "density", err, "runs[%d].method", which));
     STJ_MUST(stj_study_put_reals(r, o->n_sigma, o->sigma, err, "runs[%d].sigma", which));
-    STJ_MUST(put_regions(which, "regions", o->is.regions, r, err));
-    STJ_MUST(put_regions(which, "regions_low", o->is.low, r, err));
-    STJ_MUST(put_regions(which, "regions_high", o->is.high, r, err));
+    STJ_MUST(distributions_put_regions(which, "regions", o->is.regions, r, err));
+    STJ_MUST(distributions_put_regions(which, "regions_low", o->is.low, r, err));
+    STJ_MUST(distributions_put_regions(which, "regions_high", o->is.high, r, err));
     STJ_MUST(stj_study_put_real(r, o->is.train_loss, err, "runs[%d].train_loss", which));
     STJ_MUST(stj_study_put_real(r, o->is.test_loss, err, "runs[%d].test_loss", which));
     STJ_MUST(stj_study_put_real(r, o->is.test_accuracy, err, "runs[%d].test_accuracy", which));
@@ -504,8 +507,8 @@ static enum stj_status put(const struct stj_run *run, int which, const struct ou
     return stj_study_put_reals(r, n, o->is.res, err, "runs[%d].density.resolution", which);
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status distributions_run(const struct stj_study_context *cx, const void *config,
+                                         struct stj_study_result *r, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct distributions_config *c = config;
@@ -523,10 +526,10 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
         *o = (struct outcome){.sigma = NULL};
         STJ_TRY(replay(cx->log, which, o, &found, err));
         if (!found) {
-            STJ_TRY(compute(cx, c, which, o, err));
+            STJ_TRY(distributions_compute(cx, c, which, o, err));
             STJ_TRY(record(cx->log, which, o, err));
         }
-        STJ_TRY(put(cx->run, which, o, grid, r, err));
+        STJ_TRY(distributions_put(cx->run, which, o, grid, r, err));
         free(o->sigma);
         o->sigma = NULL;
     }
@@ -553,7 +556,7 @@ static void print_intervals(FILE *out, const struct stj_study_result *r, int whi
     fputc('\n', out);
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void distributions_print(FILE *out, const struct stj_study_result *r)
 {
     char item[STJ_STUDY_NAME_MAX];
     fprintf(out, "the same training on other data (epsilon %.6g)\n",
@@ -621,8 +624,8 @@ static double itself(double sigma)
     return sigma;
 }
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status distributions_make(const struct stj_study_result *r, struct stj_chart *chart,
+                                          struct stj_error *err)
 {
     stj_chart_title(chart, "Distance of the singular values from 1, on other data");
     stj_axis_name(&chart->y, "distance", "|sigma_i - 1|");
@@ -630,8 +633,8 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
     return add_values(r, from_one, chart, err);
 }
 
-static enum stj_status make_spectrum(const struct stj_study_result *r, struct stj_chart *chart,
-                                     struct stj_error *err)
+static enum stj_status distributions_make_spectrum(const struct stj_study_result *r,
+                                                   struct stj_chart *chart, struct stj_error *err)
 {
     stj_chart_title(chart, "Singular values of the same training on other data");
     stj_axis_name(&chart->y, "sigma", "singular value sigma_i");
@@ -691,8 +694,8 @@ static enum stj_status make_density(const struct stj_study_result *r, struct stj
 }
 
 static const struct stj_study_figure figures[] = {
-    {"distributions", "distance of the singular values from 1, on other data", make},
-    {"distributions-spectrum", "singular values on other data", make_spectrum},
+    {"distributions", "distance of the singular values from 1, on other data", distributions_make},
+    {"distributions-spectrum", "singular values on other data", distributions_make_spectrum},
     {"distributions-density", "density of the spectrum on other data", make_density},
     {.doc = NULL},
 };
@@ -713,8 +716,8 @@ const struct stj_study_ops stj_study_distributions = {
     .needs = STJ_STUDY_LIKES_DIRECTIONS,
     .multiplies = true,
     .keeps_log = true,
-    .complete = complete,
-    .run = run,
-    .print = print,
+    .complete = distributions_complete,
+    .run = distributions_run,
+    .print = distributions_print,
     .figures = figures,
 };

@@ -125,7 +125,7 @@ static enum stj_status make_base(struct probe *p, struct stj_error *err)
     return STJ_OK;
 }
 
-static enum stj_status prepare(struct probe *p, struct stj_error *err)
+static enum stj_status divergence_prepare(struct probe *p, struct stj_error *err)
 {
     struct stj_run *run = p->cx->run;
     const size_t known = stj_directions_n_known(p->cx->directions);
@@ -238,8 +238,8 @@ static enum stj_status step_all(struct probe *p, struct stj_error *err)
 /* ---- the result ---- */
 
 /* The mean over the directions of a region of a statistic. */
-static enum stj_status put_regions(const struct probe *p, size_t s, struct stj_study_result *r,
-                                   struct stj_error *err)
+static enum stj_status divergence_put_regions(const struct probe *p, size_t s,
+                                              struct stj_study_result *r, struct stj_error *err)
 {
     const struct stj_directions *d = p->cx->directions;
     const size_t known = stj_directions_n_known(d);
@@ -260,7 +260,8 @@ static enum stj_status put_regions(const struct probe *p, size_t s, struct stj_s
     return STJ_OK;
 }
 
-static enum stj_status put(const struct probe *p, struct stj_study_result *r, struct stj_error *err)
+static enum stj_status divergence_put(const struct probe *p, struct stj_study_result *r,
+                                      struct stj_error *err)
 {
     const size_t known = stj_directions_n_known(p->cx->directions);
     STJ_MUST(stj_directions_put(p->cx->directions, r, err));
@@ -273,7 +274,7 @@ static enum stj_status put(const struct probe *p, struct stj_study_result *r, st
     for (size_t s = 0; s < p->sets.n; s++) {
         STJ_MUST(stj_study_put_text(r, p->sets.set[s].name, err, "datasets[%zu].name", s));
         STJ_MUST(stj_study_put_count(r, p->sets.set[s].n_rows, err, "datasets[%zu].rows", s));
-        STJ_MUST(put_regions(p, s, r, err));
+        STJ_MUST(divergence_put_regions(p, s, r, err));
         for (enum statistic i = MEAN; i < N_STATISTICS; i++)
             STJ_MUST(stj_study_put_reals(r, known, p->value[i] + s * known, err, "datasets[%zu].%s",
                                          s, statistic_name[i]));
@@ -281,14 +282,14 @@ static enum stj_status put(const struct probe *p, struct stj_study_result *r, st
     return STJ_OK;
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status divergence_run(const struct stj_study_context *cx, const void *config,
+                                      struct stj_study_result *r, struct stj_error *err)
 {
     STJ_HELD(probe_free) struct probe p = {.cx = cx, .c = config};
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
-    STJ_MUST(prepare(&p, err));
+    STJ_MUST(divergence_prepare(&p, err));
     STJ_MUST(step_all(&p, err));
-    return put(&p, r, err);
+    return divergence_put(&p, r, err);
 }
 
 static const char *set_name(const struct stj_study_result *r, size_t s)
@@ -307,7 +308,7 @@ static void print_mean(FILE *out, double x)
         fprintf(out, " %12.4e", x);
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void divergence_print(FILE *out, const struct stj_study_result *r)
 {
     const size_t n = (size_t)stj_study_number(r, "n_datasets");
     fprintf(out,
@@ -337,8 +338,8 @@ enum { N_SET_COLOURS = sizeof set_colour / sizeof set_colour[0] };
 /* What is smaller is rounding. */
 static const double kl_floor = 1e-12;
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status divergence_make(const struct stj_study_result *r, struct stj_chart *chart,
+                                       struct stj_error *err)
 {
     size_t known = 0;
     const size_t n = (size_t)stj_study_number(r, "n_datasets");
@@ -419,7 +420,7 @@ static enum stj_status make_shift(const struct stj_study_result *r, struct stj_c
 }
 
 static const struct stj_study_figure figures[] = {
-    {"divergence", "change of the predictions after a step along each direction", make},
+    {"divergence", "change of the predictions after a step along each direction", divergence_make},
     {"divergence-shift", "the same, in distribution against far out of it", make_shift},
     {.doc = NULL},
 };
@@ -441,7 +442,7 @@ const struct stj_study_ops stj_study_divergence = {
     .needs_network = true,
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
     .where = where_of,
-    .run = run,
-    .print = print,
+    .run = divergence_run,
+    .print = divergence_print,
     .figures = figures,
 };

@@ -63,7 +63,7 @@ static const struct stj_option options[] = {
     {.name = NULL},
 };
 
-static enum stj_status check(const void *config, struct stj_error *err)
+static enum stj_status function_jacobian_check(const void *config, struct stj_error *err)
 {
     const struct jacobian_config *c = config;
     STJ_NEED(err, !c->data || !strchr(c->data, ','), STJ_EINVAL,
@@ -234,8 +234,10 @@ static double full_size(size_t n, size_t m)
     return m <= n ? 4 * a * b + 4 * b * b : 7 * a * a;
 }
 
-static enum stj_status solve(const struct stj_study_context *cx, const struct jacobian_config *c,
-                             const struct source *g, struct spectrum *s, struct stj_error *err)
+static enum stj_status function_jacobian_solve(const struct stj_study_context *cx,
+                                               const struct jacobian_config *c,
+                                               const struct source *g, struct spectrum *s,
+                                               struct stj_error *err)
 {
     const size_t n = g->n, m = g->m;
     const size_t limit = cx->memory_bytes ? cx->memory_bytes : stj_memory_available() / 2;
@@ -257,8 +259,9 @@ static enum stj_status solve(const struct stj_study_context *cx, const struct ja
 /* ---- the null space ---- */
 
 /* share[known] <- 1 - |R'w|^2 of the known directions. */
-static enum stj_status measure(const struct stj_study_context *cx, enum stj_side side,
-                               const struct spectrum *s, double *share, struct stj_error *err)
+static enum stj_status function_jacobian_measure(const struct stj_study_context *cx,
+                                                 enum stj_side side, const struct spectrum *s,
+                                                 double *share, struct stj_error *err)
 {
     enum { BLOCK = 128 };
     const struct stj_directions *d = cx->directions;
@@ -283,9 +286,10 @@ static enum stj_status measure(const struct stj_study_context *cx, enum stj_side
     return STJ_OK;
 }
 
-static enum stj_status put_regions(const struct stj_directions *d, const struct spectrum *s,
-                                   const double *share, double epsilon, struct stj_study_result *r,
-                                   struct stj_error *err)
+static enum stj_status function_jacobian_put_regions(const struct stj_directions *d,
+                                                     const struct spectrum *s, const double *share,
+                                                     double epsilon, struct stj_study_result *r,
+                                                     struct stj_error *err)
 {
     const size_t null = d->n - s->rank;
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++) {
@@ -318,18 +322,18 @@ static enum stj_status put_overlap(const struct stj_study_context *cx,
     const struct stj_directions *d = cx->directions;
     STJ_FREED double *share = NULL;
     STJ_MUST(stj_new(&share, stj_directions_n_known(d), sizeof *share, err));
-    STJ_MUST(measure(cx, (enum stj_side)c->side, s, share, err));
+    STJ_MUST(function_jacobian_measure(cx, (enum stj_side)c->side, s, share, err));
     STJ_MUST(stj_directions_put(d, r, err));
     STJ_MUST(stj_study_put_text(r, sides[c->side], err, "side"));
     STJ_MUST(stj_study_put_real(r, c->epsilon, err, "epsilon"));
-    STJ_MUST(put_regions(d, s, share, c->epsilon, r, err));
+    STJ_MUST(function_jacobian_put_regions(d, s, share, c->epsilon, r, err));
     STJ_MUST(stj_directions_put_list(d, r, err));
     return stj_study_put_reals(r, stj_directions_n_known(d), share, err, "null_share");
 }
 
-static enum stj_status put(const struct jacobian_config *c, const struct source *g,
-                           const struct spectrum *s, struct stj_study_result *r,
-                           struct stj_error *err)
+static enum stj_status function_jacobian_put(const struct jacobian_config *c,
+                                             const struct source *g, const struct spectrum *s,
+                                             struct stj_study_result *r, struct stj_error *err)
 {
     const size_t n = g->n, kept = c->top < s->n_kept ? c->top : s->n_kept;
     const double null = s->complete ? (double)(n - s->rank) : (double)NAN;
@@ -345,8 +349,8 @@ static enum stj_status put(const struct jacobian_config *c, const struct source 
     return stj_study_put_item(r, STJ_STUDY_VECTORS, "v", kept * n, s->v, NULL, err);
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status function_jacobian_run(const struct stj_study_context *cx, const void *config,
+                                             struct stj_study_result *r, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const struct jacobian_config *c = config;
@@ -364,8 +368,8 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
     g.theta = theta;
     g.n = stj_network_n_params(g.net);
     STJ_TRY(stj_size_mul(g.samples->n_rows, stj_shape_size(stj_network_output(g.net)), &g.m, err));
-    STJ_TRY(solve(cx, c, &g, &s, err));
-    STJ_TRY(put(c, &g, &s, r, err));
+    STJ_TRY(function_jacobian_solve(cx, c, &g, &s, err));
+    STJ_TRY(function_jacobian_put(c, &g, &s, r, err));
     if (cx->directions)
         STJ_TRY(put_overlap(cx, c, &s, r, err));
 out:
@@ -400,7 +404,7 @@ static void print_overlap(FILE *out, const struct stj_study_result *r)
     stj_directions_print(out, r);
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void function_jacobian_print(FILE *out, const struct stj_study_result *r)
 {
     size_t n = 0;
     const double *sigma = stj_study_vector(r, &n, "function_sigma");
@@ -427,8 +431,8 @@ static void print(FILE *out, const struct stj_study_result *r)
         fprintf(out, "no singular vectors of the training Jacobian are stored to compare with\n");
 }
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status function_jacobian_make(const struct stj_study_result *r,
+                                              struct stj_chart *chart, struct stj_error *err)
 {
     size_t n = 0;
     const double *sigma = stj_study_vector(r, &n, "function_sigma");
@@ -458,7 +462,8 @@ static enum stj_status make_null(const struct stj_study_result *r, struct stj_ch
 }
 
 static const struct stj_study_figure figures[] = {
-    {"function-jacobian", "singular values of the parameter-function Jacobian", make},
+    {"function-jacobian", "singular values of the parameter-function Jacobian",
+     function_jacobian_make},
     {"function-jacobian-null", "share of each direction in its null space", make_null},
     {.doc = NULL},
 };
@@ -468,7 +473,7 @@ const struct stj_study_ops stj_study_function_jacobian = {
              .doc = "d outputs / d theta, and what it does not see",
              .options = options,
              .config_size = sizeof(struct jacobian_config),
-             .check = check},
+             .check = function_jacobian_check},
     .description =
         "The singular values of the parameter-function Jacobian, d outputs / d theta on a set of "
         "inputs, and the share of each singular vector of the training Jacobian in its null space: "
@@ -477,7 +482,7 @@ const struct stj_study_ops stj_study_function_jacobian = {
                "  spectraj study function-jacobian digits-run --data noise --tag noise\n",
     .needs_network = true,
     .needs = STJ_STUDY_LIKES_DIRECTIONS,
-    .run = run,
-    .print = print,
+    .run = function_jacobian_run,
+    .print = function_jacobian_print,
     .figures = figures,
 };

@@ -157,9 +157,9 @@ static enum stj_status put_rms(const struct tangents *t, size_t every, size_t n_
     return stj_study_put_real(r, rms_confidence, err, "confidence");
 }
 
-static enum stj_status put(const struct stj_study_context *cx, const struct growth_config *c,
-                           const struct tangents *t, struct stj_study_result *r,
-                           struct stj_error *err)
+static enum stj_status growth_put(const struct stj_study_context *cx, const struct growth_config *c,
+                                  const struct tangents *t, struct stj_study_result *r,
+                                  struct stj_error *err)
 {
     const size_t n_steps = cx->run->n_steps;
     const size_t n_kept = n_steps / c->every + (n_steps % c->every != 0) + 1;
@@ -190,8 +190,8 @@ static enum stj_status put(const struct stj_study_context *cx, const struct grow
     return STJ_OK;
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status growth_run(const struct stj_study_context *cx, const void *config,
+                                  struct stj_study_result *r, struct stj_error *err)
 {
     STJ_HELD(tangents_free) struct tangents t = {.n = stj_network_n_params(cx->run->net)};
     STJ_MUST(choose(cx, config, &t, err));
@@ -200,7 +200,7 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
         (enum stj_precision)((const struct growth_config *)config)->precision;
     STJ_MUST(follow(cx, precision, &t, err));
     STJ_MUST(stj_study_put_text(r, precisions[precision], err, "tangents.precision"));
-    return put(cx, config, &t, r, err);
+    return growth_put(cx, config, &t, r, err);
 }
 
 enum { QUARTERS = 4 };
@@ -228,7 +228,7 @@ static void print_interval(FILE *out, const struct stj_study_result *r, const ch
     fputc('\n', out);
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void growth_print(FILE *out, const struct stj_study_result *r)
 {
     const size_t n_singular = (size_t)stj_study_number(r, "n_singular");
     char name[48], curve[48];
@@ -273,8 +273,8 @@ static enum stj_status add_end(const struct stj_study_result *r, const char *ite
     return STJ_OK;
 }
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status growth_make(const struct stj_study_result *r, struct stj_chart *chart,
+                                   struct stj_error *err)
 {
     static const enum stj_chart_colour colours[] = {STJ_CHART_VERMILLION, STJ_CHART_BLUE,
                                                     STJ_CHART_GREEN,      STJ_CHART_ORANGE,
@@ -301,7 +301,7 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
 }
 
 static const struct stj_study_figure figures[] = {
-    {"growth", "size of perturbations of the start against the step", make},
+    {"growth", "size of perturbations of the start against the step", growth_make},
     {.doc = NULL},
 };
 
@@ -319,7 +319,7 @@ const struct stj_study_ops stj_study_growth = {
                "  spectraj study growth digits-run --index 1,2,3,4810 --every 5 --json\n",
     .needs = STJ_STUDY_LIKES_DIRECTIONS,
     .multiplies = true,
-    .run = run,
-    .print = print,
+    .run = growth_run,
+    .print = growth_print,
     .figures = figures,
 };

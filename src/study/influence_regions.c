@@ -95,7 +95,7 @@ static enum stj_status take(void *ctx, size_t i, const double *u, const double *
     return w->count == BLOCK ? add_block(w, err) : STJ_OK;
 }
 
-static enum stj_status prepare(struct measurement *w, struct stj_error *err)
+static enum stj_status influence_regions_prepare(struct measurement *w, struct stj_error *err)
 {
     const struct stj_directions *d = w->cx->directions;
     STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
@@ -118,7 +118,7 @@ static enum stj_status prepare(struct measurement *w, struct stj_error *err)
     return STJ_OK;
 }
 
-static enum stj_status measure(struct measurement *w, struct stj_error *err)
+static enum stj_status influence_regions_measure(struct measurement *w, struct stj_error *err)
 {
     STJ_MUST(stj_directions_visit(w->cx->directions, true, false, take, w, err));
     STJ_MUST(add_block(w, err));
@@ -163,12 +163,12 @@ static enum stj_status put_groups(const struct measurement *w, struct stj_study_
     return STJ_OK;
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status influence_regions_run(const struct stj_study_context *cx, const void *config,
+                                             struct stj_study_result *r, struct stj_error *err)
 {
     STJ_HELD(measurement_free) struct measurement w = {.cx = cx, .config = config};
-    STJ_MUST(prepare(&w, err));
-    STJ_MUST(measure(&w, err));
+    STJ_MUST(influence_regions_prepare(&w, err));
+    STJ_MUST(influence_regions_measure(&w, err));
     STJ_MUST(stj_directions_put(cx->directions, r, err));
     STJ_MUST(stj_study_put_real(r, w.config->epsilon, err, "epsilon"));
     STJ_MUST(stj_study_put_count(r, w.m, err, "n_samples"));
@@ -181,7 +181,7 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
     return STJ_OK;
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void influence_regions_print(FILE *out, const struct stj_study_result *r)
 {
     fprintf(out, "|d theta_n / d w_i|^2 of %.0f training samples, by region (epsilon %.6g)\n",
             stj_study_number(r, "n_samples"), stj_study_number(r, "epsilon"));
@@ -212,8 +212,8 @@ static int descending(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status influence_regions_make(const struct stj_study_result *r,
+                                              struct stj_chart *chart, struct stj_error *err)
 {
     STJ_FREED double *x = NULL, *y = NULL;
     size_t n = (size_t)stj_study_number(r, "n_samples");
@@ -242,7 +242,8 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
 }
 
 static const struct stj_study_figure figures[] = {
-    {"influence-regions", "squared derivatives by weights of samples, by region", make},
+    {"influence-regions", "squared derivatives by weights of samples, by region",
+     influence_regions_make},
     {.doc = NULL},
 };
 
@@ -258,7 +259,7 @@ const struct stj_study_ops stj_study_influence_regions = {
     .example = "  spectraj study influence-regions digits-run\n",
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
     .multiplies = true,
-    .run = run,
-    .print = print,
+    .run = influence_regions_run,
+    .print = influence_regions_print,
     .figures = figures,
 };

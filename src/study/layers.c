@@ -252,8 +252,8 @@ static double participation(size_t n, const double *x)
     return (double)(squares * squares / fourths);
 }
 
-static enum stj_status measure(void *ctx, size_t i, const double *u, const double *v,
-                               struct stj_error *err)
+static enum stj_status layers_measure(void *ctx, size_t i, const double *u, const double *v,
+                                      struct stj_error *err)
 {
     struct measurement *m = ctx;
     const double *const side[N_SIDES] = {[STJ_LEFT] = u, [STJ_RIGHT] = v};
@@ -326,8 +326,8 @@ static enum stj_status put_neurons(const struct measurement *m, struct stj_study
     return STJ_OK;
 }
 
-static enum stj_status put(const struct measurement *m, struct stj_study_result *r,
-                           struct stj_error *err)
+static enum stj_status layers_put(const struct measurement *m, struct stj_study_result *r,
+                                  struct stj_error *err)
 {
     STJ_MUST(stj_directions_put(m->d, r, err));
     STJ_MUST(stj_study_put_real(r, m->epsilon, err, "epsilon"));
@@ -348,15 +348,15 @@ static enum stj_status put(const struct measurement *m, struct stj_study_result 
     return STJ_OK;
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status layers_run(const struct stj_study_context *cx, const void *config,
+                                  struct stj_study_result *r, struct stj_error *err)
 {
     const struct layers_config *c = config;
     STJ_HELD(measurement_free)
     struct measurement m = {.d = cx->directions, .epsilon = c->epsilon};
     STJ_MUST(divide(cx->run->net, &m, err));
-    STJ_MUST(stj_directions_visit(m.d, true, true, measure, &m, err));
-    return put(&m, r, err);
+    STJ_MUST(stj_directions_visit(m.d, true, true, layers_measure, &m, err));
+    return layers_put(&m, r, err);
 }
 
 /* ---- the table ---- */
@@ -398,7 +398,7 @@ static void print_groups(FILE *out, const struct stj_study_result *r, const char
     }
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void layers_print(FILE *out, const struct stj_study_result *r)
 {
     fprintf(out,
             "squared mass of the singular vectors in each tensor, mean by region, in percent\n"
@@ -428,7 +428,7 @@ static size_t count_places(const struct stj_study_result *r)
 }
 
 /* y[count_places] <- an item of every group. */
-static void gather(const struct stj_study_result *r, const char *item, double *y)
+static void layers_gather(const struct stj_study_result *r, const char *item, double *y)
 {
     size_t at = 0;
     for (size_t kind = 0; kind < N_KINDS; kind++) {
@@ -453,8 +453,8 @@ static enum stj_status name_places(const struct stj_study_result *r, struct stj_
     return STJ_OK;
 }
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status layers_make(const struct stj_study_result *r, struct stj_chart *chart,
+                                   struct stj_error *err)
 {
     const size_t n = count_places(r);
     char item[STJ_STUDY_NAME_MAX];
@@ -471,12 +471,12 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
             if (stj_study_number(r, "regions.%s.count", stj_region_name(g)) == 0)
                 continue;
             snprintf(item, sizeof item, "regions.%s.%s", stj_region_name(g), side_name[s]);
-            gather(r, item, y);
+            layers_gather(r, item, y);
             STJ_MUST(stj_chart_add(chart, s == STJ_LEFT ? STJ_CHART_BOTH : STJ_CHART_BROKEN,
                                    stj_region_colour(g), n, NULL, y, err, "%s, %s",
                                    stj_region_name(g), side_name[s]));
         }
-    gather(r, "share", y);
+    layers_gather(r, "share", y);
     return stj_chart_add(chart, STJ_CHART_DASHED, STJ_CHART_BLACK, n, NULL, y, err,
                          "share of the parameters");
 }
@@ -492,7 +492,7 @@ static enum stj_status make_participation(const struct stj_study_result *r, stru
 }
 
 static const struct stj_study_figure figures[] = {
-    {"layers", "squared mass of singular vectors in each tensor and head, by region", make},
+    {"layers", "squared mass of singular vectors in each tensor and head, by region", layers_make},
     {"layers-participation", "parameters that take part in each right singular vector",
      make_participation},
     {.doc = NULL},
@@ -510,7 +510,7 @@ const struct stj_study_ops stj_study_layers = {
     .example = "  spectraj study layers digits-run\n"
                "  spectraj plot digits-run layers\n",
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
-    .run = run,
-    .print = print,
+    .run = layers_run,
+    .print = layers_print,
     .figures = figures,
 };

@@ -55,9 +55,10 @@ static enum stj_status load(const struct stj_directions *d, const struct overlap
     return stj_directions_gather(d, (enum stj_side)c->side, s->n, item, s->basis, err);
 }
 
-static enum stj_status put(const char *region, size_t n, const struct subspace *a,
-                           const struct subspace *b, const double *cosine, double mean_squared,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status overlap_put(const char *region, size_t n, const struct subspace *a,
+                                   const struct subspace *b, const double *cosine,
+                                   double mean_squared, struct stj_study_result *r,
+                                   struct stj_error *err)
 {
     const size_t least = a->n < b->n ? a->n : b->n, most = a->n < b->n ? b->n : a->n;
     STJ_FREED double *angle = NULL;
@@ -86,7 +87,7 @@ static enum stj_status compare(const struct stj_study_context *cx, const struct 
     STJ_TRY(load(cx->other_directions, c, region, &b, err));
     STJ_TRY(stj_new(&cosine, a.n < b.n ? a.n : b.n, sizeof *cosine, err));
     STJ_TRY(stj_subspace_compare(n, a.n, a.basis, b.n, b.basis, cosine, &mean_squared, err));
-    STJ_TRY(put(stj_region_name(region), n, &a, &b, cosine, mean_squared, r, err));
+    STJ_TRY(overlap_put(stj_region_name(region), n, &a, &b, cosine, mean_squared, r, err));
 out:
     free(a.basis);
     free(b.basis);
@@ -94,8 +95,8 @@ out:
     return st;
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status overlap_run(const struct stj_study_context *cx, const void *config,
+                                   struct stj_study_result *r, struct stj_error *err)
 {
     const struct overlap_config *c = config;
     const struct stj_directions *other = cx->other_directions;
@@ -116,7 +117,7 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
     return STJ_OK;
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void overlap_print(FILE *out, const struct stj_study_result *r)
 {
     fprintf(out, "overlap of the %s singular subspaces of two runs\n", stj_study_text(r, "side"));
     fprintf(out, "%-8s %10s %10s %20s %12s %16s\n", "region", "dimension", "other",
@@ -161,8 +162,8 @@ static enum stj_status add_region(const struct stj_study_result *r, enum stj_reg
     return STJ_OK;
 }
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status overlap_make(const struct stj_study_result *r, struct stj_chart *chart,
+                                    struct stj_error *err)
 {
     stj_chart_title(chart, "Principal angles between two runs: %s singular vectors",
                     stj_study_text(r, "side"));
@@ -176,7 +177,7 @@ static enum stj_status make(const struct stj_study_result *r, struct stj_chart *
 }
 
 static const struct stj_study_figure figures[] = {
-    {"overlap", "principal angles between the regions of two runs", make},
+    {"overlap", "principal angles between the regions of two runs", overlap_make},
     {.doc = NULL},
 };
 
@@ -194,7 +195,7 @@ const struct stj_study_ops stj_study_overlap = {
     .example = "  spectraj study overlap digits-run other-run\n",
     .two_runs = true,
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
-    .run = run,
-    .print = print,
+    .run = overlap_run,
+    .print = overlap_print,
     .figures = figures,
 };

@@ -60,7 +60,7 @@ static const struct stj_study_where *where_of(const void *config)
     return &((const struct response_config *)config)->where;
 }
 
-static enum stj_status check(const void *config, struct stj_error *err)
+static enum stj_status response_check(const void *config, struct stj_error *err)
 {
     const struct response_config *c = config;
     STJ_NEED(err, !(c->has_index && c->region), STJ_EINVAL,
@@ -213,9 +213,9 @@ static enum stj_status response_init(struct response *m, size_t n, struct stj_er
     return stj_new(&m->test_accuracy, n, sizeof *m->test_accuracy, err);
 }
 
-static enum stj_status measure(const struct stj_run *run, const struct direction *x, size_t n,
-                               const double *theta_n, double *theta, bool finite, size_t i,
-                               struct response *m, struct stj_error *err)
+static enum stj_status response_measure(const struct stj_run *run, const struct direction *x,
+                                        size_t n, const double *theta_n, double *theta, bool finite,
+                                        size_t i, struct response *m, struct stj_error *err)
 {
     m->projection[i] = m->complement[i] = m->test_loss[i] = m->test_accuracy[i] = (double)NAN;
     if (!finite)
@@ -264,7 +264,7 @@ static enum stj_status measure_all(const struct stj_study_context *cx, const str
     STJ_MUST(stj_retrain(&work, &done, err));
     for (size_t i = 0; i < p->step.n; i++) {
         STJ_MUST(stj_retrained_theta(done, i, theta, &finite, err));
-        STJ_MUST(measure(cx->run, x, p->n, theta_n, theta, finite, i, m, err));
+        STJ_MUST(response_measure(cx->run, x, p->n, theta_n, theta, finite, i, m, err));
         m->prediction[i] = p->step.item[i] * x->sigma;
     }
     return STJ_OK;
@@ -272,10 +272,10 @@ static enum stj_status measure_all(const struct stj_study_context *cx, const str
 
 /* ---- the result ---- */
 
-static enum stj_status put(const struct stj_study_context *cx, const struct response_config *c,
-                           const struct direction *x, const struct stj_reals *step,
-                           const struct response *m, struct stj_study_result *r,
-                           struct stj_error *err)
+static enum stj_status response_put(const struct stj_study_context *cx,
+                                    const struct response_config *c, const struct direction *x,
+                                    const struct stj_reals *step, const struct response *m,
+                                    struct stj_study_result *r, struct stj_error *err)
 {
     const double index = c->region ? (double)NAN : (double)(c->has_index ? c->index : 1);
     STJ_MUST(stj_directions_put(cx->directions, r, err));
@@ -303,8 +303,8 @@ static enum stj_status put_loss(const struct stj_run *run, const double *theta, 
     return stj_study_put_real(r, loss, err, "%s", name);
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status response_run(const struct stj_study_context *cx, const void *config,
+                                    struct stj_study_result *r, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     const size_t n = stj_network_n_params(cx->run->net);
@@ -321,7 +321,7 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
     STJ_TRY(stj_run_theta(cx->run, cx->run->n_steps, theta_n, err));
     p.v = x.v;
     STJ_TRY(measure_all(cx, &x, &p, slots, theta_n, &m, err));
-    STJ_TRY(put(cx, config, &x, &p.step, &m, r, err));
+    STJ_TRY(response_put(cx, config, &x, &p.step, &m, r, err));
     STJ_TRY(put_loss(cx->run, p.theta_0, "initial_test_loss", r, err));
     STJ_TRY(put_loss(cx->run, theta_n, "trained_test_loss", r, err));
 out:
@@ -349,7 +349,7 @@ static void print_number(FILE *out, int width, double x)
         fprintf(out, " %*.6g", width, x);
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void response_print(FILE *out, const struct stj_study_result *r)
 {
     static const char *const column[] = {"prediction", "projection", "complement", "test_loss",
                                          "test_accuracy"};
@@ -399,8 +399,8 @@ static void title(const struct stj_study_result *r, const char *before, struct s
     chart->x.log = true;
 }
 
-static enum stj_status make(const struct stj_study_result *r, struct stj_chart *chart,
-                            struct stj_error *err)
+static enum stj_status response_make(const struct stj_study_result *r, struct stj_chart *chart,
+                                     struct stj_error *err)
 {
     size_t n = 0;
     const double *step = stj_study_vector(r, &n, "step");
@@ -445,7 +445,8 @@ static enum stj_status make_loss(const struct stj_study_result *r, struct stj_ch
 }
 
 static const struct stj_study_figure figures[] = {
-    {"response", "change of the trained parameters against the size of a perturbation", make},
+    {"response", "change of the trained parameters against the size of a perturbation",
+     response_make},
     {"response-loss", "test loss against the size of a perturbation", make_loss},
     {.doc = NULL},
 };
@@ -455,7 +456,7 @@ const struct stj_study_ops stj_study_response = {
              .doc = "train again from perturbed starts, against the prediction",
              .options = options,
              .config_size = sizeof(struct response_config),
-             .check = check},
+             .check = response_check},
     .description =
         "Train the run again from theta_0 + s v for step sizes s, v being the right "
         "singular vector of "
@@ -473,7 +474,7 @@ const struct stj_study_ops stj_study_response = {
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
     .where = where_of,
     .keeps_log = true,
-    .run = run,
-    .print = print,
+    .run = response_run,
+    .print = response_print,
     .figures = figures,
 };

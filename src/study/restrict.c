@@ -148,8 +148,8 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static enum stj_status gather(const struct plan *p, enum family f, size_t k, double *basis,
-                              struct stj_error *err)
+static enum stj_status restrict_gather(const struct plan *p, enum family f, size_t k, double *basis,
+                                       struct stj_error *err)
 {
     STJ_FREED size_t *item = NULL;
     STJ_MUST(stj_new(&item, k, sizeof *item, err));
@@ -160,7 +160,8 @@ static enum stj_status gather(const struct plan *p, enum family f, size_t k, dou
 }
 
 /* basis <- k random directions: the first k of one sequence, made orthonormal. */
-static enum stj_status draw(const struct plan *p, size_t k, double *basis, struct stj_error *err)
+static enum stj_status restrict_draw(const struct plan *p, size_t k, double *basis,
+                                     struct stj_error *err)
 {
     STJ_HELD(stj_rng_destroy_at) struct stj_rng *rng = NULL;
     STJ_MUST(stj_rng_create(p->seed, STJ_STREAM_STUDY, 1, &rng, err));
@@ -178,7 +179,8 @@ static enum stj_status begin(void *ctx, size_t copy, struct stj_copy *start, str
     STJ_MUST(stj_size_mul(k, p->d->n, &size, err));
     STJ_MUST(stj_new(&start->basis, size, sizeof *start->basis, err));
     start->k = k;
-    return f == RANDOM ? draw(p, k, start->basis, err) : gather(p, f, k, start->basis, err);
+    return f == RANDOM ? restrict_draw(p, k, start->basis, err)
+                       : restrict_gather(p, f, k, start->basis, err);
 }
 
 /* ---- the plan ---- */
@@ -290,9 +292,9 @@ static enum stj_status put_jacobians(const struct stj_study_context *cx, struct 
     return stj_study_put_count(r, n, err, "n_jacobians");
 }
 
-static enum stj_status put(const struct stj_study_context *cx, const struct plan *p,
-                           const double *loss, const double *accuracy, struct stj_study_result *r,
-                           struct stj_error *err)
+static enum stj_status restrict_put(const struct stj_study_context *cx, const struct plan *p,
+                                    const double *loss, const double *accuracy,
+                                    struct stj_study_result *r, struct stj_error *err)
 {
     double initial_loss = 0, initial_accuracy = 0;
     STJ_MUST(stj_directions_put(p->d, r, err));
@@ -311,8 +313,8 @@ static enum stj_status put(const struct stj_study_context *cx, const struct plan
     return stj_study_put_real(r, cx->run->about.test_accuracy, err, "trained_test_accuracy");
 }
 
-static enum stj_status run(const struct stj_study_context *cx, const void *config,
-                           struct stj_study_result *r, struct stj_error *err)
+static enum stj_status restrict_run(const struct stj_study_context *cx, const void *config,
+                                    struct stj_study_result *r, struct stj_error *err)
 {
     STJ_HELD(plan_free) struct plan p = {.d = NULL};
     STJ_FREED double *accuracy = NULL, *loss = NULL;
@@ -331,7 +333,7 @@ static enum stj_status run(const struct stj_study_context *cx, const void *confi
     STJ_MUST(stj_new(&loss, N_FAMILIES * p.n_k, sizeof *loss, err));
     STJ_MUST(stj_new(&accuracy, N_FAMILIES * p.n_k, sizeof *accuracy, err));
     STJ_MUST(train_all(cx, &p, loss, accuracy, err));
-    STJ_MUST(put(cx, &p, loss, accuracy, r, err));
+    STJ_MUST(restrict_put(cx, &p, loss, accuracy, r, err));
     return c->jacobian > 0 ? put_jacobians(cx, &p, c->jacobian, r, err) : STJ_OK;
 }
 
@@ -387,7 +389,7 @@ static void print_table(FILE *out, const struct stj_study_result *r, const char 
     }
 }
 
-static void print(FILE *out, const struct stj_study_result *r)
+static void restrict_print(FILE *out, const struct stj_study_result *r)
 {
     fprintf(out, "trained within theta_0 + span(B), B of k right singular vectors: test loss\n");
     fprintf(out, "%8s", "k");
@@ -438,8 +440,8 @@ static enum stj_status make_accuracy(const struct stj_study_result *r, struct st
 }
 
 /* The spectra of the largest k that has one. */
-static enum stj_status make_spectrum(const struct stj_study_result *r, struct stj_chart *chart,
-                                     struct stj_error *err)
+static enum stj_status restrict_make_spectrum(const struct stj_study_result *r,
+                                              struct stj_chart *chart, struct stj_error *err)
 {
     size_t most = 0, n = 0;
     STJ_NEED(err, count_jacobians(r) > 0, STJ_EINVAL,
@@ -470,7 +472,7 @@ static enum stj_status make_spectrum(const struct stj_study_result *r, struct st
 static const struct stj_study_figure figures[] = {
     {"restrict", "test loss of training within k directions", make_loss},
     {"within-spectrum", "singular values of the Jacobians of training within k directions",
-     make_spectrum},
+     restrict_make_spectrum},
     {"restrict-accuracy", "test accuracy of training within k directions", make_accuracy},
     {.doc = NULL},
 };
@@ -494,7 +496,7 @@ const struct stj_study_ops stj_study_restrict = {
                "  spectraj study restrict digits-run --k 20,50 --jacobian 50\n",
     .needs = STJ_STUDY_NEEDS_DIRECTIONS,
     .keeps_log = true,
-    .run = run,
-    .print = print,
+    .run = restrict_run,
+    .print = restrict_print,
     .figures = figures,
 };

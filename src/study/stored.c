@@ -85,8 +85,8 @@ static enum stj_status put_item(struct stj_h5 *file, const struct stj_study_item
     return stj_h5_put_unsigned(file, item_name(true, item->name, "_n", name), item->n, err);
 }
 
-static enum stj_status put(struct stj_h5 *file, const struct stj_study_result *r,
-                           struct stj_error *err)
+static enum stj_status stored_put(struct stj_h5 *file, const struct stj_study_result *r,
+                                  struct stj_error *err)
 {
     STJ_FREED char *text = NULL;
     size_t used = 0;
@@ -233,9 +233,9 @@ static enum stj_status describe(struct call *c, const struct stj_study_settings 
     return stj_text_take(&out, &c->request, err);
 }
 
-static enum stj_status prepare(struct call *c, struct stj_run *run, struct stj_run *other,
-                               const char *name, const struct stj_study_settings *settings,
-                               struct stj_error *err)
+static enum stj_status stored_prepare(struct call *c, struct stj_run *run, struct stj_run *other,
+                                      const char *name, const struct stj_study_settings *settings,
+                                      struct stj_error *err)
 {
     const struct stj_plugin_info *found = NULL;
     STJ_MUST(stj_kind_find(&stj_studies, name, &found, err));
@@ -387,10 +387,10 @@ static enum stj_status put_remarks(struct stj_study_result *r, const struct stj_
     return stj_study_put_real(r, t.tolerance, err, "training.tolerance");
 }
 
-static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_run *other,
-                               const struct stj_study_settings *settings,
-                               const struct stj_analysis_settings *analysis,
-                               struct stj_study_result **result, struct stj_error *err)
+static enum stj_status stored_compute(struct call *c, struct stj_run *run, struct stj_run *other,
+                                      const struct stj_study_settings *settings,
+                                      const struct stj_analysis_settings *analysis,
+                                      struct stj_study_result **result, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
     struct stj_study_result *r = NULL;
@@ -425,7 +425,7 @@ static enum stj_status compute(struct call *c, struct stj_run *run, struct stj_r
                           &settings->progress);
     }
     r->seconds = stj_clock() - start;
-    STJ_TRY(put(c->file, r, err));
+    STJ_TRY(stored_put(c->file, r, err));
     STJ_TRY(put_about(c, other, settings, analysis, r->seconds, err));
     st = stj_h5_commit(c->file, err);
     c->file = NULL;
@@ -476,7 +476,7 @@ enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, c
     *stored = false;
     STJ_CHECK(err, run->dir, STJ_EINVAL,
               "the run was only described from its config: train it, then study it");
-    STJ_TRY(prepare(&c, run, other, name, settings, err));
+    STJ_TRY(stored_prepare(&c, run, other, name, settings, err));
     if (c.ops->needs_network)
         STJ_TRY(stj_run_need_network(run, c.ops->info.name, err));
     STJ_TRY(find_place(&c, run, settings, analysis, err));
@@ -493,7 +493,7 @@ enum stj_status stj_analysis_study(struct stj_run *run, struct stj_run *other, c
     STJ_TRY(stj_run_need_data(run, err));
     STJ_TRY(stj_place_create(run, c.place.path, &study_format, &c.file, err));
     STJ_TRY(open_log(&c, analysis->force, err));
-    st = compute(&c, run, other, settings, analysis, result, err);
+    st = stored_compute(&c, run, other, settings, analysis, result, err);
     if (st == STJ_EINTERRUPTED)
         st = say_what_is_kept(&c, settings, analysis, err);
 out:

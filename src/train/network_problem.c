@@ -217,8 +217,9 @@ STJ_CLONES static void add_share(size_t n, real a, const real *restrict x, real 
 }
 
 /* lin <- the rows of the slice of a batch, and their inputs. */
-static enum stj_status gather(const struct network_problem *p, const struct stj_batch *b, real *lin,
-                              struct stj_error *err)
+static enum stj_status network_problem_gather(const struct network_problem *p,
+                                              const struct stj_batch *b, real *lin,
+                                              struct stj_error *err)
 {
     const size_t first = b->origin + b->first;
     size_t *row = lin_rows(lin) + first;
@@ -244,7 +245,7 @@ static enum stj_status linearize_pieces(const struct network_problem *p, size_t 
         double own = 0;
         if (!piece_batch(p, step, slice, k, lin, &b))
             continue;
-        STJ_MUST(gather(p, &b, lin, err));
+        STJ_MUST(network_problem_gather(p, &b, lin, err));
         STJ_MUST(set_weight(p, step, &b, err));
         stj_network_linearize(p->net, &b, theta, batch_linear(p, &b, lin), &own, g ? scratch : NULL,
                               scratch + n);
@@ -287,7 +288,7 @@ static enum stj_status network_linearize(const void *self, size_t step, struct s
     if (p->accumulate > 1)
         return linearize_pieces(p, step, slice, theta, lin, loss, g, scratch, err);
     whole_batch(p, step, slice, lin, &b);
-    STJ_MUST(gather(p, &b, lin, err));
+    STJ_MUST(network_problem_gather(p, &b, lin, err));
     STJ_MUST(set_weight(p, step, &b, err));
     stj_network_linearize(p->net, &b, theta, lin_network(p, lin), loss, g, scratch);
     return STJ_OK;

@@ -457,7 +457,7 @@ static enum stj_status make_room(struct stj_process *p, size_t n, struct stj_err
     return p->shares ? exchange(p, &ask, err) : STJ_OK;
 }
 
-static enum stj_status start(struct stj_process *p, struct stj_error *err)
+static enum stj_status process_problem_start(struct stj_process *p, struct stj_error *err)
 {
     const struct stj_texts *command = &p->config->command;
     STJ_FREED char **argv = NULL;
@@ -501,7 +501,7 @@ static enum stj_status meet(struct stj_process *p, struct stj_error *err)
 {
     STJ_FREED char *payload = NULL;
     size_t bytes = 0;
-    enum stj_status st = is_asker() ? start(p, err) : STJ_OK;
+    enum stj_status st = is_asker() ? process_problem_start(p, err) : STJ_OK;
     if (st == STJ_OK && is_asker())
         st = say_hello(p, &payload, &bytes, err);
     STJ_MUST(tell(st, &bytes, sizeof bytes, err));
@@ -520,7 +520,7 @@ static enum stj_status wake(struct stj_process *p, struct stj_error *err)
         return check_alive(p, err);
     if (p->child)
         return make_room(p, p->hello.n_params, err);
-    STJ_MUST(start(p, err));
+    STJ_MUST(process_problem_start(p, err));
     STJ_MUST(say_hello(p, &payload, &bytes, err));
     enum stj_status st = read_hello(p, payload, bytes, &hello, err);
     if (st == STJ_OK &&
