@@ -340,17 +340,12 @@ static enum stj_status check_network(const struct stj_yaml_node *root,
     return STJ_OK;
 }
 
-static enum stj_status check_keys(const struct stj_yaml_node *root,
+static enum stj_status check_init(const struct stj_yaml_node *root,
                                   const struct stj_run_config *config, struct stj_error *err)
 {
     const struct stj_place init = {.key = "init"};
-    const struct stj_place training = {.key = "training"};
-    const struct stj_place trajectory = {.key = "trajectory"};
-    const struct stj_training_config *t = &config->training;
     const struct stj_keep_config *keep = &config->trajectory;
-    STJ_MUST(config->has_problem ? check_problem(root, config, err)
-                                 : check_network(root, config, err));
-    STJ_MUST(check_own_step(root, config, err));
+    const struct stj_parameter_layout *layout = &config->init.layout;
     STJ_NEED_PLACE(&init, node_of(root, "init", "seed"), err,
                    !(config->init.file && config->init.has_seed),
                    "file and seed exclude each other; leave one of them out");
@@ -360,7 +355,6 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     STJ_NEED_PLACE(&init, stj_yaml_get(root, "init"), err,
                    !keep->states || !(config->init.file || config->init.has_seed),
                    "the first of trajectory.states is theta_0; leave file and seed out");
-    const struct stj_parameter_layout *layout = &config->init.layout;
     STJ_NEED_PLACE(&init, node_of(root, "init", "names"), err,
                    config->init.file || keep->states || config->init.slots ||
                        (config->init.names.n == 0 && layout->conv == 0 && layout->dense == 0 &&
@@ -371,6 +365,14 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
                    (config->init.slots != NULL) == (config->init.step > 0),
                    "slots are those after a step, at least 1, and a step has slots: give both of "
                    "them, or none");
+    return STJ_OK;
+}
+
+static enum stj_status check_training(const struct stj_yaml_node *root,
+                                      const struct stj_run_config *config, struct stj_error *err)
+{
+    const struct stj_place training = {.key = "training"};
+    const struct stj_training_config *t = &config->training;
     STJ_NEED_PLACE(&training, node_of(root, "training", "steps"), err,
                    !(t->has_epochs && t->has_steps),
                    "epochs and steps exclude each other; leave one of them out");
@@ -384,6 +386,16 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
     STJ_NEED_PLACE(&training, node_of(root, "training", "accumulate_mean"), err,
                    !t->has_accumulate_mean || t->accumulate > 1,
                    "accumulate_mean is for steps of several micro-batches: accumulate, 2 or more");
+    STJ_NEED_PLACE(&training, node_of(root, "training", ""), err, t->has_epochs || t->has_steps,
+                   "missing key: expected epochs or steps");
+    return STJ_OK;
+}
+
+static enum stj_status check_trajectory(const struct stj_yaml_node *root,
+                                        const struct stj_run_config *config, struct stj_error *err)
+{
+    const struct stj_place trajectory = {.key = "trajectory"};
+    const struct stj_keep_config *keep = &config->trajectory;
     STJ_NEED_PLACE(&trajectory, node_of(root, "trajectory", "max_bytes"), err,
                    !(keep->has_every && keep->has_max_bytes),
                    "every and max_bytes exclude each other; leave one of them out");
@@ -392,9 +404,18 @@ static enum stj_status check_keys(const struct stj_yaml_node *root,
                    "states that are given are all kept; leave max_bytes out");
     STJ_NEED_PLACE(&trajectory, node_of(root, "trajectory", "tolerance"), err,
                    keep->states || keep->tolerance == 0, "tolerance is for states");
-    STJ_NEED_PLACE(&training, node_of(root, "training", ""), err, t->has_epochs || t->has_steps,
-                   "missing key: expected epochs or steps");
     return STJ_OK;
+}
+
+static enum stj_status check_keys(const struct stj_yaml_node *root,
+                                  const struct stj_run_config *config, struct stj_error *err)
+{
+    STJ_MUST(config->has_problem ? check_problem(root, config, err)
+                                 : check_network(root, config, err));
+    STJ_MUST(check_own_step(root, config, err));
+    STJ_MUST(check_init(root, config, err));
+    STJ_MUST(check_training(root, config, err));
+    return check_trajectory(root, config, err);
 }
 
 /* Set what a preset stands for and no key says. */
