@@ -48,7 +48,7 @@ static bool is_dimension(hid_t id, const char *name, hsize_t n)
 
 bool stj_h5_dimension_differs(struct stj_h5 *file, const char *name, size_t n)
 {
-    if (H5Lexists(file->id, name, H5P_DEFAULT) <= 0)
+    if (file->blind || H5Lexists(file->id, name, H5P_DEFAULT) <= 0)
         return false;
     const hid_t id = H5Dopen2(file->id, name, H5P_DEFAULT);
     const bool same = id >= 0 && is_dimension(id, name, n);
