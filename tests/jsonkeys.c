@@ -4,7 +4,8 @@
  *   jsonkeys FILE CONDITION...          each must hold; those that do not are printed, exit 1
  *   jsonkeys --print FILE PATH          the value, numbers with 17 digits
  *   jsonkeys --compare A PATH B PATH TOL
- *       max |a_i - b_i| <= TOL max |a_i| over the length of the shorter array, which is not empty
+ *       max |a_i - b_i| <= TOL max |a_i| over the length of the shorter array, which is not empty; of
+ *       arrays of arrays so too, and of single numbers
  *   jsonkeys                            tests itself
  *
  * PATH is "top.sigma[0]"; a condition is PATH (it exists), PATH=VALUE (number, true, false, null or a
@@ -13,6 +14,7 @@
  */
 #include <jansson.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,19 +136,27 @@ static int print(const char *path, const char *where)
     return value ? 0 : 1;
 }
 
-/* max |a_i - b_i| / max |a_i|, or infinity for arrays that cannot be compared. */
+/* Numbers, or arrays of what can be compared, down to their depth: false for others. */
+static bool measure(const json_t *a, const json_t *b, double *difference, double *largest)
+{
+    const size_t n =
+        json_array_size(a) < json_array_size(b) ? json_array_size(a) : json_array_size(b);
+    if (json_is_number(a) && json_is_number(b)) {
+        *difference = fmax(*difference, fabs(json_number_value(a) - json_number_value(b)));
+        *largest = fmax(*largest, fabs(json_number_value(a)));
+        return true;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!measure(json_array_get(a, i), json_array_get(b, i), difference, largest))
+            return false;
+    return json_is_array(a) && json_is_array(b);
+}
+
+/* max |a_i - b_i| / max |a_i|, or infinity for what cannot be compared. */
 static double distance(const json_t *a, const json_t *b)
 {
-    size_t n = json_array_size(a) < json_array_size(b) ? json_array_size(a) : json_array_size(b);
     double difference = 0, largest = 0;
-    for (size_t i = 0; i < n; i++) {
-        const json_t *x = json_array_get(a, i), *y = json_array_get(b, i);
-        if (!json_is_number(x) || !json_is_number(y))
-            return HUGE_VAL;
-        difference = fmax(difference, fabs(json_number_value(x) - json_number_value(y)));
-        largest = fmax(largest, fabs(json_number_value(x)));
-    }
-    return largest > 0 ? difference / largest : HUGE_VAL;
+    return measure(a, b, &difference, &largest) && largest > 0 ? difference / largest : HUGE_VAL;
 }
 
 static int compare(char **argv)

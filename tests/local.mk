@@ -154,6 +154,7 @@ dist_check_SCRIPTS += %reldir%/walkthrough-analysis.sh
 mpi_scripts =
 mpi_scripts += %reldir%/mpi-command.sh
 mpi_scripts += %reldir%/mpi-failures.sh
+mpi_scripts += %reldir%/mpi-given.sh
 mpi_scripts += %reldir%/mpi-rows.sh
 mpi_scripts += %reldir%/mpi-studies.sh
 dist_check_SCRIPTS += $(mpi_scripts)

@@ -6,6 +6,8 @@
  * linearisations would not fit the memory, in every product.  Products of pieces are independent of
  * each other, and are added in the order of the pieces, whatever the number of threads.  Where
  * samples depend on each other there is one piece.
+ *
+ * Of several ranks each has all pieces, and makes its share of the columns of a block as if alone.
  */
 #include "op/curvature.h"
 
@@ -167,15 +169,12 @@ out:
     return st;
 }
 
-static enum stj_status curvature_apply(void *ctx, enum stj_trans trans, size_t nvec,
-                                       const double *x, size_t ldx, double *y, size_t ldy,
-                                       struct stj_error *err)
+static enum stj_status multiply(const struct curvature *self, size_t nvec, const double *x,
+                                size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
-    const struct curvature *self = ctx;
     const size_t n = self->layout->n_params;
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
     STJ_FREED real *tile = NULL;
-    (void)trans; /* symmetric */
     STJ_NEED(err, self->moved, STJ_EINTERNAL, "a Hessian without a point was multiplied");
     STJ_MUST(stj_new(&tile, 2 * TILE * n, sizeof *tile, err));
     for (size_t j = 0; j < nvec; j += TILE) {
@@ -187,6 +186,26 @@ static enum stj_status curvature_apply(void *ctx, enum stj_trans trans, size_t n
         STJ_MUST(run_pieces(self, k, tile, sum, err));
         stj_block_unpack(self->layout, k, sum, y + j * ldy, ldy);
     }
+    return STJ_OK;
+}
+
+static enum stj_status curvature_apply(void *ctx, enum stj_trans trans, size_t nvec,
+                                       const double *x, size_t ldx, double *y, size_t ldy,
+                                       struct stj_error *err)
+{
+    const struct curvature *self = ctx;
+    const size_t n_ranks = stj_n_ranks(), first = stj_share_begin(nvec, stj_rank(), n_ranks);
+    const size_t mine = stj_share_begin(nvec, stj_rank() + 1, n_ranks) - first;
+    (void)trans; /* symmetric */
+    stj_ranks_apart();
+    const enum stj_status st =
+        multiply(self, mine, x + first * ldx, ldx, y + first * ldy, ldy, err);
+    stj_ranks_together();
+    STJ_MUST(stj_ranks_agree(st, err));
+    for (size_t r = 0; r < n_ranks; r++)
+        for (size_t j = stj_share_begin(nvec, r, n_ranks);
+             j < stj_share_begin(nvec, r + 1, n_ranks); j++)
+            stj_ranks_bcast_from(r, y + j * ldy, self->layout->n_params * sizeof *y);
     return STJ_OK;
 }
 
@@ -207,12 +226,10 @@ static void cut_batch(struct curvature *self)
     }
 }
 
-enum stj_status stj_curvature_move(struct stj_op *op, size_t step, const real *theta,
-                                   struct stj_error *err)
+static enum stj_status move(struct curvature *self, size_t step, const real *theta,
+                            struct stj_error *err)
 {
-    struct curvature *self = stj_op_ctx(op, curvature_apply);
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
-    STJ_NEED(err, self, STJ_EINTERNAL, "only a Hessian moves to a point");
     STJ_MUST(stj_blas_prepare(err));
     memcpy(self->theta, theta, self->layout->n_params * sizeof *theta);
     self->step = step;
@@ -223,6 +240,17 @@ enum stj_status stj_curvature_move(struct stj_op *op, size_t step, const real *t
         STJ_MUST(stj_new(&self->lin, self->s.data ? self->n_pieces : 1, self->n_lin * sizeof(real),
                          err));
     return self->keeps ? run_pieces(self, 1, NULL, NULL, err) : STJ_OK;
+}
+
+enum stj_status stj_curvature_move(struct stj_op *op, size_t step, const real *theta,
+                                   struct stj_error *err)
+{
+    struct curvature *self = stj_op_ctx(op, curvature_apply);
+    STJ_NEED(err, self, STJ_EINTERNAL, "only a Hessian moves to a point");
+    stj_ranks_apart();
+    const enum stj_status st = move(self, step, theta, err);
+    stj_ranks_together();
+    return stj_ranks_agree(st, err);
 }
 
 /* Inputs, rows and weight of a data set. */
@@ -264,9 +292,6 @@ enum stj_status stj_curvature_create(const struct stj_curvature_settings *settin
 {
     STJ_HELD(curvature_destroy_at) struct curvature *self = NULL;
     const struct stj_problem *problem = settings->problem;
-    STJ_NEED(err, stj_n_ranks() == 1, STJ_EUNSUPPORTED,
-             "Hessians are computed in one process, there are %zu ranks: start it without mpirun",
-             stj_n_ranks());
     STJ_MUST(stj_new(&self, 1, sizeof *self, err));
     self->s = *settings;
     self->layout = problem->layout;

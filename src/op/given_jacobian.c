@@ -13,7 +13,6 @@
 #include "op/memory_split.h"
 #include "op/operator.h"
 #include "op/sweep.h"
-#include "parallel/ranks.h"
 #include "train/given_step.h"
 #include "train/train.h"
 
@@ -43,10 +42,7 @@ static enum stj_status given_jacobian_apply(void *ctx, enum stj_trans trans, siz
 {
     struct given_jacobian *self = ctx;
     const size_t n = trans == STJ_NO_TRANS ? self->n_params : self->n_given;
-    STJ_MUST(stj_sweep_run(self->sweep, trans, nvec, x, ldx, y, ldy, err));
-    const size_t bad = stj_op_first_bad(n, nvec, y, ldy);
-    return bad < nvec ? stj_sweep_explain(self->sweep, trans, x + bad * ldx, y + bad * ldy, err)
-                      : STJ_OK;
+    return stj_sweep_apply(self->sweep, trans, n, nvec, x, ldx, y, ldy, err);
 }
 
 /* The root of the mean square of what a window's steps are given. */
@@ -88,10 +84,6 @@ static enum stj_status find_window(const struct stj_op *jacobian, enum stj_given
              "derivatives with respect to %s are of all parameters: leave out the full state and "
              "the choice of layers",
              stj_given_name(given));
-    STJ_NEED(err, stj_n_ranks() == 1, STJ_EUNSUPPORTED,
-             "derivatives with respect to %s are computed in one process, there are %zu ranks: "
-             "start it without mpirun",
-             stj_given_name(given), stj_n_ranks());
     return STJ_OK;
 }
 

@@ -16,7 +16,7 @@
  * over the samples of the batch of step t, with m, the statistics of batches and the state at the
  * beginning of the window as they are; w_i acts wherever i is used, in the gradient of sam that
  * climbs as well.  Rates, momenta and decays of groups move in proportion.
- * STJ_EUNSUPPORTED, saying why, for a full state, some of the layers, several ranks, and where a
+ * STJ_EUNSUPPORTED, saying why, for a full state, some of the layers, and where a
  * problem does not know it. */
 enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum stj_given given,
                                           struct stj_op **op, struct stj_error *err);

@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "op/operator.h"
 #include "op/sweep_internal.h"
 
 enum stj_status stj_sweep_create(const struct stj_problem *problem, const struct stj_recipe *recipe,
@@ -175,4 +176,34 @@ enum stj_status stj_sweep_explain(struct stj_sweep *sweep, enum stj_trans trans,
     const enum stj_status st = stj_sweep_run(sweep, trans, 1, x, 0, y, 0, err);
     sweep->searching = false;
     return st;
+}
+
+/* All columns of y but for whether they are finite. */
+static enum stj_status divided_product(struct stj_sweep *sweep, enum stj_trans trans, size_t n,
+                                       size_t nvec, const double *x, size_t ldx, double *y,
+                                       size_t ldy, struct stj_error *err)
+{
+    enum stj_status st = STJ_OK;
+    const size_t n_groups = stj_n_groups();
+    const size_t first = stj_share_begin(nvec, stj_group(), n_groups);
+    const size_t mine = stj_share_begin(nvec, stj_group() + 1, n_groups) - first;
+    if (mine > 0)
+        st = stj_sweep_run(sweep, trans, mine, x + first * ldx, ldx, y + first * ldy, ldy, err);
+    STJ_MUST(stj_ranks_agree(st, err));
+    for (size_t g = 0; g < n_groups; g++)
+        for (size_t j = stj_share_begin(nvec, g, n_groups);
+             j < stj_share_begin(nvec, g + 1, n_groups); j++)
+            stj_ranks_bcast_group(g, n, y + j * ldy);
+    return STJ_OK;
+}
+
+enum stj_status stj_sweep_apply(struct stj_sweep *sweep, enum stj_trans trans, size_t n,
+                                size_t nvec, const double *x, size_t ldx, double *y, size_t ldy,
+                                struct stj_error *err)
+{
+    STJ_MUST(divided_product(sweep, trans, n, nvec, x, ldx, y, ldy, err));
+    const size_t bad = stj_op_first_bad(n, nvec, y, ldy);
+    if (bad == nvec)
+        return STJ_OK;
+    return stj_ranks_agree(stj_sweep_explain(sweep, trans, x + bad * ldx, y + bad * ldy, err), err);
 }

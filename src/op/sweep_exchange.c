@@ -3,7 +3,8 @@
  *
  * Each rank has its slices and its parts; two exchanges a step complete what others need, the
  * shares of a product and the tile that the next one is made of.  Clipping adds one of the dots,
- * and slices that meet one after each stage.
+ * and slices that meet one after each stage.  Adjoints of what training was given are added at the
+ * end, in the order of the ranks.
  */
 #include "op/sweep_internal.h"
 
@@ -39,4 +40,20 @@ void stj_sweep_exchange_records(const struct stj_sweep *sweep, const struct stj_
 {
     const struct stj_slice_sync m = stj_sweep_meeting(sweep, tile, slices, 0, stage);
     stj_share_parts(slices->n, m.size * sizeof *m.record, stj_slice_sync_records(&m, stage));
+}
+
+void stj_sweep_exchange_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile)
+{
+    const size_t n = sweep->n_given * tile->nvec, size = stj_group_size(),
+                 *begin = sweep->range_bounds;
+    double *incoming = sweep->room[STJ_ROOM_GIVEN_IN].at;
+    for (size_t done = 0; done < n; done += STJ_GIVEN_AT_ONCE) {
+        double *given = tile->given + done;
+        stj_part_bounds(n - done < STJ_GIVEN_AT_ONCE ? n - done : STJ_GIVEN_AT_ONCE,
+                        sweep->range_bounds);
+        const size_t at = begin[stj_group_rank()], own = begin[stj_group_rank() + 1] - at;
+        stj_group_alltoallv(size, begin, sizeof *given, given, 0, incoming);
+        stj_reduce(own, size, incoming, own, given + at);
+        stj_group_allgatherv(begin, sizeof *given, given);
+    }
 }

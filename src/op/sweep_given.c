@@ -17,6 +17,9 @@
  *     STJ_TRANS,    before it            u_bar_t = e_t . (theta_bar, slots_bar)
  *
  * and of scales of the rates of groups, the same of the group's tensors, summed over the steps.
+ *
+ * Ranks that send messages have adjoints of their slices' rows or their parts, and add them at the
+ * end.
  */
 #include "op/sweep_internal.h"
 #include "train/clip.h"
@@ -32,9 +35,18 @@ void stj_sweep_load_given(const struct stj_sweep *sweep, const struct stj_sweep_
 void stj_sweep_store_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                            double *y, size_t ldy)
 {
+    if (sweep->trans == STJ_TRANS && stj_group_sends())
+        stj_sweep_exchange_given(sweep, tile);
     for (size_t i = 0; sweep->trans == STJ_TRANS && i < sweep->n_given; i++)
         for (size_t j = 0; j < tile->nvec; j++)
             y[i + j * ldy] = tile->given[i * tile->nvec + j];
+}
+
+/* Of n shares those that are added in this memory: *first up to the value. */
+static size_t summed_here(size_t n, size_t *first)
+{
+    *first = 0;
+    return stj_group_sends() ? stj_own_parts(n, first) : n;
 }
 
 /* ---- of samples ---- */
@@ -77,13 +89,16 @@ struct stj_given_tangents stj_sweep_take_given(const struct stj_sweep *sweep,
 }
 
 void stj_sweep_give_back(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                         const struct stj_linear_step *step)
+                         const struct stj_linear_step *step, const struct stj_sweep_slices *slices)
 {
-    const struct stj_problem *problem = sweep->problem;
     const size_t *row = rows_of(sweep, step);
-    const size_t n = problem->ops->n_rows(problem->self, step->at->index);
     const size_t width = sweep->shape.width, nvec = tile->nvec;
-    for (size_t i = 0; sweep->trans == STJ_TRANS && i < n; i++)
+    size_t s = 0;
+    const size_t last = summed_here(slices->n, &s);
+    if (sweep->trans == STJ_NO_TRANS || s == last)
+        return;
+    const size_t end = slices->slice[last - 1].first + slices->slice[last - 1].n;
+    for (size_t i = slices->slice[s].first; i < end; i++)
         for (size_t k = 0; k < width; k++)
             for (size_t j = 0; j < nvec; j++)
                 tile->given[((row ? row[i] : i) * width + k) * nvec + j] +=
@@ -130,7 +145,8 @@ void stj_sweep_dot_given(const struct stj_sweep *sweep, const struct stj_sweep_t
 void stj_sweep_sum_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                          const struct stj_linear_step *step)
 {
-    for (size_t p = 0; p < sweep->n_parts; p++)
+    size_t p = 0;
+    for (const size_t end = summed_here(sweep->n_parts, &p); p < end; p++)
         for (size_t j = 0; j < tile->nvec; j++)
             tile->given[number_of(sweep, step, p) * tile->nvec + j] +=
                 tile->given_dot[p * tile->nvec + j];

@@ -17,7 +17,10 @@
 #include "parallel/share_sum.h"
 #include "train/recipe.h"
 
-enum { STJ_TILE_MOST = 32 }; /* vectors of a tile */
+enum {
+    STJ_TILE_MOST = 32,         /* vectors of a tile */
+    STJ_GIVEN_AT_ONCE = 1 << 20 /* numbers that messages add at once */
+};
 
 /* A range of rows of one tensor, or where the optimizer needs that all of it: the unit in which updates are divided among threads. */
 struct stj_sweep_part {
@@ -37,6 +40,7 @@ enum stj_sweep_room {
     STJ_ROOM_DOT,      /* double [n_teams][1, of steps 2][n_parts][widest] */
     STJ_ROOM_WORK,     /* real [n_teams][n_work][n_params], of the optimizer */
     STJ_ROOM_GIVEN,    /* double [n_tiles][n_given][widest]: tangents or adjoints of these */
+    STJ_ROOM_GIVEN_IN, /* double [group size][range of STJ_GIVEN_AT_ONCE], by messages */
     STJ_ROOM_ROWS,     /* real [n_teams][max_rows][width][widest]: of those of a step's batch */
     STJ_N_SWEEP_ROOMS
 };
@@ -168,7 +172,7 @@ struct stj_given_tangents stj_sweep_take_given(const struct stj_sweep *sweep,
                                                const struct stj_linear_step *step,
                                                const struct stj_slice *slice);
 void stj_sweep_give_back(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
-                         const struct stj_linear_step *step);
+                         const struct stj_linear_step *step, const struct stj_sweep_slices *slices);
 
 /* Of steps.  Of a part: after its update; before its adjoint, and the shares of all parts, by one
  * thread. */
@@ -199,5 +203,8 @@ void stj_sweep_exchange_shares(const struct stj_sweep *sweep, const struct stj_s
                                size_t n_slices);
 void stj_sweep_exchange_records(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile,
                                 const struct stj_sweep_slices *slices, size_t stage);
+
+/* The adjoints of what training was given, of which each rank has a summand: their sum. */
+void stj_sweep_exchange_given(const struct stj_sweep *sweep, const struct stj_sweep_tile *tile);
 
 #endif

@@ -172,6 +172,8 @@ static void list_rooms(const struct stj_sweep *sweep, struct room room[STJ_N_SWE
                                         sweep->problem->layout->n_params, sizeof(real)};
     room[STJ_ROOM_GIVEN] =
         (struct room){sweep->n_tiles * sweep->n_given, sweep->widest, sizeof(double)};
+    room[STJ_ROOM_GIVEN_IN] = (struct room){stj_group_sends() && sweep->n_given > 0,
+                                            STJ_GIVEN_AT_ONCE + stj_group_size(), sizeof(double)};
     room[STJ_ROOM_ROWS] =
         (struct room){stj_sweep_is_of_samples(sweep) ? n_teams * n_row_numbers(sweep) : 0,
                       sweep->widest, sizeof(real)};

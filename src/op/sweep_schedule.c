@@ -32,9 +32,11 @@ static void wait_for_team(struct team *team)
         stj_barrier_wait(team->barrier);
 }
 
+/* Of those that share the memory, the one thread that adds in it. */
 static bool is_first(const struct team *team)
 {
-    return !team->barrier || stj_thread_number() == 0;
+    const bool own = !stj_group_shares() || stj_group_rank() == 0;
+    return !team->barrier || (own && stj_thread_number() == 0);
 }
 
 /* The calling thread's share of the items 0 .. n - 1: *from .. its end. */
@@ -119,7 +121,7 @@ static void run_product(struct team *team, const struct stj_linear_step *step)
         run_product_stage(team, step, &slices, stage);
     }
     if (stj_sweep_is_of_samples(sweep) && is_first(team))
-        stj_sweep_give_back(sweep, &team->tile, step);
+        stj_sweep_give_back(sweep, &team->tile, step, &slices);
     if (begin_exchange())
         stj_sweep_exchange_shares(sweep, &team->tile, slices.n);
     end_exchange(team);

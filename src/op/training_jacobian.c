@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "parallel/ranks.h"
 #include "op/memory_split.h"
 #include "op/operator.h"
 #include "op/sweep.h"
@@ -49,39 +48,13 @@ static const struct stj_problem *maker(const struct training_jacobian *self)
     return self->single ? self->single : self->problem;
 }
 
-/* Every group of ranks makes its share of the columns, of n numbers, and gets the others'. */
-static enum stj_status divided_product(struct training_jacobian *self, enum stj_trans trans,
-                                       size_t nvec, const double *x, size_t ldx, double *y,
-                                       size_t ldy, size_t n, struct stj_error *err)
-{
-    enum stj_status st = STJ_OK;
-    const size_t n_groups = stj_n_groups();
-    const size_t first = stj_share_begin(nvec, stj_group(), n_groups);
-    const size_t mine = stj_share_begin(nvec, stj_group() + 1, n_groups) - first;
-    if (mine > 0)
-        st = stj_sweep_run(self->sweep, trans, mine, x + first * ldx, ldx, y + first * ldy, ldy,
-                           err);
-    STJ_TRY(stj_ranks_agree(st, err));
-    for (size_t g = 0; g < n_groups; g++)
-        for (size_t j = stj_share_begin(nvec, g, n_groups);
-             j < stj_share_begin(nvec, g + 1, n_groups); j++)
-            stj_ranks_bcast_group(g, n, y + j * ldy);
-out:
-    return st;
-}
-
 static enum stj_status jacobian_apply(void *ctx, enum stj_trans trans, size_t nvec, const double *x,
                                       size_t ldx, double *y, size_t ldy, struct stj_error *err)
 {
     struct training_jacobian *self = ctx;
     const size_t n_slots = self->full_state ? stj_trajectory_n_slots(self->trajectory) : 0;
     const size_t n = self->problem->layout->n_params * (1 + n_slots);
-    STJ_MUST(divided_product(self, trans, nvec, x, ldx, y, ldy, n, err));
-    const size_t bad = stj_op_first_bad(n, nvec, y, ldy);
-    if (bad < nvec)
-        STJ_MUST(stj_ranks_agree(
-            stj_sweep_explain(self->sweep, trans, x + bad * ldx, y + bad * ldy, err), err));
-    return STJ_OK;
+    return stj_sweep_apply(self->sweep, trans, n, nvec, x, ldx, y, ldy, err);
 }
 
 static enum stj_status jacobian_prefix(void *ctx, double fraction, struct stj_op **prefix,

@@ -7,7 +7,7 @@
  *     slices of a batch     over the ranks of a *group*, which make one product together
  *     columns of a block    over the groups
  *     rows of long bases    over all ranks: rank r of P holds rows n r / P .. n (r + 1) / P - 1
- *     trainings of a study  over all ranks, which are apart meanwhile
+ *     trainings of a study, columns of a Hessian  over all ranks, which are apart meanwhile
  *
  * Sums are taken in the order of the ranks, or of the slices, whoever made them: the same bits for
  * the same number of ranks and groups.  What a rank finds out alone (a file, the clock, a signal, a
