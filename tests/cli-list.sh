@@ -43,11 +43,11 @@ contains out '"request": "svd from 0 to 20 top 5 tol 1e-10 seed 0"' '"command": 
 cp -r runs/more/'b c' d
 (cd runs && "$spectraj" list > ../out 2> ../err) || fail 'list without a folder'
 silent
-contains out 'a  ' '310 parameters, 20 steps of sgd' '  svd.h5 ' "  chaotic $chaotic  " \
-    "$(printf 'sigma %.6g ' $sigma)" "$(printf 'chaotic %.6g [%.6g, %.6g]' $estimate $low $high)" 'more/b c '
-grep -q '^  svd-5-10.h5  *20[0-9-]* [0-9:]*  *[0-9.]*  *sigma .* svd from 5 to 10 top 2 ' out || fail 'no line of svd-5-10.h5'
-[ "$(grep '^  ' out | grep -v '^  study' | sed 's/\(.*  \)[a-z]* from .*/\1/' | sed '$d' | awk '{ print length }' | sort -u | wc -l)" -eq 1 ] ||
-    fail 'the columns are not straight'
+contains out 'a  ' '310 parameters, 20 steps of sgd' '  svd.h5 ' "  chaotic $chaotic" \
+    "$(printf 'sigma %.6g' $sigma)" "$(printf 'chaotic %.6g [%.6g, %.6g]' $estimate $low $high)" 'more/b c '
+grep -A 1 '^  svd-5-10.h5  *20[0-9-]* [0-9:]*  *[0-9.]*  *sigma ' out | grep -q '^      svd from 5 to 10 top 2 ' || fail 'no rows of svd-5-10.h5'
+[ "$(sed '/^more/,$d' out | awk 'match($0, /20[0-9][0-9]-/) { print RSTART }' | sort -u | wc -l)" -eq 1 ] || fail 'the columns are not straight'
+awk 'length > 80 { print; n++ } END { exit n > 0 }' out || fail 'a row of more than 80 columns'
 run 0 list d runs/a
 [ "$(grep -c '^[^ ]' out)" -eq 2 ] || fail 'two folders, and other lines'
 run 0 list empty --json
@@ -71,12 +71,16 @@ cp c.yaml unfinished/config.yaml
 echo > unfinished/train.journal
 run 0 list
 silent
-contains out 'd  ' 'NOT READ: d/trajectory.h5: ' 'its training is not finished; go on with: spectraj train CONFIG -o unfinished' \
-    "$(printf 'sigma_bound %.6g ' $bound)" "$(printf 'sigma %.6g ' $sigma)" \
+contains out 'd  ' 'NOT READ: d/trajectory.h5: ' "$(printf 'sigma_bound %.6g' $bound)" "$(printf 'sigma %.6g' $sigma)"
+tr -s '\n ' '  ' < out > words
+contains words 'its training is not finished; go on with: spectraj train CONFIG -o unfinished' \
     'with --force: spectraj svd runs/a --from 5 --to 10 --force' \
     'with --force: spectraj trace runs/a --function trace --force' \
     'with --force: spectraj svd runs/a --force, with the options or the tag' \
     'with --force: spectraj study displacement runs/a --force, with the options'
+for command in 'svd runs/a --from 5 --to 10' 'trace runs/a --function trace' 'svd runs/a' 'study displacement runs/a'; do
+    contains out "spectraj $command --force" # on one line, to be pasted
+done
 run 0 list --json
 json out runs[0].dir=d runs[0].n_params=null runs[0].error:string runs[0].results[0].error=null
 

@@ -18,7 +18,8 @@ json out schema=1 n_params=75010 n_steps=3 'analyses#9' 'memory_bytes.engine>0' 
 run 0 plan wide.yaml --bottom 3 --json
 json out 'analyses[2].settings=--bottom 3'
 run 0 plan wide.yaml
-contains out 'a product with J or J' 'probes at a time' 'arpack, ncv' 'affordable' 'dense' 'NO; more memory than the'
+contains out 'a product with J or J' 'probes at a time' 'arpack, ncv' 'affordable' 'dense' 'NO' '          more memory than the'
+awk 'length > 80 { print; n++ } END { exit n > 0 }' out || fail 'a row of more than 80 columns'
 
 run 0 train wide.yaml -o wide
 run 0 plan wide --top 5 --probes 2 --steps 10 --json

@@ -464,7 +464,7 @@ run 0 info lora --json
 json out n_params=72 'layers[0].n_frozen=132' 'layers[0].n_params=0' 'parameters[0].name=lora_a.kernel' \
     'parameters[0].frozen=false' 'parameters[2].name=base.bias' 'parameters[2].frozen=true' 'parameters#6'
 run 0 info lora
-contains out 'base.kernel              [32, 4], not trained' 'lora_a           dense          2                64 parameters at 0'
+contains out 'base.kernel              [32, 4], not trained' '  lora_a  dense  2               64        0  '
 run 0 info short --json
 json out n_params=72
 run 0 validate lora --json

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -91,6 +93,76 @@ enum stj_status stj_text_end(struct stj_text_output *output, FILE *out, struct s
     stj_text_clean(text, true);
     STJ_NEED(err, fputs(text, out) != EOF && !ferror(out), STJ_EIO,
              "the report could not be written");
+    return STJ_OK;
+}
+
+bool stj_text_window(FILE *out, size_t *columns, size_t *rows)
+{
+    struct winsize window = {.ws_col = 0};
+    const int fd = out ? fileno(out) : -1;
+    const bool known = fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &window) == 0;
+    *columns = window.ws_col;
+    *rows = window.ws_row;
+    return known && *columns > 0 && *rows > 0;
+}
+
+enum { ROW = 80, LEAST_ROW = 40, LABEL = 16 };
+
+/* Where the rest of a row is indented: below what follows its label where it has one. */
+static size_t indent_of(const char *row)
+{
+    const char *gap = strstr(row, "  ");
+    const size_t text = gap ? (size_t)(gap - row) + strspn(gap, " ") : LABEL;
+    return text < LABEL && row[0] != ' ' ? text : strspn(row, " ") + 4;
+}
+
+/* The bytes of a row's first `width` characters up to a gap between columns, or up to a blank where
+ * there is none behind a third of them; all n where nothing need or can be broken.  A command that
+ * one may paste is not broken. */
+static size_t break_of(const char *row, size_t n, size_t width)
+{
+    static const char command[] = ": spectraj ";
+    size_t column = strspn(row, " "), word = 0, gap = 0;
+    bool pasted = strncmp(row, command + 2, strlen(command) - 2) == 0;
+    for (size_t i = column; i < n; i++) {
+        const bool blank = row[i] == ' ' && row[i - 1] != ' ' && !pasted;
+        column += ((unsigned char)row[i] & 0xC0) != 0x80;
+        if (blank)
+            word = i;
+        if (blank && row[i + 1] == ' ' && column > width / 3)
+            gap = i;
+        if (column > width && word > 0)
+            return gap > 0 ? gap : word;
+        pasted = pasted || strncmp(row + i - (i > 0), command, strlen(command)) == 0;
+    }
+    return n;
+}
+
+static void print_row(FILE *out, const char *row, size_t n, size_t width)
+{
+    const size_t indent = indent_of(row);
+    size_t broken = break_of(row, n, width);
+    fprintf(out, "%.*s\n", (int)broken, row);
+    while (broken < n) {
+        row += broken + strspn(row + broken, " ");
+        n = strcspn(row, "\n");
+        broken = break_of(row, n, width - indent);
+        fprintf(out, "%*s%.*s\n", (int)indent, "", (int)broken, row);
+    }
+}
+
+enum stj_status stj_text_end_rows(struct stj_text_output *output, FILE *out, struct stj_error *err)
+{
+    STJ_FREED char *text = NULL;
+    size_t width = 0, height = 0;
+    if (!stj_text_window(out, &width, &height) || width > ROW)
+        width = ROW;
+    width = width < LEAST_ROW ? LEAST_ROW : width;
+    STJ_MUST(stj_text_take(output, &text, err));
+    stj_text_clean(text, true);
+    for (const char *row = text; *row; row += strcspn(row, "\n") + 1)
+        print_row(out, row, strcspn(row, "\n"), width);
+    STJ_NEED(err, !ferror(out), STJ_EIO, "the report could not be written");
     return STJ_OK;
 }
 

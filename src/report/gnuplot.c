@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,17 +71,17 @@ static bool has_utf8(void)
 
 static void text_canvas(FILE *out, struct stj_canvas *canvas)
 {
-    struct winsize window = {.ws_col = 0};
-    size_t width = 79, height = 24;
-    int fd = out ? fileno(out) : -1;
+    size_t width, height;
     canvas->unicode = has_utf8();
-    if (fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 &&
-        window.ws_row > 0) {
-        width = clamp((size_t)window.ws_col - 1, 50, 160);
-        height = clamp((size_t)window.ws_row - 1, 16, 40);
+    if (stj_text_window(out, &width, &height)) {
+        width = clamp(width, 51, 161);
+        height = clamp(height, 17, 41);
+    } else {
+        width = 80;
+        height = 25;
     }
-    snprintf(canvas->terminal, sizeof canvas->terminal, "dumb size %zu,%zu noenhanced", width,
-             height);
+    snprintf(canvas->terminal, sizeof canvas->terminal, "dumb size %zu,%zu noenhanced", width - 1,
+             height - 1);
 }
 
 void stj_canvas_resize(struct stj_canvas *canvas, size_t width, size_t height, size_t font)

@@ -134,7 +134,7 @@ enum stj_status stj_report_list(FILE *out, enum stj_report_format format, size_t
     if (format != STJ_REPORT_JSON) {
         l.text = stj_text_begin(&text);
         st = l.text ? list_all(&l, n, dir) : STJ_OK;
-        const enum stj_status ended = stj_text_end(&text, out, err);
+        const enum stj_status ended = stj_text_end_rows(&text, out, err);
         return st == STJ_OK ? ended : st;
     }
     whole = json_pack("{s:i, s:[]}", "schema", STJ_JSON_SCHEMA, "runs");

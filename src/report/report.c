@@ -54,7 +54,7 @@ enum stj_status stj_report_info(FILE *out, enum stj_report_format format, struct
         return print_and_drop(stj_json_info(&contents, &object, err), out, &object, err);
     if (stj_text_begin(&text))
         stj_text_info(text.file, &contents);
-    return stj_text_end(&text, out, err);
+    return stj_text_end_rows(&text, out, err);
 }
 
 enum stj_status stj_report_plan(FILE *out, enum stj_report_format format,
@@ -67,7 +67,7 @@ enum stj_status stj_report_plan(FILE *out, enum stj_report_format format,
         return print_and_drop(stj_json_plan(plan, &object, err), out, &object, err);
     if (stj_text_begin(&text))
         stj_text_plan(text.file, plan);
-    return stj_text_end(&text, out, err);
+    return stj_text_end_rows(&text, out, err);
 }
 
 enum stj_status stj_report_study(FILE *out, enum stj_report_format format,

@@ -145,23 +145,41 @@ static void print_training(FILE *out, const struct stj_contents *c)
     }
 }
 
-/* A node of the graph: what it is, has, costs, and reads where that is not the layer before. */
-static void print_layer(FILE *out, const struct stj_run_layer *layer)
+/* The widths of the columns that hold names. */
+static void measure_layers(const struct stj_contents *c, int width[3])
 {
-    fprintf(out, "  %-16s %-14s %-10s %8zu parameters at %zu", layer->label ? layer->label : "-",
-            layer->type, layer->shape, layer->n_params, layer->offset);
-    if (layer->n_frozen)
-        fprintf(out, ", %zu frozen", layer->n_frozen);
-    if (layer->n_shared)
-        fprintf(out, ", %zu shared", layer->n_shared);
-    fprintf(out, "  %.3g Mflop %.3g kB", layer->flops / 1e6, (double)layer->bytes / 1e3);
-    fprintf(out, layer->inputs[0] ? "  <- %s\n" : "\n", layer->inputs);
+    for (size_t i = 0; i < c->n_layers; i++) {
+        const struct stj_run_layer *l = &c->layer[i];
+        const char *const text[3] = {l->label ? l->label : "-", l->type, l->shape};
+        for (int k = 0; k < 3; k++)
+            width[k] = (int)strlen(text[k]) > width[k] ? (int)strlen(text[k]) : width[k];
+    }
+}
+
+/* Nodes of the graph: what each is, has, costs, and reads where that is not the layer before. */
+static void print_layers(FILE *out, const struct stj_contents *c)
+{
+    int width[3] = {5, 4, 6};
+    measure_layers(c, width);
+    if (c->n_layers > 0)
+        fprintf(out, "  %-*s  %-*s  %-*s  parameters       at     Mflop        kB\n", width[0],
+                "layer", width[1], "type", width[2], "output");
+    for (size_t i = 0; i < c->n_layers; i++) {
+        const struct stj_run_layer *l = &c->layer[i];
+        fprintf(out, "  %-*s  %-*s  %-*s  %10zu %8zu  %8.3g  %8.3g", width[0],
+                l->label ? l->label : "-", width[1], l->type, width[2], l->shape, l->n_params,
+                l->offset, l->flops / 1e6, (double)l->bytes / 1e3);
+        if (l->n_frozen)
+            fprintf(out, "  %zu frozen", l->n_frozen);
+        if (l->n_shared)
+            fprintf(out, "  %zu shared", l->n_shared);
+        fprintf(out, l->inputs[0] ? "  <- %s\n" : "\n", l->inputs);
+    }
 }
 
 void stj_text_info(FILE *out, const struct stj_contents *contents)
 {
     const struct stj_run_info *info = &contents->info;
-    const struct stj_run_layer *layer = contents->layer;
     if (info->trained) {
         fprintf(out, "run            %s\nfingerprint    %s\n", info->dir, info->fingerprint);
         fprintf(out, "made by        spectraj %s, %s\n", info->version, info->blas);
@@ -171,8 +189,7 @@ void stj_text_info(FILE *out, const struct stj_contents *contents)
         fprintf(out, " made of %zu samples", info->n_examples);
     fprintf(out, ", %zu to test\n", info->test_rows);
     fprintf(out, "network        %zu parameters, %s\n", info->n_params, info->loss);
-    for (size_t i = 0; i < contents->n_layers; i++)
-        print_layer(out, &layer[i]);
+    print_layers(out, contents);
     print_parameters(out, contents);
     print_updates(out, contents);
     print_training(out, contents);
@@ -200,33 +217,30 @@ static const char *headline_of(const struct stj_contents_result *r, char text[HE
     return text;
 }
 
-static void print_listed_result(FILE *out, const struct stj_contents_result *r, const int width[2])
+/* A row of columns; and below it the request. */
+static void print_listed_result(FILE *out, const struct stj_contents_result *r, int width)
 {
     char when[STJ_LISTED_DATE_MAX], number[HEADLINE_MAX];
     if (r->trouble.code != STJ_OK) {
-        fprintf(out, "  %-*s  NOT READ: %s\n", width[0], r->name, r->trouble.text);
+        fprintf(out, "  %-*s  NOT READ: %s\n", width, r->name, r->trouble.text);
         return;
     }
-    fprintf(out, "  %-*s  %-16s  %-6s  %-*s  %.*s%s%s\n", width[0], r->name,
-            minute_of(r->created, when), r->version ? r->version : "-", width[1],
-            headline_of(r, number), r->request ? (int)strcspn(r->request, "\n") : 0,
-            r->request ? r->request : "", r->layers && r->layers[0] ? ", layers " : "",
-            r->layers ? r->layers : "");
+    fprintf(out, "  %-*s  %-16s  %-6s  %s\n", width, r->name, minute_of(r->created, when),
+            r->version ? r->version : "-", headline_of(r, number));
+    if (r->request)
+        fprintf(out, "      %.*s%s%s\n", (int)strcspn(r->request, "\n"), r->request,
+                r->layers && r->layers[0] ? ", layers " : "", r->layers ? r->layers : "");
 }
 
 void stj_text_listed(FILE *out, const struct stj_listed_run *listed)
 {
     const struct stj_contents *c = &listed->contents;
     const struct stj_run_info *info = &c->info;
-    char text[HEADLINE_MAX];
-    int width[2] = {22, 20};
-    for (size_t i = 0; i < c->n_results; i++) {
-        const int name = (int)strlen(c->result[i].name);
-        const int number = (int)strlen(headline_of(&c->result[i], text));
-        width[0] = name > width[0] ? name : width[0];
-        width[1] = number > width[1] ? number : width[1];
-    }
-    fprintf(out, "%-*s  %-16s  ", width[0] + 2, info->dir, minute_of(listed->created, text));
+    char when[STJ_LISTED_DATE_MAX];
+    int width = 16;
+    for (size_t i = 0; i < c->n_results; i++)
+        width = (int)strlen(c->result[i].name) > width ? (int)strlen(c->result[i].name) : width;
+    fprintf(out, "%-*s  %-16s  ", width + 2, info->dir, minute_of(listed->created, when));
     if (listed->trouble.code != STJ_OK)
         fprintf(out, "NOT READ: %s\n", listed->trouble.text);
     else
@@ -253,6 +267,25 @@ static void print_plan_ranks(FILE *out, const struct stj_plan *plan)
     fputc('\n', out);
 }
 
+enum { SETTINGS = 22 };
+
+/* An analysis: its cost, and below it how it will go about it or why it cannot. */
+static void print_planned(FILE *out, const struct stj_plan_item *item)
+{
+    char time[STJ_QUANTITY_MAX], bytes[STJ_QUANTITY_MAX], disk[STJ_QUANTITY_MAX];
+    stj_seconds_text(item->seconds, time);
+    stj_bytes_text((double)item->memory_bytes, bytes);
+    stj_bytes_text((double)item->disk_bytes, disk);
+    fprintf(out, "%-9s %-*s", item->name, SETTINGS, item->settings);
+    if (strlen(item->settings) > SETTINGS)
+        fprintf(out, "\n%*s", 10 + SETTINGS, "");
+    fprintf(out, " %7.0f %8s %9s %8s  %s\n", item->applications, time, bytes, disk,
+            item->affordable ? "yes" : "NO");
+    if (item->method[0] || item->reason[0])
+        fprintf(out, "%10s%s%s%s\n", "", item->method,
+                item->method[0] && item->reason[0] ? "; " : "", item->reason);
+}
+
 void stj_text_plan(FILE *out, const struct stj_plan *plan)
 {
     fprintf(out, "%zu parameters, %zu steps\n", plan->n_params, plan->n_steps);
@@ -261,19 +294,10 @@ void stj_text_plan(FILE *out, const struct stj_plan *plan)
     fprintf(out, "a product with J or J': %.3g s; a training step: %.3g s\n\n",
             plan->seconds_per_application, plan->seconds_per_step);
     print_plan_ranks(out, plan);
-    fprintf(out, "%-9s %-24s %12s %10s %10s %10s  affordable\n", "analysis", "settings",
-            "applications", "time", "memory", "disk");
-    for (size_t i = 0; i < plan->n; i++) {
-        const struct stj_plan_item *item = &plan->item[i];
-        char time[STJ_QUANTITY_MAX], bytes[STJ_QUANTITY_MAX], disk[STJ_QUANTITY_MAX];
-        stj_seconds_text(item->seconds, time);
-        stj_bytes_text((double)item->memory_bytes, bytes);
-        stj_bytes_text((double)item->disk_bytes, disk);
-        fprintf(out, "%-9s %-24s %12.0f %10s %10s %10s  %s%s%s%s%s\n", item->name, item->settings,
-                item->applications, time, bytes, disk, item->affordable ? "yes" : "NO",
-                item->method[0] ? "; " : "", item->method, item->reason[0] ? "; " : "",
-                item->reason);
-    }
+    fprintf(out, "analysis  %-*s%8s %8s %9s %8s  affordable\n", SETTINGS, "settings", "products",
+            "time", "memory", "disk");
+    for (size_t i = 0; i < plan->n; i++)
+        print_planned(out, &plan->item[i]);
 }
 
 void stj_text_study(FILE *out, const struct stj_study_result *r)
