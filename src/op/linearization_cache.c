@@ -170,11 +170,6 @@ void stj_linearization_cache_destroy(struct stj_linearization_cache *store)
     free(store);
 }
 
-size_t stj_linearization_cache_chunk(const struct stj_linearization_cache *store)
-{
-    return store->chunk;
-}
-
 /* Where the rules are at step t. */
 static struct stj_step *steps_at(const struct stj_linearization_cache *store, size_t t)
 {
@@ -398,6 +393,26 @@ static bool all_ready(const struct stj_linearization_cache *store, size_t first,
     return true;
 }
 
+/* Other operators share the trajectory, each in its own way; without them this changes nothing. */
+static enum stj_status fit_states(struct stj_linearization_cache *store, struct stj_error *err)
+{
+    return stj_trajectory_fit(store->trajectory, store->from, store->to, store->chunk,
+                              store->state_budget, err);
+}
+
+enum stj_status stj_linearization_cache_at_once(struct stj_linearization_cache *store, bool all,
+                                                size_t *count, struct stj_error *err)
+{
+    const size_t n_steps = store->to - store->from;
+    *count = store->chunk;
+    if (!all || !store->ready || store->kept < n_steps || !all_ready(store, store->from, n_steps))
+        return STJ_OK;
+    STJ_MUST(fit_states(store, err));
+    if (stj_trajectory_is_whole(store->trajectory))
+        *count = n_steps;
+    return STJ_OK;
+}
+
 enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *store, size_t first,
                                              size_t count, struct stj_error *err)
 {
@@ -408,10 +423,8 @@ enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *sto
     if (st != STJ_OK)
         free_cache(store);
     STJ_TRY(stj_group_agree(st, err));
-    /* 2. The states.  Other operators share the trajectory, each in its own way; without them
-     * fitting it changes nothing. */
-    STJ_TRY(stj_trajectory_fit(store->trajectory, store->from, store->to, store->chunk,
-                               store->state_budget, err));
+    /* 2. the states */
+    STJ_TRY(fit_states(store, err));
     st = stj_trajectory_visit_together(store->trajectory, first, count, &store->view, err);
     STJ_TRY(stj_group_agree(st, err));
     store->view_first = first;

@@ -33,10 +33,12 @@ enum stj_status stj_linearization_cache_create(
     size_t state_budget, struct stj_linearization_cache **store, struct stj_error *err);
 void stj_linearization_cache_destroy(struct stj_linearization_cache *store); /* NULL is accepted */
 
-/* Steps of a chunk: what one call of `load` makes ready. */
-size_t stj_linearization_cache_chunk(const struct stj_linearization_cache *store);
+/* *count <- steps that one call of `load` makes ready: a chunk, or if `all` may be, and are kept with
+ * their states in memory, all. */
+enum stj_status stj_linearization_cache_at_once(struct stj_linearization_cache *store, bool all,
+                                                size_t *count, struct stj_error *err);
 
-/* Make steps first .. first + count - 1 ready, count at most a chunk. */
+/* Make steps first .. first + count - 1 ready, count at most what can be at once. */
 enum stj_status stj_linearization_cache_load(struct stj_linearization_cache *store, size_t first,
                                              size_t count, struct stj_error *err);
 

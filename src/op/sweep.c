@@ -147,7 +147,7 @@ enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, siz
 {
     enum stj_status st = STJ_OK;
     const size_t n_steps = sweep->to - sweep->from;
-    const size_t chunk = stj_linearization_cache_chunk(sweep->store);
+    size_t chunk = 0;
     const struct stj_blas_guard guard = stj_blas_guard_take(1);
     /* 1. tiles, and room for them */
     st = stj_sweep_prepare(sweep, trans, nvec, err);
@@ -156,7 +156,11 @@ enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, siz
     load_block(sweep, x, ldx);
     if (stj_group_shares())
         stj_group_barrier();
-    /* 3. through the steps, forward or backward */
+    /* 3. through the steps, forward or backward: at once where a team has one tile, as otherwise
+     * the second finds a chunk's linearisations in the cache */
+    st = stj_linearization_cache_at_once(sweep->store, sweep->n_tiles <= sweep->n_teams, &chunk,
+                                         err);
+    STJ_TRY(stj_group_agree(st, err));
     for (size_t done = 0; done < n_steps; done += chunk) {
         const size_t count = n_steps - done < chunk ? n_steps - done : chunk;
         const size_t first = trans == STJ_NO_TRANS ? sweep->from + done : sweep->to - done - count;

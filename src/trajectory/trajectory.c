@@ -159,6 +159,11 @@ enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t f
     return visit_states(trajectory, first, count, false, view, err);
 }
 
+bool stj_trajectory_is_whole(const struct stj_trajectory *trajectory)
+{
+    return trajectory->policy->whole;
+}
+
 enum stj_status stj_trajectory_visit_together(struct stj_trajectory *trajectory, size_t first,
                                               size_t count, struct stj_trajectory_view *view,
                                               struct stj_error *err)

@@ -132,6 +132,7 @@ static enum stj_status all_visit(void *self, const struct stj_trajectory_shape *
 
 const struct stj_trajectory_policy stj_policy_all = {
     .name = "memory",
+    .whole = true,
     .common = true,
     .visit = all_visit,
     .destroy = all_destroy,

@@ -34,6 +34,7 @@ static void memory_destroy(void *self)
 
 static const struct stj_trajectory_policy memory_policy = {
     .name = "memory",
+    .whole = true,
     .record = memory_record,
     .visit = memory_visit,
     .destroy = memory_destroy,

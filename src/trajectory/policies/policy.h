@@ -15,6 +15,7 @@ struct stj_trajectory_shape {
 struct stj_trajectory_policy {
     const char *name;
     bool common; /* states in the memory that ranks of a group share: all visit together */
+    bool whole;  /* all states lie in memory, one after another */
     /* NULL: the states come from elsewhere. */
     enum stj_status (*record)(void *self, const struct stj_trajectory_shape *shape, size_t t,
                               const real *state, struct stj_error *err);
