@@ -21,6 +21,8 @@
  * Ranks that send messages have adjoints of their slices' rows or their parts, and add them at the
  * end.
  */
+#include <string.h>
+
 #include "op/sweep_internal.h"
 #include "train/clip.h"
 
@@ -63,11 +65,27 @@ static const size_t *rows_of(const struct stj_sweep *sweep, const struct stj_lin
     return problem->ops->rows ? problem->ops->rows(problem->self, step->lin) : NULL;
 }
 
-/* Number k of vector j of row i of a batch. */
-static size_t place_of(const struct stj_sweep *sweep, size_t nvec, size_t i, size_t j, size_t k)
+/* Row i of a batch, [positions][nvec][cols], <- what its sample has, [positions][cols][nvec]. */
+static void take_row(const struct stj_sweep *sweep, size_t nvec, const double *given, real *row)
 {
-    const size_t width = sweep->shape.width, cols = sweep->shape.cols;
-    return ((i * (width / cols) + k / cols) * nvec + j) * cols + k % cols;
+    const size_t cols = sweep->shape.cols, width = sweep->shape.width;
+    for (size_t at = 0; at < width; at += cols)
+        for (size_t j = 0; j < nvec; j++)
+            for (size_t k = 0; k < cols; k++)
+                row[at * nvec + j * cols + k] = (real)given[(at + k) * nvec + j];
+}
+
+/* The same back, added; of one vector both are alike. */
+static void add_row(const struct stj_sweep *sweep, size_t nvec, const real *restrict row,
+                    double *restrict given)
+{
+    const size_t cols = sweep->shape.cols, width = sweep->shape.width;
+    for (size_t k = 0; nvec == 1 && k < width; k++)
+        given[k] += (double)row[k];
+    for (size_t at = 0; nvec > 1 && at < width; at += cols)
+        for (size_t j = 0; j < nvec; j++)
+            for (size_t k = 0; k < cols; k++)
+                given[(at + k) * nvec + j] += (double)row[at * nvec + j * cols + k];
 }
 
 struct stj_given_tangents stj_sweep_take_given(const struct stj_sweep *sweep,
@@ -76,13 +94,12 @@ struct stj_given_tangents stj_sweep_take_given(const struct stj_sweep *sweep,
                                                const struct stj_slice *slice)
 {
     const size_t *row = rows_of(sweep, step);
-    const size_t width = sweep->shape.width, nvec = tile->nvec;
-    const bool forward = sweep->trans == STJ_NO_TRANS;
-    for (size_t i = slice->first; slice->meeting.stage == 0 && i < slice->first + slice->n; i++)
-        for (size_t k = 0; k < width; k++)
-            for (size_t j = 0; j < nvec; j++)
-                tile->rows[place_of(sweep, nvec, i, j, k)] =
-                    forward ? (real)tile->given[((row ? row[i] : i) * width + k) * nvec + j] : 0;
+    const size_t n = sweep->shape.width * tile->nvec, first = slice->first;
+    const bool forward = sweep->trans == STJ_NO_TRANS, begins = slice->meeting.stage == 0;
+    for (size_t i = first; begins && forward && i < first + slice->n; i++)
+        take_row(sweep, tile->nvec, tile->given + (row ? row[i] : i) * n, tile->rows + i * n);
+    if (begins && !forward)
+        memset(tile->rows + first * n, 0, slice->n * n * sizeof *tile->rows);
     return (struct stj_given_tangents){.given = sweep->given,
                                        .dot = forward ? tile->rows : NULL,
                                        .bar = forward ? NULL : tile->rows};
@@ -92,17 +109,14 @@ void stj_sweep_give_back(const struct stj_sweep *sweep, const struct stj_sweep_t
                          const struct stj_linear_step *step, const struct stj_sweep_slices *slices)
 {
     const size_t *row = rows_of(sweep, step);
-    const size_t width = sweep->shape.width, nvec = tile->nvec;
+    const size_t n = sweep->shape.width * tile->nvec;
     size_t s = 0;
     const size_t last = summed_here(slices->n, &s);
     if (sweep->trans == STJ_NO_TRANS || s == last)
         return;
     const size_t end = slices->slice[last - 1].first + slices->slice[last - 1].n;
     for (size_t i = slices->slice[s].first; i < end; i++)
-        for (size_t k = 0; k < width; k++)
-            for (size_t j = 0; j < nvec; j++)
-                tile->given[((row ? row[i] : i) * width + k) * nvec + j] +=
-                    (double)tile->rows[place_of(sweep, nvec, i, j, k)];
+        add_row(sweep, tile->nvec, tile->rows + i * n, tile->given + (row ? row[i] : i) * n);
 }
 
 /* ---- of steps ---- */
