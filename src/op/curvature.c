@@ -169,8 +169,9 @@ out:
     return st;
 }
 
-static enum stj_status multiply(const struct curvature *self, size_t nvec, const double *x,
-                                size_t ldx, double *y, size_t ldy, struct stj_error *err)
+static enum stj_status curvature_multiply(const struct curvature *self, size_t nvec,
+                                          const double *x, size_t ldx, double *y, size_t ldy,
+                                          struct stj_error *err)
 {
     const size_t n = self->layout->n_params;
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
@@ -226,8 +227,8 @@ static void cut_batch(struct curvature *self)
     }
 }
 
-static enum stj_status move(struct curvature *self, size_t step, const real *theta,
-                            struct stj_error *err)
+static enum stj_status curvature_place(struct curvature *self, size_t step, const real *theta,
+                                       struct stj_error *err)
 {
     STJ_HELD(stj_blas_guard_drop) struct stj_blas_guard guard = stj_blas_guard_take(1);
     STJ_MUST(stj_blas_prepare(err));
@@ -248,7 +249,7 @@ enum stj_status stj_curvature_move(struct stj_op *op, size_t step, const real *t
     struct curvature *self = stj_op_ctx(op, curvature_apply);
     STJ_NEED(err, self, STJ_EINTERNAL, "only a Hessian moves to a point");
     stj_ranks_apart();
-    const enum stj_status st = move(self, step, theta, err);
+    const enum stj_status st = curvature_place(self, step, theta, err);
     stj_ranks_together();
     return stj_ranks_agree(st, err);
 }
