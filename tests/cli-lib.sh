@@ -38,6 +38,14 @@ command -v timeout > /dev/null || timeout()
     perl -e 'alarm shift; exec @ARGV' "$@"
 }
 
+# python_numpy: a python3 that has numpy; nothing where there is none.
+python_numpy()
+{
+    for one in "${PYTHON:-python3}" /usr/bin/python3; do
+        "$one" -c 'import numpy' 2> /dev/null && echo "$one" && return
+    done
+}
+
 # drawing COMMAND: what needs gnuplot; nothing where there is none.
 drawing()
 {

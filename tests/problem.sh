@@ -299,10 +299,7 @@ unset PROXY_PID
 
 # ---- Python ----
 
-python=
-for one in "${PYTHON:-python3}" /usr/bin/python3; do
-    [ -z "$python" ] && "$one" -c 'import numpy' 2> /dev/null && python=$one
-done
+python=$(python_numpy)
 if [ -n "$python" ]; then
     cp "$top_srcdir"/examples/problem/linear.py .
     sed "s|\[python3, |[$python, |" "$top_srcdir/examples/problem/linear.yaml" > linear.yaml

@@ -17,6 +17,7 @@ rc=0
 "$python" "$here/trainings.py" "$SPECTRAJ" "$library" "$@" || rc=1
 "$python" "$here/steps.py" "$SPECTRAJ" "$library" "$@" || rc=1
 "$python" "$here/process.py" "$SPECTRAJ" "$library" "$@" || rc=1
+"$python" "$here/pages.py" "$SPECTRAJ" "$library" "$@" || rc=1
 if "$python" -c 'import h5py' 2> /dev/null; then
     "$python" "$here/losses.py" "$SPECTRAJ" "$@" || rc=1
 else
