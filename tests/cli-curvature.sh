@@ -51,6 +51,12 @@ json out 'top[0][0]>0'
 run 0 plot plain curvature --data
 ! grep -q '^,' out || fail "lines of the figure have no key in its CSV"
 run 0 report plain -o page.html
+grep -q '>momentum</th>' page.html || fail 'the page has no column of momenta'
+short_config adam.yaml 's/optimizer: .*/optimizer: adam/'
+run 0 train adam.yaml -o adam
+run 0 curvature adam --top 1 --at 3
+run 0 report adam -o adam.html
+grep -q '>eta</th>' adam.html && ! grep -q '>momentum</th>' adam.html || fail 'a column without a number is on the page'
 ! grep -q '<rect class="shade"' page.html || fail "what lies below 0 is shaded as if it were not resolved"
 run 0 export plain curvature -o files
 run 0 plan plain

@@ -28,17 +28,15 @@
 #include "op/operator.h"
 #include "op/given_jacobian.h"
 
-/* How what was given is spoken of, in the order of stj_given_words. */
+/* How what was given is spoken of: of_rest in the order of stj_given_words from rates on. */
 struct words {
     const char *one, *all, *value, *more;
 };
-static const struct words words_of[] = {{"sample", "training sample", NULL, "more weight"},
-                                        {"sample", "training sample", NULL, "more weight"},
-                                        {"sample", "training sample", NULL, "more weight"},
-                                        {"step", "training step", "rate", "a larger rate"},
-                                        {"step", "training step", "momentum", "a larger momentum"},
-                                        {"step", "training step", "decay", "more decay"},
-                                        {"group", "tensor group", "scale", "a larger scale"}};
+static const struct words of_samples = {"sample", "training sample", NULL, "more weight"};
+static const struct words of_rest[] = {{"step", "training step", "rate", "a larger rate"},
+                                       {"step", "training step", "momentum", "a larger momentum"},
+                                       {"step", "training step", "decay", "more decay"},
+                                       {"group", "tensor group", "scale", "a larger scale"}};
 static bool is_of(int of, enum stj_given given)
 {
     return stj_given_of_word((size_t)of) == given;
@@ -47,6 +45,12 @@ static bool is_of(int of, enum stj_given given)
 static bool is_of_steps(int of)
 {
     return stj_given_is_of_steps(stj_given_of_word((size_t)of));
+}
+
+static const struct words *words_of(int of)
+{
+    const int past = (int)stj_given_of_word((size_t)of) - STJ_GIVEN_RATES;
+    return past < 0 ? &of_samples : &of_rest[past];
 }
 
 enum { SMOOTH_TRAININGS = 8, PICTURES = 12 /* at each end */ };
@@ -636,10 +640,10 @@ static enum stj_status influence_view(const struct stj_analysis_context *cx, con
 static void print_end(FILE *out, const struct influence_data *d, size_t first, const double *x,
                       double sign)
 {
-    const char *value = words_of[d->of].value;
+    const char *value = words_of(d->of)->value;
     const size_t n = d->n_norms ? d->n_norms : d->n_numbers;
     size_t i = n;
-    fprintf(out, "%8s  %13s", words_of[d->of].one, "influence");
+    fprintf(out, "%8s  %13s", words_of(d->of)->one, "influence");
     fprintf(out, value ? "  %13s" : "%s", value ? value : "");
     fprintf(out, "%s\n", d->n_labels ? "  class  predicted" : "");
     for (size_t k = 0; k < d->top; k++) {
@@ -707,7 +711,7 @@ static void influence_print(FILE *out, const struct stj_result *result)
 {
     const struct influence_data *d = result->data;
     const char *word = d->queries;
-    const struct words *words = &words_of[d->of];
+    const struct words *words = words_of(d->of);
     const bool steps = is_of_steps(d->of) && !is_of(d->of, STJ_GIVEN_SCALES);
     const size_t first = steps ? result->about.part.from : 0;
     const size_t n = d->n_numbers / d->width;
@@ -757,7 +761,7 @@ static enum stj_status make_figure(const struct stj_result *result, struct stj_c
     const bool rates = is_of_steps(d->of);
     const size_t n = d->n_norms ? d->n_norms : d->n_numbers;
     const size_t first = is_of(d->of, STJ_GIVEN_SCALES) ? 0 : result->about.part.from;
-    const struct words *words = &words_of[d->of];
+    const struct words *words = words_of(d->of);
     const char *word = d->queries;
     STJ_FREED double *x = NULL, *y = NULL;
     STJ_MUST(stj_new(&x, n, sizeof *x, err));

@@ -160,10 +160,15 @@ static void write_single(const struct page *p, const struct stj_field *field, co
     fputs("</td></tr>\n", p->out);
 }
 
-/* Has the result this column of a table? */
+/* Has the result this column of a table, with a number in it? */
 static bool has_column(const struct stj_result *r, const struct stj_field *f, const char *dim)
 {
-    return stj_field_is_column(f, dim) && stj_field_is_there(f, r->data);
+    bool any = false;
+    if (!stj_field_is_column(f, dim) || !stj_field_is_there(f, r->data))
+        return false;
+    for (size_t i = 0; i < stj_field_view(f, r->data).n[0] && !any; i++)
+        any = isfinite(stj_field_number(f, r->data, i, 0));
+    return any;
 }
 
 /* Of column f: the last word of its name, or all of it where a column before has that word.  It may
