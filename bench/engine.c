@@ -163,8 +163,8 @@ static const struct bench_case cases[] = {
 enum { N_CASES = sizeof cases / sizeof cases[0] };
 
 struct settings {
-    const char *only; /* NULL: every case */
-    size_t threads, repeat;
+    const char *only;                /* NULL: every case */
+    size_t threads, repeat, vectors; /* vectors 0: those of the case */
     bool profile, cpu_time, single;
 };
 
@@ -403,11 +403,13 @@ static enum stj_status run_case(const struct bench_case *what, const struct sett
     struct subject s = {0};
     struct timing *t = NULL;
     const size_t n_counts = settings->threads > 1 ? MOST_THREAD_COUNTS : 1;
+    struct bench_case of = *what;
+    of.vectors = settings->vectors ? settings->vectors : what->vectors;
     STJ_TRY(stj_new(&t, MOST_THREAD_COUNTS, sizeof *t, err));
     t[0].threads = 1;
     t[1].threads = settings->threads;
     stj_set_threads(settings->threads);
-    STJ_TRY(subject_create(&s, what, settings, err));
+    STJ_TRY(subject_create(&s, &of, settings, err));
     if (settings->profile)
         STJ_TRY(take_profile(&s, settings, t, n_counts, err));
     else
@@ -438,9 +440,10 @@ static int usage(const char *what)
 {
     fprintf(stderr,
             "engine: %s\n"
-            "usage: engine [--case NAME] [--threads N] [--repeat R] [--profile] [--cpu-time] "
-            "[--single]\n"
-            "N: 1 to 64 (2); R, rounds that count: 1 to 1000 (5); cases:\n",
+            "usage: engine [--case NAME] [--threads N] [--vectors K] [--repeat R] [--profile] "
+            "[--cpu-time] [--single]\n"
+            "N: 1 to 64 (2); K: 1 to 1000 (the case's); R, rounds that count: 1 to 1000 (5); "
+            "cases:\n",
             what);
     for (size_t i = 0; i < N_CASES; i++)
         fprintf(stderr, "    %s\n", cases[i].name);
@@ -451,13 +454,10 @@ static int usage(const char *what)
 static const char *parse_arguments(int argc, char **argv, struct settings *s)
 {
     static const struct option options[] = {
-        {"case", required_argument, NULL, 'c'},
-        {"threads", required_argument, NULL, 't'},
-        {"repeat", required_argument, NULL, 'r'},
-        {"profile", no_argument, NULL, 'p'},
-        {"cpu-time", no_argument, NULL, 'u'},
-        {"single", no_argument, NULL, 's'},
-        {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},   {"threads", required_argument, NULL, 't'},
+        {"repeat", required_argument, NULL, 'r'}, {"vectors", required_argument, NULL, 'v'},
+        {"profile", no_argument, NULL, 'p'},      {"cpu-time", no_argument, NULL, 'u'},
+        {"single", no_argument, NULL, 's'},       {NULL, 0, NULL, 0},
     };
     int key;
     opterr = 0;
@@ -474,6 +474,8 @@ static const char *parse_arguments(int argc, char **argv, struct settings *s)
             return "--threads takes a number from 1 to 64";
         else if (key == 'r' && !parse_count(optarg, 1000, &s->repeat))
             return "--repeat takes a number from 1 to 1000";
+        else if (key == 'v' && !parse_count(optarg, 1000, &s->vectors))
+            return "--vectors takes a number from 1 to 1000";
         else if (key == '?')
             return "an unknown option, or one without its value";
     }

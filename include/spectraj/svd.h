@@ -106,6 +106,7 @@ struct stj_svd_settings {
     double certify;
     size_t memory_bytes; /* for the vectors of the smallest; 0: half of what is free */
     bool known_alone;    /* nobody has looked outside of known_top: do, though they are all */
+    size_t block;        /* vectors that method lanczos multiplies together, 2 to 8; 0: 2 */
 };
 
 /* settings (of `size` bytes) <- the 20 largest to a tolerance of 1e-10, seed 0, no budgets,

@@ -70,8 +70,7 @@ static enum stj_status transpose(struct stj_op **op, struct stj_error *err)
     struct stj_op *t = NULL;
     STJ_MUST(stj_op_create(stj_op_n_cols(*op), stj_op_n_rows(*op), transposed_apply,
                            transposed_destroy, *op, &t, err));
-    stj_op_set_cost(t, stj_op_cost(*op));
-    stj_op_set_rounding(t, stj_op_rounding(*op));
+    stj_op_cost_as(t, *op);
     *op = t;
     return STJ_OK;
 }

@@ -83,7 +83,8 @@ void stj_plan_predict(const struct stj_run *run, const struct stj_plan_request *
     set_shape(run, of, &r);
     const size_t longest = r.n > r.rows ? r.n : r.rows;
     *p = (struct stj_prediction){.ranks = request->ranks.n,
-                                 .shortest = 1 / (double)(r.part.to - r.part.from)};
+                                 .shortest = 1 / (double)(r.part.to - r.part.from),
+                                 .lone = stj_problem_lone(run->problem)};
     *engine = STJ_ENGINE_NOT_DIVIDED;
     r.memory_bytes = stj_plan_beside_checks(r.memory_bytes, longest);
     analysis->predict(run, &r, config, p, engine);

@@ -126,7 +126,7 @@ enum stj_status stj_given_jacobian_create(const struct stj_op *jacobian, enum st
     STJ_MUST(stj_op_create(self->n_params, self->n_given, given_jacobian_apply,
                            given_jacobian_destroy, self, op, err));
     self = NULL;
-    stj_op_set_cost(*op, stj_op_cost(jacobian));
+    stj_op_cost_as(*op, jacobian);
     stj_op_set_rounding(*op, DBL_EPSILON * sqrt((double)(w.to - w.from)));
     return STJ_OK;
 }

@@ -158,8 +158,7 @@ static enum stj_status make_journal(struct journal *self, struct stj_op **op, st
     STJ_TRY(stj_op_create(stj_op_n_rows(self->inner), stj_op_n_cols(self->inner), journal_apply,
                           journal_destroy, self, op, err));
     self->op = *op;
-    stj_op_set_cost(*op, stj_op_cost(self->inner));
-    stj_op_set_rounding(*op, stj_op_rounding(self->inner));
+    stj_op_cost_as(*op, self->inner);
     if (stj_op_shortest_prefix(self->inner) < 1)
         stj_op_set_prefix(*op, journal_prefix, stj_op_shortest_prefix(self->inner));
     self = NULL;

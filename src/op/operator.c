@@ -33,7 +33,7 @@ struct stj_op {
     stj_op_prefix_fn prefix;
     double shortest;      /* prefix */
     struct stj_op *whole; /* of a prefix: whose cost its products are, too */
-    double cost;
+    double cost, lone;
     double rounding;
     double products; /* single vectors applied so far, for messages */
     struct stj_op_counts counts;
@@ -56,6 +56,7 @@ enum stj_status stj_op_create(size_t n_rows, size_t n_cols, stj_op_apply_fn appl
                            .destroy = destroy,
                            .ctx = ctx,
                            .cost = 1,
+                           .lone = 1,
                            .rounding = DBL_EPSILON};
     return STJ_OK;
 }
@@ -131,6 +132,23 @@ void stj_op_count_replayed(struct stj_op *op, double products)
 {
     for (struct stj_op *o = op; o; o = o->whole)
         o->counts.replayed += products;
+}
+
+void stj_op_set_lone(struct stj_op *op, double lone)
+{
+    op->lone = lone;
+}
+
+double stj_op_lone(const struct stj_op *op)
+{
+    return op->lone;
+}
+
+void stj_op_cost_as(struct stj_op *op, const struct stj_op *other)
+{
+    op->cost = other->cost;
+    op->rounding = other->rounding;
+    op->lone = other->lone;
 }
 
 double stj_op_cost(const struct stj_op *op)

@@ -57,6 +57,14 @@ double stj_op_normal_unit(const struct stj_op *op);
 /* The cost of one product in whole products. */
 double stj_op_cost(const struct stj_op *op);
 
+/* What a product with one vector takes, in the time of one of a block's: more than 1 where steps are
+ * so short that threads wait for each other.  By the shape of the problem, whatever the threads. */
+void stj_op_set_lone(struct stj_op *op, double lone);
+double stj_op_lone(const struct stj_op *op);
+
+/* What is made of another's products: cost, rounding and lone are its. */
+void stj_op_cost_as(struct stj_op *op, const struct stj_op *other);
+
 /* The relative rounding error of one product, in units of its norm: eps sqrt(steps) for a sweep of
  * so many steps (default: eps).  Singular values below it times sigma_1 mean nothing. */
 void stj_op_set_rounding(struct stj_op *op, double rounding);

@@ -133,8 +133,7 @@ enum stj_status stj_op_create_restricted(struct stj_op *inner, struct stj_ranges
     *ranges = (struct stj_ranges){0};
     STJ_TRY(stj_op_create(self->ranges.total, self->ranges.total, restricted_apply,
                           restricted_destroy, self, op, err));
-    stj_op_set_cost(*op, stj_op_cost(self->inner));
-    stj_op_set_rounding(*op, stj_op_rounding(self->inner));
+    stj_op_cost_as(*op, self->inner);
     if (stj_op_shortest_prefix(self->inner) < 1)
         stj_op_set_prefix(*op, restricted_prefix, stj_op_shortest_prefix(self->inner));
     self = NULL;

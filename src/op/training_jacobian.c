@@ -68,6 +68,7 @@ static enum stj_status make_jacobian(struct training_jacobian *self, struct stj_
     const size_t n_slots = self->full_state ? stj_trajectory_n_slots(self->trajectory) : 0;
     const double steps = (double)(self->to - self->from);
     const double n_steps = (double)stj_trajectory_n_steps(self->trajectory);
+    const double lone = stj_problem_lone(self->problem);
     const bool single = self->single;
     size_t n = 0;
     STJ_TRY(stj_sweep_create(maker(self), self->recipe, self->store, self->from, self->to,
@@ -80,6 +81,7 @@ static enum stj_status make_jacobian(struct training_jacobian *self, struct stj_
     stj_op_set_cost(*op, steps / n_steps);
     stj_op_set_rounding(*op, (single ? (double)FLT_EPSILON : DBL_EPSILON) * sqrt(steps));
     stj_op_set_prefix(*op, jacobian_prefix, 1 / steps);
+    stj_op_set_lone(*op, lone);
 out:
     jacobian_destroy(self);
     return st;

@@ -55,6 +55,17 @@ double stj_predicted_applications(const struct stj_prediction *prediction)
     return sum;
 }
 
+double stj_predicted_cost(const struct stj_prediction *prediction)
+{
+    double sum = 0;
+    for (size_t i = 0; i < STJ_PREDICTED_KINDS; i++) {
+        const struct stj_predicted_products *kind = &prediction->products[i];
+        const bool lone = kind->block == 1 && prediction->lone > 0;
+        sum += (kind->jvp + kind->vjp) * (lone ? prediction->lone : 1);
+    }
+    return sum;
+}
+
 size_t stj_predict_ranks(const struct stj_prediction *p)
 {
     return p->ranks ? p->ranks : stj_n_ranks();

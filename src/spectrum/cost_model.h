@@ -29,6 +29,7 @@ struct stj_prediction {
     size_t ranks;    /* that rows are divided among; 0: those at hand */
     double shortest; /* prefix of the operator, of all steps; 0: not known */
     double used;     /* applications that are gone of the request's budget */
+    double lone;     /* a product with one vector, in those of a block's; 0: 1 */
     struct stj_predicted_products products[STJ_PREDICTED_KINDS];
     struct stj_predicted_phase phase[STJ_PREDICTED_PHASES];
     double alone_bytes;                  /* of a phase in which the operator is gone */
@@ -66,5 +67,8 @@ void stj_dense_predict(size_t n, double matrices, struct stj_prediction *predict
 /* Products in all, of single vectors; bytes of the largest phase. */
 double stj_predict_peak(const struct stj_prediction *prediction);
 double stj_predicted_applications(const struct stj_prediction *prediction);
+
+/* The same weighed by their time: a unit is that of a vector in a block. */
+double stj_predicted_cost(const struct stj_prediction *prediction);
 
 #endif

@@ -112,6 +112,9 @@ size_t stj_problem_slices(const struct stj_problem *problem, size_t n_rows, size
 size_t stj_problem_most_slices(const struct stj_problem *problem, size_t n_tiles, size_t nvec,
                                size_t *n_scratch);
 
+/* A product of one vector with the Hessian of a step, in the time of one of a block's. */
+double stj_problem_lone(const struct stj_problem *problem);
+
 /* Stages of work on n_slices slices, numbers of a slice's record, and of the records of a batch. */
 size_t stj_problem_n_stages(const struct stj_problem *problem, size_t n_slices);
 size_t stj_problem_n_record(const struct stj_problem *problem, size_t nvec);

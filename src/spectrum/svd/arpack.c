@@ -21,7 +21,6 @@
  *
  * ARPACK keeps state between calls: one solve at a time in a process, enforced here.
  */
-#include <float.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -55,14 +54,9 @@ struct arpack {
     struct stj_rows rows; /* of a vector: this rank has its own in resid, v and workd */
     a_int n, nev, ncv, ldv, lworkl, info, ido;
     a_int iparam[11], ipntr[14];
-    /* Ended from here, by a budget or because the pairs wanted have converged, of which so many are
-     * to be taken; with a threshold those above it, for values of the bulk that ARPACK was also
-     * asked for might never do. */
-    bool ended;
-    size_t pairs, sound; /* to be taken; the first of them, which have converged */
+    struct stj_svd_end end; /* ended from here */
     double tol;
-    double unit;    /* A'A is multiplied by its square, so that it has a place in doubles */
-    double sigma_1; /* at least, by what is known beside the iteration; 0: nothing */
+    double unit; /* A'A is multiplied by its square, so that it has a place in doubles */
     double *resid, *v, *workd, *workl, *d;
     a_int *select;
 };
@@ -142,7 +136,6 @@ static enum stj_status arpack_init(struct arpack *w, const struct stj_svd_budget
     w->lworkl = (a_int)(ncv * (ncv + 8));
     w->tol = settings->tol;
     w->unit = 1;
-    w->sigma_1 = budget->sigma_1;
     w->info = 1;      /* the start vector is ours */
     w->iparam[0] = 1; /* exact shifts */
     w->iparam[2] = MAX_RESTARTS;
@@ -245,95 +238,28 @@ static double ritz_residual(const struct ritz *r, size_t i)
     return r->beta * fabs(r->y[i * r->j + r->j - 1]) / sqrt(r->lambda[i]);
 }
 
-static double arpack_sigma_1(const struct arpack *w, const struct ritz *r)
-{
-    return fmax(sqrt(r->lambda[0]), w->sigma_1 * w->unit);
-}
-
-static bool ritz_converged(const struct arpack *w, const struct ritz *r, size_t i)
-{
-    return ritz_residual(r, i) <= w->tol * arpack_sigma_1(w, r);
-}
-
-/* Have all values above the threshold converged, and is one below in sight?  *k <- the pairs above
- * and one more.  Ritz values rise: the first is below for good where its residual says so too. */
-static bool arpack_all_above(const struct arpack *w, const struct ritz *r, double above, bool some,
-                             size_t *k)
-{
-    *k = 0;
-    above *= w->unit;
-    if (some && sqrt(r->lambda[0]) <= above)
-        return false;
-    if (sqrt(r->lambda[0]) + ritz_residual(r, 0) > above && !ritz_converged(w, r, 0))
-        return false;
-    for (; *k < r->j && sqrt(r->lambda[*k]) > above; ++*k)
-        if (!ritz_converged(w, r, *k))
-            return false;
-    ++*k;
-    return *k <= r->j;
-}
-
-static size_t n_converged(const struct arpack *w, const struct ritz *r)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->j && i < (size_t)w->nev; i++)
-        n += ritz_converged(w, r, i);
-    return n;
-}
-
-static enum stj_status arpack_show(const struct arpack *w, const struct ritz *r,
-                                   const struct stj_svd_budget *budget, struct stj_error *err)
-{
-    const struct stj_svd_monitor *monitor = &budget->settings->monitor;
-    struct stj_svd_view view = {.wanted = (size_t)w->nev, .applications = stj_svd_used(budget)};
-    STJ_FREED double *sigma = NULL;
-    view.k = r->j < view.wanted ? r->j : view.wanted;
-    STJ_MUST(stj_new(&sigma, 2 * view.k + 1, sizeof *sigma, err));
-    for (size_t i = 0; i < view.k; i++) {
-        sigma[i] = sqrt(r->lambda[i]) / w->unit;
-        sigma[view.k + i] = fmax(ritz_residual(r, i), DBL_EPSILON * arpack_sigma_1(w, r)) / w->unit;
-    }
-    view.converged = n_converged(w, r);
-    view.sigma = sigma;
-    view.residual = sigma + view.k;
-    monitor->fn(monitor->ctx, &view);
-    return STJ_OK;
-}
-
-/* Have the pairs that were asked for converged, with a digit to spare: residuals grow where the
- * vectors are finished together with others? */
-static bool arpack_all_wanted(const struct arpack *w, const struct ritz *r)
-{
-    const size_t wanted = (size_t)w->nev;
-    double worst = wanted < r->j ? 0 : INFINITY;
-    for (size_t i = 0; i < wanted && i < r->j; i++)
-        worst = fmax(worst, ritz_residual(r, i));
-    return worst <= w->tol / 10 * arpack_sigma_1(w, r);
-}
-
 /* Between two products: show how far the values are, and end the solve when all that were wanted
  * are there. */
 static enum stj_status arpack_look(struct arpack *w, const struct stj_svd_budget *budget,
                                    bool shows, struct stj_error *err)
 {
     enum stj_status st = STJ_OK;
-    const double above = budget->settings->above;
     struct ritz r = {0};
+    double *sigma = NULL;
     STJ_TRY(ritz_make(w, true, &r, err));
     if (r.j == 0)
         goto out;
-    if (budget->converged)
-        *budget->converged = budget->found + n_converged(w, &r);
-    if (shows && budget->settings->monitor.fn)
-        STJ_TRY(arpack_show(w, &r, budget, err));
-    w->ended = above > 0 && arpack_all_above(w, &r, above, budget->some_above, &w->pairs);
-    w->sound = w->ended ? w->pairs - 1 : 0;
-    if (!w->ended && arpack_all_wanted(w, &r)) {
-        w->ended = true;
-        w->pairs = w->sound = (size_t)w->nev;
+    STJ_TRY(stj_new(&sigma, 2 * r.j, sizeof *sigma, err));
+    for (size_t i = 0; i < r.j; i++) {
+        sigma[i] = sqrt(r.lambda[i]) / w->unit;
+        sigma[r.j + i] = ritz_residual(&r, i) / w->unit;
     }
+    const struct stj_svd_ritz seen = {
+        .j = r.j, .sigma = sigma, .residual = sigma + r.j, .spare = 10};
+    STJ_TRY(stj_svd_ritz_look(budget, &seen, shows, &w->end, err));
 out:
     free(r.work);
+    free(sigma);
     return st;
 }
 
@@ -364,7 +290,7 @@ static enum stj_status arpack_last_ritz(const struct arpack *w, size_t k, struct
     enum stj_status st = STJ_OK;
     struct ritz tested = {0};
     STJ_TRY(ritz_make(w, false, r, err));
-    if (!w->ended)
+    if (!w->end.ended)
         goto out;
     STJ_TRY(ritz_make(w, true, &tested, err));
     if (!ritz_same(&tested, r, k)) {
@@ -384,7 +310,7 @@ static enum stj_status arpack_extract_ritz(struct arpack *w, size_t k, struct st
     enum stj_status st = STJ_OK;
     const size_t n = (size_t)w->n;
     struct ritz r = {0};
-    STJ_TRY(arpack_last_ritz(w, w->sound, &r, err));
+    STJ_TRY(arpack_last_ritz(w, w->end.sound, &r, err));
     k = k < r.j ? k : r.j;
     if (k == 0)
         goto out;
@@ -444,9 +370,9 @@ static enum stj_status arpack_iterate(struct arpack *w, struct stj_op *normal,
                  "ARPACK's dsaupd asked for operation %d, which mode 1 does not have", (int)w->ido);
         /* A spent budget takes the pairs that it can still finish. */
         if (stj_svd_spent(budget, 2 + finish, &basis->stop)) {
-            w->pairs = (size_t)w->nev;
+            w->end.pairs = (size_t)w->nev;
             if (budget_size > 0 && budget_size - stj_svd_used(budget) < 2 * (double)w->nev)
-                w->pairs = (size_t)(budget_size - stj_svd_used(budget)) / 2;
+                w->end.pairs = (size_t)(budget_size - stj_svd_used(budget)) / 2;
             return STJ_OK;
         }
         basis->abandoned = budget->abandon > 0 && stj_svd_used(budget) >= budget->abandon;
@@ -458,7 +384,7 @@ static enum stj_status arpack_iterate(struct arpack *w, struct stj_op *normal,
             next_look = 1.03 * basis->products + 1;
             next_show = shows ? 1.05 * basis->products + SHOW_EVERY : next_show;
             STJ_MUST(arpack_look(w, budget, shows, err));
-            if (w->ended)
+            if (w->end.ended)
                 return STJ_OK;
         }
         STJ_MUST(stj_rows_apply(normal, STJ_NO_TRANS, 1, w->workd + w->ipntr[0] - 1,
@@ -485,7 +411,7 @@ static enum stj_status arpack_extract(struct arpack *w, struct stj_svd_basis *ba
     const size_t n = (size_t)w->n;
     arpack_eupd(w);
     STJ_MUST(arpack_check_info(w->info, "dseupd", err));
-    basis->k = w->sound = (size_t)w->iparam[4];
+    basis->k = w->end.sound = (size_t)w->iparam[4];
     STJ_MUST(stj_new(&basis->v, n * basis->k, sizeof *basis->v, err));
     memcpy(basis->v, w->v, n * basis->k * sizeof *basis->v);
     STJ_MUST(stj_new(&basis->ritz, basis->k, sizeof *basis->ritz, err));
@@ -523,39 +449,21 @@ static enum stj_status arpack_top(struct stj_op *a, const struct stj_svd_budget 
     if (basis->abandoned)
         goto out;
     /* Step 4: ended from here, by ARPACK, at a zero operator, or by a budget. */
-    if (w.ended)
-        STJ_TRY(arpack_extract_ritz(&w, w.pairs, basis, err));
+    if (w.end.ended)
+        STJ_TRY(arpack_extract_ritz(&w, w.end.pairs, basis, err));
     else if (basis->stop == STJ_STOP_CONVERGED)
         STJ_TRY(arpack_extract(&w, basis, err));
     else if (basis->stop == STJ_STOP_INVARIANT_SUBSPACE)
         STJ_TRY(arpack_any_basis(budget->settings, stj_op_n_cols(a), basis, err));
     else if (basis->stop != STJ_STOP_INTERRUPTED)
-        STJ_TRY(arpack_extract_ritz(&w, w.pairs, basis, err));
-    basis->sound = w.sound < basis->k ? w.sound : basis->k;
+        STJ_TRY(arpack_extract_ritz(&w, w.end.pairs, basis, err));
+    basis->sound = w.end.sound < basis->k ? w.end.sound : basis->k;
 out:
     if (!busy)
         atomic_flag_clear(&arpack_busy);
     stj_op_destroy(normal);
     arpack_free(&w);
     return st;
-}
-
-/* Fitted to the training Jacobians measured (docs/memory.md): k values of a spectrum that thins out
- * towards its top, and each digit by which the start vector's component of 1/sqrt(n) grows over the
- * residual at the same price. */
-static double arpack_iterations_for(const struct stj_svd_settings *s, size_t k, size_t n)
-{
-    const double tol = s->tol > 0 ? s->tol : stj_svd_settings_default().tol;
-    const double digits = log10(sqrt((double)n) / tol);
-    return fmin((24 + 7.2 * pow((double)k, 0.745)) * (1 + 0.045 * (digits - 12)), (double)n);
-}
-
-/* Deeper in the spectrum values are closer: where k are taken out the rest takes less than all, and
- * more than as many at the top would (measured: 109 for 10 beyond 20, where 30 took 124). */
-static double arpack_iterations(const struct stj_svd_settings *s, size_t n)
-{
-    const size_t taken = s->known_top ? s->known_top->k : 0;
-    return (arpack_iterations_for(s, s->top, n) + arpack_iterations_for(s, s->top + taken, n)) / 2;
 }
 
 /* With P ranks n (ncv + k + 4) / P numbers, and the whole vectors of a product. */
@@ -567,7 +475,7 @@ static enum stj_status arpack_predict(const struct stj_svd_settings *s, size_t m
     const bool divided = stj_predict_divides(p, n);
     const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
     const double whole = (divided ? 3 : 1) * (double)n * sizeof(double);
-    const double iterations = arpack_iterations(s, n);
+    const double iterations = stj_svd_likely_products(s, n, 1);
     (void)m;
     (void)bottom;
     STJ_NEED(err, s->top < n && ncv > s->top && (s->method || ncv < n), STJ_EINVAL,

@@ -127,8 +127,7 @@ enum stj_status stj_svd_complement(struct stj_op *a, size_t k, const double *v, 
     *c = (struct complement){a, k, v, unit};
     STJ_MUST(stj_op_create(stj_op_n_rows(a), stj_op_n_cols(a), complement_apply, free, c, op, err));
     c = NULL;
-    stj_op_set_cost(*op, stj_op_cost(a));
-    stj_op_set_rounding(*op, stj_op_rounding(a));
+    stj_op_cost_as(*op, a);
     return STJ_OK;
 }
 

@@ -29,16 +29,36 @@ enum {
  * space. */
 static const double most_of_memory = 0.9;
 
-/* Finishing and residuals, and a look outside after an iteration of so many products with A'A. */
-static void predict_finish(size_t k, size_t m, size_t n, bool bottom, double products,
-                           struct stj_prediction *p)
+/* Fitted to the training Jacobians measured (docs/memory.md): k values of a spectrum that thins out
+ * towards its top, each digit by which the start vector's component of 1/sqrt(n) grows over the
+ * residual at the same price, and 19 for each vector that goes along. */
+static double products_for(const struct stj_svd_settings *s, size_t k, size_t n, size_t block)
+{
+    const double tol = s->tol > 0 ? s->tol : stj_svd_settings_default().tol;
+    const double digits = log10(sqrt((double)n) / tol);
+    const double first = 24 + 19 * (double)(block - 1);
+    return fmin((first + 7.2 * pow((double)k, 0.745)) * (1 + 0.045 * (digits - 12)), (double)n);
+}
+
+/* Deeper in the spectrum values are closer: where k are taken out the rest takes less than all, and
+ * more than as many at the top would (measured: 109 for 10 beyond 20, where 30 took 124). */
+double stj_svd_likely_products(const struct stj_svd_settings *s, size_t n, size_t block)
+{
+    const size_t taken = s->known_top ? s->known_top->k : 0;
+    return (products_for(s, s->top, n, block) + products_for(s, s->top + taken, n, block)) / 2;
+}
+
+/* Finishing, of what is not finished, and residuals, and a look outside after an iteration of so
+ * many products with A'A. */
+static void predict_finish(size_t k, size_t m, size_t n, bool bottom, bool finished,
+                           double products, struct stj_prediction *p)
 {
     const double vector = (double)(m > n ? m : n) * sizeof(double);
     const double rows = (double)stj_predict_rows(p, n) * sizeof(double);
     const double pairs = (double)k;
     const bool divided = stj_predict_divides(p, n);
     const double steps = fmin(stj_svd_look_steps(products), (double)(m < n ? m : n));
-    stj_predict_products(p, bottom ? 0 : pairs, pairs, k);
+    stj_predict_products(p, finished ? 0 : pairs, pairs, k);
     if (!bottom) {
         stj_predict_products(p, steps, steps, 1);
         stj_predict_phase(p, (2 * pairs + (divided ? 3 : 1)) * vector + (steps + 1) * rows, k);
@@ -79,14 +99,14 @@ static enum stj_status predict_end(const struct stj_svd_method *method,
     if (method->whole)
         stj_predict_products(p, 0, (double)k, k);
     else
-        predict_finish(k, m, n, bottom, products, p);
+        predict_finish(k, m, n, bottom, bottom || (method->left && known == 0), products, p);
     return STJ_OK;
 }
 
 static struct stj_prediction fresh_prediction(const struct stj_prediction *like)
 {
     return (struct stj_prediction){
-        .ranks = like->ranks, .shortest = like->shortest, .used = like->used};
+        .ranks = like->ranks, .shortest = like->shortest, .used = like->used, .lone = like->lone};
 }
 
 enum stj_status stj_svd_named_method(const char *name, bool bottom,
@@ -102,7 +122,15 @@ enum stj_status stj_svd_named_method(const char *name, bool bottom,
     return STJ_OK;
 }
 
-/* The method that predicts the fewest products; one that is refused only where there is no
+/* Are the arrays of a method that takes more than it must small, and within a limit? */
+static bool is_small(const struct stj_svd_settings *s, const struct stj_prediction *p)
+{
+    static const double small = 5e8;
+    const double limit = s->memory_bytes > 0 ? fmin((double)s->memory_bytes, small) : small;
+    return stj_predict_peak(p) <= fmin(limit, most_of_memory * (double)stj_memory_available());
+}
+
+/* The method that predicts the least time for products; one that is refused only where there is no
  * other. */
 static const struct stj_svd_method *cheapest_method(const struct stj_svd_settings *s, size_t m,
                                                     size_t n, bool bottom,
@@ -115,9 +143,10 @@ static const struct stj_svd_method *cheapest_method(const struct stj_svd_setting
             (const struct stj_svd_method *)stj_svd_methods.list[i];
         struct stj_prediction p = fresh_prediction(like);
         if (!(bottom ? method->bottom : method->top) ||
-            predict_end(method, s, m, n, bottom, &p, NULL) != STJ_OK || p.refused)
+            predict_end(method, s, m, n, bottom, &p, NULL) != STJ_OK || p.refused ||
+            (method->spacious && !is_small(s, &p)))
             continue;
-        double products = stj_predicted_applications(&p);
+        double products = stj_predicted_cost(&p);
         if (bottom && method->whole && s->max_applications == 0 && products <= DENSE_ANYWAY)
             products = 0;
         if (products < least || (products == least && method->whole)) {
@@ -144,7 +173,9 @@ enum stj_status stj_svd_choose(struct stj_op *a, const struct stj_svd_budget *bu
     const struct stj_svd_settings *s = budget->settings;
     const size_t m = stj_op_n_rows(a);
     const size_t n = stj_op_n_cols(a);
-    struct stj_prediction p = {.shortest = stj_op_shortest_prefix(a), .used = stj_svd_used(budget)};
+    struct stj_prediction p = {.shortest = stj_op_shortest_prefix(a),
+                               .used = stj_svd_used(budget),
+                               .lone = stj_op_lone(a)};
     STJ_MUST(choose_method(s, m, n, bottom, &p, method, err));
     STJ_MUST(predict_end(*method, s, m, n, bottom, &p, err));
     const double bytes = stj_predict_peak(&p);

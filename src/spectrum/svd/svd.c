@@ -15,10 +15,7 @@
 #include "spectrum/svd/svd_method.h"
 
 static const struct stj_plugin_info *const method_list[] = {
-    &stj_svd_arnoldi.info,
-    &stj_svd_arpack.info,
-    &stj_svd_lapack.info,
-    NULL,
+    &stj_svd_arnoldi.info, &stj_svd_arpack.info, &stj_svd_lanczos.info, &stj_svd_lapack.info, NULL,
 };
 
 const struct stj_kind stj_svd_methods = {.what = "method", .list = method_list};
@@ -145,6 +142,8 @@ static enum stj_status svd_check_settings(const struct stj_op *a, const struct s
     STJ_NEED(err, s->ncv == 0 || (s->ncv > s->top && s->ncv <= n), STJ_EINVAL,
              "ncv is %zu, it must lie above top = %zu and be at most the %zu columns", s->ncv,
              s->top, n);
+    STJ_NEED(err, s->block == 0 || (s->block >= 2 && s->block <= 8), STJ_EINVAL,
+             "block is %zu, it must lie between 2 and 8", s->block);
     STJ_NEED(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
              "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
              s->max_seconds);

@@ -77,7 +77,32 @@ struct stj_svd_method {
 
     /* It decomposes the whole matrix: nothing lies outside of its pairs, which are final. */
     bool whole;
+
+    bool left;     /* the basis of the largest comes with u and sigma, as that of the smallest */
+    bool spacious; /* it keeps more vectors than it needs: its own choice only where they are few */
 };
+
+/* What an iteration for the largest sees: j Ritz values, descending, with |A'u - sigma v|. */
+struct stj_svd_ritz {
+    size_t j;
+    double *sigma, *residual;
+    double spare; /* residuals are to be below tol by this: they grow where pairs are finished */
+};
+
+/* Is it the end, with how many pairs, of which the first `sound` have converged? */
+struct stj_svd_end {
+    bool ended;
+    size_t pairs, sound;
+};
+
+/* *end <- of an iteration for the `top` largest, or with a threshold for those above it, for values
+ * of the bulk that were also asked for might never converge; and its report, to the monitor if it
+ * `shows`. */
+enum stj_status stj_svd_ritz_look(const struct stj_svd_budget *budget, const struct stj_svd_ritz *r,
+                                  bool shows, struct stj_svd_end *end, struct stj_error *err);
+
+/* Single vectors by which an iteration for the k largest has converged, on training Jacobians. */
+double stj_svd_likely_products(const struct stj_svd_settings *s, size_t n, size_t block);
 
 extern const char stj_svd_all_known[];      /* "known": what is said of pairs that were all known */
 extern const char *const stj_stop_words[];  /* of enum stj_stop */
@@ -86,6 +111,7 @@ extern const char *const stj_basis_words[]; /* of enum stj_basis_end */
 extern const struct stj_kind stj_svd_methods; /* the registry: spectrum/svd/svd.c */
 extern const struct stj_svd_method stj_svd_arnoldi;
 extern const struct stj_svd_method stj_svd_arpack;
+extern const struct stj_svd_method stj_svd_lanczos;
 extern const struct stj_svd_method stj_svd_lapack;
 
 /* How many of the settings' known_top are to be taken out: the leading ones that are good enough,
