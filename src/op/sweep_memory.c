@@ -78,6 +78,20 @@ size_t stj_sweep_tile_first(const struct stj_sweep *sweep, size_t tile)
     return sweep->nvec * tile / sweep->n_tiles;
 }
 
+/* Tiles of a block: as few as its width asks for, but an even number, where the batch has no more
+ * slices for it: two threads then take half of the tiles each, and do not wait for each other. */
+static size_t count_tiles(const struct stj_sweep *sweep, size_t nvec)
+{
+    size_t unused = 0;
+    const size_t n = (nvec + sweep->tile_wish - 1) / sweep->tile_wish;
+    if (n % 2 == 0 || n == nvec || stj_group_sends() || sweep->problem->one_rank)
+        return n;
+    return stj_problem_most_slices(sweep->problem, n, nvec, &unused) ==
+                   stj_problem_most_slices(sweep->problem, n + 1, nvec, &unused)
+               ? n + 1
+               : n;
+}
+
 /* Divide a block of nvec vectors. */
 static void divide_block(struct stj_sweep *sweep, size_t nvec)
 {
@@ -86,7 +100,7 @@ static void divide_block(struct stj_sweep *sweep, size_t nvec)
     const bool one_rank = problem->one_rank && n_ranks > 1;
     /* 1. tiles of almost equal width */
     sweep->nvec = nvec;
-    sweep->n_tiles = (nvec + sweep->tile_wish - 1) / sweep->tile_wish;
+    sweep->n_tiles = count_tiles(sweep, nvec);
     const size_t widest = (nvec + sweep->n_tiles - 1) / sweep->n_tiles;
     sweep->widest = widest;
     sweep->tile_size = problem->layout->n_params * widest;
@@ -98,8 +112,10 @@ static void divide_block(struct stj_sweep *sweep, size_t nvec)
                      : even            ? sweep->n_tiles
                                        : (sweep->n_tiles + n_ranks - 1) / n_ranks;
     sweep->max_slices = stj_problem_most_slices(problem, sweep->slicing, widest, &sweep->n_scratch);
-    /* 3. tiles in flight at once */
-    sweep->n_teams = even || (sweep->max_slices == 1 && !stj_group_sends() && !one_rank)
+    /* 3. tiles in flight at once: where as many threads are busy as with slices */
+    const size_t rounds = (sweep->n_tiles + n_threads - 1) / n_threads;
+    const size_t busy = sweep->max_slices < n_threads ? sweep->max_slices : n_threads;
+    sweep->n_teams = even || (rounds * busy <= sweep->n_tiles && !stj_group_sends() && !one_rank)
                          ? (n_threads < sweep->n_tiles ? n_threads : sweep->n_tiles)
                          : 1;
 }

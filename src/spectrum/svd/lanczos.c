@@ -35,7 +35,7 @@
 enum {
     DEFAULT_BLOCK = 2,
     MOST_RESTARTS = 10000, /* budgets end a solve, not this */
-    SHOW_EVERY = 20,       /* products */
+    SHOW_EVERY = 10,       /* products */
     TURN_ROWS = 256        /* of a basis, that are multiplied at a time */
 };
 
@@ -234,7 +234,7 @@ static enum stj_status lanczos_iterate(struct lanczos *w, struct stj_op *a,
         if (!end->ended && full)
             STJ_MUST(lanczos_restart(w, s->top, err));
     }
-    basis->stop = STJ_STOP_CONVERGED;
+    basis->stop = w->sigma[0] > 0 ? STJ_STOP_CONVERGED : STJ_STOP_INVARIANT_SUBSPACE;
     return STJ_OK;
 }
 

@@ -131,12 +131,13 @@ static bool is_small(const struct stj_svd_settings *s, const struct stj_predicti
 }
 
 /* The method that predicts the least time for products; one that is refused only where there is no
- * other. */
+ * other, and one that takes more memory only where it is clearly faster. */
 static const struct stj_svd_method *cheapest_method(const struct stj_svd_settings *s, size_t m,
                                                     size_t n, bool bottom,
                                                     const struct stj_prediction *like)
 {
     const struct stj_svd_method *best = &stj_svd_lapack;
+    static const double clearly = 0.85;
     double least = INFINITY;
     for (size_t i = 0; stj_svd_methods.list[i]; i++) {
         const struct stj_svd_method *method =
@@ -146,7 +147,7 @@ static const struct stj_svd_method *cheapest_method(const struct stj_svd_setting
             predict_end(method, s, m, n, bottom, &p, NULL) != STJ_OK || p.refused ||
             (method->spacious && !is_small(s, &p)))
             continue;
-        double products = stj_predicted_cost(&p);
+        double products = stj_predicted_cost(&p) / (method->spacious ? clearly : 1);
         if (bottom && method->whole && s->max_applications == 0 && products <= DENSE_ANYWAY)
             products = 0;
         if (products < least || (products == least && method->whole)) {
