@@ -95,8 +95,8 @@ static struct stj_svd_result *solve(size_t n, const double *sigma, struct stj_sv
 /* Of every spectrum by a number and by a threshold (between two values, or below a group). */
 START_TEST(nothing_that_lacks_is_called_converged)
 {
-    static const char *const methods[] = {NULL, "arpack"};
-    const bool by_threshold = _i >= 2;
+    static const char *const methods[] = {NULL, "arpack", "lanczos"};
+    const bool by_threshold = _i >= 3;
     struct stj_error err = STJ_ERROR_INIT;
     size_t right = 0;
     const size_t seeds = test_seeds(SPECTRA / 4);
@@ -109,7 +109,7 @@ START_TEST(nothing_that_lacks_is_called_converged)
         draw_spectrum(rng, seed % 5, n, sigma);
         stj_rng_destroy(rng);
         struct stj_svd_settings s = stj_svd_settings_default();
-        s.method = methods[_i % 2];
+        s.method = methods[_i % 3];
         s.seed = seed;
         size_t wanted = k;
         if (by_threshold) {
@@ -322,7 +322,7 @@ int main(void)
     Suite *suite = suite_create("repeated singular values");
     TCase *tc = tcase_create("repeated");
     tcase_set_timeout(tc, 300 * fmax(1, test_multiplier()));
-    tcase_add_loop_test(tc, nothing_that_lacks_is_called_converged, 0, 4);
+    tcase_add_loop_test(tc, nothing_that_lacks_is_called_converged, 0, 6);
     tcase_add_loop_test(tc, trainings_are_as_dense_says, 0, N_NETWORKS * TRAININGS);
     tcase_add_loop_test(tc, multiplicities_up_to_50_are_found, 0, 6);
     tcase_add_loop_test(tc, multiples_of_the_identity_are_no_trouble, 0, 5);

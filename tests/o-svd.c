@@ -374,6 +374,8 @@ START_TEST(requests_that_make_no_sense_are_refused)
     s.ncv = 0;
     for (s.block = 1; s.block <= 9; s.block += 8)
         EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_EINVAL, "between 2 and 8", err);
+    s.block = 2;
+    EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_EINVAL, "only method lanczos", err);
     s.block = 0;
     s.method = "lanczos"; /* 5 columns have no room for two blocks beside the pairs */
     EXPECT_FAIL(stj_svd_solve(op, &s, &r, &err), STJ_EINVAL, "use method dense", err);
@@ -1124,15 +1126,16 @@ START_TEST(a_block_sees_repeated_values)
     struct stj_op *op = known_op(k);
     for (size_t i = 0; i < k->least; i++)
         k->sigma[i] = 1 + 20 * pow(0.8, (double)(i / COPIES));
-    for (s.block = 2; s.block <= 8; s.block++)
+    for (size_t block = 2; block <= 8; block++)
         for (size_t i = 0; i < N_ITERATIVE; i++) {
             s.method = iterative[i];
-            s.ncv = i > 0 ? K + 3 * s.block : 0;
+            s.block = i > 0 ? block : 0;
+            s.ncv = i > 0 ? K + 3 * block : 0;
             struct stj_svd_result *r = solve_from(op, NULL, s);
             ck_assert_msg(r->converged == K && r->stop == STJ_STOP_CONVERGED,
-                          "%s, blocks of %zu: %zu pairs", s.method, s.block, r->converged);
-            ck_assert_msg(i > 0 ? r->outside.added == 0 || s.block < COPIES : r->outside.added > 0,
-                          "%s, blocks of %zu: %zu added", s.method, s.block, r->outside.added);
+                          "%s, blocks of %zu: %zu pairs", s.method, block, r->converged);
+            ck_assert_msg(i > 0 ? r->outside.added == 0 || block < COPIES : r->outside.added > 0,
+                          "%s, blocks of %zu: %zu added", s.method, block, r->outside.added);
             check_pairs("repeated", k, op, r, s.tol, true);
             stj_svd_result_destroy(r);
         }

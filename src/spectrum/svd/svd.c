@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -144,6 +145,9 @@ static enum stj_status svd_check_settings(const struct stj_op *a, const struct s
              s->top, n);
     STJ_NEED(err, s->block == 0 || (s->block >= 2 && s->block <= 8), STJ_EINVAL,
              "block is %zu, it must lie between 2 and 8", s->block);
+    STJ_NEED(err, s->block == 0 || (s->method && strcmp(s->method, stj_svd_lanczos.info.name) == 0),
+             STJ_EINVAL, "block is %zu, but only method lanczos has blocks: give it, or no block",
+             s->block);
     STJ_NEED(err, s->max_applications >= 0 && s->max_seconds >= 0, STJ_EINVAL,
              "a budget is negative: max_applications %g, max_seconds %g", s->max_applications,
              s->max_seconds);
