@@ -290,7 +290,7 @@ START_TEST(an_operator_that_drifts_is_seen_by_its_residuals)
     struct stj_op *op = NULL;
     s.top = 3;
     s.tol = 1e-12;
-    s.method = "arpack";
+    s.method = _i % 2 == 0 ? "arpack" : "lanczos";
     s.seed = 17 + (uint64_t)_i;
     EXPECT_OK(stj_op_create(90, 90, drift, NULL, &d, &op, &err), err);
     EXPECT_OK(stj_svd_solve(op, &s, &r, &err), err);
@@ -305,8 +305,9 @@ START_TEST(an_operator_that_drifts_is_seen_by_its_residuals)
     ck_assert_msg(r->stop == STJ_STOP_INCOMPLETE && r->residual_excess > 1 && r->converged < 3,
                   "seed %d: stop %s, excess %g, %zu converged", (int)s.seed, stj_stop_text(r->stop),
                   r->residual_excess, r->converged);
-    ck_assert_msg(stj_op_self_check(op).adjoint_error < 1e-12, "adjoint error %g",
-                  stj_op_self_check(op).adjoint_error);
+    if (_i % 2 == 0) /* lanczos compares u from before with products of after */
+        ck_assert_msg(stj_op_self_check(op).adjoint_error < 1e-12, "adjoint error %g",
+                      stj_op_self_check(op).adjoint_error);
     look_at(r, &progress);
     ck_assert_msg(strstr(warned, "do not trust the result") != NULL, "warned: '%s'", warned);
     stj_svd_result_destroy(r);

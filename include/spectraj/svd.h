@@ -86,7 +86,7 @@ struct stj_svd_settings {
      * of about 120 products. */
     double count_above, count_below;
     size_t ncv;         /* basis vectors, of the smallest if these alone are wanted; 0: about
-                              * 2.4 top, and until more hardly help */
+                              * 2.4 top (lanczos: 3 top), and until more hardly help */
     double tol;         /* a pair is converged when |A'u - sigma v| <= tol sigma_1; 0: 1e-10 */
     uint64_t seed;      /* of the start vector */
     const char *method; /* name of a method, NULL: automatic */
@@ -199,7 +199,7 @@ struct stj_svd_result {
  * (ARPACK keeps state between calls): a second at the same time is STJ_EINVAL.  For pairs above or
  * below a threshold, `requested` is the number found once the search has passed the threshold, and
  * the expected number otherwise.  Cost of the largest: 2 products per iteration, then `top`
- * products with A and with A' to finish, and 0.3 per iteration (at least 48) to look outside.  Cost
+ * products with A (method lanczos: none) and with A' to finish, and 0.3 per iteration (at least 48) to look outside.  Cost
  * of the smallest: what the budget allows, otherwise 0.3 of a product with A for each vector of a
  * basis (100 to 1500, and up to half of the columns if these are a few thousand), up to 52
  * `bottom` with A, and `bottom` with A'. */

@@ -57,7 +57,8 @@ static const struct stj_option options[] = {
            "directions with singular values below SIGMA, as many as the method finds",
            .role = STJ_ROLE_EXTENT, .max = 1e300, .above_min = true, .value = "SIGMA"),
     OPTION("ncv", SIZE, s.ncv, "",
-           "number of basis vectors, more than K (default: about 2.4 K; for the smallest values "
+           "number of basis vectors, more than K (default: about 2.4 K, of method lanczos 3 K; for "
+           "the smallest values "
            "alone, "
            "as many as still help; fewer give larger bounds)",
            .min = 2, .max = 1e9, .value = "M"),
@@ -72,8 +73,9 @@ static const struct stj_option options[] = {
     OPTION("method", STRING, s.method, "", "solver; 'help' lists the methods (default: automatic)",
            .kind = &stj_svd_methods, .value = "NAME"),
     OPTION("block", SIZE, s.block, "",
-           "vectors that method lanczos multiplies together (default: 2)", .min = 2, .max = 8,
-           .value = "B"),
+           "vectors that method lanczos multiplies together, and copies of a value that it sees "
+           "(default: 2)",
+           .min = 2, .max = 8, .value = "B"),
     STJ_OF_OPTION(offsetof(struct svd_config, of)),
     STJ_MAX_APPLICATIONS_OPTION(offsetof(struct svd_config, s.max_applications), "about"),
     STJ_MAX_SECONDS_OPTION(offsetof(struct svd_config, s.max_seconds)),

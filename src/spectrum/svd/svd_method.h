@@ -71,7 +71,7 @@ struct stj_svd_method {
      * operator: products, largest arrays, and its own words ("arpack, ncv 48"); s->known_top have
      * been taken out.  What follows is added to it: finishing 2 k products (k where the basis has
      * u and sigma) and 3 k vectors, looking outside.  STJ_EINVAL, with a remedy: it cannot do that.
-     * Without a name in the settings, the method that predicts the fewest products is taken. */
+     * Without a name in the settings, the method that predicts the least time is taken. */
     enum stj_status (*predict)(const struct stj_svd_settings *s, size_t m, size_t n, bool bottom,
                                struct stj_prediction *prediction, struct stj_error *err);
 
@@ -127,7 +127,7 @@ void stj_svd_predict(const struct stj_svd_settings *settings, size_t m, size_t n
 enum stj_status stj_svd_named_method(const char *name, bool bottom,
                                      const struct stj_svd_method **method, struct stj_error *err);
 
-/* *method <- that of the settings for one end, or the one that predicts the fewest products, if it
+/* *method <- that of the settings for one end, or the one that predicts the least time, if it
  * can do that and its arrays fit the memory that is free. */
 enum stj_status stj_svd_choose(struct stj_op *a, const struct stj_svd_budget *budget, bool bottom,
                                const struct stj_svd_method **method, struct stj_error *err);
