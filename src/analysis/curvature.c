@@ -770,7 +770,8 @@ static void print_end(FILE *out, const struct curvature_data *d, const char *wha
     }
 }
 
-static void print_row(FILE *out, const struct curvature_data *d, const char *name, const double *x)
+static void curvature_print_row(FILE *out, const struct curvature_data *d, const char *name,
+                                const double *x)
 {
     fprintf(out, "%-12s", name);
     for (size_t s = 0; s < d->n_at; s++)
@@ -784,10 +785,10 @@ static void print_overlaps(FILE *out, const struct curvature_data *d)
             "mean squared cosine of the largest %zu and the stored directions of J: %zu chaotic "
             "(random: %.2g), %zu stable (random: %.2g)\n",
             d->n_top, d->chaotic, d->random_chaotic, d->stable, d->random_stable);
-    print_row(out, d, "v chaotic", d->right_chaotic);
-    print_row(out, d, "u chaotic", d->left_chaotic);
-    print_row(out, d, "v stable", d->right_stable);
-    print_row(out, d, "u stable", d->left_stable);
+    curvature_print_row(out, d, "v chaotic", d->right_chaotic);
+    curvature_print_row(out, d, "u chaotic", d->left_chaotic);
+    curvature_print_row(out, d, "v stable", d->right_stable);
+    curvature_print_row(out, d, "u stable", d->left_stable);
 }
 
 static void curvature_print(FILE *out, const struct stj_result *result)
@@ -803,12 +804,12 @@ static void curvature_print(FILE *out, const struct stj_result *result)
     fprintf(out, "%s\n", d->n_top + d->n_bottom ? "   residual" : "");
     print_end(out, d, "largest", d->n_top, d->top, d->residual_top);
     print_end(out, d, "smallest", d->n_bottom, d->bottom, d->residual_bottom);
-    print_row(out, d, "2/eta", d->gradient_edge);
-    print_row(out, d, "(2+2mu)/eta", d->edge);
+    curvature_print_row(out, d, "2/eta", d->gradient_edge);
+    curvature_print_row(out, d, "(2+2mu)/eta", d->edge);
     if (d->has_density) {
-        print_row(out, d, "at most 0", d->negative);
-        print_row(out, d, "  from", d->negative_low);
-        print_row(out, d, "  to", d->negative_high);
+        curvature_print_row(out, d, "at most 0", d->negative);
+        curvature_print_row(out, d, "  from", d->negative_low);
+        curvature_print_row(out, d, "  to", d->negative_high);
     }
     if (d->has_overlap)
         print_overlaps(out, d);

@@ -138,7 +138,7 @@ static size_t break_of(const char *row, size_t n, size_t width)
     return n;
 }
 
-static void print_row(FILE *out, const char *row, size_t n, size_t width)
+static void text_print_row(FILE *out, const char *row, size_t n, size_t width)
 {
     const size_t indent = indent_of(row);
     size_t broken = break_of(row, n, width);
@@ -161,7 +161,7 @@ enum stj_status stj_text_end_rows(struct stj_text_output *output, FILE *out, str
     STJ_MUST(stj_text_take(output, &text, err));
     stj_text_clean(text, true);
     for (const char *row = text; *row; row += strcspn(row, "\n") + 1)
-        print_row(out, row, strcspn(row, "\n"), width);
+        text_print_row(out, row, strcspn(row, "\n"), width);
     STJ_NEED(err, !ferror(out), STJ_EIO, "the report could not be written");
     return STJ_OK;
 }

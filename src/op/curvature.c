@@ -200,7 +200,7 @@ static enum stj_status curvature_apply(void *ctx, enum stj_trans trans, size_t n
     (void)trans; /* symmetric */
     stj_ranks_apart();
     const enum stj_status st =
-        multiply(self, mine, x + first * ldx, ldx, y + first * ldy, ldy, err);
+        curvature_multiply(self, mine, x + first * ldx, ldx, y + first * ldy, ldy, err);
     stj_ranks_together();
     STJ_MUST(stj_ranks_agree(st, err));
     for (size_t r = 0; r < n_ranks; r++)

@@ -206,8 +206,8 @@ static enum stj_status growth_run(const struct stj_study_context *cx, const void
 enum { QUARTERS = 4 };
 
 /* A row of the table: the norm after each quarter of the steps, and the peak. */
-static void print_row(FILE *out, const struct stj_study_result *r, const char *name,
-                      const char *curve)
+static void growth_print_row(FILE *out, const struct stj_study_result *r, const char *name,
+                             const char *curve)
 {
     size_t n = 0;
     const double *norm = stj_study_vector(r, &n, "%s", curve);
@@ -224,7 +224,7 @@ static void print_interval(FILE *out, const struct stj_study_result *r, const ch
     if (!stj_study_find(r, item))
         return;
     snprintf(name, sizeof name, "%s, %.4g %%", what, 100 * stj_study_number(r, "confidence"));
-    print_row(out, r, name, item);
+    growth_print_row(out, r, name, item);
     fputc('\n', out);
 }
 
@@ -244,13 +244,13 @@ static void growth_print(FILE *out, const struct stj_study_result *r)
                  stj_study_number(r, "singular[%zu].index", j),
                  stj_study_number(r, "singular[%zu].sigma", j));
         snprintf(curve, sizeof curve, "singular[%zu].norm", j);
-        print_row(out, r, name, curve);
+        growth_print_row(out, r, name, curve);
         fprintf(out, " %11.5g %8.0f\n", stj_study_number(r, "singular[%zu].peak", j),
                 stj_study_number(r, "singular[%zu].peak_step", j));
     }
     if (stj_study_number(r, "n_random") > 0) {
         snprintf(name, sizeof name, "%.0f random, rms", stj_study_number(r, "n_random"));
-        print_row(out, r, name, "random_rms");
+        growth_print_row(out, r, name, "random_rms");
         fputc('\n', out);
         print_interval(out, r, "  interval from", "random_rms_low");
         print_interval(out, r, "  to", "random_rms_high");

@@ -370,7 +370,8 @@ static void print_cell(FILE *out, double x, double factor)
 }
 
 /* A number for each region and side. */
-static void print_row(FILE *out, const struct stj_study_result *r, const char *item, double factor)
+static void layers_print_row(FILE *out, const struct stj_study_result *r, const char *item,
+                             double factor)
 {
     for (enum stj_region g = STJ_CHAOTIC; g < STJ_N_REGIONS; g++)
         for (size_t s = 0; s < N_SIDES; s++)
@@ -394,7 +395,7 @@ static void print_groups(FILE *out, const struct stj_study_result *r, const char
         snprintf(item, sizeof item, "%s[%zu].regions", what, k);
         fprintf(out, "%-22.22s", group_name(r, what, k));
         print_cell(out, stj_study_number(r, "%s[%zu].share", what, k), 100);
-        print_row(out, r, item, 100);
+        layers_print_row(out, r, item, 100);
     }
 }
 
@@ -411,7 +412,7 @@ static void layers_print(FILE *out, const struct stj_study_result *r)
     print_groups(out, r, "tensors");
     print_groups(out, r, "heads");
     fprintf(out, "%-22s %8s", "participation, % of N", "");
-    print_row(out, r, "participation.regions", 100 / stj_study_number(r, "n_params"));
+    layers_print_row(out, r, "participation.regions", 100 / stj_study_number(r, "n_params"));
     stj_directions_print(out, r);
 }
 
