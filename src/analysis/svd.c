@@ -784,69 +784,92 @@ static enum stj_status find_mixed(const struct stj_analysis_context *cx,
     return STJ_OK;
 }
 
-static enum stj_status svd_compute(struct stj_analysis_context *cx, const void *config, void *data,
-                                   struct stj_error *err)
+/* The ends that are asked for, from what is known of them: a journal knows more of what was
+ * interrupted. */
+static void begin_from_stored(const struct stj_analysis_context *cx, bool top, bool bottom,
+                              struct stj_svd_settings *s)
 {
-    const struct svd_config *c = config;
-    struct stj_svd_result *r = data;
     struct stj_svd_result *stored = cx->stored;
-    struct stj_svd_result *made = NULL;
-    struct stj_svd_settings s = settings_of(c);
-    const bool top = wants_top(cx->wanted) || !stored;
-    const bool bottom = wants_bottom(cx->wanted) || !stored;
-    STJ_MUST(stj_analysis_use_given(cx, c->of, false, err));
+    if (!top)
+        s->top = 0, s->above = 0;
+    if (!bottom)
+        s->bottom = 0, s->below = 0;
+    if (!stored)
+        return;
+    set_shape(stored);
+    if (cx->resumes)
+        return;
+    s->known_top = stored->top.k ? &stored->top : NULL;
+    s->known_bottom = stored->bottom.k ? &stored->bottom : NULL;
+    if (s->certify == 0 && stored->outside.undecided) /* a look that was cut short is taken up */
+        s->certify = default_certify;
+}
+
+/* What memory, the run and the precision allow. */
+static enum stj_status fit_settings(const struct stj_analysis_context *cx,
+                                    const struct svd_config *c, struct stj_svd_settings *s,
+                                    struct stj_error *err)
+{
+    enum { BEYOND_ROUNDING = 10 };
     const struct stj_plan_request request = {.part = *cx->part,
                                              .memory_bytes =
                                                  stj_plan_beside_checks(cx->memory_bytes, cx->n),
                                              .n = cx->n,
                                              .rows = stj_op_n_rows(cx->op)};
     const struct stj_prediction p = {.shortest = 1 / (double)(cx->part->to - cx->part->from)};
-    /* 1. The ends that are asked for, from what is known of them: a journal knows more of what was
-     * interrupted. */
-    s.progress = *cx->progress;
-    if (stored)
-        set_shape(stored);
-    if (!top)
-        s.top = 0, s.above = 0;
-    if (!bottom)
-        s.bottom = 0, s.below = 0;
-    if (stored && !cx->resumes) {
-        s.known_top = stored->top.k ? &stored->top : NULL;
-        s.known_bottom = stored->bottom.k ? &stored->bottom : NULL;
-        if (s.certify == 0 && stored->outside.undecided) /* a look that was cut short is taken up */
-            s.certify = default_certify;
+    s->memory_bytes = cx->memory_bytes; /* of an operator that has no states */
+    if (cx->run) {
+        limit_vectors(cx->run, &request, &p, s);
+        if (!c->of)
+            STJ_MUST(take_hints(cx->run, cx->part, s, err));
     }
+    if (cx->part->precision == STJ_PRECISION_SINGLE) /* residuals are no smaller */
+        s->tol = fmax(s->tol, BEYOND_ROUNDING * stj_op_rounding(cx->op));
+    return STJ_OK;
+}
+
+/* r <- what was made, with what is stored of the other end. */
+static enum stj_status finish(struct stj_analysis_context *cx, const struct svd_config *c, bool top,
+                              bool bottom, struct stj_svd_result *r, struct stj_error *err)
+{
+    if (!wants_bottom(c))
+        r->floor = (double)NAN;
+    if (cx->stored)
+        keep_other_end(r, cx->stored, top, bottom);
+    r->top_floor = floor_of_top(cx, r);
+    STJ_MUST(check_vectors(&r->top, &cx->about->self_check.orthogonality, err));
+    return check_vectors(&r->bottom, &cx->about->self_check.orthogonality, err);
+}
+
+static enum stj_status svd_compute(struct stj_analysis_context *cx, const void *config, void *data,
+                                   struct stj_error *err)
+{
+    const struct svd_config *c = config;
+    struct stj_svd_result *r = data, *made = NULL;
+    struct stj_svd_settings s = settings_of(c);
+    const bool top = wants_top(cx->wanted) || !cx->stored;
+    const bool bottom = wants_bottom(cx->wanted) || !cx->stored;
+    STJ_HELD(mixed_free) struct mixed mixed = {.products = 0};
+    STJ_MUST(stj_analysis_use_given(cx, c->of, false, err));
+    /* 1. what to look for, and within what */
+    s.progress = *cx->progress;
     if (c->monitor)
         s.monitor = (struct stj_svd_monitor){show, &s.progress};
-    s.memory_bytes = cx->memory_bytes; /* of an operator that has no states */
-    if (cx->run) {
-        limit_vectors(cx->run, &request, &p, &s);
-        if (!c->of)
-            STJ_MUST(take_hints(cx->run, cx->part, &s, err));
-    }
-    if (cx->part->precision == STJ_PRECISION_SINGLE) { /* residuals are no smaller */
-        enum { BEYOND_ROUNDING = 10 };
-        s.tol = fmax(s.tol, BEYOND_ROUNDING * stj_op_rounding(cx->op));
-    }
-    STJ_HELD(mixed_free) struct mixed mixed = {.products = 0};
+    begin_from_stored(cx, top, bottom, &s);
+    STJ_MUST(fit_settings(cx, c, &s, err));
+    /* 2. in single precision first */
     if (cx->part->precision == STJ_PRECISION_MIXED && top)
         STJ_MUST(find_mixed(cx, &s, &mixed, err));
     if (mixed.top.k > 0) {
         s.known_top = &mixed.top;
         s.known_alone = true;
     }
+    /* 3. the pairs */
     STJ_MUST(stj_svd_solve(cx->op, &s, &made, err));
     cx->about->single_products = mixed.products;
-    /* 2. With what is stored of the other. */
     *r = *made;
     free(made);
-    if (!wants_bottom(c))
-        r->floor = (double)NAN;
-    if (stored)
-        keep_other_end(r, stored, top, bottom);
-    r->top_floor = floor_of_top(cx, r);
-    STJ_MUST(check_vectors(&r->top, &cx->about->self_check.orthogonality, err));
-    return check_vectors(&r->bottom, &cx->about->self_check.orthogonality, err);
+    return finish(cx, c, top, bottom, r, err);
 }
 
 /* ---- the answer to one request ---- */
