@@ -199,6 +199,29 @@ if command -v gnuplot > /dev/null; then
     run 0 plot R --terminal
     silent
     contains out 'singular values' 'chaotic'
+    contains out 'up: '
+    # On a terminal of 60 columns no row is longer, words and labels are whole.
+    if command -v python3 > /dev/null; then
+        python3 - "$spectraj" > narrow <<'END' || fail 'a narrow terminal'
+import fcntl, os, pty, struct, subprocess, sys, termios
+for words in (["plot", "R", "-t"], ["list", "R"], ["info", "R"]):
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 60, 0, 0))
+    process = subprocess.Popen([sys.argv[1], *words], stdout=its)
+    os.close(its)
+    text = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            text += chunk
+    except OSError:  # the end of a terminal
+        pass
+    assert process.wait() == 0
+    text = text.decode().replace("\r", "")
+    assert max(len(line) for line in text.split("\n")) <= 60, text
+    print(text)
+END
+        contains narrow 'singular values of the training Jacobian' 'up: singular value' ' 300 '
+    fi
     run 0 plot R loss -t
     contains out 'step'
     run 0 plot R

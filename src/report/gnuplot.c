@@ -80,6 +80,7 @@ static void text_canvas(FILE *out, struct stj_canvas *canvas)
         width = 80;
         height = 25;
     }
+    canvas->columns = width - 1;
     snprintf(canvas->terminal, sizeof canvas->terminal, "dumb size %zu,%zu noenhanced", width - 1,
              height - 1);
 }

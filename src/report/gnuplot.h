@@ -15,6 +15,7 @@ struct stj_canvas {
     size_t kind;     /* of the file */
     bool small;      /* of one column of a paper: thinner lines, fewer words in a row */
     bool unicode;    /* a text may have characters of UTF-8 */
+    size_t columns;  /* of a text */
     char title[160]; /* of an SVG, for who cannot see it */
 };
 

@@ -52,12 +52,31 @@ void stj_plot_text(FILE *script, const char *text)
     }
 }
 
-/* Title or label; characters on a terminal are neither raised nor lowered. */
+/* Title or label; characters on a terminal are neither raised nor lowered, and a line ends before its
+ * margin, which gnuplot does not see to. */
 static void write_markup(FILE *script, const struct stj_canvas *canvas, const char *text)
 {
+    enum { MARGIN = 10 };
     char plain[STJ_CHART_TEXT_MAX];
+    const size_t room = canvas->columns > MARGIN ? canvas->columns - MARGIN : 0;
+    if (canvas->path) {
+        stj_plot_text(script, text);
+        return;
+    }
     stj_chart_plain(text, plain);
-    stj_plot_text(script, canvas->path ? text : plain);
+    char *line = plain;
+    while (strlen(line) > room) {
+        char *end = line + room;
+        while (end > line && *end != ' ')
+            end--;
+        if (end == line)
+            break;
+        *end = '\0';
+        stj_plot_text(script, line);
+        fprintf(script, "'.\"\\n\".'");
+        line = end + 1;
+    }
+    stj_plot_text(script, line);
 }
 
 static void write_head(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart)
@@ -75,6 +94,10 @@ static void write_head(FILE *script, const struct stj_canvas *canvas, const stru
         return;
     fprintf(script, "set title '");
     write_markup(script, canvas, chart->title);
+    if (!canvas->path && chart->y.label[0]) { /* which a text does not turn on its side */
+        fprintf(script, "'.\"\\n\".'up: ");
+        write_markup(script, canvas, chart->y.label);
+    }
     fprintf(script, "'\n");
 }
 
@@ -136,13 +159,18 @@ static void interval(const struct stj_chart *chart, bool of_y, double floor, dou
 }
 
 /* The range of an axis, a little wider than its values but not below the floor: a few tiny values
- * would press all the others into one line.  A text has no room for two more decades. */
+ * would press all the others into one line.  Where there are many decades, a text has no room for two
+ * of them. */
 static void range_of(const struct stj_canvas *canvas, const struct stj_chart *chart, bool of_y,
                      double *low, double *high)
 {
     const struct stj_axis *axis = of_y ? &chart->y : &chart->x;
-    const double floor = canvas->path ? axis->floor : 100 * axis->floor;
-    interval(chart, of_y, axis->log ? floor : 0, low, high);
+    double floor = axis->log ? axis->floor : 0;
+    interval(chart, of_y, floor, low, high);
+    if (!canvas->path && *high > 1e8 * floor) {
+        floor *= 100;
+        interval(chart, of_y, floor, low, high);
+    }
     if (axis->low < axis->high) {
         *low = axis->low;
         *high = axis->high;
@@ -190,6 +218,14 @@ static void write_names(FILE *script, const struct stj_axis *axis, char letter)
     fprintf(script, ")\n");
 }
 
+/* 1, 2 or 5 times a power of ten, at most six times in the length: more labels would run into each
+ * other in a text, and look like other numbers. */
+static double wide_step(double length)
+{
+    const double ten = pow(10, floor(log10(length / 6)));
+    return length <= 12 * ten ? 2 * ten : length <= 30 * ten ? 5 * ten : 10 * ten;
+}
+
 static void write_axis(FILE *script, const struct stj_canvas *canvas, const struct stj_chart *chart,
                        bool of_y, double low, double high)
 {
@@ -200,13 +236,15 @@ static void write_axis(FILE *script, const struct stj_canvas *canvas, const stru
         /* Every so many decades a label; marks between them where there is room. */
         const double decades = log10(high / low), step = ceil(decades / 8);
         fprintf(script, "set logscale %c\nset m%ctics %d\nset %ctics %g\nset format %c '%s'\n",
-                letter, letter, decades <= 5 ? 10 : 1, letter, pow(10, step), letter,
+                letter, letter, decades <= 5 && canvas->path ? 10 : 1, letter, pow(10, step),
+                letter,
                 short_range    ? "%g"
                 : canvas->path ? "10^{%T}"
                                : "%.0e");
         if (short_range)
             write_log_tics(script, letter, low, high);
-    }
+    } else if (!of_y && !canvas->path && !axis->tick)
+        fprintf(script, "set xtics %.17g\n", wide_step(high - low));
     if (axis->tick && canvas->path)
         write_names(script, axis, letter);
     else if (axis->tick)
@@ -233,10 +271,10 @@ static void write_axes(FILE *script, const struct stj_canvas *canvas, const stru
     range_of(canvas, chart, true, &f->y_low, &f->y_high);
     range_of(canvas, chart, false, &f->x_low, &f->x_high);
     write_axis(script, canvas, chart, true, f->y_low, f->y_high);
-    fprintf(script, "'\n");
+    fprintf(script, canvas->path ? "'\n" : "'\nunset ylabel\n");
     write_axis(script, canvas, chart, false, f->x_low, f->x_high);
-    if (stj_plot_hidden(chart, f->y_low, hidden))
-        fprintf(script, " (%s)", hidden);
+    if (stj_plot_hidden(chart, f->y_low, hidden)) /* a text has no room for it behind the label */
+        fprintf(script, canvas->path ? " (%s)" : "'.\"\\n\".'%s", hidden);
     fprintf(script, "'");
     if (chart->note[0]) { /* a line of its own */
         fprintf(script, ".\"\\n\".'");
