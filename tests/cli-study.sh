@@ -289,6 +289,10 @@ run 0 study divergence R --threads 1 --force --json
 run 0 study divergence R --data "test,$digits/test_inputs_noise.npy" --rows 50 --step 0.01 \
     --side right --tag files --json
 json out n_datasets=2 'datasets[1].name=test_inputs_noise.npy' 'datasets[1].rows=50' side=right
+if command -v gnuplot > /dev/null; then # so long a name of y is in two lines, or its end would be cut
+    run 0 plot R divergence-shift --tag files --script -o shift.gp
+    grep -q "^set ylabel 'mean KL divergence on'.*noise.npy (nats)' offset -1" shift.gp || fail 'the name of y'
+fi
 run 0 study divergence R --tag noise --data noise
 contains out noise 'KL divergence'
 run 0 plot R divergence-shift --data

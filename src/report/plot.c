@@ -35,7 +35,7 @@ static const char *const mark[][2] = {{"*", "●"}, {"o", "○"}, {"x", "×"}, {
 enum { N_MARKS = sizeof mark / sizeof mark[0] };
 
 /* Characters of the legend that fit one row. */
-enum { LEGEND_CHARACTERS = 84 };
+enum { LEGEND_CHARACTERS = 70, Y_LABEL_CHARACTERS = 42 };
 
 void stj_plot_text(FILE *script, const char *text)
 {
@@ -52,19 +52,18 @@ void stj_plot_text(FILE *script, const char *text)
     }
 }
 
-/* Title or label; characters on a terminal are neither raised nor lowered, and a line ends before its
- * margin, which gnuplot does not see to. */
-static void write_markup(FILE *script, const struct stj_canvas *canvas, const char *text)
+/* Title or label; characters on a terminal are neither raised nor lowered.  It goes on in a line below
+ * where it would run over the margin, which gnuplot does not see to: a text, or y's label of a file. */
+static void write_markup(FILE *script, const struct stj_canvas *canvas, const char *text, bool of_y)
 {
     enum { MARGIN = 10 };
-    char plain[STJ_CHART_TEXT_MAX];
-    const size_t room = canvas->columns > MARGIN ? canvas->columns - MARGIN : 0;
-    if (canvas->path) {
-        stj_plot_text(script, text);
-        return;
-    }
-    stj_chart_plain(text, plain);
-    char *line = plain;
+    char plain[STJ_CHART_TEXT_MAX], *line = plain;
+    size_t room = canvas->columns > MARGIN ? canvas->columns - MARGIN : 0;
+    snprintf(plain, sizeof plain, "%s", text);
+    if (canvas->path)
+        room = of_y && !strchr(text, '{') ? Y_LABEL_CHARACTERS : sizeof plain;
+    else
+        stj_chart_plain(text, plain);
     while (strlen(line) > room) {
         char *end = line + room;
         while (end > line && *end != ' ')
@@ -93,10 +92,10 @@ static void write_head(FILE *script, const struct stj_canvas *canvas, const stru
     if (!chart->title[0])
         return;
     fprintf(script, "set title '");
-    write_markup(script, canvas, chart->title);
+    write_markup(script, canvas, chart->title, false);
     if (!canvas->path && chart->y.label[0]) { /* which a text does not turn on its side */
         fprintf(script, "'.\"\\n\".'up: ");
-        write_markup(script, canvas, chart->y.label);
+        write_markup(script, canvas, chart->y.label, true);
     }
     fprintf(script, "'\n");
 }
@@ -106,19 +105,18 @@ static void write_legend(FILE *script, const struct stj_canvas *canvas,
                          const struct stj_chart *chart)
 {
     const size_t room = canvas->small ? LEGEND_CHARACTERS / 2 : LEGEND_CHARACTERS;
-    size_t characters = 0, entries = 0, longest = 0;
+    size_t entries = 0, longest = 0; /* all columns are as wide as the widest */
     for (size_t i = 0; i < chart->n_series; i++) {
         size_t length = strlen(chart->series[i].name);
         entries += length > 0;
         longest = length > longest ? length : longest;
-        characters += length > 0 ? length + 6 : 0;
     }
     if (entries == 0) {
         fprintf(script, "unset key\n");
         return;
     }
-    size_t columns = characters <= room ? entries : room / (longest + 6);
-    columns = columns < 1 ? 1 : columns;
+    size_t columns = room / (longest + 6);
+    columns = columns < 1 ? 1 : columns < entries ? columns : entries;
     fprintf(script, "set key below horizontal maxcols %zu samplen 3 height 1 noenhanced\n",
             columns);
 }
@@ -250,7 +248,7 @@ static void write_axis(FILE *script, const struct stj_canvas *canvas, const stru
     else if (axis->tick)
         fprintf(script, "set %ctics 1,%zu\n", letter, axis->n_ticks / 12 + 1);
     fprintf(script, "set %crange [%.17g:%.17g]\nset %clabel '", letter, low, high, letter);
-    write_markup(script, canvas, axis->label);
+    write_markup(script, canvas, axis->label, of_y);
 }
 
 bool stj_plot_hidden(const struct stj_chart *chart, double low, char text[STJ_PLOT_HIDDEN_MAX])
@@ -271,14 +269,15 @@ static void write_axes(FILE *script, const struct stj_canvas *canvas, const stru
     range_of(canvas, chart, true, &f->y_low, &f->y_high);
     range_of(canvas, chart, false, &f->x_low, &f->x_high);
     write_axis(script, canvas, chart, true, f->y_low, f->y_high);
-    fprintf(script, canvas->path ? "'\n" : "'\nunset ylabel\n");
+    const bool two_lines = strlen(chart->y.label) > Y_LABEL_CHARACTERS;
+    fprintf(script, !canvas->path ? "'\nunset ylabel\n" : two_lines ? "' offset -1\n" : "'\n");
     write_axis(script, canvas, chart, false, f->x_low, f->x_high);
     if (stj_plot_hidden(chart, f->y_low, hidden)) /* a text has no room for it behind the label */
         fprintf(script, canvas->path ? " (%s)" : "'.\"\\n\".'%s", hidden);
     fprintf(script, "'");
     if (chart->note[0]) { /* a line of its own */
         fprintf(script, ".\"\\n\".'");
-        write_markup(script, canvas, chart->note);
+        write_markup(script, canvas, chart->note, false);
         fputc('\'', script);
     }
     fputc('\n', script);
