@@ -109,7 +109,7 @@ contains out 'left out: broken/trajectory.h5: ' 'left out: empty: holds no run'
 printf 'xxxxxxxx' | dd of="$(peak 0.1)/svd.h5" bs=1 seek=3000 conv=notrunc 2> dd.err
 run 0 compare W --json
 json out left_out#1
-refused '1 run to compare, and it takes two' compare $first empty
+refused '1 run to compare, and it takes two: name runs, or folders of runs' compare $first empty
 refused 'there is no such folder' compare W nowhere
 refused '--by training.steps: the runs have no different numbers there' compare W --by training.steps
 refused "number 'nonsense'" compare W --figure by-nonsense --data

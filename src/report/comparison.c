@@ -511,7 +511,8 @@ enum stj_status stj_compare_runs(size_t n, char *const *dir, struct stj_comparis
         STJ_NEED(err, stj_file_exists(dir[i]), STJ_EIO, "%s: there is no such folder", dir[i]);
         STJ_MUST(is_run(dir[i]) ? add_run(c, dir[i], err) : add_folder(c, dir[i], err));
     }
-    STJ_NEED(err, c->n > 1, STJ_EINVAL, "%zu run%s to compare, and it takes two%s%s", c->n,
+    STJ_NEED(err, c->n > 1, STJ_EINVAL,
+             "%zu run%s to compare, and it takes two: name runs, or folders of runs%s%s", c->n,
              c->n == 1 ? "" : "s", c->n_left_out ? "; " : "", c->n_left_out ? c->left_out[0] : "");
     STJ_MUST(label_runs(c, err));
     for (size_t i = 0; i < c->n; i++)
