@@ -763,6 +763,14 @@ START_TEST(a_basis_that_ends_by_itself_gives_bounds)
                           r->bottom.sigma[i] <= 0.1,
                       "bound %zu: %g, truth %g", i, r->bottom.sigma[i], truth->bottom.sigma[i]);
     stj_svd_result_destroy(r);
+    /* A budget is spent but for a check of the adjoint, though rounds of corrections take K. */
+    for (double budget = 93; budget < 93 + K; budget++) {
+        s.max_applications = budget;
+        r = solve_once(op, s);
+        const double used = r->counts.jvp + r->counts.vjp;
+        ck_assert_msg(used <= budget && used > budget - 2, "budget %g: %g products", budget, used);
+        stj_svd_result_destroy(r);
+    }
     s.max_applications = 0;
     r = solve_once(op, s);
     ck_assert_msg(r->bottom_end == STJ_BASIS_FLAT && r->bottom_ncv < run->n / 2 &&

@@ -228,17 +228,19 @@ static double space_bound(const struct space *space, size_t i)
     return space->sigma[space->p - 1 - i];
 }
 
-/* out (a block of k) <- basis times the k last columns of w, smallest first; w is p x p, transposed
- * as stored when it is Z'. */
+/* out (a block of k) <- basis times the k last columns of w, smallest first, after the `skip` last of
+ * all; w is p x p, transposed as stored when it is Z'. */
 static void space_smallest(const struct space *space, const double *basis, const double *w,
-                           bool transposed, size_t k, bool scale, double *coefficients, double *out)
+                           bool transposed, size_t skip, size_t k, bool scale, double *coefficients,
+                           double *out)
 {
     const size_t p = space->p;
     const size_t ld = stj_rows_ld(&space->rows);
     for (size_t j = 0; j < k; j++)
         for (size_t i = 0; i < p; i++) {
-            const double x = transposed ? w[i * p + p - 1 - j] : w[(p - 1 - j) * p + i];
-            coefficients[j * p + i] = scale ? space_bound(space, j) * x : x;
+            const size_t at = p - 1 - skip - j;
+            const double x = transposed ? w[i * p + at] : w[at * p + i];
+            coefficients[j * p + i] = scale ? space->sigma[at] * x : x;
         }
     stj_dgemm(STJ_BLAS_NO_TRANS, STJ_BLAS_NO_TRANS, space->rows.count, k, p, 1, basis, ld,
               coefficients, p, 0, out, ld);
@@ -321,18 +323,29 @@ static enum stj_status arnoldi_basis(struct stj_op *a, const struct stj_svd_budg
     return STJ_OK;
 }
 
-/* t <- P A v of the k smallest v, each A v of length 1: the directions matter, not the lengths. */
-static enum stj_status correct(const struct space *space, const struct stj_window *window, size_t k,
-                               double *coefficients, double *length, double *t,
-                               struct stj_error *err)
+/* t <- P A v of the k smallest v after `skip`, each A v of length 1: the directions matter, not the
+ * lengths. */
+static enum stj_status correct(const struct space *space, const struct stj_window *window,
+                               size_t skip, size_t k, double *coefficients, double *length,
+                               double *t, struct stj_error *err)
 {
     const size_t n = space->rows.count;
-    space_smallest(space, space->c, space->u, false, k, true, coefficients, t);
+    space_smallest(space, space->c, space->u, false, skip, k, true, coefficients, t);
     stj_rows_norms(&space->rows, k, t, n, length);
     for (size_t j = 0; j < k; j++)
         if (length[j] > 0)
             stj_scal(n, 1 / length[j], t + j * n);
     return stj_window_invert(window, k, t, err);
+}
+
+/* Corrections of k pairs that there are room and products for, beside k residuals and a check of the
+ * adjoint. */
+static size_t next_round(const struct space *space, const struct stj_svd_budget *budget, size_t k)
+{
+    const double most = budget->settings->max_applications;
+    const double left = (most - stj_svd_used(budget)) / stj_op_cost(budget->a) - (double)k - 1;
+    const size_t room = space->room - space->p < k ? space->room - space->p : k;
+    return most > 0 ? (size_t)fmin((double)room, fmax(left, 0)) : room;
 }
 
 static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_budget *budget,
@@ -350,17 +363,18 @@ static enum stj_status arnoldi_correct(struct stj_op *a, const struct stj_svd_bu
     STJ_MUST(stj_new(&length, k, sizeof *length, err));
     basis->stop = by_itself ? STJ_STOP_INCOMPLETE : STJ_STOP_MAX_APPLICATIONS;
     STJ_MUST(arnoldi_show(space, k, floor, budget, err));
-    while (space->p < space->room && basis->products + 2 * round <= plan->total) {
-        /* The last round fills S: all of a small space has the values themselves. */
-        const size_t more = space->room - space->p < k ? space->room - space->p : k;
+    for (;;) {
+        /* The last round fills S, and all of a small space has the values themselves; or it takes
+         * what residuals leave of a budget, for the largest of the wanted. */
+        const size_t more = next_round(space, budget, k);
         const double before = space_bound(space, k - 1);
         if (before <= floor) {
             basis->stop = STJ_STOP_FLOOR;
             break;
         }
-        if (stj_svd_spent(budget, 2 * round, &basis->stop))
+        if (more == 0 || stj_svd_spent(budget, round + (double)more * stj_op_cost(a), &basis->stop))
             break;
-        STJ_MUST(correct(space, window, more, coefficients, length,
+        STJ_MUST(correct(space, window, k - more, more, coefficients, length,
                          space->s + space->p * space->rows.count, err));
         STJ_MUST(space_extend(space, a, more, err));
         basis->products += (double)more * stj_op_cost(a);
@@ -382,8 +396,8 @@ static enum stj_status space_take_smallest(struct space *space, size_t k,
     STJ_MUST(stj_new(&basis->v, n, k * sizeof *basis->v, err));
     STJ_MUST(stj_new(&basis->u, n, k * sizeof *basis->u, err));
     STJ_MUST(stj_new(&basis->sigma, k, sizeof *basis->sigma, err));
-    space_smallest(space, space->s, space->zt, true, k, false, coefficients, basis->v);
-    space_smallest(space, space->c, space->u, false, k, false, coefficients, basis->u);
+    space_smallest(space, space->s, space->zt, true, 0, k, false, coefficients, basis->v);
+    space_smallest(space, space->c, space->u, false, 0, k, false, coefficients, basis->u);
     free(space->s);
     free(space->c);
     space->s = space->c = NULL;
