@@ -12,8 +12,8 @@ static double sigma_1_of(const struct stj_svd_budget *budget, const struct stj_s
     return fmax(r->sigma[0], budget->sigma_1);
 }
 
-static bool is_converged(const struct stj_svd_budget *budget, const struct stj_svd_ritz *r,
-                         size_t i)
+static bool ritz_converged(const struct stj_svd_budget *budget, const struct stj_svd_ritz *r,
+                           size_t i)
 {
     return r->residual[i] <= budget->settings->tol * sigma_1_of(budget, r);
 }
@@ -22,7 +22,7 @@ static size_t n_converged(const struct stj_svd_budget *budget, const struct stj_
 {
     size_t n = 0;
     for (size_t i = 0; i < r->j && i < budget->settings->top; i++)
-        n += is_converged(budget, r, i);
+        n += ritz_converged(budget, r, i);
     return n;
 }
 
@@ -34,10 +34,10 @@ static bool all_above(const struct stj_svd_budget *budget, const struct stj_svd_
     *k = 0;
     if (budget->some_above && r->sigma[0] <= above)
         return false;
-    if (r->sigma[0] + r->residual[0] > above && !is_converged(budget, r, 0))
+    if (r->sigma[0] + r->residual[0] > above && !ritz_converged(budget, r, 0))
         return false;
     for (; *k < r->j && r->sigma[*k] > above; ++*k)
-        if (!is_converged(budget, r, *k))
+        if (!ritz_converged(budget, r, *k))
             return false;
     ++*k;
     return *k <= r->j;
@@ -53,8 +53,8 @@ static bool all_wanted(const struct stj_svd_budget *budget, const struct stj_svd
     return worst <= budget->settings->tol / r->spare * sigma_1_of(budget, r);
 }
 
-static enum stj_status show(const struct stj_svd_budget *budget, const struct stj_svd_ritz *r,
-                            struct stj_error *err)
+static enum stj_status ritz_show(const struct stj_svd_budget *budget, const struct stj_svd_ritz *r,
+                                 struct stj_error *err)
 {
     const struct stj_svd_monitor *monitor = &budget->settings->monitor;
     struct stj_svd_view view = {.wanted = budget->settings->top,
@@ -78,7 +78,7 @@ enum stj_status stj_svd_ritz_look(const struct stj_svd_budget *budget, const str
     if (budget->converged)
         *budget->converged = budget->found + n_converged(budget, r);
     if (shows && s->monitor.fn)
-        STJ_MUST(show(budget, r, err));
+        STJ_MUST(ritz_show(budget, r, err));
     end->ended = s->above > 0 && all_above(budget, r, &end->pairs);
     end->sound = end->ended ? end->pairs - 1 : 0;
     if (!end->ended && all_wanted(budget, r)) {
