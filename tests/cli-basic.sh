@@ -12,7 +12,7 @@ options_of()
     case $1 in
         train) echo "output set seed threads allow-problem-command ranks-per-product force accept-deviation continue steps learning-rate" ;;
         info) echo "set memory allow-problem-command" ;;
-        svd) echo "top bottom above below certify ncv tol method of max-applications max-seconds monitor from to at to-end layers state precision seed memory" \
+        svd) echo "top bottom above below certify ncv tol method block of max-applications max-seconds monitor from to at to-end layers state precision seed memory" \
             "threads allow-problem-command ranks-per-product tag force" ;;
         density) echo "epsilon confidence probes steps tolerance reorthogonalize scratch no-deflation edges" \
             "curve gap of max-applications max-seconds from to at to-end layers state precision seed memory threads allow-problem-command ranks-per-product tag force" ;;
