@@ -61,7 +61,9 @@ static void write_markup(FILE *script, const struct stj_canvas *canvas, const ch
     size_t room = canvas->columns > MARGIN ? canvas->columns - MARGIN : 0;
     snprintf(plain, sizeof plain, "%s", text);
     if (canvas->path)
-        room = of_y && !strchr(text, '{') ? Y_LABEL_CHARACTERS : sizeof plain;
+        room = of_y && strlen(text) > Y_LABEL_CHARACTERS && !strchr(text, '{')
+                   ? strlen(text) / 2 + 6
+                   : sizeof plain;
     else
         stj_chart_plain(text, plain);
     while (strlen(line) > room) {
@@ -272,8 +274,8 @@ static void write_axes(FILE *script, const struct stj_canvas *canvas, const stru
     const bool two_lines = strlen(chart->y.label) > Y_LABEL_CHARACTERS;
     fprintf(script, !canvas->path ? "'\nunset ylabel\n" : two_lines ? "' offset -1\n" : "'\n");
     write_axis(script, canvas, chart, false, f->x_low, f->x_high);
-    if (stj_plot_hidden(chart, f->y_low, hidden)) /* a text has no room for it behind the label */
-        fprintf(script, canvas->path ? " (%s)" : "'.\"\\n\".'%s", hidden);
+    if (stj_plot_hidden(chart, f->y_low, hidden)) /* behind the label it may be cut */
+        fprintf(script, "'.\"\\n\".'%s", hidden);
     fprintf(script, "'");
     if (chart->note[0]) { /* a line of its own */
         fprintf(script, ".\"\\n\".'");
