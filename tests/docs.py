@@ -94,10 +94,10 @@ AMERICAN = re.compile(r"\b(behavior|colors?|colored|favor|neighbors?|neighborhoo
 
 
 def words():
-    """British spelling in running text: code, which has its own names, is left out."""
+    """British spelling in running text: code and titles, which have names of their own, are left out."""
     for page in pages:
         for number, (line, code) in enumerate(blocks(page), 1):
-            line = re.sub(r"`[^`]*`|\]\([^)]*\)|\"[^\"]*\"|<[^>]*>", " ", line)
+            line = re.sub(r"`[^`]*`|\]\([^)]*\)|\"[^\"]*\"|<[^>]*>|\*[A-Z][^*]*\*", " ", line)
             for found in [] if code else AMERICAN.findall(line):
                 print(f"{page}:{number}: '{found}' is not British spelling")
 
