@@ -62,6 +62,12 @@ void stj_gemv(enum stj_blas_trans trans, size_t m, size_t n, double alpha, const
                 blas_int(lda), x, 1, beta, y, 1);
 }
 
+void stj_trsm(enum stj_blas_trans trans, size_t n, size_t k, const double *r, double *x)
+{
+    cblas_dtrsm(CblasColMajor, CblasLeft, CblasUpper, cblas_trans(trans), CblasNonUnit, blas_int(n),
+                blas_int(k), 1, r, blas_int(n), x, blas_int(n));
+}
+
 double stj_dot(size_t n, const double *x, const double *y)
 {
     return cblas_ddot(blas_int(n), x, 1, y, 1);

@@ -45,6 +45,9 @@ double stj_nrm2(size_t n, const double *x);
 void stj_scal(size_t n, double alpha, double *x);
 void stj_axpy(size_t n, double alpha, const double *x, double *y);
 
+/* X (n x k) <- op(R)^-1 X, R n x n upper triangular. */
+void stj_trsm(enum stj_blas_trans trans, size_t n, size_t k, const double *r, double *x);
+
 /* A (m x n, m >= n, column-major) <- an orthonormal basis of its columns: the Q of Householder QR;
  * r, n x n upper triangular with zeros below, when not NULL. */
 enum stj_status stj_qr(size_t m, size_t n, double *a, size_t lda, double *r, struct stj_error *err);
