@@ -22,6 +22,7 @@
 #include "known_op.h"
 #include "small_run.h"
 #include "spectrum/svd/svd_method.h"
+#include "spectrum/svd/window.h"
 
 /* U diag(sigma) V', with m rows and n columns. */
 struct known {
@@ -732,6 +733,35 @@ START_TEST(small_budgets_give_bounds)
 }
 END_TEST
 
+/* Looks at large bases take inverse iteration: to what all singular values of R give, of spectra that
+ * fall slowly, that have a gap, and that reach the floor. */
+START_TEST(the_smallest_values_of_a_triangle_are_what_all_say)
+{
+    enum { M = 240, K = 5 };
+    static const double fall[] = {0.3, 2, 12};
+    struct stj_error err = STJ_ERROR_INIT;
+    double *a = normal_numbers((size_t)M * M, 31 + (uint64_t)_i), *r = calloc(M * M, sizeof *r);
+    double *sigma = calloc(M, sizeof *sigma);
+    double truth = 0, f = 0;
+    /* the rows of a random matrix, ever smaller */
+    for (size_t j = 0; j < M; j++)
+        for (size_t i = 0; i < M; i++)
+            a[i + j * M] *= pow(10, -fall[_i] * (double)i / M) * (i >= M - 3 ? 1e-2 : 1);
+    EXPECT_OK(stj_qr_triangle(M, M, a, M, r, &err), err);
+    memcpy(a, r, (size_t)M * M * sizeof *a);
+    EXPECT_OK(stj_gesdd(M, M, a, M, sigma, NULL, NULL, &err), err);
+    for (size_t i = 0; i < K; i++)
+        truth += log10(fmax(sigma[M - 1 - i], 1e-7 * sigma[0])) / K;
+    EXPECT_OK(stj_window_triangle(M, r, K, &f, &err), err);
+    /* the floor is of sigma_1 by power iteration */
+    ck_assert_msg(fabs(f - truth) < 1e-4 + (_i == 2 ? 1e-2 : 0), "%d: %.9g instead of %.9g", _i, f,
+                  truth);
+    free(a);
+    free(r);
+    free(sigma);
+}
+END_TEST
+
 /* A budget that pays for a share of N on a few steps only: the bounds are bounds, and lie well below
  * 1, which those of a window of a few steps do not.  Without one the basis ends by itself. */
 START_TEST(a_basis_that_ends_by_itself_gives_bounds)
@@ -1206,6 +1236,7 @@ int main(void)
     tcase_add_test(tc, everything_below_a_threshold_is_found);
     tcase_add_test(tc, a_solve_cut_short_gives_certified_pairs);
     tcase_add_test(tc, a_basis_that_ends_by_itself_gives_bounds);
+    tcase_add_loop_test(tc, the_smallest_values_of_a_triangle_are_what_all_say, 0, 3);
     tcase_add_test(tc, a_missing_pair_is_noticed);
     tcase_add_test(tc, small_budgets_give_bounds);
     tcase_add_loop_test(tc, known_pairs_are_not_looked_for_again, 0, 3 * N_ITERATIVE);

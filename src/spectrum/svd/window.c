@@ -83,9 +83,7 @@ static double largest_value(size_t m, const double *r, double *x, double *work)
     return top;
 }
 
-/* f of the singular values of R, by inverse iteration from a random block of p > k vectors. */
-static enum stj_status invert_triangle(size_t m, double *r, size_t k, double *f,
-                                       struct stj_error *err)
+enum stj_status stj_window_triangle(size_t m, double *r, size_t k, double *f, struct stj_error *err)
 {
     enum { MOST_ROUNDS = 40 };
     static const double settled = 1e-5;
@@ -128,7 +126,7 @@ static enum stj_status level_of(const struct stj_krylov *krylov, size_t k, doubl
     *f = 0;
     if (m >= LARGE) {
         STJ_MUST(stj_qr_triangle(rows, m, h, rows, work, err));
-        return invert_triangle(m, work, k, f, err);
+        return stj_window_triangle(m, work, k, f, err);
     }
     STJ_MUST(stj_gesdd(rows, m, h, rows, work, NULL, NULL, err));
     for (size_t i = 0; i < k; i++)
