@@ -57,6 +57,7 @@ struct stj_field_dim {
     const char *name; /* "pair"; NULL: there is no such dimension */
     size_t count;     /* offsetof its length, a size_t; not looked at where there are labels */
     const char *const *label; /* NULL-terminated; NULL: the entries are numbered */
+    bool from_zero;           /* and from 0: rows of a data set */
     size_t stride;            /* bytes from entry to entry; 0: they follow each other */
     const char *other; /* its name in a file whose dimension of that name has another length */
 };

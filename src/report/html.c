@@ -210,7 +210,7 @@ static void write_columns(const struct page *p, const struct stj_result *r,
         if (first->dim[0].label)
             fprintf(p->out, "<tr><td>%s</td>", first->dim[0].label[i]);
         else
-            fprintf(p->out, "<tr><td class=\"n\">%zu</td>", i + 1);
+            fprintf(p->out, "<tr><td class=\"n\">%zu</td>", i + !first->dim[0].from_zero);
         for (const struct stj_field *f = first; f->name; f++)
             if (has_column(r, f, dim)) {
                 number_text(f, stj_field_number(f, r->data, i, 0), value);
