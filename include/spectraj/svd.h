@@ -199,10 +199,10 @@ struct stj_svd_result {
  * (ARPACK keeps state between calls): a second at the same time is STJ_EINVAL.  For pairs above or
  * below a threshold, `requested` is the number found once the search has passed the threshold, and
  * the expected number otherwise.  Cost of the largest: 2 products per iteration, then `top`
- * products with A (method lanczos: none) and with A' to finish, and 0.3 per iteration (at least 48) to look outside.  Cost
- * of the smallest: what the budget allows, otherwise 0.3 of a product with A for each vector of a
- * basis (100 to 1500, and up to half of the columns if these are a few thousand), up to 52
- * `bottom` with A, and `bottom` with A'. */
+ * products with A (method lanczos: none) and with A' to finish, and 0.3 per iteration (at least 48)
+ * to look outside.  Cost of the smallest: what the budget allows, otherwise 0.3 of a product with A
+ * for each vector of a basis (100 to 1500, and up to half of the columns if these are a few
+ * thousand), up to 52 `bottom` with A, and `bottom` with A'. */
 enum stj_status stj_svd_solve(struct stj_op *a, const struct stj_svd_settings *settings,
                               struct stj_svd_result **result, struct stj_error *err);
 

@@ -42,8 +42,8 @@ void stj_text_word(FILE *out, const char *value);
 FILE *stj_text_begin(struct stj_text_output *output);
 enum stj_status stj_text_end(struct stj_text_output *output, FILE *out, struct stj_error *err);
 
-/* The same where each line is a row of its own: one of more than 80 characters, or than the terminal
- * has columns, goes on in lines below it. */
+/* The same where each line is a row of its own: one of more than 80 characters, or than the
+ * terminal has columns, goes on in lines below it. */
 enum stj_status stj_text_end_rows(struct stj_text_output *output, FILE *out, struct stj_error *err);
 
 /* The size of the terminal that `out` goes to; false where it is none. */

@@ -33,8 +33,8 @@ enum stj_status stj_linearization_cache_create(
     size_t state_budget, struct stj_linearization_cache **store, struct stj_error *err);
 void stj_linearization_cache_destroy(struct stj_linearization_cache *store); /* NULL is accepted */
 
-/* *count <- steps that one call of `load` makes ready: a chunk, or if `all` may be, and are kept with
- * their states in memory, all. */
+/* *count <- steps that one call of `load` makes ready: a chunk, or if `all` may be, and are kept
+ * with their states in memory, all. */
 enum stj_status stj_linearization_cache_at_once(struct stj_linearization_cache *store, bool all,
                                                 size_t *count, struct stj_error *err);
 

@@ -57,8 +57,9 @@ double stj_op_normal_unit(const struct stj_op *op);
 /* The cost of one product in whole products. */
 double stj_op_cost(const struct stj_op *op);
 
-/* What a product with one vector takes, in the time of one of a block's: more than 1 where steps are
- * so short that threads wait for each other.  By the shape of the problem, whatever the threads. */
+/* What a product with one vector takes, in the time of one of a block's: more than 1 where steps
+ * are so short that threads wait for each other.  By the shape of the problem, whatever the
+ * threads. */
 void stj_op_set_lone(struct stj_op *op, double lone);
 double stj_op_lone(const struct stj_op *op);
 

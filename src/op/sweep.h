@@ -39,8 +39,8 @@ enum stj_status stj_sweep_run(struct stj_sweep *sweep, enum stj_trans trans, siz
                               const double *x, size_t ldx, double *y, size_t ldy,
                               struct stj_error *err);
 
-/* The same by all ranks: every group makes its share of the columns of y, of n numbers, and gets the
- * others'.  What is not finite there is explained. */
+/* The same by all ranks: every group makes its share of the columns of y, of n numbers, and gets
+ * the others'.  What is not finite there is explained. */
 enum stj_status stj_sweep_apply(struct stj_sweep *sweep, enum stj_trans trans, size_t n,
                                 size_t nvec, const double *x, size_t ldx, double *y, size_t ldy,
                                 struct stj_error *err);

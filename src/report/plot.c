@@ -52,8 +52,9 @@ void stj_plot_text(FILE *script, const char *text)
     }
 }
 
-/* Title or label; characters on a terminal are neither raised nor lowered.  It goes on in a line below
- * where it would run over the margin, which gnuplot does not see to: a text, or y's label of a file. */
+/* Title or label; characters on a terminal are neither raised nor lowered.  It goes on in a line
+ * below where it would run over the margin, which gnuplot does not see to: a text, or y's label of
+ * a file. */
 static void write_markup(FILE *script, const struct stj_canvas *canvas, const char *text, bool of_y)
 {
     enum { MARGIN = 10 };
@@ -159,8 +160,8 @@ static void interval(const struct stj_chart *chart, bool of_y, double floor, dou
 }
 
 /* The range of an axis, a little wider than its values but not below the floor: a few tiny values
- * would press all the others into one line.  Where there are many decades, a text has no room for two
- * of them. */
+ * would press all the others into one line.  Where there are many decades, a text has no room for
+ * two of them. */
 static void range_of(const struct stj_canvas *canvas, const struct stj_chart *chart, bool of_y,
                      double *low, double *high)
 {

@@ -61,8 +61,8 @@ struct stj_trajectory_view {
 enum stj_status stj_trajectory_visit(struct stj_trajectory *trajectory, size_t first, size_t count,
                                      struct stj_trajectory_view *view, struct stj_error *err);
 
-/* Does any view within the window of the last fit cost nothing, for all its states lie in memory, one
- * after another? */
+/* Does any view within the window of the last fit cost nothing, for all its states lie in memory,
+ * one after another? */
 bool stj_trajectory_is_whole(const struct stj_trajectory *trajectory);
 
 /* The same of a view that all ranks of a group take, and leave, together: those that share memory

@@ -228,8 +228,8 @@ static double space_bound(const struct space *space, size_t i)
     return space->sigma[space->p - 1 - i];
 }
 
-/* out (a block of k) <- basis times the k last columns of w, smallest first, after the `skip` last of
- * all; w is p x p, transposed as stored when it is Z'. */
+/* out (a block of k) <- basis times the k last columns of w, smallest first, after the `skip` last
+ * of all; w is p x p, transposed as stored when it is Z'. */
 static void space_smallest(const struct space *space, const double *basis, const double *w,
                            bool transposed, size_t skip, size_t k, bool scale, double *coefficients,
                            double *out)
@@ -338,8 +338,8 @@ static enum stj_status correct(const struct space *space, const struct stj_windo
     return stj_window_invert(window, k, t, err);
 }
 
-/* Corrections of k pairs that there are room and products for, beside k residuals and a check of the
- * adjoint. */
+/* Corrections of k pairs that there are room and products for, beside k residuals and a check of
+ * the adjoint. */
 static size_t next_round(const struct space *space, const struct stj_svd_budget *budget, size_t k)
 {
     const double most = budget->settings->max_applications;
