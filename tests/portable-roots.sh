@@ -142,7 +142,7 @@ if wanted arm64; then
     step arm64-build "dpkg --add-architecture arm64
 $update
 apt-get install -y --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross make pkg-config \
-    qemu-user $(sed -n '/libc6-dev libopenblas/,/; do/p' "$top_srcdir/quickstart" | tr -d '\\\n' | sed 's/for package in//; s/; do//; s/\([a-z0-9]\) /\1:arm64 /g; s/check$/check:arm64/')
+    qemu-user libgomp1:arm64 $(sed -n '/libc6-dev libopenblas/,/; do/p' "$top_srcdir/quickstart" | tr -d '\\\n' | sed 's/for package in//; s/; do//; s/\([a-z0-9]\) /\1:arm64 /g; s/check$/check:arm64/')
 cd ..
 tar -xzf spectraj-*.tar.gz
 mkdir arm64
