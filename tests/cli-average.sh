@@ -11,6 +11,7 @@ sed "$average" plain.yaml > ema.yaml
 run 0 train plain.yaml -o plain
 run 0 train ema.yaml -o ema
 run 0 info ema
+unfold out
 contains out 'end point      the average of states (type: ema, start: 3, every: 1, decay: 0.8)' 'losses, accuracy and results are of it'
 run 0 info ema.yaml
 contains out 'the average of states (type: ema'

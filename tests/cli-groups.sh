@@ -66,6 +66,7 @@ good 'optimizer: {type: rmsprop, momentum: 0.5, eps: 0.01}' \
 # info has a line for each tensor.
 config c.yaml "$sgd" "$listed" "$groups"
 run 0 info c.yaml
+unfold out
 shows out 'a.bias  *group 1: learning_rate: schedule: file, scale: 0.5, .*weight_decay: 0$'
 shows out 'b.kernel  *group 2: learning_rate: schedule: list, .*weight_decay: 0.1$'
 shows out 'b.bias  *group 1: '
@@ -124,6 +125,7 @@ wrong 'clip_eps is for clip_norm' "$sgd" "$rate" 'clip_eps: 1'
 awk 'BEGIN { for (t = 0; t < 12; t++) { for (i = 0; i < 12; i++) printf "%s%d", i ? "," : "", (5 * t + i) % 48; print "" } }' > batches.csv
 config c.yaml "$sgd" "$rate" 'batches: batches.csv'
 run 0 info c.yaml
+unfold out
 shows out 'unused .*batches.csv has the batches of 12 steps, the first 10 are taken'
 sed '/steps: 10/d' c.yaml > without.yaml
 run 1 info without.yaml
@@ -152,6 +154,7 @@ rm -rf R
 run 0 train c.yaml -o R -q
 run 0 train --continue R --steps 3 --learning-rate 0.02 -q
 run 0 info R
+unfold out
 shows out 'a.bias  *group 1: .*schedule: constant, scale: 0.5, peak: 0.02'
 run 0 validate R
 config c.yaml 'optimizer: {type: sgd, momentum: {schedule: cosine, peak: 0.5}}' "$rate"

@@ -101,6 +101,14 @@ silent()
     [ ! -s err ] || fail "something was printed on standard error"
 }
 
+# unfold FILE: rows of info that go on in indented lines below become one line each.
+unfold()
+{
+    awk '/^      / && NR > 1 { sub(/^ */, ""); printf " %s", $0; next }
+         { printf "%s%s", (NR > 1 ? "\n" : ""), $0 } END { print "" }' "$1" > "$1.rows"
+    mv "$1.rows" "$1"
+}
+
 # contains FILE TEXT...: each is somewhere in the file.
 contains()
 {

@@ -120,6 +120,7 @@ silent
 json out imported.states=13 imported.deviation\<1e-12 imported.tolerance\<1.5e-8 \
     imported.tolerance\>1.4e-8 trajectory.stored=13
 run 0 info npy
+unfold out
 contains out 'given states   13, on which replay lands ' 'below the tolerance 1.5e-08'
 run 0 validate npy --json
 json out passed=true replay_identical=true
