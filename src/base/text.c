@@ -160,8 +160,11 @@ enum stj_status stj_text_end_rows(struct stj_text_output *output, FILE *out, str
     width = width < LEAST_ROW ? LEAST_ROW : width;
     STJ_MUST(stj_text_take(output, &text, err));
     stj_text_clean(text, true);
-    for (const char *row = text; *row; row += strcspn(row, "\n") + 1)
-        text_print_row(out, row, strcspn(row, "\n"), width);
+    for (const char *row = text; *row; row += strspn(row, "\n") > 0) {
+        const size_t n = strcspn(row, "\n");
+        text_print_row(out, row, n, width);
+        row += n;
+    }
     STJ_NEED(err, !ferror(out), STJ_EIO, "the report could not be written");
     return STJ_OK;
 }

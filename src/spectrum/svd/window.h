@@ -40,8 +40,9 @@ enum stj_status stj_window_build(struct stj_op *a, const struct stj_svd_budget *
                                  enum stj_stop *stop, struct stj_error *err);
 
 /* *f <- the mean of log10 max(s_i, 1e-7 s_1) of the k smallest singular values of R (m x m, upper
- * triangular; zeros of its diagonal are replaced), to about 1e-5: by inverse iteration from a
- * random block of more than k vectors.  What looks at large bases take. */
+ * triangular; zeros of its diagonal are replaced), or a little more: by inverse iteration from a
+ * random block of more than k vectors, until a round changes it by less than 1e-5.  What looks at
+ * large bases take. */
 enum stj_status stj_window_triangle(size_t m, double *r, size_t k, double *f,
                                     struct stj_error *err);
 
